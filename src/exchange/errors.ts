@@ -1,0 +1,104 @@
+// Every error that a user of Sallyport can meet: a stable code, whose fault it is, and the HTTP status it answers with.
+// docs/errors.md has a paragraph for each code; a test keeps the two together.
+
+/** Whose fault an error is: the peer that sent the request, the application, its process, or the configuration. */
+export type Fault = "client" | "app" | "worker" | "config";
+
+interface Kind {
+  readonly fault: Fault;
+  /** HTTP status while the response head has not been sent; 0 for errors that no client ever sees. */
+  readonly status: number;
+  /** One plain sentence for the client; it never carries details of the application. */
+  readonly text: string;
+}
+
+const kind = (fault: Fault, status: number, text: string): Kind => ({ fault, status, text });
+
+/** The catalogue. A code is `ERR_SALLYPORT_` and the key. */
+export const ERRORS = {
+  // The client's request.
+  BAD_REQUEST: kind("client", 400, "The request is not valid HTTP."),
+  BAD_PATH: kind("client", 400, "The path of the request is not acceptable."),
+  BAD_HOST: kind("client", 400, "The Host of the request is missing or not acceptable."),
+  BODY_INCOMPLETE: kind("client", 400, "The request body ended before its announced length."),
+  NOT_FOUND: kind("client", 404, "There is nothing at this address."),
+  FORBIDDEN: kind("client", 403, "Access to this address is refused."),
+  METHOD_NOT_ALLOWED: kind("client", 405, "This address does not answer this method."),
+  REQUEST_TIMEOUT: kind("client", 408, "The request took too long to arrive."),
+  BODY_TOO_LARGE: kind("client", 413, "The request body is larger than this server accepts."),
+  TARGET_TOO_LONG: kind("client", 414, "The address is longer than this server accepts."),
+  EXPECTATION_FAILED: kind("client", 417, "This server meets no other expectation than 100-continue."),
+  HEADERS_TOO_LARGE: kind("client", 431, "The request headers are larger than this server accepts."),
+  CODING_UNKNOWN: kind("client", 501, "This server does not decode this Transfer-Encoding."),
+  VERSION_UNSUPPORTED: kind("client", 505, "This server does not speak this version of HTTP."),
+  CLIENT_LEFT: kind("client", 0, "The client closed the connection."),
+  CLIENT_STALLED: kind("client", 0, "The client stopped reading the response."),
+  // The application.
+  APP_RAISED: kind("app", 500, "The application failed."),
+  APP_PROTOCOL: kind("app", 500, "The application broke the rules of its gateway interface."),
+  APP_SHORT_BODY: kind("app", 0, "The application ended its response before the announced length."),
+  APP_TIMEOUT: kind("app", 504, "The application did not answer in time."),
+  CGI_BAD_HEADER: kind("app", 502, "The program answered with a malformed header."),
+  CGI_NO_HEADER: kind("app", 502, "The program ended without answering."),
+  CGI_REDIRECT_LOOP: kind("app", 500, "The program redirects in a circle."),
+  CGI_HEADER_TOO_LARGE: kind("app", 502, "The program answered with a header that is too large."),
+  // The process that runs it.
+  WORKER_DIED: kind("worker", 502, "The process that ran the request ended."),
+  SPAWN_FAILED: kind("worker", 502, "The program could not be started."),
+  LINK_BROKEN: kind("worker", 502, "The process that ran the request sent something unintelligible."),
+  QUEUE_FULL: kind("worker", 503, "The server is busy; try again soon."),
+  QUEUE_TIMEOUT: kind("worker", 503, "The server is busy; the request waited too long."),
+  NOT_READY: kind("worker", 503, "The application is not running; it may be starting again."),
+  STOPPING: kind("worker", 503, "The server is stopping."),
+  // Start and configuration.
+  CONFIG_INVALID: kind("config", 500, "The configuration is not valid."),
+  TARGET_NOT_FOUND: kind("config", 500, "There is no such application."),
+  APP_IMPORT: kind("config", 500, "The application could not be imported."),
+  PYTHON_NOT_FOUND: kind("config", 500, "No usable Python interpreter was found."),
+  ADDRESS_UNUSABLE: kind("config", 500, "The server cannot listen at this address."),
+  NOT_EXECUTABLE: kind("config", 403, "The program is not executable."),
+  INTERNAL: kind("worker", 500, "The server failed."),
+} as const satisfies Record<string, Kind>;
+
+export type ErrorName = keyof typeof ERRORS;
+export type ErrorCode = `ERR_SALLYPORT_${ErrorName}`;
+
+/**
+ * The one error type of Sallyport. `message` is for the operator's log and says what happened and what to do; the
+ * client only ever sees the status, the code and the catalogue's plain sentence.
+ */
+export class SallyportError extends Error {
+  readonly code: ErrorCode;
+  readonly fault: Fault;
+  readonly status: number;
+  /** The catalogue's sentence, fit for the client. */
+  readonly text: string;
+  /** More for the log and the terminal, of any length: a Python traceback, the last lines of stderr. */
+  readonly detail: string | undefined;
+  /** Seconds for Retry-After, on 503. */
+  readonly retryAfter: number | undefined;
+
+  constructor(
+    name: ErrorName,
+    message: string,
+    options: { cause?: unknown; detail?: string | undefined; retryAfter?: number } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const { fault, status, text } = ERRORS[name];
+    this.name = "SallyportError";
+    this.code = `ERR_SALLYPORT_${name}`;
+    this.fault = fault;
+    this.status = status;
+    this.text = text;
+    this.detail = options.detail;
+    this.retryAfter = options.retryAfter;
+  }
+
+  /** `error` itself when it is ours; anything else becomes an INTERNAL error that keeps it as its cause. */
+  static from(error: unknown): SallyportError {
+    if (error instanceof SallyportError) return error;
+    return new SallyportError("INTERNAL", error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,116 @@
+// The neutral middle: one request with its response and the facts of its connection. Listeners make exchanges,
+// gateways and apps answer them; neither knows the other. This file is the whole contract.
+import type { SallyportError } from "./errors.ts";
+import type { Headers } from "./headers.ts";
+
+/** One end of a connection. `port` is 0 and `address` the path (or "") on a Unix socket. */
+export interface Address {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface RequestHead {
+  readonly method: string;
+  /** The request target as it was sent, or as the protocol in front would have it sent. */
+  readonly target: string;
+  /** The path, still percent-encoded, always starting with "/" (or "*" of OPTIONS). Never has a query. */
+  readonly path: string;
+  /** What follows the first "?", without it; "" when there is none. */
+  readonly query: string;
+  /** "1.0", "1.1", "2". */
+  readonly version: string;
+  readonly headers: Headers;
+  readonly scheme: "http" | "https";
+  /** Host and port as the client named them (target's or Host header's); "" when it named none (HTTP/1.0). */
+  readonly authority: string;
+  readonly remote: Address;
+  readonly local: Address;
+}
+
+/** The request body, pulled. Reading is what asks the client to go on (100-continue) and what lets more come in. */
+export interface RequestBody {
+  /** Octets announced; 0 when there is no body; undefined when only the end will tell (chunked). */
+  readonly length: number | undefined;
+  /** The whole body when it is already here, and it is then final; undefined when it must be read. */
+  readonly whole: Uint8Array | undefined;
+  /**
+   * The next piece, never empty, in order; undefined at the complete end, and ever after.
+   * One call at a time. Rejects with a SallyportError (CLIENT_LEFT, BODY_INCOMPLETE, BODY_TOO_LARGE, REQUEST_TIMEOUT,
+   * BAD_REQUEST) when the body will never be complete.
+   */
+  read(): Promise<Uint8Array | undefined>;
+  /** Trailer fields; filled, if at all, once `read` has given undefined. */
+  readonly trailers: Headers;
+  /** No more is wanted. What the client still sends is thrown away by the listener, within its limits. */
+  discard(): void;
+}
+
+/** A response head. `reason` "" means the usual phrase of the status. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: Headers;
+}
+
+/** How an exchange ended. A response is complete, or it was cut and `error` says why and whose fault it was. */
+export interface Outcome {
+  readonly complete: boolean;
+  readonly error: SallyportError | undefined;
+  /** The status that was sent; 0 when none was. */
+  readonly status: number;
+  /** Octets of response body handed to the listener. */
+  readonly bytes: number;
+}
+
+/**
+ * One request, to be answered once. The calls of the answering side, in order:
+ * `inform*`, then either `respond`, or `start`, `write*`, `end`; or, at any moment, `fail`.
+ * After the exchange is over (`closed`) every call is harmless and does nothing.
+ */
+export interface Exchange {
+  readonly request: RequestHead;
+  readonly body: RequestBody;
+  /** The part of `request.path` that led here, percent-encoded as sent: SCRIPT_NAME. "" at the root. Routes set it. */
+  mount: string;
+  /** True once the response has ended or was cut, or the client is gone. */
+  readonly closed: boolean;
+  /** True once a final response head has been given. */
+  readonly started: boolean;
+
+  /** An informational response (1xx, not 101). Dropped where the client cannot take it (HTTP/1.0, CGI). */
+  inform(head: ResponseHead): void;
+  /** The whole response in one call: the fast path. Content-Length is added when it is missing. */
+  respond(head: ResponseHead, body: Uint8Array | string): void;
+  /** The head, with more to come. */
+  start(head: ResponseHead): void;
+  /** A piece of the body. False when the client is slower than we are: wait for `whenDrained`. The piece is not copied. */
+  write(chunk: Uint8Array): boolean;
+  /** The complete end. */
+  end(trailers?: Headers): void;
+  /** Cannot be answered (further): an error response while there is no head yet, afterwards a visible cut. */
+  fail(error: SallyportError): void;
+
+  /** Calls back once when `write` may go on. Not called after the exchange has closed. */
+  whenDrained(callback: () => void): void;
+  /** Calls back exactly once, when the exchange is over; at once if it already is. */
+  whenClosed(callback: (outcome: Outcome) => void): void;
+}
+
+/** Gets exchanges answered. What `handle` cannot answer it passes to `exchange.fail`; it never throws. */
+export interface Gateway {
+  handle(exchange: Exchange): void;
+  /** Makes ready (starts workers, looks at files). Rejects with a SallyportError: config or app at fault. */
+  start?(): Promise<void>;
+  /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
+  reload?(): Promise<void>;
+  /** Finishes what is under way, for `grace` milliseconds at the most, then ends all processes. Never rejects. */
+  close?(grace: number): Promise<void>;
+}
+
+/** Accepts work from outside and makes exchanges of it. */
+export interface Listener {
+  /** Binds and starts to accept; resolves with where it can be reached, as a URL or `unix:PATH`. */
+  listen(): Promise<string>;
+  /** Stops accepting, closes idle connections, waits `grace` milliseconds for exchanges under way, then cuts. */
+  close(grace: number): Promise<void>;
+}

@@ -1,0 +1,45 @@
+// Headers as every half sees them: one flat list, name and value in turn, in the order and the case of the sender,
+// duplicates kept, octets as latin-1 characters (RFC 9110, 5.2 and 5.3).
+
+/** `[name, value, name, value, ...]`; each character is one octet. */
+export type Headers = readonly string[];
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** The first value of `name` (given in lower case), or undefined. */
+export function header(headers: Headers, name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) {
+    const candidate = headers[i] as string;
+    if (candidate.length === name.length && candidate.toLowerCase() === name) return headers[i + 1];
+  }
+  return undefined;
+}
+
+/** Every value of `name` (given in lower case), in order. */
+export function headerValues(headers: Headers, name: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if ((headers[i] as string).toLowerCase() === name) values.push(headers[i + 1] as string);
+  }
+  return values;
+}
+
+/** Whether `name` is a token (RFC 9110, 5.6.2). */
+export const isToken = (name: string): boolean => TOKEN.test(name);
+
+/** Whether `value` is a field value: no CR, LF, NUL or other control but TAB, nothing above one octet (RFC 9110, 5.5). */
+export const isFieldValue = (value: string): boolean => !BAD_VALUE.test(value);
+
+/** The fields that speak of one connection and never pass through a gateway (RFC 9110, 7.6.1; PEP 3333). */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);

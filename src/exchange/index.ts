@@ -1,0 +1,16 @@
+// The middle, as others see it.
+export { type BodySource, NO_BODY, PushedBody, WholeBody } from "./body.ts";
+export { ERRORS, type ErrorCode, type ErrorName, type Fault, SallyportError } from "./errors.ts";
+export type {
+  Address,
+  Exchange,
+  Gateway,
+  Listener,
+  Outcome,
+  RequestBody,
+  RequestHead,
+  ResponseHead,
+} from "./exchange.ts";
+export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
+export { type Log, type LogFields, silentLog } from "./log.ts";
+export { hasBody, ServedExchange } from "./served.ts";

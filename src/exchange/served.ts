@@ -1,0 +1,202 @@
+// The listener's half of every exchange: the order of calls as a table, the framing rules that no protocol may break
+// (RFC 9110, 6.4.1, 8.6, 9.3.2), and the end, told exactly once. A listener only says how bytes leave.
+import { SallyportError } from "./errors.ts";
+import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
+import { type Headers, header } from "./headers.ts";
+import type { Log } from "./log.ts";
+
+type Phase = "waiting" | "started" | "closed";
+type Call = "inform" | "respond" | "start" | "write" | "end";
+
+/** Which calls each phase accepts. In `closed` every call is ignored: the client may leave at any moment. */
+const ACCEPTS: Readonly<Record<Phase, Readonly<Record<Call, boolean>>>> = {
+  waiting: { inform: true, respond: true, start: true, write: false, end: false },
+  started: { inform: false, respond: false, start: false, write: true, end: true },
+  closed: { inform: false, respond: false, start: false, write: false, end: false },
+};
+
+const EMPTY = new Uint8Array(0);
+
+/** Whether a response to this method with this status has a body at all. */
+export const hasBody = (method: string, status: number): boolean =>
+  method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
+
+export abstract class ServedExchange implements Exchange {
+  readonly request: RequestHead;
+  abstract readonly body: RequestBody;
+  mount = "";
+  protected readonly log: Log;
+  #phase: Phase = "waiting";
+  #status = 0;
+  #bytes = 0;
+  /** Octets of body still owed; -1 when the end is told by the framing; body-less responses owe nothing. */
+  #owed = -1;
+  #bodyless = false;
+  #outcome: Outcome | undefined;
+  #closers: ((outcome: Outcome) => void)[] | undefined;
+  #drainers: (() => void)[] | undefined;
+
+  constructor(request: RequestHead, log: Log) {
+    this.request = request;
+    this.log = log;
+  }
+
+  get closed(): boolean {
+    return this.#phase === "closed";
+  }
+
+  get started(): boolean {
+    return this.#status !== 0;
+  }
+
+  // How bytes leave: the listener's own part.
+
+  /** Sends head and whole body. `body` is empty where the response has none. `bodyless`: frame nothing. */
+  protected abstract sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void;
+  /** Sends the head alone. `length` is the announced Content-Length, -1 when unknown. */
+  protected abstract sendHead(head: ResponseHead, length: number, bodyless: boolean): void;
+  /** Sends a piece; false when it had to be held back. */
+  protected abstract sendChunk(chunk: Uint8Array): boolean;
+  /** Ends the body where the framing has an end. */
+  protected abstract sendEnd(trailers: Headers | undefined): void;
+  /** Makes it visible to the client that the response is not complete. */
+  protected abstract sendCut(error: SallyportError): void;
+  protected sendInform(_head: ResponseHead): void {}
+
+  // The answering side's calls.
+
+  inform(head: ResponseHead): void {
+    if (this.#accepts("inform")) this.sendInform(head);
+  }
+
+  respond(head: ResponseHead, body: Uint8Array | string): void {
+    if (!this.#accepts("respond")) return;
+    const bodyless = !hasBody(this.request.method, head.status);
+    const announced = announcedLength(head.headers);
+    const size = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    if (!bodyless && announced >= 0 && announced !== size) {
+      // Let the streaming rules decide: too long is cut to measure, too short is a visible cut.
+      this.start(head);
+      this.write(typeof body === "string" ? Buffer.from(body) : body);
+      return this.end();
+    }
+    this.#status = head.status;
+    this.#bytes = bodyless ? 0 : size;
+    this.sendWhole(head, bodyless ? EMPTY : body, bodyless);
+    this.#close(true, undefined);
+  }
+
+  start(head: ResponseHead): void {
+    if (!this.#accepts("start")) return;
+    this.#phase = "started";
+    this.#status = head.status;
+    this.#bodyless = !hasBody(this.request.method, head.status);
+    this.#owed = this.#bodyless ? 0 : announcedLength(head.headers);
+    this.sendHead(head, this.#owed, this.#bodyless);
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (!this.#accepts("write") || this.#bodyless || chunk.length === 0) return true;
+    const piece = this.#owed >= 0 && chunk.length > this.#owed ? chunk.subarray(0, this.#owed) : chunk;
+    if (piece.length < chunk.length) this.#tooLong(chunk.length - piece.length);
+    if (piece.length === 0) return true;
+    if (this.#owed >= 0) this.#owed -= piece.length;
+    this.#bytes += piece.length;
+    return this.sendChunk(piece);
+  }
+
+  end(trailers?: Headers): void {
+    if (!this.#accepts("end")) return;
+    if (this.#owed > 0) {
+      const missing = `the response ended ${this.#owed} octets before its Content-Length`;
+      return this.fail(new SallyportError("APP_SHORT_BODY", missing));
+    }
+    this.sendEnd(trailers);
+    this.#close(true, undefined);
+  }
+
+  fail(error: SallyportError): void {
+    if (this.#phase === "closed") return;
+    this.#note(error);
+    if (this.#phase === "waiting" && error.status !== 0)
+      return this.respond(errorHead(error), errorText(error));
+    this.sendCut(error);
+    this.#close(false, error);
+  }
+
+  whenDrained(callback: () => void): void {
+    if (this.#phase === "closed") return;
+    if (this.#drainers) this.#drainers.push(callback);
+    else this.#drainers = [callback];
+  }
+
+  whenClosed(callback: (outcome: Outcome) => void): void {
+    if (this.#outcome) callback(this.#outcome);
+    else if (this.#closers) this.#closers.push(callback);
+    else this.#closers = [callback];
+  }
+
+  // The listener's calls.
+
+  /** What was held back has left. */
+  drained(): void {
+    const callbacks = this.#drainers;
+    if (!callbacks) return;
+    this.#drainers = undefined;
+    for (const callback of callbacks) callback();
+  }
+
+  /** The client is gone, or broke the protocol: nothing more can be sent. */
+  lost(error: SallyportError): void {
+    if (this.#phase !== "closed") this.#close(false, error);
+  }
+
+  #accepts(call: Call): boolean {
+    if (ACCEPTS[this.#phase][call]) return true;
+    if (this.#phase === "closed") return false;
+    throw new TypeError(`exchange.${call}() after the exchange was ${this.#phase}`);
+  }
+
+  #tooLong(extra: number): void {
+    this.log.warn("the application sent more body than its Content-Length; the rest was dropped", {
+      target: this.request.target,
+      extra,
+    });
+  }
+
+  #note(error: SallyportError): void {
+    const fields = {
+      code: error.code,
+      fault: error.fault,
+      target: this.request.target,
+      detail: error.detail,
+    };
+    if (error.fault === "client") this.log.info(error.message, fields);
+    else this.log.error(error.message, fields);
+  }
+
+  #close(complete: boolean, error: SallyportError | undefined): void {
+    this.#phase = "closed";
+    this.#drainers = undefined;
+    this.#outcome = { complete, error, status: this.#status, bytes: this.#bytes };
+    const callbacks = this.#closers;
+    if (!callbacks) return;
+    this.#closers = undefined;
+    for (const callback of callbacks) callback(this.#outcome);
+  }
+}
+
+/** The Content-Length in a response head, -1 when there is none or it is not a number. */
+function announcedLength(headers: Headers): number {
+  const value = header(headers, "content-length");
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : -1;
+}
+
+/** The head of an error response: plain text, never cached, Retry-After where waiting helps. */
+function errorHead(error: SallyportError): ResponseHead {
+  const headers = ["Content-Type", "text/plain; charset=utf-8", "Cache-Control", "no-store"];
+  if (error.status === 503) headers.push("Retry-After", String(error.retryAfter ?? 1));
+  return { status: error.status, reason: "", headers };
+}
+
+const errorText = (error: SallyportError): string => `${error.status} ${error.text}\n${error.code}\n`;
