@@ -1,5 +1,6 @@
 // The neutral middle: one request with its response and the facts of its connection. Listeners make exchanges,
 // gateways and apps answer them; neither knows the other. This file is the whole contract.
+import type { Socket } from "node:net";
 import type { SallyportError } from "./errors.ts";
 import type { Headers } from "./headers.ts";
 
@@ -107,10 +108,13 @@ export interface Gateway {
   close?(grace: number): Promise<void>;
 }
 
-/** Accepts work from outside and makes exchanges of it. */
+/** Where a listener puts the exchanges it makes: a gateway's `handle`, or the routes in front of several. */
+export type Handler = (exchange: Exchange) => void;
+
+/** Speaks one protocol on connections that somebody else accepted (TCP, Unix, TLS), and makes exchanges of it. */
 export interface Listener {
-  /** Binds and starts to accept; resolves with where it can be reached, as a URL or `unix:PATH`. */
-  listen(): Promise<string>;
-  /** Stops accepting, closes idle connections, waits `grace` milliseconds for exchanges under way, then cuts. */
+  /** Takes a connection over; made with `allowHalfOpen`, so that a client may end its side and still be answered. */
+  accept(socket: Socket): void;
+  /** Closes idle connections, lets exchanges under way finish for `grace` milliseconds, then cuts. Never rejects. */
   close(grace: number): Promise<void>;
 }

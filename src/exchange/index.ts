@@ -5,6 +5,7 @@ export type {
   Address,
   Exchange,
   Gateway,
+  Handler,
   Listener,
   Outcome,
   RequestBody,
