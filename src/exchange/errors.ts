@@ -30,6 +30,7 @@ export const ERRORS = {
   EXPECTATION_FAILED: kind("client", 417, "This server meets no other expectation than 100-continue."),
   HEADERS_TOO_LARGE: kind("client", 431, "The request headers are larger than this server accepts."),
   CODING_UNKNOWN: kind("client", 501, "This server does not decode this Transfer-Encoding."),
+  METHOD_UNSUPPORTED: kind("client", 501, "This server does not serve this method."),
   VERSION_UNSUPPORTED: kind("client", 505, "This server does not speak this version of HTTP."),
   CLIENT_LEFT: kind("client", 0, "The client closed the connection."),
   CLIENT_STALLED: kind("client", 0, "The client stopped reading the response."),
@@ -37,6 +38,7 @@ export const ERRORS = {
   APP_RAISED: kind("app", 500, "The application failed."),
   APP_PROTOCOL: kind("app", 500, "The application broke the rules of its gateway interface."),
   APP_SHORT_BODY: kind("app", 0, "The application ended its response before the announced length."),
+  APP_ABORTED: kind("app", 0, "The application broke its response off."),
   APP_TIMEOUT: kind("app", 504, "The application did not answer in time."),
   CGI_BAD_HEADER: kind("app", 502, "The program answered with a malformed header."),
   CGI_NO_HEADER: kind("app", 502, "The program ended without answering."),
@@ -51,6 +53,7 @@ export const ERRORS = {
   NOT_READY: kind("worker", 503, "The application is not running; it may be starting again."),
   STOPPING: kind("worker", 503, "The server is stopping."),
   // Start and configuration.
+  USAGE: kind("config", 500, "The command line is not valid."),
   CONFIG_INVALID: kind("config", 500, "The configuration is not valid."),
   TARGET_NOT_FOUND: kind("config", 500, "There is no such application."),
   APP_IMPORT: kind("config", 500, "The application could not be imported."),

@@ -193,10 +193,11 @@ function announcedLength(headers: Headers): number {
 }
 
 /** The head of an error response: plain text, never cached, Retry-After where waiting helps. */
-function errorHead(error: SallyportError): ResponseHead {
+export function errorHead(error: SallyportError): ResponseHead {
   const headers = ["Content-Type", "text/plain; charset=utf-8", "Cache-Control", "no-store"];
   if (error.status === 503) headers.push("Retry-After", String(error.retryAfter ?? 1));
   return { status: error.status, reason: "", headers };
 }
 
-const errorText = (error: SallyportError): string => `${error.status} ${error.text}\n${error.code}\n`;
+/** The body that goes with it: status, the catalogue's sentence, the code. */
+export const errorText = (error: SallyportError): string => `${error.status} ${error.text}\n${error.code}\n`;

@@ -1,0 +1,122 @@
+"""Finds the application that `module:callable` names, and says precisely why when it cannot."""
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+
+
+class LoadError(Exception):
+    """`message` for the operator, `trace` the application's own traceback where there is one."""
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.trace = trace
+
+
+# Tried in this order where the target names a module only.
+_DEFAULT_NAMES = ("application", "app")
+
+
+def load(target: str) -> object:
+    """The object that `module`, `module:attribute.path` or `module:factory()` names. Raises LoadError."""
+    module_name, _, attribute = target.partition(":")
+    module = _imported(module_name)
+    if not attribute:
+        return _default(module, module_name)
+    if attribute.endswith("()"):
+        return _made(_attribute(module, module_name, attribute[:-2]), target)
+    return _attribute(module, module_name, attribute)
+
+
+def interface_of(app: object) -> str:
+    """ "asgi", "asgi2" or "wsgi", by the shape of the callable."""
+    if inspect.isclass(app):
+        return "asgi2" if inspect.iscoroutinefunction(getattr(app, "__call__", None)) else "wsgi"
+    call = app if inspect.isroutine(app) else getattr(app, "__call__", None)
+    return "asgi" if inspect.iscoroutinefunction(_unwrapped(app)) or inspect.iscoroutinefunction(call) else "wsgi"
+
+
+def _unwrapped(app: object) -> object:
+    """What a functools.partial is about."""
+    while hasattr(app, "func") and hasattr(app, "keywords"):
+        app = app.func
+    return app
+
+
+def _imported(name: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(error.name + ".")):
+            raise LoadError(f"there is no module {error.name!r}; looked in {_search_path()}") from None
+        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error)) from None
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error)) from None
+
+
+def _default(module: object, name: str) -> object:
+    for candidate in _DEFAULT_NAMES:
+        if hasattr(module, candidate):
+            return _callable(getattr(module, candidate), f"{name}:{candidate}")
+    names = " nor ".join(repr(candidate) for candidate in _DEFAULT_NAMES)
+    raise LoadError(f"module {name!r} has neither {names}; name the application as {name}:NAME")
+
+
+def _attribute(module: object, module_name: str, path: str) -> object:
+    found = module
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise LoadError(f"module {module_name!r} has no {path!r}{_suggestion(module, path)}")
+        found = getattr(found, part)
+    return _callable(found, f"{module_name}:{path}")
+
+
+def _made(factory: object, target: str) -> object:
+    try:
+        made = factory()
+    except Exception as error:
+        raise LoadError(f"calling {target} failed: {_summary(error)}", _trace(error)) from None
+    return _callable(made, target)
+
+
+def _callable(found: object, target: str) -> object:
+    if not callable(found):
+        raise LoadError(f"{target} is a {type(found).__name__}, not something to call")
+    return found
+
+
+def _suggestion(module: object, path: str) -> str:
+    near = [name for name, value in vars(module).items() if not name.startswith("_") and _defined_here(module, value)]
+    return f"; it has {', '.join(sorted(near)[:8])}" if near else ""
+
+
+def _defined_here(module: object, value: object) -> bool:
+    """Callables that could be meant: functions made here, and instances of whatever class."""
+    if inspect.isclass(value) or not callable(value):
+        return False
+    return not inspect.isroutine(value) or value.__module__ == module.__name__
+
+
+def _search_path() -> str:
+    return ", ".join(sys.path[:2]) or os.getcwd()
+
+
+def _summary(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback from the application's first frame on: the import system's and our own frames say nothing."""
+    frames = error.__traceback__
+    while frames and _is_ours(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def _is_ours(filename: str) -> bool:
+    return filename == __file__ or filename.startswith("<frozen importlib") or filename == importlib.__file__

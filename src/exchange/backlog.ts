@@ -1,0 +1,187 @@
+// What a client has not taken yet, so that no worker ever waits for a slow one: in memory up to a bound, then in a
+// temporary file up to another, and only then is the sender made to wait.
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SallyportError } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Headers } from "./headers.ts";
+
+export interface BacklogLimits {
+  /** Octets kept in memory for one client. */
+  readonly memory: number;
+  /** Octets kept in a temporary file for one client; 0 for none. */
+  readonly file: number;
+  /** Where temporary files are made. */
+  readonly directory: string;
+}
+
+export const BACKLOG_LIMITS: BacklogLimits = { memory: 262_144, file: 1_073_741_824, directory: tmpdir() };
+
+const PIECE = 65_536;
+
+/** Stands between an answering side that is fast and an exchange whose client is not. */
+export class Backlog {
+  readonly #exchange: Exchange;
+  readonly #accepted: (octets: number) => void;
+  readonly #limits: BacklogLimits;
+  #memory: Uint8Array[] = [];
+  #memorySize = 0;
+  /** Pieces on their way into the file, in order; their sender has not been told yet. */
+  #spilling: Uint8Array[] = [];
+  #file: FileHandle | undefined;
+  #written = 0;
+  #read = 0;
+  #working = false;
+  #called = false;
+  #stalled = false;
+  #ended = false;
+  #trailers: Headers | undefined;
+
+  /** `accepted` is told how many octets have found a place, and so may be followed by as many. */
+  constructor(
+    exchange: Exchange,
+    accepted: (octets: number) => void,
+    limits: BacklogLimits = BACKLOG_LIMITS,
+  ) {
+    this.#exchange = exchange;
+    this.#accepted = accepted;
+    this.#limits = limits;
+    exchange.whenClosed(() => this.#dispose());
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#empty && !this.#stalled) {
+      this.#write(chunk);
+      this.#accepted(chunk.length);
+    } else if (this.#spills || this.#memorySize + chunk.length > this.#limits.memory) {
+      this.#spilling.push(chunk);
+      this.#work();
+    } else {
+      this.#memory.push(chunk);
+      this.#memorySize += chunk.length;
+      this.#accepted(chunk.length);
+    }
+  }
+
+  end(trailers?: Headers): void {
+    this.#ended = true;
+    this.#trailers = trailers;
+    this.#work();
+  }
+
+  get #spills(): boolean {
+    return this.#spilling.length > 0 || this.#written > this.#read;
+  }
+
+  get #empty(): boolean {
+    return this.#memory.length === 0 && !this.#spills;
+  }
+
+  #write(chunk: Uint8Array): void {
+    if (this.#exchange.write(chunk)) return;
+    this.#stalled = true;
+    this.#exchange.whenDrained(() => {
+      this.#stalled = false;
+      this.#work();
+    });
+  }
+
+  /** Does what can be done now, one thing after the other; at most one of these loops runs. */
+  #work(): void {
+    if (this.#working) {
+      this.#called = true;
+      return;
+    }
+    this.#working = true;
+    this.#steps()
+      .catch((error: unknown) => this.#exchange.fail(diskError(error)))
+      .finally(() => this.#rest());
+  }
+
+  #rest(): void {
+    this.#working = false;
+    if (this.#exchange.closed) return this.#dispose();
+    const called = this.#called;
+    this.#called = false;
+    if (called) this.#work();
+  }
+
+  async #steps(): Promise<void> {
+    while (!this.#exchange.closed) {
+      if (!this.#stalled && this.#memory.length > 0) this.#fromMemory();
+      else if (!this.#stalled && this.#written > this.#read) await this.#fromFile();
+      else if (this.#spilling.length > 0 && this.#hasRoom) await this.#toFile();
+      else break;
+    }
+    if (this.#ended && !this.#stalled && this.#empty) this.#exchange.end(this.#trailers);
+  }
+
+  /** Whether the file may grow; beyond its limit a piece goes past it, once all before it has left. */
+  get #hasRoom(): boolean {
+    return (
+      this.#written < this.#limits.file ||
+      (!this.#stalled && this.#memory.length === 0 && this.#written === this.#read)
+    );
+  }
+
+  #fromMemory(): void {
+    const chunk = this.#memory.shift() as Uint8Array;
+    this.#memorySize -= chunk.length;
+    this.#write(chunk);
+  }
+
+  async #fromFile(): Promise<void> {
+    const file = this.#file as FileHandle;
+    const piece = Buffer.allocUnsafe(Math.min(PIECE, this.#written - this.#read));
+    const { bytesRead } = await file.read(piece, 0, piece.length, this.#read);
+    if (bytesRead === 0) throw new Error("a temporary file is shorter than what was written to it");
+    this.#read += bytesRead;
+    if (this.#read === this.#written) await this.#startAnew(file);
+    this.#write(piece.subarray(0, bytesRead));
+  }
+
+  async #startAnew(file: FileHandle): Promise<void> {
+    this.#read = 0;
+    this.#written = 0;
+    await file.truncate(0);
+  }
+
+  async #toFile(): Promise<void> {
+    const chunk = this.#spilling[0] as Uint8Array;
+    if (this.#written >= this.#limits.file) {
+      this.#write(chunk);
+    } else {
+      this.#file ??= await temporaryFile(this.#limits.directory);
+      await this.#file.write(chunk, 0, chunk.length, this.#written);
+      this.#written += chunk.length;
+    }
+    this.#spilling.shift();
+    this.#accepted(chunk.length);
+  }
+
+  #dispose(): void {
+    this.#memory = [];
+    this.#spilling = [];
+    if (this.#working) return;
+    const file = this.#file;
+    this.#file = undefined;
+    file?.close().catch(() => {});
+  }
+}
+
+/** A file without a name: it goes with its handle, however we end. */
+async function temporaryFile(directory: string): Promise<FileHandle> {
+  const path = join(directory, `sallyport-${randomUUID()}`);
+  const file = await open(path, "wx+", 0o600);
+  await unlink(path);
+  return file;
+}
+
+function diskError(error: unknown): SallyportError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new SallyportError("INTERNAL", `a response could not be kept in a temporary file: ${reason}`, {
+    cause: error,
+  });
+}

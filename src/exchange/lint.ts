@@ -1,0 +1,268 @@
+// The contract of the exchange, checked while it runs, on both sides: what a listener hands over and what the answering
+// side does with it. On in all tests (SALLYPORT_LINT=1); a violation is a defect of ours, so it is thrown, not logged.
+import type { SallyportError } from "./errors.ts";
+import type { Exchange, Gateway, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
+import { type Headers, isFieldValue, isToken } from "./headers.ts";
+
+/** Which side broke the contract. */
+export type Side = "listener" | "answer";
+
+export class LintError extends Error {
+  readonly side: Side;
+
+  constructor(side: Side, rule: string) {
+    super(`${side}: ${rule}`);
+    this.name = "LintError";
+    this.side = side;
+  }
+}
+
+/** Where violations go besides being thrown to their author, who may catch what it should not. */
+export type Report = (violation: LintError) => void;
+
+/** Ends the process: the answer to a broken contract in a test. */
+const crash: Report = (violation) => {
+  queueMicrotask(() => {
+    throw violation;
+  });
+};
+
+/** `gateway` with every exchange checked on its way in and out. */
+export function lint(gateway: Gateway, report: Report = crash): Gateway {
+  return {
+    start: async () => gateway.start?.(),
+    reload: async () => gateway.reload?.(),
+    close: async (grace) => gateway.close?.(grace),
+    handle(exchange) {
+      try {
+        gateway.handle(new LintedExchange(exchange, report));
+      } catch (error) {
+        throw error instanceof LintError ? error : violation("answer", `handle() threw ${error}`, report);
+      }
+    },
+  };
+}
+
+type Phase = "waiting" | "started" | "answered";
+
+export class LintedExchange implements Exchange {
+  readonly request: RequestHead;
+  readonly body: RequestBody;
+  readonly #inner: Exchange;
+  readonly #report: Report;
+  #phase: Phase = "waiting";
+  /** The last write was held back and its drain has not come. */
+  #held = false;
+  #closedTold = 0;
+
+  constructor(inner: Exchange, report: Report = crash) {
+    this.#inner = inner;
+    this.#report = report;
+    this.request = inner.request;
+    this.body = new LintedBody(inner.body, report);
+    checkRequest(inner, (rule) => this.#fault("listener", rule));
+    inner.whenClosed((outcome) => this.#onClosed(outcome));
+  }
+
+  get mount(): string {
+    return this.#inner.mount;
+  }
+
+  set mount(mount: string) {
+    this.#check("answer", this.request.path.startsWith(mount), `mount ${mount} is no prefix of the path`);
+    this.#inner.mount = mount;
+  }
+
+  get closed(): boolean {
+    return this.#inner.closed;
+  }
+
+  get started(): boolean {
+    return this.#inner.started;
+  }
+
+  inform(head: ResponseHead): void {
+    this.#expect("inform", "waiting");
+    this.#check(
+      "answer",
+      head.status >= 100 && head.status < 200 && head.status !== 101,
+      `inform(${head.status})`,
+    );
+    this.#checkHead(head);
+    this.#inner.inform(head);
+  }
+
+  respond(head: ResponseHead, body: Uint8Array | string): void {
+    this.#expect("respond", "waiting");
+    this.#checkFinal(head);
+    this.#check(
+      "answer",
+      typeof body === "string" || body instanceof Uint8Array,
+      "the body is neither octets nor text",
+    );
+    this.#phase = "answered";
+    this.#inner.respond(head, body);
+  }
+
+  start(head: ResponseHead): void {
+    this.#expect("start", "waiting");
+    this.#checkFinal(head);
+    this.#phase = "started";
+    this.#inner.start(head);
+  }
+
+  write(chunk: Uint8Array): boolean {
+    this.#expect("write", "started");
+    this.#check("answer", chunk instanceof Uint8Array, "a chunk is not octets");
+    this.#check(
+      "answer",
+      !this.#held || this.closed,
+      "write() after it gave false, without waiting for whenDrained",
+    );
+    const room = this.#inner.write(chunk);
+    this.#held = !room;
+    return room;
+  }
+
+  end(trailers?: Headers): void {
+    this.#expect("end", "started");
+    if (trailers) this.#checkFields(trailers);
+    this.#phase = "answered";
+    this.#inner.end(trailers);
+  }
+
+  fail(error: SallyportError): void {
+    this.#phase = "answered";
+    this.#inner.fail(error);
+  }
+
+  whenDrained(callback: () => void): void {
+    this.#inner.whenDrained(() => {
+      this.#check("listener", !this.#inner.closed, "drained after the exchange was over");
+      this.#held = false;
+      callback();
+    });
+  }
+
+  whenClosed(callback: (outcome: Outcome) => void): void {
+    this.#inner.whenClosed(callback);
+  }
+
+  #onClosed(outcome: Outcome): void {
+    this.#closedTold++;
+    this.#check("listener", this.#closedTold === 1, "the end was told twice");
+    this.#check("listener", this.#inner.closed, "the end was told before `closed` was true");
+    this.#check(
+      "listener",
+      outcome.complete === (outcome.error === undefined),
+      "an outcome both complete and failed",
+    );
+  }
+
+  #expect(call: string, phase: Phase): void {
+    const fits = this.#phase === phase || this.#inner.closed;
+    this.#check("answer", fits, `${call}() while the exchange was ${this.#phase}`);
+  }
+
+  #checkFinal(head: ResponseHead): void {
+    const { status } = head;
+    this.#check(
+      "answer",
+      Number.isInteger(status) && status >= 200 && status <= 999,
+      `final status ${status}`,
+    );
+    this.#checkHead(head);
+  }
+
+  #checkHead({ reason, headers }: ResponseHead): void {
+    this.#check("answer", isFieldValue(reason), `reason ${JSON.stringify(reason)}`);
+    this.#checkFields(headers);
+  }
+
+  #checkFields(headers: Headers): void {
+    const rule = brokenField(headers);
+    this.#check("answer", rule === undefined, rule ?? "");
+  }
+
+  #check(side: Side, holds: boolean, rule: string): void {
+    if (!holds) this.#fault(side, rule);
+  }
+
+  #fault(side: Side, rule: string): never {
+    throw violation(side, `${rule} (${this.request.method} ${this.request.target})`, this.#report);
+  }
+}
+
+class LintedBody implements RequestBody {
+  readonly #inner: RequestBody;
+  readonly #report: Report;
+  #reading = false;
+  #octets = 0;
+
+  constructor(inner: RequestBody, report: Report) {
+    this.#inner = inner;
+    this.#report = report;
+  }
+
+  get length(): number | undefined {
+    return this.#inner.length;
+  }
+
+  get whole(): Uint8Array | undefined {
+    return this.#inner.whole;
+  }
+
+  get trailers(): Headers {
+    return this.#inner.trailers;
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    if (this.#reading) throw violation("answer", "body.read() while another is under way", this.#report);
+    this.#reading = true;
+    try {
+      return this.#checked(await this.#inner.read());
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  discard(): void {
+    this.#inner.discard();
+  }
+
+  #checked(chunk: Uint8Array | undefined): Uint8Array | undefined {
+    if (chunk?.length === 0) throw violation("listener", "body.read() gave an empty piece", this.#report);
+    this.#octets += chunk?.length ?? 0;
+    const { length } = this;
+    if (length !== undefined && this.#octets > length)
+      throw violation("listener", `a body of ${length} octets gave ${this.#octets}`, this.#report);
+    return chunk;
+  }
+}
+
+function checkRequest({ request, body, mount }: Exchange, fault: (rule: string) => never): void {
+  const { method, path, query, version, headers } = request;
+  if (!isToken(method)) fault(`method ${JSON.stringify(method)}`);
+  if (!path.startsWith("/") && path !== "*") fault(`path ${JSON.stringify(path)}`);
+  if (path.includes("?") || query.startsWith("?")) fault("path and query are not apart");
+  if (!["1.0", "1.1", "2"].includes(version)) fault(`version ${version}`);
+  if (!path.startsWith(mount)) fault(`mount ${mount} is no prefix of the path`);
+  if (body.whole && body.whole.length !== body.length) fault("a whole body whose length is another");
+  const rule = brokenField(headers);
+  if (rule) fault(rule);
+}
+
+function brokenField(headers: Headers): string | undefined {
+  if (headers.length % 2 !== 0) return "a header list of odd length";
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!isToken(headers[i] as string)) return `header name ${JSON.stringify(headers[i])}`;
+    if (!isFieldValue(headers[i + 1] as string)) return `header value ${JSON.stringify(headers[i + 1])}`;
+  }
+  return undefined;
+}
+
+function violation(side: Side, rule: string, report: Report): LintError {
+  const error = new LintError(side, rule);
+  report(error);
+  return error;
+}

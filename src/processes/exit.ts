@@ -1,0 +1,19 @@
+// How a child ended, for programs and in words.
+import type { SallyportError } from "../exchange/index.ts";
+
+export interface Exit {
+  /** The exit status; null when a signal ended the child, or when it never started. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Why it never started (SPAWN_FAILED); undefined when it did. */
+  readonly failure?: SallyportError;
+}
+
+export const succeeded = (exit: Exit): boolean => exit.code === 0;
+
+/** "exited with status 3", "was killed by SIGSEGV": continues a sentence that names the program. */
+export function describeExit({ code, signal, failure }: Exit): string {
+  if (failure) return `did not start: ${failure.message}`;
+  if (signal !== null) return `was killed by ${signal}`;
+  return code === null ? "ended, nobody saw how" : `exited with status ${code}`;
+}

@@ -1,0 +1,27 @@
+// Every child leads a process group of its own, so that its own children can be ended with it.
+
+const live = new Set<number>();
+
+/** Sends `signal` to all processes of a group. False when none is left. */
+export function signalGroup(group: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    // ESRCH: all are gone. EPERM: what is left became another user's.
+    return false;
+  }
+}
+
+/** From now on the group dies with this process. */
+export function enlistGroup(group: number): void {
+  if (live.size === 0) process.on("exit", killAll);
+  live.add(group);
+}
+
+export function releaseGroup(group: number): void {
+  if (live.delete(group) && live.size === 0) process.off("exit", killAll);
+}
+
+function killAll(): void {
+  for (const group of live) signalGroup(group, "SIGKILL");
+}

@@ -1,0 +1,4 @@
+// The life of child processes, as others see it.
+export { type Child, type Descriptor, type SpawnOptions, startChild } from "./child.ts";
+export { describeExit, type Exit, succeeded } from "./exit.ts";
+export { escapeControls, LineCutter } from "./lines.ts";

@@ -1,0 +1,69 @@
+// What a child prints, as lines for a log: bounded, and unable to forge or garble the log (L5).
+
+/** Controls, which a terminal might obey (C0 but TAB, DEL, C1), and the separators that some viewers break lines at. */
+const UNSAFE = /[\0-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g;
+
+/** `text` with every control character written as an escape. */
+export const escapeControls = (text: string): string => text.replace(UNSAFE, escapeControl);
+
+function escapeControl(character: string): string {
+  const code = character.charCodeAt(0);
+  if (code > 0xff) return `\\u${code.toString(16)}`;
+  return `\\x${code.toString(16).padStart(2, "0")}`;
+}
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Cuts a stream of octets into lines, decoded as UTF-8. Of a line longer than `limit` octets only the start is given. */
+export class LineCutter {
+  readonly #online: (line: string) => void;
+  readonly #limit: number;
+  #parts: Uint8Array[] = [];
+  #size = 0;
+  #dropped = 0;
+
+  constructor(online: (line: string) => void, limit = 8192) {
+    this.#online = online;
+    this.#limit = limit;
+  }
+
+  push(chunk: Uint8Array): void {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
+      this.#keep(chunk.subarray(start, end));
+      this.#give();
+      start = end + 1;
+    }
+    this.#keep(chunk.subarray(start));
+  }
+
+  /** The stream is over: what has no line end is a line too. */
+  end(): void {
+    if (this.#size > 0) this.#give();
+  }
+
+  #keep(part: Uint8Array): void {
+    const room = this.#limit - this.#size;
+    const kept = part.length > room ? part.subarray(0, room) : part;
+    this.#dropped += part.length - kept.length;
+    if (kept.length === 0) return;
+    // A copy: a few octets must not keep a whole read buffer.
+    this.#parts.push(Uint8Array.from(kept));
+    this.#size += kept.length;
+  }
+
+  #give(): void {
+    const line = Buffer.concat(this.#parts);
+    const dropped = this.#dropped;
+    this.#parts = [];
+    this.#size = 0;
+    this.#dropped = 0;
+    const text = escapeControls(decoder.decode(withoutReturn(line)));
+    this.#online(dropped > 0 ? `${text}... (${dropped} octets more)` : text);
+  }
+}
+
+const withoutReturn = (line: Uint8Array): Uint8Array =>
+  line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;

@@ -1,0 +1,2 @@
+// WSGI as others see it.
+export { type WsgiOptions, wsgi } from "./gateway.ts";

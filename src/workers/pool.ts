@@ -1,0 +1,213 @@
+// The workers of one application: who gets the next exchange, who waits and for how long, what happens when a process
+// dies, hangs, or is replaced by a new generation.
+import { type Log, SallyportError } from "../exchange/index.ts";
+import type { Stream } from "./stream.ts";
+import { Worker, type WorkerOptions, type WorkerOwner } from "./worker.ts";
+
+export interface PoolOptions extends WorkerOptions {
+  /** Exchanges that may wait for a worker. */
+  readonly queue: number;
+  /** Milliseconds that an exchange may wait for a worker. */
+  readonly queueTimeout: number;
+  /** Milliseconds that a worker may take until the response begins; 0 for no limit. */
+  readonly timeout: number;
+}
+
+/** How often deadlines are looked at, in milliseconds. */
+const TICK = 250;
+/** Pauses before a worker that died is started again, by how many died young in a row (milliseconds). */
+const PAUSES = [0, 100, 250, 500, 1000, 2000, 5000];
+/** A worker that lived this long did not die young. */
+const YOUNG = 10_000;
+/** For the streams beside one that hangs, milliseconds. */
+const CONDEMNED_GRACE = 10_000;
+
+export class Pool implements WorkerOwner {
+  readonly #options: PoolOptions;
+  readonly #log: Log;
+  readonly #waiting: Stream[] = [];
+  /** The present generation. */
+  #workers: Set<Worker> = new Set();
+  /** Earlier generations and condemned ones, finishing what they have. */
+  readonly #leaving: Set<Worker> = new Set();
+  readonly #condemned: WeakSet<Worker> = new WeakSet();
+  readonly #births: WeakMap<Worker, number> = new WeakMap();
+  readonly #pauses: Set<NodeJS.Timeout> = new Set();
+  #diedYoung = 0;
+  #closing = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#log = options.log;
+  }
+
+  /** Starts all workers. Rejects with the first one's SallyportError, and leaves none behind. */
+  async start(): Promise<void> {
+    this.#workers = await this.#generation();
+    this.#timer = setInterval(() => this.#tick(), TICK).unref();
+  }
+
+  /** Hands the stream to a worker, or has it wait for one. */
+  submit(stream: Stream): void {
+    if (this.#closing) return stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
+    const worker = this.#waiting.length === 0 ? this.#idlest() : undefined;
+    if (worker) this.#dispatch(worker, stream);
+    else this.#enqueue(stream);
+  }
+
+  /** A new generation takes over when it is ready; rejects, and changes nothing, when it does not get so far. */
+  async reload(): Promise<void> {
+    const next = await this.#generation();
+    const previous = this.#workers;
+    this.#workers = next;
+    for (const worker of previous) this.#retire(worker);
+    for (const worker of next) this.onRoom(worker);
+  }
+
+  /** Lets what is under way finish for `grace` milliseconds, then ends all processes. */
+  async close(grace: number): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#timer);
+    for (const pause of this.#pauses) clearTimeout(pause);
+    for (const stream of this.#waiting.splice(0))
+      stream.fail(new SallyportError("STOPPING", "the server stopped before a worker was free"));
+    await Promise.all([...this.#workers, ...this.#leaving].map((worker) => worker.stop(grace)));
+  }
+
+  // What workers tell.
+
+  onRoom(worker: Worker): void {
+    while (this.#waiting.length > 0 && worker.room > 0) {
+      const stream = this.#waiting.shift() as Stream;
+      if (!stream.exchange.closed) this.#dispatch(worker, stream);
+    }
+  }
+
+  onGone(worker: Worker, unbegun: Stream[]): void {
+    this.#leaving.delete(worker);
+    for (const stream of unbegun.reverse()) if (!stream.exchange.closed) this.#waiting.unshift(stream);
+    if (this.#workers.delete(worker) && !this.#closing) this.#replace(worker);
+    for (const other of this.#workers) this.onRoom(other);
+  }
+
+  async #generation(): Promise<Set<Worker>> {
+    const workers = Array.from({ length: this.#options.processes }, () => this.#spawn());
+    const starts = await Promise.allSettled(workers.map((worker) => worker.start()));
+    const failed = starts.find((start) => start.status === "rejected");
+    if (!failed) return new Set(workers);
+    await Promise.all(workers.map((worker) => worker.stop(0)));
+    throw failed.reason;
+  }
+
+  #spawn(): Worker {
+    const worker = new Worker(this.#options, this);
+    this.#births.set(worker, performance.now());
+    return worker;
+  }
+
+  /** The ready worker with the fewest streams, if any has room. */
+  #idlest(): Worker | undefined {
+    let best: Worker | undefined;
+    for (const worker of this.#workers) {
+      if (worker.room > 0 && (!best || worker.streams.size < best.streams.size)) best = worker;
+    }
+    return best;
+  }
+
+  #dispatch(worker: Worker, stream: Stream): void {
+    try {
+      worker.dispatch(stream, performance.now());
+    } catch (error) {
+      stream.fail(SallyportError.from(error));
+    }
+  }
+
+  #enqueue(stream: Stream): void {
+    const { queue } = this.#options;
+    if (this.#waiting.length >= queue) this.#forgetLeft();
+    if (this.#waiting.length >= queue)
+      return stream.fail(
+        new SallyportError("QUEUE_FULL", `${queue} requests are waiting for a worker already`),
+      );
+    stream.since = performance.now();
+    this.#waiting.push(stream);
+  }
+
+  /** Those whose clients have left need no worker. */
+  #forgetLeft(): void {
+    const wanted = this.#waiting.filter((stream) => !stream.exchange.closed);
+    this.#waiting.splice(0, this.#waiting.length, ...wanted);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    this.#expire(now);
+    for (const worker of [...this.#workers, ...this.#leaving]) this.#watch(worker, now);
+  }
+
+  /** The queue is in order of arrival, so only its head can be too old. */
+  #expire(now: number): void {
+    const { queueTimeout } = this.#options;
+    for (;;) {
+      const stream = this.#waiting[0];
+      if (!stream || (now - stream.since < queueTimeout && !stream.exchange.closed)) return;
+      this.#waiting.shift();
+      stream.fail(new SallyportError("QUEUE_TIMEOUT", `no worker was free within ${queueTimeout / 1000} s`));
+    }
+  }
+
+  #watch(worker: Worker, now: number): void {
+    const { timeout } = this.#options;
+    if (timeout === 0) return;
+    const begun = worker.inline ? [worker.current] : [...worker.streams.values()];
+    const late = begun.filter(
+      (stream) => stream && !stream.streaming && now - stream.since > timeout,
+    ) as Stream[];
+    if (late.length === 0) return;
+    for (const stream of late)
+      stream.fail(
+        new SallyportError("APP_TIMEOUT", `the application did not answer within ${timeout / 1000} s`),
+      );
+    this.#condemn(worker, late.length === begun.length ? 0 : CONDEMNED_GRACE);
+  }
+
+  /** A worker that hangs gets no more to do, is replaced at once, and ends after `grace` milliseconds. */
+  #condemn(worker: Worker, grace: number): void {
+    if (this.#condemned.has(worker)) return;
+    this.#condemned.add(worker);
+    this.#log.warn(`worker ${worker.pid} hangs: it is ended and replaced; its stack follows`);
+    const present = this.#workers.delete(worker);
+    this.#retire(worker);
+    const timer = setTimeout(() => worker.abort(), grace);
+    void worker.gone.then(() => clearTimeout(timer));
+    if (present) this.#born();
+  }
+
+  #retire(worker: Worker): void {
+    this.#leaving.add(worker);
+    worker.drain();
+  }
+
+  #replace(worker: Worker): void {
+    const age = performance.now() - (this.#births.get(worker) ?? 0);
+    this.#diedYoung = age < YOUNG ? this.#diedYoung + 1 : 0;
+    const pause = PAUSES[Math.min(this.#diedYoung, PAUSES.length - 1)] as number;
+    this.#log.warn(`worker ${worker.pid} ended; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
+    const timer = setTimeout(() => {
+      this.#pauses.delete(timer);
+      this.#born();
+    }, pause);
+    this.#pauses.add(timer);
+  }
+
+  /** A new worker joins the present generation. One that cannot start goes through `onGone` like any other. */
+  #born(): void {
+    const worker = this.#spawn();
+    this.#workers.add(worker);
+    worker.start().then(
+      () => this.onRoom(worker),
+      (error: SallyportError) => this.#log.error(error.message, { code: error.code, detail: error.detail }),
+    );
+  }
+}

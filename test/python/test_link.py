@@ -1,0 +1,60 @@
+"""The interpreter's end of the link against the vectors that both languages read."""
+
+import json
+import os
+import socket
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "python"))
+
+from sallyport import link  # noqa: E402
+
+with open(os.path.join(HERE, "..", "vectors", "link.json"), encoding="utf-8") as file:
+    VECTORS = json.load(file)
+
+
+class LinkTest(unittest.TestCase):
+    def setUp(self):
+        self.front, worker = socket.socketpair()
+        self.addCleanup(self.front.close)
+        self.addCleanup(worker.close)
+        self.link = link.Link(worker)
+
+    def test_kinds_have_the_numbers_of_the_vectors(self):
+        for vector in VECTORS:
+            self.assertEqual(getattr(link, vector["kind"]), vector["number"], vector["kind"])
+
+    def test_every_vector_is_read_whole_and_octet_by_octet_and_with_octets_left_over(self):
+        for vector in VECTORS:
+            octets = bytes.fromhex(vector["octets"])
+            expected = (vector["number"], vector["stream"], bytes.fromhex(vector["payload"]))
+            self.front.sendall(octets + octets)
+            self.assertEqual(self.link.read(), expected)
+            self.assertEqual(self.link.read(), expected)
+            self.assertFalse(self.link.pending)
+            for i in range(len(octets) - 1):
+                self.front.sendall(octets[i : i + 1])
+                self.assertTrue(self.link.poll())
+                self.assertIsNone(self.link.parsed())
+            self.front.sendall(octets[-1:])
+            self.assertEqual(self.link.read(), expected)
+
+    def test_every_vector_is_written_as_pinned(self):
+        for vector in VECTORS:
+            self.link.send(vector["number"], vector["stream"], bytes.fromhex(vector["payload"]))
+            octets = bytes.fromhex(vector["octets"])
+            self.assertEqual(self.front.recv(len(octets) + 1), octets)
+
+    def test_the_end_of_the_front_is_an_EOFError(self):
+        self.front.close()
+        with self.assertRaises(EOFError):
+            self.link.read()
+
+    def test_poll_does_not_wait(self):
+        self.assertFalse(self.link.poll())
+
+
+if __name__ == "__main__":
+    unittest.main()
