@@ -113,6 +113,10 @@ class Inline:
             elif kind == STOP:
                 return
 
+    def ends_with(self, error: BaseException) -> bool:
+        """SystemExit and KeyboardInterrupt are for the main thread, which is ours: the process ends."""
+        return isinstance(error, (SystemExit, KeyboardInterrupt))
+
     def wait(self, stream: Stream, _ready: object) -> None:
         """Reads one frame; what is not for `stream` is kept for later."""
         self._sort(stream, self._link.read())
@@ -174,6 +178,10 @@ class Shared:
         for thread in threads:
             thread.join()
 
+    def ends_with(self, error: BaseException) -> bool:
+        """As in any thread of Python's, SystemExit ends the request, not the process."""
+        return False
+
     def wait(self, _stream: Stream, ready: "Callable[[], bool]") -> None:
         with self._news:
             self._news.wait_for(ready)
@@ -197,9 +205,5 @@ class Shared:
     def _work(self) -> None:
         while request := self._requests.get():
             stream, payload = request
-            try:
-                stream.run(payload)
-            except SystemExit:
-                pass  # as in any thread of Python's: it ends the request, not the process
-            finally:
-                del self._streams[stream.id]
+            stream.run(payload)
+            del self._streams[stream.id]

@@ -33,8 +33,8 @@ def main() -> None:
     link.send(READY, 0, _json({"pid": os.getpid(), "python": sys.version.split()[0], "executable": sys.executable}))
     try:
         serve()
-    except (EOFError, ConnectionError):
-        pass  # the front is gone: so are we
+    except (EOFError, ConnectionError, KeyboardInterrupt):
+        pass  # the front is gone, and so are we; or the application asked for the end
 
 
 def _prepared(link: Link, settings: dict) -> object:

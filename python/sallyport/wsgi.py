@@ -132,7 +132,7 @@ class Response(Stream):
             self.send(DONE)
         except BaseException as error:
             self._failed(error)
-            if not isinstance(error, Exception):
+            if self.driver.ends_with(error):
                 raise
         finally:
             if type(body) is str:
@@ -276,9 +276,13 @@ class Response(Stream):
 
     def _failed(self, error: BaseException) -> None:
         kind = "APP_PROTOCOL" if isinstance(error, ProtocolError) else "APP_RAISED"
-        message = "".join(traceback.format_exception_only(type(error), error)).strip()
-        trace = "".join(traceback.format_exception(type(error), error, _application_frames(error)))
-        self.send(ABORT, json.dumps({"error": kind, "message": message, "detail": trace}).encode())
+        failure = {
+            "error": kind,
+            "message": "".join(traceback.format_exception_only(type(error), error)).strip(),
+            "detail": "".join(traceback.format_exception(type(error), error, _application_frames(error))),
+            "leaving": self.driver.ends_with(error),
+        }
+        self.send(ABORT, json.dumps(failure).encode())
 
 
 def _application_frames(error: BaseException) -> object:

@@ -70,8 +70,7 @@ export class Pool implements WorkerOwner {
     this.#closing = true;
     clearInterval(this.#timer);
     for (const pause of this.#pauses) clearTimeout(pause);
-    for (const stream of this.#waiting.splice(0))
-      stream.fail(new SallyportError("STOPPING", "the server stopped before a worker was free"));
+    this.#refuseWaiting();
     await Promise.all([...this.#workers, ...this.#leaving].map((worker) => worker.stop(grace)));
   }
 
@@ -86,8 +85,9 @@ export class Pool implements WorkerOwner {
 
   onGone(worker: Worker, unbegun: Stream[]): void {
     this.#leaving.delete(worker);
-    for (const stream of unbegun.reverse()) if (!stream.exchange.closed) this.#waiting.unshift(stream);
-    if (this.#workers.delete(worker) && !this.#closing) this.#replace(worker);
+    this.#waiting.unshift(...unbegun.filter((stream) => !stream.exchange.closed));
+    if (this.#closing) return this.#refuseWaiting();
+    if (this.#workers.delete(worker)) this.#replace(worker);
     for (const other of this.#workers) this.onRoom(other);
   }
 
@@ -138,6 +138,11 @@ export class Pool implements WorkerOwner {
   #forgetLeft(): void {
     const wanted = this.#waiting.filter((stream) => !stream.exchange.closed);
     this.#waiting.splice(0, this.#waiting.length, ...wanted);
+  }
+
+  #refuseWaiting(): void {
+    for (const stream of this.#waiting.splice(0))
+      stream.fail(new SallyportError("STOPPING", "the server stopped before a worker was free"));
   }
 
   #tick(): void {

@@ -1,13 +1,7 @@
 // One exchange on its way through a worker: request out against what the worker asks for, response in against what the
 // client takes. The other end is Stream in python/sallyport/stream.py.
 import { Backlog, type BacklogLimits } from "../exchange/backlog.ts";
-import {
-  type ErrorName,
-  type Exchange,
-  type Log,
-  type ResponseHead,
-  SallyportError,
-} from "../exchange/index.ts";
+import { type Exchange, type Log, type ResponseHead, SallyportError } from "../exchange/index.ts";
 import { FROM_WORKER, type FrameWriter, PIECE, TO_WORKER, WINDOW } from "./link.ts";
 
 /** What a stream needs of the worker that runs it. */
@@ -16,8 +10,19 @@ export interface Carrier {
   readonly log: Log;
   /** Sends what the writer holds, at the end of this turn of the loop. */
   flush(): void;
+  /** The worker is about to end by itself. */
+  leaving(): void;
   /** The worker has nothing more to do for this stream. */
   done(stream: Stream): void;
+}
+
+/** What a worker says when its application failed. */
+interface Failure {
+  readonly error: "APP_RAISED" | "APP_PROTOCOL";
+  readonly message: string;
+  readonly detail: string;
+  /** The process ends now, as the application asked it to: nothing that was sent after this request is begun. */
+  readonly leaving: boolean;
 }
 
 /** Writes the payload of REQUEST: the environ or the scope. Throws a SallyportError for what cannot be said. */
@@ -84,8 +89,7 @@ export class Stream {
       case FROM_WORKER.WANT:
         return this.#want(payload.readUInt32LE(0));
       case FROM_WORKER.ABORT:
-        this.#failed(parseFailure(payload));
-        return this.#done();
+        return this.#abort(payload);
       case FROM_WORKER.DONE:
         if (!this.#ended)
           this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
@@ -107,11 +111,15 @@ export class Stream {
   }
 
   /** The application raised; after its response was complete that is news for the log only. */
-  #failed(error: SallyportError): void {
+  #abort(payload: Buffer): void {
+    const { leaving, ...failure } = JSON.parse(payload.toString("utf8")) as Failure;
+    const error = new SallyportError(failure.error, failure.message, { detail: failure.detail });
     const { code, fault, detail } = error;
     if (this.exchange.closed)
       this.#carrier?.log.error(`after the response: ${error.message}`, { code, fault, detail });
     this.fail(error);
+    if (leaving) this.#carrier?.leaving();
+    this.#done();
   }
 
   #respond(payload: Buffer): void {
@@ -121,10 +129,8 @@ export class Stream {
   }
 
   #chunk(chunk: Buffer): void {
-    if (this.#backlog) return this.#backlog.push(chunk);
-    if (this.exchange.write(chunk)) return this.#accept(chunk.length);
-    this.#backlog = new Backlog(this.exchange, (octets) => this.#accept(octets), this.#limits);
-    this.#accept(chunk.length);
+    this.#backlog ??= new Backlog(this.exchange, (octets) => this.#accept(octets), this.#limits);
+    this.#backlog.push(chunk);
   }
 
   #end(): void {
@@ -190,12 +196,4 @@ function parseHead(payload: Buffer): ResponseHead {
   const lines = payload.toString("latin1").split("\n");
   const status = lines.shift() as string;
   return { status: Number(status.slice(0, 3)), reason: status.slice(4), headers: lines };
-}
-
-const FAILURES: ReadonlySet<string> = new Set<ErrorName>(["APP_RAISED", "APP_PROTOCOL"]);
-
-function parseFailure(payload: Buffer): SallyportError {
-  const { error, message, detail } = JSON.parse(payload.toString("utf8")) as Record<string, string>;
-  const name = FAILURES.has(error ?? "") ? (error as ErrorName) : "APP_RAISED";
-  return new SallyportError(name, message ?? "the application failed", { detail });
 }

@@ -63,6 +63,7 @@ export class Worker implements Carrier {
   #link: Socket;
   #lastId = 0;
   #flushing = false;
+  #leaves = false;
   #slowUntil = 0;
   /** What it printed while it started: the reason, if it dies of it. */
   #lastLines: string[] = [];
@@ -139,6 +140,11 @@ export class Worker implements Carrier {
     if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
   }
 
+  leaving(): void {
+    this.#state = "draining";
+    this.#leaves = true;
+  }
+
   /** No new streams; when those it has are done it ends by itself. */
   drain(): void {
     if (this.#state === "gone" || this.#state === "draining") return;
@@ -204,9 +210,10 @@ export class Worker implements Carrier {
     this.#owner.onGone(this, unbegun);
   }
 
-  /** One at a time, in order: only the oldest was begun. With threads, all were. */
+  /** Which were begun: one at a time and in order, only the oldest; with threads, all; if it left by itself, none. */
   #split(): [Stream[], Stream[]] {
     const streams = [...this.streams.values()];
+    if (this.#leaves) return [[], streams];
     return this.inline ? [streams.slice(0, 1), streams.slice(1)] : [streams, []];
   }
 
