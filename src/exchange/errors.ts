@@ -47,6 +47,12 @@ export const ERRORS = {
   // The process that runs it.
   WORKER_DIED: kind("worker", 502, "The process that ran the request ended."),
   SPAWN_FAILED: kind("worker", 502, "The program could not be started."),
+  UPSTREAM_UNREACHABLE: kind("worker", 502, "The application could not be reached."),
+  UPSTREAM_BROKEN: kind(
+    "worker",
+    502,
+    "The application sent something unintelligible, or broke its answer off.",
+  ),
   LINK_BROKEN: kind("worker", 502, "The process that ran the request sent something unintelligible."),
   QUEUE_FULL: kind("worker", 503, "The server is busy; try again soon."),
   QUEUE_TIMEOUT: kind("worker", 503, "The server is busy; the request waited too long."),

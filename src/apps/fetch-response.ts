@@ -1,0 +1,127 @@
+// From a Response of the Fetch standard to an exchange. A body that ends in the turn in which it begins (text, bytes,
+// JSON) leaves in one call; every other is streamed, as fast as the client takes it.
+import {
+  type Exchange,
+  hasBody,
+  isFieldValue,
+  isToken,
+  type Log,
+  type ResponseHead,
+  SallyportError,
+} from "../exchange/index.ts";
+import { describe, failRaised } from "./raised.ts";
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+type Piece = Awaited<ReturnType<Reader["read"]>>;
+
+/** Throws APP_PROTOCOL for what is no Response, or none that can be sent. */
+export function answerWith(exchange: Exchange, response: unknown, log: Log): void {
+  if (!isResponse(response))
+    throw broken(`the fetch app returned ${describe(response)} instead of a Response`);
+  const head = headOf(response);
+  const { body } = response;
+  if (!body) return exchange.respond(head, "");
+  if (!hasBody(exchange.request.method, head.status)) {
+    body.cancel().catch(ignore);
+    return exchange.respond(head, "");
+  }
+  if (body.locked) throw broken("the fetch app returned a Response whose body it had used already");
+  new BodyPump(exchange, head, body.getReader(), log).begin();
+}
+
+const broken = (message: string): SallyportError => new SallyportError("APP_PROTOCOL", message);
+const ignore = (): void => {};
+
+/** Any implementation's Response will do: frameworks bring their own. */
+function isResponse(value: unknown): value is Response {
+  if (value instanceof Response) return true;
+  if (typeof value !== "object" || value === null) return false;
+  const { status, headers } = value as Partial<Response>;
+  return typeof status === "number" && typeof headers?.forEach === "function" && "body" in value;
+}
+
+function headOf(response: Response): ResponseHead {
+  const { status, statusText } = response;
+  if (status < 200 || status > 599)
+    throw broken(`the fetch app returned a Response with the status ${status}`);
+  const headers: string[] = [];
+  for (const [name, value] of response.headers) {
+    if (!isToken(name) || !isFieldValue(value))
+      throw broken(`the fetch app set a header that cannot be sent: ${JSON.stringify(name)}`);
+    headers.push(name, value);
+  }
+  const reason = statusText ?? "";
+  if (!isFieldValue(reason)) throw broken("the fetch app set a statusText that cannot be sent");
+  return { status, reason, headers };
+}
+
+class BodyPump {
+  readonly #exchange: Exchange;
+  readonly #head: ResponseHead;
+  readonly #reader: Reader;
+  readonly #log: Log;
+  readonly #next = (piece: Piece): void => this.#arrived(piece);
+  readonly #failed = (error: unknown): void => this.#raised(error);
+  /** The first piece, until the turn is over or the body has ended. */
+  #held: Uint8Array | undefined;
+
+  constructor(exchange: Exchange, head: ResponseHead, reader: Reader, log: Log) {
+    this.#exchange = exchange;
+    this.#head = head;
+    this.#reader = reader;
+    this.#log = log;
+  }
+
+  begin(): void {
+    this.#exchange.whenClosed(({ complete, error }) => {
+      if (!complete) this.#reader.cancel(error).catch(ignore);
+    });
+    this.#read();
+  }
+
+  #read(): void {
+    this.#reader.read().then(this.#next, this.#failed);
+  }
+
+  #arrived({ done, value }: Piece): void {
+    if (this.#exchange.closed) return;
+    if (done) return this.#end();
+    if (!(value instanceof Uint8Array)) return this.#refuse(value);
+    if (this.#exchange.started) return this.#write(value);
+    if (this.#held) {
+      this.#start();
+      return this.#write(value);
+    }
+    this.#held = value;
+    // Comes once all promises that can settle now have done so; what has not ended by then is a stream.
+    process.nextTick(() => this.#start());
+    this.#read();
+  }
+
+  #end(): void {
+    if (this.#exchange.started) return this.#exchange.end();
+    this.#exchange.respond(this.#head, this.#held ?? "");
+  }
+
+  #start(): void {
+    if (this.#exchange.started || this.#exchange.closed) return;
+    this.#exchange.start(this.#head);
+    // Its successor is being read already: one piece more than the client takes.
+    if (this.#held) this.#exchange.write(this.#held);
+    this.#held = undefined;
+  }
+
+  #write(chunk: Uint8Array): void {
+    if (this.#exchange.write(chunk)) this.#read();
+    else this.#exchange.whenDrained(() => this.#read());
+  }
+
+  #refuse(value: unknown): void {
+    const error = broken(`the fetch app's body stream gave ${describe(value)} instead of a Uint8Array`);
+    this.#exchange.fail(error);
+  }
+
+  #raised(error: unknown): void {
+    failRaised(this.#exchange, error, this.#log);
+  }
+}

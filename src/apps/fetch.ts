@@ -1,0 +1,55 @@
+// Answers exchanges with a fetch handler in this process, `(request: Request) => Response`: Hono, h3, or a function.
+import { type Address, type Exchange, type Gateway, silentLog } from "../exchange/index.ts";
+import { headWithin } from "./deadline.ts";
+import { fetchRequest } from "./fetch-request.ts";
+import { answerWith } from "./fetch-response.ts";
+import type { AppOptions } from "./node.ts";
+import { failRaised } from "./raised.ts";
+
+/** What a Request cannot say: handed over as the second argument (Hono's `c.env`). */
+export interface FetchFacts {
+  readonly remote: Address;
+  readonly local: Address;
+  /** The part of the URL's path that led here; the URL keeps it. "" at the root. */
+  readonly mount: string;
+}
+
+export type FetchFunction = (request: Request, facts: FetchFacts) => Response | Promise<Response>;
+
+/** An object with a fetch method: what Hono, h3 and others export. */
+export interface FetchObject {
+  fetch: FetchFunction;
+}
+
+/**
+ * A gateway to a fetch handler. Its errors and rejections are APP_RAISED, anything but a Response is APP_PROTOCOL; a
+ * body stream that fails after the head is a visible cut. `request.signal` aborts when the client leaves.
+ */
+export function fetchApp(app: FetchFunction | FetchObject, options: AppOptions = {}): Gateway {
+  const log = options.log ?? silentLog;
+  const fetch: FetchFunction =
+    typeof app === "function" ? app : (request, facts) => app.fetch(request, facts);
+  return {
+    handle(exchange) {
+      headWithin(exchange, options.timeout);
+      const answer = (response: unknown) => answerWith(exchange, response, log);
+      const failed = (error: unknown) => failRaised(exchange, error, log);
+      try {
+        const result: unknown = fetch(fetchRequest(exchange), factsOf(exchange));
+        if (isThenable(result)) result.then(answer).then(undefined, failed);
+        else answer(result);
+      } catch (error) {
+        failed(error);
+      }
+    },
+  };
+}
+
+const isThenable = (value: unknown): value is Promise<unknown> =>
+  typeof (value as Partial<Promise<unknown>> | null | undefined)?.then === "function";
+
+const factsOf = ({ request, mount }: Exchange): FetchFacts => ({
+  remote: request.remote,
+  local: request.local,
+  mount,
+});

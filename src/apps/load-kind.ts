@@ -1,0 +1,103 @@
+// What a module's default export means: told by its shape, since no framework can be asked.
+import type { ServerResponse } from "node:http";
+import { type Gateway, SallyportError } from "../exchange/index.ts";
+import { type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
+import { type AppOptions, type NodeHandler, nodeApp } from "./node.ts";
+import { describe } from "./raised.ts";
+
+interface FastifyLike {
+  ready(): PromiseLike<unknown>;
+  routing(req: unknown, res: ServerResponse): void;
+  close(): PromiseLike<unknown>;
+}
+
+interface KoaLike {
+  callback(): NodeHandler;
+}
+
+interface Kind {
+  readonly name: string;
+  matches(exported: unknown): boolean;
+  gateway(exported: never, options: AppOptions): Gateway | Promise<Gateway>;
+}
+
+const has = (value: unknown, ...methods: string[]): boolean =>
+  value !== null &&
+  (typeof value === "object" || typeof value === "function") &&
+  methods.every((method) => typeof (value as Record<string, unknown>)[method] === "function");
+
+const isClass = (value: unknown): boolean => /^class\b/.test(Function.prototype.toString.call(value));
+const isFunction = (value: unknown): value is (...parameters: unknown[]) => unknown =>
+  typeof value === "function" && !isClass(value);
+
+/** The first that matches counts. */
+const KINDS: readonly Kind[] = [
+  {
+    name: "an object with a fetch method (Hono, h3)",
+    matches: (exported) => has(exported, "fetch") && !isConstructor(exported),
+    gateway: (app: FetchObject, options) => fetchApp(app, options),
+  },
+  {
+    name: "a Fastify instance",
+    matches: (exported) => has(exported, "routing", "ready", "close"),
+    gateway: fastifyGateway,
+  },
+  {
+    name: "a Koa instance",
+    matches: (exported) => has(exported, "callback", "use"),
+    gateway: (app: KoaLike, options) => nodeApp(app.callback(), options),
+  },
+  {
+    name: "a node handler (req, res), or an Express or connect app",
+    matches: (exported) => isFunction(exported) && (exported.length >= 2 || has(exported, "handle")),
+    gateway: (handler: NodeHandler, options) => nodeApp(handler, options),
+  },
+  {
+    name: "a fetch handler (request)",
+    matches: isFunction,
+    gateway: (fetch: FetchFunction, options) => fetchApp(fetch, options),
+  },
+];
+
+const isConstructor = (value: unknown): boolean => typeof value === "function" && isClass(value);
+
+/** The gateway to an exported app. Throws CONFIG_INVALID, naming what was found, for everything else. */
+export async function gatewayOf(exported: unknown, file: string, options: AppOptions = {}): Promise<Gateway> {
+  const kind = KINDS.find(({ matches }) => matches(exported));
+  if (kind) return kind.gateway(exported as never, options);
+  const found = isConstructor(exported) ? "a class; export an instance of it" : describe(exported);
+  const wanted = KINDS.map(({ name }) => name).join("; ");
+  throw new SallyportError(
+    "CONFIG_INVALID",
+    `the default export of ${file} is ${found}. What can be served: ${wanted}`,
+  );
+}
+
+/** Plugins are loaded by `ready`, as when Fastify listens itself; `close` runs its onClose hooks. */
+async function fastifyGateway(app: FastifyLike, options: AppOptions): Promise<Gateway> {
+  try {
+    await app.ready();
+  } catch (error) {
+    const { message, stack } = error as Error;
+    throw new SallyportError("APP_IMPORT", `the Fastify app did not become ready: ${message}`, {
+      cause: error,
+      detail: stack,
+    });
+  }
+  const handler: NodeHandler = (req, res) => app.routing(req, res);
+  return { ...nodeApp(handler, options), close: (grace) => closeFastify(app, grace) };
+}
+
+async function closeFastify(app: FastifyLike, grace: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, grace);
+  });
+  try {
+    await Promise.race([app.close(), late]);
+  } catch {
+    // Its own onClose hooks have the log for that; the server stops all the same.
+  } finally {
+    clearTimeout(timer);
+  }
+}

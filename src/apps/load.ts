@@ -1,0 +1,121 @@
+// From a file with a TypeScript or JavaScript module to the gateway that its default export means.
+import { execFile } from "node:child_process";
+import { access } from "node:fs/promises";
+import { extname, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { createJiti } from "jiti";
+import { type Gateway, SallyportError } from "../exchange/index.ts";
+import { gatewayOf } from "./load-kind.ts";
+import type { AppOptions } from "./node.ts";
+
+type Module = Readonly<Record<string, unknown>>;
+
+const TYPESCRIPT: ReadonlySet<string> = new Set([".ts", ".mts", ".cts"]);
+/** Node can strip types by itself: since 22.18, and 23.6. */
+const strips = Boolean((process.features as { typescript?: unknown }).typescript);
+const NEEDS_COMPILER: ReadonlySet<string | undefined> = new Set([
+  "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
+  "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING",
+]);
+/** How long the syntax check of one file may take, in milliseconds. */
+const CHECK_TIMEOUT = 10_000;
+
+/**
+ * Imports a module and makes a gateway of its default export (or `module.exports`): see `gatewayOf` for what counts.
+ * Throws TARGET_NOT_FOUND, APP_IMPORT (detail: the module's own stack, or the place of a syntax error) and
+ * CONFIG_INVALID when the export is of another kind.
+ */
+export async function loadApp(path: string, options: AppOptions = {}): Promise<Gateway> {
+  const file = resolve(path);
+  await access(file).catch(() => {
+    throw new SallyportError("TARGET_NOT_FOUND", `there is no module ${file}`);
+  });
+  const exported = defaultOf(await importModule(file), file);
+  // By class, not by `then`: a Fastify instance is thenable, and has a better error of its own.
+  return gatewayOf(exported instanceof Promise ? await settled(exported, file) : exported, file, options);
+}
+
+async function importModule(file: string): Promise<Module> {
+  try {
+    return TYPESCRIPT.has(extname(file)) ? await importTypeScript(file) : await importNatively(file);
+  } catch (error) {
+    const detail = (await syntaxPlace(file, error)) ?? ownStack(error);
+    const reason = firstLine(error instanceof Error ? error.message : String(error));
+    throw new SallyportError("APP_IMPORT", `${file} could not be imported: ${reason}`, {
+      cause: error,
+      detail,
+    });
+  }
+}
+
+const importNatively = (file: string): Promise<Module> => import(pathToFileURL(file).href);
+const importWithJiti = (file: string): Promise<Module> => createJiti(import.meta.url).import<Module>(file);
+
+/** Node only strips types: what needs a compiler (an enum), or lies in node_modules, is left to jiti there as well. */
+async function importTypeScript(file: string): Promise<Module> {
+  if (!strips) return importWithJiti(file);
+  try {
+    return await importNatively(file);
+  } catch (error) {
+    if (!NEEDS_COMPILER.has((error as NodeJS.ErrnoException).code)) throw error;
+    return importWithJiti(file);
+  }
+}
+
+/** CommonJS made of TypeScript has its default export one level deeper. */
+function defaultOf(module: Module, file: string): unknown {
+  const exported = isCompiled(module.default) ? module.default.default : module.default;
+  if (exported === undefined) throw noDefault(module, file);
+  return exported;
+}
+
+/** A promise of an app is an app, too. */
+async function settled(exported: Promise<unknown>, file: string): Promise<unknown> {
+  try {
+    return await exported;
+  } catch (error) {
+    throw new SallyportError("APP_IMPORT", `the default export of ${file} is a promise that was rejected`, {
+      cause: error,
+      detail: ownStack(error),
+    });
+  }
+}
+
+const isCompiled = (exported: unknown): exported is Module =>
+  typeof exported === "object" && exported !== null && "__esModule" in exported && "default" in exported;
+
+function noDefault(module: Module, file: string): SallyportError {
+  const names = Object.keys(module).filter((name) => name !== "default");
+  const found = names.length > 0 ? `only ${names.join(", ")}` : "nothing";
+  return new SallyportError("CONFIG_INVALID", `${file} has no default export; it exports ${found}`);
+}
+
+const firstLine = (text: string): string => text.trim().split("\n", 1)[0]?.trim() ?? "";
+
+/** An ES module's SyntaxError does not say where; node does when it is asked to look at the file alone. */
+async function syntaxPlace(file: string, error: unknown): Promise<string | undefined> {
+  if (!(error instanceof SyntaxError) || TYPESCRIPT.has(extname(file))) return undefined;
+  const stderr = await new Promise<string>((done) => {
+    const options = { timeout: CHECK_TIMEOUT, env: { ...process.env, NODE_OPTIONS: "" } };
+    execFile(process.execPath, ["--check", file], options, (_error, _stdout, text) => done(text));
+  });
+  const place = withoutFrames(stderr, () => false).replace(/\n+Node\.js v\S+\s*$/, "");
+  return place.trim() === "" ? undefined : place.trim();
+}
+
+/** Frames of node, of the loader and of ourselves: no user wants to read those. */
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const OURS = /[( ](?:node:|<anonymous>\))|[\\/]node_modules[\\/](?:jiti|tsx|esbuild)[\\/]/;
+const isTheirs = (frame: string): boolean => !OURS.test(frame) && !frame.includes(HERE);
+
+function ownStack(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !error.stack) return undefined;
+  return withoutFrames(error.stack, isTheirs).trim();
+}
+
+function withoutFrames(stack: string, keep: (frame: string) => boolean): string {
+  return stack
+    .split("\n")
+    .filter((line) => !/^\s+at /.test(line) || keep(line))
+    .join("\n");
+}

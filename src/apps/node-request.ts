@@ -1,0 +1,107 @@
+// A node:http request made of an exchange. What is bound to the exchange are own properties of the object: Express
+// replaces the prototype of every request, and methods of a subclass would be lost with it.
+import { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Exchange } from "../exchange/index.ts";
+import type { ExchangeSocket } from "./node-socket.ts";
+
+const SOURCE = Symbol("sallyport.source");
+
+/** What node:http has, and its types do not tell. */
+interface Internals {
+  _addHeaderLines(headers: string[], count: number): void;
+  _dump(): void;
+}
+
+interface Source {
+  readonly exchange: Exchange;
+  readonly socket: ExchangeSocket;
+  reading: boolean;
+}
+
+interface RoutedRequest {
+  baseUrl?: string;
+  originalUrl?: string;
+}
+
+export type NodeRequest = IncomingMessage & Internals & RoutedRequest & { [SOURCE]: Source };
+
+export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): NodeRequest {
+  const req = new IncomingMessage(socket as unknown as Socket) as NodeRequest;
+  const { method, headers } = exchange.request;
+  req.method = method;
+  setVersion(req, exchange.request.version);
+  setUrl(req, exchange);
+  req._addHeaderLines(headers.slice(), headers.length);
+  // After the headers: from now on node takes header lines for trailers.
+  req.complete = exchange.body.whole !== undefined;
+  req[SOURCE] = { exchange, socket, reading: false };
+  req._read = pull;
+  return req;
+}
+
+/** As node's own server does once the response has ended: what nobody read is thrown away, and "close" comes. */
+export function releaseRequest(req: NodeRequest): void {
+  if (req.readableEnded || req.destroyed) return;
+  if (!req.complete) req[SOURCE].exchange.body.discard();
+  req._dump();
+}
+
+/** The client is gone, or the exchange was cut: "aborted", "close", and "error" for those who listen. */
+export function abortRequest(req: NodeRequest): void {
+  if (req.destroyed) return;
+  req.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+}
+
+function setVersion(req: NodeRequest, version: string): void {
+  const [major, minor = "0"] = version.split(".");
+  req.httpVersionMajor = Number(major);
+  req.httpVersionMinor = Number(minor);
+  req.httpVersion = `${major}.${minor}`;
+}
+
+/** Below a mount the names are those of Express: `url` without the mount, `baseUrl` the mount, `originalUrl` both. */
+function setUrl(req: NodeRequest, { mount, request }: Exchange): void {
+  const { target, path, query } = request;
+  const full = target.startsWith(path) ? target : query ? `${path}?${query}` : path;
+  if (mount === "") {
+    req.url = full;
+    return;
+  }
+  const rest = full.slice(mount.length);
+  req.url = rest.startsWith("/") ? rest : `/${rest}`;
+  req.baseUrl = mount;
+  req.originalUrl = full;
+}
+
+/** `_read`: asks the exchange for one piece more. */
+function pull(this: NodeRequest): void {
+  const source = this[SOURCE];
+  if (source.reading) return;
+  const { body } = source.exchange;
+  if (body.whole !== undefined) {
+    if (body.whole.length > 0) this.push(body.whole);
+    this.push(null);
+    return;
+  }
+  source.reading = true;
+  body.read().then(
+    (chunk) => arrived(this, source, chunk),
+    (error) => source.exchange.fail(error),
+  );
+}
+
+function arrived(req: NodeRequest, source: Source, chunk: Uint8Array | undefined): void {
+  source.reading = false;
+  source.socket.touch();
+  if (req.destroyed) return;
+  if (chunk) {
+    // IncomingMessage does not read on by itself: node's server pushes into it. While there is room, we do.
+    if (req.push(chunk)) pull.call(req);
+    return;
+  }
+  const { trailers } = source.exchange.body;
+  req.complete = true;
+  if (trailers.length > 0) req._addHeaderLines(trailers.slice(), trailers.length);
+  req.push(null);
+}

@@ -1,0 +1,255 @@
+// A node:http response that speaks to an exchange. Everything a handler can call is node's own code; only the four
+// places where node would render and send octets are replaced, as own properties, since Express replaces the
+// prototype of every response. A whole response given within one turn leaves in one call.
+import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
+import type { Socket } from "node:net";
+import { type Exchange, type Headers, type ResponseHead, SallyportError } from "../exchange/index.ts";
+import { abortRequest, type NodeRequest, releaseRequest } from "./node-request.ts";
+import type { ExchangeSocket } from "./node-socket.ts";
+
+const SINK = Symbol("sallyport.sink");
+
+type Callback = (error?: Error) => void;
+/** What `writeHead` was given: a flat list, a list of pairs, or an object. */
+type GivenHeaders = readonly unknown[] | Readonly<Record<string, unknown>> | undefined;
+
+/** What node:http has, and its types do not tell. */
+interface Internals {
+  _header: string | null;
+  _trailer: string;
+  getRawHeaderNames(): string[];
+  /** Renders the head. */
+  _storeHeader(statusLine: string, headers: GivenHeaders): void;
+  /** Sends body octets, after the rendered head where that is still due. */
+  _send(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: Callback): boolean;
+  /** Sends informational heads. */
+  _writeRaw(data: string, encoding?: BufferEncoding, callback?: Callback): boolean;
+  /** Everything has been given. */
+  _finish(): void;
+  /** Sends what was held back; true makes `_flush` emit "drain". */
+  _flushOutput(): boolean;
+  _flush(): void;
+}
+
+type NodeResponse = ServerResponse<NodeRequest> & Internals & { [SINK]: Sink };
+
+export function nodeResponse(exchange: Exchange, req: NodeRequest, socket: ExchangeSocket): ServerResponse {
+  const res = new ServerResponse(req) as NodeResponse;
+  res[SINK] = new Sink(exchange, res, req, socket);
+  res._storeHeader = storeHeader;
+  res._send = send;
+  res._writeRaw = writeRaw;
+  res._finish = finish;
+  res._flushOutput = nothingHeldBack;
+  res.on("error", raisedOnResponse);
+  res.assignSocket(socket as unknown as Socket);
+  return res;
+}
+
+function storeHeader(this: NodeResponse, statusLine: string, given: GivenHeaders): void {
+  const { statusCode, statusMessage } = this;
+  if (statusCode < 200) throw new RangeError(`a final response cannot have the status ${statusCode}`);
+  const reason = statusMessage === STATUS_CODES[statusCode] ? "" : statusMessage;
+  this[SINK].head = { status: statusCode, reason, headers: headersOf(this, given) };
+  this.chunkedEncoding = false;
+  this._header = statusLine;
+}
+
+function send(
+  this: NodeResponse,
+  data: string | Uint8Array,
+  encoding?: unknown,
+  callback?: Callback,
+): boolean {
+  return this[SINK].send(data, encoding as BufferEncoding, callback);
+}
+
+function writeRaw(this: NodeResponse, data: string, _encoding?: unknown, callback?: Callback): boolean {
+  this[SINK].inform(data);
+  if (callback) process.nextTick(callback);
+  return true;
+}
+
+function finish(this: NodeResponse): void {
+  (ServerResponse.prototype as NodeResponse)._finish.call(this);
+  this[SINK].finish();
+}
+
+const nothingHeldBack = (): boolean => true;
+
+/** A write after the end and the like. Unheard, the "error" event would end the whole server. */
+function raisedOnResponse(this: NodeResponse, error: Error): void {
+  this[SINK].fail(error);
+}
+
+/** The way from node's calls to the exchange's. */
+class Sink {
+  head: ResponseHead | undefined;
+  readonly #exchange: Exchange;
+  readonly #res: NodeResponse;
+  readonly #req: NodeRequest;
+  readonly #socket: ExchangeSocket;
+  /** The first piece of the body, held until the turn ends: with an `end` in the same turn it is the whole. */
+  #held: Uint8Array | string = "";
+  #callbacks: Callback[] = [];
+  #ticking = false;
+  #draining = false;
+  #finished = false;
+
+  constructor(exchange: Exchange, res: NodeResponse, req: NodeRequest, socket: ExchangeSocket) {
+    this.#exchange = exchange;
+    this.#res = res;
+    this.#req = req;
+    this.#socket = socket;
+    exchange.whenClosed(({ complete }) => this.#closed(complete));
+  }
+
+  send(
+    data: string | Uint8Array,
+    encoding: BufferEncoding | undefined,
+    callback: Callback | undefined,
+  ): boolean {
+    if (callback) this.#callbacks.push(callback);
+    this.#tick();
+    if (this.#exchange.closed) return false;
+    this.#socket.touch();
+    const piece = wanted(data, encoding);
+    if (piece.length === 0) return !this.#draining;
+    if (!this.#exchange.started && this.#held.length === 0) {
+      this.#held = piece;
+      return true;
+    }
+    this.#flushHead();
+    this.#write(piece);
+    return !this.#draining;
+  }
+
+  inform(text: string): void {
+    const [statusLine = "", ...lines] = text.trimEnd().split("\r\n");
+    const status = Number(statusLine.split(" ")[1]);
+    // 100 is the listener's to send, at the first read of the body.
+    if (status !== 100) this.#exchange.inform({ status, reason: "", headers: fieldsOf(lines) });
+  }
+
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const trailers = this.#res._trailer ? fieldsOf(this.#res._trailer.trimEnd().split("\r\n")) : undefined;
+    if (!this.#exchange.started && !trailers && this.head) {
+      this.#exchange.respond(this.head, this.#held);
+    } else {
+      this.#flushHead();
+      this.#exchange.end(trailers);
+    }
+    this.#tick();
+  }
+
+  fail(error: Error): void {
+    const detail = error.stack;
+    this.#exchange.fail(
+      new SallyportError("APP_RAISED", `the response: ${error.message}`, { cause: error, detail }),
+    );
+  }
+
+  #flushHead(): void {
+    if (this.#exchange.started || !this.head) return;
+    this.#exchange.start(this.head);
+    if (this.#held.length > 0) this.#write(this.#held);
+    this.#held = "";
+  }
+
+  #write(piece: string | Uint8Array): void {
+    const ready = this.#exchange.write(typeof piece === "string" ? Buffer.from(piece) : piece);
+    if (ready || this.#draining) return;
+    this.#draining = true;
+    this.#exchange.whenDrained(() => this.#drained());
+  }
+
+  #drained(): void {
+    this.#draining = false;
+    this.#socket.touch();
+    this.#callBack();
+    // Node's own way to "drain"; after `end` it would finish a second time.
+    if (!this.#finished) this.#res._flush();
+  }
+
+  #tick(): void {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    process.nextTick(endTurn, this);
+  }
+
+  endTurn(): void {
+    this.#ticking = false;
+    if (!this.#exchange.closed) this.#flushHead();
+    if (!this.#draining || this.#exchange.closed) this.#callBack();
+    if (!this.#finished) return;
+    // "finish" is out: what remains is "close", for the response by its socket.
+    releaseRequest(this.#req);
+    this.#socket.destroy();
+  }
+
+  #callBack(): void {
+    if (this.#callbacks.length === 0) return;
+    const callbacks = this.#callbacks;
+    this.#callbacks = [];
+    const error = this.#socket._hadError ? new Error("the response was cut") : undefined;
+    for (const callback of callbacks) callback(error);
+  }
+
+  #closed(complete: boolean): void {
+    if (complete && this.#finished) return;
+    this.#socket._hadError = true;
+    this.#held = "";
+    this.#tick();
+    abortRequest(this.#req);
+    this.#socket.destroy();
+  }
+}
+
+const endTurn = (sink: Sink): void => sink.endTurn();
+
+/** Text in UTF-8 may stay text: a listener can send it along with the head. */
+function wanted(data: string | Uint8Array, encoding: BufferEncoding | undefined): string | Uint8Array {
+  if (typeof data !== "string" || !encoding || encoding === "utf8" || encoding === "utf-8") return data;
+  return data.length === 0 ? data : Buffer.from(data, encoding);
+}
+
+/** The head's fields. With `setHeader` in use node merges everything there, and otherwise passes what was given. */
+function headersOf(res: NodeResponse, given: GivenHeaders): Headers {
+  const names = res.getRawHeaderNames();
+  const headers: string[] = [];
+  if (names.length > 0) for (const name of names) add(headers, name, res.getHeader(name));
+  else for (const [name, value] of pairsOf(given)) addChecked(headers, name, value);
+  return headers;
+}
+
+function pairsOf(given: GivenHeaders): Iterable<readonly [string, unknown]> {
+  if (!given) return [];
+  if (!Array.isArray(given)) return Object.entries(given);
+  if (Array.isArray(given[0])) return given as [string, unknown][];
+  const pairs: [string, unknown][] = [];
+  for (let i = 0; i + 1 < given.length; i += 2) pairs.push([String(given[i]), given[i + 1]]);
+  return pairs;
+}
+
+/** Fields that came past `setHeader`: node's own checks, thrown into the application. */
+function addChecked(headers: string[], name: string, value: unknown): void {
+  validateHeaderName(name);
+  for (const one of Array.isArray(value) ? value : [value]) validateHeaderValue(name, one);
+  add(headers, name, value);
+}
+
+function add(headers: string[], name: string, value: unknown): void {
+  // Framing is the listener's: what it gets is never chunked.
+  if (name.length === 17 && name.toLowerCase() === "transfer-encoding") return;
+  if (Array.isArray(value)) for (const one of value) headers.push(name, String(one));
+  else headers.push(name, String(value));
+}
+
+function fieldsOf(lines: readonly string[]): Headers {
+  return lines.flatMap((line) => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon), line.slice(colon + 1).trim()];
+  });
+}

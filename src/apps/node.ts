@@ -1,0 +1,63 @@
+// Answers exchanges with a node:http request listener in this process: Express, Koa, Fastify, connect, or a plain
+// `(req, res)`, unmodified and behind any listener.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
+import { headWithin } from "./deadline.ts";
+import { nodeRequest } from "./node-request.ts";
+import { nodeResponse } from "./node-response.ts";
+import { ExchangeSocket } from "./node-socket.ts";
+import { failRaised } from "./raised.ts";
+
+/** A request listener of node:http; a third parameter is connect's `next`. */
+export type NodeHandler = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: (error?: unknown) => void,
+) => unknown;
+
+export interface AppOptions {
+  /** Hears of failures that no client can be told of any more. */
+  log?: Log | undefined;
+  /** Seconds until a response head must be given (then 504); no limit by default. */
+  timeout?: number | undefined;
+}
+
+/** The objects a node handler wants, bound to one exchange. */
+export function nodeObjects(exchange: Exchange): { req: IncomingMessage; res: ServerResponse } {
+  const socket = new ExchangeSocket(exchange);
+  const req = nodeRequest(exchange, socket);
+  return { req, res: nodeResponse(exchange, req, socket) };
+}
+
+/**
+ * A gateway to a node:http handler. Below a mount, `req.url` is what follows it, `req.originalUrl` the whole, and
+ * `req.baseUrl` the mount (Express's names). Errors it throws, or rejects with, are APP_RAISED.
+ */
+export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway {
+  const log = options.log ?? silentLog;
+  const passesOn = isMiddleware(handler);
+  return {
+    handle(exchange) {
+      headWithin(exchange, options.timeout);
+      const { req, res } = nodeObjects(exchange);
+      const failed = (error: unknown) => failRaised(exchange, error, log);
+      try {
+        const next = passesOn ? nextOf(exchange, failed) : undefined;
+        const result = handler(req, res, next as (error?: unknown) => void);
+        if (result instanceof Promise) result.catch(failed);
+      } catch (error) {
+        failed(error);
+      }
+    },
+  };
+}
+
+/** Express and connect apps take a `next` too, but have a better answer than ours when nobody gives them one. */
+const isMiddleware = (handler: NodeHandler): boolean => handler.length > 2 && !("handle" in handler);
+
+function nextOf(exchange: Exchange, failed: (error: unknown) => void): (error?: unknown) => void {
+  return (error) => {
+    if (error) return failed(error);
+    exchange.fail(new SallyportError("NOT_FOUND", `the handler passed ${exchange.request.target} on`));
+  };
+}

@@ -1,0 +1,81 @@
+// From the path of a request to a file below a directory, and to nothing outside of it. Every doubt is a refusal: an
+// encoded separator, a dot segment, a hidden name, a link that leads out.
+import type { Stats } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { SallyportError } from "../exchange/index.ts";
+
+export interface FoundFile {
+  /** The directory served, free of links, as it is now: a deployment may turn the link that leads to it. */
+  readonly root: string;
+  /** Its segments below the root, decoded. */
+  readonly segments: readonly string[];
+  readonly stats: Stats;
+}
+
+/** The name of RFC 8615 is the only hidden one that is meant to be seen. */
+const WELL_KNOWN = ".well-known";
+
+/**
+ * The segments of a percent-encoded path that starts with "/", decoded once; the last is "" for a directory.
+ * Throws BAD_PATH for what no honest client sends, NOT_FOUND for hidden names.
+ */
+export function segmentsOf(path: string): string[] {
+  const segments = path.slice(1).split("/").map(decodeSegment);
+  const last = segments.length - 1;
+  if (segments.some((segment, at) => segment === "" && at < last))
+    throw new SallyportError("NOT_FOUND", "an empty segment in the path names no file");
+  if (segments.some(isHidden)) throw new SallyportError("NOT_FOUND", "hidden files are not served");
+  return segments;
+}
+
+function decodeSegment(segment: string): string {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(segment);
+  } catch {
+    throw new SallyportError("BAD_PATH", "the path is not valid percent-encoded UTF-8");
+  }
+  if (/[/\\\0]/.test(decoded))
+    throw new SallyportError("BAD_PATH", "a separator or NUL is encoded in the path");
+  if (decoded === "." || decoded === "..") throw new SallyportError("BAD_PATH", "the path has a dot segment");
+  return decoded;
+}
+
+const isHidden = (segment: string, at: number): boolean =>
+  segment.startsWith(".") && !(at === 0 && segment === WELL_KNOWN);
+
+/** What lies at `segments` below `directory`. Throws NOT_FOUND, FORBIDDEN. */
+export async function find(directory: string, segments: readonly string[]): Promise<FoundFile> {
+  try {
+    const path = join(directory, ...segments);
+    const [root, real, stats] = await Promise.all([realpath(directory), realpath(path), stat(path)]);
+    checkInside(root, real);
+    if (stats.isDirectory() || stats.isFile()) return { root, segments, stats };
+  } catch (error) {
+    throw findError(error);
+  }
+  // A pipe would make us wait, a device never end.
+  throw new SallyportError("FORBIDDEN", "only regular files are served");
+}
+
+/** The true place of a file must be in the root as well, and be no hidden one there. */
+function checkInside(root: string, real: string): void {
+  if (real === root) return;
+  const base = root.endsWith(sep) ? root : root + sep;
+  if (!real.startsWith(base)) throw new SallyportError("FORBIDDEN", `a link leads out of ${root}: ${real}`);
+  if (real.slice(base.length).split(sep).some(isHidden))
+    throw new SallyportError("NOT_FOUND", `a link leads to a hidden file: ${real}`);
+}
+
+const ABSENT: ReadonlySet<string | undefined> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"]);
+const REFUSED: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM"]);
+
+/** The file system's error as ours. */
+export function findError(error: unknown): SallyportError {
+  if (error instanceof SallyportError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (ABSENT.has(code)) return new SallyportError("NOT_FOUND", message, { cause: error });
+  if (REFUSED.has(code)) return new SallyportError("FORBIDDEN", message, { cause: error });
+  return new SallyportError("INTERNAL", `a file could not be read: ${message}`, { cause: error });
+}

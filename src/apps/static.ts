@@ -1,0 +1,148 @@
+// Answers exchanges with the files of a directory. Finding the file, and refusing to, is ours (static-path.ts); how it
+// is sent (validators, conditions, ranges; RFC 9110, 13 and 14) is the library `send`'s.
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import send from "send";
+import {
+  type Exchange,
+  errorHead,
+  errorText,
+  type Gateway,
+  type Headers,
+  header,
+  SallyportError,
+} from "../exchange/index.ts";
+import { nodeObjects } from "./node.ts";
+import { type FoundFile, find, findError, segmentsOf } from "./static-path.ts";
+import { type Choice, choose } from "./static-variant.ts";
+
+export interface StaticOptions {
+  readonly directory: string;
+  /** The file that answers for a directory; "index.html" by default. There are no listings. */
+  readonly index?: string | false | undefined;
+  /** Serve `name.br` and `name.gz`, where they lie beside `name`, to clients that accept them; false by default. */
+  readonly precompressed?: boolean | undefined;
+  /** Seconds for which a cache may keep a file unasked; 0 by default. */
+  readonly maxAge?: number | undefined;
+  /** Whether files never change within `maxAge`; false by default. */
+  readonly immutable?: boolean | undefined;
+  /** Who answers where there is no file. */
+  readonly fallthrough?: Gateway | undefined;
+}
+
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+/** A gateway to the files below a directory. Hidden files are never served, nor what a link shows outside. */
+export function staticFiles(options: StaticOptions): Gateway {
+  const site = new Site(options);
+  return {
+    start: () => site.check(),
+    handle(exchange) {
+      site.answer(exchange).catch((error: unknown) => site.refuse(exchange, findError(error)));
+    },
+  };
+}
+
+class Site {
+  readonly #directory: string;
+  readonly #index: string | false;
+  readonly #options: StaticOptions;
+
+  constructor(options: StaticOptions) {
+    this.#directory = resolve(options.directory);
+    this.#index = options.index ?? "index.html";
+    this.#options = options;
+  }
+
+  async check(): Promise<void> {
+    const stats = await stat(this.#directory).catch(() => undefined);
+    if (stats?.isDirectory()) return;
+    throw new SallyportError("TARGET_NOT_FOUND", `${this.#directory} is not a directory that can be read`);
+  }
+
+  async answer(exchange: Exchange): Promise<void> {
+    const path = exchange.request.path.slice(exchange.mount.length);
+    if (path === "") return this.#redirect(exchange);
+    const segments = segmentsOf(path);
+    const found = await find(this.#directory, segments);
+    checkMethod(exchange);
+    const wantsDirectory = segments.at(-1) === "";
+    if (found.stats.isDirectory() && !wantsDirectory) return this.#redirect(exchange);
+    if (found.stats.isFile() && wantsDirectory)
+      throw new SallyportError("NOT_FOUND", "a file has no path below it");
+    const file = wantsDirectory ? await this.#indexOf(segments) : found;
+    await this.#send(exchange, file);
+  }
+
+  refuse(exchange: Exchange, error: SallyportError): void {
+    const { fallthrough } = this.#options;
+    if (error.code === "ERR_SALLYPORT_NOT_FOUND" && fallthrough) return fallthrough.handle(exchange);
+    if (error.code !== "ERR_SALLYPORT_METHOD_NOT_ALLOWED") return exchange.fail(error);
+    const { headers, ...head } = errorHead(error);
+    exchange.respond({ ...head, headers: [...headers, "Allow", "GET, HEAD"] }, errorText(error));
+  }
+
+  async #indexOf(segments: readonly string[]): Promise<FoundFile> {
+    if (this.#index === false) throw new SallyportError("NOT_FOUND", "directories are not listed");
+    const file = await find(this.#directory, segments.with(-1, this.#index));
+    if (file.stats.isFile()) return file;
+    throw new SallyportError("NOT_FOUND", "the index of the directory is no file");
+  }
+
+  /** To the same place with a slash at the end, so that relative links work; on this host, whatever the path holds. */
+  #redirect(exchange: Exchange): void {
+    checkMethod(exchange);
+    const { path, query } = exchange.request;
+    const place = `/${path.replace(/^\/+/, "")}/${query ? `?${query}` : ""}`;
+    const headers: Headers = ["Location", place, "Content-Type", "text/plain; charset=utf-8"];
+    exchange.respond({ status: 301, reason: "", headers }, `Moved to ${place}\n`);
+  }
+
+  async #send(exchange: Exchange, plain: FoundFile): Promise<void> {
+    const choice: Choice = this.#options.precompressed
+      ? await choose(this.#directory, plain, header(exchange.request.headers, "accept-encoding"))
+      : { file: plain, coding: undefined, varies: false };
+    if (!exchange.closed) sendFile(exchange, choice, plain, this.#options);
+  }
+}
+
+function checkMethod({ request }: Exchange): void {
+  if (METHODS.has(request.method)) return;
+  throw new SallyportError("METHOD_NOT_ALLOWED", `files do not answer the method ${request.method}`);
+}
+
+function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options: StaticOptions): void {
+  const { req, res } = nodeObjects(exchange);
+  const { root, segments } = choice.file;
+  const stream = send(req, encoded(segments), {
+    root,
+    index: false,
+    dotfiles: "allow", // Hidden names were refused before; here "well-known" is left.
+    maxAge: (options.maxAge ?? 0) * 1000,
+    immutable: options.immutable ?? false,
+  });
+  stream.on("headers", () => {
+    if (choice.varies) res.setHeader("Vary", "Accept-Encoding");
+    if (choice.coding) res.setHeader("Content-Encoding", choice.coding);
+    // By the plain name, or the variant would be of the type of its coding.
+    stream.type(encoded(plain.segments));
+  });
+  stream.on("error", (error: SendError) => refuseSending(exchange, error));
+  stream.pipe(res);
+}
+
+const encoded = (segments: readonly string[]): string => `/${segments.map(encodeURIComponent).join("/")}`;
+
+/** What `send` reports: the error of http-errors, with the file system's code where that was the cause. */
+interface SendError extends Error {
+  readonly status: number;
+  readonly code?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function refuseSending(exchange: Exchange, error: SendError): void {
+  if (error.status !== 412 && error.status !== 416) return exchange.fail(findError(error));
+  const headers = Object.entries(error.headers ?? {}).flat();
+  headers.push("Content-Type", "text/plain; charset=utf-8");
+  exchange.respond({ status: error.status, reason: "", headers }, `${error.status} ${error.message}\n`);
+}

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { loadApp } from "../../src/apps/index.ts";
+import { SallyportError } from "../../src/exchange/index.ts";
+import { RecordedExchange } from "../../src/testing/recorded.ts";
+
+const run = promisify(execFile);
+const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
+let folder = "";
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sallyport-load-"));
+  await symlink(MODULES, join(folder, "node_modules"));
+});
+after(() => rm(folder, { recursive: true }));
+
+async function made(name: string, text: string): Promise<string> {
+  const path = join(folder, name);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+  return path;
+}
+
+async function answerOf(path: string): Promise<string> {
+  const gateway = await loadApp(path);
+  const exchange = new RecordedExchange({ target: "/x" });
+  gateway.handle(exchange);
+  const { body } = await exchange.done;
+  await gateway.close?.(1000);
+  return body.toString();
+}
+
+async function failureOf(path: string): Promise<SallyportError> {
+  try {
+    await loadApp(path);
+  } catch (error) {
+    assert.ok(error instanceof SallyportError);
+    return error;
+  }
+  throw new Error("it was loaded");
+}
+
+const APPS: Record<string, readonly [name: string, text: string]> = {
+  "a fetch function": ["f.mjs", "export default (request) => new Response(new URL(request.url).pathname)"],
+  "an async fetch function without parameters": ["a.mjs", "export default async () => new Response('/x')"],
+  "an object with fetch": ["o.mjs", "export default { fetch: ({ url }) => new Response(url.slice(-2)) }"],
+  "a node handler": ["n.mjs", "export default function (req, res) { res.end(req.url) }"],
+  "a node handler with next": ["m.mjs", "export default (req, res, next) => res.end(req.url)"],
+  "a CommonJS node handler": ["c.cjs", "module.exports = (req, res) => res.end(req.url)"],
+  "a CommonJS object with fetch": ["cf.cjs", "exports.fetch = () => new Response('/x')"],
+  "compiled TypeScript": [
+    "ct.cjs",
+    "Object.defineProperty(exports, '__esModule', { value: true }); exports.default = (req, res) => res.end(req.url)",
+  ],
+  "a TypeScript fetch function": [
+    "t.ts",
+    "import { tail } from './tail.ts';\nexport default (request: Request): Response => new Response(tail(request.url));",
+  ],
+  "a TypeScript node handler with enum": [
+    "e.mts",
+    "enum Part { Path }\nexport default (req: { url: string }, res: { end(s: string): void }) => res.end([req.url][Part.Path]!);",
+  ],
+  "a promise of an app": ["p.mjs", "export default Promise.resolve((req, res) => res.end(req.url))"],
+  Express: ["ex.mjs", "import e from 'express'; export default e().use((req, res) => { res.send(req.url) })"],
+  Koa: [
+    "k.mjs",
+    "import K from 'koa'; const a = new K(); a.use((c) => { c.body = c.url }); export default a",
+  ],
+  Fastify: [
+    "fa.mjs",
+    "import f from 'fastify'; const a = f(); a.get('/x', async (r) => r.url); export default a",
+  ],
+  Hono: [
+    "h.ts",
+    "import { Hono } from 'hono'; export default new Hono().get('/x', (c) => c.text(c.req.path))",
+  ],
+  h3: ["h3.mjs", "import { H3 } from 'h3'; export default new H3().get('/x', (e) => e.url.pathname)"],
+};
+for (const [what, [name, text]] of Object.entries(APPS)) {
+  test(`a module is served whose default export is ${what}`, async () => {
+    await made("tail.ts", "export const tail = (url: string): string => new URL(url).pathname;");
+    assert.equal(await answerOf(await made(name, text)), "/x");
+  });
+}
+
+test("a package of type module needs no .mjs", async () => {
+  await made("esm/package.json", '{ "type": "module" }');
+  assert.equal(await answerOf(await made("esm/app.js", "export default () => new Response('esm')")), "esm");
+});
+
+test("what does not exist is TARGET_NOT_FOUND with its path", async () => {
+  const { code, message } = await failureOf(join(folder, "missing.ts"));
+  assert.equal(code, "ERR_SALLYPORT_TARGET_NOT_FOUND");
+  assert.match(message, /missing\.ts/);
+});
+
+for (const [what, text, found] of [
+  ["a string", "export default 'hello'", "a string"],
+  ["null", "export default null", "null"],
+  ["a number", "export default 42", "a number"],
+  ["an object of another kind", "export default { handler() {} }", "a plain object"],
+  ["an instance of another kind", "export default new Map()", "an instance of Map"],
+  ["a class", "export default class App {}", "a class; export an instance of it"],
+] as const) {
+  test(`${what} as default export is CONFIG_INVALID, and is named`, async () => {
+    const { code, message } = await failureOf(await made(`bad-${what.replaceAll(" ", "-")}.mjs`, text));
+    assert.equal(code, "ERR_SALLYPORT_CONFIG_INVALID");
+    assert.ok(message.includes(`is ${found}. What can be served:`), message);
+  });
+}
+
+test("a module without a default export is CONFIG_INVALID, and what it exports is named", async () => {
+  const some = await failureOf(await made("named.mjs", "export const app = 1, other = 2"));
+  assert.match(some.message, /has no default export; it exports only app, other$/);
+  const none = await failureOf(await made("none.mjs", "globalThis.nothing = 1"));
+  assert.match(none.message, /has no default export; it exports nothing$/);
+});
+
+for (const name of ["syntax.mjs", "syntax.cjs", "syntax.ts"]) {
+  test(`a syntax error in ${name} is APP_IMPORT, and its place is told`, async () => {
+    const error = await failureOf(await made(name, "const fine = 1;\nconst = 2;\n"));
+    assert.equal(error.code, "ERR_SALLYPORT_APP_IMPORT");
+    assert.ok(error.message.includes(name), error.message);
+    assert.match(error.detail ?? "", new RegExp(`${name.replace(".", "\\.")}:2`));
+    assert.doesNotMatch(error.detail ?? "", /^\s+at /m);
+  });
+}
+
+for (const name of ["raises.mjs", "raises.cjs", "raises.ts"]) {
+  test(`what ${name} throws is APP_IMPORT with its own frames, and none of ours or of the loader`, async () => {
+    const text = "function inner() {\n  throw new Error('no database');\n}\ninner();\n";
+    const error = await failureOf(await made(name, text));
+    assert.equal(error.code, "ERR_SALLYPORT_APP_IMPORT");
+    assert.match(error.message, /could not be imported: no database$/);
+    assert.match(error.detail ?? "", new RegExp(`at inner .*${name.replace(".", "\\.")}:2`));
+    assert.doesNotMatch(error.detail ?? "", /node:|src\/apps|jiti/);
+  });
+}
+
+test("a missing import is named, as is a promise or a Fastify plugin that fails", async () => {
+  const missing = await failureOf(await made("missing-import.mjs", "import './absent.mjs'"));
+  assert.match(missing.message, /absent\.mjs/);
+  const promise = await failureOf(
+    await made("rejects.mjs", "export default Promise.reject(new Error('later'))"),
+  );
+  assert.deepEqual([promise.code, /later/.test(promise.detail ?? "")], ["ERR_SALLYPORT_APP_IMPORT", true]);
+  const plugin =
+    "import f from 'fastify'; const a = f(); a.register(async () => { throw new Error('plug') }); export default a";
+  const fastify = await failureOf(await made("plugin.mjs", plugin));
+  assert.equal(fastify.code, "ERR_SALLYPORT_APP_IMPORT");
+  assert.match(fastify.message, /did not become ready: plug$/);
+});
+
+test("an object that rejects nothing but throws a string is told as well", async () => {
+  const error = await failureOf(await made("throws-string.mjs", "throw 'just text'"));
+  assert.match(error.message, /could not be imported: just text$/);
+});
+
+/** Loads a module in a node of its own, which has no hook for TypeScript, and gives what it says of it. */
+async function loadedPlainly(path: string): Promise<string> {
+  const script = `
+    import { createJiti } from ${JSON.stringify(import.meta.resolve("jiti"))};
+    const { loadApp } = await createJiti(import.meta.url).import(process.argv[1]);
+    const told = (error) => error.code + "\\n" + error.detail;
+    console.log(await loadApp(process.argv[2]).then((app) => typeof app.handle, told));`;
+  const load = fileURLToPath(new URL("../../src/apps/index.ts", import.meta.url));
+  const args = ["--input-type=module", "-e", script, load, path];
+  const env = { ...process.env, NODE_OPTIONS: "" };
+  return (await run(process.execPath, args, { env, cwd: folder })).stdout.trim();
+}
+
+test("plain node, without any loader, takes TypeScript, also where types alone cannot be stripped", async () => {
+  const app = "export default (_: Request): Response => new Response('ts' as string);";
+  assert.equal(await loadedPlainly(await made("plain.ts", app)), "function");
+  assert.equal(await loadedPlainly(await made("enum.ts", `export enum A { B }\n${app}`)), "function");
+});
+
+test("plain node tells the place of an error in TypeScript", async () => {
+  const syntax = await loadedPlainly(await made("plain-syntax.ts", "const fine: number = 1;\nconst = 2;\n"));
+  assert.match(syntax, /^ERR_SALLYPORT_APP_IMPORT\n[\s\S]*plain-syntax\.ts:2/);
+  const raised = await loadedPlainly(
+    await made("plain-raises.ts", "const x: number = 1;\nthrow new Error('db');\n"),
+  );
+  assert.match(raised, /^ERR_SALLYPORT_APP_IMPORT\nError: db\n[\s\S]*plain-raises\.ts:2/);
+});
