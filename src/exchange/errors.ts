@@ -53,6 +53,7 @@ export const ERRORS = {
     502,
     "The application sent something unintelligible, or broke its answer off.",
   ),
+  UPSTREAM_BUSY: kind("worker", 503, "The application takes no more requests now; try again soon."),
   LINK_BROKEN: kind("worker", 502, "The process that ran the request sent something unintelligible."),
   QUEUE_FULL: kind("worker", 503, "The server is busy; try again soon."),
   QUEUE_TIMEOUT: kind("worker", 503, "The server is busy; the request waited too long."),

@@ -1,0 +1,113 @@
+// The same exchange, asked again with another path: what a program wishes with a local redirect (RFC 3875, 6.2.2).
+import { NO_BODY } from "./body.ts";
+import { SallyportError } from "./errors.ts";
+import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
+import type { Headers } from "./headers.ts";
+
+/** How often one request may be redirected before it is taken for a circle. */
+const DEPTH_LIMIT = 10;
+
+/** By request head, which passes through wrappers of the exchange. */
+const depths = new WeakMap<RequestHead, number>();
+
+/** Fields that speak of the body, which is not asked for again, and conditions on the resource that is not this one. */
+const DROPPED: ReadonlySet<string> = new Set([
+  "content-length",
+  "content-type",
+  "content-encoding",
+  "transfer-encoding",
+  "expect",
+  "range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+  "if-range",
+]);
+
+/**
+ * A GET (or HEAD) without a body for `target`, path and query, that answers the client of `exchange`.
+ * Throws CGI_REDIRECT_LOOP.
+ */
+export function redirected(exchange: Exchange, target: string): Exchange {
+  const depth = (depths.get(exchange.request) ?? 0) + 1;
+  if (depth > DEPTH_LIMIT)
+    throw new SallyportError("CGI_REDIRECT_LOOP", `${DEPTH_LIMIT} local redirects, the last to ${target}`);
+  const request = redirectedHead(exchange.request, target);
+  depths.set(request, depth);
+  exchange.body.discard();
+  return new RedirectedExchange(exchange, request);
+}
+
+function redirectedHead(original: RequestHead, target: string): RequestHead {
+  const mark = target.indexOf("?");
+  return {
+    ...original,
+    method: original.method === "HEAD" ? "HEAD" : "GET",
+    target,
+    path: mark < 0 ? target : target.slice(0, mark),
+    query: mark < 0 ? "" : target.slice(mark + 1),
+    headers: withoutDropped(original.headers),
+  };
+}
+
+function withoutDropped(headers: Headers): Headers {
+  const kept: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (!DROPPED.has(name.toLowerCase())) kept.push(name, headers[i + 1] as string);
+  }
+  return kept;
+}
+
+class RedirectedExchange implements Exchange {
+  readonly request: RequestHead;
+  readonly body: RequestBody = NO_BODY;
+  mount = "";
+  readonly #answered: Exchange;
+
+  constructor(answered: Exchange, request: RequestHead) {
+    this.#answered = answered;
+    this.request = request;
+  }
+
+  get closed(): boolean {
+    return this.#answered.closed;
+  }
+
+  get started(): boolean {
+    return this.#answered.started;
+  }
+
+  inform(head: ResponseHead): void {
+    this.#answered.inform(head);
+  }
+
+  respond(head: ResponseHead, body: Uint8Array | string): void {
+    this.#answered.respond(head, body);
+  }
+
+  start(head: ResponseHead): void {
+    this.#answered.start(head);
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#answered.write(chunk);
+  }
+
+  end(trailers?: Headers): void {
+    this.#answered.end(trailers);
+  }
+
+  fail(error: SallyportError): void {
+    this.#answered.fail(error);
+  }
+
+  whenDrained(callback: () => void): void {
+    this.#answered.whenDrained(callback);
+  }
+
+  whenClosed(callback: (outcome: Outcome) => void): void {
+    this.#answered.whenClosed(callback);
+  }
+}

@@ -1,0 +1,250 @@
+// The server's reader of HTTP/1.1: octets in, events out, no I/O (RFC 9112). What follows the end of a request waits
+// until `restart`: requests of one connection are answered one after another (9.3.2).
+import { type Headers, isFieldValue, SallyportError } from "../../exchange/index.ts";
+import { type FieldName, type FieldSink, readFields } from "./fields.ts";
+import {
+  bodyTooLarge,
+  CHUNKED,
+  type HeadEvent,
+  headersTooLarge,
+  LINE_OVERHEAD,
+  readHead,
+  targetTooLong,
+} from "./head.ts";
+import type { HttpLimits } from "./limits.ts";
+
+export interface DataEvent {
+  readonly type: "data";
+  /** A view of the octets that were fed, not a copy. */
+  readonly data: Buffer;
+}
+
+export interface EndEvent {
+  readonly type: "end";
+  readonly trailers: Headers;
+}
+
+export type RequestEvent = HeadEvent | DataEvent | EndEvent;
+
+/** What the next octets are. */
+type State = "head" | "length" | "size" | "chunk" | "chunkEnd" | "trailer" | "end" | "done";
+
+const EMPTY = Buffer.alloc(0);
+const END: EndEvent = { type: "end", trailers: [] };
+const CR = 0x0d;
+const LF = 0x0a;
+const HEAD_END = Buffer.from("\r\n\r\n");
+const LINE_END = Buffer.from("\r\n");
+/** Empty lines before a request that are forgiven (RFC 9112, 2.2). */
+const MOST_EMPTY_LINES = 2;
+/** A size of up to 13 hexadecimal digits is an exact number; then, perhaps, extensions (RFC 9112, 7.1.1). */
+const CHUNK_SIZE = /^([0-9A-Fa-f]{1,13})(?:[ \t]*(;.*))?$/;
+/** A control that no head may contain, a CR without LF, an LF without CR (RFC 9112, 2.2). */
+const STRAY = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n|$)|(?<!\r)\n/;
+
+/** Fields that would change how the message is framed, routed, trusted or read, were they taken from a trailer (RFC 9110, 6.5.1). */
+export const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
+  ..."authorization cache-control connection content-encoding content-length content-range content-type cookie".split(
+    " ",
+  ),
+  ..."expect forwarded host keep-alive max-forwards pragma proxy proxy-authenticate proxy-authorization".split(
+    " ",
+  ),
+  ..."proxy-connection range set-cookie te trailer transfer-encoding upgrade www-authenticate".split(" "),
+]);
+
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
+
+/** Keeps the fields of a trailer that may be there; the others are as if never sent. */
+class TrailerFields implements FieldSink {
+  readonly headers: string[] = [];
+
+  field(name: FieldName, value: string): void {
+    if (!NOT_IN_TRAILERS.has(name.lower)) this.headers.push(name.name, value);
+  }
+}
+
+export class RequestParser {
+  /** One reader for each state; each gives an event, or undefined when it needs more octets. */
+  static readonly #READERS: Readonly<Record<State, (parser: RequestParser) => RequestEvent | undefined>> = {
+    head: (parser) => parser.#readHead(),
+    length: (parser) => parser.#readData("end"),
+    size: (parser) => parser.#readSize(),
+    chunk: (parser) => parser.#readData("chunkEnd"),
+    chunkEnd: (parser) => parser.#readChunkEnd(),
+    trailer: (parser) => parser.#readTrailer(),
+    end: (parser) => parser.#finish(END),
+    done: () => undefined,
+  };
+
+  readonly #limits: HttpLimits;
+  #state: State = "head";
+  #buffer: Buffer = EMPTY;
+  #at = 0;
+  /** Up to here the unfinished head has been looked through. */
+  #seen = 0;
+  #emptyLines = 0;
+  /** Octets still to come of the body, or of the chunk. */
+  #owed = 0;
+  /** Octets of a chunked body so far, and of its extensions. */
+  #total = 0;
+  #extensions = 0;
+  #error: SallyportError | undefined;
+
+  constructor(limits: HttpLimits) {
+    this.#limits = limits;
+  }
+
+  /** Octets fed and not yet given out. */
+  get buffered(): number {
+    return this.#buffer.length - this.#at;
+  }
+
+  /** Octets that an announced body still owes; undefined when chunked. */
+  get owed(): number | undefined {
+    if (this.#state === "length") return this.#owed;
+    return this.#state === "end" || this.#state === "done" ? 0 : undefined;
+  }
+
+  feed(chunk: Buffer): void {
+    const rest = this.buffered;
+    this.#buffer = rest === 0 ? chunk : Buffer.concat([this.#buffer.subarray(this.#at), chunk]);
+    this.#seen = rest === 0 ? 0 : this.#seen - this.#at;
+    this.#at = 0;
+  }
+
+  /**
+   * The next event, or undefined when more octets are needed, or `restart`.
+   * Throws a SallyportError (400, 413, 414, 417, 431, 501, 505) when this is not a request, and ever after.
+   */
+  next(): RequestEvent | undefined {
+    if (this.#error) throw this.#error;
+    try {
+      return RequestParser.#READERS[this.#state](this);
+    } catch (error) {
+      this.#error = SallyportError.from(error);
+      this.#buffer = EMPTY;
+      this.#at = 0;
+      throw this.#error;
+    }
+  }
+
+  /** The request that ended has been answered: what follows is the next one. */
+  restart(): void {
+    if (this.#state !== "done") throw new TypeError("restart() before the request has ended");
+    this.#state = "head";
+    this.#seen = this.#at;
+    this.#emptyLines = 0;
+  }
+
+  #readHead(): HeadEvent | undefined {
+    const buffer = this.#buffer;
+    this.#skipEmptyLines();
+    const end = buffer.indexOf(HEAD_END, Math.max(this.#at, this.#seen - 3));
+    if (end < 0) return this.#checkPartialHead();
+    const head = readHead(buffer.toString("latin1", this.#at, end + 2), this.#limits);
+    this.#at = end + 4;
+    this.#owed = head.length;
+    this.#total = 0;
+    this.#extensions = 0;
+    this.#state = head.length === CHUNKED ? "size" : head.length > 0 ? "length" : "end";
+    return head;
+  }
+
+  #skipEmptyLines(): void {
+    const buffer = this.#buffer;
+    while (buffer[this.#at] === CR && buffer[this.#at + 1] === LF) {
+      if (++this.#emptyLines > MOST_EMPTY_LINES) throw bad("empty lines before the request");
+      this.#at += 2;
+    }
+  }
+
+  /** A head that is not all here yet can already be wrong, or too long; waiting for the rest would help nobody. */
+  #checkPartialHead(): undefined {
+    const { target, headerBytes } = this.#limits;
+    const buffer = this.#buffer;
+    // A CR that came last is judged by what has come after it.
+    const from = Math.max(this.#at, buffer[this.#seen - 1] === CR ? this.#seen - 1 : this.#seen);
+    if (STRAY.test(buffer.toString("latin1", from)))
+      throw bad("a control character, or a line not ended by CRLF");
+    this.#seen = buffer.length;
+    const line = buffer.subarray(this.#at, this.#at + target + LINE_OVERHEAD + 2).indexOf(LINE_END);
+    if (line < 0 && this.buffered > target + LINE_OVERHEAD + 1) throw targetTooLong(this.#limits);
+    if (line >= 0 && this.buffered - line - 2 > headerBytes + 2) throw headersTooLarge(this.#limits);
+  }
+
+  #readData(then: State): DataEvent | undefined {
+    const size = Math.min(this.buffered, this.#owed);
+    if (size === 0) return undefined;
+    const data = this.#buffer.subarray(this.#at, this.#at + size);
+    this.#at += size;
+    this.#owed -= size;
+    if (this.#owed === 0) this.#state = then;
+    return { type: "data", data };
+  }
+
+  #readSize(): RequestEvent | undefined {
+    const line = this.#takeLine(this.#limits.chunkLine);
+    if (line === undefined) return undefined;
+    const [, size, extensions] = CHUNK_SIZE.exec(line) ?? [];
+    if (size === undefined || !isFieldValue(line)) throw bad("a malformed chunk size");
+    this.#extensions += extensions?.length ?? 0;
+    if (this.#extensions > this.#limits.chunkExtensions) throw bad("too many octets of chunk extensions");
+    this.#owed = Number.parseInt(size, 16);
+    this.#total += this.#owed;
+    if (this.#total > this.#limits.body) throw bodyTooLarge(this.#limits);
+    this.#state = this.#owed === 0 ? "trailer" : "chunk";
+    return this.next();
+  }
+
+  /** The line at hand without its CRLF; undefined when it is not all here. Only CRLF ends it (RFC 9112, 7.1). */
+  #takeLine(most: number): string | undefined {
+    const buffer = this.#buffer;
+    const end = buffer.indexOf(LF, this.#at);
+    if (end < 0 ? this.buffered > most : end - this.#at > most) throw bad("a chunk-size line too long");
+    if (end < 0) return undefined;
+    if (buffer[end - 1] !== CR || end === this.#at) throw bad("a chunk-size line not ended by CRLF");
+    const line = buffer.toString("latin1", this.#at, end - 1);
+    this.#at = end + 1;
+    return line;
+  }
+
+  #readChunkEnd(): RequestEvent | undefined {
+    const have = this.buffered;
+    if (have === 0) return undefined;
+    if (this.#buffer[this.#at] !== CR) throw bad("chunk data not followed by CRLF");
+    if (have === 1) return undefined;
+    if (this.#buffer[this.#at + 1] !== LF) throw bad("chunk data not followed by CRLF");
+    this.#at += 2;
+    this.#state = "size";
+    return this.next();
+  }
+
+  #readTrailer(): EndEvent | undefined {
+    const buffer = this.#buffer;
+    if (buffer[this.#at] === CR && buffer[this.#at + 1] === LF) {
+      this.#at += 2;
+      return this.#finish(END);
+    }
+    const end = buffer.indexOf(HEAD_END, this.#at);
+    // What is here may be all but the last octet of the trailer's end.
+    const size = (end < 0 ? buffer.length - 3 : end) - this.#at;
+    if (size > this.#limits.headerBytes) throw headersTooLarge(this.#limits);
+    if (end >= 0) return this.#finish(this.#trailers(end));
+    if (STRAY.test(buffer.toString("latin1", this.#at))) throw bad("a malformed trailer");
+    return undefined;
+  }
+
+  #trailers(end: number): EndEvent {
+    const fields = new TrailerFields();
+    readFields(this.#buffer.toString("latin1", this.#at, end + 2), 0, this.#limits.headerCount, fields);
+    this.#at = end + 4;
+    return { type: "end", trailers: fields.headers };
+  }
+
+  #finish(event: EndEvent): EndEvent {
+    this.#state = "done";
+    this.#seen = this.#at;
+    return event;
+  }
+}

@@ -1,0 +1,129 @@
+// One HTTP/1.1 request and how its response leaves: framing (RFC 9112, 6 and 7) and backpressure.
+import type { Socket } from "node:net";
+import {
+  type Headers,
+  type Log,
+  type RequestBody,
+  type RequestHead,
+  type ResponseHead,
+  SallyportError,
+  ServedExchange,
+} from "../../exchange/index.ts";
+import type { HeadEvent } from "./head.ts";
+import type { Outlet } from "./outlet.ts";
+import {
+  asksToClose,
+  chunkedEnd,
+  type Framing,
+  fieldsFault,
+  headFault,
+  informHead,
+  responseHead,
+} from "./response.ts";
+
+/** The connection, as its exchange sees it. */
+export interface Wire {
+  readonly outlet: Outlet;
+  /** Whether another request may follow this response. Asked once, when the head is made. */
+  persists(): boolean;
+  /** The response is complete. */
+  answered(persistent: boolean): void;
+  /** The response will never be complete. `framed`: its framing shows that without a reset. */
+  cut(framed: boolean): void;
+}
+
+/** What all requests of one connection have in common. */
+export type Ends = Pick<RequestHead, "scheme" | "remote" | "local">;
+
+export const endsOf = (socket: Socket, scheme: "http" | "https"): Ends => ({
+  scheme,
+  remote: { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
+  local: { address: socket.localAddress ?? "", port: socket.localPort ?? 0 },
+});
+
+export function requestOf(head: HeadEvent, { scheme, remote, local }: Ends): RequestHead {
+  const { method, target, path, query, version, headers, authority } = head;
+  return { method, target, path, query, version, headers, scheme, authority, remote, local };
+}
+
+export class HttpExchange extends ServedExchange {
+  readonly body: RequestBody;
+  readonly #wire: Wire;
+  #framing: Framing = "length";
+  #persistent = false;
+
+  constructor(request: RequestHead, body: RequestBody, log: Log, wire: Wire) {
+    super(request, log);
+    this.body = body;
+    this.#wire = wire;
+  }
+
+  override respond(head: ResponseHead, body: Uint8Array | string): void {
+    if (this.#admits(head)) super.respond(head, body);
+  }
+
+  override start(head: ResponseHead): void {
+    if (this.#admits(head)) super.start(head);
+  }
+
+  protected override sendInform(head: ResponseHead): void {
+    const { status, headers } = head;
+    if (this.request.version === "1.0" || status < 100 || status > 199 || status === 101) return;
+    const fault = fieldsFault(headers);
+    if (fault === undefined) this.#wire.outlet.text(informHead({ status, reason: "", headers }));
+    else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
+  }
+
+  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
+    const { outlet } = this.#wire;
+    const size = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const text = this.#head(head, bodyless ? "none" : "length", size);
+    if (size === 0) outlet.text(text);
+    else if (typeof body !== "string") outlet.bytes(text, body, "");
+    // As many octets as characters: ASCII, which latin-1 and UTF-8 write alike.
+    else if (size === body.length) outlet.text(text + body);
+    else outlet.bytes(text, Buffer.from(body), "");
+    this.#wire.answered(this.#persistent);
+  }
+
+  protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
+    const { outlet } = this.#wire;
+    outlet.gather();
+    outlet.text(this.#head(head, bodyless ? "none" : length >= 0 ? "length" : this.#endless(), length));
+  }
+
+  protected sendChunk(chunk: Uint8Array): boolean {
+    const { outlet } = this.#wire;
+    if (this.#framing !== "chunked") return outlet.bytes("", chunk, "");
+    return outlet.bytes(`${chunk.length.toString(16)}\r\n`, chunk, "\r\n");
+  }
+
+  protected sendEnd(trailers: Headers | undefined): void {
+    if (this.#framing === "chunked") this.#wire.outlet.text(chunkedEnd(trailers));
+    this.#wire.answered(this.#persistent);
+  }
+
+  protected sendCut(): void {
+    this.#wire.cut(this.started && this.#framing !== "close");
+  }
+
+  /** A body whose length nobody knows: chunked, or, to a client that cannot read that, until the connection ends. */
+  #endless(): Framing {
+    return this.request.version === "1.0" ? "close" : "chunked";
+  }
+
+  #head(head: ResponseHead, framing: Framing, length: number): string {
+    const { version } = this.request;
+    this.#framing = framing;
+    this.#persistent = framing !== "close" && this.#wire.persists() && !asksToClose(head.headers);
+    return responseHead(head, { framing, length, version, persistent: this.#persistent });
+  }
+
+  /** Gateways check what applications say; this is the last line, for all of them. */
+  #admits(head: ResponseHead): boolean {
+    const fault = headFault(head);
+    if (fault === undefined) return true;
+    this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
+    return false;
+  }
+}

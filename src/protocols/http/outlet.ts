@@ -1,0 +1,101 @@
+// The way out of one connection: few and large writes, and a watch over clients that do not read.
+import type { Socket } from "node:net";
+
+/** Up to this size, copying octets behind their head costs less than a gathered write. */
+const COPIED = 16_384;
+
+export class Outlet {
+  readonly #socket: Socket;
+  /** Octets that may wait before `false` is answered. */
+  readonly #most: number;
+  readonly #sendTimeout: number;
+  readonly #release = (): void => this.#socket.uncork();
+  /** What must leave before anything else: the end of a text that was sent by half. */
+  #rest = "";
+  #watched = false;
+
+  constructor(socket: Socket, most: number, sendTimeout: number) {
+    this.#socket = socket;
+    this.#most = most;
+    this.#sendTimeout = sendTimeout;
+  }
+
+  /** Whether something waits for the client to read. */
+  get busy(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
+  /** Sends latin-1 text. */
+  text(text: string): boolean {
+    return this.#written(this.#socket.write(this.#rest === "" ? text : this.#withRest(text), "latin1"));
+  }
+
+  /** Sends octets between two latin-1 texts. */
+  bytes(before: string, bytes: Uint8Array, after: string): boolean {
+    if (bytes.length <= COPIED && before !== "") return this.text(before + latin1(bytes) + after);
+    const socket = this.#socket;
+    socket.cork();
+    if (before !== "" || this.#rest !== "") socket.write(this.#withRest(before), "latin1");
+    let more = socket.write(bytes);
+    if (after !== "") more = socket.write(after, "latin1");
+    socket.uncork();
+    return this.#written(more);
+  }
+
+  /** What is sent in this turn leaves together. */
+  gather(): void {
+    this.#socket.cork();
+    process.nextTick(this.#release);
+  }
+
+  /** Sends `text` now and `rest` before whatever comes next. */
+  half(text: string, rest: string): void {
+    this.text(text);
+    this.#rest = rest;
+  }
+
+  /** Sends the other half, if there is one. */
+  complete(): void {
+    if (this.#rest !== "") this.text("");
+  }
+
+  /** Starts the watch: "timeout" comes when not an octet leaves for `sendTimeout`. Node counts what the kernel takes. */
+  watch(): void {
+    if (this.#watched) return;
+    this.#watched = true;
+    this.#socket.setTimeout(this.#sendTimeout);
+  }
+
+  unwatch(): void {
+    if (!this.#watched) return;
+    this.#watched = false;
+    this.#socket.setTimeout(0);
+  }
+
+  /** Tears the connection down, visibly: an orderly end could pass for the end of a response. */
+  reset(): void {
+    try {
+      this.#socket.resetAndDestroy();
+    } catch {
+      // Only TCP knows resets. TLS has another sign, the missing close_notify; a Unix socket has none.
+      this.#socket.destroy();
+    }
+  }
+
+  #withRest(text: string): string {
+    const whole = this.#rest + text;
+    this.#rest = "";
+    return whole;
+  }
+
+  #written(more: boolean): boolean {
+    if (more) return true;
+    // A socket that has failed holds nothing and says so only later: until then nobody may write to it for ever.
+    if (!this.#socket.writable) return false;
+    this.watch();
+    return this.#socket.writableLength <= this.#most;
+  }
+}
+
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");

@@ -1,0 +1,282 @@
+// All the ways a connection ends: the client leaves, half leaves, the response is cut, the listener closes.
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SallyportError } from "../../../src/exchange/index.ts";
+import {
+  bodyOf,
+  bodyText,
+  Client,
+  echo,
+  head,
+  headLines,
+  hello,
+  over,
+  queue,
+  serve,
+  statuses,
+} from "./serving.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const OLD = "GET / HTTP/1.0\r\n\r\n";
+const post = (...headers: string[]): string =>
+  ["POST / HTTP/1.1", "Host: a", ...headers, "", ""].join("\r\n");
+
+test("L1: a client that ends its side after its request is still answered", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  for (const request of [GET, OLD]) {
+    const peer = (await client()).send(request).end();
+    const exchange = await next();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(exchange.closed, false);
+    exchange.respond(head(), "late");
+    assert.match(await peer.all(), /HTTP\/1\.1 200 OK\r\n[\s\S]*late$/);
+  }
+});
+
+test("L1: a quick answer to a client that ended its side has nothing in front of it", async (t) => {
+  const { client } = await serve(t, hello);
+  assert.deepEqual(statuses(await (await client()).send(GET).end().all()), ["200"]);
+});
+
+test("L1: all pipelined requests of a client that ended its side are answered", async (t) => {
+  const { client } = await serve(t, echo);
+  const text = await (await client())
+    .send(`${post("Content-Length: 2")}ab`, GET, GET)
+    .end()
+    .all();
+  assert.deepEqual(statuses(text), ["200", "200", "200"]);
+});
+
+test("L1: an answer that begins while the probe is half sent is still well formed", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(GET).end();
+  const exchange = await next();
+  await peer.has("100 Continue\r\n");
+  exchange.respond(head(), "now");
+  const text = await peer.all();
+  assert.ok(text.startsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
+});
+
+test("L1: a client that waits with its side ended is asked by one whole interim response", async (t) => {
+  const { client } = await serve(t, () => {});
+  const peer = (await client()).send(GET).end();
+  assert.equal(await peer.has("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+});
+
+for (const [how, leave] of Object.entries({ closed: "end", reset: "resetAndDestroy" } as const)) {
+  test(`a client that ${how} the connection while it waits is noticed without anything being written by the gateway`, async (t) => {
+    const { handler, next } = queue();
+    const { client } = await serve(t, handler);
+    // Ended by its own kernel on FIN: a closed socket, not a half-closed one.
+    const peer = (await client()).send(GET);
+    const exchange = await next();
+    if (leave === "end") peer.socket.destroy();
+    else peer.socket.resetAndDestroy();
+    const outcome = await over(exchange);
+    assert.deepEqual([outcome.complete, outcome.error?.code], [false, "ERR_SALLYPORT_CLIENT_LEFT"]);
+  });
+}
+
+test("a client that leaves while it pipelines is noticed", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(GET.repeat(20));
+  const exchange = await next();
+  peer.socket.destroy();
+  assert.equal((await over(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+});
+
+test("a client that leaves in mid-download ends the exchange at the next write", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(GET);
+  const exchange = await next();
+  exchange.start(head());
+  exchange.write(Buffer.alloc(1000));
+  await peer.has("3e8");
+  peer.socket.destroy();
+  const writing = setInterval(() => exchange.write(Buffer.alloc(1000)), 5);
+  t.after(() => clearInterval(writing));
+  assert.equal((await over(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+});
+
+test("a body whose client ends its side too early fails for its reader and is answered 400", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  for (const start of [`${post("Content-Length: 10")}abc`, `${post("Transfer-Encoding: chunked")}a\r\nabc`]) {
+    const peer = (await client()).send(start).end();
+    const exchange = await next();
+    await assert.rejects(bodyText(exchange), { code: "ERR_SALLYPORT_BODY_INCOMPLETE" });
+    assert.deepEqual(statuses(await peer.all()), ["400"]);
+  }
+});
+
+test("a body whose client is reset fails for its reader, and the exchange is over", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(`${post("Content-Length: 10")}abc`);
+  const exchange = await next();
+  const [read, ended] = [bodyText(exchange), over(exchange)];
+  peer.socket.resetAndDestroy();
+  await assert.rejects(read, { code: "ERR_SALLYPORT_CLIENT_LEFT" });
+  assert.equal((await ended).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+});
+
+test("a client that ends its side within a head is told", async (t) => {
+  const { client } = await serve(t, hello);
+  assert.deepEqual(statuses(await (await client()).send("GET / HT").end().all()), ["400"]);
+});
+
+test("a chunked response that is cut has no last chunk, and what was written arrives", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(GET);
+  const exchange = await next();
+  exchange.start(head());
+  exchange.write(Buffer.from("half"));
+  exchange.fail(new SallyportError("APP_RAISED", "raised"));
+  assert.equal(bodyOf(await peer.all()), "4\r\nhalf\r\n");
+});
+
+test("a response that ends with the connection is cut by a reset", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(OLD);
+  const exchange = await next();
+  exchange.start(head());
+  exchange.write(Buffer.from("half"));
+  await peer.has("half");
+  exchange.fail(new SallyportError("APP_RAISED", "raised"));
+  await peer.all();
+  assert.equal(peer.state, "reset");
+});
+
+test("a Unix socket is served, has no address, and its response can be cut", async (t) => {
+  const { handler, next } = queue();
+  const { listener } = await serve(t, handler);
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
+  const path = join(folder, "s");
+  const server = createServer({ allowHalfOpen: true }, (socket) => listener.accept(socket)).listen(path);
+  t.after(() => {
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+  const peer = new Client(connect(path)).send(GET, OLD);
+  const first = await next();
+  assert.deepEqual(first.request.remote, { address: "", port: 0 });
+  first.respond(head(), "first");
+  const second = await next();
+  second.start(head());
+  second.write(Buffer.from("half"));
+  await peer.has("half");
+  second.fail(new SallyportError("APP_RAISED", "raised"));
+  assert.deepEqual(statuses(await peer.all()), ["200", "200"]);
+});
+
+test("a response shorter than its Content-Length is cut, and the connection not used again", async (t) => {
+  const { client } = await serve(t, (exchange) => {
+    exchange.start(head(200, "Content-Length", "10"));
+    exchange.write(Buffer.from("short"));
+    exchange.end();
+  });
+  assert.equal(bodyOf(await (await client()).send(GET, GET).all()), "short");
+});
+
+test("close ends idle connections at once, lets exchanges finish, and resolves when all sockets are gone", async (t) => {
+  const { handler, next } = queue();
+  const { client, listener } = await serve(t, handler);
+  const [fresh, idle, busy] = [await client(), (await client()).send(GET), await client()];
+  (await next()).respond(head(), "x");
+  await idle.has("x");
+  busy.send(GET, GET);
+  const exchange = await next();
+  let closed = false;
+  const closing = listener.close(60_000).then(() => {
+    closed = true;
+  });
+  assert.deepEqual([await fresh.all(), statuses(await idle.all())], ["", ["200"]]);
+  assert.deepEqual([closed, busy.received], [false, ""]);
+  exchange.respond(head(), "done");
+  const text = await busy.all();
+  assert.deepEqual([statuses(text), headLines(text).includes("Connection: close")], [["200"], true]);
+  await closing;
+});
+
+test("close cuts what is not over when the grace is: 503 before the head, a visible cut after it", async (t) => {
+  const { handler, next } = queue();
+  const { client, listener } = await serve(t, handler);
+  const [waiting, started] = [(await client()).send(GET), await client()];
+  const first = await next();
+  started.send(GET);
+  const second = await next();
+  second.start(head());
+  second.write(Buffer.from("half"));
+  const outcomes = Promise.all([over(first), over(second)]);
+  await listener.close(50);
+  assert.match(await waiting.all(), /^HTTP\/1\.1 503 [\s\S]*ERR_SALLYPORT_STOPPING\n$/);
+  assert.equal(bodyOf(await started.all()), "4\r\nhalf\r\n");
+  assert.deepEqual(
+    (await outcomes).map(({ complete }) => complete),
+    [true, false],
+  );
+});
+
+test("close twice is close once, and a connection that comes later is answered 503", async (t) => {
+  const { client, listener } = await serve(t, hello);
+  await Promise.all([listener.close(10), listener.close(10)]);
+  assert.match(await (await client()).all(), /^HTTP\/1\.1 503 /);
+});
+
+test("L2: two thousand clients that connect and vanish, at any moment, leave nothing behind", async (t) => {
+  const { client, port, server } = await serve(t, (exchange) => {
+    if (exchange.request.method === "POST") return echo(exchange);
+    exchange.start(head());
+    const more = () => {
+      while (!exchange.closed && exchange.write(Buffer.alloc(20_000)));
+      exchange.whenDrained(more);
+    };
+    more();
+  });
+  const before = descriptors();
+  const starts = [
+    "",
+    "GET / HT",
+    GET,
+    `${post("Content-Length: 1000000")}abc`,
+    post("Transfer-Encoding: chunked"),
+  ];
+  for (let round = 0; round < 40; round++) {
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) => vanish(port, starts[i % starts.length] as string, i % 3 === 0)),
+    );
+  }
+  await until(async () => (await connections(server)) === 0 && descriptors() <= before);
+  const last = (await client()).send(`${post("Content-Length: 2", "Connection: close")}ok`);
+  assert.equal(bodyOf(await last.all()), "ok");
+});
+
+function vanish(port: number, start: string, reset: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.on("error", () => {});
+    socket.on("close", () => resolve());
+    socket.on("connect", () => {
+      socket.write(start, () => (reset ? socket.resetAndDestroy() : socket.destroy()));
+    });
+  });
+}
+
+const descriptors = (): number => (process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0);
+
+const connections = (server: Server): Promise<number> =>
+  new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
