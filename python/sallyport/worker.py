@@ -9,7 +9,7 @@ import sys
 from marshal import loads
 
 from . import wsgi
-from .link import FAILED, INIT, READY, Link
+from .link import FAILED, READY, Link
 from .loader import LoadError, interface_of, load
 from .stream import Inline, Shared
 

@@ -1,0 +1,79 @@
+// The life of one server under measurement: started in a process group of its own, waited for, always ended.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const START_DEADLINE = 30_000;
+const STOP_DEADLINE = 10_000;
+
+/** Starts the command that `command(port)` gives on a free port; resolves with `{ url, pid, stop }` when it accepts. */
+export async function start(command) {
+  const port = await freePort();
+  const [program, ...args] = command(port);
+  const child = spawn(program, args, { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const said = keepEnd(child.stderr);
+  const ended = once(child, "close");
+  const contender = { url: `http://127.0.0.1:${port}`, pid: child.pid, stop: () => stop(child, ended) };
+  try {
+    await Promise.race([
+      accepts(port),
+      ended.then(() => Promise.reject(new Error(`${program} ended:\n${said()}`))),
+    ]);
+    return contender;
+  } catch (error) {
+    await contender.stop();
+    throw error;
+  }
+}
+
+async function stop(child, ended) {
+  signal(child, "SIGTERM");
+  const timer = setTimeout(() => signal(child, "SIGKILL"), STOP_DEADLINE);
+  await ended;
+  clearTimeout(timer);
+}
+
+function signal({ pid }, name) {
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // The whole group has ended already.
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function accepts(port) {
+  const deadline = Date.now() + START_DEADLINE;
+  while (Date.now() < deadline) {
+    if (await tryConnect(port)) return;
+    await sleep(50);
+  }
+  throw new Error(`nothing accepts connections on port ${port}`);
+}
+
+const tryConnect = (port) =>
+  new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    const done = (answer) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once("connect", () => done(true)).once("error", () => done(false));
+  });
+
+function keepEnd(stream) {
+  let kept = "";
+  stream.setEncoding("utf8").on("data", (text) => {
+    kept = (kept + text).slice(-4000);
+  });
+  return () => kept.trim();
+}

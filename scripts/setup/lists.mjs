@@ -1,0 +1,38 @@
+// What tests and benchmarks need from outside the npm registry. Newest versions on purpose: a framework's new release
+// that breaks us is news we want from our own CI first.
+
+/** Debian packages, each with the probe that tells whether what it brings is already here. */
+export const DEBIAN = {
+  test: [
+    { package: "git", probe: { program: "git" } },
+    { package: "curl", probe: { program: "curl" } },
+    { package: "perl", probe: { program: "perl" } },
+    { package: "gcc", probe: { program: "gcc" } },
+    { package: "libc6-dev", probe: { file: "/usr/include/stdio.h" } },
+    { package: "libcgi-pm-perl", probe: { run: ["perl", "-MCGI", "-e", "1"] } },
+    { package: "gitweb", probe: { file: "/usr/share/gitweb/gitweb.cgi" } },
+  ],
+  bench: [
+    { package: "wrk", probe: { program: "wrk" } },
+    { package: "gcc", probe: { program: "gcc" } },
+    { package: "libc6-dev", probe: { file: "/usr/include/stdio.h" } },
+  ],
+};
+
+/** Python packages for the virtual environment: the real frameworks, their clients, the linter. */
+export const PYTHON = {
+  test: [
+    "flask",
+    "django",
+    "pyramid",
+    "cherrypy",
+    "httpbin",
+    "webtest",
+    "requests",
+    "httpx",
+    "gunicorn",
+    "ruff",
+  ],
+  // Compiled on the spot, so only where it is measured against.
+  bench: ["flask", "gunicorn", "uwsgi"],
+};

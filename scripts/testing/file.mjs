@@ -1,0 +1,86 @@
+// Runs one test file in a process of its own and says how it went. A crash, a hang, an early exit, or a file without
+// any test is a failure like any other.
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { Tally } from "./tally.mjs";
+
+const REPORTER = fileURLToPath(new URL("events.mjs", import.meta.url));
+/** No test may be silent for longer than this; it is also the limit for a file that does not end by itself. */
+const SILENCE = 120_000;
+const OUTPUT_KEPT = 64 * 1024;
+
+/** The files under way: whoever interrupts the runner ends them, too. */
+const running = new Set();
+process.on("exit", () => running.forEach(endGroup));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
+/** Runs `path`; resolves with `{ path, tally, seconds, output }`, never rejects. */
+export function runFile(root, path, silence = SILENCE) {
+  const began = performance.now();
+  const tally = new Tally();
+  return new Promise((resolve) => {
+    const child = start(root, path);
+    running.add(child.pid);
+    const output = keepEnd(child);
+    const watch = watchSilence(child, tally, path, silence);
+    child.on("message", (event) => {
+      tally.add(event);
+      watch.refresh();
+    });
+    child.once("close", (code, signal) => {
+      clearTimeout(watch);
+      running.delete(child.pid);
+      judge(tally, path, code, signal);
+      resolve({ path, tally, seconds: (performance.now() - began) / 1000, output: output() });
+    });
+  });
+}
+
+function start(root, path) {
+  const args = ["--import", "tsx", `--test-reporter=${REPORTER}`, "--test-reporter-destination=stdout", path];
+  // A group of its own, so that what a hung file has started goes with it.
+  return spawn(process.execPath, args, {
+    cwd: root,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+}
+
+function watchSilence(child, tally, path, silence) {
+  return setTimeout(() => {
+    const what =
+      tally.running.length > 0
+        ? `still running: ${tally.running.join(", ")}`
+        : "something keeps the process alive";
+    tally.broken(path, `nothing happened for ${silence / 1000} s; ${what}`);
+    endGroup(child.pid);
+  }, silence);
+}
+
+function endGroup(pid) {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has just ended by itself.
+  }
+}
+
+function judge(tally, path, code, signal) {
+  const { passed, failures, skips } = tally;
+  if (failures.length > 0) return;
+  if (signal) tally.broken(path, `the file was ended by ${signal}`);
+  else if (!tally.ended)
+    tally.broken(path, `the file ended early, with status ${code}, its tests not through`);
+  else if (code !== 0) tally.broken(path, `the file ended with status ${code}`);
+  else if (passed + skips.length === 0) tally.broken(path, "the file holds no test");
+}
+
+/** Keeps the last part of what the file prints. */
+function keepEnd(child) {
+  let kept = "";
+  const add = (chunk) => {
+    kept = (kept + chunk).slice(-OUTPUT_KEPT);
+  };
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", add);
+  return () => kept.trim();
+}

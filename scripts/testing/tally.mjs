@@ -1,0 +1,51 @@
+// Counts the tests of one file from its events: leaves only, neither suites nor tests that merely hold others.
+
+export class Tally {
+  passed = 0;
+  /** Each `{ name, text }`. */
+  failures = [];
+  /** Each `{ name, reason }`. */
+  skips = [];
+  /** True once the file has told that it is through. */
+  ended = false;
+  #path = [];
+  #running = new Map();
+  /** Nesting of the event before: a parent is told right after its children. */
+  #before = 0;
+
+  add(event) {
+    if (event.type === "end") this.ended = true;
+    else if (event.type === "test:dequeue") this.#begin(event);
+    else this.#finish(event);
+  }
+
+  /** The tests that have begun and not ended. */
+  get running() {
+    return [...this.#running.values()].flat();
+  }
+
+  /** The file itself failed: it crashed, hung, or held no test. */
+  broken(name, text) {
+    this.failures.push({ name, text });
+  }
+
+  #begin({ name, nesting }) {
+    this.#path.length = nesting;
+    this.#path[nesting] = name;
+    this.#running.set(nesting, [...(this.#running.get(nesting) ?? []), name]);
+  }
+
+  #finish({ type, name, nesting, suite, skip, failure }) {
+    const full = [...this.#path.slice(0, nesting), name].join(" > ");
+    const holder = suite || this.#before > nesting;
+    this.#before = nesting;
+    this.#running.set(
+      nesting,
+      (this.#running.get(nesting) ?? []).filter((other) => other !== name),
+    );
+    if (skip !== undefined) this.skips.push({ name: full, reason: skip });
+    else if (type === "test:fail" && failure?.kind !== "subtestsFailed")
+      this.failures.push({ name: full, text: failure?.text ?? "" });
+    else if (type === "test:pass" && !holder) this.passed++;
+  }
+}
