@@ -104,7 +104,7 @@ async function syntaxPlace(file: string, error: unknown): Promise<string | undef
 }
 
 /** Frames of node, of the loader and of ourselves: no user wants to read those. */
-const HERE = fileURLToPath(new URL(".", import.meta.url));
+const HERE = fileURLToPath(new URL("..", import.meta.url));
 const OURS = /[( ](?:node:|<anonymous>\))|[\\/]node_modules[\\/](?:jiti|tsx|esbuild)[\\/]/;
 const isTheirs = (frame: string): boolean => !OURS.test(frame) && !frame.includes(HERE);
 

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// Starts the built command, or says why it cannot. Plain JavaScript that old versions of Node can read, too.
+import { existsSync } from "node:fs";
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+const main = new URL("../dist/cli/main.js", import.meta.url);
+
+const fail = (message) => {
+  process.stderr.write(`sallyport: ${message}\n`);
+  process.exit(1);
+};
+
+if (major < 20 || (major === 20 && minor < 19)) {
+  fail(`Node ${process.versions.node} is too old; install Node 20.19 or newer`);
+} else if (!existsSync(main)) {
+  fail("it has not been built; run `npm run build` in the checkout first");
+} else {
+  await import(main.href);
+}

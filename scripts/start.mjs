@@ -1,0 +1,34 @@
+// `npm start`: from a fresh clone to the demonstration site, on Node alone. PORT and HOST change its address.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { ROOT, setUpNode } from "./setup/setup.mjs";
+
+const { PORT = "8000", HOST = "127.0.0.1" } = process.env;
+
+/** Serves until told to stop, and then gives its exit code. */
+function serve() {
+  const config = join(ROOT, "examples", "demo", "sallyport.config.yaml");
+  const args = [
+    join(ROOT, "bin", "sallyport.js"),
+    "serve",
+    "--config",
+    config,
+    "--host",
+    HOST,
+    "--port",
+    PORT,
+  ];
+  const server = spawn(process.execPath, [...args, ...process.argv.slice(2)], { stdio: "inherit" });
+  // A terminal's Ctrl-C reaches the server by itself; what a process manager sends to us is passed on.
+  process.on("SIGINT", () => {});
+  for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR1"]) process.on(signal, () => server.kill(signal));
+  server.on("exit", (code) => process.exit(code ?? 1));
+}
+
+try {
+  setUpNode();
+  serve();
+} catch (error) {
+  console.error(`start: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,42 @@
+// What --help prints, made from the table of options.
+import { OPTIONS, type Option } from "./options.ts";
+
+const INTRODUCTION = `Usage: sallyport serve [TARGET] [options]
+
+TARGET is one of
+  module:callable   a Python app; also \`module\` (its application or app), \`module:factory()\`
+  app.ts            a module (.ts, .js, .mjs) that exports a fetch object or function, or a node handler
+  directory         static files; --cgi PREFIX runs the programs below it
+  program           an executable file: a CGI program that answers every path
+  nothing           sallyport.config.{ts,js,json,yaml,toml} here, or --config FILE
+`;
+
+/** The widest column of option names; longer ones have their help on the next line. */
+const COLUMN = 26;
+
+/** \`--port PORT\`, \`-h, --help\`. */
+export const optionSyntax = (name: string, { value, short }: Option): string =>
+  `${short ? `-${short}, ` : ""}--${name}${value ? ` ${value}` : ""}`;
+
+/** The options of the table by their groups, in its order. */
+export function optionGroups(): Map<string, [string, Option][]> {
+  const groups = new Map<string, [string, Option][]>();
+  for (const entry of Object.entries(OPTIONS) as [string, Option][]) {
+    const group = groups.get(entry[1].group) ?? [];
+    groups.set(entry[1].group, [...group, entry]);
+  }
+  return groups;
+}
+
+export function helpText(): string {
+  const groups = [...optionGroups()].map(
+    ([group, options]) => `${group}\n${options.map(optionLine).join("")}`,
+  );
+  return `${INTRODUCTION}\n${groups.join("\n")}`;
+}
+
+function optionLine([name, option]: [string, Option]): string {
+  const syntax = optionSyntax(name, option).padEnd(COLUMN);
+  const gap = syntax.length > COLUMN ? `\n${" ".repeat(COLUMN + 2)}` : "";
+  return `  ${syntax}${gap} ${option.help}\n`;
+}

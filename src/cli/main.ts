@@ -1,0 +1,53 @@
+// The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a command line that cannot be meant.
+import { readFileSync } from "node:fs";
+import { SallyportError } from "../exchange/index.ts";
+import { nearest } from "../server/nearest.ts";
+import { complain } from "./complain.ts";
+import { helpText } from "./help.ts";
+import { type CommandLine, parseCommandLine, usage } from "./options.ts";
+import { serve } from "./serve.ts";
+
+type Command = (line: CommandLine) => Promise<number> | number;
+
+const COMMANDS: Readonly<Record<string, Command>> = { serve, help, version };
+
+const USAGE = "ERR_SALLYPORT_USAGE";
+
+function help(): number {
+  process.stdout.write(helpText());
+  return 0;
+}
+
+function version(): number {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  process.stdout.write(`sallyport ${(JSON.parse(text) as { version: string }).version}\n`);
+  return 0;
+}
+
+/** Runs a command line and gives the exit code. Whatever goes wrong becomes one message on standard error. */
+async function run(args: readonly string[]): Promise<number> {
+  const line = parseCommandLine(args);
+  if (line.flags.help) return help();
+  if (line.flags.version) return version();
+  const [name, ...words] = line.words;
+  if (name === undefined) throw usage("no command; try sallyport serve TARGET, or sallyport --help");
+  const command = COMMANDS[name];
+  if (!command) throw usage(unknownCommand(name));
+  return command({ flags: line.flags, words });
+}
+
+function unknownCommand(name: string): string {
+  const meant = nearest(name, Object.keys(COMMANDS)) ?? `serve ${name}`;
+  return `unknown command ${name}; did you mean sallyport ${meant}?`;
+}
+
+const exitCode = (error: SallyportError): number => (error.code === USAGE ? 2 : 1);
+
+const args = process.argv.slice(2);
+const debug = /(^| )--log-level[= ]debug( |$)/.test(args.join(" "));
+const code = await run(args).catch((reason: unknown) => {
+  const error = SallyportError.from(reason);
+  complain(error, debug);
+  return exitCode(error);
+});
+process.exit(code);

@@ -1,0 +1,296 @@
+// The options of `sallyport serve`: this one table parses them, prints --help and makes docs/command-line.md.
+import { parseArgs } from "node:util";
+import { SallyportError } from "../exchange/index.ts";
+import { DEFAULT_LIMITS, type HttpLimits } from "../protocols/http/limits.ts";
+import { FORMATS, LEVELS } from "../server/log.ts";
+import { suggestion } from "../server/nearest.ts";
+import { parseSize, parseTime, sizeText, timeText } from "../server/units.ts";
+
+/** What a target can be; some options only mean something for some of them. */
+export type TargetKind = "python" | "files" | "program" | "module" | "config";
+
+export interface Option<T = unknown> {
+  readonly group: "Listening" | "Application" | "Limits" | "Logs" | "General";
+  /** The placeholder of the value; absent for a switch. */
+  readonly value?: string;
+  readonly short?: string;
+  readonly help: string;
+  /** May be given several times. */
+  readonly many?: true;
+  /** The targets that it is for; all when absent. */
+  readonly targets?: readonly TargetKind[];
+  /** The value of a text, or undefined when it is not `expected`. */
+  readonly read: (text: string) => T | undefined;
+  readonly expected?: string;
+}
+
+const isText = (text: string): string | undefined => text || undefined;
+const isTrue = (): true => true;
+const wholeNumber = (least: number, most: number) => (text: string) => {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  return value >= least && value <= most ? value : undefined;
+};
+const oneOf =
+  <T extends string>(known: readonly T[]) =>
+  (text: string): T | undefined =>
+    known.find((value) => value === text);
+
+const count = { value: "N", read: wholeNumber(1, 1_000_000), expected: "a whole number from 1" } as const;
+const size = { value: "SIZE", read: parseSize, expected: "a size such as 65536, 64K or 10M" } as const;
+const time = {
+  value: "TIME",
+  read: parseTime,
+  expected: "a time such as 30 (seconds), 500ms or 2m",
+} as const;
+const text = { read: isText, expected: "a text that is not empty" } as const;
+
+const listening = { group: "Listening" } as const;
+const application = { group: "Application" } as const;
+const python = { ...application, targets: ["python"] } as const;
+const pooled = { ...application, targets: ["python", "program", "files"] } as const;
+const limit = { group: "Limits" } as const;
+const logs = { group: "Logs" } as const;
+const general = { group: "General" } as const;
+
+/** The listener's limit that each option sets. */
+export const LIMIT_OPTIONS = {
+  "max-body": "body",
+  "max-target": "target",
+  "max-header-bytes": "headerBytes",
+  "max-headers": "headerCount",
+  "max-chunk-line": "chunkLine",
+  "max-chunk-extensions": "chunkExtensions",
+  "max-pipelined": "pipelined",
+  "max-unsent": "unsent",
+  "max-drain": "drain",
+  "max-connections": "connections",
+  "head-timeout": "headTimeout",
+  "body-timeout": "bodyTimeout",
+  "idle-timeout": "idleTimeout",
+  "send-timeout": "sendTimeout",
+  "drain-timeout": "drainTimeout",
+  "linger-timeout": "lingerTimeout",
+} as const satisfies Record<string, keyof HttpLimits>;
+
+const LIMIT_TEXT = Object.fromEntries(
+  Object.entries(DEFAULT_LIMITS).map(([key, value]) => [
+    key,
+    key.endsWith("Timeout") ? timeText(value) : sizeText(value),
+  ]),
+) as Record<keyof HttpLimits, string>;
+
+export const OPTIONS = {
+  host: { ...listening, ...text, value: "HOST", help: "address to listen at (127.0.0.1)" },
+  port: {
+    ...listening,
+    value: "PORT",
+    read: wholeNumber(0, 65_535),
+    expected: "a number from 0 to 65535",
+    help: "port to listen at (8000); 0 takes a free one and prints it",
+  },
+  unix: { ...listening, ...text, value: "PATH", help: "listen at a Unix socket" },
+  "unix-mode": {
+    ...listening,
+    value: "MODE",
+    read: (value: string) => (/^[0-7]{3,4}$/.test(value) ? Number.parseInt(value, 8) : undefined),
+    expected: "an octal mode such as 660",
+    help: "permissions of the Unix socket",
+  },
+  fd: {
+    ...listening,
+    value: "N",
+    read: wholeNumber(0, 65_535),
+    expected: "the number of a descriptor",
+    help: "listen at a socket inherited as descriptor N",
+  },
+
+  mount: {
+    ...application,
+    value: "PREFIX",
+    read: (value: string) => (value.startsWith("/") ? value : undefined),
+    expected: "a path that starts with /",
+    targets: ["python", "files", "program", "module"],
+    help: "answer only below this path; it goes to SCRIPT_NAME",
+  },
+  python: {
+    ...python,
+    ...text,
+    value: "PATH",
+    help: "interpreter (that of $VIRTUAL_ENV, .venv, venv, or python3)",
+  },
+  chdir: {
+    ...application,
+    ...text,
+    value: "DIR",
+    targets: ["python", "program"],
+    help: "working directory of the app; Python imports from it first",
+  },
+  processes: { ...pooled, ...count, help: "worker processes (1); for CGI, programs that may run at once" },
+  threads: { ...python, ...count, help: "threads in each process (1)" },
+  env: {
+    ...pooled,
+    value: "NAME=VALUE",
+    many: true,
+    read: (value: string) => (/^[^=\0]+=/.test(value) ? value : undefined),
+    expected: "of the form NAME=VALUE",
+    help: "environment variable of the app; may be repeated",
+  },
+  timeout: { ...pooled, ...time, help: "until the response begins; then 504" },
+  cgi: {
+    ...application,
+    value: "PREFIX",
+    read: (value: string) => (/^\/./.test(value) ? value : undefined),
+    expected: "a path that starts with /",
+    targets: ["files"],
+    help: "run the programs below this path of the directory",
+  },
+
+  "max-body": { ...limit, ...size, help: `octets of a request body (${LIMIT_TEXT.body})` },
+  "max-target": { ...limit, ...size, help: `octets of a request target (${LIMIT_TEXT.target})` },
+  "max-header-bytes": {
+    ...limit,
+    ...size,
+    help: `octets of all request headers (${LIMIT_TEXT.headerBytes})`,
+  },
+  "max-headers": { ...limit, ...count, help: `request header lines (${LIMIT_TEXT.headerCount})` },
+  "max-chunk-line": { ...limit, ...size, help: `octets of one chunk-size line (${LIMIT_TEXT.chunkLine})` },
+  "max-chunk-extensions": {
+    ...limit,
+    ...size,
+    help: `octets of all chunk extensions of a request (${LIMIT_TEXT.chunkExtensions})`,
+  },
+  "max-pipelined": {
+    ...limit,
+    ...size,
+    help: `octets of pipelined requests that wait (${LIMIT_TEXT.pipelined})`,
+  },
+  "max-unsent": {
+    ...limit,
+    ...size,
+    help: `octets of a response that wait for a slow client (${LIMIT_TEXT.unsent})`,
+  },
+  "max-drain": { ...limit, ...size, help: `octets of an unwanted body that are read (${LIMIT_TEXT.drain})` },
+  "max-connections": { ...limit, ...count, help: `connections at the same time (${LIMIT_TEXT.connections})` },
+  "head-timeout": { ...limit, ...time, help: `for a request head to arrive (${LIMIT_TEXT.headTimeout})` },
+  "body-timeout": {
+    ...limit,
+    ...time,
+    help: `without an octet of a wanted body (${LIMIT_TEXT.bodyTimeout})`,
+  },
+  "idle-timeout": {
+    ...limit,
+    ...time,
+    help: `that a kept connection may be idle (${LIMIT_TEXT.idleTimeout})`,
+  },
+  "send-timeout": {
+    ...limit,
+    ...time,
+    help: `without progress on a client that does not read (${LIMIT_TEXT.sendTimeout})`,
+  },
+  "drain-timeout": {
+    ...limit,
+    ...time,
+    help: `for the rest of an unwanted body (${LIMIT_TEXT.drainTimeout})`,
+  },
+  "linger-timeout": {
+    ...limit,
+    ...time,
+    help: `for the client to close after we did (${LIMIT_TEXT.lingerTimeout})`,
+  },
+  grace: { ...limit, ...time, help: "for requests under way when the server stops (30s)" },
+
+  "access-log": {
+    ...logs,
+    ...text,
+    value: "off|-|FILE",
+    help: "a line a request: off, standard output (-), or a file",
+  },
+  "log-level": {
+    ...logs,
+    value: LEVELS.join("|"),
+    read: oneOf(LEVELS),
+    expected: `one of ${LEVELS.join(", ")}`,
+    help: "least level that is written (info)",
+  },
+  "log-format": {
+    ...logs,
+    value: FORMATS.join("|"),
+    read: oneOf(FORMATS),
+    expected: `one of ${FORMATS.join(", ")}`,
+    help: "lines for people or JSON (text)",
+  },
+
+  config: {
+    ...general,
+    ...text,
+    value: "FILE",
+    targets: ["config"],
+    help: "configuration file (sallyport.config.*)",
+  },
+  help: { ...general, short: "h", read: isTrue, help: "show this" },
+  version: { ...general, short: "V", read: isTrue, help: "show the version" },
+} as const satisfies Record<string, Option>;
+
+type Table = typeof OPTIONS;
+export type OptionName = keyof Table;
+type ValueOf<O> = O extends { read: (text: string) => infer T } ? Exclude<T, undefined> : never;
+
+/** The options that were given. Those that may be repeated are lists. */
+export type Flags = {
+  [N in OptionName]?: Table[N] extends { many: true } ? ValueOf<Table[N]>[] : ValueOf<Table[N]>;
+};
+
+export interface CommandLine {
+  readonly flags: Flags;
+  readonly words: readonly string[];
+}
+
+export const usage = (message: string): SallyportError => new SallyportError("USAGE", message);
+
+/** Takes a command line apart. Throws USAGE that names the option at fault and the nearest known one. */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const table: Readonly<Record<string, Option>> = OPTIONS;
+  const { tokens } = parseArgs({
+    args: [...args],
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+    options: Object.fromEntries(Object.entries(table).map(([name, option]) => [name, nodeOption(option)])),
+  });
+  const flags: Record<string, unknown> = {};
+  const words: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") words.push(token.value);
+    else if (token.kind === "option") take(flags, token, table[token.name]);
+  }
+  return { flags: flags as Flags, words };
+}
+
+const nodeOption = (option: Option): { type: "string" | "boolean"; short?: string } => ({
+  type: option.value ? "string" : "boolean",
+  ...(option.short ? { short: option.short } : {}),
+});
+
+interface Token {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+}
+
+function take(flags: Record<string, unknown>, token: Token, option: Option | undefined): void {
+  const { name, rawName } = token;
+  if (!option) throw usage(`unknown option ${rawName}${suggestion(name, Object.keys(OPTIONS), "--")}`);
+  const value = readValue(token, option);
+  if (option.many) flags[name] = [...((flags[name] as unknown[]) ?? []), value];
+  else if (name in flags && option.value) throw usage(`${rawName} is given twice`);
+  else flags[name] = value;
+}
+
+function readValue({ rawName, value }: Token, option: Option): unknown {
+  if (option.value && value === undefined)
+    throw usage(`${rawName} needs a value: ${rawName} ${option.value}`);
+  if (!option.value && value !== undefined) throw usage(`${rawName} takes no value`);
+  const read = option.read(value ?? "");
+  if (read === undefined) throw usage(`${rawName} must be ${option.expected}, not ${JSON.stringify(value)}`);
+  return read;
+}

@@ -1,0 +1,151 @@
+// From the command line to the server's settings: the target becomes apps and routes, or its file is read, and then the
+// options that were given take the place of what is there.
+import { join, resolve } from "node:path";
+import type { ListenAddress } from "../server/address.ts";
+import type { Config, Settings } from "../server/config.ts";
+import { loadConfig } from "../server/config-file.ts";
+import { checkConfig } from "../server/problems.ts";
+import {
+  type Flags,
+  LIMIT_OPTIONS,
+  OPTIONS,
+  type Option,
+  type OptionName,
+  type TargetKind,
+  usage,
+} from "./options.ts";
+import type { Target } from "./target.ts";
+
+type Apps = Config["apps"];
+type RouteConfig = NonNullable<Config["routes"]>[number];
+
+export interface ServeSettings {
+  readonly settings: Settings;
+  /** Relative paths start here. */
+  readonly directory: string;
+}
+
+/** Throws USAGE for options that the target has no use for, CONFIG_INVALID for what is wrong in its file. */
+export async function settingsOf(target: Target, flags: Flags, directory: string): Promise<ServeSettings> {
+  checkUse(target.kind, flags);
+  if (target.kind === "config") {
+    const { directory: own, ...settings } = await loadConfig(target.name);
+    return { settings: overlay(settings, flags, directory), directory: own };
+  }
+  const settings = checkConfig(targetConfig(target, flags, directory), {
+    name: "command line",
+    lineOf: () => undefined,
+  });
+  return { settings: overlay(settings, flags, directory), directory };
+}
+
+const FOR: Readonly<Record<TargetKind, string>> = {
+  python: "Python apps",
+  files: "directories",
+  program: "CGI programs",
+  module: "modules",
+  config: "configuration files",
+};
+
+function checkUse(kind: TargetKind, flags: Flags): void {
+  for (const name of Object.keys(flags) as OptionName[]) {
+    const { targets }: Option = OPTIONS[name];
+    if (targets?.includes(kind) === false) {
+      const useful = targets.map((target) => FOR[target]).join(" and ");
+      throw usage(`--${name} is for ${useful}, and the target is one of ${FOR[kind]}`);
+    }
+  }
+  for (const name of ["processes", "env", "timeout"] as const) {
+    if (kind === "files" && flags[name] !== undefined && flags.cgi === undefined)
+      throw usage(`--${name} has no use for static files without --cgi`);
+  }
+  if (flags["unix-mode"] !== undefined && flags.unix === undefined) throw usage("--unix-mode needs --unix");
+}
+
+function targetConfig(target: Target, flags: Flags, directory: string): Config {
+  const apps: Apps = { app: APP_OF[target.kind](target, flags, directory) };
+  const mount = (flags.mount ?? "/").replace(/\/+$/, "");
+  const routes: RouteConfig[] = [{ path: mount || "/", app: "app" }];
+  if (flags.cgi !== undefined) {
+    apps.cgi = { cgi: join(target.name, flags.cgi), ...poolOf(flags) };
+    routes.push({ path: mount + flags.cgi, app: "cgi" });
+  }
+  return { apps, routes };
+}
+
+type AppOf = (target: Target, flags: Flags, directory: string) => Apps[string];
+
+const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"config", AppOf>> = {
+  python: ({ name }, flags, directory) => ({
+    wsgi: name,
+    chdir: resolve(directory, flags.chdir ?? "."),
+    ...given("python", flags.python),
+    ...given("threads", flags.threads),
+    ...poolOf(flags),
+  }),
+  files: ({ name }) => ({ static: name }),
+  program: ({ name }, flags) => ({ cgi: name, ...given("chdir", flags.chdir), ...poolOf(flags) }),
+  module: ({ name }) => ({ module: name }),
+  config: () => {
+    throw new TypeError("a configuration file is no app");
+  },
+};
+
+const poolOf = (flags: Flags) => ({
+  ...given("processes", flags.processes),
+  ...given("env", flags.env && Object.fromEntries(flags.env.map(nameAndValue))),
+  ...given("timeout", flags.timeout === undefined ? undefined : `${flags.timeout}ms`),
+});
+
+function nameAndValue(pair: string): [string, string] {
+  const end = pair.indexOf("=");
+  return [pair.slice(0, end), pair.slice(end + 1)];
+}
+
+/** `{ [key]: value }`, or nothing. */
+const given = <K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } =>
+  (value === undefined ? {} : { [key]: value }) as { [P in K]?: T };
+
+function overlay(settings: Settings, flags: Flags, directory: string): Settings {
+  const listen = listenAddresses(flags, directory);
+  const access = flags["access-log"] ?? settings.log.access ?? "-";
+  return {
+    ...settings,
+    ...(listen.length > 0 ? { listen } : {}),
+    ...given("grace", flags.grace),
+    limits: { ...settings.limits, ...limitsOf(flags) },
+    log: {
+      ...settings.log,
+      ...given("level", flags["log-level"]),
+      ...given("format", flags["log-format"]),
+      access: flags["access-log"] && access !== "-" && access !== "off" ? resolve(directory, access) : access,
+    },
+  };
+}
+
+/** The addresses that the options name; with --unix or --fd, TCP only when it is asked for too. */
+function listenAddresses(flags: Flags, directory: string): ListenAddress[] {
+  const addresses: ListenAddress[] = [];
+  if (flags.fd !== undefined) addresses.push({ kind: "fd", fd: flags.fd });
+  if (flags.unix !== undefined)
+    addresses.push({
+      kind: "unix",
+      path: resolve(directory, flags.unix),
+      ...given("mode", flags["unix-mode"]),
+    });
+  if (flags.host !== undefined || flags.port !== undefined)
+    addresses.push({ kind: "tcp", host: bareHost(flags.host), port: flags.port ?? 8000 });
+  return addresses;
+}
+
+/** `[::1]` is how URLs write `::1`. */
+const bareHost = (host = "127.0.0.1"): string => host.replace(/^\[(.*)\]$/, "$1");
+
+function limitsOf(flags: Flags): Partial<Settings["limits"]> {
+  const limits: Partial<Record<keyof Settings["limits"], number>> = {};
+  for (const [option, key] of Object.entries(LIMIT_OPTIONS)) {
+    const value = flags[option as keyof typeof LIMIT_OPTIONS];
+    if (value !== undefined) limits[key] = value;
+  }
+  return limits;
+}

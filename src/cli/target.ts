@@ -1,0 +1,71 @@
+// What the TARGET of `sallyport serve` is: a Python app, a directory, a program, a module of ours, or a configuration.
+import { accessSync, constants, existsSync, type Stats, statSync } from "node:fs";
+import { basename, extname, join, resolve } from "node:path";
+import { SallyportError } from "../exchange/index.ts";
+import { CONFIG_NAMES } from "../server/config-file.ts";
+import { type TargetKind, usage } from "./options.ts";
+
+export interface Target {
+  readonly kind: TargetKind;
+  /** The Python app's name, or the absolute path of the others. */
+  readonly name: string;
+}
+
+const MODULES: ReadonlySet<string> = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"]);
+/** `package.module`, `module:name.attribute`, `module:factory()`; letters of any language, as in Python. */
+const PYTHON = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*(:[\p{L}_][\p{L}\p{N}_.]*(\(\))?)?$/u;
+
+/** Tells what `word` is, seen from `directory`. Throws TARGET_NOT_FOUND with what to do. */
+export function targetOf(word: string | undefined, config: string | undefined, directory: string): Target {
+  if (config !== undefined) {
+    if (word !== undefined) throw usage(`give either a target (${word}) or --config, not both`);
+    return { kind: "config", name: resolve(directory, config) };
+  }
+  if (word === undefined) return { kind: "config", name: onlyConfig(directory) };
+  const path = resolve(directory, word);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats && !isPackage(word, path, stats)) return fileTarget(word, path, stats);
+  // ASGI apps are named the same way; they will be told apart by a look at the callable, in the worker.
+  if (PYTHON.test(word)) return { kind: "python", name: word };
+  throw notFound(`there is no file ${word}, and it is no name of a Python app such as module:callable`);
+}
+
+/** `shop` beside a package of this name means the package: its sources are not to be served as files. */
+const isPackage = (word: string, path: string, stats: Stats): boolean =>
+  stats.isDirectory() && PYTHON.test(word) && existsSync(join(path, "__init__.py"));
+
+function fileTarget(word: string, path: string, stats: Stats): Target {
+  if (stats.isDirectory()) return { kind: "files", name: path };
+  if (CONFIG_NAMES.includes(basename(path))) return { kind: "config", name: path };
+  if (MODULES.has(extname(path))) return { kind: "module", name: path };
+  if (isExecutable(path)) return { kind: "program", name: path };
+  throw notFound(`${word} is not executable${adviceFor(path)}`);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function adviceFor(path: string): string {
+  if (extname(path) === ".py")
+    return `: for its Python app say ${basename(path, ".py")}:app; for CGI, chmod +x it`;
+  if (/\.(json|ya?ml|toml)$/.test(path)) return ": for a configuration say --config";
+  return "; for a CGI program, chmod +x it";
+}
+
+function onlyConfig(directory: string): string {
+  const found = CONFIG_NAMES.filter((name) => existsSync(join(directory, name)));
+  const [first, second] = found;
+  if (first === undefined)
+    throw usage("no target, and no sallyport.config.{ts,js,json,yaml,toml} here; try sallyport serve --help");
+  if (second !== undefined)
+    throw usage(`there are several configurations here (${found.join(", ")}); choose with --config`);
+  return join(directory, first);
+}
+
+const notFound = (message: string): SallyportError => new SallyportError("TARGET_NOT_FOUND", message);

@@ -1,0 +1,9 @@
+// What `import ... from "sallyport"` gives. Each protocol's own parts have subpaths: sallyport/http, sallyport/wsgi, ...
+export { fetchApp, type NodeHandler, nodeApp, type StaticOptions, staticFiles } from "./apps/index.ts";
+export type { Exchange, Gateway, Handler, Listener, Log } from "./exchange/index.ts";
+export { SallyportError } from "./exchange/index.ts";
+export { type CgiOptions, cgi } from "./protocols/cgi/index.ts";
+export { type HttpLimits, type HttpOptions, httpListener } from "./protocols/http/index.ts";
+export { type WsgiOptions, wsgi } from "./protocols/wsgi/index.ts";
+export { type Config, defineConfig } from "./server/config.ts";
+export { createServer, type Server, type ServerOptions } from "./server/server.ts";

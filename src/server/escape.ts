@@ -1,0 +1,24 @@
+// What a log line or a terminal may carry: no control octets that end a line early or drive a terminal (CWE-117).
+
+const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
+const QUOTED = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/g;
+const NAMES: Readonly<Record<string, string>> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  '"': '\\"',
+  "\\": "\\\\",
+};
+
+const escaped = (character: string): string => {
+  const code = character.charCodeAt(0);
+  return NAMES[character] ?? (code < 256 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`);
+};
+
+const hex = (code: number, width: number): string => code.toString(16).padStart(width, "0");
+
+/** Control characters become `\x1b` and the like; all else stays. */
+export const escapeControls = (text: string): string => text.replace(CONTROLS, escaped);
+
+/** For between double quotes: controls, quotes and backslashes are escaped. */
+export const escapeQuoted = (text: string): string => text.replace(QUOTED, escaped);

@@ -1,0 +1,140 @@
+// Binds the addresses that a server listens at and hands each accepted socket on. Which protocol is spoken there is
+// the listener's affair.
+import { execFile } from "node:child_process";
+import { chmod, lstat, unlink } from "node:fs/promises";
+import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { promisify } from "node:util";
+import { SallyportError } from "../exchange/index.ts";
+import { addressText, type ListenAddress, tcpUrl } from "./address.ts";
+
+type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
+
+/** An address at which we are listening. */
+export interface Bound {
+  /** `http://127.0.0.1:8000` with the port that the system gave, or `unix:/path`. */
+  readonly url: string;
+  /** Accepts no more; a Unix socket's file goes. Sockets already accepted live on. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** Waiting connections that the system keeps for us; it cuts this to its own limit (net.core.somaxconn). */
+const BACKLOG = 2048;
+/** How long another server may take to accept before it counts as living anyway, in milliseconds. */
+const LIVE_TEST = 1000;
+
+/** Listens at `address`. Rejects with ADDRESS_UNUSABLE and what to do about it. */
+export async function bind(address: ListenAddress, accept: (socket: Socket) => void): Promise<Bound> {
+  // A client may end its side and still be answered (edge L1); small answers leave at once.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
+  if (address.kind === "unix") await bindUnix(server, address);
+  else await listen(server, listenOptions(address)).catch((error) => unusable(address, error));
+  server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here
+  return { url: urlOf(server), close: () => closed(server) };
+}
+
+function listenOptions(address: Exclude<ListenAddress, UnixAddress>): ListenOptions {
+  if (address.kind === "fd") return { fd: address.fd, backlog: BACKLOG } as ListenOptions;
+  return { host: address.host, port: address.port, backlog: BACKLOG };
+}
+
+const listen = (server: Server, options: ListenOptions): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+
+const closed = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    // Not the callback of close(): that waits for every connection, which are the listener's to end.
+    server.close();
+    setImmediate(resolve);
+  });
+
+function urlOf(server: Server): string {
+  const bound = server.address();
+  if (bound === null) return "unix:";
+  return typeof bound === "string" ? `unix:${bound}` : tcpUrl(bound.address, bound.port);
+}
+
+/** Of a Unix socket (sun_path of unix(7), less the NUL). Node would cut a longer one off and bind to the rest. */
+const LONGEST_PATH = 107;
+const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} octets)`;
+
+/** Takes the place of a dead server's socket file, never that of a living one. */
+async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
+  try {
+    if (Buffer.byteLength(address.path) > LONGEST_PATH) throw unfit(address, TOO_LONG);
+    await listenUnix(server, address).catch(async (error) => {
+      if (error.code !== "EADDRINUSE") throw error;
+      await removeStale(address);
+      await listenUnix(server, address);
+    });
+    // A mode that the umask cannot express (it has no execute bits to give) and the owner come after.
+    if (address.mode !== undefined) await chmod(address.path, address.mode);
+    if (address.owner !== undefined) await promisify(execFile)("chown", ["--", address.owner, address.path]);
+  } catch (error) {
+    server.close();
+    unusable(address, error as NodeJS.ErrnoException);
+  }
+}
+
+/** Binds with the umask set for the moment of the (synchronous) bind, so that no one gets in before chmod. */
+function listenUnix(server: Server, { path, mode }: UnixAddress): Promise<void> {
+  if (mode === undefined) return listen(server, { path, backlog: BACKLOG });
+  const umask = process.umask(0o777 & ~mode);
+  try {
+    return listen(server, { path, backlog: BACKLOG });
+  } finally {
+    process.umask(umask);
+  }
+}
+
+async function removeStale(address: UnixAddress): Promise<void> {
+  const file = await lstat(address.path);
+  if (!file.isSocket()) throw unfit(address, "is a file of another kind; remove it or choose another path");
+  if (await answers(address.path)) throw unfit(address, "belongs to a server that is running; stop it first");
+  await unlink(address.path);
+}
+
+const unfit = (address: UnixAddress, why: string): SallyportError =>
+  new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${addressText(address)}: the path ${why}`);
+
+/** Whether somebody accepts connections there. Only a refused connection says that nobody does. */
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createConnection({ path });
+    const settle = (alive: boolean) => {
+      socket.destroy();
+      resolve(alive);
+    };
+    socket.once("connect", () => settle(true));
+    socket.once("error", (error: NodeJS.ErrnoException) => settle(error.code !== "ECONNREFUSED"));
+    socket.setTimeout(LIVE_TEST, () => settle(true));
+  });
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    "another program is listening there; stop it, or choose another port with --port (0 takes a free one)",
+  EACCES:
+    "permission is missing; ports below 1024 and foreign directories need it: choose another, or grant it",
+  EPERM: "permission is missing; choose another address, or run with the rights that it needs",
+  EADDRNOTAVAIL: "this machine has no such address; see `ip address` for those it has",
+  ENOTFOUND: "there is no host of this name",
+  EAI_AGAIN: "the host name cannot be looked up now",
+  ENOENT: "its directory does not exist; create it first",
+  EBADF:
+    "no such descriptor is open; pass it on from the parent process (systemd socket activation, for example)",
+  EINVAL: "it is not a listening socket",
+  ERR_INVALID_FD_TYPE: "it is not a listening socket; pass one on from the parent process",
+};
+
+function unusable(address: ListenAddress, error: NodeJS.ErrnoException): never {
+  if (error instanceof SallyportError) throw error;
+  const advice = ADVICE[error.code ?? ""] ?? error.message;
+  throw new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${addressText(address)}: ${advice}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,67 @@
+// The operator's log: one line an event on standard error, as text for people or as JSON for collectors.
+import type { SonicBoom } from "sonic-boom";
+import type { Log, LogFields } from "../exchange/index.ts";
+import { escapeControls, escapeQuoted } from "./escape.ts";
+
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = (typeof LEVELS)[number];
+export const FORMATS = ["text", "json"] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** Where lines go. */
+export type Sink = Pick<SonicBoom, "write">;
+
+export interface LogOptions {
+  level: Level;
+  format: Format;
+  sink: Sink;
+  /** For tests; the current time otherwise. */
+  now?: () => Date;
+}
+
+type Line = (time: Date, level: Level, message: string, fields: LogFields) => string;
+
+const LINES: Readonly<Record<Format, Line>> = { text: textLine, json: jsonLine };
+
+/** A log that writes the levels from `level` upwards to `sink`. */
+export function serverLog({ level, format, sink, now = () => new Date() }: LogOptions): Log {
+  const least = LEVELS.indexOf(level);
+  const line = LINES[format];
+  const at = (own: Level) => {
+    if (LEVELS.indexOf(own) < least) return () => {};
+    return (message: string, fields: LogFields = {}) => void sink.write(line(now(), own, message, fields));
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** `time LEVEL message key=value`, and below it, indented, whatever has several lines (`detail`). */
+function textLine(time: Date, level: Level, message: string, fields: LogFields): string {
+  let line = `${time.toISOString()} ${level.toUpperCase().padEnd(5)} ${escapeControls(message)}`;
+  for (const [key, value] of Object.entries(fields)) {
+    if (key !== "detail" && value !== undefined) line += ` ${key}=${textValue(value)}`;
+  }
+  return `${line}\n${indented(fields.detail)}`;
+}
+
+function textValue(value: unknown): string {
+  if (value instanceof Error) return textValue(value.message);
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+  return /^[\w.,:;/@%+*?&=~$!()[\]{}<>|^#-]+$/.test(text) ? text : `"${escapeQuoted(text)}"`;
+}
+
+function indented(detail: unknown): string {
+  if (detail === undefined || detail === "") return "";
+  const lines = String(detail).replace(/\n+$/, "").split(/\r?\n/);
+  return lines.map((line) => `    ${escapeControls(line)}\n`).join("");
+}
+
+/** One object a line. JSON itself escapes the controls below space; those above are for us to do. */
+function jsonLine(time: Date, level: Level, message: string, fields: LogFields): string {
+  const json = JSON.stringify({ time: time.toISOString(), level, message, ...fields }, jsonValue);
+  return `${json.replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}\n`;
+}
+
+const jsonValue = (_key: string, value: unknown): unknown => {
+  if (value instanceof Error) return value.message;
+  return typeof value === "bigint" ? String(value) : value;
+};

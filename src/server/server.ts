@@ -1,0 +1,179 @@
+// Puts it together: gateways behind routes behind a listener at its addresses, started in this order and stopped in
+// phases in the other.
+import { resolve } from "node:path";
+import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
+import { httpListener } from "../protocols/http/index.ts";
+import { logAccess } from "./access.ts";
+import type { AppSettings, Config, Settings } from "./config.ts";
+import { gatewayOf } from "./gateways.ts";
+import { type Bound, bind } from "./listen.ts";
+import { serverLog } from "./log.ts";
+import { checkConfig } from "./problems.ts";
+import { type Route, Routes } from "./routes.ts";
+import { descriptorSink, fileSink, type LineSink } from "./sinks.ts";
+
+export interface ServerOptions {
+  /** Relative paths of the configuration start here; the working directory otherwise. */
+  readonly directory?: string;
+  /** Takes the place of the log that the configuration describes. */
+  readonly log?: Log;
+}
+
+export interface Server {
+  readonly log: Log;
+  /** Starts the apps, then listens. Resolves with the URLs; rejects with a SallyportError and leaves nothing behind. */
+  start(): Promise<readonly string[]>;
+  /** New generations of the apps that can have one. Rejects with the first failure; those apps keep their old one. */
+  reload(): Promise<void>;
+  /** Log files are opened anew, after somebody moved them away. */
+  reopenLogs(): void;
+  /** Stops in phases; requests under way have `grace` milliseconds (the configuration's otherwise). Never rejects. */
+  stop(grace?: number): Promise<void>;
+}
+
+/** A server of this configuration, not started yet. Throws CONFIG_INVALID. */
+export const createServer = (config: Config, options: ServerOptions = {}): Server =>
+  serverOf(checkConfig(config), options);
+
+/** A server of settings that have been checked. */
+export const serverOf = (settings: Settings, options: ServerOptions = {}): Server =>
+  new GatewayServer(settings, options);
+
+/** Workers get this long to end by themselves even when the requests under way took all of the grace. */
+const LEAST_GRACE = 1000;
+
+class GatewayServer implements Server {
+  readonly log: Log;
+  readonly #settings: Settings;
+  readonly #directory: string;
+  readonly #gateways = new Map<string, Gateway>();
+  /** Made when the apps have started. */
+  #routes = new Routes([], this.#gateways);
+  readonly #listener: Listener;
+  readonly #logSink: LineSink | undefined;
+  #bound: Bound[] = [];
+  #access: LineSink | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(settings: Settings, { directory = process.cwd(), log }: ServerOptions) {
+    this.#settings = settings;
+    this.#directory = directory;
+    this.#logSink = log ? undefined : descriptorSink(2);
+    this.log = log ?? serverLog({ ...settings.log, sink: this.#logSink as LineSink });
+    this.#listener = httpListener({
+      handler: (exchange) => this.#handle(exchange),
+      log: this.log,
+      limits: settings.limits,
+    });
+  }
+
+  async start(): Promise<readonly string[]> {
+    try {
+      this.#access = await accessSink(this.#settings.log.access, this.#directory);
+      await this.#startGateways();
+      for (const address of this.#settings.listen) {
+        this.#throwIfStopping();
+        this.#bound.push(await bind(address, (socket) => this.#listener.accept(socket)));
+      }
+    } catch (error) {
+      await this.stop(0);
+      throw SallyportError.from(error);
+    }
+    return this.#bound.map(({ url }) => url);
+  }
+
+  async reload(): Promise<void> {
+    const reloads = [...this.#gateways].map(async ([name, gateway]) => {
+      if (!gateway.reload) return;
+      await gateway.reload();
+      this.log.info(`app ${name} was reloaded`);
+    });
+    const results = await Promise.allSettled(reloads);
+    throwFirst(results);
+  }
+
+  reopenLogs(): void {
+    this.#access?.reopen();
+  }
+
+  stop(grace: number = this.#settings.grace): Promise<void> {
+    this.#stopping ??= this.#stop(grace);
+    return this.#stopping;
+  }
+
+  #handle(exchange: Exchange): void {
+    if (!this.#access) {
+      this.#dispatch(exchange);
+      return;
+    }
+    const begun = performance.now();
+    const app = this.#dispatch(exchange);
+    logAccess(exchange, this.#access, app ?? "-", begun);
+  }
+
+  /** Gives the exchange to its app, and returns the app's name; an exchange without a route fails. */
+  #dispatch(exchange: Exchange): string | undefined {
+    try {
+      const route = this.#routes.match(exchange);
+      route.gateway.handle(exchange);
+      return route.app;
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+      return undefined;
+    }
+  }
+
+  async #startGateways(): Promise<void> {
+    const starts = Object.entries(this.#settings.apps).map(([name, app]) => this.#startGateway(name, app));
+    throwFirst(await Promise.allSettled(starts));
+    this.#throwIfStopping();
+    this.#routes = new Routes(routesOf(this.#settings), this.#gateways);
+  }
+
+  async #startGateway(name: string, app: AppSettings): Promise<void> {
+    const dispatch = (exchange: Exchange): void => void this.#dispatch(exchange);
+    const gateway = await gatewayOf(app, {
+      directory: this.#directory,
+      log: this.log,
+      maxBody: this.#settings.limits.body,
+      dispatch,
+    });
+    this.#throwIfStopping();
+    this.#gateways.set(name, gateway);
+    await gateway.start?.();
+    // Whoever stopped the server meanwhile closed a gateway that was not up yet.
+    if (this.#stopping) await gateway.close?.(0);
+  }
+
+  #throwIfStopping(): void {
+    if (this.#stopping) throw new SallyportError("STOPPING", "the server was stopped while it started");
+  }
+
+  async #stop(grace: number): Promise<void> {
+    const deadline = performance.now() + grace;
+    const left = () => Math.max(0, deadline - performance.now());
+    this.log.debug("stopping: no more connections are accepted");
+    await Promise.all(this.#bound.map((bound) => bound.close()));
+    await this.#listener.close(left());
+    this.log.debug("stopping: the apps end");
+    const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
+    await Promise.allSettled([...this.#gateways.values()].map(async (gateway) => gateway.close?.(patience)));
+    await this.#access?.close();
+    await this.#logSink?.close();
+  }
+}
+
+/** Without routes the only app answers everything. */
+function routesOf({ routes, apps }: Settings): readonly Route[] {
+  return routes ?? Object.keys(apps).map((app) => ({ app }));
+}
+
+async function accessSink(access: string | undefined, directory: string): Promise<LineSink | undefined> {
+  if (access === undefined || access === "off") return undefined;
+  return access === "-" ? descriptorSink(1) : await fileSink(resolve(directory, access));
+}
+
+function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}

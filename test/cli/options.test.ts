@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { helpText } from "../../src/cli/help.ts";
+import { OPTIONS, parseCommandLine } from "../../src/cli/options.ts";
+import type { SallyportError } from "../../src/exchange/index.ts";
+
+test("options and words may come in any order, with = or a space", () => {
+  const { flags, words } = parseCommandLine([
+    "serve",
+    "--port=0",
+    "app:app",
+    "--env",
+    "A=1",
+    "--env",
+    "B=x=y",
+    "--access-log",
+    "-",
+  ]);
+  assert.deepEqual(words, ["serve", "app:app"]);
+  assert.deepEqual({ ...flags }, { port: 0, env: ["A=1", "B=x=y"], "access-log": "-" });
+});
+
+test("sizes are read as octets and times as milliseconds", () => {
+  const { flags } = parseCommandLine(["--max-body", "10M", "--timeout", "1.5", "--grace", "500ms"]);
+  assert.deepEqual({ ...flags }, { "max-body": 10 * 2 ** 20, timeout: 1500, grace: 500 });
+});
+
+test("what follows -- is never an option", () => {
+  assert.deepEqual(parseCommandLine(["serve", "--", "--port"]).words, ["serve", "--port"]);
+});
+
+const BAD: [string[], string][] = [
+  [["--prot", "1"], "unknown option --prot; did you mean --port?"],
+  [["-p", "1"], "unknown option -p"],
+  [["--no-help"], "unknown option --no-help"],
+  [["--port"], "--port needs a value: --port PORT"],
+  [["--port", "70000"], '--port must be a number from 0 to 65535, not "70000"'],
+  [["--port", "1", "--port", "2"], "--port is given twice"],
+  [["--help=yes"], "--help takes no value"],
+  [["--env", "NAME"], '--env must be of the form NAME=VALUE, not "NAME"'],
+  [["--max-body", "much"], '--max-body must be a size such as 65536, 64K or 10M, not "much"'],
+  [["--timeout", "soon"], '--timeout must be a time such as 30 (seconds), 500ms or 2m, not "soon"'],
+  [["--processes", "0"], '--processes must be a whole number from 1, not "0"'],
+  [["--mount", "app"], '--mount must be a path that starts with /, not "app"'],
+  [["--log-level", "loud"], '--log-level must be one of debug, info, warn, error, not "loud"'],
+  [["--unix="], '--unix must be a text that is not empty, not ""'],
+];
+
+for (const [args, message] of BAD) {
+  test(`${args.join(" ")} is refused: ${message}`, () =>
+    assert.throws(
+      () => parseCommandLine(args),
+      (error: SallyportError) => error.code === "ERR_SALLYPORT_USAGE" && error.message === message,
+    ));
+}
+
+test("the help names every option and no line of it is wider than 120 characters", () => {
+  const help = helpText();
+  for (const name of Object.keys(OPTIONS)) assert.ok(help.includes(`--${name}`), name);
+  for (const line of help.split("\n")) assert.ok(line.length <= 120, line);
+});

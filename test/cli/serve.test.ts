@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { serve } from "../serve.ts";
+import { sallyport } from "./command.ts";
+
+const here = mkdtempSync(join(tmpdir(), "serve-"));
+after(() => rmSync(here, { recursive: true, force: true }));
+
+const FILES: Readonly<Record<string, string>> = {
+  "hello.py": `
+import os
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    text = "%s|%s|%s" % (environ["SCRIPT_NAME"], environ["PATH_INFO"], os.environ.get("GREETING"))
+    return [text.encode()]
+`,
+  "broken.py": "import no_such_thing\n",
+  "api.ts":
+    'export default (request: Request): Response => new Response("fetched " + new URL(request.url).pathname);\n',
+  "broken.ts": 'throw new Error("no database");\n',
+  program: "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nran for %s' \"$PATH_INFO\"\n",
+  "site/index.html": "<h1>home</h1>",
+  "site/cgi-bin/run": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nran %s' \"$SCRIPT_NAME\"\n",
+  "config/sallyport.config.yaml": "listen: ['127.0.0.1:0']\napps:\n  site: { static: ../site }\n",
+  "config/bad.yaml": "apps:\n  site:\n    statick: ../site\n",
+};
+
+for (const [name, text] of Object.entries(FILES)) {
+  mkdirSync(join(here, name, ".."), { recursive: true });
+  writeFileSync(join(here, name), text);
+}
+for (const name of ["program", "site/cgi-bin/run"]) chmodSync(join(here, name), 0o755);
+
+const textOf = async (url: string): Promise<string> => (await fetch(url)).text();
+
+const SERVED: [string, string[], string, string][] = [
+  ["a Python app", ["hello:app"], "/x", "|/x|None"],
+  ["a Python module that has an app", ["hello"], "/x", "|/x|None"],
+  [
+    "a Python app below a prefix",
+    ["hello:app", "--mount", "/shop", "--env", "GREETING=hi"],
+    "/shop/x",
+    "/shop|/x|hi",
+  ],
+  ["a module", ["api.ts"], "/x", "fetched /x"],
+  ["one program", ["program"], "/x", "ran for /x"],
+  ["a directory", ["site"], "/", "<h1>home</h1>"],
+  ["the programs of a directory", ["site", "--cgi", "/cgi-bin"], "/cgi-bin/run", "ran /cgi-bin/run"],
+  ["a configuration", ["--config", "config/sallyport.config.yaml"], "/", "<h1>home</h1>"],
+];
+
+for (const [what, args, path, text] of SERVED) {
+  test(`serves ${what}: sallyport serve ${args.join(" ")}`, async () => {
+    const server = await serve(args, { cwd: here });
+    try {
+      assert.equal(await textOf(server.url + path), text);
+    } finally {
+      assert.deepEqual(await server.stop(), { code: 0, signal: null });
+    }
+    assert.equal(server.stderr, `listening on ${server.url}\n`);
+  });
+}
+
+test("outside of --mount there is nothing", async () => {
+  const server = await serve(["api.ts", "--mount", "/api"], { cwd: here });
+  assert.equal((await fetch(`${server.url}/apiary`)).status, 404);
+  assert.equal((await fetch(`${server.url}/api/x`)).status, 200);
+  await server.stop();
+});
+
+test("the configuration of the working directory is found, and options overrule it", async () => {
+  const server = await serve(["--access-log", "access.log"], { cwd: join(here, "config") });
+  assert.equal(await textOf(server.url), "<h1>home</h1>");
+  await server.stop();
+  assert.match(readFileSync(join(here, "config", "access.log"), "utf8"), /"GET \/ HTTP\/1\.1" 200 13 /);
+});
+
+test("the access log goes to standard output unless it is off", async () => {
+  const loud = await serve(["site", "--access-log", "-"], { cwd: here });
+  await textOf(loud.url);
+  await loud.stop();
+  assert.match(
+    loud.stdout,
+    /^127\.0\.0\.1 - - \[.*\] "GET \/ HTTP\/1\.1" 200 13 "-" ".*" \d+\.\dms app -\n$/,
+  );
+  const quiet = await serve(["site"], { cwd: here });
+  await textOf(quiet.url);
+  await quiet.stop();
+  assert.equal(quiet.stdout, "");
+});
+
+test("--unix listens at a socket that is gone afterwards", async () => {
+  const socketPath = join(here, "unix.sock");
+  const server = await serve(["site", "--unix", socketPath], { cwd: here });
+  assert.match(server.stderr, new RegExp(`^listening on unix:${socketPath}$`, "m"));
+  const [response] = await once(request({ socketPath, path: "/" }).end(), "response");
+  assert.equal(response.resume().statusCode, 200);
+  await server.stop();
+  assert.equal(existsSync(socketPath), false);
+});
+
+test("--fd serves at an inherited socket and tells its address", async () => {
+  const listening = createServer().listen(0, "127.0.0.1");
+  await once(listening, "listening");
+  const { fd } = (listening as unknown as { _handle: { fd: number } })._handle;
+  const bin = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
+  const args = [bin, "serve", "site", "--fd", "3", "--access-log", "off"];
+  const child = spawn(process.execPath, args, { cwd: here, stdio: ["ignore", "inherit", "pipe", fd] });
+  const closed = once(child, "close");
+  listening.close();
+  const [line] = await once((child.stderr as NodeJS.ReadableStream).setEncoding("utf8"), "data");
+  const [, url] =
+    /^listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(String(line)) ?? assert.fail(String(line));
+  assert.equal(await textOf(String(url)), "<h1>home</h1>");
+  child.kill("SIGTERM");
+  assert.deepEqual(await closed, [0, null]);
+});
+
+const FAILURES: [string, string[], number, RegExp][] = [
+  [
+    "an unknown option",
+    ["serve", "--prot", "1"],
+    2,
+    /^sallyport: unknown option --prot; did you mean --port\? \[ERR_SALLYPORT_USAGE\]\n$/,
+  ],
+  ["no command", [], 2, /^sallyport: no command; try /],
+  [
+    "a forgotten `serve`",
+    ["hello:app"],
+    2,
+    /^sallyport: unknown command hello:app; did you mean sallyport serve hello:app\?/,
+  ],
+  ["two targets", ["serve", "a:b", "c:d"], 2, /^sallyport: one target at a time: a:b, and then c:d/],
+  [
+    "a target that is nothing",
+    ["serve", "no/such"],
+    1,
+    /^sallyport: there is no file no\/such, .*\[ERR_SALLYPORT_TARGET_NOT_FOUND\]\n$/,
+  ],
+  [
+    "a Python module that is missing",
+    ["serve", "absent:app", "--port", "0"],
+    1,
+    /^sallyport: .*absent.*\[ERR_SALLYPORT_APP_IMPORT\]/,
+  ],
+  [
+    "a Python module that fails, with its traceback",
+    ["serve", "broken:app", "--port", "0"],
+    1,
+    /^sallyport: .*\[ERR_SALLYPORT_APP_IMPORT\]\n(.*\n)*.*broken\.py", line 1.*\n(.*\n)*.*No module named 'no_such_thing'/,
+  ],
+  [
+    "a missing interpreter",
+    ["serve", "hello:app", "--python", "/no/python"],
+    1,
+    /^sallyport: .*\/no\/python.*\[ERR_SALLYPORT_PYTHON_NOT_FOUND\]/,
+  ],
+  [
+    "a module that throws",
+    ["serve", "broken.ts"],
+    1,
+    /^sallyport: .*broken\.ts.*no database \[ERR_SALLYPORT_APP_IMPORT\]/,
+  ],
+  [
+    "a configuration with a mistake",
+    ["serve", "--config", "config/bad.yaml"],
+    1,
+    /^sallyport: bad\.yaml:2: apps\.site: must have one of the keys .*; did you mean static\? \[ERR_SALLYPORT_CONFIG_INVALID\]\n$/,
+  ],
+  [
+    "an address of another machine",
+    ["serve", "site", "--host", "192.0.2.1"],
+    1,
+    /^sallyport: cannot listen at http:\/\/192\.0\.2\.1:8000: .*\[ERR_SALLYPORT_ADDRESS_UNUSABLE\]\n$/,
+  ],
+];
+
+for (const [what, args, code, pattern] of FAILURES) {
+  test(`${what}: exit code ${code}, one message, no stack of ours`, async () => {
+    const ended = await sallyport(args, here);
+    assert.match(ended.stderr, pattern);
+    assert.deepEqual([ended.code, ended.stdout], [code, ""]);
+    assert.doesNotMatch(ended.stderr, /sallyport\/(src|dist)|\/dist\/|node:internal/);
+    assert.equal(ended.stderr.match(/^sallyport: /gm)?.length, 1);
+  });
+}
+
+test("--help and --version print to standard output and succeed", async () => {
+  const help = await sallyport(["serve", "--help"]);
+  assert.deepEqual([help.code, help.stderr], [0, ""]);
+  assert.match(help.stdout, /^Usage: sallyport serve \[TARGET\]/);
+  const version = await sallyport(["--version"]);
+  assert.deepEqual([version.code, version.stderr], [0, ""]);
+  assert.match(version.stdout, /^sallyport \d+\.\d+\.\d+\S*\n$/);
+});

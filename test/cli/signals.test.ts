@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Served, serve } from "../serve.ts";
+
+const here = mkdtempSync(join(tmpdir(), "signals-"));
+after(() => rmSync(here, { recursive: true, force: true }));
+
+// Answers /hold when somebody asks for /release, and says on standard error what it has.
+writeFileSync(
+  join(here, "hold.mjs"),
+  `let release;
+export default async (request) => {
+  const { pathname } = new URL(request.url);
+  if (pathname === "/reject") Promise.reject(new Error("nobody caught this"));
+  if (pathname === "/throw") setTimeout(() => { throw new Error("thrown late"); });
+  if (pathname === "/hold") {
+    process.stderr.write("holding\\n");
+    await new Promise((resolve) => { release = resolve; process.on("SIGUSR2", resolve); });
+  }
+  return new Response("done " + pathname);
+};
+`,
+);
+writeFileSync(
+  join(here, "slow.py"),
+  "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(600)\n",
+);
+writeFileSync(
+  join(here, "hang.py"),
+  `import os, signal, sys, time
+def app(environ, start_response):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("hangs in", os.getpid(), file=sys.stderr, flush=True)
+    time.sleep(600)
+`,
+);
+writeFileSync(
+  join(here, "version.py"),
+  "from text import TEXT\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    return [TEXT]\n",
+);
+
+const start = (...args: string[]): Promise<Served> => serve(["hold.mjs", ...args], { cwd: here });
+
+/** A connection on which a request was sent. */
+function asking(url: string, path: string): Socket {
+  const socket = createConnection({ port: Number(new URL(url).port), host: "127.0.0.1" });
+  socket.on("error", () => {}).write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  return socket;
+}
+
+async function read(socket: Socket): Promise<string> {
+  let text = "";
+  for await (const chunk of socket) text += chunk;
+  return text;
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test(`L3: ${signal} refuses new connections, lets the request under way finish, and ends with 0`, async () => {
+    const server = await start();
+    const busy = asking(server.url, "/hold");
+    await server.sees(/^holding$/m);
+    process.kill(server.pid, signal);
+    while (await connects(server.url)) await new Promise(setImmediate);
+    process.kill(server.pid, "SIGUSR2");
+    assert.match(await read(busy), /done \/hold$/);
+    assert.deepEqual(await server.exited, { code: 0, signal: null });
+  });
+}
+
+async function connects(url: string): Promise<boolean> {
+  const socket = createConnection({ port: Number(new URL(url).port), host: "127.0.0.1" });
+  const connected = await once(socket, "connect").then(
+    () => true,
+    () => false,
+  );
+  socket.destroy();
+  return connected;
+}
+
+test("L3: a second signal ends it at once with 1", async () => {
+  const server = await start("--grace", "1h");
+  const busy = asking(server.url, "/hold");
+  await server.sees(/^holding$/m);
+  process.kill(server.pid, "SIGTERM");
+  while (await connects(server.url)) await new Promise(setImmediate);
+  process.kill(server.pid, "SIGTERM");
+  assert.deepEqual(await server.exited, { code: 1, signal: null });
+  busy.destroy();
+});
+
+test("L3: a second signal takes the worker processes along, also one that hangs", async () => {
+  const server = await serve(["hang:app", "--grace", "1h"], { cwd: here });
+  const busy = asking(server.url, "/");
+  const [, pid] = await server.sees(/hangs in (\d+)/);
+  process.kill(server.pid, "SIGTERM");
+  while (await connects(server.url)) await new Promise(setImmediate);
+  process.kill(server.pid, "SIGTERM");
+  assert.deepEqual(await server.exited, { code: 1, signal: null });
+  while (existsSync(`/proc/${pid}/exe`)) await new Promise(setImmediate);
+  busy.destroy();
+});
+
+test("L3: what outlasts --grace is cut, and the end is still in good order", async () => {
+  const server = await start("--grace", "50ms");
+  const busy = asking(server.url, "/hold");
+  await server.sees(/^holding$/m);
+  process.kill(server.pid, "SIGTERM");
+  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  assert.match(await read(busy), /^HTTP\/1\.1 503 [\s\S]*ERR_SALLYPORT_STOPPING\n$/);
+});
+
+test("a signal while a Python app is still being imported ends the server and the process", async () => {
+  const bin = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
+  const child = spawn(process.execPath, [bin, "serve", "slow:app", "--port", "0"], {
+    cwd: here,
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  const closed = once(child, "close"); // the pipe closes when the worker, which shares it, is gone as well
+  let text = "";
+  for await (const chunk of child.stderr) {
+    text += chunk;
+    if (text.includes("importing")) break;
+  }
+  child.kill("SIGTERM");
+  assert.deepEqual(await closed, [0, null]);
+  assert.doesNotMatch(text, /listening on/);
+});
+
+test("SIGHUP brings a new generation of a Python app; one that is broken leaves the old one at work", async () => {
+  writeFileSync(join(here, "text.py"), "TEXT = b'one'\n");
+  const server = await serve(["version:app", "--log-level", "info"], {
+    cwd: here,
+    env: { PYTHONDONTWRITEBYTECODE: "1" },
+  });
+  const text = async () => (await fetch(server.url)).text();
+  assert.equal(await text(), "one");
+  writeFileSync(join(here, "text.py"), "TEXT = b'second'\n");
+  process.kill(server.pid, "SIGHUP");
+  await server.sees(/app app was reloaded/);
+  assert.equal(await text(), "second");
+  writeFileSync(join(here, "text.py"), "TEXT = \n");
+  process.kill(server.pid, "SIGHUP");
+  await server.sees(/the reload failed and the old generation goes on: [\s\S]*SyntaxError/);
+  assert.equal(await text(), "second");
+  assert.deepEqual(await server.stop(), { code: 0, signal: null });
+});
+
+test("SIGUSR1 opens the access log anew, and no debugger", async () => {
+  const file = join(here, "access.log");
+  const server = await start("--access-log", file);
+  await (await fetch(`${server.url}/a`)).text();
+  while (!readFileSync(file, "utf8").includes("/a")) await new Promise(setImmediate);
+  renameSync(file, `${file}.1`);
+  process.kill(server.pid, "SIGUSR1");
+  while (!existsSync(file)) await new Promise(setImmediate);
+  await (await fetch(`${server.url}/b`)).text();
+  await server.stop();
+  assert.match(readFileSync(file, "utf8"), /"GET \/b HTTP/);
+  assert.doesNotMatch(server.stderr, /[Dd]ebugger/);
+});
+
+test("a rejection that an app leaves to nobody is logged with its stack, and the server goes on", async () => {
+  const server = await start();
+  assert.equal(await (await fetch(`${server.url}/reject`)).text(), "done /reject");
+  await server.sees(/ERROR an error that nobody caught: .*nobody caught this\n[\s\S]*hold\.mjs:4/);
+  assert.equal(await (await fetch(`${server.url}/x`)).text(), "done /x");
+  await server.stop();
+});
+
+test("an exception that an app lets escape is logged, and the server ends in good order with 1", async () => {
+  const server = await start();
+  await fetch(`${server.url}/throw`).then(
+    (response) => response.text(),
+    () => "",
+  );
+  await server.sees(/ERROR an error that nobody caught: .*thrown late/);
+  assert.deepEqual(await server.exited, { code: 1, signal: null });
+});

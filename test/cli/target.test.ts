@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { parseCommandLine } from "../../src/cli/options.ts";
+import { settingsOf } from "../../src/cli/settings.ts";
+import { targetOf } from "../../src/cli/target.ts";
+import type { SallyportError } from "../../src/exchange/index.ts";
+
+const here = mkdtempSync(join(tmpdir(), "target-"));
+after(() => rmSync(here, { recursive: true, force: true }));
+
+for (const name of ["files/cgi-bin", "package", "empty"]) mkdirSync(join(here, name), { recursive: true });
+for (const name of ["package/__init__.py", "app.ts", "app.mjs", "plain.py", "notes.txt", "other.yaml"])
+  writeFileSync(join(here, name), "");
+for (const name of ["program", "program.py"]) {
+  writeFileSync(join(here, name), "#!/bin/sh\n");
+  chmodSync(join(here, name), 0o755);
+}
+writeFileSync(join(here, "sallyport.config.yaml"), "apps: { a: { static: files } }\ngrace: 5\n");
+
+const TARGETS: [string | undefined, string, string][] = [
+  ["shop:app", "python", "shop:app"],
+  ["shop.wsgi", "python", "shop.wsgi"],
+  ["shop:make_app()", "python", "shop:make_app()"],
+  ["package", "python", "package"],
+  ["./package", "files", join(here, "package")],
+  ["files", "files", join(here, "files")],
+  [".", "files", here],
+  ["app.ts", "module", join(here, "app.ts")],
+  ["app.mjs", "module", join(here, "app.mjs")],
+  ["program", "program", join(here, "program")],
+  ["program.py", "program", join(here, "program.py")],
+  ["sallyport.config.yaml", "config", join(here, "sallyport.config.yaml")],
+  [undefined, "config", join(here, "sallyport.config.yaml")],
+];
+
+for (const [word, kind, name] of TARGETS) {
+  test(`the target ${word ?? "(none)"} is ${kind}`, () =>
+    assert.deepEqual(targetOf(word, undefined, here), { kind, name }));
+}
+
+const REFUSED: [string, RegExp][] = [
+  ["plain.py", /^plain\.py is not executable: for its Python app say plain:app; for CGI, chmod \+x it$/],
+  ["other.yaml", /^other\.yaml is not executable: for a configuration say --config$/],
+  ["notes.txt", /^notes\.txt is not executable; for a CGI program, chmod \+x it$/],
+  ["no/such/file", /^there is no file no\/such\/file, and it is no name of a Python app/],
+  ["a b:c", /^there is no file a b:c/],
+];
+
+for (const [word, pattern] of REFUSED) {
+  // Whoever runs the tests as root may execute nothing without an x bit either.
+  test(`the target ${word} is refused with what to do`, () =>
+    assert.throws(
+      () => targetOf(word, undefined, here),
+      (error: SallyportError) =>
+        error.code === "ERR_SALLYPORT_TARGET_NOT_FOUND" && pattern.test(error.message),
+    ));
+}
+
+test("a target and --config at once, or neither where no configuration lies, cannot be meant", () => {
+  assert.throws(() => targetOf("shop:app", "x.yaml", here), { code: "ERR_SALLYPORT_USAGE" });
+  assert.throws(() => targetOf(undefined, undefined, join(here, "empty")), { code: "ERR_SALLYPORT_USAGE" });
+});
+
+test("of two configurations in one place the user must choose", () => {
+  const place = join(here, "both");
+  mkdirSync(place);
+  for (const name of ["sallyport.config.ts", "sallyport.config.toml"]) writeFileSync(join(place, name), "");
+  assert.throws(
+    () => targetOf(undefined, undefined, place),
+    /several configurations here \(sallyport\.config\.ts, sallyport\.config\.toml\); choose with --config/,
+  );
+});
+
+/** The settings of a command line, without `serve`. */
+async function settingsFor(...args: string[]) {
+  const { flags, words } = parseCommandLine(args);
+  return (await settingsOf(targetOf(words[0], flags.config, here), flags, here)).settings;
+}
+
+test("a Python app gets the options that are for it", async () => {
+  const args = [
+    "shop:app",
+    "--chdir",
+    "files",
+    "--processes",
+    "2",
+    "--threads",
+    "3",
+    "--timeout",
+    "5",
+    "--env",
+    "A=b=c",
+  ];
+  const { apps, routes } = await settingsFor(...args, "--python", "python3", "--mount", "/shop/");
+  assert.deepEqual(apps.app, {
+    wsgi: "shop:app",
+    chdir: join(here, "files"),
+    python: "python3",
+    processes: 2,
+    threads: 3,
+    timeout: 5000,
+    env: { A: "b=c" },
+  });
+  assert.deepEqual(routes, [{ path: "/shop", app: "app" }]);
+});
+
+test("--cgi PREFIX runs what lies below that path of the directory", async () => {
+  const { apps, routes } = await settingsFor(
+    "files",
+    "--cgi",
+    "/cgi-bin",
+    "--mount",
+    "/x",
+    "--processes",
+    "4",
+  );
+  assert.deepEqual(apps, {
+    app: { static: join(here, "files") },
+    cgi: { cgi: join(here, "files/cgi-bin"), processes: 4 },
+  });
+  assert.deepEqual(routes, [
+    { path: "/x", app: "app" },
+    { path: "/x/cgi-bin", app: "cgi" },
+  ]);
+});
+
+test("options take the place of what the configuration says", async () => {
+  const { grace, listen, limits, log } = await settingsFor(
+    "--grace",
+    "1",
+    "--host",
+    "[::1]",
+    "--port",
+    "0",
+    "--max-body",
+    "1K",
+    "--access-log",
+    "a.log",
+  );
+  assert.deepEqual([grace, limits.body, log.access], [1000, 1024, join(here, "a.log")]);
+  assert.deepEqual(listen, [{ kind: "tcp", host: "::1", port: 0 }]);
+});
+
+test("without options the configuration holds, and the access log goes to standard output", async () => {
+  const { grace, listen, log } = await settingsFor();
+  assert.deepEqual([grace, log.access], [5000, "-"]);
+  assert.deepEqual(listen, [{ kind: "tcp", host: "127.0.0.1", port: 8000 }]);
+});
+
+test("--unix and --fd listen there alone, unless a host or port is given too", async () => {
+  const unix = { kind: "unix", path: join(here, "a.sock"), mode: 0o660 };
+  const { listen } = await settingsFor("files", "--unix", "a.sock", "--unix-mode", "660");
+  assert.deepEqual(listen, [unix]);
+  const both = await settingsFor(
+    "files",
+    "--unix",
+    "a.sock",
+    "--unix-mode",
+    "660",
+    "--fd",
+    "3",
+    "--port",
+    "1",
+  );
+  assert.deepEqual(both.listen, [{ kind: "fd", fd: 3 }, unix, { kind: "tcp", host: "127.0.0.1", port: 1 }]);
+});
+
+const USELESS: string[][] = [
+  ["files", "--threads", "2"],
+  ["files", "--env", "A=b"],
+  ["app.ts", "--processes", "2"],
+  ["shop:app", "--cgi", "/cgi-bin"],
+  ["--config", "sallyport.config.yaml", "--python", "python3"],
+  ["files", "--unix-mode", "660"],
+];
+
+for (const args of USELESS) {
+  test(`${args.join(" ")}: an option without use is refused rather than ignored`, () =>
+    assert.rejects(settingsFor(...args), { code: "ERR_SALLYPORT_USAGE" }));
+}

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { LIMIT_OPTIONS } from "../../src/cli/options.ts";
+import { DEFAULT_LIMITS } from "../../src/protocols/http/limits.ts";
+import { configTables } from "../../src/server/config-docs.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+test("docs/configuration.md and docs/command-line.md have the tables that the code makes", () => {
+  const args = ["--import", "tsx", "scripts/docs.mjs", "--check"];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+});
+
+test("every limit of the listener is a key of the configuration and an option of the command line", () => {
+  const { limits = "" } = configTables();
+  for (const key of Object.keys(DEFAULT_LIMITS)) {
+    assert.ok(limits.includes(`| \`${key}\` |`), key);
+    assert.ok(Object.values<string>(LIMIT_OPTIONS).includes(key), key);
+  }
+});
