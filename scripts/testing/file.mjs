@@ -41,6 +41,8 @@ function start(root, path) {
   // A group of its own, so that what a hung file has started goes with it.
   return spawn(process.execPath, args, {
     cwd: root,
+    // The contract of the exchange is checked while it runs.
+    env: { ...process.env, SALLYPORT_LINT: "1" },
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

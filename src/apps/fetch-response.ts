@@ -64,6 +64,8 @@ class BodyPump {
   readonly #failed = (error: unknown): void => this.#raised(error);
   /** The first piece, until the turn is over or the body has ended. */
   #held: Uint8Array | undefined;
+  /** The client takes no more for now. */
+  #stalled = false;
 
   constructor(exchange: Exchange, head: ResponseHead, reader: Reader, log: Log) {
     this.#exchange = exchange;
@@ -106,14 +108,28 @@ class BodyPump {
   #start(): void {
     if (this.#exchange.started || this.#exchange.closed) return;
     this.#exchange.start(this.#head);
-    // Its successor is being read already: one piece more than the client takes.
-    if (this.#held) this.#exchange.write(this.#held);
+    if (this.#held) this.#hand(this.#held);
     this.#held = undefined;
   }
 
   #write(chunk: Uint8Array): void {
-    if (this.#exchange.write(chunk)) this.#read();
-    else this.#exchange.whenDrained(() => this.#read());
+    this.#whenReady(() => {
+      this.#hand(chunk);
+      this.#whenReady(() => this.#read());
+    });
+  }
+
+  #hand(chunk: Uint8Array): void {
+    this.#stalled = !this.#exchange.write(chunk);
+  }
+
+  /** The second piece is being read before the first one is written, and may have to wait for it. */
+  #whenReady(next: () => void): void {
+    if (!this.#stalled) return next();
+    this.#exchange.whenDrained(() => {
+      this.#stalled = false;
+      next();
+    });
   }
 
   #refuse(value: unknown): void {

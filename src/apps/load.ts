@@ -3,7 +3,6 @@ import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { createJiti } from "jiti";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { gatewayOf } from "./load-kind.ts";
 import type { AppOptions } from "./node.ts";
@@ -49,7 +48,11 @@ async function importModule(file: string): Promise<Module> {
 }
 
 const importNatively = (file: string): Promise<Module> => import(pathToFileURL(file).href);
-const importWithJiti = (file: string): Promise<Module> => createJiti(import.meta.url).import<Module>(file);
+
+async function importWithJiti(file: string): Promise<Module> {
+  const { createJiti } = await import("jiti");
+  return createJiti(import.meta.url).import<Module>(file);
+}
 
 /** Node only strips types: what needs a compiler (an enum), or lies in node_modules, is left to jiti there as well. */
 async function importTypeScript(file: string): Promise<Module> {

@@ -2,7 +2,7 @@
 // replaces the prototype of every request, and methods of a subclass would be lost with it.
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { Exchange } from "../exchange/index.ts";
+import type { Exchange, RequestBody } from "../exchange/index.ts";
 import type { ExchangeSocket } from "./node-socket.ts";
 
 const SOURCE = Symbol("sallyport.source");
@@ -81,8 +81,7 @@ function pull(this: NodeRequest): void {
   const { body } = source.exchange;
   if (body.whole !== undefined) {
     if (body.whole.length > 0) this.push(body.whole);
-    this.push(null);
-    return;
+    return ended(this, body);
   }
   source.reading = true;
   body.read().then(
@@ -100,7 +99,10 @@ function arrived(req: NodeRequest, source: Source, chunk: Uint8Array | undefined
     if (req.push(chunk)) pull.call(req);
     return;
   }
-  const { trailers } = source.exchange.body;
+  ended(req, source.exchange.body);
+}
+
+function ended(req: NodeRequest, { trailers }: RequestBody): void {
   req.complete = true;
   if (trailers.length > 0) req._addHeaderLines(trailers.slice(), trailers.length);
   req.push(null);

@@ -3,11 +3,11 @@
 // live long. For a process per request there is the launcher.
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import type { Readable, Stream } from "node:stream";
+import type { Stream } from "node:stream";
 import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "./exit.ts";
-import { enlistGroup, releaseGroup, signalGroup } from "./groups.ts";
-import { LineCutter } from "./lines.ts";
+import { enlistGroup, releaseGroup, signalGroup, sweepGroup } from "./groups.ts";
+import { giveLines } from "./printing.ts";
 
 /** What a descriptor of the child is: a socket pair, nothing, our log, or a stream that is handed down. */
 export type Descriptor = "pipe" | "ignore" | "lines" | Stream;
@@ -31,90 +31,94 @@ export interface Child {
   readonly streams: readonly (Socket | undefined)[];
   /** Its end. Never rejects: a child that could not be started has a `failure`. */
   readonly exited: Promise<Exit>;
+  /** All that it printed has been given to `online`; resolves after `exited`, within two seconds. */
+  readonly printed: Promise<void>;
   /** Signals its whole group, as long as the child lives. */
   signal(signal: NodeJS.Signals): void;
   /** TERM to the group; KILL when the child has not ended `grace` milliseconds later, and to what outlives it. */
   stop(grace: number): Promise<Exit>;
+  /** KILL to what the child left behind in its group when it ended. */
+  sweep(): void;
 }
 
 export function startChild(options: SpawnOptions): Child {
-  const stdio = options.stdio ?? ["ignore", "lines", "lines"];
+  const stdio = options.stdio ?? DEFAULT_STDIO;
   const child = begin(options, stdio);
-  if (child.pid !== undefined) enlistGroup(child.pid);
-  const lines = collectLines(child, stdio, options.online);
-  const exited = awaitExit(child, options.command, lines);
+  if (child instanceof Error) return stillborn(options.command, child);
+  const { pid } = child;
+  if (pid !== undefined) enlistGroup(pid);
+  const exited = awaitExit(child, options.command);
   return {
-    pid: child.pid,
-    streams: stdio.map((kind, at) => (kind === "pipe" ? pipeEnd(child, at) : undefined)),
+    pid,
+    streams: stdio.map((kind, at) => (kind === "pipe" ? ourEnd(child, at) : undefined)),
     exited,
+    printed: giveLines(lineEnds(child, stdio), exited, options.online ?? (() => {})),
     signal: (signal) => signalLiving(child, signal),
     stop: (grace) => stopGroup(child, exited, grace),
+    sweep: () => pid !== undefined && sweepGroup(pid),
   };
 }
 
-function begin(options: SpawnOptions, stdio: readonly Descriptor[]): ChildProcess {
-  return spawn(options.command, [...(options.args ?? [])], {
-    stdio: stdio.map((kind) => (kind === "lines" ? "pipe" : kind)),
-    env: { ...options.env },
-    detached: true,
-    windowsHide: true,
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+export const DEFAULT_STDIO: readonly Descriptor[] = ["ignore", "lines", "lines"];
+
+/** Some failures are thrown (E2BIG, an octet 0 in an argument), others come as an event. */
+function begin(options: SpawnOptions, stdio: readonly Descriptor[]): ChildProcess | Error {
+  try {
+    return spawn(options.command, [...(options.args ?? [])], {
+      stdio: stdio.map((kind) => (kind === "lines" ? "pipe" : kind)),
+      env: { ...options.env },
+      detached: true,
+      windowsHide: true,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** A child that never was. */
+export function stillborn(command: string, cause: Error): Child {
+  const failure = new SallyportError("SPAWN_FAILED", `${command} could not be started: ${cause.message}`, {
+    cause,
   });
+  const exited = Promise.resolve({ code: null, signal: null, failure });
+  const nothing = (): void => {};
+  const printed = Promise.resolve();
+  return {
+    pid: undefined,
+    streams: [],
+    exited,
+    printed,
+    signal: nothing,
+    stop: () => exited,
+    sweep: nothing,
+  };
 }
 
 /** An end that breaks is the same as one that closes: whoever uses it learns of the child's end from `exited`. */
-function pipeEnd(child: ChildProcess, at: number): Socket | undefined {
-  const end = child.stdio[at] as Socket | null | undefined;
+function ourEnd(child: ChildProcess, at: number): Socket | undefined {
+  // There is no `stdio` at all when we ran out of descriptors (EMFILE).
+  const end = child.stdio?.[at] as Socket | null | undefined;
   end?.on("error", () => end.destroy());
   return end ?? undefined;
 }
 
-function collectLines(
-  child: ChildProcess,
-  stdio: readonly Descriptor[],
-  online: SpawnOptions["online"],
-): Readable[] {
-  const ends: Readable[] = [];
-  stdio.forEach((kind, at) => {
-    const end = kind === "lines" ? pipeEnd(child, at) : undefined;
-    if (!end) return;
-    cutLines(end, (line) => online?.(line, at));
-    ends.push(end);
-  });
-  return ends;
+function lineEnds(child: ChildProcess, stdio: readonly Descriptor[]): (Socket | undefined)[] {
+  return stdio.map((kind, at) => (kind === "lines" ? ourEnd(child, at) : undefined));
 }
 
-/** Gives every line that `end` brings to `online`. */
-export function cutLines(end: Readable, online: (line: string) => void): void {
-  const cutter = new LineCutter(online);
-  end.on("data", (chunk: Buffer) => cutter.push(chunk));
-  end.once("close", () => cutter.end());
-}
-
-function awaitExit(child: ChildProcess, command: string, lines: readonly Readable[]): Promise<Exit> {
+function awaitExit(child: ChildProcess, command: string): Promise<Exit> {
   return new Promise((resolve) => {
-    child.once("error", (cause) => {
-      if (child.pid === undefined)
-        resolve({ code: null, signal: null, failure: spawnFailure(command, cause) });
-    });
     child.once("exit", (code, signal) => {
       if (child.pid !== undefined) releaseGroup(child.pid);
-      for (const end of lines) giveUpLines(end);
       resolve({ code, signal });
+    });
+    // Also emitted when a signal could not be sent, which is no end.
+    child.on("error", (cause) => {
+      if (child.pid === undefined) resolve(stillborn(command, cause).exited);
     });
   });
 }
-
-/** How long a grandchild may go on printing to our log when the child itself has ended. */
-const LINES_AFTER_EXIT = 2000;
-
-function giveUpLines(end: Readable): void {
-  const timer = setTimeout(() => end.destroy(), LINES_AFTER_EXIT);
-  end.once("close", () => clearTimeout(timer));
-}
-
-export const spawnFailure = (command: string, cause: Error): SallyportError =>
-  new SallyportError("SPAWN_FAILED", `${command} could not be started: ${cause.message}`, { cause });
 
 const hasExited = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
@@ -129,6 +133,6 @@ async function stopGroup(child: ChildProcess, exited: Promise<Exit>, grace: numb
   const kill = setTimeout(signalGroup, grace, pid, "SIGKILL");
   const exit = await exited;
   clearTimeout(kill);
-  signalGroup(pid, "SIGKILL");
+  sweepGroup(pid);
   return exit;
 }

@@ -25,3 +25,8 @@ export function releaseGroup(group: number): void {
 function killAll(): void {
   for (const group of live) signalGroup(group, "SIGKILL");
 }
+
+/** Ends what the leader of a group left behind. Not when its number is in use again, for a child of ours. */
+export function sweepGroup(group: number): void {
+  if (!live.has(group)) signalGroup(group, "SIGKILL");
+}

@@ -2,11 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createJiti } from "jiti";
-import { parse as parseToml, TomlError } from "smol-toml";
 import { SallyportError } from "../exchange/index.ts";
 import type { Settings } from "./config.ts";
-import { type LineOf, locateCode, locateToml, parseYaml } from "./locate.ts";
+import type { LineOf } from "./locate.ts";
 import { checkConfig, type Origin, problemLine } from "./problems.ts";
 
 /** What a file says, before anyone checked it. */
@@ -23,7 +21,8 @@ interface Parsed {
   readonly lineOf: LineOf;
 }
 
-type Reader = (source: string, path: string) => Parsed | Promise<Parsed>;
+/** A server without a configuration file loads none of the languages. */
+type Reader = (source: string, path: string) => Promise<Parsed>;
 
 /** The languages by the file's ending, in the order in which they are looked for. */
 const READERS: Readonly<Record<string, Reader>> = {
@@ -79,7 +78,8 @@ function syntaxError(
   return new SallyportError("CONFIG_INVALID", problemLine(origin, [], message), { cause });
 }
 
-function readYaml(source: string, path: string): Parsed {
+async function readYaml(source: string, path: string): Promise<Parsed> {
+  const { parseYaml } = await import("./locate.ts");
   const { value, errors, lineOf, lineAt } = parseYaml(source);
   const [error] = errors;
   if (error) throw syntaxError(path, lineAt(error.pos[0]), error.message, error);
@@ -87,7 +87,8 @@ function readYaml(source: string, path: string): Parsed {
 }
 
 /** JSON itself decides what is valid; as JSON is part of YAML, that parser knows the lines. */
-function readJson(source: string, path: string): Parsed {
+async function readJson(source: string, path: string): Promise<Parsed> {
+  const { parseYaml } = await import("./locate.ts");
   const { lineOf, lineAt } = parseYaml(source);
   try {
     return { value: JSON.parse(source), lineOf };
@@ -99,9 +100,13 @@ function readJson(source: string, path: string): Parsed {
   }
 }
 
-function readToml(source: string, path: string): Parsed {
+async function readToml(source: string, path: string): Promise<Parsed> {
+  const [{ parse, TomlError }, { locateToml }] = await Promise.all([
+    import("smol-toml"),
+    import("./locate.ts"),
+  ]);
   try {
-    return { value: parseToml(source), lineOf: locateToml(source) };
+    return { value: parse(source), lineOf: locateToml(source) };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [first = ""] = error.message.split("\n");
@@ -111,6 +116,7 @@ function readToml(source: string, path: string): Parsed {
 
 /** Code finds the package `sallyport` even where it is not installed: it is this very package. */
 async function readCode(source: string, path: string): Promise<Parsed> {
+  const [{ createJiti }, { locateCode }] = await Promise.all([import("jiti"), import("./locate.ts")]);
   const self = fileURLToPath(new URL(`../index${extname(import.meta.url)}`, import.meta.url));
   const jiti = createJiti(path, { alias: { sallyport: self }, fsCache: false, moduleCache: false });
   try {

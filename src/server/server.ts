@@ -2,6 +2,7 @@
 // phases in the other.
 import { resolve } from "node:path";
 import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
+import { lint } from "../exchange/lint.ts";
 import { httpListener } from "../protocols/http/index.ts";
 import { logAccess } from "./access.ts";
 import type { AppSettings, Config, Settings } from "./config.ts";
@@ -39,6 +40,8 @@ export const createServer = (config: Config, options: ServerOptions = {}): Serve
 export const serverOf = (settings: Settings, options: ServerOptions = {}): Server =>
   new GatewayServer(settings, options);
 
+/** In tests the contract of the exchange is checked while it runs; what breaks it ends the process. */
+const CHECKED = process.env.SALLYPORT_LINT === "1";
 /** Workers get this long to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
 
@@ -139,7 +142,7 @@ class GatewayServer implements Server {
       dispatch,
     });
     this.#throwIfStopping();
-    this.#gateways.set(name, gateway);
+    this.#gateways.set(name, CHECKED ? lint(gateway) : gateway);
     await gateway.start?.();
     // Whoever stopped the server meanwhile closed a gateway that was not up yet.
     if (this.#stopping) await gateway.close?.(0);

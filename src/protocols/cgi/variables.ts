@@ -1,5 +1,202 @@
-// CGI/1.1 meta-variables (RFC 3875, 4.1), built here once for CGI, FastCGI, SCGI, uwsgi and WSGI. Stub: see the helper's work.
-import type { Exchange } from "../../exchange/index.ts";
+// CGI/1.1 meta-variables (RFC 3875, 4.1), built here once for CGI, FastCGI, SCGI, uwsgi and WSGI: each of them only
+// supplies the `put` that encodes. Called for every request, so nothing is allocated for a header name seen before.
+import { isIP } from "node:net";
+import {
+  type Address,
+  type Exchange,
+  type Headers,
+  type RequestHead,
+  SallyportError,
+} from "../../exchange/index.ts";
 
-/** Gives every meta-variable of `exchange` to `put`, in a stable order. Values are latin-1 (one character an octet). */
-export declare function metaVariables(exchange: Exchange, put: (name: string, value: string) => void): void;
+type Put = (name: string, value: string) => void;
+
+/** What no request changes. With `metaVariables` the complete set. */
+export const CONSTANT_VARIABLES: readonly (readonly [name: string, value: string])[] = [
+  ["GATEWAY_INTERFACE", "CGI/1.1"],
+  ["SERVER_SOFTWARE", "Sallyport"],
+];
+
+/**
+ * Gives every meta-variable of `exchange` to `put`, each name once. Values are latin-1 (one character an octet).
+ * AUTH_TYPE, REMOTE_USER and REMOTE_IDENT are never set: we authenticate nobody. REMOTE_HOST is not looked up.
+ * `length` is that of the body as the application will see it: a chunked one that was spooled has one.
+ * Throws BAD_PATH; the caller fails the exchange with it.
+ */
+export function metaVariables(
+  exchange: Exchange,
+  put: Put,
+  length: number | undefined = exchange.body.length,
+): void {
+  const { request, mount } = exchange;
+  put("REQUEST_METHOD", request.method);
+  put("SCRIPT_NAME", mount === "" ? "" : decodePath(mount));
+  put("PATH_INFO", pathInfo(request.path, mount));
+  put("QUERY_STRING", request.query);
+  put("REQUEST_URI", request.target);
+  put("REQUEST_SCHEME", request.scheme);
+  if (request.scheme === "https") put("HTTPS", "on");
+  put("SERVER_PROTOCOL", PROTOCOLS[request.version] ?? `HTTP/${request.version}`);
+  putServer(request, put);
+  putRemote(request.remote, put);
+  putHeaders(request.headers, length, put);
+}
+
+/** SERVER_PROTOCOL needs a minor version (4.1.16). */
+const PROTOCOLS: Readonly<Record<string, string>> = {
+  "1.0": "HTTP/1.0",
+  "1.1": "HTTP/1.1",
+  "2": "HTTP/2.0",
+  "3": "HTTP/3.0",
+};
+
+const ESCAPE = /%(?:([0-9A-Fa-f]{2})|)/g;
+
+/**
+ * A path with its percent-escapes decoded exactly once, as octets (latin-1). `..`, `//` and newlines are kept: they are
+ * the application's to judge (C5). Throws BAD_PATH for an octet 0 and, like nginx and Apache, for a malformed escape.
+ */
+export function decodePath(raw: string): string {
+  const path = raw.includes("%") ? raw.replace(ESCAPE, decodeEscape) : raw;
+  if (path.includes("\0")) throw new SallyportError("BAD_PATH", "the path contains an octet 0");
+  return path;
+}
+
+function decodeEscape(_escape: string, digits: string | undefined): string {
+  if (digits === undefined)
+    throw new SallyportError("BAD_PATH", "the path contains a malformed percent-escape");
+  return String.fromCharCode(Number.parseInt(digits, 16));
+}
+
+function pathInfo(path: string, mount: string): string {
+  // "OPTIONS *" has no path; PEP 3333 and 4.1.5 want a slash, and REQUEST_URI still tells.
+  if (path === "*") return "/";
+  return decodePath(mount === "" ? path : path.slice(mount.length));
+}
+
+/** The name as the client knows it; the port as it was reached, which no client can forge (4.1.14, 4.1.15). */
+function putServer(request: RequestHead, put: Put): void {
+  const { authority, local, scheme } = request;
+  const [host, port] = splitAuthority(authority);
+  put("SERVER_NAME", host || ipOf(local) || "localhost");
+  put("SERVER_PORT", local.port > 0 ? String(local.port) : port || (scheme === "https" ? "443" : "80"));
+}
+
+/** Host and port of an authority; an IPv6 address keeps its brackets. */
+function splitAuthority(authority: string): [host: string, port: string] {
+  const colon = authority.lastIndexOf(":");
+  if (colon < 0 || authority.endsWith("]")) return [authority, ""];
+  return [authority.slice(0, colon), authority.slice(colon + 1)];
+}
+
+function putRemote(remote: Address, put: Put): void {
+  put("REMOTE_ADDR", ipOf(remote));
+  put("REMOTE_PORT", remote.port > 0 ? String(remote.port) : "");
+}
+
+/** The IP address; "" for a Unix socket. An IPv4 address mapped into IPv6 is written as IPv4. */
+function ipOf({ address, port }: Address): string {
+  if (port === 0 && isIP(address) === 0) return "";
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+// Headers.
+
+/** A variable that a header leads to. `value` is filled for the length of one call only. */
+interface Variable {
+  readonly name: string;
+  /** Between the values of repeated fields; undefined: the first one counts. */
+  readonly separator: string | undefined;
+  value: string;
+  /** The call that filled `value`. */
+  call: number;
+}
+
+const variable = (name: string, separator?: string): Variable => ({ name, separator, value: "", call: 0 });
+
+const CONTENT_LENGTH = variable("CONTENT_LENGTH");
+const TRANSFER_ENCODING = variable("HTTP_TRANSFER_ENCODING", ", ");
+
+/** Variables of fields with a rule of their own. null: never becomes a variable; `Proxy` is CVE-2016-5385 (C1). */
+const SPECIAL: ReadonlyMap<string, Variable | null> = new Map([
+  ["PROXY", null],
+  ["CONTENT_LENGTH", CONTENT_LENGTH],
+  ["CONTENT_TYPE", variable("CONTENT_TYPE")],
+  ["TRANSFER_ENCODING", TRANSFER_ENCODING],
+  ["COOKIE", variable("HTTP_COOKIE", "; ")],
+]);
+
+const byField = new Map<string, Variable | null>();
+const byName = new Map<string, Variable>();
+/** Characters of field names that the cache holds before it starts again. Clients choose names; they must not fill memory. */
+const CACHE_LIMIT = 65_536;
+let cached = 0;
+let call = 0;
+const filled: Variable[] = [];
+
+/** Two passes, so that repeated fields are joined before anything is put. */
+function putHeaders(headers: Headers, length: number | undefined, put: Put): void {
+  if (cached > CACHE_LIMIT) emptyCache();
+  collect(headers);
+  for (const found of filled) {
+    if (found === CONTENT_LENGTH) putLength(length, put);
+    // The coding is undone before the application reads; it only learns of it while the length is unknown.
+    else if (found !== TRANSFER_ENCODING || length === undefined) put(found.name, found.value);
+    found.value = "";
+  }
+  if (CONTENT_LENGTH.call !== call) putLength(length || undefined, put);
+}
+
+function collect(headers: Headers): void {
+  call++;
+  filled.length = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    const field = headers[i] as string;
+    let found = byField.get(field);
+    if (found === undefined) found = remember(field);
+    if (found !== null) addValue(found, headers[i + 1] as string);
+  }
+}
+
+function addValue(found: Variable, value: string): void {
+  if (found.call !== call) {
+    found.call = call;
+    found.value = value;
+    filled.push(found);
+  } else if (found.separator !== undefined) {
+    found.value += found.separator + value;
+  }
+}
+
+/** What the listener counted, not what the field says; "0" only when the client announced it, absent when unknown. */
+function putLength(length: number | undefined, put: Put): void {
+  if (length !== undefined) put("CONTENT_LENGTH", String(length));
+}
+
+function remember(field: string): Variable | null {
+  // A copy, because a piece of a header block would keep the whole block in memory.
+  const own = Buffer.from(field, "latin1").toString("latin1");
+  const found = variableOf(own);
+  byField.set(own, found);
+  cached += own.length;
+  return found;
+}
+
+/** Letters, digits and hyphens only: an underscore must not pass for a hyphen (C2). */
+const SAFE_FIELD = /^[A-Za-z0-9-]+$/;
+
+function variableOf(field: string): Variable | null {
+  if (!SAFE_FIELD.test(field)) return null;
+  const name = field.toUpperCase().replaceAll("-", "_");
+  const special = SPECIAL.get(name);
+  if (special !== undefined) return special;
+  const found = byName.get(name) ?? variable(`HTTP_${name}`, ", ");
+  byName.set(name, found);
+  return found;
+}
+
+function emptyCache(): void {
+  byField.clear();
+  byName.clear();
+  cached = 0;
+}

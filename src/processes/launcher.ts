@@ -1,0 +1,50 @@
+// Starts a child per request without stalling this process: a small process of ours does the forking
+// (docs/decisions/0002-spawning.md). It is started when first needed, started again when it dies, and shared by all.
+import { type Child, stillborn } from "./child.ts";
+import type { LaunchOptions } from "./launched.ts";
+import { LauncherHost } from "./launcher-host.ts";
+
+export class Launcher {
+  #host: Promise<LauncherHost> | undefined;
+  #users = 0;
+
+  /** Counts one more user, and resolves when children can be started. Rejects when that is impossible. */
+  async retain(): Promise<void> {
+    this.#users++;
+    await this.#running();
+  }
+
+  /** The last user's release ends the process, and what children there still are. */
+  async release(): Promise<void> {
+    if (--this.#users > 0 || !this.#host) return;
+    const host = await this.#host.catch(() => undefined);
+    await host?.close();
+  }
+
+  /** Like `startChild`; a child that could not be started has a `failure` in its `exited`. Never rejects. */
+  async launch(options: LaunchOptions): Promise<Child> {
+    try {
+      const host = await this.#running();
+      const child = await host.launch(options);
+      // Nothing has been started when the socket is lost, so a new host may try once more.
+      if (child.pid !== undefined || !host.worn) return child;
+      return await (await this.#running()).launch(options);
+    } catch (error) {
+      return stillborn(options.command, error as Error);
+    }
+  }
+
+  #running(): Promise<LauncherHost> {
+    if (this.#host) return this.#host;
+    const forget = (): void => {
+      if (this.#host === host) this.#host = undefined;
+    };
+    const host = LauncherHost.start(forget);
+    host.catch(forget);
+    this.#host = host;
+    return host;
+  }
+}
+
+/** The one of this process. */
+export const sharedLauncher: Launcher = new Launcher();

@@ -1,0 +1,137 @@
+// The command line and the environment of a CGI program (RFC 3875, 4.1, 4.4, 7.2): meta-variables, what the operator
+// configured, and almost nothing of our own environment.
+import type { Exchange } from "../../exchange/index.ts";
+import type { Program } from "./program.ts";
+import { CONSTANT_VARIABLES, decodePath, metaVariables } from "./variables.ts";
+
+export interface Command {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface CommandOptions {
+  /** More variables; they win over those of the request. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly documentRoot: string;
+  readonly argvFromQuery: boolean;
+}
+
+/**
+ * How to run `program` for `exchange`, whose mount is the program's. `length`: of the body as the program will read it.
+ * Throws BAD_PATH.
+ */
+export function commandFor(
+  exchange: Exchange,
+  program: Program,
+  length: number | undefined,
+  options: CommandOptions,
+): Command {
+  const { env, octets } = environment(exchange, program, length, options);
+  const words = options.argvFromQuery ? queryWords(exchange) : [];
+  const line = program.interpreter ? [program.interpreter, program.file, ...words] : [program.file, ...words];
+  return octets.length === 0
+    ? { command: line[0] as string, args: line.slice(1), env }
+    : viaShell(line, env, octets);
+}
+
+/** What of our own environment a program cannot do without. */
+const INHERITED = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SystemRoot"];
+const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+interface Environment {
+  /** Text, which Node passes on as UTF-8. */
+  readonly env: Record<string, string>;
+  /** Values that are not UTF-8, as latin-1. */
+  readonly octets: (readonly [name: string, value: string])[];
+}
+
+function environment(
+  exchange: Exchange,
+  program: Program,
+  length: number | undefined,
+  { env: configured, documentRoot }: CommandOptions,
+): Environment {
+  const env: Record<string, string> = inherited();
+  const octets: [name: string, value: string][] = [];
+  const put = (name: string, value: string): void => {
+    const text = asText(value);
+    if (text !== undefined) env[name] = text;
+    else if (!(name in configured)) octets.push([name, value]);
+  };
+  for (const [name, value] of CONSTANT_VARIABLES) env[name] = value;
+  metaVariables(exchange, put, length);
+  putTranslated(exchange, documentRoot, put);
+  Object.assign(env, { DOCUMENT_ROOT: documentRoot, SCRIPT_FILENAME: program.file });
+  // php-cgi wants a sign that a server chose it, and not a client.
+  if (program.interpreter) env.REDIRECT_STATUS = "200";
+  return { env: Object.assign(env, configured), octets };
+}
+
+function inherited(): Record<string, string> {
+  const env: Record<string, string> = { PATH: DEFAULT_PATH };
+  for (const name of INHERITED) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  return env;
+}
+
+/** 4.1.6: where PATH_INFO would lie below the document root; not given for a path that climbs. */
+function putTranslated(
+  { request, mount }: Exchange,
+  documentRoot: string,
+  put: (name: string, value: string) => void,
+): void {
+  const info = decodePath(request.path.slice(mount.length));
+  if (!info.startsWith("/") || info.split("/").includes("..")) return;
+  put("PATH_TRANSLATED", Buffer.from(documentRoot, "utf8").toString("latin1") + info);
+}
+
+const ASCII = /^[\0-\x7f]*$/;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The text whose UTF-8 octets `latin1` has; undefined when they are not UTF-8. */
+function asText(latin1: string): string | undefined {
+  if (ASCII.test(latin1)) return latin1;
+  try {
+    return utf8.decode(Buffer.from(latin1, "latin1"));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Node passes environments on as UTF-8 only. Where octets are something else (a path of %FF), a shell sets them before
+ * it becomes the program. What could mean anything to it is escaped; the "x" keeps line ends at the end.
+ */
+function viaShell(
+  line: readonly string[],
+  env: Readonly<Record<string, string>>,
+  octets: Environment["octets"],
+): Command {
+  const sets = octets.map(
+    ([name, value]) => `${name}=$(printf %b '${escaped(value)}x');export ${name}="\${${name}%x}"`,
+  );
+  return { command: "/bin/sh", args: ["-c", `${sets.join(";")};exec "$@"`, "sh", ...line], env };
+}
+
+const escaped = (octets: string): string => octets.replace(/[^A-Za-z0-9/._-]/g, escapeOctet);
+
+const escapeOctet = (octet: string): string => `\\0${octet.charCodeAt(0).toString(8).padStart(3, "0")}`;
+
+/** 4.4: a query of words, without "=", as arguments; none at all when one cannot be given exactly (C4). */
+function queryWords({ request }: Exchange): string[] {
+  const { method, query } = request;
+  if ((method !== "GET" && method !== "HEAD") || query === "" || query.includes("=")) return [];
+  const words = query.split("+").map(wordOf);
+  return words.every((word) => word !== undefined) ? words : [];
+}
+
+function wordOf(raw: string): string | undefined {
+  try {
+    return asText(decodePath(raw));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+// The application's half of CGI/1.1 (RFC 3875, 6): one request that meta-variables described, answered with a head and
+// octets until the end. Shared by the listeners of CGI, SCGI and uwsgi, which only own the way out.
+import {
+  type Headers,
+  type Log,
+  type RequestBody,
+  type ResponseHead,
+  SallyportError,
+  ServedExchange,
+} from "../../exchange/index.ts";
+import { type DocumentOptions, documentHead, headFault } from "./document.ts";
+import type { DescribedRequest } from "./request.ts";
+
+/** The way out, as the exchange sees it. */
+export interface Wire {
+  /** False when more should wait: `exchange.drained` will be called. */
+  write(octets: Uint8Array): boolean;
+  /** The response is complete. */
+  answered(): void;
+  /** It never will be. `framed`: where it ends shows that already, because its head announced a length, or is missing. */
+  cut(framed: boolean): void;
+}
+
+/** Writes a response head. */
+export type Compose = (head: ResponseHead, options: DocumentOptions) => string;
+
+export class DocumentExchange extends ServedExchange {
+  readonly body: RequestBody;
+  readonly #wire: Wire;
+  readonly #compose: Compose;
+  #framed = true;
+
+  constructor(
+    { request, mount }: DescribedRequest,
+    body: RequestBody,
+    log: Log,
+    wire: Wire,
+    compose: Compose = documentHead,
+  ) {
+    super(request, log);
+    this.mount = mount;
+    this.body = body;
+    this.#wire = wire;
+    this.#compose = compose;
+  }
+
+  override respond(head: ResponseHead, body: Uint8Array | string): void {
+    if (this.#admits(head)) super.respond(head, body);
+  }
+
+  override start(head: ResponseHead): void {
+    if (this.#admits(head)) super.start(head);
+  }
+
+  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
+    const octets = typeof body === "string" ? Buffer.from(body) : body;
+    const text = this.#compose(head, bodyless ? { bodyless } : { length: octets.length });
+    this.#wire.write(octets.length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
+    this.#wire.answered();
+  }
+
+  protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
+    this.#framed = bodyless || length >= 0;
+    this.#wire.write(latin1(this.#compose(head, { bodyless })));
+  }
+
+  protected sendChunk(chunk: Uint8Array): boolean {
+    return this.#wire.write(chunk);
+  }
+
+  /** CGI knows no trailers. */
+  protected sendEnd(_trailers: Headers | undefined): void {
+    this.#wire.answered();
+  }
+
+  protected sendCut(_error: SallyportError): void {
+    this.#wire.cut(this.#framed);
+  }
+
+  #admits(head: ResponseHead): boolean {
+    const fault = headFault(head);
+    if (fault === undefined || this.closed) return true;
+    this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
+    return false;
+  }
+}
+
+const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");

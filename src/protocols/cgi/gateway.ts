@@ -1,0 +1,210 @@
+// The web server's half of CGI/1.1 (RFC 3875): a process for each request.
+import { basename, dirname } from "node:path";
+import {
+  type Exchange,
+  type Gateway,
+  type Log,
+  type RequestBody,
+  redirected,
+  SallyportError,
+  type Spooled,
+  silentLog,
+  spool,
+} from "../../exchange/index.ts";
+import { type Launcher, sharedLauncher } from "../../processes/index.ts";
+import { type CommandOptions, commandFor } from "./command.ts";
+import { type Interpreters, type Program, type Programs, programsAt } from "./program.ts";
+import { Run } from "./run.ts";
+import { Slots } from "./slots.ts";
+import { StderrLog } from "./stderr.ts";
+
+/** All times are milliseconds. */
+export interface CgiOptions {
+  /** Path of one program that answers every path, or of a directory with programs. */
+  readonly program: string;
+  /** More variables; they win over those of the request. Our own environment is not passed on. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Working directory; default: that of the program. */
+  readonly cwd?: string | undefined;
+  /** DOCUMENT_ROOT, and base of PATH_TRANSLATED; default: the directory of programs. */
+  readonly documentRoot?: string | undefined;
+  /** What runs files by suffix, such as `{ ".py": "python3" }`; other files must be executable. */
+  readonly interpreters?: Interpreters | undefined;
+  /** Programs that may run at the same time. Default 64. */
+  readonly processes?: number | undefined;
+  /** Requests that may wait for one of them to end; more get 503. Default 256. */
+  readonly queue?: number | undefined;
+  /** How long they may wait; then 503. Default 10 s. */
+  readonly queueTimeout?: number | undefined;
+  /** How long a program may take to its header, after it was given the whole body; then 504. Default 60 s. */
+  readonly timeout?: number | undefined;
+  /** How long a program may run in all; then its response is cut. Default 0: no limit. */
+  readonly totalTimeout?: number | undefined;
+  /** How long a program has between TERM and KILL. Default 2 s. */
+  readonly killGrace?: number | undefined;
+  /** Programs named `nph-...` write the status line themselves. Default false. */
+  readonly nph?: boolean | undefined;
+  /** A query without "=" becomes arguments (RFC 3875, 4.4). Default false: CVE-2012-1823. */
+  readonly argvFromQuery?: boolean | undefined;
+  /** Octets of a body without a Content-Length that are set aside; more is 413. Default 1 GiB. */
+  readonly maxBody?: number | undefined;
+  /** Answers an exchange by path: where local redirects go. Default: this gateway, for paths below its mount. */
+  readonly redirect?: ((exchange: Exchange) => void) | undefined;
+  readonly log?: Log | undefined;
+  readonly launcher?: Launcher | undefined;
+}
+
+const DEFAULTS = {
+  env: {},
+  interpreters: {},
+  processes: 64,
+  queue: 256,
+  queueTimeout: 10_000,
+  timeout: 60_000,
+  totalTimeout: 0,
+  killGrace: 2000,
+  nph: false,
+  argvFromQuery: false,
+  maxBody: 1_073_741_824,
+  log: silentLog,
+  launcher: sharedLauncher,
+} as const;
+
+/** How long a killed program may take to be reaped. */
+const REAPING = 1000;
+
+const stopping = (): SallyportError => new SallyportError("STOPPING", "the server is stopping");
+
+/** Runs CGI programs. `start` rejects with TARGET_NOT_FOUND, NOT_EXECUTABLE or SPAWN_FAILED. */
+export function cgi(options: CgiOptions): Gateway {
+  return new CgiGateway(options);
+}
+
+type Settings = CgiOptions & { readonly [K in keyof typeof DEFAULTS]: NonNullable<CgiOptions[K]> };
+
+class CgiGateway implements Gateway {
+  readonly #settings: Settings;
+  readonly #slots: Slots;
+  readonly #runs = new Set<Run>();
+  #programs: Programs | undefined;
+  #stopping = false;
+  /** Told when the last run has ended. */
+  #whenIdle: (() => void) | undefined;
+
+  constructor(options: CgiOptions) {
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    this.#settings = { ...DEFAULTS, ...given } as Settings;
+    const { processes, queue, queueTimeout } = this.#settings;
+    this.#slots = new Slots(processes, queue, queueTimeout);
+  }
+
+  async start(): Promise<void> {
+    const { program, interpreters, launcher } = this.#settings;
+    this.#programs = await programsAt(program, interpreters);
+    await launcher.retain().catch((cause: Error) => {
+      throw new SallyportError("SPAWN_FAILED", `no programs can be started: ${cause.message}`, { cause });
+    });
+  }
+
+  handle(exchange: Exchange): void {
+    this.#answer(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+  }
+
+  async close(grace: number): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    await this.#idle(grace);
+    for (const run of this.#runs) run.stop(stopping());
+    await this.#idle(this.#settings.killGrace + REAPING);
+    if (this.#programs) await this.#settings.launcher.release();
+  }
+
+  async #answer(exchange: Exchange): Promise<void> {
+    const { mount } = exchange;
+    const program = await this.#ready.find(exchange);
+    exchange.mount = program.mount;
+    const spooled = await this.#spool(exchange);
+    try {
+      await this.#inSlot(exchange, () =>
+        this.#run(exchange, program, spooled?.body() ?? exchange.body, mount),
+      );
+    } finally {
+      await spooled?.dispose();
+    }
+  }
+
+  get #ready(): Programs {
+    if (this.#stopping) throw stopping();
+    if (this.#programs) return this.#programs;
+    throw new SallyportError("NOT_READY", `${this.#settings.program} was not started`);
+  }
+
+  /** CONTENT_LENGTH must be true, so a body whose length only its end tells must end first (C3). */
+  async #spool({ body }: Exchange): Promise<Spooled | undefined> {
+    return body.length === undefined ? spool(body, { limit: this.#settings.maxBody }) : undefined;
+  }
+
+  async #inSlot(exchange: Exchange, action: () => Promise<void>): Promise<void> {
+    await this.#slots.take(exchange);
+    try {
+      if (!exchange.closed) await action();
+    } finally {
+      this.#slots.give();
+    }
+  }
+
+  async #run(exchange: Exchange, program: Program, body: RequestBody, mount: string): Promise<void> {
+    const { log, launcher } = this.#settings;
+    const name = basename(program.file);
+    const stderr = new StderrLog(name, log);
+    const child = await launcher.launch({
+      ...commandFor(exchange, program, body.length, this.#commandOptions),
+      cwd: this.#settings.cwd ?? dirname(program.file),
+      stdio: [body.length === 0 ? "ignore" : "pipe", "pipe", "lines"],
+      online: (line) => stderr.add(line),
+    });
+    if (child.pid === undefined) throw (await child.exited).failure;
+    const nph = program.nph && this.#settings.nph;
+    const redirect = (location: string): void => {
+      try {
+        this.#redirect(exchange, location, mount);
+      } catch (error) {
+        exchange.fail(SallyportError.from(error));
+      }
+    };
+    await this.#track(new Run(exchange, child, { ...this.#settings, name, nph, stderr, redirect }), body);
+  }
+
+  get #commandOptions(): CommandOptions {
+    const { env, argvFromQuery, documentRoot } = this.#settings;
+    return { env, argvFromQuery, documentRoot: documentRoot ?? this.#ready.directory };
+  }
+
+  async #track(run: Run, body: RequestBody): Promise<void> {
+    this.#runs.add(run);
+    await run.finish(body);
+    this.#runs.delete(run);
+    if (this.#runs.size === 0) this.#whenIdle?.();
+  }
+
+  #redirect(exchange: Exchange, location: string, mount: string): void {
+    const again = redirected(exchange, location);
+    if (this.#settings.redirect) return this.#settings.redirect(again);
+    if (!again.request.path.startsWith(`${mount}/`))
+      throw new SallyportError("NOT_FOUND", `a local redirect leads out of ${mount}: ${location}`);
+    again.mount = mount;
+    this.handle(again);
+  }
+
+  /** Resolves when no program runs any more, or the time is over. */
+  #idle(grace: number): Promise<void> {
+    if (this.#runs.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, grace);
+      this.#whenIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,33 @@
+// A request body on its way into a program's standard input.
+import type { Socket } from "node:net";
+import type { RequestBody } from "../../exchange/index.ts";
+
+/**
+ * Writes `body` to `input` as fast as the program reads, calling `progress` for every piece, and ends it when it is
+ * complete. A program that closes its input, or ends, harms nobody: the rest is thrown away. Rejects as `body.read` does;
+ * `input` is left open then, so that the program does not take what it has for the whole.
+ */
+export async function feed(input: Socket, body: RequestBody, progress: () => void): Promise<void> {
+  // Only a stream that is read notices that the other side is gone.
+  input.resume().once("end", () => input.destroy());
+  input.once("close", () => body.discard());
+  if (body.whole) {
+    input.end(body.whole);
+    return;
+  }
+  for (let chunk = await body.read(); chunk && !input.destroyed; chunk = await body.read()) {
+    progress();
+    if (!input.write(chunk)) await room(input);
+  }
+  input.end();
+}
+
+function room(input: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      input.off("drain", done).off("close", done);
+      resolve();
+    };
+    input.on("drain", done).on("close", done);
+  });
+}

@@ -1,0 +1,118 @@
+// Which program answers a request: the one there is, or the first file on the path below a directory (RFC 3875, 3.3).
+// Every doubt is a refusal: what is run here was chosen by a client (C5).
+import type { Stats } from "node:fs";
+import { access, constants, realpath, stat } from "node:fs/promises";
+import { basename, dirname, extname, join, resolve, sep } from "node:path";
+import { type Exchange, SallyportError } from "../../exchange/index.ts";
+import { decodePath } from "./variables.ts";
+
+export interface Program {
+  /** Its absolute path. */
+  readonly file: string;
+  /** The part of the request's path that leads to it, as sent: SCRIPT_NAME. */
+  readonly mount: string;
+  /** What runs it, unless it is executable itself. */
+  readonly interpreter: string | undefined;
+  /** By its name it answers with a status line of its own (RFC 3875, 5). */
+  readonly nph: boolean;
+}
+
+/** By suffix of the file: ".py". */
+export type Interpreters = Readonly<Record<string, string>>;
+
+/** Finds the program for an exchange. Rejects with NOT_FOUND, BAD_PATH, FORBIDDEN or NOT_EXECUTABLE. */
+export type FindProgram = (exchange: Exchange) => Promise<Program>;
+
+/** One program for every path. Whether it is still there is looked up each time. */
+function oneProgram(file: string, interpreters: Interpreters): FindProgram {
+  return async ({ mount }) => runnable(file, mount, interpreters, await statOf(file));
+}
+
+/** The programs below a directory; the rest of the path is PATH_INFO. */
+function programsBelow(root: string, interpreters: Interpreters): FindProgram {
+  return async ({ mount, request }) => {
+    let path = root;
+    let end = mount.length;
+    for (const segment of request.path.slice(mount.length + 1).split("/")) {
+      path = join(path, fileName(segment));
+      end += 1 + segment.length;
+      const stats = await statOf(path);
+      if (stats.isDirectory()) continue;
+      await checkInside(root, path);
+      return runnable(path, request.path.slice(0, end), interpreters, stats);
+    }
+    throw new SallyportError("NOT_FOUND", `${path} is a directory`);
+  };
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The name that a segment of the path can stand for: no separator, nothing hidden, no dot segment. */
+function fileName(segment: string): string {
+  const octets = decodePath(segment);
+  if (octets === "" || octets.startsWith(".") || /[/\\]/.test(octets))
+    throw new SallyportError("NOT_FOUND", `a path segment names no program: ${JSON.stringify(octets)}`);
+  try {
+    return utf8.decode(Buffer.from(octets, "latin1"));
+  } catch {
+    throw new SallyportError("NOT_FOUND", "a path segment is not valid UTF-8");
+  }
+}
+
+async function statOf(path: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    throw fileError(error as NodeJS.ErrnoException);
+  }
+}
+
+function fileError(error: NodeJS.ErrnoException): SallyportError {
+  const refused = error.code === "EACCES" || error.code === "EPERM";
+  return new SallyportError(refused ? "FORBIDDEN" : "NOT_FOUND", error.message, { cause: error });
+}
+
+/** A link must not lead out of the directory, whatever it is called. */
+async function checkInside(root: string, path: string): Promise<void> {
+  const [realRoot, real] = await Promise.all([realpath(root), realpath(path)]);
+  if (!real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep))
+    throw new SallyportError("FORBIDDEN", `a link leads out of ${root}: ${path} is ${real}`);
+}
+
+async function runnable(
+  file: string,
+  mount: string,
+  interpreters: Interpreters,
+  stats: Stats,
+): Promise<Program> {
+  if (!stats.isFile()) throw new SallyportError("FORBIDDEN", `${file} is no regular file`);
+  const suffix = extname(file);
+  const interpreter = Object.hasOwn(interpreters, suffix) ? interpreters[suffix] : undefined;
+  if (interpreter === undefined) await checkExecutable(file);
+  return { file, mount, interpreter, nph: basename(file).startsWith("nph-") };
+}
+
+async function checkExecutable(file: string): Promise<void> {
+  try {
+    await access(file, constants.X_OK);
+  } catch (cause) {
+    throw new SallyportError("NOT_EXECUTABLE", `${file} is not executable (chmod +x ${file})`, { cause });
+  }
+}
+
+export interface Programs {
+  readonly find: FindProgram;
+  /** The directory that they are in: DOCUMENT_ROOT where nothing else was said. */
+  readonly directory: string;
+}
+
+/** What there is at `where`, a program or a directory. Rejects with TARGET_NOT_FOUND, FORBIDDEN or NOT_EXECUTABLE. */
+export async function programsAt(where: string, interpreters: Interpreters): Promise<Programs> {
+  const path = resolve(where);
+  const stats = await stat(path).catch((cause: Error) => {
+    throw new SallyportError("TARGET_NOT_FOUND", `no CGI program or directory: ${cause.message}`, { cause });
+  });
+  if (stats.isDirectory()) return { find: programsBelow(path, interpreters), directory: path };
+  await runnable(path, "", interpreters, stats);
+  return { find: oneProgram(path, interpreters), directory: dirname(path) };
+}

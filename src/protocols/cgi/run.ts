@@ -1,0 +1,239 @@
+// One run of a CGI program for one exchange: input in, header and body out, and its end judged (RFC 3875, 6). The states:
+//
+//   head --document--> body --end of output--> over
+//     \---no answer, local redirect, failure, client gone---^
+//
+// In `over` the program may still run: it is given time, or stopped when nobody has any use for it.
+import type { Socket } from "node:net";
+import {
+  type Exchange,
+  hasBody,
+  header,
+  type Log,
+  type RequestBody,
+  type ResponseHead,
+  SallyportError,
+} from "../../exchange/index.ts";
+import { type Child, describeExit, type Exit, succeeded } from "../../processes/index.ts";
+import { feed } from "./input.ts";
+import { type CgiResponse, ResponseReader } from "./response.ts";
+import type { StderrLog } from "./stderr.ts";
+
+export interface RunOptions {
+  /** Of the program, for messages. */
+  readonly name: string;
+  readonly nph: boolean;
+  /** Milliseconds until the head, counted from the last octet of request body that the program took. */
+  readonly timeout: number;
+  /** Milliseconds for all of it; 0 for no limit. */
+  readonly totalTimeout: number;
+  /** Milliseconds between TERM and KILL. */
+  readonly killGrace: number;
+  readonly log: Log;
+  readonly stderr: StderrLog;
+  /** Answers the exchange from another path. Throws CGI_REDIRECT_LOOP. */
+  readonly redirect: (location: string) => void;
+}
+
+type State = "head" | "body" | "over";
+
+/** Output that goes on after the program's exit comes from its children; silent for this long, it counts as ended (C15). */
+const SILENCE = 2000;
+/** How long the end of the output may come before the exit that tells how it was meant. */
+const EXIT_AFTER_OUTPUT = 1000;
+/** How long the last words on standard error may take after the exit. */
+const LAST_WORDS = 500;
+
+export class Run {
+  readonly #exchange: Exchange;
+  readonly #child: Child;
+  readonly #options: RunOptions;
+  readonly #output: Socket;
+  readonly #reader: ResponseReader;
+  readonly #outputClosed: Promise<void>;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #state: State = "head";
+  /** Octets of body still to come; -1 when only the end of the output tells. */
+  #owed = -1;
+  #heard = false;
+  #exited = false;
+  #headTimer: NodeJS.Timeout | undefined;
+
+  constructor(exchange: Exchange, child: Child, options: RunOptions) {
+    this.#exchange = exchange;
+    this.#child = child;
+    this.#options = options;
+    this.#output = child.streams[1] as Socket;
+    this.#reader = new ResponseReader({ nph: options.nph });
+    this.#outputClosed = new Promise((resolve) => this.#output.once("close", () => resolve()));
+    void child.exited.then(() => {
+      this.#exited = true;
+    });
+  }
+
+  /** Resolves when the exchange has been answered and the program is reaped. Never rejects. */
+  async finish(body: RequestBody): Promise<void> {
+    const { timeout, totalTimeout } = this.#options;
+    this.#exchange.whenClosed(({ complete }) => complete || this.#abandon());
+    this.#headTimer = this.#after(timeout, () => this.#fail(this.#tooSlow(`no header within ${timeout} ms`)));
+    if (totalTimeout > 0)
+      this.#after(totalTimeout, () => this.#fail(this.#tooSlow(`still running after ${totalTimeout} ms`)));
+    this.#readOutput();
+    this.#feedInput(body);
+    await this.#awaitEnd();
+    await this.#child.exited;
+    this.#clear();
+  }
+
+  /** The server ends: the program must, too. */
+  stop(error: SallyportError): void {
+    this.#fail(error);
+    this.#abandon();
+  }
+
+  #readOutput(): void {
+    this.#output.on("data", (chunk: Buffer) => this.#receive(chunk));
+    // It has a second direction, which programs do not expect of their output.
+    this.#output.end();
+  }
+
+  #feedInput(body: RequestBody): void {
+    const input = this.#child.streams[0];
+    if (!input) return;
+    feed(input, body, () => this.#headTimer?.refresh()).catch((error: unknown) => {
+      this.#fail(SallyportError.from(error));
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#heard = true;
+    if (this.#state === "body") this.#write(chunk);
+    else if (this.#state === "head") this.#readHead(chunk);
+  }
+
+  #readHead(chunk: Buffer): void {
+    try {
+      const response = this.#reader.feed(chunk);
+      if (response) this.#begin(response);
+    } catch (error) {
+      this.#fail(SallyportError.from(error));
+    }
+  }
+
+  #begin(response: CgiResponse): void {
+    clearTimeout(this.#headTimer);
+    if (response.kind === "localRedirect") {
+      this.#over();
+      this.#options.redirect(response.location);
+      return;
+    }
+    this.#state = "body";
+    this.#owed = bodyLength(this.#exchange.request.method, response.head);
+    this.#exchange.start(response.head);
+    this.#write(response.rest);
+  }
+
+  #write(chunk: Uint8Array): void {
+    const room = chunk.length === 0 || this.#exchange.write(chunk);
+    if (this.#exchange.closed) return;
+    if (this.#owed >= 0 && chunk.length >= this.#owed) return this.#complete();
+    if (this.#owed >= 0) this.#owed -= chunk.length;
+    if (!room) this.#pause();
+  }
+
+  /** The client is slower than the program. */
+  #pause(): void {
+    this.#output.pause();
+    this.#exchange.whenDrained(() => this.#output.resume());
+  }
+
+  #complete(): void {
+    this.#over();
+    this.#exchange.end();
+  }
+
+  #fail(error: SallyportError): void {
+    if (this.#state === "over") return;
+    this.#exchange.fail(error);
+    this.#abandon();
+  }
+
+  /** From now on output is only drained, and the program's time is counted. */
+  #over(): void {
+    this.#state = "over";
+    this.#output.resume();
+    this.#after(this.#options.timeout, () => this.#abandon());
+  }
+
+  /** Nobody has any use for the program any more. */
+  #abandon(): void {
+    if (this.#state !== "over") this.#over();
+    if (this.#exited) this.#child.sweep();
+    else void this.#child.stop(this.#options.killGrace);
+  }
+
+  async #awaitEnd(): Promise<void> {
+    const { exited } = this.#child;
+    await Promise.race([this.#outputClosed, exited]);
+    await Promise.race([this.#outputClosed, exited.then(() => this.#silence())]);
+    const exit = await Promise.race([exited, this.#elapsed(EXIT_AFTER_OUTPUT)]);
+    await this.#judge(exit ?? undefined, this.#output.closed);
+    if (!this.#output.closed) this.#child.sweep();
+  }
+
+  /** Resolves when the output has been silent, though it was listened to, for a while; or nobody wants it any more. */
+  #silence(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#heard = true;
+      const timer = setInterval(() => {
+        if (this.#state === "over" || (!this.#heard && !this.#output.isPaused())) resolve();
+        this.#heard = false;
+      }, SILENCE);
+      this.#timers.add(timer);
+    });
+  }
+
+  /** What the end of output and program means. `exit` is undefined when the program goes on without output. */
+  async #judge(exit: Exit | undefined, ended: boolean): Promise<void> {
+    if (this.#state === "over") return;
+    if (this.#state === "head") return this.#noAnswer(exit);
+    const words = `${this.#options.name} ${exit ? describeExit(exit) : "closed its output"}`;
+    const cut = exit && (exit.code === null || (!ended && !succeeded(exit)));
+    if (cut) return this.#fail(new SallyportError("WORKER_DIED", `${words} in the middle of its response`));
+    if (exit && !succeeded(exit)) this.#options.log.warn(`${words} after its response`);
+    this.#complete();
+  }
+
+  async #noAnswer(exit: Exit | undefined): Promise<void> {
+    await Promise.race([this.#child.printed, this.#elapsed(LAST_WORDS)]);
+    const how = exit ? describeExit(exit) : "closed its output";
+    const text = `${this.#options.name} ${how} without an answer: ${this.#reader.end().message}`;
+    this.#fail(new SallyportError("CGI_NO_HEADER", text, { detail: this.#options.stderr.tail }));
+  }
+
+  #tooSlow(what: string): SallyportError {
+    const detail = this.#options.stderr.tail;
+    return new SallyportError("APP_TIMEOUT", `${this.#options.name}: ${what}`, { detail });
+  }
+
+  #after(milliseconds: number, action: () => void): NodeJS.Timeout {
+    const timer = setTimeout(action, milliseconds);
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  #elapsed(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => this.#after(milliseconds, resolve));
+  }
+
+  #clear(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const end of this.#child.streams) end?.destroy();
+  }
+}
+
+/** Octets of body that complete the response; -1 when only its end does. */
+function bodyLength(method: string, head: ResponseHead): number {
+  if (!hasBody(method, head.status)) return 0;
+  return Number(header(head.headers, "content-length") ?? -1);
+}

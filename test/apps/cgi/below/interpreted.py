@@ -1,0 +1,2 @@
+# Run by its interpreter, as it is not executable.
+print("Content-Type: text/plain\n\npython")

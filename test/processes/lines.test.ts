@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { escapeControls, LineCutter } from "../../src/processes/lines.ts";
+
+function cut(chunks: readonly (string | Buffer)[], limit?: number): string[] {
+  const lines: string[] = [];
+  const cutter = new LineCutter((line) => lines.push(line), limit);
+  for (const chunk of chunks) cutter.push(Buffer.from(chunk as string));
+  cutter.end();
+  return lines;
+}
+
+const TEXT = "one\ntwo \u00e9\u3042\r\n\nthree";
+const LINES = ["one", "two \u00e9\u3042", "", "three"];
+
+test("lines come out whole, with either line end, and the last one without", () => {
+  assert.deepEqual(cut([TEXT]), LINES);
+  assert.deepEqual(cut(["one\n"]), ["one"]);
+  assert.deepEqual(cut([]), []);
+});
+
+test("the same lines come out when the text arrives byte by byte", () => {
+  assert.deepEqual(cut([...Buffer.from(TEXT)].map((octet) => Buffer.of(octet))), LINES);
+});
+
+test("of an endless line only the start is kept, and the next line is whole again", () => {
+  const pieces = Array.from({ length: 1000 }, () => "x".repeat(1000));
+  const [line, next] = cut([...pieces, "\nnext"], 100);
+  assert.equal(line, `${"x".repeat(100)}... (999900 octets more)`);
+  assert.equal(next, "next");
+});
+
+test("L5: control characters are escaped, so that no program can forge a line or command a terminal", () => {
+  const [line] = cut(["\x1b[2Jgone\r2026 ERROR forged \x07\x00\x7f\tand a tab\n"]);
+  assert.equal(line, "\\x1b[2Jgone\\x0d2026 ERROR forged \\x07\\x00\\x7f\tand a tab");
+  assert.equal(escapeControls("a\r\nb\x9b\u2028c"), "a\\x0d\\x0ab\\x9b\\u2028c");
+});
+
+test("octets that are not UTF-8 are shown as replacement characters", () => {
+  assert.deepEqual(cut([Buffer.from([0x61, 0xff, 0x62, 0x0a])]), ["a\ufffdb"]);
+});
