@@ -41,7 +41,7 @@ export const serverOf = (settings: Settings, options: ServerOptions = {}): Serve
   new GatewayServer(settings, options);
 
 /** In tests the contract of the exchange is checked while it runs; what breaks it ends the process. */
-const CHECKED = process.env.SALLYPORT_LINT === "1";
+const checked = (gateway: Gateway): Gateway => (process.env.SALLYPORT_LINT === "1" ? lint(gateway) : gateway);
 /** Workers get this long to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
 
@@ -142,7 +142,7 @@ class GatewayServer implements Server {
       dispatch,
     });
     this.#throwIfStopping();
-    this.#gateways.set(name, CHECKED ? lint(gateway) : gateway);
+    this.#gateways.set(name, checked(gateway));
     await gateway.start?.();
     // Whoever stopped the server meanwhile closed a gateway that was not up yet.
     if (this.#stopping) await gateway.close?.(0);

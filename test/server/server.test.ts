@@ -92,7 +92,11 @@ test("a request that no route takes gets 404 with its code", async () => {
   await server.stop();
 });
 
-test("a gateway that throws costs one request a 500, and no stack reaches the client", async () => {
+test("a gateway that throws costs one request a 500, and no stack reaches the client", async (t) => {
+  // The defect is meant here; the check of the contract would end the process for it.
+  const { SALLYPORT_LINT } = process.env;
+  delete process.env.SALLYPORT_LINT;
+  t.after(() => SALLYPORT_LINT && Object.assign(process.env, { SALLYPORT_LINT }));
   const server = serverOf({ apps: { one: new Named("one") } });
   const [url] = await server.start();
   const response = await fetch(`${url}/throw`);
