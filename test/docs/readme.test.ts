@@ -1,0 +1,51 @@
+// README.md does what it says: its app and its configuration are served as they stand there.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { serve } from "../serve.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+const readme = readFileSync(join(root, "README.md"), "utf8");
+
+/** The first block of that language. */
+function block(language: string): string {
+  const found = new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "ms").exec(readme)?.[1];
+  assert.ok(found, `README.md has no ${language} block`);
+  return found;
+}
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "sallyport-readme-"));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  writeFileSync(join(path, "app.py"), block("python"));
+  return path;
+}
+
+test("the app of the first minute says hello", async (t) => {
+  const server = await serve(["app:app", "--python", "python3"], { cwd: folder(t) });
+  t.after(() => server.stop());
+  assert.equal(await (await fetch(server.url)).text(), "Hello from Python\n");
+});
+
+test("the configuration serves the app and its files from one port", async (t) => {
+  const path = folder(t);
+  mkdirSync(join(path, "public"));
+  writeFileSync(join(path, "public", "style.css"), "body {}\n");
+  writeFileSync(join(path, "sallyport.config.yaml"), block("yaml"));
+  const server = await serve([], { cwd: path });
+  t.after(() => server.stop());
+  assert.equal(await (await fetch(server.url)).text(), "Hello from Python\n");
+  assert.equal(await (await fetch(`${server.url}/static/style.css`)).text(), "body {}\n");
+});
+
+for (const page of pages) {
+  test(`every link in ${page} leads somewhere`, () => {
+    const text = readFileSync(join(root, page), "utf8");
+    for (const [, target = ""] of text.matchAll(/\]\(([^)#]+)[^)]*\)/g))
+      assert.ok(/^https?:/.test(target) || existsSync(join(root, target)), target);
+  });
+}
