@@ -2,6 +2,13 @@
 export { fetchApp, type NodeHandler, nodeApp, type StaticOptions, staticFiles } from "./apps/index.ts";
 export type { Exchange, Gateway, Handler, Listener, Log } from "./exchange/index.ts";
 export { SallyportError } from "./exchange/index.ts";
+export {
+  type FetchMount,
+  type MountOptions,
+  type NodeMount,
+  toFetchHandler,
+  toNodeHandler,
+} from "./mount/index.ts";
 export { type CgiOptions, cgi } from "./protocols/cgi/index.ts";
 export { type HttpLimits, type HttpOptions, httpListener } from "./protocols/http/index.ts";
 export { type WsgiOptions, wsgi } from "./protocols/wsgi/index.ts";

@@ -64,8 +64,9 @@ class BodyPump {
   readonly #failed = (error: unknown): void => this.#raised(error);
   /** The first piece, until the turn is over or the body has ended. */
   #held: Uint8Array | undefined;
-  /** The client takes no more for now. */
+  /** The client takes no more for now; and what is to be done when it does again. */
   #stalled = false;
+  #waiting: (() => void) | undefined;
 
   constructor(exchange: Exchange, head: ResponseHead, reader: Reader, log: Log) {
     this.#exchange = exchange;
@@ -121,15 +122,20 @@ class BodyPump {
 
   #hand(chunk: Uint8Array): void {
     this.#stalled = !this.#exchange.write(chunk);
+    if (this.#stalled) this.#exchange.whenDrained(() => this.#drained());
+  }
+
+  #drained(): void {
+    const waiting = this.#waiting;
+    this.#stalled = false;
+    this.#waiting = undefined;
+    waiting?.();
   }
 
   /** The second piece is being read before the first one is written, and may have to wait for it. */
   #whenReady(next: () => void): void {
-    if (!this.#stalled) return next();
-    this.#exchange.whenDrained(() => {
-      this.#stalled = false;
-      next();
-    });
+    if (this.#stalled) this.#waiting = next;
+    else next();
   }
 
   #refuse(value: unknown): void {

@@ -41,7 +41,7 @@ const LINK = 3;
 const PROGRAM = fileURLToPath(new URL("../../python", import.meta.url));
 
 /** Streams in one worker's hands while it answers each in a moment; spares it a round trip for every request. */
-const AHEAD = 8;
+const AHEAD = 16;
 /** A request of this many milliseconds is not "a moment": for a while the worker is sent one at a time. */
 const SLOW = 4;
 const SLOW_PAUSE = 250;

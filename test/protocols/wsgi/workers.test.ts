@@ -120,7 +120,7 @@ test("a client that leaves the queue frees its place", async (t) => {
   const server = await daemon(t, "awkward", { queue: 2, timeout: 0 });
   const blocking = server.exchange({ target: "/hang" });
   await until(() => server.records().includes("hanging"));
-  const ahead = Array.from({ length: 7 }, () => server.exchange({ target: "/hello" }));
+  const ahead = Array.from({ length: 15 }, () => server.exchange({ target: "/hello" }));
   const left = [server.exchange({ target: "/hello" }), server.exchange({ target: "/hello" })];
   for (const exchange of left) exchange.hangUp();
   const next = [server.exchange({ target: "/hello" }), server.exchange({ target: "/hello" })];
