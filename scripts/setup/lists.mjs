@@ -10,6 +10,7 @@ export const DEBIAN = {
     { package: "gcc", probe: { program: "gcc" } },
     { package: "libc6-dev", probe: { file: "/usr/include/stdio.h" } },
     { package: "libcgi-pm-perl", probe: { run: ["perl", "-MCGI", "-e", "1"] } },
+    { package: "nginx-light", probe: { program: "nginx" } },
     { package: "gitweb", probe: { file: "/usr/share/gitweb/gitweb.cgi" } },
   ],
   bench: [
@@ -32,6 +33,8 @@ export const PYTHON = {
     "httpx",
     "gunicorn",
     "ruff",
+    // Compiled on the spot: what our uwsgi and SCGI gateways are tried on.
+    "uwsgi",
   ],
   // Compiled on the spot, so only where it is measured against.
   bench: ["flask", "gunicorn", "uwsgi"],

@@ -14,6 +14,6 @@ export type {
 } from "./exchange.ts";
 export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
-export { redirected } from "./redirected.ts";
+export { firstRequest, redirected } from "./redirected.ts";
 export { errorHead, errorText, hasBody, ServedExchange } from "./served.ts";
 export { type Spooled, type SpoolOptions, spool } from "./spool.ts";

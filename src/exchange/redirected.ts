@@ -7,8 +7,11 @@ import type { Headers } from "./headers.ts";
 /** How often one request may be redirected before it is taken for a circle. */
 const DEPTH_LIMIT = 10;
 
-/** By request head, which passes through wrappers of the exchange. */
-const depths = new WeakMap<RequestHead, number>();
+/** What each redirected request came from; by request head, which passes through wrappers of the exchange. */
+const origins = new WeakMap<RequestHead, { readonly first: RequestHead; readonly depth: number }>();
+
+/** The request as the client made it. */
+export const firstRequest = (request: RequestHead): RequestHead => origins.get(request)?.first ?? request;
 
 /** Fields that speak of the body, which is not asked for again, and conditions on the resource that is not this one. */
 const DROPPED: ReadonlySet<string> = new Set([
@@ -30,11 +33,11 @@ const DROPPED: ReadonlySet<string> = new Set([
  * Throws CGI_REDIRECT_LOOP.
  */
 export function redirected(exchange: Exchange, target: string): Exchange {
-  const depth = (depths.get(exchange.request) ?? 0) + 1;
+  const depth = (origins.get(exchange.request)?.depth ?? 0) + 1;
   if (depth > DEPTH_LIMIT)
     throw new SallyportError("CGI_REDIRECT_LOOP", `${DEPTH_LIMIT} local redirects, the last to ${target}`);
   const request = redirectedHead(exchange.request, target);
-  depths.set(request, depth);
+  origins.set(request, { first: firstRequest(exchange.request), depth });
   exchange.body.discard();
   return new RedirectedExchange(exchange, request);
 }

@@ -175,7 +175,9 @@ export abstract class ServedExchange implements Exchange {
     else this.log.error(error.message, fields);
   }
 
+  /** The first end counts: a listener may find out while it sends that the client is lost. */
   #close(complete: boolean, error: SallyportError | undefined): void {
+    if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#drainers = undefined;
     this.#outcome = { complete, error, status: this.#status, bytes: this.#bytes };

@@ -1,5 +1,6 @@
 // The way out of one connection: few and large writes, and a watch over clients that do not read.
 import type { Socket } from "node:net";
+import { breakOff } from "../../sockets/reset.ts";
 
 /** Up to this size, copying octets behind their head costs less than a gathered write. */
 const COPIED = 16_384;
@@ -74,12 +75,7 @@ export class Outlet {
 
   /** Tears the connection down, visibly: an orderly end could pass for the end of a response. */
   reset(): void {
-    try {
-      this.#socket.resetAndDestroy();
-    } catch {
-      // Only TCP knows resets. TLS has another sign, the missing close_notify; a Unix socket has none.
-      this.#socket.destroy();
-    }
+    breakOff(this.#socket);
   }
 
   #withRest(text: string): string {

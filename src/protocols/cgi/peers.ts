@@ -1,0 +1,75 @@
+// Servers in front of us that split a path in their own way between SCRIPT_NAME and PATH_INFO (RFC 3875, 4.1.5 and
+// 4.1.13). What is peculiar to one peer is here, under its name, and in no listener.
+
+/** Where the application is mounted, and the rest of the path; both decoded. */
+export interface Place {
+  readonly scriptName: string;
+  readonly pathInfo: string;
+}
+
+/** Reads the place out of the variables of one peer. */
+export type Peer = (variables: ReadonlyMap<string, string>) => Place;
+
+/** SCRIPT_NAME and PATH_INFO, taken at their word. */
+export const asSaid: Peer = (variables) => ({
+  scriptName: variables.get("SCRIPT_NAME") ?? "",
+  pathInfo: variables.get("PATH_INFO") ?? "",
+});
+
+/**
+ * nginx's own `fastcgi_params` and `scgi_params` say SCRIPT_NAME = the whole path and no PATH_INFO: it does not know
+ * where the application is mounted, so that is the root. With a `SCRIPT_NAME /app` written by hand and PATH_INFO left at
+ * $document_uri, as uWSGI's manual has it, the mount is in both.
+ */
+export const fromNginx: Peer = (variables) => {
+  const { scriptName, pathInfo } = asSaid(variables);
+  const whole = variables.get("DOCUMENT_URI") ?? variables.get("SCRIPT_NAME");
+  if (pathInfo === "" && scriptName === whole) return { scriptName: "", pathInfo: scriptName };
+  if (pathInfo === whole && isBelow(pathInfo, scriptName))
+    return { scriptName, pathInfo: pathInfo.slice(scriptName.length) };
+  return { scriptName, pathInfo };
+};
+
+const isBelow = (path: string, prefix: string): boolean =>
+  prefix !== "" && (path === prefix || path.startsWith(`${prefix}/`));
+
+/** Caddy's FastCGI transport says the same as nginx where no script was split off. */
+export const fromCaddy: Peer = fromNginx;
+
+/** `proxy:fcgi://127.0.0.1:9000/rest`, `proxy:scgi://...`, `proxy:balancer://...`; a Unix socket stands before a "|". */
+const PROXIED = /^proxy:(?:unix:[^|]*\|)?[a-z]+:\/\/[^/]*(\/[^?]*)?/;
+
+/**
+ * Apache's mod_proxy_fcgi and mod_proxy_scgi say SCRIPT_NAME = the whole path. What ProxyPass left of it for the
+ * application stands at the end of SCRIPT_FILENAME, and so the prefix that it matched is the mount.
+ */
+export const fromApache: Peer = (variables) => {
+  const { scriptName, pathInfo } = asSaid(variables);
+  const proxied = PROXIED.exec(variables.get("SCRIPT_FILENAME") ?? "");
+  if (pathInfo !== "" || !proxied) return { scriptName, pathInfo };
+  const rest = proxied[1] ?? "";
+  if (!scriptName.endsWith(rest)) return { scriptName: "", pathInfo: scriptName };
+  return { scriptName: scriptName.slice(0, scriptName.length - rest.length), pathInfo: rest };
+};
+
+/**
+ * lighttpd with an application at "/" and no `fix-root-scriptname` takes the first segment of the path for the script.
+ * To be chosen by hand: nothing tells it from an application that is mounted at that segment.
+ */
+export const fromLighttpdRoot: Peer = (variables) => {
+  const { scriptName, pathInfo } = asSaid(variables);
+  return { scriptName: "", pathInfo: scriptName + pathInfo };
+};
+
+const PEERS: readonly (readonly [software: string, peer: Peer])[] = [
+  ["nginx", fromNginx],
+  ["Caddy", fromCaddy],
+  ["Apache", fromApache],
+];
+
+/** The peer that SERVER_SOFTWARE names; one without peculiarities otherwise. */
+export const fromPeer: Peer = (variables) => {
+  const software = variables.get("SERVER_SOFTWARE") ?? "";
+  const known = PEERS.find(([name]) => software.startsWith(name));
+  return (known?.[1] ?? asSaid)(variables);
+};

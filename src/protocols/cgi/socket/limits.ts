@@ -1,0 +1,37 @@
+// Every bound of a listener that gets one request a connection: octets, counts, and waits in milliseconds.
+
+export interface SocketLimits {
+  /** Octets of all meta-variables of a request. More: 431. uwsgi cannot say more than 65,535. */
+  readonly variables: number;
+  /** Octets of a request body. More: 413. */
+  readonly body: number;
+  /** Octets of a response that may wait for a slow peer. More: `write` answers false. */
+  readonly unsent: number;
+  /** Connections at once. More: 503. */
+  readonly connections: number;
+  /** From the start of the connection to the last meta-variable. Then 408. */
+  readonly headTimeout: number;
+  /** Without an octet of a body that we are ready to take. Then 408. */
+  readonly bodyTimeout: number;
+  /** Without the peer taking an octet of what we hold for it. Then it is cut. */
+  readonly sendTimeout: number;
+  /** From the peer's end of the connection, after a whole request, to a sign that it still reads. Then it has left. */
+  readonly halfClosed: number;
+  /** From our end of the connection to the peer's. Then it is destroyed. */
+  readonly lingerTimeout: number;
+  /** How long a cut that a Unix socket cannot tell is told by silence; longer than the peer's own patience. */
+  readonly cutTimeout: number;
+}
+
+export const DEFAULT_LIMITS: SocketLimits = {
+  variables: 131_072,
+  body: 2 ** 31,
+  unsent: 65_536,
+  connections: 10_000,
+  headTimeout: 10_000,
+  bodyTimeout: 30_000,
+  sendTimeout: 60_000,
+  halfClosed: 5_000,
+  lingerTimeout: 5_000,
+  cutTimeout: 75_000,
+};

@@ -1,0 +1,94 @@
+// SCGI requests as octets (protocol.txt of 2008-06-23, 3 and 4): "70:CONTENT_LENGTH\0" ... ",". Pure, both ways.
+import { SallyportError } from "../../exchange/index.ts";
+import { Gathered, type VariablesRead, type VariablesReader } from "../cgi/socket/incoming.ts";
+import { nginxRepeatsFields } from "./peers.ts";
+
+const COLON = 0x3a;
+const COMMA = 0x2c;
+
+const bad = (why: string): SallyportError =>
+  new SallyportError("BAD_REQUEST", `not a request of SCGI: ${why}`);
+
+/** The server's: all variables as a netstring, CONTENT_LENGTH before the others. Throws BAD_REQUEST for an octet 0. */
+export function encodeRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
+  let text = `CONTENT_LENGTH\0${length}\0SCGI\x001\0`;
+  for (const [name, value] of variables) {
+    if (name === "CONTENT_LENGTH" || name === "SCGI") continue;
+    if (name === "" || name.includes("\0") || value.includes("\0"))
+      throw new SallyportError("BAD_REQUEST", `a variable that SCGI cannot say: ${shown(name)}`);
+    text += `${name}\0${value}\0`;
+  }
+  return Buffer.from(`${text.length}:${text},`, "latin1");
+}
+
+/** The application's: reads one request up to its body. */
+export class RequestReader implements VariablesReader {
+  readonly #limit: number;
+  readonly #gathered = new Gathered();
+  /** Octets of the netstring with its head; 0 while that is not known. */
+  #total = 0;
+  /** Octets of its head, "70:". */
+  #head = 0;
+
+  /** `limit`: octets of variables accepted. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The variables once they are all here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */
+  feed(chunk: Uint8Array): VariablesRead | undefined {
+    const octets = this.#gathered.add(chunk);
+    if (this.#total === 0 && !this.#readHead(octets)) return undefined;
+    if (octets.length < this.#total) return undefined;
+    if (octets[this.#total - 1] !== COMMA) throw bad("no comma after the variables");
+    const variables = parseVariables(octets.subarray(this.#head, this.#total - 1));
+    return { variables, rest: octets.subarray(this.#total) };
+  }
+
+  #readHead(octets: Buffer): boolean {
+    const digits = String(this.#limit).length;
+    const colon = octets.subarray(0, digits + 1).indexOf(COLON);
+    const length = octets.toString("latin1", 0, colon < 0 ? digits + 1 : colon);
+    checkLength(length, colon >= 0);
+    if (Number(length) > this.#limit)
+      throw new SallyportError("HEADERS_TOO_LARGE", `variables of more than ${this.#limit} octets`);
+    if (colon < 0) return false;
+    this.#head = colon + 1;
+    this.#total = this.#head + Number(length) + 1;
+    return true;
+  }
+}
+
+/** Only digits, no zero before others, and something in it (S1). */
+function checkLength(length: string, complete: boolean): void {
+  if (!/^(?:[1-9]\d*)?$/.test(length) || (complete && length === ""))
+    throw bad(`a malformed length of the variables: ${shown(length)}`);
+}
+
+const shown = (text: string): string => JSON.stringify(text.slice(0, 40));
+
+function parseVariables(octets: Buffer): string[] {
+  if (octets.at(-1) !== 0) throw bad("no octet 0 after the last value");
+  const strings = octets.toString("latin1", 0, octets.length - 1).split("\0");
+  if (strings.length % 2 !== 0) throw bad("a name without a value");
+  check(strings);
+  return strings;
+}
+
+/** Section 3: the length first, a sign that this is SCGI, and no name empty or twice (S3, S4). */
+function check(strings: readonly string[]): void {
+  const [first, length = ""] = strings;
+  if (first !== "CONTENT_LENGTH") throw bad(`${shown(first ?? "")} comes before CONTENT_LENGTH`);
+  if (!/^\d{1,15}$/.test(length)) throw bad(`a malformed CONTENT_LENGTH: ${shown(length)}`);
+  const variables = new Map<string, string>();
+  const repeated = new Set<string>();
+  for (let i = 0; i < strings.length; i += 2) {
+    const name = strings[i] as string;
+    if (name === "") throw bad("an empty name");
+    if (variables.has(name)) repeated.add(name);
+    else variables.set(name, strings[i + 1] as string);
+  }
+  if (variables.get("SCGI") !== "1") throw bad("no SCGI of 1");
+  for (const name of repeated)
+    if (!nginxRepeatsFields(name, variables)) throw bad(`${shown(name)} comes twice`);
+}

@@ -1,0 +1,15 @@
+// The application's half of SCGI (protocol.txt, 2 and 3): a web server in front connects to us for each request.
+import type { Listener } from "../../exchange/index.ts";
+import { documentHead } from "../cgi/document.ts";
+import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../cgi/socket/listener.ts";
+import { RequestReader } from "./codec.ts";
+
+export type ScgiListenerOptions = SocketListenerOptions;
+
+const HALF: ListenerHalf = {
+  newReader: ({ variables }) => new RequestReader(variables),
+  compose: documentHead,
+};
+
+/** Serves SCGI on connections that somebody else accepted. */
+export const scgiListener = (options: ScgiListenerOptions): Listener => new SocketListener(HALF, options);

@@ -1,0 +1,16 @@
+// The application's half of the uwsgi protocol: nginx (`uwsgi_pass`) or Apache (mod_proxy_uwsgi) connects to us for each
+// request, and wants a response that begins like one of HTTP.
+import type { Listener } from "../../exchange/index.ts";
+import { documentHead } from "../cgi/document.ts";
+import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../cgi/socket/listener.ts";
+import { RequestReader } from "./codec.ts";
+
+export type UwsgiListenerOptions = SocketListenerOptions;
+
+const HALF: ListenerHalf = {
+  newReader: ({ variables }) => new RequestReader(variables),
+  compose: (head, options) => documentHead(head, { ...options, form: "http" }),
+};
+
+/** Serves uwsgi on connections that somebody else accepted. */
+export const uwsgiListener = (options: UwsgiListenerOptions): Listener => new SocketListener(HALF, options);

@@ -1,0 +1,122 @@
+// Several places where one application is reached: the least busy is asked first, one that failed lately is asked last,
+// and none is ever given up, so that recovery needs no restart. For the gateways of FastCGI, SCGI and uwsgi.
+import type { Socket } from "node:net";
+import { type Log, SallyportError, silentLog } from "../exchange/index.ts";
+import { connectTo, parseUpstream, type UpstreamAddress } from "./connect.ts";
+
+export interface UpstreamOptions {
+  /** Milliseconds until a connection must stand. Default 5 s. */
+  readonly connectTimeout?: number | undefined;
+  /** Milliseconds for which an upstream that could not be reached is only asked after all others. Default 5 s. */
+  readonly rest?: number | undefined;
+  readonly log?: Log | undefined;
+}
+
+const CONNECT_TIMEOUT = 5_000;
+const REST = 5_000;
+
+/** One of the places. */
+export class Upstream {
+  /** As it was configured: what logs and errors call it. */
+  readonly name: string;
+  readonly #address: UpstreamAddress;
+  readonly #connectTimeout: number;
+  readonly #rest: number;
+  #busy = 0;
+  #failedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(name: string, { connectTimeout, rest }: UpstreamOptions = {}) {
+    this.name = name;
+    this.#address = parseUpstream(name);
+    this.#connectTimeout = connectTimeout ?? CONNECT_TIMEOUT;
+    this.#rest = rest ?? REST;
+  }
+
+  /** How many requests are inside. */
+  get busy(): number {
+    return this.#busy;
+  }
+
+  /** It could not be reached lately. */
+  get resting(): boolean {
+    return performance.now() - this.#failedAt < this.#rest;
+  }
+
+  /** Counts a request as inside until the function that this gives is called. */
+  enter(): () => void {
+    this.#busy++;
+    let inside = true;
+    return () => {
+      if (inside) this.#busy--;
+      inside = false;
+    };
+  }
+
+  /** A new connection. Rejects with UPSTREAM_UNREACHABLE, which names the address. */
+  async connect(): Promise<Socket> {
+    try {
+      const socket = await connectTo(this.#address, this.#connectTimeout);
+      this.#failedAt = Number.NEGATIVE_INFINITY;
+      return socket;
+    } catch (error) {
+      this.#failedAt = performance.now();
+      const { message, cause } = SallyportError.from(error);
+      throw new SallyportError("UPSTREAM_UNREACHABLE", `cannot connect to ${this.name}: ${message}`, {
+        cause,
+      });
+    }
+  }
+}
+
+/** All of them. */
+export class Upstreams {
+  readonly all: readonly Upstream[];
+  readonly #log: Log;
+  #turn = 0;
+
+  /** Throws CONFIG_INVALID when there is no address or one is malformed. */
+  constructor(addresses: string | readonly string[], options: UpstreamOptions = {}) {
+    const names = typeof addresses === "string" ? [addresses] : addresses;
+    if (names.length === 0)
+      throw new SallyportError("CONFIG_INVALID", "no address of the application is given");
+    this.all = names.map((name) => new Upstream(name, options));
+    this.#log = options.log ?? silentLog;
+  }
+
+  /** The order in which to ask: rested ones first, then the least busy, and equals in turn. */
+  inOrder(): Upstream[] {
+    const from = this.#turn++ % this.all.length;
+    const rotated = [...this.all.slice(from), ...this.all.slice(0, from)];
+    return rotated.sort((a, b) => Number(a.resting) - Number(b.resting) || a.busy - b.busy);
+  }
+
+  /**
+   * A new connection to the first in order that gives one; it counts as busy until the socket closes. Nothing of the
+   * request has been sent yet, so trying the next is always safe. Rejects with UPSTREAM_UNREACHABLE that names them all.
+   */
+  async connect(): Promise<Socket> {
+    const failures: string[] = [];
+    for (const upstream of this.inOrder()) {
+      try {
+        return await connectAndEnter(upstream);
+      } catch (error) {
+        failures.push(SallyportError.from(error).message);
+        if (failures.length < this.all.length)
+          this.#log.warn("an upstream failed, the next is asked", { reason: failures.at(-1) });
+      }
+    }
+    throw new SallyportError("UPSTREAM_UNREACHABLE", failures.join("; "));
+  }
+}
+
+async function connectAndEnter(upstream: Upstream): Promise<Socket> {
+  const leave = upstream.enter();
+  try {
+    const socket = await upstream.connect();
+    socket.once("close", leave);
+    return socket;
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}

@@ -1,0 +1,60 @@
+// Where an application that somebody else runs is reached, and a connection to it: one socket, one deadline.
+import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { SallyportError } from "../exchange/index.ts";
+
+export type UpstreamAddress =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
+
+const TCP = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:[\]/\s]+)):(\d{1,5})$/;
+
+/** Reads "unix:/run/app.sock", "127.0.0.1:9000" or "[::1]:9000". Throws CONFIG_INVALID. */
+export function parseUpstream(text: string): UpstreamAddress {
+  if (text.startsWith("unix:") && text.length > 5) return { kind: "unix", path: text.slice(5) };
+  const [whole, six, name, port] = TCP.exec(text) ?? [];
+  if (whole === undefined || Number(port) < 1 || Number(port) > 65_535)
+    throw new SallyportError("CONFIG_INVALID", `${text} is no address; write unix:PATH or HOST:PORT`);
+  return { kind: "tcp", host: (six ?? name) as string, port: Number(port) };
+}
+
+/**
+ * A connection, established; the caller must listen to its errors from then on. Rejects with UPSTREAM_UNREACHABLE and
+ * the reason, also when the other side has not accepted within `timeout` milliseconds.
+ */
+export function connectTo(address: UpstreamAddress, timeout: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(connectOptions(address));
+    const refuse = (reason: string): void => {
+      clearTimeout(deadline);
+      socket.destroy();
+      reject(new SallyportError("UPSTREAM_UNREACHABLE", reason));
+    };
+    const deadline = setTimeout(() => refuse(`no connection within ${timeout} ms`), timeout);
+    const onError = (error: NodeJS.ErrnoException): void => refuse(reasonOf(error));
+    socket.once("error", onError);
+    socket.once("connect", () => {
+      clearTimeout(deadline);
+      socket.off("error", onError);
+      resolve(socket);
+    });
+  });
+}
+
+/** Half-open, because an application may end its side before it has taken all of a request; we end ours. */
+function connectOptions(address: UpstreamAddress): NetConnectOpts {
+  if (address.kind === "unix") return { path: address.path, allowHalfOpen: true };
+  return { host: address.host, port: address.port, allowHalfOpen: true, noDelay: true };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such socket; is the application running?",
+  ECONNREFUSED: "nobody listens there; is the application running?",
+  EACCES: "permission is missing; look at the mode and owner of the socket",
+  ENOTSOCK: "the path is not a socket",
+  EAGAIN: "its queue of connections is full",
+  ENOTFOUND: "there is no host of this name",
+};
+
+function reasonOf({ code = "", message }: NodeJS.ErrnoException): string {
+  return REASONS[code] ?? (message || code);
+}

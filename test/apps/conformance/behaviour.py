@@ -1,0 +1,98 @@
+"""What the conformance suite asks of an application, for those in Python: see src/testing/case.ts for every word.
+
+Environments are dicts of native strings in which each character is one octet, as PEP 3333 has them.
+"""
+
+import base64
+import json
+import os
+import time
+
+_PATTERN = bytes(range(251))
+_PAUSE = 0.005
+PIECE = b"endless " * 8192
+
+
+def instruction(environ):
+    """How to behave: the member `kind` says which of the ways, the others how."""
+    value = environ["HTTP_X_CONFORMANCE"]
+    return json.loads(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)))
+
+
+def octets(data):
+    """Octets of the suite's data: latin-1 text, or so many of the pattern."""
+    if isinstance(data, str):
+        return data.encode("latin-1")
+    size = data["size"]
+    return (_PATTERN * (size // len(_PATTERN) + 1))[:size]
+
+
+def pairs(flat):
+    return list(zip(flat[::2], flat[1::2]))
+
+
+class Notes:
+    """Files by which application and runner tell each other how far they are."""
+
+    def __init__(self, place):
+        self._place = place
+
+    def add(self, name):
+        # One system call, so that it may be called by a signal handler.
+        file = os.open(self._place + name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.write(file, b".")
+        os.close(file)
+
+    def see(self, name):
+        while not os.path.exists(self._place + name):
+            # Where they are kept is removed when nobody waits any more.
+            if not os.path.isdir(os.path.dirname(self._place)):
+                raise RuntimeError("the suite is over")
+            time.sleep(_PAUSE)
+
+
+def read_all(file, length, notes=None):
+    """Reads a body piece by piece; gives how much it was. `length` is None when only the end tells."""
+    size = 0
+    while length is None or size < length:
+        piece = file.read(65536 if length is None else min(65536, length - size))
+        if not piece:
+            break
+        if notes and size == 0:
+            notes.add("received")
+        size += len(piece)
+    return size
+
+
+def announced(environ):
+    value = environ.get("CONTENT_LENGTH", "")
+    return int(value) if value else None
+
+
+def describe(environ, size):
+    """What was seen of the request, as JSON octets."""
+    mount = environ.get("SCRIPT_NAME", "")
+    target = environ["REQUEST_URI"]
+    headers = {
+        name[5:].lower().replace("_", "-"): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_") and name != "HTTP_PROXY"
+    }
+    if environ.get("CONTENT_TYPE"):
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    seen = {
+        "method": environ["REQUEST_METHOD"],
+        "mount": mount,
+        "path": environ.get("PATH_INFO", ""),
+        "query": environ.get("QUERY_STRING", ""),
+        "target": target,
+        "scheme": environ.get("REQUEST_SCHEME", "http"),
+        "authority": environ.get("HTTP_HOST", ""),
+        "remote": environ.get("REMOTE_ADDR", ""),
+        "headers": headers,
+        "length": announced(environ),
+        "size": size,
+        "proxied": "HTTP_PROXY" in environ,
+        "trailers": {},
+    }
+    return json.dumps(seen).encode()

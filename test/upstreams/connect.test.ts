@@ -1,0 +1,59 @@
+// Addresses of applications, and connections to them.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { connectTo, parseUpstream } from "../../src/upstreams/index.ts";
+
+test("an address is unix:PATH, HOST:PORT or [IPv6]:PORT", () => {
+  assert.deepEqual(parseUpstream("unix:/run/a b.sock"), { kind: "unix", path: "/run/a b.sock" });
+  assert.deepEqual(parseUpstream("app.local:9000"), { kind: "tcp", host: "app.local", port: 9000 });
+  assert.deepEqual(parseUpstream("[::1]:9000"), { kind: "tcp", host: "::1", port: 9000 });
+});
+
+test("anything else is refused with what to write instead", () => {
+  for (const text of [
+    "",
+    "unix:",
+    "9000",
+    "host",
+    "host:",
+    "host:0",
+    "host:65536",
+    "::1:80",
+    "a b:80",
+    "http://a:80",
+  ])
+    assert.throws(() => parseUpstream(text), /write unix:PATH or HOST:PORT/, text);
+});
+
+test("a connection that cannot be made says why in words", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const missing = parseUpstream(`unix:${join(folder, "missing")}`);
+  await assert.rejects(connectTo(missing, 5_000), {
+    code: "ERR_SALLYPORT_UPSTREAM_UNREACHABLE",
+    message: /no such socket/,
+  });
+  writeFileSync(join(folder, "file"), "");
+  await assert.rejects(
+    connectTo(parseUpstream(`unix:${join(folder, "file")}`), 5_000),
+    /refused|not a socket|nobody listens/,
+  );
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  await assert.rejects(connectTo(parseUpstream(`127.0.0.1:${port}`), 5_000), /nobody listens there/);
+});
+
+test("a connection that is not accepted in time is given up", async () => {
+  // An address for documentation (RFC 5737): nobody answers there, or the system says at once that there is no way.
+  await assert.rejects(connectTo({ kind: "tcp", host: "192.0.2.1", port: 9 }, 30), {
+    code: "ERR_SALLYPORT_UPSTREAM_UNREACHABLE",
+  });
+});
