@@ -54,13 +54,41 @@ class WsgiGateway implements Gateway {
   readonly #app: string;
   readonly #options: WsgiOptions;
   #pool: Pool | undefined;
+  #starting: Promise<Pool> | undefined;
 
   constructor(app: string, options: WsgiOptions) {
     this.#app = app;
     this.#options = options;
   }
 
+  /** Starting what has started already is the same start. */
   async start(): Promise<void> {
+    this.#starting ??= this.#start();
+    try {
+      this.#pool = await this.#starting;
+    } catch (error) {
+      this.#starting = undefined;
+      throw error;
+    }
+  }
+
+  handle(exchange: Exchange): void {
+    const pool = this.#pool;
+    if (!pool) return exchange.fail(new SallyportError("NOT_READY", `${this.#app} was not started`));
+    if (exchange.body.whole) this.#submit(pool, exchange, exchange.body.whole);
+    else if (this.#streams(exchange)) this.#submit(pool, exchange, undefined);
+    else this.#complete(pool, exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+  }
+
+  async reload(): Promise<void> {
+    await this.#pool?.reload();
+  }
+
+  async close(grace: number): Promise<void> {
+    await this.#pool?.close(grace);
+  }
+
+  async #start(): Promise<Pool> {
     const options = this.#options;
     const directory = resolve(options.directory ?? ".");
     const pool = new Pool({
@@ -79,23 +107,7 @@ class WsgiGateway implements Gateway {
       log: options.log ?? silentLog,
     });
     await pool.start();
-    this.#pool = pool;
-  }
-
-  handle(exchange: Exchange): void {
-    const pool = this.#pool;
-    if (!pool) return exchange.fail(new SallyportError("NOT_READY", `${this.#app} was not started`));
-    if (exchange.body.whole) this.#submit(pool, exchange, exchange.body.whole);
-    else if (this.#streams(exchange)) this.#submit(pool, exchange, undefined);
-    else this.#complete(pool, exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
-  }
-
-  async reload(): Promise<void> {
-    await this.#pool?.reload();
-  }
-
-  async close(grace: number): Promise<void> {
-    await this.#pool?.close(grace);
+    return pool;
   }
 
   /** A client that waits for 100 Continue must hear from the application first; there the body streams. */

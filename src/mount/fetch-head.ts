@@ -1,0 +1,83 @@
+// A request head out of a Request of the Fetch standard, and of what its host knows besides.
+import type { IncomingMessage } from "node:http";
+import {
+  type Address,
+  type Headers,
+  isFieldValue,
+  isToken,
+  type RequestHead,
+  SallyportError,
+} from "../exchange/index.ts";
+import { isHost } from "../protocols/http/target.ts";
+import { isBelow } from "./options.ts";
+
+/**
+ * What a Request does not say. Hosts pass what they have: Hono's `c.env` on node has `incoming`, Sallyport's own fetch
+ * apps get `remote` and `local`.
+ */
+export interface FetchContext {
+  /** The client's address. */
+  readonly remote?: Address | string | undefined;
+  /** Ours, that it called. */
+  readonly local?: Address | undefined;
+  /** node's request, whose socket knows both. */
+  readonly incoming?: Pick<IncomingMessage, "socket" | "httpVersion"> | undefined;
+}
+
+/** What srvx, and h3 on it, add to a Request. */
+interface HostRequest extends Request {
+  readonly ip?: string | undefined;
+  readonly runtime?: { readonly node?: { readonly req?: FetchContext["incoming"] } };
+}
+
+const NOWHERE: Address = { address: "", port: 0 };
+const VERSIONS: Readonly<Record<string, string>> = { "1.0": "1.0", "2.0": "2" };
+
+/** `undefined` when the path is not below `prefix`. Throws a SallyportError of the client's. */
+export function readFetchHead(
+  request: Request,
+  context: FetchContext,
+  prefix: string,
+): RequestHead | undefined {
+  const url = new URL(request.url);
+  if (!isBelow(url.pathname, prefix)) return undefined;
+  const incoming = context.incoming ?? (request as HostRequest).runtime?.node?.req;
+  return {
+    method: request.method,
+    target: url.pathname + url.search,
+    path: url.pathname,
+    query: url.search.slice(1),
+    version: VERSIONS[incoming?.httpVersion ?? ""] ?? "1.1",
+    headers: headersOf(request, url.host),
+    scheme: url.protocol === "https:" ? "https" : "http",
+    authority: url.host,
+    remote: remoteOf(request, context, incoming),
+    local: context.local ?? addressOf(incoming?.socket.localAddress, incoming?.socket.localPort),
+  };
+}
+
+/** Host first, as clients send it; a Request that was made by a program has none. */
+function headersOf({ headers }: Request, host: string): Headers {
+  const fields: string[] = headers.has("host") ? [] : ["host", host];
+  for (const [name, value] of headers) {
+    if (!isToken(name) || !isFieldValue(value)) throw new SallyportError("BAD_REQUEST", "a malformed header");
+    if (name === "host" && !isHost(value)) throw new SallyportError("BAD_HOST", "a malformed Host");
+    fields.push(name, value);
+  }
+  return fields;
+}
+
+function remoteOf(
+  request: HostRequest,
+  { remote }: FetchContext,
+  incoming: FetchContext["incoming"],
+): Address {
+  const given = remote ?? request.ip;
+  if (typeof given === "object") return given;
+  const { remoteAddress, remotePort } = incoming?.socket ?? {};
+  if (given === undefined || given === remoteAddress) return addressOf(remoteAddress, remotePort);
+  return { address: given, port: 0 };
+}
+
+const addressOf = (address: string | undefined, port: number | undefined): Address =>
+  address === undefined ? NOWHERE : { address, port: port ?? 0 };

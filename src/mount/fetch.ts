@@ -1,0 +1,66 @@
+// A gateway as a fetch handler, `(request: Request) => Promise<Response>`: Hono, h3, srvx, and whatever else speaks the
+// Fetch standard in a Node process.
+import { type Gateway, type Log, SallyportError } from "../exchange/index.ts";
+import { fetchBody } from "./fetch-body.ts";
+import { errorResponse, FetchExchange } from "./fetch-exchange.ts";
+import { type FetchContext, readFetchHead } from "./fetch-head.ts";
+import { alive, type Lifecycle, lifeOf } from "./life.ts";
+import { MountedBody } from "./mounted-body.ts";
+import { type MountOptions, type MountSettings, settingsOf } from "./options.ts";
+import { logRefusal, outsideOfMount } from "./refusals.ts";
+
+type FetchFunctionOfHost = (request: Request, context?: FetchContext) => Promise<Response>;
+
+/** A gateway as a fetch handler. */
+export type FetchMount = FetchFunctionOfHost & Lifecycle;
+
+/**
+ * Makes a handler of a gateway that nobody has started. The Request's URL is the whole one; `options.mount` says which
+ * part of its path leads here. Throws CONFIG_INVALID. The promise never rejects; a response that is cut is one whose
+ * body stream fails.
+ */
+export function toFetchHandler(gateway: Gateway, options: MountOptions = {}): FetchMount {
+  const settings = settingsOf({ ...options, mount: options.mount ?? "" });
+  const life = lifeOf(gateway);
+  const handle: FetchFunctionOfHost = async (request, context) => {
+    const received = receive(request, context ?? {}, settings);
+    if (received instanceof SallyportError) return refuse(received, settings.log);
+    life.handle(received);
+    return received.response;
+  };
+  return alive(handle, life);
+}
+
+function receive(
+  request: Request,
+  context: FetchContext,
+  settings: MountSettings,
+): FetchExchange | SallyportError {
+  try {
+    const head = readFetchHead(request, context, settings.prefix ?? "");
+    if (!head) return outsideOfMount(request.url);
+    const body = fetchBody(request, head.headers, settings.maxBody);
+    const exchange = new FetchExchange(head, body, settings);
+    // What was begun nobody else can read to its end; what was never touched is the host's to deal with.
+    exchange.whenClosed((outcome) => {
+      if (body instanceof MountedBody && request.body?.locked) body.over(outcome);
+    });
+    watch(request.signal, exchange);
+    return exchange;
+  } catch (error) {
+    return SallyportError.from(error);
+  }
+}
+
+/** Without the signal a client that leaves is only noticed once its response is being sent. */
+function watch(signal: AbortSignal, exchange: FetchExchange): void {
+  const left = (): void => exchange.left();
+  if (signal.aborted) return left();
+  signal.addEventListener("abort", left, { once: true });
+  exchange.whenClosed(() => signal.removeEventListener("abort", left));
+}
+
+function refuse(error: SallyportError, log: Log): Response {
+  logRefusal(log, error);
+  return errorResponse(error);
+}

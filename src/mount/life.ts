@@ -1,0 +1,137 @@
+// The life of a gateway inside somebody else's server. The host starts and closes it, or leaves the start to the first
+// request; nothing here listens to signals or to the host's own end.
+import { type Exchange, type Gateway, SallyportError } from "../exchange/index.ts";
+
+/** What a mounted gateway's handler can do besides handling. */
+export interface Lifecycle {
+  /**
+   * Makes the gateway ready; without it, the first request does. Rejects with the gateway's SallyportError (its
+   * `detail` has the application's traceback), and may then be called again.
+   */
+  start(): Promise<void>;
+  /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
+  reload(): Promise<void>;
+  /**
+   * Finishes what is under way, for `grace` milliseconds at the most (default 10 s), then ends all processes. Never
+   * rejects. Later requests get 503. Every handler of the same gateway closes with it.
+   */
+  close(grace?: number): Promise<void>;
+  /** `await using handler = toNodeHandler(...)` closes at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** idle -> starting -> ready; starting falls back to idle when it fails; closed from everywhere, for good. */
+type Phase = "idle" | "starting" | "ready" | "closed";
+
+const GRACE = 10_000;
+/** Requests that may wait for the start. */
+const MOST_WAITING = 1_024;
+/** After a failed start, milliseconds until a request may cause the next one. */
+const PAUSE = 1_000;
+
+const lives = new WeakMap<Gateway, Life>();
+
+/** One gateway has one life, however many handlers are made of it. */
+export function lifeOf(gateway: Gateway): Life {
+  const life = lives.get(gateway) ?? new Life(gateway);
+  lives.set(gateway, life);
+  return life;
+}
+
+export class Life {
+  readonly #gateway: Gateway;
+  #phase: Phase;
+  #waiting: Exchange[] = [];
+  #starting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #failure: SallyportError | undefined;
+  #failedAt = 0;
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+    this.#phase = gateway.start ? "idle" : "ready";
+  }
+
+  handle(exchange: Exchange): void {
+    if (exchange.closed) return; // The client did not wait for the host.
+    if (this.#phase === "ready") this.#gateway.handle(exchange);
+    else if (this.#phase === "closed") exchange.fail(stopping());
+    else this.#wait(exchange);
+  }
+
+  start(): Promise<void> {
+    if (this.#phase === "closed") return Promise.reject(stopping());
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async reload(): Promise<void> {
+    await this.start();
+    await this.#gateway.reload?.();
+  }
+
+  close(grace: number = GRACE): Promise<void> {
+    this.#closing ??= this.#close(grace);
+    return this.#closing;
+  }
+
+  async #start(): Promise<void> {
+    if (this.#phase === "ready") return;
+    this.#phase = "starting";
+    try {
+      await Promise.resolve().then(() => this.#gateway.start?.());
+    } catch (cause) {
+      throw this.#failed(SallyportError.from(cause));
+    }
+    if (this.#closing) throw stopping();
+    this.#phase = "ready";
+    for (const exchange of this.#waiting.splice(0)) if (!exchange.closed) this.#gateway.handle(exchange);
+  }
+
+  /** The first request hears the whole story, for the log's sake; the others that it failed. */
+  #failed(error: SallyportError): SallyportError {
+    this.#starting = undefined;
+    this.#failure = error;
+    this.#failedAt = Date.now();
+    if (!this.#closing) this.#phase = "idle";
+    const [first, ...others] = this.#waiting.splice(0);
+    first?.fail(error);
+    for (const exchange of others) exchange.fail(notReady(error));
+    return error;
+  }
+
+  #wait(exchange: Exchange): void {
+    if (this.#phase === "idle" && this.#failure && Date.now() - this.#failedAt < PAUSE)
+      return exchange.fail(notReady(this.#failure));
+    if (this.#waiting.length >= MOST_WAITING) this.#waiting = this.#waiting.filter(({ closed }) => !closed);
+    if (this.#waiting.length >= MOST_WAITING) return exchange.fail(tooMany());
+    this.#waiting.push(exchange);
+    this.start().catch(() => {}); // Those who wait are told.
+  }
+
+  async #close(grace: number): Promise<void> {
+    this.#phase = "closed";
+    for (const exchange of this.#waiting.splice(0)) exchange.fail(stopping());
+    // What is being started could not be found, and so not be ended, before it has been.
+    await this.#starting?.catch(() => {});
+    await this.#gateway.close?.(grace);
+  }
+}
+
+/** The handler itself: a function with a life. */
+export function alive<F extends (...args: never[]) => unknown>(handle: F, life: Life): F & Lifecycle {
+  return Object.assign(handle, {
+    start: () => life.start(),
+    reload: () => life.reload(),
+    close: (grace?: number) => life.close(grace),
+    [Symbol.asyncDispose]: () => life.close(),
+  });
+}
+
+const stopping = (): SallyportError => new SallyportError("STOPPING", "the mounted gateway has been closed");
+
+const notReady = (cause: SallyportError): SallyportError =>
+  new SallyportError("NOT_READY", `the application could not be started: ${cause.message}`, { cause });
+
+const tooMany = (): SallyportError =>
+  new SallyportError("QUEUE_FULL", `${MOST_WAITING} requests are waiting for the application to start`);

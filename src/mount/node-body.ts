@@ -1,0 +1,96 @@
+// A request body out of node's stream: nothing is taken from it before the gateway reads, and no more than it reads.
+import {
+  type Headers,
+  isFieldValue,
+  isToken,
+  NO_BODY,
+  type RequestBody,
+  SallyportError,
+  WholeBody,
+} from "../exchange/index.ts";
+import { NOT_IN_TRAILERS } from "../protocols/http/codec.ts";
+import { MountedBody } from "./mounted-body.ts";
+import type { NodeRequest } from "./node-head.ts";
+import { bodyTooLarge } from "./refusals.ts";
+
+/** Where body parsers leave what they took. */
+interface ParsedRequest {
+  readonly body?: unknown;
+  readonly rawBody?: unknown;
+}
+
+/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has taken the body for itself. */
+export function nodeBody(req: NodeRequest, length: number | undefined, most: number): RequestBody {
+  if (length === 0) return NO_BODY;
+  if ((length ?? 0) > most) throw bodyTooLarge(most);
+  const octets = keptOctets(req);
+  if (octets) return new WholeBody(octets);
+  if (req.readableDidRead || req.readableEncoding !== null) throw taken();
+  return new NodeBody(req, length, most);
+}
+
+/** The body as it was sent, where a parser has kept it. What was inflated is no longer what the headers speak of. */
+function keptOctets(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
+  if (!req.readableDidRead) return undefined;
+  if (req.rawBody instanceof Uint8Array) return req.rawBody;
+  const plain = req.headers["content-encoding"] === undefined;
+  return plain && req.body instanceof Uint8Array ? req.body : undefined;
+}
+
+class NodeBody extends MountedBody {
+  readonly #req: NodeRequest;
+
+  constructor(req: NodeRequest, length: number | undefined, most: number) {
+    super(length, most);
+    this.#req = req;
+  }
+
+  wanted(): void {
+    const req = this.#req;
+    if (req.destroyed) return this.#left();
+    req.on("data", (chunk: Buffer) => this.take(chunk));
+    req.on("end", () => this.#ended());
+    req.on("error", () => this.#left());
+    req.on("close", () => this.#left());
+  }
+
+  pause(): void {
+    this.#req.pause();
+  }
+
+  resume(): void {
+    this.#req.resume();
+  }
+
+  protected drain(): void {
+    this.#req.resume();
+  }
+
+  #ended(): void {
+    // HTTP/2 gives a stream that was reset an end like any other.
+    if (this.#req.aborted) this.#left();
+    else this.finish(trailersOf(this.#req.rawTrailers));
+  }
+
+  #left(): void {
+    this.fail(new SallyportError("CLIENT_LEFT", "the client left in the middle of its request"));
+  }
+}
+
+/** What may stand in a trailer; the rest is as if never sent (RFC 9110, 6.5.1). */
+function trailersOf(raw: readonly string[]): Headers {
+  const trailers: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const [name, value] = [raw[i] as string, raw[i + 1] as string];
+    if (isToken(name) && isFieldValue(value) && !NOT_IN_TRAILERS.has(name.toLowerCase()))
+      trailers.push(name, value);
+  }
+  return trailers;
+}
+
+const taken = (): SallyportError =>
+  new SallyportError(
+    "CONFIG_INVALID",
+    "a body parser of the host has read the request body before the mounted gateway could: mount the gateway before " +
+      "body parsers, or have the parser keep the octets in req.rawBody",
+  );

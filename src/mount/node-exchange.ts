@@ -1,0 +1,142 @@
+// One request of a node server, and how its response leaves through node's: HTTP/1, or HTTP/2 by its compatibility API.
+import type { ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
+import {
+  type Headers,
+  hasBody,
+  type RequestBody,
+  type ResponseHead,
+  SallyportError,
+} from "../exchange/index.ts";
+import { fieldsFault } from "../protocols/http/response.ts";
+import { MountedBody } from "./mounted-body.ts";
+import { MountedExchange, outgoing } from "./mounted-exchange.ts";
+import type { NodeHead, NodeRequest } from "./node-head.ts";
+import { cut, flushHead, isHttp2, listed, type NodeResponse, writeHead } from "./node-response.ts";
+import type { MountSettings } from "./options.ts";
+
+/** A request of the host, with its answer and with the handler that comes after us. */
+export interface NodeCall {
+  readonly req: NodeRequest;
+  readonly res: ServerResponse | Http2ServerResponse;
+  /** Takes what is not found here; undefined when nothing may be passed on. */
+  readonly next: (() => void) | undefined;
+}
+
+export class NodeExchange extends MountedExchange {
+  readonly body: RequestBody;
+  protected readonly greatestStatus: number;
+  readonly #res: NodeResponse;
+  readonly #next: (() => void) | undefined;
+  /** The head waits for the first piece of the body, until the turn is over. */
+  #headWaits = false;
+
+  constructor({ req, res, next }: NodeCall, head: NodeHead, body: RequestBody, settings: MountSettings) {
+    super(head.request, head.mount, settings);
+    this.body = body;
+    this.#res = res as NodeResponse;
+    this.#next = next;
+    this.greatestStatus = isHttp2(this.#res) ? 599 : 999;
+    if (body instanceof MountedBody) this.whenClosed((outcome) => body.over(outcome));
+    this.#listen(req);
+  }
+
+  override respond(head: ResponseHead, body: Uint8Array | string): void {
+    if (this.#isOurs() && !this.#passesOn(head)) super.respond(head, body);
+  }
+
+  override start(head: ResponseHead): void {
+    if (this.#isOurs() && !this.#passesOn(head)) super.start(head);
+  }
+
+  protected override sendInform({ status, headers }: ResponseHead): void {
+    if (this.request.version === "1.0" || (status !== 102 && status !== 103)) return;
+    try {
+      if (fieldsFault(headers)) throw new TypeError("a malformed field");
+      if (status === 102) this.#res.writeProcessing();
+      else this.#res.writeEarlyHints(listed(headers) as { link: string | string[] });
+    } catch (error) {
+      this.log.warn(`an informational response was dropped: ${(error as Error).message}`, { status });
+    }
+  }
+
+  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
+    // Octets, because with a string node would send the head as UTF-8, too.
+    const octets = typeof body === "string" ? Buffer.from(body) : body;
+    if (!this.#sendsHead(head, outgoing(head, octets.length, bodyless))) return;
+    if (octets.length === 0) this.#res.end();
+    else this.#res.end(octets);
+  }
+
+  protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
+    if (!this.#sendsHead(head, outgoing(head, length, bodyless))) return;
+    this.#headWaits = true;
+    process.nextTick(() => this.#flush());
+  }
+
+  protected give(chunk: Uint8Array): boolean {
+    this.#headWaits = false;
+    return this.#res.write(chunk);
+  }
+
+  protected sendEnd(trailers: Headers | undefined): void {
+    this.#headWaits = false;
+    if (trailers && trailers.length > 0 && !fieldsFault(trailers)) this.#res.addTrailers(listed(trailers));
+    this.#res.end();
+  }
+
+  protected sendCut(): void {
+    this.#flush();
+    cut(this.#res);
+  }
+
+  #listen(req: NodeRequest): void {
+    const left = (): void => this.lost(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
+    this.#res.on("drain", () => this.drained());
+    this.#res.on("close", left);
+    this.#res.on("error", left);
+    if (this.#res.destroyed || this.#res.stream?.destroyed) left();
+    if (isHttp2(this.#res) || this.#res.socket) return;
+    // A response that waits behind another one (pipelining) has no connection yet, and hears nothing of its end.
+    const { socket } = req;
+    socket.once("close", left);
+    this.whenClosed(() => socket.off("close", left));
+  }
+
+  #flush(): void {
+    if (!this.#headWaits) return;
+    this.#headWaits = false;
+    flushHead(this.#res, hasBody(this.request.method, this.#res.statusCode));
+  }
+
+  /** Whatever the host has wrapped around its response may throw; a gateway must not be hit by that. */
+  #sendsHead(head: ResponseHead, fields: Headers): boolean {
+    try {
+      writeHead(this.#res, head, fields);
+      return true;
+    } catch (cause) {
+      this.log.error(`the host could not send a response: ${(cause as Error).message}`, {
+        target: this.request.target,
+      });
+      cut(this.#res);
+      this.lost(new SallyportError("INTERNAL", "the host could not send the response", { cause }));
+      return false;
+    }
+  }
+
+  /** False when the host answered by itself meanwhile, as a timeout of its own does. */
+  #isOurs(): boolean {
+    if (this.closed || !(this.#res.headersSent || this.#res.writableEnded)) return true;
+    const error = new SallyportError("INTERNAL", "the host answered before the mounted gateway did");
+    this.log.warn(error.message, { code: error.code, target: this.request.target });
+    this.lost(error);
+    return false;
+  }
+
+  #passesOn({ status }: ResponseHead): boolean {
+    if (status !== 404 || !this.#next || this.closed || this.body.length !== 0) return false;
+    this.lost(new SallyportError("NOT_FOUND", "not found here, and passed on to the host's next handler"));
+    this.#next();
+    return true;
+  }
+}

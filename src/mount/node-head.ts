@@ -1,0 +1,126 @@
+// A request head out of node's, which node's parser has let through: refused as our own HTTP listener refuses (RFC 9112,
+// 11.2), and the mount found in what the host's router did to the URL.
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import type { Socket } from "node:net";
+import { isIP } from "node:net";
+import { type Address, header, isFieldValue, type RequestHead, SallyportError } from "../exchange/index.ts";
+import { fieldName } from "../protocols/http/fields.ts";
+import { HeadFields } from "../protocols/http/head.ts";
+import { readTarget, type Target } from "../protocols/http/target.ts";
+import { isBelow } from "./options.ts";
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+
+/** What routers and frameworks add to a request. */
+interface HostFacts {
+  /** The URL before a router stripped the mount from `url` (Express, Connect, middie). */
+  readonly originalUrl?: unknown;
+  /** What was stripped (Express). */
+  readonly baseUrl?: unknown;
+  /** The client's scheme and address, where the host trusts a proxy in front of it (Express, middie). */
+  readonly protocol?: unknown;
+  readonly ip?: unknown;
+}
+
+export interface NodeHead {
+  readonly request: RequestHead;
+  readonly mount: string;
+  /** Octets of body; undefined when only the end will tell. */
+  readonly length: number | undefined;
+}
+
+export const isHttp2 = (req: NodeRequest): req is Http2ServerRequest =>
+  "stream" in req && req.httpVersionMajor === 2;
+
+/** `undefined` when the path is not below `prefix`. Throws a SallyportError of the client's. */
+export function readNodeHead(req: NodeRequest, prefix: string | undefined): NodeHead | undefined {
+  const method = req.method ?? "GET";
+  const host = req as NodeRequest & HostFacts;
+  const target = typeof host.originalUrl === "string" ? host.originalUrl : (req.url ?? "");
+  const place = placeOf(host, readTarget(method, target), prefix);
+  if (!place) return undefined;
+  const fields = readHeaders(req, place.authority);
+  const request = {
+    method,
+    target,
+    path: place.path,
+    query: place.query,
+    version: versionOf(req),
+    headers: fields.headers,
+    scheme: schemeOf(host),
+    authority: fields.host,
+    remote: remoteOf(host),
+    local: { address: req.socket.localAddress ?? "", port: req.socket.localPort ?? 0 },
+  };
+  return { request, mount: place.mount, length: lengthOf(req, fields) };
+}
+
+interface Place extends Target {
+  readonly mount: string;
+}
+
+function placeOf(req: NodeRequest & HostFacts, whole: Target, prefix: string | undefined): Place | undefined {
+  if (prefix !== undefined) return isBelow(whole.path, prefix) ? { ...whole, mount: prefix } : undefined;
+  if (typeof req.originalUrl !== "string" || whole.path === "*") return { ...whole, mount: "" };
+  const rest = readTarget(req.method ?? "GET", req.url ?? "");
+  const mount = strippedFrom(whole.path, rest.path);
+  if (mount !== undefined) return { ...rest, path: whole.path, authority: whole.authority, mount };
+  // Something rewrote the URL on its way; what it says now is what the host wants to be answered.
+  const base = typeof req.baseUrl === "string" ? req.baseUrl : "";
+  return { ...rest, path: base + rest.path, authority: whole.authority, mount: base };
+}
+
+/** The mount, when `rest` is what a router leaves of `path`: at least a slash. */
+function strippedFrom(path: string, rest: string): string | undefined {
+  if (path.endsWith(rest)) return path.slice(0, path.length - rest.length);
+  return rest === "/" ? path : undefined;
+}
+
+/** HTTP/2 says the host in its own way; applications look for it in Host (RFC 9113, 8.3.1). */
+function readHeaders(req: NodeRequest, authority: string | undefined): HeadFields {
+  const fields = new HeadFields(versionOf(req) === "1.0" ? "1.0" : "1.1");
+  if (isHttp2(req) && req.headers.host === undefined) addField(fields, "host", req.authority ?? "");
+  const { rawHeaders } = req;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
+    if (!name.startsWith(":") && !isMet(name, value)) addField(fields, name, value);
+  }
+  fields.settle(authority);
+  return fields;
+}
+
+/** node has told the client to go on before it told us of the request. */
+const isMet = (name: string, value: string): boolean =>
+  name.length === 6 && name.toLowerCase() === "expect" && value.toLowerCase() === "100-continue";
+
+function addField(fields: HeadFields, sent: string, value: string): void {
+  const name = fieldName(sent);
+  if (!name) throw new SallyportError("BAD_REQUEST", "a header name that is not a token");
+  if (!isFieldValue(value)) throw new SallyportError("BAD_REQUEST", "a control character in a header");
+  fields.field(name, value);
+}
+
+function versionOf(req: NodeRequest): "1.0" | "1.1" | "2" {
+  if (isHttp2(req)) return "2";
+  if (req.httpVersion === "1.1" || req.httpVersion === "1.0") return req.httpVersion;
+  throw new SallyportError("VERSION_UNSUPPORTED", "a version of HTTP other than 1.0, 1.1 and 2");
+}
+
+function schemeOf(req: NodeRequest & HostFacts): "http" | "https" {
+  if (req.protocol === "http" || req.protocol === "https") return req.protocol;
+  return (req.socket as Partial<{ encrypted: boolean }>).encrypted ? "https" : "http";
+}
+
+function remoteOf({ ip, socket }: { ip?: unknown; socket: Socket }): Address {
+  const { remoteAddress = "", remotePort = 0 } = socket;
+  // A proxy's port would be nobody's here.
+  if (typeof ip === "string" && ip !== remoteAddress && isIP(ip) !== 0) return { address: ip, port: 0 };
+  return { address: remoteAddress, port: remotePort };
+}
+
+function lengthOf(req: NodeRequest, { headers, length }: HeadFields): number | undefined {
+  if (length < 0) return undefined;
+  if (!isHttp2(req) || header(headers, "content-length") !== undefined) return length;
+  return req.stream.endAfterHeaders ? 0 : undefined;
+}

@@ -1,0 +1,56 @@
+// What HTTP/1 and HTTP/2 need said differently to node's two kinds of responses.
+import { type ServerResponse, STATUS_CODES } from "node:http";
+import { constants, type Http2ServerResponse } from "node:http2";
+import type { Headers, ResponseHead } from "../exchange/index.ts";
+import { breakOff } from "../sockets/reset.ts";
+
+/** Either kind: they answer to the same names. Only the second has a stream. */
+export type NodeResponse = ServerResponse & Partial<Pick<Http2ServerResponse, "stream">>;
+
+export const isHttp2 = (res: NodeResponse): boolean => "stream" in res;
+
+/** What the application says replaces what the host's middleware said before, except that cookies add up. */
+export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, fields: Headers): void {
+  const seen = new Set(["set-cookie"]);
+  res.removeHeader("Content-Length");
+  for (let i = 0; i < fields.length; i += 2) {
+    const [name, value] = [fields[i] as string, fields[i + 1] as string];
+    const lower = name.toLowerCase();
+    if (seen.has(lower)) res.appendHeader(name, value);
+    else res.setHeader(name, value);
+    seen.add(lower);
+  }
+  if (isHttp2(res)) res.writeHead(status);
+  else res.writeHead(status, reason || (STATUS_CODES[status] ?? ""));
+}
+
+/** Sends the head alone. `flushHeaders` would do so in UTF-8, and ours is latin-1; where it is ASCII both are the same. */
+export function flushHead(res: NodeResponse, bodied: boolean): void {
+  if (bodied && !isHttp2(res)) res.write("", "latin1");
+  else res.flushHeaders();
+}
+
+/** Fields as node takes hints and trailers: an object, with a list where a name comes more than once. */
+export function listed(headers: Headers): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = Object.create(null);
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = (headers[i] as string).toLowerCase();
+    const value = headers[i + 1] as string;
+    fields[name] = name in fields ? [fields[name] as string, value].flat() : value;
+  }
+  return fields;
+}
+
+/** Ends the connection, or the stream, so that the client cannot take what it has for the whole. */
+export function cut(res: NodeResponse): void {
+  const { stream, socket } = res;
+  if (stream) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else if (!socket) res.destroy();
+  else if (res.headersSent && endsWithConnection(res)) breakOff(socket);
+  else if (res.writableNeedDrain) socket.destroy();
+  else socket.destroySoon();
+}
+
+/** Where the end of the connection is the end of the body (HTTP/1.0), only a reset tells that it is not complete. */
+const endsWithConnection = (res: NodeResponse): boolean =>
+  !res.chunkedEncoding && !res.hasHeader("content-length");

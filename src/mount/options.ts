@@ -1,0 +1,45 @@
+// What a handler is made with, checked once, when the host starts rather than at a request.
+import { type Log, SallyportError } from "../exchange/index.ts";
+import { DEFAULT_LIMITS } from "../protocols/http/limits.ts";
+import { consoleLog } from "./console-log.ts";
+
+export interface MountOptions {
+  /**
+   * The path prefix that leads here, as it is sent: SCRIPT_NAME. For hosts that do not say what they stripped from the
+   * path. A request outside of it is not this gateway's.
+   */
+  readonly mount?: string | undefined;
+  /** Default: warnings and errors on the console. */
+  readonly log?: Log | undefined;
+  /** Octets of a request body; more is 413. Default 2 GiB. */
+  readonly maxBody?: number | undefined;
+  /** Milliseconds that a client may take nothing of what is held for it; then it is cut. Default 60 s. */
+  readonly sendTimeout?: number | undefined;
+}
+
+/** The same with nothing left open but the prefix, which is without its last slash: "" for everything. */
+export interface MountSettings {
+  readonly prefix: string | undefined;
+  readonly log: Log;
+  readonly maxBody: number;
+  readonly sendTimeout: number;
+}
+
+/** Throws CONFIG_INVALID for a mount that no path can begin with. */
+export function settingsOf({ mount, log, maxBody, sendTimeout }: MountOptions): MountSettings {
+  if (mount !== undefined && !/^(?:\/[\x21\x22\x24-\x3e\x40-\x7e]*)?$/.test(mount))
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      `the mount ${JSON.stringify(mount)} is not the beginning of a path`,
+    );
+  return {
+    prefix: mount?.replace(/\/+$/, ""),
+    log: log ?? consoleLog,
+    maxBody: maxBody ?? DEFAULT_LIMITS.body,
+    sendTimeout: sendTimeout ?? DEFAULT_LIMITS.sendTimeout,
+  };
+}
+
+/** Whether `path` is `prefix` or below it, segment by segment: /ml is not the beginning of /mlx. */
+export const isBelow = (path: string, prefix: string): boolean =>
+  path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === "/");
