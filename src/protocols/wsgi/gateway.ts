@@ -1,5 +1,6 @@
 // The server's half of WSGI 1.0.1 (PEP 3333) in daemon mode: persistent Python workers answer over the link. The other
 // part of this half runs inside the worker: python/sallyport/wsgi.py.
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { BACKLOG_LIMITS } from "../../exchange/backlog.ts";
 import {
@@ -90,7 +91,7 @@ class WsgiGateway implements Gateway {
 
   async #start(): Promise<Pool> {
     const options = this.#options;
-    const directory = resolve(options.directory ?? ".");
+    const directory = existingDirectory(options.directory ?? ".");
     const pool = new Pool({
       app: this.#app,
       python: findPython({ python: options.python, directory }),
@@ -126,6 +127,15 @@ class WsgiGateway implements Gateway {
   #submit(pool: Pool, exchange: Exchange, body: Uint8Array | Spooled | undefined): void {
     pool.submit(new Stream(exchange, (writer) => writeEnviron(writer, exchange, body), BACKLOG_LIMITS));
   }
+}
+
+function existingDirectory(path: string): string {
+  const directory = resolve(path);
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return directory;
+  throw new SallyportError(
+    "TARGET_NOT_FOUND",
+    `there is no directory ${directory} to run the application in`,
+  );
 }
 
 /** The part of the environ that this request adds: meta-variables, wsgi.url_scheme, wsgi.input. */

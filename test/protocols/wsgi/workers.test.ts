@@ -241,6 +241,13 @@ test("an interpreter that is not there is named, with the places that were looke
   );
 });
 
+test("a working directory that is not there is named", async () => {
+  await assert.rejects(
+    async () => wsgi("x", { directory: "/nowhere", python: "python3" }).start?.(),
+    /there is no directory \/nowhere/,
+  );
+});
+
 test("factories and attribute paths are found", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
