@@ -12,6 +12,10 @@ export const DEBIAN = {
     { package: "libcgi-pm-perl", probe: { run: ["perl", "-MCGI", "-e", "1"] } },
     { package: "nginx-light", probe: { program: "nginx" } },
     { package: "gitweb", probe: { file: "/usr/share/gitweb/gitweb.cgi" } },
+    { package: "libfcgi-bin", probe: { program: "cgi-fcgi" } },
+    { package: "fcgiwrap", probe: { program: "fcgiwrap" } },
+    { package: "php-cgi", probe: { program: "php-cgi" } },
+    { package: "php-fpm", probe: { run: ["sh", "-c", "ls /usr/sbin/php-fpm*"] } },
   ],
   bench: [
     { package: "wrk", probe: { program: "wrk" } },

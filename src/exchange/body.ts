@@ -128,7 +128,7 @@ export class PushedBody implements RequestBody {
   }
 
   #ask(): void {
-    if (this.#asked) return;
+    if (this.#asked || this.#discarded) return;
     this.#asked = true;
     if (!this.finished) this.#source.wanted?.();
   }

@@ -9,8 +9,8 @@ import type { Exit } from "./exit.ts";
 import { enlistGroup, releaseGroup, signalGroup, sweepGroup } from "./groups.ts";
 import { giveLines } from "./printing.ts";
 
-/** What a descriptor of the child is: a socket pair, nothing, our log, or a stream that is handed down. */
-export type Descriptor = "pipe" | "ignore" | "lines" | Stream;
+/** What a descriptor of the child is: a socket pair, nothing, our log, or a stream or descriptor of ours that is handed down. */
+export type Descriptor = "pipe" | "ignore" | "lines" | Stream | number;
 
 export interface SpawnOptions {
   readonly command: string;

@@ -51,9 +51,14 @@ function fieldsFault(headers: Headers): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {
     if (!isToken(headers[i] as string)) return "a header name that is not a token";
     if (!isFieldValue(headers[i + 1] as string)) return "a control character in a header value";
+    if (isMalformedLength(headers[i] as string, headers[i + 1] as string))
+      return "a Content-Length that is no number";
   }
   return undefined;
 }
+
+const isMalformedLength = (name: string, value: string): boolean =>
+  name.length === 14 && name.toLowerCase() === "content-length" && !/^\d{1,15}$/.test(value);
 
 function statusText({ status, reason }: ResponseHead): string {
   const phrase = reason || (STATUS_CODES[status] ?? "");

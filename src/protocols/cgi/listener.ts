@@ -15,7 +15,7 @@ import {
 } from "../../exchange/index.ts";
 import { documentHead } from "./document.ts";
 import { type Compose, DocumentExchange, type Wire } from "./exchange.ts";
-import { ownSurroundings, type Surroundings, variablesOf, writeOf } from "./own.ts";
+import { type GivenVariables, ownSurroundings, type Surroundings, variablesOf, writeOf } from "./own.ts";
 import { describeRequest } from "./request.ts";
 
 export interface ServeCgiOptions {
@@ -23,7 +23,7 @@ export interface ServeCgiOptions {
   readonly handler: Handler;
   readonly log: Log;
   /** Default: this process's own environment, stdin and stdout; printing then goes to stderr. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: GivenVariables;
   readonly stdin?: Readable;
   readonly stdout?: Writable;
   /** The server passes our output on as it is (5): write a whole HTTP response. Default false. */

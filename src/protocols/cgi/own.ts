@@ -31,10 +31,16 @@ export const writeOf = (stdout: Writable): Write => {
   return (octets, written) => write(octets, () => written?.());
 };
 
+/** As text, or, where values are not UTF-8, as the octets that they are. */
+export type GivenVariables = Readonly<Record<string, string | undefined>> | VariableList;
+
 /** Variables from text, which is UTF-8 outside. */
-export function variablesOf(env: Readonly<Record<string, string | undefined>>): VariableList {
+export function variablesOf(env: GivenVariables): VariableList {
+  if (isList(env)) return env;
   return Object.entries(env).flatMap(([name, value]) => [octets(name), octets(value ?? "")]);
 }
+
+const isList = (env: GivenVariables): env is VariableList => Array.isArray(env);
 
 const octets = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
 

@@ -36,21 +36,30 @@ const isBelow = (path: string, prefix: string): boolean =>
 /** Caddy's FastCGI transport says the same as nginx where no script was split off. */
 export const fromCaddy: Peer = fromNginx;
 
+/** Caddy's word for a body of unknown length (a chunked upload): its end will tell. */
+export const caddyKnowsNoLength = (variables: ReadonlyMap<string, string>): boolean =>
+  variables.get("CONTENT_LENGTH") === "-1" && isFrom("Caddy", variables);
+
 /** `proxy:fcgi://127.0.0.1:9000/rest`, `proxy:scgi://...`, `proxy:balancer://...`; a Unix socket stands before a "|". */
 const PROXIED = /^proxy:(?:unix:[^|]*\|)?[a-z]+:\/\/[^/]*(\/[^?]*)?/;
 
 /**
  * Apache's mod_proxy_fcgi and mod_proxy_scgi say SCRIPT_NAME = the whole path. What ProxyPass left of it for the
- * application stands at the end of SCRIPT_FILENAME, and so the prefix that it matched is the mount.
+ * application stands, encoded, at the end of SCRIPT_FILENAME, and so the prefix that it matched is the mount.
+ * mod_proxy_uwsgi splits them, except that the slash of the mount itself is in both.
  */
 export const fromApache: Peer = (variables) => {
   const { scriptName, pathInfo } = asSaid(variables);
+  if (pathInfo === "/" && scriptName.endsWith("/")) return { scriptName: scriptName.slice(0, -1), pathInfo };
   const proxied = PROXIED.exec(variables.get("SCRIPT_FILENAME") ?? "");
   if (pathInfo !== "" || !proxied) return { scriptName, pathInfo };
-  const rest = proxied[1] ?? "";
-  if (!scriptName.endsWith(rest)) return { scriptName: "", pathInfo: scriptName };
+  const rest = [proxied[1] ?? "", decoded(proxied[1] ?? "")].find((path) => scriptName.endsWith(path));
+  if (rest === undefined) return { scriptName: "", pathInfo: scriptName };
   return { scriptName: scriptName.slice(0, scriptName.length - rest.length), pathInfo: rest };
 };
+
+const decoded = (path: string): string =>
+  path.replace(/%([0-9A-Fa-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 
 /**
  * lighttpd with an application at "/" and no `fix-root-scriptname` takes the first segment of the path for the script.
@@ -69,7 +78,9 @@ const PEERS: readonly (readonly [software: string, peer: Peer])[] = [
 
 /** The peer that SERVER_SOFTWARE names; one without peculiarities otherwise. */
 export const fromPeer: Peer = (variables) => {
-  const software = variables.get("SERVER_SOFTWARE") ?? "";
-  const known = PEERS.find(([name]) => software.startsWith(name));
+  const known = PEERS.find(([name]) => isFrom(name, variables));
   return (known?.[1] ?? asSaid)(variables);
 };
+
+const isFrom = (name: string, variables: ReadonlyMap<string, string>): boolean =>
+  variables.get("SERVER_SOFTWARE")?.startsWith(name) ?? false;

@@ -7,7 +7,7 @@ import {
   type RequestHead,
   SallyportError,
 } from "../../exchange/index.ts";
-import { fromPeer, type Peer, type Place } from "./peers.ts";
+import { caddyKnowsNoLength, fromPeer, type Peer, type Place } from "./peers.ts";
 import { decodePath } from "./variables.ts";
 
 /** Meta-variables as they came: name and value in turn, duplicates kept, each character one octet. */
@@ -71,7 +71,7 @@ function addField(headers: string[], name: string, value: string): void {
   const field = fieldOf(name);
   if (field === undefined) return;
   if (!isFieldValue(value)) throw bad(`a control character in ${name}`);
-  headers.push(field, value);
+  headers.push(field, value.trim());
 }
 
 const fields = new Map<string, string>();
@@ -104,7 +104,7 @@ function withContent(headers: string[], variables: Variables, length: number | u
     if (!isFieldValue(type)) throw bad("a control character in CONTENT_TYPE");
     kept.push("Content-Type", type);
   }
-  if (variables.get("CONTENT_LENGTH")) kept.push("Content-Length", String(length));
+  if (length !== undefined && variables.get("CONTENT_LENGTH")) kept.push("Content-Length", String(length));
   return kept;
 }
 
@@ -119,6 +119,7 @@ function withoutCoding(headers: string[]): string[] {
 function readLength(variables: Variables): number | undefined {
   const value = variables.get("CONTENT_LENGTH") ?? "";
   if (value === "") return variables.get("HTTP_TRANSFER_ENCODING") ? undefined : 0;
+  if (caddyKnowsNoLength(variables)) return undefined;
   if (!/^\d{1,15}$/.test(value)) throw bad(`a malformed CONTENT_LENGTH: ${shown(value)}`);
   return Number(value);
 }

@@ -208,11 +208,15 @@ export class Connection implements Wire {
     this.#shut();
   }
 
-  /** Ending too early shows a cut, except where the end is all that tells the length: there only a reset does. */
+  /**
+   * A reset shows a cut. Ending too early does so only where a head told the length, and was believed: Apache httpd does
+   * not believe it (CVE-2024-24795).
+   */
   cut(framed: boolean): void {
     this.#finish("the response was cut before its request ended");
-    if (framed) return this.#shut();
-    if (this.#tcp || this.#socket.readableEnded) breakOff(this.#socket);
+    if (this.#tcp) breakOff(this.#socket);
+    else if (framed) this.#shut();
+    else if (this.#socket.readableEnded) breakOff(this.#socket);
     else this.#hold();
   }
 

@@ -1,0 +1,221 @@
+// One connection to a FastCGI application, seen from the web server: kept for one request after another, and for several
+// at once where the application said that it can (specification, 3.3, 3.5, 5).
+import type { Socket } from "node:net";
+import { SallyportError } from "../../exchange/index.ts";
+import { abortRequest, type RecordPiece, RecordReader, readEnd, TYPE } from "./codec.ts";
+import type { Course, Outbound } from "./outbound.ts";
+
+/** Who has the connection. */
+export interface ChannelOwner {
+  /** What logs call the application. */
+  readonly name: string;
+  /** `outbound` has ended; `protocolStatus` is other than 0 when it was turned away. */
+  ended(outbound: Outbound, channel: Channel, protocolStatus: number): void;
+  /** The connection broke with `outbound` on it. */
+  lost(outbound: Outbound, error: SallyportError): void;
+  /** Nothing is under way any more. */
+  rested(channel: Channel): void;
+  gone(channel: Channel): void;
+}
+
+export interface ChannelOptions {
+  /** Whether the application is asked to keep the connection after a request. */
+  readonly keep: boolean;
+  /** Requests that may be on it at once. */
+  readonly capacity: number;
+  /** Milliseconds that the application may stop for in the middle of a record; 0 for no limit. */
+  readonly timeout: number;
+}
+
+/** How long an application may take to end a request that nobody waits for, before its connection is closed. */
+const ABORT_GRACE = 1_000;
+const VIOLATION = "UPSTREAM_BROKEN";
+
+export class Channel implements Course {
+  readonly keep: boolean;
+  readonly shared: boolean;
+  readonly #socket: Socket;
+  readonly #owner: ChannelOwner;
+  readonly #capacity: number;
+  readonly #reader = new RecordReader(VIOLATION);
+  readonly #requests = new Map<number, Outbound>();
+  /** Ids that were given up and whose END_REQUEST is still to come. */
+  readonly #aborted = new Set<number>();
+  readonly #release = (): void => this.#socket.uncork();
+  /** The application has said something: it has accepted the connection. */
+  heard = false;
+  used = false;
+  #waiting: (() => void)[] = [];
+  /** No more requests: it closes when those on it have ended. */
+  #retired = false;
+  #gone = false;
+
+  constructor(socket: Socket, owner: ChannelOwner, { keep, capacity, timeout }: ChannelOptions) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#capacity = capacity;
+    this.keep = keep;
+    this.shared = capacity > 1;
+    this.#listen(timeout);
+  }
+
+  #listen(timeout: number): void {
+    const socket = this.#socket;
+    socket.setTimeout(timeout);
+    socket.on("timeout", () => this.#stalled(timeout));
+    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("drain", () => this.#go());
+    socket.on("end", () => this.#lose("the application closed the connection"));
+    socket.on("error", (error) => this.#lose(error.message));
+    socket.on("close", () => this.#lose("the application closed the connection"));
+  }
+
+  /** How many more requests it takes. */
+  get room(): number {
+    if (this.#retired || this.#gone) return 0;
+    return this.#capacity - this.#requests.size - this.#aborted.size;
+  }
+
+  get idle(): boolean {
+    return this.#requests.size === 0 && this.#aborted.size === 0;
+  }
+
+  get midRecord(): boolean {
+    return !this.#reader.between;
+  }
+
+  begin(outbound: Outbound): void {
+    let id = 1;
+    while (this.#requests.has(id) || this.#aborted.has(id)) id++;
+    this.#requests.set(id, outbound);
+    this.#socket.ref();
+    outbound.begin(this, id);
+    this.used = true;
+  }
+
+  /** Takes no more requests, and closes when it has none. */
+  retire(): void {
+    this.#retired = true;
+    if (this.idle) this.#socket.destroySoon();
+  }
+
+  destroy(error: SallyportError): void {
+    for (const outbound of this.#requests.values()) outbound.fail(error);
+    this.#socket.destroy();
+  }
+
+  // What requests ask for.
+
+  send(octets: Buffer, sent?: () => void): boolean {
+    if (this.#gone) return true;
+    this.#gather();
+    this.#socket.write(octets, (error) => {
+      if (!error) sent?.();
+    });
+    return !this.#socket.writableNeedDrain;
+  }
+
+  drained(): Promise<void> {
+    if (this.#gone || !this.#socket.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  hold(hold: boolean): void {
+    if (this.#gone) return;
+    if (hold) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  abort(id: number): void {
+    const outbound = this.#requests.get(id);
+    if (!outbound || this.#gone) return;
+    this.#requests.delete(id);
+    this.#aborted.add(id);
+    this.send(abortRequest(id));
+    this.#owner.ended(outbound, this, 0);
+    setTimeout(() => this.#giveUp(id), ABORT_GRACE).unref();
+  }
+
+  #giveUp(id: number): void {
+    if (!this.#aborted.has(id)) return;
+    // An id that is never free again must not be used, and neither may a connection that has no other.
+    this.#retired = true;
+    if (this.#requests.size === 0) this.#socket.destroy();
+  }
+
+  // What the application sends.
+
+  #received(chunk: Buffer): void {
+    this.heard = true;
+    this.#reader.feed(chunk);
+    try {
+      for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) this.#take(piece);
+    } catch (error) {
+      return this.#lose(SallyportError.from(error).message);
+    }
+    for (const outbound of this.#requests.values()) outbound.flush();
+  }
+
+  /** Records of unknown types and for ids that are not in use mean nothing (3.3, 4.2). */
+  #take({ type, id, content }: RecordPiece): void {
+    const outbound = this.#requests.get(id);
+    if (type === TYPE.END_REQUEST) this.#end(id, outbound, content);
+    else if (type === TYPE.STDOUT) outbound?.stdout(content);
+    else if (type === TYPE.STDERR && content.length > 0) outbound?.stderr(content);
+  }
+
+  #end(id: number, outbound: Outbound | undefined, content: Buffer): void {
+    const end = readEnd(content);
+    if (!end) throw new SallyportError(VIOLATION, "a FastCGI request ended without saying how");
+    if (!this.#requests.delete(id) && !this.#aborted.delete(id)) return;
+    // What was not sent yet would be taken for garbage by some.
+    if (outbound && !outbound.uploaded) this.#retired = true;
+    if (outbound && end.protocolStatus === 0) outbound.end(end);
+    if (outbound) this.#owner.ended(outbound, this, end.protocolStatus);
+    if (this.idle) this.#rest();
+  }
+
+  #rest(): void {
+    if (!this.keep || this.#retired) return void this.#socket.destroySoon();
+    this.#socket.resume();
+    // Idle connections keep no process alive.
+    this.#socket.unref();
+    // An application that closes it now should be found out before it gets another request.
+    setImmediate(() => {
+      if (this.idle && !this.#gone) this.#owner.rested(this);
+    });
+  }
+
+  // Ends.
+
+  #stalled(timeout: number): void {
+    // While we do not read, the pause is ours.
+    if (this.midRecord && !this.#socket.isPaused())
+      this.#lose(`the application stopped in the middle of a record for ${timeout} ms`);
+  }
+
+  #lose(reason: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#socket.destroy();
+    this.#go();
+    this.#owner.gone(this);
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    const error = new SallyportError(VIOLATION, `${this.#owner.name}: ${reason}`);
+    for (const outbound of requests) this.#owner.lost(outbound, error);
+  }
+
+  #go(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** What is sent in this turn leaves together. */
+  #gather(): void {
+    if (this.#socket.writableCorked > 0) return;
+    this.#socket.cork();
+    process.nextTick(this.#release);
+  }
+}

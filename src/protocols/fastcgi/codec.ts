@@ -1,0 +1,242 @@
+// Records of FastCGI 1.0 (specification, 3.3, 4, 5), both directions, pure: octets in, records out, and back.
+import { type ErrorName, SallyportError } from "../../exchange/index.ts";
+
+/** Record types (8). */
+export const TYPE = {
+  BEGIN_REQUEST: 1,
+  ABORT_REQUEST: 2,
+  END_REQUEST: 3,
+  PARAMS: 4,
+  STDIN: 5,
+  STDOUT: 6,
+  STDERR: 7,
+  DATA: 8,
+  GET_VALUES: 9,
+  GET_VALUES_RESULT: 10,
+  UNKNOWN_TYPE: 11,
+} as const;
+
+export const ROLE = { responder: 1, authorizer: 2, filter: 3 } as const;
+export type Role = keyof typeof ROLE;
+
+/** The role of a number; undefined for one that the specification does not know. */
+export const roleOf = (number: number): Role | undefined =>
+  (Object.keys(ROLE) as Role[]).find((role) => ROLE[role] === number);
+
+/** `protocolStatus` of END_REQUEST (5.5). */
+export const STATUS = { REQUEST_COMPLETE: 0, CANT_MPX_CONN: 1, OVERLOADED: 2, UNKNOWN_ROLE: 3 } as const;
+
+/** What management records ask and tell (4.1). */
+export const VALUE = {
+  MAX_CONNS: "FCGI_MAX_CONNS",
+  MAX_REQS: "FCGI_MAX_REQS",
+  MPXS_CONNS: "FCGI_MPXS_CONNS",
+} as const;
+
+const VERSION = 1;
+const KEEP_CONN = 1;
+const HEAD = 8;
+const ALIGNMENT = 8;
+/** The largest content that needs no padding. Some peers add content and padding in 16 bits (F2). */
+const MOST_CONTENT = 65_528;
+
+/**
+ * Of a stream record: a piece of the stream, wherever records were cut; empty at its end only. Of any other known
+ * record: its content, all of it. Of an unknown one: nothing, its content was skipped.
+ */
+export interface RecordPiece {
+  readonly type: number;
+  /** 0 for management records. */
+  readonly id: number;
+  readonly content: Buffer;
+}
+
+const STREAMS: ReadonlySet<number> = new Set([TYPE.PARAMS, TYPE.STDIN, TYPE.STDOUT, TYPE.STDERR, TYPE.DATA]);
+const KNOWN: ReadonlySet<number> = new Set(Object.values(TYPE));
+const NOTHING = Buffer.alloc(0);
+
+/** Cuts octets into records. Holds one head, and one record that is no stream's, at the most. */
+export class RecordReader {
+  readonly #violation: ErrorName;
+  #input: Buffer = NOTHING;
+  #at = 0;
+  readonly #head = Buffer.alloc(HEAD);
+  #headSize = 0;
+  #type = 0;
+  #id = 0;
+  #content = 0;
+  #padding = 0;
+  /** What is here of a record that is given whole. */
+  #parts: Buffer[] = [];
+
+  /** `violation` is the error of a peer that does not speak FastCGI 1.0. */
+  constructor(violation: ErrorName) {
+    this.#violation = violation;
+  }
+
+  /** True between records: an end of the connection here cuts nothing. */
+  get between(): boolean {
+    return this.#headSize === 0 && this.#at === this.#input.length;
+  }
+
+  feed(chunk: Buffer): void {
+    const rest = this.#input.subarray(this.#at);
+    this.#input = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    this.#at = 0;
+  }
+
+  /** The next piece; undefined when more octets are needed. Throws the violation, and is of no use afterwards. */
+  next(): RecordPiece | undefined {
+    while (this.#at < this.#input.length) {
+      const piece = this.#step();
+      if (piece) return piece;
+    }
+    return undefined;
+  }
+
+  #step(): RecordPiece | undefined {
+    if (this.#headSize < HEAD) return this.#readHead();
+    if (this.#content > 0) return this.#readContent();
+    this.#padding -= this.#take(this.#padding).length;
+    this.#finishRecord();
+    return undefined;
+  }
+
+  /** The next octets, `most` of them or as many as there are. */
+  #take(most: number): Buffer {
+    const taken = this.#input.subarray(this.#at, this.#at + most);
+    this.#at += taken.length;
+    return taken;
+  }
+
+  #readHead(): RecordPiece | undefined {
+    const octets = this.#take(HEAD - this.#headSize);
+    this.#head.set(octets, this.#headSize);
+    this.#headSize += octets.length;
+    const version = this.#head[0];
+    if (version !== VERSION)
+      throw new SallyportError(
+        this.#violation,
+        `the peer sent a FastCGI record of version ${version}, not 1`,
+      );
+    if (this.#headSize < HEAD) return undefined;
+    return this.#beginRecord();
+  }
+
+  #beginRecord(): RecordPiece | undefined {
+    const head = this.#head;
+    this.#type = head[1] as number;
+    this.#id = head.readUInt16BE(2);
+    this.#content = head.readUInt16BE(4);
+    this.#padding = head[6] as number;
+    this.#finishRecord();
+    return this.#content === 0 ? this.#piece(NOTHING) : undefined;
+  }
+
+  #readContent(): RecordPiece | undefined {
+    const octets = this.#take(this.#content);
+    this.#content -= octets.length;
+    const [type, last] = [this.#type, this.#content === 0];
+    this.#finishRecord();
+    if (STREAMS.has(type)) return this.#piece(octets);
+    if (KNOWN.has(type)) this.#parts.push(octets);
+    return last ? this.#whole() : undefined;
+  }
+
+  #whole(): RecordPiece {
+    const content = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts);
+    this.#parts = [];
+    return this.#piece(content);
+  }
+
+  #finishRecord(): void {
+    if (this.#headSize === HEAD && this.#content === 0 && this.#padding === 0) this.#headSize = 0;
+  }
+
+  #piece(content: Buffer): RecordPiece {
+    return { type: this.#type, id: this.#id, content };
+  }
+}
+
+// Writing.
+
+const paddingOf = (length: number): number => (ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT;
+
+function writeHead(octets: Buffer, at: number, type: number, id: number, length: number): void {
+  octets[at] = VERSION;
+  octets[at + 1] = type;
+  octets.writeUInt16BE(id, at + 2);
+  octets.writeUInt16BE(length, at + 4);
+  octets[at + 6] = paddingOf(length);
+  octets[at + 7] = 0;
+}
+
+/** One record; `content` of 65,528 octets at the most. */
+function record(type: number, id: number, content: Uint8Array): Buffer {
+  const octets = Buffer.alloc(HEAD + content.length + paddingOf(content.length));
+  writeHead(octets, 0, type, id, content.length);
+  octets.set(content, HEAD);
+  return octets;
+}
+
+/** `data` as a part of a stream, in as many records as it takes; none for no data, which would be the end (F4). */
+export function streamPart(type: number, id: number, data: Uint8Array): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < data.length; at += MOST_CONTENT)
+    parts.push(record(type, id, data.subarray(at, at + MOST_CONTENT)));
+  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+}
+
+/** The end of a stream. */
+export const streamEnd = (type: number, id: number): Buffer => record(type, id, NOTHING);
+
+/** A stream of which all is here. */
+export const wholeStream = (type: number, id: number, data: Uint8Array): Buffer =>
+  Buffer.concat([streamPart(type, id, data), streamEnd(type, id)]);
+
+export interface Begin {
+  /** A number that may be no known role. */
+  readonly role: number;
+  /** The connection stays open after the request. */
+  readonly keep: boolean;
+}
+
+export const beginRequest = (id: number, role: Role, keep: boolean): Buffer =>
+  record(TYPE.BEGIN_REQUEST, id, Buffer.from([0, ROLE[role], keep ? KEEP_CONN : 0, 0, 0, 0, 0, 0]));
+
+/** undefined when the content is too short. */
+export function readBegin(content: Buffer): Begin | undefined {
+  if (content.length < 3) return undefined;
+  return { role: content.readUInt16BE(0), keep: ((content[2] as number) & KEEP_CONN) !== 0 };
+}
+
+export const abortRequest = (id: number): Buffer => record(TYPE.ABORT_REQUEST, id, NOTHING);
+
+export interface End {
+  /** What a CGI program would have exited with. */
+  readonly appStatus: number;
+  readonly protocolStatus: number;
+}
+
+export function endRequest(id: number, appStatus: number, protocolStatus: number): Buffer {
+  const content = Buffer.alloc(8);
+  content.writeUInt32BE(appStatus, 0);
+  content[4] = protocolStatus;
+  return record(TYPE.END_REQUEST, id, content);
+}
+
+/** undefined when the content is too short. */
+export function readEnd(content: Buffer): End | undefined {
+  if (content.length < 5) return undefined;
+  return { appStatus: content.readUInt32BE(0), protocolStatus: content[4] as number };
+}
+
+/** The first octet of a record that nobody can read: its version is none. */
+export const NO_VERSION: Buffer = Buffer.of(0);
+
+/** The answer to a management record that nobody understands (4.2). */
+export const unknownType = (type: number): Buffer =>
+  record(TYPE.UNKNOWN_TYPE, 0, Buffer.from([type, 0, 0, 0, 0, 0, 0, 0]));
+
+/** A management record that asks for or tells values; `pairs` is of 65,528 octets at the most. */
+export const managementRecord = (type: number, pairs: Uint8Array): Buffer => record(type, 0, pairs);

@@ -1,0 +1,384 @@
+// One connection from a web server: records in, requests to the handler, records out; and an end for every way in which
+// either side can stop (specification, 3.3, 3.5, 4, 5).
+import type { Socket } from "node:net";
+import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../exchange/index.ts";
+import { documentHead } from "../cgi/document.ts";
+import type { Peer } from "../cgi/peers.ts";
+import {
+  endRequest,
+  managementRecord,
+  NO_VERSION,
+  type RecordPiece,
+  RecordReader,
+  type Role,
+  readBegin,
+  roleOf,
+  STATUS,
+  streamEnd,
+  TYPE,
+  unknownType,
+  VALUE,
+} from "./codec.ts";
+import { type Carrier, Inbound } from "./inbound.ts";
+import { Lane, Lanes } from "./lanes.ts";
+import type { FastcgiLimits } from "./limits.ts";
+import { decodePairs, encodePairs } from "./pairs.ts";
+import { PeerProbe } from "./probe.ts";
+
+/** What the connections of one listener share. */
+export interface Site {
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits: FastcgiLimits;
+  readonly roles: ReadonlySet<Role>;
+  readonly multiplex: boolean;
+  readonly peer: Peer;
+  /** Milliseconds, as of the last tick. */
+  now: number;
+  /** True once the listener closes. */
+  stopping: boolean;
+  gone(connection: Connection): void;
+}
+
+/** A server that breaks the rules: to us it is the client. */
+const VIOLATION = "BAD_REQUEST";
+
+export class Connection implements Carrier {
+  /** When the present state has lasted too long, on the site's clock. */
+  deadline: number;
+  readonly #socket: Socket;
+  readonly #site: Site;
+  readonly #reader = new RecordReader(VIOLATION);
+  readonly #lanes: Lanes;
+  /** For what belongs to no request. */
+  readonly #lane = new Lane(() => {});
+  /** Answers to management records. */
+  #told: Buffer[] = [];
+  readonly #requests = new Map<number, Inbound>();
+  readonly #release = (): void => this.#socket.uncork();
+  /** Their parameters are complete; they are dispatched when all octets at hand have been read. */
+  #ready: Inbound[] = [];
+  /** We end ours when no request is under way any more. */
+  #closing = false;
+  /** Nothing more is read or said. */
+  #over = false;
+  #paused = false;
+  #probe: PeerProbe | undefined;
+
+  constructor(socket: Socket, site: Site) {
+    this.#socket = socket;
+    this.#site = site;
+    this.#lanes = new Lanes(socket, site.limits.unsent);
+    this.deadline = site.now + site.limits.idleTimeout;
+    this.#listen();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.allowHalfOpen = true;
+    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("end", () => this.#finished());
+    socket.on("drain", () => this.#relieved());
+    socket.on("timeout", () => this.#stalled());
+    // Which error it was does not matter: the server is gone. "close" always follows.
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      this.#loseAll(new SallyportError("CLIENT_LEFT", "the web server closed the FastCGI connection"));
+      this.#site.gone(this);
+    });
+  }
+
+  // The listener's calls.
+
+  /** The listener closes: at once when idle, otherwise after what is under way. */
+  stop(): void {
+    this.#closing = true;
+    this.#shutWhenIdle();
+  }
+
+  /** The grace is over. */
+  cutShort(): void {
+    const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
+    for (const { exchange } of this.#requests.values()) exchange?.fail(error);
+    this.#loseAll(error);
+    this.#socket.destroySoon();
+    // A server that does not read keeps nothing alive.
+    setTimeout(() => this.#socket.destroy(), this.#site.limits.lingerTimeout).unref();
+  }
+
+  /** The deadline has passed. */
+  expire(): void {
+    if (this.#over) return void this.#socket.destroy();
+    if (this.#requests.size === 0) return this.stop();
+    const error = new SallyportError("REQUEST_TIMEOUT", "a FastCGI request did not arrive in time");
+    for (const request of [...this.#requests.values()]) this.#expireRequest(request, error);
+    this.#touch();
+  }
+
+  #expireRequest(request: Inbound, error: SallyportError): void {
+    if (request.complete || request.paused) return;
+    if (request.exchange) request.starve(error);
+    else this.#refuse(request, error);
+  }
+
+  /** What is sent in this turn leaves together. */
+  #gather(): void {
+    if (this.#socket.writableCorked > 0) return;
+    this.#socket.cork();
+    process.nextTick(this.#release);
+  }
+
+  // What requests ask for.
+
+  send(lane: Lane, record: Buffer): boolean {
+    this.#gather();
+    const room = this.#lanes.send(lane, record);
+    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
+    return room;
+  }
+
+  done(request: Inbound): void {
+    this.#requests.delete(request.id);
+    if (!request.keep) this.#closing = true;
+    this.#touch();
+    this.#shutWhenIdle();
+  }
+
+  /**
+   * A cut response must not look complete. END_REQUEST would complete it for nginx and others, so the connection is
+   * closed without one; unless others share it, then a status other than 0 and a STDOUT without its end must do. The end
+   * of the connection completes it for nginx and Caddy as well, but not within a record of a version that does not exist.
+   */
+  cut(request: Inbound): void {
+    this.#requests.delete(request.id);
+    if (this.#requests.size > 0) {
+      this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
+      return;
+    }
+    this.#over = true;
+    this.deadline = this.#site.now + this.#site.limits.lingerTimeout;
+    this.#lanes.clear();
+    this.#socket.write(NO_VERSION);
+    this.#socket.destroySoon();
+  }
+
+  /** Reads on, or stops reading, as the state of affairs demands. */
+  flow(): void {
+    const pause = !this.#over && this.#mustPause();
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    this.#touch();
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #mustPause(): boolean {
+    // Whoever asks and asks and reads no answers.
+    if (this.#socket.writableLength > this.#site.limits.buffered) return true;
+    for (const request of this.#requests.values()) if (request.paused) return true;
+    return false;
+  }
+
+  // The socket's events.
+
+  #received(chunk: Buffer): void {
+    if (this.#over) return;
+    this.#reader.feed(chunk);
+    try {
+      for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) this.#take(piece);
+    } catch (error) {
+      return this.#broken(SallyportError.from(error));
+    }
+    this.#tell();
+    this.#dispatch();
+    this.#touch();
+    this.flow();
+  }
+
+  #finished(): void {
+    this.#closing = true;
+    const error = new SallyportError("CLIENT_LEFT", "the web server ended the FastCGI connection");
+    for (const request of [...this.#requests.values()]) if (!request.complete) this.#forget(request, error);
+    if (this.#requests.size > 0) this.#probe = new PeerProbe(() => this.#askPeer());
+    this.#shutWhenIdle();
+  }
+
+  #askPeer(): void {
+    const [request] = this.#requests.values();
+    if (request) this.send(request.lane, streamEnd(TYPE.STDERR, request.id));
+  }
+
+  #relieved(): void {
+    this.#socket.setTimeout(0);
+    this.#lanes.pump();
+    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
+    this.flow();
+  }
+
+  /** Not an octet has left for `sendTimeout`. */
+  #stalled(): void {
+    if (this.#socket.writableLength === 0) return;
+    const error = new SallyportError("CLIENT_STALLED", "the web server stopped reading the response");
+    this.#note(error);
+    this.#loseAll(error);
+    this.#socket.destroy();
+  }
+
+  // From records to requests.
+
+  #take(piece: RecordPiece): void {
+    if (this.#over) return;
+    const { type, id } = piece;
+    if (id === 0) return this.#manage(piece);
+    if (type === TYPE.BEGIN_REQUEST) return this.#begin(piece);
+    const request = this.#requests.get(id);
+    const step = request?.step(type);
+    // Records for an inactive id, of an unknown type, or out of their phase are ignored (3.3).
+    if (!request || !step) return;
+    if (step === "abort") this.#forget(request, new SallyportError("CLIENT_LEFT", "the client left"));
+    else if (step === "params") this.#takeParams(request, piece.content);
+    else request.take(step, piece.content);
+  }
+
+  /** Management records (4): what we can is told, what we do not know is said to be unknown. */
+  #manage({ type, content }: RecordPiece): void {
+    if (type === TYPE.GET_VALUES) this.#tellValues(content);
+    else if (type !== TYPE.UNKNOWN_TYPE) this.#told.push(unknownType(type));
+  }
+
+  /** Many questions in one segment get their answers in one piece. */
+  #tell(): void {
+    if (this.#told.length === 0) return;
+    const told = this.#told;
+    this.#told = [];
+    this.send(this.#lane, Buffer.concat(told));
+  }
+
+  #tellValues(content: Buffer): void {
+    const { connections, requests } = this.#site.limits;
+    const { multiplex } = this.#site;
+    const values: Readonly<Record<string, number>> = {
+      [VALUE.MAX_CONNS]: connections,
+      [VALUE.MAX_REQS]: multiplex ? connections * requests : connections,
+      [VALUE.MPXS_CONNS]: multiplex ? 1 : 0,
+    };
+    const asked = new Set(decodePairs(content, VIOLATION).filter((_, i) => i % 2 === 0));
+    const told = [...asked].filter((name) => Object.hasOwn(values, name));
+    const pairs = encodePairs(told.flatMap((name) => [name, String(values[name])]));
+    this.#told.push(managementRecord(TYPE.GET_VALUES_RESULT, pairs));
+  }
+
+  #begin({ id, content }: RecordPiece): void {
+    const begin = readBegin(content);
+    if (!begin) throw new SallyportError(VIOLATION, "a FastCGI request begins without saying its role");
+    if (this.#requests.has(id)) throw new SallyportError(VIOLATION, `a FastCGI request ${id} begins twice`);
+    const role = roleOf(begin.role);
+    const status = this.#refusal(role);
+    if (status === undefined) {
+      this.#requests.set(id, new Inbound(id, role as Role, begin, this));
+      return;
+    }
+    if (!begin.keep) this.#closing = true;
+    this.send(this.#lane, endRequest(id, 0, status));
+    this.#shutWhenIdle();
+  }
+
+  /** The status that turns a request away at once; undefined to take it. */
+  #refusal(role: Role | undefined): number | undefined {
+    const { roles, multiplex, limits, stopping } = this.#site;
+    if (!role || !roles.has(role)) return STATUS.UNKNOWN_ROLE;
+    if (!multiplex && this.#requests.size > 0) return STATUS.CANT_MPX_CONN;
+    return stopping || this.#requests.size >= limits.requests ? STATUS.OVERLOADED : undefined;
+  }
+
+  #takeParams(request: Inbound, content: Buffer): void {
+    try {
+      if (content.length > 0) return request.takeParams(content, this.#site.limits.params);
+    } catch (error) {
+      return this.#refuse(request, SallyportError.from(error));
+    }
+    request.readParams(VIOLATION);
+    try {
+      // Where others share the connection, one that reads slowly should not soon hold them up.
+      const shared = this.#requests.size > 1;
+      request.describe(this.#site.peer, shared ? this.#site.limits.buffered : undefined);
+      this.#ready.push(request);
+    } catch (error) {
+      this.#refuse(request, SallyportError.from(error));
+    }
+  }
+
+  #dispatch(): void {
+    const ready = this.#ready;
+    this.#ready = [];
+    for (const request of ready) {
+      // It may have been aborted by the very same octets.
+      if (this.#requests.get(request.id) === request) request.dispatch(this.#site.handler, this.#site.log);
+    }
+  }
+
+  /** An answer to what never became an exchange. */
+  #refuse(request: Inbound, error: SallyportError): void {
+    this.#note(error);
+    const body = errorText(error);
+    const head = documentHead(errorHead(error), { length: body.length });
+    request.write(Buffer.from(head + body, "latin1"));
+    request.answered();
+  }
+
+  /** The client of this request is gone, or its rest will never come; others go on (5.4). */
+  #forget(request: Inbound, error: SallyportError): void {
+    request.lose(error);
+    if (!this.#requests.has(request.id)) return;
+    this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
+    this.done(request);
+  }
+
+  // Ends.
+
+  /** Deadlines are those of the longest wait that is the server's. */
+  #touch(): void {
+    if (this.#over) return;
+    const { idleTimeout, receiveTimeout } = this.#site.limits;
+    if (this.#requests.size === 0) this.deadline = this.#site.now + idleTimeout;
+    else this.deadline = this.#isOwed() ? this.#site.now + receiveTimeout : Number.POSITIVE_INFINITY;
+  }
+
+  #isOwed(): boolean {
+    if (this.#paused) return false;
+    for (const request of this.#requests.values()) if (!request.complete) return true;
+    return false;
+  }
+
+  #shutWhenIdle(): void {
+    if (!this.#closing || this.#over || this.#requests.size > 0) return;
+    this.#over = true;
+    this.#probe?.stop();
+    this.deadline = this.#site.now + this.#site.limits.lingerTimeout;
+    // Reading goes on, for nothing: closing at once could take back what the server has not read yet.
+    this.flow();
+    this.#lanes.whenEmpty(() => this.#socket.end());
+  }
+
+  /** The rest of what the server sends cannot be understood. */
+  #broken(error: SallyportError): void {
+    this.#note(error);
+    this.#loseAll(error);
+    this.#socket.destroy();
+  }
+
+  #loseAll(error: SallyportError): void {
+    this.#over = true;
+    this.#probe?.stop();
+    this.#lanes.clear();
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const request of requests) request.lose(error);
+  }
+
+  #note(error: SallyportError): void {
+    const remote = this.#socket.remoteAddress;
+    this.#site.log.info(error.message, { code: error.code, fault: error.fault, remote });
+  }
+}

@@ -1,0 +1,255 @@
+// The web server's half of FastCGI 1.0: exchanges are answered by an application that listens somewhere (PHP-FPM), or
+// that we start ourselves. This file is the options, and what becomes of an exchange before it goes out (outbound.ts).
+import { stat } from "node:fs/promises";
+import { BACKLOG_LIMITS } from "../../exchange/backlog.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type Log,
+  SallyportError,
+  silentLog,
+  spool,
+} from "../../exchange/index.ts";
+import { Upstream } from "../../upstreams/index.ts";
+import { CONSTANT_VARIABLES, metaVariables } from "../cgi/variables.ts";
+import { Application } from "./application.ts";
+import { Backend, type BackendOptions } from "./backend.ts";
+import { Backends } from "./backends.ts";
+import { grant, grantedVariables } from "./granted.ts";
+import { addressesOf, applicationOptions, checkOptions, type FastcgiOptions } from "./options.ts";
+import { type DataFile, type Judge, type Order, Outbound, type OutboundOptions } from "./outbound.ts";
+import { encodePairs } from "./pairs.ts";
+import { findScript, type Script } from "./script.ts";
+
+const MAX_BODY = 4_294_967_296;
+const VALUES_TIMEOUT = 1_000;
+/** For the requests inside a generation that was replaced, milliseconds. */
+const RELOAD_GRACE = 600_000;
+/** For a process between TERM and KILL. */
+const STOP_GRACE = 1_000;
+const NOTHING = new Uint8Array(0);
+/** An authorizer gets all of the request but these (6.3). */
+const NOT_FOR_AUTHORIZERS: ReadonlySet<string> = new Set([
+  "CONTENT_LENGTH",
+  "PATH_INFO",
+  "PATH_TRANSLATED",
+  "SCRIPT_NAME",
+]);
+
+/** A gateway to a FastCGI application. Throws CONFIG_INVALID. */
+export const fastcgi = (options: FastcgiOptions): Gateway => new FastcgiGateway(options);
+
+/** A gateway that lets an exchange through to `gateway` only if the FastCGI authorizer of `options` allows it. */
+export const authorized = (options: FastcgiOptions, gateway: Gateway): Gateway =>
+  new AuthorizedGateway(new FastcgiGateway(options), gateway);
+
+class FastcgiGateway implements Gateway {
+  readonly #options: FastcgiOptions;
+  readonly #log: Log;
+  readonly #backends: Backends;
+  readonly #outbound: OutboundOptions;
+  readonly #authorizer: FastcgiGateway | undefined;
+  #application: Application | undefined;
+
+  constructor(options: FastcgiOptions) {
+    checkOptions(options);
+    const { authorizer, timeout = 30_000, redirect } = options;
+    this.#options = options;
+    this.#log = options.log ?? silentLog;
+    this.#backends = new Backends({
+      queue: options.queue ?? 1024,
+      queueTimeout: options.queueTimeout ?? 30_000,
+      log: this.#log,
+    });
+    this.#outbound = { log: this.#log, timeout, backlog: BACKLOG_LIMITS, redirect };
+    for (const address of addressesOf(options)) this.#backends.add(this.#backend(address));
+    if (authorizer) this.#authorizer = new FastcgiGateway({ log: this.#log, ...authorizer });
+  }
+
+  async start(): Promise<void> {
+    await this.#authorizer?.start();
+    this.#application = await this.#startApplication();
+  }
+
+  handle(exchange: Exchange): void {
+    const answer = (): void => {
+      this.#serve(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+    };
+    if (this.#authorizer) this.#authorizer.authorize(exchange, answer);
+    else answer();
+  }
+
+  /** Asks the application, as an authorizer, about `exchange`; answers it unless it is allowed. */
+  authorize(exchange: Exchange, allowed: () => void): void {
+    const judge: Judge = (head) => {
+      if (head.status !== 200) return false;
+      grant(exchange, head);
+      allowed();
+      return true;
+    };
+    try {
+      const variables = this.#variables(exchange, undefined);
+      for (const name of NOT_FOR_AUTHORIZERS) variables.delete(name);
+      this.#submit(
+        exchange,
+        { role: "authorizer", body: NOTHING, repeatable: true, file: undefined },
+        variables,
+        judge,
+      );
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+  }
+
+  /** A new generation of the processes that we started; the old ones finish what they have. */
+  async reload(): Promise<void> {
+    await this.#authorizer?.reload();
+    const [previous, old] = [this.#application, this.#backends.all];
+    if (!previous) return;
+    this.#application = await this.#startApplication();
+    for (const backend of old) this.#backends.remove(backend);
+    void Promise.all(old.map((backend) => backend.drain(RELOAD_GRACE))).then(() => previous.stop(STOP_GRACE));
+  }
+
+  async close(grace: number): Promise<void> {
+    await Promise.all([this.#backends.close(grace), this.#authorizer?.close(grace)]);
+    await this.#application?.stop(Math.max(grace, STOP_GRACE));
+  }
+
+  async #startApplication(): Promise<Application | undefined> {
+    const { command } = this.#options;
+    if (!command) return undefined;
+    const mine = new Map<string, Backend>();
+    const application = new Application(applicationOptions(command, this.#options, this.#log), {
+      up: (address) => {
+        const backend = this.#backend(address);
+        mine.set(address, backend);
+        this.#backends.add(backend);
+      },
+      down: (address) => {
+        const backend = mine.get(address);
+        if (backend) this.#backends.remove(backend);
+        void backend?.drain(0);
+      },
+    });
+    await application.start();
+    return application;
+  }
+
+  #backend(address: string): Backend {
+    const {
+      connectTimeout,
+      connections,
+      keep = true,
+      idleTimeout = 30_000,
+      timeout = 30_000,
+    } = this.#options;
+    const upstream = new Upstream(address, { connectTimeout, log: this.#log });
+    const options: BackendOptions = {
+      keep,
+      connections,
+      idleTimeout,
+      timeout,
+      valuesTimeout: VALUES_TIMEOUT,
+      log: this.#log,
+    };
+    return new Backend(upstream, options, this.#backends);
+  }
+
+  async #serve(exchange: Exchange): Promise<void> {
+    const { root, role = "responder" } = this.#options;
+    const script = root === undefined ? undefined : await this.#script(exchange, root);
+    if (exchange.closed) return;
+    const { length, ...upload } = await this.#upload(exchange);
+    if (exchange.closed) return;
+    const variables = this.#variables(exchange, length);
+    for (const [name, value] of script?.variables ?? []) variables.set(name, value);
+    const file = role === "filter" && script ? await dataFile(script.file, variables) : undefined;
+    this.#submit(exchange, { role, file, ...upload }, variables);
+  }
+
+  #submit(
+    exchange: Exchange,
+    order: Omit<Order, "params">,
+    variables: Map<string, string>,
+    judge?: Judge,
+  ): void {
+    const params = encodePairs([...variables].flat());
+    this.#backends.submit(new Outbound(exchange, { ...order, params }, this.#outbound, judge));
+  }
+
+  /** A Filter's file is found like a script, only that it need not be one. undefined: the exchange was answered. */
+  async #script(exchange: Exchange, root: string): Promise<Script | undefined> {
+    const { role, suffix = role === "filter" ? "" : ".php", index = ["index.php"] } = this.#options;
+    const found = await findScript(exchange, { root, suffix, index });
+    if (typeof found !== "string") return found;
+    const { query } = exchange.request;
+    exchange.body.discard();
+    const location = query === "" ? found : `${found}?${query}`;
+    exchange.respond({ status: 301, reason: "", headers: ["Location", location] }, "");
+    return undefined;
+  }
+
+  /** Slow clients wait here, not in a process of the application; and a chunked body gets a length. */
+  async #upload(exchange: Exchange): Promise<Upload> {
+    const { body } = exchange;
+    const { bufferBody, maxBody = MAX_BODY } = this.#options;
+    if (body.whole) return { body: body.whole, repeatable: true, length: body.whole.length };
+    if (bufferBody === false && body.length !== undefined)
+      return { body: () => body, repeatable: false, length: body.length };
+    const spooled = await spool(body, { limit: maxBody });
+    exchange.whenClosed(() => spooled.dispose());
+    return { body: spooled.whole ?? (() => spooled.body()), repeatable: true, length: spooled.length };
+  }
+
+  #variables(exchange: Exchange, length: number | undefined): Map<string, string> {
+    const variables = new Map<string, string>(CONSTANT_VARIABLES);
+    metaVariables(exchange, (name, value) => variables.set(name, value), length);
+    for (const [name, value] of grantedVariables(exchange)) variables.set(name, value);
+    for (const [name, value] of Object.entries(this.#options.variables ?? {}))
+      variables.set(name, Buffer.from(value, "utf8").toString("latin1"));
+    return variables;
+  }
+}
+
+interface Upload extends Pick<Order, "body" | "repeatable"> {
+  readonly length: number | undefined;
+}
+
+/** The second stream of a Filter, and its variables (6.4). `path`: octets as latin-1. */
+async function dataFile(path: string, variables: Map<string, string>): Promise<DataFile> {
+  const onDisk = Buffer.from(path, "latin1");
+  const { size, mtimeMs } = await stat(onDisk);
+  variables.set("FCGI_DATA_LENGTH", String(size));
+  variables.set("FCGI_DATA_LAST_MOD", String(Math.floor(mtimeMs / 1000)));
+  return { path: onDisk, length: size };
+}
+
+class AuthorizedGateway implements Gateway {
+  readonly #authorizer: FastcgiGateway;
+  readonly #gateway: Gateway;
+
+  constructor(authorizer: FastcgiGateway, gateway: Gateway) {
+    this.#authorizer = authorizer;
+    this.#gateway = gateway;
+  }
+
+  async start(): Promise<void> {
+    await this.#authorizer.start();
+    await this.#gateway.start?.();
+  }
+
+  handle(exchange: Exchange): void {
+    this.#authorizer.authorize(exchange, () => this.#gateway.handle(exchange));
+  }
+
+  async reload(): Promise<void> {
+    await this.#authorizer.reload();
+    await this.#gateway.reload?.();
+  }
+
+  async close(grace: number): Promise<void> {
+    await this.#gateway.close?.(grace);
+    await this.#authorizer.close(grace);
+  }
+}

@@ -1,0 +1,28 @@
+// What an authorizer said about a request that it let pass (specification, 6.3): meta-variables for whoever answers it. By
+// request head, which every wrapper of an exchange passes on.
+import type { Exchange, Headers, RequestHead, ResponseHead } from "../../exchange/index.ts";
+
+const PREFIX = "variable-";
+
+const granted = new WeakMap<RequestHead, ReadonlyMap<string, string>>();
+
+/** Keeps the fields of an authorizer's 200 that are variables; all others mean nothing. */
+export function grant({ request }: Exchange, { headers }: ResponseHead): void {
+  granted.set(request, variablesIn(headers));
+}
+
+/** The variables that authorizers gave the request. */
+export const grantedVariables = ({ request }: Exchange): ReadonlyMap<string, string> =>
+  granted.get(request) ?? NONE;
+
+const NONE: ReadonlyMap<string, string> = new Map();
+
+function variablesIn(headers: Headers): Map<string, string> {
+  const variables = new Map<string, string>();
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (name.toLowerCase().startsWith(PREFIX))
+      variables.set(name.slice(PREFIX.length), headers[i + 1] as string);
+  }
+  return variables;
+}

@@ -1,0 +1,188 @@
+// One request as the application sees it come in (specification, 3.3, 5, 6): its phases as a table, its parameters, its
+// streams, and the records of its response.
+import { type Handler, type Log, NO_BODY, type RequestBody, SallyportError } from "../../exchange/index.ts";
+import { DocumentExchange, type Wire } from "../cgi/exchange.ts";
+import type { Peer } from "../cgi/peers.ts";
+import { type DescribedRequest, describeRequest, type VariableList } from "../cgi/request.ts";
+import { type Begin, endRequest, type Role, STATUS, streamEnd, streamPart, TYPE } from "./codec.ts";
+import { keepData } from "./data.ts";
+import { Intake } from "./intake.ts";
+import { Lane } from "./lanes.ts";
+import { decodePairs } from "./pairs.ts";
+
+/** The connection, as its requests see it. */
+export interface Carrier {
+  send(lane: Lane, record: Buffer): boolean;
+  /** Its response is complete: the id is free again. */
+  done(request: Inbound): void;
+  /** Its response will never be complete. */
+  cut(request: Inbound): void;
+  /** A stream was paused or goes on. */
+  flow(): void;
+}
+
+type Phase = "params" | "stdin" | "data" | "complete";
+export type Step = "params" | "stdin" | "data" | "abort";
+
+/** What each phase makes of a record; of others nothing, they are ignored. */
+const STEPS: Readonly<Record<Phase, Readonly<Record<number, Step>>>> = {
+  params: { [TYPE.PARAMS]: "params", [TYPE.ABORT_REQUEST]: "abort" },
+  stdin: { [TYPE.STDIN]: "stdin", [TYPE.ABORT_REQUEST]: "abort" },
+  data: { [TYPE.DATA]: "data", [TYPE.ABORT_REQUEST]: "abort" },
+  complete: { [TYPE.ABORT_REQUEST]: "abort" },
+};
+
+/** Octets of one record, so that lanes take turns by records. */
+const MOST = 65_528;
+
+export class Inbound implements Wire {
+  readonly id: number;
+  readonly role: Role;
+  readonly keep: boolean;
+  readonly lane: Lane;
+  /** undefined until the application has been asked. */
+  exchange: DocumentExchange | undefined;
+  readonly #carrier: Carrier;
+  #phase: Phase = "params";
+  #params: Buffer[] = [];
+  #paramsSize = 0;
+  #described: DescribedRequest | undefined;
+  #variables: VariableList = [];
+  #stdin: Intake | undefined;
+  #data: Intake | undefined;
+
+  constructor(id: number, role: Role, { keep }: Begin, carrier: Carrier) {
+    this.id = id;
+    this.role = role;
+    this.keep = keep;
+    this.#carrier = carrier;
+    this.lane = new Lane(() => this.exchange?.drained());
+  }
+
+  /** What a record of this type means now. */
+  step(type: number): Step | undefined {
+    return STEPS[this.#phase][type];
+  }
+
+  /** Nothing more is due from the server. */
+  get complete(): boolean {
+    if (this.#phase === "params") return false;
+    return this.#phase === "complete" || (this.#stdin?.complete !== false && this.#data?.complete !== false);
+  }
+
+  get paused(): boolean {
+    return this.#stdin?.paused === true || this.#data?.paused === true;
+  }
+
+  // Coming in.
+
+  /** A piece of PARAMS. Throws HEADERS_TOO_LARGE. */
+  takeParams(content: Buffer, limit: number): void {
+    this.#paramsSize += content.length;
+    if (this.#paramsSize > limit)
+      throw new SallyportError("HEADERS_TOO_LARGE", `the FastCGI parameters are more than ${limit} octets`);
+    this.#params.push(content);
+  }
+
+  /** The pairs are complete. Throws the violation when they are none. */
+  readParams(violation: "BAD_REQUEST"): void {
+    const octets = this.#params.length === 1 ? (this.#params[0] as Buffer) : Buffer.concat(this.#params);
+    this.#params = [];
+    this.#variables = decodePairs(octets, violation);
+  }
+
+  /** Reads the request out of the parameters. `highWater`: of its streams, where the default does not fit. Throws BAD_REQUEST. */
+  describe(peer: Peer, highWater: number | undefined): void {
+    const described = describeRequest(this.#variables, peer);
+    this.#described = described;
+    const flow = (): void => this.#carrier.flow();
+    const options = { ...(highWater === undefined ? {} : { highWater }), flow };
+    if (this.role !== "authorizer") this.#stdin = new Intake({ length: described.length, ...options });
+    if (this.role === "filter") this.#data = new Intake({ length: this.#dataLength(), ...options });
+    this.#phase = this.role === "authorizer" ? "complete" : "stdin";
+  }
+
+  /** A piece of a stream, or its end. */
+  take(stream: "stdin" | "data", content: Buffer): void {
+    const intake = stream === "stdin" ? this.#stdin : this.#data;
+    if (content.length > 0) return intake?.take(content);
+    this.#phase = stream === "stdin" && this.#data ? "data" : "complete";
+    intake?.end();
+  }
+
+  /** Asks the application, unless that was done. */
+  dispatch(handler: Handler, log: Log): void {
+    const described = this.#described;
+    if (!described || this.exchange) return;
+    const body: RequestBody = this.#stdin?.body() ?? NO_BODY;
+    const exchange = new DocumentExchange(described, body, log, this);
+    this.exchange = exchange;
+    if (this.#data) keepData(exchange, this.#data.body(), this.#variable("FCGI_DATA_LAST_MOD"));
+    try {
+      handler(exchange);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+  }
+
+  /** Nothing more will come, or can be sent. */
+  lose(error: SallyportError): void {
+    this.#stdin?.drop(error);
+    this.#data?.drop(error);
+    this.exchange?.lost(error);
+  }
+
+  /** What is missing will not come; an answer still may leave. */
+  starve(error: SallyportError): void {
+    this.#phase = "complete";
+    this.#stdin?.fail(error);
+    this.#data?.fail(error);
+    if (this.exchange && !this.exchange.started) this.exchange.fail(error);
+  }
+
+  // Going out.
+
+  write(octets: Uint8Array): boolean {
+    let room = true;
+    for (let at = 0; at < octets.length; at += MOST)
+      room = this.#send(streamPart(TYPE.STDOUT, this.id, octets.subarray(at, at + MOST)));
+    return room;
+  }
+
+  answered(): void {
+    const end = endRequest(this.id, 0, STATUS.REQUEST_COMPLETE);
+    this.#send(Buffer.concat([streamEnd(TYPE.STDOUT, this.id), end]));
+    this.#over();
+  }
+
+  cut(): void {
+    this.#carrier.cut(this);
+    this.#drop();
+  }
+
+  #send(record: Buffer): boolean {
+    return this.#carrier.send(this.lane, record);
+  }
+
+  #over(): void {
+    this.#carrier.done(this);
+    this.#drop();
+  }
+
+  /** The response is over; who still reads the body is not told that it was complete. */
+  #drop(): void {
+    const error = new SallyportError("BODY_INCOMPLETE", "the response ended before its request");
+    if (this.#phase !== "complete") this.#stdin?.drop(error);
+    this.#data?.drop(error);
+  }
+
+  #dataLength(): number | undefined {
+    const value = this.#variable("FCGI_DATA_LENGTH");
+    return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+  }
+
+  #variable(name: string): string | undefined {
+    const at = this.#variables.findIndex((text, i) => i % 2 === 0 && text === name);
+    return at < 0 ? undefined : this.#variables[at + 1];
+  }
+}

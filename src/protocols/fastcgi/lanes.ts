@@ -1,0 +1,84 @@
+// The way out of one connection that several requests share: each has a lane of its own, and when the server in front is
+// slow the lanes take turns, so that no response waits for the end of another.
+import type { Socket } from "node:net";
+
+/** Records of one lane that leave before it is the next one's turn. */
+const TURN = 8;
+
+export class Lane {
+  readonly waiting: Buffer[] = [];
+  /** Octets of `waiting`. */
+  size = 0;
+  /** Told when the lane was full and all of it has left. */
+  readonly drained: () => void;
+  full = false;
+
+  constructor(drained: () => void) {
+    this.drained = drained;
+  }
+}
+
+export class Lanes {
+  readonly #socket: Socket;
+  /** Octets that may wait in one lane before it is full. */
+  readonly #most: number;
+  /** Lanes with something in them, the next one first. */
+  #queue: Lane[] = [];
+  #emptied: (() => void) | undefined;
+
+  constructor(socket: Socket, most: number) {
+    this.#socket = socket;
+    this.#most = most;
+  }
+
+  /** Sends one record, or has it wait. False when the lane is full. */
+  send(lane: Lane, octets: Buffer): boolean {
+    if (this.#queue.length === 0 && !this.#socket.writableNeedDrain) {
+      this.#socket.write(octets);
+      return true;
+    }
+    if (lane.waiting.length === 0) this.#queue.push(lane);
+    lane.waiting.push(octets);
+    lane.size += octets.length;
+    lane.full ||= lane.size > this.#most;
+    return !lane.full;
+  }
+
+  /** The socket has room again. */
+  pump(): void {
+    while (this.#queue.length > 0 && !this.#socket.writableNeedDrain) this.#turn(this.#queue.shift() as Lane);
+    if (this.#queue.length === 0) this.#emptied?.();
+  }
+
+  /** Calls back, once, when nothing waits in any lane. */
+  whenEmpty(callback: () => void): void {
+    if (this.#queue.length === 0) return callback();
+    this.#emptied = () => {
+      this.#emptied = undefined;
+      callback();
+    };
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    for (const lane of this.#queue) {
+      lane.waiting.length = 0;
+      lane.size = 0;
+    }
+    this.#queue = [];
+  }
+
+  #turn(lane: Lane): void {
+    const octets = lane.waiting.splice(0, TURN);
+    for (const piece of octets) {
+      lane.size -= piece.length;
+      this.#socket.write(piece);
+    }
+    if (lane.waiting.length > 0) {
+      this.#queue.push(lane);
+    } else if (lane.full) {
+      lane.full = false;
+      lane.drained();
+    }
+  }
+}

@@ -1,0 +1,34 @@
+// What a FastCGI server in front may ask of the application's half, in octets, milliseconds and numbers.
+
+export interface FastcgiLimits {
+  /** Connections at the same time; told as FCGI_MAX_CONNS. */
+  readonly connections: number;
+  /** Requests at the same time on one connection; one more is answered with FCGI_OVERLOADED. */
+  readonly requests: number;
+  /** Octets of PARAMS of one request: its whole head. */
+  readonly params: number;
+  /** Octets of request body that wait unread where several requests share a connection; then it is read no further. */
+  readonly buffered: number;
+  /** Octets of response that wait for the server, for each request. */
+  readonly unsent: number;
+  /** How long a request that has begun may send nothing while it is not complete. */
+  readonly receiveTimeout: number;
+  /** How long a kept connection may be idle. */
+  readonly idleTimeout: number;
+  /** How long the server may take nothing while a response waits for it. */
+  readonly sendTimeout: number;
+  /** How long we wait for the server's end of the connection after ours. */
+  readonly lingerTimeout: number;
+}
+
+export const DEFAULT_LIMITS: FastcgiLimits = {
+  connections: 1_024,
+  requests: 128,
+  params: 131_072,
+  buffered: 1_048_576,
+  unsent: 65_536,
+  receiveTimeout: 60_000,
+  idleTimeout: 600_000,
+  sendTimeout: 60_000,
+  lingerTimeout: 2_000,
+};

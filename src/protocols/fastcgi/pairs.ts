@@ -1,0 +1,57 @@
+// Name-value pairs of FastCGI 1.0 (specification, 3.4): the content of PARAMS, GET_VALUES and GET_VALUES_RESULT.
+import { type ErrorName, SallyportError } from "../../exchange/index.ts";
+
+const LONG = 0x80000000;
+/** Lengths up to this are one octet, longer ones four. */
+const SHORT = 127;
+
+/** `[name, value, ...]`, latin-1, as octets. */
+export function encodePairs(pairs: readonly string[]): Buffer {
+  let size = 0;
+  for (const text of pairs) size += text.length + (text.length > SHORT ? 4 : 1);
+  const octets = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i] as string;
+    const value = pairs[i + 1] as string;
+    at = writeLength(octets, at, name.length);
+    at = writeLength(octets, at, value.length);
+    at += octets.write(name, at, "latin1");
+    at += octets.write(value, at, "latin1");
+  }
+  return octets;
+}
+
+function writeLength(octets: Buffer, at: number, length: number): number {
+  if (length > SHORT) return octets.writeUInt32BE(LONG + length, at);
+  return octets.writeUInt8(length, at);
+}
+
+/**
+ * Octets as `[name, value, ...]`, latin-1. Throws `violation` when they are not pairs: a length that lies is compared
+ * with what is there before anything is made of it (F6).
+ */
+export function decodePairs(octets: Buffer, violation: ErrorName): string[] {
+  const text = octets.toString("latin1");
+  const pairs: string[] = [];
+  for (let at = 0; at < octets.length; ) {
+    const nameLength = readLength(octets, at);
+    at += lengthSize(octets, at);
+    const valueLength = readLength(octets, at);
+    at += lengthSize(octets, at);
+    const [middle, end] = [at + nameLength, at + nameLength + valueLength];
+    // Also false where a length itself was cut off: NaN compares with nothing.
+    if (!(end <= octets.length))
+      throw new SallyportError(violation, "a FastCGI name-value pair is longer than what holds it");
+    pairs.push(text.slice(at, middle), text.slice(middle, end));
+    at = end;
+  }
+  return pairs;
+}
+
+const lengthSize = (octets: Buffer, at: number): number => ((octets[at] ?? 0) > SHORT ? 4 : 1);
+
+function readLength(octets: Buffer, at: number): number {
+  if (lengthSize(octets, at) === 1) return octets[at] ?? Number.NaN;
+  return at + 4 > octets.length ? Number.NaN : octets.readUInt32BE(at) - LONG;
+}

@@ -1,0 +1,69 @@
+// What a FastCGI application can (specification, 4.1): asked once, on a connection of its own, because PHP closes it after
+// its answer and others never answer at all.
+import type { Upstream } from "../../upstreams/index.ts";
+import { managementRecord, RecordReader, TYPE, VALUE } from "./codec.ts";
+import { decodePairs, encodePairs } from "./pairs.ts";
+
+/** Numbers that are undefined were not told. */
+export interface Values {
+  readonly connections: number | undefined;
+  readonly requests: number | undefined;
+  readonly multiplexes: boolean;
+}
+
+const UNKNOWN: Values = { connections: undefined, requests: undefined, multiplexes: false };
+const QUESTION = managementRecord(
+  TYPE.GET_VALUES,
+  encodePairs([VALUE.MAX_CONNS, "", VALUE.MAX_REQS, "", VALUE.MPXS_CONNS, ""]),
+);
+
+/** Rejects with UPSTREAM_UNREACHABLE only. An application that does not answer within `timeout` ms has told nothing. */
+export async function askValues(upstream: Upstream, timeout: number): Promise<Values> {
+  const socket = await upstream.connect();
+  const reader = new RecordReader("UPSTREAM_BROKEN");
+  const values = await new Promise<Values>((resolve) => {
+    const timer = setTimeout(() => resolve(UNKNOWN), timeout);
+    socket.on("error", () => {});
+    socket.on("end", () => resolve(UNKNOWN));
+    socket.on("close", () => {
+      clearTimeout(timer);
+      resolve(UNKNOWN);
+    });
+    socket.on("data", (chunk: Buffer) => {
+      const answer = readAnswer(reader, chunk);
+      if (answer) resolve(answer);
+    });
+    socket.write(QUESTION);
+  });
+  socket.destroy();
+  return values;
+}
+
+function readAnswer(reader: RecordReader, chunk: Buffer): Values | undefined {
+  try {
+    reader.feed(chunk);
+    for (let piece = reader.next(); piece; piece = reader.next()) {
+      if (piece.type === TYPE.GET_VALUES_RESULT)
+        return valuesOf(decodePairs(piece.content, "UPSTREAM_BROKEN"));
+    }
+    return undefined;
+  } catch {
+    return UNKNOWN;
+  }
+}
+
+function valuesOf(pairs: readonly string[]): Values {
+  return {
+    connections: positive(valueFor(pairs, VALUE.MAX_CONNS)),
+    requests: positive(valueFor(pairs, VALUE.MAX_REQS)),
+    multiplexes: valueFor(pairs, VALUE.MPXS_CONNS) === "1",
+  };
+}
+
+function valueFor(pairs: readonly string[], name: string): string | undefined {
+  const at = pairs.findIndex((text, i) => i % 2 === 0 && text === name);
+  return at < 0 ? undefined : pairs[at + 1];
+}
+
+const positive = (value: string | undefined): number | undefined =>
+  value !== undefined && /^[1-9]\d{0,8}$/.test(value) ? Number(value) : undefined;
