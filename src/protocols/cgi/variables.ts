@@ -9,6 +9,8 @@ import {
   SallyportError,
 } from "../../exchange/index.ts";
 
+import { grantedVariables } from "./granted.ts";
+
 type Put = (name: string, value: string) => void;
 
 /** What no request changes. With `metaVariables` the complete set. */
@@ -20,6 +22,7 @@ export const CONSTANT_VARIABLES: readonly (readonly [name: string, value: string
 /**
  * Gives every meta-variable of `exchange` to `put`, each name once. Values are latin-1 (one character an octet).
  * AUTH_TYPE, REMOTE_USER and REMOTE_IDENT are never set: we authenticate nobody. REMOTE_HOST is not looked up.
+ * What an authorizer granted comes first, and takes the place of ours.
  * `length` is that of the body as the application will see it: a chunked one that was spooled has one.
  * Throws BAD_PATH; the caller fails the exchange with it.
  */
@@ -28,6 +31,16 @@ export function metaVariables(
   put: Put,
   length: number | undefined = exchange.body.length,
 ): void {
+  const granted = grantedVariables(exchange);
+  if (granted.size === 0) return requestVariables(exchange, put, length);
+  for (const [name, value] of granted) put(name, value);
+  const putOthers: Put = (name, value) => {
+    if (!granted.has(name)) put(name, value);
+  };
+  requestVariables(exchange, putOthers, length);
+}
+
+function requestVariables(exchange: Exchange, put: Put, length: number | undefined): void {
   const { request, mount } = exchange;
   put("REQUEST_METHOD", request.method);
   put("SCRIPT_NAME", mount === "" ? "" : decodePath(mount));

@@ -11,11 +11,11 @@ import {
   spool,
 } from "../../exchange/index.ts";
 import { Upstream } from "../../upstreams/index.ts";
+import { grant } from "../cgi/granted.ts";
 import { CONSTANT_VARIABLES, metaVariables } from "../cgi/variables.ts";
 import { Application } from "./application.ts";
 import { Backend, type BackendOptions } from "./backend.ts";
 import { Backends } from "./backends.ts";
-import { grant, grantedVariables } from "./granted.ts";
 import { addressesOf, applicationOptions, checkOptions, type FastcgiOptions } from "./options.ts";
 import { type DataFile, type Judge, type Order, Outbound, type OutboundOptions } from "./outbound.ts";
 import { encodePairs } from "./pairs.ts";
@@ -205,7 +205,6 @@ class FastcgiGateway implements Gateway {
   #variables(exchange: Exchange, length: number | undefined): Map<string, string> {
     const variables = new Map<string, string>(CONSTANT_VARIABLES);
     metaVariables(exchange, (name, value) => variables.set(name, value), length);
-    for (const [name, value] of grantedVariables(exchange)) variables.set(name, value);
     for (const [name, value] of Object.entries(this.#options.variables ?? {}))
       variables.set(name, Buffer.from(value, "utf8").toString("latin1"));
     return variables;

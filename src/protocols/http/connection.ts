@@ -382,7 +382,7 @@ export class Connection implements Wire, Feeder {
   #askPeer(): void {
     const exchange = this.#exchange;
     if (exchange && !exchange.started && exchange.request.version === "1.1")
-      this.#probe ??= new PeerProbe(this.outlet);
+      this.#probe ??= new PeerProbe(this.outlet, () => !exchange.started);
   }
 
   #note(error: SallyportError): void {

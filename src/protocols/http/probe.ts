@@ -11,12 +11,15 @@ const STEPS = [15, 10, 200, 200] as const;
 
 export class PeerProbe {
   readonly #outlet: Outlet;
+  readonly #due: () => boolean;
   readonly #next = (): void => this.#step();
   #done = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(outlet: Outlet) {
+  /** `due`: whether an interim response may still be sent; not any more once the answer has begun. */
+  constructor(outlet: Outlet, due: () => boolean) {
     this.#outlet = outlet;
+    this.#due = due;
     this.#schedule();
   }
 
@@ -26,6 +29,7 @@ export class PeerProbe {
   }
 
   #step(): void {
+    if (!this.#due()) return;
     if (this.#done % 2 === 0) this.#outlet.half(FIRST_HALF, SECOND_HALF);
     else this.#outlet.complete();
     this.#done++;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
+import { grant } from "../../../src/protocols/cgi/granted.ts";
 import { CONSTANT_VARIABLES, decodePath, metaVariables } from "../../../src/protocols/cgi/variables.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
 
@@ -184,4 +185,21 @@ test("L5: an octet that could break a line in a log stays inside its variable", 
   const all = variables({ target: "/%1b%5b2J%0d%0aX:%20y" });
   assert.equal(all.PATH_INFO, "/\x1b[2J\r\nX: y");
   assert.equal(all.REQUEST_URI, "/%1b%5b2J%0d%0aX:%20y");
+});
+
+test("F19: what an authorizer granted is among the variables, once, and in the place of ours", () => {
+  const exchange = new RecordedExchange({ target: "/a" });
+  grant(exchange, {
+    status: 200,
+    reason: "",
+    headers: ["Variable-REMOTE_USER", "ann", "Variable-PATH_INFO", "/b", "X", "y"],
+  });
+  const seen: [string, string][] = [];
+  metaVariables(exchange, (name, value) => seen.push([name, value]));
+  const variables = new Map(seen);
+  assert.equal(variables.size, seen.length);
+  assert.deepEqual(
+    [variables.get("REMOTE_USER"), variables.get("PATH_INFO"), variables.has("X")],
+    ["ann", "/b", false],
+  );
 });

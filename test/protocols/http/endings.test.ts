@@ -63,6 +63,20 @@ test("L1: an answer that begins while the probe is half sent is still well forme
   assert.ok(text.startsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
 });
 
+test("L1: no probe falls into an answer that has begun", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(GET).end();
+  const exchange = await next();
+  exchange.start(head());
+  exchange.write(Buffer.from("half"));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  exchange.end();
+  const text = await peer.all();
+  assert.deepEqual(statuses(text), ["200"]);
+  assert.equal(bodyOf(text), "4\r\nhalf\r\n0\r\n\r\n");
+});
+
 test("L1: a client that waits with its side ended is asked by one whole interim response", async (t) => {
   const { client } = await serve(t, () => {});
   const peer = (await client()).send(GET).end();
