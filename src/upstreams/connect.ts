@@ -24,13 +24,13 @@ export function parseUpstream(text: string): UpstreamAddress {
 export function connectTo(address: UpstreamAddress, timeout: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(connectOptions(address));
-    const refuse = (reason: string): void => {
+    const refuse = (reason: string, cause?: Error): void => {
       clearTimeout(deadline);
       socket.destroy();
-      reject(new SallyportError("UPSTREAM_UNREACHABLE", reason));
+      reject(new SallyportError("UPSTREAM_UNREACHABLE", reason, { cause }));
     };
     const deadline = setTimeout(() => refuse(`no connection within ${timeout} ms`), timeout);
-    const onError = (error: NodeJS.ErrnoException): void => refuse(reasonOf(error));
+    const onError = (error: NodeJS.ErrnoException): void => refuse(reasonOf(error), error);
     socket.once("error", onError);
     socket.once("connect", () => {
       clearTimeout(deadline);

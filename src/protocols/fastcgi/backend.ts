@@ -78,10 +78,10 @@ export class Backend implements ChannelOwner {
     return this.#channels.size + this.#opening < this.#mostConnections || this.#hasFreeChannel;
   }
 
-  /** Finds out what the application can do. Rejects with UPSTREAM_UNREACHABLE. */
+  /** Finds out what the application can do. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
   async learn(): Promise<void> {
     if (this.#values) return;
-    this.#asking ??= askValues(this.#upstream, this.#options.valuesTimeout);
+    this.#asking ??= this.#patiently(() => askValues(this.#upstream, this.#options.valuesTimeout));
     try {
       this.#values = await this.#asking;
     } finally {
@@ -213,23 +213,28 @@ export class Backend implements ChannelOwner {
   async #connect(): Promise<Socket> {
     this.#connecting++;
     try {
-      return await this.#connectPatiently();
+      return await this.#patiently(() => this.#upstream.connect());
     } finally {
       this.#connecting--;
     }
   }
 
-  /** A full queue of connections is soon shorter: it is no failure yet. */
-  async #connectPatiently(): Promise<Socket> {
-    for (const pause of QUEUE_PAUSES) {
+  /** A full queue of connections is soon shorter: it is no failure yet. Rejects with UPSTREAM_BUSY when it stays full. */
+  async #patiently<T>(attempt: () => Promise<T>): Promise<T> {
+    for (let attempts = 0; ; attempts++) {
       try {
-        return await this.#upstream.connect();
+        return await attempt();
       } catch (error) {
         if (!isFull(error)) throw error;
-        await delay(pause);
+        await this.#pause(QUEUE_PAUSES[attempts]);
       }
     }
-    throw new SallyportError("UPSTREAM_BUSY", `the queue of connections to ${this.name} is full`);
+  }
+
+  async #pause(pause: number | undefined): Promise<void> {
+    if (pause === undefined)
+      throw new SallyportError("UPSTREAM_BUSY", `the queue of connections to ${this.name} is full`);
+    await delay(pause);
   }
 
   #later(outbound: Outbound): void {

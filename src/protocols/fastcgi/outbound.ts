@@ -9,7 +9,6 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
-import { LineCutter } from "../../processes/index.ts";
 import { ResponseReader } from "../cgi/response.ts";
 import {
   beginRequest,
@@ -21,6 +20,7 @@ import {
   TYPE,
   wholeStream,
 } from "./codec.ts";
+import { RequestStderr } from "./stderr.ts";
 
 /** The connection, as a request on it sees it. */
 export interface Course {
@@ -93,7 +93,7 @@ export class Outbound {
   sent = false;
   readonly #options: OutboundOptions;
   readonly #judge: Judge | undefined;
-  readonly #stderr: LineCutter;
+  readonly #stderr: RequestStderr;
   #course: Course | undefined;
   #id = 0;
   #reader: ResponseReader | undefined = new ResponseReader();
@@ -117,8 +117,7 @@ export class Outbound {
     this.order = order;
     this.#options = options;
     this.#judge = judge;
-    const { target } = exchange.request;
-    this.#stderr = new LineCutter((line) => options.log.warn(line, { target }));
+    this.#stderr = new RequestStderr(options.log, exchange.request.target);
     exchange.whenClosed(() => this.#left());
   }
 
@@ -198,7 +197,7 @@ export class Outbound {
     this.#backlog ??= new Backlog(this.exchange, (octets) => this.#accepted(octets), this.#options.backlog);
     const pieces = this.#pieces;
     this.#pieces = [];
-    for (const piece of pieces) this.#push(this.#backlog, piece);
+    for (const piece of pieces) if (!this.#over) this.#push(this.#backlog, piece);
   }
 
   /** The application is done with the request, and said REQUEST_COMPLETE. */
@@ -218,6 +217,7 @@ export class Outbound {
 
   /** The connection broke, or what came over it made no sense. */
   fail(error: SallyportError): void {
+    this.#stderr.end();
     if (this.#over) return;
     if (this.exchange.started) this.flush();
     this.#close();
@@ -327,6 +327,7 @@ export class Outbound {
   /** The exchange is over: for us, or because the client left. */
   #left(): void {
     if (this.#over) return;
+    this.#stderr.end();
     this.#close();
     this.#abort();
   }

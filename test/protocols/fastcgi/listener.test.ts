@@ -55,8 +55,8 @@ test("F4: an application that flushes nothing makes no empty record", async (t) 
 });
 
 test("F6: parameters whose lengths lie close the connection, and the application never hears of it", async (t) => {
-  const { handler, ...asked } = queue();
-  const { client, lines } = await serve(t, handler);
+  const asked = queue();
+  const { client, lines } = await serve(t, asked.handler);
   const server = await client();
   server.send(
     beginRequest(1, "responder", true),
@@ -80,8 +80,8 @@ test("F7: an unknown management type is answered with UNKNOWN_TYPE, an unknown a
 });
 
 test("F8: GET_VALUES in the middle of a request is answered with what is known, without the application", async (t) => {
-  const { handler, ...asked } = queue();
-  const client = await (await serve(t, handler, { limits: { connections: 7, requests: 3 } })).client();
+  const asked = queue();
+  const client = await (await serve(t, asked.handler, { limits: { connections: 7, requests: 3 } })).client();
   const question = encodePairs([
     "FCGI_MAX_CONNS",
     "",
@@ -164,8 +164,8 @@ test("F11: an aborted request ends at once, and others on the connection live", 
 });
 
 test("F11: a request that is aborted by the octets it came with is never dispatched", async (t) => {
-  const { handler, ...asked } = queue();
-  const client = await (await serve(t, handler)).client();
+  const asked = queue();
+  const client = await (await serve(t, asked.handler)).client();
   await client.send(request(), abortRequest(1)).ended();
   assert.equal(asked.count, 0);
 });

@@ -1,0 +1,52 @@
+// STDERR of one request (specification, 5.3), for the log: bounded, so that no application fills it.
+import type { Log } from "../../exchange/index.ts";
+import { LineCutter } from "../../processes/index.ts";
+
+/** What one request may log; the rest is counted and dropped. */
+const LOGGED_OCTETS = 262_144;
+const LOGGED_LINES = 10_000;
+const LINE_FEED = 0x0a;
+
+export class RequestStderr {
+  readonly #log: Log;
+  readonly #target: string;
+  readonly #cutter: LineCutter;
+  #octetsLeft = LOGGED_OCTETS;
+  #linesLeft = LOGGED_LINES;
+  #dropped = 0;
+
+  constructor(log: Log, target: string) {
+    this.#log = log;
+    this.#target = target;
+    this.#cutter = new LineCutter((line) => log.warn(line, { target }));
+  }
+
+  push(content: Uint8Array): void {
+    const logged = this.#within(content);
+    this.#octetsLeft -= logged;
+    this.#dropped += content.length - logged;
+    if (logged > 0) this.#cutter.push(content.subarray(0, logged));
+  }
+
+  /** The request is over. What comes later still is a beginning of its own. */
+  end(): void {
+    this.#cutter.end();
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    if (dropped > 0)
+      this.#log.warn(`${dropped} more octets on STDERR were dropped`, { target: this.#target });
+  }
+
+  /** How many of these octets both limits allow; lines that end are counted off. */
+  #within(content: Uint8Array): number {
+    const most = Math.min(content.length, this.#octetsLeft);
+    let end = 0;
+    while (end < most && this.#linesLeft > 0) {
+      const feed = content.indexOf(LINE_FEED, end);
+      if (feed < 0 || feed >= most) return most;
+      this.#linesLeft--;
+      end = feed + 1;
+    }
+    return end;
+  }
+}
