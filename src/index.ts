@@ -10,7 +10,11 @@ export {
   toNodeHandler,
 } from "./mount/index.ts";
 export { type CgiOptions, cgi } from "./protocols/cgi/index.ts";
+export { authorized, type FastcgiOptions, fastcgi } from "./protocols/fastcgi/index.ts";
 export { type HttpLimits, type HttpOptions, httpListener } from "./protocols/http/index.ts";
+export { type ScgiOptions, scgi } from "./protocols/scgi/index.ts";
+export { type UwsgiOptions, uwsgi } from "./protocols/uwsgi/index.ts";
 export { type WsgiOptions, wsgi } from "./protocols/wsgi/index.ts";
 export { type Config, defineConfig } from "./server/config.ts";
+export { type ServedApp, type ServeOptions, type Serving, serve } from "./server/serve.ts";
 export { createServer, type Server, type ServerOptions } from "./server/server.ts";

@@ -12,6 +12,9 @@ const STOP_DEADLINE = 20_000;
 export interface ServeOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Descriptors of this process that become 0, and 3 and following, there. */
+  readonly stdin?: number;
+  readonly passed?: readonly number[];
 }
 
 export interface Exit {
@@ -35,8 +38,13 @@ export interface Served {
 
 /** Runs `sallyport serve ...args`, on a free port unless the arguments say where, and resolves when it listens. */
 export async function serve(args: readonly string[], options: ServeOptions = {}): Promise<Served> {
+  return serveBy([process.execPath, BIN, "serve", ...args, ...defaults(args)], options);
+}
+
+/** Runs a command that makes a server of itself, and resolves when it listens. */
+export async function serveBy(command: readonly string[], options: ServeOptions = {}): Promise<Served> {
   if (!existsSync(`${ROOT}dist/cli/main.js`)) throw new Error("not built: run `npm run build` first");
-  const server = new Server(["serve", ...args, ...defaults(args)], options);
+  const server = new Server(command, options);
   try {
     const [, url = ""] = await server.sees(/^listening on (\S+)$/m, START_DEADLINE);
     server.url = url.replace(/\/$/, "");
@@ -51,7 +59,9 @@ export async function serve(args: readonly string[], options: ServeOptions = {})
 function defaults(args: readonly string[]): string[] {
   const says = (...names: string[]) => args.some((arg) => names.includes(arg.split("=", 1)[0] ?? ""));
   return [
-    ...(says("--port", "--unix", "--fd", "--config") ? [] : ["--port", "0"]),
+    ...(says("--port", "--unix", "--fd", "--http", "--fastcgi", "--scgi", "--uwsgi", "--config")
+      ? []
+      : ["--port", "0"]),
     ...(says("--access-log", "--config") ? [] : ["--access-log", "off"]),
   ];
 }
@@ -63,11 +73,11 @@ class Server implements Served {
   readonly #output = { stdout: "", stderr: "" };
   readonly #waiting = new Set<() => void>();
 
-  constructor(args: readonly string[], { cwd, env }: ServeOptions) {
-    this.#child = spawn(process.execPath, [BIN, ...args], {
+  constructor([program = "", ...args]: readonly string[], { cwd, env, stdin, passed = [] }: ServeOptions) {
+    this.#child = spawn(program, args, {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [stdin ?? "ignore", "pipe", "pipe", ...passed],
     });
     this.#keep("stdout");
     this.#keep("stderr");

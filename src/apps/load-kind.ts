@@ -61,16 +61,13 @@ const KINDS: readonly Kind[] = [
 
 const isConstructor = (value: unknown): boolean => typeof value === "function" && isClass(value);
 
-/** The gateway to an exported app. Throws CONFIG_INVALID, naming what was found, for everything else. */
-export async function gatewayOf(exported: unknown, file: string, options: AppOptions = {}): Promise<Gateway> {
+/** The gateway to an exported app. Throws CONFIG_INVALID, naming what was found (`name`), for everything else. */
+export async function gatewayOf(exported: unknown, name: string, options: AppOptions = {}): Promise<Gateway> {
   const kind = KINDS.find(({ matches }) => matches(exported));
   if (kind) return kind.gateway(exported as never, options);
   const found = isConstructor(exported) ? "a class; export an instance of it" : describe(exported);
   const wanted = KINDS.map(({ name }) => name).join("; ");
-  throw new SallyportError(
-    "CONFIG_INVALID",
-    `the default export of ${file} is ${found}. What can be served: ${wanted}`,
-  );
+  throw new SallyportError("CONFIG_INVALID", `${name} is ${found}. What can be served: ${wanted}`);
 }
 
 /** Plugins are loaded by `ready`, as when Fastify listens itself; `close` runs its onClose hooks. */

@@ -31,7 +31,8 @@ export async function loadApp(path: string, options: AppOptions = {}): Promise<G
   });
   const exported = defaultOf(await importModule(file), file);
   // By class, not by `then`: a Fastify instance is thenable, and has a better error of its own.
-  return gatewayOf(exported instanceof Promise ? await settled(exported, file) : exported, file, options);
+  const app = exported instanceof Promise ? await settled(exported, file) : exported;
+  return gatewayOf(app, `the default export of ${file}`, options);
 }
 
 async function importModule(file: string): Promise<Module> {

@@ -1,8 +1,8 @@
 // The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a command line that cannot be meant.
 import { readFileSync } from "node:fs";
 import { SallyportError } from "../exchange/index.ts";
+import { complain, exitCodeOf } from "../server/complain.ts";
 import { nearest } from "../server/nearest.ts";
-import { complain } from "./complain.ts";
 import { helpText } from "./help.ts";
 import { type CommandLine, parseCommandLine, usage } from "./options.ts";
 import { serve } from "./serve.ts";
@@ -10,8 +10,6 @@ import { serve } from "./serve.ts";
 type Command = (line: CommandLine) => Promise<number> | number;
 
 const COMMANDS: Readonly<Record<string, Command>> = { serve, help, version };
-
-const USAGE = "ERR_SALLYPORT_USAGE";
 
 function help(): number {
   process.stdout.write(helpText());
@@ -41,13 +39,11 @@ function unknownCommand(name: string): string {
   return `unknown command ${name}; did you mean sallyport ${meant}?`;
 }
 
-const exitCode = (error: SallyportError): number => (error.code === USAGE ? 2 : 1);
-
 const args = process.argv.slice(2);
 const debug = /(^| )--log-level[= ]debug( |$)/.test(args.join(" "));
 const code = await run(args).catch((reason: unknown) => {
   const error = SallyportError.from(reason);
   complain(error, debug);
-  return exitCode(error);
+  return exitCodeOf(error);
 });
 process.exit(code);

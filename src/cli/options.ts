@@ -2,6 +2,8 @@
 import { parseArgs } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "../protocols/http/limits.ts";
+import { type ListenAddress, parsePlace } from "../server/address.ts";
+import type { Protocol } from "../server/listeners.ts";
 import { FORMATS, LEVELS } from "../server/log.ts";
 import { suggestion } from "../server/nearest.ts";
 import { parseSize, parseTime, sizeText, timeText } from "../server/units.ts";
@@ -45,6 +47,18 @@ const time = {
 const text = { read: isText, expected: "a text that is not empty" } as const;
 
 const listening = { group: "Listening" } as const;
+/** Addresses at which `protocol` is spoken. */
+const speaking = (protocol: Protocol) =>
+  ({
+    ...listening,
+    value: "ADDRESS",
+    many: true,
+    read: (text: string): ListenAddress | undefined => {
+      const place = parsePlace(text);
+      return place && { protocol, ...place };
+    },
+    expected: "HOST:PORT, unix:PATH or fd:N",
+  }) as const;
 const application = { group: "Application" } as const;
 const python = { ...application, targets: ["python"] } as const;
 const pooled = { ...application, targets: ["python", "program", "files"] } as const;
@@ -94,7 +108,13 @@ export const OPTIONS = {
     value: "MODE",
     read: (value: string) => (/^[0-7]{3,4}$/.test(value) ? Number.parseInt(value, 8) : undefined),
     expected: "an octal mode such as 660",
-    help: "permissions of the Unix socket",
+    help: "permissions of the Unix sockets",
+  },
+  "unix-owner": {
+    ...listening,
+    ...text,
+    value: "OWNER",
+    help: "owner of the Unix sockets: user or user:group",
   },
   fd: {
     ...listening,
@@ -103,6 +123,10 @@ export const OPTIONS = {
     expected: "the number of a descriptor",
     help: "listen at a socket inherited as descriptor N",
   },
+  http: { ...speaking("http"), help: "listen for HTTP at HOST:PORT, unix:PATH or fd:N; may be repeated" },
+  fastcgi: { ...speaking("fastcgi"), help: "listen for FastCGI there; may be repeated" },
+  scgi: { ...speaking("scgi"), help: "listen for SCGI there; may be repeated" },
+  uwsgi: { ...speaking("uwsgi"), help: "listen for the uwsgi protocol there; may be repeated" },
 
   mount: {
     ...application,

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { ListenAddress } from "../server/address.ts";
 import type { Config, Settings } from "../server/config.ts";
 import { loadConfig } from "../server/config-file.ts";
+import { PROTOCOLS } from "../server/listeners.ts";
 import { checkConfig } from "../server/problems.ts";
 import {
   type Flags,
@@ -59,7 +60,10 @@ function checkUse(kind: TargetKind, flags: Flags): void {
     if (kind === "files" && flags[name] !== undefined && flags.cgi === undefined)
       throw usage(`--${name} has no use for static files without --cgi`);
   }
-  if (flags["unix-mode"] !== undefined && flags.unix === undefined) throw usage("--unix-mode needs --unix");
+  for (const name of ["unix-mode", "unix-owner"] as const) {
+    if (flags[name] !== undefined && !listenAddresses(flags, "").some(({ kind }) => kind === "unix"))
+      throw usage(`--${name} needs --unix PATH, or an address unix:PATH`);
+  }
 }
 
 function targetConfig(target: Target, flags: Flags, directory: string): Config {
@@ -123,26 +127,38 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
   };
 }
 
-/** The addresses that the options name; with --unix or --fd, TCP only when it is asked for too. */
+/** Whether the options say where to listen. */
+export const namesAddress = (flags: Flags): boolean => listenAddresses(flags, "").length > 0;
+
+/** The addresses that the options name; with others than --host and --port, TCP only when it is asked for too. */
 function listenAddresses(flags: Flags, directory: string): ListenAddress[] {
   const addresses: ListenAddress[] = [];
-  if (flags.fd !== undefined) addresses.push({ kind: "fd", fd: flags.fd });
-  if (flags.unix !== undefined)
-    addresses.push({
-      kind: "unix",
-      path: resolve(directory, flags.unix),
-      ...given("mode", flags["unix-mode"]),
-    });
+  if (flags.fd !== undefined) addresses.push({ protocol: "http", kind: "fd", fd: flags.fd });
+  if (flags.unix !== undefined) addresses.push({ protocol: "http", kind: "unix", path: flags.unix });
   if (flags.host !== undefined || flags.port !== undefined)
-    addresses.push({ kind: "tcp", host: bareHost(flags.host), port: flags.port ?? 8000 });
-  return addresses;
+    addresses.push({ protocol: "http", kind: "tcp", host: bareHost(flags.host), port: flags.port ?? 8000 });
+  for (const protocol of PROTOCOLS) addresses.push(...(flags[protocol] ?? []));
+  return addresses.map((address) =>
+    address.kind === "unix" ? unixAddress(address, flags, directory) : address,
+  );
 }
+
+const unixAddress = (
+  address: Extract<ListenAddress, { kind: "unix" }>,
+  flags: Flags,
+  directory: string,
+): ListenAddress => ({
+  ...address,
+  path: resolve(directory, address.path),
+  ...given("mode", flags["unix-mode"]),
+  ...given("owner", flags["unix-owner"]),
+});
 
 /** `[::1]` is how URLs write `::1`. */
 const bareHost = (host = "127.0.0.1"): string => host.replace(/^\[(.*)\]$/, "$1");
 
 function limitsOf(flags: Flags): Partial<Settings["limits"]> {
-  const limits: Partial<Record<keyof Settings["limits"], number>> = {};
+  const limits: Partial<Record<(typeof LIMIT_OPTIONS)[keyof typeof LIMIT_OPTIONS], number>> = {};
   for (const [option, key] of Object.entries(LIMIT_OPTIONS)) {
     const value = flags[option as keyof typeof LIMIT_OPTIONS];
     if (value !== undefined) limits[key] = value;

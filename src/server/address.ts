@@ -1,14 +1,28 @@
-// Where to listen, as people write it: "127.0.0.1:8000", "[::1]:8000", "8000", "unix:/run/app.sock", "fd:3".
+// Where to listen, and for which protocol, as people write it: "127.0.0.1:8000", "[::1]:8000", "8000",
+// "unix:/run/app.sock", "fd:3", each of them HTTP, or with the protocol in front: "fastcgi://127.0.0.1:9000",
+// "scgi://unix:/run/app.sock". What is told about an address can be written again.
+import { PROTOCOLS, type Protocol } from "./listeners.ts";
 
-export type ListenAddress =
+/** A place to listen at. */
+export type Place =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string; readonly mode?: number; readonly owner?: string }
   | { readonly kind: "fd"; readonly fd: number };
 
+export type ListenAddress = Place & { readonly protocol: Protocol };
+
 const TCP = /^(?:(?:\[([0-9a-f:.%\w]+)\]|([^:[\]/\s]*)):)?(\d{1,5})$/i;
 
-/** The address, or undefined when `text` is none. A port alone means this machine only. */
+/** The address, or undefined when `text` is none. */
 export function parseAddress(text: string): ListenAddress | undefined {
+  const mark = text.indexOf("://");
+  const protocol = mark < 0 ? "http" : PROTOCOLS.find((name) => text.slice(0, mark) === name);
+  const place = parsePlace(mark < 0 ? text : text.slice(mark + 3));
+  return protocol && place && { protocol, ...place };
+}
+
+/** The place alone, or undefined when `text` is none. A port alone means this machine only. */
+export function parsePlace(text: string): Place | undefined {
   if (text.startsWith("unix:")) return text.length > 5 ? { kind: "unix", path: text.slice(5) } : undefined;
   const fd = /^fd:(\d{1,6})$/.exec(text);
   if (fd) return { kind: "fd", fd: Number(fd[1]) };
@@ -17,12 +31,14 @@ export function parseAddress(text: string): ListenAddress | undefined {
   return { kind: "tcp", host: six ?? (name || "127.0.0.1"), port: Number(port) };
 }
 
-/** The URL or name under which an address is told to people. */
-export function addressText(address: ListenAddress): string {
-  if (address.kind === "unix") return `unix:${address.path}`;
-  if (address.kind === "fd") return `fd:${address.fd}`;
-  return tcpUrl(address.host, address.port);
+/** The URL or name under which an address is told to people. Only TCP is told to be HTTP: browsers open such a line. */
+export function addressText({ protocol, ...place }: ListenAddress): string {
+  const text = placeText(place);
+  return protocol === "http" && place.kind !== "tcp" ? text : `${protocol}://${text}`;
 }
 
-export const tcpUrl = (host: string, port: number): string =>
-  `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+function placeText(place: Place): string {
+  if (place.kind === "unix") return `unix:${place.path}`;
+  if (place.kind === "fd") return `fd:${place.fd}`;
+  return `${place.host.includes(":") ? `[${place.host}]` : place.host}:${place.port}`;
+}

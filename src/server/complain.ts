@@ -1,6 +1,6 @@
 // What a person reads when it went wrong: one message with its code, and below it the app's own traceback if there is one.
 import type { SallyportError } from "../exchange/index.ts";
-import { escapeControls } from "../server/escape.ts";
+import { escapeControls } from "./escape.ts";
 
 const REPORT = "this is a defect of Sallyport: please report it, with what --log-level debug shows";
 
@@ -8,6 +8,9 @@ const REPORT = "this is a defect of Sallyport: please report it, with what --log
 export function complain(error: SallyportError, debug: boolean): void {
   process.stderr.write(complaint(error, debug));
 }
+
+/** 2 for what cannot be meant as it is written, 1 for every other failure. */
+export const exitCodeOf = ({ code }: SallyportError): number => (code === "ERR_SALLYPORT_USAGE" ? 2 : 1);
 
 export function complaint(error: SallyportError, debug: boolean): string {
   const internal = error.code === "ERR_SALLYPORT_INTERNAL";

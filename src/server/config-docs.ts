@@ -1,6 +1,9 @@
 // The tables of docs/configuration.md, from the schema.
 import { z } from "zod";
-import { APP_KINDS, config, limits, listenAddress, log, route } from "./config.ts";
+import { config, log, route } from "./config.ts";
+import { APP_KINDS, spawned } from "./config-apps.ts";
+import { fastcgiLimits, limits, socketLimits } from "./config-limits.ts";
+import { listenAddress } from "./config-listen.ts";
 
 interface JsonSchema {
   readonly type?: string;
@@ -15,7 +18,17 @@ interface JsonSchema {
   readonly required?: readonly string[];
 }
 
-const SECTIONS = { config, listen: listenAddress, ...APP_KINDS, routes: route, limits, log };
+const SECTIONS = {
+  config,
+  listen: listenAddress,
+  ...APP_KINDS,
+  spawned,
+  routes: route,
+  limits,
+  "limits.fastcgi": fastcgiLimits,
+  "limits.scgi": socketLimits,
+  log,
+};
 
 /** A Markdown table for each section of the configuration, by its name. */
 export function configTables(): Record<string, string> {

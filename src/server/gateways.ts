@@ -1,8 +1,10 @@
 // The registry: which gateway an app of the configuration is answered through. A new kind of app is one entry here and
 // its section in config.ts. What no app needs is not even loaded.
 import { resolve } from "node:path";
-import type { Exchange, Gateway, Log } from "../exchange/index.ts";
-import { APP_KINDS, type AppSettings } from "./config.ts";
+import { type Exchange, type Gateway, type Log, redirected, SallyportError } from "../exchange/index.ts";
+import type { FastcgiOptions } from "../protocols/fastcgi/index.ts";
+import type { AppSettings } from "./config.ts";
+import { APP_KINDS, isGateway } from "./config-apps.ts";
 
 /** What gateways get from the server that they are part of. */
 export interface Surroundings {
@@ -54,7 +56,91 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     const { loadApp } = await import("../apps/load.ts");
     return loadApp(resolve(directory, module), { log, timeout: seconds(timeout) });
   },
+
+  async app({ app, timeout }, { log }) {
+    const { gatewayOf } = await import("../apps/load-kind.ts");
+    return gatewayOf(app, "the app", { log, timeout: seconds(timeout) });
+  },
+
+  async php({ php, fastcgi: reached, ...rest }, surroundings) {
+    const { directory } = surroundings;
+    const { fastcgi } = await import("../protocols/fastcgi/index.ts");
+    return fastcgi({
+      ...rest,
+      ...reachedOf(phpReached(reached), directory),
+      root: resolve(directory, php),
+      ...shared(surroundings),
+    });
+  },
+
+  async fastcgi({ fastcgi: reached, root, authorizer, ...rest }, surroundings) {
+    const { directory } = surroundings;
+    const { fastcgi } = await import("../protocols/fastcgi/index.ts");
+    return fastcgi({
+      ...rest,
+      ...reachedOf(reached, directory),
+      root: within(directory, root),
+      authorizer: authorizer === undefined ? undefined : reachedOf(authorizer, directory),
+      ...shared(surroundings),
+    });
+  },
+
+  async scgi({ scgi: address, ...rest }, surroundings) {
+    const { scgi } = await import("../protocols/scgi/index.ts");
+    return scgi({ ...rest, address: placed(address, surroundings.directory), ...shared(surroundings) });
+  },
+
+  async uwsgi({ uwsgi: address, ...rest }, surroundings) {
+    const { uwsgi } = await import("../protocols/uwsgi/index.ts");
+    return uwsgi({ ...rest, address: placed(address, surroundings.directory), ...shared(surroundings) });
+  },
 };
+
+/** What every gateway to an application elsewhere gets from the server. */
+const shared = ({ log, maxBody, dispatch }: Surroundings) => ({
+  log,
+  maxBody,
+  redirect: (exchange: Exchange, target: string): void => {
+    try {
+      dispatch(redirected(exchange, target));
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+  },
+});
+
+type Addresses = string | readonly string[];
+type Reached = SettingsOf<"fastcgi">["fastcgi"];
+
+/** Where a FastCGI application listens, or how it is started. */
+function reachedOf(reached: Reached, directory: string): FastcgiOptions {
+  if (isAddress(reached)) return { address: placed(reached, directory) };
+  const {
+    command: [program = "", ...args],
+    chdir,
+    ...rest
+  } = reached;
+  const command = [program.includes("/") ? resolve(directory, program) : program, ...args];
+  return { ...rest, command, cwd: resolve(directory, chdir ?? ".") };
+}
+
+const isAddress = (reached: Reached): reached is string | string[] =>
+  typeof reached === "string" || Array.isArray(reached);
+
+/** PHP's own program, which would end after 500 requests if it were not told to stay. */
+function phpReached(reached: Reached = { command: ["php-cgi"] }): Reached {
+  if (isAddress(reached)) return reached;
+  return { processes: 4, ...reached, env: { PHP_FCGI_MAX_REQUESTS: "0", ...reached.env } };
+}
+
+/** Paths of Unix sockets start at the configuration's directory, too. */
+const placed = (address: Addresses, directory: string): Addresses =>
+  typeof address === "string"
+    ? placedOne(address, directory)
+    : address.map((one) => placedOne(one, directory));
+
+const placedOne = (address: string, directory: string): string =>
+  address.startsWith("unix:") ? `unix:${resolve(directory, address.slice(5))}` : address;
 
 const within = (directory: string, path: string | undefined): string | undefined =>
   path === undefined ? undefined : resolve(directory, path);
@@ -64,7 +150,7 @@ const seconds = (milliseconds: number | undefined): number | undefined =>
 
 /** The gateway of an app; it is not started yet. Rejects with a SallyportError when there is no such app. */
 export async function gatewayOf(app: AppSettings, surroundings: Surroundings): Promise<Gateway> {
-  const kind = (Object.keys(APP_KINDS) as Kind[]).find((key) => key in app);
-  if (kind === undefined) return app as Gateway;
+  if (isGateway(app)) return app;
+  const kind = (Object.keys(APP_KINDS) as Kind[]).find((key) => key in app) as Kind;
   return (MAKE[kind] as Make<Kind>)(app as SettingsOf<Kind>, surroundings);
 }

@@ -5,13 +5,13 @@ import { chmod, lstat, unlink } from "node:fs/promises";
 import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { promisify } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
-import { addressText, type ListenAddress, tcpUrl } from "./address.ts";
+import { addressText, type ListenAddress } from "./address.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 
 /** An address at which we are listening. */
 export interface Bound {
-  /** `http://127.0.0.1:8000` with the port that the system gave, or `unix:/path`. */
+  /** `http://127.0.0.1:8000` with the port that the system gave, `unix:/path`, `fastcgi://unix:/path`. */
   readonly url: string;
   /** Accepts no more; a Unix socket's file goes. Sockets already accepted live on. Never rejects. */
   close(): Promise<void>;
@@ -29,7 +29,7 @@ export async function bind(address: ListenAddress, accept: (socket: Socket) => v
   if (address.kind === "unix") await bindUnix(server, address);
   else await listen(server, listenOptions(address)).catch((error) => unusable(address, error));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here
-  return { url: urlOf(server), close: () => closed(server) };
+  return { url: urlOf(server, address), close: () => closed(server) };
 }
 
 function listenOptions(address: Exclude<ListenAddress, UnixAddress>): ListenOptions {
@@ -53,10 +53,13 @@ const closed = (server: Server): Promise<void> =>
     setImmediate(resolve);
   });
 
-function urlOf(server: Server): string {
+/** A Unix socket that was passed on as a descriptor has no name that Node knows: it is told as that. */
+function urlOf(server: Server, address: ListenAddress): string {
+  const { protocol } = address;
   const bound = server.address();
-  if (bound === null) return "unix:";
-  return typeof bound === "string" ? `unix:${bound}` : tcpUrl(bound.address, bound.port);
+  if (!bound) return addressText(address);
+  if (typeof bound === "string") return addressText({ protocol, kind: "unix", path: bound });
+  return addressText({ protocol, kind: "tcp", host: bound.address, port: bound.port });
 }
 
 /** Of a Unix socket (sun_path of unix(7), less the NUL). Node would cut a longer one off and bind to the rest. */

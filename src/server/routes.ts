@@ -1,6 +1,12 @@
 // Which app answers a request: by host, then by path prefix, then by suffix. A path that can be read in two ways which
 // lead to different apps is refused, so that no spelling of `..`, `//` or `%2f` gets around a route (edge C5).
-import { type Exchange, type Gateway, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  firstRequest,
+  type Gateway,
+  type RequestHead,
+  SallyportError,
+} from "../exchange/index.ts";
 
 export interface Route {
   /** `example.org`, or `*.example.org` for every name below it; any host when absent. */
@@ -34,6 +40,9 @@ export class Routes {
   /** The one route when it takes everything: nothing needs to be looked at. */
   readonly #only: CompiledRoute | undefined;
   readonly #byHost: boolean;
+  /** Where a server in front has mounted us, of requests that it said it of: a local redirect needs it again. */
+  readonly #fronts = new WeakMap<RequestHead, string>();
+  #fronted = false;
 
   /** `gateways` by the name of their app; a route to a missing one is a TypeError (the configuration was checked before). */
   constructor(routes: readonly Route[], gateways: ReadonlyMap<string, Gateway>) {
@@ -43,17 +52,37 @@ export class Routes {
     this.#only = first?.segments.length === 0 && !first.host && !first.suffix ? first : undefined;
   }
 
-  /** Sets the exchange's mount and returns its route. Throws NOT_FOUND or BAD_PATH. */
+  /**
+   * Sets the exchange's mount and returns its route. Routes begin where the server in front has mounted us (its
+   * SCRIPT_NAME), for us the root. Throws NOT_FOUND or BAD_PATH.
+   */
   match(exchange: Exchange): CompiledRoute {
+    const front = this.#frontOf(exchange);
     if (this.#only) return this.#only;
-    const { path } = exchange.request;
+    const path = exchange.request.path.slice(front.length);
     const host = this.#byHost ? hostOf(exchange.request.authority) : "";
     const sent = segmentsAsSent(path);
     const route = this.#find(host, sent);
     if (AMBIGUOUS.test(path) && this.#find(host, segmentsAsMeant(path)) !== route) throw ambiguous(path);
     if (!route) throw new SallyportError("NOT_FOUND", `no route for ${host}${path}`);
-    exchange.mount = route.keepPrefix ? "" : rawPrefix(path, route.segments.length);
+    exchange.mount = front + (route.keepPrefix ? "" : rawPrefix(path, route.segments.length));
     return route;
+  }
+
+  /** The mount that came with the exchange, or with the one that was redirected here: it then has it, too. */
+  #frontOf(exchange: Exchange): string {
+    const { request } = exchange;
+    if (exchange.mount !== "") {
+      this.#fronted = true;
+      this.#fronts.set(request, exchange.mount);
+    } else if (this.#fronted) exchange.mount = this.#frontAgain(request);
+    return exchange.mount;
+  }
+
+  #frontAgain(request: RequestHead): string {
+    const front = this.#fronts.get(firstRequest(request)) ?? "";
+    if (front === "" || `${request.path}/`.startsWith(`${front}/`)) return front;
+    throw new SallyportError("NOT_FOUND", `a local redirect leads out of ${front}: ${request.path}`);
   }
 
   #find(host: string, segments: Segments): CompiledRoute | undefined {

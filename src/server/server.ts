@@ -1,13 +1,14 @@
-// Puts it together: gateways behind routes behind a listener at its addresses, started in this order and stopped in
+// Puts it together: gateways behind routes behind listeners at their addresses, started in this order and stopped in
 // phases in the other.
 import { resolve } from "node:path";
 import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
-import { httpListener } from "../protocols/http/index.ts";
 import { logAccess } from "./access.ts";
+import type { ListenAddress } from "./address.ts";
 import type { AppSettings, Config, Settings } from "./config.ts";
 import { gatewayOf } from "./gateways.ts";
 import { type Bound, bind } from "./listen.ts";
+import { listenerOf, type Protocol } from "./listeners.ts";
 import { serverLog } from "./log.ts";
 import { checkConfig } from "./problems.ts";
 import { type Route, Routes } from "./routes.ts";
@@ -24,6 +25,12 @@ export interface Server {
   readonly log: Log;
   /** Starts the apps, then listens. Resolves with the URLs; rejects with a SallyportError and leaves nothing behind. */
   start(): Promise<readonly string[]>;
+  /**
+   * Listens nowhere, but answers the one request that a web server started this process for, as a CGI program. Stops
+   * the apps, too, and resolves with the code to exit with. Never rejects: what went wrong is the response. `nph`: the
+   * web server adds nothing to it.
+   */
+  answerCgi(nph?: boolean): Promise<number>;
   /** New generations of the apps that can have one. Rejects with the first failure; those apps keep their old one. */
   reload(): Promise<void>;
   /** Log files are opened anew, after somebody moved them away. */
@@ -52,7 +59,8 @@ class GatewayServer implements Server {
   readonly #gateways = new Map<string, Gateway>();
   /** Made when the apps have started. */
   #routes = new Routes([], this.#gateways);
-  readonly #listener: Listener;
+  /** One for each protocol that is spoken, at all of its addresses. */
+  readonly #listeners = new Map<Protocol, Listener>();
   readonly #logSink: LineSink | undefined;
   #bound: Bound[] = [];
   #access: LineSink | undefined;
@@ -63,26 +71,34 @@ class GatewayServer implements Server {
     this.#directory = directory;
     this.#logSink = log ? undefined : descriptorSink(2);
     this.log = log ?? serverLog({ ...settings.log, sink: this.#logSink as LineSink });
-    this.#listener = httpListener({
-      handler: (exchange) => this.#handle(exchange),
-      log: this.log,
-      limits: settings.limits,
-    });
   }
 
   async start(): Promise<readonly string[]> {
     try {
       this.#access = await accessSink(this.#settings.log.access, this.#directory);
       await this.#startGateways();
-      for (const address of this.#settings.listen) {
-        this.#throwIfStopping();
-        this.#bound.push(await bind(address, (socket) => this.#listener.accept(socket)));
-      }
+      for (const address of this.#settings.listen) await this.#listen(address);
     } catch (error) {
       await this.stop(0);
       throw SallyportError.from(error);
     }
     return this.#bound.map(({ url }) => url);
+  }
+
+  async answerCgi(nph = false): Promise<number> {
+    const { serveCgi } = await import("../protocols/cgi/listener.ts");
+    const { log, limits } = this.#settings;
+    const ready = this.#startForCgi(log.access);
+    ready.catch(() => {}); // the handler tells it, if there is a request at all
+    const handler = (exchange: Exchange): void => {
+      ready.then(
+        () => this.#handle(exchange),
+        (error) => exchange.fail(SallyportError.from(error)),
+      );
+    };
+    const code = await serveCgi({ handler, log: this.log, maxBody: limits.body, nph });
+    await this.stop();
+    return code;
   }
 
   async reload(): Promise<void> {
@@ -126,6 +142,27 @@ class GatewayServer implements Server {
     }
   }
 
+  async #listen(address: ListenAddress): Promise<void> {
+    const { protocol } = address;
+    const listener = this.#listeners.get(protocol) ?? (await this.#listenerOf(protocol));
+    this.#listeners.set(protocol, listener);
+    this.#throwIfStopping();
+    const place =
+      address.kind === "unix" ? { ...address, path: resolve(this.#directory, address.path) } : address;
+    this.#bound.push(await bind(place, (socket) => listener.accept(socket)));
+  }
+
+  #listenerOf(protocol: Protocol): Promise<Listener> {
+    const handler = (exchange: Exchange): void => this.#handle(exchange);
+    return listenerOf(protocol, { handler, log: this.log, limits: this.#settings.limits });
+  }
+
+  /** Standard output is the response's: there is no access log there. */
+  async #startForCgi(access: string | undefined): Promise<void> {
+    if (access !== "-") this.#access = await accessSink(access, this.#directory);
+    await this.#startGateways();
+  }
+
   async #startGateways(): Promise<void> {
     const starts = Object.entries(this.#settings.apps).map(([name, app]) => this.#startGateway(name, app));
     throwFirst(await Promise.allSettled(starts));
@@ -157,7 +194,7 @@ class GatewayServer implements Server {
     const left = () => Math.max(0, deadline - performance.now());
     this.log.debug("stopping: no more connections are accepted");
     await Promise.all(this.#bound.map((bound) => bound.close()));
-    await this.#listener.close(left());
+    await Promise.all([...this.#listeners.values()].map((listener) => listener.close(left())));
     this.log.debug("stopping: the apps end");
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
     await Promise.allSettled([...this.#gateways.values()].map(async (gateway) => gateway.close?.(patience)));

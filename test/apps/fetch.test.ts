@@ -8,6 +8,7 @@ import {
   SallyportError,
   silentLog,
 } from "../../src/exchange/index.ts";
+import { lint } from "../../src/exchange/lint.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
 
 function ask(app: FetchFunction, request: RecordedRequest = {}): Promise<Recorded> {
@@ -371,4 +372,28 @@ test("what an app raises after its client was answered is told to the log", asyn
   await turn();
   await turn();
   assert.match(lines[0] ?? "", /too late/);
+});
+
+test("a client that does not even take the first piece is given no second one", async () => {
+  const pieces = ["one,", "two,", "three"];
+  const stream = new ReadableStream({
+    pull(controller) {
+      const piece = pieces.shift();
+      if (piece) controller.enqueue(Buffer.from(piece));
+      else controller.close();
+    },
+  });
+  const violations: string[] = [];
+  const exchange = new RecordedExchange();
+  exchange.stalled = true;
+  lint(
+    fetchApp(() => new Response(stream)),
+    ({ message }) => violations.push(message),
+  ).handle(exchange);
+  await turn();
+  assert.deepEqual(exchange.chunks.map(String), ["one,"]);
+  exchange.release();
+  const { body } = await exchange.done;
+  assert.equal(body.toString(), "one,two,three");
+  assert.deepEqual(violations, []);
 });

@@ -12,6 +12,7 @@ import {
   PushedBody,
   SallyportError,
   silentLog,
+  WholeBody,
 } from "../../src/exchange/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
 
@@ -319,6 +320,18 @@ test("a whole body is read in one piece, and then it ends", async () => {
     { method: "POST", body: "hello" },
   );
   assert.equal(body.toString(), "1 hello true");
+});
+
+test("a whole body has its trailers at its end", async () => {
+  const { body } = await ask(
+    async (req, res) => {
+      req.resume();
+      await once(req, "end");
+      res.end(JSON.stringify(req.rawTrailers));
+    },
+    { method: "POST", body: new WholeBody(Buffer.from("hello"), ["X-Sum", "5"]) },
+  );
+  assert.equal(body.toString(), '["X-Sum","5"]');
 });
 
 test("a streamed body is pulled with its trailers, and complete only at its end", async () => {

@@ -43,6 +43,8 @@ const BAD: [string[], string][] = [
   [["--processes", "0"], '--processes must be a whole number from 1, not "0"'],
   [["--mount", "app"], '--mount must be a path that starts with /, not "app"'],
   [["--log-level", "loud"], '--log-level must be one of debug, info, warn, error, not "loud"'],
+  [["--scgi", "localhost"], '--scgi must be HOST:PORT, unix:PATH or fd:N, not "localhost"'],
+  [["--fastcgi", "scgi://9000"], '--fastcgi must be HOST:PORT, unix:PATH or fd:N, not "scgi://9000"'],
   [["--unix="], '--unix must be a text that is not empty, not ""'],
 ];
 

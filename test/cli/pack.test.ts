@@ -20,10 +20,13 @@ def app(environ, start_response):
     return [b"from the package"]
 `;
 const USE = `
-import { cgi, createServer, defineConfig, fetchApp, httpListener, nodeApp, SallyportError, staticFiles, wsgi } from "sallyport";
+import { cgi, createServer, defineConfig, fastcgi, fetchApp, httpListener, nodeApp, SallyportError, scgi, serve, staticFiles, uwsgi, wsgi } from "sallyport";
 import { httpListener as again } from "sallyport/http";
 import { wsgi as wsgiAgain } from "sallyport/wsgi";
 import { cgi as cgiAgain } from "sallyport/cgi";
+import { fastcgi as fastcgiAgain } from "sallyport/fastcgi";
+import { scgi as scgiAgain } from "sallyport/scgi";
+import { uwsgi as uwsgiAgain } from "sallyport/uwsgi";
 import { fetchApp as fetchAgain } from "sallyport/apps";
 import { SallyportError as errorAgain } from "sallyport/exchange";
 const config = defineConfig({ listen: ["127.0.0.1:0"], apps: { hi: fetchApp(() => new Response("hi")) } });
@@ -32,6 +35,10 @@ const [url] = await server.start();
 console.log(await (await fetch(url as string)).text());
 await server.stop();
 const same = [again === httpListener, wsgiAgain === wsgi, cgiAgain === cgi, fetchAgain === fetchApp, errorAgain === SallyportError];
+const others = [fastcgiAgain === fastcgi, scgiAgain === scgi, uwsgiAgain === uwsgi];
+const served = await serve(() => new Response("served"), { listen: ["127.0.0.1:0"], program: false });
+console.log(others.join(), await (await fetch(served.urls[0] as string)).text());
+await served.stop();
 console.log(same.join(), typeof nodeApp, typeof staticFiles);
 `;
 const STRICT = {
@@ -91,5 +98,5 @@ async function imported(): Promise<void> {
   );
   const tsx = new URL("../../node_modules/tsx/dist/esm/index.mjs", import.meta.url).href;
   const { stdout } = await run(process.execPath, ["--import", tsx, "use.mts"], { cwd: project });
-  assert.equal(stdout, "hi\ntrue,true,true,true,true function function\n");
+  assert.equal(stdout, "hi\ntrue,true,true served\ntrue,true,true,true,true function function\n");
 }

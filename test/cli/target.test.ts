@@ -141,17 +141,17 @@ test("options take the place of what the configuration says", async () => {
     "a.log",
   );
   assert.deepEqual([grace, limits.body, log.access], [1000, 1024, join(here, "a.log")]);
-  assert.deepEqual(listen, [{ kind: "tcp", host: "::1", port: 0 }]);
+  assert.deepEqual(listen, [{ protocol: "http", kind: "tcp", host: "::1", port: 0 }]);
 });
 
 test("without options the configuration holds, and the access log goes to standard output", async () => {
   const { grace, listen, log } = await settingsFor();
   assert.deepEqual([grace, log.access], [5000, "-"]);
-  assert.deepEqual(listen, [{ kind: "tcp", host: "127.0.0.1", port: 8000 }]);
+  assert.deepEqual(listen, [{ protocol: "http", kind: "tcp", host: "127.0.0.1", port: 8000 }]);
 });
 
 test("--unix and --fd listen there alone, unless a host or port is given too", async () => {
-  const unix = { kind: "unix", path: join(here, "a.sock"), mode: 0o660 };
+  const unix = { protocol: "http", kind: "unix", path: join(here, "a.sock"), mode: 0o660 };
   const { listen } = await settingsFor("files", "--unix", "a.sock", "--unix-mode", "660");
   assert.deepEqual(listen, [unix]);
   const both = await settingsFor(
@@ -165,7 +165,34 @@ test("--unix and --fd listen there alone, unless a host or port is given too", a
     "--port",
     "1",
   );
-  assert.deepEqual(both.listen, [{ kind: "fd", fd: 3 }, unix, { kind: "tcp", host: "127.0.0.1", port: 1 }]);
+  assert.deepEqual(both.listen, [
+    { protocol: "http", kind: "fd", fd: 3 },
+    unix,
+    { protocol: "http", kind: "tcp", host: "127.0.0.1", port: 1 },
+  ]);
+});
+
+test("--http, --fastcgi, --scgi and --uwsgi listen at their addresses, each as often as it is given", async () => {
+  const args = [
+    "--fastcgi",
+    "9000",
+    "--scgi",
+    "unix:s.sock",
+    "--fastcgi",
+    "fd:0",
+    "--http",
+    "[::1]:80",
+    "--port",
+    "1",
+  ];
+  const { listen } = await settingsFor("files", ...args, "--unix-owner", "www");
+  assert.deepEqual(listen, [
+    { protocol: "http", kind: "tcp", host: "127.0.0.1", port: 1 },
+    { protocol: "http", kind: "tcp", host: "::1", port: 80 },
+    { protocol: "fastcgi", kind: "tcp", host: "127.0.0.1", port: 9000 },
+    { protocol: "fastcgi", kind: "fd", fd: 0 },
+    { protocol: "scgi", kind: "unix", path: join(here, "s.sock"), owner: "www" },
+  ]);
 });
 
 const USELESS: string[][] = [
@@ -175,6 +202,7 @@ const USELESS: string[][] = [
   ["shop:app", "--cgi", "/cgi-bin"],
   ["--config", "sallyport.config.yaml", "--python", "python3"],
   ["files", "--unix-mode", "660"],
+  ["files", "--unix-owner", "www", "--scgi", "9000"],
 ];
 
 for (const args of USELESS) {

@@ -7,7 +7,10 @@ import { PushedBody } from "../../src/exchange/index.ts";
 function pushed(length?: number): { body: PushedBody; asked: string[] } {
   const asked: string[] = [];
   const ask = (what: string) => () => void asked.push(what);
-  return { body: new PushedBody(length, { wanted: ask("wanted"), pause: ask("pause"), resume: ask("resume") }, 4), asked };
+  return {
+    body: new PushedBody(length, { wanted: ask("wanted"), pause: ask("pause"), resume: ask("resume") }, 4),
+    asked,
+  };
 }
 
 test("the first read, and no other, says that the body is wanted", async () => {

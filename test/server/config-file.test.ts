@@ -59,7 +59,7 @@ const LINES: [string, string, string, string[]][] = [
     "a.yaml",
     "listen: [8000, here]\napps:\n  shop:\n    wsgi: shop:app\n    procesess: 2\n    threads: many\nroutes:\n  - path: /\n  - app: shop\n",
     [
-      'a.yaml:1: listen[1]: must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock" or "fd:3"',
+      'a.yaml:1: listen[1]: must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock", "fd:3" or "fastcgi://127.0.0.1:9000"',
       'a.yaml:6: apps.shop.threads: must be a number, not "many"',
       "a.yaml:5: apps.shop.procesess: unknown key; did you mean processes?",
       "a.yaml:8: routes[0].app: is missing",

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { SallyportError } from "../../src/exchange/index.ts";
 import { DEFAULT_LIMITS } from "../../src/protocols/http/limits.ts";
 import { defineConfig } from "../../src/server/config.ts";
+import { isGateway } from "../../src/server/config-apps.ts";
 import { checkConfig } from "../../src/server/problems.ts";
 
 const APPS = { shop: { wsgi: "shop:app" } };
@@ -21,7 +22,7 @@ function problems(value: unknown): string[] {
 test("the smallest configuration gets every default", () => {
   const settings = checkConfig(defineConfig({ apps: APPS }));
   assert.deepEqual(settings, {
-    listen: [{ kind: "tcp", host: "127.0.0.1", port: 8000 }],
+    listen: [{ protocol: "http", kind: "tcp", host: "127.0.0.1", port: 8000 }],
     apps: APPS,
     limits: DEFAULT_LIMITS,
     log: { level: "info", format: "text" },
@@ -37,13 +38,44 @@ test("sizes become octets, times milliseconds, modes numbers and addresses objec
     grace: "500ms",
   });
   assert.deepEqual(settings.listen, [
-    { kind: "unix", path: "/run/a.sock", mode: 0o660, owner: "www" },
-    { kind: "tcp", host: "127.0.0.1", port: 8001 },
+    { protocol: "http", kind: "unix", path: "/run/a.sock", mode: 0o660, owner: "www" },
+    { protocol: "http", kind: "tcp", host: "127.0.0.1", port: 8001 },
   ]);
   assert.deepEqual(settings.apps.shop, { wsgi: "shop:app", timeout: 60_000 });
   assert.equal(settings.limits.body, 10 * 2 ** 20);
   assert.equal(settings.limits.headTimeout, 5000);
   assert.equal(settings.grace, 500);
+});
+
+test("addresses of applications are texts, lists, or for FastCGI a section with a command", () => {
+  const { apps } = checkConfig({
+    apps: {
+      one: { fastcgi: "unix:/run/a.sock", timeout: "1m" },
+      two: { php: "site", fastcgi: { command: ["php-cgi"], processes: 2 }, index: ["a.php"] },
+      three: { scgi: ["127.0.0.1:9000", "[::1]:9000"], idleTimeout: 1 },
+      four: { uwsgi: "host:3031", variables: { A: "b" } },
+    },
+    routes: [{ app: "one" }],
+  });
+  assert.deepEqual(apps, {
+    one: { fastcgi: "unix:/run/a.sock", timeout: 60_000 },
+    two: { php: "site", fastcgi: { command: ["php-cgi"], processes: 2 }, index: ["a.php"] },
+    three: { scgi: ["127.0.0.1:9000", "[::1]:9000"], idleTimeout: 1000 },
+    four: { uwsgi: "host:3031", variables: { A: "b" } },
+  });
+});
+
+test("limits of other protocols are kept as far as they are written, in octets and milliseconds", () => {
+  const { limits } = checkConfig({
+    apps: APPS,
+    limits: { fastcgi: { params: "1K" }, scgi: { headTimeout: 2 } },
+  });
+  assert.deepEqual(limits, { ...DEFAULT_LIMITS, fastcgi: { params: 1024 }, scgi: { headTimeout: 2000 } });
+});
+
+test("a framework that has a method handle is no gateway, and an app as it is", () => {
+  const express = Object.assign(() => {}, { handle: () => {} });
+  assert.equal(checkConfig({ apps: { mine: { app: express } } }).apps.mine && isGateway(express), false);
 });
 
 test("a gateway made by code is an app as it is", () => {
@@ -66,12 +98,14 @@ const BAD: [string, unknown, string[]][] = [
   [
     "an app of no kind",
     { apps: { shop: { wgsi: "a:b" } } },
-    ["c: apps.shop: must have one of the keys wsgi, cgi, static, module; did you mean wsgi?"],
+    [
+      "c: apps.shop: must have one of the keys wsgi, cgi, static, module, app, php, fastcgi, scgi, uwsgi; did you mean wsgi?",
+    ],
   ],
   [
     "an app that is null",
     { apps: { shop: null } },
-    ["c: apps.shop: must have one of the keys wsgi, cgi, static, module"],
+    ["c: apps.shop: must have one of the keys wsgi, cgi, static, module, app, php, fastcgi, scgi, uwsgi"],
   ],
   [
     "an app's key of a wrong type",
@@ -105,8 +139,52 @@ const BAD: [string, unknown, string[]][] = [
     "an address that is none",
     { apps: APPS, listen: ["localhost"] },
     [
-      'c: listen[0]: must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock" or "fd:3"',
+      'c: listen[0]: must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock", "fd:3" or "fastcgi://127.0.0.1:9000"',
     ],
+  ],
+  [
+    "an address with a protocol that is none",
+    { apps: APPS, listen: ["gopher://127.0.0.1:70"] },
+    [
+      'c: listen[0]: must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock", "fd:3" or "fastcgi://127.0.0.1:9000"',
+    ],
+  ],
+  [
+    "an application's address that is none",
+    { apps: { shop: { scgi: "localhost" } } },
+    ['c: apps.shop.scgi: must be an address such as "unix:/run/app.sock" or "127.0.0.1:9000"'],
+  ],
+  [
+    "a FastCGI application that is nowhere",
+    { apps: { shop: { fastcgi: "9000" } } },
+    [
+      'c: apps.shop.fastcgi: must be an address such as "unix:/run/app.sock" or "127.0.0.1:9000", a list of them, or a section with a command',
+    ],
+  ],
+  [
+    "a FastCGI application without a command",
+    { apps: { shop: { fastcgi: { command: [] } } } },
+    ["c: apps.shop.fastcgi.command: must be at least 1 long"],
+  ],
+  [
+    "unknown keys of a command",
+    { apps: { shop: { php: "site", fastcgi: { command: ["php-cgi"], proceses: 2 } } } },
+    ["c: apps.shop.fastcgi.proceses: unknown key; did you mean processes?"],
+  ],
+  [
+    "an unknown key of PHP",
+    { apps: { shop: { php: "site", root: "x" } } },
+    ["c: apps.shop.root: unknown key"],
+  ],
+  [
+    "an unknown limit of FastCGI",
+    { apps: APPS, limits: { fastcgi: { param: 1 } } },
+    ["c: limits.fastcgi.param: unknown key; did you mean params?"],
+  ],
+  [
+    "an app that is none",
+    { apps: { shop: { app: "x" } } },
+    ["c: apps.shop.app: must be an object or a function"],
   ],
   ["no address", { apps: APPS, listen: [] }, ["c: listen: must be at least 1 long"]],
   [

@@ -3,6 +3,8 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LIMIT_OPTIONS } from "../../src/cli/options.ts";
+import { DEFAULT_LIMITS as SOCKET_LIMITS } from "../../src/protocols/cgi/socket/limits.ts";
+import { DEFAULT_LIMITS as FASTCGI_LIMITS } from "../../src/protocols/fastcgi/limits.ts";
 import { DEFAULT_LIMITS } from "../../src/protocols/http/limits.ts";
 import { configTables } from "../../src/server/config-docs.ts";
 
@@ -14,7 +16,17 @@ test("docs/configuration.md and docs/command-line.md have the tables that the co
   assert.equal(status, 0, stderr);
 });
 
-test("every limit of the listener is a key of the configuration and an option of the command line", () => {
+test("every limit of the other protocols is a key of the configuration", () => {
+  const tables = configTables();
+  for (const key of Object.keys(FASTCGI_LIMITS))
+    assert.ok(tables["limits.fastcgi"]?.includes(`| \`${key}\` |`), key);
+  for (const key of Object.keys(SOCKET_LIMITS)) {
+    // One bound for the bodies of every protocol: limits.body.
+    if (key !== "body") assert.ok(tables["limits.scgi"]?.includes(`| \`${key}\` |`), key);
+  }
+});
+
+test("every limit of HTTP is a key of the configuration and an option of the command line", () => {
   const { limits = "" } = configTables();
   for (const key of Object.keys(DEFAULT_LIMITS)) {
     assert.ok(limits.includes(`| \`${key}\` |`), key);

@@ -13,8 +13,14 @@ const directory = mkdtempSync(join(tmpdir(), "listen-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
 const greet = (socket: Socket): void => void socket.end("hello");
-const tcp = (port: number): ListenAddress => ({ kind: "tcp", host: "127.0.0.1", port });
+const tcp = (port: number): ListenAddress => ({
+  protocol: "http",
+  kind: "tcp",
+  host: "127.0.0.1",
+  port,
+});
 const unix = (name: string): ListenAddress & { kind: "unix" } => ({
+  protocol: "http",
   kind: "unix",
   path: join(directory, name),
 });
@@ -57,11 +63,14 @@ test("a port that another server has is unusable, and the message says what to d
 });
 
 test("an address that this machine does not have is unusable", async () => {
-  await assert.rejects(bind({ kind: "tcp", host: "192.0.2.1", port: 0 }, greet), unusable(/no such address/));
+  await assert.rejects(
+    bind({ protocol: "http", kind: "tcp", host: "192.0.2.1", port: 0 }, greet),
+    unusable(/no such address/),
+  );
 });
 
 test("IPv6 is told in brackets", async (t) => {
-  const address: ListenAddress = { kind: "tcp", host: "::1", port: 0 };
+  const address: ListenAddress = { protocol: "http", kind: "tcp", host: "::1", port: 0 };
   const bound = await bind(address, greet).catch((error) => t.skip(`no IPv6 here: ${error.message}`));
   if (!bound) return;
   assert.match(bound.url, /^http:\/\/\[::1\]:\d+$/);
@@ -133,7 +142,7 @@ test("a Unix socket in a directory that is missing, or with a path that is too l
 
 test("a descriptor that is not a listening socket is unusable", async () => {
   await assert.rejects(
-    bind({ kind: "fd", fd: 4999 }, greet),
+    bind({ protocol: "http", kind: "fd", fd: 4999 }, greet),
     unusable(/^cannot listen at fd:4999: .*(socket|descriptor)/),
   );
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Gateway, SallyportError } from "../../src/exchange/index.ts";
+import { type Exchange, type Gateway, redirected, type SallyportError } from "../../src/exchange/index.ts";
 import { type Route, Routes } from "../../src/server/routes.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
@@ -12,7 +12,10 @@ function routesOf(routes: readonly Route[]): Routes {
 
 /** `app@mount`, or the code of the error. */
 function matched(routes: Routes, target: string, authority = "localhost"): string {
-  const exchange = new RecordedExchange({ target, authority });
+  return matchedIn(routes, new RecordedExchange({ target, authority }));
+}
+
+function matchedIn(routes: Routes, exchange: Exchange): string {
   try {
     return `${routes.match(exchange).app}@${exchange.mount}`;
   } catch (error) {
@@ -125,4 +128,33 @@ test("of two routes of equal rank the first of the configuration answers", () =>
 test("one route for everything takes every path as it is, also OPTIONS *", () => {
   const routes = routesOf([{ app: "only" }]);
   for (const target of ["/", "/a/../b", "//x", "/%2f", "*"]) assert.equal(matched(routes, target), "only@");
+});
+
+const FRONTED: [string, string, string][] = [
+  ["/site", "/site", "root@/site"],
+  ["/site", "/site/", "root@/site"],
+  ["/site", "/site/admin/x", "admin@/site/admin"],
+  ["/site", "/site/kept/x", "kept@/site"],
+  ["/admin", "/admin/x", "root@/admin"],
+  ["/site", "/site/admin/../x", "BAD_PATH"],
+];
+
+for (const [front, target, result] of FRONTED) {
+  test(`below ${front}, where a server in front has mounted us, ${target} leads to ${result}`, () => {
+    const exchange = new RecordedExchange({ target });
+    exchange.mount = front;
+    assert.equal(matchedIn(SITE, exchange), result);
+  });
+}
+
+test("a local redirect stays below the place where a server in front has mounted us", () => {
+  for (const routes of [SITE, routesOf([{ app: "all" }])]) {
+    const exchange = new RecordedExchange({ target: "/site/admin/x" });
+    exchange.mount = "/site";
+    routes.match(exchange);
+    const again = redirected(exchange, "/site/x");
+    assert.match(matchedIn(routes, again), /^(root|all)@\/site$/);
+    assert.match(matchedIn(routes, redirected(again, "/site/y")), /^(root|all)@\/site$/);
+    assert.equal(matchedIn(routes, redirected(exchange, "/sites")), "NOT_FOUND");
+  }
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { complaint } from "../../src/cli/complain.ts";
-import { noteUncaught } from "../../src/cli/uncaught.ts";
 import { type LogFields, SallyportError, silentLog } from "../../src/exchange/index.ts";
+import { complaint } from "../../src/server/complain.ts";
+import { noteUncaught } from "../../src/server/uncaught.ts";
 
 test("a message has its code, and the app's traceback follows, indented", () => {
   const error = new SallyportError("APP_IMPORT", "no module a", { detail: "Traceback:\n  a.py\n" });
@@ -37,7 +37,7 @@ function noted(stack: string, debug: boolean): [string, LogFields | undefined] {
   return heard;
 }
 
-const OURS = `    at serve (${new URL("../../src/cli/serve.ts", import.meta.url).pathname}:1:1)`;
+const OURS = `    at serve (${new URL("../../src/server/serve.ts", import.meta.url).pathname}:1:1)`;
 const NODES = "    at node:internal/timers:1:1";
 const THEIRS = "    at shop (/srv/shop.ts:7:1)";
 

@@ -1,0 +1,50 @@
+// The registry: which listener speaks the protocol of an address. A new protocol is one entry here. What nobody listens
+// for is not even loaded.
+import { type Handler, type Listener, type Log, SallyportError } from "../exchange/index.ts";
+import type { Limits } from "./config-limits.ts";
+
+/** What listeners get from the server that they are part of. */
+export interface Entrance {
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits: Limits;
+}
+
+type Make = (entrance: Entrance) => Promise<Listener>;
+
+const MAKE = {
+  async http({ handler, log, limits: { fastcgi, scgi, uwsgi, ...limits } }) {
+    const { httpListener } = await import("../protocols/http/index.ts");
+    return httpListener({ handler, log, limits });
+  },
+
+  async fastcgi({ handler, log, limits }) {
+    const { fastcgiListener } = await import("../protocols/fastcgi/index.ts");
+    return fastcgiListener({ handler: bounded(handler, limits.body), log, limits: limits.fastcgi ?? {} });
+  },
+
+  async scgi({ handler, log, limits }) {
+    const { scgiListener } = await import("../protocols/scgi/index.ts");
+    return scgiListener({ handler, log, limits: { body: limits.body, ...limits.scgi } });
+  },
+
+  async uwsgi({ handler, log, limits }) {
+    const { uwsgiListener } = await import("../protocols/uwsgi/index.ts");
+    return uwsgiListener({ handler, log, limits: { body: limits.body, ...limits.uwsgi } });
+  },
+} as const satisfies Record<string, Make>;
+
+export type Protocol = keyof typeof MAKE;
+export const PROTOCOLS = Object.keys(MAKE) as Protocol[];
+
+/** A listener that puts exchanges into `entrance`. */
+export const listenerOf = (protocol: Protocol, entrance: Entrance): Promise<Listener> =>
+  MAKE[protocol](entrance);
+
+/** FastCGI itself has no bound for bodies. One of unknown length is bounded by whoever keeps it. */
+const bounded =
+  (handler: Handler, limit: number): Handler =>
+  (exchange) => {
+    if ((exchange.body.length ?? 0) <= limit) return handler(exchange);
+    exchange.fail(new SallyportError("BODY_TOO_LARGE", `a request body of more than ${limit} octets`));
+  };

@@ -1,0 +1,64 @@
+// The life of a server that has a process for itself, under a process manager, a container or a terminal: it says where
+// it listens, obeys signals, and survives what apps leave to chance.
+import { SallyportError } from "../exchange/index.ts";
+import type { Server } from "./server.ts";
+import { noteUncaught } from "./uncaught.ts";
+
+export interface Program {
+  /** The URLs; empty when a signal came first. Rejects with a SallyportError. */
+  readonly started: Promise<readonly string[]>;
+  /** The exit code, once a signal, or a failure that nobody caught, has ended the server. */
+  readonly ended: Promise<number>;
+}
+
+/** Starts `server`. `debug`: the stack of an error that nobody caught may be one of ours. */
+export function runProgram(server: Server, debug: boolean): Program {
+  const ended = untilEnded(server, debug);
+  // A signal may come while an app takes its time to start: then nobody waits for it.
+  const started = Promise.race([start(server), ended.then(() => [])]);
+  return { started, ended };
+}
+
+async function start(server: Server): Promise<readonly string[]> {
+  try {
+    const urls = await server.start();
+    for (const url of urls) process.stderr.write(`listening on ${url}\n`);
+    return urls;
+  } catch (error) {
+    if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
+    return [];
+  }
+}
+
+function untilEnded(server: Server, debug: boolean): Promise<number> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    const stop = (code: number): void => {
+      stopping = true;
+      void server.stop().then(() => resolve(code));
+    };
+    for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => (stopping ? force() : stop(0)));
+    process.on("SIGHUP", () => void reload(server));
+    process.on("SIGUSR1", () => server.reopenLogs());
+    process.on("unhandledRejection", (error) => noteUncaught(server.log, error, debug));
+    process.on("uncaughtException", (error) => {
+      noteUncaught(server.log, error, debug);
+      stop(1);
+    });
+  });
+}
+
+/** The second signal: nothing is waited for. Processes of ours are killed on the way out. */
+function force(): void {
+  process.stderr.write("sallyport: stopped at once by a second signal; requests under way were cut\n");
+  process.exit(1);
+}
+
+async function reload(server: Server): Promise<void> {
+  try {
+    await server.reload();
+  } catch (error) {
+    const { message, code, detail } = SallyportError.from(error);
+    server.log.error(`the reload failed and the old generation goes on: ${message}`, { code, detail });
+  }
+}

@@ -1,0 +1,39 @@
+// The words that the sections of the configuration are written in: sizes, times, paths, and sections that know their
+// keys.
+import { z } from "zod";
+import { suggestion } from "./nearest.ts";
+import { parseSize, parseTime } from "./units.ts";
+
+/** An object that takes these keys and no others; an unknown one is named together with the nearest known. */
+export const section = <S extends z.ZodRawShape>(shape: S) =>
+  z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== "unrecognized_keys") return undefined;
+      return issue.keys.map((key) => `unknown key${suggestion(key, Object.keys(shape))}`).join("\n");
+    },
+  });
+
+type Parse<T> = (text: string | number) => T | undefined;
+
+/** A value that people write as text or number and that `parse` understands. */
+export const written = <T>(title: string, parse: Parse<T>, expected: string) =>
+  z
+    .union([z.string(), z.number()], { error: expected })
+    .transform((value, context) => {
+      const parsed = parse(value);
+      if (parsed !== undefined) return parsed;
+      context.addIssue({ code: "custom", message: `${expected}, not ${JSON.stringify(value)}` });
+      return z.NEVER;
+    })
+    .meta({ title });
+
+export const size = () => written("size", parseSize, "must be a size such as 65536, 64K or 10M");
+export const time = () => written("time", parseTime, "must be a time such as 30 (seconds), 500ms or 2m");
+export const count = (least = 1) => z.number().int().min(least).max(1_000_000).meta({ title: "number" });
+export const text = () => z.string().min(1, "must not be empty");
+export const path = () => text().meta({ title: "path" });
+export const flag = () => z.boolean();
+export const environment = () => z.record(z.string().regex(/^[^=\0]+$/), z.string());
+
+/** A type with its line in the documentation. */
+export const about = <T extends z.ZodType>(type: T, description: string): T => type.describe(description);

@@ -1,0 +1,100 @@
+// One file, served by any server: `serve(app)` at its end makes a program of it that finds out how it was started.
+import { parseArgs } from "node:util";
+import type { FetchFunction, FetchObject, NodeHandler } from "../apps/index.ts";
+import { type Gateway, SallyportError } from "../exchange/index.ts";
+import { type ListenAddress, parsePlace } from "./address.ts";
+import { complain, exitCodeOf } from "./complain.ts";
+import type { Config, Settings } from "./config.ts";
+import { isGateway } from "./config-apps.ts";
+import { guess, placesOf, portOf, type Started } from "./guess.ts";
+import { PROTOCOLS } from "./listeners.ts";
+import { checkConfig } from "./problems.ts";
+import { runProgram } from "./program.ts";
+import { type Server, serverOf } from "./server.ts";
+
+/** A fetch function or object (Hono, h3), a node handler or framework (Express, Koa, Fastify), or a gateway. */
+export type ServedApp = FetchFunction | FetchObject | NodeHandler | Gateway | object;
+
+export interface ServeOptions extends Pick<Partial<Config>, "listen" | "limits" | "log" | "grace"> {
+  /** Until the response begins, as text or seconds; then 504. */
+  readonly timeout?: string | number;
+  /**
+   * Whether the process is this server's, which is the default: it says where it listens, SIGTERM and SIGINT stop it,
+   * a failure to start is told on standard error, and the process ends with the server. Otherwise nothing is done to
+   * the process, and a failure rejects.
+   */
+  readonly program?: boolean;
+}
+
+/** A server that has started. */
+export interface Serving {
+  /** Where it listens; nowhere when the process was started for one request. */
+  readonly urls: readonly string[];
+  /** Stops in phases; requests under way have `grace` milliseconds (that of the options otherwise). Never rejects. */
+  stop(grace?: number): Promise<void>;
+}
+
+/**
+ * Serves `app` in the way in which this process was started: at the addresses of `--http`, `--fastcgi`, `--scgi` and
+ * `--uwsgi`; as a CGI program; as a FastCGI application at descriptor 0; at the sockets that systemd passes; and if it
+ * is none of these, at `listen`, or by HTTP at $PORT, or at 127.0.0.1:8000. Resolves when it listens, or when the one
+ * request has been answered. With `program: false` rejects with a SallyportError when it cannot start.
+ */
+export async function serve(app: ServedApp, options: ServeOptions = {}): Promise<Serving> {
+  if (options.program === false) return begin(app, options);
+  try {
+    return await begin(app, options);
+  } catch (reason) {
+    const error = SallyportError.from(reason);
+    complain(error, options.log?.level === "debug");
+    return process.exit(exitCodeOf(error));
+  }
+}
+
+async function begin(app: ServedApp, { program = true, ...options }: ServeOptions): Promise<Serving> {
+  const named = addressesIn(process.argv.slice(2));
+  const started: Started = named.length > 0 ? { by: "arguments", listen: named } : guess();
+  const settings = settingsOf(app, options, started);
+  const server = serverOf(settings);
+  const stop = (grace?: number): Promise<void> => server.stop(grace);
+  if (started.by === "cgi") await answer(server, started.nph, program);
+  if (started.by === "cgi") return { urls: [], stop };
+  return { urls: program ? await run(server, settings) : await server.start(), stop };
+}
+
+function settingsOf(app: ServedApp, { timeout, ...options }: ServeOptions, started: Started): Settings {
+  const settings = checkConfig(
+    {
+      ...options,
+      apps: { app: isGateway(app) ? app : { app, ...(timeout === undefined ? {} : { timeout }) } },
+    },
+    { name: "serve()", lineOf: () => undefined },
+  );
+  const port = options.listen ? undefined : portOf(process.env);
+  return { ...settings, listen: placesOf(started, port ? [port] : settings.listen) };
+}
+
+/** The one request, and with it the end of the process: an app may keep what would hold it, and so the response, up. */
+async function answer(server: Server, nph: boolean, program: boolean): Promise<void> {
+  process.exitCode = await server.answerCgi(nph);
+  if (program) process.exit();
+}
+
+function run(server: Server, { log }: Settings): Promise<readonly string[]> {
+  const { started, ended } = runProgram(server, log.level === "debug");
+  void ended.then((code) => process.exit(code));
+  return started;
+}
+
+/** `--fastcgi 127.0.0.1:9000`, and the like; other arguments are the program's own. Throws USAGE. */
+export function addressesIn(args: readonly string[]): ListenAddress[] {
+  const options = Object.fromEntries(PROTOCOLS.map((name) => [name, { type: "string" } as const]));
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  return tokens.flatMap((token) => {
+    const protocol = token.kind === "option" && PROTOCOLS.find((name) => name === token.name);
+    if (!protocol) return [];
+    const place = parsePlace(String(token.value ?? ""));
+    if (place) return [{ protocol, ...place }];
+    throw new SallyportError("USAGE", `--${protocol} must be followed by HOST:PORT, unix:PATH or fd:N`);
+  });
+}
