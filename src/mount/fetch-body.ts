@@ -49,9 +49,12 @@ class FetchBody extends MountedBody {
     if (!this.#pumping && !this.#ended) void this.#pump();
   }
 
-  /** Reads on for nothing: to cancel the stream would, in many hosts, end the connection before its response. */
+  /**
+   * Reads on for nothing: to cancel the stream would, in many hosts, end the connection before its response. What was
+   * never begun is left to the host: to read it would ask the client for it (100 Continue).
+   */
   protected drain(): void {
-    this.resume();
+    if (this.#reader) this.resume();
   }
 
   /** Until it is paused, or the body has ended. */

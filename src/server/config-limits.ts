@@ -51,7 +51,7 @@ export const fastcgiLimits = section({
   idleTimeout: timeOf(F.idleTimeout, "that a kept connection may be idle"),
   sendTimeout: timeOf(F.sendTimeout, "without progress on a server that does not read; then it is cut"),
   lingerTimeout: timeOf(F.lingerTimeout, "for the server to close after we did; then it is destroyed"),
-} satisfies Record<keyof FastcgiLimits, z.ZodType>);
+} satisfies Record<Exclude<keyof FastcgiLimits, "body">, z.ZodType>);
 
 const S = SOCKET_LIMITS;
 export const socketLimits = section({

@@ -1,6 +1,6 @@
 // The registry: which listener speaks the protocol of an address. A new protocol is one entry here. What nobody listens
 // for is not even loaded.
-import { type Handler, type Listener, type Log, SallyportError } from "../exchange/index.ts";
+import type { Handler, Listener, Log } from "../exchange/index.ts";
 import type { Limits } from "./config-limits.ts";
 
 /** What listeners get from the server that they are part of. */
@@ -20,7 +20,7 @@ const MAKE = {
 
   async fastcgi({ handler, log, limits }) {
     const { fastcgiListener } = await import("../protocols/fastcgi/index.ts");
-    return fastcgiListener({ handler: bounded(handler, limits.body), log, limits: limits.fastcgi ?? {} });
+    return fastcgiListener({ handler, log, limits: { body: limits.body, ...limits.fastcgi } });
   },
 
   async scgi({ handler, log, limits }) {
@@ -40,11 +40,3 @@ export const PROTOCOLS = Object.keys(MAKE) as Protocol[];
 /** A listener that puts exchanges into `entrance`. */
 export const listenerOf = (protocol: Protocol, entrance: Entrance): Promise<Listener> =>
   MAKE[protocol](entrance);
-
-/** FastCGI itself has no bound for bodies. One of unknown length is bounded by whoever keeps it. */
-const bounded =
-  (handler: Handler, limit: number): Handler =>
-  (exchange) => {
-    if ((exchange.body.length ?? 0) <= limit) return handler(exchange);
-    exchange.fail(new SallyportError("BODY_TOO_LARGE", `a request body of more than ${limit} octets`));
-  };

@@ -118,6 +118,11 @@ export class Connection implements Carrier {
 
   #expireRequest(request: Inbound, error: SallyportError): void {
     if (request.complete || request.paused) return;
+    this.#giveUp(request, error);
+  }
+
+  /** A request that will not be complete: whoever has it is told, or it is answered here. */
+  #giveUp(request: Inbound, error: SallyportError): void {
     if (request.exchange) request.starve(error);
     else this.#refuse(request, error);
   }
@@ -238,7 +243,7 @@ export class Connection implements Carrier {
     if (!request || !step) return;
     if (step === "abort") this.#forget(request, new SallyportError("CLIENT_LEFT", "the client left"));
     else if (step === "params") this.#takeParams(request, piece.content);
-    else request.take(step, piece.content);
+    else this.#takeBody(request, step, piece.content);
   }
 
   /** Management records (4): what we can is told, what we do not know is said to be unknown. */
@@ -302,10 +307,19 @@ export class Connection implements Carrier {
     try {
       // Where others share the connection, one that reads slowly should not soon hold them up.
       const shared = this.#requests.size > 1;
-      request.describe(this.#site.peer, shared ? this.#site.limits.buffered : undefined);
+      const { body, buffered } = this.#site.limits;
+      request.describe(this.#site.peer, body, shared ? buffered : undefined);
       this.#ready.push(request);
     } catch (error) {
       this.#refuse(request, SallyportError.from(error));
+    }
+  }
+
+  #takeBody(request: Inbound, stream: "stdin" | "data", content: Buffer): void {
+    try {
+      request.take(stream, content);
+    } catch (error) {
+      this.#giveUp(request, SallyportError.from(error));
     }
   }
 

@@ -91,18 +91,18 @@ export class Inbound implements Wire {
     this.#variables = decodePairs(octets, violation);
   }
 
-  /** Reads the request out of the parameters. `highWater`: of its streams, where the default does not fit. Throws BAD_REQUEST. */
-  describe(peer: Peer, highWater: number | undefined): void {
+  /** Reads the request out of the parameters. `highWater`: of its streams, where the default does not fit. Throws BAD_REQUEST, BODY_TOO_LARGE. */
+  describe(peer: Peer, limit: number, highWater: number | undefined): void {
     const described = describeRequest(this.#variables, peer);
     this.#described = described;
     const flow = (): void => this.#carrier.flow();
-    const options = { ...(highWater === undefined ? {} : { highWater }), flow };
+    const options = { limit, ...(highWater === undefined ? {} : { highWater }), flow };
     if (this.role !== "authorizer") this.#stdin = new Intake({ length: described.length, ...options });
     if (this.role === "filter") this.#data = new Intake({ length: this.#dataLength(), ...options });
     this.#phase = this.role === "authorizer" ? "complete" : "stdin";
   }
 
-  /** A piece of a stream, or its end. */
+  /** A piece of a stream, or its end. Throws BODY_TOO_LARGE. */
   take(stream: "stdin" | "data", content: Buffer): void {
     const intake = stream === "stdin" ? this.#stdin : this.#data;
     if (content.length > 0) return intake?.take(content);

@@ -14,6 +14,8 @@ const HIGH_WATER = 65_536;
 export interface IntakeOptions {
   /** Octets announced; undefined when only the end will tell. */
   readonly length: number | undefined;
+  /** Octets accepted at all. */
+  readonly limit: number;
   /** Octets that may wait unread; the default suits a connection that is read for this request only. */
   readonly highWater?: number;
   /** `paused` has changed. */
@@ -24,6 +26,7 @@ export class Intake implements BodySource {
   /** True while more waits than anybody reads. */
   paused = false;
   readonly #length: number | undefined;
+  readonly #limit: number;
   readonly #highWater: number;
   readonly #flow: () => void;
   /** What came before anybody asked for the body. */
@@ -32,8 +35,11 @@ export class Intake implements BodySource {
   #ended = false;
   #body: PushedBody | undefined;
 
-  constructor({ length, highWater = HIGH_WATER, flow }: IntakeOptions) {
+  /** Throws BODY_TOO_LARGE when more is announced than is accepted. */
+  constructor({ length, limit, highWater = HIGH_WATER, flow }: IntakeOptions) {
+    refuseOver(limit, length ?? 0);
     this.#length = length;
+    this.#limit = limit;
     this.#highWater = highWater;
     this.#flow = flow;
   }
@@ -56,11 +62,13 @@ export class Intake implements BodySource {
     return body;
   }
 
-  /** A piece; what is more than was announced is dropped. */
+  /** A piece; what is more than was announced is dropped. Throws BODY_TOO_LARGE. */
   take(content: Buffer): void {
+    if (this.#ended) return;
     const room = this.#length === undefined ? content.length : this.#length - this.#received;
     const piece = content.length > room ? content.subarray(0, room) : content;
     if (piece.length === 0) return;
+    refuseOver(this.#limit, this.#received + piece.length);
     this.#received += piece.length;
     if (this.#body) this.#body.push(piece);
     else this.#early.push(piece);
@@ -110,4 +118,9 @@ export class Intake implements BodySource {
   get #shortage(): string {
     return `a FastCGI stream ended after ${this.#received} of ${this.#length} octets`;
   }
+}
+
+function refuseOver(limit: number, length: number): void {
+  if (length > limit)
+    throw new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limit} octets`);
 }

@@ -7,6 +7,8 @@ export interface FastcgiLimits {
   readonly requests: number;
   /** Octets of PARAMS of one request: its whole head. */
   readonly params: number;
+  /** Octets of a request body, and of a filter's data. More: 413. */
+  readonly body: number;
   /** Octets of request body that wait unread where several requests share a connection; then it is read no further. */
   readonly buffered: number;
   /** Octets of response that wait for the server, for each request. */
@@ -25,6 +27,7 @@ export const DEFAULT_LIMITS: FastcgiLimits = {
   connections: 1_024,
   requests: 128,
   params: 131_072,
+  body: 2 ** 31,
   buffered: 1_048_576,
   unsent: 65_536,
   receiveTimeout: 60_000,

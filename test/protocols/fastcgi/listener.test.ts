@@ -409,6 +409,26 @@ test("an idle connection is closed after its time", async (t) => {
   assert.equal(await client.closed(), "end");
 });
 
+for (const announced of [true, false]) {
+  test(`a body over the limit gets 413, ${announced ? "announced" : "of unknown length"}, and the connection stays`, async (t) => {
+    const client = await (await serve(t, echo, { limits: { body: 1000 } })).client();
+    const about = {
+      REQUEST_METHOD: "POST",
+      ...(announced ? { CONTENT_LENGTH: "1001" } : { HTTP_TRANSFER_ENCODING: "chunked" }),
+    };
+    client.send(
+      beginRequest(1, "responder", true),
+      params(about, 1),
+      streamPart(TYPE.STDIN, 1, Buffer.alloc(1001)),
+      noStdin(1),
+    );
+    const answer = await client.ended(1);
+    assert.match(answer.stdout, /^Status: 413 .*ERR_SALLYPORT_BODY_TOO_LARGE\n$/s);
+    client.send(request({ id: 2 }));
+    assert.match((await client.ended(2)).stdout, /^Status: 200/);
+  });
+}
+
 test("connections over the limit are closed", async (t) => {
   const { client, lines } = await serve(t, echo, { limits: { connections: 1 } });
   const first = await client();

@@ -1,0 +1,145 @@
+// The application that behaves as the suite says, as a fetch handler.
+import type { Address, Headers as Fields } from "../../exchange/index.ts";
+import { type Behaviour, CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
+import { Notes } from "../notes.ts";
+import { octetsOf } from "../octets.ts";
+import { decoded, instructionOf, jsonOf, PIECE } from "./instruction.ts";
+
+/** What a Request cannot say. */
+interface Facts {
+  readonly remote: Address;
+  readonly mount: string;
+}
+
+type Ways = {
+  readonly [K in Behaviour["kind"]]: (
+    request: Request,
+    app: Extract<Instruction, { kind: K }>,
+    notes: Notes,
+    facts: Facts,
+  ) => Promise<Response>;
+};
+
+/** Answers requests of the suite, and no others. */
+export async function fetchReference(request: Request, facts: Facts): Promise<Response> {
+  const app = instructionOf(request.headers.get(CONFORMANCE_FIELD));
+  return WAYS[app.kind](request, app as never, new Notes(app.notes), facts);
+}
+
+const WAYS: Ways = {
+  answer: async (_request, app) => new Response(bodyOf(app), initOf(app)),
+
+  stream: async (_request, app, notes) => new Response(streamOf(pieces(app, notes)), initOf(app)),
+
+  echo: async (request) =>
+    new Response(request.body, { headers: { "Content-Type": "application/octet-stream" } }),
+
+  describe: async (request, _app, _notes, facts) => {
+    const size = (await request.arrayBuffer()).byteLength;
+    const seen = jsonOf(seenIn(request, size, facts));
+    return new Response(plain(seen), { headers: { "Content-Type": "application/json" } });
+  },
+
+  fail: async () => {
+    throw new Error("told to fail");
+  },
+
+  absorb: async (request, _app, notes) => {
+    let size = 0;
+    try {
+      for await (const piece of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+        if (size === 0) await notes.add("received");
+        size += piece.length;
+      }
+    } catch (error) {
+      await notes.add("left");
+      throw error;
+    }
+    await notes.add("complete");
+    return new Response(String(size));
+  },
+
+  endless: async (_request, _app, notes) =>
+    new Response(streamOf(endless(notes)), { headers: { "Content-Type": "text/plain" } }),
+
+  hang: async ({ signal }, _app, notes) => {
+    signal.addEventListener("abort", () => notes.add("left"));
+    await notes.add("running");
+    return new Promise(() => {});
+  },
+};
+
+const plain = (octets: Buffer): Uint8Array<ArrayBuffer> => new Uint8Array(octets);
+
+/** The standard allows no body, not even an empty one, with some statuses. */
+function bodyOf({
+  status = 200,
+  body,
+}: Extract<Behaviour, { kind: "answer" }>): Uint8Array<ArrayBuffer> | null {
+  return [204, 205, 304].includes(status) ? null : plain(octetsOf(body));
+}
+
+function initOf(app: { status?: number; reason?: string; headers?: Fields }): ResponseInit {
+  const { status = 200, reason = "", headers = [] } = app;
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < headers.length; i += 2) pairs.push([headers[i] as string, headers[i + 1] as string]);
+  return { status, statusText: reason, headers: pairs };
+}
+
+async function* pieces(
+  app: Extract<Behaviour, { kind: "stream" }>,
+  notes: Notes,
+): AsyncGenerator<Uint8Array, void> {
+  for (const [i, piece] of app.pieces.entries()) {
+    yield octetsOf(piece);
+    if (app.gated) await notes.see(`piece-${i + 1}`);
+  }
+  if (app.ending === "fail") throw new Error("told to fail");
+}
+
+async function* endless(notes: Notes): AsyncGenerator<Uint8Array, void> {
+  try {
+    for (;;) {
+      yield PIECE;
+      await notes.add("pieces");
+    }
+  } finally {
+    await notes.add("left");
+  }
+}
+
+function streamOf(made: AsyncGenerator<Uint8Array, void>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await made.next();
+        if (done) controller.close();
+        else if (value) controller.enqueue(value);
+      },
+      async cancel() {
+        await made.return();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function seenIn(request: Request, size: number, { remote, mount }: Facts): Seen {
+  const { pathname, search, host, protocol } = new URL(request.url);
+  const length = request.headers.get("content-length");
+  return {
+    method: request.method,
+    mount: decoded(mount),
+    path: decoded(pathname.slice(mount.length)),
+    query: search.slice(1),
+    target: pathname + search,
+    scheme: protocol.slice(0, -1),
+    authority: host,
+    remote: remote.address.replace(/^::ffff:/, ""),
+    headers: Object.fromEntries(request.headers),
+    length: length === null ? null : Number(length),
+    size,
+    proxied: false,
+    trailers: {},
+  };
+}

@@ -1,0 +1,161 @@
+// The application that behaves as the suite says, written against the exchange itself: what stands behind a listener
+// that is tested.
+import {
+  type Exchange,
+  type Gateway,
+  type Headers,
+  header,
+  isFieldValue,
+  isToken,
+  type ResponseHead,
+  SallyportError,
+} from "../../exchange/index.ts";
+import { type Behaviour, CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
+import { Notes } from "../notes.ts";
+import { octetsOf } from "../octets.ts";
+import { decoded, instructionOf, joined, jsonOf, PIECE } from "./instruction.ts";
+
+/** Answers exchanges of the suite, and no others. */
+export function referenceGateway(): Gateway {
+  return {
+    handle(exchange) {
+      behave(exchange).catch((error: unknown) => exchange.fail(raised(error)));
+    },
+  };
+}
+
+/** What 103 is for; some servers drop one that says nothing. */
+const HINTS: Headers = ["Link", "</style.css>; rel=preload"];
+
+type Ways = {
+  readonly [K in Behaviour["kind"]]: (
+    exchange: Exchange,
+    app: Extract<Instruction, { kind: K }>,
+    notes: Notes,
+  ) => Promise<void>;
+};
+
+async function behave(exchange: Exchange): Promise<void> {
+  const app = instructionOf(header(exchange.request.headers, CONFORMANCE_FIELD.toLowerCase()));
+  await WAYS[app.kind](exchange, app as never, new Notes(app.notes));
+}
+
+const WAYS: Ways = {
+  answer: async (exchange, app) => {
+    for (const status of app.informs ?? []) exchange.inform({ status, reason: "", headers: HINTS });
+    exchange.respond(headOf(app), octetsOf(app.body));
+  },
+
+  stream: async (exchange, app, notes) => {
+    exchange.start(headOf(app));
+    for (const [i, piece] of app.pieces.entries()) {
+      await write(exchange, octetsOf(piece));
+      if (app.gated) await notes.see(`piece-${i + 1}`, () => exchange.closed);
+    }
+    if (app.ending === "fail") throw new Error("told to fail");
+    exchange.end(app.trailers);
+  },
+
+  echo: async (exchange) => {
+    exchange.start({ status: 200, reason: "", headers: ["Content-Type", "application/octet-stream"] });
+    const { body } = exchange;
+    for (let piece = await body.read(); piece; piece = await body.read()) await write(exchange, piece);
+    exchange.end();
+  },
+
+  describe: async (exchange) => {
+    const { body } = exchange;
+    let size = 0;
+    for (let piece = await body.read(); piece; piece = await body.read()) size += piece.length;
+    exchange.respond(
+      { status: 200, reason: "", headers: ["Content-Type", "application/json"] },
+      jsonOf(seenBy(exchange, size)),
+    );
+  },
+
+  fail: async () => {
+    throw new Error("told to fail");
+  },
+
+  absorb: async (exchange, _app, notes) => {
+    const size = await absorbed(exchange, notes);
+    if (size === undefined) return notes.add("left");
+    await notes.add("complete");
+    exchange.respond({ status: 200, reason: "", headers: ["Content-Type", "text/plain"] }, String(size));
+  },
+
+  endless: async (exchange, _app, notes) => {
+    exchange.start({ status: 200, reason: "", headers: ["Content-Type", "text/plain"] });
+    while (!exchange.closed) {
+      await write(exchange, PIECE);
+      await notes.add("pieces");
+    }
+    await notes.add("left");
+  },
+
+  hang: async (exchange, _app, notes) => {
+    exchange.whenClosed(({ complete }) => complete || notes.add("left"));
+    await notes.add("running");
+  },
+};
+
+/** How much was read; undefined when the body broke off. */
+async function absorbed({ body }: Exchange, notes: Notes): Promise<number | undefined> {
+  let size = 0;
+  try {
+    for (let piece = await body.read(); piece; piece = await body.read()) {
+      if (size === 0) await notes.add("received");
+      size += piece.length;
+    }
+    return size;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resolves when more may be written, or nothing any more. */
+async function write(exchange: Exchange, piece: Uint8Array): Promise<void> {
+  if (exchange.write(piece) || exchange.closed) return;
+  await new Promise<void>((resolve) => {
+    exchange.whenDrained(resolve);
+    exchange.whenClosed(() => resolve());
+  });
+}
+
+/** Like any gateway, this one lets nothing pass that cannot be sent. */
+function headOf(app: { status?: number; reason?: string; headers?: Headers }): ResponseHead {
+  const { status = 200, reason = "", headers = [] } = app;
+  const wrong = headers.find((text, i) => !(i % 2 === 0 ? isToken(text) : isFieldValue(text)));
+  if (status < 200 || wrong !== undefined)
+    throw new SallyportError(
+      "APP_PROTOCOL",
+      `the status ${status}, or ${JSON.stringify(wrong)}, cannot be sent`,
+    );
+  return { status, reason, headers };
+}
+
+function seenBy({ request, body, mount }: Exchange, size: number): Seen {
+  const rest = request.path.slice(mount.length);
+  return {
+    method: request.method,
+    mount: decoded(mount),
+    path: decoded(rest),
+    query: request.query,
+    target: request.target,
+    scheme: request.scheme,
+    authority: request.authority,
+    remote: request.remote.address.replace(/^::ffff:/, ""),
+    headers: joined(request.headers),
+    length: body.length === undefined || !hasLength(request.headers) ? null : body.length,
+    size,
+    proxied: false,
+    trailers: joined(body.trailers),
+  };
+}
+
+const hasLength = (headers: Headers): boolean => header(headers, "content-length") !== undefined;
+
+function raised(error: unknown): SallyportError {
+  if (error instanceof SallyportError) return error;
+  return new SallyportError("APP_RAISED", "the reference application failed", { cause: error });
+}

@@ -1,0 +1,70 @@
+// Pieces that travel while the whole does not exist yet, and sides that wait for each other.
+import type { Case } from "../case.ts";
+
+export const streaming: readonly Case[] = [
+  {
+    name: "a piece of a response arrives before the next one exists (W12)",
+    request: {},
+    conduct: "unlocksPieces",
+    app: { kind: "stream", pieces: ["one,", "two,", "three"], gated: true },
+    expected: { status: 200, body: "one,two,three", persistent: true },
+  },
+  {
+    name: "a piece of a response with a length arrives before the next one exists",
+    request: {},
+    conduct: "unlocksPieces",
+    app: {
+      kind: "stream",
+      headers: ["Content-Length", "6", "Content-Type", "text/plain"],
+      pieces: ["abc", "def"],
+      gated: true,
+    },
+    expected: { status: 200, body: "abcdef", framing: "length", persistent: true },
+  },
+  {
+    name: "a single octet arrives before the next one exists",
+    request: {},
+    conduct: "unlocksPieces",
+    app: { kind: "stream", pieces: ["a", "b"], gated: true },
+    expected: { status: 200, body: "ab" },
+  },
+  {
+    name: "an HTTP/1.0 client gets pieces as they come",
+    request: { version: "1.0" },
+    conduct: "unlocksPieces",
+    app: { kind: "stream", pieces: ["one,", "two"], gated: true },
+    expected: { status: 200, body: "one,two" },
+  },
+  {
+    name: "the application reads a body before it is complete",
+    needs: ["streamsUpload"],
+    request: { method: "POST", body: { size: 200_000 } },
+    conduct: "pausesUpload",
+    app: { kind: "absorb" },
+    expected: { status: 200, body: "200000", noted: ["complete"], notNoted: ["left"] },
+  },
+  {
+    name: "the application reads a chunked body before it is complete",
+    needs: ["streamsChunks"],
+    request: { method: "POST", body: { size: 200_000 }, chunk: 5_000 },
+    conduct: "pausesUpload",
+    app: { kind: "absorb" },
+    expected: { status: 200, body: "200000", noted: ["complete"], notNoted: ["left"] },
+  },
+  {
+    name: "request and response are on their way at the same time",
+    needs: ["duplex"],
+    request: { method: "POST", body: { size: 30 }, chunk: 10 },
+    conduct: "pingsAndPongs",
+    app: { kind: "echo" },
+    expected: { status: 200, body: { size: 30 } },
+  },
+  {
+    name: "a client that does not read makes the application wait, and is told when it leaves",
+    needs: ["holdsBack"],
+    request: {},
+    conduct: "stalls",
+    app: { kind: "endless" },
+    expected: { status: 200, complete: false, noted: ["left"] },
+  },
+];
