@@ -1,8 +1,10 @@
 // Binds the addresses that a server listens at and hands each accepted socket on. Which protocol is spoken there is
 // the listener's affair.
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
 import { addressText, type ListenAddress } from "./address.ts";
@@ -134,9 +136,13 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_INVALID_FD_TYPE: "it is not a listening socket; pass one on from the parent process",
 };
 
+/** libuv calls that EACCES too. */
+const lacksDirectory = (address: ListenAddress): boolean =>
+  address.kind === "unix" && !existsSync(dirname(address.path));
+
 function unusable(address: ListenAddress, error: NodeJS.ErrnoException): never {
   if (error instanceof SallyportError) throw error;
-  const advice = ADVICE[error.code ?? ""] ?? error.message;
+  const advice = ADVICE[lacksDirectory(address) ? "ENOENT" : (error.code ?? "")] ?? error.message;
   throw new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${addressText(address)}: ${advice}`, {
     cause: error,
   });

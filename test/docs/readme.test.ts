@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { serve } from "../serve.ts";
+import { serve, serveBy } from "../serve.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
@@ -40,6 +40,21 @@ test("the configuration serves the app and its files from one port", async (t) =
   t.after(() => server.stop());
   assert.equal(await (await fetch(server.url)).text(), "Hello from Python\n");
   assert.equal(await (await fetch(`${server.url}/static/style.css`)).text(), "body {}\n");
+});
+
+test("the one TypeScript file is an HTTP server", async (t) => {
+  const path = folder(t);
+  const [, source = ""] = readme.match(/^```ts\n(import \{ serve \}.*?)^```/ms) ?? [];
+  writeFileSync(
+    join(path, "one.ts"),
+    source.replace('"sallyport"', JSON.stringify(join(root, "src/index.ts"))),
+  );
+  const server = await serveBy(
+    [process.execPath, "--import", "tsx", join(path, "one.ts"), "--http", "127.0.0.1:0"],
+    { cwd: root },
+  );
+  t.after(() => server.stop());
+  assert.equal(await (await fetch(server.url)).text(), "Hello");
 });
 
 for (const page of pages) {

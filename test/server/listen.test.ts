@@ -95,6 +95,10 @@ test("an owner that does not exist makes the address unusable and leaves no sock
   assert.equal(existsSync(address.path), false);
 });
 
+test("a Unix socket in a directory that is not there says so", async () => {
+  await assert.rejects(bind(unix("nowhere/x.sock"), greet), unusable(/its directory does not exist/));
+});
+
 /** A process that listens at a Unix socket and is killed: its file stays. */
 async function leaveStale(path: string): Promise<void> {
   const program = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => console.log("up"))`;

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { SallyportError } from "../../exchange/index.ts";
 import { abortRequest, type RecordPiece, RecordReader, readEnd, TYPE } from "./codec.ts";
 import type { Course, Outbound } from "./outbound.ts";
+import { SHARING } from "./values.ts";
 
 /** Who has the connection. */
 export interface ChannelOwner {
@@ -57,6 +58,8 @@ export class Channel implements Course {
     this.keep = keep;
     this.shared = capacity > 1;
     this.#listen(timeout);
+    // Before it breaks a response off by ending the connection, the application should know who else would be hit.
+    if (this.shared) this.send(SHARING);
   }
 
   #listen(timeout: number): void {

@@ -63,6 +63,8 @@ export class Connection implements Carrier {
   /** Nothing more is read or said. */
   #over = false;
   #paused = false;
+  /** The server may have several requests under way: it asked whether it can. */
+  #sharing = false;
   #probe: PeerProbe | undefined;
 
   constructor(socket: Socket, site: Site) {
@@ -145,6 +147,10 @@ export class Connection implements Carrier {
 
   done(request: Inbound): void {
     this.#requests.delete(request.id);
+    this.#rested(request);
+  }
+
+  #rested(request: Inbound): void {
     if (!request.keep) this.#closing = true;
     this.#touch();
     this.#shutWhenIdle();
@@ -152,14 +158,15 @@ export class Connection implements Carrier {
 
   /**
    * A cut response must not look complete. END_REQUEST would complete it for nginx and others, so the connection is
-   * closed without one; unless others share it, then a status other than 0 and a STDOUT without its end must do. The end
+   * closed without one; unless others share it, or may do so at this moment, because the server asked whether they can.
+   * Then a status other than 0 and a STDOUT without its end must do. The end
    * of the connection completes it for nginx and Caddy as well, but not within a record of a version that does not exist.
    */
   cut(request: Inbound): void {
     this.#requests.delete(request.id);
-    if (this.#requests.size > 0) {
+    if (this.#requests.size > 0 || this.#sharing) {
       this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
-      return;
+      return this.#rested(request);
     }
     this.#over = true;
     this.deadline = this.#site.now + this.#site.limits.lingerTimeout;
@@ -269,6 +276,7 @@ export class Connection implements Carrier {
       [VALUE.MPXS_CONNS]: multiplex ? 1 : 0,
     };
     const asked = new Set(decodePairs(content, VIOLATION).filter((_, i) => i % 2 === 0));
+    if (multiplex && asked.has(VALUE.MPXS_CONNS)) this.#sharing = true;
     const told = [...asked].filter((name) => Object.hasOwn(values, name));
     const pairs = encodePairs(told.flatMap((name) => [name, String(values[name])]));
     this.#told.push(managementRecord(TYPE.GET_VALUES_RESULT, pairs));

@@ -16,6 +16,8 @@ const QUESTION = managementRecord(
   TYPE.GET_VALUES,
   encodePairs([VALUE.MAX_CONNS, "", VALUE.MAX_REQS, "", VALUE.MPXS_CONNS, ""]),
 );
+/** Asked on a connection that will be shared, the same question tells that it is; nobody waits for the answer. */
+export const SHARING: Buffer = managementRecord(TYPE.GET_VALUES, encodePairs([VALUE.MPXS_CONNS, ""]));
 
 /** Rejects with UPSTREAM_UNREACHABLE only. An application that does not answer within `timeout` ms has told nothing. */
 export async function askValues(upstream: Upstream, timeout: number): Promise<Values> {
