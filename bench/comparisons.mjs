@@ -1,5 +1,6 @@
 // What is measured against what, with which settings, and which ratio we owe. Every contender answers GET / on `port`.
 import { fileURLToPath } from "node:url";
+import { which } from "../scripts/setup/programs.mjs";
 import { ROOT } from "../scripts/setup/setup.mjs";
 
 const APPS = fileURLToPath(new URL("apps", import.meta.url));
@@ -29,6 +30,18 @@ const uwsgi = (app, processes) => ({
     ...["--http11-socket", `127.0.0.1:${port}`, "--listen", "128", "--processes", String(processes)],
     ...["--master", "--single-interpreter", "--disable-logging", "--die-on-term"],
     ...["--chdir", APPS, "--module", `${app}:app`],
+  ],
+});
+
+/** An application and a server in front of it; see stack.mjs. */
+const stack = (name, what, ...programs) => ({
+  name: what,
+  needs: programs.find((program) => !which(program)),
+  command: (port) => [
+    process.execPath,
+    fileURLToPath(new URL("stack.mjs", import.meta.url)),
+    name,
+    String(port),
   ],
 });
 
@@ -70,6 +83,20 @@ export const COMPARISONS = [
       sallyport("flask_hello", 2),
       { ...gunicorn("flask_hello", 2), atLeast: 1.5 },
       uwsgi("flask_hello", 2),
+    ],
+  },
+  {
+    name: "PHP-FPM hello, kept connections",
+    contenders: [
+      stack("php-sallyport", "sallyport", "php-cgi"),
+      { ...stack("php-nginx", "nginx, one worker", "nginx", "php-cgi"), atLeast: 0.8 },
+    ],
+  },
+  {
+    name: "TypeScript hello behind nginx",
+    contenders: [
+      stack("node-fastcgi", "sallyport by fastcgi_pass", "nginx"),
+      { ...stack("node-http", "node:http by proxy_pass", "nginx"), atLeast: 1 },
     ],
   },
 ];

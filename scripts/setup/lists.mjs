@@ -1,6 +1,11 @@
 // What tests and benchmarks need from outside the npm registry. Newest versions on purpose: a framework's new release
 // that breaks us is news we want from our own CI first.
 
+const PHP = [
+  { package: "php-cgi", probe: { program: "php-cgi" } },
+  { package: "php-fpm", probe: { run: ["sh", "-c", "ls /usr/sbin/php-fpm*"] } },
+];
+
 /** Debian packages, each with the probe that tells whether what it brings is already here. */
 export const DEBIAN = {
   test: [
@@ -14,13 +19,22 @@ export const DEBIAN = {
     { package: "gitweb", probe: { file: "/usr/share/gitweb/gitweb.cgi" } },
     { package: "libfcgi-bin", probe: { program: "cgi-fcgi" } },
     { package: "fcgiwrap", probe: { program: "fcgiwrap" } },
-    { package: "php-cgi", probe: { program: "php-cgi" } },
-    { package: "php-fpm", probe: { run: ["sh", "-c", "ls /usr/sbin/php-fpm*"] } },
+    ...PHP,
+    { package: "php-sqlite3", probe: { run: ["sh", "-c", "php-cgi -m | grep -q sqlite3"] } },
+    { package: "adminer", probe: { file: "/usr/share/adminer/adminer.php" } },
+    { package: "apache2", probe: { program: "apache2" } },
+    { package: "libapache2-mod-fcgid", probe: { file: "/usr/lib/apache2/modules/mod_fcgid.so" } },
+    { package: "lighttpd", probe: { program: "lighttpd" } },
+    { package: "caddy", probe: { program: "caddy" } },
+    { package: "libfcgi-perl", probe: { run: ["perl", "-MFCGI", "-e", "1"] } },
+    { package: "libcgi-fast-perl", probe: { run: ["perl", "-MCGI::Fast", "-e", "1"] } },
   ],
   bench: [
     { package: "wrk", probe: { program: "wrk" } },
     { package: "gcc", probe: { program: "gcc" } },
     { package: "libc6-dev", probe: { file: "/usr/include/stdio.h" } },
+    { package: "nginx-light", probe: { program: "nginx" } },
+    ...PHP,
   ],
 };
 

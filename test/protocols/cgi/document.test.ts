@@ -57,6 +57,13 @@ test("W7: nothing can split the response", () => {
   for (const status of [0, 101, 1000, 200.5]) assert.throws(() => documentHead(head(status)), bad);
 });
 
+test("C9: a Content-Length that is no number is refused", () => {
+  for (const value of ["1x", "-1", "", "0x5", "1".repeat(16)])
+    assert.throws(() => documentHead({ status: 200, reason: "", headers: ["Content-Length", value] }), {
+      code: "ERR_SALLYPORT_APP_PROTOCOL",
+    });
+});
+
 test("the server's half reads what is written here", () => {
   const text = documentHead(head(201, "Content-Type", "a/b", "Location", "/x"), { length: 2 });
   const response = new ResponseReader().feed(Buffer.from(`${text}ok`, "latin1"));

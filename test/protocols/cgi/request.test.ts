@@ -175,6 +175,29 @@ test("Apache: SCRIPT_FILENAME tells which part of SCRIPT_NAME ProxyPass matched"
   assert.equal(described(elsewhere).mount, "");
 });
 
+test("Apache: the end of SCRIPT_FILENAME may be encoded, and the slash of a mount told twice", () => {
+  const variables = {
+    SERVER_SOFTWARE: "Apache/2.4.62 (Debian)",
+    REQUEST_URI: "/app/x%20y",
+    SCRIPT_NAME: "/app/x y",
+  };
+  const encoded = { ...variables, SCRIPT_FILENAME: "proxy:fcgi://127.0.0.1:9000/x%20y" };
+  assert.equal(described(encoded).mount, "/app");
+  const twice = described({ ...variables, REQUEST_URI: "/app/", SCRIPT_NAME: "/app/", PATH_INFO: "/" });
+  assert.deepEqual([twice.request.path, twice.mount], ["/app/", "/app"]);
+});
+
+test("Caddy: a length of -1 is unknown, and no header", () => {
+  const caddy = { SERVER_SOFTWARE: "Caddy/v2.6.2", REQUEST_METHOD: "POST", CONTENT_LENGTH: "-1" };
+  const { length, request } = described(caddy);
+  assert.deepEqual([length, request.headers], [undefined, []]);
+  refused({ ...caddy, SERVER_SOFTWARE: "other" }, /malformed CONTENT_LENGTH/);
+});
+
+test("nginx: a tab at the end of a header's value is no part of it", () => {
+  assert.deepEqual(described({ HTTP_X_A: "a  b\t" }).request.headers, ["X-A", "a  b"]);
+});
+
 test("lighttpd: an application at the root gets the segment back that was taken for a script", () => {
   const list = flat({ REQUEST_METHOD: "GET", SCRIPT_NAME: "/a", PATH_INFO: "/b", REQUEST_URI: "/a/b" });
   assert.equal(describeRequest(list, fromLighttpdRoot).mount, "");

@@ -44,6 +44,7 @@ export class RawApplication {
   readonly #server: Server;
   readonly #values: Record<string, string> | undefined;
   readonly #requests: RawRequest[] = [];
+  readonly #carriers = new Set<Socket>();
   #waiting: ((request: RawRequest) => void)[] = [];
 
   private constructor(path: string, server: Server, values: Record<string, string> | undefined) {
@@ -69,7 +70,7 @@ export class RawApplication {
 
   /** Connections that carried requests. */
   get connections(): number {
-    return this.sockets.length - this.questions;
+    return this.#carriers.size;
   }
 
   next(): Promise<RawRequest> {
@@ -97,6 +98,7 @@ export class RawApplication {
   ): void {
     const { type, id, content } = piece;
     if (type === TYPE.GET_VALUES) return this.#tell(socket);
+    if (type === TYPE.BEGIN_REQUEST) this.#carriers.add(socket);
     if (type === TYPE.BEGIN_REQUEST) open.set(id, new RawRequest(id, socket, content));
     const request = open.get(id);
     if (!request) return;

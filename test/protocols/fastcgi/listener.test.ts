@@ -10,6 +10,7 @@ import {
   streamEnd,
   streamPart,
   TYPE,
+  VALUE,
   wholeStream,
 } from "../../../src/protocols/fastcgi/codec.ts";
 import { filterData } from "../../../src/protocols/fastcgi/index.ts";
@@ -324,6 +325,21 @@ test("a cut response on a shared connection ends with a status, and STDOUT witho
   assert.equal(cut.end?.appStatus, 1);
   assert.equal(cut.stdoutEnded, false);
   two.respond(head(), "two");
+  assert.equal(bodyOf(await client.ended(2)), "two");
+});
+
+test("a server that asked whether it can share a connection keeps it when a response is cut", async (t) => {
+  const { handler, next } = queue();
+  const client = await (await serve(t, handler)).client();
+  client.send(managementRecord(TYPE.GET_VALUES, encodePairs([VALUE.MPXS_CONNS, ""])), request({ id: 1 }));
+  const one = await next();
+  one.start(head(200, "Content-Length", "10"));
+  one.write(Buffer.from("half"));
+  one.end();
+  const cut = await client.ended(1);
+  assert.deepEqual([cut.end?.appStatus, cut.stdoutEnded], [1, false]);
+  client.send(request({ id: 2 }));
+  (await next()).respond(head(), "two");
   assert.equal(bodyOf(await client.ended(2)), "two");
 });
 

@@ -1,0 +1,73 @@
+// uWSGI behind our gateways, over each of the protocols that it listens for: uwsgi, SCGI, FastCGI.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before, describe } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Gateway, Log } from "../../src/exchange/index.ts";
+import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
+import { scgi } from "../../src/protocols/scgi/index.ts";
+import { uwsgi } from "../../src/protocols/uwsgi/index.ts";
+import type { Capability } from "../../src/testing/index.ts";
+import { missing } from "../needs.ts";
+import { type Exception, LIKE_CGI, testWay } from "./behind.ts";
+import { type Site, site } from "./gateways.ts";
+import { type Peer, path, startPeer } from "./peer.ts";
+
+const UWSGI = fileURLToPath(new URL("../../.venv/bin/uwsgi", import.meta.url));
+
+const GATEWAYS: Readonly<
+  Record<string, readonly [port: number, open: (address: string, log: Log) => Gateway]>
+> = {
+  uwsgi: [8080, (address, log) => uwsgi({ address, log })],
+  SCGI: [8081, (address, log) => scgi({ address, log })],
+  FastCGI: [
+    8082,
+    (
+      address,
+      log, // It closes every connection, whatever it is asked, and may do so under the next request.
+    ) => fastcgi({ address, keep: false, log }),
+  ],
+};
+
+const LACKS: readonly Capability[] = [
+  ...LIKE_CGI,
+  "checksFields",
+  "streamsUpload",
+  "tellsLeaving",
+  "holdsBack",
+];
+const EXCEPT: readonly Exception[] = [
+  [/visibly|never looks complete/, "an exception in the application looks like the end of its response"],
+  [/nobody reads/, "an application must read its body: otherwise the connection is reset under the answer"],
+];
+
+describe("uWSGI", { skip: existsSync(UWSGI) ? false : missing("uwsgi") }, () => {
+  let peer: Peer;
+  before(async () => {
+    peer = await startPeer({
+      config: "uwsgi/uwsgi.ini",
+      command: (config) => [UWSGI, "--ini", config],
+      places: { "/srv/app": path("../apps/conformance") },
+    });
+  });
+  after(() => peer?.stop());
+
+  for (const [name, [port, open]] of Object.entries(GATEWAYS))
+    describe(name, () => {
+      let served: Site;
+      before(async () => {
+        served = await site((log) => open(peer.url(port).slice("http://".length), log));
+      });
+      after(async () => {
+        await served?.close();
+        assert.deepEqual(served?.violations, []);
+      });
+
+      testWay(name, {
+        url: () => served.url,
+        logs: async () => `${served.lines.join("\n")}\n${await peer.logs()}`,
+        lacks: LACKS,
+        except: EXCEPT,
+      });
+    });
+});
