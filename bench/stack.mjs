@@ -48,7 +48,7 @@ const nginx = (pass, kept) => [
 
 function sallyportPhp() {
   const config = join(folder, "sallyport.config.json");
-  const apps = { site: { php: join(HERE, "public"), fastcgi: `unix:${socket}`, connections: 2 } };
+  const apps = { site: { php: join(HERE, "public"), fastcgi: `unix:${socket}`, connections: 4 } };
   writeFileSync(config, JSON.stringify({ listen: [`127.0.0.1:${port}`], apps }));
   return [...SALLYPORT, "--config", config, ...QUIET];
 }
@@ -56,7 +56,7 @@ function sallyportPhp() {
 /** The application, which listens at `socket`, and the server in front of it. */
 const STACKS = {
   "php-sallyport": () => [fpm(), sallyportPhp()],
-  "php-nginx": () => [fpm(), nginx("php.conf", 2)],
+  "php-nginx": () => [fpm(), nginx("php.conf", 4)],
   "node-fastcgi": () => [
     [...SALLYPORT, join(HERE, "hello.mjs"), "--fastcgi", `unix:${socket}`, ...QUIET],
     nginx("fastcgi.conf", 32),

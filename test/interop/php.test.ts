@@ -32,7 +32,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     $file = $_FILES["file"];
     echo $file["name"], " ", $file["size"], " ", hash_file("sha256", $file["tmp_name"]);`,
   "session.php": "<?php session_start(); echo $_SESSION['visits'] = ($_SESSION['visits'] ?? 0) + 1;",
-  "midway.php": "<?php echo 'partial'; flush(); posix_kill(getmypid(), 9);",
+  "midway.php":
+    "<?php echo 'partial'; while (ob_get_level()) ob_end_flush(); flush(); posix_kill(getmypid(), 9);",
   "upload/x.jpg": "<?php echo 'the hole is open';",
   "books.db": "",
 };

@@ -31,6 +31,8 @@ export interface BackendOwner {
 }
 
 const USUAL_CONNECTIONS = 16;
+/** Milliseconds after which a connection that says nothing is suspected of not being accepted. */
+const PATIENCE = 50;
 /** Requests at once on one connection, where the application takes several. */
 const MOST_SHARED = 32;
 /** Pauses between attempts while the application's queue of connections is full. */
@@ -75,7 +77,9 @@ export class Backend implements ChannelOwner {
   /** Whether another request may be begun. */
   get hasRoom(): boolean {
     if (this.#retired || this.#busy >= this.#mostRequests) return false;
-    return this.#channels.size + this.#opening < this.#mostConnections || this.#hasFreeChannel;
+    if (this.#hasFreeChannel) return true;
+    // A connection that is free in a moment is not worth another one.
+    return !this.#isSettling && this.#channels.size + this.#opening < this.#mostConnections;
   }
 
   /** Finds out what the application can do. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
@@ -103,9 +107,9 @@ export class Backend implements ChannelOwner {
       });
   }
 
-  /** Closes connections that have been idle for too long. */
+  /** Closes connections that have been idle for too long, or that may keep others from being accepted. */
   tick(now: number): void {
-    const oldest = now - this.#options.idleTimeout;
+    const oldest = this.#isStarving(now) ? now : now - this.#options.idleTimeout;
     const late = this.#idle.filter(({ since }) => since < oldest);
     this.#idle = this.#idle.filter(({ since }) => since >= oldest);
     for (const { channel } of late) channel.retire();
@@ -140,10 +144,11 @@ export class Backend implements ChannelOwner {
   }
 
   rested(channel: Channel): void {
-    if (this.#retired || this.#channels.size > this.#mostConnections || this.#isStarving)
+    const now = performance.now();
+    if (this.#retired || this.#channels.size > this.#mostConnections || this.#isStarving(now))
       return channel.retire();
     if (this.#idle.some((entry) => entry.channel === channel)) return;
-    this.#idle.push({ channel, since: performance.now() });
+    this.#idle.push({ channel, since: now });
     this.#owner.onRoom();
   }
 
@@ -157,8 +162,13 @@ export class Backend implements ChannelOwner {
    * Some connection may wait to be accepted. A process that serves one connection at a time (PHP, libfcgi) accepts
    * another only when the one that it has is closed; kept, the first would starve the others.
    */
-  get #isStarving(): boolean {
-    for (const channel of this.#channels) if (!channel.heard) return true;
+  #isStarving(now: number): boolean {
+    for (const channel of this.#channels) if (!channel.heard && now - channel.since > PATIENCE) return true;
+    return false;
+  }
+
+  get #isSettling(): boolean {
+    for (const channel of this.#channels) if (channel.settling) return true;
     return false;
   }
 

@@ -45,6 +45,10 @@ export class Channel implements Course {
   readonly #release = (): void => this.#socket.uncork();
   /** The application has said something: it has accepted the connection. */
   heard = false;
+  /** When it was made (milliseconds, `performance.now`). */
+  readonly since: number = performance.now();
+  /** Its last request has just ended: it is free in a moment, or closed. */
+  settling = false;
   used = false;
   #waiting: (() => void)[] = [];
   /** No more requests: it closes when those on it have ended. */
@@ -184,7 +188,9 @@ export class Channel implements Course {
     // Idle connections keep no process alive.
     this.#socket.unref();
     // An application that closes it now should be found out before it gets another request.
+    this.settling = true;
     setImmediate(() => {
+      this.settling = false;
       if (this.idle && !this.#gone) this.#owner.rested(this);
     });
   }

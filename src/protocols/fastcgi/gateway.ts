@@ -16,10 +16,11 @@ import { CONSTANT_VARIABLES, metaVariables } from "../cgi/variables.ts";
 import { Application } from "./application.ts";
 import { Backend, type BackendOptions } from "./backend.ts";
 import { Backends } from "./backends.ts";
+import { FoundScripts } from "./found.ts";
 import { addressesOf, applicationOptions, checkOptions, type FastcgiOptions } from "./options.ts";
 import { type DataFile, type Judge, type Order, Outbound, type OutboundOptions } from "./outbound.ts";
 import { encodePairs } from "./pairs.ts";
-import { findScript, type Script } from "./script.ts";
+import type { Script } from "./script.ts";
 
 const MAX_BODY = 4_294_967_296;
 const VALUES_TIMEOUT = 1_000;
@@ -49,6 +50,7 @@ class FastcgiGateway implements Gateway {
   readonly #backends: Backends;
   readonly #outbound: OutboundOptions;
   readonly #authorizer: FastcgiGateway | undefined;
+  readonly #scripts: FoundScripts | undefined;
   #application: Application | undefined;
 
   constructor(options: FastcgiOptions) {
@@ -63,6 +65,7 @@ class FastcgiGateway implements Gateway {
     });
     this.#outbound = { log: this.#log, timeout, backlog: BACKLOG_LIMITS, redirect };
     for (const address of addressesOf(options)) this.#backends.add(this.#backend(address));
+    this.#scripts = scriptsOf(options);
     if (authorizer) this.#authorizer = new FastcgiGateway({ log: this.#log, ...authorizer });
   }
 
@@ -157,8 +160,8 @@ class FastcgiGateway implements Gateway {
   }
 
   async #serve(exchange: Exchange): Promise<void> {
-    const { root, role = "responder" } = this.#options;
-    const script = root === undefined ? undefined : await this.#script(exchange, root);
+    const { role = "responder" } = this.#options;
+    const script = this.#scripts && (await this.#script(exchange, this.#scripts));
     if (exchange.closed) return;
     const { length, ...upload } = await this.#upload(exchange);
     if (exchange.closed) return;
@@ -178,10 +181,9 @@ class FastcgiGateway implements Gateway {
     this.#backends.submit(new Outbound(exchange, { ...order, params }, this.#outbound, judge));
   }
 
-  /** A Filter's file is found like a script, only that it need not be one. undefined: the exchange was answered. */
-  async #script(exchange: Exchange, root: string): Promise<Script | undefined> {
-    const { role, suffix = role === "filter" ? "" : ".php", index = ["index.php"] } = this.#options;
-    const found = await findScript(exchange, { root, suffix, index });
+  /** undefined: the exchange was answered. */
+  async #script(exchange: Exchange, scripts: FoundScripts): Promise<Script | undefined> {
+    const found = await scripts.find(exchange);
     if (typeof found !== "string") return found;
     const { query } = exchange.request;
     exchange.body.discard();
@@ -209,6 +211,12 @@ class FastcgiGateway implements Gateway {
       variables.set(name, Buffer.from(value, "utf8").toString("latin1"));
     return variables;
   }
+}
+
+/** A Filter's file is found like a script, only that it need not be one. */
+function scriptsOf({ root, role, suffix, index = ["index.php"] }: FastcgiOptions): FoundScripts | undefined {
+  if (root === undefined) return undefined;
+  return new FoundScripts({ root, suffix: suffix ?? (role === "filter" ? "" : ".php"), index });
 }
 
 interface Upload extends Pick<Order, "body" | "repeatable"> {

@@ -171,6 +171,7 @@ export class Inbound implements Wire {
 
   /** The response is over; who still reads the body is not told that it was complete. */
   #drop(): void {
+    if (this.#phase === "complete" && !this.#data) return;
     const error = new SallyportError("BODY_INCOMPLETE", "the response ended before its request");
     if (this.#phase !== "complete") this.#stdin?.drop(error);
     this.#data?.drop(error);

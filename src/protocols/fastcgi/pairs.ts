@@ -5,26 +5,21 @@ const LONG = 0x80000000;
 /** Lengths up to this are one octet, longer ones four. */
 const SHORT = 127;
 
-/** `[name, value, ...]`, latin-1, as octets. */
+/** `[name, value, ...]`, latin-1, as octets. Made as one text, since every call into a buffer costs more than its octets. */
 export function encodePairs(pairs: readonly string[]): Buffer {
-  let size = 0;
-  for (const text of pairs) size += text.length + (text.length > SHORT ? 4 : 1);
-  const octets = Buffer.allocUnsafe(size);
-  let at = 0;
+  let text = "";
   for (let i = 0; i < pairs.length; i += 2) {
     const name = pairs[i] as string;
     const value = pairs[i + 1] as string;
-    at = writeLength(octets, at, name.length);
-    at = writeLength(octets, at, value.length);
-    at += octets.write(name, at, "latin1");
-    at += octets.write(value, at, "latin1");
+    text += lengthText(name.length) + lengthText(value.length) + name + value;
   }
-  return octets;
+  return Buffer.from(text, "latin1");
 }
 
-function writeLength(octets: Buffer, at: number, length: number): number {
-  if (length > SHORT) return octets.writeUInt32BE(LONG + length, at);
-  return octets.writeUInt8(length, at);
+function lengthText(length: number): string {
+  if (length <= SHORT) return String.fromCharCode(length);
+  const long = LONG + length;
+  return String.fromCharCode(long >>> 24, (long >>> 16) & 0xff, (long >>> 8) & 0xff, long & 0xff);
 }
 
 /**
