@@ -26,6 +26,37 @@ export interface RequestHead {
   readonly authority: string;
   readonly remote: Address;
   readonly local: Address;
+  /** What TLS found out about the connection; absent where it has none, or a proxy in front decrypted it. */
+  readonly tls?: TlsFacts | undefined;
+}
+
+/** The facts of a TLS connection, one object for all its requests. */
+export interface TlsFacts {
+  /** "TLSv1.2", "TLSv1.3". */
+  readonly protocol: string;
+  /** The cipher suite by its name in the IANA registry ("TLS_AES_128_GCM_SHA256"). */
+  readonly cipher: string;
+  /** The name that the client asked for (SNI); "" when it named none. */
+  readonly serverName: string;
+  /** The certificate that we showed, PEM; "" when unknown. */
+  readonly certificate: string;
+  /** The client's certificate, when it showed one. */
+  readonly client: ClientCertificate | undefined;
+}
+
+export interface ClientCertificate {
+  /** PEM, the client's own first, then those that signed it as far as it sent them. */
+  readonly chain: readonly string[];
+  /** Distinguished names as RFC 4514 writes them ("CN=alice,O=Example"). */
+  readonly subject: string;
+  readonly issuer: string;
+  /** Hexadecimal digits, upper case. */
+  readonly serial: string;
+  /** As the certificate says it: "Nov 21 04:37:20 2026 GMT". */
+  readonly validFrom: string;
+  readonly validTo: string;
+  /** Why the certificate is not trusted ("self-signed certificate"); "" when it is. */
+  readonly error: string;
 }
 
 /** The request body, pulled. Reading is what asks the client to go on (100-continue) and what lets more come in. */
@@ -64,13 +95,59 @@ export interface Outcome {
 }
 
 /**
+ * The opening handshake of a WebSocket (RFC 6455, RFC 8441) that the listener has found valid and can carry. Whoever does
+ * not accept it answers the exchange like any other; a 2xx, which would be taken for acceptance over HTTP/2, fails it.
+ */
+export interface Handshake {
+  /** The subprotocols that the client offers, in its order. */
+  readonly subprotocols: readonly string[];
+  /**
+   * Opens the WebSocket. Messages that came meanwhile are given to `receiver` in later turns of the loop, never within this call.
+   * From now on the exchange counts as started; it closes when the WebSocket has closed: complete after a closing handshake.
+   * Throws a SallyportError (APP_PROTOCOL) for a subprotocol that was not offered or headers that cannot be sent. Once only.
+   */
+  accept(choice: Acceptance, receiver: WebSocketReceiver): WebSocketSession;
+}
+
+export interface Acceptance {
+  /** One of those offered; undefined for none. */
+  readonly subprotocol: string | undefined;
+  /** More header fields of the response; none of those of the handshake itself. */
+  readonly headers: Headers;
+}
+
+/** Gets what the client sends. */
+export interface WebSocketReceiver {
+  /** A whole message. Text is UTF-8 that has been checked. */
+  message(data: Uint8Array, binary: boolean): void;
+  /** Exactly once, the last call: RFC 6455 7.1.5, so 1005 without a code, 1006 without a closing handshake. */
+  closed(code: number, reason: string): void;
+}
+
+/** The sending side of an open WebSocket. After `closed` every call is harmless and does nothing. */
+export interface WebSocketSession {
+  /** A whole message, text as UTF-8; the octets are not copied. False when the client is slower than we are: wait for `whenDrained`. */
+  send(data: Uint8Array, binary: boolean): boolean;
+  /** Calls back once when `send` may go on. Not called after the WebSocket has closed. */
+  whenDrained(callback: () => void): void;
+  /** Begins the closing handshake. `code` is one that may be sent (RFC 6455, 7.4); `reason` at most 123 octets of UTF-8. */
+  close(code: number, reason: string): void;
+  /** No more messages until `resume`: the client is held back. */
+  pause(): void;
+  resume(): void;
+}
+
+/**
  * One request, to be answered once. The calls of the answering side, in order:
  * `inform*`, then either `respond`, or `start`, `write*`, `end`; or, at any moment, `fail`.
  * After the exchange is over (`closed`) every call is harmless and does nothing.
  */
 export interface Exchange {
-  readonly request: RequestHead;
+  /** Replaced only before a gateway sees it: by what a trusted proxy in front says of the client. */
+  request: RequestHead;
   readonly body: RequestBody;
+  /** Present where the request opens a WebSocket and the listener can carry one. */
+  readonly handshake?: Handshake | undefined;
   /** The part of `request.path` that led here, percent-encoded as sent: SCRIPT_NAME. "" at the root. Routes set it. */
   mount: string;
   /** True once the response has ended or was cut, or the client is gone. */
@@ -104,6 +181,8 @@ export interface Gateway {
   start?(): Promise<void>;
   /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
   reload?(): Promise<void>;
+  /** The server is about to stop: what would never end by itself (WebSockets, event streams) is told to end. Never throws. */
+  leave?(): void;
   /** Finishes what is under way, for `grace` milliseconds at the most, then ends all processes. Never rejects. */
   close?(grace: number): Promise<void>;
 }

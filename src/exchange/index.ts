@@ -2,15 +2,21 @@
 export { type BodySource, NO_BODY, PushedBody, WholeBody } from "./body.ts";
 export { ERRORS, type ErrorCode, type ErrorName, type Fault, SallyportError } from "./errors.ts";
 export type {
+  Acceptance,
   Address,
+  ClientCertificate,
   Exchange,
   Gateway,
   Handler,
+  Handshake,
   Listener,
   Outcome,
   RequestBody,
   RequestHead,
   ResponseHead,
+  TlsFacts,
+  WebSocketReceiver,
+  WebSocketSession,
 } from "./exchange.ts";
 export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";

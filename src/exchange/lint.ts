@@ -1,7 +1,18 @@
 // The contract of the exchange, checked while it runs, on both sides: what a listener hands over and what the answering
 // side does with it. On in all tests (SALLYPORT_LINT=1); a violation is a defect of ours, so it is thrown, not logged.
 import type { SallyportError } from "./errors.ts";
-import type { Exchange, Gateway, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
+import type {
+  Acceptance,
+  Exchange,
+  Gateway,
+  Handshake,
+  Outcome,
+  RequestBody,
+  RequestHead,
+  ResponseHead,
+  WebSocketReceiver,
+  WebSocketSession,
+} from "./exchange.ts";
 import { type Headers, isFieldValue, isToken } from "./headers.ts";
 
 /** Which side broke the contract. */
@@ -32,6 +43,7 @@ export function lint(gateway: Gateway, report: Report = crash): Gateway {
   return {
     start: async () => gateway.start?.(),
     reload: async () => gateway.reload?.(),
+    leave: () => gateway.leave?.(),
     close: async (grace) => gateway.close?.(grace),
     handle(exchange) {
       try {
@@ -64,6 +76,13 @@ export class LintedExchange implements Exchange {
     inner.whenClosed((outcome) => this.#onClosed(outcome));
   }
 
+  get handshake(): Handshake | undefined {
+    const { handshake } = this.#inner;
+    return (
+      handshake && { ...handshake, accept: (choice, receiver) => this.#accept(handshake, choice, receiver) }
+    );
+  }
+
   get mount(): string {
     return this.#inner.mount;
   }
@@ -90,6 +109,12 @@ export class LintedExchange implements Exchange {
     );
     this.#checkHead(head);
     this.#inner.inform(head);
+  }
+
+  #accept(handshake: Handshake, choice: Acceptance, receiver: WebSocketReceiver): WebSocketSession {
+    this.#expect("accept", "waiting");
+    this.#phase = "answered";
+    return handshake.accept(choice, receiver);
   }
 
   respond(head: ResponseHead, body: Uint8Array | string): void {

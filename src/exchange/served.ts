@@ -22,7 +22,7 @@ export const hasBody = (method: string, status: number): boolean =>
   method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
 
 export abstract class ServedExchange implements Exchange {
-  readonly request: RequestHead;
+  request: RequestHead;
   abstract readonly body: RequestBody;
   mount = "";
   protected readonly log: Log;

@@ -194,6 +194,7 @@ class GatewayServer implements Server {
     const left = () => Math.max(0, deadline - performance.now());
     this.log.debug("stopping: no more connections are accepted");
     await Promise.all(this.#bound.map((bound) => bound.close()));
+    for (const gateway of this.#gateways.values()) gateway.leave?.();
     await Promise.all([...this.#listeners.values()].map((listener) => listener.close(left())));
     this.log.debug("stopping: the apps end");
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
