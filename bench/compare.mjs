@@ -2,21 +2,22 @@
 // machine does falls on each alike. The median of the rounds counts.
 import { existsSync } from "node:fs";
 import { start } from "./contender.mjs";
-import { load } from "./load.mjs";
+import { requests } from "./load.mjs";
 
 /** Measures one comparison; gives a row for each contender. */
-export async function compare({ name, contenders }, { rounds, seconds }, say) {
+export async function compare({ name, contenders, load = requests, unit }, { rounds, seconds }, say) {
   say(`${name}: ${contenders.map((contender) => contender.name).join(" | ")}`);
   const rows = contenders.map((contender) => ({ ...contender, rates: [], problem: absence(contender) }));
   const running = [];
   try {
     for (const row of rows) if (!row.problem) await launch(row, running);
     for (const { server } of running) await load(server.url, 1);
-    for (let round = 0; round < rounds; round++) for (const each of running) await measure(each, seconds);
+    for (let round = 0; round < rounds; round++)
+      for (const each of running) await measure(each, load, seconds);
   } finally {
     await Promise.all(running.map(({ server }) => server.stop()));
   }
-  return { name, rows: withRatios(rows) };
+  return { name, unit, rows: withRatios(rows) };
 }
 
 const absence = ({ needs }) => (needs && !existsSync(needs) ? "not installed" : undefined);
@@ -30,7 +31,7 @@ async function launch(row, running) {
   }
 }
 
-async function measure({ row, server }, seconds) {
+async function measure({ row, server }, load, seconds) {
   const { rate, problem } = await load(server.url, seconds);
   if (problem) row.problem = problem;
   else row.rates.push(Math.round(rate));

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { which } from "../scripts/setup/programs.mjs";
 import { ROOT } from "../scripts/setup/setup.mjs";
+import { echoes } from "./load.mjs";
 
 const APPS = fileURLToPath(new URL("apps", import.meta.url));
 const venv = (program) => `${ROOT}.venv/bin/${program}`;
@@ -33,6 +34,28 @@ const uwsgi = (app, processes) => ({
   ],
 });
 
+/** With the quickest loop and parser that it has, and no log. */
+const uvicorn = (app, workers) => ({
+  name: `uvicorn, ${count(workers)}`,
+  needs: venv("uvicorn"),
+  command: (port) => [
+    venv("uvicorn"),
+    ...["--port", String(port), "--workers", String(workers), "--app-dir", APPS, "--lifespan", "auto"],
+    ...["--loop", "uvloop", "--http", "httptools", "--ws", "websockets"],
+    ...["--no-access-log", "--log-level", "critical", `${app}:app`],
+  ],
+});
+
+const granian = (app, workers) => ({
+  name: `Granian, ${count(workers)}`,
+  needs: venv("granian"),
+  command: (port) => [
+    venv("granian"),
+    ...["--interface", "asgi", "--port", String(port), "--workers", String(workers), "--loop", "uvloop"],
+    ...["--working-dir", APPS, "--no-log", `${app}:app`],
+  ],
+});
+
 /** An application and a server in front of it; see stack.mjs. */
 const stack = (name, what, ...programs) => ({
   name: what,
@@ -54,6 +77,33 @@ export const serve = (app, port, ...options) => [
   ...["serve", app, "--chdir", APPS, "--python", venv("python"), "--port", String(port)],
   ...["--access-log", "off", "--log-level", "error", ...options],
 ];
+
+/** Debian's, which mod_wsgi has inside, too. */
+const SYSTEM_PYTHON = "/usr/bin/python3";
+
+/** Python inside the server processes. */
+const embedded = (app, fronts, python = venv("python")) => ({
+  name: `sallyport embedded, ${fronts === 1 ? "1 front" : `${fronts} fronts`}`,
+  needs: python,
+  command: (port) => [
+    process.execPath,
+    `${ROOT}bin/sallyport.js`,
+    ...["serve", `${app}:app`, "--chdir", APPS, "--python", python, "--port", String(port)],
+    ...["--embedded", "--fronts", String(fronts), "--access-log", "off", "--log-level", "error"],
+  ],
+});
+
+/** All of a contender's processes on one processor. */
+const onOneCore = ({ name, needs, command }) => ({
+  name: `${name}, one core`,
+  needs: which("taskset") ? needs : "taskset",
+  command: (port) => ["taskset", "--cpu-list", "0", ...command(port)],
+});
+
+const modWsgi = () => {
+  const contender = stack("mod-wsgi", "Apache mod_wsgi embedded, 2 processes", "apache2");
+  return { ...contender, needs: contender.needs ?? "/usr/lib/apache2/modules/mod_wsgi.so" };
+};
 
 /** The first contender is ours; a peer's `atLeast` is the ratio ours has to reach over it. */
 export const COMPARISONS = [
@@ -84,6 +134,50 @@ export const COMPARISONS = [
       { ...gunicorn("flask_hello", 2), atLeast: 1.5 },
       uwsgi("flask_hello", 2),
     ],
+  },
+  {
+    name: "ASGI hello, one process",
+    contenders: [
+      sallyport("asgi_hello", 1),
+      { ...uvicorn("asgi_hello", 1), atLeast: 1 },
+      granian("asgi_hello", 1),
+    ],
+  },
+  {
+    name: "FastAPI hello, two processes",
+    contenders: [
+      sallyport("fastapi_hello", 2),
+      { ...uvicorn("fastapi_hello", 2), atLeast: 1.3 },
+      granian("fastapi_hello", 2),
+    ],
+  },
+  {
+    name: "WebSocket echo, 1,000 clients",
+    load: echoes,
+    unit: "messages/s",
+    contenders: [
+      sallyport("asgi_hello", 1),
+      { ...uvicorn("asgi_hello", 1), atLeast: 1 },
+      granian("asgi_hello", 1),
+    ],
+  },
+  {
+    name: "WSGI hello embedded, one core",
+    contenders: [
+      onOneCore(embedded("hello", 1)),
+      {
+        ...onOneCore({ ...sallyport("hello", 1), name: "sallyport daemon, front and worker" }),
+        atLeast: 1.2,
+      },
+    ],
+  },
+  {
+    name: "WSGI hello embedded, two cores",
+    contenders: [embedded("hello", 2, SYSTEM_PYTHON), { ...modWsgi(), atLeast: 2 }],
+  },
+  {
+    name: "Flask hello embedded, two fronts",
+    contenders: [embedded("flask_hello", 2), { ...gunicorn("flask_hello", 2), atLeast: 1.5 }],
   },
   {
     name: "PHP-FPM hello, kept connections",

@@ -8,6 +8,7 @@ import { which } from "../scripts/setup/programs.mjs";
 import { ROOT, setUpNode, setUpPeers } from "../scripts/setup/setup.mjs";
 import { compare } from "./compare.mjs";
 import { COMPARISONS } from "./comparisons.mjs";
+import { idle } from "./idle.mjs";
 import { memory } from "./memory.mjs";
 import { asMarkdown, asText, tables } from "./tables.mjs";
 
@@ -36,7 +37,7 @@ async function measure(effort, filters) {
   const comparisons = [];
   for (const comparison of COMPARISONS.filter(({ name }) => wanted(name)))
     comparisons.push(await compare(comparison, effort, say));
-  return { comparisons, memory: wanted("memory") ? await memory(say) : [] };
+  return { comparisons, memory: wanted("memory") ? [...(await memory(say)), ...(await idle(say))] : [] };
 }
 
 function keep(results) {

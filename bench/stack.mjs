@@ -8,6 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const HERE = fileURLToPath(new URL("stacks", import.meta.url));
+const APPS = fileURLToPath(new URL("apps", import.meta.url));
+const MODULES = "/usr/lib/apache2/modules";
 const SALLYPORT = [process.execPath, fileURLToPath(new URL("../bin/sallyport.js", import.meta.url)), "serve"];
 const QUIET = ["--access-log", "off", "--log-level", "error"];
 const START_DEADLINE = 10_000;
@@ -53,7 +55,9 @@ function sallyportPhp() {
   return [...SALLYPORT, "--config", config, ...QUIET];
 }
 
-/** The application, which listens at `socket`, and the server in front of it. */
+const apache = () => ["apache2", "-DFOREGROUND", "-f", configuration("mod_wsgi.conf", { APPS, MODULES })];
+
+/** The application, which listens at `socket`, and the server in front of it; or a server that is both. */
 const STACKS = {
   "php-sallyport": () => [fpm(), sallyportPhp()],
   "php-nginx": () => [fpm(), nginx("php.conf", 4)],
@@ -62,6 +66,7 @@ const STACKS = {
     nginx("fastcgi.conf", 32),
   ],
   "node-http": () => [[process.execPath, join(HERE, "hello.mjs"), socket], nginx("proxy.conf", 32)],
+  "mod-wsgi": () => [apache()],
 };
 
 function run([program, ...args]) {
@@ -81,6 +86,8 @@ function end() {
 process.on("SIGTERM", end);
 const [application, server] = STACKS[name]();
 running.push(run(application));
-for (const deadline = Date.now() + START_DEADLINE; !existsSync(socket) && Date.now() < deadline; )
-  await sleep(20);
-running.push(run(server));
+if (server) {
+  for (const deadline = Date.now() + START_DEADLINE; !existsSync(socket) && Date.now() < deadline; )
+    await sleep(20);
+  running.push(run(server));
+}

@@ -2,10 +2,11 @@
 
 const number = (value) => Math.round(value).toLocaleString("en");
 const ratio = (value) => (value === undefined ? "" : `${value.toFixed(2)}x`);
-const mb = (octets) => `${(octets / 1e6).toFixed(0)} MB`;
+const size = (octets) =>
+  octets < 1e6 ? `${(octets / 1e3).toFixed(1)} KB` : `${(octets / 1e6).toFixed(0)} MB`;
 const word = (met) => (met === undefined ? "" : met ? "met" : "MISSED");
 
-const SPEED = ["", "req/s", "ours is", "target", ""];
+const speed = (unit = "req/s") => ["", unit, "ours is", "target", ""];
 const MEMORY = ["", "peak", "target", ""];
 
 const speedRow = ({ name, rate, problem, ratio: value, atLeast, met }) => [
@@ -16,11 +17,11 @@ const speedRow = ({ name, rate, problem, ratio: value, atLeast, met }) => [
   word(met),
 ];
 
-const memoryRow = ({ name, peak, limit, met }) => [name, mb(peak), `< ${mb(limit)}`, word(met)];
+const memoryRow = ({ name, peak, limit, met }) => [name, size(peak), `< ${size(limit)}`, word(met)];
 
 /** One table for each comparison, then one for memory. */
 export function tables({ comparisons, memory }) {
-  const all = comparisons.map(({ name, rows }) => table(name, SPEED, rows.map(speedRow)));
+  const all = comparisons.map(({ name, unit, rows }) => table(name, speed(unit), rows.map(speedRow)));
   if (memory.length > 0) all.push(table("Memory", MEMORY, memory.map(memoryRow)));
   return all;
 }

@@ -8,7 +8,11 @@ export {
   type NodeMount,
   toFetchHandler,
   toNodeHandler,
+  toUpgradeHandler,
+  type UpgradeMount,
+  type UpgradeMountOptions,
 } from "./mount/index.ts";
+export { type AsgiOptions, asgi } from "./protocols/asgi/index.ts";
 export { type CgiOptions, cgi } from "./protocols/cgi/index.ts";
 export { authorized, type FastcgiOptions, fastcgi } from "./protocols/fastcgi/index.ts";
 export { type HttpLimits, type HttpOptions, httpListener } from "./protocols/http/index.ts";

@@ -11,14 +11,51 @@ HEADER = struct.Struct("<IIB")
 COUNT = struct.Struct("<I")
 
 # Front to worker.
-INIT, REQUEST, BODY, BODY_END, CANCEL, CREDIT, STOP = range(1, 8)
+TO_WORKER = {
+    "INIT": 1,
+    "REQUEST": 2,
+    "BODY": 3,
+    "BODY_END": 4,
+    "CANCEL": 5,
+    "CREDIT": 6,
+    "STOP": 7,
+    "TEXT": 8,
+    "BINARY": 9,
+    "CLOSE": 10,
+    "PING": 11,
+    "LEAVE": 12,
+}
 # Worker to front.
+FROM_WORKER = {
+    "READY": 65,
+    "FAILED": 66,
+    "RESPONSE": 67,
+    "ANSWER": 68,
+    "HEAD": 69,
+    "CHUNK": 70,
+    "END": 71,
+    "DONE": 72,
+    "ABORT": 73,
+    "WANT": 74,
+    "INFORM": 75,
+    "FILE": 76,
+    "ACCEPT": 77,
+    "TEXT_OUT": 78,
+    "BINARY_OUT": 79,
+    "CLOSE_OUT": 80,
+    "PONG": 81,
+    "PRINTED": 82,
+}
+INIT, REQUEST, BODY, BODY_END, CANCEL, CREDIT, STOP, TEXT, BINARY, CLOSE, PING, LEAVE = TO_WORKER.values()
 READY, FAILED, RESPONSE, ANSWER, HEAD, CHUNK, END, DONE, ABORT, WANT = range(65, 75)
+INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED = range(75, 83)
 
 # Octets of one direction of one stream that may be under way unasked.
 WINDOW = 262_144
 # Octets of body in one frame at the most.
 PIECE = 65_536
+# What a WebSocket message costs of a window besides its octets, so that empty ones cannot pile up.
+MESSAGE_COST = HEADER.size
 # Octets that one read of the socket asks for; below the allocator's threshold for a mapping of its own.
 _READ = 65_536
 
@@ -59,6 +96,11 @@ class Link:
     def pending(self) -> bool:
         """Whether octets are here that no one has read yet."""
         return self._start < len(self._buffer)
+
+    def rest(self) -> bytes:
+        """What was read beyond the frames that were asked for; it is the caller's now."""
+        rest, self._buffer, self._start = self._buffer[self._start :], b"", 0
+        return rest
 
     def parsed(self) -> "tuple[int, int, bytes] | None":
         """The next frame if it is here in full."""

@@ -31,12 +31,35 @@ def load(target: str) -> object:
     return _attribute(module, module_name, attribute)
 
 
+def choose_interface(app: object, target: str, said: "str | None") -> str:
+    """ "asgi" or "wsgi": what was said, if it can be. Raises LoadError."""
+    shape = _shape(app)
+    if shape == "asgi2" and said != "wsgi":
+        raise LoadError(
+            f"{target} takes one argument, as ASGI 2 applications do, and this is a server of ASGI 3: "
+            "wrap it in asgiref.compatibility.guarantee_single_callable; "
+            f"if it makes the application, say {target}()"
+        )
+    if said == "wsgi" and shape == "asgi":
+        raise LoadError(f"{target} is an ASGI application; it was to be served as a WSGI application")
+    return said or shape or "wsgi"
+
+
 def interface_of(app: object) -> str:
     """ "asgi", "asgi2" or "wsgi", by the shape of the callable."""
-    if inspect.isclass(app):
-        return "asgi2" if inspect.iscoroutinefunction(getattr(app, "__call__", None)) else "wsgi"
-    call = app if inspect.isroutine(app) else getattr(app, "__call__", None)
-    return "asgi" if inspect.iscoroutinefunction(_unwrapped(app)) or inspect.iscoroutinefunction(call) else "wsgi"
+    return _shape(app) or "wsgi"
+
+
+def _shape(app: object) -> str:
+    """Of which interface the callable is; "" where a look does not tell."""
+    inner = _unwrapped(app)
+    call = getattr(inner, "__call__", None)
+    if inspect.isclass(inner):
+        if inspect.iscoroutinefunction(call):
+            return "asgi2"
+    elif inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call):
+        return "asgi"
+    return {1: "asgi2", 2: "wsgi", 3: "asgi"}.get(_arity(app), "")
 
 
 def _unwrapped(app: object) -> object:
@@ -44,6 +67,18 @@ def _unwrapped(app: object) -> object:
     while hasattr(app, "func") and hasattr(app, "keywords"):
         app = app.func
     return app
+
+
+def _arity(app: object) -> int:
+    """How many arguments it must be called with; 0 where that cannot be told."""
+    try:
+        parameters = inspect.signature(app).parameters.values()
+    except Exception:  # none to be had, or annotations that cannot be evaluated (Python 3.14)
+        return 0
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return 0
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(each.kind in positional and each.default is each.empty for each in parameters)
 
 
 def _imported(name: str) -> object:

@@ -6,15 +6,22 @@ import json
 import os
 import socket
 import sys
+from functools import partial
 from marshal import loads
+from typing import Callable
 
 from . import wsgi
+from .failures import failed_payload
 from .link import FAILED, READY, Link
-from .loader import LoadError, interface_of, load
+from .loader import LoadError, choose_interface, load
 from .stream import Inline, Shared
 
 # The descriptor of the link, by agreement with src/workers/worker.ts. Standard output belongs to the application.
 _LINK_FD = 3
+# Before Python 3.10, asyncio's locks and queues bind themselves to a loop when they are made, often by an import.
+_BOUND_EARLY = sys.version_info < (3, 10)
+
+_loop = None
 
 
 def main() -> None:
@@ -26,33 +33,66 @@ def main() -> None:
     _, _, payload = link.read()
     settings = loads(payload)
     try:
-        serve = _prepared(link, settings)
+        serve = _prepared(link, sock, settings)
     except LoadError as error:
-        link.send(FAILED, 0, _json({"message": error.message, "detail": error.trace}))
+        link.send(FAILED, 0, failed_payload(error.message, error.trace))
         sys.exit(1)
-    link.send(READY, 0, _json({"pid": os.getpid(), "python": sys.version.split()[0], "executable": sys.executable}))
-    try:
-        serve()
-    except (EOFError, ConnectionError, KeyboardInterrupt):
-        pass  # the front is gone, and so are we; or the application asked for the end
+    sys.exit(serve())
 
 
-def _prepared(link: Link, settings: dict) -> object:
-    """Imports the application; what it returns serves requests until it returns."""
+def _prepared(link: Link, sock: socket.socket, settings: dict) -> "Callable[[], int]":
+    """Imports the application; what it returns serves it until the end and gives the exit status."""
     if settings["chdir"]:
         _chdir(settings["chdir"])
     sys.path[0:1] = settings["path"] + [os.getcwd()]
-    sys.argv = [settings["app"]]
-    app = load(settings["app"])
-    interface = settings["interface"] or interface_of(app)
-    if interface != "wsgi":
-        raise LoadError(f"{settings['app']} is an ASGI application; this version serves WSGI applications only")
+    target, said = settings["app"], settings["interface"]
+    sys.argv = [target]
+    if said == "asgi" or (said is None and _BOUND_EARLY):
+        _prepare_loop(settings)
+    app = load(target)
+    if choose_interface(app, target, said) == "asgi":
+        return _asgi(app, link, sock, settings)
+    return _wsgi(app, link, settings)
+
+
+def _wsgi(app: object, link: Link, settings: dict) -> "Callable[[], int]":
     threads = settings["threads"]
     driver = Inline(link) if threads == 1 else Shared(link, threads)
     server = wsgi.Server(app, driver, settings["constants"], threads, settings["processes"])
     gc.collect()
     gc.freeze()  # what the import made lives as long as we do: no collection needs to look at it again
-    return lambda: driver.serve(server.open)
+
+    def serve() -> int:
+        link.send(READY, 0, _ready("wsgi"))
+        try:
+            driver.serve(server.open)
+        except (EOFError, ConnectionError, KeyboardInterrupt):
+            pass  # the front is gone, and so are we; or the application asked for the end
+        return 0
+
+    return serve
+
+
+def _asgi(app: object, link: Link, sock: socket.socket, settings: dict) -> "Callable[[], int]":
+    from .asgi.server import serve  # asyncio is not for workers that do without
+
+    loop = _prepare_loop(settings)
+    return lambda: serve(app, loop, settings, sock, link.rest(), partial(_ready, "asgi"))
+
+
+def _prepare_loop(settings: dict) -> object:
+    """The loop that the application will run on is there while it is imported, for what binds itself to one."""
+    global _loop
+    if _loop is None:
+        from .asgi.loop import new_loop
+
+        _loop = new_loop(settings.get("loop", "auto"))
+    return _loop
+
+
+def _ready(interface: str, **more: str) -> bytes:
+    python = {"pid": os.getpid(), "python": sys.version.split()[0], "executable": sys.executable}
+    return json.dumps({**python, "interface": interface, **more}).encode()
 
 
 def _chdir(directory: str) -> None:
@@ -86,7 +126,3 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         pass
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value).encode()

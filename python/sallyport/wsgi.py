@@ -1,12 +1,13 @@
 """The server's half of WSGI 1.0.1 (PEP 3333), inside the worker."""
 
-import json
 import re
 import sys
 import traceback
 from io import BufferedReader, BytesIO, RawIOBase
 from marshal import loads
+from typing import Iterator
 
+from .failures import ProtocolError, abort_payload
 from .link import ABORT, ANSWER, CHUNK, COUNT, DONE, END, HEAD, PIECE, RESPONSE
 from .stream import Disconnected, Stream
 
@@ -36,10 +37,6 @@ _HOP_BY_HOP = frozenset(
 # Names that have passed the check, as the application writes them; bounded.
 _known_names = {"Content-Type", "Content-Length", "Location", "Set-Cookie", "Vary", "ETag", "Cache-Control"}
 _KNOWN_LIMIT = 1000
-
-
-class ProtocolError(Exception):
-    """The application broke a rule of PEP 3333; the message says which."""
 
 
 class FileWrapper:
@@ -103,7 +100,7 @@ class Server:
 class Response(Stream):
     """One request on its way through the application."""
 
-    __slots__ = ("_server", "_head", "_length", "_sent", "_bodyless", "_started", "_open")
+    __slots__ = ("_server", "_head", "_length", "_sent", "_bodyless", "_started", "_open", "_file")
 
     def __init__(self, driver: object, id: int, server: Server) -> None:
         Stream.__init__(self, driver, id)
@@ -118,29 +115,57 @@ class Response(Stream):
         # Whether the head is on its way, and whether more is to follow it.
         self._started = False
         self._open = False
+        # The request body, where it waits in a file.
+        self._file = None
 
     def run(self, payload: bytes) -> None:
         """Calls the application and sends all it answers. Only SystemExit and its like leave."""
+        rest = self.begin(payload)
+        if rest:
+            for _ in rest:
+                pass
+
+    def begin(self, payload: bytes) -> "Iterator[None] | None":
+        """Calls the application. What it yields is sent by whoever iterates, a block a step; None: all is sent."""
         environ = self._server.base.copy()
         environ.update(loads(payload))
         body = environ.get("wsgi.input", b"")
+        rest = None
         try:
             environ["wsgi.input"] = BytesIO(body) if type(body) is bytes else self._opened(body)
             self._bodyless = environ["REQUEST_METHOD"] == "HEAD"
-            self._answer(self._server.app(environ, self.start_response))
-        except Disconnected:
-            self.send(DONE)
+            rest = self._answer(self._server.app(environ, self.start_response))
         except BaseException as error:
-            self._failed(error)
-            if self.driver.ends_with(error):
-                raise
+            self._ended_by(error)
         finally:
-            if type(body) is str:
-                environ["wsgi.input"].close()
+            if rest is None and self._file:
+                self._file.close()
+        return rest and self._guarded(rest)
+
+    def _guarded(self, rest: "Iterator[None]") -> "Iterator[None]":
+        try:
+            yield from rest
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._ended_by(error)
+        finally:
+            if self._file:
+                self._file.close()
+
+    def _ended_by(self, error: BaseException) -> None:
+        if isinstance(error, Disconnected):
+            return self.send(DONE)
+        self._failed(error)
+        if self.driver.ends_with(error):
+            raise error
 
     def _opened(self, body: "str | None") -> object:
         """A body that waits in a file of the front's, or (None) one that is still arriving."""
-        return BufferedReader(_StreamedBody(self), PIECE) if body is None else open(body, "rb")
+        if body is None:
+            return BufferedReader(_StreamedBody(self), PIECE)
+        self._file = open(body, "rb")
+        return self._file
 
     # PEP 3333, "The start_response() Callable".
 
@@ -182,14 +207,15 @@ class Response(Stream):
 
     # The body. PEP 3333, "Buffering and Streaming": no block waits for the next one.
 
-    def _answer(self, result: object) -> None:
+    def _answer(self, result: object) -> "Iterator[None] | None":
         kind = type(result)
         if (kind is list or kind is tuple) and not self._started:
             data = _joined(result)
             if len(data) <= _ONE_SHOT:
-                return self._one_shot(data, RESPONSE)
+                self._one_shot(data, RESPONSE)
+                return None
             result = (data,)
-        self._iterated(result)
+        return self._iterated(result)
 
     def _one_shot(self, data: bytes, kind: int) -> None:
         """Head and whole body in one frame; what follows, if anything, is the application's own tidying up."""
@@ -202,12 +228,13 @@ class Response(Stream):
         self._sent = len(data)
         self.send(kind, COUNT.pack(len(head)) + head + data)
 
-    def _iterated(self, result: object) -> None:
+    def _iterated(self, result: object) -> "Iterator[None]":
         try:
             for data in result:
                 _check_bytes(data, "the application yielded")
                 if data and not self._piece(data):
                     break
+                yield
             self._finish()
         finally:
             self._close(result)
@@ -275,22 +302,7 @@ class Response(Stream):
             traceback.print_exc()
 
     def _failed(self, error: BaseException) -> None:
-        kind = "APP_PROTOCOL" if isinstance(error, ProtocolError) else "APP_RAISED"
-        failure = {
-            "error": kind,
-            "message": "".join(traceback.format_exception_only(type(error), error)).strip(),
-            "detail": "".join(traceback.format_exception(type(error), error, _application_frames(error))),
-            "leaving": self.driver.ends_with(error),
-        }
-        self.send(ABORT, json.dumps(failure).encode())
-
-
-def _application_frames(error: BaseException) -> object:
-    """The traceback without our own first frames, unless there are only those."""
-    frames = error.__traceback__
-    while frames and frames.tb_frame.f_code.co_filename == __file__:
-        frames = frames.tb_next
-    return frames
+        self.send(ABORT, abort_payload(error, self.driver.ends_with(error)))
 
 
 def _joined(blocks: "list | tuple") -> bytes:

@@ -11,11 +11,13 @@ export const DEBIAN = {
   test: [
     { package: "git", probe: { program: "git" } },
     { package: "curl", probe: { program: "curl" } },
+    { package: "chromium", probe: { program: "chromium" } },
     { package: "perl", probe: { program: "perl" } },
     { package: "gcc", probe: { program: "gcc" } },
     { package: "libc6-dev", probe: { file: "/usr/include/stdio.h" } },
     { package: "libcgi-pm-perl", probe: { run: ["perl", "-MCGI", "-e", "1"] } },
     { package: "nginx-light", probe: { program: "nginx" } },
+    { package: "nghttp2-client", probe: { program: "h2load" } },
     { package: "gitweb", probe: { file: "/usr/share/gitweb/gitweb.cgi" } },
     { package: "libfcgi-bin", probe: { program: "cgi-fcgi" } },
     { package: "fcgiwrap", probe: { program: "fcgiwrap" } },
@@ -26,6 +28,8 @@ export const DEBIAN = {
     { package: "libapache2-mod-fcgid", probe: { file: "/usr/lib/apache2/modules/mod_fcgid.so" } },
     { package: "lighttpd", probe: { program: "lighttpd" } },
     { package: "caddy", probe: { program: "caddy" } },
+    { package: "haproxy", probe: { program: "haproxy" } },
+    { package: "openssl", probe: { program: "openssl" } },
     { package: "libfcgi-perl", probe: { run: ["perl", "-MFCGI", "-e", "1"] } },
     { package: "libcgi-fast-perl", probe: { run: ["perl", "-MCGI::Fast", "-e", "1"] } },
   ],
@@ -34,6 +38,9 @@ export const DEBIAN = {
     { package: "gcc", probe: { program: "gcc" } },
     { package: "libc6-dev", probe: { file: "/usr/include/stdio.h" } },
     { package: "nginx-light", probe: { program: "nginx" } },
+    { package: "util-linux", probe: { program: "taskset" } },
+    { package: "apache2", probe: { program: "apache2" } },
+    { package: "libapache2-mod-wsgi-py3", probe: { file: "/usr/lib/apache2/modules/mod_wsgi.so" } },
     ...PHP,
   ],
 };
@@ -48,12 +55,33 @@ export const PYTHON = {
     "httpbin",
     "webtest",
     "requests",
-    "httpx",
+    "httpx[http2]",
+    "fastapi",
+    "python-multipart",
+    "starlette",
+    "itsdangerous",
+    "sse-starlette",
+    "channels",
+    "litestar",
+    "quart",
+    "mcp",
+    "aiohttp",
+    "websockets",
+    "uvloop",
+    // With compiled parts, for embedded mode.
+    "lxml",
+    "numpy",
+    "cryptography",
+    "psycopg[binary]",
+    "pillow",
     "gunicorn",
     "ruff",
     // Compiled on the spot: what our uwsgi and SCGI gateways are tried on.
     "uwsgi",
   ],
   // Compiled on the spot, so only where it is measured against.
-  bench: ["flask", "gunicorn", "uwsgi"],
+  bench: ["flask", "gunicorn", "uwsgi", "fastapi", "uvicorn[standard]", "granian"],
 };
+
+/** Major versions of Node besides the one that runs us: the newest with long-term support. */
+export const NODE = { test: ["24"], bench: [] };

@@ -1,7 +1,8 @@
 // Everything that has to be here before tests or benchmarks run. Safe to call each time: what is here is left alone.
 import { fileURLToPath } from "node:url";
 import { debianPackages } from "./debian.mjs";
-import { DEBIAN, PYTHON } from "./lists.mjs";
+import { DEBIAN, NODE, PYTHON } from "./lists.mjs";
+import { nodeVersions } from "./nodes.mjs";
 import { npmPackages } from "./npm.mjs";
 import { run } from "./programs.mjs";
 import { venvPackages } from "./venv.mjs";
@@ -18,5 +19,9 @@ export function setUpNode() {
 
 /** What one kind of run ("test", "bench") needs beyond Node. Gives one line for each thing that could not be had. */
 export function setUpPeers(kind) {
-  return [...debianPackages(DEBIAN[kind]), ...venvPackages(ROOT, kind, PYTHON[kind])];
+  return [
+    ...debianPackages(DEBIAN[kind]),
+    ...venvPackages(ROOT, kind, PYTHON[kind]),
+    ...nodeVersions(ROOT, NODE[kind]),
+  ];
 }

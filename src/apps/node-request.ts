@@ -54,6 +54,12 @@ export function abortRequest(req: NodeRequest): void {
 }
 
 function setVersion(req: NodeRequest, version: string): void {
+  if (version === "1.1") {
+    req.httpVersionMajor = 1;
+    req.httpVersionMinor = 1;
+    req.httpVersion = version;
+    return;
+  }
   const [major, minor = "0"] = version.split(".");
   req.httpVersionMajor = Number(major);
   req.httpVersionMinor = Number(minor);

@@ -3,9 +3,11 @@ import { parseArgs } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "../protocols/http/limits.ts";
 import { type ListenAddress, parsePlace } from "../server/address.ts";
+import { FORWARDED } from "../server/forwarded.ts";
 import type { Protocol } from "../server/listeners.ts";
 import { FORMATS, LEVELS } from "../server/log.ts";
 import { suggestion } from "../server/nearest.ts";
+import { parseTrust, type TrustRule } from "../server/trust.ts";
 import { parseSize, parseTime, sizeText, timeText } from "../server/units.ts";
 
 /** What a target can be; some options only mean something for some of them. */
@@ -127,6 +129,60 @@ export const OPTIONS = {
   fastcgi: { ...speaking("fastcgi"), help: "listen for FastCGI there; may be repeated" },
   scgi: { ...speaking("scgi"), help: "listen for SCGI there; may be repeated" },
   uwsgi: { ...speaking("uwsgi"), help: "listen for the uwsgi protocol there; may be repeated" },
+  trust: {
+    ...listening,
+    value: "PEER",
+    many: true,
+    read: (value: string): TrustRule | undefined => parseTrust(value),
+    expected: "an address, a range such as 10.0.0.0/8, unix: or *",
+    help: "believe this proxy in front: an address, a range, unix: or *; may be repeated",
+  },
+  forwarded: {
+    ...listening,
+    value: "HEADER",
+    many: true,
+    read: oneOf(FORWARDED),
+    expected: `one of ${FORWARDED.join(", ")}`,
+    help: "header of trusted proxies that is honoured (all but x-forwarded-prefix); may be repeated",
+  },
+  "proxy-protocol": {
+    ...listening,
+    read: isTrue,
+    help: "connections begin with a PROXY header: those of --trust, or all without it",
+  },
+  "tls-cert": {
+    ...listening,
+    ...text,
+    value: "FILE",
+    many: true,
+    help: "speak HTTPS at the HTTP addresses: certificate and chain (PEM); may be repeated, for SNI",
+  },
+  "tls-key": {
+    ...listening,
+    ...text,
+    value: "FILE",
+    many: true,
+    help: "its private key (PEM); one for each",
+  },
+  "tls-ca": {
+    ...listening,
+    ...text,
+    value: "FILE",
+    help: "authorities that sign clients' certificates (PEM); others are refused",
+  },
+  "tls-client-certs": {
+    ...listening,
+    value: "ask|require",
+    read: oneOf(["ask", "require"]),
+    expected: "ask or require",
+    help: "ask clients for a certificate, and go on without; or refuse them",
+  },
+
+  fronts: {
+    ...listening,
+    ...count,
+    help: "server processes that share the addresses (1); each has its own processes of the app",
+  },
 
   mount: {
     ...application,
@@ -150,7 +206,33 @@ export const OPTIONS = {
     help: "working directory of the app; Python imports from it first",
   },
   processes: { ...pooled, ...count, help: "worker processes (1); for CGI, programs that may run at once" },
-  threads: { ...python, ...count, help: "threads in each process (1)" },
+  interface: {
+    ...python,
+    value: "wsgi|asgi|auto",
+    read: oneOf(["wsgi", "asgi", "auto"] as const),
+    expected: "one of wsgi, asgi, auto",
+    help: "what the app is written for (auto: found out by a look at it)",
+  },
+  embedded: {
+    ...python,
+    read: isTrue,
+    help: "WSGI: Python inside the server process; use with --fronts",
+  },
+  threads: { ...python, ...count, help: "WSGI: threads in each process (1)" },
+  lifespan: {
+    ...python,
+    value: "auto|on|off",
+    read: oneOf(["auto", "on", "off"] as const),
+    expected: "one of auto, on, off",
+    help: "ASGI: whether the app has startup and shutdown (auto: if it does not refuse)",
+  },
+  loop: {
+    ...python,
+    value: "auto|asyncio|uvloop",
+    read: oneOf(["auto", "asyncio", "uvloop"] as const),
+    expected: "one of auto, asyncio, uvloop",
+    help: "ASGI: the event loop (auto: uvloop where it can be imported)",
+  },
   env: {
     ...pooled,
     value: "NAME=VALUE",
@@ -159,7 +241,7 @@ export const OPTIONS = {
     expected: "of the form NAME=VALUE",
     help: "environment variable of the app; may be repeated",
   },
-  timeout: { ...pooled, ...time, help: "until the response begins; then 504" },
+  timeout: { ...pooled, ...time, help: "until the response begins; then 504 (ASGI: no limit)" },
   cgi: {
     ...application,
     value: "PREFIX",

@@ -1,11 +1,14 @@
 // `sallyport serve`: a target, or a configuration, served until a signal says otherwise; or for one request, when a web
 // server started us as a CGI program.
+import { type FrontTask, takeTask } from "../fronts/messages.ts";
 import type { Settings } from "../server/config.ts";
 import { guess, placesOf } from "../server/guess.ts";
+import { serverLog } from "../server/log.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
+import { descriptorSink } from "../server/sinks.ts";
 import { type CommandLine, usage } from "./options.ts";
-import { namesAddress, settingsOf } from "./settings.ts";
+import { asTold, namesAddress, settingsOf } from "./settings.ts";
 import { targetOf } from "./target.ts";
 
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
@@ -14,15 +17,41 @@ export async function serve({ flags, words }: CommandLine): Promise<number> {
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
   const { settings, directory } = await settingsOf(targetOf(word, flags.config, here), flags, here);
+  const task = takeTask();
+  if (task) return front(task, settings, directory);
   if (namesAddress(flags)) return run(settings, directory);
   // Whoever started us knows better where to listen than a file or a default.
   const started = guess();
   if (started.by === "cgi") return serverOf(settings, { directory }).answerCgi(started.nph);
-  return run({ ...settings, listen: placesOf(started, settings.listen) }, directory);
+  const listen = placesOf(started, settings.listen).map((address) => asTold(address, flags, here));
+  return run({ ...settings, listen }, directory);
 }
 
 async function run(settings: Settings, directory: string): Promise<number> {
+  if (settings.fronts > 1) return superviseFronts(settings);
   const { started, ended } = runProgram(serverOf(settings, { directory }), settings.log.level === "debug");
   await started;
   return ended;
+}
+
+async function superviseFronts({
+  fronts: count,
+  listen,
+  grace,
+  frontTimeout,
+  log,
+}: Settings): Promise<number> {
+  const { supervise } = await import("../fronts/supervisor.ts");
+  const written = serverLog({ ...log, sink: descriptorSink(2) });
+  return supervise({ count, listen, grace, timeout: frontTimeout, log: written });
+}
+
+/** We are one of several fronts: this command line was started once more, with sockets. */
+async function front(task: FrontTask, settings: Settings, directory: string): Promise<number> {
+  const { runFront } = await import("../fronts/front.ts");
+  const { Seat } = await import("../fronts/board.ts");
+  const seat = new Seat(task.board, task.seat);
+  const own = { ...settings, listen: [...task.listen] };
+  const server = serverOf(own, { directory, accepted: (socket) => seat.count(socket) });
+  return runFront(server, seat, settings.log.level === "debug");
 }

@@ -16,6 +16,7 @@ import {
   usage,
 } from "./options.ts";
 import type { Target } from "./target.ts";
+import { checkTls, tlsOf } from "./tls.ts";
 
 type Apps = Config["apps"];
 type RouteConfig = NonNullable<Config["routes"]>[number];
@@ -29,15 +30,20 @@ export interface ServeSettings {
 /** Throws USAGE for options that the target has no use for, CONFIG_INVALID for what is wrong in its file. */
 export async function settingsOf(target: Target, flags: Flags, directory: string): Promise<ServeSettings> {
   checkUse(target.kind, flags);
+  const { settings, directory: own } = await settingsWithout(target, flags, directory);
+  const overlaid = overlay(settings, flags, directory);
+  await checkTls(overlaid.listen, flags, directory);
+  return { settings: overlaid, directory: own };
+}
+
+/** As they are before the options of the server take their place. */
+async function settingsWithout(target: Target, flags: Flags, directory: string): Promise<ServeSettings> {
   if (target.kind === "config") {
     const { directory: own, ...settings } = await loadConfig(target.name);
-    return { settings: overlay(settings, flags, directory), directory: own };
+    return { settings, directory: own };
   }
-  const settings = checkConfig(targetConfig(target, flags, directory), {
-    name: "command line",
-    lineOf: () => undefined,
-  });
-  return { settings: overlay(settings, flags, directory), directory };
+  const origin = { name: "command line", lineOf: () => undefined };
+  return { settings: checkConfig(targetConfig(target, flags, directory), origin), directory };
 }
 
 const FOR: Readonly<Record<TargetKind, string>> = {
@@ -56,6 +62,7 @@ function checkUse(kind: TargetKind, flags: Flags): void {
       throw usage(`--${name} is for ${useful}, and the target is one of ${FOR[kind]}`);
     }
   }
+  checkInterface(flags);
   for (const name of ["processes", "env", "timeout"] as const) {
     if (kind === "files" && flags[name] !== undefined && flags.cgi === undefined)
       throw usage(`--${name} has no use for static files without --cgi`);
@@ -81,10 +88,12 @@ type AppOf = (target: Target, flags: Flags, directory: string) => Apps[string];
 
 const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"config", AppOf>> = {
   python: ({ name }, flags, directory) => ({
-    wsgi: name,
+    ...calledBy(flags, name),
     chdir: resolve(directory, flags.chdir ?? "."),
     ...given("python", flags.python),
     ...given("threads", flags.threads),
+    ...given("lifespan", flags.lifespan),
+    ...given("loop", flags.loop),
     ...poolOf(flags),
   }),
   files: ({ name }) => ({ static: name }),
@@ -94,6 +103,23 @@ const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"co
     throw new TypeError("a configuration file is no app");
   },
 };
+
+const calledBy = ({ embedded, interface: spoken = "auto" }: Flags, name: string) => {
+  if (embedded) return { wsgi: name, mode: "embedded" } as const;
+  if (spoken === "auto") return { callable: name };
+  return spoken === "wsgi" ? { wsgi: name } : { asgi: name };
+};
+
+/** The options that mean nothing for the other interface. */
+const ONLY = { wsgi: ["threads", "embedded"], asgi: ["lifespan", "loop"] } as const;
+
+function checkInterface(flags: Flags): void {
+  const { interface: spoken = "auto" } = flags;
+  if (spoken === "auto") return;
+  const other = spoken === "wsgi" ? "asgi" : "wsgi";
+  const useless = ONLY[other].find((name) => flags[name] !== undefined);
+  if (useless) throw usage(`--${useless} is for ${other.toUpperCase()} apps, and --interface says ${spoken}`);
+}
 
 const poolOf = (flags: Flags) => ({
   ...given("processes", flags.processes),
@@ -115,8 +141,13 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
   const access = flags["access-log"] ?? settings.log.access ?? "-";
   return {
     ...settings,
-    ...(listen.length > 0 ? { listen } : {}),
+    listen: (listen.length > 0 ? listen : settings.listen).map((address) =>
+      asTold(address, flags, directory),
+    ),
+    ...given("trust", flags.trust),
+    ...given("forwarded", flags.forwarded),
     ...given("grace", flags.grace),
+    ...given("fronts", flags.fronts),
     limits: { ...settings.limits, ...limitsOf(flags) },
     log: {
       ...settings.log,
@@ -124,6 +155,16 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
       ...given("format", flags["log-format"]),
       access: flags["access-log"] && access !== "-" && access !== "off" ? resolve(directory, access) : access,
     },
+  };
+}
+
+/** What the options say of every address. */
+export function asTold(address: ListenAddress, flags: Flags, directory: string): ListenAddress {
+  const tls = address.protocol === "http" ? tlsOf(flags, directory) : undefined;
+  return {
+    ...address,
+    ...(flags["proxy-protocol"] ? { proxyProtocol: true } : {}),
+    ...(tls ? { tls } : {}),
   };
 }
 

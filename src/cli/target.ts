@@ -25,7 +25,7 @@ export function targetOf(word: string | undefined, config: string | undefined, d
   const path = resolve(directory, word);
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats && !isPackage(word, path, stats)) return fileTarget(word, path, stats);
-  // ASGI apps are named the same way; they will be told apart by a look at the callable, in the worker.
+  // WSGI and ASGI apps are named alike; they are told apart by a look at the callable, in the worker.
   if (PYTHON.test(word)) return { kind: "python", name: word };
   throw notFound(`there is no file ${word}, and it is no name of a Python app such as module:callable`);
 }

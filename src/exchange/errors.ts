@@ -32,6 +32,8 @@ export const ERRORS = {
   CODING_UNKNOWN: kind("client", 501, "This server does not decode this Transfer-Encoding."),
   METHOD_UNSUPPORTED: kind("client", 501, "This server does not serve this method."),
   VERSION_UNSUPPORTED: kind("client", 505, "This server does not speak this version of HTTP."),
+  WEBSOCKET_VERSION: kind("client", 426, "This server speaks version 13 of the WebSocket protocol."),
+  WEBSOCKET_VIOLATION: kind("client", 0, "The client broke the rules of the WebSocket protocol."),
   CLIENT_LEFT: kind("client", 0, "The client closed the connection."),
   CLIENT_STALLED: kind("client", 0, "The client stopped reading the response."),
   // The application.

@@ -5,14 +5,15 @@ import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "
 import { type Headers, header } from "./headers.ts";
 import type { Log } from "./log.ts";
 
-type Phase = "waiting" | "started" | "closed";
-type Call = "inform" | "respond" | "start" | "write" | "end";
+type Phase = "waiting" | "started" | "switched" | "closed";
+type Call = "inform" | "respond" | "start" | "write" | "end" | "accept";
 
 /** Which calls each phase accepts. In `closed` every call is ignored: the client may leave at any moment. */
 const ACCEPTS: Readonly<Record<Phase, Readonly<Record<Call, boolean>>>> = {
-  waiting: { inform: true, respond: true, start: true, write: false, end: false },
-  started: { inform: false, respond: false, start: false, write: true, end: true },
-  closed: { inform: false, respond: false, start: false, write: false, end: false },
+  waiting: { inform: true, respond: true, start: true, write: false, end: false, accept: true },
+  started: { inform: false, respond: false, start: false, write: true, end: true, accept: false },
+  switched: { inform: false, respond: false, start: false, write: false, end: false, accept: false },
+  closed: { inform: false, respond: false, start: false, write: false, end: false, accept: false },
 };
 
 const EMPTY = new Uint8Array(0);
@@ -149,6 +150,19 @@ export abstract class ServedExchange implements Exchange {
   /** The client is gone, or broke the protocol: nothing more can be sent. */
   lost(error: SallyportError): void {
     if (this.#phase !== "closed") this.#close(false, error);
+  }
+
+  /** `status` has accepted a WebSocket: no call but `fail` has a meaning any more. Throws when it was answered already. */
+  protected switched(status: number): void {
+    if (!this.#accepts("accept")) return;
+    this.#phase = "switched";
+    this.#status = status;
+  }
+
+  /** The WebSocket is over: after a closing handshake, or because of `error`. */
+  concluded(error: SallyportError | undefined, bytes: number): void {
+    this.#bytes = bytes;
+    this.#close(error === undefined, error);
   }
 
   #accepts(call: Call): boolean {

@@ -4,3 +4,4 @@ export type { FetchContext } from "./fetch-head.ts";
 export type { Lifecycle } from "./life.ts";
 export { type NodeMount, type NodeMountOptions, toNodeHandler } from "./node.ts";
 export type { MountOptions } from "./options.ts";
+export { toUpgradeHandler, type UpgradeMount, type UpgradeMountOptions } from "./upgrade.ts";

@@ -23,6 +23,11 @@ export interface Lifecycle {
 /** idle -> starting -> ready; starting falls back to idle when it fails; closed from everywhere, for good. */
 type Phase = "idle" | "starting" | "ready" | "closed";
 
+/** What exchanges come in by, where it is ours to close. */
+interface Door {
+  close(grace: number): Promise<void>;
+}
+
 const GRACE = 10_000;
 /** Requests that may wait for the start. */
 const MOST_WAITING = 1_024;
@@ -45,6 +50,7 @@ export class Life {
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #failure: SallyportError | undefined;
+  readonly #doors = new Set<Door>();
   #failedAt = 0;
 
   constructor(gateway: Gateway) {
@@ -57,6 +63,11 @@ export class Life {
     if (this.#phase === "ready") this.#gateway.handle(exchange);
     else if (this.#phase === "closed") exchange.fail(stopping());
     else this.#wait(exchange);
+  }
+
+  /** Has it closed before the gateway does. */
+  add(door: Door): void {
+    this.#doors.add(door);
   }
 
   start(): Promise<void> {
@@ -114,7 +125,15 @@ export class Life {
     for (const exchange of this.#waiting.splice(0)) exchange.fail(stopping());
     // What is being started could not be found, and so not be ended, before it has been.
     await this.#starting?.catch(() => {});
-    await this.#gateway.close?.(grace);
+    this.#gateway.leave?.();
+    await this.#gateway.close?.(this.#doors.size === 0 ? grace : await this.#closeDoors(grace));
+  }
+
+  /** Gives what is left of `grace`. */
+  async #closeDoors(grace: number): Promise<number> {
+    const begun = performance.now();
+    await Promise.all([...this.#doors].map((door) => door.close(grace)));
+    return Math.max(0, grace - (performance.now() - begun));
   }
 }
 

@@ -22,13 +22,18 @@ export function accessLine(exchange: Exchange, outcome: Outcome, ms: number, app
   const { request } = exchange;
   const requested = escapeQuoted(`${request.method} ${request.target} HTTP/${request.version}`);
   const status = outcome.status || CLIENT_CLOSED_REQUEST;
-  const who = request.remote.address || "-";
+  const who = client(request.remote.address);
   return (
     `${who} - - [${clock(now)}] "${requested}" ${status} ${outcome.bytes || "-"} ` +
     `"${field(exchange, "referer")}" "${field(exchange, "user-agent")}" ${ms.toFixed(1)}ms ${app} ` +
     `${outcome.error?.code ?? "-"}\n`
   );
 }
+
+/** An address; the name of a Unix socket, as whoever connected chose it, must stay one field of the line. */
+const client = (address: string): string =>
+  PLAIN.test(address) ? address || "-" : escapeQuoted(address).replaceAll(" ", "\\x20");
+const PLAIN = /^[\w.:]*$/;
 
 function field(exchange: Exchange, name: string): string {
   const value = header(exchange.request.headers, name);

@@ -1,6 +1,7 @@
 // Where to listen, and for which protocol, as people write it: "127.0.0.1:8000", "[::1]:8000", "8000",
 // "unix:/run/app.sock", "fd:3", each of them HTTP, or with the protocol in front: "fastcgi://127.0.0.1:9000",
 // "scgi://unix:/run/app.sock". What is told about an address can be written again.
+import type { TlsSettings } from "../sockets/tls/index.ts";
 import { PROTOCOLS, type Protocol } from "./listeners.ts";
 
 /** A place to listen at. */
@@ -9,7 +10,13 @@ export type Place =
   | { readonly kind: "unix"; readonly path: string; readonly mode?: number; readonly owner?: string }
   | { readonly kind: "fd"; readonly fd: number };
 
-export type ListenAddress = Place & { readonly protocol: Protocol };
+export type ListenAddress = Place & {
+  readonly protocol: Protocol;
+  /** Connections begin with a PROXY header. */
+  readonly proxyProtocol?: boolean;
+  /** What is spoken there is spoken within TLS. */
+  readonly tls?: TlsSettings;
+};
 
 const TCP = /^(?:(?:\[([0-9a-f:.%\w]+)\]|([^:[\]/\s]*)):)?(\d{1,5})$/i;
 
@@ -32,8 +39,9 @@ export function parsePlace(text: string): Place | undefined {
 }
 
 /** The URL or name under which an address is told to people. Only TCP is told to be HTTP: browsers open such a line. */
-export function addressText({ protocol, ...place }: ListenAddress): string {
+export function addressText({ protocol, tls, ...place }: ListenAddress): string {
   const text = placeText(place);
+  if (tls) return `https://${text}`;
   return protocol === "http" && place.kind !== "tcp" ? text : `${protocol}://${text}`;
 }
 

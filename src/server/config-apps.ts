@@ -18,11 +18,10 @@ const queueing = (queue: number, queueTimeout: string, wanted = "process") => ({
   ),
 });
 
-export const wsgiApp = section({
-  wsgi: about(
-    text(),
-    "a Python application: `module:callable`, `module` (then `application` or `app`), `module:factory()`",
-  ),
+const PYTHON_APP = "`module:callable`, `module` (then `application` or `app`), `module:factory()`";
+
+/** What every Python application may have. */
+const pythonApp = {
   python: about(
     text().exactOptional(),
     "the interpreter; otherwise that of `$VIRTUAL_ENV`, of `.venv` or `venv` beside the app, or `python3`",
@@ -30,17 +29,77 @@ export const wsgiApp = section({
   chdir: about(path().exactOptional(), "working directory of the app, and first place of its imports"),
   path: about(z.array(path()).exactOptional(), "more directories to import from"),
   processes: about(count().exactOptional(), "worker processes (1)"),
+  env: about(environment().exactOptional(), "environment variables of the processes"),
+  startTimeout: about(
+    time().exactOptional(),
+    "how long the import of the app and its startup may take (60s)",
+  ),
+};
+
+const wsgiOnly = {
   threads: about(
     count().exactOptional(),
     "threads in each process; with 1 the app need not be thread-safe (1)",
   ),
-  env: about(environment().exactOptional(), "environment variables of the processes"),
-  startTimeout: about(time().exactOptional(), "how long the import of the app may take (60s)"),
   bufferBody: about(
     flag().exactOptional(),
     "a request body is complete before a process gets it, so that slow clients hold none; otherwise it streams (true)",
   ),
+};
+
+const asgiOnly = {
+  concurrency: about(
+    count().exactOptional(),
+    "requests and WebSockets that each process has at once; more wait (4096)",
+  ),
+  lifespan: about(
+    z.enum(["auto", "on", "off"]).exactOptional(),
+    "whether the app takes part in the lifespan protocol; `auto`: if it does not refuse (`auto`)",
+  ),
+  loop: about(
+    z.enum(["auto", "asyncio", "uvloop"]).exactOptional(),
+    "the event loop; `auto`: uvloop where it can be imported (`auto`)",
+  ),
+  blockedTimeout: about(
+    time().exactOptional(),
+    "how long the event loop may be blocked; then 504, and a new process; 0 for no limit (30s)",
+  ),
+  drainTimeout: about(
+    time().exactOptional(),
+    "how long requests under way may take when the app is reloaded (30s)",
+  ),
+};
+
+export const wsgiApp = section({
+  wsgi: about(text(), `a WSGI application: ${PYTHON_APP}`),
+  mode: about(
+    z.enum(["daemon", "embedded"]).exactOptional(),
+    "whether Python runs in processes of its own or inside the server process, see `fronts` (`daemon`)",
+  ),
+  slowCall: about(
+    time().exactOptional(),
+    "embedded: how long the app may hold the server process until the log names it; 0 for ever (1s)",
+  ),
+  ...pythonApp,
+  ...wsgiOnly,
   timeout: about(time().exactOptional(), `${TIMEOUT} (30s)`),
+  ...queueing(1024, "30s"),
+});
+
+export const asgiApp = section({
+  asgi: about(text(), `an ASGI application: ${PYTHON_APP}`),
+  ...pythonApp,
+  ...asgiOnly,
+  timeout: about(time().exactOptional(), `${TIMEOUT}; 0 for no limit (0)`),
+  ...queueing(1024, "30s"),
+});
+
+export const callableApp = section({
+  callable: about(text(), `a Python application of either kind, found out by a look at it: ${PYTHON_APP}`),
+  ...pythonApp,
+  ...wsgiOnly,
+  ...asgiOnly,
+  timeout: about(time().exactOptional(), `${TIMEOUT} (WSGI: 30s; ASGI: 0, no limit)`),
   ...queueing(1024, "30s"),
 });
 
@@ -204,6 +263,8 @@ export const gatewayApp = z
 /** What an app may be; each is told by its key. PHP's section may also have that of FastCGI, so it comes first. */
 export const APP_KINDS = {
   wsgi: wsgiApp,
+  asgi: asgiApp,
+  callable: callableApp,
   cgi: cgiApp,
   static: staticApp,
   module: moduleApp,
@@ -216,7 +277,20 @@ export const APP_KINDS = {
 
 /** An application of the configuration. */
 export const app = z.union(
-  [wsgiApp, cgiApp, staticApp, moduleApp, handlerApp, phpApp, fastcgiApp, scgiApp, uwsgiApp, gatewayApp],
+  [
+    wsgiApp,
+    asgiApp,
+    callableApp,
+    cgiApp,
+    staticApp,
+    moduleApp,
+    handlerApp,
+    phpApp,
+    fastcgiApp,
+    scgiApp,
+    uwsgiApp,
+    gatewayApp,
+  ],
   {
     error: ({ input }) => {
       const kinds = Object.keys(APP_KINDS);

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { config, log, route } from "./config.ts";
 import { APP_KINDS, spawned } from "./config-apps.ts";
-import { fastcgiLimits, limits, socketLimits } from "./config-limits.ts";
+import { fastcgiLimits, http2Limits, limits, socketLimits, websocketLimits } from "./config-limits.ts";
 import { listenAddress } from "./config-listen.ts";
+import { tls } from "./config-tls.ts";
 
 interface JsonSchema {
   readonly type?: string;
@@ -21,10 +22,13 @@ interface JsonSchema {
 const SECTIONS = {
   config,
   listen: listenAddress,
+  "listen.tls": tls,
   ...APP_KINDS,
   spawned,
   routes: route,
   limits,
+  "limits.http2": http2Limits,
+  "limits.websocket": websocketLimits,
   "limits.fastcgi": fastcgiLimits,
   "limits.scgi": socketLimits,
   log,

@@ -6,6 +6,7 @@ import { SallyportError } from "../exchange/index.ts";
 import type { Settings } from "./config.ts";
 import type { LineOf } from "./locate.ts";
 import { checkConfig, type Origin, problemLine } from "./problems.ts";
+import { checkFiles } from "./tls-files.ts";
 
 /** What a file says, before anyone checked it. */
 export interface ConfigFile {
@@ -59,7 +60,9 @@ export async function readConfig(path: string): Promise<ConfigFile> {
 /** The settings of a file. Throws CONFIG_INVALID with a line for each problem. */
 export async function loadConfig(path: string): Promise<Settings & { directory: string }> {
   const file = await readConfig(path);
-  return { ...checkConfig(file.value, file.origin), directory: file.directory };
+  const settings = checkConfig(file.value, file.origin);
+  await checkFiles(settings.listen, file.directory, file.origin);
+  return { ...settings, directory: file.directory };
 }
 
 function unreadable(path: string, error: NodeJS.ErrnoException): never {

@@ -3,7 +3,9 @@ import type { z } from "zod";
 import { DEFAULT_LIMITS as SOCKET_LIMITS, type SocketLimits } from "../protocols/cgi/socket/limits.ts";
 import { DEFAULT_LIMITS as FASTCGI_LIMITS, type FastcgiLimits } from "../protocols/fastcgi/limits.ts";
 import { DEFAULT_LIMITS as HTTP_LIMITS, type HttpLimits } from "../protocols/http/limits.ts";
-import { about, count, section, size, time } from "./schema.ts";
+import { STREAM_LIMITS as HTTP2_LIMITS, type StreamLimits } from "../protocols/http2/limits.ts";
+import { DEFAULT_LIMITS as WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/websocket/limits.ts";
+import { about, count, flag, section, size, time } from "./schema.ts";
 import { sizeText, timeText } from "./units.ts";
 
 const octets = (key: keyof HttpLimits) => size().prefault(sizeText(HTTP_LIMITS[key]));
@@ -69,8 +71,32 @@ export const socketLimits = section({
   ),
 } satisfies Record<Exclude<keyof SocketLimits, "body">, z.ZodType>);
 
+const H2 = HTTP2_LIMITS;
+export const http2Limits = section({
+  streams: countOf(H2.streams, "requests at once on one connection; more are refused, to be tried again"),
+  window: sizeOf(H2.window, "octets of a body that a client may send before anybody has read them"),
+  resets: countOf(H2.resets, "requests that a client may break off in ten seconds; then the connection ends"),
+  controls: countOf(H2.controls, "PING and SETTINGS frames in ten seconds; then the connection ends"),
+  invalidFrames: countOf(H2.invalidFrames, "malformed or empty frames on a connection; then it ends"),
+} satisfies Record<keyof StreamLimits, z.ZodType>);
+
+const W = WEBSOCKET_LIMITS;
+export const websocketLimits = section({
+  message: sizeOf(W.message, "octets of a message, decompressed; then it is closed with 1009"),
+  fragments: countOf(W.fragments, "frames of one message; then it is closed with 1008"),
+  unsent: sizeOf(W.unsent, "octets of messages that wait for a slow client; then the app waits"),
+  compress: about(flag().exactOptional(), "whether messages may be compressed, if the client can (true)"),
+  compressFrom: sizeOf(W.compressFrom, "octets from which on a message is compressed"),
+  pingInterval: timeOf(W.pingInterval, "between two pings; 0 sends none"),
+  pingTimeout: timeOf(W.pingTimeout, "from a ping to a sign of life; then the client counts as gone"),
+  closeTimeout: timeOf(W.closeTimeout, "for the client to answer a close, and then to end the connection"),
+  sendTimeout: timeOf(W.sendTimeout, "without progress on a client that does not read; then it is cut"),
+} satisfies Record<keyof WebSocketLimits, z.ZodType>);
+
 export const limits = section({
   ...http,
+  http2: about(http2Limits.exactOptional(), "limits that only HTTP/2 has, see below"),
+  websocket: about(websocketLimits.exactOptional(), "limits of open WebSockets, see below"),
   fastcgi: about(fastcgiLimits.exactOptional(), "limits of FastCGI, see below"),
   scgi: about(socketLimits.exactOptional(), "limits of SCGI, see below"),
   uwsgi: about(socketLimits.exactOptional(), "limits of uwsgi, see below"),

@@ -3,9 +3,10 @@ import { z } from "zod";
 import { app } from "./config-apps.ts";
 import { limits } from "./config-limits.ts";
 import { listen } from "./config-listen.ts";
+import { forwarded, trust } from "./config-trust.ts";
 import { FORMATS, LEVELS } from "./log.ts";
 import { suggestion } from "./nearest.ts";
-import { about, flag, section, text, time } from "./schema.ts";
+import { about, count, flag, section, text, time } from "./schema.ts";
 
 export const route = section({
   host: about(
@@ -40,8 +41,18 @@ export const config = section({
     z.array(route).min(1).exactOptional(),
     "which app answers what; may be left out when there is one app",
   ),
+  trust,
+  forwarded,
   limits: about(limits.prefault({}), "limits on clients"),
   log: about(log.prefault({}), "what is written about it"),
+  fronts: about(
+    count().prefault(1),
+    "server processes that share the addresses; each has its own processes of the apps",
+  ),
+  frontTimeout: about(
+    time().prefault("30s"),
+    "how long an app may hold a whole server process (embedded mode); then the process is replaced, with `fronts` from 2",
+  ),
   grace: about(time().prefault("30s"), "for requests under way when the server stops"),
 }).superRefine((value, context) => {
   const names = Object.keys(value.apps);

@@ -11,6 +11,8 @@ export interface Surroundings {
   /** Relative paths of the configuration start here. */
   readonly directory: string;
   readonly log: Log;
+  /** Server processes that serve the same applications. */
+  readonly fronts: number;
   /** Octets of a request body; whoever keeps one bounds it by this. */
   readonly maxBody: number;
   /** Answers an exchange by the server's routes: where a CGI program's local redirects go. */
@@ -22,16 +24,19 @@ type SettingsOf<K extends Kind> = Extract<AppSettings, Record<K, unknown>>;
 type Make<K extends Kind> = (app: SettingsOf<K>, surroundings: Surroundings) => Promise<Gateway>;
 
 const MAKE: { readonly [K in Kind]: Make<K> } = {
-  async wsgi({ wsgi: app, chdir, path, python, ...rest }, { directory, log, maxBody }) {
+  async wsgi({ wsgi: app, ...rest }, surroundings) {
     const { wsgi } = await import("../protocols/wsgi/index.ts");
-    return wsgi(app, {
-      ...rest,
-      python: python?.includes("/") ? resolve(directory, python) : python,
-      directory: resolve(directory, chdir ?? "."),
-      path: path?.map((place) => resolve(directory, place)),
-      maxBody,
-      log,
-    });
+    return wsgi(app, { ...pythonPlaces(rest, surroundings), maxBody: surroundings.maxBody });
+  },
+
+  async asgi({ asgi: app, ...rest }, surroundings) {
+    const { asgi } = await import("../protocols/asgi/index.ts");
+    return asgi(app, pythonPlaces(rest, surroundings));
+  },
+
+  async callable({ callable: app, ...rest }, surroundings) {
+    const { callable } = await import("./callable.ts");
+    return callable(app, { ...pythonPlaces(rest, surroundings), maxBody: surroundings.maxBody });
   },
 
   async cgi({ cgi: program, chdir, documentRoot, ...rest }, { directory, log, dispatch, maxBody }) {
@@ -95,6 +100,25 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     return uwsgi({ ...rest, address: placed(address, surroundings.directory), ...shared(surroundings) });
   },
 };
+
+interface PythonPlaces {
+  readonly chdir?: string;
+  readonly path?: readonly string[];
+  readonly python?: string;
+}
+
+/** The options of a Python application, its places seen from the configuration's directory. */
+const pythonPlaces = <T extends PythonPlaces>(
+  { chdir, path, python, ...rest }: T,
+  { directory, log, fronts }: Surroundings,
+) => ({
+  ...rest,
+  fronts,
+  python: python?.includes("/") ? resolve(directory, python) : python,
+  directory: resolve(directory, chdir ?? "."),
+  path: path?.map((place) => resolve(directory, place)),
+  log,
+});
 
 /** What every gateway to an application elsewhere gets from the server. */
 const shared = ({ log, maxBody, dispatch }: Surroundings) => ({

@@ -57,11 +57,12 @@ const closed = (server: Server): Promise<void> =>
 
 /** A Unix socket that was passed on as a descriptor has no name that Node knows: it is told as that. */
 function urlOf(server: Server, address: ListenAddress): string {
-  const { protocol } = address;
+  const { protocol, tls } = address;
+  const spoken = { protocol, ...(tls ? { tls } : {}) };
   const bound = server.address();
   if (!bound) return addressText(address);
-  if (typeof bound === "string") return addressText({ protocol, kind: "unix", path: bound });
-  return addressText({ protocol, kind: "tcp", host: bound.address, port: bound.port });
+  if (typeof bound === "string") return addressText({ ...spoken, kind: "unix", path: bound });
+  return addressText({ ...spoken, kind: "tcp", host: bound.address, port: bound.port });
 }
 
 /** Of a Unix socket (sun_path of unix(7), less the NUL). Node would cut a longer one off and bind to the rest. */
@@ -77,13 +78,17 @@ async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
       await removeStale(address);
       await listenUnix(server, address);
     });
-    // A mode that the umask cannot express (it has no execute bits to give) and the owner come after.
-    if (address.mode !== undefined) await chmod(address.path, address.mode);
-    if (address.owner !== undefined) await promisify(execFile)("chown", ["--", address.owner, address.path]);
+    await giveAway(address);
   } catch (error) {
     server.close();
     unusable(address, error as NodeJS.ErrnoException);
   }
+}
+
+/** A mode that the umask cannot express (it has no execute bits to give), and the owner. */
+export async function giveAway({ path, mode, owner }: UnixAddress): Promise<void> {
+  if (mode !== undefined) await chmod(path, mode);
+  if (owner !== undefined) await promisify(execFile)("chown", ["--", owner, path]);
 }
 
 /** Binds with the umask set for the moment of the (synchronous) bind, so that no one gets in before chmod. */
@@ -140,7 +145,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 const lacksDirectory = (address: ListenAddress): boolean =>
   address.kind === "unix" && !existsSync(dirname(address.path));
 
-function unusable(address: ListenAddress, error: NodeJS.ErrnoException): never {
+/** Throws ADDRESS_UNUSABLE. */
+export function unusable(address: ListenAddress, error: NodeJS.ErrnoException): never {
   if (error instanceof SallyportError) throw error;
   const advice = ADVICE[lacksDirectory(address) ? "ENOENT" : (error.code ?? "")] ?? error.message;
   throw new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${addressText(address)}: ${advice}`, {

@@ -13,9 +13,15 @@ export interface Entrance {
 type Make = (entrance: Entrance) => Promise<Listener>;
 
 const MAKE = {
-  async http({ handler, log, limits: { fastcgi, scgi, uwsgi, ...limits } }) {
-    const { httpListener } = await import("../protocols/http/index.ts");
-    return httpListener({ handler, log, limits });
+  async http({ handler, log, limits: { fastcgi, scgi, uwsgi, websocket, http2, ...limits } }) {
+    const { webListener } = await import("./web.ts");
+    return webListener({
+      handler,
+      log,
+      limits,
+      ...(websocket && { websocket }),
+      ...(http2 && { http2 }),
+    });
   },
 
   async fastcgi({ handler, log, limits }) {

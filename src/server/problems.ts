@@ -14,7 +14,7 @@ export interface Origin {
   readonly lineOf: (path: KeyPath) => number | undefined;
 }
 
-const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined };
+export const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined };
 
 /** The settings that `value` asks for. Throws CONFIG_INVALID with every problem that it has. */
 export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
@@ -60,10 +60,11 @@ function nearestChoice(choices: readonly Issue[][], root: unknown, path: KeyPath
   return choices.find((issues) => !issues.some((issue) => isOtherChoice(issue, root, path)));
 }
 
-/** Whether an issue says that a choice was not meant at all: another type, or the key that tells it is missing. */
+/** Whether an issue says that a choice was not meant at all: another type, or its own key, that tells it, is missing. */
 function isOtherChoice(issue: Issue, root: unknown, path: KeyPath): boolean {
   if (issue.code === "unrecognized_keys") return false;
-  return issue.path.length === 0 || valueAt(root, [...path, ...(issue.path as KeyPath)]) === undefined;
+  if (issue.path.length !== 1) return issue.path.length === 0;
+  return valueAt(root, [...path, ...(issue.path as KeyPath)]) === undefined;
 }
 
 function messageOf(issue: Issue, value: unknown): string {

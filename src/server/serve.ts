@@ -15,7 +15,8 @@ import { type Server, serverOf } from "./server.ts";
 /** A fetch function or object (Hono, h3), a node handler or framework (Express, Koa, Fastify), or a gateway. */
 export type ServedApp = FetchFunction | FetchObject | NodeHandler | Gateway | object;
 
-export interface ServeOptions extends Pick<Partial<Config>, "listen" | "limits" | "log" | "grace"> {
+export interface ServeOptions
+  extends Pick<Partial<Config>, "listen" | "trust" | "forwarded" | "limits" | "log" | "grace"> {
   /** Until the response begins, as text or seconds; then 504. */
   readonly timeout?: string | number;
   /**

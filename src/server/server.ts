@@ -1,16 +1,19 @@
 // Puts it together: gateways behind routes behind listeners at their addresses, started in this order and stopped in
 // phases in the other.
+import type { Socket } from "node:net";
 import { resolve } from "node:path";
 import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { logAccess } from "./access.ts";
 import type { ListenAddress } from "./address.ts";
 import type { AppSettings, Config, Settings } from "./config.ts";
+import { Encryption } from "./encryption.ts";
 import { gatewayOf } from "./gateways.ts";
 import { type Bound, bind } from "./listen.ts";
 import { listenerOf, type Protocol } from "./listeners.ts";
 import { serverLog } from "./log.ts";
 import { checkConfig } from "./problems.ts";
+import { Proxies } from "./proxies.ts";
 import { type Route, Routes } from "./routes.ts";
 import { descriptorSink, fileSink, type LineSink } from "./sinks.ts";
 
@@ -19,6 +22,8 @@ export interface ServerOptions {
   readonly directory?: string;
   /** Takes the place of the log that the configuration describes. */
   readonly log?: Log;
+  /** Hears of each connection at first. */
+  readonly accepted?: (socket: Socket) => void;
 }
 
 export interface Server {
@@ -31,7 +36,10 @@ export interface Server {
    * web server adds nothing to it.
    */
   answerCgi(nph?: boolean): Promise<number>;
-  /** New generations of the apps that can have one. Rejects with the first failure; those apps keep their old one. */
+  /**
+   * New generations of the apps that can have one, and certificates as their files have them now. Rejects with the
+   * first failure; what failed stays as it was.
+   */
   reload(): Promise<void>;
   /** Log files are opened anew, after somebody moved them away. */
   reopenLogs(): void;
@@ -56,21 +64,27 @@ class GatewayServer implements Server {
   readonly log: Log;
   readonly #settings: Settings;
   readonly #directory: string;
+  readonly #accepted: ServerOptions["accepted"];
   readonly #gateways = new Map<string, Gateway>();
   /** Made when the apps have started. */
   #routes = new Routes([], this.#gateways);
   /** One for each protocol that is spoken, at all of its addresses. */
   readonly #listeners = new Map<Protocol, Listener>();
   readonly #logSink: LineSink | undefined;
+  readonly #proxies: Proxies;
+  readonly #encryption: Encryption;
   #bound: Bound[] = [];
   #access: LineSink | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(settings: Settings, { directory = process.cwd(), log }: ServerOptions) {
+  constructor(settings: Settings, { directory = process.cwd(), log, accepted }: ServerOptions) {
     this.#settings = settings;
     this.#directory = directory;
+    this.#accepted = accepted;
     this.#logSink = log ? undefined : descriptorSink(2);
     this.log = log ?? serverLog({ ...settings.log, sink: this.#logSink as LineSink });
+    this.#proxies = new Proxies(settings, this.log);
+    this.#encryption = new Encryption(directory, this.log);
   }
 
   async start(): Promise<readonly string[]> {
@@ -107,7 +121,7 @@ class GatewayServer implements Server {
       await gateway.reload();
       this.log.info(`app ${name} was reloaded`);
     });
-    const results = await Promise.allSettled(reloads);
+    const results = await Promise.allSettled([...reloads, this.#encryption.reload()]);
     throwFirst(results);
   }
 
@@ -122,12 +136,23 @@ class GatewayServer implements Server {
 
   #handle(exchange: Exchange): void {
     if (!this.#access) {
-      this.#dispatch(exchange);
+      this.#admit(exchange);
       return;
     }
     const begun = performance.now();
-    const app = this.#dispatch(exchange);
+    const app = this.#admit(exchange);
     logAccess(exchange, this.#access, app ?? "-", begun);
+  }
+
+  /** As trusted proxies describe it, if there are any. */
+  #admit(exchange: Exchange): string | undefined {
+    try {
+      this.#proxies.honour?.(exchange);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+      return undefined;
+    }
+    return this.#dispatch(exchange);
   }
 
   /** Gives the exchange to its app, and returns the app's name; an exchange without a route fails. */
@@ -149,7 +174,24 @@ class GatewayServer implements Server {
     this.#throwIfStopping();
     const place =
       address.kind === "unix" ? { ...address, path: resolve(this.#directory, address.path) } : address;
-    this.#bound.push(await bind(place, (socket) => listener.accept(socket)));
+    const accept = await this.#acceptAt(address, listener);
+    this.#throwIfStopping();
+    this.#bound.push(await bind(place, accept));
+  }
+
+  /** A PROXY header comes before TLS, TLS before the protocol. */
+  async #acceptAt(address: ListenAddress, listener: Listener): Promise<(socket: Socket) => void> {
+    const { tls } = address;
+    const serve = (socket: Socket): void => listener.accept(socket);
+    const index = this.#settings.listen.indexOf(address);
+    const decrypt = tls ? await this.#encryption.acceptAt(tls, index, serve) : serve;
+    const accept = this.#proxies.acceptAt(address, decrypt);
+    const accepted = this.#accepted;
+    if (!accepted) return accept;
+    return (socket) => {
+      accepted(socket);
+      accept(socket);
+    };
   }
 
   #listenerOf(protocol: Protocol): Promise<Listener> {
@@ -176,6 +218,7 @@ class GatewayServer implements Server {
       directory: this.#directory,
       log: this.log,
       maxBody: this.#settings.limits.body,
+      fronts: this.#settings.fronts,
       dispatch,
     });
     this.#throwIfStopping();
@@ -194,6 +237,8 @@ class GatewayServer implements Server {
     const left = () => Math.max(0, deadline - performance.now());
     this.log.debug("stopping: no more connections are accepted");
     await Promise.all(this.#bound.map((bound) => bound.close()));
+    this.#proxies.close();
+    this.#encryption.close();
     for (const gateway of this.#gateways.values()) gateway.leave?.();
     await Promise.all([...this.#listeners.values()].map((listener) => listener.close(left())));
     this.log.debug("stopping: the apps end");

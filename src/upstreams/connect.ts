@@ -1,5 +1,5 @@
 // Where an application that somebody else runs is reached, and a connection to it: one socket, one deadline.
-import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { connect, type NetConnectOpts, type OnReadOpts, type Socket } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
 
 export type UpstreamAddress =
@@ -17,13 +17,20 @@ export function parseUpstream(text: string): UpstreamAddress {
   return { kind: "tcp", host: (six ?? name) as string, port: Number(port) };
 }
 
+/** Gets what comes over a connection, in memory that is used again at once: what is kept must be copied. */
+export type Reader = (octets: Buffer) => void;
+
+/** Octets that are read at once. */
+const READ = 65_536;
+
 /**
  * A connection, established; the caller must listen to its errors from then on. Rejects with UPSTREAM_UNREACHABLE and
- * the reason, also when the other side has not accepted within `timeout` milliseconds.
+ * the reason, also when the other side has not accepted within `timeout` milliseconds. With a `reader` there are no
+ * "data" events, and not the 64 KiB of new memory that each of them costs.
  */
-export function connectTo(address: UpstreamAddress, timeout: number): Promise<Socket> {
+export function connectTo(address: UpstreamAddress, timeout: number, reader?: Reader): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect(connectOptions(address));
+    const socket = connect({ ...connectOptions(address), ...(reader ? { onread: into(reader) } : {}) });
     const refuse = (reason: string, cause?: Error): void => {
       clearTimeout(deadline);
       socket.destroy();
@@ -44,6 +51,17 @@ export function connectTo(address: UpstreamAddress, timeout: number): Promise<So
 function connectOptions(address: UpstreamAddress): NetConnectOpts {
   if (address.kind === "unix") return { path: address.path, allowHalfOpen: true };
   return { host: address.host, port: address.port, allowHalfOpen: true, noDelay: true };
+}
+
+function into(reader: Reader): OnReadOpts {
+  const buffer = Buffer.allocUnsafeSlow(READ);
+  return {
+    buffer,
+    callback: (size) => {
+      reader(buffer.subarray(0, size));
+      return true;
+    },
+  };
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,5 +1,17 @@
 // Workers, as the gateways of persistent applications see them.
-export type { FrameWriter } from "./link.ts";
+export {
+  type Answer,
+  Application,
+  type ApplicationOptions,
+  type Crew,
+  type Found,
+  type InterfaceOptions,
+  type Spoken,
+} from "./application.ts";
+export { INTERFACE_NAMES, type Interface } from "./interface.ts";
+export { FrameWriter, PIECE } from "./link.ts";
+export type { MarshalValue } from "./marshal.ts";
 export { Pool, type PoolOptions } from "./pool.ts";
 export { findPython } from "./python.ts";
 export { type Encode, Stream } from "./stream.ts";
+export type { Lifespan, Loop } from "./worker.ts";

@@ -12,6 +12,11 @@ export const TO_WORKER = {
   CANCEL: 5,
   CREDIT: 6,
   STOP: 7,
+  TEXT: 8,
+  BINARY: 9,
+  CLOSE: 10,
+  PING: 11,
+  LEAVE: 12,
 } as const;
 
 /** Worker to front. */
@@ -26,6 +31,15 @@ export const FROM_WORKER = {
   DONE: 72,
   ABORT: 73,
   WANT: 74,
+  INFORM: 75,
+  FILE: 76,
+  ACCEPT: 77,
+  TEXT_OUT: 78,
+  BINARY_OUT: 79,
+  CLOSE_OUT: 80,
+  PONG: 81,
+  /** A line that an application in this process printed (embedded mode); the stream is the descriptor. */
+  PRINTED: 82,
 } as const;
 
 /** Octets before the payload: its length (u32), the stream (u32), the kind (u8); little endian. */
@@ -34,8 +48,13 @@ export const HEADER_SIZE = 9;
 export const WINDOW = 262_144;
 /** Octets of body in one frame at the most. */
 export const PIECE = 65_536;
+/** What a WebSocket message costs of a window besides its octets, so that empty ones cannot pile up. */
+export const MESSAGE_COST = HEADER_SIZE;
 /** No frame that a worker may send is larger: a head, or a small response in one frame. */
 export const MAX_FRAME = 4_194_304;
+
+/** Octets of a writer's buffer that is used again. */
+const KEPT = 262_144;
 
 export type FrameHandler = (kind: number, stream: number, payload: Buffer) => void;
 
@@ -132,6 +151,15 @@ export class FrameWriter extends MarshalWriter {
     this.finish();
   }
 
+  /** A whole frame that closes a WebSocket: its code and reason. */
+  close(kind: number, stream: number, code: number, reason: string): void {
+    this.begin(kind, stream);
+    this.reserve(2);
+    this.size = this.buffer.writeUInt16LE(code, this.size);
+    this.raw(Buffer.from(reason));
+    this.finish();
+  }
+
   raw(octets: Uint8Array): void {
     this.reserve(octets.length);
     this.buffer.set(octets, this.size);
@@ -140,8 +168,16 @@ export class FrameWriter extends MarshalWriter {
 
   /** Everything collected, as a buffer of the taker's own; the writer is empty afterwards. */
   take(): Buffer {
-    const taken = Buffer.from(this.buffer.subarray(0, this.size));
+    const taken =
+      this.buffer.length > KEPT ? this.#handOver() : Buffer.from(this.buffer.subarray(0, this.size));
     this.size = 0;
+    return taken;
+  }
+
+  /** What had to grow for something large is not kept for what comes after it. */
+  #handOver(): Buffer {
+    const taken = this.buffer.subarray(0, this.size);
+    this.renew();
     return taken;
   }
 }

@@ -1,26 +1,25 @@
 // The workers of one application: who gets the next exchange, who waits and for how long, what happens when a process
 // dies, hangs, or is replaced by a new generation.
 import { type Log, SallyportError } from "../exchange/index.ts";
+import { Pauses } from "../processes/index.ts";
+import type { Interface } from "./interface.ts";
 import type { Stream } from "./stream.ts";
+import { type Deadlines, look } from "./watch.ts";
 import { Worker, type WorkerOptions, type WorkerOwner } from "./worker.ts";
 
-export interface PoolOptions extends WorkerOptions {
+export interface PoolOptions extends WorkerOptions, Deadlines {
   /** Exchanges that may wait for a worker. */
   readonly queue: number;
   /** Milliseconds that an exchange may wait for a worker. */
   readonly queueTimeout: number;
-  /** Milliseconds that a worker may take until the response begins; 0 for no limit. */
-  readonly timeout: number;
+  /** Milliseconds that an ASGI worker of an earlier generation may take for what it has. */
+  readonly drainTimeout: number;
 }
 
 /** How often deadlines are looked at, in milliseconds. */
 const TICK = 250;
-/** Pauses before a worker that died is started again, by how many died young in a row (milliseconds). */
-const PAUSES = [0, 100, 250, 500, 1000, 2000, 5000];
-/** A worker that lived this long did not die young. */
-const YOUNG = 10_000;
-/** For the streams beside one that hangs, milliseconds. */
-const CONDEMNED_GRACE = 10_000;
+/** From the moment that all streams of a worker were given up to its end by force, milliseconds. */
+const LEAVING_GRACE = 2_000;
 
 export class Pool implements WorkerOwner {
   readonly #options: PoolOptions;
@@ -33,7 +32,8 @@ export class Pool implements WorkerOwner {
   readonly #condemned: WeakSet<Worker> = new WeakSet();
   readonly #births: WeakMap<Worker, number> = new WeakMap();
   readonly #pauses: Set<NodeJS.Timeout> = new Set();
-  #diedYoung = 0;
+  #interface: Interface | undefined;
+  readonly #restarts = new Pauses();
   #closing = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -42,9 +42,15 @@ export class Pool implements WorkerOwner {
     this.#log = options.log;
   }
 
+  /** What the application is written for; undefined until it has started. */
+  get interface(): Interface | undefined {
+    return this.#interface;
+  }
+
   /** Starts all workers. Rejects with the first one's SallyportError, and leaves none behind. */
   async start(): Promise<void> {
     this.#workers = await this.#generation();
+    for (const worker of this.#workers) this.#interface = worker.interface;
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
   }
 
@@ -65,12 +71,18 @@ export class Pool implements WorkerOwner {
     for (const worker of next) this.onRoom(worker);
   }
 
+  /** Tells what would never end by itself to end. */
+  leave(): void {
+    for (const worker of [...this.#workers, ...this.#leaving]) worker.leave();
+  }
+
   /** Lets what is under way finish for `grace` milliseconds, then ends all processes. */
   async close(grace: number): Promise<void> {
     this.#closing = true;
     clearInterval(this.#timer);
     for (const pause of this.#pauses) clearTimeout(pause);
     this.#refuseWaiting();
+    this.leave();
     await Promise.all([...this.#workers, ...this.#leaving].map((worker) => worker.stop(grace)));
   }
 
@@ -101,16 +113,16 @@ export class Pool implements WorkerOwner {
   }
 
   #spawn(): Worker {
-    const worker = new Worker(this.#options, this);
+    const worker = new Worker(this.#options, this, this.#interface);
     this.#births.set(worker, performance.now());
     return worker;
   }
 
-  /** The ready worker with the fewest streams, if any has room. */
+  /** The ready worker with the fewest streams, if any has room; one that is blocked only if all are. */
   #idlest(): Worker | undefined {
     let best: Worker | undefined;
     for (const worker of this.#workers) {
-      if (worker.room > 0 && (!best || worker.streams.size < best.streams.size)) best = worker;
+      if (worker.room > 0 && (!best || isBetter(worker, best))) best = worker;
     }
     return best;
   }
@@ -148,7 +160,10 @@ export class Pool implements WorkerOwner {
   #tick(): void {
     const now = performance.now();
     this.#expire(now);
-    for (const worker of [...this.#workers, ...this.#leaving]) this.#watch(worker, now);
+    for (const worker of [...this.#workers, ...this.#leaving]) {
+      const grace = look(worker, now, TICK, this.#options);
+      if (grace !== undefined) this.#condemn(worker, grace);
+    }
   }
 
   /** The queue is in order of arrival, so only its head can be too old. */
@@ -160,21 +175,6 @@ export class Pool implements WorkerOwner {
       this.#waiting.shift();
       stream.fail(new SallyportError("QUEUE_TIMEOUT", `no worker was free within ${queueTimeout / 1000} s`));
     }
-  }
-
-  #watch(worker: Worker, now: number): void {
-    const { timeout } = this.#options;
-    if (timeout === 0) return;
-    const begun = worker.inline ? [worker.current] : [...worker.streams.values()];
-    const late = begun.filter(
-      (stream) => stream && !stream.streaming && now - stream.since > timeout,
-    ) as Stream[];
-    if (late.length === 0) return;
-    for (const stream of late)
-      stream.fail(
-        new SallyportError("APP_TIMEOUT", `the application did not answer within ${timeout / 1000} s`),
-      );
-    this.#condemn(worker, late.length === begun.length ? 0 : CONDEMNED_GRACE);
   }
 
   /** A worker that hangs gets no more to do, is replaced at once, and ends after `grace` milliseconds. */
@@ -191,13 +191,26 @@ export class Pool implements WorkerOwner {
 
   #retire(worker: Worker): void {
     this.#leaving.add(worker);
+    worker.leave();
     worker.drain();
+    if (worker.manner === "loop") this.#hurry(worker);
+  }
+
+  /** Event loops hold what nobody waits for: downloads that stand still, tasks that never end. */
+  #hurry(worker: Worker): void {
+    const { drainTimeout } = this.#options;
+    const late = new SallyportError("STOPPING", `the application was replaced ${drainTimeout / 1000} s ago`);
+    const giveUp = setTimeout(() => worker.giveUp(late), drainTimeout);
+    const end = setTimeout(() => void worker.stop(0), drainTimeout + LEAVING_GRACE);
+    void worker.gone.then(() => {
+      clearTimeout(giveUp);
+      clearTimeout(end);
+    });
   }
 
   #replace(worker: Worker): void {
     const age = performance.now() - (this.#births.get(worker) ?? 0);
-    this.#diedYoung = age < YOUNG ? this.#diedYoung + 1 : 0;
-    const pause = PAUSES[Math.min(this.#diedYoung, PAUSES.length - 1)] as number;
+    const pause = this.#restarts.after(age);
     this.#log.warn(`worker ${worker.pid} ended; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);
@@ -212,7 +225,13 @@ export class Pool implements WorkerOwner {
     this.#workers.add(worker);
     worker.start().then(
       () => this.onRoom(worker),
-      (error: SallyportError) => this.#log.error(error.message, { code: error.code, detail: error.detail }),
+      (error: SallyportError) => {
+        this.#log.error(error.message, { code: error.code, detail: error.detail });
+        void worker.stop(0);
+      },
     );
   }
 }
+
+const isBetter = (worker: Worker, best: Worker): boolean =>
+  worker.blocked === best.blocked ? worker.streams.size < best.streams.size : best.blocked;

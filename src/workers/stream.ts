@@ -1,15 +1,22 @@
 // One exchange on its way through a worker: request out against what the worker asks for, response in against what the
 // client takes. The other end is Stream in python/sallyport/stream.py.
 import { Backlog, type BacklogLimits } from "../exchange/backlog.ts";
-import { type Exchange, type Log, type ResponseHead, SallyportError } from "../exchange/index.ts";
-import { FROM_WORKER, type FrameWriter, PIECE, TO_WORKER, WINDOW } from "./link.ts";
+import {
+  type Exchange,
+  type Headers,
+  header,
+  type Log,
+  type ResponseHead,
+  SallyportError,
+} from "../exchange/index.ts";
+import { Bridge } from "./bridge.ts";
+import { writeFile } from "./file.ts";
+import { FROM_WORKER, type FrameWriter, TO_WORKER, WINDOW } from "./link.ts";
+import { type Outbound, Upload } from "./upload.ts";
 
 /** What a stream needs of the worker that runs it. */
-export interface Carrier {
-  readonly writer: FrameWriter;
+export interface Carrier extends Outbound {
   readonly log: Log;
-  /** Sends what the writer holds, at the end of this turn of the loop. */
-  flush(): void;
   /** The worker is about to end by itself. */
   leaving(): void;
   /** The worker has nothing more to do for this stream. */
@@ -28,6 +35,9 @@ interface Failure {
 /** Writes the payload of REQUEST: the environ or the scope. Throws a SallyportError for what cannot be said. */
 export type Encode = (writer: FrameWriter) => void;
 
+/** RFC 6455, 7.4.1 and the IANA registry: how we close a WebSocket. */
+const CLOSE = { normal: 1000, failed: 1011, restart: 1012 } as const;
+
 export class Stream {
   readonly exchange: Exchange;
   id = 0;
@@ -37,11 +47,18 @@ export class Stream {
   readonly #limits: BacklogLimits;
   #carrier: Carrier | undefined;
   #backlog: Backlog | undefined;
+  #upload: Upload | undefined;
+  /** Present once a WebSocket is open. */
+  #bridge: Bridge | undefined;
+  /** What the application asked for of a WebSocket, before it is open and beyond the first window. */
+  #asked = 0;
+  /** Settles when the file that is the body has been written. */
+  #file: Promise<void> | undefined;
   #streaming = false;
+  #isEvents = false;
+  #leaves = false;
   #ended = false;
   #accepted = 0;
-  #wanted = 0;
-  #pumping = false;
 
   constructor(exchange: Exchange, encode: Encode, limits: BacklogLimits) {
     this.exchange = exchange;
@@ -49,7 +66,7 @@ export class Stream {
     this.#limits = limits;
   }
 
-  /** Between the head and the end of a response in pieces: it may take as long as it likes. */
+  /** Between the head and the end of a response in pieces, or an open WebSocket: it may take as long as it likes. */
   get streaming(): boolean {
     return this.#streaming && !this.#ended;
   }
@@ -79,21 +96,28 @@ export class Stream {
         return this.#done();
       case FROM_WORKER.ANSWER:
         return this.#respond(payload);
+      case FROM_WORKER.INFORM:
+        return this.exchange.inform(parseHead(payload));
       case FROM_WORKER.HEAD:
-        this.#streaming = true;
-        return this.exchange.start(parseHead(payload));
+        return this.#start(payload);
       case FROM_WORKER.CHUNK:
-        return this.#chunk(payload);
+        return this.#bridge ? this.#speak(kind, payload) : this.#chunk(payload);
+      case FROM_WORKER.FILE:
+        return this.#sendFile(payload);
       case FROM_WORKER.END:
-        return this.#end();
+        return this.#end(payload);
       case FROM_WORKER.WANT:
         return this.#want(payload.readUInt32LE(0));
+      case FROM_WORKER.ACCEPT:
+        return this.#accept(payload);
+      case FROM_WORKER.TEXT_OUT:
+      case FROM_WORKER.BINARY_OUT:
+      case FROM_WORKER.CLOSE_OUT:
+        return this.#speak(kind, payload);
       case FROM_WORKER.ABORT:
         return this.#abort(payload);
       case FROM_WORKER.DONE:
-        if (!this.#ended)
-          this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
-        return this.#done();
+        return this.#finish();
       default:
         throw new SallyportError("LINK_BROKEN", `a worker sent a frame of unknown kind ${kind}`);
     }
@@ -101,14 +125,132 @@ export class Stream {
 
   /** The exchange cannot be answered (further), whoever finds out. */
   fail(error: SallyportError): void {
+    this.#upload?.stop();
     this.#ended = true;
-    this.exchange.fail(error);
+    this.giveUp(error);
+  }
+
+  /** The same while the application may go on: it is told that the exchange is over. */
+  giveUp(error: SallyportError): void {
+    if (this.#bridge) this.#failBridge(this.#bridge, error);
+    else this.exchange.fail(error);
   }
 
   /** Nothing of it was begun: it may be sent to another worker. */
   reclaim(): void {
     this.#carrier = undefined;
   }
+
+  /** The application goes: what would never end by itself is told to. */
+  leave(): void {
+    if (this.#leaves) return;
+    this.#leaves = true;
+    if (this.#bridge) this.#bridge.close(CLOSE.restart, "");
+    else if (this.#isEvents) this.#tellLeave();
+  }
+
+  // Responses.
+
+  #respond(payload: Buffer): void {
+    const length = payload.readUInt32LE(0);
+    this.#ended = true;
+    this.exchange.respond(parseHead(payload.subarray(4, 4 + length)), payload.subarray(4 + length));
+  }
+
+  #start(payload: Buffer): void {
+    const head = parseHead(payload);
+    this.#streaming = true;
+    this.#isEvents = header(head.headers, "content-type")?.startsWith("text/event-stream") === true;
+    this.exchange.start(head);
+    if (this.#leaves && this.#isEvents) this.#tellLeave();
+  }
+
+  #chunk(chunk: Buffer): void {
+    this.#backlog ??= new Backlog(this.exchange, (octets) => this.#credit(octets), this.#limits);
+    this.#backlog.push(chunk);
+  }
+
+  #sendFile(payload: Buffer): void {
+    if (this.#backlog || this.#file)
+      throw new SallyportError("LINK_BROKEN", "a worker sent a file after other octets");
+    this.#file = writeFile(this.exchange, payload.toString());
+    this.#file.catch((error: unknown) => this.fail(SallyportError.from(error)));
+  }
+
+  #end(payload: Buffer): void {
+    const trailers = payload.length > 0 ? payload.toString("latin1").split("\n") : undefined;
+    this.#ended = true;
+    this.since = performance.now(); // what it does now is tidying up, and has its own time
+    if (this.#backlog) this.#backlog.end(trailers);
+    else if (this.#file) this.#endFile(this.#file, trailers);
+    else this.exchange.end(trailers);
+  }
+
+  #endFile(file: Promise<void>, trailers: Headers | undefined): void {
+    const ended = (): void => this.exchange.end(trailers);
+    file.then(ended).catch(() => {}); // its failure was told where it began
+  }
+
+  /** Grants the worker as much again, not for every piece but in large steps. */
+  #credit(octets: number): void {
+    this.#accepted += octets;
+    const carrier = this.#carrier;
+    if (this.#accepted < WINDOW / 2 || !carrier) return;
+    carrier.writer.count(TO_WORKER.CREDIT, this.id, this.#accepted);
+    carrier.flush();
+    this.#accepted = 0;
+  }
+
+  // Request bodies.
+
+  #want(octets: number): void {
+    if (this.#bridge) return this.#bridge.want(octets);
+    const carrier = this.#carrier;
+    if (this.exchange.handshake) this.#asked += octets;
+    else if (carrier) this.#pump(carrier, octets);
+  }
+
+  #pump(carrier: Carrier, octets: number): void {
+    this.#upload ??= new Upload(this.exchange.body, carrier, this.id);
+    this.#upload.want(octets).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
+  }
+
+  // WebSockets.
+
+  #accept(payload: Buffer): void {
+    const { handshake } = this.exchange;
+    const carrier = this.#carrier;
+    if (!handshake || !carrier)
+      throw new SallyportError("LINK_BROKEN", "a worker accepted a request that opens no WebSocket");
+    if (this.exchange.closed) return; // CANCEL is on its way
+    const [subprotocol = "", ...headers] = payload.toString("latin1").split("\n");
+    const choice = { subprotocol: subprotocol || undefined, headers };
+    try {
+      this.#bridge = new Bridge(handshake, choice, carrier, this.id, WINDOW + this.#asked);
+    } catch (error) {
+      return this.giveUp(SallyportError.from(error));
+    }
+    this.#streaming = true;
+    if (this.#leaves) this.#bridge.close(CLOSE.restart, "");
+  }
+
+  /** Frames of a WebSocket that was never opened, because its client left meanwhile, go nowhere. */
+  #speak(kind: number, payload: Buffer): void {
+    try {
+      this.#bridge?.receive(kind, payload);
+    } catch (error) {
+      this.giveUp(SallyportError.from(error));
+    }
+  }
+
+  #failBridge(bridge: Bridge, error: SallyportError): void {
+    const { code, fault, detail } = error;
+    const { target } = this.exchange.request;
+    if (!this.exchange.closed) this.#carrier?.log.error(error.message, { code, fault, target, detail });
+    bridge.cut(CLOSE.failed, error.text);
+  }
+
+  // Ends.
 
   /** The application raised; after its response was complete that is news for the log only. */
   #abort(payload: Buffer): void {
@@ -122,71 +264,36 @@ export class Stream {
     this.#done();
   }
 
-  #respond(payload: Buffer): void {
-    const length = payload.readUInt32LE(0);
-    this.#ended = true;
-    this.exchange.respond(parseHead(payload.subarray(4, 4 + length)), payload.subarray(4 + length));
+  /** The application has returned. */
+  #finish(): void {
+    if (this.#bridge) this.#bridge.close(CLOSE.normal, "");
+    else if (!this.#ended)
+      this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
+    this.#done();
   }
 
-  #chunk(chunk: Buffer): void {
-    this.#backlog ??= new Backlog(this.exchange, (octets) => this.#accept(octets), this.#limits);
-    this.#backlog.push(chunk);
-  }
-
-  #end(): void {
-    this.#ended = true;
-    this.since = performance.now(); // what it does now is tidying up, and has its own time
-    if (this.#backlog) this.#backlog.end();
-    else this.exchange.end();
-  }
-
-  /** Grants the worker as much again, not for every piece but in large steps. */
-  #accept(octets: number): void {
-    this.#accepted += octets;
-    const carrier = this.#carrier;
-    if (this.#accepted < WINDOW / 2 || !carrier) return;
-    carrier.writer.count(TO_WORKER.CREDIT, this.id, this.#accepted);
-    carrier.flush();
-    this.#accepted = 0;
-  }
-
-  #want(octets: number): void {
-    this.#wanted += octets;
-    if (!this.#pumping) this.#pump().catch((error: unknown) => this.fail(SallyportError.from(error)));
-  }
-
-  /** Request body out, as much as was asked for. The first read is what sends 100 Continue. */
-  async #pump(): Promise<void> {
-    this.#pumping = true;
-    while (this.#wanted > 0 && this.#carrier) {
-      const chunk = await this.exchange.body.read();
-      const carrier: Carrier | undefined = this.#carrier;
-      if (!carrier) break;
-      if (chunk) this.#sendBody(carrier, chunk);
-      else carrier.writer.frame(TO_WORKER.BODY_END, this.id);
-      carrier.flush();
-      if (!chunk) return;
-    }
-    this.#pumping = false;
-  }
-
-  #sendBody({ writer }: Carrier, chunk: Uint8Array): void {
-    this.#wanted -= chunk.length;
-    for (let start = 0; start < chunk.length; start += PIECE)
-      writer.frame(TO_WORKER.BODY, this.id, chunk.subarray(start, start + PIECE));
-  }
-
+  /** The exchange is over, and the worker may not know. Of an open WebSocket the bridge tells it. */
   #cancel(): void {
     const carrier = this.#carrier;
-    if (!carrier || this.#ended) return;
+    if (!carrier || this.#ended || this.#bridge) return;
     this.#ended = true;
+    this.#upload?.stop();
     carrier.writer.frame(TO_WORKER.CANCEL, this.id);
+    carrier.flush();
+  }
+
+  #tellLeave(): void {
+    const carrier = this.#carrier;
+    if (!carrier || this.#ended) return;
+    carrier.writer.frame(TO_WORKER.LEAVE, this.id);
     carrier.flush();
   }
 
   #done(): void {
     const carrier = this.#carrier;
     this.#carrier = undefined;
+    this.#upload?.stop();
+    this.#bridge?.release();
     carrier?.done(this);
   }
 }

@@ -3,7 +3,10 @@ import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
+import { Lookahead, type Manner, mannerOf } from "./capacity.ts";
+import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, TO_WORKER } from "./link.ts";
+import { Pulse } from "./pulse.ts";
 import type { Carrier, Stream } from "./stream.ts";
 
 export interface WorkerOptions {
@@ -16,15 +19,29 @@ export interface WorkerOptions {
   /** Further places for modules. */
   readonly path: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What the application is said to be written for; undefined when the worker is to find out. */
+  readonly interface: Interface | undefined;
+  /** Threads that run a WSGI application. */
   readonly threads: number;
+  /** Streams that an ASGI application may have at once in one worker. */
+  readonly concurrency: number;
+  readonly lifespan: Lifespan;
+  readonly loop: Loop;
   /** How many workers there are in all: `wsgi.multiprocess`. */
   readonly processes: number;
+  /** How many server processes have as many of them. */
+  readonly fronts: number;
   /** What never changes from request to request. */
   readonly constants: Readonly<Record<string, string>>;
   /** Milliseconds for importing the application. */
   readonly startTimeout: number;
   readonly log: Log;
 }
+
+/** Whether an ASGI application takes part in the lifespan protocol; `auto`: if it does not refuse. */
+export type Lifespan = "auto" | "on" | "off";
+/** The event loop of an ASGI application; `auto`: uvloop where it can be imported. */
+export type Loop = "auto" | "asyncio" | "uvloop";
 
 /** Whom a worker tells: its pool. */
 export interface WorkerOwner {
@@ -34,19 +51,24 @@ export interface WorkerOwner {
   onGone(worker: Worker, unbegun: Stream[]): void;
 }
 
+/** What a worker says when the application is there. */
+interface Ready {
+  readonly interface: Interface;
+}
+
 type State = "starting" | "ready" | "draining" | "gone";
 
 /** The descriptor of the link in the worker, by agreement with python/sallyport/worker.py. */
 const LINK = 3;
 const PROGRAM = fileURLToPath(new URL("../../python", import.meta.url));
 
-/** Streams in one worker's hands while it answers each in a moment; spares it a round trip for every request. */
-const AHEAD = 16;
-/** A request of this many milliseconds is not "a moment": for a while the worker is sent one at a time. */
-const SLOW = 4;
-const SLOW_PAUSE = 250;
 /** Milliseconds for a process that was told to end in the middle of something. */
 const KILL_GRACE = 1000;
+/** The same where it ends with the application's own shutdown (lifespan), for which Python allows as much. */
+const SHUTDOWN_GRACE = 12_000;
+
+/** Octets that a worker has not read yet; above this it gets no new streams. */
+const LINK_FULL = 4_194_304;
 
 /** Lines of output kept from a worker that is starting. */
 const LAST_LINES = 30;
@@ -64,16 +86,22 @@ export class Worker implements Carrier {
   #lastId = 0;
   #flushing = false;
   #leaves = false;
-  #slowUntil = 0;
+  readonly #predecessors: Interface | undefined;
+  #interface: Interface | undefined;
+  #manner: Manner = "inline";
+  readonly #lookahead: Lookahead = new Lookahead();
+  readonly #pulse: Pulse = new Pulse();
   /** What it printed while it started: the reason, if it dies of it. */
   #lastLines: string[] = [];
   #started: { resolve(): void; reject(error: SallyportError): void } | undefined;
   /** Resolves once the process is gone and its streams are settled. */
   readonly gone: Promise<void>;
 
-  constructor(options: WorkerOptions, owner: WorkerOwner) {
+  /** `predecessors`: what the workers before it found out; another interface is refused. */
+  constructor(options: WorkerOptions, owner: WorkerOwner, predecessors: Interface | undefined) {
     this.#options = options;
     this.#owner = owner;
+    this.#predecessors = predecessors;
     this.log = options.log;
     this.#child = startChild({
       command: options.python,
@@ -95,17 +123,33 @@ export class Worker implements Carrier {
     return this.#child.pid;
   }
 
+  /** What its application is written for; undefined until it is ready. */
+  get interface(): Interface | undefined {
+    return this.#interface;
+  }
+
+  get manner(): Manner {
+    return this.#manner;
+  }
+
+  /** Its event loop does not answer. */
+  get blocked(): boolean {
+    return this.#pulse.blocked;
+  }
+
   /** How many more streams it may be sent. */
   get room(): number {
-    if (this.#state !== "ready") return 0;
+    if (this.#state !== "ready" || this.#link.writableLength > LINK_FULL) return 0;
     return this.#capacity() - this.streams.size;
   }
 
   /** Sends INIT; resolves when the application is imported. Rejects with APP_IMPORT or WORKER_DIED, the process ended. */
   async start(): Promise<void> {
-    const { app, directory, path, threads, processes, constants } = this.#options;
+    const { app, directory, path, threads, constants, lifespan, loop } = this.#options;
+    const processes = this.#options.processes * this.#options.fronts;
+    const shared = { app, chdir: directory, path, processes, interface: this.#options.interface ?? null };
     this.writer.begin(TO_WORKER.INIT, 0);
-    this.writer.value({ app, chdir: directory, path, threads, processes, constants, interface: null });
+    this.writer.value({ ...shared, threads, constants, lifespan, loop });
     this.writer.finish();
     this.flush();
     const timer = setTimeout(() => this.#tooLate(), this.#options.startTimeout);
@@ -155,9 +199,16 @@ export class Worker implements Carrier {
   /** Ends it after `grace` milliseconds at the most, whatever it does. */
   async stop(grace: number): Promise<void> {
     this.drain();
-    const timer = setTimeout(() => this.#child.stop(KILL_GRACE), grace);
+    const timer = setTimeout(() => this.#end(), grace);
     await this.gone;
     clearTimeout(timer);
+  }
+
+  #end(): void {
+    const hasShutdown = this.#manner === "loop";
+    if (hasShutdown)
+      this.giveUp(new SallyportError("STOPPING", "the application was stopped in the middle of the request"));
+    void this.#child.stop(hasShutdown ? SHUTDOWN_GRACE : KILL_GRACE);
   }
 
   /** It hangs: has Python write down where (SIGABRT with faulthandler), then kills it. */
@@ -167,26 +218,59 @@ export class Worker implements Carrier {
     setTimeout(() => this.#child.signal("SIGKILL"), KILL_GRACE).unref();
   }
 
-  /** The stream that is being worked on, where it is one at a time. */
-  get current(): Stream | undefined {
-    return this.streams.values().next().value;
+  /** The streams that were begun: one at a time and in order, only the oldest. */
+  get begun(): Stream[] {
+    const streams = [...this.streams.values()];
+    return this.#manner === "inline" ? streams.slice(0, 1) : streams;
   }
 
-  get inline(): boolean {
-    return this.#options.threads === 1;
+  /** Tells what would never end by itself to end. What has a thread of its own cannot be told. */
+  leave(): void {
+    if (this.#manner !== "loop") return;
+    for (const stream of this.streams.values()) stream.leave();
+  }
+
+  /** Gives up on all that it still has. */
+  giveUp(error: SallyportError): void {
+    for (const stream of [...this.streams.values()]) stream.giveUp(error);
+  }
+
+  /** Another `milliseconds` have passed: an event loop that has streams and says nothing is asked for a sign of life. */
+  pass(milliseconds: number): void {
+    if (this.streams.size === 0) this.#pulse.beat();
+    else if (this.#pulse.pass(milliseconds)) this.#ping();
+    if (this.#pulse.becameBlocked) this.#tellBlocked();
+  }
+
+  /** Milliseconds for which its event loop has not answered. */
+  get unanswered(): number {
+    return this.#pulse.unanswered;
+  }
+
+  #ping(): void {
+    this.writer.frame(TO_WORKER.PING, 0);
+    this.flush();
+  }
+
+  /** Where it is blocked the worker says itself, if it still can. */
+  #tellBlocked(): void {
+    const { app } = this.#options;
+    const message = `the event loop of worker ${this.pid} does not answer; new requests go to others, if there are any`;
+    this.log.warn(message, { app, streams: this.streams.size });
   }
 
   #capacity(): number {
-    if (this.#options.threads > 1) return this.#options.threads;
-    return performance.now() < this.#slowUntil ? 1 : AHEAD;
+    const { threads, concurrency } = this.#options;
+    if (this.#manner === "loop") return concurrency;
+    return this.#manner === "threads" ? threads : this.#lookahead.size;
   }
 
-  /** What came to be current starts now; what took long tells that the next may too. */
+  /** What came to be the oldest starts now. */
   #clock(finished: Stream): void {
-    if (!this.inline) return;
+    if (this.#manner !== "inline") return;
     const now = performance.now();
-    if (now - finished.since > SLOW) this.#slowUntil = now + SLOW_PAUSE;
-    const current = this.current;
+    this.#lookahead.answered(now - finished.since, now);
+    const current: Stream | undefined = this.streams.values().next().value;
     if (current) current.since = now;
   }
 
@@ -210,11 +294,10 @@ export class Worker implements Carrier {
     this.#owner.onGone(this, unbegun);
   }
 
-  /** Which were begun: one at a time and in order, only the oldest; with threads, all; if it left by itself, none. */
+  /** Which were begun, and which were not: if it left by itself, none but in an event loop, where all are. */
   #split(): [Stream[], Stream[]] {
-    const streams = [...this.streams.values()];
-    if (this.#leaves) return [[], streams];
-    return this.inline ? [streams.slice(0, 1), streams.slice(1)] : [streams, []];
+    const begun = this.#leaves && this.#manner !== "loop" ? [] : this.begun;
+    return [begun, [...this.streams.values()].slice(begun.length)];
   }
 
   /** Reads the link to its end. */
@@ -227,21 +310,35 @@ export class Worker implements Carrier {
         this.#broken(error);
       }
     });
+    this.#link.on("drain", () => this.#owner.onRoom(this));
     this.#link.on("error", () => {}); // it closes next, and the exit says why
     return new Promise((resolve) => this.#link.once("close", () => resolve()));
   }
 
   #frame(kind: number, id: number, payload: Buffer): void {
-    if (kind === FROM_WORKER.READY) this.#ready();
+    if (this.#pulse.beat()) this.log.info(`the event loop of worker ${this.pid} answers again`);
+    const stream = this.streams.get(id);
+    if (stream) stream.receive(kind, payload);
+    else if (kind === FROM_WORKER.READY) this.#ready(payload);
     else if (kind === FROM_WORKER.FAILED) this.#failed(payload);
-    else this.streams.get(id)?.receive(kind, payload);
   }
 
-  #ready(): void {
+  #ready(payload: Buffer): void {
     if (this.#state !== "starting") return;
+    const { interface: spoken } = JSON.parse(payload.toString("utf8")) as Ready;
+    const before = this.#predecessors ?? spoken;
+    if (spoken !== before) return this.#started?.reject(this.#changed(before, spoken));
+    this.#interface = spoken;
+    this.#manner = mannerOf(spoken, this.#options.threads);
     this.#state = "ready";
     this.#lastLines = [];
     this.#started?.resolve();
+  }
+
+  #changed(before: Interface, now: Interface): SallyportError {
+    const [is, was] = [INTERFACE_NAMES[now], INTERFACE_NAMES[before]];
+    const message = `${this.#options.app} is of ${is} now and was of ${was} before: start the server anew`;
+    return new SallyportError("APP_IMPORT", message);
   }
 
   #diedYoung(how: string): SallyportError {

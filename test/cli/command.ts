@@ -12,10 +12,15 @@ export interface Ended {
   readonly stderr: string;
 }
 
-export function sallyport(args: readonly string[], cwd?: string): Promise<Ended> {
+export function sallyport(
+  args: readonly string[],
+  cwd?: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [BIN, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
       timeout: DEADLINE,
       killSignal: "SIGKILL",
       ...(cwd === undefined ? {} : { cwd }),

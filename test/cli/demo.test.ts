@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { Talker } from "../interop/talker.ts";
 import { needs } from "../needs.ts";
 import { type Served, serve } from "../serve.ts";
 
@@ -42,6 +43,11 @@ const PAGES: [string, string, Record<string, string>][] = [
     "/wsgi",
     "python3",
     { SCRIPT_NAME: "/wsgi", PATH_INFO: "/café", REQUEST_METHOD: "POST", "wsgi.url_scheme": "http" },
+  ],
+  [
+    "/asgi",
+    "python3",
+    { root_path: "/asgi", path: "/asgi/café", method: "POST", http_version: "1.1", type: "http" },
   ],
   [
     "/cgi-bin/show.py",
@@ -86,8 +92,16 @@ for (const [path, program, expected] of PAGES) {
   });
 }
 
+test("the ASGI door has a chat: what one says, all hear", async (t) => {
+  if (!needs(t, "python3")) return;
+  const [ann, bob] = await Promise.all([Talker.open(`${site.url}/asgi`), Talker.open(`${site.url}/asgi`)]);
+  ann.say("hello, all");
+  assert.deepEqual([await ann.hear(), await bob.hear()], ["hello, all", "hello, all"]);
+  await Promise.all([ann.close(), bob.close()]);
+});
+
 test("no page shows the server's own environment", async () => {
-  for (const path of ["/wsgi", "/cgi-bin/show.py", "/cgi-bin/show.sh", "/cgi-bin/show.pl"]) {
+  for (const path of ["/wsgi", "/asgi", "/cgi-bin/show.py", "/cgi-bin/show.sh", "/cgi-bin/show.pl"]) {
     const table = tableOf(await (await fetch(site.url + path)).text());
     assert.ok(!("HOME" in table), path);
   }

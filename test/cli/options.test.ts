@@ -45,6 +45,10 @@ const BAD: [string[], string][] = [
   [["--log-level", "loud"], '--log-level must be one of debug, info, warn, error, not "loud"'],
   [["--scgi", "localhost"], '--scgi must be HOST:PORT, unix:PATH or fd:N, not "localhost"'],
   [["--fastcgi", "scgi://9000"], '--fastcgi must be HOST:PORT, unix:PATH or fd:N, not "scgi://9000"'],
+  [
+    ["--trust", "localhost"],
+    '--trust must be an address, a range such as 10.0.0.0/8, unix: or *, not "localhost"',
+  ],
   [["--unix="], '--unix must be a text that is not empty, not ""'],
 ];
 

@@ -96,7 +96,7 @@ test("a Python app gets the options that are for it", async () => {
   ];
   const { apps, routes } = await settingsFor(...args, "--python", "python3", "--mount", "/shop/");
   assert.deepEqual(apps.app, {
-    wsgi: "shop:app",
+    callable: "shop:app",
     chdir: join(here, "files"),
     python: "python3",
     processes: 2,
@@ -106,6 +106,25 @@ test("a Python app gets the options that are for it", async () => {
   });
   assert.deepEqual(routes, [{ path: "/shop", app: "app" }]);
 });
+
+test("--interface says what a Python app is written for, and its own options go with it", async () => {
+  const asgi = await settingsFor("chat:app", "--interface", "asgi", "--lifespan", "on", "--loop", "asyncio");
+  assert.deepEqual(asgi.apps.app, { asgi: "chat:app", chdir: here, lifespan: "on", loop: "asyncio" });
+  const wsgi = await settingsFor("shop:app", "--interface", "wsgi", "--threads", "2");
+  assert.deepEqual(wsgi.apps.app, { wsgi: "shop:app", chdir: here, threads: 2 });
+  const auto = await settingsFor("shop:app", "--interface", "auto", "--lifespan", "off");
+  assert.deepEqual(auto.apps.app, { callable: "shop:app", chdir: here, lifespan: "off" });
+});
+
+for (const [args, complaint] of [
+  [["--interface", "asgi", "--threads", "2"], /--threads is for WSGI apps, and --interface says asgi/],
+  [["--interface", "wsgi", "--loop", "uvloop"], /--loop is for ASGI apps, and --interface says wsgi/],
+  [["--interface", "cgi"], /--interface must be one of wsgi, asgi, auto, not "cgi"/],
+] as const) {
+  test(`${args.join(" ")} is refused`, async () => {
+    await assert.rejects(settingsFor("shop:app", ...args), complaint);
+  });
+}
 
 test("--cgi PREFIX runs what lies below that path of the directory", async () => {
   const { apps, routes } = await settingsFor(
@@ -193,6 +212,17 @@ test("--http, --fastcgi, --scgi and --uwsgi listen at their addresses, each as o
     { protocol: "fastcgi", kind: "fd", fd: 0 },
     { protocol: "scgi", kind: "unix", path: join(here, "s.sock"), owner: "www" },
   ]);
+});
+
+test("--trust, --forwarded and --proxy-protocol hold for every address, those of a configuration, too", async () => {
+  const args = ["--trust", "10.0.0.0/8", "--trust", "unix:", "--forwarded", "forwarded", "--proxy-protocol"];
+  for (const target of [[], ["files", "--port", "8000"]]) {
+    const { trust, forwarded, listen } = await settingsFor(...target, ...args);
+    assert.deepEqual(trust, [{ kind: "range", address: "10.0.0.0", bits: 8 }, { kind: "unix" }]);
+    assert.deepEqual(forwarded, ["forwarded"]);
+    const address = { protocol: "http", kind: "tcp", host: "127.0.0.1", port: 8000, proxyProtocol: true };
+    assert.deepEqual(listen, [address]);
+  }
 });
 
 const USELESS: string[][] = [

@@ -1,19 +1,15 @@
 // Django, newest version, behind the whole server: a project with migrations, the admin, sessions on SQLite, uploads.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { after, before, describe, test } from "node:test";
 import { missing, VENV_PYTHON } from "../needs.ts";
 import type { Served } from "../serve.ts";
+import { MIB, uploadBig } from "./big-upload.ts";
 import { APPS, json, serveSite, visit } from "./site.ts";
-
-const MIB = 1 << 20;
 
 /** A copy of the project with a migrated database and an administrator. */
 function makeProject(): string {
@@ -28,41 +24,6 @@ function makeProject(): string {
   manage("migrate", "--verbosity", "0");
   manage("createsuperuser", "--noinput", "--username", "admin", "--email", "admin@example.org");
   return folder;
-}
-
-/** Uploads `size` octets as multipart without ever holding them; gives the JSON answer and what the hash must be. */
-async function uploadBig(
-  url: string,
-  size: number,
-): Promise<{ answer: Record<string, unknown>; sha256: string }> {
-  const piece = Buffer.from(Array.from({ length: MIB }, (_, index) => (index * 31 + (index >> 8)) % 256));
-  const hash = createHash("sha256");
-  const head = '--edge\r\nContent-Disposition: form-data; name="file"; filename="big.bin"\r\n\r\n';
-  const tail = "\r\n--edge--\r\n";
-  function* body() {
-    yield Buffer.from(head);
-    for (let sent = 0; sent < size; sent += MIB) {
-      hash.update(piece);
-      yield piece;
-    }
-    yield Buffer.from(tail);
-  }
-  const headers = {
-    "Content-Type": "multipart/form-data; boundary=edge",
-    "Content-Length": head.length + size + tail.length,
-  };
-  const upload = request(url, { method: "POST", headers });
-  const answered = new Promise<string>((resolve, reject) => {
-    upload.once("error", reject).once("response", async (response) => {
-      try {
-        resolve((await response.setEncoding("utf8").toArray()).join(""));
-      } catch (error) {
-        reject(error);
-      }
-    });
-  });
-  await Promise.all([pipeline(Readable.from(body()), upload), answered]);
-  return { answer: JSON.parse(await answered), sha256: hash.digest("hex") };
 }
 
 describe("Django", { skip: missing("py:django", "py:requests") }, () => {

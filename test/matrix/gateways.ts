@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { fetchApp, nodeApp } from "../../src/apps/index.ts";
 import type { Gateway } from "../../src/exchange/index.ts";
+import { asgi } from "../../src/protocols/asgi/index.ts";
 import { cgi } from "../../src/protocols/cgi/index.ts";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { scgi } from "../../src/protocols/scgi/index.ts";
@@ -58,6 +59,12 @@ export const GATEWAYS: Readonly<Record<string, Column>> = {
     // PEP 3333: an application can neither be told that its client left, nor send trailers; and workers see no slow body.
     lacks: [...WITHOUT_CHUNKS, "streamsUpload", "tellsLeaving", "holdsBack"],
     open: () => wsgi("app", { directory: APPS, python: "python3", threads: 8, log }),
+  },
+
+  asgi: {
+    // A scope has neither trailers of requests nor, a response, a reason phrase.
+    lacks: ["requestTrailers", "exactReason"],
+    open: () => asgi("asgi:application", { directory: APPS, python: "python3", log }),
   },
 
   cgi: {

@@ -8,11 +8,13 @@ import { toFetchHandler, toNodeHandler } from "../../src/mount/index.ts";
 import { cgi } from "../../src/protocols/cgi/index.ts";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { httpListener } from "../../src/protocols/http/index.ts";
+import { http2Listener } from "../../src/protocols/http2/index.ts";
 import { scgi } from "../../src/protocols/scgi/index.ts";
 import { uwsgi } from "../../src/protocols/uwsgi/index.ts";
 import type { Capability } from "../../src/testing/index.ts";
 import { listenIn } from "./applications.ts";
 import { LIKE_CGI, OVER_SOCKET } from "./gateways.ts";
+import { http2Hop } from "./http2-hop.ts";
 import { matrixLog as log } from "./log.ts";
 import { PLAYED_PROGRAM, PlayedLauncher } from "./played-launcher.ts";
 import type { Scope } from "./scope.ts";
@@ -27,6 +29,18 @@ const MOUNT = "/mounted";
 
 export const LISTENERS: Readonly<Record<string, Row>> = {
   http: { lacks: [], open: (gateway, scope) => serveHttp((exchange) => gateway.handle(exchange), scope) },
+
+  http2: {
+    // Its responses have no reason phrase (RFC 9113, 8.3.2).
+    lacks: ["exactReason"],
+    open: async (gateway, scope) => {
+      const handler = withMount((exchange) => gateway.handle(exchange));
+      const listener = http2Listener({ handler, log });
+      const address = await scope.serve((socket) => listener.accept(socket));
+      scope.onClose(() => listener.close(0));
+      return serveGateway(http2Hop(address), scope);
+    },
+  },
 
   cgi: {
     lacks: LIKE_CGI,
@@ -110,13 +124,17 @@ function serveGateway(gateway: Gateway, scope: Scope, routed = true): Promise<st
   return serveHttp((exchange) => checked.handle(exchange), scope, routed);
 }
 
-/** `routed`: the application answers below /mounted, too. */
-async function serveHttp(handler: Handler, scope: Scope, routed = true): Promise<string> {
-  const route: Handler = (exchange) => {
-    if (routed && isMounted(exchange.request.path)) exchange.mount = MOUNT;
+/** The application answers below /mounted, too. */
+function withMount(handler: Handler): Handler {
+  return (exchange) => {
+    if (isMounted(exchange.request.path)) exchange.mount = MOUNT;
     handler(exchange);
   };
-  const listener = httpListener({ handler: route, log });
+}
+
+/** `routed`: the application answers below /mounted, too. */
+async function serveHttp(handler: Handler, scope: Scope, routed = true): Promise<string> {
+  const listener = httpListener({ handler: routed ? withMount(handler) : handler, log });
   const address = await scope.serve((socket) => listener.accept(socket));
   scope.onClose(() => listener.close(0));
   return `http://${address}`;

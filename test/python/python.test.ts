@@ -1,4 +1,5 @@
-// The interpreter's end of the link, tested in its own language, on every CPython of the machine.
+// The interpreter's end of the link, tested in its own language: on every CPython of the machine, and with uvloop where the
+// virtual environment of the tests has it.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -8,13 +9,21 @@ import { pythons } from "../pythons.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const files = readdirSync(folder).filter((name) => /^test_.*\.py$/.test(name));
+const venv = fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
+
+function passes(python: string, file: string): void {
+  const { status, stderr } = spawnSync(python, [file], { cwd: folder, encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /Ran [1-9]\d* tests? in/);
+}
 
 for (const { path, version } of pythons()) {
-  for (const file of files) {
-    test(`CPython ${version} passes ${file}`, () => {
-      const { status, stderr } = spawnSync(path, [file], { cwd: folder, encoding: "utf8" });
-      assert.equal(status, 0, stderr);
-      assert.match(stderr, /Ran [1-9]\d* tests? in/);
-    });
-  }
+  for (const file of files) test(`CPython ${version} passes ${file}`, () => passes(path, file));
+}
+
+const uvloop = spawnSync(venv, ["-c", "import uvloop"]).status === 0;
+for (const file of files.filter((name) => name.includes("asgi"))) {
+  test(`uvloop passes ${file}`, { skip: uvloop ? false : "uvloop is not in .venv" }, () =>
+    passes(venv, file),
+  );
 }

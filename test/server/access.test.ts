@@ -32,6 +32,14 @@ test("L5: CR, LF, ESC, quotes and backslashes of target and headers cannot forge
   assert.ok(line.includes('"x\\" 200 \\"\\x1b[2J\\\\\\r\\nfake"'), line);
 });
 
+test("L5: the name of a client's Unix socket stays one field of the line", () => {
+  const exchange = new RecordedExchange({});
+  const remote = { address: '/tmp/a b\n"\x1b', port: 0 };
+  exchange.request = { ...exchange.request, remote };
+  const line = accessLine(exchange, OUTCOME, 12.345, "shop", NOW);
+  assert.ok(line.startsWith('/tmp/a\\x20b\\n\\"\\x1b - - ['), line);
+});
+
 test("the line is written when the exchange is over, not before", () => {
   const lines: string[] = [];
   const exchange = new RecordedExchange({ target: "/late" });

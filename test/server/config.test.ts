@@ -4,6 +4,7 @@ import type { SallyportError } from "../../src/exchange/index.ts";
 import { DEFAULT_LIMITS } from "../../src/protocols/http/limits.ts";
 import { defineConfig } from "../../src/server/config.ts";
 import { isGateway } from "../../src/server/config-apps.ts";
+import { HONOURED } from "../../src/server/forwarded.ts";
 import { checkConfig } from "../../src/server/problems.ts";
 
 const APPS = { shop: { wsgi: "shop:app" } };
@@ -24,10 +25,47 @@ test("the smallest configuration gets every default", () => {
   assert.deepEqual(settings, {
     listen: [{ protocol: "http", kind: "tcp", host: "127.0.0.1", port: 8000 }],
     apps: APPS,
+    trust: [],
+    forwarded: HONOURED,
     limits: DEFAULT_LIMITS,
     log: { level: "info", format: "text" },
+    fronts: 1,
+    frontTimeout: 30_000,
     grace: 30_000,
   });
+});
+
+test("trusted proxies become rules, and each address says whether connections begin with a PROXY header", () => {
+  const { trust, forwarded, listen } = checkConfig({
+    listen: [
+      { address: "fastcgi://unix:/run/a.sock", proxyProtocol: true },
+      { address: "8001", proxyProtocol: false },
+    ],
+    apps: APPS,
+    trust: ["10.0.0.0/8", "unix:", "*"],
+    forwarded: ["x-forwarded-for"],
+  });
+  assert.deepEqual(trust, [
+    { kind: "range", address: "10.0.0.0", bits: 8 },
+    { kind: "unix" },
+    { kind: "all" },
+  ]);
+  assert.deepEqual(forwarded, ["x-forwarded-for"]);
+  assert.deepEqual(listen, [
+    { protocol: "fastcgi", kind: "unix", path: "/run/a.sock", proxyProtocol: true },
+    { protocol: "http", kind: "tcp", host: "127.0.0.1", port: 8001, proxyProtocol: false },
+  ]);
+});
+
+test("a proxy that is no address, and a header that is not one of those, are told with their place", () => {
+  assert.deepEqual(problems({ apps: APPS, trust: ["127.0.0.1", "localhost"] }), [
+    'c: trust[1]: must be an address such as "127.0.0.1", a range such as "10.0.0.0/8", "unix:" (peers over Unix sockets) or "*", not "localhost"',
+  ]);
+  const [problem = ""] = problems({ apps: APPS, forwarded: ["x-real-ip"] });
+  assert.match(
+    problem,
+    /^c: forwarded\[0\]: must be one of "forwarded", "x-forwarded-for", .*, not "x-real-ip"$/,
+  );
 });
 
 test("sizes become octets, times milliseconds, modes numbers and addresses objects", () => {
@@ -99,13 +137,24 @@ const BAD: [string, unknown, string[]][] = [
     "an app of no kind",
     { apps: { shop: { wgsi: "a:b" } } },
     [
-      "c: apps.shop: must have one of the keys wsgi, cgi, static, module, app, php, fastcgi, scgi, uwsgi; did you mean wsgi?",
+      "c: apps.shop: must have one of the keys wsgi, asgi, callable, cgi, static, module, app, php, fastcgi, scgi, uwsgi; did you mean wsgi?",
+    ],
+  ],
+  [
+    "options of the other interface",
+    { apps: { shop: { wsgi: "a:b", loop: "uvloop" }, chat: { asgi: "a:b", threads: 2, lifespan: "maybe" } } },
+    [
+      "c: apps.shop.loop: unknown key",
+      'c: apps.chat.lifespan: must be one of "auto", "on", "off", not "maybe"',
+      "c: apps.chat.threads: unknown key",
     ],
   ],
   [
     "an app that is null",
     { apps: { shop: null } },
-    ["c: apps.shop: must have one of the keys wsgi, cgi, static, module, app, php, fastcgi, scgi, uwsgi"],
+    [
+      "c: apps.shop: must have one of the keys wsgi, asgi, callable, cgi, static, module, app, php, fastcgi, scgi, uwsgi",
+    ],
   ],
   [
     "an app's key of a wrong type",

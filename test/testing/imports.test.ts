@@ -14,15 +14,17 @@ const shown = (found: readonly Import[]): string[] => found.map(({ from, to }) =
 /** Which parts each part may import, besides itself. A part that is missing here may import all. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
   exchange: [],
-  sockets: [],
+  sockets: ["exchange"],
   upstreams: ["exchange", "sockets"],
   processes: ["exchange"],
   workers: ["exchange", "processes"],
+  embedded: ["exchange", "processes", "workers"],
   apps: ["exchange"],
-  protocols: ["exchange", "sockets", "upstreams", "processes", "workers"],
+  protocols: ["exchange", "sockets", "upstreams", "processes", "workers", "embedded"],
   mount: ["exchange", "sockets", "protocols"],
   testing: ["exchange"],
   server: ["exchange", "sockets", "upstreams", "processes", "workers", "apps", "protocols"],
+  fronts: ["exchange", "processes", "server"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {
@@ -40,10 +42,16 @@ for (const [part, allowed] of Object.entries(MAY)) {
 
 const protocolOf = (path: string): string | undefined => /^protocols\/([^/]+)\//.exec(path)?.[1];
 
-test("a protocol imports of another one only CGI, the mother tongue of several", () => {
+/** What a protocol may import of another besides CGI: what its own specification builds on. */
+const BUILDS_ON: Readonly<Record<string, readonly string[]>> = {
+  http: ["websocket"],
+  http2: ["http", "websocket"],
+};
+
+test("a protocol imports of another one only CGI, the mother tongue of several, and what it builds on", () => {
   const strangers = all.filter(({ from, to }) => {
     const [mine, other] = [protocolOf(from), protocolOf(to)];
-    return mine && other && mine !== other && other !== "cgi";
+    return mine && other && mine !== other && other !== "cgi" && !BUILDS_ON[mine]?.includes(other);
   });
   assert.deepEqual(shown(strangers), []);
 });

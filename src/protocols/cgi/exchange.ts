@@ -15,6 +15,8 @@ import type { DescribedRequest } from "./request.ts";
 export interface Wire {
   /** False when more should wait: `exchange.drained` will be called. */
   write(octets: Uint8Array): boolean;
+  /** Writes a complete response that is small, as latin-1 text, and is then `answered`: for those who can do so in one piece. */
+  respond?(document: string): void;
   /** The response is complete. */
   answered(): void;
   /** It never will be. `framed`: where it ends shows that already, because its head announced a length, or is missing. */
@@ -53,9 +55,11 @@ export class DocumentExchange extends ServedExchange {
   }
 
   protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
+    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const text = this.#compose(head, bodyless ? { bodyless } : { length });
+    if (this.#wire.respond && length <= SMALL) return this.#wire.respond(text + asLatin1(body, length));
     const octets = typeof body === "string" ? Buffer.from(body) : body;
-    const text = this.#compose(head, bodyless ? { bodyless } : { length: octets.length });
-    this.#wire.write(octets.length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
+    this.#wire.write(length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
     this.#wire.answered();
   }
 
@@ -85,4 +89,14 @@ export class DocumentExchange extends ServedExchange {
   }
 }
 
+/** Up to this size, copying octets behind their head costs less than a buffer of their own. */
+const SMALL = 16_384;
+
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
+
+/** `length` octets as characters. Text of as many octets as characters is ASCII, which latin-1 and UTF-8 write alike. */
+function asLatin1(body: Uint8Array | string, length: number): string {
+  if (length === 0) return "";
+  if (typeof body === "string") return body.length === length ? body : Buffer.from(body).toString("latin1");
+  return Buffer.from(body.buffer, body.byteOffset, length).toString("latin1");
+}

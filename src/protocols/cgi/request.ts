@@ -129,7 +129,7 @@ function readLength(variables: Variables): number | undefined {
 function readMethod(variables: Variables): string {
   const method = variables.get("REQUEST_METHOD");
   if (!method) throw bad("REQUEST_METHOD is missing");
-  if (!isToken(method)) throw bad(`a malformed REQUEST_METHOD: ${shown(method)}`);
+  if (method !== "GET" && !isToken(method)) throw bad(`a malformed REQUEST_METHOD: ${shown(method)}`);
   return method;
 }
 
@@ -144,7 +144,8 @@ const VERSIONS: Readonly<Record<string, string>> = {
 };
 
 /** Anything else ("INCLUDED", nothing) is taken for what nearly every client speaks. */
-const readVersion = (protocol = ""): string => VERSIONS[protocol.toUpperCase()] ?? "1.1";
+const readVersion = (protocol = ""): string =>
+  protocol === "HTTP/1.1" ? "1.1" : (VERSIONS[protocol.toUpperCase()] ?? "1.1");
 
 const YES: ReadonlySet<string> = new Set(["on", "1", "yes", "true"]);
 
@@ -218,7 +219,7 @@ function placeOf(variables: Variables, peer: Peer): Place | undefined {
 
 /** Path and query of a target in origin or absolute form. */
 function splitTarget(target: string): { path: string; query: string } | undefined {
-  const local = target.replace(/^https?:\/\/[^/?]*/i, "");
+  const local = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?]*/i, "");
   const mark = local.indexOf("?");
   const path = mark < 0 ? local : local.slice(0, mark);
   if (path !== "" && !path.startsWith("/")) return undefined;
@@ -259,7 +260,8 @@ const NOT_IN_PATH = /[^A-Za-z0-9\-._~!$&'()*+,;=:@/]/g;
 /** A query comes as it was written; only what no request line can hold is mended. */
 const NOT_IN_QUERY = /[^\x21\x22\x24-\x7e]/g;
 
-const encoded = (text: string, characters: RegExp): string => text.replace(characters, encodeOctet);
+const encoded = (text: string, characters: RegExp): string =>
+  text === "" ? "" : text.replace(characters, encodeOctet);
 
 const encodeOctet = (character: string): string =>
   `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;

@@ -3,8 +3,6 @@
 import {
   type Headers,
   HOP_BY_HOP,
-  header,
-  headerValues,
   isFieldValue,
   isToken,
   type ResponseHead,
@@ -109,16 +107,10 @@ const tooLarge = (why: string): SallyportError => new SallyportError("CGI_HEADER
 /** `block` is the header without its blank line, every line with its end. */
 function interpret(block: string, rest: Uint8Array, nph: boolean): CgiResponse {
   if (block === "") throw new SallyportError("CGI_NO_HEADER", "the program's header has no line");
-  const lines = block.split("\n", MAX_FIELDS + 1);
-  if (lines.length > MAX_FIELDS) throw tooLarge(`its header has more than ${MAX_FIELDS} lines`);
-  lines.pop();
-  const status = nph ? parseStatusLine(lines.shift() as string) : undefined;
-  const fields = lines.flatMap(parseField);
-  checkLength(fields);
-  if (!status) return fromFields(fields, rest);
-  // What follows would be in a framing that nobody undoes.
-  if (header(fields, "transfer-encoding")) throw bad("a Transfer-Encoding");
-  return document(status, withoutOurs(fields), rest);
+  const first = nph ? block.indexOf("\n") + 1 : 0;
+  const status = nph ? parseStatusLine(block.slice(0, first - 1)) : undefined;
+  const fields = readFields(block, first);
+  return status ? fromStatusLine(status, fields, rest) : fromFields(fields, rest);
 }
 
 const STATUS_LINE = /^HTTP\/1\.[01] ([2-5]\d\d)(?: (.*))?$/;
@@ -130,16 +122,84 @@ function parseStatusLine(line: string): Status {
   return { status: Number(match[1]), reason: match[2] ?? "" };
 }
 
-function parseField(line: string): [name: string, value: string] {
-  const text = withoutReturn(line);
-  const colon = text.indexOf(":");
-  const name = text.slice(0, Math.max(colon, 0));
-  // Not a token: no name, a space in or after it, a continuation line (obs-fold), a control.
-  if (!isToken(name)) throw bad(`a line that is no header: ${shown(line)}`);
-  const value = text.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
-  if (!isFieldValue(value)) throw bad(`a control character in ${name}: ${shown(value)}`);
-  return [name, value];
+/** What a program said, sorted. */
+class Fields {
+  /** All but Status, fields of the connection, which is ours, and a Content-Length that is there already. */
+  readonly kept: string[] = [];
+  location: string | undefined;
+  status: string | undefined;
+  transferEncoding: string | undefined;
+  #locations = 0;
+  #statuses = 0;
+  #length: string | undefined;
+
+  add(name: string, value: string): void {
+    const lower = name.toLowerCase();
+    if (lower === "status") return this.#addStatus(value);
+    if (lower === "transfer-encoding") this.transferEncoding ??= value;
+    if (HOP_BY_HOP.has(lower) || (lower === "content-length" && !this.#addLength(value))) return;
+    if (lower === "location") this.#addLocation(value);
+    this.kept.push(name, value);
+  }
+
+  /** What may come only once. A status line overrules it, and then it does not matter. */
+  checkSingle(): void {
+    if (this.#locations > 1) throw bad("more than one location");
+    if (this.#statuses > 1) throw bad("more than one status");
+  }
+
+  #addStatus(value: string): void {
+    this.#statuses++;
+    this.status = value;
+  }
+
+  #addLocation(value: string): void {
+    this.#locations++;
+    this.location = value;
+  }
+
+  /** A Content-Length is a number, and two of them say the same (C9). False for the second. */
+  #addLength(value: string): boolean {
+    const known = this.#length;
+    if (known !== undefined && known !== value) throw bad("two different Content-Length");
+    if (!/^\d{1,15}$/.test(value)) throw bad(`a false Content-Length: ${shown(value)}`);
+    this.#length = value;
+    return known === undefined;
+  }
 }
+
+/** Line by line where they stand: lists of lines and of their parts would cost more than what they say. */
+function readFields(block: string, from: number): Fields {
+  const fields = new Fields();
+  let count = 0;
+  for (let at = from; at < block.length; ) {
+    if (++count > MAX_FIELDS) throw tooLarge(`its header has more than ${MAX_FIELDS} lines`);
+    const feed = block.indexOf("\n", at);
+    const end = block.charCodeAt(feed - 1) === CARRIAGE_RETURN && feed > at ? feed - 1 : feed;
+    readField(block, at, end, fields);
+    at = feed + 1;
+  }
+  return fields;
+}
+
+function readField(block: string, at: number, end: number, fields: Fields): void {
+  const colon = block.indexOf(":", at);
+  const name = colon < 0 || colon > end ? "" : block.slice(at, colon);
+  // Not a token: no name, a space in or after it, a continuation line (obs-fold), a control.
+  if (!isToken(name)) throw bad(`a line that is no header: ${shown(block.slice(at, end))}`);
+  const value = trimmed(block, colon + 1, end);
+  if (!isFieldValue(value)) throw bad(`a control character in ${name}: ${shown(value)}`);
+  fields.add(name, value);
+}
+
+function trimmed(text: string, from: number, to: number): string {
+  let [start, end] = [from, to];
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (start < end && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
 
 const withoutReturn = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line);
 
@@ -154,14 +214,19 @@ interface Status {
 const OK: Status = { status: 200, reason: "" };
 const FOUND: Status = { status: 302, reason: "" };
 
-function fromFields(fields: Headers, rest: Uint8Array): CgiResponse {
-  const location = single(fields, "location");
-  const status = single(fields, "status");
+function fromStatusLine(status: Status, fields: Fields, rest: Uint8Array): CgiResponse {
+  // What follows would be in a framing that nobody undoes.
+  if (fields.transferEncoding) throw bad("a Transfer-Encoding");
+  return document(status, fields.kept, rest);
+}
+
+function fromFields(fields: Fields, rest: Uint8Array): CgiResponse {
+  fields.checkSingle();
+  const { location, status, kept } = fields;
   if (location === "") throw bad("an empty Location");
   const given = status === undefined ? undefined : parseStatus(status);
-  if (location !== undefined && !given && isLocal(location, fields))
-    return { kind: "localRedirect", location };
-  return document(given ?? (location === undefined ? OK : FOUND), withoutOurs(fields), rest);
+  if (location !== undefined && !given && isLocal(location, kept)) return { kind: "localRedirect", location };
+  return document(given ?? (location === undefined ? OK : FOUND), kept, rest);
 }
 
 const STATUS = /^([2-5]\d\d)(?: +(.*))?$/;
@@ -194,30 +259,3 @@ const document = ({ status, reason }: Status, headers: Headers, rest: Uint8Array
   head: { status, reason, headers },
   rest,
 });
-
-/** The value of a field that may come only once. */
-function single(fields: Headers, name: string): string | undefined {
-  const values = headerValues(fields, name);
-  if (values.length > 1) throw bad(`more than one ${name}`);
-  return values[0];
-}
-
-/** A Content-Length is a number, and two of them say the same (C9). */
-function checkLength(fields: Headers): void {
-  const values = new Set(headerValues(fields, "content-length"));
-  if (values.size > 1) throw bad("two different Content-Length");
-  for (const value of values)
-    if (!/^\d{1,15}$/.test(value)) throw bad(`a false Content-Length: ${shown(value)}`);
-}
-
-/** All but Status, fields of the connection, which is ours, and a Content-Length that is there already. */
-function withoutOurs(fields: Headers): Headers {
-  const kept: string[] = [];
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = (fields[i] as string).toLowerCase();
-    if (name === "status" || HOP_BY_HOP.has(name)) continue;
-    if (name === "content-length" && header(kept, name) !== undefined) continue;
-    kept.push(fields[i] as string, fields[i + 1] as string);
-  }
-  return kept;
-}

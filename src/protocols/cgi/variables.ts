@@ -10,6 +10,7 @@ import {
 } from "../../exchange/index.ts";
 
 import { grantedVariables } from "./granted.ts";
+import { putTls } from "./tls-variables.ts";
 
 type Put = (name: string, value: string) => void;
 
@@ -49,6 +50,7 @@ function requestVariables(exchange: Exchange, put: Put, length: number | undefin
   put("REQUEST_URI", request.target);
   put("REQUEST_SCHEME", request.scheme);
   if (request.scheme === "https") put("HTTPS", "on");
+  if (request.tls) putTls(request.tls, put);
   put("SERVER_PROTOCOL", PROTOCOLS[request.version] ?? `HTTP/${request.version}`);
   putServer(request, put);
   putRemote(request.remote, put);

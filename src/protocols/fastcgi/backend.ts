@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Log, SallyportError } from "../../exchange/index.ts";
-import type { Upstream } from "../../upstreams/index.ts";
+import type { Reader, Upstream } from "../../upstreams/index.ts";
 import { Channel, type ChannelOwner } from "./channel.ts";
 import { STATUS } from "./codec.ts";
 import { type Outbound, refusalOf } from "./outbound.ts";
@@ -26,6 +26,8 @@ export interface BackendOptions {
 export interface BackendOwner {
   /** There is room for another request. */
   onRoom(): void;
+  /** Takes the request that waits longest, if `backend` may have it and it may be lost once. */
+  successor(backend: Backend): Outbound | undefined;
   /** `outbound` must be tried again, elsewhere if `backend` is given, or fail with `failure`. */
   again(outbound: Outbound, failure: SallyportError, backend: Backend | undefined): void;
 }
@@ -143,12 +145,17 @@ export class Backend implements ChannelOwner {
     this.#owner.again(outbound, error, undefined);
   }
 
+  successor(channel: Channel): Outbound | undefined {
+    if (channel.shared || this.#isUnwanted()) return undefined;
+    const outbound = this.#owner.successor(this);
+    if (outbound) this.#busy++;
+    return outbound;
+  }
+
   rested(channel: Channel): void {
-    const now = performance.now();
-    if (this.#retired || this.#channels.size > this.#mostConnections || this.#isStarving(now))
-      return channel.retire();
+    if (this.#isUnwanted()) return channel.retire();
     if (this.#idle.some((entry) => entry.channel === channel)) return;
-    this.#idle.push({ channel, since: now });
+    this.#idle.push({ channel, since: performance.now() });
     this.#owner.onRoom();
   }
 
@@ -162,9 +169,15 @@ export class Backend implements ChannelOwner {
    * Some connection may wait to be accepted. A process that serves one connection at a time (PHP, libfcgi) accepts
    * another only when the one that it has is closed; kept, the first would starve the others.
    */
-  #isStarving(now: number): boolean {
-    for (const channel of this.#channels) if (!channel.heard && now - channel.since > PATIENCE) return true;
+  #isStarving(now?: number): boolean {
+    for (const channel of this.#channels)
+      if (!channel.heard && (now ?? performance.now()) - channel.since > PATIENCE) return true;
     return false;
+  }
+
+  /** Whether a connection that has become free is one too many. */
+  #isUnwanted(): boolean {
+    return this.#retired || this.#channels.size > this.#mostConnections || this.#isStarving();
   }
 
   get #isSettling(): boolean {
@@ -188,8 +201,8 @@ export class Backend implements ChannelOwner {
   }
 
   #takeChannel(outbound: Outbound): Channel | undefined {
-    // One that has been idle for longer will hardly be closed just now, which matters where nothing can be repeated.
-    const idle = (outbound.safe ? this.#idle.pop() : this.#idle.shift())?.channel;
+    // One that has been idle for longer will hardly be closed just now, which matters where nothing is repeated.
+    const idle = (outbound.expendable ? this.#idle.pop() : this.#idle.shift())?.channel;
     if (idle && idle.room > 0) return idle;
     // Where one connection can carry several requests, another is made only when the others are full.
     for (const channel of this.#channels) if (channel.shared && channel.room > 0) return channel;
@@ -202,11 +215,13 @@ export class Backend implements ChannelOwner {
     if (free) return free.begin(outbound);
     // The application may have said that it takes fewer than we thought.
     if (this.#channels.size + this.#connecting >= this.#mostConnections) return this.#later(outbound);
-    const socket = await this.#connect();
+    let made: Channel | undefined;
+    const socket = await this.#connect((octets) => made?.received(octets));
     // One that became free meanwhile is better: who knows whether the new one is accepted while that one is kept.
     const freed = this.#takeChannel(outbound);
     if (freed) socket.destroy();
-    const channel = freed ?? this.#newChannel(socket);
+    else made = this.#newChannel(socket);
+    const channel = freed ?? (made as Channel);
     if (!outbound.over) return channel.begin(outbound);
     this.#left();
     if (channel.idle) this.rested(channel);
@@ -220,10 +235,10 @@ export class Backend implements ChannelOwner {
     return channel;
   }
 
-  async #connect(): Promise<Socket> {
+  async #connect(reader: Reader): Promise<Socket> {
     this.#connecting++;
     try {
-      return await this.#patiently(() => this.#upstream.connect());
+      return await this.#patiently(() => this.#upstream.connect(reader));
     } finally {
       this.#connecting--;
     }

@@ -75,6 +75,13 @@ export class Backends implements BackendOwner {
     }
   }
 
+  successor(backend: Backend): Outbound | undefined {
+    while (this.#waiting[0]?.over) this.#waiting.shift();
+    const [outbound] = this.#waiting;
+    if (!outbound?.expendable || this.#tried.get(outbound)?.has(backend)) return undefined;
+    return this.#waiting.shift();
+  }
+
   again(outbound: Outbound, failure: SallyportError, backend: Backend | undefined): void {
     if (outbound.over) return;
     outbound.reclaim();

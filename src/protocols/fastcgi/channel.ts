@@ -14,6 +14,8 @@ export interface ChannelOwner {
   ended(outbound: Outbound, channel: Channel, protocolStatus: number): void;
   /** The connection broke with `outbound` on it. */
   lost(outbound: Outbound, error: SallyportError): void;
+  /** What may follow at once on a connection that has just become free, and might be closed by the application now. */
+  successor(channel: Channel): Outbound | undefined;
   /** Nothing is under way any more. */
   rested(channel: Channel): void;
   gone(channel: Channel): void;
@@ -38,11 +40,12 @@ export class Channel implements Course {
   readonly #socket: Socket;
   readonly #owner: ChannelOwner;
   readonly #capacity: number;
+  readonly #timeout: number;
   readonly #reader = new RecordReader(VIOLATION);
   readonly #requests = new Map<number, Outbound>();
+  readonly #settle = (): void => this.#settled();
   /** Ids that were given up and whose END_REQUEST is still to come. */
   readonly #aborted = new Set<number>();
-  readonly #release = (): void => this.#socket.uncork();
   /** The application has said something: it has accepted the connection. */
   heard = false;
   /** When it was made (milliseconds, `performance.now`). */
@@ -50,6 +53,7 @@ export class Channel implements Course {
   /** Its last request has just ended: it is free in a moment, or closed. */
   settling = false;
   used = false;
+  #watched = false;
   #waiting: (() => void)[] = [];
   /** No more requests: it closes when those on it have ended. */
   #retired = false;
@@ -61,16 +65,15 @@ export class Channel implements Course {
     this.#capacity = capacity;
     this.keep = keep;
     this.shared = capacity > 1;
-    this.#listen(timeout);
+    this.#timeout = timeout;
+    this.#listen();
     // Before it breaks a response off by ending the connection, the application should know who else would be hit.
     if (this.shared) this.send(SHARING);
   }
 
-  #listen(timeout: number): void {
+  #listen(): void {
     const socket = this.#socket;
-    socket.setTimeout(timeout);
-    socket.on("timeout", () => this.#stalled(timeout));
-    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("timeout", () => this.#stalled());
     socket.on("drain", () => this.#go());
     socket.on("end", () => this.#lose("the application closed the connection"));
     socket.on("error", (error) => this.#lose(error.message));
@@ -113,13 +116,14 @@ export class Channel implements Course {
 
   // What requests ask for.
 
-  send(octets: Buffer, sent?: () => void): boolean {
+  send(octets: Buffer | string): boolean {
     if (this.#gone) return true;
-    this.#gather();
-    this.#socket.write(octets, (error) => {
-      if (!error) sent?.();
-    });
+    this.#socket.write(octets, "latin1");
     return !this.#socket.writableNeedDrain;
+  }
+
+  get refusing(): boolean {
+    return this.#gone || this.#socket.errored !== null;
   }
 
   drained(): Promise<void> {
@@ -152,20 +156,24 @@ export class Channel implements Course {
 
   // What the application sends.
 
-  #received(chunk: Buffer): void {
+  /** `octets` are in memory that is used again: they are copied, because some of them may have to wait. */
+  received(octets: Buffer): void {
+    if (this.#gone) return;
     this.heard = true;
-    this.#reader.feed(chunk);
+    this.#reader.feed(Buffer.from(octets));
     try {
       for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) this.#take(piece);
     } catch (error) {
       return this.#lose(SallyportError.from(error).message);
     }
+    this.#watch();
     for (const outbound of this.#requests.values()) outbound.flush();
   }
 
   /** Records of unknown types and for ids that are not in use mean nothing (3.3, 4.2). */
   #take({ type, id, content }: RecordPiece): void {
     const outbound = this.#requests.get(id);
+    if (outbound) outbound.heard = true;
     if (type === TYPE.END_REQUEST) this.#end(id, outbound, content);
     else if (type === TYPE.STDOUT) outbound?.stdout(content);
     else if (type === TYPE.STDERR && content.length > 0) outbound?.stderr(content);
@@ -174,12 +182,27 @@ export class Channel implements Course {
   #end(id: number, outbound: Outbound | undefined, content: Buffer): void {
     const end = readEnd(content);
     if (!end) throw new SallyportError(VIOLATION, "a FastCGI request ended without saying how");
-    if (!this.#requests.delete(id) && !this.#aborted.delete(id)) return;
+    const aborted = this.#aborted.delete(id);
+    if (!aborted && !this.#requests.delete(id)) return;
+    // PHP reads an abort that came too late as its next request, and closes the connection whatever was sent behind it.
+    if (aborted && !this.shared) this.#retired = true;
     // What was not sent yet would be taken for garbage by some.
     if (outbound && !outbound.uploaded) this.#retired = true;
+    const followed = end.protocolStatus === 0 && this.#follow();
     if (outbound && end.protocolStatus === 0) outbound.end(end);
     if (outbound) this.#owner.ended(outbound, this, end.protocolStatus);
-    if (this.idle) this.#rest();
+    if (!followed && this.idle) this.#rest();
+  }
+
+  /**
+   * The next request leaves before this response does, so that the application need not wait. Not while octets are left:
+   * what is said after an end is no part of the next response.
+   */
+  #follow(): boolean {
+    if (!this.keep || this.#retired || this.midRecord || !this.idle) return false;
+    const successor = this.#owner.successor(this);
+    if (successor) this.begin(successor);
+    return successor !== undefined;
   }
 
   #rest(): void {
@@ -187,20 +210,29 @@ export class Channel implements Course {
     this.#socket.resume();
     // Idle connections keep no process alive.
     this.#socket.unref();
-    // An application that closes it now should be found out before it gets another request.
+    // An application that closes it now should be found out, by one more look, before it gets what is not repeated.
     this.settling = true;
-    setImmediate(() => {
-      this.settling = false;
-      if (this.idle && !this.#gone) this.#owner.rested(this);
-    });
+    setImmediate(setImmediate, this.#settle);
+  }
+
+  #settled(): void {
+    this.settling = false;
+    if (this.idle && !this.#gone) this.#owner.rested(this);
   }
 
   // Ends.
 
-  #stalled(timeout: number): void {
+  /** In the middle of a record the application must go on; between records, how long it takes is not our affair. */
+  #watch(): void {
+    if (this.midRecord === this.#watched) return;
+    this.#watched = this.midRecord;
+    this.#socket.setTimeout(this.#watched ? this.#timeout : 0);
+  }
+
+  #stalled(): void {
     // While we do not read, the pause is ours.
-    if (this.midRecord && !this.#socket.isPaused())
-      this.#lose(`the application stopped in the middle of a record for ${timeout} ms`);
+    if (!this.#socket.isPaused())
+      this.#lose(`the application stopped in the middle of a record for ${this.#timeout} ms`);
   }
 
   #lose(reason: string): void {
@@ -212,19 +244,16 @@ export class Channel implements Course {
     const requests = [...this.#requests.values()];
     this.#requests.clear();
     const error = new SallyportError(VIOLATION, `${this.#owner.name}: ${reason}`);
-    for (const outbound of requests) this.#owner.lost(outbound, error);
+    for (const outbound of requests) {
+      // A record that was torn is an answer that had begun.
+      outbound.heard ||= this.midRecord;
+      this.#owner.lost(outbound, error);
+    }
   }
 
   #go(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();
-  }
-
-  /** What is sent in this turn leaves together. */
-  #gather(): void {
-    if (this.#socket.writableCorked > 0) return;
-    this.#socket.cork();
-    process.nextTick(this.#release);
   }
 }

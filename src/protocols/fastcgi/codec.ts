@@ -190,7 +190,26 @@ export function streamPart(type: number, id: number, data: Uint8Array): Buffer {
 /** The end of a stream. */
 export const streamEnd = (type: number, id: number): Buffer => record(type, id, NOTHING);
 
+// The same as latin-1 text. What is small and sent for every request is put together as one text and leaves in one write:
+// every call into a buffer costs more than its octets.
+
+const PADDING = Array.from({ length: ALIGNMENT }, (_, length) => "\0".repeat(length));
+
+const headText = (type: number, id: number, length: number): string =>
+  String.fromCharCode(VERSION, type, id >> 8, id & 0xff, length >> 8, length & 0xff, paddingOf(length), 0);
+
+const recordText = (type: number, id: number, content: string): string =>
+  headText(type, id, content.length) + content + PADDING[paddingOf(content.length)];
+
 /** A stream of which all is here. */
+export function wholeStreamText(type: number, id: number, data: string): string {
+  let text = "";
+  for (let at = 0; at < data.length; at += MOST_CONTENT)
+    text += recordText(type, id, data.slice(at, at + MOST_CONTENT));
+  return text + headText(type, id, 0);
+}
+
+/** A stream of which all is here, as octets. */
 export const wholeStream = (type: number, id: number, data: Uint8Array): Buffer =>
   Buffer.concat([streamPart(type, id, data), streamEnd(type, id)]);
 
@@ -201,8 +220,11 @@ export interface Begin {
   readonly keep: boolean;
 }
 
+export const beginText = (id: number, role: Role, keep: boolean): string =>
+  recordText(TYPE.BEGIN_REQUEST, id, String.fromCharCode(0, ROLE[role], keep ? KEEP_CONN : 0, 0, 0, 0, 0, 0));
+
 export const beginRequest = (id: number, role: Role, keep: boolean): Buffer =>
-  record(TYPE.BEGIN_REQUEST, id, Buffer.from([0, ROLE[role], keep ? KEEP_CONN : 0, 0, 0, 0, 0, 0]));
+  Buffer.from(beginText(id, role, keep), "latin1");
 
 /** undefined when the content is too short. */
 export function readBegin(content: Buffer): Begin | undefined {
@@ -218,12 +240,18 @@ export interface End {
   readonly protocolStatus: number;
 }
 
-export function endRequest(id: number, appStatus: number, protocolStatus: number): Buffer {
-  const content = Buffer.alloc(8);
-  content.writeUInt32BE(appStatus, 0);
-  content[4] = protocolStatus;
-  return record(TYPE.END_REQUEST, id, content);
+export function endText(id: number, appStatus: number, protocolStatus: number): string {
+  const [a, b, c, d] = [
+    appStatus >>> 24,
+    (appStatus >> 16) & 0xff,
+    (appStatus >> 8) & 0xff,
+    appStatus & 0xff,
+  ];
+  return recordText(TYPE.END_REQUEST, id, String.fromCharCode(a, b, c, d, protocolStatus, 0, 0, 0));
 }
+
+export const endRequest = (id: number, appStatus: number, protocolStatus: number): Buffer =>
+  Buffer.from(endText(id, appStatus, protocolStatus), "latin1");
 
 /** undefined when the content is too short. */
 export function readEnd(content: Buffer): End | undefined {

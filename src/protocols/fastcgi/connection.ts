@@ -2,11 +2,11 @@
 // either side can stop (specification, 3.3, 3.5, 4, 5).
 import type { Socket } from "node:net";
 import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../exchange/index.ts";
+import { endsOf } from "../../sockets/ends.ts";
 import { documentHead } from "../cgi/document.ts";
 import type { Peer } from "../cgi/peers.ts";
 import {
   endRequest,
-  managementRecord,
   NO_VERSION,
   type RecordPiece,
   RecordReader,
@@ -16,13 +16,11 @@ import {
   STATUS,
   streamEnd,
   TYPE,
-  unknownType,
-  VALUE,
 } from "./codec.ts";
 import { type Carrier, Inbound } from "./inbound.ts";
 import { Lane, Lanes } from "./lanes.ts";
 import type { FastcgiLimits } from "./limits.ts";
-import { decodePairs, encodePairs } from "./pairs.ts";
+import { Management, VIOLATION } from "./management.ts";
 import { PeerProbe } from "./probe.ts";
 
 /** What the connections of one listener share. */
@@ -40,9 +38,6 @@ export interface Site {
   gone(connection: Connection): void;
 }
 
-/** A server that breaks the rules: to us it is the client. */
-const VIOLATION = "BAD_REQUEST";
-
 export class Connection implements Carrier {
   /** When the present state has lasted too long, on the site's clock. */
   deadline: number;
@@ -52,8 +47,7 @@ export class Connection implements Carrier {
   readonly #lanes: Lanes;
   /** For what belongs to no request. */
   readonly #lane = new Lane(() => {});
-  /** Answers to management records. */
-  #told: Buffer[] = [];
+  readonly #management: Management;
   readonly #requests = new Map<number, Inbound>();
   readonly #release = (): void => this.#socket.uncork();
   /** Their parameters are complete; they are dispatched when all octets at hand have been read. */
@@ -63,14 +57,13 @@ export class Connection implements Carrier {
   /** Nothing more is read or said. */
   #over = false;
   #paused = false;
-  /** The server may have several requests under way: it asked whether it can. */
-  #sharing = false;
   #probe: PeerProbe | undefined;
 
   constructor(socket: Socket, site: Site) {
     this.#socket = socket;
     this.#site = site;
     this.#lanes = new Lanes(socket, site.limits.unsent);
+    this.#management = new Management(site.limits, site.multiplex);
     this.deadline = site.now + site.limits.idleTimeout;
     this.#listen();
   }
@@ -114,13 +107,9 @@ export class Connection implements Carrier {
     if (this.#over) return void this.#socket.destroy();
     if (this.#requests.size === 0) return this.stop();
     const error = new SallyportError("REQUEST_TIMEOUT", "a FastCGI request did not arrive in time");
-    for (const request of [...this.#requests.values()]) this.#expireRequest(request, error);
+    for (const request of [...this.#requests.values()])
+      if (!request.complete && request.deadline <= this.#site.now) this.#giveUp(request, error);
     this.#touch();
-  }
-
-  #expireRequest(request: Inbound, error: SallyportError): void {
-    if (request.complete || request.paused) return;
-    this.#giveUp(request, error);
   }
 
   /** A request that will not be complete: whoever has it is told, or it is answered here. */
@@ -138,8 +127,18 @@ export class Connection implements Carrier {
 
   // What requests ask for.
 
-  send(lane: Lane, record: Buffer): boolean {
+  send(lane: Lane, record: Buffer | string): boolean {
     this.#gather();
+    return this.#write(lane, record);
+  }
+
+  /** Where no others share the connection there is nothing to wait for. */
+  sendLast(lane: Lane, records: string): void {
+    if (this.#requests.size > 1) this.#gather();
+    this.#write(lane, records);
+  }
+
+  #write(lane: Lane, record: Buffer | string): boolean {
     const room = this.#lanes.send(lane, record);
     if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
     return room;
@@ -164,7 +163,7 @@ export class Connection implements Carrier {
    */
   cut(request: Inbound): void {
     this.#requests.delete(request.id);
-    if (this.#requests.size > 0 || this.#sharing) {
+    if (this.#requests.size > 0 || this.#management.sharing) {
       this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
       return this.#rested(request);
     }
@@ -180,6 +179,8 @@ export class Connection implements Carrier {
     const pause = !this.#over && this.#mustPause();
     if (pause === this.#paused) return;
     this.#paused = pause;
+    // Nobody could say anything meanwhile.
+    if (!pause) for (const request of this.#requests.values()) request.deadline = this.#due;
     this.#touch();
     if (pause) this.#socket.pause();
     else this.#socket.resume();
@@ -202,7 +203,8 @@ export class Connection implements Carrier {
     } catch (error) {
       return this.#broken(SallyportError.from(error));
     }
-    this.#tell();
+    const answers = this.#management.answers();
+    if (answers) this.send(this.#lane, answers);
     this.#dispatch();
     this.#touch();
     this.flow();
@@ -242,7 +244,7 @@ export class Connection implements Carrier {
   #take(piece: RecordPiece): void {
     if (this.#over) return;
     const { type, id } = piece;
-    if (id === 0) return this.#manage(piece);
+    if (id === 0) return this.#management.take(piece);
     if (type === TYPE.BEGIN_REQUEST) return this.#begin(piece);
     const request = this.#requests.get(id);
     const step = request?.step(type);
@@ -253,35 +255,6 @@ export class Connection implements Carrier {
     else this.#takeBody(request, step, piece.content);
   }
 
-  /** Management records (4): what we can is told, what we do not know is said to be unknown. */
-  #manage({ type, content }: RecordPiece): void {
-    if (type === TYPE.GET_VALUES) this.#tellValues(content);
-    else if (type !== TYPE.UNKNOWN_TYPE) this.#told.push(unknownType(type));
-  }
-
-  /** Many questions in one segment get their answers in one piece. */
-  #tell(): void {
-    if (this.#told.length === 0) return;
-    const told = this.#told;
-    this.#told = [];
-    this.send(this.#lane, Buffer.concat(told));
-  }
-
-  #tellValues(content: Buffer): void {
-    const { connections, requests } = this.#site.limits;
-    const { multiplex } = this.#site;
-    const values: Readonly<Record<string, number>> = {
-      [VALUE.MAX_CONNS]: connections,
-      [VALUE.MAX_REQS]: multiplex ? connections * requests : connections,
-      [VALUE.MPXS_CONNS]: multiplex ? 1 : 0,
-    };
-    const asked = new Set(decodePairs(content, VIOLATION).filter((_, i) => i % 2 === 0));
-    if (multiplex && asked.has(VALUE.MPXS_CONNS)) this.#sharing = true;
-    const told = [...asked].filter((name) => Object.hasOwn(values, name));
-    const pairs = encodePairs(told.flatMap((name) => [name, String(values[name])]));
-    this.#told.push(managementRecord(TYPE.GET_VALUES_RESULT, pairs));
-  }
-
   #begin({ id, content }: RecordPiece): void {
     const begin = readBegin(content);
     if (!begin) throw new SallyportError(VIOLATION, "a FastCGI request begins without saying its role");
@@ -289,7 +262,9 @@ export class Connection implements Carrier {
     const role = roleOf(begin.role);
     const status = this.#refusal(role);
     if (status === undefined) {
-      this.#requests.set(id, new Inbound(id, role as Role, begin, this));
+      const request = new Inbound(id, role as Role, begin, this);
+      request.deadline = this.#due;
+      this.#requests.set(id, request);
       return;
     }
     if (!begin.keep) this.#closing = true;
@@ -312,6 +287,7 @@ export class Connection implements Carrier {
       return this.#refuse(request, SallyportError.from(error));
     }
     request.readParams(VIOLATION);
+    request.deadline = this.#due;
     try {
       // Where others share the connection, one that reads slowly should not soon hold them up.
       const shared = this.#requests.size > 1;
@@ -324,6 +300,7 @@ export class Connection implements Carrier {
   }
 
   #takeBody(request: Inbound, stream: "stdin" | "data", content: Buffer): void {
+    request.deadline = this.#due;
     try {
       request.take(stream, content);
     } catch (error) {
@@ -359,18 +336,24 @@ export class Connection implements Carrier {
 
   // Ends.
 
-  /** Deadlines are those of the longest wait that is the server's. */
-  #touch(): void {
-    if (this.#over) return;
-    const { idleTimeout, receiveTimeout } = this.#site.limits;
-    if (this.#requests.size === 0) this.deadline = this.#site.now + idleTimeout;
-    else this.deadline = this.#isOwed() ? this.#site.now + receiveTimeout : Number.POSITIVE_INFINITY;
+  /** When what is owed must be here: all parameters, or of a body the next octet. */
+  get #due(): number {
+    return this.#site.now + this.#site.limits.receiveTimeout;
   }
 
-  #isOwed(): boolean {
-    if (this.#paused) return false;
-    for (const request of this.#requests.values()) if (!request.complete) return true;
-    return false;
+  /** The deadline is that of the request which has kept us waiting for longest, however busy others are. */
+  #touch(): void {
+    if (this.#over) return;
+    const idle = this.#requests.size === 0;
+    this.deadline = idle ? this.#site.now + this.#site.limits.idleTimeout : this.#firstDue();
+  }
+
+  #firstDue(): number {
+    let first = Number.POSITIVE_INFINITY;
+    if (this.#paused) return first;
+    for (const request of this.#requests.values())
+      if (!request.complete && request.deadline < first) first = request.deadline;
+    return first;
   }
 
   #shutWhenIdle(): void {
@@ -400,7 +383,7 @@ export class Connection implements Carrier {
   }
 
   #note(error: SallyportError): void {
-    const remote = this.#socket.remoteAddress;
+    const remote = endsOf(this.#socket).remote.address;
     this.#site.log.info(error.message, { code: error.code, fault: error.fault, remote });
   }
 }

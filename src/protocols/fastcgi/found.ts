@@ -16,16 +16,23 @@ export class FoundScripts {
     this.#options = options;
   }
 
+  /** The script, if nobody needs to look for it. */
+  known(exchange: Exchange): Script | undefined {
+    const known = this.#known.get(keyOf(exchange));
+    return known && performance.now() < known.until ? known.script : undefined;
+  }
+
   /** As `findScript`. */
   async find(exchange: Exchange): Promise<Script | string> {
-    const key = `${exchange.mount}\0${exchange.request.path}`;
-    const known = this.#known.get(key);
-    const now = performance.now();
-    if (known && now < known.until) return known.script;
+    const known = this.known(exchange);
+    if (known) return known;
+    const until = performance.now() + BELIEVED;
     const found = await findScript(exchange, this.#options);
     if (typeof found === "string") return found;
     if (this.#known.size >= MOST) this.#known.clear();
-    this.#known.set(key, { script: found, until: now + BELIEVED });
+    this.#known.set(keyOf(exchange), { script: found, until });
     return found;
   }
 }
+
+const keyOf = ({ mount, request }: Exchange): string => `${mount}\0${request.path}`;

@@ -12,14 +12,14 @@ import {
 } from "../../exchange/index.ts";
 import { Upstream } from "../../upstreams/index.ts";
 import { grant } from "../cgi/granted.ts";
-import { CONSTANT_VARIABLES, metaVariables } from "../cgi/variables.ts";
+import { CONSTANT_VARIABLES } from "../cgi/variables.ts";
 import { Application } from "./application.ts";
 import { Backend, type BackendOptions } from "./backend.ts";
 import { Backends } from "./backends.ts";
 import { FoundScripts } from "./found.ts";
 import { addressesOf, applicationOptions, checkOptions, type FastcgiOptions } from "./options.ts";
 import { type DataFile, type Judge, type Order, Outbound, type OutboundOptions } from "./outbound.ts";
-import { encodePairs } from "./pairs.ts";
+import { Params } from "./params.ts";
 import type { Script } from "./script.ts";
 
 const MAX_BODY = 4_294_967_296;
@@ -51,6 +51,10 @@ class FastcgiGateway implements Gateway {
   readonly #outbound: OutboundOptions;
   readonly #authorizer: FastcgiGateway | undefined;
   readonly #scripts: FoundScripts | undefined;
+  /** Of every request, whoever makes it. */
+  readonly #variables: ReadonlyMap<string, string>;
+  readonly #params: Params;
+  readonly #paramsOf = new WeakMap<Script, Params>();
   #application: Application | undefined;
 
   constructor(options: FastcgiOptions) {
@@ -66,6 +70,8 @@ class FastcgiGateway implements Gateway {
     this.#outbound = { log: this.#log, timeout, backlog: BACKLOG_LIMITS, redirect };
     for (const address of addressesOf(options)) this.#backends.add(this.#backend(address));
     this.#scripts = scriptsOf(options);
+    this.#variables = variablesOf(options);
+    this.#params = new Params(this.#variables);
     if (authorizer) this.#authorizer = new FastcgiGateway({ log: this.#log, ...authorizer });
   }
 
@@ -75,11 +81,8 @@ class FastcgiGateway implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    const answer = (): void => {
-      this.#serve(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
-    };
-    if (this.#authorizer) this.#authorizer.authorize(exchange, answer);
-    else answer();
+    if (this.#authorizer) this.#authorizer.authorize(exchange, () => this.#serve(exchange));
+    else this.#serve(exchange);
   }
 
   /** Asks the application, as an authorizer, about `exchange`; answers it unless it is allowed. */
@@ -91,14 +94,9 @@ class FastcgiGateway implements Gateway {
       return true;
     };
     try {
-      const variables = this.#variables(exchange, undefined);
-      for (const name of NOT_FOR_AUTHORIZERS) variables.delete(name);
-      this.#submit(
-        exchange,
-        { role: "authorizer", body: NOTHING, repeatable: true, file: undefined },
-        variables,
-        judge,
-      );
+      const params = new Params(this.#variables, NOT_FOR_AUTHORIZERS).of(exchange, undefined);
+      const order: Order = { role: "authorizer", params, body: NOTHING, repeatable: true, file: undefined };
+      this.#submit(exchange, order, judge);
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
@@ -159,26 +157,47 @@ class FastcgiGateway implements Gateway {
     return new Backend(upstream, options, this.#backends);
   }
 
-  async #serve(exchange: Exchange): Promise<void> {
+  #serve(exchange: Exchange): void {
+    const { whole } = exchange.body;
+    const script = this.#scripts?.known(exchange);
+    const ready = whole && this.#options.role !== "filter" && (script || !this.#scripts);
+    if (ready) this.#serveAtOnce(exchange, whole, script);
+    else this.#prepare(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+  }
+
+  /** Most requests have nothing to wait for, and promises would cost more than all the rest. */
+  #serveAtOnce(exchange: Exchange, body: Uint8Array, script: Script | undefined): void {
+    try {
+      const params = this.#paramsFor(script).of(exchange, body.length);
+      this.#submit(exchange, { role: "responder", params, body, repeatable: true, file: undefined });
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+  }
+
+  async #prepare(exchange: Exchange): Promise<void> {
     const { role = "responder" } = this.#options;
     const script = this.#scripts && (await this.#script(exchange, this.#scripts));
     if (exchange.closed) return;
     const { length, ...upload } = await this.#upload(exchange);
     if (exchange.closed) return;
-    const variables = this.#variables(exchange, length);
-    for (const [name, value] of script?.variables ?? []) variables.set(name, value);
-    const file = role === "filter" && script ? await dataFile(script.file, variables) : undefined;
-    this.#submit(exchange, { role, file, ...upload }, variables);
+    const file = role === "filter" && script ? await dataFile(script.file) : undefined;
+    const known = this.#paramsFor(script);
+    const params = file ? known.with(file.variables).of(exchange, length) : known.of(exchange, length);
+    this.#submit(exchange, { role, params, file, ...upload });
   }
 
-  #submit(
-    exchange: Exchange,
-    order: Omit<Order, "params">,
-    variables: Map<string, string>,
-    judge?: Judge,
-  ): void {
-    const params = encodePairs([...variables].flat());
-    this.#backends.submit(new Outbound(exchange, { ...order, params }, this.#outbound, judge));
+  #submit(exchange: Exchange, order: Order, judge?: Judge): void {
+    this.#backends.submit(new Outbound(exchange, order, this.#outbound, judge));
+  }
+
+  #paramsFor(script: Script | undefined): Params {
+    if (!script) return this.#params;
+    const known = this.#paramsOf.get(script);
+    if (known) return known;
+    const params = this.#params.with(script.variables);
+    this.#paramsOf.set(script, params);
+    return params;
   }
 
   /** undefined: the exchange was answered. */
@@ -203,14 +222,13 @@ class FastcgiGateway implements Gateway {
     exchange.whenClosed(() => spooled.dispose());
     return { body: spooled.whole ?? (() => spooled.body()), repeatable: true, length: spooled.length };
   }
+}
 
-  #variables(exchange: Exchange, length: number | undefined): Map<string, string> {
-    const variables = new Map<string, string>(CONSTANT_VARIABLES);
-    metaVariables(exchange, (name, value) => variables.set(name, value), length);
-    for (const [name, value] of Object.entries(this.#options.variables ?? {}))
-      variables.set(name, Buffer.from(value, "utf8").toString("latin1"));
-    return variables;
-  }
+function variablesOf({ variables = {} }: FastcgiOptions): ReadonlyMap<string, string> {
+  const all = new Map<string, string>(CONSTANT_VARIABLES);
+  for (const [name, value] of Object.entries(variables))
+    all.set(name, Buffer.from(value, "utf8").toString("latin1"));
+  return all;
 }
 
 /** A Filter's file is found like a script, only that it need not be one. */
@@ -223,13 +241,19 @@ interface Upload extends Pick<Order, "body" | "repeatable"> {
   readonly length: number | undefined;
 }
 
+interface FilteredFile extends DataFile {
+  readonly variables: ReadonlyMap<string, string>;
+}
+
 /** The second stream of a Filter, and its variables (6.4). `path`: octets as latin-1. */
-async function dataFile(path: string, variables: Map<string, string>): Promise<DataFile> {
+async function dataFile(path: string): Promise<FilteredFile> {
   const onDisk = Buffer.from(path, "latin1");
   const { size, mtimeMs } = await stat(onDisk);
-  variables.set("FCGI_DATA_LENGTH", String(size));
-  variables.set("FCGI_DATA_LAST_MOD", String(Math.floor(mtimeMs / 1000)));
-  return { path: onDisk, length: size };
+  const variables = new Map([
+    ["FCGI_DATA_LENGTH", String(size)],
+    ["FCGI_DATA_LAST_MOD", String(Math.floor(mtimeMs / 1000))],
+  ]);
+  return { path: onDisk, length: size, variables };
 }
 
 class AuthorizedGateway implements Gateway {

@@ -4,7 +4,7 @@ import { type Handler, type Log, NO_BODY, type RequestBody, SallyportError } fro
 import { DocumentExchange, type Wire } from "../cgi/exchange.ts";
 import type { Peer } from "../cgi/peers.ts";
 import { type DescribedRequest, describeRequest, type VariableList } from "../cgi/request.ts";
-import { type Begin, endRequest, type Role, STATUS, streamEnd, streamPart, TYPE } from "./codec.ts";
+import { type Begin, endText, type Role, STATUS, streamPart, TYPE, wholeStreamText } from "./codec.ts";
 import { keepData } from "./data.ts";
 import { Intake } from "./intake.ts";
 import { Lane } from "./lanes.ts";
@@ -12,7 +12,10 @@ import { decodePairs } from "./pairs.ts";
 
 /** The connection, as its requests see it. */
 export interface Carrier {
-  send(lane: Lane, record: Buffer): boolean;
+  /** Octets, or latin-1 text. */
+  send(lane: Lane, record: Buffer | string): boolean;
+  /** The same for all that a request still has to say. */
+  sendLast(lane: Lane, records: string): void;
   /** Its response is complete: the id is free again. */
   done(request: Inbound): void;
   /** Its response will never be complete. */
@@ -40,6 +43,8 @@ export class Inbound implements Wire {
   readonly role: Role;
   readonly keep: boolean;
   readonly lane: Lane;
+  /** When what it owes must be here, on the site's clock. */
+  deadline = Number.POSITIVE_INFINITY;
   /** undefined until the application has been asked. */
   exchange: DocumentExchange | undefined;
   readonly #carrier: Carrier;
@@ -95,10 +100,11 @@ export class Inbound implements Wire {
   describe(peer: Peer, limit: number, highWater: number | undefined): void {
     const described = describeRequest(this.#variables, peer);
     this.#described = described;
-    const flow = (): void => this.#carrier.flow();
-    const options = { limit, ...(highWater === undefined ? {} : { highWater }), flow };
-    if (this.role !== "authorizer") this.#stdin = new Intake({ length: described.length, ...options });
-    if (this.role === "filter") this.#data = new Intake({ length: this.#dataLength(), ...options });
+    const intake = (length: number | undefined): Intake =>
+      new Intake({ length, limit, highWater, flow: () => this.#carrier.flow() });
+    // Nothing is taken in where nothing was announced.
+    if (this.role !== "authorizer" && described.length !== 0) this.#stdin = intake(described.length);
+    if (this.role === "filter") this.#data = intake(this.#dataLength());
     this.#phase = this.role === "authorizer" ? "complete" : "stdin";
   }
 
@@ -149,10 +155,12 @@ export class Inbound implements Wire {
     return room;
   }
 
+  respond(document: string): void {
+    this.#finish(document);
+  }
+
   answered(): void {
-    const end = endRequest(this.id, 0, STATUS.REQUEST_COMPLETE);
-    this.#send(Buffer.concat([streamEnd(TYPE.STDOUT, this.id), end]));
-    this.#over();
+    this.#finish("");
   }
 
   cut(): void {
@@ -164,7 +172,11 @@ export class Inbound implements Wire {
     return this.#carrier.send(this.lane, record);
   }
 
-  #over(): void {
+  /** What is left of STDOUT, its end, and that of the request. */
+  #finish(rest: string): void {
+    const { id } = this;
+    const records = wholeStreamText(TYPE.STDOUT, id, rest) + endText(id, 0, STATUS.REQUEST_COMPLETE);
+    this.#carrier.sendLast(this.lane, records);
     this.#carrier.done(this);
     this.#drop();
   }

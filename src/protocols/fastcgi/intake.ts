@@ -17,7 +17,7 @@ export interface IntakeOptions {
   /** Octets accepted at all. */
   readonly limit: number;
   /** Octets that may wait unread; the default suits a connection that is read for this request only. */
-  readonly highWater?: number;
+  readonly highWater?: number | undefined;
   /** `paused` has changed. */
   readonly flow: () => void;
 }

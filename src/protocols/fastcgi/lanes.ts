@@ -6,7 +6,8 @@ import type { Socket } from "node:net";
 const TURN = 8;
 
 export class Lane {
-  readonly waiting: Buffer[] = [];
+  /** Octets, or latin-1 text. */
+  readonly waiting: (Buffer | string)[] = [];
   /** Octets of `waiting`. */
   size = 0;
   /** Told when the lane was full and all of it has left. */
@@ -32,9 +33,9 @@ export class Lanes {
   }
 
   /** Sends one record, or has it wait. False when the lane is full. */
-  send(lane: Lane, octets: Buffer): boolean {
+  send(lane: Lane, octets: Buffer | string): boolean {
     if (this.#queue.length === 0 && !this.#socket.writableNeedDrain) {
-      this.#socket.write(octets);
+      this.#socket.write(octets, "latin1");
       return true;
     }
     if (lane.waiting.length === 0) this.#queue.push(lane);
@@ -72,7 +73,7 @@ export class Lanes {
     const octets = lane.waiting.splice(0, TURN);
     for (const piece of octets) {
       lane.size -= piece.length;
-      this.#socket.write(piece);
+      this.#socket.write(piece, "latin1");
     }
     if (lane.waiting.length > 0) {
       this.#queue.push(lane);

@@ -13,7 +13,7 @@ export interface FastcgiLimits {
   readonly buffered: number;
   /** Octets of response that wait for the server, for each request. */
   readonly unsent: number;
-  /** How long a request that has begun may send nothing while it is not complete. */
+  /** How long the parameters of a request may take, and then how long it may send nothing while it is not complete. */
   readonly receiveTimeout: number;
   /** How long a kept connection may be idle. */
   readonly idleTimeout: number;

@@ -2,6 +2,8 @@
 // to us. Takes connections over; what is said on each of them is in connection.ts.
 import type { Socket } from "node:net";
 import { type Handler, type Listener, type Log, SallyportError } from "../../exchange/index.ts";
+import { canonicalIp } from "../../sockets/address.ts";
+import { endsOf } from "../../sockets/ends.ts";
 import { fromPeer, type Peer } from "../cgi/peers.ts";
 import type { Role } from "./codec.ts";
 import { Connection, type Site } from "./connection.ts";
@@ -103,7 +105,7 @@ class FastcgiListener implements Listener, Site {
     if (this.stopping) return new SallyportError("STOPPING", "the listener is closing");
     if (this.#connections.size >= this.limits.connections)
       return new SallyportError("QUEUE_FULL", "the limit of connections is reached");
-    const remote = socket.remoteAddress?.replace(/^::ffff:/, "");
+    const remote = canonicalIp(endsOf(socket).remote.address);
     if (!this.#webServers || (remote !== undefined && this.#webServers.has(remote))) return undefined;
     const who = remote ?? "a Unix socket";
     return new SallyportError("FORBIDDEN", `a connection from ${who}, which is not in FCGI_WEB_SERVER_ADDRS`);
@@ -123,7 +125,7 @@ class FastcgiListener implements Listener, Site {
 
 function addressSet(list: string | undefined): ReadonlySet<string> | undefined {
   if (list === undefined || list === "") return undefined;
-  return new Set(list.split(",").map((address) => address.trim()));
+  return new Set(list.split(",").map((address) => canonicalIp(address.trim()) ?? address.trim()));
 }
 
 function tickOf({ receiveTimeout, idleTimeout, lingerTimeout }: FastcgiLimits): number {

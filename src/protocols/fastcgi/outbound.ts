@@ -11,14 +11,14 @@ import {
 } from "../../exchange/index.ts";
 import { ResponseReader } from "../cgi/response.ts";
 import {
-  beginRequest,
+  beginText,
   type End,
   type Role,
   STATUS,
   streamEnd,
   streamPart,
   TYPE,
-  wholeStream,
+  wholeStreamText,
 } from "./codec.ts";
 import { RequestStderr } from "./stderr.ts";
 
@@ -32,8 +32,10 @@ export interface Course {
   readonly midRecord: boolean;
   /** Whether other requests are, or may be, on it. */
   readonly shared: boolean;
-  /** `sent` is called when the kernel took it. False: wait for `drained`. */
-  send(octets: Buffer, sent?: () => void): boolean;
+  /** Octets, or latin-1 text. False: wait for `drained`. */
+  send(octets: Buffer | string): boolean;
+  /** The kernel has taken nothing of what was sent last: the connection was closed already. */
+  readonly refusing: boolean;
   /** Resolves when more can be sent, or when the connection has ended. */
   drained(): Promise<void>;
   /** Stops reading, or goes on. */
@@ -45,8 +47,8 @@ export interface Course {
 /** What is to be sent. */
 export interface Order {
   readonly role: Role;
-  /** PARAMS, encoded. */
-  readonly params: Buffer;
+  /** The content of PARAMS, latin-1. */
+  readonly params: string;
   /** Octets, or what makes a reader from the start each time; a body that can be read once gives itself. */
   readonly body: Uint8Array | (() => RequestBody);
   /** Whether `body` can be read again. */
@@ -91,15 +93,17 @@ export class Outbound {
   attempts = 0;
   /** The application may have seen all of its parameters. */
   sent = false;
+  /** The application has said something about it. */
+  heard = false;
   readonly #options: OutboundOptions;
   readonly #judge: Judge | undefined;
-  readonly #stderr: RequestStderr;
+  #stderr: RequestStderr | undefined;
   #course: Course | undefined;
   #id = 0;
   #reader: ResponseReader | undefined = new ResponseReader();
   #head: ResponseHead | undefined;
   /** Pieces of the response body that came in this turn of the loop. */
-  #pieces: Buffer[] = [];
+  #pieces: Uint8Array[] = [];
   #backlog: Backlog | undefined;
   /** Octets that the backlog has not taken. */
   #held = 0;
@@ -107,8 +111,8 @@ export class Outbound {
   #uploaded = false;
   /** Its connection had served others before. */
   #onKept = false;
-  /** The application has said something about it. */
-  #heard = false;
+  /** It was sent in an attempt that came to nothing. */
+  #repeated = false;
   #over = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -117,7 +121,6 @@ export class Outbound {
     this.order = order;
     this.#options = options;
     this.#judge = judge;
-    this.#stderr = new RequestStderr(options.log, exchange.request.target);
     exchange.whenClosed(() => this.#left());
   }
 
@@ -131,19 +134,19 @@ export class Outbound {
     return this.#uploaded;
   }
 
-  /** A request that changes nothing. */
-  get safe(): boolean {
-    return SAFE_METHODS.has(this.exchange.request.method);
+  /** Whether it is asked again if its connection turns out to be closed: when it changes nothing, and only once. */
+  get expendable(): boolean {
+    return !this.#repeated && this.order.repeatable && SAFE_METHODS.has(this.exchange.request.method);
   }
 
   /**
    * Whether it may be tried again now that its connection broke: when nothing was sent; or when it changes nothing, and
    * a connection that was kept ended without a word. PHP-FPM ends its processes so, and swallows what it is sent
-   * meanwhile (RFC 9110, 9.2.2).
+   * meanwhile (RFC 9110, 9.2.2). A POST that the kernel took is not sent again: nobody knows what became of it.
    */
   get mayRepeat(): boolean {
     if (this.over || !this.order.repeatable) return false;
-    return !this.sent || (this.safe && this.#onKept && !this.#heard);
+    return !this.sent || (this.expendable && this.#onKept && !this.heard);
   }
 
   /** Sends the request. */
@@ -155,13 +158,11 @@ export class Outbound {
     const { timeout } = this.#options;
     if (timeout > 0) this.#timer = setTimeout(() => this.#late(), timeout);
     const { params, role, body, file } = this.order;
-    const head = [beginRequest(id, role, course.keep), wholeStream(TYPE.PARAMS, id, params)];
+    let text = beginText(id, role, course.keep) + wholeStreamText(TYPE.PARAMS, id, params);
     const whole = body instanceof Uint8Array && body.length <= SMALL && file === undefined;
-    if (whole && role !== "authorizer") head.push(wholeStream(TYPE.STDIN, id, body));
-    const sent = (): void => {
-      this.sent = true;
-    };
-    const room = course.send(Buffer.concat(head), sent);
+    if (whole && role !== "authorizer") text += wholeStreamText(TYPE.STDIN, id, latin1(body));
+    const room = course.send(text);
+    this.sent = !course.refusing;
     this.#uploaded = whole || role === "authorizer";
     if (!this.#uploaded)
       this.#pump(course, room).catch((error: unknown) => this.fail(SallyportError.from(error)));
@@ -171,6 +172,7 @@ export class Outbound {
   reclaim(): void {
     this.#course = undefined;
     this.#uploaded = false;
+    this.#repeated ||= this.sent;
     this.sent = false;
     clearTimeout(this.#timer);
   }
@@ -178,7 +180,6 @@ export class Outbound {
   // What the application says.
 
   stdout(content: Buffer): void {
-    this.#heard = true;
     if (this.#over) return;
     if (content.length === 0) this.#stdoutEnded = true;
     else if (this.#reader) this.#readHead(this.#reader, content);
@@ -186,7 +187,7 @@ export class Outbound {
   }
 
   stderr(content: Buffer): void {
-    this.#heard = true;
+    this.#stderr ??= new RequestStderr(this.#options.log, this.exchange.request.target);
     this.#stderr.push(content);
   }
 
@@ -202,7 +203,7 @@ export class Outbound {
 
   /** The application is done with the request, and said REQUEST_COMPLETE. */
   end({ appStatus }: End): void {
-    this.#stderr.end();
+    this.#stderr?.end();
     // What still waits for the client is no matter of this connection any more.
     this.#course?.hold(false);
     this.#course = undefined;
@@ -217,7 +218,7 @@ export class Outbound {
 
   /** The connection broke, or what came over it made no sense. */
   fail(error: SallyportError): void {
-    this.#stderr.end();
+    this.#stderr?.end();
     if (this.#over) return;
     if (this.exchange.started) this.flush();
     this.#close();
@@ -237,7 +238,7 @@ export class Outbound {
         response.kind === "document" ? response : { head: redirectHead(response.location), rest: NOTHING };
       if (this.#judge?.(head)) return this.#close();
       this.#head = head;
-      if (rest.length > 0) this.#pieces.push(Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength));
+      if (rest.length > 0) this.#pieces.push(rest);
     } catch (error) {
       this.fail(SallyportError.from(error));
     }
@@ -251,14 +252,19 @@ export class Outbound {
 
   #finish(head: ResponseHead): void {
     this.#close();
-    if (!this.exchange.started) return this.exchange.respond(head, Buffer.concat(this.#pieces));
+    const pieces = this.#pieces;
+    if (!this.exchange.started)
+      return this.exchange.respond(
+        head,
+        pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces),
+      );
     const backlog = this.#backlog;
     if (!backlog) return this.exchange.end();
-    for (const piece of this.#pieces) backlog.push(piece);
+    for (const piece of pieces) backlog.push(piece);
     backlog.end();
   }
 
-  #push(backlog: Backlog, piece: Buffer): void {
+  #push(backlog: Backlog, piece: Uint8Array): void {
     this.#held += piece.length;
     backlog.push(piece);
     const course = this.#course;
@@ -327,7 +333,7 @@ export class Outbound {
   /** The exchange is over: for us, or because the client left. */
   #left(): void {
     if (this.#over) return;
-    this.#stderr.end();
+    this.#stderr?.end();
     this.#close();
     this.#abort();
   }
@@ -363,6 +369,9 @@ export class Outbound {
 type Send = (type: number, octets: Uint8Array) => Promise<void>;
 
 const NOTHING = Buffer.alloc(0);
+
+const latin1 = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  byteLength === 0 ? "" : Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 
 const broken = (why: string): SallyportError => new SallyportError("UPSTREAM_BROKEN", why);
 

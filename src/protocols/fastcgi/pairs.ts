@@ -5,16 +5,16 @@ const LONG = 0x80000000;
 /** Lengths up to this are one octet, longer ones four. */
 const SHORT = 127;
 
-/** `[name, value, ...]`, latin-1, as octets. Made as one text, since every call into a buffer costs more than its octets. */
+/** `[name, value, ...]`, latin-1, as octets. */
 export function encodePairs(pairs: readonly string[]): Buffer {
   let text = "";
-  for (let i = 0; i < pairs.length; i += 2) {
-    const name = pairs[i] as string;
-    const value = pairs[i + 1] as string;
-    text += lengthText(name.length) + lengthText(value.length) + name + value;
-  }
+  for (let i = 0; i < pairs.length; i += 2) text += pairText(pairs[i] as string, pairs[i + 1] as string);
   return Buffer.from(text, "latin1");
 }
+
+/** One pair, latin-1; many of them make a text, since every call into a buffer costs more than its octets. */
+export const pairText = (name: string, value: string): string =>
+  lengthText(name.length) + lengthText(value.length) + name + value;
 
 function lengthText(length: number): string {
   if (length <= SHORT) return String.fromCharCode(length);

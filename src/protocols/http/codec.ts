@@ -129,6 +129,14 @@ export class RequestParser {
     }
   }
 
+  /** Takes what was fed and not given out: it is no HTTP any more. */
+  takeRest(): Buffer {
+    const rest = this.#buffer.subarray(this.#at);
+    this.#buffer = EMPTY;
+    this.#at = 0;
+    return rest;
+  }
+
   /** The request that ended has been answered: what follows is the next one. */
   restart(): void {
     if (this.#state !== "done") throw new TypeError("restart() before the request has ended");

@@ -2,15 +2,21 @@
 // 9.3), responses back, and an end for every way in which either side can stop.
 import type { Socket } from "node:net";
 import { NO_BODY, type RequestBody, SallyportError, WholeBody } from "../../exchange/index.ts";
+import { type Carried, type Opening, readOpening } from "../websocket/index.ts";
 import { type EndEvent, RequestParser } from "./codec.ts";
 import { type Ends, endsOf, HttpExchange, requestOf, type Wire } from "./exchange.ts";
 import { CHUNKED, type HeadEvent } from "./head.ts";
 import type { Site } from "./listener.ts";
 import { Outlet } from "./outlet.ts";
+import { beginsHttp2 } from "./preface.ts";
 import { PeerProbe } from "./probe.ts";
 import { refusal } from "./response.ts";
 import { FAULTS, type Move, RULES, type State } from "./states.ts";
 import { type Feeder, joined, Upload } from "./upload.ts";
+
+const EMPTY: Buffer = Buffer.alloc(0);
+/** Milliseconds for the request of a connection that is new when the listener closes. */
+const LAST_REQUEST = 500;
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -23,6 +29,13 @@ export class Connection implements Wire, Feeder {
   readonly #parser: RequestParser;
   readonly #ends: Ends;
   readonly #continue = (): void => this.#pump();
+  readonly #onFirst = (chunk: Buffer): void => this.#begin(chunk);
+  readonly #onData = (chunk: Buffer): void => this.#received(chunk);
+  readonly #onEnd = (): void => this.#finished();
+  readonly #onDrain = (): void => this.#relieved();
+  readonly #onTimeout = (): void => this.#stalled();
+  /** The first octets, while they may be those of another version. */
+  #first: Buffer = EMPTY;
   #state: State = "fresh";
   #exchange: HttpExchange | undefined;
   #upload: Upload | undefined;
@@ -51,10 +64,10 @@ export class Connection implements Wire, Feeder {
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
-    socket.on("data", (chunk: Buffer) => this.#received(chunk));
-    socket.on("end", () => this.#finished());
-    socket.on("drain", () => this.#relieved());
-    socket.on("timeout", () => this.#stalled());
+    socket.on("data", this.#site.http2 ? this.#onFirst : this.#onData);
+    socket.on("end", this.#onEnd);
+    socket.on("drain", this.#onDrain);
+    socket.on("timeout", this.#onTimeout);
     // Which error it was does not matter: the client is gone. "close" always follows.
     socket.on("error", () => this.#lost());
     socket.on("close", () => {
@@ -75,7 +88,8 @@ export class Connection implements Wire, Feeder {
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),
     );
-    this.#socket.destroySoon();
+    // A WebSocket says good-bye by itself.
+    if (this.#state !== "switched") this.#socket.destroySoon();
   }
 
   /** Nothing may remain. */
@@ -92,6 +106,26 @@ export class Connection implements Wire, Feeder {
   }
 
   // The socket's events.
+
+  /** Which version of HTTP is it? Asked once for a connection, not for every request. */
+  #begin(chunk: Buffer): void {
+    const octets = this.#first.length === 0 ? chunk : Buffer.concat([this.#first, chunk]);
+    const isHttp2 = beginsHttp2(octets);
+    this.#first = octets;
+    if (isHttp2 === undefined) return;
+    this.#socket.off("data", this.#onFirst);
+    if (isHttp2) return this.#giveAway(octets);
+    this.#first = EMPTY;
+    this.#socket.on("data", this.#onData);
+    this.#received(octets);
+  }
+
+  #giveAway(octets: Buffer): void {
+    this.#enter("switched");
+    this.#detach();
+    this.#socket.unshift(octets);
+    this.#site.http2?.(this.#socket);
+  }
 
   #received(chunk: Buffer): void {
     if (this.#spoiled) return;
@@ -123,6 +157,8 @@ export class Connection implements Wire, Feeder {
   }
 
   #lost(): void {
+    // The session finds out by itself, and knows what else is to be told.
+    if (this.#state === "switched") return;
     if (this.#exchange || this.#upload)
       this.#abandon(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
   }
@@ -210,9 +246,11 @@ export class Connection implements Wire, Feeder {
 
   #open(head: HeadEvent): true {
     this.#clientPersists = head.persistent;
+    const opening = head.opensWebSocket ? this.#readOpening(head) : undefined;
     const body = head.length === 0 ? this.#noBody() : this.#someBody(head);
     const exchange = new HttpExchange(requestOf(head, this.#ends), body, this.#site.log, this);
     this.#exchange = exchange;
+    if (opening) exchange.offer(opening, this.#site.sockets);
     try {
       this.#site.handler(exchange);
     } catch (error) {
@@ -220,6 +258,10 @@ export class Connection implements Wire, Feeder {
     }
     if (this.#ended && this.#exchange && this.#state === "held") this.#move("probe");
     return true;
+  }
+
+  #readOpening({ headers }: HeadEvent): Opening {
+    return readOpening(headers, this.#site.sockets.limits, true);
   }
 
   #noBody(): RequestBody {
@@ -249,8 +291,10 @@ export class Connection implements Wire, Feeder {
   // What the exchange and its body ask for.
 
   persists(): boolean {
-    if (!this.#clientPersists || this.#spoiled || this.#upload?.expecting || this.#site.stopping)
-      return false;
+    const { stopping, single } = this.#site;
+    if (!this.#clientPersists || this.#spoiled || this.#upload?.expecting || stopping || single) return false;
+    // What came behind a handshake that was not accepted may be frames.
+    if (this.#exchange?.handshake && this.#parser.buffered > 0) return false;
     return (this.#parser.owed ?? 0) <= this.#site.limits.drain;
   }
 
@@ -275,6 +319,25 @@ export class Connection implements Wire, Feeder {
     this.outlet.reset();
   }
 
+  switchTo(head: string): Carried {
+    this.outlet.text(head);
+    this.#enter("switched");
+    this.#detach();
+    return { duplex: this.#socket, early: () => this.#parser.takeRest() };
+  }
+
+  /** Whoever has the socket now reads on where we stopped. */
+  #detach(): void {
+    const socket = this.#socket;
+    this.#paused = true;
+    socket.pause();
+    this.outlet.unwatch();
+    socket.off("data", this.#onData);
+    socket.off("end", this.#onEnd);
+    socket.off("drain", this.#onDrain);
+    socket.off("timeout", this.#onTimeout);
+  }
+
   sendContinue(): void {
     if (this.#exchange?.started !== true) this.outlet.text(CONTINUE);
     this.#awaitBody();
@@ -291,6 +354,7 @@ export class Connection implements Wire, Feeder {
   }
 
   #mustPause(): boolean {
+    if (this.#state === "switched") return this.#paused;
     if (this.#spoiled) return false;
     if (this.#state === "body") return this.#upload?.paused === true;
     const waits = this.#state === "held" || this.#socket.writableNeedDrain;
@@ -324,6 +388,10 @@ export class Connection implements Wire, Feeder {
         return this.#broken(FAULTS[move]());
       case "probe":
         return this.#askPeer();
+      case "hear":
+        // Whoever has just connected has a request on its way, and other server processes may be there to go on.
+        this.deadline = Math.min(this.deadline, this.#site.now + LAST_REQUEST);
+        return;
       case "leave":
         this.#socket.destroySoon();
         return;
@@ -381,8 +449,14 @@ export class Connection implements Wire, Feeder {
 
   #askPeer(): void {
     const exchange = this.#exchange;
-    if (exchange && !exchange.started && exchange.request.version === "1.1")
-      this.#probe ??= new PeerProbe(this.outlet, () => !exchange.started);
+    if (exchange?.handshake && !exchange.started) return this.#hungUp();
+    if (exchange?.request.version === "1.1") this.#probe ??= new PeerProbe(this.outlet, () => exchange.probe);
+  }
+
+  /** Who asked for a WebSocket and ended its side cannot want it any more. */
+  #hungUp(): void {
+    this.#lost();
+    this.#socket.destroy();
   }
 
   #note(error: SallyportError): void {

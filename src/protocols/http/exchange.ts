@@ -1,5 +1,4 @@
 // One HTTP/1.1 request and how its response leaves: framing (RFC 9112, 6 and 7) and backpressure.
-import type { Socket } from "node:net";
 import {
   type Headers,
   type Log,
@@ -9,8 +8,17 @@ import {
   SallyportError,
   ServedExchange,
 } from "../../exchange/index.ts";
+import { type Connection, connectionOf } from "../../sockets/connection.ts";
+import {
+  type Carried,
+  type Carrier,
+  type Opening,
+  ServedHandshake,
+  type WebSockets,
+} from "../websocket/index.ts";
 import type { HeadEvent } from "./head.ts";
 import type { Outlet } from "./outlet.ts";
+import { type Halves, INTERIM, ZEROS } from "./probe.ts";
 import {
   asksToClose,
   chunkedEnd,
@@ -19,6 +27,7 @@ import {
   headFault,
   informHead,
   responseHead,
+  switchingHead,
 } from "./response.ts";
 
 /** The connection, as its exchange sees it. */
@@ -30,24 +39,23 @@ export interface Wire {
   answered(persistent: boolean): void;
   /** The response will never be complete. `framed`: its framing shows that without a reset. */
   cut(framed: boolean): void;
+  /** Sends `head`, and gives the connection away. */
+  switchTo(head: string): Carried;
 }
 
 /** What all requests of one connection have in common. */
-export type Ends = Pick<RequestHead, "scheme" | "remote" | "local">;
+export type Ends = Connection;
 
-export const endsOf = (socket: Socket, scheme: "http" | "https"): Ends => ({
-  scheme,
-  remote: { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
-  local: { address: socket.localAddress ?? "", port: socket.localPort ?? 0 },
-});
+export const endsOf = connectionOf;
 
-export function requestOf(head: HeadEvent, { scheme, remote, local }: Ends): RequestHead {
+export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends): RequestHead {
   const { method, target, path, query, version, headers, authority } = head;
-  return { method, target, path, query, version, headers, scheme, authority, remote, local };
+  return { method, target, path, query, version, headers, scheme, authority, remote, local, tls };
 }
 
-export class HttpExchange extends ServedExchange {
+export class HttpExchange extends ServedExchange implements Carrier {
   readonly body: RequestBody;
+  handshake: ServedHandshake | undefined;
   readonly #wire: Wire;
   #framing: Framing = "length";
   #persistent = false;
@@ -56,6 +64,22 @@ export class HttpExchange extends ServedExchange {
     super(request, log);
     this.body = body;
     this.#wire = wire;
+  }
+
+  /** The request asks for a WebSocket that can be had. */
+  offer(opening: Opening, sockets: WebSockets): void {
+    this.handshake = new ServedHandshake(opening, sockets, this);
+  }
+
+  accept(fields: Headers): Carried {
+    this.switched(101);
+    return this.#wire.switchTo(switchingHead(fields));
+  }
+
+  /** What may be sent now only to see whether the client is still there. */
+  get probe(): Halves | undefined {
+    if (!this.started) return INTERIM;
+    return this.#framing === "chunked" ? ZEROS : undefined;
   }
 
   override respond(head: ResponseHead, body: Uint8Array | string): void {
@@ -103,7 +127,8 @@ export class HttpExchange extends ServedExchange {
     this.#wire.answered(this.#persistent);
   }
 
-  protected sendCut(): void {
+  protected sendCut(error: SallyportError): void {
+    if (this.handshake?.cut(error)) return;
     this.#wire.cut(this.started && this.#framing !== "close");
   }
 

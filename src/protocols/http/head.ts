@@ -1,6 +1,6 @@
 // The head of a request: its request line, its fields, and what they say of the body and of the connection
 // (RFC 9112, 3, 5, 6, 9.3). Where two recipients could read a head in two ways, it is refused (RFC 9112, 11.2).
-import { type Headers, isToken, SallyportError } from "../../exchange/index.ts";
+import { type Headers, headerValues, isToken, SallyportError } from "../../exchange/index.ts";
 import { type FieldName, type FieldSink, hasMember, readFields } from "./fields.ts";
 import type { HttpLimits } from "./limits.ts";
 import { isHost, readTarget } from "./target.ts";
@@ -34,6 +34,8 @@ export interface HeadEvent {
   /** Whether the client wants to use the connection again. */
   readonly persistent: boolean;
   readonly expectsContinue: boolean;
+  /** It asks for a WebSocket, in the one way in which that can be granted (RFC 6455, 4.2.1). */
+  readonly opensWebSocket: boolean;
 }
 
 /** `text` is the head without its empty line; every line in it ends with CRLF. */
@@ -65,7 +67,19 @@ export function readHead(text: string, limits: HttpLimits): HeadEvent {
     length,
     persistent,
     expectsContinue,
+    opensWebSocket: fields.upgrade !== "" && opensWebSocket(method, fields),
   };
+}
+
+/** Any other wish for an upgrade is ignored, as RFC 9110, 7.8 allows, and for HTTP/1.0 demands. */
+function opensWebSocket(method: string, { version, upgrade, headers, length }: HeadFields): boolean {
+  return (
+    method === "GET" &&
+    version === "1.1" &&
+    length === 0 &&
+    hasMember(upgrade, "websocket") &&
+    headerValues(headers, "connection").some((value) => hasMember(value, "upgrade"))
+  );
 }
 
 export const targetTooLong = (limits: HttpLimits): SallyportError =>
@@ -102,7 +116,8 @@ export class HeadFields implements FieldSink {
   length = 0;
   persistent: boolean;
   expectsContinue = false;
-  readonly #version: "1.0" | "1.1";
+  upgrade = "";
+  readonly version: "1.0" | "1.1";
   #hostAt = -1;
   #contentType = false;
   #contentLength: string | undefined;
@@ -110,7 +125,7 @@ export class HeadFields implements FieldSink {
   #closes = false;
 
   constructor(version: "1.0" | "1.1") {
-    this.#version = version;
+    this.version = version;
     this.persistent = version === "1.1";
   }
 
@@ -135,12 +150,15 @@ export class HeadFields implements FieldSink {
         return;
       case "expect":
         return this.#expect(value);
+      case "upgrade":
+        this.upgrade = this.upgrade === "" ? value : `${this.upgrade}, ${value}`;
+        return;
     }
   }
 
   /** All fields are here: do they agree? `authority` is the target's own. */
   settle(authority: string | undefined): void {
-    if (this.#hostAt < 0 && this.#version === "1.1") throw new SallyportError("BAD_HOST", "no Host");
+    if (this.#hostAt < 0 && this.version === "1.1") throw new SallyportError("BAD_HOST", "no Host");
     if (authority !== undefined) this.#overrule(authority);
     if (this.#transferEncoding !== undefined) this.#chunked(this.#transferEncoding);
     else if (this.#contentLength !== undefined) this.length = readLength(this.#contentLength);
@@ -166,7 +184,7 @@ export class HeadFields implements FieldSink {
 
   #expect(value: string): void {
     // An HTTP/1.0 client cannot expect anything (RFC 9110, 10.1.1).
-    if (this.#version === "1.0") return;
+    if (this.version === "1.0") return;
     if (value.toLowerCase() !== "100-continue")
       throw new SallyportError("EXPECTATION_FAILED", "an Expect other than 100-continue");
     this.expectsContinue = true;
@@ -174,7 +192,7 @@ export class HeadFields implements FieldSink {
 
   #chunked(coding: string): void {
     if (this.#contentLength !== undefined) throw bad("both Content-Length and Transfer-Encoding");
-    if (this.#version === "1.0") throw bad("Transfer-Encoding on HTTP/1.0");
+    if (this.version === "1.0") throw bad("Transfer-Encoding on HTTP/1.0");
     if (coding.toLowerCase() !== "chunked") throw codingError(coding.toLowerCase());
     this.length = CHUNKED;
   }

@@ -1,6 +1,8 @@
 // The listener of HTTP/1.1: takes connections over, and keeps one clock for the deadlines of them all (RFC 9112).
 import type { Socket } from "node:net";
 import { type Handler, type Listener, type Log, SallyportError } from "../../exchange/index.ts";
+import { endsOf } from "../../sockets/ends.ts";
+import { type WebSocketLimits, WebSockets } from "../websocket/index.ts";
 import { Connection } from "./connection.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "./limits.ts";
 import { refusal } from "./response.ts";
@@ -10,6 +12,11 @@ export interface HttpOptions {
   handler: Handler;
   log: Log;
   limits?: Partial<HttpLimits>;
+  websocket?: Partial<WebSocketLimits>;
+  /** Connections are not ours to keep: each is for one request, or for the WebSocket that it opens. */
+  single?: boolean;
+  /** Takes over the connections that turn out to speak HTTP/2; nothing that they have said is lost. */
+  http2?: ((socket: Socket) => void) | undefined;
   /** "https" when the connections are decrypted ones. */
   scheme?: "http" | "https";
 }
@@ -19,7 +26,11 @@ export interface Site {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: HttpLimits;
+  /** Those of its connections that became WebSockets. */
+  readonly sockets: WebSockets;
+  readonly single: boolean;
   readonly scheme: "http" | "https";
+  readonly http2: ((socket: Socket) => void) | undefined;
   /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
   now: number;
   /** True once the listener closes: no connection is kept after its response. */
@@ -43,7 +54,10 @@ class HttpListener implements Listener, Site {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: HttpLimits;
+  readonly sockets: WebSockets;
+  readonly single: boolean;
   readonly scheme: "http" | "https";
+  readonly http2: ((socket: Socket) => void) | undefined;
   now = Date.now();
   stopping = false;
   readonly #connections = new Set<Connection>();
@@ -52,10 +66,13 @@ class HttpListener implements Listener, Site {
   #emptied: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor({ handler, log, limits, scheme }: HttpOptions) {
+  constructor({ handler, log, limits, websocket, http2, scheme, single = false }: HttpOptions) {
     this.handler = handler;
     this.log = log;
     this.limits = { ...DEFAULT_LIMITS, ...limits };
+    this.sockets = new WebSockets(log, websocket);
+    this.single = single;
+    this.http2 = http2;
     this.scheme = scheme ?? "http";
     this.#tick = tickOf(this.limits);
   }
@@ -100,7 +117,11 @@ class HttpListener implements Listener, Site {
   }
 
   #refuse(socket: Socket, error: SallyportError): void {
-    this.log.info(error.message, { code: error.code, fault: error.fault, remote: socket.remoteAddress });
+    this.log.info(error.message, {
+      code: error.code,
+      fault: error.fault,
+      remote: endsOf(socket).remote.address,
+    });
     socket.on("error", () => {});
     socket.write(refusal(error), "latin1");
     socket.destroySoon();

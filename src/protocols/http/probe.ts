@@ -1,25 +1,29 @@
 // Is a client that has ended its side still there? The end of a connection (FIN) looks the same whether the client
-// closed it or only has nothing more to say, and the second must be answered. Sending tells: a closed peer resets. An
-// interim response, which every HTTP/1.1 client must be able to skip (RFC 9110, 15.2), is what may be sent before there
-// is an answer; in two halves, because a reset is only seen by the write that follows it.
+// closed it or only has nothing more to say, and the second must be answered. Sending tells: a closed peer resets. What is
+// sent means nothing, and comes in two halves, because a reset is only seen by the write that follows it.
 import type { Outlet } from "./outlet.ts";
 
-const FIRST_HALF = "HTTP/1.1 100 Continue\r\n";
-const SECOND_HALF = "\r\n";
+export type Halves = readonly [first: string, second: string];
+
+/** Before there is an answer: an interim response, which every HTTP/1.1 client must be able to skip (RFC 9110, 15.2). */
+export const INTERIM: Halves = ["HTTP/1.1 100 Continue\r\n", "\r\n"];
+/** Between two chunks of an answer: zeros in front of the size of the next one (RFC 9112, 7.1). */
+export const ZEROS: Halves = ["0", "0"];
+
 /** Milliseconds between the steps. Answers that are quick are never preceded by a probe; the last steps are for far clients. */
 const STEPS = [15, 10, 200, 200] as const;
 
 export class PeerProbe {
   readonly #outlet: Outlet;
-  readonly #due: () => boolean;
+  readonly #words: () => Halves | undefined;
   readonly #next = (): void => this.#step();
   #done = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `due`: whether an interim response may still be sent; not any more once the answer has begun. */
-  constructor(outlet: Outlet, due: () => boolean) {
+  /** `words`: what may be sent now; undefined when nothing may. */
+  constructor(outlet: Outlet, words: () => Halves | undefined) {
     this.#outlet = outlet;
-    this.#due = due;
+    this.#words = words;
     this.#schedule();
   }
 
@@ -29,8 +33,9 @@ export class PeerProbe {
   }
 
   #step(): void {
-    if (!this.#due()) return;
-    if (this.#done % 2 === 0) this.#outlet.half(FIRST_HALF, SECOND_HALF);
+    const words = this.#words();
+    if (!words) return;
+    if (this.#done % 2 === 0) this.#outlet.half(...words);
     else this.#outlet.complete();
     this.#done++;
     this.#schedule();

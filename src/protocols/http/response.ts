@@ -13,6 +13,10 @@ import {
 } from "../../exchange/index.ts";
 import { fieldName, hasMember } from "./fields.ts";
 
+const LINE_END = "\r\n";
+/** What a 426 must say besides (RFC 9110, 15.5.22; RFC 6455, 4.4). */
+const OTHER_VERSION = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
 /** How the end of a response body is told. "none": there is no body, whatever the head may announce (HEAD, 204, 304). */
 export type Framing = "length" | "chunked" | "close" | "none";
 
@@ -68,7 +72,14 @@ export function responseHead(head: ResponseHead, envelope: Envelope): string {
 export function refusal(error: SallyportError): string {
   const body = errorText(error);
   const envelope = { framing: "length", length: body.length, version: "1.1", persistent: false } as const;
-  return responseHead(errorHead(error), envelope) + body;
+  const head = responseHead(errorHead(error), envelope);
+  return error.status === 426 ? head.slice(0, -LINE_END.length) + OTHER_VERSION + body : head + body;
+}
+
+/** The response that gives the connection to a WebSocket (RFC 6455, 4.2.2). */
+export function switchingHead(fields: Headers): string {
+  const headers = ["Upgrade", "websocket", "Connection", "Upgrade", ...fields];
+  return informHead({ status: 101, reason: "", headers });
 }
 
 /** An informational response (RFC 9110, 15.2): nothing is added to it. */

@@ -4,9 +4,9 @@ import { SallyportError } from "../../exchange/index.ts";
 import type { HttpLimits } from "./limits.ts";
 
 /** What the connection waits for. */
-export type State = "fresh" | "idle" | "head" | "body" | "held" | "drain" | "linger";
+export type State = "fresh" | "idle" | "head" | "body" | "held" | "switched" | "drain" | "linger";
 type Step = "request" | "body" | "rest" | "nothing";
-export type Move = "shut" | "late" | "torn" | "short" | "probe" | "leave" | "drop" | "stay";
+export type Move = "shut" | "late" | "torn" | "short" | "probe" | "hear" | "leave" | "drop" | "stay";
 
 interface Rule {
   /** What to do with octets. */
@@ -22,7 +22,7 @@ interface Rule {
 
 export const RULES: Readonly<Record<State, Rule>> = {
   /** Nothing has arrived yet. */
-  fresh: { step: "request", limit: "headTimeout", expired: "shut", ended: "shut", stopped: "leave" },
+  fresh: { step: "request", limit: "headTimeout", expired: "shut", ended: "shut", stopped: "hear" },
   /** Between two requests. */
   idle: { step: "request", limit: "idleTimeout", expired: "shut", ended: "shut", stopped: "leave" },
   /** A part of a head is here. */
@@ -31,6 +31,8 @@ export const RULES: Readonly<Record<State, Rule>> = {
   body: { step: "body", limit: "bodyTimeout", expired: "late", ended: "short", stopped: "stay" },
   /** The exchange is on, the request is complete; what else arrives must wait. */
   held: { step: "nothing", limit: undefined, expired: "stay", ended: "probe", stopped: "stay" },
+  /** The connection is a WebSocket's, or HTTP/2's, which keep their own deadlines. */
+  switched: { step: "nothing", limit: undefined, expired: "stay", ended: "stay", stopped: "stay" },
   /** The response is complete, the request body is not: it is read for nothing. */
   drain: { step: "rest", limit: "drainTimeout", expired: "shut", ended: "shut", stopped: "leave" },
   /** We have ended our side; whatever comes is thrown away until the client ends its own (RFC 9112, 9.6). */

@@ -1,2 +1,2 @@
 // WSGI as others see it.
-export { type WsgiOptions, wsgi } from "./gateway.ts";
+export { type WsgiOnlyOptions, type WsgiOptions, wsgi, wsgiSpoken } from "./gateway.ts";

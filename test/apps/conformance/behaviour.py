@@ -44,11 +44,16 @@ class Notes:
         os.close(file)
 
     def see(self, name):
-        while not os.path.exists(self._place + name):
-            # Where they are kept is removed when nobody waits any more.
-            if not os.path.isdir(os.path.dirname(self._place)):
-                raise RuntimeError("the suite is over")
+        while not self.is_there(name):
             time.sleep(_PAUSE)
+
+    def is_there(self, name):
+        if os.path.exists(self._place + name):
+            return True
+        # Where they are kept is removed when nobody waits any more.
+        if not os.path.isdir(os.path.dirname(self._place)):
+            raise RuntimeError("the suite is over")
+        return False
 
 
 def read_all(file, length, notes=None):

@@ -6,7 +6,7 @@ import { silentLog } from "../../../src/exchange/index.ts";
 import { Backend } from "../../../src/protocols/fastcgi/backend.ts";
 import { Backends } from "../../../src/protocols/fastcgi/backends.ts";
 import { Outbound } from "../../../src/protocols/fastcgi/outbound.ts";
-import { encodePairs } from "../../../src/protocols/fastcgi/pairs.ts";
+import { pairText } from "../../../src/protocols/fastcgi/pairs.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 import { Upstream } from "../../../src/upstreams/index.ts";
 import { type Fronting, front, RawApplication } from "./application.ts";
@@ -46,7 +46,7 @@ function sharing(t: TestContext, address: string): (exchange: RecordedExchange) 
   const backlog = { memory: 10_000, file: 0, directory: tmpdir() };
   return (exchange) => {
     const { method, path } = exchange.request;
-    const params = encodePairs(["REQUEST_METHOD", method, "PATH_INFO", path]);
+    const params = pairText("REQUEST_METHOD", method) + pairText("PATH_INFO", path);
     const nothing = new Uint8Array(0);
     const order = { role: "responder", params, body: nothing, repeatable: true, file: undefined } as const;
     backends.submit(new Outbound(exchange, order, { log, timeout: 0, backlog }));

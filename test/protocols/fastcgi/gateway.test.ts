@@ -4,7 +4,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
-import { STATUS } from "../../../src/protocols/fastcgi/codec.ts";
+import { endRequest, STATUS, streamPart, TYPE } from "../../../src/protocols/fastcgi/codec.ts";
 import { authorized, fastcgi } from "../../../src/protocols/fastcgi/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 import { front, RawApplication, socketPath } from "./application.ts";
@@ -119,6 +119,73 @@ test("F12: only what changes nothing is asked again when a kept connection ends 
   }
 });
 
+test("F12: what is asked again is asked once more, and not another time", async (t) => {
+  const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "2" } });
+  const { ask } = await front(t, { address: application.address });
+  const [one, two] = [ask(), ask()];
+  const kept = [await application.next(), await application.next()];
+  for (const request of kept) request.answer("first");
+  await Promise.all([one, two]);
+  const asked = ask();
+  for (const _ of kept) (await application.next()).socket.end();
+  assert.equal((await asked).status, 502);
+  assert.equal(application.connections, 2, "both attempts were made on connections that had been kept");
+});
+
+test("F12: after a single octet of an answer nothing is asked again", async (t) => {
+  const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
+  const { ask } = await front(t, { address: application.address });
+  const first = ask();
+  (await application.next()).answer("first");
+  await first;
+  const asked = ask();
+  (await application.next()).socket.end(Buffer.of(1));
+  assert.equal((await asked).status, 502);
+  assert.equal(application.connections, 1);
+});
+
+test("F12: a POST goes elsewhere when its kept connection was closed before any of it was sent", async (t) => {
+  const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
+  const { ask } = await front(t, { address: application.address });
+  const first = ask();
+  const request = await application.next();
+  request.answer("first");
+  await first;
+  // By then the connection is idle, and its end is not noticed before the request is written.
+  for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+  request.socket.destroy();
+  const asked = ask({ method: "POST", body: "once" });
+  (await application.next()).answer("posted");
+  assert.equal(text(await asked), "posted");
+});
+
+test("F12: a POST that waits does not get a connection which the application closes after its answer", async (t) => {
+  const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
+  const { ask } = await front(t, { address: application.address });
+  const first = ask();
+  const request = await application.next();
+  const waiting = ask({ method: "POST", body: "once" });
+  request.answer("first");
+  request.socket.end();
+  assert.equal(text(await first), "first");
+  (await application.next()).answer("posted");
+  assert.equal(text(await waiting), "posted");
+});
+
+test("F10: what is said after the end of a request is no part of the answer to the next", async (t) => {
+  const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
+  const { ask } = await front(t, { address: application.address });
+  const [one, two] = [ask(), ask()];
+  const { socket } = await application.next();
+  const stdout = (body: string): Buffer =>
+    streamPart(TYPE.STDOUT, 1, Buffer.from(`Content-Type: text/plain\r\n\r\n${body}`));
+  socket.write(Buffer.concat([stdout("one"), endRequest(1, 0, 0), stdout("forged"), endRequest(1, 0, 0)]));
+  assert.equal(text(await one), "one");
+  (await application.next()).answer("two");
+  assert.equal(text(await two), "two");
+  assert.equal(application.connections, 1);
+});
+
 test("F12: without `keep` every request has a connection of its own", async (t) => {
   const application = await RawApplication.start(t);
   const { ask } = await front(t, { address: application.address, keep: false });
@@ -132,19 +199,26 @@ test("F12: without `keep` every request has a connection of its own", async (t) 
   assert.equal(application.connections, 2);
 });
 
-test("F11: when the client leaves the application is told, and the connection is used again", async (t) => {
-  const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask, exchange } = await front(t, { address: application.address });
-  const leaving = exchange();
-  const request = await application.next();
-  leaving.hangUp();
-  await request.until(() => request.aborted);
-  request.end(1);
-  const asked = ask();
-  (await application.next()).answer("next");
-  assert.equal(text(await asked), "next");
-  assert.equal(application.connections, 1);
-});
+for (const [multiplexes, connections] of [
+  ["1", 1],
+  ["0", 2],
+] as const) {
+  const then = multiplexes === "1" ? "a connection that can be shared" : "only then another connection";
+  test(`F11: when the client leaves the application is told, and ${then} is used for the next`, async (t) => {
+    const values = { FCGI_MAX_CONNS: "1", FCGI_MPXS_CONNS: multiplexes };
+    const application = await RawApplication.start(t, { values });
+    const { ask, exchange } = await front(t, { address: application.address });
+    const leaving = exchange();
+    const request = await application.next();
+    leaving.hangUp();
+    await request.until(() => request.aborted);
+    request.end(1);
+    const asked = ask();
+    (await application.next()).answer("next");
+    assert.equal(text(await asked), "next");
+    assert.equal(application.connections, connections);
+  });
+}
 
 test("F11: an application that does not end an aborted request loses its connection", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });

@@ -79,6 +79,21 @@ test("a begin without an end among other requests is answered with 408, and they
   assert.equal(bodyOf(await client.ended(1)), "one");
 });
 
+test(
+  "a request that stops arriving is 408 in time, however busy others on its connection are",
+  PATIENCE,
+  async (t) => {
+    const client = await (await serve(t, echo, { limits: { receiveTimeout: 50 } })).client();
+    client.send(beginRequest(1, "responder", true));
+    while (!client.answer(1).end)
+      await client
+        .again(2)
+        .send(request({ id: 2 }))
+        .ended(2);
+    assert.match(client.answer(1).stdout, /^Status: 408 /);
+  },
+);
+
 test("parameters over the limit are refused before their end, and other requests go on", async (t) => {
   const asked = queue();
   const client = await (await serve(t, asked.handler, { limits: { params: 2000 } })).client();

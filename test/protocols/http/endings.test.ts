@@ -63,18 +63,45 @@ test("L1: an answer that begins while the probe is half sent is still well forme
   assert.ok(text.startsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
 });
 
-test("L1: no probe falls into an answer that has begun", async (t) => {
+test("L1: an answer in chunks that has begun is only probed by zeros before a chunk's size", async (t) => {
   const { handler, next } = queue();
   const { client } = await serve(t, handler);
   const peer = (await client()).send(GET).end();
   const exchange = await next();
   exchange.start(head());
   exchange.write(Buffer.from("half"));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await peer.has("half\r\n00");
+  exchange.write(Buffer.from("more"));
   exchange.end();
   const text = await peer.all();
   assert.deepEqual(statuses(text), ["200"]);
-  assert.equal(bodyOf(text), "4\r\nhalf\r\n0\r\n\r\n");
+  assert.match(bodyOf(text), /^4\r\nhalf\r\n0+4\r\nmore\r\n0+\r\n\r\n$/);
+});
+
+test("L1: an answer of announced length that has begun is not probed", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(GET).end();
+  const exchange = await next();
+  exchange.start(head(200, "Content-Length", "8"));
+  exchange.write(Buffer.from("half"));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  exchange.write(Buffer.from("more"));
+  exchange.end();
+  assert.equal(bodyOf(await peer.all()), "halfmore");
+});
+
+test("a client that closed the connection in the middle of an answer that rests is noticed", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(GET);
+  const exchange = await next();
+  exchange.start(head());
+  exchange.write(Buffer.from("half"));
+  await peer.has("half");
+  peer.socket.destroy();
+  const { complete, error } = await over(exchange);
+  assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_CLIENT_LEFT"]);
 });
 
 test("L1: a client that waits with its side ended is asked by one whole interim response", async (t) => {

@@ -281,6 +281,7 @@ test("what the client says of itself reaches the exchange", async (t) => {
     headers: ["Host", "b:1", "X-Y", "z"],
     scheme: "http",
     authority: "b:1",
+    tls: undefined,
   });
   assert.deepEqual(local, { address: "127.0.0.1", port });
   assert.deepEqual(remote, { address: "127.0.0.1", port: peer.socket.localPort });

@@ -73,7 +73,7 @@ function wordsOf(record: string): string[] {
   }
 }
 
-function keptLog(): { log: Log; entries: Entry[]; logged(pattern: RegExp): Promise<Entry> } {
+export function keptLog(): { log: Log; entries: Entry[]; logged(pattern: RegExp): Promise<Entry> } {
   const entries: Entry[] = [];
   const waiting: { pattern: RegExp; resolve(entry: Entry): void }[] = [];
   const add =

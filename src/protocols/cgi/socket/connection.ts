@@ -12,6 +12,7 @@ import {
   SallyportError,
   WholeBody,
 } from "../../../exchange/index.ts";
+import { endsOf } from "../../../sockets/ends.ts";
 import { breakOff, isTcp } from "../../../sockets/reset.ts";
 import { type Compose, DocumentExchange, type Wire } from "../exchange.ts";
 import { describeRequest } from "../request.ts";
@@ -339,6 +340,6 @@ export class Connection implements Wire {
 
   #note(error: SallyportError): void {
     const { code, fault } = error;
-    this.#site.log.info(error.message, { code, fault, remote: this.#socket.remoteAddress ?? "" });
+    this.#site.log.info(error.message, { code, fault, remote: endsOf(this.#socket).remote.address });
   }
 }

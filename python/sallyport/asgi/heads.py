@@ -1,0 +1,105 @@
+"""Response heads as ASGI applications give them, made into the text of the link: status, names and values in lines."""
+
+import re
+from typing import Iterable
+
+from ..failures import ProtocolError
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# What may not stand in a value, and LF, which separates.
+_CONTROL = bytes((*range(9), *range(10, 32), 127))
+_STATUS = {status: b"%d" % status for status in range(200, 1000)}
+
+# The connection is the server's affair (RFC 9110, 7.6.1). Frameworks set these in good faith, so they are passed over.
+_HOP_BY_HOP = (
+    b"connection",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"transfer-encoding",
+    b"upgrade",
+)
+_LENGTH = b"content-length"
+_SKIPPED = b""
+# Names as applications write them, by what is made of them; bounded.
+_known = dict.fromkeys(_HOP_BY_HOP, _SKIPPED)
+_known.update((name, name) for name in (b"content-type", _LENGTH, b"location", b"set-cookie", b"vary", b"etag"))
+_KNOWN_LIMIT = 1000
+
+
+def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
+    """The octets, and the Content-Length (-1 where there is none). Raises ProtocolError."""
+    code = _STATUS.get(status) if type(status) is int else _status(status)
+    if code is None:
+        raise ProtocolError(f"'status' must be from 200 to 999, not {status!r}")
+    lines = [code]
+    length = -1
+    try:
+        for name, value in headers:
+            known = _known.get(name)
+            if known is None:
+                known = _checked_name(name)
+            if known is _SKIPPED:
+                continue
+            if known == _LENGTH:
+                length = _length(value, length)
+            lines.append(known)
+            lines.append(value)
+    except (TypeError, ValueError):
+        raise ProtocolError(_bad_headers(headers)) from None
+    return joined(lines), length
+
+
+def fields(headers: Iterable) -> "list[bytes]":
+    """Names and values in turn, of an acceptance or of trailers. Raises ProtocolError."""
+    return response_head(200, headers)[0].split(b"\n")[1:]
+
+
+def joined(lines: "list[bytes]") -> bytes:
+    """The lines with LF between them, once it is sure that none has a control character of its own."""
+    try:
+        octets = b"\n".join(lines)
+    except TypeError:
+        wrong = next(line for line in lines if not isinstance(line, (bytes, bytearray, memoryview)))
+        raise ProtocolError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
+    if len(octets) - len(octets.translate(None, _CONTROL)) != len(lines) - 1:
+        wrong = next(line for line in lines if len(line.translate(None, _CONTROL)) < len(line))
+        raise ProtocolError(f"a header must not hold control characters: {wrong!r}")
+    return octets
+
+
+def _status(status: object) -> "bytes | None":
+    """An int of another class, as http.HTTPStatus is; never a bool."""
+    if isinstance(status, int) and status is not True and status is not False:
+        return _STATUS.get(int(status))
+    raise ProtocolError(f"'status' must be an int, not {_kind(status)}")
+
+
+def _checked_name(name: object) -> bytes:
+    if not isinstance(name, bytes):
+        raise ProtocolError(f"a header's name must be bytes, not {_kind(name)}: {name!r}")
+    if not _TOKEN.fullmatch(name):
+        raise ProtocolError(f"{name!r} is not a header name")
+    lower = name.lower()
+    known = _known.get(lower, lower)
+    if len(_known) < _KNOWN_LIMIT:
+        _known[name] = known
+    return known
+
+
+def _length(value: object, earlier: int) -> int:
+    if earlier >= 0:
+        raise ProtocolError("content-length is given twice")
+    if type(value) is not bytes or not (value.isdigit() and len(value) < 16):
+        raise ProtocolError(f"content-length must be a number in bytes, not {value!r}")
+    return int(value)
+
+
+def _bad_headers(headers: object) -> str:
+    if not hasattr(headers, "__iter__"):
+        return f"'headers' must be a list of (name, value) pairs, not {_kind(headers)}"
+    return f"'headers' must hold pairs (name, value) of bytes: {headers!r}"[:500]
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

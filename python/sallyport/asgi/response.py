@@ -1,0 +1,182 @@
+"""HTTP responses as an application sends them (`http.response.*`). A WebSocket that is turned down gets one as well."""
+
+import os
+from typing import Awaitable
+
+from ..failures import ProtocolError
+from ..link import CHUNK, END, FILE, HEAD, INFORM
+from .heads import fields, joined, response_head
+from .link import LoopLink
+from .stream import Stream
+
+# Largest body that leaves in one frame with its head.
+_ONE_SHOT = 131_072
+
+
+class Response(Stream):
+    """What it has sent and may still send. The tables of its steps are at the end of the file."""
+
+    __slots__ = (
+        "_head",
+        "_length",
+        "_sent",
+        "_bodyless",
+        "_trailing",
+        "_takes_trailers",
+        "_trailers",
+        "_answered",
+        "_place",
+    )
+
+    def __init__(self, link: LoopLink, id: int, scope: dict, bodyless: bool, takes_trailers: bool) -> None:
+        Stream.__init__(self, link, id, scope)
+        # The head while it waits for the first piece of body.
+        self._head = None
+        # Octets of body announced, -1 when they are not; octets sent.
+        self._length = -1
+        self._sent = 0
+        # HEAD, 204, 304: no octet of body leaves.
+        self._bodyless = bodyless
+        # Whether trailers are announced, can be taken, and what they are so far.
+        self._trailing = False
+        self._takes_trailers = takes_trailers
+        self._trailers = None
+        # The link's batch that a whole response left with, and its place there.
+        self._answered = -1
+        self._place = 0
+
+    def _start(self, message: dict) -> None:
+        try:
+            status = message["status"]
+        except KeyError:
+            raise ProtocolError(f"{message['type']!r} has no 'status'") from None
+        self._head, self._length = response_head(status, message.get("headers") or ())
+        if status == 204 or status == 304:
+            self._bodyless = True
+        if message.get("trailers"):
+            self._trailing = True
+        self.steps = self.HEADED
+        if not self.inside:
+            self.link.hold(self)
+
+    def _body(self, message: dict) -> "Awaitable[None] | None":
+        body = message.get("body", b"")
+        if type(body) is not bytes:
+            body = _octets(body, message)
+        more = message.get("more_body", False)
+        self._check_length(len(body), more)
+        if self._head is not None:
+            if not more and len(body) <= _ONE_SHOT and not self._trailing:
+                return self._answer(body)
+            self.release_head()
+        self.steps = self.STREAMING
+        size = 0 if self._bodyless else len(body)
+        if size and not self._fits(size):
+            return self._large(body, more)
+        if size:
+            self._spent += size
+            self._sent += size
+            self.link.send(CHUNK, self.id, body)
+        if not more:
+            self._body_ended()
+        return None
+
+    def _answer(self, body: bytes) -> None:
+        """Head and whole body in one frame: the fast path."""
+        link = self.link
+        self._answered = link.batch
+        self._place = link.answer(self.id, self._head, b"" if self._bodyless else body)
+        self._head = None
+        self._complete()
+
+    async def _large(self, body: bytes, more: bool) -> None:
+        await self._send_pieces(body)
+        self._sent += len(body)
+        if not more:
+            self._body_ended()
+
+    def _check_length(self, size: int, more: bool) -> None:
+        """No octet more than was announced, and none less at the end: another response than was promised."""
+        if self._length < 0 or self._bodyless:
+            return
+        total = self._sent + size
+        if total > self._length:
+            raise ProtocolError(f"the body is longer than its content-length of {self._length}")
+        if not more and total < self._length:
+            raise ProtocolError(f"the body ends after {total} octets; its content-length is {self._length}")
+
+    def _path(self, message: dict) -> None:
+        """Extension http.response.pathsend: the rest of the body is a file, which the front reads.
+
+        The path must be absolute; frameworks pass on relative ones, which are meant from this process's directory.
+        """
+        path = message.get("path")
+        if not isinstance(path, str):
+            raise ProtocolError(f"'path' of 'http.response.pathsend' must be a str, not {type(path).__name__}")
+        self.release_head()
+        if not self._bodyless:
+            self.link.send(FILE, self.id, os.fsencode(os.path.abspath(path)))
+        self._body_ended()
+
+    def _hint(self, message: dict) -> None:
+        """Extension http.response.early_hint (RFC 8297). Too late once the head has left, which is no error."""
+        if self.steps is not self.NEW and self._head is None:
+            return
+        lines = [b"103"]
+        for link in message.get("links", ()):
+            lines += (b"link", link)
+        self.link.send(INFORM, self.id, joined(lines))
+
+    def _body_ended(self) -> None:
+        if self._trailing:
+            self._trailers = []
+            self.steps = self.ENDED
+        else:
+            self.link.send(END, self.id)
+            self._complete()
+
+    def _more_trailers(self, message: dict) -> None:
+        self._trailers += fields(message.get("headers") or ())
+        if not message.get("more_trailers"):
+            self.link.send(END, self.id, joined(self._trailers) if self._takes_trailers else b"")
+            self._complete()
+
+    def _complete(self) -> None:
+        self.steps = self.COMPLETE
+        if self._waiters:
+            self.wake()
+
+    @property
+    def has_head(self) -> bool:
+        """Whether a head waits for its body."""
+        return self._head is not None
+
+    def release_head(self) -> None:
+        """The head leaves alone: its body takes longer, or is larger, than one frame allows."""
+        if self._head is not None and self.steps and self.cancelled is None:
+            self.link.send(HEAD, self.id, self._head)
+            self._head = None
+
+    def _returned(self) -> None:
+        if self.steps is self.COMPLETE:
+            self.link.finish(self.id, self._answered, self._place)
+        elif self.cancelled is not None:
+            self._done()
+        elif self.steps is self.TORN:
+            self._abort(ProtocolError("the application gave up sending in the middle of a message"))
+        else:
+            self._abort(ProtocolError(f"the application returned without sending {next(iter(self.steps))!r}"))
+
+    # The states of a response: which messages each allows, and what they do.
+    EARLY_HINT = "http.response.early_hint"
+    NEW = {"http.response.start": _start, EARLY_HINT: _hint}
+    HEADED = {"http.response.body": _body, "http.response.pathsend": _path, EARLY_HINT: _hint}
+    STREAMING = {"http.response.body": _body, EARLY_HINT: _hint}
+    ENDED = {"http.response.trailers": _more_trailers}
+    COMPLETE = {}
+
+
+def _octets(body: object, message: dict) -> bytes:
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    raise ProtocolError(f"'body' of {message['type']!r} must be bytes, not {type(body).__name__}")

@@ -1,0 +1,145 @@
+"""One ASGI application in this worker: its requests, and its life from startup to shutdown."""
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+from marshal import loads
+from typing import Callable
+
+from ..failures import failed_payload
+from ..link import CANCEL, FAILED, READY
+from ..loader import LoadError
+from .http import Http
+from .lifespan import Lifespan
+from .link import LoopLink
+from .loop import end_loop, let_go, loop_name
+from .stream import Stream
+from .watchdog import Watchdog
+from .websocket import WebSocket
+
+# Seconds for applications to come to an end by themselves once nobody is there, and once they are cancelled.
+_PATIENCE = 0.2
+_GRACE = 1.0
+# Seconds for the lifespan shutdown.
+_SHUTDOWN = 10.0
+
+_SPEC = {"version": "3.0", "spec_version": "2.5"}
+_EAGER = sys.version_info >= (3, 12)
+
+
+class Server:
+    """Makes a task of every request, and knows when it is time to end."""
+
+    def __init__(self, app: Callable, loop: asyncio.AbstractEventLoop, settings: dict) -> None:
+        self._app = app
+        self._loop = loop
+        self._lifespan = Lifespan(app, settings.get("lifespan", "auto"))
+        self._watchdog = Watchdog(loop, settings.get("slowLoop", 1))
+        self._link = LoopLink(loop, self, self._watchdog)
+        self._stopping = False
+        # Set when no more requests will come and none is under way, or nobody is there to answer.
+        self._over = asyncio.Event()
+
+    async def run(self, sock: socket.socket, rest: bytes, ready: "Callable[..., bytes]") -> int:
+        """Until STOP, until the front is gone, or SIGTERM. `rest` has come already; `ready` makes READY's payload."""
+        link = self._link
+        await self._loop.create_unix_connection(lambda: link, sock=sock)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self.lost)
+        link.data_received(rest)
+        try:
+            await self._startup()
+        except LoadError as error:
+            link.send(FAILED, 0, failed_payload(error.message, error.trace))
+            await link.close(_GRACE)
+            return 1
+        if not self._over.is_set():
+            gc.collect()
+            gc.freeze()  # what the start made lives as long as we do: no collection needs to look at it again
+            link.send(READY, 0, ready(loop=loop_name(self._loop), lifespan=self._lifespan.outcome))
+        await self._over.wait()
+        await self._end()
+        return 0
+
+    async def _startup(self) -> None:
+        """The application's startup, unless the front goes away meanwhile."""
+        startup = asyncio.ensure_future(self._lifespan.startup())
+        over = asyncio.ensure_future(self._over.wait())
+        await asyncio.wait((startup, over), return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if startup.done():
+            startup.result()
+        else:
+            startup.cancel()
+
+    async def _end(self) -> None:
+        link = self._link
+        link.tell_all(CANCEL, b"the server is gone")
+        await let_go([stream.task for stream in link.streams.values()], _PATIENCE, _GRACE)
+        await self._lifespan.shutdown(_SHUTDOWN)
+        await link.close(_GRACE)
+
+    # What the link tells.
+
+    def open(self, link: LoopLink, id: int, payload: bytes) -> None:
+        """A request. Its task is begun here and now where Python can."""
+        stream = self._stream(link, id, loads(payload))
+        coroutine = stream.run(self._app)
+        if _EAGER:
+            task = asyncio.Task(coroutine, loop=self._loop, eager_start=True)
+        else:
+            task = self._loop.create_task(coroutine)
+        if not task.done():
+            stream.task = task
+            link.streams[id] = stream
+            stream.inside = False
+            if stream.has_head:
+                link.hold(stream)
+
+    def _stream(self, link: LoopLink, id: int, scope: dict) -> Stream:
+        scope["asgi"] = _SPEC.copy()
+        scope["state"] = self._lifespan.state.copy()
+        tls = scope.pop("tls", None)
+        if scope["type"] == "http":
+            extensions = {"http.response.early_hint": {}, "http.response.pathsend": {}}
+            trailers = scope.pop("trailers", False)
+            if trailers:
+                extensions["http.response.trailers"] = {}
+            stream = Http(link, id, scope, scope.pop("body", b""), trailers)
+        else:
+            extensions = {"websocket.http.response": {}}
+            stream = WebSocket(link, id, scope)
+        if tls:
+            extensions["tls"] = tls
+        scope["extensions"] = extensions
+        return stream
+
+    def stop(self) -> None:
+        self._stopping = True
+        if not self._link.streams:
+            self._over.set()
+
+    def idle(self) -> None:
+        if self._stopping:
+            self._over.set()
+
+    def lost(self) -> None:
+        """The front is gone, or wants us gone: what is under way has nobody to answer."""
+        self._over.set()
+
+
+def serve(app: Callable, loop: asyncio.AbstractEventLoop, settings: dict, *link: object) -> int:
+    """Runs the application until its end; gives the process's exit status."""
+    asyncio.set_event_loop(loop)  # again: what was imported may have run one of its own
+    server = Server(app, loop, settings)
+    running = loop.create_task(server.run(*link))
+    try:
+        return loop.run_until_complete(running)
+    except (SystemExit, KeyboardInterrupt):
+        server.lost()  # a task of the application's own wants the end
+        loop.run_until_complete(running)
+        raise
+    finally:
+        end_loop(loop, _GRACE)

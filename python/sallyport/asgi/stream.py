@@ -1,0 +1,210 @@
+"""One exchange on the event loop: the application's task, and what it may wait for (news, credit)."""
+
+import asyncio
+from collections import deque
+from typing import Awaitable, Callable
+
+from ..failures import ProtocolError, abort_payload
+from ..link import ABORT, CANCEL, CHUNK, COUNT, CREDIT, PIECE, WANT, WINDOW
+from ..stream import Disconnected
+from .link import LoopLink
+
+# So often in a row the application may ask for more, after the end, before others have their turn.
+_PATIENCE = 100
+_NOT_A_MESSAGE = "send() was given {what}; expected a dict with 'type'"
+
+
+class Stream:
+    """The base of what answers a request. A subclass has the tables of what may be sent when.
+
+    `steps` is the state: which message types are allowed now, and what each does.
+    """
+
+    __slots__ = (
+        "link",
+        "id",
+        "scope",
+        "task",
+        "steps",
+        "cancelled",
+        "inside",
+        "_granted",
+        "_spent",
+        "_busy",
+        "_waiters",
+        "_told",
+    )
+
+    def __init__(self, link: LoopLink, id: int, scope: dict) -> None:
+        self.link = link
+        self.id = id
+        self.scope = scope
+        self.task = None
+        # Why nothing can be sent any more; None while the client is there.
+        self.cancelled = None
+        # True in the application's first step, which runs while the request is being read.
+        self.inside = True
+        self._granted = WINDOW
+        self._spent = 0
+        # A large piece is being sent, in several frames.
+        self._busy = False
+        self._waiters: "deque[asyncio.Future] | None" = None
+        # How often the application has been told of the end.
+        self._told = 0
+
+    # The state after a large message that was cancelled when a part of it had left already: it cannot be mended.
+    TORN = {}
+
+    # The application's run.
+
+    async def run(self, app: Callable) -> None:
+        try:
+            await app(self.scope, self.receive, self.send)
+        except GeneratorExit:
+            raise  # the loop is gone, and nobody is there to be told
+        except BaseException as error:
+            self._raised(error)
+        else:
+            self._returned()
+
+    def _raised(self, error: BaseException) -> None:
+        """News for the front, unless the reason is that the client left."""
+        if _is_disconnect(error) or (self.cancelled is not None and isinstance(error, asyncio.CancelledError)):
+            self._done()
+        else:
+            self._abort(error)
+
+    def _abort(self, error: BaseException) -> None:
+        self.link.send(ABORT, self.id, abort_payload(error))
+        self.steps = {}
+        self.link.forget(self.id)
+
+    def _done(self) -> None:
+        self.steps = {}
+        self.link.finish(self.id)
+
+    # What the application sends.
+
+    async def send(self, message: dict) -> None:
+        """ASGI's send. Raises ProtocolError for what is not allowed now, Disconnected when nobody listens any more."""
+        while self._busy:
+            await self._news()
+        try:
+            step = self.steps.get(message["type"])
+        except (TypeError, KeyError):
+            raise ProtocolError(_NOT_A_MESSAGE.format(what=repr(message)[:200])) from None
+        if step is None:
+            raise self._unexpected(message["type"])
+        if self.cancelled is not None:
+            raise Disconnected(self.cancelled)
+        waiting = step(self, message)
+        if waiting is not None:
+            await self._exclusively(waiting)
+
+    def _unexpected(self, kind: object) -> Exception:
+        if not self.steps and self.cancelled is not None:
+            return Disconnected(self.cancelled)
+        expected = " or ".join(repr(name) for name in self.steps)
+        after = f"; expected {expected}" if expected else ", after the last message of all"
+        if self.steps is self.TORN:
+            after = ", after a message that it gave up in the middle"
+        return ProtocolError(f"the application sent {kind!r}{after}")
+
+    async def _exclusively(self, waiting: "Awaitable[None]") -> None:
+        self._busy = True
+        try:
+            await waiting
+        finally:
+            self._busy = False
+            self.wake()
+
+    def _fits(self, size: int) -> bool:
+        """Whether so much may leave in one frame now."""
+        return size <= PIECE and size <= self._granted - self._spent and not self.link.paused
+
+    async def _send_pieces(self, data: bytes, last: int = CHUNK) -> None:
+        """Octets of any size against credit, in CHUNK frames; the last has the kind `last`."""
+        view = memoryview(data)
+        start, size = 0, len(data)
+        while True:
+            try:
+                room = await self._room()
+            except asyncio.CancelledError:
+                if start:
+                    self.steps = self.TORN
+                raise
+            end = min(start + min(room, PIECE), size)
+            self._spent += end - start
+            self.link.send(CHUNK if end < size else last, self.id, bytes(view[start:end]))
+            start = end
+            if start == size:
+                return
+
+    async def _room(self) -> int:
+        """How many octets may be sent now, at least one. Raises Disconnected."""
+        while True:
+            if self.cancelled is not None:
+                raise Disconnected(self.cancelled)
+            room = self._granted - self._spent
+            if room > 0 and not self.link.paused:
+                return room
+            await self._news()
+
+    # What the front sends.
+
+    def frame(self, kind: int, payload: bytes) -> None:
+        if kind == CREDIT:
+            self._granted += COUNT.unpack(payload)[0]
+        elif kind == CANCEL:
+            self._cancel(payload.decode("utf-8", "replace") or "the client closed the connection")
+        else:
+            self._arrived(kind, payload)
+        self.wake()
+
+    def _cancel(self, reason: str) -> None:
+        self.cancelled = reason
+
+    def _want(self, octets: int) -> None:
+        self.link.send(WANT, self.id, COUNT.pack(octets))
+
+    # Waiting.
+
+    async def _news(self) -> None:
+        """Waits until something has changed; each waiter then looks again for itself."""
+        future = self.link.loop.create_future()
+        if self._waiters is None:
+            self._waiters = deque()
+        self._waiters.append(future)
+        try:
+            await future
+        except BaseException:
+            if future in self._waiters:
+                self._waiters.remove(future)
+            raise
+
+    def wake(self) -> None:
+        waiters = self._waiters
+        while waiters:
+            future = waiters.popleft()
+            if not future.done():
+                future.set_result(None)
+
+    async def _repeated(self) -> None:
+        """An application that asks on and on after the end is answered, and does not stop the event loop.
+
+        Mostly without waiting: frameworks ask in a scope that is cancelled, to see what is there at once.
+        """
+        self._told += 1
+        if self._told % _PATIENCE == 0:
+            await asyncio.sleep(0)
+
+
+def _is_disconnect(error: "BaseException | None") -> bool:
+    """Whether it is our Disconnected, or what a framework made of it."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, Disconnected):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False

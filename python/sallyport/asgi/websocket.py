@@ -1,0 +1,195 @@
+"""WebSockets: an application's end of one connection. (ASGI WebSocket 2.5, and its denial response extension)"""
+
+from collections import deque
+from struct import Struct
+from typing import Awaitable
+
+from ..failures import ProtocolError
+from ..link import (
+    ACCEPT,
+    BINARY,
+    BINARY_OUT,
+    BODY,
+    CLOSE,
+    CLOSE_OUT,
+    MESSAGE_COST,
+    TEXT,
+    TEXT_OUT,
+    WINDOW,
+)
+from .heads import fields, joined, response_head
+from .link import LoopLink
+from .response import Response
+
+_CODE = Struct("<H")
+# Octets of UTF-8 that a close frame has room for beside its code (RFC 6455, 5.5).
+_REASON_LIMIT = 123
+# The handshake is the server's affair (RFC 6455, 4.2.2).
+_HANDSHAKE = (
+    b"sec-websocket-accept",
+    b"sec-websocket-extensions",
+    b"sec-websocket-protocol",
+    b"sec-websocket-version",
+)
+
+
+class WebSocket(Response):
+    """One WebSocket, or the HTTP response with which the application turns it down."""
+
+    __slots__ = ("_connected", "_messages", "_partial", "_taken", "_closed")
+
+    def __init__(self, link: LoopLink, id: int, scope: dict) -> None:
+        Response.__init__(self, link, id, scope, False, False)
+        self.steps = self.CONNECTING
+        # Whether the application has been given websocket.connect.
+        self._connected = False
+        # Whole messages that it has not taken, as kind and octets; pieces of one that is arriving.
+        self._messages: "deque[tuple[int, bytes]]" = deque()
+        self._partial: "list[bytes]" = []
+        # What it has taken since we last asked for more.
+        self._taken = 0
+        # Code and reason, once it is closed.
+        self._closed = None
+
+    # What it receives.
+
+    async def receive(self) -> dict:
+        """ASGI's receive: connect, the messages, disconnect."""
+        if not self._connected:
+            self._connected = True
+            return {"type": "websocket.connect"}
+        while not self._messages:
+            if self._closed:
+                await self._repeated()
+                code, reason = self._closed
+                return {"type": "websocket.disconnect", "code": code, "reason": reason}
+            await self._news()
+        return self._message()
+
+    def _message(self) -> dict:
+        kind, octets = self._messages.popleft()
+        self._taken += len(octets) + MESSAGE_COST
+        if self._taken >= WINDOW // 2 and not self._closed:
+            self._want(self._taken)
+            self._taken = 0
+        if kind == TEXT:
+            return {"type": "websocket.receive", "text": octets.decode()}
+        return {"type": "websocket.receive", "bytes": octets}
+
+    def _arrived(self, kind: int, payload: bytes) -> None:
+        if kind == TEXT or kind == BINARY:
+            if self._partial:
+                payload = b"".join((*self._partial, payload))
+                self._partial = []
+            self._messages.append((kind, payload))
+        elif kind == BODY:
+            self._partial.append(payload)
+        elif kind == CLOSE:
+            self._close_with(_CODE.unpack_from(payload)[0], payload[2:].decode("utf-8", "replace"))
+
+    def _cancel(self, reason: str) -> None:
+        """Before the handshake is complete, or cut without a closing handshake."""
+        self._close_with(1006, reason)
+
+    def _close_with(self, code: int, reason: str) -> None:
+        if self._closed:
+            return
+        self._closed = (code, reason)
+        self.cancelled = f"the WebSocket is closed ({code}{' ' if reason else ''}{reason})"
+
+    # What it sends.
+
+    def _accept(self, message: dict) -> None:
+        chosen = message.get("subprotocol") or None
+        offered = self.scope.get("subprotocols", ())
+        if chosen is not None and chosen not in offered:
+            raise ProtocolError(f"'subprotocol' {chosen!r} is not one that the client offered: {list(offered)!r}")
+        lines = fields(message.get("headers") or ())
+        forbidden = [name for name in lines[::2] if name in _HANDSHAKE]
+        if forbidden:
+            raise ProtocolError(f"'websocket.accept' must not have the header {forbidden[0]!r}")
+        self.link.send(ACCEPT, self.id, joined([(chosen or "").encode("latin-1"), *lines]))
+        self.steps = self.OPEN
+
+    def _send(self, message: dict) -> "Awaitable[None] | None":
+        text, octets = message.get("text"), message.get("bytes")
+        if (text is None) == (octets is None):
+            raise ProtocolError("'websocket.send' must have exactly one of 'text' and 'bytes' that is not None")
+        kind = BINARY_OUT if text is None else TEXT_OUT
+        data = _binary(octets) if text is None else _utf8(text)
+        self._spent += MESSAGE_COST
+        size = len(data)
+        if not self._fits(size):
+            return self._send_pieces(data, kind)
+        self._spent += size
+        self.link.send(kind, self.id, data)
+        return None
+
+    def _close(self, message: dict) -> None:
+        code, reason = _closing(message)
+        self.link.send(CLOSE_OUT, self.id, _CODE.pack(code) + reason)
+        self.steps = self.CLOSED
+
+    def _refuse(self, message: dict) -> None:
+        """websocket.close before the handshake is complete: 403."""
+        _closing(message)
+        self._head, self._length = response_head(403, ())
+        self._answer(b"")
+
+    def _deny(self, message: dict) -> None:
+        status = message.get("status")
+        if isinstance(status, int) and status < 300:
+            raise ProtocolError(f"a WebSocket cannot be turned down with the status {status}")
+        self._start(message)
+
+    def _complete(self) -> None:
+        self._closed = (1006, "")
+        Response._complete(self)
+
+    # The end.
+
+    def _returned(self) -> None:
+        if self.steps is self.OPEN or self.steps is self.CLOSED:
+            self._done()  # the front closes, with 1000, what the application left open
+        else:
+            Response._returned(self)
+
+    # The states, and the messages that each allows.
+    CONNECTING = {
+        "websocket.accept": _accept,
+        "websocket.close": _refuse,
+        "websocket.http.response.start": _deny,
+    }
+    OPEN = {"websocket.send": _send, "websocket.close": _close}
+    CLOSED = {}
+    HEADED = {"websocket.http.response.body": Response._body}
+    STREAMING = {"websocket.http.response.body": Response._body}
+
+
+def _closing(message: dict) -> "tuple[int, bytes]":
+    """Code and reason, such as may be sent (RFC 6455, 5.5.1 and 7.4)."""
+    code = message.get("code", 1000)
+    if type(code) is not int or not (1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999):
+        raise ProtocolError(f"'code' of 'websocket.close' must be one that may be sent (RFC 6455, 7.4), not {code!r}")
+    reason = message.get("reason")
+    if reason is not None and type(reason) is not str:
+        raise ProtocolError(f"'reason' of 'websocket.close' must be a str, not {type(reason).__name__}")
+    octets = _utf8(reason or "")
+    if len(octets) > _REASON_LIMIT:
+        raise ProtocolError(f"'reason' of 'websocket.close' has {len(octets)} octets; {_REASON_LIMIT} are allowed")
+    return code, octets
+
+
+def _utf8(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise ProtocolError(f"text must be a str, not {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ProtocolError(f"text must be such as UTF-8 can say: {error}") from None
+
+
+def _binary(octets: object) -> bytes:
+    if isinstance(octets, (bytes, bytearray, memoryview)):
+        return bytes(octets)
+    raise ProtocolError(f"'bytes' of 'websocket.send' must be bytes, not {type(octets).__name__}")

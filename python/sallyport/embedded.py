@@ -1,0 +1,293 @@
+"""The worker inside the server process: the frames of the link (docs/link.md), carried by calls instead of a socket.
+
+The front writes frames into one piece of memory and calls `call`; what the application answers is in the other piece
+when the call returns. A call runs one request up to its first block, or one more block of one that is under way: the
+front's event loop waits for no more than that.
+"""
+
+import atexit
+import ctypes
+import faulthandler
+import io
+import json
+import os
+import signal
+import sys
+import warnings
+from collections import deque
+from marshal import loads
+from tempfile import TemporaryFile
+from typing import Iterator
+
+from . import wsgi
+from .link import CHUNK, DONE, FAILED, HEADER, INIT, PRINTED, READY, REQUEST, STOP
+from .loader import LoadError, interface_of, load
+
+# What `call` is told besides the size of what was written.
+_MORE_COMES, _FETCH, _STEP = 1, 2, 4
+# What it returns besides the size of what is there.
+_MORE_IS_HERE, _RUNNABLE = 1 << 30, 1 << 29
+# Octets that one call of write() after the other may leave in memory; what follows them waits in a file.
+_WRITTEN = 1_048_576
+# Octets of output without an end of line that are kept for it.
+_LINE = 16_384
+
+_pack = HEADER.pack
+_unpack = HEADER.unpack_from
+_CALL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int)
+
+
+class Memory:
+    """A piece of memory of the front's."""
+
+    def __init__(self, address: int, size: int) -> None:
+        self.view = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+
+
+class Embedded:
+    """One application in the server process: the driver of its streams (as Inline and Shared are in a worker)."""
+
+    def __init__(self, received: Memory, sent: Memory) -> None:
+        self._received = received.view
+        self._sent = sent.view
+        self._partial = b""
+        self._out = deque()
+        self._streams = {}
+        # Streams whose next block may be asked for, in turn.
+        self._runnable = deque()
+        self._server = None
+        self._process = os.getpid()
+        self._entry = _CALL(self._call)
+
+    @property
+    def address(self) -> int:
+        return ctypes.cast(self._entry, ctypes.c_void_p).value
+
+    # What streams ask of a driver.
+
+    def send(self, kind: int, id: int, payload: bytes = b"") -> None:
+        self._out.append(_pack(len(payload), id, kind) + payload)
+
+    def poll(self, _stream: "Response") -> None:
+        pass
+
+    def ends_with(self, _error: BaseException) -> bool:
+        """SystemExit ends the request: the process is not the application's to end."""
+        return False
+
+    # The front's call.
+
+    def _call(self, size: int, flags: int) -> int:
+        try:
+            if size:
+                data = self._partial + bytes(self._received[:size])
+                if flags & _MORE_COMES:
+                    self._partial = data
+                    return 0
+                self._partial = b""
+                self._frames(data)
+            elif flags & _STEP:
+                self._step()
+            if self._process != os.getpid():
+                os._exit(1)  # a fork of the application's that came back here: there is no server in it
+            return self._deliver()
+        except BaseException as error:  # of ours: nothing of the application's comes so far
+            sys.__stderr__.write(f"sallyport: {error!r}\n")
+            return -1
+
+    def _frames(self, data: bytes) -> None:
+        start = 0
+        while start < len(data):
+            length, id, kind = _unpack(data, start)
+            end = start + 9 + length
+            self._frame(kind, id, data[start + 9 : end])
+            start = end
+
+    def _frame(self, kind: int, id: int, payload: bytes) -> None:
+        if kind == REQUEST:
+            self._begin(id, payload)
+        elif kind == INIT:
+            self._prepare(loads(payload))
+        elif kind == STOP:
+            _end()
+        elif id in self._streams:
+            stream, _ = self._streams[id]
+            stream.receive(kind, payload)
+            self._wake(stream)
+
+    def _begin(self, id: int, payload: bytes) -> None:
+        stream = Response(self, id, self._server)
+        rest = stream.begin(payload)
+        if stream.spill:
+            rest = stream.replayed(rest)
+        if rest:
+            self._streams[id] = (stream, rest)
+            self._runnable.append(stream)
+            self._step()
+
+    def _wake(self, stream: "Response") -> None:
+        if stream.may_go_on and stream not in self._runnable:
+            self._runnable.append(stream)
+
+    def _step(self) -> None:
+        """One block of the next stream whose turn it is."""
+        if not self._runnable:
+            return
+        stream = self._runnable.popleft()
+        _, rest = self._streams[stream.id]
+        try:
+            next(rest)
+        except StopIteration:
+            del self._streams[stream.id]
+        else:
+            self._wake(stream)
+
+    def _deliver(self) -> int:
+        """Puts what is to be sent, as much as there is room for, where the front reads it."""
+        runnable = _RUNNABLE if self._runnable else 0
+        out = self._out
+        if not out:
+            return runnable
+        data = out.popleft() if len(out) == 1 else self._joined()
+        size = len(self._sent)
+        if len(data) <= size:
+            size = len(data)
+            self._sent[:size] = data
+            return size | runnable
+        self._sent[:] = data[:size]
+        out.appendleft(data[size:])
+        return size | _MORE_IS_HERE | runnable
+
+    def _joined(self) -> bytes:
+        """What threads of the application's print meanwhile stays for the next time."""
+        out = self._out
+        return b"".join([out.popleft() for _ in range(len(out))])
+
+    # The beginning.
+
+    def _prepare(self, settings: dict) -> None:
+        try:
+            self._server = _server(self, settings)
+        except LoadError as error:
+            return self.send(FAILED, 0, json.dumps({"message": error.message, "detail": error.trace}).encode())
+        ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi"}
+        self.send(READY, 0, json.dumps(ready).encode())
+
+
+class Response(wsgi.Response):
+    """A response whose blocks are asked for one by one, so that nobody ever waits inside a call."""
+
+    __slots__ = ("spill", "_written")
+
+    def __init__(self, driver: Embedded, id: int, server: wsgi.Server) -> None:
+        wsgi.Response.__init__(self, driver, id, server)
+        # What was written faster than it can leave: whole frames, in a file.
+        self.spill = None
+        self._written = 0
+
+    @property
+    def may_go_on(self) -> bool:
+        return bool(self.cancelled or self.granted > self.spent)
+
+    def take_credit(self, wanted: int) -> int:
+        """A block goes as a whole: the next one waits until there is room."""
+        if self.cancelled:
+            raise wsgi.Disconnected(self.cancelled)
+        if not self.spill:
+            self.spent += wanted
+        return wanted
+
+    def write(self, data: bytes) -> None:
+        self._written += len(data)
+        if self._written > _WRITTEN and not self.spill:
+            self.spill = TemporaryFile()
+        wsgi.Response.write(self, data)
+
+    def send(self, kind: int, payload: bytes = b"") -> None:
+        if self.spill:
+            self.spill.write(_pack(len(payload), self.id, kind) + payload)
+        else:
+            self.driver.send(kind, self.id, payload)
+
+    def replayed(self, rest: "Iterator[None] | None") -> "Iterator[None]":
+        """The frames that wait in the file, one at a time; then `rest`."""
+        with self.spill as file:
+            self.spill = None
+            file.seek(0)
+            while not self.cancelled and (header := file.read(HEADER.size)):
+                length, _, kind = _unpack(header)
+                self.driver.send(kind, self.id, file.read(length))
+                self.spent += length if kind == CHUNK else 0
+                yield
+        if rest:
+            yield from rest
+        elif self.cancelled:
+            self.send(DONE)
+
+
+class _Printed(io.RawIOBase):
+    """Standard output or standard error of the application: lines for the server's log."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._rest = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, octets: bytes) -> int:
+        *lines, rest = (self._rest + bytes(octets)).split(b"\n")
+        if len(rest) > _LINE:
+            lines.append(rest)
+            rest = b""
+        self._rest = rest
+        for line in lines:
+            _applications[0].send(PRINTED, self._descriptor, line[:_LINE])
+        return len(octets)
+
+
+def _server(driver: Embedded, settings: dict) -> wsgi.Server:
+    for place in reversed([*settings["path"], settings["chdir"]]):
+        if place not in sys.path:
+            sys.path.insert(0, place)
+    os.environ.update(settings["env"])
+    name = settings["app"]
+    app = load(name)
+    interface = settings["interface"] or interface_of(app)
+    if interface != "wsgi":
+        raise LoadError(f"{name} is an ASGI application; embedded mode is WSGI's, serve it in daemon mode")
+    return wsgi.Server(app, driver, settings["constants"], 1, settings["processes"])
+
+
+_applications: "list[Embedded]" = []
+
+
+def start(received: int, received_size: int, sent: int, sent_size: int, entry: int) -> None:
+    """Called by the front once for each application: makes its driver, and tells the address of its `call`."""
+    if not _applications:
+        _settle_in()
+    application = Embedded(Memory(received, received_size), Memory(sent, sent_size))
+    _applications.append(application)
+    ctypes.c_uint64.from_address(entry).value = application.address
+
+
+def _settle_in() -> None:
+    """What is different in a process of the front."""
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        stream = io.TextIOWrapper(_Printed(descriptor), "utf-8", "backslashreplace", line_buffering=True)
+        setattr(sys, name, stream)
+    signal.signal = _refused
+    faulthandler.enable(sys.__stderr__ or 2)
+
+
+def _refused(number: int, _handler: object) -> object:
+    """As under mod_wsgi: the signals of this process are the server's."""
+    warnings.warn(f"signal {number} is the server's in embedded mode; the handler is not registered", stacklevel=2)
+    return signal.getsignal(number)
+
+
+def _end() -> None:
+    atexit._run_exitfuncs()

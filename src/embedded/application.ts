@@ -1,0 +1,190 @@
+// A WSGI application in this process: streams, and the frames of the link, but carried by calls into Python instead of a
+// socket. The other side is python/sallyport/embedded.py. A call blocks the event loop until the application answers.
+import { type Log, SallyportError } from "../exchange/index.ts";
+import { escapeControls } from "../processes/index.ts";
+import type { Crew, PoolOptions } from "../workers/index.ts";
+import { FROM_WORKER, FrameReader, FrameWriter, TO_WORKER } from "../workers/link.ts";
+import type { Carrier, Stream } from "../workers/stream.ts";
+import { type Entry, Interpreter } from "./interpreter.ts";
+
+export interface EmbeddedOptions
+  extends Pick<
+    PoolOptions,
+    "app" | "python" | "directory" | "path" | "env" | "fronts" | "constants" | "log"
+  > {
+  /** Milliseconds of one call after which the application is named in the log; 0 for never. */
+  readonly slowCall: number;
+}
+
+/** As python/sallyport/embedded.py has them. */
+const MORE_COMES = 1;
+const FETCH = 2;
+const STEP = 4;
+const MORE_IS_HERE = 1 << 30;
+const RUNNABLE = 1 << 29;
+const SIZE = RUNNABLE - 1;
+
+/** How often what threads of the application's printed is asked for, in milliseconds. */
+const TICK = 250;
+/** Slow calls are told at most this often, in milliseconds. */
+const TOLD = 10_000;
+
+export class EmbeddedApplication implements Carrier, Crew {
+  readonly interface = "wsgi";
+  readonly writer: FrameWriter = new FrameWriter();
+  readonly log: Log;
+  readonly #options: EmbeddedOptions;
+  readonly #streams = new Map<number, Stream>();
+  readonly #reader = new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
+  readonly #step = (): void => this.#breathed();
+  #entry: Entry | undefined;
+  #lastId = 0;
+  /** A call is on, or what it answered is being handed out. */
+  #busy = false;
+  #stepping = false;
+  #failure: SallyportError | undefined;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: EmbeddedOptions) {
+    this.#options = options;
+    this.log = options.log;
+  }
+
+  /** Imports the application. Rejects with PYTHON_NOT_FOUND or APP_IMPORT. */
+  async start(): Promise<void> {
+    const { app, directory, path, env, fronts, constants, python } = this.#options;
+    this.#entry = (await Interpreter.of(python)).open();
+    this.writer.begin(TO_WORKER.INIT, 0);
+    this.writer.value({ app, chdir: directory, path, env, processes: fronts, constants, interface: null });
+    this.writer.finish();
+    this.flush();
+    if (this.#failure) throw this.#failure;
+    this.#timer = setInterval(() => this.#tick(), TICK).unref();
+  }
+
+  /** Has the application answer; it has, at the latest to its first block, when this returns. */
+  submit(stream: Stream): void {
+    this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
+    const id = this.#lastId;
+    this.#streams.set(id, stream);
+    try {
+      stream.send(this, id);
+    } catch (error) {
+      this.#streams.delete(id);
+      stream.fail(SallyportError.from(error));
+    }
+  }
+
+  /** What Python has imported it keeps; modules of a new version would meet those of the old. */
+  async reload(): Promise<void> {
+    const { app } = this.#options;
+    throw new SallyportError(
+      "APP_IMPORT",
+      `${app} is embedded and lives as long as its server process: serve with --fronts 2 or more, which are replaced one by one`,
+    );
+  }
+
+  leave(): void {}
+
+  /** Runs the application's exit functions. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    if (!this.#entry) return;
+    this.writer.frame(TO_WORKER.STOP, 0);
+    this.flush();
+  }
+
+  // What streams ask of a carrier.
+
+  flush(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    while (this.writer.length > 0) this.#hand(this.writer.take());
+    this.#busy = false;
+  }
+
+  done(stream: Stream): void {
+    this.#streams.delete(stream.id);
+  }
+
+  leaving(): void {}
+
+  // Calls.
+
+  #hand(octets: Buffer): void {
+    const { received } = this.#entry as Entry;
+    for (let start = 0; start < octets.length; start += received.length) {
+      const piece = octets.subarray(start, start + received.length);
+      received.set(piece);
+      const last = start + piece.length === octets.length;
+      this.#call(piece.length, last ? 0 : MORE_COMES);
+    }
+  }
+
+  #call(size: number, flags: number): void {
+    const { call, sent } = this.#entry as Entry;
+    const begun = performance.now();
+    let answer = call(size, flags);
+    this.#clock(begun);
+    for (;;) {
+      if (answer < 0)
+        throw new SallyportError("INTERNAL", "the embedded interpreter failed; see its message");
+      // A copy: what is handed on may wait for its client while the memory is used again.
+      if (answer & SIZE) this.#reader.push(Buffer.from(sent.subarray(0, answer & SIZE)));
+      if ((answer & MORE_IS_HERE) === 0) break;
+      answer = call(0, FETCH);
+    }
+    if (answer & RUNNABLE) this.#breathe();
+  }
+
+  /** The rest of a response is asked for block by block, with a turn of the loop between. */
+  #breathe(): void {
+    if (this.#stepping) return;
+    this.#stepping = true;
+    setImmediate(this.#step);
+  }
+
+  #breathed(): void {
+    this.#stepping = false;
+    if (this.#busy) return this.#breathe();
+    this.#busy = true;
+    this.#call(0, STEP);
+    this.#busy = false;
+    this.flush();
+  }
+
+  #tick(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#call(0, FETCH);
+    this.#busy = false;
+    this.flush();
+  }
+
+  #frame(kind: number, id: number, payload: Buffer): void {
+    if (kind === FROM_WORKER.FAILED) this.#failed(payload);
+    else if (kind === FROM_WORKER.PRINTED) this.#printed(payload.toString("utf8"), id);
+    else if (kind !== FROM_WORKER.READY) this.#streams.get(id)?.receive(kind, payload);
+  }
+
+  #failed(payload: Buffer): void {
+    const { message, detail } = JSON.parse(payload.toString("utf8")) as Record<string, string>;
+    this.#failure = new SallyportError("APP_IMPORT", message ?? "", { detail: detail || undefined });
+  }
+
+  #printed(text: string, descriptor: number): void {
+    const line = escapeControls(text);
+    if (descriptor === 1) this.log.info(line);
+    else this.log.warn(line);
+  }
+
+  #clock(begun: number): void {
+    const now = performance.now();
+    const { slowCall, app } = this.#options;
+    if (slowCall === 0 || now - begun < slowCall || now - this.#toldAt < TOLD) return;
+    this.#toldAt = now;
+    const seconds = ((now - begun) / 1000).toFixed(1);
+    this.log.warn(`${app} held this server process for ${seconds} s in one call; see "Embedded or daemon?"`);
+  }
+}

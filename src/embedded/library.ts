@@ -1,0 +1,62 @@
+// Finds the shared library of the interpreter that an application is meant to run on, by asking that interpreter.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { SallyportError } from "../exchange/index.ts";
+
+export interface PythonLibrary {
+  /** The interpreter as it was named; a virtual environment is found from here (PEP 405). */
+  readonly executable: string;
+  /** Path of libpython. */
+  readonly library: string;
+  /** As `sys.version` says it, up to the first space: "3.13.0". */
+  readonly version: string;
+}
+
+interface Answer {
+  readonly version: string;
+  readonly implementation: string;
+  readonly library: string | null;
+}
+
+/** What it has mapped itself comes first: that is certainly its own. A static one may have a shared twin beside it. */
+const QUESTION = `
+import json, os, re, sys, sysconfig
+def mapped():
+    try:
+        with open("/proc/self/maps") as maps:
+            return re.findall(r"\\S*/libpython3\\.\\d+\\S*\\.so\\S*", maps.read())
+    except OSError:
+        return []
+of = sysconfig.get_config_var
+names = [name for name in (of("INSTSONAME"), of("LDLIBRARY"), of("PY3LIBRARY")) if name and ".so" in name or name and ".dylib" in name]
+names.append("libpython%d.%d.so.1.0" % sys.version_info[:2])
+places = [of("LIBDIR"), of("LIBDIR") and of("MULTIARCH") and os.path.join(of("LIBDIR"), of("MULTIARCH")), of("LIBPL"), os.path.join(sys.base_prefix, "lib")]
+found = mapped() + [os.path.join(place, name) for place in places if place for name in names]
+print(json.dumps({"version": sys.version.split()[0], "implementation": sys.implementation.name,
+                  "library": next((path for path in found if os.path.isfile(path)), None)}))
+`;
+
+/** Rejects with PYTHON_NOT_FOUND and what to install. */
+export async function libraryOf(executable: string): Promise<PythonLibrary> {
+  const { version, implementation, library } = await ask(executable);
+  if (implementation !== "cpython")
+    throw unfit(`${executable} is ${implementation}; embedded mode needs CPython`);
+  if (library === null)
+    throw unfit(
+      `${executable} (CPython ${version}) has no shared library beside it: install libpython${minor(version)} ` +
+        "(Debian), build Python with --enable-shared, or use daemon mode",
+    );
+  return { executable, library, version };
+}
+
+async function ask(executable: string): Promise<Answer> {
+  try {
+    const { stdout } = await promisify(execFile)(executable, ["-I", "-c", QUESTION], { timeout: 30_000 });
+    return JSON.parse(stdout) as Answer;
+  } catch (error) {
+    throw unfit(`${executable} cannot be asked for its library: ${(error as Error).message.split("\n")[0]}`);
+  }
+}
+
+const minor = (version: string): string => version.split(".").slice(0, 2).join(".");
+const unfit = (message: string): SallyportError => new SallyportError("PYTHON_NOT_FOUND", message);

@@ -1,0 +1,92 @@
+// One front as its supervisor sees it.
+import { type ChildProcess, fork } from "node:child_process";
+import type { Exit } from "../processes/exit.ts";
+import type { Board } from "./board.ts";
+import { FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
+import type { Reserved } from "./sockets.ts";
+
+/** Milliseconds beyond the grace, and for a stack to be written down. */
+const KILL_GRACE = 2_000;
+const LAST_WORDS = 1_000;
+/** The descriptors after standard input, output, error and the channel: the board, and the sockets. */
+const BOARD = 4;
+const FIRST = 5;
+
+export class Front {
+  /** Whether it came to serve; false when it ended before. */
+  readonly ready: Promise<boolean>;
+  readonly exited: Promise<Exit>;
+  served = false;
+  /** It was told to end. */
+  leaving = false;
+  readonly #process: ChildProcess;
+  readonly #born = performance.now();
+  #heard = performance.now();
+
+  /** This very command line, once more. */
+  constructor(sockets: readonly Reserved[], board: Board) {
+    const [, program = "", ...args] = process.argv;
+    const seat = board.take();
+    const listen = sockets.map((socket, i) => socket.at(FIRST + i));
+    const task: FrontTask = { listen, board: BOARD, seat };
+    this.#process = fork(program, args, {
+      env: { ...process.env, [FRONT_VARIABLE]: JSON.stringify(task) },
+      stdio: ["inherit", "inherit", "inherit", "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
+    });
+    this.exited = new Promise((resolve) => {
+      this.#process.once("exit", (code, signal) => {
+        board.free(seat);
+        resolve({ code, signal });
+      });
+    });
+    const serves = new Promise<boolean>((resolve) => {
+      this.#process.on("message", (message: FromFront) => {
+        this.#heard = performance.now();
+        if (message.say !== "ready") return;
+        this.served = true;
+        resolve(true);
+      });
+    });
+    this.ready = Promise.race([serves, this.exited.then(() => false)]);
+    this.#process.on("error", () => {}); // a channel that breaks: "exit" follows
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** Milliseconds since it was started. */
+  get age(): number {
+    return performance.now() - this.#born;
+  }
+
+  /** Milliseconds since its event loop was last known to turn. */
+  get silence(): number {
+    return performance.now() - this.#heard;
+  }
+
+  tell(message: ToFront): void {
+    if (this.#process.connected) this.#process.send(message, () => {});
+  }
+
+  /** Ends it when its requests are done, after `grace` milliseconds at the latest. */
+  async stop(grace: number): Promise<void> {
+    this.leaving = true;
+    this.tell({ do: "stop" });
+    const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  /** It hangs: has Python write down where (SIGABRT with faulthandler), then kills it. */
+  abort(): void {
+    this.leaving = true;
+    this.#process.kill("SIGABRT");
+    const timer = setTimeout(() => this.kill(), LAST_WORDS);
+    void this.exited.then(() => clearTimeout(timer));
+  }
+
+  kill(): void {
+    this.#process.kill("SIGKILL");
+  }
+}

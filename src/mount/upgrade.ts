@@ -1,0 +1,78 @@
+// A gateway behind the "upgrade" event of a node server: WebSockets inside of Express, Fastify, Koa, Vite, bare node:http.
+// Node has read the request and knows no more about it; from there on the connection is served as our own listener does.
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type Exchange, type Gateway, type Listener, SallyportError } from "../exchange/index.ts";
+import { httpListener, type WebSocketLimits } from "../protocols/http/index.ts";
+import { readTarget } from "../protocols/http/target.ts";
+import { alive, type Life, type Lifecycle, lifeOf } from "./life.ts";
+import { isBelow, type MountOptions, settingsOf } from "./options.ts";
+
+export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log"> {
+  /** Bounds of the WebSockets; those of the server's configuration, in octets and milliseconds. */
+  readonly limits?: Partial<WebSocketLimits> | undefined;
+}
+
+type UpgradeFunction = (req: IncomingMessage, socket: Duplex, head: Uint8Array) => boolean;
+
+/** A gateway as a listener of "upgrade". False: it is not for this gateway, and nothing was done. */
+export type UpgradeMount = UpgradeFunction & Lifecycle;
+
+type Scheme = "http" | "https";
+
+/**
+ * Makes a handler of "upgrade" of a gateway that nobody has started. No router has seen these requests: what leads to the
+ * gateway is `options.mount`. Throws CONFIG_INVALID. The host calls `close`, which also ends the WebSockets.
+ */
+export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions = {}): UpgradeMount {
+  const life = lifeOf(gateway);
+  const { prefix = "", log } = settingsOf(options);
+  const handler = (exchange: Exchange): void => enter(exchange, prefix, life);
+  const listeners = new Map<Scheme, Listener>();
+  const listenerFor = (scheme: Scheme): Listener => {
+    const made =
+      listeners.get(scheme) ??
+      httpListener({ handler, log, scheme, single: true, websocket: options.limits ?? {} });
+    listeners.set(scheme, made);
+    life.add(made);
+    return made;
+  };
+  const handle: UpgradeFunction = (req, socket, head) => {
+    if (!isOurs(req, prefix)) return false;
+    // What the host or its framework said about errors and idleness is not for a WebSocket.
+    (socket as Socket).setTimeout(0);
+    socket.unshift(Buffer.concat([octetsOf(req), head]));
+    listenerFor((socket as Partial<{ encrypted: boolean }>).encrypted ? "https" : "http").accept(
+      socket as Socket,
+    );
+    return true;
+  };
+  return alive(handle, life);
+}
+
+function isOurs({ method, url, headers }: IncomingMessage, prefix: string): boolean {
+  if (!/(?:^|[ \t,])websocket(?:$|[ \t,/])/i.test(headers.upgrade ?? "")) return false;
+  try {
+    return isBelow(readTarget(method ?? "GET", url ?? "").path, prefix);
+  } catch {
+    // Malformed: it gets its answer from us.
+    return prefix === "";
+  }
+}
+
+/** The request as it was sent, for our own parser to judge. */
+function octetsOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let i = 0; i < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
+  return Buffer.from(`${text}\r\n`, "latin1");
+}
+
+function enter(exchange: Exchange, prefix: string, life: Life): void {
+  try {
+    exchange.mount = prefix;
+    life.handle(exchange);
+  } catch (error) {
+    exchange.fail(SallyportError.from(error));
+  }
+}

@@ -1,0 +1,16 @@
+// How long to wait before a process that ended by itself is started again: not at all, unless they keep dying young.
+
+/** By how many died young in a row, in milliseconds. */
+const PAUSES = [0, 100, 250, 500, 1000, 2000, 5000];
+/** A process that lived this long did not die young, in milliseconds. */
+const YOUNG = 10_000;
+
+export class Pauses {
+  #diedYoung = 0;
+
+  /** The pause after the end of a process that lived `age` milliseconds. */
+  after(age: number): number {
+    this.#diedYoung = age < YOUNG ? this.#diedYoung + 1 : 0;
+    return PAUSES[Math.min(this.#diedYoung, PAUSES.length - 1)] as number;
+  }
+}

@@ -1,0 +1,168 @@
+// One connection: a session of nghttp2, its streams, and an end to whatever a client may do at no cost to itself
+// (RFC 9113, 10.5). nghttp2 and node:http2 bound header blocks, CONTINUATION frames and what waits to be sent.
+import {
+  constants,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { SallyportError } from "../../exchange/index.ts";
+import type { Connection as Ends } from "../../sockets/connection.ts";
+import { Allowance } from "./allowance.ts";
+import type { Http2Limits } from "./limits.ts";
+import type { Site } from "./site.ts";
+import { type Lane, Stream } from "./stream.ts";
+
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = constants;
+/** How many windows of a stream a connection has. */
+const WINDOWS = 4;
+/** What RFC 9113, 6.5.2, adds to each field when it counts a header list. */
+const FIELD_OVERHEAD = 32;
+/** How far beyond our own bounds a header list is still taken in, so that it can be answered 431 and not only reset. */
+const HEADER_SLACK = 2;
+const PSEUDO_FIELDS = 8;
+/** Octets. With a larger one, node:http2 would end the whole connection. */
+const LARGEST_RESPONSE_HEAD = 2 ** 24;
+
+/** The listener, as its connections see it. */
+export interface Keeper extends Site {
+  gone(connection: Connection): void;
+}
+
+export class Connection implements Lane {
+  readonly site: Keeper;
+  readonly ends: Ends;
+  readonly #socket: Socket;
+  readonly #session: ServerHttp2Session;
+  readonly #streams = new Set<Stream>();
+  readonly #resets: Allowance;
+  readonly #controls: Allowance;
+  /** When the connection has been without a stream for too long, on the site's clock. */
+  #deadline: number;
+  #ending = false;
+  /** The client went too far: nothing more is taken from it. */
+  #overdone = false;
+
+  constructor(socket: Socket, ends: Ends, site: Keeper) {
+    const { limits, now } = site;
+    this.site = site;
+    this.ends = ends;
+    this.#socket = socket;
+    this.#resets = new Allowance(limits.resets, now);
+    this.#controls = new Allowance(limits.controls, now);
+    this.#deadline = now + limits.headTimeout;
+    this.#session = performServerHandshake(socket, sessionOptions(limits));
+    this.#listen();
+  }
+
+  #listen(): void {
+    const session = this.#session;
+    session.setLocalWindowSize(this.site.limits.window * WINDOWS);
+    session.on("stream", (stream, _, flags, fields?: readonly string[]) => this.#open(stream, flags, fields));
+    session.on("ping", () => this.#control());
+    session.on("remoteSettings", () => this.#control());
+    // Which error it was does not matter: the socket's "close" always follows.
+    session.on("error", () => {});
+    // A client that has ended its side can neither open windows nor acknowledge anything: it has left.
+    this.#socket.on("end", () => this.#end());
+    this.#socket.on("close", () => this.site.gone(this));
+  }
+
+  // The listener's calls.
+
+  /** The listener closes: streams finish, and no new ones are opened (RFC 9113, 6.8). */
+  stop(): void {
+    this.#leave();
+  }
+
+  /** The grace is over. */
+  cutShort(): void {
+    for (const stream of this.#streams) stream.cutShort();
+  }
+
+  /** Nothing may remain. */
+  destroy(): void {
+    this.#session.destroy();
+    this.#socket.destroy();
+  }
+
+  check(now: number): void {
+    for (const stream of this.#streams) stream.check(now);
+    if (this.#deadline > now) return;
+    if (this.#ending) this.destroy();
+    else this.#leave();
+  }
+
+  // The streams' calls.
+
+  brokenOff(): void {
+    if (!this.#resets.take(this.site.now)) this.#calm("requests broken off");
+  }
+
+  gone(stream: Stream): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size > 0) return;
+    const { limits, now } = this.site;
+    this.#deadline = now + (this.#ending ? limits.lingerTimeout : limits.idleTimeout);
+  }
+
+  #open(stream: ServerHttp2Stream, flags: number, fields: readonly string[] = []): void {
+    // Reset in the same breath, or by a client that went too far: nobody need hear of it.
+    if (stream.destroyed || stream.closed || this.#overdone) return this.#stillborn(stream);
+    const opened = new Stream(stream, this);
+    this.#streams.add(opened);
+    this.#deadline = Number.POSITIVE_INFINITY;
+    opened.open(fields, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
+  }
+
+  #stillborn(stream: ServerHttp2Stream): void {
+    stream.on("error", () => {});
+    stream.destroy();
+    this.brokenOff();
+  }
+
+  #control(): void {
+    if (!this.#controls.take(this.site.now)) this.#calm("PING and SETTINGS frames");
+  }
+
+  /** Too much of something that costs the client nothing. */
+  #calm(what: string): void {
+    if (this.#overdone) return;
+    this.#overdone = true;
+    const error = new SallyportError("BAD_REQUEST", `too many ${what} on one connection`);
+    const { code, fault } = error;
+    this.site.log.info(error.message, { code, fault, remote: this.ends.remote.address });
+    // Not at once: this may be said in the middle of a frame. Without an error, node:http2 would not say the code.
+    setImmediate(() => this.#end(error, NGHTTP2_ENHANCE_YOUR_CALM));
+  }
+
+  /** Says goodbye, and closes when the last stream is over. */
+  #leave(): void {
+    this.#ending = true;
+    const idle = this.#streams.size === 0;
+    this.#deadline = idle ? this.site.now + this.site.limits.lingerTimeout : Number.POSITIVE_INFINITY;
+    this.#session.close();
+  }
+
+  #end(error?: SallyportError, code?: number): void {
+    this.#ending = true;
+    this.#session.destroy(error, code);
+    this.#deadline = this.site.now + this.site.limits.lingerTimeout;
+  }
+}
+
+function sessionOptions({ streams, window, invalidFrames, target, headerBytes, headerCount }: Http2Limits) {
+  return {
+    maxHeaderListPairs: HEADER_SLACK * headerCount + PSEUDO_FIELDS,
+    maxSessionInvalidFrames: invalidFrames,
+    maxSendHeaderBlockLength: LARGEST_RESPONSE_HEAD,
+    settings: {
+      maxConcurrentStreams: streams,
+      // WebSockets may be opened on streams (RFC 8441, 3).
+      enableConnectProtocol: true,
+      initialWindowSize: window,
+      maxHeaderListSize: HEADER_SLACK * (headerBytes + target) + FIELD_OVERHEAD * headerCount,
+    },
+  };
+}

@@ -1,0 +1,118 @@
+// One HTTP/2 request and how its response leaves (RFC 9113, 8.1): framing is the stream's own, a cut is RST_STREAM.
+import {
+  type Headers,
+  type Log,
+  type RequestBody,
+  type RequestHead,
+  type ResponseHead,
+  SallyportError,
+  ServedExchange,
+} from "../../exchange/index.ts";
+import { fieldsFault } from "../http/response.ts";
+import {
+  type Carried,
+  type Carrier,
+  type Opening,
+  ServedHandshake,
+  type WebSockets,
+} from "../websocket/index.ts";
+import type { Outlet } from "./outlet.ts";
+import { announcedLength, faultOf, informFields, responseFields } from "./response.ts";
+
+/** The stream, as its exchange sees it. */
+export interface Wire {
+  readonly outlet: Outlet;
+  /** The client is ready for trailers. */
+  readonly takesTrailers: boolean;
+  /** The response is complete, as far as the application goes. */
+  answered(): void;
+  /** The response will never be complete. */
+  cut(): void;
+  /** Answers 200 with these fields, and gives the stream away. */
+  switchTo(fields: Headers): Carried;
+}
+
+const OK = 200;
+const RESET_CONTENT = 205;
+
+/** A client of RFC 8441 takes any 2xx for an open WebSocket. */
+const notOpened = (): SallyportError =>
+  new SallyportError("METHOD_UNSUPPORTED", "a WebSocket was asked for, and answered like a page");
+
+export class Http2Exchange extends ServedExchange implements Carrier {
+  readonly body: RequestBody;
+  handshake: ServedHandshake | undefined;
+  readonly #wire: Wire;
+
+  constructor(request: RequestHead, body: RequestBody, log: Log, wire: Wire) {
+    super(request, log);
+    this.body = body;
+    this.#wire = wire;
+  }
+
+  /** The request asks for a WebSocket that can be had. */
+  offer(opening: Opening, sockets: WebSockets): void {
+    this.handshake = new ServedHandshake(opening, sockets, this);
+  }
+
+  accept(fields: Headers): Carried {
+    this.switched(OK);
+    return this.#wire.switchTo(fields);
+  }
+
+  override respond(head: ResponseHead, body: Uint8Array | string): void {
+    if (this.#admits(head)) super.respond(head, body);
+  }
+
+  override start(head: ResponseHead): void {
+    if (this.#admits(head)) super.start(head);
+  }
+
+  protected override sendInform(head: ResponseHead): void {
+    const { status, headers } = head;
+    if (status < 100 || status > 199 || status === 101) return;
+    const fault = fieldsFault(headers);
+    if (fault === undefined) this.#wire.outlet.inform(informFields(head));
+    else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
+  }
+
+  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
+    const { outlet } = this.#wire;
+    const octets = typeof body === "string" ? Buffer.from(body) : body;
+    if (bodyless) outlet.headOnly(responseFields(head, announcedLength(head)));
+    else if (octets.length === 0 || head.status === RESET_CONTENT) outlet.headOnly(responseFields(head, 0));
+    else outlet.whole(responseFields(head, octets.length), octets);
+    this.#wire.answered();
+  }
+
+  protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
+    const { outlet, takesTrailers } = this.#wire;
+    if (bodyless) outlet.headOnly(responseFields(head, announcedLength(head)));
+    else if (head.status === RESET_CONTENT) outlet.headOnly(responseFields(head, 0));
+    else outlet.head(responseFields(head, length >= 0 ? length : undefined), takesTrailers);
+  }
+
+  protected sendChunk(chunk: Uint8Array): boolean {
+    return this.#wire.outlet.write(chunk);
+  }
+
+  protected sendEnd(trailers: Headers | undefined): void {
+    this.#wire.outlet.end(trailers);
+    this.#wire.answered();
+  }
+
+  protected sendCut(error: SallyportError): void {
+    if (this.handshake?.cut(error)) return;
+    this.#wire.cut();
+  }
+
+  /** Gateways check what applications say; this is the last line, for all of them. */
+  #admits(head: ResponseHead): boolean {
+    const fault = faultOf(head);
+    if (fault !== undefined)
+      this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
+    else if (this.handshake && head.status < 300) this.fail(notOpened());
+    else return true;
+    return false;
+  }
+}

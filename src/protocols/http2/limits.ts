@@ -1,0 +1,46 @@
+// Every bound of the HTTP/2 listener in one place. What both versions of HTTP bound has one number and one name for both.
+import { DEFAULT_LIMITS as HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+
+/** The bounds that HTTP/1.1 has as well, with the same meaning for each stream. */
+type SharedLimits = Pick<
+  HttpLimits,
+  | "target"
+  | "headerBytes"
+  | "headerCount"
+  | "body"
+  | "unsent"
+  | "drain"
+  | "connections"
+  | "headTimeout"
+  | "bodyTimeout"
+  | "idleTimeout"
+  | "sendTimeout"
+  | "drainTimeout"
+  | "lingerTimeout"
+>;
+
+/** The bounds of HTTP/2 alone. */
+export interface StreamLimits {
+  /** Requests at once on one connection. More: they are refused, and the client tries again. */
+  readonly streams: number;
+  /** Octets of a request body that a client may send before anybody has read them. More: it waits. */
+  readonly window: number;
+  /** Requests that a client may break off within ten seconds. More: the connection ends (CVE-2023-44487). */
+  readonly resets: number;
+  /** PING and SETTINGS frames within ten seconds. More: the connection ends (CVE-2019-9512, CVE-2019-9515). */
+  readonly controls: number;
+  /** Malformed frames, and DATA frames with nothing in them, on one connection. More: it ends (CVE-2019-9518). */
+  readonly invalidFrames: number;
+}
+
+export type Http2Limits = SharedLimits & StreamLimits;
+
+export const STREAM_LIMITS: StreamLimits = {
+  streams: 100,
+  window: 262_144,
+  resets: 500,
+  controls: 10_000,
+  invalidFrames: 100,
+};
+
+export const DEFAULT_LIMITS: Http2Limits = { ...HTTP_LIMITS, ...STREAM_LIMITS };

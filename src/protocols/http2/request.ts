@@ -1,0 +1,169 @@
+// The head of a request: pseudo-header fields and fields as an exchange wants them (RFC 9113, 8.2, 8.3). nghttp2 has
+// already reset whatever is malformed by the letter: upper-case names, fields of a connection, pseudo-headers that are
+// missing, doubled or late; and no field whose name or value has a character that it must not have gets this far.
+import { type Headers, isToken, type RequestHead, SallyportError } from "../../exchange/index.ts";
+import type { Connection } from "../../sockets/connection.ts";
+import { isHost, readTarget } from "../http/target.ts";
+import type { Http2Limits } from "./limits.ts";
+
+export interface RequestEvent {
+  readonly head: RequestHead;
+  /** Octets of body that were announced; undefined when only the end will tell. */
+  readonly length: number | undefined;
+  readonly expectsContinue: boolean;
+  /** The client is ready for trailers (RFC 9110, 10.1.4). */
+  readonly takesTrailers: boolean;
+  /** The request announces trailers of its own. */
+  readonly hasTrailers: boolean;
+  /** It is an extended CONNECT that asks for a WebSocket (RFC 8441, 4). */
+  readonly opensWebSocket: boolean;
+}
+
+const LONGEST_METHOD = 32;
+/** What a field costs in the other versions of HTTP besides its name and its value: colon, blank, CRLF. */
+const FIELD_OVERHEAD = 4;
+const DIGITS = /^[0-9]{1,15}$/;
+
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
+
+/** `fields` are names and values in turn, as they came. Throws a SallyportError: 400, 413, 414, 417, 431, 501. */
+export function readRequest(fields: readonly string[], ends: Connection, limits: Http2Limits): RequestEvent {
+  const read = new RequestFields(limits);
+  for (let i = 0; i < fields.length; i += 2) read.field(fields[i] as string, fields[i + 1] as string);
+  const { length, expectsContinue, takesTrailers, hasTrailers } = read;
+  if (length !== undefined && length > limits.body) throw bodyTooLarge(limits);
+  const head = requestHead(read, ends, limits);
+  const opensWebSocket = read.method === "CONNECT";
+  return { head, length, expectsContinue, takesTrailers, hasTrailers, opensWebSocket };
+}
+
+export const bodyTooLarge = ({ body }: Http2Limits): SallyportError =>
+  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${body} octets`);
+
+function requestHead(read: RequestFields, ends: Connection, limits: Http2Limits): RequestHead {
+  const method = readMethod(read);
+  const target = read.path;
+  if (target.length > limits.target)
+    throw new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} octets`);
+  const authority = read.settleHost();
+  const { path, query, authority: absolute } = readTarget(method, target);
+  // An absolute-form target is of HTTP/1.1 (RFC 9113, 8.3.1).
+  if (absolute !== undefined) throw bad("a :path that is not a path");
+  return { method, target, path, query, version: "2", headers: read.headers, authority, ...ends };
+}
+
+/** An extended CONNECT opens what a GET opens in HTTP/1.1: whoever knows no WebSockets sees that. */
+function readMethod({ method, protocol }: RequestFields): string {
+  if (method === "GET" || method === "POST") return method;
+  if (method.length > LONGEST_METHOD || !isToken(method)) throw bad("a malformed method");
+  if (method !== "CONNECT") return method;
+  if (protocol === "websocket") return "GET";
+  throw new SallyportError("METHOD_UNSUPPORTED", "CONNECT: this is not a proxy");
+}
+
+/** Collects the fields, and what those that concern the protocol itself say. */
+class RequestFields {
+  readonly headers: string[] = [];
+  method = "";
+  path = "";
+  protocol: string | undefined;
+  length: number | undefined;
+  expectsContinue = false;
+  takesTrailers = false;
+  hasTrailers = false;
+  readonly #limits: Http2Limits;
+  #authority: string | undefined;
+  #hostAt = -1;
+  #cookieAt = -1;
+  #contentType = false;
+  #octets = 0;
+  #count = 0;
+
+  constructor(limits: Http2Limits) {
+    this.#limits = limits;
+  }
+
+  field(name: string, value: string): void {
+    if (name.charCodeAt(0) === 0x3a) return this.#pseudo(name, value);
+    this.#count++;
+    this.#octets += name.length + value.length + FIELD_OVERHEAD;
+    const { headerBytes, headerCount } = this.#limits;
+    if (this.#octets > headerBytes)
+      throw new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${headerBytes} octets`);
+    if (this.#count > headerCount)
+      throw new SallyportError("HEADERS_TOO_LARGE", `more than ${headerCount} header lines`);
+    if (!this.#special(name, value)) this.headers.push(name, value);
+  }
+
+  /** Where the request is meant to go. Who reads headers finds it there as well (RFC 9113, 8.3.1). */
+  settleHost(): string {
+    const host = this.#hostAt < 0 ? undefined : (this.headers[this.#hostAt] as string);
+    const authority = this.#authority ?? host;
+    if (authority === undefined) throw new SallyportError("BAD_HOST", "neither :authority nor Host");
+    if (!isHost(authority)) throw new SallyportError("BAD_HOST", "a malformed :authority or Host");
+    if (host === undefined) this.headers.unshift("host", authority);
+    else if (host.toLowerCase() !== authority.toLowerCase())
+      throw new SallyportError("BAD_HOST", "a Host that differs from :authority");
+    return authority;
+  }
+
+  #pseudo(name: string, value: string): void {
+    if (name === ":method") this.method = value;
+    else if (name === ":path") this.path = value;
+    else if (name === ":authority") this.#authority = value;
+    else if (name === ":protocol") this.protocol = value.toLowerCase();
+  }
+
+  /** True when the field needs no line of its own. */
+  #special(name: string, value: string): boolean {
+    switch (name) {
+      case "host":
+        if (this.#hostAt >= 0) throw new SallyportError("BAD_HOST", "two Host lines");
+        this.#hostAt = this.headers.length + 1;
+        return false;
+      case "cookie":
+        return this.#crumb(value);
+      case "content-length":
+        if (this.length !== undefined || !DIGITS.test(value)) throw bad("a malformed Content-Length");
+        this.length = Number(value);
+        return false;
+      case "content-type":
+        if (this.#contentType) throw bad("two Content-Type lines");
+        this.#contentType = true;
+        return false;
+      case "expect":
+        if (value.toLowerCase() !== "100-continue")
+          throw new SallyportError("EXPECTATION_FAILED", "an Expect other than 100-continue");
+        this.expectsContinue = true;
+        return false;
+      case "te":
+        this.takesTrailers = true;
+        return false;
+      case "trailer":
+        this.hasTrailers = true;
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  /** A Cookie may come in crumbs, for the sake of compression, and is one again for us (RFC 9113, 8.2.3). */
+  #crumb(value: string): boolean {
+    if (this.#cookieAt < 0) {
+      this.#cookieAt = this.headers.length + 1;
+      return false;
+    }
+    this.headers[this.#cookieAt] += `; ${value}`;
+    return true;
+  }
+}
+
+/** The fields of a trailer that may be there; the others are as if never sent. */
+export function readTrailers(fields: readonly string[], banned: ReadonlySet<string>): Headers {
+  const headers: string[] = [];
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (!banned.has(name)) headers.push(name, fields[i + 1] as string);
+  }
+  return headers;
+}

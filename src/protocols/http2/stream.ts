@@ -1,0 +1,223 @@
+// One stream: a request in, its response out, and an end for every way in which either side can stop (RFC 9113, 5.1).
+import { constants, type ServerHttp2Stream } from "node:http2";
+import {
+  errorHead,
+  errorText,
+  type Headers,
+  NO_BODY,
+  type RequestBody,
+  SallyportError,
+  WholeBody,
+} from "../../exchange/index.ts";
+import type { Connection } from "../../sockets/connection.ts";
+import { NOT_IN_TRAILERS } from "../http/codec.ts";
+import { type Carried, readOpening } from "../websocket/index.ts";
+import { Http2Exchange, type Wire } from "./exchange.ts";
+import { Outlet } from "./outlet.ts";
+import { type RequestEvent, readRequest, readTrailers } from "./request.ts";
+import { responseFields } from "./response.ts";
+import type { Site } from "./site.ts";
+import { type Feeder, Upload } from "./upload.ts";
+
+/** The connection, as its streams see it. */
+export interface Lane {
+  readonly site: Site;
+  readonly ends: Connection;
+  /** The stream was reset before its response was complete, and not by us. */
+  brokenOff(): void;
+  gone(stream: Stream): void;
+}
+
+/** A body that is here with its head, and no longer than this, is given out whole. */
+const SMALL_BODY = 65_536;
+
+const isSmall = ({ length, hasTrailers, expectsContinue }: RequestEvent): boolean =>
+  length !== undefined && length <= SMALL_BODY && !hasTrailers && !expectsContinue;
+
+export class Stream implements Wire, Feeder {
+  readonly outlet: Outlet;
+  takesTrailers = false;
+  readonly #stream: ServerHttp2Stream;
+  readonly #lane: Lane;
+  #exchange: Http2Exchange | undefined;
+  #upload: Upload | undefined;
+  /** The stream is a WebSocket's, which finds out by itself how it ends. */
+  #switched = false;
+  /** The head was all of the request. */
+  #ended = false;
+  /** When the client must have ended its side, now that it was answered. */
+  #linger = Number.POSITIVE_INFINITY;
+
+  constructor(stream: ServerHttp2Stream, lane: Lane) {
+    this.#stream = stream;
+    this.#lane = lane;
+    this.outlet = new Outlet(stream, lane.site, () => this.#exchange?.drained());
+    // Which error it was does not matter: "close" always follows.
+    stream.on("error", () => {});
+    stream.on("aborted", () => this.#lost());
+    stream.on("close", () => {
+      this.#lost();
+      lane.gone(this);
+    });
+  }
+
+  // The connection's calls.
+
+  /** `fields` as they came; `ended`: there is no body. */
+  open(fields: readonly string[], ended: boolean): void {
+    this.#ended = ended;
+    try {
+      const { site, ends } = this.#lane;
+      const request = readRequest(fields, ends, site.limits);
+      this.takesTrailers = request.takesTrailers;
+      if (request.opensWebSocket) this.#handle(this.#opening(request));
+      else if (ended || request.length === 0) this.#bodyless(request);
+      // node:http2 tells of a head before it looks at the frames that came in the same octets.
+      else if (isSmall(request)) setImmediate(() => this.#begin(request));
+      else this.#begin(request);
+    } catch (error) {
+      this.#refuse(SallyportError.from(error));
+    }
+  }
+
+  /** Ends what has lasted too long. */
+  check(now: number): void {
+    if (this.outlet.deadline <= now) this.#stalled();
+    else if (this.#linger <= now) this.spent();
+    else if (this.#upload && this.#upload.deadline <= now) this.#upload.expire();
+  }
+
+  /** The grace is over. */
+  cutShort(): void {
+    const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
+    this.#exchange?.fail(error);
+  }
+
+  // What the exchange and its body ask for.
+
+  answered(): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    if (this.#ended || this.#stream.readableEnded) return;
+    if (this.#upload) this.#upload.drop();
+    else if (exchange?.handshake) this.spent();
+    else this.#linger = this.#lane.site.now + this.#lane.site.limits.drainTimeout;
+  }
+
+  cut(): void {
+    this.#exchange = undefined;
+    this.#upload?.fail(new SallyportError("BODY_INCOMPLETE", "the exchange was over before its body"));
+    this.outlet.reset();
+  }
+
+  switchTo(fields: Headers): Carried {
+    this.#switched = true;
+    this.outlet.head(responseFields({ status: 200, reason: "", headers: fields }, undefined), false);
+    return { duplex: this.#stream, early: () => Buffer.alloc(0) };
+  }
+
+  sendContinue(): void {
+    this.outlet.inform({ ":status": 100 });
+  }
+
+  broken(error: SallyportError): void {
+    const exchange = this.#exchange;
+    if (exchange && !exchange.started) exchange.fail(error);
+  }
+
+  /** RFC 9113, 8.1: a response may be complete before its request, and the client is then told to stop. */
+  spent(): void {
+    this.#linger = Number.POSITIVE_INFINITY;
+    this.outlet.whenDone(() => this.#stream.close(constants.NGHTTP2_NO_ERROR));
+  }
+
+  #begin(request: RequestEvent): void {
+    const stream = this.#stream;
+    if (stream.closed || stream.destroyed) return this.#lane.brokenOff();
+    const whole = isSmall(request) && stream.readableLength === request.length;
+    this.#handle(this.#exchangeOf(request, whole ? this.#wholeBody() : this.#pushedBody(request)));
+  }
+
+  #exchangeOf({ head }: RequestEvent, body: RequestBody): Http2Exchange {
+    return new Http2Exchange(head, body, this.#lane.site.log, this);
+  }
+
+  /** Nothing of the stream is read before it is a WebSocket. */
+  #opening({ head }: RequestEvent): Http2Exchange {
+    const { log, sockets } = this.#lane.site;
+    const opening = readOpening(head.headers, sockets.limits, false);
+    const exchange = new Http2Exchange(head, NO_BODY, log, this);
+    exchange.offer(opening, sockets);
+    return exchange;
+  }
+
+  #handle(exchange: Http2Exchange): void {
+    this.#exchange = exchange;
+    try {
+      this.#lane.site.handler(exchange);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+  }
+
+  #bodyless(request: RequestEvent): void {
+    if (!this.#ended) this.#stream.resume();
+    this.#handle(this.#exchangeOf(request, NO_BODY));
+  }
+
+  /** A body that came with its head. */
+  #wholeBody(): RequestBody {
+    const whole = this.#stream.read() as Buffer;
+    this.#stream.resume();
+    return new WholeBody(whole);
+  }
+
+  /** Any other is pushed as it comes. */
+  #pushedBody(request: RequestEvent): RequestBody {
+    const upload = new Upload(this.#stream, this.#lane.site, this, request);
+    this.#upload = upload;
+    this.#stream.on("trailers", (_, _flags, fields: readonly string[] = []) =>
+      upload.trailers(readTrailers(fields, NOT_IN_TRAILERS)),
+    );
+    return upload.body;
+  }
+
+  /** An answer to what never became an exchange. */
+  #refuse(error: SallyportError): void {
+    this.#note(error);
+    const text = Buffer.from(errorText(error));
+    const fields = responseFields(errorHead(error), text.length);
+    // To HEAD, node:http2 has already ended the response's body.
+    if (this.#stream.writableEnded) this.outlet.headOnly(fields);
+    else this.outlet.whole(fields, text);
+    if (!this.#ended) this.#stream.resume();
+    this.answered();
+  }
+
+  #stalled(): void {
+    if (this.#stream.writableFinished) return this.outlet.rest();
+    const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
+    this.#note(error);
+    this.#abandon(error);
+    this.outlet.reset();
+  }
+
+  #lost(): void {
+    if (!this.#exchange || this.#switched) return;
+    this.#abandon(new SallyportError("CLIENT_LEFT", "the client broke the request off"));
+    this.#lane.brokenOff();
+  }
+
+  /** Ends the exchange for a reason that leaves nobody to answer. */
+  #abandon(error: SallyportError): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#upload?.fail(error);
+    exchange?.lost(error);
+  }
+
+  #note(error: SallyportError): void {
+    const { site, ends } = this.#lane;
+    site.log.info(error.message, { code: error.code, fault: error.fault, remote: ends.remote.address });
+  }
+}

@@ -1,0 +1,63 @@
+// permessage-deflate (RFC 7692): what we agree to, and compressors that live no longer than a message.
+import { library, type Parameters, type PerMessageDeflate } from "./library.ts";
+import type { WebSocketLimits } from "./limits.ts";
+
+export const NAME = "permessage-deflate";
+
+/** An agreement with the client. */
+export interface Deflate {
+  /** The value of Sec-WebSocket-Extensions in the response. */
+  readonly field: string;
+  /** Compressors for one direction; they cost a quarter of a megabyte, and so are made when there is something to do. */
+  make(): PerMessageDeflate;
+}
+
+/** Agrees to the first offer that is understood; the others are declined (RFC 7692, 5 and 7.1). */
+export function agree(offers: readonly Parameters[], limits: WebSocketLimits): Deflate | undefined {
+  for (const offer of offers) {
+    const deflate = accepted(offer, limits);
+    if (deflate) return deflate;
+  }
+  return undefined;
+}
+
+function accepted(offer: Parameters, limits: WebSocketLimits): Deflate | undefined {
+  // zlib cannot keep to a window of 2^8 octets, and takes 2^9 without a word.
+  if (offer.server_max_window_bits?.includes("8")) return undefined;
+  try {
+    const terms = Object.entries(made(limits).accept([{ ...offer }]));
+    const field = terms
+      .map(([name, value]) => (value === true ? `; ${name}` : `; ${name}=${value}`))
+      .join("");
+    return { field: NAME + field, make: () => agreed(offer, limits) };
+  } catch {
+    return undefined;
+  }
+}
+
+function agreed(offer: Parameters, limits: WebSocketLimits): PerMessageDeflate {
+  const deflate = made(limits);
+  deflate.accept([{ ...offer }]);
+  return deflate;
+}
+
+/** No context is carried from a message to the next, so nothing of a compressor need be kept between them. */
+const made = ({ message, compressFrom }: WebSocketLimits): PerMessageDeflate =>
+  new (library().PerMessageDeflate)({
+    isServer: true,
+    maxPayload: message,
+    threshold: compressFrom,
+    serverNoContextTakeover: true,
+    clientNoContextTakeover: true,
+  });
+
+/** Compressors for sending that are let go after each message. The library bounds how many work at once. */
+export function transient(deflate: PerMessageDeflate): PerMessageDeflate {
+  const { compress } = deflate;
+  deflate.compress = (data, last, done) =>
+    compress.call(deflate, data, last, (error, result) => {
+      if (last) deflate.cleanup();
+      done(error, result);
+    });
+  return deflate;
+}

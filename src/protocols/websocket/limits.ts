@@ -1,0 +1,34 @@
+// Every bound of an open WebSocket in one place: octets, counts, and waits in milliseconds.
+
+export interface WebSocketLimits {
+  /** Octets of a message, after decompression. More: 1009. */
+  readonly message: number;
+  /** Frames of one message. More: 1008. */
+  readonly fragments: number;
+  /** Octets of messages that may wait for a slow client. More: `send` answers false. */
+  readonly unsent: number;
+  /** Whether messages may be compressed (RFC 7692). */
+  readonly compress: boolean;
+  /** Octets that a message must have for being compressed by us. */
+  readonly compressFrom: number;
+  /** Between two pings. 0: none are sent. */
+  readonly pingInterval: number;
+  /** From a ping until anything comes from the client. Then it counts as gone: 1006. */
+  readonly pingTimeout: number;
+  /** From our close frame to the client's, and then to the end of the connection. Then it is cut. */
+  readonly closeTimeout: number;
+  /** Without the client taking an octet of what we hold for it. Then it is cut. */
+  readonly sendTimeout: number;
+}
+
+export const DEFAULT_LIMITS: WebSocketLimits = {
+  message: 2 ** 24,
+  fragments: 131_072,
+  unsent: 65_536,
+  compress: true,
+  compressFrom: 1_024,
+  pingInterval: 20_000,
+  pingTimeout: 20_000,
+  closeTimeout: 10_000,
+  sendTimeout: 60_000,
+};

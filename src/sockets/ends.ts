@@ -1,0 +1,36 @@
+// Who is at the two ends of a connection: the one place that tells it. The system says it, unless a proxy in front of us
+// has said it first (PROXY protocol): its own connection to us is then only a stretch of the client's.
+import type { Socket } from "node:net";
+import type { Address } from "../exchange/index.ts";
+
+export interface Ends {
+  /** The client. */
+  readonly remote: Address;
+  /** What it connected to. */
+  readonly local: Address;
+  /** The client speaks TLS with the proxy that passed the connection on. */
+  readonly encrypted: boolean;
+}
+
+const told = new WeakMap<Socket, Ends>();
+
+/** The ends of a connection, whichever way it came; "" and 0 for what is not known any more. */
+export const endsOf = (socket: Socket): Ends => told.get(socket) ?? ownEnds(socket);
+
+/** What the system says, whatever a proxy did. */
+export const ownEnds = (socket: Socket): Ends => ({
+  remote: { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
+  local: { address: socket.localAddress ?? "", port: socket.localPort ?? 0 },
+  encrypted: false,
+});
+
+/** From now on `socket` has these ends. */
+export function tellEnds(socket: Socket, ends: Ends): void {
+  told.set(socket, ends);
+}
+
+/** `outer` carries what `inner` does, decrypted: what a proxy said of the one is true of the other. */
+export function passEnds(inner: Socket, outer: Socket): void {
+  const ends = told.get(inner);
+  if (ends) told.set(outer, ends);
+}

@@ -1,0 +1,15 @@
+// CRC-32C (Castagnoli; RFC 3720, B.4), with which a PROXY header may guard itself.
+
+/** The polynomial, reflected. */
+const POLYNOMIAL = 0x82f63b78;
+const TABLE = Uint32Array.from({ length: 256 }, (_, octet) => {
+  let crc = octet;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+  return crc;
+});
+
+export function crc32c(octets: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const octet of octets) crc = (crc >>> 8) ^ (TABLE[(crc ^ octet) & 0xff] as number);
+  return (crc ^ 0xffffffff) >>> 0;
+}

@@ -1,0 +1,106 @@
+// Certificates and keys as files have them: read, and found fit to be shown to clients, before any client comes.
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { CertificateFiles } from "./settings.ts";
+
+/** Something that is wrong with a file, and which key of the settings leads to it. */
+export interface Problem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Gets a problem at a key of what is being read. */
+export type Complain = (key: string, message: string) => void;
+
+export interface Certificate {
+  /** The file: the certificate, and those that lead to a root. */
+  readonly cert: string;
+  readonly key: string;
+  readonly passphrase: string | undefined;
+  readonly leaf: X509Certificate;
+}
+
+/** Undefined when something is wrong; `complain` has heard what. */
+export async function readCertificate(
+  files: CertificateFiles,
+  complain: Complain,
+): Promise<Certificate | undefined> {
+  const [cert, key] = await Promise.all([
+    readPem(files.cert, "CERTIFICATE", (message) => complain("cert", message)),
+    readPem(files.key, "PRIVATE KEY", (message) => complain("key", message)),
+  ]);
+  const leaf = cert === undefined ? undefined : parseCertificate(cert, files.cert, complain);
+  const secret = key === undefined ? undefined : parseKey(key, files, complain);
+  if (cert === undefined || key === undefined || !leaf || !secret) return undefined;
+  if (!leaf.checkPrivateKey(secret)) {
+    complain("key", `${files.key} is not the key of the certificate in ${files.cert}`);
+    return undefined;
+  }
+  return { cert, key, passphrase: files.passphrase, leaf };
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: "does not exist",
+  EACCES: "may not be read by this user",
+  EISDIR: "is a directory",
+};
+
+/** The text of a file that has a PEM block of this kind. */
+export async function readPem(
+  path: string,
+  kind: string,
+  complain: (message: string) => void,
+): Promise<string | undefined> {
+  const text = await readFile(path, "latin1").catch((error: NodeJS.ErrnoException) => {
+    complain(`${path} ${WHY[error.code ?? ""] ?? `cannot be read: ${error.message}`}`);
+  });
+  if (text === undefined) return undefined;
+  const label = new RegExp(`^-----BEGIN [A-Z0-9 ]*${kind}-----`, "m");
+  if (label.test(text)) return text;
+  complain(`${path} has no PEM block "-----BEGIN ${kind}-----"`);
+  return undefined;
+}
+
+function parseCertificate(cert: string, path: string, complain: Complain): X509Certificate | undefined {
+  try {
+    return new X509Certificate(cert);
+  } catch (error) {
+    complain("cert", `${path} cannot be understood: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function parseKey(key: string, files: CertificateFiles, complain: Complain): KeyObject | undefined {
+  const { passphrase } = files;
+  try {
+    return createPrivateKey({ key, ...(passphrase === undefined ? {} : { passphrase }) });
+  } catch (error) {
+    if (!isEncrypted(key)) complain("key", `${files.key} cannot be understood: ${(error as Error).message}`);
+    else if (passphrase === undefined) complain("key", `${files.key} is encrypted: passphrase is missing`);
+    else complain("passphrase", `does not open ${files.key}`);
+    return undefined;
+  }
+}
+
+const isEncrypted = (key: string): boolean => /^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(key);
+
+/** The host names that a certificate is for, in lower case; a wildcard as "*.example.org". */
+export function namesOf({ subjectAltName, subject }: X509Certificate): string[] {
+  const names = [...(subjectAltName ?? "").matchAll(/(?:^|, )DNS:([^,"]+)/g)].map(([, name]) => name);
+  // RFC 6125, 6.4.4: the common name counts only where there is no other.
+  if (names.length === 0) names.push(/^CN=(.+)$/m.exec(subject)?.[1]);
+  return names.flatMap((name) => (name === undefined ? [] : [name.toLowerCase()]));
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+/** Whoever renews certificates has done it by then. */
+const SOON = 7 * DAY;
+
+/** What the operator should know about a certificate that can be used all the same; undefined for nothing. */
+export function warningOf({ leaf }: Certificate, path: string, now = Date.now()): string | undefined {
+  const { validFrom, validTo } = leaf;
+  if (Date.parse(validTo) < now) return `the certificate in ${path} has expired (${validTo})`;
+  if (Date.parse(validFrom) > now) return `the certificate in ${path} is not valid before ${validFrom}`;
+  if (Date.parse(validTo) < now + SOON) return `the certificate in ${path} expires soon (${validTo})`;
+  return undefined;
+}

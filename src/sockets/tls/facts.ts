@@ -1,0 +1,90 @@
+// What TLS found out about a connection: made once, when its handshake is over, for all its requests.
+import type { X509Certificate } from "node:crypto";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { ClientCertificate, TlsFacts } from "../../exchange/index.ts";
+
+const told = new WeakMap<Socket, TlsFacts>();
+
+/** The facts of a connection that came in by TLS; undefined for any other. */
+export const tlsFactsOf = (socket: Socket): TlsFacts | undefined => told.get(socket);
+
+/** Finds the facts out, and keeps them for whoever serves `socket`. `asked`: for a certificate of the client. */
+export function tellTlsFacts(socket: TLSSocket, asked: boolean): TlsFacts {
+  const facts = new Facts(socket, asked);
+  told.set(socket, facts);
+  return facts;
+}
+
+class Facts implements TlsFacts {
+  readonly protocol: string;
+  readonly cipher: string;
+  readonly serverName: string;
+  /** Found out now: once the client has left, it could not be told from one that showed none. */
+  readonly client: ClientCertificate | undefined;
+  readonly #socket: TLSSocket;
+  #certificate: string | undefined;
+
+  constructor(socket: TLSSocket, asked: boolean) {
+    this.#socket = socket;
+    this.protocol = socket.getProtocol() ?? "";
+    this.cipher = socket.getCipher()?.standardName ?? "";
+    this.serverName = (socket as { servername?: string | false | null }).servername || "";
+    this.client = asked ? clientOf(socket) : undefined;
+  }
+
+  /** Few ask for it. */
+  get certificate(): string {
+    this.#certificate ??= this.#socket.getX509Certificate()?.toString() ?? "";
+    return this.#certificate;
+  }
+}
+
+function clientOf(socket: TLSSocket): ClientCertificate | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (!certificate) return undefined;
+  const { serialNumber, validFrom, validTo } = certificate;
+  return {
+    chain: chainOf(certificate),
+    subject: distinguishedName(certificate.subject),
+    issuer: distinguishedName(certificate.issuer),
+    serial: serialNumber,
+    validFrom,
+    validTo,
+    error: socket.authorized ? "" : errorText(String(socket.authorizationError)),
+  };
+}
+
+function chainOf(certificate: X509Certificate): string[] {
+  const chain: string[] = [];
+  const seen = new Set<string>();
+  for (let one: X509Certificate | undefined = certificate; one; one = one.issuerCertificate) {
+    if (seen.has(one.fingerprint256)) break;
+    seen.add(one.fingerprint256);
+    chain.push(one.toString());
+  }
+  return chain;
+}
+
+/**
+ * As RFC 4514 writes it, of Node's lines: the last name first, commas between. Values are escaped already; only
+ * between the parts of one line, which certificates rarely have, is there more space than there should be.
+ */
+export const distinguishedName = (lines: string | undefined): string =>
+  (lines ?? "").split("\n").filter(Boolean).reverse().join(",").replaceAll(" + ", "+");
+
+/** The words of OpenSSL for the codes that Node gives us instead; others are told as what they are called. */
+const ERRORS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: "self-signed certificate",
+  SELF_SIGNED_CERT_IN_CHAIN: "self-signed certificate in certificate chain",
+  UNABLE_TO_GET_ISSUER_CERT: "unable to get issuer certificate",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "unable to get local issuer certificate",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "unable to verify the first certificate",
+  CERT_HAS_EXPIRED: "certificate has expired",
+  CERT_NOT_YET_VALID: "certificate is not yet valid",
+  CERT_SIGNATURE_FAILURE: "certificate signature failure",
+  INVALID_PURPOSE: "unsuitable certificate purpose",
+  INVALID_CA: "invalid CA certificate",
+};
+
+const errorText = (code: string): string => ERRORS[code] ?? code.toLowerCase().replaceAll("_", " ");

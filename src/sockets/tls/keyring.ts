@@ -1,0 +1,103 @@
+// The certificates of one address: which of them a client is shown (SNI, RFC 6066, 3), and new ones in their place
+// when the files have changed.
+import { stat } from "node:fs/promises";
+import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import {
+  type Certificate,
+  namesOf,
+  type Problem,
+  readCertificate,
+  readPem,
+  warningOf,
+} from "./certificate.ts";
+import type { CertificateFiles, TlsSettings } from "./settings.ts";
+
+/** All that the files say, or what is wrong with them. */
+export interface Keys {
+  /** For clients that name no host, or none that is known. */
+  readonly first: SecureContextOptions;
+  readonly contexts: ReadonlyMap<string, SecureContext>;
+  readonly warnings: readonly string[];
+}
+
+export type KeysRead = { readonly keys: Keys } | { readonly problems: readonly Problem[] };
+
+/** Reads all files of the settings. Never rejects. */
+export async function readKeys(settings: TlsSettings): Promise<KeysRead> {
+  const problems: Problem[] = [];
+  const at =
+    (...above: (string | number)[]) =>
+    (key: string, message: string): void =>
+      void problems.push({ path: [...above, key], message });
+  const places: [CertificateFiles, (string | number)[]][] = [[settings, []]];
+  for (const [i, files] of (settings.others ?? []).entries()) places.push([files, ["others", i]]);
+  const read = await Promise.all(places.map(([files, path]) => readCertificate(files, at(...path))));
+  const ca = await readAuthorities(settings, (message) => at()("ca", message));
+  const made = read.map((certificate, i) => {
+    const [{ cert }, path] = places[i] as (typeof places)[number];
+    return certificate && makeContext(certificate, cert, { settings, ca }, at(...path));
+  });
+  if (problems.length > 0) return { problems };
+  const whole = made as Made[];
+  const warnings = whole.flatMap(({ certificate, path }) => warningOf(certificate, path) ?? []);
+  return { keys: { first: (whole[0] as Made).options, contexts: contextsByName(whole), warnings } };
+}
+
+async function readAuthorities(
+  { ca }: TlsSettings,
+  complain: (message: string) => void,
+): Promise<string | undefined> {
+  return ca === undefined ? undefined : readPem(ca, "CERTIFICATE", complain);
+}
+
+interface Made {
+  readonly certificate: Certificate;
+  readonly path: string;
+  readonly options: SecureContextOptions;
+  readonly context: SecureContext;
+}
+
+function makeContext(
+  certificate: Certificate,
+  path: string,
+  { settings, ca }: { settings: TlsSettings; ca: string | undefined },
+  complain: (key: string, message: string) => void,
+): Made | undefined {
+  const { cert, key, passphrase } = certificate;
+  const options: SecureContextOptions = {
+    cert,
+    key,
+    minVersion: `TLSv${settings.minVersion}`,
+    // Without authorities of its own OpenSSL would trust every client that the web's trust, which is anybody.
+    ...(settings.clientCertificates === "off" ? {} : { ca: ca ?? [] }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+  };
+  try {
+    return { certificate, path, options, context: createSecureContext(options) };
+  } catch (error) {
+    complain("cert", `${path} cannot be used: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+/** The first certificate that has a name is the one that is shown for it. */
+function contextsByName(made: readonly Made[]): Map<string, SecureContext> {
+  const contexts = new Map<string, SecureContext>();
+  for (const { certificate, context } of made)
+    for (const name of namesOf(certificate.leaf)) if (!contexts.has(name)) contexts.set(name, context);
+  return contexts;
+}
+
+/** The context for a name that a client asks for; undefined: the first. A wildcard stands for one label (RFC 6125, 6.4.3). */
+export function contextFor(name: string, { contexts }: Keys): SecureContext | undefined {
+  const asked = name.toLowerCase();
+  return contexts.get(asked) ?? contexts.get(asked.replace(/^[^.]+/, "*"));
+}
+
+/** Changes when one of the files does: written anew, or replaced, or the link to it (certbot) points elsewhere. */
+export async function signatureOf({ cert, key, others = [], ca }: TlsSettings): Promise<string> {
+  const pairs = [{ cert, key }, ...others].flatMap((files) => [files.cert, files.key]);
+  const files = ca === undefined ? pairs : [...pairs, ca];
+  const stats = await Promise.all(files.map((file) => stat(file).catch(() => undefined)));
+  return stats.map((file) => (file ? `${file.ino} ${file.size} ${file.mtimeMs}` : "gone")).join("\n");
+}

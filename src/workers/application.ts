@@ -1,0 +1,185 @@
+// The life of a Python application behind a gateway: its workers are started, replaced by a new generation, told to
+// leave and ended. How an exchange is answered is the business of the interface that the application is written for.
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
+import type { Interface } from "./interface.ts";
+import { Pool, type PoolOptions } from "./pool.ts";
+import { findPython } from "./python.ts";
+
+/** What every gateway to a Python application takes. */
+export interface ApplicationOptions {
+  /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `directory`, or `python3`. */
+  readonly python?: string | undefined;
+  /** Working directory of the application and the first place where its modules are looked for. Default: ours. */
+  readonly directory?: string | undefined;
+  /** Further places for modules. */
+  readonly path?: readonly string[] | undefined;
+  /** Environment variables besides our own. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Worker processes. Default 1. */
+  readonly processes?: number | undefined;
+  /** Server processes like this one, each with its own workers: tells the application of its fellows. Default 1. */
+  readonly fronts?: number | undefined;
+  /** Milliseconds for importing and starting the application. Default 60 s. */
+  readonly startTimeout?: number | undefined;
+  /** Requests that may wait for a worker; one more gets 503. Default 1024. */
+  readonly queue?: number | undefined;
+  /** Milliseconds that a request may wait for a worker. Default 30 s. */
+  readonly queueTimeout?: number | undefined;
+  readonly log?: Log | undefined;
+}
+
+/** What is for the applications of one interface only. */
+export type InterfaceOptions = Partial<
+  Pick<
+    PoolOptions,
+    "threads" | "constants" | "concurrency" | "lifespan" | "loop" | "blockedTimeout" | "drainTimeout"
+  >
+>;
+
+const DEFAULTS: Required<InterfaceOptions> = {
+  threads: 1,
+  constants: {},
+  concurrency: 4096,
+  lifespan: "auto",
+  loop: "auto",
+  blockedTimeout: 30_000,
+  drainTimeout: 30_000,
+};
+
+/** Who runs an application: the workers of a pool, or this very process. */
+export interface Crew extends Pick<Pool, "start" | "submit" | "reload" | "leave" | "close"> {
+  /** What the application is written for; undefined until it has started. */
+  readonly interface: Interface | undefined;
+}
+
+/** Gets an exchange answered by those who run the application. Never throws. */
+export type Answer = (exchange: Exchange, crew: Pick<Crew, "submit">) => void;
+
+/** How the applications of one interface are run, and their exchanges answered. */
+export interface Spoken {
+  readonly interface: Interface;
+  /** Milliseconds until a response must have begun; 0 for no limit. */
+  readonly timeout: number;
+  readonly options: InterfaceOptions;
+  readonly answer: Answer;
+}
+
+/** Told which interface was found. Throws a SallyportError when that is not what the user had in mind. */
+export type Found = (spoken: Interface) => void;
+
+export interface Ways {
+  readonly found?: Found;
+  /** Finds those who run it; a pool of workers otherwise. */
+  readonly recruit?: (options: PoolOptions) => Crew;
+}
+
+/** Runs an application of one of the interfaces that `spoken` has: with several, the worker finds out which. */
+export class Application implements Gateway {
+  readonly #app: string;
+  readonly #options: ApplicationOptions;
+  readonly #spoken: readonly Spoken[];
+  readonly #found: Found;
+  readonly #recruit: (options: PoolOptions) => Crew;
+  #crew: Crew | undefined;
+  #answer: Answer;
+  #starting: Promise<Crew> | undefined;
+
+  constructor(
+    app: string,
+    options: ApplicationOptions,
+    spoken: readonly Spoken[],
+    { found = () => {}, recruit = (all) => new Pool(all) }: Ways = {},
+  ) {
+    this.#recruit = recruit;
+    this.#app = app;
+    this.#options = options;
+    this.#spoken = spoken;
+    this.#found = found;
+    this.#answer = (exchange) => exchange.fail(new SallyportError("NOT_READY", `${app} was not started`));
+  }
+
+  /** Starting what has started already is the same start. */
+  async start(): Promise<void> {
+    this.#starting ??= this.#start();
+    try {
+      this.#crew = await this.#starting;
+    } catch (error) {
+      this.#starting = undefined;
+      throw error;
+    }
+  }
+
+  handle(exchange: Exchange): void {
+    this.#answer(exchange, this.#crew as Crew);
+  }
+
+  async reload(): Promise<void> {
+    await this.#crew?.reload();
+  }
+
+  leave(): void {
+    this.#crew?.leave();
+  }
+
+  async close(grace: number): Promise<void> {
+    await this.#crew?.close(grace);
+  }
+
+  async #start(): Promise<Crew> {
+    const crew = this.#made();
+    await crew.start();
+    try {
+      this.#choose(crew);
+    } catch (error) {
+      await crew.close(0);
+      throw error;
+    }
+    return crew;
+  }
+
+  #made(): Crew {
+    const options = this.#options;
+    const directory = existingDirectory(options.directory ?? ".");
+    return this.#recruit({
+      app: this.#app,
+      python: findPython({ python: options.python, directory }),
+      directory,
+      path: (options.path ?? []).map((place) => resolve(directory, place)),
+      env: { ...options.env },
+      processes: options.processes ?? 1,
+      fronts: options.fronts ?? 1,
+      startTimeout: options.startTimeout ?? 60_000,
+      queue: options.queue ?? 1024,
+      queueTimeout: options.queueTimeout ?? 30_000,
+      log: options.log ?? silentLog,
+      interface: this.#spoken.length === 1 ? this.#spoken[0]?.interface : undefined,
+      timeout: {
+        wsgi: 0,
+        asgi: 0,
+        ...Object.fromEntries(this.#spoken.map((one) => [one.interface, one.timeout])),
+      },
+      ...merged(this.#spoken),
+    });
+  }
+
+  #choose(crew: Crew): void {
+    const spoken = this.#spoken.find((one) => one.interface === crew.interface) as Spoken;
+    this.#found(spoken.interface);
+    this.#answer = spoken.answer;
+  }
+}
+
+function merged(spoken: readonly Spoken[]): Required<InterfaceOptions> {
+  return Object.assign({ ...DEFAULTS }, ...spoken.map((one) => one.options));
+}
+
+function existingDirectory(path: string): string {
+  const directory = resolve(path);
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return directory;
+  throw new SallyportError(
+    "TARGET_NOT_FOUND",
+    `there is no directory ${directory} to run the application in`,
+  );
+}

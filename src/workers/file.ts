@@ -1,0 +1,40 @@
+// A file as the body of a response: what an ASGI application says with http.response.pathsend. Read as the client takes
+// it, so that no more than a piece of it is in memory.
+import { type FileHandle, open } from "node:fs/promises";
+import { type Exchange, SallyportError } from "../exchange/index.ts";
+import { PIECE } from "./link.ts";
+
+/** Writes the file at `path` into a response that has begun. Rejects with APP_RAISED when it cannot be read. */
+export async function writeFile(exchange: Exchange, path: string): Promise<void> {
+  const file = await open(path).catch((error: unknown) => unreadable(path, error));
+  try {
+    if (!(await file.stat()).isFile()) unreadable(path, new Error("it is not a file"));
+    await copy(file, exchange).catch((error: unknown) => unreadable(path, error));
+  } finally {
+    await file.close();
+  }
+}
+
+async function copy(file: FileHandle, exchange: Exchange): Promise<void> {
+  while (!exchange.closed) {
+    const piece = Buffer.allocUnsafe(PIECE);
+    const { bytesRead } = await file.read(piece, 0, PIECE);
+    if (bytesRead === 0) return;
+    if (!exchange.write(piece.subarray(0, bytesRead))) await drained(exchange);
+  }
+}
+
+/** Resolves when more may be written, or nothing any more. */
+function drained(exchange: Exchange): Promise<void> {
+  return new Promise((resolve) => {
+    exchange.whenDrained(resolve);
+    exchange.whenClosed(() => resolve());
+  });
+}
+
+function unreadable(path: string, cause: unknown): never {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  throw new SallyportError("APP_RAISED", `the file ${path} that was to be sent cannot be read: ${reason}`, {
+    cause,
+  });
+}

@@ -1,0 +1,60 @@
+// A request body on its way to a worker: as much as the worker asks for, and no more. The other end is `body_piece` and
+// `receive` of python/sallyport.
+import type { RequestBody } from "../exchange/index.ts";
+import { type FrameWriter, PIECE, TO_WORKER } from "./link.ts";
+
+/** Where its frames go. */
+export interface Outbound {
+  readonly writer: FrameWriter;
+  flush(): void;
+}
+
+export class Upload {
+  readonly #body: RequestBody;
+  readonly #stream: number;
+  #link: Outbound | undefined;
+  #wanted = 0;
+  #pumping = false;
+  /** What was read and not asked for yet. */
+  #rest: Uint8Array | undefined;
+
+  constructor(body: RequestBody, link: Outbound, stream: number) {
+    this.#body = body;
+    this.#link = link;
+    this.#stream = stream;
+  }
+
+  /** The worker takes so many more octets. Rejects with the body's own error when it will never be complete. */
+  async want(octets: number): Promise<void> {
+    this.#wanted += octets;
+    if (this.#pumping) return;
+    this.#pumping = true;
+    // The first read is what sends 100 Continue.
+    while (this.#wanted > 0 && this.#link) {
+      const chunk = this.#rest ?? (await this.#body.read());
+      if (this.#link) this.#send(this.#link, chunk);
+      if (!chunk) return; // and this stays so: there is nothing more to ask for
+    }
+    this.#pumping = false;
+  }
+
+  /** Nobody reads any more. */
+  stop(): void {
+    this.#link = undefined;
+    this.#rest = undefined;
+  }
+
+  #send(link: Outbound, chunk: Uint8Array | undefined): void {
+    if (chunk) this.#cut(link.writer, chunk);
+    else link.writer.frame(TO_WORKER.BODY_END, this.#stream);
+    link.flush();
+  }
+
+  #cut(writer: FrameWriter, chunk: Uint8Array): void {
+    const size = Math.min(chunk.length, this.#wanted);
+    for (let start = 0; start < size; start += PIECE)
+      writer.frame(TO_WORKER.BODY, this.#stream, chunk.subarray(start, Math.min(start + PIECE, size)));
+    this.#wanted -= size;
+    this.#rest = size < chunk.length ? chunk.subarray(size) : undefined;
+  }
+}

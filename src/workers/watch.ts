@@ -1,0 +1,48 @@
+// Deadlines of what a worker has: responses that do not begin, event loops that do not answer.
+import { SallyportError } from "../exchange/index.ts";
+import type { Interface } from "./interface.ts";
+import type { Stream } from "./stream.ts";
+import type { Worker } from "./worker.ts";
+
+export interface Deadlines {
+  /** Milliseconds that a worker may take until the response begins; 0 for no limit. */
+  readonly timeout: Readonly<Record<Interface, number>>;
+  /** Milliseconds that an event loop may be blocked; 0 for no limit. */
+  readonly blockedTimeout: number;
+}
+
+/** For the streams beside one that hangs, milliseconds. */
+const CONDEMNED_GRACE = 10_000;
+
+/**
+ * Looks at a worker once more, `tick` milliseconds after the last time, and fails what is late. When the worker itself
+ * hangs, gives how long (milliseconds) what else it has may take until it is ended.
+ */
+export function look(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
+  if (worker.manner === "loop") return lookAtLoop(worker, now, tick, deadlines);
+  const timeout = deadlines.timeout.wsgi;
+  const late = waitedFor(worker, now, timeout).filter((stream) => !stream.streaming);
+  for (const stream of late) stream.fail(tooLate(timeout));
+  if (late.length === 0) return undefined;
+  return late.length === worker.begun.length ? 0 : CONDEMNED_GRACE;
+}
+
+/** A thread that is late is lost, and its process with it; an event loop goes on. */
+function lookAtLoop(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
+  const { blockedTimeout } = deadlines;
+  const timeout = deadlines.timeout.asgi;
+  worker.pass(tick);
+  for (const stream of waitedFor(worker, now, timeout))
+    if (!stream.exchange.started) stream.giveUp(tooLate(timeout));
+  if (blockedTimeout === 0 || worker.unanswered < blockedTimeout) return undefined;
+  const message = `the event loop of the application was blocked for ${blockedTimeout / 1000} s`;
+  for (const stream of worker.begun) stream.fail(new SallyportError("APP_TIMEOUT", message));
+  return 0;
+}
+
+function waitedFor(worker: Worker, now: number, timeout: number): Stream[] {
+  return timeout === 0 ? [] : worker.begun.filter((stream) => now - stream.since > timeout);
+}
+
+const tooLate = (timeout: number): SallyportError =>
+  new SallyportError("APP_TIMEOUT", `the application did not answer within ${timeout / 1000} s`);

@@ -1,0 +1,79 @@
+"""Callables of every shape that an application may have, for the look that tells ASGI from WSGI."""
+
+import functools
+
+
+class Double:
+    """ASGI 2."""
+
+    def __init__(self, scope):
+        self.scope = scope
+
+    async def __call__(self, receive, send):
+        pass
+
+
+def double(scope):
+    async def single(receive, send):
+        pass
+
+    return single
+
+
+async def function(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"asgi"})
+
+
+def plain(scope, receive, send):
+    """No coroutine function, but it gives a coroutine."""
+    return function(scope, receive, send)
+
+
+class Instance:
+    async def __call__(self, scope, receive, send):
+        await function(scope, receive, send)
+
+
+class Endpoint:
+    """A class that is called and awaited, as Starlette's endpoints are."""
+
+    def __init__(self, scope, receive, send):
+        self.coroutine = function(scope, receive, send)
+
+    def __await__(self):
+        return self.coroutine.__await__()
+
+
+def anything(*arguments):
+    return function(*arguments) if len(arguments) == 3 else wsgi(*arguments)
+
+
+def deceptive(scope, receive, *more):
+    return function(scope, receive, *more)
+
+
+def wsgi(environ, start_response):
+    start_response("200 OK", [])
+    return [b"wsgi"]
+
+
+class Wsgi:
+    def __init__(self, environ, start_response):
+        start_response("200 OK", [])
+
+    def __iter__(self):
+        yield b"wsgi"
+
+
+def configured(setting, scope, receive, send):
+    return function(scope, receive, send)
+
+
+instance = Instance()
+method = instance.__call__
+partial = functools.partial(configured, "a setting")
+
+
+def make():
+    return instance

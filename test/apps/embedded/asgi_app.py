@@ -1,0 +1,5 @@
+"""Nothing for embedded mode."""
+
+
+async def app(scope, receive, send):
+    pass

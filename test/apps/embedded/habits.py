@@ -1,0 +1,156 @@
+"""What applications do to the process that they run in."""
+
+import atexit
+import gc
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+atexit.register(lambda: print("exit functions ran", file=sys.stderr))
+ticks = []
+
+
+def _tick():
+    while True:
+        ticks.append(1)
+        time.sleep(0.005)
+
+
+def exit(environ):
+    sys.exit(3)
+
+
+def quit_in_thread(environ):
+    thread = threading.Thread(target=sys.exit)
+    thread.start()
+    thread.join()
+    return "joined"
+
+
+def fork(environ):
+    """A child that ends by itself, and one that comes back from the call."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.write(write, b"child")
+        os._exit(0)
+    os.close(write)
+    said = os.read(read, 10).decode()
+    os.close(read)
+    os.wait()
+    return said
+
+
+def fork_and_return(environ):
+    pid = os.fork()
+    if pid == 0:
+        return "nobody must read this"
+    _, status = os.waitpid(pid, 0)
+    return str(os.waitstatus_to_exitcode(status))
+
+
+def run(environ):
+    return subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True).stdout
+
+
+def start_thread(environ):
+    threading.Thread(target=_tick, daemon=True).start()
+    return "started"
+
+
+def count(environ):
+    return str(len(ticks))
+
+
+def signals(environ):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        signal.signal(signal.SIGTERM, lambda *_: None)
+    return str(caught[0].message)
+
+
+def surroundings(environ):
+    """Changes what a process has only one of."""
+    import locale
+
+    os.environ["HABIT"] = "kept"
+    os.chdir("/")
+    for name in ("de_DE.UTF-8", "C.UTF-8", "C"):
+        try:
+            locale.setlocale(locale.LC_ALL, name)
+            break
+        except locale.Error:
+            pass
+    sys.stdout = sys.__stdout__ or sys.stdout
+    return os.environ["HABIT"]
+
+
+def printed(environ):
+    print("to standard output")
+    print("to standard error", file=sys.stderr)
+    warnings.warn("a warning of the application", stacklevel=1)
+    threading.Thread(target=lambda: print("from a thread")).start()
+    return "printed"
+
+
+def recurse(environ):
+    return recurse(environ)
+
+
+def where(environ):
+    return "\n".join([sys.prefix, sys.base_prefix, sys.executable, sys.version.split()[0]])
+
+
+def sleep(environ):
+    time.sleep(float(environ["QUERY_STRING"]))
+    return "slept"
+
+
+def crash(environ):
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+def leave(environ):
+    os._exit(9)
+
+
+def objects(environ):
+    """How many objects the collector knows of; in passing only, where that is not asked exactly."""
+    return str(0 if environ["QUERY_STRING"] else (gc.collect(), len(gc.get_objects()))[1])
+
+
+def received(environ):
+    """The size and the hash of the body, and where it comes from."""
+    body = environ["wsgi.input"]
+    digest, size = hashlib.sha256(), 0
+    for piece in iter(lambda: body.read(1 << 20), b""):
+        digest.update(piece)
+        size += len(piece)
+    return json.dumps({"size": size, "sha256": digest.hexdigest()})
+
+
+def app(environ, start_response):
+    text = globals()[environ["PATH_INFO"][1:]](environ).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+    return [text]
+
+
+def forever(environ, start_response):
+    """As many octets as were asked for, a block at a time."""
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    return (b"x" * 65_536 for _ in range(int(environ["QUERY_STRING"])))
+
+
+def writes(environ, start_response):
+    """As much, by write()."""
+    write = start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    for _ in range(int(environ["QUERY_STRING"])):
+        write(b"y" * 65_536)
+    return [b"end"]

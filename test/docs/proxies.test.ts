@@ -1,0 +1,58 @@
+// docs/proxies.md: what it shows is what the tests run, and what it lists is what there is.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { FORWARDED } from "../../src/server/forwarded.ts";
+import { parseTrust } from "../../src/server/trust.ts";
+
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
+const page = read("../../docs/proxies.md");
+
+const CONFIGURATIONS: Readonly<Record<string, string>> = {
+  nginx: "../interop/nginx/proxy.conf",
+  haproxy: "../interop/haproxy/haproxy.cfg",
+  yaml: "../apps/side_by_side/sallyport.config.yaml",
+};
+
+/** Indentation and empty lines are not looked at. */
+const linesOf = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join("\n");
+
+const snippets = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
+
+for (const [language, config] of Object.entries(CONFIGURATIONS))
+  test(`each whole snippet for ${language} stands in ${config}`, () => {
+    const tested = linesOf(read(config));
+    const shown = snippets.filter(
+      ([, fence, text = ""]) => fence === language && !text.includes("forwarded:"),
+    );
+    assert.notEqual(shown.length, 0);
+    for (const [, , text = ""] of shown) assert.ok(tested.includes(linesOf(text)), text);
+  });
+
+/** The code in the first column of the table below a title. */
+const column = (title: string): string[] => {
+  const [, below = ""] = page.split(`\n## ${title}\n\n`);
+  const table = below.slice(0, below.indexOf("\n\n"));
+  return table
+    .split("\n")
+    .slice(2)
+    .flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code));
+};
+
+test("whom the page says one may trust, one may", () => {
+  const shown = column("Whom to trust");
+  assert.equal(shown.length, 6);
+  for (const text of shown) assert.ok(parseTrust(text), text);
+});
+
+test("the page lists each header that may be honoured", () => {
+  assert.deepEqual(
+    column("Headers").map((name) => name.toLowerCase()),
+    [...FORWARDED],
+  );
+});

@@ -1,0 +1,151 @@
+// What applications do to the process they run in, when that process is the server.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
+
+const python = process.env.EMBEDDED_PYTHON as string;
+const directory = fileURLToPath(new URL("../apps/embedded", import.meta.url));
+const ends: (() => unknown)[] = [];
+const scope = { after: (end: unknown) => void ends.push(end as () => unknown) };
+const opened = (app: string): Promise<Daemon> =>
+  daemon(scope as never, app, { mode: "embedded", python, directory, slowCall: 300 });
+
+let app: Daemon;
+// As a listening socket would keep it.
+const alive = setInterval(() => {}, 1_000);
+before(async () => {
+  app = await opened("habits:app");
+});
+after(async () => {
+  clearInterval(alive);
+  for (const end of ends.reverse()) await end();
+});
+
+const text = async (page: string): Promise<string> => {
+  const { status, body, error } = await app.ask(page);
+  assert.equal(status, 200, `${page}: ${error?.message}`);
+  return body.toString();
+};
+
+test("the virtual environment's own interpreter, prefix and packages are used", async () => {
+  const [prefix, , , version] = (await text("/where")).split("\n");
+  const asked = (await import("node:child_process")).execFileSync(
+    python,
+    ["-c", "import sys; print(sys.prefix, sys.version.split()[0])"],
+    { encoding: "utf8" },
+  );
+  assert.equal(`${prefix} ${version}\n`, asked);
+});
+
+test("sys.exit() ends the request, not the server", async () => {
+  const { status, complete } = await app.ask("/exit");
+  assert.deepEqual([status, complete], [500, true]);
+  await app.logged(/SystemExit: 3/);
+  assert.equal(await text("/quit_in_thread"), "joined");
+});
+
+test("a fork works as long as it ends by itself, and one that comes back ends there", async () => {
+  assert.equal(await text("/fork"), "child");
+  assert.equal(await text("/fork_and_return"), "1");
+  assert.equal(await text("/run"), "42\n");
+});
+
+test("threads of the application's run while the server waits for events", async () => {
+  await text("/start_thread");
+  const before = Number(await text("/count"));
+  const give = Date.now() + 20_000;
+  while (Number(await text("/count")) < before + 10 && Date.now() < give)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(Number(await text("/count")) >= before + 10);
+});
+
+test("signal handlers of the application's are refused with a warning; the server's stay", async () => {
+  assert.match(await text("/signals"), /signal 15 is the server's in embedded mode/);
+  const told = once(process, "SIGUSR2");
+  process.kill(process.pid, "SIGUSR2");
+  await told;
+});
+
+test("what an application prints, its threads and its warnings reach the log", async () => {
+  await text("/printed");
+  assert.equal((await app.logged(/^to standard output$/)).level, "info");
+  assert.equal((await app.logged(/^to standard error$/)).level, "warn");
+  await app.logged(/a warning of the application/);
+  await app.logged(/^from a thread$/);
+});
+
+test("a changed environment, working directory, locale or standard output does not harm the server", async () => {
+  const directory = process.cwd();
+  assert.equal(await text("/surroundings"), "kept");
+  assert.equal(await text("/run"), "42\n");
+  assert.equal((1.5).toFixed(1), "1.5");
+  process.chdir(directory);
+});
+
+test("endless recursion is an error of the request", async () => {
+  assert.equal((await app.ask("/recurse")).status, 500);
+  await app.logged(/RecursionError/);
+  assert.equal(await text("/run"), "42\n");
+});
+
+test("an application that holds the server is named in the log", async () => {
+  assert.equal(await text("/sleep?0.4"), "slept");
+  await app.logged(/habits:app held this server process for 0\.\d s/);
+});
+
+test("a long response is asked for block by block: the loop turns, and a client that waits is waited for", async () => {
+  const forever = await opened("habits:forever");
+  const exchange = forever.exchange({ target: "/?2000" });
+  exchange.stalled = true;
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns++;
+    exchange.release();
+    exchange.stalled = true;
+  }, 1);
+  const { body, complete } = await exchange.done;
+  clearInterval(timer);
+  assert.deepEqual([body.length, complete], [2000 * 65_536, true]);
+  assert.ok(turns > 20, `${turns} turns`);
+});
+
+test("what is written with write() faster than it can leave waits in a file, in order", async () => {
+  const writes = await opened("habits:writes");
+  const { body, complete } = await writes.ask("/?200");
+  assert.equal(complete, true);
+  assert.equal(body.length, 200 * 65_536 + 3);
+  assert.equal(body.subarray(-4).toString(), "yend");
+});
+
+test("another Python in the same process, and an ASGI application, are refused in words", async () => {
+  const { wsgi } = await import("../../src/protocols/wsgi/index.ts");
+  const other = wsgi("habits:app", { mode: "embedded", python: "/usr/bin/python3", directory });
+  await assert.rejects(async () => other.start?.(), /PYTHON_NOT_FOUND|holds one Python|no shared library/);
+  const asgi = wsgi("asgi_app:app", { mode: "embedded", python, directory });
+  await assert.rejects(async () => asgi.start?.(), /is an ASGI application; .*daemon mode/);
+  const missing = wsgi("nowhere:app", { mode: "embedded", python, directory });
+  await assert.rejects(async () => missing.start?.(), /there is no module 'nowhere'/);
+});
+
+test("a reload is refused with what to do instead", async () => {
+  await assert.rejects(async () => app.gateway.reload?.(), /--fronts 2/);
+});
+
+test("no object and no memory is left behind by requests", async () => {
+  const round = async (): Promise<void> => {
+    for (let i = 0; i < 10_000; i++) await text("/objects?rough");
+  };
+  await round();
+  const before = Number(await text("/objects"));
+  const memory = process.memoryUsage.rss();
+  for (let i = 0; i < 3; i++) await round();
+  assert.ok(Number(await text("/objects")) - before < 100);
+  assert.ok(process.memoryUsage.rss() - memory < 64 * 1_048_576);
+});
+
+test("exit functions run when the gateway closes", async () => {
+  await app.gateway.close?.(0);
+  await app.logged(/^exit functions ran$/);
+});

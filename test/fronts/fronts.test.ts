@@ -1,0 +1,154 @@
+// Several server processes on the same addresses: `--fronts N`.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, get } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { type Served, serve } from "../serve.ts";
+
+const here = mkdtempSync(join(tmpdir(), "fronts-"));
+after(() => rmSync(here, { recursive: true, force: true }));
+
+writeFileSync(
+  join(here, "site.mjs"),
+  `export default (request, response) => {
+  if (request.url === "/die") process.kill(process.pid, "SIGSEGV");
+  if (request.url === "/hang") { process.stderr.write("hanging\\n"); for (;;); }
+  if (request.url === "/slow") {
+    process.stderr.write("slow in " + process.pid + "\\n");
+    return void setTimeout(() => response.end("slow"), 500);
+  }
+  response.setHeader("connection", "close");
+  response.end(String(process.pid));
+};
+`,
+);
+writeFileSync(join(here, "broken.mjs"), "throw new Error('no site today');\n");
+writeFileSync(
+  join(here, "hang.json"),
+  JSON.stringify({
+    listen: ["127.0.0.1:0"],
+    apps: { site: { module: "site.mjs" } },
+    fronts: 2,
+    frontTimeout: "1s",
+    log: { access: "off" },
+  }),
+);
+
+const start = (...args: string[]): Promise<Served> => serve(args, { cwd: here });
+
+async function pidOf(url: string): Promise<number> {
+  return Number(await (await fetch(url)).text());
+}
+
+/** The processes that answer, until `count` different ones have. */
+async function fronts(url: string, count: number): Promise<Set<number>> {
+  const pids = new Set<number>();
+  const give = Date.now() + 30_000;
+  while (pids.size < count && Date.now() < give) {
+    for (const pid of await Promise.all(Array.from({ length: 8 }, () => pidOf(url)))) pids.add(pid);
+  }
+  return pids;
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+async function gone(pid: number): Promise<boolean> {
+  const give = Date.now() + 20_000;
+  while (isAlive(pid) && Date.now() < give) await new Promise((resolve) => setTimeout(resolve, 20));
+  return !isAlive(pid);
+}
+
+test("several processes answer at one address, none of them the one that was started", async (t) => {
+  const server = await start("site.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  const pids = await fronts(server.url, 2);
+  assert.equal(pids.size, 2);
+  assert.ok(!pids.has(server.pid));
+});
+
+test("a front that crashes costs its own requests only, is told of in words, and comes back", async (t) => {
+  const server = await start("site.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  await assert.rejects(fetch(`${server.url}/die`));
+  const [, pid] = await server.sees(/front (\d+) was killed by SIGSEGV: the requests inside it were cut/);
+  assert.ok((await pidOf(server.url)) > 0);
+  const pids = await fronts(server.url, 2);
+  assert.equal(pids.size, 2);
+  assert.ok(!pids.has(Number(pid)));
+});
+
+test("SIGHUP replaces the fronts one by one, and no request is lost meanwhile", async (t) => {
+  const server = await start("site.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  const before = await fronts(server.url, 2);
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const slow = ask(`${server.url}/slow`, agent);
+  await server.sees(/slow in \d+/);
+  process.kill(server.pid, "SIGHUP");
+  const replaced = server.sees(/all fronts were replaced/);
+  let over = false;
+  void replaced.then(() => {
+    over = true;
+  });
+  let answered = 0;
+  while (!over) answered += (await pidOf(server.url)) > 0 ? 1 : 0;
+  assert.ok(answered > 0);
+  assert.equal(await slow, "slow");
+  const present = await fronts(server.url, 2);
+  for (const pid of before) assert.ok(!present.has(pid) && (await gone(pid)));
+});
+
+const ask = (url: string, agent: Agent): Promise<string> =>
+  new Promise((resolve, reject) => {
+    get(url, { agent }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      response.on("end", () => resolve(text));
+      response.on("error", reject);
+    }).on("error", reject);
+  });
+
+test("a front that an application holds for too long is replaced, and the others serve on", async (t) => {
+  const server = await start("--config", "hang.json");
+  t.after(() => server.stop());
+  const hanging = assert.rejects(fetch(`${server.url}/hang`));
+  await server.sees(/front \d+ has been held by an application for \d+ s: it is ended and replaced/);
+  await hanging;
+  assert.equal((await fronts(server.url, 2)).size, 2);
+});
+
+test("SIGTERM ends all of them, requests under way first, with status 0", async () => {
+  const server = await start("site.mjs", "--fronts", "2");
+  const pids = await fronts(server.url, 2);
+  const slow = fetch(`${server.url}/slow`).then((response) => response.text());
+  await server.sees(/slow in \d+/);
+  assert.equal((await server.stop()).code, 0);
+  assert.equal(await slow, "slow");
+  for (const pid of pids) assert.ok(await gone(pid));
+});
+
+test("when the parent is killed its fronts end, too", async () => {
+  const server = await start("site.mjs", "--fronts", "2");
+  const pids = await fronts(server.url, 2);
+  process.kill(server.pid, "SIGKILL");
+  for (const pid of pids) assert.ok(await gone(pid));
+});
+
+test("an app that cannot start is told of once, and the exit code is 1", async () => {
+  const failure = await start("broken.mjs", "--fronts", "3").then(
+    () => "",
+    (error: Error) => error.message,
+  );
+  assert.equal(failure.match(/\[ERR_SALLYPORT_/g)?.length, 1, failure);
+  assert.match(failure, /ended \(1\)/);
+});

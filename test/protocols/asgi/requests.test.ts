@@ -1,0 +1,188 @@
+// What an ASGI application sees of a request, and how its response leaves: over HTTP/1.1 and a real worker.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { PushedBody } from "../../../src/exchange/index.ts";
+import { RecordedExchange } from "../../../src/testing/recorded.ts";
+import { bodyOf } from "../http/serving.ts";
+import { served, until } from "./served.ts";
+
+type Scope = Record<string, unknown>;
+
+test("a scope has the path decoded and as it came, the mount, the query, and the ends of the connection (A7)", async (t) => {
+  const server = await served(t);
+  const client = await server.client("/mounted/caf%C3%A9/%E3%81%82%ff?q=%20&x=1", "Connection: close");
+  const scope = JSON.parse(Buffer.from(bodyOf(await client.all()), "latin1").toString()) as Scope;
+  const { headers, client: ours, server: theirs, state, asgi, ...rest } = scope;
+  assert.deepEqual(rest, {
+    type: "http",
+    http_version: "1.1",
+    method: "GET",
+    scheme: "http",
+    path: "/mounted/café/あ\ufffd",
+    raw_path: "/mounted/caf%C3%A9/%E3%81%82%ff",
+    query_string: "q=%20&x=1",
+    root_path: "/mounted",
+    extensions: { "http.response.early_hint": {}, "http.response.pathsend": {} },
+  });
+  assert.deepEqual(headers, [
+    ["host", "a"],
+    ["connection", "close"],
+  ]);
+  assert.deepEqual(theirs, ["127.0.0.1", server.port]);
+  assert.deepEqual(ours, ["127.0.0.1", client.socket.localPort]);
+  assert.equal((asgi as Scope).spec_version, "2.5");
+  assert.equal(typeof (state as Scope).born, "number");
+});
+
+test("headers arrive in lower case, in order, repeated ones apart, as octets (A7)", async (t) => {
+  const server = await served(t);
+  const lines = ["X-One: 1", "x-TWO: caf\xe9", "X-One: 2", "x_under: 3", "Connection: close"];
+  const client = await server.client("/", ...lines);
+  const { headers } = JSON.parse(bodyOf(await client.all())) as Scope;
+  assert.deepEqual(headers, [
+    ["host", "a"],
+    ["x-one", "1"],
+    ["x-two", "caf\\u00e9".replace("\\u00e9", "é")],
+    ["x-one", "2"],
+    ["x_under", "3"],
+    ["connection", "close"],
+  ]);
+});
+
+test("a path with an octet 0 or a malformed escape is answered with 400, and no application runs", async (t) => {
+  const server = await served(t);
+  assert.equal((await server.ask("/a%00b")).status, 400);
+  assert.equal((await server.ask("/a%zz")).status, 400);
+});
+
+test("the facts of TLS are the extension `tls`, in the specification's words and numbers", async (t) => {
+  const server = await served(t);
+  const tls = {
+    protocol: "TLSv1.3",
+    cipher: "TLS_AES_128_GCM_SHA256",
+    serverName: "a",
+    certificate: "SERVER",
+    client: {
+      chain: ["ALICE", "CA"],
+      subject: "CN=alice",
+      issuer: "CN=ca",
+      serial: "01",
+      validFrom: "",
+      validTo: "",
+      error: "self-signed",
+    },
+  };
+  const secure = new RecordedExchange({ target: "/", scheme: "https" });
+  secure.request = { ...secure.request, tls };
+  server.gateway.handle(secure);
+  const { scheme, extensions } = JSON.parse((await secure.done).body.toString()) as Scope;
+  assert.equal(scheme, "https");
+  assert.deepEqual((extensions as Scope).tls, {
+    server_cert: "SERVER",
+    client_cert_chain: ["ALICE", "CA"],
+    client_cert_name: "CN=alice",
+    client_cert_error: "self-signed",
+    tls_version: 0x0304,
+    cipher_suite: 0x1301,
+  });
+});
+
+test("of a Unix socket the server's path is known and the client is nobody", async (t) => {
+  const server = await served(t);
+  const local = new RecordedExchange({ target: "/" });
+  const nobody = { address: "", port: 0 };
+  local.request = { ...local.request, remote: nobody, local: { address: "/run/app.sock", port: 0 } };
+  server.gateway.handle(local);
+  const scope = JSON.parse((await local.done).body.toString()) as Scope;
+  assert.deepEqual(scope.server, ["/run/app.sock", null]);
+  assert.equal(scope.client ?? null, null);
+});
+
+test("a body of any size comes back whole, in pieces no larger than are asked for", async (t) => {
+  const server = await served(t);
+  for (const size of [0, 1, 65_536, 65_537, 3_000_000]) {
+    const sent = Buffer.alloc(size, "0123456789");
+    const { body, complete } = await server.ask("/echo", { method: "POST", body: sent });
+    assert.deepEqual([body.equals(sent), complete], [true, true], `${size} octets`);
+  }
+});
+
+test("an application that does not receive has no more than a window of the body sent to it", async (t) => {
+  const server = await served(t);
+  let [read, paused] = [0, false];
+  const body = new PushedBody(undefined, { pause: () => (paused = true), resume: () => (paused = false) });
+  const asked = server.exchange(`/never-receive?file=${server.file}`, { method: "POST", body });
+  await server.recorded(/running/);
+  while (!paused && read < 100_000_000) read += push(body);
+  assert.ok(paused && read < 1_000_000, `${read} octets were taken of a body that nobody reads`);
+  server.touch();
+  assert.equal((await asked.done).status, 200);
+});
+
+function push(body: PushedBody): number {
+  body.push(Buffer.alloc(65_536));
+  return 65_536;
+}
+
+test("a response streams, ends, and the connection serves the next request", async (t) => {
+  const server = await served(t);
+  const client = await server.client("/events");
+  await client.has("data: hello");
+  client.socket.destroy();
+  await server.recorded(/told/);
+  const next = await server.client("/hello");
+  await next.has("hello\n");
+  next.send("GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  assert.equal((await next.all()).match(/200 OK/g)?.length, 2);
+});
+
+test("trailers leave for a client that says TE: trailers, and are not offered otherwise", async (t) => {
+  const server = await served(t);
+  const fit = await server.client("/trailers", "TE: trailers", "Connection: close");
+  assert.match(await fit.all(), /\r\n0\r\nx-sum: 4\r\n\r\n$/i);
+  const unfit = await server.client("/trailers", "Connection: close");
+  assert.match(await unfit.all(), /\r\n\r\nsum$/);
+});
+
+test("an early hint is a response 103 before the response", async (t) => {
+  const server = await served(t);
+  const client = await server.client("/hint", "Connection: close");
+  assert.match(
+    await client.all(),
+    /^HTTP\/1\.1 103 .*\r\nlink: <\/style\.css>; rel=preload\r\n\r\nHTTP\/1\.1 200/i,
+  );
+});
+
+test("a file sent by its path arrives whole, and its size is not held in memory", async (t) => {
+  const server = await served(t);
+  const large = Buffer.alloc(5_000_000, "file ");
+  writeFileSync(server.file, large);
+  const { body, complete } = await server.ask(`/file?path=${server.file}`);
+  assert.deepEqual([body.equals(large), complete], [true, true]);
+  const slow = server.exchange(`/file?path=${server.file}`);
+  slow.stalled = true;
+  await until(() => slow.chunks.length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(slow.chunks.length, 1);
+  slow.release();
+  assert.equal((await slow.done).body.length, large.length);
+});
+
+for (const [name, path] of [
+  ["that is not there", "/no/such/file"],
+  ["that is a directory", "/"],
+] as const) {
+  test(`a file ${name} cuts the response, and the log names it`, async (t) => {
+    const server = await served(t);
+    const { complete, error } = await server.ask(`/file?path=${path}`);
+    assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_APP_RAISED"]);
+    assert.match(error?.message ?? "", new RegExp(`the file ${path} `));
+  });
+}
+
+test("the answer to HEAD has no body, whatever the application sends", async (t) => {
+  const server = await served(t);
+  const { status, bytes, complete } = await server.ask("/hello", { method: "HEAD" });
+  assert.deepEqual([status, bytes, complete], [200, 0, true]);
+});

@@ -1,0 +1,152 @@
+// WebSockets between the library's clients and a real ASGI application (ASGI WebSocket 2.5; edge cases K9 to K11).
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { test } from "node:test";
+import type { WebSocket } from "ws";
+import { ending, messages, served, until } from "./served.ts";
+
+test("text and octets of every size come back as they were sent, in order", async (t) => {
+  const server = await served(t);
+  const client = await server.open("/");
+  for (const size of [0, 1, 125, 126, 65_535, 65_536, 65_537, 1_000_000]) {
+    const octets = Buffer.alloc(size, "x\u00e9");
+    const back = messages(client, 2);
+    client.send(octets);
+    client.send("é".repeat(size / 2));
+    assert.deepEqual(await back, [`<${octets.toString("hex")}>`, "é".repeat(size / 2)], `${size} octets`);
+  }
+});
+
+test("what is sent before the handshake is answered arrives after it (K9)", async (t) => {
+  const server = await served(t);
+  const client = await server.client(
+    "/",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  );
+  client.socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]));
+  await client.has("\x81\x02hi");
+});
+
+test("the application chooses the subprotocol, and adds headers to the handshake", async (t) => {
+  const server = await served(t);
+  const client = server.socket("/", ["chat", "other"]);
+  const open = once(client, "open");
+  const [response] = (await once(client, "upgrade")) as [IncomingMessage];
+  await open;
+  assert.deepEqual([client.protocol, response.headers["x-room"]], ["chat", "7"]);
+});
+
+test("the code and the reason with which the client closes are the application's", async (t) => {
+  const server = await served(t);
+  const client = await server.open("/");
+  client.close(4321, "that is änough");
+  assert.equal(await server.recorded(/^closed/), "closed 4321 that is änough");
+});
+
+test("a close without a code is 1005, a connection that breaks 1006 (K11)", async (t) => {
+  const server = await served(t);
+  const [polite, gone] = [await server.open("/"), await server.open("/")];
+  polite.close();
+  await server.recorded(/^closed 1005/);
+  gone.terminate();
+  await server.recorded(/^closed 1006/);
+});
+
+test("a client that goes away before the handshake is answered is a disconnect 1006", async (t) => {
+  const server = await served(t);
+  const client = server.socket("/never");
+  await server.recorded(/connecting/);
+  client.terminate();
+  await server.recorded(/^closed 1006/);
+});
+
+for (const [how, page, expected, logged] of [
+  ["returns", "/return", "1000", undefined],
+  ["raises", "/fail", "1011 The application failed.", /told to fail in a WebSocket/],
+  ["closes", "/close", "4001 enough", undefined],
+] as const) {
+  test(`an application that ${how} while the WebSocket is open closes it with ${expected}`, async (t) => {
+    const server = await served(t);
+    assert.equal(await ending(server.socket(page)), expected);
+    if (logged) await server.logged(logged);
+  });
+}
+
+test("an application may refuse with a response of its own", async (t) => {
+  const server = await served(t);
+  const client = server.socket("/deny");
+  const [, response] = (await once(client, "unexpected-response")) as [unknown, IncomingMessage];
+  const body = Buffer.concat(await response.toArray()).toString();
+  assert.deepEqual([response.statusCode, body], [418, "short and stout\n"]);
+});
+
+test("a client is held back while the application takes nothing, and nothing is lost", async (t) => {
+  const server = await served(t);
+  const client = await server.open(`/idle?file=${server.file}`);
+  let sent = 0;
+  const octets = randomBytes(32_768);
+  while (client.bufferedAmount < 1_000_000) {
+    for (let i = 0; i < 50; i++, sent += octets.length) client.send(octets);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(sent < 200_000_000, "two hundred million octets were taken that nobody receives");
+  }
+  server.touch();
+  const counted = messages(client, 1);
+  client.send("end");
+  assert.deepEqual(await counted, [String(sent + 3)]);
+});
+
+test("messages without octets are counted, too: a hundred thousand held back, none lost", async (t) => {
+  const server = await served(t);
+  const client = await server.open(`/idle?file=${server.file}`);
+  for (let i = 0; i < 100_000; i++) client.send(Buffer.of(1));
+  server.touch();
+  const counted = messages(client, 1);
+  client.send("end");
+  assert.deepEqual(await counted, ["100003"]);
+});
+
+test("an application that sends without end is made to wait for a client that does not read (A9)", async (t) => {
+  const server = await served(t);
+  const client = await server.open("/flood", [], { perMessageDeflate: false });
+  client.pause();
+  const last = (): number => Number(server.records().at(-1)?.slice(5) ?? 0);
+  for (let before = -1; before !== last(); await new Promise((resolve) => setTimeout(resolve, 300)))
+    before = last();
+  const sent = last();
+  assert.ok(sent < 30_000_000, `${sent} octets were sent to a client that reads none`);
+  client.resume();
+  await until(() => last() > sent + 4_000_000);
+  client.terminate();
+  await server.recorded(/^left/);
+});
+
+test("a handshake with thousands of headers is refused, and the worker lives (K10)", async (t) => {
+  const server = await served(t);
+  const headers = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`x-${i}`, "y"]));
+  const client = server.socket("/", [], { headers });
+  const [, response] = (await once(client, "unexpected-response")) as [unknown, IncomingMessage];
+  assert.equal(response.statusCode, 431);
+  assert.deepEqual(await chat(await server.open("/"), "still here"), "still here");
+});
+
+test("a thousand WebSockets in one worker are all served", async (t) => {
+  const server = await served(t);
+  const clients = await Promise.all(Array.from({ length: 1000 }, () => server.open("/")));
+  const answers = await Promise.all(clients.map((client, i) => chat(client, String(i))));
+  assert.deepEqual(
+    answers,
+    clients.map((_, i) => String(i)),
+  );
+});
+
+async function chat(client: WebSocket, text: string): Promise<string | undefined> {
+  const back = messages(client, 1);
+  client.send(text);
+  return (await back)[0];
+}

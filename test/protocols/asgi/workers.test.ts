@@ -1,0 +1,217 @@
+// The life of ASGI workers: what dies, is blocked, leaves or is replaced, and who notices (edge case L3; W13's like).
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { asgi } from "../../../src/protocols/asgi/index.ts";
+import { callable } from "../../../src/server/callable.ts";
+import { ending, type Served, served, until } from "./served.ts";
+
+const pid = async (server: Served): Promise<string> => (await server.ask("/pid")).body.toString();
+
+test("a worker that dies takes what it has along: 502, a cut, 1011; another takes over", async (t) => {
+  const server = await served(t);
+  const before = await pid(server);
+  const midway = server.exchange(`/die-midway?file=${server.file}`);
+  await until(() => midway.chunks.length > 0);
+  const idle = server.ask("/wait-for-end");
+  const open = await server.open("/");
+  const opening = server.socket("/never");
+  const refused = once(opening, "unexpected-response");
+  await server.recorded(/connecting/);
+  server.touch();
+  const [, response] = await refused;
+  assert.equal(await ending(open), "1011 The process that ran the request ended.");
+  assert.deepEqual(
+    [(await midway.done).complete, (await idle).status, response.statusCode],
+    [false, 502, 502],
+  );
+  assert.notEqual(await pid(server), before);
+});
+
+test("a blocked event loop is named, its new requests go to another worker, and it may come back", async (t) => {
+  const server = await served(t, { processes: 2 });
+  const blocked = server.ask("/block?seconds=4");
+  await server.logged(/event loop of worker \d+ does not answer/);
+  const others = await Promise.all(Array.from({ length: 50 }, () => server.ask("/hello")));
+  assert.ok(others.every(({ status }) => status === 200));
+  await server.logged(/answers again/);
+  assert.equal((await blocked).body.toString(), "unblocked\n");
+});
+
+test("an event loop that is blocked too long gets 504, leaves its stack in the log, and is replaced", async (t) => {
+  const server = await served(t, { blockedTimeout: 500 });
+  const before = await pid(server);
+  const open = await server.open("/");
+  const blocked = server.ask("/block?seconds=3600");
+  const closed = ending(open);
+  assert.equal((await blocked).status, 504);
+  assert.match(await closed, /^1011 /);
+  await server.logged(/pages\.py.* in block/);
+  assert.notEqual(await pid(server), before);
+});
+
+test("a response that does not begin in time gets 504; the worker and its other requests go on", async (t) => {
+  const server = await served(t, { timeout: 300 });
+  const before = await pid(server);
+  const stream = server.exchange("/slow-events");
+  await until(() => stream.chunks.length > 0);
+  assert.equal((await server.ask("/wait-for-end")).status, 504);
+  await server.recorded(/http\.disconnect/);
+  const count = stream.chunks.length;
+  await until(() => stream.chunks.length > count);
+  assert.equal(await pid(server), before);
+});
+
+test("without a `timeout` a response may take its time", async (t) => {
+  const server = await served(t);
+  const asked = server.ask(`/never-receive?file=${server.file}`);
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  server.touch();
+  assert.equal((await asked).status, 200);
+});
+
+test("a reload loses no request: what is under way is finished by the old worker, which then shuts down", async (t) => {
+  const server = await served(t);
+  const before = await pid(server);
+  const under = server.ask(`/never-receive?file=${server.file}`);
+  await server.recorded(/running/);
+  await server.gateway.reload?.();
+  assert.notEqual(await pid(server), before);
+  assert.equal(server.records().includes("shutdown"), false);
+  server.touch();
+  assert.equal((await under).body.toString(), "done\n");
+  await server.recorded(/shutdown/);
+});
+
+test("a reload tells event streams to end, and their last words arrive; WebSockets are closed with 1012", async (t) => {
+  const server = await served(t);
+  const events = server.exchange("/events");
+  await until(() => events.chunks.length > 0);
+  const open = await server.open("/");
+  const closed = ending(open);
+  await server.gateway.reload?.();
+  assert.match(await closed, /^1012/);
+  const { body, complete } = await events.done;
+  assert.deepEqual([body.toString(), complete], ["data: hello\n\ndata: bye\n\n", true]);
+  assert.deepEqual(await server.recorded(/^closed/), "closed 1012 ");
+});
+
+test("what goes on all the same after a reload is cut when `drainTimeout` is over", async (t) => {
+  const server = await served(t, { drainTimeout: 300 });
+  const stream = server.exchange("/slow-events");
+  await until(() => stream.chunks.length > 0);
+  await server.gateway.reload?.();
+  const { complete, error } = await stream.done;
+  assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_STOPPING"]);
+  await server.recorded(/cut/);
+  await server.recorded(/shutdown/);
+});
+
+test("before a stop, event streams are told and WebSockets closed, and plain requests go on (L3)", async (t) => {
+  const server = await served(t);
+  const events = server.exchange("/events");
+  const under = server.ask(`/never-receive?file=${server.file}`);
+  const open = await server.open("/");
+  await until(() => events.chunks.length > 0);
+  const closed = ending(open);
+  server.gateway.leave?.();
+  assert.match(await closed, /^1012/);
+  assert.equal((await events.done).complete, true);
+  server.touch();
+  assert.equal((await under).status, 200);
+  await server.gateway.close?.(10_000);
+  assert.equal(server.records().filter((line) => line === "shutdown").length, 1);
+});
+
+test("a WebSocket that is only accepted while the server leaves is closed at once (L3)", async (t) => {
+  const server = await served(t);
+  const client = server.socket(`/late?file=${server.file}`);
+  const closed = ending(client);
+  await server.recorded(/connecting/);
+  server.gateway.leave?.();
+  server.touch();
+  assert.match(await closed, /^1012/);
+  await server.recorded(/closed 1012/);
+});
+
+test("at the end of its grace what is under way is cut, and the shutdown runs all the same (L3)", async (t) => {
+  const server = await served(t);
+  const under = server.exchange("/slow-events");
+  await until(() => under.chunks.length > 0);
+  await server.gateway.close?.(300);
+  assert.equal((await under.done).complete, false);
+  await server.recorded(/shutdown/);
+});
+
+test("startup runs before the first request, and its state is in the scope", async (t) => {
+  const server = await served(t, { processes: 2 });
+  assert.deepEqual(server.records(), ["startup", "startup"]);
+});
+
+function site(t: TestContext, source: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, "shop.py"), source);
+  return folder;
+}
+
+const FAILING = `
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+`;
+
+test("a startup that fails fails the start, with the application's reason (A8)", async (t) => {
+  const gateway = asgi("shop:app", { directory: site(t, FAILING), python: "python3" });
+  await assert.rejects(async () => gateway.start?.(), /the startup failed: no database/);
+});
+
+const WSGI_APP = `
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"wsgi"]
+`;
+const ASGI_APP = `
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"asgi"})
+`;
+
+for (const [name, source, useless] of [
+  ["WSGI", WSGI_APP, { lifespan: "on" }],
+  ["ASGI", ASGI_APP, { threads: 2 }],
+] as const) {
+  test(`an application of which nobody says what it is is found to be ${name}`, async (t) => {
+    const gateway = callable("shop:app", { directory: site(t, source), python: "python3" });
+    t.after(() => gateway.close?.(1000));
+    await gateway.start?.();
+    const { RecordedExchange } = await import("../../../src/testing/recorded.ts");
+    const asked = new RecordedExchange();
+    gateway.handle(asked);
+    assert.equal((await asked.done).body.toString(), name.toLowerCase());
+  });
+
+  test(`options that an application of ${name} has no use for fail its start, and no worker stays`, async (t) => {
+    const gateway = callable("shop:app", { directory: site(t, source), python: "python3", ...useless });
+    await assert.rejects(
+      async () => gateway.start?.(),
+      new RegExp(`shop:app is of ${name}, and what is said of ${Object.keys(useless)} `),
+    );
+  });
+}
+
+test("an application that has become one of the other interface is refused by the reload, and the old one stays", async (t) => {
+  const folder = site(t, ASGI_APP);
+  const gateway = callable("shop:app", { directory: folder, python: "python3" });
+  t.after(() => gateway.close?.(1000));
+  await gateway.start?.();
+  writeFileSync(join(folder, "shop.py"), `${WSGI_APP}# longer, so that no compiled file is believed\n`);
+  await assert.rejects(async () => gateway.reload?.(), /is of WSGI now and was of ASGI before/);
+  const { RecordedExchange } = await import("../../../src/testing/recorded.ts");
+  const asked = new RecordedExchange();
+  gateway.handle(asked);
+  assert.equal((await asked.done).body.toString(), "asgi");
+});

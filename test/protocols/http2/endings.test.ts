@@ -1,0 +1,145 @@
+// How streams and connections end: clients that leave, and a listener that closes (RFC 9113, 5.4, 6.8).
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import type { Exchange, Outcome } from "../../../src/exchange/index.ts";
+import { bodyText, head, hello, over, queue } from "../http/serving.ts";
+import {
+  CANCEL,
+  data,
+  type FrameClient,
+  frame,
+  headers,
+  NO_ERROR,
+  post,
+  pseudo,
+  reset,
+  uint32,
+} from "./frames.ts";
+import { serve } from "./serving.ts";
+
+const goaway = (code: number): Buffer => frame("GOAWAY", 0, 0, Buffer.concat([uint32(0), uint32(code)]));
+
+const leavings: readonly [name: string, leave: (peer: FrameClient) => unknown][] = [
+  ["resets its stream with CANCEL", (peer) => peer.send(reset(1, CANCEL))],
+  ["resets its stream with NO_ERROR", (peer) => peer.send(reset(1, NO_ERROR))],
+  ["says GOAWAY with an error", (peer) => peer.send(goaway(2))],
+  ["ends its side of the connection", (peer) => peer.socket.end()],
+  ["destroys its socket", (peer) => peer.socket.destroy()],
+  ["resets the connection", (peer) => peer.socket.resetAndDestroy()],
+];
+
+const moments: readonly [name: string, ...octets: Buffer[]][] = [
+  ["before the answer", headers(1)],
+  ["before the answer to HEAD", headers(1, pseudo("HEAD", "/"))],
+  ["within the request body", post(1, "content-length", "100000"), data(1, "abc")],
+];
+
+for (const [name, leave] of leavings)
+  for (const [moment, ...octets] of moments)
+    test(`a client that ${name} ${moment} has left`, async (t) => {
+      const { handler, next } = queue();
+      const { client } = await serve(t, handler);
+      const peer = (await client()).send(...octets);
+      const exchange = await next();
+      const outcome = over(exchange);
+      const read = exchange.body.length === 0 ? undefined : bodyText(exchange);
+      leave(peer);
+      assertLeft(exchange, await outcome);
+      if (read) await assert.rejects(read, { fault: "client" });
+    });
+
+function assertLeft(exchange: Exchange, { complete, error, status }: Outcome): void {
+  assert.deepEqual([complete, error?.code, status], [false, "ERR_SALLYPORT_CLIENT_LEFT", 0]);
+  assert.equal(exchange.closed, true);
+  // Every call is harmless now.
+  exchange.respond(head(), "nobody reads this");
+}
+
+for (const [name, leave] of leavings) {
+  test(`a client that ${name} within the response has left, and its writer is told`, async (t) => {
+    const { handler, next } = queue();
+    const { client } = await serve(t, handler);
+    const peer = (await client()).send(headers(1));
+    const exchange = await next();
+    const outcome = over(exchange);
+    exchange.start(head());
+    while (exchange.write(Buffer.alloc(10_000)));
+    await peer.next("DATA", 1);
+    leave(peer);
+    const { complete, error } = await outcome;
+    assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_CLIENT_LEFT"]);
+  });
+}
+
+test("a client that says GOAWAY without an error gets what it has asked for, and then the end", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(headers(1), goaway(NO_ERROR));
+  (await next()).respond(head(), "last");
+  await peer.all();
+  assert.equal(peer.body(1), "last");
+});
+
+test("a listener that closes says GOAWAY, finishes what is under way, and takes nothing new (L3)", async (t) => {
+  const { handler, next } = queue();
+  const { client, listener } = await serve(t, handler);
+  const peer = (await client()).send(headers(1));
+  const exchange = await next();
+  const idle = await client();
+  await idle.next("SETTINGS");
+  const closed = listener.close(10_000);
+  assert.equal(await peer.goawayCode(), 0);
+  await idle.all();
+  peer.send(headers(3));
+  const late = await client();
+  assert.equal(await late.goawayCode(), 0);
+  exchange.respond(head(), "last");
+  await peer.all();
+  assert.equal(peer.body(1), "last");
+  assert.equal(peer.find("HEADERS", 3), undefined);
+  peer.socket.end();
+  idle.socket.end();
+  await closed;
+});
+
+test("a listener whose grace is over answers 503 where it can, and cuts the rest (L3)", async (t) => {
+  const { handler, next } = queue();
+  const { client, listener } = await serve(t, handler);
+  const peer = (await client()).send(headers(1), headers(3));
+  const [waiting, started] = [await next(), await next()];
+  started.start(head());
+  started.write(Buffer.from("part"));
+  await peer.until(() => peer.body(3) === "part");
+  const outcomes = Promise.all([over(waiting), over(started)]);
+  await listener.close(50);
+  const [first, second] = await outcomes;
+  assert.equal(first.status, 503);
+  assert.equal(second.error?.code, "ERR_SALLYPORT_STOPPING");
+  assert.match(peer.body(1), /^503 /);
+  assert.doesNotMatch(peer.story(3), /\./);
+});
+
+test("a listener closes for a client that neither reads nor leaves", async (t) => {
+  const { handler, next } = queue();
+  const { client, listener } = await serve(t, handler);
+  const peer = (await client()).send(headers(1));
+  const exchange = await next();
+  exchange.respond(head(), Buffer.alloc(1_000_000));
+  await peer.next("DATA", 1);
+  await listener.close(0);
+});
+
+test("connections that come and go leave nothing behind (L2)", async (t) => {
+  const { client, listener, server } = await serve(t, hello);
+  for (let i = 0; i < 50; i++) {
+    const peer = await client();
+    if (i % 2 === 0) peer.send(headers(1));
+    if (i % 4 === 0) await peer.next("DATA", 1);
+    peer.socket.destroy();
+  }
+  const left = (): Promise<number> =>
+    new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+  while ((await left()) > 0) await once(server, "close", { signal: AbortSignal.timeout(20) }).catch(() => {});
+  await listener.close(0);
+});

@@ -1,0 +1,159 @@
+// Requests that are malformed, and what may never reach an application (edges T3 to T5; RFC 9113, 8.1.1, 8.2).
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { metaVariables } from "../../../src/protocols/cgi/variables.ts";
+import { bodyText, head, hello, over, queue } from "../http/serving.ts";
+import { data, END_HEADERS, END_STREAM, frame, headers, PROTOCOL_ERROR, post, pseudo } from "./frames.ts";
+import { serve } from "./serving.ts";
+
+const GET = pseudo("GET", "/");
+const without = (name: string): string[] => {
+  const at = GET.indexOf(name);
+  return [...GET.slice(0, at), ...GET.slice(at + 2)];
+};
+
+const resets: readonly [name: string, fields: readonly string[]][] = [
+  ["an upper-case header name", [...GET, "X-A", "1"]],
+  ["a header Connection", [...GET, "connection", "close"]],
+  ["a header Transfer-Encoding", [...GET, "transfer-encoding", "chunked"]],
+  ["a header Keep-Alive", [...GET, "keep-alive", "5"]],
+  ["a header Proxy-Connection", [...GET, "proxy-connection", "x"]],
+  ["a header Upgrade", [...GET, "upgrade", "h2c"]],
+  ["a TE other than trailers", [...GET, "te", "gzip"]],
+  ["a pseudo-header field after others", [...GET.slice(0, 6), "x-a", "1", ":authority", "a"]],
+  ["a pseudo-header field twice", [...GET, ":path", "/b"]],
+  ["an unknown pseudo-header field", [":evil", "1", ...GET]],
+  ["a pseudo-header field of responses", [":status", "200", ...GET]],
+  ["no :method", without(":method")],
+  ["no :path", without(":path")],
+  ["no :scheme", without(":scheme")],
+  ["an empty :path", [...without(":path").slice(0, 4), ":path", "", ":authority", "a"]],
+  ["neither :authority nor Host", without(":authority")],
+  ["two Content-Length lines", [...GET, "content-length", "0", "content-length", "0"]],
+  ["a Content-Length that is no number", [...GET, "content-length", "+5"]],
+  ["a Content-Length, and no body", [...GET, "content-length", "5"]],
+];
+
+for (const [name, fields] of resets) {
+  test(`${name} resets the stream with PROTOCOL_ERROR, and no application runs (T4)`, async (t) => {
+    const { handler, next } = queue();
+    const { client } = await serve(t, handler);
+    const peer = (await client()).send(headers(1, fields));
+    assert.equal(await peer.resetCode(1), PROTOCOL_ERROR);
+    peer.send(headers(3, pseudo("GET", "/good")));
+    assert.equal((await next()).request.path, "/good");
+  });
+}
+
+for (const [name, ...octets] of [
+  ["more", data(1, "12345"), data(1, "6")],
+  ["less", data(1, "1234", END_STREAM)],
+] as const) {
+  test(`${name} DATA than the Content-Length resets the stream, and the application is told (T4)`, async (t) => {
+    const { handler, next } = queue();
+    const { client } = await serve(t, handler);
+    const peer = (await client()).send(post(1, "content-length", "5"));
+    const exchange = await next();
+    const outcome = over(exchange);
+    const read = assert.rejects(bodyText(exchange), { fault: "client" });
+    peer.send(...octets);
+    assert.equal(await peer.resetCode(1), PROTOCOL_ERROR);
+    await read;
+    assert.equal((await outcome).complete, false);
+  });
+}
+
+/** nghttp2 resets the stream or leaves the field out; either way it is not seen. */
+const unseen: readonly [name: string, field: readonly [string, string]][] = [
+  ["CR and LF in a value", ["x-evil", "a\r\nx-b: c"]],
+  ["LF in a value", ["x-evil", "a\nb"]],
+  ["NUL in a value", ["x-evil", "a\0b"]],
+  ["a control in a value", ["x-evil", "a\x01b"]],
+  ["DEL in a value", ["x-evil", "a\x7fb"]],
+  ["a space before a value", ["x-evil", " a"]],
+  ["a space after a value", ["x-evil", "a "]],
+  ["a tab after a value", ["x-evil", "a\t"]],
+  ["a space in a name", ["x evil", "a"]],
+  ["a colon in a name", ["x-evil:", "a"]],
+  ["LF in a name", ["x-evil\n", "a"]],
+  ["NUL in a name", ["x-evil\0", "a"]],
+  ["an octet above 127 in a name", ["x-evil\xe9", "a"]],
+  ["an empty name", ["", "evil"]],
+];
+
+for (const [name, field] of unseen) {
+  test(`${name} never reaches a variable (T5)`, async (t) => {
+    const { handler, next } = queue();
+    const { client } = await serve(t, handler);
+    const peer = (await client()).send(headers(1, [...GET, ...field]), headers(3, pseudo("GET", "/good")));
+    const seen: string[] = [];
+    for (let exchange = await next(); ; exchange = await next()) {
+      metaVariables(exchange, (key, value) => seen.push(`${key}=${value}`));
+      exchange.respond(head(), "");
+      if (exchange.request.path === "/good") break;
+    }
+    assert.ok(seen.length > 10);
+    assert.deepEqual(
+      seen.filter((variable) => /evil/i.test(variable)),
+      [],
+    );
+    assert.equal(peer.state, "");
+  });
+}
+
+for (const [name, path] of [
+  ["a space", "/a b"],
+  ["NUL", "/a\0b"],
+  ["LF", "/a\nb"],
+  ["no slash at its beginning", "evil"],
+  ["the form of a URL", "http://b.test/evil"],
+] as const) {
+  test(`a :path with ${name} is refused, and no application runs (T5)`, async (t) => {
+    const { handler, next } = queue();
+    const { client } = await serve(t, handler);
+    const peer = (await client()).send(headers(1, pseudo("GET", path)), headers(3, pseudo("GET", "/good")));
+    assert.equal((await next()).request.path, "/good");
+    await peer.until(() => peer.find("RST_STREAM", 1) !== undefined || peer.body(1) !== "");
+    assert.match(`${peer.story(1)} ${peer.body(1)}`, /RST_STREAM\(1\)|400 /);
+  });
+}
+
+test("a method with a space is refused, and no application runs (T5)", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  (await client()).send(headers(1, pseudo("GET /evil", "/")), headers(3, pseudo("GET", "/good")));
+  assert.equal((await next()).request.path, "/good");
+});
+
+const connectionErrors: readonly [name: string, ...octets: Buffer[]][] = [
+  ["invalid HPACK (T3)", frame("HEADERS", 5, 1, Buffer.alloc(16_000, 0xff))],
+  ["DATA before HEADERS", data(1, "x")],
+  ["an even stream number", headers(2)],
+  ["a frame larger than allowed", frame("DATA", 0, 1, Buffer.alloc(16_385))],
+  ["WINDOW_UPDATE of 0 on the connection", frame("WINDOW_UPDATE", 0, 0, Buffer.alloc(4))],
+  ["PUSH_PROMISE from a client", frame("PUSH_PROMISE", END_HEADERS, 1, Buffer.alloc(4))],
+  ["SETTINGS of an odd length", frame("SETTINGS", 0, 0, "12345")],
+  ["PING of an odd length", frame("PING", 0, 0, "12345")],
+  ["CONTINUATION without HEADERS", frame("CONTINUATION", END_HEADERS, 1, "")],
+];
+
+for (const [name, ...octets] of connectionErrors) {
+  test(`${name} ends the connection, and no other one`, async (t) => {
+    const { client } = await serve(t, hello);
+    const [peer, other] = [await client(), await client()];
+    peer.send(...octets);
+    // The code is nghttp2's, or node:http2's INTERNAL_ERROR for what nghttp2 takes for the end.
+    assert.ok(await peer.goawayCode());
+    other.send(headers(1));
+    await other.next("DATA", 1);
+    assert.equal(other.body(1), "GET / \n");
+  });
+}
+
+test("what is no HTTP/2 at all ends the connection, and no other one", async (t) => {
+  const { client } = await serve(t, hello);
+  const peer = (await client(false)).send(Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  await peer.all();
+  const other = (await client()).send(headers(1));
+  await other.next("DATA", 1);
+});

@@ -1,0 +1,89 @@
+// What an idle WebSocket costs the process in front.
+import assert from "node:assert/strict";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { frame, handshake } from "./serving.ts";
+
+const HOLD = fileURLToPath(new URL("hold.ts", import.meta.url));
+const COUNT = 1_000;
+const MOST = 20 * 1_024;
+const LEFT = 1_500;
+
+interface Memory {
+  readonly rss: number;
+  readonly heap: number;
+}
+
+async function measured(child: ChildProcess): Promise<Memory> {
+  child.send("measure");
+  const [memory] = await once(child, "message");
+  return memory;
+}
+
+/** As a browser asks for it, and with a message sent and come back. */
+async function opened(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
+  const fields = {
+    Origin: "http://localhost",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Accept-Language": "en-US,en;q=0.9",
+    "Cache-Control": "no-cache",
+    "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
+  };
+  socket.write(handshake(fields), "latin1");
+  await once(socket, "data");
+  socket.write(frame(2, "hello"), "latin1");
+  await once(socket, "data");
+  return socket;
+}
+
+async function open(port: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  while (sockets.length < COUNT)
+    sockets.push(...(await Promise.all(Array.from({ length: 50 }, () => opened(port)))));
+  return sockets;
+}
+
+async function close(sockets: readonly Socket[]): Promise<void> {
+  await Promise.all(
+    sockets.map((socket) => {
+      const closed = once(socket, "close");
+      socket.write(frame(8), "latin1");
+      socket.resume();
+      return closed;
+    }),
+  );
+}
+
+const held = (t: TestContext): ChildProcess => {
+  const child = fork(HOLD, { execArgv: ["--expose-gc", "--import", "tsx"] });
+  t.after(() => child.kill());
+  return child;
+};
+
+test(`a thousand idle WebSockets cost at most ${MOST} octets each, and nothing when they are closed`, async (t) => {
+  const child = held(t);
+  const [{ port }] = (await once(child, "message")) as [{ port: number }];
+  // What the process gets once, for all: compiled code, a heap that has grown.
+  await close(await open(port));
+  const before = await measured(child);
+  const sockets = await open(port);
+  const during = await measured(child);
+  await close(sockets);
+  let after = await measured(child);
+  const each = (what: keyof Memory, now: Memory): number => Math.round((now[what] - before[what]) / COUNT);
+  t.diagnostic(`heap ${each("heap", during)}, resident ${each("rss", during)} octets each`);
+  assert.ok(each("heap", during) > 0);
+  assert.ok(each("heap", during) <= MOST, `${each("heap", during)} octets of heap`);
+  assert.ok(each("rss", during) <= MOST, `${each("rss", during)} octets resident`);
+  // What waits for its own end of the connection, or for the collector, goes a little later.
+  for (let turns = 0; turns < 50 && each("heap", after) > LEFT; turns++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    after = await measured(child);
+  }
+  assert.ok(each("heap", after) <= LEFT, `${each("heap", after)} octets of heap are left of each`);
+});
