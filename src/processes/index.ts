@@ -4,4 +4,4 @@ export { describeExit, type Exit, succeeded } from "./exit.ts";
 export type { LaunchOptions } from "./launched.ts";
 export { Launcher, sharedLauncher } from "./launcher.ts";
 export { escapeControls, LineCutter } from "./lines.ts";
-export { Pauses } from "./pauses.ts";
+export { LONGEST_PAUSE, Pauses } from "./pauses.ts";

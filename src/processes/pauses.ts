@@ -1,7 +1,9 @@
 // How long to wait before a process that ended by itself is started again: not at all, unless they keep dying young.
 
+/** In milliseconds. */
+export const LONGEST_PAUSE = 5000;
 /** By how many died young in a row, in milliseconds. */
-const PAUSES = [0, 100, 250, 500, 1000, 2000, 5000];
+const PAUSES = [0, 100, 250, 500, 1000, 2000, LONGEST_PAUSE];
 /** A process that lived this long did not die young, in milliseconds. */
 const YOUNG = 10_000;
 

@@ -12,7 +12,7 @@ import { Talker } from "./talker.ts";
 
 const JSON_HEADERS = { "Content-Type": "application/json" };
 
-describe("FastAPI", { skip: missing("py:fastapi", "py:multipart") }, () => {
+describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () => {
   let site: Served;
   const get = (path: string, init?: RequestInit) => fetch(site.url + path, init);
   const post = (path: string, value: unknown) =>

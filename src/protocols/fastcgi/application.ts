@@ -6,7 +6,14 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Log, SallyportError } from "../../exchange/index.ts";
-import { type Child, describeExit, type Exit, startChild } from "../../processes/index.ts";
+import {
+  type Child,
+  describeExit,
+  type Exit,
+  LONGEST_PAUSE,
+  Pauses,
+  startChild,
+} from "../../processes/index.ts";
 
 export interface ApplicationOptions {
   /** The program and its arguments. */
@@ -26,10 +33,6 @@ export interface ApplicationWatcher {
   down(address: string): void;
 }
 
-/** Pauses before a process that ended is started again, by how many ended young in a row (milliseconds). */
-const PAUSES = [0, 100, 250, 500, 1000, 2000, 5000];
-/** A process that lived this long did not end young. */
-const YOUNG = 10_000;
 const LAST_LINES = 20;
 
 export class Application {
@@ -39,7 +42,7 @@ export class Application {
   readonly #pauses = new Set<NodeJS.Timeout>();
   #directory = "";
   #count = 0;
-  #endedYoung = 0;
+  readonly #restarts = new Pauses();
   #stopping = false;
 
   constructor(options: ApplicationOptions, watcher: ApplicationWatcher) {
@@ -112,8 +115,7 @@ export class Application {
     this.#watcher.down(this.#children.get(child) as string);
     this.#children.delete(child);
     if (this.#stopping) return;
-    this.#endedYoung = performance.now() - born < YOUNG ? this.#endedYoung + 1 : 0;
-    const pause = PAUSES[Math.min(this.#endedYoung, PAUSES.length - 1)] as number;
+    const pause = this.#restarts.after(performance.now() - born);
     const [program] = this.#options.command;
     const message = `${program} ${describeExit(exit)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     this.#options.log.error(message, { code: "ERR_SALLYPORT_WORKER_DIED", detail: lastLines.join("\n") });
@@ -126,7 +128,7 @@ export class Application {
       this.#startOne().catch((error: unknown) => {
         const { message, code } = SallyportError.from(error);
         this.#options.log.error(message, { code });
-        if (!this.#stopping) this.#startLater(PAUSES.at(-1) as number);
+        if (!this.#stopping) this.#startLater(LONGEST_PAUSE);
       });
     }, pause);
     this.#pauses.add(timer);

@@ -294,7 +294,7 @@ export class Connection implements Wire, Feeder {
     const { stopping, single } = this.#site;
     if (!this.#clientPersists || this.#spoiled || this.#upload?.expecting || stopping || single) return false;
     // What came behind a handshake that was not accepted may be frames.
-    if (this.#exchange?.handshake && this.#parser.buffered > 0) return false;
+    
     return (this.#parser.owed ?? 0) <= this.#site.limits.drain;
   }
 

@@ -137,7 +137,7 @@ export class Session implements WebSocketSession, Timed, Finder {
     if (this.#state === "lingering") this.#duplex.destroy();
     else if (this.#state === "closing") this.#fail("the client did not answer a close frame in time");
     else if (this.#due === "ping") this.#ping();
-    else if (false) this.#alive();
+    else if (this.#stopped) this.#alive();
     else this.#fail("the client did not answer a ping in time");
   }
 
