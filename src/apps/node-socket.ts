@@ -1,6 +1,7 @@
 // The connection as a node handler sees it: the facts of the exchange behind the face of a socket. No octet passes
-// here; request and response are bound to the exchange themselves, so that any listener may stand in front.
-import { Duplex } from "node:stream";
+// here; request and response are bound to the exchange themselves, so that any listener may stand in front. It has
+// what node's own code and frameworks ask a socket, and nothing of a stream's machinery, which costs more than that.
+import { Stream } from "node:stream";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 
 /** Node's server keeps the response under way here, and tells it of the socket's end. */
@@ -8,7 +9,11 @@ interface Carried {
   emit(event: "timeout", socket: ExchangeSocket): boolean;
 }
 
-export class ExchangeSocket extends Duplex {
+type Callback = (error?: Error) => void;
+
+const HIGH_WATER = 16_384;
+
+export class ExchangeSocket extends Stream {
   readonly encrypted: boolean;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -17,6 +22,15 @@ export class ExchangeSocket extends Duplex {
   readonly localPort: number;
   readonly connecting = false;
   readonly pending = false;
+  readonly readableHighWaterMark = HIGH_WATER;
+  readonly writableHighWaterMark = HIGH_WATER;
+  readonly writableLength = 0;
+  readonly writableNeedDrain = false;
+  /** Node's OutgoingMessage writes it at its end. */
+  readonly _writableState: { corked: number } = { corked: 0 };
+  destroyed = false;
+  /** True once "close" is out. */
+  closed = false;
   timeout = 0;
   /** Set when the exchange was cut: node's OutgoingMessage then keeps its "finish" to itself. */
   _hadError = false;
@@ -35,6 +49,14 @@ export class ExchangeSocket extends Duplex {
     this.remoteFamily = family(remote.address);
     this.localAddress = local.address;
     this.localPort = local.port;
+  }
+
+  get readable(): boolean {
+    return !this.destroyed;
+  }
+
+  get writable(): boolean {
+    return !this.destroyed;
   }
 
   address(): { address: string; port: number; family: string } {
@@ -68,27 +90,54 @@ export class ExchangeSocket extends Duplex {
   unref(): this {
     return this;
   }
+  pause(): this {
+    return this;
+  }
+  resume(): this {
+    return this;
+  }
+  cork(): void {}
+  uncork(): void {}
 
-  override _read(): void {}
+  write(_chunk: unknown, encoding?: unknown, callback?: Callback): boolean {
+    const refused = new Error("Sallyport hands out no raw socket: write to the response instead");
+    const called = typeof encoding === "function" ? (encoding as Callback) : callback;
+    if (called) process.nextTick(called, refused);
+    this.destroy(refused);
+    return false;
+  }
 
-  override _write(_chunk: unknown, _encoding: string, done: (error: Error) => void): void {
-    done(new Error("Sallyport hands out no raw socket: write to the response instead"));
+  /** Without data nothing is left to do: what ends the response is its own end. */
+  end(chunk?: unknown, encoding?: unknown, callback?: Callback): this {
+    if (chunk && typeof chunk !== "function") this.write(chunk, encoding, callback);
+    return this;
   }
 
   /** Ends by the application's hand are told to the client as a cut; the error is ours to tell, not an "error" event. */
-  override _destroy(error: Error | null, done: (error: null) => void): void {
+  destroy(error?: Error | null): this {
+    if (this.destroyed) return this;
+    this.destroyed = true;
     clearTimeout(this.#timer);
-    if (!this.#exchange.closed) {
-      const message = `the application destroyed its response${error ? `: ${error.message}` : ""}`;
-      this.#exchange.fail(new SallyportError("APP_ABORTED", message, { cause: error, detail: error?.stack }));
-    }
-    done(null);
+    process.nextTick(closed, this);
+    if (this.#exchange.closed) return this;
+    const message = `the application destroyed its response${error ? `: ${error.message}` : ""}`;
+    this.#exchange.fail(new SallyportError("APP_ABORTED", message, { cause: error, detail: error?.stack }));
+    return this;
+  }
+
+  destroySoon(): void {
+    this.destroy();
   }
 
   #idle(): void {
     const heard = this._httpMessage?.emit("timeout", this);
     if (!this.emit("timeout") && !heard) this.destroy();
   }
+}
+
+function closed(socket: ExchangeSocket): void {
+  socket.closed = true;
+  socket.emit("close", socket._hadError);
 }
 
 const family = (address: string): string => (address.includes(":") ? "IPv6" : "IPv4");

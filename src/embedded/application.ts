@@ -99,9 +99,9 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   flush(): void {
     if (this.#busy) return;
-    this.#busy = true;
-    while (this.writer.length > 0) this.#hand(this.writer.take());
-    this.#busy = false;
+    this.#alone(() => {
+      while (this.writer.length > 0) this.#hand(this.writer.take());
+    });
   }
 
   done(stream: Stream): void {
@@ -148,18 +148,24 @@ export class EmbeddedApplication implements Carrier, Crew {
   #breathed(): void {
     this.#stepping = false;
     if (this.#busy) return this.#breathe();
-    this.#busy = true;
-    this.#call(0, STEP);
-    this.#busy = false;
+    this.#alone(() => this.#call(0, STEP));
     this.flush();
   }
 
   #tick(): void {
     if (this.#busy) return;
-    this.#busy = true;
-    this.#call(0, FETCH);
-    this.#busy = false;
+    this.#alone(() => this.#call(0, FETCH));
     this.flush();
+  }
+
+  /** One call at a time: what an answer gives rise to is asked for after it. */
+  #alone(act: () => void): void {
+    this.#busy = true;
+    try {
+      act();
+    } finally {
+      this.#busy = false;
+    }
   }
 
   #frame(kind: number, id: number, payload: Buffer): void {

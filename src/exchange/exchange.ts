@@ -194,6 +194,8 @@ export type Handler = (exchange: Exchange) => void;
 export interface Listener {
   /** Takes a connection over; made with `allowHalfOpen`, so that a client may end its side and still be answered. */
   accept(socket: Socket): void;
+  /** From now on no connection is kept: each ends with its next response, which says so. */
+  leave?(): void;
   /** Closes idle connections, lets exchanges under way finish for `grace` milliseconds, then cuts. Never rejects. */
   close(grace: number): Promise<void>;
 }

@@ -1,7 +1,7 @@
 // How many connections each front has, where all of them can read it: a file without a name, four octets for each, as
 // Apache's scoreboard. Who accepts from a shared socket first is chance, and on a busy machine mostly whoever runs
 // already; a front that is ahead of another rests for a moment, so that the other comes to accept.
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,8 @@ export class Board {
     const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
     this.fd = openSync(join(folder, "board"), "wx+", 0o600);
     rmSync(folder, { recursive: true });
-    ftruncateSync(this.fd, SEATS * SIZE);
+    // All of it, so that no front ever meets a full disk here.
+    writeSync(this.fd, new Uint8Array(SEATS * SIZE));
   }
 
   take(): number {
@@ -53,6 +54,7 @@ export class Seat {
   readonly #all = new Uint32Array(SEATS);
   #open = 0;
   #left = false;
+  #emptied: (() => void) | undefined;
   #rests = RESTS;
   #regainedAt = performance.now();
 
@@ -69,6 +71,7 @@ export class Seat {
     socket.once("close", () => {
       this.#open--;
       this.#tell();
+      if (this.#open === 0) this.#emptied?.();
     });
     if (this.#isAhead() && this.#mayRest()) rest();
   }
@@ -77,6 +80,18 @@ export class Seat {
   leave(): void {
     this.#left = true;
     note(this.#fd, this.#seat, 0);
+  }
+
+  /** Resolves when the last connection has ended, or after `patience` milliseconds. */
+  empty(patience: number): Promise<void> {
+    if (this.#open === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, patience);
+      this.#emptied = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   #tell(): void {

@@ -3,7 +3,7 @@ import { SallyportError } from "../exchange/index.ts";
 import type { Server } from "../server/server.ts";
 import { noteUncaught } from "../server/uncaught.ts";
 import type { Seat } from "./board.ts";
-import { BEAT, type FromFront, type ToFront } from "./messages.ts";
+import { BEAT, FAREWELL, type FromFront, type ToFront } from "./messages.ts";
 
 /** Serves until the supervisor says otherwise, or is gone itself. Gives the exit code; rejects when it cannot start. */
 export async function runFront(server: Server, seat: Seat, debug: boolean): Promise<number> {
@@ -31,6 +31,7 @@ function untilEnded(server: Server, seat: Seat, debug: boolean): Promise<number>
     };
     const act: Readonly<Record<ToFront["do"], () => void>> = {
       stop: () => stop(0),
+      leave: () => void leave(server, seat).then(() => stop(0)),
       reopen: () => server.reopenLogs(),
     };
     process.on("message", (message: ToFront) => act[message.do]());
@@ -45,6 +46,13 @@ function untilEnded(server: Server, seat: Seat, debug: boolean): Promise<number>
       stop(1);
     });
   });
+}
+
+/** What waits to be accepted is for the others. */
+async function leave(server: Server, seat: Seat): Promise<void> {
+  seat.leave();
+  await server.leave();
+  await seat.empty(FAREWELL);
 }
 
 function tell(message: FromFront): void {

@@ -1,7 +1,11 @@
 // What the supervisor and its fronts tell each other, over the channel between them.
 import type { ListenAddress } from "../server/address.ts";
 
-export type ToFront = { readonly do: "stop" } | { readonly do: "reopen" };
+export type ToFront =
+  | { readonly do: "stop" }
+  /** Another one is in its place: clients are sent there, and then it ends. */
+  | { readonly do: "leave" }
+  | { readonly do: "reopen" };
 
 export type FromFront =
   /** It serves. */
@@ -11,6 +15,9 @@ export type FromFront =
 
 /** How often a front says that its event loop turns, in milliseconds. */
 export const BEAT = 500;
+
+/** Milliseconds for which a front that leaves waits for its clients' next requests, which are told to go elsewhere. */
+export const FAREWELL = 1_000;
 
 /** What makes a process a front. */
 export interface FrontTask {

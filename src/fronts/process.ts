@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import type { Exit } from "../processes/exit.ts";
 import type { Board } from "./board.ts";
-import { FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
+import { FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
 import type { Reserved } from "./sockets.ts";
 
 /** Milliseconds beyond the grace, and for a stack to be written down. */
@@ -65,14 +65,28 @@ export class Front {
     return performance.now() - this.#heard;
   }
 
+  /** Its silence is counted anew. */
+  excuse(): void {
+    this.#heard = performance.now();
+  }
+
   tell(message: ToFront): void {
     if (this.#process.connected) this.#process.send(message, () => {});
   }
 
   /** Ends it when its requests are done, after `grace` milliseconds at the latest. */
-  async stop(grace: number): Promise<void> {
+  stop(grace: number): Promise<void> {
+    return this.#end({ do: "stop" }, grace);
+  }
+
+  /** The same, once its clients have gone elsewhere. */
+  retire(grace: number): Promise<void> {
+    return this.#end({ do: "leave" }, grace + FAREWELL);
+  }
+
+  async #end(message: ToFront, grace: number): Promise<void> {
     this.leaving = true;
-    this.tell({ do: "stop" });
+    this.tell(message);
     const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
     await this.exited;
     clearTimeout(timer);

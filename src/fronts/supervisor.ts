@@ -20,6 +20,7 @@ export interface FrontsOptions {
 
 /** How often silent fronts are looked for, in milliseconds. */
 const TICK = 250;
+const LATE = 4 * TICK;
 /** Milliseconds for a front to start, applications included; their own limits are met first. */
 const START = 300_000;
 
@@ -46,6 +47,7 @@ class Supervisor {
   readonly #board: Board;
   readonly #fronts = new Set<Front>();
   readonly #pauses = new Pauses();
+  #watchedAt = performance.now();
   #stopping = false;
   #rolling = false;
   #ended: ((code: number) => void) | undefined;
@@ -67,7 +69,7 @@ class Supervisor {
     const first = this.#spawn();
     if (!(await first.ready)) return this.#stopping ? ended : ((await first.exited).code ?? 1);
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
-    await Promise.all(others.map(({ ready }) => ready));
+    await Promise.all(others.map((front) => this.#settled(front)));
     for (const { url } of this.#sockets) process.stderr.write(`listening on ${url}\n`);
     log.info(`${count} fronts serve`);
     return ended;
@@ -97,14 +99,21 @@ class Supervisor {
   async #again(): Promise<void> {
     const present = [...this.#fronts].filter(({ leaving }) => !leaving).length;
     if (this.#stopping || present >= this.#options.count) return;
-    const front = this.#spawn();
-    if (await front.ready) return;
+    await this.#settled(this.#spawn());
+  }
+
+  async #settled(front: Front): Promise<void> {
+    if ((await front.ready) || this.#stopping) return;
     const { log } = this.#options;
     log.error(`a front could not be started: it ${describeExit(await front.exited)}`);
     setTimeout(() => this.#again(), this.#pauses.after(0));
   }
 
   #watch(): void {
+    const now = performance.now();
+    // We stood still ourselves (SIGSTOP, a frozen container): what the fronts said meanwhile has not been heard yet.
+    if (now - this.#watchedAt > LATE) for (const front of this.#fronts) front.excuse();
+    this.#watchedAt = now;
     for (const front of this.#fronts) if (!front.leaving) this.#look(front);
   }
 
@@ -162,6 +171,6 @@ class Supervisor {
     const next = this.#spawn();
     if (!(await next.ready))
       throw new SallyportError("APP_IMPORT", "the reload failed and the old fronts go on");
-    await old.stop(grace);
+    await old.retire(grace);
   }
 }

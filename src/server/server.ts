@@ -43,6 +43,11 @@ export interface Server {
   reload(): Promise<void>;
   /** Log files are opened anew, after somebody moved them away. */
   reopenLogs(): void;
+  /**
+   * Accepts no more, and ends each connection with its next response, which says so: nobody's request meets the end of
+   * its connection. Then `stop` it.
+   */
+  leave(): Promise<void>;
   /** Stops in phases; requests under way have `grace` milliseconds (the configuration's otherwise). Never rejects. */
   stop(grace?: number): Promise<void>;
 }
@@ -127,6 +132,11 @@ class GatewayServer implements Server {
 
   reopenLogs(): void {
     this.#access?.reopen();
+  }
+
+  async leave(): Promise<void> {
+    await Promise.all(this.#bound.map((bound) => bound.close()));
+    for (const listener of this.#listeners.values()) listener.leave?.();
   }
 
   stop(grace: number = this.#settings.grace): Promise<void> {

@@ -20,6 +20,7 @@ export function webListener({ http2, limits, ...options }: WebOptions): Listener
   });
   return {
     accept: (socket) => (agreedOnHttp2(socket) ? second : first).accept(socket),
+    leave: () => first.leave?.(),
     close: async (grace) => void (await Promise.all([first.close(grace), second.close(grace)])),
   };
 }

@@ -1,14 +1,22 @@
 // A file as the body of a response: what an ASGI application says with http.response.pathsend. Read as the client takes
 // it, so that no more than a piece of it is in memory.
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 import { PIECE } from "./link.ts";
 
-/** Writes the file at `path` into a response that has begun. Rejects with APP_RAISED when it cannot be read. */
-export async function writeFile(exchange: Exchange, path: string): Promise<void> {
-  const file = await open(path).catch((error: unknown) => unreadable(path, error));
+/** Opening a named pipe would wait for its writer. */
+const READ_AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/**
+ * Writes the file at `path` into a response that has begun. `opened` is called once the file may be deleted.
+ * Rejects with APP_RAISED when it cannot be read.
+ */
+export async function writeFile(exchange: Exchange, path: string, opened: () => void): Promise<void> {
+  const file = await open(path, READ_AT_ONCE).catch((error: unknown) => unreadable(path, error));
   try {
     if (!(await file.stat()).isFile()) unreadable(path, new Error("it is not a file"));
+    opened();
     await copy(file, exchange).catch((error: unknown) => unreadable(path, error));
   } finally {
     await file.close();

@@ -55,12 +55,20 @@ export const MAX_FRAME = 4_194_304;
 
 /** Octets of a writer's buffer that is used again. */
 const KEPT = 262_144;
+/** From so many octets on, a payload is not copied where it need not be: collecting what was allocated costs most. */
+const LARGE = 16_384;
 
 export type FrameHandler = (kind: number, stream: number, payload: Buffer) => void;
 
-/** Cuts what arrives into frames. Payloads are views of what was pushed, not copies. */
+/**
+ * Cuts what arrives into frames. Payloads are views of what was pushed, not copies; so a large CHUNK, whose octets mean the
+ * same however they are cut, is passed on as it arrives, as several.
+ */
 export class FrameReader {
   readonly #onFrame: FrameHandler;
+  /** Octets to come of a CHUNK that is being passed on, and its stream. */
+  #open = 0;
+  #stream = 0;
   #rest: Buffer[] = [];
   #restSize = 0;
   #needed = HEADER_SIZE;
@@ -76,6 +84,7 @@ export class FrameReader {
 
   /** Throws a SallyportError (LINK_BROKEN) when a frame is larger than any can be. */
   push(chunk: Buffer): void {
+    if (this.#open > 0) return this.#passOn(chunk);
     if (this.#restSize + chunk.length < this.#needed) return this.#keep(chunk);
     const data = this.#restSize > 0 ? Buffer.concat([...this.#rest, chunk]) : chunk;
     this.#rest = [];
@@ -91,15 +100,31 @@ export class FrameReader {
       if (length > MAX_FRAME)
         throw new SallyportError("LINK_BROKEN", `a worker announced a frame of ${length} octets`);
       const end = start + HEADER_SIZE + length;
+      const kind = data[start + 8] as number;
+      const stream = data.readUInt32LE(start + 4);
       if (end > data.length) {
+        if (kind === FROM_WORKER.CHUNK && length >= LARGE)
+          return this.#begin(stream, data.subarray(start + HEADER_SIZE), length);
         this.#needed = HEADER_SIZE + length;
         break;
       }
-      const stream = data.readUInt32LE(start + 4);
-      this.#onFrame(data[start + 8] as number, stream, data.subarray(start + HEADER_SIZE, end));
+      this.#onFrame(kind, stream, data.subarray(start + HEADER_SIZE, end));
       start = end;
     }
     if (start < data.length) this.#keep(data.subarray(start));
+  }
+
+  #begin(stream: number, part: Buffer, length: number): void {
+    this.#stream = stream;
+    this.#open = length;
+    if (part.length > 0) this.#passOn(part);
+  }
+
+  #passOn(chunk: Buffer): void {
+    const size = Math.min(this.#open, chunk.length);
+    this.#open -= size;
+    this.#onFrame(FROM_WORKER.CHUNK, this.#stream, chunk.subarray(0, size));
+    if (size < chunk.length) this.#cut(chunk.subarray(size));
   }
 
   #keep(chunk: Buffer): void {
@@ -108,13 +133,21 @@ export class FrameReader {
   }
 }
 
+/** A large payload, and where in the writer's own octets it belongs. */
+interface Aside {
+  readonly at: number;
+  readonly octets: Uint8Array;
+}
+
 /** Collects frames so that those of one turn of the loop leave in one write. */
 export class FrameWriter extends MarshalWriter {
   #frame = 0;
+  #asides: Aside[] = [];
+  #asideSize = 0;
 
   /** Octets waiting to be taken. */
   get length(): number {
-    return this.size;
+    return this.size + this.#asideSize;
   }
 
   /** Begins a frame; what is written next is its payload. */
@@ -136,9 +169,10 @@ export class FrameWriter extends MarshalWriter {
     this.size = this.#frame;
   }
 
-  /** A whole frame with octets as its payload. */
+  /** A whole frame with octets as its payload, which must stay as they are until it has left. */
   frame(kind: number, stream: number, payload?: Uint8Array): void {
     this.begin(kind, stream);
+    if (payload && payload.length >= LARGE) return this.#aside(payload);
     if (payload) this.raw(payload);
     this.finish();
   }
@@ -168,10 +202,30 @@ export class FrameWriter extends MarshalWriter {
 
   /** Everything collected, as a buffer of the taker's own; the writer is empty afterwards. */
   take(): Buffer {
+    return this.#asides.length > 0 ? Buffer.concat(this.takePieces()) : this.#takeOwn();
+  }
+
+  /** The same in pieces for a gathered write: large payloads are not copied. */
+  takePieces(): Uint8Array[] {
+    const asides = this.#asides;
+    const own = this.#takeOwn();
+    if (asides.length === 0) return [own];
+    this.#asides = [];
+    this.#asideSize = 0;
+    return interleaved(own, asides);
+  }
+
+  #takeOwn(): Buffer {
     const taken =
       this.buffer.length > KEPT ? this.#handOver() : Buffer.from(this.buffer.subarray(0, this.size));
     this.size = 0;
     return taken;
+  }
+
+  #aside(octets: Uint8Array): void {
+    this.buffer.writeUInt32LE(octets.length, this.#frame);
+    this.#asides.push({ at: this.size, octets });
+    this.#asideSize += octets.length;
   }
 
   /** What had to grow for something large is not kept for what comes after it. */
@@ -180,4 +234,15 @@ export class FrameWriter extends MarshalWriter {
     this.renew();
     return taken;
   }
+}
+
+function interleaved(own: Buffer, asides: readonly Aside[]): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let start = 0;
+  for (const { at, octets } of asides) {
+    pieces.push(own.subarray(start, at), octets);
+    start = at;
+  }
+  if (start < own.length) pieces.push(own.subarray(start));
+  return pieces;
 }

@@ -85,7 +85,7 @@ export class Stream {
     this.id = id;
     this.#carrier = carrier;
     carrier.flush();
-    this.exchange.whenClosed(() => this.#cancel());
+    this.exchange.whenClosed(({ error }) => this.#cancel(error));
   }
 
   /** A frame of the worker's for this exchange. Throws a SallyportError (LINK_BROKEN) when it makes no sense. */
@@ -173,8 +173,16 @@ export class Stream {
   #sendFile(payload: Buffer): void {
     if (this.#backlog || this.#file)
       throw new SallyportError("LINK_BROKEN", "a worker sent a file after other octets");
-    this.#file = writeFile(this.exchange, payload.toString());
-    this.#file.catch((error: unknown) => this.fail(SallyportError.from(error)));
+    this.#file = writeFile(this.exchange, payload.toString(), () => this.#opened());
+    this.#file.catch((error: unknown) => this.giveUp(SallyportError.from(error)));
+  }
+
+  /** The application may delete the file now. */
+  #opened(): void {
+    const carrier = this.#carrier;
+    if (!carrier || this.exchange.closed) return;
+    carrier.writer.count(TO_WORKER.CREDIT, this.id, WINDOW);
+    carrier.flush();
   }
 
   #end(payload: Buffer): void {
@@ -273,12 +281,12 @@ export class Stream {
   }
 
   /** The exchange is over, and the worker may not know. Of an open WebSocket the bridge tells it. */
-  #cancel(): void {
+  #cancel(reason: SallyportError | undefined): void {
     const carrier = this.#carrier;
     if (!carrier || this.#ended || this.#bridge) return;
     this.#ended = true;
     this.#upload?.stop();
-    carrier.writer.frame(TO_WORKER.CANCEL, this.id);
+    carrier.writer.frame(TO_WORKER.CANCEL, this.id, reason && Buffer.from(reason.message));
     carrier.flush();
   }
 

@@ -276,7 +276,12 @@ export class Worker implements Carrier {
 
   #write = (): void => {
     this.#flushing = false;
-    if (this.writer.length > 0 && this.#link.writable) this.#link.write(this.writer.take());
+    const link = this.#link;
+    if (this.writer.length === 0 || !link.writable) return;
+    const pieces = this.writer.takePieces();
+    if (pieces.length > 1) link.cork();
+    for (const piece of pieces) link.write(piece);
+    if (pieces.length > 1) link.uncork();
   };
 
   async #live(): Promise<void> {

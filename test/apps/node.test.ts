@@ -472,6 +472,48 @@ test("a raw write to the socket is refused, and cuts the response", async () => 
   assert.match(error?.message ?? "", /write to the response/);
 });
 
+test("whoever writes raw to the socket hears that it was refused", async () => {
+  const heard: unknown[] = [];
+  await new Promise<void>((resolve) => {
+    void ask(({ socket }) => {
+      socket.on("close", (hadError: boolean) => heard.push(hadError, socket.destroyed, socket.writable));
+      socket.end("raw", "latin1", ((error?: Error) => {
+        heard.push(error?.message);
+        setImmediate(resolve);
+      }) as () => void);
+    });
+  });
+  assert.match(String(heard.find((what) => typeof what === "string")), /no raw socket/);
+  assert.deepEqual(
+    heard.filter((what) => typeof what === "boolean"),
+    [true, true, false],
+  );
+});
+
+test("what belongs to the connection may be asked of the socket, and changes nothing", async () => {
+  const { body, complete } = await ask(({ socket }, res) => {
+    for (const same of [socket.setNoDelay(), socket.setKeepAlive(), socket.ref(), socket.unref()])
+      assert.equal(same, socket);
+    for (const same of [socket.pause(), socket.resume(), socket.end()]) assert.equal(same, socket);
+    socket.cork();
+    socket.uncork();
+    res.end(`${socket.writableLength} ${res.writableHighWaterMark} ${res.writableNeedDrain}`);
+  });
+  assert.deepEqual([body.toString(), complete], ["0 16384 false", true]);
+});
+
+test("the socket of a complete response closes, without an error", async () => {
+  const closed = new Promise<unknown>((resolve) => {
+    void ask(({ socket }, res) => {
+      socket.on("close", (hadError) =>
+        resolve([hadError, socket.destroyed, socket.closed, res.writableFinished]),
+      );
+      res.end("all");
+    });
+  });
+  assert.deepEqual(await closed, [false, true, true, true]);
+});
+
 test("a write after the end harms nobody", async () => {
   const { body, complete } = await ask((_req, res) => {
     res.end("all");

@@ -127,6 +127,19 @@ test("a front that an application holds for too long is replaced, and the others
   assert.equal((await fronts(server.url, 2)).size, 2);
 });
 
+test("after the parent was stopped and went on, the fronts' silence is not held against them", async (t) => {
+  const server = await start("--config", "hang.json");
+  t.after(() => server.stop());
+  const before = await fronts(server.url, 2);
+  process.kill(server.pid, "SIGSTOP");
+  await new Promise((resolve) => setTimeout(resolve, 2_000)); // twice the time that a front may be silent
+  process.kill(server.pid, "SIGCONT");
+  process.kill(server.pid, "SIGHUP");
+  await server.sees(/all fronts were replaced/);
+  assert.equal((await fronts(server.url, 2)).size, before.size);
+  assert.doesNotMatch(server.stderr, /has been held/);
+});
+
 test("SIGTERM ends all of them, requests under way first, with status 0", async () => {
   const server = await start("site.mjs", "--fronts", "2");
   const pids = await fronts(server.url, 2);

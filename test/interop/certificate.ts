@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** A host name, for what depends on one. */
-export const NAME = "site.example";
+export const NAME = "shop.example";
 
 export interface Certificate {
   readonly cert: string;

@@ -99,7 +99,7 @@ test("Vite's dev server does, and keeps its own", async (t) => {
   });
   t.after(() => vite.close());
   await vite.listen();
-  const { port } = vite.httpServer?.address() as AddressInfo;
+  const port = (vite.httpServer?.address() as AddressInfo | undefined)?.port;
   assert.deepEqual(await talk(`ws://127.0.0.1:${port}/ml/chat`), ["http /ml /ml/chat", "one", "two"]);
   const own = new WebSocket(`ws://127.0.0.1:${port}/?token=${vite.config.webSocketToken}`, "vite-hmr");
   const [first] = await once(own, "message");

@@ -137,17 +137,37 @@ class HttpTest(unittest.TestCase):
             self.assertEqual(self.front.expect("INFORM", stream), b"103\nlink\n</a>; rel=preload\nlink\n</b>")
         self.assertEqual(self.front.response(stream)[2], b"x")
 
-    def test_a_file_is_the_fronts_to_send(self):
+    def test_a_file_is_the_fronts_to_send_and_has_been_opened_when_send_returns(self):
         stream = self.sends(start(), {"type": "http.response.pathsend", "path": "/tmp/\u00e9.txt"})
         self.front.expect("HEAD", stream)
         self.assertEqual(self.front.expect("FILE", stream), "/tmp/\u00e9.txt".encode())
+        self.assertEqual(self.front.unread(stream), [])
+        self.front.send("CREDIT", stream, link.COUNT.pack(1))
         self.front.expect("END", stream)
         self.front.expect("DONE", stream)
+
+    def test_a_file_that_cannot_be_read_and_a_client_that_left_are_an_OSError(self):
+        pathsend = {"type": "http.response.pathsend", "path": "/tmp/x"}
+        for reason, told in (("the file /tmp/x cannot be read", None), ("", "the client closed the connection")):
+            stream = self.front.script(("send", start()), ("try", pathsend), ("try", body()))
+            self.front.expect("HEAD", stream)
+            self.front.expect("FILE", stream)
+            self.front.send("CANCEL", stream, reason)
+            self.front.expect("DONE", stream)
+            self.assertEqual(self.front.said(), [["Disconnected", told or reason, True]] * 2)
+
+    def test_a_file_that_the_application_gave_up_on_leaves_nothing_to_say(self):
+        pathsend = {"type": "http.response.pathsend", "path": "/tmp/x"}
+        stream = self.front.script(("send", start()), ("send_briefly", pathsend), ("send", body()))
+        self.front.expect("HEAD", stream)
+        self.front.expect("FILE", stream)
+        self.assertIn("after a message that it gave up in the middle", self.front.abort(stream)["message"])
 
     def test_a_relative_path_is_meant_from_the_workers_directory(self):
         stream = self.sends(start(), {"type": "http.response.pathsend", "path": "script.py"})
         self.front.expect("HEAD", stream)
         self.assertEqual(self.front.expect("FILE", stream), os.path.realpath(os.path.join(APPS, "script.py")).encode())
+        self.front.send("CREDIT", stream, link.COUNT.pack(1))
         self.front.expect("END", stream)
         self.front.expect("DONE", stream)
 

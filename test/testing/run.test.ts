@@ -41,7 +41,8 @@ test("a plain node:http server has nearly all behaviours, without anything of ou
   const results = await runSuite({ url, lacks });
   const failed = results.filter(({ verdict }) => verdict === "failed").map(({ name }) => name);
   // What node:http of some versions lets through.
-  const known = /trailers do not become|never reaches an HTTP\/1\.0|no more than that is sent|that is no number/;
+  const known =
+    /trailers do not become|never reaches an HTTP\/1\.0|no more than that is sent|that is no number/;
   assert.deepEqual(
     failed.filter((name) => !known.test(name)),
     [],

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { SallyportError } from "../../src/exchange/index.ts";
-import { FROM_WORKER, FrameReader, FrameWriter, MAX_FRAME, TO_WORKER } from "../../src/workers/link.ts";
+import {
+  FROM_WORKER,
+  FrameReader,
+  FrameWriter,
+  HEADER_SIZE,
+  MAX_FRAME,
+  TO_WORKER,
+} from "../../src/workers/link.ts";
 
 interface Vector {
   name: string;
@@ -77,6 +85,60 @@ describe("frames of the link", () => {
       () => reader.push(header),
       (error) => error instanceof SallyportError && error.code === "ERR_SALLYPORT_LINK_BROKEN",
     );
+  });
+
+  test("a large piece of a response is passed on as it arrives; what is around it comes whole", () => {
+    const large = randomBytes(100_000);
+    const writer = new FrameWriter();
+    writer.frame(FROM_WORKER.HEAD, 7, Buffer.from("200"));
+    writer.frame(FROM_WORKER.CHUNK, 7, large);
+    writer.frame(FROM_WORKER.END, 7);
+    writer.frame(FROM_WORKER.BINARY_OUT, 8, large);
+    const octets = writer.take();
+    for (const size of [1, 7, 9, 1000, 40_000, 100_012, 100_030, octets.length]) {
+      const frames: [number, number, Buffer][] = [];
+      const reader = new FrameReader((...frame) => frames.push(frame));
+      for (const piece of cut(octets, [size])) reader.push(piece);
+      const parts = frames.filter(([kind]) => kind === FROM_WORKER.CHUNK);
+      assert.deepEqual(Buffer.concat(parts.map(([, , part]) => part)), large);
+      assert.ok(parts.every(([, stream, part]) => stream === 7 && part.length > 0));
+      assert.deepEqual(
+        frames
+          .filter(([kind]) => kind !== FROM_WORKER.CHUNK)
+          .map(([kind, id, { length }]) => [kind, id, length]),
+        [
+          [FROM_WORKER.HEAD, 7, 3],
+          [FROM_WORKER.END, 7, 0],
+          [FROM_WORKER.BINARY_OUT, 8, large.length],
+        ],
+      );
+    }
+  });
+
+  test("a large payload leaves without a copy, in its place among the others", () => {
+    const large = randomBytes(60_000);
+    const write = (writer: FrameWriter): FrameWriter => {
+      writer.frame(TO_WORKER.BODY, 1, large);
+      writer.count(TO_WORKER.CREDIT, 2, 5);
+      writer.frame(TO_WORKER.BODY, 3, large);
+      writer.frame(TO_WORKER.BODY, 3, large);
+      writer.begin(TO_WORKER.REQUEST, 4);
+      writer.drop();
+      return writer;
+    };
+    const writer = write(new FrameWriter(16));
+    assert.equal(writer.length, 3 * large.length + 4 * HEADER_SIZE + 4);
+    const pieces = writer.takePieces();
+    assert.equal(pieces.filter((piece) => piece === large).length, 3);
+    assert.equal(writer.length, 0);
+    assert.deepEqual(Buffer.concat(pieces), write(writer).take());
+    const hex = large.toString("hex");
+    assert.deepEqual(read(Buffer.concat(pieces)), [
+      [TO_WORKER.BODY, 1, hex],
+      [TO_WORKER.CREDIT, 2, "05000000"],
+      [TO_WORKER.BODY, 3, hex],
+      [TO_WORKER.BODY, 3, hex],
+    ]);
   });
 
   test("a dropped frame leaves those before it untouched", () => {

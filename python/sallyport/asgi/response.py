@@ -105,7 +105,7 @@ class Response(Stream):
         if not more and total < self._length:
             raise ProtocolError(f"the body ends after {total} octets; its content-length is {self._length}")
 
-    def _path(self, message: dict) -> None:
+    def _path(self, message: dict) -> "Awaitable[None] | None":
         """Extension http.response.pathsend: the rest of the body is a file, which the front reads.
 
         The path must be absolute; frameworks pass on relative ones, which are meant from this process's directory.
@@ -115,7 +115,16 @@ class Response(Stream):
             raise ProtocolError(f"'path' of 'http.response.pathsend' must be a str, not {type(path).__name__}")
         self.release_head()
         if not self._bodyless:
-            self.link.send(FILE, self.id, os.fsencode(os.path.abspath(path)))
+            return self._file(os.fsencode(os.path.abspath(path)))
+        self._body_ended()
+        return None
+
+    async def _file(self, path: bytes) -> None:
+        """Returns once the front has opened the file: the application may delete it then."""
+        self.link.send(FILE, self.id, path)
+        self.steps = self.TORN  # unless we come to the end
+        self._spent = self._granted  # what the front grants next is its word that the file is open
+        await self._room()
         self._body_ended()
 
     def _hint(self, message: dict) -> None:

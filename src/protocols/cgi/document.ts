@@ -19,6 +19,8 @@ export interface DocumentOptions {
   readonly length?: number | undefined;
   /** The response has no body, whatever its head announces (HEAD, 204, 304). */
   readonly bodyless?: boolean;
+  /** `headFault` has found nothing. */
+  readonly checked?: boolean;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface DocumentOptions {
  * where the application named none, none is guessed. Throws APP_PROTOCOL where a response could be split.
  */
 export function documentHead(head: ResponseHead, options: DocumentOptions = {}): string {
-  const fault = headFault(head);
+  const fault = options.checked ? undefined : headFault(head);
   if (fault !== undefined) throw new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`);
   const { form = "status", length, bodyless = false } = options;
   let text = form === "http" ? `HTTP/1.1 ${statusText(head)}\r\n` : `Status: ${statusText(head)}\r\n`;

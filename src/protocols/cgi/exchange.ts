@@ -56,7 +56,7 @@ export class DocumentExchange extends ServedExchange {
 
   protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
     const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-    const text = this.#compose(head, bodyless ? { bodyless } : { length });
+    const text = this.#compose(head, bodyless ? { bodyless, checked } : { length, checked });
     if (this.#wire.respond && length <= SMALL) return this.#wire.respond(text + asLatin1(body, length));
     const octets = typeof body === "string" ? Buffer.from(body) : body;
     this.#wire.write(length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
@@ -65,7 +65,7 @@ export class DocumentExchange extends ServedExchange {
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
     this.#framed = bodyless || length >= 0;
-    this.#wire.write(latin1(this.#compose(head, { bodyless })));
+    this.#wire.write(latin1(this.#compose(head, { bodyless, checked })));
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
@@ -88,6 +88,9 @@ export class DocumentExchange extends ServedExchange {
     return false;
   }
 }
+
+/** No head gets past `#admits` unseen. */
+const checked = true;
 
 /** Up to this size, copying octets behind their head costs less than a buffer of their own. */
 const SMALL = 16_384;

@@ -1,6 +1,8 @@
 // Servers in front of us that split a path in their own way between SCRIPT_NAME and PATH_INFO (RFC 3875, 4.1.5 and
 // 4.1.13). What is peculiar to one peer is here, under its name, and in no listener.
 
+import type { Variables } from "./naming.ts";
+
 /** Where the application is mounted, and the rest of the path; both decoded. */
 export interface Place {
   readonly scriptName: string;
@@ -8,7 +10,7 @@ export interface Place {
 }
 
 /** Reads the place out of the variables of one peer. */
-export type Peer = (variables: ReadonlyMap<string, string>) => Place;
+export type Peer = (variables: Variables) => Place;
 
 /** SCRIPT_NAME and PATH_INFO, taken at their word. */
 export const asSaid: Peer = (variables) => ({
@@ -37,7 +39,7 @@ const isBelow = (path: string, prefix: string): boolean =>
 export const fromCaddy: Peer = fromNginx;
 
 /** Caddy's word for a body of unknown length (a chunked upload): its end will tell. */
-export const caddyKnowsNoLength = (variables: ReadonlyMap<string, string>): boolean =>
+export const caddyKnowsNoLength = (variables: Variables): boolean =>
   variables.get("CONTENT_LENGTH") === "-1" && isFrom("Caddy", variables);
 
 /** `proxy:fcgi://127.0.0.1:9000/rest`, `proxy:scgi://...`, `proxy:balancer://...`; a Unix socket stands before a "|". */
@@ -82,5 +84,5 @@ export const fromPeer: Peer = (variables) => {
   return (known?.[1] ?? asSaid)(variables);
 };
 
-const isFrom = (name: string, variables: ReadonlyMap<string, string>): boolean =>
+const isFrom = (name: string, variables: Variables): boolean =>
   variables.get("SERVER_SOFTWARE")?.startsWith(name) ?? false;

@@ -7,6 +7,7 @@ import {
   type RequestHead,
   SallyportError,
 } from "../../exchange/index.ts";
+import { type Naming, namingOf, type Variables } from "./naming.ts";
 import { caddyKnowsNoLength, fromPeer, type Peer, type Place } from "./peers.ts";
 import { decodePath } from "./variables.ts";
 
@@ -22,14 +23,14 @@ export interface DescribedRequest {
   readonly length: number | undefined;
 }
 
-type Variables = ReadonlyMap<string, string>;
-
 /**
  * The request that `list` describes. `peer` mends what the server in front is known to say differently; of a variable
  * that comes twice the last one counts, but repeated header fields are all kept. Throws BAD_REQUEST.
  */
 export function describeRequest(list: VariableList, peer: Peer = fromPeer): DescribedRequest {
-  const { variables, headers } = sort(list);
+  refuseNul(list);
+  const naming = namingOf(list);
+  const variables = naming.of(list);
   const length = readLength(variables);
   const where = locate(variables, peer);
   const request: RequestHead = {
@@ -38,7 +39,7 @@ export function describeRequest(list: VariableList, peer: Peer = fromPeer): Desc
     path: where.path,
     query: where.query,
     version: readVersion(variables.get("SERVER_PROTOCOL")),
-    headers: withContent(headers, variables, length),
+    headers: withContent(fieldsIn(list, naming), variables, length),
     scheme: readScheme(variables),
     authority: readAuthority(variables),
     remote: readAddress(variables.get("REMOTE_ADDR"), variables.get("REMOTE_PORT")),
@@ -51,50 +52,22 @@ const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", w
 
 // Headers.
 
-/** Variables that look like a field and are none: told elsewhere, or an attack (CVE-2016-5385, C1). */
-const NO_FIELDS: ReadonlySet<string> = new Set(["HTTP_PROXY", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE"]);
-
-function sort(list: VariableList): { variables: Variables; headers: string[] } {
-  const variables = new Map<string, string>();
+/** The fields in `list`, in its order. */
+function fieldsIn(list: VariableList, { fields, fieldPlaces }: Naming): string[] {
   const headers: string[] = [];
-  for (let i = 0; i < list.length; i += 2) {
-    const name = list[i] as string;
-    const value = list[i + 1] as string;
-    if (value.includes("\0")) throw bad(`an octet 0 in ${shown(name)}`);
-    variables.set(name, value);
-    if (name.startsWith("HTTP_") && !NO_FIELDS.has(name)) addField(headers, name, value);
+  for (let i = 0; i < fields.length; i++) {
+    const place = fieldPlaces[i] as number;
+    const value = list[place] as string;
+    if (!isFieldValue(value)) throw bad(`a control character in ${list[place - 1]}`);
+    headers.push(fields[i] as string, value.trim());
   }
-  return { variables, headers };
+  return headers;
 }
 
-function addField(headers: string[], name: string, value: string): void {
-  const field = fieldOf(name);
-  if (field === undefined) return;
-  if (!isFieldValue(value)) throw bad(`a control character in ${name}`);
-  headers.push(field, value.trim());
+function refuseNul(list: VariableList): void {
+  for (let i = 1; i < list.length; i += 2)
+    if ((list[i] as string).includes("\0")) throw bad(`an octet 0 in ${shown(list[i - 1] as string)}`);
 }
-
-const fields = new Map<string, string>();
-const MOST_FIELDS = 1_024;
-const LONGEST_FIELD = 64;
-
-/** "Accept-Language" of HTTP_ACCEPT_LANGUAGE; undefined for what cannot have been a header that we take (C2). */
-function fieldOf(name: string): string | undefined {
-  const known = fields.get(name);
-  if (known !== undefined) return known;
-  const field = /^HTTP_[A-Za-z0-9_]+$/.test(name) ? titled(name.slice(5)) : undefined;
-  if (field === undefined || name.length > LONGEST_FIELD) return field;
-  // Clients choose the names; whoever invents many only makes the table start again.
-  if (fields.size >= MOST_FIELDS) fields.clear();
-  fields.set(name, field);
-  return field;
-}
-
-const titled = (name: string): string =>
-  name
-    .toLowerCase()
-    .replaceAll("_", "-")
-    .replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase());
 
 /** The two fields that are variables of their own; and a coding only where it stands for the missing length. */
 function withContent(headers: string[], variables: Variables, length: number | undefined): string[] {

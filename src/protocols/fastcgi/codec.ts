@@ -80,8 +80,8 @@ export class RecordReader {
   }
 
   feed(chunk: Buffer): void {
-    const rest = this.#input.subarray(this.#at);
-    this.#input = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const all = this.#at === this.#input.length;
+    this.#input = all ? chunk : Buffer.concat([this.#input.subarray(this.#at), chunk]);
     this.#at = 0;
   }
 
@@ -97,7 +97,9 @@ export class RecordReader {
   #step(): RecordPiece | undefined {
     if (this.#headSize < HEAD) return this.#readHead();
     if (this.#content > 0) return this.#readContent();
-    this.#padding -= this.#take(this.#padding).length;
+    const skipped = Math.min(this.#padding, this.#input.length - this.#at);
+    this.#at += skipped;
+    this.#padding -= skipped;
     this.#finishRecord();
     return undefined;
   }
@@ -110,25 +112,31 @@ export class RecordReader {
   }
 
   #readHead(): RecordPiece | undefined {
+    // The usual case: all of it is here, and is read where it lies.
+    if (this.#headSize === 0 && this.#input.length - this.#at >= HEAD) {
+      this.#at += HEAD;
+      return this.#beginRecord(this.#input, this.#at - HEAD);
+    }
     const octets = this.#take(HEAD - this.#headSize);
     this.#head.set(octets, this.#headSize);
     this.#headSize += octets.length;
-    const version = this.#head[0];
-    if (version !== VERSION)
-      throw new SallyportError(
-        this.#violation,
-        `the peer sent a FastCGI record of version ${version}, not 1`,
-      );
-    if (this.#headSize < HEAD) return undefined;
-    return this.#beginRecord();
+    this.#checkVersion(this.#head[0]);
+    return this.#headSize < HEAD ? undefined : this.#beginRecord(this.#head, 0);
   }
 
-  #beginRecord(): RecordPiece | undefined {
-    const head = this.#head;
-    this.#type = head[1] as number;
-    this.#id = head.readUInt16BE(2);
-    this.#content = head.readUInt16BE(4);
-    this.#padding = head[6] as number;
+  #checkVersion(version: number | undefined): void {
+    if (version === VERSION) return;
+    const why = `the peer sent a FastCGI record of version ${version}, not 1`;
+    throw new SallyportError(this.#violation, why);
+  }
+
+  #beginRecord(head: Buffer, at: number): RecordPiece | undefined {
+    this.#checkVersion(head[at]);
+    this.#headSize = HEAD;
+    this.#type = head[at + 1] as number;
+    this.#id = head.readUInt16BE(at + 2);
+    this.#content = head.readUInt16BE(at + 4);
+    this.#padding = head[at + 6] as number;
     this.#finishRecord();
     return this.#content === 0 ? this.#piece(NOTHING) : undefined;
   }

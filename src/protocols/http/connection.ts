@@ -294,7 +294,7 @@ export class Connection implements Wire, Feeder {
     const { stopping, single } = this.#site;
     if (!this.#clientPersists || this.#spoiled || this.#upload?.expecting || stopping || single) return false;
     // What came behind a handshake that was not accepted may be frames.
-    
+    if (this.#exchange?.handshake && this.#parser.buffered > 0) return false;
     return (this.#parser.owed ?? 0) <= this.#site.limits.drain;
   }
 
@@ -303,7 +303,7 @@ export class Connection implements Wire, Feeder {
     this.#probe?.stop();
     this.#dropUpload();
     // The listener may have begun to close after the head said that the connection is kept.
-    if (!persistent || this.#site.stopping) this.#shut();
+    if (!persistent || this.#site.closing) this.#shut();
     else if (this.#state === "held") this.#next();
     else this.#enter("drain");
     // Not at once: the exchange that was answered first tells everybody that it is over.

@@ -33,8 +33,10 @@ export interface Site {
   readonly http2: ((socket: Socket) => void) | undefined;
   /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
   now: number;
-  /** True once the listener closes: no connection is kept after its response. */
+  /** True once the listener leaves or closes: responses say that their connection is not kept. */
   stopping: boolean;
+  /** True once it closes: what was said to be kept is not. */
+  closing: boolean;
   gone(connection: Connection): void;
 }
 
@@ -60,6 +62,7 @@ class HttpListener implements Listener, Site {
   readonly http2: ((socket: Socket) => void) | undefined;
   now = Date.now();
   stopping = false;
+  closing = false;
   readonly #connections = new Set<Connection>();
   readonly #tick: number;
   #clock: NodeJS.Timeout | undefined;
@@ -78,7 +81,7 @@ class HttpListener implements Listener, Site {
   }
 
   accept(socket: Socket): void {
-    if (this.stopping) return this.#refuse(socket, new SallyportError("STOPPING", "the listener is closing"));
+    if (this.closing) return this.#refuse(socket, new SallyportError("STOPPING", "the listener is closing"));
     if (this.#connections.size >= this.limits.connections)
       return this.#refuse(socket, new SallyportError("QUEUE_FULL", "the limit of connections is reached"));
     this.#start();
@@ -93,6 +96,10 @@ class HttpListener implements Listener, Site {
     this.#emptied?.();
   }
 
+  leave(): void {
+    this.stopping = true;
+  }
+
   close(grace: number): Promise<void> {
     this.#closed ??= this.#close(grace);
     return this.#closed;
@@ -100,6 +107,7 @@ class HttpListener implements Listener, Site {
 
   async #close(grace: number): Promise<void> {
     this.stopping = true;
+    this.closing = true;
     if (this.#connections.size === 0) return;
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;

@@ -164,6 +164,18 @@ async def send_file(scope, receive, send):
     await send({"type": "http.response.pathsend", "path": query(scope)["path"]})
 
 
+async def send_file_and_delete(scope, receive, send):
+    """As a framework does with a temporary file and a task that runs after the response."""
+    path = query(scope)["path"]
+    await start(send)
+    try:
+        await send({"type": "http.response.pathsend", "path": path})
+    except OSError as error:
+        record("refused", error)
+        raise
+    os.unlink(path)
+
+
 async def trailers(scope, receive, send):
     has = "http.response.trailers" in scope["extensions"]
     await start(send, headers=[*PLAIN, (b"trailer", b"x-sum")], trailers=has)
@@ -345,6 +357,7 @@ PAGES = {
     ("http", "/die"): die,
     ("http", "/die-midway"): die_midway,
     ("http", "/file"): send_file,
+    ("http", "/file-and-delete"): send_file_and_delete,
     ("http", "/trailers"): trailers,
     ("http", "/hint"): hint,
     ("http", "/fail"): fail,

@@ -1,16 +1,7 @@
 // Slow clients, endless applications, and many requests at once in one worker (edge case A9).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { served, until } from "./served.ts";
-
-/** Resolves with the last value of `measure`, once it has not changed for a while. */
-async function settled(measure: () => number): Promise<number> {
-  for (let before = -1; before !== measure(); ) {
-    before = measure();
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-  return measure();
-}
+import { served, settled, until } from "./served.ts";
 
 const lastOf = (records: readonly string[]): number =>
   Number(records.findLast((line) => line.startsWith("sent "))?.slice(5) ?? 0);

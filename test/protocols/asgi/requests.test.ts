@@ -1,6 +1,7 @@
 // What an ASGI application sees of a request, and how its response leaves: over HTTP/1.1 and a real worker.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { PushedBody } from "../../../src/exchange/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
@@ -169,15 +170,32 @@ test("a file sent by its path arrives whole, and its size is not held in memory"
   assert.equal((await slow.done).body.length, large.length);
 });
 
+test("a file may be deleted as soon as it has been sent", async (t) => {
+  const server = await served(t);
+  const content = Buffer.alloc(300_000, "file ");
+  for (let i = 0; i < 20; i++) {
+    const path = `${server.file}-${i}`;
+    writeFileSync(path, content);
+    const { body, complete } = await server.ask(`/file-and-delete?path=${path}`);
+    assert.deepEqual([body.equals(content), complete], [true, true]);
+    await until(() => !existsSync(path));
+  }
+});
+
 for (const [name, path] of [
   ["that is not there", "/no/such/file"],
   ["that is a directory", "/"],
+  ["that is a named pipe without a writer", undefined],
 ] as const) {
-  test(`a file ${name} cuts the response, and the log names it`, async (t) => {
+  test(`a file ${name} cuts the response, and the application is told, too`, async (t) => {
     const server = await served(t);
-    const { complete, error } = await server.ask(`/file?path=${path}`);
+    if (!path) execFileSync("mkfifo", [server.file]);
+    const told = new RegExp(`the file ${path ?? server.file} `);
+    const { complete, error } = await server.ask(`/file-and-delete?path=${path ?? server.file}`);
     assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_APP_RAISED"]);
-    assert.match(error?.message ?? "", new RegExp(`the file ${path} `));
+    assert.match(error?.message ?? "", told);
+    assert.match(await server.recorded(/^refused/), told);
+    assert.equal((await server.ask("/hello")).status, 200);
   });
 }
 

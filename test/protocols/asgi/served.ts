@@ -111,6 +111,16 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
+/** Resolves with the value of `measure` once it is more than nothing and has not changed for a while. */
+export async function settled(measure: () => number): Promise<number> {
+  await until(() => measure() > 0);
+  for (let before = -1; before !== measure(); ) {
+    before = measure();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  return measure();
+}
+
 /** The code and the reason with which a WebSocket closed. */
 export async function ending(client: WebSocket): Promise<string> {
   const [code, reason] = (await once(client, "close")) as [number, Buffer];

@@ -26,6 +26,44 @@ test("the path is as the client wrote it when REQUEST_URI says the same as SCRIP
   assert.equal(mount, "/a%20pp");
 });
 
+test("lists of many namings in turn are each read by their own", () => {
+  const round = () => {
+    for (let i = 0; i < 30; i++) {
+      // The same length throughout, and the same names but one, wherever it stands.
+      const pairs = [
+        ["REQUEST_METHOD", "GET"],
+        ["REQUEST_URI", `/${i}`],
+        ["HTTP_A", "a"],
+        ["HTTP_B", "b"],
+      ];
+      pairs.splice(i % 4, 0, [`HTTP_X${i}`, `x${i}`]);
+      const { request } = describeRequest(pairs.flat());
+      const fields = ["A", "a", "B", "b"];
+      fields.splice(Math.max(0, (i % 4) - 2) * 2, 0, `X${i}`, `x${i}`);
+      assert.deepEqual([request.path, request.headers], [`/${i}`, fields]);
+    }
+  };
+  round();
+  round();
+});
+
+test("the same names with other values are another request", () => {
+  const of = (host: string, type: string) => described({ HTTP_HOST: host, CONTENT_TYPE: type }).request;
+  const [first, second] = [of("one", "text/plain"), of("two", "")];
+  assert.deepEqual([first.authority, first.headers], ["one", ["Host", "one", "Content-Type", "text/plain"]]);
+  assert.deepEqual([second.authority, second.headers], ["two", ["Host", "two"]]);
+});
+
+test("more names, and longer ones, than are remembered are read like any others", () => {
+  const many = Array.from({ length: 200 }, (_, i) => [`HTTP_N${i}`, String(i)]).flat();
+  const long = `HTTP_${"L".repeat(100)}`;
+  for (let again = 0; again < 2; again++) {
+    const { request } = described({}, ...many, long, "l");
+    assert.equal(request.headers.length, 402);
+    assert.deepEqual(request.headers.slice(-4), ["N199", "199", `L${"l".repeat(99)}`, "l"]);
+  }
+});
+
 test("the path is encoded anew when the server in front rewrote it", () => {
   const { request, mount } = described({
     REQUEST_URI: "/old/../x?q",

@@ -249,6 +249,18 @@ test("close ends idle connections at once, lets exchanges finish, and resolves w
   await closing;
 });
 
+test("a listener that leaves answers new and kept connections once more, and says that it is the last time", async (t) => {
+  const { client, listener } = await serve(t, hello);
+  const [fresh, kept] = [await client(), (await client()).send(GET)];
+  await kept.has("\r\n\r\n");
+  listener.leave?.();
+  for (const peer of [fresh, kept, await client()]) {
+    const text = await peer.send(GET).all();
+    assert.equal(statuses(text).length, peer === kept ? 2 : 1, text);
+    assert.equal(text.match(/^Connection: close\r$/gm)?.length, 1, text);
+  }
+});
+
 test("close cuts what is not over when the grace is: 503 before the head, a visible cut after it", async (t) => {
   const { handler, next } = queue();
   const { client, listener } = await serve(t, handler);

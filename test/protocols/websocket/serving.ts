@@ -283,9 +283,12 @@ export class RawClient {
     return this;
   }
 
-  /** Resolves when `condition` holds. The test runner's own deadline ends what never happens. */
+  /** Resolves when `condition` holds; rejects when the connection ends before. */
   async until(condition: (client: this) => boolean): Promise<this> {
-    while (!condition(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (!condition(this)) {
+      if (this.state !== "") throw new Error(`the connection is over (${this.state})`);
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
     return this;
   }
 

@@ -158,8 +158,7 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
       const before = records().length;
       await ask(page);
       await ask("/hello"); // by now a worker with one thread is done with the page
-      if (threads === 1 && mode !== "embedded")
-        assert.deepEqual(records().slice(before), ["close"]);
+      if (threads === 1 && mode !== "embedded") assert.deepEqual(records().slice(before), ["close"]);
       else {
         while (records().length === before) await new Promise(setImmediate);
         assert.deepEqual(records().slice(before), ["close"]);

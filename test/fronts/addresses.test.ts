@@ -1,0 +1,154 @@
+// Where several fronts listen: a Unix socket with its mode, a socket that was passed on, TLS; one log for all of them.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { Agent, get, type RequestOptions } from "node:http";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { promisify } from "node:util";
+import { makeCertificate } from "../interop/certificate.ts";
+import { needs } from "../needs.ts";
+import { type Served, type ServeOptions, serve, serveBy } from "../serve.ts";
+
+const here = mkdtempSync(join(tmpdir(), "fronts-"));
+after(() => rmSync(here, { recursive: true, force: true }));
+writeFileSync(
+  join(here, "site.mjs"),
+  "export default (request, response) => response.end(String(process.pid));\n",
+);
+
+const start = (args: readonly string[], options: ServeOptions = {}): Promise<Served> =>
+  serve(["site.mjs", "--fronts", "2", ...args], { cwd: here, ...options });
+
+/** Asks on `count` connections that are all open at the same time; gives how many of them each front has. */
+async function connections(to: RequestOptions, count: number): Promise<Map<string, number>> {
+  const agent = new Agent({ keepAlive: true, maxSockets: count });
+  const pids = await Promise.all(Array.from({ length: count }, () => pidOf({ ...to, agent })));
+  agent.destroy();
+  const counts = new Map<string, number>();
+  for (const pid of pids) counts.set(pid, (counts.get(pid) ?? 0) + 1);
+  return counts;
+}
+
+const pidOf = (to: RequestOptions): Promise<string> =>
+  new Promise((resolve, reject) => {
+    get(to, (response) => {
+      response
+        .setEncoding("utf8")
+        .toArray()
+        .then((parts) => resolve(parts.join("")), reject);
+    }).once("error", reject);
+  });
+
+/** Until each of two fronts has at least `least` of 32 connections; which front accepts is the system's affair. */
+async function shared(to: RequestOptions, least: number): Promise<void> {
+  let seen: number[] = [];
+  for (let round = 0; round < 20; round++) {
+    seen = [...(await connections(to, 32)).values()];
+    if (seen.length === 2 && Math.min(...seen) >= least) return;
+  }
+  assert.fail(`the last of 20 rounds: ${seen.join(" and ")}`);
+}
+
+const place = ({ url }: Served): RequestOptions => {
+  const { hostname: host, port } = new URL(url);
+  return { host, port };
+};
+
+test("kept connections are spread over the fronts, not all given to the one that is quicker", async (t) => {
+  const server = await start([]);
+  t.after(() => server.stop());
+  await shared(place(server), 10);
+});
+
+test("fronts share a Unix socket that has the mode it is to have, and its file goes with the last", async () => {
+  const path = join(here, "app.sock");
+  const server = await start(["--unix", path, "--unix-mode", "600"]);
+  assert.equal(server.url, `unix:${path}`);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  await shared({ socketPath: path }, 4);
+  assert.equal((await server.stop()).code, 0);
+  assert.equal(existsSync(path), false);
+});
+
+test("a Unix socket of a server that runs is not taken away from it", async (t) => {
+  const path = join(here, "taken.sock");
+  const server = await start(["--unix", path]);
+  t.after(() => server.stop());
+  await assert.rejects(start(["--unix", path]), /belongs to a server that is running/);
+  assert.ok(await pidOf({ socketPath: path }));
+});
+
+test("a port that is taken is told in the same words as for one process", async (t) => {
+  const server = await start([]);
+  t.after(() => server.stop());
+  const port = String(place(server).port);
+  await assert.rejects(start(["--port", port]), /another program is listening there; .*ADDRESS_UNUSABLE/s);
+});
+
+test("fronts share a socket that was passed on as a descriptor", async (t) => {
+  const socket = createServer().listen(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address() as { port: number };
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const server = await start(["--fd", "3"], { passed: [fd] });
+  t.after(() => server.stop());
+  socket.close();
+  await shared({ host: "127.0.0.1", port }, 4);
+});
+
+test("fronts share the sockets that systemd passes", async (t) => {
+  const socket = createServer().listen(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address() as { port: number };
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const bin = join(import.meta.dirname, "../../bin/sallyport.js");
+  const command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", process.execPath, bin, "serve"];
+  const options = { cwd: here, env: { LISTEN_FDS: "1" }, passed: [fd] };
+  const server = await serveBy([...command, "site.mjs", "--fronts", "2"], options);
+  t.after(() => server.stop());
+  socket.close();
+  await shared({ host: "127.0.0.1", port }, 4);
+});
+
+test("fronts speak TLS with the same certificate, and with a new one after SIGHUP", async (t) => {
+  if (!needs(t, "openssl", "curl")) return;
+  const { cert, options, remove } = makeCertificate();
+  t.after(remove);
+  const server = await start(options);
+  t.after(() => server.stop());
+  const pids = new Set<string>();
+  for (let i = 0; i < 60 && pids.size < 2; i++) pids.add(await fetched(server.url, cert));
+  assert.equal(pids.size, 2);
+  makeCertificate(join(cert, ".."));
+  process.kill(server.pid, "SIGHUP");
+  await server.sees(/all fronts were replaced/);
+  assert.ok(!pids.has(await fetched(server.url, cert)));
+});
+
+const fetched = async (url: string, cert: string): Promise<string> =>
+  (await promisify(execFile)("curl", ["-sS", "--max-time", "60", "--cacert", cert, url])).stdout;
+
+test("the fronts write one access log, which is opened anew by all of them when it was moved", async (t) => {
+  const log = join(here, "access.log");
+  const server = await start(["--access-log", log]);
+  t.after(() => server.stop());
+  await connections(place(server), 32);
+  await lines(log, 32);
+  renameSync(log, `${log}.1`);
+  process.kill(server.pid, "SIGUSR1");
+  while (!existsSync(log)) await connections(place(server), 2);
+  const old = readFileSync(`${log}.1`, "utf8").split("\n");
+  assert.ok(old.slice(0, -1).every((line) => / "GET \/ HTTP\/1\.1" 200 /.test(line)));
+});
+
+/** Resolves when the file has so many whole lines. */
+async function lines(path: string, count: number): Promise<void> {
+  const give = Date.now() + 30_000;
+  const present = (): number => readFileSync(path, "utf8").split("\n").length - 1;
+  while (present() < count && Date.now() < give) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(present(), count);
+}
