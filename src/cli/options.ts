@@ -213,6 +213,11 @@ export const OPTIONS = {
     expected: "one of wsgi, asgi, auto",
     help: "what the app is written for (auto: found out by a look at it)",
   },
+  "max-requests": {
+    ...python,
+    ...count,
+    help: "requests that a process takes before another replaces it (no limit)",
+  },
   embedded: {
     ...python,
     read: isTrue,

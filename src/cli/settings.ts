@@ -92,6 +92,7 @@ const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"co
     chdir: resolve(directory, flags.chdir ?? "."),
     ...given("python", flags.python),
     ...given("threads", flags.threads),
+    ...given("maxRequests", flags["max-requests"]),
     ...given("lifespan", flags.lifespan),
     ...given("loop", flags.loop),
     ...poolOf(flags),

@@ -29,6 +29,10 @@ const pythonApp = {
   chdir: about(path().exactOptional(), "working directory of the app, and first place of its imports"),
   path: about(z.array(path()).exactOptional(), "more directories to import from"),
   processes: about(count().exactOptional(), "worker processes (1)"),
+  maxRequests: about(
+    count(0).exactOptional(),
+    "requests that a process takes before another replaces it, for apps that leak; 0 for no limit (0)",
+  ),
   env: about(environment().exactOptional(), "environment variables of the processes"),
   startTimeout: about(
     time().exactOptional(),

@@ -30,6 +30,8 @@ export class Pool implements WorkerOwner {
   /** Earlier generations and condemned ones, finishing what they have. */
   readonly #leaving: Set<Worker> = new Set();
   readonly #condemned: WeakSet<Worker> = new WeakSet();
+  /** Those whose successor is being started. */
+  readonly #due: WeakSet<Worker> = new WeakSet();
   readonly #births: WeakMap<Worker, number> = new WeakMap();
   readonly #pauses: Set<NodeJS.Timeout> = new Set();
   #interface: Interface | undefined;
@@ -133,6 +135,29 @@ export class Pool implements WorkerOwner {
     } catch (error) {
       stream.fail(SallyportError.from(error));
     }
+    if (worker.isDue) void this.#succeed(worker);
+  }
+
+  /** A worker that has taken its share of requests goes on until another is ready. */
+  async #succeed(worker: Worker): Promise<void> {
+    if (this.#due.has(worker)) return;
+    this.#due.add(worker);
+    const next = this.#spawn();
+    this.#leaving.add(next); // not to be forgotten, should the pool close meanwhile
+    try {
+      await next.start();
+    } catch (error) {
+      const { message, code, detail } = SallyportError.from(error);
+      this.#log.error(`no successor for worker ${worker.pid}: ${message}`, { code, detail });
+      void next.stop(0);
+      return;
+    }
+    this.#leaving.delete(next);
+    if (this.#closing || !this.#workers.delete(worker)) return this.#retire(next);
+    this.#log.info(`worker ${worker.pid} has served its share of requests; ${next.pid} takes over`);
+    this.#workers.add(next);
+    this.#retire(worker);
+    this.onRoom(next);
   }
 
   #enqueue(stream: Stream): void {

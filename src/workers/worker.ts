@@ -33,6 +33,8 @@ export interface WorkerOptions {
   readonly fronts: number;
   /** What never changes from request to request. */
   readonly constants: Readonly<Record<string, string>>;
+  /** Requests after which a process is replaced, one by one with others of its age a little earlier; 0 for never. */
+  readonly maxRequests: number;
   /** Milliseconds for importing the application. */
   readonly startTimeout: number;
   readonly log: Log;
@@ -84,6 +86,9 @@ export class Worker implements Carrier {
   #child: Child;
   #link: Socket;
   #lastId = 0;
+  #taken = 0;
+  /** Requests after which it is due. */
+  readonly #share: number;
   #flushing = false;
   #leaves = false;
   readonly #predecessors: Interface | undefined;
@@ -102,6 +107,7 @@ export class Worker implements Carrier {
     this.#options = options;
     this.#owner = owner;
     this.#predecessors = predecessors;
+    this.#share = shareOf(options.maxRequests);
     this.log = options.log;
     this.#child = startChild({
       command: options.python,
@@ -138,6 +144,11 @@ export class Worker implements Carrier {
   }
 
   /** How many more streams it may be sent. */
+  /** It has taken as many requests as one process should. */
+  get isDue(): boolean {
+    return this.#taken >= this.#share;
+  }
+
   get room(): number {
     if (this.#state !== "ready" || this.#link.writableLength > LINK_FULL) return 0;
     return this.#capacity() - this.streams.size;
@@ -165,6 +176,7 @@ export class Worker implements Carrier {
 
   /** Takes a stream; never fails it for what is wrong with the request: `stream.send` throws and the caller tells. */
   dispatch(stream: Stream, now: number): void {
+    this.#taken++;
     this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
     stream.send(this, this.#lastId);
     stream.since = now;
@@ -386,6 +398,10 @@ export class Worker implements Carrier {
     this.flush();
   }
 }
+
+/** Up to a tenth less than the most, so that workers of one age do not all go at once. */
+const shareOf = (most: number): number =>
+  most === 0 ? Number.POSITIVE_INFINITY : Math.ceil(most * (1 - Math.random() / 10));
 
 function inheritedEnv(): Record<string, string> {
   const entries = Object.entries(process.env);

@@ -49,7 +49,15 @@ export function wsgi(app: string, options: WsgiOptions = {}): Gateway {
 }
 
 /** What only makes sense where there are processes of the application's own. */
-const DAEMON_ONLY = ["processes", "threads", "bufferBody", "timeout", "queue", "queueTimeout"] as const;
+const DAEMON_ONLY = [
+  "processes",
+  "maxRequests",
+  "threads",
+  "bufferBody",
+  "timeout",
+  "queue",
+  "queueTimeout",
+] as const;
 
 function refuseDaemons(app: string, options: WsgiOptions): void {
   const useless = DAEMON_ONLY.filter((name) => options[name] !== undefined);
