@@ -17,16 +17,19 @@ import warnings
 from collections import deque
 from marshal import loads
 from tempfile import TemporaryFile
+from time import perf_counter
 from typing import Iterator
 
 from . import wsgi
-from .link import CHUNK, DONE, FAILED, HEADER, INIT, PRINTED, READY, REQUEST, STOP
+from .link import CANCEL, CHUNK, DONE, FAILED, HEADER, INIT, PRINTED, READY, REQUEST, STOP
 from .loader import LoadError, interface_of, load
 
 # What `call` is told besides the size of what was written.
 _MORE_COMES, _FETCH, _STEP = 1, 2, 4
 # What it returns besides the size of what is there.
 _MORE_IS_HERE, _RUNNABLE = 1 << 30, 1 << 29
+# Seconds for which requests are begun before the front has its turn.
+_TURN = 0.002
 # Octets that one call of write() after the other may leave in memory; what follows them waits in a file.
 _WRITTEN = 1_048_576
 # Octets of output without an end of line that are kept for it.
@@ -53,6 +56,8 @@ class Embedded:
         self._partial = b""
         self._out = deque()
         self._streams = {}
+        # Requests that have not begun.
+        self._waiting = deque()
         # Streams whose next block may be asked for, in turn.
         self._runnable = deque()
         self._server = None
@@ -86,7 +91,9 @@ class Embedded:
                     return 0
                 self._partial = b""
                 self._frames(data)
+                self._begin_waiting()
             elif flags & _STEP:
+                self._begin_waiting()
                 self._step()
             if self._process != os.getpid():
                 os._exit(1)  # a fork of the application's that came back here: there is no server in it
@@ -105,15 +112,35 @@ class Embedded:
 
     def _frame(self, kind: int, id: int, payload: bytes) -> None:
         if kind == REQUEST:
-            self._begin(id, payload)
+            self._waiting.append((id, payload))
         elif kind == INIT:
             self._prepare(loads(payload))
         elif kind == STOP:
             _end()
+        elif kind == CANCEL and self._forget(id):
+            pass
         elif id in self._streams:
             stream, _ = self._streams[id]
             stream.receive(kind, payload)
             self._wake(stream)
+
+    def _forget(self, id: int) -> bool:
+        """A request whose client left before it began."""
+        for request in self._waiting:
+            if request[0] == id:
+                self._waiting.remove(request)
+                self.send(DONE, id)
+                return True
+        return False
+
+    def _begin_waiting(self) -> None:
+        """One after the other, which is kinder to the caches than one a call; but the front must not wait for long."""
+        waiting = self._waiting
+        end = perf_counter() + _TURN
+        while waiting:
+            self._begin(*waiting.popleft())
+            if perf_counter() > end:
+                return
 
     def _begin(self, id: int, payload: bytes) -> None:
         stream = Response(self, id, self._server)
@@ -122,8 +149,7 @@ class Embedded:
             rest = stream.replayed(rest)
         if rest:
             self._streams[id] = (stream, rest)
-            self._runnable.append(stream)
-            self._step()
+            self._advance(stream, rest)
 
     def _wake(self, stream: "Response") -> None:
         if stream.may_go_on and stream not in self._runnable:
@@ -134,7 +160,9 @@ class Embedded:
         if not self._runnable:
             return
         stream = self._runnable.popleft()
-        _, rest = self._streams[stream.id]
+        self._advance(*self._streams[stream.id])
+
+    def _advance(self, stream: "Response", rest: "Iterator[None]") -> None:
         try:
             next(rest)
         except StopIteration:
@@ -144,7 +172,7 @@ class Embedded:
 
     def _deliver(self) -> int:
         """Puts what is to be sent, as much as there is room for, where the front reads it."""
-        runnable = _RUNNABLE if self._runnable else 0
+        runnable = _RUNNABLE if self._runnable or self._waiting else 0
         out = self._out
         if not out:
             return runnable

@@ -36,6 +36,9 @@ export class EmbeddedApplication implements Carrier, Crew {
   readonly #options: EmbeddedOptions;
   readonly #streams = new Map<number, Stream>();
   readonly #reader = new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
+  /** Requests of this turn of the loop. */
+  readonly #waiting: Stream[] = [];
+  readonly #answer = (): void => this.#answerWaiting();
   readonly #step = (): void => this.#breathed();
   #entry: Entry | undefined;
   #lastId = 0;
@@ -63,8 +66,23 @@ export class EmbeddedApplication implements Carrier, Crew {
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
   }
 
-  /** Has the application answer; it has, at the latest to its first block, when this returns. */
+  /** Has the application answer, to its first block, at the end of this turn of the loop or soon after. */
   submit(stream: Stream): void {
+    this.#waiting.push(stream);
+    if (this.#waiting.length === 1) setImmediate(this.#answer);
+  }
+
+  /** What one turn of the loop has brought goes in one call: V8's and Python's code push each other out of the caches. */
+  #answerWaiting(): void {
+    const waiting = this.#waiting.splice(0);
+    this.#alone(() => {
+      for (const stream of waiting) this.#begin(stream);
+    });
+    this.flush();
+  }
+
+  #begin(stream: Stream): void {
+    if (stream.exchange.closed) return;
     this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
     const id = this.#lastId;
     this.#streams.set(id, stream);
@@ -90,6 +108,8 @@ export class EmbeddedApplication implements Carrier, Crew {
   /** Runs the application's exit functions. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    for (const stream of this.#waiting.splice(0))
+      stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
     if (!this.#entry) return;
     this.writer.frame(TO_WORKER.STOP, 0);
     this.flush();
