@@ -1,8 +1,8 @@
 """The worker inside the server process: the frames of the link (docs/link.md), carried by calls instead of a socket.
 
 The front writes frames into one piece of memory and calls `call`; what the application answers is in the other piece
-when the call returns. A call runs requests up to their first block, until two milliseconds are over, or one more block of
-one that is under way: the front's event loop waits for no more than that.
+when the call returns. A call runs requests up to their first block, until two milliseconds are over, or one more block
+of one that is under way: the front's event loop waits for no more than that.
 """
 
 import atexit
