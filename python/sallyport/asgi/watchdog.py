@@ -58,9 +58,12 @@ class Watchdog:
                 self._loop.call_soon_threadsafe(self._beat)
             except RuntimeError:
                 return  # the loop is closed
-            if not self._beaten.wait(self._limit):
-                print(self._report(), file=sys.stderr)  # once for each time
-                self._beaten.wait()
+            while not self._beaten.wait(self._limit):
+                batch = self._link.batch
+                print(self._report(), file=sys.stderr)
+                # Once for each time. It is another one when something has left meanwhile, though no beat came between.
+                while self._link.batch == batch and not self._beaten.wait(self._limit):
+                    pass
             sleep(self._limit / _BEATS)
 
     def _report(self) -> str:
