@@ -217,21 +217,24 @@ function wanted(data: string | Uint8Array, encoding: BufferEncoding | undefined)
 
 /** The head's fields. With `setHeader` in use node merges everything there, and otherwise passes what was given. */
 function headersOf(res: NodeResponse, given: GivenHeaders): Headers {
-  const names = res.getRawHeaderNames();
   const headers: string[] = [];
-  if (names.length > 0) for (const name of names) add(headers, name, res.getHeader(name));
-  else for (const [name, value] of pairsOf(given)) addChecked(headers, name, value);
+  const names = res.getRawHeaderNames();
+  for (const name of names) add(headers, name, res.getHeader(name));
+  if (names.length === 0 && given) addGiven(headers, given);
   return headers;
 }
 
-function pairsOf(given: GivenHeaders): Iterable<readonly [string, unknown]> {
-  if (!given) return [];
-  if (!Array.isArray(given)) return Object.entries(given);
-  if (Array.isArray(given[0])) return given as [string, unknown][];
-  const pairs: [string, unknown][] = [];
-  for (let i = 0; i + 1 < given.length; i += 2) pairs.push([String(given[i]), given[i + 1]]);
-  return pairs;
+function addGiven(headers: string[], given: NonNullable<GivenHeaders>): void {
+  if (!isList(given)) {
+    for (const name of Object.keys(given)) addChecked(headers, name, given[name]);
+  } else if (Array.isArray(given[0])) {
+    for (const [name, value] of given as [string, unknown][]) addChecked(headers, name, value);
+  } else {
+    for (let i = 0; i + 1 < given.length; i += 2) addChecked(headers, String(given[i]), given[i + 1]);
+  }
 }
+
+const isList = (given: NonNullable<GivenHeaders>): given is readonly unknown[] => Array.isArray(given);
 
 /** Fields that came past `setHeader`: node's own checks, thrown into the application. */
 function addChecked(headers: string[], name: string, value: unknown): void {

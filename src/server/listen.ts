@@ -7,6 +7,7 @@ import { createConnection, createServer, type ListenOptions, type Server, type S
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
+import { readSparingly } from "../sockets/accepted.ts";
 import { addressText, type ListenAddress } from "./address.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
@@ -27,7 +28,8 @@ const LIVE_TEST = 1000;
 /** Listens at `address`. Rejects with ADDRESS_UNUSABLE and what to do about it. */
 export async function bind(address: ListenAddress, accept: (socket: Socket) => void): Promise<Bound> {
   // A client may end its side and still be answered (edge L1); small answers leave at once.
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
+  const options = { allowHalfOpen: true, noDelay: true };
+  const server = createServer(options, (socket) => accept(readSparingly(socket, options)));
   if (address.kind === "unix") await bindUnix(server, address);
   else await listen(server, listenOptions(address)).catch((error) => unusable(address, error));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here

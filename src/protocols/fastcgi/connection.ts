@@ -2,6 +2,7 @@
 // either side can stop (specification, 3.3, 3.5, 4, 5).
 import type { Socket } from "node:net";
 import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../exchange/index.ts";
+import type { Departures } from "../../sockets/departures.ts";
 import { endsOf } from "../../sockets/ends.ts";
 import { documentHead } from "../cgi/document.ts";
 import type { Peer } from "../cgi/peers.ts";
@@ -31,6 +32,8 @@ export interface Site {
   readonly roles: ReadonlySet<Role>;
   readonly multiplex: boolean;
   readonly peer: Peer;
+  /** The way out of this turn. */
+  readonly departures: Departures;
   /** Milliseconds, as of the last tick. */
   now: number;
   /** True once the listener closes. */
@@ -49,7 +52,6 @@ export class Connection implements Carrier {
   readonly #lane = new Lane(() => {});
   readonly #management: Management;
   readonly #requests = new Map<number, Inbound>();
-  readonly #release = (): void => this.#socket.uncork();
   /** Their parameters are complete; they are dispatched when all octets at hand have been read. */
   #ready: Inbound[] = [];
   /** We end ours when no request is under way any more. */
@@ -118,30 +120,19 @@ export class Connection implements Carrier {
     else this.#refuse(request, error);
   }
 
-  /** What is sent in this turn leaves together. */
-  #gather(): void {
-    if (this.#socket.writableCorked > 0) return;
-    this.#socket.cork();
-    process.nextTick(this.#release);
-  }
-
   // What requests ask for.
 
   send(lane: Lane, record: Buffer | string): boolean {
-    this.#gather();
-    return this.#write(lane, record);
-  }
-
-  /** Where no others share the connection there is nothing to wait for. */
-  sendLast(lane: Lane, records: string): void {
-    if (this.#requests.size > 1) this.#gather();
-    this.#write(lane, records);
-  }
-
-  #write(lane: Lane, record: Buffer | string): boolean {
+    this.#site.departures.hold(this.#socket);
     const room = this.#lanes.send(lane, record);
-    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
+    if (this.#socket.writableNeedDrain) this.#filled();
     return room;
+  }
+
+  /** There is enough to send, and from here on a limit to how long that takes. */
+  #filled(): void {
+    this.#socket.uncork();
+    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
   }
 
   done(request: Inbound): void {

@@ -14,8 +14,6 @@ import { decodePairs } from "./pairs.ts";
 export interface Carrier {
   /** Octets, or latin-1 text. */
   send(lane: Lane, record: Buffer | string): boolean;
-  /** The same for all that a request still has to say. */
-  sendLast(lane: Lane, records: string): void;
   /** Its response is complete: the id is free again. */
   done(request: Inbound): void;
   /** Its response will never be complete. */
@@ -176,7 +174,7 @@ export class Inbound implements Wire {
   #finish(rest: string): void {
     const { id } = this;
     const records = wholeStreamText(TYPE.STDOUT, id, rest) + endText(id, 0, STATUS.REQUEST_COMPLETE);
-    this.#carrier.sendLast(this.lane, records);
+    this.#carrier.send(this.lane, records);
     this.#carrier.done(this);
     this.#drop();
   }

@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { type Handler, type Listener, type Log, SallyportError } from "../../exchange/index.ts";
 import { canonicalIp } from "../../sockets/address.ts";
+import { Departures } from "../../sockets/departures.ts";
 import { endsOf } from "../../sockets/ends.ts";
 import { fromPeer, type Peer } from "../cgi/peers.ts";
 import type { Role } from "./codec.ts";
@@ -43,6 +44,7 @@ class FastcgiListener implements Listener, Site {
   readonly roles: ReadonlySet<Role>;
   readonly multiplex: boolean;
   readonly peer: Peer;
+  readonly departures = new Departures();
   now = Date.now();
   stopping = false;
   readonly #webServers: ReadonlySet<string> | undefined;

@@ -1,0 +1,46 @@
+// Accepted connections, read without new memory for each read. For every read of an accepted connection Node takes
+// 64 KiB, of which mostly a few hundred octets are kept, and to collect that costs more than all that we do with them.
+// For connections that it makes itself it has `onread`, which reads into one buffer; this is the same for the others.
+import { Socket, type SocketConstructorOpts } from "node:net";
+
+/** Octets read at once, as many as Node reads. */
+const READ = 65_536;
+
+/** One for all connections: what was read is out of it before anything else can be. */
+const SHARED = Buffer.allocUnsafeSlow(READ);
+
+/** What node:net has, and its types do not tell; a test watches over the names. */
+interface Internals {
+  /** The descriptor's owner. */
+  _handle: { useUserBuffer?: unknown } | null;
+  /** The server that counts it. */
+  _server: unknown;
+  server: unknown;
+}
+
+/**
+ * The same connection as a socket that reads sparingly; to be taken at once, before anything can have been read. What it
+ * emits may be kept: small pieces are slices of Buffer's pool. Where this Node has other names inside, `accepted` itself.
+ */
+export function readSparingly(accepted: Socket, options: SocketConstructorOpts = {}): Socket {
+  const before = accepted as unknown as Internals;
+  const handle = before._handle;
+  if (typeof handle?.useUserBuffer !== "function") return accepted;
+  before._handle = null;
+  const socket: Socket = new Socket({
+    ...options,
+    handle,
+    onread: { buffer: SHARED, callback: (size: number) => socket.push(copied(size)) },
+  } as SocketConstructorOpts);
+  const after = socket as unknown as Internals;
+  after._server = before._server;
+  after.server = before.server;
+  before._server = null;
+  return socket.once("close", () => accepted.destroy());
+}
+
+function copied(size: number): Buffer {
+  const octets = Buffer.allocUnsafe(size);
+  SHARED.copy(octets, 0, 0, size);
+  return octets;
+}

@@ -1,0 +1,21 @@
+// Accepted connections that read sparingly. This goes into what is inside of Node: every version has to show it.
+import "./accepted.ts";
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { NODE } from "../../scripts/setup/lists.mjs";
+import { nodeProgram } from "../../scripts/setup/nodes.mjs";
+import { testsIn } from "../child.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const CASES = fileURLToPath(new URL("accepted.ts", import.meta.url));
+
+for (const major of NODE.test)
+  test(`all of it on Node ${major}`, async (t) => {
+    const node = nodeProgram(ROOT, major);
+    if (!existsSync(node) && process.env.CI !== "true") return t.skip(`not on this machine: Node ${major}`);
+    const { passed, failures } = await testsIn(CASES, {}, node);
+    assert.equal(failures, "");
+    assert.ok(passed > 10, `${passed} tests`);
+  });
