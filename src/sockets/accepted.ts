@@ -18,6 +18,13 @@ interface Internals {
   server: unknown;
 }
 
+/** Where octets go. `false` has no more of them read until the stream asks. */
+interface Way {
+  take(octets: Buffer): unknown;
+}
+
+const ways = new WeakMap<Socket, Way>();
+
 /**
  * The same connection as a socket that reads sparingly; to be taken at once, before anything can have been read. What it
  * emits may be kept: small pieces are slices of Buffer's pool. Where this Node has other names inside, `accepted` itself.
@@ -27,11 +34,13 @@ export function readSparingly(accepted: Socket, options: SocketConstructorOpts =
   const handle = before._handle;
   if (typeof handle?.useUserBuffer !== "function") return accepted;
   before._handle = null;
+  const way: Way = { take: (octets) => socket.push(octets) };
   const socket: Socket = new Socket({
     ...options,
     handle,
-    onread: { buffer: SHARED, callback: (size: number) => socket.push(copied(size)) },
+    onread: { buffer: SHARED, callback: (size: number) => way.take(copied(size)) },
   } as SocketConstructorOpts);
+  ways.set(socket, way);
   const after = socket as unknown as Internals;
   after._server = before._server;
   after.server = before.server;
@@ -43,4 +52,29 @@ function copied(size: number): Buffer {
   const octets = Buffer.allocUnsafe(size);
   SHARED.copy(octets, 0, 0, size);
   return octets;
+}
+
+/** Gets all that arrives on `socket`: "data" events, where they can be had without what such an event costs. */
+export class Reading {
+  readonly #socket: Socket;
+  readonly #received: (octets: Buffer) => void;
+  readonly #way: Way | undefined;
+  readonly #stream: Way["take"] | undefined;
+
+  constructor(socket: Socket, received: (octets: Buffer) => void) {
+    this.#socket = socket;
+    this.#received = received;
+    // What was put back into the stream has to come first, and comes by its events.
+    this.#way = socket.readableLength === 0 ? ways.get(socket) : undefined;
+    this.#stream = this.#way?.take;
+    if (this.#way) this.#way.take = received;
+    else socket.on("data", received);
+    socket.resume();
+  }
+
+  /** From now on it is for whoever else reads from the socket. */
+  stop(): void {
+    if (this.#way && this.#stream) this.#way.take = this.#stream;
+    else this.#socket.off("data", this.#received);
+  }
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
-import { readSparingly } from "../../src/sockets/accepted.ts";
+import { Reading, readSparingly } from "../../src/sockets/accepted.ts";
 
 interface Pair {
   readonly server: Server;
@@ -152,4 +152,78 @@ test("the server counts it until it is closed, and the accepted socket ends with
   await closed;
   assert.equal(await count(), 0);
   assert.equal(accepted.destroyed, true);
+});
+
+test("a reading gets everything in order, and then it is the stream's", async (t) => {
+  const { socket, client } = await pair(t);
+  const heard: string[] = [];
+  client.write("one");
+  const first = new Promise<Reading>((resolve) => {
+    const reading = new Reading(socket, (octets) => {
+      heard.push(octets.toString());
+      resolve(reading);
+    });
+  });
+  const reading = await first;
+  socket.pause();
+  reading.stop();
+  socket.unshift("one");
+  client.end("two");
+  assert.equal((await buffer(socket)).toString(), "onetwo");
+  assert.deepEqual(heard, ["one"]);
+});
+
+test("a reading can be held up", async (t) => {
+  const { socket, client } = await pair(t);
+  const sent = many(20_000_000);
+  const pieces: Buffer[] = [];
+  new Reading(socket, (octets) => {
+    if (pieces.push(octets) === 1) socket.pause();
+  });
+  client.end(sent);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(pieces.length, 1);
+  assert.ok(client.writableLength > 0, "the client is held up");
+  const end = once(socket, "end");
+  socket.resume();
+  await end;
+  assert.ok(Buffer.concat(pieces).equals(sent));
+});
+
+test("another reading takes over", async (t) => {
+  const { socket, client } = await pair(t);
+  const heard: string[] = [];
+  const reading = new Reading(socket, () => assert.fail("it has stopped"));
+  reading.stop();
+  new Reading(socket, (octets) => heard.push(octets.toString()));
+  client.end("hello");
+  await once(socket, "end");
+  assert.deepEqual(heard, ["hello"]);
+});
+
+test("a socket that does not read sparingly gives the same", async (t) => {
+  const { client, socket: server } = await pair(t);
+  const heard: string[] = [];
+  const reading = new Reading(client, (octets) => heard.push(octets.toString()));
+  server.write("one");
+  await once(client, "data");
+  client.pause();
+  reading.stop();
+  server.end("two");
+  assert.equal((await buffer(client)).toString(), "two");
+  assert.deepEqual(heard, ["one"]);
+});
+
+test("a reading begins with what was put back", async (t) => {
+  const { socket, client } = await pair(t);
+  client.write("one two");
+  await once(socket, "readable");
+  socket.unshift((socket.read() as Buffer).subarray(3));
+  let heard = "";
+  new Reading(socket, (octets) => {
+    heard += octets.toString();
+  });
+  client.end(" three");
+  await once(socket, "end");
+  assert.equal(heard, " two three");
 });

@@ -2,6 +2,7 @@
 // either side can stop (specification, 3.3, 3.5, 4, 5).
 import type { Socket } from "node:net";
 import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../exchange/index.ts";
+import { Reading } from "../../sockets/accepted.ts";
 import type { Departures } from "../../sockets/departures.ts";
 import { endsOf } from "../../sockets/ends.ts";
 import { documentHead } from "../cgi/document.ts";
@@ -74,7 +75,7 @@ export class Connection implements Carrier {
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
-    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    new Reading(socket, (octets) => this.#received(octets));
     socket.on("end", () => this.#finished());
     socket.on("drain", () => this.#relieved());
     socket.on("timeout", () => this.#stalled());

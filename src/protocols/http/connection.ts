@@ -2,6 +2,7 @@
 // 9.3), responses back, and an end for every way in which either side can stop.
 import type { Socket } from "node:net";
 import { NO_BODY, type RequestBody, SallyportError, WholeBody } from "../../exchange/index.ts";
+import { Reading } from "../../sockets/accepted.ts";
 import { type Carried, type Opening, readOpening } from "../websocket/index.ts";
 import { type EndEvent, RequestParser } from "./codec.ts";
 import { type Ends, endsOf, HttpExchange, requestOf, type Wire } from "./exchange.ts";
@@ -29,11 +30,12 @@ export class Connection implements Wire, Feeder {
   readonly #parser: RequestParser;
   readonly #ends: Ends;
   readonly #continue = (): void => this.#pump();
-  readonly #onFirst = (chunk: Buffer): void => this.#begin(chunk);
-  readonly #onData = (chunk: Buffer): void => this.#received(chunk);
+  readonly #onFirst = (octets: Buffer): void => this.#begin(octets);
+  readonly #onData = (octets: Buffer): void => this.#received(octets);
   readonly #onEnd = (): void => this.#finished();
   readonly #onDrain = (): void => this.#relieved();
   readonly #onTimeout = (): void => this.#stalled();
+  #reading: Reading;
   /** The first octets, while they may be those of another version. */
   #first: Buffer = EMPTY;
   #state: State = "fresh";
@@ -57,6 +59,7 @@ export class Connection implements Wire, Feeder {
     this.#parser = new RequestParser(site.limits);
     this.#ends = endsOf(socket, site.scheme);
     this.#enter("fresh");
+    this.#reading = new Reading(socket, site.http2 ? this.#onFirst : this.#onData);
     this.#listen();
   }
 
@@ -64,7 +67,6 @@ export class Connection implements Wire, Feeder {
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
-    socket.on("data", this.#site.http2 ? this.#onFirst : this.#onData);
     socket.on("end", this.#onEnd);
     socket.on("drain", this.#onDrain);
     socket.on("timeout", this.#onTimeout);
@@ -113,10 +115,10 @@ export class Connection implements Wire, Feeder {
     const isHttp2 = beginsHttp2(octets);
     this.#first = octets;
     if (isHttp2 === undefined) return;
-    this.#socket.off("data", this.#onFirst);
     if (isHttp2) return this.#giveAway(octets);
     this.#first = EMPTY;
-    this.#socket.on("data", this.#onData);
+    this.#reading.stop();
+    this.#reading = new Reading(this.#socket, this.#onData);
     this.#received(octets);
   }
 
@@ -332,7 +334,7 @@ export class Connection implements Wire, Feeder {
     this.#paused = true;
     socket.pause();
     this.outlet.unwatch();
-    socket.off("data", this.#onData);
+    this.#reading.stop();
     socket.off("end", this.#onEnd);
     socket.off("drain", this.#onDrain);
     socket.off("timeout", this.#onTimeout);
