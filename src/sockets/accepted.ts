@@ -27,7 +27,8 @@ const ways = new WeakMap<Socket, Way>();
 
 /**
  * The same connection as a socket that reads sparingly; to be taken at once, before anything can have been read. What it
- * emits may be kept: small pieces are slices of Buffer's pool. Where this Node has other names inside, `accepted` itself.
+ * emits may be kept: small pieces are slices of Buffer's pool. `accepted` is an empty shell then, to be forgotten; where this
+ * Node has other names inside, it is what is given back.
  */
 export function readSparingly(accepted: Socket, options: SocketConstructorOpts = {}): Socket {
   const before = accepted as unknown as Internals;
@@ -45,7 +46,7 @@ export function readSparingly(accepted: Socket, options: SocketConstructorOpts =
   after._server = before._server;
   after.server = before.server;
   before._server = null;
-  return socket.once("close", () => accepted.destroy());
+  return socket;
 }
 
 function copied(size: number): Buffer {
