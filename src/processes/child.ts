@@ -20,6 +20,8 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** By descriptor number. Default: `["ignore", "lines", "lines"]`. */
   readonly stdio?: readonly Descriptor[];
+  /** Whether it ends even when we are killed; default true. False where another process sees to that. */
+  readonly guarded?: boolean;
   /** Takes each line of the descriptors that are "lines", with control characters escaped. */
   readonly online?: (line: string, descriptor: number) => void;
 }
@@ -46,7 +48,7 @@ export function startChild(options: SpawnOptions): Child {
   const child = begin(options, stdio);
   if (child instanceof Error) return stillborn(options.command, child);
   const { pid } = child;
-  if (pid !== undefined) enlistGroup(pid);
+  if (pid !== undefined) enlistGroup(pid, options.guarded ?? true);
   const exited = awaitExit(child, options.command);
   return {
     pid,

@@ -1,4 +1,5 @@
 // Every child leads a process group of its own, so that its own children can be ended with it.
+import { guard } from "./guard.ts";
 
 const live = new Set<number>();
 
@@ -12,14 +13,16 @@ export function signalGroup(group: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** From now on the group dies with this process. */
-export function enlistGroup(group: number): void {
+/** From now on the group dies with this process; `guarded`: also when nothing is left of us that could end it. */
+export function enlistGroup(group: number, guarded: boolean): void {
   if (live.size === 0) process.on("exit", killAll);
   live.add(group);
+  if (guarded) guard.enlist(group);
 }
 
 export function releaseGroup(group: number): void {
   if (live.delete(group) && live.size === 0) process.off("exit", killAll);
+  guard.release(group);
 }
 
 function killAll(): void {

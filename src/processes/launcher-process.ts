@@ -35,7 +35,15 @@ async function start(order: StartOrder): Promise<void> {
 }
 
 async function run({ id, command, args, env, cwd }: StartOrder, stdio: ("ignore" | Socket)[]): Promise<void> {
-  const child = startChild({ command, args, env, stdio, ...(cwd === undefined ? {} : { cwd }) });
+  // We are their guard ourselves.
+  const child = startChild({
+    command,
+    args,
+    env,
+    stdio,
+    guarded: false,
+    ...(cwd === undefined ? {} : { cwd }),
+  });
   if (child.pid === undefined) {
     const { failure } = await child.exited;
     return tell({ is: "failed", id, reason: failure?.message ?? "" });

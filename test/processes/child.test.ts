@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -127,4 +128,18 @@ test("no child outlives the process that started it", async () => {
   parent.stdin.end();
   await once(parent, "exit");
   while (alive(pid)) await delay(5);
+});
+
+test("no child outlives a process that is killed, nor does its directory", async () => {
+  const parent = spawn(process.execPath, [
+    ...process.execArgv,
+    new URL("leave_guarded.ts", import.meta.url).pathname,
+  ]);
+  const [line] = await once(parent.stdout, "data");
+  const [, child, grandchild, directory] = /^(\d+) (\d+) (.+)\n$/.exec(String(line)) ?? [];
+  const pids = [Number(child), Number(grandchild)];
+  assert.deepEqual(pids.map(alive), [true, true]);
+  parent.kill("SIGKILL");
+  while (pids.some(alive)) await delay(20);
+  while (existsSync(directory as string)) await delay(20);
 });

@@ -10,6 +10,7 @@ import {
   type Child,
   describeExit,
   type Exit,
+  guard,
   LONGEST_PAUSE,
   Pauses,
   startChild,
@@ -54,6 +55,7 @@ export class Application {
   async start(): Promise<void> {
     // Only this user may enter it, and so connect.
     this.#directory = await mkdtemp(join(tmpdir(), "sallyport-"));
+    guard.enlistDirectory(this.#directory);
     try {
       for (let i = 0; i < this.#options.processes; i++) await this.#startOne();
     } catch (error) {
@@ -67,7 +69,9 @@ export class Application {
     this.#stopping = true;
     for (const pause of this.#pauses) clearTimeout(pause);
     await Promise.all([...this.#children.keys()].map((child) => child.stop(grace)));
-    if (this.#directory !== "") await rm(this.#directory, { recursive: true, force: true });
+    if (this.#directory === "") return;
+    await rm(this.#directory, { recursive: true, force: true });
+    guard.releaseDirectory(this.#directory);
   }
 
   async #startOne(): Promise<void> {
