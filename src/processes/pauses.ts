@@ -10,9 +10,12 @@ const YOUNG = 10_000;
 export class Pauses {
   #diedYoung = 0;
 
-  /** The pause after the end of a process that lived `age` milliseconds. */
-  after(age: number): number {
-    this.#diedYoung = age < YOUNG ? this.#diedYoung + 1 : 0;
+  /**
+   * The pause after the end of a process that lived `age` milliseconds. One that was `proven` had shown that it can work:
+   * what ended it was a request, and others are not to wait for that.
+   */
+  after(age: number, proven = false): number {
+    this.#diedYoung = age < YOUNG && !proven ? this.#diedYoung + 1 : 0;
     return PAUSES[Math.min(this.#diedYoung, PAUSES.length - 1)] as number;
   }
 }

@@ -235,7 +235,7 @@ export class Pool implements WorkerOwner {
 
   #replace(worker: Worker): void {
     const age = performance.now() - (this.#births.get(worker) ?? 0);
-    const pause = this.#restarts.after(age);
+    const pause = this.#restarts.after(age, worker.proven);
     this.#log.warn(`worker ${worker.pid} ended; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);

@@ -143,12 +143,17 @@ export class Worker implements Carrier {
     return this.#pulse.blocked;
   }
 
-  /** How many more streams it may be sent. */
+  /** It was ready, and has been given work. */
+  get proven(): boolean {
+    return this.#taken > 0;
+  }
+
   /** It has taken as many requests as one process should. */
   get isDue(): boolean {
     return this.#taken >= this.#share;
   }
 
+  /** How many more streams it may be sent. */
   get room(): number {
     if (this.#state !== "ready" || this.#link.writableLength > LINK_FULL) return 0;
     return this.#capacity() - this.streams.size;

@@ -31,7 +31,8 @@ export interface ApplicationOptions {
 /** Told when a process can be connected to, and when it cannot any more. */
 export interface ApplicationWatcher {
   up(address: string): void;
-  down(address: string): void;
+  /** Says whether it ever answered there. */
+  down(address: string): boolean;
 }
 
 const LAST_LINES = 20;
@@ -116,10 +117,10 @@ export class Application {
   }
 
   #ended(child: Child, exit: Exit, born: number, lastLines: string[]): void {
-    this.#watcher.down(this.#children.get(child) as string);
+    const proven = this.#watcher.down(this.#children.get(child) as string);
     this.#children.delete(child);
     if (this.#stopping) return;
-    const pause = this.#restarts.after(performance.now() - born);
+    const pause = this.#restarts.after(performance.now() - born, proven);
     const [program] = this.#options.command;
     const message = `${program} ${describeExit(exit)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     this.#options.log.error(message, { code: "ERR_SALLYPORT_WORKER_DIED", detail: lastLines.join("\n") });

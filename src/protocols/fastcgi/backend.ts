@@ -56,6 +56,8 @@ export class Backend implements ChannelOwner {
   /** Requests inside, also those that are opening. */
   #busy = 0;
   #retired = false;
+  /** A request has come to its end here. */
+  proven = false;
   #emptied: (() => void) | undefined;
 
   constructor(upstream: Upstream, options: BackendOptions, owner: BackendOwner) {
@@ -130,6 +132,7 @@ export class Backend implements ChannelOwner {
 
   ended(outbound: Outbound, _channel: Channel, protocolStatus: number): void {
     this.#left();
+    this.proven = true;
     const refusal = refusalOf(protocolStatus);
     if (!refusal || outbound.over) return;
     if (protocolStatus === STATUS.CANT_MPX_CONN && this.#values?.multiplexes) {

@@ -131,6 +131,7 @@ class FastcgiGateway implements Gateway {
         const backend = mine.get(address);
         if (backend) this.#backends.remove(backend);
         void backend?.drain(0);
+        return backend?.proven ?? false;
       },
     });
     await application.start();

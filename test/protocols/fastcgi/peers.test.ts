@@ -190,6 +190,25 @@ test("php-cgi, started by us, answers and is replaced when it dies", {
   for (let i = 0; i < 10; i++) assert.equal((await ask({ target: "/" })).status, 200);
 });
 
+test("php-cgi processes that a request kills are replaced at once, however often", {
+  skip: missing("php-cgi"),
+}, async (t) => {
+  const root = await site(t);
+  writeFileSync(join(root, "die.php"), "<?php posix_kill(posix_getpid(), 9);");
+  const { ask, lines } = await front(t, { command: ["php-cgi"], processes: 2, root });
+  for (let i = 0; i < 6; i++) {
+    // Those that die are noticed a moment later.
+    for (let good = 0; good < 4; ) good += (await ask({ target: "/" })).status === 200 ? 1 : 0;
+    assert.ok((await ask({ target: "/die.php" })).status >= 502);
+  }
+  const told = lines.filter(({ message }) => /another starts/.test(message));
+  assert.ok(told.length >= 6);
+  assert.deepEqual(
+    told.filter(({ message }) => /another starts in/.test(message)),
+    [],
+  );
+});
+
 test("a program that cannot be started fails the start", async (t) => {
   await assert.rejects(front(t, { command: ["/no/such/program"] }), { code: "ERR_SALLYPORT_SPAWN_FAILED" });
 });

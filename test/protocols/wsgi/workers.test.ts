@@ -27,6 +27,16 @@ for (const [page, how] of DEATHS) {
   });
 }
 
+test("however many requests kill their workers, the next one is there at once", async (t) => {
+  const server = await daemon(t, "awkward", { processes: 2 });
+  for (let i = 0; i < 8; i++) {
+    assert.equal((await server.ask("/kill-self")).status, 502);
+    assert.equal((await server.ask("/hello")).status, 200);
+  }
+  const told = server.entries.map(({ message }) => message).filter((text) => /another starts/.test(text));
+  assert.deepEqual([told.length, told.filter((text) => /another starts in/.test(text))], [8, []]);
+});
+
 test("a worker that dies midway cuts its response, and only that", async (t) => {
   const server = await daemon(t, "awkward", { processes: 2 });
   const dying = server.exchange({ target: "/exit-midway" });

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LONGEST_PAUSE, Pauses } from "../../src/processes/index.ts";
+
+const OLD = 60_000;
+
+test("processes that keep dying young are started again after longer and longer pauses, up to a limit", () => {
+  const pauses = new Pauses();
+  const seen = Array.from({ length: 12 }, () => pauses.after(50));
+  assert.deepEqual(
+    seen,
+    [...seen].sort((a, b) => a - b),
+  );
+  assert.ok((seen[0] as number) > 0);
+  assert.equal(seen.at(-1), LONGEST_PAUSE);
+});
+
+test("one that lived long ends the row", () => {
+  const pauses = new Pauses();
+  const [first] = [pauses.after(50), pauses.after(50), pauses.after(50)];
+  assert.equal(pauses.after(OLD), 0);
+  assert.equal(pauses.after(50), first);
+});
+
+test("one that had worked is replaced at once, however young it was", () => {
+  const pauses = new Pauses();
+  const seen = Array.from({ length: 12 }, () => pauses.after(50, true));
+  assert.deepEqual(new Set(seen), new Set([0]));
+});
