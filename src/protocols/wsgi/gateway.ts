@@ -76,19 +76,34 @@ export const wsgiSpoken = (options: WsgiOptions): Spoken => ({
   answer: answering(options),
 });
 
-function answering({ mode, bufferBody, maxBody = MAX_BODY }: WsgiOptions): Answer {
-  // In this process nobody can wait for the rest of a body.
-  const mayStream = mode !== "embedded";
+function answering(options: WsgiOptions): Answer {
+  const { maxBody = MAX_BODY } = options;
+  const streams = streaming(options);
   return (exchange, crew) => {
     if (exchange.body.whole) submit(crew, exchange, exchange.body.whole);
-    else if (mayStream && (bufferBody === false || awaitsContinue(exchange)))
-      submit(crew, exchange, undefined);
+    else if (streams(exchange)) submit(crew, exchange, undefined);
     else
       complete(crew, exchange, maxBody).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
   };
 }
 
-/** A client that waits for 100 Continue must hear from the application first; there the body streams. */
+/**
+ * Whether a body streams, and so holds a worker for as long as its client takes. A client that waits for 100 Continue is to
+ * hear from the application first; but one place is kept free of such clients, where there are several.
+ */
+function streaming({ mode, bufferBody, processes = 1, threads = 1 }: WsgiOptions): (e: Exchange) => boolean {
+  // In this process nobody can wait for the rest of a body.
+  if (mode === "embedded") return () => false;
+  if (bufferBody === false) return () => true;
+  let places = Math.max(1, processes * threads - 1);
+  return (exchange) => {
+    if (places === 0 || !awaitsContinue(exchange)) return false;
+    places--;
+    exchange.whenClosed(() => places++);
+    return true;
+  };
+}
+
 const awaitsContinue = ({ request }: Exchange): boolean =>
   header(request.headers, "expect")?.toLowerCase() === "100-continue";
 

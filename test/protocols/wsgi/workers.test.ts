@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { SallyportError } from "../../../src/exchange/index.ts";
+import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { wsgi } from "../../../src/protocols/wsgi/index.ts";
 import { APPS, type Daemon, daemon } from "./daemon.ts";
 
@@ -124,6 +124,24 @@ test("the queue is bounded: one request too many gets 503, and those that waited
   hanging.hangUp();
   await server.gateway.close?.(0);
   await Promise.all(statuses);
+});
+
+test("clients that wait for 100 Continue and then send nothing leave a worker to the others", async (t) => {
+  const server = await daemon(t, "awkward", { processes: 2 });
+  const headers = ["Host", "localhost", "Expect", "100-continue"];
+  const asked: string[] = [];
+  const slow = Array.from({ length: 4 }, (_, i) => {
+    const wanted = (): void => void asked.push(`${i}`);
+    const body = new PushedBody(3, { wanted, pause() {}, resume() {} });
+    return { body, answer: server.ask("/read-all", { method: "POST", headers, body }) };
+  });
+  for (let i = 0; i < 20; i++) assert.equal((await server.ask("/hello")).status, 200);
+  await until(() => asked.length === 4);
+  for (const { body } of slow) {
+    body.push(Buffer.from("abc"));
+    body.end();
+  }
+  for (const { answer } of slow) assert.match((await answer).body.toString(), /"length": 3/);
 });
 
 test("a client that leaves the queue frees its place", async (t) => {
