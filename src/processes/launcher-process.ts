@@ -59,12 +59,12 @@ async function run({ id, command, args, env, cwd }: StartOrder, stdio: ("ignore"
 /** A connection to our parent that has said which descriptor of which child it will be. */
 async function connection(token: string, descriptor: number): Promise<Socket | Error> {
   const socket = connect({ path: socketPath, allowHalfOpen: true });
+  socket.on("error", () => socket.destroy());
   try {
     await once(socket, "connect");
     await new Promise<void>((resolve, reject) => {
       socket.write(`${token} ${descriptor}\n`, (error) => (error ? reject(error) : resolve()));
     });
-    socket.on("error", () => socket.destroy());
     return socket;
   } catch (error) {
     socket.destroy();

@@ -21,6 +21,8 @@ export async function giveLines(
 function cutLines(end: Socket, online: (line: string) => void): Promise<void> {
   const cutter = new LineCutter(online);
   end.on("data", (chunk: Buffer) => cutter.push(chunk));
+  // We have nothing to say to it: an end that may be half-open would stay so.
+  end.once("end", () => end.destroy());
   return new Promise((resolve) => {
     end.once("close", () => {
       cutter.end();

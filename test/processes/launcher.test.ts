@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,6 +68,17 @@ test("a child has no other connection of ours than its own three", async () => {
   assert.equal(await readAll(child.streams[1]), "2\n");
   other.streams[0]?.end();
   await other.exited;
+});
+
+test("children that have ended leave no connection behind, also before anybody collects it", async () => {
+  const open = (): number => readdirSync("/proc/self/fd").length;
+  const before = open();
+  for (let i = 0; i < 40; i++) {
+    const child = await launcher.launch({ ...sh("echo said >&2"), ...PIPES });
+    await Promise.all([child.exited, child.printed]);
+    for (const end of child.streams) end?.destroy();
+  }
+  assert.ok(open() - before < 20, `${before} descriptors before, ${open()} after`);
 });
 
 test("fifty children at once do not mix their output", async () => {
