@@ -2,10 +2,11 @@
 import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
 import { extname, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { gatewayOf } from "./load-kind.ts";
 import type { AppOptions } from "./node.ts";
+import { ownStack, withoutFrames } from "./stack.ts";
 
 type Module = Readonly<Record<string, unknown>>;
 
@@ -52,7 +53,8 @@ const importNatively = (file: string): Promise<Module> => import(pathToFileURL(f
 
 async function importWithJiti(file: string): Promise<Module> {
   const { createJiti } = await import("jiti");
-  return createJiti(import.meta.url).import<Module>(file);
+  // Without `interopDefault` a module that has no default export would be taken for one.
+  return createJiti(import.meta.url, { interopDefault: false }).import<Module>(file);
 }
 
 /** Node only strips types: what needs a compiler (an enum), or lies in node_modules, is left to jiti there as well. */
@@ -105,21 +107,4 @@ async function syntaxPlace(file: string, error: unknown): Promise<string | undef
   });
   const place = withoutFrames(stderr, () => false).replace(/\n+Node\.js v\S+\s*$/, "");
   return place.trim() === "" ? undefined : place.trim();
-}
-
-/** Frames of node, of the loader and of ourselves: no user wants to read those. */
-const HERE = fileURLToPath(new URL("..", import.meta.url));
-const OURS = /[( ](?:node:|<anonymous>\))|[\\/]node_modules[\\/](?:jiti|tsx|esbuild)[\\/]/;
-const isTheirs = (frame: string): boolean => !OURS.test(frame) && !frame.includes(HERE);
-
-function ownStack(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !error.stack) return undefined;
-  return withoutFrames(error.stack, isTheirs).trim();
-}
-
-function withoutFrames(stack: string, keep: (frame: string) => boolean): string {
-  return stack
-    .split("\n")
-    .filter((line) => !/^\s+at /.test(line) || keep(line))
-    .join("\n");
 }

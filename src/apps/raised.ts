@@ -1,5 +1,6 @@
 // What happens when an application in this process fails: the client gets the catalogue's sentence, the log the stack.
 import { type Exchange, type Log, SallyportError } from "../exchange/index.ts";
+import { ownStack } from "./stack.ts";
 
 /** Whatever an application threw, as our error. A SallyportError (a request body that broke off) stays what it is. */
 export function raised(error: unknown): SallyportError {
@@ -7,7 +8,7 @@ export function raised(error: unknown): SallyportError {
   if (!(error instanceof Error))
     return new SallyportError("APP_RAISED", `the application threw ${describe(error)}`, { cause: error });
   const message = `the application raised ${error.name}: ${error.message}`;
-  return new SallyportError("APP_RAISED", message, { cause: error, detail: error.stack });
+  return new SallyportError("APP_RAISED", message, { cause: error, detail: ownStack(error) });
 }
 
 /** Fails the exchange with what the application threw; when it is over already, only the log can hear of it. */
@@ -15,8 +16,8 @@ export function failRaised(exchange: Exchange, error: unknown, log: Log): void {
   const failure = raised(error);
   if (!exchange.closed) return exchange.fail(failure);
   exchange.whenClosed(({ complete }) => {
-    // An app whose client left usually fails because of that: not worth waking anybody.
-    const level = complete ? "error" : "debug";
+    // An app whose client left, or stopped sending, usually fails because of that: not worth waking anybody.
+    const level = complete && failure.fault !== "client" ? "error" : "debug";
     const fields = { code: failure.code, target: exchange.request.target, detail: failure.detail };
     log[level](`after the end of its response ${failure.message}`, fields);
   });

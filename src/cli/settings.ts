@@ -78,7 +78,7 @@ function targetConfig(target: Target, flags: Flags, directory: string): Config {
   const mount = (flags.mount ?? "/").replace(/\/+$/, "");
   const routes: RouteConfig[] = [{ path: mount || "/", app: "app" }];
   if (flags.cgi !== undefined) {
-    apps.cgi = { cgi: join(target.name, flags.cgi), ...poolOf(flags) };
+    apps.cgi = { cgi: join(target.name, flags.cgi), documentRoot: target.name, ...poolOf(flags) };
     routes.push({ path: mount + flags.cgi, app: "cgi" });
   }
   return { apps, routes };

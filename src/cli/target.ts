@@ -12,6 +12,8 @@ export interface Target {
 }
 
 const MODULES: ReadonlySet<string> = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"]);
+/** Nobody who writes one of these means the name of a Python module. */
+const FILES: ReadonlySet<string> = new Set([...MODULES, ".py", ".php", ".sh", ".pl", ".cgi", ".fcgi", ".rb"]);
 /** `package.module`, `module:name.attribute`, `module:factory()`; letters of any language, as in Python. */
 const PYTHON = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*(:[\p{L}_][\p{L}\p{N}_.]*(\(\))?)?$/u;
 
@@ -25,6 +27,7 @@ export function targetOf(word: string | undefined, config: string | undefined, d
   const path = resolve(directory, word);
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats && !isPackage(word, path, stats)) return fileTarget(word, path, stats);
+  if (FILES.has(extname(word))) throw notFound(`there is no file ${word} in ${directory}`);
   // WSGI and ASGI apps are named alike; they are told apart by a look at the callable, in the worker.
   if (PYTHON.test(word)) return { kind: "python", name: word };
   throw notFound(`there is no file ${word}, and it is no name of a Python app such as module:callable`);

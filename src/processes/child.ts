@@ -2,6 +2,7 @@
 // `startChild` forks this very process, which stalls it (docs/decisions/0002-spawning.md): right for processes that
 // live long. For a process per request there is the launcher.
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { Stream } from "node:stream";
 import { SallyportError } from "../exchange/index.ts";
@@ -80,9 +81,8 @@ function begin(options: SpawnOptions, stdio: readonly Descriptor[]): ChildProces
 
 /** A child that never was. */
 export function stillborn(command: string, cause: Error): Child {
-  const failure = new SallyportError("SPAWN_FAILED", `${command} could not be started: ${cause.message}`, {
-    cause,
-  });
+  const message = `${command} could not be started: ${reasonOf(command, cause)}`;
+  const failure = new SallyportError("SPAWN_FAILED", message, { cause });
   const exited = Promise.resolve({ code: null, signal: null, failure });
   const nothing = (): void => {};
   const printed = Promise.resolve();
@@ -95,6 +95,12 @@ export function stillborn(command: string, cause: Error): Child {
     stop: () => exited,
     sweep: nothing,
   };
+}
+
+/** The system says of a script that it does not exist when it means the interpreter. */
+function reasonOf(command: string, { message }: Error): string {
+  const interpreter = message.endsWith("ENOENT") && command.includes("/") && existsSync(command);
+  return interpreter ? `the interpreter that its first line names does not exist (${message})` : message;
 }
 
 /** An end that breaks is the same as one that closes: whoever uses it learns of the child's end from `exited`. */

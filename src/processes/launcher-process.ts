@@ -46,7 +46,7 @@ async function run({ id, command, args, env, cwd }: StartOrder, stdio: ("ignore"
   });
   if (child.pid === undefined) {
     const { failure } = await child.exited;
-    return tell({ is: "failed", id, reason: failure?.message ?? "" });
+    return tell({ is: "failed", id, reason: (failure?.cause as Error | undefined)?.message ?? "" });
   }
   children.set(id, child);
   tell({ is: "started", id, pid: child.pid });

@@ -1,6 +1,7 @@
 // The life of a server that has a process for itself, under a process manager, a container or a terminal: it says where
 // it listens, obeys signals, and survives what apps leave to chance.
 import { SallyportError } from "../exchange/index.ts";
+import { complain } from "./complain.ts";
 import type { Server } from "./server.ts";
 import { noteUncaught } from "./uncaught.ts";
 
@@ -13,13 +14,22 @@ export interface Program {
 
 /** Starts `server`. `debug`: the stack of an error that nobody caught may be one of ours. */
 export function runProgram(server: Server, debug: boolean): Program {
-  const ended = untilEnded(server, debug);
+  const life: Life = { stopping: false };
+  const ended = untilEnded(server, debug, life);
   // A signal may come while an app takes its time to start: then nobody waits for it.
-  const started = Promise.race([start(server), ended.then(() => [])]);
+  const started = Promise.race([start(server, life, debug), ended.then(() => [])]);
   return { started, ended };
 }
 
-async function start(server: Server): Promise<readonly string[]> {
+interface Life {
+  stopping: boolean;
+}
+
+async function start(server: Server, life: Life, debug: boolean): Promise<readonly string[]> {
+  const gone = (code: number): void => {
+    if (!life.stopping) complainOfExit(code, debug);
+  };
+  process.once("exit", gone);
   try {
     const urls = await server.start();
     for (const url of urls) process.stderr.write(`listening on ${url}\n`);
@@ -27,17 +37,25 @@ async function start(server: Server): Promise<readonly string[]> {
   } catch (error) {
     if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
     return [];
+  } finally {
+    process.off("exit", gone);
   }
 }
 
-function untilEnded(server: Server, debug: boolean): Promise<number> {
+/** An app in this process may call `process.exit` while it is imported; nobody would know why nothing listens. */
+function complainOfExit(code: number, debug: boolean): void {
+  const message = `the application ended the server, with exit code ${code}, while it was being loaded`;
+  complain(new SallyportError("APP_IMPORT", message), debug);
+  if (code === 0) process.exitCode = 1;
+}
+
+function untilEnded(server: Server, debug: boolean, life: Life): Promise<number> {
   return new Promise((resolve) => {
-    let stopping = false;
     const stop = (code: number): void => {
-      stopping = true;
+      life.stopping = true;
       void server.stop().then(() => resolve(code));
     };
-    for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => (stopping ? force() : stop(0)));
+    for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => (life.stopping ? force() : stop(0)));
     process.on("SIGHUP", () => void reload(server));
     process.on("SIGUSR1", () => server.reopenLogs());
     process.on("unhandledRejection", (error) => noteUncaught(server.log, error, debug));

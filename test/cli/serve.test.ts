@@ -26,6 +26,8 @@ def app(environ, start_response):
   "api.ts":
     'export default (request: Request): Response => new Response("fetched " + new URL(request.url).pathname);\n',
   "broken.ts": 'throw new Error("no database");\n',
+  "named.ts": "export const app = (): Response => new Response();\n",
+  "quits.mjs": "process.exit(7);\n",
   program: "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nran for %s' \"$PATH_INFO\"\n",
   "site/index.html": "<h1>home</h1>",
   "site/cgi-bin/run": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nran %s' \"$SCRIPT_NAME\"\n",
@@ -168,6 +170,18 @@ const FAILURES: [string, string[], number, RegExp][] = [
     ["serve", "broken.ts"],
     1,
     /^sallyport: .*broken\.ts.*no database \[ERR_SALLYPORT_APP_IMPORT\]/,
+  ],
+  [
+    "a module that ends the process",
+    ["serve", "quits.mjs", "--port", "0"],
+    7,
+    /^sallyport: the application ended the server, with exit code 7, while .* \[ERR_SALLYPORT_APP_IMPORT\]\n$/,
+  ],
+  [
+    "a module without a default export",
+    ["serve", "named.ts", "--port", "0"],
+    1,
+    /^sallyport: .*named\.ts has no default export; it exports only app \[ERR_SALLYPORT_CONFIG_INVALID\]\n$/,
   ],
   [
     "a configuration with a mistake",

@@ -46,6 +46,8 @@ const REFUSED: [string, RegExp][] = [
   ["other.yaml", /^other\.yaml is not executable: for a configuration say --config$/],
   ["notes.txt", /^notes\.txt is not executable; for a CGI program, chmod \+x it$/],
   ["no/such/file", /^there is no file no\/such\/file, and it is no name of a Python app/],
+  ["gone.ts", /^there is no file gone\.ts in \//],
+  ["gone.py", /^there is no file gone\.py in \//],
   ["a b:c", /^there is no file a b:c/],
 ];
 
@@ -138,7 +140,7 @@ test("--cgi PREFIX runs what lies below that path of the directory", async () =>
   );
   assert.deepEqual(apps, {
     app: { static: join(here, "files") },
-    cgi: { cgi: join(here, "files/cgi-bin"), processes: 4 },
+    cgi: { cgi: join(here, "files/cgi-bin"), documentRoot: join(here, "files"), processes: 4 },
   });
   assert.deepEqual(routes, [
     { path: "/x", app: "app" },

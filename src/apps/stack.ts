@@ -1,0 +1,19 @@
+// An application's stack without what no user wants to read: frames of Node, of the loader, and of ourselves.
+import { fileURLToPath } from "node:url";
+
+const HERE = fileURLToPath(new URL("..", import.meta.url));
+const OURS = /[( ](?:node:|<anonymous>\))|[\\/]node_modules[\\/](?:jiti|tsx|esbuild)[\\/]/;
+const isTheirs = (frame: string): boolean => !OURS.test(frame) && !frame.includes(HERE);
+
+/** Its text; undefined of what is no error. */
+export function ownStack(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !error.stack) return undefined;
+  return withoutFrames(error.stack, isTheirs).trim();
+}
+
+export function withoutFrames(stack: string, keep: (frame: string) => boolean): string {
+  return stack
+    .split("\n")
+    .filter((line) => !/^\s+at /.test(line) || keep(line))
+    .join("\n");
+}
