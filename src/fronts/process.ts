@@ -19,6 +19,8 @@ export class Front {
   served = false;
   /** It was told to end. */
   leaving = false;
+  /** It hung, and is being killed. */
+  condemned = false;
   readonly #process: ChildProcess;
   readonly #born = performance.now();
   #heard = performance.now();
@@ -95,6 +97,7 @@ export class Front {
   /** It hangs: has Python write down where (SIGABRT with faulthandler), then kills it. */
   abort(): void {
     this.leaving = true;
+    this.condemned = true;
     this.#process.kill("SIGABRT");
     const timer = setTimeout(() => this.kill(), LAST_WORDS);
     void this.exited.then(() => clearTimeout(timer));

@@ -1,7 +1,7 @@
 // The parent of several fronts. It serves nothing: it starts them, starts them again when they end, replaces them one by
 // one, and stops them. The listening sockets are its own, so none closes while fronts come and go.
 import { type Log, SallyportError } from "../exchange/index.ts";
-import { describeExit } from "../processes/exit.ts";
+import { describeExit, type Exit } from "../processes/exit.ts";
 import { Pauses } from "../processes/pauses.ts";
 import type { ListenAddress } from "../server/address.ts";
 import { Board } from "./board.ts";
@@ -67,12 +67,24 @@ class Supervisor {
     setInterval(() => this.#watch(), TICK).unref();
     // One at first: what is wrong with the application is then told once.
     const first = this.#spawn();
-    if (!(await first.ready)) return this.#stopping ? ended : ((await first.exited).code ?? 1);
+    if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((front) => this.#settled(front)));
     for (const { url } of this.#sockets) process.stderr.write(`listening on ${url}\n`);
     log.info(`${count} fronts serve`);
     return ended;
+  }
+
+  /** The exit code when nothing could be started. A front that could still speak has said why, and ended with 1. */
+  #failed(exit: Exit): number {
+    if (exit.code !== 1)
+      this.#options.log.error(
+        `a front could not be started: it ${describeExit(exit)} while the app was loaded`,
+        {
+          code: "ERR_SALLYPORT_APP_IMPORT",
+        },
+      );
+    return 1;
   }
 
   #spawn(): Front {
@@ -114,19 +126,19 @@ class Supervisor {
     // We stood still ourselves (SIGSTOP, a frozen container): what the fronts said meanwhile has not been heard yet.
     if (now - this.#watchedAt > LATE) for (const front of this.#fronts) front.excuse();
     this.#watchedAt = now;
-    for (const front of this.#fronts) if (!front.leaving) this.#look(front);
+    for (const front of this.#fronts) if (!front.condemned) this.#look(front);
   }
 
   #look(front: Front): void {
     const { timeout, log } = this.#options;
-    if (!front.served && front.age > START) {
+    if (!front.served && !front.leaving && front.age > START) {
       log.error(`front ${front.pid} did not start within ${START / 1000} s: it is ended`);
       return front.abort();
     }
     if (!front.served || timeout === 0 || front.silence < timeout) return;
     log.error(
       `front ${front.pid} has been held by an application for ${Math.round(front.silence / 1000)} s: ` +
-        "it is ended and replaced; its stack follows",
+        `it is ended${front.leaving ? "" : " and replaced"}; its stack follows`,
     );
     front.abort();
     void this.#again();
@@ -169,8 +181,13 @@ class Supervisor {
 
   async #replace(old: Front, grace: number): Promise<void> {
     const next = this.#spawn();
-    if (!(await next.ready))
-      throw new SallyportError("APP_IMPORT", "the reload failed and the old fronts go on");
+    if (!(await next.ready)) {
+      const how = describeExit(await next.exited);
+      throw new SallyportError(
+        "APP_IMPORT",
+        `the reload failed and the old fronts go on: the new one ${how}`,
+      );
+    }
     await old.retire(grace);
   }
 }

@@ -24,6 +24,7 @@ writeFileSync(
 };
 `,
 );
+writeFileSync(join(here, "quits.mjs"), "process.kill(process.pid, 'SIGKILL');\n");
 writeFileSync(join(here, "broken.mjs"), "throw new Error('no site today');\n");
 writeFileSync(
   join(here, "hang.json"),
@@ -148,6 +149,35 @@ test("SIGTERM ends all of them, requests under way first, with status 0", async 
   assert.equal((await server.stop()).code, 0);
   assert.equal(await slow, "slow");
   for (const pid of pids) assert.ok(await gone(pid));
+});
+
+test("a front that an application holds does not hold up SIGTERM for longer than it may be silent", async () => {
+  const server = await start("--config", "hang.json");
+  const hanging = fetch(`${server.url}/hang`).catch(() => {});
+  await server.sees(/hanging/);
+  const stopped = server.stop();
+  await server.sees(/front \d+ has been held by an application for \d+ s: it is ended; its stack follows/);
+  assert.equal((await stopped).code, 0);
+  await hanging;
+});
+
+test("an app that ends its process while it is loaded is told of, and the exit code is 1", async () => {
+  const failure = await start("quits.mjs", "--fronts", "2").then(
+    () => "",
+    (error: Error) => error.message,
+  );
+  assert.match(failure, /a front could not be started: it was killed by SIGKILL while the app was loaded/);
+  assert.match(failure, /ended \(1\)/);
+});
+
+test("a reload says how the new front ended", async (t) => {
+  writeFileSync(join(here, "changes.mjs"), "export default (request, response) => response.end('old');\n");
+  const server = await start("changes.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  writeFileSync(join(here, "changes.mjs"), "process.kill(process.pid, 'SIGKILL');\n");
+  process.kill(server.pid, "SIGHUP");
+  await server.sees(/the reload failed and the old fronts go on: the new one was killed by SIGKILL/);
+  assert.equal(await (await fetch(server.url)).text(), "old");
 });
 
 test("when the parent is killed its fronts end, too", async () => {
