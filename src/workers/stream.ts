@@ -71,6 +71,11 @@ export class Stream {
     return this.#streaming && !this.#ended;
   }
 
+  /** It is for the client to go on, and for its listener to see how long that takes. */
+  get waitsForClient(): boolean {
+    return this.#upload?.waits === true;
+  }
+
   /** Hands the request to a worker. Throws what `encode` throws, with nothing written. */
   send(carrier: Carrier, id: number): void {
     const { writer } = carrier;
@@ -188,7 +193,7 @@ export class Stream {
   #end(payload: Buffer): void {
     const trailers = payload.length > 0 ? payload.toString("latin1").split("\n") : undefined;
     this.#ended = true;
-    this.since = performance.now(); // what it does now is tidying up, and has its own time
+    this.#restart(); // what it does now is tidying up
     if (this.#backlog) this.#backlog.end(trailers);
     else if (this.#file) this.#endFile(this.#file, trailers);
     else this.exchange.end(trailers);
@@ -219,8 +224,13 @@ export class Stream {
   }
 
   #pump(carrier: Carrier, octets: number): void {
-    this.#upload ??= new Upload(this.exchange.body, carrier, this.id);
+    this.#upload ??= new Upload(this.exchange.body, carrier, this.id, () => this.#restart());
     this.#upload.want(octets).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
+  }
+
+  /** What the application does from now on has its own time. */
+  #restart(): void {
+    this.since = performance.now();
   }
 
   // WebSockets.
@@ -265,8 +275,9 @@ export class Stream {
     const { leaving, ...failure } = JSON.parse(payload.toString("utf8")) as Failure;
     const error = new SallyportError(failure.error, failure.message, { detail: failure.detail });
     const { code, fault, detail } = error;
+    const { target } = this.exchange.request;
     if (this.exchange.closed)
-      this.#carrier?.log.error(`after the response: ${error.message}`, { code, fault, detail });
+      this.#carrier?.log.error(`after the response: ${error.message}`, { code, fault, target, detail });
     this.fail(error);
     if (leaving) this.#carrier?.leaving();
     this.#done();

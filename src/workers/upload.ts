@@ -12,14 +12,19 @@ export interface Outbound {
 export class Upload {
   readonly #body: RequestBody;
   readonly #stream: number;
+  readonly #arrived: () => void;
+  /** The worker waits for octets that the client has not sent yet. */
+  waits = false;
   #link: Outbound | undefined;
   #wanted = 0;
   #pumping = false;
   /** What was read and not asked for yet. */
   #rest: Uint8Array | undefined;
 
-  constructor(body: RequestBody, link: Outbound, stream: number) {
+  /** `arrived`: the client has sent what the worker waited for. */
+  constructor(body: RequestBody, link: Outbound, stream: number, arrived: () => void) {
     this.#body = body;
+    this.#arrived = arrived;
     this.#link = link;
     this.#stream = stream;
   }
@@ -31,15 +36,26 @@ export class Upload {
     this.#pumping = true;
     // The first read is what sends 100 Continue.
     while (this.#wanted > 0 && this.#link) {
-      const chunk = this.#rest ?? (await this.#body.read());
+      const chunk = this.#rest ?? (await this.#next());
       if (this.#link) this.#send(this.#link, chunk);
       if (!chunk) return; // and this stays so: there is nothing more to ask for
     }
     this.#pumping = false;
   }
 
+  async #next(): Promise<Uint8Array | undefined> {
+    this.waits = true;
+    try {
+      return await this.#body.read();
+    } finally {
+      this.waits = false;
+      this.#arrived();
+    }
+  }
+
   /** Nobody reads any more. */
   stop(): void {
+    this.waits = false;
     this.#link = undefined;
     this.#rest = undefined;
   }

@@ -41,7 +41,8 @@ function lookAtLoop(worker: Worker, now: number, tick: number, deadlines: Deadli
 }
 
 function waitedFor(worker: Worker, now: number, timeout: number): Stream[] {
-  return timeout === 0 ? [] : worker.begun.filter((stream) => now - stream.since > timeout);
+  if (timeout === 0) return [];
+  return worker.begun.filter((stream) => now - stream.since > timeout && !stream.waitsForClient);
 }
 
 const tooLate = (timeout: number): SallyportError =>

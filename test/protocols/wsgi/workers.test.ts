@@ -108,6 +108,27 @@ test("a response that has begun may take longer than the timeout, each item leav
   assert.deepEqual([body.toString(), complete], ["first\nsecond\n", true]);
 });
 
+for (const how of ["an upload that waits for 100 Continue", "an upload that is not set aside"])
+  test(`${how} may take longer than the timeout: it is the client who takes it`, async (t) => {
+    const expects = how.includes("100");
+    const server = await daemon(t, "awkward", { timeout: 300, bufferBody: expects });
+    const headers = ["Host", "localhost", ...(expects ? ["Expect", "100-continue"] : [])];
+    let asked = false;
+    const wanted = (): void => {
+      asked = true;
+    };
+    const body = new PushedBody(5, { wanted, pause() {}, resume() {} });
+    const answer = server.ask("/read-all", { method: "POST", headers, body });
+    await until(() => asked);
+    for (const octet of "abcde") {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      body.push(Buffer.from(octet));
+    }
+    body.end();
+    const { status, body: said } = await answer;
+    assert.deepEqual([status, JSON.parse(said.toString()).length], [200, 5]);
+  });
+
 test("the queue is bounded: one request too many gets 503, and those that waited too long do", async (t) => {
   const server = await daemon(t, "awkward", { queue: 3, queueTimeout: 500, timeout: 0 });
   const hanging = server.exchange({ target: "/hang" });
