@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { disk } from "./disk.ts";
 import { SallyportError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
@@ -118,12 +119,13 @@ export class Backlog {
     if (this.#ended && !this.#stalled && this.#empty) this.#exchange.end(this.#trailers);
   }
 
-  /** Whether the file may grow; beyond its limit a piece goes past it, once all before it has left. */
+  /** Whether the next piece has a place; beyond the limits of the file it goes past it, once all before it has left. */
   get #hasRoom(): boolean {
-    return (
-      this.#written < this.#limits.file ||
-      (!this.#stalled && this.#memory.length === 0 && this.#written === this.#read)
-    );
+    return this.#mayGrow || (!this.#stalled && this.#memory.length === 0 && this.#written === this.#read);
+  }
+
+  get #mayGrow(): boolean {
+    return this.#written < this.#limits.file && disk.has((this.#spilling[0] as Uint8Array).length);
   }
 
   #fromMemory(): void {
@@ -144,27 +146,37 @@ export class Backlog {
 
   async #startAnew(file: FileHandle): Promise<void> {
     this.#read = 0;
-    this.#written = 0;
+    this.#vacate();
     await file.truncate(0);
   }
 
   async #toFile(): Promise<void> {
     const chunk = this.#spilling[0] as Uint8Array;
-    if (this.#written >= this.#limits.file) {
-      this.#write(chunk);
-    } else {
-      this.#file ??= await temporaryFile(this.#limits.directory);
-      await this.#file.write(chunk, 0, chunk.length, this.#written);
-      this.#written += chunk.length;
-    }
+    if (this.#mayGrow) await this.#append(chunk);
+    else this.#write(chunk);
     this.#spilling.shift();
     this.#accepted(chunk.length);
+  }
+
+  async #append(chunk: Uint8Array): Promise<void> {
+    const at = this.#written;
+    disk.take(chunk.length);
+    this.#written += chunk.length;
+    this.#file ??= await temporaryFile(this.#limits.directory);
+    await this.#file.write(chunk, 0, chunk.length, at);
+  }
+
+  /** What the file held is no longer needed. */
+  #vacate(): void {
+    disk.give(this.#written);
+    this.#written = 0;
   }
 
   #dispose(): void {
     this.#memory = [];
     this.#spilling = [];
     if (this.#working) return;
+    this.#vacate();
     const file = this.#file;
     this.#file = undefined;
     file?.close().catch(() => {});

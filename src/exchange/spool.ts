@@ -3,6 +3,7 @@ import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WholeBody } from "./body.ts";
+import { disk } from "./disk.ts";
 import { SallyportError } from "./errors.ts";
 import type { RequestBody } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
@@ -33,8 +34,8 @@ export interface Spooled {
 const PIECE = 65_536;
 
 /**
- * Reads `body` to its end. Rejects with the body's own error (CLIENT_LEFT, BODY_INCOMPLETE, ...), BODY_TOO_LARGE, or
- * INTERNAL when the file cannot be written; nothing is left behind then.
+ * Reads `body` to its end. Rejects with the body's own error (CLIENT_LEFT, BODY_INCOMPLETE, ...), BODY_TOO_LARGE, QUEUE_FULL
+ * where temporary files have no room left, or INTERNAL when the file cannot be written; nothing is left behind then.
  */
 export async function spool(body: RequestBody, options: SpoolOptions): Promise<Spooled> {
   refuseOver(options.limit, body.length ?? 0);
@@ -107,6 +108,8 @@ class TemporaryFile {
   readonly handle: FileHandle;
   readonly #directory: string;
   #removed = false;
+  /** Octets of the disk that are ours. */
+  #taken = 0;
 
   private constructor(directory: string, path: string, handle: FileHandle) {
     this.#directory = directory;
@@ -126,6 +129,8 @@ class TemporaryFile {
   }
 
   async append(octets: Uint8Array): Promise<void> {
+    if (!disk.take(octets.length)) throw noRoom();
+    this.#taken += octets.length;
     for (let done = 0; done < octets.length; ) {
       const { bytesWritten } = await this.handle.write(octets, done);
       done += bytesWritten;
@@ -135,11 +140,18 @@ class TemporaryFile {
   async remove(): Promise<void> {
     if (this.#removed) return;
     this.#removed = true;
+    disk.give(this.#taken);
     // The file is in the system's temporary directory: what cannot be removed there is not worth a failed request.
     await this.handle.close().catch(() => {});
     await rm(this.#directory, { recursive: true, force: true }).catch(() => {});
   }
 }
+
+const noRoom = (): SallyportError =>
+  new SallyportError(
+    "QUEUE_FULL",
+    `temporary files hold ${disk.taken} of ${disk.limit} octets already (limits.temporary), no room for another request body`,
+  );
 
 class MemorySpool implements Spooled {
   readonly length: number;

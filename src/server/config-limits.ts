@@ -1,5 +1,6 @@
 // The configuration's section `limits`: the listeners' own limits, under their own names, all of them.
 import type { z } from "zod";
+import { DISK_LIMIT } from "../exchange/disk.ts";
 import { DEFAULT_LIMITS as SOCKET_LIMITS, type SocketLimits } from "../protocols/cgi/socket/limits.ts";
 import { DEFAULT_LIMITS as FASTCGI_LIMITS, type FastcgiLimits } from "../protocols/fastcgi/limits.ts";
 import { DEFAULT_LIMITS as HTTP_LIMITS, type HttpLimits } from "../protocols/http/limits.ts";
@@ -95,6 +96,10 @@ export const websocketLimits = section({
 
 export const limits = section({
   ...http,
+  temporary: about(
+    size().prefault(sizeText(DISK_LIMIT)),
+    "octets in temporary files, of all clients together; then uploads get 503 and apps wait for slow clients",
+  ),
   http2: about(http2Limits.exactOptional(), "limits that only HTTP/2 has, see below"),
   websocket: about(websocketLimits.exactOptional(), "limits of open WebSockets, see below"),
   fastcgi: about(fastcgiLimits.exactOptional(), "limits of FastCGI, see below"),

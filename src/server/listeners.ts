@@ -13,7 +13,7 @@ export interface Entrance {
 type Make = (entrance: Entrance) => Promise<Listener>;
 
 const MAKE = {
-  async http({ handler, log, limits: { fastcgi, scgi, uwsgi, websocket, http2, ...limits } }) {
+  async http({ handler, log, limits: { fastcgi, scgi, uwsgi, websocket, http2, temporary, ...limits } }) {
     const { webListener } = await import("./web.ts");
     return webListener({
       handler,

@@ -2,6 +2,7 @@
 // phases in the other.
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
+import { disk } from "../exchange/disk.ts";
 import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { logAccess } from "./access.ts";
@@ -94,6 +95,7 @@ class GatewayServer implements Server {
 
   async start(): Promise<readonly string[]> {
     try {
+      disk.limit = this.#settings.limits.temporary;
       this.#access = await accessSink(this.#settings.log.access, this.#directory);
       await this.#startGateways();
       for (const address of this.#settings.listen) await this.#listen(address);
