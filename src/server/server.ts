@@ -8,6 +8,7 @@ import { lint } from "../exchange/lint.ts";
 import { logAccess } from "./access.ts";
 import type { ListenAddress } from "./address.ts";
 import type { AppSettings, Config, Settings } from "./config.ts";
+import { warnOfDescriptors } from "./descriptors.ts";
 import { Encryption } from "./encryption.ts";
 import { gatewayOf } from "./gateways.ts";
 import { type Bound, bind } from "./listen.ts";
@@ -96,6 +97,7 @@ class GatewayServer implements Server {
   async start(): Promise<readonly string[]> {
     try {
       disk.limit = this.#settings.limits.temporary;
+      warnOfDescriptors(this.log, this.#settings.limits.connections);
       this.#access = await accessSink(this.#settings.log.access, this.#directory);
       await this.#startGateways();
       for (const address of this.#settings.listen) await this.#listen(address);
