@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { SallyportError } from "../exchange/index.ts";
 import { type Config, config, type Settings } from "./config.ts";
+import { APP_KINDS } from "./config-apps.ts";
 
 type Issue = z.core.$ZodIssue;
 export type KeyPath = readonly (string | number)[];
@@ -46,7 +47,10 @@ function problemsOf(issue: Issue, root: unknown, above: KeyPath, origin: Origin)
   const path = [...above, ...(issue.path as KeyPath)];
   if (issue.code === "unrecognized_keys") {
     const messages = issue.message.split("\n");
-    return issue.keys.map((key, i) => problemLine(origin, [...path, key], messages[i] ?? "unknown key"));
+    return issue.keys.map((key, i) => {
+      const message = isSecondKind(path, key) ? SECOND_KIND : (messages[i] ?? "unknown key");
+      return problemLine(origin, [...path, key], message);
+    });
   }
   const nearest = issue.code === "invalid_union" ? nearestChoice(issue.errors, root, path) : undefined;
   if (nearest) return nearest.flatMap((inner) => problemsOf(inner, root, path, origin));
@@ -54,6 +58,10 @@ function problemsOf(issue: Issue, root: unknown, above: KeyPath, origin: Origin)
   const written = value === undefined ? path.slice(0, -1) : path;
   return [problemLine(origin, path, messageOf(issue, value), written)];
 }
+
+const SECOND_KIND = "an app is of one kind, and another key names it already; make two apps of it";
+const isSecondKind = (path: KeyPath, key: string): boolean =>
+  path.length === 2 && path[0] === "apps" && key in APP_KINDS;
 
 /** The issues of the one choice that was meant: its own key is there. Undefined when none was. */
 function nearestChoice(choices: readonly Issue[][], root: unknown, path: KeyPath): Issue[] | undefined {

@@ -126,6 +126,11 @@ const BAD: [string, unknown, string[]][] = [
   ["a list", [], ["c: must be a section of keys, not a list"]],
   ["no apps", {}, ["c: apps: is missing"]],
   ["an empty section of apps", { apps: {} }, ["c: apps: must have at least one app"]],
+  [
+    "two kinds of app in one",
+    { apps: { shop: { wsgi: "shop:app", cgi: "cgi-bin" } } },
+    ["c: apps.shop.cgi: an app is of one kind, and another key names it already; make two apps of it"],
+  ],
   ["an unknown key", { apps: APPS, graze: 3 }, ["c: graze: unknown key; did you mean grace?"]],
   ["an unknown key far from all known ones", { apps: APPS, colour: 3 }, ["c: colour: unknown key"]],
   [
