@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DISK_LIMIT } from "../../src/exchange/disk.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
 import { DEFAULT_LIMITS } from "../../src/protocols/http/limits.ts";
 import { defineConfig } from "../../src/server/config.ts";
@@ -27,7 +28,7 @@ test("the smallest configuration gets every default", () => {
     apps: APPS,
     trust: [],
     forwarded: HONOURED,
-    limits: DEFAULT_LIMITS,
+    limits: { ...DEFAULT_LIMITS, temporary: DISK_LIMIT },
     log: { level: "info", format: "text" },
     fronts: 1,
     frontTimeout: 30_000,
@@ -108,7 +109,12 @@ test("limits of other protocols are kept as far as they are written, in octets a
     apps: APPS,
     limits: { fastcgi: { params: "1K" }, scgi: { headTimeout: 2 } },
   });
-  assert.deepEqual(limits, { ...DEFAULT_LIMITS, fastcgi: { params: 1024 }, scgi: { headTimeout: 2000 } });
+  assert.deepEqual(limits, {
+    ...DEFAULT_LIMITS,
+    temporary: DISK_LIMIT,
+    fastcgi: { params: 1024 },
+    scgi: { headTimeout: 2000 },
+  });
 });
 
 test("a framework that has a method handle is no gateway, and an app as it is", () => {
