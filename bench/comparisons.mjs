@@ -68,6 +68,22 @@ const stack = (name, what, ...programs) => ({
   ],
 });
 
+/** A fetch handler of bench/apps, served by us. */
+const fetchApp = (app, name) => ({
+  name,
+  command: (port) => [
+    process.execPath,
+    `${ROOT}bin/sallyport.js`,
+    ...["serve", `${APPS}/${app}`, "--port", String(port), "--access-log", "off", "--log-level", "error"],
+  ],
+});
+
+/** The same handler on node:http; `global` is whether Response may be replaced, which is what it does when not told. */
+const honoServer = (app, name, global) => ({
+  name,
+  command: (port) => [process.execPath, `${APPS}/hono_server.mjs`, app, String(port), global],
+});
+
 const count = (processes) => (processes === 1 ? "1 process" : `${processes} processes`);
 
 /** Our own command line, as a user would start it, with the frameworks' Python. */
@@ -178,6 +194,20 @@ export const COMPARISONS = [
   {
     name: "Flask hello embedded, two fronts",
     contenders: [embedded("flask_hello", 2), { ...gunicorn("flask_hello", 2), atLeast: 1.5 }],
+  },
+  {
+    name: "fetch hello, Hono",
+    contenders: [
+      fetchApp("hono_quick.mjs", "sallyport, useQuickResponses()"),
+      { ...honoServer("hono_hello.mjs", "@hono/node-server", "replace"), atLeast: 1 },
+    ],
+  },
+  {
+    name: "fetch hello, Hono, no global replaced",
+    contenders: [
+      fetchApp("hono_hello.mjs", "sallyport"),
+      { ...honoServer("hono_hello.mjs", "@hono/node-server, overrideGlobalObjects off", "keep"), atLeast: 1 },
+    ],
   },
   {
     name: "PHP-FPM hello, kept connections",

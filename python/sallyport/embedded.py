@@ -32,6 +32,8 @@ _MORE_IS_HERE, _RUNNABLE = 1 << 30, 1 << 29
 _TURN = 0.002
 # Octets that one call of write() after the other may leave in memory; what follows them waits in a file.
 _WRITTEN = 1_048_576
+# Octets of the stack that may be in use when `start` is called.
+_NEAR = 65_536
 # Octets of output without an end of line that are kept for it.
 _LINE = 16_384
 
@@ -293,10 +295,14 @@ def _server(driver: Embedded, settings: dict) -> wsgi.Server:
 _applications: "list[Embedded]" = []
 
 
-def start(received: int, received_size: int, sent: int, sent_size: int, entry: int) -> None:
-    """Called by the front once for each application: makes its driver, and tells the address of its `call`."""
+def start(received: int, received_size: int, sent: int, sent_size: int, entry: int, stack: int) -> None:
+    """Called by the front once for each application: makes its driver, and tells the address of its `call`.
+
+    `stack` is the size of the stack on which the front calls.
+    """
     if not _applications:
         _settle_in()
+        _tell_of_stack(stack)
     application = Embedded(Memory(received, received_size), Memory(sent, sent_size))
     _applications.append(application)
     ctypes.c_uint64.from_address(entry).value = application.address
@@ -309,6 +315,35 @@ def _settle_in() -> None:
         setattr(sys, name, stream)
     signal.signal = _refused
     faulthandler.enable(sys.__stderr__ or 2)
+
+
+def _tell_of_stack(size: int) -> None:
+    """The front calls on a stack of its own, not on the thread's.
+
+    CPython 3.14 and newer watch the stack by its address: there they would take it for exhausted, and keep what is to
+    be freed for a better moment that never comes. They can be told (3.14.1; what 3.14.0 makes of it cannot be helped).
+    """
+    if not hasattr(ctypes.pythonapi, "PyUnstable_ThreadState_SetStackProtection"):
+        return
+    here = _place_on_stack()
+    if not here:
+        return
+    current = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThreadState_Get", ctypes.pythonapi))
+    protect = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(
+        ("PyUnstable_ThreadState_SetStackProtection", ctypes.pythonapi)
+    )
+    # Somewhere near its upper end we are; less than all of it is claimed.
+    protect(current(), here - size + 2 * _NEAR, size - _NEAR)
+
+
+def _place_on_stack() -> int:
+    """An address inside the present stack: that of a variable of a C function; 0 where there is no such function."""
+    found = []
+    visit = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+    walk = getattr(ctypes.CDLL(None), "dl_iterate_phdr", None)
+    if walk:
+        walk(visit(lambda address, _size, _data: found.append(address) or 1), None)
+    return found[0] if found else 0
 
 
 def _refused(number: int, _handler: object) -> object:

@@ -7,5 +7,5 @@ export interface Python {
   /** Whether it can make virtual environments by itself. */
   readonly ensurepip: boolean;
 }
-/** Every supported interpreter, newest first, one for each minor version. */
-export function findPythons(): Python[];
+/** Every supported interpreter, newest first, one for each minor version; with the root of the checkout also those in its cache. */
+export function findPythons(root?: string): Python[];

@@ -10,19 +10,22 @@ const NEWEST = 19;
 const ASK = `import sys, importlib.util as u
 print(sys.implementation.name, "%d.%d.%d" % sys.version_info[:3], sys.executable, bool(u.find_spec("ensurepip")))`;
 
-/** Every interpreter, newest first, one for each minor version: `{ path, version: "3.12.1", minor: 12, ensurepip }`. */
-export function findPythons() {
+/**
+ * Every interpreter, newest first, one for each minor version: `{ path, version: "3.12.1", minor: 12, ensurepip }`. With
+ * the root of the checkout also those in its cache: fit to run programs, not to install packages for.
+ */
+export function findPythons(root) {
   const found = new Map();
-  for (const path of candidates()) {
+  for (const path of candidates(root)) {
     const python = ask(path);
     if (python && !found.has(python.minor)) found.set(python.minor, python);
   }
   return [...found.values()].sort((a, b) => b.minor - a.minor);
 }
 
-function* candidates() {
+function* candidates(root) {
   const seen = new Set();
-  for (const path of [...fromPyenv(), ...fromPath()]) {
+  for (const path of [...fromPyenv(), ...fromPath(), ...(root ? fromCache(root) : [])]) {
     const real = resolve(path);
     if (!real || seen.has(real)) continue;
     seen.add(real);
@@ -42,6 +45,14 @@ function* fromPath() {
     for (const name of names) yield join(folder, name);
 }
 
+/** See more-pythons.mjs. */
+function* fromCache(root) {
+  const cache = join(root, ".cache", "pythons");
+  for (const version of list(cache))
+    for (const name of list(join(cache, version), { recursive: true }))
+      if (name.endsWith(`/bin/python${version}`)) yield join(cache, version, name);
+}
+
 /** What the interpreter says of itself; undefined when it does not run, is too old, or is not CPython. */
 function ask(path) {
   const [name, version, executable, ensurepip] = output(path, ["-c", ASK], 20_000)?.trim().split(" ") ?? [];
@@ -52,9 +63,9 @@ function ask(path) {
 
 const newestFirst = (a, b) => b.localeCompare(a, "en", { numeric: true });
 
-function list(folder) {
+function list(folder, options) {
   try {
-    return readdirSync(folder);
+    return readdirSync(folder, options);
   } catch {
     return [];
   }

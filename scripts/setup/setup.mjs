@@ -1,7 +1,8 @@
 // Everything that has to be here before tests or benchmarks run. Safe to call each time: what is here is left alone.
 import { fileURLToPath } from "node:url";
 import { debianPackages } from "./debian.mjs";
-import { DEBIAN, NODE, PYTHON } from "./lists.mjs";
+import { CPYTHON, DEBIAN, NODE, PYTHON } from "./lists.mjs";
+import { morePythons } from "./more-pythons.mjs";
 import { nodeVersions } from "./nodes.mjs";
 import { npmPackages } from "./npm.mjs";
 import { run } from "./programs.mjs";
@@ -19,6 +20,7 @@ export function setUpNode() {
 
 /** What one kind of run ("test", "bench") needs beyond Node. Gives one line for each thing that could not be had. */
 export function setUpPeers(kind) {
+  morePythons(ROOT, CPYTHON[kind]);
   return [
     ...debianPackages(DEBIAN[kind]),
     ...venvPackages(ROOT, kind, PYTHON[kind]),

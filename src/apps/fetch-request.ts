@@ -1,94 +1,43 @@
-// A Request of the Fetch standard made of an exchange; nothing that the app may not need is made before it asks.
-import { type Exchange, SallyportError } from "../exchange/index.ts";
+// A Request of the Fetch standard made of an exchange, after what no Request can express has been refused.
+import { type Exchange, isToken, SallyportError } from "../exchange/index.ts";
+import { lightRequest } from "./fetch-light.ts";
+import { carriesBody, type ExchangeRequest, type RequestMaker } from "./fetch-parts.ts";
+import { originOf } from "./fetch-url.ts";
+import { wholeRequest } from "./fetch-whole.ts";
 
-const AUTHORITY = /^[^\s/?#@\\]+$/;
-/** Methods that the Fetch standard keeps out of every Request (2.2.1). */
+/** Methods that are written in capitals, however they came; all others stay as they are (Fetch, 2.2.1). */
+const NORMALIZED: ReadonlySet<string> = new Set(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"]);
+/** Methods that the standard keeps out of every Request (ibid.). */
 const FORBIDDEN: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
+/** What a header value in a Request never has (ibid., 2.2.2). */
+const BAD_VALUE = /[\0\r\n]|[^\0-\xff]/;
+
+const make: RequestMaker = lightRequest ?? wholeRequest;
 
 /**
- * What the app gets: a true Request, with two additions. `ip` is the client's address. `signal` aborts when the
- * client leaves; it is made at the first look, since one per request would cost three times the Request itself.
+ * What the app gets: a true Request, with two additions. `ip` is the client's address. `signal` aborts when the client
+ * leaves. Throws a SallyportError: BAD_HOST, BAD_REQUEST, METHOD_NOT_ALLOWED.
  */
-export class ExchangeRequest extends Request {
-  readonly #exchange: Exchange;
-  #signal: AbortSignal | undefined;
-
-  constructor(exchange: Exchange, url: string, init: RequestInit) {
-    super(url, init);
-    this.#exchange = exchange;
-  }
-
-  // @ts-expect-error: the types say property; in the standard, and in node, it is an accessor of the prototype.
-  override get signal(): AbortSignal {
-    this.#signal ??= leaveSignal(this.#exchange);
-    return this.#signal;
-  }
-
-  get ip(): string {
-    return this.#exchange.request.remote.address;
-  }
-}
-
-/** Throws a SallyportError (BAD_HOST, BAD_REQUEST, METHOD_NOT_ALLOWED) for what no Request can express. */
 export function fetchRequest(exchange: Exchange): ExchangeRequest {
-  const { method } = exchange.request;
-  if (FORBIDDEN.has(method.toUpperCase()))
+  const { request } = exchange;
+  const method = methodOf(request.method);
+  const origin = originOf(request);
+  checkFields(request.headers);
+  if (exchange.body.length !== 0 && !carriesBody(exchange, method)) exchange.body.discard();
+  return make(exchange, origin, method);
+}
+
+function methodOf(method: string): string {
+  if (NORMALIZED.has(method)) return method;
+  const capitals = method.toUpperCase();
+  if (FORBIDDEN.has(capitals))
     throw new SallyportError("METHOD_NOT_ALLOWED", `a fetch app cannot be asked with the method ${method}`);
-  const url = urlOf(exchange);
-  try {
-    return new ExchangeRequest(exchange, url, initOf(exchange));
-  } catch (cause) {
-    if (!URL.canParse(url)) throw badHost(exchange.request.authority);
-    throw new SallyportError("BAD_REQUEST", `no Request can be made of it: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+  if (!isToken(method)) throw new SallyportError("BAD_REQUEST", "a method that no Request can have");
+  return NORMALIZED.has(capitals) ? capitals : method;
 }
 
-const badHost = (authority: string): SallyportError =>
-  new SallyportError("BAD_HOST", `no URL can be made with the host ${JSON.stringify(authority)}`);
-
-function urlOf({ request }: Exchange): string {
-  const authority = request.authority || nameOf(request.local);
-  if (!AUTHORITY.test(authority)) throw badHost(authority);
-  return `${request.scheme}://${authority}${request.path}${request.query ? `?${request.query}` : ""}`;
-}
-
-/** The address that was called, for a client that named none (HTTP/1.0). */
-function nameOf({ address, port }: Exchange["request"]["local"]): string {
-  if (port === 0) return "localhost";
-  return `${address.includes(":") ? `[${address}]` : address}:${port}`;
-}
-
-function initOf(exchange: Exchange): RequestInit {
-  const { method, headers } = exchange.request;
-  const pairs: [string, string][] = [];
-  for (let i = 0; i < headers.length; i += 2) pairs.push([headers[i] as string, headers[i + 1] as string]);
-  const init: RequestInit = { method, headers: pairs };
-  const { body } = exchange;
-  if (body.length === 0) return init;
-  if (method === "GET" || method === "HEAD") {
-    body.discard(); // The standard knows no such body.
-    return init;
-  }
-  if (body.whole) return { ...init, body: body.whole as Uint8Array<ArrayBuffer> };
-  return { ...init, body: bodyStream(exchange), duplex: "half" };
-}
-
-/** Pulls one piece from the exchange for each read; a high-water mark of 0, so that nothing is read ahead. */
-function bodyStream({ body }: Exchange): ReadableStream<Uint8Array> {
-  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
-    const chunk = await body.read();
-    if (chunk) controller.enqueue(chunk);
-    else controller.close();
-  };
-  return new ReadableStream({ pull, cancel: () => body.discard() }, { highWaterMark: 0 });
-}
-
-function leaveSignal(exchange: Exchange): AbortSignal {
-  const controller = new AbortController();
-  exchange.whenClosed(({ complete }) => {
-    if (!complete) controller.abort();
-  });
-  return controller.signal;
+function checkFields(fields: Exchange["request"]["headers"]): void {
+  for (let i = 0; i < fields.length; i += 2)
+    if (!isToken(fields[i] as string) || BAD_VALUE.test(fields[i + 1] as string))
+      throw new SallyportError("BAD_REQUEST", "a header that no Request can have");
 }

@@ -1,5 +1,5 @@
-// From a Response of the Fetch standard to an exchange. A body that ends in the turn in which it begins (text, bytes,
-// JSON) leaves in one call; every other is streamed, as fast as the client takes it.
+// From a Response of the Fetch standard to an exchange. A body that was made of a text or of octets, or that ends in the
+// turn in which it begins, leaves in one call; every other is streamed, as fast as the client takes it.
 import {
   type Exchange,
   hasBody,
@@ -9,6 +9,8 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
+import { takeSource } from "./fetch-internals.ts";
+import { takeKept } from "./quick-response.ts";
 import { describe, failRaised } from "./raised.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
@@ -19,13 +21,16 @@ export function answerWith(exchange: Exchange, response: unknown, log: Log): voi
   if (!isResponse(response))
     throw broken(`the fetch app returned ${describe(response)} instead of a Response`);
   const head = headOf(response);
+  const whole = takeKept(response) ?? takeSource(response);
+  if (whole !== undefined) return exchange.respond(head, whole);
   const { body } = response;
   if (!body) return exchange.respond(head, "");
   if (!hasBody(exchange.request.method, head.status)) {
     body.cancel().catch(ignore);
     return exchange.respond(head, "");
   }
-  if (body.locked) throw broken("the fetch app returned a Response whose body it had used already");
+  if (body.locked || response.bodyUsed)
+    throw broken("the fetch app returned a Response whose body it had used already");
   new BodyPump(exchange, head, body.getReader(), log).begin();
 }
 

@@ -2,4 +2,5 @@
 export { type FetchFacts, type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
 export { loadApp } from "./load.ts";
 export { type AppOptions, type NodeHandler, nodeApp } from "./node.ts";
+export { QuickResponse, useQuickResponses } from "./quick-response.ts";
 export { type StaticOptions, staticFiles } from "./static.ts";

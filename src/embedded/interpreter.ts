@@ -68,8 +68,9 @@ export class Interpreter {
     const sent = Buffer.allocUnsafeSlow(MEMORY);
     const box = Buffer.alloc(8);
     const at = (buffer: Buffer): string => String(this.#koffi.address(buffer));
+    const stack = this.#koffi.config().sync_stack_size;
     const failed = this.#run(
-      `from sallyport.embedded import start\nstart(${at(received)}, ${MEMORY}, ${at(sent)}, ${MEMORY}, ${at(box)})`,
+      `from sallyport.embedded import start\nstart(${at(received)}, ${MEMORY}, ${at(sent)}, ${MEMORY}, ${at(box)}, ${stack})`,
     );
     if (failed) throw new SallyportError("INTERNAL", "the embedded interpreter could not be entered");
     const call = this.#koffi.decode(this.#koffi.decode(box, 0, "void *"), callType(this.#koffi)) as Call;

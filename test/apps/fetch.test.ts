@@ -374,6 +374,23 @@ test("what an app raises after its client was answered is told to the log", asyn
   assert.match(lines[0] ?? "", /too late/);
 });
 
+test("an app whose request body breaks off after its client was answered is no error in the log", async () => {
+  const lines: string[] = [];
+  const log = {
+    ...silentLog,
+    debug: () => lines.push("debug"),
+    error: (message: string) => lines.push(message),
+  };
+  const body = new PushedBody(undefined, source);
+  const exchange = new RecordedExchange({ method: "POST", body });
+  fetchApp(async (request) => new Response(await request.text()), { log }).handle(exchange);
+  exchange.respond({ status: 408, reason: "", headers: [] }, "");
+  body.fail(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
+  await exchange.done;
+  await turn();
+  assert.deepEqual(lines, ["debug"]);
+});
+
 test("a client that does not even take the first piece is given no second one", async () => {
   const pieces = ["one,", "two,", "three"];
   const stream = new ReadableStream({

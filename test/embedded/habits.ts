@@ -33,7 +33,7 @@ test("the virtual environment's own interpreter, prefix and packages are used", 
   const [prefix, , , version] = (await text("/where")).split("\n");
   const asked = (await import("node:child_process")).execFileSync(
     python,
-    ["-c", "import sys; print(sys.prefix, sys.version.split()[0])"],
+    ["-c", "import os, sys; print(os.path.normpath(sys.prefix), sys.version.split()[0])"],
     { encoding: "utf8" },
   );
   assert.equal(`${prefix} ${version}\n`, asked);

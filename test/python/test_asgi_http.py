@@ -107,6 +107,19 @@ class HttpTest(unittest.TestCase):
         headers = [(b"Transfer-Encoding", b"chunked"), (b"connection", b"keep-alive"), (b"x", b"y")]
         self.assertEqual(self.front.response(self.sends(start(headers=headers), body()))[1], [(b"x", b"y")])
 
+    def test_the_wish_that_the_connection_be_closed_is_passed_on_but_not_in_trailers(self):
+        for value in (b"close", b"Keep-Alive , CLOSE"):
+            stream = self.sends(start(headers=[(b"Connection", value)]), body())
+            self.assertEqual(self.front.response(stream)[1], [(b"connection", b"close")])
+        closed = [(b"connection", b"closed")]
+        self.assertEqual(self.front.response(self.sends(start(headers=closed), body()))[1], [])
+        trailers = {"type": "http.response.trailers", "headers": [(b"connection", b"close"), (b"x", b"y")]}
+        stream = self.sends(start(trailers=True), body(b"x"), trailers, trailers=True)
+        self.front.expect("HEAD", stream)
+        self.front.expect("CHUNK", stream)
+        self.assertEqual(self.front.expect("END", stream), b"x\ny")
+        self.front.expect("DONE", stream)
+
     def test_HEAD_204_and_304_have_no_body_whatever_the_application_sends(self):
         length = [(b"content-length", b"5")]
         stream = self.sends(start(headers=length), body(b"hello"), method="HEAD")

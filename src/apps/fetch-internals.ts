@@ -1,0 +1,68 @@
+// What Node's own implementation of the Fetch standard (undici) keeps on its objects. Up to Node 22 it is found under
+// symbols, and may then be made late (Request) or read without a stream (Response); from Node 24 on it is private, and
+// everything goes the standard's way, which is quicker there.
+
+const DISTURBED = Symbol.for("nodejs.stream.disturbed");
+const TAKEN = Symbol("sallyport.taken");
+
+/** What stands under the symbol "state" of a Request or a Response. */
+export interface State {
+  headersList: object;
+  body: { source: unknown; stream: ReadableStream<Uint8Array>; [TAKEN]?: boolean } | null;
+}
+
+/** The symbols under which a Request keeps its parts. */
+export interface RequestKeys {
+  readonly state: symbol;
+  readonly headers: symbol;
+  readonly signal: symbol;
+  /** All others: nothing that we need to know. */
+  readonly others: readonly symbol[];
+}
+
+export const requestKeys: RequestKeys | undefined = findKeys();
+
+export function stateOf(object: Request | Response, { state }: RequestKeys): State {
+  return (object as unknown as Record<symbol, State>)[state] as State;
+}
+
+/**
+ * The body of a Response that was made of a text or of octets, and of which nothing was read; otherwise undefined. Taken
+ * once: what is asked for again is locked, as everywhere else.
+ */
+export function takeSource(response: Response): string | Uint8Array | undefined {
+  const body = requestKeys && stateOf(response, requestKeys)?.body;
+  if (!body) return undefined;
+  const { source, stream } = body;
+  if (typeof source !== "string" && !(source instanceof Uint8Array)) return undefined;
+  if (stream.locked || isDisturbed(stream)) return undefined;
+  if (body[TAKEN]) {
+    stream.getReader();
+    return undefined;
+  }
+  body[TAKEN] = true;
+  return source;
+}
+
+/** Whether something was read: what `bodyUsed` finds out in a longer way. */
+function isDisturbed(stream: ReadableStream): unknown {
+  return Reflect.get(stream, DISTURBED);
+}
+
+/** Undefined unless everything is where it is expected. */
+function findKeys(): RequestKeys | undefined {
+  const request = new Request("http://localhost/", { method: "POST", body: "text" });
+  const symbols = Object.getOwnPropertySymbols(request);
+  const [state, headers, signal] = ["state", "headers", "signal"].map((name) =>
+    symbols.find(({ description }) => description === name),
+  );
+  if (!state || !headers || !signal) return undefined;
+  const others = symbols.filter((symbol) => symbol !== state && symbol !== headers && symbol !== signal);
+  const keys = { state, headers, signal, others };
+  return fits(stateOf(request, keys)) && fits(stateOf(new Response("text"), keys)) ? keys : undefined;
+}
+
+function fits(state: Partial<State> | undefined): boolean {
+  const { headersList, body } = state ?? {};
+  return typeof headersList === "object" && body?.source === "text" && isDisturbed(body.stream) === false;
+}

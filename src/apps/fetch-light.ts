@@ -1,0 +1,157 @@
+// A Request whose parts are made when the app first looks at them: a real one costs more than all else that is done for
+// a small response. It is a true instance. What it does not answer itself it inherits from Request; and what Node's own
+// code looks for inside it (`new Request(request)`, `fetch(request)`), it finds there, made at that moment.
+import type { Exchange, RequestBody } from "../exchange/index.ts";
+import { type RequestKeys, requestKeys, stateOf } from "./fetch-internals.ts";
+import {
+  bodyInit,
+  carriesBody,
+  clonedOf,
+  type ExchangeRequest,
+  leaveSignal,
+  pairsOf,
+  type RequestMaker,
+} from "./fetch-parts.ts";
+import { urlOf } from "./fetch-url.ts";
+
+type Octets = Uint8Array<ArrayBuffer>;
+
+const decoder = new TextDecoder();
+
+/** Undefined where Node keeps the parts of a Request to itself. */
+export const lightRequest: RequestMaker | undefined =
+  requestKeys &&
+  ((exchange, origin, method) => new LightRequest(exchange, origin, method) as unknown as ExchangeRequest);
+
+class LightRequest {
+  readonly #exchange: Exchange;
+  readonly #origin: string;
+  readonly #method: string;
+  #url: string | undefined;
+  #signal: AbortSignal | undefined;
+  /** Holds the headers; of a Response, because that is the quickest to make. */
+  #carrier: Response | undefined;
+  #whole: Request | undefined;
+  /** The body was read without a whole Request. */
+  #read = false;
+
+  static {
+    if (requestKeys) LightRequest.#inherit(requestKeys);
+  }
+
+  constructor(exchange: Exchange, origin: string, method: string) {
+    this.#exchange = exchange;
+    this.#origin = origin;
+    this.#method = method;
+  }
+
+  get method(): string {
+    return this.#method;
+  }
+
+  get url(): string {
+    this.#url ??= urlOf(this.#origin, this.#exchange.request);
+    return this.#url;
+  }
+
+  get headers(): Headers {
+    return this.#carried().headers;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= leaveSignal(this.#exchange);
+    return this.#signal;
+  }
+
+  get ip(): string {
+    return this.#exchange.request.remote.address;
+  }
+
+  get body(): ReadableStream<Octets> | null {
+    return this.#bodiless ? null : this.#made().body;
+  }
+
+  get bodyUsed(): boolean {
+    return this.#whole ? this.#whole.bodyUsed : this.#read;
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    if (!this.#direct) return this.#made().arrayBuffer();
+    // Into memory of its own: what came in may share its own with other requests.
+    return this.#octets().then((octets) => new Uint8Array(octets).buffer);
+  }
+
+  text(): Promise<string> {
+    return this.#direct ? this.#octets().then(decoded) : this.#made().text();
+  }
+
+  json(): Promise<unknown> {
+    return this.#direct ? this.#octets().then(decoded).then(JSON.parse) : this.#made().json();
+  }
+
+  clone(): Request {
+    return clonedOf(this.#made().clone(), this.signal);
+  }
+
+  get #bodiless(): boolean {
+    return !this.#whole && !carriesBody(this.#exchange, this.#method);
+  }
+
+  /** Whether the body can be read past a Request: there is one, and nobody has begun. */
+  get #direct(): boolean {
+    return !this.#whole && !this.#read && carriesBody(this.#exchange, this.#method);
+  }
+
+  #carried(): Response {
+    this.#carrier ??= new Response(null, { headers: pairsOf(this.#exchange.request.headers) });
+    return this.#carrier;
+  }
+
+  #octets(): Promise<Uint8Array> {
+    this.#read = true;
+    return collected(this.#exchange.body);
+  }
+
+  #made(): Request {
+    this.#whole ??= this.#make(requestKeys as RequestKeys);
+    return this.#whole;
+  }
+
+  #make(keys: RequestKeys): Request {
+    const whole = new Request(this.url, { method: this.#method, ...this.#init() });
+    if (this.#read) void whole.text(); // So that it knows of it, too.
+    // The same list, not a copy: what the app did to the headers, and will do, counts.
+    stateOf(whole, keys).headersList = stateOf(this.#carried(), keys).headersList;
+    return whole;
+  }
+
+  #init(): RequestInit {
+    if (!carriesBody(this.#exchange, this.#method)) return {};
+    return this.#read ? { body: "" } : bodyInit(this.#exchange);
+  }
+
+  static #inherit(keys: RequestKeys): void {
+    const { prototype } = LightRequest;
+    const part = (key: symbol, get: (request: LightRequest) => unknown): void => {
+      const getter = function (this: LightRequest): unknown {
+        return get(this);
+      };
+      Object.defineProperty(prototype, key, { get: getter, configurable: true });
+    };
+    part(keys.state, (request) => stateOf(request.#made(), keys));
+    part(keys.headers, ({ headers }) => headers);
+    part(keys.signal, ({ signal }) => signal);
+    for (const key of keys.others) part(key, (request) => Reflect.get(request.#made(), key));
+    Object.setPrototypeOf(prototype, Request.prototype);
+    Object.defineProperty(prototype, "constructor", { value: Request, configurable: true, writable: true });
+  }
+}
+
+const decoded = (octets: Uint8Array): string => decoder.decode(octets);
+
+async function collected(body: RequestBody): Promise<Uint8Array> {
+  if (body.whole) return body.whole;
+  const pieces: Uint8Array[] = [];
+  for (let piece = await body.read(); piece; piece = await body.read()) pieces.push(piece);
+  return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
+}

@@ -1,0 +1,163 @@
+// Responses that keep their body as it is: held against Node's own, and how they leave.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fetchApp, QuickResponse, useQuickResponses } from "../../src/apps/index.ts";
+import { type Recorded, RecordedExchange } from "../../src/testing/recorded.ts";
+
+const NodeResponse = Response;
+
+/** Each answers a request with `response`, and then another with the same one. */
+async function answered(response: Response, method = "GET"): Promise<[Recorded, Recorded, boolean]> {
+  const exchange = new RecordedExchange({ method });
+  const started = test.mock.method(exchange, "start");
+  const app = fetchApp(() => response);
+  app.handle(exchange);
+  const first = await exchange.done;
+  const again = new RecordedExchange({ method });
+  app.handle(again);
+  return [first, await again.done, started.mock.callCount() === 0];
+}
+
+/** Stands for a new stream in each test. */
+const STREAM = new ReadableStream<Uint8Array>();
+type Arguments = ConstructorParameters<typeof Response>;
+
+const cases: readonly [string, Arguments][] = [
+  ["a text", ["t\u00e9xt"]],
+  ["an empty text", [""]],
+  ["a text with half a character", ["a\ud800b"]],
+  ["octets", [Buffer.from([0, 255, 10])]],
+  ["a part of other octets", [new Uint8Array([1, 2, 3, 4]).subarray(1, 3)]],
+  ["no body", [null, { status: 204 }]],
+  ["nothing", []],
+  [
+    "its own status, reason, headers and cookies",
+    [
+      "x",
+      {
+        status: 404,
+        statusText: "Gone Fishing",
+        headers: [
+          ["Set-Cookie", "a=1"],
+          ["set-cookie", "b=2"],
+          ["Content-Type", "text/html"],
+        ],
+      },
+    ],
+  ],
+  ["a form", [new URLSearchParams({ a: "1 2" })]],
+  ["a blob", [new Blob(["blob"], { type: "text/x" })]],
+  ["a stream", [STREAM, { headers: { "X-A": "1" } }]],
+];
+
+const twins = (body: Arguments[0]): readonly [Arguments[0], Arguments[0]] =>
+  body === STREAM ? new Blob(["stream"]).stream().tee() : [body, body];
+
+for (const [what, args] of cases) {
+  test(`a QuickResponse of ${what} leaves as Node's own does`, async () => {
+    const twin = twins(args[0]);
+    const [quick] = await answered(new QuickResponse(twin[0], args[1]));
+    const [own] = await answered(new NodeResponse(twin[1], args[1]));
+    for (const part of ["status", "reason", "headers", "body"] as const)
+      assert.deepEqual(quick[part], own[part]);
+  });
+
+  test(`a QuickResponse of ${what} is read as Node's own is, once`, async () => {
+    const twin = twins(args[0]);
+    const [quick, own] = [new QuickResponse(twin[0], args[1]), new NodeResponse(twin[1], args[1])];
+    const clones = [quick.clone(), own.clone()] as const;
+    for (const [one, other] of [clones, [quick, own]] as const) {
+      assert.deepEqual([one.status, one.statusText, one.ok], [other.status, other.statusText, other.ok]);
+      assert.deepEqual([...one.headers], [...other.headers]);
+      assert.equal(one.bodyUsed, false);
+      assert.equal(await one.text(), await other.text());
+      assert.deepEqual([one.bodyUsed, one.body === null], [other.bodyUsed, other.body === null]);
+    }
+  });
+}
+
+for (const [kind, made] of [
+  ["Node's own Response", (body: string | Buffer) => new NodeResponse(body)],
+  ["a QuickResponse", (body: string | Buffer) => new QuickResponse(body)],
+] as const) {
+  test(`${kind} of a text or of octets leaves in one call, and only once`, async () => {
+    for (const body of ["text", Buffer.from("octets")]) {
+      const [first, second, whole] = await answered(made(body));
+      assert.deepEqual([first.status, first.body.toString(), whole], [200, body.toString(), true]);
+      assert.match(second.body.toString(), /APP_PROTOCOL/);
+    }
+  });
+
+  test(`${kind} that was read before is refused, as a whole and in part`, async () => {
+    const [whole, part] = [made("text"), made("text")];
+    await whole.text();
+    const reader = part.body?.getReader();
+    await reader?.read();
+    reader?.releaseLock();
+    for (const response of [whole, part])
+      assert.match((await answered(response))[0].body.toString(), /APP_PROTOCOL/);
+  });
+
+  test(`${kind} whose stream was only looked at is sent`, async () => {
+    const response = made("text");
+    assert.equal(response.body?.locked, false);
+    assert.equal((await answered(response))[0].body.toString(), "text");
+  });
+
+  test(`${kind} has no body for HEAD`, async () => {
+    const [{ status, bytes }] = await answered(made("text"), "HEAD");
+    assert.deepEqual([status, bytes], [200, 0]);
+  });
+}
+
+test("a QuickResponse keeps octets as they were when it was made", async () => {
+  const memory = Buffer.from("before");
+  const response = new QuickResponse(memory);
+  memory.fill("x");
+  assert.equal((await answered(response))[0].body.toString(), "before");
+});
+
+test("a QuickResponse is read in every way that Node has", async () => {
+  const form = { headers: { "Content-Type": "application/x-www-form-urlencoded" } };
+  assert.deepEqual([...(await new QuickResponse("a=1", form).formData())], [["a", "1"]]);
+  assert.deepEqual(await new QuickResponse("[1]").json(), [1]);
+  assert.equal(Buffer.from(await new QuickResponse("text").arrayBuffer()).toString(), "text");
+  const blob = await new QuickResponse("text", { headers: { "Content-Type": "text/x" } }).blob();
+  assert.deepEqual([await blob.text(), blob.type], ["text", "text/x"]);
+});
+
+test("what Node's Response refuses, a QuickResponse refuses", () => {
+  for (const init of [{ status: 204 }, { status: 99 }, { headers: { "a b": "c" } }]) {
+    assert.throws(() => new NodeResponse("x", init));
+    assert.throws(() => new QuickResponse("x", init));
+  }
+  assert.throws(() => QuickResponse.json(undefined), TypeError);
+});
+
+test("QuickResponse.json() is as Node's", async () => {
+  for (const init of [undefined, { status: 201, headers: { "Content-Type": "application/x+json" } }]) {
+    const [[quick], [own]] = [
+      await answered(QuickResponse.json({ a: ["\u00e9"] }, init)),
+      await answered(NodeResponse.json({ a: ["\u00e9"] }, init)),
+    ];
+    for (const part of ["status", "headers", "body"] as const) assert.deepEqual(quick[part], own[part]);
+  }
+});
+
+test("only useQuickResponses() puts it in the place of the global one, of which everything stays an instance", (t) => {
+  assert.equal(globalThis.Response, NodeResponse);
+  t.after(() => {
+    globalThis.Response = NodeResponse;
+  });
+  const before = new NodeResponse("x");
+  useQuickResponses();
+  assert.equal(globalThis.Response, QuickResponse);
+  for (const response of [
+    before,
+    new Response("x"),
+    Response.json(1),
+    Response.error(),
+    Response.redirect("http://a/", 302),
+  ])
+    assert.ok(response instanceof Response && response instanceof NodeResponse);
+});
