@@ -26,8 +26,17 @@ export interface RequestHead {
   readonly authority: string;
   readonly remote: Address;
   readonly local: Address;
-  /** What TLS found out about the connection; absent where it has none, or a proxy in front decrypted it. */
+  /** What TLS found out about the client's connection; absent where it has none, or a proxy in front does not tell. */
   readonly tls?: TlsFacts | undefined;
+  /** Whom a server in front of us says that the client is: told by a gateway protocol, never by a header of HTTP. */
+  readonly user?: AuthenticatedUser | undefined;
+}
+
+/** RFC 3875, 4.1.1 and 4.1.11. Each character is one octet. */
+export interface AuthenticatedUser {
+  readonly name: string;
+  /** "Basic", "Digest"; "" when it was not told. */
+  readonly scheme: string;
 }
 
 /** The facts of a TLS connection, one object for all its requests. */

@@ -4,6 +4,7 @@ export { ERRORS, type ErrorCode, type ErrorName, type Fault, SallyportError } fr
 export type {
   Acceptance,
   Address,
+  AuthenticatedUser,
   ClientCertificate,
   Exchange,
   Gateway,

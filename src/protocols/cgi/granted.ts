@@ -22,7 +22,10 @@ function variablesIn(headers: Headers): Map<string, string> {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
     if (name.toLowerCase().startsWith(PREFIX))
-      variables.set(name.slice(PREFIX.length), headers[i + 1] as string);
+      variables.set(nameOf(name.slice(PREFIX.length)), headers[i + 1] as string);
   }
   return variables;
 }
+
+/** Header fields have hyphens where variables have underscores; an authorizer may write either, as behind lighttpd. */
+const nameOf = (field: string): string => field.replace(/[^A-Za-z0-9_]/g, "_");

@@ -35,6 +35,13 @@ export const fromNginx: Peer = (variables) => {
 const isBelow = (path: string, prefix: string): boolean =>
   prefix !== "" && (path === prefix || path.startsWith(`${prefix}/`));
 
+/**
+ * nginx does not keep a FastCGI connection on which anything follows the end of a request. Where it keeps one, its next
+ * request may be on the way before it hears that we have ended ours, and it repeats no POST.
+ */
+export const nginxKeepsNoneWithMore = (software: string | undefined): boolean =>
+  software?.startsWith("nginx") ?? false;
+
 /** Caddy's FastCGI transport says the same as nginx where no script was split off. */
 export const fromCaddy: Peer = fromNginx;
 

@@ -2,6 +2,7 @@
 // request that they describe. Shared by the listeners of CGI, FastCGI, SCGI and uwsgi; the inverse of variables.ts.
 import {
   type Address,
+  type AuthenticatedUser,
   isFieldValue,
   isToken,
   type RequestHead,
@@ -9,6 +10,7 @@ import {
 } from "../../exchange/index.ts";
 import { type Naming, namingOf, type Variables } from "./naming.ts";
 import { caddyKnowsNoLength, fromPeer, type Peer, type Place } from "./peers.ts";
+import { describeTls } from "./tls-facts.ts";
 import { decodePath } from "./variables.ts";
 
 /** Meta-variables as they came: name and value in turn, duplicates kept, each character one octet. */
@@ -33,6 +35,7 @@ export function describeRequest(list: VariableList, peer: Peer = fromPeer): Desc
   const variables = naming.of(list);
   const length = readLength(variables);
   const where = locate(variables, peer);
+  const scheme = readScheme(variables);
   const request: RequestHead = {
     method: readMethod(variables),
     target: where.target,
@@ -40,10 +43,12 @@ export function describeRequest(list: VariableList, peer: Peer = fromPeer): Desc
     query: where.query,
     version: readVersion(variables.get("SERVER_PROTOCOL")),
     headers: withContent(fieldsIn(list, naming), variables, length),
-    scheme: readScheme(variables),
-    authority: readAuthority(variables),
+    scheme,
+    authority: readAuthority(variables, scheme),
     remote: readAddress(variables.get("REMOTE_ADDR"), variables.get("REMOTE_PORT")),
     local: readAddress(variables.get("SERVER_ADDR"), variables.get("SERVER_PORT")),
+    tls: scheme === "https" ? describeTls(variables) : undefined,
+    user: readUser(variables),
   };
   return { request, mount: where.mount, length };
 }
@@ -122,19 +127,19 @@ const readVersion = (protocol = ""): string =>
 
 const YES: ReadonlySet<string> = new Set(["on", "1", "yes", "true"]);
 
-function readScheme(variables: Variables): "http" | "https" {
+function readScheme(variables: Variables): RequestHead["scheme"] {
   if (YES.has(variables.get("HTTPS")?.toLowerCase() ?? "")) return "https";
   return variables.get("REQUEST_SCHEME")?.toLowerCase() === "https" ? "https" : "http";
 }
 
-function readAuthority(variables: Variables): string {
+function readAuthority(variables: Variables, scheme: RequestHead["scheme"]): string {
   const host = variables.get("HTTP_HOST");
   if (host) return host;
   const name = variables.get("SERVER_NAME") ?? "";
   const port = variables.get("SERVER_PORT") ?? "";
   if (!isFieldValue(name)) throw bad("a control character in SERVER_NAME");
   if (name === "" || !isPort(port)) return name;
-  return port === (readScheme(variables) === "https" ? "443" : "80") ? name : `${name}:${port}`;
+  return port === (scheme === "https" ? "443" : "80") ? name : `${name}:${port}`;
 }
 
 const isPort = (port: string): boolean => /^\d{1,5}$/.test(port) && Number(port) <= 65_535;
@@ -142,6 +147,12 @@ const isPort = (port: string): boolean => /^\d{1,5}$/.test(port) && Number(port)
 function readAddress(address = "", port = ""): Address {
   // nginx's name for a client on a Unix socket.
   return { address: address === "unix:" ? "" : address, port: isPort(port) ? Number(port) : 0 };
+}
+
+/** Apache and lighttpd say so of a client whose password they have checked; nginx, where it is told to, of any that names one. */
+function readUser(variables: Variables): AuthenticatedUser | undefined {
+  const name = variables.get("REMOTE_USER");
+  return name ? { name, scheme: variables.get("AUTH_TYPE") ?? "" } : undefined;
 }
 
 // The path.

@@ -21,11 +21,12 @@ function pairsOf({ protocol, cipher, serverName, client }: TlsFacts): Pair[] {
   const pairs: Pair[] = [
     ["SSL_PROTOCOL", protocol],
     ["SSL_CIPHER", cipher],
+    ["SSL_TLS_SNI", octets(serverName)],
+    ["SSL_CLIENT_VERIFY", verdict(client)],
   ];
-  if (serverName !== "") pairs.push(["SSL_TLS_SNI", octets(serverName)]);
-  pairs.push(["SSL_CLIENT_VERIFY", verdict(client)]);
   if (client) pairs.push(...clientPairs(client));
-  return pairs;
+  // What nobody knows, or a server in front of us did not tell (tls-facts.ts), has no variable.
+  return pairs.filter(([, value]) => value !== "");
 }
 
 const verdict = (client: ClientCertificate | undefined): string => {

@@ -3,6 +3,7 @@
 import { isIP } from "node:net";
 import {
   type Address,
+  type AuthenticatedUser,
   type Exchange,
   type Headers,
   type RequestHead,
@@ -22,7 +23,7 @@ export const CONSTANT_VARIABLES: readonly (readonly [name: string, value: string
 
 /**
  * Gives every meta-variable of `exchange` to `put`, each name once. Values are latin-1 (one character an octet).
- * AUTH_TYPE, REMOTE_USER and REMOTE_IDENT are never set: we authenticate nobody. REMOTE_HOST is not looked up.
+ * AUTH_TYPE and REMOTE_USER are what a server in front of us told: we authenticate nobody. REMOTE_HOST is not looked up.
  * What an authorizer granted comes first, and takes the place of ours.
  * `length` is that of the body as the application will see it: a chunked one that was spooled has one.
  * Throws BAD_PATH; the caller fails the exchange with it.
@@ -54,6 +55,7 @@ function requestVariables(exchange: Exchange, put: Put, length: number | undefin
   put("SERVER_PROTOCOL", PROTOCOLS[request.version] ?? `HTTP/${request.version}`);
   putServer(request, put);
   putRemote(request.remote, put);
+  if (request.user) putUser(request.user, put);
   putHeaders(request.headers, length, put);
 }
 
@@ -113,6 +115,11 @@ function putRemote(remote: Address, put: Put): void {
 function ipOf({ address, port }: Address): string {
   if (port === 0 && isIP(address) === 0) return "";
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+function putUser({ name, scheme }: AuthenticatedUser, put: Put): void {
+  if (scheme !== "") put("AUTH_TYPE", scheme);
+  put("REMOTE_USER", name);
 }
 
 // Headers.

@@ -2,7 +2,7 @@
 // streams, and the records of its response.
 import { type Handler, type Log, NO_BODY, type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { DocumentExchange, type Wire } from "../cgi/exchange.ts";
-import type { Peer } from "../cgi/peers.ts";
+import { nginxKeepsNoneWithMore, type Peer } from "../cgi/peers.ts";
 import { type DescribedRequest, describeRequest, type VariableList } from "../cgi/request.ts";
 import { type Begin, endText, type Role, STATUS, streamPart, TYPE, wholeStreamText } from "./codec.ts";
 import { keepData } from "./data.ts";
@@ -73,6 +73,11 @@ export class Inbound implements Wire {
     return this.#phase === "complete" || (this.#stdin?.complete !== false && this.#data?.complete !== false);
   }
 
+  /** Whether its server does not keep the connection when anything follows the response. */
+  get partsWithMore(): boolean {
+    return nginxKeepsNoneWithMore(this.#variable("SERVER_SOFTWARE"));
+  }
+
   get paused(): boolean {
     return this.#stdin?.paused === true || this.#data?.paused === true;
   }
@@ -100,8 +105,8 @@ export class Inbound implements Wire {
     this.#described = described;
     const intake = (length: number | undefined): Intake =>
       new Intake({ length, limit, highWater, flow: () => this.#carrier.flow() });
-    // Nothing is taken in where nothing was announced.
-    if (this.role !== "authorizer" && described.length !== 0) this.#stdin = intake(described.length);
+    const length = this.#stdinLength(described);
+    if (this.role !== "authorizer" && length !== 0) this.#stdin = intake(length);
     if (this.role === "filter") this.#data = intake(this.#dataLength());
     this.#phase = this.role === "authorizer" ? "complete" : "stdin";
   }
@@ -185,6 +190,15 @@ export class Inbound implements Wire {
     const error = new SallyportError("BODY_INCOMPLETE", "the response ended before its request");
     if (this.#phase !== "complete") this.#stdin?.drop(error);
     this.#data?.drop(error);
+  }
+
+  /**
+   * Nothing is taken in where nothing was announced; but without any CONTENT_LENGTH the end of STDIN tells (6.2): nginx
+   * says none of an upload over HTTP/2 that it does not buffer. What a GET or HEAD may carry then means nothing.
+   */
+  #stdinLength({ length, request: { method } }: DescribedRequest): number | undefined {
+    if (length !== 0 || method === "GET" || method === "HEAD") return length;
+    return this.#variable("CONTENT_LENGTH") ? length : undefined;
   }
 
   #dataLength(): number | undefined {

@@ -53,7 +53,7 @@ export class Intake implements BodySource {
   body(): RequestBody {
     const early = this.#early;
     this.#early = [];
-    if (this.#length === 0) return NO_BODY;
+    if (this.#length === 0 || (this.#ended && this.#received === 0 && !this.#short)) return NO_BODY;
     if (this.complete && !this.#short) return new WholeBody(Buffer.concat(early));
     const body = new PushedBody(this.#length, this, this.#highWater);
     this.#body = body;

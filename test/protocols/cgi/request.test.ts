@@ -242,6 +242,18 @@ test("lighttpd: an application at the root gets the segment back that was taken 
   assert.equal(describeRequest(list).mount, "/a");
 });
 
+test("the user whom the server in front has authenticated is told on as it was told, and no header makes one", () => {
+  const told = { REMOTE_USER: "\xc3\xa5da", AUTH_TYPE: "Digest" };
+  const exchange = new RecordedExchange();
+  exchange.request = described(told).request;
+  assert.deepEqual(exchange.request.user, { name: "\xc3\xa5da", scheme: "Digest" });
+  const seen = new Map<string, string>();
+  metaVariables(exchange, (name, value) => seen.set(name, value));
+  assert.deepEqual([seen.get("REMOTE_USER"), seen.get("AUTH_TYPE")], [told.REMOTE_USER, told.AUTH_TYPE]);
+  for (const none of [{}, { REMOTE_USER: "" }, { AUTH_TYPE: "Basic" }, { HTTP_REMOTE_USER: "eve" }])
+    assert.equal(described(none).request.user, undefined);
+});
+
 test("any variables give a request or BAD_REQUEST, and the mount is always a prefix of the path", () => {
   const name = fc.constantFrom(
     "REQUEST_METHOD",
@@ -280,7 +292,8 @@ test("what our server's half says of a request is read back as the same request"
       metaVariables(exchange, (name, value) => list.push(name, value));
       const back = describeRequest(list);
       const { method, query: asked, version, scheme, authority, headers } = exchange.request;
-      const head = { target, path, method, query: asked, version, scheme, authority, headers };
+      const nobody = { tls: undefined, user: undefined };
+      const head = { target, path, method, query: asked, version, scheme, authority, headers, ...nobody };
       const { remote, local, ...read } = back.request;
       assert.deepEqual(read, head);
       assert.equal(back.mount, mount);

@@ -192,7 +192,7 @@ test("F19: what an authorizer granted is among the variables, once, and in the p
   grant(exchange, {
     status: 200,
     reason: "",
-    headers: ["Variable-REMOTE_USER", "ann", "Variable-PATH_INFO", "/b", "X", "y"],
+    headers: ["Variable-REMOTE_USER", "ann", "Variable-PATH_INFO", "/b", "Variable-X-TEAM", "blue", "X", "y"],
   });
   const seen: [string, string][] = [];
   metaVariables(exchange, (name, value) => seen.push([name, value]));
@@ -201,5 +201,10 @@ test("F19: what an authorizer granted is among the variables, once, and in the p
   assert.deepEqual(
     [variables.get("REMOTE_USER"), variables.get("PATH_INFO"), variables.has("X")],
     ["ann", "/b", false],
+  );
+  assert.equal(
+    variables.get("X_TEAM"),
+    "blue",
+    "no variable has a hyphen: lighttpd's own authorizer relies on it",
   );
 });

@@ -5,6 +5,7 @@ import type { Outcome } from "../../../src/exchange/index.ts";
 import {
   abortRequest,
   beginRequest,
+  endRequest,
   managementRecord,
   STATUS,
   streamEnd,
@@ -229,6 +230,31 @@ test("a body without a length is as long as STDIN", async (t) => {
   const chunked = { REQUEST_METHOD: "POST", CONTENT_LENGTH: "", HTTP_TRANSFER_ENCODING: "chunked" };
   client.send(request({ body: "hello", params: chunked }));
   assert.equal(bodyOf(await client.ended()), "POST /app /app/x hello");
+});
+
+test("a body of which no length is told is as long as STDIN, as nginx sends an upload over HTTP/2", async (t) => {
+  const { client } = await serve(t, echo);
+  for (const [method, body, seen] of [
+    ["PUT", "hello", "hello"],
+    ["POST", "", ""],
+    ["GET", "hello", ""],
+  ] as const) {
+    const server = await client();
+    server.send(request({ body, params: { REQUEST_METHOD: method, CONTENT_LENGTH: "" } }));
+    assert.equal(bodyOf(await server.ended()), `${method} /app /app/x ${seen}`);
+  }
+});
+
+test("a body of which no length is told is read while it comes, and ends with STDIN", async (t) => {
+  const { handler, next } = queue();
+  const client = await (await serve(t, handler)).client();
+  client.send(beginRequest(1, "responder", true), params({ REQUEST_METHOD: "PUT" }));
+  const { body } = await next();
+  assert.equal(body.length, undefined);
+  const seen = bodyText(body);
+  client.send(streamPart(TYPE.STDIN, 1, Buffer.from("hello ")));
+  client.send(wholeStream(TYPE.STDIN, 1, Buffer.from("world")));
+  assert.equal(await seen, "hello world");
 });
 
 test("F17: another version closes the connection", async (t) => {
@@ -482,6 +508,54 @@ test("closing ends idle connections, lets requests finish, and refuses new ones"
   busy.socket.end();
   await closed;
 });
+
+test("a listener that leaves ends a kept connection with its next answer, a new one with its first", async (t) => {
+  const { client, listener } = await serve(t, echo);
+  const kept = await client();
+  kept.send(request({ id: 1 }));
+  await kept.ended(1);
+  const fresh = await client();
+  listener.leave?.();
+  for (const server of [kept, fresh]) {
+    server.again().send(request({ id: 1, body: "still" }));
+    assert.equal(bodyOf(await server.ended(1)), "POST /app /app/x still");
+    assert.equal(await server.closed(), "end");
+    server.socket.end();
+  }
+});
+
+test("a listener that leaves lets all requests of a connection finish, also those that begin meanwhile", async (t) => {
+  const { handler, next } = queue();
+  const { client, listener } = await serve(t, handler);
+  const server = (await client()).send(request({ id: 1 }));
+  const first = await next();
+  listener.leave?.();
+  server.send(request({ id: 2 }));
+  const second = await next();
+  first.respond(head(), "first");
+  assert.equal(bodyOf(await server.ended(1)), "first");
+  second.respond(head(), "second");
+  assert.equal(bodyOf(await server.ended(2)), "second");
+  assert.equal(await server.closed(), "end");
+  server.socket.end();
+});
+
+for (const [software, size] of [
+  ["nginx/1.24.0", 8],
+  ["Apache/2.4.58 (Unix)", 0],
+] as const)
+  test(`what says that a connection is not kept is for those who understand it: ${size} octets for ${software}`, async (t) => {
+    const { client, listener } = await serve(t, echo);
+    const server = await client();
+    listener.leave?.();
+    const pieces: Buffer[] = [];
+    server.socket.on("data", (piece: Buffer) => pieces.push(piece));
+    server.send(request({ params: { SERVER_SOFTWARE: software } }));
+    assert.equal(await server.closed(), "end");
+    const octets = Buffer.concat(pieces);
+    assert.equal(octets.length - octets.lastIndexOf(endRequest(1, 0, STATUS.REQUEST_COMPLETE)) - 16, size);
+    server.socket.end();
+  });
 
 test("when the grace is over what is still under way is cut", async (t) => {
   const { handler, next } = queue();

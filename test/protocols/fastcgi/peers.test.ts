@@ -7,6 +7,8 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
+import { silentLog } from "../../../src/exchange/index.ts";
+import { fastcgiListener } from "../../../src/protocols/fastcgi/index.ts";
 import { missing } from "../../needs.ts";
 import { front, socketPath } from "./application.ts";
 import { echo, head, serve } from "./serving.ts";
@@ -107,6 +109,41 @@ test("nginx passes requests to our listener, kept and not", { skip: missing("ngi
   assert.equal(accepted.length, before + 1, "ten requests on one connection");
   const large = "x".repeat(3_000_000);
   assert.equal(await ask("/kept/large", { method: "POST", body: large }), `POST  /kept/large ${large}`);
+});
+
+/** A listener at one address that leaves when another takes its place there. */
+async function succession(t: TestContext): Promise<{ address: string; succeed(): void }> {
+  const listeners = [fastcgiListener({ handler: echo, log: silentLog })];
+  const server = createServer({ allowHalfOpen: true }, (socket) => listeners.at(-1)?.accept(socket));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(async () => {
+    server.close();
+    await Promise.all(listeners.map((listener) => listener.close(0)));
+  });
+  const { port } = server.address() as { port: number };
+  const succeed = (): void => {
+    const before = listeners.at(-1);
+    listeners.push(fastcgiListener({ handler: echo, log: silentLog }));
+    before?.leave?.();
+  };
+  return { address: `127.0.0.1:${port}`, succeed };
+}
+
+test("a listener that leaves loses none of nginx's requests, not even those that it would not repeat", {
+  skip: missing("nginx"),
+}, async (t) => {
+  const { address, succeed } = await succession(t);
+  const url = await nginx(t, address);
+  let answered = 0;
+  const client = async (): Promise<void> => {
+    while (answered < 2_000) {
+      const answer = await fetch(`${url}/kept/x`, { method: "POST", body: "hello" });
+      assert.equal(await answer.text(), "POST  /kept/x hello");
+      if (++answered % 40 === 0) succeed();
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, client));
 });
 
 test("nginx streams a chunked upload to our listener", { skip: missing("nginx") }, async (t) => {

@@ -1,0 +1,162 @@
+// TLS that ends at nginx or Apache httpd, in front of our listeners of FastCGI, SCGI and uwsgi: an application is told the
+// same of its client as by our own listener of HTTP.
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { type RequestOptions, request } from "node:https";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { silentLog } from "../../src/exchange/index.ts";
+import { createServer, type Server } from "../../src/server/server.ts";
+import { missing } from "../needs.ts";
+import { Authority, textOf } from "../sockets/tls/authority.ts";
+import { type Peer, path, startPeer } from "./peer.ts";
+
+const NEEDS = missing("openssl", "py:json");
+const PROTOCOLS = ["fastcgi", "scgi", "uwsgi"] as const;
+const PORTS = { fastcgi: 8080, scgi: 8081, uwsgi: 8082 } as const;
+
+type Told = Readonly<Record<string, unknown>>;
+
+/** A client that can be told from others by what it shows. */
+interface Client {
+  readonly name: string;
+  readonly options: RequestOptions;
+}
+
+describe("TLS ends in front of us", { skip: NEEDS }, () => {
+  const authority = new Authority();
+  const pair = authority.server("server", ["localhost"]);
+  const alice = authority.issue("alice", "/C=DE/O=Exämple/CN=alice", "-set_serial", "0x0ABC");
+  const eve = new Authority().issue("eve", "/CN=eve");
+  const certificateOf = ({ cert, key }: typeof pair): RequestOptions => ({
+    cert: textOf(cert),
+    key: textOf(key),
+  });
+
+  // One suite each, so that both servers in front agree on it.
+  const old = { maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" } as const;
+  const CLIENTS: readonly Client[] = [
+    { name: "no certificate", options: {} },
+    { name: "a certificate", options: certificateOf(alice) },
+    { name: "a certificate, by TLS 1.2", options: { ...old, ...certificateOf(alice) } },
+  ];
+
+  let server: Server;
+  let direct = "";
+  let places: Record<string, string> = {};
+
+  before(async () => {
+    const app = (kind: string, target: string) => ({ [kind]: target, chdir: path("programs"), processes: 1 });
+    const tls = { ...pair, ca: authority.ca, clientCertificates: "ask" };
+    server = createServer(
+      {
+        listen: [
+          { address: "127.0.0.1:0", tls: tls as never },
+          ...PROTOCOLS.map((name) => `${name}://127.0.0.1:0`),
+        ],
+        apps: {
+          wsgi: app("wsgi", "secured:variables") as never,
+          asgi: app("asgi", "secured:extension") as never,
+        },
+        routes: [
+          { path: "/asgi", app: "asgi" },
+          { path: "/", app: "wsgi" },
+        ],
+      },
+      { directory: dirname(path("programs")), log: silentLog },
+    );
+    const [url = "", ...others] = await server.start();
+    direct = url;
+    const ports = others.map((other) => other.replace(/.*:/, ""));
+    places = {
+      "9001": ports[0] ?? "",
+      "9002": ports[1] ?? "",
+      "9003": ports[2] ?? "",
+      "/srv/server.pem": pair.cert,
+      "/srv/server-key.pem": pair.key,
+      "/srv/ca.pem": authority.ca,
+    };
+  });
+  after(() => server?.stop(0));
+
+  const ask = (url: string, target: string, { options }: Client): Promise<Told> =>
+    told(url.replace(/^http:/, "https:") + target, { ca: textOf(authority.ca), ...options });
+
+  /** That what is told behind the peer is what is told without it, but for what it does not tell. */
+  function testTelling(peer: () => Peer, unsaid: readonly string[]): void {
+    for (const protocol of PROTOCOLS)
+      for (const client of CLIENTS) {
+        test(`${protocol}, ${client.name}: a WSGI app has the variables that it has without a server in front`, async () => {
+          const behind = await ask(peer().url(PORTS[protocol]), "/wsgi", client);
+          assert.deepEqual(behind, await ask(direct, "/wsgi", client));
+        });
+        test(`${protocol}, ${client.name}: an ASGI app has the tls extension that it has without`, async () => {
+          const behind = await ask(peer().url(PORTS[protocol]), "/asgi", client);
+          const expected = { ...(await ask(direct, "/asgi", client)) };
+          for (const name of unsaid) expected[name] = null;
+          // Who signed the client's certificate a server in front need not tell.
+          const own = ({ client_cert_chain: chain, ...rest }: Told) => [(chain as string[])[0], rest];
+          assert.deepEqual(own(behind), own(expected));
+        });
+      }
+  }
+
+  describe("nginx", { skip: missing("nginx") }, () => {
+    let peer: Peer;
+    before(async () => {
+      const command = (config: string, own: string) => [
+        "nginx",
+        "-p",
+        own,
+        "-c",
+        config,
+        "-g",
+        "daemon off;",
+      ];
+      peer = await startPeer({ config: "nginx/tls.conf", places, command });
+    });
+    after(() => peer?.stop());
+
+    testTelling(() => peer, ["server_cert"]);
+
+    for (const protocol of PROTOCOLS)
+      test(`${protocol}: a certificate that nobody here has signed is not trusted, by the same words`, async () => {
+        const client = { name: "eve", options: certificateOf(eve) };
+        const behind = await ask(peer.url(PORTS[protocol]), "/wsgi", client);
+        assert.match(String(behind.SSL_CLIENT_VERIFY), /^FAILED:/);
+        assert.deepEqual(behind, await ask(direct, "/wsgi", client));
+      });
+  });
+
+  describe("Apache httpd", { skip: missing("apache2") }, () => {
+    let peer: Peer;
+    before(async () => {
+      const command = (config: string) => ["apache2", "-f", config, "-DFOREGROUND"];
+      peer = await startPeer({ config: "apache/tls.conf", places, command });
+      // The password is "secret".
+      await writeFile(join(peer.folder, "members"), "ada:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
+    });
+    after(() => peer?.stop());
+
+    testTelling(() => peer, []);
+
+    for (const protocol of PROTOCOLS)
+      test(`${protocol}: whom Apache has authenticated the application knows by name`, async () => {
+        const client = { name: "ada", options: { auth: "ada:secret" } };
+        const { REMOTE_USER, AUTH_TYPE } = await ask(peer.url(PORTS[protocol]), "/members", client);
+        assert.deepEqual([REMOTE_USER, AUTH_TYPE], ["ada", "Basic"]);
+      });
+  });
+});
+
+function told(url: string, options: RequestOptions): Promise<Told> {
+  return new Promise((resolve, reject) => {
+    const asking = request(url, { ...options, agent: false, servername: "localhost" }, (response) => {
+      response
+        .toArray()
+        .then((pieces) => resolve(JSON.parse(Buffer.concat(pieces).toString("utf8")) as Told))
+        .catch(reject);
+    });
+    asking.on("error", reject).end();
+  });
+}
