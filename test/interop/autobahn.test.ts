@@ -33,7 +33,7 @@ sys.argv = ["wstest", "-m", "fuzzingclient", "-s", spec]
 run()
 `;
 
-/** Groups, and how long they may take. Those of large and of compressed messages are sampled. */
+/** Groups, and how long they may take. Those of compressed messages are sampled. */
 const SOME = [
   "1.*",
   "2.*",
@@ -42,12 +42,7 @@ const SOME = [
   "5.*",
   "6.*",
   "7.*",
-  "9.1.*",
-  "9.2.*",
-  "9.3.1",
-  "9.4.1",
-  "9.7.1",
-  "9.8.1",
+  "9.*",
   "10.*",
   ...["1", "2", "3", "4", "5"].map((set) => `12.${set}.3`),
   ...["1", "2", "3", "4", "5", "6", "7"].map((set) => `13.${set}.3`),
@@ -125,5 +120,5 @@ test("no case of the Autobahn test suite fails", async (t) => {
     ([, { behavior, behaviorClose }]) => !PASSED.has(behavior) || !PASSED.has(behaviorClose),
   );
   assert.deepEqual(failed, []);
-  assert.ok(verdicts.length >= (whole ? 500 : 250), `only ${verdicts.length} cases were run`);
+  assert.ok(verdicts.length >= (whole ? 500 : 300), `only ${verdicts.length} cases were run`);
 });

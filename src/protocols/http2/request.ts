@@ -22,6 +22,8 @@ export interface RequestEvent {
 const LONGEST_METHOD = 32;
 /** What a field costs in the other versions of HTTP besides its name and its value: colon, blank, CRLF. */
 const FIELD_OVERHEAD = 4;
+/** Which of them it is, the connection knows better: whoever is in front of us may have taken TLS off. */
+const SCHEMES = /^https?$/i;
 const DIGITS = /^[0-9]{1,15}$/;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
@@ -112,6 +114,7 @@ class RequestFields {
     else if (name === ":path") this.path = value;
     else if (name === ":authority") this.#authority = value;
     else if (name === ":protocol") this.protocol = value.toLowerCase();
+    else if (name === ":scheme" && !SCHEMES.test(value)) throw bad("a :scheme other than http and https");
   }
 
   /** True when the field needs no line of its own. */

@@ -25,10 +25,8 @@ export async function readCertificate(
   files: CertificateFiles,
   complain: Complain,
 ): Promise<Certificate | undefined> {
-  const [cert, key] = await Promise.all([
-    readPem(files.cert, "CERTIFICATE", (message) => complain("cert", message)),
-    readPem(files.key, "PRIVATE KEY", (message) => complain("key", message)),
-  ]);
+  const cert = await readPem(files.cert, "CERTIFICATE", (message) => complain("cert", message));
+  const key = await readPem(files.key, "PRIVATE KEY", (message) => complain("key", message));
   const leaf = cert === undefined ? undefined : parseCertificate(cert, files.cert, complain);
   const secret = key === undefined ? undefined : parseKey(key, files, complain);
   if (cert === undefined || key === undefined || !leaf || !secret) return undefined;

@@ -1,5 +1,6 @@
 // The certificates of one address: which of them a client is shown (SNI, RFC 6066, 3), and new ones in their place
 // when the files have changed.
+import { constants } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import {
@@ -11,6 +12,13 @@ import {
   warningOf,
 } from "./certificate.ts";
 import type { CertificateFiles, TlsSettings } from "./settings.ts";
+
+/** Authenticated encryption with forward secrecy, and nothing else (RFC 9325, 4.2; for HTTP/2 RFC 9113, 9.2.2). */
+const MODERN =
+  "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE+AESGCM:ECDHE+CHACHA20";
+const { defaultCipherList, defaultCoreCipherList, SSL_OP_NO_RENEGOTIATION } = constants;
+/** Whoever has told Node which ones it wants (`--tls-cipher-list`) gets those. */
+const CIPHERS = defaultCipherList === defaultCoreCipherList ? MODERN : defaultCipherList;
 
 /** All that the files say, or what is wrong with them. */
 export interface Keys {
@@ -31,7 +39,9 @@ export async function readKeys(settings: TlsSettings): Promise<KeysRead> {
       void problems.push({ path: [...above, key], message });
   const places: [CertificateFiles, (string | number)[]][] = [[settings, []]];
   for (const [i, files] of (settings.others ?? []).entries()) places.push([files, ["others", i]]);
-  const read = await Promise.all(places.map(([files, path]) => readCertificate(files, at(...path))));
+  const read: (Certificate | undefined)[] = [];
+  // One after the other: what is wrong is told in the order of the settings.
+  for (const [files, path] of places) read.push(await readCertificate(files, at(...path)));
   const ca = await readAuthorities(settings, (message) => at()("ca", message));
   const made = read.map((certificate, i) => {
     const [{ cert }, path] = places[i] as (typeof places)[number];
@@ -68,6 +78,9 @@ function makeContext(
     cert,
     key,
     minVersion: `TLSv${settings.minVersion}`,
+    ciphers: CIPHERS,
+    // It costs us more than the client, and HTTP/2 forbids it (RFC 9113, 9.2.1). TLS 1.3 has none.
+    secureOptions: SSL_OP_NO_RENEGOTIATION,
     // Without authorities of its own OpenSSL would trust every client that the web's trust, which is anybody.
     ...(settings.clientCertificates === "off" ? {} : { ca: ca ?? [] }),
     ...(passphrase === undefined ? {} : { passphrase }),

@@ -41,7 +41,7 @@ export class Authority {
     return this.issue(file, "/CN=a server", "-addext", `subjectAltName=${alternatives.join()}`, ...more);
   }
 
-  /** Any certificate that it has signed. The key is not encrypted unless `more` says so. */
+  /** Any certificate that it has signed. The key is elliptic, and not encrypted, unless `more` says so. */
   issue(file: string, subject: string, ...more: string[]): Pair {
     const pair = this.#files(file);
     const noenc = more.includes("-passout") ? [] : ["-noenc"];
@@ -59,7 +59,7 @@ export class Authority {
       this.#config,
       "-addext",
       "subjectKeyIdentifier=hash",
-      ...EC,
+      ...(more.includes("-newkey") ? [] : EC),
       "-utf8",
       "-days",
       "30",

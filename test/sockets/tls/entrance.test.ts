@@ -65,7 +65,11 @@ test("a client that speaks no common protocol within TLS is refused, one that sa
     "h2",
   );
   assert.equal((await told(port, trust)).scheme, "https");
-  await assert.rejects(secure(port, { ...trust, ALPNProtocols: ["spdy/1"] }));
+  // RFC 7301, 3.2.
+  await assert.rejects(
+    secure(port, { ...trust, ALPNProtocols: ["spdy/1"] }),
+    /alert no application protocol/,
+  );
   await saw(/^TLS: handshake failed: no application protocol$/);
 });
 
