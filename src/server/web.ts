@@ -20,7 +20,10 @@ export function webListener({ http2, limits, ...options }: WebOptions): Listener
   });
   return {
     accept: (socket) => (agreedOnHttp2(socket) ? second : first).accept(socket),
-    leave: () => first.leave?.(),
+    leave() {
+      first.leave?.();
+      second.leave?.();
+    },
     close: async (grace) => void (await Promise.all([first.close(grace), second.close(grace)])),
   };
 }

@@ -11,7 +11,7 @@ export {
 export { INTERFACE_NAMES, type Interface } from "./interface.ts";
 export { FrameWriter, PIECE } from "./link.ts";
 export type { MarshalValue } from "./marshal.ts";
+export type { Lifespan, Loop } from "./options.ts";
 export { Pool, type PoolOptions } from "./pool.ts";
 export { findPython } from "./python.ts";
 export { type Encode, Stream } from "./stream.ts";
-export type { Lifespan, Loop } from "./worker.ts";

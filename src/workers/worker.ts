@@ -4,46 +4,12 @@ import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
 import { Lookahead, type Manner, mannerOf } from "./capacity.ts";
-import { INTERFACE_NAMES, type Interface } from "./interface.ts";
+import type { Interface } from "./interface.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, TO_WORKER } from "./link.ts";
+import type { WorkerOptions } from "./options.ts";
 import { Pulse } from "./pulse.ts";
+import { Start } from "./start.ts";
 import type { Carrier, Stream } from "./stream.ts";
-
-export interface WorkerOptions {
-  /** Path of the interpreter. */
-  readonly python: string;
-  /** `module:callable`. */
-  readonly app: string;
-  /** Working directory, and the first place where modules are looked for. */
-  readonly directory: string;
-  /** Further places for modules. */
-  readonly path: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  /** What the application is said to be written for; undefined when the worker is to find out. */
-  readonly interface: Interface | undefined;
-  /** Threads that run a WSGI application. */
-  readonly threads: number;
-  /** Streams that an ASGI application may have at once in one worker. */
-  readonly concurrency: number;
-  readonly lifespan: Lifespan;
-  readonly loop: Loop;
-  /** How many workers there are in all: `wsgi.multiprocess`. */
-  readonly processes: number;
-  /** How many server processes have as many of them. */
-  readonly fronts: number;
-  /** What never changes from request to request. */
-  readonly constants: Readonly<Record<string, string>>;
-  /** Requests after which a process is replaced, one by one with others of its age a little earlier; 0 for never. */
-  readonly maxRequests: number;
-  /** Milliseconds for importing the application. */
-  readonly startTimeout: number;
-  readonly log: Log;
-}
-
-/** Whether an ASGI application takes part in the lifespan protocol; `auto`: if it does not refuse. */
-export type Lifespan = "auto" | "on" | "off";
-/** The event loop of an ASGI application; `auto`: uvloop where it can be imported. */
-export type Loop = "auto" | "asyncio" | "uvloop";
 
 /** Whom a worker tells: its pool. */
 export interface WorkerOwner {
@@ -51,11 +17,6 @@ export interface WorkerOwner {
   onRoom(worker: Worker): void;
   /** The process is gone. `unbegun` streams were sent to it but never taken up. */
   onGone(worker: Worker, unbegun: Stream[]): void;
-}
-
-/** What a worker says when the application is there. */
-interface Ready {
-  readonly interface: Interface;
 }
 
 type State = "starting" | "ready" | "draining" | "gone";
@@ -71,9 +32,6 @@ const SHUTDOWN_GRACE = 12_000;
 
 /** Octets that a worker has not read yet; above this it gets no new streams. */
 const LINK_FULL = 4_194_304;
-
-/** Lines of output kept from a worker that is starting. */
-const LAST_LINES = 30;
 
 export class Worker implements Carrier {
   readonly writer: FrameWriter = new FrameWriter();
@@ -91,14 +49,11 @@ export class Worker implements Carrier {
   readonly #share: number;
   #flushing = false;
   #leaves = false;
-  readonly #predecessors: Interface | undefined;
+  readonly #start: Start;
   #interface: Interface | undefined;
   #manner: Manner = "inline";
   readonly #lookahead: Lookahead = new Lookahead();
   readonly #pulse: Pulse = new Pulse();
-  /** What it printed while it started: the reason, if it dies of it. */
-  #lastLines: string[] = [];
-  #started: { resolve(): void; reject(error: SallyportError): void } | undefined;
   /** Resolves once the process is gone and its streams are settled. */
   readonly gone: Promise<void>;
 
@@ -106,7 +61,7 @@ export class Worker implements Carrier {
   constructor(options: WorkerOptions, owner: WorkerOwner, predecessors: Interface | undefined) {
     this.#options = options;
     this.#owner = owner;
-    this.#predecessors = predecessors;
+    this.#start = new Start(options, predecessors);
     this.#share = shareOf(options.maxRequests);
     this.log = options.log;
     this.#child = startChild({
@@ -168,15 +123,7 @@ export class Worker implements Carrier {
     this.writer.value({ ...shared, threads, constants, lifespan, loop });
     this.writer.finish();
     this.flush();
-    const timer = setTimeout(() => this.#tooLate(), this.#options.startTimeout);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#started = { resolve, reject };
-      });
-    } finally {
-      clearTimeout(timer);
-      this.#started = undefined;
-    }
+    await this.#start.ready(() => this.abort());
   }
 
   /** Takes a stream; never fails it for what is wrong with the request: `stream.send` throws and the caller tells. */
@@ -306,10 +253,9 @@ export class Worker implements Carrier {
     const exit = await this.#child.exited;
     await closed;
     this.#state = "gone";
-    const how = describeExit(exit);
-    this.#started?.reject(exit.failure ?? this.#diedYoung(how));
+    this.#start.died(exit);
     const [inside, unbegun] = this.#split();
-    const died = `the worker that ran the request ${how}`;
+    const died = `the worker that ran the request ${describeExit(exit)}`;
     for (const stream of inside) stream.fail(new SallyportError("WORKER_DIED", died));
     for (const stream of unbegun) stream.reclaim();
     this.streams.clear();
@@ -342,43 +288,16 @@ export class Worker implements Carrier {
     const stream = this.streams.get(id);
     if (stream) stream.receive(kind, payload);
     else if (kind === FROM_WORKER.READY) this.#ready(payload);
-    else if (kind === FROM_WORKER.FAILED) this.#failed(payload);
+    else if (kind === FROM_WORKER.FAILED) this.#start.failed(payload);
   }
 
   #ready(payload: Buffer): void {
-    if (this.#state !== "starting") return;
-    const { interface: spoken } = JSON.parse(payload.toString("utf8")) as Ready;
-    const before = this.#predecessors ?? spoken;
-    if (spoken !== before) return this.#started?.reject(this.#changed(before, spoken));
+    const spoken = this.#state === "starting" ? this.#start.read(payload) : undefined;
+    if (spoken === undefined) return;
     this.#interface = spoken;
     this.#manner = mannerOf(spoken, this.#options.threads);
     this.#state = "ready";
-    this.#lastLines = [];
-    this.#started?.resolve();
-  }
-
-  #changed(before: Interface, now: Interface): SallyportError {
-    const [is, was] = [INTERFACE_NAMES[now], INTERFACE_NAMES[before]];
-    const message = `${this.#options.app} is of ${is} now and was of ${was} before: start the server anew`;
-    return new SallyportError("APP_IMPORT", message);
-  }
-
-  #diedYoung(how: string): SallyportError {
-    const { app, python } = this.#options;
-    const detail = this.#lastLines.join("\n") || undefined;
-    return new SallyportError("APP_IMPORT", `${python} ${how} while it imported ${app}`, { detail });
-  }
-
-  #failed(payload: Buffer): void {
-    const { message, detail } = JSON.parse(payload.toString("utf8")) as Record<string, string>;
-    this.#started?.reject(new SallyportError("APP_IMPORT", message ?? "", { detail: detail || undefined }));
-  }
-
-  #tooLate(): void {
-    const seconds = this.#options.startTimeout / 1000;
-    const message = `${this.#options.app} was not imported within ${seconds} s`;
-    this.#started?.reject(new SallyportError("APP_IMPORT", message));
-    this.abort();
+    this.#start.succeeded();
   }
 
   #broken(error: unknown): void {
@@ -392,8 +311,7 @@ export class Worker implements Carrier {
 
   /** What the application prints, on standard output or `wsgi.errors`, is our log's. */
   #printed(line: string, descriptor: number): void {
-    if (this.#state === "starting") this.#lastLines.push(line);
-    if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
+    if (this.#state === "starting") this.#start.printed(line);
     if (descriptor === 1) this.log.info(line, { worker: this.pid });
     else this.log.warn(line, { worker: this.pid });
   }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
+import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -194,4 +195,44 @@ test("an app that cannot start is told of once, and the exit code is 1", async (
   );
   assert.equal(failure.match(/\[ERR_SALLYPORT_/g)?.length, 1, failure);
   assert.match(failure, /ended \(1\)/);
+});
+
+/** Asks for "/" on a session; undefined when it was refused as not taken up, and so is to be asked anew (RFC 9113, 8.7). */
+function askHttp2(session: ClientHttp2Session): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({ ":path": "/kept" });
+    let text = "";
+    stream.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+    stream.on("end", () => resolve(text));
+    stream.on("error", (error) => {
+      if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) resolve(undefined);
+      else reject(error);
+    });
+  });
+}
+
+test("SIGHUP loses no request over HTTP/2: clients are told to go, and what they are served is complete", async (t) => {
+  const server = await start("site.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  const before = await fronts(server.url, 2);
+  let over = false;
+  let sessions = 0;
+  const client = async (): Promise<void> => {
+    while (!over) {
+      const session = connect(server.url).on("error", () => {});
+      t.after(() => session.destroy());
+      let told = false;
+      session.on("goaway", () => (told = true));
+      sessions++;
+      while (!over && !told) assert.match((await askHttp2(session)) ?? "0", /^\d+$/);
+      session.close();
+    }
+  };
+  const clients = Promise.all(Array.from({ length: 4 }, client));
+  process.kill(server.pid, "SIGHUP");
+  await Promise.race([server.sees(/all fronts were replaced/), clients]);
+  over = true;
+  await clients;
+  assert.ok(sessions > 4);
+  for (const pid of before) assert.ok(await gone(pid));
 });

@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../exchange/index.ts";
 import { Reading } from "../../sockets/accepted.ts";
+import type { Connections, Kept } from "../../sockets/connections.ts";
 import type { Departures } from "../../sockets/departures.ts";
 import { endsOf } from "../../sockets/ends.ts";
 import { documentHead } from "../cgi/document.ts";
@@ -35,16 +36,12 @@ export interface Site {
   readonly peer: Peer;
   /** The way out of this turn. */
   readonly departures: Departures;
-  /** Milliseconds, as of the last tick. */
-  now: number;
-  /** True once the listener closes. */
-  stopping: boolean;
-  gone(connection: Connection): void;
+  readonly connections: Connections<Connection>;
 }
 
-export class Connection implements Carrier {
-  /** When the present state has lasted too long, on the site's clock. */
-  deadline: number;
+export class Connection implements Kept, Carrier {
+  /** When the present state has lasted too long. */
+  #deadline: number;
   readonly #socket: Socket;
   readonly #site: Site;
   readonly #reader = new RecordReader(VIOLATION);
@@ -67,7 +64,7 @@ export class Connection implements Carrier {
     this.#site = site;
     this.#lanes = new Lanes(socket, site.limits.unsent);
     this.#management = new Management(site.limits, site.multiplex);
-    this.deadline = site.now + site.limits.idleTimeout;
+    this.#deadline = site.connections.now + site.limits.idleTimeout;
     this.#listen();
   }
 
@@ -83,7 +80,7 @@ export class Connection implements Carrier {
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#loseAll(new SallyportError("CLIENT_LEFT", "the web server closed the FastCGI connection"));
-      this.#site.gone(this);
+      this.#site.connections.gone(this);
     });
   }
 
@@ -101,17 +98,22 @@ export class Connection implements Carrier {
     for (const { exchange } of this.#requests.values()) exchange?.fail(error);
     this.#loseAll(error);
     this.#socket.destroySoon();
-    // A server that does not read keeps nothing alive.
-    setTimeout(() => this.#socket.destroy(), this.#site.limits.lingerTimeout).unref();
   }
 
-  /** The deadline has passed. */
-  expire(): void {
-    if (this.#over) return void this.#socket.destroy();
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  check(now: number): void {
+    if (this.#deadline <= now) this.#expire();
+  }
+
+  #expire(): void {
+    if (this.#over) return this.destroy();
     if (this.#requests.size === 0) return this.stop();
     const error = new SallyportError("REQUEST_TIMEOUT", "a FastCGI request did not arrive in time");
     for (const request of [...this.#requests.values()])
-      if (!request.complete && request.deadline <= this.#site.now) this.#giveUp(request, error);
+      if (!request.complete && request.deadline <= this.#site.connections.now) this.#giveUp(request, error);
     this.#touch();
   }
 
@@ -143,8 +145,16 @@ export class Connection implements Carrier {
 
   #rested(request: Inbound): void {
     if (!request.keep) this.#closing = true;
+    else if (this.#site.connections.leaving) this.#part(request);
     this.#touch();
     this.#shutWhenIdle();
+  }
+
+  /** The connection is not kept, though the server asked for it; some can be told. Records like this one are ignored (3.3). */
+  #part(request: Inbound): void {
+    this.#closing = true;
+    if (this.#requests.size === 0 && request.partsWithMore)
+      this.#lanes.send(request.lane, streamEnd(TYPE.STDERR, request.id));
   }
 
   /**
@@ -160,7 +170,7 @@ export class Connection implements Carrier {
       return this.#rested(request);
     }
     this.#over = true;
-    this.deadline = this.#site.now + this.#site.limits.lingerTimeout;
+    this.#deadline = this.#site.connections.now + this.#site.limits.lingerTimeout;
     this.#lanes.clear();
     this.#socket.write(NO_VERSION);
     this.#socket.destroySoon();
@@ -266,10 +276,10 @@ export class Connection implements Carrier {
 
   /** The status that turns a request away at once; undefined to take it. */
   #refusal(role: Role | undefined): number | undefined {
-    const { roles, multiplex, limits, stopping } = this.#site;
+    const { roles, multiplex, limits, connections } = this.#site;
     if (!role || !roles.has(role)) return STATUS.UNKNOWN_ROLE;
     if (!multiplex && this.#requests.size > 0) return STATUS.CANT_MPX_CONN;
-    return stopping || this.#requests.size >= limits.requests ? STATUS.OVERLOADED : undefined;
+    return connections.closing || this.#requests.size >= limits.requests ? STATUS.OVERLOADED : undefined;
   }
 
   #takeParams(request: Inbound, content: Buffer): void {
@@ -330,14 +340,14 @@ export class Connection implements Carrier {
 
   /** When what is owed must be here: all parameters, or of a body the next octet. */
   get #due(): number {
-    return this.#site.now + this.#site.limits.receiveTimeout;
+    return this.#site.connections.now + this.#site.limits.receiveTimeout;
   }
 
   /** The deadline is that of the request which has kept us waiting for longest, however busy others are. */
   #touch(): void {
     if (this.#over) return;
     const idle = this.#requests.size === 0;
-    this.deadline = idle ? this.#site.now + this.#site.limits.idleTimeout : this.#firstDue();
+    this.#deadline = idle ? this.#site.connections.now + this.#site.limits.idleTimeout : this.#firstDue();
   }
 
   #firstDue(): number {
@@ -352,7 +362,7 @@ export class Connection implements Carrier {
     if (!this.#closing || this.#over || this.#requests.size > 0) return;
     this.#over = true;
     this.#probe?.stop();
-    this.deadline = this.#site.now + this.#site.limits.lingerTimeout;
+    this.#deadline = this.#site.connections.now + this.#site.limits.lingerTimeout;
     // Reading goes on, for nothing: closing at once could take back what the server has not read yet.
     this.flow();
     this.#lanes.whenEmpty(() => this.#socket.end());

@@ -1,6 +1,6 @@
 // The server's reader of HTTP/1.1: octets in, events out, no I/O (RFC 9112). What follows the end of a request waits
 // until `restart`: requests of one connection are answered one after another (9.3.2).
-import { type Headers, isFieldValue, SallyportError } from "../../exchange/index.ts";
+import { type Headers, SallyportError } from "../../exchange/index.ts";
 import { type FieldName, type FieldSink, readFields } from "./fields.ts";
 import {
   bodyTooLarge,
@@ -8,6 +8,8 @@ import {
   type HeadEvent,
   headersTooLarge,
   LINE_OVERHEAD,
+  LONGEST_METHOD,
+  methodTooLong,
   readHead,
   targetTooLong,
 } from "./head.ts";
@@ -31,6 +33,7 @@ type State = "head" | "length" | "size" | "chunk" | "chunkEnd" | "trailer" | "en
 
 const EMPTY = Buffer.alloc(0);
 const END: EndEvent = { type: "end", trailers: [] };
+const SP = 0x20;
 const CR = 0x0d;
 const LF = 0x0a;
 const HEAD_END = Buffer.from("\r\n\r\n");
@@ -38,7 +41,10 @@ const LINE_END = Buffer.from("\r\n");
 /** Empty lines before a request that are forgiven (RFC 9112, 2.2). */
 const MOST_EMPTY_LINES = 2;
 /** A size of up to 13 hexadecimal digits is an exact number; then, perhaps, extensions (RFC 9112, 7.1.1). */
-const CHUNK_SIZE = /^([0-9A-Fa-f]{1,13})(?:[ \t]*(;.*))?$/;
+const CHUNK_SIZE = /^([0-9A-Fa-f]{1,13})([ \t]*;.*)?$/;
+/** One extension, from its semicolon on: a name, and perhaps a token or a quoted string (RFC 9110, 5.6.4). */
+const EXTENSION =
+  /[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?/y;
 /** A control that no head may contain, a CR without LF, an LF without CR (RFC 9112, 2.2). */
 const STRAY = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n|$)|(?<!\r)\n/;
 
@@ -54,6 +60,13 @@ export const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
 ]);
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
+
+/** Whether `text` is extensions and nothing else: what another recipient reads as the end of a line is none. */
+function areExtensions(text: string): boolean {
+  EXTENSION.lastIndex = 0;
+  while (EXTENSION.lastIndex < text.length) if (!EXTENSION.test(text)) return false;
+  return true;
+}
 
 /** Keeps the fields of a trailer that may be there; the others are as if never sent. */
 class TrailerFields implements FieldSink {
@@ -176,9 +189,15 @@ export class RequestParser {
     if (STRAY.test(buffer.toString("latin1", from)))
       throw bad("a control character, or a line not ended by CRLF");
     this.#seen = buffer.length;
+    if (this.#hasEndlessMethod()) throw methodTooLong();
     const line = buffer.subarray(this.#at, this.#at + target + LINE_OVERHEAD + 2).indexOf(LINE_END);
     if (line < 0 && this.buffered > target + LINE_OVERHEAD + 1) throw targetTooLong(this.#limits);
     if (line >= 0 && this.buffered - line - 2 > headerBytes + 2) throw headersTooLarge(this.#limits);
+  }
+
+  #hasEndlessMethod(): boolean {
+    const start = this.#buffer.subarray(this.#at, this.#at + LONGEST_METHOD + 1);
+    return start.length > LONGEST_METHOD && !start.includes(SP);
   }
 
   #readData(then: State): DataEvent | undefined {
@@ -194,9 +213,10 @@ export class RequestParser {
   #readSize(): RequestEvent | undefined {
     const line = this.#takeLine(this.#limits.chunkLine);
     if (line === undefined) return undefined;
-    const [, size, extensions] = CHUNK_SIZE.exec(line) ?? [];
-    if (size === undefined || !isFieldValue(line)) throw bad("a malformed chunk size");
-    this.#extensions += extensions?.length ?? 0;
+    const [, size, extensions = ""] = CHUNK_SIZE.exec(line) ?? [];
+    if (size === undefined) throw bad("a malformed chunk size");
+    if (!areExtensions(extensions)) throw bad("a malformed chunk extension");
+    this.#extensions += extensions.length;
     if (this.#extensions > this.#limits.chunkExtensions) throw bad("too many octets of chunk extensions");
     this.#owed = Number.parseInt(size, 16);
     this.#total += this.#owed;

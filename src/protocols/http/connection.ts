@@ -1,65 +1,53 @@
-// One client connection: octets from the socket to the parser, requests to the handler one after another (RFC 9112,
-// 9.3), responses back, and an end for every way in which either side can stop.
+// One client connection: what comes in goes to the handler, request by request, responses go out, and there is an end for
+// every way in which either side can stop (RFC 9112, 9).
 import type { Socket } from "node:net";
-import { NO_BODY, type RequestBody, SallyportError, WholeBody } from "../../exchange/index.ts";
+import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { Reading } from "../../sockets/accepted.ts";
-import { type Carried, type Opening, readOpening } from "../websocket/index.ts";
-import { type EndEvent, RequestParser } from "./codec.ts";
+import type { Kept } from "../../sockets/connections.ts";
+import { type Carried, readOpening } from "../websocket/index.ts";
 import { type Ends, endsOf, HttpExchange, requestOf, type Wire } from "./exchange.ts";
-import { CHUNKED, type HeadEvent } from "./head.ts";
+import type { HeadEvent } from "./head.ts";
+import { Inlet, type Taker } from "./inlet.ts";
 import type { Site } from "./listener.ts";
 import { Outlet } from "./outlet.ts";
+import { Phase } from "./phase.ts";
 import { beginsHttp2 } from "./preface.ts";
 import { PeerProbe } from "./probe.ts";
 import { refusal } from "./response.ts";
-import { FAULTS, type Move, RULES, type State } from "./states.ts";
-import { type Feeder, joined, Upload } from "./upload.ts";
+import { FAULTS, type Move } from "./states.ts";
 
 const EMPTY: Buffer = Buffer.alloc(0);
-/** Milliseconds for the request of a connection that is new when the listener closes. */
-const LAST_REQUEST = 500;
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
-export class Connection implements Wire, Feeder {
+export class Connection implements Kept, Wire, Taker {
   readonly outlet: Outlet;
-  /** When the present state has lasted too long, on the site's clock. */
-  deadline = Number.POSITIVE_INFINITY;
   readonly #socket: Socket;
   readonly #site: Site;
-  readonly #parser: RequestParser;
+  readonly #phase: Phase;
+  readonly #inlet: Inlet;
   readonly #ends: Ends;
-  readonly #continue = (): void => this.#pump();
   readonly #onFirst = (octets: Buffer): void => this.#begin(octets);
-  readonly #onData = (octets: Buffer): void => this.#received(octets);
-  readonly #onEnd = (): void => this.#finished();
+  readonly #onData = (octets: Buffer): void => this.#inlet.received(octets);
+  readonly #onEnd = (): void => this.#inlet.finished();
   readonly #onDrain = (): void => this.#relieved();
   readonly #onTimeout = (): void => this.#stalled();
   #reading: Reading;
   /** The first octets, while they may be those of another version. */
   #first: Buffer = EMPTY;
-  #state: State = "fresh";
   #exchange: HttpExchange | undefined;
-  #upload: Upload | undefined;
   #probe: PeerProbe | undefined;
-  #clientPersists = false;
-  /** What follows can no longer be told apart from the request: nothing more is read. */
-  #spoiled = false;
-  /** The client has ended its side. */
-  #ended = false;
   #paused = false;
-  #pumping = false;
-  /** Octets read for nothing. */
-  #drained = 0;
 
   constructor(socket: Socket, site: Site) {
+    const { limits, connections, scheme, http2 } = site;
     this.#socket = socket;
     this.#site = site;
-    this.outlet = new Outlet(socket, site.limits.unsent, site.limits.sendTimeout);
-    this.#parser = new RequestParser(site.limits);
-    this.#ends = endsOf(socket, site.scheme);
-    this.#enter("fresh");
-    this.#reading = new Reading(socket, site.http2 ? this.#onFirst : this.#onData);
+    this.outlet = new Outlet(socket, limits.unsent, limits.sendTimeout);
+    this.#phase = new Phase(connections, limits);
+    this.#inlet = new Inlet(socket, this.#phase, limits, this);
+    this.#ends = endsOf(socket, scheme);
+    this.#reading = new Reading(socket, http2 ? this.#onFirst : this.#onData);
     this.#listen();
   }
 
@@ -74,37 +62,37 @@ export class Connection implements Wire, Feeder {
     socket.on("error", () => this.#lost());
     socket.on("close", () => {
       this.#lost();
-      this.#site.gone(this);
+      this.#site.connections.gone(this);
     });
   }
 
   // The listener's calls.
 
-  /** The listener closes: idle connections end now, the others after their response. */
-  stop(): void {
-    this.#move(RULES[this.#state].stopped);
+  check(now: number): void {
+    if (this.#phase.deadline <= now) this.#expire();
   }
 
-  /** The grace is over. */
+  #expire(): void {
+    if (!this.outlet.busy) return this.move(this.#phase.rule.expired);
+    // A response is still on its way out; how long that may take is another limit.
+    this.outlet.watch();
+    this.#phase.renew(false);
+  }
+
+  stop(): void {
+    this.move(this.#phase.rule.stopped);
+  }
+
   cutShort(): void {
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),
     );
     // A WebSocket says good-bye by itself.
-    if (this.#state !== "switched") this.#socket.destroySoon();
+    if (this.#phase.state !== "switched") this.#socket.destroySoon();
   }
 
-  /** Nothing may remain. */
   destroy(): void {
     this.#socket.destroy();
-  }
-
-  /** The deadline has passed. */
-  expire(): void {
-    if (!this.outlet.busy) return this.#move(RULES[this.#state].expired);
-    // A response is still on its way out; how long that may take is another limit.
-    this.outlet.watch();
-    this.#enter(this.#state);
   }
 
   // The socket's events.
@@ -119,33 +107,20 @@ export class Connection implements Wire, Feeder {
     this.#first = EMPTY;
     this.#reading.stop();
     this.#reading = new Reading(this.#socket, this.#onData);
-    this.#received(octets);
+    this.#inlet.received(octets);
   }
 
   #giveAway(octets: Buffer): void {
-    this.#enter("switched");
+    this.#phase.enter("switched");
     this.#detach();
     this.#socket.unshift(octets);
     this.#site.http2?.(this.#socket);
   }
 
-  #received(chunk: Buffer): void {
-    if (this.#spoiled) return;
-    this.#parser.feed(chunk);
-    if (this.#state === "held") this.flow();
-    else this.#pump();
-  }
-
-  #finished(): void {
-    this.#ended = true;
-    if (RULES[this.#state].step === "nothing" || this.#spoiled) this.#move(RULES[this.#state].ended);
-    else this.#pump();
-  }
-
   #relieved(): void {
     this.outlet.unwatch();
     this.#exchange?.drained();
-    this.#pump();
+    this.#inlet.pump();
   }
 
   /** Not an octet has left for `sendTimeout`. */
@@ -160,172 +135,85 @@ export class Connection implements Wire, Feeder {
 
   #lost(): void {
     // The session finds out by itself, and knows what else is to be told.
-    if (this.#state === "switched") return;
-    if (this.#exchange || this.#upload)
-      this.#abandon(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
+    if (this.#phase.state === "switched") return;
+    if (this.#exchange) this.#abandon(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
   }
 
   /** Ends the exchange for a reason that leaves nobody to answer. */
   #abandon(error: SallyportError): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    this.#spoiled = true;
+    this.#inlet.spoiled = true;
     this.#probe?.stop();
-    this.#endUpload(error);
+    this.#inlet.fail(error);
     exchange?.lost(error);
   }
 
-  // From octets to exchanges.
+  // What comes in.
 
-  #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      while (this.#step());
-    } catch (error) {
-      this.#broken(SallyportError.from(error));
-    }
-    this.#pumping = false;
-    this.flow();
-  }
-
-  /** One step; false when nothing more can be done with the octets at hand. */
-  #step(): boolean {
-    switch (this.#spoiled ? "nothing" : RULES[this.#state].step) {
-      case "request":
-        return this.#readRequest();
-      case "body":
-        return this.#readBody();
-      case "rest":
-        return this.#readRest();
-      case "nothing":
-        return false;
-    }
-  }
-
-  #readRequest(): boolean {
-    // Answers pile up where a client sends requests and reads nothing.
-    if (this.#socket.writableNeedDrain) return false;
-    const event = this.#parser.next();
-    if (event?.type === "head") return this.#open(event);
-    if (this.#state !== "head" && this.#parser.buffered > 0) this.#enter("head");
-    return this.#starved();
-  }
-
-  #readBody(): boolean {
-    const event = this.#parser.next();
-    if (event === undefined) return this.#starved();
-    if (event.type === "data") this.#upload?.take(event.data);
-    else if (event.type === "end") this.#bodyComplete(event);
-    return true;
-  }
-
-  #bodyComplete({ trailers }: EndEvent): void {
-    const upload = this.#upload;
-    this.#upload = undefined;
-    this.#enter("held");
-    upload?.end(trailers);
-    if (this.#ended) this.#move("probe");
-  }
-
-  #readRest(): boolean {
-    const event = this.#parser.next();
-    if (event === undefined) return this.#starved();
-    if (event.type === "end") this.#next();
-    else if (event.type === "data") this.#drained += event.data.length;
-    if (this.#drained <= this.#site.limits.drain) return true;
-    this.#shut();
-    return false;
-  }
-
-  /** All octets are used up. */
-  #starved(): false {
-    this.#upload?.flush();
-    this.#awaitBody();
-    if (this.#ended) this.#move(RULES[this.#state].ended);
-    return false;
-  }
-
-  #open(head: HeadEvent): true {
-    this.#clientPersists = head.persistent;
-    const opening = head.opensWebSocket ? this.#readOpening(head) : undefined;
-    const body = head.length === 0 ? this.#noBody() : this.#someBody(head);
-    const exchange = new HttpExchange(requestOf(head, this.#ends), body, this.#site.log, this);
+  open(head: HeadEvent, body: RequestBody): void {
+    const { log, handler, sockets } = this.#site;
+    const exchange = new HttpExchange(requestOf(head, this.#ends), body, log, this);
+    if (head.opensWebSocket) exchange.offer(readOpening(head.headers, sockets.limits, true), sockets);
     this.#exchange = exchange;
-    if (opening) exchange.offer(opening, this.#site.sockets);
     try {
-      this.#site.handler(exchange);
+      handler(exchange);
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
-    if (this.#ended && this.#exchange && this.#state === "held") this.#move("probe");
-    return true;
+    if (this.#inlet.ended && this.#exchange && this.#phase.state === "held") this.move("probe");
   }
 
-  #readOpening({ headers }: HeadEvent): Opening {
-    return readOpening(headers, this.#site.sockets.limits, true);
+  sendContinue(): void {
+    if (this.#exchange?.started !== true) this.outlet.text(CONTINUE);
+    this.#inlet.awaitBody();
   }
 
-  #noBody(): RequestBody {
-    this.#parser.next();
-    this.#enter("held");
-    return NO_BODY;
+  /** Reads on, or stops reading, as the state of affairs demands. */
+  flow(): void {
+    const pause = this.#phase.state === "switched" ? this.#paused : this.#inlet.full;
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    this.#inlet.awaitBody();
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
   }
 
-  /** A body that came with its head is whole; any other is pushed as it comes. */
-  #someBody(head: HeadEvent): RequestBody {
-    const pieces: Buffer[] = [];
-    let event = this.#parser.next();
-    for (; event?.type === "data"; event = this.#parser.next()) pieces.push(event.data);
-    if (event?.type === "end") {
-      this.#enter("held");
-      return new WholeBody(joined(pieces), event.trailers);
-    }
-    const expecting = head.expectsContinue && pieces.length === 0;
-    const upload = new Upload(head.length === CHUNKED ? undefined : head.length, expecting, this);
-    this.#upload = upload;
-    this.#enter("body");
-    for (const piece of pieces) upload.take(piece);
-    upload.flush();
-    return upload.body;
-  }
-
-  // What the exchange and its body ask for.
+  // What the exchange asks for.
 
   persists(): boolean {
-    const { stopping, single } = this.#site;
-    if (!this.#clientPersists || this.#spoiled || this.#upload?.expecting || stopping || single) return false;
+    const { connections, single } = this.#site;
+    if (connections.leaving || single) return false;
     // What came behind a handshake that was not accepted may be frames.
-    if (this.#exchange?.handshake && this.#parser.buffered > 0) return false;
-    return (this.#parser.owed ?? 0) <= this.#site.limits.drain;
+    if (this.#exchange?.handshake && this.#inlet.waiting > 0) return false;
+    return this.#inlet.leadsOn;
   }
 
   answered(persistent: boolean): void {
     this.#exchange = undefined;
     this.#probe?.stop();
-    this.#dropUpload();
+    this.#inlet.drop();
     // The listener may have begun to close after the head said that the connection is kept.
-    if (!persistent || this.#site.closing) this.#shut();
-    else if (this.#state === "held") this.#next();
-    else this.#enter("drain");
-    // Not at once: the exchange that was answered first tells everybody that it is over.
-    if (!this.#pumping && (this.#ended || this.#parser.buffered > 0)) queueMicrotask(this.#continue);
+    if (!persistent || this.#site.connections.closing) this.#shut();
+    else if (this.#phase.state === "held") this.#inlet.next();
+    else this.#phase.enter("drain");
+    this.#inlet.pumpLater();
   }
 
   cut(framed: boolean): void {
     this.#exchange = undefined;
     this.#probe?.stop();
-    this.#dropUpload();
+    this.#inlet.drop();
     if (framed) return this.#shut();
-    this.#spoiled = true;
+    this.#inlet.spoiled = true;
     this.outlet.reset();
   }
 
   switchTo(head: string): Carried {
     this.outlet.text(head);
-    this.#enter("switched");
+    this.#phase.enter("switched");
     this.#detach();
-    return { duplex: this.#socket, early: () => this.#parser.takeRest() };
+    return { duplex: this.#socket, early: () => this.#inlet.takeRest() };
   }
 
   /** Whoever has the socket now reads on where we stopped. */
@@ -340,60 +228,20 @@ export class Connection implements Wire, Feeder {
     socket.off("timeout", this.#onTimeout);
   }
 
-  sendContinue(): void {
-    if (this.#exchange?.started !== true) this.outlet.text(CONTINUE);
-    this.#awaitBody();
-  }
+  // Ends.
 
-  /** Reads on, or stops reading, as the state of affairs demands. */
-  flow(): void {
-    const pause = this.#mustPause();
-    if (pause === this.#paused) return;
-    this.#paused = pause;
-    this.#awaitBody();
-    if (pause) this.#socket.pause();
-    else this.#socket.resume();
-  }
-
-  #mustPause(): boolean {
-    if (this.#state === "switched") return this.#paused;
-    if (this.#spoiled) return false;
-    if (this.#state === "body") return this.#upload?.paused === true;
-    const waits = this.#state === "held" || this.#socket.writableNeedDrain;
-    return waits && this.#parser.buffered > this.#site.limits.pipelined;
-  }
-
-  // From state to state.
-
-  #enter(state: State): void {
-    this.#state = state;
-    const { limit } = RULES[state];
-    this.deadline =
-      limit === undefined ? Number.POSITIVE_INFINITY : this.#site.now + this.#site.limits[limit];
-  }
-
-  /** While a body is due its deadline moves with every octet; a client that we keep waiting has none. */
-  #awaitBody(): void {
-    if (this.#state !== "body") return;
-    this.deadline = this.#upload?.keepsWaiting
-      ? Number.POSITIVE_INFINITY
-      : this.#site.now + this.#site.limits.bodyTimeout;
-  }
-
-  #move(move: Move): void {
+  move(move: Move): void {
     switch (move) {
       case "shut":
         return this.#shut();
       case "late":
       case "torn":
       case "short":
-        return this.#broken(FAULTS[move]());
+        return this.broken(FAULTS[move]());
       case "probe":
         return this.#askPeer();
       case "hear":
-        // Whoever has just connected has a request on its way, and other server processes may be there to go on.
-        this.deadline = Math.min(this.deadline, this.#site.now + LAST_REQUEST);
-        return;
+        return this.#phase.hear();
       case "leave":
         this.#socket.destroySoon();
         return;
@@ -404,29 +252,23 @@ export class Connection implements Wire, Feeder {
     }
   }
 
-  #next(): void {
-    this.#parser.restart();
-    this.#drained = 0;
-    this.#enter("idle");
-  }
-
   /** Ends our side, and waits for the client's: closing at once could take back what it has not read yet. */
   #shut(): void {
-    if (this.#state === "linger") return;
-    this.#spoiled = true;
-    this.#enter("linger");
+    if (this.#phase.state === "linger") return;
+    this.#inlet.spoiled = true;
+    this.#phase.enter("linger");
     this.#socket.end();
     this.flow();
   }
 
   /** The rest of what the client sends cannot be used. */
-  #broken(error: SallyportError): void {
-    const state = this.#state;
-    this.#spoiled = true;
+  broken(error: SallyportError): void {
+    const { state } = this.#phase;
+    this.#inlet.spoiled = true;
     if (state === "drain") return this.#shut();
     if (state !== "body") return this.#refuse(error);
-    this.#enter("held");
-    this.#endUpload(error);
+    this.#phase.enter("held");
+    this.#inlet.fail(error);
     const exchange = this.#exchange;
     if (exchange && !exchange.started) exchange.fail(error);
   }
@@ -436,17 +278,6 @@ export class Connection implements Wire, Feeder {
     this.#note(error);
     this.outlet.text(refusal(error));
     this.#shut();
-  }
-
-  #endUpload(error: SallyportError): void {
-    this.#upload?.fail(error);
-    this.#upload = undefined;
-  }
-
-  /** Nobody needs the rest of the body; whoever still reads it is not told that it was complete. */
-  #dropUpload(): void {
-    this.#upload?.drop();
-    this.#upload = undefined;
   }
 
   #askPeer(): void {

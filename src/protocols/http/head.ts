@@ -8,7 +8,8 @@ import { isHost, readTarget } from "./target.ts";
 /** The body's length when only its end will tell. */
 export const CHUNKED = -1;
 
-const LONGEST_METHOD = 32;
+/** Registered ones have at most 17 octets. */
+export const LONGEST_METHOD = 32;
 /** What a request line has besides its target: method, two spaces, version. */
 export const LINE_OVERHEAD = LONGEST_METHOD + 2 + "HTTP/1.1".length;
 
@@ -82,6 +83,8 @@ function opensWebSocket(method: string, { version, upgrade, headers, length }: H
   );
 }
 
+export const methodTooLong = (): SallyportError => bad("no method within the first octets");
+
 export const targetTooLong = (limits: HttpLimits): SallyportError =>
   new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} octets`);
 
@@ -103,7 +106,8 @@ function readVersion(text: string): "1.0" | "1.1" {
 
 function readMethod(method: string): string {
   if (method === "GET" || method === "POST") return method;
-  if (method.length > LONGEST_METHOD || !isToken(method)) throw bad("a malformed method");
+  if (method.length > LONGEST_METHOD) throw methodTooLong();
+  if (!isToken(method)) throw bad("a malformed method");
   // A tunnel is a proxy's business (RFC 9110, 9.3.6).
   if (method === "CONNECT") throw new SallyportError("METHOD_UNSUPPORTED", "CONNECT: this is not a proxy");
   return method;
@@ -160,6 +164,8 @@ export class HeadFields implements FieldSink {
   settle(authority: string | undefined): void {
     if (this.#hostAt < 0 && this.version === "1.1") throw new SallyportError("BAD_HOST", "no Host");
     if (authority !== undefined) this.#overrule(authority);
+    // A URI of http or https names a host (RFC 9110, 4.2.1), and only HTTP/1.0 can leave it to the connection.
+    if (this.host === "" && this.version === "1.1") throw new SallyportError("BAD_HOST", "an empty Host");
     if (this.#transferEncoding !== undefined) this.#chunked(this.#transferEncoding);
     else if (this.#contentLength !== undefined) this.length = readLength(this.#contentLength);
   }
@@ -204,11 +210,11 @@ function readLength(value: string): number {
   return Number(value);
 }
 
-/** A body whose last coding is not chunked has no certain end: 400 (RFC 9112, 6.3); any other coding we do not know. */
+/** A body whose last coding is not chunked has no certain end: 400 (RFC 9112, 6.3); any coding before it we do not know. */
 function codingError(coding: string): SallyportError {
   if (!CODING_LIST.test(coding)) return bad("a malformed Transfer-Encoding");
   const codings = coding.split(",").map((part) => part.trim());
-  if (codings.indexOf("chunked") !== codings.length - 1 && codings.includes("chunked"))
+  if (codings.indexOf("chunked") !== codings.length - 1)
     return bad("a Transfer-Encoding whose last coding is not a single chunked");
   return new SallyportError("CODING_UNKNOWN", "a Transfer-Encoding other than chunked");
 }

@@ -8,7 +8,7 @@ export type State = "fresh" | "idle" | "head" | "body" | "held" | "switched" | "
 type Step = "request" | "body" | "rest" | "nothing";
 export type Move = "shut" | "late" | "torn" | "short" | "probe" | "hear" | "leave" | "drop" | "stay";
 
-interface Rule {
+export interface Rule {
   /** What to do with octets. */
   readonly step: Step;
   /** How long this may last, and what happens then. */

@@ -12,8 +12,8 @@ export interface Target {
 /** Visible ASCII without "#": a fragment is never sent (RFC 9112, 3.2), and anything else must be percent-encoded. */
 const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
-const NAMED_HOST = /^(?:[0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+(?::(\d{0,5}))?$/;
-const LITERAL_HOST = /^\[([0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[0-9A-Za-z\-._~!$&'()*+,;=:]+)\](?::(\d{0,5}))?$/;
+const NAMED_HOST = /^(?:[0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+(?::(\d*))?$/;
+const LITERAL_HOST = /^\[([0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[0-9A-Za-z\-._~!$&'()*+,;=:]+)\](?::(\d*))?$/;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 

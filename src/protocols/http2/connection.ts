@@ -9,7 +9,9 @@ import {
 import type { Socket } from "node:net";
 import { SallyportError } from "../../exchange/index.ts";
 import type { Connection as Ends } from "../../sockets/connection.ts";
+import type { Connections, Kept } from "../../sockets/connections.ts";
 import { Allowance } from "./allowance.ts";
+import { tellCodes } from "./goaway.ts";
 import type { Http2Limits } from "./limits.ts";
 import type { Site } from "./site.ts";
 import { type Lane, Stream } from "./stream.ts";
@@ -27,10 +29,10 @@ const LARGEST_RESPONSE_HEAD = 2 ** 24;
 
 /** The listener, as its connections see it. */
 export interface Keeper extends Site {
-  gone(connection: Connection): void;
+  readonly connections: Connections<Connection>;
 }
 
-export class Connection implements Lane {
+export class Connection implements Kept, Lane {
   readonly site: Keeper;
   readonly ends: Ends;
   readonly #socket: Socket;
@@ -41,6 +43,8 @@ export class Connection implements Lane {
   /** When the connection has been without a stream for too long, on the site's clock. */
   #deadline: number;
   #ending = false;
+  /** It has had a stream. */
+  #used = false;
   /** The client went too far: nothing more is taken from it. */
   #overdone = false;
 
@@ -58,6 +62,7 @@ export class Connection implements Lane {
 
   #listen(): void {
     const session = this.#session;
+    tellCodes(session);
     session.setLocalWindowSize(this.site.limits.window * WINDOWS);
     session.on("stream", (stream, _, flags, fields?: readonly string[]) => this.#open(stream, flags, fields));
     session.on("ping", () => this.#control());
@@ -66,10 +71,15 @@ export class Connection implements Lane {
     session.on("error", () => {});
     // A client that has ended its side can neither open windows nor acknowledge anything: it has left.
     this.#socket.on("end", () => this.#end());
-    this.#socket.on("close", () => this.site.gone(this));
+    this.#socket.on("close", () => this.site.connections.gone(this));
   }
 
   // The listener's calls.
+
+  /** Whoever has just connected has a request on its way. */
+  leave(): void {
+    if (this.#used) this.#leave();
+  }
 
   /** The listener closes: streams finish, and no new ones are opened (RFC 9113, 6.8). */
   stop(): void {
@@ -113,6 +123,8 @@ export class Connection implements Lane {
     const opened = new Stream(stream, this);
     this.#streams.add(opened);
     this.#deadline = Number.POSITIVE_INFINITY;
+    this.#used = true;
+    if (this.site.connections.leaving) this.#leaveLater();
     opened.open(fields, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
   }
 
@@ -137,8 +149,14 @@ export class Connection implements Lane {
     setImmediate(() => this.#end(error, NGHTTP2_ENHANCE_YOUR_CALM));
   }
 
+  /** Not in the middle of a frame, and with the other streams that came in the same octets. */
+  #leaveLater(): void {
+    setImmediate(() => this.#leave());
+  }
+
   /** Says goodbye, and closes when the last stream is over. */
   #leave(): void {
+    if (this.#ending) return;
     this.#ending = true;
     const idle = this.#streams.size === 0;
     this.#deadline = idle ? this.site.now + this.site.limits.lingerTimeout : Number.POSITIVE_INFINITY;

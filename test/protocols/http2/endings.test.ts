@@ -7,6 +7,7 @@ import { bodyText, head, hello, over, queue } from "../http/serving.ts";
 import {
   CANCEL,
   data,
+  type Frame,
   type FrameClient,
   frame,
   headers,
@@ -19,6 +20,12 @@ import {
 import { serve } from "./serving.ts";
 
 const goaway = (code: number): Buffer => frame("GOAWAY", 0, 0, Buffer.concat([uint32(0), uint32(code)]));
+
+/** What its GOAWAY says: the last stream that is served, and the code. */
+async function goodbye(peer: FrameClient): Promise<{ last: number; code: number }> {
+  const { payload } = (await peer.next("GOAWAY")) as Frame;
+  return { last: payload.readUInt32BE(0), code: payload.readUInt32BE(4) };
+}
 
 const leavings: readonly [name: string, leave: (peer: FrameClient) => unknown][] = [
   ["resets its stream with CANCEL", (peer) => peer.send(reset(1, CANCEL))],
@@ -100,6 +107,56 @@ test("a listener that closes says GOAWAY, finishes what is under way, and takes 
   assert.equal(peer.find("HEADERS", 3), undefined);
   peer.socket.end();
   idle.socket.end();
+  await closed;
+});
+
+test("a listener that leaves says GOAWAY on the connections that it has, and lets their streams finish", async (t) => {
+  const { handler, next } = queue();
+  const { client, listener } = await serve(t, handler);
+  const idle = (await client()).send(headers(1));
+  (await next()).respond(head(), "before");
+  const busy = (await client()).send(headers(1), headers(3));
+  const [first, second] = [await next(), await next()];
+  await idle.until(() => idle.body(1) === "before");
+  listener.leave?.();
+  assert.deepEqual(await goodbye(idle), { last: 1, code: NO_ERROR });
+  assert.deepEqual(await goodbye(busy), { last: 3, code: NO_ERROR });
+  await idle.all();
+  busy.send(headers(5));
+  first.respond(head(), "first");
+  await busy.until(() => busy.body(1) === "first");
+  second.respond(head(), "second");
+  await busy.all();
+  assert.equal(busy.body(3), "second");
+  assert.equal(busy.find("HEADERS", 5), undefined);
+});
+
+test("a connection that is new when the listener leaves has its first requests answered", async (t) => {
+  const { client, listener } = await serve(t, (exchange) => exchange.respond(head(), "served"));
+  const before = await client();
+  await before.next("SETTINGS");
+  listener.leave?.();
+  const after = await client();
+  for (const peer of [before, after]) {
+    peer.send(headers(1), headers(3));
+    assert.deepEqual(await goodbye(peer), { last: 3, code: NO_ERROR });
+    await peer.all();
+    assert.deepEqual([peer.body(1), peer.body(3)], ["served", "served"]);
+  }
+});
+
+test("a listener that left closes like any other", async (t) => {
+  const { handler, next } = queue();
+  const { client, listener } = await serve(t, handler);
+  const peer = (await client()).send(headers(1));
+  const exchange = await next();
+  listener.leave?.();
+  await peer.goawayCode();
+  const closed = listener.close(10_000);
+  exchange.respond(head(), "last");
+  await peer.all();
+  assert.equal(peer.body(1), "last");
+  peer.socket.end();
   await closed;
 });
 

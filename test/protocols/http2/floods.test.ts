@@ -8,6 +8,7 @@ import {
   data,
   END_STREAM,
   ENHANCE_YOUR_CALM,
+  FLOW_CONTROL_ERROR,
   type FrameClient,
   frame,
   headers,
@@ -117,6 +118,14 @@ test("endless CONTINUATION ends the connection, and memory is bounded (T2)", asy
 const drained = (peer: FrameClient): Promise<unknown> =>
   new Promise((resolve) => peer.socket.once("drain", resolve));
 
+test("CONTINUATION with nothing in it, again and again, ends the connection (T2)", async (t) => {
+  const { client } = await serve(t, hello);
+  const peer = await client();
+  peer.send(frame("HEADERS", END_STREAM, 1, block(pseudo("GET", "/"))));
+  peer.send(...Array(50).fill(frame("CONTINUATION", 0, 1)));
+  assert.equal(await peer.goawayCode(), ENHANCE_YOUR_CALM);
+});
+
 test("a client that leaves within CONTINUATION is forgotten (T2)", async (t) => {
   const { client } = await serve(t, hello);
   const peer = await client();
@@ -154,6 +163,13 @@ test("a flood of PING ends the connection", async (t) => {
   assert.equal(await peer.goawayCode(), ENHANCE_YOUR_CALM);
 });
 
+test("more PING at once than answers are kept for ends the connection", async (t) => {
+  const { client } = await serve(t, hello, { controls: Number.POSITIVE_INFINITY });
+  const peer = await client();
+  peer.send(...Array(20_000).fill(PING));
+  assert.equal(await peer.goawayCode(), ENHANCE_YOUR_CALM);
+});
+
 test("a flood of SETTINGS ends the connection", async (t) => {
   const { client } = await serve(t, hello, { controls: 100 });
   const peer = await client();
@@ -176,6 +192,7 @@ test("a flood of empty DATA ends the connection", async (t) => {
   const peer = (await client()).send(post(1));
   const outcome = over(await next());
   peer.send(...Array(1_000).fill(data(1, "")));
+  assert.equal(await peer.goawayCode(), ENHANCE_YOUR_CALM);
   await peer.all();
   assert.equal((await outcome).complete, false);
 });
@@ -190,13 +207,13 @@ test("WINDOW_UPDATE of 0 on a stream ends it, and its application is told", asyn
   await peer.until(() => peer.find("RST_STREAM", 1) !== undefined || peer.find("GOAWAY") !== undefined);
 });
 
-test("a window that grows beyond 2^31-1 resets its stream", async (t) => {
+test("a window that grows beyond 2^31-1 ends its stream, and its application is told", async (t) => {
   const { handler, next } = queue();
   const { client } = await serve(t, handler);
   const peer = (await client()).send(headers(1));
   const outcome = over(await next());
   peer.send(frame("WINDOW_UPDATE", 0, 1, uint32(2 ** 31 - 1)));
-  assert.equal(await peer.resetCode(1), 3);
+  assert.equal(await peer.endCode(1), FLOW_CONTROL_ERROR);
   assert.equal((await outcome).complete, false);
 });
 

@@ -23,11 +23,14 @@ export type FrameType = (typeof TYPES)[number];
 export const END_STREAM = 0x1;
 export const ACK = 0x1;
 export const END_HEADERS = 0x4;
+export const PADDED = 0x8;
 
 export const NO_ERROR = 0x0;
 export const PROTOCOL_ERROR = 0x1;
 export const INTERNAL_ERROR = 0x2;
 export const FLOW_CONTROL_ERROR = 0x3;
+export const STREAM_CLOSED = 0x5;
+export const FRAME_SIZE_ERROR = 0x6;
 export const REFUSED_STREAM = 0x7;
 export const CANCEL = 0x8;
 export const COMPRESSION_ERROR = 0x9;
@@ -157,6 +160,11 @@ export class FrameClient {
   /** The error code of the RST_STREAM that the stream ends with; undefined when the connection ends without one. */
   async resetCode(stream: number): Promise<number | undefined> {
     return (await this.next("RST_STREAM", stream))?.payload.readUInt32BE(0);
+  }
+
+  /** The same, or that of the GOAWAY: a newer nghttp2 ends the connection where an older one reset the stream. */
+  async endCode(stream: number): Promise<number | undefined> {
+    return (await this.resetCode(stream)) ?? this.goawayCode();
   }
 
   /** The error code of the GOAWAY. */

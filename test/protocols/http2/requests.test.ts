@@ -42,6 +42,13 @@ test("the crumbs of a cookie are one cookie again, in the place of the first", a
   assert.deepEqual((await described(peer)).headers, ["host", "a.test", "cookie", "a=1; c=3", "x-b", "2"]);
 });
 
+test("whether a connection is secure, it knows better than :scheme", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  (await client()).send(headers(1, withScheme("https")));
+  assert.equal((await next()).request.scheme, "http");
+});
+
 test("OPTIONS * asks about the server as a whole", async (t) => {
   const { client } = await serve(t, describe);
   assert.equal((await described((await client()).send(headers(1, pseudo("OPTIONS", "*"))))).path, "*");
@@ -127,18 +134,18 @@ const refusals: readonly [name: string, status: number, ...octets: Buffer[]][] =
   ["an expectation other than 100-continue", 417, post(1, "expect", "a miracle")],
   ["CONNECT", 501, headers(1, [":method", "CONNECT", ":authority", "a.test:80"])],
   ["an extended CONNECT of a protocol that we do not know", 501, extended("connect-udp")],
-  ["a host with a user (H14)", 400, headers(1, withAuthority("me@a.test"))],
+  ["a scheme that is not ours (RFC 9110, 7.4)", 400, headers(1, withScheme("ftp"))],
   ["a Host that differs from :authority (H15)", 400, headers(1, [...pseudo("GET", "/"), "host", "b.test"])],
   ["a fragment in the target", 400, headers(1, pseudo("GET", "/a#b"))],
   ["two Content-Type lines", 400, post(1, "content-type", "a/b", "content-type", "c/d")],
 ];
 
-function withAuthority(authority: string): string[] {
-  return [":method", "GET", ":scheme", "http", ":path", "/", ":authority", authority];
+function withScheme(scheme: string): string[] {
+  return [":method", "GET", ":scheme", scheme, ":path", "/", ":authority", "a.test"];
 }
 
 function extended(protocol: string): Buffer {
-  const fields = [":method", "CONNECT", ":protocol", protocol, ...withAuthority("a.test").slice(2)];
+  const fields = [":method", "CONNECT", ":protocol", protocol, ...withScheme("http").slice(2)];
   return headers(1, fields, 4);
 }
 

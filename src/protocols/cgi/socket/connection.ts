@@ -12,6 +12,7 @@ import {
   SallyportError,
   WholeBody,
 } from "../../../exchange/index.ts";
+import type { Connections, Kept } from "../../../sockets/connections.ts";
 import { endsOf } from "../../../sockets/ends.ts";
 import { breakOff, isTcp } from "../../../sockets/reset.ts";
 import { type Compose, DocumentExchange, type Wire } from "../exchange.ts";
@@ -26,7 +27,7 @@ export interface Site {
   readonly limits: SocketLimits;
   readonly compose: Compose;
   newReader(): VariablesReader;
-  gone(connection: Connection): void;
+  readonly connections: Connections<Connection>;
 }
 
 type State = "fresh" | "head" | "body" | "whole" | "halfClosed" | "linger" | "held";
@@ -59,14 +60,15 @@ const RULES: Readonly<Record<State, Rule>> = {
   held: { limit: "cutTimeout", expired: "drop", ended: "drop", stopped: "drop" },
 };
 
-export class Connection implements Wire {
+export class Connection implements Kept, Wire {
   readonly #socket: Socket;
   readonly #site: Site;
   readonly #reader: VariablesReader;
   readonly #tcp: boolean;
   readonly #release = (): void => this.#socket.uncork();
   #state: State = "fresh";
-  #timer: NodeJS.Timeout | undefined;
+  /** When the present state has lasted too long. */
+  #deadline = Number.POSITIVE_INFINITY;
   #exchange: DocumentExchange | undefined;
   #body: PushedBody | undefined;
   /** Octets of the body that are still to come. */
@@ -96,12 +98,15 @@ export class Connection implements Wire {
     socket.on("error", () => this.#lost());
     socket.on("close", () => {
       this.#lost();
-      clearTimeout(this.#timer);
-      this.#site.gone(this);
+      this.#site.connections.gone(this);
     });
   }
 
   // The listener's calls.
+
+  check(now: number): void {
+    if (this.#deadline <= now) this.#expire();
+  }
 
   stop(): void {
     this.#move(RULES[this.#state].stopped);
@@ -173,7 +178,7 @@ export class Connection implements Wire {
   #take(chunk: Uint8Array): void {
     const piece = chunk.length > this.#owed ? chunk.subarray(0, this.#owed) : chunk;
     this.#owed -= piece.length;
-    this.#timer?.refresh();
+    this.#arm("bodyTimeout");
     this.#body?.push(piece);
     // Whoever took that piece may have answered.
     if (this.#owed > 0 || this.#state !== "body") return;
@@ -185,7 +190,7 @@ export class Connection implements Wire {
   /** Nobody reads the body: that the peer waits is not its fault. */
   #pause(): void {
     this.#socket.pause();
-    if (this.#state === "body") clearTimeout(this.#timer);
+    if (this.#state === "body") this.#arm(undefined);
   }
 
   #resume(): void {
@@ -255,14 +260,15 @@ export class Connection implements Wire {
   }
 
   #arm(limit: keyof SocketLimits | undefined): void {
-    clearTimeout(this.#timer);
-    if (limit !== undefined) this.#timer = setTimeout(() => this.#expired(), this.#site.limits[limit]);
+    const { connections, limits } = this.#site;
+    this.#deadline = limit === undefined ? Number.POSITIVE_INFINITY : connections.now + limits[limit];
   }
 
-  #expired(): void {
+  #expire(): void {
+    const { limit, expired } = RULES[this.#state];
     // While a response is on its way out, `sendTimeout` is what counts.
-    if (this.#socket.writableLength > 0 && this.#state !== "held") this.#timer?.refresh();
-    else this.#move(RULES[this.#state].expired);
+    if (this.#socket.writableLength > 0 && this.#state !== "held") this.#arm(limit);
+    else this.#move(expired);
   }
 
   #move(move: Move): void {

@@ -1,0 +1,120 @@
+// The connections of one listener: as many as there may be, one clock for the deadlines of them all, and their end in
+// phases.
+import type { Socket } from "node:net";
+import { SallyportError } from "../exchange/index.ts";
+
+/** A connection, as its listener sees it. */
+export interface Kept {
+  /** Ends what has lasted too long. */
+  check(now: number): void;
+  /** The listener leaves; for those that can say so before their next response. */
+  leave?(): void;
+  /** The listener closes: at once when idle, otherwise after what is under way. */
+  stop(): void;
+  /** The grace is over. */
+  cutShort(): void;
+  /** Nothing may remain. */
+  destroy(): void;
+}
+
+/** The clock's step is a part of the shortest wait, within these bounds. */
+const SHORTEST_TICK = 10;
+const LONGEST_TICK = 1_000;
+const TICKS_A_WAIT = 4;
+/** What the last words of a cut connection may take. */
+const LAST_WORDS = 1_000;
+
+export class Connections<C extends Kept> {
+  /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
+  now = Date.now();
+  /** True once the listener leaves or closes: connections end with their next response. */
+  leaving = false;
+  /** True once it closes. */
+  closing = false;
+  readonly #make: (socket: Socket) => C;
+  readonly #most: number;
+  readonly #tick: number;
+  readonly #all = new Set<C>();
+  #clock: NodeJS.Timeout | undefined;
+  #emptied: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** At most `most`; `waits`: the milliseconds that deadlines are made of. */
+  constructor(most: number, waits: readonly number[], make: (socket: Socket) => C) {
+    this.#most = most;
+    this.#tick = tickOf(waits);
+    this.#make = make;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Why there may not be another one now; undefined when there may. */
+  refusal(): SallyportError | undefined {
+    if (this.closing) return new SallyportError("STOPPING", "the listener is closing");
+    if (this.#all.size < this.#most) return undefined;
+    return new SallyportError("QUEUE_FULL", "the limit of connections is reached");
+  }
+
+  open(socket: Socket): C {
+    this.#start();
+    const connection = this.#make(socket);
+    this.#all.add(connection);
+    return connection;
+  }
+
+  gone(connection: C): void {
+    this.#all.delete(connection);
+    if (this.#all.size > 0) return;
+    clearInterval(this.#clock);
+    this.#clock = undefined;
+    this.#emptied?.();
+  }
+
+  leave(): void {
+    this.leaving = true;
+    this.#each((connection) => connection.leave?.());
+  }
+
+  /** As the listener's `close`. */
+  close(grace: number): Promise<void> {
+    this.#closed ??= this.#close(grace);
+    return this.#closed;
+  }
+
+  async #close(grace: number): Promise<void> {
+    this.leaving = true;
+    this.closing = true;
+    if (this.#all.size === 0) return;
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    this.#each((connection) => connection.stop());
+    const cut = setTimeout(() => this.#each((connection) => connection.cutShort()), grace);
+    const destroy = setTimeout(() => this.#each((connection) => connection.destroy()), grace + LAST_WORDS);
+    await emptied;
+    clearTimeout(cut);
+    clearTimeout(destroy);
+  }
+
+  #each(act: (connection: C) => void): void {
+    for (const connection of this.#all) act(connection);
+  }
+
+  #start(): void {
+    if (this.#clock) return;
+    this.now = Date.now();
+    // A connection keeps the process alive, not its clock.
+    this.#clock = setInterval(() => this.#check(), this.#tick).unref();
+  }
+
+  #check(): void {
+    const now = Date.now();
+    this.now = now;
+    this.#each((connection) => connection.check(now));
+  }
+}
+
+const tickOf = (waits: readonly number[]): number =>
+  Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, Math.floor(Math.min(...waits) / TICKS_A_WAIT)));
