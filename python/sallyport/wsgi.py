@@ -14,7 +14,8 @@ from .stream import Disconnected, Stream
 # Largest body that leaves in one frame with its head.
 _ONE_SHOT = 131_072
 
-_STATUS = re.compile(r"[2-9][0-9][0-9] [\t\x20-\x7e\x80-\xff]*")
+# "200 OK"; the phrase means nothing (RFC 9112, 4), and many leave it away.
+_STATUS = re.compile(r"[2-9][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # What may not stand in the text of a head, where LF separates and never belongs to a value.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")

@@ -10,9 +10,10 @@ _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = bytes((*range(9), *range(10, 32), 127))
 _STATUS = {status: b"%d" % status for status in range(200, 1000)}
 
+_CONNECTION, _CLOSE = b"connection", b"close"
 # The connection is the server's affair (RFC 9110, 7.6.1). Frameworks set these in good faith, so they are passed over.
 _HOP_BY_HOP = (
-    b"connection",
+    _CONNECTION,
     b"keep-alive",
     b"proxy-connection",
     b"te",
@@ -40,7 +41,9 @@ def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
             if known is None:
                 known = _checked_name(name)
             if known is _SKIPPED:
-                continue
+                if not _asks_to_close(name, value):
+                    continue
+                known, value = _CONNECTION, _CLOSE
             if known == _LENGTH:
                 length = _length(value, length)
             lines.append(known)
@@ -52,7 +55,8 @@ def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
 
 def fields(headers: Iterable) -> "list[bytes]":
     """Names and values in turn, of an acceptance or of trailers. Raises ProtocolError."""
-    return response_head(200, headers)[0].split(b"\n")[1:]
+    lines = response_head(200, headers)[0].split(b"\n")[1:]
+    return [part for pair in zip(lines[::2], lines[1::2]) if pair[0] != _CONNECTION for part in pair]
 
 
 def joined(lines: "list[bytes]") -> bytes:
@@ -73,6 +77,13 @@ def _status(status: object) -> "bytes | None":
     if isinstance(status, int) and status is not True and status is not False:
         return _STATUS.get(int(status))
     raise ProtocolError(f"'status' must be an int, not {_kind(status)}")
+
+
+def _asks_to_close(name: bytes, value: object) -> bool:
+    """Whether the connection is to end with this response: the one wish for it that is granted."""
+    if name.lower() != _CONNECTION or not isinstance(value, bytes):
+        return False
+    return _CLOSE in (option.strip() for option in value.lower().split(b","))
 
 
 def _checked_name(name: object) -> bytes:

@@ -9,8 +9,9 @@ from ..link import ABORT, CANCEL, CHUNK, COUNT, CREDIT, PIECE, WANT, WINDOW
 from ..stream import Disconnected
 from .link import LoopLink
 
-# So often in a row the application may ask for more, after the end, before others have their turn.
+# So often in a row the application may ask for more, after the end, before it has to pause; seconds of that.
 _PATIENCE = 100
+_PAUSE = 0.01
 _NOT_A_MESSAGE = "send() was given {what}; expected a dict with 'type'"
 
 
@@ -190,13 +191,13 @@ class Stream:
                 future.set_result(None)
 
     async def _repeated(self) -> None:
-        """An application that asks on and on after the end is answered, and does not stop the event loop.
+        """An application that asks on and on after the end is answered, and stops neither loop nor processor.
 
         Mostly without waiting: frameworks ask in a scope that is cancelled, to see what is there at once.
         """
         self._told += 1
         if self._told % _PATIENCE == 0:
-            await asyncio.sleep(0)
+            await asyncio.sleep(_PAUSE)
 
 
 def _is_disconnect(error: "BaseException | None") -> bool:

@@ -64,6 +64,10 @@ async def hello(scope, receive, send):
     await respond(send, b"hello\n")
 
 
+async def say_goodbye(scope, receive, send):
+    await respond(send, b"goodbye\n", [*PLAIN, (b"Connection", b"close")])
+
+
 async def show_pid(scope, receive, send):
     await respond(send, str(os.getpid()).encode())
 
@@ -343,6 +347,7 @@ async def ws_flood(scope, receive, send):
 
 PAGES = {
     ("http", "/hello"): hello,
+    ("http", "/goodbye"): say_goodbye,
     ("http", "/pid"): show_pid,
     ("http", None): show_scope,
     ("http", "/echo"): echo,

@@ -138,6 +138,15 @@ test("a response streams, ends, and the connection serves the next request", asy
   assert.equal((await next.all()).match(/200 OK/g)?.length, 2);
 });
 
+test("a response that asks for the end of the connection is the last one on it, and says so", async (t) => {
+  const server = await served(t);
+  const client = await server.client("/goodbye");
+  client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  const text = await client.all();
+  assert.match(text, /\r\nConnection: close\r\n\r\ngoodbye\n$/);
+  assert.equal(text.match(/connection:/gi)?.length, 1);
+});
+
 test("trailers leave for a client that says TE: trailers, and are not offered otherwise", async (t) => {
   const server = await served(t);
   const fit = await server.client("/trailers", "TE: trailers", "Connection: close");

@@ -211,7 +211,7 @@ for (const [status, request] of [
   ["414", `GET /${"a".repeat(200)} HTTP/1.1\r\nHost: a\r\n\r\n`],
   ["417", "GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n"],
   ["431", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"a".repeat(400)}\r\n\r\n`],
-  ["501", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"],
+  ["501", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"],
   ["501", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"],
   ["505", "GET / HTTP/2.0\r\nHost: a\r\n\r\n"],
 ] as const) {

@@ -64,6 +64,21 @@ export const ACCEPTED: readonly Accepted[] = [
     ),
     told: ["POST / 1.1 a -1", "Host: a", "Transfer-Encoding: chunked", "trailer Ok: 1", "end"],
   },
+  {
+    name: "chunk extensions with blanks around what separates them, and one that quotes",
+    bytes: chunked('1 ;a ;\tb = "\\"; \xe9" ; c\t=d;e\r\nx\r\n0;f=g\r\n\r\n'),
+    told: ["POST / 1.1 a -1", "Host: a", "Transfer-Encoding: chunked", "data x", "end"],
+  },
+  {
+    name: "HTTP/1.0 with an empty Host",
+    bytes: lines("GET / HTTP/1.0", "Host:"),
+    told: ["GET / 1.0  0 once", "Host: ", "end"],
+  },
+  {
+    name: "an empty Host beside a target that names one",
+    bytes: lines("GET http://b/ HTTP/1.1", "Host:"),
+    told: ["GET http://b/ = / ?  1.1 b 0", "Host: b", "end"],
+  },
   { name: "HTTP/1.0 without Host", bytes: lines("GET / HTTP/1.0"), told: ["GET / 1.0  0 once", "end"] },
   {
     name: "HTTP/1.0 that wants to stay",
@@ -105,11 +120,13 @@ export const ACCEPTED: readonly Accepted[] = [
     bytes: lines("OPTIONS http://a:80 HTTP/1.1", "Host: a"),
     told: ["OPTIONS http://a:80 = * ?  1.1 a:80 0", "Host: a:80", "end"],
   },
-  ...["a.example:8000", "127.0.0.1", "[::1]:80", "[v1.x:y]", "x_y~!$&'()*+,;=%41", "a:", ""].map((host) => ({
-    name: `the Host ${JSON.stringify(host)}`,
-    bytes: lines("GET / HTTP/1.1", `Host: ${host}`),
-    told: [`GET / 1.1 ${host} 0`, `Host: ${host}`, "end"],
-  })),
+  ...["a.example:8000", "127.0.0.1", "[::1]:80", "[v1.x:y]", "x_y~!$&'()*+,;=%41", "a:", "a:000080"].map(
+    (host) => ({
+      name: `the Host ${JSON.stringify(host)}`,
+      bytes: lines("GET / HTTP/1.1", `Host: ${host}`),
+      told: [`GET / 1.1 ${host} 0`, `Host: ${host}`, "end"],
+    }),
+  ),
   {
     name: "an expectation of 100-continue",
     bytes: `${post("Content-Length: 1", "Expect: 100-Continue")}x`,
@@ -177,12 +194,16 @@ export const REFUSED: readonly Refused[] = [
       "chunked;q=1",
       "chunked identity",
       '"chunked"',
+      "xchunked",
+      "identity",
+      "gzip",
+      "chunkedx",
     ].map((value) => post(`Transfer-Encoding: ${value}`)),
   ),
   ...refused(
     "CODING_UNKNOWN",
     "H4 unknown coding",
-    ...["xchunked", "identity", "gzip", "gzip, chunked", "chunkedx"].map((value) =>
+    ...["gzip, chunked", "identity,chunked", "x, y, Chunked"].map((value) =>
       post(`Transfer-Encoding: ${value}`),
     ),
   ),
@@ -261,6 +282,26 @@ export const REFUSED: readonly Refused[] = [
   ),
   ...refused(
     "BAD_REQUEST",
+    "malformed chunk extension",
+    ...[
+      ";",
+      "; ",
+      ";a;",
+      ";;a",
+      ";a[=b",
+      ";a=",
+      ";=b",
+      ";a=b c",
+      ';a="b',
+      ';a="b"c',
+      ';a="\\"',
+      ";a ",
+      ";\x00",
+      ";\xe9",
+    ].map((extension) => chunked(`5${extension}\r\nhello\r\n0\r\n\r\n`)),
+  ),
+  ...refused(
+    "BAD_REQUEST",
     "H11 chunk not followed by CRLF",
     chunked("5\r\nhelloXX0\r\n\r\n"),
     chunked("5\r\nhello0\r\n\r\n"),
@@ -300,6 +341,8 @@ export const REFUSED: readonly Refused[] = [
       "<a>",
       "\xe9",
     ].map((host) => lines("GET / HTTP/1.1", `Host: ${host}`)),
+    lines("GET / HTTP/1.1", "Host:"),
+    lines("OPTIONS * HTTP/1.1", "Host: "),
     lines("GET http://u@b/ HTTP/1.1", "Host: b"),
     lines("GET http:///x HTTP/1.1", "Host: b"),
     lines("GET http://b/ HTTP/1.1"),
@@ -336,6 +379,8 @@ export const REFUSED: readonly Refused[] = [
       "GET /\x7f HTTP/1.1",
     ].map((line) => lines(line, "Host: a")),
     "\x16\x03\x01\x02\x00\x01\x00",
+    repeat(33, "X"),
+    repeat(300, "X"),
   ),
   ...refused(
     "VERSION_UNSUPPORTED",

@@ -27,6 +27,7 @@ const COMPLETE: [page: string, status: number, body: string][] = [
   ["/close-raises", 200, "closed badly\n"],
   // W7
   ["/status-without-reason", 200, "no reason given\n"],
+  ["/status-alone", 203, "a number\n"],
   // W11
   ["/file-object", 200, "z".repeat(5000)],
   ["/file-with-length", 200, "z".repeat(5000)],

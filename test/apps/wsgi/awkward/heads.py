@@ -126,6 +126,12 @@ def status_without_reason(environ, start_response):
 
 
 @page
+def status_alone(environ, start_response):
+    start_response("203", list(PLAIN))
+    return [b"a number\n"]
+
+
+@page
 def value_latin_1(environ, start_response):
     start_response("200 OK", list(PLAIN) + [("X-Name", "caf\u00e9")])
     return [b"latin\n"]
