@@ -15,7 +15,7 @@ const NULL_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
 const READERS = ["arrayBuffer", "blob", "bytes", "formData", "json", "text"] as const;
 
 /** Node's, whatever stands in its place later. */
-const NodeResponse = Response;
+const NodeResponse: typeof Response = Response;
 
 /** A Response for small answers: the same in all that it does, and of its class. */
 export class QuickResponse extends NodeResponse {

@@ -41,15 +41,7 @@ export const GATEWAYS: Readonly<Record<string, Column>> = {
 
   fetch: {
     // The Fetch standard normalises paths and methods, and knows neither trailers nor interim responses.
-    lacks: [
-      "anyPath",
-      "asterisk",
-      "bodyOnGet",
-      "informs",
-      "requestTrailers",
-      "responseTrailers",
-      "traceMethod",
-    ],
+    lacks: ["anyPath", "bodyOnGet", "informs", "requestTrailers", "responseTrailers", "traceMethod"],
     open: () => fetchApp(fetchReference, { log }),
   },
 
