@@ -3,7 +3,7 @@
 // PR_SET_PDEATHSIG: it takes a program of ours inside the child, and passes over the children of children.
 import { type ChildProcess, spawn } from "node:child_process";
 
-/** Our end shows as the end of its input. What it is told: `+ GROUP`, `- GROUP`, `/ DIRECTORY`. */
+/** Our end shows as the end of its input. What it is told: `+ GROUP`, `- GROUP`, `/ DIRECTORY`, `. DIRECTORY` (released). */
 const SCRIPT = `
 trap '' INT TERM HUP
 groups=' '
@@ -12,6 +12,7 @@ while read -r what name; do
     +) groups="$groups$name " ;;
     -) groups="\${groups%% $name *} \${groups#* $name }" ;;
     /) set -- "$@" "$name" ;;
+    .) for each do shift; [ "$each" = "$name" ] || set -- "$@" "$each"; done ;;
   esac
 done
 end() { for group in $groups; do kill -s "$1" -- "-$group"; done; }
@@ -32,13 +33,13 @@ export class Guard {
     if (this.#told.delete(`+ ${group}`)) this.#say(`- ${group}`);
   }
 
-  /** `directory` goes with us, and all that is in it. Its name has to be its own for ever (mkdtemp). */
+  /** `directory` goes with us, and all that is in it, unless it is released. */
   enlistDirectory(directory: string): void {
     if (!directory.includes("\n")) this.#add(`/ ${directory}`);
   }
 
   releaseDirectory(directory: string): void {
-    this.#told.delete(`/ ${directory}`);
+    if (this.#told.delete(`/ ${directory}`)) this.#say(`. ${directory}`);
   }
 
   #add(line: string): void {

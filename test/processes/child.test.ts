@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, rmdirSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -141,5 +141,7 @@ test("no child outlives a process that is killed, nor does its directory", async
   assert.deepEqual(pids.map(alive), [true, true]);
   parent.kill("SIGKILL");
   while (pids.some(alive)) await delay(20);
-  while (existsSync(directory as string)) await delay(20);
+  while (existsSync(directory as string) || existsSync(`${directory}last`)) await delay(20);
+  assert.ok(existsSync(`${directory}kept`), "what was released is somebody else's");
+  rmdirSync(`${directory}kept`);
 });

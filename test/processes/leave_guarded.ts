@@ -1,5 +1,6 @@
-// Starts a child that ignores TERM and has a child itself, says their pids and a directory, and waits to be killed.
-import { mkdtempSync, writeFileSync } from "node:fs";
+// Starts a child that ignores TERM and has a child itself, says their pids and a directory, and waits to be killed. Beside
+// the directory is another one, released, whose name ends in "kept".
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { guard, startChild } from "../../src/processes/index.ts";
@@ -9,6 +10,9 @@ const SCRIPT = "trap '' TERM; sleep 600 & echo $$ $!; wait";
 const directory = mkdtempSync(join(tmpdir(), "sallyport-guarded two words-"));
 writeFileSync(join(directory, "file"), "");
 guard.enlistDirectory(directory);
+for (const one of ["kept", "last"]) mkdirSync(`${directory}${one}`);
+for (const one of [`${directory}kept`, `${directory}last`]) guard.enlistDirectory(one);
+guard.releaseDirectory(`${directory}kept`);
 const ended = startChild({ command: "/bin/true" });
 await ended.exited;
 const child = startChild({
