@@ -75,6 +75,9 @@ class Embedded:
     def send(self, kind: int, id: int, payload: bytes = b"") -> None:
         self._out.append(_pack(len(payload), id, kind) + payload)
 
+    def hold(self, frame: bytes) -> None:
+        self._out.append(frame)
+
     def poll(self, _stream: "Response") -> None:
         pass
 
@@ -207,13 +210,9 @@ class Embedded:
 class Response(wsgi.Response):
     """A response whose blocks are asked for one by one, so that nobody ever waits inside a call."""
 
-    __slots__ = ("spill", "_written")
-
-    def __init__(self, driver: Embedded, id: int, server: wsgi.Server) -> None:
-        wsgi.Response.__init__(self, driver, id, server)
-        # What was written faster than it can leave: whole frames, in a file.
-        self.spill = None
-        self._written = 0
+    # What was written faster than it can leave: whole frames, in a file.
+    spill = None
+    _written = 0
 
     @property
     def may_go_on(self) -> bool:
@@ -234,10 +233,13 @@ class Response(wsgi.Response):
         wsgi.Response.write(self, data)
 
     def send(self, kind: int, payload: bytes = b"") -> None:
+        self.hold(_pack(len(payload), self.id, kind) + payload)
+
+    def hold(self, frame: bytes) -> None:
         if self.spill:
-            self.spill.write(_pack(len(payload), self.id, kind) + payload)
+            self.spill.write(frame)
         else:
-            self.driver.send(kind, self.id, payload)
+            self.driver.hold(frame)
 
     def replayed(self, rest: "Iterator[None] | None") -> "Iterator[None]":
         """The frames that wait in the file, one at a time; then `rest`."""

@@ -45,10 +45,15 @@ FROM_WORKER = {
     "CLOSE_OUT": 80,
     "PONG": 81,
     "PRINTED": 82,
+    "AHEAD": 83,
 }
 INIT, REQUEST, BODY, BODY_END, CANCEL, CREDIT, STOP, TEXT, BINARY, CLOSE, PING, LEAVE = TO_WORKER.values()
 READY, FAILED, RESPONSE, ANSWER, HEAD, CHUNK, END, DONE, ABORT, WANT = range(65, 75)
-INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED = range(75, 83)
+INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, AHEAD = range(75, 84)
+
+# What the first byte of a head says of its lines: there is a Content-Length, which a body in the same frame has;
+# there is a Date; the application wants the connection closed.
+HAS_LENGTH, HAS_DATE, CLOSES = 1, 2, 4
 
 # Octets of one direction of one stream that may be under way unasked.
 WINDOW = 262_144
@@ -75,13 +80,21 @@ class Link:
     def send(self, kind: int, stream: int, payload: bytes = b"") -> None:
         self._sendall(_pack(len(payload), stream, kind) + payload)
 
+    def write(self, frame: bytes) -> None:
+        """A frame that was packed already."""
+        self._sendall(frame)
+
     def read(self) -> "tuple[int, int, bytes]":
         """The next frame as (kind, stream, payload). Raises EOFError when the front is gone."""
         while True:
             frame = self.parsed()
             if frame:
                 return frame
-            self._fill(self._recv(_READ))
+            self.fill()
+
+    def fill(self) -> None:
+        """Waits for more, and takes it in. Raises EOFError when the front is gone."""
+        self._fill(self._recv(_READ))
 
     def poll(self) -> bool:
         """Takes in what has arrived, without waiting; whether anything had."""

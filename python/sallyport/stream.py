@@ -10,10 +10,18 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import Callable
 
-from .link import BODY, BODY_END, CANCEL, COUNT, CREDIT, DONE, REQUEST, STOP, WANT, WINDOW, Link
+from .link import AHEAD, BODY, BODY_END, CANCEL, COUNT, CREDIT, DONE, HEADER, REQUEST, STOP, WANT, WINDOW, Link
+from .outbox import Direct, Outbox
 
-# A request longer than this (seconds) is worth a look at what was cancelled behind it.
+# After so many seconds at work it is worth a look at what was cancelled meanwhile; nor do answers wait for longer.
 _LONG = 0.005
+# Seconds of work that may wait here, and how many requests that can be.
+_AHEAD_SECONDS = 0.004
+_AHEAD_MOST = 64
+# As src/workers/worker.ts has it before it is told.
+_AHEAD_FIRST = 16
+# Requests for which the pace of those before them counts as much as their own.
+_MEMORY = 16
 
 
 class Disconnected(OSError):
@@ -27,17 +35,17 @@ class Stream:
     two threads can share a stream without a lock.
     """
 
-    __slots__ = ("id", "driver", "granted", "spent", "cancelled", "pieces", "ended", "asked")
+    # How each begins: of most streams nothing but the response is ever written.
+    granted = WINDOW
+    spent = 0
+    cancelled = None
+    pieces = None
+    ended = False
+    asked = 0
 
     def __init__(self, driver: "Inline | Shared", id: int) -> None:
         self.driver = driver
         self.id = id
-        self.granted = WINDOW
-        self.spent = 0
-        self.cancelled = None
-        self.pieces = None
-        self.ended = False
-        self.asked = 0
 
     def receive(self, kind: int, payload: bytes) -> None:
         if kind == CREDIT:
@@ -51,6 +59,10 @@ class Stream:
 
     def send(self, kind: int, payload: bytes = b"") -> None:
         self.driver.send(kind, self.id, payload)
+
+    def hold(self, frame: bytes) -> None:
+        """Sends a whole frame, together with others that follow in a moment."""
+        self.driver.hold(frame)
 
     def body_piece(self) -> bytes:
         """The next piece of a streamed body; b"" at its end. Raises Disconnected when it will not be complete."""
@@ -95,23 +107,59 @@ class Stream:
 class Inline:
     """Reads a request, answers it, reads the next."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, outbox: "Outbox | Direct") -> None:
         self._link = link
+        self._outbox = outbox
         self._waiting: "deque[tuple[int, int, bytes]]" = deque()
-        self.send = link.send
+        self._pace = Pace()
+
+    def send(self, kind: int, id: int, payload: bytes = b"") -> None:
+        self._outbox.send(HEADER.pack(len(payload), id, kind) + payload)
+
+    def hold(self, frame: bytes) -> None:
+        """A frame that may leave together with others, in a moment."""
+        self._outbox.hold(frame)
 
     def serve(self, open_stream: "Callable[[int], Stream]") -> None:
         """Runs a stream for every request, until the front says STOP or is gone (EOFError)."""
-        link, waiting = self._link, self._waiting
+        parsed, waiting = self._link.parsed, self._waiting
+        began = monotonic()
         while True:
-            kind, id, payload = waiting.popleft() if waiting else link.read()
-            if kind == REQUEST:
+            frame = waiting.popleft() if waiting else parsed()
+            if frame is None:
+                self._rest(began)
                 began = monotonic()
+                continue
+            kind, id, payload = frame
+            if kind == REQUEST:
                 open_stream(id).run(payload)
-                if link.pending and monotonic() - began > _LONG:
-                    self._look()
+                self._pace.served += 1
+                if monotonic() - began > _LONG:
+                    self._look(began)
+                    began = monotonic()
             elif kind == STOP:
+                self._outbox.flush()
                 return
+
+    def _rest(self, began: float) -> None:
+        """All that is here was answered."""
+        self._keep_pace(began)
+        self._outbox.flush()
+        self._link.fill()
+
+    def _keep_pace(self, began: float) -> None:
+        ahead = self._pace.after(monotonic() - began)
+        if ahead:
+            self._outbox.hold(HEADER.pack(COUNT.size, 0, AHEAD) + COUNT.pack(ahead))
+
+    def _look(self, began: float) -> None:
+        """After a while: who need not wait for the next one, and which of those to come are no longer wanted?"""
+        self._keep_pace(began)
+        self._outbox.flush()
+        link = self._link
+        link.poll()
+        while frame := link.parsed():
+            self._sort(None, frame)
 
     def ends_with(self, error: BaseException) -> bool:
         """SystemExit and KeyboardInterrupt are for the main thread, which is ours: the process ends."""
@@ -119,6 +167,7 @@ class Inline:
 
     def wait(self, stream: Stream, _ready: object) -> None:
         """Reads one frame; what is not for `stream` is kept for later."""
+        self._outbox.flush()
         self._sort(stream, self._link.read())
 
     def poll(self, stream: Stream) -> None:
@@ -137,19 +186,37 @@ class Inline:
         elif kind in (REQUEST, STOP):
             self._waiting.append(frame)
 
-    def _look(self) -> None:
-        """After a long request: which of those behind it are no longer wanted?"""
-        link = self._link
-        link.poll()
-        while frame := link.parsed():
-            self._sort(None, frame)
-
     def _drop(self, id: int) -> None:
         for frame in self._waiting:
             if frame[1] == id:
                 self._waiting.remove(frame)
                 self.send(DONE, id)
                 return
+
+
+class Pace:
+    """How quickly requests are answered here, and so how many may be sent ahead: the work of a moment, no more."""
+
+    def __init__(self) -> None:
+        # Requests answered since the last look.
+        self.served = 0
+        # Seconds for one of them: a mean in which the last ones count most.
+        self._seconds = _AHEAD_SECONDS / _AHEAD_FIRST
+        self._told = _AHEAD_FIRST
+
+    def after(self, seconds: float) -> int:
+        """`served` requests have taken so long. The number for AHEAD, where it has changed enough to be told; or 0."""
+        served, self.served = self.served, 0
+        if served == 0:
+            return 0
+        self._seconds += (seconds / served - self._seconds) * served / (served + _MEMORY)
+        ahead = min(_AHEAD_MOST, max(1, int(_AHEAD_SECONDS / self._seconds)))
+        if self._told // 2 < ahead < 2 * self._told and ahead != 1:
+            return 0
+        if ahead == self._told:
+            return 0
+        self._told = ahead
+        return ahead
 
 
 class Shared:
@@ -166,6 +233,10 @@ class Shared:
     def send(self, kind: int, id: int, payload: bytes = b"") -> None:
         with self._sending:
             self._link.send(kind, id, payload)
+
+    def hold(self, frame: bytes) -> None:
+        with self._sending:
+            self._link.write(frame)
 
     def serve(self, open_stream: "Callable[[int], Stream]") -> None:
         """Like Inline.serve; at the end it waits for the requests under way."""

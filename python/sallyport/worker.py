@@ -14,10 +14,13 @@ from . import wsgi
 from .failures import failed_payload
 from .link import FAILED, READY, Link
 from .loader import LoadError, choose_interface, load
+from .outbox import Direct, Outbox
 from .stream import Inline, Shared
 
 # The descriptor of the link, by agreement with src/workers/worker.ts. Standard output belongs to the application.
 _LINK_FD = 3
+# The descriptor of the outbox's file, where INIT says that there is one.
+_OUTBOX_FD = 4
 # Before Python 3.10, asyncio's locks and queues bind themselves to a loop when they are made, often by an import.
 _BOUND_EARLY = sys.version_info < (3, 10)
 
@@ -33,14 +36,15 @@ def main() -> None:
     _, _, payload = link.read()
     settings = loads(payload)
     try:
-        serve = _prepared(link, sock, settings)
+        outbox = Outbox(sock, _OUTBOX_FD) if settings.get("outbox") else Direct(sock)
+        serve = _prepared(link, outbox, sock, settings)
     except LoadError as error:
         link.send(FAILED, 0, failed_payload(error.message, error.trace))
         sys.exit(1)
     sys.exit(serve())
 
 
-def _prepared(link: Link, sock: socket.socket, settings: dict) -> "Callable[[], int]":
+def _prepared(link: Link, outbox: "Outbox | Direct", sock: socket.socket, settings: dict) -> "Callable[[], int]":
     """Imports the application; what it returns serves it until the end and gives the exit status."""
     if settings["chdir"]:
         _chdir(settings["chdir"])
@@ -52,18 +56,18 @@ def _prepared(link: Link, sock: socket.socket, settings: dict) -> "Callable[[], 
     app = load(target)
     if choose_interface(app, target, said) == "asgi":
         return _asgi(app, link, sock, settings)
-    return _wsgi(app, link, settings)
+    return _wsgi(app, link, outbox, settings)
 
 
-def _wsgi(app: object, link: Link, settings: dict) -> "Callable[[], int]":
+def _wsgi(app: object, link: Link, outbox: "Outbox | Direct", settings: dict) -> "Callable[[], int]":
     threads = settings["threads"]
-    driver = Inline(link) if threads == 1 else Shared(link, threads)
+    driver = Inline(link, outbox) if threads == 1 else Shared(link, threads)
     server = wsgi.Server(app, driver, settings["constants"], threads, settings["processes"])
     gc.collect()
     gc.freeze()  # what the import made lives as long as we do: no collection needs to look at it again
 
     def serve() -> int:
-        link.send(READY, 0, _ready("wsgi"))
+        driver.send(READY, 0, _ready("wsgi"))
         try:
             driver.serve(server.open)
         except (EOFError, ConnectionError, KeyboardInterrupt):

@@ -1,6 +1,7 @@
 """The server's half of WSGI 1.0.1 (PEP 3333), inside the worker."""
 
 import re
+import struct
 import sys
 import traceback
 from io import BufferedReader, BytesIO, RawIOBase
@@ -8,7 +9,7 @@ from marshal import loads
 from typing import Iterator
 
 from .failures import ProtocolError, abort_payload
-from .link import ABORT, ANSWER, CHUNK, COUNT, DONE, END, HEAD, PIECE, RESPONSE
+from .link import ABORT, ANSWER, CHUNK, DONE, END, HAS_DATE, HAS_LENGTH, HEAD, HEADER, PIECE, RESPONSE
 from .stream import Disconnected, Stream
 
 # Largest body that leaves in one frame with its head.
@@ -17,8 +18,8 @@ _ONE_SHOT = 131_072
 # "200 OK"; the phrase means nothing (RFC 9112, 4), and many leave it away.
 _STATUS = re.compile(r"[2-9][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-# What may not stand in the text of a head, where LF separates and never belongs to a value.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# What no value may contain; in the lines of a head only their ends are of it.
+_CONTROL = bytes((*range(9), *range(10, 32), 127))
 
 # PEP 3333: "applications are forbidden from using HTTP/1.1 hop-by-hop features or headers".
 _HOP_BY_HOP = frozenset(
@@ -35,9 +36,19 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     )
 )
-# Names that have passed the check, as the application writes them; bounded.
-_known_names = {"Content-Type", "Content-Length", "Location", "Set-Cookie", "Vary", "ETag", "Cache-Control"}
+# Names that have passed the check, as the application writes them, with what they say of the head; bounded.
+_ROLES = {"content-length": HAS_LENGTH, "date": HAS_DATE}
+_known_names = {"Content-Length": HAS_LENGTH, "Content-Type": 0}
+# Statuses that have passed the check, with their lines; bounded.
+_known_statuses = {"200 OK": "200 OK\r\n"}
 _KNOWN_LIMIT = 1000
+# Whole heads that have passed the check, by status and fields, with their Content-Length; bounded.
+_known_heads: "dict[tuple, tuple[bytes, int]]" = {}
+_HEADS_LIMIT = 512
+_FLAGS = [bytes([flags]) for flags in range(8)]
+# Length, stream and kind of a frame, and the length of the head in it.
+_pack_answer = struct.Struct("<IIBI").pack
+_pack = HEADER.pack
 
 
 class FileWrapper:
@@ -101,23 +112,23 @@ class Server:
 class Response(Stream):
     """One request on its way through the application."""
 
-    __slots__ = ("_server", "_head", "_length", "_sent", "_bodyless", "_started", "_open", "_file")
+    # How each begins. The head as the application gave it: bytes of the frame; None before start_response.
+    _head = None
+    # Bytes of body announced, -1 when they are not, and sent.
+    _length = -1
+    _sent = 0
+    # HEAD, 204, 304: nothing that the application yields is sent.
+    _bodyless = False
+    # Whether the head is on its way, and whether more is to follow it.
+    _started = False
+    _open = False
+    # The request body, where it waits in a file.
+    _file = None
 
     def __init__(self, driver: object, id: int, server: Server) -> None:
-        Stream.__init__(self, driver, id)
+        self.driver = driver
+        self.id = id
         self._server = server
-        # The head as the application gave it: text of the frame; None before start_response.
-        self._head = None
-        # Octets of body announced, -1 when they are not.
-        self._length = -1
-        self._sent = 0
-        # HEAD, 204, 304: nothing that the application yields is sent.
-        self._bodyless = False
-        # Whether the head is on its way, and whether more is to follow it.
-        self._started = False
-        self._open = False
-        # The request body, where it waits in a file.
-        self._file = None
 
     def run(self, payload: bytes) -> None:
         """Calls the application and sends all it answers. Only SystemExit and its like leave."""
@@ -128,8 +139,7 @@ class Response(Stream):
 
     def begin(self, payload: bytes) -> "Iterator[None] | None":
         """Calls the application. What it yields is sent by whoever iterates, a block a step; None: all is sent."""
-        environ = self._server.base.copy()
-        environ.update(loads(payload))
+        environ = {**self._server.base, **loads(payload)}
         body = environ.get("wsgi.input", b"")
         rest = None
         try:
@@ -179,8 +189,7 @@ class Response(Stream):
                 exc_info = None  # no cycle through the frame
         elif self._head is not None:
             raise ProtocolError("start_response was called a second time without exc_info")
-        self._length = -1
-        self._head = self._checked_head(status, headers)
+        self._head, self._length = _checked_head(status, headers)
         return self.write
 
     def write(self, data: bytes) -> None:
@@ -189,30 +198,13 @@ class Response(Stream):
         if data:
             self._piece(data)
 
-    def _checked_head(self, status: str, headers: list) -> bytes:
-        if type(status) is not str or not _STATUS.fullmatch(status):
-            raise ProtocolError(f"the status must look like '200 OK', not {status!r}")
-        if type(headers) is not list:
-            raise ProtocolError(f"the headers must be a list of tuples, not a {type(headers).__name__}")
-        lines = [status]
-        for pair in headers:
-            if type(pair) is not tuple or len(pair) != 2:
-                raise ProtocolError(f"each header must be a tuple (name, value), not {pair!r}")
-            name, value = pair
-            if name not in _known_names:
-                _check_name(name)
-            if name == "Content-Length" or name.lower() == "content-length":
-                self._length = _length(value, self._length)
-            lines += pair
-        return _head_octets(lines)
-
     # The body. PEP 3333, "Buffering and Streaming": no block waits for the next one.
 
     def _answer(self, result: object) -> "Iterator[None] | None":
         kind = type(result)
         if (kind is list or kind is tuple) and not self._started:
             data = _joined(result)
-            if len(data) <= _ONE_SHOT:
+            if len(data) <= _ONE_SHOT and (self._length <= len(data) or self._bodyless):
                 self._one_shot(data, RESPONSE)
                 return None
             result = (data,)
@@ -227,7 +219,8 @@ class Response(Stream):
             self._warn_too_long()
             data = data[: self._length]
         self._sent = len(data)
-        self.send(kind, COUNT.pack(len(head)) + head + data)
+        size = len(head)
+        self.hold(_pack_answer(4 + size + len(data), self.id, kind, size) + head + data)
 
     def _iterated(self, result: object) -> "Iterator[None]":
         try:
@@ -239,7 +232,7 @@ class Response(Stream):
             self._finish()
         finally:
             self._close(result)
-        self.send(DONE)
+        self.hold(_pack(0, self.id, DONE))
 
     def _piece(self, data: bytes) -> bool:
         """Sends a block; false when the response is full and this one was too much."""
@@ -248,8 +241,7 @@ class Response(Stream):
             if self._bodyless or self._length == len(data) <= _ONE_SHOT:
                 self._one_shot(data, ANSWER)
                 return True
-            self._open = True
-            self.send(HEAD, head)
+            self._begin_body(head)
         room = len(data) if self._length < 0 else self._length - self._sent
         if self._bodyless or not self._open:
             room = 0
@@ -270,10 +262,16 @@ class Response(Stream):
         self._sent += len(data)
 
     def _finish(self) -> None:
+        if not self._started and self._length > 0 and not self._bodyless:
+            self._begin_body(self._taken_head())
         if not self._started:
             self._one_shot(b"", ANSWER)
         elif self._open:
             self._end()
+
+    def _begin_body(self, head: bytes) -> None:
+        self._open = True
+        self.hold(_pack(len(head), self.id, HEAD) + head)
 
     def _end(self) -> None:
         self._open = False
@@ -284,7 +282,7 @@ class Response(Stream):
         if head is None:
             raise ProtocolError("the application did not call start_response before its body")
         self._started = True
-        if head[:3] in (b"204", b"304"):
+        if head[1:4] in (b"204", b"304"):
             self._bodyless = True
         return head
 
@@ -306,6 +304,43 @@ class Response(Stream):
         self.send(ABORT, abort_payload(error, self.driver.ends_with(error)))
 
 
+def _checked_head(status: str, headers: list) -> "tuple[bytes, int]":
+    """The head as bytes of a frame, and the Content-Length (-1 where there is none). Raises ProtocolError."""
+    if type(headers) is not list:
+        raise ProtocolError(f"the headers must be a list of tuples, not a {type(headers).__name__}")
+    try:
+        known = _known_heads.get((status, *headers))
+    except TypeError:
+        known = None  # something that cannot be a key, and will be refused
+    return known or _remembered(status, headers)
+
+
+def _remembered(status: str, headers: list) -> "tuple[bytes, int]":
+    text = _known_statuses.get(status) if type(status) is str else None
+    if text is None:
+        text = _status_line(status)
+    flags, length = 0, -1
+    for pair in headers:
+        if type(pair) is not tuple or len(pair) != 2:
+            raise ProtocolError(f"each header must be a tuple (name, value), not {pair!r}")
+        name, value = pair
+        role = _known_names.get(name)
+        if role is None:
+            role = _checked_name(name)
+        if role:
+            flags |= role
+            if role == HAS_LENGTH:
+                length = _length(value, length)
+        if not isinstance(value, str):
+            raise ProtocolError(f"{name} must be a native string, not {value!r}")
+        text = f"{text}{name}: {value}\r\n"
+    head = _head_bytes(flags, text, headers)
+    if len(_known_heads) == _HEADS_LIMIT:
+        _known_heads.clear()
+    _known_heads[(status, *headers)] = head, length
+    return head, length
+
+
 def _joined(blocks: "list | tuple") -> bytes:
     for data in blocks:
         _check_bytes(data, "the application returned")
@@ -317,15 +352,27 @@ def _check_bytes(data: object, what: str) -> None:
         raise ProtocolError(f"{what} a {type(data).__name__} where PEP 3333 asks for bytes")
 
 
-def _check_name(name: object) -> None:
+def _status_line(status: object) -> str:
+    if type(status) is not str or not _STATUS.fullmatch(status):
+        raise ProtocolError(f"the status must look like '200 OK', not {status!r}")
+    line = status if len(status) > 4 else status[:3]
+    if len(_known_statuses) < _KNOWN_LIMIT:
+        _known_statuses[status] = line + "\r\n"
+    return line + "\r\n"
+
+
+def _checked_name(name: object) -> int:
     if type(name) is not str or not _TOKEN.fullmatch(name):
         raise ProtocolError(f"{name!r} is not a header name")
-    if name.lower() in _HOP_BY_HOP:
+    lower = name.lower()
+    if lower in _HOP_BY_HOP:
         raise ProtocolError(f"{name} is a hop-by-hop header, which PEP 3333 forbids an application to set")
-    if name.lower() == "status":
+    if lower == "status":
         raise ProtocolError("a header must not be called Status; the status goes into its own argument")
+    role = _ROLES.get(lower, 0)
     if len(_known_names) < _KNOWN_LIMIT:
-        _known_names.add(name)
+        _known_names[name] = role
+    return role
 
 
 def _length(value: str, earlier: int) -> int:
@@ -336,13 +383,16 @@ def _length(value: str, earlier: int) -> int:
     return int(value)
 
 
-def _head_octets(lines: "list[str]") -> bytes:
+def _head_bytes(flags: int, text: str, headers: list) -> bytes:
     try:
-        text = "\n".join(lines)
-        octets = text.encode("latin-1")
-    except (TypeError, UnicodeEncodeError) as error:
+        lines = text.encode("latin-1")
+    except UnicodeEncodeError as error:
         raise ProtocolError(f"header values must be native strings of latin-1 characters: {error}") from None
-    if text.count("\n") != len(lines) - 1 or _CONTROL.search(text):
-        bad = next(value for value in lines if "\n" in value or _CONTROL.search(value))
+    if len(lines) - len(lines.translate(None, _CONTROL)) != 2 * len(headers) + 2:
+        bad = next(
+            value
+            for _, value in headers
+            if value.encode("latin-1").translate(None, _CONTROL) != value.encode("latin-1")
+        )
         raise ProtocolError(f"a header must not hold control characters: {bad!r}")
-    return octets
+    return _FLAGS[flags] + lines

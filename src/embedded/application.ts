@@ -3,7 +3,8 @@
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { escapeControls } from "../processes/index.ts";
 import type { Crew, PoolOptions } from "../workers/index.ts";
-import { FROM_WORKER, FrameReader, FrameWriter, TO_WORKER } from "../workers/link.ts";
+import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
+import { marshal } from "../workers/marshal.ts";
 import type { Carrier, Stream } from "../workers/stream.ts";
 import { type Entry, Interpreter } from "./interpreter.ts";
 
@@ -58,9 +59,8 @@ export class EmbeddedApplication implements Carrier, Crew {
   async start(): Promise<void> {
     const { app, directory, path, env, fronts, constants, python } = this.#options;
     this.#entry = (await Interpreter.of(python)).open();
-    this.writer.begin(TO_WORKER.INIT, 0);
-    this.writer.value({ app, chdir: directory, path, env, processes: fronts, constants, interface: null });
-    this.writer.finish();
+    const settings = { app, chdir: directory, path, env, processes: fronts, constants, interface: null };
+    this.writer.text(TO_WORKER.INIT, 0, marshal(settings));
     this.flush();
     if (this.#failure) throw this.#failure;
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
@@ -111,7 +111,7 @@ export class EmbeddedApplication implements Carrier, Crew {
     for (const stream of this.#waiting.splice(0))
       stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
     if (!this.#entry) return;
-    this.writer.frame(TO_WORKER.STOP, 0);
+    this.writer.text(TO_WORKER.STOP, 0, "");
     this.flush();
   }
 
@@ -120,7 +120,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   flush(): void {
     if (this.#busy) return;
     this.#alone(() => {
-      while (this.writer.length > 0) this.#hand(this.writer.take());
+      while (this.writer.length > 0) this.#hand(joined(this.writer.take()));
     });
   }
 
@@ -150,8 +150,7 @@ export class EmbeddedApplication implements Carrier, Crew {
     for (;;) {
       if (answer < 0)
         throw new SallyportError("INTERNAL", "the embedded interpreter failed; see its message");
-      // A copy: what is handed on may wait for its client while the memory is used again.
-      if (answer & SIZE) this.#reader.push(Buffer.from(sent.subarray(0, answer & SIZE)));
+      if (answer & SIZE) this.#reader.push(sent.subarray(0, answer & SIZE));
       if ((answer & MORE_IS_HERE) === 0) break;
       answer = call(0, FETCH);
     }
@@ -188,9 +187,9 @@ export class EmbeddedApplication implements Carrier, Crew {
     }
   }
 
-  #frame(kind: number, id: number, payload: Buffer): void {
-    if (kind === FROM_WORKER.FAILED) this.#failed(payload);
-    else if (kind === FROM_WORKER.PRINTED) this.#printed(payload.toString("utf8"), id);
+  #frame(kind: number, id: number, payload: Payload): void {
+    if (kind === FROM_WORKER.FAILED) this.#failed(payload.bytes);
+    else if (kind === FROM_WORKER.PRINTED) this.#printed(payload.bytes.toString("utf8"), id);
     else if (kind !== FROM_WORKER.READY) this.#streams.get(id)?.receive(kind, payload);
   }
 
@@ -214,3 +213,6 @@ export class EmbeddedApplication implements Carrier, Crew {
     this.log.warn(`${app} held this server process for ${seconds} s in one call; see "Embedded or daemon?"`);
   }
 }
+
+const joined = (pieces: readonly (string | Uint8Array)[]): Buffer =>
+  Buffer.concat(pieces.map((piece) => (typeof piece === "string" ? Buffer.from(piece, "latin1") : piece)));

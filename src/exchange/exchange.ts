@@ -3,6 +3,8 @@
 import type { Socket } from "node:net";
 import type { SallyportError } from "./errors.ts";
 import type { Headers } from "./headers.ts";
+import type { ResponseBody } from "./lines.ts";
+import type { Repeated } from "./repeated.ts";
 
 /** One end of a connection. `port` is 0 and `address` the path (or "") on a Unix socket. */
 export interface Address {
@@ -30,6 +32,8 @@ export interface RequestHead {
   readonly tls?: TlsFacts | undefined;
   /** Whom a server in front of us says that the client is: told by a gateway protocol, never by a header of HTTP. */
   readonly user?: AuthenticatedUser | undefined;
+  /** Where there were requests with the same fields before it on its connection; to be had by `repeatedOf`. */
+  readonly repeated?: Repeated | undefined;
 }
 
 /** RFC 3875, 4.1.1 and 4.1.11. Each character is one octet. */
@@ -167,7 +171,7 @@ export interface Exchange {
   /** An informational response (1xx, not 101). Dropped where the client cannot take it (HTTP/1.0, CGI). */
   inform(head: ResponseHead): void;
   /** The whole response in one call: the fast path. Content-Length is added when it is missing. */
-  respond(head: ResponseHead, body: Uint8Array | string): void;
+  respond(head: ResponseHead, body: ResponseBody): void;
   /** The head, with more to come. */
   start(head: ResponseHead): void;
   /** A piece of the body. False when the client is slower than we are: wait for `whenDrained`. The piece is not copied. */

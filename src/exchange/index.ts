@@ -20,7 +20,9 @@ export type {
   WebSocketSession,
 } from "./exchange.ts";
 export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
+export { bytesOf, HeadLines, KNOWN, Latin1, type ResponseBody, sizeOf } from "./lines.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
 export { firstRequest, redirected } from "./redirected.ts";
+export { Repeated, repeatedOf } from "./repeated.ts";
 export { errorHead, errorText, hasBody, ServedExchange } from "./served.ts";
 export { type Spooled, type SpoolOptions, spool } from "./spool.ts";

@@ -14,6 +14,7 @@ import type {
   WebSocketSession,
 } from "./exchange.ts";
 import { type Headers, isFieldValue, isToken } from "./headers.ts";
+import { Latin1, type ResponseBody } from "./lines.ts";
 
 /** Which side broke the contract. */
 export type Side = "listener" | "answer";
@@ -117,12 +118,12 @@ export class LintedExchange implements Exchange {
     return handshake.accept(choice, receiver);
   }
 
-  respond(head: ResponseHead, body: Uint8Array | string): void {
+  respond(head: ResponseHead, body: ResponseBody): void {
     this.#expect("respond", "waiting");
     this.#checkFinal(head);
     this.#check(
       "answer",
-      typeof body === "string" || body instanceof Uint8Array,
+      typeof body === "string" || body instanceof Uint8Array || body instanceof Latin1,
       "the body is neither octets nor text",
     );
     this.#phase = "answered";

@@ -3,6 +3,7 @@ import { NO_BODY } from "./body.ts";
 import { SallyportError } from "./errors.ts";
 import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
+import type { ResponseBody } from "./lines.ts";
 
 /** How often one request may be redirected before it is taken for a circle. */
 const DEPTH_LIMIT = 10;
@@ -86,7 +87,7 @@ class RedirectedExchange implements Exchange {
     this.#answered.inform(head);
   }
 
-  respond(head: ResponseHead, body: Uint8Array | string): void {
+  respond(head: ResponseHead, body: ResponseBody): void {
     this.#answered.respond(head, body);
   }
 

@@ -3,6 +3,7 @@
 import { SallyportError } from "./errors.ts";
 import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
 import { type Headers, header } from "./headers.ts";
+import { bytesOf, HeadLines, type ResponseBody, sizeOf } from "./lines.ts";
 import type { Log } from "./log.ts";
 
 type Phase = "waiting" | "started" | "switched" | "closed";
@@ -53,7 +54,7 @@ export abstract class ServedExchange implements Exchange {
   // How bytes leave: the listener's own part.
 
   /** Sends head and whole body. `body` is empty where the response has none. `bodyless`: frame nothing. */
-  protected abstract sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void;
+  protected abstract sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void;
   /** Sends the head alone. `length` is the announced Content-Length, -1 when unknown. */
   protected abstract sendHead(head: ResponseHead, length: number, bodyless: boolean): void;
   /** Sends a piece; false when it had to be held back. */
@@ -70,15 +71,16 @@ export abstract class ServedExchange implements Exchange {
     if (this.#accepts("inform")) this.sendInform(head);
   }
 
-  respond(head: ResponseHead, body: Uint8Array | string): void {
+  respond(head: ResponseHead, body: ResponseBody): void {
     if (!this.#accepts("respond")) return;
     const bodyless = !hasBody(this.request.method, head.status);
-    const announced = announcedLength(head.headers);
-    const size = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    // Who makes lines gives a body of the length that they announce.
+    const announced = head instanceof HeadLines ? -1 : announcedLength(head.headers);
+    const size = sizeOf(body);
     if (!bodyless && announced >= 0 && announced !== size) {
       // Let the streaming rules decide: too long is cut to measure, too short is a visible cut.
       this.start(head);
-      this.write(typeof body === "string" ? Buffer.from(body) : body);
+      this.write(bytesOf(body));
       return this.end();
     }
     this.#status = head.status;

@@ -1,10 +1,12 @@
 // One Request of the Fetch standard, and the Response that its answer becomes. Informational responses and trailers
 // have no place there.
 import {
+  bytesOf,
   errorHead,
   errorText,
   type RequestBody,
   type RequestHead,
+  type ResponseBody,
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
@@ -44,8 +46,8 @@ export class FetchExchange extends MountedExchange {
     );
   }
 
-  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
-    const octets = typeof body === "string" ? Buffer.from(body) : (body as Uint8Array<ArrayBuffer>);
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
+    const octets = bytesOf(body) as Uint8Array<ArrayBuffer>;
     const empty = bodyless || NULL_BODY.has(head.status);
     this.#resolve(responseOf(head, empty ? null : octets, octets.length, empty));
   }

@@ -5,6 +5,7 @@ import {
   HOP_BY_HOP,
   header,
   type RequestHead,
+  type ResponseBody,
   type ResponseHead,
   SallyportError,
   ServedExchange,
@@ -28,7 +29,7 @@ export abstract class MountedExchange extends ServedExchange {
   /** The greatest status that the host can send. */
   protected abstract readonly greatestStatus: number;
 
-  override respond(head: ResponseHead, body: Uint8Array | string): void {
+  override respond(head: ResponseHead, body: ResponseBody): void {
     if (this.#admits(head)) super.respond(head, body);
   }
 

@@ -2,9 +2,11 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import {
+  bytesOf,
   type Headers,
   hasBody,
   type RequestBody,
+  type ResponseBody,
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
@@ -41,7 +43,7 @@ export class NodeExchange extends MountedExchange {
     this.#listen(req);
   }
 
-  override respond(head: ResponseHead, body: Uint8Array | string): void {
+  override respond(head: ResponseHead, body: ResponseBody): void {
     if (this.#isOurs() && !this.#passesOn(head)) super.respond(head, body);
   }
 
@@ -60,9 +62,9 @@ export class NodeExchange extends MountedExchange {
     }
   }
 
-  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
     // Octets, because with a string node would send the head as UTF-8, too.
-    const octets = typeof body === "string" ? Buffer.from(body) : body;
+    const octets = bytesOf(body);
     if (!this.#sendsHead(head, outgoing(head, octets.length, bodyless))) return;
     if (octets.length === 0) this.#res.end();
     else this.#res.end(octets);

@@ -3,6 +3,7 @@ import { NO_BODY, WholeBody } from "../exchange/body.ts";
 import { SallyportError } from "../exchange/errors.ts";
 import type { Outcome, RequestBody, RequestHead, ResponseHead } from "../exchange/exchange.ts";
 import type { Headers } from "../exchange/headers.ts";
+import { bytesOf, type ResponseBody } from "../exchange/lines.ts";
 import { type Log, silentLog } from "../exchange/log.ts";
 import { ServedExchange } from "../exchange/served.ts";
 
@@ -64,9 +65,9 @@ export class RecordedExchange extends ServedExchange {
     this.informs.push(head);
   }
 
-  protected sendWhole(head: ResponseHead, body: Uint8Array | string): void {
+  protected sendWhole(head: ResponseHead, body: ResponseBody): void {
     this.head = head;
-    if (body.length > 0) this.chunks.push(Buffer.from(body as Uint8Array));
+    if (body.length > 0) this.chunks.push(Buffer.from(bytesOf(body)));
   }
 
   protected sendHead(head: ResponseHead): void {

@@ -1,7 +1,7 @@
 // The front's end of the link: frames on one stream socket between the front and a worker (docs/link.md). Pure: bytes
 // in, frames out. The same names, numbers and limits stand in python/sallyport/link.py; test/vectors/link.json pins them.
 import { SallyportError } from "../exchange/index.ts";
-import { MarshalWriter } from "./marshal.ts";
+import { textOf, uint32 } from "./marshal.ts";
 
 /** Front to worker. */
 export const TO_WORKER = {
@@ -40,6 +40,8 @@ export const FROM_WORKER = {
   PONG: 81,
   /** A line that an application in this process printed (embedded mode); the stream is the descriptor. */
   PRINTED: 82,
+  /** So many requests may be sent ahead of the one that is being answered. */
+  AHEAD: 83,
 } as const;
 
 /** Octets before the payload: its length (u32), the stream (u32), the kind (u8); little endian. */
@@ -53,68 +55,117 @@ export const MESSAGE_COST = HEADER_SIZE;
 /** No frame that a worker may send is larger: a head, or a small response in one frame. */
 export const MAX_FRAME = 4_194_304;
 
-/** Octets of a writer's buffer that is used again. */
-const KEPT = 262_144;
 /** From so many octets on, a payload is not copied where it need not be: collecting what was allocated costs most. */
 const LARGE = 16_384;
 
-export type FrameHandler = (kind: number, stream: number, payload: Buffer) => void;
+/** Gets a frame's kind, its stream, and the reader, which has the payload for as long as the call lasts. */
+export type FrameHandler = (kind: number, stream: number, payload: Payload) => void;
+
+/** The payload of the frame that is being read: made into what is asked for, and only then. */
+export interface Payload {
+  /** Bytes of it. */
+  readonly length: number;
+  /** All of it: the receiver's own. */
+  readonly bytes: Buffer;
+  /** From its byte `from` on, up to before `to`, as text of latin-1 characters. */
+  text(from: number, to: number): string;
+  uint32(at: number): number;
+}
 
 /**
- * Cuts what arrives into frames. Payloads are views of what was pushed, not copies; so a large CHUNK, whose octets mean the
- * same however they are cut, is passed on as it arrives, as several.
+ * Cuts what arrives into frames. What is pushed may be used again afterwards: nothing refers to it. A large CHUNK, whose
+ * bytes mean the same however they are cut, is passed on as it arrives, as several.
  */
-export class FrameReader {
+export class FrameReader implements Payload {
   readonly #onFrame: FrameHandler;
-  /** Octets to come of a CHUNK that is being passed on, and its stream. */
+  /** Bytes to come of a CHUNK that is being passed on, and its stream. */
   #open = 0;
   #stream = 0;
+  /** An incomplete frame. */
   #rest: Buffer[] = [];
   #restSize = 0;
   #needed = HEADER_SIZE;
+  /** What is being cut, as bytes and, once somebody asked, as text; and where in it the payload lies. */
+  #data: Buffer = NOTHING;
+  #text: string | undefined;
+  #start = 0;
+  #end = 0;
 
   constructor(onFrame: FrameHandler) {
     this.#onFrame = onFrame;
   }
 
-  /** Octets of a frame that is not complete yet. */
+  /** Bytes of a frame that is not complete yet. */
   get pending(): number {
     return this.#restSize;
   }
 
   /** Throws a SallyportError (LINK_BROKEN) when a frame is larger than any can be. */
   push(chunk: Buffer): void {
-    if (this.#open > 0) return this.#passOn(chunk);
-    if (this.#restSize + chunk.length < this.#needed) return this.#keep(chunk);
-    const data = this.#restSize > 0 ? Buffer.concat([...this.#rest, chunk]) : chunk;
+    if (this.#open > 0) this.#passOn(chunk);
+    else if (this.#restSize === 0) this.#cut(chunk);
+    else if (this.#restSize + chunk.length < this.#needed) this.#keep(chunk);
+    else this.#complete(chunk);
+  }
+
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  get bytes(): Buffer {
+    const own = Buffer.allocUnsafe(this.length);
+    this.#data.copy(own, 0, this.#start, this.#end);
+    return own;
+  }
+
+  /** Many small frames come in one chunk, which becomes text in one step. */
+  text(from: number, to: number): string {
+    this.#text ??= this.#data.toString("latin1");
+    return this.#text.slice(this.#start + from, this.#start + to);
+  }
+
+  uint32(at: number): number {
+    return readUint32(this.#data, this.#start + at);
+  }
+
+  #complete(chunk: Buffer): void {
+    const data = Buffer.concat([...this.#rest, chunk]);
     this.#rest = [];
     this.#restSize = 0;
-    this.#needed = HEADER_SIZE;
     this.#cut(data);
   }
 
   #cut(data: Buffer): void {
+    const size = data.length;
     let start = 0;
-    while (data.length - start >= HEADER_SIZE) {
-      const length = data.readUInt32LE(start);
+    this.#data = data;
+    this.#text = undefined;
+    this.#needed = HEADER_SIZE;
+    while (size - start >= HEADER_SIZE) {
+      const length = readUint32(data, start);
       if (length > MAX_FRAME)
         throw new SallyportError("LINK_BROKEN", `a worker announced a frame of ${length} octets`);
-      const end = start + HEADER_SIZE + length;
       const kind = data[start + 8] as number;
-      const stream = data.readUInt32LE(start + 4);
-      if (end > data.length) {
-        if (kind === FROM_WORKER.CHUNK && length >= LARGE)
-          return this.#begin(stream, data.subarray(start + HEADER_SIZE), length);
+      const stream = readUint32(data, start + 4);
+      this.#start = start + HEADER_SIZE;
+      const end = this.#start + length;
+      if (end > size) {
+        if (kind === FROM_WORKER.CHUNK && length >= LARGE) return this.#begin(stream, length);
         this.#needed = HEADER_SIZE + length;
         break;
       }
-      this.#onFrame(kind, stream, data.subarray(start + HEADER_SIZE, end));
+      this.#end = end;
+      this.#onFrame(kind, stream, this);
       start = end;
     }
-    if (start < data.length) this.#keep(data.subarray(start));
+    this.#data = NOTHING;
+    this.#text = undefined;
+    if (start < size) this.#keep(data.subarray(start));
   }
 
-  #begin(stream: number, part: Buffer, length: number): void {
+  /** What is here of a large CHUNK. */
+  #begin(stream: number, length: number): void {
+    const part = this.#data.subarray(this.#start);
     this.#stream = stream;
     this.#open = length;
     if (part.length > 0) this.#passOn(part);
@@ -123,126 +174,71 @@ export class FrameReader {
   #passOn(chunk: Buffer): void {
     const size = Math.min(this.#open, chunk.length);
     this.#open -= size;
-    this.#onFrame(FROM_WORKER.CHUNK, this.#stream, chunk.subarray(0, size));
+    this.#data = chunk;
+    this.#text = undefined;
+    this.#start = 0;
+    this.#end = size;
+    this.#onFrame(FROM_WORKER.CHUNK, this.#stream, this);
     if (size < chunk.length) this.#cut(chunk.subarray(size));
   }
 
   #keep(chunk: Buffer): void {
-    this.#rest.push(chunk);
+    this.#rest.push(Buffer.from(chunk));
     this.#restSize += chunk.length;
   }
 }
 
-/** A large payload, and where in the writer's own octets it belongs. */
-interface Aside {
-  readonly at: number;
-  readonly octets: Uint8Array;
-}
+const NOTHING: Buffer = Buffer.alloc(0);
 
-/** Collects frames so that those of one turn of the loop leave in one write. */
-export class FrameWriter extends MarshalWriter {
-  #frame = 0;
-  #asides: Aside[] = [];
-  #asideSize = 0;
+const readUint32 = (data: Buffer, at: number): number =>
+  ((data[at] as number) |
+    ((data[at + 1] as number) << 8) |
+    ((data[at + 2] as number) << 16) |
+    ((data[at + 3] as number) << 24)) >>>
+  0;
 
-  /** Octets waiting to be taken. */
-  get length(): number {
-    return this.size + this.#asideSize;
+/** Collects frames, so that those of one turn of the loop leave in one write: as text, and large payloads as they are. */
+export class FrameWriter {
+  /** Bytes waiting to be taken. */
+  length = 0;
+  /** What comes before `#text`. */
+  #pieces: (string | Uint8Array)[] = [];
+  #text = "";
+
+  /** A frame whose payload is text of latin-1 characters. */
+  text(kind: number, stream: number, payload: string): void {
+    const { length } = payload;
+    this.#text += `${uint32(length)}${uint32(stream)}${KINDS[kind]}${payload}`;
+    this.length += HEADER_SIZE + length;
   }
 
-  /** Begins a frame; what is written next is its payload. */
-  begin(kind: number, stream: number): void {
-    this.reserve(HEADER_SIZE);
-    this.#frame = this.size;
-    this.buffer.writeUInt32LE(stream, this.size + 4);
-    this.buffer[this.size + 8] = kind;
-    this.size += HEADER_SIZE;
+  /** A frame with bytes as its payload, which must stay as they are until it has left. */
+  frame(kind: number, stream: number, payload: Uint8Array = NOTHING): void {
+    if (payload.length < LARGE) return this.text(kind, stream, textOf(payload));
+    this.#pieces.push(`${this.#text}${uint32(payload.length)}${uint32(stream)}${KINDS[kind]}`, payload);
+    this.#text = "";
+    this.length += HEADER_SIZE + payload.length;
   }
 
-  /** Ends the frame that `begin` began. */
-  finish(): void {
-    this.buffer.writeUInt32LE(this.size - this.#frame - HEADER_SIZE, this.#frame);
-  }
-
-  /** Forgets the frame that `begin` began. */
-  drop(): void {
-    this.size = this.#frame;
-  }
-
-  /** A whole frame with octets as its payload, which must stay as they are until it has left. */
-  frame(kind: number, stream: number, payload?: Uint8Array): void {
-    this.begin(kind, stream);
-    if (payload && payload.length >= LARGE) return this.#aside(payload);
-    if (payload) this.raw(payload);
-    this.finish();
-  }
-
-  /** A whole frame with a number as its payload. */
+  /** A frame with a number as its payload. */
   count(kind: number, stream: number, value: number): void {
-    this.begin(kind, stream);
-    this.reserve(4);
-    this.size = this.buffer.writeUInt32LE(value, this.size);
-    this.finish();
+    this.text(kind, stream, uint32(value));
   }
 
-  /** A whole frame that closes a WebSocket: its code and reason. */
+  /** A frame that closes a WebSocket: its code and reason. */
   close(kind: number, stream: number, code: number, reason: string): void {
-    this.begin(kind, stream);
-    this.reserve(2);
-    this.size = this.buffer.writeUInt16LE(code, this.size);
-    this.raw(Buffer.from(reason));
-    this.finish();
+    this.text(kind, stream, uint32(code).slice(0, 2) + Buffer.from(reason).toString("latin1"));
   }
 
-  raw(octets: Uint8Array): void {
-    this.reserve(octets.length);
-    this.buffer.set(octets, this.size);
-    this.size += octets.length;
-  }
-
-  /** Everything collected, as a buffer of the taker's own; the writer is empty afterwards. */
-  take(): Buffer {
-    return this.#asides.length > 0 ? Buffer.concat(this.takePieces()) : this.#takeOwn();
-  }
-
-  /** The same in pieces for a gathered write: large payloads are not copied. */
-  takePieces(): Uint8Array[] {
-    const asides = this.#asides;
-    const own = this.#takeOwn();
-    if (asides.length === 0) return [own];
-    this.#asides = [];
-    this.#asideSize = 0;
-    return interleaved(own, asides);
-  }
-
-  #takeOwn(): Buffer {
-    const taken =
-      this.buffer.length > KEPT ? this.#handOver() : Buffer.from(this.buffer.subarray(0, this.size));
-    this.size = 0;
-    return taken;
-  }
-
-  #aside(octets: Uint8Array): void {
-    this.buffer.writeUInt32LE(octets.length, this.#frame);
-    this.#asides.push({ at: this.size, octets });
-    this.#asideSize += octets.length;
-  }
-
-  /** What had to grow for something large is not kept for what comes after it. */
-  #handOver(): Buffer {
-    const taken = this.buffer.subarray(0, this.size);
-    this.renew();
-    return taken;
+  /** Everything collected, in order: text of latin-1 characters, and bytes. The writer is empty afterwards. */
+  take(): (string | Uint8Array)[] {
+    const pieces = this.#pieces;
+    if (this.#text !== "") pieces.push(this.#text);
+    this.#pieces = [];
+    this.#text = "";
+    this.length = 0;
+    return pieces;
   }
 }
 
-function interleaved(own: Buffer, asides: readonly Aside[]): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
-  let start = 0;
-  for (const { at, octets } of asides) {
-    pieces.push(own.subarray(start, at), octets);
-    start = at;
-  }
-  if (start < own.length) pieces.push(own.subarray(start));
-  return pieces;
-}
+const KINDS: readonly string[] = Array.from({ length: 256 }, (_, kind) => String.fromCharCode(kind));

@@ -1,25 +1,7 @@
 // Python's marshal format (version 4 at the most), writing only: marshal.loads builds the dict at C speed, so no Python
 // code ever parses a request. Format: Python/marshal.c of CPython; unchanged from 3.4 to 3.14 for what is used here.
-
-const TYPE = {
-  none: 0x4e, // "N"
-  true: 0x54, // "T"
-  int: 0x69, // "i": 32 bits
-  bytes: 0x73, // "s": 32-bit length
-  shortText: 0x7a, // "z": 8-bit length, one octet a character; the reader accepts all of latin-1
-  text: 0x61, // "a": the same with a 32-bit length
-  utf8: 0x75, // "u": 32-bit length of UTF-8 octets
-  list: 0x5b, // "[": 32-bit count
-  pair: 0x29, // ")": 8-bit count; a tuple
-  dict: 0x7b, // "{": pairs until null
-  null: 0x30, // "0"
-} as const;
-
-/** What every Buffer of Node's has, faster by half than `write(..., "latin1")`; its types leave it out. */
-type Latin1Buffer = Buffer & { latin1Write(text: string, offset: number, length: number): number };
-
-const CAPACITY = 16_384;
-const UNICODE = /[^\x00-\xff]/;
+// What is written is text of latin-1 characters, one for each byte: joining text costs next to nothing, and all that a
+// turn of the loop has to say crosses into the system in one call.
 
 export type MarshalValue =
   | null
@@ -30,139 +12,63 @@ export type MarshalValue =
   | readonly MarshalValue[]
   | { readonly [key: string]: MarshalValue };
 
-/** Writes values one after the other into a buffer that grows. Interned strings are never made: clients choose names. */
-export class MarshalWriter {
-  protected buffer: Latin1Buffer;
-  protected size = 0;
+const BYTES: readonly string[] = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
+const UNICODE = /[^\x00-\xff]/;
 
-  constructor(capacity: number = CAPACITY) {
-    this.buffer = Buffer.allocUnsafeSlow(capacity) as Latin1Buffer;
-  }
+export const NONE = "N";
+export const TRUE = "T";
+/** A dict is this, keys and values in turn, and DICT_END. */
+export const DICT = "{";
+export const DICT_END = "0";
+/** A tuple of two is this and its two values. */
+export const PAIR = ")\x02";
 
-  beginDict(): void {
-    this.#octet(TYPE.dict);
-  }
+/** 32 bits, little endian. */
+export const uint32 = (value: number): string =>
+  value < 256
+    ? `${BYTES[value]}\0\0\0`
+    : String.fromCharCode(value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24);
 
-  endDict(): void {
-    this.#octet(TYPE.null);
-  }
+/** A str of latin-1 characters. Never an interned one: clients choose names, and interned strings live for ever. */
+export const latin1 = (text: string): string =>
+  text.length < 256 ? `z${BYTES[text.length]}${text}` : `a${uint32(text.length)}${text}`;
 
-  /** A key and its value, both text of latin-1 characters: an environ's entry. */
-  entry(key: string, value: string): void {
-    this.latin1(key);
-    this.latin1(value);
-  }
+/** A key and its value, both of latin-1 characters: an environ's entry. */
+export const entry = (key: string, value: string): string => latin1(key) + latin1(value);
 
-  /** Text, each character one octet. */
-  latin1(text: string): void {
-    const length = text.length;
-    this.reserve(length + 5);
-    const { buffer } = this;
-    if (length < 256) {
-      buffer[this.size++] = TYPE.shortText;
-      buffer[this.size++] = length;
-    } else {
-      buffer[this.size++] = TYPE.text;
-      this.size = buffer.writeUInt32LE(length, this.size);
-    }
-    this.size += buffer.latin1Write(text, this.size, length);
-  }
+/** A bytes object, given as text of latin-1 characters. */
+export const latin1Bytes = (text: string): string => `s${uint32(text.length)}${text}`;
 
-  bytes(octets: Uint8Array): void {
-    this.#lengthed(TYPE.bytes, octets.length);
-    this.reserve(octets.length);
-    this.buffer.set(octets, this.size);
-    this.size += octets.length;
-  }
+/** A bytes object. */
+export const bytes = (octets: Uint8Array): string => latin1Bytes(textOf(octets));
 
-  /** Octets, given as text of latin-1 characters. */
-  latin1Bytes(text: string): void {
-    const { length } = text;
-    this.#lengthed(TYPE.bytes, length);
-    this.reserve(length);
-    this.size += this.buffer.latin1Write(text, this.size, length);
-  }
-
-  /** Text of any characters. */
-  text(text: string): void {
-    if (!UNICODE.test(text)) return this.latin1(text);
-    const octets = Buffer.from(text, "utf8");
-    this.bytes(octets);
-    this.buffer[this.size - octets.length - 5] = TYPE.utf8;
-  }
-
-  int(value: number): void {
-    this.#lengthed(TYPE.int, value);
-  }
-
-  /** A list of `count` values, which are written next. */
-  list(count: number): void {
-    this.#lengthed(TYPE.list, count);
-  }
-
-  /** A tuple of two values, which are written next. */
-  pair(): void {
-    this.#octet(TYPE.pair);
-    this.#octet(2);
-  }
-
-  none(): void {
-    this.#octet(TYPE.none);
-  }
-
-  /** What was marshalled before, as text of latin-1 characters. */
-  marshalled(text: string): void {
-    const { length } = text;
-    this.reserve(length);
-    this.size += this.buffer.latin1Write(text, this.size, length);
-  }
-
-  /** Any value; text may be any Unicode. For what is sent once. */
-  value(value: MarshalValue): void {
-    if (value === null) this.none();
-    else if (value === true) this.#octet(TYPE.true);
-    else if (typeof value === "number") this.int(value);
-    else if (typeof value === "string") this.text(value);
-    else if (value instanceof Uint8Array) this.bytes(value);
-    else if (Array.isArray(value)) this.#list(value);
-    else this.#dict(value as { readonly [key: string]: MarshalValue });
-  }
-
-  /** A new buffer in place of the one that was handed over. */
-  protected renew(): void {
-    this.buffer = Buffer.allocUnsafeSlow(CAPACITY) as Latin1Buffer;
-  }
-
-  protected reserve(octets: number): void {
-    const needed = this.size + octets;
-    if (needed <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
-    this.buffer.copy(grown, 0, 0, this.size);
-    this.buffer = grown as Latin1Buffer;
-  }
-
-  #list(values: readonly MarshalValue[]): void {
-    this.list(values.length);
-    for (const value of values) this.value(value);
-  }
-
-  #dict(entries: { readonly [key: string]: MarshalValue }): void {
-    this.beginDict();
-    for (const [key, value] of Object.entries(entries)) {
-      this.text(key);
-      this.value(value);
-    }
-    this.endDict();
-  }
-
-  #octet(octet: number): void {
-    this.reserve(1);
-    this.buffer[this.size++] = octet;
-  }
-
-  #lengthed(type: number, value: number): void {
-    this.reserve(5);
-    this.buffer[this.size++] = type;
-    this.size = this.buffer.writeInt32LE(value, this.size);
-  }
+/** A str of any characters. */
+export function unicode(text: string): string {
+  if (!UNICODE.test(text)) return latin1(text);
+  const utf8 = Buffer.from(text, "utf8").toString("latin1");
+  return `u${uint32(utf8.length)}${utf8}`;
 }
+
+/** An int of 32 bits. */
+export const int = (value: number): string => `i${uint32(value >>> 0)}`;
+
+/** A list is this and its `count` values. */
+export const list = (count: number): string => `[${uint32(count)}`;
+
+/** Any value; text may be any Unicode. For what is sent once. */
+export function marshal(value: MarshalValue): string {
+  if (value === null) return NONE;
+  if (value === true) return TRUE;
+  if (typeof value === "number") return int(value);
+  if (typeof value === "string") return unicode(value);
+  if (value instanceof Uint8Array) return bytes(value);
+  if (Array.isArray(value)) return list(value.length) + value.map(marshal).join("");
+  const entries = Object.entries(value).map(([key, one]) => unicode(key) + marshal(one));
+  return DICT + entries.join("") + DICT_END;
+}
+
+/** Bytes as text of latin-1 characters. */
+export const textOf = (octets: Uint8Array): string => asBuffer(octets).toString("latin1");
+
+const asBuffer = (octets: Uint8Array): Buffer =>
+  Buffer.isBuffer(octets) ? octets : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);

@@ -132,7 +132,7 @@ export class Pool implements WorkerOwner {
 
   #dispatch(worker: Worker, stream: Stream): void {
     try {
-      worker.dispatch(stream, performance.now());
+      worker.dispatch(stream);
     } catch (error) {
       stream.fail(SallyportError.from(error));
     }

@@ -1,17 +1,11 @@
 // One exchange on its way through a worker: request out against what the worker asks for, response in against what the
 // client takes. The other end is Stream in python/sallyport/stream.py.
 import { Backlog, type BacklogLimits } from "../exchange/backlog.ts";
-import {
-  type Exchange,
-  type Headers,
-  header,
-  type Log,
-  type ResponseHead,
-  SallyportError,
-} from "../exchange/index.ts";
+import { type Exchange, type Headers, header, Latin1, type Log, SallyportError } from "../exchange/index.ts";
 import { Bridge } from "./bridge.ts";
 import { writeFile } from "./file.ts";
-import { FROM_WORKER, type FrameWriter, TO_WORKER, WINDOW } from "./link.ts";
+import { responseHead } from "./head.ts";
+import { FROM_WORKER, type Payload, TO_WORKER, WINDOW } from "./link.ts";
 import { type Outbound, Upload } from "./upload.ts";
 
 /** What a stream needs of the worker that runs it. */
@@ -32,8 +26,11 @@ interface Failure {
   readonly leaving: boolean;
 }
 
-/** Writes the payload of REQUEST: the environ or the scope. Throws a SallyportError for what cannot be said. */
-export type Encode = (writer: FrameWriter) => void;
+/** The payload of REQUEST, marshalled: the environ or the scope. Throws a SallyportError for what cannot be said. */
+export type Encode = () => string;
+
+/** Of a whole response the length of the head comes first. */
+const HEAD_AT = 4;
 
 /** RFC 6455, 7.4.1 and the IANA registry: how we close a WebSocket. */
 const CLOSE = { normal: 1000, failed: 1011, restart: 1012 } as const;
@@ -78,15 +75,7 @@ export class Stream {
 
   /** Hands the request to a worker. Throws what `encode` throws, with nothing written. */
   send(carrier: Carrier, id: number): void {
-    const { writer } = carrier;
-    writer.begin(TO_WORKER.REQUEST, id);
-    try {
-      this.#encode(writer);
-    } catch (error) {
-      writer.drop();
-      throw error;
-    }
-    writer.finish();
+    carrier.writer.text(TO_WORKER.REQUEST, id, this.#encode());
     this.id = id;
     this.#carrier = carrier;
     carrier.flush();
@@ -94,7 +83,7 @@ export class Stream {
   }
 
   /** A frame of the worker's for this exchange. Throws a SallyportError (LINK_BROKEN) when it makes no sense. */
-  receive(kind: number, payload: Buffer): void {
+  receive(kind: number, payload: Payload): void {
     switch (kind) {
       case FROM_WORKER.RESPONSE:
         this.#respond(payload);
@@ -102,25 +91,25 @@ export class Stream {
       case FROM_WORKER.ANSWER:
         return this.#respond(payload);
       case FROM_WORKER.INFORM:
-        return this.exchange.inform(parseHead(payload));
+        return this.exchange.inform(responseHead(payload, 0, payload.length));
       case FROM_WORKER.HEAD:
         return this.#start(payload);
       case FROM_WORKER.CHUNK:
-        return this.#bridge ? this.#speak(kind, payload) : this.#chunk(payload);
+        return this.#bridge ? this.#speak(kind, payload.bytes) : this.#chunk(payload.bytes);
       case FROM_WORKER.FILE:
-        return this.#sendFile(payload);
+        return this.#sendFile(payload.bytes);
       case FROM_WORKER.END:
         return this.#end(payload);
       case FROM_WORKER.WANT:
-        return this.#want(payload.readUInt32LE(0));
+        return this.#want(payload.uint32(0));
       case FROM_WORKER.ACCEPT:
         return this.#accept(payload);
       case FROM_WORKER.TEXT_OUT:
       case FROM_WORKER.BINARY_OUT:
       case FROM_WORKER.CLOSE_OUT:
-        return this.#speak(kind, payload);
+        return this.#speak(kind, payload.bytes);
       case FROM_WORKER.ABORT:
-        return this.#abort(payload);
+        return this.#abort(payload.bytes);
       case FROM_WORKER.DONE:
         return this.#finish();
       default:
@@ -144,6 +133,7 @@ export class Stream {
   /** Nothing of it was begun: it may be sent to another worker. */
   reclaim(): void {
     this.#carrier = undefined;
+    this.since = performance.now();
   }
 
   /** The application goes: what would never end by itself is told to. */
@@ -156,14 +146,17 @@ export class Stream {
 
   // Responses.
 
-  #respond(payload: Buffer): void {
-    const length = payload.readUInt32LE(0);
+  #respond(payload: Payload): void {
+    const body = HEAD_AT + payload.uint32(0);
     this.#ended = true;
-    this.exchange.respond(parseHead(payload.subarray(4, 4 + length)), payload.subarray(4 + length));
+    this.exchange.respond(
+      responseHead(payload, HEAD_AT, body),
+      new Latin1(payload.text(body, payload.length)),
+    );
   }
 
-  #start(payload: Buffer): void {
-    const head = parseHead(payload);
+  #start(payload: Payload): void {
+    const head = responseHead(payload, 0, payload.length);
     this.#streaming = true;
     this.#isEvents = header(head.headers, "content-type")?.startsWith("text/event-stream") === true;
     this.exchange.start(head);
@@ -190,8 +183,8 @@ export class Stream {
     carrier.flush();
   }
 
-  #end(payload: Buffer): void {
-    const trailers = payload.length > 0 ? payload.toString("latin1").split("\n") : undefined;
+  #end(payload: Payload): void {
+    const trailers = payload.length > 0 ? payload.text(0, payload.length).split("\n") : undefined;
     this.#ended = true;
     this.#restart(); // what it does now is tidying up
     if (this.#backlog) this.#backlog.end(trailers);
@@ -235,13 +228,13 @@ export class Stream {
 
   // WebSockets.
 
-  #accept(payload: Buffer): void {
+  #accept(payload: Payload): void {
     const { handshake } = this.exchange;
     const carrier = this.#carrier;
     if (!handshake || !carrier)
       throw new SallyportError("LINK_BROKEN", "a worker accepted a request that opens no WebSocket");
     if (this.exchange.closed) return; // CANCEL is on its way
-    const [subprotocol = "", ...headers] = payload.toString("latin1").split("\n");
+    const [subprotocol = "", ...headers] = payload.text(0, payload.length).split("\n");
     const choice = { subprotocol: subprotocol || undefined, headers };
     try {
       this.#bridge = new Bridge(handshake, choice, carrier, this.id, WINDOW + this.#asked);
@@ -315,11 +308,4 @@ export class Stream {
     this.#bridge?.release();
     carrier?.done(this);
   }
-}
-
-/** The text of a head: the status line's code and phrase, then names and values in turn, each on its line. */
-function parseHead(payload: Buffer): ResponseHead {
-  const lines = payload.toString("latin1").split("\n");
-  const status = lines.shift() as string;
-  return { status: Number(status.slice(0, 3)), reason: status.slice(4), headers: lines };
 }

@@ -62,7 +62,7 @@ export class Upload {
 
   #send(link: Outbound, chunk: Uint8Array | undefined): void {
     if (chunk) this.#cut(link.writer, chunk);
-    else link.writer.frame(TO_WORKER.BODY_END, this.#stream);
+    else link.writer.text(TO_WORKER.BODY_END, this.#stream, "");
     link.flush();
   }
 

@@ -42,7 +42,13 @@ function lookAtLoop(worker: Worker, now: number, tick: number, deadlines: Deadli
 
 function waitedFor(worker: Worker, now: number, timeout: number): Stream[] {
   if (timeout === 0) return [];
-  return worker.begun.filter((stream) => now - stream.since > timeout && !stream.waitsForClient);
+  return worker.begun.filter((stream) => age(stream, now) > timeout && !stream.waitsForClient);
+}
+
+/** Milliseconds since a look first saw that it had begun: nobody reads a clock for a request that is answered before. */
+function age(stream: Stream, now: number): number {
+  if (stream.since === 0) stream.since = now;
+  return now - stream.since;
 }
 
 const tooLate = (timeout: number): SallyportError =>

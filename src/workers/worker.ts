@@ -3,13 +3,16 @@ import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
-import { Lookahead, type Manner, mannerOf } from "./capacity.ts";
+import { AHEAD, type Manner, mannerOf } from "./capacity.ts";
 import type { Interface } from "./interface.ts";
-import { FROM_WORKER, FrameReader, FrameWriter, TO_WORKER } from "./link.ts";
+import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "./link.ts";
+import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
 import { Pulse } from "./pulse.ts";
 import { Start } from "./start.ts";
 import type { Carrier, Stream } from "./stream.ts";
+import { Streams } from "./streams.ts";
 
 /** Whom a worker tells: its pool. */
 export interface WorkerOwner {
@@ -30,29 +33,41 @@ const KILL_GRACE = 1000;
 /** The same where it ends with the application's own shutdown (lifespan), for which Python allows as much. */
 const SHUTDOWN_GRACE = 12_000;
 
+/** Milliseconds between two looks into the outbox of a worker that says nothing. */
+const GLIMPSE = 5;
+
 /** Octets that a worker has not read yet; above this it gets no new streams. */
 const LINK_FULL = 4_194_304;
 
 export class Worker implements Carrier {
   readonly writer: FrameWriter = new FrameWriter();
   readonly log: Log;
-  /** What has been sent and is not done, oldest first. */
-  readonly streams: Map<number, Stream> = new Map();
+  /** What has been sent and is not done. */
+  readonly streams: Streams = new Streams();
   #state: State = "starting";
   #owner: WorkerOwner;
   #options: WorkerOptions;
   #child: Child;
   #link: Socket;
-  #lastId = 0;
+  readonly #reader = new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
+  /** Where finished answers lie until they leave; only where requests are answered one after the other. */
+  readonly #outbox: Outbox | undefined;
+  /** Bytes that have arrived by the link, and up to where they were read: in the outbox, before they arrived, too. */
+  #received = 0;
+  #read = 0;
   #taken = 0;
   /** Requests after which it is due. */
   readonly #share: number;
   #flushing = false;
+  /** Whether somebody will look into the outbox, and how much had arrived at the last look. */
+  #watching = false;
+  #receivedThen = 0;
   #leaves = false;
   readonly #start: Start;
   #interface: Interface | undefined;
   #manner: Manner = "inline";
-  readonly #lookahead: Lookahead = new Lookahead();
+  /** Requests that may be sent to it while it answers others. */
+  #ahead = AHEAD;
   readonly #pulse: Pulse = new Pulse();
   /** Resolves once the process is gone and its streams are settled. */
   readonly gone: Promise<void>;
@@ -64,12 +79,13 @@ export class Worker implements Carrier {
     this.#start = new Start(options, predecessors);
     this.#share = shareOf(options.maxRequests);
     this.log = options.log;
+    this.#outbox = options.threads === 1 ? Outbox.open() : undefined;
     this.#child = startChild({
       command: options.python,
       args: [PROGRAM],
       env: { ...inheritedEnv(), ...options.env },
       cwd: options.directory,
-      stdio: ["ignore", "lines", "lines", "pipe"],
+      stdio: ["ignore", "lines", "lines", "pipe", this.#outbox?.descriptor ?? "ignore"],
       online: (line, descriptor) => this.#printed(line, descriptor),
     });
     this.#link = this.#child.streams[LINK] as Socket;
@@ -118,21 +134,21 @@ export class Worker implements Carrier {
   async start(): Promise<void> {
     const { app, directory, path, threads, constants, lifespan, loop } = this.#options;
     const processes = this.#options.processes * this.#options.fronts;
+    const outbox = this.#outbox ? true : null;
     const shared = { app, chdir: directory, path, processes, interface: this.#options.interface ?? null };
-    this.writer.begin(TO_WORKER.INIT, 0);
-    this.writer.value({ ...shared, threads, constants, lifespan, loop });
-    this.writer.finish();
+    const init = marshal({ ...shared, threads, constants, lifespan, loop, outbox });
+    this.writer.text(TO_WORKER.INIT, 0, init);
     this.flush();
     await this.#start.ready(() => this.abort());
   }
 
   /** Takes a stream; never fails it for what is wrong with the request: `stream.send` throws and the caller tells. */
-  dispatch(stream: Stream, now: number): void {
+  dispatch(stream: Stream): void {
     this.#taken++;
-    this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
-    stream.send(this, this.#lastId);
-    stream.since = now;
-    this.streams.set(this.#lastId, stream);
+    const id = this.streams.nextId();
+    stream.send(this, id);
+    stream.since = 0;
+    this.streams.add(id, stream);
   }
 
   flush(): void {
@@ -143,7 +159,6 @@ export class Worker implements Carrier {
 
   done(stream: Stream): void {
     this.streams.delete(stream.id);
-    this.#clock(stream);
     this.#owner.onRoom(this);
     if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
   }
@@ -184,19 +199,19 @@ export class Worker implements Carrier {
 
   /** The streams that were begun: one at a time and in order, only the oldest. */
   get begun(): Stream[] {
-    const streams = [...this.streams.values()];
+    const streams = this.streams.all();
     return this.#manner === "inline" ? streams.slice(0, 1) : streams;
   }
 
   /** Tells what would never end by itself to end. What has a thread of its own cannot be told. */
   leave(): void {
     if (this.#manner !== "loop") return;
-    for (const stream of this.streams.values()) stream.leave();
+    for (const stream of this.streams.all()) stream.leave();
   }
 
   /** Gives up on all that it still has. */
   giveUp(error: SallyportError): void {
-    for (const stream of [...this.streams.values()]) stream.giveUp(error);
+    for (const stream of this.streams.all()) stream.giveUp(error);
   }
 
   /** Another `milliseconds` have passed: an event loop that has streams and says nothing is asked for a sign of life. */
@@ -212,7 +227,7 @@ export class Worker implements Carrier {
   }
 
   #ping(): void {
-    this.writer.frame(TO_WORKER.PING, 0);
+    this.writer.text(TO_WORKER.PING, 0, "");
     this.flush();
   }
 
@@ -226,32 +241,25 @@ export class Worker implements Carrier {
   #capacity(): number {
     const { threads, concurrency } = this.#options;
     if (this.#manner === "loop") return concurrency;
-    return this.#manner === "threads" ? threads : this.#lookahead.size;
-  }
-
-  /** What came to be the oldest starts now. */
-  #clock(finished: Stream): void {
-    if (this.#manner !== "inline") return;
-    const now = performance.now();
-    this.#lookahead.answered(now - finished.since, now);
-    const current: Stream | undefined = this.streams.values().next().value;
-    if (current) current.since = now;
+    return this.#manner === "threads" ? threads : this.#ahead;
   }
 
   #write = (): void => {
     this.#flushing = false;
     const link = this.#link;
     if (this.writer.length === 0 || !link.writable) return;
-    const pieces = this.writer.takePieces();
+    this.#watchOutbox();
+    const pieces = this.writer.take();
     if (pieces.length > 1) link.cork();
-    for (const piece of pieces) link.write(piece);
+    for (const piece of pieces) link.write(piece, "latin1");
     if (pieces.length > 1) link.uncork();
   };
 
   async #live(): Promise<void> {
-    const closed = this.#read();
+    const closed = this.#readLink();
     const exit = await this.#child.exited;
     await closed;
+    this.#takeFinished();
     this.#state = "gone";
     this.#start.died(exit);
     const [inside, unbegun] = this.#split();
@@ -265,30 +273,69 @@ export class Worker implements Carrier {
   /** Which were begun, and which were not: if it left by itself, none but in an event loop, where all are. */
   #split(): [Stream[], Stream[]] {
     const begun = this.#leaves && this.#manner !== "loop" ? [] : this.begun;
-    return [begun, [...this.streams.values()].slice(begun.length)];
+    return [begun, this.streams.all().slice(begun.length)];
   }
 
   /** Reads the link to its end. */
-  #read(): Promise<void> {
-    const reader = new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
-    this.#link.on("data", (chunk: Buffer) => {
-      try {
-        reader.push(chunk);
-      } catch (error) {
-        this.#broken(error);
-      }
-    });
+  #readLink(): Promise<void> {
+    this.#link.on("data", (chunk: Buffer) => this.#arrived(chunk));
     this.#link.on("drain", () => this.#owner.onRoom(this));
     this.#link.on("error", () => {}); // it closes next, and the exit says why
     return new Promise((resolve) => this.#link.once("close", () => resolve()));
   }
 
-  #frame(kind: number, id: number, payload: Buffer): void {
+  #arrived(chunk: Buffer): void {
+    this.#received += chunk.length;
+    const news = this.#received - this.#read;
+    if (news >= chunk.length) this.#push(chunk);
+    else if (news > 0) this.#push(chunk.subarray(chunk.length - news));
+  }
+
+  #push(bytes: Buffer): void {
+    this.#read += bytes.length;
+    try {
+      this.#reader.push(bytes);
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** While it has requests: what it finished must not wait for one that takes long. */
+  #watchOutbox(): void {
+    if (this.#watching || !this.#outbox) return;
+    this.#watching = true;
+    setTimeout(this.#lookIntoOutbox, GLIMPSE).unref();
+  }
+
+  readonly #lookIntoOutbox = (): void => {
+    this.#watching = false;
+    if (this.#state === "gone") return;
+    const isSilent = this.#received === this.#receivedThen;
+    this.#receivedThen = this.#received;
+    const found = isSilent ? this.#outbox?.glimpse(this.#read) : undefined;
+    if (found) this.#push(found);
+    if (this.streams.size > 0) this.#watchOutbox();
+  };
+
+  /** A worker that is inside a request for long, or died in it, has perhaps not sent what it finished before. */
+  #takeFinished(): void {
+    const rest = this.#outbox?.rest(this.#read);
+    if (rest) this.#push(rest);
+    this.#outbox?.close();
+  }
+
+  #frame(kind: number, id: number, payload: Payload): void {
     if (this.#pulse.beat()) this.log.info(`the event loop of worker ${this.pid} answers again`);
     const stream = this.streams.get(id);
     if (stream) stream.receive(kind, payload);
-    else if (kind === FROM_WORKER.READY) this.#ready(payload);
-    else if (kind === FROM_WORKER.FAILED) this.#start.failed(payload);
+    else if (kind === FROM_WORKER.AHEAD) this.#paced(payload.uint32(0));
+    else if (kind === FROM_WORKER.READY) this.#ready(payload.bytes);
+    else if (kind === FROM_WORKER.FAILED) this.#start.failed(payload.bytes);
+  }
+
+  #paced(ahead: number): void {
+    this.#ahead = ahead;
+    this.#owner.onRoom(this);
   }
 
   #ready(payload: Buffer): void {
@@ -317,7 +364,7 @@ export class Worker implements Carrier {
   }
 
   #sendStop(): void {
-    this.writer.frame(TO_WORKER.STOP, 0);
+    this.writer.text(TO_WORKER.STOP, 0, "");
     this.flush();
   }
 }

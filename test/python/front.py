@@ -153,8 +153,8 @@ class Front:
             head, body = payload, self._pieces(stream)
         else:
             raise AssertionError(f"expected a response, got {kind}: {payload[:2000].decode('utf-8', 'replace')}")
-        lines = head.split(b"\n")
-        return lines[0].decode(), list(zip(lines[1::2], lines[2::2])), body
+        status, *lines = head[1:].split(b"\r\n")[:-1]
+        return status.decode(), [tuple(line.split(b": ", 1)) for line in lines], body
 
     def _pieces(self, stream):
         body = b""

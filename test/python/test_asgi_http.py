@@ -69,7 +69,7 @@ class HttpTest(unittest.TestCase):
 
     def test_a_response_in_one_go_is_one_frame(self):
         stream = self.sends(start(headers=[(b"x-a", b"1"), (b"X-A", b"\xe9")]), body(b"hello"))
-        self.assertEqual(self.front.expect("RESPONSE", stream), b"\x0f\0\0\x00200\nx-a\n1\nx-a\n\xe9hello")
+        self.assertEqual(self.front.expect("RESPONSE", stream), b"\x16\0\0\0\x00200\r\nx-a: 1\r\nx-a: \xe9\r\nhello")
 
     def test_what_follows_the_response_is_the_applications_own_time(self):
         stream = self.front.script(("send", start()), ("send", body(b"hello")), ("wait", 0.05))
@@ -78,7 +78,7 @@ class HttpTest(unittest.TestCase):
 
     def test_a_response_in_pieces_is_a_head_chunks_and_an_end(self):
         stream = self.sends(start(), body(b"one", True), body(b"", True), body(b"two"))
-        self.assertEqual(self.front.expect("HEAD", stream), b"200\ncontent-type\ntext/plain")
+        self.assertEqual(self.front.expect("HEAD", stream), b"\x00200\r\ncontent-type: text/plain\r\n")
         self.assertEqual(self.front.expect("CHUNK", stream), b"one")
         self.assertEqual(self.front.expect("CHUNK", stream), b"two")
         self.front.expect("END", stream)
@@ -147,7 +147,9 @@ class HttpTest(unittest.TestCase):
         hint = {"type": "http.response.early_hint", "links": [b"</a>; rel=preload", b"</b>"]}
         stream = self.sends(hint, start(), hint, body(b"x", True), hint, body())
         for _ in range(2):
-            self.assertEqual(self.front.expect("INFORM", stream), b"103\nlink\n</a>; rel=preload\nlink\n</b>")
+            self.assertEqual(
+                self.front.expect("INFORM", stream), b"\x00103\r\nlink: </a>; rel=preload\r\nlink: </b>\r\n"
+            )
         self.assertEqual(self.front.response(stream)[2], b"x")
 
     def test_a_file_is_the_fronts_to_send_and_has_been_opened_when_send_returns(self):

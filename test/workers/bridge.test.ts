@@ -53,7 +53,8 @@ function bridged(): { client: PlayedClient; bridge: Bridge; frames(): [kind: num
   const bridge = new Bridge(handshake, { subprotocol: undefined, headers: [] }, link, 7, WINDOW);
   const frames = (): [number, Buffer][] => {
     const seen: [number, Buffer][] = [];
-    new FrameReader((kind, _stream, payload) => seen.push([kind, payload])).push(link.writer.take());
+    const reader = new FrameReader((kind, _stream, { bytes }) => seen.push([kind, bytes]));
+    for (const piece of link.writer.take()) reader.push(Buffer.from(piece as string, "latin1"));
     return seen;
   };
   return { client, bridge, frames };

@@ -1,14 +1,15 @@
-"""Response heads as ASGI applications give them, made into the text of the link: status, names and values in lines."""
+"""Response heads as ASGI applications give them, made into the lines of the link (docs/link.md)."""
 
 import re
-from typing import Iterable
+from typing import Iterable, Iterator
 
 from ..failures import ProtocolError
+from ..link import CLOSES, HAS_DATE, HAS_LENGTH
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-# What may not stand in a value, and LF, which separates.
+# What no value may contain; in the lines of a head only their ends are of it.
 _CONTROL = bytes((*range(9), *range(10, 32), 127))
-_STATUS = {status: b"%d" % status for status in range(200, 1000)}
+_STATUS = {status: b"%d\r\n" % status for status in range(200, 1000)}
 
 _CONNECTION, _CLOSE = b"connection", b"close"
 # The connection is the server's affair (RFC 9110, 7.6.1). Frameworks set these in good faith, so they are passed over.
@@ -26,37 +27,91 @@ _SKIPPED = b""
 _known = dict.fromkeys(_HOP_BY_HOP, _SKIPPED)
 _known.update((name, name) for name in (b"content-type", _LENGTH, b"location", b"set-cookie", b"vary", b"etag"))
 _KNOWN_LIMIT = 1000
+# Whole heads that have passed the check, by status and fields, with their Content-Length; bounded.
+_known_heads: "dict[tuple, tuple[bytes, int]]" = {}
+_HEADS_LIMIT = 512
 
 
 def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
-    """The octets, and the Content-Length (-1 where there is none). Raises ProtocolError."""
+    """The bytes of a head, and the Content-Length (-1 where there is none). Raises ProtocolError."""
+    try:
+        known = _known_heads.get((status, *headers)) if isinstance(status, int) else None
+    except TypeError:
+        known = None  # lists in place of tuples, or what will be refused
+    return known or _remembered(status, headers)
+
+
+def _remembered(status: int, headers: Iterable) -> "tuple[bytes, int]":
     code = _STATUS.get(status) if type(status) is int else _status(status)
     if code is None:
         raise ProtocolError(f"'status' must be from 200 to 999, not {status!r}")
-    lines = [code]
-    length = -1
+    fields = headers if isinstance(headers, (list, tuple)) else _listed(headers)
+    known, length, lines = 0, -1, [code]
+    for name, value in _named(fields):
+        if name == _LENGTH:
+            length = _length(value, length)
+            known |= HAS_LENGTH
+        elif name == b"date":
+            known |= HAS_DATE
+        elif name is _CONNECTION:
+            known |= CLOSES
+        lines += (name, b": ", value, b"\r\n")
+    head = bytes([known]) + _checked_lines(lines)
+    if len(_known_heads) == _HEADS_LIMIT:
+        _known_heads.clear()
+    try:
+        _known_heads[(status, *map(tuple, fields))] = head, length
+    except TypeError:
+        pass  # values that cannot be a key, such as bytearrays
+    return head, length
+
+
+def _named(headers: Iterable) -> "Iterator[tuple[bytes, bytes]]":
+    """The fields that may pass, with their names in lower case."""
     try:
         for name, value in headers:
             known = _known.get(name)
             if known is None:
                 known = _checked_name(name)
-            if known is _SKIPPED:
-                if not _asks_to_close(name, value):
-                    continue
-                known, value = _CONNECTION, _CLOSE
-            if known == _LENGTH:
-                length = _length(value, length)
-            lines.append(known)
-            lines.append(value)
+            if known is not _SKIPPED:
+                yield known, value
+            elif _asks_to_close(name, value):
+                yield _CONNECTION, _CLOSE
     except (TypeError, ValueError):
         raise ProtocolError(_bad_headers(headers)) from None
-    return joined(lines), length
+
+
+def _listed(headers: object) -> list:
+    try:
+        return list(headers)
+    except TypeError:
+        raise ProtocolError(_bad_headers(headers)) from None
+
+
+def _checked_lines(lines: "list[bytes]") -> bytes:
+    try:
+        octets = b"".join(lines)
+    except TypeError:
+        wrong = next(part for part in lines if not isinstance(part, (bytes, bytearray, memoryview)))
+        raise ProtocolError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
+    # The line of the status is one part, every other line four.
+    if len(octets) - len(octets.translate(None, _CONTROL)) != (len(lines) + 3) // 2:
+        wrong = next(value for value in lines[3::4] if len(bytes(value).translate(None, _CONTROL)) < len(value))
+        raise ProtocolError(f"a header must not hold control characters: {wrong!r}")
+    return octets
 
 
 def fields(headers: Iterable) -> "list[bytes]":
     """Names and values in turn, of an acceptance or of trailers. Raises ProtocolError."""
-    lines = response_head(200, headers)[0].split(b"\n")[1:]
-    return [part for pair in zip(lines[::2], lines[1::2]) if pair[0] != _CONNECTION for part in pair]
+    return [part for field in _named(headers) if field[0] is not _CONNECTION for part in field]
+
+
+def hints(links: Iterable) -> bytes:
+    """The head of a 103 with these values of Link."""
+    lines = [b"103\r\n"]
+    for link in links:
+        lines += (b"link", b": ", link, b"\r\n")
+    return b"\0" + _checked_lines(lines)
 
 
 def joined(lines: "list[bytes]") -> bytes:

@@ -5,7 +5,7 @@ from typing import Awaitable
 
 from ..failures import ProtocolError
 from ..link import CHUNK, END, FILE, HEAD, INFORM
-from .heads import fields, joined, response_head
+from .heads import fields, hints, joined, response_head
 from .link import LoopLink
 from .stream import Stream
 
@@ -131,10 +131,7 @@ class Response(Stream):
         """Extension http.response.early_hint (RFC 8297). Too late once the head has left, which is no error."""
         if self.steps is not self.NEW and self._head is None:
             return
-        lines = [b"103"]
-        for link in message.get("links", ()):
-            lines += (b"link", link)
-        self.link.send(INFORM, self.id, joined(lines))
+        self.link.send(INFORM, self.id, hints(message.get("links", ())))
 
     def _body_ended(self) -> None:
         if self._trailing:

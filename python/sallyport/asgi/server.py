@@ -102,9 +102,9 @@ class Server:
         scope["asgi"] = _SPEC.copy()
         scope["state"] = self._lifespan.state.copy()
         tls = scope.pop("tls", None)
+        trailers = scope.pop("trailers", False)
         if scope["type"] == "http":
             extensions = {"http.response.early_hint": {}, "http.response.pathsend": {}}
-            trailers = scope.pop("trailers", False)
             if trailers:
                 extensions["http.response.trailers"] = {}
             stream = Http(link, id, scope, scope.pop("body", b""), trailers)

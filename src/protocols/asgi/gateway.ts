@@ -11,7 +11,7 @@ import {
   type Spoken,
   Stream,
 } from "../../workers/index.ts";
-import { writeScope } from "./scope.ts";
+import { scope } from "./scope.ts";
 
 /** What is for ASGI applications only. */
 export interface AsgiOnlyOptions {
@@ -54,6 +54,5 @@ export const asgiSpoken = (options: AsgiOptions): Spoken => ({
     blockedTimeout: options.blockedTimeout ?? 30_000,
     drainTimeout: options.drainTimeout ?? 30_000,
   },
-  answer: (exchange, pool) =>
-    pool.submit(new Stream(exchange, (writer) => writeScope(writer, exchange), NOTHING_KEPT)),
+  answer: (exchange, pool) => pool.submit(new Stream(exchange, () => scope(exchange), NOTHING_KEPT)),
 });

@@ -2,58 +2,87 @@
 // scope's own keys. What every scope has besides (asgi, extensions, state) the worker adds. Called for every request, so
 // nothing is allocated for a header name seen before.
 import { isIP } from "node:net";
-import { type Address, type Exchange, header, type RequestHead } from "../../exchange/index.ts";
-import { type FrameWriter, PIECE } from "../../workers/index.ts";
+import { type Address, type Exchange, header, type RequestHead, repeatedOf } from "../../exchange/index.ts";
+import { PIECE } from "../../workers/index.ts";
+import {
+  bytes,
+  DICT,
+  DICT_END,
+  entry,
+  int,
+  latin1,
+  latin1Bytes,
+  list,
+  marshal,
+  NONE,
+  PAIR,
+  TRUE,
+  unicode,
+} from "../../workers/marshal.ts";
 import { decodePath } from "../cgi/variables.ts";
 import { FieldNames } from "./names.ts";
-import { writeTls } from "./tls.ts";
+import { tlsEntry } from "./tls.ts";
 
-/** Writes the dict. Throws BAD_PATH. */
-export function writeScope(writer: FrameWriter, exchange: Exchange): void {
+/** Throws BAD_PATH. */
+export function scope(exchange: Exchange): string {
   const { request, mount } = exchange;
-  writer.beginDict();
-  writeKind(writer, exchange);
-  writer.entry("http_version", request.version);
-  writer.latin1("path");
-  writer.text(pathText(request.path));
-  writer.latin1("raw_path");
-  writer.latin1Bytes(request.path);
-  writer.latin1("query_string");
-  writer.latin1Bytes(request.query);
-  writer.latin1("root_path");
-  writer.text(pathText(mount));
-  writeHeaders(writer, request);
-  writeAddress(writer, "client", request.remote, false);
-  writeAddress(writer, "server", request.local, true);
-  if (request.tls) writeTls(writer, request.tls);
-  writer.endDict();
+  const repeated = repeatedOf(request);
+  const shared = repeated ? (repeated.scope ??= flat(common(request))) : common(request);
+  return (
+    DICT +
+    kind(exchange) +
+    PATH +
+    unicode(pathText(request.path)) +
+    RAW_PATH +
+    latin1Bytes(request.path) +
+    QUERY_STRING +
+    latin1Bytes(request.query) +
+    ROOT_PATH +
+    (mount === "" ? latin1("") : unicode(pathText(mount))) +
+    shared +
+    DICT_END
+  );
 }
 
-function writeKind(writer: FrameWriter, exchange: Exchange): void {
+const METHOD = latin1("method");
+const PATH = latin1("path");
+const RAW_PATH = latin1("raw_path");
+const QUERY_STRING = latin1("query_string");
+const ROOT_PATH = latin1("root_path");
+const BODY = latin1("body");
+const HTTP = entry("type", "http") + METHOD;
+const WEBSOCKET = entry("type", "websocket");
+const SCHEMES = { http: entry("scheme", "http"), https: entry("scheme", "https") } as const;
+const TRAILERS = latin1("trailers") + TRUE;
+
+/** In one piece: what is kept must not keep what it was joined from. */
+const flat = (text: string): string => Buffer.from(text, "latin1").toString("latin1");
+
+/** What does not change while the fields do not. */
+function common(request: RequestHead): string {
+  return (
+    entry("http_version", request.version) +
+    fields(request) +
+    address("client", request.remote, false) +
+    address("server", request.local, true) +
+    (takesTrailers(request) ? TRAILERS : "") +
+    (request.tls ? tlsEntry(request.tls) : "")
+  );
+}
+
+function kind(exchange: Exchange): string {
   const { request, handshake } = exchange;
   if (handshake) {
-    writer.entry("type", "websocket");
-    writer.entry("scheme", request.scheme === "https" ? "wss" : "ws");
-    writer.latin1("subprotocols");
-    return writer.value(handshake.subprotocols);
+    const scheme = entry("scheme", request.scheme === "https" ? "wss" : "ws");
+    return WEBSOCKET + scheme + latin1("subprotocols") + marshal(handshake.subprotocols);
   }
-  writer.entry("type", "http");
-  writer.entry("method", request.method);
-  writer.entry("scheme", request.scheme);
-  writeBody(writer, exchange);
-  if (takesTrailers(request)) {
-    writer.latin1("trailers");
-    writer.value(true);
-  }
+  return HTTP + latin1(request.method) + SCHEMES[request.scheme] + body(exchange);
 }
 
-/** Octets that are here, None for what will be streamed, nothing where there is no body. */
-function writeBody(writer: FrameWriter, { body }: Exchange): void {
-  const { whole } = body;
-  if (whole?.length === 0) return;
-  writer.latin1("body");
-  if (whole && whole.length <= PIECE) writer.bytes(whole);
-  else writer.none();
+/** Bytes that are here, None for what will be streamed, nothing where there is no body. */
+function body({ body: { whole } }: Exchange): string {
+  if (whole?.length === 0) return "";
+  return BODY + (whole && whole.length <= PIECE ? bytes(whole) : NONE);
 }
 
 /** HTTP/2 always has room for them; a client of HTTP/1.1 says that it looks at them (RFC 9110, 6.5.1). */
@@ -74,37 +103,22 @@ function pathText(raw: string): string {
 
 const names = new FieldNames();
 
-function writeHeaders(writer: FrameWriter, { version, headers, authority }: RequestHead): void {
+function fields({ version, headers, authority }: RequestHead): string {
   // HTTP/2 says the host in a pseudo header; the specification wants it first.
   const hidden = version === "2" && authority !== "" && header(headers, "host") === undefined;
-  writer.latin1("headers");
-  writer.list(headers.length / 2 + (hidden ? 1 : 0));
-  if (hidden) writeField(writer, "host", authority);
-  for (let i = 0; i < headers.length; i += 2)
-    writeField(writer, headers[i] as string, headers[i + 1] as string);
+  let text = latin1("headers") + list(headers.length / 2 + (hidden ? 1 : 0));
+  if (hidden) text += field("host", authority);
+  for (let i = 0; i < headers.length; i += 2) text += field(headers[i] as string, headers[i + 1] as string);
+  return text;
 }
 
-function writeField(writer: FrameWriter, name: string, value: string): void {
-  writer.marshalled(names.pairOf(name));
-  writer.latin1Bytes(value);
-}
+const field = (name: string, value: string): string => names.pairOf(name) + latin1Bytes(value);
 
 /** A tuple of host and port; of a Unix socket the path and None for the server, and nothing for the client. */
-function writeAddress(
-  writer: FrameWriter,
-  key: string,
-  { address, port }: Address,
-  pathCounts: boolean,
-): void {
+function address(key: string, { address, port }: Address, pathCounts: boolean): string {
   const onUnix = port === 0 && isIP(address) === 0;
-  if (onUnix && (!pathCounts || address === "")) return;
-  writer.latin1(key);
-  writer.pair();
-  if (onUnix) {
-    writer.text(address);
-    writer.none();
-  } else {
-    writer.latin1(address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address);
-    writer.int(port);
-  }
+  if (onUnix && (!pathCounts || address === "")) return "";
+  if (onUnix) return latin1(key) + PAIR + unicode(address) + NONE;
+  const isMapped = address.startsWith("::ffff:") && address.includes(".");
+  return latin1(key) + PAIR + latin1(isMapped ? address.slice(7) : address) + int(port);
 }

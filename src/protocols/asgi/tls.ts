@@ -1,6 +1,6 @@
 // The `tls` extension of a scope (ASGI TLS extension 0.2): the facts of the connection in its words and numbers.
 import type { TlsFacts } from "../../exchange/index.ts";
-import { FrameWriter, type MarshalValue } from "../../workers/index.ts";
+import { latin1, type MarshalValue, marshal } from "../../workers/marshal.ts";
 
 /** The numbers of protocol versions (RFC 8446, 4.2.1; RFC 5246, E.1). */
 const VERSIONS: Readonly<Record<string, number>> = {
@@ -49,15 +49,14 @@ const CIPHERS: Readonly<Record<string, number>> = {
 /** By connection: all its requests have the same facts. */
 const marshalled = new WeakMap<TlsFacts, string>();
 
-/** Writes the member `tls` of a scope. */
-export function writeTls(writer: FrameWriter, facts: TlsFacts): void {
+/** The member `tls` of a scope. */
+export function tlsEntry(facts: TlsFacts): string {
   let text = marshalled.get(facts);
   if (text === undefined) {
-    text = marshal(extensionOf(facts));
+    text = latin1("tls") + marshal(extensionOf(facts));
     marshalled.set(facts, text);
   }
-  writer.latin1("tls");
-  writer.marshalled(text);
+  return text;
 }
 
 /** What nobody knows is None. */
@@ -70,10 +69,4 @@ function extensionOf({ protocol, cipher, certificate, client }: TlsFacts): Marsh
     tls_version: VERSIONS[protocol] ?? null,
     cipher_suite: CIPHERS[cipher] ?? null,
   };
-}
-
-function marshal(value: MarshalValue): string {
-  const writer = new FrameWriter();
-  writer.value(value);
-  return writer.take().toString("latin1");
 }

@@ -1,12 +1,16 @@
 // The application's half of CGI/1.1 (RFC 3875, 6): one request that meta-variables described, answered with a head and
 // octets until the end. Shared by the listeners of CGI, SCGI and uwsgi, which only own the way out.
 import {
+  bytesOf,
   type Headers,
+  Latin1,
   type Log,
   type RequestBody,
+  type ResponseBody,
   type ResponseHead,
   SallyportError,
   ServedExchange,
+  sizeOf,
 } from "../../exchange/index.ts";
 import { type DocumentOptions, documentHead, headFault } from "./document.ts";
 import type { DescribedRequest } from "./request.ts";
@@ -46,7 +50,7 @@ export class DocumentExchange extends ServedExchange {
     this.#compose = compose;
   }
 
-  override respond(head: ResponseHead, body: Uint8Array | string): void {
+  override respond(head: ResponseHead, body: ResponseBody): void {
     if (this.#admits(head)) super.respond(head, body);
   }
 
@@ -54,11 +58,11 @@ export class DocumentExchange extends ServedExchange {
     if (this.#admits(head)) super.start(head);
   }
 
-  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
-    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
+    const length = sizeOf(body);
     const text = this.#compose(head, bodyless ? { bodyless, checked } : { length, checked });
     if (this.#wire.respond && length <= SMALL) return this.#wire.respond(text + asLatin1(body, length));
-    const octets = typeof body === "string" ? Buffer.from(body) : body;
+    const octets = bytesOf(body);
     this.#wire.write(length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
     this.#wire.answered();
   }
@@ -98,8 +102,9 @@ const SMALL = 16_384;
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 
 /** `length` octets as characters. Text of as many octets as characters is ASCII, which latin-1 and UTF-8 write alike. */
-function asLatin1(body: Uint8Array | string, length: number): string {
+function asLatin1(body: ResponseBody, length: number): string {
   if (length === 0) return "";
+  if (body instanceof Latin1) return body.text;
   if (typeof body === "string") return body.length === length ? body : Buffer.from(body).toString("latin1");
   return Buffer.from(body.buffer, body.byteOffset, length).toString("latin1");
 }

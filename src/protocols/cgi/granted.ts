@@ -5,17 +5,18 @@ import type { Exchange, Headers, RequestHead, ResponseHead } from "../../exchang
 const PREFIX = "variable-";
 
 const granted = new WeakMap<RequestHead, ReadonlyMap<string, string>>();
+/** Where there are no authorizers, nobody needs to ask. */
+let hasGranted = false;
 
 /** Keeps the fields of an authorizer's 200 that are variables; all others mean nothing. */
 export function grant({ request }: Exchange, { headers }: ResponseHead): void {
+  hasGranted = true;
   granted.set(request, variablesIn(headers));
 }
 
-/** The variables that authorizers gave the request. */
-export const grantedVariables = ({ request }: Exchange): ReadonlyMap<string, string> =>
-  granted.get(request) ?? NONE;
-
-const NONE: ReadonlyMap<string, string> = new Map();
+/** The variables that authorizers gave the request, if there are any. */
+export const grantedVariables = ({ request }: Exchange): ReadonlyMap<string, string> | undefined =>
+  hasGranted ? granted.get(request) : undefined;
 
 function variablesIn(headers: Headers): Map<string, string> {
   const variables = new Map<string, string>();

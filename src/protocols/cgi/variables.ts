@@ -6,6 +6,7 @@ import {
   type AuthenticatedUser,
   type Exchange,
   type Headers,
+  header,
   type RequestHead,
   SallyportError,
 } from "../../exchange/index.ts";
@@ -34,7 +35,7 @@ export function metaVariables(
   length: number | undefined = exchange.body.length,
 ): void {
   const granted = grantedVariables(exchange);
-  if (granted.size === 0) return requestVariables(exchange, put, length);
+  if (granted === undefined) return requestVariables(exchange, put, length);
   for (const [name, value] of granted) put(name, value);
   const putOthers: Put = (name, value) => {
     if (!granted.has(name)) put(name, value);
@@ -43,12 +44,22 @@ export function metaVariables(
 }
 
 function requestVariables(exchange: Exchange, put: Put, length: number | undefined): void {
-  const { request, mount } = exchange;
+  requestLineVariables(exchange, put);
+  commonVariables(exchange.request, length === undefined, put);
+  putLength(exchange.request.headers, length, put);
+}
+
+/** What the request line says: the part of the set that changes from request to request. Throws BAD_PATH. */
+export function requestLineVariables({ request, mount }: Exchange, put: Put): void {
   put("REQUEST_METHOD", request.method);
   put("SCRIPT_NAME", mount === "" ? "" : decodePath(mount));
   put("PATH_INFO", pathInfo(request.path, mount));
   put("QUERY_STRING", request.query);
   put("REQUEST_URI", request.target);
+}
+
+/** What the connection and the fields say, but for CONTENT_LENGTH. `chunked`: nobody knows the length of the body. */
+export function commonVariables(request: RequestHead, chunked: boolean, put: Put): void {
   put("REQUEST_SCHEME", request.scheme);
   if (request.scheme === "https") put("HTTPS", "on");
   if (request.tls) putTls(request.tls, put);
@@ -56,7 +67,7 @@ function requestVariables(exchange: Exchange, put: Put, length: number | undefin
   putServer(request, put);
   putRemote(request.remote, put);
   if (request.user) putUser(request.user, put);
-  putHeaders(request.headers, length, put);
+  putHeaders(request.headers, chunked, put);
 }
 
 /** SERVER_PROTOCOL needs a minor version (4.1.16). */
@@ -157,16 +168,14 @@ let call = 0;
 const filled: Variable[] = [];
 
 /** Two passes, so that repeated fields are joined before anything is put. */
-function putHeaders(headers: Headers, length: number | undefined, put: Put): void {
+function putHeaders(headers: Headers, chunked: boolean, put: Put): void {
   if (cached > CACHE_LIMIT) emptyCache();
   collect(headers);
   for (const found of filled) {
-    if (found === CONTENT_LENGTH) putLength(length, put);
     // The coding is undone before the application reads; it only learns of it while the length is unknown.
-    else if (found !== TRANSFER_ENCODING || length === undefined) put(found.name, found.value);
+    if (found !== CONTENT_LENGTH && (found !== TRANSFER_ENCODING || chunked)) put(found.name, found.value);
     found.value = "";
   }
-  if (CONTENT_LENGTH.call !== call) putLength(length || undefined, put);
 }
 
 function collect(headers: Headers): void {
@@ -191,8 +200,9 @@ function addValue(found: Variable, value: string): void {
 }
 
 /** What the listener counted, not what the field says; "0" only when the client announced it, absent when unknown. */
-function putLength(length: number | undefined, put: Put): void {
-  if (length !== undefined) put("CONTENT_LENGTH", String(length));
+export function putLength(headers: Headers, length: number | undefined, put: Put): void {
+  if (length || (length === 0 && header(headers, "content-length") !== undefined))
+    put("CONTENT_LENGTH", String(length));
 }
 
 function remember(field: string): Variable | null {

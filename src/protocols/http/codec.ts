@@ -7,6 +7,7 @@ import {
   CHUNKED,
   type HeadEvent,
   headersTooLarge,
+  LastFields,
   LINE_OVERHEAD,
   LONGEST_METHOD,
   methodTooLong,
@@ -102,6 +103,7 @@ export class RequestParser {
   /** Octets of a chunked body so far, and of its extensions. */
   #total = 0;
   #extensions = 0;
+  readonly #last = new LastFields();
   #error: SallyportError | undefined;
 
   constructor(limits: HttpLimits) {
@@ -163,7 +165,7 @@ export class RequestParser {
     this.#skipEmptyLines();
     const end = buffer.indexOf(HEAD_END, Math.max(this.#at, this.#seen - 3));
     if (end < 0) return this.#checkPartialHead();
-    const head = readHead(buffer.toString("latin1", this.#at, end + 2), this.#limits);
+    const head = readHead(buffer.toString("latin1", this.#at, end + 2), this.#limits, this.#last);
     this.#at = end + 4;
     this.#owed = head.length;
     this.#total = 0;

@@ -1,12 +1,17 @@
 // One HTTP/1.1 request and how its response leaves: framing (RFC 9112, 6 and 7) and backpressure.
 import {
+  bytesOf,
   type Headers,
+  Latin1,
   type Log,
+  Repeated,
   type RequestBody,
   type RequestHead,
+  type ResponseBody,
   type ResponseHead,
   SallyportError,
   ServedExchange,
+  sizeOf,
 } from "../../exchange/index.ts";
 import { type Connection, connectionOf } from "../../sockets/connection.ts";
 import {
@@ -49,8 +54,24 @@ export type Ends = Connection;
 export const endsOf = connectionOf;
 
 export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends): RequestHead {
-  const { method, target, path, query, version, headers, authority } = head;
-  return { method, target, path, query, version, headers, scheme, authority, remote, local, tls };
+  const { method, target, path, query, version, headers, authority, fields } = head;
+  const repeated = fields?.repeated;
+  const request = {
+    method,
+    target,
+    path,
+    query,
+    version,
+    headers,
+    scheme,
+    authority,
+    remote,
+    local,
+    tls,
+    repeated,
+  };
+  if (fields && !repeated) fields.repeated = request.repeated = new Repeated(request);
+  return request;
 }
 
 export class HttpExchange extends ServedExchange implements Carrier {
@@ -82,7 +103,7 @@ export class HttpExchange extends ServedExchange implements Carrier {
     return this.#framing === "chunked" ? ZEROS : undefined;
   }
 
-  override respond(head: ResponseHead, body: Uint8Array | string): void {
+  override respond(head: ResponseHead, body: ResponseBody): void {
     if (this.#admits(head)) super.respond(head, body);
   }
 
@@ -98,15 +119,15 @@ export class HttpExchange extends ServedExchange implements Carrier {
     else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
   }
 
-  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
     const { outlet } = this.#wire;
-    const size = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const size = sizeOf(body);
     const text = this.#head(head, bodyless ? "none" : "length", size);
     if (size === 0) outlet.text(text);
-    else if (typeof body !== "string") outlet.bytes(text, body, "");
-    // As many octets as characters: ASCII, which latin-1 and UTF-8 write alike.
-    else if (size === body.length) outlet.text(text + body);
-    else outlet.bytes(text, Buffer.from(body), "");
+    else if (body instanceof Latin1) outlet.text(text + body.text);
+    // As many bytes as characters: ASCII, which latin-1 and UTF-8 write alike.
+    else if (typeof body === "string" && size === body.length) outlet.text(text + body);
+    else outlet.bytes(text, bytesOf(body), "");
     this.#wire.answered(this.#persistent);
   }
 
@@ -140,7 +161,7 @@ export class HttpExchange extends ServedExchange implements Carrier {
   #head(head: ResponseHead, framing: Framing, length: number): string {
     const { version } = this.request;
     this.#framing = framing;
-    this.#persistent = framing !== "close" && this.#wire.persists() && !asksToClose(head.headers);
+    this.#persistent = framing !== "close" && this.#wire.persists() && !asksToClose(head);
     return responseHead(head, { framing, length, version, persistent: this.#persistent });
   }
 

@@ -1,6 +1,6 @@
 // The head of a request: its request line, its fields, and what they say of the body and of the connection
 // (RFC 9112, 3, 5, 6, 9.3). Where two recipients could read a head in two ways, it is refused (RFC 9112, 11.2).
-import { type Headers, headerValues, isToken, SallyportError } from "../../exchange/index.ts";
+import { type Headers, headerValues, isToken, type Repeated, SallyportError } from "../../exchange/index.ts";
 import { type FieldName, type FieldSink, hasMember, readFields } from "./fields.ts";
 import type { HttpLimits } from "./limits.ts";
 import { isHost, readTarget } from "./target.ts";
@@ -35,12 +35,35 @@ export interface HeadEvent {
   /** Whether the client wants to use the connection again. */
   readonly persistent: boolean;
   readonly expectsContinue: boolean;
+  /** What the same field block said when it was read; undefined when it was not like the one before it. */
+  readonly fields: HeadFields | undefined;
   /** It asks for a WebSocket, in the one way in which that can be granted (RFC 6455, 4.2.1). */
   readonly opensWebSocket: boolean;
 }
 
+/** Up to so many bytes a field block is remembered, to be recognised in the next request. */
+const LONGEST_REMEMBERED = 2_048;
+
+/** The fields of the last request of a connection: a block that equals them byte for byte need not be read again. */
+export class LastFields {
+  #block = "";
+  #fields: HeadFields | undefined;
+
+  /** What is known of `block`. */
+  recall(version: string, block: string): HeadFields | undefined {
+    const fields = this.#fields;
+    return fields !== undefined && block === this.#block && version === fields.version ? fields : undefined;
+  }
+
+  remember(block: string, fields: HeadFields): void {
+    const isFit = block.length <= LONGEST_REMEMBERED;
+    this.#block = isFit ? block : "";
+    this.#fields = isFit ? fields : undefined;
+  }
+}
+
 /** `text` is the head without its empty line; every line in it ends with CRLF. */
-export function readHead(text: string, limits: HttpLimits): HeadEvent {
+export function readHead(text: string, limits: HttpLimits, before: LastFields = new LastFields()): HeadEvent {
   const end = text.indexOf("\r\n");
   const first = text.indexOf(" ");
   const last = text.lastIndexOf(" ", end);
@@ -51,9 +74,10 @@ export function readHead(text: string, limits: HttpLimits): HeadEvent {
   if (target.length > limits.target) throw targetTooLong(limits);
   const { path, query, authority } = readTarget(method, target);
   if (text.length - end - 2 > limits.headerBytes) throw headersTooLarge(limits);
-  const fields = new HeadFields(version);
-  readFields(text, end + 2, limits.headerCount, fields);
-  fields.settle(authority);
+  const block = text.slice(end + 2);
+  const known = authority === undefined ? before.recall(version, block) : undefined;
+  const fields = known ?? newFields(block, version, authority, limits);
+  if (known === undefined && authority === undefined) before.remember(block, fields);
   const { headers, host, length, persistent, expectsContinue } = fields;
   if (length > limits.body) throw bodyTooLarge(limits);
   return {
@@ -68,8 +92,21 @@ export function readHead(text: string, limits: HttpLimits): HeadEvent {
     length,
     persistent,
     expectsContinue,
+    fields: known,
     opensWebSocket: fields.upgrade !== "" && opensWebSocket(method, fields),
   };
+}
+
+function newFields(
+  block: string,
+  version: "1.0" | "1.1",
+  authority: string | undefined,
+  limits: HttpLimits,
+): HeadFields {
+  const fields = new HeadFields(version);
+  readFields(block, 0, limits.headerCount, fields);
+  fields.settle(authority);
+  return fields;
 }
 
 /** Any other wish for an upgrade is ignored, as RFC 9110, 7.8 allows, and for HTTP/1.0 demands. */
@@ -121,6 +158,8 @@ export class HeadFields implements FieldSink {
   persistent: boolean;
   expectsContinue = false;
   upgrade = "";
+  /** For those who make something of the fields, and meet them again. */
+  repeated: Repeated | undefined;
   readonly version: "1.0" | "1.1";
   #hostAt = -1;
   #contentType = false;

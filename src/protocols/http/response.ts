@@ -4,16 +4,21 @@ import {
   errorHead,
   errorText,
   type Headers,
+  HeadLines,
   HOP_BY_HOP,
   header,
   isFieldValue,
   isToken,
+  KNOWN,
   type ResponseHead,
   type SallyportError,
 } from "../../exchange/index.ts";
 import { fieldName, hasMember } from "./fields.ts";
 
 const LINE_END = "\r\n";
+/** A head as its maker should have checked it. */
+const LINES =
+  /^[0-9]{3}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)*$/;
 /** What a 426 must say besides (RFC 9110, 15.5.22; RFC 6455, 4.4). */
 const OTHER_VERSION = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
@@ -32,9 +37,11 @@ export interface Envelope {
 
 /** `undefined` when `head` may be sent; otherwise why not. The last place to stop a response from being split. */
 export function headFault(head: ResponseHead): string | undefined {
-  const { status, reason, headers } = head;
+  const { status } = head;
   if (!Number.isInteger(status) || status < 200 || status > 999)
     return "a status that is not between 200 and 999";
+  if (head instanceof HeadLines && LINES.test(head.lines)) return undefined;
+  const { reason, headers } = head;
   return isFieldValue(reason) ? fieldsFault(headers) : "a control character in the reason phrase";
 }
 
@@ -48,13 +55,37 @@ export function fieldsFault(headers: Headers): string | undefined {
 }
 
 /** Whether the application asked that the connection be closed: the one hop-by-hop wish that is granted. */
-export function asksToClose(headers: Headers): boolean {
+export function asksToClose(head: ResponseHead): boolean {
+  return head instanceof HeadLines ? (head.known & KNOWN.closes) !== 0 : saysClose(head.headers);
+}
+
+function saysClose(headers: Headers): boolean {
   const value = header(headers, "connection");
   return value !== undefined && hasMember(value, "close");
 }
 
 /** Status line, fields and empty line. The length and the connection are ours to tell, the rest is the application's. */
 export function responseHead(head: ResponseHead, envelope: Envelope): string {
+  return head instanceof HeadLines && fitsAsItIs(head, envelope)
+    ? completedLines(head, envelope)
+    : composedHead(head, envelope);
+}
+
+/** Whether the lines say nothing that is not so in this envelope. */
+const fitsAsItIs = ({ known }: HeadLines, { framing }: Envelope): boolean =>
+  (known & KNOWN.closes) === 0 &&
+  (framing === "length" || (framing === "chunked" && (known & KNOWN.hasLength) === 0));
+
+function completedLines(head: HeadLines, envelope: Envelope): string {
+  const { known, lines } = head;
+  const date = (known & KNOWN.hasDate) === 0 ? dateLine() : "";
+  const framing = (known & KNOWN.hasLength) === 0 ? framingLine(head, envelope) : "";
+  // Without a phrase the line is ours to complete.
+  const begun = lines[3] === " " ? `HTTP/1.1 ${lines}` : statusLine(head) + lines.slice(5);
+  return `${begun}${date}${framing}${connectionLine(envelope)}\r\n`;
+}
+
+function composedHead(head: ResponseHead, envelope: Envelope): string {
   let text = statusLine(head);
   let dated = false;
   for (let i = 0; i < head.headers.length; i += 2) {

@@ -1,9 +1,11 @@
 // One HTTP/2 request and how its response leaves (RFC 9113, 8.1): framing is the stream's own, a cut is RST_STREAM.
 import {
+  bytesOf,
   type Headers,
   type Log,
   type RequestBody,
   type RequestHead,
+  type ResponseBody,
   type ResponseHead,
   SallyportError,
   ServedExchange,
@@ -60,7 +62,7 @@ export class Http2Exchange extends ServedExchange implements Carrier {
     return this.#wire.switchTo(fields);
   }
 
-  override respond(head: ResponseHead, body: Uint8Array | string): void {
+  override respond(head: ResponseHead, body: ResponseBody): void {
     if (this.#admits(head)) super.respond(head, body);
   }
 
@@ -76,9 +78,9 @@ export class Http2Exchange extends ServedExchange implements Carrier {
     else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
   }
 
-  protected sendWhole(head: ResponseHead, body: Uint8Array | string, bodyless: boolean): void {
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
     const { outlet } = this.#wire;
-    const octets = typeof body === "string" ? Buffer.from(body) : body;
+    const octets = bytesOf(body);
     if (bodyless) outlet.headOnly(responseFields(head, announcedLength(head)));
     else if (octets.length === 0 || head.status === RESET_CONTENT) outlet.headOnly(responseFields(head, 0));
     else outlet.whole(responseFields(head, octets.length), octets);

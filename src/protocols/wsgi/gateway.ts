@@ -4,17 +4,17 @@
 import { EmbeddedApplication } from "../../embedded/application.ts";
 import { BACKLOG_LIMITS } from "../../exchange/backlog.ts";
 import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
-import { type Spooled, spool } from "../../exchange/spool.ts";
+import { spool } from "../../exchange/spool.ts";
 import {
   type Answer,
   Application,
   type ApplicationOptions,
   type Crew,
-  type FrameWriter,
   type Spoken,
   Stream,
 } from "../../workers/index.ts";
-import { CONSTANT_VARIABLES, metaVariables } from "../cgi/variables.ts";
+import { CONSTANT_VARIABLES } from "../cgi/variables.ts";
+import { environ, type Input } from "./environ.ts";
 
 /** What is for WSGI applications only. */
 export interface WsgiOnlyOptions {
@@ -114,29 +114,6 @@ async function complete(crew: Pick<Crew, "submit">, exchange: Exchange, limit: n
   submit(crew, exchange, spooled.whole ?? spooled);
 }
 
-function submit(
-  crew: Pick<Crew, "submit">,
-  exchange: Exchange,
-  body: Uint8Array | Spooled | undefined,
-): void {
-  crew.submit(new Stream(exchange, (writer) => writeEnviron(writer, exchange, body), BACKLOG_LIMITS));
-}
-
-/** The part of the environ that this request adds: meta-variables, wsgi.url_scheme, wsgi.input. */
-function writeEnviron(writer: FrameWriter, exchange: Exchange, body: Uint8Array | Spooled | undefined): void {
-  writer.beginDict();
-  const put = (name: string, value: string): void => writer.entry(name, value);
-  metaVariables(exchange, put, body ? body.length : exchange.body.length);
-  writer.entry("wsgi.url_scheme", exchange.request.scheme);
-  writeInput(writer, body);
-  writer.endDict();
-}
-
-/** Octets, the path of a file that holds them, or None for a body that will be streamed. Nothing when it is empty. */
-function writeInput(writer: FrameWriter, body: Uint8Array | Spooled | undefined): void {
-  if (body instanceof Uint8Array && body.length === 0) return;
-  writer.latin1("wsgi.input");
-  if (body === undefined) writer.none();
-  else if (body instanceof Uint8Array) writer.bytes(body);
-  else writer.value(body.file as string);
+function submit(crew: Pick<Crew, "submit">, exchange: Exchange, input: Input): void {
+  crew.submit(new Stream(exchange, () => environ(exchange, input), BACKLOG_LIMITS));
 }

@@ -70,3 +70,19 @@ def hang_midway(environ, start_response):
 @page
 def recurse(environ, start_response):
     return recurse(environ, start_response)
+
+
+@page
+def count(environ, start_response):
+    record("counted")
+    start_response("200 OK", list(PLAIN))
+    return [b"counted\n"]
+
+
+@page
+def wait_for(environ, start_response):
+    record("waiting")
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.001)
+    start_response("200 OK", list(PLAIN))
+    return [b"it came\n"]

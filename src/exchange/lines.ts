@@ -1,0 +1,75 @@
+// Responses as text that is ready to leave: a head in the lines of HTTP/1.1, a body of one character a byte. Who needs
+// a list of fields, or bytes, gets them made.
+import type { ResponseHead } from "./exchange.ts";
+import type { Headers } from "./headers.ts";
+
+/** What is known of a head's lines. The same numbers stand in python/sallyport/link.py. */
+export const KNOWN = { hasLength: 1, hasDate: 2, closes: 4 } as const;
+
+/**
+ * A response head whose maker has checked it: the status code, a space, the phrase, then `Name: value`, each line ended by
+ * CRLF; latin-1. No value has control characters, and of the hop-by-hop fields there is only `Connection: close`.
+ */
+export class HeadLines implements ResponseHead {
+  readonly status: number;
+  readonly lines: string;
+  /** Of KNOWN. With `hasLength`, a body that is given at once has the length that is announced. */
+  readonly known: number;
+  #headers: Headers | undefined;
+
+  constructor(lines: string, known: number) {
+    this.status = Number(lines.slice(0, 3));
+    this.lines = lines;
+    this.known = known;
+  }
+
+  get reason(): string {
+    return this.lines.slice(4, this.lines.indexOf("\r\n"));
+  }
+
+  get headers(): Headers {
+    this.#headers ??= fieldsOf(this.lines);
+    return this.#headers;
+  }
+}
+
+/** Bytes, as text of one latin-1 character for each. */
+export class Latin1 {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  get length(): number {
+    return this.text.length;
+  }
+
+  get bytes(): Uint8Array {
+    return Buffer.from(this.text, "latin1");
+  }
+}
+
+/** The whole body of a response: bytes, text that leaves as UTF-8, or text that is bytes. */
+export type ResponseBody = Uint8Array | string | Latin1;
+
+export function bytesOf(body: ResponseBody): Uint8Array {
+  if (body instanceof Latin1) return body.bytes;
+  return typeof body === "string" ? Buffer.from(body) : body;
+}
+
+/** How many bytes it has. */
+export const sizeOf = (body: ResponseBody): number =>
+  typeof body === "string" ? Buffer.byteLength(body) : body.length;
+
+function fieldsOf(lines: string): Headers {
+  const fields: string[] = [];
+  let start = lines.indexOf("\r\n") + 2;
+  while (start < lines.length) {
+    const end = lines.indexOf("\r\n", start);
+    const colon = lines.indexOf(": ", start);
+    fields.push(lines.slice(start, colon), lines.slice(colon + 2, end));
+    start = end + 2;
+  }
+  return fields;
+}

@@ -1,0 +1,34 @@
+// Clients send nearly the same request again and again on a kept connection: what a gateway made of the part that does not
+// change can be kept with the connection, and need not be made again.
+import type { RequestHead } from "./exchange.ts";
+
+/** What requests with the very same fields on one connection have in common, and what was made of it. */
+export class Repeated {
+  readonly #of: RequestHead;
+  /** For WSGI and ASGI: the part of the environ, or of the scope, that does not come from the request line, marshalled. */
+  environ: string | undefined;
+  scope: string | undefined;
+
+  /** `request` is the first of them. */
+  constructor(request: RequestHead) {
+    this.#of = request;
+  }
+
+  /** Whether `request` is one of them: not a copy with another client, or with other fields. */
+  isFor(request: RequestHead): boolean {
+    const first = this.#of;
+    return (
+      request.headers === first.headers &&
+      request.remote === first.remote &&
+      request.local === first.local &&
+      request.scheme === first.scheme &&
+      request.authority === first.authority &&
+      request.tls === first.tls &&
+      request.user === first.user
+    );
+  }
+}
+
+/** What was kept of requests before this one that had the same fields. */
+export const repeatedOf = (request: RequestHead): Repeated | undefined =>
+  request.repeated?.isFor(request) ? request.repeated : undefined;

@@ -1,0 +1,68 @@
+// The streams of one worker by their ids. A ring and not a Map: V8 gives a Map new tables as entries come and go, each old
+// one keeps the next alive, and once one of them is in old space every stream in them outlives all young collections.
+import type { Stream } from "./stream.ts";
+
+const FIRST_SIZE = 64;
+/** Ids are numbers of 32 bits; 0 is the worker itself. */
+const LAST_ID = 0xffff_ffff;
+
+export class Streams {
+  #ring: (Stream | undefined)[] = new Array(FIRST_SIZE).fill(undefined);
+  #mask = FIRST_SIZE - 1;
+  #lastId = 0;
+  /** How many there are. */
+  size = 0;
+
+  /** The id for the next stream. */
+  nextId(): number {
+    if (this.size * 2 > this.#mask) this.#grow();
+    do this.#lastId = this.#lastId === LAST_ID ? 1 : this.#lastId + 1;
+    while (this.#ring[this.#lastId & this.#mask] !== undefined);
+    return this.#lastId;
+  }
+
+  /** `id` is what `nextId` gave last. */
+  add(id: number, stream: Stream): void {
+    this.#ring[id & this.#mask] = stream;
+    this.size++;
+  }
+
+  get(id: number): Stream | undefined {
+    const stream = this.#ring[id & this.#mask];
+    return stream?.id === id ? stream : undefined;
+  }
+
+  delete(id: number): void {
+    if (this.get(id) === undefined) return;
+    this.#ring[id & this.#mask] = undefined;
+    this.size--;
+  }
+
+  /** The one that was added before all others. */
+  get oldest(): Stream | undefined {
+    return this.size === 0 ? undefined : this.all()[0];
+  }
+
+  /** In the order in which they were added. */
+  all(): Stream[] {
+    const found = this.#ring.filter((stream) => stream !== undefined);
+    return found.sort((a, b) => this.#age(b) - this.#age(a));
+  }
+
+  clear(): void {
+    this.#ring.fill(undefined);
+    this.size = 0;
+  }
+
+  #age(stream: Stream): number {
+    return (this.#lastId - stream.id) >>> 0;
+  }
+
+  #grow(): void {
+    const streams = this.all();
+    const ring = new Array(this.#ring.length * 2).fill(undefined);
+    this.#mask = ring.length - 1;
+    for (const stream of streams) ring[stream.id & this.#mask] = stream;
+    this.#ring = ring;
+  }
+}

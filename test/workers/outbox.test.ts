@@ -1,0 +1,150 @@
+// What a worker has finished and not sent: found by us when it dies, and when it is busy with something else for long.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Outbox } from "../../src/workers/outbox.ts";
+import { daemon } from "../protocols/wsgi/daemon.ts";
+import { pythons } from "../pythons.ts";
+
+const PYTHON = fileURLToPath(new URL("../../python", import.meta.url));
+
+/** Holds and sends what it is told on standard input; the link's other end is never read, as its bytes are of no interest. */
+const WORKER = `
+import socket, sys
+sys.path.insert(0, ${JSON.stringify(PYTHON)})
+from sallyport.outbox import Outbox
+ours, theirs = socket.socketpair()
+outbox = Outbox(ours, 4)
+for line in sys.stdin:
+    call, _, text = line.rstrip("\\n").partition(" ")
+    getattr(outbox, call)(*([text.encode()] if text else []))
+    print("done", flush=True)
+`;
+
+async function working(t: TestContext, python: string) {
+  const outbox = Outbox.open() as Outbox;
+  t.after(() => outbox.close());
+  const child = spawn(python, ["-c", WORKER], {
+    stdio: ["pipe", "pipe", "inherit", "ignore", outbox.descriptor],
+  });
+  t.after(() => child.kill("SIGKILL"));
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const tell = async (line: string): Promise<void> => {
+    child.stdin.write(`${line}\n`);
+    assert.equal((await lines.next()).value, "done");
+  };
+  const die = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  };
+  return { outbox, tell, die };
+}
+
+for (const { path, version } of pythons()) {
+  test(`CPython ${version}: what was held and not sent is found when the worker is dead`, async (t) => {
+    const { outbox, tell, die } = await working(t, path);
+    await tell("send first");
+    await tell("hold second");
+    await tell("hold third");
+    await die();
+    assert.equal(outbox.rest(5)?.toString(), "secondthird");
+    assert.equal(outbox.rest(8)?.toString(), "ondthird", "a part had arrived");
+    assert.equal(outbox.rest(16), undefined, "all of it had");
+  });
+}
+
+const python = pythons()[0]?.path as string;
+
+test("what was sent is not found again", async (t) => {
+  const { outbox, tell, die } = await working(t, python);
+  await tell("hold first");
+  await tell("flush");
+  await tell("hold second");
+  await tell("send third");
+  await die();
+  assert.equal(outbox.rest(16), undefined);
+});
+
+test("of a worker that lives, only what was there at the last look is taken", async (t) => {
+  const { outbox, tell } = await working(t, python);
+  await tell("hold first");
+  assert.equal(outbox.glimpse(0), undefined);
+  await tell("hold second");
+  assert.equal(outbox.glimpse(0)?.toString(), "first");
+  assert.equal(outbox.glimpse(5)?.toString(), "second");
+  assert.equal(outbox.glimpse(11), undefined);
+  await tell("flush");
+  await tell("hold third");
+  assert.equal(outbox.glimpse(11), undefined);
+  assert.equal(outbox.glimpse(11)?.toString(), "third");
+});
+
+test("what is on its way by the link is waited for", async (t) => {
+  const { outbox, tell } = await working(t, python);
+  await tell("hold first");
+  outbox.glimpse(0);
+  await tell("send second");
+  await tell("hold third");
+  outbox.glimpse(0);
+  assert.equal(outbox.glimpse(0), undefined, "the first eleven bytes are not here");
+  assert.equal(outbox.glimpse(11)?.toString(), "third");
+});
+
+test("eight answers leave by themselves, and what is too large to be held", async (t) => {
+  const { outbox, tell, die } = await working(t, python);
+  for (let i = 0; i < 9; i++) await tell(`hold ${i}`);
+  await tell(`hold ${"x".repeat(40_000)}`);
+  await tell("hold last");
+  await die();
+  assert.equal(outbox.rest(40_009)?.toString(), "last");
+});
+
+test("a worker's death costs the request inside it, and no answer that was finished before", async (t) => {
+  const server = await daemon(t, "awkward");
+  const targets = Array.from({ length: 40 }, (_, i) => (i === 22 ? "/kill-self" : "/count"));
+  const answers = await Promise.all(targets.map((target) => server.ask(target)));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    targets.map((target) => (target === "/kill-self" ? 502 : 200)),
+  );
+  assert.equal(server.records().length, 39, "each was run once");
+});
+
+test("an answer does not wait for a long request behind it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const go = join(folder, "go");
+  const server = await daemon(t, "awkward");
+  // At a quick pace answers leave together.
+  await Promise.all(Array.from({ length: 200 }, () => server.ask("/hello")));
+  const quick = Array.from({ length: 3 }, () => server.ask("/hello"));
+  const long = server.ask(`/wait-for?${go}`);
+  for (const answer of await Promise.all(quick)) assert.equal(answer.status, 200);
+  writeFileSync(go, "");
+  assert.equal((await long).body.toString(), "it came\n");
+});
+
+test("workers that are replaced leave no outbox open", async (t) => {
+  const server = await daemon(t, "awkward");
+  const before = openOutboxes();
+  for (let i = 0; i < 3; i++) assert.equal((await server.ask("/kill-self")).status, 502);
+  assert.equal((await server.ask("/hello")).status, 200);
+  assert.equal(openOutboxes(), before);
+});
+
+const openOutboxes = (): number =>
+  readdirSync("/proc/self/fd").filter((fd) => /\/sallyport-.*deleted/.test(linkOf(fd))).length;
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
