@@ -3,7 +3,14 @@
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
 import { disk } from "../exchange/disk.ts";
-import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type Handler,
+  type Listener,
+  type Log,
+  SallyportError,
+} from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { logAccess } from "./access.ts";
 import type { ListenAddress } from "./address.ts";
@@ -115,7 +122,7 @@ class GatewayServer implements Server {
     ready.catch(() => {}); // the handler tells it, if there is a request at all
     const handler = (exchange: Exchange): void => {
       ready.then(
-        () => this.#handle(exchange),
+        () => this.#handler()(exchange),
         (error) => exchange.fail(SallyportError.from(error)),
       );
     };
@@ -148,25 +155,31 @@ class GatewayServer implements Server {
     return this.#stopping;
   }
 
-  #handle(exchange: Exchange): void {
-    if (!this.#access) {
-      this.#admit(exchange);
-      return;
-    }
-    const begun = performance.now();
-    const app = this.#admit(exchange);
-    logAccess(exchange, this.#access, app ?? "-", begun);
+  /** What listeners call: composed of what this configuration asks for, so that nothing else costs anything. */
+  #handler(): Handler {
+    const admit = this.#admission();
+    const access = this.#access;
+    if (!access) return admit;
+    return (exchange) => {
+      const begun = performance.now();
+      const app = admit(exchange);
+      logAccess(exchange, access, app ?? "-", begun);
+    };
   }
 
-  /** As trusted proxies describe it, if there are any. */
-  #admit(exchange: Exchange): string | undefined {
-    try {
-      this.#proxies.honour?.(exchange);
-    } catch (error) {
-      exchange.fail(SallyportError.from(error));
-      return undefined;
-    }
-    return this.#dispatch(exchange);
+  /** As trusted proxies describe the exchange, if there are any. */
+  #admission(): (exchange: Exchange) => string | undefined {
+    const { honour } = this.#proxies;
+    if (!honour) return (exchange) => this.#dispatch(exchange);
+    return (exchange) => {
+      try {
+        honour(exchange);
+      } catch (error) {
+        exchange.fail(SallyportError.from(error));
+        return undefined;
+      }
+      return this.#dispatch(exchange);
+    };
   }
 
   /** Gives the exchange to its app, and returns the app's name; an exchange without a route fails. */
@@ -209,8 +222,7 @@ class GatewayServer implements Server {
   }
 
   #listenerOf(protocol: Protocol): Promise<Listener> {
-    const handler = (exchange: Exchange): void => this.#handle(exchange);
-    return listenerOf(protocol, { handler, log: this.log, limits: this.#settings.limits });
+    return listenerOf(protocol, { handler: this.#handler(), log: this.log, limits: this.#settings.limits });
   }
 
   /** Standard output is the response's: there is no access log there. */

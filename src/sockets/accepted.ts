@@ -18,9 +18,11 @@ interface Internals {
   server: unknown;
 }
 
-/** Where octets go. `false` has no more of them read until the stream asks. */
+/** Where bytes go. `false` has no more of them read until the stream asks. */
 interface Way {
   take(octets: Buffer): unknown;
+  /** Whether they go there as they are, in memory that the next read writes over. */
+  lent: boolean;
 }
 
 const ways = new WeakMap<Socket, Way>();
@@ -35,11 +37,14 @@ export function readSparingly(accepted: Socket, options: SocketConstructorOpts =
   const handle = before._handle;
   if (typeof handle?.useUserBuffer !== "function") return accepted;
   before._handle = null;
-  const way: Way = { take: (octets) => socket.push(octets) };
+  const way: Way = { take: (octets) => socket.push(octets), lent: false };
   const socket: Socket = new Socket({
     ...options,
     handle,
-    onread: { buffer: SHARED, callback: (size: number) => way.take(copied(size)) },
+    onread: {
+      buffer: SHARED,
+      callback: (size: number) => way.take(way.lent ? SHARED.subarray(0, size) : copied(size)),
+    },
   } as SocketConstructorOpts);
   ways.set(socket, way);
   const after = socket as unknown as Internals;
@@ -55,27 +60,34 @@ function copied(size: number): Buffer {
   return octets;
 }
 
-/** Gets all that arrives on `socket`: "data" events, where they can be had without what such an event costs. */
+/**
+ * Gets all that arrives on `socket`: "data" events, where they can be had without what such an event costs. What `lends`
+ * gives may be written over when `received` has returned, so whoever keeps a part of it keeps a copy.
+ */
 export class Reading {
   readonly #socket: Socket;
   readonly #received: (octets: Buffer) => void;
   readonly #way: Way | undefined;
   readonly #stream: Way["take"] | undefined;
 
-  constructor(socket: Socket, received: (octets: Buffer) => void) {
+  constructor(socket: Socket, received: (octets: Buffer) => void, lends = false) {
     this.#socket = socket;
     this.#received = received;
     // What was put back into the stream has to come first, and comes by its events.
     this.#way = socket.readableLength === 0 ? ways.get(socket) : undefined;
     this.#stream = this.#way?.take;
-    if (this.#way) this.#way.take = received;
-    else socket.on("data", received);
+    if (this.#way) {
+      this.#way.take = received;
+      this.#way.lent = lends;
+    } else socket.on("data", received);
     socket.resume();
   }
 
   /** From now on it is for whoever else reads from the socket. */
   stop(): void {
-    if (this.#way && this.#stream) this.#way.take = this.#stream;
-    else this.#socket.off("data", this.#received);
+    if (this.#way && this.#stream) {
+      this.#way.take = this.#stream;
+      this.#way.lent = false;
+    } else this.#socket.off("data", this.#received);
   }
 }

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
+import { Reading, readSparingly } from "../sockets/accepted.ts";
 import { AHEAD, type Manner, mannerOf } from "./capacity.ts";
 import type { Interface } from "./interface.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "./link.ts";
@@ -33,6 +34,9 @@ const KILL_GRACE = 1000;
 /** The same where it ends with the application's own shutdown (lifespan), for which Python allows as much. */
 const SHUTDOWN_GRACE = 12_000;
 
+/** So many requests leave without waiting for the end of the turn. */
+const TOGETHER = 16;
+
 /** Milliseconds between two looks into the outbox of a worker that says nothing. */
 const GLIMPSE = 5;
 
@@ -59,6 +63,8 @@ export class Worker implements Carrier {
   /** Requests after which it is due. */
   readonly #share: number;
   #flushing = false;
+  /** Requests that wait for the end of this turn. */
+  #unsent = 0;
   /** Whether somebody will look into the outbox, and how much had arrived at the last look. */
   #watching = false;
   #receivedThen = 0;
@@ -88,7 +94,7 @@ export class Worker implements Carrier {
       stdio: ["ignore", "lines", "lines", "pipe", this.#outbox?.descriptor ?? "ignore"],
       online: (line, descriptor) => this.#printed(line, descriptor),
     });
-    this.#link = this.#child.streams[LINK] as Socket;
+    this.#link = readSparingly(this.#child.streams[LINK] as Socket);
     this.gone = this.#live();
   }
 
@@ -149,12 +155,14 @@ export class Worker implements Carrier {
     stream.send(this, id);
     stream.since = 0;
     this.streams.add(id, stream);
+    // The worker begins with the first ones while we read on.
+    if (++this.#unsent === TOGETHER) this.#write();
   }
 
   flush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    setImmediate(this.#write);
+    setImmediate(this.#turnEnded);
   }
 
   done(stream: Stream): void {
@@ -244,16 +252,21 @@ export class Worker implements Carrier {
     return this.#manner === "threads" ? threads : this.#ahead;
   }
 
-  #write = (): void => {
+  readonly #turnEnded = (): void => {
     this.#flushing = false;
+    this.#write();
+  };
+
+  #write(): void {
     const link = this.#link;
     if (this.writer.length === 0 || !link.writable) return;
     this.#watchOutbox();
+    this.#unsent = 0;
     const pieces = this.writer.take();
     if (pieces.length > 1) link.cork();
     for (const piece of pieces) link.write(piece, "latin1");
     if (pieces.length > 1) link.uncork();
-  };
+  }
 
   async #live(): Promise<void> {
     const closed = this.#readLink();
@@ -278,7 +291,7 @@ export class Worker implements Carrier {
 
   /** Reads the link to its end. */
   #readLink(): Promise<void> {
-    this.#link.on("data", (chunk: Buffer) => this.#arrived(chunk));
+    new Reading(this.#link, (chunk) => this.#arrived(chunk), true);
     this.#link.on("drain", () => this.#owner.onRoom(this));
     this.#link.on("error", () => {}); // it closes next, and the exit says why
     return new Promise((resolve) => this.#link.once("close", () => resolve()));

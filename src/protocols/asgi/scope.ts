@@ -26,8 +26,6 @@ import { tlsEntry } from "./tls.ts";
 /** Throws BAD_PATH. */
 export function scope(exchange: Exchange): string {
   const { request, mount } = exchange;
-  const repeated = repeatedOf(request);
-  const shared = repeated ? (repeated.scope ??= flat(common(request))) : common(request);
   return (
     DICT +
     kind(exchange) +
@@ -39,9 +37,16 @@ export function scope(exchange: Exchange): string {
     latin1Bytes(request.query) +
     ROOT_PATH +
     (mount === "" ? latin1("") : unicode(pathText(mount))) +
-    shared +
+    shared(request) +
     DICT_END
   );
+}
+
+function shared(request: RequestHead): string {
+  const repeated = repeatedOf(request);
+  if (!repeated) return common(request);
+  repeated.scope ??= flat(common(request));
+  return repeated.scope;
 }
 
 const METHOD = latin1("method");

@@ -18,7 +18,7 @@ import type { HttpLimits } from "./limits.ts";
 
 export interface DataEvent {
   readonly type: "data";
-  /** A view of the octets that were fed, not a copy. */
+  /** The receiver's own. */
   readonly data: Buffer;
 }
 
@@ -105,6 +105,8 @@ export class RequestParser {
   #extensions = 0;
   readonly #last = new LastFields();
   #error: SallyportError | undefined;
+  /** Whether the buffer is the caller's. */
+  #lent = false;
 
   constructor(limits: HttpLimits) {
     this.#limits = limits;
@@ -121,10 +123,22 @@ export class RequestParser {
     return this.#state === "end" || this.#state === "done" ? 0 : undefined;
   }
 
+  /** What is fed is looked at until `settle`; after it, the caller may write over it. */
   feed(chunk: Buffer): void {
     const rest = this.buffered;
+    this.#lent = rest === 0;
     this.#buffer = rest === 0 ? chunk : Buffer.concat([this.#buffer.subarray(this.#at), chunk]);
     this.#seen = rest === 0 ? 0 : this.#seen - this.#at;
+    this.#at = 0;
+  }
+
+  /** Keeps a copy of what was fed and not given out. */
+  settle(): void {
+    if (!this.#lent) return;
+    this.#lent = false;
+    const rest = this.#buffer.subarray(this.#at);
+    this.#buffer = rest.length === 0 ? EMPTY : Buffer.from(rest);
+    this.#seen = Math.max(0, this.#seen - this.#at);
     this.#at = 0;
   }
 
@@ -146,7 +160,7 @@ export class RequestParser {
 
   /** Takes what was fed and not given out: it is no HTTP any more. */
   takeRest(): Buffer {
-    const rest = this.#buffer.subarray(this.#at);
+    const rest = Buffer.from(this.#buffer.subarray(this.#at));
     this.#buffer = EMPTY;
     this.#at = 0;
     return rest;
@@ -209,7 +223,7 @@ export class RequestParser {
     this.#at += size;
     this.#owed -= size;
     if (this.#owed === 0) this.#state = then;
-    return { type: "data", data };
+    return { type: "data", data: this.#lent ? Buffer.from(data) : data };
   }
 
   #readSize(): RequestEvent | undefined {

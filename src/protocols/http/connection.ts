@@ -47,7 +47,7 @@ export class Connection implements Kept, Wire, Taker {
     this.#phase = new Phase(connections, limits);
     this.#inlet = new Inlet(socket, this.#phase, limits, this);
     this.#ends = endsOf(socket, scheme);
-    this.#reading = new Reading(socket, http2 ? this.#onFirst : this.#onData);
+    this.#reading = http2 ? new Reading(socket, this.#onFirst) : new Reading(socket, this.#onData, true);
     this.#listen();
   }
 
@@ -106,7 +106,7 @@ export class Connection implements Kept, Wire, Taker {
     if (isHttp2) return this.#giveAway(octets);
     this.#first = EMPTY;
     this.#reading.stop();
-    this.#reading = new Reading(this.#socket, this.#onData);
+    this.#reading = new Reading(this.#socket, this.#onData, true);
     this.#inlet.received(octets);
   }
 

@@ -65,11 +65,13 @@ export class Inlet {
 
   // The connection's calls.
 
+  /** `chunk` may be written over afterwards. */
   received(chunk: Buffer): void {
     if (this.spoiled) return;
     this.#parser.feed(chunk);
     if (this.#phase.state === "held") this.#taker.flow();
     else this.pump();
+    this.#parser.settle();
   }
 
   finished(): void {

@@ -282,6 +282,7 @@ test("what the client says of itself reaches the exchange", async (t) => {
     scheme: "http",
     authority: "b:1",
     tls: undefined,
+    repeated: undefined,
   });
   assert.deepEqual(local, { address: "127.0.0.1", port });
   assert.deepEqual(remote, { address: "127.0.0.1", port: peer.socket.localPort });
