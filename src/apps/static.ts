@@ -36,6 +36,7 @@ const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 export function staticFiles(options: StaticOptions): Gateway {
   const site = new Site(options);
   return {
+    inner: options.fallthrough && [options.fallthrough],
     start: () => site.check(),
     handle(exchange) {
       site.answer(exchange).catch((error: unknown) => site.refuse(exchange, findError(error)));

@@ -22,5 +22,6 @@ export type {
 export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
 export { firstRequest, redirected } from "./redirected.ts";
+export { Running, withInner } from "./running.ts";
 export { errorHead, errorText, hasBody, ServedExchange } from "./served.ts";
 export { type Spooled, type SpoolOptions, spool } from "./spool.ts";

@@ -3,7 +3,14 @@
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
 import { disk } from "../exchange/disk.ts";
-import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type Listener,
+  type Log,
+  Running,
+  SallyportError,
+} from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { logAccess } from "./access.ts";
 import type { ListenAddress } from "./address.ts";
@@ -73,6 +80,7 @@ class GatewayServer implements Server {
   readonly #directory: string;
   readonly #accepted: ServerOptions["accepted"];
   readonly #gateways = new Map<string, Gateway>();
+  readonly #running = new Running();
   /** Made when the apps have started. */
   #routes = new Routes([], this.#gateways);
   /** One for each protocol that is spoken, at all of its addresses. */
@@ -126,9 +134,7 @@ class GatewayServer implements Server {
 
   async reload(): Promise<void> {
     const reloads = [...this.#gateways].map(async ([name, gateway]) => {
-      if (!gateway.reload) return;
-      await gateway.reload();
-      this.log.info(`app ${name} was reloaded`);
+      if (await this.#running.reload(gateway)) this.log.info(`app ${name} was reloaded`);
     });
     const results = await Promise.allSettled([...reloads, this.#encryption.reload()]);
     throwFirst(results);
@@ -223,7 +229,8 @@ class GatewayServer implements Server {
     const starts = Object.entries(this.#settings.apps).map(([name, app]) => this.#startGateway(name, app));
     throwFirst(await Promise.allSettled(starts));
     this.#throwIfStopping();
-    this.#routes = new Routes(routesOf(this.#settings), this.#gateways);
+    const routed = [...this.#gateways].map(([name, gateway]) => [name, checked(gateway)] as const);
+    this.#routes = new Routes(routesOf(this.#settings), new Map(routed));
   }
 
   async #startGateway(name: string, app: AppSettings): Promise<void> {
@@ -236,10 +243,8 @@ class GatewayServer implements Server {
       dispatch,
     });
     this.#throwIfStopping();
-    this.#gateways.set(name, checked(gateway));
-    await gateway.start?.();
-    // Whoever stopped the server meanwhile closed a gateway that was not up yet.
-    if (this.#stopping) await gateway.close?.(0);
+    this.#gateways.set(name, gateway);
+    await this.#running.start(gateway);
   }
 
   #throwIfStopping(): void {
@@ -253,11 +258,11 @@ class GatewayServer implements Server {
     await Promise.all(this.#bound.map((bound) => bound.close()));
     this.#proxies.close();
     this.#encryption.close();
-    for (const gateway of this.#gateways.values()) gateway.leave?.();
+    this.#running.leave();
     await Promise.all([...this.#listeners.values()].map((listener) => listener.close(left())));
     this.log.debug("stopping: the apps end");
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
-    await Promise.allSettled([...this.#gateways.values()].map(async (gateway) => gateway.close?.(patience)));
+    await this.#running.close(patience);
     await this.#access?.close();
     await this.#logSink?.close();
   }

@@ -77,7 +77,8 @@ class FastcgiGateway implements Gateway {
 
   async start(): Promise<void> {
     await this.#authorizer?.start();
-    this.#application = await this.#startApplication();
+    // A start that failed is tried again: what came up the first time stays.
+    this.#application ??= await this.#startApplication();
   }
 
   handle(exchange: Exchange): void {
@@ -257,31 +258,31 @@ async function dataFile(path: string): Promise<FilteredFile> {
   return { path: onDisk, length: size, variables };
 }
 
+/** The authorizer is its own; the gateway behind it may stand elsewhere, too. */
 class AuthorizedGateway implements Gateway {
+  readonly inner: readonly Gateway[];
   readonly #authorizer: FastcgiGateway;
   readonly #gateway: Gateway;
 
   constructor(authorizer: FastcgiGateway, gateway: Gateway) {
     this.#authorizer = authorizer;
     this.#gateway = gateway;
+    this.inner = [gateway];
   }
 
-  async start(): Promise<void> {
-    await this.#authorizer.start();
-    await this.#gateway.start?.();
+  start(): Promise<void> {
+    return this.#authorizer.start();
   }
 
   handle(exchange: Exchange): void {
     this.#authorizer.authorize(exchange, () => this.#gateway.handle(exchange));
   }
 
-  async reload(): Promise<void> {
-    await this.#authorizer.reload();
-    await this.#gateway.reload?.();
+  reload(): Promise<void> {
+    return this.#authorizer.reload();
   }
 
-  async close(grace: number): Promise<void> {
-    await this.#gateway.close?.(grace);
-    await this.#authorizer.close(grace);
+  close(grace: number): Promise<void> {
+    return this.#authorizer.close(grace);
   }
 }
