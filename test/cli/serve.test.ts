@@ -56,6 +56,8 @@ const SERVED: [string, string[], string, string][] = [
   ["one program", ["program"], "/x", "ran for /x"],
   ["a directory", ["site"], "/", "<h1>home</h1>"],
   ["the programs of a directory", ["site", "--cgi", "/cgi-bin"], "/cgi-bin/run", "ran /cgi-bin/run"],
+  ["a directory of programs", ["site/cgi-bin", "--cgi", "/"], "/run", "ran /run"],
+  ["them below a prefix", ["site/cgi-bin", "--cgi", "/", "--mount", "/x"], "/x/run", "ran /x/run"],
   ["a configuration", ["--config", "config/sallyport.config.yaml"], "/", "<h1>home</h1>"],
 ];
 
