@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Gateway } from "../exchange/index.ts";
 import { parseUpstream } from "../upstreams/index.ts";
 import { nearest, suggestion } from "./nearest.ts";
-import { about, count, environment, flag, path, section, text, time, written } from "./schema.ts";
+import { about, count, duration, environment, flag, path, section, text, time, written } from "./schema.ts";
 
 const TIMEOUT = "how long the app may take until its response begins; then 504";
 
@@ -131,7 +131,7 @@ export const staticApp = section({
     z.union([text(), z.literal(false)]).exactOptional(),
     "the file that answers for a directory (`index.html`)",
   ),
-  maxAge: about(time().exactOptional(), "how long clients may keep a file without asking again (0)"),
+  maxAge: about(duration().exactOptional(), "how long clients may keep a file without asking again (0)"),
   immutable: about(flag().exactOptional(), "files never change while `maxAge` lasts"),
   precompressed: about(
     flag().exactOptional(),
