@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { FetchFunction, FetchObject, NodeHandler } from "../apps/index.ts";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { type ListenAddress, parsePlace } from "./address.ts";
-import { complain, exitCodeOf } from "./complain.ts";
+import { complain, exitCodeOf, type Manner, TEXT } from "./complain.ts";
 import type { Config, Settings } from "./config.ts";
 import { isGateway } from "./config-apps.ts";
 import { guess, placesOf, portOf, type Started } from "./guess.ts";
@@ -47,9 +47,15 @@ export async function serve(app: ServedApp, options: ServeOptions = {}): Promise
     return await begin(app, options);
   } catch (reason) {
     const error = SallyportError.from(reason);
-    complain(error, options.log?.level === "debug");
+    complain(error, mannerOf(options));
     return process.exit(exitCodeOf(error));
   }
+}
+
+/** Even where the options are what is wrong. */
+function mannerOf({ log }: ServeOptions): Manner {
+  const level = log?.level === "debug" ? "debug" : TEXT.level;
+  return { level, format: log?.format === "json" ? "json" : TEXT.format };
 }
 
 async function begin(app: ServedApp, { program = true, ...options }: ServeOptions): Promise<Serving> {
@@ -82,7 +88,7 @@ async function answer(server: Server, nph: boolean, program: boolean): Promise<v
 }
 
 function run(server: Server, { log }: Settings): Promise<readonly string[]> {
-  const { started, ended } = runProgram(server, log.level === "debug");
+  const { started, ended } = runProgram(server, log);
   void ended.then((code) => process.exit(code));
   return started;
 }
