@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { resolve } from "node:path";
 import { disk } from "../exchange/disk.ts";
 import {
+  type ErrorName,
   type Exchange,
   type Gateway,
   type Listener,
@@ -46,8 +47,8 @@ export interface Server {
    */
   answerCgi(nph?: boolean): Promise<number>;
   /**
-   * New generations of the apps that can have one, and certificates as their files have them now. Rejects with the
-   * first failure; what failed stays as it was.
+   * New generations of the apps that can have one, and certificates as their files have them now. Rejects with
+   * all failures; what failed stays as it was.
    */
   reload(): Promise<void>;
   /** Log files are opened anew, after somebody moved them away. */
@@ -137,7 +138,7 @@ class GatewayServer implements Server {
       if (await this.#running.reload(gateway)) this.log.info(`app ${name} was reloaded`);
     });
     const results = await Promise.allSettled([...reloads, this.#encryption.reload()]);
-    throwFirst(results);
+    throwFailures("reloaded", [...this.#gateways.keys(), "the certificates"], results);
   }
 
   reopenLogs(): void {
@@ -226,9 +227,11 @@ class GatewayServer implements Server {
   }
 
   async #startGateways(): Promise<void> {
-    const starts = Object.entries(this.#settings.apps).map(([name, app]) => this.#startGateway(name, app));
-    throwFirst(await Promise.allSettled(starts));
+    const { apps } = this.#settings;
+    const starts = Object.entries(apps).map(([name, app]) => this.#startGateway(name, app));
+    const results = await Promise.allSettled(starts);
     this.#throwIfStopping();
+    throwFailures("started", Object.keys(apps), results);
     const routed = [...this.#gateways].map(([name, gateway]) => [name, checked(gateway)] as const);
     this.#routes = new Routes(routesOf(this.#settings), new Map(routed));
   }
@@ -278,7 +281,22 @@ async function accessSink(access: string | undefined, directory: string): Promis
   return access === "-" ? descriptorSink(1) : await fileSink(resolve(directory, access));
 }
 
-function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
+/** Throws the one failure, or one error that tells of them all, each by the name of its part. */
+function throwFailures(
+  what: "started" | "reloaded",
+  names: readonly string[],
+  results: readonly PromiseSettledResult<unknown>[],
+): void {
+  const failures = results.flatMap((result, i) =>
+    result.status === "rejected" ? [{ name: names[i], error: SallyportError.from(result.reason) }] : [],
+  );
+  const [first, second] = failures;
+  if (!first) return;
+  if (!second) throw first.error;
+  const lines = failures.map(({ name, error: { message, code, detail } }) =>
+    [`${name}: ${message} [${code}]`, detail ?? []].flat().join("\n"),
+  );
+  const message = `${failures.length} apps could not be ${what}: ${failures.map(({ name }) => name).join(", ")}`;
+  const kind = first.error.code.replace("ERR_SALLYPORT_", "") as ErrorName;
+  throw new SallyportError(kind, message, { cause: first.error, detail: lines.join("\n") });
 }
