@@ -1,12 +1,12 @@
 // The options of `sallyport serve`: this one table parses them, prints --help and makes docs/command-line.md.
 import { parseArgs } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
+import { suggestion } from "../exchange/nearest.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "../protocols/http/limits.ts";
 import { type ListenAddress, parsePlace } from "../server/address.ts";
 import { FORWARDED } from "../server/forwarded.ts";
 import type { Protocol } from "../server/listeners.ts";
 import { FORMATS, LEVELS } from "../server/log.ts";
-import { suggestion } from "../server/nearest.ts";
 import { parseTrust, type TrustRule } from "../server/trust.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../server/units.ts";
 

@@ -1,8 +1,9 @@
 // The configuration's section `apps`: a section for each kind of application.
 import { z } from "zod";
+import { isGateway } from "../exchange/arguments.ts";
 import type { Gateway } from "../exchange/index.ts";
+import { nearest, suggestion } from "../exchange/nearest.ts";
 import { parseUpstream } from "../upstreams/index.ts";
-import { nearest, suggestion } from "./nearest.ts";
 import { about, count, duration, environment, flag, path, section, text, time, written } from "./schema.ts";
 
 const TIMEOUT = "how long the app may take until its response begins; then 504";
@@ -255,11 +256,6 @@ const overSocket = {
 export const scgiApp = section({ scgi: about(upstreams(), AN_ADDRESS), ...overSocket });
 export const uwsgiApp = section({ uwsgi: about(upstreams(), AN_ADDRESS), ...overSocket });
 
-/** A class of its own, or an object; frameworks have a `handle` of another kind, but are functions or can fetch. */
-export const isGateway = (value: unknown): value is Gateway =>
-  typeof value === "object" &&
-  typeof (value as Gateway | null)?.handle === "function" &&
-  !("fetch" in (value as object));
 export const gatewayApp = z
   .custom<Gateway>(isGateway, "must be a gateway")
   .meta({ title: "gateway", description: "a gateway made by code, in a configuration that is code" });

@@ -2,9 +2,9 @@
 // a tree reads of all that is missing at once, each with its line, rather than of one at every attempt.
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
+import { isGateway } from "../exchange/arguments.ts";
+import { suggestion } from "../exchange/nearest.ts";
 import type { AppSettings, Settings } from "./config.ts";
-import { isGateway } from "./config-apps.ts";
-import { suggestion } from "./nearest.ts";
 import { type KeyPath, type Origin, problemLine } from "./problems.ts";
 
 type Wanted = "directory" | "file" | "program or directory";

@@ -1,7 +1,7 @@
 // The words that the sections of the configuration are written in: sizes, times, paths, and sections that know their
 // keys.
 import { z } from "zod";
-import { suggestion } from "./nearest.ts";
+import { suggestion } from "../exchange/nearest.ts";
 import { A_DURATION, A_SIZE, A_TIME, parseDuration, parseSize, parseTime } from "./units.ts";
 
 /** An object that takes these keys and no others; an unknown one is named together with the nearest known. */

@@ -2,6 +2,7 @@
 // phases in the other.
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
+import { aFunction, aLog, aText, type Checks, checkOptions } from "../exchange/arguments.ts";
 import { disk } from "../exchange/disk.ts";
 import {
   type ErrorName,
@@ -63,8 +64,12 @@ export interface Server {
 }
 
 /** A server of this configuration, not started yet. Throws CONFIG_INVALID. */
-export const createServer = (config: Config, options: ServerOptions = {}): Server =>
-  serverOf(checkConfig(config), options);
+export const createServer = (config: Config, options: ServerOptions = {}): Server => {
+  checkOptions("createServer()", options, CHECKS, '{ directory: "/srv/site" }');
+  return serverOf(checkConfig(config), options);
+};
+
+const CHECKS: Checks<ServerOptions> = { directory: aText, log: aLog, accepted: aFunction };
 
 /** A server of settings that have been checked. */
 export const serverOf = (settings: Settings, options: ServerOptions = {}): Server =>

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isGateway } from "../../src/exchange/arguments.ts";
 import { DISK_LIMIT } from "../../src/exchange/disk.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
 import { DEFAULT_LIMITS } from "../../src/protocols/http/limits.ts";
 import { defineConfig } from "../../src/server/config.ts";
-import { isGateway } from "../../src/server/config-apps.ts";
 import { HONOURED } from "../../src/server/forwarded.ts";
 import { checkConfig } from "../../src/server/problems.ts";
 
