@@ -143,7 +143,7 @@ export const staticApp = section({
 export const moduleApp = section({
   module: about(
     path(),
-    "a TypeScript or JavaScript module that exports a `fetch` object, a function or a node handler",
+    "a TypeScript or JavaScript module that exports a `fetch` object, a function, a node handler or a gateway",
   ),
   timeout: about(time().exactOptional(), TIMEOUT),
 });
@@ -156,7 +156,7 @@ export const handlerApp = section({
     z.custom<NonNullable<unknown>>(isObjectOrFunction, "must be an object or a function").meta({
       title: "app",
     }),
-    "a `fetch` object or function, or a node handler (Express, Koa, Fastify), in a configuration that is code",
+    "a `fetch` object or function, a node handler (Express, Koa, Fastify), or a gateway, in a configuration that is code",
   ),
   timeout: about(time().exactOptional(), TIMEOUT),
 });
