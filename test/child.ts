@@ -1,8 +1,11 @@
 // Runs a file of tests in a process of its own, for what a process can do only once.
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
+import { Silence } from "../scripts/testing/silence.mjs";
+import { progress } from "./progress.ts";
 
-const DEADLINE = 240_000;
+/** Milliseconds of an idle machine without any of its tests ending. */
+const SILENCE = 240_000;
 
 /** How many passed; what was said of the others, or of a process that did not come to its end. */
 export async function testsIn(
@@ -15,8 +18,12 @@ export async function testsIn(
   const child = spawn(node, ["--import", "tsx", "--test-reporter=tap", file], {
     env: { ...own, ...env },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: DEADLINE,
-    killSignal: "SIGKILL",
+  });
+  const silence = new Silence(SILENCE, () => child.kill("SIGKILL"));
+  child.once("close", () => silence.end());
+  child.stdout.on("data", (chunk: Buffer) => {
+    silence.heard();
+    progress(lastLine(chunk));
   });
   const [output, complaints, [code, signal]] = await Promise.all([
     text(child.stdout),
@@ -30,3 +37,10 @@ export async function testsIn(
     : `${signal ?? code}\n${output.match(/^ *not ok [\s\S]*?\n *\.\.\./gm)?.join("\n")}\n${complaints}`;
   return { passed: Number(passed), failures };
 }
+
+/** Of TAP: "ok 3 - a test". */
+const lastLine = (chunk: Buffer): string =>
+  `${chunk}`
+    .match(/^ *(?:not )?ok .*$/gm)
+    ?.at(-1)
+    ?.trim() ?? "";

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BIN = `${ROOT}bin/sallyport.js`;
 /** Generous: a loaded machine, a Django that imports for the first time. */
+/** As text, or in a log of JSON. */
+const LISTENING = /^(?:listening on |\{.*"message":"listening on )([^\s"]+).*\n/m;
 const START_DEADLINE = 60_000;
 const STOP_DEADLINE = 20_000;
 
@@ -46,7 +48,7 @@ export async function serveBy(command: readonly string[], options: ServeOptions 
   if (!existsSync(`${ROOT}dist/cli/main.js`)) throw new Error("not built: run `npm run build` first");
   const server = new Server(command, options);
   try {
-    const [, url = ""] = await server.sees(/^listening on (\S+)$/m, START_DEADLINE);
+    const [, url = ""] = await server.sees(LISTENING, START_DEADLINE);
     server.url = url.replace(/\/$/, "");
     return server;
   } catch (error) {

@@ -10,5 +10,5 @@ export interface FileResult {
     readonly skips: readonly { readonly name: string; readonly reason: string }[];
   };
 }
-/** Runs one test file; `silence` is how many milliseconds may pass without any test beginning or ending. */
-export function runFile(root: string, path: string, silence?: number): Promise<FileResult>;
+/** Runs one test file; `limit` is how many milliseconds of an idle machine may pass without any sign of life. */
+export function runFile(root: string, path: string, limit?: number): Promise<FileResult>;

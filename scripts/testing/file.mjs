@@ -2,10 +2,14 @@
 // any test is a failure like any other.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { Silence } from "./silence.mjs";
 import { Tally } from "./tally.mjs";
 
 const REPORTER = fileURLToPath(new URL("events.mjs", import.meta.url));
-/** No test may be silent for longer than this; it is also the limit for a file that does not end by itself. */
+/**
+ * No test may be silent for longer than this, on an idle machine: without any test beginning or ending, or a long
+ * test telling its progress (test/progress.ts). It is also the limit for a file that does not end by itself.
+ */
 const SILENCE = 120_000;
 const OUTPUT_KEPT = 64 * 1024;
 
@@ -14,21 +18,23 @@ const running = new Set();
 process.on("exit", () => running.forEach(endGroup));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
-/** Runs `path`; resolves with `{ path, tally, seconds, output }`, never rejects. */
-export function runFile(root, path, silence = SILENCE) {
+/** Runs `path`; resolves with `{ path, tally, seconds, output }`, never rejects. `tally` may be looked at meanwhile. */
+export function runFile(root, path, limit = SILENCE, tally = new Tally()) {
   const began = performance.now();
-  const tally = new Tally();
   return new Promise((resolve) => {
     const child = start(root, path);
     running.add(child.pid);
+    const silence = new Silence(limit, () => {
+      tally.broken(path, `nothing happened for ${silence.text}; ${underWay(tally)}`);
+      endGroup(child.pid);
+    });
     const output = keepEnd(child);
-    const watch = watchSilence(child, tally, path, silence);
     child.on("message", (event) => {
       tally.add(event);
-      watch.refresh();
+      silence.heard();
     });
     child.once("close", (code, signal) => {
-      clearTimeout(watch);
+      silence.end();
       running.delete(child.pid);
       judge(tally, path, code, signal);
       resolve({ path, tally, seconds: (performance.now() - began) / 1000, output: output() });
@@ -48,15 +54,9 @@ function start(root, path) {
   });
 }
 
-function watchSilence(child, tally, path, silence) {
-  return setTimeout(() => {
-    const what =
-      tally.running.length > 0
-        ? `still running: ${tally.running.join(", ")}`
-        : "something keeps the process alive";
-    tally.broken(path, `nothing happened for ${silence / 1000} s; ${what}`);
-    endGroup(child.pid);
-  }, silence);
+function underWay({ running, progress }) {
+  if (running.length === 0) return "something keeps the process alive";
+  return `still running: ${running.join(", ")}${progress && ` (${progress})`}`;
 }
 
 function endGroup(pid) {

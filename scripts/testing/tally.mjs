@@ -8,6 +8,8 @@ export class Tally {
   skips = [];
   /** True once the file has told that it is through. */
   ended = false;
+  /** What a long test said last of how far it has come. */
+  progress = "";
   #path = [];
   #running = new Map();
   /** Nesting of the event before: a parent is told right after its children. */
@@ -15,6 +17,7 @@ export class Tally {
 
   add(event) {
     if (event.type === "end") this.ended = true;
+    else if (event.type === "progress") this.progress = event.text;
     else if (event.type === "test:dequeue") this.#begin(event);
     else this.#finish(event);
   }
@@ -30,6 +33,7 @@ export class Tally {
   }
 
   #begin({ name, nesting }) {
+    this.progress = "";
     this.#path.length = nesting;
     this.#path[nesting] = name;
     this.#running.set(nesting, [...(this.#running.get(nesting) ?? []), name]);

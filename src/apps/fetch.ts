@@ -1,9 +1,10 @@
 // Answers exchanges with a fetch handler in this process, `(request: Request) => Response`: Hono, h3, or a function.
+import { checkArgument, checkOptions, isClass, must } from "../exchange/arguments.ts";
 import { type Address, type Exchange, type Gateway, silentLog } from "../exchange/index.ts";
 import { headWithin } from "./deadline.ts";
 import { fetchRequest } from "./fetch-request.ts";
 import { answerWith } from "./fetch-response.ts";
-import type { AppOptions } from "./node.ts";
+import { APP_CHECKS, type AppOptions } from "./node.ts";
 import { failRaised } from "./raised.ts";
 
 /** What a Request cannot say: handed over as the second argument (Hono's `c.env`). */
@@ -21,11 +22,21 @@ export interface FetchObject {
   fetch: FetchFunction;
 }
 
+const aFetchHandler = must(
+  "a function (request) => Response, or an object with such a method fetch (Hono, h3)",
+  (value) =>
+    typeof value === "function"
+      ? !isClass(value)
+      : typeof (value as FetchObject | null)?.fetch === "function",
+);
+
 /**
  * A gateway to a fetch handler. Its errors and rejections are APP_RAISED, anything but a Response is APP_PROTOCOL; a
  * body stream that fails after the head is a visible cut. `request.signal` aborts when the client leaves.
  */
 export function fetchApp(app: FetchFunction | FetchObject, options: AppOptions = {}): Gateway {
+  checkArgument("fetchApp()", "the first argument", app, aFetchHandler);
+  checkOptions("fetchApp()", options, APP_CHECKS, "{ timeout: 30 }");
   const log = options.log ?? silentLog;
   const fetch: FetchFunction =
     typeof app === "function" ? app : (request, facts) => app.fetch(request, facts);

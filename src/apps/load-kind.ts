@@ -1,5 +1,6 @@
 // What a module's default export means: told by its shape, since no framework can be asked.
 import type { ServerResponse } from "node:http";
+import { isClass, isGateway } from "../exchange/arguments.ts";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
 import { type AppOptions, type NodeHandler, nodeApp } from "./node.ts";
@@ -26,7 +27,6 @@ const has = (value: unknown, ...methods: string[]): boolean =>
   (typeof value === "object" || typeof value === "function") &&
   methods.every((method) => typeof (value as Record<string, unknown>)[method] === "function");
 
-const isClass = (value: unknown): boolean => /^class\b/.test(Function.prototype.toString.call(value));
 const isFunction = (value: unknown): value is (...parameters: unknown[]) => unknown =>
   typeof value === "function" && !isClass(value);
 
@@ -34,7 +34,7 @@ const isFunction = (value: unknown): value is (...parameters: unknown[]) => unkn
 const KINDS: readonly Kind[] = [
   {
     name: "an object with a fetch method (Hono, h3)",
-    matches: (exported) => has(exported, "fetch") && !isConstructor(exported),
+    matches: (exported) => has(exported, "fetch") && !isClass(exported),
     gateway: (app: FetchObject, options) => fetchApp(app, options),
   },
   {
@@ -59,15 +59,22 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-const isConstructor = (value: unknown): boolean => typeof value === "function" && isClass(value);
-
 /** The gateway to an exported app. Throws CONFIG_INVALID, naming what was found (`name`), for everything else. */
 export async function gatewayOf(exported: unknown, name: string, options: AppOptions = {}): Promise<Gateway> {
+  if (isGateway(exported)) return asItIs(exported, name, options);
   const kind = KINDS.find(({ matches }) => matches(exported));
   if (kind) return kind.gateway(exported as never, options);
-  const found = isConstructor(exported) ? "a class; export an instance of it" : describe(exported);
-  const wanted = KINDS.map(({ name }) => name).join("; ");
+  const found = isClass(exported) ? "a class; export an instance of it" : describe(exported);
+  const wanted = [...KINDS.map(({ name }) => name), "a gateway (staticFiles(), wsgi())"].join("; ");
   throw new SallyportError("CONFIG_INVALID", `${name} is ${found}. What can be served: ${wanted}`);
+}
+
+function asItIs(gateway: Gateway, name: string, { timeout }: AppOptions): Gateway {
+  if (timeout === undefined) return gateway;
+  throw new SallyportError(
+    "CONFIG_INVALID",
+    `${name} is a gateway, of which no timeout can be said; where it has one, that is among its own options`,
+  );
 }
 
 /** Plugins are loaded by `ready`, as when Fastify listens itself; `close` runs its onClose hooks. */

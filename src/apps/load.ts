@@ -3,9 +3,10 @@ import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { checkArgument, checkOptions, must } from "../exchange/arguments.ts";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { gatewayOf } from "./load-kind.ts";
-import type { AppOptions } from "./node.ts";
+import { APP_CHECKS, type AppOptions } from "./node.ts";
 import { ownStack, withoutFrames } from "./stack.ts";
 
 type Module = Readonly<Record<string, unknown>>;
@@ -20,12 +21,19 @@ const NEEDS_COMPILER: ReadonlySet<string | undefined> = new Set([
 /** How long the syntax check of one file may take, in milliseconds. */
 const CHECK_TIMEOUT = 10_000;
 
+const aModule = must(
+  'the path of a module such as "./app.ts"',
+  (value) => typeof value === "string" && value !== "",
+);
+
 /**
  * Imports a module and makes a gateway of its default export (or `module.exports`): see `gatewayOf` for what counts.
  * Throws TARGET_NOT_FOUND, APP_IMPORT (detail: the module's own stack, or the place of a syntax error) and
  * CONFIG_INVALID when the export is of another kind.
  */
 export async function loadApp(path: string, options: AppOptions = {}): Promise<Gateway> {
+  checkArgument("loadApp()", "the first argument", path, aModule);
+  checkOptions("loadApp()", options, APP_CHECKS, "{ timeout: 30 }");
   const file = resolve(path);
   await access(file).catch(() => {
     throw new SallyportError("TARGET_NOT_FOUND", `there is no module ${file}`);

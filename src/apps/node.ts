@@ -1,6 +1,15 @@
 // Answers exchanges with a node:http request listener in this process: Express, Koa, Fastify, connect, or a plain
 // `(req, res)`, unmodified and behind any listener.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  aLog,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  isClass,
+  must,
+  seconds,
+} from "../exchange/arguments.ts";
 import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
 import { headWithin } from "./deadline.ts";
 import { nodeRequest } from "./node-request.ts";
@@ -22,6 +31,13 @@ export interface AppOptions {
   timeout?: number | undefined;
 }
 
+export const APP_CHECKS: Checks<AppOptions> = { log: aLog, timeout: seconds };
+
+const aNodeHandler = must(
+  "a node handler (req, res), an Express or connect app, the callback() of a Koa app, or the routing of a Fastify app",
+  (value) => typeof value === "function" && !isClass(value),
+);
+
 /** The objects a node handler wants, bound to one exchange. */
 export function nodeObjects(exchange: Exchange): { req: IncomingMessage; res: ServerResponse } {
   const socket = new ExchangeSocket(exchange);
@@ -34,6 +50,8 @@ export function nodeObjects(exchange: Exchange): { req: IncomingMessage; res: Se
  * `req.baseUrl` the mount (Express's names). Errors it throws, or rejects with, are APP_RAISED.
  */
 export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway {
+  checkArgument("nodeApp()", "the first argument", handler, aNodeHandler);
+  checkOptions("nodeApp()", options, APP_CHECKS, "{ timeout: 30 }");
   const log = options.log ?? silentLog;
   const passesOn = isMiddleware(handler);
   return {

@@ -4,6 +4,16 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import send from "send";
 import {
+  aFlag,
+  aGateway,
+  aText,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  seconds,
+  textOr,
+} from "../exchange/arguments.ts";
+import {
   type Exchange,
   errorHead,
   errorText,
@@ -30,12 +40,24 @@ export interface StaticOptions {
   readonly fallthrough?: Gateway | undefined;
 }
 
+const CHECKS: Checks<StaticOptions> = {
+  directory: aText,
+  index: textOr(false),
+  precompressed: aFlag,
+  maxAge: seconds,
+  immutable: aFlag,
+  fallthrough: aGateway,
+};
+
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /** A gateway to the files below a directory. Hidden files are never served, nor what a link shows outside. */
 export function staticFiles(options: StaticOptions): Gateway {
+  checkOptions("staticFiles()", options, CHECKS, '{ directory: "public" }');
+  checkArgument("staticFiles()", "directory", options.directory, aText);
   const site = new Site(options);
   return {
+    inner: options.fallthrough && [options.fallthrough],
     start: () => site.check(),
     handle(exchange) {
       site.answer(exchange).catch((error: unknown) => site.refuse(exchange, findError(error)));

@@ -1,8 +1,8 @@
 // The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a command line that cannot be meant.
 import { readFileSync } from "node:fs";
 import { SallyportError } from "../exchange/index.ts";
-import { complain, exitCodeOf } from "../server/complain.ts";
-import { nearest } from "../server/nearest.ts";
+import { nearest } from "../exchange/nearest.ts";
+import { complain, exitCodeOf, type Manner, TEXT } from "../server/complain.ts";
 import { helpText } from "./help.ts";
 import { type CommandLine, parseCommandLine, usage } from "./options.ts";
 import { serve } from "./serve.ts";
@@ -40,10 +40,15 @@ function unknownCommand(name: string): string {
 }
 
 const args = process.argv.slice(2);
-const debug = /(^| )--log-level[= ]debug( |$)/.test(args.join(" "));
+/** For what is wrong before the options have been read. */
+const says = (option: string): boolean => ` ${args.join(" ").replaceAll("=", " ")} `.includes(` ${option} `);
+const manner: Manner = {
+  level: says("--log-level debug") ? "debug" : TEXT.level,
+  format: says("--log-format json") ? "json" : TEXT.format,
+};
 const code = await run(args).catch((reason: unknown) => {
   const error = SallyportError.from(reason);
-  complain(error, debug);
+  complain(error, manner);
   return exitCodeOf(error);
 });
 process.exit(code);

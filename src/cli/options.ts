@@ -1,14 +1,14 @@
 // The options of `sallyport serve`: this one table parses them, prints --help and makes docs/command-line.md.
 import { parseArgs } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
+import { suggestion } from "../exchange/nearest.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "../protocols/http/limits.ts";
 import { type ListenAddress, parsePlace } from "../server/address.ts";
 import { FORWARDED } from "../server/forwarded.ts";
 import type { Protocol } from "../server/listeners.ts";
 import { FORMATS, LEVELS } from "../server/log.ts";
-import { suggestion } from "../server/nearest.ts";
 import { parseTrust, type TrustRule } from "../server/trust.ts";
-import { parseSize, parseTime, sizeText, timeText } from "../server/units.ts";
+import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../server/units.ts";
 
 /** What a target can be; some options only mean something for some of them. */
 export type TargetKind = "python" | "files" | "program" | "module" | "config";
@@ -39,13 +39,13 @@ const oneOf =
   (text: string): T | undefined =>
     known.find((value) => value === text);
 
-const count = { value: "N", read: wholeNumber(1, 1_000_000), expected: "a whole number from 1" } as const;
-const size = { value: "SIZE", read: parseSize, expected: "a size such as 65536, 64K or 10M" } as const;
-const time = {
-  value: "TIME",
-  read: parseTime,
-  expected: "a time such as 30 (seconds), 500ms or 2m",
+const count = {
+  value: "N",
+  read: wholeNumber(1, 1_000_000),
+  expected: "a whole number from 1 to 1000000",
 } as const;
+const size = { value: "SIZE", read: parseSize, expected: A_SIZE } as const;
+const time = { value: "TIME", read: parseTime, expected: A_TIME } as const;
 const text = { read: isText, expected: "a text that is not empty" } as const;
 
 const listening = { group: "Listening" } as const;
@@ -122,7 +122,7 @@ export const OPTIONS = {
     ...listening,
     value: "N",
     read: wholeNumber(0, 65_535),
-    expected: "the number of a descriptor",
+    expected: "the number of a descriptor, from 0 to 65535",
     help: "listen at a socket inherited as descriptor N",
   },
   http: { ...speaking("http"), help: "listen for HTTP at HOST:PORT, unix:PATH or fd:N; may be repeated" },
@@ -250,10 +250,10 @@ export const OPTIONS = {
   cgi: {
     ...application,
     value: "PREFIX",
-    read: (value: string) => (/^\/./.test(value) ? value : undefined),
+    read: (value: string) => (value.startsWith("/") ? value : undefined),
     expected: "a path that starts with /",
     targets: ["files"],
-    help: "run the programs below this path of the directory",
+    help: "run the programs below this path of the directory; / runs all that is in it",
   },
 
   "max-body": { ...limit, ...size, help: `octets of a request body (${LIMIT_TEXT.body})` },

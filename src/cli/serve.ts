@@ -1,13 +1,15 @@
 // `sallyport serve`: a target, or a configuration, served until a signal says otherwise; or for one request, when a web
 // server started us as a CGI program.
+import { SallyportError } from "../exchange/index.ts";
 import { type FrontTask, takeTask } from "../fronts/messages.ts";
+import { complain, exitCodeOf } from "../server/complain.ts";
 import type { Settings } from "../server/config.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { serverLog } from "../server/log.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { descriptorSink } from "../server/sinks.ts";
-import { type CommandLine, usage } from "./options.ts";
+import { type CommandLine, type Flags, usage } from "./options.ts";
 import { asTold, namesAddress, settingsOf } from "./settings.ts";
 import { targetOf } from "./target.ts";
 
@@ -17,6 +19,18 @@ export async function serve({ flags, words }: CommandLine): Promise<number> {
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
   const { settings, directory } = await settingsOf(targetOf(word, flags.config, here), flags, here);
+  try {
+    return await serveAs(settings, directory, flags, here);
+  } catch (reason) {
+    // Not left to the command: how the log is to be written may stand in the configuration.
+    const error = SallyportError.from(reason);
+    complain(error, settings.log);
+    return exitCodeOf(error);
+  }
+}
+
+/** As whoever started us wants it. */
+async function serveAs(settings: Settings, directory: string, flags: Flags, here: string): Promise<number> {
   const task = takeTask();
   if (task) return front(task, settings, directory);
   if (namesAddress(flags)) return run(settings, directory);
@@ -29,7 +43,7 @@ export async function serve({ flags, words }: CommandLine): Promise<number> {
 
 async function run(settings: Settings, directory: string): Promise<number> {
   if (settings.fronts > 1) return superviseFronts(settings);
-  const { started, ended } = runProgram(serverOf(settings, { directory }), settings.log.level === "debug");
+  const { started, ended } = runProgram(serverOf(settings, { directory }), settings.log);
   await started;
   return ended;
 }
@@ -43,7 +57,7 @@ async function superviseFronts({
 }: Settings): Promise<number> {
   const { supervise } = await import("../fronts/supervisor.ts");
   const written = serverLog({ ...log, sink: descriptorSink(2) });
-  return supervise({ count, listen, grace, timeout: frontTimeout, log: written });
+  return supervise({ count, listen, grace, timeout: frontTimeout, log: written, manner: log });
 }
 
 /** We are one of several fronts: this command line was started once more, with sockets. */

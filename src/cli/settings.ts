@@ -74,13 +74,22 @@ function checkUse(kind: TargetKind, flags: Flags): void {
 }
 
 function targetConfig(target: Target, flags: Flags, directory: string): Config {
-  const apps: Apps = { app: APP_OF[target.kind](target, flags, directory) };
   const mount = (flags.mount ?? "/").replace(/\/+$/, "");
-  const routes: RouteConfig[] = [{ path: mount || "/", app: "app" }];
-  if (flags.cgi !== undefined) {
-    apps.cgi = { cgi: join(target.name, flags.cgi), documentRoot: target.name, ...poolOf(flags) };
-    routes.push({ path: mount + flags.cgi, app: "cgi" });
-  }
+  const programs = flags.cgi?.replace(/\/+$/, "");
+  const apps: Apps = {};
+  const routes: RouteConfig[] = [];
+  const add = (name: string, path: string, app: Apps[string]): void => {
+    apps[name] = app;
+    routes.push({ path: path || "/", app: name });
+  };
+  // With --cgi / there is nothing that could be anything but a program.
+  if (programs !== "") add("app", mount, APP_OF[target.kind](target, flags, directory));
+  if (programs !== undefined)
+    add("cgi", mount + programs, {
+      cgi: join(target.name, programs),
+      documentRoot: target.name,
+      ...poolOf(flags),
+    });
   return { apps, routes };
 }
 

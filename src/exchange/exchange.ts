@@ -190,6 +190,11 @@ export interface Exchange {
 /** Gets exchanges answered. What `handle` cannot answer it passes to `exchange.fail`; it never throws. */
 export interface Gateway {
   handle(exchange: Exchange): void;
+  /**
+   * The gateways that it passes exchanges on to. Whoever runs this one starts, reloads and closes them as well (each
+   * once, wherever else it stands); its own methods leave them alone.
+   */
+  readonly inner?: readonly Gateway[] | undefined;
   /** Makes ready (starts workers, looks at files). Rejects with a SallyportError: config or app at fault. */
   start?(): Promise<void>;
   /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */

@@ -42,6 +42,7 @@ const crash: Report = (violation) => {
 /** `gateway` with every exchange checked on its way in and out. */
 export function lint(gateway: Gateway, report: Report = crash): Gateway {
   return {
+    inner: gateway.inner,
     start: async () => gateway.start?.(),
     reload: async () => gateway.reload?.(),
     leave: () => gateway.leave?.(),

@@ -4,6 +4,7 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
 import { Pauses } from "../processes/pauses.ts";
 import type { ListenAddress } from "../server/address.ts";
+import { announce, announceCut, type Manner } from "../server/complain.ts";
 import { Board } from "./board.ts";
 import { Front } from "./process.ts";
 import { type Reserved, reserve } from "./sockets.ts";
@@ -16,6 +17,8 @@ export interface FrontsOptions {
   /** Milliseconds for which a front's event loop may stand still; then it is replaced. 0 for no limit. */
   readonly timeout: number;
   readonly log: Log;
+  /** How it is written. */
+  readonly manner: Manner;
 }
 
 /** How often silent fronts are looked for, in milliseconds. */
@@ -59,7 +62,7 @@ class Supervisor {
   }
 
   async run(): Promise<number> {
-    const { count, log } = this.#options;
+    const { count, log, manner } = this.#options;
     const ended = new Promise<number>((resolve) => {
       this.#ended = resolve;
     });
@@ -70,7 +73,10 @@ class Supervisor {
     if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((front) => this.#settled(front)));
-    for (const { url } of this.#sockets) process.stderr.write(`listening on ${url}\n`);
+    announce(
+      this.#sockets.map(({ url }) => url),
+      manner,
+    );
     log.info(`${count} fronts serve`);
     return ended;
   }
@@ -160,7 +166,7 @@ class Supervisor {
   }
 
   #force(): void {
-    process.stderr.write("sallyport: stopped at once by a second signal; requests under way were cut\n");
+    announceCut(this.#options.manner);
     for (const front of this.#fronts) front.kill();
     process.exit(1);
   }

@@ -1,12 +1,13 @@
 // The life of a gateway inside somebody else's server. The host starts and closes it, or leaves the start to the first
 // request; nothing here listens to signals or to the host's own end.
-import { type Exchange, type Gateway, SallyportError } from "../exchange/index.ts";
+import { type Exchange, type Gateway, Running, SallyportError, withInner } from "../exchange/index.ts";
 
 /** What a mounted gateway's handler can do besides handling. */
 export interface Lifecycle {
   /**
-   * Makes the gateway ready; without it, the first request does. Rejects with the gateway's SallyportError (its
-   * `detail` has the application's traceback), and may then be called again.
+   * Makes the gateway ready, and those behind it; without it, the first request does. Rejects with the SallyportError
+   * of the one that failed (its `detail` has the application's traceback), and may then be called again: what had
+   * started stays ready until `close`.
    */
   start(): Promise<void>;
   /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
@@ -45,6 +46,7 @@ export function lifeOf(gateway: Gateway): Life {
 
 export class Life {
   readonly #gateway: Gateway;
+  readonly #running = new Running();
   #phase: Phase;
   #waiting: Exchange[] = [];
   #starting: Promise<void> | undefined;
@@ -55,7 +57,8 @@ export class Life {
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
-    this.#phase = gateway.start ? "idle" : "ready";
+    this.#running.own(gateway);
+    this.#phase = [...withInner(gateway)].some(({ start }) => start) ? "idle" : "ready";
   }
 
   handle(exchange: Exchange): void {
@@ -78,7 +81,7 @@ export class Life {
 
   async reload(): Promise<void> {
     await this.start();
-    await this.#gateway.reload?.();
+    await this.#running.reload(this.#gateway);
   }
 
   close(grace: number = GRACE): Promise<void> {
@@ -90,7 +93,7 @@ export class Life {
     if (this.#phase === "ready") return;
     this.#phase = "starting";
     try {
-      await Promise.resolve().then(() => this.#gateway.start?.());
+      await this.#running.start(this.#gateway);
     } catch (cause) {
       throw this.#failed(SallyportError.from(cause));
     }
@@ -125,8 +128,8 @@ export class Life {
     for (const exchange of this.#waiting.splice(0)) exchange.fail(stopping());
     // What is being started could not be found, and so not be ended, before it has been.
     await this.#starting?.catch(() => {});
-    this.#gateway.leave?.();
-    await this.#gateway.close?.(this.#doors.size === 0 ? grace : await this.#closeDoors(grace));
+    this.#running.leave();
+    await this.#running.close(this.#doors.size === 0 ? grace : await this.#closeDoors(grace));
   }
 
   /** Gives what is left of `grace`. */

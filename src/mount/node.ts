@@ -2,13 +2,14 @@
 // Fastify's middie, Koa's bare request.
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
+import { aFlag, type Checks } from "../exchange/arguments.ts";
 import { errorHead, errorText, type Gateway, type Log, SallyportError } from "../exchange/index.ts";
 import { alive, type Lifecycle, lifeOf } from "./life.ts";
 import { nodeBody } from "./node-body.ts";
 import { type NodeCall, NodeExchange } from "./node-exchange.ts";
 import { type NodeRequest, readNodeHead } from "./node-head.ts";
 import { cut, type NodeResponse, writeHead } from "./node-response.ts";
-import { type MountOptions, type MountSettings, settingsOf } from "./options.ts";
+import { checkMount, MOUNT_CHECKS, type MountOptions, type MountSettings, settingsOf } from "./options.ts";
 import { logRefusal, outsideOfMount } from "./refusals.ts";
 
 export interface NodeMountOptions extends MountOptions {
@@ -18,6 +19,8 @@ export interface NodeMountOptions extends MountOptions {
    */
   readonly fallthrough?: boolean | undefined;
 }
+
+const CHECKS: Checks<NodeMountOptions> = { ...MOUNT_CHECKS, fallthrough: aFlag };
 
 type NodeFunction = (
   req: NodeRequest,
@@ -33,6 +36,7 @@ export type NodeMount = NodeFunction & Lifecycle;
  * `options.mount`. Throws CONFIG_INVALID. No signal handlers are installed: the host calls `close`.
  */
 export function toNodeHandler(gateway: Gateway, options: NodeMountOptions = {}): NodeMount {
+  checkMount("toNodeHandler()", gateway, options, CHECKS);
   const settings = settingsOf(options);
   const life = lifeOf(gateway);
   const handle: NodeFunction = (req, res, next) => {

@@ -1,4 +1,15 @@
 // What a handler is made with, checked once, when the host starts rather than at a request.
+import {
+  aGateway,
+  aLog,
+  anyText,
+  type Check,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  milliseconds,
+  octets,
+} from "../exchange/arguments.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { DEFAULT_LIMITS } from "../protocols/http/limits.ts";
 import { consoleLog } from "./console-log.ts";
@@ -15,6 +26,24 @@ export interface MountOptions {
   readonly maxBody?: number | undefined;
   /** Milliseconds that a client may take nothing of what is held for it; then it is cut. Default 60 s. */
   readonly sendTimeout?: number | undefined;
+}
+
+export const MOUNT_CHECKS: Checks<MountOptions> = {
+  mount: anyText,
+  log: aLog,
+  maxBody: octets,
+  sendTimeout: milliseconds,
+};
+
+/** Throws CONFIG_INVALID for arguments of `place` ("toNodeHandler()") that cannot be meant. */
+export function checkMount(
+  place: string,
+  gateway: unknown,
+  options: unknown,
+  known: Readonly<Record<string, Check>>,
+): void {
+  checkArgument(place, "the first argument", gateway, aGateway);
+  checkOptions(place, options, known, '{ mount: "/ml" }');
 }
 
 /** The same with nothing left open but the prefix, which is without its last slash: "" for everything. */

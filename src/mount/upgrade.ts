@@ -3,16 +3,26 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { aFlag, type Checks, octets, options as optionsOf } from "../exchange/arguments.ts";
 import { type Exchange, type Gateway, type Listener, SallyportError } from "../exchange/index.ts";
-import { httpListener, type WebSocketLimits } from "../protocols/http/index.ts";
+import { httpListener, WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/http/index.ts";
 import { readTarget } from "../protocols/http/target.ts";
 import { alive, type Life, type Lifecycle, lifeOf } from "./life.ts";
-import { isBelow, type MountOptions, settingsOf } from "./options.ts";
+import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, settingsOf } from "./options.ts";
 
 export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log"> {
   /** Bounds of the WebSockets; those of the server's configuration, in octets and milliseconds. */
   readonly limits?: Partial<WebSocketLimits> | undefined;
 }
+
+const LIMITS = Object.entries(WEBSOCKET_LIMITS).map(
+  ([name, value]) => [name, typeof value === "boolean" ? aFlag : octets] as const,
+);
+const CHECKS: Checks<UpgradeMountOptions> = {
+  mount: MOUNT_CHECKS.mount,
+  log: MOUNT_CHECKS.log,
+  limits: optionsOf(Object.fromEntries(LIMITS)),
+};
 
 type UpgradeFunction = (req: IncomingMessage, socket: Duplex, head: Uint8Array) => boolean;
 
@@ -26,6 +36,7 @@ type Scheme = "http" | "https";
  * gateway is `options.mount`. Throws CONFIG_INVALID. The host calls `close`, which also ends the WebSockets.
  */
 export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions = {}): UpgradeMount {
+  checkMount("toUpgradeHandler()", gateway, options, CHECKS);
   const life = lifeOf(gateway);
   const { prefix = "", log } = settingsOf(options);
   const handler = (exchange: Exchange): void => enter(exchange, prefix, life);

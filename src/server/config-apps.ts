@@ -1,9 +1,10 @@
 // The configuration's section `apps`: a section for each kind of application.
 import { z } from "zod";
+import { isGateway } from "../exchange/arguments.ts";
 import type { Gateway } from "../exchange/index.ts";
+import { nearest, suggestion } from "../exchange/nearest.ts";
 import { parseUpstream } from "../upstreams/index.ts";
-import { nearest, suggestion } from "./nearest.ts";
-import { about, count, environment, flag, path, section, text, time, written } from "./schema.ts";
+import { about, count, duration, environment, flag, path, section, text, time, written } from "./schema.ts";
 
 const TIMEOUT = "how long the app may take until its response begins; then 504";
 
@@ -131,7 +132,7 @@ export const staticApp = section({
     z.union([text(), z.literal(false)]).exactOptional(),
     "the file that answers for a directory (`index.html`)",
   ),
-  maxAge: about(time().exactOptional(), "how long clients may keep a file without asking again (0)"),
+  maxAge: about(duration().exactOptional(), "how long clients may keep a file without asking again (0)"),
   immutable: about(flag().exactOptional(), "files never change while `maxAge` lasts"),
   precompressed: about(
     flag().exactOptional(),
@@ -142,7 +143,7 @@ export const staticApp = section({
 export const moduleApp = section({
   module: about(
     path(),
-    "a TypeScript or JavaScript module that exports a `fetch` object, a function or a node handler",
+    "a TypeScript or JavaScript module that exports a `fetch` object, a function, a node handler or a gateway",
   ),
   timeout: about(time().exactOptional(), TIMEOUT),
 });
@@ -155,7 +156,7 @@ export const handlerApp = section({
     z.custom<NonNullable<unknown>>(isObjectOrFunction, "must be an object or a function").meta({
       title: "app",
     }),
-    "a `fetch` object or function, or a node handler (Express, Koa, Fastify), in a configuration that is code",
+    "a `fetch` object or function, a node handler (Express, Koa, Fastify), or a gateway, in a configuration that is code",
   ),
   timeout: about(time().exactOptional(), TIMEOUT),
 });
@@ -255,11 +256,6 @@ const overSocket = {
 export const scgiApp = section({ scgi: about(upstreams(), AN_ADDRESS), ...overSocket });
 export const uwsgiApp = section({ uwsgi: about(upstreams(), AN_ADDRESS), ...overSocket });
 
-/** A class of its own, or an object; frameworks have a `handle` of another kind, but are functions or can fetch. */
-export const isGateway = (value: unknown): value is Gateway =>
-  typeof value === "object" &&
-  typeof (value as Gateway | null)?.handle === "function" &&
-  !("fetch" in (value as object));
 export const gatewayApp = z
   .custom<Gateway>(isGateway, "must be a gateway")
   .meta({ title: "gateway", description: "a gateway made by code, in a configuration that is code" });

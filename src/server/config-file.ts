@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 import { SallyportError } from "../exchange/index.ts";
 import type { Settings } from "./config.ts";
 import type { LineOf } from "./locate.ts";
-import { checkConfig, type Origin, problemLine } from "./problems.ts";
-import { checkFiles } from "./tls-files.ts";
+import { missingPlaces } from "./places.ts";
+import { checkConfig, configError, type Origin, problemLine } from "./problems.ts";
+import { problemsOfFiles } from "./tls-files.ts";
 
 /** What a file says, before anyone checked it. */
 export interface ConfigFile {
@@ -61,7 +62,10 @@ export async function readConfig(path: string): Promise<ConfigFile> {
 export async function loadConfig(path: string): Promise<Settings & { directory: string }> {
   const file = await readConfig(path);
   const settings = checkConfig(file.value, file.origin);
-  await checkFiles(settings.listen, file.directory, file.origin);
+  const problems = missingPlaces(settings, file.directory, file.origin);
+  if (settings.listen.some(({ tls }) => tls))
+    problems.push(...(await problemsOfFiles(settings.listen, file.directory, file.origin)));
+  if (problems.length > 0) throw configError(problems);
   return { ...settings, directory: file.directory };
 }
 

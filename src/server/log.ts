@@ -34,6 +34,10 @@ export function serverLog({ level, format, sink, now = () => new Date() }: LogOp
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
+/** What is written past the level, and past the queue of a sink: at the start, and on the way out. */
+export const jsonNote = (level: Level, message: string, fields: LogFields = {}): string =>
+  jsonLine(new Date(), level, message, fields);
+
 /** `time LEVEL message key=value`, and below it, indented, whatever has several lines (`detail`). */
 function textLine(time: Date, level: Level, message: string, fields: LogFields): string {
   let line = `${time.toISOString()} ${level.toUpperCase().padEnd(5)} ${escapeControls(message)}`;

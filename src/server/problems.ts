@@ -13,6 +13,8 @@ export interface Origin {
   readonly name: string;
   /** The line of a key, counted from 1; undefined when it cannot be known. */
   readonly lineOf: (path: KeyPath) => number | undefined;
+  /** The key as it was written, where that is not its path in the configuration. */
+  readonly keyOf?: (path: KeyPath) => KeyPath;
 }
 
 export const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined };
@@ -33,7 +35,8 @@ export function configError(lines: readonly string[]): SallyportError {
 }
 
 /** `file:line: key.path: what is wrong`. A missing key has the line of what it is missing in: `written`. */
-export function problemLine(origin: Origin, path: KeyPath, message: string, written: KeyPath = path): string {
+export function problemLine(origin: Origin, at: KeyPath, message: string, written: KeyPath = at): string {
+  const path = origin.keyOf?.(at) ?? at;
   const line = origin.lineOf(written);
   const place = line === undefined ? origin.name : `${origin.name}:${line}`;
   return path.length === 0 ? `${place}: ${message}` : `${place}: ${keyText(path)}: ${message}`;

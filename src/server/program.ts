@@ -1,7 +1,7 @@
 // The life of a server that has a process for itself, under a process manager, a container or a terminal: it says where
 // it listens, obeys signals, and survives what apps leave to chance.
 import { SallyportError } from "../exchange/index.ts";
-import { complain } from "./complain.ts";
+import { announce, announceCut, complain, type Manner } from "./complain.ts";
 import type { Server } from "./server.ts";
 import { noteUncaught } from "./uncaught.ts";
 
@@ -12,12 +12,12 @@ export interface Program {
   readonly ended: Promise<number>;
 }
 
-/** Starts `server`. `debug`: the stack of an error that nobody caught may be one of ours. */
-export function runProgram(server: Server, debug: boolean): Program {
+/** Starts `server`, whose log is written in this manner. */
+export function runProgram(server: Server, manner: Manner): Program {
   const life: Life = { stopping: false };
-  const ended = untilEnded(server, debug, life);
+  const ended = untilEnded(server, manner, life);
   // A signal may come while an app takes its time to start: then nobody waits for it.
-  const started = Promise.race([start(server, life, debug), ended.then(() => [])]);
+  const started = Promise.race([start(server, life, manner), ended.then(() => [])]);
   return { started, ended };
 }
 
@@ -25,14 +25,14 @@ interface Life {
   stopping: boolean;
 }
 
-async function start(server: Server, life: Life, debug: boolean): Promise<readonly string[]> {
+async function start(server: Server, life: Life, manner: Manner): Promise<readonly string[]> {
   const gone = (code: number): void => {
-    if (!life.stopping) complainOfExit(code, debug);
+    if (!life.stopping) complainOfExit(code, manner);
   };
   process.once("exit", gone);
   try {
     const urls = await server.start();
-    for (const url of urls) process.stderr.write(`listening on ${url}\n`);
+    announce(urls, manner);
     return urls;
   } catch (error) {
     if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
@@ -43,19 +43,21 @@ async function start(server: Server, life: Life, debug: boolean): Promise<readon
 }
 
 /** An app in this process may call `process.exit` while it is imported; nobody would know why nothing listens. */
-function complainOfExit(code: number, debug: boolean): void {
+function complainOfExit(code: number, manner: Manner): void {
   const message = `the application ended the server, with exit code ${code}, while it was being loaded`;
-  complain(new SallyportError("APP_IMPORT", message), debug);
+  complain(new SallyportError("APP_IMPORT", message), manner);
   if (code === 0) process.exitCode = 1;
 }
 
-function untilEnded(server: Server, debug: boolean, life: Life): Promise<number> {
+function untilEnded(server: Server, manner: Manner, life: Life): Promise<number> {
+  const debug = manner.level === "debug"; // the stack of an error that nobody caught may be one of ours
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       life.stopping = true;
       void server.stop().then(() => resolve(code));
     };
-    for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => (life.stopping ? force() : stop(0)));
+    for (const signal of ["SIGTERM", "SIGINT"])
+      process.on(signal, () => (life.stopping ? force(manner) : stop(0)));
     process.on("SIGHUP", () => void reload(server));
     process.on("SIGUSR1", () => server.reopenLogs());
     process.on("unhandledRejection", (error) => noteUncaught(server.log, error, debug));
@@ -67,8 +69,8 @@ function untilEnded(server: Server, debug: boolean, life: Life): Promise<number>
 }
 
 /** The second signal: nothing is waited for. Processes of ours are killed on the way out. */
-function force(): void {
-  process.stderr.write("sallyport: stopped at once by a second signal; requests under way were cut\n");
+function force(manner: Manner): void {
+  announceCut(manner);
   process.exit(1);
 }
 

@@ -1,8 +1,8 @@
 // The words that the sections of the configuration are written in: sizes, times, paths, and sections that know their
 // keys.
 import { z } from "zod";
-import { suggestion } from "./nearest.ts";
-import { parseSize, parseTime } from "./units.ts";
+import { suggestion } from "../exchange/nearest.ts";
+import { A_DURATION, A_SIZE, A_TIME, parseDuration, parseSize, parseTime } from "./units.ts";
 
 /** An object that takes these keys and no others; an unknown one is named together with the nearest known. */
 export const section = <S extends z.ZodRawShape>(shape: S) =>
@@ -27,8 +27,10 @@ export const written = <T>(title: string, parse: Parse<T>, expected: string) =>
     })
     .meta({ title });
 
-export const size = () => written("size", parseSize, "must be a size such as 65536, 64K or 10M");
-export const time = () => written("time", parseTime, "must be a time such as 30 (seconds), 500ms or 2m");
+export const size = () => written("size", parseSize, `must be ${A_SIZE}`);
+export const time = () => written("time", parseTime, `must be ${A_TIME}`);
+/** A time that nothing waits for, and that may so be longer than a timer can be. */
+export const duration = () => written("time", parseDuration, `must be ${A_DURATION}`);
 export const count = (least = 1) => z.number().int().min(least).max(1_000_000).meta({ title: "number" });
 export const text = () => z.string().min(1, "must not be empty");
 export const path = () => text().meta({ title: "path" });

@@ -1,14 +1,22 @@
 // One file, served by any server: `serve(app)` at its end makes a program of it that finds out how it was started.
 import { parseArgs } from "node:util";
 import type { FetchFunction, FetchObject, NodeHandler } from "../apps/index.ts";
+import {
+  aFlag,
+  anything,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  isGateway,
+  must,
+} from "../exchange/arguments.ts";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { type ListenAddress, parsePlace } from "./address.ts";
-import { complain, exitCodeOf } from "./complain.ts";
+import { complain, exitCodeOf, type Manner, TEXT } from "./complain.ts";
 import type { Config, Settings } from "./config.ts";
-import { isGateway } from "./config-apps.ts";
 import { guess, placesOf, portOf, type Started } from "./guess.ts";
 import { PROTOCOLS } from "./listeners.ts";
-import { checkConfig } from "./problems.ts";
+import { checkConfig, type KeyPath } from "./problems.ts";
 import { runProgram } from "./program.ts";
 import { type Server, serverOf } from "./server.ts";
 
@@ -27,6 +35,23 @@ export interface ServeOptions
   readonly program?: boolean;
 }
 
+/** Whose values the configuration checks, those are anything here. */
+const CHECKS: Checks<ServeOptions> = {
+  listen: anything,
+  trust: anything,
+  forwarded: anything,
+  limits: anything,
+  log: anything,
+  grace: anything,
+  timeout: anything,
+  program: aFlag,
+};
+
+const anApp = must(
+  "a fetch function or object (Hono, h3), a node handler or framework (Express, Koa, Fastify), or a gateway",
+  (value) => typeof value === "function" || (typeof value === "object" && value !== null),
+);
+
 /** A server that has started. */
 export interface Serving {
   /** Where it listens; nowhere when the process was started for one request. */
@@ -42,17 +67,27 @@ export interface Serving {
  * request has been answered. With `program: false` rejects with a SallyportError when it cannot start.
  */
 export async function serve(app: ServedApp, options: ServeOptions = {}): Promise<Serving> {
-  if (options.program === false) return begin(app, options);
+  if (options?.program === false) return begin(app, options);
   try {
     return await begin(app, options);
   } catch (reason) {
     const error = SallyportError.from(reason);
-    complain(error, options.log?.level === "debug");
+    complain(error, mannerOf(options));
     return process.exit(exitCodeOf(error));
   }
 }
 
-async function begin(app: ServedApp, { program = true, ...options }: ServeOptions): Promise<Serving> {
+/** Even where the options are what is wrong. */
+function mannerOf(options: ServeOptions | undefined): Manner {
+  const log = options?.log;
+  const level = log?.level === "debug" ? "debug" : TEXT.level;
+  return { level, format: log?.format === "json" ? "json" : TEXT.format };
+}
+
+async function begin(app: ServedApp, given: ServeOptions): Promise<Serving> {
+  checkArgument("serve()", "the first argument", app, anApp);
+  checkOptions("serve()", given, CHECKS, "{ listen: [8000] }");
+  const { program = true, ...options } = given;
   const named = addressesIn(process.argv.slice(2));
   const started: Started = named.length > 0 ? { by: "arguments", listen: named } : guess();
   const settings = settingsOf(app, options, started);
@@ -69,11 +104,14 @@ function settingsOf(app: ServedApp, { timeout, ...options }: ServeOptions, start
       ...options,
       apps: { app: isGateway(app) ? app : { app, ...(timeout === undefined ? {} : { timeout }) } },
     },
-    { name: "serve()", lineOf: () => undefined },
+    { name: "serve()", lineOf: () => undefined, keyOf: ownKey },
   );
   const port = options.listen ? undefined : portOf(process.env);
   return { ...settings, listen: placesOf(started, port ? [port] : settings.listen) };
 }
+
+/** `apps.app.timeout` is the option `timeout`. */
+const ownKey = (path: KeyPath): KeyPath => (path[0] === "apps" ? path.slice(2) : path);
 
 /** The one request, and with it the end of the process: an app may keep what would hold it, and so the response, up. */
 async function answer(server: Server, nph: boolean, program: boolean): Promise<void> {
@@ -82,7 +120,7 @@ async function answer(server: Server, nph: boolean, program: boolean): Promise<v
 }
 
 function run(server: Server, { log }: Settings): Promise<readonly string[]> {
-  const { started, ended } = runProgram(server, log.level === "debug");
+  const { started, ended } = runProgram(server, log);
   void ended.then((code) => process.exit(code));
   return started;
 }

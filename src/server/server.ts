@@ -2,13 +2,16 @@
 // phases in the other.
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
+import { aFunction, aLog, aText, type Checks, checkOptions } from "../exchange/arguments.ts";
 import { disk } from "../exchange/disk.ts";
 import {
+  type ErrorName,
   type Exchange,
   type Gateway,
   type Handler,
   type Listener,
   type Log,
+  Running,
   SallyportError,
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
@@ -46,8 +49,8 @@ export interface Server {
    */
   answerCgi(nph?: boolean): Promise<number>;
   /**
-   * New generations of the apps that can have one, and certificates as their files have them now. Rejects with the
-   * first failure; what failed stays as it was.
+   * New generations of the apps that can have one, and certificates as their files have them now. Rejects with
+   * all failures; what failed stays as it was.
    */
   reload(): Promise<void>;
   /** Log files are opened anew, after somebody moved them away. */
@@ -62,8 +65,12 @@ export interface Server {
 }
 
 /** A server of this configuration, not started yet. Throws CONFIG_INVALID. */
-export const createServer = (config: Config, options: ServerOptions = {}): Server =>
-  serverOf(checkConfig(config), options);
+export const createServer = (config: Config, options: ServerOptions = {}): Server => {
+  checkOptions("createServer()", options, CHECKS, '{ directory: "/srv/site" }');
+  return serverOf(checkConfig(config), options);
+};
+
+const CHECKS: Checks<ServerOptions> = { directory: aText, log: aLog, accepted: aFunction };
 
 /** A server of settings that have been checked. */
 export const serverOf = (settings: Settings, options: ServerOptions = {}): Server =>
@@ -80,6 +87,7 @@ class GatewayServer implements Server {
   readonly #directory: string;
   readonly #accepted: ServerOptions["accepted"];
   readonly #gateways = new Map<string, Gateway>();
+  readonly #running = new Running();
   /** Made when the apps have started. */
   #routes = new Routes([], this.#gateways);
   /** One for each protocol that is spoken, at all of its addresses. */
@@ -133,12 +141,10 @@ class GatewayServer implements Server {
 
   async reload(): Promise<void> {
     const reloads = [...this.#gateways].map(async ([name, gateway]) => {
-      if (!gateway.reload) return;
-      await gateway.reload();
-      this.log.info(`app ${name} was reloaded`);
+      if (await this.#running.reload(gateway)) this.log.info(`app ${name} was reloaded`);
     });
     const results = await Promise.allSettled([...reloads, this.#encryption.reload()]);
-    throwFirst(results);
+    throwFailures("reloaded", [...this.#gateways.keys(), "the certificates"], results);
   }
 
   reopenLogs(): void {
@@ -232,10 +238,13 @@ class GatewayServer implements Server {
   }
 
   async #startGateways(): Promise<void> {
-    const starts = Object.entries(this.#settings.apps).map(([name, app]) => this.#startGateway(name, app));
-    throwFirst(await Promise.allSettled(starts));
+    const { apps } = this.#settings;
+    const starts = Object.entries(apps).map(([name, app]) => this.#startGateway(name, app));
+    const results = await Promise.allSettled(starts);
     this.#throwIfStopping();
-    this.#routes = new Routes(routesOf(this.#settings), this.#gateways);
+    throwFailures("started", Object.keys(apps), results);
+    const routed = [...this.#gateways].map(([name, gateway]) => [name, checked(gateway)] as const);
+    this.#routes = new Routes(routesOf(this.#settings), new Map(routed));
   }
 
   async #startGateway(name: string, app: AppSettings): Promise<void> {
@@ -248,10 +257,8 @@ class GatewayServer implements Server {
       dispatch,
     });
     this.#throwIfStopping();
-    this.#gateways.set(name, checked(gateway));
-    await gateway.start?.();
-    // Whoever stopped the server meanwhile closed a gateway that was not up yet.
-    if (this.#stopping) await gateway.close?.(0);
+    this.#gateways.set(name, gateway);
+    await this.#running.start(gateway);
   }
 
   #throwIfStopping(): void {
@@ -265,11 +272,11 @@ class GatewayServer implements Server {
     await Promise.all(this.#bound.map((bound) => bound.close()));
     this.#proxies.close();
     this.#encryption.close();
-    for (const gateway of this.#gateways.values()) gateway.leave?.();
+    this.#running.leave();
     await Promise.all([...this.#listeners.values()].map((listener) => listener.close(left())));
     this.log.debug("stopping: the apps end");
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
-    await Promise.allSettled([...this.#gateways.values()].map(async (gateway) => gateway.close?.(patience)));
+    await this.#running.close(patience);
     await this.#access?.close();
     await this.#logSink?.close();
   }
@@ -285,7 +292,22 @@ async function accessSink(access: string | undefined, directory: string): Promis
   return access === "-" ? descriptorSink(1) : await fileSink(resolve(directory, access));
 }
 
-function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
+/** Throws the one failure, or one error that tells of them all, each by the name of its part. */
+function throwFailures(
+  what: "started" | "reloaded",
+  names: readonly string[],
+  results: readonly PromiseSettledResult<unknown>[],
+): void {
+  const failures = results.flatMap((result, i) =>
+    result.status === "rejected" ? [{ name: names[i], error: SallyportError.from(result.reason) }] : [],
+  );
+  const [first, second] = failures;
+  if (!first) return;
+  if (!second) throw first.error;
+  const lines = failures.map(({ name, error: { message, code, detail } }) =>
+    [`${name}: ${message} [${code}]`, detail ?? []].flat().join("\n"),
+  );
+  const message = `${failures.length} apps could not be ${what}: ${failures.map(({ name }) => name).join(", ")}`;
+  const kind = first.error.code.replace("ERR_SALLYPORT_", "") as ErrorName;
+  throw new SallyportError(kind, message, { cause: first.error, detail: lines.join("\n") });
 }

@@ -34,12 +34,17 @@ export const atAddress =
   ({ path, message }: Problem): string =>
     problemLine(origin, ["listen", index, "tls", ...path], message);
 
-/** Whether the files of all addresses are in order. Rejects with CONFIG_INVALID that names each problem's line. */
-export async function checkFiles(
+/** A line for each of the files of all addresses that is not in order. */
+export async function problemsOfFiles(
   listen: readonly ListenAddress[],
   directory: string,
   origin: Origin,
-): Promise<void> {
-  for (const [i, { tls }] of listen.entries())
-    if (tls) await readFiles(located(tls, directory), atAddress(i, origin));
+): Promise<string[]> {
+  const { readKeys } = await import("../sockets/tls/index.ts");
+  const lines: string[] = [];
+  for (const [i, { tls }] of listen.entries()) {
+    const read = tls && (await readKeys(located(tls, directory)));
+    if (read && "problems" in read) lines.push(...read.problems.map(atAddress(i, origin)));
+  }
+  return lines;
 }

@@ -21,6 +21,8 @@ export interface SuiteOptions {
   readonly concurrency?: number;
   /** Milliseconds for one case. Default 20 s. */
   readonly deadline?: number;
+  /** Hears of each result as it comes. */
+  readonly told?: (result: Result) => void;
 }
 
 export interface Result {
@@ -44,8 +46,11 @@ export async function runSuite(options: SuiteOptions): Promise<Result[]> {
   const results: Result[] = [];
   const queue = [...cases.entries()];
   const lane = async (): Promise<void> => {
-    for (let next = queue.shift(); next; next = queue.shift())
-      results[next[0]] = await resultOf(next[1], join(folder, `${next[0]}`), options);
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const result = await resultOf(next[1], join(folder, `${next[0]}`), options);
+      results[next[0]] = result;
+      options.told?.(result);
+    }
   };
   try {
     await Promise.all(Array.from({ length: concurrency }, lane));

@@ -2,6 +2,17 @@
 // leave and ended. How an exchange is answered is the business of the interface that the application is written for.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
+import {
+  aCount,
+  aLog,
+  aText,
+  aWhole,
+  type Checks,
+  environment,
+  milliseconds,
+  must,
+  texts,
+} from "../exchange/arguments.ts";
 import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
 import type { Interface } from "./interface.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
@@ -31,6 +42,26 @@ export interface ApplicationOptions {
   readonly queueTimeout?: number | undefined;
   readonly log?: Log | undefined;
 }
+
+export const APPLICATION_CHECKS: Checks<ApplicationOptions> = {
+  python: aText,
+  directory: aText,
+  path: texts,
+  env: environment,
+  processes: aCount,
+  fronts: aCount,
+  maxRequests: aWhole,
+  startTimeout: milliseconds,
+  queue: aWhole,
+  queueTimeout: milliseconds,
+  log: aLog,
+};
+
+/** The first argument of whatever runs a Python application. */
+export const aPythonApp = must(
+  'the name of a Python application such as "shop:app"',
+  (value) => typeof value === "string" && value !== "",
+);
 
 /** What is for the applications of one interface only. */
 export type InterfaceOptions = Partial<

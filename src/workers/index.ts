@@ -1,8 +1,10 @@
 // Workers, as the gateways of persistent applications see them.
 export {
   type Answer,
+  APPLICATION_CHECKS,
   Application,
   type ApplicationOptions,
+  aPythonApp,
   type Crew,
   type Found,
   type InterfaceOptions,

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { helpText } from "../../src/cli/help.ts";
 import { OPTIONS, parseCommandLine } from "../../src/cli/options.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
+import { A_TIME } from "../../src/server/units.ts";
 
 test("options and words may come in any order, with = or a space", () => {
   const { flags, words } = parseCommandLine([
@@ -39,8 +40,12 @@ const BAD: [string[], string][] = [
   [["--help=yes"], "--help takes no value"],
   [["--env", "NAME"], '--env must be of the form NAME=VALUE, not "NAME"'],
   [["--max-body", "much"], '--max-body must be a size such as 65536, 64K or 10M, not "much"'],
-  [["--timeout", "soon"], '--timeout must be a time such as 30 (seconds), 500ms or 2m, not "soon"'],
-  [["--processes", "0"], '--processes must be a whole number from 1, not "0"'],
+  [["--timeout", "soon"], `--timeout must be ${A_TIME}, not "soon"`],
+  [["--timeout", "30d"], `--timeout must be ${A_TIME}, not "30d"`],
+  [["--processes", "0"], '--processes must be a whole number from 1 to 1000000, not "0"'],
+  [["--threads", "2000000"], '--threads must be a whole number from 1 to 1000000, not "2000000"'],
+  [["--fd", "70000"], '--fd must be the number of a descriptor, from 0 to 65535, not "70000"'],
+  [["--cgi", "cgi-bin"], '--cgi must be a path that starts with /, not "cgi-bin"'],
   [["--mount", "app"], '--mount must be a path that starts with /, not "app"'],
   [["--log-level", "loud"], '--log-level must be one of debug, info, warn, error, not "loud"'],
   [["--scgi", "localhost"], '--scgi must be HOST:PORT, unix:PATH or fd:N, not "localhost"'],

@@ -30,6 +30,8 @@ def app(environ, start_response):
   "quits.mjs": "process.exit(7);\n",
   program: "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nran for %s' \"$PATH_INFO\"\n",
   "site/index.html": "<h1>home</h1>",
+  "config/json.yaml":
+    "listen: ['192.0.2.1:8000']\napps: { site: { static: ../site } }\nlog: { format: json }\n",
   "site/cgi-bin/run": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nran %s' \"$SCRIPT_NAME\"\n",
   "config/sallyport.config.yaml": "listen: ['127.0.0.1:0']\napps:\n  site: { static: ../site }\n",
   "config/bad.yaml": "apps:\n  site:\n    statick: ../site\n",
@@ -56,6 +58,8 @@ const SERVED: [string, string[], string, string][] = [
   ["one program", ["program"], "/x", "ran for /x"],
   ["a directory", ["site"], "/", "<h1>home</h1>"],
   ["the programs of a directory", ["site", "--cgi", "/cgi-bin"], "/cgi-bin/run", "ran /cgi-bin/run"],
+  ["a directory of programs", ["site/cgi-bin", "--cgi", "/"], "/run", "ran /run"],
+  ["them below a prefix", ["site/cgi-bin", "--cgi", "/", "--mount", "/x"], "/x/run", "ran /x/run"],
   ["a configuration", ["--config", "config/sallyport.config.yaml"], "/", "<h1>home</h1>"],
 ];
 
@@ -125,6 +129,43 @@ test("--fd serves at an inherited socket and tells its address", async () => {
   child.kill("SIGTERM");
   assert.deepEqual(await closed, [0, null]);
 });
+
+/** Every line of a text as JSON; fails at one that is none. */
+const objectsIn = (text: string): { level: string; message: string; url?: string; code?: string }[] =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+for (const fronts of ["1", "2"]) {
+  test(`with a JSON log, whoever collects standard error meets no line that is not JSON (--fronts ${fronts})`, async () => {
+    const args = ["site", "--log-format", "json", "--log-level", "error", "--fronts", fronts];
+    const server = await serve(args, { cwd: here });
+    await server.stop();
+    const [line, ...others] = objectsIn(server.stderr);
+    assert.deepEqual(
+      { ...line, time: "" },
+      { time: "", level: "info", message: `listening on ${server.url}`, url: server.url },
+    );
+    assert.deepEqual(others, []);
+  });
+}
+
+const JSON_FAILURES: [string, string[], string][] = [
+  ["by an option", ["site", "--log-format=json", "--host", "192.0.2.1"], "ERR_SALLYPORT_ADDRESS_UNUSABLE"],
+  ["before the options are known", ["site", "--log-format", "json", "--prot", "1"], "ERR_SALLYPORT_USAGE"],
+  ["by the configuration", ["--config", "config/json.yaml"], "ERR_SALLYPORT_ADDRESS_UNUSABLE"],
+];
+
+for (const [where, args, code] of JSON_FAILURES) {
+  test(`a start that fails is told in JSON when the log is JSON ${where}`, async () => {
+    const { stderr } = await sallyport(["serve", ...args], here);
+    assert.deepEqual(
+      objectsIn(stderr).map((line) => [line.level, line.code]),
+      [["error", code]],
+    );
+  });
+}
 
 const FAILURES: [string, string[], number, RegExp][] = [
   [

@@ -2,7 +2,8 @@
 // where there is one, into .cache; test/protocols/websocket/cases.test.ts has its cases in our own words for all other machines.
 // With SALLYPORT_AUTOBAHN=all every case is run, which takes half an hour of Python.
 import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
@@ -17,7 +18,8 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { Silence } from "../../scripts/testing/silence.mjs";
+import { progress } from "../progress.ts";
 import { echo, serve } from "../protocols/websocket/serving.ts";
 
 const CACHE = fileURLToPath(new URL("../../.cache/", import.meta.url));
@@ -49,7 +51,8 @@ const SOME = [
 ];
 const ALL = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", "12.*", "13.*"];
 const whole = process.env.SALLYPORT_AUTOBAHN === "all";
-const PATIENCE = whole ? 3_600_000 : 170_000;
+/** Milliseconds of an idle machine without a word from the suite, which prints a line for each case. */
+const SILENCE = 120_000;
 
 /** A CPython 2.7 with pip; undefined where there is none. */
 function python2(): string | undefined {
@@ -60,27 +63,44 @@ function python2(): string | undefined {
 }
 
 /** Why it cannot be had; undefined when it is there. */
-function install(python: string): string | undefined {
+async function install(python: string): Promise<string | undefined> {
   if (existsSync(HOME)) return undefined;
   mkdirSync(CACHE, { recursive: true });
   const fresh = `${HOME}-${process.pid}`;
-  const args = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--target", fresh, VERSION];
-  const { status, stderr } = spawnSync(python, args, { encoding: "utf8", timeout: 300_000 });
-  if (status === 0) {
+  const args = ["-m", "pip", "--disable-pip-version-check", "install", "--target", fresh, VERSION];
+  try {
+    await run(python, args, CACHE);
     renameSync(fresh, HOME);
     return undefined;
+  } catch (error) {
+    rmSync(fresh, { recursive: true, force: true });
+    return `the Autobahn test suite cannot be installed: ${(error as Error).message.trim().split("\n").at(-1)}`;
   }
-  rmSync(fresh, { recursive: true, force: true });
-  return `the Autobahn test suite cannot be installed: ${stderr.trim().split("\n").at(-1)}`;
 }
 
 /** The interpreter that has the suite; skips the test where there is none. */
-function ready(t: TestContext): string | undefined {
+async function ready(t: TestContext): Promise<string | undefined> {
   const python = python2();
-  const reason = python ? install(python) : "not on this machine: CPython 2.7 with pip";
+  const reason = python ? await install(python) : "not on this machine: CPython 2.7 with pip";
   if (reason === undefined) return python;
   t.skip(reason);
   return undefined;
+}
+
+/** Runs a program to its end, for as long as it goes on saying something. */
+async function run(program: string, args: readonly string[], cwd: string): Promise<void> {
+  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const silence = new Silence(SILENCE, () => child.kill("SIGKILL"));
+  let last = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => {
+      silence.heard();
+      last = `${last}${chunk}`.slice(-2_000);
+      progress(last.trim().split("\n").at(-1) ?? "");
+    });
+  const [code, signal] = await once(child, "close");
+  silence.end();
+  assert.equal(signal ?? code, 0, last);
 }
 
 interface Verdict {
@@ -92,7 +112,7 @@ interface Verdict {
 const PASSED = new Set(["OK", "NON-STRICT", "INFORMATIONAL"]);
 
 test("no case of the Autobahn test suite fails", async (t) => {
-  const python = ready(t);
+  const python = await ready(t);
   if (!python) return;
   const folder = mkdtempSync(join(tmpdir(), "sallyport-autobahn-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -109,11 +129,7 @@ test("no case of the Autobahn test suite fails", async (t) => {
       "exclude-agent-cases": {},
     }),
   );
-  await promisify(execFile)(python, ["-c", RUN, HOME, spec], {
-    cwd: folder,
-    timeout: PATIENCE,
-    maxBuffer: 2 ** 26,
-  });
+  await run(python, ["-u", "-c", RUN, HOME, spec], folder);
   const index = JSON.parse(readFileSync(join(folder, "index.json"), "utf8"));
   const verdicts = Object.entries(index.sallyport as Record<string, Verdict>);
   const failed = verdicts.filter(

@@ -1,7 +1,15 @@
 // What a site behind somebody else's web server may expect: the conformance suite through that server, large bodies, many
 // requests one after the other, and many at once.
 import { test } from "node:test";
-import { type Capability, type Case, runSuite, type Step, suite } from "../../src/testing/index.ts";
+import {
+  type Capability,
+  type Case,
+  type Result,
+  runSuite,
+  type Step,
+  suite,
+} from "../../src/testing/index.ts";
+import { progress } from "../progress.ts";
 
 /** One way through a peer to an application that behaves as the suite says. */
 export interface Way {
@@ -81,10 +89,12 @@ function casesFor({ except = [], slow }: Way): readonly Case[] {
   return slow ? cases.filter((_, i) => i % 3 === 0) : cases;
 }
 
+const tell = ({ name }: Result): void => progress(name);
+
 /** Runs cases, and fails with all that went wrong and what the peer says about it. */
 export async function pass(way: Way, cases: readonly Case[], concurrency = 1): Promise<void> {
   const { lacks } = way;
-  const results = await runSuite({ url: way.url(), lacks, cases, concurrency, deadline: 60_000 });
+  const results = await runSuite({ url: way.url(), lacks, cases, concurrency, deadline: 60_000, told: tell });
   const failed = results.filter(({ verdict }) => verdict === "failed");
   if (failed.length === 0) return;
   const told = failed.map((result) => `${result.name}:\n  ${result.complaints.join("\n  ")}`);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -141,4 +141,51 @@ test("a file that is missing, and one of an unknown kind, are told by name", asy
     load("config.ini", ""),
     /config\.ini: unknown kind of file; it may be sallyport\.config\.ts, /,
   );
+});
+
+test("of several places that are missing each is told, with its line and what may be meant", async () => {
+  mkdirSync(join(directory, "public"));
+  writeFileSync(join(directory, "fetch.js"), "");
+  const text = [
+    "apps:",
+    "  files: { static: publc }",
+    "  shop:",
+    "    wsgi: shop:app",
+    "    python: venv/bin/python",
+    "    chdir: shop",
+    "  forum: { php: fetch.js, fastcgi: { command: [php-cgi], chdir: nowhere } }",
+    "  tools: { cgi: tools }",
+    "  here: { static: public }",
+    "  api: { module: fetchh.js }",
+    "routes: [{ app: files }]",
+    "",
+  ].join("\n");
+  const at = (name: string) => join(directory, name);
+  assert.deepEqual(await problems("places.yaml", text), [
+    `places.yaml:2: apps.files.static: there is no directory ${at("publc")}; did you mean public?`,
+    `places.yaml:5: apps.shop.python: there is no file ${at("venv/bin/python")}`,
+    `places.yaml:6: apps.shop.chdir: there is no directory ${at("shop")}`,
+    `places.yaml:7: apps.forum.php: ${at("fetch.js")} is no directory`,
+    `places.yaml:7: apps.forum.fastcgi.chdir: there is no directory ${at("nowhere")}`,
+    `places.yaml:8: apps.tools.cgi: there is no program or directory ${at("tools")}`,
+    `places.yaml:10: apps.api.module: there is no file ${at("fetchh.js")}; did you mean fetch.js?`,
+  ]);
+});
+
+test("of several addresses whose certificates are missing each is told, beside what else is missing", async () => {
+  const text = [
+    "listen:",
+    "  - { address: 8443, tls: { cert: a.pem, key: a.pem } }",
+    "  - { address: 8444, tls: { cert: b.pem, key: b.pem } }",
+    "apps: { files: { static: none } }",
+    "",
+  ].join("\n");
+  const places = (await problems("tls.yaml", text)).map((line) => line.split(": ", 2).join(": "));
+  assert.deepEqual(places, [
+    "tls.yaml:4: apps.files.static",
+    "tls.yaml:2: listen[0].tls.cert",
+    "tls.yaml:2: listen[0].tls.key",
+    "tls.yaml:3: listen[1].tls.cert",
+    "tls.yaml:3: listen[1].tls.key",
+  ]);
 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isGateway } from "../../src/exchange/arguments.ts";
 import { DISK_LIMIT } from "../../src/exchange/disk.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
 import { DEFAULT_LIMITS } from "../../src/protocols/http/limits.ts";
 import { defineConfig } from "../../src/server/config.ts";
-import { isGateway } from "../../src/server/config-apps.ts";
 import { HONOURED } from "../../src/server/forwarded.ts";
 import { checkConfig } from "../../src/server/problems.ts";
 
@@ -20,6 +20,15 @@ function problems(value: unknown): string[] {
   }
   return [];
 }
+
+test("a file may be kept for a year, which is longer than a server can wait for anything", () => {
+  const config = (more: object) => checkConfig({ apps: { app: { static: ".", ...more } } });
+  assert.equal((config({ maxAge: "1y" }).apps.app as { maxAge?: number }).maxAge, 31_536_000_000);
+  assert.throws(
+    () => checkConfig({ apps: { app: { wsgi: "x", timeout: "1y" } } }),
+    /at most 24 days, not "1y"/,
+  );
+});
 
 test("the smallest configuration gets every default", () => {
   const settings = checkConfig(defineConfig({ apps: APPS }));
@@ -192,7 +201,7 @@ const BAD: [string, unknown, string[]][] = [
     { apps: APPS, limits: { body: "1X", headTimeout: "soon" } },
     [
       'c: limits.body: must be a size such as 65536, 64K or 10M, not "1X"',
-      'c: limits.headTimeout: must be a time such as 30 (seconds), 500ms or 2m, not "soon"',
+      'c: limits.headTimeout: must be a time such as 30 (seconds), 500ms, 2m or 1d, at most 24 days, not "soon"',
     ],
   ],
   [

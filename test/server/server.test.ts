@@ -207,3 +207,26 @@ test("an access log that cannot be written makes the start fail with its name", 
   const server = serverOf({ apps: { shop: new Named("shop") }, log: { access: "/dev/null/access.log" } });
   await assert.rejects(server.start(), /the access log \/dev\/null\/access\.log cannot be written/);
 });
+
+test("when several apps cannot start, and when several cannot be reloaded, each is told by its name", async () => {
+  const failing = (name: string): Gateway => {
+    const fail = async () => {
+      throw new SallyportError("APP_IMPORT", `no module ${name}`, { detail: `Traceback of ${name}` });
+    };
+    return { handle: () => {}, start: fail, reload: fail };
+  };
+  const apps = { one: failing("a"), two: failing("b"), three: new Named("three") };
+  const routes = [{ app: "one" }];
+  const detail =
+    "one: no module a [ERR_SALLYPORT_APP_IMPORT]\nTraceback of a\ntwo: no module b [ERR_SALLYPORT_APP_IMPORT]\nTraceback of b";
+  await assert.rejects(serverOf({ apps, routes }).start(), {
+    code: "ERR_SALLYPORT_APP_IMPORT",
+    message: "2 apps could not be started: one, two",
+    detail,
+  });
+  for (const app of [apps.one, apps.two]) delete app.start;
+  const server = serverOf({ apps, routes });
+  await server.start();
+  await assert.rejects(server.reload(), { message: "2 apps could not be reloaded: one, two", detail });
+  await server.stop(0);
+});

@@ -1,11 +1,21 @@
 // The server's half of ASGI 3.0 (HTTP and WebSocket 2.5, lifespan 2.0): persistent Python workers with an event loop
 // answer over the link, many exchanges at once in each. The other part of this half runs inside the worker:
 // python/sallyport/asgi.py.
+import {
+  aCount,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  milliseconds,
+  oneOf,
+} from "../../exchange/arguments.ts";
 import type { BacklogLimits } from "../../exchange/backlog.ts";
 import type { Gateway } from "../../exchange/index.ts";
 import {
+  APPLICATION_CHECKS,
   Application,
   type ApplicationOptions,
+  aPythonApp,
   type Lifespan,
   type Loop,
   type Spoken,
@@ -32,6 +42,16 @@ export interface AsgiOptions extends ApplicationOptions, AsgiOnlyOptions {
   readonly timeout?: number | undefined;
 }
 
+const CHECKS: Checks<AsgiOptions> = {
+  ...APPLICATION_CHECKS,
+  concurrency: aCount,
+  lifespan: oneOf("auto", "on", "off"),
+  loop: oneOf("auto", "asyncio", "uvloop"),
+  blockedTimeout: milliseconds,
+  drainTimeout: milliseconds,
+  timeout: milliseconds,
+};
+
 /**
  * An application that is slow to send holds nothing but its own task, so it is made to wait for a slow client at once:
  * what the link may have under way unasked is all that is ever kept.
@@ -40,6 +60,8 @@ const NOTHING_KEPT: BacklogLimits = { memory: 0, file: 0, directory: "" };
 
 /** A gateway to the ASGI application that `app` names: `module:callable`, `module`, or `module:factory()`. */
 export function asgi(app: string, options: AsgiOptions = {}): Gateway {
+  checkArgument("asgi()", "the first argument", app, aPythonApp);
+  checkOptions("asgi()", options, CHECKS, "{ processes: 2 }");
   return new Application(app, options, [asgiSpoken(options)]);
 }
 

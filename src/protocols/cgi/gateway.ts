@@ -1,6 +1,21 @@
 // The web server's half of CGI/1.1 (RFC 3875): a process for each request.
 import { basename, dirname } from "node:path";
 import {
+  aCount,
+  aFlag,
+  aFunction,
+  aLog,
+  anObject,
+  aText,
+  aWhole,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  environment,
+  milliseconds,
+  octets,
+} from "../../exchange/arguments.ts";
+import {
   type Exchange,
   type Gateway,
   type Log,
@@ -70,6 +85,26 @@ const DEFAULTS = {
   launcher: sharedLauncher,
 } as const;
 
+const CHECKS: Checks<CgiOptions> = {
+  program: aText,
+  env: environment,
+  cwd: aText,
+  documentRoot: aText,
+  interpreters: environment,
+  processes: aCount,
+  queue: aWhole,
+  queueTimeout: milliseconds,
+  timeout: milliseconds,
+  totalTimeout: milliseconds,
+  killGrace: milliseconds,
+  nph: aFlag,
+  argvFromQuery: aFlag,
+  maxBody: octets,
+  redirect: aFunction,
+  log: aLog,
+  launcher: anObject,
+};
+
 /** How long a killed program may take to be reaped. */
 const REAPING = 1000;
 
@@ -77,6 +112,8 @@ const stopping = (): SallyportError => new SallyportError("STOPPING", "the serve
 
 /** Runs CGI programs. `start` rejects with TARGET_NOT_FOUND, NOT_EXECUTABLE or SPAWN_FAILED. */
 export function cgi(options: CgiOptions): Gateway {
+  checkOptions("cgi()", options, CHECKS, '{ program: "cgi-bin" }');
+  checkArgument("cgi()", "program", options.program, aText);
   return new CgiGateway(options);
 }
 

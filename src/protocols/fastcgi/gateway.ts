@@ -1,6 +1,7 @@
 // The web server's half of FastCGI 1.0: exchanges are answered by an application that listens somewhere (PHP-FPM), or
 // that we start ourselves. This file is the options, and what becomes of an exchange before it goes out (outbound.ts).
 import { stat } from "node:fs/promises";
+import { aGateway, checkArgument } from "../../exchange/arguments.ts";
 import { BACKLOG_LIMITS } from "../../exchange/backlog.ts";
 import {
   type Exchange,
@@ -17,7 +18,7 @@ import { Application } from "./application.ts";
 import { Backend, type BackendOptions } from "./backend.ts";
 import { Backends } from "./backends.ts";
 import { FoundScripts } from "./found.ts";
-import { addressesOf, applicationOptions, checkOptions, type FastcgiOptions } from "./options.ts";
+import { addressesOf, applicationOptions, checkFastcgi, checkSense, type FastcgiOptions } from "./options.ts";
 import { type DataFile, type Judge, type Order, Outbound, type OutboundOptions } from "./outbound.ts";
 import { Params } from "./params.ts";
 import type { Script } from "./script.ts";
@@ -38,11 +39,17 @@ const NOT_FOR_AUTHORIZERS: ReadonlySet<string> = new Set([
 ]);
 
 /** A gateway to a FastCGI application. Throws CONFIG_INVALID. */
-export const fastcgi = (options: FastcgiOptions): Gateway => new FastcgiGateway(options);
+export const fastcgi = (options: FastcgiOptions): Gateway => {
+  checkFastcgi("fastcgi()", options);
+  return new FastcgiGateway(options);
+};
 
 /** A gateway that lets an exchange through to `gateway` only if the FastCGI authorizer of `options` allows it. */
-export const authorized = (options: FastcgiOptions, gateway: Gateway): Gateway =>
-  new AuthorizedGateway(new FastcgiGateway(options), gateway);
+export const authorized = (options: FastcgiOptions, gateway: Gateway): Gateway => {
+  checkFastcgi("authorized()", options);
+  checkArgument("authorized()", "the second argument", gateway, aGateway);
+  return new AuthorizedGateway(new FastcgiGateway(options), gateway);
+};
 
 class FastcgiGateway implements Gateway {
   readonly #options: FastcgiOptions;
@@ -58,7 +65,7 @@ class FastcgiGateway implements Gateway {
   #application: Application | undefined;
 
   constructor(options: FastcgiOptions) {
-    checkOptions(options);
+    checkSense(options);
     const { authorizer, timeout = 30_000, redirect } = options;
     this.#options = options;
     this.#log = options.log ?? silentLog;
@@ -77,7 +84,8 @@ class FastcgiGateway implements Gateway {
 
   async start(): Promise<void> {
     await this.#authorizer?.start();
-    this.#application = await this.#startApplication();
+    // A start that failed is tried again: what came up the first time stays.
+    this.#application ??= await this.#startApplication();
   }
 
   handle(exchange: Exchange): void {
@@ -257,31 +265,31 @@ async function dataFile(path: string): Promise<FilteredFile> {
   return { path: onDisk, length: size, variables };
 }
 
+/** The authorizer is its own; the gateway behind it may stand elsewhere, too. */
 class AuthorizedGateway implements Gateway {
+  readonly inner: readonly Gateway[];
   readonly #authorizer: FastcgiGateway;
   readonly #gateway: Gateway;
 
   constructor(authorizer: FastcgiGateway, gateway: Gateway) {
     this.#authorizer = authorizer;
     this.#gateway = gateway;
+    this.inner = [gateway];
   }
 
-  async start(): Promise<void> {
-    await this.#authorizer.start();
-    await this.#gateway.start?.();
+  start(): Promise<void> {
+    return this.#authorizer.start();
   }
 
   handle(exchange: Exchange): void {
     this.#authorizer.authorize(exchange, () => this.#gateway.handle(exchange));
   }
 
-  async reload(): Promise<void> {
-    await this.#authorizer.reload();
-    await this.#gateway.reload?.();
+  reload(): Promise<void> {
+    return this.#authorizer.reload();
   }
 
-  async close(grace: number): Promise<void> {
-    await this.#gateway.close?.(grace);
-    await this.#authorizer.close(grace);
+  close(grace: number): Promise<void> {
+    return this.#authorizer.close(grace);
   }
 }

@@ -1,6 +1,16 @@
 // The application's half of FastCGI 1.0: answers web servers (nginx, Apache, lighttpd, Caddy, `cgi-fcgi`) that connect
 // to us. Takes connections over; what is said on each of them is in connection.ts.
+
 import type { Socket } from "node:net";
+import {
+  aFlag,
+  anyText,
+  anything,
+  type Checks,
+  checkListener,
+  LISTENER_CHECKS,
+  texts,
+} from "../../exchange/arguments.ts";
 import { type Handler, type Listener, type Log, SallyportError } from "../../exchange/index.ts";
 import { canonicalIp } from "../../sockets/address.ts";
 import { Connections } from "../../sockets/connections.ts";
@@ -29,8 +39,17 @@ export interface FastcgiListenerOptions {
   readonly webServers?: string | undefined;
 }
 
+const CHECKS: Checks<FastcgiListenerOptions> = {
+  ...LISTENER_CHECKS,
+  roles: texts,
+  multiplex: aFlag,
+  peer: anything,
+  webServers: anyText,
+};
+
 /** Serves FastCGI 1.0 on connections made with `allowHalfOpen`. */
 export function fastcgiListener(options: FastcgiListenerOptions): Listener {
+  checkListener("fastcgiListener()", options, CHECKS);
   return new FastcgiListener(options);
 }
 

@@ -1,4 +1,22 @@
 // How a FastCGI application is reached, asked, and waited for.
+import {
+  aCount,
+  addresses,
+  aFlag,
+  aFunction,
+  aLog,
+  anyText,
+  aText,
+  aWhole,
+  type Checks,
+  checkOptions,
+  environment,
+  milliseconds,
+  octets,
+  oneOf,
+  options,
+  texts,
+} from "../../exchange/arguments.ts";
 import { type Exchange, type Log, SallyportError } from "../../exchange/index.ts";
 import type { ApplicationOptions } from "./application.ts";
 import type { Role } from "./codec.ts";
@@ -53,8 +71,39 @@ export interface FastcgiOptions {
   readonly log?: Log | undefined;
 }
 
+const CHECKS: Checks<FastcgiOptions> = {
+  address: addresses,
+  command: texts,
+  processes: aCount,
+  env: environment,
+  cwd: aText,
+  transport: oneOf("unix", "tcp"),
+  role: oneOf("responder", "filter"),
+  authorizer: (value, name) => options(CHECKS)(value, name),
+  root: aText,
+  suffix: anyText,
+  index: texts,
+  variables: environment,
+  keep: aFlag,
+  connections: aCount,
+  idleTimeout: milliseconds,
+  connectTimeout: milliseconds,
+  timeout: milliseconds,
+  queue: aWhole,
+  queueTimeout: milliseconds,
+  bufferBody: aFlag,
+  maxBody: octets,
+  redirect: aFunction,
+  log: aLog,
+};
+
+/** Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that cannot be meant. */
+export function checkFastcgi(place: string, options: FastcgiOptions): void {
+  checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
+}
+
 /** Throws CONFIG_INVALID for options that contradict each other. */
-export function checkOptions({ address, command, role, root }: FastcgiOptions): void {
+export function checkSense({ address, command, role, root }: FastcgiOptions): void {
   const invalid = (why: string): never => {
     throw new SallyportError("CONFIG_INVALID", why);
   };

@@ -1,5 +1,15 @@
 // The listener of HTTP/1.1: takes connections over, or says why not (RFC 9112).
+
 import type { Socket } from "node:net";
+import {
+  aFlag,
+  aFunction,
+  anObject,
+  type Checks,
+  checkListener,
+  LISTENER_CHECKS,
+  oneOf,
+} from "../../exchange/arguments.ts";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
 import { Connections } from "../../sockets/connections.ts";
 import { endsOf } from "../../sockets/ends.ts";
@@ -22,6 +32,14 @@ export interface HttpOptions {
   scheme?: "http" | "https";
 }
 
+const CHECKS: Checks<HttpOptions> = {
+  ...LISTENER_CHECKS,
+  websocket: anObject,
+  single: aFlag,
+  http2: aFunction,
+  scheme: oneOf("http", "https"),
+};
+
 /** What the connections of one listener share. */
 export interface Site {
   readonly handler: Handler;
@@ -37,6 +55,7 @@ export interface Site {
 
 /** Serves HTTP/1.0 and HTTP/1.1 on connections made with `allowHalfOpen`. */
 export function httpListener(options: HttpOptions): Listener {
+  checkListener("httpListener()", options, CHECKS);
   return new HttpListener(options);
 }
 

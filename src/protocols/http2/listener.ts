@@ -1,6 +1,8 @@
 // The listener of HTTP/2: takes connections over, TLS or not, or says why not (RFC 9113).
+
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
+import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../exchange/arguments.ts";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
 import { connectionOf } from "../../sockets/connection.ts";
 import { Connections } from "../../sockets/connections.ts";
@@ -21,8 +23,15 @@ export interface Http2Options {
   scheme?: "http" | "https";
 }
 
+const CHECKS: Checks<Http2Options> = {
+  ...LISTENER_CHECKS,
+  websocket: anObject,
+  scheme: oneOf("http", "https"),
+};
+
 /** Serves HTTP/2, beginning with the client's preface. */
 export function http2Listener(options: Http2Options): Listener {
+  checkListener("http2Listener()", options, CHECKS);
   return new Http2Listener(options);
 }
 

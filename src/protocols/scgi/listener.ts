@@ -1,4 +1,5 @@
 // The application's half of SCGI (protocol.txt, 2 and 3): a web server in front connects to us for each request.
+import { checkListener, LISTENER_CHECKS } from "../../exchange/arguments.ts";
 import type { Listener } from "../../exchange/index.ts";
 import { documentHead } from "../cgi/document.ts";
 import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../cgi/socket/listener.ts";
@@ -12,4 +13,7 @@ const HALF: ListenerHalf = {
 };
 
 /** Serves SCGI on connections that somebody else accepted. */
-export const scgiListener = (options: ScgiListenerOptions): Listener => new SocketListener(HALF, options);
+export const scgiListener = (options: ScgiListenerOptions): Listener => {
+  checkListener("scgiListener()", options, LISTENER_CHECKS);
+  return new SocketListener(HALF, options);
+};

@@ -1,9 +1,12 @@
 // The web server's half of the uwsgi protocol (uWSGI's manual, "The uwsgi Protocol"): a connection for each request.
 import type { Gateway } from "../../exchange/index.ts";
-import { SocketGateway, type SocketGatewayOptions } from "../cgi/socket/gateway.ts";
+import { checkSocketGateway, SocketGateway, type SocketGatewayOptions } from "../cgi/socket/gateway.ts";
 import { encodeRequest } from "./codec.ts";
 
 export type UwsgiOptions = SocketGatewayOptions;
 
 /** A gateway to an application that listens for uwsgi: uWSGI, for the most part. Throws CONFIG_INVALID. */
-export const uwsgi = (options: UwsgiOptions): Gateway => new SocketGateway(encodeRequest, options);
+export const uwsgi = (options: UwsgiOptions): Gateway => {
+  checkSocketGateway("uwsgi()", options);
+  return new SocketGateway(encodeRequest, options);
+};

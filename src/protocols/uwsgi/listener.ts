@@ -1,5 +1,6 @@
 // The application's half of the uwsgi protocol: nginx (`uwsgi_pass`) or Apache (mod_proxy_uwsgi) connects to us for each
 // request, and wants a response that begins like one of HTTP.
+import { checkListener, LISTENER_CHECKS } from "../../exchange/arguments.ts";
 import type { Listener } from "../../exchange/index.ts";
 import { documentHead } from "../cgi/document.ts";
 import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../cgi/socket/listener.ts";
@@ -13,4 +14,7 @@ const HALF: ListenerHalf = {
 };
 
 /** Serves uwsgi on connections that somebody else accepted. */
-export const uwsgiListener = (options: UwsgiListenerOptions): Listener => new SocketListener(HALF, options);
+export const uwsgiListener = (options: UwsgiListenerOptions): Listener => {
+  checkListener("uwsgiListener()", options, LISTENER_CHECKS);
+  return new SocketListener(HALF, options);
+};

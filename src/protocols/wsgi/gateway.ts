@@ -2,13 +2,25 @@
 // embedded mode (Python in this process). The other part of this half runs in Python: python/sallyport/wsgi.py.
 
 import { EmbeddedApplication } from "../../embedded/application.ts";
+import {
+  aCount,
+  aFlag,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  milliseconds,
+  octets,
+  oneOf,
+} from "../../exchange/arguments.ts";
 import { BACKLOG_LIMITS } from "../../exchange/backlog.ts";
 import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
 import { spool } from "../../exchange/spool.ts";
 import {
   type Answer,
+  APPLICATION_CHECKS,
   Application,
   type ApplicationOptions,
+  aPythonApp,
   type Crew,
   type Spoken,
   Stream,
@@ -35,11 +47,23 @@ export interface WsgiOptions extends ApplicationOptions, WsgiOnlyOptions {
   readonly maxBody?: number | undefined;
 }
 
+const CHECKS: Checks<WsgiOptions> = {
+  ...APPLICATION_CHECKS,
+  threads: aCount,
+  bufferBody: aFlag,
+  mode: oneOf("daemon", "embedded"),
+  slowCall: milliseconds,
+  timeout: milliseconds,
+  maxBody: octets,
+};
+
 /** A listener's own limit is met first; this one is for those that have none. */
 const MAX_BODY = 4_294_967_296;
 
 /** A gateway to the application that `app` names: `module:callable`, `module`, or `module:factory()`. */
 export function wsgi(app: string, options: WsgiOptions = {}): Gateway {
+  checkArgument("wsgi()", "the first argument", app, aPythonApp);
+  checkOptions("wsgi()", options, CHECKS, "{ threads: 4 }");
   const { mode = "daemon", slowCall = 1_000 } = options;
   if (mode === "daemon") return new Application(app, options, [wsgiSpoken(options)]);
   refuseDaemons(app, options);

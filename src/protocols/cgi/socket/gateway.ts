@@ -2,6 +2,20 @@
 // how the variables are written.
 import type { Socket } from "node:net";
 import {
+  aCount,
+  addresses,
+  aFlag,
+  aFunction,
+  aLog,
+  aWhole,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  environment,
+  milliseconds,
+  octets,
+} from "../../../exchange/arguments.ts";
+import {
   type Exchange,
   type Gateway,
   header,
@@ -39,6 +53,27 @@ export interface SocketGatewayOptions {
   /** Answers local redirects (RFC 3875, 6.2.2): the server's routes. Without it clients are redirected. */
   readonly redirect?: ((exchange: Exchange, target: string) => void) | undefined;
   readonly log?: Log | undefined;
+}
+
+const CHECKS: Checks<SocketGatewayOptions> = {
+  address: addresses,
+  variables: environment,
+  connectTimeout: milliseconds,
+  timeout: milliseconds,
+  idleTimeout: milliseconds,
+  connections: aCount,
+  queue: aWhole,
+  queueTimeout: milliseconds,
+  bufferBody: aFlag,
+  maxBody: octets,
+  redirect: aFunction,
+  log: aLog,
+};
+
+/** Throws CONFIG_INVALID for arguments of `place` ("scgi()") that cannot be meant. */
+export function checkSocketGateway(place: string, options: SocketGatewayOptions): void {
+  checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
+  checkArgument(place, "address", options.address, addresses);
 }
 
 /** What a protocol supplies: the variables as octets, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */

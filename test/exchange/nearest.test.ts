@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nearest, suggestion } from "../../src/server/nearest.ts";
+import { nearest, suggestion } from "../../src/exchange/nearest.ts";
 
 const KNOWN = ["processes", "threads", "port", "path", "app"];
 

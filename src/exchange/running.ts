@@ -1,0 +1,136 @@
+// Runs gateways together with those that stand behind them (`Gateway.inner`). A gateway may stand in several places of
+// one owner, and have several owners (two mounts, a mount and a server): it starts once, and ends with the last of them.
+import type { Gateway } from "./exchange.ts";
+
+/** What all owners of one gateway share. */
+interface Shared {
+  readonly owners: Set<Running>;
+  /** Owners that are not about to stop. */
+  readonly staying: Set<Running>;
+  /** The start under way, or the one that succeeded. */
+  started: Promise<void> | undefined;
+  /** The reload under way, or the last one; and the one that begins when it is over. */
+  reload: Promise<void> | undefined;
+  nextReload: Promise<void> | undefined;
+}
+
+const all = new WeakMap<Gateway, Shared>();
+
+/** The gateways of one owner. */
+export class Running {
+  readonly #held = new Set<Gateway>();
+  #closed = false;
+
+  /** `root`, and those behind it, are this owner's to end, whether it starts them or not. */
+  own(root: Gateway): void {
+    for (const gateway of withInner(root)) {
+      const { owners, staying } = sharedOf(gateway);
+      this.#held.add(gateway);
+      owners.add(this);
+      staying.add(this);
+    }
+  }
+
+  /**
+   * Starts `root`, and when that is ready, those behind it. Rejects with the first failure; what has started by then
+   * stays ready for another attempt, and ends with `close`.
+   */
+  async start(root: Gateway): Promise<void> {
+    if (this.#closed) return;
+    this.own(root);
+    const [, ...others] = withInner(root);
+    await this.#startOne(root);
+    const starts = await Promise.allSettled(others.map((gateway) => this.#startOne(gateway)));
+    const failed = starts.find((start) => start.status === "rejected");
+    if (failed) throw failed.reason;
+  }
+
+  /** New generations of `root` and of those behind it; tells whether there was any to have. Rejects with the first failure. */
+  async reload(root: Gateway): Promise<boolean> {
+    const able = [...withInner(root)].filter((gateway) => gateway.reload);
+    const failed = (await Promise.allSettled(able.map(reloadOne))).find(
+      ({ status }) => status === "rejected",
+    );
+    if (failed) throw (failed as PromiseRejectedResult).reason;
+    return able.length > 0;
+  }
+
+  /** The owner is about to stop; where nobody else serves on, what would never end by itself is told to end. */
+  leave(): void {
+    for (const gateway of this.#held) {
+      const { staying } = sharedOf(gateway);
+      if (staying.delete(this) && staying.size === 0) gateway.leave?.();
+    }
+  }
+
+  /** Ends what has no other owner. Never rejects. What is still being started ends as soon as it can. */
+  async close(grace: number): Promise<void> {
+    this.#closed = true;
+    this.leave();
+    const orphans = [...this.#held].filter((gateway) => this.#release(gateway));
+    this.#held.clear();
+    await Promise.allSettled(orphans.map(async (gateway) => gateway.close?.(grace)));
+  }
+
+  async #startOne(gateway: Gateway): Promise<void> {
+    if (this.#closed) return;
+    const shared = sharedOf(gateway);
+    shared.started ??= startOf(gateway, shared);
+    await shared.started;
+    // Whoever closed it meanwhile closed a gateway that was not up yet.
+    if (this.#closed && shared.owners.size === 0) await gateway.close?.(0);
+  }
+
+  /** Whether nobody owns it any more. */
+  #release(gateway: Gateway): boolean {
+    const { owners } = sharedOf(gateway);
+    owners.delete(this);
+    if (owners.size > 0) return false;
+    all.delete(gateway);
+    return true;
+  }
+}
+
+/** `root` first, then all that stand behind it, each once. */
+export function withInner(root: Gateway): Set<Gateway> {
+  const found = new Set([root]);
+  // A set that grows while it is walked is walked to its new end.
+  for (const gateway of found) for (const inner of gateway.inner ?? []) found.add(inner);
+  return found;
+}
+
+function sharedOf(gateway: Gateway): Shared {
+  const shared: Shared = all.get(gateway) ?? {
+    owners: new Set(),
+    staying: new Set(),
+    started: undefined,
+    reload: undefined,
+    nextReload: undefined,
+  };
+  all.set(gateway, shared);
+  return shared;
+}
+
+async function startOf(gateway: Gateway, shared: Shared): Promise<void> {
+  try {
+    await gateway.start?.();
+  } catch (error) {
+    shared.started = undefined;
+    throw error;
+  }
+}
+
+/**
+ * One reload at a time. A wish that comes during one is remembered, since what is being loaded may be older than the
+ * wish; those that wait for the same end are one wish, and so are those of one turn of the event loop.
+ */
+function reloadOne(gateway: Gateway): Promise<void> {
+  const shared = sharedOf(gateway);
+  shared.nextReload ??= (async () => {
+    await Promise.allSettled([shared.reload]);
+    shared.reload = shared.nextReload;
+    shared.nextReload = undefined;
+    await gateway.reload?.();
+  })();
+  return shared.nextReload;
+}
