@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import Iterator
 
 from . import wsgi
-from .link import CANCEL, CHUNK, DONE, FAILED, HEADER, INIT, PRINTED, READY, REQUEST, STOP
+from .link import CANCEL, CHUNK, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
 from .loader import LoadError, interface_of, load
 
 # What `call` is told besides the size of what was written.
@@ -116,8 +116,10 @@ class Embedded:
             start = end
 
     def _frame(self, kind: int, id: int, payload: bytes) -> None:
-        if kind == REQUEST:
-            self._waiting.append((id, payload))
+        if kind == REPEAT or kind == REQUEST:
+            self._waiting.append((id, self._server.environ(kind, payload)))
+        elif kind == COMMON:
+            self._server.learn(id, payload)
         elif kind == INIT:
             self._prepare(loads(payload))
         elif kind == STOP:
@@ -147,9 +149,9 @@ class Embedded:
             if perf_counter() > end:
                 return
 
-    def _begin(self, id: int, payload: bytes) -> None:
+    def _begin(self, id: int, environ: dict) -> None:
         stream = Response(self, id, self._server)
-        rest = stream.begin(payload)
+        rest = stream.begin(environ)
         if stream.spill:
             rest = stream.replayed(rest)
         if rest:

@@ -8,10 +8,29 @@ import threading
 from collections import deque
 from queue import SimpleQueue
 from time import monotonic
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
-from .link import AHEAD, BODY, BODY_END, CANCEL, COUNT, CREDIT, DONE, HEADER, REQUEST, STOP, WANT, WINDOW, Link
+from .link import (
+    AHEAD,
+    BODY,
+    BODY_END,
+    CANCEL,
+    COMMON,
+    COUNT,
+    CREDIT,
+    DONE,
+    HEADER,
+    REPEAT,
+    REQUEST,
+    STOP,
+    WANT,
+    WINDOW,
+    Link,
+)
 from .outbox import Direct, Outbox
+
+if TYPE_CHECKING:
+    from .wsgi import Server
 
 # After so many seconds at work it is worth a look at what was cancelled meanwhile; nor do answers wait for longer.
 _LONG = 0.005
@@ -120,9 +139,9 @@ class Inline:
         """A frame that may leave together with others, in a moment."""
         self._outbox.hold(frame)
 
-    def serve(self, open_stream: "Callable[[int], Stream]") -> None:
+    def serve(self, server: "Server") -> None:
         """Runs a stream for every request, until the front says STOP or is gone (EOFError)."""
-        parsed, waiting = self._link.parsed, self._waiting
+        parsed, waiting, environ, open_stream = self._link.parsed, self._waiting, server.environ, server.open
         began = monotonic()
         while True:
             frame = waiting.popleft() if waiting else parsed()
@@ -131,12 +150,14 @@ class Inline:
                 began = monotonic()
                 continue
             kind, id, payload = frame
-            if kind == REQUEST:
-                open_stream(id).run(payload)
+            if kind == REPEAT or kind == REQUEST:
+                open_stream(id).run(environ(kind, payload))
                 self._pace.served += 1
                 if monotonic() - began > _LONG:
                     self._look(began)
                     began = monotonic()
+            elif kind == COMMON:
+                server.learn(id, payload)
             elif kind == STOP:
                 self._outbox.flush()
                 return
@@ -183,7 +204,7 @@ class Inline:
             stream.receive(kind, payload)
         elif kind == CANCEL:
             self._drop(id)
-        elif kind in (REQUEST, STOP):
+        elif kind in (REQUEST, REPEAT, COMMON, STOP):
             self._waiting.append(frame)
 
     def _drop(self, id: int) -> None:
@@ -225,7 +246,7 @@ class Shared:
     def __init__(self, link: Link, threads: int) -> None:
         self._link = link
         self._threads = threads
-        self._requests: "SimpleQueue[tuple[Stream, bytes] | None]" = SimpleQueue()
+        self._requests: "SimpleQueue[tuple[Stream, dict] | None]" = SimpleQueue()
         self._streams: "dict[int, Stream]" = {}
         self._news = threading.Condition()
         self._sending = threading.Lock()
@@ -238,12 +259,12 @@ class Shared:
         with self._sending:
             self._link.write(frame)
 
-    def serve(self, open_stream: "Callable[[int], Stream]") -> None:
+    def serve(self, server: "Server") -> None:
         """Like Inline.serve; at the end it waits for the requests under way."""
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
         for thread in threads:
             thread.start()
-        self._read(open_stream)
+        self._read(server)
         for _ in threads:
             self._requests.put(None)
         for thread in threads:
@@ -260,12 +281,15 @@ class Shared:
     def poll(self, stream: Stream) -> None:
         """Nothing to do: the reading thread has already delivered."""
 
-    def _read(self, open_stream: "Callable[[int], Stream]") -> None:
+    def _read(self, server: "Server") -> None:
         while True:
             kind, id, payload = self._link.read()
-            if kind == REQUEST:
-                stream = self._streams[id] = open_stream(id)
-                self._requests.put((stream, payload))
+            if kind == REPEAT or kind == REQUEST:
+                stream = self._streams[id] = server.open(id)
+                # Here and now: what it refers to may be forgotten by the time that a thread is free.
+                self._requests.put((stream, server.environ(kind, payload)))
+            elif kind == COMMON:
+                server.learn(id, payload)
             elif kind == STOP:
                 return
             elif stream := self._streams.get(id):
@@ -275,6 +299,6 @@ class Shared:
 
     def _work(self) -> None:
         while request := self._requests.get():
-            stream, payload = request
-            stream.run(payload)
+            stream, environ = request
+            stream.run(environ)
             del self._streams[stream.id]

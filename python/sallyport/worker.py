@@ -69,7 +69,7 @@ def _wsgi(app: object, link: Link, outbox: "Outbox | Direct", settings: dict) ->
     def serve() -> int:
         driver.send(READY, 0, _ready("wsgi"))
         try:
-            driver.serve(server.open)
+            driver.serve(server)
         except (EOFError, ConnectionError, KeyboardInterrupt):
             pass  # the front is gone, and so are we; or the application asked for the end
         return 0

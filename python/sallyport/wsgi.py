@@ -9,7 +9,7 @@ from marshal import loads
 from typing import Iterator
 
 from .failures import ProtocolError, abort_payload
-from .link import ABORT, ANSWER, CHUNK, DONE, END, HAS_DATE, HAS_LENGTH, HEAD, HEADER, PIECE, RESPONSE
+from .link import ABORT, ANSWER, CHUNK, DONE, END, HAS_DATE, HAS_LENGTH, HEAD, HEADER, PIECE, REPEAT, RESPONSE
 from .stream import Disconnected, Stream
 
 # Largest body that leaves in one frame with its head.
@@ -105,8 +105,32 @@ class Server:
             "wsgi.file_wrapper": FileWrapper,
         }
 
+        # What requests refer to, by its number.
+        self._commons: "dict[int, dict]" = {}
+
     def open(self, id: int) -> "Response":
         return Response(self._driver, id, self)
+
+    def learn(self, number: int, payload: bytes) -> None:
+        """COMMON: what requests of one connection have in common, and the number of what may be forgotten for it."""
+        forgotten, common = loads(payload)
+        self._commons.pop(forgotten, None)
+        self._commons[number] = {**self.base, **common}
+
+    def environ(self, kind: int, payload: bytes) -> dict:
+        """The environ of a REQUEST or a REPEAT, but for what `wsgi.input` will be."""
+        if kind != REPEAT:
+            return {**self.base, **loads(payload)}
+        number, method, script_name, path_info, query, uri, rest = loads(payload)
+        environ = self._commons[number].copy()
+        environ["REQUEST_METHOD"] = method
+        environ["SCRIPT_NAME"] = script_name
+        environ["PATH_INFO"] = path_info
+        environ["QUERY_STRING"] = query
+        environ["REQUEST_URI"] = uri
+        if rest:
+            environ.update(rest)
+        return environ
 
 
 class Response(Stream):
@@ -130,16 +154,15 @@ class Response(Stream):
         self.id = id
         self._server = server
 
-    def run(self, payload: bytes) -> None:
+    def run(self, environ: dict) -> None:
         """Calls the application and sends all it answers. Only SystemExit and its like leave."""
-        rest = self.begin(payload)
+        rest = self.begin(environ)
         if rest:
             for _ in rest:
                 pass
 
-    def begin(self, payload: bytes) -> "Iterator[None] | None":
+    def begin(self, environ: dict) -> "Iterator[None] | None":
         """Calls the application. What it yields is sent by whoever iterates, a block a step; None: all is sent."""
-        environ = {**self._server.base, **loads(payload)}
         body = environ.get("wsgi.input", b"")
         rest = None
         try:

@@ -2,6 +2,7 @@
 // socket. The other side is python/sallyport/embedded.py. A call blocks the event loop until the application answers.
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { escapeControls } from "../processes/index.ts";
+import { Commons } from "../workers/commons.ts";
 import type { Crew, PoolOptions } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
@@ -33,6 +34,7 @@ const TOLD = 10_000;
 export class EmbeddedApplication implements Carrier, Crew {
   readonly interface = "wsgi";
   readonly writer: FrameWriter = new FrameWriter();
+  readonly commons: Commons = new Commons();
   readonly log: Log;
   readonly #options: EmbeddedOptions;
   readonly #streams = new Map<number, Stream>();

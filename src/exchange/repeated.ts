@@ -5,9 +5,8 @@ import type { RequestHead } from "./exchange.ts";
 /** What requests with the very same fields on one connection have in common, and what was made of it. */
 export class Repeated {
   readonly #of: RequestHead;
-  /** For WSGI and ASGI: the part of the environ, or of the scope, that does not come from the request line, marshalled. */
-  environ: string | undefined;
-  scope: string | undefined;
+  /** By which number each of those who were told of it knows it. */
+  readonly numbers: Map<object, number> = new Map();
 
   /** `request` is the first of them. */
   constructor(request: RequestHead) {

@@ -17,6 +17,10 @@ export const TO_WORKER = {
   CLOSE: 10,
   PING: 11,
   LEAVE: 12,
+  /** The part of the environ or the scope that requests of one connection have in common; the stream is its number. */
+  COMMON: 13,
+  /** A request that has such a part, and the rest of its environ or scope. */
+  REPEAT: 14,
 } as const;
 
 /** Worker to front. */

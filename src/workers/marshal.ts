@@ -22,6 +22,8 @@ export const DICT = "{";
 export const DICT_END = "0";
 /** A tuple of two is this and its two values. */
 export const PAIR = ")\x02";
+/** A tuple of seven likewise. */
+export const SEVEN = ")\x07";
 
 /** 32 bits, little endian. */
 export const uint32 = (value: number): string =>

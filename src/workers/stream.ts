@@ -3,6 +3,7 @@
 import { Backlog, type BacklogLimits } from "../exchange/backlog.ts";
 import { type Exchange, type Headers, header, Latin1, type Log, SallyportError } from "../exchange/index.ts";
 import { Bridge } from "./bridge.ts";
+import type { Commons } from "./commons.ts";
 import { writeFile } from "./file.ts";
 import { responseHead } from "./head.ts";
 import { FROM_WORKER, type Payload, TO_WORKER, WINDOW } from "./link.ts";
@@ -11,6 +12,8 @@ import { type Outbound, Upload } from "./upload.ts";
 /** What a stream needs of the worker that runs it. */
 export interface Carrier extends Outbound {
   readonly log: Log;
+  /** What the worker has been told of requests that repeat. */
+  readonly commons: Commons;
   /** The worker is about to end by itself. */
   leaving(): void;
   /** The worker has nothing more to do for this stream. */
@@ -26,8 +29,8 @@ interface Failure {
   readonly leaving: boolean;
 }
 
-/** The payload of REQUEST, marshalled: the environ or the scope. Throws a SallyportError for what cannot be said. */
-export type Encode = () => string;
+/** Writes REQUEST, or COMMON and REPEAT. Throws a SallyportError for what cannot be said, with nothing written. */
+export type Encode = (carrier: Carrier, id: number) => void;
 
 /** Of a whole response the length of the head comes first. */
 const HEAD_AT = 4;
@@ -75,7 +78,7 @@ export class Stream {
 
   /** Hands the request to a worker. Throws what `encode` throws, with nothing written. */
   send(carrier: Carrier, id: number): void {
-    carrier.writer.text(TO_WORKER.REQUEST, id, this.#encode());
+    this.#encode(carrier, id);
     this.id = id;
     this.#carrier = carrier;
     carrier.flush();

@@ -5,6 +5,7 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
 import { Reading, readSparingly } from "../sockets/accepted.ts";
 import { AHEAD, type Manner, mannerOf } from "./capacity.ts";
+import { Commons } from "./commons.ts";
 import type { Interface } from "./interface.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "./link.ts";
 import { marshal } from "./marshal.ts";
@@ -45,6 +46,7 @@ const LINK_FULL = 4_194_304;
 
 export class Worker implements Carrier {
   readonly writer: FrameWriter = new FrameWriter();
+  readonly commons: Commons = new Commons();
   readonly log: Log;
   /** What has been sent and is not done. */
   readonly streams: Streams = new Streams();
@@ -280,6 +282,7 @@ export class Worker implements Carrier {
     for (const stream of inside) stream.fail(new SallyportError("WORKER_DIED", died));
     for (const stream of unbegun) stream.reclaim();
     this.streams.clear();
+    this.commons.clear();
     this.#owner.onGone(this, unbegun);
   }
 

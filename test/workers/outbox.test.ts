@@ -1,11 +1,12 @@
 // What a worker has finished and not sent: found by us when it dies, and when it is busy with something else for long.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Outbox } from "../../src/workers/outbox.ts";
@@ -34,9 +35,10 @@ async function working(t: TestContext, python: string) {
     stdio: ["pipe", "pipe", "inherit", "ignore", outbox.descriptor],
   });
   t.after(() => child.kill("SIGKILL"));
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const { stdin, stdout } = child as ChildProcessByStdio<Writable, Readable, null>;
+  const lines = createInterface(stdout)[Symbol.asyncIterator]();
   const tell = async (line: string): Promise<void> => {
-    child.stdin.write(`${line}\n`);
+    stdin.write(`${line}\n`);
     assert.equal((await lines.next()).value, "done");
   };
   const die = async (): Promise<void> => {

@@ -6,6 +6,7 @@ from struct import Struct
 from ..link import (
     ANSWER,
     CANCEL,
+    COMMON,
     COUNT,
     DONE,
     HEADER,
@@ -13,6 +14,7 @@ from ..link import (
     PIECE,
     PING,
     PONG,
+    REPEAT,
     REQUEST,
     RESPONSE,
     STOP,
@@ -35,7 +37,8 @@ _RESPONSE = bytes([RESPONSE])
 class LoopLink(asyncio.Protocol):
     """Cuts what arrives into frames, gives them to their streams, and collects what the streams send.
 
-    `owner` has `open(link, id, payload)` for a request, `stop()`, and `lost()` for the end of the front.
+    `owner` has `open(link, id, kind, payload)` for a request, `learn(number, payload)` for what several have in common,
+    `stop()`, and `lost()` for the end of the front.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: object, watchdog: object) -> None:
@@ -86,8 +89,10 @@ class LoopLink(asyncio.Protocol):
         self.resume_writing()
 
     def _frame(self, kind: int, id: int, payload: bytes) -> None:
-        if kind == REQUEST:
-            self._owner.open(self, id, payload)
+        if kind == REPEAT or kind == REQUEST:
+            self._owner.open(self, id, kind, payload)
+        elif kind == COMMON:
+            self._owner.learn(id, payload)
         elif id:
             stream = self.streams.get(id)
             if stream:

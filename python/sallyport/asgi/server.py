@@ -9,7 +9,7 @@ from marshal import loads
 from typing import Callable
 
 from ..failures import failed_payload
-from ..link import CANCEL, FAILED, READY
+from ..link import CANCEL, FAILED, READY, REQUEST
 from ..loader import LoadError
 from .http import Http
 from .lifespan import Lifespan
@@ -38,6 +38,8 @@ class Server:
         self._lifespan = Lifespan(app, settings.get("lifespan", "auto"))
         self._watchdog = Watchdog(loop, settings.get("slowLoop", 1))
         self._link = LoopLink(loop, self, self._watchdog)
+        # What requests refer to, by its number.
+        self._commons: "dict[int, dict]" = {}
         self._stopping = False
         # Set when no more requests will come and none is under way, or nobody is there to answer.
         self._over = asyncio.Event()
@@ -83,9 +85,15 @@ class Server:
 
     # What the link tells.
 
-    def open(self, link: LoopLink, id: int, payload: bytes) -> None:
+    def learn(self, number: int, payload: bytes) -> None:
+        """What the requests of one connection have in common, and the number of what may be forgotten for it."""
+        forgotten, common = loads(payload)
+        self._commons.pop(forgotten, None)
+        self._commons[number] = common
+
+    def open(self, link: LoopLink, id: int, kind: int, payload: bytes) -> None:
         """A request. Its task is begun here and now where Python can."""
-        stream = self._stream(link, id, loads(payload))
+        stream = self._stream(link, id, loads(payload) if kind == REQUEST else self._repeated(payload))
         coroutine = stream.run(self._app)
         if _EAGER:
             task = asyncio.Task(coroutine, loop=self._loop, eager_start=True)
@@ -97,6 +105,19 @@ class Server:
             stream.inside = False
             if stream.has_head:
                 link.hold(stream)
+
+    def _repeated(self, payload: bytes) -> dict:
+        number, method, path, raw_path, query_string, root_path, body = loads(payload)
+        scope = self._commons[number].copy()
+        scope["headers"] = scope["headers"].copy()  # the only part that an application could change
+        scope["method"] = method
+        scope["path"] = path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query_string
+        scope["root_path"] = root_path
+        if body != b"":
+            scope["body"] = body
+        return scope
 
     def _stream(self, link: LoopLink, id: int, scope: dict) -> Stream:
         scope["asgi"] = _SPEC.copy()

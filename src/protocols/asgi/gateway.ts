@@ -21,7 +21,7 @@ import {
   type Spoken,
   Stream,
 } from "../../workers/index.ts";
-import { scope } from "./scope.ts";
+import { writeScope } from "./scope.ts";
 
 /** What is for ASGI applications only. */
 export interface AsgiOnlyOptions {
@@ -76,5 +76,6 @@ export const asgiSpoken = (options: AsgiOptions): Spoken => ({
     blockedTimeout: options.blockedTimeout ?? 30_000,
     drainTimeout: options.drainTimeout ?? 30_000,
   },
-  answer: (exchange, pool) => pool.submit(new Stream(exchange, () => scope(exchange), NOTHING_KEPT)),
+  answer: (exchange, pool) =>
+    pool.submit(new Stream(exchange, (carrier, id) => writeScope(carrier, id, exchange), NOTHING_KEPT)),
 });

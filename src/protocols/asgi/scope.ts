@@ -2,8 +2,15 @@
 // scope's own keys. What every scope has besides (asgi, extensions, state) the worker adds. Called for every request, so
 // nothing is allocated for a header name seen before.
 import { isIP } from "node:net";
-import { type Address, type Exchange, header, type RequestHead, repeatedOf } from "../../exchange/index.ts";
-import { PIECE } from "../../workers/index.ts";
+import {
+  type Address,
+  type Exchange,
+  header,
+  type Repeated,
+  type RequestHead,
+  repeatedOf,
+} from "../../exchange/index.ts";
+import { type Carrier, PIECE, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
   DICT,
@@ -16,6 +23,7 @@ import {
   marshal,
   NONE,
   PAIR,
+  SEVEN,
   TRUE,
   unicode,
 } from "../../workers/marshal.ts";
@@ -23,8 +31,17 @@ import { decodePath } from "../cgi/variables.ts";
 import { FieldNames } from "./names.ts";
 import { tlsEntry } from "./tls.ts";
 
-/** Throws BAD_PATH. */
-export function scope(exchange: Exchange): string {
+/** Writes the request: whole, or, where the connection sent the same fields before, only what is new. Throws BAD_PATH. */
+export function writeScope(carrier: Carrier, id: number, exchange: Exchange): void {
+  const { request, handshake } = exchange;
+  const repeated = handshake ? undefined : repeatedOf(request);
+  if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, scope(exchange));
+  const line = requestLine(exchange);
+  const number = carrier.commons.numberOf(repeated) || tell(carrier, repeated, request);
+  carrier.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line);
+}
+
+function scope(exchange: Exchange): string {
   const { request, mount } = exchange;
   return (
     DICT +
@@ -36,18 +53,34 @@ export function scope(exchange: Exchange): string {
     QUERY_STRING +
     latin1Bytes(request.query) +
     ROOT_PATH +
-    (mount === "" ? latin1("") : unicode(pathText(mount))) +
-    shared(request) +
+    rootPath(mount) +
+    common(request) +
     DICT_END
   );
 }
 
-function shared(request: RequestHead): string {
-  const repeated = repeatedOf(request);
-  if (!repeated) return common(request);
-  repeated.scope ??= flat(common(request));
-  return repeated.scope;
+/** The values of method, path, raw_path, query_string, root_path and body, which python/sallyport/asgi/server.py knows. */
+function requestLine(exchange: Exchange): string {
+  const { request, mount } = exchange;
+  return (
+    latin1(request.method) +
+    unicode(pathText(request.path)) +
+    latin1Bytes(request.path) +
+    latin1Bytes(request.query) +
+    rootPath(mount) +
+    (bodyBytes(exchange) ?? NO_BYTES)
+  );
 }
+
+/** Tells the worker what does not change while the fields do not. */
+function tell({ commons, writer }: Carrier, repeated: Repeated, request: RequestHead): number {
+  const [number, forgotten] = commons.enter(repeated);
+  const text = entry("type", "http") + SCHEMES[request.scheme] + common(request);
+  writer.text(TO_WORKER.COMMON, number, PAIR + int(forgotten) + DICT + text + DICT_END);
+  return number;
+}
+
+const rootPath = (mount: string): string => (mount === "" ? latin1("") : unicode(pathText(mount)));
 
 const METHOD = latin1("method");
 const PATH = latin1("path");
@@ -58,10 +91,8 @@ const BODY = latin1("body");
 const HTTP = entry("type", "http") + METHOD;
 const WEBSOCKET = entry("type", "websocket");
 const SCHEMES = { http: entry("scheme", "http"), https: entry("scheme", "https") } as const;
+const NO_BYTES = latin1Bytes("");
 const TRAILERS = latin1("trailers") + TRUE;
-
-/** In one piece: what is kept must not keep what it was joined from. */
-const flat = (text: string): string => Buffer.from(text, "latin1").toString("latin1");
 
 /** What does not change while the fields do not. */
 function common(request: RequestHead): string {
@@ -84,10 +115,15 @@ function kind(exchange: Exchange): string {
   return HTTP + latin1(request.method) + SCHEMES[request.scheme] + body(exchange);
 }
 
-/** Bytes that are here, None for what will be streamed, nothing where there is no body. */
-function body({ body: { whole } }: Exchange): string {
-  if (whole?.length === 0) return "";
-  return BODY + (whole && whole.length <= PIECE ? bytes(whole) : NONE);
+function body(exchange: Exchange): string {
+  const text = bodyBytes(exchange);
+  return text === undefined ? "" : BODY + text;
+}
+
+/** Bytes that are here, None for what will be streamed, undefined where there is no body. */
+function bodyBytes({ body: { whole } }: Exchange): string | undefined {
+  if (whole?.length === 0) return undefined;
+  return whole && whole.length <= PIECE ? bytes(whole) : NONE;
 }
 
 /** HTTP/2 always has room for them; a client of HTTP/1.1 says that it looks at them (RFC 9110, 6.5.1). */

@@ -1,46 +1,74 @@
-// The part of the environ that a request adds (PEP 3333): CGI's meta-variables, wsgi.url_scheme and wsgi.input, as the
-// marshal of a dict.
-import { type Exchange, type RequestHead, repeatedOf } from "../../exchange/index.ts";
+// The part of the environ that a request adds (PEP 3333): CGI's meta-variables, wsgi.url_scheme and wsgi.input, marshalled.
+import { type Exchange, type Repeated, type RequestHead, repeatedOf } from "../../exchange/index.ts";
 import type { Spooled } from "../../exchange/spool.ts";
-import { bytes, DICT, DICT_END, entry, latin1, marshal, NONE } from "../../workers/marshal.ts";
+import { type Carrier, TO_WORKER } from "../../workers/index.ts";
+import {
+  bytes,
+  DICT,
+  DICT_END,
+  entry,
+  int,
+  latin1,
+  marshal,
+  NONE,
+  PAIR,
+  SEVEN,
+} from "../../workers/marshal.ts";
 import { grantedVariables } from "../cgi/granted.ts";
 import { commonVariables, metaVariables, putLength, requestLineVariables } from "../cgi/variables.ts";
 
 /** A body: bytes, a file that holds them, or undefined for one that will be streamed. */
 export type Input = Uint8Array | Spooled | undefined;
 
-/** Throws BAD_PATH. */
-export function environ(exchange: Exchange, input: Input): string {
-  const { request, body } = exchange;
-  const length = input ? input.length : body.length;
+/** Writes the request: whole, or, where the connection sent the same fields before, only what is new. Throws BAD_PATH. */
+export function writeEnviron(carrier: Carrier, id: number, exchange: Exchange, input: Input): void {
+  const length = input ? input.length : exchange.body.length;
+  const repeated =
+    length === undefined || grantedVariables(exchange) ? undefined : repeatedOf(exchange.request);
+  if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
+  const line = requestLine(exchange);
+  const rest = length === 0 && !input ? NONE : restOf(exchange, length as number, input);
+  const number = carrier.commons.numberOf(repeated) || tell(carrier, repeated, exchange.request);
+  carrier.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest);
+}
+
+function environ(exchange: Exchange, length: number | undefined, input: Input): string {
   let text = DICT;
   const put = (name: string, value: string): void => {
     text += entry(name, value);
   };
-  const repeated = length === undefined || grantedVariables(exchange) ? undefined : repeatedOf(request);
-  if (repeated) {
-    requestLineVariables(exchange, put);
-    repeated.environ ??= common(request);
-    text += repeated.environ;
-    putLength(request.headers, length, put);
-  } else {
-    metaVariables(exchange, put, length);
-    put("wsgi.url_scheme", request.scheme);
-  }
+  metaVariables(exchange, put, length);
+  put("wsgi.url_scheme", exchange.request.scheme);
   return text + inputEntry(input) + DICT_END;
 }
 
-/** What does not change while the fields do not. */
-function common(request: RequestHead): string {
+/** The values of `requestLineVariables`, in that order, which python/sallyport/wsgi.py knows. */
+function requestLine(exchange: Exchange): string {
   let text = "";
+  requestLineVariables(exchange, (_name, value) => {
+    text += latin1(value);
+  });
+  return text;
+}
+
+function restOf({ request }: Exchange, length: number, input: Input): string {
+  let text = DICT;
+  putLength(request.headers, length, (name, value) => {
+    text += entry(name, value);
+  });
+  return text + inputEntry(input) + DICT_END;
+}
+
+/** Tells the worker what does not change while the fields do not. */
+function tell({ commons, writer }: Carrier, repeated: Repeated, request: RequestHead): number {
+  const [number, forgotten] = commons.enter(repeated);
+  let text = PAIR + int(forgotten) + DICT;
   commonVariables(request, false, (name, value) => {
     text += entry(name, value);
   });
-  return flat(text + entry("wsgi.url_scheme", request.scheme));
+  writer.text(TO_WORKER.COMMON, number, text + entry("wsgi.url_scheme", request.scheme) + DICT_END);
+  return number;
 }
-
-/** In one piece: what is kept must not keep what it was joined from. */
-const flat = (text: string): string => Buffer.from(text, "latin1").toString("latin1");
 
 const INPUT = latin1("wsgi.input");
 

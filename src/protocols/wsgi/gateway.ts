@@ -26,7 +26,7 @@ import {
   Stream,
 } from "../../workers/index.ts";
 import { CONSTANT_VARIABLES } from "../cgi/variables.ts";
-import { environ, type Input } from "./environ.ts";
+import { type Input, writeEnviron } from "./environ.ts";
 
 /** What is for WSGI applications only. */
 export interface WsgiOnlyOptions {
@@ -139,5 +139,7 @@ async function complete(crew: Pick<Crew, "submit">, exchange: Exchange, limit: n
 }
 
 function submit(crew: Pick<Crew, "submit">, exchange: Exchange, input: Input): void {
-  crew.submit(new Stream(exchange, () => environ(exchange, input), BACKLOG_LIMITS));
+  crew.submit(
+    new Stream(exchange, (carrier, id) => writeEnviron(carrier, id, exchange, input), BACKLOG_LIMITS),
+  );
 }
