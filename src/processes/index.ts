@@ -6,3 +6,4 @@ export type { LaunchOptions } from "./launched.ts";
 export { Launcher, sharedLauncher } from "./launcher.ts";
 export { escapeControls, LineCutter } from "./lines.ts";
 export { LONGEST_PAUSE, Pauses } from "./pauses.ts";
+export { Reloads } from "./reloads.ts";
