@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { disk } from "../exchange/disk.ts";
 import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
+import { Reloads } from "../processes/reloads.ts";
 import { logAccess } from "./access.ts";
 import type { ListenAddress } from "./address.ts";
 import type { AppSettings, Config, Settings } from "./config.ts";
@@ -39,8 +40,8 @@ export interface Server {
    */
   answerCgi(nph?: boolean): Promise<number>;
   /**
-   * New generations of the apps that can have one, and certificates as their files have them now. Rejects with the
-   * first failure; what failed stays as it was.
+   * New generations of the apps that can have one, and certificates as their files have them now. One at a time: who asks
+   * while one is under way gets another after it. Rejects with the first failure; what failed stays as it was.
    */
   reload(): Promise<void>;
   /** Log files are opened anew, after somebody moved them away. */
@@ -80,7 +81,9 @@ class GatewayServer implements Server {
   readonly #logSink: LineSink | undefined;
   readonly #proxies: Proxies;
   readonly #encryption: Encryption;
+  readonly #reloads = new Reloads(() => this.#reload());
   #bound: Bound[] = [];
+  #starting: Promise<readonly string[]> | undefined;
   #access: LineSink | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -94,7 +97,12 @@ class GatewayServer implements Server {
     this.#encryption = new Encryption(directory, this.log);
   }
 
-  async start(): Promise<readonly string[]> {
+  start(): Promise<readonly string[]> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<readonly string[]> {
     try {
       disk.limit = this.#settings.limits.temporary;
       warnOfDescriptors(this.log, this.#settings.limits.connections);
@@ -124,7 +132,14 @@ class GatewayServer implements Server {
     return code;
   }
 
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#reloads.ask();
+  }
+
+  async #reload(): Promise<void> {
+    // What starts may have been read before it was changed; why it could not start is told elsewhere.
+    await this.#starting?.catch(() => {});
+    if (this.#stopping) return;
     const reloads = [...this.#gateways].map(async ([name, gateway]) => {
       if (!gateway.reload) return;
       await gateway.reload();
@@ -250,7 +265,7 @@ class GatewayServer implements Server {
     const deadline = performance.now() + grace;
     const left = () => Math.max(0, deadline - performance.now());
     this.log.debug("stopping: no more connections are accepted");
-    await Promise.all(this.#bound.map((bound) => bound.close()));
+    await Promise.all(this.#bound.map((bound) => bound.close(grace)));
     this.#proxies.close();
     this.#encryption.close();
     for (const gateway of this.#gateways.values()) gateway.leave?.();

@@ -87,6 +87,7 @@ export class Connections<C extends Kept> {
     this.leaving = true;
     this.closing = true;
     if (this.#all.size === 0) return;
+    this.now = Date.now(); // what ends soon is not to end sooner
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
@@ -106,13 +107,14 @@ export class Connections<C extends Kept> {
     if (this.#clock) return;
     this.now = Date.now();
     // A connection keeps the process alive, not its clock.
-    this.#clock = setInterval(() => this.#check(), this.#tick).unref();
+    this.#clock = setInterval(() => this.#beat(), this.#tick).unref();
   }
 
-  #check(): void {
+  /** Looks at what has arrived before it judges: while an application held the loop nobody could see that. */
+  #beat(): void {
     const now = Date.now();
     this.now = now;
-    this.#each((connection) => connection.check(now));
+    setImmediate(() => this.#each((connection) => connection.check(now)));
   }
 }
 
