@@ -6,10 +6,12 @@ import { disk } from "../exchange/disk.ts";
 import { type Exchange, type Gateway, type Listener, type Log, SallyportError } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { Reloads } from "../processes/reloads.ts";
+import { descriptors, takesReserve } from "../sockets/descriptors.ts";
+import { breakOff } from "../sockets/reset.ts";
 import { logAccess } from "./access.ts";
 import type { ListenAddress } from "./address.ts";
 import type { AppSettings, Config, Settings } from "./config.ts";
-import { warnOfDescriptors } from "./descriptors.ts";
+import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { Encryption } from "./encryption.ts";
 import { gatewayOf } from "./gateways.ts";
 import { type Bound, bind } from "./listen.ts";
@@ -105,6 +107,7 @@ class GatewayServer implements Server {
   async #start(): Promise<readonly string[]> {
     try {
       disk.limit = this.#settings.limits.temporary;
+      descriptors.limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
       warnOfDescriptors(this.log, this.#settings.limits.connections);
       this.#access = await accessSink(this.#settings.log.access, this.#directory);
       await this.#startGateways();
@@ -214,7 +217,7 @@ class GatewayServer implements Server {
     const serve = (socket: Socket): void => listener.accept(socket);
     const index = this.#settings.listen.indexOf(address);
     const decrypt = tls ? await this.#encryption.acceptAt(tls, index, serve) : serve;
-    const accept = this.#proxies.acceptAt(address, decrypt);
+    const accept = unlessScarce(address, this.#proxies.acceptAt(address, decrypt));
     const accepted = this.#accepted;
     if (!accepted) return accept;
     return (socket) => {
@@ -276,6 +279,18 @@ class GatewayServer implements Server {
     await this.#access?.close();
     await this.#logSink?.close();
   }
+}
+
+/** Where the client could not read a refusal yet, its connection is broken off; elsewhere the listener says why. */
+function unlessScarce(
+  { tls, proxyProtocol }: ListenAddress,
+  accept: (socket: Socket) => void,
+): typeof accept {
+  if (!tls && !proxyProtocol) return accept;
+  return (socket) => {
+    if (takesReserve(socket)) breakOff(socket);
+    else accept(socket);
+  };
 }
 
 /** Without routes the only app answers everything. */

@@ -2,6 +2,7 @@
 // phases.
 import type { Socket } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
+import { takesReserve } from "./descriptors.ts";
 
 /** A connection, as its listener sees it. */
 export interface Kept {
@@ -50,11 +51,13 @@ export class Connections<C extends Kept> {
     return this.#all.size;
   }
 
-  /** Why there may not be another one now; undefined when there may. */
-  refusal(): SallyportError | undefined {
+  /** Why there may not be another one now, `socket` for one; undefined when there may. */
+  refusal(socket?: Socket): SallyportError | undefined {
     if (this.closing) return new SallyportError("STOPPING", "the listener is closing");
-    if (this.#all.size < this.#most) return undefined;
-    return new SallyportError("QUEUE_FULL", "the limit of connections is reached");
+    if (this.#all.size >= this.#most)
+      return new SallyportError("QUEUE_FULL", "the limit of connections is reached");
+    if (!socket || !takesReserve(socket)) return undefined;
+    return new SallyportError("QUEUE_FULL", "the limit of open files (ulimit -n) is nearly reached");
   }
 
   open(socket: Socket): C {
