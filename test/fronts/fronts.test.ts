@@ -1,5 +1,6 @@
 // Several server processes on the same addresses: `--fronts N`.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
@@ -8,6 +9,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { missing } from "../needs.ts";
 import { type Served, serve } from "../serve.ts";
 
 const here = mkdtempSync(join(tmpdir(), "fronts-"));
@@ -282,6 +284,23 @@ async function answerOf(socket: Socket): Promise<string> {
   await once(socket, "close");
   return text.split("\r\n")[0] ?? "";
 }
+
+test("a front that could not be started for want of descriptors is started later", {
+  skip: missing("prlimit"),
+}, async (t) => {
+  const server = await start("site.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  const [victim = 0] = await fronts(server.url, 2);
+  const limit = (files: string): unknown =>
+    execFileSync("prlimit", ["--pid", String(server.pid), `--nofile=${files}`]);
+  limit("3:");
+  process.kill(victim, "SIGKILL");
+  await server.sees(/a front could not be started: it did not start: .*EMFILE/);
+  limit("1000:");
+  const present = await fronts(server.url, 2);
+  assert.equal(present.size, 2);
+  assert.ok(!present.has(victim));
+});
 
 test("when the parent is killed its fronts end, too", async () => {
   const server = await start("site.mjs", "--fronts", "2");
