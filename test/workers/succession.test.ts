@@ -95,7 +95,7 @@ def application(environ, start_response):
     );
   write("one", 0);
   const env = { PYTHONDONTWRITEBYTECODE: "1" };
-  const server = await daemon(t, "versions", { directory: folder, processes: 2, env });
+  const server = await daemon(t, "versions", { directory: folder, env });
   write("two", 1);
   const first = server.gateway.reload?.();
   await server.logged(/importing two/);
