@@ -82,24 +82,25 @@ test("a worker whose successor could not start is replaced once one can", async 
 test("a reload during a reload brings the newest version, whichever starts faster", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const write = (word: string, seconds: number): void =>
+  const write = (word: string, imported = ""): void =>
     writeFileSync(
       join(folder, "versions.py"),
-      `import time, sys
+      `import os, sys, time
 print("importing ${word}", file=sys.stderr)
-time.sleep(${seconds})
+${imported}
 def application(environ, start_response):
     start_response("200 OK", [])
     return [b"${word}"]
 `,
     );
-  write("one", 0);
+  write("one");
   const env = { PYTHONDONTWRITEBYTECODE: "1" };
   const server = await daemon(t, "versions", { directory: folder, env });
-  write("two", 1);
+  // It takes longer than the next one does, if that comes meanwhile.
+  write("two", "for _ in range(30):\n    time.sleep(0.1)\n    if os.path.exists('three'): time.sleep(1); break");
   const first = server.gateway.reload?.();
   await server.logged(/importing two/);
-  write("three", 0);
+  write("three", "open('three', 'w').close()");
   await Promise.all([first, server.gateway.reload?.()]);
   assert.equal((await server.ask("/")).body.toString(), "three");
 });
