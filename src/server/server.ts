@@ -268,7 +268,8 @@ class GatewayServer implements Server {
     const deadline = performance.now() + grace;
     const left = () => Math.max(0, deadline - performance.now());
     this.log.debug("stopping: no more connections are accepted");
-    await Promise.all(this.#bound.map((bound) => bound.close(grace)));
+    // Whoever is accepted at last must be answered, too.
+    await Promise.all(this.#bound.map((bound) => bound.close(grace / 2)));
     this.#proxies.close();
     this.#encryption.close();
     for (const gateway of this.#gateways.values()) gateway.leave?.();

@@ -97,7 +97,10 @@ def application(environ, start_response):
   const env = { PYTHONDONTWRITEBYTECODE: "1" };
   const server = await daemon(t, "versions", { directory: folder, env });
   // It takes longer than the next one does, if that comes meanwhile.
-  write("two", "for _ in range(30):\n    time.sleep(0.1)\n    if os.path.exists('three'): time.sleep(1); break");
+  write(
+    "two",
+    "for _ in range(30):\n    time.sleep(0.1)\n    if os.path.exists('three'): time.sleep(1); break",
+  );
   const first = server.gateway.reload?.();
   await server.logged(/importing two/);
   write("three", "open('three', 'w').close()");
