@@ -23,6 +23,7 @@ export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken }
 export { bytesOf, HeadLines, KNOWN, Latin1, type ResponseBody, sizeOf } from "./lines.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
 export { firstRequest, redirected } from "./redirected.ts";
+export { Reloads } from "./reloads.ts";
 export { Repeated, repeatedOf } from "./repeated.ts";
 export { Running, withInner } from "./running.ts";
 export { errorHead, errorText, hasBody, ServedExchange } from "./served.ts";

@@ -1,6 +1,7 @@
 // Runs gateways together with those that stand behind them (`Gateway.inner`). A gateway may stand in several places of
 // one owner, and have several owners (two mounts, a mount and a server): it starts once, and ends with the last of them.
 import type { Gateway } from "./exchange.ts";
+import { Reloads } from "./reloads.ts";
 
 /** What all owners of one gateway share. */
 interface Shared {
@@ -9,9 +10,7 @@ interface Shared {
   readonly staying: Set<Running>;
   /** The start under way, or the one that succeeded. */
   started: Promise<void> | undefined;
-  /** The reload under way, or the last one; and the one that begins when it is over. */
-  reload: Promise<void> | undefined;
-  nextReload: Promise<void> | undefined;
+  readonly reloads: Reloads;
 }
 
 const all = new WeakMap<Gateway, Shared>();
@@ -48,7 +47,7 @@ export class Running {
   /** New generations of `root` and of those behind it; tells whether there was any to have. Rejects with the first failure. */
   async reload(root: Gateway): Promise<boolean> {
     const able = [...withInner(root)].filter((gateway) => gateway.reload);
-    const failed = (await Promise.allSettled(able.map(reloadOne))).find(
+    const failed = (await Promise.allSettled(able.map((gateway) => sharedOf(gateway).reloads.ask()))).find(
       ({ status }) => status === "rejected",
     );
     if (failed) throw (failed as PromiseRejectedResult).reason;
@@ -104,8 +103,7 @@ function sharedOf(gateway: Gateway): Shared {
     owners: new Set(),
     staying: new Set(),
     started: undefined,
-    reload: undefined,
-    nextReload: undefined,
+    reloads: new Reloads(async () => gateway.reload?.()),
   };
   all.set(gateway, shared);
   return shared;
@@ -118,19 +116,4 @@ async function startOf(gateway: Gateway, shared: Shared): Promise<void> {
     shared.started = undefined;
     throw error;
   }
-}
-
-/**
- * One reload at a time. A wish that comes during one is remembered, since what is being loaded may be older than the
- * wish; those that wait for the same end are one wish, and so are those of one turn of the event loop.
- */
-function reloadOne(gateway: Gateway): Promise<void> {
-  const shared = sharedOf(gateway);
-  shared.nextReload ??= (async () => {
-    await Promise.allSettled([shared.reload]);
-    shared.reload = shared.nextReload;
-    shared.nextReload = undefined;
-    await gateway.reload?.();
-  })();
-  return shared.nextReload;
 }

@@ -1,5 +1,6 @@
 // One front as its supervisor sees it.
 import { type ChildProcess, fork } from "node:child_process";
+import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "../processes/exit.ts";
 import type { Board } from "./board.ts";
 import { FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
@@ -21,28 +22,20 @@ export class Front {
   leaving = false;
   /** It hung, and is being killed. */
   condemned = false;
-  readonly #process: ChildProcess;
+  /** undefined when it could not be started. */
+  readonly #process: ChildProcess | undefined;
   readonly #born = performance.now();
   #heard = performance.now();
 
   /** This very command line, once more. */
   constructor(sockets: readonly Reserved[], board: Board) {
-    const [, program = "", ...args] = process.argv;
     const seat = board.take();
-    const listen = sockets.map((socket, i) => socket.at(FIRST + i));
-    const task: FrontTask = { listen, board: BOARD, seat };
-    this.#process = fork(program, args, {
-      env: { ...process.env, [FRONT_VARIABLE]: JSON.stringify(task) },
-      stdio: ["inherit", "inherit", "inherit", "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
-    });
-    this.exited = new Promise((resolve) => {
-      this.#process.once("exit", (code, signal) => {
-        board.free(seat);
-        resolve({ code, signal });
-      });
-    });
+    const started = begin(sockets, board, seat);
+    this.#process = started instanceof Error ? undefined : started;
+    this.exited = started instanceof Error ? Promise.resolve(stillborn(started)) : endOf(started);
+    void this.exited.then(() => board.free(seat));
     const serves = new Promise<boolean>((resolve) => {
-      this.#process.on("message", (message: FromFront) => {
+      this.#process?.on("message", (message: FromFront) => {
         this.#heard = performance.now();
         if (message.say !== "ready") return;
         this.served = true;
@@ -50,11 +43,10 @@ export class Front {
       });
     });
     this.ready = Promise.race([serves, this.exited.then(() => false)]);
-    this.#process.on("error", () => {}); // a channel that breaks: "exit" follows
   }
 
   get pid(): number | undefined {
-    return this.#process.pid;
+    return this.#process?.pid;
   }
 
   /** Milliseconds since it was started. */
@@ -73,7 +65,7 @@ export class Front {
   }
 
   tell(message: ToFront): void {
-    if (this.#process.connected) this.#process.send(message, () => {});
+    if (this.#process?.connected) this.#process.send(message, () => {});
   }
 
   /** Ends it when its requests are done, after `grace` milliseconds at the latest. */
@@ -98,12 +90,42 @@ export class Front {
   abort(): void {
     this.leaving = true;
     this.condemned = true;
-    this.#process.kill("SIGABRT");
+    this.#process?.kill("SIGABRT");
     const timer = setTimeout(() => this.kill(), LAST_WORDS);
     void this.exited.then(() => clearTimeout(timer));
   }
 
   kill(): void {
-    this.#process.kill("SIGKILL");
+    this.#process?.kill("SIGKILL");
   }
+}
+
+/** Some failures are thrown (no memory), others come as an event (no descriptors, no processes). */
+function begin(sockets: readonly Reserved[], board: Board, seat: number): ChildProcess | Error {
+  const [, program = "", ...args] = process.argv;
+  const listen = sockets.map((socket, i) => socket.at(FIRST + i));
+  const task: FrontTask = { listen, board: BOARD, seat };
+  try {
+    return fork(program, args, {
+      env: { ...process.env, [FRONT_VARIABLE]: JSON.stringify(task) },
+      stdio: ["inherit", "inherit", "inherit", "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
+    });
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function endOf(started: ChildProcess): Promise<Exit> {
+  return new Promise((resolve) => {
+    started.once("exit", (code, signal) => resolve({ code, signal }));
+    // Also emitted when a channel breaks, and then "exit" follows.
+    started.on("error", (cause) => {
+      if (started.pid === undefined) resolve(stillborn(cause));
+    });
+  });
+}
+
+function stillborn(cause: Error): Exit {
+  const failure = new SallyportError("SPAWN_FAILED", cause.message, { cause });
+  return { code: null, signal: null, failure };
 }

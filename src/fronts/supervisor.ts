@@ -1,6 +1,7 @@
 // The parent of several fronts. It serves nothing: it starts them, starts them again when they end, replaces them one by
 // one, and stops them. The listening sockets are its own, so none closes while fronts come and go.
 import { type Log, SallyportError } from "../exchange/index.ts";
+import { Reloads } from "../exchange/reloads.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
 import { Pauses } from "../processes/pauses.ts";
 import type { ListenAddress } from "../server/address.ts";
@@ -51,14 +52,20 @@ class Supervisor {
   readonly #fronts = new Set<Front>();
   readonly #pauses = new Pauses();
   #watchedAt = performance.now();
+  readonly #reloads = new Reloads(() => this.#roll());
+  /** All that were to be started at first have been. */
+  readonly #started: Promise<void>;
+  #complete!: () => void;
   #stopping = false;
-  #rolling = false;
   #ended: ((code: number) => void) | undefined;
 
   constructor(options: FrontsOptions, sockets: readonly Reserved[], board: Board) {
     this.#options = options;
     this.#sockets = sockets;
     this.#board = board;
+    this.#started = new Promise((resolve) => {
+      this.#complete = resolve;
+    });
   }
 
   async run(): Promise<number> {
@@ -78,6 +85,7 @@ class Supervisor {
       manner,
     );
     log.info(`${count} fronts serve`);
+    this.#complete();
     return ended;
   }
 
@@ -115,13 +123,15 @@ class Supervisor {
 
   /** A front that cannot start any more is tried again, ever more slowly. */
   async #again(): Promise<void> {
-    const present = [...this.#fronts].filter(({ leaving }) => !leaving).length;
-    if (this.#stopping || present >= this.#options.count) return;
-    await this.#settled(this.#spawn());
+    if (!this.#stopping && this.#missing > 0) await this.#settled(this.#spawn());
+  }
+
+  get #missing(): number {
+    return this.#options.count - [...this.#fronts].filter(({ leaving }) => !leaving).length;
   }
 
   async #settled(front: Front): Promise<void> {
-    if ((await front.ready) || this.#stopping) return;
+    if ((await front.ready) || this.#stopping || front.leaving) return;
     const { log } = this.#options;
     log.error(`a front could not be started: it ${describeExit(await front.exited)}`);
     setTimeout(() => this.#again(), this.#pauses.after(0));
@@ -153,7 +163,7 @@ class Supervisor {
   #obeySignals(): void {
     for (const signal of ["SIGTERM", "SIGINT"])
       process.on(signal, () => (this.#stopping ? this.#force() : this.#stop()));
-    process.on("SIGHUP", () => void this.#roll());
+    process.on("SIGHUP", () => void this.#reloads.ask());
     process.on("SIGUSR1", () => {
       for (const front of this.#fronts) front.tell({ do: "reopen" });
     });
@@ -161,6 +171,9 @@ class Supervisor {
 
   #stop(): void {
     this.#stopping = true;
+    this.#complete();
+    // With ours open the system would go on taking connections that nobody accepts. Each front takes those that wait.
+    for (const socket of this.#sockets) socket.close();
     for (const front of this.#fronts) front.stop(this.#options.grace);
     if (this.#fronts.size === 0) this.#ended?.(0);
   }
@@ -173,27 +186,30 @@ class Supervisor {
 
   /** New fronts, one after the other, each before an old one goes. The first that cannot start ends it: the old ones stay. */
   async #roll(): Promise<void> {
-    if (this.#rolling) return;
-    this.#rolling = true;
-    const { log, grace } = this.#options;
+    await this.#started;
+    const { log } = this.#options;
     try {
-      for (const old of [...this.#fronts]) await this.#replace(old, grace);
-      log.info("all fronts were replaced");
+      for (const old of [...this.#fronts]) await this.#replace(old);
+      if (!this.#stopping) log.info("all fronts were replaced");
     } catch (error) {
       log.error(SallyportError.from(error).message);
     }
-    this.#rolling = false;
+    // A new one took the place of those that ended meanwhile, for a time or for good.
+    for (let missing = this.#missing; missing > 0; missing--) void this.#again();
   }
 
-  async #replace(old: Front, grace: number): Promise<void> {
+  async #replace(old: Front): Promise<void> {
+    // Its successor, if it has one already, was started after the reload was asked for.
+    if (this.#stopping || !this.#fronts.has(old) || old.leaving) return;
     const next = this.#spawn();
     if (!(await next.ready)) {
+      if (this.#stopping) return;
       const how = describeExit(await next.exited);
       throw new SallyportError(
         "APP_IMPORT",
         `the reload failed and the old fronts go on: the new one ${how}`,
       );
     }
-    await old.retire(grace);
+    if (!this.#stopping) await old.retire(this.#options.grace);
   }
 }

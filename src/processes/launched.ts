@@ -7,6 +7,9 @@ import { signalGroup } from "./groups.ts";
 import type { Order, StartOrder } from "./launcher-messages.ts";
 import { giveLines } from "./printing.ts";
 
+/** Milliseconds that its connections may be seen later than its end. */
+const CONNECTIONS_LATE = 1_000;
+
 type LaunchedDescriptor = "pipe" | "ignore" | "lines";
 
 /** Only what can be said to another process: no streams are handed down. */
@@ -103,6 +106,12 @@ export class Launched implements Child {
   /** Perhaps before its last connection has been seen: another channel brings those. */
   ended(exit: Exit): void {
     this.#resolveExited(exit);
+    // Or it never comes: the system drops what we have no descriptor for.
+    if (this.#awaited > 0) setTimeout(() => this.#giveUp(), CONNECTIONS_LATE);
+  }
+
+  #giveUp(): void {
+    if (this.#awaited > 0) this.failed("its connections to us were lost");
   }
 
   /** The launcher is gone, and nobody else will end the child or see how it ends. */

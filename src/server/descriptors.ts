@@ -1,10 +1,7 @@
-// How many files this process may open. Connections are files, and what comes beyond the limit is closed by the system
-// without a word to anybody.
+// How many files this process may open. Connections are files, and near the limit no more are taken.
 import { readFileSync } from "node:fs";
 import type { Log } from "../exchange/index.ts";
-
-/** For the application's own files, workers, logs. */
-const RESERVE = 64;
+import { RESERVE } from "../sockets/descriptors.ts";
 
 /** The limit of open files; undefined where the system does not tell. Node has raised it to the hard limit. */
 export function openFilesLimit(read: (path: string) => string = readText): number | undefined {
@@ -22,7 +19,7 @@ const readText = (path: string): string => readFileSync(path, "latin1");
 export function warnOfDescriptors(log: Log, connections: number, limit = openFilesLimit()): void {
   if (limit === undefined || connections + RESERVE <= limit) return;
   log.warn(
-    `this process may open ${limit} files, and up to ${connections} connections are allowed: those beyond are closed ` +
-      "unheard; raise the limit (ulimit -n, LimitNOFILE=) or lower limits.connections",
+    `this process may open ${limit} files, and up to ${connections} connections are allowed: those beyond are refused; ` +
+      "raise the limit (ulimit -n, LimitNOFILE=) or lower limits.connections",
   );
 }

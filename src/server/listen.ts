@@ -16,12 +16,17 @@ type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 export interface Bound {
   /** `http://127.0.0.1:8000` with the port that the system gave, `unix:/path`, `fastcgi://unix:/path`. */
   readonly url: string;
-  /** Accepts no more; a Unix socket's file goes. Sockets already accepted live on. Never rejects. */
-  close(): Promise<void>;
+  /**
+   * Accepts no more; a Unix socket's file goes. Sockets already accepted live on. Never rejects. What waits to be accepted
+   * is for others that listen at the same socket; `patience`: milliseconds in which it is accepted first.
+   */
+  close(patience?: number): Promise<void>;
 }
 
 /** Waiting connections that the system keeps for us; it cuts this to its own limit (net.core.somaxconn). */
 const BACKLOG = 2048;
+/** Turns of the event loop without a connection that show that none waits: the first may have begun before we asked. */
+const QUIET_TURNS = 3;
 /** How long another server may take to accept before it counts as living anyway, in milliseconds. */
 const LIVE_TEST = 1000;
 
@@ -33,7 +38,7 @@ export async function bind(address: ListenAddress, accept: (socket: Socket) => v
   if (address.kind === "unix") await bindUnix(server, address);
   else await listen(server, listenOptions(address)).catch((error) => unusable(address, error));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here
-  return { url: urlOf(server, address), close: () => closed(server) };
+  return { url: urlOf(server, address), close: (patience = 0) => closed(server, patience) };
 }
 
 function listenOptions(address: Exclude<ListenAddress, UnixAddress>): ListenOptions {
@@ -50,12 +55,29 @@ const listen = (server: Server, options: ListenOptions): Promise<void> =>
     });
   });
 
-const closed = (server: Server): Promise<void> =>
-  new Promise((resolve) => {
-    // Not the callback of close(): that waits for every connection, which are the listener's to end.
-    server.close();
-    setImmediate(resolve);
-  });
+async function closed(server: Server, patience: number): Promise<void> {
+  if (patience > 0 && server.listening) await acceptWaiting(server, patience);
+  // Not the callback of close(): that waits for every connection, which are the listener's to end.
+  server.close();
+  await nextTurn();
+}
+
+/**
+ * Takes what the system has accepted for us: closing the socket would reset it. No more than can have waited when this
+ * began, for on a busy day they never end.
+ */
+async function acceptWaiting(server: Server, patience: number): Promise<void> {
+  const latest = performance.now() + patience;
+  let accepted = 0;
+  server.on("connection", () => accepted++);
+  for (let quiet = 0; quiet < QUIET_TURNS && accepted < BACKLOG && performance.now() < latest; quiet++) {
+    const before = accepted;
+    await nextTurn();
+    if (accepted > before) quiet = 0;
+  }
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A Unix socket that was passed on as a descriptor has no name that Node knows: it is told as that. */
 function urlOf(server: Server, address: ListenAddress): string {

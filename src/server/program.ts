@@ -79,6 +79,7 @@ async function reload(server: Server): Promise<void> {
     await server.reload();
   } catch (error) {
     const { message, code, detail } = SallyportError.from(error);
+    if (code === "ERR_SALLYPORT_STOPPING") return;
     server.log.error(`the reload failed and the old generation goes on: ${message}`, { code, detail });
   }
 }

@@ -11,14 +11,17 @@ import {
   type Handler,
   type Listener,
   type Log,
+  Reloads,
   Running,
   SallyportError,
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
+import { descriptors, takesReserve } from "../sockets/descriptors.ts";
+import { breakOff } from "../sockets/reset.ts";
 import { logAccess } from "./access.ts";
 import type { ListenAddress } from "./address.ts";
 import type { AppSettings, Config, Settings } from "./config.ts";
-import { warnOfDescriptors } from "./descriptors.ts";
+import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { Encryption } from "./encryption.ts";
 import { gatewayOf } from "./gateways.ts";
 import { type Bound, bind } from "./listen.ts";
@@ -49,8 +52,8 @@ export interface Server {
    */
   answerCgi(nph?: boolean): Promise<number>;
   /**
-   * New generations of the apps that can have one, and certificates as their files have them now. Rejects with
-   * all failures; what failed stays as it was.
+   * New generations of the apps that can have one, and certificates as their files have them now. One at a time: who asks
+   * while one is under way gets another after it. Rejects with all failures; what failed stays as it was.
    */
   reload(): Promise<void>;
   /** Log files are opened anew, after somebody moved them away. */
@@ -95,7 +98,9 @@ class GatewayServer implements Server {
   readonly #logSink: LineSink | undefined;
   readonly #proxies: Proxies;
   readonly #encryption: Encryption;
+  readonly #reloads = new Reloads(() => this.#reload());
   #bound: Bound[] = [];
+  #starting: Promise<readonly string[]> | undefined;
   #access: LineSink | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -109,9 +114,15 @@ class GatewayServer implements Server {
     this.#encryption = new Encryption(directory, this.log);
   }
 
-  async start(): Promise<readonly string[]> {
+  start(): Promise<readonly string[]> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<readonly string[]> {
     try {
       disk.limit = this.#settings.limits.temporary;
+      descriptors.limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
       warnOfDescriptors(this.log, this.#settings.limits.connections);
       this.#access = await accessSink(this.#settings.log.access, this.#directory);
       await this.#startGateways();
@@ -139,7 +150,14 @@ class GatewayServer implements Server {
     return code;
   }
 
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#reloads.ask();
+  }
+
+  async #reload(): Promise<void> {
+    // What starts may have been read before it was changed; why it could not start is told elsewhere.
+    await this.#starting?.catch(() => {});
+    if (this.#stopping) return;
     const reloads = [...this.#gateways].map(async ([name, gateway]) => {
       if (await this.#running.reload(gateway)) this.log.info(`app ${name} was reloaded`);
     });
@@ -218,7 +236,7 @@ class GatewayServer implements Server {
     const serve = (socket: Socket): void => listener.accept(socket);
     const index = this.#settings.listen.indexOf(address);
     const decrypt = tls ? await this.#encryption.acceptAt(tls, index, serve) : serve;
-    const accept = this.#proxies.acceptAt(address, decrypt);
+    const accept = unlessScarce(address, this.#proxies.acceptAt(address, decrypt));
     const accepted = this.#accepted;
     if (!accepted) return accept;
     return (socket) => {
@@ -269,7 +287,8 @@ class GatewayServer implements Server {
     const deadline = performance.now() + grace;
     const left = () => Math.max(0, deadline - performance.now());
     this.log.debug("stopping: no more connections are accepted");
-    await Promise.all(this.#bound.map((bound) => bound.close()));
+    // Whoever is accepted at last must be answered, too.
+    await Promise.all(this.#bound.map((bound) => bound.close(grace / 2)));
     this.#proxies.close();
     this.#encryption.close();
     this.#running.leave();
@@ -280,6 +299,18 @@ class GatewayServer implements Server {
     await this.#access?.close();
     await this.#logSink?.close();
   }
+}
+
+/** Where the client could not read a refusal yet, its connection is broken off; elsewhere the listener says why. */
+function unlessScarce(
+  { tls, proxyProtocol }: ListenAddress,
+  accept: (socket: Socket) => void,
+): typeof accept {
+  if (!tls && !proxyProtocol) return accept;
+  return (socket) => {
+    if (takesReserve(socket)) breakOff(socket);
+    else accept(socket);
+  };
 }
 
 /** Without routes the only app answers everything. */

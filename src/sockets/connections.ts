@@ -2,6 +2,7 @@
 // phases.
 import type { Socket } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
+import { takesReserve } from "./descriptors.ts";
 
 /** A connection, as its listener sees it. */
 export interface Kept {
@@ -50,11 +51,13 @@ export class Connections<C extends Kept> {
     return this.#all.size;
   }
 
-  /** Why there may not be another one now; undefined when there may. */
-  refusal(): SallyportError | undefined {
+  /** Why there may not be another one now, `socket` for one; undefined when there may. */
+  refusal(socket?: Socket): SallyportError | undefined {
     if (this.closing) return new SallyportError("STOPPING", "the listener is closing");
-    if (this.#all.size < this.#most) return undefined;
-    return new SallyportError("QUEUE_FULL", "the limit of connections is reached");
+    if (this.#all.size >= this.#most)
+      return new SallyportError("QUEUE_FULL", "the limit of connections is reached");
+    if (!socket || !takesReserve(socket)) return undefined;
+    return new SallyportError("QUEUE_FULL", "the limit of open files (ulimit -n) is nearly reached");
   }
 
   open(socket: Socket): C {
@@ -87,6 +90,7 @@ export class Connections<C extends Kept> {
     this.leaving = true;
     this.closing = true;
     if (this.#all.size === 0) return;
+    this.now = Date.now(); // what ends soon is not to end sooner
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
@@ -106,13 +110,14 @@ export class Connections<C extends Kept> {
     if (this.#clock) return;
     this.now = Date.now();
     // A connection keeps the process alive, not its clock.
-    this.#clock = setInterval(() => this.#check(), this.#tick).unref();
+    this.#clock = setInterval(() => this.#beat(), this.#tick).unref();
   }
 
-  #check(): void {
+  /** Looks at what has arrived before it judges: while an application held the loop nobody could see that. */
+  #beat(): void {
     const now = Date.now();
     this.now = now;
-    this.#each((connection) => connection.check(now));
+    setImmediate(() => this.#each((connection) => connection.check(now)));
   }
 }
 

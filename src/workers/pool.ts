@@ -1,6 +1,7 @@
 // The workers of one application: who gets the next exchange, who waits and for how long, what happens when a process
 // dies, hangs, or is replaced by a new generation.
 import { type Log, SallyportError } from "../exchange/index.ts";
+import { Reloads } from "../exchange/reloads.ts";
 import { Pauses } from "../processes/index.ts";
 import type { Interface } from "./interface.ts";
 import type { WorkerOptions } from "./options.ts";
@@ -37,6 +38,8 @@ export class Pool implements WorkerOwner {
   readonly #pauses: Set<NodeJS.Timeout> = new Set();
   #interface: Interface | undefined;
   readonly #restarts = new Pauses();
+  readonly #successions = new Pauses();
+  readonly #reloads = new Reloads(() => this.#reload());
   #closing = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -52,8 +55,9 @@ export class Pool implements WorkerOwner {
 
   /** Starts all workers. Rejects with the first one's SallyportError, and leaves none behind. */
   async start(): Promise<void> {
-    this.#workers = await this.#generation();
-    for (const worker of this.#workers) this.#interface = worker.interface;
+    const first = await this.#generation();
+    for (const worker of first) this.#interface = worker.interface;
+    this.#install(first);
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
   }
 
@@ -66,10 +70,15 @@ export class Pool implements WorkerOwner {
   }
 
   /** A new generation takes over when it is ready; rejects, and changes nothing, when it does not get so far. */
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#reloads.ask();
+  }
+
+  async #reload(): Promise<void> {
     const next = await this.#generation();
     const previous = this.#workers;
-    this.#workers = next;
+    this.#forgetPauses(); // those who died before have their successors in it
+    this.#install(next);
     for (const worker of previous) this.#retire(worker);
     for (const worker of next) this.onRoom(worker);
   }
@@ -83,7 +92,7 @@ export class Pool implements WorkerOwner {
   async close(grace: number): Promise<void> {
     this.#closing = true;
     clearInterval(this.#timer);
-    for (const pause of this.#pauses) clearTimeout(pause);
+    this.#forgetPauses();
     this.#refuseWaiting();
     this.leave();
     await Promise.all([...this.#workers, ...this.#leaving].map((worker) => worker.stop(grace)));
@@ -107,12 +116,26 @@ export class Pool implements WorkerOwner {
   }
 
   async #generation(): Promise<Set<Worker>> {
+    this.#throwIfClosing();
     const workers = Array.from({ length: this.#options.processes }, () => this.#spawn());
+    for (const worker of workers) this.#leaving.add(worker); // not to be forgotten, should the pool close meanwhile
     const starts = await Promise.allSettled(workers.map((worker) => worker.start()));
     const failed = starts.find((start) => start.status === "rejected");
-    if (!failed) return new Set(workers);
-    await Promise.all(workers.map((worker) => worker.stop(0)));
-    throw failed.reason;
+    if (failed) await Promise.all(workers.map((worker) => worker.stop(0)));
+    for (const worker of workers) this.#leaving.delete(worker);
+    this.#throwIfClosing();
+    if (failed) throw failed.reason;
+    return new Set(workers);
+  }
+
+  #throwIfClosing(): void {
+    if (this.#closing) throw new SallyportError("STOPPING", "the application is being stopped");
+  }
+
+  /** From now on the present generation. Who died while others were not ready yet is replaced like any other. */
+  #install(generation: Set<Worker>): void {
+    this.#workers = generation;
+    for (const worker of generation) if (worker.state === "gone") this.onGone(worker, []);
   }
 
   #spawn(): Worker {
@@ -149,16 +172,26 @@ export class Pool implements WorkerOwner {
       await next.start();
     } catch (error) {
       const { message, code, detail } = SallyportError.from(error);
-      this.#log.error(`no successor for worker ${worker.pid}: ${message}`, { code, detail });
+      if (!this.#closing)
+        this.#log.error(`no successor for worker ${worker.pid}: ${message}`, { code, detail });
       void next.stop(0);
-      return;
+      return this.#succeedLater(worker);
     }
+    this.#successions.after(0, true);
     this.#leaving.delete(next);
     if (this.#closing || !this.#workers.delete(worker)) return this.#retire(next);
     this.#log.info(`worker ${worker.pid} has served its share of requests; ${next.pid} takes over`);
     this.#workers.add(next);
     this.#retire(worker);
     this.onRoom(next);
+  }
+
+  /** It goes on meanwhile: what keeps others from starting may be over soon, or last. */
+  #succeedLater(worker: Worker): void {
+    this.#later(this.#successions.after(0), () => {
+      this.#due.delete(worker);
+      if (this.#workers.has(worker)) void this.#succeed(worker);
+    });
   }
 
   #enqueue(stream: Stream): void {
@@ -237,12 +270,23 @@ export class Pool implements WorkerOwner {
   #replace(worker: Worker): void {
     const age = performance.now() - (this.#births.get(worker) ?? 0);
     const pause = this.#restarts.after(age, worker.proven);
-    this.#log.warn(`worker ${worker.pid} ended; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
+    const ended = worker.pid === undefined ? "a worker did not start" : `worker ${worker.pid} ended`;
+    this.#log.warn(`${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
+    this.#later(pause, () => this.#born());
+  }
+
+  #later(pause: number, act: () => void): void {
+    if (this.#closing) return;
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);
-      this.#born();
+      act();
     }, pause);
     this.#pauses.add(timer);
+  }
+
+  #forgetPauses(): void {
+    for (const pause of this.#pauses) clearTimeout(pause);
+    this.#pauses.clear();
   }
 
   /** A new worker joins the present generation. One that cannot start goes through `onGone` like any other. */
@@ -252,7 +296,8 @@ export class Pool implements WorkerOwner {
     worker.start().then(
       () => this.onRoom(worker),
       (error: SallyportError) => {
-        this.#log.error(error.message, { code: error.code, detail: error.detail });
+        const wanted = this.#workers.has(worker);
+        if (wanted) this.#log.error(error.message, { code: error.code, detail: error.detail });
         void worker.stop(0);
       },
     );

@@ -1,5 +1,5 @@
 // One process of an application: started, made ready, given streams, ended. The other end is python/sallyport/worker.py.
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
@@ -96,7 +96,9 @@ export class Worker implements Carrier {
       stdio: ["ignore", "lines", "lines", "pipe", this.#outbox?.descriptor ?? "ignore"],
       online: (line, descriptor) => this.#printed(line, descriptor),
     });
-    this.#link = readSparingly(this.#child.streams[LINK] as Socket);
+    // There is none where the process could not be started: its end tells why.
+    const link = this.#child.streams[LINK];
+    this.#link = link ? readSparingly(link) : new Socket().destroy();
     this.gone = this.#live();
   }
 

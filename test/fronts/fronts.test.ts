@@ -1,11 +1,15 @@
 // Several server processes on the same addresses: `--fronts N`.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
+import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { missing } from "../needs.ts";
 import { type Served, serve } from "../serve.ts";
 
 const here = mkdtempSync(join(tmpdir(), "fronts-"));
@@ -16,6 +20,11 @@ writeFileSync(
   `export default (request, response) => {
   if (request.url === "/die") process.kill(process.pid, "SIGSEGV");
   if (request.url === "/hang") { process.stderr.write("hanging\\n"); for (;;); }
+  if (request.url === "/hold") {
+    process.stderr.write("holding\\n");
+    for (const until = Date.now() + 800; Date.now() < until; );
+    return void response.end("held");
+  }
   if (request.url === "/slow") {
     process.stderr.write("slow in " + process.pid + "\\n");
     return void setTimeout(() => response.end("slow"), 500);
@@ -179,6 +188,118 @@ test("a reload says how the new front ended", async (t) => {
   process.kill(server.pid, "SIGHUP");
   await server.sees(/the reload failed and the old fronts go on: the new one was killed by SIGKILL/);
   assert.equal(await (await fetch(server.url)).text(), "old");
+});
+
+/** A module whose import takes half a second, which leaves time for what happens meanwhile. */
+function slowSite(version: string): void {
+  writeFileSync(
+    join(here, "slow.mjs"),
+    `process.stderr.write("importing ${version}\\n");
+await new Promise((resolve) => setTimeout(resolve, 500));
+if ("${version}" === "broken") throw new Error("no site today");
+export default (request, response) => {
+  response.setHeader("connection", "close");
+  response.end(request.url === "/pid" ? String(process.pid) : "${version}");
+};
+`,
+  );
+}
+
+test("SIGHUP during a reload is not forgotten: in the end every front has the newest version", async (t) => {
+  slowSite("one");
+  const server = await start("slow.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  slowSite("two");
+  process.kill(server.pid, "SIGHUP");
+  await server.sees(/importing two/);
+  slowSite("three");
+  for (let i = 0; i < 3; i++) process.kill(server.pid, "SIGHUP");
+  await server.sees(/all fronts were replaced[\s\S]*all fronts were replaced/);
+  const answers = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(server.url)).text()));
+  assert.deepEqual(new Set(answers), new Set(["three"]));
+});
+
+test("a front that dies during a reload that fails is replaced all the same", async (t) => {
+  slowSite("one");
+  const server = await start("slow.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  const [victim = 0] = await fronts(`${server.url}/pid`, 2);
+  slowSite("broken");
+  process.kill(server.pid, "SIGHUP");
+  await server.sees(/importing broken/);
+  process.kill(victim, "SIGKILL");
+  await server.sees(/the reload failed and the old fronts go on/);
+  slowSite("mended");
+  const present = await fronts(`${server.url}/pid`, 2);
+  assert.equal(present.size, 2);
+  assert.ok(!present.has(victim));
+});
+
+for (const count of ["1", "2"])
+  test(`--fronts ${count}: who connects after SIGTERM is refused and does not hang, while a request is under way`, async () => {
+    const server = await start("site.mjs", "--fronts", count);
+    const slow = fetch(`${server.url}/slow`).then((response) => response.text());
+    await server.sees(/slow in \d+/);
+    const stopped = server.stop();
+    let refused = "";
+    while (refused === "")
+      await fetch(server.url).then(
+        (response) => response.text(),
+        ({ cause }: Error) => (refused = (cause as NodeJS.ErrnoException).code ?? String(cause)),
+      );
+    assert.equal(refused, "ECONNREFUSED");
+    assert.equal(await slow, "slow");
+    assert.equal((await stopped).code, 0);
+  });
+
+for (const count of ["1", "2"])
+  test(`--fronts ${count}: who had connected before SIGTERM is answered, though nobody could look at it yet`, async () => {
+    const server = await start("site.mjs", "--fronts", count);
+    const held = Array.from({ length: 4 }, () =>
+      fetch(`${server.url}/hold`).then((response) => response.text()),
+    );
+    await server.sees(new RegExp("holding[^]*".repeat(Number(count))));
+    const waiting = Array.from({ length: 40 }, () => connected(server.url));
+    const sockets = await Promise.all(waiting);
+    const answers = sockets.map(answerOf);
+    const stopped = server.stop();
+    assert.deepEqual(new Set(await Promise.all(answers)), new Set(["HTTP/1.1 200 OK"]));
+    assert.deepEqual(new Set(await Promise.all(held)), new Set(["held"]));
+    assert.equal((await stopped).code, 0);
+  });
+
+/** A connection of which the system has said that it is there, whoever takes it up. */
+async function connected(url: string): Promise<Socket> {
+  const socket = connectTcp(Number(new URL(url).port), "127.0.0.1");
+  await once(socket, "connect");
+  return socket;
+}
+
+/** The status line of an answer to a request; "" when the connection closes without one. */
+async function answerOf(socket: Socket): Promise<string> {
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  let text = "";
+  socket.setEncoding("latin1").on("data", (piece: string) => (text += piece));
+  socket.on("error", (error) => (text ||= error.message));
+  await once(socket, "close");
+  return text.split("\r\n")[0] ?? "";
+}
+
+test("a front that could not be started for want of descriptors is started later", {
+  skip: missing("prlimit"),
+}, async (t) => {
+  const server = await start("site.mjs", "--fronts", "2");
+  t.after(() => server.stop());
+  const [victim = 0] = await fronts(server.url, 2);
+  const limit = (files: string): unknown =>
+    execFileSync("prlimit", ["--pid", String(server.pid), `--nofile=${files}`]);
+  limit("3:");
+  process.kill(victim, "SIGKILL");
+  await server.sees(/a front could not be started: it did not start: .*EMFILE/);
+  limit("1000:");
+  const present = await fronts(server.url, 2);
+  assert.equal(present.size, 2);
+  assert.ok(!present.has(victim));
 });
 
 test("when the parent is killed its fronts end, too", async () => {

@@ -58,3 +58,75 @@ test("a successor that cannot start leaves the old worker in its place", async (
   await logged;
   assert.equal((await server.ask("/")).body.toString(), "old");
 });
+
+test("a worker whose successor could not start is replaced once one can", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (text: string): void => writeFileSync(join(folder, "mended.py"), text);
+  const answers = (word: string): void =>
+    write(`def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"${word}"]
+`);
+  answers("old");
+  const env = { PYTHONDONTWRITEBYTECODE: "1" };
+  const server = await daemon(t, "mended", { directory: folder, maxRequests: 10, env });
+  write("raise RuntimeError('broken for now')\n");
+  for (let i = 0; i < 12; i++) assert.equal((await server.ask("/")).body.toString(), "old");
+  await server.logged(/no successor for worker \d+: .*broken for now/);
+  answers("mended");
+  await server.logged(/worker \d+ has served its share of requests; \d+ takes over/);
+  assert.equal((await server.ask("/")).body.toString(), "mended");
+});
+
+test("a reload during a reload brings the newest version, whichever starts faster", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (word: string, imported = ""): void =>
+    writeFileSync(
+      join(folder, "versions.py"),
+      `import os, sys, time
+print("importing ${word}", file=sys.stderr)
+${imported}
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"${word}"]
+`,
+    );
+  write("one");
+  const env = { PYTHONDONTWRITEBYTECODE: "1" };
+  const server = await daemon(t, "versions", { directory: folder, env });
+  // It takes longer than the next one does, if that comes meanwhile.
+  write(
+    "two",
+    "for _ in range(30):\n    time.sleep(0.1)\n    if os.path.exists('three'): time.sleep(1); break",
+  );
+  const first = server.gateway.reload?.();
+  await server.logged(/importing two/);
+  write("three", "open('three', 'w').close()");
+  await Promise.all([first, server.gateway.reload?.()]);
+  assert.equal((await server.ask("/")).body.toString(), "three");
+});
+
+test("a pool that is closed during a reload leaves no process behind", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (text: string): void => writeFileSync(join(folder, "endless.py"), text);
+  const application = "def application(environ, start_response):\n    pass\n";
+  write(application);
+  const server = await daemon(t, "endless", {
+    directory: folder,
+    env: { PYTHONDONTWRITEBYTECODE: "1" },
+  });
+  write(`import os, sys, time
+print("pid", os.getpid(), file=sys.stderr)
+time.sleep(1)
+${application}`);
+  const reload = assert.rejects(server.gateway.reload?.() as Promise<void>, {
+    code: "ERR_SALLYPORT_STOPPING",
+  });
+  const { message } = await server.logged(/^pid \d+$/);
+  await server.gateway.close?.(5_000);
+  await reload;
+  assert.throws(() => process.kill(Number(message.slice(4)), 0), { code: "ESRCH" });
+});

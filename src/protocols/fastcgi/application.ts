@@ -46,6 +46,7 @@ export class Application {
   #count = 0;
   readonly #restarts = new Pauses();
   #stopping = false;
+  #retired = false;
 
   constructor(options: ApplicationOptions, watcher: ApplicationWatcher) {
     this.#options = options;
@@ -65,10 +66,16 @@ export class Application {
     }
   }
 
+  /** Another is in its place: what ends now is not started again. */
+  retire(): void {
+    this.#retired = true;
+    this.#forgetPauses();
+  }
+
   /** TERM, and KILL after `grace` milliseconds. Never rejects. */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
-    for (const pause of this.#pauses) clearTimeout(pause);
+    this.#forgetPauses();
     await Promise.all([...this.#children.keys()].map((child) => child.stop(grace)));
     if (this.#directory === "") return;
     await rm(this.#directory, { recursive: true, force: true });
@@ -87,7 +94,7 @@ export class Application {
     this.#children.set(child, address);
     const born = performance.now();
     void child.exited.then((exit) => this.#ended(child, exit, born, lastLines));
-    if (this.#stopping) child.signal("SIGTERM");
+    if (this.#stopping || this.#retired) child.signal("SIGTERM");
     else this.#watcher.up(address);
   }
 
@@ -119,7 +126,7 @@ export class Application {
   #ended(child: Child, exit: Exit, born: number, lastLines: string[]): void {
     const proven = this.#watcher.down(this.#children.get(child) as string);
     this.#children.delete(child);
-    if (this.#stopping) return;
+    if (this.#stopping || this.#retired) return;
     const pause = this.#restarts.after(performance.now() - born, proven);
     const [program] = this.#options.command;
     const message = `${program} ${describeExit(exit)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
@@ -133,10 +140,15 @@ export class Application {
       this.#startOne().catch((error: unknown) => {
         const { message, code } = SallyportError.from(error);
         this.#options.log.error(message, { code });
-        if (!this.#stopping) this.#startLater(LONGEST_PAUSE);
+        if (!this.#stopping && !this.#retired) this.#startLater(LONGEST_PAUSE);
       });
     }, pause);
     this.#pauses.add(timer);
+  }
+
+  #forgetPauses(): void {
+    for (const pause of this.#pauses) clearTimeout(pause);
+    this.#pauses.clear();
   }
 }
 

@@ -11,6 +11,7 @@ import {
   silentLog,
   spool,
 } from "../../exchange/index.ts";
+import { Reloads } from "../../exchange/reloads.ts";
 import { Upstream } from "../../upstreams/index.ts";
 import { grant } from "../cgi/granted.ts";
 import { CONSTANT_VARIABLES } from "../cgi/variables.ts";
@@ -62,7 +63,11 @@ class FastcgiGateway implements Gateway {
   readonly #variables: ReadonlyMap<string, string>;
   readonly #params: Params;
   readonly #paramsOf = new WeakMap<Script, Params>();
+  /** Where the present generation is reached, and earlier ones that finish what they have. */
+  readonly #applications = new Map<Application, Map<string, Backend>>();
+  readonly #reloads = new Reloads(() => this.#reload());
   #application: Application | undefined;
+  #closing = false;
 
   constructor(options: FastcgiOptions) {
     checkSense(options);
@@ -111,18 +116,40 @@ class FastcgiGateway implements Gateway {
   }
 
   /** A new generation of the processes that we started; the old ones finish what they have. */
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#reloads.ask();
+  }
+
+  async #reload(): Promise<void> {
     await this.#authorizer?.reload();
-    const [previous, old] = [this.#application, this.#backends.all];
+    const previous = this.#application;
     if (!previous) return;
     this.#application = await this.#startApplication();
+    previous.retire();
+    // Also those that were started again meanwhile.
+    const old = [...(this.#applications.get(previous)?.values() ?? [])];
     for (const backend of old) this.#backends.remove(backend);
-    void Promise.all(old.map((backend) => backend.drain(RELOAD_GRACE))).then(() => previous.stop(STOP_GRACE));
+    void this.#finish(previous, old);
+  }
+
+  /** An earlier generation ends with the last of its requests. */
+  async #finish(application: Application, backends: readonly Backend[]): Promise<void> {
+    await Promise.all(backends.map((backend) => backend.drain(RELOAD_GRACE)));
+    await this.#stopOne(application, STOP_GRACE);
   }
 
   async close(grace: number): Promise<void> {
+    this.#closing = true;
     await Promise.all([this.#backends.close(grace), this.#authorizer?.close(grace)]);
-    await this.#application?.stop(Math.max(grace, STOP_GRACE));
+    const patience = Math.max(grace, STOP_GRACE);
+    await Promise.all(
+      [...this.#applications.keys()].map((application) => this.#stopOne(application, patience)),
+    );
+  }
+
+  async #stopOne(application: Application, grace: number): Promise<void> {
+    await application.stop(grace);
+    this.#applications.delete(application);
   }
 
   async #startApplication(): Promise<Application | undefined> {
@@ -138,11 +165,21 @@ class FastcgiGateway implements Gateway {
       down: (address) => {
         const backend = mine.get(address);
         if (backend) this.#backends.remove(backend);
+        mine.delete(address);
         void backend?.drain(0);
         return backend?.proven ?? false;
       },
     });
-    await application.start();
+    this.#applications.set(application, mine);
+    try {
+      await application.start();
+    } catch (error) {
+      this.#applications.delete(application);
+      throw error;
+    }
+    // Whoever closed us meanwhile ended those that were there.
+    if (this.#closing) await this.#stopOne(application, 0);
+    if (this.#closing) throw new SallyportError("STOPPING", "the application is being stopped");
     return application;
   }
 

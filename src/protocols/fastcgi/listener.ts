@@ -78,7 +78,7 @@ class FastcgiListener implements Listener, Site {
   }
 
   accept(socket: Socket): void {
-    const refusal = this.connections.refusal() ?? this.#refusal(socket);
+    const refusal = this.connections.refusal(socket) ?? this.#refusal(socket);
     if (refusal) this.#refuse(socket, refusal);
     else this.connections.open(socket);
   }

@@ -196,8 +196,14 @@ export class Connection implements Kept, Wire, Taker {
     // The listener may have begun to close after the head said that the connection is kept.
     if (!persistent || this.#site.connections.closing) this.#shut();
     else if (this.#phase.state === "held") this.#inlet.next();
-    else this.#phase.enter("drain");
+    else this.#drain();
     this.#inlet.pumpLater();
+  }
+
+  /** Nobody reads the body, and whoever held the client back before will not let it go on. */
+  #drain(): void {
+    this.#phase.enter("drain");
+    this.flow();
   }
 
   cut(framed: boolean): void {

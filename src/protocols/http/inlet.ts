@@ -51,7 +51,8 @@ export class Inlet {
   /** Whether the next request can be reached, once this one was answered. */
   get leadsOn(): boolean {
     if (!this.#clientPersists || this.spoiled || this.#upload?.expecting) return false;
-    return (this.#parser.owed ?? 0) <= this.#limits.drain;
+    // Nobody knows how much of a chunked body is to come, and a connection that was promised must not close.
+    return (this.#parser.owed ?? Number.POSITIVE_INFINITY) <= this.#limits.drain;
   }
 
   /** Whether more is here than anybody takes. */

@@ -83,7 +83,7 @@ class HttpListener implements Listener, Site {
   }
 
   accept(socket: Socket): void {
-    const error = this.connections.refusal();
+    const error = this.connections.refusal(socket);
     if (error) this.#refuse(socket, error);
     else this.connections.open(socket);
   }

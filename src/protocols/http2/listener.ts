@@ -52,7 +52,7 @@ class Http2Listener implements Listener, Keeper {
   }
 
   accept(socket: Socket): void {
-    const error = this.connections.refusal();
+    const error = this.connections.refusal(socket);
     if (error) this.#refuse(socket, error);
     else this.connections.open(socket);
   }

@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log } from "../../../exchange/index.ts";
 import { Connections } from "../../../sockets/connections.ts";
+import { takesReserve } from "../../../sockets/descriptors.ts";
 import type { Compose } from "../exchange.ts";
 import { Connection, type Site } from "./connection.ts";
 import type { VariablesReader } from "./incoming.ts";
@@ -42,8 +43,9 @@ export class SocketListener implements Listener, Site {
 
   accept(socket: Socket): void {
     const error = this.connections.refusal();
-    // A refusal lingers too; a flood of them must not.
-    if (this.connections.size >= this.limits.connections * 2) return void socket.destroy();
+    // A refusal lingers too; a flood of them must not, nor what has the last descriptors.
+    const flood = this.connections.size >= this.limits.connections * 2;
+    if (flood || takesReserve(socket)) return void socket.destroy();
     const connection = this.connections.open(socket);
     if (error) connection.refuse(error);
   }
