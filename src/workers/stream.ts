@@ -25,7 +25,7 @@ export interface Carrier extends Outbound {
 
 /** What a worker says when its application failed. */
 interface Failure {
-  readonly error: "APP_RAISED" | "APP_PROTOCOL";
+  readonly error: "APP_RAISED" | "APP_PROTOCOL" | "INTERNAL";
   readonly message: string;
   readonly detail: string;
   /** The process ends now, as the application asked it to: nothing that was sent after this request is begun. */
@@ -59,11 +59,18 @@ export class Stream {
   #leaves = false;
   #ended = false;
   #accepted = 0;
+  #released: (() => void) | undefined;
 
-  constructor(exchange: Exchange, encode: Encode, limits: BacklogLimits) {
+  /**
+   * `released` is told once that nobody needs what the request refers to any more: its exchange is over, and no worker
+   * has it, or may still begin it.
+   */
+  constructor(exchange: Exchange, encode: Encode, limits: BacklogLimits, released?: () => void) {
     this.exchange = exchange;
     this.#encode = encode;
     this.#limits = limits;
+    this.#released = released;
+    if (released) exchange.whenClosed(() => this.#release());
   }
 
   /** Between the head and the end of a response in pieces, or an open WebSocket: it may take as long as it likes. */
@@ -141,9 +148,17 @@ export class Stream {
     else this.exchange.fail(error);
   }
 
+  /** Its worker is gone, and it was begun there. */
+  lose(error: SallyportError): void {
+    this.#carrier = undefined;
+    this.fail(error);
+    this.#release();
+  }
+
   /** Nothing of it was begun: it may be sent to another worker. */
   reclaim(): void {
     this.#carrier = undefined;
+    this.#release();
   }
 
   /** The application goes: what would never end by itself is told to. */
@@ -313,7 +328,14 @@ export class Stream {
     this.#carrier = undefined;
     this.#upload?.stop();
     this.#bridge?.release();
+    this.#release();
     carrier?.done(this);
+  }
+
+  #release(): void {
+    if (this.#carrier || !this.exchange.closed) return;
+    this.#released?.();
+    this.#released = undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import { EmbeddedApplication } from "../../embedded/application.ts";
 import { BACKLOG_LIMITS } from "../../exchange/backlog.ts";
 import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
 import { type Spooled, spool } from "../../exchange/spool.ts";
+import { bodyDirectory } from "../../workers/bodies.ts";
 import {
   type Answer,
   Application,
@@ -109,9 +110,9 @@ const awaitsContinue = ({ request }: Exchange): boolean =>
 
 /** Slow clients wait here, not in a worker. */
 async function complete(crew: Pick<Crew, "submit">, exchange: Exchange, limit: number): Promise<void> {
-  const spooled = await spool(exchange.body, { limit });
-  exchange.whenClosed(() => spooled.dispose());
-  submit(crew, exchange, spooled.whole ?? spooled);
+  const spooled = await spool(exchange.body, { limit, shared: bodyDirectory });
+  if (exchange.closed) await spooled.dispose();
+  else submit(crew, exchange, spooled.whole ?? spooled);
 }
 
 function submit(
@@ -119,7 +120,11 @@ function submit(
   exchange: Exchange,
   body: Uint8Array | Spooled | undefined,
 ): void {
-  crew.submit(new Stream(exchange, (writer) => writeEnviron(writer, exchange, body), BACKLOG_LIMITS));
+  // Not when the client leaves: a worker that has not heard of that yet may just be opening the file.
+  const released = body && "dispose" in body ? () => void body.dispose() : undefined;
+  crew.submit(
+    new Stream(exchange, (writer) => writeEnviron(writer, exchange, body), BACKLOG_LIMITS, released),
+  );
 }
 
 /** The part of the environ that this request adds: meta-variables, wsgi.url_scheme, wsgi.input. */

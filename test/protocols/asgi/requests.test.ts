@@ -164,6 +164,14 @@ test("an early hint is a response 103 before the response", async (t) => {
   );
 });
 
+test("a file sent by its path that is shorter than it was is a cut response", async (t) => {
+  const server = await served(t);
+  // It says that it has a page of octets, and has a line.
+  const { complete, error } = await server.ask("/file?path=/sys/kernel/uevent_seqnum");
+  assert.equal(complete, false);
+  assert.match(error?.message ?? "", /uevent_seqnum that was to be sent cannot be read: it ends at \d+ now/);
+});
+
 test("a file sent by its path arrives whole, and its size is not held in memory", async (t) => {
   const server = await served(t);
   const large = Buffer.alloc(5_000_000, "file ");
