@@ -108,7 +108,7 @@ class Inline:
             if kind == REQUEST:
                 began = monotonic()
                 open_stream(id).run(payload)
-                if link.pending and monotonic() - began > _LONG:
+                if monotonic() - began > _LONG:
                     self._look()
             elif kind == STOP:
                 return
@@ -140,9 +140,11 @@ class Inline:
     def _look(self) -> None:
         """After a long request: which of those behind it are no longer wanted?"""
         link = self._link
-        link.poll()
-        while frame := link.parsed():
-            self._sort(None, frame)
+        more = True
+        while more:
+            while frame := link.parsed():
+                self._sort(None, frame)
+            more = link.poll()
 
     def _drop(self, id: int) -> None:
         for frame in self._waiting:
@@ -205,5 +207,8 @@ class Shared:
     def _work(self) -> None:
         while request := self._requests.get():
             stream, payload = request
-            stream.run(payload)
+            if stream.cancelled:
+                stream.send(DONE)  # while it waited
+            else:
+                stream.run(payload)
             del self._streams[stream.id]

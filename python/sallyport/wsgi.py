@@ -1,5 +1,6 @@
 """The server's half of WSGI 1.0.1 (PEP 3333), inside the worker."""
 
+import os
 import re
 import sys
 import traceback
@@ -7,8 +8,8 @@ from io import BufferedReader, BytesIO, RawIOBase
 from marshal import loads
 from typing import Iterator
 
-from .failures import ProtocolError, abort_payload
-from .link import ABORT, ANSWER, CHUNK, COUNT, DONE, END, HEAD, PIECE, RESPONSE
+from .failures import BodyLost, ProtocolError, ProtocolTypeError, ProtocolValueError, abort_payload
+from .link import ABORT, ANSWER, CHUNK, COUNT, DONE, END, HEAD, HEAD_LIMIT, PIECE, RESPONSE
 from .stream import Disconnected, Stream
 
 # Largest body that leaves in one frame with its head.
@@ -165,7 +166,11 @@ class Response(Stream):
         """A body that waits in a file of the front's, or (None) one that is still arriving."""
         if body is None:
             return BufferedReader(_StreamedBody(self), PIECE)
-        self._file = open(body, "rb")
+        try:
+            self._file = open(body, "rb")
+            os.unlink(body)  # private data stays on the disk no longer than it has to
+        except OSError as error:
+            raise BodyLost(f"the request body was set aside in a file that cannot be opened: {error}") from None
         return self._file
 
     # PEP 3333, "The start_response() Callable".
@@ -190,14 +195,16 @@ class Response(Stream):
             self._piece(data)
 
     def _checked_head(self, status: str, headers: list) -> bytes:
-        if type(status) is not str or not _STATUS.fullmatch(status):
-            raise ProtocolError(f"the status must look like '200 OK', not {status!r}")
+        if type(status) is not str:
+            raise ProtocolTypeError(f"the status must be a str, not a {type(status).__name__}")
+        if not _STATUS.fullmatch(status):
+            raise ProtocolValueError(f"the status must look like '200 OK', not {status!r}")
         if type(headers) is not list:
-            raise ProtocolError(f"the headers must be a list of tuples, not a {type(headers).__name__}")
+            raise ProtocolTypeError(f"the headers must be a list of tuples, not a {type(headers).__name__}")
         lines = [status]
         for pair in headers:
             if type(pair) is not tuple or len(pair) != 2:
-                raise ProtocolError(f"each header must be a tuple (name, value), not {pair!r}")
+                raise ProtocolTypeError(f"each header must be a tuple (name, value), not {pair!r}")
             name, value = pair
             if name not in _known_names:
                 _check_name(name)
@@ -314,25 +321,29 @@ def _joined(blocks: "list | tuple") -> bytes:
 
 def _check_bytes(data: object, what: str) -> None:
     if not isinstance(data, bytes):
-        raise ProtocolError(f"{what} a {type(data).__name__} where PEP 3333 asks for bytes")
+        raise ProtocolTypeError(f"{what} a {type(data).__name__} where PEP 3333 asks for bytes")
 
 
 def _check_name(name: object) -> None:
-    if type(name) is not str or not _TOKEN.fullmatch(name):
-        raise ProtocolError(f"{name!r} is not a header name")
+    if type(name) is not str:
+        raise ProtocolTypeError(f"a header's name must be a str, not a {type(name).__name__}")
+    if not _TOKEN.fullmatch(name):
+        raise ProtocolValueError(f"{name!r} is not a header name")
     if name.lower() in _HOP_BY_HOP:
-        raise ProtocolError(f"{name} is a hop-by-hop header, which PEP 3333 forbids an application to set")
+        raise ProtocolValueError(f"{name} is a hop-by-hop header, which PEP 3333 forbids an application to set")
     if name.lower() == "status":
-        raise ProtocolError("a header must not be called Status; the status goes into its own argument")
+        raise ProtocolValueError("a header must not be called Status; the status goes into its own argument")
     if len(_known_names) < _KNOWN_LIMIT:
         _known_names.add(name)
 
 
 def _length(value: str, earlier: int) -> int:
     if earlier >= 0:
-        raise ProtocolError("Content-Length is given twice")
-    if type(value) is not str or not (value.isascii() and value.isdigit() and len(value) < 16):
-        raise ProtocolError(f"Content-Length must be a number, not {value!r}")
+        raise ProtocolValueError("Content-Length is given twice")
+    if type(value) is not str:
+        raise ProtocolTypeError(f"Content-Length must be a str, not a {type(value).__name__}")
+    if not (value.isascii() and value.isdigit() and len(value) < 16):
+        raise ProtocolValueError(f"Content-Length must be a number, not {value!r}")
     return int(value)
 
 
@@ -340,9 +351,14 @@ def _head_octets(lines: "list[str]") -> bytes:
     try:
         text = "\n".join(lines)
         octets = text.encode("latin-1")
-    except (TypeError, UnicodeEncodeError) as error:
-        raise ProtocolError(f"header values must be native strings of latin-1 characters: {error}") from None
+    except TypeError:
+        wrong = next(value for value in lines if not isinstance(value, str))
+        raise ProtocolTypeError(f"a header's value must be a str, not a {type(wrong).__name__}") from None
+    except UnicodeEncodeError as error:
+        raise ProtocolValueError(f"header values must be native strings of latin-1 characters: {error}") from None
+    if len(octets) > HEAD_LIMIT:
+        raise ProtocolValueError(f"the response's head has {len(octets)} octets; {HEAD_LIMIT} are allowed")
     if text.count("\n") != len(lines) - 1 or _CONTROL.search(text):
         bad = next(value for value in lines if "\n" in value or _CONTROL.search(value))
-        raise ProtocolError(f"a header must not hold control characters: {bad!r}")
+        raise ProtocolValueError(f"a header must not hold control characters: {bad!r}")
     return octets

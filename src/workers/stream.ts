@@ -100,12 +100,27 @@ export class Stream {
     this.exchange.whenClosed(({ error }) => this.#cancel(error));
   }
 
-  /** A frame of the worker's for this exchange. Throws a SallyportError (LINK_BROKEN) when it makes no sense. */
+  /**
+   * A frame of the worker's for this exchange. Throws a SallyportError (LINK_BROKEN) when it makes no sense; what else goes
+   * wrong with it is this exchange's alone.
+   */
   receive(kind: number, payload: Buffer): void {
+    try {
+      this.#take(kind, payload);
+    } catch (error) {
+      if (isBroken(error)) throw error;
+      this.giveUp(SallyportError.from(error));
+    }
+  }
+
+  #take(kind: number, payload: Buffer): void {
     switch (kind) {
       case FROM_WORKER.RESPONSE:
-        this.#respond(payload);
-        return this.#done();
+        try {
+          return this.#respond(payload);
+        } finally {
+          this.#done();
+        }
       case FROM_WORKER.ANSWER:
         return this.#respond(payload);
       case FROM_WORKER.INFORM:
@@ -287,7 +302,7 @@ export class Stream {
 
   /** The application raised; after its response was complete that is news for the log only. */
   #abort(payload: Buffer): void {
-    const { leaving, ...failure } = JSON.parse(payload.toString("utf8")) as Failure;
+    const { leaving, ...failure } = parseFailure(payload);
     const error = new SallyportError(failure.error, failure.message, { detail: failure.detail });
     const { code, fault, detail } = error;
     const { target } = this.exchange.request;
@@ -336,6 +351,18 @@ export class Stream {
     if (this.#carrier || !this.exchange.closed) return;
     this.#released?.();
     this.#released = undefined;
+  }
+}
+
+/** It is no frame of ours: of the wrong kind, or shorter than what it should hold. */
+const BROKEN = new Set(["ERR_SALLYPORT_LINK_BROKEN", "ERR_BUFFER_OUT_OF_BOUNDS", "ERR_OUT_OF_RANGE"]);
+const isBroken = (error: unknown): boolean => BROKEN.has((error as NodeJS.ErrnoException).code ?? "");
+
+function parseFailure(payload: Buffer): Failure {
+  try {
+    return JSON.parse(payload.toString("utf8")) as Failure;
+  } catch (cause) {
+    throw new SallyportError("LINK_BROKEN", "a worker sent a failure that cannot be read", { cause });
   }
 }
 

@@ -3,7 +3,8 @@
 import re
 from typing import Iterable
 
-from ..failures import ProtocolError
+from ..failures import ProtocolError, ProtocolTypeError, ProtocolValueError
+from ..link import HEAD_LIMIT
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # What may not stand in a value, and LF, which separates.
@@ -32,7 +33,7 @@ def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
     """The octets, and the Content-Length (-1 where there is none). Raises ProtocolError."""
     code = _STATUS.get(status) if type(status) is int else _status(status)
     if code is None:
-        raise ProtocolError(f"'status' must be from 200 to 999, not {status!r}")
+        raise ProtocolValueError(f"'status' must be from 200 to 999, not {status!r}")
     lines = [code]
     length = -1
     try:
@@ -48,8 +49,10 @@ def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
                 length = _length(value, length)
             lines.append(known)
             lines.append(value)
+    except ProtocolError:
+        raise
     except (TypeError, ValueError):
-        raise ProtocolError(_bad_headers(headers)) from None
+        raise ProtocolTypeError(_bad_headers(headers)) from None
     return joined(lines), length
 
 
@@ -65,10 +68,12 @@ def joined(lines: "list[bytes]") -> bytes:
         octets = b"\n".join(lines)
     except TypeError:
         wrong = next(line for line in lines if not isinstance(line, (bytes, bytearray, memoryview)))
-        raise ProtocolError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
+        raise ProtocolTypeError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
+    if len(octets) > HEAD_LIMIT:
+        raise ProtocolValueError(f"the head, or the trailers, have {len(octets)} octets; {HEAD_LIMIT} are allowed")
     if len(octets) - len(octets.translate(None, _CONTROL)) != len(lines) - 1:
         wrong = next(line for line in lines if len(line.translate(None, _CONTROL)) < len(line))
-        raise ProtocolError(f"a header must not hold control characters: {wrong!r}")
+        raise ProtocolValueError(f"a header must not hold control characters: {wrong!r}")
     return octets
 
 
@@ -76,7 +81,7 @@ def _status(status: object) -> "bytes | None":
     """An int of another class, as http.HTTPStatus is; never a bool."""
     if isinstance(status, int) and status is not True and status is not False:
         return _STATUS.get(int(status))
-    raise ProtocolError(f"'status' must be an int, not {_kind(status)}")
+    raise ProtocolTypeError(f"'status' must be an int, not {_kind(status)}")
 
 
 def _asks_to_close(name: bytes, value: object) -> bool:
@@ -88,9 +93,9 @@ def _asks_to_close(name: bytes, value: object) -> bool:
 
 def _checked_name(name: object) -> bytes:
     if not isinstance(name, bytes):
-        raise ProtocolError(f"a header's name must be bytes, not {_kind(name)}: {name!r}")
+        raise ProtocolTypeError(f"a header's name must be bytes, not {_kind(name)}: {name!r}")
     if not _TOKEN.fullmatch(name):
-        raise ProtocolError(f"{name!r} is not a header name")
+        raise ProtocolValueError(f"{name!r} is not a header name")
     lower = name.lower()
     known = _known.get(lower, lower)
     if len(_known) < _KNOWN_LIMIT:
@@ -100,9 +105,9 @@ def _checked_name(name: object) -> bytes:
 
 def _length(value: object, earlier: int) -> int:
     if earlier >= 0:
-        raise ProtocolError("content-length is given twice")
+        raise ProtocolValueError("content-length is given twice")
     if type(value) is not bytes or not (value.isdigit() and len(value) < 16):
-        raise ProtocolError(f"content-length must be a number in bytes, not {value!r}")
+        raise ProtocolValueError(f"content-length must be a number in bytes, not {value!r}")
     return int(value)
 
 
