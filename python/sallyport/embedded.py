@@ -213,23 +213,23 @@ class _Spill:
 
     def __init__(self) -> None:
         self._file = None
-        self._failure = None
+        self.failure = None
         # The frame that ends the stream, which needs no room on the disk: kind and payload.
         self.last = None
 
     def write(self, kind: int, id: int, payload: bytes) -> None:
         """Raises OSError, now and ever after, when the disk has no room."""
-        if kind == DONE and self._failure:
-            kind, payload = ABORT, abort_payload(self._failure)  # the application went on as if nothing were missing
+        if kind == DONE and self.failure:
+            kind, payload = ABORT, abort_payload(self.failure)  # the application went on as if nothing were missing
         if kind == DONE or kind == ABORT:
             self.last = (kind, payload)
             return
-        if self._failure:
-            raise self._failure
+        if self.failure:
+            raise self.failure
         try:
             self._append(_pack(len(payload), id, kind) + payload)
         except OSError as error:
-            self._failure = error
+            self.failure = error
             raise
 
     def frames(self) -> "Iterator[tuple[int, bytes]]":
@@ -256,12 +256,14 @@ class _Spill:
 class Response(wsgi.Response):
     """A response whose blocks are asked for one by one, so that nobody ever waits inside a call."""
 
-    __slots__ = ("spill", "_written")
+    __slots__ = ("spill", "_written", "_lost")
 
     def __init__(self, driver: Embedded, id: int, server: wsgi.Server) -> None:
         wsgi.Response.__init__(self, driver, id, server)
         self.spill = None
         self._written = 0
+        # Why a part of what was written is missing: nothing may follow it.
+        self._lost = None
 
     @property
     def may_go_on(self) -> bool:
@@ -284,6 +286,8 @@ class Response(wsgi.Response):
     def send(self, kind: int, payload: bytes = b"") -> None:
         if self.spill:
             self.spill.write(kind, self.id, payload)
+        elif self._lost and kind != ABORT and kind != DONE:
+            raise self._lost
         else:
             self.driver.send(kind, self.id, payload)
 
@@ -296,6 +300,7 @@ class Response(wsgi.Response):
             self.send(kind, payload)
             self.spent += len(payload) if kind == CHUNK else 0
             yield
+        self._lost = spill.failure
         if rest:
             yield from rest
         else:

@@ -296,6 +296,24 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
     assert.equal((await ask("/hello")).status, 200);
   });
 
+  test("a WebSocket's handshake reaches the application as a request, without a socket for libraries to take", async () => {
+    const { json } = await served();
+    const headers = [
+      "Connection",
+      "Upgrade",
+      "Upgrade",
+      "websocket",
+      "Sec-WebSocket-Key",
+      "dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    const environ = await json("/environ", { headers });
+    assert.equal(environ.HTTP_UPGRADE, "websocket");
+    assert.deepEqual(
+      Object.keys(environ).filter((name) => /socket$/.test(name)),
+      [],
+    );
+  });
+
   test("the workers end", async () => {
     await served();
     for (const end of ends.reverse()) await end();
