@@ -42,6 +42,13 @@ test("what is written to a full disk is a cut response, even if the application 
   assert.equal(await text("/count"), "0");
 });
 
+test("a frame that is too long costs the request under way, not the server", async () => {
+  const server = await opened("habits:app");
+  assert.equal((await server.ask("/frame_too_long")).status, 502);
+  await server.logged(/announced a frame of 5000000 octets/);
+  assert.equal((await server.ask("/where")).status, 200);
+});
+
 test("the virtual environment's own interpreter, prefix and packages are used", async () => {
   const [prefix, , , version] = (await text("/where")).split("\n");
   const asked = (await import("node:child_process")).execFileSync(

@@ -1,10 +1,11 @@
 // Request bodies that wait in files for Python: what is left of them, and what becomes of those whose client has left.
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { mock, type TestContext, test } from "node:test";
 import { PushedBody } from "../../src/exchange/index.ts";
 import { APPS, daemon } from "../protocols/wsgi/daemon.ts";
 import { pythons } from "../pythons.ts";
@@ -85,6 +86,27 @@ test("a request whose client leaves while it waits for a busy worker is nobody's
     [],
   );
   assert.ok(!server.records().includes("close"));
+});
+
+test("an upload for which the disk has no room is 507 with a code of its own, and the next one is served", async (t) => {
+  const server = await daemon(t, "awkward");
+  const any = await open("/dev/null");
+  await any.close();
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  const write = mock.method(Object.getPrototypeOf(any), "write", () => Promise.reject(full));
+  t.after(() => write.mock.restore());
+  const upload = (): PushedBody => {
+    const body = new PushedBody(undefined, { pause() {}, resume() {} }, 1e9);
+    body.push(BODY);
+    body.end();
+    return body;
+  };
+  const refused = await server.ask("/echo", { method: "POST", body: upload() });
+  assert.equal(refused.status, 507);
+  assert.match(refused.body.toString(), /ERR_SALLYPORT_DISK_FULL/);
+  assert.match((await server.logged(/could not be written/)).message, /sallyport-bodies-\w+\/sallyport-/);
+  write.mock.restore();
+  assert.equal((await server.ask("/echo", { method: "POST", body: upload() })).body.length, BODY.length);
 });
 
 test("a body that somebody tidied away is an error of the server's, not of the application", async (t) => {

@@ -36,6 +36,12 @@ def quit_in_thread(environ):
     return "joined"
 
 
+def frame_too_long(environ):
+    """What our own half never sends."""
+    sys.modules["sallyport.embedded"]._applications[-1].send(68, 1, bytes(5_000_000))
+    return "never seen"
+
+
 def fork(environ):
     """A child that ends by itself, and one that comes back from the call."""
     read, write = os.pipe()
