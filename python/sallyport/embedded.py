@@ -21,7 +21,8 @@ from time import perf_counter
 from typing import Iterator
 
 from . import wsgi
-from .link import CANCEL, CHUNK, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
+from .failures import abort_payload, failed_payload
+from .link import ABORT, CANCEL, CHUNK, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
 from .loader import LoadError, interface_of, load
 
 # What `call` is told besides the size of what was written.
@@ -204,9 +205,57 @@ class Embedded:
         try:
             self._server = _server(self, settings)
         except LoadError as error:
-            return self.send(FAILED, 0, json.dumps({"message": error.message, "detail": error.trace}).encode())
+            return self.send(FAILED, 0, failed_payload(error.message, error.trace))
         ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi"}
         self.send(READY, 0, json.dumps(ready).encode())
+
+
+class _Spill:
+    """What was written faster than it can leave: whole frames, in a file.
+
+    A frame for which the disk has no room is missing, and so is all that follows it: the response is cut there.
+    """
+
+    def __init__(self) -> None:
+        self._file = None
+        self.failure = None
+        # The frame that ends the stream, which needs no room on the disk: kind and payload.
+        self.last = None
+
+    def write(self, kind: int, id: int, payload: bytes) -> None:
+        """Raises OSError, now and ever after, when the disk has no room."""
+        if kind == DONE and self.failure:
+            kind, payload = ABORT, abort_payload(self.failure)  # the application went on as if nothing were missing
+        if kind == DONE or kind == ABORT:
+            self.last = (kind, payload)
+            return
+        if self.failure:
+            raise self.failure
+        try:
+            self._append(_pack(len(payload), id, kind) + payload)
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def frames(self) -> "Iterator[tuple[int, bytes]]":
+        """What was written, in order, without `last`."""
+        if not self._file:
+            return
+        self._file.seek(0)
+        with io.BufferedReader(self._file) as file:
+            while len(header := file.read(HEADER.size)) == HEADER.size:
+                length, _, kind = _unpack(header)
+                payload = file.read(length)
+                if len(payload) < length:
+                    return  # the one for which there was no room
+                yield kind, payload
+
+    def _append(self, frame: bytes) -> None:
+        if not self._file:
+            self._file = TemporaryFile(buffering=0)
+        rest = memoryview(frame)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
 
 class Response(wsgi.Response):
@@ -215,6 +264,8 @@ class Response(wsgi.Response):
     # What was written faster than it can leave: whole frames, in a file.
     spill = None
     _written = 0
+    # Why a part of what was written is missing: nothing may follow it.
+    _lost = None
 
     @property
     def may_go_on(self) -> bool:
@@ -231,7 +282,7 @@ class Response(wsgi.Response):
     def write(self, data: bytes) -> None:
         self._written += len(data)
         if self._written > _WRITTEN and not self.spill:
-            self.spill = TemporaryFile()
+            self.spill = _Spill()
         wsgi.Response.write(self, data)
 
     def send(self, kind: int, payload: bytes = b"") -> None:
@@ -239,24 +290,26 @@ class Response(wsgi.Response):
 
     def hold(self, frame: bytes) -> None:
         if self.spill:
-            self.spill.write(frame)
+            self.spill.write(frame[8], self.id, frame[9:])
+        elif self._lost and frame[8] not in (ABORT, DONE):
+            raise self._lost
         else:
             self.driver.hold(frame)
 
     def replayed(self, rest: "Iterator[None] | None") -> "Iterator[None]":
         """The frames that wait in the file, one at a time; then `rest`."""
-        with self.spill as file:
-            self.spill = None
-            file.seek(0)
-            while not self.cancelled and (header := file.read(HEADER.size)):
-                length, _, kind = _unpack(header)
-                self.driver.send(kind, self.id, file.read(length))
-                self.spent += length if kind == CHUNK else 0
-                yield
+        spill, self.spill = self.spill, None
+        for kind, payload in spill.frames():
+            if self.cancelled:
+                break
+            self.send(kind, payload)
+            self.spent += len(payload) if kind == CHUNK else 0
+            yield
+        self._lost = spill.failure
         if rest:
             yield from rest
-        elif self.cancelled:
-            self.send(DONE)
+        else:
+            self.send(*spill.last)
 
 
 class _Printed(io.RawIOBase):
@@ -279,7 +332,9 @@ class _Printed(io.RawIOBase):
             rest = b""
         self._rest = rest
         for line in lines:
-            _applications[0].send(PRINTED, self._descriptor, line[:_LINE])
+            if len(line) > _LINE:
+                line = b"%s... (%d octets more)" % (line[:_LINE], len(line) - _LINE)
+            _applications[0].send(PRINTED, self._descriptor, line)
         return len(octets)
 
 

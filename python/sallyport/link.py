@@ -61,6 +61,8 @@ HAS_LENGTH, HAS_DATE, CLOSES = 1, 2, 4
 WINDOW = 262_144
 # Octets of body in one frame at the most.
 PIECE = 65_536
+# Octets of a head, of trailers and the like: no frame may have more than 4 MiB, and a small body goes with its head.
+HEAD_LIMIT = 1_048_576
 # What a WebSocket message costs of a window besides its octets, so that empty ones cannot pile up.
 MESSAGE_COST = HEADER.size
 # Octets that one read of the socket asks for; below the allocator's threshold for a mapping of its own.

@@ -178,9 +178,11 @@ class Inline:
         self._keep_pace(began)
         self._outbox.flush()
         link = self._link
-        link.poll()
-        while frame := link.parsed():
-            self._sort(None, frame)
+        more = True
+        while more:
+            while frame := link.parsed():
+                self._sort(None, frame)
+            more = link.poll()
 
     def ends_with(self, error: BaseException) -> bool:
         """SystemExit and KeyboardInterrupt are for the main thread, which is ours: the process ends."""
@@ -300,5 +302,8 @@ class Shared:
     def _work(self) -> None:
         while request := self._requests.get():
             stream, environ = request
-            stream.run(environ)
+            if stream.cancelled:
+                stream.send(DONE)  # while it waited
+            else:
+                stream.run(environ)
             del self._streams[stream.id]

@@ -1,5 +1,6 @@
 """The server's half of WSGI 1.0.1 (PEP 3333), inside the worker."""
 
+import os
 import re
 import struct
 import sys
@@ -8,8 +9,22 @@ from io import BufferedReader, BytesIO, RawIOBase
 from marshal import loads
 from typing import Iterator
 
-from .failures import ProtocolError, abort_payload
-from .link import ABORT, ANSWER, CHUNK, DONE, END, HAS_DATE, HAS_LENGTH, HEAD, HEADER, PIECE, REPEAT, RESPONSE
+from .failures import BodyLost, ProtocolError, ProtocolTypeError, ProtocolValueError, abort_payload
+from .link import (
+    ABORT,
+    ANSWER,
+    CHUNK,
+    DONE,
+    END,
+    HAS_DATE,
+    HAS_LENGTH,
+    HEAD,
+    HEAD_LIMIT,
+    HEADER,
+    PIECE,
+    REPEAT,
+    RESPONSE,
+)
 from .stream import Disconnected, Stream
 
 # Largest body that leaves in one frame with its head.
@@ -45,6 +60,7 @@ _KNOWN_LIMIT = 1000
 # Whole heads that have passed the check, by status and fields, with their Content-Length; bounded.
 _known_heads: "dict[tuple, tuple[bytes, int]]" = {}
 _HEADS_LIMIT = 512
+_HEAD_REMEMBERED = 2048
 _FLAGS = [bytes([flags]) for flags in range(8)]
 # Length, stream and kind of a frame, and the length of the head in it.
 _pack_answer = struct.Struct("<IIBI").pack
@@ -198,7 +214,11 @@ class Response(Stream):
         """A body that waits in a file of the front's, or (None) one that is still arriving."""
         if body is None:
             return BufferedReader(_StreamedBody(self), PIECE)
-        self._file = open(body, "rb")
+        try:
+            self._file = open(body, "rb")
+            os.unlink(body)  # private data stays on the disk no longer than it has to
+        except OSError as error:
+            raise BodyLost(f"the request body was set aside in a file that cannot be opened: {error}") from None
         return self._file
 
     # PEP 3333, "The start_response() Callable".
@@ -330,7 +350,7 @@ class Response(Stream):
 def _checked_head(status: str, headers: list) -> "tuple[bytes, int]":
     """The head as bytes of a frame, and the Content-Length (-1 where there is none). Raises ProtocolError."""
     if type(headers) is not list:
-        raise ProtocolError(f"the headers must be a list of tuples, not a {type(headers).__name__}")
+        raise ProtocolTypeError(f"the headers must be a list of tuples, not a {type(headers).__name__}")
     try:
         known = _known_heads.get((status, *headers))
     except TypeError:
@@ -345,7 +365,7 @@ def _remembered(status: str, headers: list) -> "tuple[bytes, int]":
     flags, length = 0, -1
     for pair in headers:
         if type(pair) is not tuple or len(pair) != 2:
-            raise ProtocolError(f"each header must be a tuple (name, value), not {pair!r}")
+            raise ProtocolTypeError(f"each header must be a tuple (name, value), not {pair!r}")
         name, value = pair
         role = _known_names.get(name)
         if role is None:
@@ -355,12 +375,13 @@ def _remembered(status: str, headers: list) -> "tuple[bytes, int]":
             if role == HAS_LENGTH:
                 length = _length(value, length)
         if not isinstance(value, str):
-            raise ProtocolError(f"{name} must be a native string, not {value!r}")
+            raise ProtocolTypeError(f"a header's value must be a str, not a {type(value).__name__}")
         text = f"{text}{name}: {value}\r\n"
     head = _head_bytes(flags, text, headers)
-    if len(_known_heads) == _HEADS_LIMIT:
-        _known_heads.clear()
-    _known_heads[(status, *headers)] = head, length
+    if len(head) <= _HEAD_REMEMBERED:
+        if len(_known_heads) == _HEADS_LIMIT:
+            _known_heads.clear()
+        _known_heads[(status, *headers)] = head, length
     return head, length
 
 
@@ -372,12 +393,14 @@ def _joined(blocks: "list | tuple") -> bytes:
 
 def _check_bytes(data: object, what: str) -> None:
     if not isinstance(data, bytes):
-        raise ProtocolError(f"{what} a {type(data).__name__} where PEP 3333 asks for bytes")
+        raise ProtocolTypeError(f"{what} a {type(data).__name__} where PEP 3333 asks for bytes")
 
 
 def _status_line(status: object) -> str:
-    if type(status) is not str or not _STATUS.fullmatch(status):
-        raise ProtocolError(f"the status must look like '200 OK', not {status!r}")
+    if type(status) is not str:
+        raise ProtocolTypeError(f"the status must be a str, not a {type(status).__name__}")
+    if not _STATUS.fullmatch(status):
+        raise ProtocolValueError(f"the status must look like '200 OK', not {status!r}")
     line = status if len(status) > 4 else status[:3]
     if len(_known_statuses) < _KNOWN_LIMIT:
         _known_statuses[status] = line + "\r\n"
@@ -385,13 +408,15 @@ def _status_line(status: object) -> str:
 
 
 def _checked_name(name: object) -> int:
-    if type(name) is not str or not _TOKEN.fullmatch(name):
-        raise ProtocolError(f"{name!r} is not a header name")
+    if type(name) is not str:
+        raise ProtocolTypeError(f"a header's name must be a str, not a {type(name).__name__}")
+    if not _TOKEN.fullmatch(name):
+        raise ProtocolValueError(f"{name!r} is not a header name")
     lower = name.lower()
     if lower in _HOP_BY_HOP:
-        raise ProtocolError(f"{name} is a hop-by-hop header, which PEP 3333 forbids an application to set")
+        raise ProtocolValueError(f"{name} is a hop-by-hop header, which PEP 3333 forbids an application to set")
     if lower == "status":
-        raise ProtocolError("a header must not be called Status; the status goes into its own argument")
+        raise ProtocolValueError("a header must not be called Status; the status goes into its own argument")
     role = _ROLES.get(lower, 0)
     if len(_known_names) < _KNOWN_LIMIT:
         _known_names[name] = role
@@ -400,9 +425,11 @@ def _checked_name(name: object) -> int:
 
 def _length(value: str, earlier: int) -> int:
     if earlier >= 0:
-        raise ProtocolError("Content-Length is given twice")
-    if type(value) is not str or not (value.isascii() and value.isdigit() and len(value) < 16):
-        raise ProtocolError(f"Content-Length must be a number, not {value!r}")
+        raise ProtocolValueError("Content-Length is given twice")
+    if type(value) is not str:
+        raise ProtocolTypeError(f"Content-Length must be a str, not a {type(value).__name__}")
+    if not (value.isascii() and value.isdigit() and len(value) < 16):
+        raise ProtocolValueError(f"Content-Length must be a number, not {value!r}")
     return int(value)
 
 
@@ -410,12 +437,15 @@ def _head_bytes(flags: int, text: str, headers: list) -> bytes:
     try:
         lines = text.encode("latin-1")
     except UnicodeEncodeError as error:
-        raise ProtocolError(f"header values must be native strings of latin-1 characters: {error}") from None
+        raise ProtocolValueError(f"header values must be native strings of latin-1 characters: {error}") from None
+    if len(lines) > HEAD_LIMIT:
+        raise ProtocolValueError(f"the response's head has {len(lines)} bytes; {HEAD_LIMIT} are allowed")
     if len(lines) - len(lines.translate(None, _CONTROL)) != 2 * len(headers) + 2:
-        bad = next(
-            value
-            for _, value in headers
-            if value.encode("latin-1").translate(None, _CONTROL) != value.encode("latin-1")
-        )
-        raise ProtocolError(f"a header must not hold control characters: {bad!r}")
+        bad = next(value for _, value in headers if _has_control(value))
+        raise ProtocolValueError(f"a header must not hold control characters: {bad!r}")
     return _FLAGS[flags] + lines
+
+
+def _has_control(value: str) -> bool:
+    octets = value.encode("latin-1")
+    return len(octets.translate(None, _CONTROL)) < len(octets)

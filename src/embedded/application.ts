@@ -38,7 +38,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   readonly log: Log;
   readonly #options: EmbeddedOptions;
   readonly #streams = new Map<number, Stream>();
-  readonly #reader = new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
+  #reader = this.#newReader();
   /** Requests of this turn of the loop. */
   readonly #waiting: Stream[] = [];
   readonly #answer = (): void => this.#answerWaiting();
@@ -149,14 +149,43 @@ export class EmbeddedApplication implements Carrier, Crew {
     const begun = performance.now();
     let answer = call(size, flags);
     this.#clock(begun);
+    let readable = true;
     for (;;) {
       if (answer < 0)
-        throw new SallyportError("INTERNAL", "the embedded interpreter failed; see its message");
-      if (answer & SIZE) this.#reader.push(sent.subarray(0, answer & SIZE));
+        return this.#lose(new SallyportError("INTERNAL", "the embedded interpreter failed; see its message"));
+      if (readable && answer & SIZE) readable = this.#read(sent.subarray(0, answer & SIZE));
       if ((answer & MORE_IS_HERE) === 0) break;
       answer = call(0, FETCH);
     }
+    // All that was to be sent has been: what comes next begins with a frame.
+    if (!readable) this.#reader = this.#newReader();
     if (answer & RUNNABLE) this.#breathe();
+  }
+
+  #newReader(): FrameReader {
+    return new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
+  }
+
+  /** False when these octets are no frames: then nor is what comes with them. */
+  #read(octets: Buffer): boolean {
+    try {
+      this.#reader.push(octets);
+      return true;
+    } catch (error) {
+      this.#lose(SallyportError.from(error));
+      return false;
+    }
+  }
+
+  /** What is under way cannot be answered any more; the server can. */
+  #lose(error: SallyportError): void {
+    this.#failure ??= error;
+    this.log.error(error.message, { code: error.code });
+    for (const stream of [...this.#streams.values()]) {
+      stream.fail(error); // which tells Python, too
+      stream.lose(error);
+    }
+    this.#streams.clear();
   }
 
   /** The rest of a response is asked for block by block, with a turn of the loop between. */

@@ -1,13 +1,11 @@
 // What a client has not taken yet, so that no worker ever waits for a slow one: in memory up to a bound, then in a
 // temporary file up to another, and only then is the sender made to wait.
-import { randomUUID } from "node:crypto";
-import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { disk } from "./disk.ts";
 import { SallyportError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
+import { TemporaryFile } from "./temporary.ts";
 
 export interface BacklogLimits {
   /** Octets kept in memory for one client. */
@@ -31,7 +29,7 @@ export class Backlog {
   #memorySize = 0;
   /** Pieces on their way into the file, in order; their sender has not been told yet. */
   #spilling: Uint8Array[] = [];
-  #file: FileHandle | undefined;
+  #file: TemporaryFile | undefined;
   #written = 0;
   #read = 0;
   #working = false;
@@ -97,7 +95,7 @@ export class Backlog {
     }
     this.#working = true;
     this.#steps()
-      .catch((error: unknown) => this.#exchange.fail(diskError(error)))
+      .catch((error: unknown) => this.#exchange.fail(SallyportError.from(error)))
       .finally(() => this.#rest());
   }
 
@@ -135,19 +133,17 @@ export class Backlog {
   }
 
   async #fromFile(): Promise<void> {
-    const file = this.#file as FileHandle;
-    const piece = Buffer.allocUnsafe(Math.min(PIECE, this.#written - this.#read));
-    const { bytesRead } = await file.read(piece, 0, piece.length, this.#read);
-    if (bytesRead === 0) throw new Error("a temporary file is shorter than what was written to it");
-    this.#read += bytesRead;
+    const file = this.#file as TemporaryFile;
+    const piece = await file.read(this.#read, Math.min(PIECE, this.#written - this.#read));
+    this.#read += piece.length;
     if (this.#read === this.#written) await this.#startAnew(file);
-    this.#write(piece.subarray(0, bytesRead));
+    this.#write(piece);
   }
 
-  async #startAnew(file: FileHandle): Promise<void> {
+  async #startAnew(file: TemporaryFile): Promise<void> {
     this.#read = 0;
     this.#vacate();
-    await file.truncate(0);
+    await file.empty();
   }
 
   async #toFile(): Promise<void> {
@@ -162,8 +158,8 @@ export class Backlog {
     const at = this.#written;
     disk.take(chunk.length);
     this.#written += chunk.length;
-    this.#file ??= await temporaryFile(this.#limits.directory);
-    await this.#file.write(chunk, 0, chunk.length, at);
+    this.#file ??= await TemporaryFile.unnamed(this.#limits.directory);
+    await this.#file.write(chunk, at);
   }
 
   /** What the file held is no longer needed. */
@@ -179,21 +175,6 @@ export class Backlog {
     this.#vacate();
     const file = this.#file;
     this.#file = undefined;
-    file?.close().catch(() => {});
+    void file?.close();
   }
-}
-
-/** A file without a name: it goes with its handle, however we end. */
-async function temporaryFile(directory: string): Promise<FileHandle> {
-  const path = join(directory, `sallyport-${randomUUID()}`);
-  const file = await open(path, "wx+", 0o600);
-  await unlink(path);
-  return file;
-}
-
-function diskError(error: unknown): SallyportError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new SallyportError("INTERNAL", `a response could not be kept in a temporary file: ${reason}`, {
-    cause: error,
-  });
 }

@@ -59,6 +59,7 @@ export const ERRORS = {
   LINK_BROKEN: kind("worker", 502, "The process that ran the request sent something unintelligible."),
   QUEUE_FULL: kind("worker", 503, "The server is busy; try again soon."),
   QUEUE_TIMEOUT: kind("worker", 503, "The server is busy; the request waited too long."),
+  DISK_FULL: kind("worker", 507, "The server has no room left to set this aside."),
   NOT_READY: kind("worker", 503, "The application is not running; it may be starting again."),
   STOPPING: kind("worker", 503, "The server is stopping."),
   // Start and configuration.

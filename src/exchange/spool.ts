@@ -1,27 +1,28 @@
 // A request body set aside until it is complete, so that its length can be told: in memory while small, else in a file.
-import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { WholeBody } from "./body.ts";
 import { disk } from "./disk.ts";
 import { SallyportError } from "./errors.ts";
 import type { RequestBody } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
+import { TemporaryFile } from "./temporary.ts";
 
 export interface SpoolOptions {
   /** Octets that may be held in memory before a file is made. */
   readonly memory?: number;
   /** Octets that are accepted at all; more is BODY_TOO_LARGE. */
   readonly limit: number;
-  /** Where files are made, each in a directory of its own that only this user may enter. Default: the system's. */
+  /** Where files are made. They have no name there, so that they go with us, however we end. Default: the system's. */
   readonly directory?: string;
+  /** Gives the directory for a file that another process will open by its path; only this user may enter it. */
+  readonly shared?: (() => Promise<string>) | undefined;
 }
 
 export interface Spooled {
   readonly length: number;
   /** The octets, when they fitted into memory. */
   readonly whole: Uint8Array | undefined;
-  /** The path of the file that holds them otherwise, until `dispose`. */
+  /** The path of the file that holds them otherwise, until `dispose`; only where `shared` was asked for. */
   readonly file: string | undefined;
   readonly trailers: Headers;
   /** A reader from the start. */
@@ -35,7 +36,7 @@ const PIECE = 65_536;
 
 /**
  * Reads `body` to its end. Rejects with the body's own error (CLIENT_LEFT, BODY_INCOMPLETE, ...), BODY_TOO_LARGE, QUEUE_FULL
- * where temporary files have no room left, or INTERNAL when the file cannot be written; nothing is left behind then.
+ * where temporary files have no room left, DISK_FULL, or INTERNAL when the file cannot be written; nothing is left behind then.
  */
 export async function spool(body: RequestBody, options: SpoolOptions): Promise<Spooled> {
   refuseOver(options.limit, body.length ?? 0);
@@ -65,7 +66,7 @@ class Store {
   readonly #memory: Buffer;
   #held = 0;
   #length = 0;
-  #file: TemporaryFile | undefined;
+  #file: BodyFile | undefined;
 
   constructor(options: SpoolOptions) {
     this.#options = options;
@@ -76,7 +77,7 @@ class Store {
     this.#length += chunk.length;
     refuseOver(this.#options.limit, this.#length);
     if (this.#held + chunk.length <= this.#memory.length) return this.#hold(chunk);
-    this.#file ??= await TemporaryFile.make(this.#options.directory ?? tmpdir());
+    this.#file ??= await BodyFile.make(this.#options);
     await this.#flush(this.#file);
     if (chunk.length <= this.#memory.length) this.#hold(chunk);
     else await this.#file.append(chunk);
@@ -97,53 +98,44 @@ class Store {
     this.#held += chunk.length;
   }
 
-  async #flush(file: TemporaryFile): Promise<void> {
+  async #flush(file: BodyFile): Promise<void> {
     await file.append(this.#memory.subarray(0, this.#held));
     this.#held = 0;
   }
 }
 
-class TemporaryFile {
-  readonly path: string;
-  readonly handle: FileHandle;
-  readonly #directory: string;
+/** The file, and what it takes of the room that all files have together. */
+class BodyFile {
+  readonly content: TemporaryFile;
+  /** Where others find it. */
+  readonly path: string | undefined;
+  #size = 0;
   #removed = false;
-  /** Octets of the disk that are ours. */
-  #taken = 0;
 
-  private constructor(directory: string, path: string, handle: FileHandle) {
-    this.#directory = directory;
+  private constructor(content: TemporaryFile, path: string | undefined) {
+    this.content = content;
     this.path = path;
-    this.handle = handle;
   }
 
-  static async make(parent: string): Promise<TemporaryFile> {
-    const directory = await mkdtemp(join(parent, "sallyport-"));
-    const path = join(directory, "body");
-    try {
-      return new TemporaryFile(directory, path, await open(path, "wx+", 0o600));
-    } catch (error) {
-      await rm(directory, { recursive: true, force: true });
-      throw error;
-    }
+  static async make({ directory = tmpdir(), shared }: SpoolOptions): Promise<BodyFile> {
+    if (!shared) return new BodyFile(await TemporaryFile.unnamed(directory), undefined);
+    const content = await TemporaryFile.named(await shared());
+    return new BodyFile(content, content.path);
   }
 
   async append(octets: Uint8Array): Promise<void> {
     if (!disk.take(octets.length)) throw noRoom();
-    this.#taken += octets.length;
-    for (let done = 0; done < octets.length; ) {
-      const { bytesWritten } = await this.handle.write(octets, done);
-      done += bytesWritten;
-    }
+    const at = this.#size;
+    this.#size += octets.length;
+    await this.content.write(octets, at);
   }
 
   async remove(): Promise<void> {
     if (this.#removed) return;
     this.#removed = true;
-    disk.give(this.#taken);
-    // The file is in the system's temporary directory: what cannot be removed there is not worth a failed request.
-    await this.handle.close().catch(() => {});
-    await rm(this.#directory, { recursive: true, force: true }).catch(() => {});
+    disk.give(this.#size);
+    if (this.path === undefined) await this.content.close();
+    else await this.content.remove();
   }
 }
 
@@ -176,20 +168,20 @@ class FileSpool implements Spooled {
   readonly length: number;
   readonly whole: undefined;
   readonly trailers: Headers;
-  readonly #file: TemporaryFile;
+  readonly #file: BodyFile;
 
-  constructor(file: TemporaryFile, length: number, trailers: Headers) {
+  constructor(file: BodyFile, length: number, trailers: Headers) {
     this.#file = file;
     this.length = length;
     this.trailers = trailers;
   }
 
-  get file(): string {
+  get file(): string | undefined {
     return this.#file.path;
   }
 
   body(): RequestBody {
-    return new FileBody(this.#file.handle, this.length, this.trailers);
+    return new FileBody(this.#file.content, this.length, this.trailers);
   }
 
   dispose(): Promise<void> {
@@ -202,29 +194,23 @@ class FileBody implements RequestBody {
   readonly length: number;
   readonly whole: undefined;
   readonly trailers: Headers;
-  readonly #handle: FileHandle;
+  readonly #file: TemporaryFile;
   #at = 0;
 
-  constructor(handle: FileHandle, length: number, trailers: Headers) {
-    this.#handle = handle;
+  constructor(file: TemporaryFile, length: number, trailers: Headers) {
+    this.#file = file;
     this.length = length;
     this.trailers = trailers;
   }
 
   async read(): Promise<Uint8Array | undefined> {
     if (this.#at >= this.length) return undefined;
-    const piece = Buffer.allocUnsafe(Math.min(PIECE, this.length - this.#at));
-    const { bytesRead } = await this.#handle.read(piece, 0, piece.length, this.#at).catch(unreadable);
-    if (bytesRead === 0) throw new SallyportError("INTERNAL", "a spooled request body lost its end");
-    this.#at += bytesRead;
-    return piece.subarray(0, bytesRead);
+    const piece = await this.#file.read(this.#at, Math.min(PIECE, this.length - this.#at));
+    this.#at += piece.length;
+    return piece;
   }
 
   discard(): void {
     this.#at = this.length;
   }
-}
-
-function unreadable(cause: unknown): never {
-  throw new SallyportError("INTERNAL", "a spooled request body cannot be read", { cause });
 }

@@ -27,7 +27,8 @@ export class Board {
     this.fd = openSync(join(folder, "board"), "wx+", 0o600);
     rmSync(folder, { recursive: true });
     // All of it, so that no front ever meets a full disk here.
-    writeSync(this.fd, new Uint8Array(SEATS * SIZE));
+    const empty = new Uint8Array(SEATS * SIZE);
+    for (let done = 0; done < empty.length; ) done += writeSync(this.fd, empty, done);
   }
 
   take(): number {

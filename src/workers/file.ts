@@ -15,21 +15,31 @@ const READ_AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 export async function writeFile(exchange: Exchange, path: string, opened: () => void): Promise<void> {
   const file = await open(path, READ_AT_ONCE).catch((error: unknown) => unreadable(path, error));
   try {
-    if (!(await file.stat()).isFile()) unreadable(path, new Error("it is not a file"));
+    const stats = await file.stat();
+    if (!stats.isFile()) unreadable(path, new Error("it is not a file"));
     opened();
-    await copy(file, exchange).catch((error: unknown) => unreadable(path, error));
+    const size = await copy(file, exchange).catch((error: unknown) => unreadable(path, error));
+    if (size < stats.size && !exchange.closed)
+      unreadable(
+        path,
+        new Error(`it ends at ${size} now, and was of ${stats.size} octets when it was opened`),
+      );
   } finally {
     await file.close();
   }
 }
 
-async function copy(file: FileHandle, exchange: Exchange): Promise<void> {
+/** Resolves with the octets that it was, at the file's end or when nobody takes any more. */
+async function copy(file: FileHandle, exchange: Exchange): Promise<number> {
+  let size = 0;
   while (!exchange.closed) {
     const piece = Buffer.allocUnsafe(PIECE);
     const { bytesRead } = await file.read(piece, 0, PIECE);
-    if (bytesRead === 0) return;
+    if (bytesRead === 0) break;
+    size += bytesRead;
     if (!exchange.write(piece.subarray(0, bytesRead))) await drained(exchange);
   }
+  return size;
 }
 
 /** Resolves when more may be written, or nothing any more. */

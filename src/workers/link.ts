@@ -73,6 +73,7 @@ export interface Payload {
   readonly bytes: Buffer;
   /** From its byte `from` on, up to before `to`, as text of latin-1 characters. */
   text(from: number, to: number): string;
+  /** Throws a SallyportError (LINK_BROKEN) where it is shorter. */
   uint32(at: number): number;
 }
 
@@ -129,6 +130,8 @@ export class FrameReader implements Payload {
   }
 
   uint32(at: number): number {
+    if (at + 4 > this.length)
+      throw new SallyportError("LINK_BROKEN", "a frame is shorter than what it should hold");
     return readUint32(this.#data, this.#start + at);
   }
 

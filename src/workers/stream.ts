@@ -22,7 +22,7 @@ export interface Carrier extends Outbound {
 
 /** What a worker says when its application failed. */
 interface Failure {
-  readonly error: "APP_RAISED" | "APP_PROTOCOL";
+  readonly error: "APP_RAISED" | "APP_PROTOCOL" | "INTERNAL";
   readonly message: string;
   readonly detail: string;
   /** The process ends now, as the application asked it to: nothing that was sent after this request is begun. */
@@ -59,11 +59,18 @@ export class Stream {
   #leaves = false;
   #ended = false;
   #accepted = 0;
+  #released: (() => void) | undefined;
 
-  constructor(exchange: Exchange, encode: Encode, limits: BacklogLimits) {
+  /**
+   * `released` is told once that nobody needs what the request refers to any more: its exchange is over, and no worker
+   * has it, or may still begin it.
+   */
+  constructor(exchange: Exchange, encode: Encode, limits: BacklogLimits, released?: () => void) {
     this.exchange = exchange;
     this.#encode = encode;
     this.#limits = limits;
+    this.#released = released;
+    if (released) exchange.whenClosed(() => this.#release());
   }
 
   /** Between the head and the end of a response in pieces, or an open WebSocket: it may take as long as it likes. */
@@ -85,12 +92,27 @@ export class Stream {
     this.exchange.whenClosed(({ error }) => this.#cancel(error));
   }
 
-  /** A frame of the worker's for this exchange. Throws a SallyportError (LINK_BROKEN) when it makes no sense. */
+  /**
+   * A frame of the worker's for this exchange. Throws a SallyportError (LINK_BROKEN) when it makes no sense; what else goes
+   * wrong with it is this exchange's alone.
+   */
   receive(kind: number, payload: Payload): void {
+    try {
+      this.#take(kind, payload);
+    } catch (error) {
+      if (isBroken(error)) throw error;
+      this.giveUp(SallyportError.from(error));
+    }
+  }
+
+  #take(kind: number, payload: Payload): void {
     switch (kind) {
       case FROM_WORKER.RESPONSE:
-        this.#respond(payload);
-        return this.#done();
+        try {
+          return this.#respond(payload);
+        } finally {
+          this.#done();
+        }
       case FROM_WORKER.ANSWER:
         return this.#respond(payload);
       case FROM_WORKER.INFORM:
@@ -133,10 +155,18 @@ export class Stream {
     else this.exchange.fail(error);
   }
 
+  /** Its worker is gone, and it was begun there. */
+  lose(error: SallyportError): void {
+    this.#carrier = undefined;
+    this.fail(error);
+    this.#release();
+  }
+
   /** Nothing of it was begun: it may be sent to another worker. */
   reclaim(): void {
     this.#carrier = undefined;
     this.since = performance.now();
+    this.#release();
   }
 
   /** The application goes: what would never end by itself is told to. */
@@ -151,6 +181,7 @@ export class Stream {
 
   #respond(payload: Payload): void {
     const body = HEAD_AT + payload.uint32(0);
+    if (body > payload.length) throw new SallyportError("LINK_BROKEN", "a response is shorter than its head");
     this.#ended = true;
     this.exchange.respond(
       responseHead(payload, HEAD_AT, body),
@@ -268,7 +299,7 @@ export class Stream {
 
   /** The application raised; after its response was complete that is news for the log only. */
   #abort(payload: Buffer): void {
-    const { leaving, ...failure } = JSON.parse(payload.toString("utf8")) as Failure;
+    const { leaving, ...failure } = parseFailure(payload);
     const error = new SallyportError(failure.error, failure.message, { detail: failure.detail });
     const { code, fault, detail } = error;
     const { target } = this.exchange.request;
@@ -309,6 +340,25 @@ export class Stream {
     this.#carrier = undefined;
     this.#upload?.stop();
     this.#bridge?.release();
+    this.#release();
     carrier?.done(this);
+  }
+
+  #release(): void {
+    if (this.#carrier || !this.exchange.closed) return;
+    this.#released?.();
+    this.#released = undefined;
+  }
+}
+
+/** It is no frame of ours: of the wrong kind, or shorter than what it should hold. */
+const BROKEN = new Set(["ERR_SALLYPORT_LINK_BROKEN", "ERR_BUFFER_OUT_OF_BOUNDS", "ERR_OUT_OF_RANGE"]);
+const isBroken = (error: unknown): boolean => BROKEN.has((error as NodeJS.ErrnoException).code ?? "");
+
+function parseFailure(payload: Buffer): Failure {
+  try {
+    return JSON.parse(payload.toString("utf8")) as Failure;
+  } catch (cause) {
+    throw new SallyportError("LINK_BROKEN", "a worker sent a failure that cannot be read", { cause });
   }
 }

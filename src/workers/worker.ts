@@ -281,7 +281,7 @@ export class Worker implements Carrier {
     this.#start.died(exit);
     const [inside, unbegun] = this.#split();
     const died = `the worker that ran the request ${describeExit(exit)}`;
-    for (const stream of inside) stream.fail(new SallyportError("WORKER_DIED", died));
+    for (const stream of inside) stream.lose(new SallyportError("WORKER_DIED", died));
     for (const stream of unbegun) stream.reclaim();
     this.streams.clear();
     this.commons.clear();

@@ -29,6 +29,26 @@ const text = async (page: string): Promise<string> => {
   return body.toString();
 };
 
+test("what is written to a full disk is a cut response, even if the application does not care", async () => {
+  const server = await opened("habits:full_disk");
+  const { body, complete, error } = await server.ask("/");
+  assert.equal(complete, false);
+  assert.match(error?.message ?? "", /No space left on device/);
+  const whole = Buffer.concat(Array.from({ length: 40 }, (_, i) => Buffer.alloc(100_000, 65 + i)));
+  assert.ok(
+    body.length > 1_000_000 && body.equals(whole.subarray(0, body.length)),
+    "and none is missing before that",
+  );
+  assert.equal(await text("/count"), "0");
+});
+
+test("a frame that is too long costs the request under way, not the server", async () => {
+  const server = await opened("habits:app");
+  assert.equal((await server.ask("/frame_too_long")).status, 502);
+  await server.logged(/announced a frame of 5000000 octets/);
+  assert.equal((await server.ask("/where")).status, 200);
+});
+
 test("the virtual environment's own interpreter, prefix and packages are used", async () => {
   const [prefix, , , version] = (await text("/where")).split("\n");
   const asked = (await import("node:child_process")).execFileSync(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Reloads } from "../../src/processes/index.ts";
+import { Reloads } from "../../src/exchange/index.ts";
 
 /** Reloads that end when they are told to. */
 function slow(): { reloads: Reloads; ends: ((error?: Error) => void)[] } {

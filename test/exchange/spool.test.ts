@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { PushedBody, type RequestBody, SallyportError, spool, WholeBody } from "../../src/exchange/index.ts";
 
@@ -14,6 +14,15 @@ after(() => rm(directory, { recursive: true }));
 function pushed(chunks: readonly Uint8Array[], length?: number): PushedBody {
   const body = new PushedBody(length, { pause() {}, resume() {} });
   for (const chunk of chunks) body.push(chunk);
+  return body;
+}
+
+const PIECES = Array.from({ length: 50 }, (_, i) => Buffer.alloc(i * 997, i));
+const LARGE = Buffer.concat(PIECES);
+
+function large(): PushedBody {
+  const body = pushed(PIECES);
+  body.end();
   return body;
 }
 
@@ -42,21 +51,25 @@ test("a body that is already whole is not copied", async () => {
   assert.equal((await spool(new WholeBody(whole), { limit: 5, memory: 1 })).whole, whole);
 });
 
-test("a large body goes to a file that nobody else can enter, reads back twice, and leaves nothing behind", async () => {
-  const chunks = Array.from({ length: 50 }, (_, i) => Buffer.alloc(i * 997, i));
-  const body = pushed(chunks);
-  body.end();
-  const spooled = await spool(body, { memory: 10_000, limit: 1e9, directory });
-  const expected = Buffer.concat(chunks);
-  assert.equal(spooled.whole, undefined);
-  assert.equal(spooled.length, expected.length);
-  assert.ok(expected.equals(await readFile(spooled.file as string)));
-  assert.equal((await stat(dirname(spooled.file as string))).mode & 0o777, 0o700);
-  assert.equal((await stat(spooled.file as string)).mode & 0o777, 0o600);
-  for (const reader of [spooled.body(), spooled.body()]) assert.ok(expected.equals(await drain(reader)));
-  await spooled.dispose();
-  await spooled.dispose();
+test("a large body goes to a file without a name, and reads back twice", async () => {
+  const spooled = await spool(large(), { memory: 10_000, limit: 1e9, directory });
   await nothingLeft();
+  assert.deepEqual([spooled.whole, spooled.file, spooled.length], [undefined, undefined, LARGE.length]);
+  for (const reader of [spooled.body(), spooled.body()]) assert.ok(LARGE.equals(await drain(reader)));
+  await spooled.dispose();
+  await spooled.dispose();
+});
+
+test("a large body that another process will open has a path until it is disposed of", async () => {
+  const place = join(directory, "shared");
+  await mkdir(place);
+  const spooled = await spool(large(), { memory: 10_000, limit: 1e9, shared: async () => place });
+  assert.ok(LARGE.equals(await readFile(spooled.file as string)));
+  assert.equal((await stat(spooled.file as string)).mode & 0o777, 0o600);
+  assert.ok(LARGE.equals(await drain(spooled.body())));
+  await spooled.dispose();
+  assert.deepEqual(await readdir(place), []);
+  await rm(place, { recursive: true });
 });
 
 test("a body of a million tiny pieces holds no more memory than was allowed", async () => {

@@ -499,7 +499,7 @@ class HttpTest(unittest.TestCase):
     def test_an_application_may_mend_what_was_refused(self):
         steps = (("try", body(b"early")), ("try", start("200")), ("send", start()), ("send", body(b"mended")))
         self.assertEqual(self.front.response(self.front.script(*steps))[2], b"mended")
-        self.assertEqual([said[0] for said in self.front.said()], ["ProtocolError", "ProtocolError"])
+        self.assertEqual([said[0] for said in self.front.said()], ["ProtocolError", "ProtocolTypeError"])
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import re
 from typing import Iterable, Iterator
 
-from ..failures import ProtocolError
-from ..link import CLOSES, HAS_DATE, HAS_LENGTH
+from ..failures import ProtocolError, ProtocolTypeError, ProtocolValueError
+from ..link import CLOSES, HAS_DATE, HAS_LENGTH, HEAD_LIMIT
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # What no value may contain; in the lines of a head only their ends are of it.
@@ -30,6 +30,7 @@ _KNOWN_LIMIT = 1000
 # Whole heads that have passed the check, by status and fields, with their Content-Length; bounded.
 _known_heads: "dict[tuple, tuple[bytes, int]]" = {}
 _HEADS_LIMIT = 512
+_HEAD_REMEMBERED = 2048
 
 
 def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
@@ -44,7 +45,7 @@ def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
 def _remembered(status: int, headers: Iterable) -> "tuple[bytes, int]":
     code = _STATUS.get(status) if type(status) is int else _status(status)
     if code is None:
-        raise ProtocolError(f"'status' must be from 200 to 999, not {status!r}")
+        raise ProtocolValueError(f"'status' must be from 200 to 999, not {status!r}")
     fields = headers if isinstance(headers, (list, tuple)) else _listed(headers)
     known, length, lines = 0, -1, [code]
     for name, value in _named(fields):
@@ -57,13 +58,18 @@ def _remembered(status: int, headers: Iterable) -> "tuple[bytes, int]":
             known |= CLOSES
         lines += (name, b": ", value, b"\r\n")
     head = bytes([known]) + _checked_lines(lines)
+    if len(head) <= _HEAD_REMEMBERED:
+        _remember((status, *map(tuple, fields)), head, length)
+    return head, length
+
+
+def _remember(key: tuple, head: bytes, length: int) -> None:
     if len(_known_heads) == _HEADS_LIMIT:
         _known_heads.clear()
     try:
-        _known_heads[(status, *map(tuple, fields))] = head, length
+        _known_heads[key] = head, length
     except TypeError:
         pass  # values that cannot be a key, such as bytearrays
-    return head, length
 
 
 def _named(headers: Iterable) -> "Iterator[tuple[bytes, bytes]]":
@@ -77,15 +83,17 @@ def _named(headers: Iterable) -> "Iterator[tuple[bytes, bytes]]":
                 yield known, value
             elif _asks_to_close(name, value):
                 yield _CONNECTION, _CLOSE
+    except ProtocolError:
+        raise
     except (TypeError, ValueError):
-        raise ProtocolError(_bad_headers(headers)) from None
+        raise ProtocolTypeError(_bad_headers(headers)) from None
 
 
 def _listed(headers: object) -> list:
     try:
         return list(headers)
     except TypeError:
-        raise ProtocolError(_bad_headers(headers)) from None
+        raise ProtocolTypeError(_bad_headers(headers)) from None
 
 
 def _checked_lines(lines: "list[bytes]") -> bytes:
@@ -93,11 +101,13 @@ def _checked_lines(lines: "list[bytes]") -> bytes:
         octets = b"".join(lines)
     except TypeError:
         wrong = next(part for part in lines if not isinstance(part, (bytes, bytearray, memoryview)))
-        raise ProtocolError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
+        raise ProtocolTypeError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
+    if len(octets) > HEAD_LIMIT:
+        raise ProtocolValueError(f"the response's head has {len(octets)} bytes; {HEAD_LIMIT} are allowed")
     # The line of the status is one part, every other line four.
     if len(octets) - len(octets.translate(None, _CONTROL)) != (len(lines) + 3) // 2:
         wrong = next(value for value in lines[3::4] if len(bytes(value).translate(None, _CONTROL)) < len(value))
-        raise ProtocolError(f"a header must not hold control characters: {wrong!r}")
+        raise ProtocolValueError(f"a header must not hold control characters: {wrong!r}")
     return octets
 
 
@@ -120,10 +130,12 @@ def joined(lines: "list[bytes]") -> bytes:
         octets = b"\n".join(lines)
     except TypeError:
         wrong = next(line for line in lines if not isinstance(line, (bytes, bytearray, memoryview)))
-        raise ProtocolError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
+        raise ProtocolTypeError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
+    if len(octets) > HEAD_LIMIT:
+        raise ProtocolValueError(f"the head, or the trailers, have {len(octets)} octets; {HEAD_LIMIT} are allowed")
     if len(octets) - len(octets.translate(None, _CONTROL)) != len(lines) - 1:
         wrong = next(line for line in lines if len(line.translate(None, _CONTROL)) < len(line))
-        raise ProtocolError(f"a header must not hold control characters: {wrong!r}")
+        raise ProtocolValueError(f"a header must not hold control characters: {wrong!r}")
     return octets
 
 
@@ -131,7 +143,7 @@ def _status(status: object) -> "bytes | None":
     """An int of another class, as http.HTTPStatus is; never a bool."""
     if isinstance(status, int) and status is not True and status is not False:
         return _STATUS.get(int(status))
-    raise ProtocolError(f"'status' must be an int, not {_kind(status)}")
+    raise ProtocolTypeError(f"'status' must be an int, not {_kind(status)}")
 
 
 def _asks_to_close(name: bytes, value: object) -> bool:
@@ -143,9 +155,9 @@ def _asks_to_close(name: bytes, value: object) -> bool:
 
 def _checked_name(name: object) -> bytes:
     if not isinstance(name, bytes):
-        raise ProtocolError(f"a header's name must be bytes, not {_kind(name)}: {name!r}")
+        raise ProtocolTypeError(f"a header's name must be bytes, not {_kind(name)}: {name!r}")
     if not _TOKEN.fullmatch(name):
-        raise ProtocolError(f"{name!r} is not a header name")
+        raise ProtocolValueError(f"{name!r} is not a header name")
     lower = name.lower()
     known = _known.get(lower, lower)
     if len(_known) < _KNOWN_LIMIT:
@@ -155,9 +167,9 @@ def _checked_name(name: object) -> bytes:
 
 def _length(value: object, earlier: int) -> int:
     if earlier >= 0:
-        raise ProtocolError("content-length is given twice")
+        raise ProtocolValueError("content-length is given twice")
     if type(value) is not bytes or not (value.isdigit() and len(value) < 16):
-        raise ProtocolError(f"content-length must be a number in bytes, not {value!r}")
+        raise ProtocolValueError(f"content-length must be a number in bytes, not {value!r}")
     return int(value)
 
 

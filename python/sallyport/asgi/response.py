@@ -3,8 +3,8 @@
 import os
 from typing import Awaitable
 
-from ..failures import ProtocolError
-from ..link import CHUNK, END, FILE, HEAD, INFORM
+from ..failures import ProtocolError, ProtocolTypeError, ProtocolValueError
+from ..link import CHUNK, END, FILE, HEAD, INFORM, PIECE
 from .heads import fields, hints, joined, response_head
 from .link import LoopLink
 from .stream import Stream
@@ -112,10 +112,13 @@ class Response(Stream):
         """
         path = message.get("path")
         if not isinstance(path, str):
-            raise ProtocolError(f"'path' of 'http.response.pathsend' must be a str, not {type(path).__name__}")
+            raise ProtocolTypeError(f"'path' of 'http.response.pathsend' must be a str, not {type(path).__name__}")
+        octets = os.fsencode(os.path.abspath(path))
+        if len(octets) > PIECE:
+            raise ProtocolValueError(f"'path' of 'http.response.pathsend' has {len(octets)} octets")
         self.release_head()
         if not self._bodyless:
-            return self._file(os.fsencode(os.path.abspath(path)))
+            return self._file(octets)
         self._body_ended()
         return None
 
@@ -185,4 +188,4 @@ class Response(Stream):
 def _octets(body: object, message: dict) -> bytes:
     if isinstance(body, (bytes, bytearray, memoryview)):
         return bytes(body)
-    raise ProtocolError(f"'body' of {message['type']!r} must be bytes, not {type(body).__name__}")
+    raise ProtocolTypeError(f"'body' of {message['type']!r} must be bytes, not {type(body).__name__}")

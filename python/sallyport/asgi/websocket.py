@@ -4,7 +4,7 @@ from collections import deque
 from struct import Struct
 from typing import Awaitable
 
-from ..failures import ProtocolError
+from ..failures import ProtocolError, ProtocolTypeError, ProtocolValueError
 from ..link import (
     ACCEPT,
     BINARY,
@@ -103,7 +103,7 @@ class WebSocket(Response):
         chosen = message.get("subprotocol") or None
         offered = self.scope.get("subprotocols", ())
         if chosen is not None and chosen not in offered:
-            raise ProtocolError(f"'subprotocol' {chosen!r} is not one that the client offered: {list(offered)!r}")
+            raise ProtocolValueError(f"'subprotocol' {chosen!r} is not one that the client offered: {list(offered)!r}")
         lines = fields(message.get("headers") or ())
         forbidden = [name for name in lines[::2] if name in _HANDSHAKE]
         if forbidden:
@@ -170,26 +170,28 @@ def _closing(message: dict) -> "tuple[int, bytes]":
     """Code and reason, such as may be sent (RFC 6455, 5.5.1 and 7.4)."""
     code = message.get("code", 1000)
     if type(code) is not int or not (1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999):
-        raise ProtocolError(f"'code' of 'websocket.close' must be one that may be sent (RFC 6455, 7.4), not {code!r}")
+        raise ProtocolValueError(
+            f"'code' of 'websocket.close' must be one that may be sent (RFC 6455, 7.4), not {code!r}"
+        )
     reason = message.get("reason")
     if reason is not None and type(reason) is not str:
-        raise ProtocolError(f"'reason' of 'websocket.close' must be a str, not {type(reason).__name__}")
+        raise ProtocolTypeError(f"'reason' of 'websocket.close' must be a str, not {type(reason).__name__}")
     octets = _utf8(reason or "")
     if len(octets) > _REASON_LIMIT:
-        raise ProtocolError(f"'reason' of 'websocket.close' has {len(octets)} octets; {_REASON_LIMIT} are allowed")
+        raise ProtocolValueError(f"'reason' of 'websocket.close' has {len(octets)} octets; {_REASON_LIMIT} are allowed")
     return code, octets
 
 
 def _utf8(text: object) -> bytes:
     if not isinstance(text, str):
-        raise ProtocolError(f"text must be a str, not {type(text).__name__}")
+        raise ProtocolTypeError(f"text must be a str, not {type(text).__name__}")
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise ProtocolError(f"text must be such as UTF-8 can say: {error}") from None
+        raise ProtocolValueError(f"text must be such as UTF-8 can say: {error}") from None
 
 
 def _binary(octets: object) -> bytes:
     if isinstance(octets, (bytes, bytearray, memoryview)):
         return bytes(octets)
-    raise ProtocolError(f"'bytes' of 'websocket.send' must be bytes, not {type(octets).__name__}")
+    raise ProtocolTypeError(f"'bytes' of 'websocket.send' must be bytes, not {type(octets).__name__}")

@@ -314,7 +314,7 @@ export class Outbound {
       const piece = Buffer.allocUnsafe(PIECE);
       for (let left = length; left > 0 && !this.#stopped(course); ) {
         const { bytesRead } = await file.read(piece, 0, Math.min(PIECE, left), null);
-        if (bytesRead === 0) break;
+        if (bytesRead === 0) throw shortened(path, length, length - left);
         left -= bytesRead;
         await send(TYPE.DATA, piece.subarray(0, bytesRead));
       }
@@ -391,3 +391,10 @@ export function refusalOf(protocolStatus: number): SallyportError | undefined {
     return new SallyportError("UPSTREAM_BUSY", "the FastCGI application takes no more requests now");
   return broken(`the FastCGI application ended the request with protocol status ${protocolStatus}`);
 }
+
+/** Its length was announced in FCGI_DATA_LENGTH: an end before that would look like the whole file. */
+const shortened = (path: Uint8Array, length: number, end: number): SallyportError =>
+  new SallyportError(
+    "INTERNAL",
+    `the file ${Buffer.from(path).toString()} ends at ${end} now, and was of ${length} octets when the request began`,
+  );

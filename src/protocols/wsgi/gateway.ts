@@ -15,6 +15,7 @@ import {
 import { BACKLOG_LIMITS } from "../../exchange/backlog.ts";
 import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
 import { spool } from "../../exchange/spool.ts";
+import { bodyDirectory } from "../../workers/bodies.ts";
 import {
   type Answer,
   APPLICATION_CHECKS,
@@ -22,6 +23,7 @@ import {
   type ApplicationOptions,
   aPythonApp,
   type Crew,
+  type Encode,
   type Spoken,
   Stream,
 } from "../../workers/index.ts";
@@ -133,13 +135,14 @@ const awaitsContinue = ({ request }: Exchange): boolean =>
 
 /** Slow clients wait here, not in a worker. */
 async function complete(crew: Pick<Crew, "submit">, exchange: Exchange, limit: number): Promise<void> {
-  const spooled = await spool(exchange.body, { limit });
-  exchange.whenClosed(() => spooled.dispose());
-  submit(crew, exchange, spooled.whole ?? spooled);
+  const spooled = await spool(exchange.body, { limit, shared: bodyDirectory });
+  if (exchange.closed) await spooled.dispose();
+  else submit(crew, exchange, spooled.whole ?? spooled);
 }
 
 function submit(crew: Pick<Crew, "submit">, exchange: Exchange, input: Input): void {
-  crew.submit(
-    new Stream(exchange, (carrier, id) => writeEnviron(carrier, id, exchange, input), BACKLOG_LIMITS),
-  );
+  const encode: Encode = (carrier, id) => writeEnviron(carrier, id, exchange, input);
+  // Not when the client leaves: a worker that has not heard of that yet may just be opening the file.
+  const released = input && "dispose" in input ? () => void input.dispose() : undefined;
+  crew.submit(new Stream(exchange, encode, BACKLOG_LIMITS, released));
 }

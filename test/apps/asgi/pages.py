@@ -163,6 +163,19 @@ async def die_midway(scope, receive, send):
     os._exit(7)
 
 
+async def fail_at_length(scope, receive, send):
+    """An exception quotes what a client has sent."""
+    float("x" * 5_000_000)
+
+
+async def head_without_end(scope, receive, send):
+    await start(send, headers=[(b"x-long", b"x" * 5_000_000)])
+
+
+async def hint_without_end(scope, receive, send):
+    await send({"type": "http.response.early_hint", "links": [b"x" * 5_000_000]})
+
+
 async def send_file(scope, receive, send):
     await start(send)
     await send({"type": "http.response.pathsend", "path": query(scope)["path"]})
@@ -366,6 +379,9 @@ PAGES = {
     ("http", "/trailers"): trailers,
     ("http", "/hint"): hint,
     ("http", "/fail"): fail,
+    ("http", "/fail-at-length"): fail_at_length,
+    ("http", "/head-without-end"): head_without_end,
+    ("http", "/hint-without-end"): hint_without_end,
     ("http", "/fail-midway"): fail_midway,
     ("http", "/no-response"): no_response,
     ("http", "/start-only"): start_only,

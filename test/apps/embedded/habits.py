@@ -1,8 +1,10 @@
 """What applications do to the process that they run in."""
 
 import atexit
+import errno
 import gc
 import hashlib
+import io
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ import sys
 import threading
 import time
 import warnings
+from tempfile import TemporaryFile
 
 atexit.register(lambda: print("exit functions ran", file=sys.stderr))
 ticks = []
@@ -31,6 +34,12 @@ def quit_in_thread(environ):
     thread.start()
     thread.join()
     return "joined"
+
+
+def frame_too_long(environ):
+    """What our own half never sends."""
+    sys.modules["sallyport.embedded"]._applications[-1].send(68, 1, bytes(5_000_000))
+    return "never seen"
 
 
 def fork(environ):
@@ -154,3 +163,33 @@ def writes(environ, start_response):
     for _ in range(int(environ["QUERY_STRING"])):
         write(b"y" * 65_536)
     return [b"end"]
+
+
+class _SmallDisk(io.FileIO):
+    """A temporary file on a disk with room for a part of the last block, and nothing more."""
+
+    def __init__(self, buffering):
+        with TemporaryFile() as file:
+            super().__init__(os.dup(file.fileno()), "r+b")
+        self.room = 1_000_000
+
+    def write(self, octets):
+        if self.room == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = super().write(octets[: self.room])
+        self.room -= written
+        return written
+
+
+def full_disk(environ, start_response):
+    """Writes faster than anybody reads, and goes on as if nothing were missing."""
+    embedded = sys.modules["sallyport.embedded"]
+    embedded.TemporaryFile = _SmallDisk
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    for number in range(40):
+        try:
+            write(b"%c" % (65 + number) * 100_000)
+        except OSError:
+            pass
+    embedded.TemporaryFile = TemporaryFile
+    return []

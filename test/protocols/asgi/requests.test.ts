@@ -164,6 +164,34 @@ test("an early hint is a response 103 before the response", async (t) => {
   );
 });
 
+for (const [page, code, reason] of [
+  ["/fail-at-length", "APP_RAISED", /could not convert string to float: 'xxx.*characters left out/],
+  ["/head-without-end", "APP_PROTOCOL", /have 5000\d+ octets; 1048576 are allowed/],
+  ["/hint-without-end", "APP_PROTOCOL", /have 5000\d+ octets; 1048576 are allowed/],
+  [`/file?path=${"x".repeat(100_000)}`, "APP_PROTOCOL", /'path' of 'http.response.pathsend' has \d+ octets/],
+] as const) {
+  test(`${page.slice(0, 20)} is one request's failure, not that of all that its worker has`, async (t) => {
+    const server = await served(t);
+    const beside = server.exchange(`/wait-after-response?file=${server.file}`);
+    const { status, error } = await server.ask(page);
+    const entry = await server.logged(reason);
+    assert.equal(entry.fields.code, `ERR_SALLYPORT_${code}`);
+    assert.ok(entry.message.length < 10_000 && String(entry.fields.detail).length < 100_000);
+    assert.equal(status, 500, error?.message);
+    server.touch();
+    assert.deepEqual([(await beside.done).status, (await server.ask("/hello")).status], [200, 200]);
+    assert.equal(server.entries.filter(({ message }) => /worker \d+ ended/.test(message)).length, 0);
+  });
+}
+
+test("a file sent by its path that is shorter than it was is a cut response", async (t) => {
+  const server = await served(t);
+  // It says that it has a page of octets, and has a line.
+  const { complete, error } = await server.ask("/file?path=/sys/kernel/uevent_seqnum");
+  assert.equal(complete, false);
+  assert.match(error?.message ?? "", /uevent_seqnum that was to be sent cannot be read: it ends at \d+ now/);
+});
+
 test("a file sent by its path arrives whole, and its size is not held in memory", async (t) => {
   const server = await served(t);
   const large = Buffer.alloc(5_000_000, "file ");

@@ -552,6 +552,17 @@ test("a filter gets the file that the path names, with its date and length", asy
   assert.equal((await ask({ target: "/none.html" })).status, 404);
 });
 
+test("a filter whose file is shorter than it was told is not given it as the whole", async (t) => {
+  const application = await RawApplication.start(t);
+  // Files there say that they have a page of octets, and have a line.
+  const { ask } = await front(t, { address: application.address, role: "filter", root: "/sys/kernel" });
+  const asked = ask({ target: "/uevent_seqnum" });
+  const request = await application.next();
+  const answer = await asked;
+  assert.equal(request.params.FCGI_DATA_LENGTH, "4096");
+  assert.deepEqual([answer.status, request.dataEnded], [500, false]);
+});
+
 test("scripts: the path is split at the first file, and only existing scripts are passed", async (t) => {
   const root = join(dirname(await socketPath(t)), "site");
   mkdirSync(join(root, "upload"), { recursive: true });

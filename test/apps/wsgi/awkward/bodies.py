@@ -110,6 +110,12 @@ def raise_before_head(environ, start_response):
 
 
 @page
+def raise_at_length(environ, start_response):
+    """An exception quotes what a client has sent."""
+    float("x" * 5_000_000)
+
+
+@page
 def raise_after_start_response(environ, start_response):
     start_response("200 OK", list(PLAIN))
     raise RuntimeError("after start_response")

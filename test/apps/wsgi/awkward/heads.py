@@ -151,3 +151,29 @@ def headers_changed_later(environ, start_response):
     yield b"first\n"
     headers.append(("X-Late", "yes"))
     yield b"second\n"
+
+
+@page
+def head_without_end(environ, start_response):
+    start_response("200 OK", [("X-Long", "x" * 5_000_000)])
+    return [b"never seen\n"]
+
+
+@page
+def rules_caught(environ, start_response):
+    """As applications catch what mod_wsgi, gunicorn and waitress raise."""
+    caught = []
+    for status, headers in (
+        (200, []),
+        ("OK", []),
+        ("200 OK", ()),
+        ("200 OK", [("X-Bad", "a\nb")]),
+        ("200 OK", [("X Bad", "a")]),
+        ("200 OK", [("X-Bad", 1)]),
+    ):
+        try:
+            start_response(status, headers)
+        except (TypeError, ValueError) as error:
+            caught.append("TypeError" if isinstance(error, TypeError) else "ValueError")
+    start_response("200 OK", list(PLAIN))
+    return [" ".join(caught).encode() + b"\n"]
