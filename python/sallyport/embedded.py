@@ -1,8 +1,9 @@
 """The worker inside the server process: the frames of the link (docs/link.md), carried by calls instead of a socket.
 
 The front writes frames into one piece of memory and calls `call`; what the application answers is in the other piece
-when the call returns. A call runs requests up to their first block, until two milliseconds are over, or one more block
-of one that is under way: the front's event loop waits for no more than that.
+when the call returns. A call runs requests up to their first block and has those that are under way give one more, in
+turn, until two milliseconds are over: the front's event loop waits for no more than that. A response that is complete
+comes to its end at once, so that nothing of it is held.
 """
 
 import atexit
@@ -11,10 +12,11 @@ import faulthandler
 import io
 import json
 import os
+import resource
 import signal
 import sys
 import warnings
-from collections import deque
+from collections import OrderedDict, deque
 from marshal import loads
 from tempfile import TemporaryFile
 from time import perf_counter
@@ -28,8 +30,12 @@ from .loader import LoadError, interface_of, load
 _MORE_COMES, _FETCH, _STEP = 1, 2, 4
 # What it returns besides the size of what is there.
 _MORE_IS_HERE, _RUNNABLE = 1 << 30, 1 << 29
-# Seconds for which requests are begun before the front has its turn.
+# Seconds for which one call works before the front has its turn.
 _TURN = 0.002
+# Steps that an application may take after its response is complete, before others have their turn.
+_TIDYING = 100
+# Responses that may be open at once.
+_OPEN = 1024
 # Octets that one call of write() after the other may leave in memory; what follows them waits in a file.
 _WRITTEN = 1_048_576
 # Octets of the stack that may be in use when `start` is called.
@@ -58,8 +64,8 @@ class Embedded:
         self._partial = b""
         self._out = deque()
         self._streams = {}
-        # Requests that have not begun.
-        self._waiting = deque()
+        # Requests that have not begun, by their streams.
+        self._waiting = OrderedDict()
         # Streams whose next block may be asked for, in turn.
         self._runnable = deque()
         self._server = None
@@ -93,10 +99,9 @@ class Embedded:
                     return 0
                 self._partial = b""
                 self._frames(data)
-                self._begin_waiting()
+                self._work()
             elif flags & _STEP:
-                self._begin_waiting()
-                self._step()
+                self._work()
             if self._process != os.getpid():
                 os._exit(1)  # a fork of the application's that came back here: there is no server in it
             return self._deliver()
@@ -114,7 +119,7 @@ class Embedded:
 
     def _frame(self, kind: int, id: int, payload: bytes) -> None:
         if kind == REQUEST:
-            self._waiting.append((id, payload))
+            self._waiting[id] = payload
         elif kind == INIT:
             self._prepare(loads(payload))
         elif kind == STOP:
@@ -128,19 +133,19 @@ class Embedded:
 
     def _forget(self, id: int) -> bool:
         """A request whose client left before it began."""
-        for request in self._waiting:
-            if request[0] == id:
-                self._waiting.remove(request)
-                self.send(DONE, id)
-                return True
-        return False
+        if self._waiting.pop(id, None) is None:
+            return False
+        self.send(DONE, id)
+        return True
 
-    def _begin_waiting(self) -> None:
-        """One after the other, which is kinder to the caches than one a call; but the front must not wait for long."""
-        waiting = self._waiting
+    def _work(self) -> None:
+        """What is under way and what has not begun, by turns: neither piles up behind the other."""
         end = perf_counter() + _TURN
-        while waiting:
-            self._begin(*waiting.popleft())
+        while self._runnable or self._waiting:
+            if self._runnable:
+                self._step()
+            if self._waiting:
+                self._begin(*self._waiting.popitem(last=False))
             if perf_counter() > end:
                 return
 
@@ -154,19 +159,23 @@ class Embedded:
             self._advance(stream, rest)
 
     def _wake(self, stream: "Response") -> None:
-        if stream.may_go_on and stream not in self._runnable:
+        if stream.may_go_on and not stream.in_turn:
+            stream.in_turn = True
             self._runnable.append(stream)
 
     def _step(self) -> None:
         """One block of the next stream whose turn it is."""
-        if not self._runnable:
-            return
         stream = self._runnable.popleft()
+        stream.in_turn = False
         self._advance(*self._streams[stream.id])
 
     def _advance(self, stream: "Response", rest: "Iterator[None]") -> None:
         try:
             next(rest)
+            for _ in range(_TIDYING):
+                if not stream.complete:
+                    break
+                next(rest)
         except StopIteration:
             del self._streams[stream.id]
         else:
@@ -200,20 +209,27 @@ class Embedded:
             self._server = _server(self, settings)
         except LoadError as error:
             return self.send(FAILED, 0, json.dumps({"message": error.message, "detail": error.trace}).encode())
-        ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi"}
+        ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi", "open": _most_open()}
         self.send(READY, 0, json.dumps(ready).encode())
 
 
 class Response(wsgi.Response):
     """A response whose blocks are asked for one by one, so that nobody ever waits inside a call."""
 
-    __slots__ = ("spill", "_written")
+    __slots__ = ("spill", "in_turn", "_written")
 
     def __init__(self, driver: Embedded, id: int, server: wsgi.Server) -> None:
         wsgi.Response.__init__(self, driver, id, server)
         # What was written faster than it can leave: whole frames, in a file.
         self.spill = None
+        # Whether it stands among those whose next block may be asked for.
+        self.in_turn = False
         self._written = 0
+
+    @property
+    def complete(self) -> bool:
+        """All of it has been sent: what the application does now is tidying up."""
+        return self._started and not self._open and not self.spill
 
     @property
     def may_go_on(self) -> bool:
@@ -242,13 +258,13 @@ class Response(wsgi.Response):
     def replayed(self, rest: "Iterator[None] | None") -> "Iterator[None]":
         """The frames that wait in the file, one at a time; then `rest`."""
         with self.spill as file:
-            self.spill = None
             file.seek(0)
             while not self.cancelled and (header := file.read(HEADER.size)):
                 length, _, kind = _unpack(header)
                 self.driver.send(kind, self.id, file.read(length))
                 self.spent += length if kind == CHUNK else 0
                 yield
+        self.spill = None
         if rest:
             yield from rest
         elif self.cancelled:
@@ -290,6 +306,12 @@ def _server(driver: Embedded, settings: dict) -> wsgi.Server:
     if interface != "wsgi":
         raise LoadError(f"{name} is an ASGI application; embedded mode is WSGI's, serve it in daemon mode")
     return wsgi.Server(app, driver, settings["constants"], 1, settings["processes"])
+
+
+def _most_open() -> int:
+    """Each open response may hold a file; most of those that this process may open are for connections."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _OPEN if limit == resource.RLIM_INFINITY else min(_OPEN, max(1, limit // 4))
 
 
 _applications: "list[Embedded]" = []

@@ -6,6 +6,7 @@ import type { Crew, PoolOptions } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, TO_WORKER } from "../workers/link.ts";
 import type { Carrier, Stream } from "../workers/stream.ts";
 import { type Entry, Interpreter } from "./interpreter.ts";
+import { Queue } from "./queue.ts";
 
 export interface EmbeddedOptions
   extends Pick<
@@ -38,6 +39,9 @@ export class EmbeddedApplication implements Carrier, Crew {
   readonly #reader = new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
   /** Requests of this turn of the loop. */
   readonly #waiting: Stream[] = [];
+  readonly #queue = new Queue();
+  /** Responses that may be open at once, as Python says. */
+  #most = Number.POSITIVE_INFINITY;
   readonly #answer = (): void => this.#answerWaiting();
   readonly #step = (): void => this.#breathed();
   #entry: Entry | undefined;
@@ -68,6 +72,11 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   /** Has the application answer, to its first block, at the end of this turn of the loop or soon after. */
   submit(stream: Stream): void {
+    if (this.#isFull()) this.#queue.add(stream);
+    else this.#accept(stream);
+  }
+
+  #accept(stream: Stream): void {
     this.#waiting.push(stream);
     if (this.#waiting.length === 1) setImmediate(this.#answer);
   }
@@ -79,6 +88,19 @@ export class EmbeddedApplication implements Carrier, Crew {
       for (const stream of waiting) this.#begin(stream);
     });
     this.flush();
+    this.#admit(); // some may not have begun
+  }
+
+  #isFull(): boolean {
+    return this.#streams.size + this.#waiting.length >= this.#most;
+  }
+
+  /** A response has ended: there is room for another. */
+  #admit(): void {
+    while (this.#queue.length > 0 && !this.#isFull()) {
+      const stream = this.#queue.next();
+      if (stream) this.#accept(stream);
+    }
   }
 
   #begin(stream: Stream): void {
@@ -108,7 +130,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   /** Runs the application's exit functions. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    for (const stream of this.#waiting.splice(0))
+    for (const stream of [...this.#waiting.splice(0), ...this.#queue.clear()])
       stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
     if (!this.#entry) return;
     this.writer.frame(TO_WORKER.STOP, 0);
@@ -126,6 +148,7 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   done(stream: Stream): void {
     this.#streams.delete(stream.id);
+    this.#admit();
   }
 
   leaving(): void {}
@@ -173,6 +196,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   }
 
   #tick(): void {
+    this.#queue.expire();
     if (this.#busy) return;
     this.#alone(() => this.#call(0, FETCH));
     this.flush();
@@ -191,7 +215,12 @@ export class EmbeddedApplication implements Carrier, Crew {
   #frame(kind: number, id: number, payload: Buffer): void {
     if (kind === FROM_WORKER.FAILED) this.#failed(payload);
     else if (kind === FROM_WORKER.PRINTED) this.#printed(payload.toString("utf8"), id);
-    else if (kind !== FROM_WORKER.READY) this.#streams.get(id)?.receive(kind, payload);
+    else if (kind === FROM_WORKER.READY) this.#ready(payload);
+    else this.#streams.get(id)?.receive(kind, payload);
+  }
+
+  #ready(payload: Buffer): void {
+    this.#most = (JSON.parse(payload.toString("utf8")) as { readonly open: number }).open;
   }
 
   #failed(payload: Buffer): void {
