@@ -17,6 +17,7 @@ import signal
 import sys
 import warnings
 from collections import OrderedDict, deque
+from itertools import count, takewhile
 from marshal import loads
 from tempfile import TemporaryFile
 from time import perf_counter
@@ -301,6 +302,7 @@ def _server(driver: Embedded, settings: dict) -> wsgi.Server:
             sys.path.insert(0, place)
     os.environ.update(settings["env"])
     name = settings["app"]
+    sys.argv = [name]
     app = load(name)
     interface = settings["interface"] or interface_of(app)
     if interface != "wsgi":
@@ -336,7 +338,19 @@ def _settle_in() -> None:
         stream = io.TextIOWrapper(_Printed(descriptor), "utf-8", "backslashreplace", line_buffering=True)
         setattr(sys, name, stream)
     signal.signal = _refused
+    if hasattr(os, "_create_environ"):  # os.reload_environ()
+        os._create_environ = _environment
     faulthandler.enable(sys.__stderr__ or 2)
+
+
+def _environment() -> "dict[bytes, bytes]":
+    """As it is now. Python itself would look at what it was shown at the start (src/embedded/environment.ts)."""
+    lines = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    found = {}
+    for line in takewhile(bool, map(lines.__getitem__, count())):
+        name, _, value = line.partition(b"=")
+        found.setdefault(name, value)
+    return found
 
 
 def _tell_of_stack(size: int) -> None:
