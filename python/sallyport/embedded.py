@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+import traceback
 import warnings
 from collections import OrderedDict, deque
 from itertools import count, takewhile
@@ -24,6 +25,7 @@ from time import perf_counter
 from typing import Iterator
 
 from . import wsgi
+from .failures import application_trace, failed_payload, summary
 from .link import CANCEL, CHUNK, DONE, FAILED, HEADER, INIT, PRINTED, READY, REQUEST, STOP
 from .loader import LoadError, interface_of, load
 
@@ -125,6 +127,7 @@ class Embedded:
             self._prepare(loads(payload))
         elif kind == STOP:
             _end()
+            self.leave()
         elif kind == CANCEL and self._forget(id):
             pass
         elif id in self._streams:
@@ -209,9 +212,20 @@ class Embedded:
         try:
             self._server = _server(self, settings)
         except LoadError as error:
-            return self.send(FAILED, 0, json.dumps({"message": error.message, "detail": error.trace}).encode())
+            return self._failed(error.message, error.trace)
+        except BaseException as error:
+            return self._failed(summary(error), application_trace(error))
         ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi", "open": _most_open()}
         self.send(READY, 0, json.dumps(ready).encode())
+
+    def _failed(self, message: str, trace: str) -> None:
+        self.send(FAILED, 0, failed_payload(message, trace))
+        self.leave()
+
+    def leave(self) -> None:
+        """What is printed from now on is for the log of another application, if there is one."""
+        if self in _present:
+            _present.remove(self)
 
 
 class Response(wsgi.Response):
@@ -292,7 +306,8 @@ class _Printed(io.RawIOBase):
             rest = b""
         self._rest = rest
         for line in lines:
-            _applications[0].send(PRINTED, self._descriptor, line[:_LINE])
+            for application in _present[:1]:
+                application.send(PRINTED, self._descriptor, line[:_LINE])
         return len(octets)
 
 
@@ -316,7 +331,9 @@ def _most_open() -> int:
     return _OPEN if limit == resource.RLIM_INFINITY else min(_OPEN, max(1, limit // 4))
 
 
+# All that were ever started: the front may call them as long as it lives. And those that have not ended.
 _applications: "list[Embedded]" = []
+_present: "list[Embedded]" = []
 
 
 def start(received: int, received_size: int, sent: int, sent_size: int, entry: int, stack: int) -> None:
@@ -329,6 +346,7 @@ def start(received: int, received_size: int, sent: int, sent_size: int, entry: i
         _tell_of_stack(stack)
     application = Embedded(Memory(received, received_size), Memory(sent, sent_size))
     _applications.append(application)
+    _present.append(application)
     ctypes.c_uint64.from_address(entry).value = application.address
 
 
@@ -389,4 +407,7 @@ def _refused(number: int, _handler: object) -> object:
 
 
 def _end() -> None:
-    atexit._run_exitfuncs()
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:  # up to Python 3.9; later versions tell it themselves
+        traceback.print_exc()
