@@ -318,7 +318,12 @@ def _server(driver: Embedded, settings: dict) -> wsgi.Server:
     os.environ.update(settings["env"])
     name = settings["app"]
     sys.argv = [name]
-    app = load(name)
+    # Nothing here can end an import that hangs; where it stands is told, whoever may then end the process.
+    faulthandler.dump_traceback_later(settings["startTimeout"] / 1000, file=sys.__stderr__ or 2)
+    try:
+        app = load(name)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     interface = settings["interface"] or interface_of(app)
     if interface != "wsgi":
         raise LoadError(f"{name} is an ASGI application; embedded mode is WSGI's, serve it in daemon mode")

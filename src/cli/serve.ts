@@ -1,7 +1,7 @@
 // `sallyport serve`: a target, or a configuration, served until a signal says otherwise; or for one request, when a web
 // server started us as a CGI program.
 import { type FrontTask, takeTask } from "../fronts/messages.ts";
-import type { Settings } from "../server/config.ts";
+import type { AppSettings, Settings } from "../server/config.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { serverLog } from "../server/log.ts";
 import { runProgram } from "../server/program.ts";
@@ -10,6 +10,12 @@ import { descriptorSink } from "../server/sinks.ts";
 import { type CommandLine, usage } from "./options.ts";
 import { asTold, namesAddress, settingsOf } from "./settings.ts";
 import { targetOf } from "./target.ts";
+
+/** Milliseconds for a front to start, where the applications have limits of their own. */
+const START = 300_000;
+/** Milliseconds for importing an application, and for all else that a front does before it serves. */
+const START_DEFAULT = 60_000;
+const STARTING = 15_000;
 
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
 export async function serve({ flags, words }: CommandLine): Promise<number> {
@@ -28,22 +34,28 @@ export async function serve({ flags, words }: CommandLine): Promise<number> {
 }
 
 async function run(settings: Settings, directory: string): Promise<number> {
-  if (settings.fronts > 1) return superviseFronts(settings);
+  if (settings.fronts > 1 || embeddedApps(settings).length > 0) return superviseFronts(settings);
   const { started, ended } = runProgram(serverOf(settings, { directory }), settings.log.level === "debug");
   await started;
   return ended;
 }
 
-async function superviseFronts({
-  fronts: count,
-  listen,
-  grace,
-  frontTimeout,
-  log,
-}: Settings): Promise<number> {
+/** They may hang in a call, and then their process hears no signal: somebody else must. */
+const embeddedApps = ({ apps }: Settings): AppSettings[] =>
+  Object.values(apps).filter((app) => "mode" in app && app.mode === "embedded");
+
+async function superviseFronts(settings: Settings): Promise<number> {
   const { supervise } = await import("../fronts/supervisor.ts");
-  const written = serverLog({ ...log, sink: descriptorSink(2) });
-  return supervise({ count, listen, grace, timeout: frontTimeout, log: written });
+  const { fronts: count, listen, grace, frontTimeout: timeout } = settings;
+  const log = serverLog({ ...settings.log, sink: descriptorSink(2) });
+  return supervise({ count, listen, grace, timeout, startTimeout: startTimeoutOf(settings), log });
+}
+
+/** Embedded applications are imported one after the other, and one that hangs then nobody ends but the supervisor. */
+function startTimeoutOf(settings: Settings): number {
+  if (embeddedApps(settings).length === 0) return START;
+  const limits = Object.values(settings.apps).map((app) => "startTimeout" in app && app.startTimeout);
+  return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
 }
 
 /** We are one of several fronts: this command line was started once more, with sockets. */

@@ -11,7 +11,7 @@ import { Queue } from "./queue.ts";
 export interface EmbeddedOptions
   extends Pick<
     PoolOptions,
-    "app" | "python" | "directory" | "path" | "env" | "fronts" | "constants" | "log"
+    "app" | "python" | "directory" | "path" | "env" | "fronts" | "constants" | "startTimeout" | "log"
   > {
   /** Milliseconds of one call after which the application is named in the log; 0 for never. */
   readonly slowCall: number;
@@ -60,10 +60,19 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   /** Imports the application. Rejects with PYTHON_NOT_FOUND or APP_IMPORT. */
   async start(): Promise<void> {
-    const { app, directory, path, env, fronts, constants, python } = this.#options;
+    const { app, directory, path, env, fronts, constants, startTimeout, python } = this.#options;
     this.#entry = (await Interpreter.of(python)).open();
     this.writer.begin(TO_WORKER.INIT, 0);
-    this.writer.value({ app, chdir: directory, path, env, processes: fronts, constants, interface: null });
+    this.writer.value({
+      app,
+      chdir: directory,
+      path,
+      env,
+      processes: fronts,
+      constants,
+      startTimeout,
+      interface: null,
+    });
     this.writer.finish();
     this.flush();
     if (this.#failure) throw this.#failure;

@@ -2,9 +2,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import type { Exit } from "../processes/exit.ts";
 import type { Board } from "./board.ts";
-import { FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
+import { BEAT, FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
 import type { Reserved } from "./sockets.ts";
 
+/** Milliseconds without a beat after which a front that was told to end, and has not, is taken for hung. */
+const DEAF = 4 * BEAT;
 /** Milliseconds beyond the grace, and for a stack to be written down. */
 const KILL_GRACE = 2_000;
 const LAST_WORDS = 1_000;
@@ -24,6 +26,8 @@ export class Front {
   readonly #process: ChildProcess;
   readonly #born = performance.now();
   #heard = performance.now();
+  /** When it should have ended. */
+  #due = Number.POSITIVE_INFINITY;
 
   /** This very command line, once more. */
   constructor(sockets: readonly Reserved[], board: Board) {
@@ -67,6 +71,11 @@ export class Front {
     return performance.now() - this.#heard;
   }
 
+  /** It was told to end, had its grace for it, and does not even turn its event loop. */
+  get overdue(): boolean {
+    return performance.now() >= this.#due && this.silence >= DEAF;
+  }
+
   /** Its silence is counted anew. */
   excuse(): void {
     this.#heard = performance.now();
@@ -88,6 +97,7 @@ export class Front {
 
   async #end(message: ToFront, grace: number): Promise<void> {
     this.leaving = true;
+    this.#due = performance.now() + grace;
     this.tell(message);
     const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
     await this.exited;

@@ -111,6 +111,14 @@ def sleep(environ):
     return "slept"
 
 
+def hold(environ):
+    """Holds Python's lock as well."""
+    import ctypes
+
+    print("holding", file=sys.__stderr__, flush=True)
+    ctypes.PyDLL(None).sleep(600)
+
+
 def crash(environ):
     import ctypes
 
