@@ -62,8 +62,10 @@ function startTimeoutOf(settings: Settings): number {
 async function front(task: FrontTask, settings: Settings, directory: string): Promise<number> {
   const { runFront } = await import("../fronts/front.ts");
   const { Seat } = await import("../fronts/board.ts");
+  const { Descriptor, releaseLow } = await import("../fronts/descriptors.ts");
+  releaseLow(task.channel);
   const seat = new Seat(task.board, task.seat);
   const own = { ...settings, listen: [...task.listen] };
   const server = serverOf(own, { directory, accepted: (socket) => seat.count(socket) });
-  return runFront(server, seat, settings.log.level === "debug");
+  return runFront(server, seat, new Descriptor(task.channel), settings.log.level === "debug");
 }

@@ -1,7 +1,9 @@
 // One front as its supervisor sees it.
 import { type ChildProcess, fork } from "node:child_process";
 import type { Exit } from "../processes/exit.ts";
+import { openFilesLimit } from "../server/descriptors.ts";
 import type { Board } from "./board.ts";
+import { firstOwn, LOW } from "./descriptors.ts";
 import { BEAT, FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
 import type { Reserved } from "./sockets.ts";
 
@@ -10,10 +12,6 @@ const DEAF = 4 * BEAT;
 /** Milliseconds beyond the grace, and for a stack to be written down. */
 const KILL_GRACE = 2_000;
 const LAST_WORDS = 1_000;
-/** The descriptors after standard input, output, error and the channel: the board, and the sockets. */
-const BOARD = 4;
-const FIRST = 5;
-
 export class Front {
   /** Whether it came to serve; false when it ended before. */
   readonly ready: Promise<boolean>;
@@ -33,11 +31,14 @@ export class Front {
   constructor(sockets: readonly Reserved[], board: Board) {
     const [, program = "", ...args] = process.argv;
     const seat = board.take();
-    const listen = sockets.map((socket, i) => socket.at(FIRST + i));
-    const task: FrontTask = { listen, board: BOARD, seat };
+    const channel = firstOwn(openFilesLimit());
+    const [boardAt, socketsAt] = [channel + 1, channel + 2];
+    const listen = sockets.map((socket, i) => socket.at(socketsAt + i));
+    const task: FrontTask = { listen, channel, board: boardAt, seat };
+    const low = Array.from({ length: channel - LOW }, () => board.fd);
     this.#process = fork(program, args, {
       env: { ...process.env, [FRONT_VARIABLE]: JSON.stringify(task) },
-      stdio: ["inherit", "inherit", "inherit", "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
+      stdio: ["inherit", "inherit", "inherit", ...low, "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
     });
     this.exited = new Promise((resolve) => {
       this.#process.once("exit", (code, signal) => {

@@ -100,6 +100,25 @@ test("one server process that hangs is replaced, as are several", async (t) => {
   assert.equal(await text(`${server.url}/run`), "42\n");
 });
 
+test("an application that closes descriptor 3 does not close the server's own", async (t) => {
+  // While it is imported: later a client may have that number.
+  const server = await serve(alone(t, "closes_low:app", {}));
+  t.after(() => server.stop());
+  for (let i = 0; i < 20; i++) assert.equal(await text(`${server.url}/run`), "42\n");
+  await new Promise((resolve) => setTimeout(resolve, 1_500)); // some of the messages that went to clients
+  assert.equal(await text(`${server.url}/run`), "42\n");
+  assert.doesNotMatch(server.stderr, /front/);
+});
+
+test("a front whose own descriptors were closed says so and is replaced", async (t) => {
+  const server = await serve(alone(t, "habits:app", {}));
+  t.after(() => server.stop());
+  await fetch(`${server.url}/close_own`).catch(() => {});
+  await server.sees(/an application closed descriptors of the server's/);
+  await server.sees(/front \d+ exited with status 1/);
+  assert.equal(await text(`${server.url}/run`), "42\n");
+});
+
 test("what embedded mode cannot do is said at the start, with exit code 1", async () => {
   const run = (...args: string[]) =>
     sallyport(["serve", ...args, "--port", "0", "--python", PYTHON, "--embedded"], APPS);
