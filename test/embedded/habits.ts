@@ -141,7 +141,7 @@ for (const place of ["import", "call"])
     });
 
 test("a reload is refused with what to do instead", async () => {
-  await assert.rejects(async () => app.gateway.reload?.(), /--fronts 2/);
+  await assert.rejects(async () => app.gateway.reload?.(), /replaces server processes/);
 });
 
 /** EMBEDDED_REQUESTS=5000000 for a look that takes minutes. */
