@@ -130,7 +130,7 @@ export class EmbeddedApplication implements Carrier, Crew {
     const { app } = this.#options;
     throw new SallyportError(
       "APP_IMPORT",
-      `${app} is embedded and lives as long as its server process: serve it with `sallyport serve`, which replaces server processes, or use daemon mode`,
+      `${app} is embedded and lives as long as its server process: serve it by the command line, which replaces server processes, or use daemon mode`,
     );
   }
 
