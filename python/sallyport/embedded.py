@@ -1,8 +1,9 @@
 """The worker inside the server process: the frames of the link (docs/link.md), carried by calls instead of a socket.
 
 The front writes frames into one piece of memory and calls `call`; what the application answers is in the other piece
-when the call returns. A call runs requests up to their first block, until two milliseconds are over, or one more block
-of one that is under way: the front's event loop waits for no more than that.
+when the call returns. A call runs requests up to their first block and has those that are under way give one more, in
+turn, until two milliseconds are over: the front's event loop waits for no more than that. A response that is complete
+comes to its end at once, so that nothing of it is held.
 """
 
 import atexit
@@ -11,17 +12,20 @@ import faulthandler
 import io
 import json
 import os
+import resource
 import signal
 import sys
+import traceback
 import warnings
-from collections import deque
+from collections import OrderedDict, deque
+from itertools import count, takewhile
 from marshal import loads
 from tempfile import TemporaryFile
 from time import perf_counter
 from typing import Iterator
 
 from . import wsgi
-from .failures import abort_payload, failed_payload
+from .failures import abort_payload, application_trace, failed_payload, summary
 from .link import ABORT, CANCEL, CHUNK, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
 from .loader import LoadError, interface_of, load
 
@@ -29,8 +33,12 @@ from .loader import LoadError, interface_of, load
 _MORE_COMES, _FETCH, _STEP = 1, 2, 4
 # What it returns besides the size of what is there.
 _MORE_IS_HERE, _RUNNABLE = 1 << 30, 1 << 29
-# Seconds for which requests are begun before the front has its turn.
+# Seconds for which one call works before the front has its turn.
 _TURN = 0.002
+# Steps that an application may take after its response is complete, before others have their turn.
+_TIDYING = 100
+# Responses that may be open at once.
+_OPEN = 1024
 # Octets that one call of write() after the other may leave in memory; what follows them waits in a file.
 _WRITTEN = 1_048_576
 # Octets of the stack that may be in use when `start` is called.
@@ -59,8 +67,8 @@ class Embedded:
         self._partial = b""
         self._out = deque()
         self._streams = {}
-        # Requests that have not begun.
-        self._waiting = deque()
+        # Requests that have not begun, by their streams.
+        self._waiting = OrderedDict()
         # Streams whose next block may be asked for, in turn.
         self._runnable = deque()
         self._server = None
@@ -97,10 +105,9 @@ class Embedded:
                     return 0
                 self._partial = b""
                 self._frames(data)
-                self._begin_waiting()
+                self._work()
             elif flags & _STEP:
-                self._begin_waiting()
-                self._step()
+                self._work()
             if self._process != os.getpid():
                 os._exit(1)  # a fork of the application's that came back here: there is no server in it
             return self._deliver()
@@ -118,13 +125,14 @@ class Embedded:
 
     def _frame(self, kind: int, id: int, payload: bytes) -> None:
         if kind == REPEAT or kind == REQUEST:
-            self._waiting.append((id, self._server.environ(kind, payload)))
+            self._waiting[id] = self._server.environ(kind, payload)
         elif kind == COMMON:
             self._server.learn(id, payload)
         elif kind == INIT:
             self._prepare(loads(payload))
         elif kind == STOP:
             _end()
+            self.leave()
         elif kind == CANCEL and self._forget(id):
             pass
         elif id in self._streams:
@@ -134,19 +142,19 @@ class Embedded:
 
     def _forget(self, id: int) -> bool:
         """A request whose client left before it began."""
-        for request in self._waiting:
-            if request[0] == id:
-                self._waiting.remove(request)
-                self.send(DONE, id)
-                return True
-        return False
+        if self._waiting.pop(id, None) is None:
+            return False
+        self.send(DONE, id)
+        return True
 
-    def _begin_waiting(self) -> None:
-        """One after the other, which is kinder to the caches than one a call; but the front must not wait for long."""
-        waiting = self._waiting
+    def _work(self) -> None:
+        """What is under way and what has not begun, by turns: neither piles up behind the other."""
         end = perf_counter() + _TURN
-        while waiting:
-            self._begin(*waiting.popleft())
+        while self._runnable or self._waiting:
+            if self._runnable:
+                self._step()
+            if self._waiting:
+                self._begin(*self._waiting.popitem(last=False))
             if perf_counter() > end:
                 return
 
@@ -160,19 +168,23 @@ class Embedded:
             self._advance(stream, rest)
 
     def _wake(self, stream: "Response") -> None:
-        if stream.may_go_on and stream not in self._runnable:
+        if stream.may_go_on and not stream.in_turn:
+            stream.in_turn = True
             self._runnable.append(stream)
 
     def _step(self) -> None:
         """One block of the next stream whose turn it is."""
-        if not self._runnable:
-            return
         stream = self._runnable.popleft()
+        stream.in_turn = False
         self._advance(*self._streams[stream.id])
 
     def _advance(self, stream: "Response", rest: "Iterator[None]") -> None:
         try:
             next(rest)
+            for _ in range(_TIDYING):
+                if not stream.complete:
+                    break
+                next(rest)
         except StopIteration:
             del self._streams[stream.id]
         else:
@@ -205,9 +217,20 @@ class Embedded:
         try:
             self._server = _server(self, settings)
         except LoadError as error:
-            return self.send(FAILED, 0, failed_payload(error.message, error.trace))
-        ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi"}
+            return self._failed(error.message, error.trace)
+        except BaseException as error:
+            return self._failed(summary(error), application_trace(error))
+        ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi", "open": _most_open()}
         self.send(READY, 0, json.dumps(ready).encode())
+
+    def _failed(self, message: str, trace: str) -> None:
+        self.send(FAILED, 0, failed_payload(message, trace))
+        self.leave()
+
+    def leave(self) -> None:
+        """What is printed from now on is for the log of another application, if there is one."""
+        if self in _present:
+            _present.remove(self)
 
 
 class _Spill:
@@ -266,6 +289,13 @@ class Response(wsgi.Response):
     _written = 0
     # Why a part of what was written is missing: nothing may follow it.
     _lost = None
+    # Whether it stands among those whose next block may be asked for.
+    in_turn = False
+
+    @property
+    def complete(self) -> bool:
+        """All of it has been sent: what the application does now is tidying up."""
+        return self._started and not self._open and not self.spill
 
     @property
     def may_go_on(self) -> bool:
@@ -298,13 +328,14 @@ class Response(wsgi.Response):
 
     def replayed(self, rest: "Iterator[None] | None") -> "Iterator[None]":
         """The frames that wait in the file, one at a time; then `rest`."""
-        spill, self.spill = self.spill, None
+        spill = self.spill
         for kind, payload in spill.frames():
             if self.cancelled:
                 break
-            self.send(kind, payload)
+            self.driver.send(kind, self.id, payload)
             self.spent += len(payload) if kind == CHUNK else 0
             yield
+        self.spill = None
         self._lost = spill.failure
         if rest:
             yield from rest
@@ -333,8 +364,9 @@ class _Printed(io.RawIOBase):
         self._rest = rest
         for line in lines:
             if len(line) > _LINE:
-                line = b"%s... (%d octets more)" % (line[:_LINE], len(line) - _LINE)
-            _applications[0].send(PRINTED, self._descriptor, line)
+                line = b"%s... (%d bytes more)" % (line[:_LINE], len(line) - _LINE)
+            for application in _present[:1]:
+                application.send(PRINTED, self._descriptor, line)
         return len(octets)
 
 
@@ -344,14 +376,28 @@ def _server(driver: Embedded, settings: dict) -> wsgi.Server:
             sys.path.insert(0, place)
     os.environ.update(settings["env"])
     name = settings["app"]
-    app = load(name)
+    sys.argv = [name]
+    # Nothing here can end an import that hangs; where it stands is told, whoever may then end the process.
+    faulthandler.dump_traceback_later(settings["startTimeout"] / 1000, file=sys.__stderr__ or 2)
+    try:
+        app = load(name)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     interface = settings["interface"] or interface_of(app)
     if interface != "wsgi":
         raise LoadError(f"{name} is an ASGI application; embedded mode is WSGI's, serve it in daemon mode")
     return wsgi.Server(app, driver, settings["constants"], 1, settings["processes"])
 
 
+def _most_open() -> int:
+    """Each open response may hold a file; most of those that this process may open are for connections."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _OPEN if limit == resource.RLIM_INFINITY else min(_OPEN, max(1, limit // 4))
+
+
+# All that were ever started: the front may call them as long as it lives. And those that have not ended.
 _applications: "list[Embedded]" = []
+_present: "list[Embedded]" = []
 
 
 def start(received: int, received_size: int, sent: int, sent_size: int, entry: int, stack: int) -> None:
@@ -364,6 +410,7 @@ def start(received: int, received_size: int, sent: int, sent_size: int, entry: i
         _tell_of_stack(stack)
     application = Embedded(Memory(received, received_size), Memory(sent, sent_size))
     _applications.append(application)
+    _present.append(application)
     ctypes.c_uint64.from_address(entry).value = application.address
 
 
@@ -373,7 +420,19 @@ def _settle_in() -> None:
         stream = io.TextIOWrapper(_Printed(descriptor), "utf-8", "backslashreplace", line_buffering=True)
         setattr(sys, name, stream)
     signal.signal = _refused
+    if hasattr(os, "_create_environ"):  # os.reload_environ()
+        os._create_environ = _environment
     faulthandler.enable(sys.__stderr__ or 2)
+
+
+def _environment() -> "dict[bytes, bytes]":
+    """As it is now. Python itself would look at what it was shown at the start (src/embedded/environment.ts)."""
+    lines = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    found = {}
+    for line in takewhile(bool, map(lines.__getitem__, count())):
+        name, _, value = line.partition(b"=")
+        found.setdefault(name, value)
+    return found
 
 
 def _tell_of_stack(size: int) -> None:
@@ -412,4 +471,7 @@ def _refused(number: int, _handler: object) -> object:
 
 
 def _end() -> None:
-    atexit._run_exitfuncs()
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:  # up to Python 3.9; later versions tell it themselves
+        traceback.print_exc()

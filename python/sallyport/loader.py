@@ -114,7 +114,9 @@ def _attribute(module: object, module_name: str, path: str) -> object:
 def _made(factory: object, target: str) -> object:
     try:
         made = factory()
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise LoadError(f"calling {target} failed: {_summary(error)}", _trace(error)) from None
     return _callable(made, target)
 

@@ -193,15 +193,24 @@ class Response(Stream):
         return rest and self._guarded(rest)
 
     def _guarded(self, rest: "Iterator[None]") -> "Iterator[None]":
+        """Whatever the application raises ends here, GeneratorExit too: one from outside comes at the yield."""
         try:
-            yield from rest
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            self._ended_by(error)
+            while self._stepped(rest):
+                yield
         finally:
+            rest.close()
             if self._file:
                 self._file.close()
+
+    def _stepped(self, rest: "Iterator[None]") -> bool:
+        try:
+            next(rest)
+        except StopIteration:
+            return False
+        except BaseException as error:
+            self._ended_by(error)
+            return False
+        return True
 
     def _ended_by(self, error: BaseException) -> None:
         if isinstance(error, Disconnected):
@@ -339,7 +348,9 @@ class Response(Stream):
             return
         try:
             close()
-        except Exception:
+        except BaseException as error:
+            if self.driver.ends_with(error):
+                raise
             print("sallyport: the response's close() failed", file=sys.stderr)
             traceback.print_exc()
 

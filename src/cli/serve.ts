@@ -3,7 +3,7 @@
 import { SallyportError } from "../exchange/index.ts";
 import { type FrontTask, takeTask } from "../fronts/messages.ts";
 import { complain, exitCodeOf } from "../server/complain.ts";
-import type { Settings } from "../server/config.ts";
+import type { AppSettings, Settings } from "../server/config.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { serverLog } from "../server/log.ts";
 import { runProgram } from "../server/program.ts";
@@ -12,6 +12,12 @@ import { descriptorSink } from "../server/sinks.ts";
 import { type CommandLine, type Flags, usage } from "./options.ts";
 import { asTold, namesAddress, settingsOf } from "./settings.ts";
 import { targetOf } from "./target.ts";
+
+/** Milliseconds for a front to start, where the applications have limits of their own. */
+const START = 300_000;
+/** Milliseconds for importing an application, and for all else that a front does before it serves. */
+const START_DEFAULT = 60_000;
+const STARTING = 15_000;
 
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
 export async function serve({ flags, words }: CommandLine): Promise<number> {
@@ -42,30 +48,38 @@ async function serveAs(settings: Settings, directory: string, flags: Flags, here
 }
 
 async function run(settings: Settings, directory: string): Promise<number> {
-  if (settings.fronts > 1) return superviseFronts(settings);
+  if (settings.fronts > 1 || embeddedApps(settings).length > 0) return superviseFronts(settings);
   const { started, ended } = runProgram(serverOf(settings, { directory }), settings.log);
   await started;
   return ended;
 }
 
-async function superviseFronts({
-  fronts: count,
-  listen,
-  grace,
-  frontTimeout,
-  log,
-}: Settings): Promise<number> {
+/** They may hang in a call, and then their process hears no signal: somebody else must. */
+const embeddedApps = ({ apps }: Settings): AppSettings[] =>
+  Object.values(apps).filter((app) => "mode" in app && app.mode === "embedded");
+
+async function superviseFronts(settings: Settings): Promise<number> {
   const { supervise } = await import("../fronts/supervisor.ts");
-  const written = serverLog({ ...log, sink: descriptorSink(2) });
-  return supervise({ count, listen, grace, timeout: frontTimeout, log: written, manner: log });
+  const { fronts: count, listen, grace, frontTimeout: timeout, log: manner } = settings;
+  const log = serverLog({ ...manner, sink: descriptorSink(2) });
+  return supervise({ count, listen, grace, timeout, startTimeout: startTimeoutOf(settings), log, manner });
+}
+
+/** Embedded applications are imported one after the other, and one that hangs then nobody ends but the supervisor. */
+function startTimeoutOf(settings: Settings): number {
+  if (embeddedApps(settings).length === 0) return START;
+  const limits = Object.values(settings.apps).map((app) => "startTimeout" in app && app.startTimeout);
+  return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
 }
 
 /** We are one of several fronts: this command line was started once more, with sockets. */
 async function front(task: FrontTask, settings: Settings, directory: string): Promise<number> {
   const { runFront } = await import("../fronts/front.ts");
   const { Seat } = await import("../fronts/board.ts");
+  const { Descriptor, releaseLow } = await import("../fronts/descriptors.ts");
+  releaseLow(task.channel);
   const seat = new Seat(task.board, task.seat);
   const own = { ...settings, listen: [...task.listen] };
   const server = serverOf(own, { directory, accepted: (socket) => seat.count(socket) });
-  return runFront(server, seat, settings.log.level === "debug");
+  return runFront(server, seat, new Descriptor(task.channel), settings.log.level === "debug");
 }

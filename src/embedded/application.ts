@@ -8,11 +8,12 @@ import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "
 import { marshal } from "../workers/marshal.ts";
 import type { Carrier, Stream } from "../workers/stream.ts";
 import { type Entry, Interpreter } from "./interpreter.ts";
+import { Queue } from "./queue.ts";
 
 export interface EmbeddedOptions
   extends Pick<
     PoolOptions,
-    "app" | "python" | "directory" | "path" | "env" | "fronts" | "constants" | "log"
+    "app" | "python" | "directory" | "path" | "env" | "fronts" | "constants" | "startTimeout" | "log"
   > {
   /** Milliseconds of one call after which the application is named in the log; 0 for never. */
   readonly slowCall: number;
@@ -41,6 +42,9 @@ export class EmbeddedApplication implements Carrier, Crew {
   #reader = this.#newReader();
   /** Requests of this turn of the loop. */
   readonly #waiting: Stream[] = [];
+  readonly #queue = new Queue();
+  /** Responses that may be open at once, as Python says. */
+  #most = Number.POSITIVE_INFINITY;
   readonly #answer = (): void => this.#answerWaiting();
   readonly #step = (): void => this.#breathed();
   #entry: Entry | undefined;
@@ -59,10 +63,10 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   /** Imports the application. Rejects with PYTHON_NOT_FOUND or APP_IMPORT. */
   async start(): Promise<void> {
-    const { app, directory, path, env, fronts, constants, python } = this.#options;
+    const { app, directory, path, env, fronts, constants, startTimeout, python } = this.#options;
     this.#entry = (await Interpreter.of(python)).open();
-    const settings = { app, chdir: directory, path, env, processes: fronts, constants, interface: null };
-    this.writer.text(TO_WORKER.INIT, 0, marshal(settings));
+    const { fronts: processes, ...told } = { app, path, env, fronts, constants, startTimeout };
+    this.writer.text(TO_WORKER.INIT, 0, marshal({ ...told, processes, chdir: directory, interface: null }));
     this.flush();
     if (this.#failure) throw this.#failure;
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
@@ -70,6 +74,11 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   /** Has the application answer, to its first block, at the end of this turn of the loop or soon after. */
   submit(stream: Stream): void {
+    if (this.#isFull()) this.#queue.add(stream);
+    else this.#accept(stream);
+  }
+
+  #accept(stream: Stream): void {
     this.#waiting.push(stream);
     if (this.#waiting.length === 1) setImmediate(this.#answer);
   }
@@ -81,6 +90,19 @@ export class EmbeddedApplication implements Carrier, Crew {
       for (const stream of waiting) this.#begin(stream);
     });
     this.flush();
+    this.#admit(); // some may not have begun
+  }
+
+  #isFull(): boolean {
+    return this.#streams.size + this.#waiting.length >= this.#most;
+  }
+
+  /** A response has ended: there is room for another. */
+  #admit(): void {
+    while (this.#queue.length > 0 && !this.#isFull()) {
+      const stream = this.#queue.next();
+      if (stream) this.#accept(stream);
+    }
   }
 
   #begin(stream: Stream): void {
@@ -101,7 +123,7 @@ export class EmbeddedApplication implements Carrier, Crew {
     const { app } = this.#options;
     throw new SallyportError(
       "APP_IMPORT",
-      `${app} is embedded and lives as long as its server process: serve with --fronts 2 or more, which are replaced one by one`,
+      `${app} is embedded and lives as long as its server process: serve it by the command line, which replaces server processes, or use daemon mode`,
     );
   }
 
@@ -110,7 +132,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   /** Runs the application's exit functions. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    for (const stream of this.#waiting.splice(0))
+    for (const stream of [...this.#waiting.splice(0), ...this.#queue.clear()])
       stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
     if (!this.#entry) return;
     this.writer.text(TO_WORKER.STOP, 0, "");
@@ -128,6 +150,7 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   done(stream: Stream): void {
     this.#streams.delete(stream.id);
+    this.#admit();
   }
 
   leaving(): void {}
@@ -203,6 +226,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   }
 
   #tick(): void {
+    this.#queue.expire();
     if (this.#busy) return;
     this.#alone(() => this.#call(0, FETCH));
     this.flush();
@@ -221,7 +245,12 @@ export class EmbeddedApplication implements Carrier, Crew {
   #frame(kind: number, id: number, payload: Payload): void {
     if (kind === FROM_WORKER.FAILED) this.#failed(payload.bytes);
     else if (kind === FROM_WORKER.PRINTED) this.#printed(payload.bytes.toString("utf8"), id);
-    else if (kind !== FROM_WORKER.READY) this.#streams.get(id)?.receive(kind, payload);
+    else if (kind === FROM_WORKER.READY) this.#ready(payload.bytes);
+    else this.#streams.get(id)?.receive(kind, payload);
+  }
+
+  #ready(payload: Buffer): void {
+    this.#most = (JSON.parse(payload.toString("utf8")) as { readonly open: number }).open;
   }
 
   #failed(payload: Buffer): void {

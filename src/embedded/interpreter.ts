@@ -2,6 +2,7 @@
 // libraries and never to Node's OpenSSL, zlib or SQLite (RTLD_DEEPBIND). One interpreter for the life of the process.
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../exchange/index.ts";
+import { showEnvironment } from "./environment.ts";
 import { libraryOf, type PythonLibrary } from "./library.ts";
 
 type Koffi = typeof import("koffi");
@@ -17,11 +18,18 @@ export interface Entry {
 
 /** Octets that go in, or come out, in one call. */
 const MEMORY = 262_144;
+/** More than a PyPreConfig of any version has. */
+const PRECONFIG = 256;
 const PROGRAM = fileURLToPath(new URL("../../python", import.meta.url));
 
-/** Extension modules bind to the libraries that they were made with, not to those inside Node. */
-const BEGINNING = `
+/**
+ * The environment, where Python could not find it by itself. Extension modules bind to the libraries that they were made
+ * with, not to those inside Node.
+ */
+const beginning = (): string => `
 import os, sys
+if not os.environ:
+    os.environ.update(${JSON.stringify(process.env)})
 sys.setdlopenflags(os.RTLD_NOW | getattr(os, "RTLD_DEEPBIND", 0))
 import site
 site.main()
@@ -86,6 +94,8 @@ function begin(koffi: Koffi, { library, executable, version }: PythonLibrary): (
     throw unfit(
       `${executable} is CPython ${version}, but its library ${library} is ${found}: use daemon mode`,
     );
+  preinitialize(koffi, lib, executable);
+  showEnvironment(koffi, lib);
   const decode = lib.func("void *Py_DecodeLocale(const char *, void *)");
   lib.func("void Py_SetProgramName(void *)")(decode(executable, null));
   // Without `site`, which may import extension modules: how they are loaded must be settled first.
@@ -93,7 +103,7 @@ function begin(koffi: Koffi, { library, executable, version }: PythonLibrary): (
   // 0: signals stay ours.
   lib.func("void Py_InitializeEx(int)")(0);
   const simple = lib.func("int PyRun_SimpleString(const char *)");
-  simple(BEGINNING);
+  simple(beginning());
   lib.func("void *PyEval_SaveThread()")();
   const ensure = lib.func("int PyGILState_Ensure()");
   const release = lib.func("void PyGILState_Release(int)");
@@ -105,6 +115,18 @@ function begin(koffi: Koffi, { library, executable, version }: PythonLibrary): (
       release(state);
     }
   };
+}
+
+/**
+ * As the program `python` begins: by PYTHONUTF8, and in UTF-8 mode where the locale is that of C (PEP 538, 540). An
+ * interpreter that another program begins would read files as ASCII there.
+ */
+function preinitialize(koffi: Koffi, lib: ReturnType<Koffi["load"]>, executable: string): void {
+  const settings = Buffer.alloc(PRECONFIG);
+  lib.func("void PyPreConfig_InitPythonConfig(void *)")(settings);
+  const fields = { type: "int", func: "const char *", message: "const char *", exitcode: "int" } as const;
+  const status = lib.func("Py_PreInitialize", koffi.struct(fields), ["void *"])(settings);
+  if (status.type !== 0) throw unfit(`${executable} cannot be started here: ${status.message}`);
 }
 
 function open(koffi: Koffi, library: string): ReturnType<Koffi["load"]> {

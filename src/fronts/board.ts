@@ -5,6 +5,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "n
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Descriptor } from "./descriptors.ts";
 
 /** Fronts that are counted; those beyond them serve all the same. */
 const SEATS = 256;
@@ -50,7 +51,7 @@ export class Board {
 
 /** A front's side. */
 export class Seat {
-  readonly #fd: number;
+  readonly #board: Descriptor;
   readonly #seat: number;
   readonly #all = new Uint32Array(SEATS);
   #open = 0;
@@ -60,9 +61,14 @@ export class Seat {
   #regainedAt = performance.now();
 
   constructor(fd: number, seat: number) {
-    this.#fd = fd;
+    this.#board = new Descriptor(fd);
     this.#seat = seat;
     this.#tell();
+  }
+
+  /** Whether the board is still where it was: the application may have closed it. */
+  get intact(): boolean {
+    return this.#board.intact;
   }
 
   /** Counts a connection from now to its end. */
@@ -80,7 +86,7 @@ export class Seat {
   /** It accepts no more: nobody is to wait for it. */
   leave(): void {
     this.#left = true;
-    note(this.#fd, this.#seat, 0);
+    this.#note(0);
   }
 
   /** Resolves when the last connection has ended, or after `patience` milliseconds. */
@@ -96,11 +102,16 @@ export class Seat {
   }
 
   #tell(): void {
-    if (!this.#left) note(this.#fd, this.#seat, this.#open + 1);
+    if (!this.#left) this.#note(this.#open + 1);
+  }
+
+  #note(value: number): void {
+    if (this.intact) note(this.#board.fd, this.#seat, value);
   }
 
   #isAhead(): boolean {
-    readSync(this.#fd, this.#all, 0, SEATS * SIZE, 0);
+    if (!this.intact) return false;
+    readSync(this.#board.fd, this.#all, 0, SEATS * SIZE, 0);
     return this.#all.some((others) => others > 0 && others + AHEAD <= this.#open + 1);
   }
 

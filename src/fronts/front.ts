@@ -3,24 +3,42 @@ import { SallyportError } from "../exchange/index.ts";
 import type { Server } from "../server/server.ts";
 import { noteUncaught } from "../server/uncaught.ts";
 import type { Seat } from "./board.ts";
+import type { Descriptor } from "./descriptors.ts";
 import { BEAT, FAREWELL, type FromFront, type ToFront } from "./messages.ts";
 
 /** Serves until the supervisor says otherwise, or is gone itself. Gives the exit code; rejects when it cannot start. */
-export async function runFront(server: Server, seat: Seat, debug: boolean): Promise<number> {
+export async function runFront(
+  server: Server,
+  seat: Seat,
+  channel: Descriptor,
+  debug: boolean,
+): Promise<number> {
   const ended = untilEnded(server, seat, debug);
-  const started = start(server);
+  const started = start(server, () => seat.intact && channel.intact);
   await Promise.race([started, ended]);
   return ended;
 }
 
-async function start(server: Server): Promise<void> {
+async function start(server: Server, intact: () => boolean): Promise<void> {
   try {
     await server.start();
-    tell({ say: "ready" });
-    setInterval(() => tell({ say: "beat" }), BEAT).unref();
+    const beat = (message: FromFront): void => {
+      if (intact()) tell(message);
+      else robbed(server);
+    };
+    beat({ say: "ready" });
+    setInterval(() => beat({ say: "beat" }), BEAT).unref();
   } catch (error) {
     if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
   }
+}
+
+/** What we would say might go to a client, or into a file of the application's. The supervisor starts another front. */
+function robbed(server: Server): never {
+  server.log.error(
+    "an application closed descriptors of the server's: this server process ends; close only what you have opened",
+  );
+  process.exit(1);
 }
 
 function untilEnded(server: Server, seat: Seat, debug: boolean): Promise<number> {

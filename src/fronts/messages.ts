@@ -23,6 +23,8 @@ export const FAREWELL = 1_000;
 export interface FrontTask {
   /** Where it listens: at the descriptors that its supervisor handed down. */
   readonly listen: readonly ListenAddress[];
+  /** The descriptor of the channel to its supervisor; the small numbers below it are to be released. */
+  readonly channel: number;
   /** Where it tells how many connections it has; see board.ts. */
   readonly board: number;
   readonly seat: number;

@@ -2,17 +2,17 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "../processes/exit.ts";
+import { openFilesLimit } from "../server/descriptors.ts";
 import type { Board } from "./board.ts";
-import { FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
+import { firstOwn, LOW } from "./descriptors.ts";
+import { BEAT, FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
 import type { Reserved } from "./sockets.ts";
 
+/** Milliseconds without a beat after which a front that was told to end, and has not, is taken for hung. */
+const DEAF = 4 * BEAT;
 /** Milliseconds beyond the grace, and for a stack to be written down. */
 const KILL_GRACE = 2_000;
 const LAST_WORDS = 1_000;
-/** The descriptors after standard input, output, error and the channel: the board, and the sockets. */
-const BOARD = 4;
-const FIRST = 5;
-
 export class Front {
   /** Whether it came to serve; false when it ended before. */
   readonly ready: Promise<boolean>;
@@ -26,6 +26,8 @@ export class Front {
   readonly #process: ChildProcess | undefined;
   readonly #born = performance.now();
   #heard = performance.now();
+  /** When it should have ended. */
+  #due = Number.POSITIVE_INFINITY;
 
   /** This very command line, once more. */
   constructor(sockets: readonly Reserved[], board: Board) {
@@ -59,6 +61,11 @@ export class Front {
     return performance.now() - this.#heard;
   }
 
+  /** It was told to end, had its grace for it, and does not even turn its event loop. */
+  get overdue(): boolean {
+    return performance.now() >= this.#due && this.silence >= DEAF;
+  }
+
   /** Its silence is counted anew. */
   excuse(): void {
     this.#heard = performance.now();
@@ -80,6 +87,7 @@ export class Front {
 
   async #end(message: ToFront, grace: number): Promise<void> {
     this.leaving = true;
+    this.#due = performance.now() + grace;
     this.tell(message);
     const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
     await this.exited;
@@ -103,12 +111,15 @@ export class Front {
 /** Some failures are thrown (no memory), others come as an event (no descriptors, no processes). */
 function begin(sockets: readonly Reserved[], board: Board, seat: number): ChildProcess | Error {
   const [, program = "", ...args] = process.argv;
-  const listen = sockets.map((socket, i) => socket.at(FIRST + i));
-  const task: FrontTask = { listen, board: BOARD, seat };
+  const channel = firstOwn(openFilesLimit());
+  const [boardAt, socketsAt] = [channel + 1, channel + 2];
+  const listen = sockets.map((socket, i) => socket.at(socketsAt + i));
+  const task: FrontTask = { listen, channel, board: boardAt, seat };
+  const low = Array.from({ length: channel - LOW }, () => board.fd);
   try {
     return fork(program, args, {
       env: { ...process.env, [FRONT_VARIABLE]: JSON.stringify(task) },
-      stdio: ["inherit", "inherit", "inherit", "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
+      stdio: ["inherit", "inherit", "inherit", ...low, "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
     });
   } catch (error) {
     return error as Error;

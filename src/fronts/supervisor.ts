@@ -1,4 +1,4 @@
-// The parent of several fronts. It serves nothing: it starts them, starts them again when they end, replaces them one by
+// The parent of fronts. It serves nothing: it starts them, starts them again when they end, replaces them one by
 // one, and stops them. The listening sockets are its own, so none closes while fronts come and go.
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
@@ -17,6 +17,8 @@ export interface FrontsOptions {
   readonly grace: number;
   /** Milliseconds for which a front's event loop may stand still; then it is replaced. 0 for no limit. */
   readonly timeout: number;
+  /** Milliseconds for a front to start, applications included. */
+  readonly startTimeout: number;
   readonly log: Log;
   /** How it is written. */
   readonly manner: Manner;
@@ -25,8 +27,6 @@ export interface FrontsOptions {
 /** How often silent fronts are looked for, in milliseconds. */
 const TICK = 250;
 const LATE = 4 * TICK;
-/** Milliseconds for a front to start, applications included; their own limits are met first. */
-const START = 300_000;
 
 /**
  * Runs the fronts of this command line until a signal ends them all. Gives the exit code. Rejects with ADDRESS_UNUSABLE.
@@ -84,7 +84,7 @@ class Supervisor {
       this.#sockets.map(({ url }) => url),
       manner,
     );
-    log.info(`${count} fronts serve`);
+    if (count > 1) log.info(`${count} fronts serve`);
     this.#complete();
     return ended;
   }
@@ -146,12 +146,15 @@ class Supervisor {
   }
 
   #look(front: Front): void {
-    const { timeout, log } = this.#options;
-    if (!front.served && !front.leaving && front.age > START) {
-      log.error(`front ${front.pid} did not start within ${START / 1000} s: it is ended`);
+    const { timeout, startTimeout, log } = this.#options;
+    if (!front.served && !front.leaving && front.age > startTimeout) {
+      log.error(
+        `front ${front.pid} did not start within ${startTimeout / 1000} s: it is ended; its stack follows`,
+      );
       return front.abort();
     }
-    if (!front.served || timeout === 0 || front.silence < timeout) return;
+    const held = front.served && timeout > 0 && front.silence >= timeout;
+    if (!held && !front.overdue) return;
     log.error(
       `front ${front.pid} has been held by an application for ${Math.round(front.silence / 1000)} s: ` +
         `it is ended${front.leaving ? "" : " and replaced"}; its stack follows`,

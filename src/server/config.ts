@@ -51,7 +51,7 @@ export const config = section({
   ),
   frontTimeout: about(
     time().prefault("30s"),
-    "how long an app may hold a whole server process (embedded mode); then the process is replaced, with `fronts` from 2",
+    "how long an app may hold a whole server process (embedded mode); then the process is replaced",
   ),
   grace: about(time().prefault("30s"), "for requests under way when the server stops"),
 }).superRefine((value, context) => {

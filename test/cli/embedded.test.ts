@@ -1,6 +1,11 @@
 // `sallyport serve app:app --embedded`, alone and with several fronts.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { pythons } from "../pythons.ts";
 import { type Served, serve } from "../serve.ts";
@@ -9,6 +14,10 @@ import { sallyport } from "./command.ts";
 const APPS = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;
 
+const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
+/** A command that may never come to serve. */
+const unserved = (args: string[]) =>
+  spawn(process.execPath, [BIN, ...args], { stdio: ["ignore", "ignore", "pipe"] });
 const start = (...args: string[]): Promise<Served> =>
   serve(["habits:app", "--embedded", "--python", PYTHON, ...args], { cwd: APPS });
 const text = async (url: string): Promise<string> => (await fetch(url)).text();
@@ -40,6 +49,73 @@ test("an application that never returns is replaced, its Python stack in the log
   await server.sees(/front \d+ has been held by an application/);
   await server.sees(/File ".*habits\.py", line \d+ in sleep/);
   await hanging;
+  assert.equal(await text(`${server.url}/run`), "42\n");
+});
+
+/** Serves one of the embedded applications by a configuration with these settings, in one server process. */
+function alone(t: TestContext, app: string, settings: object, more: object = {}): string[] {
+  const folder = mkdtempSync(join(tmpdir(), "alone-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const apps = { app: { wsgi: app, mode: "embedded", python: PYTHON, chdir: APPS, ...more } };
+  const config = { listen: ["127.0.0.1:0"], log: { access: "off" }, frontTimeout: "10m", ...settings, apps };
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+  return ["--config", join(folder, "config.json")];
+}
+
+test("SIGTERM ends the one server process that hangs in a request, when its grace is over", async (t) => {
+  const server = await serve(alone(t, "habits:app", { grace: "1s" }));
+  const hanging = assert.rejects(fetch(`${server.url}/hold`));
+  await server.sees(/holding/);
+  assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  assert.match(server.stderr, /it is ended; its stack follows/);
+  assert.match(server.stderr, /File ".*habits\.py", line \d+ in hold/);
+  await hanging;
+});
+
+test("SIGTERM ends the one server process that hangs while the application is imported", async (t) => {
+  const server = unserved(["serve", ...alone(t, "hangs:app", { grace: "1s" })]);
+  t.after(() => server.kill("SIGKILL"));
+  let told = "";
+  server.stderr.setEncoding("utf8").on("data", (text: string) => {
+    told += text;
+    if (text.includes("holding")) server.kill("SIGTERM");
+  });
+  const [code] = await once(server, "close");
+  assert.equal(code, 0, told);
+  assert.match(told, /File ".*hangs\.py", line \d+ in <module>/);
+});
+
+test("an import that takes longer than startTimeout ends the start, its stack in the log", async (t) => {
+  const args = alone(t, "hangs:app", {}, { startTimeout: "1s" });
+  const { code, stderr } = await sallyport(["serve", ...args], APPS);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /front \d+ did not start within \d+ s: it is ended; its stack follows/);
+  assert.match(stderr, /File ".*hangs\.py", line \d+ in <module>/);
+});
+
+test("one server process that hangs is replaced, as are several", async (t) => {
+  const server = await serve(alone(t, "habits:app", { frontTimeout: "2s" }));
+  t.after(() => server.stop());
+  await assert.rejects(fetch(`${server.url}/hold`));
+  assert.equal(await text(`${server.url}/run`), "42\n");
+});
+
+test("an application that closes descriptor 3 does not close the server's own", async (t) => {
+  // While it is imported: later a client may have that number.
+  const server = await serve(alone(t, "closes_low:app", {}));
+  t.after(() => server.stop());
+  for (let i = 0; i < 20; i++) assert.equal(await text(`${server.url}/run`), "42\n");
+  await new Promise((resolve) => setTimeout(resolve, 1_500)); // some of the messages that went to clients
+  assert.equal(await text(`${server.url}/run`), "42\n");
+  assert.doesNotMatch(server.stderr, /front/);
+});
+
+test("a front whose own descriptors were closed says so and is replaced", async (t) => {
+  const server = await serve(alone(t, "habits:app", {}));
+  t.after(() => server.stop());
+  await fetch(`${server.url}/close_own`).catch(() => {});
+  await server.sees(/an application closed descriptors of the server's/);
+  await server.sees(/front \d+ exited with status 1/);
   assert.equal(await text(`${server.url}/run`), "42\n");
 });
 

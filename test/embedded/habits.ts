@@ -149,8 +149,19 @@ test("another Python in the same process, and an ASGI application, are refused i
   await assert.rejects(async () => missing.start?.(), /there is no module 'nowhere'/);
 });
 
+for (const place of ["import", "call"])
+  for (const kind of ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "ValueError"])
+    test(`${kind} while an application is loaded (${place}) is told, and the server goes on`, async () => {
+      const { wsgi } = await import("../../src/protocols/wsgi/index.ts");
+      const env = { RAISES: kind, RAISES_AT: place };
+      const broken = wsgi("raises:factory()", { mode: "embedded", python, directory, env });
+      await assert.rejects(async () => broken.start?.(), new RegExp(kind));
+      await text("/printed");
+      await app.logged(/^to standard output$/);
+    });
+
 test("a reload is refused with what to do instead", async () => {
-  await assert.rejects(async () => app.gateway.reload?.(), /--fronts 2/);
+  await assert.rejects(async () => app.gateway.reload?.(), /replaces server processes/);
 });
 
 /** EMBEDDED_REQUESTS=5000000 for a look that takes minutes. */

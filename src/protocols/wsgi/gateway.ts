@@ -69,9 +69,14 @@ export function wsgi(app: string, options: WsgiOptions = {}): Gateway {
   const { mode = "daemon", slowCall = 1_000 } = options;
   if (mode === "daemon") return new Application(app, options, [wsgiSpoken(options)]);
   refuseDaemons(app, options);
-  return new Application(app, options, [wsgiSpoken(options)], {
+  return new Embedded(app, options, [wsgiSpoken(options)], {
     recruit: (all) => new EmbeddedApplication({ ...all, slowCall }),
   });
+}
+
+/** Known as one by who runs the server: see src/cli/serve.ts. */
+class Embedded extends Application {
+  readonly mode = "embedded";
 }
 
 /** What only makes sense where there are processes of the application's own. */

@@ -120,6 +120,30 @@ def sleep(environ):
     return "slept"
 
 
+def hold(environ):
+    """Holds Python's lock as well."""
+    import ctypes
+
+    print("holding", file=sys.__stderr__, flush=True)
+    ctypes.PyDLL(None).sleep(600)
+
+
+def close_low(environ):
+    """What a program closes that takes the small numbers for left over."""
+    for descriptor in (3, 4, 5):
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass
+    return str(os.getpid())
+
+
+def close_own(environ):
+    """The channel to the supervisor, wherever it is."""
+    os.closerange(100, 103)
+    return str(os.getpid())
+
+
 def crash(environ):
     import ctypes
 
