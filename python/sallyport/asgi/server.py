@@ -58,8 +58,10 @@ class Server:
         if not self._over.is_set():
             gc.collect()
             gc.freeze()  # what the start made lives as long as we do: no collection needs to look at it again
+            self._watchdog.begin()
             link.send(READY, 0, ready(loop=loop_name(self._loop), lifespan=self._lifespan.outcome))
         await self._over.wait()
+        self._watchdog.end()
         await self._end()
         return 0
 
