@@ -36,7 +36,14 @@ export interface ApplicationOptions {
 export type InterfaceOptions = Partial<
   Pick<
     PoolOptions,
-    "threads" | "constants" | "concurrency" | "lifespan" | "loop" | "blockedTimeout" | "drainTimeout"
+    | "threads"
+    | "constants"
+    | "concurrency"
+    | "lifespan"
+    | "loop"
+    | "pathsend"
+    | "blockedTimeout"
+    | "drainTimeout"
   >
 >;
 
@@ -46,6 +53,7 @@ const DEFAULTS: Required<InterfaceOptions> = {
   concurrency: 4096,
   lifespan: "auto",
   loop: "auto",
+  pathsend: false,
   blockedTimeout: 30_000,
   drainTimeout: 30_000,
 };

@@ -116,11 +116,11 @@ export class Worker implements Carrier {
 
   /** Sends INIT; resolves when the application is imported. Rejects with APP_IMPORT or WORKER_DIED, the process ended. */
   async start(): Promise<void> {
-    const { app, directory, path, threads, constants, lifespan, loop } = this.#options;
+    const { app, directory, path, threads, constants, lifespan, loop, pathsend } = this.#options;
     const processes = this.#options.processes * this.#options.fronts;
     const shared = { app, chdir: directory, path, processes, interface: this.#options.interface ?? null };
     this.writer.begin(TO_WORKER.INIT, 0);
-    this.writer.value({ ...shared, threads, constants, lifespan, loop });
+    this.writer.value({ ...shared, threads, constants, lifespan, loop, pathsend: pathsend || null });
     this.writer.finish();
     this.flush();
     await this.#start.ready(() => this.abort());

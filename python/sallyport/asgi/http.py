@@ -66,3 +66,15 @@ class Http(Response):
             self._pieces.append(payload)
         elif kind == BODY_END:
             self._ended = True
+
+
+class FileHttp(Http):
+    """One that is offered http.response.pathsend.
+
+    Only where that was asked for: middleware that rewrites bodies, or waits for them, meets a message that it does not
+    know wherever Starlette's FileResponse sees the extension.
+    """
+
+    __slots__ = ()
+
+    HEADED = {"http.response.pathsend": Response._path, **Response.HEADED}

@@ -179,7 +179,7 @@ class Response(Stream):
     # The states of a response: which messages each allows, and what they do.
     EARLY_HINT = "http.response.early_hint"
     NEW = {"http.response.start": _start, EARLY_HINT: _hint}
-    HEADED = {"http.response.body": _body, "http.response.pathsend": _path, EARLY_HINT: _hint}
+    HEADED = {"http.response.body": _body, EARLY_HINT: _hint}
     STREAMING = {"http.response.body": _body, EARLY_HINT: _hint}
     ENDED = {"http.response.trailers": _more_trailers}
     COMPLETE = {}

@@ -11,7 +11,7 @@ from typing import Callable
 from ..failures import failed_payload
 from ..link import CANCEL, FAILED, READY
 from ..loader import LoadError
-from .http import Http
+from .http import FileHttp, Http
 from .lifespan import Lifespan
 from .link import LoopLink
 from .loop import end_loop, let_go, loop_name
@@ -36,6 +36,7 @@ class Server:
         self._app = app
         self._loop = loop
         self._lifespan = Lifespan(app, settings.get("lifespan", "auto"))
+        self._http = FileHttp if settings.get("pathsend") else Http
         self._watchdog = Watchdog(loop, settings.get("slowLoop", 1))
         self._link = LoopLink(loop, self, self._watchdog)
         self._stopping = False
@@ -105,11 +106,13 @@ class Server:
         scope["state"] = self._lifespan.state.copy()
         tls = scope.pop("tls", None)
         if scope["type"] == "http":
-            extensions = {"http.response.early_hint": {}, "http.response.pathsend": {}}
+            extensions = {"http.response.early_hint": {}}
+            if self._http is FileHttp:
+                extensions["http.response.pathsend"] = {}
             trailers = scope.pop("trailers", False)
             if trailers:
                 extensions["http.response.trailers"] = {}
-            stream = Http(link, id, scope, scope.pop("body", b""), trailers)
+            stream = self._http(link, id, scope, scope.pop("body", b""), trailers)
         else:
             extensions = {"websocket.http.response": {}}
             stream = WebSocket(link, id, scope)
