@@ -1,7 +1,7 @@
 // The connections of one listener: as many as there may be, one clock for the deadlines of them all, and their end in
 // phases.
 import type { Socket } from "node:net";
-import { SallyportError } from "../exchange/index.ts";
+import { FAREWELL, SallyportError } from "../exchange/index.ts";
 
 /** A connection, as its listener sees it. */
 export interface Kept {
@@ -11,6 +11,8 @@ export interface Kept {
   leave?(): void;
   /** The listener closes: at once when idle, otherwise after what is under way. */
   stop(): void;
+  /** What would never end by itself ends now. */
+  endEvents(): void;
   /** The grace is over. */
   cutShort(): void;
   /** Nothing may remain. */
@@ -91,9 +93,11 @@ export class Connections<C extends Kept> {
       this.#emptied = resolve;
     });
     this.#each((connection) => connection.stop());
+    const events = setTimeout(() => this.#each((connection) => connection.endEvents()), FAREWELL);
     const cut = setTimeout(() => this.#each((connection) => connection.cutShort()), grace);
     const destroy = setTimeout(() => this.#each((connection) => connection.destroy()), grace + LAST_WORDS);
     await emptied;
+    clearTimeout(events);
     clearTimeout(cut);
     clearTimeout(destroy);
   }

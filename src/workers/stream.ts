@@ -3,8 +3,9 @@
 import { Backlog, type BacklogLimits } from "../exchange/backlog.ts";
 import {
   type Exchange,
+  FAREWELL,
   type Headers,
-  header,
+  isEventStream,
   type Log,
   type ResponseHead,
   SallyportError,
@@ -144,14 +145,15 @@ export class Stream {
   /** Nothing of it was begun: it may be sent to another worker. */
   reclaim(): void {
     this.#carrier = undefined;
+    this.#leaves = false;
   }
 
   /** The application goes: what would never end by itself is told to. */
   leave(): void {
     if (this.#leaves) return;
     this.#leaves = true;
-    if (this.#bridge) this.#bridge.close(CLOSE.restart, "");
-    else if (this.#isEvents) this.#tellLeave();
+    if (this.#bridge) this.#closeBridge(this.#bridge);
+    else if (this.#isEvents) this.#endEvents();
   }
 
   // Responses.
@@ -165,9 +167,9 @@ export class Stream {
   #start(payload: Buffer): void {
     const head = parseHead(payload);
     this.#streaming = true;
-    this.#isEvents = header(head.headers, "content-type")?.startsWith("text/event-stream") === true;
+    this.#isEvents = isEventStream(head);
     this.exchange.start(head);
-    if (this.#leaves && this.#isEvents) this.#tellLeave();
+    if (this.#leaves && this.#isEvents) this.#endEvents();
   }
 
   #chunk(chunk: Buffer): void {
@@ -249,7 +251,7 @@ export class Stream {
       return this.giveUp(SallyportError.from(error));
     }
     this.#streaming = true;
-    if (this.#leaves) this.#bridge.close(CLOSE.restart, "");
+    if (this.#leaves) this.#closeBridge(this.#bridge);
   }
 
   /** Frames of a WebSocket that was never opened, because its client left meanwhile, go nowhere. */
@@ -286,9 +288,17 @@ export class Stream {
   /** The application has returned. */
   #finish(): void {
     if (this.#bridge) this.#bridge.close(CLOSE.normal, "");
-    else if (!this.#ended)
-      this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
+    else if (!this.#ended) this.#giveUpOn();
     this.#done();
+  }
+
+  /** Whoever was told that the server leaves need not bring its events to an end. */
+  #giveUpOn(): void {
+    const left = this.#leaves && this.#isEvents;
+    if (left) this.exchange.leave();
+    if (this.exchange.closed) return;
+    if (left) this.fail(new SallyportError("STOPPING", "an event stream was left in the middle of an event"));
+    else this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
   }
 
   /** The exchange is over, and the worker may not know. Of an open WebSocket the bridge tells it. */
@@ -299,6 +309,17 @@ export class Stream {
     this.#upload?.stop();
     carrier.writer.frame(TO_WORKER.CANCEL, this.id, reason && Buffer.from(reason.message));
     carrier.flush();
+  }
+
+  /** The application is told, and may still say something; then its stream ends, whether it has understood or not. */
+  #endEvents(): void {
+    this.#tellLeave();
+    setTimeout(() => this.exchange.leave(), FAREWELL).unref();
+  }
+
+  #closeBridge(bridge: Bridge): void {
+    this.#tellLeave();
+    bridge.close(CLOSE.restart, "");
   }
 
   #tellLeave(): void {

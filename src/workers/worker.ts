@@ -188,9 +188,8 @@ export class Worker implements Carrier {
     return this.#manner === "inline" ? streams.slice(0, 1) : streams;
   }
 
-  /** Tells what would never end by itself to end. What has a thread of its own cannot be told. */
+  /** Tells what would never end by itself to end. */
   leave(): void {
-    if (this.#manner !== "loop") return;
     for (const stream of this.streams.values()) stream.leave();
   }
 

@@ -169,7 +169,7 @@ class Response(Stream):
     def _returned(self) -> None:
         if self.steps is self.COMPLETE:
             self.link.finish(self.id, self._answered, self._place)
-        elif self.cancelled is not None:
+        elif self.cancelled is not None or (self._leaving and self.steps is self.STREAMING):
             self._done()
         elif self.steps is self.TORN:
             self._abort(ProtocolError("the application gave up sending in the middle of a message"))

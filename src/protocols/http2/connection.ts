@@ -86,6 +86,10 @@ export class Connection implements Kept, Lane {
     this.#leave();
   }
 
+  endEvents(): void {
+    for (const stream of this.#streams) stream.endEvents();
+  }
+
   /** The grace is over. */
   cutShort(): void {
     for (const stream of this.#streams) stream.cutShort();

@@ -87,6 +87,10 @@ export class Stream implements Wire, Feeder {
     else if (this.#upload && this.#upload.deadline <= now) this.#upload.expire();
   }
 
+  endEvents(): void {
+    this.#exchange?.leave();
+  }
+
   /** The grace is over. */
   cutShort(): void {
     const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
