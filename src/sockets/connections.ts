@@ -93,7 +93,8 @@ export class Connections<C extends Kept> {
       this.#emptied = resolve;
     });
     this.#each((connection) => connection.stop());
-    const events = setTimeout(() => this.#each((connection) => connection.endEvents()), FAREWELL);
+    const endEvents = (): void => this.#each((connection) => connection.endEvents());
+    const events = grace > FAREWELL ? setTimeout(endEvents, FAREWELL) : undefined;
     const cut = setTimeout(() => this.#each((connection) => connection.cutShort()), grace);
     const destroy = setTimeout(() => this.#each((connection) => connection.destroy()), grace + LAST_WORDS);
     await emptied;
