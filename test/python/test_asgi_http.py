@@ -297,6 +297,44 @@ class HttpTest(OneWorker):
             got += len(frame[1])
         self.assertEqual((got + 100, self.front.said()), (len(octets), ["sent"]))
 
+    def test_an_application_that_returns_because_the_server_leaves_is_not_to_blame(self):
+        steps = (("send", start()), ("send", body(b"x", True)), ("receive", 2))
+        stream = self.front.script(*steps)
+        self.front.expect("HEAD", stream)
+        self.front.expect("CHUNK", stream)
+        self.front.send("LEAVE", stream)
+        self.front.expect("DONE", stream)
+
+    def test_after_the_last_moment_send_raises_an_OSError(self):
+        steps = (
+            ("send", start()),
+            ("send", body(b"x", True)),
+            ("receive", 2),
+            ("try", body(b"bye", True)),
+            ("wait", 0.1),
+        )
+        stream = self.front.script(*steps, ("send", body(b"again", True)))
+        self.front.expect("HEAD", stream)
+        self.front.expect("CHUNK", stream)
+        self.front.send("LEAVE", stream)
+        self.front.expect("CHUNK", stream)
+        self.front.send("CANCEL", stream, "the server leaves")
+        self.front.expect("DONE", stream)
+        self.assertEqual(self.front.said()[2:], ["sent"])
+
+    def test_an_application_that_does_not_hear_that_the_server_leaves_is_cancelled(self):
+        for open_stream, first in ((self.front.script, "http"), (self.front.websocket_script, "websocket")):
+            with self.subTest(first):
+                begin = ("send", start()) if first == "http" else ("send", {"type": "websocket.accept"})
+                stream = open_stream(begin, ("wait", 3600))
+                self.front.expect("HEAD" if first == "http" else "ACCEPT", stream)
+                self.front.send("LEAVE", stream)
+                if first == "http":
+                    self.front.send("CANCEL", stream, "the server leaves")
+                else:
+                    self.front.close_with(stream, 1012)
+                self.front.expect("DONE", stream)
+
     def test_a_send_that_waits_is_told_when_the_client_leaves(self):
         stream = self.front.script(("send", start()), ("try", body(b"x" * 2 * link.WINDOW, True)))
         self.front.expect("HEAD", stream)
