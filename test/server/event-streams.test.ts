@@ -82,6 +82,7 @@ const TARGETS: readonly (readonly [string, readonly string[]])[] = [
   ["ASGI app that returns when it is told", ["site_of_events:obedient"]],
   ["WSGI app", ["site_of_events:wsgi"]],
   ["WSGI app on threads", ["site_of_events:wsgi", "--threads", "2"]],
+  ["WSGI app in the server process", ["site_of_events:wsgi", "--embedded"]],
   ["fetch handler", ["fetch.mjs"]],
   ["node handler", ["node.mjs"]],
   ["ASGI app of one of two server processes", ["site_of_events:heedless", "--fronts", "2"]],
