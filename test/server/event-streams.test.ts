@@ -121,7 +121,12 @@ for (const [name, target] of TARGETS) {
   });
 }
 
-for (const [name, target] of TARGETS.filter(([, [app]]) => app?.includes(":"))) {
+/** Handlers of the server's own process, and embedded Python, have no reload. */
+const RELOADED = TARGETS.filter(([, [app]]) => app?.includes(":")).filter(
+  ([, args]) => !args.includes("--embedded"),
+);
+
+for (const [name, target] of RELOADED) {
   test(`a reload ends the event stream of a ${name} after an event, and blames nobody`, async () => {
     const site = await start(target);
     const rest = await listenTo(site.url);
