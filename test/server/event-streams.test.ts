@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { pythons } from "../pythons.ts";
 import { type Served, serve } from "../serve.ts";
 
@@ -110,29 +110,31 @@ async function listenTo(url: string): Promise<() => Promise<string>> {
 
 const NOBODY_BLAMED = /fault|error|Traceback|without sending/i;
 
-for (const [name, target] of TARGETS) {
-  test(`a stop does not wait for the event stream of a ${name}, ends it after an event, and blames nobody`, async () => {
-    const site = await start(target);
-    const rest = await listenTo(site.url);
-    const stopped = site.stop();
-    assert.match(await rest(), /^(data: tick\n\n)+$/);
-    assert.deepEqual(await stopped, { code: 0, signal: null });
-    assert.doesNotMatch(site.stderr, NOBODY_BLAMED);
-  });
-}
+describe("event streams", { concurrency: 4 }, () => {
+  for (const [name, target] of TARGETS) {
+    test(`a stop does not wait for the event stream of a ${name}, ends it after an event, and blames nobody`, async () => {
+      const site = await start(target);
+      const rest = await listenTo(site.url);
+      const stopped = site.stop();
+      assert.match(await rest(), /^(data: tick\n\n)+$/);
+      assert.deepEqual(await stopped, { code: 0, signal: null });
+      assert.doesNotMatch(site.stderr, NOBODY_BLAMED);
+    });
+  }
 
-/** Handlers of the server's own process, and embedded Python, have no reload. */
-const RELOADED = TARGETS.filter(([, [app]]) => app?.includes(":")).filter(
-  ([, args]) => !args.includes("--embedded"),
-);
+  /** Handlers of the server's own process, and embedded Python, have no reload. */
+  const RELOADED = TARGETS.filter(([, [app]]) => app?.includes(":")).filter(
+    ([, args]) => !args.includes("--embedded"),
+  );
 
-for (const [name, target] of RELOADED) {
-  test(`a reload ends the event stream of a ${name} after an event, and blames nobody`, async () => {
-    const site = await start(target);
-    const rest = await listenTo(site.url);
-    process.kill(site.pid, "SIGHUP");
-    assert.match(await rest(), /^(data: tick\n\n)+$/);
-    await site.stop();
-    assert.doesNotMatch(site.stderr, NOBODY_BLAMED);
-  });
-}
+  for (const [name, target] of RELOADED) {
+    test(`a reload ends the event stream of a ${name} after an event, and blames nobody`, async () => {
+      const site = await start(target);
+      const rest = await listenTo(site.url);
+      process.kill(site.pid, "SIGHUP");
+      assert.match(await rest(), /^(data: tick\n\n)+$/);
+      await site.stop();
+      assert.doesNotMatch(site.stderr, NOBODY_BLAMED);
+    });
+  }
+});
