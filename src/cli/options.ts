@@ -238,6 +238,11 @@ export const OPTIONS = {
     expected: "one of auto, asyncio, uvloop",
     help: "ASGI: the event loop (auto: uvloop where it can be imported)",
   },
+  pathsend: {
+    ...python,
+    read: isTrue,
+    help: "ASGI: the server reads the app's files; not with middleware that looks at bodies",
+  },
   env: {
     ...pooled,
     value: "NAME=VALUE",

@@ -104,6 +104,7 @@ const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"co
     ...given("maxRequests", flags["max-requests"]),
     ...given("lifespan", flags.lifespan),
     ...given("loop", flags.loop),
+    ...given("pathsend", flags.pathsend),
     ...poolOf(flags),
   }),
   files: ({ name }) => ({ static: name }),
@@ -121,7 +122,7 @@ const calledBy = ({ embedded, interface: spoken = "auto" }: Flags, name: string)
 };
 
 /** The options that mean nothing for the other interface. */
-const ONLY = { wsgi: ["threads", "embedded"], asgi: ["lifespan", "loop"] } as const;
+const ONLY = { wsgi: ["threads", "embedded"], asgi: ["lifespan", "loop", "pathsend"] } as const;
 
 function checkInterface(flags: Flags): void {
   const { interface: spoken = "auto" } = flags;

@@ -180,6 +180,11 @@ export interface Exchange {
   end(trailers?: Headers): void;
   /** Cannot be answered (further): an error response while there is no head yet, afterwards a visible cut. */
   fail(error: SallyportError): void;
+  /**
+   * The server leaves, and what would never end by itself ends now: an event stream after its next event, or by a visible cut where
+   * events cannot be told apart or its length was announced. The outcome is not complete. Any other response goes on.
+   */
+  leave(): void;
 
   /** Calls back once when `write` may go on. Not called after the exchange has closed. */
   whenDrained(callback: () => void): void;

@@ -1,6 +1,7 @@
 // The middle, as others see it.
 export { type BodySource, NO_BODY, PushedBody, WholeBody } from "./body.ts";
 export { ERRORS, type ErrorCode, type ErrorName, type Fault, SallyportError } from "./errors.ts";
+export { EventStream, FAREWELL, isEventStream } from "./events.ts";
 export type {
   Acceptance,
   Address,

@@ -163,6 +163,10 @@ export class LintedExchange implements Exchange {
     this.#inner.fail(error);
   }
 
+  leave(): void {
+    this.#inner.leave();
+  }
+
   whenDrained(callback: () => void): void {
     this.#inner.whenDrained(() => {
       this.#check("listener", !this.#inner.closed, "drained after the exchange was over");

@@ -107,6 +107,10 @@ class RedirectedExchange implements Exchange {
     this.#answered.fail(error);
   }
 
+  leave(): void {
+    this.#answered.leave();
+  }
+
   whenDrained(callback: () => void): void {
     this.#answered.whenDrained(callback);
   }

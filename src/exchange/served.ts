@@ -1,6 +1,7 @@
 // The listener's half of every exchange: the order of calls as a table, the framing rules that no protocol may break
 // (RFC 9110, 6.4.1, 8.6, 9.3.2), and the end, told exactly once. A listener only says how bytes leave.
 import { SallyportError } from "./errors.ts";
+import { EventStream } from "./events.ts";
 import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
 import { type Headers, header } from "./headers.ts";
 import { bytesOf, HeadLines, type ResponseBody, sizeOf } from "./lines.ts";
@@ -34,6 +35,9 @@ export abstract class ServedExchange implements Exchange {
   /** Octets of body still owed; -1 when the end is told by the framing; body-less responses owe nothing. */
   #owed = -1;
   #bodyless = false;
+  /** The response is an event stream. */
+  #events: EventStream | undefined;
+  #leaves = false;
   #outcome: Outcome | undefined;
   #closers: ((outcome: Outcome) => void)[] | undefined;
   #drainers: (() => void)[] | undefined;
@@ -95,6 +99,7 @@ export abstract class ServedExchange implements Exchange {
     this.#status = head.status;
     this.#bodyless = !hasBody(this.request.method, head.status);
     this.#owed = this.#bodyless ? 0 : announcedLength(head.headers);
+    if (!this.#bodyless) this.#events = EventStream.of(head);
     this.sendHead(head, this.#owed, this.#bodyless);
   }
 
@@ -105,7 +110,10 @@ export abstract class ServedExchange implements Exchange {
     if (piece.length === 0) return true;
     if (this.#owed >= 0) this.#owed -= piece.length;
     this.#bytes += piece.length;
-    return this.sendChunk(piece);
+    const ready = this.sendChunk(piece);
+    this.#events?.passed(piece);
+    if (this.#leaves) this.#endEvents();
+    return ready;
   }
 
   end(trailers?: Headers): void {
@@ -124,6 +132,21 @@ export abstract class ServedExchange implements Exchange {
     if (this.#phase === "waiting" && error.status !== 0)
       return this.respond(errorHead(error), errorText(error));
     this.sendCut(error);
+    this.#close(false, error);
+  }
+
+  leave(): void {
+    this.#leaves = true;
+    if (this.#events) this.#endEvents();
+  }
+
+  /** Whoever answers is told that it was cut; for the client it is an end like any other, after which it comes back. */
+  #endEvents(): void {
+    if (this.#phase !== "started" || !this.#events) return;
+    const error = new SallyportError("STOPPING", "the event stream ended because the server leaves");
+    if (!this.#events.legible || this.#owed >= 0) return this.fail(error);
+    if (!this.#events.betweenEvents) return;
+    this.sendEnd(undefined);
     this.#close(false, error);
   }
 

@@ -14,6 +14,7 @@ const ONLY = {
     "concurrency",
     "lifespan",
     "loop",
+    "pathsend",
     "blockedTimeout",
     "drainTimeout",
   ] satisfies (keyof AsgiOnlyOptions)[],

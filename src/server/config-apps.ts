@@ -65,6 +65,10 @@ const asgiOnly = {
     z.enum(["auto", "asyncio", "uvloop"]).exactOptional(),
     "the event loop; `auto`: uvloop where it can be imported (`auto`)",
   ),
+  pathsend: about(
+    flag().exactOptional(),
+    "offer the app `http.response.pathsend`: the server reads its files; not for apps whose middleware looks at bodies, see below (false)",
+  ),
   blockedTimeout: about(
     time().exactOptional(),
     "how long the event loop may be blocked; then 504, and a new process; 0 for no limit (30s)",

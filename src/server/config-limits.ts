@@ -76,7 +76,10 @@ const H2 = HTTP2_LIMITS;
 export const http2Limits = section({
   streams: countOf(H2.streams, "requests at once on one connection; more are refused, to be tried again"),
   window: sizeOf(H2.window, "octets of a body that a client may send before anybody has read them"),
-  resets: countOf(H2.resets, "requests that a client may break off in ten seconds; then the connection ends"),
+  resets: countOf(
+    H2.resets,
+    "requests that a client may break off in ten seconds; its connection takes no new ones from four fifths on, and ends beyond",
+  ),
   controls: countOf(H2.controls, "PING and SETTINGS frames in ten seconds; then the connection ends"),
   invalidFrames: countOf(H2.invalidFrames, "malformed or empty frames on a connection; then it ends"),
 } satisfies Record<keyof StreamLimits, z.ZodType>);

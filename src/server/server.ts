@@ -172,6 +172,7 @@ class GatewayServer implements Server {
   async leave(): Promise<void> {
     await Promise.all(this.#bound.map((bound) => bound.close()));
     for (const listener of this.#listeners.values()) listener.leave?.();
+    for (const gateway of this.#gateways.values()) gateway.leave?.();
   }
 
   stop(grace: number = this.#settings.grace): Promise<void> {

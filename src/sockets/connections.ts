@@ -1,7 +1,7 @@
 // The connections of one listener: as many as there may be, one clock for the deadlines of them all, and their end in
 // phases.
 import type { Socket } from "node:net";
-import { SallyportError } from "../exchange/index.ts";
+import { FAREWELL, SallyportError } from "../exchange/index.ts";
 import { takesReserve } from "./descriptors.ts";
 
 /** A connection, as its listener sees it. */
@@ -12,6 +12,8 @@ export interface Kept {
   leave?(): void;
   /** The listener closes: at once when idle, otherwise after what is under way. */
   stop(): void;
+  /** What would never end by itself ends now. */
+  endEvents(): void;
   /** The grace is over. */
   cutShort(): void;
   /** Nothing may remain. */
@@ -95,9 +97,12 @@ export class Connections<C extends Kept> {
       this.#emptied = resolve;
     });
     this.#each((connection) => connection.stop());
+    const endEvents = (): void => this.#each((connection) => connection.endEvents());
+    const events = grace > FAREWELL ? setTimeout(endEvents, FAREWELL) : undefined;
     const cut = setTimeout(() => this.#each((connection) => connection.cutShort()), grace);
     const destroy = setTimeout(() => this.#each((connection) => connection.destroy()), grace + LAST_WORDS);
     await emptied;
+    clearTimeout(events);
     clearTimeout(cut);
     clearTimeout(destroy);
   }

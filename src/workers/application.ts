@@ -67,7 +67,14 @@ export const aPythonApp = must(
 export type InterfaceOptions = Partial<
   Pick<
     PoolOptions,
-    "threads" | "constants" | "concurrency" | "lifespan" | "loop" | "blockedTimeout" | "drainTimeout"
+    | "threads"
+    | "constants"
+    | "concurrency"
+    | "lifespan"
+    | "loop"
+    | "pathsend"
+    | "blockedTimeout"
+    | "drainTimeout"
   >
 >;
 
@@ -77,6 +84,7 @@ const DEFAULTS: Required<InterfaceOptions> = {
   concurrency: 4096,
   lifespan: "auto",
   loop: "auto",
+  pathsend: false,
   blockedTimeout: 30_000,
   drainTimeout: 30_000,
 };

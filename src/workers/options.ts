@@ -20,6 +20,8 @@ export interface WorkerOptions {
   readonly concurrency: number;
   readonly lifespan: Lifespan;
   readonly loop: Loop;
+  /** Whether an ASGI application is offered http.response.pathsend. */
+  readonly pathsend: boolean;
   /** How many workers there are in all: `wsgi.multiprocess`. */
   readonly processes: number;
   /** How many server processes have as many of them. */

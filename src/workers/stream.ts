@@ -1,7 +1,15 @@
 // One exchange on its way through a worker: request out against what the worker asks for, response in against what the
 // client takes. The other end is Stream in python/sallyport/stream.py.
 import { Backlog, type BacklogLimits } from "../exchange/backlog.ts";
-import { type Exchange, type Headers, header, Latin1, type Log, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  FAREWELL,
+  type Headers,
+  isEventStream,
+  Latin1,
+  type Log,
+  SallyportError,
+} from "../exchange/index.ts";
 import { Bridge } from "./bridge.ts";
 import type { Commons } from "./commons.ts";
 import { writeFile } from "./file.ts";
@@ -166,6 +174,7 @@ export class Stream {
   reclaim(): void {
     this.#carrier = undefined;
     this.since = performance.now();
+    this.#leaves = false;
     this.#release();
   }
 
@@ -173,8 +182,8 @@ export class Stream {
   leave(): void {
     if (this.#leaves) return;
     this.#leaves = true;
-    if (this.#bridge) this.#bridge.close(CLOSE.restart, "");
-    else if (this.#isEvents) this.#tellLeave();
+    if (this.#bridge) this.#closeBridge(this.#bridge);
+    else if (this.#isEvents) this.#endEvents();
   }
 
   // Responses.
@@ -192,9 +201,9 @@ export class Stream {
   #start(payload: Payload): void {
     const head = responseHead(payload, 0, payload.length);
     this.#streaming = true;
-    this.#isEvents = header(head.headers, "content-type")?.startsWith("text/event-stream") === true;
+    this.#isEvents = isEventStream(head);
     this.exchange.start(head);
-    if (this.#leaves && this.#isEvents) this.#tellLeave();
+    if (this.#leaves && this.#isEvents) this.#endEvents();
   }
 
   #chunk(chunk: Buffer): void {
@@ -276,7 +285,7 @@ export class Stream {
       return this.giveUp(SallyportError.from(error));
     }
     this.#streaming = true;
-    if (this.#leaves) this.#bridge.close(CLOSE.restart, "");
+    if (this.#leaves) this.#closeBridge(this.#bridge);
   }
 
   /** Frames of a WebSocket that was never opened, because its client left meanwhile, go nowhere. */
@@ -313,9 +322,17 @@ export class Stream {
   /** The application has returned. */
   #finish(): void {
     if (this.#bridge) this.#bridge.close(CLOSE.normal, "");
-    else if (!this.#ended)
-      this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
+    else if (!this.#ended) this.#giveUpOn();
     this.#done();
+  }
+
+  /** Whoever was told that the server leaves need not bring its events to an end. */
+  #giveUpOn(): void {
+    const left = this.#leaves && this.#isEvents;
+    if (left) this.exchange.leave();
+    if (this.exchange.closed) return;
+    if (left) this.fail(new SallyportError("STOPPING", "an event stream was left in the middle of an event"));
+    else this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
   }
 
   /** The exchange is over, and the worker may not know. Of an open WebSocket the bridge tells it. */
@@ -326,6 +343,17 @@ export class Stream {
     this.#upload?.stop();
     carrier.writer.frame(TO_WORKER.CANCEL, this.id, reason && Buffer.from(reason.message));
     carrier.flush();
+  }
+
+  /** The application is told, and may still say something; then its stream ends, whether it has understood or not. */
+  #endEvents(): void {
+    this.#tellLeave();
+    setTimeout(() => this.exchange.leave(), FAREWELL).unref();
+  }
+
+  #closeBridge(bridge: Bridge): void {
+    this.#tellLeave();
+    bridge.close(CLOSE.restart, "");
   }
 
   #tellLeave(): void {

@@ -142,12 +142,12 @@ export class Worker implements Carrier {
 
   /** Sends INIT; resolves when the application is imported. Rejects with APP_IMPORT or WORKER_DIED, the process ended. */
   async start(): Promise<void> {
-    const { app, directory, path, threads, constants, lifespan, loop } = this.#options;
+    const { app, directory, path, threads, constants, lifespan, loop, pathsend } = this.#options;
     const processes = this.#options.processes * this.#options.fronts;
     const outbox = this.#outbox ? true : null;
     const shared = { app, chdir: directory, path, processes, interface: this.#options.interface ?? null };
-    const init = marshal({ ...shared, threads, constants, lifespan, loop, outbox });
-    this.writer.text(TO_WORKER.INIT, 0, init);
+    const told = { threads, constants, lifespan, loop, outbox, pathsend: pathsend || null };
+    this.writer.text(TO_WORKER.INIT, 0, marshal({ ...shared, ...told }));
     this.flush();
     await this.#start.ready(() => this.abort());
   }
@@ -215,9 +215,8 @@ export class Worker implements Carrier {
     return this.#manner === "inline" ? streams.slice(0, 1) : streams;
   }
 
-  /** Tells what would never end by itself to end. What has a thread of its own cannot be told. */
+  /** Tells what would never end by itself to end. */
   leave(): void {
-    if (this.#manner !== "loop") return;
     for (const stream of this.streams.all()) stream.leave();
   }
 

@@ -112,6 +112,8 @@ test("a Python app gets the options that are for it", async () => {
 test("--interface says what a Python app is written for, and its own options go with it", async () => {
   const asgi = await settingsFor("chat:app", "--interface", "asgi", "--lifespan", "on", "--loop", "asyncio");
   assert.deepEqual(asgi.apps.app, { asgi: "chat:app", chdir: here, lifespan: "on", loop: "asyncio" });
+  const files = await settingsFor("chat:app", "--interface", "asgi", "--pathsend");
+  assert.deepEqual(files.apps.app, { asgi: "chat:app", chdir: here, pathsend: true });
   const wsgi = await settingsFor("shop:app", "--interface", "wsgi", "--threads", "2");
   assert.deepEqual(wsgi.apps.app, { wsgi: "shop:app", chdir: here, threads: 2 });
   const auto = await settingsFor("shop:app", "--interface", "auto", "--lifespan", "off");
@@ -121,6 +123,7 @@ test("--interface says what a Python app is written for, and its own options go 
 for (const [args, complaint] of [
   [["--interface", "asgi", "--threads", "2"], /--threads is for WSGI apps, and --interface says asgi/],
   [["--interface", "wsgi", "--loop", "uvloop"], /--loop is for ASGI apps, and --interface says wsgi/],
+  [["--interface", "wsgi", "--pathsend"], /--pathsend is for ASGI apps, and --interface says wsgi/],
   [["--interface", "cgi"], /--interface must be one of wsgi, asgi, auto, not "cgi"/],
 ] as const) {
   test(`${args.join(" ")} is refused`, async () => {

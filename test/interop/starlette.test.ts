@@ -52,6 +52,11 @@ describe("Starlette", {
     assert.ok(response.headers.get("etag"));
   });
 
+  test("middleware that reads a FileResponse's body gets it", async () => {
+    const response = await get("/read-by-middleware", { "Accept-Encoding": "identity" });
+    assert.deepEqual([response.status, await response.text()], [200, await readFile(NUMBERS, "utf8")]);
+  });
+
   test("FileResponse gives one range, several ranges, and 416 for what is not there", async () => {
     const text = await readFile(NUMBERS, "utf8");
     const range = (bytes: string) => get("/file", { Range: bytes, "Accept-Encoding": "identity" });

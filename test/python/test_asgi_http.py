@@ -17,14 +17,15 @@ def body(octets=b"", more=False):
     return {"type": "http.response.body", "body": octets, "more_body": more}
 
 
-class HttpTest(unittest.TestCase):
-    """All on one worker."""
+class OneWorker(unittest.TestCase):
+    """All tests of a class on one worker."""
 
     maxDiff = None
+    settings = {}
 
     @classmethod
     def setUpClass(cls):
-        cls.front = Front("script")
+        cls.front = Front("script", **cls.settings)
         cls.addClassCleanup(cls.front.close)
         cls.front.ready()
 
@@ -35,6 +36,17 @@ class HttpTest(unittest.TestCase):
         """A request whose application sends these."""
         return self.front.script(*(("send", message) for message in messages), **scope)
 
+    def refused(self, message, *messages, error="APP_PROTOCOL", frames=(), **scope):
+        stream = self.sends(*messages, **scope)
+        for frame in frames:
+            self.front.expect(frame, stream)
+        failure = self.front.abort(stream)
+        self.assertIn(message, failure["message"])
+        self.assertEqual(failure["error"], error)
+        return failure
+
+
+class HttpTest(OneWorker):
     # Scopes.
 
     def test_the_scope_has_what_the_front_says_and_what_the_specification_adds(self):
@@ -47,7 +59,6 @@ class HttpTest(unittest.TestCase):
             scope["extensions"],
             {
                 "http.response.early_hint": {},
-                "http.response.pathsend": {},
                 "http.response.trailers": {},
                 "tls": {"a": 1},
             },
@@ -151,44 +162,6 @@ class HttpTest(unittest.TestCase):
                 self.front.expect("INFORM", stream), b"\x00103\r\nlink: </a>; rel=preload\r\nlink: </b>\r\n"
             )
         self.assertEqual(self.front.response(stream)[2], b"x")
-
-    def test_a_file_is_the_fronts_to_send_and_has_been_opened_when_send_returns(self):
-        stream = self.sends(start(), {"type": "http.response.pathsend", "path": "/tmp/\u00e9.txt"})
-        self.front.expect("HEAD", stream)
-        self.assertEqual(self.front.expect("FILE", stream), "/tmp/\u00e9.txt".encode())
-        self.assertEqual(self.front.unread(stream), [])
-        self.front.send("CREDIT", stream, link.COUNT.pack(1))
-        self.front.expect("END", stream)
-        self.front.expect("DONE", stream)
-
-    def test_a_file_that_cannot_be_read_and_a_client_that_left_are_an_OSError(self):
-        pathsend = {"type": "http.response.pathsend", "path": "/tmp/x"}
-        for reason, told in (("the file /tmp/x cannot be read", None), ("", "the client closed the connection")):
-            stream = self.front.script(("send", start()), ("try", pathsend), ("try", body()))
-            self.front.expect("HEAD", stream)
-            self.front.expect("FILE", stream)
-            self.front.send("CANCEL", stream, reason)
-            self.front.expect("DONE", stream)
-            self.assertEqual(self.front.said(), [["Disconnected", told or reason, True]] * 2)
-
-    def test_a_file_that_the_application_gave_up_on_leaves_nothing_to_say(self):
-        pathsend = {"type": "http.response.pathsend", "path": "/tmp/x"}
-        stream = self.front.script(("send", start()), ("send_briefly", pathsend), ("send", body()))
-        self.front.expect("HEAD", stream)
-        self.front.expect("FILE", stream)
-        self.assertIn("after a message that it gave up in the middle", self.front.abort(stream)["message"])
-
-    def test_a_relative_path_is_meant_from_the_workers_directory(self):
-        stream = self.sends(start(), {"type": "http.response.pathsend", "path": "script.py"})
-        self.front.expect("HEAD", stream)
-        self.assertEqual(self.front.expect("FILE", stream), os.path.realpath(os.path.join(APPS, "script.py")).encode())
-        self.front.send("CREDIT", stream, link.COUNT.pack(1))
-        self.front.expect("END", stream)
-        self.front.expect("DONE", stream)
-
-    def test_a_file_is_not_sent_for_HEAD(self):
-        stream = self.sends(start(), {"type": "http.response.pathsend", "path": "/tmp/x"}, method="HEAD")
-        self.assertEqual(self.front.response(stream)[2], b"")
 
     # Request bodies.
 
@@ -326,6 +299,44 @@ class HttpTest(unittest.TestCase):
             got += len(frame[1])
         self.assertEqual((got + 100, self.front.said()), (len(octets), ["sent"]))
 
+    def test_an_application_that_returns_because_the_server_leaves_is_not_to_blame(self):
+        steps = (("send", start()), ("send", body(b"x", True)), ("receive", 2))
+        stream = self.front.script(*steps)
+        self.front.expect("HEAD", stream)
+        self.front.expect("CHUNK", stream)
+        self.front.send("LEAVE", stream)
+        self.front.expect("DONE", stream)
+
+    def test_after_the_last_moment_send_raises_an_OSError(self):
+        steps = (
+            ("send", start()),
+            ("send", body(b"x", True)),
+            ("receive", 2),
+            ("try", body(b"bye", True)),
+            ("wait", 0.1),
+        )
+        stream = self.front.script(*steps, ("send", body(b"again", True)))
+        self.front.expect("HEAD", stream)
+        self.front.expect("CHUNK", stream)
+        self.front.send("LEAVE", stream)
+        self.front.expect("CHUNK", stream)
+        self.front.send("CANCEL", stream, "the server leaves")
+        self.front.expect("DONE", stream)
+        self.assertEqual(self.front.said()[2:], ["sent"])
+
+    def test_an_application_that_does_not_hear_that_the_server_leaves_is_cancelled(self):
+        for open_stream, first in ((self.front.script, "http"), (self.front.websocket_script, "websocket")):
+            with self.subTest(first):
+                begin = ("send", start()) if first == "http" else ("send", {"type": "websocket.accept"})
+                stream = open_stream(begin, ("wait", 3600))
+                self.front.expect("HEAD" if first == "http" else "ACCEPT", stream)
+                self.front.send("LEAVE", stream)
+                if first == "http":
+                    self.front.send("CANCEL", stream, "the server leaves")
+                else:
+                    self.front.close_with(stream, 1012)
+                self.front.expect("DONE", stream)
+
     def test_a_send_that_waits_is_told_when_the_client_leaves(self):
         stream = self.front.script(("send", start()), ("try", body(b"x" * 2 * link.WINDOW, True)))
         self.front.expect("HEAD", stream)
@@ -382,21 +393,11 @@ class HttpTest(unittest.TestCase):
 
     # Violations. Nothing but the ABORT reaches the wire.
 
-    def refused(self, message, *messages, error="APP_PROTOCOL", frames=(), **scope):
-        stream = self.sends(*messages, **scope)
-        for frame in frames:
-            self.front.expect(frame, stream)
-        failure = self.front.abort(stream)
-        self.assertIn(message, failure["message"])
-        self.assertEqual(failure["error"], error)
-        return failure
-
     def test_messages_out_of_order_are_errors_that_say_what_was_expected_A1(self):
         first = "expected 'http.response.start' or 'http.response.early_hint'"
         self.refused(f"the application sent 'http.response.body'; {first}", body(b"early"))
         self.refused(
-            "sent 'http.response.start'; expected 'http.response.body' or 'http.response.pathsend' or "
-            "'http.response.early_hint'",
+            "sent 'http.response.start'; expected 'http.response.body' or 'http.response.early_hint'",
             start(),
             start(),
         )
@@ -484,9 +485,6 @@ class HttpTest(unittest.TestCase):
                 self.refused(expected, message)
         self.refused("'body' of 'http.response.body' must be bytes, not str", start(), body("text"))
         self.refused("'body' of 'http.response.body' must be bytes, not NoneType", start(), body(None))
-        for path in (None, b"/bytes"):
-            pathsend = {"type": "http.response.pathsend", "path": path}
-            self.refused("'path' of 'http.response.pathsend' must be a str", start(), pathsend)
 
     def test_a_body_is_as_long_as_its_content_length(self):
         five = start(headers=[(b"content-length", b"5")])
@@ -500,6 +498,64 @@ class HttpTest(unittest.TestCase):
         steps = (("try", body(b"early")), ("try", start("200")), ("send", start()), ("send", body(b"mended")))
         self.assertEqual(self.front.response(self.front.script(*steps))[2], b"mended")
         self.assertEqual([said[0] for said in self.front.said()], ["ProtocolError", "ProtocolTypeError"])
+
+    def test_a_file_is_not_offered_and_refused_unless_it_was_asked_for(self):
+        pathsend = {"type": "http.response.pathsend", "path": "/tmp/x"}
+        self.refused("sent 'http.response.pathsend'; expected 'http.response.body'", start(), pathsend)
+
+
+class FileTest(OneWorker):
+    """The extension http.response.pathsend."""
+
+    settings = {"pathsend": True}
+
+    def test_it_is_offered_beside_the_others(self):
+        self.front.response(self.front.script(("show_scope",), ("send", start()), ("send", body())))
+        (scope,) = self.front.said()
+        self.assertEqual(scope["extensions"], {"http.response.early_hint": {}, "http.response.pathsend": {}})
+
+    def test_a_path_is_a_str(self):
+        for path in (None, b"/bytes"):
+            pathsend = {"type": "http.response.pathsend", "path": path}
+            self.refused("'path' of 'http.response.pathsend' must be a str", start(), pathsend)
+
+    def test_a_file_is_the_fronts_to_send_and_has_been_opened_when_send_returns(self):
+        stream = self.sends(start(), {"type": "http.response.pathsend", "path": "/tmp/\u00e9.txt"})
+        self.front.expect("HEAD", stream)
+        self.assertEqual(self.front.expect("FILE", stream), "/tmp/\u00e9.txt".encode())
+        self.assertEqual(self.front.unread(stream), [])
+        self.front.send("CREDIT", stream, link.COUNT.pack(1))
+        self.front.expect("END", stream)
+        self.front.expect("DONE", stream)
+
+    def test_a_file_that_cannot_be_read_and_a_client_that_left_are_an_OSError(self):
+        pathsend = {"type": "http.response.pathsend", "path": "/tmp/x"}
+        for reason, told in (("the file /tmp/x cannot be read", None), ("", "the client closed the connection")):
+            stream = self.front.script(("send", start()), ("try", pathsend), ("try", body()))
+            self.front.expect("HEAD", stream)
+            self.front.expect("FILE", stream)
+            self.front.send("CANCEL", stream, reason)
+            self.front.expect("DONE", stream)
+            self.assertEqual(self.front.said(), [["Disconnected", told or reason, True]] * 2)
+
+    def test_a_file_that_the_application_gave_up_on_leaves_nothing_to_say(self):
+        pathsend = {"type": "http.response.pathsend", "path": "/tmp/x"}
+        stream = self.front.script(("send", start()), ("send_briefly", pathsend), ("send", body()))
+        self.front.expect("HEAD", stream)
+        self.front.expect("FILE", stream)
+        self.assertIn("after a message that it gave up in the middle", self.front.abort(stream)["message"])
+
+    def test_a_relative_path_is_meant_from_the_workers_directory(self):
+        stream = self.sends(start(), {"type": "http.response.pathsend", "path": "script.py"})
+        self.front.expect("HEAD", stream)
+        self.assertEqual(self.front.expect("FILE", stream), os.path.realpath(os.path.join(APPS, "script.py")).encode())
+        self.front.send("CREDIT", stream, link.COUNT.pack(1))
+        self.front.expect("END", stream)
+        self.front.expect("DONE", stream)
+
+    def test_a_file_is_not_sent_for_HEAD(self):
+        stream = self.sends(start(), {"type": "http.response.pathsend", "path": "/tmp/x"}, method="HEAD")
+        self.assertEqual(self.front.response(stream)[2], b"")
 
 
 if __name__ == "__main__":

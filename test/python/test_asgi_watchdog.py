@@ -70,10 +70,21 @@ class WatchdogTest(unittest.TestCase):
         self.go_on()
         front.abort(stream)
 
+    def test_a_startup_and_a_shutdown_that_block_the_loop_keep_nobody_waiting_and_are_not_told(self):
+        front = Front("lifespans:blocks_at_both_ends", slowLoop=LIMIT)
+        self.addCleanup(front.close)
+        front.ready()
+        front.request()
+        front.response()
+        self.assertEqual(front.stop(), 0)
+        self.assertEqual(front.printed(), "")
+
     def test_it_sleeps_while_nothing_goes_on_and_wakes_again(self):
         async def main():
             watchdog = Watchdog(asyncio.get_running_loop(), 0.01)
             link = types.SimpleNamespace(streams={1: None}, batch=0)
+            self.assertFalse(watchdog.asleep)
+            watchdog.begin()
             self.assertTrue(watchdog.asleep)
             for _ in range(2):
                 link.streams[1] = None
@@ -87,7 +98,9 @@ class WatchdogTest(unittest.TestCase):
         asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
     def test_without_a_limit_there_is_no_watchdog(self):
-        self.assertFalse(Watchdog(None, 0).asleep)
+        watchdog = Watchdog(None, 0)
+        watchdog.begin()
+        self.assertFalse(watchdog.asleep)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,10 @@ class Noting implements Kept {
     this.#note("stop");
   }
 
+  endEvents(): void {
+    this.#note("endEvents");
+  }
+
   cutShort(): void {
     this.#note("cutShort");
   }

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from ..link import BODY, BODY_END, LEAVE, WINDOW
+from ..link import BODY, BODY_END, WINDOW
 from .link import LoopLink
 from .response import Response
 
@@ -10,7 +10,7 @@ from .response import Response
 class Http(Response):
     """One request. Its body is here (`_whole`), or arrives in pieces as they are asked for."""
 
-    __slots__ = ("_whole", "_pieces", "_ended", "_asked", "_leaving")
+    __slots__ = ("_whole", "_pieces", "_ended", "_asked")
 
     def __init__(self, link: LoopLink, id: int, scope: dict, body: "bytes | None", takes_trailers: bool) -> None:
         Response.__init__(self, link, id, scope, scope["method"] == "HEAD", takes_trailers)
@@ -22,7 +22,6 @@ class Http(Response):
         self._ended = False
         # Octets asked for that have not been taken.
         self._asked = 0
-        self._leaving = False
 
     async def receive(self) -> dict:
         """ASGI's receive: the body, then, whenever that will be, the end."""
@@ -58,11 +57,21 @@ class Http(Response):
         return {"type": "http.request", "body": piece, "more_body": more}
 
     def _arrived(self, kind: int, payload: bytes) -> None:
-        if kind == LEAVE:
-            self._leaving = True
-        elif self._pieces is None:
+        if self._pieces is None:
             return
         elif kind == BODY:
             self._pieces.append(payload)
         elif kind == BODY_END:
             self._ended = True
+
+
+class FileHttp(Http):
+    """One that is offered http.response.pathsend.
+
+    Only where that was asked for: middleware that rewrites bodies, or waits for them, meets a message that it does not
+    know wherever Starlette's FileResponse sees the extension.
+    """
+
+    __slots__ = ()
+
+    HEADED = {"http.response.pathsend": Response._path, **Response.HEADED}

@@ -169,7 +169,7 @@ class Response(Stream):
     def _returned(self) -> None:
         if self.steps is self.COMPLETE:
             self.link.finish(self.id, self._answered, self._place)
-        elif self.cancelled is not None:
+        elif self.cancelled is not None or (self._leaving and self.steps is self.STREAMING):
             self._done()
         elif self.steps is self.TORN:
             self._abort(ProtocolError("the application gave up sending in the middle of a message"))
@@ -179,7 +179,7 @@ class Response(Stream):
     # The states of a response: which messages each allows, and what they do.
     EARLY_HINT = "http.response.early_hint"
     NEW = {"http.response.start": _start, EARLY_HINT: _hint}
-    HEADED = {"http.response.body": _body, "http.response.pathsend": _path, EARLY_HINT: _hint}
+    HEADED = {"http.response.body": _body, EARLY_HINT: _hint}
     STREAMING = {"http.response.body": _body, EARLY_HINT: _hint}
     ENDED = {"http.response.trailers": _more_trailers}
     COMPLETE = {}

@@ -11,7 +11,7 @@ from typing import Callable
 from ..failures import failed_payload
 from ..link import CANCEL, FAILED, READY, REQUEST
 from ..loader import LoadError
-from .http import Http
+from .http import FileHttp, Http
 from .lifespan import Lifespan
 from .link import LoopLink
 from .loop import end_loop, let_go, loop_name
@@ -36,6 +36,7 @@ class Server:
         self._app = app
         self._loop = loop
         self._lifespan = Lifespan(app, settings.get("lifespan", "auto"))
+        self._http = FileHttp if settings.get("pathsend") else Http
         self._watchdog = Watchdog(loop, settings.get("slowLoop", 1))
         self._link = LoopLink(loop, self, self._watchdog)
         # What requests refer to, by its number.
@@ -60,8 +61,10 @@ class Server:
         if not self._over.is_set():
             gc.collect()
             gc.freeze()  # what the start made lives as long as we do: no collection needs to look at it again
+            self._watchdog.begin()
             link.send(READY, 0, ready(loop=loop_name(self._loop), lifespan=self._lifespan.outcome))
         await self._over.wait()
+        self._watchdog.end()
         await self._end()
         return 0
 
@@ -125,10 +128,12 @@ class Server:
         tls = scope.pop("tls", None)
         trailers = scope.pop("trailers", False)
         if scope["type"] == "http":
-            extensions = {"http.response.early_hint": {}, "http.response.pathsend": {}}
+            extensions = {"http.response.early_hint": {}}
+            if self._http is FileHttp:
+                extensions["http.response.pathsend"] = {}
             if trailers:
                 extensions["http.response.trailers"] = {}
-            stream = Http(link, id, scope, scope.pop("body", b""), trailers)
+            stream = self._http(link, id, scope, scope.pop("body", b""), trailers)
         else:
             extensions = {"websocket.http.response": {}}
             stream = WebSocket(link, id, scope)

@@ -5,13 +5,15 @@ from collections import deque
 from typing import Awaitable, Callable
 
 from ..failures import ProtocolError, abort_payload
-from ..link import ABORT, CANCEL, CHUNK, COUNT, CREDIT, PIECE, WANT, WINDOW
+from ..link import ABORT, CANCEL, CHUNK, COUNT, CREDIT, LEAVE, PIECE, WANT, WINDOW
 from ..stream import Disconnected
 from .link import LoopLink
 
 # So often in a row the application may ask for more, after the end, before it has to pause; seconds of that.
 _PATIENCE = 100
 _PAUSE = 0.01
+# Seconds in which the application of an exchange that ended because the server leaves may find that out by itself.
+_HEARING = 1.0
 _NOT_A_MESSAGE = "send() was given {what}; expected a dict with 'type'"
 
 
@@ -34,6 +36,7 @@ class Stream:
         "_busy",
         "_waiters",
         "_told",
+        "_leaving",
     )
 
     def __init__(self, link: LoopLink, id: int, scope: dict) -> None:
@@ -52,6 +55,8 @@ class Stream:
         self._waiters: "deque[asyncio.Future] | None" = None
         # How often the application has been told of the end.
         self._told = 0
+        # The server leaves: what would never end by itself has to.
+        self._leaving = False
 
     # The state after a large message that was cancelled when a part of it had left already: it cannot be mended.
     TORN = {}
@@ -69,8 +74,9 @@ class Stream:
             self._returned()
 
     def _raised(self, error: BaseException) -> None:
-        """News for the front, unless the reason is that the client left."""
-        if _is_disconnect(error) or (self.cancelled is not None and isinstance(error, asyncio.CancelledError)):
+        """News for the front, unless the reason is that the client left, or that we leave."""
+        over = self.cancelled is not None or self._leaving
+        if _is_disconnect(error) or (over and isinstance(error, asyncio.CancelledError)):
             self._done()
         else:
             self._abort(error)
@@ -97,19 +103,23 @@ class Stream:
         if step is None:
             raise self._unexpected(message["type"])
         if self.cancelled is not None:
-            raise Disconnected(self.cancelled)
+            raise self._disconnected()
         waiting = step(self, message)
         if waiting is not None:
             await self._exclusively(waiting)
 
     def _unexpected(self, kind: object) -> Exception:
         if not self.steps and self.cancelled is not None:
-            return Disconnected(self.cancelled)
+            return self._disconnected()
         expected = " or ".join(repr(name) for name in self.steps)
         after = f"; expected {expected}" if expected else ", after the last message of all"
         if self.steps is self.TORN:
             after = ", after a message that it gave up in the middle"
         return ProtocolError(f"the application sent {kind!r}{after}")
+
+    def _disconnected(self) -> Exception:
+        self._told += 1
+        return Disconnected(self.cancelled)
 
     async def _exclusively(self, waiting: "Awaitable[None]") -> None:
         self._busy = True
@@ -145,7 +155,7 @@ class Stream:
         """How many octets may be sent now, at least one. Raises Disconnected."""
         while True:
             if self.cancelled is not None:
-                raise Disconnected(self.cancelled)
+                raise self._disconnected()
             room = self._granted - self._spent
             if room > 0 and not self.link.paused:
                 return room
@@ -158,12 +168,24 @@ class Stream:
             self._granted += COUNT.unpack(payload)[0]
         elif kind == CANCEL:
             self._cancel(payload.decode("utf-8", "replace") or "the client closed the connection")
+        elif kind == LEAVE:
+            self._leaving = True
         else:
             self._arrived(kind, payload)
         self.wake()
 
     def _cancel(self, reason: str) -> None:
+        """Nothing can be sent any more, for this reason.
+
+        An application that waits for something else does not notice. While the server leaves, it is not waited for.
+        """
         self.cancelled = reason
+        if self._leaving:
+            self.link.loop.call_later(_HEARING, self._cancel_deaf)
+
+    def _cancel_deaf(self) -> None:
+        if not self._told:
+            self.task.cancel()
 
     def _want(self, octets: int) -> None:
         self.link.send(WANT, self.id, COUNT.pack(octets))

@@ -17,11 +17,15 @@ _BEATS = 4
 class Watchdog:
     """A thread that has the loop set an event every now and then. It sleeps while nothing goes on.
 
-    Whoever has something to do for the loop calls `wake` if it is `asleep`. Off where `limit` (seconds) is 0.
+    Whoever has something to do for the loop calls `wake` if it is `asleep`. On duty between `begin` and `end` only:
+    while the application starts or shuts down there is nobody whom it could keep waiting. Off where `limit` (seconds)
+    is 0.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float) -> None:
-        self.asleep = limit > 0
+        # Whether it wants to be woken.
+        self.asleep = False
+        self._on_duty = False
         self._loop = loop
         self._limit = limit
         self._watched = threading.get_ident()
@@ -34,6 +38,13 @@ class Watchdog:
 
     # In the loop's thread.
 
+    def begin(self) -> None:
+        self._on_duty = self.asleep = self._limit > 0
+
+    def end(self) -> None:
+        self._on_duty = self.asleep = False
+        self._awake.clear()
+
     def wake(self, link: object) -> None:
         self.asleep = False
         self._link = link
@@ -45,7 +56,7 @@ class Watchdog:
     def _beat(self) -> None:
         if not self._link.streams and self._link.batch == self._batch:
             self._awake.clear()
-            self.asleep = True
+            self.asleep = self._on_duty
         self._batch = self._link.batch
         self._beaten.set()
 
@@ -58,7 +69,7 @@ class Watchdog:
                 self._loop.call_soon_threadsafe(self._beat)
             except RuntimeError:
                 return  # the loop is closed
-            while not self._beaten.wait(self._limit):
+            while not self._beaten.wait(self._limit) and self._on_duty:
                 batch = self._link.batch
                 print(self._report(), file=sys.stderr)
                 # Once for each time. It is another one when something has left meanwhile, though no beat came between.

@@ -95,7 +95,7 @@ class WebSocket(Response):
         if self._closed:
             return
         self._closed = (code, reason)
-        self.cancelled = f"the WebSocket is closed ({code}{' ' if reason else ''}{reason})"
+        Response._cancel(self, f"the WebSocket is closed ({code}{' ' if reason else ''}{reason})")
 
     # What it sends.
 

@@ -31,6 +31,8 @@ export interface AsgiOnlyOptions {
   readonly lifespan?: Lifespan | undefined;
   /** The event loop. Default `auto`: uvloop where it can be imported. */
   readonly loop?: Loop | undefined;
+  /** Whether the application is offered the extension `http.response.pathsend`. Default false: much middleware cannot cope with it. */
+  readonly pathsend?: boolean | undefined;
   /** Milliseconds that the event loop may be blocked; then 504 and a new worker. 0 for no limit. Default 30 s. */
   readonly blockedTimeout?: number | undefined;
   /** Milliseconds that requests of the old generation may take after a reload. Default 30 s. */
@@ -73,6 +75,7 @@ export const asgiSpoken = (options: AsgiOptions): Spoken => ({
     concurrency: options.concurrency ?? 4096,
     lifespan: options.lifespan ?? "auto",
     loop: options.loop ?? "auto",
+    pathsend: options.pathsend ?? false,
     blockedTimeout: options.blockedTimeout ?? 30_000,
     drainTimeout: options.drainTimeout ?? 30_000,
   },

@@ -92,6 +92,10 @@ export class Connection implements Kept, Carrier {
     this.#shutWhenIdle();
   }
 
+  endEvents(): void {
+    for (const { exchange } of this.#requests.values()) exchange?.leave();
+  }
+
   /** The grace is over. */
   cutShort(): void {
     const error = new SallyportError("STOPPING", "the server stopped before the response was complete");

@@ -83,6 +83,10 @@ export class Connection implements Kept, Wire, Taker {
     this.move(this.#phase.rule.stopped);
   }
 
+  endEvents(): void {
+    this.#exchange?.leave();
+  }
+
   cutShort(): void {
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),

@@ -11,7 +11,7 @@ import { SallyportError } from "../../exchange/index.ts";
 import type { Connection as Ends } from "../../sockets/connection.ts";
 import type { Connections, Kept } from "../../sockets/connections.ts";
 import { Allowance } from "./allowance.ts";
-import { tellCodes } from "./goaway.ts";
+import { endOf, tellCodes } from "./goaway.ts";
 import type { Http2Limits } from "./limits.ts";
 import type { Site } from "./site.ts";
 import { type Lane, Stream } from "./stream.ts";
@@ -39,6 +39,7 @@ export class Connection implements Kept, Lane {
   readonly #session: ServerHttp2Session;
   readonly #streams = new Set<Stream>();
   readonly #resets: Allowance;
+  readonly #nghttp2Resets: Allowance;
   readonly #controls: Allowance;
   /** When the connection has been without a stream for too long, on the site's clock. */
   #deadline: number;
@@ -54,6 +55,7 @@ export class Connection implements Kept, Lane {
     this.ends = ends;
     this.#socket = socket;
     this.#resets = new Allowance(limits.resets, now);
+    this.#nghttp2Resets = new Allowance(NGHTTP2_RESETS.most, now, NGHTTP2_RESETS.regrowth);
     this.#controls = new Allowance(limits.controls, now);
     this.#deadline = now + limits.headTimeout;
     this.#session = performServerHandshake(socket, sessionOptions(limits));
@@ -67,8 +69,8 @@ export class Connection implements Kept, Lane {
     session.on("stream", (stream, _, flags, fields?: readonly string[]) => this.#open(stream, flags, fields));
     session.on("ping", () => this.#control());
     session.on("remoteSettings", () => this.#control());
-    // Which error it was does not matter: the socket's "close" always follows.
-    session.on("error", () => {});
+    // The socket's "close" always follows.
+    session.on("error", (error) => this.#ended(error));
     // A client that has ended its side can neither open windows nor acknowledge anything: it has left.
     this.#socket.on("end", () => this.#end());
     this.#socket.on("close", () => this.site.connections.gone(this));
@@ -84,6 +86,10 @@ export class Connection implements Kept, Lane {
   /** The listener closes: streams finish, and no new ones are opened (RFC 9113, 6.8). */
   stop(): void {
     this.#leave();
+  }
+
+  endEvents(): void {
+    for (const stream of this.#streams) stream.endEvents();
   }
 
   /** The grace is over. */
@@ -108,6 +114,14 @@ export class Connection implements Kept, Lane {
 
   brokenOff(): void {
     if (!this.#resets.take(this.site.now)) this.#calm("requests broken off");
+    // A client that often changes its mind is no attacker: it gets its answers, and goes on with a new connection.
+    else if (this.#resets.isLow) this.#leaveLater();
+  }
+
+  /** A stream has ended with RST_STREAM. */
+  reset(): void {
+    this.#nghttp2Resets.take(this.site.now);
+    if (this.#nghttp2Resets.isLow) this.#leaveLater();
   }
 
   gone(stream: Stream): void {
@@ -131,6 +145,7 @@ export class Connection implements Kept, Lane {
   #stillborn(stream: ServerHttp2Stream): void {
     stream.on("error", () => {});
     stream.destroy();
+    this.reset();
     this.brokenOff();
   }
 
@@ -149,9 +164,21 @@ export class Connection implements Kept, Lane {
     setImmediate(() => this.#end(error, NGHTTP2_ENHANCE_YOUR_CALM));
   }
 
+  /** What ended the connection, unless it was we, or the client has just gone. */
+  #ended(error: unknown): void {
+    const end = this.#overdone ? undefined : endOf(error);
+    if (!end) return;
+    const { message, code, fault } = end;
+    const fields = { code, fault, remote: this.ends.remote.address, streams: this.#streams.size };
+    if (fault === "client") this.site.log.info(message, fields);
+    else this.site.log.error(message, fields);
+  }
+
   /** Not in the middle of a frame, and with the other streams that came in the same octets. */
   #leaveLater(): void {
-    setImmediate(() => this.#leave());
+    setImmediate(() => {
+      if (!this.#overdone) this.#leave();
+    });
   }
 
   /** Says goodbye, and closes when the last stream is over. */
@@ -170,9 +197,23 @@ export class Connection implements Kept, Lane {
   }
 }
 
+/**
+ * nghttp2 counts all RST_STREAM frames, after complete responses as well: beyond these, which grow back at 33 a second, it ends the
+ * connection with INTERNAL_ERROR and without a word. Only newer versions of Node let one change that.
+ */
+const NGHTTP2_RESETS = { most: 1_000, regrowth: 30_000 };
+
+/**
+ * Bounds of node:http2 and nghttp2 that would end a connection with INTERNAL_ERROR, without a word, below ours: all that they are
+ * for is bounded by `resets`, `streams`, `window` and `unsent`. The memory of a session (megabytes) has to be out of reach, for
+ * Node forgets to give back what a stream had in its queue when it was broken off, and then refuses all new ones.
+ */
+const OUT_OF_REACH = { maxSessionMemory: 2 ** 31, streamResetBurst: 2 ** 31, streamResetRate: 2 ** 31 };
+
 function sessionOptions({ streams, window, invalidFrames, target, headerBytes, headerCount }: Http2Limits) {
   return {
     maxHeaderListPairs: HEADER_SLACK * headerCount + PSEUDO_FIELDS,
+    ...OUT_OF_REACH,
     maxSessionInvalidFrames: invalidFrames,
     maxSendHeaderBlockLength: LARGEST_RESPONSE_HEAD,
     settings: {

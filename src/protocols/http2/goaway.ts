@@ -1,6 +1,7 @@
 // Which code a client that broke the protocol reads in its GOAWAY (RFC 9113, 5.4.1, 7). node:http2 says INTERNAL_ERROR for
 // most of what nghttp2 finds, as if the fault were ours.
 import { constants, type ServerHttp2Session } from "node:http2";
+import { SallyportError } from "../../exchange/index.ts";
 
 const {
   NGHTTP2_COMPRESSION_ERROR,
@@ -22,6 +23,7 @@ const CODES: ReadonlyMap<number | undefined, number> = new Map([
   [-532, NGHTTP2_PROTOCOL_ERROR], // a malformed message
   [-536, NGHTTP2_PROTOCOL_ERROR], // another frame before SETTINGS
   [-537, NGHTTP2_ENHANCE_YOUR_CALM], // too many settings in a frame
+  [-902, NGHTTP2_ENHANCE_YOUR_CALM], // too many streams beyond those that may be open at once
   [-903, NGHTTP2_PROTOCOL_ERROR], // no preface
   [-904, NGHTTP2_ENHANCE_YOUR_CALM], // too many answers to PING and SETTINGS that it does not take
   [-905, NGHTTP2_ENHANCE_YOUR_CALM], // too many CONTINUATION frames
@@ -31,6 +33,15 @@ const CODES: ReadonlyMap<number | undefined, number> = new Map([
 export function tellCodes(session: ServerHttp2Session): void {
   const { destroy } = session;
   session.destroy = (error, code) => destroy.call(session, error, code ?? codeOf(error));
+}
+
+/** Why a session ended; undefined where its connection just broke. */
+export function endOf(error: unknown): SallyportError | undefined {
+  const { code, errno, message } = (error ?? {}) as NodeJS.ErrnoException;
+  if (!code?.startsWith("ERR_HTTP2_") || code === "ERR_HTTP2_SESSION_ERROR") return undefined;
+  const kind = codeOf(error) === undefined ? "INTERNAL" : "BAD_REQUEST";
+  const number = errno === undefined ? "" : ` (${errno})`;
+  return new SallyportError(kind, `an HTTP/2 connection ended: ${message}${number}`);
 }
 
 /** Undefined: node:http2 decides. */

@@ -25,7 +25,7 @@ export interface StreamLimits {
   readonly streams: number;
   /** Octets of a request body that a client may send before anybody has read them. More: it waits. */
   readonly window: number;
-  /** Requests that a client may break off within ten seconds. More: the connection ends (CVE-2023-44487). */
+  /** Requests that a client may break off within ten seconds (CVE-2023-44487). A fifth before, the connection takes no new ones; more: it ends. */
   readonly resets: number;
   /** PING and SETTINGS frames within ten seconds. More: the connection ends (CVE-2019-9512, CVE-2019-9515). */
   readonly controls: number;

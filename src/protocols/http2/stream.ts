@@ -25,6 +25,8 @@ export interface Lane {
   readonly ends: Connection;
   /** The stream was reset before its response was complete, and not by us. */
   brokenOff(): void;
+  /** The stream has ended with RST_STREAM, before its response was complete or after. */
+  reset(): void;
   gone(stream: Stream): void;
 }
 
@@ -57,6 +59,7 @@ export class Stream implements Wire, Feeder {
     stream.on("aborted", () => this.#lost());
     stream.on("close", () => {
       this.#lost();
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) lane.reset();
       lane.gone(this);
     });
   }
@@ -85,6 +88,10 @@ export class Stream implements Wire, Feeder {
     if (this.outlet.deadline <= now) this.#stalled();
     else if (this.#linger <= now) this.spent();
     else if (this.#upload && this.#upload.deadline <= now) this.#upload.expire();
+  }
+
+  endEvents(): void {
+    this.#exchange?.leave();
   }
 
   /** The grace is over. */

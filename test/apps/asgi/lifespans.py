@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 
 
 def lived(life):
@@ -37,6 +38,16 @@ async def whole(scope, receive, send):
     scope["state"]["answer"] = 42
     await begin(receive, send)
     await end(receive)
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+@lived
+async def blocks_at_both_ends(scope, receive, send):
+    await receive()
+    time.sleep(1)
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    time.sleep(1)
     await send({"type": "lifespan.shutdown.complete"})
 
 

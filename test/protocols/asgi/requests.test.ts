@@ -24,7 +24,7 @@ test("a scope has the path decoded and as it came, the mount, the query, and the
     raw_path: "/mounted/caf%C3%A9/%E3%81%82%ff",
     query_string: "q=%20&x=1",
     root_path: "/mounted",
-    extensions: { "http.response.early_hint": {}, "http.response.pathsend": {} },
+    extensions: { "http.response.early_hint": {} },
   });
   assert.deepEqual(headers, [
     ["host", "a"],
@@ -193,7 +193,7 @@ test("a file sent by its path that is shorter than it was is a cut response", as
 });
 
 test("a file sent by its path arrives whole, and its size is not held in memory", async (t) => {
-  const server = await served(t);
+  const server = await served(t, { pathsend: true });
   const large = Buffer.alloc(5_000_000, "file ");
   writeFileSync(server.file, large);
   const { body, complete } = await server.ask(`/file?path=${server.file}`);
@@ -208,7 +208,7 @@ test("a file sent by its path arrives whole, and its size is not held in memory"
 });
 
 test("a file may be deleted as soon as it has been sent", async (t) => {
-  const server = await served(t);
+  const server = await served(t, { pathsend: true });
   const content = Buffer.alloc(300_000, "file ");
   for (let i = 0; i < 20; i++) {
     const path = `${server.file}-${i}`;
@@ -225,7 +225,7 @@ for (const [name, path] of [
   ["that is a named pipe without a writer", undefined],
 ] as const) {
   test(`a file ${name} cuts the response, and the application is told, too`, async (t) => {
-    const server = await served(t);
+    const server = await served(t, { pathsend: true });
     if (!path) execFileSync("mkfifo", [server.file]);
     const told = new RegExp(`the file ${path ?? server.file} `);
     const { complete, error } = await server.ask(`/file-and-delete?path=${path ?? server.file}`);

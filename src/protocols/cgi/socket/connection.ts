@@ -112,6 +112,10 @@ export class Connection implements Kept, Wire {
     this.#move(RULES[this.#state].stopped);
   }
 
+  endEvents(): void {
+    this.#exchange?.leave();
+  }
+
   /** The grace is over. */
   cutShort(): void {
     this.#exchange?.fail(

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
@@ -30,6 +30,8 @@ class Stamp(BaseHTTPMiddleware):
     async def dispatch(self, request, call_next):
         request.state.stamp = "stamped"
         response = await call_next(request)
+        if request.url.path == "/read-by-middleware":
+            response = Response(b"".join([piece async for piece in response.body_iterator]))
         response.headers["X-Stamp"] = request.state.stamp
         return response
 
@@ -53,6 +55,11 @@ async def compressible(request):
 
 async def file(request):
     return FileResponse(HERE / "static" / "numbers.txt", filename="numbers.txt")
+
+
+async def read_by_middleware(request):
+    """A file behind middleware that reads the response's body, as cachers and signers do."""
+    return FileResponse(HERE / "static" / "numbers.txt")
 
 
 async def visits(request):
@@ -177,6 +184,7 @@ page = Starlette(
         Route("/stream", stream),
         Route("/compressible", compressible),
         Route("/file", file),
+        Route("/read-by-middleware", read_by_middleware),
         Route("/visits", visits),
         Route("/forget", forget),
         Route("/where", where),
