@@ -144,10 +144,18 @@ export class Worker implements Carrier {
   async start(): Promise<void> {
     const { app, directory, path, threads, constants, lifespan, loop, pathsend } = this.#options;
     const processes = this.#options.processes * this.#options.fronts;
-    const outbox = this.#outbox ? true : null;
     const shared = { app, chdir: directory, path, processes, interface: this.#options.interface ?? null };
-    const told = { threads, constants, lifespan, loop, outbox, pathsend: pathsend || null };
-    this.writer.text(TO_WORKER.INIT, 0, marshal({ ...shared, ...told }));
+    const outbox = this.#outbox ? true : null;
+    const init = marshal({
+      ...shared,
+      threads,
+      constants,
+      lifespan,
+      loop,
+      outbox,
+      pathsend: pathsend || null,
+    });
+    this.writer.text(TO_WORKER.INIT, 0, init);
     this.flush();
     await this.#start.ready(() => this.abort());
   }

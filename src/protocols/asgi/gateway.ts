@@ -3,6 +3,7 @@
 // python/sallyport/asgi.py.
 import {
   aCount,
+  aFlag,
   type Checks,
   checkArgument,
   checkOptions,
@@ -48,6 +49,7 @@ const CHECKS: Checks<AsgiOptions> = {
   ...APPLICATION_CHECKS,
   concurrency: aCount,
   lifespan: oneOf("auto", "on", "off"),
+  pathsend: aFlag,
   loop: oneOf("auto", "asyncio", "uvloop"),
   blockedTimeout: milliseconds,
   drainTimeout: milliseconds,
