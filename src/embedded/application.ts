@@ -7,6 +7,7 @@ import type { Crew, PoolOptions } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
 import type { Carrier, Stream } from "../workers/stream.ts";
+import { Streams } from "../workers/streams.ts";
 import { type Entry, Interpreter } from "./interpreter.ts";
 import { Queue } from "./queue.ts";
 
@@ -38,7 +39,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   readonly commons: Commons = new Commons();
   readonly log: Log;
   readonly #options: EmbeddedOptions;
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams = new Streams();
   #reader = this.#newReader();
   /** Requests of this turn of the loop. */
   readonly #waiting: Stream[] = [];
@@ -48,7 +49,6 @@ export class EmbeddedApplication implements Carrier, Crew {
   readonly #answer = (): void => this.#answerWaiting();
   readonly #step = (): void => this.#breathed();
   #entry: Entry | undefined;
-  #lastId = 0;
   /** A call is on, or what it answered is being handed out. */
   #busy = false;
   #stepping = false;
@@ -107,13 +107,11 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   #begin(stream: Stream): void {
     if (stream.exchange.closed) return;
-    this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
-    const id = this.#lastId;
-    this.#streams.set(id, stream);
+    const id = this.#streams.nextId();
     try {
       stream.send(this, id);
+      this.#streams.add(id, stream);
     } catch (error) {
-      this.#streams.delete(id);
       stream.fail(SallyportError.from(error));
     }
   }
@@ -144,7 +142,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   flush(): void {
     if (this.#busy) return;
     this.#alone(() => {
-      while (this.writer.length > 0) this.#hand(joined(this.writer.take()));
+      while (this.writer.length > 0) this.#hand(this.writer.take());
     });
   }
 
@@ -157,14 +155,24 @@ export class EmbeddedApplication implements Carrier, Crew {
 
   // Calls.
 
-  #hand(octets: Buffer): void {
+  /** In one call, or in as many as there are pieces of the memory's size. */
+  #hand(pieces: readonly (string | Uint8Array)[]): void {
     const { received } = this.#entry as Entry;
-    for (let start = 0; start < octets.length; start += received.length) {
-      const piece = octets.subarray(start, start + received.length);
-      received.set(piece);
-      const last = start + piece.length === octets.length;
-      this.#call(piece.length, last ? 0 : MORE_COMES);
+    let left = pieces.reduce((sum, { length }) => sum + length, 0);
+    let at = 0;
+    for (const piece of pieces) {
+      for (let from = 0; from < piece.length; ) {
+        const size = Math.min(piece.length - from, received.length - at);
+        put(received, at, piece, from, size);
+        from += size;
+        at += size;
+        left -= size;
+        if (at < received.length || left === 0) continue;
+        this.#call(at, MORE_COMES);
+        at = 0;
+      }
     }
+    this.#call(at, 0);
   }
 
   #call(size: number, flags: number): void {
@@ -204,7 +212,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   #lose(error: SallyportError): void {
     this.#failure ??= error;
     this.log.error(error.message, { code: error.code });
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.all()) {
       stream.fail(error); // which tells Python, too
       stream.lose(error);
     }
@@ -274,5 +282,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   }
 }
 
-const joined = (pieces: readonly (string | Uint8Array)[]): Buffer =>
-  Buffer.concat(pieces.map((piece) => (typeof piece === "string" ? Buffer.from(piece, "latin1") : piece)));
+function put(memory: Buffer, at: number, piece: string | Uint8Array, from: number, size: number): void {
+  if (typeof piece !== "string") memory.set(piece.subarray(from, from + size), at);
+  else memory.write(size === piece.length ? piece : piece.slice(from, from + size), at, size, "latin1");
+}

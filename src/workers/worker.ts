@@ -350,7 +350,8 @@ export class Worker implements Carrier {
   }
 
   #frame(kind: number, id: number, payload: Payload): void {
-    if (this.#pulse.beat()) this.log.info(`the event loop of worker ${this.pid} answers again`);
+    if (this.#manner === "loop" && this.#pulse.beat())
+      this.log.info(`the event loop of worker ${this.pid} answers again`);
     const stream = this.streams.get(id);
     if (stream) stream.receive(kind, payload);
     else if (kind === FROM_WORKER.AHEAD) this.#paced(payload.uint32(0));

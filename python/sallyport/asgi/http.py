@@ -10,18 +10,25 @@ from .response import Response
 class Http(Response):
     """One request. Its body is here (`_whole`), or arrives in pieces as they are asked for."""
 
-    __slots__ = ("_whole", "_pieces", "_ended", "_asked")
+    # Pieces that no one has taken yet; None where there are not, or no longer, any to come.
+    _pieces = None
+    _ended = False
+    # Bytes asked for that have not been taken.
+    _asked = 0
 
     def __init__(self, link: LoopLink, id: int, scope: dict, body: "bytes | None", takes_trailers: bool) -> None:
-        Response.__init__(self, link, id, scope, scope["method"] == "HEAD", takes_trailers)
-        self.steps = Response.NEW
+        self.link = link
+        self.id = id
+        self.scope = scope
+        self.steps = self.NEW
         # The whole body until the application takes it; None then, and where it arrives in pieces.
         self._whole = body
-        # Pieces that no one has taken yet; None where there are not, or no longer, any to come.
-        self._pieces = deque() if body is None else None
-        self._ended = False
-        # Octets asked for that have not been taken.
-        self._asked = 0
+        if body is None:
+            self._pieces = deque()
+        if scope["method"] == "HEAD":
+            self._bodyless = True
+        if takes_trailers:
+            self._takes_trailers = True
 
     async def receive(self) -> dict:
         """ASGI's receive: the body, then, whenever that will be, the end."""
@@ -71,7 +78,5 @@ class FileHttp(Http):
     Only where that was asked for: middleware that rewrites bodies, or waits for them, meets a message that it does not
     know wherever Starlette's FileResponse sees the extension.
     """
-
-    __slots__ = ()
 
     HEADED = {"http.response.pathsend": Response._path, **Response.HEADED}

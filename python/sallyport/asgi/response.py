@@ -16,34 +16,20 @@ _ONE_SHOT = 131_072
 class Response(Stream):
     """What it has sent and may still send. The tables of its steps are at the end of the file."""
 
-    __slots__ = (
-        "_head",
-        "_length",
-        "_sent",
-        "_bodyless",
-        "_trailing",
-        "_takes_trailers",
-        "_trailers",
-        "_answered",
-        "_place",
-    )
-
-    def __init__(self, link: LoopLink, id: int, scope: dict, bodyless: bool, takes_trailers: bool) -> None:
-        Stream.__init__(self, link, id, scope)
-        # The head while it waits for the first piece of body.
-        self._head = None
-        # Octets of body announced, -1 when they are not; octets sent.
-        self._length = -1
-        self._sent = 0
-        # HEAD, 204, 304: no octet of body leaves.
-        self._bodyless = bodyless
-        # Whether trailers are announced, can be taken, and what they are so far.
-        self._trailing = False
-        self._takes_trailers = takes_trailers
-        self._trailers = None
-        # The link's batch that a whole response left with, and its place there.
-        self._answered = -1
-        self._place = 0
+    # How each begins. The head while it waits for the first piece of body.
+    _head = None
+    # Bytes of body announced, -1 when they are not; bytes sent.
+    _length = -1
+    _sent = 0
+    # HEAD, 204, 304: no byte of body leaves.
+    _bodyless = False
+    # Whether trailers are announced, can be taken, and what they are so far.
+    _trailing = False
+    _takes_trailers = False
+    _trailers = None
+    # The link's batch that a whole response left with, and its place there.
+    _answered = -1
+    _place = 0
 
     def _start(self, message: dict) -> None:
         try:

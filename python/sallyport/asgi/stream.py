@@ -23,40 +23,26 @@ class Stream:
     `steps` is the state: which message types are allowed now, and what each does.
     """
 
-    __slots__ = (
-        "link",
-        "id",
-        "scope",
-        "task",
-        "steps",
-        "cancelled",
-        "inside",
-        "_granted",
-        "_spent",
-        "_busy",
-        "_waiters",
-        "_told",
-        "_leaving",
-    )
+    # How each begins: of most nothing but `steps` and the response is ever written.
+    task = None
+    # Why nothing can be sent any more; None while the client is there.
+    cancelled = None
+    # True in the application's first step, which runs while the request is being read.
+    inside = True
+    _granted = WINDOW
+    _spent = 0
+    # A large piece is being sent, in several frames.
+    _busy = False
+    _waiters: "deque[asyncio.Future] | None" = None
+    # How often the application has been told of the end.
+    _told = 0
+    # The server leaves: what would never end by itself has to.
+    _leaving = False
 
     def __init__(self, link: LoopLink, id: int, scope: dict) -> None:
         self.link = link
         self.id = id
         self.scope = scope
-        self.task = None
-        # Why nothing can be sent any more; None while the client is there.
-        self.cancelled = None
-        # True in the application's first step, which runs while the request is being read.
-        self.inside = True
-        self._granted = WINDOW
-        self._spent = 0
-        # A large piece is being sent, in several frames.
-        self._busy = False
-        self._waiters: "deque[asyncio.Future] | None" = None
-        # How often the application has been told of the end.
-        self._told = 0
-        # The server leaves: what would never end by itself has to.
-        self._leaving = False
 
     # The state after a large message that was cancelled when a part of it had left already: it cannot be mended.
     TORN = {}

@@ -36,20 +36,19 @@ _HANDSHAKE = (
 class WebSocket(Response):
     """One WebSocket, or the HTTP response with which the application turns it down."""
 
-    __slots__ = ("_connected", "_messages", "_partial", "_taken", "_closed")
+    # Whether the application has been given websocket.connect.
+    _connected = False
+    # What it has taken since we last asked for more.
+    _taken = 0
+    # Code and reason, once it is closed.
+    _closed = None
 
     def __init__(self, link: LoopLink, id: int, scope: dict) -> None:
-        Response.__init__(self, link, id, scope, False, False)
+        Response.__init__(self, link, id, scope)
         self.steps = self.CONNECTING
-        # Whether the application has been given websocket.connect.
-        self._connected = False
-        # Whole messages that it has not taken, as kind and octets; pieces of one that is arriving.
+        # Whole messages that it has not taken, as kind and bytes; pieces of one that is arriving.
         self._messages: "deque[tuple[int, bytes]]" = deque()
         self._partial: "list[bytes]" = []
-        # What it has taken since we last asked for more.
-        self._taken = 0
-        # Code and reason, once it is closed.
-        self._closed = None
 
     # What it receives.
 

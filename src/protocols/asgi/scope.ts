@@ -47,7 +47,7 @@ function scope(exchange: Exchange): string {
     DICT +
     kind(exchange) +
     PATH +
-    unicode(pathText(request.path)) +
+    pathText(request.path) +
     RAW_PATH +
     latin1Bytes(request.path) +
     QUERY_STRING +
@@ -64,7 +64,7 @@ function requestLine(exchange: Exchange): string {
   const { request, mount } = exchange;
   return (
     latin1(request.method) +
-    unicode(pathText(request.path)) +
+    pathText(request.path) +
     latin1Bytes(request.path) +
     latin1Bytes(request.query) +
     rootPath(mount) +
@@ -80,7 +80,7 @@ function tell({ commons, writer }: Carrier, repeated: Repeated, request: Request
   return number;
 }
 
-const rootPath = (mount: string): string => (mount === "" ? latin1("") : unicode(pathText(mount)));
+const rootPath = (mount: string): string => (mount === "" ? latin1("") : pathText(mount));
 
 const METHOD = latin1("method");
 const PATH = latin1("path");
@@ -136,10 +136,10 @@ function takesTrailers({ version, headers }: RequestHead): boolean {
 
 const ASCII = /^[\x01-\x7f]*$/;
 
-/** Percent-escapes decoded once, then UTF-8; what is not UTF-8 becomes U+FFFD, and `raw_path` has the octets. */
+/** A path marshalled: percent-escapes decoded once, then UTF-8; what is not UTF-8 becomes U+FFFD, and `raw_path` has the octets. */
 function pathText(raw: string): string {
   const path = decodePath(raw);
-  return ASCII.test(path) ? path : Buffer.from(path, "latin1").toString("utf8");
+  return ASCII.test(path) ? latin1(path) : unicode(Buffer.from(path, "latin1").toString("utf8"));
 }
 
 const names = new FieldNames();

@@ -44,18 +44,15 @@ export function metaVariables(
 }
 
 function requestVariables(exchange: Exchange, put: Put, length: number | undefined): void {
-  requestLineVariables(exchange, put);
-  commonVariables(exchange.request, length === undefined, put);
-  putLength(exchange.request.headers, length, put);
-}
-
-/** What the request line says: the part of the set that changes from request to request. Throws BAD_PATH. */
-export function requestLineVariables({ request, mount }: Exchange, put: Put): void {
+  const { request, mount } = exchange;
   put("REQUEST_METHOD", request.method);
-  put("SCRIPT_NAME", mount === "" ? "" : decodePath(mount));
+  put("SCRIPT_NAME", scriptName(mount));
   put("PATH_INFO", pathInfo(request.path, mount));
   put("QUERY_STRING", request.query);
   put("REQUEST_URI", request.target);
+  commonVariables(request, length === undefined, put);
+  const announced = contentLength(request.headers, length);
+  if (announced !== undefined) put("CONTENT_LENGTH", announced);
 }
 
 /** What the connection and the fields say, but for CONTENT_LENGTH. `chunked`: nobody knows the length of the body. */
@@ -96,7 +93,11 @@ function decodeEscape(_escape: string, digits: string | undefined): string {
   return String.fromCharCode(Number.parseInt(digits, 16));
 }
 
-function pathInfo(path: string, mount: string): string {
+/** SCRIPT_NAME of a request that came by `mount`. Throws BAD_PATH. */
+export const scriptName = (mount: string): string => (mount === "" ? "" : decodePath(mount));
+
+/** PATH_INFO likewise. */
+export function pathInfo(path: string, mount: string): string {
   // "OPTIONS *" has no path; PEP 3333 and 4.1.5 want a slash, and REQUEST_URI still tells.
   if (path === "*") return "/";
   return decodePath(mount === "" ? path : path.slice(mount.length));
@@ -199,10 +200,10 @@ function addValue(found: Variable, value: string): void {
   }
 }
 
-/** What the listener counted, not what the field says; "0" only when the client announced it, absent when unknown. */
-export function putLength(headers: Headers, length: number | undefined, put: Put): void {
-  if (length || (length === 0 && header(headers, "content-length") !== undefined))
-    put("CONTENT_LENGTH", String(length));
+/** What the listener counted, not what the field says; "0" only when the client announced it, undefined when unknown. */
+export function contentLength(headers: Headers, length: number | undefined): string | undefined {
+  if (length === 0 && header(headers, "content-length") === undefined) return undefined;
+  return length === undefined ? undefined : String(length);
 }
 
 function remember(field: string): Variable | null {

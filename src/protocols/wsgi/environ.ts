@@ -15,7 +15,7 @@ import {
   SEVEN,
 } from "../../workers/marshal.ts";
 import { grantedVariables } from "../cgi/granted.ts";
-import { commonVariables, metaVariables, putLength, requestLineVariables } from "../cgi/variables.ts";
+import { commonVariables, contentLength, metaVariables, pathInfo, scriptName } from "../cgi/variables.ts";
 
 /** A body: bytes, a file that holds them, or undefined for one that will be streamed. */
 export type Input = Uint8Array | Spooled | undefined;
@@ -27,7 +27,7 @@ export function writeEnviron(carrier: Carrier, id: number, exchange: Exchange, i
     length === undefined || grantedVariables(exchange) ? undefined : repeatedOf(exchange.request);
   if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
   const line = requestLine(exchange);
-  const rest = length === 0 && !input ? NONE : restOf(exchange, length as number, input);
+  const rest = restOf(exchange, length as number, input);
   const number = carrier.commons.numberOf(repeated) || tell(carrier, repeated, exchange.request);
   carrier.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest);
 }
@@ -42,22 +42,28 @@ function environ(exchange: Exchange, length: number | undefined, input: Input): 
   return text + inputEntry(input) + DICT_END;
 }
 
-/** The values of `requestLineVariables`, in that order, which python/sallyport/wsgi.py knows. */
-function requestLine(exchange: Exchange): string {
-  let text = "";
-  requestLineVariables(exchange, (_name, value) => {
-    text += latin1(value);
-  });
-  return text;
+/** Method, script name, path, query and target, in the order that python/sallyport/wsgi.py knows. */
+function requestLine({ request, mount }: Exchange): string {
+  const { method, path, query, target } = request;
+  return (
+    latin1(method) +
+    latin1(scriptName(mount)) +
+    latin1(pathInfo(path, mount)) +
+    latin1(query) +
+    latin1(target)
+  );
 }
 
+/** CONTENT_LENGTH and the body, where there is one. */
 function restOf({ request }: Exchange, length: number, input: Input): string {
-  let text = DICT;
-  putLength(request.headers, length, (name, value) => {
-    text += entry(name, value);
-  });
-  return text + inputEntry(input) + DICT_END;
+  const announced = contentLength(request.headers, length);
+  if (announced === undefined && input?.length === 0) return NONE;
+  return (
+    DICT + (announced === undefined ? "" : CONTENT_LENGTH + latin1(announced)) + inputEntry(input) + DICT_END
+  );
 }
+
+const CONTENT_LENGTH = latin1("CONTENT_LENGTH");
 
 /** Tells the worker what does not change while the fields do not. */
 function tell({ commons, writer }: Carrier, repeated: Repeated, request: RequestHead): number {

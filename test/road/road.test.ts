@@ -1,0 +1,82 @@
+// The way that one request walks through the server, counted and held: calls and files of ours, and crossings into Node's
+// natives. What grows here costs every request; what shrinks may be written down.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const COUNT = fileURLToPath(new URL("count.mjs", import.meta.url));
+const APPS = fileURLToPath(new URL("../../bench/apps", import.meta.url));
+
+interface Counted {
+  readonly calls: number;
+  readonly files: number;
+  readonly objects: number;
+  readonly latin1Write: number;
+  readonly buffers: number;
+  readonly regularExpressions: number;
+  readonly clocks: number;
+  /** Each function with its file and how often it is called. */
+  readonly passed: readonly string[];
+}
+
+function counted(app: object, headers: readonly string[]): Counted {
+  const config = {
+    listen: ["127.0.0.1:0"],
+    apps: { app: { ...app, chdir: APPS } },
+    log: { level: "error", access: "off" },
+  };
+  const args = [COUNT, JSON.stringify(config), "Host: localhost", ...headers];
+  return JSON.parse(
+    execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }),
+  );
+}
+
+const BROWSER = [
+  "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+  "Accept-Encoding: gzip, deflate, br",
+  "Accept-Language: en-GB,en;q=0.9",
+  "Cache-Control: max-age=0",
+  "Connection: keep-alive",
+  "Cookie: session=0123456789abcdef; theme=dark",
+  "Sec-Fetch-Mode: navigate",
+  "Upgrade-Insecure-Requests: 1",
+];
+
+type Limits = Readonly<Record<Exclude<keyof Counted, "passed">, number>>;
+
+const DAEMON: Limits = {
+  calls: 155,
+  files: 30,
+  objects: 6,
+  latin1Write: 0,
+  buffers: 3,
+  regularExpressions: 6,
+  clocks: 2,
+};
+
+const WAYS: [name: string, app: object, limits: Limits][] = [
+  ["WSGI, daemon mode", { wsgi: "hello:app" }, DAEMON],
+  ["ASGI", { asgi: "asgi_hello:app" }, DAEMON],
+  [
+    "WSGI, embedded",
+    { wsgi: "hello:app", mode: "embedded" },
+    { ...DAEMON, calls: 165, latin1Write: 3, clocks: 4 },
+  ],
+];
+
+for (const [name, app, limits] of WAYS)
+  for (const [kind, headers] of [
+    ["a request", []],
+    ["a browser's request", BROWSER],
+  ] as const)
+    test(`${name}: ${kind} is no longer way than it was`, () => {
+      const { passed, ...counts } = counted(app, headers);
+      for (const [what, most] of Object.entries(limits)) {
+        const count = counts[what as keyof Limits];
+        // Timers of the server's own run now and then.
+        assert.ok(count <= most + 0.1, `${count} ${what}, at most ${most}:\n${passed.join("\n")}`);
+      }
+      assert.ok(counts.calls > 20, "the counting works");
+    });
