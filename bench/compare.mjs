@@ -21,8 +21,7 @@ export async function compare(comparison, { nodes, python }, { rounds, seconds }
     for (const row of rows) await launch(row, python, running);
     for (const each of running) await check(each, work, connections);
     const fit = running.filter(({ row }) => !row.problem);
-    for (const each of fit) await measure(each, work, connections, 1);
-    for (const { row } of fit) row.rounds = [];
+    for (const each of fit) await warm(each, work, connections);
     for (let turn = 0; turn < rounds; turn++)
       for (const each of fit) await measure(each, work, connections, seconds);
   } finally {
@@ -39,9 +38,10 @@ export async function compare(comparison, { nodes, python }, { rounds, seconds }
   };
 }
 
-const runsOnNode = ({ kind, onNode }) => kind === "ours" || kind === "spike" || onNode === true;
+export const runsOnNode = ({ kind, onNode }) => kind === "ours" || kind === "spike" || onNode === true;
 
-function onEachNode(contender, nodes) {
+/** A row for each Node that the contender is to run on; one where it runs on none. */
+export function onEachNode(contender, nodes) {
   const row = (node, name) => ({ ...contender, name, node, rounds: [], marks: [] });
   if (!runsOnNode(contender)) return [row(nodes[0], contender.name)];
   return nodes.map((node) => row(node, `${contender.name}, Node ${node.major}`));
@@ -49,8 +49,8 @@ function onEachNode(contender, nodes) {
 
 /** A server that is not here or does not start is a problem of its own row. */
 async function launch(row, python, running) {
-  const context = { node: row.node.program, python: python.program, modules: python.modules };
-  row.problem = row.node.problem ?? python.problem ?? row.missing?.(context);
+  const context = surroundings(row, python);
+  row.problem = absence(row, python, context);
   if (row.problem) return;
   try {
     const server = await start((port) => row.command({ ...context, port }));
@@ -60,9 +60,20 @@ async function launch(row, python, running) {
   }
 }
 
+/** What a contender's command is made of, but for its port. */
+export const surroundings = ({ node }, python) => ({
+  node: node.program,
+  python: python.program,
+  modules: python.modules,
+});
+
+/** Why a contender cannot take part, undefined if it can. */
+export const absence = ({ node, missing }, python, context) =>
+  node.problem ?? python.problem ?? missing?.(context);
+
 /** A server that answers wrongly is not measured; one that leaves connections waiting is marked. */
 async function check({ row, server }, work, connections) {
-  if (work.load) return;
+  if (work.unprobed) return;
   row.problem = await wrongAnswer(server, work).catch((error) => `does not answer: ${error.message}`);
   if (row.problem) return;
   const count = await answered(server, work, connections);
@@ -71,6 +82,16 @@ async function check({ row, server }, work, connections) {
 
 async function measure({ row, server }, work, connections, seconds) {
   row.rounds.push(await round(server, work, connections, seconds));
+}
+
+/** V8 compiles what it has seen often enough: whatever runs on it has so many requests first, or so many seconds. */
+const WARM_REQUESTS = 20_000;
+const WARM_SECONDS = 5;
+
+async function warm({ row, server }, work, connections) {
+  const most = runsOnNode(row) ? WARM_SECONDS : 1;
+  for (let second = 0, seen = 0; second < most && seen < WARM_REQUESTS; second++)
+    seen += (await round(server, work, connections, 1)).requests;
 }
 
 const result = ({ name, kind = "peer", node, onNode, target, problem, marks, rounds }) => ({

@@ -25,7 +25,7 @@ import {
   uwsgi,
   uwsgiRouter,
 } from "./contenders.mjs";
-import { echoes } from "./load.mjs";
+import { atHalfRate, echoes } from "./load.mjs";
 
 const HELLO = { size: 13 };
 const TEN_KILOBYTES = { size: 10_240 };
@@ -33,12 +33,43 @@ const TEN_PIECES = { size: 102_400 };
 const POST_1K = { upload: 1024, size: 4 };
 const POST_64K = { upload: 65_536, size: 5 };
 const SLEEP = { size: 5 };
+/** Each contender's own maximum, which its first round finds out. */
+const AT_HALF_RATE = { size: 13, load: atHalfRate };
+const ECHO = { load: echoes, unprobed: true };
 
 const WSGI = "hello:app";
 const ASGI = "asgi_hello:app";
 const FLASK = "flask_hello:app";
 
 const against = (contender, target) => ({ ...contender, target });
+
+/** What the chart in the README shows: where we lose as where we win. */
+export const CHARTED = [
+  "WSGI hello, 1 process",
+  "WSGI hello embedded, 2 server processes",
+  "WSGI POST 1 KB, 1 process",
+  "Flask hello, 2 processes",
+  "Django hello, 2 processes",
+  "ASGI hello, 1 process",
+  "FastAPI hello, 2 processes",
+  "app that sleeps 10 ms, ASGI, 256 connections",
+];
+
+/** Until the first answer: ours has to need at most so many milliseconds. */
+export const STARTS = {
+  name: "start to the first answer, WSGI hello",
+  milliseconds: 250,
+  contenders: [
+    sallyport(WSGI, 1),
+    embedded(WSGI, 1),
+    spike(WSGI, 1),
+    granian("wsgi", WSGI, 1),
+    bjoern(WSGI),
+    fastpysgi(WSGI, 1),
+    gunicorn("gthread", WSGI, 1),
+    uwsgi(WSGI, 1),
+  ],
+};
 
 export const COMPARISONS = [
   {
@@ -182,6 +213,18 @@ export const COMPARISONS = [
     ],
   },
   {
+    name: "ASGI hello, 1 process, 1 connection",
+    work: HELLO,
+    connections: 1,
+    contenders: [sallyport(ASGI, 1), granian("asgi", ASGI, 1), uvicorn(ASGI, 1)],
+  },
+  {
+    name: "ASGI hello, 1 process, 256 connections",
+    work: HELLO,
+    connections: 256,
+    contenders: [sallyport(ASGI, 1), granian("asgi", ASGI, 1), uvicorn(ASGI, 1)],
+  },
+  {
     name: "ASGI hello, 2 processes",
     work: HELLO,
     contenders: [
@@ -240,8 +283,28 @@ export const COMPARISONS = [
     ],
   },
   {
+    name: "WSGI hello at half of the maximum rate",
+    work: AT_HALF_RATE,
+    contenders: [
+      sallyport(WSGI, 1),
+      spike(WSGI, 1),
+      against(granian("wsgi", WSGI, 1), { p99: 1.5 }),
+      against(bjoern(WSGI), { p99: 1.5 }),
+      against(gunicorn("gthread", WSGI, 1), { p99: 1.5 }),
+    ],
+  },
+  {
+    name: "ASGI hello at half of the maximum rate",
+    work: AT_HALF_RATE,
+    contenders: [
+      sallyport(ASGI, 1),
+      against(granian("asgi", ASGI, 1), { p99: 1.5 }),
+      against(uvicorn(ASGI, 1), { p99: 1.5 }),
+    ],
+  },
+  {
     name: "WebSocket echo, 1,000 clients",
-    work: { load: echoes },
+    work: ECHO,
     unit: "messages/s",
     connections: 1000,
     contenders: [sallyport(ASGI, 1), against(uvicorn(ASGI, 1), { rate: 1 }), granian("asgi", ASGI, 1)],

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ROOT } from "../scripts/setup/setup.mjs";
+import { parsePaced } from "./paced.mjs";
 import { memoryHeld, processorTime, tree } from "./processes.mjs";
 import { parseWrk, wrkArguments } from "./wrk.mjs";
 
@@ -33,6 +34,19 @@ async function requests({ url }, work, connections, seconds) {
   return parseWrk(stdout);
 }
 
+/**
+ * Requests at half of the rate that the server can do at the most, for latencies that say what a client of a server sees
+ * that is busy and not drowned. The first time that most is found out.
+ */
+export async function atHalfRate(server, work, connections, seconds) {
+  server.most ??= (await requests(server, work, connections, seconds + 1)).rate;
+  const program = await compiled("paced");
+  const rate = Math.max(1, Math.round(server.most / 2));
+  const args = [new URL(server.url).port, connections, rate, seconds].map(String);
+  const { stdout } = await run(program, args, { timeout: (seconds + 60) * 1000 }).catch((error) => error);
+  return { rate, ...parsePaced(stdout ?? "") };
+}
+
 /** The same for echoes of a thousand WebSockets, by a load program of our own. */
 export async function echoes({ url }, _work, connections, seconds) {
   const program = await compiled("sockets");
@@ -53,7 +67,14 @@ export function compiled(name) {
 async function compile(name) {
   mkdirSync(FOLDER, { recursive: true });
   const program = join(FOLDER, `${name}-${process.pid}`);
-  await run("cc", ["-O2", "-Wall", "-o", program, fileURLToPath(new URL(`${name}.c`, import.meta.url))]);
+  await run("cc", [
+    "-O2",
+    "-Wall",
+    "-D_GNU_SOURCE",
+    "-o",
+    program,
+    fileURLToPath(new URL(`${name}.c`, import.meta.url)),
+  ]);
   process.once("exit", () => rmSync(program, { force: true }));
   return program;
 }

@@ -10,11 +10,12 @@ NAME              only comparisons with NAME in their name ("flask", "WSGI hello
 --rounds N        rounds of each comparison (3)
 --seconds N       seconds of each round (3)
 --no-build        measure dist/ as it is
---save            write the tables and the chart of docs/benchmarks.md
+--save            write the tables and the chart of docs/benchmarks.md, from this run and what earlier ones kept
+--no-run          measure nothing: with --save, of what earlier runs kept
 --list            show the names`;
 
 const FULL = { rounds: 3, seconds: 3 };
-const QUICK = { rounds: 1, seconds: 1 };
+const QUICK = { rounds: 1, seconds: 2 };
 
 /** Gives the settings of a run, or `{ usage }` with what is wrong. */
 export function parseOptions(words) {
@@ -25,6 +26,7 @@ export function parseOptions(words) {
     peers: [],
     build: true,
     save: false,
+    run: true,
     list: false,
   };
   const effort = {};
@@ -39,6 +41,7 @@ export function parseOptions(words) {
     "--rounds": () => Object.assign(effort, { rounds: number() }),
     "--seconds": () => Object.assign(effort, { seconds: number() }),
     "--no-build": () => Object.assign(options, { build: false }),
+    "--no-run": () => Object.assign(options, { run: false }),
     "--save": () => Object.assign(options, { save: true }),
     "--list": () => Object.assign(options, { list: true }),
   };

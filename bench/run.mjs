@@ -1,19 +1,24 @@
 // `npm run bench [NAME ...]`: ours, its peers and the spike side by side, in one run on one machine. Ratios are what
 // counts: the absolute figures say as much about the machine. See docs/benchmarks.md.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { output, which } from "../scripts/setup/programs.mjs";
 import { ROOT, setUpNode, setUpPeers } from "../scripts/setup/setup.mjs";
+import { chart } from "./chart.mjs";
 import { compare } from "./compare.mjs";
-import { COMPARISONS } from "./comparisons.mjs";
+import { CHARTED, COMPARISONS, STARTS } from "./comparisons.mjs";
+import { withResults } from "./document.mjs";
 import { nodesFor, pythonsFor } from "./environment.mjs";
 import { idle } from "./idle.mjs";
+import { keep, keptRuns, newest } from "./kept.mjs";
 import { memory } from "./memory.mjs";
 import { parseOptions, wanted } from "./options.mjs";
-import { asText, tables } from "./tables.mjs";
+import { starts } from "./starts.mjs";
+import { asText, comparisonTable, memoryTable, startsTable } from "./tables.mjs";
 
-const RESULTS = join(ROOT, "bench", "results");
+const DOCUMENT = join(ROOT, "docs", "benchmarks.md");
+const CHART = join(ROOT, "docs", "benchmarks.svg");
 const MEMORY = "memory";
 
 const say = (text) => process.stdout.write(`${text}\n`);
@@ -46,16 +51,24 @@ function chosen(comparison, peers) {
   return { ...comparison, contenders };
 }
 
+/** Every table is shown as soon as it is there: a whole run takes long. */
 async function measure({ names, peers, effort }, { nodes, pythons }) {
-  const comparisons = [];
-  for (const python of pythons)
-    for (const comparison of COMPARISONS.filter(({ name }) => wanted(name, names))) {
-      comparisons.push(await compare(chosen(comparison, peers), { nodes, python }, effort, say));
-      say(`${asText(tables({ comparisons: comparisons.slice(-1), memory: [] })[0])}\n`);
-    }
+  const results = { comparisons: [], starts: [], memory: [] };
+  const show = (kind, table, result) => {
+    results[kind].push(...[result].flat());
+    say(`\n${asText(table(result))}\n`);
+  };
+  for (const python of pythons) {
+    const on = { nodes, python };
+    for (const comparison of COMPARISONS.filter(({ name }) => wanted(name, names)))
+      show("comparisons", comparisonTable, await compare(chosen(comparison, peers), on, effort, say));
+    if (wanted(STARTS.name, names))
+      show("starts", startsTable, await starts(chosen(STARTS, peers), on, effort.rounds, say));
+  }
   const context = { node: nodes[0].program, python: pythons[0].program };
-  const large = wanted(MEMORY, names) ? [...(await memory(context, say)), ...(await idle(context, say))] : [];
-  return { comparisons, memory: large };
+  if (wanted(MEMORY, names))
+    show("memory", memoryTable, [...(await memory(context, say)), ...(await idle(context, say))]);
+  return results;
 }
 
 /** What a reader needs to know of the run. */
@@ -71,32 +84,39 @@ function circumstances(machine, { nodes, pythons, missing }, { effort }) {
   };
 }
 
-function keep(results) {
-  mkdirSync(RESULTS, { recursive: true });
-  const file = join(RESULTS, `${results.date.replaceAll(":", "-").slice(0, 19)}.json`);
-  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
-  say(`\nkept in ${file}`);
+function missed({ comparisons, starts, memory }) {
+  const checks = comparisons.flatMap(({ verdicts }) => verdicts.flatMap(({ checks }) => checks));
+  const limits = starts.flatMap(({ rows }) => rows.flatMap(({ checks }) => checks));
+  return [...checks, ...limits, ...memory].filter(({ met }) => met === false).length;
 }
 
-function missed({ comparisons, memory }) {
-  const checks = comparisons.flatMap(({ verdicts }) => verdicts.flatMap(({ checks }) => checks));
-  return [...checks, ...memory].filter(({ met }) => met === false).length;
+/** The tables and the chart, from all that was kept. */
+function save({ nodes: [node] }) {
+  const runs = keptRuns();
+  writeFileSync(DOCUMENT, withResults(readFileSync(DOCUMENT, "utf8"), runs));
+  writeFileSync(CHART, chart(newest(runs, "comparisons"), { names: CHARTED, node }));
+  say(`written: ${DOCUMENT} and ${CHART}`);
+}
+
+async function run(options) {
+  const surroundings = setUp(options);
+  const machine = warnIfBusy();
+  const results = await measure(options, surroundings);
+  say(`kept in ${keep({ ...circumstances(machine, surroundings, options), ...results })}`);
+  return missed(results);
 }
 
 async function main(words) {
   const options = parseOptions(words);
   if (options.usage) throw new Error(options.usage);
   if (options.list) {
-    say([...COMPARISONS.map(({ name }) => name), MEMORY].join("\n"));
+    say([...COMPARISONS, STARTS, { name: MEMORY }].map(({ name }) => name).join("\n"));
     return 0;
   }
-  const surroundings = setUp(options);
-  const machine = warnIfBusy();
-  const results = await measure(options, surroundings);
-  for (const table of tables({ comparisons: [], memory: results.memory })) say(`\n${asText(table)}`);
-  keep({ ...circumstances(machine, surroundings, options), ...results });
-  say(`${missed(results)} targets missed`);
-  return missed(results) > 0 ? 1 : 0;
+  const count = options.run ? await run(options) : 0;
+  if (options.save) save(options);
+  say(`${count} targets missed`);
+  return count > 0 ? 1 : 0;
 }
 
 try {

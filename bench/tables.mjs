@@ -6,7 +6,7 @@ const times = (value) => (value === undefined ? NONE : `${value.toFixed(2)}x`);
 const fixed = (value) => (value === undefined ? NONE : value.toFixed(value < 10 ? 2 : 1));
 const megabytes = (bytes) => (bytes === undefined ? NONE : String(Math.round(bytes / 1e6)));
 const size = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(0)} MB`);
-const word = (met) => (met === undefined ? "not measured" : met ? "met" : "MISSED");
+const word = (met) => (met === undefined ? "not judged" : met ? "met" : "MISSED");
 
 /** "38.5 = 20.1 + 18.4": all processes, and of ours and the spike what front and worker have of it. */
 function parts({ front, worker, all } = {}, show) {
@@ -23,6 +23,12 @@ const WHAT = {
   frontMemory: (limit) => `front <= ${size(limit)}`,
   milliseconds: (limit) => `<= ${limit} ms`,
 };
+
+/** What is wanted and what is: "rate >= 1.2x" and "1.31x". */
+export const target = ({ what, wanted, got }) => [
+  WHAT[what](wanted),
+  got === undefined ? NONE : what === "frontMemory" ? size(got) : times(got),
+];
 
 /** "rate >= 1.2x: MISSED"; a figure that is not in a column of its own is told, too. */
 const check = ({ what, wanted, got, met }) => {
@@ -66,11 +72,17 @@ export function memoryTable(rows) {
   };
 }
 
-/** One table for each comparison, then one for memory. */
-export function tables({ comparisons, memory }) {
-  const all = comparisons.map(comparisonTable);
-  if (memory.length > 0) all.push(memoryTable(memory));
-  return all;
+/** How long each server takes to its first answer; ours over each peer is not judged, only our own limit. */
+export function startsTable({ name, python, rows }) {
+  return {
+    head: [`${name} (CPython ${python})`, "ms", "target", ""],
+    rows: rows.map(({ name, problem, took, checks: [limit] }) => [
+      name,
+      problem ?? whole(took),
+      limit ? WHAT.milliseconds(limit.wanted) : NONE,
+      limit ? word(limit.met) : NONE,
+    ]),
+  };
 }
 
 /** What is said on the left stands left, and so do sentences in the last column; figures stand right. */

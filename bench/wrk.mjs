@@ -21,8 +21,8 @@ export function parseWrk(text) {
   return {
     requests: Number(/(\d+) requests in /.exec(text)?.[1] ?? 0),
     rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0),
-    p50: milliseconds(/^\s+50%\s+(\S+)$/m.exec(text)?.[1]),
-    p99: milliseconds(/^\s+99%\s+(\S+)$/m.exec(text)?.[1]),
+    p50: milliseconds(/^\s+50%\s+(\S+)\s*$/m.exec(text)?.[1]),
+    p99: milliseconds(/^\s+99%\s+(\S+)\s*$/m.exec(text)?.[1]),
     failures: failures(text),
   };
 }

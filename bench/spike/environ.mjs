@@ -26,15 +26,17 @@ export class Environs {
     let end = head.indexOf("\r\n");
     const target = head.indexOf(" ") + 1;
     const after = head.indexOf(" ", target);
-    const query = head.lastIndexOf("?", after);
-    const path = query < target ? after : query;
+    const query = head.indexOf("?", target);
+    const path = query < 0 || query > after ? after : query;
     this.bytes[this.end++] = DICTIONARY;
     this.#entry("REQUEST_METHOD", head.slice(0, target - 1));
     this.#entry("PATH_INFO", head.slice(target, path));
     this.#entry("QUERY_STRING", head.slice(path + 1, after));
     this.#entry("REMOTE_ADDR", "127.0.0.1");
-    for (let at = end + 2; (end = head.indexOf("\r\n", at)) > at; at = end + 2) {
+    // The head ends with an empty line.
+    for (let at = end + 2; at < head.length - 2; at = end + 2) {
       const colon = head.indexOf(":", at);
+      end = head.indexOf("\r\n", at);
       this.#entry(variable(head.slice(at, colon)), head.slice(colon + 1, end).trim());
     }
     this.bytes[this.end++] = END;

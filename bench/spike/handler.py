@@ -1,4 +1,4 @@
-"""What the spike does in Python, in a worker as in the server process: environ as marshal bytes in, a whole response out."""
+"""What the spike does in Python, in a worker as in the server process: an environ comes in, a response goes out."""
 
 import importlib
 import io

@@ -1,4 +1,4 @@
-"""The worker of the spike: worker.py APP FOLDER, with the front at descriptor 3. A frame is <length, id>, then the payload."""
+"""The worker of the spike: worker.py APP FOLDER, with the front at descriptor 3. A frame is length, id, payload."""
 
 import socket
 import struct

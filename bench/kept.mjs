@@ -1,0 +1,56 @@
+// What earlier runs kept in bench/results: the newest figures of each comparison, and on how many days a target was met.
+// A ratio counts when it was seen on two days: on shared machines one run says little.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../scripts/setup/setup.mjs";
+
+const FOLDER = join(ROOT, "bench", "results");
+/** Rounds below which a run is only a first look. */
+const ENOUGH = 3;
+
+/** Writes the results of a run; gives the name of the file. */
+export function keep(results) {
+  mkdirSync(FOLDER, { recursive: true });
+  const file = join(FOLDER, `${results.date.replaceAll(":", "-").slice(0, 19)}.json`);
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  return file;
+}
+
+/** All that was kept by runs that count, the oldest first. */
+export function keptRuns() {
+  mkdirSync(FOLDER, { recursive: true });
+  const names = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
+  const runs = names.sort().map((name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8")));
+  return runs.filter(({ effort }) => effort.rounds >= ENOUGH);
+}
+
+/** The newest of each comparison and Python, in the order of the first that had them, each with its `run`. */
+export function newest(runs, what) {
+  const found = new Map();
+  for (const run of runs)
+    for (const one of run[what] ?? []) found.set(`${one.name}|${one.python ?? ""}`, { ...one, run });
+  return [...found.values()];
+}
+
+/** Every judged target of a comparison: `{ key, comparison, python, node, ours, peer, what, wanted, got, met }`. */
+export function judged({ name, python, rows, verdicts }) {
+  return verdicts.flatMap(({ ours, peer, checks }) =>
+    checks.map((check) => {
+      const own = rows[ours];
+      const other = peer === undefined ? undefined : rows[peer].name;
+      const key = [name, python, own.node, withoutNode(other), check.what].join("|");
+      return { key, comparison: name, python, node: own.node, peer: withoutNode(other), ...check };
+    }),
+  );
+}
+
+const withoutNode = (name) => name?.replace(/, Node \d+$/, "");
+
+/** For each target the days on which it was met: a map from its key to a set of dates. */
+export function daysMet(runs) {
+  const days = new Map();
+  for (const { date, comparisons } of runs)
+    for (const { key, met } of comparisons.flatMap(judged))
+      if (met) days.set(key, (days.get(key) ?? new Set()).add(date.slice(0, 10)));
+  return days;
+}
