@@ -16,6 +16,7 @@ import {
   nodeHttp,
   onOneCore,
   phpNginx,
+  phpNginxKept,
   phpSallyport,
   SYSTEM_PYTHON,
   sallyport,
@@ -333,9 +334,9 @@ export const COMPARISONS = [
     contenders: [handler("stacks/hello.mjs", "sallyport"), nodeHttp()],
   },
   {
-    name: "PHP-FPM hello, kept connections",
+    name: "PHP-FPM hello",
     work: HELLO,
-    contenders: [phpSallyport(), against(phpNginx(), { rate: 0.8 })],
+    contenders: [phpSallyport(), against(phpNginx(), { rate: 0.8 }), against(phpNginxKept(), { rate: 0.8 })],
   },
   {
     name: "TypeScript hello behind nginx",

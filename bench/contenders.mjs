@@ -183,7 +183,10 @@ const stack = (kind, name, label, ...programs) => ({
 });
 
 export const phpSallyport = () => stack("ours", "php-sallyport", "sallyport", "php-cgi");
-export const phpNginx = () => stack("peer", "php-nginx", "nginx, 1 worker", "nginx", "php-cgi");
+export const phpNginx = () => stack("peer", "php-nginx", "nginx, a connection a request", "nginx", "php-cgi");
+/** It takes a connection of php-fpm for each of its own, and there are no more than php-fpm has processes. */
+export const phpNginxKept = () =>
+  stack("peer", "php-nginx-kept", "nginx, kept connections", "nginx", "php-cgi");
 export const behindNginx = () => stack("ours", "node-fastcgi", "sallyport by fastcgi_pass", "nginx");
 export const httpBehindNginx = () => ({
   ...stack("peer", "node-http", "node:http by proxy_pass", "nginx"),

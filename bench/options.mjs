@@ -8,13 +8,13 @@ NAME              only comparisons with NAME in their name ("flask", "WSGI hello
 --python 3.13     versions of CPython, or "newest" (newest)
 --peers a,b       besides ours only contenders with one of these in their names ("granian,spike")
 --rounds N        rounds of each comparison (3)
---seconds N       seconds of each round (3)
+--seconds N       seconds of each round (2)
 --no-build        measure dist/ as it is
 --save            write the tables and the chart of docs/benchmarks.md, from this run and what earlier ones kept
 --no-run          measure nothing: with --save, of what earlier runs kept
 --list            show the names`;
 
-const FULL = { rounds: 3, seconds: 3 };
+const FULL = { rounds: 3, seconds: 2 };
 const QUICK = { rounds: 1, seconds: 2 };
 
 /** Gives the settings of a run, or `{ usage }` with what is wrong. */

@@ -1,21 +1,28 @@
 // Whether a server can be compared at all: does it answer rightly, and does it answer every connection that is kept?
 import { once } from "node:events";
-import { request } from "node:http";
+import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Milliseconds until it has to have answered each of the connections. */
 const PATIENCE = 3000;
+/** Milliseconds for the one answer that is looked at. */
+const DEADLINE = 10_000;
 
 /** What is wrong with the answer to the work, undefined if it is what was asked for. */
 export async function wrongAnswer({ url }, { path = "/", upload = 0, size }) {
-  // A connection of its own, closed at once: a server that serves one connection at a time shall be free again.
-  const options = { agent: false, method: upload > 0 ? "POST" : "GET", timeout: 10_000 };
-  const outgoing = request(`${url}${path}`, options).end("u".repeat(upload));
-  const [answer] = await once(outgoing, "response");
-  const got = Buffer.concat(await answer.toArray()).length;
-  if (answer.statusCode !== 200) return `answers with status ${answer.statusCode}`;
-  return size === undefined || got === size ? undefined : `answers with ${got} bytes in place of ${size}`;
+  // Asked as wrk asks, to keep the connection; it is closed at once, since some serve one at a time.
+  const agent = new Agent({ keepAlive: true });
+  const options = { agent, method: upload > 0 ? "POST" : "GET", signal: AbortSignal.timeout(DEADLINE) };
+  try {
+    const outgoing = request(`${url}${path}`, options).end("u".repeat(upload));
+    const [answer] = await once(outgoing, "response");
+    const got = Buffer.concat(await answer.toArray()).length;
+    if (answer.statusCode !== 200) return `answers with status ${answer.statusCode}`;
+    return size === undefined || got === size ? undefined : `answers with ${got} bytes in place of ${size}`;
+  } finally {
+    agent.destroy();
+  }
 }
 
 /** How many of so many kept connections, each with one request, get an answer. */

@@ -186,7 +186,7 @@ test("options choose Nodes, Pythons, peers and names; nonsense is answered with 
       names: ["flask"],
     },
   );
-  assert.deepEqual(effort, { rounds: 2, seconds: 3 });
+  assert.deepEqual(effort, { rounds: 2, seconds: 2 });
   for (const words of ["--nodes 24", "--node", "--rounds none", "--quick --save"])
     assert.match(parseOptions(words.split(" ")).usage ?? "", /npm run bench/);
   assert.ok(wanted("Flask hello, 2 processes", ["flask"]) && !wanted("Django", ["flask"]));
