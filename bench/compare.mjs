@@ -20,10 +20,9 @@ export async function compare(comparison, { nodes, python }, { rounds, seconds }
   try {
     for (const row of rows) await launch(row, python, running);
     for (const each of running) await check(each, work, connections);
-    const fit = running.filter(({ row }) => !row.problem);
-    for (const each of fit) await warm(each, work, connections);
+    for (const each of running) await trying(each, () => warm(each, work, connections));
     for (let turn = 0; turn < rounds; turn++)
-      for (const each of fit) await measure(each, work, connections, seconds);
+      for (const each of running) await trying(each, () => measure(each, work, connections, seconds));
   } finally {
     await Promise.all(running.map(({ server }) => server.stop()));
   }
@@ -51,7 +50,8 @@ export function onEachNode(contender, nodes) {
 async function launch(row, python, running) {
   const context = surroundings(row, python);
   row.problem = absence(row, python, context);
-  if (row.problem) return;
+  row.absent = row.problem !== undefined;
+  if (row.absent) return;
   try {
     const server = await start((port) => row.command({ ...context, port }));
     running.push({ row, server: { ...server, launcher: row.launcher } });
@@ -80,6 +80,16 @@ async function check({ row, server }, work, connections) {
   if (count < connections) row.marks.push(`answers only ${count} of ${connections} kept connections`);
 }
 
+/** What goes wrong with one contender is told in its row, and the others go on. */
+async function trying({ row }, task) {
+  if (row.problem) return;
+  try {
+    await task();
+  } catch (error) {
+    row.problem = `failed: ${error.message.split("\n")[0]}`;
+  }
+}
+
 async function measure({ row, server }, work, connections, seconds) {
   row.rounds.push(await round(server, work, connections, seconds));
 }
@@ -94,9 +104,10 @@ async function warm({ row, server }, work, connections) {
     seen += (await round(server, work, connections, 1)).requests;
 }
 
-const result = ({ name, kind = "peer", node, onNode, target, problem, marks, rounds }) => ({
+const result = ({ name, kind = "peer", node, onNode, target, problem, absent, marks, rounds }) => ({
   name,
   kind,
+  absent,
   node: runsOnNode({ kind, onNode }) ? node.major : undefined,
   target,
   problem,

@@ -22,6 +22,7 @@ function generated(runs) {
   const starts = newest(runs, "starts");
   const memory = newest(runs, "memory");
   return [
+    "![Requests a second of Sallyport and others](benchmarks.svg)",
     circumstances(comparisons),
     "### Targets",
     asMarkdown(targets(comparisons, daysMet(runs))),

@@ -115,7 +115,7 @@ async function main(words) {
   }
   const count = options.run ? await run(options) : 0;
   if (options.save) save(options);
-  say(`${count} targets missed`);
+  if (count > 0) say(`${count} targets missed`);
   return count > 0 ? 1 : 0;
 }
 

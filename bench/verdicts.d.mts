@@ -13,6 +13,8 @@ export interface Row extends Summary {
   readonly node?: string | undefined;
   readonly target?: Target | undefined;
   readonly problem?: string | undefined;
+  /** It could not take part: not installed, not here. */
+  readonly absent?: boolean | undefined;
   readonly marks: readonly string[];
 }
 export interface Check {

@@ -41,11 +41,12 @@ function verdict(rows, ours, peer) {
 
 /** A peer that failed, or left connections waiting, is shown, and nothing follows from it; if we did, we missed. */
 function judge(own, other, what, got, limit) {
-  if (!sound(other)) return undefined;
+  if (!sound(other) || own.absent) return undefined;
   return sound(own) ? meets(what, got, limit) : false;
 }
 
-const sound = ({ problem, marks, failures }) => !problem && marks.length === 0 && failures === 0;
+const sound = ({ problem, marks, failures, rate }) =>
+  !problem && marks.length === 0 && failures === 0 && rate > 0;
 
 function wanted({ cpuEach, ...target } = {}) {
   return cpuEach === undefined ? target : { ...target, cpuFront: cpuEach, cpuWorker: cpuEach };

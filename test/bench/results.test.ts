@@ -59,6 +59,11 @@ test("nothing follows from a peer that failed or left connections waiting; our o
   assert.deepEqual(met([ours(100), peer(100, target, { marks: ["answers only 1 of 32"] })]), [undefined]);
   assert.deepEqual(met([ours(100), peer(100, target, { problem: "not installed" })]), [undefined]);
   assert.deepEqual(met([{ ...ours(100), failures: 1 }, peer(100, target)]), [false]);
+  assert.deepEqual(met([{ ...ours(0), problem: "did not start" }, peer(100, target)]), [false]);
+  assert.deepEqual(
+    met([{ ...ours(0), problem: "Node 24 could not be had", absent: true }, peer(100, target)]),
+    [undefined],
+  );
 });
 
 test("what runs on Node is compared with what runs on the same Node", () => {
