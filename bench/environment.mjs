@@ -56,7 +56,7 @@ function pythonOf(wanted) {
   const folder = join(FOLDER, `py3.${base.minor}`);
   const program = join(folder, "bin", "python");
   const missing = fill(folder, program, base);
-  const names = PEERS.map((name) => name.replace(/\[.*/, ""));
+  const names = PEERS.map((name) => name.replace(/[[><=].*/, ""));
   const content = JSON.parse(output(program, ["-c", CONTENT, ...names]) ?? '{"versions":{},"modules":[]}');
   return { name: `3.${base.minor}`, version: base.version, program, missing, ...content };
 }
@@ -72,10 +72,11 @@ const absent = (wanted) => ({
 
 /** Makes the environment and puts the newest packages into it, unless that was done today. */
 function fill(folder, program, base) {
-  const stamp = join(folder, "sallyport.stamp");
+  const stamp = join(folder, "sallyport.json");
   const today = new Date().toISOString().slice(0, 10);
   const wanted = digest([base.version, today, ...PEERS]);
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return [];
+  const done = existsSync(stamp) ? JSON.parse(readFileSync(stamp, "utf8")) : {};
+  if (done.wanted === wanted) return done.missing;
   say(`installing the newest peers for CPython ${base.version}`);
   if (!output(program, ["-m", "pip", "--version"])) {
     rmSync(folder, { recursive: true, force: true });
@@ -88,7 +89,7 @@ function fill(folder, program, base) {
     const failure = run(program, ["-m", "pip", "install", "--quiet", "--upgrade", name]);
     return failure ? [`${name} for CPython ${base.version}: ${lastLine(failure)}`] : [];
   });
-  if (missing.length === 0) writeFileSync(stamp, wanted);
+  writeFileSync(stamp, JSON.stringify({ wanted, missing }));
   return missing;
 }
 

@@ -16,21 +16,34 @@ export function keep(results) {
   return file;
 }
 
-/** All that was kept by runs that count, the oldest first. */
+/** All that was kept by runs that count, the oldest first: no first looks, and with all peers. */
 export function keptRuns() {
   mkdirSync(FOLDER, { recursive: true });
   const names = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
   const runs = names.sort().map((name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8")));
-  return runs.filter(({ effort }) => effort.rounds >= ENOUGH);
+  return runs.filter(({ effort, peers }) => effort.rounds >= ENOUGH && peers.length === 0);
 }
 
-/** The newest of each comparison and Python, in the order of the first that had them, each with its `run`. */
-export function newest(runs, what) {
-  const found = new Map();
-  for (const run of runs)
-    for (const one of run[what] ?? []) found.set(`${one.name}|${one.python ?? ""}`, { ...one, run });
-  return [...found.values()];
+/**
+ * The newest of what was measured under each name, on each Python and Node, in the order of `names`, each with its `run`.
+ * What was measured on several Nodes at once stays together as long as one of them has nothing newer.
+ */
+export function newest(runs, what, names) {
+  const found = [];
+  const known = new Set();
+  for (const run of runs.toReversed())
+    for (const one of run[what] ?? []) {
+      const keys = subjects(one).filter((key) => !known.has(key));
+      for (const key of keys) known.add(key);
+      if (keys.length > 0 && names.includes(one.name)) found.push({ ...one, run });
+    }
+  return found.toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
 }
+
+const subjects = ({ name, python, rows }) =>
+  [...new Set(rows.flatMap(({ kind, node }) => (kind === "ours" ? node : [])))].map((node) =>
+    [name, python, node].join("|"),
+  );
 
 /** Every judged target of a comparison: `{ key, comparison, python, node, ours, peer, what, wanted, got, met }`. */
 export function judged({ name, python, rows, verdicts }) {

@@ -46,10 +46,10 @@ export function comparisonTable({ name, python, connections, unit = "req/s", row
     ...ours.flatMap((index) => [`rate: ours is${label(index)}`, `CPU: ours is${label(index)}`]),
     "targets",
   ];
-  return { head, rows: rows.map((row, index) => line(row, index, ours, verdicts)) };
+  return { head, rows: rows.map((row, index) => line(row, index, ours, { rows, verdicts })) };
 }
 
-function line(row, index, ours, verdicts) {
+function line(row, index, ours, { rows, verdicts }) {
   const mine = verdicts.filter(({ ours, peer }) => (peer ?? ours) === index);
   const ratios = ours.flatMap((own) => {
     const found = mine.find((verdict) => verdict.ours === own && verdict.peer === index);
@@ -60,7 +60,8 @@ function line(row, index, ours, verdicts) {
     ...[parts(row.cpu, fixed), fixed(row.p50), fixed(row.p99), parts(row.memory, megabytes)],
     row.failures > 0 ? whole(row.failures) : NONE,
   ];
-  const checks = mine.flatMap(({ checks }) => checks.map(check));
+  const which = (own) => (ours.length > 1 ? `${rows[own].node}: ` : "");
+  const checks = mine.flatMap(({ ours, checks }) => checks.map((one) => which(ours) + check(one)));
   return [row.name, ...figures, ...ratios, [...row.marks, ...checks].join("; ")];
 }
 

@@ -90,7 +90,9 @@ export const PEERS = [
   "uvloop",
   "granian",
   "uvicorn[standard]",
-  "gunicorn[fast]",
+  // Not by `gunicorn[fast]`: where its parser cannot be had in the version that it wants, pip takes an older gunicorn.
+  "gunicorn",
+  "gunicorn_h1c>=0.6.14",
   "hypercorn",
   "fastpysgi",
   "bjoern",

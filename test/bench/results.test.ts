@@ -112,9 +112,9 @@ test("a table shows front and worker apart, ratios for each Node, marks, problem
     "1.00x",
     "0.99x",
     "1.00x",
-    "rate >= 9x: met; rate >= 9x: MISSED",
+    "24: rate >= 9x: met; 20: rate >= 9x: MISSED",
   ]);
-  assert.match(waiting?.at(-1) ?? "", /^answers only 1 of 32 kept connections; rate >= 1x: not judged/);
+  assert.match(waiting?.at(-1) ?? "", /^answers only 1 of 32 kept connections; 24: rate >= 1x: not judged/);
   assert.equal(missing?.[1], "bjoern is not installed");
   assert.equal(asText(table).split("\n").length, 6);
   assert.equal(asMarkdown(table).split("\n").length, 7);
