@@ -2,7 +2,7 @@
 // best. It has no background of its own and follows the reader's light or dark.
 
 const WIDTH = 760;
-const NAMES = 250;
+const NAMES = 270;
 const FIGURES = 110;
 const BAR = 14;
 const GAP = 4;
@@ -21,10 +21,13 @@ const STYLE = `
     .ours { fill: #3fb97c } .spike { fill: #59636e } .peer { fill: #6b8fd6 }
   }`;
 
-/** The comparisons of the chart, of those that were measured; on one Python and one Node. */
+/** The comparisons of the chart, of those that were measured on this Node; of several Pythons on the newest. */
 export function chart(comparisons, { names, node }) {
+  const python = comparisons.map(({ python }) => python).sort(newestFirst)[0] ?? "";
   const groups = names.flatMap((name) => {
-    const found = comparisons.findLast((comparison) => comparison.name === name);
+    const found = comparisons.find(
+      (one) => one.name === name && one.python === python && one.rows.some((row) => row.node === node),
+    );
     return found ? [{ ...found, bars: bars(found, node) }] : [];
   });
   const parts = [];
@@ -38,7 +41,7 @@ export function chart(comparisons, { names, node }) {
     }
     y += SPACE;
   }
-  const about = `Requests a second, longer is better: Node ${node}, CPython ${groups.at(-1)?.python ?? ""}`;
+  const about = `Requests a second, longer is better: Node ${node}, CPython ${python}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img">`,
     `<title>${about}</title>`,
@@ -48,6 +51,8 @@ export function chart(comparisons, { names, node }) {
     "</svg>\n",
   ].join("\n");
 }
+
+const newestFirst = (a, b) => b.localeCompare(a, "en", { numeric: true });
 
 /** What did not run, or left connections waiting, has no bar to compare. */
 function bars({ rows }, node) {

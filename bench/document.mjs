@@ -5,22 +5,22 @@ import { asMarkdown, comparisonTable, memoryTable, startsTable, target } from ".
 const BEGIN = "<!-- written by `npm run bench -- --save`: begin -->";
 const END = "<!-- end -->";
 
-/** The document with its generated part made anew. */
-export function withResults(document, runs) {
+/** The document with its generated part made anew; `names` are those of all that is measured, in their order. */
+export function withResults(document, runs, names) {
   const [before, rest] = document.split(BEGIN);
   const after = rest?.split(END)[1];
   if (after === undefined) throw new Error("docs/benchmarks.md has lost the marks of its generated part");
-  return `${before}${BEGIN}\n\n${generated(runs)}\n\n${END}${after}`;
+  return `${before}${BEGIN}\n\n${generated(runs, names)}\n\n${END}${after}`;
 }
 
 /** Those on Node 24 and newer come first: older ones are past their end of life. */
 const byNode = (a, b) => (order(a) < order(b) ? -1 : 1);
 const order = ({ node }) => (Number(node) >= 24 ? Number(node) : 1000 - Number(node));
 
-function generated(runs) {
-  const comparisons = newest(runs, "comparisons");
-  const starts = newest(runs, "starts");
-  const memory = newest(runs, "memory");
+function generated(runs, names) {
+  const comparisons = newest(runs, "comparisons", names);
+  const starts = newest(runs, "starts", names);
+  const memory = runs.findLast(({ memory }) => memory?.length > 0)?.memory ?? [];
   return [
     "![Requests a second of Sallyport and others](benchmarks.svg)",
     circumstances(comparisons),
@@ -40,14 +40,21 @@ function circumstances(comparisons) {
   ];
   const days = [...new Set(runs.map(({ date }) => date.slice(0, 10)))].sort();
   const nodes = [...new Set(runs.flatMap(({ nodes }) => nodes.map(({ version }) => version)))];
-  const peers = Object.assign({}, ...runs.flatMap(({ pythons }) => pythons.map(({ peers }) => peers)));
   const missing = [...new Set(runs.flatMap(({ missing }) => missing))];
-  const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
+  const peers = new Map(
+    runs.flatMap(({ pythons }) => pythons.map((python) => [python.version, versions(python)])),
+  );
   return [
-    `Measured on ${days.join(", ")}: ${machine.join("; ")}; Node ${nodes.join(", ")}; ${versions.join(", ")}.`,
-    ...missing.map((line) => `Not measured against, since it could not be had: ${line}.`),
+    `Measured on ${days.join(", ")}: ${machine.join("; ")}; Node ${nodes.join(", ")}.`,
+    ...[...peers].map(([python, list]) => `- On CPython ${python}: ${list}.`),
+    ...missing.map((line) => `- Could not be had: ${line}.`),
   ].join("\n");
 }
+
+const versions = ({ peers }) =>
+  Object.entries(peers)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(", ");
 
 function targets(comparisons, days) {
   const all = comparisons.flatMap(judged);

@@ -20,6 +20,7 @@ import { asText, comparisonTable, memoryTable, startsTable } from "./tables.mjs"
 const DOCUMENT = join(ROOT, "docs", "benchmarks.md");
 const CHART = join(ROOT, "docs", "benchmarks.svg");
 const MEMORY = "memory";
+const NAMES = [...COMPARISONS, STARTS, { name: MEMORY }].map(({ name }) => name);
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
@@ -72,12 +73,13 @@ async function measure({ names, peers, effort }, { nodes, pythons }) {
 }
 
 /** What a reader needs to know of the run. */
-function circumstances(machine, { nodes, pythons, missing }, { effort }) {
+function circumstances(machine, { nodes, pythons, missing }, { effort, peers }) {
   return {
     date: new Date().toISOString(),
     commit: output("git", ["-C", ROOT, "rev-parse", "--short", "HEAD"])?.trim(),
     machine,
     effort,
+    peers,
     nodes: nodes.map(({ major, version }) => ({ major, version })),
     pythons: pythons.map(({ name, version, versions }) => ({ name, version, peers: versions })),
     missing,
@@ -93,8 +95,8 @@ function missed({ comparisons, starts, memory }) {
 /** The tables and the chart, from all that was kept. */
 function save({ nodes: [node] }) {
   const runs = keptRuns();
-  writeFileSync(DOCUMENT, withResults(readFileSync(DOCUMENT, "utf8"), runs));
-  writeFileSync(CHART, chart(newest(runs, "comparisons"), { names: CHARTED, node }));
+  writeFileSync(DOCUMENT, withResults(readFileSync(DOCUMENT, "utf8"), runs, NAMES));
+  writeFileSync(CHART, chart(newest(runs, "comparisons", CHARTED), { names: CHARTED, node }));
   say(`written: ${DOCUMENT} and ${CHART}`);
 }
 
@@ -110,7 +112,7 @@ async function main(words) {
   const options = parseOptions(words);
   if (options.usage) throw new Error(options.usage);
   if (options.list) {
-    say([...COMPARISONS, STARTS, { name: MEMORY }].map(({ name }) => name).join("\n"));
+    say(NAMES.join("\n"));
     return 0;
   }
   const count = options.run ? await run(options) : 0;

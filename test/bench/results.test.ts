@@ -124,27 +124,32 @@ const run = (date: string, rate: number): Run => ({
   date,
   machine: { processors: 2, model: "a processor" },
   nodes: [{ version: "v24.0.0" }],
-  pythons: [{ peers: { granian: "2.8" } }],
+  pythons: [{ version: "3.13.0", peers: { granian: "2.8" } }],
   missing: ["bjoern for CPython 3.13.0: no compiler"],
   comparisons: [comparison([ours(rate), peer(100, { rate: 1 })])],
 });
 
+const NAMES = ["WSGI hello"];
 const DOCUMENT =
   "# Before\n\n<!-- written by `npm run bench -- --save`: begin -->\nold\n<!-- end -->\n\nAfter\n";
 
 test("the document keeps what is around its generated part, names what is missing, and counts days", () => {
-  const once = withResults(DOCUMENT, [run("2026-01-01T10:00:00Z", 150), run("2026-01-01T12:00:00Z", 160)]);
+  const once = withResults(
+    DOCUMENT,
+    [run("2026-01-01T10:00:00Z", 150), run("2026-01-01T12:00:00Z", 160)],
+    NAMES,
+  );
   assert.match(once, /^# Before\n[\s\S]*After\n$/);
   assert.doesNotMatch(once, /^old$/m);
-  assert.match(once, /could not be had: bjoern for CPython 3.13.0: no compiler/);
+  assert.match(once, /Could not be had: bjoern for CPython 3.13.0: no compiler/);
   assert.match(once, /\| 1.60x \| met, seen once \|/);
   const runs = [run("2026-01-01T10:00:00Z", 150), run("2026-01-02T10:00:00Z", 160)];
-  assert.match(withResults(DOCUMENT, runs), /met, seen on 2 days/);
+  assert.match(withResults(DOCUMENT, runs, NAMES), /met, seen on 2 days/);
   assert.match(
-    withResults(DOCUMENT, [...runs, run("2026-01-03T10:00:00Z", 50)]),
+    withResults(DOCUMENT, [...runs, run("2026-01-03T10:00:00Z", 50)], NAMES),
     /\| MISSED \(met on 2 other days\) \|/,
   );
-  assert.throws(() => withResults("# Before", runs), /lost the marks/);
+  assert.throws(() => withResults("# Before", runs, NAMES), /lost the marks/);
 });
 
 test("of several runs the newest figures count, and a target once a day", () => {
@@ -153,11 +158,27 @@ test("of several runs the newest figures count, and a target once a day", () => 
     run("2026-01-01T12:00:00Z", 160),
     run("2026-01-02T10:00:00Z", 50),
   ];
-  assert.equal(newest(runs, "comparisons")[0]?.rows[0]?.rate, 50);
+  assert.equal(newest(runs, "comparisons", NAMES)[0]?.rows[0]?.rate, 50);
   assert.deepEqual(
     [...daysMet(runs).values()].map((days) => [...days]),
     [["2026-01-01"]],
   );
+});
+
+test("figures of a Node stay until there are newer ones of that Node, and go with their comparison", () => {
+  const on = (date: string, ...nodes: string[]): Run => ({
+    ...run(date, 1),
+    comparisons: [comparison([...nodes.map((node) => ours(100, node)), peer(100)])],
+  });
+  const runs = [
+    on("2026-01-01", "24"),
+    on("2026-01-02", "20", "26"),
+    on("2026-01-03", "26"),
+    on("2026-01-04", "24"),
+  ];
+  const dates = newest(runs, "comparisons", NAMES).map(({ run }) => run.date);
+  assert.deepEqual(dates, ["2026-01-04", "2026-01-03", "2026-01-02"]);
+  assert.deepEqual(newest(runs, "comparisons", ["another"]), []);
 });
 
 test("the chart has a bar for whoever can be compared, where we lose as where we win", () => {
@@ -170,10 +191,9 @@ test("the chart has a bar for whoever can be compared, where we lose as where we
     kind,
     width,
   ]);
-  assert.deepEqual(widths, [
-    ["ours", "200"],
-    ["peer", "400"],
-  ]);
+  const [own, other] = widths;
+  assert.deepEqual([own?.[0], other?.[0], widths.length], ["ours", "peer", 2]);
+  assert.equal(Number(own?.[1]) * 2, Number(other?.[1]));
   assert.match(svg, /prefers-color-scheme: dark/);
   assert.doesNotMatch(svg, /uWSGI|not measured/);
 });
