@@ -26,7 +26,7 @@ import {
   uwsgi,
   uwsgiRouter,
 } from "./contenders.mjs";
-import { atHalfRate, echoes } from "./load.mjs";
+import { atHalfRate, echoes, findMost } from "./load.mjs";
 
 const HELLO = { size: 13 };
 const TEN_KILOBYTES = { size: 10_240 };
@@ -34,8 +34,8 @@ const TEN_PIECES = { size: 102_400 };
 const POST_1K = { upload: 1024, size: 4 };
 const POST_64K = { upload: 65_536, size: 5 };
 const SLEEP = { size: 5 };
-/** Each contender's own maximum, which its first round finds out. */
-const AT_HALF_RATE = { size: 13, load: atHalfRate };
+/** Of each contender's own maximum. */
+const AT_HALF_RATE = { size: 13, prepare: findMost, load: atHalfRate };
 const ECHO = { load: echoes, unprobed: true };
 
 const WSGI = "hello:app";

@@ -14,6 +14,7 @@ const FOLDER = join(ROOT, ".cache", "bench");
 
 /** Gives `{ requests, rate, p50, p99, failures, cpu, memory }`: microseconds a request, bytes; see processes.mjs. */
 export async function round(server, work, connections, seconds) {
+  await work.prepare?.(server, work, connections, seconds);
   const processes = tree(server.pid, server.launcher);
   const before = processorTime(processes);
   let memory;
@@ -36,15 +37,19 @@ async function requests({ url }, work, connections, seconds) {
 
 /**
  * Requests at half of the rate that the server can do at the most, for latencies that say what a client of a server sees
- * that is busy and not drowned. The first time that most is found out.
+ * that is busy and not drowned.
  */
-export async function atHalfRate(server, work, connections, seconds) {
-  server.most ??= (await requests(server, work, connections, seconds + 1)).rate;
+export async function atHalfRate(server, _work, connections, seconds) {
   const program = await compiled("paced");
   const rate = Math.max(1, Math.round(server.most / 2));
   const args = [new URL(server.url).port, connections, rate, seconds].map(String);
   const { stdout } = await run(program, args, { timeout: (seconds + 60) * 1000 }).catch((error) => error);
   return { rate, ...parsePaced(stdout ?? "") };
+}
+
+/** Right before each round, since what a server can do depends on what else the machine does. */
+export async function findMost(server, work, connections, seconds) {
+  server.most = (await requests(server, work, connections, seconds)).rate;
 }
 
 /** The same for echoes of a thousand WebSockets, by a load program of our own. */
