@@ -1,58 +1,116 @@
 // Contenders side by side: all of them started, then measured in turn, round after round, so that whatever else the
-// machine does falls on each alike. The median of the rounds counts.
-import { existsSync } from "node:fs";
+// machine does falls on each alike. The medians of the rounds count.
 import { start } from "./contender.mjs";
-import { requests } from "./load.mjs";
+import { round } from "./load.mjs";
+import { answered, wrongAnswer } from "./probe.mjs";
+import { summary } from "./rounds.mjs";
+import { verdicts } from "./verdicts.mjs";
 
-/** Measures one comparison; gives a row for each contender. */
-export async function compare({ name, contenders, load = requests, unit }, { rounds, seconds }, say) {
-  say(`${name}: ${contenders.map((contender) => contender.name).join(" | ")}`);
-  const rows = contenders.map((contender) => ({ ...contender, rates: [], problem: absence(contender) }));
+export const CONNECTIONS = 32;
+
+/**
+ * Measures one comparison on one Python: `nodes` are `{ major, program }`, and what runs on Node takes part once for each.
+ * Gives `{ name, python, connections, rows, verdicts }`.
+ */
+export async function compare(comparison, { nodes, python }, { rounds, seconds }, say) {
+  const { name, work, connections = CONNECTIONS, unit, frontMemory } = comparison;
+  const rows = comparison.contenders.flatMap((contender) => onEachNode(contender, nodes));
+  say(`${name} (CPython ${python.version}): ${rows.map((row) => row.name).join(" | ")}`);
   const running = [];
   try {
-    for (const row of rows) if (!row.problem) await launch(row, running);
-    for (const { server } of running) await load(server.url, 1);
-    for (let round = 0; round < rounds; round++)
-      for (const each of running) await measure(each, load, seconds);
+    for (const row of rows) await launch(row, python, running);
+    for (const each of running) await check(each, work, connections);
+    for (const each of running) await trying(each, () => warm(each, work, connections));
+    for (let turn = 0; turn < rounds; turn++)
+      for (const each of running) await trying(each, () => measure(each, work, connections, seconds));
   } finally {
     await Promise.all(running.map(({ server }) => server.stop()));
   }
-  return { name, unit, rows: withRatios(rows) };
+  const results = rows.map(result);
+  return {
+    name,
+    python: python.version,
+    connections,
+    unit,
+    rows: results,
+    verdicts: verdicts(results, { frontMemory }),
+  };
 }
 
-const absence = ({ needs }) => (needs && !existsSync(needs) ? "not installed" : undefined);
+export const runsOnNode = ({ kind, onNode }) => kind === "ours" || kind === "spike" || onNode === true;
 
-/** A peer that does not start is a problem of its own row. */
-async function launch(row, running) {
+/** A row for each Node that the contender is to run on; one where it runs on none. */
+export function onEachNode(contender, nodes) {
+  const row = (node, name) => ({ ...contender, name, node, rounds: [], marks: [] });
+  if (!runsOnNode(contender)) return [row(nodes[0], contender.name)];
+  return nodes.map((node) => row(node, `${contender.name}, Node ${node.major}`));
+}
+
+/** A server that is not here or does not start is a problem of its own row. */
+async function launch(row, python, running) {
+  const context = surroundings(row, python);
+  row.problem = absence(row, python, context);
+  row.absent = row.problem !== undefined;
+  if (row.absent) return;
   try {
-    running.push({ row, server: await start(row.command) });
+    const server = await start((port) => row.command({ ...context, port }));
+    running.push({ row, server: { ...server, launcher: row.launcher } });
   } catch (error) {
     row.problem = `did not start: ${error.message.split("\n").at(-1)}`;
   }
 }
 
-async function measure({ row, server }, load, seconds) {
-  const { rate, problem } = await load(server.url, seconds);
-  if (problem) row.problem = problem;
-  else row.rates.push(Math.round(rate));
+/** What a contender's command is made of, but for its port. */
+export const surroundings = ({ node }, python) => ({
+  node: node.program,
+  python: python.program,
+  modules: python.modules,
+});
+
+/** Why a contender cannot take part, undefined if it can. */
+export const absence = ({ node, missing }, python, context) =>
+  node.problem ?? python.problem ?? missing?.(context);
+
+/** A server that answers wrongly is not measured; one that leaves connections waiting is marked. */
+async function check({ row, server }, work, connections) {
+  if (work.unprobed) return;
+  row.problem = await wrongAnswer(server, work).catch((error) => `does not answer: ${error.message}`);
+  if (row.problem) return;
+  const count = await answered(server, work, connections);
+  if (count < connections) row.marks.push(`answers only ${count} of ${connections} kept connections`);
 }
 
-/** Ours over each peer: that ratio is what counts, and what may have a target. */
-function withRatios(rows) {
-  const ours = median(rows[0].rates);
-  return rows.map(({ name, rates, problem, atLeast }, index) => {
-    const rate = median(rates);
-    const ratio = index > 0 && rate > 0 && ours > 0 ? ours / rate : undefined;
-    return { name, rate, rates, ratio, atLeast, problem, met: verdict(ratio, atLeast, problem) };
-  });
+/** What goes wrong with one contender is told in its row, and the others go on. */
+async function trying({ row }, task) {
+  if (row.problem) return;
+  try {
+    await task();
+  } catch (error) {
+    row.problem = `failed: ${error.message.split("\n")[0]}`;
+  }
 }
 
-function verdict(ratio, atLeast, problem) {
-  if (atLeast === undefined) return undefined;
-  return problem === undefined && ratio !== undefined && ratio >= atLeast;
+async function measure({ row, server }, work, connections, seconds) {
+  row.rounds.push(await round(server, work, connections, seconds));
 }
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+/** V8 compiles what it has seen often enough: whatever runs on it has so many requests first, or so many seconds. */
+const WARM_REQUESTS = 20_000;
+const WARM_SECONDS = 5;
+
+async function warm({ row, server }, work, connections) {
+  const most = runsOnNode(row) ? WARM_SECONDS : 1;
+  for (let second = 0, seen = 0; second < most && seen < WARM_REQUESTS; second++)
+    seen += (await round(server, work, connections, 1)).requests;
 }
+
+const result = ({ name, kind = "peer", node, onNode, target, problem, absent, marks, rounds }) => ({
+  name,
+  kind,
+  absent,
+  node: runsOnNode({ kind, onNode }) ? node.major : undefined,
+  target,
+  problem,
+  marks,
+  ...summary(rounds),
+});

@@ -7,17 +7,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 const START_DEADLINE = 30_000;
 const STOP_DEADLINE = 10_000;
 
-/** Starts the command that `command(port)` gives on a free port; resolves with `{ url, pid, stop }` when it accepts. */
-export async function start(command) {
+/**
+ * Starts the command that `command(port)` gives on a free port; resolves with `{ url, pid, stop }` when it accepts, or
+ * when `ready(port)` resolves.
+ */
+export async function start(command, ready = accepts) {
   const port = await freePort();
   const [program, ...args] = command(port);
   const child = spawn(program, args, { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  living.add(child);
   const said = keepEnd(child.stderr);
   const ended = once(child, "close");
   const contender = { url: `http://127.0.0.1:${port}`, pid: child.pid, stop: () => stop(child, ended) };
   try {
     await Promise.race([
-      accepts(port),
+      ready(port),
       ended.then(() => Promise.reject(new Error(`${program} ended:\n${said()}`))),
     ]);
     return contender;
@@ -32,7 +36,18 @@ async function stop(child, ended) {
   const timer = setTimeout(() => signal(child, "SIGKILL"), STOP_DEADLINE);
   await ended;
   clearTimeout(timer);
+  living.delete(child);
 }
+
+const living = new Set();
+
+/** Nobody else would end them: their process groups are not ours. */
+function endAll() {
+  for (const child of living) signal(child, "SIGKILL");
+}
+
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(name, () => process.exit(1));
+process.once("exit", endAll);
 
 function signal({ pid }, name) {
   try {

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { serve } from "./comparisons.mjs";
 import { start } from "./contender.mjs";
+import { serve } from "./contenders.mjs";
 
 const COUNT = 1000;
 /** So that what is made once for all of them (code, tables) is there before. */
@@ -25,9 +25,9 @@ const HANDSHAKE = [
 ].join("\r\n");
 
 /** Gives one row. */
-export async function idle(say) {
+export async function idle(context, say) {
   say(`memory: ${COUNT} idle WebSockets`);
-  const server = await start((port) => serve("asgi_hello:app", port));
+  const server = await start((port) => serve({ ...context, port }, "asgi_hello:app"));
   const open = [];
   try {
     for (let count = 0; count < WARM; count++) open.push(await socket(server.url));

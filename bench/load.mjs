@@ -1,46 +1,85 @@
-// One round of load: wrk, or its counterpart for WebSockets, against one address, and what it says.
+// One round of load against one server: what the load program saw, and what the server's processes spent on it.
 import { execFile } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ROOT } from "../scripts/setup/setup.mjs";
+import { parsePaced } from "./paced.mjs";
+import { memoryHeld, processorTime, tree } from "./processes.mjs";
+import { parseWrk, wrkArguments } from "./wrk.mjs";
 
 const run = promisify(execFile);
-const CONNECTIONS = 32;
-const SOCKETS = 1000;
 const FOLDER = join(ROOT, ".cache", "bench");
-const PROGRAM = join(FOLDER, "sockets");
 
-/** Resolves with `{ rate, problem }`: requests per second, and why the round is not valid, if it is not. */
-export async function requests(url, seconds) {
-  const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}`, `${url}/`];
-  const { stdout } = await run("wrk", args, { timeout: (seconds + 30) * 1000 });
-  const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? 0);
-  return { rate, problem: problem(stdout, rate) };
+/** Gives `{ requests, rate, p50, p99, failures, cpu, memory }`: microseconds a request, bytes; see processes.mjs. */
+export async function round(server, work, connections, seconds) {
+  await work.prepare?.(server, work, connections, seconds);
+  const processes = tree(server.pid, server.launcher);
+  const before = processorTime(processes);
+  let memory;
+  // While the load still runs, but late, so that it is what the server grows to.
+  const look = setTimeout(() => (memory = memoryHeld(processes)), seconds * 800);
+  const seen = await (work.load ?? requests)(server, work, connections, seconds);
+  clearTimeout(look);
+  const after = processorTime(processes);
+  return { ...seen, cpu: perRequest(before, after, seen.requests), memory };
 }
 
-function problem(text, rate) {
-  const refused = /Non-2xx or 3xx responses: (\d+)/.exec(text);
-  if (refused) return `${refused[1]} answers were not 2xx`;
-  const errors = /Socket errors: (.*)/.exec(text);
-  if (errors) return `socket errors: ${errors[1]}`;
-  return rate > 0 ? undefined : "nothing was answered";
+const perRequest = (before, after, count) =>
+  Object.fromEntries(Object.keys(after).map((part) => [part, (after[part] - before[part]) / count]));
+
+async function requests({ url }, work, connections, seconds) {
+  const args = wrkArguments(url, work, connections, seconds);
+  const { stdout } = await run("wrk", args, { timeout: (seconds + 60) * 1000 });
+  return parseWrk(stdout);
 }
 
-let compiled;
+/**
+ * Requests at half of the rate that the server can do at the most, for latencies that say what a client of a server sees
+ * that is busy and not drowned.
+ */
+export async function atHalfRate(server, _work, connections, seconds) {
+  const program = await compiled("paced");
+  const rate = Math.max(1, Math.round(server.most / 2));
+  const args = [new URL(server.url).port, connections, rate, seconds].map(String);
+  const { stdout } = await run(program, args, { timeout: (seconds + 60) * 1000 }).catch((error) => error);
+  return { rate, ...parsePaced(stdout ?? "") };
+}
 
-/** The same for echoes per second of a thousand WebSockets. */
-export async function echoes(url, seconds) {
-  compiled ??= compile();
-  await compiled;
-  const args = [new URL(url).port, String(SOCKETS), String(seconds)];
-  const { stdout } = await run(PROGRAM, args, { timeout: (seconds + 60) * 1000 }).catch((error) => error);
+/** Right before each round, since what a server can do depends on what else the machine does. */
+export async function findMost(server, work, connections, seconds) {
+  server.most = (await requests(server, work, connections, seconds)).rate;
+}
+
+/** The same for echoes of a thousand WebSockets, by a load program of our own. */
+export async function echoes({ url }, _work, connections, seconds) {
+  const program = await compiled("sockets");
+  const args = [new URL(url).port, String(connections), String(seconds)];
+  const { stdout } = await run(program, args, { timeout: (seconds + 60) * 1000 }).catch((error) => error);
   const rate = Number(/Messages\/sec: ([\d.]+)/.exec(stdout)?.[1] ?? 0);
-  return { rate, problem: rate > 0 ? undefined : stdout?.trim() || "the load program did not end" };
+  return { rate, requests: Math.round(rate * seconds), failures: rate > 0 ? 0 : 1 };
 }
 
-function compile() {
+const programs = new Map();
+
+/** The path of a load program of this folder, compiled once a run. */
+export function compiled(name) {
+  if (!programs.has(name)) programs.set(name, compile(name));
+  return programs.get(name);
+}
+
+async function compile(name) {
   mkdirSync(FOLDER, { recursive: true });
-  return run("cc", ["-O2", "-Wall", "-o", PROGRAM, fileURLToPath(new URL("sockets.c", import.meta.url))]);
+  const program = join(FOLDER, `${name}-${process.pid}`);
+  await run("cc", [
+    "-O2",
+    "-Wall",
+    "-D_GNU_SOURCE",
+    "-o",
+    program,
+    fileURLToPath(new URL(`${name}.c`, import.meta.url)),
+  ]);
+  process.once("exit", () => rmSync(program, { force: true }));
+  return program;
 }

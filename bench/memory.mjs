@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { serve } from "./comparisons.mjs";
 import { start } from "./contender.mjs";
+import { serve } from "./contenders.mjs";
 
 const MIB = 1 << 20;
 const SIZE = 1024 * MIB;
@@ -12,14 +12,14 @@ const SIZE = 1024 * MIB;
 const LIMIT = 120_000_000;
 
 /** Gives a row for each direction and process. */
-export async function memory(say) {
+export async function memory(context, say) {
   const rows = [];
   for (const [direction, transfer] of [
     ["1 GiB upload", upload],
     ["1 GiB download", download],
   ]) {
     say(`memory: ${direction}`);
-    const server = await start((port) => serve("transfer:app", port, "--max-body", "2G"));
+    const server = await start((port) => serve({ ...context, port }, "transfer:app", "--max-body", "2G"));
     try {
       await transfer(server.url);
       rows.push(...peaks(direction, server.pid));

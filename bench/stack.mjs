@@ -61,6 +61,7 @@ const apache = () => ["apache2", "-DFOREGROUND", "-f", configuration("mod_wsgi.c
 const STACKS = {
   "php-sallyport": () => [fpm(), sallyportPhp()],
   "php-nginx": () => [fpm(), nginx("php.conf", 4)],
+  "php-nginx-kept": () => [fpm(), nginx("php-kept.conf", 4)],
   "node-fastcgi": () => [
     [...SALLYPORT, join(HERE, "hello.mjs"), "--fastcgi", `unix:${socket}`, ...QUIET],
     nginx("fastcgi.conf", 32),

@@ -1,44 +1,103 @@
 // The results for people: a table in the terminal, and the same in Markdown for the docs.
 
-const number = (value) => Math.round(value).toLocaleString("en");
-const ratio = (value) => (value === undefined ? "" : `${value.toFixed(2)}x`);
-const size = (octets) =>
-  octets < 1e6 ? `${(octets / 1e3).toFixed(1)} KB` : `${(octets / 1e6).toFixed(0)} MB`;
-const word = (met) => (met === undefined ? "" : met ? "met" : "MISSED");
+const NONE = "";
+const whole = (value) => (value === undefined ? NONE : Math.round(value).toLocaleString("en"));
+const times = (value) => (value === undefined ? NONE : `${value.toFixed(2)}x`);
+const fixed = (value) => (value === undefined ? NONE : value.toFixed(value < 10 ? 2 : 1));
+const megabytes = (bytes) => (bytes === undefined ? NONE : String(Math.round(bytes / 1e6)));
+const size = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(0)} MB`);
+const word = (met) => (met === undefined ? "not judged" : met ? "met" : "MISSED");
 
-const speed = (unit = "req/s") => ["", unit, "ours is", "target", ""];
-const MEMORY = ["", "peak", "target", ""];
+/** "38.5 = 20.1 + 18.4": all processes, and of ours and the spike what front and worker have of it. */
+function parts({ front, worker, all } = {}, show) {
+  if (all === undefined) return NONE;
+  return front > 0 && worker > 0 ? `${show(all)} = ${show(front)} + ${show(worker)}` : show(all);
+}
 
-const speedRow = ({ name, rate, problem, ratio: value, atLeast, met }) => [
-  name,
-  problem ?? number(rate),
-  ratio(value),
-  atLeast === undefined ? "" : `>= ${atLeast}x`,
-  word(met),
+const WHAT = {
+  rate: (limit) => `rate >= ${limit}x`,
+  cpu: (limit) => `CPU <= ${limit}x`,
+  cpuFront: (limit) => `CPU of the front <= ${limit}x`,
+  cpuWorker: (limit) => `CPU of the worker <= ${limit}x`,
+  p99: (limit) => `p99 <= ${limit}x`,
+  frontMemory: (limit) => `front <= ${size(limit)}`,
+  milliseconds: (limit) => `<= ${limit} ms`,
+};
+
+/** What is wanted and what is: "rate >= 1.2x" and "1.31x". */
+export const target = ({ what, wanted, got }) => [
+  WHAT[what](wanted),
+  got === undefined ? NONE : what === "frontMemory" ? size(got) : times(got),
 ];
 
-const memoryRow = ({ name, peak, limit, met }) => [name, size(peak), `< ${size(limit)}`, word(met)];
+/** "rate >= 1.2x: MISSED"; a figure that is not in a column of its own is told, too. */
+const check = ({ what, wanted, got, met }) => {
+  const shown = what === "cpuFront" || what === "cpuWorker" ? ` (${times(got)})` : "";
+  return `${WHAT[what](wanted)}${got === undefined ? "" : shown}: ${word(met)}`;
+};
 
-/** One table for each comparison, then one for memory. */
-export function tables({ comparisons, memory }) {
-  const all = comparisons.map(({ name, unit, rows }) => table(name, speed(unit), rows.map(speedRow)));
-  if (memory.length > 0) all.push(table("Memory", MEMORY, memory.map(memoryRow)));
-  return all;
+/** The table of one comparison: a line for each contender; a pair of ratios for each of ours that it is compared with. */
+export function comparisonTable({ name, python, connections, unit = "req/s", rows, verdicts }) {
+  const ours = [...new Set(verdicts.map((verdict) => verdict.ours))];
+  const label = (index) => (ours.length > 1 && rows[index].node ? `, ${rows[index].node}` : "");
+  const head = [
+    `${name} (CPython ${python}, ${connections} connection${connections === 1 ? "" : "s"})`,
+    ...[unit, "CPU us", "p50 ms", "p99 ms", "MB", "failed"],
+    ...ours.flatMap((index) => [`rate: ours is${label(index)}`, `CPU: ours is${label(index)}`]),
+    "targets",
+  ];
+  return { head, rows: rows.map((row, index) => line(row, index, ours, { rows, verdicts })) };
 }
 
-function table(title, head, rows) {
-  return { title, head: [title, ...head.slice(1)], rows };
+function line(row, index, ours, { rows, verdicts }) {
+  const mine = verdicts.filter(({ ours, peer }) => (peer ?? ours) === index);
+  const ratios = ours.flatMap((own) => {
+    const found = mine.find((verdict) => verdict.ours === own && verdict.peer === index);
+    return [times(found?.rate), times(found?.cpu)];
+  });
+  const figures = [
+    row.problem ?? whole(row.rate),
+    ...[parts(row.cpu, fixed), fixed(row.p50), fixed(row.p99), parts(row.memory, megabytes)],
+    row.failures > 0 ? whole(row.failures) : NONE,
+  ];
+  const which = (own) => (ours.length > 1 ? `${rows[own].node}: ` : "");
+  const checks = mine.flatMap(({ ours, checks }) => checks.map((one) => which(ours) + check(one)));
+  return [row.name, ...figures, ...ratios, [...row.marks, ...checks].join("; ")];
 }
 
-export function asText({ head, rows }) {
+/** Memory of large bodies and idle WebSockets, and other figures that have a limit and no peer. */
+export function memoryTable(rows) {
+  return {
+    head: ["Memory", "peak", "target", ""],
+    rows: rows.map(({ name, peak, limit, met }) => [name, size(peak), `< ${size(limit)}`, word(met)]),
+  };
+}
+
+/** How long each server takes to its first answer; ours over each peer is not judged, only our own limit. */
+export function startsTable({ name, python, rows }) {
+  return {
+    head: [`${name} (CPython ${python})`, "ms", "target", ""],
+    rows: rows.map(({ name, problem, took, checks: [limit] }) => [
+      name,
+      problem ?? whole(took),
+      limit ? WHAT.milliseconds(limit.wanted) : NONE,
+      limit ? word(limit.met) : NONE,
+    ]),
+  };
+}
+
+/** What is said on the left stands left, and so do sentences in the last column; figures stand right. */
+const isText = (at, { head }) => at === 0 || (at === head.length - 1 && head[at] === "targets");
+
+export function asText(table) {
+  const { head, rows } = table;
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)));
-  const line = (row) =>
-    row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]) : cell.padStart(widths[at]))).join("  ");
-  return [line(head), ...rows.map((row) => `${line(row)}`)].map((text) => text.trimEnd()).join("\n");
+  const cell = (text, at) => (isText(at, table) ? text.padEnd(widths[at]) : text.padStart(widths[at]));
+  return [head, ...rows].map((row) => row.map(cell).join("  ").trimEnd()).join("\n");
 }
 
-export function asMarkdown({ head, rows }) {
+export function asMarkdown(table) {
   const line = (cells) => `| ${cells.join(" | ")} |`;
-  const rule = head.map((_, at) => (at === 0 ? "---" : "---:"));
-  return [line(head), line(rule), ...rows.map(line)].join("\n");
+  const rule = table.head.map((_, at) => (isText(at, table) ? "---" : "---:"));
+  return [line(table.head), line(rule), ...table.rows.map(line)].join("\n");
 }

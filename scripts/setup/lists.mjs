@@ -39,6 +39,7 @@ export const DEBIAN = {
     { package: "libc6-dev", probe: { file: "/usr/include/stdio.h" } },
     { package: "nginx-light", probe: { program: "nginx" } },
     { package: "util-linux", probe: { program: "taskset" } },
+    { package: "libev-dev", probe: { file: "/usr/include/ev.h" } },
     { package: "apache2", probe: { program: "apache2" } },
     { package: "libapache2-mod-wsgi-py3", probe: { file: "/usr/lib/apache2/modules/mod_wsgi.so" } },
     ...PHP,
@@ -79,9 +80,24 @@ export const PYTHON = {
     // Compiled on the spot: what our uwsgi and SCGI gateways are tried on.
     "uwsgi",
   ],
-  // Compiled on the spot, so only where it is measured against.
-  bench: ["flask", "gunicorn", "uwsgi", "fastapi", "uvicorn[standard]", "granian"],
 };
+
+/** What the bench measures and measures against, in environments of its own; those at the end are compiled on the spot. */
+export const PEERS = [
+  "flask",
+  "django",
+  "fastapi",
+  "uvloop",
+  "granian",
+  "uvicorn[standard]",
+  // Not by `gunicorn[fast]`: where its parser cannot be had in the version that it wants, pip takes an older gunicorn.
+  "gunicorn",
+  "gunicorn_h1c>=0.6.14",
+  "hypercorn",
+  "fastpysgi",
+  "bjoern",
+  "uwsgi",
+];
 
 /** Major versions of Node besides the one that runs us: the newest with long-term support. */
 export const NODE = { test: ["24"], bench: [] };

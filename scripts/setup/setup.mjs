@@ -23,7 +23,7 @@ export function setUpPeers(kind) {
   morePythons(ROOT, CPYTHON[kind]);
   return [
     ...debianPackages(DEBIAN[kind]),
-    ...venvPackages(ROOT, kind, PYTHON[kind]),
+    ...(PYTHON[kind] ? venvPackages(ROOT, kind, PYTHON[kind]) : []),
     ...nodeVersions(ROOT, NODE[kind]),
   ];
 }
