@@ -32,7 +32,9 @@ from .outbox import Direct, Outbox
 if TYPE_CHECKING:
     from .wsgi import Server
 
-# After so many seconds at work it is worth a look at what was cancelled meanwhile; nor do answers wait for longer.
+# Seconds for which answers wait for others to leave with them.
+_HELD = 0.0005
+# After so many seconds at work it is worth a look at what was cancelled meanwhile.
 _LONG = 0.005
 # Seconds of work that may wait here, and how many requests that can be.
 _AHEAD_SECONDS = 0.004
@@ -142,20 +144,24 @@ class Inline:
     def serve(self, server: "Server") -> None:
         """Runs a stream for every request, until the front says STOP or is gone (EOFError)."""
         parsed, waiting, environ, open_stream = self._link.parsed, self._waiting, server.environ, server.open
-        began = monotonic()
+        began = flushed = monotonic()
         while True:
             frame = waiting.popleft() if waiting else parsed()
             if frame is None:
                 self._rest(began)
-                began = monotonic()
+                began = flushed = monotonic()
                 continue
             kind, id, payload = frame
             if kind == REPEAT or kind == REQUEST:
                 open_stream(id).run(environ(kind, payload))
                 self._pace.served += 1
-                if monotonic() - began > _LONG:
-                    self._look(began)
-                    began = monotonic()
+                now = monotonic()
+                if now - flushed > _HELD:
+                    self._outbox.flush()
+                    flushed = now
+                    if now - began > _LONG:
+                        self._look(began)
+                        began = monotonic()
             elif kind == COMMON:
                 server.learn(id, payload)
             elif kind == STOP:

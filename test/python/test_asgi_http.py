@@ -439,7 +439,8 @@ class HttpTest(OneWorker):
 
     def test_nothing_follows_an_error(self):
         stream = self.front.script(("send", start()), ("wait", 0), ("fail",))
-        self.front.abort(stream)
+        if self.front.read(stream)[0] == "HEAD":  # on a slow machine
+            self.front.abort(stream)
         later = self.front.script(("wait", 0.02), ("send", start()), ("send", body()))
         self.front.response(later)  # heads that wait for their bodies have left by now
         self.assertEqual(self.front.unread(stream), [])

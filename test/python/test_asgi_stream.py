@@ -44,7 +44,7 @@ class StreamTest(unittest.TestCase):
             # There is credit now, and the task above has not had its turn yet.
             await stream.send(body(b"b"))
             await large
-            self.assertEqual([payload[:1] for payload in sent], [b"2", *[b"a"] * 5, b"b"])
+            self.assertEqual([payload[:1] for payload in sent], [b"\0", *[b"a"] * 5, b"b"])
 
         self.within_loop(test)
 
