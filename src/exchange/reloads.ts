@@ -10,14 +10,13 @@ export class Reloads {
     this.#reload = reload;
   }
 
-  /** Settles as a reload does that has begun after this call. */
+  /** Settles as a reload does that begins after this call; those who ask in one turn, or during one reload, share the next. */
   ask(): Promise<void> {
-    if (!this.#present) return this.#begin();
     const follow = (): Promise<void> => {
       this.#next = undefined;
       return this.#begin();
     };
-    this.#next ??= this.#present.then(follow, follow);
+    this.#next ??= (this.#present ?? Promise.resolve()).then(follow, follow);
     return this.#next;
   }
 

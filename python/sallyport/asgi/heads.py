@@ -35,6 +35,8 @@ _HEAD_REMEMBERED = 2048
 
 def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
     """The bytes of a head, and the Content-Length (-1 where there is none). Raises ProtocolError."""
+    if type(headers) is not list:
+        headers = _listed(headers)  # once: it may be an iterator
     try:
         known = _known_heads.get((status, *headers)) if isinstance(status, int) else None
     except TypeError:
@@ -42,13 +44,12 @@ def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
     return known or _remembered(status, headers)
 
 
-def _remembered(status: int, headers: Iterable) -> "tuple[bytes, int]":
+def _remembered(status: int, headers: list) -> "tuple[bytes, int]":
     code = _STATUS.get(status) if type(status) is int else _status(status)
     if code is None:
         raise ProtocolValueError(f"'status' must be from 200 to 999, not {status!r}")
-    fields = headers if isinstance(headers, (list, tuple)) else _listed(headers)
     known, length, lines = 0, -1, [code]
-    for name, value in _named(fields):
+    for name, value in _named(headers):
         if name == _LENGTH:
             length = _length(value, length)
             known |= HAS_LENGTH
@@ -59,7 +60,7 @@ def _remembered(status: int, headers: Iterable) -> "tuple[bytes, int]":
         lines += (name, b": ", value, b"\r\n")
     head = bytes([known]) + _checked_lines(lines)
     if len(head) <= _HEAD_REMEMBERED:
-        _remember((status, *map(tuple, fields)), head, length)
+        _remember((status, *map(tuple, headers)), head, length)
     return head, length
 
 

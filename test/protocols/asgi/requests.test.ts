@@ -166,12 +166,12 @@ test("an early hint is a response 103 before the response", async (t) => {
 
 for (const [page, code, reason] of [
   ["/fail-at-length", "APP_RAISED", /could not convert string to float: 'xxx.*characters left out/],
-  ["/head-without-end", "APP_PROTOCOL", /have 5000\d+ octets; 1048576 are allowed/],
-  ["/hint-without-end", "APP_PROTOCOL", /have 5000\d+ octets; 1048576 are allowed/],
+  ["/head-without-end", "APP_PROTOCOL", /has 5000\d+ bytes; 1048576 are allowed/],
+  ["/hint-without-end", "APP_PROTOCOL", /has 5000\d+ bytes; 1048576 are allowed/],
   [`/file?path=${"x".repeat(100_000)}`, "APP_PROTOCOL", /'path' of 'http.response.pathsend' has \d+ octets/],
 ] as const) {
   test(`${page.slice(0, 20)} is one request's failure, not that of all that its worker has`, async (t) => {
-    const server = await served(t);
+    const server = await served(t, { pathsend: true });
     const beside = server.exchange(`/wait-after-response?file=${server.file}`);
     const { status, error } = await server.ask(page);
     const entry = await server.logged(reason);
@@ -185,7 +185,7 @@ for (const [page, code, reason] of [
 }
 
 test("a file sent by its path that is shorter than it was is a cut response", async (t) => {
-  const server = await served(t);
+  const server = await served(t, { pathsend: true });
   // It says that it has a page of octets, and has a line.
   const { complete, error } = await server.ask("/file?path=/sys/kernel/uevent_seqnum");
   assert.equal(complete, false);

@@ -55,7 +55,7 @@ const REFUSED: [page: string, reason: RegExp][] = [
   ["/file-not-a-file", /read/],
   ["/recurse", /RecursionError/],
   ["/raise-at-length", /could not convert string to float: 'xxx.* \[\.\.\. \d+ characters left out \.\.\.\]/],
-  ["/head-without-end", /the response's head has 5000\d+ octets; 1048576 are allowed/],
+  ["/head-without-end", /the response's head has 5000\d+ bytes; 1048576 are allowed/],
   ...[
     "status-without-space",
     "status-not-a-number",
