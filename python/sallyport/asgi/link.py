@@ -22,6 +22,8 @@ from ..link import (
 
 # Frames collected beyond this size leave at once, in the middle of a turn.
 _COLLECTED = 262_144
+# So many finished responses leave at once, so that front and worker are both at work.
+_TOGETHER = 8
 # Seconds that a response's head waits for the body that it could leave with.
 _HEAD_WAIT = 0.005
 
@@ -55,6 +57,8 @@ class LoopLink(asyncio.Protocol):
         self._rest = b""
         self._out: "list[bytes]" = []
         self._size = 0
+        # Whole responses among it.
+        self._finished = 0
         # Whether somebody will flush when this turn is over.
         self._due = False
         # Streams whose heads wait for bodies.
@@ -128,9 +132,12 @@ class LoopLink(asyncio.Protocol):
         """The stream is done. An answer that has not left yet says so itself."""
         if batch == self.batch:
             self._out[place] = _RESPONSE
+            self._finished += 1
         else:
             self.send(DONE, id)
         self.forget(id)
+        if self._finished == _TOGETHER:
+            self._flush_in_turn()
 
     def forget(self, id: int) -> None:
         if self.streams.pop(id, None) and not self.streams:
@@ -148,7 +155,7 @@ class LoopLink(asyncio.Protocol):
         if not out:
             return
         self._out = []
-        self._size = 0
+        self._size = self._finished = 0
         self.batch += 1
         if not self.closed.is_set():
             self._transport.write(b"".join(out))
@@ -165,12 +172,16 @@ class LoopLink(asyncio.Protocol):
     def _collected(self, size: int) -> None:
         self._size += size
         if self._size > _COLLECTED:
-            due = self._due
-            self.flush()
-            self._due = due
+            self._flush_in_turn()
         elif not self._due:
             self._due = True
             self.loop.call_soon(self.flush)
+
+    def _flush_in_turn(self) -> None:
+        """What was collected leaves; there will be more when this turn is over."""
+        due = self._due
+        self.flush()
+        self._due = due
 
     def _release(self) -> None:
         held, self._held = self._held, []
