@@ -72,6 +72,10 @@ _unpack = HEADER.unpack_from
 _pack = HEADER.pack
 
 
+def _nobody(_total: int) -> None:
+    pass
+
+
 class Link:
     """Frames in, frames out. Reading is one thread's; `send` needs a lock where several threads send."""
 
@@ -80,6 +84,9 @@ class Link:
         self._sendall = sock.sendall
         self._buffer = b""
         self._start = 0
+        # Bytes read so far, and who is told of them.
+        self.taken = 0
+        self.took = _nobody
 
     def send(self, kind: int, stream: int, payload: bytes = b"") -> None:
         self._sendall(_pack(len(payload), stream, kind) + payload)
@@ -134,6 +141,8 @@ class Link:
     def _fill(self, data: bytes) -> None:
         if not data:
             raise EOFError("the front is gone")
+        self.taken += len(data)
+        self.took(self.taken)
         rest = self._buffer[self._start :]
         self._buffer = rest + data if rest else data
         self._start = 0

@@ -10,10 +10,11 @@ import os
 import socket
 import struct
 
-# Positions in the stream of all bytes sent: where what waits begins, and where it ends.
+# Two positions in the stream of all bytes sent: where what waits begins, and where it ends. Then the request that the
+# application was called for last (where it is called for one after the other), and how many bytes were read.
 _POSITIONS = struct.Struct("<QQ")
-_SIZE = _POSITIONS.size
-_POSITION = struct.Struct("<Q").pack_into
+_NUMBER = struct.Struct("<Q").pack_into
+_START, _END, _INSIDE, _TAKEN, _SIZE = 0, 8, 16, 24, 32
 # So many answers, or bytes, leave at once, so that front and worker are both at work.
 _ANSWERS = 8
 _BYTES = 32_768
@@ -39,6 +40,14 @@ class Outbox:
         self._memory = bytearray(_SIZE + _BYTES)
         self._view = memoryview(self._memory)
 
+    def begin(self, id: int) -> None:
+        """The application is about to be called: should we die, this request is not for another worker."""
+        _NUMBER(self._memory, _INSIDE, id)
+
+    def took(self, total: int) -> None:
+        """So many bytes have been read from the link in all: requests behind them are for another worker."""
+        _NUMBER(self._memory, _TAKEN, total)
+
     def hold(self, frame: bytes) -> None:
         """Sends `frame` soon: at the latest when we wait for the front."""
         at = self._at
@@ -49,7 +58,7 @@ class Outbox:
         memory[at:end] = frame
         self._at = end
         self._end += end - at
-        _POSITION(memory, 8, self._end)  # only now is it there
+        _NUMBER(memory, _END, self._end)  # only now is it there
         self._held += 1
         if self._held == _ANSWERS:
             self.flush()
@@ -70,7 +79,7 @@ class Outbox:
         if self._held:
             self._sendall(self._view[_SIZE : self._at])
             self._start = self._end
-            _POSITION(self._memory, 0, self._start)
+            _NUMBER(self._memory, _START, self._start)
             self._held = 0
             self._at = _SIZE
 
@@ -80,6 +89,12 @@ class Direct:
 
     def __init__(self, sock: socket.socket) -> None:
         self.hold = self.send = sock.sendall
+
+    def begin(self, id: int) -> None:
+        pass
+
+    def took(self, total: int) -> None:
+        pass
 
     def flush(self) -> None:
         pass

@@ -144,6 +144,7 @@ class Inline:
     def serve(self, server: "Server") -> None:
         """Runs a stream for every request, until the front says STOP or is gone (EOFError)."""
         parsed, waiting, environ, open_stream = self._link.parsed, self._waiting, server.environ, server.open
+        begin = self._outbox.begin
         began = flushed = monotonic()
         while True:
             frame = waiting.popleft() if waiting else parsed()
@@ -153,6 +154,7 @@ class Inline:
                 continue
             kind, id, payload = frame
             if kind == REPEAT or kind == REQUEST:
+                begin(id)
                 open_stream(id).run(environ(kind, payload))
                 self._pace.served += 1
                 now = monotonic()

@@ -37,6 +37,8 @@ def main() -> None:
     settings = loads(payload)
     try:
         outbox = Outbox(sock, _OUTBOX_FD) if settings.get("outbox") else Direct(sock)
+        outbox.took(link.taken)
+        link.took = outbox.took
         serve = _prepared(link, outbox, sock, settings)
     except LoadError as error:
         link.send(FAILED, 0, failed_payload(error.message, error.trace))
@@ -55,7 +57,7 @@ def _prepared(link: Link, outbox: "Outbox | Direct", sock: socket.socket, settin
         _prepare_loop(settings)
     app = load(target)
     if choose_interface(app, target, said) == "asgi":
-        return _asgi(app, link, sock, settings)
+        return _asgi(app, link, outbox, sock, settings)
     return _wsgi(app, link, outbox, settings)
 
 
@@ -77,11 +79,13 @@ def _wsgi(app: object, link: Link, outbox: "Outbox | Direct", settings: dict) ->
     return serve
 
 
-def _asgi(app: object, link: Link, sock: socket.socket, settings: dict) -> "Callable[[], int]":
+def _asgi(
+    app: object, link: Link, outbox: "Outbox | Direct", sock: socket.socket, settings: dict
+) -> "Callable[[], int]":
     from .asgi.server import serve  # asyncio is not for workers that do without
 
     loop = _prepare_loop(settings)
-    return lambda: serve(app, loop, settings, sock, link.rest(), partial(_ready, "asgi"))
+    return lambda: serve(app, loop, settings, sock, link, outbox.took, partial(_ready, "asgi"))
 
 
 def _prepare_loop(settings: dict) -> object:

@@ -4,6 +4,8 @@ import type { Repeated } from "../exchange/index.ts";
 
 /** Parts that one worker keeps. A number never comes back, so a part that was forgotten can be missing, but never mistaken. */
 const KEPT = 512;
+/** Workers whose numbers one connection remembers: those that died stay among them. */
+const MOST_NUMBERS = 64;
 
 export class Commons {
   readonly #kept: (Repeated | undefined)[] = new Array(KEPT).fill(undefined);
@@ -21,6 +23,7 @@ export class Commons {
     const place = number % KEPT;
     const forgotten = this.#kept[place] ? number - KEPT : 0;
     this.#kept[place] = repeated;
+    if (repeated.numbers.size >= MOST_NUMBERS) repeated.numbers.clear();
     repeated.numbers.set(this, number);
     return [number, forgotten];
   }

@@ -206,8 +206,9 @@ const readUint32 = (data: Buffer, at: number): number =>
 
 /** Collects frames, so that those of one turn of the loop leave in one write: as text, and large payloads as they are. */
 export class FrameWriter {
-  /** Bytes waiting to be taken. */
+  /** Bytes waiting to be taken, and all that were ever written. */
   length = 0;
+  total = 0;
   /** What comes before `#text`. */
   #pieces: (string | Uint8Array)[] = [];
   #text = "";
@@ -217,6 +218,7 @@ export class FrameWriter {
     const { length } = payload;
     this.#text += `${uint32(length)}${uint32(stream)}${KINDS[kind]}${payload}`;
     this.length += HEADER_SIZE + length;
+    this.total += HEADER_SIZE + length;
   }
 
   /** A frame with bytes as its payload, which must stay as they are until it has left. */
@@ -225,6 +227,7 @@ export class FrameWriter {
     this.#pieces.push(`${this.#text}${uint32(payload.length)}${uint32(stream)}${KINDS[kind]}`, payload);
     this.#text = "";
     this.length += HEADER_SIZE + payload.length;
+    this.total += HEADER_SIZE + payload.length;
   }
 
   /** A frame with a number as its payload. */

@@ -51,6 +51,8 @@ export class Stream {
   id = 0;
   /** When the worker took it up, or when it began to wait in the queue (milliseconds, `performance.now`). */
   since = 0;
+  /** Where the request ends in the stream of all bytes that its worker was sent. */
+  sentTo = 0;
   readonly #encode: Encode;
   readonly #limits: BacklogLimits;
   #carrier: Carrier | undefined;
@@ -94,6 +96,7 @@ export class Stream {
   /** Hands the request to a worker. Throws what `encode` throws, with nothing written. */
   send(carrier: Carrier, id: number): void {
     this.#encode(carrier, id);
+    this.sentTo = carrier.writer.total;
     this.id = id;
     this.#carrier = carrier;
     carrier.flush();

@@ -56,11 +56,13 @@ export class Worker implements Carrier {
   #child: Child;
   #link: Socket;
   readonly #reader = new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
-  /** Where finished answers lie until they leave; only where requests are answered one after the other. */
+  /** What it tells in memory that outlives it: finished answers, where they leave together, and what it has read. */
   readonly #outbox: Outbox | undefined;
   /** Bytes that have arrived by the link, and up to where they were read: in the outbox, before they arrived, too. */
   #received = 0;
   #read = 0;
+  /** Once it is dead: the request that it began last, and how many bytes it had read. */
+  #last: { readonly inside: number; readonly taken: number } | undefined;
   #taken = 0;
   /** Requests after which it is due. */
   readonly #share: number;
@@ -87,7 +89,7 @@ export class Worker implements Carrier {
     this.#start = new Start(options, predecessors);
     this.#share = shareOf(options.maxRequests);
     this.log = options.log;
-    this.#outbox = options.threads === 1 ? Outbox.open() : undefined;
+    this.#outbox = Outbox.open();
     this.#child = startChild({
       command: options.python,
       args: [PROGRAM],
@@ -283,8 +285,8 @@ export class Worker implements Carrier {
     const closed = this.#readLink();
     const exit = await this.#child.exited;
     await closed;
+    this.#state = "gone"; // before anything can be given to it
     this.#takeFinished();
-    this.#state = "gone";
     this.#start.died(exit);
     const [inside, unbegun] = this.#split();
     const died = `the worker that ran the request ${describeExit(exit)}`;
@@ -297,8 +299,17 @@ export class Worker implements Carrier {
 
   /** Which were begun, and which were not: if it left by itself, none but in an event loop, where all are. */
   #split(): [Stream[], Stream[]] {
-    const begun = this.#leaves && this.#manner !== "loop" ? [] : this.begun;
-    return [begun, this.streams.all().slice(begun.length)];
+    const begun = this.#leaves && this.#manner !== "loop" ? [] : this.#inside();
+    return [begun, this.streams.all().filter((stream) => !begun.includes(stream))];
+  }
+
+  /** What it was inside when it died: the one that it named, or all that it had read. */
+  #inside(): Stream[] {
+    const last = this.#last;
+    if (!last) return this.begun;
+    if (this.#manner !== "inline") return this.begun.filter(({ sentTo }) => sentTo <= last.taken);
+    const stream = this.streams.get(last.inside);
+    return stream ? [stream] : [];
   }
 
   /** Reads the link to its end. */
@@ -327,7 +338,7 @@ export class Worker implements Carrier {
 
   /** While it has requests: what it finished must not wait for one that takes long. */
   #watchOutbox(): void {
-    if (this.#watching || !this.#outbox) return;
+    if (this.#watching || this.#manner !== "inline" || !this.#outbox) return;
     this.#watching = true;
     setTimeout(this.#lookIntoOutbox, GLIMPSE).unref();
   }
@@ -346,6 +357,7 @@ export class Worker implements Carrier {
   #takeFinished(): void {
     const rest = this.#outbox?.rest(this.#read);
     if (rest) this.#push(rest);
+    this.#last = this.#outbox && { inside: this.#outbox.inside, taken: this.#outbox.taken };
     this.#outbox?.close();
   }
 

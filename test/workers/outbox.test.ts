@@ -24,7 +24,7 @@ ours, theirs = socket.socketpair()
 outbox = Outbox(ours, 4)
 for line in sys.stdin:
     call, _, text = line.rstrip("\\n").partition(" ")
-    getattr(outbox, call)(*([text.encode()] if text else []))
+    getattr(outbox, call)(*([int(text) if call == "begin" else text.encode()] if text else []))
     print("done", flush=True)
 `;
 
@@ -54,7 +54,9 @@ for (const { path, version } of pythons()) {
     await tell("send first");
     await tell("hold second");
     await tell("hold third");
+    await tell("begin 7");
     await die();
+    assert.equal(outbox.inside, 7);
     assert.equal(outbox.rest(5)?.toString(), "secondthird");
     assert.equal(outbox.rest(8)?.toString(), "ondthird", "a part had arrived");
     assert.equal(outbox.rest(16), undefined, "all of it had");
@@ -117,6 +119,18 @@ test("a worker's death costs the request inside it, and no answer that was finis
   );
   assert.equal(server.records().length, 39, "each was run once");
 });
+
+for (const threads of [1, 2])
+  test(`a worker with ${threads} threads that is killed while it waits costs no request`, async (t) => {
+    const server = await daemon(t, "awkward", { threads });
+    for (let i = 0; i < 5; i++) {
+      const { pid } = await server.json("/process");
+      process.kill(pid as number, "SIGKILL");
+      // Sent before anybody can know.
+      assert.equal((await server.ask("/count")).status, 200);
+    }
+    assert.equal(server.records().length, 5, "each was run once");
+  });
 
 test("an answer does not wait for a long request behind it", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));

@@ -2,6 +2,7 @@
 
 import asyncio
 from struct import Struct
+from typing import Callable
 
 from ..link import (
     ANSWER,
@@ -48,6 +49,9 @@ class LoopLink(asyncio.Protocol):
         self.streams: "dict[int, object]" = {}
         # True while the front is slower than we are: nobody sends.
         self.paused = False
+        # Bytes read so far, and who is told of them.
+        self.taken = 0
+        self.took: "Callable[[int], None]" = lambda _total: None
         # Counts the writes, so that a stream can tell whether what it sent is still here.
         self.batch = 0
         self.closed = asyncio.Event()
@@ -71,6 +75,8 @@ class LoopLink(asyncio.Protocol):
         transport.set_write_buffer_limits(high=4 * PIECE, low=PIECE)
 
     def data_received(self, data: bytes) -> None:
+        self.taken += len(data)
+        self.took(self.taken)
         if self._rest:
             data = self._rest + data
         self._due = True

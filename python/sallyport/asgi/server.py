@@ -9,7 +9,7 @@ from marshal import loads
 from typing import Callable
 
 from ..failures import failed_payload
-from ..link import CANCEL, FAILED, READY, REQUEST
+from ..link import CANCEL, FAILED, READY, REQUEST, Link
 from ..loader import LoadError
 from .http import FileHttp, Http
 from .lifespan import Lifespan
@@ -45,9 +45,14 @@ class Server:
         # Set when no more requests will come and none is under way, or nobody is there to answer.
         self._over = asyncio.Event()
 
-    async def run(self, sock: socket.socket, rest: bytes, ready: "Callable[..., bytes]") -> int:
-        """Until STOP, until the front is gone, or SIGTERM. `rest` has come already; `ready` makes READY's payload."""
+    async def run(self, sock: socket.socket, before: Link, took: Callable, ready: "Callable[..., bytes]") -> int:
+        """Until STOP, until the front is gone, or SIGTERM.
+
+        `before` is the link as it was until now; `took` is told how much was read; `ready` makes READY's payload.
+        """
         link = self._link
+        rest = before.rest()
+        link.taken, link.took = before.taken - len(rest), took
         await self._loop.create_unix_connection(lambda: link, sock=sock)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.lost)

@@ -31,6 +31,15 @@ test("a worker that dies takes what it has along: 502, a cut, 1011; another take
   assert.notEqual(await pid(server), before);
 });
 
+test("a worker that is killed while it waits costs no request", async (t) => {
+  const server = await served(t);
+  for (let i = 0; i < 3; i++) {
+    process.kill(Number(await pid(server)), "SIGKILL");
+    // Sent before anybody can know.
+    assert.equal((await server.ask("/hello")).status, 200);
+  }
+});
+
 test("a blocked event loop is named, its new requests go to another worker, and it may come back", async (t) => {
   const server = await served(t, { processes: 2 });
   const blocked = server.ask("/block?seconds=4");
