@@ -236,14 +236,13 @@ class Pace:
         self._told = _AHEAD_FIRST
 
     def after(self, seconds: float) -> int:
-        """`served` requests have taken so long. The number for AHEAD, where it has changed enough to be told; or 0."""
+        """`served` requests have taken so long. The number for AHEAD where it has changed, or 0."""
         served, self.served = self.served, 0
         if served == 0:
             return 0
         self._seconds += (seconds / served - self._seconds) * served / (served + _MEMORY)
         ahead = min(_AHEAD_MOST, max(1, int(_AHEAD_SECONDS / self._seconds)))
-        if self._told // 2 < ahead < 2 * self._told and ahead != 1:
-            return 0
+        ahead = 1 << (ahead.bit_length() - 1)  # in steps, so that it seldom changes
         if ahead == self._told:
             return 0
         self._told = ahead
