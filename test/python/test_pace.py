@@ -26,7 +26,7 @@ class PaceTest(unittest.TestCase):
         self.assertEqual(self.ahead, 64)
 
     def test_as_many_wait_as_are_answered_in_four_milliseconds(self):
-        self.answers(400, 0.0005)
+        self.answers(400, 0.0004)
         self.assertEqual(self.ahead, 8)
 
     def test_nothing_waits_behind_a_slow_one(self):
