@@ -97,19 +97,9 @@ def _listed(headers: object) -> list:
         raise ProtocolTypeError(_bad_headers(headers)) from None
 
 
-def _checked_lines(lines: "list[bytes]") -> bytes:
-    try:
-        octets = b"".join(lines)
-    except TypeError:
-        wrong = next(part for part in lines if not isinstance(part, (bytes, bytearray, memoryview)))
-        raise ProtocolTypeError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
-    if len(octets) > HEAD_LIMIT:
-        raise ProtocolValueError(f"the response's head has {len(octets)} bytes; {HEAD_LIMIT} are allowed")
-    # The line of the status is one part, every other line four.
-    if len(octets) - len(octets.translate(None, _CONTROL)) != (len(lines) + 3) // 2:
-        wrong = next(value for value in lines[3::4] if len(bytes(value).translate(None, _CONTROL)) < len(value))
-        raise ProtocolValueError(f"a header must not hold control characters: {wrong!r}")
-    return octets
+def _checked_lines(parts: "list[bytes]") -> bytes:
+    """The lines of a head: that of the status is one part, every other line four."""
+    return _whole(b"", parts, parts[3::4], (len(parts) + 3) // 2)
 
 
 def fields(headers: Iterable) -> "list[bytes]":
@@ -127,17 +117,22 @@ def hints(links: Iterable) -> bytes:
 
 def joined(lines: "list[bytes]") -> bytes:
     """The lines with LF between them, once it is sure that none has a control character of its own."""
+    return _whole(b"\n", lines, lines, len(lines) - 1)
+
+
+def _whole(separator: bytes, parts: "list[bytes]", values: "list[bytes]", controls: int) -> bytes:
+    """The parts in one, which has so many control characters when none of the values has one."""
     try:
-        octets = b"\n".join(lines)
+        whole = separator.join(parts)
     except TypeError:
-        wrong = next(line for line in lines if not isinstance(line, (bytes, bytearray, memoryview)))
+        wrong = next(part for part in parts if not isinstance(part, (bytes, bytearray, memoryview)))
         raise ProtocolTypeError(f"a header's value must be bytes, not {_kind(wrong)}: {wrong!r}") from None
-    if len(octets) > HEAD_LIMIT:
-        raise ProtocolValueError(f"the head, or the trailers, have {len(octets)} octets; {HEAD_LIMIT} are allowed")
-    if len(octets) - len(octets.translate(None, _CONTROL)) != len(lines) - 1:
-        wrong = next(line for line in lines if len(line.translate(None, _CONTROL)) < len(line))
+    if len(whole) > HEAD_LIMIT:
+        raise ProtocolValueError(f"the response's head has {len(whole)} bytes; {HEAD_LIMIT} are allowed")
+    if len(whole) - len(whole.translate(None, _CONTROL)) != controls:
+        wrong = next(value for value in values if len(bytes(value).translate(None, _CONTROL)) < len(value))
         raise ProtocolValueError(f"a header must not hold control characters: {wrong!r}")
-    return octets
+    return whole
 
 
 def _status(status: object) -> "bytes | None":
