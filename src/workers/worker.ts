@@ -3,11 +3,12 @@ import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
-import { Reading, readSparingly } from "../sockets/accepted.ts";
+import { readSparingly } from "../sockets/accepted.ts";
+import { Arrivals, type Last } from "./arrivals.ts";
 import { AHEAD, type Manner, mannerOf } from "./capacity.ts";
 import { Commons } from "./commons.ts";
 import type { Interface } from "./interface.ts";
-import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "./link.ts";
+import { FROM_WORKER, type FrameHandler, FrameWriter, type Payload, TO_WORKER } from "./link.ts";
 import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -38,9 +39,6 @@ const SHUTDOWN_GRACE = 12_000;
 /** So many requests leave without waiting for the end of the turn. */
 const TOGETHER = 16;
 
-/** Milliseconds between two looks into the outbox of a worker that says nothing. */
-const GLIMPSE = 5;
-
 /** Octets that a worker has not read yet; above this it gets no new streams. */
 const LINK_FULL = 4_194_304;
 
@@ -55,23 +53,16 @@ export class Worker implements Carrier {
   #options: WorkerOptions;
   #child: Child;
   #link: Socket;
-  readonly #reader = new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
+  readonly #arrivals: Arrivals;
   /** What it tells in memory that outlives it: finished answers, where they leave together, and what it has read. */
   readonly #outbox: Outbox | undefined;
-  /** Bytes that have arrived by the link, and up to where they were read: in the outbox, before they arrived, too. */
-  #received = 0;
-  #read = 0;
-  /** Once it is dead: the request that it began last, and how many bytes it had read. */
-  #last: { readonly inside: number; readonly taken: number } | undefined;
+  readonly #isBusy = (): boolean => this.#state !== "gone" && this.streams.size > 0;
   #taken = 0;
   /** Requests after which it is due. */
   readonly #share: number;
   #flushing = false;
   /** Requests that wait for the end of this turn. */
   #unsent = 0;
-  /** Whether somebody will look into the outbox, and how much had arrived at the last look. */
-  #watching = false;
-  #receivedThen = 0;
   #leaves = false;
   readonly #start: Start;
   #interface: Interface | undefined;
@@ -101,6 +92,8 @@ export class Worker implements Carrier {
     // There is none where the process could not be started: its end tells why.
     const link = this.#child.streams[LINK];
     this.#link = link ? readSparingly(link) : new Socket().destroy();
+    const onFrame: FrameHandler = (kind, id, payload) => this.#frame(kind, id, payload);
+    this.#arrivals = new Arrivals(this.#link, this.#outbox, onFrame, (error) => this.#broken(error));
     this.gone = this.#live();
   }
 
@@ -273,7 +266,7 @@ export class Worker implements Carrier {
   #write(): void {
     const link = this.#link;
     if (this.writer.length === 0 || !link.writable) return;
-    this.#watchOutbox();
+    if (this.#manner === "inline") this.#arrivals.watch(this.#isBusy);
     this.#unsent = 0;
     const pieces = this.writer.take();
     if (pieces.length > 1) link.cork();
@@ -282,13 +275,13 @@ export class Worker implements Carrier {
   }
 
   async #live(): Promise<void> {
-    const closed = this.#readLink();
+    const closed = this.#linkClosed();
     const exit = await this.#child.exited;
     await closed;
     this.#state = "gone"; // before anything can be given to it
-    this.#takeFinished();
+    const last = this.#arrivals.finish();
     this.#start.died(exit);
-    const [inside, unbegun] = this.#split();
+    const [inside, unbegun] = this.#split(last);
     const died = `the worker that ran the request ${describeExit(exit)}`;
     for (const stream of inside) stream.lose(new SallyportError("WORKER_DIED", died));
     for (const stream of unbegun) stream.reclaim();
@@ -298,67 +291,24 @@ export class Worker implements Carrier {
   }
 
   /** Which were begun, and which were not: if it left by itself, none but in an event loop, where all are. */
-  #split(): [Stream[], Stream[]] {
-    const begun = this.#leaves && this.#manner !== "loop" ? [] : this.#inside();
+  #split(last: Last | undefined): [Stream[], Stream[]] {
+    const begun = this.#leaves && this.#manner !== "loop" ? [] : this.#inside(last);
     return [begun, this.streams.all().filter((stream) => !begun.includes(stream))];
   }
 
   /** What it was inside when it died: the one that it named, or all that it had read. */
-  #inside(): Stream[] {
-    const last = this.#last;
+  #inside(last: Last | undefined): Stream[] {
     if (!last) return this.begun;
     if (this.#manner !== "inline") return this.begun.filter(({ sentTo }) => sentTo <= last.taken);
     const stream = this.streams.get(last.inside);
     return stream ? [stream] : [];
   }
 
-  /** Reads the link to its end. */
-  #readLink(): Promise<void> {
-    new Reading(this.#link, (chunk) => this.#arrived(chunk), true);
+  /** Resolves when the link has been read to its end. */
+  #linkClosed(): Promise<void> {
     this.#link.on("drain", () => this.#owner.onRoom(this));
     this.#link.on("error", () => {}); // it closes next, and the exit says why
     return new Promise((resolve) => this.#link.once("close", () => resolve()));
-  }
-
-  #arrived(chunk: Buffer): void {
-    this.#received += chunk.length;
-    const news = this.#received - this.#read;
-    if (news >= chunk.length) this.#push(chunk);
-    else if (news > 0) this.#push(chunk.subarray(chunk.length - news));
-  }
-
-  #push(bytes: Buffer): void {
-    this.#read += bytes.length;
-    try {
-      this.#reader.push(bytes);
-    } catch (error) {
-      this.#broken(error);
-    }
-  }
-
-  /** While it has requests: what it finished must not wait for one that takes long. */
-  #watchOutbox(): void {
-    if (this.#watching || this.#manner !== "inline" || !this.#outbox) return;
-    this.#watching = true;
-    setTimeout(this.#lookIntoOutbox, GLIMPSE).unref();
-  }
-
-  readonly #lookIntoOutbox = (): void => {
-    this.#watching = false;
-    if (this.#state === "gone") return;
-    const isSilent = this.#received === this.#receivedThen;
-    this.#receivedThen = this.#received;
-    const found = isSilent ? this.#outbox?.glimpse(this.#read) : undefined;
-    if (found) this.#push(found);
-    if (this.streams.size > 0) this.#watchOutbox();
-  };
-
-  /** A worker that is inside a request for long, or died in it, has perhaps not sent what it finished before. */
-  #takeFinished(): void {
-    const rest = this.#outbox?.rest(this.#read);
-    if (rest) this.#push(rest);
-    this.#last = this.#outbox && { inside: this.#outbox.inside, taken: this.#outbox.taken };
-    this.#outbox?.close();
   }
 
   #frame(kind: number, id: number, payload: Payload): void {
