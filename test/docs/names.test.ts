@@ -44,6 +44,29 @@ test("each source file that a comment names by its last part exists", () => {
   assert.deepEqual(missing(/(?<![\w./*-])((?:[\w-]+\/)+[\w-]+\.(?:ts|mjs|py))\b/g, isFile, comments), []);
 });
 
+// Names in files.
+
+/** "`flow` in [`src/...`]", "`Connection` (`src/...`)": each part of the name, and the file by its path or its last parts. */
+const NAME_IN_FILE = /`([\w.#]+)`\s+(?:in|of|\()\s*\[?`([\w./-]+\.(?:ts|mjs|py))`/g;
+
+/** Whether one of the files that `path` may mean has all parts of a name such as `GatewayServer.#handler`. */
+function hasName(path: string, name: string): boolean {
+  const parts = name.split(".");
+  const files = [...SOURCES, ...TESTS].filter((file) => `/${file}`.endsWith(`/${path}`));
+  return files.some((file) => parts.every((part) => readText(file).includes(part)));
+}
+
+test("each name that a page says is in a file is there", () => {
+  const named = PAGES.flatMap((page) =>
+    [...readText(page).matchAll(NAME_IN_FILE)].map(([, name = "", path = ""]) => ({ page, name, path })),
+  );
+  assert.ok(named.length > 20, `${named.length} names with their files were found`);
+  assert.deepEqual(
+    named.filter(({ name, path }) => !hasName(path, name)),
+    [],
+  );
+});
+
 // Links.
 
 /** The anchor that a heading gets: lower case, no punctuation, hyphens for spaces. */
@@ -119,6 +142,10 @@ for (const [script, options] of Object.entries(SCRIPTS))
 const CODES = new Set(Object.keys(ERRORS));
 /** Words that begin like a code and belong to another vocabulary. */
 const NO_CODES = new Set([
+  // constants of ours
+  ...SOURCES.flatMap((path) => [...readText(path).matchAll(/^(?:export )?const ([A-Z_]+)\b/gm)]).map(
+    ([, name = ""]) => name,
+  ),
   ...Object.keys(TO_WORKER),
   ...Object.keys(FROM_WORKER),
   // CGI's variables
