@@ -1,11 +1,18 @@
-// `npm run docs`: writes the tables of docs/configuration.md and docs/command-line.md from the code that they describe.
-// With --check it only compares, and fails when they are not current.
+// `npm run docs`: writes the tables of the pages from the code that they describe. With --check it only compares, and fails
+// when they are not current.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { optionTables } from "../src/cli/option-docs.ts";
 import { configTables } from "../src/server/config-docs.ts";
+import { discussionTables } from "./discussion.mjs";
 
-const DOCS = { "configuration.md": configTables, "command-line.md": optionTables };
+const DOCS = {
+  "configuration.md": configTables,
+  "command-line.md": optionTables,
+  "discussion/how-bytes-flow.md": discussionTables,
+  "discussion/how-connections-end.md": discussionTables,
+  "discussion/limits.md": discussionTables,
+};
 const check = process.argv.includes("--check");
 
 /** Puts each table between its `<!-- table: name -->` and `<!-- end -->`. */

@@ -1,5 +1,5 @@
 // One open WebSocket on its way through a worker: messages in against what the application asks for, messages out
-// against what the client takes. The other end is python/sallyport/websocket.py.
+// against what the client takes. The other end is python/sallyport/asgi/websocket.py.
 import {
   type Acceptance,
   type Handshake,

@@ -1,6 +1,6 @@
 // The server's half of ASGI 3.0 (HTTP and WebSocket 2.5, lifespan 2.0): persistent Python workers with an event loop
 // answer over the link, many exchanges at once in each. The other part of this half runs inside the worker:
-// python/sallyport/asgi.py.
+// python/sallyport/asgi/.
 import {
   aCount,
   aFlag,

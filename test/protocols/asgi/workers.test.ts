@@ -178,6 +178,19 @@ test("a startup that fails fails the start, with the application's reason (A8)",
   await assert.rejects(async () => gateway.start?.(), /the startup failed: no database/);
 });
 
+const SILENT = `
+import asyncio
+
+async def app(scope, receive, send):
+    await asyncio.Event().wait()
+`;
+
+test("a startup that never answers fails the start after startTimeout (A8)", async (t) => {
+  const options = { directory: site(t, SILENT), python: "python3", startTimeout: 500 };
+  const gateway = asgi("shop:app", options);
+  await assert.rejects(async () => gateway.start?.(), /shop:app was not imported within 0.5 s/);
+});
+
 const WSGI_APP = `
 def app(environ, start_response):
     start_response("200 OK", [])
