@@ -21,7 +21,8 @@ export const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined 
 
 /** The settings that `value` asks for. Throws CONFIG_INVALID with every problem that it has. */
 export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
-  const result = config.safeParse(value);
+  // Code made for this schema would be fast the second time, and there is none.
+  const result = config.safeParse(value, { jitless: true });
   if (result.success) return result.data;
   const lines = result.error.issues.flatMap((issue) => problemsOf(issue, value, [], origin));
   throw configError(lines);
