@@ -1,8 +1,9 @@
 // What is wrong with a configuration, one line a problem: the file, the line where it is known, the key, what to do.
-import type { z } from "zod";
+
 import { SallyportError } from "../exchange/index.ts";
 import { type Config, config, type Settings } from "./config.ts";
 import { APP_KINDS } from "./config-apps.ts";
+import type * as z from "./zod.ts";
 
 type Issue = z.core.$ZodIssue;
 export type KeyPath = readonly (string | number)[];

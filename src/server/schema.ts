@@ -1,8 +1,9 @@
 // The words that the sections of the configuration are written in: sizes, times, paths, and sections that know their
 // keys.
-import { z } from "zod";
+
 import { suggestion } from "../exchange/nearest.ts";
 import { A_DURATION, A_SIZE, A_TIME, parseDuration, parseSize, parseTime } from "./units.ts";
+import * as z from "./zod.ts";
 
 /** An object that takes these keys and no others; an unknown one is named together with the nearest known. */
 export const section = <S extends z.ZodRawShape>(shape: S) =>
