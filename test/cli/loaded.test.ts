@@ -1,5 +1,6 @@
 // What a server loads before its first answer: its start takes as long as that, so nothing that it has no use for.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,10 +40,17 @@ async function loadedBy(t: TestContext, args: readonly string[]): Promise<Loaded
   const env = { NODE_V8_COVERAGE: coverage, NODE_OPTIONS: `--require=${NOTE}`, NOTE_BUILTINS: builtins };
   const server = await serve([...args, "--python", "python3"], { cwd: here, env });
   t.after(() => server.stop());
-  const python = (await answer(server)).split("\n");
+  const site = new Set(bare());
+  const python = (await answer(server)).split("\n").filter((name) => !site.has(name));
   assert.equal((await server.stop()).code, 0);
   return { files: filesIn(coverage), builtins: linesIn(builtins), python };
 }
+
+/** Those that an interpreter has loaded for no program at all, as its site wants it. */
+const bare = (): string[] =>
+  execFileSync("python3", ["-c", "import sys; print('\\n'.join(sys.modules))"], { encoding: "utf8" }).split(
+    "\n",
+  );
 
 const answer = async ({ url }: Served): Promise<string> => (await fetch(url)).text();
 
