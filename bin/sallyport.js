@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // Starts the built command, or says why it cannot. Plain JavaScript that old versions of Node can read, too.
 import { existsSync } from "node:fs";
+import module from "node:module";
+import { fileURLToPath } from "node:url";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 const main = new URL("../dist/cli/main.js", import.meta.url);
@@ -15,5 +17,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
 } else if (!existsSync(main)) {
   fail("it has not been built; run `npm run build` in the checkout first");
 } else {
+  // Compiled once where Node can keep that (22.1) and the directory can be written. Within the package, as whoever may
+  // write there may write our code as well.
+  module.enableCompileCache?.(fileURLToPath(new URL("../.cache/compiled", import.meta.url)));
   await import(main.href);
 }

@@ -1,4 +1,5 @@
-// `npm run build`: src/*.ts becomes dist/. Does nothing when nothing changed. Types are `npm run check`'s affair.
+// `npm run build`: src/*.ts becomes dist/, file by file, but for what dist/server/zod.js takes from zod: that is put into
+// it. Does nothing when nothing changed. Types are `npm run check`'s affair.
 // Runs on bare Node as far as the message that npm has to install first.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,7 +11,9 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
 const cache = join(root, ".cache");
 const stamp = join(cache, "build");
-const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+const modules = join(root, "node_modules");
+const compiler = join(modules, "typescript", "bin", "tsc");
+const bundler = join(modules, "esbuild", "lib", "main.js");
 
 /** One digest of everything that the build is made from. */
 function digest() {
@@ -19,7 +22,8 @@ function digest() {
     .map(String)
     .filter((name) => name.endsWith(".ts"))
     .sort();
-  const files = [...sources.map((name) => join("src", name)), "tsconfig.json", "package-lock.json"];
+  const settings = ["tsconfig.json", "package-lock.json", join("scripts", "build.mjs")];
+  const files = [...sources.map((name) => join("src", name)), ...settings];
   for (const name of files)
     hash
       .update(name)
@@ -32,28 +36,48 @@ function digest() {
 const isCurrent = (now) => existsSync(dist) && existsSync(stamp) && readFileSync(stamp, "utf8") === now;
 
 /** Compiles beside dist and then swaps: whoever starts meanwhile finds either the old build or the new one. */
-function build() {
+async function build() {
   const fresh = join(cache, `dist-${process.pid}`);
   const old = `${fresh}-old`;
   mkdirSync(cache, { recursive: true });
-  const args = [compiler, "-p", root, "--noCheck", "--outDir", fresh];
-  const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
+  const status = compile(fresh);
   if (status === 0) {
+    await gather(join(fresh, "server", "zod.js"));
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
   }
   rmSync(old, { recursive: true, force: true });
   rmSync(fresh, { recursive: true, force: true });
-  return status ?? 1;
+  return status;
 }
 
-if (!existsSync(compiler)) {
+function compile(directory) {
+  const args = [compiler, "-p", root, "--noCheck", "--outDir", directory];
+  return spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1;
+}
+
+/** Puts what `file` imports into it, with the licence that goes with that. */
+async function gather(file) {
+  const { buildSync } = await import("esbuild");
+  const licence = readFileSync(join(modules, "zod", "LICENSE"), "utf8").trim();
+  buildSync({
+    entryPoints: [file],
+    outfile: file,
+    allowOverwrite: true,
+    bundle: true,
+    format: "esm",
+    target: "node20",
+    banner: { js: `/* With parts of zod:\n\n${licence}\n*/` },
+  });
+}
+
+if (!existsSync(compiler) || !existsSync(bundler)) {
   console.error("build: the compiler is not installed; run `npm ci` first (`npm start` does it by itself)");
   process.exit(1);
 }
 const now = digest();
 if (!isCurrent(now)) {
-  const status = build();
+  const status = await build();
   if (status !== 0) process.exit(status);
   writeFileSync(stamp, now);
   console.log("build: dist is new");

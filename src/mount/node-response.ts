@@ -1,7 +1,8 @@
 // What HTTP/1 and HTTP/2 need said differently to node's two kinds of responses.
-import { type ServerResponse, STATUS_CODES } from "node:http";
+import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { Headers, ResponseHead } from "../exchange/index.ts";
+import { STATUS_CODES } from "../exchange/reasons.ts";
 import { breakOff } from "../sockets/reset.ts";
 
 /** Either kind: they answer to the same names. Only the second has a stream. */

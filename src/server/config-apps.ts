@@ -1,10 +1,11 @@
 // The configuration's section `apps`: a section for each kind of application.
-import { z } from "zod";
+
 import { isGateway } from "../exchange/arguments.ts";
 import type { Gateway } from "../exchange/index.ts";
 import { nearest, suggestion } from "../exchange/nearest.ts";
 import { parseUpstream } from "../upstreams/index.ts";
 import { about, count, duration, environment, flag, path, section, text, time, written } from "./schema.ts";
+import * as z from "./zod.ts";
 
 const TIMEOUT = "how long the app may take until its response begins; then 504";
 

@@ -1,10 +1,11 @@
 // The tables of docs/configuration.md, from the schema.
-import { z } from "zod";
+
 import { config, log, route } from "./config.ts";
 import { APP_KINDS, spawned } from "./config-apps.ts";
 import { fastcgiLimits, http2Limits, limits, socketLimits, websocketLimits } from "./config-limits.ts";
 import { listenAddress } from "./config-listen.ts";
 import { tls } from "./config-tls.ts";
+import * as z from "./zod.ts";
 
 interface JsonSchema {
   readonly type?: string;

@@ -1,5 +1,5 @@
 // The configuration's section `limits`: the listeners' own limits, under their own names, all of them.
-import type { z } from "zod";
+
 import { DISK_LIMIT } from "../exchange/disk.ts";
 import { DEFAULT_LIMITS as SOCKET_LIMITS, type SocketLimits } from "../protocols/cgi/socket/limits.ts";
 import { DEFAULT_LIMITS as FASTCGI_LIMITS, type FastcgiLimits } from "../protocols/fastcgi/limits.ts";
@@ -8,6 +8,7 @@ import { STREAM_LIMITS as HTTP2_LIMITS, type StreamLimits } from "../protocols/h
 import { DEFAULT_LIMITS as WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/websocket/limits.ts";
 import { about, count, flag, section, size, time } from "./schema.ts";
 import { sizeText, timeText } from "./units.ts";
+import type * as z from "./zod.ts";
 
 const octets = (key: keyof HttpLimits) => size().prefault(sizeText(HTTP_LIMITS[key]));
 const wait = (key: keyof HttpLimits) => time().prefault(timeText(HTTP_LIMITS[key]));

@@ -1,8 +1,9 @@
 // The configuration's section `listen`.
-import { z } from "zod";
+
 import { type ListenAddress, parseAddress } from "./address.ts";
 import { tls } from "./config-tls.ts";
 import { about, flag, section, text, written } from "./schema.ts";
+import * as z from "./zod.ts";
 
 const AN_ADDRESS =
   'must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock", "fd:3" or "fastcgi://127.0.0.1:9000"';

@@ -1,7 +1,8 @@
 // The configuration's section `tls` of an address.
-import { z } from "zod";
+
 import type { TlsSettings } from "../sockets/tls/index.ts";
 import { about, count, path, section, text, time } from "./schema.ts";
+import * as z from "./zod.ts";
 
 const pair = {
   cert: about(

@@ -1,8 +1,9 @@
 // The configuration's keys about proxies in front: `trust` and `forwarded`.
-import { z } from "zod";
+
 import { FORWARDED, HONOURED } from "./forwarded.ts";
 import { about, written } from "./schema.ts";
 import { parseTrust, type TrustRule } from "./trust.ts";
+import * as z from "./zod.ts";
 
 export const A_PEER =
   'must be an address such as "127.0.0.1", a range such as "10.0.0.0/8", "unix:" (peers over Unix sockets) or "*"';

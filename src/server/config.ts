@@ -1,5 +1,5 @@
 // The configuration: this one schema validates it, gives its types, and is what docs/configuration.md is made from.
-import { z } from "zod";
+
 import { suggestion } from "../exchange/nearest.ts";
 import { app } from "./config-apps.ts";
 import { limits } from "./config-limits.ts";
@@ -7,6 +7,7 @@ import { listen } from "./config-listen.ts";
 import { forwarded, trust } from "./config-trust.ts";
 import { FORMATS, LEVELS } from "./log.ts";
 import { about, count, flag, section, text, time } from "./schema.ts";
+import * as z from "./zod.ts";
 
 export const route = section({
   host: about(

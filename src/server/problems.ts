@@ -1,8 +1,9 @@
 // What is wrong with a configuration, one line a problem: the file, the line where it is known, the key, what to do.
-import type { z } from "zod";
+
 import { SallyportError } from "../exchange/index.ts";
 import { type Config, config, type Settings } from "./config.ts";
 import { APP_KINDS } from "./config-apps.ts";
+import type * as z from "./zod.ts";
 
 type Issue = z.core.$ZodIssue;
 export type KeyPath = readonly (string | number)[];
@@ -21,7 +22,8 @@ export const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined 
 
 /** The settings that `value` asks for. Throws CONFIG_INVALID with every problem that it has. */
 export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
-  const result = config.safeParse(value);
+  // Code made for this schema would be fast the second time, and there is none.
+  const result = config.safeParse(value, { jitless: true });
   if (result.success) return result.data;
   const lines = result.error.issues.flatMap((issue) => problemsOf(issue, value, [], origin));
   throw configError(lines);

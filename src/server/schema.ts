@@ -1,8 +1,9 @@
 // The words that the sections of the configuration are written in: sizes, times, paths, and sections that know their
 // keys.
-import { z } from "zod";
+
 import { suggestion } from "../exchange/nearest.ts";
 import { A_DURATION, A_SIZE, A_TIME, parseDuration, parseSize, parseTime } from "./units.ts";
+import * as z from "./zod.ts";
 
 /** An object that takes these keys and no others; an unknown one is named together with the nearest known. */
 export const section = <S extends z.ZodRawShape>(shape: S) =>
@@ -27,15 +28,27 @@ export const written = <T>(title: string, parse: Parse<T>, expected: string) =>
     })
     .meta({ title });
 
-export const size = () => written("size", parseSize, `must be ${A_SIZE}`);
-export const time = () => written("time", parseTime, `must be ${A_TIME}`);
+// Schemas are values that never change, and dear to make: each of these is made once, however many keys are of it.
+const SIZE = written("size", parseSize, `must be ${A_SIZE}`);
+const TIME = written("time", parseTime, `must be ${A_TIME}`);
+const DURATION = written("time", parseDuration, `must be ${A_DURATION}`);
+const COUNTS = [0, 1].map((least) =>
+  z.number().int().min(least).max(1_000_000).meta({ title: "number" }),
+) as [z.ZodNumber, z.ZodNumber];
+const TEXT = z.string().min(1, "must not be empty");
+const PATH = TEXT.meta({ title: "path" });
+const FLAG = z.boolean();
+const ENVIRONMENT = z.record(z.string().regex(/^[^=\0]+$/), z.string());
+
+export const size = () => SIZE;
+export const time = () => TIME;
 /** A time that nothing waits for, and that may so be longer than a timer can be. */
-export const duration = () => written("time", parseDuration, `must be ${A_DURATION}`);
-export const count = (least = 1) => z.number().int().min(least).max(1_000_000).meta({ title: "number" });
-export const text = () => z.string().min(1, "must not be empty");
-export const path = () => text().meta({ title: "path" });
-export const flag = () => z.boolean();
-export const environment = () => z.record(z.string().regex(/^[^=\0]+$/), z.string());
+export const duration = () => DURATION;
+export const count = (least: 0 | 1 = 1) => COUNTS[least];
+export const text = () => TEXT;
+export const path = () => PATH;
+export const flag = () => FLAG;
+export const environment = () => ENVIRONMENT;
 
 /** A type with its line in the documentation. */
 export const about = <T extends z.ZodType>(type: T, description: string): T => type.describe(description);

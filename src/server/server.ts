@@ -125,7 +125,10 @@ class GatewayServer implements Server {
       descriptors.limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
       warnOfDescriptors(this.log, this.#settings.limits.connections);
       this.#access = await accessSink(this.#settings.log.access, this.#directory);
-      await this.#startGateways();
+      const gateways = this.#makeGateways();
+      // Once the apps are being started, mostly in processes of their own, there is time to load what listens.
+      const listeners = Promise.allSettled(gateways.values()).then(() => this.#makeListeners());
+      await Promise.all([this.#startGateways(gateways), listeners]);
       for (const address of this.#settings.listen) await this.#listen(address);
     } catch (error) {
       await this.stop(0);
@@ -220,10 +223,7 @@ class GatewayServer implements Server {
   }
 
   async #listen(address: ListenAddress): Promise<void> {
-    const { protocol } = address;
-    const listener = this.#listeners.get(protocol) ?? (await this.#listenerOf(protocol));
-    this.#listeners.set(protocol, listener);
-    this.#throwIfStopping();
+    const listener = this.#listeners.get(address.protocol) as Listener;
     const place =
       address.kind === "unix" ? { ...address, path: resolve(this.#directory, address.path) } : address;
     const accept = await this.#acceptAt(address, listener);
@@ -246,35 +246,49 @@ class GatewayServer implements Server {
     };
   }
 
-  #listenerOf(protocol: Protocol): Promise<Listener> {
-    return listenerOf(protocol, { handler: this.#handler(), log: this.log, limits: this.#settings.limits });
+  async #makeListeners(): Promise<void> {
+    const { listen, limits } = this.#settings;
+    const handler = this.#handler();
+    for (const protocol of new Set(listen.map((address) => address.protocol))) {
+      this.#throwIfStopping();
+      this.#listeners.set(protocol, await listenerOf(protocol, { handler, log: this.log, limits }));
+    }
   }
 
   /** Standard output is the response's: there is no access log there. */
   async #startForCgi(access: string | undefined): Promise<void> {
     if (access !== "-") this.#access = await accessSink(access, this.#directory);
-    await this.#startGateways();
+    await this.#startGateways(this.#makeGateways());
   }
 
-  async #startGateways(): Promise<void> {
+  /** A gateway for each app, by its name. */
+  #makeGateways(): Map<string, Promise<Gateway>> {
     const { apps } = this.#settings;
-    const starts = Object.entries(apps).map(([name, app]) => this.#startGateway(name, app));
+    return new Map(Object.entries(apps).map(([name, app]) => [name, this.#gatewayOf(app)]));
+  }
+
+  async #startGateways(gateways: ReadonlyMap<string, Promise<Gateway>>): Promise<void> {
+    const starts = Array.from(gateways, ([name, gateway]) => this.#startGateway(name, gateway));
     const results = await Promise.allSettled(starts);
     this.#throwIfStopping();
-    throwFailures("started", Object.keys(apps), results);
+    throwFailures("started", [...gateways.keys()], results);
     const routed = [...this.#gateways].map(([name, gateway]) => [name, checked(gateway)] as const);
     this.#routes = new Routes(routesOf(this.#settings), new Map(routed));
   }
 
-  async #startGateway(name: string, app: AppSettings): Promise<void> {
+  #gatewayOf(app: AppSettings): Promise<Gateway> {
     const dispatch = (exchange: Exchange): void => void this.#dispatch(exchange);
-    const gateway = await gatewayOf(app, {
+    return gatewayOf(app, {
       directory: this.#directory,
       log: this.log,
       maxBody: this.#settings.limits.body,
       fronts: this.#settings.fronts,
       dispatch,
     });
+  }
+
+  async #startGateway(name: string, made: Promise<Gateway>): Promise<void> {
+    const gateway = await made;
     this.#throwIfStopping();
     this.#gateways.set(name, gateway);
     await this.#running.start(gateway);

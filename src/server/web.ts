@@ -1,9 +1,10 @@
-// HTTP at one address, in each of its versions: TLS agrees on one (ALPN), without it a client's first octets tell.
+// HTTP at one address, in each of its versions: TLS agrees on one (ALPN), without it a client's first octets tell. HTTP/2
+// is loaded for the first client that speaks it: most servers stand behind another, which speaks HTTP/1.1 with them.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Listener } from "../exchange/index.ts";
 import { type HttpOptions, httpListener } from "../protocols/http/index.ts";
-import { http2Listener, type StreamLimits } from "../protocols/http2/index.ts";
+import type { StreamLimits } from "../protocols/http2/index.ts";
 
 export interface WebOptions extends Omit<HttpOptions, "http2"> {
   /** Bounds that only HTTP/2 has. */
@@ -12,7 +13,10 @@ export interface WebOptions extends Omit<HttpOptions, "http2"> {
 
 /** One listener for HTTP/1.0, HTTP/1.1 and HTTP/2. */
 export function webListener({ http2, limits, ...options }: WebOptions): Listener {
-  const second = http2Listener({ ...options, limits: { ...limits, ...http2 } });
+  const second = new Late(async () => {
+    const { http2Listener } = await import("../protocols/http2/index.ts");
+    return http2Listener({ ...options, limits: { ...limits, ...http2 } });
+  });
   const first = httpListener({
     ...options,
     ...(limits && { limits }),
@@ -22,10 +26,49 @@ export function webListener({ http2, limits, ...options }: WebOptions): Listener
     accept: (socket) => (agreedOnHttp2(socket) ? second : first).accept(socket),
     leave() {
       first.leave?.();
-      second.leave?.();
+      second.leave();
     },
     close: async (grace) => void (await Promise.all([first.close(grace), second.close(grace)])),
   };
 }
 
 const agreedOnHttp2 = (socket: Socket): boolean => (socket as Partial<TLSSocket>).alpnProtocol === "h2";
+
+/** A listener that is made for its first connection. */
+class Late implements Listener {
+  readonly #make: () => Promise<Listener>;
+  #making: Promise<Listener> | undefined;
+  #made: Listener | undefined;
+
+  constructor(make: () => Promise<Listener>) {
+    this.#make = make;
+  }
+
+  accept(socket: Socket): void {
+    if (this.#made) this.#made.accept(socket);
+    else void this.#acceptLater(socket);
+  }
+
+  leave(): void {
+    void this.#making?.then((listener) => listener.leave?.());
+  }
+
+  async close(grace: number): Promise<void> {
+    await (await this.#making)?.close(grace);
+  }
+
+  /** Meanwhile nothing of it may be lost, and its client may leave. */
+  async #acceptLater(socket: Socket): Promise<void> {
+    const flowed = socket.readableFlowing;
+    if (flowed) socket.pause();
+    socket.on("error", ignored);
+    this.#making ??= this.#make();
+    this.#made = await this.#making;
+    socket.off("error", ignored);
+    if (socket.destroyed) return;
+    if (flowed) socket.resume();
+    this.#made.accept(socket);
+  }
+}
+
+const ignored = (): void => {};

@@ -1,7 +1,6 @@
 // The application's half of CGI/1.1 (RFC 3875, 6): a response head as octets, for the listeners of CGI, FastCGI and SCGI
 // ("Status: 200 OK"), and for those whose server wants a status line (uwsgi, and 5: "HTTP/1.1 200 OK"). Strings are
 // latin-1.
-import { STATUS_CODES } from "node:http";
 import {
   type Headers,
   HOP_BY_HOP,
@@ -11,6 +10,7 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
+import { STATUS_CODES } from "../../exchange/reasons.ts";
 
 export interface DocumentOptions {
   /** "status": a Status field (6.3.3). "http": a status line, as NPH scripts and uwsgi applications write it. */

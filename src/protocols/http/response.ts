@@ -1,5 +1,4 @@
 // The server's writer of HTTP/1.1: a response head as octets (RFC 9112, 4, 6, 9.6). Strings here are latin-1.
-import { STATUS_CODES } from "node:http";
 import {
   errorHead,
   errorText,
@@ -13,6 +12,7 @@ import {
   type ResponseHead,
   type SallyportError,
 } from "../../exchange/index.ts";
+import { STATUS_CODES } from "../../exchange/reasons.ts";
 import { fieldName, hasMember } from "./fields.ts";
 
 const LINE_END = "\r\n";

@@ -1,0 +1,97 @@
+// What a server loads before its first answer: its start takes as long as that, so nothing that it has no use for.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Served, serve } from "../serve.ts";
+
+const ROOT = new URL("../..", import.meta.url).href;
+const here = mkdtempSync(join(tmpdir(), "loaded-"));
+after(() => rmSync(here, { recursive: true, force: true }));
+
+/** Each tells which modules its interpreter has loaded. */
+writeFileSync(
+  join(here, "hello.py"),
+  `
+import sys
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ["\\n".join(sys.modules).encode()]
+`,
+);
+const NOTE = fileURLToPath(new URL("programs/note-builtins.cjs", import.meta.url));
+
+interface Loaded {
+  /** Files, seen from the root of the package. */
+  readonly files: readonly string[];
+  /** Node's own, as Node calls them. */
+  readonly builtins: readonly string[];
+  readonly python: readonly string[];
+}
+
+/** Serves one request and stops; V8's coverage tells the files. */
+async function loadedBy(t: TestContext, args: readonly string[]): Promise<Loaded> {
+  const coverage = mkdtempSync(join(here, "coverage-"));
+  const builtins = join(coverage, "builtins");
+  mkdirSync(builtins);
+  const env = { NODE_V8_COVERAGE: coverage, NODE_OPTIONS: `--require=${NOTE}`, NOTE_BUILTINS: builtins };
+  const server = await serve([...args, "--python", "python3"], { cwd: here, env });
+  t.after(() => server.stop());
+  const site = new Set(bare());
+  const python = (await answer(server)).split("\n").filter((name) => !site.has(name));
+  assert.equal((await server.stop()).code, 0);
+  return { files: filesIn(coverage), builtins: linesIn(builtins), python };
+}
+
+/** Those that an interpreter has loaded for no program at all, as its site wants it. */
+const bare = (): string[] =>
+  execFileSync("python3", ["-c", "import sys; print('\\n'.join(sys.modules))"], { encoding: "utf8" }).split(
+    "\n",
+  );
+
+const answer = async ({ url }: Served): Promise<string> => (await fetch(url)).text();
+
+function filesIn(coverage: string): string[] {
+  const reports = readdirSync(coverage).filter((name) => name.endsWith(".json"));
+  const urls = reports.flatMap((name) => {
+    const { result } = JSON.parse(readFileSync(join(coverage, name), "utf8")) as {
+      result: readonly { readonly url: string }[];
+    };
+    return result.map(({ url }) => url);
+  });
+  return [...new Set(urls)].filter((url) => url.startsWith("file:")).map((url) => url.replace(ROOT, ""));
+}
+
+const linesIn = (directory: string): string[] =>
+  readdirSync(directory).flatMap((name) => readFileSync(join(directory, name), "utf8").split("\n"));
+
+const IDLE_FILES = [
+  /node_modules\/(?!sonic-boom\/|atomic-sleep\/)/,
+  /^dist\/protocols\/(?:http2|fastcgi|scgi|uwsgi)\/(?!limits\.)/,
+  /^dist\/protocols\/cgi\/(?:gateway|listener|program)\./,
+  /^dist\/fronts\/(?!messages\.)/,
+  /^dist\/sockets\/tls\/(?!facts\.)/,
+  /^dist\/(?:apps|mount|testing)\//,
+];
+/** `undici` is Node's HTTP client: merely to import node:http loads it. */
+const IDLE_BUILTINS = [/^NativeModule .*\b(?:undici|http2|https|tls|zlib|readline|repl)$/];
+const IDLE_PYTHON = [
+  /^(?:asyncio|concurrent|email|http|logging|multiprocessing|ssl|subprocess|tempfile|unittest|urllib)\b/,
+  /^sallyport\.(?:asgi|embedded)\b/,
+];
+
+const matching = (names: readonly string[], patterns: readonly RegExp[]): string[] =>
+  names.filter((name) => patterns.some((pattern) => pattern.test(name)));
+
+test("a server of a WSGI application loads nothing that it has no use for", async (t) => {
+  const { files, builtins, python } = await loadedBy(t, ["hello:app"]);
+  assert.ok(files.includes("dist/cli/main.js") && files.length > 50, "the files are known");
+  assert.ok(builtins.includes("NativeModule net"), "so are the modules of Node");
+  assert.ok(python.includes("sallyport.worker"), "and those of Python");
+  assert.deepEqual(matching(files, IDLE_FILES), []);
+  assert.deepEqual(matching(builtins, IDLE_BUILTINS), []);
+  assert.deepEqual(matching(python, IDLE_PYTHON), []);
+});
