@@ -2,7 +2,8 @@
 
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 const QUOTED = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/g;
-const UNQUOTABLE = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/;
+/** Whether `escapeQuoted` has anything to do: looking is quicker than replacing nothing. */
+export const UNQUOTABLE = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/;
 const NAMES: Readonly<Record<string, string>> = {
   "\n": "\\n",
   "\r": "\\r",
@@ -23,6 +24,3 @@ export const escapeControls = (text: string): string => text.replace(CONTROLS, e
 
 /** For between double quotes: controls, quotes and backslashes are escaped. */
 export const escapeQuoted = (text: string): string => text.replace(QUOTED, escaped);
-
-/** Whether `escapeQuoted` has nothing to do. Looking is quicker than replacing nothing. */
-export const isPlain = (text: string): boolean => !UNQUOTABLE.test(text);

@@ -24,6 +24,13 @@ test("a line has the combined format, then the time, the app and no error", () =
   );
 });
 
+test("the time taken is told to a tenth of a millisecond", () => {
+  const timeOf = (ms: number) =>
+    / (\S+)ms /.exec(accessLine(new RecordedExchange({}), OUTCOME, ms, "shop", NOW))?.[1];
+  for (const ms of [0, 0.04, 0.06, 0.96, 1, 9.94, 9.96, 12.345, 86_400_000.27])
+    assert.equal(timeOf(ms), ms.toFixed(1));
+});
+
 test("a cut response ends with the code of its error, and a client that left before the head has 499", () => {
   const error = new SallyportError("CLIENT_LEFT", "gone");
   const line = lineOf({}, { complete: false, error, status: 0, bytes: 0 });
@@ -133,12 +140,13 @@ test("requests with the same fields share what is escaped, unless a proxy says t
   assert.ok(lineNow().startsWith("192.0.2.7 - - ["));
 });
 
-const EXITS = fileURLToPath(new URL("programs/exit_with_lines.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("programs/exit_with_lines.ts", import.meta.url));
+const EXITS = ["--import", "tsx", PROGRAM];
 
 test("lines that wait when an app calls process.exit are written, to a file and to a pipe", () => {
   const directory = mkdtempSync(join(tmpdir(), "access-"));
   const file = join(directory, "access.log");
-  const run = (place: string) => execFileSync(process.execPath, [EXITS, place, "3"], { encoding: "utf8" });
+  const run = (place: string) => execFileSync(process.execPath, [...EXITS, place, "3"], { encoding: "utf8" });
   const piped = run("-");
   run(file);
   for (const lines of [piped, readFileSync(file, "utf8")])
@@ -154,7 +162,7 @@ test("a reader that is stuck does not keep a process that wants to exit", () => 
   const full = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
   fill(full);
   const stuck = openSync(fifo, constants.O_WRONLY);
-  const { status, signal } = spawnSync(process.execPath, [EXITS, "-", "3"], {
+  const { status, signal } = spawnSync(process.execPath, [...EXITS, "-", "3"], {
     stdio: ["ignore", stuck, "inherit"],
     timeout: 30_000,
   });
