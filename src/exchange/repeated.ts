@@ -9,6 +9,8 @@ export class Repeated {
   readonly numbers: Map<object, number> = new Map();
   /** What an access log writes of it. */
   access: AccessParts | undefined;
+  /** One of them as trusted proxies describe it: the others differ from it as they differ from each other. */
+  honoured: RequestHead | undefined;
 
   /** `request` is the first of them. */
   constructor(request: RequestHead) {

@@ -91,12 +91,18 @@ const MORE: [name: string, settings: object, more: Partial<Limits>][] = [
     { log: { level: "error", access: "/dev/null" } },
     { calls: 10, objects: 0, latin1Write: 0, regularExpressions: 2, clocks: 2 },
   ],
+  [
+    "proxies trusted",
+    { trust: ["127.0.0.1"] },
+    { calls: 5, objects: 0, latin1Write: 0, regularExpressions: 0, clocks: 0 },
+  ],
 ];
 
 for (const [name, settings, more] of MORE)
   test(`WSGI, ${name}: a request takes no more steps beyond those without it than it did`, () => {
-    const without = counted({ wsgi: "hello:app" }, BROWSER);
-    const { passed, ...counts } = counted({ wsgi: "hello:app" }, BROWSER, settings);
+    const headers = [...BROWSER, "X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https"];
+    const without = counted({ wsgi: "hello:app" }, headers);
+    const { passed, ...counts } = counted({ wsgi: "hello:app" }, headers, settings);
     for (const [what, most] of Object.entries(more)) {
       const added = counts[what as keyof Limits] - without[what as keyof Limits];
       assert.ok(added <= most + 0.1, `${added} more ${what}, at most ${most}:\n${passed.join("\n")}`);
