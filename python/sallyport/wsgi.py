@@ -7,6 +7,7 @@ import sys
 import traceback
 from io import BufferedReader, BytesIO, RawIOBase
 from marshal import loads
+from types import GeneratorType
 from typing import Iterator
 
 from .failures import BodyLost, ProtocolError, ProtocolTypeError, ProtocolValueError, abort_payload
@@ -281,10 +282,12 @@ class Response(Stream):
                 if data and not self._piece(data):
                     break
                 yield
-            self._finish()
+            done = _leaves_nothing(result)
+            self._finish(done)
         finally:
             self._close(result)
-        self.hold(_pack(0, self.id, DONE))
+        if not done:
+            self.hold(_pack(0, self.id, DONE))
 
     def _piece(self, data: bytes) -> bool:
         """Sends a block; false when the response is full and this one was too much."""
@@ -313,11 +316,16 @@ class Response(Stream):
             start += size
         self._sent += len(data)
 
-    def _finish(self) -> None:
+    def _finish(self, done: bool) -> None:
+        """`done`: nothing of the application's runs any more, so that DONE need not follow by itself."""
         if not self._started and self._length > 0 and not self._bodyless:
             self._begin_body(self._taken_head())
         if not self._started:
-            self._one_shot(b"", ANSWER)
+            self._one_shot(b"", RESPONSE if done else ANSWER)
+        elif done and self._open:
+            self._end_and_done()
+        elif done:
+            self.hold(_pack(0, self.id, DONE))
         elif self._open:
             self._end()
 
@@ -328,6 +336,10 @@ class Response(Stream):
     def _end(self) -> None:
         self._open = False
         self.send(END)
+
+    def _end_and_done(self) -> None:
+        self._open = False
+        self.hold(_pack(0, self.id, END) + _pack(0, self.id, DONE))
 
     def _taken_head(self) -> bytes:
         head = self._head
@@ -394,6 +406,13 @@ def _remembered(status: str, headers: list) -> "tuple[bytes, int]":
             _known_heads.clear()
         _known_heads[(status, *headers)] = head, length
     return head, length
+
+
+def _leaves_nothing(result: object) -> bool:
+    """Whether close() has nothing to do: there is none, or it is that of a generator that has ended."""
+    if type(result) is GeneratorType:
+        return result.gi_frame is None
+    return getattr(result, "close", None) is None
 
 
 def _joined(blocks: "list | tuple") -> bytes:

@@ -25,7 +25,7 @@ export { bytesOf, HeadLines, KNOWN, Latin1, type ResponseBody, sizeOf } from "./
 export { type Log, type LogFields, silentLog } from "./log.ts";
 export { firstRequest, redirected } from "./redirected.ts";
 export { Reloads } from "./reloads.ts";
-export { Repeated, repeatedOf } from "./repeated.ts";
+export { type AccessParts, Repeated, repeatedOf } from "./repeated.ts";
 export { Running, withInner } from "./running.ts";
 export { errorHead, errorText, hasBody, ServedExchange } from "./served.ts";
 export { type Spooled, type SpoolOptions, spool } from "./spool.ts";

@@ -7,6 +7,10 @@ export class Repeated {
   readonly #of: RequestHead;
   /** By which number each of those who were told of it knows it. */
   readonly numbers: Map<object, number> = new Map();
+  /** What an access log writes of it. */
+  access: AccessParts | undefined;
+  /** One of them as trusted proxies describe it: the others differ from it as they differ from each other. */
+  honoured: RequestHead | undefined;
 
   /** `request` is the first of them. */
   constructor(request: RequestHead) {
@@ -26,6 +30,13 @@ export class Repeated {
       request.user === first.user
     );
   }
+}
+
+/** Parts of a line of an access log, escaped. */
+export interface AccessParts {
+  readonly client: string;
+  /** Referer and user agent, each in quotes. */
+  readonly fields: string;
 }
 
 /** What was kept of requests before this one that had the same fields. */

@@ -2,6 +2,8 @@
 
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 const QUOTED = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/g;
+/** Whether `escapeQuoted` has anything to do: looking is quicker than replacing nothing. */
+export const UNQUOTABLE = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/;
 const NAMES: Readonly<Record<string, string>> = {
   "\n": "\\n",
   "\r": "\\r",

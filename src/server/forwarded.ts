@@ -1,6 +1,13 @@
 // Proxies in front of us that speak HTTP: what trusted ones say of the client in Forwarded (RFC 7239) or X-Forwarded-*
 // takes the place of what we see of the connection, before any app does. From others those headers are taken away (L4).
-import { type Exchange, type Headers, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Headers,
+  Repeated,
+  type RequestHead,
+  repeatedOf,
+  SallyportError,
+} from "../exchange/index.ts";
 import { applySaid } from "./forwarded-apply.ts";
 import { type Found, type Said, saidByForwarded, saidByXForwarded } from "./forwarded-walk.ts";
 import type { Trusted } from "./trust.ts";
@@ -24,17 +31,49 @@ export type Honour = (exchange: Exchange) => void;
 
 /** `names` are honoured where the peer is `trusted`; the others of them nobody sees. */
 export function forwarding(trusted: Trusted, names: readonly ForwardedHeader[]): Honour {
+  const honour = honouring(trusted, names);
+  return (exchange) => {
+    const { request } = exchange;
+    const repeated = repeatedOf(request);
+    if (!repeated) return void honour(exchange);
+    const { honoured } = repeated;
+    if (honoured) exchange.request = alike(request, honoured);
+    else if (honour(exchange)) keep(exchange, repeated);
+  };
+}
+
+/** Honours once. Whether it comes to the same for any request of this connection that has the same fields. */
+function honouring(trusted: Trusted, names: readonly ForwardedHeader[]): (exchange: Exchange) => boolean {
   const ignored = FORWARDED.filter((name) => !names.includes(name));
   return (exchange) => {
     const { headers, remote } = exchange.request;
     const found = find(headers);
-    if (!found) return;
-    if (!trusted(remote)) return drop(exchange, (kind) => kind !== undefined);
+    if (!found) return true;
+    if (!trusted(remote)) {
+      drop(exchange, (kind) => kind !== undefined);
+      return true;
+    }
     const unwanted = ignored.filter((name) => found.delete(name));
     if (unwanted.length > 0) drop(exchange, (kind) => unwanted.some((name) => name === kind));
     const said = agreed(saidByForwarded(found, remote, trusted), saidByXForwarded(found, remote, trusted));
     if (said) applySaid(exchange, said);
+    // A prefix becomes part of the path.
+    return said?.prefix === undefined;
   };
+}
+
+/** For the requests that follow; what is made of them may be kept in turn. */
+function keep(exchange: Exchange, repeated: Repeated): void {
+  if (repeatedOf(exchange.request) !== repeated)
+    exchange.request = { ...exchange.request, repeated: new Repeated(exchange.request) };
+  repeated.honoured = exchange.request;
+}
+
+/** `request`, whose fields are those that `honoured` had, as proxies describe it. */
+function alike(request: RequestHead, honoured: RequestHead): RequestHead {
+  if (request.repeated === honoured.repeated) return request; // they say nothing
+  const { method, target, path, query, version } = request;
+  return { ...honoured, method, target, path, query, version };
 }
 
 /** One of those above, or another that an app could take for a proxy's word. */

@@ -18,7 +18,7 @@ import {
 import { lint } from "../exchange/lint.ts";
 import { descriptors, takesReserve } from "../sockets/descriptors.ts";
 import { breakOff } from "../sockets/reset.ts";
-import { logAccess } from "./access.ts";
+import { AccessLog } from "./access.ts";
 import type { ListenAddress } from "./address.ts";
 import type { AppSettings, Config, Settings } from "./config.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -101,7 +101,7 @@ class GatewayServer implements Server {
   readonly #reloads = new Reloads(() => this.#reload());
   #bound: Bound[] = [];
   #starting: Promise<readonly string[]> | undefined;
-  #access: LineSink | undefined;
+  #access: AccessLog | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(settings: Settings, { directory = process.cwd(), log, accepted }: ServerOptions) {
@@ -124,7 +124,7 @@ class GatewayServer implements Server {
       disk.limit = this.#settings.limits.temporary;
       descriptors.limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
       warnOfDescriptors(this.log, this.#settings.limits.connections);
-      this.#access = await accessSink(this.#settings.log.access, this.#directory);
+      await this.#openAccessLog(this.#settings.log.access);
       const gateways = this.#makeGateways();
       // Once the apps are being started, mostly in processes of their own, there is time to load what listens.
       const listeners = Promise.allSettled(gateways.values()).then(() => this.#makeListeners());
@@ -186,13 +186,7 @@ class GatewayServer implements Server {
   /** What listeners call: composed of what this configuration asks for, so that nothing else costs anything. */
   #handler(): Handler {
     const admit = this.#admission();
-    const access = this.#access;
-    if (!access) return admit;
-    return (exchange) => {
-      const begun = performance.now();
-      const app = admit(exchange);
-      logAccess(exchange, access, app ?? "-", begun);
-    };
+    return this.#access?.logging(admit) ?? admit;
   }
 
   /** As trusted proxies describe the exchange, if there are any. */
@@ -257,8 +251,16 @@ class GatewayServer implements Server {
 
   /** Standard output is the response's: there is no access log there. */
   async #startForCgi(access: string | undefined): Promise<void> {
-    if (access !== "-") this.#access = await accessSink(access, this.#directory);
+    if (access !== "-") await this.#openAccessLog(access);
     await this.#startGateways(this.#makeGateways());
+  }
+
+  async #openAccessLog(access: string | undefined): Promise<void> {
+    if (access === undefined || access === "off") return;
+    const tell = (message: string): void => this.log.warn(message);
+    const sink =
+      access === "-" ? descriptorSink(1, tell) : await fileSink(resolve(this.#directory, access), tell);
+    this.#access = new AccessLog(sink);
   }
 
   /** A gateway for each app, by its name. */
@@ -331,11 +333,6 @@ function unlessScarce(
 /** Without routes the only app answers everything. */
 function routesOf({ routes, apps }: Settings): readonly Route[] {
   return routes ?? Object.keys(apps).map((app) => ({ app }));
-}
-
-async function accessSink(access: string | undefined, directory: string): Promise<LineSink | undefined> {
-  if (access === undefined || access === "off") return undefined;
-  return access === "-" ? descriptorSink(1) : await fileSink(resolve(directory, access));
 }
 
 /** Throws the one failure, or one error that tells of them all, each by the name of its part. */

@@ -1,7 +1,14 @@
 // What proxies say of a client, honoured or not: the request that apps get, for each pair of headers and peers.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Headers, headerValues, type RequestHead, SallyportError } from "../../src/exchange/index.ts";
+import {
+  type Headers,
+  headerValues,
+  Repeated,
+  type RequestHead,
+  repeatedOf,
+  SallyportError,
+} from "../../src/exchange/index.ts";
 import { type ForwardedHeader, forwarding, HONOURED } from "../../src/server/forwarded.ts";
 import { parseTrust, type Trusted, type TrustRule, trustOf } from "../../src/server/trust.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
@@ -329,4 +336,73 @@ test("the TLS of the proxy's connection is not taken for the client's", () => {
   exchange.request = { ...exchange.request, tls };
   forwarding(trusting(...OURS), HONOURED)(exchange);
   assert.equal(exchange.request.tls, undefined);
+});
+
+describe("requests that repeat on a connection", () => {
+  /** `targets`, one after the other, with the same fields, as a listener gives them; and how often somebody was asked. */
+  function repeatedly(lines: readonly string[], targets: readonly string[], setting: Setting = {}) {
+    const { trust = OURS, names = HONOURED } = setting;
+    const headers = ["Host", "inner:8000", ...lines.flatMap((line) => line.split(/: ?(.*)/s).slice(0, 2))];
+    const { request: first } = new RecordedExchange({ headers, authority: "inner:8000" });
+    const repeated = new Repeated(first);
+    let asked = 0;
+    const honour = forwarding((peer) => {
+      asked++;
+      return trusting(...trust)(peer);
+    }, names);
+    const requests = targets.map((target) => {
+      const exchange = new RecordedExchange({ target });
+      exchange.request = {
+        ...first,
+        target,
+        path: exchange.request.path,
+        query: exchange.request.query,
+        repeated,
+      };
+      honour(exchange);
+      return { ...exchange.request, mount: exchange.mount };
+    });
+    return { requests, asked: () => asked };
+  }
+
+  for (const [what, lines] of [
+    [
+      "everything is said",
+      ["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: a.example"],
+    ],
+    ["a prefix is said", ["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Prefix: /shop"]],
+    ["what is ignored is taken away", ["X-Forwarded-Prefix: /shop", "X-Forwarded-For: 203.0.113.9"]],
+    ["nothing is said", ["User-Agent: curl"]],
+  ] as const)
+    test(`each is what it would be by itself where ${what}`, () => {
+      const names = what === "a prefix is said" ? [...HONOURED, "x-forwarded-prefix" as const] : HONOURED;
+      const { requests } = repeatedly(lines, ["/1?a", "*", "/2?b"], { names });
+      for (const { target, path, query, mount, repeated, ...rest } of requests) {
+        const alone = honoured(lines, { target: path === "*" ? "*" : `/${target.split("/").at(-1)}`, names });
+        assert.deepEqual(
+          { tls: undefined, target, path, query, mount, ...rest },
+          { tls: undefined, ...alone.request, mount: alone.mount },
+        );
+      }
+    });
+
+  test("those of a peer that is not trusted lose the same headers", () => {
+    const { requests } = repeatedly(["X-Forwarded-For: 6.6.6.6", "Accept: */*"], ["/1", "/2"], {
+      trust: ["10.0.0.1"],
+    });
+    for (const { headers, remote } of requests) {
+      assert.deepEqual(headers, ["Host", "inner:8000", "Accept", "*/*"]);
+      assert.equal(remote.address, "127.0.0.1");
+    }
+  });
+
+  test("a proxy's word is read once, and what gateways keep is kept with it", () => {
+    const { requests, asked } = repeatedly(["X-Forwarded-For: 203.0.113.9"], ["/1", "/2", "/3"]);
+    const once = repeatedly(["X-Forwarded-For: 203.0.113.9"], ["/1"]).asked();
+    assert.ok(once > 0);
+    assert.equal(asked(), once);
+    const kept = requests.map((request) => repeatedOf(request));
+    assert.ok(kept[0]);
+    assert.deepEqual(new Set(kept).size, 1);
+  });
 });
