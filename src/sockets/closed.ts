@@ -10,4 +10,8 @@ export function forgetWhenClosed(stream: Duplex): void {
 /** Those who listen to this very event are still told: it goes to all that were there when it began. */
 function forget(this: Duplex): void {
   this.removeAllListeners();
+  // A write that was given up by TLS says so only now.
+  this.on("error", ignore);
 }
+
+const ignore = (): void => {};
