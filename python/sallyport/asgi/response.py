@@ -6,7 +6,6 @@ from typing import Awaitable
 from ..failures import ProtocolError, ProtocolTypeError, ProtocolValueError
 from ..link import CHUNK, END, FILE, HEAD, INFORM, PIECE
 from .heads import fields, hints, joined, response_head
-from .link import LoopLink
 from .stream import Stream
 
 # Largest body that leaves in one frame with its head.
