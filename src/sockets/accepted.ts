@@ -2,6 +2,7 @@
 // 64 KiB, of which mostly a few hundred octets are kept, and to collect that costs more than all that we do with them.
 // For connections that it makes itself it has `onread`, which reads into one buffer; this is the same for the others.
 import { Socket, type SocketConstructorOpts } from "node:net";
+import { forgetWhenClosed } from "./closed.ts";
 
 /** Octets read at once, as many as Node reads. */
 const READ = 65_536;
@@ -25,7 +26,26 @@ interface Way {
   lent: boolean;
 }
 
-const ways = new WeakMap<Socket, Way>();
+/**
+ * The way is the socket's own: a WeakMap is a table of old space, and what it holds by then, here the socket itself,
+ * outlives all young collections.
+ */
+class SparingSocket extends Socket {
+  readonly way: Way;
+
+  constructor(options: SocketConstructorOpts, way: Way) {
+    super(options);
+    this.way = way;
+    forgetWhenClosed(this);
+    this.on("close", () => {
+      way.take = ignore;
+    });
+  }
+}
+
+const ignore = (): void => {};
+
+const wayOf = (socket: Socket): Way | undefined => (socket instanceof SparingSocket ? socket.way : undefined);
 
 /**
  * The same connection as a socket that reads sparingly; to be taken at once, before anything can have been read. What it
@@ -38,15 +58,11 @@ export function readSparingly(accepted: Socket, options: SocketConstructorOpts =
   if (typeof handle?.useUserBuffer !== "function") return accepted;
   before._handle = null;
   const way: Way = { take: (octets) => socket.push(octets), lent: false };
-  const socket: Socket = new Socket({
-    ...options,
-    handle,
-    onread: {
-      buffer: SHARED,
-      callback: (size: number) => way.take(way.lent ? SHARED.subarray(0, size) : copied(size)),
-    },
-  } as SocketConstructorOpts);
-  ways.set(socket, way);
+  const onread = {
+    buffer: SHARED,
+    callback: (size: number) => way.take(way.lent ? SHARED.subarray(0, size) : copied(size)),
+  };
+  const socket = new SparingSocket({ ...options, handle, onread } as SocketConstructorOpts, way);
   const after = socket as unknown as Internals;
   after._server = before._server;
   after.server = before.server;
@@ -74,7 +90,7 @@ export class Reading {
     this.#socket = socket;
     this.#received = received;
     // What was put back into the stream has to come first, and comes by its events.
-    this.#way = socket.readableLength === 0 ? ways.get(socket) : undefined;
+    this.#way = socket.readableLength === 0 ? wayOf(socket) : undefined;
     this.#stream = this.#way?.take;
     if (this.#way) {
       this.#way.take = received;

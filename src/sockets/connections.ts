@@ -2,10 +2,11 @@
 // phases.
 import type { Socket } from "node:net";
 import { FAREWELL, SallyportError } from "../exchange/index.ts";
+import { type Member, Members } from "../exchange/members.ts";
 import { takesReserve } from "./descriptors.ts";
 
 /** A connection, as its listener sees it. */
-export interface Kept {
+export interface Kept extends Member {
   /** Ends what has lasted too long. */
   check(now: number): void;
   /** The listener leaves; for those that can say so before their next response. */
@@ -37,7 +38,7 @@ export class Connections<C extends Kept> {
   readonly #make: (socket: Socket) => C;
   readonly #most: number;
   readonly #tick: number;
-  readonly #all = new Set<C>();
+  readonly #all = new Members<C>();
   #clock: NodeJS.Timeout | undefined;
   #emptied: (() => void) | undefined;
   #closed: Promise<void> | undefined;

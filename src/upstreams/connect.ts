@@ -1,6 +1,7 @@
 // Where an application that somebody else runs is reached, and a connection to it: one socket, one deadline.
 import { connect, type NetConnectOpts, type OnReadOpts, type Socket } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
+import { forgetWhenClosed } from "../sockets/closed.ts";
 
 export type UpstreamAddress =
   | { readonly kind: "unix"; readonly path: string }
@@ -42,6 +43,7 @@ export function connectTo(address: UpstreamAddress, timeout: number, reader?: Re
     socket.once("connect", () => {
       clearTimeout(deadline);
       socket.off("error", onError);
+      forgetWhenClosed(socket);
       resolve(socket);
     });
   });

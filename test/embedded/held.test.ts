@@ -1,92 +1,20 @@
-// What the server process holds of responses that their clients have in full.
+// Nothing is held of responses that are over, whichever CPython it is: a process can have only one.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { RecordedExchange } from "../../src/testing/recorded.ts";
+import { testsIn } from "../child.ts";
 import { missing, VENV_PYTHON } from "../needs.ts";
-import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
 import { pythons } from "../pythons.ts";
 
-const directory = fileURLToPath(new URL("../apps/embedded", import.meta.url));
-const noFlask = missing("py:flask");
-const python = noFlask ? (pythons()[0]?.path as string) : VENV_PYTHON;
-const ends: (() => unknown)[] = [];
-const scope = { after: (end: unknown) => void ends.push(end as () => unknown) };
-const opened = (app: string): Promise<Daemon> =>
-  daemon(scope as never, app, { mode: "embedded", python, directory });
+const CASES = fileURLToPath(new URL("held.ts", import.meta.url));
 
-let app: Daemon;
-// As a listening socket would keep it.
-const alive = setInterval(() => {}, 1_000);
-before(async () => {
-  app = await opened("held:app");
-});
-after(async () => {
-  clearInterval(alive);
-  for (const end of ends.reverse()) await end();
-});
-
-const number = async (page: string): Promise<number> => Number((await app.ask(page)).body.toString());
-
-/** Asks many times at once, and as often one after the other; every answer must be complete. */
-async function askOften(from: Daemon, page: string): Promise<void> {
-  const answers = await Promise.all(Array.from({ length: 900 }, () => from.ask(page)));
-  for (let i = 0; i < 100; i++) answers.push(await from.ask(page));
-  assert.deepEqual(
-    [...new Set(answers.map(({ status, complete }) => `${status} ${complete}`))],
-    ["200 true"],
-  );
+async function holds(python: string): Promise<void> {
+  const { passed, failures } = await testsIn(CASES, { EMBEDDED_PYTHON: python });
+  assert.equal(failures, "");
+  assert.ok(passed > 5, `${passed} tests`);
 }
 
-for (const [page, what] of [
-  ["/closing", "announced their length"],
-  ["/blocks", "did not announce it"],
-])
-  test(`responses that ${what} are closed when their clients have them`, async () => {
-    await askOften(app, page as string);
-    assert.equal(await number("/held"), 0);
-  });
+for (const { path, minor } of pythons())
+  test(`nothing is held of what is over: CPython 3.${minor}`, () => holds(path));
 
-test("files that were sent are closed when their clients have them", async () => {
-  const files = await number("/files");
-  await askOften(app, "/file");
-  assert.equal(await number("/files"), files);
-});
-
-test("Flask: nothing is held of responses that their clients have", { skip: noFlask }, async () => {
-  const flask = await opened("flask_app:app");
-  await askOften(flask, "/");
-  assert.equal((await flask.ask("/held")).body.toString(), "0");
-  await askOften(flask, "/file");
-  assert.equal((await flask.ask("/held")).body.toString(), "0");
-});
-
-test("with too many responses open a request waits for one to end, and then it is answered", async () => {
-  const stalled: RecordedExchange[] = Array.from({ length: 100 }, () => {
-    const exchange = app.exchange({ target: "/forever" });
-    exchange.stalled = true;
-    return exchange;
-  });
-  while (stalled.some(({ chunks }) => chunks.length === 0)) await new Promise(setImmediate);
-  let answered = false;
-  const waiting = app.ask("/closing").then((answer) => {
-    answered = true;
-    return answer;
-  });
-  for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
-  assert.equal(answered, false);
-  stalled.pop()?.hangUp();
-  assert.equal((await waiting).status, 200);
-  for (const exchange of stalled) exchange.hangUp();
-});
-
-test("when as many wait already, one more is refused with 503", async () => {
-  const stalled = Array.from({ length: 100 }, () => app.exchange({ target: "/forever" }));
-  for (const exchange of stalled) exchange.stalled = true;
-  const waiting = Array.from({ length: 1024 }, () => app.ask("/closing"));
-  const refused = await app.ask("/closing");
-  assert.equal(refused.status, 503);
-  assert.match(refused.body.toString(), /ERR_SALLYPORT_QUEUE_FULL/);
-  for (const exchange of stalled) exchange.hangUp();
-  for (const answer of await Promise.all(waiting)) assert.equal(answer.status, 200);
-});
+test("nothing is held of what is over: Flask", { skip: missing("py:flask") }, () => holds(VENV_PYTHON));

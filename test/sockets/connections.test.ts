@@ -6,6 +6,7 @@ import { Connections, type Kept } from "../../src/sockets/connections.ts";
 
 /** A connection that notes what it is told, and ends when it is told `last`. */
 class Noting implements Kept {
+  place = -1;
   readonly told: string[] = [];
   readonly checked: Promise<number>;
   readonly #connections: Connections<Noting>;

@@ -26,6 +26,7 @@ import {
   silentLog,
   spool,
 } from "../../exchange/index.ts";
+import { Members } from "../../exchange/members.ts";
 import { type Launcher, sharedLauncher } from "../../processes/index.ts";
 import { type CommandOptions, commandFor } from "./command.ts";
 import { type Interpreters, type Program, type Programs, programsAt } from "./program.ts";
@@ -122,7 +123,7 @@ type Settings = CgiOptions & { readonly [K in keyof typeof DEFAULTS]: NonNullabl
 class CgiGateway implements Gateway {
   readonly #settings: Settings;
   readonly #slots: Slots;
-  readonly #runs = new Set<Run>();
+  readonly #runs = new Members<Run>();
   #programs: Programs | undefined;
   #stopping = false;
   /** Told when the last run has ended. */

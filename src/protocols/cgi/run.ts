@@ -14,6 +14,7 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
+import type { Member } from "../../exchange/members.ts";
 import { type Child, describeExit, type Exit, succeeded } from "../../processes/index.ts";
 import { feed } from "./input.ts";
 import { type CgiResponse, ResponseReader } from "./response.ts";
@@ -44,7 +45,8 @@ const EXIT_AFTER_OUTPUT = 1000;
 /** How long the last words on standard error may take after the exit. */
 const LAST_WORDS = 500;
 
-export class Run {
+export class Run implements Member {
+  place = -1;
   readonly #exchange: Exchange;
   readonly #child: Child;
   readonly #options: RunOptions;

@@ -10,7 +10,8 @@ interface Waiter {
 export class Slots {
   readonly #queueLimit: number;
   readonly #timeout: number;
-  readonly #waiting = new Set<Waiter>();
+  /** In order. Few leave it anywhere but at its head. */
+  readonly #waiting: Waiter[] = [];
   #free: number;
 
   /** `limit` slots, `queueLimit` that may wait, each for `timeout` milliseconds. */
@@ -26,7 +27,7 @@ export class Slots {
       this.#free--;
       return;
     }
-    if (this.#waiting.size >= this.#queueLimit)
+    if (this.#waiting.length >= this.#queueLimit)
       throw new SallyportError(
         "QUEUE_FULL",
         `${this.#queueLimit} requests wait for a program to end already`,
@@ -35,23 +36,22 @@ export class Slots {
   }
 
   give(): void {
-    const [next] = this.#waiting;
-    if (!next) {
-      this.#free++;
-      return;
-    }
-    this.#waiting.delete(next);
-    next.resolve();
+    const next = this.#waiting.shift();
+    if (next) next.resolve();
+    else this.#free++;
   }
 
   #wait(exchange: Exchange): Promise<void> {
     const { promise, waiter } = newWaiter();
     // At once out of the queue, so that no slot is given to somebody who does not want it any more.
     const giveUp = (error: SallyportError): void => {
-      if (this.#waiting.delete(waiter)) waiter.reject(error);
+      const place = this.#waiting.indexOf(waiter);
+      if (place < 0) return;
+      this.#waiting.splice(place, 1);
+      waiter.reject(error);
     };
     const timer = setTimeout(() => giveUp(waitedTooLong(this.#timeout)), this.#timeout);
-    this.#waiting.add(waiter);
+    this.#waiting.push(waiter);
     exchange.whenClosed(() => giveUp(clientLeft()));
     return promise.finally(() => clearTimeout(timer));
   }

@@ -40,6 +40,7 @@ export interface Site {
 }
 
 export class Connection implements Kept, Carrier {
+  place = -1;
   /** When the present state has lasted too long. */
   #deadline: number;
   readonly #socket: Socket;

@@ -21,6 +21,7 @@ const EMPTY: Buffer = Buffer.alloc(0);
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
 export class Connection implements Kept, Wire, Taker {
+  place = -1;
   readonly outlet: Outlet;
   readonly #socket: Socket;
   readonly #site: Site;

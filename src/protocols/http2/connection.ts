@@ -8,6 +8,7 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { SallyportError } from "../../exchange/index.ts";
+import { Members } from "../../exchange/members.ts";
 import type { Connection as Ends } from "../../sockets/connection.ts";
 import type { Connections, Kept } from "../../sockets/connections.ts";
 import { Allowance } from "./allowance.ts";
@@ -33,11 +34,12 @@ export interface Keeper extends Site {
 }
 
 export class Connection implements Kept, Lane {
+  place = -1;
   readonly site: Keeper;
   readonly ends: Ends;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
-  readonly #streams = new Set<Stream>();
+  readonly #streams = new Members<Stream>();
   readonly #resets: Allowance;
   readonly #nghttp2Resets: Allowance;
   readonly #controls: Allowance;

@@ -9,6 +9,8 @@ import {
   SallyportError,
   WholeBody,
 } from "../../exchange/index.ts";
+import type { Member } from "../../exchange/members.ts";
+import { forgetWhenClosed } from "../../sockets/closed.ts";
 import type { Connection } from "../../sockets/connection.ts";
 import { NOT_IN_TRAILERS } from "../http/codec.ts";
 import { type Carried, readOpening } from "../websocket/index.ts";
@@ -36,7 +38,8 @@ const SMALL_BODY = 65_536;
 const isSmall = ({ length, hasTrailers, expectsContinue }: RequestEvent): boolean =>
   length !== undefined && length <= SMALL_BODY && !hasTrailers && !expectsContinue;
 
-export class Stream implements Wire, Feeder {
+export class Stream implements Wire, Feeder, Member {
+  place = -1;
   readonly outlet: Outlet;
   takesTrailers = false;
   readonly #stream: ServerHttp2Stream;
@@ -54,6 +57,7 @@ export class Stream implements Wire, Feeder {
     this.#stream = stream;
     this.#lane = lane;
     this.outlet = new Outlet(stream, lane.site, () => this.#exchange?.drained());
+    forgetWhenClosed(stream);
     // Which error it was does not matter: "close" always follows.
     stream.on("error", () => {});
     stream.on("aborted", () => this.#lost());

@@ -1,9 +1,10 @@
 // The open WebSockets of one listener, and one clock for the deadlines of them all.
 import type { Log } from "../../exchange/index.ts";
+import { type Member, Members } from "../../exchange/members.ts";
 import { DEFAULT_LIMITS, type WebSocketLimits } from "./limits.ts";
 
 /** What the clock looks at. */
-export interface Timed {
+export interface Timed extends Member {
   /** When something is due, on the clock's time. */
   readonly deadline: number;
   expire(): void;
@@ -22,7 +23,7 @@ export class WebSockets {
   readonly log: Log;
   /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
   now = Date.now();
-  readonly #open = new Set<Timed>();
+  readonly #open = new Members<Timed>();
   readonly #tick: number;
   #clock: NodeJS.Timeout | undefined;
 

@@ -28,6 +28,7 @@ const ABNORMAL = 1006;
 const left = (why: string): SallyportError => new SallyportError("CLIENT_LEFT", why);
 
 export class Session implements WebSocketSession, Timed, Finder {
+  place = -1;
   deadline = Number.POSITIVE_INFINITY;
   readonly #duplex: Carriage;
   readonly #sockets: WebSockets;

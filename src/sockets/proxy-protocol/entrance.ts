@@ -2,6 +2,7 @@
 // connection goes on to whoever speaks the protocol that follows, as if it began there.
 import type { Socket } from "node:net";
 import { type Address, type Log, SallyportError } from "../../exchange/index.ts";
+import { type Member, Members } from "../../exchange/members.ts";
 import { canonicalIp } from "../address.ts";
 import { ownEnds, tellEnds } from "../ends.ts";
 import { type HeaderRead, HeaderReader, type ProxyHeader } from "./codec.ts";
@@ -20,7 +21,7 @@ export interface EntranceOptions {
 
 export class Entrance {
   readonly #options: EntranceOptions;
-  readonly #arrivals = new Set<Arrival>();
+  readonly #arrivals = new Members<Arrival>();
 
   constructor(options: EntranceOptions) {
     this.#options = options;
@@ -48,7 +49,8 @@ export class Entrance {
 type Outcome = "arrived" | SallyportError | undefined;
 
 /** A connection that has not said yet who it is. */
-class Arrival {
+class Arrival implements Member {
+  place = -1;
   readonly socket: Socket;
   readonly #reader = new HeaderReader();
   readonly #done: (outcome: Outcome) => void;

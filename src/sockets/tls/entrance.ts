@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import { type Log, SallyportError } from "../../exchange/index.ts";
 import { carrierOf } from "../carrier.ts";
+import { forgetWhenClosed } from "../closed.ts";
 import { endsOf, passEnds } from "../ends.ts";
 import { breakOff } from "../reset.ts";
 import { tellTlsFacts } from "./facts.ts";
@@ -107,6 +108,7 @@ export class TlsEntrance {
     const { accept, settings } = this.#options;
     const carrier = carrierOf(socket) ?? socket;
     passEnds(carrier, socket);
+    forgetWhenClosed(socket);
     socket.allowHalfOpen = true;
     const asks = settings.clientCertificates !== "off";
     const { client } = tellTlsFacts(socket, asks);

@@ -4,15 +4,17 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ClientCertificate, TlsFacts } from "../../exchange/index.ts";
 
-const told = new WeakMap<Socket, TlsFacts>();
+/** With the socket, not in a WeakMap: facts refer to their socket, and so it would outlive all young collections. */
+const FACTS: unique symbol = Symbol("facts");
+type Told = Socket & { [FACTS]?: TlsFacts };
 
 /** The facts of a connection that came in by TLS; undefined for any other. */
-export const tlsFactsOf = (socket: Socket): TlsFacts | undefined => told.get(socket);
+export const tlsFactsOf = (socket: Socket): TlsFacts | undefined => (socket as Told)[FACTS];
 
 /** Finds the facts out, and keeps them for whoever serves `socket`. `asked`: for a certificate of the client. */
 export function tellTlsFacts(socket: TLSSocket, asked: boolean): TlsFacts {
   const facts = new Facts(socket, asked);
-  told.set(socket, facts);
+  (socket as Told)[FACTS] = facts;
   return facts;
 }
 

@@ -21,3 +21,9 @@ def file():
 @app.get("/held")
 def held():
     return str(sum(isinstance(each, (ClosingIterator, FileWrapper)) for each in gc.get_objects()))
+
+
+@app.get("/objects")
+def objects():
+    gc.collect()
+    return str(len(gc.get_objects()))

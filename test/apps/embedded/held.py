@@ -1,5 +1,6 @@
 """What responses hold until they are closed: objects, and files."""
 
+import gc
 import os
 import resource
 
@@ -38,6 +39,9 @@ def app(environ, start_response):
     start_response("200 OK", LENGTH if page == "/closing" else [])
     if page == "/held":
         return [str(len(opened)).encode()]
+    if page == "/objects":
+        gc.collect()
+        return [str(len(gc.get_objects())).encode()]
     if page == "/files":
         return [str(len(os.listdir("/proc/self/fd"))).encode()]
     return Closing(TEXT)

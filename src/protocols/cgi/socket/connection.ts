@@ -61,6 +61,7 @@ const RULES: Readonly<Record<State, Rule>> = {
 };
 
 export class Connection implements Kept, Wire {
+  place = -1;
   readonly #socket: Socket;
   readonly #site: Site;
   readonly #reader: VariablesReader;

@@ -24,6 +24,7 @@ import {
   SallyportError,
   spool,
 } from "../../../exchange/index.ts";
+import { type Held, Members } from "../../../exchange/members.ts";
 import { Upstreams } from "../../../upstreams/index.ts";
 import { Slots } from "../slots.ts";
 import { CONSTANT_VARIABLES, metaVariables } from "../variables.ts";
@@ -87,8 +88,8 @@ export class SocketGateway implements Gateway {
   readonly #upstreams: Upstreams;
   readonly #slots: Slots;
   readonly #conversation: ConversationOptions;
-  readonly #active = new Set<Exchange>();
-  readonly #sockets = new Set<Socket>();
+  readonly #active = new Members<Held<Exchange>>();
+  readonly #sockets = new Members<Held<Socket>>();
   #closing = false;
   #emptied: (() => void) | undefined;
 
@@ -109,8 +110,9 @@ export class SocketGateway implements Gateway {
 
   handle(exchange: Exchange): void {
     if (this.#closing) return exchange.fail(new SallyportError("STOPPING", "the gateway is closing"));
-    this.#active.add(exchange);
-    exchange.whenClosed(() => this.#left(exchange));
+    const held = { place: -1, value: exchange };
+    this.#active.add(held);
+    exchange.whenClosed(() => this.#left(held));
     this.#serve(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
   }
 
@@ -123,7 +125,7 @@ export class SocketGateway implements Gateway {
   async #finished(grace: number): Promise<void> {
     const stopping = new SallyportError("STOPPING", "the server stopped before the application had answered");
     const cut = setTimeout(() => {
-      for (const exchange of this.#active) exchange.fail(stopping);
+      for (const { value } of this.#active) value.fail(stopping);
     }, grace);
     await new Promise<void>((resolve) => {
       this.#emptied = resolve;
@@ -133,11 +135,11 @@ export class SocketGateway implements Gateway {
 
   /** Applications that have answered, but not closed, hold nobody up. */
   #dropSockets(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const { value } of this.#sockets) value.destroy();
   }
 
-  #left(exchange: Exchange): void {
-    this.#active.delete(exchange);
+  #left(held: Held<Exchange>): void {
+    this.#active.delete(held);
     if (this.#active.size === 0) this.#emptied?.();
   }
 
@@ -154,9 +156,10 @@ export class SocketGateway implements Gateway {
   async #connect(): Promise<Socket> {
     try {
       const socket = await this.#upstreams.connect();
-      this.#sockets.add(socket);
+      const held = { place: -1, value: socket };
+      this.#sockets.add(held);
       socket.once("close", () => {
-        this.#sockets.delete(socket);
+        this.#sockets.delete(held);
         this.#slots.give();
       });
       return socket;

@@ -1,0 +1,112 @@
+// What the server process holds of responses that their clients have in full. For a process of its own, with the
+// interpreter of EMBEDDED_PYTHON: held.test.ts.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { RecordedExchange } from "../../src/testing/recorded.ts";
+import { missing, VENV_PYTHON } from "../needs.ts";
+import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
+
+const directory = fileURLToPath(new URL("../apps/embedded", import.meta.url));
+const python = process.env.EMBEDDED_PYTHON as string;
+const noFlask = python === VENV_PYTHON ? missing("py:flask") : "Flask is in another environment";
+const ends: (() => unknown)[] = [];
+const scope = { after: (end: unknown) => void ends.push(end as () => unknown) };
+const opened = (app: string): Promise<Daemon> =>
+  daemon(scope as never, app, { mode: "embedded", python, directory });
+
+/** Fewer than there were requests, by far: caches of the interpreter fill now and then. */
+const FEW_OBJECTS = 200;
+
+let app: Daemon;
+// As a listening socket would keep it.
+const alive = setInterval(() => {}, 1_000);
+before(async () => {
+  app = await opened("held:app");
+});
+after(async () => {
+  clearInterval(alive);
+  for (const end of ends.reverse()) await end();
+});
+
+const number = async (page: string): Promise<number> => Number((await app.ask(page)).body.toString());
+
+/** Asks many times at once, and as often one after the other; every answer must be complete. */
+async function askOften(from: Daemon, page: string): Promise<void> {
+  const answers = await Promise.all(Array.from({ length: 900 }, () => from.ask(page)));
+  for (let i = 0; i < 100; i++) answers.push(await from.ask(page));
+  assert.deepEqual(
+    [...new Set(answers.map(({ status, complete }) => `${status} ${complete}`))],
+    ["200 true"],
+  );
+}
+
+for (const [page, what] of [
+  ["/closing", "announced their length"],
+  ["/blocks", "did not announce it"],
+])
+  test(`responses that ${what} are closed when their clients have them`, async () => {
+    await askOften(app, page as string);
+    assert.equal(await number("/held"), 0);
+  });
+
+test("files that were sent are closed when their clients have them", async () => {
+  const files = await number("/files");
+  await askOften(app, "/file");
+  assert.equal(await number("/files"), files);
+});
+
+test("the number of objects and of open files stays what it was", async () => {
+  await askOften(app, "/blocks");
+  const [objects, files] = [await number("/objects"), await number("/files")];
+  for (let i = 0; i < 3; i++) for (const page of ["/closing", "/blocks", "/file"]) await askOften(app, page);
+  assert.ok((await number("/objects")) - objects < FEW_OBJECTS);
+  assert.equal(await number("/files"), files);
+});
+
+test("Flask: the number of objects stays what it was", { skip: noFlask }, async () => {
+  const flask = await opened("flask_app:app");
+  const objects = async (): Promise<number> => Number((await flask.ask("/objects")).body.toString());
+  for (const page of ["/", "/file"]) await askOften(flask, page);
+  const before = await objects();
+  for (let i = 0; i < 4; i++) for (const page of ["/", "/file"]) await askOften(flask, page);
+  assert.ok((await objects()) - before < FEW_OBJECTS);
+});
+
+test("Flask: nothing is held of responses that their clients have", { skip: noFlask }, async () => {
+  const flask = await opened("flask_app:app");
+  await askOften(flask, "/");
+  assert.equal((await flask.ask("/held")).body.toString(), "0");
+  await askOften(flask, "/file");
+  assert.equal((await flask.ask("/held")).body.toString(), "0");
+});
+
+test("with too many responses open a request waits for one to end, and then it is answered", async () => {
+  const stalled: RecordedExchange[] = Array.from({ length: 100 }, () => {
+    const exchange = app.exchange({ target: "/forever" });
+    exchange.stalled = true;
+    return exchange;
+  });
+  while (stalled.some(({ chunks }) => chunks.length === 0)) await new Promise(setImmediate);
+  let answered = false;
+  const waiting = app.ask("/closing").then((answer) => {
+    answered = true;
+    return answer;
+  });
+  for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+  assert.equal(answered, false);
+  stalled.pop()?.hangUp();
+  assert.equal((await waiting).status, 200);
+  for (const exchange of stalled) exchange.hangUp();
+});
+
+test("when as many wait already, one more is refused with 503", async () => {
+  const stalled = Array.from({ length: 100 }, () => app.exchange({ target: "/forever" }));
+  for (const exchange of stalled) exchange.stalled = true;
+  const waiting = Array.from({ length: 1024 }, () => app.ask("/closing"));
+  const refused = await app.ask("/closing");
+  assert.equal(refused.status, 503);
+  assert.match(refused.body.toString(), /ERR_SALLYPORT_QUEUE_FULL/);
+  for (const exchange of stalled) exchange.hangUp();
+  for (const answer of await Promise.all(waiting)) assert.equal(answer.status, 200);
+});

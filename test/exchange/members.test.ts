@@ -1,0 +1,34 @@
+// Those that come and go with connections and requests.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Held, Members } from "../../src/exchange/members.ts";
+
+const held = (value: string): Held<string> => ({ place: -1, value });
+const values = (members: Members<Held<string>>): string[] => [...members].map(({ value }) => value).sort();
+
+test("who has come and not gone is here, once", () => {
+  const members = new Members<Held<string>>();
+  const [a, b, c] = [held("a"), held("b"), held("c")];
+  for (const one of [a, b, c, a]) members.add(one);
+  assert.deepEqual([members.size, values(members)], [3, ["a", "b", "c"]]);
+  assert.equal(members.delete(a), true);
+  assert.equal(members.delete(a), false);
+  assert.deepEqual(values(members), ["b", "c"]);
+  assert.equal(members.delete(c), true);
+  members.add(a);
+  assert.deepEqual([members.size, values(members)], [2, ["a", "b"]]);
+});
+
+test("who goes while all are asked is not asked any more, and nobody else is left out", () => {
+  const members = new Members<Held<string>>();
+  const all = ["a", "b", "c", "d"].map(held);
+  for (const one of all) members.add(one);
+  const asked: string[] = [];
+  for (const one of members) {
+    asked.push(one.value);
+    members.delete(one);
+    members.delete(all[1] as Held<string>);
+  }
+  assert.deepEqual(asked, ["a", "c", "d"]);
+  assert.equal(members.size, 0);
+});

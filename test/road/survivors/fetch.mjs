@@ -1,0 +1,2 @@
+// A fetch handler that says hello.
+export default { fetch: () => new Response("Hello, World!") };
