@@ -59,8 +59,12 @@ function read(parts) {
   const requests = [];
   try {
     for (const part of parts) {
-      parser.feed(part);
+      // As the memory is that all connections are read into: written over at once.
+      const lent = Buffer.from(part);
+      parser.feed(lent);
       for (let event = parser.next(); event; event = parser.next()) take(requests, event, parser);
+      parser.settle();
+      lent.fill(0xee);
       if (parser.buffered > MOST_HELD + part.length) throw new Error(`holds ${parser.buffered} octets`);
     }
   } catch (error) {
