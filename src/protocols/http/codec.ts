@@ -161,6 +161,7 @@ export class RequestParser {
   /** Takes what was fed and not given out: it is no HTTP any more. */
   takeRest(): Buffer {
     const rest = Buffer.from(this.#buffer.subarray(this.#at));
+    this.#last.forget();
     this.#buffer = EMPTY;
     this.#at = 0;
     return rest;

@@ -55,6 +55,11 @@ export class LastFields {
     return fields !== undefined && block === this.#block && version === fields.version ? fields : undefined;
   }
 
+  forget(): void {
+    this.#block = "";
+    this.#fields = undefined;
+  }
+
   remember(block: string, fields: HeadFields): void {
     const isFit = block.length <= LONGEST_REMEMBERED;
     this.#block = isFit ? block : "";
