@@ -100,7 +100,7 @@ export const PEERS = [
 ];
 
 /** Major versions of Node besides the one that runs us: the newest with long-term support. */
-export const NODE = { test: ["24"], bench: [] };
+export const NODE = { test: ["24", "26"], bench: [] };
 
 /** CPython versions that we support and few machines have yet: Maven coordinates without the platform. */
 export const CPYTHON = { test: [{ minor: 14, artifact: "org.bytedeco:cpython:3.14.3-1.5.13" }], bench: [] };
