@@ -81,6 +81,9 @@ export const serverOf = (settings: Settings, options: ServerOptions = {}): Serve
 
 /** In tests the contract of the exchange is checked while it runs; what breaks it ends the process. */
 const checked = (gateway: Gateway): Gateway => (process.env.SALLYPORT_LINT === "1" ? lint(gateway) : gateway);
+/** What is loaded meanwhile would meet an application that closes the descriptors of its process, which is ours. */
+const hasEmbedded = ({ apps }: Settings): boolean =>
+  Object.values(apps).some((app) => "mode" in app && app.mode === "embedded");
 /** Workers get this long to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
 
@@ -128,6 +131,7 @@ class GatewayServer implements Server {
       const gateways = this.#makeGateways();
       // Once the apps are being started, mostly in processes of their own, there is time to load what listens.
       const listeners = Promise.allSettled(gateways.values()).then(() => this.#makeListeners());
+      if (hasEmbedded(this.#settings)) await listeners;
       await Promise.all([this.#startGateways(gateways), listeners]);
       for (const address of this.#settings.listen) await this.#listen(address);
     } catch (error) {
