@@ -136,8 +136,9 @@ export class Backlog {
     const file = this.#file as TemporaryFile;
     const piece = await file.read(this.#read, Math.min(PIECE, this.#written - this.#read));
     this.#read += piece.length;
-    if (this.#read === this.#written) await this.#startAnew(file);
+    // Before anything is waited for: once the file is used up, what is pushed goes past it.
     this.#write(piece);
+    if (this.#read === this.#written) await this.#startAnew(file);
   }
 
   async #startAnew(file: TemporaryFile): Promise<void> {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Backlog, type BacklogLimits } from "../../src/exchange/backlog.ts";
+import { TemporaryFile } from "../../src/exchange/temporary.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
 const LIMITS: BacklogLimits = { memory: 1000, file: 5000, directory: tmpdir() };
@@ -99,4 +100,26 @@ test("octets keep their order however pieces, stalls and limits fall", async () 
     }),
     { numRuns: 60 },
   );
+});
+
+test("what is pushed while the file is being emptied does not overtake what was read from it", async (t) => {
+  const exchange = stalled();
+  const backlog = new Backlog(exchange, () => {}, { ...LIMITS, memory: 0 });
+  let pushed = 0;
+  const push = (): void => backlog.push(Buffer.of(pushed++));
+  const { empty } = TemporaryFile.prototype;
+  t.after(() => {
+    TemporaryFile.prototype.empty = empty;
+  });
+  TemporaryFile.prototype.empty = async function () {
+    push();
+    await empty.call(this);
+  };
+  for (let i = 0; i < 10; i++) push();
+  await settled();
+  exchange.release();
+  await settled();
+  backlog.end();
+  const { body } = await exchange.done;
+  assert.deepEqual([...body], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
 });
