@@ -38,7 +38,7 @@ async def forever(request):
             while True:
                 yield "tick\n"
                 await asyncio.sleep(0.02)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):  # the latter when it was sending, and send() raised
             print("told: ticks cancelled", file=sys.stderr, flush=True)
             raise
 
