@@ -35,6 +35,7 @@ export const LIKE_CGI: readonly Capability[] = [
 ];
 
 const MIB = 1_048_576;
+const LOG_SHOWN = 2000;
 const OK = { kind: "answer", body: "ok" } as const;
 
 const LARGE: readonly Case[] = [
@@ -98,5 +99,6 @@ export async function pass(way: Way, cases: readonly Case[], concurrency = 1): P
   const failed = results.filter(({ verdict }) => verdict === "failed");
   if (failed.length === 0) return;
   const told = failed.map((result) => `${result.name}:\n  ${result.complaints.join("\n  ")}`);
-  throw new Error(`${told.join("\n")}\n\nThe peer's log:\n${await way.logs()}`);
+  // The log first: of a long error only the beginning is shown in some places, and this says why.
+  throw new Error(`the peer's log ends:\n${(await way.logs()).slice(-LOG_SHOWN)}\n\n${told.join("\n")}`);
 }
