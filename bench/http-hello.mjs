@@ -17,7 +17,7 @@ const servers = {
       response.end(HELLO);
     }),
   sallyport: async () => {
-    const { httpListener } = await import("../src/protocols/http/index.ts");
+    const { httpListener } = await import("../src/protocols/http1/index.ts");
     const { silentLog } = await import("../src/exchange/index.ts");
     const headers = ["Content-Type", "text/plain"];
     const handler = (exchange) => exchange.respond({ status: 200, reason: "", headers }, HELLO);

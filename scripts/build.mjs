@@ -1,4 +1,4 @@
-// `npm run build`: src/*.ts becomes dist/, file by file, but for what dist/server/zod.js takes from zod: that is put into
+// `npm run build`: src/*.ts becomes dist/, file by file, but for what dist/config/zod.js takes from zod: that is put into
 // it. Does nothing when nothing changed. Types are `npm run check`'s affair.
 // Runs on bare Node as far as the message that npm has to install first.
 import { spawnSync } from "node:child_process";
@@ -42,7 +42,7 @@ async function build() {
   mkdirSync(cache, { recursive: true });
   const status = compile(fresh);
   if (status === 0) {
-    await gather(join(fresh, "server", "zod.js"));
+    await gather(join(fresh, "config", "zod.js"));
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
   }

@@ -53,7 +53,7 @@ const LIFE = {
 
 /** Which calls an exchange accepts in which phase. */
 function phases() {
-  const all = rows("src/exchange/served.ts", "ACCEPTS");
+  const all = rows("src/exchange/base-exchange.ts", "ACCEPTS");
   const calls = Object.keys(all[0].cells);
   const lines = all.map(({ state, cells }) => [
     code(state),
@@ -72,7 +72,7 @@ function meaningsOf(path) {
 }
 
 function sockets() {
-  const path = "src/protocols/websocket/states.ts";
+  const path = "src/websocket/states.ts";
   const meanings = meaningsOf(path);
   const lines = rows(path, "RULES").map(({ state, cells }) => {
     const meaning = meanings.get(state);
@@ -93,7 +93,7 @@ const BOUNDS = [
   ["src/workers/outbox.ts", "ROOM", "bytes", "Finished answers that may wait in a worker's outbox."],
   ["src/workers/worker.ts", "LINK_FULL", "bytes"],
   ["src/workers/commons.ts", "KEPT", "parts", "Common parts of requests that one worker keeps."],
-  ["src/protocols/cgi/response.ts", "LIMIT", "bytes", "The head of a response in CGI's form. More: 502."],
+  ["src/cgi/response-reader.ts", "LIMIT", "bytes", "The head of a response in CGI's form. More: 502."],
   ["src/protocols/cgi/run.ts", "SILENCE", "ms"],
   [
     "src/exchange/events.ts",
@@ -125,8 +125,8 @@ function bound([path, name, unit, said]) {
 
 /** The tables, by their names. */
 export const discussionTables = () => ({
-  http: states("src/protocols/http/states.ts", { step: "bytes are read as", ...LIFE }),
-  "cgi-socket": states("src/protocols/cgi/socket/connection.ts", LIFE),
+  http: states("src/protocols/http1/states.ts", { step: "bytes are read as", ...LIFE }),
+  "cgi-socket": states("src/cgi/socket/connection.ts", LIFE),
   websocket: sockets(),
   phases: phases(),
   bounds: table(["value", "meaning", "where"], BOUNDS.map(bound)),

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { optionTables } from "../src/cli/option-docs.ts";
-import { configTables } from "../src/server/config-docs.ts";
+import { configTables } from "../src/config/docs.ts";
 import { discussionTables } from "./discussion.mjs";
 
 const DOCS = {

@@ -9,9 +9,9 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
+import { describe, failRaised } from "./app-error.ts";
+import { takeKept } from "./fast-response.ts";
 import { takeSource } from "./fetch-internals.ts";
-import { takeKept } from "./quick-response.ts";
-import { describe, failRaised } from "./raised.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Piece = Awaited<ReturnType<Reader["read"]>>;

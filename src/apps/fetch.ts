@@ -1,11 +1,12 @@
 // Answers exchanges with a fetch handler in this process, `(request: Request) => Response`: Hono, h3, or a function.
-import { checkArgument, checkOptions, isClass, must } from "../exchange/arguments.ts";
+
 import { type Address, type Exchange, type Gateway, silentLog } from "../exchange/index.ts";
+import { checkArgument, checkOptions, isClass, must } from "../options/checks.ts";
+import { failRaised } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
 import { fetchRequest } from "./fetch-request.ts";
 import { answerWith } from "./fetch-response.ts";
 import { APP_CHECKS, type AppOptions } from "./node.ts";
-import { failRaised } from "./raised.ts";
 
 /** What a Request cannot say: handed over as the second argument (Hono's `c.env`). */
 export interface FetchFacts {

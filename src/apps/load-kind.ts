@@ -1,10 +1,10 @@
 // What a module's default export means: told by its shape, since no framework can be asked.
 import type { ServerResponse } from "node:http";
-import { isClass, isGateway } from "../exchange/arguments.ts";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
+import { isClass, isGateway } from "../options/checks.ts";
+import { describe } from "./app-error.ts";
 import { type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
 import { type AppOptions, type NodeHandler, nodeApp } from "./node.ts";
-import { describe } from "./raised.ts";
 
 interface FastifyLike {
   ready(): PromiseLike<unknown>;

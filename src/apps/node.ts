@@ -1,21 +1,13 @@
 // Answers exchanges with a node:http request listener in this process: Express, Koa, Fastify, connect, or a plain
 // `(req, res)`, unmodified and behind any listener.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import {
-  aLog,
-  type Checks,
-  checkArgument,
-  checkOptions,
-  isClass,
-  must,
-  seconds,
-} from "../exchange/arguments.ts";
 import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
+import { aLog, type Checks, checkArgument, checkOptions, isClass, must, seconds } from "../options/checks.ts";
+import { failRaised } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
 import { nodeRequest } from "./node-request.ts";
 import { nodeResponse } from "./node-response.ts";
 import { ExchangeSocket } from "./node-socket.ts";
-import { failRaised } from "./raised.ts";
 
 /** A request listener of node:http; a third parameter is connect's `next`. */
 export type NodeHandler = (

@@ -4,16 +4,6 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import send from "send";
 import {
-  aFlag,
-  aGateway,
-  aText,
-  type Checks,
-  checkArgument,
-  checkOptions,
-  seconds,
-  textOr,
-} from "../exchange/arguments.ts";
-import {
   type Exchange,
   errorHead,
   errorText,
@@ -22,6 +12,16 @@ import {
   header,
   SallyportError,
 } from "../exchange/index.ts";
+import {
+  aFlag,
+  aGateway,
+  aText,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  seconds,
+  textOr,
+} from "../options/checks.ts";
 import { nodeObjects } from "./node.ts";
 import { type FoundFile, find, findError, segmentsOf } from "./static-path.ts";
 import { type Choice, choose } from "./static-variant.ts";

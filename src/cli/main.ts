@@ -1,8 +1,8 @@
 // The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a command line that cannot be meant.
 import { readFileSync } from "node:fs";
 import { SallyportError } from "../exchange/index.ts";
-import { nearest } from "../exchange/nearest.ts";
-import { complain, exitCodeOf, type Manner, TEXT } from "../server/complain.ts";
+import { nearest } from "../options/did-you-mean.ts";
+import { complain, exitCodeOf, type Manner, TEXT } from "../server/report.ts";
 import { helpText } from "./help.ts";
 import { type CommandLine, parseCommandLine, usage } from "./options.ts";
 import { serve } from "./serve.ts";

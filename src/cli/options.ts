@@ -1,14 +1,14 @@
 // The options of `sallyport serve`: this one table parses them, prints --help and makes docs/command-line.md.
 import { parseArgs } from "node:util";
+import { type ListenAddress, parsePlace } from "../config/address.ts";
+import type { Protocol } from "../config/protocols.ts";
+import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
 import { SallyportError } from "../exchange/index.ts";
-import { suggestion } from "../exchange/nearest.ts";
-import { DEFAULT_LIMITS, type HttpLimits } from "../protocols/http/limits.ts";
-import { type ListenAddress, parsePlace } from "../server/address.ts";
-import { FORWARDED } from "../server/forwarded.ts";
-import type { Protocol } from "../server/listeners.ts";
-import { FORMATS, LEVELS } from "../server/log.ts";
-import { parseTrust, type TrustRule } from "../server/trust.ts";
-import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../server/units.ts";
+import { DEFAULT_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { FORMATS, LEVELS } from "../logs/log.ts";
+import { suggestion } from "../options/did-you-mean.ts";
+import { FORWARDED } from "../proxies/forwarded.ts";
+import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 
 /** What a target can be; some options only mean something for some of them. */
 export type TargetKind = "python" | "files" | "program" | "module" | "config";

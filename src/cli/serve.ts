@@ -1,14 +1,15 @@
 // `sallyport serve`: a target, or a configuration, served until a signal says otherwise; or for one request, when a web
 // server started us as a CGI program.
+
+import { type FrontTask, takeTask } from "../cluster/messages.ts";
+import type { AppSettings, Settings } from "../config/config.ts";
 import { SallyportError } from "../exchange/index.ts";
-import { type FrontTask, takeTask } from "../fronts/messages.ts";
-import { complain, exitCodeOf } from "../server/complain.ts";
-import type { AppSettings, Settings } from "../server/config.ts";
+import { serverLog } from "../logs/log.ts";
+import { descriptorSink } from "../logs/sinks.ts";
 import { guess, placesOf } from "../server/guess.ts";
-import { serverLog } from "../server/log.ts";
 import { runProgram } from "../server/program.ts";
+import { complain, exitCodeOf } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
-import { descriptorSink } from "../server/sinks.ts";
 import { type CommandLine, type Flags, usage } from "./options.ts";
 import { asTold, namesAddress, settingsOf } from "./settings.ts";
 import { targetOf } from "./target.ts";
@@ -59,7 +60,7 @@ const embeddedApps = ({ apps }: Settings): AppSettings[] =>
   Object.values(apps).filter((app) => "mode" in app && app.mode === "embedded");
 
 async function superviseFronts(settings: Settings): Promise<number> {
-  const { supervise } = await import("../fronts/supervisor.ts");
+  const { supervise } = await import("../cluster/supervisor.ts");
   const { fronts: count, listen, grace, frontTimeout: timeout, log: manner } = settings;
   const log = serverLog({ ...manner, sink: descriptorSink(2) });
   return supervise({ count, listen, grace, timeout, startTimeout: startTimeoutOf(settings), log, manner });
@@ -74,9 +75,9 @@ function startTimeoutOf(settings: Settings): number {
 
 /** We are one of several fronts: this command line was started once more, with sockets. */
 async function front(task: FrontTask, settings: Settings, directory: string): Promise<number> {
-  const { runFront } = await import("../fronts/front.ts");
-  const { Seat } = await import("../fronts/board.ts");
-  const { Descriptor, releaseLow } = await import("../fronts/descriptors.ts");
+  const { runFront } = await import("../cluster/front.ts");
+  const { Seat } = await import("../cluster/scoreboard.ts");
+  const { Descriptor, releaseLow } = await import("../cluster/descriptors.ts");
   releaseLow(task.channel);
   const seat = new Seat(task.board, task.seat);
   const own = { ...settings, listen: [...task.listen] };

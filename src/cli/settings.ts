@@ -1,11 +1,11 @@
 // From the command line to the server's settings: the target becomes apps and routes, or its file is read, and then the
 // options that were given take the place of what is there.
 import { join, resolve } from "node:path";
-import type { ListenAddress } from "../server/address.ts";
-import type { Config, Settings } from "../server/config.ts";
-import { loadConfig } from "../server/config-file.ts";
-import { PROTOCOLS } from "../server/listeners.ts";
-import { checkConfig } from "../server/problems.ts";
+import type { ListenAddress } from "../config/address.ts";
+import type { Config, Settings } from "../config/config.ts";
+import { checkConfig } from "../config/errors.ts";
+import { loadConfig } from "../config/file.ts";
+import { PROTOCOLS } from "../config/protocols.ts";
 import {
   type Flags,
   LIMIT_OPTIONS,

@@ -1,8 +1,8 @@
 // What the TARGET of `sallyport serve` is: a Python app, a directory, a program, a module of ours, or a configuration.
 import { accessSync, constants, existsSync, type Stats, statSync } from "node:fs";
 import { basename, extname, join, resolve } from "node:path";
+import { CONFIG_NAMES } from "../config/file.ts";
 import { SallyportError } from "../exchange/index.ts";
-import { CONFIG_NAMES } from "../server/config-file.ts";
 import { type TargetKind, usage } from "./options.ts";
 
 export interface Target {

@@ -1,8 +1,8 @@
 // The options about TLS: from pairs of files to what an address is told.
 import { resolve } from "node:path";
-import type { ListenAddress } from "../server/address.ts";
-import { tls as schema } from "../server/config-tls.ts";
-import { readFiles } from "../server/tls-files.ts";
+import type { ListenAddress } from "../config/address.ts";
+import { tls as schema } from "../config/tls.ts";
+import { readFiles } from "../config/tls-files.ts";
 import type { Problem, TlsSettings } from "../sockets/tls/index.ts";
 import { type Flags, usage } from "./options.ts";
 

@@ -1,4 +1,6 @@
 // The middle, as others see it.
+
+export { errorHead, errorText, hasBody, ServedExchange } from "./base-exchange.ts";
 export { type BodySource, NO_BODY, PushedBody, WholeBody } from "./body.ts";
 export { ERRORS, type ErrorCode, type ErrorName, type Fault, SallyportError } from "./errors.ts";
 export { EventStream, FAREWELL, isEventStream } from "./events.ts";
@@ -22,10 +24,9 @@ export type {
 } from "./exchange.ts";
 export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
 export { bytesOf, HeadLines, KNOWN, Latin1, type ResponseBody, sizeOf } from "./lines.ts";
+export { firstRequest, redirected } from "./local-redirect.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
-export { firstRequest, redirected } from "./redirected.ts";
 export { Reloads } from "./reloads.ts";
 export { type AccessParts, Repeated, repeatedOf } from "./repeated.ts";
 export { Running, withInner } from "./running.ts";
-export { errorHead, errorText, hasBody, ServedExchange } from "./served.ts";
 export { type Spooled, type SpoolOptions, spool } from "./spool.ts";

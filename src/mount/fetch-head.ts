@@ -8,7 +8,7 @@ import {
   type RequestHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { isHost } from "../protocols/http/target.ts";
+import { isHost } from "../http/target.ts";
 import { isBelow } from "./options.ts";
 
 /**

@@ -10,7 +10,7 @@ import {
   SallyportError,
   ServedExchange,
 } from "../exchange/index.ts";
-import { headFault } from "../protocols/http/response.ts";
+import { headFault } from "../http/response-fault.ts";
 import type { MountSettings } from "./options.ts";
 
 export abstract class MountedExchange extends ServedExchange {

@@ -8,7 +8,7 @@ import {
   SallyportError,
   WholeBody,
 } from "../exchange/index.ts";
-import { NOT_IN_TRAILERS } from "../protocols/http/codec.ts";
+import { NOT_IN_TRAILERS } from "../http/trailers.ts";
 import { MountedBody } from "./mounted-body.ts";
 import type { NodeRequest } from "./node-head.ts";
 import { bodyTooLarge } from "./refusals.ts";

@@ -10,7 +10,7 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { fieldsFault } from "../protocols/http/response.ts";
+import { fieldsFault } from "../http/response-fault.ts";
 import { MountedBody } from "./mounted-body.ts";
 import { MountedExchange, outgoing } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";

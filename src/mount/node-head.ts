@@ -5,9 +5,9 @@ import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
 import { isIP } from "node:net";
 import { type Address, header, isFieldValue, type RequestHead, SallyportError } from "../exchange/index.ts";
-import { fieldName } from "../protocols/http/fields.ts";
-import { HeadFields } from "../protocols/http/head.ts";
-import { readTarget, type Target } from "../protocols/http/target.ts";
+import { fieldName } from "../http/fields.ts";
+import { HeadFields } from "../http/request-fields.ts";
+import { readTarget, type Target } from "../http/target.ts";
 import { isBelow } from "./options.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;

@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { Headers, ResponseHead } from "../exchange/index.ts";
-import { STATUS_CODES } from "../exchange/reasons.ts";
+import { STATUS_CODES } from "../http/status-codes.ts";
 import { breakOff } from "../sockets/reset.ts";
 
 /** Either kind: they answer to the same names. Only the second has a stream. */

@@ -2,8 +2,8 @@
 // Fastify's middie, Koa's bare request.
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import { aFlag, type Checks } from "../exchange/arguments.ts";
 import { errorHead, errorText, type Gateway, type Log, SallyportError } from "../exchange/index.ts";
+import { aFlag, type Checks } from "../options/checks.ts";
 import { alive, type Lifecycle, lifeOf } from "./life.ts";
 import { nodeBody } from "./node-body.ts";
 import { type NodeCall, NodeExchange } from "./node-exchange.ts";

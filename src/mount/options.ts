@@ -1,4 +1,7 @@
 // What a handler is made with, checked once, when the host starts rather than at a request.
+
+import { type Log, SallyportError } from "../exchange/index.ts";
+import { DEFAULT_LIMITS } from "../http/limits.ts";
 import {
   aGateway,
   aLog,
@@ -9,9 +12,7 @@ import {
   checkOptions,
   milliseconds,
   octets,
-} from "../exchange/arguments.ts";
-import { type Log, SallyportError } from "../exchange/index.ts";
-import { DEFAULT_LIMITS } from "../protocols/http/limits.ts";
+} from "../options/checks.ts";
 import { consoleLog } from "./console-log.ts";
 
 export interface MountOptions {

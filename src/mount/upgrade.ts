@@ -3,10 +3,10 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { aFlag, type Checks, octets, options as optionsOf } from "../exchange/arguments.ts";
 import { type Exchange, type Gateway, type Listener, SallyportError } from "../exchange/index.ts";
-import { httpListener, WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/http/index.ts";
-import { readTarget } from "../protocols/http/target.ts";
+import { readTarget } from "../http/target.ts";
+import { aFlag, type Checks, octets, options as optionsOf } from "../options/checks.ts";
+import { httpListener, WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/http1/index.ts";
 import { alive, type Life, type Lifecycle, lifeOf } from "./life.ts";
 import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, settingsOf } from "./options.ts";
 

@@ -1,9 +1,9 @@
 // TLS at the addresses that have it: keys that are read before anybody listens, and again when their files change.
 import type { Socket } from "node:net";
+import { NOWHERE } from "../config/errors.ts";
+import { atAddress, located, readFiles } from "../config/tls-files.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import type { TlsSettings } from "../sockets/tls/index.ts";
-import { NOWHERE } from "./problems.ts";
-import { atAddress, located, readFiles } from "./tls-files.ts";
 
 type Accept = (socket: Socket) => void;
 type Entrance = import("../sockets/tls/index.ts").TlsEntrance;

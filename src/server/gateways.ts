@@ -1,11 +1,11 @@
 // The registry: which gateway an app of the configuration is answered through. A new kind of app is one entry here and
 // its section in config.ts. What no app needs is not even loaded.
 import { resolve } from "node:path";
-import { isGateway } from "../exchange/arguments.ts";
+import { APP_KINDS } from "../config/apps.ts";
+import type { AppSettings } from "../config/config.ts";
 import { type Exchange, type Gateway, type Log, redirected, SallyportError } from "../exchange/index.ts";
+import { isGateway } from "../options/checks.ts";
 import type { FastcgiOptions } from "../protocols/fastcgi/index.ts";
-import type { AppSettings } from "./config.ts";
-import { APP_KINDS } from "./config-apps.ts";
 
 /** What gateways get from the server that they are part of. */
 export interface Surroundings {

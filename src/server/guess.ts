@@ -3,8 +3,8 @@
 // descriptor 3 on (sd_listen_fds(3)), or by somebody who says nothing.
 import { fstatSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
-import { type ListenAddress, parsePlace } from "./address.ts";
-import { PROTOCOLS } from "./listeners.ts";
+import { type ListenAddress, parsePlace } from "../config/address.ts";
+import { PROTOCOLS } from "../config/protocols.ts";
 
 export type Started =
   | { readonly by: "cgi"; readonly nph: boolean }

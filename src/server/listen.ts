@@ -6,9 +6,9 @@ import { chmod, lstat, unlink } from "node:fs/promises";
 import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { addressText, type ListenAddress } from "../config/address.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { readSparingly } from "../sockets/accepted.ts";
-import { addressText, type ListenAddress } from "./address.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 

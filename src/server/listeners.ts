@@ -1,7 +1,9 @@
-// The registry: which listener speaks the protocol of an address. A new protocol is one entry here. What nobody listens
+// The registry: which listener speaks the protocol of an address. A new protocol is one entry here and its name in config/protocols.ts. What nobody listens
 // for is not even loaded.
+
+import type { Limits } from "../config/limits.ts";
+import type { Protocol } from "../config/protocols.ts";
 import type { Handler, Listener, Log } from "../exchange/index.ts";
-import type { Limits } from "./config-limits.ts";
 
 /** What listeners get from the server that they are part of. */
 export interface Entrance {
@@ -38,10 +40,7 @@ const MAKE = {
     const { uwsgiListener } = await import("../protocols/uwsgi/index.ts");
     return uwsgiListener({ handler, log, limits: { body: limits.body, ...limits.uwsgi } });
   },
-} as const satisfies Record<string, Make>;
-
-export type Protocol = keyof typeof MAKE;
-export const PROTOCOLS = Object.keys(MAKE) as Protocol[];
+} as const satisfies Record<Protocol, Make>;
 
 /** A listener that puts exchanges into `entrance`. */
 export const listenerOf = (protocol: Protocol, entrance: Entrance): Promise<Listener> =>

@@ -1,7 +1,7 @@
 // The life of a server that has a process for itself, under a process manager, a container or a terminal: it says where
 // it listens, obeys signals, and survives what apps leave to chance.
 import { SallyportError } from "../exchange/index.ts";
-import { announce, announceCut, complain, type Manner } from "./complain.ts";
+import { announce, announceCut, complain, type Manner } from "./report.ts";
 import type { Server } from "./server.ts";
 import { noteUncaught } from "./uncaught.ts";
 

@@ -1,12 +1,12 @@
 // Proxies in front of this server: who is believed, about a connection (PROXY protocol) and about a request (Forwarded,
 // X-Forwarded-*).
 import type { Socket } from "node:net";
+import type { ListenAddress } from "../config/address.ts";
+import type { Settings } from "../config/config.ts";
 import type { Log } from "../exchange/index.ts";
-import { Entrance } from "../sockets/proxy-protocol/entrance.ts";
-import type { ListenAddress } from "./address.ts";
-import type { Settings } from "./config.ts";
-import { forwarding, type Honour } from "./forwarded.ts";
-import { type Trusted, trustOf } from "./trust.ts";
+import { forwarding, type Honour } from "../proxies/forwarded.ts";
+import { type Trusted, trustOf } from "../proxies/trust.ts";
+import { Entrance } from "../sockets/proxy-protocol/acceptor.ts";
 
 type Accept = (socket: Socket) => void;
 

@@ -1,6 +1,11 @@
 // One file, served by any server: `serve(app)` at its end makes a program of it that finds out how it was started.
 import { parseArgs } from "node:util";
 import type { FetchFunction, FetchObject, NodeHandler } from "../apps/index.ts";
+import { type ListenAddress, parsePlace } from "../config/address.ts";
+import type { Config, Settings } from "../config/config.ts";
+import { checkConfig, type KeyPath } from "../config/errors.ts";
+import { PROTOCOLS } from "../config/protocols.ts";
+import { type Gateway, SallyportError } from "../exchange/index.ts";
 import {
   aFlag,
   anything,
@@ -9,15 +14,10 @@ import {
   checkOptions,
   isGateway,
   must,
-} from "../exchange/arguments.ts";
-import { type Gateway, SallyportError } from "../exchange/index.ts";
-import { type ListenAddress, parsePlace } from "./address.ts";
-import { complain, exitCodeOf, type Manner, TEXT } from "./complain.ts";
-import type { Config, Settings } from "./config.ts";
+} from "../options/checks.ts";
 import { guess, placesOf, portOf, type Started } from "./guess.ts";
-import { PROTOCOLS } from "./listeners.ts";
-import { checkConfig, type KeyPath } from "./problems.ts";
 import { runProgram } from "./program.ts";
+import { complain, exitCodeOf, type Manner, TEXT } from "./report.ts";
 import { type Server, serverOf } from "./server.ts";
 
 /** A fetch function or object (Hono, h3), a node handler or framework (Express, Koa, Fastify), or a gateway. */

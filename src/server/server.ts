@@ -2,7 +2,10 @@
 // phases in the other.
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
-import { aFunction, aLog, aText, type Checks, checkOptions } from "../exchange/arguments.ts";
+import type { ListenAddress } from "../config/address.ts";
+import type { AppSettings, Config, Settings } from "../config/config.ts";
+import { checkConfig } from "../config/errors.ts";
+import type { Protocol } from "../config/protocols.ts";
 import { disk } from "../exchange/disk.ts";
 import {
   type ErrorName,
@@ -16,21 +19,19 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
+import { AccessLog } from "../logs/access.ts";
+import { serverLog } from "../logs/log.ts";
+import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
+import { aFunction, aLog, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors, takesReserve } from "../sockets/descriptors.ts";
 import { breakOff } from "../sockets/reset.ts";
-import { AccessLog } from "./access.ts";
-import type { ListenAddress } from "./address.ts";
-import type { AppSettings, Config, Settings } from "./config.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { Encryption } from "./encryption.ts";
 import { gatewayOf } from "./gateways.ts";
 import { type Bound, bind } from "./listen.ts";
-import { listenerOf, type Protocol } from "./listeners.ts";
-import { serverLog } from "./log.ts";
-import { checkConfig } from "./problems.ts";
+import { listenerOf } from "./listeners.ts";
 import { Proxies } from "./proxies.ts";
 import { type Route, Routes } from "./routes.ts";
-import { descriptorSink, fileSink, type LineSink } from "./sinks.ts";
 
 export interface ServerOptions {
   /** Relative paths of the configuration start here; the working directory otherwise. */

@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Listener } from "../exchange/index.ts";
-import { type HttpOptions, httpListener } from "../protocols/http/index.ts";
+import { type HttpOptions, httpListener } from "../protocols/http1/index.ts";
 import type { StreamLimits } from "../protocols/http2/index.ts";
 
 export interface WebOptions extends Omit<HttpOptions, "http2"> {

@@ -1,7 +1,7 @@
 // What all requests of one connection have in common: its ends and its encryption, whichever way it came in.
 import type { Socket } from "node:net";
 import type { RequestHead } from "../exchange/index.ts";
-import { endsOf } from "./ends.ts";
+import { endsOf } from "./addresses.ts";
 import { tlsFactsOf } from "./tls/facts.ts";
 
 export type Connection = Pick<RequestHead, "scheme" | "remote" | "local" | "tls">;

@@ -1,7 +1,7 @@
 // Open files are bounded, and connections are files. Some are kept free of connections, so that a worker can be started
 // again, a log written and a body kept however many clients there are.
 import type { Socket } from "node:net";
-import { carrierOf } from "./carrier.ts";
+import { carrierOf } from "./transport.ts";
 
 /** The most that are kept free: for workers, programs, logs, the application's own files. */
 export const RESERVE = 64;

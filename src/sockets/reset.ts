@@ -1,6 +1,6 @@
 // Breaking a connection off so that the other side cannot take it for a good end.
 import type { Socket } from "node:net";
-import { carrierOf } from "./carrier.ts";
+import { carrierOf } from "./transport.ts";
 
 /**
  * Resets a TCP connection; a Unix socket, which knows no reset, is only closed, and under TLS that shows: the

@@ -2,8 +2,8 @@
 import { connect, type Socket } from "node:net";
 import type { Headers } from "../exchange/index.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
+import { octetsOf } from "./bytes.ts";
 import { CONFORMANCE_FIELD, type Instruction, type Request } from "./case.ts";
-import { octetsOf } from "./octets.ts";
 
 /** A request as octets, in the parts that may be sent one after the other. */
 export interface RequestOctets {

@@ -1,11 +1,12 @@
 // An exchange without a listener: what the answering side says is kept. For tests of gateways and apps.
+
+import { ServedExchange } from "../exchange/base-exchange.ts";
 import { NO_BODY, WholeBody } from "../exchange/body.ts";
 import { SallyportError } from "../exchange/errors.ts";
 import type { Outcome, RequestBody, RequestHead, ResponseHead } from "../exchange/exchange.ts";
 import type { Headers } from "../exchange/headers.ts";
 import { bytesOf, type ResponseBody } from "../exchange/lines.ts";
 import { type Log, silentLog } from "../exchange/log.ts";
-import { ServedExchange } from "../exchange/served.ts";
 
 export interface RecordedRequest {
   method?: string;

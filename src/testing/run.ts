@@ -3,11 +3,11 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Answer } from "./answer.ts";
+import { complaintsAbout } from "./assertions.ts";
 import type { Capability, Case, Step } from "./case.ts";
 import { Client, type RequestOctets, requestOctets } from "./client.ts";
-import { WAYS } from "./conducts.ts";
-import { complaintsAbout } from "./judge.ts";
-import { Notes } from "./notes.ts";
+import { WAYS } from "./client-behaviours.ts";
+import { Notes } from "./side-channel.ts";
 import { suite } from "./suite.ts";
 
 export interface SuiteOptions {

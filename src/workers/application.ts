@@ -2,6 +2,7 @@
 // leave and ended. How an exchange is answered is the business of the interface that the application is written for.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
+import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
 import {
   aCount,
   aLog,
@@ -12,8 +13,7 @@ import {
   milliseconds,
   must,
   texts,
-} from "../exchange/arguments.ts";
-import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
+} from "../options/checks.ts";
 import type { Interface } from "./interface.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { findPython } from "./python.ts";

@@ -3,10 +3,10 @@
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import { Pauses } from "../processes/index.ts";
+import { type Deadlines, look } from "./deadlines.ts";
 import type { Interface } from "./interface.ts";
 import type { WorkerOptions } from "./options.ts";
 import type { Stream } from "./stream.ts";
-import { type Deadlines, look } from "./watch.ts";
 import { Worker, type WorkerOwner } from "./worker.ts";
 
 export interface PoolOptions extends WorkerOptions, Deadlines {

@@ -1,6 +1,6 @@
 // One exchange on its way through a worker: request out against what the worker asks for, response in against what the
 // client takes. The other end is Stream in python/sallyport/stream.py.
-import { Backlog, type BacklogLimits } from "../exchange/backlog.ts";
+
 import {
   type Exchange,
   FAREWELL,
@@ -10,12 +10,13 @@ import {
   type Log,
   SallyportError,
 } from "../exchange/index.ts";
-import { Bridge } from "./bridge.ts";
+import { Backlog, type BacklogLimits } from "../exchange/response-buffer.ts";
 import type { Commons } from "./commons.ts";
 import { writeFile } from "./file.ts";
 import { responseHead } from "./head.ts";
 import { FROM_WORKER, type Payload, TO_WORKER, WINDOW } from "./link.ts";
 import { type Outbound, Upload } from "./upload.ts";
+import { Bridge } from "./websocket-relay.ts";
 
 /** What a stream needs of the worker that runs it. */
 export interface Carrier extends Outbound {

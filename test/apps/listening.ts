@@ -1,7 +1,7 @@
 // A gateway behind the real listener on a free port of this machine, for tests with real clients.
 import { type AddressInfo, createServer } from "node:net";
 import { type Gateway, type Log, silentLog } from "../../src/exchange/index.ts";
-import { httpListener } from "../../src/protocols/http/index.ts";
+import { httpListener } from "../../src/protocols/http1/index.ts";
 
 export interface Listening {
   readonly url: string;

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { helpText } from "../../src/cli/help.ts";
 import { OPTIONS, parseCommandLine } from "../../src/cli/options.ts";
+import { A_TIME } from "../../src/config/units.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
-import { A_TIME } from "../../src/server/units.ts";
 
 test("options and words may come in any order, with = or a space", () => {
   const { flags, words } = parseCommandLine([

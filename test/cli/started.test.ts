@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { Config } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
-import type { Config } from "../../src/server/config.ts";
 import { createServer } from "../../src/server/server.ts";
 import { type Served, type ServeOptions, serve, serveBy } from "../serve.ts";
 

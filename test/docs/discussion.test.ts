@@ -1,8 +1,8 @@
 // docs/discussion/: its tables have every state that the code has, and the page says what each move in them is.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RULES } from "../../src/protocols/http/states.ts";
-import { RULES as SOCKET_RULES } from "../../src/protocols/websocket/states.ts";
+import { RULES } from "../../src/protocols/http1/states.ts";
+import { RULES as SOCKET_RULES } from "../../src/websocket/states.ts";
 import { readText } from "./prose.ts";
 
 const page = readText("docs/discussion/how-connections-end.md");

@@ -69,9 +69,9 @@ test("each test that docs/edge-cases.md names stands in its file", () => {
 });
 
 test("a test that is named but not there is missed", () => {
-  assert.equal(isNamedIn("test/protocols/http/vectors.ts", "H1 length and coding together"), true);
-  assert.equal(isNamedIn("test/protocols/http/vectors.ts", "H1 length and … together"), true);
-  assert.equal(isNamedIn("test/protocols/http/vectors.ts", "H1 coding together"), false);
+  assert.equal(isNamedIn("test/protocols/http1/vectors.ts", "H1 length and coding together"), true);
+  assert.equal(isNamedIn("test/protocols/http1/vectors.ts", "H1 length and … together"), true);
+  assert.equal(isNamedIn("test/protocols/http1/vectors.ts", "H1 coding together"), false);
 });
 
 const LETTERS = [...new Set([...IDS].map(([letter]) => letter))].join("");

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { FORWARDED } from "../../src/server/forwarded.ts";
-import { parseTrust } from "../../src/server/trust.ts";
+import { FORWARDED } from "../../src/proxies/forwarded.ts";
+import { parseTrust } from "../../src/proxies/trust.ts";
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
 const page = read("../../docs/proxies.md");

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { afterEach, test } from "node:test";
-import { Backlog } from "../../src/exchange/backlog.ts";
 import { DISK_LIMIT, disk } from "../../src/exchange/disk.ts";
 import { PushedBody, type SallyportError } from "../../src/exchange/index.ts";
+import { Backlog } from "../../src/exchange/response-buffer.ts";
 import { spool } from "../../src/exchange/spool.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, mock, test } from "node:test";
-import { Backlog } from "../../src/exchange/backlog.ts";
 import { PushedBody, type SallyportError } from "../../src/exchange/index.ts";
+import { Backlog } from "../../src/exchange/response-buffer.ts";
 import { spool } from "../../src/exchange/spool.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 

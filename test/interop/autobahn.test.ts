@@ -1,5 +1,5 @@
 // The Autobahn test suite's fuzzing client against a listener that echoes. It runs on CPython 2.7 alone, so it is installed
-// where there is one, into .cache; test/protocols/websocket/cases.test.ts has its cases in our own words for all other machines.
+// where there is one, into .cache; test/websocket/cases.test.ts has its cases in our own words for all other machines.
 // With SALLYPORT_AUTOBAHN=all every case is run, which takes half an hour of Python.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -20,7 +20,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Silence } from "../../scripts/testing/silence.mjs";
 import { progress } from "../progress.ts";
-import { echo, serve } from "../protocols/websocket/serving.ts";
+import { echo, serve } from "../websocket/serving.ts";
 
 const CACHE = fileURLToPath(new URL("../../.cache/", import.meta.url));
 const HOME = join(CACHE, "autobahn");

@@ -2,7 +2,7 @@
 import { type AddressInfo, createServer } from "node:net";
 import type { Gateway, Log, LogFields } from "../../src/exchange/index.ts";
 import { type LintError, lint } from "../../src/exchange/lint.ts";
-import { httpListener } from "../../src/protocols/http/index.ts";
+import { httpListener } from "../../src/protocols/http1/index.ts";
 
 export interface Site {
   readonly url: string;

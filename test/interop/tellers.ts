@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { request as plainRequest } from "node:http";
 import { connect } from "node:http2";
 import { request as tlsRequest } from "node:https";
-import type { Config } from "../../src/server/config.ts";
+import type { Config } from "../../src/config/config.ts";
 import { VENV_PYTHON } from "../needs.ts";
 import { NAME } from "./certificate.ts";
 import { path } from "./peer.ts";

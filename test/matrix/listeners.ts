@@ -7,7 +7,7 @@ import { lint } from "../../src/exchange/lint.ts";
 import { toFetchHandler, toNodeHandler } from "../../src/mount/index.ts";
 import { cgi } from "../../src/protocols/cgi/index.ts";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
-import { httpListener } from "../../src/protocols/http/index.ts";
+import { httpListener } from "../../src/protocols/http1/index.ts";
 import { http2Listener } from "../../src/protocols/http2/index.ts";
 import { scgi } from "../../src/protocols/scgi/index.ts";
 import { uwsgi } from "../../src/protocols/uwsgi/index.ts";

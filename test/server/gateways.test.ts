@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { Config } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
-import type { Config } from "../../src/server/config.ts";
 import { createServer } from "../../src/server/server.ts";
 import { needs } from "../needs.ts";
 

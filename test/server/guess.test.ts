@@ -5,7 +5,7 @@ import { connect, createServer, type ListenOptions } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { addressText, parseAddress } from "../../src/server/address.ts";
+import { addressText, parseAddress } from "../../src/config/address.ts";
 import { guess, isListening, placesOf, portOf, type Started } from "../../src/server/guess.ts";
 
 const CGI = { GATEWAY_INTERFACE: "CGI/1.1", REQUEST_METHOD: "GET" };

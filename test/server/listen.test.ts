@@ -6,7 +6,7 @@ import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { ListenAddress } from "../../src/server/address.ts";
+import type { ListenAddress } from "../../src/config/address.ts";
 import { bind } from "../../src/server/listen.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "listen-"));

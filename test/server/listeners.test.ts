@@ -8,9 +8,9 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
+import type { Config } from "../../src/config/config.ts";
+import { PROTOCOLS } from "../../src/config/protocols.ts";
 import { type Exchange, type Gateway, silentLog } from "../../src/exchange/index.ts";
-import type { Config } from "../../src/server/config.ts";
-import { PROTOCOLS } from "../../src/server/listeners.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "listeners-"));

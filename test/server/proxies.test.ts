@@ -7,9 +7,9 @@ import { type AddressInfo, connect, createServer as createTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
+import type { Config } from "../../src/config/config.ts";
 import { type Gateway, silentLog } from "../../src/exchange/index.ts";
-import type { Config } from "../../src/server/config.ts";
-import { serverLog } from "../../src/server/log.ts";
+import { serverLog } from "../../src/logs/log.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
 import { localHeader, OVER_TLS, version1, version2 } from "../sockets/proxy-header.ts";
 

@@ -5,8 +5,8 @@ import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { Config } from "../../src/config/config.ts";
 import { type Exchange, type Gateway, SallyportError, silentLog } from "../../src/exchange/index.ts";
-import type { Config } from "../../src/server/config.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "server-"));

@@ -9,7 +9,7 @@ import { connect as connectTls } from "node:tls";
 import { type Handler, silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/server.ts";
 import { type WebOptions, webListener } from "../../src/server/web.ts";
-import { Client } from "../protocols/http/serving.ts";
+import { Client } from "../protocols/http1/serving.ts";
 import { data, END_STREAM, FrameClient, frame, headers, PREFACE, post } from "../protocols/http2/frames.ts";
 import { Authority } from "../sockets/tls/authority.ts";
 

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { Log } from "../../src/exchange/index.ts";
-import { endsOf } from "../../src/sockets/ends.ts";
-import { Entrance, type EntranceOptions } from "../../src/sockets/proxy-protocol/entrance.ts";
+import { endsOf } from "../../src/sockets/addresses.ts";
+import { Entrance, type EntranceOptions } from "../../src/sockets/proxy-protocol/acceptor.ts";
 import { localHeader, OVER_TLS, version1, version2 } from "./proxy-header.ts";
 
 const SAID = {

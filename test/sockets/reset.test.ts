@@ -5,8 +5,8 @@ import { type AddressInfo, createServer as createPlain, type Socket } from "node
 import { test } from "node:test";
 import { createServer } from "node:tls";
 import { promisify } from "node:util";
-import { carrierOf } from "../../src/sockets/carrier.ts";
 import { breakOff } from "../../src/sockets/reset.ts";
+import { carrierOf } from "../../src/sockets/transport.ts";
 import { needs } from "../needs.ts";
 import { Authority, textOf } from "./tls/authority.ts";
 

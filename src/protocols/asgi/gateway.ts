@@ -1,6 +1,9 @@
 // The server's half of ASGI 3.0 (HTTP and WebSocket 2.5, lifespan 2.0): persistent Python workers with an event loop
 // answer over the link, many exchanges at once in each. The other part of this half runs inside the worker:
 // python/sallyport/asgi/.
+
+import type { Gateway } from "../../exchange/index.ts";
+import type { BacklogLimits } from "../../exchange/response-buffer.ts";
 import {
   aCount,
   aFlag,
@@ -9,9 +12,7 @@ import {
   checkOptions,
   milliseconds,
   oneOf,
-} from "../../exchange/arguments.ts";
-import type { BacklogLimits } from "../../exchange/backlog.ts";
-import type { Gateway } from "../../exchange/index.ts";
+} from "../../options/checks.ts";
 import {
   APPLICATION_CHECKS,
   Application,

@@ -2,6 +2,7 @@
 // scope's own keys. What every scope has besides (asgi, extensions, state) the worker adds. Called for every request, so
 // nothing is allocated for a header name seen before.
 import { isIP } from "node:net";
+import { decodePath } from "../../cgi/metavariables/encode.ts";
 import {
   type Address,
   type Exchange,
@@ -27,7 +28,6 @@ import {
   TRUE,
   unicode,
 } from "../../workers/marshal.ts";
-import { decodePath } from "../cgi/variables.ts";
 import { FieldNames } from "./names.ts";
 import { tlsEntry } from "./tls.ts";
 

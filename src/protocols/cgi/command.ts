@@ -1,8 +1,9 @@
 // The command line and the environment of a CGI program (RFC 3875, 4.1, 4.4, 7.2): meta-variables, what the operator
 // configured, and almost nothing of our own environment.
+
+import { CONSTANT_VARIABLES, decodePath, metaVariables } from "../../cgi/metavariables/encode.ts";
 import type { Exchange } from "../../exchange/index.ts";
 import type { Program } from "./program.ts";
-import { CONSTANT_VARIABLES, decodePath, metaVariables } from "./variables.ts";
 
 export interface Command {
   readonly command: string;

@@ -1,5 +1,18 @@
 // The web server's half of CGI/1.1 (RFC 3875): a process for each request.
 import { basename, dirname } from "node:path";
+import { Slots } from "../../cgi/semaphore.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type Log,
+  type RequestBody,
+  redirected,
+  SallyportError,
+  type Spooled,
+  silentLog,
+  spool,
+} from "../../exchange/index.ts";
+import { Members } from "../../exchange/members.ts";
 import {
   aCount,
   aFlag,
@@ -14,24 +27,11 @@ import {
   environment,
   milliseconds,
   octets,
-} from "../../exchange/arguments.ts";
-import {
-  type Exchange,
-  type Gateway,
-  type Log,
-  type RequestBody,
-  redirected,
-  SallyportError,
-  type Spooled,
-  silentLog,
-  spool,
-} from "../../exchange/index.ts";
-import { Members } from "../../exchange/members.ts";
+} from "../../options/checks.ts";
 import { type Launcher, sharedLauncher } from "../../processes/index.ts";
 import { type CommandOptions, commandFor } from "./command.ts";
 import { type Interpreters, type Program, type Programs, programsAt } from "./program.ts";
 import { Run } from "./run.ts";
-import { Slots } from "./slots.ts";
 import { StderrLog } from "./stderr.ts";
 
 /** All times are milliseconds. */

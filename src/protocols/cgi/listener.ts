@@ -1,6 +1,9 @@
 // The application's half of CGI/1.1 (RFC 3875): we were started as the script. The environment is the request, stdin its
 // body, stdout takes the response, and how we end is the last thing that we can say.
 import type { Readable, Writable } from "node:stream";
+import { type Compose, DocumentExchange, type Wire } from "../../cgi/exchange.ts";
+import { documentHead } from "../../cgi/head.ts";
+import { describeRequest } from "../../cgi/metavariables/decode.ts";
 import {
   errorHead,
   errorText,
@@ -13,10 +16,7 @@ import {
   type RequestBody,
   SallyportError,
 } from "../../exchange/index.ts";
-import { documentHead } from "./document.ts";
-import { type Compose, DocumentExchange, type Wire } from "./exchange.ts";
-import { type GivenVariables, ownSurroundings, type Surroundings, variablesOf, writeOf } from "./own.ts";
-import { describeRequest } from "./request.ts";
+import { type GivenVariables, ownSurroundings, type Surroundings, variablesOf, writeOf } from "./stdio.ts";
 
 export interface ServeCgiOptions {
   /** Gets the one exchange. */

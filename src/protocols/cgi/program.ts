@@ -3,8 +3,8 @@
 import type { Stats } from "node:fs";
 import { access, constants, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";
+import { decodePath } from "../../cgi/metavariables/encode.ts";
 import { type Exchange, SallyportError } from "../../exchange/index.ts";
-import { decodePath } from "./variables.ts";
 
 export interface Program {
   /** Its absolute path. */

@@ -5,6 +5,7 @@
 //
 // In `over` the program may still run: it is given time, or stopped when nobody has any use for it.
 import type { Socket } from "node:net";
+import { type CgiResponse, ResponseReader } from "../../cgi/response-reader.ts";
 import {
   type Exchange,
   hasBody,
@@ -17,7 +18,6 @@ import {
 import type { Member } from "../../exchange/members.ts";
 import { type Child, describeExit, type Exit, succeeded } from "../../processes/index.ts";
 import { feed } from "./input.ts";
-import { type CgiResponse, ResponseReader } from "./response.ts";
 import type { StderrLog } from "./stderr.ts";
 
 export interface RunOptions {

@@ -10,16 +10,16 @@ import {
   SallyportError,
   ServedExchange,
 } from "../../exchange/index.ts";
-import { fieldsFault } from "../http/response.ts";
+import { fieldsFault } from "../../http/response-fault.ts";
 import {
   type Carried,
   type Carrier,
   type Opening,
   ServedHandshake,
   type WebSockets,
-} from "../websocket/index.ts";
-import type { Outlet } from "./outlet.ts";
+} from "../../websocket/index.ts";
 import { announcedLength, faultOf, informFields, responseFields } from "./response.ts";
+import type { Outlet } from "./response-writer.ts";
 
 /** The stream, as its exchange sees it. */
 export interface Wire {

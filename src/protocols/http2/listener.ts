@@ -2,12 +2,12 @@
 
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
-import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../exchange/arguments.ts";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
+import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
+import { endsOf } from "../../sockets/addresses.ts";
 import { connectionOf } from "../../sockets/connection.ts";
 import { Connections } from "../../sockets/connections.ts";
-import { endsOf } from "../../sockets/ends.ts";
-import { type WebSocketLimits, WebSockets } from "../websocket/index.ts";
+import { type WebSocketLimits, WebSockets } from "../../websocket/index.ts";
 import { Connection, type Keeper } from "./connection.ts";
 import { DEFAULT_LIMITS, type Http2Limits } from "./limits.ts";
 

@@ -2,8 +2,8 @@
 // already reset whatever is malformed by the letter: upper-case names, fields of a connection, pseudo-headers that are
 // missing, doubled or late; and no field whose name or value has a character that it must not have gets this far.
 import { type Headers, isToken, type RequestHead, SallyportError } from "../../exchange/index.ts";
+import { isHost, readTarget } from "../../http/target.ts";
 import type { Connection } from "../../sockets/connection.ts";
-import { isHost, readTarget } from "../http/target.ts";
 import type { Http2Limits } from "./limits.ts";
 
 export interface RequestEvent {

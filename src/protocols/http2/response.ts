@@ -9,7 +9,7 @@ import {
   isToken,
   type ResponseHead,
 } from "../../exchange/index.ts";
-import { headFault } from "../http/response.ts";
+import { headFault } from "../../http/response-fault.ts";
 
 /** RFC 9110, 15: what is above means nothing, and node:http2 does not send it. */
 const HIGHEST_STATUS = 599;

@@ -1,6 +1,6 @@
 // What the connections of one HTTP/2 listener share.
 import type { Handler, Log } from "../../exchange/index.ts";
-import type { WebSockets } from "../websocket/index.ts";
+import type { WebSockets } from "../../websocket/index.ts";
 import type { Http2Limits } from "./limits.ts";
 
 export interface Site {

@@ -10,14 +10,14 @@ import {
   WholeBody,
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
+import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
 import type { Connection } from "../../sockets/connection.ts";
-import { NOT_IN_TRAILERS } from "../http/codec.ts";
-import { type Carried, readOpening } from "../websocket/index.ts";
+import { type Carried, readOpening } from "../../websocket/index.ts";
 import { Http2Exchange, type Wire } from "./exchange.ts";
-import { Outlet } from "./outlet.ts";
 import { type RequestEvent, readRequest, readTrailers } from "./request.ts";
 import { responseFields } from "./response.ts";
+import { Outlet } from "./response-writer.ts";
 import type { Site } from "./site.ts";
 import { type Feeder, Upload } from "./upload.ts";
 

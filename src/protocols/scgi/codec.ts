@@ -1,6 +1,7 @@
 // SCGI requests as octets (protocol.txt of 2008-06-23, 3 and 4): "70:CONTENT_LENGTH\0" ... ",". Pure, both ways.
+
+import { Gathered, type VariablesRead, type VariablesReader } from "../../cgi/socket/incoming.ts";
 import { SallyportError } from "../../exchange/index.ts";
-import { Gathered, type VariablesRead, type VariablesReader } from "../cgi/socket/incoming.ts";
 import { nginxRepeatsFields } from "./peers.ts";
 
 const COLON = 0x3a;

@@ -1,6 +1,7 @@
 // The web server's half of SCGI (protocol.txt, 2): a connection to the application for each request.
+
+import { checkSocketGateway, SocketGateway, type SocketGatewayOptions } from "../../cgi/socket/gateway.ts";
 import type { Gateway } from "../../exchange/index.ts";
-import { checkSocketGateway, SocketGateway, type SocketGatewayOptions } from "../cgi/socket/gateway.ts";
 import { encodeRequest } from "./codec.ts";
 
 export type ScgiOptions = SocketGatewayOptions;

@@ -1,8 +1,9 @@
 // The application's half of SCGI (protocol.txt, 2 and 3): a web server in front connects to us for each request.
-import { checkListener, LISTENER_CHECKS } from "../../exchange/arguments.ts";
+
+import { documentHead } from "../../cgi/head.ts";
+import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../../cgi/socket/listener.ts";
 import type { Listener } from "../../exchange/index.ts";
-import { documentHead } from "../cgi/document.ts";
-import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../cgi/socket/listener.ts";
+import { checkListener, LISTENER_CHECKS } from "../../options/checks.ts";
 import { RequestReader } from "./codec.ts";
 
 export type ScgiListenerOptions = SocketListenerOptions;

@@ -1,7 +1,8 @@
 // uwsgi requests as octets (uWSGI's manual, "The uwsgi Protocol"): modifier1, the size of the variables (16 bits, the
 // lesser octet first), modifier2, then each name and value behind its own size. Pure, both ways.
+
+import { Gathered, type VariablesRead, type VariablesReader } from "../../cgi/socket/incoming.ts";
 import { SallyportError } from "../../exchange/index.ts";
-import { Gathered, type VariablesRead, type VariablesReader } from "../cgi/socket/incoming.ts";
 
 const HEAD = 4;
 const MOST = 65_535;

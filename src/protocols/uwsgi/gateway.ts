@@ -1,6 +1,7 @@
 // The web server's half of the uwsgi protocol (uWSGI's manual, "The uwsgi Protocol"): a connection for each request.
+
+import { checkSocketGateway, SocketGateway, type SocketGatewayOptions } from "../../cgi/socket/gateway.ts";
 import type { Gateway } from "../../exchange/index.ts";
-import { checkSocketGateway, SocketGateway, type SocketGatewayOptions } from "../cgi/socket/gateway.ts";
 import { encodeRequest } from "./codec.ts";
 
 export type UwsgiOptions = SocketGatewayOptions;

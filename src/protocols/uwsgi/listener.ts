@@ -1,9 +1,10 @@
 // The application's half of the uwsgi protocol: nginx (`uwsgi_pass`) or Apache (mod_proxy_uwsgi) connects to us for each
 // request, and wants a response that begins like one of HTTP.
-import { checkListener, LISTENER_CHECKS } from "../../exchange/arguments.ts";
+
+import { documentHead } from "../../cgi/head.ts";
+import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../../cgi/socket/listener.ts";
 import type { Listener } from "../../exchange/index.ts";
-import { documentHead } from "../cgi/document.ts";
-import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../cgi/socket/listener.ts";
+import { checkListener, LISTENER_CHECKS } from "../../options/checks.ts";
 import { RequestReader } from "./codec.ts";
 
 export type UwsgiListenerOptions = SocketListenerOptions;

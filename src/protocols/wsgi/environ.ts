@@ -1,4 +1,13 @@
 // The part of the environ that a request adds (PEP 3333): CGI's meta-variables, wsgi.url_scheme and wsgi.input, marshalled.
+
+import { grantedVariables } from "../../cgi/metavariables/authorizer.ts";
+import {
+  commonVariables,
+  contentLength,
+  metaVariables,
+  pathInfo,
+  scriptName,
+} from "../../cgi/metavariables/encode.ts";
 import { type Exchange, type Repeated, type RequestHead, repeatedOf } from "../../exchange/index.ts";
 import type { Spooled } from "../../exchange/spool.ts";
 import { type Carrier, TO_WORKER } from "../../workers/index.ts";
@@ -14,8 +23,6 @@ import {
   PAIR,
   SEVEN,
 } from "../../workers/marshal.ts";
-import { grantedVariables } from "../cgi/granted.ts";
-import { commonVariables, contentLength, metaVariables, pathInfo, scriptName } from "../cgi/variables.ts";
 
 /** A body: bytes, a file that holds them, or undefined for one that will be streamed. */
 export type Input = Uint8Array | Spooled | undefined;

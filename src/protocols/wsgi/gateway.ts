@@ -1,7 +1,11 @@
 // The server's half of WSGI 1.0.1 (PEP 3333), in daemon mode (persistent Python workers answer over the link) and in
 // embedded mode (Python in this process). The other part of this half runs in Python: python/sallyport/wsgi.py.
 
+import { CONSTANT_VARIABLES } from "../../cgi/metavariables/encode.ts";
 import { EmbeddedApplication } from "../../embedded/application.ts";
+import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
+import { BACKLOG_LIMITS } from "../../exchange/response-buffer.ts";
+import { spool } from "../../exchange/spool.ts";
 import {
   aCount,
   aFlag,
@@ -11,10 +15,7 @@ import {
   milliseconds,
   octets,
   oneOf,
-} from "../../exchange/arguments.ts";
-import { BACKLOG_LIMITS } from "../../exchange/backlog.ts";
-import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
-import { spool } from "../../exchange/spool.ts";
+} from "../../options/checks.ts";
 import { bodyDirectory } from "../../workers/bodies.ts";
 import {
   type Answer,
@@ -27,7 +28,6 @@ import {
   type Spoken,
   Stream,
 } from "../../workers/index.ts";
-import { CONSTANT_VARIABLES } from "../cgi/variables.ts";
 import { type Input, writeEnviron } from "./environ.ts";
 
 /** What is for WSGI applications only. */

@@ -1,9 +1,9 @@
 // The application that behaves as the suite says, as a fetch handler.
 import type { Address, Headers as Fields } from "../../exchange/index.ts";
+import { octetsOf } from "../bytes.ts";
 import { type Behaviour, CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
-import { Notes } from "../notes.ts";
-import { octetsOf } from "../octets.ts";
-import { decoded, instructionOf, jsonOf, PIECE } from "./instruction.ts";
+import { Notes } from "../side-channel.ts";
+import { decoded, instructionOf, jsonOf, PIECE } from "./script.ts";
 
 /** What a Request cannot say. */
 interface Facts {

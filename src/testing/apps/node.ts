@@ -2,10 +2,10 @@
 import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Headers } from "../../exchange/index.ts";
+import { octetsOf } from "../bytes.ts";
 import { type Behaviour, CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
-import { Notes } from "../notes.ts";
-import { octetsOf } from "../octets.ts";
-import { decoded, instructionOf, joined, jsonOf, PIECE } from "./instruction.ts";
+import { Notes } from "../side-channel.ts";
+import { decoded, instructionOf, joined, jsonOf, PIECE } from "./script.ts";
 
 /** What frameworks, and Sallyport, add below a mount. */
 type MountedRequest = IncomingMessage & { readonly baseUrl?: string; readonly originalUrl?: string };

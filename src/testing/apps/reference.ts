@@ -10,10 +10,10 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
+import { octetsOf } from "../bytes.ts";
 import { type Behaviour, CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
-import { Notes } from "../notes.ts";
-import { octetsOf } from "../octets.ts";
-import { decoded, instructionOf, joined, jsonOf, PIECE } from "./instruction.ts";
+import { Notes } from "../side-channel.ts";
+import { decoded, instructionOf, joined, jsonOf, PIECE } from "./script.ts";
 
 /** Answers exchanges of the suite, and no others. */
 export function referenceGateway(): Gateway {

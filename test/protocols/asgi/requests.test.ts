@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { PushedBody } from "../../../src/exchange/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
-import { bodyOf } from "../http/serving.ts";
+import { bodyOf } from "../http1/serving.ts";
 import { served, until } from "./served.ts";
 
 type Scope = Record<string, unknown>;

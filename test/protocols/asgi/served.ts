@@ -10,9 +10,9 @@ import { type ClientOptions, WebSocket } from "ws";
 import type { Exchange, Gateway } from "../../../src/exchange/index.ts";
 import { lint } from "../../../src/exchange/lint.ts";
 import { type AsgiOptions, asgi } from "../../../src/protocols/asgi/index.ts";
-import type { HttpLimits } from "../../../src/protocols/http/index.ts";
+import type { HttpLimits } from "../../../src/protocols/http1/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
-import { type Client, serve } from "../http/serving.ts";
+import { type Client, serve } from "../http1/serving.ts";
 import { type Entry, keptLog } from "../wsgi/daemon.ts";
 
 export const APPS: string = fileURLToPath(new URL("../../apps/asgi", import.meta.url));

@@ -9,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { header } from "../../../src/exchange/index.ts";
 import { needs } from "../../needs.ts";
-import { serve } from "../http/serving.ts";
+import { serve } from "../http1/serving.ts";
 import { running } from "./running.ts";
 
 const MEGABYTES = 100;

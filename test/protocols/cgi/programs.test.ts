@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Gateway } from "../../../src/exchange/index.ts";
 import { needs } from "../../needs.ts";
-import { serve } from "../http/serving.ts";
+import { serve } from "../http1/serving.ts";
 import { program, running } from "./running.ts";
 
 async function directoryFor(t: TestContext): Promise<string> {

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { FoundScripts } from "../../../src/protocols/fastcgi/found.ts";
+import { FoundScripts } from "../../../src/protocols/fastcgi/server/script-cache.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 
 async function scripts(t: TestContext): Promise<{ root: string; find: (target: string) => Promise<string> }> {

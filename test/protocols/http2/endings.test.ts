@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { Exchange, Outcome } from "../../../src/exchange/index.ts";
-import { bodyText, head, hello, over, queue } from "../http/serving.ts";
+import { bodyText, head, hello, over, queue } from "../http1/serving.ts";
 import {
   CANCEL,
   data,

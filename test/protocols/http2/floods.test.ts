@@ -1,7 +1,7 @@
 // What costs a client nothing and could cost us much is counted, and ends the connection (edges T1, T2; RFC 9113, 10.5).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { head, hello, over, queue } from "../http/serving.ts";
+import { head, hello, over, queue } from "../http1/serving.ts";
 import {
   ACK,
   block,

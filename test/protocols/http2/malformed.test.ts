@@ -1,8 +1,8 @@
 // Requests that are malformed, and what may never reach an application (edges T3 to T5; RFC 9113, 8.1.1, 8.2).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { metaVariables } from "../../../src/protocols/cgi/variables.ts";
-import { bodyText, head, hello, over, queue } from "../http/serving.ts";
+import { metaVariables } from "../../../src/cgi/metavariables/encode.ts";
+import { bodyText, head, hello, over, queue } from "../http1/serving.ts";
 import {
   ACK,
   COMPRESSION_ERROR,

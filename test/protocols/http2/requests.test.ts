@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Exchange, RequestHead } from "../../../src/exchange/index.ts";
-import { bodyText, echo, head, hello, queue } from "../http/serving.ts";
+import { bodyText, echo, head, hello, queue } from "../http1/serving.ts";
 import { ACK, data, END_STREAM, type FrameClient, frame, headers, post, pseudo } from "./frames.ts";
 import { serve } from "./serving.ts";
 

@@ -9,7 +9,7 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../../src/exchange/index.ts";
-import { head, over, queue } from "../http/serving.ts";
+import { head, over, queue } from "../http1/serving.ts";
 import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "./frames.ts";
 import { type Serving, serve } from "./serving.ts";
 

@@ -11,7 +11,7 @@ import {
   type WebSocketSession,
 } from "../../../src/exchange/index.ts";
 import { lint } from "../../../src/exchange/lint.ts";
-import { head, over, queue } from "../http/serving.ts";
+import { head, over, queue } from "../http1/serving.ts";
 import { END_HEADERS, frame, headers } from "./frames.ts";
 import { serve } from "./serving.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { encodeRequest, RequestReader } from "../../../src/protocols/uwsgi/codec.ts";
-import { anyVariables, bytewise, readAll, testAnyOctets, testVectors } from "../cgi/socket/codecs.ts";
+import { anyVariables, bytewise, readAll, testAnyOctets, testVectors } from "../../cgi/socket/codecs.ts";
 
 const LIMIT = 40_000;
 

@@ -1,6 +1,6 @@
 // Logs some requests to a file, or to standard output ("-"), and ends the process in the same turn.
-import { AccessLog } from "../../../src/server/access.ts";
-import { descriptorSink, fileSink } from "../../../src/server/sinks.ts";
+import { AccessLog } from "../../../src/logs/access.ts";
+import { descriptorSink, fileSink } from "../../../src/logs/sinks.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 
 const [place = "-", count = "1"] = process.argv.slice(2);

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import type { Handler, LogFields } from "../../../src/exchange/index.ts";
-import { type HttpLimits, httpListener } from "../../../src/protocols/http/index.ts";
+import { type HttpLimits, httpListener } from "../../../src/protocols/http1/index.ts";
 import { type Keys, readKeys, TlsEntrance, type TlsSettings } from "../../../src/sockets/tls/index.ts";
 import { textOf } from "./authority.ts";
 

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { SallyportError } from "../../../src/exchange/index.ts";
-import { Entrance } from "../../../src/sockets/proxy-protocol/entrance.ts";
+import { Entrance } from "../../../src/sockets/proxy-protocol/acceptor.ts";
 import { Authority, textOf } from "./authority.ts";
 import {
   allFrom,

@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { namesOf, readCertificate, warningOf } from "../../../src/sockets/tls/certificate.ts";
-import { contextFor, type Keys, readKeys, signatureOf } from "../../../src/sockets/tls/keyring.ts";
+import { contextFor, type Keys, readKeys, signatureOf } from "../../../src/sockets/tls/secure-contexts.ts";
 import type { TlsSettings } from "../../../src/sockets/tls/settings.ts";
 import { Authority, type Pair, textOf } from "./authority.ts";
 

@@ -49,7 +49,7 @@ for (const cipher of ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POL
 }
 
 test("whoever has told Node which ciphers it wants gets those", () => {
-  const keyring = new URL("../../../src/sockets/tls/keyring.ts", import.meta.url).href;
+  const keyring = new URL("../../../src/sockets/tls/secure-contexts.ts", import.meta.url).href;
   const read = { ...settings, clientCertificates: "off", minVersion: "1.2" };
   const script = `import { readKeys } from ${JSON.stringify(keyring)};
 const { keys } = await readKeys(${JSON.stringify(read)});

@@ -1,0 +1,110 @@
+// The application's half of CGI/1.1 (RFC 3875, 6): one request that meta-variables described, answered with a head and
+// octets until the end. Shared by the listeners of CGI, SCGI and uwsgi, which only own the way out.
+import {
+  bytesOf,
+  type Headers,
+  Latin1,
+  type Log,
+  type RequestBody,
+  type ResponseBody,
+  type ResponseHead,
+  SallyportError,
+  ServedExchange,
+  sizeOf,
+} from "../exchange/index.ts";
+import { type DocumentOptions, documentHead, headFault } from "./head.ts";
+import type { DescribedRequest } from "./metavariables/decode.ts";
+
+/** The way out, as the exchange sees it. */
+export interface Wire {
+  /** False when more should wait: `exchange.drained` will be called. */
+  write(octets: Uint8Array): boolean;
+  /** Writes a complete response that is small, as latin-1 text, and is then `answered`: for those who can do so in one piece. */
+  respond?(document: string): void;
+  /** The response is complete. */
+  answered(): void;
+  /** It never will be. `framed`: where it ends shows that already, because its head announced a length, or is missing. */
+  cut(framed: boolean): void;
+}
+
+/** Writes a response head. */
+export type Compose = (head: ResponseHead, options: DocumentOptions) => string;
+
+export class DocumentExchange extends ServedExchange {
+  readonly body: RequestBody;
+  readonly #wire: Wire;
+  readonly #compose: Compose;
+  #framed = true;
+
+  constructor(
+    { request, mount }: DescribedRequest,
+    body: RequestBody,
+    log: Log,
+    wire: Wire,
+    compose: Compose = documentHead,
+  ) {
+    super(request, log);
+    this.mount = mount;
+    this.body = body;
+    this.#wire = wire;
+    this.#compose = compose;
+  }
+
+  override respond(head: ResponseHead, body: ResponseBody): void {
+    if (this.#admits(head)) super.respond(head, body);
+  }
+
+  override start(head: ResponseHead): void {
+    if (this.#admits(head)) super.start(head);
+  }
+
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
+    const length = sizeOf(body);
+    const text = this.#compose(head, bodyless ? { bodyless, checked } : { length, checked });
+    if (this.#wire.respond && length <= SMALL) return this.#wire.respond(text + asLatin1(body, length));
+    const octets = bytesOf(body);
+    this.#wire.write(length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
+    this.#wire.answered();
+  }
+
+  protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
+    this.#framed = bodyless || length >= 0;
+    this.#wire.write(latin1(this.#compose(head, { bodyless, checked })));
+  }
+
+  protected sendChunk(chunk: Uint8Array): boolean {
+    return this.#wire.write(chunk);
+  }
+
+  /** CGI knows no trailers. */
+  protected sendEnd(_trailers: Headers | undefined): void {
+    this.#wire.answered();
+  }
+
+  protected sendCut(_error: SallyportError): void {
+    this.#wire.cut(this.#framed);
+  }
+
+  #admits(head: ResponseHead): boolean {
+    const fault = headFault(head);
+    if (fault === undefined || this.closed) return true;
+    this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
+    return false;
+  }
+}
+
+/** No head gets past `#admits` unseen. */
+const checked = true;
+
+/** Up to this size, copying octets behind their head costs less than a buffer of their own. */
+const SMALL = 16_384;
+
+const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
+
+/** `length` octets as characters. Text of as many octets as characters is ASCII, which latin-1 and UTF-8 write alike. */
+function asLatin1(body: ResponseBody, length: number): string {
+  if (length === 0) return "";
+  if (body instanceof Latin1) return body.text;
+  if (typeof body === "string") return body.length === length ? body : Buffer.from(body).toString("latin1");
+  return Buffer.from(body.buffer, body.byteOffset, length).toString("latin1");
+}

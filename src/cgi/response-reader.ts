@@ -1,0 +1,261 @@
+// The header block of a CGI response (RFC 3875, 6), read by the server's half of CGI, FastCGI and SCGI. Pure: octets in,
+// a head and the first octets of the body out. Strict, because whatever passes here is sent on (C8, C9, C10).
+import {
+  type Headers,
+  HOP_BY_HOP,
+  isFieldValue,
+  isToken,
+  type ResponseHead,
+  SallyportError,
+} from "../exchange/index.ts";
+
+/** What a program answered: a document, which may redirect the client, or the wish to be answered from another path. */
+export type CgiResponse = Document | LocalRedirect;
+
+/** 6.2.1, 6.2.3 and 6.2.4: head, and the octets of the body that were read with it. */
+export interface Document {
+  readonly kind: "document";
+  readonly head: ResponseHead;
+  readonly rest: Uint8Array;
+}
+
+/** 6.2.2: path and query of a resource on this server. What else the program wrote is of no use. */
+export interface LocalRedirect {
+  readonly kind: "localRedirect";
+  readonly location: string;
+}
+
+export interface ResponseReaderOptions {
+  /** Octets of header block accepted; more is CGI_HEADER_TOO_LARGE. */
+  readonly limit?: number;
+  /** The program writes an HTTP status line itself (5). */
+  readonly nph?: boolean;
+}
+
+const LIMIT = 32_768;
+const MAX_FIELDS = 500;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const NOTHING = Buffer.alloc(0);
+
+/** Collects octets until the blank line. Feed it until it gives a response, and then no more. */
+export class ResponseReader {
+  readonly #limit: number;
+  readonly #nph: boolean;
+  /** The octets so far, in the first `#size` of it. */
+  #held: Buffer = NOTHING;
+  #size = 0;
+  /** Where the line that is not complete yet begins. */
+  #line = 0;
+
+  constructor({ limit = LIMIT, nph = false }: ResponseReaderOptions = {}) {
+    this.#limit = limit;
+    this.#nph = nph;
+  }
+
+  /** The response once its header block is complete. Throws CGI_BAD_HEADER, CGI_HEADER_TOO_LARGE, CGI_NO_HEADER. */
+  feed(chunk: Uint8Array): CgiResponse | undefined {
+    const from = this.#size;
+    const octets = this.#append(chunk);
+    const end = this.#findEnd(octets, from);
+    if (end < 0) return undefined;
+    return interpret(octets.toString("latin1", 0, this.#line), octets.subarray(end), this.#nph);
+  }
+
+  /** The program's output is over and no response came out of it. */
+  end(): SallyportError {
+    if (this.#size === 0) return new SallyportError("CGI_NO_HEADER", "the program wrote nothing");
+    const start = JSON.stringify(this.#held.toString("latin1", 0, Math.min(this.#size, 80)));
+    return new SallyportError("CGI_NO_HEADER", `no blank line ended the program's header: ${start}`);
+  }
+
+  #append(chunk: Uint8Array): Buffer {
+    if (this.#size === 0) {
+      // The usual case: all of it in one piece, read where it lies.
+      this.#held = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    } else {
+      if (this.#size + chunk.length > this.#held.length) this.#grow(this.#size + chunk.length);
+      this.#held.set(chunk, this.#size);
+    }
+    this.#size += chunk.length;
+    return this.#held.subarray(0, this.#size);
+  }
+
+  #grow(needed: number): void {
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#held.length * 2));
+    grown.set(this.#held.subarray(0, this.#size));
+    this.#held = grown;
+  }
+
+  /** Where the body begins; -1 when the blank line is still to come. `#line` is left at the blank line. */
+  #findEnd(octets: Buffer, from: number): number {
+    for (let at = octets.indexOf(LINE_FEED, from); at >= 0; at = octets.indexOf(LINE_FEED, at + 1)) {
+      if (at >= this.#limit) break;
+      const length = at - this.#line;
+      if (length === 0 || (length === 1 && octets[this.#line] === CARRIAGE_RETURN)) return at + 1;
+      this.#line = at + 1;
+    }
+    if (octets.length > this.#limit) throw tooLarge(`its header has no end within ${this.#limit} octets`);
+    return -1;
+  }
+}
+
+const bad = (why: string): SallyportError =>
+  new SallyportError("CGI_BAD_HEADER", `the program answered with ${why}`);
+const tooLarge = (why: string): SallyportError => new SallyportError("CGI_HEADER_TOO_LARGE", why);
+
+/** `block` is the header without its blank line, every line with its end. */
+function interpret(block: string, rest: Uint8Array, nph: boolean): CgiResponse {
+  if (block === "") throw new SallyportError("CGI_NO_HEADER", "the program's header has no line");
+  const first = nph ? block.indexOf("\n") + 1 : 0;
+  const status = nph ? parseStatusLine(block.slice(0, first - 1)) : undefined;
+  const fields = readFields(block, first);
+  return status ? fromStatusLine(status, fields, rest) : fromFields(fields, rest);
+}
+
+const STATUS_LINE = /^HTTP\/1\.[01] ([2-5]\d\d)(?: (.*))?$/;
+
+/** "HTTP/1.1 200 OK", the first line of an nph- program (C16). */
+function parseStatusLine(line: string): Status {
+  const match = STATUS_LINE.exec(withoutReturn(line));
+  if (!match || !isFieldValue(match[2] ?? "")) throw bad(`a malformed status line: ${shown(line)}`);
+  return { status: Number(match[1]), reason: match[2] ?? "" };
+}
+
+/** What a program said, sorted. */
+class Fields {
+  /** All but Status, fields of the connection, which is ours, and a Content-Length that is there already. */
+  readonly kept: string[] = [];
+  location: string | undefined;
+  status: string | undefined;
+  transferEncoding: string | undefined;
+  #locations = 0;
+  #statuses = 0;
+  #length: string | undefined;
+
+  add(name: string, value: string): void {
+    const lower = name.toLowerCase();
+    if (lower === "status") return this.#addStatus(value);
+    if (lower === "transfer-encoding") this.transferEncoding ??= value;
+    if (HOP_BY_HOP.has(lower) || (lower === "content-length" && !this.#addLength(value))) return;
+    if (lower === "location") this.#addLocation(value);
+    this.kept.push(name, value);
+  }
+
+  /** What may come only once. A status line overrules it, and then it does not matter. */
+  checkSingle(): void {
+    if (this.#locations > 1) throw bad("more than one location");
+    if (this.#statuses > 1) throw bad("more than one status");
+  }
+
+  #addStatus(value: string): void {
+    this.#statuses++;
+    this.status = value;
+  }
+
+  #addLocation(value: string): void {
+    this.#locations++;
+    this.location = value;
+  }
+
+  /** A Content-Length is a number, and two of them say the same (C9). False for the second. */
+  #addLength(value: string): boolean {
+    const known = this.#length;
+    if (known !== undefined && known !== value) throw bad("two different Content-Length");
+    if (!/^\d{1,15}$/.test(value)) throw bad(`a false Content-Length: ${shown(value)}`);
+    this.#length = value;
+    return known === undefined;
+  }
+}
+
+/** Line by line where they stand: lists of lines and of their parts would cost more than what they say. */
+function readFields(block: string, from: number): Fields {
+  const fields = new Fields();
+  let count = 0;
+  for (let at = from; at < block.length; ) {
+    if (++count > MAX_FIELDS) throw tooLarge(`its header has more than ${MAX_FIELDS} lines`);
+    const feed = block.indexOf("\n", at);
+    const end = block.charCodeAt(feed - 1) === CARRIAGE_RETURN && feed > at ? feed - 1 : feed;
+    readField(block, at, end, fields);
+    at = feed + 1;
+  }
+  return fields;
+}
+
+function readField(block: string, at: number, end: number, fields: Fields): void {
+  const colon = block.indexOf(":", at);
+  const name = colon < 0 || colon > end ? "" : block.slice(at, colon);
+  // Not a token: no name, a space in or after it, a continuation line (obs-fold), a control.
+  if (!isToken(name)) throw bad(`a line that is no header: ${shown(block.slice(at, end))}`);
+  const value = trimmed(block, colon + 1, end);
+  if (!isFieldValue(value)) throw bad(`a control character in ${name}: ${shown(value)}`);
+  fields.add(name, value);
+}
+
+function trimmed(text: string, from: number, to: number): string {
+  let [start, end] = [from, to];
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (start < end && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
+
+const withoutReturn = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line);
+
+/** A piece of the program's output, fit for a log. */
+const shown = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
+
+interface Status {
+  readonly status: number;
+  readonly reason: string;
+}
+
+const OK: Status = { status: 200, reason: "" };
+const FOUND: Status = { status: 302, reason: "" };
+
+function fromStatusLine(status: Status, fields: Fields, rest: Uint8Array): CgiResponse {
+  // What follows would be in a framing that nobody undoes.
+  if (fields.transferEncoding) throw bad("a Transfer-Encoding");
+  return document(status, fields.kept, rest);
+}
+
+function fromFields(fields: Fields, rest: Uint8Array): CgiResponse {
+  fields.checkSingle();
+  const { location, status, kept } = fields;
+  if (location === "") throw bad("an empty Location");
+  const given = status === undefined ? undefined : parseStatus(status);
+  if (location !== undefined && !given && isLocal(location, kept)) return { kind: "localRedirect", location };
+  return document(given ?? (location === undefined ? OK : FOUND), kept, rest);
+}
+
+const STATUS = /^([2-5]\d\d)(?: +(.*))?$/;
+
+/** "404 Not Found" or "404". An informational status cannot be the final one. */
+function parseStatus(value: string): Status {
+  const match = STATUS.exec(value);
+  if (!match) throw bad(`a malformed Status: ${shown(value)}`);
+  return { status: Number(match[1]), reason: match[2] ?? "" };
+}
+
+/** What a local redirect may carry and still be one: they describe a body, which is not looked at. */
+const BESIDE_LOCATION: ReadonlySet<string> = new Set(["location", "content-type", "content-length"]);
+
+/**
+ * Whether a Location without Status is to be followed here (6.2.2). "//host" names another server and a fragment is
+ * only for clients; and where other fields (a cookie) would be lost, the client is sent there instead.
+ */
+function isLocal(location: string, fields: Headers): boolean {
+  if (!/^\/(?!\/)[^#]*$/.test(location)) return false;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (!BESIDE_LOCATION.has((fields[i] as string).toLowerCase())) return false;
+  }
+  if (/[\t ]/.test(location)) throw bad(`a space in a local Location: ${shown(location)}`);
+  return true;
+}
+
+const document = ({ status, reason }: Status, headers: Headers, rest: Uint8Array): Document => ({
+  kind: "document",
+  head: { status, reason, headers },
+  rest,
+});

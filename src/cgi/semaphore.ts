@@ -1,0 +1,71 @@
+// How many programs run at a time, and who waits for one to end: in order, not too many, not too long, and nobody whose
+// client has left.
+import { type Exchange, SallyportError } from "../exchange/index.ts";
+
+interface Waiter {
+  resolve(): void;
+  reject(error: SallyportError): void;
+}
+
+export class Slots {
+  readonly #queueLimit: number;
+  readonly #timeout: number;
+  /** In order. Few leave it anywhere but at its head. */
+  readonly #waiting: Waiter[] = [];
+  #free: number;
+
+  /** `limit` slots, `queueLimit` that may wait, each for `timeout` milliseconds. */
+  constructor(limit: number, queueLimit: number, timeout: number) {
+    this.#free = limit;
+    this.#queueLimit = queueLimit;
+    this.#timeout = timeout;
+  }
+
+  /** Resolves with a slot, to be given back. Rejects with QUEUE_FULL, QUEUE_TIMEOUT, or CLIENT_LEFT. */
+  async take(exchange: Exchange): Promise<void> {
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    if (this.#waiting.length >= this.#queueLimit)
+      throw new SallyportError(
+        "QUEUE_FULL",
+        `${this.#queueLimit} requests wait for a program to end already`,
+      );
+    await this.#wait(exchange);
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next) next.resolve();
+    else this.#free++;
+  }
+
+  #wait(exchange: Exchange): Promise<void> {
+    const { promise, waiter } = newWaiter();
+    // At once out of the queue, so that no slot is given to somebody who does not want it any more.
+    const giveUp = (error: SallyportError): void => {
+      const place = this.#waiting.indexOf(waiter);
+      if (place < 0) return;
+      this.#waiting.splice(place, 1);
+      waiter.reject(error);
+    };
+    const timer = setTimeout(() => giveUp(waitedTooLong(this.#timeout)), this.#timeout);
+    this.#waiting.push(waiter);
+    exchange.whenClosed(() => giveUp(clientLeft()));
+    return promise.finally(() => clearTimeout(timer));
+  }
+}
+
+function newWaiter(): { promise: Promise<void>; waiter: Waiter } {
+  let waiter!: Waiter;
+  const promise = new Promise<void>((resolve, reject) => {
+    waiter = { resolve, reject };
+  });
+  return { promise, waiter };
+}
+
+const clientLeft = (): SallyportError => new SallyportError("CLIENT_LEFT", "the client left the queue");
+
+const waitedTooLong = (timeout: number): SallyportError =>
+  new SallyportError("QUEUE_TIMEOUT", `no program ended within ${timeout} ms for the request to run`);

@@ -1,0 +1,356 @@
+// The application's half of "CGI over a socket", which is what SCGI and uwsgi are: one connection carries the
+// meta-variables, a body of known length, then a response up to its end. Only how variables are written differs.
+import type { Socket } from "node:net";
+import {
+  errorHead,
+  errorText,
+  type Handler,
+  type Log,
+  NO_BODY,
+  PushedBody,
+  type RequestBody,
+  SallyportError,
+  WholeBody,
+} from "../../exchange/index.ts";
+import { endsOf } from "../../sockets/addresses.ts";
+import type { Connections, Kept } from "../../sockets/connections.ts";
+import { breakOff, isTcp } from "../../sockets/reset.ts";
+import { type Compose, DocumentExchange, type Wire } from "../exchange.ts";
+import { describeRequest } from "../metavariables/decode.ts";
+import type { VariablesRead, VariablesReader } from "./incoming.ts";
+import type { SocketLimits } from "./limits.ts";
+
+/** What the connections of one listener share. */
+export interface Site {
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits: SocketLimits;
+  readonly compose: Compose;
+  newReader(): VariablesReader;
+  readonly connections: Connections<Connection>;
+}
+
+type State = "fresh" | "head" | "body" | "whole" | "halfClosed" | "linger" | "held";
+type Move = "late" | "short" | "watch" | "left" | "drop" | "stay";
+
+interface Rule {
+  /** How long this may last, and what happens then. */
+  readonly limit: keyof SocketLimits | undefined;
+  readonly expired: Move;
+  /** The peer has ended its side. */
+  readonly ended: Move;
+  /** The listener closes. */
+  readonly stopped: Move;
+}
+
+const RULES: Readonly<Record<State, Rule>> = {
+  /** Nothing has arrived yet. */
+  fresh: { limit: "headTimeout", expired: "drop", ended: "drop", stopped: "drop" },
+  /** A part of the variables is here. */
+  head: { limit: "headTimeout", expired: "late", ended: "short", stopped: "stay" },
+  /** The exchange is on, its body is arriving. */
+  body: { limit: "bodyTimeout", expired: "late", ended: "short", stopped: "stay" },
+  /** The exchange is on, the request is complete; what else arrives is ignored. */
+  whole: { limit: undefined, expired: "stay", ended: "watch", stopped: "stay" },
+  /** The same, and the peer has ended its side: it has left, unless it takes what we write. */
+  halfClosed: { limit: "halfClosed", expired: "left", ended: "stay", stopped: "stay" },
+  /** We have ended our side; what the peer still sends is thrown away, lest a reset takes our answer back. */
+  linger: { limit: "lingerTimeout", expired: "drop", ended: "stay", stopped: "stay" },
+  /** A cut that only silence can tell. */
+  held: { limit: "cutTimeout", expired: "drop", ended: "drop", stopped: "drop" },
+};
+
+export class Connection implements Kept, Wire {
+  place = -1;
+  readonly #socket: Socket;
+  readonly #site: Site;
+  readonly #reader: VariablesReader;
+  readonly #tcp: boolean;
+  readonly #release = (): void => this.#socket.uncork();
+  #state: State = "fresh";
+  /** When the present state has lasted too long. */
+  #deadline = Number.POSITIVE_INFINITY;
+  #exchange: DocumentExchange | undefined;
+  #body: PushedBody | undefined;
+  /** Octets of the body that are still to come. */
+  #owed = 0;
+  /** Something was written since the peer ended its side. */
+  #wrote = false;
+
+  constructor(socket: Socket, site: Site) {
+    this.#socket = socket;
+    this.#site = site;
+    this.#reader = site.newReader();
+    // Asked now, because a connection that was reset no longer knows.
+    this.#tcp = isTcp(socket);
+    this.#arm("headTimeout");
+    this.#listen();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.allowHalfOpen = true;
+    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("end", () => this.#move(RULES[this.#state].ended));
+    socket.on("drain", () => this.#relieved());
+    socket.on("timeout", () => this.#stalled());
+    // Which error it was does not matter: the peer is gone. "close" always follows.
+    socket.on("error", () => this.#lost());
+    socket.on("close", () => {
+      this.#lost();
+      this.#site.connections.gone(this);
+    });
+  }
+
+  // The listener's calls.
+
+  check(now: number): void {
+    if (this.#deadline <= now) this.#expire();
+  }
+
+  stop(): void {
+    this.#move(RULES[this.#state].stopped);
+  }
+
+  endEvents(): void {
+    this.#exchange?.leave();
+  }
+
+  /** The grace is over. */
+  cutShort(): void {
+    this.#exchange?.fail(
+      new SallyportError("STOPPING", "the server stopped before the response was complete"),
+    );
+    if (this.#state !== "held") this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    breakOff(this.#socket);
+  }
+
+  /** Answers with `error` and nothing else. */
+  refuse(error: SallyportError): void {
+    this.#note(error);
+    this.write(Buffer.from(this.#site.compose(errorHead(error), {}) + errorText(error), "latin1"));
+    this.#shut();
+  }
+
+  // From octets to the exchange.
+
+  #received(chunk: Buffer): void {
+    if (this.#state === "body") return this.#take(chunk);
+    if (this.#state !== "fresh" && this.#state !== "head") return;
+    this.#enter("head");
+    try {
+      const read = this.#reader.feed(chunk);
+      if (read) this.#open(read);
+    } catch (error) {
+      this.refuse(SallyportError.from(error));
+    }
+  }
+
+  #open({ variables, rest }: VariablesRead): void {
+    const { handler, log, limits, compose } = this.#site;
+    const described = describeRequest(variables);
+    const { length } = described;
+    if (length === undefined)
+      throw new SallyportError("BAD_REQUEST", "the length of the request body is unknown");
+    if (length > limits.body)
+      throw new SallyportError("BODY_TOO_LARGE", `a request body of more than ${limits.body} octets`);
+    const exchange = new DocumentExchange(described, this.#bodyOf(length, rest), log, this, compose);
+    this.#exchange = exchange;
+    try {
+      handler(exchange);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+  }
+
+  #bodyOf(length: number, rest: Uint8Array): RequestBody {
+    if (rest.length >= length) {
+      this.#enter("whole");
+      return length === 0 ? NO_BODY : new WholeBody(rest.subarray(0, length));
+    }
+    const body = new PushedBody(length, { pause: () => this.#pause(), resume: () => this.#resume() });
+    this.#body = body;
+    this.#owed = length;
+    this.#enter("body");
+    this.#take(rest);
+    return body;
+  }
+
+  #take(chunk: Uint8Array): void {
+    const piece = chunk.length > this.#owed ? chunk.subarray(0, this.#owed) : chunk;
+    this.#owed -= piece.length;
+    this.#arm("bodyTimeout");
+    this.#body?.push(piece);
+    // Whoever took that piece may have answered.
+    if (this.#owed > 0 || this.#state !== "body") return;
+    this.#enter("whole");
+    this.#body?.end();
+    this.#body = undefined;
+  }
+
+  /** Nobody reads the body: that the peer waits is not its fault. */
+  #pause(): void {
+    this.#socket.pause();
+    if (this.#state === "body") this.#arm(undefined);
+  }
+
+  #resume(): void {
+    this.#socket.resume();
+    if (this.#state === "body") this.#arm("bodyTimeout");
+  }
+
+  // The way out.
+
+  write(octets: Uint8Array): boolean {
+    const socket = this.#socket;
+    this.#wrote = true;
+    this.#gather();
+    if (socket.write(octets)) return true;
+    socket.setTimeout(this.#site.limits.sendTimeout);
+    return socket.writableLength <= this.#site.limits.unsent;
+  }
+
+  answered(): void {
+    this.#finish("the response ended before its request");
+    this.#shut();
+  }
+
+  /**
+   * A reset shows a cut. Ending too early does so only where a head told the length, and was believed: Apache httpd does
+   * not believe it (CVE-2024-24795).
+   */
+  cut(framed: boolean): void {
+    this.#finish("the response was cut before its request ended");
+    if (this.#tcp) breakOff(this.#socket);
+    else if (framed) this.#shut();
+    else if (this.#socket.readableEnded) breakOff(this.#socket);
+    else this.#hold();
+  }
+
+  /** A Unix socket knows no reset, and its end would make the response look complete. So there is no end. */
+  #hold(): void {
+    this.#enter("held");
+    this.#socket.resume();
+  }
+
+  /** What is written in this turn leaves together. */
+  #gather(): void {
+    if (this.#socket.writableCorked > 0) return;
+    this.#socket.cork();
+    process.nextTick(this.#release);
+  }
+
+  #relieved(): void {
+    this.#socket.setTimeout(0);
+    this.#exchange?.drained();
+  }
+
+  /** Not an octet has left for `sendTimeout`. */
+  #stalled(): void {
+    this.#abandon(new SallyportError("CLIENT_STALLED", "the server in front stopped reading the response"));
+    breakOff(this.#socket);
+  }
+
+  // From state to state.
+
+  #enter(state: State): void {
+    const { limit } = RULES[state];
+    const same = limit === RULES[this.#state].limit;
+    this.#state = state;
+    if (!same) this.#arm(limit);
+  }
+
+  #arm(limit: keyof SocketLimits | undefined): void {
+    const { connections, limits } = this.#site;
+    this.#deadline = limit === undefined ? Number.POSITIVE_INFINITY : connections.now + limits[limit];
+  }
+
+  #expire(): void {
+    const { limit, expired } = RULES[this.#state];
+    // While a response is on its way out, `sendTimeout` is what counts.
+    if (this.#socket.writableLength > 0 && this.#state !== "held") this.#arm(limit);
+    else this.#move(expired);
+  }
+
+  #move(move: Move): void {
+    switch (move) {
+      case "late":
+        return this.#broken(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
+      case "short":
+        return this.#broken(this.#short());
+      case "watch":
+        this.#wrote = false;
+        return this.#enter("halfClosed");
+      case "left":
+        return this.#leaveUnlessRead();
+      case "drop":
+        this.#socket.destroy();
+        return;
+      case "stay":
+    }
+  }
+
+  #short(): SallyportError {
+    if (this.#state === "body")
+      return new SallyportError("BODY_INCOMPLETE", `the request body ended ${this.#owed} octets too early`);
+    return new SallyportError("BAD_REQUEST", "the connection ended within the variables of a request");
+  }
+
+  /** The rest of the request will not come. */
+  #broken(error: SallyportError): void {
+    const exchange = this.#exchange;
+    if (!exchange) return this.refuse(error);
+    if (this.#socket.readableEnded) this.#move("watch");
+    else this.#enter("whole");
+    this.#endBody(error);
+    if (!exchange.started) exchange.fail(error);
+  }
+
+  /** What was written after the peer's end was not refused: it has only ended one side. */
+  #leaveUnlessRead(): void {
+    if (this.#wrote) return this.#enter("whole");
+    this.#abandon(new SallyportError("CLIENT_LEFT", "the server in front closed the connection"));
+    this.#socket.destroy();
+  }
+
+  #lost(): void {
+    this.#abandon(new SallyportError("CLIENT_LEFT", "the server in front closed the connection"));
+  }
+
+  /** Ends the exchange for a reason that leaves nobody to answer. */
+  #abandon(error: SallyportError): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#endBody(error);
+    exchange?.lost(error);
+  }
+
+  /** The exchange is over; whoever still reads its body is not told that it was complete. */
+  #finish(why: string): void {
+    this.#exchange = undefined;
+    const body = this.#body;
+    this.#endBody(new SallyportError("BODY_INCOMPLETE", why));
+    body?.discard();
+  }
+
+  #endBody(error: SallyportError): void {
+    const body = this.#body;
+    this.#body = undefined;
+    body?.fail(error);
+  }
+
+  #shut(): void {
+    this.#enter("linger");
+    this.#socket.end();
+    this.#socket.resume();
+  }
+
+  #note(error: SallyportError): void {
+    const { code, fault } = error;
+    this.#site.log.info(error.message, { code, fault, remote: endsOf(this.#socket).remote.address });
+  }
+}

@@ -1,0 +1,274 @@
+// The web server's half of "CGI over a socket": one request and its response on one connection to an application.
+import type { Socket } from "node:net";
+import {
+  type ErrorName,
+  type Exchange,
+  hasBody,
+  header,
+  type RequestBody,
+  SallyportError,
+} from "../../exchange/index.ts";
+import { Backlog } from "../../exchange/response-buffer.ts";
+import { breakOff, isTcp } from "../../sockets/reset.ts";
+import type { CgiResponse, Document } from "../response-reader.ts";
+import { EitherReader } from "./reader.ts";
+
+export interface ConversationOptions {
+  /** What the log calls the application. */
+  readonly name: string;
+  /** Milliseconds that the application may take for the next piece of the request, or for a head; 0 for no limit. */
+  readonly timeout: number;
+  /** Milliseconds between two pieces of its response; 0 for no limit. */
+  readonly idleTimeout: number;
+  /** Answers a local redirect; the client is told of it otherwise. */
+  readonly redirect: ((exchange: Exchange, target: string) => void) | undefined;
+}
+
+/** What we expect next of the application. "over": nothing; what still comes is thrown away. */
+type State = "head" | "body" | "over";
+
+/** How long an application may take to end its side after a whole response. */
+const LINGER = 5_000;
+const PROBE = Buffer.from("\n");
+
+export class Conversation {
+  readonly #exchange: Exchange;
+  readonly #socket: Socket;
+  readonly #body: RequestBody;
+  readonly #options: ConversationOptions;
+  readonly #reader = new EitherReader();
+  readonly #tcp: boolean;
+  #state: State = "head";
+  #backlog: Backlog | undefined;
+  /** Octets of response body that the head announced and that are still to come. */
+  #owed = Number.POSITIVE_INFINITY;
+  /** Octets of response that have found no place yet. */
+  #homeless = 0;
+  /** We wait for the client, not for the application. */
+  #clientsTurn = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** Goes on sending. */
+  #writable: (() => void) | undefined;
+
+  /** `body` is the exchange's, or what was set aside of it. */
+  constructor(exchange: Exchange, socket: Socket, body: RequestBody, options: ConversationOptions) {
+    this.#exchange = exchange;
+    this.#socket = socket;
+    this.#body = body;
+    this.#options = options;
+    // Asked now, because a connection that was reset no longer knows.
+    this.#tcp = isTcp(socket);
+    this.#listen();
+  }
+
+  /** Sends `variables` and the body, and answers the exchange with what comes back. Resolves when all was sent or in vain. */
+  async run(variables: Uint8Array): Promise<void> {
+    this.#watch();
+    this.#socket.cork();
+    this.#socket.write(variables);
+    process.nextTick(() => this.#socket.uncork());
+    try {
+      if (this.#body.whole) this.#socket.write(this.#body.whole);
+      else await this.#sendBody();
+    } catch (error) {
+      this.#fail(SallyportError.from(error));
+    }
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("end", () => this.#ended());
+    socket.on("drain", () => this.#writable?.());
+    socket.on("error", (error) => this.#broken(error.message));
+    socket.on("close", () => {
+      clearTimeout(this.#timer);
+      this.#writable?.();
+      this.#broken("the connection was closed");
+    });
+    this.#exchange.whenClosed(({ complete }) => {
+      if (!complete) this.#abort();
+    });
+  }
+
+  // The request.
+
+  async #sendBody(): Promise<void> {
+    for (;;) {
+      const chunk = await this.#nextPiece();
+      if (!chunk || !this.#socket.writable) return;
+      if (!this.#socket.write(chunk)) await this.#drained();
+    }
+  }
+
+  async #nextPiece(): Promise<Uint8Array | undefined> {
+    this.#clientsTurn = true;
+    this.#watch();
+    const chunk = await this.#body.read();
+    this.#clientsTurn = false;
+    this.#watch();
+    return chunk;
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#writable = () => {
+        this.#watch();
+        resolve();
+      };
+      if (this.#socket.destroyed) resolve();
+    });
+  }
+
+  // The response.
+
+  #received(chunk: Buffer): void {
+    try {
+      if (this.#state === "head") this.#readHead(chunk);
+      else if (this.#state === "body") this.#readBody(chunk);
+    } catch (error) {
+      this.#fail(SallyportError.from(error));
+    }
+    this.#watch();
+  }
+
+  #readHead(chunk: Buffer): void {
+    const response = this.#reader.feed(chunk);
+    if (response) this.#answer(response);
+  }
+
+  #answer(response: CgiResponse): void {
+    if (response.kind === "document") return this.#begin(response);
+    this.#finish();
+    this.#redirect(response.location);
+  }
+
+  #redirect(location: string): void {
+    const { redirect } = this.#options;
+    if (!redirect)
+      return this.#exchange.respond({ status: 302, reason: "", headers: ["Location", location] }, "");
+    try {
+      redirect(this.#exchange, location);
+    } catch (error) {
+      this.#exchange.fail(SallyportError.from(error));
+    }
+  }
+
+  #begin({ head, rest }: Document): void {
+    this.#owed = this.#announced(head);
+    if (rest.length >= this.#owed) {
+      this.#finish();
+      return this.#exchange.respond(head, rest);
+    }
+    this.#state = "body";
+    this.#exchange.start(head);
+    this.#backlog = new Backlog(this.#exchange, (octets) => this.#housed(octets));
+    this.#readBody(rest);
+  }
+
+  #announced({ status, headers }: Document["head"]): number {
+    if (!hasBody(this.#exchange.request.method, status)) return 0;
+    return Number(header(headers, "content-length") ?? Number.POSITIVE_INFINITY);
+  }
+
+  #readBody(chunk: Uint8Array): void {
+    const backlog = this.#backlog;
+    if (!backlog || chunk.length === 0) return;
+    this.#owed -= chunk.length;
+    this.#homeless += chunk.length;
+    backlog.push(chunk);
+    if (this.#owed <= 0) {
+      this.#finish();
+      backlog.end();
+    } else if (this.#homeless > 0) this.#socket.pause();
+  }
+
+  /** The backlog has taken so much; when it has taken all, the application may go on. */
+  #housed(octets: number): void {
+    this.#homeless -= octets;
+    if (this.#homeless > 0 || !this.#socket.isPaused()) return;
+    this.#socket.resume();
+    this.#watch();
+  }
+
+  /**
+   * The end of the connection is the end of the response, unless it was a reset: when one comes together with octets,
+   * Node (libuv) gives those and an end. What cannot be written any more tells them apart; applications ignore an octet
+   * after the request.
+   */
+  #ended(): void {
+    const endTells = this.#state === "body" && this.#owed === Number.POSITIVE_INFINITY;
+    if (!endTells || !this.#tcp || this.#socket.writableLength > 0) return this.#complete();
+    // With an error, "error" follows.
+    this.#socket.write(PROBE, (error) => {
+      if (!error) this.#complete();
+    });
+  }
+
+  #complete(): void {
+    const state = this.#state;
+    this.#finish();
+    if (state === "head") this.#exchange.fail(this.#told(this.#reader.end()));
+    // Too short for its Content-Length: the exchange knows, and cuts.
+    else if (state === "body") this.#backlog?.end();
+  }
+
+  /** The response is all here: the rest of the request is of no use, and the connection ends. */
+  #finish(): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#body.discard();
+    this.#writable?.();
+    this.#socket.resume();
+    this.#socket.end();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#socket.destroy(), LINGER);
+  }
+
+  // What can go wrong.
+
+  #broken(reason: string): void {
+    this.#fail(new SallyportError("UPSTREAM_BROKEN", `it did not finish its answer: ${reason}`));
+  }
+
+  #late(): void {
+    const { timeout, idleTimeout } = this.#options;
+    if (this.#state === "head")
+      this.#fail(new SallyportError("APP_TIMEOUT", `it did not answer within ${timeout} ms`));
+    else this.#broken(`nothing came for ${idleTimeout} ms`);
+  }
+
+  #fail(error: SallyportError): void {
+    if (this.#state === "over") return;
+    this.#exchange.fail(this.#told(error));
+    this.#abort();
+  }
+
+  /** The same error, about an application that the log can name. */
+  #told(error: SallyportError): SallyportError {
+    if (error.fault === "client") return error;
+    const code = error.code.slice("ERR_SALLYPORT_".length) as ErrorName;
+    return new SallyportError(code, `${this.#options.name}: ${error.message}`);
+  }
+
+  /** Nobody waits for the response: the application learns of it by a reset, where there is such a thing. */
+  #abort(): void {
+    this.#state = "over";
+    clearTimeout(this.#timer);
+    this.#body.discard();
+    breakOff(this.#socket);
+  }
+
+  /** Starts the clock anew, if it is the application's turn. */
+  #watch(): void {
+    if (this.#state === "over") return;
+    clearTimeout(this.#timer);
+    const limit = this.#limit();
+    if (limit > 0 && !this.#socket.destroyed) this.#timer = setTimeout(() => this.#late(), limit);
+  }
+
+  #limit(): number {
+    if (this.#state === "head") return this.#clientsTurn ? 0 : this.#options.timeout;
+    return this.#homeless > 0 ? 0 : this.#options.idleTimeout;
+  }
+}

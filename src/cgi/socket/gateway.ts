@@ -1,0 +1,196 @@
+// The web server's half of "CGI over a socket": a connection to an application for each request. SCGI and uwsgi only say
+// how the variables are written.
+import type { Socket } from "node:net";
+import {
+  type Exchange,
+  type Gateway,
+  header,
+  type Log,
+  type RequestBody,
+  SallyportError,
+  spool,
+} from "../../exchange/index.ts";
+import { type Held, Members } from "../../exchange/members.ts";
+import {
+  aCount,
+  addresses,
+  aFlag,
+  aFunction,
+  aLog,
+  aWhole,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  environment,
+  milliseconds,
+  octets,
+} from "../../options/checks.ts";
+import { Upstreams } from "../../upstreams/index.ts";
+import { CONSTANT_VARIABLES, metaVariables } from "../metavariables/encode.ts";
+import { Slots } from "../semaphore.ts";
+import { Conversation, type ConversationOptions } from "./conversation.ts";
+
+export interface SocketGatewayOptions {
+  /** Where the application listens, `unix:PATH` or `HOST:PORT`; of several the least busy is asked. */
+  readonly address: string | readonly string[];
+  /** Meta-variables besides those of the request, or instead of them. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
+  /** Milliseconds until a connection must stand. Default 5 s. */
+  readonly connectTimeout?: number | undefined;
+  /** Milliseconds until the response must have begun; then 504. 0 for no limit. Default 30 s. */
+  readonly timeout?: number | undefined;
+  /** Milliseconds between two pieces of a response; then it is cut. 0 for no limit. Default 60 s. */
+  readonly idleTimeout?: number | undefined;
+  /** Connections at once, to all addresses together. Default 256. */
+  readonly connections?: number | undefined;
+  /** Requests that may wait for a connection; one more gets 503. Default 1024. */
+  readonly queue?: number | undefined;
+  /** Milliseconds that a request may wait for a connection. Default 30 s. */
+  readonly queueTimeout?: number | undefined;
+  /** Whether bodies are complete before the application sees them; those of unknown length always are. Default true. */
+  readonly bufferBody?: boolean | undefined;
+  /** Octets of a request body that is set aside until it is complete. Default 4 GiB. */
+  readonly maxBody?: number | undefined;
+  /** Answers local redirects (RFC 3875, 6.2.2): the server's routes. Without it clients are redirected. */
+  readonly redirect?: ((exchange: Exchange, target: string) => void) | undefined;
+  readonly log?: Log | undefined;
+}
+
+const CHECKS: Checks<SocketGatewayOptions> = {
+  address: addresses,
+  variables: environment,
+  connectTimeout: milliseconds,
+  timeout: milliseconds,
+  idleTimeout: milliseconds,
+  connections: aCount,
+  queue: aWhole,
+  queueTimeout: milliseconds,
+  bufferBody: aFlag,
+  maxBody: octets,
+  redirect: aFunction,
+  log: aLog,
+};
+
+/** Throws CONFIG_INVALID for arguments of `place` ("scgi()") that cannot be meant. */
+export function checkSocketGateway(place: string, options: SocketGatewayOptions): void {
+  checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
+  checkArgument(place, "address", options.address, addresses);
+}
+
+/** What a protocol supplies: the variables as octets, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */
+export type Encode = (variables: ReadonlyMap<string, string>, length: number) => Uint8Array;
+
+const MAX_BODY = 4_294_967_296;
+
+export class SocketGateway implements Gateway {
+  readonly #encode: Encode;
+  readonly #options: SocketGatewayOptions;
+  readonly #upstreams: Upstreams;
+  readonly #slots: Slots;
+  readonly #conversation: ConversationOptions;
+  readonly #active = new Members<Held<Exchange>>();
+  readonly #sockets = new Members<Held<Socket>>();
+  #closing = false;
+  #emptied: (() => void) | undefined;
+
+  /** Throws CONFIG_INVALID. */
+  constructor(encode: Encode, options: SocketGatewayOptions) {
+    const { timeout = 30_000, idleTimeout = 60_000, redirect } = options;
+    this.#encode = encode;
+    this.#options = options;
+    this.#upstreams = new Upstreams(options.address, options);
+    this.#slots = new Slots(
+      options.connections ?? 256,
+      options.queue ?? 1024,
+      options.queueTimeout ?? 30_000,
+    );
+    const name = this.#upstreams.all.map((upstream) => upstream.name).join(", ");
+    this.#conversation = { name, timeout, idleTimeout, redirect };
+  }
+
+  handle(exchange: Exchange): void {
+    if (this.#closing) return exchange.fail(new SallyportError("STOPPING", "the gateway is closing"));
+    const held = { place: -1, value: exchange };
+    this.#active.add(held);
+    exchange.whenClosed(() => this.#left(held));
+    this.#serve(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+  }
+
+  async close(grace: number): Promise<void> {
+    this.#closing = true;
+    if (this.#active.size > 0) await this.#finished(grace);
+    this.#dropSockets();
+  }
+
+  async #finished(grace: number): Promise<void> {
+    const stopping = new SallyportError("STOPPING", "the server stopped before the application had answered");
+    const cut = setTimeout(() => {
+      for (const { value } of this.#active) value.fail(stopping);
+    }, grace);
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    clearTimeout(cut);
+  }
+
+  /** Applications that have answered, but not closed, hold nobody up. */
+  #dropSockets(): void {
+    for (const { value } of this.#sockets) value.destroy();
+  }
+
+  #left(held: Held<Exchange>): void {
+    this.#active.delete(held);
+    if (this.#active.size === 0) this.#emptied?.();
+  }
+
+  async #serve(exchange: Exchange): Promise<void> {
+    const body = this.#streams(exchange) ? exchange.body : await this.#setAside(exchange);
+    const variables = this.#variables(exchange, body.length ?? 0);
+    await this.#slots.take(exchange);
+    const socket = await this.#connect();
+    if (exchange.closed) socket.destroy();
+    else await new Conversation(exchange, socket, body, this.#conversation).run(variables);
+  }
+
+  /** The slot that was taken is given back when the connection ends. */
+  async #connect(): Promise<Socket> {
+    try {
+      const socket = await this.#upstreams.connect();
+      const held = { place: -1, value: socket };
+      this.#sockets.add(held);
+      socket.once("close", () => {
+        this.#sockets.delete(held);
+        this.#slots.give();
+      });
+      return socket;
+    } catch (error) {
+      this.#slots.give();
+      throw error;
+    }
+  }
+
+  /** A client that waits for 100 Continue must hear from the application first; there the body streams. */
+  #streams({ body, request }: Exchange): boolean {
+    if (body.whole) return true;
+    if (body.length === undefined) return false;
+    return (
+      this.#options.bufferBody === false ||
+      header(request.headers, "expect")?.toLowerCase() === "100-continue"
+    );
+  }
+
+  /** Slow clients wait here, not at the application; and a chunked body gets a length. */
+  async #setAside(exchange: Exchange): Promise<RequestBody> {
+    const spooled = await spool(exchange.body, { limit: this.#options.maxBody ?? MAX_BODY });
+    exchange.whenClosed(() => spooled.dispose());
+    return spooled.body();
+  }
+
+  #variables(exchange: Exchange, length: number): Uint8Array {
+    const variables = new Map<string, string>(CONSTANT_VARIABLES);
+    metaVariables(exchange, (name, value) => variables.set(name, value), length);
+    for (const [name, value] of Object.entries(this.#options.variables ?? {}))
+      variables.set(name, Buffer.from(value, "utf8").toString("latin1"));
+    return this.#encode(variables, length);
+  }
+}

@@ -1,0 +1,65 @@
+// The application's half of "CGI over a socket": takes connections over, one request each. SCGI and uwsgi say how
+// variables are read and heads are written.
+import type { Socket } from "node:net";
+import type { Handler, Listener, Log } from "../../exchange/index.ts";
+import { Connections } from "../../sockets/connections.ts";
+import { takesReserve } from "../../sockets/descriptors.ts";
+import type { Compose } from "../exchange.ts";
+import { Connection, type Site } from "./connection.ts";
+import type { VariablesReader } from "./incoming.ts";
+import { DEFAULT_LIMITS, type SocketLimits } from "./limits.ts";
+
+export interface SocketListenerOptions {
+  /** Gets every exchange. */
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits?: Partial<SocketLimits> | undefined;
+}
+
+/** What a protocol supplies. */
+export interface ListenerHalf {
+  newReader(limits: SocketLimits): VariablesReader;
+  readonly compose: Compose;
+}
+
+export class SocketListener implements Listener, Site {
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits: SocketLimits;
+  readonly compose: Compose;
+  readonly connections: Connections<Connection>;
+  readonly #half: ListenerHalf;
+
+  constructor(half: ListenerHalf, { handler, log, limits }: SocketListenerOptions) {
+    this.handler = handler;
+    this.log = log;
+    this.limits = { ...DEFAULT_LIMITS, ...limits };
+    this.compose = half.compose;
+    this.#half = half;
+    const { connections } = this.limits;
+    const waits = waitsOf(this.limits);
+    this.connections = new Connections(connections, waits, (socket) => new Connection(socket, this));
+  }
+
+  accept(socket: Socket): void {
+    const error = this.connections.refusal();
+    // A refusal lingers too; a flood of them must not, nor what has the last descriptors.
+    const flood = this.connections.size >= this.limits.connections * 2;
+    if (flood || takesReserve(socket)) return void socket.destroy();
+    const connection = this.connections.open(socket);
+    if (error) connection.refuse(error);
+  }
+
+  newReader(): VariablesReader {
+    return this.#half.newReader(this.limits);
+  }
+
+  close(grace: number): Promise<void> {
+    return this.connections.close(grace);
+  }
+}
+
+function waitsOf(limits: SocketLimits): number[] {
+  const { headTimeout, bodyTimeout, halfClosed, lingerTimeout, cutTimeout } = limits;
+  return [headTimeout, bodyTimeout, halfClosed, lingerTimeout, cutTimeout];
+}

@@ -1,0 +1,78 @@
+// One front: a server process among several that share the listening sockets. Its supervisor tells it when to stop.
+import { SallyportError } from "../exchange/index.ts";
+import type { Server } from "../server/server.ts";
+import { noteUncaught } from "../server/uncaught.ts";
+import type { Descriptor } from "./descriptors.ts";
+import { BEAT, FAREWELL, type FromFront, type ToFront } from "./messages.ts";
+import type { Seat } from "./scoreboard.ts";
+
+/** Serves until the supervisor says otherwise, or is gone itself. Gives the exit code; rejects when it cannot start. */
+export async function runFront(
+  server: Server,
+  seat: Seat,
+  channel: Descriptor,
+  debug: boolean,
+): Promise<number> {
+  const ended = untilEnded(server, seat, debug);
+  const started = start(server, () => seat.intact && channel.intact);
+  await Promise.race([started, ended]);
+  return ended;
+}
+
+async function start(server: Server, intact: () => boolean): Promise<void> {
+  try {
+    await server.start();
+    const beat = (message: FromFront): void => {
+      if (intact()) tell(message);
+      else robbed(server);
+    };
+    beat({ say: "ready" });
+    setInterval(() => beat({ say: "beat" }), BEAT).unref();
+  } catch (error) {
+    if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
+  }
+}
+
+/** What we would say might go to a client, or into a file of the application's. The supervisor starts another front. */
+function robbed(server: Server): never {
+  server.log.error(
+    "an application closed descriptors of the server's: this server process ends; close only what you have opened",
+  );
+  process.exit(1);
+}
+
+function untilEnded(server: Server, seat: Seat, debug: boolean): Promise<number> {
+  return new Promise((resolve) => {
+    const stop = (code: number): void => {
+      seat.leave();
+      void server.stop().then(() => resolve(code));
+    };
+    const act: Readonly<Record<ToFront["do"], () => void>> = {
+      stop: () => stop(0),
+      leave: () => void leave(server, seat).then(() => stop(0)),
+      reopen: () => server.reopenLogs(),
+    };
+    process.on("message", (message: ToFront) => act[message.do]());
+    // The supervisor is gone, however that came: nobody would start us again, or stop us.
+    process.on("disconnect", () => stop(0));
+    // A terminal signals all of us at once; that is for the supervisor to hear.
+    for (const signal of ["SIGINT", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {});
+    process.on("SIGTERM", () => stop(0));
+    process.on("unhandledRejection", (error) => noteUncaught(server.log, error, debug));
+    process.on("uncaughtException", (error) => {
+      noteUncaught(server.log, error, debug);
+      stop(1);
+    });
+  });
+}
+
+/** What waits to be accepted is for the others. */
+async function leave(server: Server, seat: Seat): Promise<void> {
+  seat.leave();
+  await server.leave();
+  await seat.empty(FAREWELL);
+}
+
+function tell(message: FromFront): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
+}

@@ -1,0 +1,142 @@
+// One front as its supervisor sees it.
+import { type ChildProcess, fork } from "node:child_process";
+import { SallyportError } from "../exchange/index.ts";
+import type { Exit } from "../processes/exit.ts";
+import { openFilesLimit } from "../server/descriptors.ts";
+import { firstOwn, LOW } from "./descriptors.ts";
+import { BEAT, FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
+import type { Board } from "./scoreboard.ts";
+import type { Reserved } from "./sockets.ts";
+
+/** Milliseconds without a beat after which a front that was told to end, and has not, is taken for hung. */
+const DEAF = 4 * BEAT;
+/** Milliseconds beyond the grace, and for a stack to be written down. */
+const KILL_GRACE = 2_000;
+const LAST_WORDS = 1_000;
+export class Front {
+  /** Whether it came to serve; false when it ended before. */
+  readonly ready: Promise<boolean>;
+  readonly exited: Promise<Exit>;
+  served = false;
+  /** It was told to end. */
+  leaving = false;
+  /** It hung, and is being killed. */
+  condemned = false;
+  /** undefined when it could not be started. */
+  readonly #process: ChildProcess | undefined;
+  readonly #born = performance.now();
+  #heard = performance.now();
+  /** When it should have ended. */
+  #due = Number.POSITIVE_INFINITY;
+
+  /** This very command line, once more. */
+  constructor(sockets: readonly Reserved[], board: Board) {
+    const seat = board.take();
+    const started = begin(sockets, board, seat);
+    this.#process = started instanceof Error ? undefined : started;
+    this.exited = started instanceof Error ? Promise.resolve(stillborn(started)) : endOf(started);
+    void this.exited.then(() => board.free(seat));
+    const serves = new Promise<boolean>((resolve) => {
+      this.#process?.on("message", (message: FromFront) => {
+        this.#heard = performance.now();
+        if (message.say !== "ready") return;
+        this.served = true;
+        resolve(true);
+      });
+    });
+    this.ready = Promise.race([serves, this.exited.then(() => false)]);
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Milliseconds since it was started. */
+  get age(): number {
+    return performance.now() - this.#born;
+  }
+
+  /** Milliseconds since its event loop was last known to turn. */
+  get silence(): number {
+    return performance.now() - this.#heard;
+  }
+
+  /** It was told to end, had its grace for it, and does not even turn its event loop. */
+  get overdue(): boolean {
+    return performance.now() >= this.#due && this.silence >= DEAF;
+  }
+
+  /** Its silence is counted anew. */
+  excuse(): void {
+    this.#heard = performance.now();
+  }
+
+  tell(message: ToFront): void {
+    if (this.#process?.connected) this.#process.send(message, () => {});
+  }
+
+  /** Ends it when its requests are done, after `grace` milliseconds at the latest. */
+  stop(grace: number): Promise<void> {
+    return this.#end({ do: "stop" }, grace);
+  }
+
+  /** The same, once its clients have gone elsewhere. */
+  retire(grace: number): Promise<void> {
+    return this.#end({ do: "leave" }, grace + FAREWELL);
+  }
+
+  async #end(message: ToFront, grace: number): Promise<void> {
+    this.leaving = true;
+    this.#due = performance.now() + grace;
+    this.tell(message);
+    const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  /** It hangs: has Python write down where (SIGABRT with faulthandler), then kills it. */
+  abort(): void {
+    this.leaving = true;
+    this.condemned = true;
+    this.#process?.kill("SIGABRT");
+    const timer = setTimeout(() => this.kill(), LAST_WORDS);
+    void this.exited.then(() => clearTimeout(timer));
+  }
+
+  kill(): void {
+    this.#process?.kill("SIGKILL");
+  }
+}
+
+/** Some failures are thrown (no memory), others come as an event (no descriptors, no processes). */
+function begin(sockets: readonly Reserved[], board: Board, seat: number): ChildProcess | Error {
+  const [, program = "", ...args] = process.argv;
+  const channel = firstOwn(openFilesLimit());
+  const [boardAt, socketsAt] = [channel + 1, channel + 2];
+  const listen = sockets.map((socket, i) => socket.at(socketsAt + i));
+  const task: FrontTask = { listen, channel, board: boardAt, seat };
+  const low = Array.from({ length: channel - LOW }, () => board.fd);
+  try {
+    return fork(program, args, {
+      env: { ...process.env, [FRONT_VARIABLE]: JSON.stringify(task) },
+      stdio: ["inherit", "inherit", "inherit", ...low, "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
+    });
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function endOf(started: ChildProcess): Promise<Exit> {
+  return new Promise((resolve) => {
+    started.once("exit", (code, signal) => resolve({ code, signal }));
+    // Also emitted when a channel breaks, and then "exit" follows.
+    started.on("error", (cause) => {
+      if (started.pid === undefined) resolve(stillborn(cause));
+    });
+  });
+}
+
+function stillborn(cause: Error): Exit {
+  const failure = new SallyportError("SPAWN_FAILED", cause.message, { cause });
+  return { code: null, signal: null, failure };
+}

@@ -1,0 +1,91 @@
+// The sockets that fronts share: bound here, handed down as descriptors, listened at by the fronts alone. They live as
+// long as the supervisor, so that what connects while a front is replaced waits for the next one.
+import { lookup } from "node:dns/promises";
+import * as net from "node:net";
+import { getSystemErrorName } from "node:util";
+import { addressText, type ListenAddress } from "../config/address.ts";
+import { bind, giveAway, unusable } from "../server/listen.ts";
+
+/** A socket without an event loop behind it. */
+interface Handle {
+  readonly fd: number;
+  getsockname?(name: Name): number;
+  close(): void;
+}
+
+interface Name {
+  address?: string;
+  port?: number;
+}
+
+/** What `cluster` itself binds with; node:net has no public way to bind without accepting. */
+type CreateHandle = (address: string, port: number, type: number, fd?: number) => Handle | number;
+const createHandle = (net as unknown as { readonly _createServerHandle: CreateHandle })._createServerHandle;
+
+export interface Reserved {
+  /** As people are told it. */
+  readonly url: string;
+  readonly fd: number;
+  /** The same address, for a front that has the socket as descriptor `fd`. */
+  at(fd: number): ListenAddress;
+  close(): void;
+}
+
+/** Binds. Rejects with ADDRESS_UNUSABLE and what to do about it. */
+export async function reserve(address: ListenAddress): Promise<Reserved> {
+  const passed = (fd: number): ListenAddress => ({ ...spokenAt(address), kind: "fd", fd });
+  if (address.kind === "fd")
+    return { url: addressText(address), fd: address.fd, at: passed, close: () => {} };
+  const bound = address.kind === "unix" ? unixSocket(address) : tcpSocket(address);
+  const { handle, url } = await bound.catch((error) => unusable(address, error));
+  return { url, fd: handle.fd, at: passed, close: () => handle.close() };
+}
+
+type At<K extends ListenAddress["kind"]> = Extract<ListenAddress, { kind: K }>;
+
+interface Socket {
+  readonly handle: Handle;
+  readonly url: string;
+}
+
+async function tcpSocket(place: At<"tcp">): Promise<Socket> {
+  const { address, family } = await lookup(place.host);
+  const handle = made(createHandle(address, place.port, family));
+  const name: Name = {};
+  // A port that is taken shows only here, or when one listens.
+  const refused = handle.getsockname?.(name);
+  if (refused) handle.close();
+  made(refused || handle);
+  return {
+    handle,
+    url: addressText({ ...place, host: name.address ?? place.host, port: name.port ?? place.port }),
+  };
+}
+
+async function unixSocket(address: At<"unix">): Promise<Socket> {
+  await clear(address);
+  const umask = address.mode === undefined ? undefined : process.umask(0o777 & ~address.mode);
+  const handle = made(createHandle(address.path, -1, -1));
+  if (umask !== undefined) process.umask(umask);
+  await giveAway(address);
+  return { handle, url: addressText(address) };
+}
+
+/** A dead server's socket file goes; a living one's, and what else is the matter, is told as it would be to one front. */
+async function clear(address: At<"unix">): Promise<void> {
+  const bound = await bind(address, (socket) => socket.destroy());
+  await bound.close();
+}
+
+function made(handle: Handle | number): Handle {
+  if (typeof handle !== "number") return handle;
+  const code = getSystemErrorName(handle);
+  throw Object.assign(new Error(code), { code });
+}
+
+/** What is spoken at an address, without the place. */
+const spokenAt = ({ protocol, tls, proxyProtocol }: ListenAddress): Omit<ListenAddress, "kind"> => ({
+  protocol,
+  ...(tls ? { tls } : {}),
+  ...(proxyProtocol ? { proxyProtocol } : {}),
+});

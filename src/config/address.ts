@@ -1,0 +1,53 @@
+// Where to listen, and for which protocol, as people write it: "127.0.0.1:8000", "[::1]:8000", "8000",
+// "unix:/run/app.sock", "fd:3", each of them HTTP, or with the protocol in front: "fastcgi://127.0.0.1:9000",
+// "scgi://unix:/run/app.sock". What is told about an address can be written again.
+
+import type { TlsSettings } from "../sockets/tls/index.ts";
+import { PROTOCOLS, type Protocol } from "./protocols.ts";
+
+/** A place to listen at. */
+export type Place =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string; readonly mode?: number; readonly owner?: string }
+  | { readonly kind: "fd"; readonly fd: number };
+
+export type ListenAddress = Place & {
+  readonly protocol: Protocol;
+  /** Connections begin with a PROXY header. */
+  readonly proxyProtocol?: boolean;
+  /** What is spoken there is spoken within TLS. */
+  readonly tls?: TlsSettings;
+};
+
+const TCP = /^(?:(?:\[([0-9a-f:.%\w]+)\]|([^:[\]/\s]*)):)?(\d{1,5})$/i;
+
+/** The address, or undefined when `text` is none. */
+export function parseAddress(text: string): ListenAddress | undefined {
+  const mark = text.indexOf("://");
+  const protocol = mark < 0 ? "http" : PROTOCOLS.find((name) => text.slice(0, mark) === name);
+  const place = parsePlace(mark < 0 ? text : text.slice(mark + 3));
+  return protocol && place && { protocol, ...place };
+}
+
+/** The place alone, or undefined when `text` is none. A port alone means this machine only. */
+export function parsePlace(text: string): Place | undefined {
+  if (text.startsWith("unix:")) return text.length > 5 ? { kind: "unix", path: text.slice(5) } : undefined;
+  const fd = /^fd:(\d{1,6})$/.exec(text);
+  if (fd) return { kind: "fd", fd: Number(fd[1]) };
+  const [whole, six, name, port] = TCP.exec(text) ?? [];
+  if (whole === undefined || Number(port) > 65_535) return undefined;
+  return { kind: "tcp", host: six ?? (name || "127.0.0.1"), port: Number(port) };
+}
+
+/** The URL or name under which an address is told to people. Only TCP is told to be HTTP: browsers open such a line. */
+export function addressText({ protocol, tls, ...place }: ListenAddress): string {
+  const text = placeText(place);
+  if (tls) return `https://${text}`;
+  return protocol === "http" && place.kind !== "tcp" ? text : `${protocol}://${text}`;
+}
+
+function placeText(place: Place): string {
+  if (place.kind === "unix") return `unix:${place.path}`;
+  if (place.kind === "fd") return `fd:${place.fd}`;
+  return `${place.host.includes(":") ? `[${place.host}]` : place.host}:${place.port}`;
+}

@@ -1,0 +1,78 @@
+// The configuration: this one schema validates it, gives its types, and is what docs/configuration.md is made from.
+
+import { FORMATS, LEVELS } from "../logs/log.ts";
+import { suggestion } from "../options/did-you-mean.ts";
+import { app } from "./apps.ts";
+import { limits } from "./limits.ts";
+import { listen } from "./listen.ts";
+import { about, count, flag, section, text, time } from "./schema.ts";
+import { forwarded, trust } from "./trust.ts";
+import * as z from "./zod.ts";
+
+export const route = section({
+  host: about(
+    text().exactOptional(),
+    "`example.org`, or `*.example.org` for every name below; otherwise any",
+  ),
+  path: about(
+    z.string().startsWith("/", "must start with /").exactOptional(),
+    "path prefix, by whole segments",
+  ),
+  suffix: about(text().exactOptional(), "ending of a segment of the path, such as `.cgi`"),
+  keepPrefix: about(
+    flag().exactOptional(),
+    "the app sees the whole path: PATH_INFO keeps the prefix and SCRIPT_NAME is empty",
+  ),
+  app: about(text(), "name of the app that answers"),
+});
+
+export const log = section({
+  level: about(z.enum(LEVELS).prefault("info"), "least level that is written"),
+  format: about(z.enum(FORMATS).prefault("text"), "lines for people, or JSON for collectors"),
+  access: about(
+    text().exactOptional(),
+    "`off`, `-` (standard output), or a file (opened anew on SIGUSR1); `serve` writes to standard output",
+  ),
+});
+
+export const config = section({
+  listen: about(listen.prefault(["127.0.0.1:8000"]), "where to listen; each an address or an object"),
+  apps: about(z.record(text(), app), "the applications, by a name of your choice"),
+  routes: about(
+    z.array(route).min(1).exactOptional(),
+    "which app answers what; may be left out when there is one app",
+  ),
+  trust,
+  forwarded,
+  limits: about(limits.prefault({}), "limits on clients"),
+  log: about(log.prefault({}), "what is written about it"),
+  fronts: about(
+    count().prefault(1),
+    "server processes that share the addresses; each has its own processes of the apps",
+  ),
+  frontTimeout: about(
+    time().prefault("30s"),
+    "how long an app may hold a whole server process (embedded mode); then the process is replaced",
+  ),
+  grace: about(time().prefault("30s"), "for requests under way when the server stops"),
+}).superRefine((value, context) => {
+  const names = Object.keys(value.apps);
+  const problem = (message: string, ...path: (string | number)[]) =>
+    context.addIssue({ code: "custom", message, path });
+  if (names.length === 0) problem("must have at least one app", "apps");
+  if (names.length > 1 && !value.routes)
+    problem("is missing: with several apps it must say which answers what", "routes");
+  for (const [i, { app }] of (value.routes ?? []).entries()) {
+    if (!names.includes(app))
+      problem(`there is no app ${JSON.stringify(app)}${suggestion(app, names)}`, "routes", i, "app");
+  }
+});
+
+/** The configuration as it is written. */
+export type Config = z.input<typeof config>;
+/** The configuration as the server takes it: checked, with its defaults, in octets and milliseconds. */
+export type Settings = z.output<typeof config>;
+export type AppSettings = Settings["apps"][string];
+
+/** For configuration files in TypeScript and JavaScript: gives editors the types, and its argument back. */
+export const defineConfig = (value: Config): Config => value;

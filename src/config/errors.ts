@@ -1,0 +1,119 @@
+// What is wrong with a configuration, one line a problem: the file, the line where it is known, the key, what to do.
+
+import { SallyportError } from "../exchange/index.ts";
+import { APP_KINDS } from "./apps.ts";
+import { type Config, config, type Settings } from "./config.ts";
+import type * as z from "./zod.ts";
+
+type Issue = z.core.$ZodIssue;
+export type KeyPath = readonly (string | number)[];
+
+/** Where a configuration was written. */
+export interface Origin {
+  /** As people know it: the file's name, or that of the command line. */
+  readonly name: string;
+  /** The line of a key, counted from 1; undefined when it cannot be known. */
+  readonly lineOf: (path: KeyPath) => number | undefined;
+  /** The key as it was written, where that is not its path in the configuration. */
+  readonly keyOf?: (path: KeyPath) => KeyPath;
+}
+
+export const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined };
+
+/** The settings that `value` asks for. Throws CONFIG_INVALID with every problem that it has. */
+export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
+  // Code made for this schema would be fast the second time, and there is none.
+  const result = config.safeParse(value, { jitless: true });
+  if (result.success) return result.data;
+  const lines = result.error.issues.flatMap((issue) => problemsOf(issue, value, [], origin));
+  throw configError(lines);
+}
+
+export function configError(lines: readonly string[]): SallyportError {
+  const [first = "the configuration is not valid"] = lines;
+  if (lines.length < 2) return new SallyportError("CONFIG_INVALID", first);
+  const message = `the configuration has ${lines.length} problems`;
+  return new SallyportError("CONFIG_INVALID", message, { detail: lines.join("\n") });
+}
+
+/** `file:line: key.path: what is wrong`. A missing key has the line of what it is missing in: `written`. */
+export function problemLine(origin: Origin, at: KeyPath, message: string, written: KeyPath = at): string {
+  const path = origin.keyOf?.(at) ?? at;
+  const line = origin.lineOf(written);
+  const place = line === undefined ? origin.name : `${origin.name}:${line}`;
+  return path.length === 0 ? `${place}: ${message}` : `${place}: ${keyText(path)}: ${message}`;
+}
+
+/** `apps.shop.listen[0]` */
+const keyText = (path: KeyPath): string =>
+  path.map((key, i) => (typeof key === "number" ? `[${key}]` : `${i ? "." : ""}${key}`)).join("");
+
+function problemsOf(issue: Issue, root: unknown, above: KeyPath, origin: Origin): string[] {
+  const path = [...above, ...(issue.path as KeyPath)];
+  if (issue.code === "unrecognized_keys") {
+    const messages = issue.message.split("\n");
+    return issue.keys.map((key, i) => {
+      const message = isSecondKind(path, key) ? SECOND_KIND : (messages[i] ?? "unknown key");
+      return problemLine(origin, [...path, key], message);
+    });
+  }
+  const nearest = issue.code === "invalid_union" ? nearestChoice(issue.errors, root, path) : undefined;
+  if (nearest) return nearest.flatMap((inner) => problemsOf(inner, root, path, origin));
+  const value = valueAt(root, path);
+  const written = value === undefined ? path.slice(0, -1) : path;
+  return [problemLine(origin, path, messageOf(issue, value), written)];
+}
+
+const SECOND_KIND = "an app is of one kind, and another key names it already; make two apps of it";
+const isSecondKind = (path: KeyPath, key: string): boolean =>
+  path.length === 2 && path[0] === "apps" && key in APP_KINDS;
+
+/** The issues of the one choice that was meant: its own key is there. Undefined when none was. */
+function nearestChoice(choices: readonly Issue[][], root: unknown, path: KeyPath): Issue[] | undefined {
+  return choices.find((issues) => !issues.some((issue) => isOtherChoice(issue, root, path)));
+}
+
+/** Whether an issue says that a choice was not meant at all: another type, or its own key, that tells it, is missing. */
+function isOtherChoice(issue: Issue, root: unknown, path: KeyPath): boolean {
+  if (issue.code === "unrecognized_keys") return false;
+  if (issue.path.length !== 1) return issue.path.length === 0;
+  return valueAt(root, [...path, ...(issue.path as KeyPath)]) === undefined;
+}
+
+function messageOf(issue: Issue, value: unknown): string {
+  if (value === undefined && issue.code !== "custom") return "is missing";
+  if (issue.code === "invalid_type")
+    return `must be ${ARTICLES[issue.expected] ?? issue.expected}, not ${kindOf(value)}`;
+  if (issue.code === "invalid_value") {
+    const values = issue.values.map((known) => JSON.stringify(known));
+    return `must be ${values.length > 1 ? "one of " : ""}${values.join(", ")}, not ${JSON.stringify(value)}`;
+  }
+  if (issue.code === "too_small" && issue.origin !== "string")
+    return `must be at least ${issue.minimum}${issue.origin === "array" ? " long" : ""}`;
+  if (issue.code === "too_big") return `must be at most ${issue.maximum}`;
+  if (issue.code === "invalid_key") return "is not a name that may stand here";
+  return issue.message;
+}
+
+const ARTICLES: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  object: "a section of keys",
+  record: "a section of keys",
+  array: "a list",
+};
+
+function kindOf(value: unknown): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a section of keys";
+  return JSON.stringify(value) ?? typeof value;
+}
+
+function valueAt(root: unknown, path: KeyPath): unknown {
+  let value = root;
+  for (const key of path) value = (value as Record<string | number, unknown> | null | undefined)?.[key];
+  return value;
+}

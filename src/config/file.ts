@@ -1,0 +1,144 @@
+// Reads a configuration file of any of its languages into a value, with the knowledge of where each key was written.
+import { readFile } from "node:fs/promises";
+import { basename, dirname, extname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SallyportError } from "../exchange/index.ts";
+import type { Settings } from "./config.ts";
+import { checkConfig, configError, type Origin, problemLine } from "./errors.ts";
+import type { LineOf } from "./locate.ts";
+import { missingPlaces } from "./missing-files.ts";
+import { problemsOfFiles } from "./tls-files.ts";
+
+/** What a file says, before anyone checked it. */
+export interface ConfigFile {
+  readonly path: string;
+  /** Relative paths in the configuration start here. */
+  readonly directory: string;
+  readonly value: unknown;
+  readonly origin: Origin;
+}
+
+interface Parsed {
+  readonly value: unknown;
+  readonly lineOf: LineOf;
+}
+
+/** A server without a configuration file loads none of the languages. */
+type Reader = (source: string, path: string) => Promise<Parsed>;
+
+/** The languages by the file's ending, in the order in which they are looked for. */
+const READERS: Readonly<Record<string, Reader>> = {
+  ".ts": readCode,
+  ".mts": readCode,
+  ".js": readCode,
+  ".mjs": readCode,
+  ".json": readJson,
+  ".yaml": readYaml,
+  ".yml": readYaml,
+  ".toml": readToml,
+};
+
+/** The names under which a configuration is found when none is given. */
+export const CONFIG_NAMES: readonly string[] = Object.keys(READERS).map(
+  (ending) => `sallyport.config${ending}`,
+);
+
+/** Reads a file. Throws CONFIG_INVALID with file and line when it cannot be read or is no proper file of its language. */
+export async function readConfig(path: string): Promise<ConfigFile> {
+  const absolute = resolve(path);
+  const reader = READERS[extname(absolute)];
+  if (!reader)
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      `${path}: unknown kind of file; it may be ${CONFIG_NAMES.join(", ")}`,
+    );
+  const source = await readFile(absolute, "utf8").catch((error) => unreadable(path, error));
+  const name = basename(absolute);
+  const { value, lineOf } = await reader(source, absolute);
+  return { path: absolute, directory: dirname(absolute), value, origin: { name, lineOf } };
+}
+
+/** The settings of a file. Throws CONFIG_INVALID with a line for each problem. */
+export async function loadConfig(path: string): Promise<Settings & { directory: string }> {
+  const file = await readConfig(path);
+  const settings = checkConfig(file.value, file.origin);
+  const problems = missingPlaces(settings, file.directory, file.origin);
+  if (settings.listen.some(({ tls }) => tls))
+    problems.push(...(await problemsOfFiles(settings.listen, file.directory, file.origin)));
+  if (problems.length > 0) throw configError(problems);
+  return { ...settings, directory: file.directory };
+}
+
+function unreadable(path: string, error: NodeJS.ErrnoException): never {
+  const why = error.code === "ENOENT" ? "there is no such file" : error.message;
+  throw new SallyportError("CONFIG_INVALID", `${path}: ${why}`, { cause: error });
+}
+
+/** `file:line: message` of a file that its own language refuses. */
+function syntaxError(
+  path: string,
+  line: number | undefined,
+  message: string,
+  cause: unknown,
+): SallyportError {
+  const origin: Origin = { name: basename(path), lineOf: () => line };
+  return new SallyportError("CONFIG_INVALID", problemLine(origin, [], message), { cause });
+}
+
+async function readYaml(source: string, path: string): Promise<Parsed> {
+  const { parseYaml } = await import("./locate.ts");
+  const { value, errors, lineOf, lineAt } = parseYaml(source);
+  const [error] = errors;
+  if (error) throw syntaxError(path, lineAt(error.pos[0]), error.message, error);
+  return { value, lineOf };
+}
+
+/** JSON itself decides what is valid; as JSON is part of YAML, that parser knows the lines. */
+async function readJson(source: string, path: string): Promise<Parsed> {
+  const { parseYaml } = await import("./locate.ts");
+  const { lineOf, lineAt } = parseYaml(source);
+  try {
+    return { value: JSON.parse(source), lineOf };
+  } catch (error) {
+    const { message } = error as SyntaxError;
+    const position = /at position (\d+)/.exec(message)?.[1];
+    const line = position === undefined ? undefined : lineAt(Number(position));
+    throw syntaxError(path, line, message.replace(/ in JSON at position \d+.*$/s, ""), error);
+  }
+}
+
+async function readToml(source: string, path: string): Promise<Parsed> {
+  const [{ parse, TomlError }, { locateToml }] = await Promise.all([
+    import("smol-toml"),
+    import("./locate.ts"),
+  ]);
+  try {
+    return { value: parse(source), lineOf: locateToml(source) };
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [first = ""] = error.message.split("\n");
+    throw syntaxError(path, error.line, first.replace("Invalid TOML document: ", ""), error);
+  }
+}
+
+/** Code finds the package `sallyport` even where it is not installed: it is this very package. */
+async function readCode(source: string, path: string): Promise<Parsed> {
+  const [{ createJiti }, { locateCode }] = await Promise.all([import("jiti"), import("./locate.ts")]);
+  const self = fileURLToPath(new URL(`../index${extname(import.meta.url)}`, import.meta.url));
+  const jiti = createJiti(path, { alias: { sallyport: self }, fsCache: false, moduleCache: false });
+  try {
+    return { value: await jiti.import(path, { default: true }), lineOf: locateCode(source) };
+  } catch (error) {
+    if (error instanceof SallyportError) throw error;
+    throw codeError(path, error as Error);
+  }
+}
+
+/** What the user's own code threw, at the line in the user's file. */
+function codeError(path: string, error: Error): SallyportError {
+  const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const line = new RegExp(`${escaped}:(\\d+)`).exec(`${error.stack}`)?.[1];
+  const [first = "failed"] = `${error.message}`.split("\n");
+  const message = first.replace(`${path}: `, "");
+  return syntaxError(path, line === undefined ? undefined : Number(line), message, error);
+}

@@ -1,0 +1,115 @@
+// The configuration's section `limits`: the listeners' own limits, under their own names, all of them.
+
+import { DEFAULT_LIMITS as SOCKET_LIMITS, type SocketLimits } from "../cgi/socket/limits.ts";
+import { DISK_LIMIT } from "../exchange/disk.ts";
+import { DEFAULT_LIMITS as HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { DEFAULT_LIMITS as FASTCGI_LIMITS, type FastcgiLimits } from "../protocols/fastcgi/limits.ts";
+import { STREAM_LIMITS as HTTP2_LIMITS, type StreamLimits } from "../protocols/http2/limits.ts";
+import { DEFAULT_LIMITS as WEBSOCKET_LIMITS, type WebSocketLimits } from "../websocket/limits.ts";
+import { about, count, flag, section, size, time } from "./schema.ts";
+import { sizeText, timeText } from "./units.ts";
+import type * as z from "./zod.ts";
+
+const octets = (key: keyof HttpLimits) => size().prefault(sizeText(HTTP_LIMITS[key]));
+const wait = (key: keyof HttpLimits) => time().prefault(timeText(HTTP_LIMITS[key]));
+
+const http = {
+  target: about(octets("target"), "octets of a request target; then 414"),
+  headerBytes: about(octets("headerBytes"), "octets of all request headers; then 431"),
+  headerCount: about(count().prefault(HTTP_LIMITS.headerCount), "request header lines; then 431"),
+  body: about(octets("body"), "octets of a request body, by whichever protocol it comes; then 413"),
+  chunkLine: about(octets("chunkLine"), "octets of one chunk-size line; then 400"),
+  chunkExtensions: about(octets("chunkExtensions"), "octets of all chunk extensions of a request; then 400"),
+  pipelined: about(octets("pipelined"), "octets of pipelined requests that wait; then reading pauses"),
+  unsent: about(octets("unsent"), "octets of a response that wait for a slow client; then the app waits"),
+  drain: about(
+    octets("drain"),
+    "octets of an unwanted body that are read so that the connection can be kept",
+  ),
+  connections: about(count().prefault(HTTP_LIMITS.connections), "connections at the same time; more get 503"),
+  headTimeout: about(wait("headTimeout"), "for a request head to arrive; then 408"),
+  bodyTimeout: about(wait("bodyTimeout"), "without an octet of the body, while it is wanted; then 408"),
+  idleTimeout: about(wait("idleTimeout"), "that a kept connection may be idle"),
+  sendTimeout: about(wait("sendTimeout"), "without progress on a client that does not read; then it is cut"),
+  drainTimeout: about(wait("drainTimeout"), "for the rest of an unwanted body; then the connection closes"),
+  lingerTimeout: about(wait("lingerTimeout"), "for the client to close after we did; then it is destroyed"),
+} satisfies Record<keyof HttpLimits, z.ZodType>;
+
+// The other protocols' servers in front are few, trusted, and rarely need other limits: only what is written is kept.
+
+const sizeOf = (octets: number, description: string) =>
+  about(size().exactOptional(), `${description} (${sizeText(octets)})`);
+const timeOf = (milliseconds: number, description: string) =>
+  about(time().exactOptional(), `${description} (${timeText(milliseconds)})`);
+const countOf = (number: number, description: string) =>
+  about(count().exactOptional(), `${description} (${number})`);
+
+const F = FASTCGI_LIMITS;
+export const fastcgiLimits = section({
+  connections: countOf(F.connections, "connections at the same time; more are closed"),
+  requests: countOf(F.requests, "requests at the same time on one connection; more are refused as overload"),
+  params: sizeOf(F.params, "octets of the variables of a request; then 431"),
+  buffered: sizeOf(F.buffered, "octets of bodies that wait unread where requests share a connection"),
+  unsent: sizeOf(F.unsent, "octets of a response that wait for the server; then the app waits"),
+  receiveTimeout: timeOf(F.receiveTimeout, "without an octet of a request that is not complete"),
+  idleTimeout: timeOf(F.idleTimeout, "that a kept connection may be idle"),
+  sendTimeout: timeOf(F.sendTimeout, "without progress on a server that does not read; then it is cut"),
+  lingerTimeout: timeOf(F.lingerTimeout, "for the server to close after we did; then it is destroyed"),
+} satisfies Record<Exclude<keyof FastcgiLimits, "body">, z.ZodType>);
+
+const S = SOCKET_LIMITS;
+export const socketLimits = section({
+  variables: sizeOf(S.variables, "octets of the variables of a request; then 431"),
+  unsent: sizeOf(S.unsent, "octets of a response that wait for the server; then the app waits"),
+  connections: countOf(S.connections, "connections at the same time; more get 503"),
+  headTimeout: timeOf(S.headTimeout, "for all variables to arrive; then 408"),
+  bodyTimeout: timeOf(S.bodyTimeout, "without an octet of the body, while it is wanted; then 408"),
+  sendTimeout: timeOf(S.sendTimeout, "without progress on a server that does not read; then it is cut"),
+  halfClosed: timeOf(S.halfClosed, "for a sign that a server which ended its side still reads"),
+  lingerTimeout: timeOf(S.lingerTimeout, "for the server to close after we did; then it is destroyed"),
+  cutTimeout: timeOf(
+    S.cutTimeout,
+    "of silence that tells the server on a Unix socket that a response was cut",
+  ),
+} satisfies Record<Exclude<keyof SocketLimits, "body">, z.ZodType>);
+
+const H2 = HTTP2_LIMITS;
+export const http2Limits = section({
+  streams: countOf(H2.streams, "requests at once on one connection; more are refused, to be tried again"),
+  window: sizeOf(H2.window, "octets of a body that a client may send before anybody has read them"),
+  resets: countOf(
+    H2.resets,
+    "requests that a client may break off in ten seconds; its connection takes no new ones from four fifths on, and ends beyond",
+  ),
+  controls: countOf(H2.controls, "PING and SETTINGS frames in ten seconds; then the connection ends"),
+  invalidFrames: countOf(H2.invalidFrames, "malformed or empty frames on a connection; then it ends"),
+} satisfies Record<keyof StreamLimits, z.ZodType>);
+
+const W = WEBSOCKET_LIMITS;
+export const websocketLimits = section({
+  message: sizeOf(W.message, "octets of a message, decompressed; then it is closed with 1009"),
+  fragments: countOf(W.fragments, "frames of one message; then it is closed with 1008"),
+  unsent: sizeOf(W.unsent, "octets of messages that wait for a slow client; then the app waits"),
+  compress: about(flag().exactOptional(), "whether messages may be compressed, if the client can (true)"),
+  compressFrom: sizeOf(W.compressFrom, "octets from which on a message is compressed"),
+  pingInterval: timeOf(W.pingInterval, "between two pings; 0 sends none"),
+  pingTimeout: timeOf(W.pingTimeout, "from a ping to a sign of life; then the client counts as gone"),
+  closeTimeout: timeOf(W.closeTimeout, "for the client to answer a close, and then to end the connection"),
+  sendTimeout: timeOf(W.sendTimeout, "without progress on a client that does not read; then it is cut"),
+} satisfies Record<keyof WebSocketLimits, z.ZodType>);
+
+export const limits = section({
+  ...http,
+  temporary: about(
+    size().prefault(sizeText(DISK_LIMIT)),
+    "octets in temporary files, of all clients together; then uploads get 503 and apps wait for slow clients",
+  ),
+  http2: about(http2Limits.exactOptional(), "limits that only HTTP/2 has, see below"),
+  websocket: about(websocketLimits.exactOptional(), "limits of open WebSockets, see below"),
+  fastcgi: about(fastcgiLimits.exactOptional(), "limits of FastCGI, see below"),
+  scgi: about(socketLimits.exactOptional(), "limits of SCGI, see below"),
+  uwsgi: about(socketLimits.exactOptional(), "limits of uwsgi, see below"),
+});
+
+/** All limits, in octets and milliseconds. */
+export type Limits = z.output<typeof limits>;

@@ -1,0 +1,58 @@
+// The configuration's section `listen`.
+
+import { type ListenAddress, parseAddress } from "./address.ts";
+import { about, flag, section, text, written } from "./schema.ts";
+import { tls } from "./tls.ts";
+import * as z from "./zod.ts";
+
+const AN_ADDRESS =
+  'must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock", "fd:3" or "fastcgi://127.0.0.1:9000"';
+const addressText = written<ListenAddress>("address", (value) => parseAddress(String(value)), AN_ADDRESS);
+
+const mode = written<number>(
+  "mode",
+  (value) => (/^[0-7]{3,4}$/.test(String(value)) ? Number.parseInt(String(value), 8) : undefined),
+  'must be an octal mode in quotes, such as "660"',
+);
+
+/** No web server speaks these protocols within TLS. */
+const ONLY_HTTP =
+  "is for HTTP; FastCGI, SCGI and uwsgi are spoken without it: use a Unix socket, or a tunnel between the machines";
+
+export const listenAddress = section({
+  address: about(
+    addressText,
+    "`host:port`, `unix:PATH` or `fd:N`; with `fastcgi://`, `scgi://` or `uwsgi://` in front for other protocols than HTTP",
+  ),
+  mode: about(mode.exactOptional(), 'permissions of the Unix socket, such as `"660"`'),
+  owner: about(text().exactOptional(), "owner of the Unix socket: `user` or `user:group`"),
+  proxyProtocol: about(
+    flag().exactOptional(),
+    "connections begin with a PROXY header, those from `trust`, or all if it is empty (false)",
+  ),
+  tls: about(tls.exactOptional(), "HTTPS: certificate and key, and what else TLS is to be like there"),
+})
+  .superRefine(({ address, tls }, context) => {
+    if (tls && address.protocol !== "http")
+      context.addIssue({ code: "custom", message: ONLY_HTTP, path: ["tls"] });
+  })
+  .transform(({ address, mode, owner, proxyProtocol, tls }): ListenAddress => {
+    const spoken = {
+      ...address,
+      ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
+      ...(tls === undefined ? {} : { tls }),
+    };
+    if (spoken.kind !== "unix") return spoken;
+    return {
+      ...spoken,
+      ...(mode === undefined ? {} : { mode }),
+      ...(owner === undefined ? {} : { owner }),
+    };
+  });
+
+/** What is expected; more about it to those who think that a URL is enough. */
+const expected = ({ input }: { input?: unknown }): string =>
+  typeof input === "string" && input.startsWith("https://") ? HTTPS : AN_ADDRESS;
+const HTTPS = "must for HTTPS be a section: { address: HOST:PORT, tls: { cert: FILE, key: FILE } }";
+
+export const listen = z.array(z.union([addressText, listenAddress], { error: expected })).min(1);

@@ -1,0 +1,123 @@
+// On which line of a configuration file a key stands. Exact for YAML and JSON; found by reading the text for TOML; for
+// code only where no mistake is possible. A missing line number is better than a wrong one.
+import {
+  type Document,
+  isMap,
+  isPair,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLError,
+} from "yaml";
+import type { KeyPath } from "./errors.ts";
+
+export type LineOf = (path: KeyPath) => number | undefined;
+
+export interface ParsedYaml {
+  readonly value: unknown;
+  readonly errors: readonly YAMLError[];
+  readonly lineOf: LineOf;
+  /** The line of an offset into the text. */
+  readonly lineAt: (offset: number) => number;
+}
+
+/** YAML, and JSON, which is part of it. */
+export function parseYaml(source: string): ParsedYaml {
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const lineAt = (offset: number) => lines.linePos(offset).line;
+  const lineOf: LineOf = (path) => {
+    const offset = offsetOf(document, path);
+    return offset === undefined ? undefined : lineAt(offset);
+  };
+  const value = document.errors.length ? undefined : document.toJS();
+  return { value, errors: document.errors, lineOf, lineAt };
+}
+
+/** Where the key at the end of `path` stands; when it is missing, where that starts in which it is missing. */
+function offsetOf(document: Document, path: KeyPath): number | undefined {
+  let offset = document.contents?.range?.[0];
+  let node: unknown = document.contents;
+  for (const key of path) {
+    const child = childOf(node, key);
+    if (!child) break;
+    offset = child.at.range?.[0] ?? offset;
+    node = child.value;
+  }
+  return offset;
+}
+
+function childOf(node: unknown, key: string | number): { at: Node; value: unknown } | undefined {
+  if (isMap(node)) {
+    const pair = node.items.find(
+      (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(key),
+    );
+    return pair && { at: pair.key as Node, value: pair.value };
+  }
+  const item = (node as { items?: Node[] } | null)?.items?.[Number(key)];
+  return item && { at: item, value: item };
+}
+
+const TOML_TABLE = /^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$/;
+const TOML_KEY = /^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=/;
+
+/** The lines of TOML: those of tables and keys; what stands inside an inline value has the line of its key. */
+export function locateToml(source: string): LineOf {
+  const lines = new Map<string, number>();
+  const arrays = new Map<string, number>();
+  let table: string[] = [];
+  for (const [i, line] of source.split("\n").entries()) {
+    const header = TOML_TABLE.exec(line)?.[1];
+    const key = TOML_KEY.exec(line)?.[1];
+    if (header) table = tablePath(line, dotted(header), arrays);
+    else if (!key) continue;
+    note(lines, header ? table : [...table, ...dotted(key as string)], i + 1);
+  }
+  return (path) => longestKnown(lines, path);
+}
+
+/** `[[routes]]` is the next of its name: `routes.0`, `routes.1`; keys below a list belong to its last element. */
+function tablePath(line: string, keys: string[], arrays: Map<string, number>): string[] {
+  const isArray = line.trimStart().startsWith("[[");
+  const name = keys.join(".");
+  if (isArray) arrays.set(name, (arrays.get(name) ?? -1) + 1);
+  const path: string[] = [];
+  for (const [i, key] of keys.entries()) {
+    path.push(key);
+    const last = arrays.get(keys.slice(0, i + 1).join("."));
+    if (last !== undefined) path.push(String(last));
+  }
+  return path;
+}
+
+const dotted = (keys: string): string[] =>
+  (keys.match(/[\w-]+|"[^"]*"|'[^']*'/g) ?? []).map((key) => key.replace(/^(["'])(.*)\1$/, "$2"));
+
+/** Notes a line for a path and for whatever of it has none yet. */
+function note(lines: Map<string, number>, path: readonly string[], line: number): void {
+  for (let length = 1; length <= path.length; length++) {
+    const key = path.slice(0, length).join("\0");
+    if (!lines.has(key)) lines.set(key, line);
+  }
+}
+
+function longestKnown(lines: ReadonlyMap<string, number>, path: KeyPath): number | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const line = lines.get(path.slice(0, length).join("\0"));
+    if (line !== undefined) return line;
+  }
+  return undefined;
+}
+
+/** The line in a TypeScript or JavaScript file, when the key is written there exactly once. */
+export function locateCode(source: string): LineOf {
+  return (path) => {
+    const key = path.findLast((part) => typeof part === "string");
+    if (key === undefined) return undefined;
+    const escaped = String(key).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    const found = [...source.matchAll(new RegExp(`(?<![\\w$.])(["']?)${escaped}\\1\\s*:`, "g"))];
+    const offset = found.length === 1 ? found[0]?.index : undefined;
+    return offset === undefined ? undefined : source.slice(0, offset).split("\n").length;
+  };
+}

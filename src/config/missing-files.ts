@@ -1,0 +1,77 @@
+// The files and directories that the apps of a configuration name, looked for before anything starts: whoever has moved
+// a tree reads of all that is missing at once, each with its line, rather than of one at every attempt.
+import { readdirSync, type Stats, statSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { isGateway } from "../options/checks.ts";
+import { suggestion } from "../options/did-you-mean.ts";
+import type { AppSettings, Settings } from "./config.ts";
+import { type KeyPath, type Origin, problemLine } from "./errors.ts";
+
+type Wanted = "directory" | "file" | "program or directory";
+
+/** The keys whose value must be there. Those of Python's `path` need not: Python itself does not mind. */
+const PLACES: Readonly<Record<string, Wanted>> = {
+  static: "directory",
+  php: "directory",
+  root: "directory",
+  chdir: "directory",
+  cgi: "program or directory",
+  module: "file",
+};
+
+/** Below these keys there may be a FastCGI application that we start, with a place of its own. */
+const SECTIONS: readonly string[] = ["fastcgi", "authorizer"];
+
+/** A line for each place that is not there, or is something else. */
+export function missingPlaces({ apps }: Settings, directory: string, origin: Origin): string[] {
+  return Object.entries(apps).flatMap(([name, app]) =>
+    placesOf(app, ["apps", name]).flatMap(({ path, place, wanted }) => {
+      const problem = problemAt(resolve(directory, place), wanted);
+      return problem === undefined ? [] : [problemLine(origin, path, problem)];
+    }),
+  );
+}
+
+interface Place {
+  readonly path: KeyPath;
+  readonly place: string;
+  readonly wanted: Wanted;
+}
+
+function placesOf(app: AppSettings, path: KeyPath): Place[] {
+  return isGateway(app) ? [] : placesIn(app, path);
+}
+
+function placesIn(section: object, path: KeyPath): Place[] {
+  return Object.entries(section).flatMap(([key, value]: [string, unknown]): Place[] => {
+    const own = [...path, key];
+    const wanted = PLACES[key];
+    if (wanted && typeof value === "string") return [{ path: own, place: value, wanted }];
+    if (key === "python" && typeof value === "string" && value.includes("/"))
+      return [{ path: own, place: value, wanted: "file" }];
+    return SECTIONS.includes(key) && typeof value === "object" && value !== null ? placesIn(value, own) : [];
+  });
+}
+
+function problemAt(place: string, wanted: Wanted): string | undefined {
+  try {
+    return isFit(statSync(place), wanted) ? undefined : `${place} is no ${wanted}`;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENOTDIR") return `${place} cannot be looked at: ${message}`;
+    return `there is no ${wanted} ${place}${suggestion(basename(place), besides(place))}`;
+  }
+}
+
+function isFit(stats: Stats, wanted: Wanted): boolean {
+  if (wanted === "directory") return stats.isDirectory();
+  return wanted === "file" ? !stats.isDirectory() : true;
+}
+
+function besides(place: string): string[] {
+  try {
+    return readdirSync(dirname(place));
+  } catch {
+    return [];
+  }
+}

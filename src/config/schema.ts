@@ -1,0 +1,54 @@
+// The words that the sections of the configuration are written in: sizes, times, paths, and sections that know their
+// keys.
+
+import { suggestion } from "../options/did-you-mean.ts";
+import { A_DURATION, A_SIZE, A_TIME, parseDuration, parseSize, parseTime } from "./units.ts";
+import * as z from "./zod.ts";
+
+/** An object that takes these keys and no others; an unknown one is named together with the nearest known. */
+export const section = <S extends z.ZodRawShape>(shape: S) =>
+  z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== "unrecognized_keys") return undefined;
+      return issue.keys.map((key) => `unknown key${suggestion(key, Object.keys(shape))}`).join("\n");
+    },
+  });
+
+type Parse<T> = (text: string | number) => T | undefined;
+
+/** A value that people write as text or number and that `parse` understands. */
+export const written = <T>(title: string, parse: Parse<T>, expected: string) =>
+  z
+    .union([z.string(), z.number()], { error: expected })
+    .transform((value, context) => {
+      const parsed = parse(value);
+      if (parsed !== undefined) return parsed;
+      context.addIssue({ code: "custom", message: `${expected}, not ${JSON.stringify(value)}` });
+      return z.NEVER;
+    })
+    .meta({ title });
+
+// Schemas are values that never change, and dear to make: each of these is made once, however many keys are of it.
+const SIZE = written("size", parseSize, `must be ${A_SIZE}`);
+const TIME = written("time", parseTime, `must be ${A_TIME}`);
+const DURATION = written("time", parseDuration, `must be ${A_DURATION}`);
+const COUNTS = [0, 1].map((least) =>
+  z.number().int().min(least).max(1_000_000).meta({ title: "number" }),
+) as [z.ZodNumber, z.ZodNumber];
+const TEXT = z.string().min(1, "must not be empty");
+const PATH = TEXT.meta({ title: "path" });
+const FLAG = z.boolean();
+const ENVIRONMENT = z.record(z.string().regex(/^[^=\0]+$/), z.string());
+
+export const size = () => SIZE;
+export const time = () => TIME;
+/** A time that nothing waits for, and that may so be longer than a timer can be. */
+export const duration = () => DURATION;
+export const count = (least: 0 | 1 = 1) => COUNTS[least];
+export const text = () => TEXT;
+export const path = () => PATH;
+export const flag = () => FLAG;
+export const environment = () => ENVIRONMENT;
+
+/** A type with its line in the documentation. */
+export const about = <T extends z.ZodType>(type: T, description: string): T => type.describe(description);

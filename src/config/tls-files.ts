@@ -1,0 +1,50 @@
+// The files that a section `tls` names, read before anything starts, so that what is wrong with them is told like
+// everything else that is wrong with a configuration.
+import { resolve } from "node:path";
+import type { CertificateFiles, Keys, Problem, TlsSettings } from "../sockets/tls/index.ts";
+import type { ListenAddress } from "./address.ts";
+import { configError, type Origin, problemLine } from "./errors.ts";
+
+/** The same with absolute paths. */
+export function located(settings: TlsSettings, directory: string): TlsSettings {
+  const { others, ca } = settings;
+  const pair = <F extends CertificateFiles>(files: F): F => ({
+    ...files,
+    cert: resolve(directory, files.cert),
+    key: resolve(directory, files.key),
+  });
+  return {
+    ...pair(settings),
+    ...(others ? { others: others.map(pair) } : {}),
+    ...(ca === undefined ? {} : { ca: resolve(directory, ca) }),
+  };
+}
+
+/** Reads the files of `settings`, whose paths are absolute. Rejects with CONFIG_INVALID; `tell` puts a problem into words. */
+export async function readFiles(settings: TlsSettings, tell: (problem: Problem) => string): Promise<Keys> {
+  const { readKeys } = await import("../sockets/tls/index.ts");
+  const read = await readKeys(settings);
+  if ("problems" in read) throw configError(read.problems.map(tell));
+  return read.keys;
+}
+
+/** `file:line: listen[0].tls.key: what is wrong`. */
+export const atAddress =
+  (index: number, origin: Origin) =>
+  ({ path, message }: Problem): string =>
+    problemLine(origin, ["listen", index, "tls", ...path], message);
+
+/** A line for each of the files of all addresses that is not in order. */
+export async function problemsOfFiles(
+  listen: readonly ListenAddress[],
+  directory: string,
+  origin: Origin,
+): Promise<string[]> {
+  const { readKeys } = await import("../sockets/tls/index.ts");
+  const lines: string[] = [];
+  for (const [i, { tls }] of listen.entries()) {
+    const read = tls && (await readKeys(located(tls, directory)));
+    if (read && "problems" in read) lines.push(...read.problems.map(atAddress(i, origin)));
+  }
+  return lines;
+}

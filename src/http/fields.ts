@@ -1,0 +1,70 @@
+// Field lines, both directions (RFC 9110, 5; RFC 9112, 5). Every name seen is kept once, with its lower case.
+import { isFieldValue, isToken, SallyportError } from "../exchange/index.ts";
+
+export interface FieldName {
+  /** As it was sent. */
+  readonly name: string;
+  readonly lower: string;
+}
+
+const MOST_NAMES = 1_024;
+const LONGEST_NAME = 64;
+const known = new Map<string, FieldName>();
+
+/** `sent` with its lower case; undefined when it is not a token. */
+export const fieldName = (sent: string): FieldName | undefined => known.get(sent) ?? learn(sent);
+
+function learn(sent: string): FieldName | undefined {
+  if (!isToken(sent)) return undefined;
+  if (sent.length > LONGEST_NAME) return { name: sent, lower: sent.toLowerCase() };
+  // A copy: the substring would keep the whole head it was cut from alive.
+  const name = Buffer.from(sent, "latin1").toString("latin1");
+  const entry = { name, lower: name.toLowerCase() };
+  // Whoever floods the table with invented names only makes it start again.
+  if (known.size >= MOST_NAMES) known.clear();
+  known.set(name, entry);
+  return entry;
+}
+
+/** Where `readFields` puts what it finds. */
+export interface FieldSink {
+  field(name: FieldName, value: string): void;
+}
+
+/**
+ * Reads the lines of `text` from `at` on, each ended by CRLF. No line may be folded (RFC 9112, 5.2), nothing may stand
+ * between name and colon (5.1), and a value has no CR, LF, NUL or other control: those are what smuggling is made of.
+ */
+export function readFields(text: string, at: number, most: number, sink: FieldSink): void {
+  let left = most;
+  for (let start = at; start < text.length; ) {
+    if (left-- === 0) throw new SallyportError("HEADERS_TOO_LARGE", `more than ${most} header lines`);
+    const end = text.indexOf("\r\n", start);
+    const colon = text.indexOf(":", start);
+    if (colon < 0 || colon > end) throw new SallyportError("BAD_REQUEST", "a header line without a colon");
+    const name = fieldName(text.slice(start, colon));
+    if (name === undefined) throw new SallyportError("BAD_REQUEST", "a header name that is not a token");
+    const value = trimmed(text, colon + 1, end);
+    if (!isFieldValue(value)) throw new SallyportError("BAD_REQUEST", "a control character in a header");
+    sink.field(name, value);
+    start = end + 2;
+  }
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
+
+function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+/** Whether the comma-separated `value` has `token` (in lower case) among its members. */
+export function hasMember(value: string, token: string): boolean {
+  if (value === token) return true;
+  if (value.length < token.length) return false;
+  for (const member of value.toLowerCase().split(",")) if (member.trim() === token) return true;
+  return false;
+}

@@ -1,0 +1,60 @@
+// The streams and the environment of a process that a web server started as a CGI program (RFC 3875, 4.1, 4.2, 6).
+import { readFileSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+import type { VariableList } from "../../cgi/metavariables/decode.ts";
+
+/** What a CGI program was given. */
+export interface Surroundings {
+  /** Name and value in turn, octets as latin-1. */
+  readonly variables: VariableList;
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  /** Writes to `stdout`. */
+  readonly write: Write;
+}
+
+export type Write = (octets: Uint8Array, written?: () => void) => boolean;
+
+/**
+ * This process's own. From then on what the application prints goes to stderr, which is the server's log: on stdout it
+ * would be taken for a part of the response.
+ */
+export function ownSurroundings(): Surroundings {
+  const { stdin, stdout, stderr } = process;
+  const write = writeOf(stdout);
+  stdout.write = stderr.write.bind(stderr);
+  return { variables: ownVariables(), stdin, stdout, write };
+}
+
+export const writeOf = (stdout: Writable): Write => {
+  const write = stdout.write.bind(stdout);
+  return (octets, written) => write(octets, () => written?.());
+};
+
+/** As text, or, where values are not UTF-8, as the octets that they are. */
+export type GivenVariables = Readonly<Record<string, string | undefined>> | VariableList;
+
+/** Variables from text, which is UTF-8 outside. */
+export function variablesOf(env: GivenVariables): VariableList {
+  if (isList(env)) return env;
+  return Object.entries(env).flatMap(([name, value]) => [octets(name), octets(value ?? "")]);
+}
+
+const isList = (env: GivenVariables): env is VariableList => Array.isArray(env);
+
+const octets = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+
+/** Node makes text of the environment, and loses what is not UTF-8 (a path of %FF); Linux also tells the octets. */
+function ownVariables(): VariableList {
+  try {
+    const entries = readFileSync("/proc/self/environ", "latin1")
+      .split("\0")
+      .filter((entry) => entry.includes("="));
+    return entries.flatMap((entry) => {
+      const mark = entry.indexOf("=");
+      return [entry.slice(0, mark), entry.slice(mark + 1)];
+    });
+  } catch {
+    return variablesOf(process.env);
+  }
+}

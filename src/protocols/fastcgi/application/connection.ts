@@ -1,0 +1,396 @@
+// One connection from a web server: records in, requests to the handler, records out; and an end for every way in which
+// either side can stop (specification, 3.3, 3.5, 4, 5).
+import type { Socket } from "node:net";
+import { documentHead } from "../../../cgi/head.ts";
+import type { Peer } from "../../../cgi/metavariables/peers.ts";
+import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../../exchange/index.ts";
+import { Reading } from "../../../sockets/accepted.ts";
+import { endsOf } from "../../../sockets/addresses.ts";
+import type { Connections, Kept } from "../../../sockets/connections.ts";
+import type { Departures } from "../../../sockets/write-coalescing.ts";
+import {
+  endRequest,
+  NO_VERSION,
+  type RecordPiece,
+  RecordReader,
+  type Role,
+  readBegin,
+  roleOf,
+  STATUS,
+  streamEnd,
+  TYPE,
+} from "../codec.ts";
+import type { FastcgiLimits } from "../limits.ts";
+import { Management, VIOLATION } from "./management.ts";
+import { PeerProbe } from "./probe.ts";
+import { type Carrier, Inbound } from "./request.ts";
+import { Lane, Lanes } from "./send-queues.ts";
+
+/** What the connections of one listener share. */
+export interface Site {
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits: FastcgiLimits;
+  readonly roles: ReadonlySet<Role>;
+  readonly multiplex: boolean;
+  readonly peer: Peer;
+  /** The way out of this turn. */
+  readonly departures: Departures;
+  readonly connections: Connections<Connection>;
+}
+
+export class Connection implements Kept, Carrier {
+  place = -1;
+  /** When the present state has lasted too long. */
+  #deadline: number;
+  readonly #socket: Socket;
+  readonly #site: Site;
+  readonly #reader = new RecordReader(VIOLATION);
+  readonly #lanes: Lanes;
+  /** For what belongs to no request. */
+  readonly #lane = new Lane(() => {});
+  readonly #management: Management;
+  readonly #requests = new Map<number, Inbound>();
+  /** Their parameters are complete; they are dispatched when all octets at hand have been read. */
+  #ready: Inbound[] = [];
+  /** We end ours when no request is under way any more. */
+  #closing = false;
+  /** Nothing more is read or said. */
+  #over = false;
+  #paused = false;
+  #probe: PeerProbe | undefined;
+
+  constructor(socket: Socket, site: Site) {
+    this.#socket = socket;
+    this.#site = site;
+    this.#lanes = new Lanes(socket, site.limits.unsent);
+    this.#management = new Management(site.limits, site.multiplex);
+    this.#deadline = site.connections.now + site.limits.idleTimeout;
+    this.#listen();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.allowHalfOpen = true;
+    new Reading(socket, (octets) => this.#received(octets));
+    socket.on("end", () => this.#finished());
+    socket.on("drain", () => this.#relieved());
+    socket.on("timeout", () => this.#stalled());
+    // Which error it was does not matter: the server is gone. "close" always follows.
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      this.#loseAll(new SallyportError("CLIENT_LEFT", "the web server closed the FastCGI connection"));
+      this.#site.connections.gone(this);
+    });
+  }
+
+  // The listener's calls.
+
+  /** The listener closes: at once when idle, otherwise after what is under way. */
+  stop(): void {
+    this.#closing = true;
+    this.#shutWhenIdle();
+  }
+
+  endEvents(): void {
+    for (const { exchange } of this.#requests.values()) exchange?.leave();
+  }
+
+  /** The grace is over. */
+  cutShort(): void {
+    const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
+    for (const { exchange } of this.#requests.values()) exchange?.fail(error);
+    this.#loseAll(error);
+    this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  check(now: number): void {
+    if (this.#deadline <= now) this.#expire();
+  }
+
+  #expire(): void {
+    if (this.#over) return this.destroy();
+    if (this.#requests.size === 0) return this.stop();
+    const error = new SallyportError("REQUEST_TIMEOUT", "a FastCGI request did not arrive in time");
+    for (const request of [...this.#requests.values()])
+      if (!request.complete && request.deadline <= this.#site.connections.now) this.#giveUp(request, error);
+    this.#touch();
+  }
+
+  /** A request that will not be complete: whoever has it is told, or it is answered here. */
+  #giveUp(request: Inbound, error: SallyportError): void {
+    if (request.exchange) request.starve(error);
+    else this.#refuse(request, error);
+  }
+
+  // What requests ask for.
+
+  send(lane: Lane, record: Buffer | string): boolean {
+    this.#site.departures.hold(this.#socket);
+    const room = this.#lanes.send(lane, record);
+    if (this.#socket.writableNeedDrain) this.#filled();
+    return room;
+  }
+
+  /** There is enough to send, and from here on a limit to how long that takes. */
+  #filled(): void {
+    this.#socket.uncork();
+    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
+  }
+
+  done(request: Inbound): void {
+    this.#requests.delete(request.id);
+    this.#rested(request);
+  }
+
+  #rested(request: Inbound): void {
+    if (!request.keep) this.#closing = true;
+    else if (this.#site.connections.leaving) this.#part(request);
+    this.#touch();
+    this.#shutWhenIdle();
+  }
+
+  /** The connection is not kept, though the server asked for it; some can be told. Records like this one are ignored (3.3). */
+  #part(request: Inbound): void {
+    this.#closing = true;
+    if (this.#requests.size === 0 && request.partsWithMore)
+      this.#lanes.send(request.lane, streamEnd(TYPE.STDERR, request.id));
+  }
+
+  /**
+   * A cut response must not look complete. END_REQUEST would complete it for nginx and others, so the connection is
+   * closed without one; unless others share it, or may do so at this moment, because the server asked whether they can.
+   * Then a status other than 0 and a STDOUT without its end must do. The end
+   * of the connection completes it for nginx and Caddy as well, but not within a record of a version that does not exist.
+   */
+  cut(request: Inbound): void {
+    this.#requests.delete(request.id);
+    if (this.#requests.size > 0 || this.#management.sharing) {
+      this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
+      return this.#rested(request);
+    }
+    this.#over = true;
+    this.#deadline = this.#site.connections.now + this.#site.limits.lingerTimeout;
+    this.#lanes.clear();
+    this.#socket.write(NO_VERSION);
+    this.#socket.destroySoon();
+  }
+
+  /** Reads on, or stops reading, as the state of affairs demands. */
+  flow(): void {
+    const pause = !this.#over && this.#mustPause();
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    // Nobody could say anything meanwhile.
+    if (!pause) for (const request of this.#requests.values()) request.deadline = this.#due;
+    this.#touch();
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #mustPause(): boolean {
+    // Whoever asks and asks and reads no answers.
+    if (this.#socket.writableLength > this.#site.limits.buffered) return true;
+    for (const request of this.#requests.values()) if (request.paused) return true;
+    return false;
+  }
+
+  // The socket's events.
+
+  #received(chunk: Buffer): void {
+    if (this.#over) return;
+    this.#reader.feed(chunk);
+    try {
+      for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) this.#take(piece);
+    } catch (error) {
+      return this.#broken(SallyportError.from(error));
+    }
+    const answers = this.#management.answers();
+    if (answers) this.send(this.#lane, answers);
+    this.#dispatch();
+    this.#touch();
+    this.flow();
+  }
+
+  #finished(): void {
+    this.#closing = true;
+    const error = new SallyportError("CLIENT_LEFT", "the web server ended the FastCGI connection");
+    for (const request of [...this.#requests.values()]) if (!request.complete) this.#forget(request, error);
+    if (this.#requests.size > 0) this.#probe = new PeerProbe(() => this.#askPeer());
+    this.#shutWhenIdle();
+  }
+
+  #askPeer(): void {
+    const [request] = this.#requests.values();
+    if (request) this.send(request.lane, streamEnd(TYPE.STDERR, request.id));
+  }
+
+  #relieved(): void {
+    this.#socket.setTimeout(0);
+    this.#lanes.pump();
+    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
+    this.flow();
+  }
+
+  /** Not an octet has left for `sendTimeout`. */
+  #stalled(): void {
+    if (this.#socket.writableLength === 0) return;
+    const error = new SallyportError("CLIENT_STALLED", "the web server stopped reading the response");
+    this.#note(error);
+    this.#loseAll(error);
+    this.#socket.destroy();
+  }
+
+  // From records to requests.
+
+  #take(piece: RecordPiece): void {
+    if (this.#over) return;
+    const { type, id } = piece;
+    if (id === 0) return this.#management.take(piece);
+    if (type === TYPE.BEGIN_REQUEST) return this.#begin(piece);
+    const request = this.#requests.get(id);
+    const step = request?.step(type);
+    // Records for an inactive id, of an unknown type, or out of their phase are ignored (3.3).
+    if (!request || !step) return;
+    if (step === "abort") this.#forget(request, new SallyportError("CLIENT_LEFT", "the client left"));
+    else if (step === "params") this.#takeParams(request, piece.content);
+    else this.#takeBody(request, step, piece.content);
+  }
+
+  #begin({ id, content }: RecordPiece): void {
+    const begin = readBegin(content);
+    if (!begin) throw new SallyportError(VIOLATION, "a FastCGI request begins without saying its role");
+    if (this.#requests.has(id)) throw new SallyportError(VIOLATION, `a FastCGI request ${id} begins twice`);
+    const role = roleOf(begin.role);
+    const status = this.#refusal(role);
+    if (status === undefined) {
+      const request = new Inbound(id, role as Role, begin, this);
+      request.deadline = this.#due;
+      this.#requests.set(id, request);
+      return;
+    }
+    if (!begin.keep) this.#closing = true;
+    this.send(this.#lane, endRequest(id, 0, status));
+    this.#shutWhenIdle();
+  }
+
+  /** The status that turns a request away at once; undefined to take it. */
+  #refusal(role: Role | undefined): number | undefined {
+    const { roles, multiplex, limits, connections } = this.#site;
+    if (!role || !roles.has(role)) return STATUS.UNKNOWN_ROLE;
+    if (!multiplex && this.#requests.size > 0) return STATUS.CANT_MPX_CONN;
+    return connections.closing || this.#requests.size >= limits.requests ? STATUS.OVERLOADED : undefined;
+  }
+
+  #takeParams(request: Inbound, content: Buffer): void {
+    try {
+      if (content.length > 0) return request.takeParams(content, this.#site.limits.params);
+    } catch (error) {
+      return this.#refuse(request, SallyportError.from(error));
+    }
+    request.readParams(VIOLATION);
+    request.deadline = this.#due;
+    try {
+      // Where others share the connection, one that reads slowly should not soon hold them up.
+      const shared = this.#requests.size > 1;
+      const { body, buffered } = this.#site.limits;
+      request.describe(this.#site.peer, body, shared ? buffered : undefined);
+      this.#ready.push(request);
+    } catch (error) {
+      this.#refuse(request, SallyportError.from(error));
+    }
+  }
+
+  #takeBody(request: Inbound, stream: "stdin" | "data", content: Buffer): void {
+    request.deadline = this.#due;
+    try {
+      request.take(stream, content);
+    } catch (error) {
+      this.#giveUp(request, SallyportError.from(error));
+    }
+  }
+
+  #dispatch(): void {
+    const ready = this.#ready;
+    this.#ready = [];
+    for (const request of ready) {
+      // It may have been aborted by the very same octets.
+      if (this.#requests.get(request.id) === request) request.dispatch(this.#site.handler, this.#site.log);
+    }
+  }
+
+  /** An answer to what never became an exchange. */
+  #refuse(request: Inbound, error: SallyportError): void {
+    this.#note(error);
+    const body = errorText(error);
+    const head = documentHead(errorHead(error), { length: body.length });
+    request.write(Buffer.from(head + body, "latin1"));
+    request.answered();
+  }
+
+  /** The client of this request is gone, or its rest will never come; others go on (5.4). */
+  #forget(request: Inbound, error: SallyportError): void {
+    request.lose(error);
+    if (!this.#requests.has(request.id)) return;
+    this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
+    this.done(request);
+  }
+
+  // Ends.
+
+  /** When what is owed must be here: all parameters, or of a body the next octet. */
+  get #due(): number {
+    return this.#site.connections.now + this.#site.limits.receiveTimeout;
+  }
+
+  /** The deadline is that of the request which has kept us waiting for longest, however busy others are. */
+  #touch(): void {
+    if (this.#over) return;
+    const idle = this.#requests.size === 0;
+    this.#deadline = idle ? this.#site.connections.now + this.#site.limits.idleTimeout : this.#firstDue();
+  }
+
+  #firstDue(): number {
+    let first = Number.POSITIVE_INFINITY;
+    if (this.#paused) return first;
+    for (const request of this.#requests.values())
+      if (!request.complete && request.deadline < first) first = request.deadline;
+    return first;
+  }
+
+  #shutWhenIdle(): void {
+    if (!this.#closing || this.#over || this.#requests.size > 0) return;
+    this.#over = true;
+    this.#probe?.stop();
+    this.#deadline = this.#site.connections.now + this.#site.limits.lingerTimeout;
+    // Reading goes on, for nothing: closing at once could take back what the server has not read yet.
+    this.flow();
+    this.#lanes.whenEmpty(() => this.#socket.end());
+  }
+
+  /** The rest of what the server sends cannot be understood. */
+  #broken(error: SallyportError): void {
+    this.#note(error);
+    this.#loseAll(error);
+    this.#socket.destroy();
+  }
+
+  #loseAll(error: SallyportError): void {
+    this.#over = true;
+    this.#probe?.stop();
+    this.#lanes.clear();
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const request of requests) request.lose(error);
+  }
+
+  #note(error: SallyportError): void {
+    const remote = endsOf(this.#socket).remote.address;
+    this.#site.log.info(error.message, { code: error.code, fault: error.fault, remote });
+  }
+}

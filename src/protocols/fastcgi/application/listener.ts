@@ -1,0 +1,112 @@
+// The application's half of FastCGI 1.0: answers web servers (nginx, Apache, lighttpd, Caddy, `cgi-fcgi`) that connect
+// to us. Takes connections over; what is said on each of them is in connection.ts.
+
+import type { Socket } from "node:net";
+import { fromPeer, type Peer } from "../../../cgi/metavariables/peers.ts";
+import { type Handler, type Listener, type Log, SallyportError } from "../../../exchange/index.ts";
+import {
+  aFlag,
+  anyText,
+  anything,
+  type Checks,
+  checkListener,
+  LISTENER_CHECKS,
+  texts,
+} from "../../../options/checks.ts";
+import { canonicalIp } from "../../../sockets/address.ts";
+import { endsOf } from "../../../sockets/addresses.ts";
+import { Connections } from "../../../sockets/connections.ts";
+import { Departures } from "../../../sockets/write-coalescing.ts";
+import type { Role } from "../codec.ts";
+import { DEFAULT_LIMITS, type FastcgiLimits } from "../limits.ts";
+import { Connection, type Site } from "./connection.ts";
+
+export interface FastcgiListenerOptions {
+  /** Gets every exchange. */
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits?: Partial<FastcgiLimits>;
+  /** What the handler can play; servers that ask for another role are told. Default: a responder. */
+  readonly roles?: readonly Role[];
+  /** Whether a server may have several requests under way on one connection. Default true. */
+  readonly multiplex?: boolean;
+  /** Mends what the server in front says in its own way. Default: by the server's name. */
+  readonly peer?: Peer;
+  /**
+   * IP addresses that may connect, with commas between; from nobody else, nor over a Unix socket (3.2).
+   * Default: FCGI_WEB_SERVER_ADDRS of the environment; without it everybody may.
+   */
+  readonly webServers?: string | undefined;
+}
+
+const CHECKS: Checks<FastcgiListenerOptions> = {
+  ...LISTENER_CHECKS,
+  roles: texts,
+  multiplex: aFlag,
+  peer: anything,
+  webServers: anyText,
+};
+
+/** Serves FastCGI 1.0 on connections made with `allowHalfOpen`. */
+export function fastcgiListener(options: FastcgiListenerOptions): Listener {
+  checkListener("fastcgiListener()", options, CHECKS);
+  return new FastcgiListener(options);
+}
+
+class FastcgiListener implements Listener, Site {
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits: FastcgiLimits;
+  readonly roles: ReadonlySet<Role>;
+  readonly multiplex: boolean;
+  readonly peer: Peer;
+  readonly departures = new Departures();
+  readonly connections: Connections<Connection>;
+  readonly #webServers: ReadonlySet<string> | undefined;
+
+  constructor(options: FastcgiListenerOptions) {
+    this.handler = options.handler;
+    this.log = options.log;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const { connections, receiveTimeout, idleTimeout, lingerTimeout } = this.limits;
+    const waits = [receiveTimeout, idleTimeout, lingerTimeout];
+    this.connections = new Connections(connections, waits, (socket) => new Connection(socket, this));
+    this.roles = new Set(options.roles ?? ["responder"]);
+    this.multiplex = options.multiplex ?? true;
+    this.peer = options.peer ?? fromPeer;
+    this.#webServers = addressSet(options.webServers ?? process.env.FCGI_WEB_SERVER_ADDRS);
+  }
+
+  accept(socket: Socket): void {
+    const refusal = this.connections.refusal(socket) ?? this.#refusal(socket);
+    if (refusal) this.#refuse(socket, refusal);
+    else this.connections.open(socket);
+  }
+
+  leave(): void {
+    this.connections.leave();
+  }
+
+  close(grace: number): Promise<void> {
+    return this.connections.close(grace);
+  }
+
+  /** There is no way to say no in FastCGI but to close the connection. */
+  #refuse(socket: Socket, { message, code, fault }: SallyportError): void {
+    this.log.info(message, { code, fault });
+    socket.on("error", () => {});
+    socket.destroy();
+  }
+
+  #refusal(socket: Socket): SallyportError | undefined {
+    const remote = canonicalIp(endsOf(socket).remote.address);
+    if (!this.#webServers || (remote !== undefined && this.#webServers.has(remote))) return undefined;
+    const who = remote ?? "a Unix socket";
+    return new SallyportError("FORBIDDEN", `a connection from ${who}, which is not in FCGI_WEB_SERVER_ADDRS`);
+  }
+}
+
+function addressSet(list: string | undefined): ReadonlySet<string> | undefined {
+  if (list === undefined || list === "") return undefined;
+  return new Set(list.split(",").map((address) => canonicalIp(address.trim()) ?? address.trim()));
+}

@@ -1,0 +1,49 @@
+// Management records of one connection (specification, 4): what we can is told, what we do not know is said to be unknown.
+import { managementRecord, type RecordPiece, TYPE, unknownType, VALUE } from "../codec.ts";
+import type { FastcgiLimits } from "../limits.ts";
+import { decodePairs, encodePairs } from "../pairs.ts";
+
+/** A server that breaks the rules: to us it is the client. */
+export const VIOLATION = "BAD_REQUEST";
+
+export class Management {
+  /** The server may have several requests under way: it asked whether it can. */
+  sharing = false;
+  readonly #limits: FastcgiLimits;
+  readonly #multiplex: boolean;
+  #told: Buffer[] = [];
+
+  constructor(limits: FastcgiLimits, multiplex: boolean) {
+    this.#limits = limits;
+    this.#multiplex = multiplex;
+  }
+
+  /** Throws BAD_REQUEST for a question that cannot be understood. */
+  take({ type, content }: RecordPiece): void {
+    if (type === TYPE.GET_VALUES) this.#tellValues(content);
+    else if (type !== TYPE.UNKNOWN_TYPE) this.#told.push(unknownType(type));
+  }
+
+  /** Many questions in one segment get their answers in one piece; undefined when there was none. */
+  answers(): Buffer | undefined {
+    if (this.#told.length === 0) return undefined;
+    const told = this.#told;
+    this.#told = [];
+    return Buffer.concat(told);
+  }
+
+  #tellValues(content: Buffer): void {
+    const { connections, requests } = this.#limits;
+    const multiplex = this.#multiplex;
+    const values: Readonly<Record<string, number>> = {
+      [VALUE.MAX_CONNS]: connections,
+      [VALUE.MAX_REQS]: multiplex ? connections * requests : connections,
+      [VALUE.MPXS_CONNS]: multiplex ? 1 : 0,
+    };
+    const asked = new Set(decodePairs(content, VIOLATION).filter((_, i) => i % 2 === 0));
+    if (multiplex && asked.has(VALUE.MPXS_CONNS)) this.sharing = true;
+    const told = [...asked].filter((name) => Object.hasOwn(values, name));
+    const pairs = encodePairs(told.flatMap((name) => [name, String(values[name])]));
+    this.#told.push(managementRecord(TYPE.GET_VALUES_RESULT, pairs));
+  }
+}

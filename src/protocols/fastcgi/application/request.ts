@@ -1,0 +1,224 @@
+// One request as the application sees it come in (specification, 3.3, 5, 6): its phases as a table, its parameters, its
+// streams, and the records of its response.
+
+import { DocumentExchange, type Wire } from "../../../cgi/exchange.ts";
+import {
+  type DescribedRequest,
+  describeRequest,
+  type VariableList,
+} from "../../../cgi/metavariables/decode.ts";
+import { nginxKeepsNoneWithMore, type Peer } from "../../../cgi/metavariables/peers.ts";
+import {
+  type Handler,
+  type Log,
+  NO_BODY,
+  type RequestBody,
+  SallyportError,
+} from "../../../exchange/index.ts";
+import { type Begin, endText, type Role, STATUS, streamPart, TYPE, wholeStreamText } from "../codec.ts";
+import { decodePairs } from "../pairs.ts";
+import { keepData } from "./data.ts";
+import { Lane } from "./send-queues.ts";
+import { Intake } from "./stdin.ts";
+
+/** The connection, as its requests see it. */
+export interface Carrier {
+  /** Octets, or latin-1 text. */
+  send(lane: Lane, record: Buffer | string): boolean;
+  /** Its response is complete: the id is free again. */
+  done(request: Inbound): void;
+  /** Its response will never be complete. */
+  cut(request: Inbound): void;
+  /** A stream was paused or goes on. */
+  flow(): void;
+}
+
+type Phase = "params" | "stdin" | "data" | "complete";
+export type Step = "params" | "stdin" | "data" | "abort";
+
+/** What each phase makes of a record; of others nothing, they are ignored. */
+const STEPS: Readonly<Record<Phase, Readonly<Record<number, Step>>>> = {
+  params: { [TYPE.PARAMS]: "params", [TYPE.ABORT_REQUEST]: "abort" },
+  stdin: { [TYPE.STDIN]: "stdin", [TYPE.ABORT_REQUEST]: "abort" },
+  data: { [TYPE.DATA]: "data", [TYPE.ABORT_REQUEST]: "abort" },
+  complete: { [TYPE.ABORT_REQUEST]: "abort" },
+};
+
+/** Octets of one record, so that lanes take turns by records. */
+const MOST = 65_528;
+
+export class Inbound implements Wire {
+  readonly id: number;
+  readonly role: Role;
+  readonly keep: boolean;
+  readonly lane: Lane;
+  /** When what it owes must be here, on the site's clock. */
+  deadline = Number.POSITIVE_INFINITY;
+  /** undefined until the application has been asked. */
+  exchange: DocumentExchange | undefined;
+  readonly #carrier: Carrier;
+  #phase: Phase = "params";
+  #params: Buffer[] = [];
+  #paramsSize = 0;
+  #described: DescribedRequest | undefined;
+  #variables: VariableList = [];
+  #stdin: Intake | undefined;
+  #data: Intake | undefined;
+
+  constructor(id: number, role: Role, { keep }: Begin, carrier: Carrier) {
+    this.id = id;
+    this.role = role;
+    this.keep = keep;
+    this.#carrier = carrier;
+    this.lane = new Lane(() => this.exchange?.drained());
+  }
+
+  /** What a record of this type means now. */
+  step(type: number): Step | undefined {
+    return STEPS[this.#phase][type];
+  }
+
+  /** Nothing more is due from the server. */
+  get complete(): boolean {
+    if (this.#phase === "params") return false;
+    return this.#phase === "complete" || (this.#stdin?.complete !== false && this.#data?.complete !== false);
+  }
+
+  /** Whether its server does not keep the connection when anything follows the response. */
+  get partsWithMore(): boolean {
+    return nginxKeepsNoneWithMore(this.#variable("SERVER_SOFTWARE"));
+  }
+
+  get paused(): boolean {
+    return this.#stdin?.paused === true || this.#data?.paused === true;
+  }
+
+  // Coming in.
+
+  /** A piece of PARAMS. Throws HEADERS_TOO_LARGE. */
+  takeParams(content: Buffer, limit: number): void {
+    this.#paramsSize += content.length;
+    if (this.#paramsSize > limit)
+      throw new SallyportError("HEADERS_TOO_LARGE", `the FastCGI parameters are more than ${limit} octets`);
+    this.#params.push(content);
+  }
+
+  /** The pairs are complete. Throws the violation when they are none. */
+  readParams(violation: "BAD_REQUEST"): void {
+    const octets = this.#params.length === 1 ? (this.#params[0] as Buffer) : Buffer.concat(this.#params);
+    this.#params = [];
+    this.#variables = decodePairs(octets, violation);
+  }
+
+  /** Reads the request out of the parameters. `highWater`: of its streams, where the default does not fit. Throws BAD_REQUEST, BODY_TOO_LARGE. */
+  describe(peer: Peer, limit: number, highWater: number | undefined): void {
+    const described = describeRequest(this.#variables, peer);
+    this.#described = described;
+    const intake = (length: number | undefined): Intake =>
+      new Intake({ length, limit, highWater, flow: () => this.#carrier.flow() });
+    const length = this.#stdinLength(described);
+    if (this.role !== "authorizer" && length !== 0) this.#stdin = intake(length);
+    if (this.role === "filter") this.#data = intake(this.#dataLength());
+    this.#phase = this.role === "authorizer" ? "complete" : "stdin";
+  }
+
+  /** A piece of a stream, or its end. Throws BODY_TOO_LARGE. */
+  take(stream: "stdin" | "data", content: Buffer): void {
+    const intake = stream === "stdin" ? this.#stdin : this.#data;
+    if (content.length > 0) return intake?.take(content);
+    this.#phase = stream === "stdin" && this.#data ? "data" : "complete";
+    intake?.end();
+  }
+
+  /** Asks the application, unless that was done. */
+  dispatch(handler: Handler, log: Log): void {
+    const described = this.#described;
+    if (!described || this.exchange) return;
+    const body: RequestBody = this.#stdin?.body() ?? NO_BODY;
+    const exchange = new DocumentExchange(described, body, log, this);
+    this.exchange = exchange;
+    if (this.#data) keepData(exchange, this.#data.body(), this.#variable("FCGI_DATA_LAST_MOD"));
+    try {
+      handler(exchange);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+  }
+
+  /** Nothing more will come, or can be sent. */
+  lose(error: SallyportError): void {
+    this.#stdin?.drop(error);
+    this.#data?.drop(error);
+    this.exchange?.lost(error);
+  }
+
+  /** What is missing will not come; an answer still may leave. */
+  starve(error: SallyportError): void {
+    this.#phase = "complete";
+    this.#stdin?.fail(error);
+    this.#data?.fail(error);
+    if (this.exchange && !this.exchange.started) this.exchange.fail(error);
+  }
+
+  // Going out.
+
+  write(octets: Uint8Array): boolean {
+    let room = true;
+    for (let at = 0; at < octets.length; at += MOST)
+      room = this.#send(streamPart(TYPE.STDOUT, this.id, octets.subarray(at, at + MOST)));
+    return room;
+  }
+
+  respond(document: string): void {
+    this.#finish(document);
+  }
+
+  answered(): void {
+    this.#finish("");
+  }
+
+  cut(): void {
+    this.#carrier.cut(this);
+    this.#drop();
+  }
+
+  #send(record: Buffer): boolean {
+    return this.#carrier.send(this.lane, record);
+  }
+
+  /** What is left of STDOUT, its end, and that of the request. */
+  #finish(rest: string): void {
+    const { id } = this;
+    const records = wholeStreamText(TYPE.STDOUT, id, rest) + endText(id, 0, STATUS.REQUEST_COMPLETE);
+    this.#carrier.send(this.lane, records);
+    this.#carrier.done(this);
+    this.#drop();
+  }
+
+  /** The response is over; who still reads the body is not told that it was complete. */
+  #drop(): void {
+    if (this.#phase === "complete" && !this.#data) return;
+    const error = new SallyportError("BODY_INCOMPLETE", "the response ended before its request");
+    if (this.#phase !== "complete") this.#stdin?.drop(error);
+    this.#data?.drop(error);
+  }
+
+  /**
+   * Nothing is taken in where nothing was announced; but without any CONTENT_LENGTH the end of STDIN tells (6.2): nginx
+   * says none of an upload over HTTP/2 that it does not buffer. What a GET or HEAD may carry then means nothing.
+   */
+  #stdinLength({ length, request: { method } }: DescribedRequest): number | undefined {
+    if (length !== 0 || method === "GET" || method === "HEAD") return length;
+    return this.#variable("CONTENT_LENGTH") ? length : undefined;
+  }
+
+  #dataLength(): number | undefined {
+    const value = this.#variable("FCGI_DATA_LENGTH");
+    return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+  }
+
+  #variable(name: string): string | undefined {
+    const at = this.#variables.findIndex((text, i) => i % 2 === 0 && text === name);
+    return at < 0 ? undefined : this.#variables[at + 1];
+  }
+}

@@ -1,0 +1,126 @@
+// A stream of a request on its way to the application (STDIN or DATA): bounded, and held against the announced length.
+import {
+  type BodySource,
+  NO_BODY,
+  PushedBody,
+  type RequestBody,
+  SallyportError,
+  WholeBody,
+} from "../../../exchange/index.ts";
+
+/** Unread octets at which the connection of a single request stops being read. */
+const HIGH_WATER = 65_536;
+
+export interface IntakeOptions {
+  /** Octets announced; undefined when only the end will tell. */
+  readonly length: number | undefined;
+  /** Octets accepted at all. */
+  readonly limit: number;
+  /** Octets that may wait unread; the default suits a connection that is read for this request only. */
+  readonly highWater?: number | undefined;
+  /** `paused` has changed. */
+  readonly flow: () => void;
+}
+
+export class Intake implements BodySource {
+  /** True while more waits than anybody reads. */
+  paused = false;
+  readonly #length: number | undefined;
+  readonly #limit: number;
+  readonly #highWater: number;
+  readonly #flow: () => void;
+  /** What came before anybody asked for the body. */
+  #early: Buffer[] = [];
+  #received = 0;
+  #ended = false;
+  #body: PushedBody | undefined;
+
+  /** Throws BODY_TOO_LARGE when more is announced than is accepted. */
+  constructor({ length, limit, highWater = HIGH_WATER, flow }: IntakeOptions) {
+    refuseOver(limit, length ?? 0);
+    this.#length = length;
+    this.#limit = limit;
+    this.#highWater = highWater;
+    this.#flow = flow;
+  }
+
+  /** Nothing more is due: the end came, or all that was announced. */
+  get complete(): boolean {
+    return this.#ended || this.#received === this.#length;
+  }
+
+  /** The body, whole when all of it has come already. Asked for once. */
+  body(): RequestBody {
+    const early = this.#early;
+    this.#early = [];
+    if (this.#length === 0 || (this.#ended && this.#received === 0 && !this.#short)) return NO_BODY;
+    if (this.complete && !this.#short) return new WholeBody(Buffer.concat(early));
+    const body = new PushedBody(this.#length, this, this.#highWater);
+    this.#body = body;
+    for (const piece of early) body.push(piece);
+    if (this.#ended) this.#finish();
+    return body;
+  }
+
+  /** A piece; what is more than was announced is dropped. Throws BODY_TOO_LARGE. */
+  take(content: Buffer): void {
+    if (this.#ended) return;
+    const room = this.#length === undefined ? content.length : this.#length - this.#received;
+    const piece = content.length > room ? content.subarray(0, room) : content;
+    if (piece.length === 0) return;
+    refuseOver(this.#limit, this.#received + piece.length);
+    this.#received += piece.length;
+    if (this.#body) this.#body.push(piece);
+    else this.#early.push(piece);
+    if (this.complete) this.#finish();
+  }
+
+  /** The end of the stream (F13: the announced length decides whether it is that of the body). */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#finish();
+  }
+
+  fail(error: SallyportError): void {
+    this.#ended = true;
+    this.#body?.fail(error);
+  }
+
+  /** Nobody needs it any more. */
+  drop(error: SallyportError): void {
+    this.fail(error);
+    this.#body?.discard();
+    this.#early = [];
+  }
+
+  // The body's calls.
+
+  pause(): void {
+    this.paused = true;
+    this.#flow();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.#flow();
+  }
+
+  get #short(): boolean {
+    return this.#length !== undefined && this.#received < this.#length;
+  }
+
+  #finish(): void {
+    if (!this.#short) this.#body?.end();
+    else this.#body?.fail(new SallyportError("BODY_INCOMPLETE", this.#shortage));
+  }
+
+  get #shortage(): string {
+    return `a FastCGI stream ended after ${this.#received} of ${this.#length} octets`;
+  }
+}
+
+function refuseOver(limit: number, length: number): void {
+  if (length > limit)
+    throw new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limit} octets`);
+}

@@ -1,0 +1,184 @@
+// A FastCGI application that we start and look after: each of its processes gets a listening socket as descriptor 0
+// (specification, 2.2), is replaced when it ends, and is stopped in phases.
+import { once } from "node:events";
+import { mkdtemp, rename, rm } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Log, SallyportError } from "../../../exchange/index.ts";
+import {
+  type Child,
+  describeExit,
+  type Exit,
+  guard,
+  LONGEST_PAUSE,
+  Pauses,
+  startChild,
+} from "../../../processes/index.ts";
+
+export interface ApplicationOptions {
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  /** Processes, each with a socket of its own. */
+  readonly processes: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+  /** What it listens on. With TCP, FCGI_WEB_SERVER_ADDRS keeps everybody else out. */
+  readonly transport: "unix" | "tcp";
+  readonly log: Log;
+}
+
+/** Told when a process can be connected to, and when it cannot any more. */
+export interface ApplicationWatcher {
+  up(address: string): void;
+  /** Says whether it ever answered there. */
+  down(address: string): boolean;
+}
+
+const LAST_LINES = 20;
+
+export class Application {
+  readonly #options: ApplicationOptions;
+  readonly #watcher: ApplicationWatcher;
+  readonly #children = new Map<Child, string>();
+  readonly #pauses = new Set<NodeJS.Timeout>();
+  #directory = "";
+  #count = 0;
+  readonly #restarts = new Pauses();
+  #stopping = false;
+  #retired = false;
+
+  constructor(options: ApplicationOptions, watcher: ApplicationWatcher) {
+    this.#options = options;
+    this.#watcher = watcher;
+  }
+
+  /** Starts all processes. Rejects with SPAWN_FAILED, and leaves none behind. */
+  async start(): Promise<void> {
+    // Only this user may enter it, and so connect.
+    this.#directory = await mkdtemp(join(tmpdir(), "sallyport-"));
+    guard.enlistDirectory(this.#directory);
+    try {
+      for (let i = 0; i < this.#options.processes; i++) await this.#startOne();
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    }
+  }
+
+  /** Another is in its place: what ends now is not started again. */
+  retire(): void {
+    this.#retired = true;
+    this.#forgetPauses();
+  }
+
+  /** TERM, and KILL after `grace` milliseconds. Never rejects. */
+  async stop(grace: number): Promise<void> {
+    this.#stopping = true;
+    this.#forgetPauses();
+    await Promise.all([...this.#children.keys()].map((child) => child.stop(grace)));
+    if (this.#directory === "") return;
+    await rm(this.#directory, { recursive: true, force: true });
+    guard.releaseDirectory(this.#directory);
+  }
+
+  async #startOne(): Promise<void> {
+    const { server, address, settle } = await this.#listen();
+    const lastLines: string[] = [];
+    const child = this.#spawn(server, lastLines);
+    // The child has the socket now; here it would only take connections that are the child's.
+    server.close();
+    await Promise.race([once(server, "close"), child.exited]);
+    await settle();
+    if (child.pid === undefined) throw (await child.exited).failure;
+    this.#children.set(child, address);
+    const born = performance.now();
+    void child.exited.then((exit) => this.#ended(child, exit, born, lastLines));
+    if (this.#stopping || this.#retired) child.signal("SIGTERM");
+    else this.#watcher.up(address);
+  }
+
+  #spawn(server: Server, lastLines: string[]): Child {
+    const { command, cwd, env, transport, log } = this.#options;
+    const [program = "", ...args] = command;
+    const only = transport === "tcp" ? { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" } : {};
+    return startChild({
+      command: program,
+      args,
+      env: { ...inheritedEnv(), ...env, ...only },
+      ...(cwd === undefined ? {} : { cwd }),
+      stdio: [descriptorOf(server), "lines", "lines"],
+      online: (line) => {
+        lastLines.push(line);
+        if (lastLines.length > LAST_LINES) lastLines.shift();
+        log.warn(line, { program });
+      },
+    });
+  }
+
+  #listen(): Promise<Listening> {
+    this.#count++;
+    return this.#options.transport === "tcp"
+      ? listenTcp()
+      : listenUnix(join(this.#directory, `${this.#count}`));
+  }
+
+  #ended(child: Child, exit: Exit, born: number, lastLines: string[]): void {
+    const proven = this.#watcher.down(this.#children.get(child) as string);
+    this.#children.delete(child);
+    if (this.#stopping || this.#retired) return;
+    const pause = this.#restarts.after(performance.now() - born, proven);
+    const [program] = this.#options.command;
+    const message = `${program} ${describeExit(exit)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
+    this.#options.log.error(message, { code: "ERR_SALLYPORT_WORKER_DIED", detail: lastLines.join("\n") });
+    this.#startLater(pause);
+  }
+
+  #startLater(pause: number): void {
+    const timer = setTimeout(() => {
+      this.#pauses.delete(timer);
+      this.#startOne().catch((error: unknown) => {
+        const { message, code } = SallyportError.from(error);
+        this.#options.log.error(message, { code });
+        if (!this.#stopping && !this.#retired) this.#startLater(LONGEST_PAUSE);
+      });
+    }, pause);
+    this.#pauses.add(timer);
+  }
+
+  #forgetPauses(): void {
+    for (const pause of this.#pauses) clearTimeout(pause);
+    this.#pauses.clear();
+  }
+}
+
+/** Node has no public way to hand a listening socket to a child that is not Node. In the child it is made to block again. */
+const descriptorOf = (server: Server): number =>
+  (server as unknown as { _handle: { fd: number } })._handle.fd;
+
+interface Listening {
+  readonly server: Server;
+  readonly address: string;
+  /** To be called when the child has the socket: from then on it is found at `address`. */
+  settle(): Promise<void>;
+}
+
+async function listenTcp(): Promise<Listening> {
+  const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { server, address: `127.0.0.1:${port}`, settle: async () => {} };
+}
+
+/** Closing the server removes the path that it was bound to, so it gets another name in between. */
+async function listenUnix(path: string): Promise<Listening> {
+  const server = createServer((socket) => socket.destroy()).listen(`${path}.new`);
+  await once(server, "listening");
+  await rename(`${path}.new`, `${path}.held`);
+  return { server, address: `unix:${path}`, settle: () => rename(`${path}.held`, path) };
+}
+
+function inheritedEnv(): Record<string, string> {
+  const entries = Object.entries(process.env);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

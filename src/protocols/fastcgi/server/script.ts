@@ -1,0 +1,123 @@
+// Which file below a root a path names, for applications that run scripts (PHP), and how the path is split around it
+// (RFC 3875, 4.1.5, 4.1.6, 4.1.13).
+//
+// The hole that is not here: with PHP behind nginx, /upload/x.jpg/y.php used to run x.jpg. Here the first file on the
+// way decides, and a file that has not the suffix is no script.
+import { realpath, stat } from "node:fs/promises";
+import { decodePath } from "../../../cgi/metavariables/encode.ts";
+import { type Exchange, SallyportError } from "../../../exchange/index.ts";
+
+export interface ScriptOptions {
+  /** The directory that the scripts are in. */
+  readonly root: string;
+  /** Only files with this suffix are passed to the application. */
+  readonly suffix: string;
+  /** Names that are tried for a directory. */
+  readonly index: readonly string[];
+}
+
+/** Variables that replace or join those of the request; and the file. */
+export interface Script {
+  readonly variables: ReadonlyMap<string, string>;
+  /** Octets as latin-1. */
+  readonly file: string;
+}
+
+/** Paths are octets, here as everywhere in latin-1; the file system gets them back as octets. */
+const onDisk = (path: string): Buffer => Buffer.from(path, "latin1");
+
+/** The script, or the path of a directory that was asked for without its slash. Throws BAD_PATH, NOT_FOUND, FORBIDDEN. */
+export async function findScript(exchange: Exchange, options: ScriptOptions): Promise<Script | string> {
+  const { mount, request } = exchange;
+  const root = await rootOf(options.root);
+  const segments = segmentsOf(request.path.slice(mount.length));
+  const { walked, file } = await firstFile(root, segments);
+  if (file) return split(exchange, root, segments.slice(0, walked), segments.slice(walked), options);
+  if (walked === segments.length || request.path === mount) return `${request.path}/`;
+  if (walked < segments.length - 1 || segments.at(-1) !== "") throw missing(request.path);
+  const index = await indexOf(root, segments.slice(0, -1), options.index);
+  return split(exchange, root, [...segments.slice(0, -1), index], [], options);
+}
+
+/** Of a path that starts with "/" or is empty, decoded; "" at the end for a directory. */
+function segmentsOf(raw: string): string[] {
+  // A slash or a NUL inside a segment would name another file than the segments do.
+  if (/%2f|%5c/i.test(raw))
+    throw new SallyportError("BAD_PATH", "a separator is encoded in the path of a script");
+  const segments = decodePath(raw).slice(1).split("/");
+  if (segments.some((segment) => segment === "." || segment === ".."))
+    throw new SallyportError("BAD_PATH", "the path of a script has a dot segment");
+  return segments;
+}
+
+async function rootOf(root: string): Promise<string> {
+  try {
+    return Buffer.from(await realpath(root), "utf8").toString("latin1");
+  } catch (cause) {
+    throw new SallyportError("NOT_FOUND", `the root of the scripts, ${root}, is missing`, { cause });
+  }
+}
+
+type Kind = "file" | "directory" | "none";
+
+async function kindOf(path: string): Promise<Kind> {
+  try {
+    const stats = await stat(onDisk(path));
+    return stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "none";
+  } catch {
+    return "none";
+  }
+}
+
+/** How many segments lead to the first regular file, or to the last directory. */
+async function firstFile(
+  root: string,
+  segments: readonly string[],
+): Promise<{ walked: number; file: boolean }> {
+  for (let walked = 1; walked <= segments.length; walked++) {
+    if (segments[walked - 1] === "") return { walked: walked - 1, file: false };
+    const kind = await kindOf(join(root, segments.slice(0, walked)));
+    if (kind === "file") return { walked, file: true };
+    if (kind === "none") return { walked: walked - 1, file: false };
+  }
+  return { walked: segments.length, file: false };
+}
+
+const join = (root: string, segments: readonly string[]): string => [root, ...segments].join("/");
+
+async function indexOf(root: string, folder: readonly string[], names: readonly string[]): Promise<string> {
+  for (const name of names) if ((await kindOf(join(root, [...folder, name]))) === "file") return name;
+  throw new SallyportError("NOT_FOUND", "the directory has no index script");
+}
+
+async function split(
+  { mount, request }: Exchange,
+  root: string,
+  script: readonly string[],
+  rest: readonly string[],
+  { suffix }: ScriptOptions,
+): Promise<Script> {
+  const file = await trueFile(root, join(root, script));
+  if (!(script.at(-1) as string).endsWith(suffix) || !file.endsWith(suffix)) throw missing(request.path);
+  const pathInfo = rest.map((segment) => `/${segment}`).join("");
+  const variables = new Map([
+    ["SCRIPT_NAME", join(decodePath(mount), script)],
+    ["SCRIPT_FILENAME", file],
+    ["DOCUMENT_ROOT", root],
+    ["PATH_INFO", pathInfo],
+    // php-cgi runs nothing without it, lest somebody call it as a CGI program.
+    ["REDIRECT_STATUS", "200"],
+  ]);
+  if (pathInfo !== "") variables.set("PATH_TRANSLATED", root + pathInfo);
+  return { variables, file };
+}
+
+/** Where the links of a path lead must be below the root. */
+async function trueFile(root: string, path: string): Promise<string> {
+  const real = (await realpath(onDisk(path), "buffer")).toString("latin1");
+  if (real.startsWith(root === "/" ? root : `${root}/`)) return real;
+  throw new SallyportError("FORBIDDEN", "a link leads out of the root of the scripts");
+}
+
+const missing = (path: string): SallyportError =>
+  new SallyportError("NOT_FOUND", `no script answers ${path}`);

@@ -1,0 +1,313 @@
+// One client connection: what comes in goes to the handler, request by request, responses go out, and there is an end for
+// every way in which either side can stop (RFC 9112, 9).
+import type { Socket } from "node:net";
+import { type RequestBody, SallyportError } from "../../exchange/index.ts";
+import { Reading } from "../../sockets/accepted.ts";
+import type { Kept } from "../../sockets/connections.ts";
+import { type Carried, readOpening } from "../../websocket/index.ts";
+import { type Ends, endsOf, HttpExchange, requestOf, type Wire } from "./exchange.ts";
+import type { HeadEvent } from "./head.ts";
+import type { Site } from "./listener.ts";
+import { Phase } from "./phase.ts";
+import { beginsHttp2 } from "./preface.ts";
+import { PeerProbe } from "./probe.ts";
+import { Inlet, type Taker } from "./request-reader.ts";
+import { refusal } from "./response-head.ts";
+import { Outlet } from "./response-writer.ts";
+import { FAULTS, type Move } from "./states.ts";
+
+const EMPTY: Buffer = Buffer.alloc(0);
+
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+
+export class Connection implements Kept, Wire, Taker {
+  place = -1;
+  readonly outlet: Outlet;
+  readonly #socket: Socket;
+  readonly #site: Site;
+  readonly #phase: Phase;
+  readonly #inlet: Inlet;
+  readonly #ends: Ends;
+  readonly #onFirst = (octets: Buffer): void => this.#begin(octets);
+  readonly #onData = (octets: Buffer): void => this.#inlet.received(octets);
+  readonly #onEnd = (): void => this.#inlet.finished();
+  readonly #onDrain = (): void => this.#relieved();
+  readonly #onTimeout = (): void => this.#stalled();
+  #reading: Reading;
+  /** The first octets, while they may be those of another version. */
+  #first: Buffer = EMPTY;
+  #exchange: HttpExchange | undefined;
+  #probe: PeerProbe | undefined;
+  #paused = false;
+
+  constructor(socket: Socket, site: Site) {
+    const { limits, connections, scheme, http2 } = site;
+    this.#socket = socket;
+    this.#site = site;
+    this.outlet = new Outlet(socket, limits.unsent, limits.sendTimeout);
+    this.#phase = new Phase(connections, limits);
+    this.#inlet = new Inlet(socket, this.#phase, limits, this);
+    this.#ends = endsOf(socket, scheme);
+    this.#reading = http2 ? new Reading(socket, this.#onFirst) : new Reading(socket, this.#onData, true);
+    this.#listen();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.allowHalfOpen = true;
+    socket.on("end", this.#onEnd);
+    socket.on("drain", this.#onDrain);
+    socket.on("timeout", this.#onTimeout);
+    // Which error it was does not matter: the client is gone. "close" always follows.
+    socket.on("error", () => this.#lost());
+    socket.on("close", () => {
+      this.#lost();
+      this.#site.connections.gone(this);
+    });
+  }
+
+  // The listener's calls.
+
+  check(now: number): void {
+    if (this.#phase.deadline <= now) this.#expire();
+  }
+
+  #expire(): void {
+    if (!this.outlet.busy) return this.move(this.#phase.rule.expired);
+    // A response is still on its way out; how long that may take is another limit.
+    this.outlet.watch();
+    this.#phase.renew(false);
+  }
+
+  stop(): void {
+    this.move(this.#phase.rule.stopped);
+  }
+
+  endEvents(): void {
+    this.#exchange?.leave();
+  }
+
+  cutShort(): void {
+    this.#exchange?.fail(
+      new SallyportError("STOPPING", "the server stopped before the response was complete"),
+    );
+    // A WebSocket says good-bye by itself.
+    if (this.#phase.state !== "switched") this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  // The socket's events.
+
+  /** Which version of HTTP is it? Asked once for a connection, not for every request. */
+  #begin(chunk: Buffer): void {
+    const octets = this.#first.length === 0 ? chunk : Buffer.concat([this.#first, chunk]);
+    const isHttp2 = beginsHttp2(octets);
+    this.#first = octets;
+    if (isHttp2 === undefined) return;
+    if (isHttp2) return this.#giveAway(octets);
+    this.#first = EMPTY;
+    this.#reading.stop();
+    this.#reading = new Reading(this.#socket, this.#onData, true);
+    this.#inlet.received(octets);
+  }
+
+  #giveAway(octets: Buffer): void {
+    this.#phase.enter("switched");
+    this.#detach();
+    this.#socket.unshift(octets);
+    this.#site.http2?.(this.#socket);
+  }
+
+  #relieved(): void {
+    this.outlet.unwatch();
+    this.#exchange?.drained();
+    this.#inlet.pump();
+  }
+
+  /** Not an octet has left for `sendTimeout`. */
+  #stalled(): void {
+    this.outlet.unwatch();
+    if (!this.outlet.busy) return;
+    const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
+    this.#note(error);
+    this.#abandon(error);
+    this.outlet.reset();
+  }
+
+  #lost(): void {
+    // The session finds out by itself, and knows what else is to be told.
+    if (this.#phase.state === "switched") return;
+    if (this.#exchange) this.#abandon(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
+  }
+
+  /** Ends the exchange for a reason that leaves nobody to answer. */
+  #abandon(error: SallyportError): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#inlet.spoiled = true;
+    this.#probe?.stop();
+    this.#inlet.fail(error);
+    exchange?.lost(error);
+  }
+
+  // What comes in.
+
+  open(head: HeadEvent, body: RequestBody): void {
+    const { log, handler, sockets } = this.#site;
+    const exchange = new HttpExchange(requestOf(head, this.#ends), body, log, this);
+    if (head.opensWebSocket) exchange.offer(readOpening(head.headers, sockets.limits, true), sockets);
+    this.#exchange = exchange;
+    try {
+      handler(exchange);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+    if (this.#inlet.ended && this.#exchange && this.#phase.state === "held") this.move("probe");
+  }
+
+  sendContinue(): void {
+    if (this.#exchange?.started !== true) this.outlet.text(CONTINUE);
+    this.#inlet.awaitBody();
+  }
+
+  /** Reads on, or stops reading, as the state of affairs demands. */
+  flow(): void {
+    const pause = this.#phase.state === "switched" ? this.#paused : this.#inlet.full;
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    this.#inlet.awaitBody();
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  // What the exchange asks for.
+
+  persists(): boolean {
+    const { connections, single } = this.#site;
+    if (connections.leaving || single) return false;
+    // What came behind a handshake that was not accepted may be frames.
+    if (this.#exchange?.handshake && this.#inlet.waiting > 0) return false;
+    return this.#inlet.leadsOn;
+  }
+
+  answered(persistent: boolean): void {
+    this.#exchange = undefined;
+    this.#probe?.stop();
+    this.#inlet.drop();
+    // The listener may have begun to close after the head said that the connection is kept.
+    if (!persistent || this.#site.connections.closing) this.#shut();
+    else if (this.#phase.state === "held") this.#inlet.next();
+    else this.#drain();
+    this.#inlet.pumpLater();
+  }
+
+  /** Nobody reads the body, and whoever held the client back before will not let it go on. */
+  #drain(): void {
+    this.#phase.enter("drain");
+    this.flow();
+  }
+
+  cut(framed: boolean): void {
+    this.#exchange = undefined;
+    this.#probe?.stop();
+    this.#inlet.drop();
+    if (framed) return this.#shut();
+    this.#inlet.spoiled = true;
+    this.outlet.reset();
+  }
+
+  switchTo(head: string): Carried {
+    this.outlet.text(head);
+    this.#phase.enter("switched");
+    this.#detach();
+    return { duplex: this.#socket, early: () => this.#inlet.takeRest() };
+  }
+
+  /** Whoever has the socket now reads on where we stopped. */
+  #detach(): void {
+    const socket = this.#socket;
+    this.#paused = true;
+    socket.pause();
+    this.outlet.unwatch();
+    this.#reading.stop();
+    socket.off("end", this.#onEnd);
+    socket.off("drain", this.#onDrain);
+    socket.off("timeout", this.#onTimeout);
+  }
+
+  // Ends.
+
+  move(move: Move): void {
+    switch (move) {
+      case "shut":
+        return this.#shut();
+      case "late":
+      case "torn":
+      case "short":
+        return this.broken(FAULTS[move]());
+      case "probe":
+        return this.#askPeer();
+      case "hear":
+        return this.#phase.hear();
+      case "leave":
+        this.#socket.destroySoon();
+        return;
+      case "drop":
+        this.#socket.destroy();
+        return;
+      case "stay":
+    }
+  }
+
+  /** Ends our side, and waits for the client's: closing at once could take back what it has not read yet. */
+  #shut(): void {
+    if (this.#phase.state === "linger") return;
+    this.#inlet.spoiled = true;
+    this.#phase.enter("linger");
+    this.#socket.end();
+    this.flow();
+  }
+
+  /** The rest of what the client sends cannot be used. */
+  broken(error: SallyportError): void {
+    const { state } = this.#phase;
+    this.#inlet.spoiled = true;
+    if (state === "drain") return this.#shut();
+    if (state !== "body") return this.#refuse(error);
+    this.#phase.enter("held");
+    this.#inlet.fail(error);
+    const exchange = this.#exchange;
+    if (exchange && !exchange.started) exchange.fail(error);
+  }
+
+  /** An answer to what never became an exchange. */
+  #refuse(error: SallyportError): void {
+    this.#note(error);
+    this.outlet.text(refusal(error));
+    this.#shut();
+  }
+
+  #askPeer(): void {
+    const exchange = this.#exchange;
+    if (exchange?.handshake && !exchange.started) return this.#hungUp();
+    if (exchange?.request.version === "1.1") this.#probe ??= new PeerProbe(this.outlet, () => exchange.probe);
+  }
+
+  /** Who asked for a WebSocket and ended its side cannot want it any more. */
+  #hungUp(): void {
+    this.#lost();
+    this.#socket.destroy();
+  }
+
+  #note(error: SallyportError): void {
+    this.#site.log.info(error.message, {
+      code: error.code,
+      fault: error.fault,
+      remote: this.#ends.remote.address,
+    });
+  }
+}

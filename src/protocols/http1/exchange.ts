@@ -1,0 +1,174 @@
+// One HTTP/1.1 request and how its response leaves: framing (RFC 9112, 6 and 7) and backpressure.
+import {
+  bytesOf,
+  type Headers,
+  Latin1,
+  type Log,
+  Repeated,
+  type RequestBody,
+  type RequestHead,
+  type ResponseBody,
+  type ResponseHead,
+  SallyportError,
+  ServedExchange,
+  sizeOf,
+} from "../../exchange/index.ts";
+import { fieldsFault, headFault } from "../../http/response-fault.ts";
+import { type Connection, connectionOf } from "../../sockets/connection.ts";
+import {
+  type Carried,
+  type Carrier,
+  type Opening,
+  ServedHandshake,
+  type WebSockets,
+} from "../../websocket/index.ts";
+import type { HeadEvent } from "./head.ts";
+import { type Halves, INTERIM, ZEROS } from "./probe.ts";
+import {
+  asksToClose,
+  chunkedEnd,
+  type Framing,
+  informHead,
+  responseHead,
+  switchingHead,
+} from "./response-head.ts";
+import type { Outlet } from "./response-writer.ts";
+
+/** The connection, as its exchange sees it. */
+export interface Wire {
+  readonly outlet: Outlet;
+  /** Whether another request may follow this response. Asked once, when the head is made. */
+  persists(): boolean;
+  /** The response is complete. */
+  answered(persistent: boolean): void;
+  /** The response will never be complete. `framed`: its framing shows that without a reset. */
+  cut(framed: boolean): void;
+  /** Sends `head`, and gives the connection away. */
+  switchTo(head: string): Carried;
+}
+
+/** What all requests of one connection have in common. */
+export type Ends = Connection;
+
+export const endsOf = connectionOf;
+
+export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends): RequestHead {
+  const { method, target, path, query, version, headers, authority, fields } = head;
+  const repeated = fields?.repeated;
+  const request = {
+    method,
+    target,
+    path,
+    query,
+    version,
+    headers,
+    scheme,
+    authority,
+    remote,
+    local,
+    tls,
+    repeated,
+  };
+  if (fields && !repeated) fields.repeated = request.repeated = new Repeated(request);
+  return request;
+}
+
+export class HttpExchange extends ServedExchange implements Carrier {
+  readonly body: RequestBody;
+  handshake: ServedHandshake | undefined;
+  readonly #wire: Wire;
+  #framing: Framing = "length";
+  #persistent = false;
+
+  constructor(request: RequestHead, body: RequestBody, log: Log, wire: Wire) {
+    super(request, log);
+    this.body = body;
+    this.#wire = wire;
+  }
+
+  /** The request asks for a WebSocket that can be had. */
+  offer(opening: Opening, sockets: WebSockets): void {
+    this.handshake = new ServedHandshake(opening, sockets, this);
+  }
+
+  accept(fields: Headers): Carried {
+    this.switched(101);
+    return this.#wire.switchTo(switchingHead(fields));
+  }
+
+  /** What may be sent now only to see whether the client is still there. */
+  get probe(): Halves | undefined {
+    if (!this.started) return INTERIM;
+    return this.#framing === "chunked" ? ZEROS : undefined;
+  }
+
+  override respond(head: ResponseHead, body: ResponseBody): void {
+    if (this.#admits(head)) super.respond(head, body);
+  }
+
+  override start(head: ResponseHead): void {
+    if (this.#admits(head)) super.start(head);
+  }
+
+  protected override sendInform(head: ResponseHead): void {
+    const { status, headers } = head;
+    if (this.request.version === "1.0" || status < 100 || status > 199 || status === 101) return;
+    const fault = fieldsFault(headers);
+    if (fault === undefined) this.#wire.outlet.text(informHead({ status, reason: "", headers }));
+    else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
+  }
+
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
+    const { outlet } = this.#wire;
+    const size = sizeOf(body);
+    const text = this.#head(head, bodyless ? "none" : "length", size);
+    if (size === 0) outlet.text(text);
+    else if (body instanceof Latin1) outlet.text(text + body.text);
+    // As many bytes as characters: ASCII, which latin-1 and UTF-8 write alike.
+    else if (typeof body === "string" && size === body.length) outlet.text(text + body);
+    else outlet.bytes(text, bytesOf(body), "");
+    this.#wire.answered(this.#persistent);
+  }
+
+  protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
+    const { outlet } = this.#wire;
+    outlet.gather();
+    outlet.text(this.#head(head, bodyless ? "none" : length >= 0 ? "length" : this.#endless(), length));
+  }
+
+  protected sendChunk(chunk: Uint8Array): boolean {
+    const { outlet } = this.#wire;
+    if (this.#framing !== "chunked") return outlet.bytes("", chunk, "");
+    return outlet.bytes(`${chunk.length.toString(16)}\r\n`, chunk, "\r\n");
+  }
+
+  protected sendEnd(trailers: Headers | undefined): void {
+    if (this.#framing === "chunked") this.#wire.outlet.text(chunkedEnd(trailers));
+    this.#wire.answered(this.#persistent);
+  }
+
+  protected sendCut(error: SallyportError): void {
+    if (this.handshake?.cut(error)) return;
+    this.#wire.cut(this.started && this.#framing !== "close");
+  }
+
+  /** A body whose length nobody knows: chunked, or, to a client that cannot read that, until the connection ends. */
+  #endless(): Framing {
+    return this.request.version === "1.0" ? "close" : "chunked";
+  }
+
+  #head(head: ResponseHead, framing: Framing, length: number): string {
+    const { version } = this.request;
+    this.#framing = framing;
+    this.#persistent = framing !== "close" && this.#wire.persists() && !asksToClose(head);
+    return responseHead(head, { framing, length, version, persistent: this.#persistent });
+  }
+
+  /** Gateways check what applications say; this is the last line, for all of them. */
+  #admits(head: ResponseHead): boolean {
+    const fault = headFault(head);
+    if (fault === undefined) return true;
+    this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
+    return false;
+  }
+}

@@ -1,0 +1,150 @@
+// The head of a request in HTTP/1.1: its request line and its field lines (RFC 9112, 3, 5).
+import { type Headers, headerValues, isToken, SallyportError } from "../../exchange/index.ts";
+import { hasMember, readFields } from "../../http/fields.ts";
+import type { HttpLimits } from "../../http/limits.ts";
+import { HeadFields } from "../../http/request-fields.ts";
+import { readTarget } from "../../http/target.ts";
+
+/** Registered ones have at most 17 octets. */
+export const LONGEST_METHOD = 32;
+/** What a request line has besides its target: method, two spaces, version. */
+export const LINE_OVERHEAD = LONGEST_METHOD + 2 + "HTTP/1.1".length;
+
+const VERSION = /^HTTP\/([0-9])\.([0-9])$/;
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
+
+/** A request head that has been accepted. */
+export interface HeadEvent {
+  readonly type: "head";
+  readonly method: string;
+  readonly target: string;
+  readonly path: string;
+  readonly query: string;
+  readonly version: "1.0" | "1.1";
+  readonly headers: Headers;
+  /** The host that the request is meant for: the target's, otherwise Host's; "" when neither names one. */
+  readonly authority: string;
+  /** Octets of body to come; CHUNKED when only the end will tell. */
+  readonly length: number;
+  /** Whether the client wants to use the connection again. */
+  readonly persistent: boolean;
+  readonly expectsContinue: boolean;
+  /** What the same field block said when it was read; undefined when it was not like the one before it. */
+  readonly fields: HeadFields | undefined;
+  /** It asks for a WebSocket, in the one way in which that can be granted (RFC 6455, 4.2.1). */
+  readonly opensWebSocket: boolean;
+}
+
+/** Up to so many bytes a field block is remembered, to be recognised in the next request. */
+const LONGEST_REMEMBERED = 2_048;
+
+/** The fields of the last request of a connection: a block that equals them byte for byte need not be read again. */
+export class LastFields {
+  #block = "";
+  #fields: HeadFields | undefined;
+
+  /** What is known of `block`. */
+  recall(version: string, block: string): HeadFields | undefined {
+    const fields = this.#fields;
+    return fields !== undefined && block === this.#block && version === fields.version ? fields : undefined;
+  }
+
+  forget(): void {
+    this.#block = "";
+    this.#fields = undefined;
+  }
+
+  remember(block: string, fields: HeadFields): void {
+    const isFit = block.length <= LONGEST_REMEMBERED;
+    this.#block = isFit ? block : "";
+    this.#fields = isFit ? fields : undefined;
+  }
+}
+
+/** `text` is the head without its empty line; every line in it ends with CRLF. */
+export function readHead(text: string, limits: HttpLimits, before: LastFields = new LastFields()): HeadEvent {
+  const end = text.indexOf("\r\n");
+  const first = text.indexOf(" ");
+  const last = text.lastIndexOf(" ", end);
+  if (first < 0 || first > end || first === last) throw bad("a malformed request line");
+  const version = readVersion(text.slice(last + 1, end));
+  const method = readMethod(text.slice(0, first));
+  const target = text.slice(first + 1, last);
+  if (target.length > limits.target) throw targetTooLong(limits);
+  const { path, query, authority } = readTarget(method, target);
+  if (text.length - end - 2 > limits.headerBytes) throw headersTooLarge(limits);
+  const block = text.slice(end + 2);
+  const known = authority === undefined ? before.recall(version, block) : undefined;
+  const fields = known ?? newFields(block, version, authority, limits);
+  if (known === undefined && authority === undefined) before.remember(block, fields);
+  const { headers, host, length, persistent, expectsContinue } = fields;
+  if (length > limits.body) throw bodyTooLarge(limits);
+  return {
+    type: "head",
+    method,
+    target,
+    path,
+    query,
+    version,
+    headers,
+    authority: host,
+    length,
+    persistent,
+    expectsContinue,
+    fields: known,
+    opensWebSocket: fields.upgrade !== "" && opensWebSocket(method, fields),
+  };
+}
+
+function newFields(
+  block: string,
+  version: "1.0" | "1.1",
+  authority: string | undefined,
+  limits: HttpLimits,
+): HeadFields {
+  const fields = new HeadFields(version);
+  readFields(block, 0, limits.headerCount, fields);
+  fields.settle(authority);
+  return fields;
+}
+
+/** Any other wish for an upgrade is ignored, as RFC 9110, 7.8 allows, and for HTTP/1.0 demands. */
+function opensWebSocket(method: string, { version, upgrade, headers, length }: HeadFields): boolean {
+  return (
+    method === "GET" &&
+    version === "1.1" &&
+    length === 0 &&
+    hasMember(upgrade, "websocket") &&
+    headerValues(headers, "connection").some((value) => hasMember(value, "upgrade"))
+  );
+}
+
+export const methodTooLong = (): SallyportError => bad("no method within the first octets");
+
+export const targetTooLong = (limits: HttpLimits): SallyportError =>
+  new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} octets`);
+
+export const headersTooLarge = (limits: HttpLimits): SallyportError =>
+  new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${limits.headerBytes} octets`);
+
+export const bodyTooLarge = (limits: HttpLimits): SallyportError =>
+  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limits.body} octets`);
+
+function readVersion(text: string): "1.0" | "1.1" {
+  if (text === "HTTP/1.1") return "1.1";
+  if (text === "HTTP/1.0") return "1.0";
+  const [, major] = VERSION.exec(text) ?? [];
+  if (major === undefined) throw bad("a malformed HTTP version");
+  // A higher minor version promises to be understood as the highest that we know (RFC 9110, 2.5).
+  if (major === "1") return "1.1";
+  throw new SallyportError("VERSION_UNSUPPORTED", "a version of HTTP other than 1.0 and 1.1");
+}
+
+function readMethod(method: string): string {
+  if (method === "GET" || method === "POST") return method;
+  if (method.length > LONGEST_METHOD) throw methodTooLong();
+  if (!isToken(method)) throw bad("a malformed method");
+  // A tunnel is a proxy's business (RFC 9110, 9.3.6).
+  if (method === "CONNECT") throw new SallyportError("METHOD_UNSUPPORTED", "CONNECT: this is not a proxy");
+  return method;
+}

@@ -1,0 +1,48 @@
+// Is a client that has ended its side still there? The end of a connection (FIN) looks the same whether the client
+// closed it or only has nothing more to say, and the second must be answered. Sending tells: a closed peer resets. What is
+// sent means nothing, and comes in two halves, because a reset is only seen by the write that follows it.
+import type { Outlet } from "./response-writer.ts";
+
+export type Halves = readonly [first: string, second: string];
+
+/** Before there is an answer: an interim response, which every HTTP/1.1 client must be able to skip (RFC 9110, 15.2). */
+export const INTERIM: Halves = ["HTTP/1.1 100 Continue\r\n", "\r\n"];
+/** Between two chunks of an answer: zeros in front of the size of the next one (RFC 9112, 7.1). */
+export const ZEROS: Halves = ["0", "0"];
+
+/** Milliseconds between the steps. Answers that are quick are never preceded by a probe; the last steps are for far clients. */
+const STEPS = [15, 10, 200, 200] as const;
+
+export class PeerProbe {
+  readonly #outlet: Outlet;
+  readonly #words: () => Halves | undefined;
+  readonly #next = (): void => this.#step();
+  #done = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `words`: what may be sent now; undefined when nothing may. */
+  constructor(outlet: Outlet, words: () => Halves | undefined) {
+    this.#outlet = outlet;
+    this.#words = words;
+    this.#schedule();
+  }
+
+  /** There is an answer, or nobody to answer. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #step(): void {
+    const words = this.#words();
+    if (!words) return;
+    if (this.#done % 2 === 0) this.#outlet.half(...words);
+    else this.#outlet.complete();
+    this.#done++;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    const wait = STEPS[this.#done];
+    if (wait !== undefined) this.#timer = setTimeout(this.#next, wait);
+  }
+}

@@ -1,0 +1,148 @@
+// The server's writer of HTTP/1.1: a response head as octets (RFC 9112, 4, 6, 9.6). Strings here are latin-1.
+import {
+  errorHead,
+  errorText,
+  type Headers,
+  HeadLines,
+  HOP_BY_HOP,
+  header,
+  isFieldValue,
+  isToken,
+  KNOWN,
+  type ResponseHead,
+  type SallyportError,
+} from "../../exchange/index.ts";
+import { fieldName, hasMember } from "../../http/fields.ts";
+import { STATUS_CODES } from "../../http/status-codes.ts";
+
+const LINE_END = "\r\n";
+/** What a 426 must say besides (RFC 9110, 15.5.22; RFC 6455, 4.4). */
+const OTHER_VERSION = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/** How the end of a response body is told. "none": there is no body, whatever the head may announce (HEAD, 204, 304). */
+export type Framing = "length" | "chunked" | "close" | "none";
+
+export interface Envelope {
+  readonly framing: Framing;
+  /** Octets of the body, where the framing is "length". */
+  readonly length: number;
+  /** The version of the request: it decides what must be said to keep the connection. */
+  readonly version: string;
+  /** Whether the connection will be used again. */
+  readonly persistent: boolean;
+}
+
+/** Whether the application asked that the connection be closed: the one hop-by-hop wish that is granted. */
+export function asksToClose(head: ResponseHead): boolean {
+  return head instanceof HeadLines ? (head.known & KNOWN.closes) !== 0 : saysClose(head.headers);
+}
+
+function saysClose(headers: Headers): boolean {
+  const value = header(headers, "connection");
+  return value !== undefined && hasMember(value, "close");
+}
+
+/** Status line, fields and empty line. The length and the connection are ours to tell, the rest is the application's. */
+export function responseHead(head: ResponseHead, envelope: Envelope): string {
+  return head instanceof HeadLines && fitsAsItIs(head, envelope)
+    ? completedLines(head, envelope)
+    : composedHead(head, envelope);
+}
+
+/** Whether the lines say nothing that is not so in this envelope. */
+const fitsAsItIs = ({ known }: HeadLines, { framing }: Envelope): boolean =>
+  (known & KNOWN.closes) === 0 &&
+  (framing === "length" || (framing === "chunked" && (known & KNOWN.hasLength) === 0));
+
+function completedLines(head: HeadLines, envelope: Envelope): string {
+  const { known, lines } = head;
+  const date = (known & KNOWN.hasDate) === 0 ? dateLine() : "";
+  const framing = (known & KNOWN.hasLength) === 0 ? framingLine(head, envelope) : "";
+  // Without a phrase the line is ours to complete.
+  const begun = lines[3] === " " ? `HTTP/1.1 ${lines}` : statusLine(head) + lines.slice(5);
+  return `${begun}${date}${framing}${connectionLine(envelope)}\r\n`;
+}
+
+function composedHead(head: ResponseHead, envelope: Envelope): string {
+  let text = statusLine(head);
+  let dated = false;
+  for (let i = 0; i < head.headers.length; i += 2) {
+    const name = head.headers[i] as string;
+    const lower = fieldName(name)?.lower ?? "";
+    if (lower === "content-length" || HOP_BY_HOP.has(lower)) continue;
+    if (lower === "date") dated = true;
+    text += `${name}: ${head.headers[i + 1]}\r\n`;
+  }
+  if (!dated) text += dateLine();
+  return `${text}${framingLine(head, envelope)}${connectionLine(envelope)}\r\n`;
+}
+
+/** The whole response that refuses a connection, or what never became an exchange. */
+export function refusal(error: SallyportError): string {
+  const body = errorText(error);
+  const envelope = { framing: "length", length: body.length, version: "1.1", persistent: false } as const;
+  const head = responseHead(errorHead(error), envelope);
+  return error.status === 426 ? head.slice(0, -LINE_END.length) + OTHER_VERSION + body : head + body;
+}
+
+/** The response that gives the connection to a WebSocket (RFC 6455, 4.2.2). */
+export function switchingHead(fields: Headers): string {
+  const headers = ["Upgrade", "websocket", "Connection", "Upgrade", ...fields];
+  return informHead({ status: 101, reason: "", headers });
+}
+
+/** An informational response (RFC 9110, 15.2): nothing is added to it. */
+export function informHead(head: ResponseHead): string {
+  let text = statusLine(head);
+  for (let i = 0; i < head.headers.length; i += 2) text += `${head.headers[i]}: ${head.headers[i + 1]}\r\n`;
+  return `${text}\r\n`;
+}
+
+/** The end of a chunked body with its trailer; fields that cannot be sent are left out. */
+export function chunkedEnd(trailers: Headers | undefined): string {
+  if (!trailers || trailers.length === 0) return "0\r\n\r\n";
+  let text = "0\r\n";
+  for (let i = 0; i < trailers.length; i += 2) {
+    const [name, value] = [trailers[i] as string, trailers[i + 1] as string];
+    if (isToken(name) && isFieldValue(value)) text += `${name}: ${value}\r\n`;
+  }
+  return `${text}\r\n`;
+}
+
+const statusLines = new Map<number, string>();
+
+function statusLine({ status, reason }: ResponseHead): string {
+  if (reason !== "") return `HTTP/1.1 ${status} ${reason}\r\n`;
+  const ready = statusLines.get(status);
+  if (ready !== undefined) return ready;
+  const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+  statusLines.set(status, line);
+  return line;
+}
+
+function framingLine(head: ResponseHead, { framing, length }: Envelope): string {
+  if (framing === "length") return `Content-Length: ${length}\r\n`;
+  if (framing === "chunked") return "Transfer-Encoding: chunked\r\n";
+  if (framing === "close" || head.status === 204) return "";
+  // What a body would have measured may still be said (RFC 9110, 8.6).
+  const announced = header(head.headers, "content-length");
+  return announced !== undefined && /^\d{1,15}$/.test(announced) ? `Content-Length: ${announced}\r\n` : "";
+}
+
+function connectionLine({ version, persistent }: Envelope): string {
+  if (!persistent) return "Connection: close\r\n";
+  return version === "1.0" ? "Connection: keep-alive\r\n" : "";
+}
+
+let second = -1;
+let line = "";
+
+/** The Date line, made once a second. */
+function dateLine(): string {
+  const now = Math.floor(Date.now() / 1000);
+  if (now !== second) {
+    second = now;
+    line = `Date: ${new Date(now * 1000).toUTCString()}\r\n`;
+  }
+  return line;
+}

@@ -1,0 +1,105 @@
+// What trusted proxies said of the client, put in the request: in all its parts, so that every interface tells the same.
+import {
+  type Address,
+  type Exchange,
+  type Headers,
+  header,
+  type RequestHead,
+  SallyportError,
+} from "../exchange/index.ts";
+import { isHost } from "../http/target.ts";
+import type { Said } from "./walk.ts";
+
+/** Throws BAD_REQUEST or BAD_HOST. */
+export function applySaid(exchange: Exchange, said: Said): void {
+  const { request } = exchange;
+  const remote = said.client ?? request.remote;
+  const place = placeOf(request, said);
+  // TLS facts are those of the proxy's connection, if there are any: the client's own ended there.
+  exchange.request = place
+    ? { ...request, ...place, headers: withHost(request.headers, place.authority), remote, tls: undefined }
+    : { ...request, remote, tls: undefined };
+  if (said.prefix !== undefined) mountBelow(exchange, readPrefix(said.prefix));
+}
+
+type Place = Pick<RequestHead, "scheme" | "authority" | "local">;
+
+/** Undefined when nothing was said of what the client connected to. */
+function placeOf(request: RequestHead, { proto, host, port }: Said): Place | undefined {
+  if (proto === undefined && host === undefined && port === undefined) return undefined;
+  const scheme = proto === undefined ? request.scheme : readProto(proto);
+  const authority = withPort(host === undefined ? request.authority : readHost(host), readPort(port), scheme);
+  return { scheme, authority, local: reached(request.local, authority, scheme) };
+}
+
+const SCHEMES: ReadonlyMap<string, "http" | "https"> = new Map([
+  ["http", "http"],
+  ["https", "https"],
+  // Of a WebSocket, as Traefik says it.
+  ["ws", "http"],
+  ["wss", "https"],
+]);
+const PORTS = { http: "80", https: "443" } as const;
+
+function readProto(proto: string): "http" | "https" {
+  const scheme = SCHEMES.get(proto.toLowerCase());
+  if (scheme) return scheme;
+  throw bad(`a scheme that is none of ours: ${JSON.stringify(proto)}`);
+}
+
+function readHost(host: string): string {
+  if (host !== "" && isHost(host)) return host;
+  throw new SallyportError("BAD_HOST", `a proxy passed a malformed host on: ${JSON.stringify(host)}`);
+}
+
+function readPort(port: string | undefined): string | undefined {
+  if (port === undefined || (/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535))
+    return port;
+  throw bad(`a malformed port: ${JSON.stringify(port)}`);
+}
+
+const PORT = /:(\d+)$/;
+
+/** A port that stands beside the host counts where the host has none. */
+function withPort(host: string, port: string | undefined, scheme: "http" | "https"): string {
+  if (port === undefined || host === "" || PORT.test(host) || port === PORTS[scheme]) return host;
+  return `${host}:${port}`;
+}
+
+/** The port that the client connected to; a Unix socket has none, and the authority tells it then. */
+function reached(local: Address, authority: string, scheme: "http" | "https"): Address {
+  if (local.port === 0) return local;
+  return { address: local.address, port: Number(PORT.exec(authority)?.[1] ?? PORTS[scheme]) };
+}
+
+/** Every interface passes the header on, so that it must say the same. */
+function withHost(headers: Headers, authority: string): Headers {
+  const sent = header(headers, "host");
+  if (authority === "" || sent === authority) return headers;
+  if (sent === undefined) return ["Host", authority, ...headers];
+  return headers.map((text, i, all) =>
+    i % 2 === 1 && all[i - 1]?.toLowerCase() === "host" ? authority : text,
+  );
+}
+
+/** Unescaped segments, none of them empty or of dots: nothing that leads elsewhere, or that a page must escape. */
+const PREFIX = /^(?:\/(?!\.{1,2}(?:\/|$))[0-9A-Za-z\-._~!$&()*+,;=:@]+)+$/;
+const LONGEST_PREFIX = 1_024;
+
+function readPrefix(prefix: string): string {
+  const path = prefix.replace(/\/$/, "");
+  if (path === "" || (path.length <= LONGEST_PREFIX && PREFIX.test(path))) return path;
+  throw bad(`a prefix that is no plain path: ${JSON.stringify(prefix)}`);
+}
+
+/** The proxy has taken the prefix off: for the app it is part of where it is mounted. */
+function mountBelow(exchange: Exchange, prefix: string): void {
+  const { request, mount } = exchange;
+  if (prefix === "" || request.path === "*") return;
+  const path = prefix + request.path;
+  const target = request.query === "" ? path : `${path}?${request.query}`;
+  exchange.request = { ...request, path, target };
+  exchange.mount = prefix + mount;
+}
+
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", `a proxy passed on ${why}`);

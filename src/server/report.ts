@@ -1,0 +1,52 @@
+// What a person reads at the start and at the end, whatever the level of the log: where the server listens, and, when it
+// went wrong, one message with its code and below it the app's own traceback if there is one. Where the log is JSON, these
+// lines are JSON too: its collector reads all that comes by standard error.
+import type { SallyportError } from "../exchange/index.ts";
+import { escapeControls } from "../logs/escape.ts";
+import { jsonNote, type LogOptions } from "../logs/log.ts";
+
+/** How the log is written. */
+export type Manner = Pick<LogOptions, "level" | "format">;
+
+export const TEXT: Manner = { level: "info", format: "text" };
+
+const REPORT = "this is a defect of Sallyport: please report it, with what --log-level debug shows";
+const CUT = "stopped at once by a second signal; requests under way were cut";
+
+/** Writes `sallyport: message [CODE]`. Our own stack is shown only at the level `debug`. */
+export function complain(error: SallyportError, manner: Manner): void {
+  process.stderr.write(complaint(error, manner));
+}
+
+/** Writes `listening on URL`, a line for each. */
+export function announce(urls: readonly string[], { format }: Manner): void {
+  for (const url of urls) {
+    const text = `listening on ${url}`;
+    process.stderr.write(format === "json" ? jsonNote("info", text, { url }) : `${text}\n`);
+  }
+}
+
+/** Tells that a second signal has ended the server. */
+export function announceCut({ format }: Manner): void {
+  process.stderr.write(format === "json" ? jsonNote("warn", CUT) : `sallyport: ${CUT}\n`);
+}
+
+/** 2 for what cannot be meant as it is written, 1 for every other failure. */
+export const exitCodeOf = ({ code }: SallyportError): number => (code === "ERR_SALLYPORT_USAGE" ? 2 : 1);
+
+export function complaint(error: SallyportError, { level, format }: Manner): string {
+  const internal = error.code === "ERR_SALLYPORT_INTERNAL";
+  const message = `${error.message}${internal ? `; ${REPORT}` : ""}`;
+  const stack = level === "debug" && error.cause instanceof Error ? error.cause.stack : undefined;
+  const more = [error.detail, stack].filter((text) => text !== undefined);
+  if (format === "json")
+    return jsonNote("error", message, { code: error.code, detail: more.join("\n") || undefined });
+  return `sallyport: ${escapeControls(message)} [${error.code}]\n${more.map(indent).join("")}`;
+}
+
+const indent = (text: string): string =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => `  ${escapeControls(line)}\n`)
+    .join("");

@@ -1,0 +1,67 @@
+// The open WebSockets of one listener, and one clock for the deadlines of them all.
+import type { Log } from "../exchange/index.ts";
+import { type Member, Members } from "../exchange/members.ts";
+import { DEFAULT_LIMITS, type WebSocketLimits } from "./limits.ts";
+
+/** What the clock looks at. */
+export interface Timed extends Member {
+  /** When something is due, on the clock's time. */
+  readonly deadline: number;
+  expire(): void;
+}
+
+/** The library counts octets in 32 bits, and takes 0 for no limit. */
+const LARGEST_MESSAGE = 2 ** 31 - 1;
+/** The clock's step is a part of the shortest wait, within these bounds. */
+const SHORTEST_TICK = 10;
+const LONGEST_TICK = 1_000;
+const TICKS_A_WAIT = 4;
+
+/** What the WebSockets of one listener share. */
+export class WebSockets {
+  readonly limits: WebSocketLimits;
+  readonly log: Log;
+  /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
+  now = Date.now();
+  readonly #open = new Members<Timed>();
+  readonly #tick: number;
+  #clock: NodeJS.Timeout | undefined;
+
+  constructor(log: Log, limits: Partial<WebSocketLimits> = {}) {
+    this.log = log;
+    const all = { ...DEFAULT_LIMITS, ...limits };
+    this.limits = { ...all, message: Math.min(Math.max(1, all.message), LARGEST_MESSAGE) };
+    this.#tick = tickOf(this.limits);
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(socket: Timed): void {
+    this.#open.add(socket);
+    if (this.#clock) return;
+    this.now = Date.now();
+    this.#clock = setInterval(() => this.#check(), this.#tick);
+    // A connection keeps the process alive, not its clock.
+    this.#clock.unref();
+  }
+
+  delete(socket: Timed): void {
+    this.#open.delete(socket);
+    if (this.#open.size > 0) return;
+    clearInterval(this.#clock);
+    this.#clock = undefined;
+  }
+
+  #check(): void {
+    const now = Date.now();
+    this.now = now;
+    for (const socket of this.#open) if (socket.deadline <= now) socket.expire();
+  }
+}
+
+function tickOf({ pingInterval, pingTimeout, closeTimeout }: WebSocketLimits): number {
+  const shortest = Math.min(pingInterval || pingTimeout, pingTimeout, closeTimeout);
+  return Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, Math.floor(shortest / TICKS_A_WAIT)));
+}

@@ -1,0 +1,128 @@
+// The client's half of the opening handshake, read (RFC 6455, 4.2.1; RFC 8441, 5), and what we answer (4.2.2).
+import { createHash } from "node:crypto";
+import {
+  type Acceptance,
+  type Headers,
+  HOP_BY_HOP,
+  header,
+  headerValues,
+  isFieldValue,
+  isToken,
+  SallyportError,
+} from "../exchange/index.ts";
+import { agree, type Deflate, NAME } from "./deflate.ts";
+import { library } from "./library.ts";
+import type { WebSocketLimits } from "./limits.ts";
+
+/** What a valid handshake asks for. */
+export interface Opening {
+  readonly subprotocols: readonly string[];
+  /** Agreed compression; undefined where there is none. */
+  readonly deflate: Deflate | undefined;
+  /** Sec-WebSocket-Accept; "" where no key is exchanged (HTTP/2). */
+  readonly accept: string;
+}
+
+/** The only version that there is (RFC 6455, 11.6). */
+export const VERSION = "13";
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/** 16 octets in base64. */
+const KEY = /^[+/0-9A-Za-z]{21}[AQgw]==$/;
+
+const bad = (why: string): SallyportError =>
+  new SallyportError("BAD_REQUEST", `a WebSocket handshake ${why}`);
+
+/**
+ * Reads the handshake in the fields of a request. `keyed`: HTTP/1.1, where the client sends a key.
+ * Throws WEBSOCKET_VERSION (426) and BAD_REQUEST (400).
+ */
+export function readOpening(headers: Headers, limits: WebSocketLimits, keyed: boolean): Opening {
+  if (only(headers, "sec-websocket-version") !== VERSION)
+    throw new SallyportError("WEBSOCKET_VERSION", "a WebSocket handshake of a version other than 13");
+  const accept = keyed ? acceptOf(only(headers, "sec-websocket-key")) : "";
+  const subprotocols = readSubprotocols(joined(headers, "sec-websocket-protocol"));
+  const offers = limits.compress ? joined(headers, "sec-websocket-extensions") : undefined;
+  return { subprotocols, deflate: offers === undefined ? undefined : readOffers(offers, limits), accept };
+}
+
+/** The value of a field that must come exactly once. */
+function only(headers: Headers, name: string): string | undefined {
+  const values = headerValues(headers, name);
+  return values.length === 1 ? values[0] : undefined;
+}
+
+/** All lines of a field that is a list; undefined when there is none. */
+function joined(headers: Headers, name: string): string | undefined {
+  return header(headers, name) === undefined ? undefined : headerValues(headers, name).join(", ");
+}
+
+function acceptOf(key: string | undefined): string {
+  if (key === undefined || !KEY.test(key)) throw bad("without a valid Sec-WebSocket-Key");
+  return createHash("sha1")
+    .update(key + GUID)
+    .digest("base64");
+}
+
+function readSubprotocols(value: string | undefined): readonly string[] {
+  if (value === undefined) return [];
+  try {
+    return [...library().subprotocol.parse(value)];
+  } catch {
+    throw bad("with a malformed Sec-WebSocket-Protocol");
+  }
+}
+
+/** What was agreed to, by what was offered: clients of one make all offer the same. */
+const agreements = new WeakMap<WebSocketLimits, Map<string, Deflate | undefined>>();
+const MOST_AGREEMENTS = 64;
+
+function readOffers(value: string, limits: WebSocketLimits): Deflate | undefined {
+  const known = agreements.get(limits) ?? new Map<string, Deflate | undefined>();
+  agreements.set(limits, known);
+  if (known.has(value)) return known.get(value);
+  const deflate = parseOffers(value, limits);
+  // Whoever floods the table with invented offers only makes it start again.
+  if (known.size >= MOST_AGREEMENTS) known.clear();
+  known.set(value, deflate);
+  return deflate;
+}
+
+/** An extension that we do not know is declined by saying nothing of it. */
+function parseOffers(value: string, limits: WebSocketLimits): Deflate | undefined {
+  try {
+    return agree(library().extension.parse(value)[NAME] ?? [], limits);
+  } catch {
+    throw bad("with a malformed Sec-WebSocket-Extensions");
+  }
+}
+
+/**
+ * The fields of the response that accepts: ours and then the application's. Those that HTTP/1.1 needs for changing the
+ * protocol are the carrier's to add. Throws APP_PROTOCOL.
+ */
+export function acceptance({ subprotocols, deflate, accept }: Opening, choice: Acceptance): string[] {
+  const fields: string[] = [];
+  if (accept !== "") fields.push("Sec-WebSocket-Accept", accept);
+  const { subprotocol, headers } = choice;
+  if (subprotocol !== undefined) {
+    if (!subprotocols.includes(subprotocol))
+      throw unfit(`the subprotocol ${JSON.stringify(subprotocol)}, which the client did not offer`);
+    fields.push("Sec-WebSocket-Protocol", subprotocol);
+  }
+  if (deflate) fields.push("Sec-WebSocket-Extensions", deflate.field);
+  for (let i = 0; i < headers.length; i += 2)
+    addField(fields, headers[i] as string, headers[i + 1] as string);
+  return fields;
+}
+
+function addField(fields: string[], name: string, value: string): void {
+  const lower = name.toLowerCase();
+  if (!isToken(name)) throw unfit("a header name that is not a token");
+  if (!isFieldValue(value)) throw unfit(`a control character in the header ${name}`);
+  if (lower.startsWith("sec-websocket-") || lower === "content-length" || HOP_BY_HOP.has(lower))
+    throw unfit(`the header ${name}, which belongs to the handshake`);
+  fields.push(name, value);
+}
+
+const unfit = (what: string): SallyportError =>
+  new SallyportError("APP_PROTOCOL", `the WebSocket cannot be accepted with ${what}`);

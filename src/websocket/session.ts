@@ -1,0 +1,291 @@
+// The server's half of an open WebSocket (RFC 6455, 5 to 7) over any duplex stream.
+import type { Duplex } from "node:stream";
+import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
+import type { Timed, WebSockets } from "./clock.ts";
+import type { Deflate } from "./deflate.ts";
+import { type Finder, Reader } from "./reader.ts";
+import { RULES, type State } from "./states.ts";
+import { Writer } from "./writer.ts";
+
+/** How a WebSocket ended. */
+export interface Ending {
+  /** Undefined after a closing handshake. */
+  readonly error: SallyportError | undefined;
+  /** Octets of messages that were handed to us for the client. */
+  readonly bytes: number;
+}
+
+/** A stream, or one that can tell that nothing moves: a socket, a stream of HTTP/2. */
+export type Carriage = Duplex & { setTimeout?(milliseconds: number): unknown };
+
+type Message = readonly [data: Buffer, binary: boolean];
+type Closed = readonly [code: number, reason: string];
+type Due = "ping" | "pong" | "end";
+
+/** No close frame came (RFC 6455, 7.1.5). */
+const ABNORMAL = 1006;
+
+const left = (why: string): SallyportError => new SallyportError("CLIENT_LEFT", why);
+
+export class Session implements WebSocketSession, Timed, Finder {
+  place = -1;
+  deadline = Number.POSITIVE_INFINITY;
+  readonly #duplex: Carriage;
+  readonly #sockets: WebSockets;
+  readonly #receiver: WebSocketReceiver;
+  readonly #over: (ending: Ending) => void;
+  readonly #reader: Reader;
+  readonly #writer: Writer;
+  #state: State = "open";
+  #due: Due = "ping";
+  /** The application wants no more for now. */
+  #paused = false;
+  #stopped = false;
+  /** Messages that came in the same octets as the last one that was wanted. */
+  #inbox: Message[] | undefined;
+  /** What the application is told after all messages. */
+  #closed: Closed | undefined;
+  #delivering = false;
+  #watched = false;
+  #bytes = 0;
+
+  /** `over` is called once; the connection may still have to end then. */
+  constructor(
+    duplex: Carriage,
+    sockets: WebSockets,
+    deflate: Deflate | undefined,
+    receiver: WebSocketReceiver,
+    over: (ending: Ending) => void,
+  ) {
+    this.#duplex = duplex;
+    this.#sockets = sockets;
+    this.#receiver = receiver;
+    this.#over = over;
+    this.#reader = new Reader(this, sockets.limits, deflate);
+    this.#writer = new Writer(duplex, sockets.limits, deflate);
+    sockets.add(this);
+    this.#schedule("ping", sockets.limits.pingInterval);
+    // Which error it was does not matter: the client is gone. "close" always follows.
+    duplex.on("error", () => {});
+    duplex.on("close", () => this.#gone());
+    duplex.on("drain", () => this.#relieved());
+    duplex.on("timeout", () => this.#stalled());
+  }
+
+  /** Starts reading: first `early`, which came before there was a session. */
+  begin(early: Buffer): void {
+    const duplex = this.#duplex;
+    if (duplex.destroyed) return this.#gone();
+    if (early.length > 0) this.#received(early);
+    duplex.on("data", (chunk: Buffer) => this.#received(chunk));
+    duplex.on("end", () => this.#ended());
+    if (!this.#stopped) duplex.resume();
+  }
+
+  // The application's calls.
+
+  send(data: Uint8Array, binary: boolean): boolean {
+    if (this.#state !== "open") return true;
+    this.#bytes += data.length;
+    const room = this.#writer.message(data, binary);
+    if (!room) this.#watch();
+    return room;
+  }
+
+  whenDrained(callback: () => void): void {
+    if (this.#state === "open") this.#writer.whenDrained(callback);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#state !== "open") return;
+    try {
+      this.#writer.close(code, reason);
+    } catch (error) {
+      const why = `a WebSocket cannot be closed with code ${code}: ${(error as Error).message}`;
+      throw new SallyportError("APP_PROTOCOL", why);
+    }
+    this.#enter("closing");
+    this.#inbox = undefined;
+    this.resume();
+  }
+
+  pause(): void {
+    if (!RULES[this.#state].delivers && !this.#inbox) return;
+    this.#paused = true;
+    this.#reader.hold();
+    this.flow();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    // A pong that came meanwhile has not been read.
+    this.#alive();
+    this.#reader.release();
+    if (this.#inbox || this.#closed) process.nextTick(() => this.#deliver());
+    else this.flow();
+  }
+
+  // The listener's calls.
+
+  /** Ends it whatever the client says: `code` and then the end of the connection. */
+  cut(code: number, error: SallyportError): void {
+    this.#finish(ABNORMAL, "", error, code);
+  }
+
+  /** The deadline has passed. */
+  expire(): void {
+    if (this.#state === "lingering") this.#duplex.destroy();
+    else if (this.#state === "closing") this.#fail("the client did not answer a close frame in time");
+    else if (this.#due === "ping") this.#ping();
+    else if (this.#stopped) this.#alive();
+    else this.#fail("the client did not answer a ping in time");
+  }
+
+  // What the stream does.
+
+  #received(chunk: Buffer): void {
+    if (this.#due === "pong") this.#alive();
+    if (!RULES[this.#state].reads) return;
+    this.#reader.take(chunk);
+    if (this.#reader.clogged) this.flow();
+  }
+
+  /** The client has ended its side. When ours has ended, too, the stream closes by itself. */
+  #ended(): void {
+    this.#finish(ABNORMAL, "", left("the client ended the connection without a close frame"));
+  }
+
+  #relieved(): void {
+    this.#unwatch();
+    this.#writer.drained();
+  }
+
+  /** Not an octet has passed for `sendTimeout`. */
+  #stalled(): void {
+    this.#unwatch();
+    if (!this.#writer.busy) return;
+    this.#finish(ABNORMAL, "", new SallyportError("CLIENT_STALLED", "the client stopped reading messages"));
+    this.#duplex.destroy();
+  }
+
+  /** There is no connection any more. */
+  #gone(): void {
+    this.#finish(ABNORMAL, "", left("the client closed the connection"));
+    this.#enter("gone");
+    this.#sockets.delete(this);
+  }
+
+  // What the reader finds.
+
+  message(data: Buffer, binary: boolean): void {
+    if (!RULES[this.#state].delivers) return;
+    if (this.#inbox) this.#inbox.push([data, binary]);
+    else if (this.#paused) this.#inbox = [[data, binary]];
+    else this.#receiver.message(data, binary);
+  }
+
+  ping(data: Buffer): void {
+    if (this.#state === "open") this.#writer.pong(data);
+  }
+
+  conclude(code: number, reason: Buffer): void {
+    this.#finish(code, reason.toString(), undefined, code);
+  }
+
+  fault(error: Error, code: number): void {
+    this.#finish(ABNORMAL, "", new SallyportError("WEBSOCKET_VIOLATION", error.message), code);
+  }
+
+  /** Reads on, or stops reading, as the state of affairs demands. */
+  flow(): void {
+    const stop =
+      RULES[this.#state].reads && (this.#paused || this.#inbox !== undefined || this.#reader.clogged);
+    if (stop === this.#stopped) return;
+    this.#stopped = stop;
+    if (stop) this.#duplex.pause();
+    else this.#duplex.resume();
+  }
+
+  // The end.
+
+  #fail(why: string): void {
+    this.#finish(ABNORMAL, "", left(why));
+    this.#duplex.destroy();
+  }
+
+  /** `say`: the close code for a client that has not been told one. */
+  #finish(code: number, reason: string, error: SallyportError | undefined, say?: number): void {
+    if (!RULES[this.#state].reads) return;
+    this.#writer.end(this.#state === "open" ? say : undefined, reason);
+    this.#enter("lingering");
+    this.#reader.stop();
+    this.#closed = [code, reason];
+    if (!this.#paused && !this.#inbox) this.#tellClosed();
+    this.#over({ error, bytes: this.#bytes });
+    this.flow();
+  }
+
+  #deliver(): void {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    while (!this.#paused && this.#inbox && this.#inbox.length > 0) {
+      const [data, binary] = this.#inbox.shift() as Message;
+      this.#receiver.message(data, binary);
+    }
+    this.#delivering = false;
+    if (this.#paused) return;
+    this.#inbox = undefined;
+    this.#tellClosed();
+    this.flow();
+  }
+
+  #tellClosed(): void {
+    const closed = this.#closed;
+    this.#closed = undefined;
+    if (closed) this.#receiver.closed(...closed);
+  }
+
+  // Waits.
+
+  #enter(state: State): void {
+    this.#state = state;
+    const { limit } = RULES[state];
+    if (limit === undefined) this.deadline = Number.POSITIVE_INFINITY;
+    else this.#schedule("end", this.#sockets.limits[limit] as number);
+  }
+
+  #schedule(due: Due, wait: number): void {
+    this.#due = due;
+    this.deadline = wait === 0 ? Number.POSITIVE_INFINITY : this.#sockets.now + wait;
+  }
+
+  /** The client is there, or cannot be heard for now: it is asked again later. */
+  #alive(): void {
+    if (this.#due !== "end") this.#schedule("ping", this.#sockets.limits.pingInterval);
+  }
+
+  /** A ping would have to wait behind what is on its way out; how long that may take is another limit. */
+  #ping(): void {
+    const { pingInterval, pingTimeout } = this.#sockets.limits;
+    if (this.#writer.busy) {
+      this.#watch();
+      return this.#schedule("ping", pingInterval);
+    }
+    this.#writer.ping();
+    this.#schedule("pong", pingTimeout);
+  }
+
+  /** "timeout" comes when not an octet passes for `sendTimeout`. Node counts what the kernel takes. */
+  #watch(): void {
+    if (this.#watched) return;
+    this.#watched = true;
+    this.#duplex.setTimeout?.(this.#sockets.limits.sendTimeout);
+  }
+
+  #unwatch(): void {
+    if (!this.#watched) return;
+    this.#watched = false;
+    this.#duplex.setTimeout?.(0);
+  }
+}

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { CONFIG_NAMES, loadConfig } from "../../src/config/file.ts";
+import type { SallyportError } from "../../src/exchange/index.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "config-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+const load = (name: string, text: string) => {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return loadConfig(path);
+};
+
+/** The lines of what is wrong with a file. */
+async function problems(name: string, text: string): Promise<string[]> {
+  const error: SallyportError = await load(name, text).then(
+    () => assert.fail("the file was accepted"),
+    (reason) => reason,
+  );
+  assert.equal(error.code, "ERR_SALLYPORT_CONFIG_INVALID");
+  return error.detail === undefined ? [error.message] : error.detail.split("\n");
+}
+
+const SAME: Readonly<Record<string, string>> = {
+  ts: 'import { defineConfig } from "sallyport";\nexport default defineConfig({ apps: { shop: { wsgi: "shop:app" as string } } });\n',
+  mts: 'export default { apps: { shop: { wsgi: "shop:app" } } };\n',
+  js: 'export default { apps: { shop: { wsgi: "shop:app" } } };\n',
+  mjs: 'import { defineConfig } from "sallyport";\nexport default await defineConfig({ apps: { shop: { wsgi: "shop:app" } } });\n',
+  json: '{ "apps": { "shop": { "wsgi": "shop:app" } } }\n',
+  yaml: "apps:\n  shop: { wsgi: 'shop:app' }\n",
+  yml: "apps: { shop: { wsgi: shop:app } }\n",
+  toml: '[apps.shop]\nwsgi = "shop:app"\n',
+};
+
+for (const [language, text] of Object.entries(SAME)) {
+  test(`a configuration in ${language} says the same as in the other languages`, async () => {
+    const settings = await load(`sallyport.config.${language}`, text);
+    assert.deepEqual(settings.apps, { shop: { wsgi: "shop:app" } });
+    assert.equal(settings.directory, directory);
+  });
+}
+
+test("every language has a name under which it is found", () => {
+  assert.deepEqual(
+    Object.keys(SAME)
+      .map((language) => `sallyport.config.${language}`)
+      .sort(),
+    [...CONFIG_NAMES].sort(),
+  );
+});
+
+const LINES: [string, string, string, string[]][] = [
+  [
+    "YAML: wrong, unknown and missing keys have their lines",
+    "a.yaml",
+    "listen: [8000, here]\napps:\n  shop:\n    wsgi: shop:app\n    procesess: 2\n    threads: many\nroutes:\n  - path: /\n  - app: shop\n",
+    [
+      'a.yaml:1: listen[1]: must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock", "fd:3" or "fastcgi://127.0.0.1:9000"',
+      'a.yaml:6: apps.shop.threads: must be a number, not "many"',
+      "a.yaml:5: apps.shop.procesess: unknown key; did you mean processes?",
+      "a.yaml:8: routes[0].app: is missing",
+    ],
+  ],
+  [
+    "YAML that is none",
+    "b.yaml",
+    "apps:\n  shop: [1\n",
+    ["b.yaml:3: Flow sequence in block collection must be sufficiently indented and end with a ]"],
+  ],
+  ["YAML with a key twice", "c.yaml", "grace: 1\ngrace: 2\n", ["c.yaml:2: Map keys must be unique"]],
+  [
+    "JSON: a key deep inside",
+    "a.json",
+    '{\n\t"apps": {\n\t\t"shop": {\n\t\t\t"wsgi": "shop:app",\n\t\t\t"pyton": "python3"\n\t\t}\n\t}\n}\n',
+    ["a.json:5: apps.shop.pyton: unknown key; did you mean python?"],
+  ],
+  [
+    "JSON that is none, though it is YAML",
+    "b.json",
+    '{\n  "grace": 1,\n  // no\n}\n',
+    ["b.json:3: Expected double-quoted property name"],
+  ],
+  [
+    "TOML: tables, arrays of tables, dotted keys and inline tables",
+    "a.toml",
+    '[apps.shop]\nwsgi = "shop:app"\nthreads = 0\n\n[apps]\nfiles = { static = "public", indx = "a" }\n\n[[routes]]\napp = "shop"\n[[routes]]\napp = "file"\n',
+    [
+      "a.toml:3: apps.shop.threads: must be at least 1",
+      "a.toml:6: apps.files.indx: unknown key; did you mean index?",
+      'a.toml:11: routes[1].app: there is no app "file"; did you mean files?',
+    ],
+  ],
+  [
+    "TOML: the second of an array of tables",
+    "b.toml",
+    'limits.body = "1M"\n[apps.shop]\nwsgi = "shop:app"\n[[routes]]\napp = "shop"\n[[routes]]\napp = "shopp"\n',
+    ['b.toml:7: routes[1].app: there is no app "shopp"; did you mean shop?'],
+  ],
+  ["TOML that is none", "c.toml", "grace = 1\nlisten = [\n", ["c.toml:3: invalid value"]],
+  [
+    "TypeScript: a key that is written once",
+    "a.ts",
+    'export default {\n  apps: {\n    shop: {\n      wsgi: "shop:app",\n      treads: 2,\n    },\n  },\n};\n',
+    ["a.ts:5: apps.shop.treads: unknown key; did you mean threads?"],
+  ],
+  [
+    "TypeScript: no line rather than a wrong one for a key that is written twice",
+    "b.ts",
+    'const app = {\n  static: "a", indx: "b" };\nconst indx: string = "";\nexport default { apps: { files: app } };\n',
+    ["b.ts: apps.files.indx: unknown key; did you mean index?"],
+  ],
+  [
+    "TypeScript that throws",
+    "c.ts",
+    'const a = 1;\n\nthrow new Error("no database");\n',
+    ["c.ts:3: no database"],
+  ],
+];
+
+for (const [what, name, text, lines] of LINES) {
+  test(what, async () => assert.deepEqual(await problems(name, text), lines));
+}
+
+test("TypeScript that is none is told with file and line", async () => {
+  const [line = ""] = await problems("d.ts", "export default {\n  apps: {,\n};\n");
+  assert.match(line, /^d\.ts:2: .*[Uu]nexpected/);
+});
+
+test("code that imports what is missing is told with file and name", async () => {
+  const [line = ""] = await problems("e.ts", 'import "no-such-package";\nexport default {};\n');
+  assert.match(line, /^e\.ts.*no-such-package/);
+});
+
+test("a file that is missing, and one of an unknown kind, are told by name", async () => {
+  await assert.rejects(loadConfig(join(directory, "none.yaml")), /none\.yaml: there is no such file$/);
+  await assert.rejects(
+    load("config.ini", ""),
+    /config\.ini: unknown kind of file; it may be sallyport\.config\.ts, /,
+  );
+});
+
+test("of several places that are missing each is told, with its line and what may be meant", async () => {
+  mkdirSync(join(directory, "public"));
+  writeFileSync(join(directory, "fetch.js"), "");
+  const text = [
+    "apps:",
+    "  files: { static: publc }",
+    "  shop:",
+    "    wsgi: shop:app",
+    "    python: venv/bin/python",
+    "    chdir: shop",
+    "  forum: { php: fetch.js, fastcgi: { command: [php-cgi], chdir: nowhere } }",
+    "  tools: { cgi: tools }",
+    "  here: { static: public }",
+    "  api: { module: fetchh.js }",
+    "routes: [{ app: files }]",
+    "",
+  ].join("\n");
+  const at = (name: string) => join(directory, name);
+  assert.deepEqual(await problems("places.yaml", text), [
+    `places.yaml:2: apps.files.static: there is no directory ${at("publc")}; did you mean public?`,
+    `places.yaml:5: apps.shop.python: there is no file ${at("venv/bin/python")}`,
+    `places.yaml:6: apps.shop.chdir: there is no directory ${at("shop")}`,
+    `places.yaml:7: apps.forum.php: ${at("fetch.js")} is no directory`,
+    `places.yaml:7: apps.forum.fastcgi.chdir: there is no directory ${at("nowhere")}`,
+    `places.yaml:8: apps.tools.cgi: there is no program or directory ${at("tools")}`,
+    `places.yaml:10: apps.api.module: there is no file ${at("fetchh.js")}; did you mean fetch.js?`,
+  ]);
+});
+
+test("of several addresses whose certificates are missing each is told, beside what else is missing", async () => {
+  const text = [
+    "listen:",
+    "  - { address: 8443, tls: { cert: a.pem, key: a.pem } }",
+    "  - { address: 8444, tls: { cert: b.pem, key: b.pem } }",
+    "apps: { files: { static: none } }",
+    "",
+  ].join("\n");
+  const places = (await problems("tls.yaml", text)).map((line) => line.split(": ", 2).join(": "));
+  assert.deepEqual(places, [
+    "tls.yaml:4: apps.files.static",
+    "tls.yaml:2: listen[0].tls.cert",
+    "tls.yaml:2: listen[0].tls.key",
+    "tls.yaml:3: listen[1].tls.cert",
+    "tls.yaml:3: listen[1].tls.key",
+  ]);
+});

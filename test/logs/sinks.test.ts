@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { constants, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { descriptorSink, fileSink } from "../../src/logs/sinks.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "sinks-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+test("lines reach a file in order, and all of them before it is closed", async () => {
+  const file = join(directory, "new", "lines");
+  const sink = await fileSink(file);
+  for (let i = 0; i < 10_000; i++) sink.write(`${i}\n`);
+  await sink.close();
+  assert.equal(readFileSync(file, "utf8"), Array.from({ length: 10_000 }, (_, i) => `${i}\n`).join(""));
+});
+
+test("a reader that is stuck makes us keep 4 MiB of lines and no more, and cannot hold the end up", async () => {
+  const fifo = join(directory, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  const sink = descriptorSink(openSync(fifo, constants.O_RDWR));
+  const line = `${"x".repeat(1023)}\n`;
+  for (let i = 0; i < 8 * 1024; i++) sink.write(line);
+  await sink.close();
+  let octets = 0;
+  const reader = new Socket({
+    fd: openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK),
+    readable: true,
+  });
+  reader.on("data", (chunk) => {
+    octets += chunk.length;
+  });
+  await sink.close();
+  reader.destroy();
+  assert.ok(octets > 3 * 2 ** 20 && octets <= 4 * 2 ** 20, String(octets));
+});
+
+test("what a reader that is stuck has made us lose is told, once, and the number of lines when it reads again", async () => {
+  const fifo = join(directory, "slow");
+  execFileSync("mkfifo", [fifo]);
+  const told: string[] = [];
+  const sink = descriptorSink(openSync(fifo, constants.O_RDWR), (message) => told.push(message));
+  const line = `${"x".repeat(1023)}\n`;
+  const WRITTEN = 8 * 1024;
+  for (let i = 0; i < WRITTEN; i++) sink.write(line);
+  assert.equal(told.length, 1);
+  assert.match(String(told[0]), /the access log cannot be written.*its reader is too slow/);
+  let octets = 0;
+  const reader = new Socket({
+    fd: openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK),
+    readable: true,
+  });
+  reader.on("data", (chunk) => {
+    octets += chunk.length;
+  });
+  await sink.close();
+  while (octets % line.length !== 0 || told.length < 2) await setImmediate();
+  reader.destroy();
+  assert.equal(told.length, 2);
+  assert.equal(Number(/(\d+) lines of it were lost/.exec(String(told[1]))?.[1]), WRITTEN - octets / 1024);
+});
+
+test("a full disk is told with its error", async () => {
+  const told: string[] = [];
+  const sink = await fileSink("/dev/full", (message) => told.push(message));
+  sink.write("lost\n");
+  await sink.close();
+  assert.equal(told.length, 1);
+  assert.match(String(told[0]), /the access log cannot be written.*ENOSPC/);
+  assert.equal(sink.write("late\n"), false);
+});

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type LogFields, SallyportError, silentLog } from "../../src/exchange/index.ts";
+import { complaint, TEXT } from "../../src/server/report.ts";
+import { noteUncaught } from "../../src/server/uncaught.ts";
+
+test("a message has its code, and the app's traceback follows, indented", () => {
+  const error = new SallyportError("APP_IMPORT", "no module a", { detail: "Traceback:\n  a.py\n" });
+  assert.equal(
+    complaint(error, TEXT),
+    "sallyport: no module a [ERR_SALLYPORT_APP_IMPORT]\n  Traceback:\n    a.py\n",
+  );
+});
+
+test("control characters in a message or a traceback do not reach the terminal", () => {
+  const error = new SallyportError("APP_IMPORT", "a\x1b[2J\nb", { detail: "c\x1b]0;d\x07" });
+  assert.equal(
+    complaint(error, TEXT),
+    "sallyport: a\\x1b[2J\\nb [ERR_SALLYPORT_APP_IMPORT]\n  c\\x1b]0;d\\x07\n",
+  );
+});
+
+test("a defect of ours asks for a report, and shows its stack only to those who debug", () => {
+  const error = SallyportError.from(new TypeError("x is not a function"));
+  assert.match(
+    complaint(error, TEXT),
+    /^sallyport: x is not a function; this is a defect of Sallyport: .*\n$/,
+  );
+  assert.match(
+    complaint(error, { ...TEXT, level: "debug" }),
+    /\n {2}TypeError: x is not a function\n {6}at .*complain\.test\.ts/,
+  );
+});
+
+/** What the log hears of an error with this stack. */
+function noted(stack: string, debug: boolean): [string, LogFields | undefined] {
+  const error = Object.assign(new Error("boom"), { stack });
+  let heard: [string, LogFields | undefined] = ["", undefined];
+  noteUncaught({ ...silentLog, error: (message, fields) => (heard = [message, fields]) }, error, debug);
+  return heard;
+}
+
+const OURS = `    at serve (${new URL("../../src/server/serve.ts", import.meta.url).pathname}:1:1)`;
+const NODES = "    at node:internal/timers:1:1";
+const THEIRS = "    at shop (/srv/shop.ts:7:1)";
+
+test("an error that nobody caught is told with the app's frames alone", () => {
+  const [message, fields] = noted(`Error: boom\n${THEIRS}\n${OURS}\n${NODES}`, false);
+  assert.equal(message, "an error that nobody caught: Error: boom");
+  assert.equal(fields?.detail, `Error: boom\n${THEIRS}`);
+});
+
+test("an error that nobody caught and that is ours has no stack but for those who debug", () => {
+  const stack = `Error: boom\n${OURS}\n${NODES}`;
+  assert.equal(noted(stack, false)[1]?.detail, undefined);
+  assert.equal(noted(stack, true)[1]?.detail, stack);
+});

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ASK_AFTER, BLOCKED_AFTER, Pulse } from "../../src/workers/heartbeat.ts";
+
+const TICK = 250;
+
+/** Ticks until `holds`. */
+function silence(pulse: Pulse, holds: (asked: boolean) => boolean): number {
+  for (let passed = TICK; ; passed += TICK) if (holds(pulse.pass(TICK))) return passed;
+}
+
+test("an event loop that says nothing is asked once, and blocked when it does not answer", () => {
+  const pulse = new Pulse();
+  assert.equal(
+    silence(pulse, (asked) => asked),
+    ASK_AFTER,
+  );
+  assert.equal(
+    silence(pulse, (asked) => {
+      assert.equal(asked, false);
+      return pulse.blocked;
+    }),
+    BLOCKED_AFTER,
+  );
+  assert.equal(pulse.unanswered, BLOCKED_AFTER);
+});
+
+test("that it became blocked is told once in a silence, and that it answers again, too", () => {
+  const pulse = new Pulse();
+  silence(pulse, () => pulse.blocked);
+  assert.deepEqual([pulse.becameBlocked, pulse.becameBlocked], [true, false]);
+  assert.deepEqual([pulse.beat(), pulse.beat()], [true, false]);
+  assert.deepEqual([pulse.blocked, pulse.unanswered], [false, 0]);
+});
+
+test("whatever it says in time counts as an answer", () => {
+  const pulse = new Pulse();
+  for (let i = 0; i < 100; i++) {
+    silence(pulse, (asked) => asked);
+    pulse.beat();
+  }
+  assert.deepEqual([pulse.blocked, pulse.becameBlocked], [false, false]);
+});

@@ -1,0 +1,135 @@
+// One WebSocket between a client and a worker, both played: what is held back, and what is given back.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Handshake, SallyportError, type WebSocketSession } from "../../src/exchange/index.ts";
+import {
+  FROM_WORKER,
+  FrameReader,
+  FrameWriter,
+  MESSAGE_COST,
+  PIECE,
+  TO_WORKER,
+  WINDOW,
+} from "../../src/workers/link.ts";
+import { Bridge, MAX_MESSAGE } from "../../src/workers/websocket-relay.ts";
+
+class PlayedClient implements WebSocketSession {
+  readonly sent: string[] = [];
+  paused = false;
+  stalled = false;
+  #drained: (() => void) | undefined;
+
+  send(data: Uint8Array, binary: boolean): boolean {
+    this.sent.push(`${binary ? "binary" : "text"} ${data.length}`);
+    return !this.stalled;
+  }
+
+  whenDrained(callback: () => void): void {
+    this.#drained = callback;
+  }
+
+  release(): void {
+    this.stalled = false;
+    this.#drained?.();
+  }
+
+  close(code: number, reason: string): void {
+    this.sent.push(`close ${code} ${reason}`);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+}
+
+function bridged(): { client: PlayedClient; bridge: Bridge; frames(): [kind: number, payload: Buffer][] } {
+  const client = new PlayedClient();
+  const handshake: Handshake = { subprotocols: [], accept: () => client };
+  const link = { writer: new FrameWriter(), flush: () => {} };
+  const bridge = new Bridge(handshake, { subprotocol: undefined, headers: [] }, link, 7, WINDOW);
+  const frames = (): [number, Buffer][] => {
+    const seen: [number, Buffer][] = [];
+    const reader = new FrameReader((kind, _stream, { bytes }) => seen.push([kind, bytes]));
+    for (const piece of link.writer.take()) reader.push(Buffer.from(piece as string, "latin1"));
+    return seen;
+  };
+  return { client, bridge, frames };
+}
+
+test("a message of the client's is cut into pieces, the last of which says what it is", () => {
+  const { bridge, frames } = bridged();
+  bridge.message(Buffer.alloc(2 * PIECE + 1), true);
+  bridge.message(Buffer.from("hi"), false);
+  assert.deepEqual(
+    frames().map(([kind, { length }]) => [kind, length]),
+    [
+      [TO_WORKER.BODY, PIECE],
+      [TO_WORKER.BODY, PIECE],
+      [TO_WORKER.BINARY, 1],
+      [TO_WORKER.TEXT, 2],
+    ],
+  );
+});
+
+test("the client is held back when the window is used up, by empty messages, too, until more is wanted", () => {
+  const { client, bridge } = bridged();
+  let count = 0;
+  for (; !client.paused; count++) bridge.message(Buffer.alloc(0), true);
+  assert.equal(count, Math.ceil(WINDOW / MESSAGE_COST));
+  bridge.want(1);
+  assert.equal(client.paused, true);
+  bridge.want(MESSAGE_COST);
+  assert.equal(client.paused, false);
+});
+
+test("credit comes back for what the client has taken, and not while it is slow", () => {
+  const { client, bridge, frames } = bridged();
+  client.stalled = true;
+  for (let i = 0; i < 4; i++) bridge.receive(FROM_WORKER.BINARY_OUT, Buffer.alloc(PIECE));
+  assert.deepEqual([client.sent.length, frames()], [1, []]);
+  client.release();
+  assert.equal(client.sent.length, 4);
+  const [[kind, payload] = []] = frames();
+  assert.deepEqual([kind, payload?.readUInt32LE()], [TO_WORKER.CREDIT, 4 * (PIECE + MESSAGE_COST)]);
+});
+
+test("a close waits for the messages before it, a cut does not", () => {
+  const polite = bridged();
+  polite.client.stalled = true;
+  for (const text of ["a", "b"]) polite.bridge.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
+  polite.bridge.close(1000, "");
+  assert.deepEqual(polite.client.sent, ["text 1"]);
+  polite.client.release();
+  assert.deepEqual(polite.client.sent, ["text 1", "text 1", "close 1000 "]);
+
+  const cut = bridged();
+  cut.client.stalled = true;
+  for (const text of ["a", "b"]) cut.bridge.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
+  cut.bridge.cut(1011, "died");
+  assert.deepEqual(cut.client.sent, ["text 1", "close 1011 died"]);
+});
+
+test("a message without end is refused before it fills memory", () => {
+  const { bridge } = bridged();
+  const piece = Buffer.alloc(PIECE);
+  assert.throws(
+    () => {
+      for (let size = 0; size <= MAX_MESSAGE; size += PIECE) bridge.receive(FROM_WORKER.CHUNK, piece);
+    },
+    (error) => error instanceof SallyportError && error.code === "ERR_SALLYPORT_APP_PROTOCOL",
+  );
+});
+
+test("the end is told with its code and reason, and once released nothing more is said", () => {
+  const { bridge, frames } = bridged();
+  bridge.closed(4000, "enöugh");
+  const [[kind, payload] = []] = frames();
+  assert.deepEqual([kind, payload?.readUInt16LE(), payload?.toString("utf8", 2)], [10, 4000, "enöugh"]);
+  bridge.message(Buffer.from("late"), false);
+  bridge.receive(FROM_WORKER.CHUNK, Buffer.alloc(WINDOW));
+  assert.deepEqual(frames(), []);
+});
