@@ -3,17 +3,19 @@ import { type Exchange, type Log, SallyportError } from "../exchange/index.ts";
 import { ownStack } from "./stack.ts";
 
 /** Whatever an application threw, as our error. A SallyportError (a request body that broke off) stays what it is. */
-export function raised(error: unknown): SallyportError {
+export function appError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
   if (!(error instanceof Error))
-    return new SallyportError("APP_RAISED", `the application threw ${describe(error)}`, { cause: error });
+    return new SallyportError("APP_RAISED", `the application threw ${describeThrown(error)}`, {
+      cause: error,
+    });
   const message = `the application raised ${error.name}: ${error.message}`;
   return new SallyportError("APP_RAISED", message, { cause: error, detail: ownStack(error) });
 }
 
 /** Fails the exchange with what the application threw; when it is over already, only the log can hear of it. */
-export function failRaised(exchange: Exchange, error: unknown, log: Log): void {
-  const failure = raised(error);
+export function failWithAppError(exchange: Exchange, error: unknown, log: Log): void {
+  const failure = appError(error);
   if (!exchange.closed) return exchange.fail(failure);
   exchange.whenClosed(({ complete }) => {
     // An app whose client left, or stopped sending, usually fails because of that: not worth waking anybody.
@@ -24,7 +26,7 @@ export function failRaised(exchange: Exchange, error: unknown, log: Log): void {
 }
 
 /** A value in a few words, for a message: its type, or its class. */
-export function describe(value: unknown): string {
+export function describeThrown(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "function") return `a function (${value.name || "anonymous"})`;
   if (typeof value !== "object") return `a ${typeof value}`;

@@ -18,7 +18,7 @@ const READERS = ["arrayBuffer", "blob", "bytes", "formData", "json", "text"] as 
 const NodeResponse: typeof Response = Response;
 
 /** A Response for small answers: the same in all that it does, and of its class. */
-export class QuickResponse extends NodeResponse {
+export class FastResponse extends NodeResponse {
   readonly #kept: Kept | undefined;
   #sent = false;
   /** Has the body for everybody but our server. */
@@ -34,7 +34,7 @@ export class QuickResponse extends NodeResponse {
   static override json(data: unknown, init?: ResponseInit): Response {
     const text = JSON.stringify(data);
     if (text === undefined) return NodeResponse.json(data, init); // Which says what is wrong.
-    const response = new QuickResponse(Buffer.from(text), init);
+    const response = new FastResponse(Buffer.from(text), init);
     response.#settleType("application/json");
     return response;
   }
@@ -72,7 +72,7 @@ export class QuickResponse extends NodeResponse {
     const { status, statusText, headers } = this;
     const fresh = !this.#sent && !this.#whole;
     const body = fresh ? this.#kept : this.#made(this.#kept).clone().body;
-    return new QuickResponse(body, { status, statusText, headers });
+    return new FastResponse(body, { status, statusText, headers });
   }
 
   #made(kept: Kept): Response {
@@ -88,8 +88,8 @@ export class QuickResponse extends NodeResponse {
 }
 
 /** Methods as properties of the prototype: for the types they are properties of each object. */
-function define(name: string, value: (this: QuickResponse) => unknown): void {
-  Object.defineProperty(QuickResponse.prototype, name, { value, configurable: true, writable: true });
+function define(name: string, value: (this: FastResponse) => unknown): void {
+  Object.defineProperty(FastResponse.prototype, name, { value, configurable: true, writable: true });
 }
 
 for (const name of READERS.filter((reader) => reader in NodeResponse.prototype))
@@ -114,10 +114,10 @@ function keptOf(body: Body, init: ResponseInit | undefined): Kept | undefined {
 
 /** The body of a QuickResponse of which nothing was read; it is then used. */
 export function takeKept(response: Response): Kept | undefined {
-  return (response as Partial<QuickResponse>)[TAKE]?.();
+  return (response as Partial<FastResponse>)[TAKE]?.();
 }
 
 /** Puts QuickResponse in the place of the global Response, for frameworks that make their Responses with it. */
-export function useQuickResponses(): void {
-  globalThis.Response = QuickResponse;
+export function useFastResponses(): void {
+  globalThis.Response = FastResponse;
 }

@@ -6,7 +6,7 @@ const DISTURBED = Symbol.for("nodejs.stream.disturbed");
 const TAKEN = Symbol("sallyport.taken");
 
 /** What stands under the symbol "state" of a Request or a Response. */
-export interface State {
+export interface FetchRequestState {
   headersList: object;
   body: { source: unknown; stream: ReadableStream<Uint8Array>; [TAKEN]?: boolean } | null;
 }
@@ -22,8 +22,8 @@ export interface RequestKeys {
 
 export const requestKeys: RequestKeys | undefined = findKeys();
 
-export function stateOf(object: Request | Response, { state }: RequestKeys): State {
-  return (object as unknown as Record<symbol, State>)[state] as State;
+export function stateOf(object: Request | Response, { state }: RequestKeys): FetchRequestState {
+  return (object as unknown as Record<symbol, FetchRequestState>)[state] as FetchRequestState;
 }
 
 /**
@@ -62,7 +62,7 @@ function findKeys(): RequestKeys | undefined {
   return fits(stateOf(request, keys)) && fits(stateOf(new Response("text"), keys)) ? keys : undefined;
 }
 
-function fits(state: Partial<State> | undefined): boolean {
+function fits(state: Partial<FetchRequestState> | undefined): boolean {
   const { headersList, body } = state ?? {};
   return typeof headersList === "object" && body?.source === "text" && isDisturbed(body.stream) === false;
 }

@@ -9,7 +9,7 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { describe, failRaised } from "./app-error.ts";
+import { describeThrown, failWithAppError } from "./app-error.ts";
 import { takeKept } from "./fast-response.ts";
 import { takeSource } from "./fetch-internals.ts";
 
@@ -19,7 +19,7 @@ type Piece = Awaited<ReturnType<Reader["read"]>>;
 /** Throws APP_PROTOCOL for what is no Response, or none that can be sent. */
 export function answerWith(exchange: Exchange, response: unknown, log: Log): void {
   if (!isResponse(response))
-    throw broken(`the fetch app returned ${describe(response)} instead of a Response`);
+    throw broken(`the fetch app returned ${describeThrown(response)} instead of a Response`);
   const head = headOf(response);
   const whole = takeKept(response) ?? takeSource(response);
   if (whole !== undefined) return exchange.respond(head, whole);
@@ -144,11 +144,11 @@ class BodyPump {
   }
 
   #refuse(value: unknown): void {
-    const error = broken(`the fetch app's body stream gave ${describe(value)} instead of a Uint8Array`);
+    const error = broken(`the fetch app's body stream gave ${describeThrown(value)} instead of a Uint8Array`);
     this.#exchange.fail(error);
   }
 
   #raised(error: unknown): void {
-    failRaised(this.#exchange, error, this.#log);
+    failWithAppError(this.#exchange, error, this.#log);
   }
 }

@@ -2,7 +2,7 @@
 
 import { type Address, type Exchange, type Gateway, silentLog } from "../exchange/index.ts";
 import { checkArgument, checkOptions, isClass, must } from "../options/checks.ts";
-import { failRaised } from "./app-error.ts";
+import { failWithAppError } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
 import { fetchRequest } from "./fetch-request.ts";
 import { answerWith } from "./fetch-response.ts";
@@ -45,7 +45,7 @@ export function fetchApp(app: FetchFunction | FetchObject, options: AppOptions =
     handle(exchange) {
       headWithin(exchange, options.timeout);
       const answer = (response: unknown) => answerWith(exchange, response, log);
-      const failed = (error: unknown) => failRaised(exchange, error, log);
+      const failed = (error: unknown) => failWithAppError(exchange, error, log);
       try {
         const result: unknown = fetch(fetchRequest(exchange), factsOf(exchange));
         if (isThenable(result)) result.then(answer).then(undefined, failed);

@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { isClass, isGateway } from "../options/checks.ts";
-import { describe } from "./app-error.ts";
+import { describeThrown } from "./app-error.ts";
 import { type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
 import { type AppOptions, type NodeHandler, nodeApp } from "./node.ts";
 
@@ -60,11 +60,15 @@ const KINDS: readonly Kind[] = [
 ];
 
 /** The gateway to an exported app. Throws CONFIG_INVALID, naming what was found (`name`), for everything else. */
-export async function gatewayOf(exported: unknown, name: string, options: AppOptions = {}): Promise<Gateway> {
+export async function gatewayOfExport(
+  exported: unknown,
+  name: string,
+  options: AppOptions = {},
+): Promise<Gateway> {
   if (isGateway(exported)) return asItIs(exported, name, options);
   const kind = KINDS.find(({ matches }) => matches(exported));
   if (kind) return kind.gateway(exported as never, options);
-  const found = isClass(exported) ? "a class; export an instance of it" : describe(exported);
+  const found = isClass(exported) ? "a class; export an instance of it" : describeThrown(exported);
   const wanted = [...KINDS.map(({ name }) => name), "a gateway (staticFiles(), wsgi())"].join("; ");
   throw new SallyportError("CONFIG_INVALID", `${name} is ${found}. What can be served: ${wanted}`);
 }

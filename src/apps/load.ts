@@ -5,7 +5,7 @@ import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { checkArgument, checkOptions, must } from "../options/checks.ts";
-import { gatewayOf } from "./load-kind.ts";
+import { gatewayOfExport } from "./load-kind.ts";
 import { APP_CHECKS, type AppOptions } from "./node.ts";
 import { ownStack, withoutFrames } from "./stack.ts";
 
@@ -41,7 +41,7 @@ export async function loadApp(path: string, options: AppOptions = {}): Promise<G
   const exported = defaultOf(await importModule(file), file);
   // By class, not by `then`: a Fastify instance is thenable, and has a better error of its own.
   const app = exported instanceof Promise ? await settled(exported, file) : exported;
-  return gatewayOf(app, `the default export of ${file}`, options);
+  return gatewayOfExport(app, `the default export of ${file}`, options);
 }
 
 async function importModule(file: string): Promise<Module> {

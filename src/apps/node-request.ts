@@ -24,10 +24,10 @@ interface RoutedRequest {
   originalUrl?: string;
 }
 
-export type NodeRequest = IncomingMessage & Internals & RoutedRequest & { [SOURCE]: Source };
+export type AppIncomingMessage = IncomingMessage & Internals & RoutedRequest & { [SOURCE]: Source };
 
-export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): NodeRequest {
-  const req = new IncomingMessage(socket as unknown as Socket) as NodeRequest;
+export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): AppIncomingMessage {
+  const req = new IncomingMessage(socket as unknown as Socket) as AppIncomingMessage;
   const { method, headers } = exchange.request;
   req.method = method;
   setVersion(req, exchange.request.version);
@@ -41,19 +41,19 @@ export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): NodeReq
 }
 
 /** As node's own server does once the response has ended: what nobody read is thrown away, and "close" comes. */
-export function releaseRequest(req: NodeRequest): void {
+export function releaseRequest(req: AppIncomingMessage): void {
   if (req.readableEnded || req.destroyed) return;
   if (!req.complete) req[SOURCE].exchange.body.discard();
   req._dump();
 }
 
 /** The client is gone, or the exchange was cut: "aborted", "close", and "error" for those who listen. */
-export function abortRequest(req: NodeRequest): void {
+export function abortNodeRequest(req: AppIncomingMessage): void {
   if (req.destroyed) return;
   req.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
 }
 
-function setVersion(req: NodeRequest, version: string): void {
+function setVersion(req: AppIncomingMessage, version: string): void {
   if (version === "1.1") {
     req.httpVersionMajor = 1;
     req.httpVersionMinor = 1;
@@ -67,7 +67,7 @@ function setVersion(req: NodeRequest, version: string): void {
 }
 
 /** Below a mount the names are those of Express: `url` without the mount, `baseUrl` the mount, `originalUrl` both. */
-function setUrl(req: NodeRequest, { mount, request }: Exchange): void {
+function setUrl(req: AppIncomingMessage, { mount, request }: Exchange): void {
   const { target, path, query } = request;
   const full = target.startsWith(path) ? target : query ? `${path}?${query}` : path;
   if (mount === "") {
@@ -81,7 +81,7 @@ function setUrl(req: NodeRequest, { mount, request }: Exchange): void {
 }
 
 /** `_read`: asks the exchange for one piece more. */
-function pull(this: NodeRequest): void {
+function pull(this: AppIncomingMessage): void {
   const source = this[SOURCE];
   if (source.reading) return;
   const { body } = source.exchange;
@@ -96,7 +96,7 @@ function pull(this: NodeRequest): void {
   );
 }
 
-function arrived(req: NodeRequest, source: Source, chunk: Uint8Array | undefined): void {
+function arrived(req: AppIncomingMessage, source: Source, chunk: Uint8Array | undefined): void {
   source.reading = false;
   source.socket.touch();
   if (req.destroyed) return;
@@ -108,7 +108,7 @@ function arrived(req: NodeRequest, source: Source, chunk: Uint8Array | undefined
   ended(req, source.exchange.body);
 }
 
-function ended(req: NodeRequest, { trailers }: RequestBody): void {
+function ended(req: AppIncomingMessage, { trailers }: RequestBody): void {
   req.complete = true;
   if (trailers.length > 0) req._addHeaderLines(trailers.slice(), trailers.length);
   req.push(null);

@@ -4,7 +4,7 @@
 import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
 import type { Socket } from "node:net";
 import { type Exchange, type Headers, type ResponseHead, SallyportError } from "../exchange/index.ts";
-import { abortRequest, type NodeRequest, releaseRequest } from "./node-request.ts";
+import { type AppIncomingMessage, abortNodeRequest, releaseRequest } from "./node-request.ts";
 import type { ExchangeSocket } from "./node-socket.ts";
 
 const SINK = Symbol("sallyport.sink");
@@ -31,9 +31,13 @@ interface Internals {
   _flush(): void;
 }
 
-type NodeResponse = ServerResponse<NodeRequest> & Internals & { [SINK]: Sink };
+type NodeResponse = ServerResponse<AppIncomingMessage> & Internals & { [SINK]: Sink };
 
-export function nodeResponse(exchange: Exchange, req: NodeRequest, socket: ExchangeSocket): ServerResponse {
+export function nodeResponse(
+  exchange: Exchange,
+  req: AppIncomingMessage,
+  socket: ExchangeSocket,
+): ServerResponse {
   const res = new ServerResponse(req) as NodeResponse;
   res[SINK] = new Sink(exchange, res, req, socket);
   res._storeHeader = storeHeader;
@@ -87,7 +91,7 @@ class Sink {
   head: ResponseHead | undefined;
   readonly #exchange: Exchange;
   readonly #res: NodeResponse;
-  readonly #req: NodeRequest;
+  readonly #req: AppIncomingMessage;
   readonly #socket: ExchangeSocket;
   /** The first piece of the body, held until the turn ends: with an `end` in the same turn it is the whole. */
   #held: Uint8Array | string = "";
@@ -96,7 +100,7 @@ class Sink {
   #draining = false;
   #finished = false;
 
-  constructor(exchange: Exchange, res: NodeResponse, req: NodeRequest, socket: ExchangeSocket) {
+  constructor(exchange: Exchange, res: NodeResponse, req: AppIncomingMessage, socket: ExchangeSocket) {
     this.#exchange = exchange;
     this.#res = res;
     this.#req = req;
@@ -202,7 +206,7 @@ class Sink {
     this.#socket._hadError = true;
     this.#held = "";
     this.#tick();
-    abortRequest(this.#req);
+    abortNodeRequest(this.#req);
     this.#socket.destroy();
   }
 }

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
 import { aLog, type Checks, checkArgument, checkOptions, isClass, must, seconds } from "../options/checks.ts";
-import { failRaised } from "./app-error.ts";
+import { failWithAppError } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
 import { nodeRequest } from "./node-request.ts";
 import { nodeResponse } from "./node-response.ts";
@@ -50,7 +50,7 @@ export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway
     handle(exchange) {
       headWithin(exchange, options.timeout);
       const { req, res } = nodeObjects(exchange);
-      const failed = (error: unknown) => failRaised(exchange, error, log);
+      const failed = (error: unknown) => failWithAppError(exchange, error, log);
       try {
         const next = passesOn ? nextOf(exchange, failed) : undefined;
         const result = handler(req, res, next as (error?: unknown) => void);

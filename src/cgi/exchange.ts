@@ -1,6 +1,7 @@
 // The application's half of CGI/1.1 (RFC 3875, 6): one request that meta-variables described, answered with a head and
 // octets until the end. Shared by the listeners of CGI, SCGI and uwsgi, which only own the way out.
 import {
+  BaseExchange,
   bytesOf,
   type Headers,
   Latin1,
@@ -9,14 +10,13 @@ import {
   type ResponseBody,
   type ResponseHead,
   SallyportError,
-  ServedExchange,
   sizeOf,
 } from "../exchange/index.ts";
-import { type DocumentOptions, documentHead, headFault } from "./head.ts";
+import { cgiHeadFault, cgiResponseHead, type DocumentOptions } from "./head.ts";
 import type { DescribedRequest } from "./metavariables/decode.ts";
 
 /** The way out, as the exchange sees it. */
-export interface Wire {
+export interface CgiTransport {
   /** False when more should wait: `exchange.drained` will be called. */
   write(octets: Uint8Array): boolean;
   /** Writes a complete response that is small, as latin-1 text, and is then `answered`: for those who can do so in one piece. */
@@ -30,9 +30,9 @@ export interface Wire {
 /** Writes a response head. */
 export type Compose = (head: ResponseHead, options: DocumentOptions) => string;
 
-export class DocumentExchange extends ServedExchange {
+export class CgiExchange extends BaseExchange {
   readonly body: RequestBody;
-  readonly #wire: Wire;
+  readonly #wire: CgiTransport;
   readonly #compose: Compose;
   #framed = true;
 
@@ -40,8 +40,8 @@ export class DocumentExchange extends ServedExchange {
     { request, mount }: DescribedRequest,
     body: RequestBody,
     log: Log,
-    wire: Wire,
-    compose: Compose = documentHead,
+    wire: CgiTransport,
+    compose: Compose = cgiResponseHead,
   ) {
     super(request, log);
     this.mount = mount;
@@ -86,7 +86,7 @@ export class DocumentExchange extends ServedExchange {
   }
 
   #admits(head: ResponseHead): boolean {
-    const fault = headFault(head);
+    const fault = cgiHeadFault(head);
     if (fault === undefined || this.closed) return true;
     this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
     return false;

@@ -27,8 +27,8 @@ export interface DocumentOptions {
  * The head with its empty line. Nothing of one connection passes, and a document with a body always has a type (6.3.1):
  * where the application named none, none is guessed. Throws APP_PROTOCOL where a response could be split.
  */
-export function documentHead(head: ResponseHead, options: DocumentOptions = {}): string {
-  const fault = options.checked ? undefined : headFault(head);
+export function cgiResponseHead(head: ResponseHead, options: DocumentOptions = {}): string {
+  const fault = options.checked ? undefined : cgiHeadFault(head);
   if (fault !== undefined) throw new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`);
   const { form = "status", length, bodyless = false } = options;
   let text = form === "http" ? `HTTP/1.1 ${statusText(head)}\r\n` : `Status: ${statusText(head)}\r\n`;
@@ -42,7 +42,7 @@ export function documentHead(head: ResponseHead, options: DocumentOptions = {}):
 }
 
 /** Why `head` must not be sent; undefined when it may. */
-export function headFault({ status, reason, headers }: ResponseHead): string | undefined {
+export function cgiHeadFault({ status, reason, headers }: ResponseHead): string | undefined {
   if (!Number.isInteger(status) || status < 200 || status > 999)
     return "a status that is not between 200 and 999";
   if (!isFieldValue(reason)) return "a control character in the reason phrase";

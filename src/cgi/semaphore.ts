@@ -7,7 +7,7 @@ interface Waiter {
   reject(error: SallyportError): void;
 }
 
-export class Slots {
+export class Semaphore {
   readonly #queueLimit: number;
   readonly #timeout: number;
   /** In order. Few leave it anywhere but at its head. */

@@ -2,14 +2,14 @@
 import { readFileSync } from "node:fs";
 import { SallyportError } from "../exchange/index.ts";
 import { nearest } from "../options/did-you-mean.ts";
-import { complain, exitCodeOf, type Manner, TEXT } from "../server/report.ts";
+import { exitCodeOf, type ReportStyle, reportError, TEXT } from "../server/report.ts";
 import { helpText } from "./help.ts";
 import { type CommandLine, parseCommandLine, usage } from "./options.ts";
-import { serve } from "./serve.ts";
+import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;
 
-const COMMANDS: Readonly<Record<string, Command>> = { serve, help, version };
+const COMMANDS: Readonly<Record<string, Command>> = { serveCommand, help, version };
 
 function help(): number {
   process.stdout.write(helpText());
@@ -42,13 +42,13 @@ function unknownCommand(name: string): string {
 const args = process.argv.slice(2);
 /** For what is wrong before the options have been read. */
 const says = (option: string): boolean => ` ${args.join(" ").replaceAll("=", " ")} `.includes(` ${option} `);
-const manner: Manner = {
+const manner: ReportStyle = {
   level: says("--log-level debug") ? "debug" : TEXT.level,
   format: says("--log-format json") ? "json" : TEXT.format,
 };
 const code = await run(args).catch((reason: unknown) => {
   const error = SallyportError.from(reason);
-  complain(error, manner);
+  reportError(error, manner);
   return exitCodeOf(error);
 });
 process.exit(code);

@@ -4,7 +4,7 @@ import { type ListenAddress, parsePlace } from "../config/address.ts";
 import type { Protocol } from "../config/protocols.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
 import { SallyportError } from "../exchange/index.ts";
-import { DEFAULT_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
@@ -89,7 +89,7 @@ export const LIMIT_OPTIONS = {
 } as const satisfies Record<string, keyof HttpLimits>;
 
 const LIMIT_TEXT = Object.fromEntries(
-  Object.entries(DEFAULT_LIMITS).map(([key, value]) => [
+  Object.entries(HTTP_LIMITS).map(([key, value]) => [
     key,
     key.endsWith("Timeout") ? timeText(value) : sizeText(value),
   ]),

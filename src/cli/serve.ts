@@ -1,17 +1,17 @@
 // `sallyport serve`: a target, or a configuration, served until a signal says otherwise; or for one request, when a web
 // server started us as a CGI program.
 
-import { type FrontTask, takeTask } from "../cluster/messages.ts";
+import { type ServerProcessTask, takeTask } from "../cluster/messages.ts";
 import type { AppSettings, Settings } from "../config/config.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { serverLog } from "../logs/log.ts";
 import { descriptorSink } from "../logs/sinks.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { runProgram } from "../server/program.ts";
-import { complain, exitCodeOf } from "../server/report.ts";
+import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { type CommandLine, type Flags, usage } from "./options.ts";
-import { asTold, namesAddress, settingsOf } from "./settings.ts";
+import { asTold, namesAddress, serveSettingsOf } from "./settings.ts";
 import { targetOf } from "./target.ts";
 
 /** Milliseconds for a front to start, where the applications have limits of their own. */
@@ -21,17 +21,17 @@ const START_DEFAULT = 60_000;
 const STARTING = 15_000;
 
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
-export async function serve({ flags, words }: CommandLine): Promise<number> {
+export async function serveCommand({ flags, words }: CommandLine): Promise<number> {
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const { settings, directory } = await settingsOf(targetOf(word, flags.config, here), flags, here);
+  const { settings, directory } = await serveSettingsOf(targetOf(word, flags.config, here), flags, here);
   try {
     return await serveAs(settings, directory, flags, here);
   } catch (reason) {
     // Not left to the command: how the log is to be written may stand in the configuration.
     const error = SallyportError.from(reason);
-    complain(error, settings.log);
+    reportError(error, settings.log);
     return exitCodeOf(error);
   }
 }
@@ -74,13 +74,18 @@ function startTimeoutOf(settings: Settings): number {
 }
 
 /** We are one of several fronts: this command line was started once more, with sockets. */
-async function front(task: FrontTask, settings: Settings, directory: string): Promise<number> {
-  const { runFront } = await import("../cluster/front.ts");
-  const { Seat } = await import("../cluster/scoreboard.ts");
-  const { Descriptor, releaseLow } = await import("../cluster/descriptors.ts");
+async function front(task: ServerProcessTask, settings: Settings, directory: string): Promise<number> {
+  const { runServerProcess } = await import("../cluster/front.ts");
+  const { Slot } = await import("../cluster/scoreboard.ts");
+  const { InheritedDescriptor, releaseLow } = await import("../cluster/descriptors.ts");
   releaseLow(task.channel);
-  const seat = new Seat(task.board, task.seat);
+  const seat = new Slot(task.board, task.seat);
   const own = { ...settings, listen: [...task.listen] };
   const server = serverOf(own, { directory, accepted: (socket) => seat.count(socket) });
-  return runFront(server, seat, new Descriptor(task.channel), settings.log.level === "debug");
+  return runServerProcess(
+    server,
+    seat,
+    new InheritedDescriptor(task.channel),
+    settings.log.level === "debug",
+  );
 }

@@ -15,7 +15,7 @@ import {
   type TargetKind,
   usage,
 } from "./options.ts";
-import type { Target } from "./target.ts";
+import type { ServeTarget } from "./target.ts";
 import { checkTls, tlsOf } from "./tls.ts";
 
 type Apps = Config["apps"];
@@ -28,7 +28,11 @@ export interface ServeSettings {
 }
 
 /** Throws USAGE for options that the target has no use for, CONFIG_INVALID for what is wrong in its file. */
-export async function settingsOf(target: Target, flags: Flags, directory: string): Promise<ServeSettings> {
+export async function serveSettingsOf(
+  target: ServeTarget,
+  flags: Flags,
+  directory: string,
+): Promise<ServeSettings> {
   checkUse(target.kind, flags);
   const { settings, directory: own } = await settingsWithout(target, flags, directory);
   const overlaid = overlay(settings, flags, directory);
@@ -37,7 +41,7 @@ export async function settingsOf(target: Target, flags: Flags, directory: string
 }
 
 /** As they are before the options of the server take their place. */
-async function settingsWithout(target: Target, flags: Flags, directory: string): Promise<ServeSettings> {
+async function settingsWithout(target: ServeTarget, flags: Flags, directory: string): Promise<ServeSettings> {
   if (target.kind === "config") {
     const { directory: own, ...settings } = await loadConfig(target.name);
     return { settings, directory: own };
@@ -73,7 +77,7 @@ function checkUse(kind: TargetKind, flags: Flags): void {
   }
 }
 
-function targetConfig(target: Target, flags: Flags, directory: string): Config {
+function targetConfig(target: ServeTarget, flags: Flags, directory: string): Config {
   const mount = (flags.mount ?? "/").replace(/\/+$/, "");
   const programs = flags.cgi?.replace(/\/+$/, "");
   const apps: Apps = {};
@@ -93,7 +97,7 @@ function targetConfig(target: Target, flags: Flags, directory: string): Config {
   return { apps, routes };
 }
 
-type AppOf = (target: Target, flags: Flags, directory: string) => Apps[string];
+type AppOf = (target: ServeTarget, flags: Flags, directory: string) => Apps[string];
 
 const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"config", AppOf>> = {
   python: ({ name }, flags, directory) => ({

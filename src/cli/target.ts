@@ -5,7 +5,7 @@ import { CONFIG_NAMES } from "../config/file.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { type TargetKind, usage } from "./options.ts";
 
-export interface Target {
+export interface ServeTarget {
   readonly kind: TargetKind;
   /** The Python app's name, or the absolute path of the others. */
   readonly name: string;
@@ -18,7 +18,11 @@ const FILES: ReadonlySet<string> = new Set([...MODULES, ".py", ".php", ".sh", ".
 const PYTHON = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*(:[\p{L}_][\p{L}\p{N}_.]*(\(\))?)?$/u;
 
 /** Tells what `word` is, seen from `directory`. Throws TARGET_NOT_FOUND with what to do. */
-export function targetOf(word: string | undefined, config: string | undefined, directory: string): Target {
+export function targetOf(
+  word: string | undefined,
+  config: string | undefined,
+  directory: string,
+): ServeTarget {
   if (config !== undefined) {
     if (word !== undefined) throw usage(`give either a target (${word}) or --config, not both`);
     return { kind: "config", name: resolve(directory, config) };
@@ -37,7 +41,7 @@ export function targetOf(word: string | undefined, config: string | undefined, d
 const isPackage = (word: string, path: string, stats: Stats): boolean =>
   stats.isDirectory() && PYTHON.test(word) && existsSync(join(path, "__init__.py"));
 
-function fileTarget(word: string, path: string, stats: Stats): Target {
+function fileTarget(word: string, path: string, stats: Stats): ServeTarget {
   if (stats.isDirectory()) return { kind: "files", name: path };
   if (CONFIG_NAMES.includes(basename(path))) return { kind: "config", name: path };
   if (MODULES.has(extname(path))) return { kind: "module", name: path };

@@ -19,7 +19,7 @@ export function releaseLow(first: number): void {
 }
 
 /** A file or socket that was handed down, known again by its inode. */
-export class Descriptor {
+export class InheritedDescriptor {
   readonly fd: number;
   readonly #was: string | undefined;
 

@@ -2,15 +2,15 @@
 import { SallyportError } from "../exchange/index.ts";
 import type { Server } from "../server/server.ts";
 import { noteUncaught } from "../server/uncaught.ts";
-import type { Descriptor } from "./descriptors.ts";
-import { BEAT, FAREWELL, type FromFront, type ToFront } from "./messages.ts";
-import type { Seat } from "./scoreboard.ts";
+import type { InheritedDescriptor } from "./descriptors.ts";
+import { EXIT_GRACE, type FromServerProcess, HEARTBEAT_INTERVAL, type ToServerProcess } from "./messages.ts";
+import type { Slot } from "./scoreboard.ts";
 
 /** Serves until the supervisor says otherwise, or is gone itself. Gives the exit code; rejects when it cannot start. */
-export async function runFront(
+export async function runServerProcess(
   server: Server,
-  seat: Seat,
-  channel: Descriptor,
+  seat: Slot,
+  channel: InheritedDescriptor,
   debug: boolean,
 ): Promise<number> {
   const ended = untilEnded(server, seat, debug);
@@ -22,12 +22,12 @@ export async function runFront(
 async function start(server: Server, intact: () => boolean): Promise<void> {
   try {
     await server.start();
-    const beat = (message: FromFront): void => {
+    const beat = (message: FromServerProcess): void => {
       if (intact()) tell(message);
       else robbed(server);
     };
     beat({ say: "ready" });
-    setInterval(() => beat({ say: "beat" }), BEAT).unref();
+    setInterval(() => beat({ say: "beat" }), HEARTBEAT_INTERVAL).unref();
   } catch (error) {
     if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
   }
@@ -41,18 +41,18 @@ function robbed(server: Server): never {
   process.exit(1);
 }
 
-function untilEnded(server: Server, seat: Seat, debug: boolean): Promise<number> {
+function untilEnded(server: Server, seat: Slot, debug: boolean): Promise<number> {
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       seat.leave();
       void server.stop().then(() => resolve(code));
     };
-    const act: Readonly<Record<ToFront["do"], () => void>> = {
+    const act: Readonly<Record<ToServerProcess["do"], () => void>> = {
       stop: () => stop(0),
       leave: () => void leave(server, seat).then(() => stop(0)),
       reopen: () => server.reopenLogs(),
     };
-    process.on("message", (message: ToFront) => act[message.do]());
+    process.on("message", (message: ToServerProcess) => act[message.do]());
     // The supervisor is gone, however that came: nobody would start us again, or stop us.
     process.on("disconnect", () => stop(0));
     // A terminal signals all of us at once; that is for the supervisor to hear.
@@ -67,12 +67,12 @@ function untilEnded(server: Server, seat: Seat, debug: boolean): Promise<number>
 }
 
 /** What waits to be accepted is for the others. */
-async function leave(server: Server, seat: Seat): Promise<void> {
+async function leave(server: Server, seat: Slot): Promise<void> {
   seat.leave();
   await server.leave();
-  await seat.empty(FAREWELL);
+  await seat.empty(EXIT_GRACE);
 }
 
-function tell(message: FromFront): void {
+function tell(message: FromServerProcess): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }

@@ -4,16 +4,23 @@ import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "../processes/exit.ts";
 import { openFilesLimit } from "../server/descriptors.ts";
 import { firstOwn, LOW } from "./descriptors.ts";
-import { BEAT, FAREWELL, FRONT_VARIABLE, type FromFront, type FrontTask, type ToFront } from "./messages.ts";
-import type { Board } from "./scoreboard.ts";
+import {
+  EXIT_GRACE,
+  type FromServerProcess,
+  HEARTBEAT_INTERVAL,
+  SERVER_PROCESS_VARIABLE,
+  type ServerProcessTask,
+  type ToServerProcess,
+} from "./messages.ts";
+import type { Scoreboard } from "./scoreboard.ts";
 import type { Reserved } from "./sockets.ts";
 
 /** Milliseconds without a beat after which a front that was told to end, and has not, is taken for hung. */
-const DEAF = 4 * BEAT;
+const DEAF = 4 * HEARTBEAT_INTERVAL;
 /** Milliseconds beyond the grace, and for a stack to be written down. */
 const KILL_GRACE = 2_000;
 const LAST_WORDS = 1_000;
-export class Front {
+export class ServerProcess {
   /** Whether it came to serve; false when it ended before. */
   readonly ready: Promise<boolean>;
   readonly exited: Promise<Exit>;
@@ -30,14 +37,14 @@ export class Front {
   #due = Number.POSITIVE_INFINITY;
 
   /** This very command line, once more. */
-  constructor(sockets: readonly Reserved[], board: Board) {
+  constructor(sockets: readonly Reserved[], board: Scoreboard) {
     const seat = board.take();
     const started = begin(sockets, board, seat);
     this.#process = started instanceof Error ? undefined : started;
     this.exited = started instanceof Error ? Promise.resolve(stillborn(started)) : endOf(started);
     void this.exited.then(() => board.free(seat));
     const serves = new Promise<boolean>((resolve) => {
-      this.#process?.on("message", (message: FromFront) => {
+      this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
         if (message.say !== "ready") return;
         this.served = true;
@@ -71,7 +78,7 @@ export class Front {
     this.#heard = performance.now();
   }
 
-  tell(message: ToFront): void {
+  tell(message: ToServerProcess): void {
     if (this.#process?.connected) this.#process.send(message, () => {});
   }
 
@@ -82,10 +89,10 @@ export class Front {
 
   /** The same, once its clients have gone elsewhere. */
   retire(grace: number): Promise<void> {
-    return this.#end({ do: "leave" }, grace + FAREWELL);
+    return this.#end({ do: "leave" }, grace + EXIT_GRACE);
   }
 
-  async #end(message: ToFront, grace: number): Promise<void> {
+  async #end(message: ToServerProcess, grace: number): Promise<void> {
     this.leaving = true;
     this.#due = performance.now() + grace;
     this.tell(message);
@@ -109,16 +116,16 @@ export class Front {
 }
 
 /** Some failures are thrown (no memory), others come as an event (no descriptors, no processes). */
-function begin(sockets: readonly Reserved[], board: Board, seat: number): ChildProcess | Error {
+function begin(sockets: readonly Reserved[], board: Scoreboard, seat: number): ChildProcess | Error {
   const [, program = "", ...args] = process.argv;
   const channel = firstOwn(openFilesLimit());
   const [boardAt, socketsAt] = [channel + 1, channel + 2];
   const listen = sockets.map((socket, i) => socket.at(socketsAt + i));
-  const task: FrontTask = { listen, channel, board: boardAt, seat };
+  const task: ServerProcessTask = { listen, channel, board: boardAt, seat };
   const low = Array.from({ length: channel - LOW }, () => board.fd);
   try {
     return fork(program, args, {
-      env: { ...process.env, [FRONT_VARIABLE]: JSON.stringify(task) },
+      env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
       stdio: ["inherit", "inherit", "inherit", ...low, "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
     });
   } catch (error) {

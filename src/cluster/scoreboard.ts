@@ -5,7 +5,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "n
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Descriptor } from "./descriptors.ts";
+import { InheritedDescriptor } from "./descriptors.ts";
 
 /** Fronts that are counted; those beyond them serve all the same. */
 const SEATS = 256;
@@ -19,7 +19,7 @@ const RESTS = 32;
 const REGAIN = 10;
 
 /** The supervisor's side: gives seats away, and frees those of fronts that ended. */
-export class Board {
+export class Scoreboard {
   readonly fd: number;
   readonly #taken = new Set<number>();
 
@@ -50,8 +50,8 @@ export class Board {
 }
 
 /** A front's side. */
-export class Seat {
-  readonly #board: Descriptor;
+export class Slot {
+  readonly #board: InheritedDescriptor;
   readonly #seat: number;
   readonly #all = new Uint32Array(SEATS);
   #open = 0;
@@ -61,7 +61,7 @@ export class Seat {
   #regainedAt = performance.now();
 
   constructor(fd: number, seat: number) {
-    this.#board = new Descriptor(fd);
+    this.#board = new InheritedDescriptor(fd);
     this.#seat = seat;
     this.#tell();
   }

@@ -4,14 +4,14 @@
 import type { ListenAddress } from "../config/address.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
-import { Pauses } from "../processes/back-off.ts";
+import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
-import { announce, announceCut, type Manner } from "../server/report.ts";
-import { Front } from "./process.ts";
-import { Board } from "./scoreboard.ts";
+import { announce, announceCut, type ReportStyle } from "../server/report.ts";
+import { ServerProcess } from "./process.ts";
+import { Scoreboard } from "./scoreboard.ts";
 import { type Reserved, reserve } from "./sockets.ts";
 
-export interface FrontsOptions {
+export interface ClusterOptions {
   readonly count: number;
   readonly listen: readonly ListenAddress[];
   /** Milliseconds that requests under way have when a front stops. */
@@ -22,7 +22,7 @@ export interface FrontsOptions {
   readonly startTimeout: number;
   readonly log: Log;
   /** How it is written. */
-  readonly manner: Manner;
+  readonly manner: ReportStyle;
 }
 
 /** How often silent fronts are looked for, in milliseconds. */
@@ -34,9 +34,9 @@ const LATE = 4 * TICK;
  * All fronts accept from the same sockets: sockets of their own (SO_REUSEPORT) would take what waits in them along when
  * a front goes, and passing each connection on by hand would cost as much as a request.
  */
-export async function supervise(options: FrontsOptions): Promise<number> {
+export async function supervise(options: ClusterOptions): Promise<number> {
   const sockets: Reserved[] = [];
-  const board = new Board();
+  const board = new Scoreboard();
   try {
     for (const address of options.listen) sockets.push(await reserve(address));
     return await new Supervisor(options, sockets, board).run();
@@ -47,11 +47,11 @@ export async function supervise(options: FrontsOptions): Promise<number> {
 }
 
 class Supervisor {
-  readonly #options: FrontsOptions;
+  readonly #options: ClusterOptions;
   readonly #sockets: readonly Reserved[];
-  readonly #board: Board;
-  readonly #fronts = new Set<Front>();
-  readonly #pauses = new Pauses();
+  readonly #board: Scoreboard;
+  readonly #fronts = new Set<ServerProcess>();
+  readonly #pauses = new BackOff();
   #watchedAt = performance.now();
   readonly #reloads = new Reloads(() => this.#roll());
   /** All that were to be started at first have been. */
@@ -60,7 +60,7 @@ class Supervisor {
   #stopping = false;
   #ended: ((code: number) => void) | undefined;
 
-  constructor(options: FrontsOptions, sockets: readonly Reserved[], board: Board) {
+  constructor(options: ClusterOptions, sockets: readonly Reserved[], board: Scoreboard) {
     this.#options = options;
     this.#sockets = sockets;
     this.#board = board;
@@ -102,14 +102,14 @@ class Supervisor {
     return 1;
   }
 
-  #spawn(): Front {
-    const front = new Front(this.#sockets, this.#board);
+  #spawn(): ServerProcess {
+    const front = new ServerProcess(this.#sockets, this.#board);
     this.#fronts.add(front);
     void front.exited.then(() => this.#gone(front));
     return front;
   }
 
-  async #gone(front: Front): Promise<void> {
+  async #gone(front: ServerProcess): Promise<void> {
     this.#fronts.delete(front);
     if (this.#stopping && this.#fronts.size === 0) this.#ended?.(0);
     if (this.#stopping || front.leaving || !front.served) return;
@@ -131,7 +131,7 @@ class Supervisor {
     return this.#options.count - [...this.#fronts].filter(({ leaving }) => !leaving).length;
   }
 
-  async #settled(front: Front): Promise<void> {
+  async #settled(front: ServerProcess): Promise<void> {
     if ((await front.ready) || this.#stopping || front.leaving) return;
     const { log } = this.#options;
     log.error(`a front could not be started: it ${describeExit(await front.exited)}`);
@@ -146,7 +146,7 @@ class Supervisor {
     for (const front of this.#fronts) if (!front.condemned) this.#look(front);
   }
 
-  #look(front: Front): void {
+  #look(front: ServerProcess): void {
     const { timeout, startTimeout, log } = this.#options;
     if (!front.served && !front.leaving && front.age > startTimeout) {
       log.error(
@@ -202,7 +202,7 @@ class Supervisor {
     for (let missing = this.#missing; missing > 0; missing--) void this.#again();
   }
 
-  async #replace(old: Front): Promise<void> {
+  async #replace(old: ServerProcess): Promise<void> {
     // Its successor, if it has one already, was started after the reload was asked for.
     if (this.#stopping || !this.#fronts.has(old) || old.leaving) return;
     const next = this.#spawn();

@@ -6,12 +6,12 @@ import type { TlsSettings } from "../sockets/tls/index.ts";
 import { PROTOCOLS, type Protocol } from "./protocols.ts";
 
 /** A place to listen at. */
-export type Place =
+export type ListenPlace =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string; readonly mode?: number; readonly owner?: string }
   | { readonly kind: "fd"; readonly fd: number };
 
-export type ListenAddress = Place & {
+export type ListenAddress = ListenPlace & {
   readonly protocol: Protocol;
   /** Connections begin with a PROXY header. */
   readonly proxyProtocol?: boolean;
@@ -30,7 +30,7 @@ export function parseAddress(text: string): ListenAddress | undefined {
 }
 
 /** The place alone, or undefined when `text` is none. A port alone means this machine only. */
-export function parsePlace(text: string): Place | undefined {
+export function parsePlace(text: string): ListenPlace | undefined {
   if (text.startsWith("unix:")) return text.length > 5 ? { kind: "unix", path: text.slice(5) } : undefined;
   const fd = /^fd:(\d{1,6})$/.exec(text);
   if (fd) return { kind: "fd", fd: Number(fd[1]) };
@@ -46,7 +46,7 @@ export function addressText({ protocol, tls, ...place }: ListenAddress): string 
   return protocol === "http" && place.kind !== "tcp" ? text : `${protocol}://${text}`;
 }
 
-function placeText(place: Place): string {
+function placeText(place: ListenPlace): string {
   if (place.kind === "unix") return `unix:${place.path}`;
   if (place.kind === "fd") return `fd:${place.fd}`;
   return `${place.host.includes(":") ? `[${place.host}]` : place.host}:${place.port}`;

@@ -4,7 +4,18 @@ import type { Gateway } from "../exchange/index.ts";
 import { isGateway } from "../options/checks.ts";
 import { nearest, suggestion } from "../options/did-you-mean.ts";
 import { parseUpstream } from "../upstreams/index.ts";
-import { about, count, duration, environment, flag, path, section, text, time, written } from "./schema.ts";
+import {
+  about,
+  count,
+  duration,
+  environmentSchema,
+  flag,
+  path,
+  section,
+  text,
+  time,
+  written,
+} from "./schema.ts";
 import * as z from "./zod.ts";
 
 const TIMEOUT = "how long the app may take until its response begins; then 504";
@@ -35,7 +46,7 @@ const pythonApp = {
     count(0).exactOptional(),
     "requests that a process takes before another replaces it, for apps that leak; 0 for no limit (0)",
   ),
-  env: about(environment().exactOptional(), "environment variables of the processes"),
+  env: about(environmentSchema().exactOptional(), "environment variables of the processes"),
   startTimeout: about(
     time().exactOptional(),
     "how long the import of the app and its startup may take (60s)",
@@ -115,7 +126,7 @@ export const callableApp = section({
 
 export const cgiApp = section({
   cgi: about(path(), "a directory with programs, or one program that answers every path"),
-  env: about(environment().exactOptional(), "more variables for the programs"),
+  env: about(environmentSchema().exactOptional(), "more variables for the programs"),
   chdir: about(path().exactOptional(), "working directory; otherwise the program's own"),
   processes: about(count().exactOptional(), "programs that may run at the same time (64)"),
   interpreters: about(
@@ -188,7 +199,7 @@ export const spawned = section({
     "the program and its arguments; it gets a listening socket as descriptor 0",
   ),
   processes: about(count().exactOptional(), "how many of it (1; of PHP 4)"),
-  env: about(environment().exactOptional(), "environment variables of the processes"),
+  env: about(environmentSchema().exactOptional(), "environment variables of the processes"),
   chdir: about(path().exactOptional(), "working directory; otherwise that of the configuration"),
   transport: about(z.enum(["unix", "tcp"]).exactOptional(), "what it listens on (`unix`)"),
 });
@@ -200,7 +211,10 @@ const reached = () =>
 
 const AN_ADDRESS = "`unix:PATH` or `HOST:PORT`, or a list of them, of which the least busy is asked";
 const variables = () =>
-  about(environment().exactOptional(), "meta-variables besides those of the request, or instead of them");
+  about(
+    environmentSchema().exactOptional(),
+    "meta-variables besides those of the request, or instead of them",
+  );
 const connecting = {
   connectTimeout: about(time().exactOptional(), "how long a connection may take to stand (5s)"),
   bufferBody: about(

@@ -1,11 +1,11 @@
 // The configuration's section `limits`: the listeners' own limits, under their own names, all of them.
 
-import { DEFAULT_LIMITS as SOCKET_LIMITS, type SocketLimits } from "../cgi/socket/limits.ts";
+import { SOCKET_LIMITS, type SocketLimits } from "../cgi/socket/limits.ts";
 import { DISK_LIMIT } from "../exchange/disk.ts";
-import { DEFAULT_LIMITS as HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
-import { DEFAULT_LIMITS as FASTCGI_LIMITS, type FastcgiLimits } from "../protocols/fastcgi/limits.ts";
+import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { FASTCGI_LIMITS, type FastcgiLimits } from "../protocols/fastcgi/limits.ts";
 import { STREAM_LIMITS as HTTP2_LIMITS, type StreamLimits } from "../protocols/http2/limits.ts";
-import { DEFAULT_LIMITS as WEBSOCKET_LIMITS, type WebSocketLimits } from "../websocket/limits.ts";
+import { WEBSOCKET_LIMITS, type WebSocketLimits } from "../websocket/limits.ts";
 import { about, count, flag, section, size, time } from "./schema.ts";
 import { sizeText, timeText } from "./units.ts";
 import type * as z from "./zod.ts";

@@ -48,7 +48,7 @@ export const count = (least: 0 | 1 = 1) => COUNTS[least];
 export const text = () => TEXT;
 export const path = () => PATH;
 export const flag = () => FLAG;
-export const environment = () => ENVIRONMENT;
+export const environmentSchema = () => ENVIRONMENT;
 
 /** A type with its line in the documentation. */
 export const about = <T extends z.ZodType>(type: T, description: string): T => type.describe(description);

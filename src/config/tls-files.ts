@@ -1,7 +1,7 @@
 // The files that a section `tls` names, read before anything starts, so that what is wrong with them is told like
 // everything else that is wrong with a configuration.
 import { resolve } from "node:path";
-import type { CertificateFiles, Keys, Problem, TlsSettings } from "../sockets/tls/index.ts";
+import type { CertificateFiles, Problem, SecureContexts, TlsSettings } from "../sockets/tls/index.ts";
 import type { ListenAddress } from "./address.ts";
 import { configError, type Origin, problemLine } from "./errors.ts";
 
@@ -21,9 +21,12 @@ export function located(settings: TlsSettings, directory: string): TlsSettings {
 }
 
 /** Reads the files of `settings`, whose paths are absolute. Rejects with CONFIG_INVALID; `tell` puts a problem into words. */
-export async function readFiles(settings: TlsSettings, tell: (problem: Problem) => string): Promise<Keys> {
-  const { readKeys } = await import("../sockets/tls/index.ts");
-  const read = await readKeys(settings);
+export async function readFiles(
+  settings: TlsSettings,
+  tell: (problem: Problem) => string,
+): Promise<SecureContexts> {
+  const { readSecureContexts } = await import("../sockets/tls/index.ts");
+  const read = await readSecureContexts(settings);
   if ("problems" in read) throw configError(read.problems.map(tell));
   return read.keys;
 }
@@ -40,10 +43,10 @@ export async function problemsOfFiles(
   directory: string,
   origin: Origin,
 ): Promise<string[]> {
-  const { readKeys } = await import("../sockets/tls/index.ts");
+  const { readSecureContexts } = await import("../sockets/tls/index.ts");
   const lines: string[] = [];
   for (const [i, { tls }] of listen.entries()) {
-    const read = tls && (await readKeys(located(tls, directory)));
+    const read = tls && (await readSecureContexts(located(tls, directory)));
     if (read && "problems" in read) lines.push(...read.problems.map(atAddress(i, origin)));
   }
   return lines;

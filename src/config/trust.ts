@@ -1,6 +1,6 @@
 // The configuration's keys about proxies in front: `trust` and `forwarded`.
 
-import { FORWARDED, HONOURED } from "../proxies/forwarded.ts";
+import { FORWARDED, FORWARDED_FIELDS } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 import { about, written } from "./schema.ts";
 import * as z from "./zod.ts";
@@ -18,6 +18,6 @@ export const forwarded = about(
   z
     .array(z.enum(FORWARDED).meta({ title: "header" }))
     .min(1)
-    .prefault([...HONOURED]),
+    .prefault([...FORWARDED_FIELDS]),
   "their headers that are honoured; best only those that they set",
 );

@@ -1,12 +1,12 @@
 // A WSGI application in this process: streams, and the frames of the link, but carried by calls into Python instead of a
 // socket. The other side is python/sallyport/embedded.py. A call blocks the event loop until the application answers.
 import { type Log, SallyportError } from "../exchange/index.ts";
-import { escapeControls } from "../processes/index.ts";
+import { escapeBytes } from "../processes/index.ts";
 import { Commons } from "../workers/commons.ts";
-import type { Crew, PoolOptions } from "../workers/index.ts";
+import type { PoolOptions, Runner } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
-import type { Carrier, Stream } from "../workers/stream.ts";
+import type { StreamTransport, WorkerStream } from "../workers/stream.ts";
 import { Streams } from "../workers/streams.ts";
 import { type Entry, Interpreter } from "./interpreter.ts";
 import { Queue } from "./queue.ts";
@@ -33,7 +33,7 @@ const TICK = 250;
 /** Slow calls are told at most this often, in milliseconds. */
 const TOLD = 10_000;
 
-export class EmbeddedApplication implements Carrier, Crew {
+export class EmbeddedApplication implements StreamTransport, Runner {
   readonly interface = "wsgi";
   readonly writer: FrameWriter = new FrameWriter();
   readonly commons: Commons = new Commons();
@@ -42,7 +42,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   readonly #streams = new Streams();
   #reader = this.#newReader();
   /** Requests of this turn of the loop. */
-  readonly #waiting: Stream[] = [];
+  readonly #waiting: WorkerStream[] = [];
   readonly #queue = new Queue();
   /** Responses that may be open at once, as Python says. */
   #most = Number.POSITIVE_INFINITY;
@@ -73,12 +73,12 @@ export class EmbeddedApplication implements Carrier, Crew {
   }
 
   /** Has the application answer, to its first block, at the end of this turn of the loop or soon after. */
-  submit(stream: Stream): void {
+  submit(stream: WorkerStream): void {
     if (this.#isFull()) this.#queue.add(stream);
     else this.#accept(stream);
   }
 
-  #accept(stream: Stream): void {
+  #accept(stream: WorkerStream): void {
     this.#waiting.push(stream);
     if (this.#waiting.length === 1) setImmediate(this.#answer);
   }
@@ -105,7 +105,7 @@ export class EmbeddedApplication implements Carrier, Crew {
     }
   }
 
-  #begin(stream: Stream): void {
+  #begin(stream: WorkerStream): void {
     if (stream.exchange.closed) return;
     const id = this.#streams.nextId();
     try {
@@ -146,7 +146,7 @@ export class EmbeddedApplication implements Carrier, Crew {
     });
   }
 
-  done(stream: Stream): void {
+  done(stream: WorkerStream): void {
     this.#streams.delete(stream.id);
     this.#admit();
   }
@@ -267,7 +267,7 @@ export class EmbeddedApplication implements Carrier, Crew {
   }
 
   #printed(text: string, descriptor: number): void {
-    const line = escapeControls(text);
+    const line = escapeBytes(text);
     if (descriptor === 1) this.log.info(line);
     else this.log.warn(line);
   }

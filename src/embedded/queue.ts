@@ -1,7 +1,7 @@
 // Requests that too many open responses hold up: a bound for what the application holds in this process, and for those
 // that wait for it. In daemon mode the pool has the same.
 import { type ErrorName, SallyportError } from "../exchange/index.ts";
-import type { Stream } from "../workers/stream.ts";
+import type { WorkerStream } from "../workers/stream.ts";
 
 /** Requests that may wait. */
 const LENGTH = 1024;
@@ -9,14 +9,14 @@ const LENGTH = 1024;
 const TIMEOUT = 30_000;
 
 export class Queue {
-  #waiting: Stream[] = [];
+  #waiting: WorkerStream[] = [];
 
   get length(): number {
     return this.#waiting.length;
   }
 
   /** A stream that finds no place is answered with 503. */
-  add(stream: Stream): void {
+  add(stream: WorkerStream): void {
     if (this.#waiting.length >= LENGTH) this.expire();
     if (this.#waiting.length >= LENGTH)
       return refuse(stream, "QUEUE_FULL", `${LENGTH} requests wait already until a response has ended`);
@@ -25,7 +25,7 @@ export class Queue {
   }
 
   /** Who has waited longest and is still wanted. */
-  next(): Stream | undefined {
+  next(): WorkerStream | undefined {
     for (;;) {
       const stream = this.#waiting.shift();
       if (!stream?.exchange.closed) return stream;
@@ -42,10 +42,10 @@ export class Queue {
       refuse(stream, "QUEUE_TIMEOUT", `no response ended within ${TIMEOUT / 1000} s`);
   }
 
-  clear(): Stream[] {
+  clear(): WorkerStream[] {
     return this.#waiting.splice(0);
   }
 }
 
-const refuse = (stream: Stream, name: ErrorName, message: string): void =>
+const refuse = (stream: WorkerStream, name: ErrorName, message: string): void =>
   stream.fail(new SallyportError(name, message));

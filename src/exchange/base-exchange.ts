@@ -24,7 +24,7 @@ const EMPTY = new Uint8Array(0);
 export const hasBody = (method: string, status: number): boolean =>
   method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
 
-export abstract class ServedExchange implements Exchange {
+export abstract class BaseExchange implements Exchange {
   request: RequestHead;
   abstract readonly body: RequestBody;
   mount = "";

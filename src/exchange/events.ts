@@ -4,7 +4,7 @@ import type { ResponseHead } from "./exchange.ts";
 import { header } from "./headers.ts";
 
 /** Milliseconds from the word that the server leaves to the end of event streams: for a last event. */
-export const FAREWELL = 1_000;
+export const EVENT_STREAM_GRACE = 1_000;
 
 /** Characters of a blank line, however its ends are written. */
 const LONGEST_BLANK = 4;

@@ -1,9 +1,9 @@
 // The middle, as others see it.
 
-export { errorHead, errorText, hasBody, ServedExchange } from "./base-exchange.ts";
+export { BaseExchange, errorHead, errorText, hasBody } from "./base-exchange.ts";
 export { type BodySource, NO_BODY, PushedBody, WholeBody } from "./body.ts";
 export { ERRORS, type ErrorCode, type ErrorName, type Fault, SallyportError } from "./errors.ts";
-export { EventStream, FAREWELL, isEventStream } from "./events.ts";
+export { EVENT_STREAM_GRACE, EventStream, isEventStream } from "./events.ts";
 export type {
   Acceptance,
   Address,
@@ -24,9 +24,18 @@ export type {
 } from "./exchange.ts";
 export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
 export { bytesOf, HeadLines, KNOWN, Latin1, type ResponseBody, sizeOf } from "./lines.ts";
-export { firstRequest, redirected } from "./local-redirect.ts";
+export { firstRequest, localRedirect } from "./local-redirect.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
 export { Reloads } from "./reloads.ts";
 export { type AccessParts, Repeated, repeatedOf } from "./repeated.ts";
 export { Running, withInner } from "./running.ts";
 export { type Spooled, type SpoolOptions, spool } from "./spool.ts";
+
+// Earlier names, kept until 1.0.
+import { BaseExchange } from "./base-exchange.ts";
+import { localRedirect } from "./local-redirect.ts";
+
+/** @deprecated It is called `BaseExchange` now. */
+export const ServedExchange: typeof BaseExchange = BaseExchange;
+/** @deprecated It is called `localRedirect` now. */
+export const redirected: typeof localRedirect = localRedirect;

@@ -33,7 +33,7 @@ const DROPPED: ReadonlySet<string> = new Set([
  * A GET (or HEAD) without a body for `target`, path and query, that answers the client of `exchange`.
  * Throws CGI_REDIRECT_LOOP.
  */
-export function redirected(exchange: Exchange, target: string): Exchange {
+export function localRedirect(exchange: Exchange, target: string): Exchange {
   const depth = (origins.get(exchange.request)?.depth ?? 0) + 1;
   if (depth > DEPTH_LIMIT)
     throw new SallyportError("CGI_REDIRECT_LOOP", `${DEPTH_LIMIT} local redirects, the last to ${target}`);

@@ -7,7 +7,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
 import { TemporaryFile } from "./temporary.ts";
 
-export interface BacklogLimits {
+export interface ResponseBufferLimits {
   /** Octets kept in memory for one client. */
   readonly memory: number;
   /** Octets kept in a temporary file for one client; 0 for none. */
@@ -16,15 +16,19 @@ export interface BacklogLimits {
   readonly directory: string;
 }
 
-export const BACKLOG_LIMITS: BacklogLimits = { memory: 262_144, file: 1_073_741_824, directory: tmpdir() };
+export const RESPONSE_BUFFER_LIMITS: ResponseBufferLimits = {
+  memory: 262_144,
+  file: 1_073_741_824,
+  directory: tmpdir(),
+};
 
 const PIECE = 65_536;
 
 /** Stands between an answering side that is fast and an exchange whose client is not. */
-export class Backlog {
+export class ResponseBuffer {
   readonly #exchange: Exchange;
   readonly #accepted: (octets: number) => void;
-  readonly #limits: BacklogLimits;
+  readonly #limits: ResponseBufferLimits;
   #memory: Uint8Array[] = [];
   #memorySize = 0;
   /** Pieces on their way into the file, in order; their sender has not been told yet. */
@@ -42,7 +46,7 @@ export class Backlog {
   constructor(
     exchange: Exchange,
     accepted: (octets: number) => void,
-    limits: BacklogLimits = BACKLOG_LIMITS,
+    limits: ResponseBufferLimits = RESPONSE_BUFFER_LIMITS,
   ) {
     this.#exchange = exchange;
     this.#accepted = accepted;

@@ -35,7 +35,7 @@ export interface HttpLimits {
   readonly lingerTimeout: number;
 }
 
-export const DEFAULT_LIMITS: HttpLimits = {
+export const HTTP_LIMITS: HttpLimits = {
   target: 16_384,
   headerBytes: 32_768,
   headerCount: 200,

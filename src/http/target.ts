@@ -2,7 +2,7 @@
 import { isIPv6 } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
 
-export interface Target {
+export interface RequestTarget {
   readonly path: string;
   readonly query: string;
   /** The authority of an absolute-form target; undefined for the other forms. */
@@ -17,7 +17,7 @@ const LITERAL_HOST = /^\[([0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[0-9A-Za-z\-._~!$&'()*+,
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
-export function readTarget(method: string, target: string): Target {
+export function readTarget(method: string, target: string): RequestTarget {
   if (!TARGET.test(target)) throw bad("a character in the request target that must be percent-encoded");
   if (target.charCodeAt(0) === 0x2f) return split(target, undefined);
   if (target === "*") {
@@ -27,7 +27,7 @@ export function readTarget(method: string, target: string): Target {
   return readAbsolute(method, target);
 }
 
-function readAbsolute(method: string, target: string): Target {
+function readAbsolute(method: string, target: string): RequestTarget {
   const [, authority, rest] = ABSOLUTE.exec(target) ?? [];
   if (authority === undefined || rest === undefined) throw bad("a request target of no known form");
   if (authority === "" || !isHost(authority)) throw new SallyportError("BAD_HOST", "a malformed target host");
@@ -36,7 +36,7 @@ function readAbsolute(method: string, target: string): Target {
   return split(rest.startsWith("/") ? rest : `/${rest}`, authority);
 }
 
-function split(target: string, authority: string | undefined): Target {
+function split(target: string, authority: string | undefined): RequestTarget {
   const mark = target.indexOf("?");
   if (mark < 0) return { path: target, query: "", authority };
   return { path: target.slice(0, mark), query: target.slice(mark + 1), authority };

@@ -6,7 +6,13 @@ import { errorResponse, FetchExchange } from "./fetch-exchange.ts";
 import { type FetchContext, readFetchHead } from "./fetch-head.ts";
 import { alive, type Lifecycle, lifeOf } from "./life.ts";
 import { MountedBody } from "./mounted-body.ts";
-import { checkMount, MOUNT_CHECKS, type MountOptions, type MountSettings, settingsOf } from "./options.ts";
+import {
+  checkMount,
+  MOUNT_CHECKS,
+  type MountOptions,
+  type MountSettings,
+  mountSettingsOf,
+} from "./options.ts";
 import { logRefusal, outsideOfMount } from "./refusals.ts";
 
 type FetchFunctionOfHost = (request: Request, context?: FetchContext) => Promise<Response>;
@@ -21,7 +27,7 @@ export type FetchMount = FetchFunctionOfHost & Lifecycle;
  */
 export function toFetchHandler(gateway: Gateway, options: MountOptions = {}): FetchMount {
   checkMount("toFetchHandler()", gateway, options, MOUNT_CHECKS);
-  const settings = settingsOf({ ...options, mount: options.mount ?? "" });
+  const settings = mountSettingsOf({ ...options, mount: options.mount ?? "" });
   const life = lifeOf(gateway);
   const handle: FetchFunctionOfHost = async (request, context) => {
     const received = receive(request, context ?? {}, settings);

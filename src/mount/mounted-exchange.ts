@@ -1,6 +1,7 @@
 // The listener's half of a request that reached us through somebody else's server: what may leave, and for how long a
 // client may stand still. The host frames the messages and guards the connections (RFC 9110, 7.6.1, 8.6).
 import {
+  BaseExchange,
   type Headers,
   HOP_BY_HOP,
   header,
@@ -8,12 +9,11 @@ import {
   type ResponseBody,
   type ResponseHead,
   SallyportError,
-  ServedExchange,
 } from "../exchange/index.ts";
 import { headFault } from "../http/response-fault.ts";
 import type { MountSettings } from "./options.ts";
 
-export abstract class MountedExchange extends ServedExchange {
+export abstract class MountedExchange extends BaseExchange {
   readonly #sendTimeout: number;
   #stall: NodeJS.Timeout | undefined;
 

@@ -14,7 +14,7 @@ import { fieldsFault } from "../http/response-fault.ts";
 import { MountedBody } from "./mounted-body.ts";
 import { MountedExchange, outgoing } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
-import { cut, flushHead, isHttp2, listed, type NodeResponse, writeHead } from "./node-response.ts";
+import { cut, flushHead, isHttp2Response, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
 
 /** A request of the host, with its answer and with the handler that comes after us. */
@@ -38,7 +38,7 @@ export class NodeExchange extends MountedExchange {
     this.body = body;
     this.#res = res as NodeResponse;
     this.#next = next;
-    this.greatestStatus = isHttp2(this.#res) ? 599 : 999;
+    this.greatestStatus = isHttp2Response(this.#res) ? 599 : 999;
     if (body instanceof MountedBody) this.whenClosed((outcome) => body.over(outcome));
     this.#listen(req);
   }
@@ -98,7 +98,7 @@ export class NodeExchange extends MountedExchange {
     this.#res.on("close", left);
     this.#res.on("error", left);
     if (this.#res.destroyed || this.#res.stream?.destroyed) left();
-    if (isHttp2(this.#res) || this.#res.socket) return;
+    if (isHttp2Response(this.#res) || this.#res.socket) return;
     // A response that waits behind another one (pipelining) has no connection yet, and hears nothing of its end.
     const { socket } = req;
     socket.once("close", left);

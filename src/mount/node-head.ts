@@ -7,7 +7,7 @@ import { isIP } from "node:net";
 import { type Address, header, isFieldValue, type RequestHead, SallyportError } from "../exchange/index.ts";
 import { fieldName } from "../http/fields.ts";
 import { HeadFields } from "../http/request-fields.ts";
-import { readTarget, type Target } from "../http/target.ts";
+import { type RequestTarget, readTarget } from "../http/target.ts";
 import { isBelow } from "./options.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -30,7 +30,7 @@ export interface NodeHead {
   readonly length: number | undefined;
 }
 
-export const isHttp2 = (req: NodeRequest): req is Http2ServerRequest =>
+export const isHttp2Request = (req: NodeRequest): req is Http2ServerRequest =>
   "stream" in req && req.httpVersionMajor === 2;
 
 /** `undefined` when the path is not below `prefix`. Throws a SallyportError of the client's. */
@@ -56,11 +56,15 @@ export function readNodeHead(req: NodeRequest, prefix: string | undefined): Node
   return { request, mount: place.mount, length: lengthOf(req, fields) };
 }
 
-interface Place extends Target {
+interface Place extends RequestTarget {
   readonly mount: string;
 }
 
-function placeOf(req: NodeRequest & HostFacts, whole: Target, prefix: string | undefined): Place | undefined {
+function placeOf(
+  req: NodeRequest & HostFacts,
+  whole: RequestTarget,
+  prefix: string | undefined,
+): Place | undefined {
   if (prefix !== undefined) return isBelow(whole.path, prefix) ? { ...whole, mount: prefix } : undefined;
   if (typeof req.originalUrl !== "string" || whole.path === "*") return { ...whole, mount: "" };
   const rest = readTarget(req.method ?? "GET", req.url ?? "");
@@ -80,7 +84,7 @@ function strippedFrom(path: string, rest: string): string | undefined {
 /** HTTP/2 says the host in its own way; applications look for it in Host (RFC 9113, 8.3.1). */
 function readHeaders(req: NodeRequest, authority: string | undefined): HeadFields {
   const fields = new HeadFields(versionOf(req) === "1.0" ? "1.0" : "1.1");
-  if (isHttp2(req) && req.headers.host === undefined) addField(fields, "host", req.authority ?? "");
+  if (isHttp2Request(req) && req.headers.host === undefined) addField(fields, "host", req.authority ?? "");
   const { rawHeaders } = req;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
@@ -102,7 +106,7 @@ function addField(fields: HeadFields, sent: string, value: string): void {
 }
 
 function versionOf(req: NodeRequest): "1.0" | "1.1" | "2" {
-  if (isHttp2(req)) return "2";
+  if (isHttp2Request(req)) return "2";
   if (req.httpVersion === "1.1" || req.httpVersion === "1.0") return req.httpVersion;
   throw new SallyportError("VERSION_UNSUPPORTED", "a version of HTTP other than 1.0, 1.1 and 2");
 }
@@ -121,6 +125,6 @@ function remoteOf({ ip, socket }: { ip?: unknown; socket: Socket }): Address {
 
 function lengthOf(req: NodeRequest, { headers, length }: HeadFields): number | undefined {
   if (length < 0) return undefined;
-  if (!isHttp2(req) || header(headers, "content-length") !== undefined) return length;
+  if (!isHttp2Request(req) || header(headers, "content-length") !== undefined) return length;
   return req.stream.endAfterHeaders ? 0 : undefined;
 }

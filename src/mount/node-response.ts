@@ -3,12 +3,12 @@ import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { Headers, ResponseHead } from "../exchange/index.ts";
 import { STATUS_CODES } from "../http/status-codes.ts";
-import { breakOff } from "../sockets/reset.ts";
+import { resetSocket } from "../sockets/reset.ts";
 
 /** Either kind: they answer to the same names. Only the second has a stream. */
 export type NodeResponse = ServerResponse & Partial<Pick<Http2ServerResponse, "stream">>;
 
-export const isHttp2 = (res: NodeResponse): boolean => "stream" in res;
+export const isHttp2Response = (res: NodeResponse): boolean => "stream" in res;
 
 /** What the application says replaces what the host's middleware said before, except that cookies add up. */
 export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, fields: Headers): void {
@@ -21,13 +21,13 @@ export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, f
     else res.setHeader(name, value);
     seen.add(lower);
   }
-  if (isHttp2(res)) res.writeHead(status);
+  if (isHttp2Response(res)) res.writeHead(status);
   else res.writeHead(status, reason || (STATUS_CODES[status] ?? ""));
 }
 
 /** Sends the head alone. `flushHeaders` would do so in UTF-8, and ours is latin-1; where it is ASCII both are the same. */
 export function flushHead(res: NodeResponse, bodied: boolean): void {
-  if (bodied && !isHttp2(res)) res.write("", "latin1");
+  if (bodied && !isHttp2Response(res)) res.write("", "latin1");
   else res.flushHeaders();
 }
 
@@ -47,7 +47,7 @@ export function cut(res: NodeResponse): void {
   const { stream, socket } = res;
   if (stream) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   else if (!socket) res.destroy();
-  else if (res.headersSent && endsWithConnection(res)) breakOff(socket);
+  else if (res.headersSent && endsWithConnection(res)) resetSocket(socket);
   else if (res.writableNeedDrain) socket.destroy();
   else socket.destroySoon();
 }

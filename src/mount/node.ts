@@ -9,7 +9,13 @@ import { nodeBody } from "./node-body.ts";
 import { type NodeCall, NodeExchange } from "./node-exchange.ts";
 import { type NodeRequest, readNodeHead } from "./node-head.ts";
 import { cut, type NodeResponse, writeHead } from "./node-response.ts";
-import { checkMount, MOUNT_CHECKS, type MountOptions, type MountSettings, settingsOf } from "./options.ts";
+import {
+  checkMount,
+  MOUNT_CHECKS,
+  type MountOptions,
+  type MountSettings,
+  mountSettingsOf,
+} from "./options.ts";
 import { logRefusal, outsideOfMount } from "./refusals.ts";
 
 export interface NodeMountOptions extends MountOptions {
@@ -37,7 +43,7 @@ export type NodeMount = NodeFunction & Lifecycle;
  */
 export function toNodeHandler(gateway: Gateway, options: NodeMountOptions = {}): NodeMount {
   checkMount("toNodeHandler()", gateway, options, CHECKS);
-  const settings = settingsOf(options);
+  const settings = mountSettingsOf(options);
   const life = lifeOf(gateway);
   const handle: NodeFunction = (req, res, next) => {
     const call = { req, res, next: options.fallthrough ? next : undefined };

@@ -1,17 +1,17 @@
 // What a handler is made with, checked once, when the host starts rather than at a request.
 
 import { type Log, SallyportError } from "../exchange/index.ts";
-import { DEFAULT_LIMITS } from "../http/limits.ts";
+import { HTTP_LIMITS } from "../http/limits.ts";
 import {
   aGateway,
   aLog,
   anyText,
+  bytesCount,
   type Check,
   type Checks,
   checkArgument,
   checkOptions,
   milliseconds,
-  octets,
 } from "../options/checks.ts";
 import { consoleLog } from "./console-log.ts";
 
@@ -32,7 +32,7 @@ export interface MountOptions {
 export const MOUNT_CHECKS: Checks<MountOptions> = {
   mount: anyText,
   log: aLog,
-  maxBody: octets,
+  maxBody: bytesCount,
   sendTimeout: milliseconds,
 };
 
@@ -56,7 +56,7 @@ export interface MountSettings {
 }
 
 /** Throws CONFIG_INVALID for a mount that no path can begin with. */
-export function settingsOf({ mount, log, maxBody, sendTimeout }: MountOptions): MountSettings {
+export function mountSettingsOf({ mount, log, maxBody, sendTimeout }: MountOptions): MountSettings {
   if (mount !== undefined && !/^(?:\/[\x21\x22\x24-\x3e\x40-\x7e]*)?$/.test(mount))
     throw new SallyportError(
       "CONFIG_INVALID",
@@ -65,8 +65,8 @@ export function settingsOf({ mount, log, maxBody, sendTimeout }: MountOptions): 
   return {
     prefix: mount?.replace(/\/+$/, ""),
     log: log ?? consoleLog,
-    maxBody: maxBody ?? DEFAULT_LIMITS.body,
-    sendTimeout: sendTimeout ?? DEFAULT_LIMITS.sendTimeout,
+    maxBody: maxBody ?? HTTP_LIMITS.body,
+    sendTimeout: sendTimeout ?? HTTP_LIMITS.sendTimeout,
   };
 }
 

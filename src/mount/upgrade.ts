@@ -5,10 +5,10 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Exchange, type Gateway, type Listener, SallyportError } from "../exchange/index.ts";
 import { readTarget } from "../http/target.ts";
-import { aFlag, type Checks, octets, options as optionsOf } from "../options/checks.ts";
+import { aFlag, bytesCount, type Checks, options as optionsOf } from "../options/checks.ts";
 import { httpListener, WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/http1/index.ts";
 import { alive, type Life, type Lifecycle, lifeOf } from "./life.ts";
-import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, settingsOf } from "./options.ts";
+import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, mountSettingsOf } from "./options.ts";
 
 export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log"> {
   /** Bounds of the WebSockets; those of the server's configuration, in octets and milliseconds. */
@@ -16,7 +16,7 @@ export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log">
 }
 
 const LIMITS = Object.entries(WEBSOCKET_LIMITS).map(
-  ([name, value]) => [name, typeof value === "boolean" ? aFlag : octets] as const,
+  ([name, value]) => [name, typeof value === "boolean" ? aFlag : bytesCount] as const,
 );
 const CHECKS: Checks<UpgradeMountOptions> = {
   mount: MOUNT_CHECKS.mount,
@@ -38,7 +38,7 @@ type Scheme = "http" | "https";
 export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions = {}): UpgradeMount {
   checkMount("toUpgradeHandler()", gateway, options, CHECKS);
   const life = lifeOf(gateway);
-  const { prefix = "", log } = settingsOf(options);
+  const { prefix = "", log } = mountSettingsOf(options);
   const handler = (exchange: Exchange): void => enter(exchange, prefix, life);
   const listeners = new Map<Scheme, Listener>();
   const listenerFor = (scheme: Scheme): Listener => {

@@ -7,7 +7,7 @@ const PAUSES = [0, 100, 250, 500, 1000, 2000, LONGEST_PAUSE];
 /** A process that lived this long did not die young, in milliseconds. */
 const YOUNG = 10_000;
 
-export class Pauses {
+export class BackOff {
   #diedYoung = 0;
 
   /**

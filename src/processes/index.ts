@@ -1,9 +1,9 @@
 // The life of child processes, as others see it.
 
-export { LONGEST_PAUSE, Pauses } from "./back-off.ts";
+export { BackOff, LONGEST_PAUSE } from "./back-off.ts";
 export { type Child, type Descriptor, type SpawnOptions, startChild } from "./child.ts";
 export { describeExit, type Exit, succeeded } from "./exit.ts";
 export { guard } from "./guard.ts";
 export type { LaunchOptions } from "./launched.ts";
 export { Launcher, sharedLauncher } from "./launcher.ts";
-export { escapeControls, LineCutter } from "./lines.ts";
+export { escapeBytes, LineCutter } from "./lines.ts";

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { type Child, DEFAULT_STDIO, type SpawnOptions, stillborn } from "./child.ts";
 import type { Exit } from "./exit.ts";
 import { signalGroup } from "./groups.ts";
-import type { Order, StartOrder } from "./launcher-messages.ts";
+import type { LauncherMessage, StartOrder } from "./launcher-messages.ts";
 import { giveLines } from "./printing.ts";
 
 /** Milliseconds that its connections may be seen later than its end. */
@@ -25,7 +25,7 @@ export class Launched implements Child {
   readonly launched: Promise<Child>;
   readonly #id: number;
   readonly #options: LaunchOptions;
-  readonly #order: (order: Order) => void;
+  readonly #order: (order: LauncherMessage) => void;
   readonly #ends: (Socket | undefined)[] = [];
   #pid: number | undefined;
   #awaited: number;
@@ -34,7 +34,7 @@ export class Launched implements Child {
   #resolveLaunched!: (child: Child) => void;
   #resolveExited!: (exit: Exit) => void;
 
-  constructor(id: number, options: LaunchOptions, order: (order: Order) => void) {
+  constructor(id: number, options: LaunchOptions, order: (order: LauncherMessage) => void) {
     this.#id = id;
     this.#options = options;
     this.#order = order;

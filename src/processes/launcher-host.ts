@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Child } from "./child.ts";
 import { Launched, type LaunchOptions } from "./launched.ts";
-import type { Notice, Order } from "./launcher-messages.ts";
+import type { LauncherMessage, Notice } from "./launcher-messages.ts";
 
 const IS_SOURCE = import.meta.url.endsWith(".ts");
 const PROGRAM = fileURLToPath(new URL(`./launcher-process${IS_SOURCE ? ".ts" : ".js"}`, import.meta.url));
@@ -86,7 +86,7 @@ export class LauncherHost {
     await this.gone;
   }
 
-  #send(order: Order): void {
+  #send(order: LauncherMessage): void {
     // Without a channel the process is about to end, and `gone` settles everything.
     if (this.#process.connected) this.#process.send(order, () => {});
   }

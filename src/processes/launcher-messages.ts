@@ -2,7 +2,7 @@
 // are connections of its own, each opened by the launcher with one line `token descriptor` and then handed to the child.
 
 /** To the launcher. */
-export type Order =
+export type LauncherMessage =
   | {
       readonly do: "start";
       readonly id: number;
@@ -19,7 +19,7 @@ export type Order =
   | { readonly do: "stop"; readonly id: number; readonly grace: number }
   | { readonly do: "sweep"; readonly group: number };
 
-export type StartOrder = Extract<Order, { do: "start" }>;
+export type StartOrder = Extract<LauncherMessage, { do: "start" }>;
 
 /** From the launcher. All but `started` are the last word on a child. */
 export type Notice =

@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { type Child, startChild } from "./child.ts";
 import { sweepGroup } from "./groups.ts";
-import type { Notice, Order, StartOrder } from "./launcher-messages.ts";
+import type { LauncherMessage, Notice, StartOrder } from "./launcher-messages.ts";
 
 const children = new Map<number, Child>();
 const socketPath = process.argv[2] as string;
@@ -17,7 +17,7 @@ const tell = (notice: Notice): void => {
   if (process.connected) process.send?.(notice);
 };
 
-function obey(order: Order): void {
+function obey(order: LauncherMessage): void {
   if (order.do === "start") void start(order);
   else if (order.do === "signal") children.get(order.id)?.signal(order.signal);
   else if (order.do === "stop") void children.get(order.id)?.stop(order.grace);

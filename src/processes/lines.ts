@@ -4,7 +4,7 @@
 const UNSAFE = /[\0-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g;
 
 /** `text` with every control character written as an escape. */
-export const escapeControls = (text: string): string => text.replace(UNSAFE, escapeControl);
+export const escapeBytes = (text: string): string => text.replace(UNSAFE, escapeControl);
 
 function escapeControl(character: string): string {
   const code = character.charCodeAt(0);
@@ -60,7 +60,7 @@ export class LineCutter {
     this.#parts = [];
     this.#size = 0;
     this.#dropped = 0;
-    const text = escapeControls(decoder.decode(withoutReturn(line)));
+    const text = escapeBytes(decoder.decode(withoutReturn(line)));
     this.#online(dropped > 0 ? `${text}... (${dropped} octets more)` : text);
   }
 }

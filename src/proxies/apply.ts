@@ -8,10 +8,10 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { isHost } from "../http/target.ts";
-import type { Said } from "./walk.ts";
+import type { ForwardedFacts } from "./walk.ts";
 
 /** Throws BAD_REQUEST or BAD_HOST. */
-export function applySaid(exchange: Exchange, said: Said): void {
+export function applySaid(exchange: Exchange, said: ForwardedFacts): void {
   const { request } = exchange;
   const remote = said.client ?? request.remote;
   const place = placeOf(request, said);
@@ -25,7 +25,7 @@ export function applySaid(exchange: Exchange, said: Said): void {
 type Place = Pick<RequestHead, "scheme" | "authority" | "local">;
 
 /** Undefined when nothing was said of what the client connected to. */
-function placeOf(request: RequestHead, { proto, host, port }: Said): Place | undefined {
+function placeOf(request: RequestHead, { proto, host, port }: ForwardedFacts): Place | undefined {
   if (proto === undefined && host === undefined && port === undefined) return undefined;
   const scheme = proto === undefined ? request.scheme : readProto(proto);
   const authority = withPort(host === undefined ? request.authority : readHost(host), readPort(port), scheme);

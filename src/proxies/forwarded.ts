@@ -10,7 +10,7 @@ import {
 } from "../exchange/index.ts";
 import { applySaid } from "./apply.ts";
 import type { Trusted } from "./trust.ts";
-import { type Found, type Said, saidByForwarded, saidByXForwarded } from "./walk.ts";
+import { type ForwardedFacts, type ForwardedOutcome, saidByForwarded, saidByXForwarded } from "./walk.ts";
 
 /** The headers that may be honoured. */
 export const FORWARDED = [
@@ -24,13 +24,15 @@ export const FORWARDED = [
 export type ForwardedHeader = (typeof FORWARDED)[number];
 
 /** All but the one that few proxies set, so that mostly a client would have. */
-export const HONOURED: readonly ForwardedHeader[] = FORWARDED.filter((name) => name !== "x-forwarded-prefix");
+export const FORWARDED_FIELDS: readonly ForwardedHeader[] = FORWARDED.filter(
+  (name) => name !== "x-forwarded-prefix",
+);
 
 /** Makes the exchange's request what is true of the client. Throws BAD_REQUEST or BAD_HOST for what cannot be. */
-export type Honour = (exchange: Exchange) => void;
+export type ApplyForwarded = (exchange: Exchange) => void;
 
 /** `names` are honoured where the peer is `trusted`; the others of them nobody sees. */
-export function forwarding(trusted: Trusted, names: readonly ForwardedHeader[]): Honour {
+export function forwarding(trusted: Trusted, names: readonly ForwardedHeader[]): ApplyForwarded {
   const honour = honouring(trusted, names);
   return (exchange) => {
     const { request } = exchange;
@@ -106,8 +108,8 @@ function newKind(name: string): Kind | undefined {
 }
 
 /** The lines of each, or undefined when there is none. */
-function find(headers: Headers): Found | undefined {
-  let found: Found | undefined;
+function find(headers: Headers): ForwardedOutcome | undefined {
+  let found: ForwardedOutcome | undefined;
   for (let i = 0; i < headers.length; i += 2) {
     const kind = kindOf(headers[i] as string);
     if (kind === undefined) continue;
@@ -129,7 +131,10 @@ function drop(exchange: Exchange, drops: (kind: Kind | undefined) => boolean): v
  * A proxy sets one kind and passes the other on as the client sent it; which, we cannot know. So where both came they
  * must say the same.
  */
-function agreed(forwarded: Said | undefined, others: Said | undefined): Said | undefined {
+function agreed(
+  forwarded: ForwardedFacts | undefined,
+  others: ForwardedFacts | undefined,
+): ForwardedFacts | undefined {
   if (!forwarded || !others) return others ?? forwarded;
   for (const part of ["client", "proto", "host"] as const)
     if (textOf(forwarded[part]) !== textOf(others[part]))
@@ -140,5 +145,5 @@ function agreed(forwarded: Said | undefined, others: Said | undefined): Said | u
   return others;
 }
 
-const textOf = (part: Said["client" | "host"]): string | undefined =>
+const textOf = (part: ForwardedFacts["client" | "host"]): string | undefined =>
   typeof part === "object" ? part.address : part?.toLowerCase();

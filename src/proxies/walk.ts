@@ -6,7 +6,7 @@ import { readForwarded } from "./header.ts";
 import type { Trusted } from "./trust.ts";
 
 /** What trusted proxies say of the client. Absent is what they do not say. */
-export interface Said {
+export interface ForwardedFacts {
   readonly client: Address | undefined;
   readonly proto: string | undefined;
   readonly host: string | undefined;
@@ -15,10 +15,14 @@ export interface Said {
 }
 
 /** The lines of each header, by its name in lower case. */
-export type Found = Map<string, string[]>;
+export type ForwardedOutcome = Map<string, string[]>;
 
 /** By the Forwarded header; undefined when there is none. Throws BAD_REQUEST. */
-export function saidByForwarded(found: Found, peer: Address, trusted: Trusted): Said | undefined {
+export function saidByForwarded(
+  found: ForwardedOutcome,
+  peer: Address,
+  trusted: Trusted,
+): ForwardedFacts | undefined {
   const lines = found.get("forwarded");
   if (!lines) return undefined;
   const elements = readForwarded(lines);
@@ -31,7 +35,11 @@ export function saidByForwarded(found: Found, peer: Address, trusted: Trusted): 
 }
 
 /** By X-Forwarded headers; undefined when there is none. Throws BAD_REQUEST. */
-export function saidByXForwarded(found: Found, peer: Address, trusted: Trusted): Said | undefined {
+export function saidByXForwarded(
+  found: ForwardedOutcome,
+  peer: Address,
+  trusted: Trusted,
+): ForwardedFacts | undefined {
   const path = members(found.get("x-forwarded-for"));
   const { client, outermost } = walk(path.map(hopOf), peer, trusted);
   const one = (name: string) => ofHop(name, members(found.get(name)), outermost, path.length);

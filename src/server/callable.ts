@@ -1,9 +1,9 @@
 // A Python application of which nobody has said what it is written for: its worker finds out by a look at it, and the
 // interface found answers.
 import { type Gateway, SallyportError } from "../exchange/index.ts";
-import { type AsgiOnlyOptions, type AsgiOptions, asgiSpoken } from "../protocols/asgi/index.ts";
-import { type WsgiOnlyOptions, type WsgiOptions, wsgiSpoken } from "../protocols/wsgi/index.ts";
-import { Application, INTERFACE_NAMES, type Interface } from "../workers/index.ts";
+import { type AsgiOnlyOptions, type AsgiOptions, asgiSpec } from "../protocols/asgi/index.ts";
+import { type WsgiOnlyOptions, type WsgiOptions, wsgiSpec } from "../protocols/wsgi/index.ts";
+import { INTERFACE_NAMES, type Interface, PythonApplication } from "../workers/index.ts";
 
 /** The options of both interfaces. Those that the interface found has no use for are an error. */
 export type CallableOptions = WsgiOptions & AsgiOptions;
@@ -22,7 +22,7 @@ const ONLY = {
 
 /** A gateway to the application that `app` names, which is found out to be WSGI or ASGI when it starts. */
 export function callable(app: string, options: CallableOptions): Gateway {
-  return new Application(app, options, [wsgiSpoken(options), asgiSpoken(options)], {
+  return new PythonApplication(app, options, [wsgiSpec(options), asgiSpec(options)], {
     found: (spoken) => refuseOthers(app, options, spoken),
   });
 }

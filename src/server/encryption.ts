@@ -6,7 +6,7 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import type { TlsSettings } from "../sockets/tls/index.ts";
 
 type Accept = (socket: Socket) => void;
-type Entrance = import("../sockets/tls/index.ts").TlsEntrance;
+type Entrance = import("../sockets/tls/index.ts").TlsAcceptor;
 
 /** What is spoken within TLS, the best first. */
 const PROTOCOLS = ["h2", "http/1.1", "http/1.0"] as const;
@@ -37,12 +37,12 @@ export class Encryption {
    * Rejects with CONFIG_INVALID.
    */
   async acceptAt(written: TlsSettings, index: number, accept: Accept): Promise<Accept> {
-    const { TlsEntrance, signatureOf } = await import("../sockets/tls/index.ts");
+    const { TlsAcceptor, signatureOf } = await import("../sockets/tls/index.ts");
     const settings = located(written, this.#directory);
     const signature = await signatureOf(settings);
     const keys = await readFiles(settings, atAddress(index, NOWHERE));
     this.#warn(keys.warnings);
-    const entrance = new TlsEntrance({ accept, keys, settings, protocols: PROTOCOLS, log: this.#log });
+    const entrance = new TlsAcceptor({ accept, keys, settings, protocols: PROTOCOLS, log: this.#log });
     this.#places.push({ settings, entrance, signature });
     this.#watch ??= setInterval(() => void this.look(), LOOK).unref();
     return (socket) => entrance.accept(socket);

@@ -3,12 +3,12 @@
 import { resolve } from "node:path";
 import { APP_KINDS } from "../config/apps.ts";
 import type { AppSettings } from "../config/config.ts";
-import { type Exchange, type Gateway, type Log, redirected, SallyportError } from "../exchange/index.ts";
+import { type Exchange, type Gateway, type Log, localRedirect, SallyportError } from "../exchange/index.ts";
 import { isGateway } from "../options/checks.ts";
 import type { FastcgiOptions } from "../protocols/fastcgi/index.ts";
 
 /** What gateways get from the server that they are part of. */
-export interface Surroundings {
+export interface GatewayContext {
   /** Relative paths of the configuration start here. */
   readonly directory: string;
   readonly log: Log;
@@ -22,7 +22,7 @@ export interface Surroundings {
 
 type Kind = keyof typeof APP_KINDS;
 type SettingsOf<K extends Kind> = Extract<AppSettings, Record<K, unknown>>;
-type Make<K extends Kind> = (app: SettingsOf<K>, surroundings: Surroundings) => Promise<Gateway>;
+type Make<K extends Kind> = (app: SettingsOf<K>, surroundings: GatewayContext) => Promise<Gateway>;
 
 const MAKE: { readonly [K in Kind]: Make<K> } = {
   async wsgi({ wsgi: app, ...rest }, surroundings) {
@@ -64,8 +64,8 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
   },
 
   async app({ app, timeout }, { log }) {
-    const { gatewayOf } = await import("../apps/load-kind.ts");
-    return gatewayOf(app, "the app", { log, timeout: seconds(timeout) });
+    const { gatewayOfExport } = await import("../apps/load-kind.ts");
+    return gatewayOfExport(app, "the app", { log, timeout: seconds(timeout) });
   },
 
   async php({ php, fastcgi: reached, ...rest }, surroundings) {
@@ -111,7 +111,7 @@ interface PythonPlaces {
 /** The options of a Python application, its places seen from the configuration's directory. */
 const pythonPlaces = <T extends PythonPlaces>(
   { chdir, path, python, ...rest }: T,
-  { directory, log, fronts }: Surroundings,
+  { directory, log, fronts }: GatewayContext,
 ) => ({
   ...rest,
   fronts,
@@ -122,12 +122,12 @@ const pythonPlaces = <T extends PythonPlaces>(
 });
 
 /** What every gateway to an application elsewhere gets from the server. */
-const shared = ({ log, maxBody, dispatch }: Surroundings) => ({
+const shared = ({ log, maxBody, dispatch }: GatewayContext) => ({
   log,
   maxBody,
   redirect: (exchange: Exchange, target: string): void => {
     try {
-      dispatch(redirected(exchange, target));
+      dispatch(localRedirect(exchange, target));
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
@@ -174,7 +174,7 @@ const seconds = (milliseconds: number | undefined): number | undefined =>
   milliseconds === undefined ? undefined : milliseconds / 1000;
 
 /** The gateway of an app; it is not started yet. Rejects with a SallyportError when there is no such app. */
-export async function gatewayOf(app: AppSettings, surroundings: Surroundings): Promise<Gateway> {
+export async function gatewayOf(app: AppSettings, surroundings: GatewayContext): Promise<Gateway> {
   if (isGateway(app)) return app;
   const kind = (Object.keys(APP_KINDS) as Kind[]).find((key) => key in app) as Kind;
   return (MAKE[kind] as Make<Kind>)(app as SettingsOf<Kind>, surroundings);

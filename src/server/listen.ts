@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { addressText, type ListenAddress } from "../config/address.ts";
 import { SallyportError } from "../exchange/index.ts";
-import { readSparingly } from "../sockets/accepted.ts";
+import { shareReadBuffer } from "../sockets/accepted.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 
@@ -34,7 +34,7 @@ const LIVE_TEST = 1000;
 export async function bind(address: ListenAddress, accept: (socket: Socket) => void): Promise<Bound> {
   // A client may end its side and still be answered (edge L1); small answers leave at once.
   const options = { allowHalfOpen: true, noDelay: true };
-  const server = createServer(options, (socket) => accept(readSparingly(socket, options)));
+  const server = createServer(options, (socket) => accept(shareReadBuffer(socket, options)));
   if (address.kind === "unix") await bindUnix(server, address);
   else await listen(server, listenOptions(address)).catch((error) => unusable(address, error));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here

@@ -6,13 +6,13 @@ import type { Protocol } from "../config/protocols.ts";
 import type { Handler, Listener, Log } from "../exchange/index.ts";
 
 /** What listeners get from the server that they are part of. */
-export interface Entrance {
+export interface ListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: Limits;
 }
 
-type Make = (entrance: Entrance) => Promise<Listener>;
+type Make = (entrance: ListenerContext) => Promise<Listener>;
 
 const MAKE = {
   async http({ handler, log, limits: { fastcgi, scgi, uwsgi, websocket, http2, temporary, ...limits } }) {
@@ -43,5 +43,5 @@ const MAKE = {
 } as const satisfies Record<Protocol, Make>;
 
 /** A listener that puts exchanges into `entrance`. */
-export const listenerOf = (protocol: Protocol, entrance: Entrance): Promise<Listener> =>
+export const listenerOf = (protocol: Protocol, entrance: ListenerContext): Promise<Listener> =>
   MAKE[protocol](entrance);

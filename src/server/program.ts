@@ -1,11 +1,11 @@
 // The life of a server that has a process for itself, under a process manager, a container or a terminal: it says where
 // it listens, obeys signals, and survives what apps leave to chance.
 import { SallyportError } from "../exchange/index.ts";
-import { announce, announceCut, complain, type Manner } from "./report.ts";
+import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";
 import type { Server } from "./server.ts";
 import { noteUncaught } from "./uncaught.ts";
 
-export interface Program {
+export interface ServerProgram {
   /** The URLs; empty when a signal came first. Rejects with a SallyportError. */
   readonly started: Promise<readonly string[]>;
   /** The exit code, once a signal, or a failure that nobody caught, has ended the server. */
@@ -13,7 +13,7 @@ export interface Program {
 }
 
 /** Starts `server`, whose log is written in this manner. */
-export function runProgram(server: Server, manner: Manner): Program {
+export function runProgram(server: Server, manner: ReportStyle): ServerProgram {
   const life: Life = { stopping: false };
   const ended = untilEnded(server, manner, life);
   // A signal may come while an app takes its time to start: then nobody waits for it.
@@ -25,7 +25,7 @@ interface Life {
   stopping: boolean;
 }
 
-async function start(server: Server, life: Life, manner: Manner): Promise<readonly string[]> {
+async function start(server: Server, life: Life, manner: ReportStyle): Promise<readonly string[]> {
   const gone = (code: number): void => {
     if (!life.stopping) complainOfExit(code, manner);
   };
@@ -43,13 +43,13 @@ async function start(server: Server, life: Life, manner: Manner): Promise<readon
 }
 
 /** An app in this process may call `process.exit` while it is imported; nobody would know why nothing listens. */
-function complainOfExit(code: number, manner: Manner): void {
+function complainOfExit(code: number, manner: ReportStyle): void {
   const message = `the application ended the server, with exit code ${code}, while it was being loaded`;
-  complain(new SallyportError("APP_IMPORT", message), manner);
+  reportError(new SallyportError("APP_IMPORT", message), manner);
   if (code === 0) process.exitCode = 1;
 }
 
-function untilEnded(server: Server, manner: Manner, life: Life): Promise<number> {
+function untilEnded(server: Server, manner: ReportStyle, life: Life): Promise<number> {
   const debug = manner.level === "debug"; // the stack of an error that nobody caught may be one of ours
   return new Promise((resolve) => {
     const stop = (code: number): void => {
@@ -69,7 +69,7 @@ function untilEnded(server: Server, manner: Manner, life: Life): Promise<number>
 }
 
 /** The second signal: nothing is waited for. Processes of ours are killed on the way out. */
-function force(manner: Manner): void {
+function force(manner: ReportStyle): void {
   announceCut(manner);
   process.exit(1);
 }

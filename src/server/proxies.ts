@@ -4,19 +4,19 @@ import type { Socket } from "node:net";
 import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import type { Log } from "../exchange/index.ts";
-import { forwarding, type Honour } from "../proxies/forwarded.ts";
+import { type ApplyForwarded, forwarding } from "../proxies/forwarded.ts";
 import { type Trusted, trustOf } from "../proxies/trust.ts";
-import { Entrance } from "../sockets/proxy-protocol/acceptor.ts";
+import { ProxyAcceptor } from "../sockets/proxy-protocol/acceptor.ts";
 
 type Accept = (socket: Socket) => void;
 
 export class Proxies {
   /** Undefined while nobody is trusted: then what is said of a client passes as it came, and counts for nothing. */
-  readonly honour: Honour | undefined;
+  readonly honour: ApplyForwarded | undefined;
   readonly #settings: Settings;
   readonly #log: Log;
   readonly #trusted: Trusted | undefined;
-  readonly #entrances: Entrance[] = [];
+  readonly #entrances: ProxyAcceptor[] = [];
 
   constructor(settings: Settings, log: Log) {
     this.#settings = settings;
@@ -29,7 +29,7 @@ export class Proxies {
   acceptAt({ proxyProtocol = false }: ListenAddress, accept: Accept): Accept {
     if (!proxyProtocol) return accept;
     const { headTimeout, connections } = this.#settings.limits;
-    const entrance = new Entrance({
+    const entrance = new ProxyAcceptor({
       accept,
       // Without a list it is the operator's word that only proxies connect here.
       expects: this.#trusted ?? (() => true),

@@ -6,20 +6,20 @@ import { escapeControls } from "../logs/escape.ts";
 import { jsonNote, type LogOptions } from "../logs/log.ts";
 
 /** How the log is written. */
-export type Manner = Pick<LogOptions, "level" | "format">;
+export type ReportStyle = Pick<LogOptions, "level" | "format">;
 
-export const TEXT: Manner = { level: "info", format: "text" };
+export const TEXT: ReportStyle = { level: "info", format: "text" };
 
 const REPORT = "this is a defect of Sallyport: please report it, with what --log-level debug shows";
 const CUT = "stopped at once by a second signal; requests under way were cut";
 
 /** Writes `sallyport: message [CODE]`. Our own stack is shown only at the level `debug`. */
-export function complain(error: SallyportError, manner: Manner): void {
-  process.stderr.write(complaint(error, manner));
+export function reportError(error: SallyportError, manner: ReportStyle): void {
+  process.stderr.write(errorReport(error, manner));
 }
 
 /** Writes `listening on URL`, a line for each. */
-export function announce(urls: readonly string[], { format }: Manner): void {
+export function announce(urls: readonly string[], { format }: ReportStyle): void {
   for (const url of urls) {
     const text = `listening on ${url}`;
     process.stderr.write(format === "json" ? jsonNote("info", text, { url }) : `${text}\n`);
@@ -27,14 +27,14 @@ export function announce(urls: readonly string[], { format }: Manner): void {
 }
 
 /** Tells that a second signal has ended the server. */
-export function announceCut({ format }: Manner): void {
+export function announceCut({ format }: ReportStyle): void {
   process.stderr.write(format === "json" ? jsonNote("warn", CUT) : `sallyport: ${CUT}\n`);
 }
 
 /** 2 for what cannot be meant as it is written, 1 for every other failure. */
 export const exitCodeOf = ({ code }: SallyportError): number => (code === "ERR_SALLYPORT_USAGE" ? 2 : 1);
 
-export function complaint(error: SallyportError, { level, format }: Manner): string {
+export function errorReport(error: SallyportError, { level, format }: ReportStyle): string {
   const internal = error.code === "ERR_SALLYPORT_INTERNAL";
   const message = `${error.message}${internal ? `; ${REPORT}` : ""}`;
   const stack = level === "debug" && error.cause instanceof Error ? error.cause.stack : undefined;

@@ -17,7 +17,7 @@ import {
 } from "../options/checks.ts";
 import { guess, placesOf, portOf, type Started } from "./guess.ts";
 import { runProgram } from "./program.ts";
-import { complain, exitCodeOf, type Manner, TEXT } from "./report.ts";
+import { exitCodeOf, type ReportStyle, reportError, TEXT } from "./report.ts";
 import { type Server, serverOf } from "./server.ts";
 
 /** A fetch function or object (Hono, h3), a node handler or framework (Express, Koa, Fastify), or a gateway. */
@@ -72,13 +72,13 @@ export async function serve(app: ServedApp, options: ServeOptions = {}): Promise
     return await begin(app, options);
   } catch (reason) {
     const error = SallyportError.from(reason);
-    complain(error, mannerOf(options));
+    reportError(error, mannerOf(options));
     return process.exit(exitCodeOf(error));
   }
 }
 
 /** Even where the options are what is wrong. */
-function mannerOf(options: ServeOptions | undefined): Manner {
+function mannerOf(options: ServeOptions | undefined): ReportStyle {
   const log = options?.log;
   const level = log?.level === "debug" ? "debug" : TEXT.level;
   return { level, format: log?.format === "json" ? "json" : TEXT.format };

@@ -24,7 +24,7 @@ import { serverLog } from "../logs/log.ts";
 import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
 import { aFunction, aLog, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors, takesReserve } from "../sockets/descriptors.ts";
-import { breakOff } from "../sockets/reset.ts";
+import { resetSocket } from "../sockets/reset.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { Encryption } from "./encryption.ts";
 import { gatewayOf } from "./gateways.ts";
@@ -330,7 +330,7 @@ function unlessScarce(
 ): typeof accept {
   if (!tls && !proxyProtocol) return accept;
   return (socket) => {
-    if (takesReserve(socket)) breakOff(socket);
+    if (takesReserve(socket)) resetSocket(socket);
     else accept(socket);
   };
 }

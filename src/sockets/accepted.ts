@@ -52,7 +52,7 @@ const wayOf = (socket: Socket): Way | undefined => (socket instanceof SparingSoc
  * emits may be kept: small pieces are slices of Buffer's pool. `accepted` is an empty shell then, to be forgotten; where this
  * Node has other names inside, it is what is given back.
  */
-export function readSparingly(accepted: Socket, options: SocketConstructorOpts = {}): Socket {
+export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts = {}): Socket {
   const before = accepted as unknown as Internals;
   const handle = before._handle;
   if (typeof handle?.useUserBuffer !== "function") return accepted;

@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import type { Address } from "../exchange/index.ts";
 
-export interface Ends {
+export interface SocketAddresses {
   /** The client. */
   readonly remote: Address;
   /** What it connected to. */
@@ -12,25 +12,25 @@ export interface Ends {
   readonly encrypted: boolean;
 }
 
-const told = new WeakMap<Socket, Ends>();
+const told = new WeakMap<Socket, SocketAddresses>();
 
 /** The ends of a connection, whichever way it came; "" and 0 for what is not known any more. */
-export const endsOf = (socket: Socket): Ends => told.get(socket) ?? ownEnds(socket);
+export const addressesOf = (socket: Socket): SocketAddresses => told.get(socket) ?? ownAddresses(socket);
 
 /** What the system says, whatever a proxy did. */
-export const ownEnds = (socket: Socket): Ends => ({
+export const ownAddresses = (socket: Socket): SocketAddresses => ({
   remote: { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
   local: { address: socket.localAddress ?? "", port: socket.localPort ?? 0 },
   encrypted: false,
 });
 
 /** From now on `socket` has these ends. */
-export function tellEnds(socket: Socket, ends: Ends): void {
+export function setAddresses(socket: Socket, ends: SocketAddresses): void {
   told.set(socket, ends);
 }
 
 /** `outer` carries what `inner` does, decrypted: what a proxy said of the one is true of the other. */
-export function passEnds(inner: Socket, outer: Socket): void {
+export function copyAddresses(inner: Socket, outer: Socket): void {
   const ends = told.get(inner);
   if (ends) told.set(outer, ends);
 }

@@ -1,12 +1,12 @@
 // The connections of one listener: as many as there may be, one clock for the deadlines of them all, and their end in
 // phases.
 import type { Socket } from "node:net";
-import { FAREWELL, SallyportError } from "../exchange/index.ts";
+import { EVENT_STREAM_GRACE, SallyportError } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
 import { takesReserve } from "./descriptors.ts";
 
 /** A connection, as its listener sees it. */
-export interface Kept extends Member {
+export interface ManagedConnection extends Member {
   /** Ends what has lasted too long. */
   check(now: number): void;
   /** The listener leaves; for those that can say so before their next response. */
@@ -28,7 +28,7 @@ const TICKS_A_WAIT = 4;
 /** What the last words of a cut connection may take. */
 const LAST_WORDS = 1_000;
 
-export class Connections<C extends Kept> {
+export class ManagedConnections<C extends ManagedConnection> {
   /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
   now = Date.now();
   /** True once the listener leaves or closes: connections end with their next response. */
@@ -99,7 +99,7 @@ export class Connections<C extends Kept> {
     });
     this.#each((connection) => connection.stop());
     const endEvents = (): void => this.#each((connection) => connection.endEvents());
-    const events = grace > FAREWELL ? setTimeout(endEvents, FAREWELL) : undefined;
+    const events = grace > EVENT_STREAM_GRACE ? setTimeout(endEvents, EVENT_STREAM_GRACE) : undefined;
     const cut = setTimeout(() => this.#each((connection) => connection.cutShort()), grace);
     const destroy = setTimeout(() => this.#each((connection) => connection.destroy()), grace + LAST_WORDS);
     await emptied;

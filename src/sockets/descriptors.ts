@@ -1,7 +1,7 @@
 // Open files are bounded, and connections are files. Some are kept free of connections, so that a worker can be started
 // again, a log written and a body kept however many clients there are.
 import type { Socket } from "node:net";
-import { carrierOf } from "./transport.ts";
+import { transportOf } from "./transport.ts";
 
 /** The most that are kept free: for workers, programs, logs, the application's own files. */
 export const RESERVE = 64;
@@ -19,6 +19,6 @@ export function takesReserve(socket: Socket): boolean {
 
 /** -1 where this Node has another name inside; a test watches over it. */
 function descriptorOf(socket: Socket): number {
-  const carrier = carrierOf(socket) ?? socket;
+  const carrier = transportOf(socket) ?? socket;
   return (carrier as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }

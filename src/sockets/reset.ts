@@ -1,14 +1,14 @@
 // Breaking a connection off so that the other side cannot take it for a good end.
 import type { Socket } from "node:net";
-import { carrierOf } from "./transport.ts";
+import { transportOf } from "./transport.ts";
 
 /**
  * Resets a TCP connection; a Unix socket, which knows no reset, is only closed, and under TLS that shows: the
  * close_notify is missing. So is a connection whose end is already on its way: the system refuses to reset it, and Node
  * would lose the descriptor over that.
  */
-export function breakOff(socket: Socket): void {
-  const carrier = carrierOf(socket) ?? socket;
+export function resetSocket(socket: Socket): void {
+  const carrier = transportOf(socket) ?? socket;
   const ended = socket.writableEnded || carrier.writableEnded;
   // A TLS socket goes with its carrier, a moment later. To destroy it now would free what OpenSSL is still working on
   // where we were called from one of its callbacks.

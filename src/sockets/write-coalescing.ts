@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 /** Milliseconds that an answer may wait for others. */
 const LONGEST_WAIT = 1;
 
-export class Departures {
+export class WriteCoalescer {
   #held: Socket[] = [];
   /** Those held when the last turn ended. */
   #before = 0;

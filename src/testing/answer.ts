@@ -5,7 +5,7 @@ import type { Headers } from "../exchange/index.ts";
 import { header } from "../exchange/index.ts";
 
 /** Where the end of a body shows. */
-export type Framing = "none" | "length" | "chunked" | "close";
+export type AnswerFraming = "none" | "length" | "chunked" | "close";
 
 /** What the client received. */
 export interface Answer {
@@ -15,7 +15,7 @@ export interface Answer {
   /** The pieces so far. */
   readonly body: Buffer[];
   size: number;
-  framing: Framing;
+  framing: AnswerFraming;
   readonly informs: number[];
   trailers: Headers;
   /** The end was seen, and it was the right one. */
@@ -217,7 +217,7 @@ function keep(answer: Answer, piece: Buffer): void {
   answer.size += piece.length;
 }
 
-function framingOf(method: string, { status, headers }: Answer): Framing {
+function framingOf(method: string, { status, headers }: Answer): AnswerFraming {
   if (method === "HEAD" || status === 204 || status === 304) return "none";
   const coding = header(headers, "transfer-encoding");
   const length = lengthOf(headers);

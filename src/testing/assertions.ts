@@ -1,14 +1,14 @@
 // Compares what came with what was expected: every difference is a complaint, in words.
 import { headerValues } from "../exchange/index.ts";
 import type { Answer } from "./answer.ts";
-import { octetsOf } from "./bytes.ts";
+import { toBytes } from "./bytes.ts";
 import type { Expected, ExpectedSeen } from "./case.ts";
-import type { Notes } from "./side-channel.ts";
+import type { SideChannel } from "./side-channel.ts";
 
 /** Why this is none of the right outcomes; empty when it is one. */
 export async function complaintsAbout(
   answer: Answer,
-  notes: Notes,
+  notes: SideChannel,
   expected: Expected | readonly Expected[],
 ): Promise<string[]> {
   const right: readonly Expected[] = Array.isArray(expected) ? expected : [expected as Expected];
@@ -77,7 +77,7 @@ function fieldComplaints(
 
 function bodyComplaint({ body, size }: Answer, expected: Expected): string | undefined {
   if (expected.body === undefined) return undefined;
-  const right = octetsOf(expected.body);
+  const right = toBytes(expected.body);
   const got = Buffer.concat(body);
   if (got.equals(right)) return undefined;
   const at = got.findIndex((octet, i) => octet !== right[i]);
@@ -110,7 +110,10 @@ function parsed({ body }: Answer): Record<string, unknown> | undefined {
   }
 }
 
-async function noteComplaints(notes: Notes, { noted = [], notNoted = [] }: Expected): Promise<string[]> {
+async function noteComplaints(
+  notes: SideChannel,
+  { noted = [], notNoted = [] }: Expected,
+): Promise<string[]> {
   const complaints: string[] = [];
   for (const name of noted)
     if (!(await notes.see(name))) complaints.push(`the application never noted "${name}"`);

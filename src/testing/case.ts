@@ -3,7 +3,7 @@
 import type { Headers } from "../exchange/index.ts";
 
 /** Octets as data: text of latin-1 characters, or so many octets of the pattern 0, 1, ... 250, 0, 1, ... */
-export type Octets = string | { readonly size: number };
+export type Bytes = string | { readonly size: number };
 
 /** What not every half can do. A case names those that it needs; who runs the suite names those that are missing. */
 export const CAPABILITIES = {
@@ -38,7 +38,7 @@ export interface Request {
   readonly version?: "1.0" | "1.1";
   /** Besides Host and the framing of the body; a Host given here takes the place of the usual one. */
   readonly headers?: Headers;
-  readonly body?: Octets;
+  readonly body?: Bytes;
   /** Octets in each chunk; without it the body has a Content-Length. */
   readonly chunk?: number;
   /** Only with `chunk`. */
@@ -55,14 +55,14 @@ interface Head {
 /** How an application behaves; it finds this in its request, see CONFORMANCE_FIELD. */
 export type Behaviour =
   /** The whole response at once. The request body is not read. `informs` (statuses) come first where that is possible. */
-  | (Head & { readonly kind: "answer"; readonly body?: Octets; readonly informs?: readonly number[] })
+  | (Head & { readonly kind: "answer"; readonly body?: Bytes; readonly informs?: readonly number[] })
   /**
    * One piece after the other, each handed over by itself. `gated`: after piece n, counted from 1, it waits for the note
    * "piece-n". At last the response ends, or the application fails.
    */
   | (Head & {
       readonly kind: "stream";
-      readonly pieces: readonly Octets[];
+      readonly pieces: readonly Bytes[];
       readonly gated?: boolean;
       readonly ending?: "end" | "fail";
       readonly trailers?: Headers;
@@ -116,7 +116,7 @@ export interface Expected {
   readonly reason?: string;
   /** Names in lower case. Text: the values, joined by ", ". A list: exactly these values. null: the field is absent. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | null>>;
-  readonly body?: Octets;
+  readonly body?: Bytes;
   readonly seen?: ExpectedSeen;
   /** Text that must not be in the body. */
   readonly without?: readonly string[];
@@ -135,7 +135,7 @@ export interface Expected {
 }
 
 /** How the client goes about it. */
-export type Conduct =
+export type ClientBehaviour =
   /** Sends everything, and reads everything. */
   | "plain"
   /** Sends all requests of the case at once. */
@@ -172,7 +172,7 @@ export interface Case extends Step {
   /** A sentence that says what must happen. */
   readonly name: string;
   readonly needs?: readonly Capability[];
-  readonly conduct?: Conduct;
+  readonly conduct?: ClientBehaviour;
   /** What comes next, on the same connection if it can still be used. */
   readonly next?: readonly Step[];
 }
@@ -183,4 +183,4 @@ export interface Case extends Step {
  */
 export const CONFORMANCE_FIELD = "X-Conformance";
 
-export type Instruction = Behaviour & { readonly notes: string };
+export type Script = Behaviour & { readonly notes: string };

@@ -1,17 +1,17 @@
 // The ways of the client, one function each: what it sends when, and when it leaves.
 import type { Answer } from "./answer.ts";
-import { octetsOf } from "./bytes.ts";
-import type { Behaviour, Conduct, Request } from "./case.ts";
-import type { Client, RequestOctets } from "./client.ts";
-import type { Notes } from "./side-channel.ts";
+import { toBytes } from "./bytes.ts";
+import type { Behaviour, ClientBehaviour, Request } from "./case.ts";
+import type { Client, RequestBytes } from "./client.ts";
+import type { SideChannel } from "./side-channel.ts";
 
 /** One request on its way. */
 export interface Round {
   readonly client: Client;
   readonly request: Request;
-  readonly octets: RequestOctets;
+  readonly octets: RequestBytes;
   readonly app: Behaviour;
-  readonly notes: Notes;
+  readonly notes: SideChannel;
 }
 
 /** Gives the answer when nothing more will come of it. */
@@ -26,7 +26,7 @@ const MOST_PIECES = 2_000;
 
 export class NotHeldBack extends Error {}
 
-export const WAYS: Readonly<Record<Exclude<Conduct, "pipelines">, Way>> = {
+export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipelines">, Way>> = {
   plain: (round) => {
     round.client.send(round.octets.head, ...round.octets.body);
     return wholeAnswer(round);
@@ -116,7 +116,7 @@ async function wholeAnswer({ client, octets }: Round): Promise<Answer> {
   return answer;
 }
 
-const half = ({ body }: RequestOctets): number => Math.ceil(body.length / 2);
+const half = ({ body }: RequestBytes): number => Math.ceil(body.length / 2);
 
 async function sendHalf({ client, octets, notes }: Round, answer: Answer): Promise<void> {
   client.send(octets.head, ...octets.body.slice(0, half(octets)));
@@ -128,7 +128,7 @@ async function unlockedAnswer({ client, octets, app, notes }: Round): Promise<An
   const { answer, done } = client.reader.read(octets.method);
   let due = 0;
   for (const [i, piece] of (app.kind === "stream" ? app.pieces : []).entries()) {
-    due += octetsOf(piece).length;
+    due += toBytes(piece).length;
     if (!(await client.until(answer, ({ size }) => size >= due))) break;
     await notes.add(`piece-${i + 1}`);
   }

@@ -2,24 +2,24 @@
 import { connect, type Socket } from "node:net";
 import type { Headers } from "../exchange/index.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
-import { octetsOf } from "./bytes.ts";
-import { CONFORMANCE_FIELD, type Instruction, type Request } from "./case.ts";
+import { toBytes } from "./bytes.ts";
+import { CONFORMANCE_FIELD, type Request, type Script } from "./case.ts";
 
 /** A request as octets, in the parts that may be sent one after the other. */
-export interface RequestOctets {
+export interface RequestBytes {
   readonly method: string;
   readonly head: Buffer;
   readonly body: readonly Buffer[];
 }
 
-export function requestOctets(request: Request, app: Instruction, authority: string): RequestOctets {
+export function requestBytes(request: Request, app: Script, authority: string): RequestBytes {
   const method = request.method ?? (request.body === undefined ? "GET" : "POST");
   const head = [`${method} ${request.target ?? "/"} HTTP/${request.version ?? "1.1"}`];
   const given = request.headers ?? [];
   if (!has(given, "host")) head.push(`Host: ${authority}`);
   head.push(`${CONFORMANCE_FIELD}: ${Buffer.from(JSON.stringify(app)).toString("base64url")}`);
   for (let i = 0; i < given.length; i += 2) head.push(`${given[i]}: ${given[i + 1]}`);
-  const body = octetsOf(request.body);
+  const body = toBytes(request.body);
   if (request.chunk !== undefined) head.push("Transfer-Encoding: chunked");
   else if (request.body !== undefined) head.push(`Content-Length: ${body.length}`);
   return {

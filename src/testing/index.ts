@@ -6,16 +6,16 @@ export { nodeReference } from "./apps/node.ts";
 export { referenceGateway } from "./apps/reference.ts";
 export {
   type Behaviour,
+  type Bytes,
   CAPABILITIES,
   type Capability,
   type Case,
+  type ClientBehaviour,
   CONFORMANCE_FIELD,
-  type Conduct,
   type Expected,
   type ExpectedSeen,
-  type Instruction,
-  type Octets,
   type Request,
+  type Script,
   type Seen,
   type Step,
 } from "./case.ts";
@@ -23,3 +23,13 @@ export { testSuite } from "./node-test.ts";
 export { type Recorded, RecordedExchange, type RecordedRequest } from "./recorded.ts";
 export { lackingFor, type Result, runSuite, type SuiteOptions } from "./run.ts";
 export { suite, themes } from "./suite.ts";
+
+// Earlier names, kept until 1.0.
+import type { Bytes, ClientBehaviour, Script } from "./case.ts";
+
+/** @deprecated It is called `ClientBehaviour` now. */
+export type Conduct = ClientBehaviour;
+/** @deprecated It is called `Script` now. */
+export type Instruction = Script;
+/** @deprecated It is called `Bytes` now. */
+export type Octets = Bytes;

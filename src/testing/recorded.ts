@@ -1,6 +1,6 @@
 // An exchange without a listener: what the answering side says is kept. For tests of gateways and apps.
 
-import { ServedExchange } from "../exchange/base-exchange.ts";
+import { BaseExchange } from "../exchange/base-exchange.ts";
 import { NO_BODY, WholeBody } from "../exchange/body.ts";
 import { SallyportError } from "../exchange/errors.ts";
 import type { Outcome, RequestBody, RequestHead, ResponseHead } from "../exchange/exchange.ts";
@@ -31,7 +31,7 @@ export interface Recorded extends Outcome {
   readonly trailers: Headers;
 }
 
-export class RecordedExchange extends ServedExchange {
+export class RecordedExchange extends BaseExchange {
   readonly body: RequestBody;
   readonly informs: ResponseHead[] = [];
   head: ResponseHead | undefined;

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { Answer } from "./answer.ts";
 import { complaintsAbout } from "./assertions.ts";
 import type { Capability, Case, Step } from "./case.ts";
-import { Client, type RequestOctets, requestOctets } from "./client.ts";
-import { WAYS } from "./client-behaviours.ts";
-import { Notes } from "./side-channel.ts";
+import { Client, type RequestBytes, requestBytes } from "./client.ts";
+import { CLIENT_BEHAVIOURS } from "./client-behaviours.ts";
+import { SideChannel } from "./side-channel.ts";
 import { suite } from "./suite.ts";
 
 export interface SuiteOptions {
@@ -119,7 +119,7 @@ class Trial {
     for (const [i, step] of this.#steps.entries()) {
       const notes = this.#notes(i);
       const conduct = i === 0 ? (this.#case.conduct ?? "plain") : "plain";
-      const way = WAYS[conduct as keyof typeof WAYS];
+      const way = CLIENT_BEHAVIOURS[conduct as keyof typeof CLIENT_BEHAVIOURS];
       const octets = this.#octets(i, step);
       const client = await this.#connected();
       let answer = await way({ client, octets, notes, request: step.request, app: step.app });
@@ -140,7 +140,7 @@ class Trial {
     const requests = this.#steps.map((step, i) => this.#octets(i, step));
     client.send(Buffer.concat(requests.flatMap(({ head, body }) => [head, ...body])));
     for (const [i, step] of this.#steps.entries()) {
-      const { answer, done } = client.reader.read((requests[i] as RequestOctets).method);
+      const { answer, done } = client.reader.read((requests[i] as RequestBytes).method);
       await done;
       const found = await complaintsAbout(answer, this.#notes(i), step.expected);
       if (found.length > 0) return named(i, found);
@@ -148,12 +148,12 @@ class Trial {
     return [];
   }
 
-  #octets(i: number, { request, app }: Step): RequestOctets {
-    return requestOctets(request, { ...app, notes: this.#prefix(i) }, this.#url.host);
+  #octets(i: number, { request, app }: Step): RequestBytes {
+    return requestBytes(request, { ...app, notes: this.#prefix(i) }, this.#url.host);
   }
 
-  #notes(i: number): Notes {
-    return new Notes(this.#prefix(i), this.#late.signal);
+  #notes(i: number): SideChannel {
+    return new SideChannel(this.#prefix(i), this.#late.signal);
   }
 
   #prefix(i: number): string {

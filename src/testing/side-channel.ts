@@ -4,7 +4,7 @@ import { appendFile, stat } from "node:fs/promises";
 
 const PAUSE = 5;
 
-export class Notes {
+export class SideChannel {
   readonly #place: string;
   readonly #end: AbortSignal | undefined;
 

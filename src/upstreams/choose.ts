@@ -2,7 +2,7 @@
 // and none is ever given up, so that recovery needs no restart. For the gateways of FastCGI, SCGI and uwsgi.
 import type { Socket } from "node:net";
 import { type Log, SallyportError, silentLog } from "../exchange/index.ts";
-import { connectTo, parseUpstream, type Reader, type UpstreamAddress } from "./connect.ts";
+import { type ConnectionReader, connectTo, parseUpstream, type UpstreamAddress } from "./connect.ts";
 
 export interface UpstreamOptions {
   /** Milliseconds until a connection must stand. Default 5 s. */
@@ -53,7 +53,7 @@ export class Upstream {
   }
 
   /** A new connection; `reader` as for `connectTo`. Rejects with UPSTREAM_UNREACHABLE, which names the address. */
-  async connect(reader?: Reader): Promise<Socket> {
+  async connect(reader?: ConnectionReader): Promise<Socket> {
     try {
       const socket = await connectTo(this.#address, this.#connectTimeout, reader);
       this.#failedAt = Number.NEGATIVE_INFINITY;

@@ -19,7 +19,7 @@ export function parseUpstream(text: string): UpstreamAddress {
 }
 
 /** Gets what comes over a connection, in memory that is used again at once: what is kept must be copied. */
-export type Reader = (octets: Buffer) => void;
+export type ConnectionReader = (octets: Buffer) => void;
 
 /** Octets that are read at once. */
 const READ = 65_536;
@@ -29,7 +29,11 @@ const READ = 65_536;
  * the reason, also when the other side has not accepted within `timeout` milliseconds. With a `reader` there are no
  * "data" events, and not the 64 KiB of new memory that each of them costs.
  */
-export function connectTo(address: UpstreamAddress, timeout: number, reader?: Reader): Promise<Socket> {
+export function connectTo(
+  address: UpstreamAddress,
+  timeout: number,
+  reader?: ConnectionReader,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...connectOptions(address), ...(reader ? { onread: into(reader) } : {}) });
     const refuse = (reason: string, cause?: Error): void => {
@@ -55,7 +59,7 @@ function connectOptions(address: UpstreamAddress): NetConnectOpts {
   return { host: address.host, port: address.port, allowHalfOpen: true, noDelay: true };
 }
 
-function into(reader: Reader): OnReadOpts {
+function into(reader: ConnectionReader): OnReadOpts {
   const buffer = Buffer.allocUnsafeSlow(READ);
   return {
     buffer,

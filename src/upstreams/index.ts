@@ -1,3 +1,3 @@
 // Applications that others run and that we connect to.
 export { Upstream, type UpstreamOptions, Upstreams } from "./choose.ts";
-export { connectTo, parseUpstream, type Reader, type UpstreamAddress } from "./connect.ts";
+export { type ConnectionReader, connectTo, parseUpstream, type UpstreamAddress } from "./connect.ts";

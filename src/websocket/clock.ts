@@ -1,7 +1,7 @@
 // The open WebSockets of one listener, and one clock for the deadlines of them all.
 import type { Log } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
-import { DEFAULT_LIMITS, type WebSocketLimits } from "./limits.ts";
+import { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 
 /** What the clock looks at. */
 export interface Timed extends Member {
@@ -18,7 +18,7 @@ const LONGEST_TICK = 1_000;
 const TICKS_A_WAIT = 4;
 
 /** What the WebSockets of one listener share. */
-export class WebSockets {
+export class WebSocketClock {
   readonly limits: WebSocketLimits;
   readonly log: Log;
   /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
@@ -29,7 +29,7 @@ export class WebSockets {
 
   constructor(log: Log, limits: Partial<WebSocketLimits> = {}) {
     this.log = log;
-    const all = { ...DEFAULT_LIMITS, ...limits };
+    const all = { ...WEBSOCKET_LIMITS, ...limits };
     this.limits = { ...all, message: Math.min(Math.max(1, all.message), LARGEST_MESSAGE) };
     this.#tick = tickOf(this.limits);
   }

@@ -6,23 +6,23 @@ import type {
   WebSocketReceiver,
   WebSocketSession,
 } from "../exchange/index.ts";
-import type { WebSockets } from "./clock.ts";
+import type { WebSocketClock } from "./clock.ts";
 import { acceptance, type Opening } from "./opening.ts";
-import { type Carriage, type Ending, Session } from "./session.ts";
+import { type Ending, Session, type SessionStream } from "./session.ts";
 
 /** The exchange that asks for a WebSocket, and the connection behind it. */
-export interface Carrier {
+export interface UpgradeTransport {
   /** The exchange is over: nobody is there any more. */
   readonly closed: boolean;
   /** Sends the response that accepts, with these fields: from now on the stream is the session's. Throws when answered already. */
-  accept(fields: readonly string[]): Carried;
+  accept(fields: readonly string[]): UpgradedStream;
   /** The WebSocket is over. */
   concluded(error: SallyportError | undefined, bytes: number): void;
 }
 
 /** A stream that has not been read from, and what was read from it before. */
-export interface Carried {
-  readonly duplex: Carriage;
+export interface UpgradedStream {
+  readonly duplex: SessionStream;
   early(): Buffer;
 }
 
@@ -41,11 +41,11 @@ const NOBODY: WebSocketSession = {
 export class ServedHandshake implements Handshake {
   readonly subprotocols: readonly string[];
   readonly #opening: Opening;
-  readonly #sockets: WebSockets;
-  readonly #carrier: Carrier;
+  readonly #sockets: WebSocketClock;
+  readonly #carrier: UpgradeTransport;
   #session: Session | undefined;
 
-  constructor(opening: Opening, sockets: WebSockets, carrier: Carrier) {
+  constructor(opening: Opening, sockets: WebSocketClock, carrier: UpgradeTransport) {
     this.subprotocols = opening.subprotocols;
     this.#opening = opening;
     this.#sockets = sockets;

@@ -21,7 +21,7 @@ export interface WebSocketLimits {
   readonly sendTimeout: number;
 }
 
-export const DEFAULT_LIMITS: WebSocketLimits = {
+export const WEBSOCKET_LIMITS: WebSocketLimits = {
   message: 2 ** 24,
   fragments: 131_072,
   unsent: 65_536,

@@ -5,7 +5,7 @@ import { library, type PerMessageDeflate, type Receiver } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";
 
 /** What the reader finds. */
-export interface Finder {
+export interface MessageHandler {
   message(data: Buffer, binary: boolean): void;
   ping(data: Buffer): void;
   /** The client's close frame; 1005 when it has no code. Nothing follows. */
@@ -30,7 +30,7 @@ const INVALID_DATA = 1007;
 
 type Inflation = Parameters<PerMessageDeflate["decompress"]>;
 
-export class Reader {
+export class MessageReader {
   /** True while the library has enough to do. */
   clogged = false;
   readonly #receiver: Receiver;
@@ -43,7 +43,7 @@ export class Reader {
   /** A compressed message that is not decompressed while nobody wants it. */
   #inflation: Inflation | undefined;
 
-  constructor(finder: Finder, limits: WebSocketLimits, deflate: Deflate | undefined) {
+  constructor(finder: MessageHandler, limits: WebSocketLimits, deflate: Deflate | undefined) {
     this.#deflate = deflate;
     this.#receiver = new (library().Receiver)({
       isServer: true,

@@ -1,11 +1,11 @@
 // The server's half of an open WebSocket (RFC 6455, 5 to 7) over any duplex stream.
 import type { Duplex } from "node:stream";
 import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
-import type { Timed, WebSockets } from "./clock.ts";
+import type { Timed, WebSocketClock } from "./clock.ts";
 import type { Deflate } from "./deflate.ts";
-import { type Finder, Reader } from "./reader.ts";
-import { RULES, type State } from "./states.ts";
-import { Writer } from "./writer.ts";
+import { type MessageHandler, MessageReader } from "./reader.ts";
+import { SESSION_RULES, type SessionState } from "./states.ts";
+import { MessageWriter } from "./writer.ts";
 
 /** How a WebSocket ended. */
 export interface Ending {
@@ -16,7 +16,7 @@ export interface Ending {
 }
 
 /** A stream, or one that can tell that nothing moves: a socket, a stream of HTTP/2. */
-export type Carriage = Duplex & { setTimeout?(milliseconds: number): unknown };
+export type SessionStream = Duplex & { setTimeout?(milliseconds: number): unknown };
 
 type Message = readonly [data: Buffer, binary: boolean];
 type Closed = readonly [code: number, reason: string];
@@ -27,16 +27,16 @@ const ABNORMAL = 1006;
 
 const left = (why: string): SallyportError => new SallyportError("CLIENT_LEFT", why);
 
-export class Session implements WebSocketSession, Timed, Finder {
+export class Session implements WebSocketSession, Timed, MessageHandler {
   place = -1;
   deadline = Number.POSITIVE_INFINITY;
-  readonly #duplex: Carriage;
-  readonly #sockets: WebSockets;
+  readonly #duplex: SessionStream;
+  readonly #sockets: WebSocketClock;
   readonly #receiver: WebSocketReceiver;
   readonly #over: (ending: Ending) => void;
-  readonly #reader: Reader;
-  readonly #writer: Writer;
-  #state: State = "open";
+  readonly #reader: MessageReader;
+  readonly #writer: MessageWriter;
+  #state: SessionState = "open";
   #due: Due = "ping";
   /** The application wants no more for now. */
   #paused = false;
@@ -51,8 +51,8 @@ export class Session implements WebSocketSession, Timed, Finder {
 
   /** `over` is called once; the connection may still have to end then. */
   constructor(
-    duplex: Carriage,
-    sockets: WebSockets,
+    duplex: SessionStream,
+    sockets: WebSocketClock,
     deflate: Deflate | undefined,
     receiver: WebSocketReceiver,
     over: (ending: Ending) => void,
@@ -61,8 +61,8 @@ export class Session implements WebSocketSession, Timed, Finder {
     this.#sockets = sockets;
     this.#receiver = receiver;
     this.#over = over;
-    this.#reader = new Reader(this, sockets.limits, deflate);
-    this.#writer = new Writer(duplex, sockets.limits, deflate);
+    this.#reader = new MessageReader(this, sockets.limits, deflate);
+    this.#writer = new MessageWriter(duplex, sockets.limits, deflate);
     sockets.add(this);
     this.#schedule("ping", sockets.limits.pingInterval);
     // Which error it was does not matter: the client is gone. "close" always follows.
@@ -110,7 +110,7 @@ export class Session implements WebSocketSession, Timed, Finder {
   }
 
   pause(): void {
-    if (!RULES[this.#state].delivers && !this.#inbox) return;
+    if (!SESSION_RULES[this.#state].delivers && !this.#inbox) return;
     this.#paused = true;
     this.#reader.hold();
     this.flow();
@@ -146,7 +146,7 @@ export class Session implements WebSocketSession, Timed, Finder {
 
   #received(chunk: Buffer): void {
     if (this.#due === "pong") this.#alive();
-    if (!RULES[this.#state].reads) return;
+    if (!SESSION_RULES[this.#state].reads) return;
     this.#reader.take(chunk);
     if (this.#reader.clogged) this.flow();
   }
@@ -179,7 +179,7 @@ export class Session implements WebSocketSession, Timed, Finder {
   // What the reader finds.
 
   message(data: Buffer, binary: boolean): void {
-    if (!RULES[this.#state].delivers) return;
+    if (!SESSION_RULES[this.#state].delivers) return;
     if (this.#inbox) this.#inbox.push([data, binary]);
     else if (this.#paused) this.#inbox = [[data, binary]];
     else this.#receiver.message(data, binary);
@@ -200,7 +200,7 @@ export class Session implements WebSocketSession, Timed, Finder {
   /** Reads on, or stops reading, as the state of affairs demands. */
   flow(): void {
     const stop =
-      RULES[this.#state].reads && (this.#paused || this.#inbox !== undefined || this.#reader.clogged);
+      SESSION_RULES[this.#state].reads && (this.#paused || this.#inbox !== undefined || this.#reader.clogged);
     if (stop === this.#stopped) return;
     this.#stopped = stop;
     if (stop) this.#duplex.pause();
@@ -216,7 +216,7 @@ export class Session implements WebSocketSession, Timed, Finder {
 
   /** `say`: the close code for a client that has not been told one. */
   #finish(code: number, reason: string, error: SallyportError | undefined, say?: number): void {
-    if (!RULES[this.#state].reads) return;
+    if (!SESSION_RULES[this.#state].reads) return;
     this.#writer.end(this.#state === "open" ? say : undefined, reason);
     this.#enter("lingering");
     this.#reader.stop();
@@ -248,9 +248,9 @@ export class Session implements WebSocketSession, Timed, Finder {
 
   // Waits.
 
-  #enter(state: State): void {
+  #enter(state: SessionState): void {
     this.#state = state;
-    const { limit } = RULES[state];
+    const { limit } = SESSION_RULES[state];
     if (limit === undefined) this.deadline = Number.POSITIVE_INFINITY;
     else this.#schedule("end", this.#sockets.limits[limit] as number);
   }

@@ -5,7 +5,7 @@ import type { WebSocketLimits } from "./limits.ts";
  * open: messages pass. closing: we sent a close frame. lingering: the closing handshake is over, or never will be; we have
  * ended our side and wait for the end of the client's. gone: there is no connection.
  */
-export type State = "open" | "closing" | "lingering" | "gone";
+export type SessionState = "open" | "closing" | "lingering" | "gone";
 
 interface Rule {
   /** Whether octets are still read as frames. */
@@ -16,7 +16,7 @@ interface Rule {
   readonly limit: keyof WebSocketLimits | undefined;
 }
 
-export const RULES: Readonly<Record<State, Rule>> = {
+export const SESSION_RULES: Readonly<Record<SessionState, Rule>> = {
   open: { reads: true, delivers: true, limit: undefined },
   closing: { reads: true, delivers: false, limit: "closeTimeout" },
   lingering: { reads: false, delivers: false, limit: "closeTimeout" },

@@ -14,7 +14,7 @@ const EMPTY = Buffer.alloc(0);
 /** Up to this size, copying octets behind their header costs less than a gathered write. */
 const COPIED = 16_384;
 
-export class Writer {
+export class MessageWriter {
   readonly #duplex: Duplex;
   readonly #limits: WebSocketLimits;
   readonly #deflate: Deflate | undefined;

@@ -19,7 +19,7 @@ import { Pool, type PoolOptions } from "./pool.ts";
 import { findPython } from "./python.ts";
 
 /** What every gateway to a Python application takes. */
-export interface ApplicationOptions {
+export interface PythonApplicationOptions {
   /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `directory`, or `python3`. */
   readonly python?: string | undefined;
   /** Working directory of the application and the first place where its modules are looked for. Default: ours. */
@@ -43,7 +43,7 @@ export interface ApplicationOptions {
   readonly log?: Log | undefined;
 }
 
-export const APPLICATION_CHECKS: Checks<ApplicationOptions> = {
+export const APPLICATION_CHECKS: Checks<PythonApplicationOptions> = {
   python: aText,
   directory: aText,
   path: texts,
@@ -90,48 +90,48 @@ const DEFAULTS: Required<InterfaceOptions> = {
 };
 
 /** Who runs an application: the workers of a pool, or this very process. */
-export interface Crew extends Pick<Pool, "start" | "submit" | "reload" | "leave" | "close"> {
+export interface Runner extends Pick<Pool, "start" | "submit" | "reload" | "leave" | "close"> {
   /** What the application is written for; undefined until it has started. */
   readonly interface: Interface | undefined;
 }
 
 /** Gets an exchange answered by those who run the application. Never throws. */
-export type Answer = (exchange: Exchange, crew: Pick<Crew, "submit">) => void;
+export type AnswerExchange = (exchange: Exchange, crew: Pick<Runner, "submit">) => void;
 
 /** How the applications of one interface are run, and their exchanges answered. */
-export interface Spoken {
+export interface InterfaceSpec {
   readonly interface: Interface;
   /** Milliseconds until a response must have begun; 0 for no limit. */
   readonly timeout: number;
   readonly options: InterfaceOptions;
-  readonly answer: Answer;
+  readonly answer: AnswerExchange;
 }
 
 /** Told which interface was found. Throws a SallyportError when that is not what the user had in mind. */
-export type Found = (spoken: Interface) => void;
+export type OnInterface = (spoken: Interface) => void;
 
-export interface Ways {
-  readonly found?: Found;
+export interface RunnerHooks {
+  readonly found?: OnInterface;
   /** Finds those who run it; a pool of workers otherwise. */
-  readonly recruit?: (options: PoolOptions) => Crew;
+  readonly recruit?: (options: PoolOptions) => Runner;
 }
 
 /** Runs an application of one of the interfaces that `spoken` has: with several, the worker finds out which. */
-export class Application implements Gateway {
+export class PythonApplication implements Gateway {
   readonly #app: string;
-  readonly #options: ApplicationOptions;
-  readonly #spoken: readonly Spoken[];
-  readonly #found: Found;
-  readonly #recruit: (options: PoolOptions) => Crew;
-  #crew: Crew | undefined;
-  #answer: Answer;
-  #starting: Promise<Crew> | undefined;
+  readonly #options: PythonApplicationOptions;
+  readonly #spoken: readonly InterfaceSpec[];
+  readonly #found: OnInterface;
+  readonly #recruit: (options: PoolOptions) => Runner;
+  #crew: Runner | undefined;
+  #answer: AnswerExchange;
+  #starting: Promise<Runner> | undefined;
 
   constructor(
     app: string,
-    options: ApplicationOptions,
-    spoken: readonly Spoken[],
-    { found = () => {}, recruit = (all) => new Pool(all) }: Ways = {},
+    options: PythonApplicationOptions,
+    spoken: readonly InterfaceSpec[],
+    { found = () => {}, recruit = (all) => new Pool(all) }: RunnerHooks = {},
   ) {
     this.#recruit = recruit;
     this.#app = app;
@@ -153,7 +153,7 @@ export class Application implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    this.#answer(exchange, this.#crew as Crew);
+    this.#answer(exchange, this.#crew as Runner);
   }
 
   async reload(): Promise<void> {
@@ -168,7 +168,7 @@ export class Application implements Gateway {
     await this.#crew?.close(grace);
   }
 
-  async #start(): Promise<Crew> {
+  async #start(): Promise<Runner> {
     const crew = this.#made();
     await crew.start();
     try {
@@ -180,7 +180,7 @@ export class Application implements Gateway {
     return crew;
   }
 
-  #made(): Crew {
+  #made(): Runner {
     const options = this.#options;
     const directory = existingDirectory(options.directory ?? ".");
     return this.#recruit({
@@ -206,14 +206,14 @@ export class Application implements Gateway {
     });
   }
 
-  #choose(crew: Crew): void {
-    const spoken = this.#spoken.find((one) => one.interface === crew.interface) as Spoken;
+  #choose(crew: Runner): void {
+    const spoken = this.#spoken.find((one) => one.interface === crew.interface) as InterfaceSpec;
     this.#found(spoken.interface);
     this.#answer = spoken.answer;
   }
 }
 
-function merged(spoken: readonly Spoken[]): Required<InterfaceOptions> {
+function merged(spoken: readonly InterfaceSpec[]): Required<InterfaceOptions> {
   return Object.assign({ ...DEFAULTS }, ...spoken.map((one) => one.options));
 }
 

@@ -2,9 +2,9 @@
 import type { Interface } from "./interface.ts";
 
 /** One after the other, each in a thread, or all in one event loop. */
-export type Manner = "inline" | "threads" | "loop";
+export type ConcurrencyMode = "inline" | "threads" | "loop";
 
-export const mannerOf = (spoken: Interface, threads: number): Manner => {
+export const concurrencyModeOf = (spoken: Interface, threads: number): ConcurrencyMode => {
   if (spoken === "asgi") return "loop";
   return threads === 1 ? "inline" : "threads";
 };
@@ -13,4 +13,4 @@ export const mannerOf = (spoken: Interface, threads: number): Manner => {
  * Streams in the hands of a worker that takes them up one after the other, until it says how many that should be (AHEAD): as
  * many as it answers in a moment. It measures that itself, since what looks slow from here may be our own pause.
  */
-export const AHEAD = 16;
+export const PREFETCH = 16;

@@ -1,7 +1,7 @@
 // Deadlines of what a worker has: responses that do not begin, event loops that do not answer.
 import { SallyportError } from "../exchange/index.ts";
 import type { Interface } from "./interface.ts";
-import type { Stream } from "./stream.ts";
+import type { WorkerStream } from "./stream.ts";
 import type { Worker } from "./worker.ts";
 
 export interface Deadlines {
@@ -18,7 +18,12 @@ const CONDEMNED_GRACE = 10_000;
  * Looks at a worker once more, `tick` milliseconds after the last time, and fails what is late. When the worker itself
  * hangs, gives how long (milliseconds) what else it has may take until it is ended.
  */
-export function look(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
+export function checkDeadlines(
+  worker: Worker,
+  now: number,
+  tick: number,
+  deadlines: Deadlines,
+): number | undefined {
   if (worker.manner === "loop") return lookAtLoop(worker, now, tick, deadlines);
   const timeout = deadlines.timeout.wsgi;
   const late = waitedFor(worker, now, timeout).filter((stream) => !stream.streaming);
@@ -40,13 +45,13 @@ function lookAtLoop(worker: Worker, now: number, tick: number, deadlines: Deadli
   return 0;
 }
 
-function waitedFor(worker: Worker, now: number, timeout: number): Stream[] {
+function waitedFor(worker: Worker, now: number, timeout: number): WorkerStream[] {
   if (timeout === 0) return [];
   return worker.begun.filter((stream) => age(stream, now) > timeout && !stream.waitsForClient);
 }
 
 /** Milliseconds since a look first saw that it had begun: nobody reads a clock for a request that is answered before. */
-function age(stream: Stream, now: number): number {
+function age(stream: WorkerStream, now: number): number {
   if (stream.since === 0) stream.since = now;
   return now - stream.since;
 }

@@ -3,7 +3,7 @@ import { HeadLines } from "../exchange/index.ts";
 import type { Payload } from "./link.ts";
 
 /** The part of a payload from byte `from` on, up to before `to`: one byte of what is known of the lines, and the lines. */
-export function responseHead(payload: Payload, from: number, to: number): HeadLines {
+export function decodeResponseHead(payload: Payload, from: number, to: number): HeadLines {
   const text = payload.text(from, to);
   return new HeadLines(text.slice(1), text.charCodeAt(0));
 }

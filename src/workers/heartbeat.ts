@@ -6,7 +6,7 @@ export const ASK_AFTER = 500;
 /** Milliseconds without an answer after which it counts as blocked. */
 export const BLOCKED_AFTER = 1_000;
 
-export class Pulse {
+export class Heartbeat {
   #silence = 0;
   #told = false;
 

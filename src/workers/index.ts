@@ -1,14 +1,14 @@
 // Workers, as the gateways of persistent applications see them.
 export {
-  type Answer,
+  type AnswerExchange,
   APPLICATION_CHECKS,
-  Application,
-  type ApplicationOptions,
   aPythonApp,
-  type Crew,
-  type Found,
   type InterfaceOptions,
-  type Spoken,
+  type InterfaceSpec,
+  type OnInterface,
+  PythonApplication,
+  type PythonApplicationOptions,
+  type Runner,
 } from "./application.ts";
 export { INTERFACE_NAMES, type Interface } from "./interface.ts";
 export { FrameWriter, PIECE, TO_WORKER } from "./link.ts";
@@ -16,4 +16,4 @@ export type { MarshalValue } from "./marshal.ts";
 export type { Lifespan, Loop } from "./options.ts";
 export { Pool, type PoolOptions } from "./pool.ts";
 export { findPython } from "./python.ts";
-export { type Carrier, type Encode, Stream } from "./stream.ts";
+export { type EncodeRequest, type StreamTransport, WorkerStream } from "./stream.ts";

@@ -2,11 +2,11 @@
 // dies, hangs, or is replaced by a new generation.
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
-import { Pauses } from "../processes/index.ts";
-import { type Deadlines, look } from "./deadlines.ts";
+import { BackOff } from "../processes/index.ts";
+import { checkDeadlines, type Deadlines } from "./deadlines.ts";
 import type { Interface } from "./interface.ts";
 import type { WorkerOptions } from "./options.ts";
-import type { Stream } from "./stream.ts";
+import type { WorkerStream } from "./stream.ts";
 import { Worker, type WorkerOwner } from "./worker.ts";
 
 export interface PoolOptions extends WorkerOptions, Deadlines {
@@ -26,7 +26,7 @@ const LEAVING_GRACE = 2_000;
 export class Pool implements WorkerOwner {
   readonly #options: PoolOptions;
   readonly #log: Log;
-  readonly #waiting: Stream[] = [];
+  readonly #waiting: WorkerStream[] = [];
   /** The present generation. */
   #workers: Set<Worker> = new Set();
   /** Earlier generations and condemned ones, finishing what they have. */
@@ -37,8 +37,8 @@ export class Pool implements WorkerOwner {
   readonly #births: WeakMap<Worker, number> = new WeakMap();
   readonly #pauses: Set<NodeJS.Timeout> = new Set();
   #interface: Interface | undefined;
-  readonly #restarts = new Pauses();
-  readonly #successions = new Pauses();
+  readonly #restarts = new BackOff();
+  readonly #successions = new BackOff();
   readonly #reloads = new Reloads(() => this.#reload());
   #closing = false;
   #timer: NodeJS.Timeout | undefined;
@@ -62,7 +62,7 @@ export class Pool implements WorkerOwner {
   }
 
   /** Hands the stream to a worker, or has it wait for one. */
-  submit(stream: Stream): void {
+  submit(stream: WorkerStream): void {
     if (this.#closing) return stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
     const worker = this.#waiting.length === 0 ? this.#idlest() : undefined;
     if (worker) this.#dispatch(worker, stream);
@@ -102,12 +102,12 @@ export class Pool implements WorkerOwner {
 
   onRoom(worker: Worker): void {
     while (this.#waiting.length > 0 && worker.room > 0) {
-      const stream = this.#waiting.shift() as Stream;
+      const stream = this.#waiting.shift() as WorkerStream;
       if (!stream.exchange.closed) this.#dispatch(worker, stream);
     }
   }
 
-  onGone(worker: Worker, unbegun: Stream[]): void {
+  onGone(worker: Worker, unbegun: WorkerStream[]): void {
     this.#leaving.delete(worker);
     this.#waiting.unshift(...unbegun.filter((stream) => !stream.exchange.closed));
     if (this.#closing) return this.#refuseWaiting();
@@ -153,7 +153,7 @@ export class Pool implements WorkerOwner {
     return best;
   }
 
-  #dispatch(worker: Worker, stream: Stream): void {
+  #dispatch(worker: Worker, stream: WorkerStream): void {
     try {
       worker.dispatch(stream);
     } catch (error) {
@@ -194,7 +194,7 @@ export class Pool implements WorkerOwner {
     });
   }
 
-  #enqueue(stream: Stream): void {
+  #enqueue(stream: WorkerStream): void {
     const { queue } = this.#options;
     if (this.#waiting.length >= queue) this.#forgetLeft();
     if (this.#waiting.length >= queue)
@@ -220,7 +220,7 @@ export class Pool implements WorkerOwner {
     const now = performance.now();
     this.#expire(now);
     for (const worker of [...this.#workers, ...this.#leaving]) {
-      const grace = look(worker, now, TICK, this.#options);
+      const grace = checkDeadlines(worker, now, TICK, this.#options);
       if (grace !== undefined) this.#condemn(worker, grace);
     }
   }

@@ -2,31 +2,31 @@
 // client takes. The other end is Stream in python/sallyport/stream.py.
 
 import {
+  EVENT_STREAM_GRACE,
   type Exchange,
-  FAREWELL,
   type Headers,
   isEventStream,
   Latin1,
   type Log,
   SallyportError,
 } from "../exchange/index.ts";
-import { Backlog, type BacklogLimits } from "../exchange/response-buffer.ts";
+import { ResponseBuffer, type ResponseBufferLimits } from "../exchange/response-buffer.ts";
 import type { Commons } from "./commons.ts";
 import { writeFile } from "./file.ts";
-import { responseHead } from "./head.ts";
+import { decodeResponseHead } from "./head.ts";
 import { FROM_WORKER, type Payload, TO_WORKER, WINDOW } from "./link.ts";
-import { type Outbound, Upload } from "./upload.ts";
-import { Bridge } from "./websocket-relay.ts";
+import { type LinkWriter, StreamUpload } from "./upload.ts";
+import { WebSocketRelay } from "./websocket-relay.ts";
 
 /** What a stream needs of the worker that runs it. */
-export interface Carrier extends Outbound {
+export interface StreamTransport extends LinkWriter {
   readonly log: Log;
   /** What the worker has been told of requests that repeat. */
   readonly commons: Commons;
   /** The worker is about to end by itself. */
   leaving(): void;
   /** The worker has nothing more to do for this stream. */
-  done(stream: Stream): void;
+  done(stream: WorkerStream): void;
 }
 
 /** What a worker says when its application failed. */
@@ -39,7 +39,7 @@ interface Failure {
 }
 
 /** Writes REQUEST, or COMMON and REPEAT. Throws a SallyportError for what cannot be said, with nothing written. */
-export type Encode = (carrier: Carrier, id: number) => void;
+export type EncodeRequest = (carrier: StreamTransport, id: number) => void;
 
 /** Of a whole response the length of the head comes first. */
 const HEAD_AT = 4;
@@ -47,20 +47,20 @@ const HEAD_AT = 4;
 /** RFC 6455, 7.4.1 and the IANA registry: how we close a WebSocket. */
 const CLOSE = { normal: 1000, failed: 1011, restart: 1012 } as const;
 
-export class Stream {
+export class WorkerStream {
   readonly exchange: Exchange;
   id = 0;
   /** When the worker took it up, or when it began to wait in the queue (milliseconds, `performance.now`). */
   since = 0;
   /** Where the request ends in the stream of all bytes that its worker was sent. */
   sentTo = 0;
-  readonly #encode: Encode;
-  readonly #limits: BacklogLimits;
-  #carrier: Carrier | undefined;
-  #backlog: Backlog | undefined;
-  #upload: Upload | undefined;
+  readonly #encode: EncodeRequest;
+  readonly #limits: ResponseBufferLimits;
+  #carrier: StreamTransport | undefined;
+  #backlog: ResponseBuffer | undefined;
+  #upload: StreamUpload | undefined;
   /** Present once a WebSocket is open. */
-  #bridge: Bridge | undefined;
+  #bridge: WebSocketRelay | undefined;
   /** What the application asked for of a WebSocket, before it is open and beyond the first window. */
   #asked = 0;
   /** Settles when the file that is the body has been written. */
@@ -76,7 +76,12 @@ export class Stream {
    * `released` is told once that nobody needs what the request refers to any more: its exchange is over, and no worker
    * has it, or may still begin it.
    */
-  constructor(exchange: Exchange, encode: Encode, limits: BacklogLimits, released?: () => void) {
+  constructor(
+    exchange: Exchange,
+    encode: EncodeRequest,
+    limits: ResponseBufferLimits,
+    released?: () => void,
+  ) {
     this.exchange = exchange;
     this.#encode = encode;
     this.#limits = limits;
@@ -95,7 +100,7 @@ export class Stream {
   }
 
   /** Hands the request to a worker. Throws what `encode` throws, with nothing written. */
-  send(carrier: Carrier, id: number): void {
+  send(carrier: StreamTransport, id: number): void {
     this.#encode(carrier, id);
     this.sentTo = carrier.writer.total;
     this.id = id;
@@ -128,7 +133,7 @@ export class Stream {
       case FROM_WORKER.ANSWER:
         return this.#respond(payload);
       case FROM_WORKER.INFORM:
-        return this.exchange.inform(responseHead(payload, 0, payload.length));
+        return this.exchange.inform(decodeResponseHead(payload, 0, payload.length));
       case FROM_WORKER.HEAD:
         return this.#start(payload);
       case FROM_WORKER.CHUNK:
@@ -197,13 +202,13 @@ export class Stream {
     if (body > payload.length) throw new SallyportError("LINK_BROKEN", "a response is shorter than its head");
     this.#ended = true;
     this.exchange.respond(
-      responseHead(payload, HEAD_AT, body),
+      decodeResponseHead(payload, HEAD_AT, body),
       new Latin1(payload.text(body, payload.length)),
     );
   }
 
   #start(payload: Payload): void {
-    const head = responseHead(payload, 0, payload.length);
+    const head = decodeResponseHead(payload, 0, payload.length);
     this.#streaming = true;
     this.#isEvents = isEventStream(head);
     this.exchange.start(head);
@@ -211,7 +216,7 @@ export class Stream {
   }
 
   #chunk(chunk: Buffer): void {
-    this.#backlog ??= new Backlog(this.exchange, (octets) => this.#credit(octets), this.#limits);
+    this.#backlog ??= new ResponseBuffer(this.exchange, (octets) => this.#credit(octets), this.#limits);
     this.#backlog.push(chunk);
   }
 
@@ -263,8 +268,8 @@ export class Stream {
     else if (carrier) this.#pump(carrier, octets);
   }
 
-  #pump(carrier: Carrier, octets: number): void {
-    this.#upload ??= new Upload(this.exchange.body, carrier, this.id, () => this.#restart());
+  #pump(carrier: StreamTransport, octets: number): void {
+    this.#upload ??= new StreamUpload(this.exchange.body, carrier, this.id, () => this.#restart());
     this.#upload.want(octets).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
   }
 
@@ -284,7 +289,7 @@ export class Stream {
     const [subprotocol = "", ...headers] = payload.text(0, payload.length).split("\n");
     const choice = { subprotocol: subprotocol || undefined, headers };
     try {
-      this.#bridge = new Bridge(handshake, choice, carrier, this.id, WINDOW + this.#asked);
+      this.#bridge = new WebSocketRelay(handshake, choice, carrier, this.id, WINDOW + this.#asked);
     } catch (error) {
       return this.giveUp(SallyportError.from(error));
     }
@@ -301,7 +306,7 @@ export class Stream {
     }
   }
 
-  #failBridge(bridge: Bridge, error: SallyportError): void {
+  #failBridge(bridge: WebSocketRelay, error: SallyportError): void {
     const { code, fault, detail } = error;
     const { target } = this.exchange.request;
     if (!this.exchange.closed) this.#carrier?.log.error(error.message, { code, fault, target, detail });
@@ -352,10 +357,10 @@ export class Stream {
   /** The application is told, and may still say something; then its stream ends, whether it has understood or not. */
   #endEvents(): void {
     this.#tellLeave();
-    setTimeout(() => this.exchange.leave(), FAREWELL).unref();
+    setTimeout(() => this.exchange.leave(), EVENT_STREAM_GRACE).unref();
   }
 
-  #closeBridge(bridge: Bridge): void {
+  #closeBridge(bridge: WebSocketRelay): void {
     this.#tellLeave();
     bridge.close(CLOSE.restart, "");
   }

@@ -1,13 +1,13 @@
 // The streams of one worker by their ids. A ring and not a Map: V8 gives a Map new tables as entries come and go, each old
 // one keeps the next alive, and once one of them is in old space every stream in them outlives all young collections.
-import type { Stream } from "./stream.ts";
+import type { WorkerStream } from "./stream.ts";
 
 const FIRST_SIZE = 64;
 /** Ids are numbers of 32 bits; 0 is the worker itself. */
 const LAST_ID = 0xffff_ffff;
 
 export class Streams {
-  #ring: (Stream | undefined)[] = new Array(FIRST_SIZE).fill(undefined);
+  #ring: (WorkerStream | undefined)[] = new Array(FIRST_SIZE).fill(undefined);
   #mask = FIRST_SIZE - 1;
   #lastId = 0;
   /** How many there are. */
@@ -22,12 +22,12 @@ export class Streams {
   }
 
   /** `id` is what `nextId` gave last. */
-  add(id: number, stream: Stream): void {
+  add(id: number, stream: WorkerStream): void {
     this.#ring[id & this.#mask] = stream;
     this.size++;
   }
 
-  get(id: number): Stream | undefined {
+  get(id: number): WorkerStream | undefined {
     const stream = this.#ring[id & this.#mask];
     return stream?.id === id ? stream : undefined;
   }
@@ -39,12 +39,12 @@ export class Streams {
   }
 
   /** The one that was added before all others. */
-  get oldest(): Stream | undefined {
+  get oldest(): WorkerStream | undefined {
     return this.size === 0 ? undefined : this.all()[0];
   }
 
   /** In the order in which they were added. */
-  all(): Stream[] {
+  all(): WorkerStream[] {
     const found = this.#ring.filter((stream) => stream !== undefined);
     return found.sort((a, b) => this.#age(b) - this.#age(a));
   }
@@ -54,7 +54,7 @@ export class Streams {
     this.size = 0;
   }
 
-  #age(stream: Stream): number {
+  #age(stream: WorkerStream): number {
     return (this.#lastId - stream.id) >>> 0;
   }
 

@@ -4,25 +4,25 @@ import type { RequestBody } from "../exchange/index.ts";
 import { type FrameWriter, PIECE, TO_WORKER } from "./link.ts";
 
 /** Where its frames go. */
-export interface Outbound {
+export interface LinkWriter {
   readonly writer: FrameWriter;
   flush(): void;
 }
 
-export class Upload {
+export class StreamUpload {
   readonly #body: RequestBody;
   readonly #stream: number;
   readonly #arrived: () => void;
   /** The worker waits for octets that the client has not sent yet. */
   waits = false;
-  #link: Outbound | undefined;
+  #link: LinkWriter | undefined;
   #wanted = 0;
   #pumping = false;
   /** What was read and not asked for yet. */
   #rest: Uint8Array | undefined;
 
   /** `arrived`: the client has sent what the worker waited for. */
-  constructor(body: RequestBody, link: Outbound, stream: number, arrived: () => void) {
+  constructor(body: RequestBody, link: LinkWriter, stream: number, arrived: () => void) {
     this.#body = body;
     this.#arrived = arrived;
     this.#link = link;
@@ -60,7 +60,7 @@ export class Upload {
     this.#rest = undefined;
   }
 
-  #send(link: Outbound, chunk: Uint8Array | undefined): void {
+  #send(link: LinkWriter, chunk: Uint8Array | undefined): void {
     if (chunk) this.#cut(link.writer, chunk);
     else link.writer.text(TO_WORKER.BODY_END, this.#stream, "");
     link.flush();

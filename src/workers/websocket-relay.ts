@@ -8,7 +8,7 @@ import {
   type WebSocketSession,
 } from "../exchange/index.ts";
 import { FROM_WORKER, MESSAGE_COST, PIECE, TO_WORKER, WINDOW } from "./link.ts";
-import type { Outbound } from "./upload.ts";
+import type { LinkWriter } from "./upload.ts";
 
 /** Octets of one message that an application may send. Whoever sends more wants a response, not a message. */
 export const MAX_MESSAGE = 134_217_728;
@@ -21,10 +21,10 @@ interface Farewell {
   readonly reason: string;
 }
 
-export class Bridge implements WebSocketReceiver {
+export class WebSocketRelay implements WebSocketReceiver {
   readonly #stream: number;
   readonly #session: WebSocketSession;
-  #link: Outbound | undefined;
+  #link: LinkWriter | undefined;
   /** What the application may still be sent. */
   #allowed: number;
   #paused = false;
@@ -38,7 +38,7 @@ export class Bridge implements WebSocketReceiver {
   #owed = 0;
 
   /** Accepts. Throws a SallyportError (APP_PROTOCOL) when that cannot be sent. */
-  constructor(handshake: Handshake, choice: Acceptance, link: Outbound, stream: number, allowed: number) {
+  constructor(handshake: Handshake, choice: Acceptance, link: LinkWriter, stream: number, allowed: number) {
     this.#stream = stream;
     this.#link = link;
     this.#allowed = allowed;

@@ -3,18 +3,18 @@ import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
-import { readSparingly } from "../sockets/accepted.ts";
+import { shareReadBuffer } from "../sockets/accepted.ts";
 import { Arrivals, type Last } from "./arrivals.ts";
-import { AHEAD, type Manner, mannerOf } from "./capacity.ts";
+import { type ConcurrencyMode, concurrencyModeOf, PREFETCH } from "./capacity.ts";
 import { Commons } from "./commons.ts";
-import { Pulse } from "./heartbeat.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { Interface } from "./interface.ts";
 import { FROM_WORKER, type FrameHandler, FrameWriter, type Payload, TO_WORKER } from "./link.ts";
 import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { Start } from "./start.ts";
-import type { Carrier, Stream } from "./stream.ts";
+import type { StreamTransport, WorkerStream } from "./stream.ts";
 import { Streams } from "./streams.ts";
 
 /** Whom a worker tells: its pool. */
@@ -22,7 +22,7 @@ export interface WorkerOwner {
   /** There is room for another stream. */
   onRoom(worker: Worker): void;
   /** The process is gone. `unbegun` streams were sent to it but never taken up. */
-  onGone(worker: Worker, unbegun: Stream[]): void;
+  onGone(worker: Worker, unbegun: WorkerStream[]): void;
 }
 
 type State = "starting" | "ready" | "draining" | "gone";
@@ -42,7 +42,7 @@ const TOGETHER = 16;
 /** Octets that a worker has not read yet; above this it gets no new streams. */
 const LINK_FULL = 4_194_304;
 
-export class Worker implements Carrier {
+export class Worker implements StreamTransport {
   readonly writer: FrameWriter = new FrameWriter();
   readonly commons: Commons = new Commons();
   readonly log: Log;
@@ -66,10 +66,10 @@ export class Worker implements Carrier {
   #leaves = false;
   readonly #start: Start;
   #interface: Interface | undefined;
-  #manner: Manner = "inline";
+  #manner: ConcurrencyMode = "inline";
   /** Requests that may be sent to it while it answers others. */
-  #ahead = AHEAD;
-  readonly #pulse: Pulse = new Pulse();
+  #ahead = PREFETCH;
+  readonly #pulse: Heartbeat = new Heartbeat();
   /** Resolves once the process is gone and its streams are settled. */
   readonly gone: Promise<void>;
 
@@ -91,7 +91,7 @@ export class Worker implements Carrier {
     });
     // There is none where the process could not be started: its end tells why.
     const link = this.#child.streams[LINK];
-    this.#link = link ? readSparingly(link) : new Socket().destroy();
+    this.#link = link ? shareReadBuffer(link) : new Socket().destroy();
     const onFrame: FrameHandler = (kind, id, payload) => this.#frame(kind, id, payload);
     this.#arrivals = new Arrivals(this.#link, this.#outbox, onFrame, (error) => this.#broken(error));
     this.gone = this.#live();
@@ -110,7 +110,7 @@ export class Worker implements Carrier {
     return this.#interface;
   }
 
-  get manner(): Manner {
+  get manner(): ConcurrencyMode {
     return this.#manner;
   }
 
@@ -156,7 +156,7 @@ export class Worker implements Carrier {
   }
 
   /** Takes a stream; never fails it for what is wrong with the request: `stream.send` throws and the caller tells. */
-  dispatch(stream: Stream): void {
+  dispatch(stream: WorkerStream): void {
     this.#taken++;
     const id = this.streams.nextId();
     stream.send(this, id);
@@ -172,7 +172,7 @@ export class Worker implements Carrier {
     setImmediate(this.#turnEnded);
   }
 
-  done(stream: Stream): void {
+  done(stream: WorkerStream): void {
     this.streams.delete(stream.id);
     this.#owner.onRoom(this);
     if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
@@ -213,7 +213,7 @@ export class Worker implements Carrier {
   }
 
   /** The streams that were begun: one at a time and in order, only the oldest. */
-  get begun(): Stream[] {
+  get begun(): WorkerStream[] {
     const streams = this.streams.all();
     return this.#manner === "inline" ? streams.slice(0, 1) : streams;
   }
@@ -291,13 +291,13 @@ export class Worker implements Carrier {
   }
 
   /** Which were begun, and which were not: if it left by itself, none but in an event loop, where all are. */
-  #split(last: Last | undefined): [Stream[], Stream[]] {
+  #split(last: Last | undefined): [WorkerStream[], WorkerStream[]] {
     const begun = this.#leaves && this.#manner !== "loop" ? [] : this.#inside(last);
     return [begun, this.streams.all().filter((stream) => !begun.includes(stream))];
   }
 
   /** What it was inside when it died: the one that it named, or all that it had read. */
-  #inside(last: Last | undefined): Stream[] {
+  #inside(last: Last | undefined): WorkerStream[] {
     if (!last) return this.begun;
     if (this.#manner !== "inline") return this.begun.filter(({ sentTo }) => sentTo <= last.taken);
     const stream = this.streams.get(last.inside);
@@ -330,7 +330,7 @@ export class Worker implements Carrier {
     const spoken = this.#state === "starting" ? this.#start.read(payload) : undefined;
     if (spoken === undefined) return;
     this.#interface = spoken;
-    this.#manner = mannerOf(spoken, this.#options.threads);
+    this.#manner = concurrencyModeOf(spoken, this.#options.threads);
     this.#state = "ready";
     this.#start.succeeded();
   }

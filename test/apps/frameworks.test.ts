@@ -14,7 +14,7 @@ import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import Koa from "koa";
 import multer from "multer";
-import { gatewayOf } from "../../src/apps/load-kind.ts";
+import { gatewayOfExport } from "../../src/apps/load-kind.ts";
 import { type Listening, listening } from "./listening.ts";
 
 const MEGABYTES_10 = randomBytes(10 * 1024 * 1024);
@@ -24,7 +24,7 @@ const sum = (data: Uint8Array) => createHash("sha256").update(data).digest("hex"
 function served(app: unknown): () => string {
   let site: Listening | undefined;
   before(async () => {
-    site = await listening(await gatewayOf(app, "a test"));
+    site = await listening(await gatewayOfExport(app, "a test"));
   });
   after(() => site?.close());
   return () => site?.url ?? "";

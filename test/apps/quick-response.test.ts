@@ -1,7 +1,7 @@
 // Responses that keep their body as it is: held against Node's own, and how they leave.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fetchApp, QuickResponse, useQuickResponses } from "../../src/apps/index.ts";
+import { FastResponse, fetchApp, useFastResponses } from "../../src/apps/index.ts";
 import { type Recorded, RecordedExchange } from "../../src/testing/recorded.ts";
 
 const NodeResponse = Response;
@@ -56,7 +56,7 @@ const twins = (body: Arguments[0]): readonly [Arguments[0], Arguments[0]] =>
 for (const [what, args] of cases) {
   test(`a QuickResponse of ${what} leaves as Node's own does`, async () => {
     const twin = twins(args[0]);
-    const [quick] = await answered(new QuickResponse(twin[0], args[1]));
+    const [quick] = await answered(new FastResponse(twin[0], args[1]));
     const [own] = await answered(new NodeResponse(twin[1], args[1]));
     for (const part of ["status", "reason", "headers", "body"] as const)
       assert.deepEqual(quick[part], own[part]);
@@ -64,7 +64,7 @@ for (const [what, args] of cases) {
 
   test(`a QuickResponse of ${what} is read as Node's own is, once`, async () => {
     const twin = twins(args[0]);
-    const [quick, own] = [new QuickResponse(twin[0], args[1]), new NodeResponse(twin[1], args[1])];
+    const [quick, own] = [new FastResponse(twin[0], args[1]), new NodeResponse(twin[1], args[1])];
     const clones = [quick.clone(), own.clone()] as const;
     for (const [one, other] of [clones, [quick, own]] as const) {
       assert.deepEqual([one.status, one.statusText, one.ok], [other.status, other.statusText, other.ok]);
@@ -78,7 +78,7 @@ for (const [what, args] of cases) {
 
 for (const [kind, made] of [
   ["Node's own Response", (body: string | Buffer) => new NodeResponse(body)],
-  ["a QuickResponse", (body: string | Buffer) => new QuickResponse(body)],
+  ["a QuickResponse", (body: string | Buffer) => new FastResponse(body)],
 ] as const) {
   test(`${kind} of a text or of octets leaves in one call, and only once`, async () => {
     for (const body of ["text", Buffer.from("octets")]) {
@@ -112,32 +112,32 @@ for (const [kind, made] of [
 
 test("a QuickResponse keeps octets as they were when it was made", async () => {
   const memory = Buffer.from("before");
-  const response = new QuickResponse(memory);
+  const response = new FastResponse(memory);
   memory.fill("x");
   assert.equal((await answered(response))[0].body.toString(), "before");
 });
 
 test("a QuickResponse is read in every way that Node has", async () => {
   const form = { headers: { "Content-Type": "application/x-www-form-urlencoded" } };
-  assert.deepEqual([...(await new QuickResponse("a=1", form).formData())], [["a", "1"]]);
-  assert.deepEqual(await new QuickResponse("[1]").json(), [1]);
-  assert.equal(Buffer.from(await new QuickResponse("text").arrayBuffer()).toString(), "text");
-  const blob = await new QuickResponse("text", { headers: { "Content-Type": "text/x" } }).blob();
+  assert.deepEqual([...(await new FastResponse("a=1", form).formData())], [["a", "1"]]);
+  assert.deepEqual(await new FastResponse("[1]").json(), [1]);
+  assert.equal(Buffer.from(await new FastResponse("text").arrayBuffer()).toString(), "text");
+  const blob = await new FastResponse("text", { headers: { "Content-Type": "text/x" } }).blob();
   assert.deepEqual([await blob.text(), blob.type], ["text", "text/x"]);
 });
 
 test("what Node's Response refuses, a QuickResponse refuses", () => {
   for (const init of [{ status: 204 }, { status: 99 }, { headers: { "a b": "c" } }]) {
     assert.throws(() => new NodeResponse("x", init));
-    assert.throws(() => new QuickResponse("x", init));
+    assert.throws(() => new FastResponse("x", init));
   }
-  assert.throws(() => QuickResponse.json(undefined), TypeError);
+  assert.throws(() => FastResponse.json(undefined), TypeError);
 });
 
 test("QuickResponse.json() is as Node's", async () => {
   for (const init of [undefined, { status: 201, headers: { "Content-Type": "application/x+json" } }]) {
     const [[quick], [own]] = [
-      await answered(QuickResponse.json({ a: ["\u00e9"] }, init)),
+      await answered(FastResponse.json({ a: ["\u00e9"] }, init)),
       await answered(NodeResponse.json({ a: ["\u00e9"] }, init)),
     ];
     for (const part of ["status", "headers", "body"] as const) assert.deepEqual(quick[part], own[part]);
@@ -150,8 +150,8 @@ test("only useQuickResponses() puts it in the place of the global one, of which 
     globalThis.Response = NodeResponse;
   });
   const before = new NodeResponse("x");
-  useQuickResponses();
-  assert.equal(globalThis.Response, QuickResponse);
+  useFastResponses();
+  assert.equal(globalThis.Response, FastResponse);
   for (const response of [
     before,
     new Response("x"),

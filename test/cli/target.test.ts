@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { parseCommandLine } from "../../src/cli/options.ts";
-import { settingsOf } from "../../src/cli/settings.ts";
+import { serveSettingsOf } from "../../src/cli/settings.ts";
 import { targetOf } from "../../src/cli/target.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
 
@@ -79,7 +79,7 @@ test("of two configurations in one place the user must choose", () => {
 /** The settings of a command line, without `serve`. */
 async function settingsFor(...args: string[]) {
   const { flags, words } = parseCommandLine(args);
-  return (await settingsOf(targetOf(words[0], flags.config, here), flags, here)).settings;
+  return (await serveSettingsOf(targetOf(words[0], flags.config, here), flags, here)).settings;
 }
 
 test("a Python app gets the options that are for it", async () => {

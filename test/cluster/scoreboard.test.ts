@@ -4,10 +4,10 @@ import { EventEmitter } from "node:events";
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { Board, Seat } from "../../src/cluster/scoreboard.ts";
+import { Scoreboard, Slot } from "../../src/cluster/scoreboard.ts";
 
-function board(t: TestContext): Board {
-  const made = new Board();
+function board(t: TestContext): Scoreboard {
+  const made = new Scoreboard();
   t.after(() => made.close());
   return made;
 }
@@ -15,7 +15,7 @@ function board(t: TestContext): Board {
 const socket = (): Socket => new EventEmitter() as Socket;
 
 /** What the first seats say: 0 for nobody, otherwise one more than the connections. */
-function told({ fd }: Board, seats: number): number[] {
+function told({ fd }: Scoreboard, seats: number): number[] {
   const counts = new Uint32Array(seats);
   readSync(fd, counts, 0, seats * 4, 0);
   return [...counts];
@@ -23,7 +23,7 @@ function told({ fd }: Board, seats: number): number[] {
 
 test("each front tells its connections, from their beginning to their end", (t) => {
   const shared = board(t);
-  const [one, two] = [new Seat(shared.fd, shared.take()), new Seat(shared.fd, shared.take())];
+  const [one, two] = [new Slot(shared.fd, shared.take()), new Slot(shared.fd, shared.take())];
   const sockets = [socket(), socket()];
   for (const each of sockets) two.count(each);
   one.count(socket());
@@ -35,7 +35,7 @@ test("each front tells its connections, from their beginning to their end", (t) 
 test("a seat that is free is told to be nobody's, and is given away again", (t) => {
   const shared = board(t);
   const seats = [shared.take(), shared.take(), shared.take()];
-  for (const seat of seats) new Seat(shared.fd, seat);
+  for (const seat of seats) new Slot(shared.fd, seat);
   shared.free(1);
   assert.deepEqual(told(shared, 3), [1, 0, 1]);
   assert.equal(shared.take(), 1);
@@ -43,7 +43,7 @@ test("a seat that is free is told to be nobody's, and is given away again", (t) 
 
 test("a front that leaves is nobody that others wait for, though its connections live on", (t) => {
   const shared = board(t);
-  const seat = new Seat(shared.fd, shared.take());
+  const seat = new Slot(shared.fd, shared.take());
   const kept = socket();
   seat.count(kept);
   seat.leave();
@@ -53,7 +53,7 @@ test("a front that leaves is nobody that others wait for, though its connections
 
 test("it is empty once its last connection has ended, or when the time is over", async (t) => {
   const shared = board(t);
-  const seat = new Seat(shared.fd, shared.take());
+  const seat = new Slot(shared.fd, shared.take());
   await seat.empty(60_000);
   const kept = socket();
   seat.count(kept);
@@ -65,11 +65,11 @@ test("it is empty once its last connection has ended, or when the time is over",
 
 test("a front rests when it is ahead, but only so often at a stretch", (t) => {
   const shared = board(t);
-  const seat = new Seat(shared.fd, shared.take());
+  const seat = new Slot(shared.fd, shared.take());
   const rests = t.mock.method(Atomics, "wait", () => "timed-out");
   for (let i = 0; i < 10; i++) seat.count(socket());
   assert.equal(rests.mock.callCount(), 0, "nobody is behind");
-  new Seat(shared.fd, shared.take());
+  new Slot(shared.fd, shared.take());
   seat.count(socket());
   assert.equal(rests.mock.callCount(), 1);
   for (let i = 0; i < 1_000; i++) seat.count(socket());
@@ -80,7 +80,7 @@ test("a front rests when it is ahead, but only so often at a stretch", (t) => {
 test("fronts beyond the seats serve uncounted", (t) => {
   const shared = board(t);
   const seats = Array.from({ length: 300 }, () => shared.take());
-  const last = new Seat(shared.fd, seats.at(-1) as number);
+  const last = new Slot(shared.fd, seats.at(-1) as number);
   last.count(socket());
   assert.deepEqual(told(shared, 1), [0]);
   shared.free(299);

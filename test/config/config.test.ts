@@ -4,9 +4,9 @@ import { defineConfig } from "../../src/config/config.ts";
 import { checkConfig } from "../../src/config/errors.ts";
 import { DISK_LIMIT } from "../../src/exchange/disk.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
-import { DEFAULT_LIMITS } from "../../src/http/limits.ts";
+import { HTTP_LIMITS } from "../../src/http/limits.ts";
 import { isGateway } from "../../src/options/checks.ts";
-import { HONOURED } from "../../src/proxies/forwarded.ts";
+import { FORWARDED_FIELDS } from "../../src/proxies/forwarded.ts";
 
 const APPS = { shop: { wsgi: "shop:app" } };
 
@@ -36,8 +36,8 @@ test("the smallest configuration gets every default", () => {
     listen: [{ protocol: "http", kind: "tcp", host: "127.0.0.1", port: 8000 }],
     apps: APPS,
     trust: [],
-    forwarded: HONOURED,
-    limits: { ...DEFAULT_LIMITS, temporary: DISK_LIMIT },
+    forwarded: FORWARDED_FIELDS,
+    limits: { ...HTTP_LIMITS, temporary: DISK_LIMIT },
     log: { level: "info", format: "text" },
     fronts: 1,
     frontTimeout: 30_000,
@@ -119,7 +119,7 @@ test("limits of other protocols are kept as far as they are written, in octets a
     limits: { fastcgi: { params: "1K" }, scgi: { headTimeout: 2 } },
   });
   assert.deepEqual(limits, {
-    ...DEFAULT_LIMITS,
+    ...HTTP_LIMITS,
     temporary: DISK_LIMIT,
     fastcgi: { params: 1024 },
     scgi: { headTimeout: 2000 },

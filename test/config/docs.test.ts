@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { DEFAULT_LIMITS as SOCKET_LIMITS } from "../../src/cgi/socket/limits.ts";
+import { SOCKET_LIMITS } from "../../src/cgi/socket/limits.ts";
 import { LIMIT_OPTIONS } from "../../src/cli/options.ts";
 import { configTables } from "../../src/config/docs.ts";
-import { DEFAULT_LIMITS } from "../../src/http/limits.ts";
-import { DEFAULT_LIMITS as FASTCGI_LIMITS } from "../../src/protocols/fastcgi/limits.ts";
+import { HTTP_LIMITS } from "../../src/http/limits.ts";
+import { FASTCGI_LIMITS } from "../../src/protocols/fastcgi/limits.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -26,7 +26,7 @@ test("every limit of the other protocols is a key of the configuration", () => {
 
 test("every limit of HTTP is a key of the configuration and an option of the command line", () => {
   const { limits = "" } = configTables();
-  for (const key of Object.keys(DEFAULT_LIMITS)) {
+  for (const key of Object.keys(HTTP_LIMITS)) {
     assert.ok(limits.includes(`| \`${key}\` |`), key);
     assert.ok(Object.values<string>(LIMIT_OPTIONS).includes(key), key);
   }

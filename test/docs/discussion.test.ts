@@ -1,8 +1,8 @@
 // docs/discussion/: its tables have every state that the code has, and the page says what each move in them is.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RULES } from "../../src/protocols/http1/states.ts";
-import { RULES as SOCKET_RULES } from "../../src/websocket/states.ts";
+import { CONNECTION_RULES } from "../../src/protocols/http1/states.ts";
+import { SESSION_RULES as SOCKET_RULES } from "../../src/websocket/states.ts";
 import { readText } from "./prose.ts";
 
 const page = readText("docs/discussion/how-connections-end.md");
@@ -26,7 +26,7 @@ test("the table of a connection of HTTP/1.1 says what the code does", () => {
     state,
     { step, limit: limit || undefined, expired, ended, stopped },
   ]);
-  assert.deepEqual(Object.fromEntries(told), RULES);
+  assert.deepEqual(Object.fromEntries(told), CONNECTION_RULES);
 });
 
 test("the table of a WebSocket has all of its states", () => {

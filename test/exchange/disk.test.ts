@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { afterEach, test } from "node:test";
 import { DISK_LIMIT, disk } from "../../src/exchange/disk.ts";
 import { PushedBody, type SallyportError } from "../../src/exchange/index.ts";
-import { Backlog } from "../../src/exchange/response-buffer.ts";
+import { ResponseBuffer } from "../../src/exchange/response-buffer.ts";
 import { spool } from "../../src/exchange/spool.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
@@ -49,7 +49,7 @@ test("a response for a client that does not read makes its application wait wher
   exchange.stalled = true;
   let accepted = 0;
   const limits = { memory: 1_000, file: 1_000_000, directory: tmpdir() };
-  const backlog = new Backlog(exchange, (octets) => (accepted += octets), limits);
+  const backlog = new ResponseBuffer(exchange, (octets) => (accepted += octets), limits);
   for (let i = 0; i < 100; i++) backlog.push(Buffer.alloc(100, i));
   backlog.end();
   while (disk.taken < 3_000) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -66,7 +66,7 @@ test("what a client that left did not take is given back", async () => {
   const exchange = new RecordedExchange();
   exchange.start({ status: 200, reason: "", headers: [] });
   exchange.stalled = true;
-  const backlog = new Backlog(exchange, () => {}, { memory: 0, file: 1_000_000, directory: tmpdir() });
+  const backlog = new ResponseBuffer(exchange, () => {}, { memory: 0, file: 1_000_000, directory: tmpdir() });
   for (let i = 0; i < 10; i++) backlog.push(Buffer.alloc(100));
   while (disk.taken < 900) await new Promise((resolve) => setTimeout(resolve, 5));
   exchange.hangUp();

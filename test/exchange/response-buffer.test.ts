@@ -3,11 +3,11 @@ import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Backlog, type BacklogLimits } from "../../src/exchange/response-buffer.ts";
+import { ResponseBuffer, type ResponseBufferLimits } from "../../src/exchange/response-buffer.ts";
 import { TemporaryFile } from "../../src/exchange/temporary.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
-const LIMITS: BacklogLimits = { memory: 1000, file: 5000, directory: tmpdir() };
+const LIMITS: ResponseBufferLimits = { memory: 1000, file: 5000, directory: tmpdir() };
 
 function stalled(): RecordedExchange {
   const exchange = new RecordedExchange();
@@ -25,7 +25,7 @@ async function settled(): Promise<void> {
 test("what a stalled client does not take is accepted up to memory and file, and not an octet more", async () => {
   const exchange = stalled();
   let accepted = 0;
-  const backlog = new Backlog(exchange, (octets) => (accepted += octets), LIMITS);
+  const backlog = new ResponseBuffer(exchange, (octets) => (accepted += octets), LIMITS);
   for (let i = 0; i < 100; i++) backlog.push(Buffer.alloc(100, i));
   backlog.end();
   await settled();
@@ -42,7 +42,7 @@ test("what a stalled client does not take is accepted up to memory and file, and
 test("without a file, memory is the only bound", async () => {
   const exchange = stalled();
   let accepted = 0;
-  const backlog = new Backlog(exchange, (octets) => (accepted += octets), { ...LIMITS, file: 0 });
+  const backlog = new ResponseBuffer(exchange, (octets) => (accepted += octets), { ...LIMITS, file: 0 });
   for (let i = 0; i < 30; i++) backlog.push(Buffer.alloc(100, i));
   backlog.end();
   await settled();
@@ -53,7 +53,7 @@ test("without a file, memory is the only bound", async () => {
 
 test("a directory that cannot be written to fails the exchange as ours, not the application's", async () => {
   const exchange = stalled();
-  const backlog = new Backlog(exchange, () => {}, { ...LIMITS, directory: "/nonexistent/folder" });
+  const backlog = new ResponseBuffer(exchange, () => {}, { ...LIMITS, directory: "/nonexistent/folder" });
   for (let i = 0; i < 30; i++) backlog.push(Buffer.alloc(100));
   const { complete, error } = await exchange.done;
   assert.equal(complete, false);
@@ -65,7 +65,7 @@ test("when the client leaves, its file is closed and nothing more is accepted", 
   await settled();
   const before = files();
   const exchange = stalled();
-  const backlog = new Backlog(exchange, () => {}, LIMITS);
+  const backlog = new ResponseBuffer(exchange, () => {}, LIMITS);
   for (let i = 0; i < 40; i++) backlog.push(Buffer.alloc(100));
   await settled();
   assert.equal(files(), before + 1);
@@ -85,7 +85,7 @@ test("octets keep their order however pieces, stalls and limits fall", async () 
     fc.asyncProperty(pieces, stalls, limits, async (sent, pattern, { memory, file }) => {
       const exchange = new RecordedExchange();
       exchange.start({ status: 200, reason: "", headers: [] });
-      const backlog = new Backlog(exchange, () => {}, { memory, file, directory: tmpdir() });
+      const backlog = new ResponseBuffer(exchange, () => {}, { memory, file, directory: tmpdir() });
       for (const [i, piece] of sent.entries()) {
         exchange.stalled = pattern[i % pattern.length] as boolean;
         backlog.push(piece);
@@ -104,7 +104,7 @@ test("octets keep their order however pieces, stalls and limits fall", async () 
 
 test("what is pushed while the file is being emptied does not overtake what was read from it", async (t) => {
   const exchange = stalled();
-  const backlog = new Backlog(exchange, () => {}, { ...LIMITS, memory: 0 });
+  const backlog = new ResponseBuffer(exchange, () => {}, { ...LIMITS, memory: 0 });
   let pushed = 0;
   const push = (): void => backlog.push(Buffer.of(pushed++));
   const { empty } = TemporaryFile.prototype;

@@ -4,7 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, mock, test } from "node:test";
 import { PushedBody, type SallyportError } from "../../src/exchange/index.ts";
-import { Backlog } from "../../src/exchange/response-buffer.ts";
+import { ResponseBuffer } from "../../src/exchange/response-buffer.ts";
 import { spool } from "../../src/exchange/spool.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
@@ -39,12 +39,12 @@ function roomFor(most: () => number, refused = true): void {
 
 const SENT = Buffer.from(Array.from({ length: 60_000 }, (_, i) => 1 + (i % 251)));
 
-function slowClient(): { exchange: RecordedExchange; backlog: Backlog } {
+function slowClient(): { exchange: RecordedExchange; backlog: ResponseBuffer } {
   const exchange = new RecordedExchange();
   exchange.start({ status: 200, reason: "", headers: [] });
   exchange.stalled = true;
   const limits = { memory: 0, file: 1e9, directory: tmpdir() };
-  return { exchange, backlog: new Backlog(exchange, () => {}, limits) };
+  return { exchange, backlog: new ResponseBuffer(exchange, () => {}, limits) };
 }
 
 function upload(): PushedBody {

@@ -2,7 +2,7 @@
 // and when it is called rather than at a request.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { loadApp, QuickResponse } from "../../src/apps/index.ts";
+import { FastResponse, loadApp } from "../../src/apps/index.ts";
 import { type Gateway, silentLog } from "../../src/exchange/index.ts";
 import * as library from "../../src/index.ts";
 import { fastcgiListener } from "../../src/protocols/fastcgi/index.ts";
@@ -95,7 +95,7 @@ const WRONG: readonly [string, unknown[], string][] = [
   ["nodeApp", [{ callback() {} }], "not an object"],
   ["nodeApp", [handler, { timout: 1 }], "unknown option timout; did you mean timeout?"],
   ["fetchApp", [], "not undefined"],
-  ["fetchApp", [QuickResponse], "not a class; give an instance of it"],
+  ["fetchApp", [FastResponse], "not a class; give an instance of it"],
   ["loadApp", [{}], 'the first argument must be the path of a module such as "./app.ts", not an object'],
   ...["toNodeHandler", "toFetchHandler", "toUpgradeHandler"].flatMap(
     (name): [string, unknown[], string][] => [

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LONGEST_PAUSE, Pauses } from "../../src/processes/index.ts";
+import { BackOff, LONGEST_PAUSE } from "../../src/processes/index.ts";
 
 const OLD = 60_000;
 
 test("processes that keep dying young are started again after longer and longer pauses, up to a limit", () => {
-  const pauses = new Pauses();
+  const pauses = new BackOff();
   const seen = Array.from({ length: 12 }, () => pauses.after(50));
   assert.deepEqual(
     seen,
@@ -16,14 +16,14 @@ test("processes that keep dying young are started again after longer and longer 
 });
 
 test("one that lived long ends the row", () => {
-  const pauses = new Pauses();
+  const pauses = new BackOff();
   const [first] = [pauses.after(50), pauses.after(50), pauses.after(50)];
   assert.equal(pauses.after(OLD), 0);
   assert.equal(pauses.after(50), first);
 });
 
 test("one that had worked is replaced at once, however young it was", () => {
-  const pauses = new Pauses();
+  const pauses = new BackOff();
   const seen = Array.from({ length: 12 }, () => pauses.after(50, true));
   assert.deepEqual(new Set(seen), new Set([0]));
 });

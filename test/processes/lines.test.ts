@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escapeControls, LineCutter } from "../../src/processes/lines.ts";
+import { escapeBytes, LineCutter } from "../../src/processes/lines.ts";
 
 function cut(chunks: readonly (string | Buffer)[], limit?: number): string[] {
   const lines: string[] = [];
@@ -33,7 +33,7 @@ test("of an endless line only the start is kept, and the next line is whole agai
 test("L5: control characters are escaped, so that no program can forge a line or command a terminal", () => {
   const [line] = cut(["\x1b[2Jgone\r2026 ERROR forged \x07\x00\x7f\tand a tab\n"]);
   assert.equal(line, "\\x1b[2Jgone\\x0d2026 ERROR forged \\x07\\x00\\x7f\tand a tab");
-  assert.equal(escapeControls("a\r\nb\x9b\u2028c"), "a\\x0d\\x0ab\\x9b\\u2028c");
+  assert.equal(escapeBytes("a\r\nb\x9b\u2028c"), "a\\x0d\\x0ab\\x9b\\u2028c");
 });
 
 test("octets that are not UTF-8 are shown as replacement characters", () => {

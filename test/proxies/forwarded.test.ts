@@ -9,7 +9,7 @@ import {
   repeatedOf,
   SallyportError,
 } from "../../src/exchange/index.ts";
-import { type ForwardedHeader, forwarding, HONOURED } from "../../src/proxies/forwarded.ts";
+import { FORWARDED_FIELDS, type ForwardedHeader, forwarding } from "../../src/proxies/forwarded.ts";
 import { parseTrust, type Trusted, type TrustRule, trustOf } from "../../src/proxies/trust.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
@@ -28,7 +28,7 @@ interface Setting {
 
 /** The exchange after its headers were looked at. `lines`: "name: value". */
 function honoured(lines: readonly string[], setting: Setting = {}): RecordedExchange {
-  const { trust = OURS, names = HONOURED, target = "/a?b", mount = "" } = setting;
+  const { trust = OURS, names = FORWARDED_FIELDS, target = "/a?b", mount = "" } = setting;
   const headers = ["Host", "inner:8000", ...lines.flatMap((line) => line.split(/: ?(.*)/s).slice(0, 2))];
   const exchange = new RecordedExchange({ headers, authority: "inner:8000", target, mount });
   forwarding(trusting(...trust), names)(exchange);
@@ -320,13 +320,13 @@ test("a trusted proxy's headers reach the app as they were sent", () => {
 test("a request without such headers is not touched at all", () => {
   const exchange = new RecordedExchange({ headers: ["Host", "localhost", "X-Other", "1", "From", "a"] });
   const { request } = exchange;
-  forwarding(trusting(...OURS), HONOURED)(exchange);
+  forwarding(trusting(...OURS), FORWARDED_FIELDS)(exchange);
   assert.equal(exchange.request, request);
 });
 
 test("a host is added where the request had none, as in HTTP/1.0", () => {
   const exchange = new RecordedExchange({ headers: ["X-Forwarded-Host", "shop.example"], authority: "" });
-  forwarding(trusting(...OURS), HONOURED)(exchange);
+  forwarding(trusting(...OURS), FORWARDED_FIELDS)(exchange);
   assert.deepEqual(exchange.request.headers, ["Host", "shop.example", "X-Forwarded-Host", "shop.example"]);
 });
 
@@ -334,14 +334,14 @@ test("the TLS of the proxy's connection is not taken for the client's", () => {
   const exchange = new RecordedExchange({ headers: ["Host", "localhost", "X-Forwarded-For", "203.0.113.9"] });
   const tls = { protocol: "TLSv1.3", cipher: "", serverName: "", certificate: "", client: undefined };
   exchange.request = { ...exchange.request, tls };
-  forwarding(trusting(...OURS), HONOURED)(exchange);
+  forwarding(trusting(...OURS), FORWARDED_FIELDS)(exchange);
   assert.equal(exchange.request.tls, undefined);
 });
 
 describe("requests that repeat on a connection", () => {
   /** `targets`, one after the other, with the same fields, as a listener gives them; and how often somebody was asked. */
   function repeatedly(lines: readonly string[], targets: readonly string[], setting: Setting = {}) {
-    const { trust = OURS, names = HONOURED } = setting;
+    const { trust = OURS, names = FORWARDED_FIELDS } = setting;
     const headers = ["Host", "inner:8000", ...lines.flatMap((line) => line.split(/: ?(.*)/s).slice(0, 2))];
     const { request: first } = new RecordedExchange({ headers, authority: "inner:8000" });
     const repeated = new Repeated(first);
@@ -375,7 +375,8 @@ describe("requests that repeat on a connection", () => {
     ["nothing is said", ["User-Agent: curl"]],
   ] as const)
     test(`each is what it would be by itself where ${what}`, () => {
-      const names = what === "a prefix is said" ? [...HONOURED, "x-forwarded-prefix" as const] : HONOURED;
+      const names =
+        what === "a prefix is said" ? [...FORWARDED_FIELDS, "x-forwarded-prefix" as const] : FORWARDED_FIELDS;
       const { requests } = repeatedly(lines, ["/1?a", "*", "/2?b"], { names });
       for (const { target, path, query, mount, repeated, ...rest } of requests) {
         const alone = honoured(lines, { target: path === "*" ? "*" : `/${target.split("/").at(-1)}`, names });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LogFields, SallyportError, silentLog } from "../../src/exchange/index.ts";
-import { complaint, TEXT } from "../../src/server/report.ts";
+import { errorReport, TEXT } from "../../src/server/report.ts";
 import { noteUncaught } from "../../src/server/uncaught.ts";
 
 test("a message has its code, and the app's traceback follows, indented", () => {
   const error = new SallyportError("APP_IMPORT", "no module a", { detail: "Traceback:\n  a.py\n" });
   assert.equal(
-    complaint(error, TEXT),
+    errorReport(error, TEXT),
     "sallyport: no module a [ERR_SALLYPORT_APP_IMPORT]\n  Traceback:\n    a.py\n",
   );
 });
@@ -15,7 +15,7 @@ test("a message has its code, and the app's traceback follows, indented", () => 
 test("control characters in a message or a traceback do not reach the terminal", () => {
   const error = new SallyportError("APP_IMPORT", "a\x1b[2J\nb", { detail: "c\x1b]0;d\x07" });
   assert.equal(
-    complaint(error, TEXT),
+    errorReport(error, TEXT),
     "sallyport: a\\x1b[2J\\nb [ERR_SALLYPORT_APP_IMPORT]\n  c\\x1b]0;d\\x07\n",
   );
 });
@@ -23,11 +23,11 @@ test("control characters in a message or a traceback do not reach the terminal",
 test("a defect of ours asks for a report, and shows its stack only to those who debug", () => {
   const error = SallyportError.from(new TypeError("x is not a function"));
   assert.match(
-    complaint(error, TEXT),
+    errorReport(error, TEXT),
     /^sallyport: x is not a function; this is a defect of Sallyport: .*\n$/,
   );
   assert.match(
-    complaint(error, { ...TEXT, level: "debug" }),
+    errorReport(error, { ...TEXT, level: "debug" }),
     /\n {2}TypeError: x is not a function\n {6}at .*complain\.test\.ts/,
   );
 });

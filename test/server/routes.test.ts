@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Exchange, type Gateway, redirected, type SallyportError } from "../../src/exchange/index.ts";
+import { type Exchange, type Gateway, localRedirect, type SallyportError } from "../../src/exchange/index.ts";
 import { type Route, Routes } from "../../src/server/routes.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
@@ -152,9 +152,9 @@ test("a local redirect stays below the place where a server in front has mounted
     const exchange = new RecordedExchange({ target: "/site/admin/x" });
     exchange.mount = "/site";
     routes.match(exchange);
-    const again = redirected(exchange, "/site/x");
+    const again = localRedirect(exchange, "/site/x");
     assert.match(matchedIn(routes, again), /^(root|all)@\/site$/);
-    assert.match(matchedIn(routes, redirected(again, "/site/y")), /^(root|all)@\/site$/);
-    assert.equal(matchedIn(routes, redirected(exchange, "/sites")), "NOT_FOUND");
+    assert.match(matchedIn(routes, localRedirect(again, "/site/y")), /^(root|all)@\/site$/);
+    assert.equal(matchedIn(routes, localRedirect(exchange, "/sites")), "NOT_FOUND");
   }
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { parseCommandLine } from "../../src/cli/options.ts";
-import { settingsOf } from "../../src/cli/settings.ts";
+import { serveSettingsOf } from "../../src/cli/settings.ts";
 import type { Config } from "../../src/config/config.ts";
 import { checkConfig } from "../../src/config/errors.ts";
 import { loadConfig } from "../../src/config/file.ts";
@@ -121,7 +121,7 @@ test("a server whose key does not fit does not start, and leaves no listener", a
 
 const settings = async (...args: string[]) => {
   const { flags } = parseCommandLine(["serve", ...args]);
-  return (await settingsOf({ kind: "files", name: directory }, flags, directory)).settings.listen;
+  return (await serveSettingsOf({ kind: "files", name: directory }, flags, directory)).settings.listen;
 };
 
 test("pairs of --tls-cert and --tls-key make HTTPS of every HTTP address", async () => {

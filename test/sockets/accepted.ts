@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
-import { Reading, readSparingly } from "../../src/sockets/accepted.ts";
+import { Reading, shareReadBuffer } from "../../src/sockets/accepted.ts";
 
 interface Pair {
   readonly server: Server;
@@ -27,7 +27,9 @@ async function pair(t: TestContext, unix = false): Promise<Pair> {
   server.listen(unix ? join(tmpdir(), `sallyport-accepted-${process.pid}-${++paths}`) : 0);
   await once(server, "listening");
   const taken = new Promise<Pick<Pair, "accepted" | "socket">>((resolve) => {
-    server.once("connection", (accepted) => resolve({ accepted, socket: readSparingly(accepted, OPTIONS) }));
+    server.once("connection", (accepted) =>
+      resolve({ accepted, socket: shareReadBuffer(accepted, OPTIONS) }),
+    );
   });
   const address = server.address();
   const client = typeof address === "string" ? connect(address) : connect(address?.port ?? 0);
@@ -50,7 +52,7 @@ test("this version of Node has what it takes", async (t) => {
 
 test("a socket without a descriptor of its own stays as it is", () => {
   const socket = new Socket();
-  assert.equal(readSparingly(socket), socket);
+  assert.equal(shareReadBuffer(socket), socket);
 });
 
 for (const unix of [false, true])

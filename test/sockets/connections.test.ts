@@ -2,18 +2,18 @@
 import assert from "node:assert/strict";
 import { createServer, Socket } from "node:net";
 import { test } from "node:test";
-import { Connections, type Kept } from "../../src/sockets/connections.ts";
+import { type ManagedConnection, ManagedConnections } from "../../src/sockets/connections.ts";
 
 /** A connection that notes what it is told, and ends when it is told `last`. */
-class Noting implements Kept {
+class Noting implements ManagedConnection {
   place = -1;
   readonly told: string[] = [];
   readonly checked: Promise<number>;
-  readonly #connections: Connections<Noting>;
+  readonly #connections: ManagedConnections<Noting>;
   readonly #last: string;
   #seen: (now: number) => void = () => {};
 
-  constructor(connections: Connections<Noting>, last: string) {
+  constructor(connections: ManagedConnections<Noting>, last: string) {
     this.#connections = connections;
     this.#last = last;
     this.checked = new Promise((resolve) => {
@@ -51,12 +51,16 @@ class Noting implements Kept {
   }
 }
 
-function connectionsOf(last: string, most = 10): Connections<Noting> {
-  const connections: Connections<Noting> = new Connections(most, [40], () => new Noting(connections, last));
+function connectionsOf(last: string, most = 10): ManagedConnections<Noting> {
+  const connections: ManagedConnections<Noting> = new ManagedConnections(
+    most,
+    [40],
+    () => new Noting(connections, last),
+  );
   return connections;
 }
 
-const open = (connections: Connections<Noting>): Noting => connections.open(new Socket());
+const open = (connections: ManagedConnections<Noting>): Noting => connections.open(new Socket());
 
 test("there are never more connections than the limit says, and one that ends makes room", () => {
   const connections = connectionsOf("stop", 2);

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { Log } from "../../src/exchange/index.ts";
-import { endsOf } from "../../src/sockets/addresses.ts";
-import { Entrance, type EntranceOptions } from "../../src/sockets/proxy-protocol/acceptor.ts";
+import { addressesOf } from "../../src/sockets/addresses.ts";
+import { ProxyAcceptor, type ProxyAcceptorOptions } from "../../src/sockets/proxy-protocol/acceptor.ts";
 import { localHeader, OVER_TLS, version1, version2 } from "./proxy-header.ts";
 
 const SAID = {
@@ -19,25 +19,32 @@ const SAID6 = {
 
 interface Opened {
   readonly port: number;
-  readonly entrance: Entrance;
+  readonly entrance: ProxyAcceptor;
   readonly lines: string[];
   readonly accepted: number;
   client(): Promise<Socket>;
 }
 
 /** An entrance, behind which a client is told who it is taken for, and then gets back what it sends. */
-async function open(t: TestContext, options: Partial<EntranceOptions> = {}): Promise<Opened> {
+async function open(t: TestContext, options: Partial<ProxyAcceptorOptions> = {}): Promise<Opened> {
   const lines: string[] = [];
   let accepted = 0;
   const accept = (socket: Socket): void => {
     accepted++;
-    const { remote, local, encrypted } = endsOf(socket);
+    const { remote, local, encrypted } = addressesOf(socket);
     socket.write(`${remote.address} ${remote.port} ${local.address} ${local.port} ${encrypted}\n`);
     socket.on("error", () => {}).on("data", (chunk) => socket.write(chunk));
     socket.on("end", () => socket.end("end"));
   };
   const log = logTo(lines);
-  const entrance = new Entrance({ accept, expects: () => true, log, timeout: 60_000, most: 10, ...options });
+  const entrance = new ProxyAcceptor({
+    accept,
+    expects: () => true,
+    log,
+    timeout: 60_000,
+    most: 10,
+    ...options,
+  });
   const server = createServer({ allowHalfOpen: true }, (socket) => entrance.accept(socket));
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;

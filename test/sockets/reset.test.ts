@@ -5,8 +5,8 @@ import { type AddressInfo, createServer as createPlain, type Socket } from "node
 import { test } from "node:test";
 import { createServer } from "node:tls";
 import { promisify } from "node:util";
-import { breakOff } from "../../src/sockets/reset.ts";
-import { carrierOf } from "../../src/sockets/transport.ts";
+import { resetSocket } from "../../src/sockets/reset.ts";
+import { transportOf } from "../../src/sockets/transport.ts";
 import { needs } from "../needs.ts";
 import { Authority, textOf } from "./tls/authority.ts";
 
@@ -48,7 +48,7 @@ const breaking = (socket: Socket): void => {
   socket.on("error", () => {});
   socket.on("data", () => {
     socket.write("some");
-    breakOff(socket);
+    resetSocket(socket);
   });
 };
 
@@ -67,7 +67,7 @@ test("TLS whose end is already on its way is closed without a good end being tak
     socket.on("error", () => {});
     socket.on("data", () => {
       socket.end("all");
-      breakOff(socket);
+      resetSocket(socket);
     });
   });
   assert.notEqual(await endOf(t, server, "tls"), "ConnectionResetError");
@@ -77,7 +77,7 @@ test("a TLS socket can be broken off within the event that ends its handshake", 
   if (!needs(t, PYTHON)) return;
   const server = createServer({ cert: textOf(cert), key: textOf(key) }, (socket) => {
     socket.on("error", () => {});
-    breakOff(socket);
+    resetSocket(socket);
   });
   assert.notEqual(await endOf(t, server, "tls"), "a good end");
 });
@@ -90,6 +90,6 @@ test("the carrier of a TLS socket is the connection below it, and a connection h
   await endOf(t, server, "tls");
   const [raw] = (await below) as [Socket];
   const [socket] = (await above) as [Socket];
-  assert.equal(carrierOf(socket), raw);
-  assert.equal(carrierOf(raw), undefined);
+  assert.equal(transportOf(socket), raw);
+  assert.equal(transportOf(raw), undefined);
 });

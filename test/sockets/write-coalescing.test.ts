@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { Departures } from "../../src/sockets/write-coalescing.ts";
+import { WriteCoalescer } from "../../src/sockets/write-coalescing.ts";
 
 /** Counts as a socket does. */
 class Corked {
@@ -19,7 +19,7 @@ class Corked {
 }
 
 function setup(count: number): { sockets: Corked[]; hold: (...at: number[]) => void; gone: () => boolean[] } {
-  const departures = new Departures();
+  const departures = new WriteCoalescer();
   const sockets = Array.from({ length: count }, () => new Corked());
   const hold = (...at: number[]): void => {
     for (const i of at) departures.hold(sockets[i] as unknown as Socket);

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ASK_AFTER, BLOCKED_AFTER, Pulse } from "../../src/workers/heartbeat.ts";
+import { ASK_AFTER, BLOCKED_AFTER, Heartbeat } from "../../src/workers/heartbeat.ts";
 
 const TICK = 250;
 
 /** Ticks until `holds`. */
-function silence(pulse: Pulse, holds: (asked: boolean) => boolean): number {
+function silence(pulse: Heartbeat, holds: (asked: boolean) => boolean): number {
   for (let passed = TICK; ; passed += TICK) if (holds(pulse.pass(TICK))) return passed;
 }
 
 test("an event loop that says nothing is asked once, and blocked when it does not answer", () => {
-  const pulse = new Pulse();
+  const pulse = new Heartbeat();
   assert.equal(
     silence(pulse, (asked) => asked),
     ASK_AFTER,
@@ -26,7 +26,7 @@ test("an event loop that says nothing is asked once, and blocked when it does no
 });
 
 test("that it became blocked is told once in a silence, and that it answers again, too", () => {
-  const pulse = new Pulse();
+  const pulse = new Heartbeat();
   silence(pulse, () => pulse.blocked);
   assert.deepEqual([pulse.becameBlocked, pulse.becameBlocked], [true, false]);
   assert.deepEqual([pulse.beat(), pulse.beat()], [true, false]);
@@ -34,7 +34,7 @@ test("that it became blocked is told once in a silence, and that it answers agai
 });
 
 test("whatever it says in time counts as an answer", () => {
-  const pulse = new Pulse();
+  const pulse = new Heartbeat();
   for (let i = 0; i < 100; i++) {
     silence(pulse, (asked) => asked);
     pulse.beat();

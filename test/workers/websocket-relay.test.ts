@@ -11,7 +11,7 @@ import {
   TO_WORKER,
   WINDOW,
 } from "../../src/workers/link.ts";
-import { Bridge, MAX_MESSAGE } from "../../src/workers/websocket-relay.ts";
+import { MAX_MESSAGE, WebSocketRelay } from "../../src/workers/websocket-relay.ts";
 
 class PlayedClient implements WebSocketSession {
   readonly sent: string[] = [];
@@ -46,11 +46,15 @@ class PlayedClient implements WebSocketSession {
   }
 }
 
-function bridged(): { client: PlayedClient; bridge: Bridge; frames(): [kind: number, payload: Buffer][] } {
+function bridged(): {
+  client: PlayedClient;
+  bridge: WebSocketRelay;
+  frames(): [kind: number, payload: Buffer][];
+} {
   const client = new PlayedClient();
   const handshake: Handshake = { subprotocols: [], accept: () => client };
   const link = { writer: new FrameWriter(), flush: () => {} };
-  const bridge = new Bridge(handshake, { subprotocol: undefined, headers: [] }, link, 7, WINDOW);
+  const bridge = new WebSocketRelay(handshake, { subprotocol: undefined, headers: [] }, link, 7, WINDOW);
   const frames = (): [number, Buffer][] => {
     const seen: [number, Buffer][] = [];
     const reader = new FrameReader((kind, _stream, { bytes }) => seen.push([kind, bytes]));

@@ -9,13 +9,13 @@ const granted = new WeakMap<RequestHead, ReadonlyMap<string, string>>();
 let hasGranted = false;
 
 /** Keeps the fields of an authorizer's 200 that are variables; all others mean nothing. */
-export function grant({ request }: Exchange, { headers }: ResponseHead): void {
+export function setAuthorizerVariables({ request }: Exchange, { headers }: ResponseHead): void {
   hasGranted = true;
   granted.set(request, variablesIn(headers));
 }
 
 /** The variables that authorizers gave the request, if there are any. */
-export const grantedVariables = ({ request }: Exchange): ReadonlyMap<string, string> | undefined =>
+export const authorizerVariables = ({ request }: Exchange): ReadonlyMap<string, string> | undefined =>
   hasGranted ? granted.get(request) : undefined;
 
 function variablesIn(headers: Headers): Map<string, string> {

@@ -10,8 +10,8 @@ import {
 } from "../../exchange/index.ts";
 import { describeTls } from "./decode-tls.ts";
 import { decodePath } from "./encode.ts";
-import { type Naming, namingOf, type Variables } from "./names.ts";
-import { caddyKnowsNoLength, fromPeer, type Peer, type Place } from "./peers.ts";
+import { type VariableNames, type Variables, variableNamesOf } from "./names.ts";
+import { caddyKnowsNoLength, fromPeer, type Peer, type ScriptPath } from "./peers.ts";
 
 /** Meta-variables as they came: name and value in turn, duplicates kept, each character one octet. */
 export type VariableList = readonly string[];
@@ -31,7 +31,7 @@ export interface DescribedRequest {
  */
 export function describeRequest(list: VariableList, peer: Peer = fromPeer): DescribedRequest {
   refuseNul(list);
-  const naming = namingOf(list);
+  const naming = variableNamesOf(list);
   const variables = naming.of(list);
   const length = readLength(variables);
   const where = locate(variables, peer);
@@ -58,7 +58,7 @@ const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", w
 // Headers.
 
 /** The fields in `list`, in its order. */
-function fieldsIn(list: VariableList, { fields, fieldPlaces }: Naming): string[] {
+function fieldsIn(list: VariableList, { fields, fieldPlaces }: VariableNames): string[] {
   const headers: string[] = [];
   for (let i = 0; i < fields.length; i++) {
     const place = fieldPlaces[i] as number;
@@ -187,9 +187,9 @@ function locate(variables: Variables, peer: Peer): Where {
   return { target, path: sent.path, query, mount };
 }
 
-const ROOT: Place = { scriptName: "", pathInfo: "/" };
+const ROOT: ScriptPath = { scriptName: "", pathInfo: "/" };
 
-function placeOf(variables: Variables, peer: Peer): Place | undefined {
+function placeOf(variables: Variables, peer: Peer): ScriptPath | undefined {
   if (!variables.has("SCRIPT_NAME") && !variables.has("PATH_INFO")) return undefined;
   const { scriptName, pathInfo } = peer(variables);
   const path = scriptName + pathInfo;

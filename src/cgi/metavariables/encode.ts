@@ -11,7 +11,7 @@ import {
   SallyportError,
 } from "../../exchange/index.ts";
 
-import { grantedVariables } from "./authorizer.ts";
+import { authorizerVariables } from "./authorizer.ts";
 import { putTls } from "./encode-tls.ts";
 
 type Put = (name: string, value: string) => void;
@@ -34,7 +34,7 @@ export function metaVariables(
   put: Put,
   length: number | undefined = exchange.body.length,
 ): void {
-  const granted = grantedVariables(exchange);
+  const granted = authorizerVariables(exchange);
   if (granted === undefined) return requestVariables(exchange, put, length);
   for (const [name, value] of granted) put(name, value);
   const putOthers: Put = (name, value) => {

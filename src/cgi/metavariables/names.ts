@@ -12,7 +12,7 @@ export interface Variables {
 const NO_FIELDS: ReadonlySet<string> = new Set(["HTTP_PROXY", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE"]);
 
 /** The names of one list and where their values stand, for every list that has the same ones. */
-export class Naming {
+export class VariableNames {
   /** The header fields in it, in order. */
   readonly fields: readonly string[];
   /** Where the value of each of `fields` stands. */
@@ -79,13 +79,13 @@ const MOST_NAMINGS = 8;
 const MOST_NAMES = 128;
 const LONGEST_NAME = 64;
 
-const namings: Naming[] = [];
+const namings: VariableNames[] = [];
 let oldest = 0;
 
-export function namingOf(list: VariableList): Naming {
+export function variableNamesOf(list: VariableList): VariableNames {
   for (const naming of namings) if (naming.fits(list)) return naming;
-  if (!isMemorable(list)) return new Naming(list);
-  const naming = new Naming(list.map((text, i) => (i % 2 === 0 ? apart(text) : "")));
+  if (!isMemorable(list)) return new VariableNames(list);
+  const naming = new VariableNames(list.map((text, i) => (i % 2 === 0 ? apart(text) : "")));
   namings[oldest] = naming;
   oldest = (oldest + 1) % MOST_NAMINGS;
   return naming;

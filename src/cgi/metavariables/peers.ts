@@ -4,13 +4,13 @@
 import type { Variables } from "./names.ts";
 
 /** Where the application is mounted, and the rest of the path; both decoded. */
-export interface Place {
+export interface ScriptPath {
   readonly scriptName: string;
   readonly pathInfo: string;
 }
 
 /** Reads the place out of the variables of one peer. */
-export type Peer = (variables: Variables) => Place;
+export type Peer = (variables: Variables) => ScriptPath;
 
 /** SCRIPT_NAME and PATH_INFO, taken at their word. */
 export const asSaid: Peer = (variables) => ({

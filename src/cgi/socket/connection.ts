@@ -12,22 +12,22 @@ import {
   SallyportError,
   WholeBody,
 } from "../../exchange/index.ts";
-import { endsOf } from "../../sockets/addresses.ts";
-import type { Connections, Kept } from "../../sockets/connections.ts";
-import { breakOff, isTcp } from "../../sockets/reset.ts";
-import { type Compose, DocumentExchange, type Wire } from "../exchange.ts";
+import { addressesOf } from "../../sockets/addresses.ts";
+import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
+import { isTcp, resetSocket } from "../../sockets/reset.ts";
+import { CgiExchange, type CgiTransport, type Compose } from "../exchange.ts";
 import { describeRequest } from "../metavariables/decode.ts";
 import type { VariablesRead, VariablesReader } from "./incoming.ts";
 import type { SocketLimits } from "./limits.ts";
 
 /** What the connections of one listener share. */
-export interface Site {
+export interface SocketListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: SocketLimits;
   readonly compose: Compose;
   newReader(): VariablesReader;
-  readonly connections: Connections<Connection>;
+  readonly connections: ManagedConnections<SocketConnection>;
 }
 
 type State = "fresh" | "head" | "body" | "whole" | "halfClosed" | "linger" | "held";
@@ -60,24 +60,24 @@ const RULES: Readonly<Record<State, Rule>> = {
   held: { limit: "cutTimeout", expired: "drop", ended: "drop", stopped: "drop" },
 };
 
-export class Connection implements Kept, Wire {
+export class SocketConnection implements ManagedConnection, CgiTransport {
   place = -1;
   readonly #socket: Socket;
-  readonly #site: Site;
+  readonly #site: SocketListenerContext;
   readonly #reader: VariablesReader;
   readonly #tcp: boolean;
   readonly #release = (): void => this.#socket.uncork();
   #state: State = "fresh";
   /** When the present state has lasted too long. */
   #deadline = Number.POSITIVE_INFINITY;
-  #exchange: DocumentExchange | undefined;
+  #exchange: CgiExchange | undefined;
   #body: PushedBody | undefined;
   /** Octets of the body that are still to come. */
   #owed = 0;
   /** Something was written since the peer ended its side. */
   #wrote = false;
 
-  constructor(socket: Socket, site: Site) {
+  constructor(socket: Socket, site: SocketListenerContext) {
     this.#socket = socket;
     this.#site = site;
     this.#reader = site.newReader();
@@ -126,7 +126,7 @@ export class Connection implements Kept, Wire {
   }
 
   destroy(): void {
-    breakOff(this.#socket);
+    resetSocket(this.#socket);
   }
 
   /** Answers with `error` and nothing else. */
@@ -158,7 +158,7 @@ export class Connection implements Kept, Wire {
       throw new SallyportError("BAD_REQUEST", "the length of the request body is unknown");
     if (length > limits.body)
       throw new SallyportError("BODY_TOO_LARGE", `a request body of more than ${limits.body} octets`);
-    const exchange = new DocumentExchange(described, this.#bodyOf(length, rest), log, this, compose);
+    const exchange = new CgiExchange(described, this.#bodyOf(length, rest), log, this, compose);
     this.#exchange = exchange;
     try {
       handler(exchange);
@@ -225,9 +225,9 @@ export class Connection implements Kept, Wire {
    */
   cut(framed: boolean): void {
     this.#finish("the response was cut before its request ended");
-    if (this.#tcp) breakOff(this.#socket);
+    if (this.#tcp) resetSocket(this.#socket);
     else if (framed) this.#shut();
-    else if (this.#socket.readableEnded) breakOff(this.#socket);
+    else if (this.#socket.readableEnded) resetSocket(this.#socket);
     else this.#hold();
   }
 
@@ -252,7 +252,7 @@ export class Connection implements Kept, Wire {
   /** Not an octet has left for `sendTimeout`. */
   #stalled(): void {
     this.#abandon(new SallyportError("CLIENT_STALLED", "the server in front stopped reading the response"));
-    breakOff(this.#socket);
+    resetSocket(this.#socket);
   }
 
   // From state to state.
@@ -351,6 +351,6 @@ export class Connection implements Kept, Wire {
 
   #note(error: SallyportError): void {
     const { code, fault } = error;
-    this.#site.log.info(error.message, { code, fault, remote: endsOf(this.#socket).remote.address });
+    this.#site.log.info(error.message, { code, fault, remote: addressesOf(this.#socket).remote.address });
   }
 }

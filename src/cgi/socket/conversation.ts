@@ -8,8 +8,8 @@ import {
   type RequestBody,
   SallyportError,
 } from "../../exchange/index.ts";
-import { Backlog } from "../../exchange/response-buffer.ts";
-import { breakOff, isTcp } from "../../sockets/reset.ts";
+import { ResponseBuffer } from "../../exchange/response-buffer.ts";
+import { isTcp, resetSocket } from "../../sockets/reset.ts";
 import type { CgiResponse, Document } from "../response-reader.ts";
 import { EitherReader } from "./reader.ts";
 
@@ -39,7 +39,7 @@ export class Conversation {
   readonly #reader = new EitherReader();
   readonly #tcp: boolean;
   #state: State = "head";
-  #backlog: Backlog | undefined;
+  #backlog: ResponseBuffer | undefined;
   /** Octets of response body that the head announced and that are still to come. */
   #owed = Number.POSITIVE_INFINITY;
   /** Octets of response that have found no place yet. */
@@ -162,7 +162,7 @@ export class Conversation {
     }
     this.#state = "body";
     this.#exchange.start(head);
-    this.#backlog = new Backlog(this.#exchange, (octets) => this.#housed(octets));
+    this.#backlog = new ResponseBuffer(this.#exchange, (octets) => this.#housed(octets));
     this.#readBody(rest);
   }
 
@@ -256,7 +256,7 @@ export class Conversation {
     this.#state = "over";
     clearTimeout(this.#timer);
     this.#body.discard();
-    breakOff(this.#socket);
+    resetSocket(this.#socket);
   }
 
   /** Starts the clock anew, if it is the application's turn. */

@@ -18,16 +18,16 @@ import {
   aFunction,
   aLog,
   aWhole,
+  bytesCount,
   type Checks,
   checkArgument,
   checkOptions,
   environment,
   milliseconds,
-  octets,
 } from "../../options/checks.ts";
 import { Upstreams } from "../../upstreams/index.ts";
 import { CONSTANT_VARIABLES, metaVariables } from "../metavariables/encode.ts";
-import { Slots } from "../semaphore.ts";
+import { Semaphore } from "../semaphore.ts";
 import { Conversation, type ConversationOptions } from "./conversation.ts";
 
 export interface SocketGatewayOptions {
@@ -66,7 +66,7 @@ const CHECKS: Checks<SocketGatewayOptions> = {
   queue: aWhole,
   queueTimeout: milliseconds,
   bufferBody: aFlag,
-  maxBody: octets,
+  maxBody: bytesCount,
   redirect: aFunction,
   log: aLog,
 };
@@ -78,15 +78,15 @@ export function checkSocketGateway(place: string, options: SocketGatewayOptions)
 }
 
 /** What a protocol supplies: the variables as octets, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */
-export type Encode = (variables: ReadonlyMap<string, string>, length: number) => Uint8Array;
+export type EncodePacket = (variables: ReadonlyMap<string, string>, length: number) => Uint8Array;
 
 const MAX_BODY = 4_294_967_296;
 
 export class SocketGateway implements Gateway {
-  readonly #encode: Encode;
+  readonly #encode: EncodePacket;
   readonly #options: SocketGatewayOptions;
   readonly #upstreams: Upstreams;
-  readonly #slots: Slots;
+  readonly #slots: Semaphore;
   readonly #conversation: ConversationOptions;
   readonly #active = new Members<Held<Exchange>>();
   readonly #sockets = new Members<Held<Socket>>();
@@ -94,12 +94,12 @@ export class SocketGateway implements Gateway {
   #emptied: (() => void) | undefined;
 
   /** Throws CONFIG_INVALID. */
-  constructor(encode: Encode, options: SocketGatewayOptions) {
+  constructor(encode: EncodePacket, options: SocketGatewayOptions) {
     const { timeout = 30_000, idleTimeout = 60_000, redirect } = options;
     this.#encode = encode;
     this.#options = options;
     this.#upstreams = new Upstreams(options.address, options);
-    this.#slots = new Slots(
+    this.#slots = new Semaphore(
       options.connections ?? 256,
       options.queue ?? 1024,
       options.queueTimeout ?? 30_000,

@@ -23,7 +23,7 @@ export interface SocketLimits {
   readonly cutTimeout: number;
 }
 
-export const DEFAULT_LIMITS: SocketLimits = {
+export const SOCKET_LIMITS: SocketLimits = {
   variables: 131_072,
   body: 2 ** 31,
   unsent: 65_536,

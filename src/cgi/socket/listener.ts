@@ -2,12 +2,12 @@
 // variables are read and heads are written.
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log } from "../../exchange/index.ts";
-import { Connections } from "../../sockets/connections.ts";
+import { ManagedConnections } from "../../sockets/connections.ts";
 import { takesReserve } from "../../sockets/descriptors.ts";
 import type { Compose } from "../exchange.ts";
-import { Connection, type Site } from "./connection.ts";
+import { SocketConnection, type SocketListenerContext } from "./connection.ts";
 import type { VariablesReader } from "./incoming.ts";
-import { DEFAULT_LIMITS, type SocketLimits } from "./limits.ts";
+import { SOCKET_LIMITS, type SocketLimits } from "./limits.ts";
 
 export interface SocketListenerOptions {
   /** Gets every exchange. */
@@ -22,23 +22,27 @@ export interface ListenerHalf {
   readonly compose: Compose;
 }
 
-export class SocketListener implements Listener, Site {
+export class SocketListener implements Listener, SocketListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: SocketLimits;
   readonly compose: Compose;
-  readonly connections: Connections<Connection>;
+  readonly connections: ManagedConnections<SocketConnection>;
   readonly #half: ListenerHalf;
 
   constructor(half: ListenerHalf, { handler, log, limits }: SocketListenerOptions) {
     this.handler = handler;
     this.log = log;
-    this.limits = { ...DEFAULT_LIMITS, ...limits };
+    this.limits = { ...SOCKET_LIMITS, ...limits };
     this.compose = half.compose;
     this.#half = half;
     const { connections } = this.limits;
     const waits = waitsOf(this.limits);
-    this.connections = new Connections(connections, waits, (socket) => new Connection(socket, this));
+    this.connections = new ManagedConnections(
+      connections,
+      waits,
+      (socket) => new SocketConnection(socket, this),
+    );
   }
 
   accept(socket: Socket): void {

@@ -3,7 +3,7 @@
 // python/sallyport/asgi/.
 
 import type { Gateway } from "../../exchange/index.ts";
-import type { BacklogLimits } from "../../exchange/response-buffer.ts";
+import type { ResponseBufferLimits } from "../../exchange/response-buffer.ts";
 import {
   aCount,
   aFlag,
@@ -15,13 +15,13 @@ import {
 } from "../../options/checks.ts";
 import {
   APPLICATION_CHECKS,
-  Application,
-  type ApplicationOptions,
   aPythonApp,
+  type InterfaceSpec,
   type Lifespan,
   type Loop,
-  type Spoken,
-  Stream,
+  PythonApplication,
+  type PythonApplicationOptions,
+  WorkerStream,
 } from "../../workers/index.ts";
 import { writeScope } from "./scope.ts";
 
@@ -41,7 +41,7 @@ export interface AsgiOnlyOptions {
   readonly drainTimeout?: number | undefined;
 }
 
-export interface AsgiOptions extends ApplicationOptions, AsgiOnlyOptions {
+export interface AsgiOptions extends PythonApplicationOptions, AsgiOnlyOptions {
   /** Milliseconds until a response must have begun; then 504, and the worker goes on. Default 0: no limit. */
   readonly timeout?: number | undefined;
 }
@@ -61,17 +61,17 @@ const CHECKS: Checks<AsgiOptions> = {
  * An application that is slow to send holds nothing but its own task, so it is made to wait for a slow client at once:
  * what the link may have under way unasked is all that is ever kept.
  */
-const NOTHING_KEPT: BacklogLimits = { memory: 0, file: 0, directory: "" };
+const NOTHING_KEPT: ResponseBufferLimits = { memory: 0, file: 0, directory: "" };
 
 /** A gateway to the ASGI application that `app` names: `module:callable`, `module`, or `module:factory()`. */
 export function asgi(app: string, options: AsgiOptions = {}): Gateway {
   checkArgument("asgi()", "the first argument", app, aPythonApp);
   checkOptions("asgi()", options, CHECKS, "{ processes: 2 }");
-  return new Application(app, options, [asgiSpoken(options)]);
+  return new PythonApplication(app, options, [asgiSpec(options)]);
 }
 
 /** How ASGI applications are run and asked. */
-export const asgiSpoken = (options: AsgiOptions): Spoken => ({
+export const asgiSpec = (options: AsgiOptions): InterfaceSpec => ({
   interface: "asgi",
   timeout: options.timeout ?? 0,
   options: {
@@ -83,5 +83,5 @@ export const asgiSpoken = (options: AsgiOptions): Spoken => ({
     drainTimeout: options.drainTimeout ?? 30_000,
   },
   answer: (exchange, pool) =>
-    pool.submit(new Stream(exchange, (carrier, id) => writeScope(carrier, id, exchange), NOTHING_KEPT)),
+    pool.submit(new WorkerStream(exchange, (carrier, id) => writeScope(carrier, id, exchange), NOTHING_KEPT)),
 });

@@ -1,2 +1,2 @@
 // ASGI as others see it.
-export { type AsgiOnlyOptions, type AsgiOptions, asgi, asgiSpoken } from "./gateway.ts";
+export { type AsgiOnlyOptions, type AsgiOptions, asgi, asgiSpec } from "./gateway.ts";

@@ -11,7 +11,7 @@ import {
   type RequestHead,
   repeatedOf,
 } from "../../exchange/index.ts";
-import { type Carrier, PIECE, TO_WORKER } from "../../workers/index.ts";
+import { PIECE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
   DICT,
@@ -32,7 +32,7 @@ import { FieldNames } from "./names.ts";
 import { tlsEntry } from "./tls.ts";
 
 /** Writes the request: whole, or, where the connection sent the same fields before, only what is new. Throws BAD_PATH. */
-export function writeScope(carrier: Carrier, id: number, exchange: Exchange): void {
+export function writeScope(carrier: StreamTransport, id: number, exchange: Exchange): void {
   const { request, handshake } = exchange;
   const repeated = handshake ? undefined : repeatedOf(request);
   if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, scope(exchange));
@@ -73,7 +73,7 @@ function requestLine(exchange: Exchange): string {
 }
 
 /** Tells the worker what does not change while the fields do not. */
-function tell({ commons, writer }: Carrier, repeated: Repeated, request: RequestHead): number {
+function tell({ commons, writer }: StreamTransport, repeated: Repeated, request: RequestHead): number {
   const [number, forgotten] = commons.enter(repeated);
   const text = entry("type", "http") + SCHEMES[request.scheme] + common(request);
   writer.text(TO_WORKER.COMMON, number, PAIR + int(forgotten) + DICT + text + DICT_END);

@@ -3,7 +3,7 @@
 
 import { CONSTANT_VARIABLES, decodePath, metaVariables } from "../../cgi/metavariables/encode.ts";
 import type { Exchange } from "../../exchange/index.ts";
-import type { Program } from "./program.ts";
+import type { CgiProgram } from "./program.ts";
 
 export interface Command {
   readonly command: string;
@@ -24,7 +24,7 @@ export interface CommandOptions {
  */
 export function commandFor(
   exchange: Exchange,
-  program: Program,
+  program: CgiProgram,
   length: number | undefined,
   options: CommandOptions,
 ): Command {
@@ -49,7 +49,7 @@ interface Environment {
 
 function environment(
   exchange: Exchange,
-  program: Program,
+  program: CgiProgram,
   length: number | undefined,
   { env: configured, documentRoot }: CommandOptions,
 ): Environment {

@@ -1,12 +1,12 @@
 // The web server's half of CGI/1.1 (RFC 3875): a process for each request.
 import { basename, dirname } from "node:path";
-import { Slots } from "../../cgi/semaphore.ts";
+import { Semaphore } from "../../cgi/semaphore.ts";
 import {
   type Exchange,
   type Gateway,
   type Log,
+  localRedirect,
   type RequestBody,
-  redirected,
   SallyportError,
   type Spooled,
   silentLog,
@@ -21,16 +21,16 @@ import {
   anObject,
   aText,
   aWhole,
+  bytesCount,
   type Checks,
   checkArgument,
   checkOptions,
   environment,
   milliseconds,
-  octets,
 } from "../../options/checks.ts";
 import { type Launcher, sharedLauncher } from "../../processes/index.ts";
 import { type CommandOptions, commandFor } from "./command.ts";
-import { type Interpreters, type Program, type Programs, programsAt } from "./program.ts";
+import { type CgiProgram, type Interpreters, type Programs, programsAt } from "./program.ts";
 import { Run } from "./run.ts";
 import { StderrLog } from "./stderr.ts";
 
@@ -100,7 +100,7 @@ const CHECKS: Checks<CgiOptions> = {
   killGrace: milliseconds,
   nph: aFlag,
   argvFromQuery: aFlag,
-  maxBody: octets,
+  maxBody: bytesCount,
   redirect: aFunction,
   log: aLog,
   launcher: anObject,
@@ -122,7 +122,7 @@ type Settings = CgiOptions & { readonly [K in keyof typeof DEFAULTS]: NonNullabl
 
 class CgiGateway implements Gateway {
   readonly #settings: Settings;
-  readonly #slots: Slots;
+  readonly #slots: Semaphore;
   readonly #runs = new Members<Run>();
   #programs: Programs | undefined;
   #stopping = false;
@@ -133,7 +133,7 @@ class CgiGateway implements Gateway {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     this.#settings = { ...DEFAULTS, ...given } as Settings;
     const { processes, queue, queueTimeout } = this.#settings;
-    this.#slots = new Slots(processes, queue, queueTimeout);
+    this.#slots = new Semaphore(processes, queue, queueTimeout);
   }
 
   async start(): Promise<void> {
@@ -191,7 +191,7 @@ class CgiGateway implements Gateway {
     }
   }
 
-  async #run(exchange: Exchange, program: Program, body: RequestBody, mount: string): Promise<void> {
+  async #run(exchange: Exchange, program: CgiProgram, body: RequestBody, mount: string): Promise<void> {
     const { log, launcher } = this.#settings;
     const name = basename(program.file);
     const stderr = new StderrLog(name, log);
@@ -226,7 +226,7 @@ class CgiGateway implements Gateway {
   }
 
   #redirect(exchange: Exchange, location: string, mount: string): void {
-    const again = redirected(exchange, location);
+    const again = localRedirect(exchange, location);
     if (this.#settings.redirect) return this.#settings.redirect(again);
     if (!again.request.path.startsWith(`${mount}/`))
       throw new SallyportError("NOT_FOUND", `a local redirect leads out of ${mount}: ${location}`);

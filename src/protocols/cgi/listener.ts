@@ -1,8 +1,8 @@
 // The application's half of CGI/1.1 (RFC 3875): we were started as the script. The environment is the request, stdin its
 // body, stdout takes the response, and how we end is the last thing that we can say.
 import type { Readable, Writable } from "node:stream";
-import { type Compose, DocumentExchange, type Wire } from "../../cgi/exchange.ts";
-import { documentHead } from "../../cgi/head.ts";
+import { CgiExchange, type CgiTransport, type Compose } from "../../cgi/exchange.ts";
+import { cgiResponseHead } from "../../cgi/head.ts";
 import { describeRequest } from "../../cgi/metavariables/decode.ts";
 import {
   errorHead,
@@ -16,7 +16,7 @@ import {
   type RequestBody,
   SallyportError,
 } from "../../exchange/index.ts";
-import { type GivenVariables, ownSurroundings, type Surroundings, variablesOf, writeOf } from "./stdio.ts";
+import { type CgiStdio, type GivenVariables, processStdio, variablesOf, writeOf } from "./stdio.ts";
 
 export interface ServeCgiOptions {
   /** Gets the one exchange. */
@@ -44,12 +44,12 @@ export function serveCgi(options: ServeCgiOptions): Promise<number> {
   return new CgiRun(options).run();
 }
 
-class CgiRun implements Wire {
+class CgiRun implements CgiTransport {
   readonly #options: ServeCgiOptions;
-  readonly #given: Surroundings;
+  readonly #given: CgiStdio;
   readonly #compose: Compose;
   readonly #maxBody: number;
-  #exchange: DocumentExchange | undefined;
+  #exchange: CgiExchange | undefined;
   #body: PushedBody | undefined;
   /** Octets of the body that are still to come; infinite while only the end of stdin will tell. */
   #owed = 0;
@@ -58,7 +58,7 @@ class CgiRun implements Wire {
   constructor(options: ServeCgiOptions) {
     this.#options = options;
     this.#given = surroundings(options);
-    this.#compose = options.nph ? nphHead : documentHead;
+    this.#compose = options.nph ? nphHead : cgiResponseHead;
     this.#maxBody = options.maxBody ?? MAX_BODY;
   }
 
@@ -84,13 +84,7 @@ class CgiRun implements Wire {
     const { handler, log } = this.#options;
     const described = describeRequest(this.#given.variables);
     if ((described.length ?? 0) > this.#maxBody) throw this.#tooLarge();
-    const exchange = new DocumentExchange(
-      described,
-      this.#bodyOf(described.length),
-      log,
-      this,
-      this.#compose,
-    );
+    const exchange = new CgiExchange(described, this.#bodyOf(described.length), log, this, this.#compose);
     this.#exchange = exchange;
     try {
       handler(exchange);
@@ -181,9 +175,9 @@ class CgiRun implements Wire {
   }
 }
 
-function surroundings({ env, stdin, stdout }: ServeCgiOptions): Surroundings {
+function surroundings({ env, stdin, stdout }: ServeCgiOptions): CgiStdio {
   if (env && stdin && stdout) return { variables: variablesOf(env), stdin, stdout, write: writeOf(stdout) };
-  const own = ownSurroundings();
+  const own = processStdio();
   return {
     variables: env ? variablesOf(env) : own.variables,
     stdin: stdin ?? own.stdin,
@@ -195,5 +189,5 @@ function surroundings({ env, stdin, stdout }: ServeCgiOptions): Surroundings {
 /** The whole head of an HTTP response, since nobody adds to it (5). */
 const nphHead: Compose = (head, options) => {
   const date = header(head.headers, "date") === undefined ? `Date: ${new Date().toUTCString()}\r\n` : "";
-  return `${documentHead(head, { ...options, form: "http" }).slice(0, -2)}${date}Connection: close\r\n\r\n`;
+  return `${cgiResponseHead(head, { ...options, form: "http" }).slice(0, -2)}${date}Connection: close\r\n\r\n`;
 };

@@ -6,7 +6,7 @@ import { basename, dirname, extname, join, resolve, sep } from "node:path";
 import { decodePath } from "../../cgi/metavariables/encode.ts";
 import { type Exchange, SallyportError } from "../../exchange/index.ts";
 
-export interface Program {
+export interface CgiProgram {
   /** Its absolute path. */
   readonly file: string;
   /** The part of the request's path that leads to it, as sent: SCRIPT_NAME. */
@@ -21,7 +21,7 @@ export interface Program {
 export type Interpreters = Readonly<Record<string, string>>;
 
 /** Finds the program for an exchange. Rejects with NOT_FOUND, BAD_PATH, FORBIDDEN or NOT_EXECUTABLE. */
-export type FindProgram = (exchange: Exchange) => Promise<Program>;
+export type FindProgram = (exchange: Exchange) => Promise<CgiProgram>;
 
 /** One program for every path. Whether it is still there is looked up each time. */
 function oneProgram(file: string, interpreters: Interpreters): FindProgram {
@@ -84,7 +84,7 @@ async function runnable(
   mount: string,
   interpreters: Interpreters,
   stats: Stats,
-): Promise<Program> {
+): Promise<CgiProgram> {
   if (!stats.isFile()) throw new SallyportError("FORBIDDEN", `${file} is no regular file`);
   const suffix = extname(file);
   const interpreter = Object.hasOwn(interpreters, suffix) ? interpreters[suffix] : undefined;

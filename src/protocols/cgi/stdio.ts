@@ -4,7 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import type { VariableList } from "../../cgi/metavariables/decode.ts";
 
 /** What a CGI program was given. */
-export interface Surroundings {
+export interface CgiStdio {
   /** Name and value in turn, octets as latin-1. */
   readonly variables: VariableList;
   readonly stdin: Readable;
@@ -19,7 +19,7 @@ export type Write = (octets: Uint8Array, written?: () => void) => boolean;
  * This process's own. From then on what the application prints goes to stderr, which is the server's log: on stdout it
  * would be taken for a part of the response.
  */
-export function ownSurroundings(): Surroundings {
+export function processStdio(): CgiStdio {
   const { stdin, stdout, stderr } = process;
   const write = writeOf(stdout);
   stdout.write = stderr.write.bind(stderr);

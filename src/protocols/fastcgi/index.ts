@@ -1,6 +1,12 @@
 // FastCGI 1.0, both halves, as others see it.
 export { type FilterData, filterData } from "./application/data.ts";
 export { type FastcgiListenerOptions, fastcgiListener } from "./application/listener.ts";
-export { DEFAULT_LIMITS, type FastcgiLimits } from "./limits.ts";
+export { FASTCGI_LIMITS, type FastcgiLimits } from "./limits.ts";
 export { authorized, fastcgi } from "./server/gateway.ts";
 export type { FastcgiOptions } from "./server/options.ts";
+
+// Earlier names, kept until 1.0.
+import { FASTCGI_LIMITS } from "./limits.ts";
+
+/** @deprecated It is called `FASTCGI_LIMITS` now. */
+export const DEFAULT_LIMITS: typeof FASTCGI_LIMITS = FASTCGI_LIMITS;

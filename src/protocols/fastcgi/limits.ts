@@ -23,7 +23,7 @@ export interface FastcgiLimits {
   readonly lingerTimeout: number;
 }
 
-export const DEFAULT_LIMITS: FastcgiLimits = {
+export const FASTCGI_LIMITS: FastcgiLimits = {
   connections: 1_024,
   requests: 128,
   params: 131_072,

@@ -3,30 +3,30 @@
 import type { Socket } from "node:net";
 import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { Reading } from "../../sockets/accepted.ts";
-import type { Kept } from "../../sockets/connections.ts";
-import { type Carried, readOpening } from "../../websocket/index.ts";
-import { type Ends, endsOf, HttpExchange, requestOf, type Wire } from "./exchange.ts";
+import type { ManagedConnection } from "../../sockets/connections.ts";
+import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
+import { type Ends, endsOf, HttpExchange, type HttpTransport, requestOf } from "./exchange.ts";
 import type { HeadEvent } from "./head.ts";
-import type { Site } from "./listener.ts";
-import { Phase } from "./phase.ts";
+import type { HttpListenerContext } from "./listener.ts";
+import { ConnectionPhase } from "./phase.ts";
 import { beginsHttp2 } from "./preface.ts";
-import { PeerProbe } from "./probe.ts";
-import { Inlet, type Taker } from "./request-reader.ts";
+import { HttpPeerProbe } from "./probe.ts";
+import { RequestReader, type Taker } from "./request-reader.ts";
 import { refusal } from "./response-head.ts";
-import { Outlet } from "./response-writer.ts";
+import { ResponseWriter } from "./response-writer.ts";
 import { FAULTS, type Move } from "./states.ts";
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
-export class Connection implements Kept, Wire, Taker {
+export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   place = -1;
-  readonly outlet: Outlet;
+  readonly outlet: ResponseWriter;
   readonly #socket: Socket;
-  readonly #site: Site;
-  readonly #phase: Phase;
-  readonly #inlet: Inlet;
+  readonly #site: HttpListenerContext;
+  readonly #phase: ConnectionPhase;
+  readonly #inlet: RequestReader;
   readonly #ends: Ends;
   readonly #onFirst = (octets: Buffer): void => this.#begin(octets);
   readonly #onData = (octets: Buffer): void => this.#inlet.received(octets);
@@ -37,16 +37,16 @@ export class Connection implements Kept, Wire, Taker {
   /** The first octets, while they may be those of another version. */
   #first: Buffer = EMPTY;
   #exchange: HttpExchange | undefined;
-  #probe: PeerProbe | undefined;
+  #probe: HttpPeerProbe | undefined;
   #paused = false;
 
-  constructor(socket: Socket, site: Site) {
+  constructor(socket: Socket, site: HttpListenerContext) {
     const { limits, connections, scheme, http2 } = site;
     this.#socket = socket;
     this.#site = site;
-    this.outlet = new Outlet(socket, limits.unsent, limits.sendTimeout);
-    this.#phase = new Phase(connections, limits);
-    this.#inlet = new Inlet(socket, this.#phase, limits, this);
+    this.outlet = new ResponseWriter(socket, limits.unsent, limits.sendTimeout);
+    this.#phase = new ConnectionPhase(connections, limits);
+    this.#inlet = new RequestReader(socket, this.#phase, limits, this);
     this.#ends = endsOf(socket, scheme);
     this.#reading = http2 ? new Reading(socket, this.#onFirst) : new Reading(socket, this.#onData, true);
     this.#listen();
@@ -220,7 +220,7 @@ export class Connection implements Kept, Wire, Taker {
     this.outlet.reset();
   }
 
-  switchTo(head: string): Carried {
+  switchTo(head: string): UpgradedStream {
     this.outlet.text(head);
     this.#phase.enter("switched");
     this.#detach();
@@ -294,7 +294,8 @@ export class Connection implements Kept, Wire, Taker {
   #askPeer(): void {
     const exchange = this.#exchange;
     if (exchange?.handshake && !exchange.started) return this.#hungUp();
-    if (exchange?.request.version === "1.1") this.#probe ??= new PeerProbe(this.outlet, () => exchange.probe);
+    if (exchange?.request.version === "1.1")
+      this.#probe ??= new HttpPeerProbe(this.outlet, () => exchange.probe);
   }
 
   /** Who asked for a WebSocket and ended its side cannot want it any more. */

@@ -1,5 +1,6 @@
 // One HTTP/1.1 request and how its response leaves: framing (RFC 9112, 6 and 7) and backpressure.
 import {
+  BaseExchange,
   bytesOf,
   type Headers,
   Latin1,
@@ -10,33 +11,32 @@ import {
   type ResponseBody,
   type ResponseHead,
   SallyportError,
-  ServedExchange,
   sizeOf,
 } from "../../exchange/index.ts";
 import { fieldsFault, headFault } from "../../http/response-fault.ts";
-import { type Connection, connectionOf } from "../../sockets/connection.ts";
+import { type ConnectionFacts, connectionFactsOf } from "../../sockets/connection.ts";
 import {
-  type Carried,
-  type Carrier,
   type Opening,
   ServedHandshake,
-  type WebSockets,
+  type UpgradedStream,
+  type UpgradeTransport,
+  type WebSocketClock,
 } from "../../websocket/index.ts";
 import type { HeadEvent } from "./head.ts";
 import { type Halves, INTERIM, ZEROS } from "./probe.ts";
 import {
   asksToClose,
+  type BodyFraming,
   chunkedEnd,
-  type Framing,
   informHead,
   responseHead,
   switchingHead,
 } from "./response-head.ts";
-import type { Outlet } from "./response-writer.ts";
+import type { ResponseWriter } from "./response-writer.ts";
 
 /** The connection, as its exchange sees it. */
-export interface Wire {
-  readonly outlet: Outlet;
+export interface HttpTransport {
+  readonly outlet: ResponseWriter;
   /** Whether another request may follow this response. Asked once, when the head is made. */
   persists(): boolean;
   /** The response is complete. */
@@ -44,13 +44,13 @@ export interface Wire {
   /** The response will never be complete. `framed`: its framing shows that without a reset. */
   cut(framed: boolean): void;
   /** Sends `head`, and gives the connection away. */
-  switchTo(head: string): Carried;
+  switchTo(head: string): UpgradedStream;
 }
 
 /** What all requests of one connection have in common. */
-export type Ends = Connection;
+export type Ends = ConnectionFacts;
 
-export const endsOf = connectionOf;
+export const endsOf = connectionFactsOf;
 
 export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends): RequestHead {
   const { method, target, path, query, version, headers, authority, fields } = head;
@@ -73,25 +73,25 @@ export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends)
   return request;
 }
 
-export class HttpExchange extends ServedExchange implements Carrier {
+export class HttpExchange extends BaseExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: ServedHandshake | undefined;
-  readonly #wire: Wire;
-  #framing: Framing = "length";
+  readonly #wire: HttpTransport;
+  #framing: BodyFraming = "length";
   #persistent = false;
 
-  constructor(request: RequestHead, body: RequestBody, log: Log, wire: Wire) {
+  constructor(request: RequestHead, body: RequestBody, log: Log, wire: HttpTransport) {
     super(request, log);
     this.body = body;
     this.#wire = wire;
   }
 
   /** The request asks for a WebSocket that can be had. */
-  offer(opening: Opening, sockets: WebSockets): void {
+  offer(opening: Opening, sockets: WebSocketClock): void {
     this.handshake = new ServedHandshake(opening, sockets, this);
   }
 
-  accept(fields: Headers): Carried {
+  accept(fields: Headers): UpgradedStream {
     this.switched(101);
     return this.#wire.switchTo(switchingHead(fields));
   }
@@ -153,11 +153,11 @@ export class HttpExchange extends ServedExchange implements Carrier {
   }
 
   /** A body whose length nobody knows: chunked, or, to a client that cannot read that, until the connection ends. */
-  #endless(): Framing {
+  #endless(): BodyFraming {
     return this.request.version === "1.0" ? "close" : "chunked";
   }
 
-  #head(head: ResponseHead, framing: Framing, length: number): string {
+  #head(head: ResponseHead, framing: BodyFraming, length: number): string {
     const { version } = this.request;
     this.#framing = framing;
     this.#persistent = framing !== "close" && this.#wire.persists() && !asksToClose(head);

@@ -2,7 +2,7 @@
 
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
-import { DEFAULT_LIMITS, type HttpLimits } from "../../http/limits.ts";
+import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
 import {
   aFlag,
   aFunction,
@@ -12,10 +12,10 @@ import {
   LISTENER_CHECKS,
   oneOf,
 } from "../../options/checks.ts";
-import { endsOf } from "../../sockets/addresses.ts";
-import { Connections } from "../../sockets/connections.ts";
-import { type WebSocketLimits, WebSockets } from "../../websocket/index.ts";
-import { Connection } from "./connection.ts";
+import { addressesOf } from "../../sockets/addresses.ts";
+import { ManagedConnections } from "../../sockets/connections.ts";
+import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
+import { HttpConnection } from "./connection.ts";
 import { refusal } from "./response-head.ts";
 
 export interface HttpOptions {
@@ -41,13 +41,13 @@ const CHECKS: Checks<HttpOptions> = {
 };
 
 /** What the connections of one listener share. */
-export interface Site {
+export interface HttpListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: HttpLimits;
-  readonly connections: Connections<Connection>;
+  readonly connections: ManagedConnections<HttpConnection>;
   /** Those of its connections that became WebSockets. */
-  readonly sockets: WebSockets;
+  readonly sockets: WebSocketClock;
   readonly single: boolean;
   readonly scheme: "http" | "https";
   readonly http2: ((socket: Socket) => void) | undefined;
@@ -59,12 +59,12 @@ export function httpListener(options: HttpOptions): Listener {
   return new HttpListener(options);
 }
 
-class HttpListener implements Listener, Site {
+class HttpListener implements Listener, HttpListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: HttpLimits;
-  readonly connections: Connections<Connection>;
-  readonly sockets: WebSockets;
+  readonly connections: ManagedConnections<HttpConnection>;
+  readonly sockets: WebSocketClock;
   readonly single: boolean;
   readonly scheme: "http" | "https";
   readonly http2: ((socket: Socket) => void) | undefined;
@@ -72,11 +72,15 @@ class HttpListener implements Listener, Site {
   constructor({ handler, log, limits, websocket, http2, scheme, single = false }: HttpOptions) {
     this.handler = handler;
     this.log = log;
-    this.limits = { ...DEFAULT_LIMITS, ...limits };
+    this.limits = { ...HTTP_LIMITS, ...limits };
     const { connections } = this.limits;
     const waits = waitsOf(this.limits);
-    this.connections = new Connections(connections, waits, (socket) => new Connection(socket, this));
-    this.sockets = new WebSockets(log, websocket);
+    this.connections = new ManagedConnections(
+      connections,
+      waits,
+      (socket) => new HttpConnection(socket, this),
+    );
+    this.sockets = new WebSocketClock(log, websocket);
     this.single = single;
     this.http2 = http2;
     this.scheme = scheme ?? "http";
@@ -100,7 +104,7 @@ class HttpListener implements Listener, Site {
     this.log.info(error.message, {
       code: error.code,
       fault: error.fault,
-      remote: endsOf(socket).remote.address,
+      remote: addressesOf(socket).remote.address,
     });
     socket.on("error", () => {});
     socket.write(refusal(error), "latin1");

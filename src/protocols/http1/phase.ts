@@ -1,12 +1,12 @@
 // Which state a connection is in, and until when.
 import type { HttpLimits } from "../../http/limits.ts";
-import { RULES, type Rule, type State } from "./states.ts";
+import { CONNECTION_RULES, type ConnectionState, type Rule } from "./states.ts";
 
 /** Milliseconds for the request of a connection that is new when the listener closes. */
 const LAST_REQUEST = 500;
 
-export class Phase {
-  state: State = "fresh";
+export class ConnectionPhase {
+  state: ConnectionState = "fresh";
   /** When the state has lasted too long. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #clock: { readonly now: number };
@@ -19,12 +19,12 @@ export class Phase {
   }
 
   get rule(): Rule {
-    return RULES[this.state];
+    return CONNECTION_RULES[this.state];
   }
 
-  enter(state: State): void {
+  enter(state: ConnectionState): void {
     this.state = state;
-    const { limit } = RULES[state];
+    const { limit } = CONNECTION_RULES[state];
     this.deadline = limit === undefined ? Number.POSITIVE_INFINITY : this.#clock.now + this.#limits[limit];
   }
 

@@ -1,7 +1,7 @@
 // Is a client that has ended its side still there? The end of a connection (FIN) looks the same whether the client
 // closed it or only has nothing more to say, and the second must be answered. Sending tells: a closed peer resets. What is
 // sent means nothing, and comes in two halves, because a reset is only seen by the write that follows it.
-import type { Outlet } from "./response-writer.ts";
+import type { ResponseWriter } from "./response-writer.ts";
 
 export type Halves = readonly [first: string, second: string];
 
@@ -13,15 +13,15 @@ export const ZEROS: Halves = ["0", "0"];
 /** Milliseconds between the steps. Answers that are quick are never preceded by a probe; the last steps are for far clients. */
 const STEPS = [15, 10, 200, 200] as const;
 
-export class PeerProbe {
-  readonly #outlet: Outlet;
+export class HttpPeerProbe {
+  readonly #outlet: ResponseWriter;
   readonly #words: () => Halves | undefined;
   readonly #next = (): void => this.#step();
   #done = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** `words`: what may be sent now; undefined when nothing may. */
-  constructor(outlet: Outlet, words: () => Halves | undefined) {
+  constructor(outlet: ResponseWriter, words: () => Halves | undefined) {
     this.#outlet = outlet;
     this.#words = words;
     this.#schedule();

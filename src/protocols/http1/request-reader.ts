@@ -6,9 +6,9 @@ import type { HttpLimits } from "../../http/limits.ts";
 import { CHUNKED } from "../../http/request-fields.ts";
 import { type EndEvent, RequestParser } from "./codec.ts";
 import type { HeadEvent } from "./head.ts";
-import type { Phase } from "./phase.ts";
+import type { ConnectionPhase } from "./phase.ts";
 import type { Move } from "./states.ts";
-import { type Feeder, joined, Upload } from "./upload.ts";
+import { concatenated, type Feeder, RequestUpload } from "./upload.ts";
 
 /** The connection, as its way in sees it. */
 export interface Taker extends Feeder {
@@ -19,24 +19,24 @@ export interface Taker extends Feeder {
   broken(error: SallyportError): void;
 }
 
-export class Inlet {
+export class RequestReader {
   /** What follows can no longer be told apart from the request: nothing more is read. */
   spoiled = false;
   /** The client has ended its side. */
   ended = false;
   readonly #socket: Socket;
-  readonly #phase: Phase;
+  readonly #phase: ConnectionPhase;
   readonly #limits: HttpLimits;
   readonly #taker: Taker;
   readonly #parser: RequestParser;
   readonly #continue = (): void => this.pump();
-  #upload: Upload | undefined;
+  #upload: RequestUpload | undefined;
   #clientPersists = false;
   #pumping = false;
   /** Octets read for nothing. */
   #drained = 0;
 
-  constructor(socket: Socket, phase: Phase, limits: HttpLimits, taker: Taker) {
+  constructor(socket: Socket, phase: ConnectionPhase, limits: HttpLimits, taker: Taker) {
     this.#socket = socket;
     this.#phase = phase;
     this.#limits = limits;
@@ -207,10 +207,14 @@ export class Inlet {
     for (; event?.type === "data"; event = this.#parser.next()) pieces.push(event.data);
     if (event?.type === "end") {
       this.#phase.enter("held");
-      return new WholeBody(joined(pieces), event.trailers);
+      return new WholeBody(concatenated(pieces), event.trailers);
     }
     const expecting = head.expectsContinue && pieces.length === 0;
-    const upload = new Upload(head.length === CHUNKED ? undefined : head.length, expecting, this.#taker);
+    const upload = new RequestUpload(
+      head.length === CHUNKED ? undefined : head.length,
+      expecting,
+      this.#taker,
+    );
     this.#upload = upload;
     this.#phase.enter("body");
     for (const piece of pieces) upload.take(piece);

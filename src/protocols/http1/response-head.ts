@@ -20,10 +20,10 @@ const LINE_END = "\r\n";
 const OTHER_VERSION = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /** How the end of a response body is told. "none": there is no body, whatever the head may announce (HEAD, 204, 304). */
-export type Framing = "length" | "chunked" | "close" | "none";
+export type BodyFraming = "length" | "chunked" | "close" | "none";
 
 export interface Envelope {
-  readonly framing: Framing;
+  readonly framing: BodyFraming;
   /** Octets of the body, where the framing is "length". */
   readonly length: number;
   /** The version of the request: it decides what must be said to keep the connection. */

@@ -1,11 +1,11 @@
 // The way out of one connection: few and large writes, and a watch over clients that do not read.
 import type { Socket } from "node:net";
-import { breakOff } from "../../sockets/reset.ts";
+import { resetSocket } from "../../sockets/reset.ts";
 
 /** Up to this size, copying octets behind their head costs less than a gathered write. */
 const COPIED = 16_384;
 
-export class Outlet {
+export class ResponseWriter {
   readonly #socket: Socket;
   /** Octets that may wait before `false` is answered. */
   readonly #most: number;
@@ -75,7 +75,7 @@ export class Outlet {
 
   /** Tears the connection down, visibly: an orderly end could pass for the end of a response. */
   reset(): void {
-    breakOff(this.#socket);
+    resetSocket(this.#socket);
   }
 
   #withRest(text: string): string {

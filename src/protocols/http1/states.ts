@@ -4,7 +4,7 @@ import { SallyportError } from "../../exchange/index.ts";
 import type { HttpLimits } from "../../http/limits.ts";
 
 /** What the connection waits for. */
-export type State = "fresh" | "idle" | "head" | "body" | "held" | "switched" | "drain" | "linger";
+export type ConnectionState = "fresh" | "idle" | "head" | "body" | "held" | "switched" | "drain" | "linger";
 type Step = "request" | "body" | "rest" | "nothing";
 export type Move = "shut" | "late" | "torn" | "short" | "probe" | "hear" | "leave" | "drop" | "stay";
 
@@ -20,7 +20,7 @@ export interface Rule {
   readonly stopped: Move;
 }
 
-export const RULES: Readonly<Record<State, Rule>> = {
+export const CONNECTION_RULES: Readonly<Record<ConnectionState, Rule>> = {
   /** Nothing has arrived yet. */
   fresh: { step: "request", limit: "headTimeout", expired: "shut", ended: "shut", stopped: "hear" },
   /** Between two requests. */

@@ -13,7 +13,7 @@ export interface Feeder {
   flow(): void;
 }
 
-export class Upload implements BodySource {
+export class RequestUpload implements BodySource {
   readonly body: PushedBody;
   /** True while more waits than anybody reads. */
   paused = false;
@@ -65,7 +65,7 @@ export class Upload implements BodySource {
   /** All pieces that are here have been taken. */
   flush(): void {
     if (this.#small.length === 0) return;
-    const piece = joined(this.#small);
+    const piece = concatenated(this.#small);
     this.#small = [];
     this.body.push(piece);
   }
@@ -90,5 +90,5 @@ export class Upload implements BodySource {
   }
 }
 
-export const joined = (pieces: Buffer[]): Buffer =>
+export const concatenated = (pieces: Buffer[]): Buffer =>
   pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);

@@ -9,13 +9,13 @@ import {
 import type { Socket } from "node:net";
 import { SallyportError } from "../../exchange/index.ts";
 import { Members } from "../../exchange/members.ts";
-import type { Connection as Ends } from "../../sockets/connection.ts";
-import type { Connections, Kept } from "../../sockets/connections.ts";
+import type { ConnectionFacts as Ends } from "../../sockets/connection.ts";
+import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
 import { Allowance } from "./allowance.ts";
 import { endOf, tellCodes } from "./goaway.ts";
 import type { Http2Limits } from "./limits.ts";
-import type { Site } from "./site.ts";
-import { type Lane, Stream } from "./stream.ts";
+import type { Http2ListenerContext } from "./site.ts";
+import { Http2Stream, type StreamOwner } from "./stream.ts";
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = constants;
 /** How many windows of a stream a connection has. */
@@ -29,17 +29,17 @@ const PSEUDO_FIELDS = 8;
 const LARGEST_RESPONSE_HEAD = 2 ** 24;
 
 /** The listener, as its connections see it. */
-export interface Keeper extends Site {
-  readonly connections: Connections<Connection>;
+export interface Keeper extends Http2ListenerContext {
+  readonly connections: ManagedConnections<Http2Connection>;
 }
 
-export class Connection implements Kept, Lane {
+export class Http2Connection implements ManagedConnection, StreamOwner {
   place = -1;
   readonly site: Keeper;
   readonly ends: Ends;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
-  readonly #streams = new Members<Stream>();
+  readonly #streams = new Members<Http2Stream>();
   readonly #resets: Allowance;
   readonly #nghttp2Resets: Allowance;
   readonly #controls: Allowance;
@@ -126,7 +126,7 @@ export class Connection implements Kept, Lane {
     if (this.#nghttp2Resets.isLow) this.#leaveLater();
   }
 
-  gone(stream: Stream): void {
+  gone(stream: Http2Stream): void {
     this.#streams.delete(stream);
     if (this.#streams.size > 0) return;
     const { limits, now } = this.site;
@@ -136,7 +136,7 @@ export class Connection implements Kept, Lane {
   #open(stream: ServerHttp2Stream, flags: number, fields: readonly string[] = []): void {
     // Reset in the same breath, or by a client that went too far: nobody need hear of it.
     if (stream.destroyed || stream.closed || this.#overdone) return this.#stillborn(stream);
-    const opened = new Stream(stream, this);
+    const opened = new Http2Stream(stream, this);
     this.#streams.add(opened);
     this.#deadline = Number.POSITIVE_INFINITY;
     this.#used = true;

@@ -1,5 +1,6 @@
 // One HTTP/2 request and how its response leaves (RFC 9113, 8.1): framing is the stream's own, a cut is RST_STREAM.
 import {
+  BaseExchange,
   bytesOf,
   type Headers,
   type Log,
@@ -8,22 +9,21 @@ import {
   type ResponseBody,
   type ResponseHead,
   SallyportError,
-  ServedExchange,
 } from "../../exchange/index.ts";
 import { fieldsFault } from "../../http/response-fault.ts";
 import {
-  type Carried,
-  type Carrier,
   type Opening,
   ServedHandshake,
-  type WebSockets,
+  type UpgradedStream,
+  type UpgradeTransport,
+  type WebSocketClock,
 } from "../../websocket/index.ts";
 import { announcedLength, faultOf, informFields, responseFields } from "./response.ts";
-import type { Outlet } from "./response-writer.ts";
+import type { Http2ResponseWriter } from "./response-writer.ts";
 
 /** The stream, as its exchange sees it. */
-export interface Wire {
-  readonly outlet: Outlet;
+export interface Http2Transport {
+  readonly outlet: Http2ResponseWriter;
   /** The client is ready for trailers. */
   readonly takesTrailers: boolean;
   /** The response is complete, as far as the application goes. */
@@ -31,7 +31,7 @@ export interface Wire {
   /** The response will never be complete. */
   cut(): void;
   /** Answers 200 with these fields, and gives the stream away. */
-  switchTo(fields: Headers): Carried;
+  switchTo(fields: Headers): UpgradedStream;
 }
 
 const OK = 200;
@@ -41,23 +41,23 @@ const RESET_CONTENT = 205;
 const notOpened = (): SallyportError =>
   new SallyportError("METHOD_UNSUPPORTED", "a WebSocket was asked for, and answered like a page");
 
-export class Http2Exchange extends ServedExchange implements Carrier {
+export class Http2Exchange extends BaseExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: ServedHandshake | undefined;
-  readonly #wire: Wire;
+  readonly #wire: Http2Transport;
 
-  constructor(request: RequestHead, body: RequestBody, log: Log, wire: Wire) {
+  constructor(request: RequestHead, body: RequestBody, log: Log, wire: Http2Transport) {
     super(request, log);
     this.body = body;
     this.#wire = wire;
   }
 
   /** The request asks for a WebSocket that can be had. */
-  offer(opening: Opening, sockets: WebSockets): void {
+  offer(opening: Opening, sockets: WebSocketClock): void {
     this.handshake = new ServedHandshake(opening, sockets, this);
   }
 
-  accept(fields: Headers): Carried {
+  accept(fields: Headers): UpgradedStream {
     this.switched(OK);
     return this.#wire.switchTo(fields);
   }

@@ -1,5 +1,5 @@
 // Every bound of the HTTP/2 listener in one place. What both versions of HTTP bound has one number and one name for both.
-import { DEFAULT_LIMITS as HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
+import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
 
 /** The bounds that HTTP/1.1 has as well, with the same meaning for each stream. */
 type SharedLimits = Pick<
@@ -43,4 +43,4 @@ export const STREAM_LIMITS: StreamLimits = {
   invalidFrames: 100,
 };
 
-export const DEFAULT_LIMITS: Http2Limits = { ...HTTP_LIMITS, ...STREAM_LIMITS };
+export const HTTP2_LIMITS: Http2Limits = { ...HTTP_LIMITS, ...STREAM_LIMITS };

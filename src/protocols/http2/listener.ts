@@ -4,12 +4,12 @@ import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
 import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
-import { endsOf } from "../../sockets/addresses.ts";
-import { connectionOf } from "../../sockets/connection.ts";
-import { Connections } from "../../sockets/connections.ts";
-import { type WebSocketLimits, WebSockets } from "../../websocket/index.ts";
-import { Connection, type Keeper } from "./connection.ts";
-import { DEFAULT_LIMITS, type Http2Limits } from "./limits.ts";
+import { addressesOf } from "../../sockets/addresses.ts";
+import { connectionFactsOf } from "../../sockets/connection.ts";
+import { ManagedConnections } from "../../sockets/connections.ts";
+import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
+import { Http2Connection, type Keeper } from "./connection.ts";
+import { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
 
@@ -39,16 +39,17 @@ class Http2Listener implements Listener, Keeper {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: Http2Limits;
-  readonly sockets: WebSockets;
-  readonly connections: Connections<Connection>;
+  readonly sockets: WebSocketClock;
+  readonly connections: ManagedConnections<Http2Connection>;
 
   constructor({ handler, log, limits, websocket, scheme }: Http2Options) {
     this.handler = handler;
     this.log = log;
-    this.limits = { ...DEFAULT_LIMITS, ...limits };
-    this.sockets = new WebSockets(log, websocket);
-    const make = (socket: Socket): Connection => new Connection(socket, connectionOf(socket, scheme), this);
-    this.connections = new Connections(this.limits.connections, waitsOf(this.limits), make);
+    this.limits = { ...HTTP2_LIMITS, ...limits };
+    this.sockets = new WebSocketClock(log, websocket);
+    const make = (socket: Socket): Http2Connection =>
+      new Http2Connection(socket, connectionFactsOf(socket, scheme), this);
+    this.connections = new ManagedConnections(this.limits.connections, waitsOf(this.limits), make);
   }
 
   accept(socket: Socket): void {
@@ -70,7 +71,7 @@ class Http2Listener implements Listener, Keeper {
   }
 
   #refuse(socket: Socket, { message, code, fault }: SallyportError): void {
-    this.log.info(message, { code, fault, remote: endsOf(socket).remote.address });
+    this.log.info(message, { code, fault, remote: addressesOf(socket).remote.address });
     sayGoAway(socket, this.connections.closing ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }

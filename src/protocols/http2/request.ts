@@ -3,10 +3,10 @@
 // missing, doubled or late; and no field whose name or value has a character that it must not have gets this far.
 import { type Headers, isToken, type RequestHead, SallyportError } from "../../exchange/index.ts";
 import { isHost, readTarget } from "../../http/target.ts";
-import type { Connection } from "../../sockets/connection.ts";
+import type { ConnectionFacts } from "../../sockets/connection.ts";
 import type { Http2Limits } from "./limits.ts";
 
-export interface RequestEvent {
+export interface Http2Request {
   readonly head: RequestHead;
   /** Octets of body that were announced; undefined when only the end will tell. */
   readonly length: number | undefined;
@@ -29,7 +29,11 @@ const DIGITS = /^[0-9]{1,15}$/;
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
 /** `fields` are names and values in turn, as they came. Throws a SallyportError: 400, 413, 414, 417, 431, 501. */
-export function readRequest(fields: readonly string[], ends: Connection, limits: Http2Limits): RequestEvent {
+export function readRequest(
+  fields: readonly string[],
+  ends: ConnectionFacts,
+  limits: Http2Limits,
+): Http2Request {
   const read = new RequestFields(limits);
   for (let i = 0; i < fields.length; i += 2) read.field(fields[i] as string, fields[i + 1] as string);
   const { length, expectsContinue, takesTrailers, hasTrailers } = read;
@@ -42,7 +46,7 @@ export function readRequest(fields: readonly string[], ends: Connection, limits:
 export const bodyTooLarge = ({ body }: Http2Limits): SallyportError =>
   new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${body} octets`);
 
-function requestHead(read: RequestFields, ends: Connection, limits: Http2Limits): RequestHead {
+function requestHead(read: RequestFields, ends: ConnectionFacts, limits: Http2Limits): RequestHead {
   const method = readMethod(read);
   const target = read.path;
   if (target.length > limits.target)

@@ -3,16 +3,16 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Headers } from "../../exchange/index.ts";
 import { trailerFields } from "./response.ts";
-import type { Site } from "./site.ts";
+import type { Http2ListenerContext } from "./site.ts";
 
 /** Octets that are handed to node:http2 at once. */
 const SLICE = 65_536;
 
-export class Outlet {
+export class Http2ResponseWriter {
   /** When the client has taken nothing for too long, on the site's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
-  readonly #site: Site;
+  readonly #site: Http2ListenerContext;
   readonly #drained: () => void;
   readonly #flushed = (): void => this.#progress();
   #queue: Uint8Array[] = [];
@@ -27,7 +27,7 @@ export class Outlet {
   #whenTold: (() => void) | undefined;
 
   /** `drained` is told when what was held back has left. */
-  constructor(stream: ServerHttp2Stream, site: Site, drained: () => void) {
+  constructor(stream: ServerHttp2Stream, site: Http2ListenerContext, drained: () => void) {
     this.#stream = stream;
     this.#site = site;
     this.#drained = drained;

@@ -12,40 +12,40 @@ import {
 import type { Member } from "../../exchange/members.ts";
 import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
-import type { Connection } from "../../sockets/connection.ts";
-import { type Carried, readOpening } from "../../websocket/index.ts";
-import { Http2Exchange, type Wire } from "./exchange.ts";
-import { type RequestEvent, readRequest, readTrailers } from "./request.ts";
+import type { ConnectionFacts } from "../../sockets/connection.ts";
+import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
+import { Http2Exchange, type Http2Transport } from "./exchange.ts";
+import { type Http2Request, readRequest, readTrailers } from "./request.ts";
 import { responseFields } from "./response.ts";
-import { Outlet } from "./response-writer.ts";
-import type { Site } from "./site.ts";
-import { type Feeder, Upload } from "./upload.ts";
+import { Http2ResponseWriter } from "./response-writer.ts";
+import type { Http2ListenerContext } from "./site.ts";
+import { type Feeder, Http2Upload } from "./upload.ts";
 
 /** The connection, as its streams see it. */
-export interface Lane {
-  readonly site: Site;
-  readonly ends: Connection;
+export interface StreamOwner {
+  readonly site: Http2ListenerContext;
+  readonly ends: ConnectionFacts;
   /** The stream was reset before its response was complete, and not by us. */
   brokenOff(): void;
   /** The stream has ended with RST_STREAM, before its response was complete or after. */
   reset(): void;
-  gone(stream: Stream): void;
+  gone(stream: Http2Stream): void;
 }
 
 /** A body that is here with its head, and no longer than this, is given out whole. */
 const SMALL_BODY = 65_536;
 
-const isSmall = ({ length, hasTrailers, expectsContinue }: RequestEvent): boolean =>
+const isSmall = ({ length, hasTrailers, expectsContinue }: Http2Request): boolean =>
   length !== undefined && length <= SMALL_BODY && !hasTrailers && !expectsContinue;
 
-export class Stream implements Wire, Feeder, Member {
+export class Http2Stream implements Http2Transport, Feeder, Member {
   place = -1;
-  readonly outlet: Outlet;
+  readonly outlet: Http2ResponseWriter;
   takesTrailers = false;
   readonly #stream: ServerHttp2Stream;
-  readonly #lane: Lane;
+  readonly #lane: StreamOwner;
   #exchange: Http2Exchange | undefined;
-  #upload: Upload | undefined;
+  #upload: Http2Upload | undefined;
   /** The stream is a WebSocket's, which finds out by itself how it ends. */
   #switched = false;
   /** The head was all of the request. */
@@ -53,10 +53,10 @@ export class Stream implements Wire, Feeder, Member {
   /** When the client must have ended its side, now that it was answered. */
   #linger = Number.POSITIVE_INFINITY;
 
-  constructor(stream: ServerHttp2Stream, lane: Lane) {
+  constructor(stream: ServerHttp2Stream, lane: StreamOwner) {
     this.#stream = stream;
     this.#lane = lane;
-    this.outlet = new Outlet(stream, lane.site, () => this.#exchange?.drained());
+    this.outlet = new Http2ResponseWriter(stream, lane.site, () => this.#exchange?.drained());
     forgetWhenClosed(stream);
     // Which error it was does not matter: "close" always follows.
     stream.on("error", () => {});
@@ -121,7 +121,7 @@ export class Stream implements Wire, Feeder, Member {
     this.outlet.reset();
   }
 
-  switchTo(fields: Headers): Carried {
+  switchTo(fields: Headers): UpgradedStream {
     this.#switched = true;
     this.outlet.head(responseFields({ status: 200, reason: "", headers: fields }, undefined), false);
     return { duplex: this.#stream, early: () => Buffer.alloc(0) };
@@ -142,19 +142,19 @@ export class Stream implements Wire, Feeder, Member {
     this.outlet.whenDone(() => this.#stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
-  #begin(request: RequestEvent): void {
+  #begin(request: Http2Request): void {
     const stream = this.#stream;
     if (stream.closed || stream.destroyed) return this.#lane.brokenOff();
     const whole = isSmall(request) && stream.readableLength === request.length;
     this.#handle(this.#exchangeOf(request, whole ? this.#wholeBody() : this.#pushedBody(request)));
   }
 
-  #exchangeOf({ head }: RequestEvent, body: RequestBody): Http2Exchange {
+  #exchangeOf({ head }: Http2Request, body: RequestBody): Http2Exchange {
     return new Http2Exchange(head, body, this.#lane.site.log, this);
   }
 
   /** Nothing of the stream is read before it is a WebSocket. */
-  #opening({ head }: RequestEvent): Http2Exchange {
+  #opening({ head }: Http2Request): Http2Exchange {
     const { log, sockets } = this.#lane.site;
     const opening = readOpening(head.headers, sockets.limits, false);
     const exchange = new Http2Exchange(head, NO_BODY, log, this);
@@ -171,7 +171,7 @@ export class Stream implements Wire, Feeder, Member {
     }
   }
 
-  #bodyless(request: RequestEvent): void {
+  #bodyless(request: Http2Request): void {
     if (!this.#ended) this.#stream.resume();
     this.#handle(this.#exchangeOf(request, NO_BODY));
   }
@@ -184,8 +184,8 @@ export class Stream implements Wire, Feeder, Member {
   }
 
   /** Any other is pushed as it comes. */
-  #pushedBody(request: RequestEvent): RequestBody {
-    const upload = new Upload(this.#stream, this.#lane.site, this, request);
+  #pushedBody(request: Http2Request): RequestBody {
+    const upload = new Http2Upload(this.#stream, this.#lane.site, this, request);
     this.#upload = upload;
     this.#stream.on("trailers", (_, _flags, fields: readonly string[] = []) =>
       upload.trailers(readTrailers(fields, NOT_IN_TRAILERS)),

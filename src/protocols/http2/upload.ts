@@ -2,7 +2,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { type BodySource, type Headers, PushedBody, SallyportError } from "../../exchange/index.ts";
 import { bodyTooLarge } from "./request.ts";
-import type { Site } from "./site.ts";
+import type { Http2ListenerContext } from "./site.ts";
 
 /** The stream, as its body sees it. */
 export interface Feeder {
@@ -14,12 +14,12 @@ export interface Feeder {
   spent(): void;
 }
 
-export class Upload implements BodySource {
+export class Http2Upload implements BodySource {
   readonly body: PushedBody;
   /** When the client has sent nothing for too long, on the site's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
-  readonly #site: Site;
+  readonly #site: Http2ListenerContext;
   readonly #feeder: Feeder;
   /** The client waits for 100 Continue, and has sent no octet (RFC 9110, 10.1.1). */
   #expecting: boolean;
@@ -32,7 +32,7 @@ export class Upload implements BodySource {
 
   constructor(
     stream: ServerHttp2Stream,
-    site: Site,
+    site: Http2ListenerContext,
     feeder: Feeder,
     request: { length: number | undefined; expectsContinue: boolean },
   ) {

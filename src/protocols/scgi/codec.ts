@@ -11,7 +11,7 @@ const bad = (why: string): SallyportError =>
   new SallyportError("BAD_REQUEST", `not a request of SCGI: ${why}`);
 
 /** The server's: all variables as a netstring, CONTENT_LENGTH before the others. Throws BAD_REQUEST for an octet 0. */
-export function encodeRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
+export function encodeScgiRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
   let text = `CONTENT_LENGTH\0${length}\0SCGI\x001\0`;
   for (const [name, value] of variables) {
     if (name === "CONTENT_LENGTH" || name === "SCGI") continue;
@@ -23,7 +23,7 @@ export function encodeRequest(variables: ReadonlyMap<string, string>, length: nu
 }
 
 /** The application's: reads one request up to its body. */
-export class RequestReader implements VariablesReader {
+export class ScgiRequestReader implements VariablesReader {
   readonly #limit: number;
   readonly #gathered = new Gathered();
   /** Octets of the netstring with its head; 0 while that is not known. */

@@ -2,12 +2,12 @@
 
 import { checkSocketGateway, SocketGateway, type SocketGatewayOptions } from "../../cgi/socket/gateway.ts";
 import type { Gateway } from "../../exchange/index.ts";
-import { encodeRequest } from "./codec.ts";
+import { encodeScgiRequest } from "./codec.ts";
 
 export type ScgiOptions = SocketGatewayOptions;
 
 /** A gateway to an application that listens for SCGI. Throws CONFIG_INVALID. */
 export const scgi = (options: ScgiOptions): Gateway => {
   checkSocketGateway("scgi()", options);
-  return new SocketGateway(encodeRequest, options);
+  return new SocketGateway(encodeScgiRequest, options);
 };

@@ -1,16 +1,16 @@
 // The application's half of SCGI (protocol.txt, 2 and 3): a web server in front connects to us for each request.
 
-import { documentHead } from "../../cgi/head.ts";
+import { cgiResponseHead } from "../../cgi/head.ts";
 import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../../cgi/socket/listener.ts";
 import type { Listener } from "../../exchange/index.ts";
 import { checkListener, LISTENER_CHECKS } from "../../options/checks.ts";
-import { RequestReader } from "./codec.ts";
+import { ScgiRequestReader } from "./codec.ts";
 
 export type ScgiListenerOptions = SocketListenerOptions;
 
 const HALF: ListenerHalf = {
-  newReader: ({ variables }) => new RequestReader(variables),
-  compose: documentHead,
+  newReader: ({ variables }) => new ScgiRequestReader(variables),
+  compose: cgiResponseHead,
 };
 
 /** Serves SCGI on connections that somebody else accepted. */

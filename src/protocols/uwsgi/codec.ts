@@ -13,7 +13,7 @@ const tooLarge = (most: number): SallyportError =>
   new SallyportError("HEADERS_TOO_LARGE", `variables of more than ${most} octets`);
 
 /** The server's: all variables in one packet. Throws HEADERS_TOO_LARGE where they do not fit: a size must never wrap. */
-export function encodeRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
+export function encodeUwsgiRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
   const pairs = [...variables].filter(([name]) => name !== "CONTENT_LENGTH");
   if (length > 0 || variables.has("CONTENT_LENGTH")) pairs.push(["CONTENT_LENGTH", String(length)]);
   const size = pairs.reduce((sum, [name, value]) => sum + 4 + name.length + value.length, 0);
@@ -29,7 +29,7 @@ export function encodeRequest(variables: ReadonlyMap<string, string>, length: nu
 }
 
 /** The application's: reads one request up to its body. */
-export class RequestReader implements VariablesReader {
+export class UwsgiRequestReader implements VariablesReader {
   readonly #limit: number;
   readonly #gathered = new Gathered();
 

@@ -2,12 +2,12 @@
 
 import { checkSocketGateway, SocketGateway, type SocketGatewayOptions } from "../../cgi/socket/gateway.ts";
 import type { Gateway } from "../../exchange/index.ts";
-import { encodeRequest } from "./codec.ts";
+import { encodeUwsgiRequest } from "./codec.ts";
 
 export type UwsgiOptions = SocketGatewayOptions;
 
 /** A gateway to an application that listens for uwsgi: uWSGI, for the most part. Throws CONFIG_INVALID. */
 export const uwsgi = (options: UwsgiOptions): Gateway => {
   checkSocketGateway("uwsgi()", options);
-  return new SocketGateway(encodeRequest, options);
+  return new SocketGateway(encodeUwsgiRequest, options);
 };

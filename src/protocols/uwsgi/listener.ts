@@ -1,17 +1,17 @@
 // The application's half of the uwsgi protocol: nginx (`uwsgi_pass`) or Apache (mod_proxy_uwsgi) connects to us for each
 // request, and wants a response that begins like one of HTTP.
 
-import { documentHead } from "../../cgi/head.ts";
+import { cgiResponseHead } from "../../cgi/head.ts";
 import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../../cgi/socket/listener.ts";
 import type { Listener } from "../../exchange/index.ts";
 import { checkListener, LISTENER_CHECKS } from "../../options/checks.ts";
-import { RequestReader } from "./codec.ts";
+import { UwsgiRequestReader } from "./codec.ts";
 
 export type UwsgiListenerOptions = SocketListenerOptions;
 
 const HALF: ListenerHalf = {
-  newReader: ({ variables }) => new RequestReader(variables),
-  compose: (head, options) => documentHead(head, { ...options, form: "http" }),
+  newReader: ({ variables }) => new UwsgiRequestReader(variables),
+  compose: (head, options) => cgiResponseHead(head, { ...options, form: "http" }),
 };
 
 /** Serves uwsgi on connections that somebody else accepted. */

@@ -1,6 +1,6 @@
 // The part of the environ that a request adds (PEP 3333): CGI's meta-variables, wsgi.url_scheme and wsgi.input, marshalled.
 
-import { grantedVariables } from "../../cgi/metavariables/authorizer.ts";
+import { authorizerVariables } from "../../cgi/metavariables/authorizer.ts";
 import {
   commonVariables,
   contentLength,
@@ -10,7 +10,7 @@ import {
 } from "../../cgi/metavariables/encode.ts";
 import { type Exchange, type Repeated, type RequestHead, repeatedOf } from "../../exchange/index.ts";
 import type { Spooled } from "../../exchange/spool.ts";
-import { type Carrier, TO_WORKER } from "../../workers/index.ts";
+import { type StreamTransport, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
   DICT,
@@ -28,10 +28,10 @@ import {
 export type Input = Uint8Array | Spooled | undefined;
 
 /** Writes the request: whole, or, where the connection sent the same fields before, only what is new. Throws BAD_PATH. */
-export function writeEnviron(carrier: Carrier, id: number, exchange: Exchange, input: Input): void {
+export function writeEnviron(carrier: StreamTransport, id: number, exchange: Exchange, input: Input): void {
   const length = input ? input.length : exchange.body.length;
   const repeated =
-    length === undefined || grantedVariables(exchange) ? undefined : repeatedOf(exchange.request);
+    length === undefined || authorizerVariables(exchange) ? undefined : repeatedOf(exchange.request);
   if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
   const line = requestLine(exchange);
   const rest = restOf(exchange, length as number, input);
@@ -73,7 +73,7 @@ function restOf({ request }: Exchange, length: number, input: Input): string {
 const CONTENT_LENGTH = latin1("CONTENT_LENGTH");
 
 /** Tells the worker what does not change while the fields do not. */
-function tell({ commons, writer }: Carrier, repeated: Repeated, request: RequestHead): number {
+function tell({ commons, writer }: StreamTransport, repeated: Repeated, request: RequestHead): number {
   const [number, forgotten] = commons.enter(repeated);
   let text = PAIR + int(forgotten) + DICT;
   commonVariables(request, false, (name, value) => {

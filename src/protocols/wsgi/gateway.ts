@@ -4,29 +4,29 @@
 import { CONSTANT_VARIABLES } from "../../cgi/metavariables/encode.ts";
 import { EmbeddedApplication } from "../../embedded/application.ts";
 import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
-import { BACKLOG_LIMITS } from "../../exchange/response-buffer.ts";
+import { RESPONSE_BUFFER_LIMITS } from "../../exchange/response-buffer.ts";
 import { spool } from "../../exchange/spool.ts";
 import {
   aCount,
   aFlag,
+  bytesCount,
   type Checks,
   checkArgument,
   checkOptions,
   milliseconds,
-  octets,
   oneOf,
 } from "../../options/checks.ts";
 import { bodyDirectory } from "../../workers/bodies.ts";
 import {
-  type Answer,
+  type AnswerExchange,
   APPLICATION_CHECKS,
-  Application,
-  type ApplicationOptions,
   aPythonApp,
-  type Crew,
-  type Encode,
-  type Spoken,
-  Stream,
+  type EncodeRequest,
+  type InterfaceSpec,
+  PythonApplication,
+  type PythonApplicationOptions,
+  type Runner,
+  WorkerStream,
 } from "../../workers/index.ts";
 import { type Input, writeEnviron } from "./environ.ts";
 
@@ -38,7 +38,7 @@ export interface WsgiOnlyOptions {
   readonly bufferBody?: boolean | undefined;
 }
 
-export interface WsgiOptions extends ApplicationOptions, WsgiOnlyOptions {
+export interface WsgiOptions extends PythonApplicationOptions, WsgiOnlyOptions {
   /** Where Python runs: in processes of its own (`daemon`, the default), or in this one (`embedded`). */
   readonly mode?: "daemon" | "embedded" | undefined;
   /** Embedded mode: milliseconds of one call after which the application is named in the log; 0 for never. Default 1 s. */
@@ -56,7 +56,7 @@ const CHECKS: Checks<WsgiOptions> = {
   mode: oneOf("daemon", "embedded"),
   slowCall: milliseconds,
   timeout: milliseconds,
-  maxBody: octets,
+  maxBody: bytesCount,
 };
 
 /** A listener's own limit is met first; this one is for those that have none. */
@@ -67,15 +67,15 @@ export function wsgi(app: string, options: WsgiOptions = {}): Gateway {
   checkArgument("wsgi()", "the first argument", app, aPythonApp);
   checkOptions("wsgi()", options, CHECKS, "{ threads: 4 }");
   const { mode = "daemon", slowCall = 1_000 } = options;
-  if (mode === "daemon") return new Application(app, options, [wsgiSpoken(options)]);
+  if (mode === "daemon") return new PythonApplication(app, options, [wsgiSpec(options)]);
   refuseDaemons(app, options);
-  return new Embedded(app, options, [wsgiSpoken(options)], {
+  return new Embedded(app, options, [wsgiSpec(options)], {
     recruit: (all) => new EmbeddedApplication({ ...all, slowCall }),
   });
 }
 
 /** Known as one by who runs the server: see src/cli/serve.ts. */
-class Embedded extends Application {
+class Embedded extends PythonApplication {
   readonly mode = "embedded";
 }
 
@@ -100,14 +100,14 @@ function refuseDaemons(app: string, options: WsgiOptions): void {
 }
 
 /** How WSGI applications are run and asked. */
-export const wsgiSpoken = (options: WsgiOptions): Spoken => ({
+export const wsgiSpec = (options: WsgiOptions): InterfaceSpec => ({
   interface: "wsgi",
   timeout: options.timeout ?? 30_000,
   options: { threads: options.threads ?? 1, constants: Object.fromEntries(CONSTANT_VARIABLES) },
   answer: answering(options),
 });
 
-function answering(options: WsgiOptions): Answer {
+function answering(options: WsgiOptions): AnswerExchange {
   const { maxBody = MAX_BODY } = options;
   const streams = streaming(options);
   return (exchange, crew) => {
@@ -139,15 +139,15 @@ const awaitsContinue = ({ request }: Exchange): boolean =>
   header(request.headers, "expect")?.toLowerCase() === "100-continue";
 
 /** Slow clients wait here, not in a worker. */
-async function complete(crew: Pick<Crew, "submit">, exchange: Exchange, limit: number): Promise<void> {
+async function complete(crew: Pick<Runner, "submit">, exchange: Exchange, limit: number): Promise<void> {
   const spooled = await spool(exchange.body, { limit, shared: bodyDirectory });
   if (exchange.closed) await spooled.dispose();
   else submit(crew, exchange, spooled.whole ?? spooled);
 }
 
-function submit(crew: Pick<Crew, "submit">, exchange: Exchange, input: Input): void {
-  const encode: Encode = (carrier, id) => writeEnviron(carrier, id, exchange, input);
+function submit(crew: Pick<Runner, "submit">, exchange: Exchange, input: Input): void {
+  const encode: EncodeRequest = (carrier, id) => writeEnviron(carrier, id, exchange, input);
   // Not when the client leaves: a worker that has not heard of that yet may just be opening the file.
   const released = input && "dispose" in input ? () => void input.dispose() : undefined;
-  crew.submit(new Stream(exchange, encode, BACKLOG_LIMITS, released));
+  crew.submit(new WorkerStream(exchange, encode, RESPONSE_BUFFER_LIMITS, released));
 }

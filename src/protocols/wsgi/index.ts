@@ -1,2 +1,2 @@
 // WSGI as others see it.
-export { type WsgiOnlyOptions, type WsgiOptions, wsgi, wsgiSpoken } from "./gateway.ts";
+export { type WsgiOnlyOptions, type WsgiOptions, wsgi, wsgiSpec } from "./gateway.ts";

@@ -4,10 +4,10 @@ import type { Socket } from "node:net";
 import { type Address, type Log, SallyportError } from "../../exchange/index.ts";
 import { type Member, Members } from "../../exchange/members.ts";
 import { canonicalIp } from "../address.ts";
-import { ownEnds, tellEnds } from "../addresses.ts";
+import { ownAddresses, setAddresses } from "../addresses.ts";
 import { type HeaderRead, HeaderReader, type ProxyHeader } from "./codec.ts";
 
-export interface EntranceOptions {
+export interface ProxyAcceptorOptions {
   /** Gets the connection once its header is read. */
   readonly accept: (socket: Socket) => void;
   /** Whether this peer begins with a header. Of one that does not, not an octet is looked at. */
@@ -19,17 +19,17 @@ export interface EntranceOptions {
   readonly most: number;
 }
 
-export class Entrance {
-  readonly #options: EntranceOptions;
+export class ProxyAcceptor {
+  readonly #options: ProxyAcceptorOptions;
   readonly #arrivals = new Members<Arrival>();
 
-  constructor(options: EntranceOptions) {
+  constructor(options: ProxyAcceptorOptions) {
     this.#options = options;
   }
 
   accept(socket: Socket): void {
     const { accept, expects, log, timeout, most } = this.#options;
-    if (!expects(ownEnds(socket).remote)) return accept(socket);
+    if (!expects(ownAddresses(socket).remote)) return accept(socket);
     if (this.#arrivals.size >= most) return void socket.destroy();
     const arrival = new Arrival(socket, timeout, (outcome) => {
       this.#arrivals.delete(arrival);
@@ -103,8 +103,8 @@ class Arrival implements Member {
 
 function tell(socket: Socket, { ends, encrypted }: ProxyHeader): void {
   if (!ends && !encrypted) return;
-  const { remote, local } = ends ?? ownEnds(socket);
-  tellEnds(socket, { remote: canonical(remote), local: canonical(local), encrypted });
+  const { remote, local } = ends ?? ownAddresses(socket);
+  setAddresses(socket, { remote: canonical(remote), local: canonical(local), encrypted });
 }
 
 const canonical = ({ address, port }: Address): Address => ({
@@ -113,7 +113,7 @@ const canonical = ({ address, port }: Address): Address => ({
 });
 
 function note(log: Log, { message, code, fault }: SallyportError, socket: Socket): void {
-  log.info(message, { code, fault, remote: ownEnds(socket).remote.address });
+  log.info(message, { code, fault, remote: ownAddresses(socket).remote.address });
 }
 
 const late = (): SallyportError =>

@@ -2,33 +2,33 @@
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import { type Log, SallyportError } from "../../exchange/index.ts";
-import { endsOf, passEnds } from "../addresses.ts";
+import { addressesOf, copyAddresses } from "../addresses.ts";
 import { forgetWhenClosed } from "../closed.ts";
-import { breakOff } from "../reset.ts";
-import { carrierOf } from "../transport.ts";
+import { resetSocket } from "../reset.ts";
+import { transportOf } from "../transport.ts";
 import { tellTlsFacts } from "./facts.ts";
 import { answerPlainly, beginsLikeHttp } from "./plain.ts";
-import { contextFor, type Keys } from "./secure-contexts.ts";
+import { contextFor, type SecureContexts } from "./secure-contexts.ts";
 import type { TlsSettings } from "./settings.ts";
 
-export interface TlsEntranceOptions {
+export interface TlsAcceptorOptions {
   /** Gets the decrypted connection; its facts can be asked for (tlsFactsOf, connectionOf). */
   readonly accept: (socket: Socket) => void;
-  readonly keys: Keys;
+  readonly keys: SecureContexts;
   readonly settings: Pick<TlsSettings, "clientCertificates" | "handshakeTimeout" | "handshakes">;
   /** The protocols that are spoken within TLS, the best first (ALPN, RFC 7301). */
   readonly protocols: readonly string[];
   readonly log: Log;
 }
 
-export class TlsEntrance {
-  readonly #options: TlsEntranceOptions;
+export class TlsAcceptor {
+  readonly #options: TlsAcceptorOptions;
   readonly #server: Server;
   /** From the connection until it has passed, or is refused to its end. */
   readonly #arriving = new Set<Socket>();
-  #keys: Keys;
+  #keys: SecureContexts;
 
-  constructor(options: TlsEntranceOptions) {
+  constructor(options: TlsAcceptorOptions) {
     const { keys, settings, protocols } = options;
     this.#options = options;
     this.#keys = keys;
@@ -60,7 +60,7 @@ export class TlsEntrance {
   }
 
   /** From now on clients are shown these; sessions of before cannot be resumed. */
-  show(keys: Keys): void {
+  show(keys: SecureContexts): void {
     this.#keys = keys;
     this.#server.setSecureContext(keys.first);
   }
@@ -99,15 +99,15 @@ export class TlsEntrance {
     // The handshake reads what was put back before it reads on.
     socket.unshift(octets);
     // Asked for now: of a connection that has failed the system knows nothing any more.
-    endsOf(socket);
+    addressesOf(socket);
     this.#server.emit("connection", socket);
   }
 
   #secured(socket: TLSSocket): void {
     if (socket.destroyed) return;
     const { accept, settings } = this.#options;
-    const carrier = carrierOf(socket) ?? socket;
-    passEnds(carrier, socket);
+    const carrier = transportOf(socket) ?? socket;
+    copyAddresses(carrier, socket);
     forgetWhenClosed(socket);
     socket.allowHalfOpen = true;
     const asks = settings.clientCertificates !== "off";
@@ -127,7 +127,7 @@ export class TlsEntrance {
     const error = new SallyportError("FORBIDDEN", message);
     if (socket.alpnProtocol !== "h2") return this.#answer(socket, error);
     this.#note(socket, error.message, error.code);
-    breakOff(socket);
+    resetSocket(socket);
   }
 
   #answer(socket: Socket, error: SallyportError): void {
@@ -137,7 +137,7 @@ export class TlsEntrance {
 
   #failed(error: Error, socket: TLSSocket): void {
     const { code = "", reason, message } = error as NodeJS.ErrnoException & { reason?: string };
-    this.#note(carrierOf(socket) ?? socket, `handshake failed: ${FAILURES[code] ?? reason ?? message}`);
+    this.#note(transportOf(socket) ?? socket, `handshake failed: ${FAILURES[code] ?? reason ?? message}`);
     socket.destroy();
   }
 
@@ -148,7 +148,7 @@ export class TlsEntrance {
   }
 
   #note(socket: Socket, message: string, code?: string): void {
-    const remote = endsOf(socket).remote.address;
+    const remote = addressesOf(socket).remote.address;
     this.#options.log.info(`TLS: ${message}`, { code, fault: "client", remote });
   }
 }

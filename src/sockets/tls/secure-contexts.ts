@@ -21,17 +21,19 @@ const { defaultCipherList, defaultCoreCipherList, SSL_OP_NO_RENEGOTIATION } = co
 const CIPHERS = defaultCipherList === defaultCoreCipherList ? MODERN : defaultCipherList;
 
 /** All that the files say, or what is wrong with them. */
-export interface Keys {
+export interface SecureContexts {
   /** For clients that name no host, or none that is known. */
   readonly first: SecureContextOptions;
   readonly contexts: ReadonlyMap<string, SecureContext>;
   readonly warnings: readonly string[];
 }
 
-export type KeysRead = { readonly keys: Keys } | { readonly problems: readonly Problem[] };
+export type SecureContextsRead =
+  | { readonly keys: SecureContexts }
+  | { readonly problems: readonly Problem[] };
 
 /** Reads all files of the settings. Never rejects. */
-export async function readKeys(settings: TlsSettings): Promise<KeysRead> {
+export async function readSecureContexts(settings: TlsSettings): Promise<SecureContextsRead> {
   const problems: Problem[] = [];
   const at =
     (...above: (string | number)[]) =>
@@ -102,7 +104,7 @@ function contextsByName(made: readonly Made[]): Map<string, SecureContext> {
 }
 
 /** The context for a name that a client asks for; undefined: the first. A wildcard stands for one label (RFC 6125, 6.4.3). */
-export function contextFor(name: string, { contexts }: Keys): SecureContext | undefined {
+export function contextFor(name: string, { contexts }: SecureContexts): SecureContext | undefined {
   const asked = name.toLowerCase();
   return contexts.get(asked) ?? contexts.get(asked.replace(/^[^.]+/, "*"));
 }

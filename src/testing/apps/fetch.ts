@@ -1,9 +1,9 @@
 // The application that behaves as the suite says, as a fetch handler.
 import type { Address, Headers as Fields } from "../../exchange/index.ts";
-import { octetsOf } from "../bytes.ts";
-import { type Behaviour, CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
-import { Notes } from "../side-channel.ts";
-import { decoded, instructionOf, jsonOf, PIECE } from "./script.ts";
+import { toBytes } from "../bytes.ts";
+import { type Behaviour, CONFORMANCE_FIELD, type Script, type Seen } from "../case.ts";
+import { SideChannel } from "../side-channel.ts";
+import { ANSWER_PIECE, decoded, jsonOf, scriptOf } from "./script.ts";
 
 /** What a Request cannot say. */
 interface Facts {
@@ -14,16 +14,16 @@ interface Facts {
 type Ways = {
   readonly [K in Behaviour["kind"]]: (
     request: Request,
-    app: Extract<Instruction, { kind: K }>,
-    notes: Notes,
+    app: Extract<Script, { kind: K }>,
+    notes: SideChannel,
     facts: Facts,
   ) => Promise<Response>;
 };
 
 /** Answers requests of the suite, and no others. */
 export async function fetchReference(request: Request, facts: Facts): Promise<Response> {
-  const app = instructionOf(request.headers.get(CONFORMANCE_FIELD));
-  return WAYS[app.kind](request, app as never, new Notes(app.notes), facts);
+  const app = scriptOf(request.headers.get(CONFORMANCE_FIELD));
+  return WAYS[app.kind](request, app as never, new SideChannel(app.notes), facts);
 }
 
 const WAYS: Ways = {
@@ -76,7 +76,7 @@ function bodyOf({
   status = 200,
   body,
 }: Extract<Behaviour, { kind: "answer" }>): Uint8Array<ArrayBuffer> | null {
-  return [204, 205, 304].includes(status) ? null : plain(octetsOf(body));
+  return [204, 205, 304].includes(status) ? null : plain(toBytes(body));
 }
 
 function initOf(app: { status?: number; reason?: string; headers?: Fields }): ResponseInit {
@@ -88,19 +88,19 @@ function initOf(app: { status?: number; reason?: string; headers?: Fields }): Re
 
 async function* pieces(
   app: Extract<Behaviour, { kind: "stream" }>,
-  notes: Notes,
+  notes: SideChannel,
 ): AsyncGenerator<Uint8Array, void> {
   for (const [i, piece] of app.pieces.entries()) {
-    yield octetsOf(piece);
+    yield toBytes(piece);
     if (app.gated) await notes.see(`piece-${i + 1}`);
   }
   if (app.ending === "fail") throw new Error("told to fail");
 }
 
-async function* endless(notes: Notes): AsyncGenerator<Uint8Array, void> {
+async function* endless(notes: SideChannel): AsyncGenerator<Uint8Array, void> {
   try {
     for (;;) {
-      yield PIECE;
+      yield ANSWER_PIECE;
       await notes.add("pieces");
     }
   } finally {

@@ -2,10 +2,10 @@
 import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Headers } from "../../exchange/index.ts";
-import { octetsOf } from "../bytes.ts";
-import { type Behaviour, CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
-import { Notes } from "../side-channel.ts";
-import { decoded, instructionOf, joined, jsonOf, PIECE } from "./script.ts";
+import { toBytes } from "../bytes.ts";
+import { type Behaviour, CONFORMANCE_FIELD, type Script, type Seen } from "../case.ts";
+import { SideChannel } from "../side-channel.ts";
+import { ANSWER_PIECE, decoded, joinedFields, jsonOf, scriptOf } from "./script.ts";
 
 /** What frameworks, and Sallyport, add below a mount. */
 type MountedRequest = IncomingMessage & { readonly baseUrl?: string; readonly originalUrl?: string };
@@ -14,33 +14,33 @@ type Ways = {
   readonly [K in Behaviour["kind"]]: (
     req: MountedRequest,
     res: ServerResponse,
-    app: Extract<Instruction, { kind: K }>,
-    notes: Notes,
+    app: Extract<Script, { kind: K }>,
+    notes: SideChannel,
   ) => Promise<void>;
 };
 
 /** Answers requests of the suite, and no others. */
 export async function nodeReference(req: MountedRequest, res: ServerResponse): Promise<void> {
-  const app = instructionOf(req.headers[CONFORMANCE_FIELD.toLowerCase()] as string | undefined);
-  await WAYS[app.kind](req, res, app as never, new Notes(app.notes));
+  const app = scriptOf(req.headers[CONFORMANCE_FIELD.toLowerCase()] as string | undefined);
+  await WAYS[app.kind](req, res, app as never, new SideChannel(app.notes));
 }
 
 const WAYS: Ways = {
   answer: async (_req, res, app) => {
     if (app.informs?.includes(103)) res.writeEarlyHints({ link: "</style.css>; rel=preload" });
     giveHead(res, app);
-    res.end(octetsOf(app.body));
+    res.end(toBytes(app.body));
   },
 
   stream: async (_req, res, app, notes) => {
     giveHead(res, app);
     res.flushHeaders();
     for (const [i, piece] of app.pieces.entries()) {
-      await write(res, octetsOf(piece));
+      await write(res, toBytes(piece));
       if (app.gated) await notes.see(`piece-${i + 1}`, () => res.destroyed);
     }
     if (app.ending === "fail") throw new Error("told to fail");
-    if (app.trailers) res.addTrailers(Object.entries(joined(app.trailers)));
+    if (app.trailers) res.addTrailers(Object.entries(joinedFields(app.trailers)));
     res.end();
   },
 
@@ -78,7 +78,7 @@ const WAYS: Ways = {
   endless: async (_req, res, _app, notes) => {
     res.setHeader("Content-Type", "text/plain");
     while (!res.destroyed) {
-      await write(res, PIECE);
+      await write(res, ANSWER_PIECE);
       await notes.add("pieces");
     }
     await notes.add("left");
@@ -120,11 +120,11 @@ function seenIn(req: MountedRequest, size: number): Seen {
     scheme: "encrypted" in req.socket && req.socket.encrypted ? "https" : "http",
     authority: req.headers.host ?? "",
     remote: (req.socket.remoteAddress ?? "").replace(/^::ffff:/, ""),
-    headers: joined(req.rawHeaders),
+    headers: joinedFields(req.rawHeaders),
     length: req.headers["content-length"] === undefined ? null : Number(req.headers["content-length"]),
     size,
     proxied: false,
-    trailers: joined(req.rawTrailers),
+    trailers: joinedFields(req.rawTrailers),
   };
 }
 

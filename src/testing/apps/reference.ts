@@ -10,10 +10,10 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
-import { octetsOf } from "../bytes.ts";
-import { type Behaviour, CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
-import { Notes } from "../side-channel.ts";
-import { decoded, instructionOf, joined, jsonOf, PIECE } from "./script.ts";
+import { toBytes } from "../bytes.ts";
+import { type Behaviour, CONFORMANCE_FIELD, type Script, type Seen } from "../case.ts";
+import { SideChannel } from "../side-channel.ts";
+import { ANSWER_PIECE, decoded, joinedFields, jsonOf, scriptOf } from "./script.ts";
 
 /** Answers exchanges of the suite, and no others. */
 export function referenceGateway(): Gateway {
@@ -30,26 +30,26 @@ const HINTS: Headers = ["Link", "</style.css>; rel=preload"];
 type Ways = {
   readonly [K in Behaviour["kind"]]: (
     exchange: Exchange,
-    app: Extract<Instruction, { kind: K }>,
-    notes: Notes,
+    app: Extract<Script, { kind: K }>,
+    notes: SideChannel,
   ) => Promise<void>;
 };
 
 async function behave(exchange: Exchange): Promise<void> {
-  const app = instructionOf(header(exchange.request.headers, CONFORMANCE_FIELD.toLowerCase()));
-  await WAYS[app.kind](exchange, app as never, new Notes(app.notes));
+  const app = scriptOf(header(exchange.request.headers, CONFORMANCE_FIELD.toLowerCase()));
+  await WAYS[app.kind](exchange, app as never, new SideChannel(app.notes));
 }
 
 const WAYS: Ways = {
   answer: async (exchange, app) => {
     for (const status of app.informs ?? []) exchange.inform({ status, reason: "", headers: HINTS });
-    exchange.respond(headOf(app), octetsOf(app.body));
+    exchange.respond(headOf(app), toBytes(app.body));
   },
 
   stream: async (exchange, app, notes) => {
     exchange.start(headOf(app));
     for (const [i, piece] of app.pieces.entries()) {
-      await write(exchange, octetsOf(piece));
+      await write(exchange, toBytes(piece));
       if (app.gated) await notes.see(`piece-${i + 1}`, () => exchange.closed);
     }
     if (app.ending === "fail") throw new Error("told to fail");
@@ -87,7 +87,7 @@ const WAYS: Ways = {
   endless: async (exchange, _app, notes) => {
     exchange.start({ status: 200, reason: "", headers: ["Content-Type", "text/plain"] });
     while (!exchange.closed) {
-      await write(exchange, PIECE);
+      await write(exchange, ANSWER_PIECE);
       await notes.add("pieces");
     }
     await notes.add("left");
@@ -100,7 +100,7 @@ const WAYS: Ways = {
 };
 
 /** How much was read; undefined when the body broke off. */
-async function absorbed({ body }: Exchange, notes: Notes): Promise<number | undefined> {
+async function absorbed({ body }: Exchange, notes: SideChannel): Promise<number | undefined> {
   let size = 0;
   try {
     for (let piece = await body.read(); piece; piece = await body.read()) {
@@ -145,11 +145,11 @@ function seenBy({ request, body, mount }: Exchange, size: number): Seen {
     scheme: request.scheme,
     authority: request.authority,
     remote: request.remote.address.replace(/^::ffff:/, ""),
-    headers: joined(request.headers),
+    headers: joinedFields(request.headers),
     length: body.length === undefined || !hasLength(request.headers) ? null : body.length,
     size,
     proxied: false,
-    trailers: joined(body.trailers),
+    trailers: joinedFields(body.trailers),
   };
 }
 

@@ -1,15 +1,15 @@
 // What a request of the suite tells the application to do; and what the application saw, in the suite's form.
 import { type Headers, headerValues } from "../../exchange/index.ts";
-import { CONFORMANCE_FIELD, type Instruction, type Seen } from "../case.ts";
+import { CONFORMANCE_FIELD, type Script, type Seen } from "../case.ts";
 
 /** Throws when the request is none of the suite's. */
-export function instructionOf(value: string | null | undefined): Instruction {
+export function scriptOf(value: string | null | undefined): Script {
   if (!value) throw new Error(`this application only answers requests with the header ${CONFORMANCE_FIELD}`);
   return JSON.parse(Buffer.from(value, "base64url").toString("utf8"));
 }
 
 /** Names in lower case, repeated fields joined. */
-export function joined(headers: Headers): Record<string, string> {
+export function joinedFields(headers: Headers): Record<string, string> {
   const names = new Set(headers.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()));
   return Object.fromEntries(
     [...names].map((name) => [name, headerValues(headers, name).join(name === "cookie" ? "; " : ", ")]),
@@ -22,4 +22,4 @@ export const decoded = (path: string): string =>
 
 export const jsonOf = (seen: Seen): Buffer => Buffer.from(JSON.stringify(seen), "utf8");
 
-export const PIECE: Buffer = Buffer.alloc(65_536, "endless ");
+export const ANSWER_PIECE: Buffer = Buffer.alloc(65_536, "endless ");

@@ -1,10 +1,10 @@
 // Request bodies of all sizes and framings (RFC 9112, 6.3, 7.1), and applications that do not read them (9.3).
-import type { Case, Octets } from "../case.ts";
-import { ALL_OCTETS, SIZES } from "./sizes.ts";
+import type { Bytes, Case } from "../case.ts";
+import { ALL_BYTES, SIZES } from "./sizes.ts";
 
 const CHUNK = 10_000;
 
-const echoes = (name: string, body: Octets, chunk?: number): Case => ({
+const echoes = (name: string, body: Bytes, chunk?: number): Case => ({
   name,
   request: { method: "POST", body, ...(chunk === undefined ? {} : { chunk }) },
   app: { kind: "echo" },
@@ -17,7 +17,7 @@ export const requestBodies: readonly Case[] = [
     echoes(`a request body of ${size} octets in chunks of ${CHUNK} arrives unchanged`, { size }, CHUNK),
   ),
   echoes("a request body in chunks of one octet arrives unchanged", { size: 300 }, 1),
-  echoes("a request body may have any octet", ALL_OCTETS),
+  echoes("a request body may have any octet", ALL_BYTES),
   echoes("a request body that looks like a chunk's end is a body", "\r\n0\r\n\r\n"),
   echoes("a request body that looks like a request is a body", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 7),
   {

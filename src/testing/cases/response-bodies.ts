@@ -1,15 +1,15 @@
 // Response bodies of all sizes and framings, and lengths that lie (RFC 9112, 6.3; RFC 9110, 8.6).
-import type { Behaviour, Case, Octets } from "../case.ts";
-import { ALL_OCTETS, SIZES } from "./sizes.ts";
+import type { Behaviour, Bytes, Case } from "../case.ts";
+import { ALL_BYTES, SIZES } from "./sizes.ts";
 
-const answers = (name: string, body: Octets): Case => ({
+const answers = (name: string, body: Bytes): Case => ({
   name,
   request: {},
   app: { kind: "answer", body },
   expected: { status: 200, body, persistent: true },
 });
 
-const streams = (name: string, pieces: readonly Octets[], body: Octets): Case => ({
+const streams = (name: string, pieces: readonly Bytes[], body: Bytes): Case => ({
   name,
   request: {},
   app: { kind: "stream", pieces },
@@ -22,7 +22,7 @@ const AGAIN = {
   expected: { status: 200, body: "again" },
 } as const;
 
-const announcing = (length: number, pieces: readonly Octets[]): Behaviour => ({
+const announcing = (length: number, pieces: readonly Bytes[]): Behaviour => ({
   kind: "stream",
   headers: ["Content-Length", String(length), "Content-Type", "text/plain"],
   pieces,
@@ -38,7 +38,7 @@ export const responseBodies: readonly Case[] = [
   streams("a response body in many pieces arrives unchanged", Array(200).fill("x"), "x".repeat(200)),
   streams("an empty piece does not end a response (F4)", ["", "a", "", "b", ""], "ab"),
   streams("a stream without pieces is an empty response", [], ""),
-  answers("a response body may have any octet", ALL_OCTETS),
+  answers("a response body may have any octet", ALL_BYTES),
   answers("a response body that looks like a chunk's end is a body", "0\r\n\r\n"),
   answers("a response body that looks like a head is a body (F14)", "Status: 500 No\r\nX-Evil: 1\r\n\r\n"),
   answers("a response body may begin with line breaks", "\r\n\r\n\n\nx"),

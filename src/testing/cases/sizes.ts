@@ -3,4 +3,4 @@
 export const SIZES: readonly number[] = [0, 1, 65_535, 65_536, 65_537, 1_048_576];
 
 /** Every octet once. */
-export const ALL_OCTETS: string = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i));
+export const ALL_BYTES: string = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grant } from "../../../src/cgi/metavariables/authorizer.ts";
+import { setAuthorizerVariables } from "../../../src/cgi/metavariables/authorizer.ts";
 import { CONSTANT_VARIABLES, decodePath, metaVariables } from "../../../src/cgi/metavariables/encode.ts";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
@@ -189,7 +189,7 @@ test("L5: an octet that could break a line in a log stays inside its variable", 
 
 test("F19: what an authorizer granted is among the variables, once, and in the place of ours", () => {
   const exchange = new RecordedExchange({ target: "/a" });
-  grant(exchange, {
+  setAuthorizerVariables(exchange, {
     status: 200,
     reason: "",
     headers: ["Variable-REMOTE_USER", "ann", "Variable-PATH_INFO", "/b", "Variable-X-TEAM", "blue", "X", "y"],

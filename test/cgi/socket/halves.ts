@@ -9,9 +9,9 @@ import type { SocketGatewayOptions } from "../../../src/cgi/socket/gateway.ts";
 import type { SocketLimits } from "../../../src/cgi/socket/limits.ts";
 import type { Exchange, Gateway, Handler, Listener, Log, LogFields } from "../../../src/exchange/index.ts";
 import { LintedExchange, lint } from "../../../src/exchange/lint.ts";
-import { encodeRequest as encodeScgi } from "../../../src/protocols/scgi/codec.ts";
+import { encodeScgiRequest as encodeScgi } from "../../../src/protocols/scgi/codec.ts";
 import { scgi, scgiListener } from "../../../src/protocols/scgi/index.ts";
-import { encodeRequest as encodeUwsgi } from "../../../src/protocols/uwsgi/codec.ts";
+import { encodeUwsgiRequest as encodeUwsgi } from "../../../src/protocols/uwsgi/codec.ts";
 import { uwsgi, uwsgiListener } from "../../../src/protocols/uwsgi/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
 

@@ -6,7 +6,7 @@ import { silentLog } from "../../../src/exchange/index.ts";
 import { pairText } from "../../../src/protocols/fastcgi/pairs.ts";
 import { Backend } from "../../../src/protocols/fastcgi/server/backend.ts";
 import { Backends } from "../../../src/protocols/fastcgi/server/backends.ts";
-import { Outbound } from "../../../src/protocols/fastcgi/server/request.ts";
+import { OutgoingRequest } from "../../../src/protocols/fastcgi/server/request.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 import { Upstream } from "../../../src/upstreams/index.ts";
 import { type Fronting, front, RawApplication } from "./application.ts";
@@ -49,7 +49,7 @@ function sharing(t: TestContext, address: string): (exchange: RecordedExchange) 
     const params = pairText("REQUEST_METHOD", method) + pairText("PATH_INFO", path);
     const nothing = new Uint8Array(0);
     const order = { role: "responder", params, body: nothing, repeatable: true, file: undefined } as const;
-    backends.submit(new Outbound(exchange, order, { log, timeout: 0, backlog }));
+    backends.submit(new OutgoingRequest(exchange, order, { log, timeout: 0, backlog }));
   };
 }
 

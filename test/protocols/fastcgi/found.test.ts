@@ -4,13 +4,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { FoundScripts } from "../../../src/protocols/fastcgi/server/script-cache.ts";
+import { ScriptCache } from "../../../src/protocols/fastcgi/server/script-cache.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 
 async function scripts(t: TestContext): Promise<{ root: string; find: (target: string) => Promise<string> }> {
   const root = await mkdtemp(join(tmpdir(), "sallyport-found-"));
   t.after(() => rm(root, { recursive: true, force: true }));
-  const found = new FoundScripts({ root, suffix: ".php", index: ["index.php"] });
+  const found = new ScriptCache({ root, suffix: ".php", index: ["index.php"] });
   const find = async (target: string): Promise<string> => {
     const script = await found.find(new RecordedExchange({ target }));
     return typeof script === "string" ? script : (script.variables.get("SCRIPT_NAME") ?? "");

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { SallyportError } from "../../../src/exchange/index.ts";
 import type { HeadEvent } from "../../../src/protocols/http1/head.ts";
 import {
-  DEFAULT_LIMITS,
+  HTTP_LIMITS,
   type HttpLimits,
   type RequestEvent,
   RequestParser,
@@ -15,7 +15,7 @@ import { ACCEPTED, REFUSED, TIGHT } from "./vectors.ts";
 const NEXT = "GET /next HTTP/1.1\r\nHost: n\r\n\r\n";
 const NEXT_TOLD = ["GET /next 1.1 n 0", "Host: n", "end"];
 
-const limits = (changed: Partial<HttpLimits> = {}): HttpLimits => ({ ...DEFAULT_LIMITS, ...changed });
+const limits = (changed: Partial<HttpLimits> = {}): HttpLimits => ({ ...HTTP_LIMITS, ...changed });
 
 /** What `pieces` make the parser tell, restarted after every request; an error is the last line. */
 function told(pieces: readonly Buffer[], changed?: Partial<HttpLimits>): string[] {

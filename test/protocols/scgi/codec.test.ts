@@ -2,21 +2,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { encodeRequest, RequestReader } from "../../../src/protocols/scgi/codec.ts";
+import { encodeScgiRequest, ScgiRequestReader } from "../../../src/protocols/scgi/codec.ts";
 import { anyVariables, bytewise, readAll, testAnyOctets, testVectors } from "../../cgi/socket/codecs.ts";
 
 const LIMIT = 65_536;
 
-testVectors("scgi", () => new RequestReader(LIMIT));
-testAnyOctets("scgi", () => new RequestReader(LIMIT));
+testVectors("scgi", () => new ScgiRequestReader(LIMIT));
+testAnyOctets("scgi", () => new ScgiRequestReader(LIMIT));
 
 test("scgi: what is written is read, however it is cut, and the body after it is left alone", () => {
   fc.assert(
     fc.property(anyVariables, fc.nat(10_000), fc.uint8Array(), (variables, length, body) => {
-      const octets = Buffer.concat([encodeRequest(variables, length), body]);
+      const octets = Buffer.concat([encodeScgiRequest(variables, length), body]);
       const expected = ["CONTENT_LENGTH", String(length), "SCGI", "1", ...[...variables].flat()];
       for (const pieces of [[octets], bytewise(octets)]) {
-        const read = readAll(new RequestReader(LIMIT), pieces);
+        const read = readAll(new ScgiRequestReader(LIMIT), pieces);
         assert.deepEqual(read?.variables, expected);
         assert.deepEqual(Buffer.from(read?.rest ?? []), Buffer.from(body));
       }
@@ -25,7 +25,7 @@ test("scgi: what is written is read, however it is cut, and the body after it is
 });
 
 test("scgi: CONTENT_LENGTH is written first and once, whatever the variables say", () => {
-  const octets = encodeRequest(
+  const octets = encodeScgiRequest(
     new Map([
       ["A", "1"],
       ["CONTENT_LENGTH", "99"],
@@ -42,11 +42,11 @@ test("scgi: an octet 0 in a variable would be another variable, and is refused",
     ["A\0B", "1"],
     ["", "1"],
   ] as const)
-    assert.throws(() => encodeRequest(new Map([pair]), 0), { code: "ERR_SALLYPORT_BAD_REQUEST" });
+    assert.throws(() => encodeScgiRequest(new Map([pair]), 0), { code: "ERR_SALLYPORT_BAD_REQUEST" });
 });
 
 test("S1: a length over the limit is refused at its digits, before anything is kept", () => {
   const refused = { code: "ERR_SALLYPORT_HEADERS_TOO_LARGE" };
-  assert.throws(() => new RequestReader(100).feed(Buffer.from("101")), refused);
-  assert.equal(new RequestReader(100).feed(Buffer.from("100:")), undefined);
+  assert.throws(() => new ScgiRequestReader(100).feed(Buffer.from("101")), refused);
+  assert.equal(new ScgiRequestReader(100).feed(Buffer.from("100:")), undefined);
 });

@@ -5,14 +5,19 @@ import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import type { Handler, LogFields } from "../../../src/exchange/index.ts";
 import { type HttpLimits, httpListener } from "../../../src/protocols/http1/index.ts";
-import { type Keys, readKeys, TlsEntrance, type TlsSettings } from "../../../src/sockets/tls/index.ts";
+import {
+  readSecureContexts,
+  type SecureContexts,
+  TlsAcceptor,
+  type TlsSettings,
+} from "../../../src/sockets/tls/index.ts";
 import { textOf } from "./authority.ts";
 
 export const PATIENT = { minVersion: "1.2", handshakeTimeout: 60_000, handshakes: 100 } as const;
 
 export interface Entered {
   readonly port: number;
-  readonly entrance: TlsEntrance;
+  readonly entrance: TlsAcceptor;
   readonly lines: { readonly message: string; readonly fields: LogFields | undefined }[];
   /** Resolves when the log has such a line. */
   saw(pattern: RegExp): Promise<void>;
@@ -46,7 +51,7 @@ export async function enter(t: TestContext, handler: Handler, options: EnteringO
   const log = { debug: info, info, warn: info, error: info };
   const listener = httpListener({ handler, limits, log });
   const accept = (socket: Socket): void => listener.accept(socket);
-  const entrance = new TlsEntrance({ accept, keys: await keysFor(settings), settings, protocols, log });
+  const entrance = new TlsAcceptor({ accept, keys: await keysFor(settings), settings, protocols, log });
   const arrive = before((socket) => entrance.accept(socket));
   const server = createServer({ allowHalfOpen: true, noDelay: true }, arrive).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -66,8 +71,8 @@ export async function enter(t: TestContext, handler: Handler, options: EnteringO
   return { port: (server.address() as AddressInfo).port, entrance, lines, saw };
 }
 
-export async function keysFor(settings: TlsSettings): Promise<Keys> {
-  const read = await readKeys(settings);
+export async function keysFor(settings: TlsSettings): Promise<SecureContexts> {
+  const read = await readSecureContexts(settings);
   if ("problems" in read) throw new Error(JSON.stringify(read.problems));
   return read.keys;
 }

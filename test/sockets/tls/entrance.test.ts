@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { SallyportError } from "../../../src/exchange/index.ts";
-import { Entrance } from "../../../src/sockets/proxy-protocol/acceptor.ts";
+import { ProxyAcceptor } from "../../../src/sockets/proxy-protocol/acceptor.ts";
 import { Authority, textOf } from "./authority.ts";
 import {
   allFrom,
@@ -225,7 +225,7 @@ test("the end of the entrance ends the handshakes under way, and not the connect
 test("behind a PROXY header the client is the one that it names, and TLS follows in the same segment", async (t) => {
   const before = (accept: (socket: import("node:net").Socket) => void) => {
     const log = { debug() {}, info() {}, warn() {}, error() {} };
-    const outer = new Entrance({ accept, expects: () => true, log, timeout: 60_000, most: 10 });
+    const outer = new ProxyAcceptor({ accept, expects: () => true, log, timeout: 60_000, most: 10 });
     return (socket: import("node:net").Socket) => outer.accept(socket);
   };
   const { port } = await enter(t, tellConnection, { settings, before });

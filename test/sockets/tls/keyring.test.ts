@@ -12,7 +12,12 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { namesOf, readCertificate, warningOf } from "../../../src/sockets/tls/certificate.ts";
-import { contextFor, type Keys, readKeys, signatureOf } from "../../../src/sockets/tls/secure-contexts.ts";
+import {
+  contextFor,
+  readSecureContexts,
+  type SecureContexts,
+  signatureOf,
+} from "../../../src/sockets/tls/secure-contexts.ts";
 import type { TlsSettings } from "../../../src/sockets/tls/settings.ts";
 import { Authority, type Pair, textOf } from "./authority.ts";
 
@@ -30,14 +35,14 @@ const settings = (pair: Pair, more: Partial<TlsSettings> = {}): TlsSettings => (
   ...more,
 });
 
-async function keysOf(wanted: TlsSettings): Promise<Keys> {
-  const read = await readKeys(wanted);
+async function keysOf(wanted: TlsSettings): Promise<SecureContexts> {
+  const read = await readSecureContexts(wanted);
   assert.ok("keys" in read, JSON.stringify(read));
   return read.keys;
 }
 
 async function problemsOf(wanted: TlsSettings): Promise<string[]> {
-  const read = await readKeys(wanted);
+  const read = await readSecureContexts(wanted);
   assert.ok("problems" in read);
   return read.problems.map(({ path, message }) => `${path.join(".")}: ${message}`);
 }
@@ -104,7 +109,7 @@ test("a certificate that OpenSSL finds too weak is told with the file", async ()
   const { execFileSync } = await import("node:child_process");
   const size = ["-newkey", "rsa:1024", "-noenc", "-subj", "/CN=weak"];
   execFileSync("openssl", ["req", "-x509", ...size, "-keyout", key, "-out", weak], { stdio: "ignore" });
-  const read = await readKeys(settings({ cert: weak, key }));
+  const read = await readSecureContexts(settings({ cert: weak, key }));
   // How strict OpenSSL is depends on how Node was built.
   if ("problems" in read) assert.match(read.problems[0]?.message ?? "", /^.*weak\.pem cannot be used: /);
   else assert.equal(read.keys.contexts.size, 1);

@@ -1,13 +1,13 @@
 // One connection from a web server: records in, requests to the handler, records out; and an end for every way in which
 // either side can stop (specification, 3.3, 3.5, 4, 5).
 import type { Socket } from "node:net";
-import { documentHead } from "../../../cgi/head.ts";
+import { cgiResponseHead } from "../../../cgi/head.ts";
 import type { Peer } from "../../../cgi/metavariables/peers.ts";
 import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../../exchange/index.ts";
 import { Reading } from "../../../sockets/accepted.ts";
-import { endsOf } from "../../../sockets/addresses.ts";
-import type { Connections, Kept } from "../../../sockets/connections.ts";
-import type { Departures } from "../../../sockets/write-coalescing.ts";
+import { addressesOf } from "../../../sockets/addresses.ts";
+import type { ManagedConnection, ManagedConnections } from "../../../sockets/connections.ts";
+import type { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import {
   endRequest,
   NO_VERSION,
@@ -22,12 +22,12 @@ import {
 } from "../codec.ts";
 import type { FastcgiLimits } from "../limits.ts";
 import { Management, VIOLATION } from "./management.ts";
-import { PeerProbe } from "./probe.ts";
-import { type Carrier, Inbound } from "./request.ts";
-import { Lane, Lanes } from "./send-queues.ts";
+import { FastcgiPeerProbe } from "./probe.ts";
+import { IncomingRequest, type RequestTransport } from "./request.ts";
+import { SendQueue, SendQueues } from "./send-queues.ts";
 
 /** What the connections of one listener share. */
-export interface Site {
+export interface FastcgiListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: FastcgiLimits;
@@ -35,35 +35,35 @@ export interface Site {
   readonly multiplex: boolean;
   readonly peer: Peer;
   /** The way out of this turn. */
-  readonly departures: Departures;
-  readonly connections: Connections<Connection>;
+  readonly departures: WriteCoalescer;
+  readonly connections: ManagedConnections<ServerConnection>;
 }
 
-export class Connection implements Kept, Carrier {
+export class ServerConnection implements ManagedConnection, RequestTransport {
   place = -1;
   /** When the present state has lasted too long. */
   #deadline: number;
   readonly #socket: Socket;
-  readonly #site: Site;
+  readonly #site: FastcgiListenerContext;
   readonly #reader = new RecordReader(VIOLATION);
-  readonly #lanes: Lanes;
+  readonly #lanes: SendQueues;
   /** For what belongs to no request. */
-  readonly #lane = new Lane(() => {});
+  readonly #lane = new SendQueue(() => {});
   readonly #management: Management;
-  readonly #requests = new Map<number, Inbound>();
+  readonly #requests = new Map<number, IncomingRequest>();
   /** Their parameters are complete; they are dispatched when all octets at hand have been read. */
-  #ready: Inbound[] = [];
+  #ready: IncomingRequest[] = [];
   /** We end ours when no request is under way any more. */
   #closing = false;
   /** Nothing more is read or said. */
   #over = false;
   #paused = false;
-  #probe: PeerProbe | undefined;
+  #probe: FastcgiPeerProbe | undefined;
 
-  constructor(socket: Socket, site: Site) {
+  constructor(socket: Socket, site: FastcgiListenerContext) {
     this.#socket = socket;
     this.#site = site;
-    this.#lanes = new Lanes(socket, site.limits.unsent);
+    this.#lanes = new SendQueues(socket, site.limits.unsent);
     this.#management = new Management(site.limits, site.multiplex);
     this.#deadline = site.connections.now + site.limits.idleTimeout;
     this.#listen();
@@ -123,14 +123,14 @@ export class Connection implements Kept, Carrier {
   }
 
   /** A request that will not be complete: whoever has it is told, or it is answered here. */
-  #giveUp(request: Inbound, error: SallyportError): void {
+  #giveUp(request: IncomingRequest, error: SallyportError): void {
     if (request.exchange) request.starve(error);
     else this.#refuse(request, error);
   }
 
   // What requests ask for.
 
-  send(lane: Lane, record: Buffer | string): boolean {
+  send(lane: SendQueue, record: Buffer | string): boolean {
     this.#site.departures.hold(this.#socket);
     const room = this.#lanes.send(lane, record);
     if (this.#socket.writableNeedDrain) this.#filled();
@@ -143,12 +143,12 @@ export class Connection implements Kept, Carrier {
     if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
   }
 
-  done(request: Inbound): void {
+  done(request: IncomingRequest): void {
     this.#requests.delete(request.id);
     this.#rested(request);
   }
 
-  #rested(request: Inbound): void {
+  #rested(request: IncomingRequest): void {
     if (!request.keep) this.#closing = true;
     else if (this.#site.connections.leaving) this.#part(request);
     this.#touch();
@@ -156,7 +156,7 @@ export class Connection implements Kept, Carrier {
   }
 
   /** The connection is not kept, though the server asked for it; some can be told. Records like this one are ignored (3.3). */
-  #part(request: Inbound): void {
+  #part(request: IncomingRequest): void {
     this.#closing = true;
     if (this.#requests.size === 0 && request.partsWithMore)
       this.#lanes.send(request.lane, streamEnd(TYPE.STDERR, request.id));
@@ -168,7 +168,7 @@ export class Connection implements Kept, Carrier {
    * Then a status other than 0 and a STDOUT without its end must do. The end
    * of the connection completes it for nginx and Caddy as well, but not within a record of a version that does not exist.
    */
-  cut(request: Inbound): void {
+  cut(request: IncomingRequest): void {
     this.#requests.delete(request.id);
     if (this.#requests.size > 0 || this.#management.sharing) {
       this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
@@ -221,7 +221,7 @@ export class Connection implements Kept, Carrier {
     this.#closing = true;
     const error = new SallyportError("CLIENT_LEFT", "the web server ended the FastCGI connection");
     for (const request of [...this.#requests.values()]) if (!request.complete) this.#forget(request, error);
-    if (this.#requests.size > 0) this.#probe = new PeerProbe(() => this.#askPeer());
+    if (this.#requests.size > 0) this.#probe = new FastcgiPeerProbe(() => this.#askPeer());
     this.#shutWhenIdle();
   }
 
@@ -269,7 +269,7 @@ export class Connection implements Kept, Carrier {
     const role = roleOf(begin.role);
     const status = this.#refusal(role);
     if (status === undefined) {
-      const request = new Inbound(id, role as Role, begin, this);
+      const request = new IncomingRequest(id, role as Role, begin, this);
       request.deadline = this.#due;
       this.#requests.set(id, request);
       return;
@@ -287,7 +287,7 @@ export class Connection implements Kept, Carrier {
     return connections.closing || this.#requests.size >= limits.requests ? STATUS.OVERLOADED : undefined;
   }
 
-  #takeParams(request: Inbound, content: Buffer): void {
+  #takeParams(request: IncomingRequest, content: Buffer): void {
     try {
       if (content.length > 0) return request.takeParams(content, this.#site.limits.params);
     } catch (error) {
@@ -306,7 +306,7 @@ export class Connection implements Kept, Carrier {
     }
   }
 
-  #takeBody(request: Inbound, stream: "stdin" | "data", content: Buffer): void {
+  #takeBody(request: IncomingRequest, stream: "stdin" | "data", content: Buffer): void {
     request.deadline = this.#due;
     try {
       request.take(stream, content);
@@ -325,16 +325,16 @@ export class Connection implements Kept, Carrier {
   }
 
   /** An answer to what never became an exchange. */
-  #refuse(request: Inbound, error: SallyportError): void {
+  #refuse(request: IncomingRequest, error: SallyportError): void {
     this.#note(error);
     const body = errorText(error);
-    const head = documentHead(errorHead(error), { length: body.length });
+    const head = cgiResponseHead(errorHead(error), { length: body.length });
     request.write(Buffer.from(head + body, "latin1"));
     request.answered();
   }
 
   /** The client of this request is gone, or its rest will never come; others go on (5.4). */
-  #forget(request: Inbound, error: SallyportError): void {
+  #forget(request: IncomingRequest, error: SallyportError): void {
     request.lose(error);
     if (!this.#requests.has(request.id)) return;
     this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
@@ -390,7 +390,7 @@ export class Connection implements Kept, Carrier {
   }
 
   #note(error: SallyportError): void {
-    const remote = endsOf(this.#socket).remote.address;
+    const remote = addressesOf(this.#socket).remote.address;
     this.#site.log.info(error.message, { code: error.code, fault: error.fault, remote });
   }
 }

@@ -14,12 +14,12 @@ import {
   texts,
 } from "../../../options/checks.ts";
 import { canonicalIp } from "../../../sockets/address.ts";
-import { endsOf } from "../../../sockets/addresses.ts";
-import { Connections } from "../../../sockets/connections.ts";
-import { Departures } from "../../../sockets/write-coalescing.ts";
+import { addressesOf } from "../../../sockets/addresses.ts";
+import { ManagedConnections } from "../../../sockets/connections.ts";
+import { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import type { Role } from "../codec.ts";
-import { DEFAULT_LIMITS, type FastcgiLimits } from "../limits.ts";
-import { Connection, type Site } from "./connection.ts";
+import { FASTCGI_LIMITS, type FastcgiLimits } from "../limits.ts";
+import { type FastcgiListenerContext, ServerConnection } from "./connection.ts";
 
 export interface FastcgiListenerOptions {
   /** Gets every exchange. */
@@ -53,24 +53,28 @@ export function fastcgiListener(options: FastcgiListenerOptions): Listener {
   return new FastcgiListener(options);
 }
 
-class FastcgiListener implements Listener, Site {
+class FastcgiListener implements Listener, FastcgiListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: FastcgiLimits;
   readonly roles: ReadonlySet<Role>;
   readonly multiplex: boolean;
   readonly peer: Peer;
-  readonly departures = new Departures();
-  readonly connections: Connections<Connection>;
+  readonly departures = new WriteCoalescer();
+  readonly connections: ManagedConnections<ServerConnection>;
   readonly #webServers: ReadonlySet<string> | undefined;
 
   constructor(options: FastcgiListenerOptions) {
     this.handler = options.handler;
     this.log = options.log;
-    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.limits = { ...FASTCGI_LIMITS, ...options.limits };
     const { connections, receiveTimeout, idleTimeout, lingerTimeout } = this.limits;
     const waits = [receiveTimeout, idleTimeout, lingerTimeout];
-    this.connections = new Connections(connections, waits, (socket) => new Connection(socket, this));
+    this.connections = new ManagedConnections(
+      connections,
+      waits,
+      (socket) => new ServerConnection(socket, this),
+    );
     this.roles = new Set(options.roles ?? ["responder"]);
     this.multiplex = options.multiplex ?? true;
     this.peer = options.peer ?? fromPeer;
@@ -99,7 +103,7 @@ class FastcgiListener implements Listener, Site {
   }
 
   #refusal(socket: Socket): SallyportError | undefined {
-    const remote = canonicalIp(endsOf(socket).remote.address);
+    const remote = canonicalIp(addressesOf(socket).remote.address);
     if (!this.#webServers || (remote !== undefined && this.#webServers.has(remote))) return undefined;
     const who = remote ?? "a Unix socket";
     return new SallyportError("FORBIDDEN", `a connection from ${who}, which is not in FCGI_WEB_SERVER_ADDRS`);

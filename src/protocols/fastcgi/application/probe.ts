@@ -5,7 +5,7 @@
 /** Milliseconds between the steps. Answers that are quick are never preceded by one; the last steps are for far servers. */
 const STEPS = [15, 10, 200, 200] as const;
 
-export class PeerProbe {
+export class FastcgiPeerProbe {
   readonly #send: () => void;
   readonly #next = (): void => this.#step();
   #done = 0;

@@ -1,7 +1,7 @@
 // One request as the application sees it come in (specification, 3.3, 5, 6): its phases as a table, its parameters, its
 // streams, and the records of its response.
 
-import { DocumentExchange, type Wire } from "../../../cgi/exchange.ts";
+import { CgiExchange, type CgiTransport } from "../../../cgi/exchange.ts";
 import {
   type DescribedRequest,
   describeRequest,
@@ -18,26 +18,26 @@ import {
 import { type Begin, endText, type Role, STATUS, streamPart, TYPE, wholeStreamText } from "../codec.ts";
 import { decodePairs } from "../pairs.ts";
 import { keepData } from "./data.ts";
-import { Lane } from "./send-queues.ts";
-import { Intake } from "./stdin.ts";
+import { SendQueue } from "./send-queues.ts";
+import { RequestStdin } from "./stdin.ts";
 
 /** The connection, as its requests see it. */
-export interface Carrier {
+export interface RequestTransport {
   /** Octets, or latin-1 text. */
-  send(lane: Lane, record: Buffer | string): boolean;
+  send(lane: SendQueue, record: Buffer | string): boolean;
   /** Its response is complete: the id is free again. */
-  done(request: Inbound): void;
+  done(request: IncomingRequest): void;
   /** Its response will never be complete. */
-  cut(request: Inbound): void;
+  cut(request: IncomingRequest): void;
   /** A stream was paused or goes on. */
   flow(): void;
 }
 
 type Phase = "params" | "stdin" | "data" | "complete";
-export type Step = "params" | "stdin" | "data" | "abort";
+export type ReadStep = "params" | "stdin" | "data" | "abort";
 
 /** What each phase makes of a record; of others nothing, they are ignored. */
-const STEPS: Readonly<Record<Phase, Readonly<Record<number, Step>>>> = {
+const STEPS: Readonly<Record<Phase, Readonly<Record<number, ReadStep>>>> = {
   params: { [TYPE.PARAMS]: "params", [TYPE.ABORT_REQUEST]: "abort" },
   stdin: { [TYPE.STDIN]: "stdin", [TYPE.ABORT_REQUEST]: "abort" },
   data: { [TYPE.DATA]: "data", [TYPE.ABORT_REQUEST]: "abort" },
@@ -47,34 +47,34 @@ const STEPS: Readonly<Record<Phase, Readonly<Record<number, Step>>>> = {
 /** Octets of one record, so that lanes take turns by records. */
 const MOST = 65_528;
 
-export class Inbound implements Wire {
+export class IncomingRequest implements CgiTransport {
   readonly id: number;
   readonly role: Role;
   readonly keep: boolean;
-  readonly lane: Lane;
+  readonly lane: SendQueue;
   /** When what it owes must be here, on the site's clock. */
   deadline = Number.POSITIVE_INFINITY;
   /** undefined until the application has been asked. */
-  exchange: DocumentExchange | undefined;
-  readonly #carrier: Carrier;
+  exchange: CgiExchange | undefined;
+  readonly #carrier: RequestTransport;
   #phase: Phase = "params";
   #params: Buffer[] = [];
   #paramsSize = 0;
   #described: DescribedRequest | undefined;
   #variables: VariableList = [];
-  #stdin: Intake | undefined;
-  #data: Intake | undefined;
+  #stdin: RequestStdin | undefined;
+  #data: RequestStdin | undefined;
 
-  constructor(id: number, role: Role, { keep }: Begin, carrier: Carrier) {
+  constructor(id: number, role: Role, { keep }: Begin, carrier: RequestTransport) {
     this.id = id;
     this.role = role;
     this.keep = keep;
     this.#carrier = carrier;
-    this.lane = new Lane(() => this.exchange?.drained());
+    this.lane = new SendQueue(() => this.exchange?.drained());
   }
 
   /** What a record of this type means now. */
-  step(type: number): Step | undefined {
+  step(type: number): ReadStep | undefined {
     return STEPS[this.#phase][type];
   }
 
@@ -114,8 +114,8 @@ export class Inbound implements Wire {
   describe(peer: Peer, limit: number, highWater: number | undefined): void {
     const described = describeRequest(this.#variables, peer);
     this.#described = described;
-    const intake = (length: number | undefined): Intake =>
-      new Intake({ length, limit, highWater, flow: () => this.#carrier.flow() });
+    const intake = (length: number | undefined): RequestStdin =>
+      new RequestStdin({ length, limit, highWater, flow: () => this.#carrier.flow() });
     const length = this.#stdinLength(described);
     if (this.role !== "authorizer" && length !== 0) this.#stdin = intake(length);
     if (this.role === "filter") this.#data = intake(this.#dataLength());
@@ -135,7 +135,7 @@ export class Inbound implements Wire {
     const described = this.#described;
     if (!described || this.exchange) return;
     const body: RequestBody = this.#stdin?.body() ?? NO_BODY;
-    const exchange = new DocumentExchange(described, body, log, this);
+    const exchange = new CgiExchange(described, body, log, this);
     this.exchange = exchange;
     if (this.#data) keepData(exchange, this.#data.body(), this.#variable("FCGI_DATA_LAST_MOD"));
     try {

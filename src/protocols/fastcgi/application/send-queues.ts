@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 /** Records of one lane that leave before it is the next one's turn. */
 const TURN = 8;
 
-export class Lane {
+export class SendQueue {
   /** Octets, or latin-1 text. */
   readonly waiting: (Buffer | string)[] = [];
   /** Octets of `waiting`. */
@@ -19,12 +19,12 @@ export class Lane {
   }
 }
 
-export class Lanes {
+export class SendQueues {
   readonly #socket: Socket;
   /** Octets that may wait in one lane before it is full. */
   readonly #most: number;
   /** Lanes with something in them, the next one first. */
-  #queue: Lane[] = [];
+  #queue: SendQueue[] = [];
   #emptied: (() => void) | undefined;
 
   constructor(socket: Socket, most: number) {
@@ -33,7 +33,7 @@ export class Lanes {
   }
 
   /** Sends one record, or has it wait. False when the lane is full. */
-  send(lane: Lane, octets: Buffer | string): boolean {
+  send(lane: SendQueue, octets: Buffer | string): boolean {
     if (this.#queue.length === 0 && !this.#socket.writableNeedDrain) {
       this.#socket.write(octets, "latin1");
       return true;
@@ -47,7 +47,8 @@ export class Lanes {
 
   /** The socket has room again. */
   pump(): void {
-    while (this.#queue.length > 0 && !this.#socket.writableNeedDrain) this.#turn(this.#queue.shift() as Lane);
+    while (this.#queue.length > 0 && !this.#socket.writableNeedDrain)
+      this.#turn(this.#queue.shift() as SendQueue);
     if (this.#queue.length === 0) this.#emptied?.();
   }
 
@@ -69,7 +70,7 @@ export class Lanes {
     this.#queue = [];
   }
 
-  #turn(lane: Lane): void {
+  #turn(lane: SendQueue): void {
     const octets = lane.waiting.splice(0, TURN);
     for (const piece of octets) {
       lane.size -= piece.length;

@@ -11,7 +11,7 @@ import {
 /** Unread octets at which the connection of a single request stops being read. */
 const HIGH_WATER = 65_536;
 
-export interface IntakeOptions {
+export interface RequestStdinOptions {
   /** Octets announced; undefined when only the end will tell. */
   readonly length: number | undefined;
   /** Octets accepted at all. */
@@ -22,7 +22,7 @@ export interface IntakeOptions {
   readonly flow: () => void;
 }
 
-export class Intake implements BodySource {
+export class RequestStdin implements BodySource {
   /** True while more waits than anybody reads. */
   paused = false;
   readonly #length: number | undefined;
@@ -36,7 +36,7 @@ export class Intake implements BodySource {
   #body: PushedBody | undefined;
 
   /** Throws BODY_TOO_LARGE when more is announced than is accepted. */
-  constructor({ length, limit, highWater = HIGH_WATER, flow }: IntakeOptions) {
+  constructor({ length, limit, highWater = HIGH_WATER, flow }: RequestStdinOptions) {
     refuseOver(limit, length ?? 0);
     this.#length = length;
     this.#limit = limit;

@@ -2,11 +2,11 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Log, SallyportError } from "../../../exchange/index.ts";
-import type { Reader, Upstream } from "../../../upstreams/index.ts";
+import type { ConnectionReader, Upstream } from "../../../upstreams/index.ts";
 import { STATUS } from "../codec.ts";
 import { askValues, type Values } from "../values.ts";
-import { Channel, type ChannelOwner } from "./connection.ts";
-import { type Outbound, refusalOf } from "./request.ts";
+import { ApplicationConnection, type ApplicationConnectionOwner } from "./connection.ts";
+import { type OutgoingRequest, refusalOf } from "./request.ts";
 
 export interface BackendOptions {
   readonly log: Log;
@@ -27,9 +27,9 @@ export interface BackendOwner {
   /** There is room for another request. */
   onRoom(): void;
   /** Takes the request that waits longest, if `backend` may have it and it may be lost once. */
-  successor(backend: Backend): Outbound | undefined;
+  successor(backend: Backend): OutgoingRequest | undefined;
   /** `outbound` must be tried again, elsewhere if `backend` is given, or fail with `failure`. */
-  again(outbound: Outbound, failure: SallyportError, backend: Backend | undefined): void;
+  again(outbound: OutgoingRequest, failure: SallyportError, backend: Backend | undefined): void;
 }
 
 const USUAL_CONNECTIONS = 16;
@@ -40,13 +40,13 @@ const MOST_SHARED = 32;
 /** Pauses between attempts while the application's queue of connections is full. */
 const QUEUE_PAUSES = [5, 10, 20, 50, 100, 200, 400];
 
-export class Backend implements ChannelOwner {
+export class Backend implements ApplicationConnectionOwner {
   readonly #upstream: Upstream;
   readonly #options: BackendOptions;
   readonly #owner: BackendOwner;
-  readonly #channels = new Set<Channel>();
+  readonly #channels = new Set<ApplicationConnection>();
   /** Idle ones with the time when they became so; the last one is used first. */
-  #idle: { channel: Channel; since: number }[] = [];
+  #idle: { channel: ApplicationConnection; since: number }[] = [];
   #values: Values | undefined;
   #asking: Promise<Values> | undefined;
   /** Requests that wait for a connection of their own. */
@@ -98,7 +98,7 @@ export class Backend implements ChannelOwner {
   }
 
   /** Begins a request, now or when there is a connection. Only if there is room. */
-  run(outbound: Outbound): void {
+  run(outbound: OutgoingRequest): void {
     this.#busy++;
     const channel = this.#takeChannel(outbound);
     if (channel) return channel.begin(outbound);
@@ -130,7 +130,7 @@ export class Backend implements ChannelOwner {
 
   // What channels tell.
 
-  ended(outbound: Outbound, _channel: Channel, protocolStatus: number): void {
+  ended(outbound: OutgoingRequest, _channel: ApplicationConnection, protocolStatus: number): void {
     this.#left();
     this.proven = true;
     const refusal = refusalOf(protocolStatus);
@@ -142,27 +142,27 @@ export class Backend implements ChannelOwner {
     this.#refused(outbound, refusal, this);
   }
 
-  lost(outbound: Outbound, error: SallyportError): void {
+  lost(outbound: OutgoingRequest, error: SallyportError): void {
     this.#left();
     if (!outbound.mayRepeat) return outbound.fail(error);
     this.#owner.again(outbound, error, undefined);
   }
 
-  successor(channel: Channel): Outbound | undefined {
+  successor(channel: ApplicationConnection): OutgoingRequest | undefined {
     if (channel.shared || this.#isUnwanted()) return undefined;
     const outbound = this.#owner.successor(this);
     if (outbound) this.#busy++;
     return outbound;
   }
 
-  rested(channel: Channel): void {
+  rested(channel: ApplicationConnection): void {
     if (this.#isUnwanted()) return channel.retire();
     if (this.#idle.some((entry) => entry.channel === channel)) return;
     this.#idle.push({ channel, since: performance.now() });
     this.#owner.onRoom();
   }
 
-  gone(channel: Channel): void {
+  gone(channel: ApplicationConnection): void {
     this.#channels.delete(channel);
     this.#idle = this.#idle.filter((entry) => entry.channel !== channel);
     this.#owner.onRoom();
@@ -203,7 +203,7 @@ export class Backend implements ChannelOwner {
     return false;
   }
 
-  #takeChannel(outbound: Outbound): Channel | undefined {
+  #takeChannel(outbound: OutgoingRequest): ApplicationConnection | undefined {
     // One that has been idle for longer will hardly be closed just now, which matters where nothing is repeated.
     const idle = (outbound.expendable ? this.#idle.pop() : this.#idle.shift())?.channel;
     if (idle && idle.room > 0) return idle;
@@ -212,33 +212,33 @@ export class Backend implements ChannelOwner {
     return undefined;
   }
 
-  async #open(outbound: Outbound): Promise<void> {
+  async #open(outbound: OutgoingRequest): Promise<void> {
     await this.learn();
     const free = this.#takeChannel(outbound);
     if (free) return free.begin(outbound);
     // The application may have said that it takes fewer than we thought.
     if (this.#channels.size + this.#connecting >= this.#mostConnections) return this.#later(outbound);
-    let made: Channel | undefined;
+    let made: ApplicationConnection | undefined;
     const socket = await this.#connect((octets) => made?.received(octets));
     // One that became free meanwhile is better: who knows whether the new one is accepted while that one is kept.
     const freed = this.#takeChannel(outbound);
     if (freed) socket.destroy();
     else made = this.#newChannel(socket);
-    const channel = freed ?? (made as Channel);
+    const channel = freed ?? (made as ApplicationConnection);
     if (!outbound.over) return channel.begin(outbound);
     this.#left();
     if (channel.idle) this.rested(channel);
   }
 
-  #newChannel(socket: Socket): Channel {
+  #newChannel(socket: Socket): ApplicationConnection {
     const capacity = this.#values?.multiplexes ? MOST_SHARED : 1;
     const { keep, timeout } = this.#options;
-    const channel = new Channel(socket, this, { keep, capacity, timeout });
+    const channel = new ApplicationConnection(socket, this, { keep, capacity, timeout });
     this.#channels.add(channel);
     return channel;
   }
 
-  async #connect(reader: Reader): Promise<Socket> {
+  async #connect(reader: ConnectionReader): Promise<Socket> {
     this.#connecting++;
     try {
       return await this.#patiently(() => this.#upstream.connect(reader));
@@ -265,19 +265,19 @@ export class Backend implements ChannelOwner {
     await delay(pause);
   }
 
-  #later(outbound: Outbound): void {
+  #later(outbound: OutgoingRequest): void {
     this.#left();
     this.#owner.again(outbound, new SallyportError("UPSTREAM_BUSY", `${this.name} has no room`), undefined);
   }
 
-  #unreachable(outbound: Outbound, error: SallyportError): void {
+  #unreachable(outbound: OutgoingRequest, error: SallyportError): void {
     this.#left();
     // It may come back as another program, or with other limits.
     this.#values = undefined;
     this.#owner.again(outbound, error, this);
   }
 
-  #refused(outbound: Outbound, refusal: SallyportError, backend: Backend | undefined): void {
+  #refused(outbound: OutgoingRequest, refusal: SallyportError, backend: Backend | undefined): void {
     if (refusal.status === 503 && outbound.order.repeatable) this.#owner.again(outbound, refusal, backend);
     else outbound.fail(refusal);
   }

@@ -2,7 +2,7 @@
 // tried again elsewhere.
 import { type Log, SallyportError } from "../../../exchange/index.ts";
 import type { Backend, BackendOwner } from "./backend.ts";
-import type { Outbound } from "./request.ts";
+import type { OutgoingRequest } from "./request.ts";
 
 export interface BackendsOptions {
   readonly log: Log;
@@ -20,9 +20,9 @@ const MOST_ATTEMPTS = 3;
 export class Backends implements BackendOwner {
   readonly #options: BackendsOptions;
   #all: Backend[] = [];
-  #waiting: Outbound[] = [];
+  #waiting: OutgoingRequest[] = [];
   /** Where each has failed. */
-  readonly #tried = new WeakMap<Outbound, Set<Backend>>();
+  readonly #tried = new WeakMap<OutgoingRequest, Set<Backend>>();
   readonly #timer: NodeJS.Timeout;
   #turn = 0;
   #closing = false;
@@ -47,7 +47,7 @@ export class Backends implements BackendOwner {
   }
 
   /** Hands the request to the least busy place, or has it wait for room. */
-  submit(outbound: Outbound): void {
+  submit(outbound: OutgoingRequest): void {
     if (this.#closing)
       return outbound.fail(new SallyportError("STOPPING", "the application is being stopped"));
     const backend = this.#waiting.length === 0 ? this.#choose(outbound) : undefined;
@@ -67,7 +67,7 @@ export class Backends implements BackendOwner {
 
   onRoom(): void {
     while (this.#waiting.length > 0) {
-      const outbound = this.#waiting[0] as Outbound;
+      const outbound = this.#waiting[0] as OutgoingRequest;
       const backend = outbound.over ? undefined : this.#choose(outbound);
       if (!backend && !outbound.over) return;
       this.#waiting.shift();
@@ -75,14 +75,14 @@ export class Backends implements BackendOwner {
     }
   }
 
-  successor(backend: Backend): Outbound | undefined {
+  successor(backend: Backend): OutgoingRequest | undefined {
     while (this.#waiting[0]?.over) this.#waiting.shift();
     const [outbound] = this.#waiting;
     if (!outbound?.expendable || this.#tried.get(outbound)?.has(backend)) return undefined;
     return this.#waiting.shift();
   }
 
-  again(outbound: Outbound, failure: SallyportError, backend: Backend | undefined): void {
+  again(outbound: OutgoingRequest, failure: SallyportError, backend: Backend | undefined): void {
     if (outbound.over) return;
     outbound.reclaim();
     const tried = this.#triedBy(outbound);
@@ -97,14 +97,14 @@ export class Backends implements BackendOwner {
     this.onRoom();
   }
 
-  #triedBy(outbound: Outbound): Set<Backend> {
+  #triedBy(outbound: OutgoingRequest): Set<Backend> {
     const tried = this.#tried.get(outbound) ?? new Set();
     this.#tried.set(outbound, tried);
     return tried;
   }
 
   /** Of the places with room that have not failed it: rested ones first, then the least busy, equals in turn. */
-  #choose(outbound: Outbound): Backend | undefined {
+  #choose(outbound: OutgoingRequest): Backend | undefined {
     const tried = this.#tried.get(outbound);
     let best: Backend | undefined;
     const count = this.#all.length;
@@ -117,7 +117,7 @@ export class Backends implements BackendOwner {
     return best;
   }
 
-  #enqueue(outbound: Outbound): void {
+  #enqueue(outbound: OutgoingRequest): void {
     const { queue } = this.#options;
     if (this.#waiting.length >= queue) this.#waiting = this.#waiting.filter((other) => !other.over);
     if (this.#waiting.length >= queue)

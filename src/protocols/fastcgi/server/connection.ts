@@ -4,24 +4,24 @@ import type { Socket } from "node:net";
 import { SallyportError } from "../../../exchange/index.ts";
 import { abortRequest, type RecordPiece, RecordReader, readEnd, TYPE } from "../codec.ts";
 import { SHARING } from "../values.ts";
-import type { Course, Outbound } from "./request.ts";
+import type { OutgoingRequest, RequestCarrier } from "./request.ts";
 
 /** Who has the connection. */
-export interface ChannelOwner {
+export interface ApplicationConnectionOwner {
   /** What logs call the application. */
   readonly name: string;
   /** `outbound` has ended; `protocolStatus` is other than 0 when it was turned away. */
-  ended(outbound: Outbound, channel: Channel, protocolStatus: number): void;
+  ended(outbound: OutgoingRequest, channel: ApplicationConnection, protocolStatus: number): void;
   /** The connection broke with `outbound` on it. */
-  lost(outbound: Outbound, error: SallyportError): void;
+  lost(outbound: OutgoingRequest, error: SallyportError): void;
   /** What may follow at once on a connection that has just become free, and might be closed by the application now. */
-  successor(channel: Channel): Outbound | undefined;
+  successor(channel: ApplicationConnection): OutgoingRequest | undefined;
   /** Nothing is under way any more. */
-  rested(channel: Channel): void;
-  gone(channel: Channel): void;
+  rested(channel: ApplicationConnection): void;
+  gone(channel: ApplicationConnection): void;
 }
 
-export interface ChannelOptions {
+export interface ApplicationConnectionOptions {
   /** Whether the application is asked to keep the connection after a request. */
   readonly keep: boolean;
   /** Requests that may be on it at once. */
@@ -34,15 +34,15 @@ export interface ChannelOptions {
 const ABORT_GRACE = 1_000;
 const VIOLATION = "UPSTREAM_BROKEN";
 
-export class Channel implements Course {
+export class ApplicationConnection implements RequestCarrier {
   readonly keep: boolean;
   readonly shared: boolean;
   readonly #socket: Socket;
-  readonly #owner: ChannelOwner;
+  readonly #owner: ApplicationConnectionOwner;
   readonly #capacity: number;
   readonly #timeout: number;
   readonly #reader = new RecordReader(VIOLATION);
-  readonly #requests = new Map<number, Outbound>();
+  readonly #requests = new Map<number, OutgoingRequest>();
   readonly #settle = (): void => this.#settled();
   /** Ids that were given up and whose END_REQUEST is still to come. */
   readonly #aborted = new Set<number>();
@@ -59,7 +59,11 @@ export class Channel implements Course {
   #retired = false;
   #gone = false;
 
-  constructor(socket: Socket, owner: ChannelOwner, { keep, capacity, timeout }: ChannelOptions) {
+  constructor(
+    socket: Socket,
+    owner: ApplicationConnectionOwner,
+    { keep, capacity, timeout }: ApplicationConnectionOptions,
+  ) {
     this.#socket = socket;
     this.#owner = owner;
     this.#capacity = capacity;
@@ -94,7 +98,7 @@ export class Channel implements Course {
     return !this.#reader.between;
   }
 
-  begin(outbound: Outbound): void {
+  begin(outbound: OutgoingRequest): void {
     let id = 1;
     while (this.#requests.has(id) || this.#aborted.has(id)) id++;
     this.#requests.set(id, outbound);
@@ -179,7 +183,7 @@ export class Channel implements Course {
     else if (type === TYPE.STDERR && content.length > 0) outbound?.stderr(content);
   }
 
-  #end(id: number, outbound: Outbound | undefined, content: Buffer): void {
+  #end(id: number, outbound: OutgoingRequest | undefined, content: Buffer): void {
     const end = readEnd(content);
     if (!end) throw new SallyportError(VIOLATION, "a FastCGI request ended without saying how");
     const aborted = this.#aborted.delete(id);

@@ -1,7 +1,7 @@
 // The web server's half of FastCGI 1.0: exchanges are answered by an application that listens somewhere (PHP-FPM), or
 // that we start ourselves. This file is the options, and what becomes of an exchange before it goes out (request.ts).
 import { stat } from "node:fs/promises";
-import { grant } from "../../../cgi/metavariables/authorizer.ts";
+import { setAuthorizerVariables } from "../../../cgi/metavariables/authorizer.ts";
 import { CONSTANT_VARIABLES } from "../../../cgi/metavariables/encode.ts";
 import {
   type Exchange,
@@ -12,17 +12,23 @@ import {
   spool,
 } from "../../../exchange/index.ts";
 import { Reloads } from "../../../exchange/reloads.ts";
-import { BACKLOG_LIMITS } from "../../../exchange/response-buffer.ts";
+import { RESPONSE_BUFFER_LIMITS } from "../../../exchange/response-buffer.ts";
 import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { Upstream } from "../../../upstreams/index.ts";
 import { Backend, type BackendOptions } from "./backend.ts";
 import { Backends } from "./backends.ts";
 import { addressesOf, applicationOptions, checkFastcgi, checkSense, type FastcgiOptions } from "./options.ts";
 import { Params } from "./params.ts";
-import { Application } from "./process.ts";
-import { type DataFile, type Judge, type Order, Outbound, type OutboundOptions } from "./request.ts";
+import { SpawnedApplication } from "./process.ts";
+import {
+  type AuthorizerCheck,
+  type DataFile,
+  OutgoingRequest,
+  type OutgoingRequestOptions,
+  type RequestSpec,
+} from "./request.ts";
 import type { Script } from "./script.ts";
-import { FoundScripts } from "./script-cache.ts";
+import { ScriptCache } from "./script-cache.ts";
 
 const MAX_BODY = 4_294_967_296;
 const VALUES_TIMEOUT = 1_000;
@@ -56,17 +62,17 @@ class FastcgiGateway implements Gateway {
   readonly #options: FastcgiOptions;
   readonly #log: Log;
   readonly #backends: Backends;
-  readonly #outbound: OutboundOptions;
+  readonly #outbound: OutgoingRequestOptions;
   readonly #authorizer: FastcgiGateway | undefined;
-  readonly #scripts: FoundScripts | undefined;
+  readonly #scripts: ScriptCache | undefined;
   /** Of every request, whoever makes it. */
   readonly #variables: ReadonlyMap<string, string>;
   readonly #params: Params;
   readonly #paramsOf = new WeakMap<Script, Params>();
   /** Where the present generation is reached, and earlier ones that finish what they have. */
-  readonly #applications = new Map<Application, Map<string, Backend>>();
+  readonly #applications = new Map<SpawnedApplication, Map<string, Backend>>();
   readonly #reloads = new Reloads(() => this.#reload());
-  #application: Application | undefined;
+  #application: SpawnedApplication | undefined;
   #closing = false;
 
   constructor(options: FastcgiOptions) {
@@ -79,7 +85,7 @@ class FastcgiGateway implements Gateway {
       queueTimeout: options.queueTimeout ?? 30_000,
       log: this.#log,
     });
-    this.#outbound = { log: this.#log, timeout, backlog: BACKLOG_LIMITS, redirect };
+    this.#outbound = { log: this.#log, timeout, backlog: RESPONSE_BUFFER_LIMITS, redirect };
     for (const address of addressesOf(options)) this.#backends.add(this.#backend(address));
     this.#scripts = scriptsOf(options);
     this.#variables = variablesOf(options);
@@ -100,15 +106,21 @@ class FastcgiGateway implements Gateway {
 
   /** Asks the application, as an authorizer, about `exchange`; answers it unless it is allowed. */
   authorize(exchange: Exchange, allowed: () => void): void {
-    const judge: Judge = (head) => {
+    const judge: AuthorizerCheck = (head) => {
       if (head.status !== 200) return false;
-      grant(exchange, head);
+      setAuthorizerVariables(exchange, head);
       allowed();
       return true;
     };
     try {
       const params = new Params(this.#variables, NOT_FOR_AUTHORIZERS).of(exchange, undefined);
-      const order: Order = { role: "authorizer", params, body: NOTHING, repeatable: true, file: undefined };
+      const order: RequestSpec = {
+        role: "authorizer",
+        params,
+        body: NOTHING,
+        repeatable: true,
+        file: undefined,
+      };
       this.#submit(exchange, order, judge);
     } catch (error) {
       exchange.fail(SallyportError.from(error));
@@ -133,7 +145,7 @@ class FastcgiGateway implements Gateway {
   }
 
   /** An earlier generation ends with the last of its requests. */
-  async #finish(application: Application, backends: readonly Backend[]): Promise<void> {
+  async #finish(application: SpawnedApplication, backends: readonly Backend[]): Promise<void> {
     await Promise.all(backends.map((backend) => backend.drain(RELOAD_GRACE)));
     await this.#stopOne(application, STOP_GRACE);
   }
@@ -147,16 +159,16 @@ class FastcgiGateway implements Gateway {
     );
   }
 
-  async #stopOne(application: Application, grace: number): Promise<void> {
+  async #stopOne(application: SpawnedApplication, grace: number): Promise<void> {
     await application.stop(grace);
     this.#applications.delete(application);
   }
 
-  async #startApplication(): Promise<Application | undefined> {
+  async #startApplication(): Promise<SpawnedApplication | undefined> {
     const { command } = this.#options;
     if (!command) return undefined;
     const mine = new Map<string, Backend>();
-    const application = new Application(applicationOptions(command, this.#options, this.#log), {
+    const application = new SpawnedApplication(applicationOptions(command, this.#options, this.#log), {
       up: (address) => {
         const backend = this.#backend(address);
         mine.set(address, backend);
@@ -233,8 +245,8 @@ class FastcgiGateway implements Gateway {
     this.#submit(exchange, { role, params, file, ...upload });
   }
 
-  #submit(exchange: Exchange, order: Order, judge?: Judge): void {
-    this.#backends.submit(new Outbound(exchange, order, this.#outbound, judge));
+  #submit(exchange: Exchange, order: RequestSpec, judge?: AuthorizerCheck): void {
+    this.#backends.submit(new OutgoingRequest(exchange, order, this.#outbound, judge));
   }
 
   #paramsFor(script: Script | undefined): Params {
@@ -247,7 +259,7 @@ class FastcgiGateway implements Gateway {
   }
 
   /** undefined: the exchange was answered. */
-  async #script(exchange: Exchange, scripts: FoundScripts): Promise<Script | undefined> {
+  async #script(exchange: Exchange, scripts: ScriptCache): Promise<Script | undefined> {
     const found = await scripts.find(exchange);
     if (typeof found !== "string") return found;
     const { query } = exchange.request;
@@ -278,12 +290,12 @@ function variablesOf({ variables = {} }: FastcgiOptions): ReadonlyMap<string, st
 }
 
 /** A Filter's file is found like a script, only that it need not be one. */
-function scriptsOf({ root, role, suffix, index = ["index.php"] }: FastcgiOptions): FoundScripts | undefined {
+function scriptsOf({ root, role, suffix, index = ["index.php"] }: FastcgiOptions): ScriptCache | undefined {
   if (root === undefined) return undefined;
-  return new FoundScripts({ root, suffix: suffix ?? (role === "filter" ? "" : ".php"), index });
+  return new ScriptCache({ root, suffix: suffix ?? (role === "filter" ? "" : ".php"), index });
 }
 
-interface Upload extends Pick<Order, "body" | "repeatable"> {
+interface Upload extends Pick<RequestSpec, "body" | "repeatable"> {
   readonly length: number | undefined;
 }
 

@@ -10,17 +10,17 @@ import {
   anyText,
   aText,
   aWhole,
+  bytesCount,
   type Checks,
   checkOptions,
   environment,
   milliseconds,
-  octets,
   oneOf,
   options,
   texts,
 } from "../../../options/checks.ts";
 import type { Role } from "../codec.ts";
-import type { ApplicationOptions } from "./process.ts";
+import type { SpawnedApplicationOptions } from "./process.ts";
 
 export interface FastcgiOptions {
   /** Where the application listens, `unix:PATH` or `HOST:PORT`; of several the least busy is asked. */
@@ -93,7 +93,7 @@ const CHECKS: Checks<FastcgiOptions> = {
   queue: aWhole,
   queueTimeout: milliseconds,
   bufferBody: aFlag,
-  maxBody: octets,
+  maxBody: bytesCount,
   redirect: aFunction,
   log: aLog,
 };
@@ -123,4 +123,4 @@ export const applicationOptions = (
   command: readonly string[],
   { processes = 1, env = {}, cwd, transport = "unix" }: FastcgiOptions,
   log: Log,
-): ApplicationOptions => ({ command, processes, env, cwd, transport, log });
+): SpawnedApplicationOptions => ({ command, processes, env, cwd, transport, log });

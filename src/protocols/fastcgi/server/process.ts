@@ -7,16 +7,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Log, SallyportError } from "../../../exchange/index.ts";
 import {
+  BackOff,
   type Child,
   describeExit,
   type Exit,
   guard,
   LONGEST_PAUSE,
-  Pauses,
   startChild,
 } from "../../../processes/index.ts";
 
-export interface ApplicationOptions {
+export interface SpawnedApplicationOptions {
   /** The program and its arguments. */
   readonly command: readonly string[];
   /** Processes, each with a socket of its own. */
@@ -29,7 +29,7 @@ export interface ApplicationOptions {
 }
 
 /** Told when a process can be connected to, and when it cannot any more. */
-export interface ApplicationWatcher {
+export interface SpawnedApplicationWatcher {
   up(address: string): void;
   /** Says whether it ever answered there. */
   down(address: string): boolean;
@@ -37,18 +37,18 @@ export interface ApplicationWatcher {
 
 const LAST_LINES = 20;
 
-export class Application {
-  readonly #options: ApplicationOptions;
-  readonly #watcher: ApplicationWatcher;
+export class SpawnedApplication {
+  readonly #options: SpawnedApplicationOptions;
+  readonly #watcher: SpawnedApplicationWatcher;
   readonly #children = new Map<Child, string>();
   readonly #pauses = new Set<NodeJS.Timeout>();
   #directory = "";
   #count = 0;
-  readonly #restarts = new Pauses();
+  readonly #restarts = new BackOff();
   #stopping = false;
   #retired = false;
 
-  constructor(options: ApplicationOptions, watcher: ApplicationWatcher) {
+  constructor(options: SpawnedApplicationOptions, watcher: SpawnedApplicationWatcher) {
     this.#options = options;
     this.#watcher = watcher;
   }

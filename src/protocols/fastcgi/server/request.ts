@@ -9,7 +9,7 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../../exchange/index.ts";
-import { Backlog, type BacklogLimits } from "../../../exchange/response-buffer.ts";
+import { ResponseBuffer, type ResponseBufferLimits } from "../../../exchange/response-buffer.ts";
 import {
   beginText,
   type End,
@@ -23,7 +23,7 @@ import {
 import { RequestStderr } from "../stderr.ts";
 
 /** The connection, as a request on it sees it. */
-export interface Course {
+export interface RequestCarrier {
   /** Whether the connection stays for others afterwards. */
   readonly keep: boolean;
   /** Other requests were on it before. */
@@ -45,7 +45,7 @@ export interface Course {
 }
 
 /** What is to be sent. */
-export interface Order {
+export interface RequestSpec {
   readonly role: Role;
   /** The content of PARAMS, latin-1. */
   readonly params: string;
@@ -63,17 +63,17 @@ export interface DataFile {
   readonly length: number;
 }
 
-export interface OutboundOptions {
+export interface OutgoingRequestOptions {
   readonly log: Log;
   /** Milliseconds until the head of the response must be here; 0 for no limit. */
   readonly timeout: number;
-  readonly backlog: BacklogLimits;
+  readonly backlog: ResponseBufferLimits;
   /** Answers a local redirect; the client is told of it otherwise. */
   readonly redirect?: ((exchange: Exchange, location: string) => void) | undefined;
 }
 
 /** What an authorizer's response is given to, instead of the client. True: it was taken. */
-export type Judge = (head: ResponseHead) => boolean;
+export type AuthorizerCheck = (head: ResponseHead) => boolean;
 
 /** Octets of a body that leave in the same write as the parameters. */
 const SMALL = 65_528;
@@ -84,9 +84,9 @@ const HELD_SHARED = 1_048_576;
 const PIECE = 65_528;
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-export class Outbound {
+export class OutgoingRequest {
   readonly exchange: Exchange;
-  readonly order: Order;
+  readonly order: RequestSpec;
   /** When it began to wait for a connection (milliseconds, `performance.now`). */
   since = 0;
   /** How often it was tried. */
@@ -95,16 +95,16 @@ export class Outbound {
   sent = false;
   /** The application has said something about it. */
   heard = false;
-  readonly #options: OutboundOptions;
-  readonly #judge: Judge | undefined;
+  readonly #options: OutgoingRequestOptions;
+  readonly #judge: AuthorizerCheck | undefined;
   #stderr: RequestStderr | undefined;
-  #course: Course | undefined;
+  #course: RequestCarrier | undefined;
   #id = 0;
   #reader: ResponseReader | undefined = new ResponseReader();
   #head: ResponseHead | undefined;
   /** Pieces of the response body that came in this turn of the loop. */
   #pieces: Uint8Array[] = [];
-  #backlog: Backlog | undefined;
+  #backlog: ResponseBuffer | undefined;
   /** Octets that the backlog has not taken. */
   #held = 0;
   #stdoutEnded = false;
@@ -116,7 +116,12 @@ export class Outbound {
   #over = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(exchange: Exchange, order: Order, options: OutboundOptions, judge?: Judge) {
+  constructor(
+    exchange: Exchange,
+    order: RequestSpec,
+    options: OutgoingRequestOptions,
+    judge?: AuthorizerCheck,
+  ) {
     this.exchange = exchange;
     this.order = order;
     this.#options = options;
@@ -150,7 +155,7 @@ export class Outbound {
   }
 
   /** Sends the request. */
-  begin(course: Course, id: number): void {
+  begin(course: RequestCarrier, id: number): void {
     this.#course = course;
     this.#id = id;
     this.#onKept = course.used;
@@ -195,7 +200,11 @@ export class Outbound {
   flush(): void {
     if (this.#over || !this.#head) return;
     if (!this.exchange.started) this.exchange.start(this.#head);
-    this.#backlog ??= new Backlog(this.exchange, (octets) => this.#accepted(octets), this.#options.backlog);
+    this.#backlog ??= new ResponseBuffer(
+      this.exchange,
+      (octets) => this.#accepted(octets),
+      this.#options.backlog,
+    );
     const pieces = this.#pieces;
     this.#pieces = [];
     for (const piece of pieces) if (!this.#over) this.#push(this.#backlog, piece);
@@ -264,7 +273,7 @@ export class Outbound {
     backlog.end();
   }
 
-  #push(backlog: Backlog, piece: Uint8Array): void {
+  #push(backlog: ResponseBuffer, piece: Uint8Array): void {
     this.#held += piece.length;
     backlog.push(piece);
     const course = this.#course;
@@ -281,7 +290,7 @@ export class Outbound {
 
   // Upload.
 
-  async #pump(course: Course, room: boolean): Promise<void> {
+  async #pump(course: RequestCarrier, room: boolean): Promise<void> {
     let more = room;
     const { body, file } = this.order;
     const send = async (type: number, octets: Uint8Array): Promise<void> => {
@@ -299,7 +308,7 @@ export class Outbound {
     this.#uploaded = !this.#stopped(course);
   }
 
-  async #pumpBody(body: RequestBody, course: Course, send: Send): Promise<void> {
+  async #pumpBody(body: RequestBody, course: RequestCarrier, send: Send): Promise<void> {
     while (!this.#stopped(course)) {
       const piece = await body.read();
       if (!piece) return;
@@ -308,7 +317,7 @@ export class Outbound {
     body.discard();
   }
 
-  async #pumpFile({ path, length }: DataFile, course: Course, send: Send): Promise<void> {
+  async #pumpFile({ path, length }: DataFile, course: RequestCarrier, send: Send): Promise<void> {
     const file = await open(path);
     try {
       const piece = Buffer.allocUnsafe(PIECE);
@@ -324,7 +333,7 @@ export class Outbound {
     if (!this.#stopped(course)) course.send(streamEnd(TYPE.DATA, this.#id));
   }
 
-  #stopped(course: Course): boolean {
+  #stopped(course: RequestCarrier): boolean {
     return this.over || this.#course !== course;
   }
 

@@ -8,7 +8,7 @@ const BELIEVED = 1_000;
 /** Clients choose the paths; whoever invents many only makes the table start again. */
 const MOST = 1_000;
 
-export class FoundScripts {
+export class ScriptCache {
   readonly #options: ScriptOptions;
   readonly #known = new Map<string, { readonly script: Script; readonly until: number }>();
 
