@@ -32,7 +32,7 @@ export type Compose = (head: ResponseHead, options: DocumentOptions) => string;
 
 export class CgiExchange extends BaseExchange {
   readonly body: RequestBody;
-  readonly #wire: CgiTransport;
+  readonly #transport: CgiTransport;
   readonly #compose: Compose;
   #framed = true;
 
@@ -46,7 +46,7 @@ export class CgiExchange extends BaseExchange {
     super(request, log);
     this.mount = mount;
     this.body = body;
-    this.#wire = wire;
+    this.#transport = wire;
     this.#compose = compose;
   }
 
@@ -61,28 +61,29 @@ export class CgiExchange extends BaseExchange {
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
     const length = sizeOf(body);
     const text = this.#compose(head, bodyless ? { bodyless, checked } : { length, checked });
-    if (this.#wire.respond && length <= SMALL) return this.#wire.respond(text + asLatin1(body, length));
+    if (this.#transport.respond && length <= SMALL)
+      return this.#transport.respond(text + asLatin1(body, length));
     const octets = bytesOf(body);
-    this.#wire.write(length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
-    this.#wire.answered();
+    this.#transport.write(length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
+    this.#transport.answered();
   }
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
     this.#framed = bodyless || length >= 0;
-    this.#wire.write(latin1(this.#compose(head, { bodyless, checked })));
+    this.#transport.write(latin1(this.#compose(head, { bodyless, checked })));
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
-    return this.#wire.write(chunk);
+    return this.#transport.write(chunk);
   }
 
   /** CGI knows no trailers. */
   protected sendEnd(_trailers: Headers | undefined): void {
-    this.#wire.answered();
+    this.#transport.answered();
   }
 
   protected sendCut(_error: SallyportError): void {
-    this.#wire.cut(this.#framed);
+    this.#transport.cut(this.#framed);
   }
 
   #admits(head: ResponseHead): boolean {

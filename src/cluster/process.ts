@@ -28,13 +28,13 @@ export class ServerProcess {
   /** It was told to end. */
   leaving = false;
   /** It hung, and is being killed. */
-  condemned = false;
+  doomed = false;
   /** undefined when it could not be started. */
   readonly #process: ChildProcess | undefined;
   readonly #born = performance.now();
   #heard = performance.now();
   /** When it should have ended. */
-  #due = Number.POSITIVE_INFINITY;
+  #deadline = Number.POSITIVE_INFINITY;
 
   /** This very command line, once more. */
   constructor(sockets: readonly Reserved[], board: Scoreboard) {
@@ -70,7 +70,7 @@ export class ServerProcess {
 
   /** It was told to end, had its grace for it, and does not even turn its event loop. */
   get overdue(): boolean {
-    return performance.now() >= this.#due && this.silence >= DEAF;
+    return performance.now() >= this.#deadline && this.silence >= DEAF;
   }
 
   /** Its silence is counted anew. */
@@ -94,7 +94,7 @@ export class ServerProcess {
 
   async #end(message: ToServerProcess, grace: number): Promise<void> {
     this.leaving = true;
-    this.#due = performance.now() + grace;
+    this.#deadline = performance.now() + grace;
     this.tell(message);
     const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
     await this.exited;
@@ -104,7 +104,7 @@ export class ServerProcess {
   /** It hangs: has Python write down where (SIGABRT with faulthandler), then kills it. */
   abort(): void {
     this.leaving = true;
-    this.condemned = true;
+    this.doomed = true;
     this.#process?.kill("SIGABRT");
     const timer = setTimeout(() => this.kill(), LAST_WORDS);
     void this.exited.then(() => clearTimeout(timer));

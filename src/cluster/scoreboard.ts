@@ -51,24 +51,24 @@ export class Scoreboard {
 
 /** A front's side. */
 export class Slot {
-  readonly #board: InheritedDescriptor;
-  readonly #seat: number;
+  readonly #scoreboard: InheritedDescriptor;
+  readonly #slot: number;
   readonly #all = new Uint32Array(SEATS);
   #open = 0;
   #left = false;
   #emptied: (() => void) | undefined;
-  #rests = RESTS;
+  #pausesLeft = RESTS;
   #regainedAt = performance.now();
 
   constructor(fd: number, seat: number) {
-    this.#board = new InheritedDescriptor(fd);
-    this.#seat = seat;
+    this.#scoreboard = new InheritedDescriptor(fd);
+    this.#slot = seat;
     this.#tell();
   }
 
   /** Whether the board is still where it was: the application may have closed it. */
   get intact(): boolean {
-    return this.#board.intact;
+    return this.#scoreboard.intact;
   }
 
   /** Counts a connection from now to its end. */
@@ -80,7 +80,7 @@ export class Slot {
       this.#tell();
       if (this.#open === 0) this.#emptied?.();
     });
-    if (this.#isAhead() && this.#mayRest()) rest();
+    if (this.#isAhead() && this.#mayPause()) rest();
   }
 
   /** It accepts no more: nobody is to wait for it. */
@@ -106,22 +106,22 @@ export class Slot {
   }
 
   #note(value: number): void {
-    if (this.intact) note(this.#board.fd, this.#seat, value);
+    if (this.intact) note(this.#scoreboard.fd, this.#slot, value);
   }
 
   #isAhead(): boolean {
     if (!this.intact) return false;
-    readSync(this.#board.fd, this.#all, 0, SEATS * SIZE, 0);
+    readSync(this.#scoreboard.fd, this.#all, 0, SEATS * SIZE, 0);
     return this.#all.some((others) => others > 0 && others + AHEAD <= this.#open + 1);
   }
 
-  #mayRest(): boolean {
+  #mayPause(): boolean {
     const now = performance.now();
     const regained = Math.floor((now - this.#regainedAt) / REGAIN);
-    this.#rests = Math.min(RESTS, this.#rests + regained);
+    this.#pausesLeft = Math.min(RESTS, this.#pausesLeft + regained);
     this.#regainedAt += regained * REGAIN;
-    if (this.#rests === 0) return false;
-    this.#rests--;
+    if (this.#pausesLeft === 0) return false;
+    this.#pausesLeft--;
     return true;
   }
 }

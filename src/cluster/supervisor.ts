@@ -49,9 +49,9 @@ export async function supervise(options: ClusterOptions): Promise<number> {
 class Supervisor {
   readonly #options: ClusterOptions;
   readonly #sockets: readonly Reserved[];
-  readonly #board: Scoreboard;
-  readonly #fronts = new Set<ServerProcess>();
-  readonly #pauses = new BackOff();
+  readonly #scoreboard: Scoreboard;
+  readonly #processes = new Set<ServerProcess>();
+  readonly #backOff = new BackOff();
   #watchedAt = performance.now();
   readonly #reloads = new Reloads(() => this.#roll());
   /** All that were to be started at first have been. */
@@ -63,7 +63,7 @@ class Supervisor {
   constructor(options: ClusterOptions, sockets: readonly Reserved[], board: Scoreboard) {
     this.#options = options;
     this.#sockets = sockets;
-    this.#board = board;
+    this.#scoreboard = board;
     this.#started = new Promise((resolve) => {
       this.#complete = resolve;
     });
@@ -103,18 +103,18 @@ class Supervisor {
   }
 
   #spawn(): ServerProcess {
-    const front = new ServerProcess(this.#sockets, this.#board);
-    this.#fronts.add(front);
+    const front = new ServerProcess(this.#sockets, this.#scoreboard);
+    this.#processes.add(front);
     void front.exited.then(() => this.#gone(front));
     return front;
   }
 
   async #gone(front: ServerProcess): Promise<void> {
-    this.#fronts.delete(front);
-    if (this.#stopping && this.#fronts.size === 0) this.#ended?.(0);
+    this.#processes.delete(front);
+    if (this.#stopping && this.#processes.size === 0) this.#ended?.(0);
     if (this.#stopping || front.leaving || !front.served) return;
     const { log } = this.#options;
-    const pause = this.#pauses.after(front.age);
+    const pause = this.#backOff.after(front.age);
     log.error(
       `front ${front.pid} ${describeExit(await front.exited)}: the requests inside it were cut, the others serve on; ` +
         `another starts${pause > 0 ? ` in ${pause} ms` : ""}`,
@@ -128,25 +128,25 @@ class Supervisor {
   }
 
   get #missing(): number {
-    return this.#options.count - [...this.#fronts].filter(({ leaving }) => !leaving).length;
+    return this.#options.count - [...this.#processes].filter(({ leaving }) => !leaving).length;
   }
 
   async #settled(front: ServerProcess): Promise<void> {
     if ((await front.ready) || this.#stopping || front.leaving) return;
     const { log } = this.#options;
     log.error(`a front could not be started: it ${describeExit(await front.exited)}`);
-    setTimeout(() => this.#again(), this.#pauses.after(0));
+    setTimeout(() => this.#again(), this.#backOff.after(0));
   }
 
   #watch(): void {
     const now = performance.now();
     // We stood still ourselves (SIGSTOP, a frozen container): what the fronts said meanwhile has not been heard yet.
-    if (now - this.#watchedAt > LATE) for (const front of this.#fronts) front.excuse();
+    if (now - this.#watchedAt > LATE) for (const front of this.#processes) front.excuse();
     this.#watchedAt = now;
-    for (const front of this.#fronts) if (!front.condemned) this.#look(front);
+    for (const front of this.#processes) if (!front.doomed) this.#checkHeartbeats(front);
   }
 
-  #look(front: ServerProcess): void {
+  #checkHeartbeats(front: ServerProcess): void {
     const { timeout, startTimeout, log } = this.#options;
     if (!front.served && !front.leaving && front.age > startTimeout) {
       log.error(
@@ -169,7 +169,7 @@ class Supervisor {
       process.on(signal, () => (this.#stopping ? this.#force() : this.#stop()));
     process.on("SIGHUP", () => void this.#reloads.ask());
     process.on("SIGUSR1", () => {
-      for (const front of this.#fronts) front.tell({ do: "reopen" });
+      for (const front of this.#processes) front.tell({ do: "reopen" });
     });
   }
 
@@ -178,13 +178,13 @@ class Supervisor {
     this.#complete();
     // With ours open the system would go on taking connections that nobody accepts. Each front takes those that wait.
     for (const socket of this.#sockets) socket.close();
-    for (const front of this.#fronts) front.stop(this.#options.grace);
-    if (this.#fronts.size === 0) this.#ended?.(0);
+    for (const front of this.#processes) front.stop(this.#options.grace);
+    if (this.#processes.size === 0) this.#ended?.(0);
   }
 
   #force(): void {
     announceCut(this.#options.manner);
-    for (const front of this.#fronts) front.kill();
+    for (const front of this.#processes) front.kill();
     process.exit(1);
   }
 
@@ -193,7 +193,7 @@ class Supervisor {
     await this.#started;
     const { log } = this.#options;
     try {
-      for (const old of [...this.#fronts]) await this.#replace(old);
+      for (const old of [...this.#processes]) await this.#replace(old);
       if (!this.#stopping) log.info("all fronts were replaced");
     } catch (error) {
       log.error(SallyportError.from(error).message);
@@ -204,7 +204,7 @@ class Supervisor {
 
   async #replace(old: ServerProcess): Promise<void> {
     // Its successor, if it has one already, was started after the reload was asked for.
-    if (this.#stopping || !this.#fronts.has(old) || old.leaving) return;
+    if (this.#stopping || !this.#processes.has(old) || old.leaving) return;
     const next = this.#spawn();
     if (!(await next.ready)) {
       if (this.#stopping) return;

@@ -23,7 +23,7 @@ export class LauncherHost {
   readonly #server: Server;
   readonly #directory: string;
   readonly #ended: () => void;
-  #worn = false;
+  #retiring = false;
   readonly #children = new Map<number, Launched>();
   readonly #byToken = new Map<string, Launched>();
   #lastId = 0;
@@ -65,8 +65,8 @@ export class LauncherHost {
   }
 
   /** Its socket is lost: it can start no more children, and ends with the last that it has. */
-  get worn(): boolean {
-    return this.#worn;
+  get retiring(): boolean {
+    return this.#retiring;
   }
 
   launch(options: LaunchOptions): Promise<Child> {
@@ -96,7 +96,7 @@ export class LauncherHost {
     const child = this.#children.get(notice.id);
     if (notice.is === "started") return child?.started(notice.pid);
     this.#children.delete(notice.id);
-    if (notice.is === "unreachable") this.#wear();
+    if (notice.is === "unreachable") this.#countLaunch();
     if (notice.is === "failed" || notice.is === "unreachable") child?.failed(notice.reason);
     else child?.ended({ code: notice.code, signal: notice.signal });
   }
@@ -108,11 +108,11 @@ export class LauncherHost {
     await launched.exited;
     if (--this.#awaited > 0) return;
     this.#holdLoop(false);
-    if (this.#worn) await this.close();
+    if (this.#retiring) await this.close();
   }
 
-  #wear(): void {
-    this.#worn = true;
+  #countLaunch(): void {
+    this.#retiring = true;
     this.#ended();
   }
 

@@ -27,7 +27,7 @@ export class Launcher {
       const host = await this.#running();
       const child = await host.launch(options);
       // Nothing has been started when the socket is lost, so a new host may try once more.
-      if (child.pid !== undefined || !host.worn) return child;
+      if (child.pid !== undefined || !host.retiring) return child;
       return await (await this.#running()).launch(options);
     } catch (error) {
       return stillborn(options.command, error as Error);

@@ -23,7 +23,7 @@ const ONLY = {
 /** A gateway to the application that `app` names, which is found out to be WSGI or ASGI when it starts. */
 export function callable(app: string, options: CallableOptions): Gateway {
   return new PythonApplication(app, options, [wsgiSpec(options), asgiSpec(options)], {
-    found: (spoken) => refuseOthers(app, options, spoken),
+    onInterface: (spoken) => refuseOthers(app, options, spoken),
   });
 }
 

@@ -12,17 +12,17 @@ type Accept = (socket: Socket) => void;
 
 export class Proxies {
   /** Undefined while nobody is trusted: then what is said of a client passes as it came, and counts for nothing. */
-  readonly honour: ApplyForwarded | undefined;
+  readonly applyForwarded: ApplyForwarded | undefined;
   readonly #settings: Settings;
   readonly #log: Log;
   readonly #trusted: Trusted | undefined;
-  readonly #entrances: ProxyAcceptor[] = [];
+  readonly #acceptors: ProxyAcceptor[] = [];
 
   constructor(settings: Settings, log: Log) {
     this.#settings = settings;
     this.#log = log;
     this.#trusted = trustOf(settings.trust);
-    this.honour = this.#trusted && forwarding(this.#trusted, settings.forwarded);
+    this.applyForwarded = this.#trusted && forwarding(this.#trusted, settings.forwarded);
   }
 
   /** What to do with the connections of `address`: with a PROXY header, if they have one, and then `accept`. */
@@ -37,12 +37,12 @@ export class Proxies {
       timeout: headTimeout,
       most: connections,
     });
-    this.#entrances.push(entrance);
+    this.#acceptors.push(entrance);
     return (socket) => entrance.accept(socket);
   }
 
   /** Connections that have said nothing yet end. */
   close(): void {
-    for (const entrance of this.#entrances) entrance.close();
+    for (const entrance of this.#acceptors) entrance.close();
   }
 }

@@ -196,11 +196,11 @@ class GatewayServer implements Server {
 
   /** As trusted proxies describe the exchange, if there are any. */
   #admission(): (exchange: Exchange) => string | undefined {
-    const { honour } = this.#proxies;
-    if (!honour) return (exchange) => this.#dispatch(exchange);
+    const { applyForwarded } = this.#proxies;
+    if (!applyForwarded) return (exchange) => this.#dispatch(exchange);
     return (exchange) => {
       try {
-        honour(exchange);
+        applyForwarded(exchange);
       } catch (error) {
         exchange.fail(SallyportError.from(error));
         return undefined;

@@ -14,9 +14,9 @@ export interface ManagedConnection extends Member {
   /** The listener closes: at once when idle, otherwise after what is under way. */
   stop(): void;
   /** What would never end by itself ends now. */
-  endEvents(): void;
+  endEventStreams(): void;
   /** The grace is over. */
-  cutShort(): void;
+  forceClose(): void;
   /** Nothing may remain. */
   destroy(): void;
 }
@@ -98,9 +98,9 @@ export class ManagedConnections<C extends ManagedConnection> {
       this.#emptied = resolve;
     });
     this.#each((connection) => connection.stop());
-    const endEvents = (): void => this.#each((connection) => connection.endEvents());
+    const endEvents = (): void => this.#each((connection) => connection.endEventStreams());
     const events = grace > EVENT_STREAM_GRACE ? setTimeout(endEvents, EVENT_STREAM_GRACE) : undefined;
-    const cut = setTimeout(() => this.#each((connection) => connection.cutShort()), grace);
+    const cut = setTimeout(() => this.#each((connection) => connection.forceClose()), grace);
     const destroy = setTimeout(() => this.#each((connection) => connection.destroy()), grace + LAST_WORDS);
     await emptied;
     clearTimeout(events);

@@ -117,10 +117,10 @@ class Trial {
 
   async #inTurn(): Promise<string[]> {
     for (const [i, step] of this.#steps.entries()) {
-      const notes = this.#notes(i);
+      const notes = this.#sideChannel(i);
       const conduct = i === 0 ? (this.#case.conduct ?? "plain") : "plain";
       const way = CLIENT_BEHAVIOURS[conduct as keyof typeof CLIENT_BEHAVIOURS];
-      const octets = this.#octets(i, step);
+      const octets = this.#bytes(i, step);
       const client = await this.#connected();
       let answer = await way({ client, octets, notes, request: step.request, app: step.app });
       if (answer.status === 0 && this.#mayReconnect && client.reader.ended) {
@@ -137,22 +137,22 @@ class Trial {
   /** All requests at once, on one connection. */
   async #together(): Promise<string[]> {
     const client = await this.#connected();
-    const requests = this.#steps.map((step, i) => this.#octets(i, step));
+    const requests = this.#steps.map((step, i) => this.#bytes(i, step));
     client.send(Buffer.concat(requests.flatMap(({ head, body }) => [head, ...body])));
     for (const [i, step] of this.#steps.entries()) {
       const { answer, done } = client.reader.read((requests[i] as RequestBytes).method);
       await done;
-      const found = await complaintsAbout(answer, this.#notes(i), step.expected);
+      const found = await complaintsAbout(answer, this.#sideChannel(i), step.expected);
       if (found.length > 0) return named(i, found);
     }
     return [];
   }
 
-  #octets(i: number, { request, app }: Step): RequestBytes {
+  #bytes(i: number, { request, app }: Step): RequestBytes {
     return requestBytes(request, { ...app, notes: this.#prefix(i) }, this.#url.host);
   }
 
-  #notes(i: number): SideChannel {
+  #sideChannel(i: number): SideChannel {
     return new SideChannel(this.#prefix(i), this.#late.signal);
   }
 

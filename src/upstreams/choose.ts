@@ -21,7 +21,7 @@ export class Upstream {
   readonly name: string;
   readonly #address: UpstreamAddress;
   readonly #connectTimeout: number;
-  readonly #rest: number;
+  readonly #backOff: number;
   #busy = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
 
@@ -29,7 +29,7 @@ export class Upstream {
     this.name = name;
     this.#address = parseUpstream(name);
     this.#connectTimeout = connectTimeout ?? CONNECT_TIMEOUT;
-    this.#rest = rest ?? REST;
+    this.#backOff = rest ?? REST;
   }
 
   /** How many requests are inside. */
@@ -38,8 +38,8 @@ export class Upstream {
   }
 
   /** It could not be reached lately. */
-  get resting(): boolean {
-    return performance.now() - this.#failedAt < this.#rest;
+  get backingOff(): boolean {
+    return performance.now() - this.#failedAt < this.#backOff;
   }
 
   /** Counts a request as inside until the function that this gives is called. */
@@ -87,7 +87,7 @@ export class Upstreams {
   inOrder(): Upstream[] {
     const from = this.#turn++ % this.all.length;
     const rotated = [...this.all.slice(from), ...this.all.slice(0, from)];
-    return rotated.sort((a, b) => Number(a.resting) - Number(b.resting) || a.busy - b.busy);
+    return rotated.sort((a, b) => Number(a.backingOff) - Number(b.backingOff) || a.busy - b.busy);
   }
 
   /**

@@ -42,18 +42,18 @@ export class ServedHandshake implements Handshake {
   readonly subprotocols: readonly string[];
   readonly #opening: Opening;
   readonly #sockets: WebSocketClock;
-  readonly #carrier: UpgradeTransport;
+  readonly #transport: UpgradeTransport;
   #session: Session | undefined;
 
   constructor(opening: Opening, sockets: WebSocketClock, carrier: UpgradeTransport) {
     this.subprotocols = opening.subprotocols;
     this.#opening = opening;
     this.#sockets = sockets;
-    this.#carrier = carrier;
+    this.#transport = carrier;
   }
 
   accept(choice: Acceptance, receiver: WebSocketReceiver): WebSocketSession {
-    const carrier = this.#carrier;
+    const carrier = this.#transport;
     if (carrier.closed) {
       queueMicrotask(() => receiver.closed(1006, ""));
       return NOBODY;

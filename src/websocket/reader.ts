@@ -32,7 +32,7 @@ type Inflation = Parameters<PerMessageDeflate["decompress"]>;
 
 export class MessageReader {
   /** True while the library has enough to do. */
-  clogged = false;
+  isFull = false;
   readonly #receiver: Receiver;
   readonly #deflate: Deflate | undefined;
   /** From the first fragment of a compressed message to its last. */
@@ -58,13 +58,13 @@ export class MessageReader {
       .on("conclude", (code, reason) => finder.conclude(code, reason))
       .on("error", (error) => finder.fault(error, closeCode(error)))
       .on("drain", () => {
-        this.clogged = false;
+        this.isFull = false;
         finder.flow();
       });
   }
 
   take(chunk: Buffer): void {
-    if (!this.#receiver.write(chunk)) this.clogged = true;
+    if (!this.#receiver.write(chunk)) this.isFull = true;
   }
 
   /** Nothing is decompressed until `release`. */

@@ -37,7 +37,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
   readonly #reader: MessageReader;
   readonly #writer: MessageWriter;
   #state: SessionState = "open";
-  #due: Due = "ping";
+  #expects: Due = "ping";
   /** The application wants no more for now. */
   #paused = false;
   #stopped = false;
@@ -137,7 +137,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
   expire(): void {
     if (this.#state === "lingering") this.#duplex.destroy();
     else if (this.#state === "closing") this.#fail("the client did not answer a close frame in time");
-    else if (this.#due === "ping") this.#ping();
+    else if (this.#expects === "ping") this.#ping();
     else if (this.#stopped) this.#alive();
     else this.#fail("the client did not answer a ping in time");
   }
@@ -145,10 +145,10 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
   // What the stream does.
 
   #received(chunk: Buffer): void {
-    if (this.#due === "pong") this.#alive();
+    if (this.#expects === "pong") this.#alive();
     if (!SESSION_RULES[this.#state].reads) return;
     this.#reader.take(chunk);
-    if (this.#reader.clogged) this.flow();
+    if (this.#reader.isFull) this.flow();
   }
 
   /** The client has ended its side. When ours has ended, too, the stream closes by itself. */
@@ -200,7 +200,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
   /** Reads on, or stops reading, as the state of affairs demands. */
   flow(): void {
     const stop =
-      SESSION_RULES[this.#state].reads && (this.#paused || this.#inbox !== undefined || this.#reader.clogged);
+      SESSION_RULES[this.#state].reads && (this.#paused || this.#inbox !== undefined || this.#reader.isFull);
     if (stop === this.#stopped) return;
     this.#stopped = stop;
     if (stop) this.#duplex.pause();
@@ -256,13 +256,13 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
   }
 
   #schedule(due: Due, wait: number): void {
-    this.#due = due;
+    this.#expects = due;
     this.deadline = wait === 0 ? Number.POSITIVE_INFINITY : this.#sockets.now + wait;
   }
 
   /** The client is there, or cannot be heard for now: it is asked again later. */
   #alive(): void {
-    if (this.#due !== "end") this.#schedule("ping", this.#sockets.limits.pingInterval);
+    if (this.#expects !== "end") this.#schedule("ping", this.#sockets.limits.pingInterval);
   }
 
   /** A ping would have to wait behind what is on its way out; how long that may take is another limit. */

@@ -111,19 +111,19 @@ export interface InterfaceSpec {
 export type OnInterface = (spoken: Interface) => void;
 
 export interface RunnerHooks {
-  readonly found?: OnInterface;
+  readonly onInterface?: OnInterface;
   /** Finds those who run it; a pool of workers otherwise. */
-  readonly recruit?: (options: PoolOptions) => Runner;
+  readonly createRunner?: (options: PoolOptions) => Runner;
 }
 
 /** Runs an application of one of the interfaces that `spoken` has: with several, the worker finds out which. */
 export class PythonApplication implements Gateway {
   readonly #app: string;
   readonly #options: PythonApplicationOptions;
-  readonly #spoken: readonly InterfaceSpec[];
-  readonly #found: OnInterface;
-  readonly #recruit: (options: PoolOptions) => Runner;
-  #crew: Runner | undefined;
+  readonly #specs: readonly InterfaceSpec[];
+  readonly #onInterface: OnInterface;
+  readonly #createRunner: (options: PoolOptions) => Runner;
+  #runner: Runner | undefined;
   #answer: AnswerExchange;
   #starting: Promise<Runner> | undefined;
 
@@ -131,13 +131,13 @@ export class PythonApplication implements Gateway {
     app: string,
     options: PythonApplicationOptions,
     spoken: readonly InterfaceSpec[],
-    { found = () => {}, recruit = (all) => new Pool(all) }: RunnerHooks = {},
+    { onInterface = () => {}, createRunner = (all) => new Pool(all) }: RunnerHooks = {},
   ) {
-    this.#recruit = recruit;
+    this.#createRunner = createRunner;
     this.#app = app;
     this.#options = options;
-    this.#spoken = spoken;
-    this.#found = found;
+    this.#specs = spoken;
+    this.#onInterface = onInterface;
     this.#answer = (exchange) => exchange.fail(new SallyportError("NOT_READY", `${app} was not started`));
   }
 
@@ -145,7 +145,7 @@ export class PythonApplication implements Gateway {
   async start(): Promise<void> {
     this.#starting ??= this.#start();
     try {
-      this.#crew = await this.#starting;
+      this.#runner = await this.#starting;
     } catch (error) {
       this.#starting = undefined;
       throw error;
@@ -153,23 +153,23 @@ export class PythonApplication implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    this.#answer(exchange, this.#crew as Runner);
+    this.#answer(exchange, this.#runner as Runner);
   }
 
   async reload(): Promise<void> {
-    await this.#crew?.reload();
+    await this.#runner?.reload();
   }
 
   leave(): void {
-    this.#crew?.leave();
+    this.#runner?.leave();
   }
 
   async close(grace: number): Promise<void> {
-    await this.#crew?.close(grace);
+    await this.#runner?.close(grace);
   }
 
   async #start(): Promise<Runner> {
-    const crew = this.#made();
+    const crew = this.#makeRunner();
     await crew.start();
     try {
       this.#choose(crew);
@@ -180,10 +180,10 @@ export class PythonApplication implements Gateway {
     return crew;
   }
 
-  #made(): Runner {
+  #makeRunner(): Runner {
     const options = this.#options;
     const directory = existingDirectory(options.directory ?? ".");
-    return this.#recruit({
+    return this.#createRunner({
       app: this.#app,
       python: findPython({ python: options.python, directory }),
       directory,
@@ -196,19 +196,19 @@ export class PythonApplication implements Gateway {
       queue: options.queue ?? 1024,
       queueTimeout: options.queueTimeout ?? 30_000,
       log: options.log ?? silentLog,
-      interface: this.#spoken.length === 1 ? this.#spoken[0]?.interface : undefined,
+      interface: this.#specs.length === 1 ? this.#specs[0]?.interface : undefined,
       timeout: {
         wsgi: 0,
         asgi: 0,
-        ...Object.fromEntries(this.#spoken.map((one) => [one.interface, one.timeout])),
+        ...Object.fromEntries(this.#specs.map((one) => [one.interface, one.timeout])),
       },
-      ...merged(this.#spoken),
+      ...merged(this.#specs),
     });
   }
 
   #choose(crew: Runner): void {
-    const spoken = this.#spoken.find((one) => one.interface === crew.interface) as InterfaceSpec;
-    this.#found(spoken.interface);
+    const spoken = this.#specs.find((one) => one.interface === crew.interface) as InterfaceSpec;
+    this.#onInterface(spoken.interface);
     this.#answer = spoken.answer;
   }
 }

@@ -24,7 +24,7 @@ export function checkDeadlines(
   tick: number,
   deadlines: Deadlines,
 ): number | undefined {
-  if (worker.manner === "loop") return lookAtLoop(worker, now, tick, deadlines);
+  if (worker.concurrencyMode === "loop") return lookAtLoop(worker, now, tick, deadlines);
   const timeout = deadlines.timeout.wsgi;
   const late = waitedFor(worker, now, timeout).filter((stream) => !stream.streaming);
   for (const stream of late) stream.fail(tooLate(timeout));
@@ -36,7 +36,7 @@ export function checkDeadlines(
 function lookAtLoop(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
   const { blockedTimeout } = deadlines;
   const timeout = deadlines.timeout.asgi;
-  worker.pass(tick);
+  worker.tick(tick);
   for (const stream of waitedFor(worker, now, timeout))
     if (!stream.exchange.started) stream.giveUp(tooLate(timeout));
   if (blockedTimeout === 0 || worker.unanswered < blockedTimeout) return undefined;

@@ -11,7 +11,7 @@ export class Heartbeat {
   #told = false;
 
   /** It said something. True when it had been found blocked. */
-  beat(): boolean {
+  heard(): boolean {
     const returned = this.#told;
     this.#silence = 0;
     this.#told = false;
@@ -28,7 +28,7 @@ export class Heartbeat {
   }
 
   /** Another `milliseconds` without a word. True when it must be asked now. */
-  pass(milliseconds: number): boolean {
+  tick(milliseconds: number): boolean {
     const before = this.#silence;
     this.#silence += milliseconds;
     return before < ASK_AFTER && this.#silence >= ASK_AFTER;

@@ -31,11 +31,11 @@ export class Pool implements WorkerOwner {
   #workers: Set<Worker> = new Set();
   /** Earlier generations and condemned ones, finishing what they have. */
   readonly #leaving: Set<Worker> = new Set();
-  readonly #condemned: WeakSet<Worker> = new WeakSet();
+  readonly #doomed: WeakSet<Worker> = new WeakSet();
   /** Those whose successor is being started. */
-  readonly #due: WeakSet<Worker> = new WeakSet();
+  readonly #retiring: WeakSet<Worker> = new WeakSet();
   readonly #births: WeakMap<Worker, number> = new WeakMap();
-  readonly #pauses: Set<NodeJS.Timeout> = new Set();
+  readonly #backOff: Set<NodeJS.Timeout> = new Set();
   #interface: Interface | undefined;
   readonly #restarts = new BackOff();
   readonly #successions = new BackOff();
@@ -77,9 +77,9 @@ export class Pool implements WorkerOwner {
   async #reload(): Promise<void> {
     const next = await this.#generation();
     const previous = this.#workers;
-    this.#forgetPauses(); // those who died before have their successors in it
+    this.#resetBackOff(); // those who died before have their successors in it
     this.#install(next);
-    for (const worker of previous) this.#retire(worker);
+    for (const worker of previous) this.#markRetiring(worker);
     for (const worker of next) this.onRoom(worker);
   }
 
@@ -92,7 +92,7 @@ export class Pool implements WorkerOwner {
   async close(grace: number): Promise<void> {
     this.#closing = true;
     clearInterval(this.#timer);
-    this.#forgetPauses();
+    this.#resetBackOff();
     this.#refuseWaiting();
     this.leave();
     await Promise.all([...this.#workers, ...this.#leaving].map((worker) => worker.stop(grace)));
@@ -159,13 +159,13 @@ export class Pool implements WorkerOwner {
     } catch (error) {
       stream.fail(SallyportError.from(error));
     }
-    if (worker.isDue) void this.#succeed(worker);
+    if (worker.retiring) void this.#succeed(worker);
   }
 
   /** A worker that has taken its share of requests goes on until another is ready. */
   async #succeed(worker: Worker): Promise<void> {
-    if (this.#due.has(worker)) return;
-    this.#due.add(worker);
+    if (this.#retiring.has(worker)) return;
+    this.#retiring.add(worker);
     const next = this.#spawn();
     this.#leaving.add(next); // not to be forgotten, should the pool close meanwhile
     try {
@@ -179,17 +179,17 @@ export class Pool implements WorkerOwner {
     }
     this.#successions.after(0, true);
     this.#leaving.delete(next);
-    if (this.#closing || !this.#workers.delete(worker)) return this.#retire(next);
+    if (this.#closing || !this.#workers.delete(worker)) return this.#markRetiring(next);
     this.#log.info(`worker ${worker.pid} has served its share of requests; ${next.pid} takes over`);
     this.#workers.add(next);
-    this.#retire(worker);
+    this.#markRetiring(worker);
     this.onRoom(next);
   }
 
   /** It goes on meanwhile: what keeps others from starting may be over soon, or last. */
   #succeedLater(worker: Worker): void {
     this.#later(this.#successions.after(0), () => {
-      this.#due.delete(worker);
+      this.#retiring.delete(worker);
       if (this.#workers.has(worker)) void this.#succeed(worker);
     });
   }
@@ -221,7 +221,7 @@ export class Pool implements WorkerOwner {
     this.#expire(now);
     for (const worker of [...this.#workers, ...this.#leaving]) {
       const grace = checkDeadlines(worker, now, TICK, this.#options);
-      if (grace !== undefined) this.#condemn(worker, grace);
+      if (grace !== undefined) this.#doom(worker, grace);
     }
   }
 
@@ -237,22 +237,22 @@ export class Pool implements WorkerOwner {
   }
 
   /** A worker that hangs gets no more to do, is replaced at once, and ends after `grace` milliseconds. */
-  #condemn(worker: Worker, grace: number): void {
-    if (this.#condemned.has(worker)) return;
-    this.#condemned.add(worker);
+  #doom(worker: Worker, grace: number): void {
+    if (this.#doomed.has(worker)) return;
+    this.#doomed.add(worker);
     this.#log.warn(`worker ${worker.pid} hangs: it is ended and replaced; its stack follows`);
     const present = this.#workers.delete(worker);
-    this.#retire(worker);
+    this.#markRetiring(worker);
     const timer = setTimeout(() => worker.abort(), grace);
     void worker.gone.then(() => clearTimeout(timer));
     if (present) this.#born();
   }
 
-  #retire(worker: Worker): void {
+  #markRetiring(worker: Worker): void {
     this.#leaving.add(worker);
     worker.leave();
     worker.drain();
-    if (worker.manner === "loop") this.#hurry(worker);
+    if (worker.concurrencyMode === "loop") this.#hurry(worker);
   }
 
   /** Event loops hold what nobody waits for: downloads that stand still, tasks that never end. */
@@ -269,7 +269,7 @@ export class Pool implements WorkerOwner {
 
   #replace(worker: Worker): void {
     const age = performance.now() - (this.#births.get(worker) ?? 0);
-    const pause = this.#restarts.after(age, worker.proven);
+    const pause = this.#restarts.after(age, worker.servedOnce);
     const ended = worker.pid === undefined ? "a worker did not start" : `worker ${worker.pid} ended`;
     this.#log.warn(`${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
     this.#later(pause, () => this.#born());
@@ -278,15 +278,15 @@ export class Pool implements WorkerOwner {
   #later(pause: number, act: () => void): void {
     if (this.#closing) return;
     const timer = setTimeout(() => {
-      this.#pauses.delete(timer);
+      this.#backOff.delete(timer);
       act();
     }, pause);
-    this.#pauses.add(timer);
+    this.#backOff.add(timer);
   }
 
-  #forgetPauses(): void {
-    for (const pause of this.#pauses) clearTimeout(pause);
-    this.#pauses.clear();
+  #resetBackOff(): void {
+    for (const pause of this.#backOff) clearTimeout(pause);
+    this.#backOff.clear();
   }
 
   /** A new worker joins the present generation. One that cannot start goes through `onGone` like any other. */

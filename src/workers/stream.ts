@@ -56,11 +56,11 @@ export class WorkerStream {
   sentTo = 0;
   readonly #encode: EncodeRequest;
   readonly #limits: ResponseBufferLimits;
-  #carrier: StreamTransport | undefined;
-  #backlog: ResponseBuffer | undefined;
+  #transport: StreamTransport | undefined;
+  #buffer: ResponseBuffer | undefined;
   #upload: StreamUpload | undefined;
   /** Present once a WebSocket is open. */
-  #bridge: WebSocketRelay | undefined;
+  #relay: WebSocketRelay | undefined;
   /** What the application asked for of a WebSocket, before it is open and beyond the first window. */
   #asked = 0;
   /** Settles when the file that is the body has been written. */
@@ -104,7 +104,7 @@ export class WorkerStream {
     this.#encode(carrier, id);
     this.sentTo = carrier.writer.total;
     this.id = id;
-    this.#carrier = carrier;
+    this.#transport = carrier;
     carrier.flush();
     this.exchange.whenClosed(({ error }) => this.#cancel(error));
   }
@@ -137,7 +137,7 @@ export class WorkerStream {
       case FROM_WORKER.HEAD:
         return this.#start(payload);
       case FROM_WORKER.CHUNK:
-        return this.#bridge ? this.#speak(kind, payload.bytes) : this.#chunk(payload.bytes);
+        return this.#relay ? this.#sendWebSocket(kind, payload.bytes) : this.#chunk(payload.bytes);
       case FROM_WORKER.FILE:
         return this.#sendFile(payload.bytes);
       case FROM_WORKER.END:
@@ -149,7 +149,7 @@ export class WorkerStream {
       case FROM_WORKER.TEXT_OUT:
       case FROM_WORKER.BINARY_OUT:
       case FROM_WORKER.CLOSE_OUT:
-        return this.#speak(kind, payload.bytes);
+        return this.#sendWebSocket(kind, payload.bytes);
       case FROM_WORKER.ABORT:
         return this.#abort(payload.bytes);
       case FROM_WORKER.DONE:
@@ -168,20 +168,20 @@ export class WorkerStream {
 
   /** The same while the application may go on: it is told that the exchange is over. */
   giveUp(error: SallyportError): void {
-    if (this.#bridge) this.#failBridge(this.#bridge, error);
+    if (this.#relay) this.#failRelay(this.#relay, error);
     else this.exchange.fail(error);
   }
 
   /** Its worker is gone, and it was begun there. */
   lose(error: SallyportError): void {
-    this.#carrier = undefined;
+    this.#transport = undefined;
     this.fail(error);
     this.#release();
   }
 
   /** Nothing of it was begun: it may be sent to another worker. */
   reclaim(): void {
-    this.#carrier = undefined;
+    this.#transport = undefined;
     this.since = performance.now();
     this.#leaves = false;
     this.#release();
@@ -191,7 +191,7 @@ export class WorkerStream {
   leave(): void {
     if (this.#leaves) return;
     this.#leaves = true;
-    if (this.#bridge) this.#closeBridge(this.#bridge);
+    if (this.#relay) this.#closeRelay(this.#relay);
     else if (this.#isEvents) this.#endEvents();
   }
 
@@ -216,12 +216,12 @@ export class WorkerStream {
   }
 
   #chunk(chunk: Buffer): void {
-    this.#backlog ??= new ResponseBuffer(this.exchange, (octets) => this.#credit(octets), this.#limits);
-    this.#backlog.push(chunk);
+    this.#buffer ??= new ResponseBuffer(this.exchange, (octets) => this.#credit(octets), this.#limits);
+    this.#buffer.push(chunk);
   }
 
   #sendFile(payload: Buffer): void {
-    if (this.#backlog || this.#file)
+    if (this.#buffer || this.#file)
       throw new SallyportError("LINK_BROKEN", "a worker sent a file after other octets");
     this.#file = writeFile(this.exchange, payload.toString(), () => this.#opened());
     this.#file.catch((error: unknown) => this.giveUp(SallyportError.from(error)));
@@ -229,7 +229,7 @@ export class WorkerStream {
 
   /** The application may delete the file now. */
   #opened(): void {
-    const carrier = this.#carrier;
+    const carrier = this.#transport;
     if (!carrier || this.exchange.closed) return;
     carrier.writer.count(TO_WORKER.CREDIT, this.id, WINDOW);
     carrier.flush();
@@ -239,7 +239,7 @@ export class WorkerStream {
     const trailers = payload.length > 0 ? payload.text(0, payload.length).split("\n") : undefined;
     this.#ended = true;
     this.#restart(); // what it does now is tidying up
-    if (this.#backlog) this.#backlog.end(trailers);
+    if (this.#buffer) this.#buffer.end(trailers);
     else if (this.#file) this.#endFile(this.#file, trailers);
     else this.exchange.end(trailers);
   }
@@ -252,7 +252,7 @@ export class WorkerStream {
   /** Grants the worker as much again, not for every piece but in large steps. */
   #credit(octets: number): void {
     this.#accepted += octets;
-    const carrier = this.#carrier;
+    const carrier = this.#transport;
     if (this.#accepted < WINDOW / 2 || !carrier) return;
     carrier.writer.count(TO_WORKER.CREDIT, this.id, this.#accepted);
     carrier.flush();
@@ -262,8 +262,8 @@ export class WorkerStream {
   // Request bodies.
 
   #want(octets: number): void {
-    if (this.#bridge) return this.#bridge.want(octets);
-    const carrier = this.#carrier;
+    if (this.#relay) return this.#relay.want(octets);
+    const carrier = this.#transport;
     if (this.exchange.handshake) this.#asked += octets;
     else if (carrier) this.#pump(carrier, octets);
   }
@@ -282,34 +282,34 @@ export class WorkerStream {
 
   #accept(payload: Payload): void {
     const { handshake } = this.exchange;
-    const carrier = this.#carrier;
+    const carrier = this.#transport;
     if (!handshake || !carrier)
       throw new SallyportError("LINK_BROKEN", "a worker accepted a request that opens no WebSocket");
     if (this.exchange.closed) return; // CANCEL is on its way
     const [subprotocol = "", ...headers] = payload.text(0, payload.length).split("\n");
     const choice = { subprotocol: subprotocol || undefined, headers };
     try {
-      this.#bridge = new WebSocketRelay(handshake, choice, carrier, this.id, WINDOW + this.#asked);
+      this.#relay = new WebSocketRelay(handshake, choice, carrier, this.id, WINDOW + this.#asked);
     } catch (error) {
       return this.giveUp(SallyportError.from(error));
     }
     this.#streaming = true;
-    if (this.#leaves) this.#closeBridge(this.#bridge);
+    if (this.#leaves) this.#closeRelay(this.#relay);
   }
 
   /** Frames of a WebSocket that was never opened, because its client left meanwhile, go nowhere. */
-  #speak(kind: number, payload: Buffer): void {
+  #sendWebSocket(kind: number, payload: Buffer): void {
     try {
-      this.#bridge?.receive(kind, payload);
+      this.#relay?.receive(kind, payload);
     } catch (error) {
       this.giveUp(SallyportError.from(error));
     }
   }
 
-  #failBridge(bridge: WebSocketRelay, error: SallyportError): void {
+  #failRelay(bridge: WebSocketRelay, error: SallyportError): void {
     const { code, fault, detail } = error;
     const { target } = this.exchange.request;
-    if (!this.exchange.closed) this.#carrier?.log.error(error.message, { code, fault, target, detail });
+    if (!this.exchange.closed) this.#transport?.log.error(error.message, { code, fault, target, detail });
     bridge.cut(CLOSE.failed, error.text);
   }
 
@@ -322,15 +322,15 @@ export class WorkerStream {
     const { code, fault, detail } = error;
     const { target } = this.exchange.request;
     if (this.exchange.closed)
-      this.#carrier?.log.error(`after the response: ${error.message}`, { code, fault, target, detail });
+      this.#transport?.log.error(`after the response: ${error.message}`, { code, fault, target, detail });
     this.fail(error);
-    if (leaving) this.#carrier?.leaving();
+    if (leaving) this.#transport?.leaving();
     this.#done();
   }
 
   /** The application has returned. */
   #finish(): void {
-    if (this.#bridge) this.#bridge.close(CLOSE.normal, "");
+    if (this.#relay) this.#relay.close(CLOSE.normal, "");
     else if (!this.#ended) this.#giveUpOn();
     this.#done();
   }
@@ -346,8 +346,8 @@ export class WorkerStream {
 
   /** The exchange is over, and the worker may not know. Of an open WebSocket the bridge tells it. */
   #cancel(reason: SallyportError | undefined): void {
-    const carrier = this.#carrier;
-    if (!carrier || this.#ended || this.#bridge) return;
+    const carrier = this.#transport;
+    if (!carrier || this.#ended || this.#relay) return;
     this.#ended = true;
     this.#upload?.stop();
     carrier.writer.frame(TO_WORKER.CANCEL, this.id, reason && Buffer.from(reason.message));
@@ -360,29 +360,29 @@ export class WorkerStream {
     setTimeout(() => this.exchange.leave(), EVENT_STREAM_GRACE).unref();
   }
 
-  #closeBridge(bridge: WebSocketRelay): void {
+  #closeRelay(bridge: WebSocketRelay): void {
     this.#tellLeave();
     bridge.close(CLOSE.restart, "");
   }
 
   #tellLeave(): void {
-    const carrier = this.#carrier;
+    const carrier = this.#transport;
     if (!carrier || this.#ended) return;
     carrier.writer.frame(TO_WORKER.LEAVE, this.id);
     carrier.flush();
   }
 
   #done(): void {
-    const carrier = this.#carrier;
-    this.#carrier = undefined;
+    const carrier = this.#transport;
+    this.#transport = undefined;
     this.#upload?.stop();
-    this.#bridge?.release();
+    this.#relay?.release();
     this.#release();
     carrier?.done(this);
   }
 
   #release(): void {
-    if (this.#carrier || !this.exchange.closed) return;
+    if (this.#transport || !this.exchange.closed) return;
     this.#released?.();
     this.#released = undefined;
   }

@@ -86,7 +86,7 @@ export class WebSocketRelay implements WebSocketReceiver {
 
   /** Begins the closing handshake, after all that the application has said. */
   close(code: number, reason: string): void {
-    this.#say({ code, reason });
+    this.#sendFrame({ code, reason });
   }
 
   /** Begins it now: whatever waits for a slow client is not sent. */
@@ -115,16 +115,16 @@ export class WebSocketRelay implements WebSocketReceiver {
     this.#pieces = [];
     this.#size = 0;
     this.#owed += last.length + MESSAGE_COST;
-    this.#say({ data, binary });
+    this.#sendFrame({ data, binary });
     this.#grant();
   }
 
-  #say(word: Word): void {
+  #sendFrame(word: Word): void {
     if (this.#stalled) this.#waiting.push(word);
-    else this.#speak(word);
+    else this.#sendMessage(word);
   }
 
-  #speak(word: Word): void {
+  #sendMessage(word: Word): void {
     if ("code" in word) return this.#session.close(word.code, word.reason);
     if (this.#session.send(word.data, word.binary)) return;
     this.#stalled = true;
@@ -133,7 +133,7 @@ export class WebSocketRelay implements WebSocketReceiver {
 
   #drained(): void {
     this.#stalled = false;
-    while (!this.#stalled && this.#waiting.length > 0) this.#speak(this.#waiting.shift() as Word);
+    while (!this.#stalled && this.#waiting.length > 0) this.#sendMessage(this.#waiting.shift() as Word);
     this.#grant();
   }
 

@@ -66,10 +66,10 @@ export class Worker implements StreamTransport {
   #leaves = false;
   readonly #start: Start;
   #interface: Interface | undefined;
-  #manner: ConcurrencyMode = "inline";
+  #concurrencyMode: ConcurrencyMode = "inline";
   /** Requests that may be sent to it while it answers others. */
-  #ahead = PREFETCH;
-  readonly #pulse: Heartbeat = new Heartbeat();
+  #prefetch = PREFETCH;
+  readonly #heartbeat: Heartbeat = new Heartbeat();
   /** Resolves once the process is gone and its streams are settled. */
   readonly gone: Promise<void>;
 
@@ -110,22 +110,22 @@ export class Worker implements StreamTransport {
     return this.#interface;
   }
 
-  get manner(): ConcurrencyMode {
-    return this.#manner;
+  get concurrencyMode(): ConcurrencyMode {
+    return this.#concurrencyMode;
   }
 
   /** Its event loop does not answer. */
   get blocked(): boolean {
-    return this.#pulse.blocked;
+    return this.#heartbeat.blocked;
   }
 
   /** It was ready, and has been given work. */
-  get proven(): boolean {
+  get servedOnce(): boolean {
     return this.#taken > 0;
   }
 
   /** It has taken as many requests as one process should. */
-  get isDue(): boolean {
+  get retiring(): boolean {
     return this.#taken >= this.#share;
   }
 
@@ -199,7 +199,7 @@ export class Worker implements StreamTransport {
   }
 
   #end(): void {
-    const hasShutdown = this.#manner === "loop";
+    const hasShutdown = this.#concurrencyMode === "loop";
     if (hasShutdown)
       this.giveUp(new SallyportError("STOPPING", "the application was stopped in the middle of the request"));
     void this.#child.stop(hasShutdown ? SHUTDOWN_GRACE : KILL_GRACE);
@@ -215,7 +215,7 @@ export class Worker implements StreamTransport {
   /** The streams that were begun: one at a time and in order, only the oldest. */
   get begun(): WorkerStream[] {
     const streams = this.streams.all();
-    return this.#manner === "inline" ? streams.slice(0, 1) : streams;
+    return this.#concurrencyMode === "inline" ? streams.slice(0, 1) : streams;
   }
 
   /** Tells what would never end by itself to end. */
@@ -229,15 +229,15 @@ export class Worker implements StreamTransport {
   }
 
   /** Another `milliseconds` have passed: an event loop that has streams and says nothing is asked for a sign of life. */
-  pass(milliseconds: number): void {
-    if (this.streams.size === 0) this.#pulse.beat();
-    else if (this.#pulse.pass(milliseconds)) this.#ping();
-    if (this.#pulse.becameBlocked) this.#tellBlocked();
+  tick(milliseconds: number): void {
+    if (this.streams.size === 0) this.#heartbeat.heard();
+    else if (this.#heartbeat.tick(milliseconds)) this.#ping();
+    if (this.#heartbeat.becameBlocked) this.#tellBlocked();
   }
 
   /** Milliseconds for which its event loop has not answered. */
   get unanswered(): number {
-    return this.#pulse.unanswered;
+    return this.#heartbeat.unanswered;
   }
 
   #ping(): void {
@@ -254,8 +254,8 @@ export class Worker implements StreamTransport {
 
   #capacity(): number {
     const { threads, concurrency } = this.#options;
-    if (this.#manner === "loop") return concurrency;
-    return this.#manner === "threads" ? threads : this.#ahead;
+    if (this.#concurrencyMode === "loop") return concurrency;
+    return this.#concurrencyMode === "threads" ? threads : this.#prefetch;
   }
 
   readonly #turnEnded = (): void => {
@@ -266,7 +266,7 @@ export class Worker implements StreamTransport {
   #write(): void {
     const link = this.#link;
     if (this.writer.length === 0 || !link.writable) return;
-    if (this.#manner === "inline") this.#arrivals.watch(this.#isBusy);
+    if (this.#concurrencyMode === "inline") this.#arrivals.watch(this.#isBusy);
     this.#unsent = 0;
     const pieces = this.writer.take();
     if (pieces.length > 1) link.cork();
@@ -292,14 +292,14 @@ export class Worker implements StreamTransport {
 
   /** Which were begun, and which were not: if it left by itself, none but in an event loop, where all are. */
   #split(last: Last | undefined): [WorkerStream[], WorkerStream[]] {
-    const begun = this.#leaves && this.#manner !== "loop" ? [] : this.#inside(last);
+    const begun = this.#leaves && this.#concurrencyMode !== "loop" ? [] : this.#inside(last);
     return [begun, this.streams.all().filter((stream) => !begun.includes(stream))];
   }
 
   /** What it was inside when it died: the one that it named, or all that it had read. */
   #inside(last: Last | undefined): WorkerStream[] {
     if (!last) return this.begun;
-    if (this.#manner !== "inline") return this.begun.filter(({ sentTo }) => sentTo <= last.taken);
+    if (this.#concurrencyMode !== "inline") return this.begun.filter(({ sentTo }) => sentTo <= last.taken);
     const stream = this.streams.get(last.inside);
     return stream ? [stream] : [];
   }
@@ -312,7 +312,7 @@ export class Worker implements StreamTransport {
   }
 
   #frame(kind: number, id: number, payload: Payload): void {
-    if (this.#manner === "loop" && this.#pulse.beat())
+    if (this.#concurrencyMode === "loop" && this.#heartbeat.heard())
       this.log.info(`the event loop of worker ${this.pid} answers again`);
     const stream = this.streams.get(id);
     if (stream) stream.receive(kind, payload);
@@ -322,7 +322,7 @@ export class Worker implements StreamTransport {
   }
 
   #paced(ahead: number): void {
-    this.#ahead = ahead;
+    this.#prefetch = ahead;
     this.#owner.onRoom(this);
   }
 
@@ -330,7 +330,7 @@ export class Worker implements StreamTransport {
     const spoken = this.#state === "starting" ? this.#start.read(payload) : undefined;
     if (spoken === undefined) return;
     this.#interface = spoken;
-    this.#manner = concurrencyModeOf(spoken, this.#options.threads);
+    this.#concurrencyMode = concurrencyModeOf(spoken, this.#options.threads);
     this.#state = "ready";
     this.#start.succeeded();
   }

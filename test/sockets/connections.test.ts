@@ -33,12 +33,12 @@ class Noting implements ManagedConnection {
     this.#note("stop");
   }
 
-  endEvents(): void {
+  endEventStreams(): void {
     this.#note("endEvents");
   }
 
-  cutShort(): void {
-    this.#note("cutShort");
+  forceClose(): void {
+    this.#note("forceClose");
   }
 
   destroy(): void {
@@ -112,8 +112,8 @@ test("the end is over at once where nothing is open, and nothing is opened any m
 
 for (const [last, told] of [
   ["stop", ["stop"]],
-  ["cutShort", ["stop", "cutShort"]],
-  ["destroy", ["stop", "cutShort", "destroy"]],
+  ["forceClose", ["stop", "forceClose"]],
+  ["destroy", ["stop", "forceClose", "destroy"]],
 ] as const)
   test(`the end comes in phases: a connection that ends by ${last} is told no more`, async () => {
     const connections = connectionsOf(last);

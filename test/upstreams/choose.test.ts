@@ -56,12 +56,12 @@ test("one that failed is asked last for a while, and first again when it is reac
   await listen(t, b);
   const first = await upstreams.connect();
   t.after(() => first.destroy());
-  assert.equal(upstreams.all[0]?.resting, true);
+  assert.equal(upstreams.all[0]?.backingOff, true);
   assert.equal(upstreams.all[1]?.busy, 1);
   assert.deepEqual(names(upstreams), ["b", "a"]);
   await listen(t, a);
   (await upstreams.all[0]?.connect())?.destroy();
-  assert.equal(upstreams.all[0]?.resting, false);
+  assert.equal(upstreams.all[0]?.backingOff, false);
 });
 
 test("a connection counts as busy until it closes", async (t) => {

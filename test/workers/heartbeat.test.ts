@@ -6,7 +6,7 @@ const TICK = 250;
 
 /** Ticks until `holds`. */
 function silence(pulse: Heartbeat, holds: (asked: boolean) => boolean): number {
-  for (let passed = TICK; ; passed += TICK) if (holds(pulse.pass(TICK))) return passed;
+  for (let passed = TICK; ; passed += TICK) if (holds(pulse.tick(TICK))) return passed;
 }
 
 test("an event loop that says nothing is asked once, and blocked when it does not answer", () => {
@@ -29,7 +29,7 @@ test("that it became blocked is told once in a silence, and that it answers agai
   const pulse = new Heartbeat();
   silence(pulse, () => pulse.blocked);
   assert.deepEqual([pulse.becameBlocked, pulse.becameBlocked], [true, false]);
-  assert.deepEqual([pulse.beat(), pulse.beat()], [true, false]);
+  assert.deepEqual([pulse.heard(), pulse.heard()], [true, false]);
   assert.deepEqual([pulse.blocked, pulse.unanswered], [false, 0]);
 });
 
@@ -37,7 +37,7 @@ test("whatever it says in time counts as an answer", () => {
   const pulse = new Heartbeat();
   for (let i = 0; i < 100; i++) {
     silence(pulse, (asked) => asked);
-    pulse.beat();
+    pulse.heard();
   }
   assert.deepEqual([pulse.blocked, pulse.becameBlocked], [false, false]);
 });

@@ -63,7 +63,7 @@ const RULES: Readonly<Record<State, Rule>> = {
 export class SocketConnection implements ManagedConnection, CgiTransport {
   place = -1;
   readonly #socket: Socket;
-  readonly #site: SocketListenerContext;
+  readonly #context: SocketListenerContext;
   readonly #reader: VariablesReader;
   readonly #tcp: boolean;
   readonly #release = (): void => this.#socket.uncork();
@@ -79,7 +79,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
 
   constructor(socket: Socket, site: SocketListenerContext) {
     this.#socket = socket;
-    this.#site = site;
+    this.#context = site;
     this.#reader = site.newReader();
     // Asked now, because a connection that was reset no longer knows.
     this.#tcp = isTcp(socket);
@@ -99,7 +99,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     socket.on("error", () => this.#lost());
     socket.on("close", () => {
       this.#lost();
-      this.#site.connections.gone(this);
+      this.#context.connections.gone(this);
     });
   }
 
@@ -113,12 +113,12 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     this.#move(RULES[this.#state].stopped);
   }
 
-  endEvents(): void {
+  endEventStreams(): void {
     this.#exchange?.leave();
   }
 
   /** The grace is over. */
-  cutShort(): void {
+  forceClose(): void {
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),
     );
@@ -132,7 +132,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   /** Answers with `error` and nothing else. */
   refuse(error: SallyportError): void {
     this.#note(error);
-    this.write(Buffer.from(this.#site.compose(errorHead(error), {}) + errorText(error), "latin1"));
+    this.write(Buffer.from(this.#context.compose(errorHead(error), {}) + errorText(error), "latin1"));
     this.#shut();
   }
 
@@ -151,7 +151,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   }
 
   #open({ variables, rest }: VariablesRead): void {
-    const { handler, log, limits, compose } = this.#site;
+    const { handler, log, limits, compose } = this.#context;
     const described = describeRequest(variables);
     const { length } = described;
     if (length === undefined)
@@ -210,8 +210,8 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     this.#wrote = true;
     this.#gather();
     if (socket.write(octets)) return true;
-    socket.setTimeout(this.#site.limits.sendTimeout);
-    return socket.writableLength <= this.#site.limits.unsent;
+    socket.setTimeout(this.#context.limits.sendTimeout);
+    return socket.writableLength <= this.#context.limits.unsent;
   }
 
   answered(): void {
@@ -265,7 +265,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   }
 
   #arm(limit: keyof SocketLimits | undefined): void {
-    const { connections, limits } = this.#site;
+    const { connections, limits } = this.#context;
     this.#deadline = limit === undefined ? Number.POSITIVE_INFINITY : connections.now + limits[limit];
   }
 
@@ -351,6 +351,6 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
 
   #note(error: SallyportError): void {
     const { code, fault } = error;
-    this.#site.log.info(error.message, { code, fault, remote: addressesOf(this.#socket).remote.address });
+    this.#context.log.info(error.message, { code, fault, remote: addressesOf(this.#socket).remote.address });
   }
 }

@@ -39,7 +39,7 @@ export class Conversation {
   readonly #reader = new EitherReader();
   readonly #tcp: boolean;
   #state: State = "head";
-  #backlog: ResponseBuffer | undefined;
+  #buffer: ResponseBuffer | undefined;
   /** Octets of response body that the head announced and that are still to come. */
   #owed = Number.POSITIVE_INFINITY;
   /** Octets of response that have found no place yet. */
@@ -162,7 +162,7 @@ export class Conversation {
     }
     this.#state = "body";
     this.#exchange.start(head);
-    this.#backlog = new ResponseBuffer(this.#exchange, (octets) => this.#housed(octets));
+    this.#buffer = new ResponseBuffer(this.#exchange, (octets) => this.#housed(octets));
     this.#readBody(rest);
   }
 
@@ -172,7 +172,7 @@ export class Conversation {
   }
 
   #readBody(chunk: Uint8Array): void {
-    const backlog = this.#backlog;
+    const backlog = this.#buffer;
     if (!backlog || chunk.length === 0) return;
     this.#owed -= chunk.length;
     this.#homeless += chunk.length;
@@ -210,7 +210,7 @@ export class Conversation {
     this.#finish();
     if (state === "head") this.#exchange.fail(this.#told(this.#reader.end()));
     // Too short for its Content-Length: the exchange knows, and cuts.
-    else if (state === "body") this.#backlog?.end();
+    else if (state === "body") this.#buffer?.end();
   }
 
   /** The response is all here: the rest of the request is of no use, and the connection ends. */

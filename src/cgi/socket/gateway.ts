@@ -86,7 +86,7 @@ export class SocketGateway implements Gateway {
   readonly #encode: EncodePacket;
   readonly #options: SocketGatewayOptions;
   readonly #upstreams: Upstreams;
-  readonly #slots: Semaphore;
+  readonly #semaphore: Semaphore;
   readonly #conversation: ConversationOptions;
   readonly #active = new Members<Held<Exchange>>();
   readonly #sockets = new Members<Held<Socket>>();
@@ -99,7 +99,7 @@ export class SocketGateway implements Gateway {
     this.#encode = encode;
     this.#options = options;
     this.#upstreams = new Upstreams(options.address, options);
-    this.#slots = new Semaphore(
+    this.#semaphore = new Semaphore(
       options.connections ?? 256,
       options.queue ?? 1024,
       options.queueTimeout ?? 30_000,
@@ -146,7 +146,7 @@ export class SocketGateway implements Gateway {
   async #serve(exchange: Exchange): Promise<void> {
     const body = this.#streams(exchange) ? exchange.body : await this.#setAside(exchange);
     const variables = this.#variables(exchange, body.length ?? 0);
-    await this.#slots.take(exchange);
+    await this.#semaphore.take(exchange);
     const socket = await this.#connect();
     if (exchange.closed) socket.destroy();
     else await new Conversation(exchange, socket, body, this.#conversation).run(variables);
@@ -160,11 +160,11 @@ export class SocketGateway implements Gateway {
       this.#sockets.add(held);
       socket.once("close", () => {
         this.#sockets.delete(held);
-        this.#slots.give();
+        this.#semaphore.give();
       });
       return socket;
     } catch (error) {
-      this.#slots.give();
+      this.#semaphore.give();
       throw error;
     }
   }

@@ -122,7 +122,7 @@ type Settings = CgiOptions & { readonly [K in keyof typeof DEFAULTS]: NonNullabl
 
 class CgiGateway implements Gateway {
   readonly #settings: Settings;
-  readonly #slots: Semaphore;
+  readonly #semaphore: Semaphore;
   readonly #runs = new Members<Run>();
   #programs: Programs | undefined;
   #stopping = false;
@@ -133,7 +133,7 @@ class CgiGateway implements Gateway {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     this.#settings = { ...DEFAULTS, ...given } as Settings;
     const { processes, queue, queueTimeout } = this.#settings;
-    this.#slots = new Semaphore(processes, queue, queueTimeout);
+    this.#semaphore = new Semaphore(processes, queue, queueTimeout);
   }
 
   async start(): Promise<void> {
@@ -163,7 +163,7 @@ class CgiGateway implements Gateway {
     exchange.mount = program.mount;
     const spooled = await this.#spool(exchange);
     try {
-      await this.#inSlot(exchange, () =>
+      await this.#withPermit(exchange, () =>
         this.#run(exchange, program, spooled?.body() ?? exchange.body, mount),
       );
     } finally {
@@ -182,12 +182,12 @@ class CgiGateway implements Gateway {
     return body.length === undefined ? spool(body, { limit: this.#settings.maxBody }) : undefined;
   }
 
-  async #inSlot(exchange: Exchange, action: () => Promise<void>): Promise<void> {
-    await this.#slots.take(exchange);
+  async #withPermit(exchange: Exchange, action: () => Promise<void>): Promise<void> {
+    await this.#semaphore.take(exchange);
     try {
       if (!exchange.closed) await action();
     } finally {
-      this.#slots.give();
+      this.#semaphore.give();
     }
   }
 

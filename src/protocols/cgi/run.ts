@@ -179,7 +179,7 @@ export class Run implements Member {
     await Promise.race([this.#outputClosed, exited]);
     await Promise.race([this.#outputClosed, exited.then(() => this.#silence())]);
     const exit = await Promise.race([exited, this.#elapsed(EXIT_AFTER_OUTPUT)]);
-    await this.#judge(exit ?? undefined, this.#output.closed);
+    await this.#checkEnd(exit ?? undefined, this.#output.closed);
     if (!this.#output.closed) this.#child.sweep();
   }
 
@@ -196,7 +196,7 @@ export class Run implements Member {
   }
 
   /** What the end of output and program means. `exit` is undefined when the program goes on without output. */
-  async #judge(exit: Exit | undefined, ended: boolean): Promise<void> {
+  async #checkEnd(exit: Exit | undefined, ended: boolean): Promise<void> {
     if (this.#state === "over") return;
     if (this.#state === "head") return this.#noAnswer(exit);
     const words = `${this.#options.name} ${exit ? describeExit(exit) : "closed its output"}`;

@@ -22,15 +22,15 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
 export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   place = -1;
-  readonly outlet: ResponseWriter;
+  readonly writer: ResponseWriter;
   readonly #socket: Socket;
   readonly #site: HttpListenerContext;
   readonly #phase: ConnectionPhase;
-  readonly #inlet: RequestReader;
-  readonly #ends: Ends;
+  readonly #reader: RequestReader;
+  readonly #facts: Ends;
   readonly #onFirst = (octets: Buffer): void => this.#begin(octets);
-  readonly #onData = (octets: Buffer): void => this.#inlet.received(octets);
-  readonly #onEnd = (): void => this.#inlet.finished();
+  readonly #onData = (octets: Buffer): void => this.#reader.received(octets);
+  readonly #onEnd = (): void => this.#reader.finished();
   readonly #onDrain = (): void => this.#relieved();
   readonly #onTimeout = (): void => this.#stalled();
   #reading: Reading;
@@ -44,10 +44,10 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     const { limits, connections, scheme, http2 } = site;
     this.#socket = socket;
     this.#site = site;
-    this.outlet = new ResponseWriter(socket, limits.unsent, limits.sendTimeout);
+    this.writer = new ResponseWriter(socket, limits.unsent, limits.sendTimeout);
     this.#phase = new ConnectionPhase(connections, limits);
-    this.#inlet = new RequestReader(socket, this.#phase, limits, this);
-    this.#ends = endsOf(socket, scheme);
+    this.#reader = new RequestReader(socket, this.#phase, limits, this);
+    this.#facts = endsOf(socket, scheme);
     this.#reading = http2 ? new Reading(socket, this.#onFirst) : new Reading(socket, this.#onData, true);
     this.#listen();
   }
@@ -74,9 +74,9 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   }
 
   #expire(): void {
-    if (!this.outlet.busy) return this.move(this.#phase.rule.expired);
+    if (!this.writer.busy) return this.move(this.#phase.rule.expired);
     // A response is still on its way out; how long that may take is another limit.
-    this.outlet.watch();
+    this.writer.watch();
     this.#phase.renew(false);
   }
 
@@ -84,11 +84,11 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     this.move(this.#phase.rule.stopped);
   }
 
-  endEvents(): void {
+  endEventStreams(): void {
     this.#exchange?.leave();
   }
 
-  cutShort(): void {
+  forceClose(): void {
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),
     );
@@ -108,14 +108,14 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     const isHttp2 = beginsHttp2(octets);
     this.#first = octets;
     if (isHttp2 === undefined) return;
-    if (isHttp2) return this.#giveAway(octets);
+    if (isHttp2) return this.#hijack(octets);
     this.#first = EMPTY;
     this.#reading.stop();
     this.#reading = new Reading(this.#socket, this.#onData, true);
-    this.#inlet.received(octets);
+    this.#reader.received(octets);
   }
 
-  #giveAway(octets: Buffer): void {
+  #hijack(octets: Buffer): void {
     this.#phase.enter("switched");
     this.#detach();
     this.#socket.unshift(octets);
@@ -123,19 +123,19 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   }
 
   #relieved(): void {
-    this.outlet.unwatch();
+    this.writer.unwatch();
     this.#exchange?.drained();
-    this.#inlet.pump();
+    this.#reader.pump();
   }
 
   /** Not an octet has left for `sendTimeout`. */
   #stalled(): void {
-    this.outlet.unwatch();
-    if (!this.outlet.busy) return;
+    this.writer.unwatch();
+    if (!this.writer.busy) return;
     const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
     this.#note(error);
     this.#abandon(error);
-    this.outlet.reset();
+    this.writer.reset();
   }
 
   #lost(): void {
@@ -148,9 +148,9 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   #abandon(error: SallyportError): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    this.#inlet.spoiled = true;
+    this.#reader.spoiled = true;
     this.#probe?.stop();
-    this.#inlet.fail(error);
+    this.#reader.fail(error);
     exchange?.lost(error);
   }
 
@@ -158,7 +158,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
 
   open(head: HeadEvent, body: RequestBody): void {
     const { log, handler, sockets } = this.#site;
-    const exchange = new HttpExchange(requestOf(head, this.#ends), body, log, this);
+    const exchange = new HttpExchange(requestOf(head, this.#facts), body, log, this);
     if (head.opensWebSocket) exchange.offer(readOpening(head.headers, sockets.limits, true), sockets);
     this.#exchange = exchange;
     try {
@@ -166,20 +166,20 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
-    if (this.#inlet.ended && this.#exchange && this.#phase.state === "held") this.move("probe");
+    if (this.#reader.ended && this.#exchange && this.#phase.state === "held") this.move("probe");
   }
 
   sendContinue(): void {
-    if (this.#exchange?.started !== true) this.outlet.text(CONTINUE);
-    this.#inlet.awaitBody();
+    if (this.#exchange?.started !== true) this.writer.text(CONTINUE);
+    this.#reader.awaitBody();
   }
 
   /** Reads on, or stops reading, as the state of affairs demands. */
   flow(): void {
-    const pause = this.#phase.state === "switched" ? this.#paused : this.#inlet.full;
+    const pause = this.#phase.state === "switched" ? this.#paused : this.#reader.full;
     if (pause === this.#paused) return;
     this.#paused = pause;
-    this.#inlet.awaitBody();
+    this.#reader.awaitBody();
     if (pause) this.#socket.pause();
     else this.#socket.resume();
   }
@@ -190,19 +190,19 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     const { connections, single } = this.#site;
     if (connections.leaving || single) return false;
     // What came behind a handshake that was not accepted may be frames.
-    if (this.#exchange?.handshake && this.#inlet.waiting > 0) return false;
-    return this.#inlet.leadsOn;
+    if (this.#exchange?.handshake && this.#reader.waiting > 0) return false;
+    return this.#reader.leadsOn;
   }
 
   answered(persistent: boolean): void {
     this.#exchange = undefined;
     this.#probe?.stop();
-    this.#inlet.drop();
+    this.#reader.drop();
     // The listener may have begun to close after the head said that the connection is kept.
     if (!persistent || this.#site.connections.closing) this.#shut();
-    else if (this.#phase.state === "held") this.#inlet.next();
+    else if (this.#phase.state === "held") this.#reader.next();
     else this.#drain();
-    this.#inlet.pumpLater();
+    this.#reader.pumpLater();
   }
 
   /** Nobody reads the body, and whoever held the client back before will not let it go on. */
@@ -214,17 +214,17 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   cut(framed: boolean): void {
     this.#exchange = undefined;
     this.#probe?.stop();
-    this.#inlet.drop();
+    this.#reader.drop();
     if (framed) return this.#shut();
-    this.#inlet.spoiled = true;
-    this.outlet.reset();
+    this.#reader.spoiled = true;
+    this.writer.reset();
   }
 
-  switchTo(head: string): UpgradedStream {
-    this.outlet.text(head);
+  hijack(head: string): UpgradedStream {
+    this.writer.text(head);
     this.#phase.enter("switched");
     this.#detach();
-    return { duplex: this.#socket, early: () => this.#inlet.takeRest() };
+    return { duplex: this.#socket, early: () => this.#reader.takeRest() };
   }
 
   /** Whoever has the socket now reads on where we stopped. */
@@ -232,7 +232,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     const socket = this.#socket;
     this.#paused = true;
     socket.pause();
-    this.outlet.unwatch();
+    this.writer.unwatch();
     this.#reading.stop();
     socket.off("end", this.#onEnd);
     socket.off("drain", this.#onDrain);
@@ -266,7 +266,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   /** Ends our side, and waits for the client's: closing at once could take back what it has not read yet. */
   #shut(): void {
     if (this.#phase.state === "linger") return;
-    this.#inlet.spoiled = true;
+    this.#reader.spoiled = true;
     this.#phase.enter("linger");
     this.#socket.end();
     this.flow();
@@ -275,11 +275,11 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   /** The rest of what the client sends cannot be used. */
   broken(error: SallyportError): void {
     const { state } = this.#phase;
-    this.#inlet.spoiled = true;
+    this.#reader.spoiled = true;
     if (state === "drain") return this.#shut();
     if (state !== "body") return this.#refuse(error);
     this.#phase.enter("held");
-    this.#inlet.fail(error);
+    this.#reader.fail(error);
     const exchange = this.#exchange;
     if (exchange && !exchange.started) exchange.fail(error);
   }
@@ -287,7 +287,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   /** An answer to what never became an exchange. */
   #refuse(error: SallyportError): void {
     this.#note(error);
-    this.outlet.text(refusal(error));
+    this.writer.text(refusal(error));
     this.#shut();
   }
 
@@ -295,7 +295,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     const exchange = this.#exchange;
     if (exchange?.handshake && !exchange.started) return this.#hungUp();
     if (exchange?.request.version === "1.1")
-      this.#probe ??= new HttpPeerProbe(this.outlet, () => exchange.probe);
+      this.#probe ??= new HttpPeerProbe(this.writer, () => exchange.probe);
   }
 
   /** Who asked for a WebSocket and ended its side cannot want it any more. */
@@ -308,7 +308,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     this.#site.log.info(error.message, {
       code: error.code,
       fault: error.fault,
-      remote: this.#ends.remote.address,
+      remote: this.#facts.remote.address,
     });
   }
 }

@@ -36,7 +36,7 @@ import type { ResponseWriter } from "./response-writer.ts";
 
 /** The connection, as its exchange sees it. */
 export interface HttpTransport {
-  readonly outlet: ResponseWriter;
+  readonly writer: ResponseWriter;
   /** Whether another request may follow this response. Asked once, when the head is made. */
   persists(): boolean;
   /** The response is complete. */
@@ -44,7 +44,7 @@ export interface HttpTransport {
   /** The response will never be complete. `framed`: its framing shows that without a reset. */
   cut(framed: boolean): void;
   /** Sends `head`, and gives the connection away. */
-  switchTo(head: string): UpgradedStream;
+  hijack(head: string): UpgradedStream;
 }
 
 /** What all requests of one connection have in common. */
@@ -76,14 +76,14 @@ export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends)
 export class HttpExchange extends BaseExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: ServedHandshake | undefined;
-  readonly #wire: HttpTransport;
+  readonly #transport: HttpTransport;
   #framing: BodyFraming = "length";
   #persistent = false;
 
   constructor(request: RequestHead, body: RequestBody, log: Log, wire: HttpTransport) {
     super(request, log);
     this.body = body;
-    this.#wire = wire;
+    this.#transport = wire;
   }
 
   /** The request asks for a WebSocket that can be had. */
@@ -93,7 +93,7 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
 
   accept(fields: Headers): UpgradedStream {
     this.switched(101);
-    return this.#wire.switchTo(switchingHead(fields));
+    return this.#transport.hijack(switchingHead(fields));
   }
 
   /** What may be sent now only to see whether the client is still there. */
@@ -114,42 +114,42 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
     const { status, headers } = head;
     if (this.request.version === "1.0" || status < 100 || status > 199 || status === 101) return;
     const fault = fieldsFault(headers);
-    if (fault === undefined) this.#wire.outlet.text(informHead({ status, reason: "", headers }));
+    if (fault === undefined) this.#transport.writer.text(informHead({ status, reason: "", headers }));
     else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
-    const { outlet } = this.#wire;
+    const { writer } = this.#transport;
     const size = sizeOf(body);
     const text = this.#head(head, bodyless ? "none" : "length", size);
-    if (size === 0) outlet.text(text);
-    else if (body instanceof Latin1) outlet.text(text + body.text);
+    if (size === 0) writer.text(text);
+    else if (body instanceof Latin1) writer.text(text + body.text);
     // As many bytes as characters: ASCII, which latin-1 and UTF-8 write alike.
-    else if (typeof body === "string" && size === body.length) outlet.text(text + body);
-    else outlet.bytes(text, bytesOf(body), "");
-    this.#wire.answered(this.#persistent);
+    else if (typeof body === "string" && size === body.length) writer.text(text + body);
+    else writer.bytes(text, bytesOf(body), "");
+    this.#transport.answered(this.#persistent);
   }
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
-    const { outlet } = this.#wire;
-    outlet.gather();
-    outlet.text(this.#head(head, bodyless ? "none" : length >= 0 ? "length" : this.#endless(), length));
+    const { writer } = this.#transport;
+    writer.gather();
+    writer.text(this.#head(head, bodyless ? "none" : length >= 0 ? "length" : this.#endless(), length));
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
-    const { outlet } = this.#wire;
-    if (this.#framing !== "chunked") return outlet.bytes("", chunk, "");
-    return outlet.bytes(`${chunk.length.toString(16)}\r\n`, chunk, "\r\n");
+    const { writer } = this.#transport;
+    if (this.#framing !== "chunked") return writer.bytes("", chunk, "");
+    return writer.bytes(`${chunk.length.toString(16)}\r\n`, chunk, "\r\n");
   }
 
   protected sendEnd(trailers: Headers | undefined): void {
-    if (this.#framing === "chunked") this.#wire.outlet.text(chunkedEnd(trailers));
-    this.#wire.answered(this.#persistent);
+    if (this.#framing === "chunked") this.#transport.writer.text(chunkedEnd(trailers));
+    this.#transport.answered(this.#persistent);
   }
 
   protected sendCut(error: SallyportError): void {
     if (this.handshake?.cut(error)) return;
-    this.#wire.cut(this.started && this.#framing !== "close");
+    this.#transport.cut(this.started && this.#framing !== "close");
   }
 
   /** A body whose length nobody knows: chunked, or, to a client that cannot read that, until the connection ends. */
@@ -160,7 +160,7 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
   #head(head: ResponseHead, framing: BodyFraming, length: number): string {
     const { version } = this.request;
     this.#framing = framing;
-    this.#persistent = framing !== "close" && this.#wire.persists() && !asksToClose(head);
+    this.#persistent = framing !== "close" && this.#transport.persists() && !asksToClose(head);
     return responseHead(head, { framing, length, version, persistent: this.#persistent });
   }
 

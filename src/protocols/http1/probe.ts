@@ -14,16 +14,16 @@ export const ZEROS: Halves = ["0", "0"];
 const STEPS = [15, 10, 200, 200] as const;
 
 export class HttpPeerProbe {
-  readonly #outlet: ResponseWriter;
-  readonly #words: () => Halves | undefined;
+  readonly #writer: ResponseWriter;
+  readonly #interim: () => Halves | undefined;
   readonly #next = (): void => this.#step();
   #done = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** `words`: what may be sent now; undefined when nothing may. */
   constructor(outlet: ResponseWriter, words: () => Halves | undefined) {
-    this.#outlet = outlet;
-    this.#words = words;
+    this.#writer = outlet;
+    this.#interim = words;
     this.#schedule();
   }
 
@@ -33,10 +33,10 @@ export class HttpPeerProbe {
   }
 
   #step(): void {
-    const words = this.#words();
+    const words = this.#interim();
     if (!words) return;
-    if (this.#done % 2 === 0) this.#outlet.half(...words);
-    else this.#outlet.complete();
+    if (this.#done % 2 === 0) this.#writer.half(...words);
+    else this.#writer.complete();
     this.#done++;
     this.#schedule();
   }

@@ -27,7 +27,7 @@ export class RequestReader {
   readonly #socket: Socket;
   readonly #phase: ConnectionPhase;
   readonly #limits: HttpLimits;
-  readonly #taker: Taker;
+  readonly #callbacks: Taker;
   readonly #parser: RequestParser;
   readonly #continue = (): void => this.pump();
   #upload: RequestUpload | undefined;
@@ -40,7 +40,7 @@ export class RequestReader {
     this.#socket = socket;
     this.#phase = phase;
     this.#limits = limits;
-    this.#taker = taker;
+    this.#callbacks = taker;
     this.#parser = new RequestParser(limits);
   }
 
@@ -71,7 +71,7 @@ export class RequestReader {
   received(chunk: Buffer): void {
     if (this.spoiled) return;
     this.#parser.feed(chunk);
-    if (this.#phase.state === "held") this.#taker.flow();
+    if (this.#phase.state === "held") this.#callbacks.flow();
     else this.pump();
     this.#parser.settle();
   }
@@ -79,7 +79,7 @@ export class RequestReader {
   finished(): void {
     this.ended = true;
     const { step, ended } = this.#phase.rule;
-    if (step === "nothing" || this.spoiled) this.#taker.move(ended);
+    if (step === "nothing" || this.spoiled) this.#callbacks.move(ended);
     else this.pump();
   }
 
@@ -90,10 +90,10 @@ export class RequestReader {
     try {
       while (this.#step());
     } catch (error) {
-      this.#taker.broken(SallyportError.from(error));
+      this.#callbacks.broken(SallyportError.from(error));
     }
     this.#pumping = false;
-    this.#taker.flow();
+    this.#callbacks.flow();
   }
 
   /** Goes on, but not at once: the exchange that was answered first tells everybody that it is over. */
@@ -156,7 +156,7 @@ export class RequestReader {
 
   #open(head: HeadEvent): true {
     this.#clientPersists = head.persistent;
-    this.#taker.open(head, head.length === 0 ? this.#noBody() : this.#someBody(head));
+    this.#callbacks.open(head, head.length === 0 ? this.#noBody() : this.#someBody(head));
     return true;
   }
 
@@ -173,7 +173,7 @@ export class RequestReader {
     this.#upload = undefined;
     this.#phase.enter("held");
     upload?.end(trailers);
-    if (this.ended) this.#taker.move("probe");
+    if (this.ended) this.#callbacks.move("probe");
   }
 
   #readRest(): boolean {
@@ -182,7 +182,7 @@ export class RequestReader {
     if (event.type === "end") this.next();
     else if (event.type === "data") this.#drained += event.data.length;
     if (this.#drained <= this.#limits.drain) return true;
-    this.#taker.move("shut");
+    this.#callbacks.move("shut");
     return false;
   }
 
@@ -190,7 +190,7 @@ export class RequestReader {
   #starved(): false {
     this.#upload?.flush();
     this.awaitBody();
-    if (this.ended) this.#taker.move(this.#phase.rule.ended);
+    if (this.ended) this.#callbacks.move(this.#phase.rule.ended);
     return false;
   }
 
@@ -213,7 +213,7 @@ export class RequestReader {
     const upload = new RequestUpload(
       head.length === CHUNKED ? undefined : head.length,
       expecting,
-      this.#taker,
+      this.#callbacks,
     );
     this.#upload = upload;
     this.#phase.enter("body");

@@ -19,13 +19,13 @@ export class RequestUpload implements BodySource {
   paused = false;
   /** The client waits for 100 Continue, and has sent no octet (RFC 9110, 10.1.1). */
   expecting: boolean;
-  readonly #feeder: Feeder;
+  readonly #callbacks: Feeder;
   #small: Buffer[] = [];
   #over = false;
 
   constructor(length: number | undefined, expecting: boolean, feeder: Feeder) {
     this.expecting = expecting;
-    this.#feeder = feeder;
+    this.#callbacks = feeder;
     this.body = new PushedBody(length, this);
   }
 
@@ -39,7 +39,7 @@ export class RequestUpload implements BodySource {
   wanted(): void {
     if (this.#over || !this.expecting) return;
     this.expecting = false;
-    this.#feeder.sendContinue();
+    this.#callbacks.sendContinue();
   }
 
   pause(): void {
@@ -48,7 +48,7 @@ export class RequestUpload implements BodySource {
 
   resume(): void {
     this.paused = false;
-    if (!this.#over) this.#feeder.flow();
+    if (!this.#over) this.#callbacks.flow();
   }
 
   // The connection's calls.

@@ -36,7 +36,7 @@ export interface Keeper extends Http2ListenerContext {
 export class Http2Connection implements ManagedConnection, StreamOwner {
   place = -1;
   readonly site: Keeper;
-  readonly ends: Ends;
+  readonly facts: Ends;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
   readonly #streams = new Members<Http2Stream>();
@@ -54,7 +54,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
   constructor(socket: Socket, ends: Ends, site: Keeper) {
     const { limits, now } = site;
     this.site = site;
-    this.ends = ends;
+    this.facts = ends;
     this.#socket = socket;
     this.#resets = new Allowance(limits.resets, now);
     this.#nghttp2Resets = new Allowance(NGHTTP2_RESETS.most, now, NGHTTP2_RESETS.regrowth);
@@ -90,13 +90,13 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     this.#leave();
   }
 
-  endEvents(): void {
+  endEventStreams(): void {
     for (const stream of this.#streams) stream.endEvents();
   }
 
   /** The grace is over. */
-  cutShort(): void {
-    for (const stream of this.#streams) stream.cutShort();
+  forceClose(): void {
+    for (const stream of this.#streams) stream.forceClose();
   }
 
   /** Nothing may remain. */
@@ -114,7 +114,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
 
   // The streams' calls.
 
-  brokenOff(): void {
+  wasReset(): void {
     if (!this.#resets.take(this.site.now)) this.#calm("requests broken off");
     // A client that often changes its mind is no attacker: it gets its answers, and goes on with a new connection.
     else if (this.#resets.isLow) this.#leaveLater();
@@ -148,7 +148,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     stream.on("error", () => {});
     stream.destroy();
     this.reset();
-    this.brokenOff();
+    this.wasReset();
   }
 
   #control(): void {
@@ -161,7 +161,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     this.#overdone = true;
     const error = new SallyportError("BAD_REQUEST", `too many ${what} on one connection`);
     const { code, fault } = error;
-    this.site.log.info(error.message, { code, fault, remote: this.ends.remote.address });
+    this.site.log.info(error.message, { code, fault, remote: this.facts.remote.address });
     // Not at once: this may be said in the middle of a frame. Without an error, node:http2 would not say the code.
     setImmediate(() => this.#end(error, NGHTTP2_ENHANCE_YOUR_CALM));
   }
@@ -171,7 +171,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     const end = this.#overdone ? undefined : endOf(error);
     if (!end) return;
     const { message, code, fault } = end;
-    const fields = { code, fault, remote: this.ends.remote.address, streams: this.#streams.size };
+    const fields = { code, fault, remote: this.facts.remote.address, streams: this.#streams.size };
     if (fault === "client") this.site.log.info(message, fields);
     else this.site.log.error(message, fields);
   }

@@ -23,7 +23,7 @@ import type { Http2ResponseWriter } from "./response-writer.ts";
 
 /** The stream, as its exchange sees it. */
 export interface Http2Transport {
-  readonly outlet: Http2ResponseWriter;
+  readonly writer: Http2ResponseWriter;
   /** The client is ready for trailers. */
   readonly takesTrailers: boolean;
   /** The response is complete, as far as the application goes. */
@@ -31,7 +31,7 @@ export interface Http2Transport {
   /** The response will never be complete. */
   cut(): void;
   /** Answers 200 with these fields, and gives the stream away. */
-  switchTo(fields: Headers): UpgradedStream;
+  hijack(fields: Headers): UpgradedStream;
 }
 
 const OK = 200;
@@ -44,12 +44,12 @@ const notOpened = (): SallyportError =>
 export class Http2Exchange extends BaseExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: ServedHandshake | undefined;
-  readonly #wire: Http2Transport;
+  readonly #transport: Http2Transport;
 
   constructor(request: RequestHead, body: RequestBody, log: Log, wire: Http2Transport) {
     super(request, log);
     this.body = body;
-    this.#wire = wire;
+    this.#transport = wire;
   }
 
   /** The request asks for a WebSocket that can be had. */
@@ -59,7 +59,7 @@ export class Http2Exchange extends BaseExchange implements UpgradeTransport {
 
   accept(fields: Headers): UpgradedStream {
     this.switched(OK);
-    return this.#wire.switchTo(fields);
+    return this.#transport.hijack(fields);
   }
 
   override respond(head: ResponseHead, body: ResponseBody): void {
@@ -74,38 +74,38 @@ export class Http2Exchange extends BaseExchange implements UpgradeTransport {
     const { status, headers } = head;
     if (status < 100 || status > 199 || status === 101) return;
     const fault = fieldsFault(headers);
-    if (fault === undefined) this.#wire.outlet.inform(informFields(head));
+    if (fault === undefined) this.#transport.writer.inform(informFields(head));
     else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
-    const { outlet } = this.#wire;
+    const { writer } = this.#transport;
     const octets = bytesOf(body);
-    if (bodyless) outlet.headOnly(responseFields(head, announcedLength(head)));
-    else if (octets.length === 0 || head.status === RESET_CONTENT) outlet.headOnly(responseFields(head, 0));
-    else outlet.whole(responseFields(head, octets.length), octets);
-    this.#wire.answered();
+    if (bodyless) writer.headOnly(responseFields(head, announcedLength(head)));
+    else if (octets.length === 0 || head.status === RESET_CONTENT) writer.headOnly(responseFields(head, 0));
+    else writer.whole(responseFields(head, octets.length), octets);
+    this.#transport.answered();
   }
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
-    const { outlet, takesTrailers } = this.#wire;
-    if (bodyless) outlet.headOnly(responseFields(head, announcedLength(head)));
-    else if (head.status === RESET_CONTENT) outlet.headOnly(responseFields(head, 0));
-    else outlet.head(responseFields(head, length >= 0 ? length : undefined), takesTrailers);
+    const { writer, takesTrailers } = this.#transport;
+    if (bodyless) writer.headOnly(responseFields(head, announcedLength(head)));
+    else if (head.status === RESET_CONTENT) writer.headOnly(responseFields(head, 0));
+    else writer.head(responseFields(head, length >= 0 ? length : undefined), takesTrailers);
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
-    return this.#wire.outlet.write(chunk);
+    return this.#transport.writer.write(chunk);
   }
 
   protected sendEnd(trailers: Headers | undefined): void {
-    this.#wire.outlet.end(trailers);
-    this.#wire.answered();
+    this.#transport.writer.end(trailers);
+    this.#transport.answered();
   }
 
   protected sendCut(error: SallyportError): void {
     if (this.handshake?.cut(error)) return;
-    this.#wire.cut();
+    this.#transport.cut();
   }
 
   /** Gateways check what applications say; this is the last line, for all of them. */

@@ -12,7 +12,7 @@ export class Http2ResponseWriter {
   /** When the client has taken nothing for too long, on the site's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
-  readonly #site: Http2ListenerContext;
+  readonly #context: Http2ListenerContext;
   readonly #drained: () => void;
   readonly #flushed = (): void => this.#progress();
   #queue: Uint8Array[] = [];
@@ -29,7 +29,7 @@ export class Http2ResponseWriter {
   /** `drained` is told when what was held back has left. */
   constructor(stream: ServerHttp2Stream, site: Http2ListenerContext, drained: () => void) {
     this.#stream = stream;
-    this.#site = site;
+    this.#context = site;
     this.#drained = drained;
   }
 
@@ -55,7 +55,7 @@ export class Http2ResponseWriter {
   whole(fields: OutgoingHttpHeaders, body: Uint8Array): void {
     this.head(fields, false);
     if (body.length <= SLICE && this.#writable) {
-      this.deadline = this.#site.now + this.#site.limits.sendTimeout;
+      this.deadline = this.#context.now + this.#context.limits.sendTimeout;
       this.#stream.end(body);
     } else {
       this.write(body);
@@ -74,7 +74,7 @@ export class Http2ResponseWriter {
     this.#queue.push(chunk);
     this.#queued += chunk.length;
     this.#pump();
-    this.#held = this.#waiting > this.#site.limits.unsent;
+    this.#held = this.#waiting > this.#context.limits.unsent;
     return !this.#held;
   }
 
@@ -127,13 +127,13 @@ export class Http2ResponseWriter {
     if (!this.#open) return;
     if (!this.#stream.writableEnded) this.#pump();
     this.#watch();
-    if (!this.#held || this.#waiting > this.#site.limits.unsent / 2) return;
+    if (!this.#held || this.#waiting > this.#context.limits.unsent / 2) return;
     this.#held = false;
     this.#drained();
   }
 
   #watch(): void {
-    const { now, limits } = this.#site;
+    const { now, limits } = this.#context;
     this.deadline = this.#waiting > 0 ? now + limits.sendTimeout : Number.POSITIVE_INFINITY;
   }
 

@@ -24,9 +24,9 @@ import { type Feeder, Http2Upload } from "./upload.ts";
 /** The connection, as its streams see it. */
 export interface StreamOwner {
   readonly site: Http2ListenerContext;
-  readonly ends: ConnectionFacts;
+  readonly facts: ConnectionFacts;
   /** The stream was reset before its response was complete, and not by us. */
-  brokenOff(): void;
+  wasReset(): void;
   /** The stream has ended with RST_STREAM, before its response was complete or after. */
   reset(): void;
   gone(stream: Http2Stream): void;
@@ -40,14 +40,14 @@ const isSmall = ({ length, hasTrailers, expectsContinue }: Http2Request): boolea
 
 export class Http2Stream implements Http2Transport, Feeder, Member {
   place = -1;
-  readonly outlet: Http2ResponseWriter;
+  readonly writer: Http2ResponseWriter;
   takesTrailers = false;
   readonly #stream: ServerHttp2Stream;
-  readonly #lane: StreamOwner;
+  readonly #owner: StreamOwner;
   #exchange: Http2Exchange | undefined;
   #upload: Http2Upload | undefined;
   /** The stream is a WebSocket's, which finds out by itself how it ends. */
-  #switched = false;
+  #hijacked = false;
   /** The head was all of the request. */
   #ended = false;
   /** When the client must have ended its side, now that it was answered. */
@@ -55,8 +55,8 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
 
   constructor(stream: ServerHttp2Stream, lane: StreamOwner) {
     this.#stream = stream;
-    this.#lane = lane;
-    this.outlet = new Http2ResponseWriter(stream, lane.site, () => this.#exchange?.drained());
+    this.#owner = lane;
+    this.writer = new Http2ResponseWriter(stream, lane.site, () => this.#exchange?.drained());
     forgetWhenClosed(stream);
     // Which error it was does not matter: "close" always follows.
     stream.on("error", () => {});
@@ -74,8 +74,8 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   open(fields: readonly string[], ended: boolean): void {
     this.#ended = ended;
     try {
-      const { site, ends } = this.#lane;
-      const request = readRequest(fields, ends, site.limits);
+      const { site, facts } = this.#owner;
+      const request = readRequest(fields, facts, site.limits);
       this.takesTrailers = request.takesTrailers;
       if (request.opensWebSocket) this.#handle(this.#opening(request));
       else if (ended || request.length === 0) this.#bodyless(request);
@@ -89,7 +89,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
 
   /** Ends what has lasted too long. */
   check(now: number): void {
-    if (this.outlet.deadline <= now) this.#stalled();
+    if (this.writer.deadline <= now) this.#stalled();
     else if (this.#linger <= now) this.spent();
     else if (this.#upload && this.#upload.deadline <= now) this.#upload.expire();
   }
@@ -99,7 +99,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   }
 
   /** The grace is over. */
-  cutShort(): void {
+  forceClose(): void {
     const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
     this.#exchange?.fail(error);
   }
@@ -112,23 +112,23 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
     if (this.#ended || this.#stream.readableEnded) return;
     if (this.#upload) this.#upload.drop();
     else if (exchange?.handshake) this.spent();
-    else this.#linger = this.#lane.site.now + this.#lane.site.limits.drainTimeout;
+    else this.#linger = this.#owner.site.now + this.#owner.site.limits.drainTimeout;
   }
 
   cut(): void {
     this.#exchange = undefined;
     this.#upload?.fail(new SallyportError("BODY_INCOMPLETE", "the exchange was over before its body"));
-    this.outlet.reset();
+    this.writer.reset();
   }
 
-  switchTo(fields: Headers): UpgradedStream {
-    this.#switched = true;
-    this.outlet.head(responseFields({ status: 200, reason: "", headers: fields }, undefined), false);
+  hijack(fields: Headers): UpgradedStream {
+    this.#hijacked = true;
+    this.writer.head(responseFields({ status: 200, reason: "", headers: fields }, undefined), false);
     return { duplex: this.#stream, early: () => Buffer.alloc(0) };
   }
 
   sendContinue(): void {
-    this.outlet.inform({ ":status": 100 });
+    this.writer.inform({ ":status": 100 });
   }
 
   broken(error: SallyportError): void {
@@ -139,23 +139,23 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   /** RFC 9113, 8.1: a response may be complete before its request, and the client is then told to stop. */
   spent(): void {
     this.#linger = Number.POSITIVE_INFINITY;
-    this.outlet.whenDone(() => this.#stream.close(constants.NGHTTP2_NO_ERROR));
+    this.writer.whenDone(() => this.#stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   #begin(request: Http2Request): void {
     const stream = this.#stream;
-    if (stream.closed || stream.destroyed) return this.#lane.brokenOff();
+    if (stream.closed || stream.destroyed) return this.#owner.wasReset();
     const whole = isSmall(request) && stream.readableLength === request.length;
     this.#handle(this.#exchangeOf(request, whole ? this.#wholeBody() : this.#pushedBody(request)));
   }
 
   #exchangeOf({ head }: Http2Request, body: RequestBody): Http2Exchange {
-    return new Http2Exchange(head, body, this.#lane.site.log, this);
+    return new Http2Exchange(head, body, this.#owner.site.log, this);
   }
 
   /** Nothing of the stream is read before it is a WebSocket. */
   #opening({ head }: Http2Request): Http2Exchange {
-    const { log, sockets } = this.#lane.site;
+    const { log, sockets } = this.#owner.site;
     const opening = readOpening(head.headers, sockets.limits, false);
     const exchange = new Http2Exchange(head, NO_BODY, log, this);
     exchange.offer(opening, sockets);
@@ -165,7 +165,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   #handle(exchange: Http2Exchange): void {
     this.#exchange = exchange;
     try {
-      this.#lane.site.handler(exchange);
+      this.#owner.site.handler(exchange);
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
@@ -185,7 +185,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
 
   /** Any other is pushed as it comes. */
   #pushedBody(request: Http2Request): RequestBody {
-    const upload = new Http2Upload(this.#stream, this.#lane.site, this, request);
+    const upload = new Http2Upload(this.#stream, this.#owner.site, this, request);
     this.#upload = upload;
     this.#stream.on("trailers", (_, _flags, fields: readonly string[] = []) =>
       upload.trailers(readTrailers(fields, NOT_IN_TRAILERS)),
@@ -199,24 +199,24 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
     const text = Buffer.from(errorText(error));
     const fields = responseFields(errorHead(error), text.length);
     // To HEAD, node:http2 has already ended the response's body.
-    if (this.#stream.writableEnded) this.outlet.headOnly(fields);
-    else this.outlet.whole(fields, text);
+    if (this.#stream.writableEnded) this.writer.headOnly(fields);
+    else this.writer.whole(fields, text);
     if (!this.#ended) this.#stream.resume();
     this.answered();
   }
 
   #stalled(): void {
-    if (this.#stream.writableFinished) return this.outlet.rest();
+    if (this.#stream.writableFinished) return this.writer.rest();
     const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
     this.#note(error);
     this.#abandon(error);
-    this.outlet.reset();
+    this.writer.reset();
   }
 
   #lost(): void {
-    if (!this.#exchange || this.#switched) return;
+    if (!this.#exchange || this.#hijacked) return;
     this.#abandon(new SallyportError("CLIENT_LEFT", "the client broke the request off"));
-    this.#lane.brokenOff();
+    this.#owner.wasReset();
   }
 
   /** Ends the exchange for a reason that leaves nobody to answer. */
@@ -228,7 +228,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   }
 
   #note(error: SallyportError): void {
-    const { site, ends } = this.#lane;
-    site.log.info(error.message, { code: error.code, fault: error.fault, remote: ends.remote.address });
+    const { site, facts } = this.#owner;
+    site.log.info(error.message, { code: error.code, fault: error.fault, remote: facts.remote.address });
   }
 }

@@ -19,8 +19,8 @@ export class Http2Upload implements BodySource {
   /** When the client has sent nothing for too long, on the site's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
-  readonly #site: Http2ListenerContext;
-  readonly #feeder: Feeder;
+  readonly #context: Http2ListenerContext;
+  readonly #callbacks: Feeder;
   /** The client waits for 100 Continue, and has sent no octet (RFC 9110, 10.1.1). */
   #expecting: boolean;
   #paused = false;
@@ -37,8 +37,8 @@ export class Http2Upload implements BodySource {
     request: { length: number | undefined; expectsContinue: boolean },
   ) {
     this.#stream = stream;
-    this.#site = site;
-    this.#feeder = feeder;
+    this.#context = site;
+    this.#callbacks = feeder;
     this.#expecting = request.expectsContinue;
     this.body = new PushedBody(request.length, this);
     stream.on("data", (chunk: Buffer) => this.#take(chunk));
@@ -54,7 +54,7 @@ export class Http2Upload implements BodySource {
   expire(): void {
     if (this.#draining !== undefined) return this.#spend();
     this.fail(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
-    this.#feeder.broken(this.#error as SallyportError);
+    this.#callbacks.broken(this.#error as SallyportError);
   }
 
   /** The body will never be complete; who reads it is told. */
@@ -69,7 +69,7 @@ export class Http2Upload implements BodySource {
     if (this.#expecting || this.#error) return this.#spend();
     this.fail(new SallyportError("BODY_INCOMPLETE", "the response was over before the request body"));
     this.body.discard();
-    const { limits, now } = this.#site;
+    const { limits, now } = this.#context;
     this.#draining = limits.drain;
     this.deadline = now + limits.drainTimeout;
     this.#stream.resume();
@@ -80,7 +80,7 @@ export class Http2Upload implements BodySource {
   wanted(): void {
     if (!this.#expecting) return;
     this.#expecting = false;
-    this.#feeder.sendContinue();
+    this.#callbacks.sendContinue();
     this.#await();
   }
 
@@ -105,17 +105,17 @@ export class Http2Upload implements BodySource {
     if (this.#draining !== undefined) return this.#drain(this.#draining - chunk.length);
     this.#expecting = false;
     this.#octets += chunk.length;
-    if (this.#octets > this.#site.limits.body) return this.#tooLarge();
+    if (this.#octets > this.#context.limits.body) return this.#tooLarge();
     this.body.push(chunk);
     this.#await();
   }
 
   #tooLarge(): void {
     if (this.#error) return;
-    const error = bodyTooLarge(this.#site.limits);
+    const error = bodyTooLarge(this.#context.limits);
     this.fail(error);
     this.#stream.pause();
-    this.#feeder.broken(error);
+    this.#callbacks.broken(error);
   }
 
   #drain(left: number): void {
@@ -127,12 +127,12 @@ export class Http2Upload implements BodySource {
     this.#draining = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#stream.pause();
-    this.#feeder.spent();
+    this.#callbacks.spent();
   }
 
   /** A client that we keep waiting has no deadline. */
   #await(): void {
-    const { now, limits } = this.#site;
+    const { now, limits } = this.#context;
     const waits = this.#expecting || this.#paused || this.body.finished;
     this.deadline = waits ? Number.POSITIVE_INFINITY : now + limits.bodyTimeout;
   }

@@ -70,7 +70,7 @@ export function wsgi(app: string, options: WsgiOptions = {}): Gateway {
   if (mode === "daemon") return new PythonApplication(app, options, [wsgiSpec(options)]);
   refuseDaemons(app, options);
   return new Embedded(app, options, [wsgiSpec(options)], {
-    recruit: (all) => new EmbeddedApplication({ ...all, slowCall }),
+    createRunner: (all) => new EmbeddedApplication({ ...all, slowCall }),
   });
 }
 

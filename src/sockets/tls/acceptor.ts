@@ -26,12 +26,12 @@ export class TlsAcceptor {
   readonly #server: Server;
   /** From the connection until it has passed, or is refused to its end. */
   readonly #arriving = new Set<Socket>();
-  #keys: SecureContexts;
+  #contexts: SecureContexts;
 
   constructor(options: TlsAcceptorOptions) {
     const { keys, settings, protocols } = options;
     this.#options = options;
-    this.#keys = keys;
+    this.#contexts = keys;
     // It never listens: connections are given to it.
     this.#server = createServer({
       ...keys.first,
@@ -61,7 +61,7 @@ export class TlsAcceptor {
 
   /** From now on clients are shown these; sessions of before cannot be resumed. */
   show(keys: SecureContexts): void {
-    this.#keys = keys;
+    this.#contexts = keys;
     this.#server.setSecureContext(keys.first);
   }
 
@@ -72,7 +72,7 @@ export class TlsAcceptor {
 
   /** TypeScript knows no undefined here, Node does: then the server's own context stays. */
   #contextFor(name: string): SecureContext {
-    return contextFor(name, this.#keys) as SecureContext;
+    return contextFor(name, this.#contexts) as SecureContext;
   }
 
   /** Looks at the first octet. Whoever leaves before it (health checks, scanners) has cost nothing, and is not noted. */

@@ -43,13 +43,13 @@ function sharing(t: TestContext, address: string): (exchange: RecordedExchange) 
   const options = { keep: true, connections: 1, idleTimeout: 60_000, timeout: 0, valuesTimeout: 60_000, log };
   backends.add(new Backend(new Upstream(address), options, backends));
   t.after(() => backends.close(0));
-  const backlog = { memory: 10_000, file: 0, directory: tmpdir() };
+  const buffer = { memory: 10_000, file: 0, directory: tmpdir() };
   return (exchange) => {
     const { method, path } = exchange.request;
     const params = pairText("REQUEST_METHOD", method) + pairText("PATH_INFO", path);
     const nothing = new Uint8Array(0);
     const order = { role: "responder", params, body: nothing, repeatable: true, file: undefined } as const;
-    backends.submit(new OutgoingRequest(exchange, order, { log, timeout: 0, backlog }));
+    backends.submit(new OutgoingRequest(exchange, order, { log, timeout: 0, buffer }));
   };
 }
 

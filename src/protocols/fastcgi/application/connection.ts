@@ -35,7 +35,7 @@ export interface FastcgiListenerContext {
   readonly multiplex: boolean;
   readonly peer: Peer;
   /** The way out of this turn. */
-  readonly departures: WriteCoalescer;
+  readonly coalescer: WriteCoalescer;
   readonly connections: ManagedConnections<ServerConnection>;
 }
 
@@ -44,11 +44,11 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   /** When the present state has lasted too long. */
   #deadline: number;
   readonly #socket: Socket;
-  readonly #site: FastcgiListenerContext;
+  readonly #context: FastcgiListenerContext;
   readonly #reader = new RecordReader(VIOLATION);
-  readonly #lanes: SendQueues;
+  readonly #queues: SendQueues;
   /** For what belongs to no request. */
-  readonly #lane = new SendQueue(() => {});
+  readonly #queue = new SendQueue(() => {});
   readonly #management: Management;
   readonly #requests = new Map<number, IncomingRequest>();
   /** Their parameters are complete; they are dispatched when all octets at hand have been read. */
@@ -62,8 +62,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   constructor(socket: Socket, site: FastcgiListenerContext) {
     this.#socket = socket;
-    this.#site = site;
-    this.#lanes = new SendQueues(socket, site.limits.unsent);
+    this.#context = site;
+    this.#queues = new SendQueues(socket, site.limits.unsent);
     this.#management = new Management(site.limits, site.multiplex);
     this.#deadline = site.connections.now + site.limits.idleTimeout;
     this.#listen();
@@ -81,7 +81,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#loseAll(new SallyportError("CLIENT_LEFT", "the web server closed the FastCGI connection"));
-      this.#site.connections.gone(this);
+      this.#context.connections.gone(this);
     });
   }
 
@@ -93,12 +93,12 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     this.#shutWhenIdle();
   }
 
-  endEvents(): void {
+  endEventStreams(): void {
     for (const { exchange } of this.#requests.values()) exchange?.leave();
   }
 
   /** The grace is over. */
-  cutShort(): void {
+  forceClose(): void {
     const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
     for (const { exchange } of this.#requests.values()) exchange?.fail(error);
     this.#loseAll(error);
@@ -118,7 +118,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     if (this.#requests.size === 0) return this.stop();
     const error = new SallyportError("REQUEST_TIMEOUT", "a FastCGI request did not arrive in time");
     for (const request of [...this.#requests.values()])
-      if (!request.complete && request.deadline <= this.#site.connections.now) this.#giveUp(request, error);
+      if (!request.complete && request.deadline <= this.#context.connections.now)
+        this.#giveUp(request, error);
     this.#touch();
   }
 
@@ -131,8 +132,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   // What requests ask for.
 
   send(lane: SendQueue, record: Buffer | string): boolean {
-    this.#site.departures.hold(this.#socket);
-    const room = this.#lanes.send(lane, record);
+    this.#context.coalescer.hold(this.#socket);
+    const room = this.#queues.send(lane, record);
     if (this.#socket.writableNeedDrain) this.#filled();
     return room;
   }
@@ -140,17 +141,17 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   /** There is enough to send, and from here on a limit to how long that takes. */
   #filled(): void {
     this.#socket.uncork();
-    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
+    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#context.limits.sendTimeout);
   }
 
   done(request: IncomingRequest): void {
     this.#requests.delete(request.id);
-    this.#rested(request);
+    this.#idle(request);
   }
 
-  #rested(request: IncomingRequest): void {
+  #idle(request: IncomingRequest): void {
     if (!request.keep) this.#closing = true;
-    else if (this.#site.connections.leaving) this.#part(request);
+    else if (this.#context.connections.leaving) this.#part(request);
     this.#touch();
     this.#shutWhenIdle();
   }
@@ -159,7 +160,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   #part(request: IncomingRequest): void {
     this.#closing = true;
     if (this.#requests.size === 0 && request.partsWithMore)
-      this.#lanes.send(request.lane, streamEnd(TYPE.STDERR, request.id));
+      this.#queues.send(request.queue, streamEnd(TYPE.STDERR, request.id));
   }
 
   /**
@@ -171,12 +172,12 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   cut(request: IncomingRequest): void {
     this.#requests.delete(request.id);
     if (this.#requests.size > 0 || this.#management.sharing) {
-      this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
-      return this.#rested(request);
+      this.send(request.queue, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
+      return this.#idle(request);
     }
     this.#over = true;
-    this.#deadline = this.#site.connections.now + this.#site.limits.lingerTimeout;
-    this.#lanes.clear();
+    this.#deadline = this.#context.connections.now + this.#context.limits.lingerTimeout;
+    this.#queues.clear();
     this.#socket.write(NO_VERSION);
     this.#socket.destroySoon();
   }
@@ -195,7 +196,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   #mustPause(): boolean {
     // Whoever asks and asks and reads no answers.
-    if (this.#socket.writableLength > this.#site.limits.buffered) return true;
+    if (this.#socket.writableLength > this.#context.limits.buffered) return true;
     for (const request of this.#requests.values()) if (request.paused) return true;
     return false;
   }
@@ -211,7 +212,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
       return this.#broken(SallyportError.from(error));
     }
     const answers = this.#management.answers();
-    if (answers) this.send(this.#lane, answers);
+    if (answers) this.send(this.#queue, answers);
     this.#dispatch();
     this.#touch();
     this.flow();
@@ -227,13 +228,13 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   #askPeer(): void {
     const [request] = this.#requests.values();
-    if (request) this.send(request.lane, streamEnd(TYPE.STDERR, request.id));
+    if (request) this.send(request.queue, streamEnd(TYPE.STDERR, request.id));
   }
 
   #relieved(): void {
     this.#socket.setTimeout(0);
-    this.#lanes.pump();
-    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#site.limits.sendTimeout);
+    this.#queues.pump();
+    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#context.limits.sendTimeout);
     this.flow();
   }
 
@@ -275,13 +276,13 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
       return;
     }
     if (!begin.keep) this.#closing = true;
-    this.send(this.#lane, endRequest(id, 0, status));
+    this.send(this.#queue, endRequest(id, 0, status));
     this.#shutWhenIdle();
   }
 
   /** The status that turns a request away at once; undefined to take it. */
   #refusal(role: Role | undefined): number | undefined {
-    const { roles, multiplex, limits, connections } = this.#site;
+    const { roles, multiplex, limits, connections } = this.#context;
     if (!role || !roles.has(role)) return STATUS.UNKNOWN_ROLE;
     if (!multiplex && this.#requests.size > 0) return STATUS.CANT_MPX_CONN;
     return connections.closing || this.#requests.size >= limits.requests ? STATUS.OVERLOADED : undefined;
@@ -289,7 +290,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   #takeParams(request: IncomingRequest, content: Buffer): void {
     try {
-      if (content.length > 0) return request.takeParams(content, this.#site.limits.params);
+      if (content.length > 0) return request.takeParams(content, this.#context.limits.params);
     } catch (error) {
       return this.#refuse(request, SallyportError.from(error));
     }
@@ -298,8 +299,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     try {
       // Where others share the connection, one that reads slowly should not soon hold them up.
       const shared = this.#requests.size > 1;
-      const { body, buffered } = this.#site.limits;
-      request.describe(this.#site.peer, body, shared ? buffered : undefined);
+      const { body, buffered } = this.#context.limits;
+      request.describe(this.#context.peer, body, shared ? buffered : undefined);
       this.#ready.push(request);
     } catch (error) {
       this.#refuse(request, SallyportError.from(error));
@@ -320,7 +321,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     this.#ready = [];
     for (const request of ready) {
       // It may have been aborted by the very same octets.
-      if (this.#requests.get(request.id) === request) request.dispatch(this.#site.handler, this.#site.log);
+      if (this.#requests.get(request.id) === request)
+        request.dispatch(this.#context.handler, this.#context.log);
     }
   }
 
@@ -337,7 +339,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   #forget(request: IncomingRequest, error: SallyportError): void {
     request.lose(error);
     if (!this.#requests.has(request.id)) return;
-    this.send(request.lane, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
+    this.send(request.queue, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
     this.done(request);
   }
 
@@ -345,14 +347,16 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   /** When what is owed must be here: all parameters, or of a body the next octet. */
   get #due(): number {
-    return this.#site.connections.now + this.#site.limits.receiveTimeout;
+    return this.#context.connections.now + this.#context.limits.receiveTimeout;
   }
 
   /** The deadline is that of the request which has kept us waiting for longest, however busy others are. */
   #touch(): void {
     if (this.#over) return;
     const idle = this.#requests.size === 0;
-    this.#deadline = idle ? this.#site.connections.now + this.#site.limits.idleTimeout : this.#firstDue();
+    this.#deadline = idle
+      ? this.#context.connections.now + this.#context.limits.idleTimeout
+      : this.#firstDue();
   }
 
   #firstDue(): number {
@@ -367,10 +371,10 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     if (!this.#closing || this.#over || this.#requests.size > 0) return;
     this.#over = true;
     this.#probe?.stop();
-    this.#deadline = this.#site.connections.now + this.#site.limits.lingerTimeout;
+    this.#deadline = this.#context.connections.now + this.#context.limits.lingerTimeout;
     // Reading goes on, for nothing: closing at once could take back what the server has not read yet.
     this.flow();
-    this.#lanes.whenEmpty(() => this.#socket.end());
+    this.#queues.whenEmpty(() => this.#socket.end());
   }
 
   /** The rest of what the server sends cannot be understood. */
@@ -383,7 +387,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   #loseAll(error: SallyportError): void {
     this.#over = true;
     this.#probe?.stop();
-    this.#lanes.clear();
+    this.#queues.clear();
     const requests = [...this.#requests.values()];
     this.#requests.clear();
     for (const request of requests) request.lose(error);
@@ -391,6 +395,6 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   #note(error: SallyportError): void {
     const remote = addressesOf(this.#socket).remote.address;
-    this.#site.log.info(error.message, { code: error.code, fault: error.fault, remote });
+    this.#context.log.info(error.message, { code: error.code, fault: error.fault, remote });
   }
 }

@@ -60,7 +60,7 @@ class FastcgiListener implements Listener, FastcgiListenerContext {
   readonly roles: ReadonlySet<Role>;
   readonly multiplex: boolean;
   readonly peer: Peer;
-  readonly departures = new WriteCoalescer();
+  readonly coalescer = new WriteCoalescer();
   readonly connections: ManagedConnections<ServerConnection>;
   readonly #webServers: ReadonlySet<string> | undefined;
 

@@ -51,12 +51,12 @@ export class IncomingRequest implements CgiTransport {
   readonly id: number;
   readonly role: Role;
   readonly keep: boolean;
-  readonly lane: SendQueue;
+  readonly queue: SendQueue;
   /** When what it owes must be here, on the site's clock. */
   deadline = Number.POSITIVE_INFINITY;
   /** undefined until the application has been asked. */
   exchange: CgiExchange | undefined;
-  readonly #carrier: RequestTransport;
+  readonly #transport: RequestTransport;
   #phase: Phase = "params";
   #params: Buffer[] = [];
   #paramsSize = 0;
@@ -69,8 +69,8 @@ export class IncomingRequest implements CgiTransport {
     this.id = id;
     this.role = role;
     this.keep = keep;
-    this.#carrier = carrier;
-    this.lane = new SendQueue(() => this.exchange?.drained());
+    this.#transport = carrier;
+    this.queue = new SendQueue(() => this.exchange?.drained());
   }
 
   /** What a record of this type means now. */
@@ -115,7 +115,7 @@ export class IncomingRequest implements CgiTransport {
     const described = describeRequest(this.#variables, peer);
     this.#described = described;
     const intake = (length: number | undefined): RequestStdin =>
-      new RequestStdin({ length, limit, highWater, flow: () => this.#carrier.flow() });
+      new RequestStdin({ length, limit, highWater, flow: () => this.#transport.flow() });
     const length = this.#stdinLength(described);
     if (this.role !== "authorizer" && length !== 0) this.#stdin = intake(length);
     if (this.role === "filter") this.#data = intake(this.#dataLength());
@@ -178,20 +178,20 @@ export class IncomingRequest implements CgiTransport {
   }
 
   cut(): void {
-    this.#carrier.cut(this);
+    this.#transport.cut(this);
     this.#drop();
   }
 
   #send(record: Buffer): boolean {
-    return this.#carrier.send(this.lane, record);
+    return this.#transport.send(this.queue, record);
   }
 
   /** What is left of STDOUT, its end, and that of the request. */
   #finish(rest: string): void {
     const { id } = this;
     const records = wholeStreamText(TYPE.STDOUT, id, rest) + endText(id, 0, STATUS.REQUEST_COMPLETE);
-    this.#carrier.send(this.lane, records);
-    this.#carrier.done(this);
+    this.#transport.send(this.queue, records);
+    this.#transport.done(this);
     this.#drop();
   }
 

@@ -27,7 +27,7 @@ export interface BackendOwner {
   /** There is room for another request. */
   onRoom(): void;
   /** Takes the request that waits longest, if `backend` may have it and it may be lost once. */
-  successor(backend: Backend): OutgoingRequest | undefined;
+  next(backend: Backend): OutgoingRequest | undefined;
   /** `outbound` must be tried again, elsewhere if `backend` is given, or fail with `failure`. */
   again(outbound: OutgoingRequest, failure: SallyportError, backend: Backend | undefined): void;
 }
@@ -44,7 +44,7 @@ export class Backend implements ApplicationConnectionOwner {
   readonly #upstream: Upstream;
   readonly #options: BackendOptions;
   readonly #owner: BackendOwner;
-  readonly #channels = new Set<ApplicationConnection>();
+  readonly #connections = new Set<ApplicationConnection>();
   /** Idle ones with the time when they became so; the last one is used first. */
   #idle: { channel: ApplicationConnection; since: number }[] = [];
   #values: Values | undefined;
@@ -57,7 +57,7 @@ export class Backend implements ApplicationConnectionOwner {
   #busy = 0;
   #retired = false;
   /** A request has come to its end here. */
-  proven = false;
+  servedOnce = false;
   #emptied: (() => void) | undefined;
 
   constructor(upstream: Upstream, options: BackendOptions, owner: BackendOwner) {
@@ -74,8 +74,8 @@ export class Backend implements ApplicationConnectionOwner {
     return this.#busy;
   }
 
-  get resting(): boolean {
-    return this.#upstream.resting;
+  get backingOff(): boolean {
+    return this.#upstream.backingOff;
   }
 
   /** Whether another request may be begun. */
@@ -83,7 +83,7 @@ export class Backend implements ApplicationConnectionOwner {
     if (this.#retired || this.#busy >= this.#mostRequests) return false;
     if (this.#hasFreeChannel) return true;
     // A connection that is free in a moment is not worth another one.
-    return !this.#isSettling && this.#channels.size + this.#opening < this.#mostConnections;
+    return !this.#isSettling && this.#connections.size + this.#opening < this.#mostConnections;
   }
 
   /** Finds out what the application can do. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
@@ -122,17 +122,17 @@ export class Backend implements ApplicationConnectionOwner {
   /** Takes no more requests. Resolves when those inside have ended, or after `grace` milliseconds. */
   async drain(grace: number): Promise<void> {
     this.#retired = true;
-    for (const channel of this.#channels) channel.retire();
+    for (const channel of this.#connections) channel.retire();
     if (this.#busy > 0) await this.#finished(grace);
     const stopping = new SallyportError("STOPPING", "the server stopped before the response was complete");
-    for (const channel of this.#channels) channel.destroy(stopping);
+    for (const channel of this.#connections) channel.destroy(stopping);
   }
 
   // What channels tell.
 
   ended(outbound: OutgoingRequest, _channel: ApplicationConnection, protocolStatus: number): void {
     this.#left();
-    this.proven = true;
+    this.servedOnce = true;
     const refusal = refusalOf(protocolStatus);
     if (!refusal || outbound.over) return;
     if (protocolStatus === STATUS.CANT_MPX_CONN && this.#values?.multiplexes) {
@@ -148,14 +148,14 @@ export class Backend implements ApplicationConnectionOwner {
     this.#owner.again(outbound, error, undefined);
   }
 
-  successor(channel: ApplicationConnection): OutgoingRequest | undefined {
+  next(channel: ApplicationConnection): OutgoingRequest | undefined {
     if (channel.shared || this.#isUnwanted()) return undefined;
-    const outbound = this.#owner.successor(this);
+    const outbound = this.#owner.next(this);
     if (outbound) this.#busy++;
     return outbound;
   }
 
-  rested(channel: ApplicationConnection): void {
+  idle(channel: ApplicationConnection): void {
     if (this.#isUnwanted()) return channel.retire();
     if (this.#idle.some((entry) => entry.channel === channel)) return;
     this.#idle.push({ channel, since: performance.now() });
@@ -163,7 +163,7 @@ export class Backend implements ApplicationConnectionOwner {
   }
 
   gone(channel: ApplicationConnection): void {
-    this.#channels.delete(channel);
+    this.#connections.delete(channel);
     this.#idle = this.#idle.filter((entry) => entry.channel !== channel);
     this.#owner.onRoom();
   }
@@ -173,18 +173,18 @@ export class Backend implements ApplicationConnectionOwner {
    * another only when the one that it has is closed; kept, the first would starve the others.
    */
   #isStarving(now?: number): boolean {
-    for (const channel of this.#channels)
+    for (const channel of this.#connections)
       if (!channel.heard && (now ?? performance.now()) - channel.since > PATIENCE) return true;
     return false;
   }
 
   /** Whether a connection that has become free is one too many. */
   #isUnwanted(): boolean {
-    return this.#retired || this.#channels.size > this.#mostConnections || this.#isStarving();
+    return this.#retired || this.#connections.size > this.#mostConnections || this.#isStarving();
   }
 
   get #isSettling(): boolean {
-    for (const channel of this.#channels) if (channel.settling) return true;
+    for (const channel of this.#connections) if (channel.settling) return true;
     return false;
   }
 
@@ -199,7 +199,7 @@ export class Backend implements ApplicationConnectionOwner {
 
   get #hasFreeChannel(): boolean {
     if (this.#idle.length > 0) return true;
-    for (const channel of this.#channels) if (channel.shared && channel.room > 0) return true;
+    for (const channel of this.#connections) if (channel.shared && channel.room > 0) return true;
     return false;
   }
 
@@ -208,7 +208,7 @@ export class Backend implements ApplicationConnectionOwner {
     const idle = (outbound.expendable ? this.#idle.pop() : this.#idle.shift())?.channel;
     if (idle && idle.room > 0) return idle;
     // Where one connection can carry several requests, another is made only when the others are full.
-    for (const channel of this.#channels) if (channel.shared && channel.room > 0) return channel;
+    for (const channel of this.#connections) if (channel.shared && channel.room > 0) return channel;
     return undefined;
   }
 
@@ -217,7 +217,7 @@ export class Backend implements ApplicationConnectionOwner {
     const free = this.#takeChannel(outbound);
     if (free) return free.begin(outbound);
     // The application may have said that it takes fewer than we thought.
-    if (this.#channels.size + this.#connecting >= this.#mostConnections) return this.#later(outbound);
+    if (this.#connections.size + this.#connecting >= this.#mostConnections) return this.#later(outbound);
     let made: ApplicationConnection | undefined;
     const socket = await this.#connect((octets) => made?.received(octets));
     // One that became free meanwhile is better: who knows whether the new one is accepted while that one is kept.
@@ -227,14 +227,14 @@ export class Backend implements ApplicationConnectionOwner {
     const channel = freed ?? (made as ApplicationConnection);
     if (!outbound.over) return channel.begin(outbound);
     this.#left();
-    if (channel.idle) this.rested(channel);
+    if (channel.idle) this.idle(channel);
   }
 
   #newChannel(socket: Socket): ApplicationConnection {
     const capacity = this.#values?.multiplexes ? MOST_SHARED : 1;
     const { keep, timeout } = this.#options;
     const channel = new ApplicationConnection(socket, this, { keep, capacity, timeout });
-    this.#channels.add(channel);
+    this.#connections.add(channel);
     return channel;
   }
 
@@ -278,7 +278,7 @@ export class Backend implements ApplicationConnectionOwner {
   }
 
   #refused(outbound: OutgoingRequest, refusal: SallyportError, backend: Backend | undefined): void {
-    if (refusal.status === 503 && outbound.order.repeatable) this.#owner.again(outbound, refusal, backend);
+    if (refusal.status === 503 && outbound.spec.repeatable) this.#owner.again(outbound, refusal, backend);
     else outbound.fail(refusal);
   }
 

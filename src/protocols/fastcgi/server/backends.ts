@@ -75,7 +75,7 @@ export class Backends implements BackendOwner {
     }
   }
 
-  successor(backend: Backend): OutgoingRequest | undefined {
+  next(backend: Backend): OutgoingRequest | undefined {
     while (this.#waiting[0]?.over) this.#waiting.shift();
     const [outbound] = this.#waiting;
     if (!outbound?.expendable || this.#tried.get(outbound)?.has(backend)) return undefined;
@@ -141,4 +141,4 @@ export class Backends implements BackendOwner {
 }
 
 const isBetter = (one: Backend, other: Backend): boolean =>
-  one.resting === other.resting ? one.busy < other.busy : other.resting;
+  one.backingOff === other.backingOff ? one.busy < other.busy : other.backingOff;

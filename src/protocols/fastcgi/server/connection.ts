@@ -15,9 +15,9 @@ export interface ApplicationConnectionOwner {
   /** The connection broke with `outbound` on it. */
   lost(outbound: OutgoingRequest, error: SallyportError): void;
   /** What may follow at once on a connection that has just become free, and might be closed by the application now. */
-  successor(channel: ApplicationConnection): OutgoingRequest | undefined;
+  next(channel: ApplicationConnection): OutgoingRequest | undefined;
   /** Nothing is under way any more. */
-  rested(channel: ApplicationConnection): void;
+  idle(channel: ApplicationConnection): void;
   gone(channel: ApplicationConnection): void;
 }
 
@@ -195,7 +195,7 @@ export class ApplicationConnection implements RequestCarrier {
     const followed = end.protocolStatus === 0 && this.#follow();
     if (outbound && end.protocolStatus === 0) outbound.end(end);
     if (outbound) this.#owner.ended(outbound, this, end.protocolStatus);
-    if (!followed && this.idle) this.#rest();
+    if (!followed && this.idle) this.#becomeIdle();
   }
 
   /**
@@ -204,12 +204,12 @@ export class ApplicationConnection implements RequestCarrier {
    */
   #follow(): boolean {
     if (!this.keep || this.#retired || this.midRecord || !this.idle) return false;
-    const successor = this.#owner.successor(this);
+    const successor = this.#owner.next(this);
     if (successor) this.begin(successor);
     return successor !== undefined;
   }
 
-  #rest(): void {
+  #becomeIdle(): void {
     if (!this.keep || this.#retired) return void this.#socket.destroySoon();
     this.#socket.resume();
     // Idle connections keep no process alive.
@@ -221,7 +221,7 @@ export class ApplicationConnection implements RequestCarrier {
 
   #settled(): void {
     this.settling = false;
-    if (this.idle && !this.#gone) this.#owner.rested(this);
+    if (this.idle && !this.#gone) this.#owner.idle(this);
   }
 
   // Ends.

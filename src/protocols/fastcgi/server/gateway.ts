@@ -62,7 +62,7 @@ class FastcgiGateway implements Gateway {
   readonly #options: FastcgiOptions;
   readonly #log: Log;
   readonly #backends: Backends;
-  readonly #outbound: OutgoingRequestOptions;
+  readonly #requestOptions: OutgoingRequestOptions;
   readonly #authorizer: FastcgiGateway | undefined;
   readonly #scripts: ScriptCache | undefined;
   /** Of every request, whoever makes it. */
@@ -85,7 +85,7 @@ class FastcgiGateway implements Gateway {
       queueTimeout: options.queueTimeout ?? 30_000,
       log: this.#log,
     });
-    this.#outbound = { log: this.#log, timeout, backlog: RESPONSE_BUFFER_LIMITS, redirect };
+    this.#requestOptions = { log: this.#log, timeout, buffer: RESPONSE_BUFFER_LIMITS, redirect };
     for (const address of addressesOf(options)) this.#backends.add(this.#backend(address));
     this.#scripts = scriptsOf(options);
     this.#variables = variablesOf(options);
@@ -179,7 +179,7 @@ class FastcgiGateway implements Gateway {
         if (backend) this.#backends.remove(backend);
         mine.delete(address);
         void backend?.drain(0);
-        return backend?.proven ?? false;
+        return backend?.servedOnce ?? false;
       },
     });
     this.#applications.set(application, mine);
@@ -246,7 +246,7 @@ class FastcgiGateway implements Gateway {
   }
 
   #submit(exchange: Exchange, order: RequestSpec, judge?: AuthorizerCheck): void {
-    this.#backends.submit(new OutgoingRequest(exchange, order, this.#outbound, judge));
+    this.#backends.submit(new OutgoingRequest(exchange, order, this.#requestOptions, judge));
   }
 
   #paramsFor(script: Script | undefined): Params {

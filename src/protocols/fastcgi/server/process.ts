@@ -41,7 +41,7 @@ export class SpawnedApplication {
   readonly #options: SpawnedApplicationOptions;
   readonly #watcher: SpawnedApplicationWatcher;
   readonly #children = new Map<Child, string>();
-  readonly #pauses = new Set<NodeJS.Timeout>();
+  readonly #backOff = new Set<NodeJS.Timeout>();
   #directory = "";
   #count = 0;
   readonly #restarts = new BackOff();
@@ -69,13 +69,13 @@ export class SpawnedApplication {
   /** Another is in its place: what ends now is not started again. */
   retire(): void {
     this.#retired = true;
-    this.#forgetPauses();
+    this.#resetBackOff();
   }
 
   /** TERM, and KILL after `grace` milliseconds. Never rejects. */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
-    this.#forgetPauses();
+    this.#resetBackOff();
     await Promise.all([...this.#children.keys()].map((child) => child.stop(grace)));
     if (this.#directory === "") return;
     await rm(this.#directory, { recursive: true, force: true });
@@ -136,19 +136,19 @@ export class SpawnedApplication {
 
   #startLater(pause: number): void {
     const timer = setTimeout(() => {
-      this.#pauses.delete(timer);
+      this.#backOff.delete(timer);
       this.#startOne().catch((error: unknown) => {
         const { message, code } = SallyportError.from(error);
         this.#options.log.error(message, { code });
         if (!this.#stopping && !this.#retired) this.#startLater(LONGEST_PAUSE);
       });
     }, pause);
-    this.#pauses.add(timer);
+    this.#backOff.add(timer);
   }
 
-  #forgetPauses(): void {
-    for (const pause of this.#pauses) clearTimeout(pause);
-    this.#pauses.clear();
+  #resetBackOff(): void {
+    for (const pause of this.#backOff) clearTimeout(pause);
+    this.#backOff.clear();
   }
 }
 

@@ -67,7 +67,7 @@ export interface OutgoingRequestOptions {
   readonly log: Log;
   /** Milliseconds until the head of the response must be here; 0 for no limit. */
   readonly timeout: number;
-  readonly backlog: ResponseBufferLimits;
+  readonly buffer: ResponseBufferLimits;
   /** Answers a local redirect; the client is told of it otherwise. */
   readonly redirect?: ((exchange: Exchange, location: string) => void) | undefined;
 }
@@ -86,7 +86,7 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export class OutgoingRequest {
   readonly exchange: Exchange;
-  readonly order: RequestSpec;
+  readonly spec: RequestSpec;
   /** When it began to wait for a connection (milliseconds, `performance.now`). */
   since = 0;
   /** How often it was tried. */
@@ -96,15 +96,15 @@ export class OutgoingRequest {
   /** The application has said something about it. */
   heard = false;
   readonly #options: OutgoingRequestOptions;
-  readonly #judge: AuthorizerCheck | undefined;
+  readonly #authorize: AuthorizerCheck | undefined;
   #stderr: RequestStderr | undefined;
-  #course: RequestCarrier | undefined;
+  #carrier: RequestCarrier | undefined;
   #id = 0;
   #reader: ResponseReader | undefined = new ResponseReader();
   #head: ResponseHead | undefined;
   /** Pieces of the response body that came in this turn of the loop. */
   #pieces: Uint8Array[] = [];
-  #backlog: ResponseBuffer | undefined;
+  #buffer: ResponseBuffer | undefined;
   /** Octets that the backlog has not taken. */
   #held = 0;
   #stdoutEnded = false;
@@ -123,9 +123,9 @@ export class OutgoingRequest {
     judge?: AuthorizerCheck,
   ) {
     this.exchange = exchange;
-    this.order = order;
+    this.spec = order;
     this.#options = options;
-    this.#judge = judge;
+    this.#authorize = judge;
     exchange.whenClosed(() => this.#left());
   }
 
@@ -141,7 +141,7 @@ export class OutgoingRequest {
 
   /** Whether it is asked again if its connection turns out to be closed: when it changes nothing, and only once. */
   get expendable(): boolean {
-    return !this.#repeated && this.order.repeatable && SAFE_METHODS.has(this.exchange.request.method);
+    return !this.#repeated && this.spec.repeatable && SAFE_METHODS.has(this.exchange.request.method);
   }
 
   /**
@@ -150,19 +150,19 @@ export class OutgoingRequest {
    * meanwhile (RFC 9110, 9.2.2). A POST that the kernel took is not sent again: nobody knows what became of it.
    */
   get mayRepeat(): boolean {
-    if (this.over || !this.order.repeatable) return false;
+    if (this.over || !this.spec.repeatable) return false;
     return !this.sent || (this.expendable && this.#onKept && !this.heard);
   }
 
   /** Sends the request. */
   begin(course: RequestCarrier, id: number): void {
-    this.#course = course;
+    this.#carrier = course;
     this.#id = id;
     this.#onKept = course.used;
     this.attempts++;
     const { timeout } = this.#options;
     if (timeout > 0) this.#timer = setTimeout(() => this.#late(), timeout);
-    const { params, role, body, file } = this.order;
+    const { params, role, body, file } = this.spec;
     let text = beginText(id, role, course.keep) + wholeStreamText(TYPE.PARAMS, id, params);
     const whole = body instanceof Uint8Array && body.length <= SMALL && file === undefined;
     if (whole && role !== "authorizer") text += wholeStreamText(TYPE.STDIN, id, latin1(body));
@@ -175,7 +175,7 @@ export class OutgoingRequest {
 
   /** The attempt came to nothing, and another may follow. */
   reclaim(): void {
-    this.#course = undefined;
+    this.#carrier = undefined;
     this.#uploaded = false;
     this.#repeated ||= this.sent;
     this.sent = false;
@@ -200,22 +200,22 @@ export class OutgoingRequest {
   flush(): void {
     if (this.#over || !this.#head) return;
     if (!this.exchange.started) this.exchange.start(this.#head);
-    this.#backlog ??= new ResponseBuffer(
+    this.#buffer ??= new ResponseBuffer(
       this.exchange,
       (octets) => this.#accepted(octets),
-      this.#options.backlog,
+      this.#options.buffer,
     );
     const pieces = this.#pieces;
     this.#pieces = [];
-    for (const piece of pieces) if (!this.#over) this.#push(this.#backlog, piece);
+    for (const piece of pieces) if (!this.#over) this.#push(this.#buffer, piece);
   }
 
   /** The application is done with the request, and said REQUEST_COMPLETE. */
   end({ appStatus }: End): void {
     this.#stderr?.end();
     // What still waits for the client is no matter of this connection any more.
-    this.#course?.hold(false);
-    this.#course = undefined;
+    this.#carrier?.hold(false);
+    this.#carrier = undefined;
     if (appStatus !== 0) this.#noteStatus(appStatus);
     if (this.#over) return;
     if (!this.#head) return this.fail(this.#reader?.end() ?? broken("the application answered nothing"));
@@ -245,7 +245,7 @@ export class OutgoingRequest {
         return this.#redirect(response.location);
       const { head, rest } =
         response.kind === "document" ? response : { head: redirectHead(response.location), rest: NOTHING };
-      if (this.#judge?.(head)) return this.#close();
+      if (this.#authorize?.(head)) return this.#close();
       this.#head = head;
       if (rest.length > 0) this.#pieces.push(rest);
     } catch (error) {
@@ -267,7 +267,7 @@ export class OutgoingRequest {
         head,
         pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces),
       );
-    const backlog = this.#backlog;
+    const backlog = this.#buffer;
     if (!backlog) return this.exchange.end();
     for (const piece of pieces) backlog.push(piece);
     backlog.end();
@@ -276,7 +276,7 @@ export class OutgoingRequest {
   #push(backlog: ResponseBuffer, piece: Uint8Array): void {
     this.#held += piece.length;
     backlog.push(piece);
-    const course = this.#course;
+    const course = this.#carrier;
     if (!course || this.#held <= HELD) return;
     if (!course.shared) return course.hold(true);
     if (this.#held <= HELD_SHARED) return;
@@ -285,14 +285,14 @@ export class OutgoingRequest {
 
   #accepted(octets: number): void {
     this.#held -= octets;
-    if (this.#held <= HELD / 2) this.#course?.hold(false);
+    if (this.#held <= HELD / 2) this.#carrier?.hold(false);
   }
 
   // Upload.
 
   async #pump(course: RequestCarrier, room: boolean): Promise<void> {
     let more = room;
-    const { body, file } = this.order;
+    const { body, file } = this.spec;
     const send = async (type: number, octets: Uint8Array): Promise<void> => {
       for (let at = 0; at < octets.length && !this.#stopped(course); at += PIECE) {
         if (!more) await course.drained();
@@ -334,7 +334,7 @@ export class OutgoingRequest {
   }
 
   #stopped(course: RequestCarrier): boolean {
-    return this.over || this.#course !== course;
+    return this.over || this.#carrier !== course;
   }
 
   // Ends.
@@ -350,7 +350,7 @@ export class OutgoingRequest {
   #late(): void {
     const seconds = this.#options.timeout / 1000;
     this.fail(
-      this.#course?.midRecord
+      this.#carrier?.midRecord
         ? broken(`the application stopped in the middle of a record for ${seconds} s`)
         : new SallyportError("APP_TIMEOUT", `the application did not answer within ${seconds} s`),
     );
@@ -358,15 +358,15 @@ export class OutgoingRequest {
 
   /** Of no effect when the application has ended the request, or the connection itself. */
   #abort(): void {
-    const course = this.#course;
-    this.#course = undefined;
+    const course = this.#carrier;
+    this.#carrier = undefined;
     course?.abort(this.#id);
   }
 
   #close(): void {
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#course?.hold(false);
+    this.#carrier?.hold(false);
   }
 
   #noteStatus(appStatus: number): void {
