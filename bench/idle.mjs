@@ -9,7 +9,7 @@ import { serve } from "./contenders.mjs";
 const COUNT = 1000;
 /** So that what is made once for all of them (code, tables) is there before. */
 const WARM = 100;
-/** Octets for each in the front. */
+/** Bytes for each in the front. */
 const LIMIT = 20_000;
 
 /** As a browser asks: it offers compression. */
@@ -49,7 +49,7 @@ async function socket(url) {
   return opened;
 }
 
-/** The memory that the process holds a moment later, in octets. */
+/** The memory that the process holds a moment later, in bytes. */
 async function settled(pid) {
   await sleep(2000);
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;

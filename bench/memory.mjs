@@ -47,7 +47,7 @@ async function download(url) {
   const outgoing = request(`${url}/?${SIZE}`);
   outgoing.end();
   const size = await answer(outgoing, count);
-  if (size !== SIZE) throw new Error(`the download ended after ${size} octets`);
+  if (size !== SIZE) throw new Error(`the download ended after ${size} bytes`);
 }
 
 /** What `read` makes of the response. */
@@ -72,7 +72,7 @@ function peaks(direction, pid) {
   return [row("front")(pid), ...children(pid).map(row("worker"))];
 }
 
-/** The most that a process ever had in memory, in octets. */
+/** The most that a process ever had in memory, in bytes. */
 const highWater = (pid) =>
   Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
 

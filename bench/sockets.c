@@ -1,5 +1,5 @@
 /* What wrk is for requests, for WebSocket messages: `sockets PORT CONNECTIONS SECONDS`. Every connection says one text of 32
-   octets, waits for it to come back, and says it again. One thread and epoll, so that the load is never what is measured.
+   bytes, waits for it to come back, and says it again. One thread and epoll, so that the load is never what is measured.
    Prints "Messages/sec: N", or why it could not. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ static double now(void) {
   return time.tv_sec + time.tv_nsec / 1e9;
 }
 
-/* The mask is zero, so the octets of the text are its letters (RFC 6455 5.3 wants a mask, not a good one, of a test). */
+/* The mask is zero, so the bytes of the text are its letters (RFC 6455 5.3 wants a mask, not a good one, of a test). */
 static void prepare(void) {
   said[0] = 0x81;
   said[1] = 0x80 | TEXT;
@@ -58,12 +58,12 @@ static void say(int fd) {
   if (write(fd, said, SAID) != SAID) fail("a message could not be sent");
 }
 
-/* A whole echo is always HEARD octets; pieces of it are counted until they make one. */
+/* A whole echo is always HEARD bytes; pieces of it are counted until they make one. */
 static void hear(int fd, int *have) {
-  unsigned char octets[HEARD];
-  ssize_t got = read(fd, octets, HEARD - *have);
+  unsigned char bytes[HEARD];
+  ssize_t got = read(fd, bytes, HEARD - *have);
   if (got <= 0) fail("a connection was closed");
-  if (*have == 0 && octets[0] != 0x81) fail("it is not an echo");
+  if (*have == 0 && bytes[0] != 0x81) fail("it is not an echo");
   if ((*have += got) < HEARD) return;
   *have = 0;
   messages++;

@@ -1,4 +1,4 @@
-// Invariant: any octets, split anywhere, give records or one SallyportError; the reader never holds more than one record; a record that is read means the same however it was cut; pairs are read or refused, and never larger than what held them.
+// Invariant: any bytes, split anywhere, give records or one SallyportError; the reader never holds more than one record; a record that is read means the same however it was cut; pairs are read or refused, and never larger than what held them.
 // node --import tsx fuzz/fastcgi.mjs [seconds] [seed]
 import assert from "node:assert/strict";
 import { SallyportError } from "../src/exchange/index.ts";
@@ -36,20 +36,19 @@ const PARTS = [
 ];
 
 function input() {
-  const octets = Buffer.concat(Array.from({ length: 1 + random(6) }, () => PARTS[random(PARTS.length)]()));
-  for (let flips = random(3); flips > 0 && octets.length > 0; flips--)
-    octets[random(octets.length)] = random(256);
-  return octets;
+  const data = Buffer.concat(Array.from({ length: 1 + random(6) }, () => PARTS[random(PARTS.length)]()));
+  for (let flips = random(3); flips > 0 && data.length > 0; flips--) data[random(data.length)] = random(256);
+  return data;
 }
 
 /** Everything read, joined so that cuts do not show; and the error, if there was one. */
-function read(octets, nextSize) {
+function read(data, nextSize) {
   const reader = new RecordReader("BAD_REQUEST");
   const words = [];
   try {
-    for (let at = 0; at < octets.length; ) {
+    for (let at = 0; at < data.length; ) {
       const size = nextSize();
-      reader.feed(octets.subarray(at, at + size));
+      reader.feed(data.subarray(at, at + size));
       at += size;
       for (let found = reader.next(); found; found = reader.next()) words.push(...wordsOf(found));
     }
@@ -61,12 +60,12 @@ function read(octets, nextSize) {
 }
 
 const wordsOf = ({ type, id, content }) =>
-  content.length === 0 ? [`|${type},${id}.`] : [...content].map((octet) => `|${type},${id}:${octet}`);
+  content.length === 0 ? [`|${type},${id}.`] : [...content].map((byte) => `|${type},${id}:${byte}`);
 
-function pairsHold(octets) {
+function pairsHold(data) {
   try {
-    const pairs = decodePairs(octets, "BAD_REQUEST");
-    assert.ok(pairs.join("").length <= octets.length);
+    const pairs = decodePairs(data, "BAD_REQUEST");
+    assert.ok(pairs.join("").length <= data.length);
     assert.deepEqual(decodePairs(encodePairs(pairs), "BAD_REQUEST"), pairs);
   } catch (error) {
     assert.ok(error instanceof SallyportError, String(error));
@@ -77,16 +76,16 @@ const end = Date.now() + Number(seconds) * 1000;
 let runs = 0;
 for (; Date.now() < end; runs++) {
   const before = state;
-  const octets = input();
+  const data = input();
   try {
-    const whole = read(octets, () => octets.length);
+    const whole = read(data, () => data.length);
     assert.equal(
-      read(octets, () => 1 + random(9)),
+      read(data, () => 1 + random(9)),
       whole,
     );
-    pairsHold(octets);
+    pairsHold(data);
   } catch (error) {
-    console.error(`seed ${before}: ${octets.toString("hex")}`);
+    console.error(`seed ${before}: ${data.toString("hex")}`);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-// Invariant: any octets, split anywhere, give events or one SallyportError with a 4xx or 5xx status; the parser never holds more than its limits allow; an accepted request, told again in the plainest form, is read the same.
+// Invariant: any bytes, split anywhere, give events or one SallyportError with a 4xx or 5xx status; the parser never holds more than its limits allow; an accepted request, told again in the plainest form, is read the same.
 // node --import tsx fuzz/http-codec.mjs [seconds] [seed]
 import { SallyportError } from "../src/exchange/index.ts";
 import { DEFAULT_LIMITS, RequestParser } from "../src/protocols/http1/index.ts";
@@ -65,7 +65,7 @@ function read(parts) {
       for (let event = parser.next(); event; event = parser.next()) take(requests, event, parser);
       parser.settle();
       lent.fill(0xee);
-      if (parser.buffered > MOST_HELD + part.length) throw new Error(`holds ${parser.buffered} octets`);
+      if (parser.buffered > MOST_HELD + part.length) throw new Error(`holds ${parser.buffered} bytes`);
     }
   } catch (error) {
     if (!(error instanceof SallyportError) || error.status < 400 || error.fault !== "client") throw error;

@@ -1,4 +1,4 @@
-// Invariant: any octets, split anywhere, give a header and what follows it untouched, a wish for more (never beyond 4,096 octets), or one SallyportError; however they were cut.
+// Invariant: any bytes, split anywhere, give a header and what follows it untouched, a wish for more (never beyond 4,096 bytes), or one SallyportError; however they were cut.
 // node --import tsx fuzz/proxy-protocol.mjs [seconds] [seed]
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ const [seconds = "10", seed = String(Date.now() % 2 ** 31)] = process.argv.slice
 const MOST = 4_096;
 const VECTORS = JSON.parse(
   readFileSync(new URL("../test/vectors/proxy-protocol.json", import.meta.url), "utf8"),
-).map(({ octets }) => Buffer.from(octets, "hex"));
+).map(({ bytes }) => Buffer.from(bytes, "hex"));
 
 let state = Number(seed) || 1;
 /** mulberry32: small, and the same on every machine. */
@@ -20,24 +20,24 @@ function random(below) {
   return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
 }
 
-/** A header that somebody has altered: octets changed, a piece left out or doubled. */
+/** A header that somebody has altered: bytes changed, a piece left out or doubled. */
 function input() {
-  const octets = Buffer.from(VECTORS[random(VECTORS.length)]);
-  for (let flips = random(4); flips > 0; flips--) octets[random(octets.length)] = random(256);
-  const [from, to] = [random(octets.length + 1), random(octets.length + 1)];
+  const bytes = Buffer.from(VECTORS[random(VECTORS.length)]);
+  for (let flips = random(4); flips > 0; flips--) bytes[random(bytes.length)] = random(256);
+  const [from, to] = [random(bytes.length + 1), random(bytes.length + 1)];
   const kinds = [
-    octets,
-    Buffer.concat([octets.subarray(0, from), octets.subarray(to)]),
-    Buffer.concat([octets, octets]),
+    bytes,
+    Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)]),
+    Buffer.concat([bytes, bytes]),
   ];
   return kinds[random(kinds.length)];
 }
 
-function pieces(octets) {
+function pieces(bytes) {
   const cut = [];
-  for (let at = 0; at < octets.length; ) {
-    const size = 1 + random(random(2) ? 9 : octets.length);
-    cut.push(octets.subarray(at, at + size));
+  for (let at = 0; at < bytes.length; ) {
+    const size = 1 + random(random(2) ? 9 : bytes.length);
+    cut.push(bytes.subarray(at, at + size));
     at += size;
   }
   return cut;
@@ -50,8 +50,8 @@ function read(parts) {
       const found = reader.feed(part);
       if (!found) continue;
       const rest = Buffer.concat([found.rest, ...parts.slice(i + 1)]);
-      const octets = Buffer.concat(parts);
-      assert.ok(octets.subarray(octets.length - rest.length).equals(rest));
+      const bytes = Buffer.concat(parts);
+      assert.ok(bytes.subarray(bytes.length - rest.length).equals(rest));
       return [found.header, rest.toString("hex")];
     }
   } catch (error) {
@@ -66,13 +66,13 @@ const until = Date.now() + Number(seconds) * 1000;
 let runs = 0;
 let accepted = 0;
 for (; Date.now() < until; runs++) {
-  const octets = input();
+  const bytes = input();
   try {
-    const whole = read([octets]);
-    assert.deepEqual(read(pieces(octets)), whole);
+    const whole = read([bytes]);
+    assert.deepEqual(read(pieces(bytes)), whole);
     if (Array.isArray(whole)) accepted++;
   } catch (error) {
-    console.error(`seed ${seed}, run ${runs}: ${octets.toString("hex")}`);
+    console.error(`seed ${seed}, run ${runs}: ${bytes.toString("hex")}`);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-// Invariant: any octets, split anywhere, give variables, a wish for more, or one SallyportError; what is read means the same however it was cut, and is never larger than what was sent.
+// Invariant: any bytes, split anywhere, give variables, a wish for more, or one SallyportError; what is read means the same however it was cut, and is never larger than what was sent.
 // node --import tsx fuzz/scgi.mjs [seconds] [seed]
 import { encodeRequest, RequestReader } from "../src/protocols/scgi/codec.ts";
 import { fuzzCodec } from "./socket-codec.mjs";

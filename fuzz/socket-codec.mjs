@@ -1,4 +1,4 @@
-// What the fuzz targets of SCGI and uwsgi share: requests with octets changed, and what must hold for whatever is read.
+// What the fuzz targets of SCGI and uwsgi share: requests with bytes changed, and what must hold for whatever is read.
 import assert from "node:assert/strict";
 import { SallyportError } from "../src/exchange/index.ts";
 
@@ -27,13 +27,13 @@ export function fuzzCodec({
   let runs = 0;
   for (; Date.now() < end; runs++) {
     const before = now();
-    const octets = input(random, encodeRequest);
+    const bytes = input(random, encodeRequest);
     try {
-      const whole = read(newReader(), [octets]);
-      assert.deepEqual(read(newReader(), cut(octets, random)), whole);
-      assert.ok(whole === "refused" || whole === "more" || whole.join("").length <= octets.length);
+      const whole = read(newReader(), [bytes]);
+      assert.deepEqual(read(newReader(), cut(bytes, random)), whole);
+      assert.ok(whole === "refused" || whole === "more" || whole.join("").length <= bytes.length);
     } catch (error) {
-      console.error(`seed ${before}: ${octets.toString("hex")}`);
+      console.error(`seed ${before}: ${bytes.toString("hex")}`);
       throw error;
     }
   }
@@ -49,22 +49,22 @@ function input(random, encodeRequest) {
   for (let pairs = random(6); pairs > 0; pairs--)
     variables.set(NAMES[random(NAMES.length - 1)] + text(2), text(40));
   const rest = Buffer.from(text(30), "latin1");
-  const octets = Buffer.concat([encodeRequest(variables, random(100)), rest]);
-  for (let flips = random(4); flips > 0; flips--) octets[random(octets.length)] = random(256);
-  return octets;
+  const bytes = Buffer.concat([encodeRequest(variables, random(100)), rest]);
+  for (let flips = random(4); flips > 0; flips--) bytes[random(bytes.length)] = random(256);
+  return bytes;
 }
 
-function cut(octets, random) {
+function cut(bytes, random) {
   const pieces = [];
-  for (let at = 0; at < octets.length; ) {
+  for (let at = 0; at < bytes.length; ) {
     const size = 1 + random(9);
-    pieces.push(octets.subarray(at, at + size));
+    pieces.push(bytes.subarray(at, at + size));
     at += size;
   }
   return pieces;
 }
 
-/** The strings that were read and all octets after them; "more"; or "refused". */
+/** The strings that were read and all bytes after them; "more"; or "refused". */
 function read(reader, pieces) {
   try {
     for (const [at, piece] of pieces.entries()) {

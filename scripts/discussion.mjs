@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
-/** Specifications count octets; the pages say bytes. */
-const plain = (text) => text.replaceAll("octet", "byte").replaceAll("Octet", "Byte").replaceAll("|", "\\|");
+/** Specifications count bytes; the pages say bytes. */
+const plain = (text) => text.replaceAll("|", "\\|");
 
 /** `const NAME: ... = { ... };` of a file, between its braces. */
 function literal(path, name) {
@@ -35,8 +35,8 @@ const table = (heads, lines) =>
 const code = (text) => (text === undefined || text === "undefined" ? "" : `\`${text}\``);
 
 /** A table of states whose rules have these columns, with what the page calls them. */
-function states(path, columns) {
-  const lines = rows(path, "RULES").map(({ comment, state, cells }) => [
+function states(path, name, columns) {
+  const lines = rows(path, name).map(({ comment, state, cells }) => [
     code(state),
     plain(comment),
     ...Object.keys(columns).map((key) => code(cells[key])),
@@ -74,7 +74,7 @@ function meaningsOf(path) {
 function sockets() {
   const path = "src/websocket/states.ts";
   const meanings = meaningsOf(path);
-  const lines = rows(path, "RULES").map(({ state, cells }) => {
+  const lines = rows(path, "SESSION_RULES").map(({ state, cells }) => {
     const meaning = meanings.get(state);
     if (!meaning) throw new Error(`the comment of ${path} does not say what ${state} is`);
     return [code(state), plain(meaning), yes(cells.reads), yes(cells.delivers), code(cells.limit)];
@@ -97,7 +97,7 @@ const BOUNDS = [
   ["src/protocols/cgi/run.ts", "SILENCE", "ms"],
   [
     "src/exchange/events.ts",
-    "FAREWELL",
+    "EVENT_STREAM_GRACE",
     "ms",
     "For a last event of an event stream, once the server leaves.",
   ],
@@ -125,8 +125,8 @@ function bound([path, name, unit, said]) {
 
 /** The tables, by their names. */
 export const discussionTables = () => ({
-  http: states("src/protocols/http1/states.ts", { step: "bytes are read as", ...LIFE }),
-  "cgi-socket": states("src/cgi/socket/connection.ts", LIFE),
+  http: states("src/protocols/http1/states.ts", "CONNECTION_RULES", { step: "bytes are read as", ...LIFE }),
+  "cgi-socket": states("src/cgi/socket/connection.ts", "RULES", LIFE),
   websocket: sockets(),
   phases: phases(),
   bounds: table(["value", "meaning", "where"], BOUNDS.map(bound)),

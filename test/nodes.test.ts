@@ -9,10 +9,10 @@ import { testsIn } from "./child.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CORE = [
-  "exchange/served",
-  "protocols/http/codec",
-  "protocols/http/requests",
-  "protocols/http/responses",
+  "exchange/base-exchange",
+  "protocols/http1/codec",
+  "protocols/http1/requests",
+  "protocols/http1/responses",
   "protocols/http2/malformed",
   "protocols/asgi/requests",
   "protocols/wsgi/workers",

@@ -1,4 +1,4 @@
-"""Large bodies: counts what comes in, gives as many octets as the query asks for."""
+"""Large bodies: counts what comes in, gives as many bytes as the query asks for."""
 
 PIECE = b"x" * 65536
 

@@ -39,11 +39,11 @@ _TURN = 0.002
 _TIDYING = 100
 # Responses that may be open at once.
 _OPEN = 1024
-# Octets that one call of write() after the other may leave in memory; what follows them waits in a file.
+# Bytes that one call of write() after the other may leave in memory; what follows them waits in a file.
 _WRITTEN = 1_048_576
-# Octets of the stack that may be in use when `start` is called.
+# Bytes of the stack that may be in use when `start` is called.
 _NEAR = 65_536
-# Octets of output without an end of line that are kept for it.
+# Bytes of output without an end of line that are kept for it.
 _LINE = 16_384
 
 _pack = HEADER.pack
@@ -361,8 +361,8 @@ class _Printed(io.RawIOBase):
     def fileno(self) -> int:
         return self._descriptor
 
-    def write(self, octets: bytes) -> int:
-        *lines, rest = (self._rest + bytes(octets)).split(b"\n")
+    def write(self, data: bytes) -> int:
+        *lines, rest = (self._rest + bytes(data)).split(b"\n")
         if len(rest) > _LINE:
             lines.append(rest)
             rest = b""
@@ -372,7 +372,7 @@ class _Printed(io.RawIOBase):
                 line = b"%s... (%d bytes more)" % (line[:_LINE], len(line) - _LINE)
             for application in _present[:1]:
                 application.send(PRINTED, self._descriptor, line)
-        return len(octets)
+        return len(data)
 
 
 def _server(driver: Embedded, settings: dict) -> wsgi.Server:

@@ -8,7 +8,7 @@ from typing import Callable
 # As the names of files stand in our code objects.
 _OURS = os.path.dirname(__file__) + os.sep
 # Characters of a message and of a traceback that the front is told. An application quotes what a client sent, of any
-# length, and there may be several lines of it; JSON makes up to six octets of one of these.
+# length, and there may be several lines of it; JSON makes up to six bytes of one of these.
 _MESSAGE = 8_192
 _DETAIL = 65_536
 

@@ -57,15 +57,15 @@ INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, AHEAD = ra
 # there is a Date; the application wants the connection closed.
 HAS_LENGTH, HAS_DATE, CLOSES = 1, 2, 4
 
-# Octets of one direction of one stream that may be under way unasked.
+# Bytes of one direction of one stream that may be under way unasked.
 WINDOW = 262_144
-# Octets of body in one frame at the most.
+# Bytes of body in one frame at the most.
 PIECE = 65_536
-# Octets of a head, of trailers and the like: no frame may have more than 4 MiB, and a small body goes with its head.
+# Bytes of a head, of trailers and the like: no frame may have more than 4 MiB, and a small body goes with its head.
 HEAD_LIMIT = 1_048_576
-# What a WebSocket message costs of a window besides its octets, so that empty ones cannot pile up.
+# What a WebSocket message costs of a window besides its bytes, so that empty ones cannot pile up.
 MESSAGE_COST = HEADER.size
-# Octets that one read of the socket asks for; below the allocator's threshold for a mapping of its own.
+# Bytes that one read of the socket asks for; below the allocator's threshold for a mapping of its own.
 _READ = 65_536
 
 _unpack = HEADER.unpack_from
@@ -118,7 +118,7 @@ class Link:
 
     @property
     def pending(self) -> bool:
-        """Whether octets are here that no one has read yet."""
+        """Whether bytes are here that no one has read yet."""
         return self._start < len(self._buffer)
 
     def rest(self) -> bytes:

@@ -101,7 +101,7 @@ class Stream:
         return piece
 
     def take_credit(self, wanted: int) -> int:
-        """How many octets may be sent now, at least one; waits until there is room. Raises Disconnected."""
+        """How many bytes may be sent now, at least one; waits until there is room. Raises Disconnected."""
         self.driver.poll(self)
         while True:
             if self.cancelled:

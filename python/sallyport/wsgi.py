@@ -477,5 +477,5 @@ def _head_bytes(flags: int, text: str, headers: list) -> bytes:
 
 
 def _has_control(value: str) -> bool:
-    octets = value.encode("latin-1")
-    return len(octets.translate(None, _CONTROL)) < len(octets)
+    data = value.encode("latin-1")
+    return len(data.translate(None, _CONTROL)) < len(data)

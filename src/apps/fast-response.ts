@@ -1,4 +1,4 @@
-// A Response that keeps a text, or octets, as it is. Node's own makes a stream of every body at once, which up to Node 22
+// A Response that keeps a text, or bytes, as it is. Node's own makes a stream of every body at once, which up to Node 22
 // costs more than all else that is done for a small answer; here there is a stream only for those who ask for one.
 
 type Body = ConstructorParameters<typeof Response>[0];
@@ -105,7 +105,7 @@ define("clone", function () {
 const inherited = <Name extends keyof Response>(response: Response, name: Name): Response[Name] =>
   Reflect.get(NodeResponse.prototype, name, response);
 
-/** What is kept as it is; octets are copied, as the standard has it, since the app may use their memory again. */
+/** What is kept as it is; bytes are copied, as the standard has it, since the app may use their memory again. */
 function keptOf(body: Body, init: ResponseInit | undefined): Kept | undefined {
   if (init?.status !== undefined && NULL_BODY.has(init.status)) return undefined;
   if (typeof body === "string") return body;

@@ -27,7 +27,7 @@ export function stateOf(object: Request | Response, { state }: RequestKeys): Fet
 }
 
 /**
- * The body of a Response that was made of a text or of octets, and of which nothing was read; otherwise undefined. Taken
+ * The body of a Response that was made of a text or of bytes, and of which nothing was read; otherwise undefined. Taken
  * once: what is asked for again is locked, as everywhere else.
  */
 export function takeSource(response: Response): string | Uint8Array | undefined {

@@ -14,7 +14,7 @@ import {
 } from "./fetch-parts.ts";
 import { urlOf } from "./fetch-url.ts";
 
-type Octets = Uint8Array<ArrayBuffer>;
+type Bytes = Uint8Array<ArrayBuffer>;
 
 const decoder = new TextDecoder();
 
@@ -67,7 +67,7 @@ class LightRequest {
     return this.#exchange.request.remote.address;
   }
 
-  get body(): ReadableStream<Octets> | null {
+  get body(): ReadableStream<Bytes> | null {
     return this.#bodiless ? null : this.#made().body;
   }
 
@@ -78,15 +78,15 @@ class LightRequest {
   arrayBuffer(): Promise<ArrayBuffer> {
     if (!this.#direct) return this.#made().arrayBuffer();
     // Into memory of its own: what came in may share its own with other requests.
-    return this.#octets().then((octets) => new Uint8Array(octets).buffer);
+    return this.#bytes().then((bytes) => new Uint8Array(bytes).buffer);
   }
 
   text(): Promise<string> {
-    return this.#direct ? this.#octets().then(decoded) : this.#made().text();
+    return this.#direct ? this.#bytes().then(decoded) : this.#made().text();
   }
 
   json(): Promise<unknown> {
-    return this.#direct ? this.#octets().then(decoded).then(JSON.parse) : this.#made().json();
+    return this.#direct ? this.#bytes().then(decoded).then(JSON.parse) : this.#made().json();
   }
 
   clone(): Request {
@@ -107,7 +107,7 @@ class LightRequest {
     return this.#carrier;
   }
 
-  #octets(): Promise<Uint8Array> {
+  #bytes(): Promise<Uint8Array> {
     this.#read = true;
     return collected(this.#exchange.body);
   }
@@ -147,7 +147,7 @@ class LightRequest {
   }
 }
 
-const decoded = (octets: Uint8Array): string => decoder.decode(octets);
+const decoded = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 async function collected(body: RequestBody): Promise<Uint8Array> {
   if (body.whole) return body.whole;

@@ -1,4 +1,4 @@
-// From a Response of the Fetch standard to an exchange. A body that was made of a text or of octets, or that ends in the
+// From a Response of the Fetch standard to an exchange. A body that was made of a text or of bytes, or that ends in the
 // turn in which it begins, leaves in one call; every other is streamed, as fast as the client takes it.
 import {
   type Exchange,

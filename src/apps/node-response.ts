@@ -1,5 +1,5 @@
 // A node:http response that speaks to an exchange. Everything a handler can call is node's own code; only the four
-// places where node would render and send octets are replaced, as own properties, since Express replaces the
+// places where node would render and send bytes are replaced, as own properties, since Express replaces the
 // prototype of every response. A whole response given within one turn leaves in one call.
 import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
 import type { Socket } from "node:net";
@@ -20,7 +20,7 @@ interface Internals {
   getRawHeaderNames(): string[];
   /** Renders the head. */
   _storeHeader(statusLine: string, headers: GivenHeaders): void;
-  /** Sends body octets, after the rendered head where that is still due. */
+  /** Sends body bytes, after the rendered head where that is still due. */
   _send(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: Callback): boolean;
   /** Sends informational heads. */
   _writeRaw(data: string, encoding?: BufferEncoding, callback?: Callback): boolean;

@@ -1,4 +1,4 @@
-// The connection as a node handler sees it: the facts of the exchange behind the face of a socket. No octet passes
+// The connection as a node handler sees it: the facts of the exchange behind the face of a socket. No byte passes
 // here; request and response are bound to the exchange themselves, so that any listener may stand in front. It has
 // what node's own code and frameworks ask a socket, and nothing of a stream's machinery, which costs more than that.
 import { Stream } from "node:stream";

@@ -1,5 +1,5 @@
 // The application's half of CGI/1.1 (RFC 3875, 6): one request that meta-variables described, answered with a head and
-// octets until the end. Shared by the listeners of CGI, SCGI and uwsgi, which only own the way out.
+// bytes until the end. Shared by the listeners of CGI, SCGI and uwsgi, which only own the way out.
 import {
   BaseExchange,
   bytesOf,
@@ -18,7 +18,7 @@ import type { DescribedRequest } from "./metavariables/decode.ts";
 /** The way out, as the exchange sees it. */
 export interface CgiTransport {
   /** False when more should wait: `exchange.drained` will be called. */
-  write(octets: Uint8Array): boolean;
+  write(bytes: Uint8Array): boolean;
   /** Writes a complete response that is small, as latin-1 text, and is then `answered`: for those who can do so in one piece. */
   respond?(document: string): void;
   /** The response is complete. */
@@ -63,8 +63,8 @@ export class CgiExchange extends BaseExchange {
     const text = this.#compose(head, bodyless ? { bodyless, checked } : { length, checked });
     if (this.#transport.respond && length <= SMALL)
       return this.#transport.respond(text + asLatin1(body, length));
-    const octets = bytesOf(body);
-    this.#transport.write(length === 0 ? latin1(text) : Buffer.concat([latin1(text), octets]));
+    const bytes = bytesOf(body);
+    this.#transport.write(length === 0 ? latin1(text) : Buffer.concat([latin1(text), bytes]));
     this.#transport.answered();
   }
 
@@ -97,12 +97,12 @@ export class CgiExchange extends BaseExchange {
 /** No head gets past `#admits` unseen. */
 const checked = true;
 
-/** Up to this size, copying octets behind their head costs less than a buffer of their own. */
+/** Up to this size, copying bytes behind their head costs less than a buffer of their own. */
 const SMALL = 16_384;
 
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 
-/** `length` octets as characters. Text of as many octets as characters is ASCII, which latin-1 and UTF-8 write alike. */
+/** `length` bytes as characters. Text of as many bytes as characters is ASCII, which latin-1 and UTF-8 write alike. */
 function asLatin1(body: ResponseBody, length: number): string {
   if (length === 0) return "";
   if (body instanceof Latin1) return body.text;

@@ -1,4 +1,4 @@
-// The application's half of CGI/1.1 (RFC 3875, 6): a response head as octets, for the listeners of CGI, FastCGI and SCGI
+// The application's half of CGI/1.1 (RFC 3875, 6): a response head as bytes, for the listeners of CGI, FastCGI and SCGI
 // ("Status: 200 OK"), and for those whose server wants a status line (uwsgi, and 5: "HTTP/1.1 200 OK"). Strings are
 // latin-1.
 import {
@@ -15,7 +15,7 @@ import { STATUS_CODES } from "../http/status-codes.ts";
 export interface DocumentOptions {
   /** "status": a Status field (6.3.3). "http": a status line, as NPH scripts and uwsgi applications write it. */
   readonly form?: "status" | "http";
-  /** Octets of the body, told when the head does not; undefined when unknown. */
+  /** Bytes of the body, told when the head does not; undefined when unknown. */
   readonly length?: number | undefined;
   /** The response has no body, whatever its head announces (HEAD, 204, 304). */
   readonly bodyless?: boolean;

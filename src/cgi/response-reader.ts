@@ -1,5 +1,5 @@
-// The header block of a CGI response (RFC 3875, 6), read by the server's half of CGI, FastCGI and SCGI. Pure: octets in,
-// a head and the first octets of the body out. Strict, because whatever passes here is sent on (C8, C9, C10).
+// The header block of a CGI response (RFC 3875, 6), read by the server's half of CGI, FastCGI and SCGI. Pure: bytes in,
+// a head and the first bytes of the body out. Strict, because whatever passes here is sent on (C8, C9, C10).
 import {
   type Headers,
   HOP_BY_HOP,
@@ -12,7 +12,7 @@ import {
 /** What a program answered: a document, which may redirect the client, or the wish to be answered from another path. */
 export type CgiResponse = Document | LocalRedirect;
 
-/** 6.2.1, 6.2.3 and 6.2.4: head, and the octets of the body that were read with it. */
+/** 6.2.1, 6.2.3 and 6.2.4: head, and the bytes of the body that were read with it. */
 export interface Document {
   readonly kind: "document";
   readonly head: ResponseHead;
@@ -26,7 +26,7 @@ export interface LocalRedirect {
 }
 
 export interface ResponseReaderOptions {
-  /** Octets of header block accepted; more is CGI_HEADER_TOO_LARGE. */
+  /** Bytes of header block accepted; more is CGI_HEADER_TOO_LARGE. */
   readonly limit?: number;
   /** The program writes an HTTP status line itself (5). */
   readonly nph?: boolean;
@@ -38,11 +38,11 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const NOTHING = Buffer.alloc(0);
 
-/** Collects octets until the blank line. Feed it until it gives a response, and then no more. */
+/** Collects bytes until the blank line. Feed it until it gives a response, and then no more. */
 export class ResponseReader {
   readonly #limit: number;
   readonly #nph: boolean;
-  /** The octets so far, in the first `#size` of it. */
+  /** The bytes so far, in the first `#size` of it. */
   #held: Buffer = NOTHING;
   #size = 0;
   /** Where the line that is not complete yet begins. */
@@ -56,10 +56,10 @@ export class ResponseReader {
   /** The response once its header block is complete. Throws CGI_BAD_HEADER, CGI_HEADER_TOO_LARGE, CGI_NO_HEADER. */
   feed(chunk: Uint8Array): CgiResponse | undefined {
     const from = this.#size;
-    const octets = this.#append(chunk);
-    const end = this.#findEnd(octets, from);
+    const bytes = this.#append(chunk);
+    const end = this.#findEnd(bytes, from);
     if (end < 0) return undefined;
-    return interpret(octets.toString("latin1", 0, this.#line), octets.subarray(end), this.#nph);
+    return interpret(bytes.toString("latin1", 0, this.#line), bytes.subarray(end), this.#nph);
   }
 
   /** The program's output is over and no response came out of it. */
@@ -88,14 +88,14 @@ export class ResponseReader {
   }
 
   /** Where the body begins; -1 when the blank line is still to come. `#line` is left at the blank line. */
-  #findEnd(octets: Buffer, from: number): number {
-    for (let at = octets.indexOf(LINE_FEED, from); at >= 0; at = octets.indexOf(LINE_FEED, at + 1)) {
+  #findEnd(bytes: Buffer, from: number): number {
+    for (let at = bytes.indexOf(LINE_FEED, from); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) {
       if (at >= this.#limit) break;
       const length = at - this.#line;
-      if (length === 0 || (length === 1 && octets[this.#line] === CARRIAGE_RETURN)) return at + 1;
+      if (length === 0 || (length === 1 && bytes[this.#line] === CARRIAGE_RETURN)) return at + 1;
       this.#line = at + 1;
     }
-    if (octets.length > this.#limit) throw tooLarge(`its header has no end within ${this.#limit} octets`);
+    if (bytes.length > this.#limit) throw tooLarge(`its header has no end within ${this.#limit} bytes`);
     return -1;
   }
 }

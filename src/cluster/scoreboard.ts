@@ -1,4 +1,4 @@
-// How many connections each front has, where all of them can read it: a file without a name, four octets for each, as
+// How many connections each front has, where all of them can read it: a file without a name, four bytes for each, as
 // Apache's scoreboard. Who accepts from a shared socket first is chance, and on a busy machine mostly whoever runs
 // already; a front that is ahead of another rests for a moment, so that the other comes to accept.
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";

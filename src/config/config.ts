@@ -70,7 +70,7 @@ export const config = section({
 
 /** The configuration as it is written. */
 export type Config = z.input<typeof config>;
-/** The configuration as the server takes it: checked, with its defaults, in octets and milliseconds. */
+/** The configuration as the server takes it: checked, with its defaults, in bytes and milliseconds. */
 export type Settings = z.output<typeof config>;
 export type AppSettings = Settings["apps"][string];
 

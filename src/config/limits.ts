@@ -10,25 +10,22 @@ import { about, count, flag, section, size, time } from "./schema.ts";
 import { sizeText, timeText } from "./units.ts";
 import type * as z from "./zod.ts";
 
-const octets = (key: keyof HttpLimits) => size().prefault(sizeText(HTTP_LIMITS[key]));
+const bytes = (key: keyof HttpLimits) => size().prefault(sizeText(HTTP_LIMITS[key]));
 const wait = (key: keyof HttpLimits) => time().prefault(timeText(HTTP_LIMITS[key]));
 
 const http = {
-  target: about(octets("target"), "octets of a request target; then 414"),
-  headerBytes: about(octets("headerBytes"), "octets of all request headers; then 431"),
+  target: about(bytes("target"), "bytes of a request target; then 414"),
+  headerBytes: about(bytes("headerBytes"), "bytes of all request headers; then 431"),
   headerCount: about(count().prefault(HTTP_LIMITS.headerCount), "request header lines; then 431"),
-  body: about(octets("body"), "octets of a request body, by whichever protocol it comes; then 413"),
-  chunkLine: about(octets("chunkLine"), "octets of one chunk-size line; then 400"),
-  chunkExtensions: about(octets("chunkExtensions"), "octets of all chunk extensions of a request; then 400"),
-  pipelined: about(octets("pipelined"), "octets of pipelined requests that wait; then reading pauses"),
-  unsent: about(octets("unsent"), "octets of a response that wait for a slow client; then the app waits"),
-  drain: about(
-    octets("drain"),
-    "octets of an unwanted body that are read so that the connection can be kept",
-  ),
+  body: about(bytes("body"), "bytes of a request body, by whichever protocol it comes; then 413"),
+  chunkLine: about(bytes("chunkLine"), "bytes of one chunk-size line; then 400"),
+  chunkExtensions: about(bytes("chunkExtensions"), "bytes of all chunk extensions of a request; then 400"),
+  pipelined: about(bytes("pipelined"), "bytes of pipelined requests that wait; then reading pauses"),
+  unsent: about(bytes("unsent"), "bytes of a response that wait for a slow client; then the app waits"),
+  drain: about(bytes("drain"), "bytes of an unwanted body that are read so that the connection can be kept"),
   connections: about(count().prefault(HTTP_LIMITS.connections), "connections at the same time; more get 503"),
   headTimeout: about(wait("headTimeout"), "for a request head to arrive; then 408"),
-  bodyTimeout: about(wait("bodyTimeout"), "without an octet of the body, while it is wanted; then 408"),
+  bodyTimeout: about(wait("bodyTimeout"), "without a byte of the body, while it is wanted; then 408"),
   idleTimeout: about(wait("idleTimeout"), "that a kept connection may be idle"),
   sendTimeout: about(wait("sendTimeout"), "without progress on a client that does not read; then it is cut"),
   drainTimeout: about(wait("drainTimeout"), "for the rest of an unwanted body; then the connection closes"),
@@ -37,8 +34,8 @@ const http = {
 
 // The other protocols' servers in front are few, trusted, and rarely need other limits: only what is written is kept.
 
-const sizeOf = (octets: number, description: string) =>
-  about(size().exactOptional(), `${description} (${sizeText(octets)})`);
+const sizeOf = (bytes: number, description: string) =>
+  about(size().exactOptional(), `${description} (${sizeText(bytes)})`);
 const timeOf = (milliseconds: number, description: string) =>
   about(time().exactOptional(), `${description} (${timeText(milliseconds)})`);
 const countOf = (number: number, description: string) =>
@@ -48,10 +45,10 @@ const F = FASTCGI_LIMITS;
 export const fastcgiLimits = section({
   connections: countOf(F.connections, "connections at the same time; more are closed"),
   requests: countOf(F.requests, "requests at the same time on one connection; more are refused as overload"),
-  params: sizeOf(F.params, "octets of the variables of a request; then 431"),
-  buffered: sizeOf(F.buffered, "octets of bodies that wait unread where requests share a connection"),
-  unsent: sizeOf(F.unsent, "octets of a response that wait for the server; then the app waits"),
-  receiveTimeout: timeOf(F.receiveTimeout, "without an octet of a request that is not complete"),
+  params: sizeOf(F.params, "bytes of the variables of a request; then 431"),
+  buffered: sizeOf(F.buffered, "bytes of bodies that wait unread where requests share a connection"),
+  unsent: sizeOf(F.unsent, "bytes of a response that wait for the server; then the app waits"),
+  receiveTimeout: timeOf(F.receiveTimeout, "without a byte of a request that is not complete"),
   idleTimeout: timeOf(F.idleTimeout, "that a kept connection may be idle"),
   sendTimeout: timeOf(F.sendTimeout, "without progress on a server that does not read; then it is cut"),
   lingerTimeout: timeOf(F.lingerTimeout, "for the server to close after we did; then it is destroyed"),
@@ -59,11 +56,11 @@ export const fastcgiLimits = section({
 
 const S = SOCKET_LIMITS;
 export const socketLimits = section({
-  variables: sizeOf(S.variables, "octets of the variables of a request; then 431"),
-  unsent: sizeOf(S.unsent, "octets of a response that wait for the server; then the app waits"),
+  variables: sizeOf(S.variables, "bytes of the variables of a request; then 431"),
+  unsent: sizeOf(S.unsent, "bytes of a response that wait for the server; then the app waits"),
   connections: countOf(S.connections, "connections at the same time; more get 503"),
   headTimeout: timeOf(S.headTimeout, "for all variables to arrive; then 408"),
-  bodyTimeout: timeOf(S.bodyTimeout, "without an octet of the body, while it is wanted; then 408"),
+  bodyTimeout: timeOf(S.bodyTimeout, "without a byte of the body, while it is wanted; then 408"),
   sendTimeout: timeOf(S.sendTimeout, "without progress on a server that does not read; then it is cut"),
   halfClosed: timeOf(S.halfClosed, "for a sign that a server which ended its side still reads"),
   lingerTimeout: timeOf(S.lingerTimeout, "for the server to close after we did; then it is destroyed"),
@@ -76,7 +73,7 @@ export const socketLimits = section({
 const H2 = HTTP2_LIMITS;
 export const http2Limits = section({
   streams: countOf(H2.streams, "requests at once on one connection; more are refused, to be tried again"),
-  window: sizeOf(H2.window, "octets of a body that a client may send before anybody has read them"),
+  window: sizeOf(H2.window, "bytes of a body that a client may send before anybody has read them"),
   resets: countOf(
     H2.resets,
     "requests that a client may break off in ten seconds; its connection takes no new ones from four fifths on, and ends beyond",
@@ -87,11 +84,11 @@ export const http2Limits = section({
 
 const W = WEBSOCKET_LIMITS;
 export const websocketLimits = section({
-  message: sizeOf(W.message, "octets of a message, decompressed; then it is closed with 1009"),
+  message: sizeOf(W.message, "bytes of a message, decompressed; then it is closed with 1009"),
   fragments: countOf(W.fragments, "frames of one message; then it is closed with 1008"),
-  unsent: sizeOf(W.unsent, "octets of messages that wait for a slow client; then the app waits"),
+  unsent: sizeOf(W.unsent, "bytes of messages that wait for a slow client; then the app waits"),
   compress: about(flag().exactOptional(), "whether messages may be compressed, if the client can (true)"),
-  compressFrom: sizeOf(W.compressFrom, "octets from which on a message is compressed"),
+  compressFrom: sizeOf(W.compressFrom, "bytes from which on a message is compressed"),
   pingInterval: timeOf(W.pingInterval, "between two pings; 0 sends none"),
   pingTimeout: timeOf(W.pingTimeout, "from a ping to a sign of life; then the client counts as gone"),
   closeTimeout: timeOf(W.closeTimeout, "for the client to answer a close, and then to end the connection"),
@@ -102,7 +99,7 @@ export const limits = section({
   ...http,
   temporary: about(
     size().prefault(sizeText(DISK_LIMIT)),
-    "octets in temporary files, of all clients together; then uploads get 503 and apps wait for slow clients",
+    "bytes in temporary files, of all clients together; then uploads get 503 and apps wait for slow clients",
   ),
   http2: about(http2Limits.exactOptional(), "limits that only HTTP/2 has, see below"),
   websocket: about(websocketLimits.exactOptional(), "limits of open WebSockets, see below"),
@@ -111,5 +108,5 @@ export const limits = section({
   uwsgi: about(socketLimits.exactOptional(), "limits of uwsgi, see below"),
 });
 
-/** All limits, in octets and milliseconds. */
+/** All limits, in bytes and milliseconds. */
 export type Limits = z.output<typeof limits>;

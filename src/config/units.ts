@@ -1,5 +1,5 @@
 // Sizes and times as people write them, and as nginx and systemd take them: "10M", "1.5G", "30s", "500ms", "1h 30m", "1d",
-// or plain numbers (octets; seconds). Months are left out: nginx's "1M" would be one minute to everybody else.
+// or plain numbers (bytes; seconds). Months are left out: nginx's "1M" would be one minute to everybody else.
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?$/i;
 const PLAIN = /^\d+(?:\.\d+)?$/;
@@ -27,12 +27,12 @@ const TIME_UNITS: Readonly<Record<string, number>> = {
 /** Longest wait a timer of Node can hold, in milliseconds: about 24.8 days. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Octets, or undefined when `text` is no size. Units are powers of 1024. */
+/** Bytes, or undefined when `text` is no size. Units are powers of 1024. */
 export function parseSize(text: string | number): number | undefined {
   const [, digits, unit = ""] = SIZE.exec(String(text).trim()) ?? [];
   if (digits === undefined) return undefined;
-  const octets = Math.round(Number(digits) * (SIZE_UNITS[unit.toLowerCase()] as number));
-  return Number.isSafeInteger(octets) ? octets : undefined;
+  const bytes = Math.round(Number(digits) * (SIZE_UNITS[unit.toLowerCase()] as number));
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
 /** What is expected where one of these is not understood. */
@@ -63,12 +63,12 @@ function sumOfParts(text: string): number {
 
 const unitOf = (name: string): number => TIME_UNITS[name.toLowerCase()] as number;
 
-/** The shortest way to write octets: 65536 is "64K". */
-export function sizeText(octets: number): string {
+/** The shortest way to write bytes: 65536 is "64K". */
+export function sizeText(bytes: number): string {
   const unit = ["p", "t", "g", "m", "k"].find(
-    (name) => octets > 0 && octets % (SIZE_UNITS[name] as number) === 0,
+    (name) => bytes > 0 && bytes % (SIZE_UNITS[name] as number) === 0,
   );
-  return unit ? `${octets / (SIZE_UNITS[unit] as number)}${unit.toUpperCase()}` : String(octets);
+  return unit ? `${bytes / (SIZE_UNITS[unit] as number)}${unit.toUpperCase()}` : String(bytes);
 }
 
 /** The shortest way to write milliseconds: 10000 is "10s". */

@@ -197,10 +197,10 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     return new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
   }
 
-  /** False when these octets are no frames: then nor is what comes with them. */
-  #read(octets: Buffer): boolean {
+  /** False when these bytes are no frames: then nor is what comes with them. */
+  #read(data: Buffer): boolean {
     try {
-      this.#reader.push(octets);
+      this.#reader.push(data);
       return true;
     } catch (error) {
       this.#lose(SallyportError.from(error));

@@ -7,7 +7,7 @@ import { libraryOf, type PythonLibrary } from "./library.ts";
 
 type Koffi = typeof import("koffi");
 
-/** Hands `size` octets of `received` to Python; what it answers is in `sent`. See python/sallyport/embedded.py. */
+/** Hands `size` bytes of `received` to Python; what it answers is in `sent`. See python/sallyport/embedded.py. */
 export type Call = (size: number, flags: number) => number;
 
 export interface Entry {
@@ -16,7 +16,7 @@ export interface Entry {
   readonly call: Call;
 }
 
-/** Octets that go in, or come out, in one call. */
+/** Bytes that go in, or come out, in one call. */
 const MEMORY = 262_144;
 /** More than a PyPreConfig of any version has. */
 const PRECONFIG = 256;

@@ -32,7 +32,7 @@ export abstract class BaseExchange implements Exchange {
   #phase: Phase = "waiting";
   #status = 0;
   #bytes = 0;
-  /** Octets of body still owed; -1 when the end is told by the framing; body-less responses owe nothing. */
+  /** Bytes of body still owed; -1 when the end is told by the framing; body-less responses owe nothing. */
   #owed = -1;
   #bodyless = false;
   /** The response is an event stream. */
@@ -119,7 +119,7 @@ export abstract class BaseExchange implements Exchange {
   end(trailers?: Headers): void {
     if (!this.#accepts("end")) return;
     if (this.#owed > 0) {
-      const missing = `the response ended ${this.#owed} octets before its Content-Length`;
+      const missing = `the response ended ${this.#owed} bytes before its Content-Length`;
       return this.fail(new SallyportError("APP_SHORT_BODY", missing));
     }
     this.sendEnd(trailers);

@@ -37,7 +37,7 @@ export const NO_BODY: RequestBody = new WholeBody(EMPTY);
 export interface BodySource {
   /** The first read: the moment to send 100 Continue. */
   wanted?(): void;
-  /** More than `highWater` octets wait unread: stop reading from the client. */
+  /** More than `highWater` bytes wait unread: stop reading from the client. */
   pause(): void;
   /** Room again. */
   resume(): void;
@@ -48,7 +48,7 @@ interface Reader {
   reject(error: SallyportError): void;
 }
 
-/** A body on its way: the listener pushes, the gateway pulls, and never more than about `highWater` octets wait. */
+/** A body on its way: the listener pushes, the gateway pulls, and never more than about `highWater` bytes wait. */
 export class PushedBody implements RequestBody {
   readonly length: number | undefined;
   readonly whole: undefined;

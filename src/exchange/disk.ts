@@ -1,7 +1,7 @@
-// Octets in temporary files, of all clients of this process together: each has its own limit, but the disk is one.
+// Bytes in temporary files, of all clients of this process together: each has its own limit, but the disk is one.
 
 export class Disk {
-  /** Octets that may be on it at once. */
+  /** Bytes that may be on it at once. */
   limit: number;
   #taken = 0;
 
@@ -9,24 +9,24 @@ export class Disk {
     this.limit = limit;
   }
 
-  /** Octets on it now. */
+  /** Bytes on it now. */
   get taken(): number {
     return this.#taken;
   }
 
-  has(octets: number): boolean {
-    return this.#taken + octets <= this.limit;
+  has(bytes: number): boolean {
+    return this.#taken + bytes <= this.limit;
   }
 
   /** False, and nothing is taken, where there is no room for so many. */
-  take(octets: number): boolean {
-    if (!this.has(octets)) return false;
-    this.#taken += octets;
+  take(bytes: number): boolean {
+    if (!this.has(bytes)) return false;
+    this.#taken += bytes;
     return true;
   }
 
-  give(octets: number): void {
-    this.#taken -= octets;
+  give(bytes: number): void {
+    this.#taken -= bytes;
   }
 }
 

@@ -28,7 +28,7 @@ export class EventStream {
     this.legible = coding === "" || coding === "identity";
   }
 
-  /** These octets of it have been sent. */
+  /** These bytes of it have been sent. */
   passed(chunk: Uint8Array): void {
     const tail = String.fromCharCode(...chunk.subarray(-LONGEST_BLANK));
     this.#tail = (this.#tail + tail).slice(-LONGEST_BLANK);

@@ -36,7 +36,7 @@ export interface RequestHead {
   readonly repeated?: Repeated | undefined;
 }
 
-/** RFC 3875, 4.1.1 and 4.1.11. Each character is one octet. */
+/** RFC 3875, 4.1.1 and 4.1.11. Each character is one byte. */
 export interface AuthenticatedUser {
   readonly name: string;
   /** "Basic", "Digest"; "" when it was not told. */
@@ -74,7 +74,7 @@ export interface ClientCertificate {
 
 /** The request body, pulled. Reading is what asks the client to go on (100-continue) and what lets more come in. */
 export interface RequestBody {
-  /** Octets announced; 0 when there is no body; undefined when only the end will tell (chunked). */
+  /** Bytes announced; 0 when there is no body; undefined when only the end will tell (chunked). */
   readonly length: number | undefined;
   /** The whole body when it is already here, and it is then final; undefined when it must be read. */
   readonly whole: Uint8Array | undefined;
@@ -103,7 +103,7 @@ export interface Outcome {
   readonly error: SallyportError | undefined;
   /** The status that was sent; 0 when none was. */
   readonly status: number;
-  /** Octets of response body handed to the listener. */
+  /** Bytes of response body handed to the listener. */
   readonly bytes: number;
 }
 
@@ -139,11 +139,11 @@ export interface WebSocketReceiver {
 
 /** The sending side of an open WebSocket. After `closed` every call is harmless and does nothing. */
 export interface WebSocketSession {
-  /** A whole message, text as UTF-8; the octets are not copied. False when the client is slower than we are: wait for `whenDrained`. */
+  /** A whole message, text as UTF-8; the bytes are not copied. False when the client is slower than we are: wait for `whenDrained`. */
   send(data: Uint8Array, binary: boolean): boolean;
   /** Calls back once when `send` may go on. Not called after the WebSocket has closed. */
   whenDrained(callback: () => void): void;
-  /** Begins the closing handshake. `code` is one that may be sent (RFC 6455, 7.4); `reason` at most 123 octets of UTF-8. */
+  /** Begins the closing handshake. `code` is one that may be sent (RFC 6455, 7.4); `reason` at most 123 bytes of UTF-8. */
   close(code: number, reason: string): void;
   /** No more messages until `resume`: the client is held back. */
   pause(): void;

@@ -1,7 +1,7 @@
 // Headers as every half sees them: one flat list, name and value in turn, in the order and the case of the sender,
-// duplicates kept, octets as latin-1 characters (RFC 9110, 5.2 and 5.3).
+// duplicates kept, bytes as latin-1 characters (RFC 9110, 5.2 and 5.3).
 
-/** `[name, value, name, value, ...]`; each character is one octet. */
+/** `[name, value, name, value, ...]`; each character is one byte. */
 export type Headers = readonly string[];
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -28,7 +28,7 @@ export function headerValues(headers: Headers, name: string): string[] {
 /** Whether `name` is a token (RFC 9110, 5.6.2). */
 export const isToken = (name: string): boolean => TOKEN.test(name);
 
-/** Whether `value` is a field value: no CR, LF, NUL or other control but TAB, nothing above one octet (RFC 9110, 5.5). */
+/** Whether `value` is a field value: no CR, LF, NUL or other control but TAB, nothing above one byte (RFC 9110, 5.5). */
 export const isFieldValue = (value: string): boolean => !BAD_VALUE.test(value);
 
 /** The fields that speak of one connection and never pass through a gateway (RFC 9110, 7.6.1; PEP 3333). */

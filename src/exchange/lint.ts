@@ -125,7 +125,7 @@ export class LintedExchange implements Exchange {
     this.#check(
       "answer",
       typeof body === "string" || body instanceof Uint8Array || body instanceof Latin1,
-      "the body is neither octets nor text",
+      "the body is neither bytes nor text",
     );
     this.#phase = "answered";
     this.#inner.respond(head, body);
@@ -140,7 +140,7 @@ export class LintedExchange implements Exchange {
 
   write(chunk: Uint8Array): boolean {
     this.#expect("write", "started");
-    this.#check("answer", chunk instanceof Uint8Array, "a chunk is not octets");
+    this.#check("answer", chunk instanceof Uint8Array, "a chunk is not bytes");
     this.#check(
       "answer",
       !this.#held || this.closed,
@@ -228,7 +228,7 @@ class LintedBody implements RequestBody {
   readonly #inner: RequestBody;
   readonly #report: Report;
   #reading = false;
-  #octets = 0;
+  #bytes = 0;
 
   constructor(inner: RequestBody, report: Report) {
     this.#inner = inner;
@@ -263,10 +263,10 @@ class LintedBody implements RequestBody {
 
   #checked(chunk: Uint8Array | undefined): Uint8Array | undefined {
     if (chunk?.length === 0) throw violation("listener", "body.read() gave an empty piece", this.#report);
-    this.#octets += chunk?.length ?? 0;
+    this.#bytes += chunk?.length ?? 0;
     const { length } = this;
-    if (length !== undefined && this.#octets > length)
-      throw violation("listener", `a body of ${length} octets gave ${this.#octets}`, this.#report);
+    if (length !== undefined && this.#bytes > length)
+      throw violation("listener", `a body of ${length} bytes gave ${this.#bytes}`, this.#report);
     return chunk;
   }
 }

@@ -8,9 +8,9 @@ import type { Headers } from "./headers.ts";
 import { TemporaryFile } from "./temporary.ts";
 
 export interface ResponseBufferLimits {
-  /** Octets kept in memory for one client. */
+  /** Bytes kept in memory for one client. */
   readonly memory: number;
-  /** Octets kept in a temporary file for one client; 0 for none. */
+  /** Bytes kept in a temporary file for one client; 0 for none. */
   readonly file: number;
   /** Where temporary files are made. */
   readonly directory: string;
@@ -27,7 +27,7 @@ const PIECE = 65_536;
 /** Stands between an answering side that is fast and an exchange whose client is not. */
 export class ResponseBuffer {
   readonly #exchange: Exchange;
-  readonly #accepted: (octets: number) => void;
+  readonly #accepted: (bytes: number) => void;
   readonly #limits: ResponseBufferLimits;
   #memory: Uint8Array[] = [];
   #memorySize = 0;
@@ -42,10 +42,10 @@ export class ResponseBuffer {
   #ended = false;
   #trailers: Headers | undefined;
 
-  /** `accepted` is told how many octets have found a place, and so may be followed by as many. */
+  /** `accepted` is told how many bytes have found a place, and so may be followed by as many. */
   constructor(
     exchange: Exchange,
-    accepted: (octets: number) => void,
+    accepted: (bytes: number) => void,
     limits: ResponseBufferLimits = RESPONSE_BUFFER_LIMITS,
   ) {
     this.#exchange = exchange;

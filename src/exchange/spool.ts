@@ -8,9 +8,9 @@ import type { Headers } from "./headers.ts";
 import { TemporaryFile } from "./temporary.ts";
 
 export interface SpoolOptions {
-  /** Octets that may be held in memory before a file is made. */
+  /** Bytes that may be held in memory before a file is made. */
   readonly memory?: number;
-  /** Octets that are accepted at all; more is BODY_TOO_LARGE. */
+  /** Bytes that are accepted at all; more is BODY_TOO_LARGE. */
   readonly limit: number;
   /** Where files are made. They have no name there, so that they go with us, however we end. Default: the system's. */
   readonly directory?: string;
@@ -20,7 +20,7 @@ export interface SpoolOptions {
 
 export interface Spooled {
   readonly length: number;
-  /** The octets, when they fitted into memory. */
+  /** The bytes, when they fitted into memory. */
   readonly whole: Uint8Array | undefined;
   /** The path of the file that holds them otherwise, until `dispose`; only where `shared` was asked for. */
   readonly file: string | undefined;
@@ -54,13 +54,10 @@ export async function spool(body: RequestBody, options: SpoolOptions): Promise<S
 
 function refuseOver(limit: number, length: number): void {
   if (length > limit)
-    throw new SallyportError(
-      "BODY_TOO_LARGE",
-      `the request body is larger than the ${limit} octets accepted`,
-    );
+    throw new SallyportError("BODY_TOO_LARGE", `the request body is larger than the ${limit} bytes accepted`);
 }
 
-/** Collects octets: exactly `memory` of them at the most, then a file. */
+/** Collects bytes: exactly `memory` of them at the most, then a file. */
 class Store {
   readonly #options: SpoolOptions;
   readonly #memory: Buffer;
@@ -123,11 +120,11 @@ class BodyFile {
     return new BodyFile(content, content.path);
   }
 
-  async append(octets: Uint8Array): Promise<void> {
-    if (!disk.take(octets.length)) throw noRoom();
+  async append(bytes: Uint8Array): Promise<void> {
+    if (!disk.take(bytes.length)) throw noRoom();
     const at = this.#size;
-    this.#size += octets.length;
-    await this.content.write(octets, at);
+    this.#size += bytes.length;
+    await this.content.write(bytes, at);
   }
 
   async remove(): Promise<void> {
@@ -142,7 +139,7 @@ class BodyFile {
 const noRoom = (): SallyportError =>
   new SallyportError(
     "QUEUE_FULL",
-    `temporary files hold ${disk.taken} of ${disk.limit} octets already (limits.temporary), no room for another request body`,
+    `temporary files hold ${disk.taken} of ${disk.limit} bytes already (limits.temporary), no room for another request body`,
   );
 
 class MemorySpool implements Spooled {

@@ -39,12 +39,12 @@ export class TemporaryFile {
     return file;
   }
 
-  /** Writes all of `octets` at `position`. Rejects with DISK_FULL or INTERNAL. */
-  async write(octets: Uint8Array, position: number): Promise<void> {
-    for (let done = 0; done < octets.length; ) done += await this.#some(octets, done, position + done);
+  /** Writes all of `bytes` at `position`. Rejects with DISK_FULL or INTERNAL. */
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) done += await this.#some(bytes, done, position + done);
   }
 
-  /** Up to `size` octets from `position` on, and at least one. Rejects with INTERNAL, also at the end of the file. */
+  /** Up to `size` bytes from `position` on, and at least one. Rejects with INTERNAL, also at the end of the file. */
   async read(position: number, size: number): Promise<Uint8Array> {
     const piece = Buffer.allocUnsafe(size);
     const { bytesRead } = await this.#handle.read(piece, 0, size, position).catch((error: unknown) => {
@@ -72,14 +72,14 @@ export class TemporaryFile {
     await unlink(this.path).catch(() => {});
   }
 
-  async #some(octets: Uint8Array, from: number, position: number): Promise<number> {
+  async #some(bytes: Uint8Array, from: number, position: number): Promise<number> {
     try {
-      const { bytesWritten } = await this.#handle.write(octets, from, octets.length - from, position);
+      const { bytesWritten } = await this.#handle.write(bytes, from, bytes.length - from, position);
       if (bytesWritten > 0) return bytesWritten;
     } catch (error) {
       throw failure(error, this.path, "written");
     }
-    throw failure(new Error("the system took no octet and gave no reason"), this.path, "written");
+    throw failure(new Error("the system took no byte and gave no reason"), this.path, "written");
   }
 }
 

@@ -1,33 +1,33 @@
-// Every bound of the HTTP/1.1 listener in one place: octets, counts, and waits in milliseconds.
+// Every bound of the HTTP/1.1 listener in one place: bytes, counts, and waits in milliseconds.
 
 export interface HttpLimits {
-  /** Octets of a request target. More: 414. */
+  /** Bytes of a request target. More: 414. */
   readonly target: number;
-  /** Octets of all header field lines of a request, or of its trailer. More: 431. */
+  /** Bytes of all header field lines of a request, or of its trailer. More: 431. */
   readonly headerBytes: number;
   /** Header field lines of a request, or of its trailer. More: 431. */
   readonly headerCount: number;
-  /** Octets of a request body. More: 413. */
+  /** Bytes of a request body. More: 413. */
   readonly body: number;
-  /** Octets of one chunk-size line, extension included. More: 400. */
+  /** Bytes of one chunk-size line, extension included. More: 400. */
   readonly chunkLine: number;
-  /** Octets of all chunk extensions of one request. More: 400. */
+  /** Bytes of all chunk extensions of one request. More: 400. */
   readonly chunkExtensions: number;
-  /** Octets of pipelined requests that may wait while an earlier one is answered. More: no reading. */
+  /** Bytes of pipelined requests that may wait while an earlier one is answered. More: no reading. */
   readonly pipelined: number;
-  /** Octets of a response that may wait for a slow client. More: `write` answers false. */
+  /** Bytes of a response that may wait for a slow client. More: `write` answers false. */
   readonly unsent: number;
-  /** Octets of a request body that are read for nothing, so that the connection can be kept. More: it closes. */
+  /** Bytes of a request body that are read for nothing, so that the connection can be kept. More: it closes. */
   readonly drain: number;
   /** Connections at once. More: 503. */
   readonly connections: number;
-  /** From the first octet of a request (on a new connection: from its start) to the end of the head. Then 408. */
+  /** From the first byte of a request (on a new connection: from its start) to the end of the head. Then 408. */
   readonly headTimeout: number;
-  /** Without an octet of a body that we are ready to take. Then 408. */
+  /** Without a byte of a body that we are ready to take. Then 408. */
   readonly bodyTimeout: number;
   /** Without a request on a kept connection. Then it closes. */
   readonly idleTimeout: number;
-  /** Without the client taking an octet of what we hold for it. Then it is cut. */
+  /** Without the client taking a byte of what we hold for it. Then it is cut. */
   readonly sendTimeout: number;
   /** For the rest of a body that nobody wanted. Then the connection closes. */
   readonly drainTimeout: number;

@@ -1,4 +1,4 @@
-// What a log line or a terminal may carry: no control octets that end a line early or drive a terminal (CWE-117).
+// What a log line or a terminal may carry: no control bytes that end a line early or drive a terminal (CWE-117).
 
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 const QUOTED = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/g;

@@ -5,7 +5,7 @@ import { SallyportError } from "../exchange/index.ts";
 
 const { SonicBoom } = sonic;
 
-/** Octets of lines that a slow reader makes wait, at the most; what comes beyond is dropped rather than kept in memory. */
+/** Bytes of lines that a slow reader makes wait, at the most; what comes beyond is dropped rather than kept in memory. */
 const MOST_WAITING = 4 * 1024 * 1024;
 /** A log reader that is stuck holds the end of the server up for this many milliseconds, not longer. */
 const LONGEST_FLUSH = 1000;

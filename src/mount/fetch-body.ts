@@ -70,7 +70,7 @@ class FetchBody extends MountedBody {
   }
 
   #arrived({ done, value }: Piece): void {
-    if (!done) return this.take(octetsOf(value));
+    if (!done) return this.take(bytesOf(value));
     this.#ended = true;
     this.finish();
   }
@@ -82,11 +82,11 @@ class FetchBody extends MountedBody {
   }
 }
 
-function octetsOf(value: unknown): Uint8Array {
+function bytesOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
   throw new SallyportError(
     "CONFIG_INVALID",
-    "the host's request body is a stream of something else than octets",
+    "the host's request body is a stream of something else than bytes",
   );
 }
 

@@ -13,7 +13,7 @@ import {
 import { MountedExchange, outgoing } from "./mounted-exchange.ts";
 import type { MountSettings } from "./options.ts";
 
-/** Octets that wait in the Response's stream before the application is held back. */
+/** Bytes that wait in the Response's stream before the application is held back. */
 const HIGH_WATER = 65_536;
 /** Statuses whose Response must not be given a body (Fetch, 2.2.3). */
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -47,9 +47,9 @@ export class FetchExchange extends MountedExchange {
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
-    const octets = bytesOf(body) as Uint8Array<ArrayBuffer>;
+    const bytes = bytesOf(body) as Uint8Array<ArrayBuffer>;
     const empty = bodyless || NULL_BODY.has(head.status);
-    this.#resolve(responseOf(head, empty ? null : octets, octets.length, empty));
+    this.#resolve(responseOf(head, empty ? null : bytes, bytes.length, empty));
   }
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {

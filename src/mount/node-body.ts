@@ -23,14 +23,14 @@ interface ParsedRequest {
 export function nodeBody(req: NodeRequest, length: number | undefined, most: number): RequestBody {
   if (length === 0) return NO_BODY;
   if ((length ?? 0) > most) throw bodyTooLarge(most);
-  const octets = keptOctets(req);
-  if (octets) return new WholeBody(octets);
+  const bytes = keptBytes(req);
+  if (bytes) return new WholeBody(bytes);
   if (req.readableDidRead || req.readableEncoding !== null) throw taken();
   return new NodeBody(req, length, most);
 }
 
 /** The body as it was sent, where a parser has kept it. What was inflated is no longer what the headers speak of. */
-function keptOctets(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
+function keptBytes(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
   if (!req.readableDidRead) return undefined;
   if (req.rawBody instanceof Uint8Array) return req.rawBody;
   const plain = req.headers["content-encoding"] === undefined;
@@ -92,5 +92,5 @@ const taken = (): SallyportError =>
   new SallyportError(
     "CONFIG_INVALID",
     "a body parser of the host has read the request body before the mounted gateway could: mount the gateway before " +
-      "body parsers, or have the parser keep the octets in req.rawBody",
+      "body parsers, or have the parser keep the bytes in req.rawBody",
   );

@@ -63,11 +63,11 @@ export class NodeExchange extends MountedExchange {
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
-    // Octets, because with a string node would send the head as UTF-8, too.
-    const octets = bytesOf(body);
-    if (!this.#sendsHead(head, outgoing(head, octets.length, bodyless))) return;
-    if (octets.length === 0) this.#res.end();
-    else this.#res.end(octets);
+    // Bytes, because with a string node would send the head as UTF-8, too.
+    const bytes = bytesOf(body);
+    if (!this.#sendsHead(head, outgoing(head, bytes.length, bodyless))) return;
+    if (bytes.length === 0) this.#res.end();
+    else this.#res.end(bytes);
   }
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {

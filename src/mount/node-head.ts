@@ -26,7 +26,7 @@ interface HostFacts {
 export interface NodeHead {
   readonly request: RequestHead;
   readonly mount: string;
-  /** Octets of body; undefined when only the end will tell. */
+  /** Bytes of body; undefined when only the end will tell. */
   readonly length: number | undefined;
 }
 

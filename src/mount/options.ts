@@ -23,7 +23,7 @@ export interface MountOptions {
   readonly mount?: string | undefined;
   /** Default: warnings and errors on the console. */
   readonly log?: Log | undefined;
-  /** Octets of a request body; more is 413. Default 2 GiB. */
+  /** Bytes of a request body; more is 413. Default 2 GiB. */
   readonly maxBody?: number | undefined;
   /** Milliseconds that a client may take nothing of what is held for it; then it is cut. Default 60 s. */
   readonly sendTimeout?: number | undefined;

@@ -11,7 +11,7 @@ import { alive, type Life, type Lifecycle, lifeOf } from "./life.ts";
 import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, mountSettingsOf } from "./options.ts";
 
 export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log"> {
-  /** Bounds of the WebSockets; those of the server's configuration, in octets and milliseconds. */
+  /** Bounds of the WebSockets; those of the server's configuration, in bytes and milliseconds. */
   readonly limits?: Partial<WebSocketLimits> | undefined;
 }
 
@@ -53,7 +53,7 @@ export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions 
     if (!isOurs(req, prefix)) return false;
     // What the host or its framework said about errors and idleness is not for a WebSocket.
     (socket as Socket).setTimeout(0);
-    socket.unshift(Buffer.concat([octetsOf(req), head]));
+    socket.unshift(Buffer.concat([bytesOf(req), head]));
     listenerFor((socket as Partial<{ encrypted: boolean }>).encrypted ? "https" : "http").accept(
       socket as Socket,
     );
@@ -73,7 +73,7 @@ function isOurs({ method, url, headers }: IncomingMessage, prefix: string): bool
 }
 
 /** The request as it was sent, for our own parser to judge. */
-function octetsOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+function bytesOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
   let text = `${method} ${url} HTTP/${httpVersion}\r\n`;
   for (let i = 0; i < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
   return Buffer.from(`${text}\r\n`, "latin1");

@@ -64,7 +64,7 @@ export function startChild(options: SpawnOptions): Child {
 
 export const DEFAULT_STDIO: readonly Descriptor[] = ["ignore", "lines", "lines"];
 
-/** Some failures are thrown (E2BIG, an octet 0 in an argument), others come as an event. */
+/** Some failures are thrown (E2BIG, a byte 0 in an argument), others come as an event. */
 function begin(options: SpawnOptions, stdio: readonly Descriptor[]): ChildProcess | Error {
   try {
     return spawn(options.command, [...(options.args ?? [])], {

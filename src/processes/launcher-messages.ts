@@ -1,4 +1,4 @@
-// What the launcher and we tell each other, as JSON on Node's channel. Octets never take this way: a child's descriptors
+// What the launcher and we tell each other, as JSON on Node's channel. Bytes never take this way: a child's descriptors
 // are connections of its own, each opened by the launcher with one line `token descriptor` and then handed to the child.
 
 /** To the launcher. */

@@ -16,7 +16,7 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Cuts a stream of octets into lines, decoded as UTF-8. Of a line longer than `limit` octets only the start is given. */
+/** Cuts a stream of bytes into lines, decoded as UTF-8. Of a line longer than `limit` bytes only the start is given. */
 export class LineCutter {
   readonly #online: (line: string) => void;
   readonly #limit: number;
@@ -49,7 +49,7 @@ export class LineCutter {
     const kept = part.length > room ? part.subarray(0, room) : part;
     this.#dropped += part.length - kept.length;
     if (kept.length === 0) return;
-    // A copy: a few octets must not keep a whole read buffer.
+    // A copy: a few bytes must not keep a whole read buffer.
     this.#parts.push(Uint8Array.from(kept));
     this.#size += kept.length;
   }
@@ -61,7 +61,7 @@ export class LineCutter {
     this.#size = 0;
     this.#dropped = 0;
     const text = escapeBytes(decoder.decode(withoutReturn(line)));
-    this.#online(dropped > 0 ? `${text}... (${dropped} octets more)` : text);
+    this.#online(dropped > 0 ? `${text}... (${dropped} bytes more)` : text);
   }
 }
 

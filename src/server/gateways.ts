@@ -14,7 +14,7 @@ export interface GatewayContext {
   readonly log: Log;
   /** Server processes that serve the same applications. */
   readonly fronts: number;
-  /** Octets of a request body; whoever keeps one bounds it by this. */
+  /** Bytes of a request body; whoever keeps one bounds it by this. */
   readonly maxBody: number;
   /** Answers an exchange by the server's routes: where a CGI program's local redirects go. */
   readonly dispatch: (exchange: Exchange) => void;

@@ -91,7 +91,7 @@ function urlOf(server: Server, address: ListenAddress): string {
 
 /** Of a Unix socket (sun_path of unix(7), less the NUL). Node would cut a longer one off and bind to the rest. */
 const LONGEST_PATH = 107;
-const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} octets)`;
+const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} bytes)`;
 
 /** Takes the place of a dead server's socket file, never that of a living one. */
 async function bindUnix(server: Server, address: UnixAddress): Promise<void> {

@@ -136,8 +136,8 @@ function hostOf(authority: string): string {
 
 /** A configured prefix is UTF-8 text, may be percent-encoded, and its last slash says nothing. */
 function prefixSegments(prefix: string): Segments {
-  const octets = Buffer.from(prefix.replace(/\/+$/, ""), "utf8").toString("latin1");
-  return octets === "" ? [] : octets.slice(1).split("/").map(decode);
+  const bytes = Buffer.from(prefix.replace(/\/+$/, ""), "utf8").toString("latin1");
+  return bytes === "" ? [] : bytes.slice(1).split("/").map(decode);
 }
 
 /** Segments between the slashes that were sent, each decoded once. */
@@ -154,7 +154,7 @@ function segmentsAsMeant(path: string): Segments {
   return segments;
 }
 
-/** Percent-decoding, once, into octets; what is no valid escape stays as it is. */
+/** Percent-decoding, once, into bytes; what is no valid escape stays as it is. */
 const decode = (text: string): string =>
   text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 

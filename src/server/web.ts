@@ -1,4 +1,4 @@
-// HTTP at one address, in each of its versions: TLS agrees on one (ALPN), without it a client's first octets tell. HTTP/2
+// HTTP at one address, in each of its versions: TLS agrees on one (ALPN), without it a client's first bytes tell. HTTP/2
 // is loaded for the first client that speaks it: most servers stand behind another, which speaks HTTP/1.1 with them.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";

@@ -1,10 +1,10 @@
 // Accepted connections, read without new memory for each read. For every read of an accepted connection Node takes
-// 64 KiB, of which mostly a few hundred octets are kept, and to collect that costs more than all that we do with them.
+// 64 KiB, of which mostly a few hundred bytes are kept, and to collect that costs more than all that we do with them.
 // For connections that it makes itself it has `onread`, which reads into one buffer; this is the same for the others.
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { forgetWhenClosed } from "./closed.ts";
 
-/** Octets read at once, as many as Node reads. */
+/** Bytes read at once, as many as Node reads. */
 const READ = 65_536;
 
 /** One for all connections: what was read is out of it before anything else can be. */
@@ -21,7 +21,7 @@ interface Internals {
 
 /** Where bytes go. `false` has no more of them read until the stream asks. */
 interface Way {
-  take(octets: Buffer): unknown;
+  take(bytes: Buffer): unknown;
   /** Whether they go there as they are, in memory that the next read writes over. */
   lent: boolean;
 }
@@ -57,7 +57,7 @@ export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts
   const handle = before._handle;
   if (typeof handle?.useUserBuffer !== "function") return accepted;
   before._handle = null;
-  const way: Way = { take: (octets) => socket.push(octets), lent: false };
+  const way: Way = { take: (bytes) => socket.push(bytes), lent: false };
   const onread = {
     buffer: SHARED,
     callback: (size: number) => way.take(way.lent ? SHARED.subarray(0, size) : copied(size)),
@@ -71,9 +71,9 @@ export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts
 }
 
 function copied(size: number): Buffer {
-  const octets = Buffer.allocUnsafe(size);
-  SHARED.copy(octets, 0, 0, size);
-  return octets;
+  const bytes = Buffer.allocUnsafe(size);
+  SHARED.copy(bytes, 0, 0, size);
+  return bytes;
 }
 
 /**
@@ -82,11 +82,11 @@ function copied(size: number): Buffer {
  */
 export class Reading {
   readonly #socket: Socket;
-  readonly #received: (octets: Buffer) => void;
+  readonly #received: (bytes: Buffer) => void;
   readonly #way: Way | undefined;
   readonly #stream: Way["take"] | undefined;
 
-  constructor(socket: Socket, received: (octets: Buffer) => void, lends = false) {
+  constructor(socket: Socket, received: (bytes: Buffer) => void, lends = false) {
     this.#socket = socket;
     this.#received = received;
     // What was put back into the stream has to come first, and comes by its events.

@@ -55,7 +55,7 @@ export class AnswerReader {
     socket.on("close", () => this.#end());
   }
 
-  /** No more octets will come. */
+  /** No more bytes will come. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -180,7 +180,7 @@ export class AnswerReader {
     }
   }
 
-  /** Resolves when there are octets to take. */
+  /** Resolves when there are bytes to take. */
   async #some(): Promise<void> {
     while (this.#buffer.length === 0) {
       if (this.#ended) throw new Ended();
@@ -206,8 +206,8 @@ export class AnswerReader {
   }
 }
 
-function lineOf(octets: Buffer): string {
-  const line = octets.toString("latin1");
+function lineOf(bytes: Buffer): string {
+  const line = bytes.toString("latin1");
   if (!line.endsWith("\r\n")) throw new Broken(`a line not ended by CRLF: ${JSON.stringify(line)}`);
   return line.slice(0, -2);
 }

@@ -80,9 +80,9 @@ function bodyComplaint({ body, size }: Answer, expected: Expected): string | und
   const right = toBytes(expected.body);
   const got = Buffer.concat(body);
   if (got.equals(right)) return undefined;
-  const at = got.findIndex((octet, i) => octet !== right[i]);
+  const at = got.findIndex((byte, i) => byte !== right[i]);
   const place = at < 0 ? "" : `, and another one at ${at}`;
-  return `the body has ${size} octets for ${right.length}${place}: ${shown(got.toString("latin1"))}`;
+  return `the body has ${size} bytes for ${right.length}${place}: ${shown(got.toString("latin1"))}`;
 }
 
 function seenComplaints(answer: Answer, expected: ExpectedSeen): string[] {

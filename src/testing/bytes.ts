@@ -1,4 +1,4 @@
-// Octets of the suite's data as octets in memory.
+// Bytes of the suite's data as bytes in memory.
 import type { Bytes } from "./case.ts";
 
 /** A prime, so that no piece of a power of two looks like its neighbour. */
@@ -6,7 +6,7 @@ const PERIOD = 251;
 
 const pattern: Buffer = Buffer.from(Array.from({ length: PERIOD }, (_, i) => i));
 
-export function toBytes(octets: Bytes = ""): Buffer {
-  if (typeof octets === "string") return Buffer.from(octets, "latin1");
-  return Buffer.alloc(octets.size, pattern);
+export function toBytes(bytes: Bytes = ""): Buffer {
+  if (typeof bytes === "string") return Buffer.from(bytes, "latin1");
+  return Buffer.alloc(bytes.size, pattern);
 }

@@ -2,7 +2,7 @@
 // data, so that an application in any language can play its part and any runner can judge.
 import type { Headers } from "../exchange/index.ts";
 
-/** Octets as data: text of latin-1 characters, or so many octets of the pattern 0, 1, ... 250, 0, 1, ... */
+/** Bytes as data: text of latin-1 characters, or so many bytes of the pattern 0, 1, ... 250, 0, 1, ... */
 export type Bytes = string | { readonly size: number };
 
 /** What not every half can do. A case names those that it needs; who runs the suite names those that are missing. */
@@ -39,7 +39,7 @@ export interface Request {
   /** Besides Host and the framing of the body; a Host given here takes the place of the usual one. */
   readonly headers?: Headers;
   readonly body?: Bytes;
-  /** Octets in each chunk; without it the body has a Content-Length. */
+  /** Bytes in each chunk; without it the body has a Content-Length. */
   readonly chunk?: number;
   /** Only with `chunk`. */
   readonly trailers?: Headers;
@@ -75,12 +75,12 @@ export type Behaviour =
   | { readonly kind: "fail" }
   /** Reads the body to its end and notes "received" at the first piece, and then "complete", or else "left". */
   | { readonly kind: "absorb" }
-  /** Pieces of 64 KiB for as long as they are taken, an octet in the note "pieces" for each; then the note "left". */
+  /** Pieces of 64 KiB for as long as they are taken, a byte in the note "pieces" for each; then the note "left". */
   | { readonly kind: "endless" }
   /** Notes "running" and never answers. When it learns that the client has left: the note "left". */
   | { readonly kind: "hang" };
 
-/** What an application saw of its request. Names in lower case, repeated fields joined; each character is one octet. */
+/** What an application saw of its request. Names in lower case, repeated fields joined; each character is one byte. */
 export interface Seen {
   readonly method: string;
   /** Decoded. */
@@ -94,9 +94,9 @@ export interface Seen {
   readonly authority: string;
   readonly remote: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Octets of body that were announced; null when none were. */
+  /** Bytes of body that were announced; null when none were. */
   readonly length: number | null;
-  /** Octets of body that were read. */
+  /** Bytes of body that were read. */
   readonly size: number;
   /** Whether a header became the variable HTTP_PROXY. */
   readonly proxied: boolean;

@@ -9,7 +9,7 @@ import type { SideChannel } from "./side-channel.ts";
 export interface Round {
   readonly client: Client;
   readonly request: Request;
-  readonly octets: RequestBytes;
+  readonly bytes: RequestBytes;
   readonly app: Behaviour;
   readonly notes: SideChannel;
 }
@@ -28,44 +28,44 @@ export class NotHeldBack extends Error {}
 
 export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipelines">, Way>> = {
   plain: (round) => {
-    round.client.send(round.octets.head, ...round.octets.body);
+    round.client.send(round.bytes.head, ...round.bytes.body);
     return wholeAnswer(round);
   },
 
   endsItsSide: (round) => {
-    round.client.send(round.octets.head, ...round.octets.body);
+    round.client.send(round.bytes.head, ...round.bytes.body);
     round.client.endSide();
     return unlockedAnswer(round);
   },
 
-  awaitsContinue: async ({ client, octets }) => {
-    const { answer, done } = client.reader.read(octets.method);
-    client.send(octets.head);
+  awaitsContinue: async ({ client, bytes }) => {
+    const { answer, done } = client.reader.read(bytes.method);
+    client.send(bytes.head);
     await client.until(answer, ({ informs, status }) => informs.includes(100) || status > 0);
-    if (answer.informs.includes(100)) client.send(...octets.body);
+    if (answer.informs.includes(100)) client.send(...bytes.body);
     await done;
     return answer;
   },
 
   unlocksPieces: (round) => {
-    round.client.send(round.octets.head, ...round.octets.body);
+    round.client.send(round.bytes.head, ...round.bytes.body);
     return unlockedAnswer(round);
   },
 
   pausesUpload: async (round) => {
-    const { client, octets } = round;
-    const { answer, done } = client.reader.read(octets.method);
+    const { client, bytes } = round;
+    const { answer, done } = client.reader.read(bytes.method);
     await sendHalf(round, answer);
-    client.send(...octets.body.slice(half(octets)));
+    client.send(...bytes.body.slice(half(bytes)));
     await done;
     return answer;
   },
 
-  pingsAndPongs: async ({ client, request, octets }) => {
-    const { answer, done } = client.reader.read(octets.method);
-    client.send(octets.head);
+  pingsAndPongs: async ({ client, request, bytes }) => {
+    const { answer, done } = client.reader.read(bytes.method);
+    client.send(bytes.head);
     let sent = 0;
-    for (const part of octets.body) {
+    for (const part of bytes.body) {
       await client.until(answer, ({ size }) => size >= sent);
       client.send(part);
       sent += request.chunk ?? 0;
@@ -75,31 +75,31 @@ export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipeli
   },
 
   leavesMidUpload: async (round) => {
-    const { answer } = round.client.reader.read(round.octets.method);
+    const { answer } = round.client.reader.read(round.bytes.method);
     await sendHalf(round, answer);
     round.client.hangUp();
     return answer;
   },
 
-  leavesBeforeHead: async ({ client, octets, notes }) => {
-    const { answer } = client.reader.read(octets.method);
-    client.send(octets.head, ...octets.body);
+  leavesBeforeHead: async ({ client, bytes, notes }) => {
+    const { answer } = client.reader.read(bytes.method);
+    client.send(bytes.head, ...bytes.body);
     await notes.see("running", () => client.reader.ended);
     client.hangUp();
     return answer;
   },
 
-  leavesMidResponse: async ({ client, octets }) => {
-    const { answer } = client.reader.read(octets.method);
-    client.send(octets.head, ...octets.body);
+  leavesMidResponse: async ({ client, bytes }) => {
+    const { answer } = client.reader.read(bytes.method);
+    client.send(bytes.head, ...bytes.body);
     await client.until(answer, ({ size }) => size > ENOUGH);
     client.hangUp();
     return answer;
   },
 
-  stalls: async ({ client, octets, notes }) => {
-    const { answer } = client.reader.read(octets.method);
-    client.send(octets.head, ...octets.body);
+  stalls: async ({ client, bytes, notes }) => {
+    const { answer } = client.reader.read(bytes.method);
+    client.send(bytes.head, ...bytes.body);
     await client.until(answer, ({ status }) => status > 0);
     client.reader.pause();
     const pieces = await notes.settle("pieces", REST, MOST_PIECES);
@@ -110,22 +110,22 @@ export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipeli
   },
 };
 
-async function wholeAnswer({ client, octets }: Round): Promise<Answer> {
-  const { answer, done } = client.reader.read(octets.method);
+async function wholeAnswer({ client, bytes }: Round): Promise<Answer> {
+  const { answer, done } = client.reader.read(bytes.method);
   await done;
   return answer;
 }
 
 const half = ({ body }: RequestBytes): number => Math.ceil(body.length / 2);
 
-async function sendHalf({ client, octets, notes }: Round, answer: Answer): Promise<void> {
-  client.send(octets.head, ...octets.body.slice(0, half(octets)));
+async function sendHalf({ client, bytes, notes }: Round, answer: Answer): Promise<void> {
+  client.send(bytes.head, ...bytes.body.slice(0, half(bytes)));
   await notes.see("received", () => answer.status > 0 || client.reader.ended);
 }
 
 /** Each piece is let go once the one before it has arrived. */
-async function unlockedAnswer({ client, octets, app, notes }: Round): Promise<Answer> {
-  const { answer, done } = client.reader.read(octets.method);
+async function unlockedAnswer({ client, bytes, app, notes }: Round): Promise<Answer> {
+  const { answer, done } = client.reader.read(bytes.method);
   let due = 0;
   for (const [i, piece] of (app.kind === "stream" ? app.pieces : []).entries()) {
     due += toBytes(piece).length;

@@ -1,11 +1,11 @@
-// The suite's client: octets of requests on a connection of its own, written by hand so that nothing is mended on the way.
+// The suite's client: bytes of requests on a connection of its own, written by hand so that nothing is mended on the way.
 import { connect, type Socket } from "node:net";
 import type { Headers } from "../exchange/index.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { toBytes } from "./bytes.ts";
 import { CONFORMANCE_FIELD, type Request, type Script } from "./case.ts";
 
-/** A request as octets, in the parts that may be sent one after the other. */
+/** A request as bytes, in the parts that may be sent one after the other. */
 export interface RequestBytes {
   readonly method: string;
   readonly head: Buffer;
@@ -88,7 +88,7 @@ export class Client {
     while (!holds(answer)) {
       if (this.reader.ended) return holds(answer);
       await this.reader.change();
-      // The reader of the answer was woken by the same octets; it comes first.
+      // The reader of the answer was woken by the same bytes; it comes first.
       await new Promise((resolve) => setImmediate(resolve));
     }
     return true;

@@ -120,12 +120,12 @@ class Trial {
       const notes = this.#sideChannel(i);
       const conduct = i === 0 ? (this.#case.conduct ?? "plain") : "plain";
       const way = CLIENT_BEHAVIOURS[conduct as keyof typeof CLIENT_BEHAVIOURS];
-      const octets = this.#bytes(i, step);
+      const data = this.#bytes(i, step);
       const client = await this.#connected();
-      let answer = await way({ client, octets, notes, request: step.request, app: step.app });
+      let answer = await way({ client, bytes: data, notes, request: step.request, app: step.app });
       if (answer.status === 0 && this.#mayReconnect && client.reader.ended) {
         const anew = await this.#connectAnew();
-        answer = await way({ client: anew, octets, notes, request: step.request, app: step.app });
+        answer = await way({ client: anew, bytes: data, notes, request: step.request, app: step.app });
       }
       const found = await complaintsAbout(answer, notes, step.expected);
       if (found.length > 0) return named(i, found);

@@ -19,9 +19,9 @@ export function parseUpstream(text: string): UpstreamAddress {
 }
 
 /** Gets what comes over a connection, in memory that is used again at once: what is kept must be copied. */
-export type ConnectionReader = (octets: Buffer) => void;
+export type ConnectionReader = (bytes: Buffer) => void;
 
-/** Octets that are read at once. */
+/** Bytes that are read at once. */
 const READ = 65_536;
 
 /**

@@ -10,7 +10,7 @@ export interface Timed extends Member {
   expire(): void;
 }
 
-/** The library counts octets in 32 bits, and takes 0 for no limit. */
+/** The library counts bytes in 32 bits, and takes 0 for no limit. */
 const LARGEST_MESSAGE = 2 ** 31 - 1;
 /** The clock's step is a part of the shortest wait, within these bounds. */
 const SHORTEST_TICK = 10;

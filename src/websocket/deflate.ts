@@ -22,7 +22,7 @@ export function agree(offers: readonly Parameters[], limits: WebSocketLimits): D
 }
 
 function accepted(offer: Parameters, limits: WebSocketLimits): Deflate | undefined {
-  // zlib cannot keep to a window of 2^8 octets, and takes 2^9 without a word.
+  // zlib cannot keep to a window of 2^8 bytes, and takes 2^9 without a word.
   if (offer.server_max_window_bits?.includes("8")) return undefined;
   try {
     const terms = Object.entries(made(limits).accept([{ ...offer }]));

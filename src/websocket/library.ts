@@ -36,7 +36,7 @@ interface ReceiverOptions {
   readonly maxBufferedChunks: number;
 }
 
-/** Octets are written in; "message", "ping", "conclude" (a close frame) and "error" come out. */
+/** Bytes are written in; "message", "ping", "conclude" (a close frame) and "error" come out. */
 export type Receiver = Writable;
 
 export interface Sender {

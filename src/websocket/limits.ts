@@ -1,15 +1,15 @@
-// Every bound of an open WebSocket in one place: octets, counts, and waits in milliseconds.
+// Every bound of an open WebSocket in one place: bytes, counts, and waits in milliseconds.
 
 export interface WebSocketLimits {
-  /** Octets of a message, after decompression. More: 1009. */
+  /** Bytes of a message, after decompression. More: 1009. */
   readonly message: number;
   /** Frames of one message. More: 1008. */
   readonly fragments: number;
-  /** Octets of messages that may wait for a slow client. More: `send` answers false. */
+  /** Bytes of messages that may wait for a slow client. More: `send` answers false. */
   readonly unsent: number;
   /** Whether messages may be compressed (RFC 7692). */
   readonly compress: boolean;
-  /** Octets that a message must have for being compressed by us. */
+  /** Bytes that a message must have for being compressed by us. */
   readonly compressFrom: number;
   /** Between two pings. 0: none are sent. */
   readonly pingInterval: number;
@@ -17,7 +17,7 @@ export interface WebSocketLimits {
   readonly pingTimeout: number;
   /** From our close frame to the client's, and then to the end of the connection. Then it is cut. */
   readonly closeTimeout: number;
-  /** Without the client taking an octet of what we hold for it. Then it is cut. */
+  /** Without the client taking a byte of what we hold for it. Then it is cut. */
   readonly sendTimeout: number;
 }
 

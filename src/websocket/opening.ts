@@ -26,7 +26,7 @@ export interface Opening {
 /** The only version that there is (RFC 6455, 11.6). */
 export const VERSION = "13";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** 16 octets in base64. */
+/** 16 bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{21}[AQgw]==$/;
 
 const bad = (why: string): SallyportError =>

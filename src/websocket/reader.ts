@@ -1,4 +1,4 @@
-// The way in of one WebSocket: octets become whole messages, in order, and none is given out while the application is not
+// The way in of one WebSocket: bytes become whole messages, in order, and none is given out while the application is not
 // ready for more.
 import { type Deflate, NAME } from "./deflate.ts";
 import { library, type PerMessageDeflate, type Receiver } from "./library.ts";

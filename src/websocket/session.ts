@@ -11,7 +11,7 @@ import { MessageWriter } from "./writer.ts";
 export interface Ending {
   /** Undefined after a closing handshake. */
   readonly error: SallyportError | undefined;
-  /** Octets of messages that were handed to us for the client. */
+  /** Bytes of messages that were handed to us for the client. */
   readonly bytes: number;
 }
 
@@ -41,7 +41,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
   /** The application wants no more for now. */
   #paused = false;
   #stopped = false;
-  /** Messages that came in the same octets as the last one that was wanted. */
+  /** Messages that came in the same bytes as the last one that was wanted. */
   #inbox: Message[] | undefined;
   /** What the application is told after all messages. */
   #closed: Closed | undefined;
@@ -161,7 +161,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
     this.#writer.drained();
   }
 
-  /** Not an octet has passed for `sendTimeout`. */
+  /** Not a byte has passed for `sendTimeout`. */
   #stalled(): void {
     this.#unwatch();
     if (!this.#writer.busy) return;
@@ -276,7 +276,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
     this.#schedule("pong", pingTimeout);
   }
 
-  /** "timeout" comes when not an octet passes for `sendTimeout`. Node counts what the kernel takes. */
+  /** "timeout" comes when not a byte passes for `sendTimeout`. Node counts what the kernel takes. */
   #watch(): void {
     if (this.#watched) return;
     this.#watched = true;

@@ -8,7 +8,7 @@ import type { WebSocketLimits } from "./limits.ts";
 export type SessionState = "open" | "closing" | "lingering" | "gone";
 
 interface Rule {
-  /** Whether octets are still read as frames. */
+  /** Whether bytes are still read as frames. */
   readonly reads: boolean;
   /** Whether messages are for the application. */
   readonly delivers: boolean;

@@ -11,7 +11,7 @@ const PONG = 0xa;
 /** A close frame without a code. */
 const NO_STATUS = 1005;
 const EMPTY = Buffer.alloc(0);
-/** Up to this size, copying octets behind their header costs less than a gathered write. */
+/** Up to this size, copying bytes behind their header costs less than a gathered write. */
 const COPIED = 16_384;
 
 export class MessageWriter {
@@ -25,7 +25,7 @@ export class MessageWriter {
   #gathered = false;
   /** Made for what must keep its place behind messages that are being compressed. */
   #sender: Sender | undefined;
-  /** Octets handed over for compression that have not left it. */
+  /** Bytes handed over for compression that have not left it. */
   #compressing = 0;
   /** The last ping that could not be answered yet. */
   #owedPong: Buffer | undefined;

@@ -22,14 +22,14 @@ export async function writeFile(exchange: Exchange, path: string, opened: () => 
     if (size < stats.size && !exchange.closed)
       unreadable(
         path,
-        new Error(`it ends at ${size} now, and was of ${stats.size} octets when it was opened`),
+        new Error(`it ends at ${size} now, and was of ${stats.size} bytes when it was opened`),
       );
   } finally {
     await file.close();
   }
 }
 
-/** Resolves with the octets that it was, at the file's end or when nobody takes any more. */
+/** Resolves with the bytes that it was, at the file's end or when nobody takes any more. */
 async function copy(file: FileHandle, exchange: Exchange): Promise<number> {
   let size = 0;
   while (!exchange.closed) {

@@ -48,18 +48,18 @@ export const FROM_WORKER = {
   AHEAD: 83,
 } as const;
 
-/** Octets before the payload: its length (u32), the stream (u32), the kind (u8); little endian. */
+/** Bytes before the payload: its length (u32), the stream (u32), the kind (u8); little endian. */
 export const HEADER_SIZE = 9;
-/** Octets of one direction of one stream that may be under way unasked. */
+/** Bytes of one direction of one stream that may be under way unasked. */
 export const WINDOW = 262_144;
-/** Octets of body in one frame at the most. */
+/** Bytes of body in one frame at the most. */
 export const PIECE = 65_536;
-/** What a WebSocket message costs of a window besides its octets, so that empty ones cannot pile up. */
+/** What a WebSocket message costs of a window besides its bytes, so that empty ones cannot pile up. */
 export const MESSAGE_COST = HEADER_SIZE;
 /** No frame that a worker may send is larger: a head, or a small response in one frame. */
 export const MAX_FRAME = 4_194_304;
 
-/** From so many octets on, a payload is not copied where it need not be: collecting what was allocated costs most. */
+/** From so many bytes on, a payload is not copied where it need not be: collecting what was allocated costs most. */
 const LARGE = 16_384;
 
 /** Gets a frame's kind, its stream, and the reader, which has the payload for as long as the call lasts. */
@@ -151,7 +151,7 @@ export class FrameReader implements Payload {
     while (size - start >= HEADER_SIZE) {
       const length = readUint32(data, start);
       if (length > MAX_FRAME)
-        throw new SallyportError("LINK_BROKEN", `a worker announced a frame of ${length} octets`);
+        throw new SallyportError("LINK_BROKEN", `a worker announced a frame of ${length} bytes`);
       const kind = data[start + 8] as number;
       const stream = readUint32(data, start + 4);
       this.#start = start + HEADER_SIZE;

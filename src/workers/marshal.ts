@@ -42,7 +42,7 @@ export const entry = (key: string, value: string): string => latin1(key) + latin
 export const latin1Bytes = (text: string): string => `s${uint32(text.length)}${text}`;
 
 /** A bytes object. */
-export const bytes = (octets: Uint8Array): string => latin1Bytes(textOf(octets));
+export const bytes = (data: Uint8Array): string => latin1Bytes(textOf(data));
 
 /** A str of any characters. */
 export function unicode(text: string): string {
@@ -70,7 +70,7 @@ export function marshal(value: MarshalValue): string {
 }
 
 /** Bytes as text of latin-1 characters. */
-export const textOf = (octets: Uint8Array): string => asBuffer(octets).toString("latin1");
+export const textOf = (data: Uint8Array): string => asBuffer(data).toString("latin1");
 
-const asBuffer = (octets: Uint8Array): Buffer =>
-  Buffer.isBuffer(octets) ? octets : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+const asBuffer = (data: Uint8Array): Buffer =>
+  Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);

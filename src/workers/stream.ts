@@ -216,13 +216,13 @@ export class WorkerStream {
   }
 
   #chunk(chunk: Buffer): void {
-    this.#buffer ??= new ResponseBuffer(this.exchange, (octets) => this.#credit(octets), this.#limits);
+    this.#buffer ??= new ResponseBuffer(this.exchange, (data) => this.#credit(data), this.#limits);
     this.#buffer.push(chunk);
   }
 
   #sendFile(payload: Buffer): void {
     if (this.#buffer || this.#file)
-      throw new SallyportError("LINK_BROKEN", "a worker sent a file after other octets");
+      throw new SallyportError("LINK_BROKEN", "a worker sent a file after other bytes");
     this.#file = writeFile(this.exchange, payload.toString(), () => this.#opened());
     this.#file.catch((error: unknown) => this.giveUp(SallyportError.from(error)));
   }
@@ -250,8 +250,8 @@ export class WorkerStream {
   }
 
   /** Grants the worker as much again, not for every piece but in large steps. */
-  #credit(octets: number): void {
-    this.#accepted += octets;
+  #credit(data: number): void {
+    this.#accepted += data;
     const carrier = this.#transport;
     if (this.#accepted < WINDOW / 2 || !carrier) return;
     carrier.writer.count(TO_WORKER.CREDIT, this.id, this.#accepted);
@@ -261,16 +261,16 @@ export class WorkerStream {
 
   // Request bodies.
 
-  #want(octets: number): void {
-    if (this.#relay) return this.#relay.want(octets);
+  #want(data: number): void {
+    if (this.#relay) return this.#relay.want(data);
     const carrier = this.#transport;
-    if (this.exchange.handshake) this.#asked += octets;
-    else if (carrier) this.#pump(carrier, octets);
+    if (this.exchange.handshake) this.#asked += data;
+    else if (carrier) this.#pump(carrier, data);
   }
 
-  #pump(carrier: StreamTransport, octets: number): void {
+  #pump(carrier: StreamTransport, data: number): void {
     this.#upload ??= new StreamUpload(this.exchange.body, carrier, this.id, () => this.#restart());
-    this.#upload.want(octets).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
+    this.#upload.want(data).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
   }
 
   /** What the application does from now on has its own time. */

@@ -13,7 +13,7 @@ export class StreamUpload {
   readonly #body: RequestBody;
   readonly #stream: number;
   readonly #arrived: () => void;
-  /** The worker waits for octets that the client has not sent yet. */
+  /** The worker waits for bytes that the client has not sent yet. */
   waits = false;
   #link: LinkWriter | undefined;
   #wanted = 0;
@@ -29,9 +29,9 @@ export class StreamUpload {
     this.#stream = stream;
   }
 
-  /** The worker takes so many more octets. Rejects with the body's own error when it will never be complete. */
-  async want(octets: number): Promise<void> {
-    this.#wanted += octets;
+  /** The worker takes so many more bytes. Rejects with the body's own error when it will never be complete. */
+  async want(bytes: number): Promise<void> {
+    this.#wanted += bytes;
     if (this.#pumping) return;
     this.#pumping = true;
     // The first read is what sends 100 Continue.

@@ -10,7 +10,7 @@ import {
 import { FROM_WORKER, MESSAGE_COST, PIECE, TO_WORKER, WINDOW } from "./link.ts";
 import type { LinkWriter } from "./upload.ts";
 
-/** Octets of one message that an application may send. Whoever sends more wants a response, not a message. */
+/** Bytes of one message that an application may send. Whoever sends more wants a response, not a message. */
 export const MAX_MESSAGE = 134_217_728;
 
 /** What the application says: a message, or that it closes. */
@@ -77,8 +77,8 @@ export class WebSocketRelay implements WebSocketReceiver {
     else this.#message(payload, kind === FROM_WORKER.BINARY_OUT);
   }
 
-  want(octets: number): void {
-    this.#allowed += octets;
+  want(bytes: number): void {
+    this.#allowed += bytes;
     if (!this.#paused || this.#allowed <= 0) return;
     this.#paused = false;
     this.#session.resume();
@@ -104,7 +104,7 @@ export class WebSocketRelay implements WebSocketReceiver {
   #piece(payload: Buffer): void {
     this.#size += payload.length;
     if (this.#size > MAX_MESSAGE)
-      throw new SallyportError("APP_PROTOCOL", `a WebSocket message of more than ${MAX_MESSAGE} octets`);
+      throw new SallyportError("APP_PROTOCOL", `a WebSocket message of more than ${MAX_MESSAGE} bytes`);
     this.#pieces.push(payload);
     this.#owed += payload.length;
     this.#grant();

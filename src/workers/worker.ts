@@ -39,7 +39,7 @@ const SHUTDOWN_GRACE = 12_000;
 /** So many requests leave without waiting for the end of the turn. */
 const TOGETHER = 16;
 
-/** Octets that a worker has not read yet; above this it gets no new streams. */
+/** Bytes that a worker has not read yet; above this it gets no new streams. */
 const LINK_FULL = 4_194_304;
 
 export class Worker implements StreamTransport {

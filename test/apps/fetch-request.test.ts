@@ -147,11 +147,11 @@ function behaves(make: RequestMaker): void {
     await assert.rejects(posted("{").json(), SyntaxError);
   });
 
-  test("gives octets in memory of their own", async () => {
+  test("gives bytes in memory of their own", async () => {
     const memory = Buffer.from("__text__");
-    const octets = await posted(memory.subarray(2, 6)).arrayBuffer();
+    const bytes = await posted(memory.subarray(2, 6)).arrayBuffer();
     memory.fill(0);
-    assert.equal(Buffer.from(octets).toString(), "text");
+    assert.equal(Buffer.from(bytes).toString(), "text");
   });
 
   test("without a body gives an empty text, as often as it is asked", async () => {

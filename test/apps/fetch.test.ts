@@ -170,7 +170,7 @@ test("a body of text leaves in one call, with its head", async () => {
   assert.equal(started.mock.callCount(), 0);
 });
 
-test("a response without a body, and one to HEAD, ends with no octet", async () => {
+test("a response without a body, and one to HEAD, ends with no byte", async () => {
   assert.equal((await ask(() => new Response(null, { status: 204 }))).status, 204);
   let cancelled = false;
   const stream = () =>

@@ -286,7 +286,7 @@ test("early hints and processing are informational, and 100 is left to the liste
   assert.equal(status, 200);
 });
 
-test("no octet of body leaves for HEAD and 304", async () => {
+test("no byte of body leaves for HEAD and 304", async () => {
   const head = await ask((_req, res) => res.setHeader("Content-Length", 5).end("hello"), { method: "HEAD" });
   assert.deepEqual(
     [head.bytes, headerValues(head.headers, "content-length"), head.complete],
@@ -359,11 +359,11 @@ test("a streamed body flows on for as long as it comes", async () => {
   const body = new PushedBody(undefined, source);
   const answer = ask(
     (req, res) => {
-      let octets = 0;
+      let data = 0;
       req.on("data", (chunk) => {
-        octets += chunk.length;
+        data += chunk.length;
       });
-      req.on("end", () => res.end(String(octets)));
+      req.on("end", () => res.end(String(data)));
     },
     { method: "POST", body },
   );

@@ -26,8 +26,8 @@ const cases: readonly [string, Arguments][] = [
   ["a text", ["t\u00e9xt"]],
   ["an empty text", [""]],
   ["a text with half a character", ["a\ud800b"]],
-  ["octets", [Buffer.from([0, 255, 10])]],
-  ["a part of other octets", [new Uint8Array([1, 2, 3, 4]).subarray(1, 3)]],
+  ["bytes", [Buffer.from([0, 255, 10])]],
+  ["a part of other bytes", [new Uint8Array([1, 2, 3, 4]).subarray(1, 3)]],
   ["no body", [null, { status: 204 }]],
   ["nothing", []],
   [
@@ -80,8 +80,8 @@ for (const [kind, made] of [
   ["Node's own Response", (body: string | Buffer) => new NodeResponse(body)],
   ["a QuickResponse", (body: string | Buffer) => new FastResponse(body)],
 ] as const) {
-  test(`${kind} of a text or of octets leaves in one call, and only once`, async () => {
-    for (const body of ["text", Buffer.from("octets")]) {
+  test(`${kind} of a text or of bytes leaves in one call, and only once`, async () => {
+    for (const body of ["text", Buffer.from("bytes")]) {
       const [first, second, whole] = await answered(made(body));
       assert.deepEqual([first.status, first.body.toString(), whole], [200, body.toString(), true]);
       assert.match(second.body.toString(), /APP_PROTOCOL/);
@@ -110,7 +110,7 @@ for (const [kind, made] of [
   });
 }
 
-test("a QuickResponse keeps octets as they were when it was made", async () => {
+test("a QuickResponse keeps bytes as they were when it was made", async () => {
   const memory = Buffer.from("before");
   const response = new FastResponse(memory);
   memory.fill("x");

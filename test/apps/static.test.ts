@@ -79,7 +79,7 @@ test("an empty file is an empty response", async () => {
   assert.deepEqual([status, body.length, complete], [200, 0, true]);
 });
 
-test("HEAD gives the head of GET, and no octet of body", async () => {
+test("HEAD gives the head of GET, and no byte of body", async () => {
   const get = await ask("/hello.txt");
   const head = await ask("/hello.txt", { method: "HEAD" });
   assert.deepEqual([head.status, head.bytes, head.headers], [200, 0, get.headers]);

@@ -51,14 +51,14 @@ async function standsStill(count: () => number): Promise<number> {
   return count();
 }
 
-async function summed(body: AsyncIterable<Uint8Array>): Promise<{ octets: number; sum: string }> {
+async function summed(body: AsyncIterable<Uint8Array>): Promise<{ bytes: number; sum: string }> {
   const hash = createHash("sha256");
-  let octets = 0;
+  let bytes = 0;
   for await (const chunk of body) {
     hash.update(chunk);
-    octets += chunk.length;
+    bytes += chunk.length;
   }
-  return { octets, sum: hash.digest("hex") };
+  return { bytes, sum: hash.digest("hex") };
 }
 
 const whole = summed(Readable.from(Array.from({ length: PIECES }, () => PIECE)));

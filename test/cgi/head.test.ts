@@ -39,7 +39,7 @@ test("a known length is told once, and never where there is no body", () => {
   assert.match(cgiResponseHead(head(200, "Content-Length", "9"), { bodyless: true }), /Content-Length: 9/);
 });
 
-test("C12: a body without a type is octets, not text/html", () => {
+test("C12: a body without a type is bytes, not text/html", () => {
   assert.match(cgiResponseHead(head(200)), /\r\nContent-Type: application\/octet-stream\r\n/);
   assert.doesNotMatch(cgiResponseHead(head(200), { length: 0 }), /Content-Type/);
 });

@@ -7,14 +7,14 @@ import {
 } from "../../src/cgi/response-reader.ts";
 import { SallyportError } from "../../src/exchange/index.ts";
 
-/** The response, and all octets after the header, when `text` arrives in pieces of `size`. */
+/** The response, and all bytes after the header, when `text` arrives in pieces of `size`. */
 function read(text: string, options: ResponseReaderOptions = {}, size = Number.POSITIVE_INFINITY) {
-  const octets = Buffer.from(text, "latin1");
+  const bytes = Buffer.from(text, "latin1");
   const reader = new ResponseReader(options);
-  for (let at = 0; at < octets.length; at += size) {
-    const response = reader.feed(octets.subarray(at, at + size));
+  for (let at = 0; at < bytes.length; at += size) {
+    const response = reader.feed(bytes.subarray(at, at + size));
     if (!response) continue;
-    const late = octets.subarray(at + size);
+    const late = bytes.subarray(at + size);
     return { response, body: response.kind === "document" ? Buffer.concat([response.rest, late]) : late };
   }
   throw reader.end();
@@ -72,7 +72,7 @@ for (const text of [
 
 for (const [why, line] of [
   ["without a colon", "Traceback (most recent call last)"],
-  ["with an octet 0", "X-A: a\0b"],
+  ["with a byte 0", "X-A: a\0b"],
   ["with an escape character", "X-A: \x1b[2J"],
   ["with a bare CR inside", "X-A: a\rX-B: b"],
   ["with a control in its name", "X\x01A: b"],
@@ -169,7 +169,7 @@ test("C12: no Content-Type is made up", () => {
   assert.deepEqual(document("Status: 200\n\n<html>").headers, []);
 });
 
-test("octets above 127 pass as they are", () => {
+test("bytes above 127 pass as they are", () => {
   assert.deepEqual(document("X-A: caf\xe9\n\n\xff").headers, ["X-A", "caf\xe9"]);
 });
 

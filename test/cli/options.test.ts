@@ -21,7 +21,7 @@ test("options and words may come in any order, with = or a space", () => {
   assert.deepEqual({ ...flags }, { port: 0, env: ["A=1", "B=x=y"], "access-log": "-" });
 });
 
-test("sizes are read as octets and times as milliseconds", () => {
+test("sizes are read as bytes and times as milliseconds", () => {
   const { flags } = parseCommandLine(["--max-body", "10M", "--timeout", "1.5", "--grace", "500ms"]);
   assert.deepEqual({ ...flags }, { "max-body": 10 * 2 ** 20, timeout: 1500, grace: 500 });
 });

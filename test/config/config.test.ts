@@ -78,7 +78,7 @@ test("a proxy that is no address, and a header that is not one of those, are tol
   );
 });
 
-test("sizes become octets, times milliseconds, modes numbers and addresses objects", () => {
+test("sizes become bytes, times milliseconds, modes numbers and addresses objects", () => {
   const settings = checkConfig({
     listen: [{ address: "unix:/run/a.sock", mode: "660", owner: "www" }, "8001"],
     apps: { shop: { wsgi: "shop:app", timeout: "1m" } },
@@ -113,7 +113,7 @@ test("addresses of applications are texts, lists, or for FastCGI a section with 
   });
 });
 
-test("limits of other protocols are kept as far as they are written, in octets and milliseconds", () => {
+test("limits of other protocols are kept as far as they are written, in bytes and milliseconds", () => {
   const { limits } = checkConfig({
     apps: APPS,
     limits: { fastcgi: { params: "1K" }, scgi: { headTimeout: 2 } },

@@ -40,9 +40,9 @@ const TIMES: [string | number, number | undefined][] = [
   ["999999h", undefined],
 ];
 
-for (const [text, octets] of SIZES) {
-  test(`the size ${JSON.stringify(text)} is ${octets ?? "refused"}`, () =>
-    assert.equal(parseSize(text), octets));
+for (const [text, bytes] of SIZES) {
+  test(`the size ${JSON.stringify(text)} is ${bytes ?? "refused"}`, () =>
+    assert.equal(parseSize(text), bytes));
 }
 
 for (const [text, milliseconds] of TIMES) {
@@ -63,6 +63,6 @@ test("a time that nothing waits for may be as long as a year", () => {
 test("sizes and times are written in their shortest form, which is read back", () => {
   assert.deepEqual([65536, 2 ** 31, 1000, 0].map(sizeText), ["64K", "2G", "1000", "0"]);
   assert.deepEqual([10_000, 250].map(timeText), ["10s", "250ms"]);
-  for (const octets of [65536, 2 ** 31, 1000, 0]) assert.equal(parseSize(sizeText(octets)), octets);
+  for (const bytes of [65536, 2 ** 31, 1000, 0]) assert.equal(parseSize(sizeText(bytes)), bytes);
   for (const milliseconds of [10_000, 250]) assert.equal(parseTime(timeText(milliseconds)), milliseconds);
 });

@@ -35,7 +35,7 @@ describe("large bodies", { skip: process.platform !== "linux" && "memory is told
     await server.stop();
   });
 
-  test("200 MB of an upload reach the application through a file, octet for octet", async () => {
+  test("200 MB of an upload reach the application through a file, byte for byte", async () => {
     server = await embedded("habits:app");
     await uploaded(`${server.url}/received`, 1);
     const held = peak(front(server));

@@ -36,8 +36,8 @@ async function ask(page: string): Promise<Record<string, unknown>> {
 
 /** Node's own libraries, with whose names those of Python's modules must not be mixed up. */
 async function nodeWorks(): Promise<void> {
-  const octets = randomBytes(100_000);
-  assert.deepEqual(gunzipSync(gzipSync(octets)), octets);
+  const bytes = randomBytes(100_000);
+  assert.deepEqual(gunzipSync(gzipSync(bytes)), bytes);
   generateKeyPairSync("ec", { namedCurve: "P-256" });
   const server = createServer(certificate(), (socket) => socket.end("over TLS"));
   server.listen(0, "127.0.0.1");

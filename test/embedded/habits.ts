@@ -45,7 +45,7 @@ test("what is written to a full disk is a cut response, even if the application 
 test("a frame that is too long costs the request under way, not the server", async () => {
   const server = await opened("habits:app");
   assert.equal((await server.ask("/frame_too_long")).status, 502);
-  await server.logged(/announced a frame of 5000000 octets/);
+  await server.logged(/announced a frame of 5000000 bytes/);
   assert.equal((await server.ask("/where")).status, 200);
 });
 
@@ -173,7 +173,7 @@ test("no object and no memory is left behind by requests", async (t) => {
   for (let round = 0; round < ROUNDS; round++) {
     for (let i = 0; i < REQUESTS / ROUNDS; i++) await text("/objects?rough");
     seen.push({ objects: Number(await text("/objects")), memory: process.memoryUsage.rss() });
-    t.diagnostic(`round ${round + 1}: ${seen[round]?.objects} objects, ${seen[round]?.memory} octets`);
+    t.diagnostic(`round ${round + 1}: ${seen[round]?.objects} objects, ${seen[round]?.memory} bytes`);
   }
   const [first, last] = [seen[0], seen.at(-1)] as [(typeof seen)[0], (typeof seen)[0]];
   assert.ok(last.objects - first.objects < 100);

@@ -34,7 +34,7 @@ for (const [method, status] of [
   ["GET", 204],
   ["GET", 304],
 ] as const) {
-  test(`no body octets leave on ${method} ${status}`, async () => {
+  test(`no body bytes leave on ${method} ${status}`, async () => {
     const whole = new RecordedExchange({ method });
     whole.respond(head(status, "Content-Length", "5"), "hello");
     assert.equal((await whole.done).body.length, 0);

@@ -27,7 +27,7 @@ test("an upload that finds no room is refused, and one that comes when there is 
   const first = await spool(uploaded(40_000), OPTIONS);
   assert.ok(disk.taken >= 40_000);
   await assert.rejects(spool(uploaded(40_000), OPTIONS), (error: SallyportError) => {
-    assert.match(error.message, /hold \d+ of 50000 octets already \(limits\.temporary\)/);
+    assert.match(error.message, /hold \d+ of 50000 bytes already \(limits\.temporary\)/);
     return error.status === 503;
   });
   await first.dispose();
@@ -49,7 +49,7 @@ test("a response for a client that does not read makes its application wait wher
   exchange.stalled = true;
   let accepted = 0;
   const limits = { memory: 1_000, file: 1_000_000, directory: tmpdir() };
-  const backlog = new ResponseBuffer(exchange, (octets) => (accepted += octets), limits);
+  const backlog = new ResponseBuffer(exchange, (bytes) => (accepted += bytes), limits);
   for (let i = 0; i < 100; i++) backlog.push(Buffer.alloc(100, i));
   backlog.end();
   while (disk.taken < 3_000) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -5,7 +5,7 @@ import { type LintError, LintedExchange, lint } from "../../src/exchange/lint.ts
 import { RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
 
 const OK = { status: 200, reason: "OK", headers: ["Content-Type", "text/plain"] };
-const octets = Buffer.from("hello");
+const bytes = Buffer.from("hello");
 
 /** The violation that `use` commits, as "side: rule"; "" when it commits none. */
 function violationOf(
@@ -27,37 +27,37 @@ function violationOf(
 
 test("lint lets a right exchange pass, in one call and in pieces", () => {
   assert.equal(
-    violationOf((exchange) => exchange.respond(OK, octets)),
+    violationOf((exchange) => exchange.respond(OK, bytes)),
     "",
   );
   const pieces = (exchange: Exchange): void => {
     exchange.inform({ status: 103, reason: "", headers: ["Link", "</a.css>"] });
     exchange.start(OK);
-    exchange.write(octets);
+    exchange.write(bytes);
     exchange.end(["X-Sum", "1"]);
   };
   assert.equal(violationOf(pieces), "");
 });
 
 const answers: [rule: RegExp, use: (exchange: LintedExchange, inner: RecordedExchange) => void][] = [
-  [/write\(\) while the exchange was waiting/, (exchange) => exchange.write(octets)],
+  [/write\(\) while the exchange was waiting/, (exchange) => exchange.write(bytes)],
   [/end\(\) while the exchange was waiting/, (exchange) => exchange.end()],
   [/start\(\) while the exchange was started/, (exchange) => [exchange.start(OK), exchange.start(OK)]],
-  [/final status 99/, (exchange) => exchange.respond({ ...OK, status: 99 }, octets)],
+  [/final status 99/, (exchange) => exchange.respond({ ...OK, status: 99 }, bytes)],
   [/inform\(200\)/, (exchange) => exchange.inform(OK)],
   [/header value "a\\r\\nb"/, (exchange) => exchange.start({ ...OK, headers: ["X", "a\r\nb"] })],
   [/header name "X Y"/, (exchange) => exchange.start({ ...OK, headers: ["X Y", "a"] })],
   [/odd length/, (exchange) => exchange.start({ ...OK, headers: ["X"] })],
   [/reason/, (exchange) => exchange.start({ ...OK, reason: "O\nK" })],
-  [/neither octets nor text/, (exchange) => exchange.respond(OK, 5 as never)],
-  [/not octets/, (exchange) => [exchange.start(OK), exchange.write("text" as never)]],
+  [/neither bytes nor text/, (exchange) => exchange.respond(OK, 5 as never)],
+  [/not bytes/, (exchange) => [exchange.start(OK), exchange.write("text" as never)]],
   [
     /without waiting for whenDrained/,
     (exchange, inner) => {
       inner.stalled = true;
       exchange.start(OK);
-      exchange.write(octets);
-      exchange.write(octets);
+      exchange.write(bytes);
+      exchange.write(bytes);
     },
   ],
 ];
@@ -75,7 +75,7 @@ const requests: [rule: RegExp, request: RecordedRequest][] = [
   [/version/, { version: "0.9" }],
   [/header name/, { headers: ["a b", ""] }],
   [/no prefix/, { mount: "/other" }],
-  [/whose length is another/, { body: { length: 3, whole: octets } as unknown as RequestBody }],
+  [/whose length is another/, { body: { length: 3, whole: bytes } as unknown as RequestBody }],
 ];
 for (const [rule, request] of requests) {
   test(`lint blames the listener: ${rule.source}`, () => {

@@ -22,14 +22,14 @@ async function settled(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-test("what a stalled client does not take is accepted up to memory and file, and not an octet more", async () => {
+test("what a stalled client does not take is accepted up to memory and file, and not a byte more", async () => {
   const exchange = stalled();
   let accepted = 0;
-  const backlog = new ResponseBuffer(exchange, (octets) => (accepted += octets), LIMITS);
+  const backlog = new ResponseBuffer(exchange, (data) => (accepted += data), LIMITS);
   for (let i = 0; i < 100; i++) backlog.push(Buffer.alloc(100, i));
   backlog.end();
   await settled();
-  // The first piece left with the write that stalled; then 1000 octets of memory and 5000 of file.
+  // The first piece left with the write that stalled; then 1000 bytes of memory and 5000 of file.
   assert.equal(accepted, 100 + 1000 + 5000);
   assert.equal(exchange.closed, false);
   exchange.release();
@@ -42,7 +42,7 @@ test("what a stalled client does not take is accepted up to memory and file, and
 test("without a file, memory is the only bound", async () => {
   const exchange = stalled();
   let accepted = 0;
-  const backlog = new ResponseBuffer(exchange, (octets) => (accepted += octets), { ...LIMITS, file: 0 });
+  const backlog = new ResponseBuffer(exchange, (data) => (accepted += data), { ...LIMITS, file: 0 });
   for (let i = 0; i < 30; i++) backlog.push(Buffer.alloc(100, i));
   backlog.end();
   await settled();
@@ -74,7 +74,7 @@ test("when the client leaves, its file is closed and nothing more is accepted", 
   assert.equal(files(), before);
 });
 
-test("octets keep their order however pieces, stalls and limits fall", async () => {
+test("bytes keep their order however pieces, stalls and limits fall", async () => {
   const pieces = fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 40 });
   const stalls = fc.array(fc.boolean(), { minLength: 1, maxLength: 10 });
   const limits = fc.record({

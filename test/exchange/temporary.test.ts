@@ -8,7 +8,7 @@ import { ResponseBuffer } from "../../src/exchange/response-buffer.ts";
 import { spool } from "../../src/exchange/spool.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
-type Write = (octets: Uint8Array, from: number, length: number, at: number) => Promise<unknown>;
+type Write = (bytes: Uint8Array, from: number, length: number, at: number) => Promise<unknown>;
 
 let handles: FileHandle;
 let write: Write;
@@ -20,17 +20,11 @@ before(async () => {
 });
 after(() => mock.reset());
 
-/** Has every write take `most` octets at the most; where it would take none, it is refused as by a full disk. */
+/** Has every write take `most` bytes at the most; where it would take none, it is refused as by a full disk. */
 function roomFor(most: () => number, refused = true): void {
-  mock.method(handles, "write", function (
-    this: FileHandle,
-    octets: Uint8Array,
-    from = 0,
-    length = 0,
-    at = 0,
-  ) {
-    const size = Math.min(length || octets.length - from, most());
-    if (size > 0 || !refused) return write.call(this, octets, from, size, at);
+  mock.method(handles, "write", function (this: FileHandle, bytes: Uint8Array, from = 0, length = 0, at = 0) {
+    const size = Math.min(length || bytes.length - from, most());
+    if (size > 0 || !refused) return write.call(this, bytes, from, size, at);
     return Promise.reject(
       Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }),
     );
@@ -54,7 +48,7 @@ function upload(): PushedBody {
   return body;
 }
 
-test("a download that waited on a disk which was full for a moment holds no octets of zero", async () => {
+test("a download that waited on a disk which was full for a moment holds no bytes of zero", async () => {
   roomFor(() => 4096);
   const { exchange, backlog } = slowClient();
   for (let at = 0; at < SENT.length; at += 20_000) backlog.push(SENT.subarray(at, at + 20_000));

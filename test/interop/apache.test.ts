@@ -21,7 +21,7 @@ const LACKS: readonly Capability[] = [
   "traceMethod",
 ];
 const EXCEPT: readonly Exception[] = [
-  [/^an escaped octet 0/, "404 of its own"],
+  [/^an escaped byte 0/, "404 of its own"],
   [/^repeated cookies/, "joined by commas, like any other field"],
   [/^each status [45]xx/, "its connection is closed after some of them"],
   [/^an application that fails before its first piece/, "503"],
@@ -40,7 +40,7 @@ const STARTED: readonly Exception[] = [
     /^empty segments|^an escaped slash|^a path of 5000/,
     "below ScriptAlias a path is looked up in the file system",
   ],
-  [/1048576 octets.* arrives|nobody reads/, "all of a request is handed over before anything is read"],
+  [/1048576 bytes.* arrives|nobody reads/, "all of a request is handed over before anything is read"],
   [/visibly|never looks complete/, "an error page is put after what there is, or nothing"],
 ];
 const AS_CGI: readonly Exception[] = [

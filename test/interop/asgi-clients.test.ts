@@ -104,7 +104,7 @@ describe("clients of an ASGI site", { skip: missing(...NEEDS) }, () => {
     assert.equal(await version(secure.url, "--http2"), "2 200");
   });
 
-  test("curl uploads and downloads over HTTP/2 octet for octet", async () => {
+  test("curl uploads and downloads over HTTP/2 byte for byte", async () => {
     const trust = ["--http2", "--cacert", certificate.cert];
     const text = await readFile(NUMBERS, "utf8");
     assert.equal(await curl(...trust, `${secure.url}/static/numbers.txt`), text);

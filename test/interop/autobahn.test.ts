@@ -108,7 +108,7 @@ interface Verdict {
   readonly behaviorClose: string;
 }
 
-/** NON-STRICT: text that is not UTF-8 is refused when it is complete, not at its first bad octet (cases 6.4). */
+/** NON-STRICT: text that is not UTF-8 is refused when it is complete, not at its first bad byte (cases 6.4). */
 const PASSED = new Set(["OK", "NON-STRICT", "INFORMATIONAL"]);
 
 test("no case of the Autobahn test suite fails", async (t) => {

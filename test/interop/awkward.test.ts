@@ -197,7 +197,7 @@ describe("an awkward application", () => {
     assert.equal(length, 64 << 20);
   });
 
-  test("a hundred thousand items of one octet arrive whole", async () => {
+  test("a hundred thousand items of one byte arrive whole", async () => {
     assert.equal(await (await fetch(`${site.url}/many-items`)).text(), ".".repeat(100_000));
   });
 });

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 
 export const MIB: number = 1 << 20;
 
-/** Uploads `size` octets as multipart without ever holding them; gives the JSON answer and what the hash must be. */
+/** Uploads `size` bytes as multipart without ever holding them; gives the JSON answer and what the hash must be. */
 export async function uploadBig(
   url: string,
   size: number,

@@ -64,7 +64,7 @@ describe("cgi-fcgi", { skip: missing("cgi-fcgi") }, () => {
     const env = { REQUEST_METHOD: "POST", CONTENT_LENGTH: String(body.length) };
     const { text } = await ask({ kind: "echo" }, env, body);
     const answer = text.slice(text.indexOf("\r\n\r\n") + 4);
-    assert.ok(body.equals(Buffer.from(answer, "latin1")), `${answer.length} octets`);
+    assert.ok(body.equals(Buffer.from(answer, "latin1")), `${answer.length} bytes`);
   });
 
   test("an application that fails is told as a status", async () => {

@@ -40,9 +40,9 @@ describe("Django with Channels", { skip: missing("py:django", "py:channels") }, 
   });
 
   test("an uploaded file arrives unchanged", async () => {
-    const octets = Buffer.from(Array.from({ length: 4_000_000 }, (_, index) => (index * 7) % 256));
-    const init = { method: "POST", body: upload("big.bin", octets) };
-    assert.deepEqual(await json(get("/upload/", init)), { name: "big.bin", sha256: sha256(octets) });
+    const bytes = Buffer.from(Array.from({ length: 4_000_000 }, (_, index) => (index * 7) % 256));
+    const init = { method: "POST", body: upload("big.bin", bytes) };
+    assert.deepEqual(await json(get("/upload/", init)), { name: "big.bin", sha256: sha256(bytes) });
   });
 
   test("a file is downloaded by its name", async () => {
@@ -76,7 +76,7 @@ describe("Django with Channels", { skip: missing("py:django", "py:channels") }, 
     await Promise.all([ann.close(), cyd.close()]);
   });
 
-  test("a consumer in a thread talks text and octets, and closes with its own code and reason", async () => {
+  test("a consumer in a thread talks text and bytes, and closes with its own code and reason", async () => {
     const talker = await Talker.open(`${site.url}/threaded/`, [], { origin: site.url });
     assert.equal(await talker.say("abc").hear(), "cba");
     assert.deepEqual(await talker.say(Buffer.from([1, 2, 3])).hear(), Buffer.from([3, 2, 1]));

@@ -67,7 +67,7 @@ describe("Django", { skip: missing("py:django", "py:requests") }, () => {
     assert.match(await response.text(), /DJANGO Admin styles/);
   });
 
-  test("200 MB are uploaded through a temporary file, octet for octet", async () => {
+  test("200 MB are uploaded through a temporary file, byte for byte", async () => {
     const size = 200 * MIB;
     const { answer, sha256 } = await uploadBig(`${site.url}/upload/`, size);
     assert.deepEqual(answer, { name: "big.bin", size, kept: size, sha256 });

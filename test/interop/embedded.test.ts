@@ -21,9 +21,9 @@ test("Flask: templates, forms, uploads, sessions and streams work in two fronts"
   assert.match(await (await ask("/")).text(), /href="\/static\/style\.css"/);
   const body = new URLSearchParams({ a: "é &=" });
   assert.deepEqual(await json(ask("/form", { method: "POST", body })), { a: ["é &="] });
-  const octets = Buffer.alloc(300_000, "octets");
-  const form = { method: "POST", body: upload("one.bin", octets, "image/png") };
-  assert.equal((await json(ask("/upload", form)))[0].sha256, sha256(octets));
+  const bytes = Buffer.alloc(300_000, "bytes");
+  const form = { method: "POST", body: upload("one.bin", bytes, "image/png") };
+  assert.equal((await json(ask("/upload", form)))[0].sha256, sha256(bytes));
   assert.equal(await (await ask("/stream?word=row")).text(), "row 0\nrow 1\nrow 2\nrow 3\nrow 4\n");
   assert.deepEqual((await visit("flask_session.py", site.url)).after_login, {
     user: "ann",

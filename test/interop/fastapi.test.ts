@@ -83,14 +83,14 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
     assert.match(await (await get("/docs")).text(), /swagger-ui/);
   });
 
-  test("200 MB are uploaded to disk, octet for octet, and neither the server nor the worker holds them", async () => {
+  test("200 MB are uploaded to disk, byte for byte, and neither the server nor the worker holds them", async () => {
     const size = 200 * MIB;
     const processes = [site.pid, ...children(site.pid)];
     const before = processes.map(peak);
     const { answer, sha256 } = await uploadBig(`${site.url}/upload`, size);
     const grown = processes.map((pid, index) => peak(pid) - (before[index] ?? 0));
     assert.deepEqual(answer, { name: "big.bin", size, on_disk: true, sha256 });
-    for (const octets of grown) assert.ok(octets < size / 2, `it grew by ${octets} octets`);
+    for (const bytes of grown) assert.ok(bytes < size / 2, `it grew by ${bytes} bytes`);
   });
 
   test("a chunked body is read as it comes", async () => {
@@ -108,7 +108,7 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
     assert.deepEqual(await json(get("/raw", init)), { size: 64 * 65_536, sha256 });
   });
 
-  test("64 MiB are downloaded as they are made, octet for octet", async () => {
+  test("64 MiB are downloaded as they are made, byte for byte", async () => {
     const piece = Buffer.from(
       Array.from({ length: 65_536 }, (_, index) => (index * 31 + (index >> 8)) % 256),
     );
@@ -118,7 +118,7 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
       for (let at = 0; at < chunk.length; ) {
         const from = size % piece.length;
         const part = chunk.subarray(at, at + piece.length - from);
-        assert.ok(piece.subarray(from, from + part.length).equals(part), `octet ${size} is another`);
+        assert.ok(piece.subarray(from, from + part.length).equals(part), `byte ${size} is another`);
         at += part.length;
         size += part.length;
       }

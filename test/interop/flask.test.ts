@@ -28,7 +28,7 @@ describe("Flask", { skip: missing("py:flask", "py:requests", "curl") }, () => {
     assert.equal(await (await get("/hello/J%C3%BCrgen%20%E3%81%82")).text(), "Hello, Jürgen あ!");
   });
 
-  test("an encoded slash does not break the path's octets", async () => {
+  test("an encoded slash does not break the path's bytes", async () => {
     assert.equal((await get("/hello/a%2Fb")).status, 404);
   });
 
@@ -55,12 +55,12 @@ describe("Flask", { skip: missing("py:flask", "py:requests", "curl") }, () => {
   });
 
   test("several uploaded files arrive unchanged", async () => {
-    const octets = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7) % 256));
+    const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7) % 256));
     const form = upload("first.txt", "hello");
-    form.append("file", new Blob([octets], { type: "image/png" }), "zweite.png");
+    form.append("file", new Blob([bytes], { type: "image/png" }), "zweite.png");
     assert.deepEqual(await json(get("/upload", { method: "POST", body: form })), [
       { name: "first.txt", type: "text/plain", size: 5, sha256: sha256("hello") },
-      { name: "zweite.png", type: "image/png", size: octets.length, sha256: sha256(octets) },
+      { name: "zweite.png", type: "image/png", size: bytes.length, sha256: sha256(bytes) },
     ]);
   });
 
@@ -116,7 +116,7 @@ describe("Flask", { skip: missing("py:flask", "py:requests", "curl") }, () => {
     assert.deepEqual([part.status, await part.text()], [206, text.slice(3, 7)]);
   });
 
-  test("send_file gives the file, octet for octet", async () => {
+  test("send_file gives the file, byte for byte", async () => {
     assert.equal(await (await get("/source")).text(), await readFile(`${FOLDER}/app.py`, "utf8"));
   });
 

@@ -1,7 +1,7 @@
 // The memory that processes hold, as Linux tells it.
 import { readdirSync, readFileSync } from "node:fs";
 
-/** The most that a process ever held, in octets. */
+/** The most that a process ever held, in bytes. */
 export const peak = (pid: number): number => field(pid, "VmHWM");
 
 /** Its children, whichever thread of it started them. */

@@ -44,7 +44,7 @@ describe("httpbin", { skip: missing("py:httpbin", "py:httpx", "py:requests", "cu
     });
   }
 
-  test("octets of every value come back as they are", async () => {
+  test("bytes of every value come back as they are", async () => {
     const first = await (await get("/bytes/100000?seed=7")).arrayBuffer();
     const second = await (await get("/stream-bytes/100000?seed=7&chunk_size=777")).arrayBuffer();
     assert.equal(first.byteLength, 100_000);

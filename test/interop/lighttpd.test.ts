@@ -22,7 +22,7 @@ const LACKS: readonly Capability[] = [
 const EXCEPT: readonly Exception[] = [
   [/^the method (POST|M-SEARCH|PURGE)/, "a POST must have a length, and a method be one that it knows"],
   [/^empty segments/, "merged"],
-  [/^an escaped (line break|octet 0)/, "control characters of a path become underscores"],
+  [/^an escaped (line break|byte 0)/, "control characters of a path become underscores"],
   [/header may be empty/, "dropped"],
   [/^an underscore/, "both become one variable; over SCGI that is refused with 400"],
   [

@@ -60,7 +60,7 @@ describe("Pyramid", { skip: missing("py:pyramid", "curl") }, () => {
     assert.equal(await (await get("/stream")).text(), "line 0\nline 1\nline 2\nline 3\nline 4\n");
   });
 
-  test("a file response gives the file, octet for octet", async () => {
+  test("a file response gives the file, byte for byte", async () => {
     const response = await get("/source");
     const file = await readFile(`${FOLDER}/app.py`);
     assert.equal(response.headers.get("content-length"), String(file.length));

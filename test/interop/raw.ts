@@ -1,4 +1,4 @@
-// A client that shows the very octets: for what well-behaved clients hide.
+// A client that shows the very bytes: for what well-behaved clients hide.
 import { connect, type Socket } from "node:net";
 
 /** A connection to the server; what arrives is kept as latin-1 text. */

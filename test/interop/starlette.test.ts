@@ -116,12 +116,12 @@ describe("Starlette", {
     await site.sees(/told: json left/);
   });
 
-  test("binary messages of every length class come back octet for octet", async () => {
+  test("binary messages of every length class come back byte for byte", async () => {
     const talker = await Talker.open(`${site.url}/bytes`);
     for (const length of [0, 1, 125, 126, 65_535, 65_536, 1_000_000]) {
-      const octets = Buffer.from(Array.from({ length }, (_, index) => (index * 7) % 256));
-      const back = await talker.say(octets).hear();
-      assert.ok(Buffer.isBuffer(back) && back.equals(octets), `${length} octets`);
+      const data = Buffer.from(Array.from({ length }, (_, index) => (index * 7) % 256));
+      const back = await talker.say(data).hear();
+      assert.ok(Buffer.isBuffer(back) && back.equals(data), `${length} bytes`);
     }
     await talker.close();
   });

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { type ClientOptions, WebSocket } from "ws";
 
-/** A binary message is given as octets. */
+/** A binary message is given as bytes. */
 export type Message = string | Buffer;
 
 export class Talker {

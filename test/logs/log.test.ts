@@ -44,7 +44,7 @@ test("L5: CR, LF, ESC and C1 controls in message, field and detail are escaped i
   );
 });
 
-test("L5: a JSON line is one line of JSON without a single control octet", () => {
+test("L5: a JSON line is one line of JSON without a single control byte", () => {
   const { lines, log } = logTo("json");
   log.warn("a\nb", { path: "\x1b\x7f\x9b\u2028", error: new Error("why"), big: 1n });
   const [line = ""] = lines;

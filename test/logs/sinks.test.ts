@@ -26,17 +26,17 @@ test("a reader that is stuck makes us keep 4 MiB of lines and no more, and canno
   const line = `${"x".repeat(1023)}\n`;
   for (let i = 0; i < 8 * 1024; i++) sink.write(line);
   await sink.close();
-  let octets = 0;
+  let bytes = 0;
   const reader = new Socket({
     fd: openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK),
     readable: true,
   });
   reader.on("data", (chunk) => {
-    octets += chunk.length;
+    bytes += chunk.length;
   });
   await sink.close();
   reader.destroy();
-  assert.ok(octets > 3 * 2 ** 20 && octets <= 4 * 2 ** 20, String(octets));
+  assert.ok(bytes > 3 * 2 ** 20 && bytes <= 4 * 2 ** 20, String(bytes));
 });
 
 test("what a reader that is stuck has made us lose is told, once, and the number of lines when it reads again", async () => {
@@ -49,19 +49,19 @@ test("what a reader that is stuck has made us lose is told, once, and the number
   for (let i = 0; i < WRITTEN; i++) sink.write(line);
   assert.equal(told.length, 1);
   assert.match(String(told[0]), /the access log cannot be written.*its reader is too slow/);
-  let octets = 0;
+  let bytes = 0;
   const reader = new Socket({
     fd: openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK),
     readable: true,
   });
   reader.on("data", (chunk) => {
-    octets += chunk.length;
+    bytes += chunk.length;
   });
   await sink.close();
-  while (octets % line.length !== 0 || told.length < 2) await setImmediate();
+  while (bytes % line.length !== 0 || told.length < 2) await setImmediate();
   reader.destroy();
   assert.equal(told.length, 2);
-  assert.equal(Number(/(\d+) lines of it were lost/.exec(String(told[1]))?.[1]), WRITTEN - octets / 1024);
+  assert.equal(Number(/(\d+) lines of it were lost/.exec(String(told[1]))?.[1]), WRITTEN - bytes / 1024);
 });
 
 test("a full disk is told with its error", async () => {

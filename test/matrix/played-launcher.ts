@@ -30,7 +30,7 @@ export class PlayedLauncher extends Launcher {
   }
 }
 
-/** As a program that is started like this finds it: name and value in turn, each character one octet. */
+/** As a program that is started like this finds it: name and value in turn, each character one byte. */
 function environment({ command, args = [], env = {} }: LaunchOptions): Promise<string[]> {
   return new Promise((resolve, reject) => {
     execFile(command, [...args, "-0"], { env, encoding: "latin1" }, (error, stdout) => {

@@ -48,9 +48,9 @@ export const outcomeOf = (exchange: Exchange): Promise<Outcome> =>
 /** Writes until the exchange does not take more; gives how much that was. */
 export function fill(exchange: Exchange): number {
   const piece = Buffer.alloc(65_536, "x");
-  let octets = piece.length;
-  while (exchange.write(piece)) octets += piece.length;
-  return octets;
+  let bytes = piece.length;
+  while (exchange.write(piece)) bytes += piece.length;
+  return bytes;
 }
 
 /** Writes for as long as anybody takes it. */

@@ -59,14 +59,14 @@ export async function textOf({ body }: Answer): Promise<string> {
 }
 
 /** What arrived, and whether the client could see that there should have been more. */
-export async function endOf({ body }: Answer): Promise<{ octets: number; cut: boolean }> {
-  let octets = 0;
+export async function endOf({ body }: Answer): Promise<{ bytes: number; cut: boolean }> {
+  let bytes = 0;
   body.on("data", (chunk: Buffer) => {
-    octets += chunk.length;
+    bytes += chunk.length;
   });
   return new Promise((resolve) => {
     let ended = false;
     body.on("end", () => (ended = true));
-    body.on("close", () => resolve({ octets, cut: !ended || body.errored !== null }));
+    body.on("close", () => resolve({ bytes, cut: !ended || body.errored !== null }));
   });
 }

@@ -116,15 +116,15 @@ describe("the request body", () => {
     await assert.rejects(read, { code: "ERR_SALLYPORT_CLIENT_LEFT" });
   });
 
-  for (const [octets, code] of [
+  for (const [bytes, code] of [
     ["123", "BODY_INCOMPLETE"],
     ["1234567", "BAD_REQUEST"],
   ] as const) {
-    test(`that is not as long as its Content-Length rejects: ${octets.length} octets for 5`, async () => {
+    test(`that is not as long as its Content-Length rejects: ${bytes.length} bytes for 5`, async () => {
       const answer = await toFetchHandler(
         echoing(),
         quiet(),
-      )(posting(new Blob([octets]).stream(), { headers: { "Content-Length": "5" } }));
+      )(posting(new Blob([bytes]).stream(), { headers: { "Content-Length": "5" } }));
       assert.equal(answer.status, 400);
       assert.match(await answer.text(), new RegExp(code));
     });
@@ -222,12 +222,12 @@ describe("the response", () => {
     const answering = toFetchHandler(gateway)(new Request(URL_ML));
     const exchange = await taken();
     exchange.start(OK);
-    const octets = fill(exchange);
+    const bytes = fill(exchange);
     const drained = new Promise<void>((resolve) => exchange.whenDrained(resolve));
     const read = (await answering).arrayBuffer();
     await drained;
     exchange.end();
-    assert.equal((await read).byteLength, octets);
+    assert.equal((await read).byteLength, bytes);
   });
 
   test("that nobody reads for too long is cut", async () => {

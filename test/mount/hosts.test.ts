@@ -63,7 +63,7 @@ function behaviours({ open, client }: HostKind): void {
   test("a client that takes its download late gets it whole, and holds nobody else up", async () => {
     const answer = await ask(`/huge-output?${MEGABYTES_10}`);
     assert.equal(await textOf(await ask("/hello")), "hello\n");
-    assert.deepEqual(await endOf(answer), { octets: MEGABYTES_10, cut: false });
+    assert.deepEqual(await endOf(answer), { bytes: MEGABYTES_10, cut: false });
   });
 
   test("the first piece is there before the second exists", async () => {
@@ -72,7 +72,7 @@ function behaviours({ open, client }: HostKind): void {
     const [first] = await once(answer.body, "data");
     assert.equal(String(first), "first\n");
     writeFileSync(file, "");
-    assert.deepEqual(await endOf(answer), { octets: "second\n".length, cut: false });
+    assert.deepEqual(await endOf(answer), { bytes: "second\n".length, cut: false });
   });
 
   test("HEAD has the head of GET and no body", async () => {

@@ -31,7 +31,7 @@ const GET = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 const mounted = (handle: (exchange: Exchange) => void, options: NodeMountOptions = {}) =>
   toNodeHandler(answering(handle), { log: silentLog, ...options });
 
-test("reason, order, repetition and octets of the head are the application's", async (t) => {
+test("reason, order, repetition and bytes of the head are the application's", async (t) => {
   const headers = ["X-B", "1", "x-a", "caf\u00e9", "Set-Cookie", "a=1", "Set-Cookie", "b=2"];
   const url = await hosted(
     t,
@@ -160,12 +160,12 @@ describe("a client that does not read", () => {
     const answering = client1(url);
     const exchange = await taken();
     exchange.start(OK);
-    const octets = fill(exchange);
+    const bytes = fill(exchange);
     const drained = new Promise<void>((resolve) => exchange.whenDrained(resolve));
     const end = endOf(await answering);
     await drained;
     exchange.end();
-    assert.deepEqual(await end, { octets, cut: false });
+    assert.deepEqual(await end, { bytes, cut: false });
   });
 
   test("is cut when it takes nothing for too long", async (t) => {
@@ -247,7 +247,7 @@ describe("a response that breaks off", () => {
     const answer = await answering;
     await once(answer.body, "readable");
     exchange.fail(broken());
-    assert.deepEqual(await endOf(answer), { octets: "so far".length, cut: true });
+    assert.deepEqual(await endOf(answer), { bytes: "so far".length, cut: true });
   });
 });
 

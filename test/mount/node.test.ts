@@ -30,7 +30,7 @@ const bodyIn = (text: string) =>
   JSON.parse(Buffer.from(text.slice(text.indexOf("\r\n\r\n") + 4), "latin1").toString());
 const statusIn = (text: string) => Number(text.slice(9, 12));
 
-test("header lines keep their order, their case, their repetition and their octets", async (t) => {
+test("header lines keep their order, their case, their repetition and their bytes", async (t) => {
   const url = await hosted(t, show());
   const text = await spoken(t, url, head("GET / HTTP/1.1", "Host: h", "X-B: 1", "x-a: caf\xe9", "X-B: 2"));
   assert.deepEqual(bodyIn(text).headers, [
@@ -289,14 +289,13 @@ describe("the request body", () => {
     assert.equal(await textOf(await client1(url, { method: "POST", body: "hello" })), "hello");
   });
 
-  test("that a parser keeps as octets is used", async (t) => {
+  test("that a parser keeps as bytes is used", async (t) => {
     const raw = express().use(express.raw({ type: "*/*" }), toNodeHandler(echoing()));
     assert.equal(
       await textOf(await client1(await hosted(t, raw), { method: "POST", body: "hello" })),
       "hello",
     );
-    const verify = (req: object, _res: object, octets: Buffer) =>
-      void Object.assign(req, { rawBody: octets });
+    const verify = (req: object, _res: object, bytes: Buffer) => void Object.assign(req, { rawBody: bytes });
     const json = express().use(express.json({ verify }), toNodeHandler(echoing()));
     const headers = { "Content-Type": "application/json" };
     assert.equal(

@@ -45,11 +45,11 @@ test("a launched child reads, writes, logs and exits like one of our own", async
 });
 
 test("ten megabytes go in and out unharmed, with both ends waiting for each other", async () => {
-  const octets = Buffer.alloc(10_000_000, "0123456789abcdef-");
+  const bytes = Buffer.alloc(10_000_000, "0123456789abcdef-");
   const child = await launcher.launch({ command: "/bin/cat", ...PIPES });
-  child.streams[0]?.end(octets);
+  child.streams[0]?.end(bytes);
   await delay(20);
-  assert.ok(octets.equals(await buffer(child.streams[1] as Readable)));
+  assert.ok(bytes.equals(await buffer(child.streams[1] as Readable)));
 });
 
 test("a child's own descriptors block, as programs expect", async () => {

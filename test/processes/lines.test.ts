@@ -20,13 +20,13 @@ test("lines come out whole, with either line end, and the last one without", () 
 });
 
 test("the same lines come out when the text arrives byte by byte", () => {
-  assert.deepEqual(cut([...Buffer.from(TEXT)].map((octet) => Buffer.of(octet))), LINES);
+  assert.deepEqual(cut([...Buffer.from(TEXT)].map((byte) => Buffer.of(byte))), LINES);
 });
 
 test("of an endless line only the start is kept, and the next line is whole again", () => {
   const pieces = Array.from({ length: 1000 }, () => "x".repeat(1000));
   const [line, next] = cut([...pieces, "\nnext"], 100);
-  assert.equal(line, `${"x".repeat(100)}... (999900 octets more)`);
+  assert.equal(line, `${"x".repeat(100)}... (999900 bytes more)`);
   assert.equal(next, "next");
 });
 
@@ -36,6 +36,6 @@ test("L5: control characters are escaped, so that no program can forge a line or
   assert.equal(escapeBytes("a\r\nb\x9b\u2028c"), "a\\x0d\\x0ab\\x9b\\u2028c");
 });
 
-test("octets that are not UTF-8 are shown as replacement characters", () => {
+test("bytes that are not UTF-8 are shown as replacement characters", () => {
   assert.deepEqual(cut([Buffer.from([0x61, 0xff, 0x62, 0x0a])]), ["a\ufffdb"]);
 });

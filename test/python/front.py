@@ -75,8 +75,8 @@ class Front:
         return json.loads(self.expect("FAILED", 0))
 
     def send(self, kind, stream, payload=b""):
-        octets = payload if isinstance(payload, bytes) else payload.encode()
-        frame = link.HEADER.pack(len(octets), stream, link.TO_WORKER[kind]) + octets
+        data = payload if isinstance(payload, bytes) else payload.encode()
+        frame = link.HEADER.pack(len(data), stream, link.TO_WORKER[kind]) + bytes
         if self._together is None:
             self.sock.sendall(frame)
         else:
@@ -204,8 +204,8 @@ class Front:
 
     def said(self):
         """What the application has printed on standard output since this was asked last: lines of JSON."""
-        octets = os.pread(self._output.fileno(), 1 << 24, self._read_output)
-        lines = octets[: octets.rfind(b"\n") + 1]
+        data = os.pread(self._output.fileno(), 1 << 24, self._read_output)
+        lines = bytes[: data.rfind(b"\n") + 1]
         self._read_output += len(lines)
         return [json.loads(line) for line in lines.splitlines()]
 

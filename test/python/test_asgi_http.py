@@ -13,8 +13,8 @@ def start(status=200, headers=PLAIN, **more):
     return {"type": "http.response.start", "status": status, "headers": headers, **more}
 
 
-def body(octets=b"", more=False):
-    return {"type": "http.response.body", "body": octets, "more_body": more}
+def body(bytes=b"", more=False):
+    return {"type": "http.response.body", "body": data, "more_body": more}
 
 
 class OneWorker(unittest.TestCase):
@@ -103,9 +103,9 @@ class HttpTest(OneWorker):
         self.front.expect("END", stream)
 
     def test_a_large_body_leaves_in_pieces(self):
-        octets = bytes(range(256)) * 1000
-        status, _, got = self.front.response(self.sends(start(), body(octets)))
-        self.assertEqual((status, got), ("200", octets))
+        data = bytes(range(256)) * 1000
+        status, _, got = self.front.response(self.sends(start(), body(data)))
+        self.assertEqual((status, got), ("200", data))
 
     def test_keys_that_are_optional_may_be_missing(self):
         stream = self.sends({"type": "http.response.start", "status": 204}, {"type": "http.response.body"})
@@ -284,8 +284,8 @@ class HttpTest(OneWorker):
     # Flow control.
 
     def test_send_waits_for_a_slow_client_A9(self):
-        octets = b"x" * (3 * link.WINDOW)
-        stream = self.front.script(("send", start()), ("try", body(octets, True)), ("send", body()))
+        data = b"x" * (3 * link.WINDOW)
+        stream = self.front.script(("send", start()), ("try", body(data, True)), ("send", body()))
         self.front.expect("HEAD", stream)
         got = 0
         while got < link.WINDOW:
@@ -294,10 +294,10 @@ class HttpTest(OneWorker):
         self.assertEqual((got, self.front.said()), (link.WINDOW, []))
         self.front.send("CREDIT", stream, link.COUNT.pack(100))
         self.assertEqual(len(self.front.expect("CHUNK", stream)), 100)
-        self.front.send("CREDIT", stream, link.COUNT.pack(len(octets)))
+        self.front.send("CREDIT", stream, link.COUNT.pack(len(data)))
         while (frame := self.front.read(stream))[0] != "END":
             got += len(frame[1])
-        self.assertEqual((got + 100, self.front.said()), (len(octets), ["sent"]))
+        self.assertEqual((got + 100, self.front.said()), (len(data), ["sent"]))
 
     def test_an_application_that_returns_because_the_server_leaves_is_not_to_blame(self):
         steps = (("send", start()), ("send", body(b"x", True)), ("receive", 2))
@@ -491,7 +491,7 @@ class HttpTest(OneWorker):
         five = start(headers=[(b"content-length", b"5")])
         self.assertEqual(self.front.response(self.sends(five, body(b"12", True), body(b"345")))[2], b"12345")
         self.refused("longer than its content-length of 5", five, body(b"123456"))
-        self.refused("ends after 4 octets; its content-length is 5", five, body(b"1234"))
+        self.refused("ends after 4 bytes; its content-length is 5", five, body(b"1234"))
         self.refused("longer than", five, body(b"1234", True), body(b"56"), frames=["HEAD", "CHUNK"])
         self.refused("ends after 4", five, body(b"1234", True), body(), frames=["HEAD", "CHUNK"])
 

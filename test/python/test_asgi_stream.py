@@ -23,8 +23,8 @@ class Link:
         pass
 
 
-def body(octets):
-    return {"type": "http.response.body", "body": octets, "more_body": True}
+def body(data):
+    return {"type": "http.response.body", "body": data, "more_body": True}
 
 
 class StreamTest(unittest.TestCase):

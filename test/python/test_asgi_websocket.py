@@ -107,9 +107,9 @@ class WebSocketTest(unittest.TestCase):
 
     def test_a_message_in_pieces_arrives_whole(self):
         stream = self.opened(("receive", 2), ("send", close()))
-        octets = "\u00fc".encode()
-        self.front.send("BODY", stream, octets[:1])
-        self.front.send("BODY", stream, octets[1:])
+        data = "\u00fc".encode()
+        self.front.send("BODY", stream, bytes[:1])
+        self.front.send("BODY", stream, bytes[1:])
         self.front.send("TEXT", stream, "!")
         self.front.send("BODY", stream, "a")
         self.front.send("BINARY", stream, "b")
@@ -137,16 +137,16 @@ class WebSocketTest(unittest.TestCase):
 
     def whole(self, stream, last):
         """A message in pieces, each of them paid for."""
-        octets = b""
+        data = b""
         while True:
             kind, piece = self.front.read(stream)
             self.assertIn(kind, ("CHUNK", last))
             self.assertLessEqual(len(piece), link.PIECE)
-            octets += piece
+            data += piece
             cost = len(piece) + (link.MESSAGE_COST if kind == last else 0)
             self.front.send("CREDIT", stream, link.COUNT.pack(cost))
             if kind == last:
-                return octets
+                return bytes
 
     def test_large_messages_of_two_tasks_are_not_mixed(self):
         a, b = "a" * 2 * link.WINDOW, "b" * 2 * link.WINDOW
@@ -280,7 +280,7 @@ class WebSocketTest(unittest.TestCase):
         for code in (0, 999, 1004, 1005, 1006, 1015, 2999, 5000, "1000", None, True):
             self.refused("'code' of 'websocket.close' must be one that may be sent", close(code=code))
         self.refused("must be a str, not bytes", close(reason=b"x"))
-        self.refused("has 124 octets; 123 are allowed", close(reason="\u00fc" * 62))
+        self.refused("has 124 bytes; 123 are allowed", close(reason="\u00fc" * 62))
         header = {**ACCEPT, "headers": [(b"Sec-WebSocket-Protocol", b"a")]}
         self.refused("must not have the header b'sec-websocket-protocol'", header, opened=False)
         status = {"type": "websocket.http.response.start", "status": 200}

@@ -31,26 +31,26 @@ class LinkTest(unittest.TestCase):
         numbers = {*link.TO_WORKER.values(), *link.FROM_WORKER.values()}
         self.assertEqual(numbers - {vector["number"] for vector in VECTORS}, {link.INIT, link.FAILED})
 
-    def test_every_vector_is_read_whole_and_octet_by_octet_and_with_octets_left_over(self):
+    def test_every_vector_is_read_whole_and_byte_by_byte_and_with_bytes_left_over(self):
         for vector in VECTORS:
-            octets = bytes.fromhex(vector["octets"])
+            data = bytes.fromhex(vector["bytes"])
             expected = (vector["number"], vector["stream"], bytes.fromhex(vector["payload"]))
-            self.front.sendall(octets + octets)
+            self.front.sendall(data + data)
             self.assertEqual(self.link.read(), expected)
             self.assertEqual(self.link.read(), expected)
             self.assertFalse(self.link.pending)
-            for i in range(len(octets) - 1):
-                self.front.sendall(octets[i : i + 1])
+            for i in range(len(data) - 1):
+                self.front.sendall(bytes[i : i + 1])
                 self.assertTrue(self.link.poll())
                 self.assertIsNone(self.link.parsed())
-            self.front.sendall(octets[-1:])
+            self.front.sendall(bytes[-1:])
             self.assertEqual(self.link.read(), expected)
 
     def test_every_vector_is_written_as_pinned(self):
         for vector in VECTORS:
             self.link.send(vector["number"], vector["stream"], bytes.fromhex(vector["payload"]))
-            octets = bytes.fromhex(vector["octets"])
-            self.assertEqual(self.front.recv(len(octets) + 1), octets)
+            data = bytes.fromhex(vector["bytes"])
+            self.assertEqual(self.front.recv(len(data) + 1), data)
 
     def test_the_end_of_the_front_is_an_EOFError(self):
         self.front.close()

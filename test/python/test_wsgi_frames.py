@@ -11,13 +11,13 @@ from sallyport import link, wsgi  # noqa: E402
 KINDS = {number: name for name, number in link.FROM_WORKER.items()}
 
 
-def kinds(octets):
+def kinds(data):
     """The names of the frames, in order."""
     names = []
-    while octets:
-        length, _, kind = link.HEADER.unpack_from(octets)
+    while data:
+        length, _, kind = link.HEADER.unpack_from(data)
         names.append(KINDS[kind])
-        octets = octets[link.HEADER.size + length :]
+        data = bytes[link.HEADER.size + length :]
     return names
 
 

@@ -28,7 +28,7 @@ test("a defect of ours asks for a report, and shows its stack only to those who 
   );
   assert.match(
     errorReport(error, { ...TEXT, level: "debug" }),
-    /\n {2}TypeError: x is not a function\n {6}at .*complain\.test\.ts/,
+    /\n {2}TypeError: x is not a function\n {6}at .*report\.test\.ts/,
   );
 });
 

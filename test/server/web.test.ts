@@ -1,4 +1,4 @@
-// One address for all versions of HTTP: which one a connection speaks is told by TLS, or by its first octets.
+// One address for all versions of HTTP: which one a connection speaks is told by TLS, or by its first bytes.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -54,17 +54,17 @@ test("a connection that begins with the preface speaks HTTP/2, any other HTTP/1.
   assert.match(await first.has("http 1.1"), /^HTTP\/1\.1 200/);
 });
 
-test("a preface may come octet by octet, with all that follows", async (t) => {
+test("a preface may come byte by byte, with all that follows", async (t) => {
   const client = await FrameClient.to(await web(t), false);
   await dribble(
     client,
-    [...REQUEST].map((octet) => Buffer.from([octet])),
+    [...REQUEST].map((byte) => Buffer.from([byte])),
   );
   await client.next("DATA", 1);
   assert.equal(client.body(1), "http 2");
 });
 
-test("nothing is lost of what comes in the same octets as the preface", async (t) => {
+test("nothing is lost of what comes in the same bytes as the preface", async (t) => {
   const client = await FrameClient.to(await web(t), false);
   client.send(REQUEST, post(3, "content-length", "5"), data(3, "12345", END_STREAM), headers(5));
   await Promise.all([client.next("DATA", 3), client.next("DATA", 5)]);
@@ -72,7 +72,7 @@ test("nothing is lost of what comes in the same octets as the preface", async (t
 });
 
 for (const at of [1, 3, 15, 16, 17, 24]) {
-  test(`a preface may be split after ${at} octets`, async (t) => {
+  test(`a preface may be split after ${at} bytes`, async (t) => {
     const client = await FrameClient.to(await web(t), false);
     await dribble(client, [REQUEST.subarray(0, at), REQUEST.subarray(at)]);
     await client.next("DATA", 1);
@@ -83,8 +83,8 @@ for (const at of [1, 3, 15, 16, 17, 24]) {
 for (const method of ["POST", "PRI", "PROPFIND", "PUT", "P"]) {
   test(`${method}, which begins like a preface, is a method all the same`, async (t) => {
     const client = await Client.to(await web(t), {});
-    for (const octet of `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`) {
-      client.send(octet);
+    for (const byte of `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`) {
+      client.send(byte);
       await new Promise((resolve) => setImmediate(resolve));
     }
     assert.match(await client.has("http 1.1"), /^HTTP\/1\.1 200/);

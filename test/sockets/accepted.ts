@@ -17,7 +17,7 @@ interface Pair {
 }
 
 const OPTIONS = { allowHalfOpen: true, noDelay: true };
-/** Octets that Node reads ahead, and one read more. */
+/** Bytes that Node reads ahead, and one read more. */
 const MOST_WAITING = 131_072;
 let paths = 0;
 
@@ -56,7 +56,7 @@ test("a socket without a descriptor of its own stays as it is", () => {
 });
 
 for (const unix of [false, true])
-  test(`octets arrive whole, and what was emitted stays what it was (${unix ? "unix" : "tcp"})`, async (t) => {
+  test(`bytes arrive whole, and what was emitted stays what it was (${unix ? "unix" : "tcp"})`, async (t) => {
     const { socket, client } = await pair(t, unix);
     const sent = many(3_000_001);
     client.end(sent);
@@ -101,7 +101,7 @@ test("a paused socket reads nothing, and goes on where it stopped", async (t) =>
   client.end(sent);
   await new Promise((resolve) => setTimeout(resolve, 200));
   assert.equal(pieces.length, 1);
-  assert.ok(socket.readableLength <= MOST_WAITING, `${socket.readableLength} octets wait`);
+  assert.ok(socket.readableLength <= MOST_WAITING, `${socket.readableLength} bytes wait`);
   assert.ok(client.writableLength > 0, "the client is held up");
   socket.resume();
   await once(socket, "end");
@@ -112,7 +112,7 @@ test("who does not read is not read for without end", async (t) => {
   const { socket, client } = await pair(t);
   client.write(many(20_000_000));
   await new Promise((resolve) => setTimeout(resolve, 200));
-  assert.ok(socket.readableLength <= MOST_WAITING, `${socket.readableLength} octets wait`);
+  assert.ok(socket.readableLength <= MOST_WAITING, `${socket.readableLength} bytes wait`);
   socket.destroy();
 });
 
@@ -160,8 +160,8 @@ test("a reading gets everything in order, and then it is the stream's", async (t
   const heard: string[] = [];
   client.write("one");
   const first = new Promise<Reading>((resolve) => {
-    const reading = new Reading(socket, (octets) => {
-      heard.push(octets.toString());
+    const reading = new Reading(socket, (bytes) => {
+      heard.push(bytes.toString());
       resolve(reading);
     });
   });
@@ -178,8 +178,8 @@ test("a reading can be held up", async (t) => {
   const { socket, client } = await pair(t);
   const sent = many(20_000_000);
   const pieces: Buffer[] = [];
-  new Reading(socket, (octets) => {
-    if (pieces.push(octets) === 1) socket.pause();
+  new Reading(socket, (bytes) => {
+    if (pieces.push(bytes) === 1) socket.pause();
   });
   client.end(sent);
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -196,7 +196,7 @@ test("another reading takes over", async (t) => {
   const heard: string[] = [];
   const reading = new Reading(socket, () => assert.fail("it has stopped"));
   reading.stop();
-  new Reading(socket, (octets) => heard.push(octets.toString()));
+  new Reading(socket, (bytes) => heard.push(bytes.toString()));
   client.end("hello");
   await once(socket, "end");
   assert.deepEqual(heard, ["hello"]);
@@ -205,7 +205,7 @@ test("another reading takes over", async (t) => {
 test("a socket that does not read sparingly gives the same", async (t) => {
   const { client, socket: server } = await pair(t);
   const heard: string[] = [];
-  const reading = new Reading(client, (octets) => heard.push(octets.toString()));
+  const reading = new Reading(client, (bytes) => heard.push(bytes.toString()));
   server.write("one");
   await once(client, "data");
   client.pause();
@@ -221,8 +221,8 @@ test("a reading begins with what was put back", async (t) => {
   await once(socket, "readable");
   socket.unshift((socket.read() as Buffer).subarray(3));
   let heard = "";
-  new Reading(socket, (octets) => {
-    heard += octets.toString();
+  new Reading(socket, (bytes) => {
+    heard += bytes.toString();
   });
   client.end(" three");
   await once(socket, "end");

@@ -99,11 +99,11 @@ for (const [name, header] of [
     assert.equal(await heard(socket), `${TOLD}first second end`);
   });
 
-  test(`${name}: the header, what follows, and the end may come at once, or octet by octet`, async (t) => {
+  test(`${name}: the header, what follows, and the end may come at once, or byte by byte`, async (t) => {
     const { client } = await open(t);
     const [whole, split] = [await client(), await client()];
     whole.end(Buffer.concat([header, Buffer.from("x")]));
-    for (const octet of header) await new Promise((resolve) => split.write(Buffer.from([octet]), resolve));
+    for (const byte of header) await new Promise((resolve) => split.write(Buffer.from([byte]), resolve));
     split.end();
     assert.equal(await heard(whole), `${TOLD}xend`);
     assert.equal(await heard(split), `${TOLD}end`);
@@ -168,7 +168,7 @@ test("a header that does not come in time ends the connection", async (t) => {
   assert.match(lines.join(), /^PROXY header: it did not arrive in time ERR_SALLYPORT_REQUEST_TIMEOUT client/);
 });
 
-test("of a peer that need not send a header not an octet is looked at", async (t) => {
+test("of a peer that need not send a header not a byte is looked at", async (t) => {
   const { client, port } = await open(t, { expects: ({ address }) => address !== "127.0.0.1" });
   const socket = await client();
   const { localPort } = socket;

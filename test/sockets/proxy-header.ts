@@ -24,16 +24,16 @@ export interface Extra {
 /** The binary form of the same; IPv6 addresses are written with all their groups. */
 export function version2({ remote, local }: Said, extras: readonly Extra[] = []): Buffer {
   const six = isIP(remote.address) === 6;
-  const block = [octetsOf(remote.address), octetsOf(local.address), word(remote.port), word(local.port)];
+  const block = [bytesOf(remote.address), bytesOf(local.address), word(remote.port), word(local.port)];
   return framed(0x21, six ? 0x21 : 0x11, [...block, ...extras.map(extra)]);
 }
 
 /** The same with its checksum as the last extra. */
 export function summed(header: Buffer): Buffer {
   const rest = [header.subarray(16), extra({ type: 0x03, value: new Uint8Array(4) })];
-  const octets = framed(header[12] as number, header[13] as number, rest);
-  octets.writeUInt32BE(crc32c(octets), octets.length - 4);
-  return octets;
+  const bytes = framed(header[12] as number, header[13] as number, rest);
+  bytes.writeUInt32BE(crc32c(bytes), bytes.length - 4);
+  return bytes;
 }
 
 /** A health check: the proxy itself connects. */
@@ -52,7 +52,7 @@ const extra = ({ type, value }: Extra): Buffer =>
 
 const word = (number: number): Buffer => Buffer.from([number >> 8, number & 255]);
 
-const octetsOf = (address: string): Buffer =>
+const bytesOf = (address: string): Buffer =>
   isIP(address) === 4
     ? Buffer.from(address.split(".").map(Number))
     : Buffer.concat(address.split(":").map((group) => word(Number.parseInt(group, 16))));

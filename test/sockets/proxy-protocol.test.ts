@@ -1,4 +1,4 @@
-// PROXY headers as octets: whole, octet by octet, with octets left over, and mutilated.
+// PROXY headers as bytes: whole, byte by byte, with bytes left over, and mutilated.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { type Extra, OVER_TLS, summed, version1, version2 } from "./proxy-header
 
 interface Vector {
   readonly name: string;
-  readonly octets: string;
+  readonly bytes: string;
   readonly ends?: ProxyHeader["ends"] | null;
   readonly encrypted?: boolean;
   readonly rest?: string;
@@ -47,7 +47,7 @@ function attempt<T>(act: () => T): T | "refused" {
   }
 }
 
-const bytewise = (octets: Buffer): Buffer[] => [...octets].map((octet) => Buffer.from([octet]));
+const bytewise = (bytes: Buffer): Buffer[] => [...bytes].map((byte) => Buffer.from([byte]));
 
 function expected({ refused, incomplete, ends = null, encrypted = false, rest = "" }: Vector): Read {
   if (refused) return "refused";
@@ -55,17 +55,17 @@ function expected({ refused, incomplete, ends = null, encrypted = false, rest = 
 }
 
 for (const vector of VECTORS) {
-  const octets = Buffer.from(vector.octets, "hex");
-  test(`${vector.name}: whole, and octet by octet`, () => {
-    assert.deepEqual(readAll([octets]), expected(vector));
-    assert.deepEqual(readAll(bytewise(octets)), expected(vector));
+  const bytes = Buffer.from(vector.bytes, "hex");
+  test(`${vector.name}: whole, and byte by byte`, () => {
+    assert.deepEqual(readAll([bytes]), expected(vector));
+    assert.deepEqual(readAll(bytewise(bytes)), expected(vector));
   });
 }
 
-test("no octet more is waited for than a header has, nor after the first that no header has", () => {
+test("no byte more is waited for than a header has, nor after the first that no header has", () => {
   for (const vector of VECTORS.filter(({ refused, incomplete }) => !refused && !incomplete)) {
-    const octets = Buffer.from(vector.octets, "hex");
-    const header = octets.subarray(0, octets.length - (vector.rest?.length ?? 0) / 2);
+    const bytes = Buffer.from(vector.bytes, "hex");
+    const header = bytes.subarray(0, bytes.length - (vector.rest?.length ?? 0) / 2);
     assert.notEqual(readAll([header]), "incomplete", vector.name);
     assert.equal(readAll([header.subarray(0, -1)]), "incomplete", vector.name);
   }
@@ -81,7 +81,7 @@ test("crc32c is that of RFC 3720, B.4", () => {
 
 const plain = { noNullPrototype: true } as const;
 const port = fc.nat(65_535);
-const ipv4 = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((octets) => octets.join("."));
+const ipv4 = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((bytes) => bytes.join("."));
 const ipv6 = fc
   .array(fc.nat(0xffff), { minLength: 8, maxLength: 8 })
   .map((groups) => groups.map((group) => group.toString(16)).join(":"));
@@ -102,8 +102,8 @@ test("what a proxy writes is read, however it is cut, and what follows is left a
       const all: Extra[] = encrypted ? [OVER_TLS, ...more] : more;
       const binary = version2(said, all);
       const rest = Buffer.from(body).toString("hex");
-      for (const octets of [binary, summed(binary)]) {
-        const sent = Buffer.concat([octets, body]);
+      for (const bytes of [binary, summed(binary)]) {
+        const sent = Buffer.concat([bytes, body]);
         for (const pieces of [[sent], bytewise(sent)])
           assert.deepEqual(readAll(pieces), { ends: said, encrypted, rest });
       }
@@ -115,22 +115,22 @@ test("what a proxy writes is read, however it is cut, and what follows is left a
   );
 });
 
-test("any octet of a header with a checksum may be changed, and it is never believed to say something else", () => {
+test("any byte of a header with a checksum may be changed, and it is never believed to say something else", () => {
   fc.assert(
     fc.property(ends, fc.nat(), fc.integer({ min: 1, max: 255 }), (said, at, flip) => {
-      const octets = summed(version2(said));
-      const whole = readAll([octets]);
+      const bytes = summed(version2(said));
+      const whole = readAll([bytes]);
       // From the addresses on: what is before says where the checksum is.
-      const place = 16 + (at % (octets.length - 16));
-      octets[place] = (octets[place] as number) ^ flip;
-      const read = readAll([octets]);
+      const place = 16 + (at % (bytes.length - 16));
+      bytes[place] = (bytes[place] as number) ^ flip;
+      const read = readAll([bytes]);
       // A checksum that is taken for another extra guards nothing any more; the addresses are then still the same.
       if (read !== "refused") assert.deepEqual({ ...(read as object) }, whole);
     }),
   );
 });
 
-test("any octets are a header, a part of one, or refused with one error", () => {
+test("any bytes are a header, a part of one, or refused with one error", () => {
   const start = fc.constantFrom(
     "",
     "50524f585920",
@@ -138,8 +138,8 @@ test("any octets are a header, a part of one, or refused with one error", () => 
     "0d0a0d0a000d0a515549540a2111",
   );
   fc.assert(
-    fc.property(start, fc.uint8Array({ maxLength: 200 }), (hex, octets) => {
-      const sent = Buffer.concat([Buffer.from(hex, "hex"), octets]);
+    fc.property(start, fc.uint8Array({ maxLength: 200 }), (hex, bytes) => {
+      const sent = Buffer.concat([Buffer.from(hex, "hex"), bytes]);
       assert.deepEqual(readAll(bytewise(sent)), readAll([sent]));
     }),
   );

@@ -1,11 +1,11 @@
-// The suite's own reader of answers: whole, octet by octet, cut, and not HTTP at all.
+// The suite's own reader of answers: whole, byte by byte, cut, and not HTTP at all.
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { test } from "node:test";
 import { type Answer, AnswerReader } from "../../src/testing/answer.ts";
 
-/** What the reader makes of `text`, which comes in pieces of `step` octets and then ends, by a reset if `reset`. */
+/** What the reader makes of `text`, which comes in pieces of `step` bytes and then ends, by a reset if `reset`. */
 async function read(
   text: string,
   { method = "GET", step = text.length, reset = false } = {},
@@ -28,7 +28,7 @@ const CHUNKED = [
 ].join("");
 
 for (const step of [1, 2, 7, 1000]) {
-  test(`a chunked answer is read in pieces of ${step} octets`, async () => {
+  test(`a chunked answer is read in pieces of ${step} bytes`, async () => {
     const answer = await read(CHUNKED, { step });
     assert.equal(answer.status, 200);
     assert.equal(answer.reason, "Fine");
@@ -43,7 +43,7 @@ for (const step of [1, 2, 7, 1000]) {
 test("an answer cut anywhere is not complete", async () => {
   for (let size = 0; size < CHUNKED.length; size++) {
     const answer = await read(CHUNKED.slice(0, size));
-    assert.equal(answer.complete, false, `after ${size} octets`);
+    assert.equal(answer.complete, false, `after ${size} bytes`);
   }
 });
 

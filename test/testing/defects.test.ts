@@ -103,8 +103,8 @@ const DEFECTS: readonly [defect: string, noticed: RegExp, gateway: Gateway][] = 
   ["drops trailers", /trailers of a response/, defective((exchange) => ({ end: () => exchange.end() }))],
   ["drops interim responses", /informational response reaches/, defective(() => ({ inform: () => {} }))],
   [
-    "loses the last octet of a large body",
-    /response body of 1048576 octets arrives/,
+    "loses the last byte of a large body",
+    /response body of 1048576 bytes arrives/,
     defective((exchange) => ({
       respond: (head, body) =>
         exchange.respond(head, body.length > 65_537 ? bytesOf(body).subarray(0, -1) : body),

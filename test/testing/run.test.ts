@@ -58,7 +58,7 @@ test("what fails is told in words", async (t) => {
   assert.equal(result?.verdict, "failed");
   assert.deepEqual(result.complaints, [
     'the status is 200, not 201: "200 OK hello"',
-    'the body has 5 octets for 5, and another one at 3: "hello"',
+    'the body has 5 bytes for 5, and another one at 3: "hello"',
     'the header x-a: null, not "1"',
   ]);
 });
@@ -103,7 +103,7 @@ test("the runner leaves no files behind", async (t) => {
   const url = await listen(t, plainServer());
   const folders = (): string[] =>
     readdirSync(tmpdir()).filter((name) => name.startsWith(`sallyport-suite-${process.pid}-`));
-  const cases = suite.filter(({ name }) => name.includes("a single octet arrives"));
+  const cases = suite.filter(({ name }) => name.includes("a single byte arrives"));
   const [result] = await runSuite({ url, cases });
   assert.equal(result?.verdict, "passed");
   assert.deepEqual(folders(), []);

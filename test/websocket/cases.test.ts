@@ -31,7 +31,7 @@ const binary = (content: string): string => `binary ${JSON.stringify(content)}`;
 const latin1 = (content: string): string => Buffer.from(content).toString("latin1");
 const part = (opcode: number, content: string | Uint8Array, fin = false): string =>
   frame(opcode, content, { fin });
-const octets = (hex: string): Buffer => Buffer.from(hex.replaceAll(" ", ""), "hex");
+const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(" ", ""), "hex");
 
 const sizes = [0, 125, 126, 127, 128, 65_535, 65_536];
 const stars = (size: number): string => "*".repeat(size);
@@ -40,8 +40,8 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
   "1, framing": {
     ...Object.fromEntries(
       sizes.flatMap((size) => [
-        [`text of ${size} octets`, good([frame(TEXT, stars(size))], [text(stars(size))])],
-        [`binary of ${size} octets`, good([frame(BINARY, stars(size))], [binary(stars(size))])],
+        [`text of ${size} bytes`, good([frame(TEXT, stars(size))], [text(stars(size))])],
+        [`binary of ${size} bytes`, good([frame(BINARY, stars(size))], [binary(stars(size))])],
       ]),
     ),
     "a length written longer than it must be": good(
@@ -52,9 +52,9 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
   "2, pings and pongs": {
     "a ping without payload": good([frame(PING)], ['pong ""']),
     "a ping with text": good([frame(PING, "hello")], ['pong "hello"']),
-    "a ping with any octets": good([frame(PING, octets("00 ff fe fd 00"))], ['pong "\\u0000ÿþý\\u0000"']),
-    "a ping of 125 octets": good([frame(PING, stars(125))], [`pong "${stars(125)}"`]),
-    "K3: a ping of 126 octets": bad(1002, frame(PING, stars(126))),
+    "a ping with any bytes": good([frame(PING, bytes("00 ff fe fd 00"))], ['pong "\\u0000ÿþý\\u0000"']),
+    "a ping of 125 bytes": good([frame(PING, stars(125))], [`pong "${stars(125)}"`]),
+    "K3: a ping of 126 bytes": bad(1002, frame(PING, stars(126))),
     "a pong that nobody asked for": good([frame(PONG), frame(PONG, "hello")], []),
     "a pong and then a ping": good([frame(PONG, "a"), frame(PING, "b")], ['pong "b"']),
     "ten pings": good(
@@ -108,40 +108,40 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     "K4: a fragmented message within another": bad(1002, part(TEXT, "a"), part(BINARY, "b")),
   },
   "6, UTF-8": {
-    "characters of one to four octets": good([frame(TEXT, "aß水🎵")], [text(latin1("aß水🎵"))]),
+    "characters of one to four bytes": good([frame(TEXT, "aß水🎵")], [text(latin1("aß水🎵"))]),
     "a character split over fragments": good(
-      [part(TEXT, octets("f0 9f")), part(0, octets("8e")), part(0, octets("b5"), true)],
+      [part(TEXT, bytes("f0 9f")), part(0, bytes("8e")), part(0, bytes("b5"), true)],
       [text(latin1("🎵"))],
     ),
     "the last code point, and noncharacters": good(
-      [frame(TEXT, octets("f4 8f bf bf ef bf be"))],
+      [frame(TEXT, bytes("f4 8f bf bf ef bf be"))],
       [text(latin1("\u{10ffff}\ufffe"))],
     ),
     ...Object.fromEntries(
       Object.entries({
-        "an octet that never occurs": "61 ff 62",
+        "a byte that never occurs": "61 ff 62",
         "a continuation first": "80",
         "a character cut off": "e6 b0",
         "an overlong slash": "c0 af",
-        "an overlong NUL of four octets": "f0 80 80 80",
+        "an overlong NUL of four bytes": "f0 80 80 80",
         "a surrogate": "ed a0 80",
         "beyond the last code point": "f4 90 80 80",
-        "a sequence of five octets": "f8 88 80 80 80",
-      }).map(([what, hex]) => [`K5: ${what}`, bad(1007, frame(TEXT, octets(hex)))]),
+        "a sequence of five bytes": "f8 88 80 80 80",
+      }).map(([what, hex]) => [`K5: ${what}`, bad(1007, frame(TEXT, bytes(hex)))]),
     ),
-    "K5: bad only where fragments meet": bad(1007, part(TEXT, octets("ce")), part(0, octets("41"), true)),
-    "the same octets are welcome as binary": good([frame(BINARY, octets("ff c0 80"))], [binary("ÿÀ\x80")]),
+    "K5: bad only where fragments meet": bad(1007, part(TEXT, bytes("ce")), part(0, bytes("41"), true)),
+    "the same bytes are welcome as binary": good([frame(BINARY, bytes("ff c0 80"))], [binary("ÿÀ\x80")]),
   },
   "7, closing": {
     "without a code": { sends: [frame(CLOSE)], gets: ["close"] },
     "with a reason": { sends: [closeFrame(1000, "thank you")], gets: ["close 1000thank you"] },
-    "with a reason of 123 octets": {
+    "with a reason of 123 bytes": {
       sends: [closeFrame(1000, stars(123))],
       gets: [`close 1000${stars(123)}`],
     },
-    "K3: with a reason of 124 octets": bad(1002, closeFrame(1000, stars(124))),
-    "K6: with a payload of one octet": bad(1002, frame(CLOSE, "x")),
-    "K5: with a reason that is not UTF-8": bad(1007, closeFrame(1000, octets("ce ff"))),
+    "K3: with a reason of 124 bytes": bad(1002, closeFrame(1000, stars(124))),
+    "K6: with a payload of one byte": bad(1002, frame(CLOSE, "x")),
+    "K5: with a reason that is not UTF-8": bad(1007, closeFrame(1000, bytes("ce ff"))),
     ...Object.fromEntries(
       [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999].map(
         (code) => [`with code ${code}`, { sends: [closeFrame(code)], gets: [`close ${code}`] }],
@@ -165,7 +165,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
 const run = async (
   t: Parameters<typeof serve>[0],
   { sends, gets }: Case,
-  pieces: (octets: string) => Iterable<string>,
+  pieces: (bytes: string) => Iterable<string>,
 ): Promise<void> => {
   const { raw } = await serve(t, echo);
   const client = await raw(handshake());
@@ -179,17 +179,17 @@ const run = async (
   assert.equal(client.state, "end");
 };
 
-function* cut(octets: string): Iterable<string> {
+function* cut(bytes: string): Iterable<string> {
   // Long messages are told by their beginning; what follows would take for ever.
-  for (const octet of octets.slice(0, 1_000)) yield octet;
-  yield octets.slice(1_000);
+  for (const byte of bytes.slice(0, 1_000)) yield byte;
+  yield bytes.slice(1_000);
 }
 
 for (const [group, cases] of Object.entries(GROUPS))
   for (const [name, one] of Object.entries(cases)) {
     test(`group ${group}: ${name}`, (t) => run(t, one, (all) => [all]));
     if (one.sends.join("").length < 1_000)
-      test(`group ${group}: ${name}, octet by octet`, (t) => run(t, one, cut));
+      test(`group ${group}: ${name}, byte by byte`, (t) => run(t, one, cut));
   }
 
 // Groups 9 and 10: large messages, and limits.
@@ -197,9 +197,9 @@ for (const [group, cases] of Object.entries(GROUPS))
 for (const [what, size, pieces] of [
   ["one frame", 2 ** 22, 2 ** 22],
   ["frames of 64 KiB", 2 ** 22, 2 ** 16],
-  ["frames of 64 octets", 2 ** 18, 64],
+  ["frames of 64 bytes", 2 ** 18, 64],
 ] as const)
-  test(`group 9: a message of ${size} octets in ${what} comes back whole`, async (t) => {
+  test(`group 9: a message of ${size} bytes in ${what} comes back whole`, async (t) => {
     const { raw } = await serve(t, echo);
     const client = await (await raw(handshake())).accepted();
     const content = Buffer.alloc(size, "0123456789");
@@ -248,7 +248,7 @@ test("more fragments than the limit are 1008", (t) =>
 const deflated = (content: string | Uint8Array): Buffer =>
   deflateRawSync(content, { finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, -4);
 const inflated = (content: string): string =>
-  inflateRawSync(Buffer.concat([Buffer.from(content, "latin1"), octets("00 00 ff ff")]), {
+  inflateRawSync(Buffer.concat([Buffer.from(content, "latin1"), bytes("00 00 ff ff")]), {
     finishFlush: zlib.Z_SYNC_FLUSH,
   }).toString();
 
@@ -337,8 +337,8 @@ test("a compressed message in fragments, with a ping between them, is read", (t)
 for (const [what, sends, code] of [
   ["K2: a continuation that claims to be compressed", part(TEXT, "a") + frame(0, "b", { rsv: 4 }), 1002],
   ["K2: a ping that claims to be compressed", frame(PING, "", { rsv: 4 }), 1002],
-  ["K8: what is not compressed at all", frame(TEXT, octets("ff ff ff ff"), { rsv: 4 }), 1007],
-  ["K5: compressed text that is not UTF-8", compressed(octets("61 ff")), 1007],
+  ["K8: what is not compressed at all", frame(TEXT, bytes("ff ff ff ff"), { rsv: 4 }), 1007],
+  ["K5: compressed text that is not UTF-8", compressed(bytes("61 ff")), 1007],
 ] as const)
   test(`${what} is ${code}`, (t) => limited(t, {}, sends, [`close ${code}`], DEFLATE));
 

@@ -1,5 +1,5 @@
 // The opening handshake on a real port (RFC 6455, 4.2): who gets a WebSocket, who gets an answer, and what happens to
-// octets that come too early.
+// bytes that come too early.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Exchange, Handler } from "../../src/exchange/index.ts";
@@ -42,7 +42,7 @@ for (const [what, change] of Object.entries({
 for (const [what, change] of Object.entries({
   "no key": { "Sec-WebSocket-Key": undefined },
   "an empty key": { "Sec-WebSocket-Key": "" },
-  "a key of 15 octets": { "Sec-WebSocket-Key": "MTIzNDU2Nzg5MDEyMzQ1" },
+  "a key of 15 bytes": { "Sec-WebSocket-Key": "MTIzNDU2Nzg5MDEyMzQ1" },
   "a key that is not base64": { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZ!==" },
   "a key with bits behind its end": { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZR==" },
   "two keys": {
@@ -188,7 +188,7 @@ test("a handshake is accepted once, and an answered one not at all", async (t) =
   assert.deepEqual(thrown, ["TypeError", "TypeError", "TypeError"]);
 });
 
-test("K9: frames in the octets of the handshake are kept, and delivered after it was accepted", async (t) => {
+test("K9: frames in the bytes of the handshake are kept, and delivered after it was accepted", async (t) => {
   const asked: Exchange[] = [];
   const { raw } = await serve(t, (exchange) => void asked.push(exchange));
   const client = await raw(handshake() + frame(1, "one") + frame(2, "two"));

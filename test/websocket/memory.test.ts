@@ -67,7 +67,7 @@ const held = (t: TestContext): ChildProcess => {
   return child;
 };
 
-test(`a thousand idle WebSockets cost at most ${MOST} octets each, and nothing when they are closed`, async (t) => {
+test(`a thousand idle WebSockets cost at most ${MOST} bytes each, and nothing when they are closed`, async (t) => {
   const child = held(t);
   const [{ port }] = (await once(child, "message")) as [{ port: number }];
   // What the process gets once, for all: compiled code, a heap that has grown.
@@ -78,14 +78,14 @@ test(`a thousand idle WebSockets cost at most ${MOST} octets each, and nothing w
   await close(sockets);
   let after = await measured(child);
   const each = (what: keyof Memory, now: Memory): number => Math.round((now[what] - before[what]) / COUNT);
-  t.diagnostic(`heap ${each("heap", during)}, resident ${each("rss", during)} octets each`);
+  t.diagnostic(`heap ${each("heap", during)}, resident ${each("rss", during)} bytes each`);
   assert.ok(each("heap", during) > 0);
-  assert.ok(each("heap", during) <= MOST, `${each("heap", during)} octets of heap`);
-  assert.ok(each("rss", during) <= MOST, `${each("rss", during)} octets resident`);
+  assert.ok(each("heap", during) <= MOST, `${each("heap", during)} bytes of heap`);
+  assert.ok(each("rss", during) <= MOST, `${each("rss", during)} bytes resident`);
   // What waits for its own end of the connection, or for the collector, goes a little later.
   for (let turns = 0; turns < 50 && each("heap", after) > LEFT; turns++) {
     await new Promise((resolve) => setTimeout(resolve, 100));
     after = await measured(child);
   }
-  assert.ok(each("heap", after) <= LEFT, `${each("heap", after)} octets of heap are left of each`);
+  assert.ok(each("heap", after) <= LEFT, `${each("heap", after)} bytes of heap are left of each`);
 });

@@ -182,7 +182,7 @@ export interface FrameParts {
   fin?: boolean;
   rsv?: number;
   mask?: boolean;
-  /** The length as it is to be told, instead of the payload's own; with how many octets it is written. */
+  /** The length as it is to be told, instead of the payload's own; with how many bytes it is written. */
   length?: bigint;
   width?: 0 | 2 | 8;
 }
@@ -215,18 +215,18 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** The frames in `octets`, as far as they are whole. */
-export function framesOf(octets: Buffer): Frame[] {
+/** The frames in `bytes`, as far as they are whole. */
+export function framesOf(bytes: Buffer): Frame[] {
   const frames: Frame[] = [];
-  for (let at = 0; octets.length >= at + 2; ) {
-    const [first, short] = [octets[at] as number, octets[at + 1] as number];
+  for (let at = 0; bytes.length >= at + 2; ) {
+    const [first, short] = [bytes[at] as number, bytes[at + 1] as number];
     const width = short === 127 ? 8 : short === 126 ? 2 : 0;
-    if (octets.length < at + 2 + width) break;
+    if (bytes.length < at + 2 + width) break;
     const length =
-      width === 0 ? short : octets.readUIntBE(at + 2 + (width === 8 ? 2 : 0), width === 8 ? 6 : 2);
+      width === 0 ? short : bytes.readUIntBE(at + 2 + (width === 8 ? 2 : 0), width === 8 ? 6 : 2);
     const start = at + 2 + width;
-    if (octets.length < start + length) break;
-    const payload = octets.subarray(start, start + length);
+    if (bytes.length < start + length) break;
+    const payload = bytes.subarray(start, start + length);
     frames.push({ opcode: first & 0xf, fin: (first & 0x80) !== 0, rsv: (first >> 4) & 7, payload });
     at = start + length;
   }
@@ -246,14 +246,14 @@ export function told({ opcode, payload, fin, rsv }: Frame): string {
 /** A connection that says exactly what it is told to. */
 export class RawClient {
   readonly socket: Socket;
-  #octets = Buffer.alloc(0);
+  #bytes = Buffer.alloc(0);
   /** "" while open; "end" after the server's FIN; "reset" when it was torn down. */
   state = "";
   #waiting: (() => void)[] = [];
 
   constructor(socket: Socket) {
     this.socket = socket;
-    socket.on("data", (chunk) => this.#now(() => (this.#octets = Buffer.concat([this.#octets, chunk]))));
+    socket.on("data", (chunk) => this.#now(() => (this.#bytes = Buffer.concat([this.#bytes, chunk]))));
     socket.on("end", () => this.#now(() => (this.state ||= "end")));
     socket.on("error", () => this.#now(() => (this.state ||= "reset")));
     socket.on("close", () => this.#now(() => (this.state ||= "reset")));
@@ -268,18 +268,18 @@ export class RawClient {
 
   /** Everything so far, as latin-1. */
   get received(): string {
-    return this.#octets.toString("latin1");
+    return this.#bytes.toString("latin1");
   }
 
   /** The frames behind the response head, in a few words each. */
   get frames(): string[] {
-    const end = this.#octets.indexOf("\r\n\r\n");
-    return end < 0 ? [] : framesOf(this.#octets.subarray(end + 4)).map(told);
+    const end = this.#bytes.indexOf("\r\n\r\n");
+    return end < 0 ? [] : framesOf(this.#bytes.subarray(end + 4)).map(told);
   }
 
   send(...text: string[]): this {
-    const octets = Buffer.from(text.join(""), "latin1");
-    if (octets.length > 0) this.socket.write(octets);
+    const bytes = Buffer.from(text.join(""), "latin1");
+    if (bytes.length > 0) this.socket.write(bytes);
     return this;
   }
 

@@ -150,7 +150,7 @@ test("K8: when a session pauses, no compressed message is inflated beyond the ne
   await seen.until(({ sizes }) => sizes.length === 1);
   await new Promise((resolve) => setTimeout(resolve, 300));
   const grown = process.memoryUsage().arrayBuffers - before;
-  assert.ok(grown < 16 * MEBIBYTE, `${grown} octets`);
+  assert.ok(grown < 16 * MEBIBYTE, `${grown} bytes`);
   seen.message = message;
   seen.session.resume();
   await seen.until(({ sizes }) => sizes.length === 15);
@@ -244,7 +244,7 @@ for (const [code, reason] of [
   [999, ""],
   [1000, "x".repeat(124)],
 ] as const)
-  test(`a close with code ${code} and ${reason.length} octets of reason is refused, and nothing is sent`, async (t) => {
+  test(`a close with code ${code} and ${reason.length} bytes of reason is refused, and nothing is sent`, async (t) => {
     const { client, seen } = await open(t);
     assert.throws(() => seen.session.close(code, reason), { code: "ERR_SALLYPORT_APP_PROTOCOL" });
     seen.session.send(Buffer.from("still open"), false);

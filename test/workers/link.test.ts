@@ -19,7 +19,7 @@ interface Vector {
   number: number;
   stream: number;
   payload: string;
-  octets: string;
+  data: string;
 }
 
 const vectors = JSON.parse(
@@ -51,21 +51,21 @@ function read(...chunks: Buffer[]): Frame[] {
 describe("frames of the link", () => {
   const kinds: Record<string, number> = { ...TO_WORKER, ...FROM_WORKER };
 
-  for (const { name, kind, number, stream, payload, octets } of vectors) {
+  for (const { name, kind, number, stream, payload, data } of vectors) {
     test(`${kind}: ${name}`, () => {
       assert.equal(kinds[kind], number);
       const writer = new FrameWriter();
       writer.frame(number, stream, Buffer.from(payload, "hex"));
-      assert.equal(bytesOf(writer.take()).toString("hex"), octets);
+      assert.equal(bytesOf(writer.take()).toString("hex"), data);
       const expected: Frame[] = [[number, stream, payload]];
-      const whole = Buffer.from(octets, "hex");
+      const whole = Buffer.from(data, "hex");
       assert.deepEqual(read(whole), expected);
-      assert.deepEqual(read(...[...whole].map((octet) => Buffer.of(octet))), expected);
+      assert.deepEqual(read(...[...whole].map((byte) => Buffer.of(byte))), expected);
       assert.deepEqual(read(Buffer.concat([whole, whole])), [...expected, ...expected]);
     });
   }
 
-  test("arrive the same however the octets are cut", () => {
+  test("arrive the same however the bytes are cut", () => {
     const frames = fc.array(
       fc.tuple(
         fc.integer({ min: 0, max: 255 }),
@@ -78,9 +78,9 @@ describe("frames of the link", () => {
       fc.property(frames, fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1 }), (sent, sizes) => {
         const writer = new FrameWriter();
         for (const [kind, stream, payload] of sent) writer.frame(kind, stream, payload);
-        const octets = bytesOf(writer.take());
+        const data = bytesOf(writer.take());
         assert.deepEqual(
-          read(...cut(octets, sizes)),
+          read(...cut(data, sizes)),
           sent.map(([kind, stream, payload]) => [kind, stream, Buffer.from(payload).toString("hex")]),
         );
       }),
@@ -104,11 +104,11 @@ describe("frames of the link", () => {
     writer.frame(FROM_WORKER.CHUNK, 7, large);
     writer.frame(FROM_WORKER.END, 7);
     writer.frame(FROM_WORKER.BINARY_OUT, 8, large);
-    const octets = bytesOf(writer.take());
-    for (const size of [1, 7, 9, 1000, 40_000, 100_012, 100_030, octets.length]) {
+    const data = bytesOf(writer.take());
+    for (const size of [1, 7, 9, 1000, 40_000, 100_012, 100_030, data.length]) {
       const frames: [number, number, Buffer][] = [];
       const reader = new FrameReader((kind, id, { bytes }) => frames.push([kind, id, bytes]));
-      for (const piece of cut(octets, [size])) reader.push(piece);
+      for (const piece of cut(data, [size])) reader.push(piece);
       const parts = frames.filter(([kind]) => kind === FROM_WORKER.CHUNK);
       assert.deepEqual(Buffer.concat(parts.map(([, , part]) => part)), large);
       assert.ok(parts.every(([, stream, part]) => stream === 7 && part.length > 0));
@@ -150,11 +150,11 @@ describe("frames of the link", () => {
   });
 });
 
-function cut(octets: Buffer, sizes: number[]): Buffer[] {
+function cut(data: Buffer, sizes: number[]): Buffer[] {
   const pieces: Buffer[] = [];
-  for (let at = 0, i = 0; at < octets.length; i++) {
+  for (let at = 0, i = 0; at < data.length; i++) {
     const size = sizes[i % sizes.length] as number;
-    pieces.push(octets.subarray(at, at + size));
+    pieces.push(data.subarray(at, at + size));
     at += size;
   }
   return pieces;

@@ -31,7 +31,7 @@ def application(environ, start_response):
 
 
 def show(value):
-    """Native strings of WSGI hold octets as latin-1 characters; here they are read as UTF-8."""
+    """Native strings of WSGI hold bytes as latin-1 characters; here they are read as UTF-8."""
     if not isinstance(value, str):
         return escape(repr(value))
     return escape(value.encode("latin-1", "replace").decode("utf-8", "replace"))

@@ -47,7 +47,7 @@ class Response(Stream):
     def _body(self, message: dict) -> "Awaitable[None] | None":
         body = message.get("body", b"")
         if type(body) is not bytes:
-            body = _octets(body, message)
+            body = _bytes(body, message)
         more = message.get("more_body", False)
         self._check_length(len(body), more)
         if self._head is not None:
@@ -81,14 +81,14 @@ class Response(Stream):
             self._body_ended()
 
     def _check_length(self, size: int, more: bool) -> None:
-        """No octet more than was announced, and none less at the end: another response than was promised."""
+        """No byte more than was announced, and none less at the end: another response than was promised."""
         if self._length < 0 or self._bodyless:
             return
         total = self._sent + size
         if total > self._length:
             raise ProtocolError(f"the body is longer than its content-length of {self._length}")
         if not more and total < self._length:
-            raise ProtocolError(f"the body ends after {total} octets; its content-length is {self._length}")
+            raise ProtocolError(f"the body ends after {total} bytes; its content-length is {self._length}")
 
     def _path(self, message: dict) -> "Awaitable[None] | None":
         """Extension http.response.pathsend: the rest of the body is a file, which the front reads.
@@ -98,12 +98,12 @@ class Response(Stream):
         path = message.get("path")
         if not isinstance(path, str):
             raise ProtocolTypeError(f"'path' of 'http.response.pathsend' must be a str, not {type(path).__name__}")
-        octets = os.fsencode(os.path.abspath(path))
-        if len(octets) > PIECE:
-            raise ProtocolValueError(f"'path' of 'http.response.pathsend' has {len(octets)} octets")
+        data = os.fsencode(os.path.abspath(path))
+        if len(data) > PIECE:
+            raise ProtocolValueError(f"'path' of 'http.response.pathsend' has {len(data)} bytes")
         self.release_head()
         if not self._bodyless:
-            return self._file(octets)
+            return self._file(data)
         self._body_ended()
         return None
 
@@ -170,7 +170,7 @@ class Response(Stream):
     COMPLETE = {}
 
 
-def _octets(body: object, message: dict) -> bytes:
+def _bytes(body: object, message: dict) -> bytes:
     if isinstance(body, (bytes, bytearray, memoryview)):
         return bytes(body)
     raise ProtocolTypeError(f"'body' of {message['type']!r} must be bytes, not {type(body).__name__}")

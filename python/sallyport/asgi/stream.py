@@ -120,7 +120,7 @@ class Stream:
         return size <= PIECE and size <= self._granted - self._spent and not self.link.paused
 
     async def _send_pieces(self, data: bytes, last: int = CHUNK) -> None:
-        """Octets of any size against credit, in CHUNK frames; the last has the kind `last`."""
+        """Bytes of any size against credit, in CHUNK frames; the last has the kind `last`."""
         view = memoryview(data)
         start, size = 0, len(data)
         while True:
@@ -138,7 +138,7 @@ class Stream:
                 return
 
     async def _room(self) -> int:
-        """How many octets may be sent now, at least one. Raises Disconnected."""
+        """How many bytes may be sent now, at least one. Raises Disconnected."""
         while True:
             if self.cancelled is not None:
                 raise self._disconnected()
@@ -173,8 +173,8 @@ class Stream:
         if not self._told:
             self.task.cancel()
 
-    def _want(self, octets: int) -> None:
-        self.link.send(WANT, self.id, COUNT.pack(octets))
+    def _want(self, data: int) -> None:
+        self.link.send(WANT, self.id, COUNT.pack(data))
 
     # Waiting.
 

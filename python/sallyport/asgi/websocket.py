@@ -22,7 +22,7 @@ from .link import LoopLink
 from .response import Response
 
 _CODE = Struct("<H")
-# Octets of UTF-8 that a close frame has room for beside its code (RFC 6455, 5.5).
+# Bytes of UTF-8 that a close frame has room for beside its code (RFC 6455, 5.5).
 _REASON_LIMIT = 123
 # The handshake is the server's affair (RFC 6455, 4.2.2).
 _HANDSHAKE = (
@@ -66,14 +66,14 @@ class WebSocket(Response):
         return self._message()
 
     def _message(self) -> dict:
-        kind, octets = self._messages.popleft()
-        self._taken += len(octets) + MESSAGE_COST
+        kind, data = self._messages.popleft()
+        self._taken += len(data) + MESSAGE_COST
         if self._taken >= WINDOW // 2 and not self._closed:
             self._want(self._taken)
             self._taken = 0
         if kind == TEXT:
-            return {"type": "websocket.receive", "text": octets.decode()}
-        return {"type": "websocket.receive", "bytes": octets}
+            return {"type": "websocket.receive", "text": data.decode()}
+        return {"type": "websocket.receive", "bytes": data}
 
     def _arrived(self, kind: int, payload: bytes) -> None:
         if kind == TEXT or kind == BINARY:
@@ -111,11 +111,11 @@ class WebSocket(Response):
         self.steps = self.OPEN
 
     def _send(self, message: dict) -> "Awaitable[None] | None":
-        text, octets = message.get("text"), message.get("bytes")
-        if (text is None) == (octets is None):
+        text, data = message.get("text"), message.get("bytes")
+        if (text is None) == (data is None):
             raise ProtocolError("'websocket.send' must have exactly one of 'text' and 'bytes' that is not None")
         kind = BINARY_OUT if text is None else TEXT_OUT
-        data = _binary(octets) if text is None else _utf8(text)
+        data = _binary(data) if text is None else _utf8(text)
         self._spent += MESSAGE_COST
         size = len(data)
         if not self._fits(size):
@@ -175,10 +175,10 @@ def _closing(message: dict) -> "tuple[int, bytes]":
     reason = message.get("reason")
     if reason is not None and type(reason) is not str:
         raise ProtocolTypeError(f"'reason' of 'websocket.close' must be a str, not {type(reason).__name__}")
-    octets = _utf8(reason or "")
-    if len(octets) > _REASON_LIMIT:
-        raise ProtocolValueError(f"'reason' of 'websocket.close' has {len(octets)} octets; {_REASON_LIMIT} are allowed")
-    return code, octets
+    data = _utf8(reason or "")
+    if len(data) > _REASON_LIMIT:
+        raise ProtocolValueError(f"'reason' of 'websocket.close' has {len(data)} bytes; {_REASON_LIMIT} are allowed")
+    return code, bytes
 
 
 def _utf8(text: object) -> bytes:
@@ -190,7 +190,7 @@ def _utf8(text: object) -> bytes:
         raise ProtocolValueError(f"text must be such as UTF-8 can say: {error}") from None
 
 
-def _binary(octets: object) -> bytes:
-    if isinstance(octets, (bytes, bytearray, memoryview)):
-        return bytes(octets)
-    raise ProtocolTypeError(f"'bytes' of 'websocket.send' must be bytes, not {type(octets).__name__}")
+def _binary(data: object) -> bytes:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise ProtocolTypeError(f"'bytes' of 'websocket.send' must be bytes, not {type(data).__name__}")

@@ -66,7 +66,7 @@ function pem(value: string): string {
 const unescaped = (value: string): string =>
   value.replace(/%([0-9A-Fa-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 
-/** RFC 4514, 2.4: nginx and Apache write octets above 127 in hexadecimal ("Ex\C3\A4mple"), though UTF-8 need not be escaped. */
+/** RFC 4514, 2.4: nginx and Apache write bytes above 127 in hexadecimal ("Ex\C3\A4mple"), though UTF-8 need not be escaped. */
 const distinguishedName = (name: string): string =>
   text(
     name.replace(/\\(?:([89A-Fa-f][0-9A-Fa-f])|.)/gs, (sequence, code: string | undefined) =>
@@ -74,8 +74,8 @@ const distinguishedName = (name: string): string =>
     ),
   );
 
-/** Octets that are UTF-8, or what they are where they are none. */
-const text = (octets: string): string => {
-  const decoded = Buffer.from(octets, "latin1").toString("utf8");
-  return decoded.includes("\ufffd") ? octets : decoded;
+/** Bytes that are UTF-8, or what they are where they are none. */
+const text = (bytes: string): string => {
+  const decoded = Buffer.from(bytes, "latin1").toString("utf8");
+  return decoded.includes("\ufffd") ? bytes : decoded;
 };

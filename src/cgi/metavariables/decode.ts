@@ -13,7 +13,7 @@ import { decodePath } from "./encode.ts";
 import { type VariableNames, type Variables, variableNamesOf } from "./names.ts";
 import { caddyKnowsNoLength, fromPeer, type Peer, type ScriptPath } from "./peers.ts";
 
-/** Meta-variables as they came: name and value in turn, duplicates kept, each character one octet. */
+/** Meta-variables as they came: name and value in turn, duplicates kept, each character one byte. */
 export type VariableList = readonly string[];
 
 /** What meta-variables say about a request. */
@@ -21,7 +21,7 @@ export interface DescribedRequest {
   readonly request: RequestHead;
   /** SCRIPT_NAME as a prefix of `request.path`. */
   readonly mount: string;
-  /** Octets of body announced; 0 when there is none, undefined when only its end will tell (a chunked upload). */
+  /** Bytes of body announced; 0 when there is none, undefined when only its end will tell (a chunked upload). */
   readonly length: number | undefined;
 }
 
@@ -71,7 +71,7 @@ function fieldsIn(list: VariableList, { fields, fieldPlaces }: VariableNames): s
 
 function refuseNul(list: VariableList): void {
   for (let i = 1; i < list.length; i += 2)
-    if ((list[i] as string).includes("\0")) throw bad(`an octet 0 in ${shown(list[i - 1] as string)}`);
+    if ((list[i] as string).includes("\0")) throw bad(`a byte 0 in ${shown(list[i - 1] as string)}`);
 }
 
 /** The two fields that are variables of their own; and a coding only where it stands for the missing length. */
@@ -224,10 +224,10 @@ function decoded(raw: string): string | undefined {
   }
 }
 
-/** How many characters of `raw` make `octets` octets once they are decoded. */
-function rawLength(raw: string, octets: number): number {
+/** How many characters of `raw` make `bytes` bytes once they are decoded. */
+function rawLength(raw: string, bytes: number): number {
   let at = 0;
-  for (let left = octets; left > 0; left--) at += raw[at] === "%" ? 3 : 1;
+  for (let left = bytes; left > 0; left--) at += raw[at] === "%" ? 3 : 1;
   return at;
 }
 
@@ -245,9 +245,9 @@ const NOT_IN_PATH = /[^A-Za-z0-9\-._~!$&'()*+,;=:@/]/g;
 const NOT_IN_QUERY = /[^\x21\x22\x24-\x7e]/g;
 
 const encoded = (text: string, characters: RegExp): string =>
-  text === "" ? "" : text.replace(characters, encodeOctet);
+  text === "" ? "" : text.replace(characters, encodeByte);
 
-const encodeOctet = (character: string): string =>
+const encodeByte = (character: string): string =>
   `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 
 /** What a peer sent, fit for a message. */

@@ -21,7 +21,7 @@ function pairsOf({ protocol, cipher, serverName, client }: TlsFacts): Pair[] {
   const pairs: Pair[] = [
     ["SSL_PROTOCOL", protocol],
     ["SSL_CIPHER", cipher],
-    ["SSL_TLS_SNI", octets(serverName)],
+    ["SSL_TLS_SNI", bytes(serverName)],
     ["SSL_CLIENT_VERIFY", verdict(client)],
   ];
   if (client) pairs.push(...clientPairs(client));
@@ -35,13 +35,13 @@ const verdict = (client: ClientCertificate | undefined): string => {
 };
 
 const clientPairs = ({ chain, subject, issuer, serial, validFrom, validTo }: ClientCertificate): Pair[] => [
-  ["SSL_CLIENT_S_DN", octets(subject)],
-  ["SSL_CLIENT_I_DN", octets(issuer)],
+  ["SSL_CLIENT_S_DN", bytes(subject)],
+  ["SSL_CLIENT_I_DN", bytes(issuer)],
   ["SSL_CLIENT_M_SERIAL", serial],
   ["SSL_CLIENT_V_START", validFrom],
   ["SSL_CLIENT_V_END", validTo],
   ["SSL_CLIENT_CERT", chain[0] ?? ""],
 ];
 
-/** UTF-8, each octet a character: as all values of variables are. */
-const octets = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+/** UTF-8, each byte a character: as all values of variables are. */
+const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");

@@ -23,7 +23,7 @@ export const CONSTANT_VARIABLES: readonly (readonly [name: string, value: string
 ];
 
 /**
- * Gives every meta-variable of `exchange` to `put`, each name once. Values are latin-1 (one character an octet).
+ * Gives every meta-variable of `exchange` to `put`, each name once. Values are latin-1 (one character a byte).
  * AUTH_TYPE and REMOTE_USER are what a server in front of us told: we authenticate nobody. REMOTE_HOST is not looked up.
  * What an authorizer granted comes first, and takes the place of ours.
  * `length` is that of the body as the application will see it: a chunked one that was spooled has one.
@@ -78,12 +78,12 @@ const PROTOCOLS: Readonly<Record<string, string>> = {
 const ESCAPE = /%(?:([0-9A-Fa-f]{2})|)/g;
 
 /**
- * A path with its percent-escapes decoded exactly once, as octets (latin-1). `..`, `//` and newlines are kept: they are
- * the application's to judge (C5). Throws BAD_PATH for an octet 0 and, like nginx and Apache, for a malformed escape.
+ * A path with its percent-escapes decoded exactly once, as bytes (latin-1). `..`, `//` and newlines are kept: they are
+ * the application's to judge (C5). Throws BAD_PATH for a byte 0 and, like nginx and Apache, for a malformed escape.
  */
 export function decodePath(raw: string): string {
   const path = raw.includes("%") ? raw.replace(ESCAPE, decodeEscape) : raw;
-  if (path.includes("\0")) throw new SallyportError("BAD_PATH", "the path contains an octet 0");
+  if (path.includes("\0")) throw new SallyportError("BAD_PATH", "the path contains a byte 0");
   return path;
 }
 

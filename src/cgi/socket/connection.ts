@@ -72,7 +72,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   #deadline = Number.POSITIVE_INFINITY;
   #exchange: CgiExchange | undefined;
   #body: PushedBody | undefined;
-  /** Octets of the body that are still to come. */
+  /** Bytes of the body that are still to come. */
   #owed = 0;
   /** Something was written since the peer ended its side. */
   #wrote = false;
@@ -136,7 +136,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     this.#shut();
   }
 
-  // From octets to the exchange.
+  // From bytes to the exchange.
 
   #received(chunk: Buffer): void {
     if (this.#state === "body") return this.#take(chunk);
@@ -157,7 +157,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     if (length === undefined)
       throw new SallyportError("BAD_REQUEST", "the length of the request body is unknown");
     if (length > limits.body)
-      throw new SallyportError("BODY_TOO_LARGE", `a request body of more than ${limits.body} octets`);
+      throw new SallyportError("BODY_TOO_LARGE", `a request body of more than ${limits.body} bytes`);
     const exchange = new CgiExchange(described, this.#bodyOf(length, rest), log, this, compose);
     this.#exchange = exchange;
     try {
@@ -205,11 +205,11 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
 
   // The way out.
 
-  write(octets: Uint8Array): boolean {
+  write(bytes: Uint8Array): boolean {
     const socket = this.#socket;
     this.#wrote = true;
     this.#gather();
-    if (socket.write(octets)) return true;
+    if (socket.write(bytes)) return true;
     socket.setTimeout(this.#context.limits.sendTimeout);
     return socket.writableLength <= this.#context.limits.unsent;
   }
@@ -249,7 +249,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     this.#exchange?.drained();
   }
 
-  /** Not an octet has left for `sendTimeout`. */
+  /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
     this.#abandon(new SallyportError("CLIENT_STALLED", "the server in front stopped reading the response"));
     resetSocket(this.#socket);
@@ -296,7 +296,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
 
   #short(): SallyportError {
     if (this.#state === "body")
-      return new SallyportError("BODY_INCOMPLETE", `the request body ended ${this.#owed} octets too early`);
+      return new SallyportError("BODY_INCOMPLETE", `the request body ended ${this.#owed} bytes too early`);
     return new SallyportError("BAD_REQUEST", "the connection ended within the variables of a request");
   }
 

@@ -40,9 +40,9 @@ export class Conversation {
   readonly #tcp: boolean;
   #state: State = "head";
   #buffer: ResponseBuffer | undefined;
-  /** Octets of response body that the head announced and that are still to come. */
+  /** Bytes of response body that the head announced and that are still to come. */
   #owed = Number.POSITIVE_INFINITY;
-  /** Octets of response that have found no place yet. */
+  /** Bytes of response that have found no place yet. */
   #homeless = 0;
   /** We wait for the client, not for the application. */
   #clientsTurn = false;
@@ -162,7 +162,7 @@ export class Conversation {
     }
     this.#state = "body";
     this.#exchange.start(head);
-    this.#buffer = new ResponseBuffer(this.#exchange, (octets) => this.#housed(octets));
+    this.#buffer = new ResponseBuffer(this.#exchange, (bytes) => this.#housed(bytes));
     this.#readBody(rest);
   }
 
@@ -184,16 +184,16 @@ export class Conversation {
   }
 
   /** The backlog has taken so much; when it has taken all, the application may go on. */
-  #housed(octets: number): void {
-    this.#homeless -= octets;
+  #housed(bytes: number): void {
+    this.#homeless -= bytes;
     if (this.#homeless > 0 || !this.#socket.isPaused()) return;
     this.#socket.resume();
     this.#watch();
   }
 
   /**
-   * The end of the connection is the end of the response, unless it was a reset: when one comes together with octets,
-   * Node (libuv) gives those and an end. What cannot be written any more tells them apart; applications ignore an octet
+   * The end of the connection is the end of the response, unless it was a reset: when one comes together with bytes,
+   * Node (libuv) gives those and an end. What cannot be written any more tells them apart; applications ignore a byte
    * after the request.
    */
   #ended(): void {

@@ -49,7 +49,7 @@ export interface SocketGatewayOptions {
   readonly queueTimeout?: number | undefined;
   /** Whether bodies are complete before the application sees them; those of unknown length always are. Default true. */
   readonly bufferBody?: boolean | undefined;
-  /** Octets of a request body that is set aside until it is complete. Default 4 GiB. */
+  /** Bytes of a request body that is set aside until it is complete. Default 4 GiB. */
   readonly maxBody?: number | undefined;
   /** Answers local redirects (RFC 3875, 6.2.2): the server's routes. Without it clients are redirected. */
   readonly redirect?: ((exchange: Exchange, target: string) => void) | undefined;
@@ -77,7 +77,7 @@ export function checkSocketGateway(place: string, options: SocketGatewayOptions)
   checkArgument(place, "address", options.address, addresses);
 }
 
-/** What a protocol supplies: the variables as octets, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */
+/** What a protocol supplies: the variables as bytes, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */
 export type EncodePacket = (variables: ReadonlyMap<string, string>, length: number) => Uint8Array;
 
 const MAX_BODY = 4_294_967_296;

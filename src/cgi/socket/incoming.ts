@@ -1,24 +1,24 @@
-// What a listener of "CGI over a socket" expects of its codec, and where octets wait until it can be satisfied.
+// What a listener of "CGI over a socket" expects of its codec, and where bytes wait until it can be satisfied.
 import type { VariableList } from "../metavariables/decode.ts";
 
-/** Collects octets until all meta-variables are here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */
+/** Collects bytes until all meta-variables are here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */
 export interface VariablesReader {
   feed(chunk: Uint8Array): VariablesRead | undefined;
 }
 
 export interface VariablesRead {
   readonly variables: VariableList;
-  /** The octets after them. */
+  /** The bytes after them. */
   readonly rest: Uint8Array;
 }
 
-/** Octets that arrive in pieces. Memory grows with what arrived, not with what a length announces. */
+/** Bytes that arrive in pieces. Memory grows with what arrived, not with what a length announces. */
 export class Gathered {
   #held: Buffer = Buffer.alloc(0);
   #size = 0;
 
-  /** All octets so far. */
-  get octets(): Buffer {
+  /** All bytes so far. */
+  get bytes(): Buffer {
     return this.#held.subarray(0, this.#size);
   }
 
@@ -32,12 +32,12 @@ export class Gathered {
       this.#held.set(chunk, this.#size);
     }
     this.#size += chunk.length;
-    return this.octets;
+    return this.bytes;
   }
 
   #grow(needed: number): void {
     const grown = Buffer.allocUnsafe(Math.max(needed, this.#held.length * 2));
-    grown.set(this.octets);
+    grown.set(this.bytes);
     this.#held = grown;
   }
 }

@@ -1,19 +1,19 @@
-// Every bound of a listener that gets one request a connection: octets, counts, and waits in milliseconds.
+// Every bound of a listener that gets one request a connection: bytes, counts, and waits in milliseconds.
 
 export interface SocketLimits {
-  /** Octets of all meta-variables of a request. More: 431. uwsgi cannot say more than 65,535. */
+  /** Bytes of all meta-variables of a request. More: 431. uwsgi cannot say more than 65,535. */
   readonly variables: number;
-  /** Octets of a request body. More: 413. */
+  /** Bytes of a request body. More: 413. */
   readonly body: number;
-  /** Octets of a response that may wait for a slow peer. More: `write` answers false. */
+  /** Bytes of a response that may wait for a slow peer. More: `write` answers false. */
   readonly unsent: number;
   /** Connections at once. More: 503. */
   readonly connections: number;
   /** From the start of the connection to the last meta-variable. Then 408. */
   readonly headTimeout: number;
-  /** Without an octet of a body that we are ready to take. Then 408. */
+  /** Without a byte of a body that we are ready to take. Then 408. */
   readonly bodyTimeout: number;
-  /** Without the peer taking an octet of what we hold for it. Then it is cut. */
+  /** Without the peer taking a byte of what we hold for it. Then it is cut. */
   readonly sendTimeout: number;
   /** From the peer's end of the connection, after a whole request, to a sign that it still reads. Then it has left. */
   readonly halfClosed: number;

@@ -13,7 +13,7 @@ export class FieldNames {
     return this.#size;
   }
 
-  /** Marshal of a tuple of two whose first is the name as octets; the second follows. As text of latin-1 characters. */
+  /** Marshal of a tuple of two whose first is the name as bytes; the second follows. As text of latin-1 characters. */
   pairOf(name: string): string {
     return this.#pairs.get(name) ?? this.#remember(name);
   }
@@ -21,12 +21,12 @@ export class FieldNames {
   #remember(name: string): string {
     if (this.#size > LIMIT) this.#forget();
     // A copy, because a piece of a header block would keep the whole block in memory.
-    const octets = Buffer.from(name, "latin1");
+    const bytes = Buffer.from(name, "latin1");
     const lower = Buffer.from(name.toLowerCase(), "latin1");
     const start = Buffer.from(`)\x02s\0\0\0\0`, "latin1");
     start.writeUInt32LE(lower.length, 3);
     const pair = Buffer.concat([start, lower]).toString("latin1");
-    this.#pairs.set(octets.toString("latin1"), pair);
+    this.#pairs.set(bytes.toString("latin1"), pair);
     this.#size += name.length;
     return pair;
   }

@@ -136,7 +136,7 @@ function takesTrailers({ version, headers }: RequestHead): boolean {
 
 const ASCII = /^[\x01-\x7f]*$/;
 
-/** A path marshalled: percent-escapes decoded once, then UTF-8; what is not UTF-8 becomes U+FFFD, and `raw_path` has the octets. */
+/** A path marshalled: percent-escapes decoded once, then UTF-8; what is not UTF-8 becomes U+FFFD, and `raw_path` has the bytes. */
 function pathText(raw: string): string {
   const path = decodePath(raw);
   return ASCII.test(path) ? latin1(path) : unicode(Buffer.from(path, "latin1").toString("utf8"));

@@ -28,12 +28,12 @@ export function commandFor(
   length: number | undefined,
   options: CommandOptions,
 ): Command {
-  const { env, octets } = environment(exchange, program, length, options);
+  const { env, bytes } = environment(exchange, program, length, options);
   const words = options.argvFromQuery ? queryWords(exchange) : [];
   const line = program.interpreter ? [program.interpreter, program.file, ...words] : [program.file, ...words];
-  return octets.length === 0
+  return bytes.length === 0
     ? { command: line[0] as string, args: line.slice(1), env }
-    : viaShell(line, env, octets);
+    : viaShell(line, env, bytes);
 }
 
 /** What of our own environment a program cannot do without. */
@@ -44,7 +44,7 @@ interface Environment {
   /** Text, which Node passes on as UTF-8. */
   readonly env: Record<string, string>;
   /** Values that are not UTF-8, as latin-1. */
-  readonly octets: (readonly [name: string, value: string])[];
+  readonly bytes: (readonly [name: string, value: string])[];
 }
 
 function environment(
@@ -54,11 +54,11 @@ function environment(
   { env: configured, documentRoot }: CommandOptions,
 ): Environment {
   const env: Record<string, string> = inherited();
-  const octets: [name: string, value: string][] = [];
+  const bytes: [name: string, value: string][] = [];
   const put = (name: string, value: string): void => {
     const text = asText(value);
     if (text !== undefined) env[name] = text;
-    else if (!(name in configured)) octets.push([name, value]);
+    else if (!(name in configured)) bytes.push([name, value]);
   };
   for (const [name, value] of CONSTANT_VARIABLES) env[name] = value;
   metaVariables(exchange, put, length);
@@ -66,7 +66,7 @@ function environment(
   Object.assign(env, { DOCUMENT_ROOT: documentRoot, SCRIPT_FILENAME: program.file });
   // php-cgi wants a sign that a server chose it, and not a client.
   if (program.interpreter) env.REDIRECT_STATUS = "200";
-  return { env: Object.assign(env, configured), octets };
+  return { env: Object.assign(env, configured), bytes };
 }
 
 function inherited(): Record<string, string> {
@@ -92,7 +92,7 @@ function putTranslated(
 const ASCII = /^[\0-\x7f]*$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The text whose UTF-8 octets `latin1` has; undefined when they are not UTF-8. */
+/** The text whose UTF-8 bytes `latin1` has; undefined when they are not UTF-8. */
 function asText(latin1: string): string | undefined {
   if (ASCII.test(latin1)) return latin1;
   try {
@@ -103,23 +103,23 @@ function asText(latin1: string): string | undefined {
 }
 
 /**
- * Node passes environments on as UTF-8 only. Where octets are something else (a path of %FF), a shell sets them before
+ * Node passes environments on as UTF-8 only. Where bytes are something else (a path of %FF), a shell sets them before
  * it becomes the program. What could mean anything to it is escaped; the "x" keeps line ends at the end.
  */
 function viaShell(
   line: readonly string[],
   env: Readonly<Record<string, string>>,
-  octets: Environment["octets"],
+  bytes: Environment["bytes"],
 ): Command {
-  const sets = octets.map(
+  const sets = bytes.map(
     ([name, value]) => `${name}=$(printf %b '${escaped(value)}x');export ${name}="\${${name}%x}"`,
   );
   return { command: "/bin/sh", args: ["-c", `${sets.join(";")};exec "$@"`, "sh", ...line], env };
 }
 
-const escaped = (octets: string): string => octets.replace(/[^A-Za-z0-9/._-]/g, escapeOctet);
+const escaped = (bytes: string): string => bytes.replace(/[^A-Za-z0-9/._-]/g, escapeByte);
 
-const escapeOctet = (octet: string): string => `\\0${octet.charCodeAt(0).toString(8).padStart(3, "0")}`;
+const escapeByte = (byte: string): string => `\\0${byte.charCodeAt(0).toString(8).padStart(3, "0")}`;
 
 /** 4.4: a query of words, without "=", as arguments; none at all when one cannot be given exactly (C4). */
 function queryWords({ request }: Exchange): string[] {

@@ -62,7 +62,7 @@ export interface CgiOptions {
   readonly nph?: boolean | undefined;
   /** A query without "=" becomes arguments (RFC 3875, 4.4). Default false: CVE-2012-1823. */
   readonly argvFromQuery?: boolean | undefined;
-  /** Octets of a body without a Content-Length that are set aside; more is 413. Default 1 GiB. */
+  /** Bytes of a body without a Content-Length that are set aside; more is 413. Default 1 GiB. */
   readonly maxBody?: number | undefined;
   /** Answers an exchange by path: where local redirects go. Default: this gateway, for paths below its mount. */
   readonly redirect?: ((exchange: Exchange) => void) | undefined;

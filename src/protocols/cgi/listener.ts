@@ -28,14 +28,14 @@ export interface ServeCgiOptions {
   readonly stdout?: Writable;
   /** The server passes our output on as it is (5): write a whole HTTP response. Default false. */
   readonly nph?: boolean;
-  /** Octets of a request body. More: 413. Default 2 GiB. */
+  /** Bytes of a request body. More: 413. Default 2 GiB. */
   readonly maxBody?: number;
   /** Ends this process so that the server can see that the response is not complete. Default: SIGKILL. */
   readonly die?: () => void;
 }
 
 const MAX_BODY = 2 ** 31;
-/** Octets of response that may wait for the server. */
+/** Bytes of response that may wait for the server. */
 const UNSENT = 65_536;
 const NOTHING = Buffer.alloc(0);
 
@@ -51,7 +51,7 @@ class CgiRun implements CgiTransport {
   readonly #maxBody: number;
   #exchange: CgiExchange | undefined;
   #body: PushedBody | undefined;
-  /** Octets of the body that are still to come; infinite while only the end of stdin will tell. */
+  /** Bytes of the body that are still to come; infinite while only the end of stdin will tell. */
   #owed = 0;
   #taken = 0;
 
@@ -100,7 +100,7 @@ class CgiRun implements CgiTransport {
     this.write(Buffer.from(this.#compose(errorHead(error), {}) + errorText(error), "latin1"));
   }
 
-  // The body: exactly CONTENT_LENGTH octets of stdin (4.2), or all of it where a server decoded a chunked upload.
+  // The body: exactly CONTENT_LENGTH bytes of stdin (4.2), or all of it where a server decoded a chunked upload.
 
   #bodyOf(length: number | undefined): RequestBody {
     const { stdin } = this.#given;
@@ -128,7 +128,7 @@ class CgiRun implements CgiTransport {
   #ended(): void {
     if (this.#owed === Number.POSITIVE_INFINITY) return this.#body?.end();
     if (this.#owed === 0) return;
-    const missing = `the request body ended ${this.#owed} octets too early`;
+    const missing = `the request body ended ${this.#owed} bytes too early`;
     this.#failBody(new SallyportError("BODY_INCOMPLETE", missing));
   }
 
@@ -139,14 +139,14 @@ class CgiRun implements CgiTransport {
   }
 
   #tooLarge(): SallyportError {
-    return new SallyportError("BODY_TOO_LARGE", `a request body of more than ${this.#maxBody} octets`);
+    return new SallyportError("BODY_TOO_LARGE", `a request body of more than ${this.#maxBody} bytes`);
   }
 
   // The way out.
 
-  write(octets: Uint8Array): boolean {
+  write(bytes: Uint8Array): boolean {
     const { stdout, write } = this.#given;
-    return write(octets) || stdout.writableLength <= UNSENT;
+    return write(bytes) || stdout.writableLength <= UNSENT;
   }
 
   answered(): void {}

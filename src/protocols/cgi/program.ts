@@ -49,11 +49,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The name that a segment of the path can stand for: no separator, nothing hidden, no dot segment. */
 function fileName(segment: string): string {
-  const octets = decodePath(segment);
-  if (octets === "" || octets.startsWith(".") || /[/\\]/.test(octets))
-    throw new SallyportError("NOT_FOUND", `a path segment names no program: ${JSON.stringify(octets)}`);
+  const bytes = decodePath(segment);
+  if (bytes === "" || bytes.startsWith(".") || /[/\\]/.test(bytes))
+    throw new SallyportError("NOT_FOUND", `a path segment names no program: ${JSON.stringify(bytes)}`);
   try {
-    return utf8.decode(Buffer.from(octets, "latin1"));
+    return utf8.decode(Buffer.from(bytes, "latin1"));
   } catch {
     throw new SallyportError("NOT_FOUND", "a path segment is not valid UTF-8");
   }

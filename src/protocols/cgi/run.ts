@@ -24,7 +24,7 @@ export interface RunOptions {
   /** Of the program, for messages. */
   readonly name: string;
   readonly nph: boolean;
-  /** Milliseconds until the head, counted from the last octet of request body that the program took. */
+  /** Milliseconds until the head, counted from the last byte of request body that the program took. */
   readonly timeout: number;
   /** Milliseconds for all of it; 0 for no limit. */
   readonly totalTimeout: number;
@@ -55,7 +55,7 @@ export class Run implements Member {
   readonly #outputClosed: Promise<void>;
   readonly #timers = new Set<NodeJS.Timeout>();
   #state: State = "head";
-  /** Octets of body still to come; -1 when only the end of the output tells. */
+  /** Bytes of body still to come; -1 when only the end of the output tells. */
   #owed = -1;
   #heard = false;
   #exited = false;
@@ -234,7 +234,7 @@ export class Run implements Member {
   }
 }
 
-/** Octets of body that complete the response; -1 when only its end does. */
+/** Bytes of body that complete the response; -1 when only its end does. */
 function bodyLength(method: string, head: ResponseHead): number {
   if (!hasBody(method, head.status)) return 0;
   return Number(header(head.headers, "content-length") ?? -1);

@@ -5,7 +5,7 @@ import type { VariableList } from "../../cgi/metavariables/decode.ts";
 
 /** What a CGI program was given. */
 export interface CgiStdio {
-  /** Name and value in turn, octets as latin-1. */
+  /** Name and value in turn, bytes as latin-1. */
   readonly variables: VariableList;
   readonly stdin: Readable;
   readonly stdout: Writable;
@@ -13,7 +13,7 @@ export interface CgiStdio {
   readonly write: Write;
 }
 
-export type Write = (octets: Uint8Array, written?: () => void) => boolean;
+export type Write = (bytes: Uint8Array, written?: () => void) => boolean;
 
 /**
  * This process's own. From then on what the application prints goes to stderr, which is the server's log: on stdout it
@@ -28,23 +28,23 @@ export function processStdio(): CgiStdio {
 
 export const writeOf = (stdout: Writable): Write => {
   const write = stdout.write.bind(stdout);
-  return (octets, written) => write(octets, () => written?.());
+  return (bytes, written) => write(bytes, () => written?.());
 };
 
-/** As text, or, where values are not UTF-8, as the octets that they are. */
+/** As text, or, where values are not UTF-8, as the bytes that they are. */
 export type GivenVariables = Readonly<Record<string, string | undefined>> | VariableList;
 
 /** Variables from text, which is UTF-8 outside. */
 export function variablesOf(env: GivenVariables): VariableList {
   if (isList(env)) return env;
-  return Object.entries(env).flatMap(([name, value]) => [octets(name), octets(value ?? "")]);
+  return Object.entries(env).flatMap(([name, value]) => [bytes(name), bytes(value ?? "")]);
 }
 
 const isList = (env: GivenVariables): env is VariableList => Array.isArray(env);
 
-const octets = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
 
-/** Node makes text of the environment, and loses what is not UTF-8 (a path of %FF); Linux also tells the octets. */
+/** Node makes text of the environment, and loses what is not UTF-8 (a path of %FF); Linux also tells the bytes. */
 function ownVariables(): VariableList {
   try {
     const entries = readFileSync("/proc/self/environ", "latin1")

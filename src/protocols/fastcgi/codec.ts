@@ -1,4 +1,4 @@
-// Records of FastCGI 1.0 (specification, 3.3, 4, 5), both directions, pure: octets in, records out, and back.
+// Records of FastCGI 1.0 (specification, 3.3, 4, 5), both directions, pure: bytes in, records out, and back.
 import { type ErrorName, SallyportError } from "../../exchange/index.ts";
 
 /** Record types (8). */
@@ -55,7 +55,7 @@ const STREAMS: ReadonlySet<number> = new Set([TYPE.PARAMS, TYPE.STDIN, TYPE.STDO
 const KNOWN: ReadonlySet<number> = new Set(Object.values(TYPE));
 const NOTHING = Buffer.alloc(0);
 
-/** Cuts octets into records. Holds one head, and one record that is no stream's, at the most. */
+/** Cuts bytes into records. Holds one head, and one record that is no stream's, at the most. */
 export class RecordReader {
   readonly #violation: ErrorName;
   #input: Buffer = NOTHING;
@@ -85,7 +85,7 @@ export class RecordReader {
     this.#at = 0;
   }
 
-  /** The next piece; undefined when more octets are needed. Throws the violation, and is of no use afterwards. */
+  /** The next piece; undefined when more bytes are needed. Throws the violation, and is of no use afterwards. */
   next(): RecordPiece | undefined {
     while (this.#at < this.#input.length) {
       const piece = this.#step();
@@ -104,7 +104,7 @@ export class RecordReader {
     return undefined;
   }
 
-  /** The next octets, `most` of them or as many as there are. */
+  /** The next bytes, `most` of them or as many as there are. */
   #take(most: number): Buffer {
     const taken = this.#input.subarray(this.#at, this.#at + most);
     this.#at += taken.length;
@@ -117,9 +117,9 @@ export class RecordReader {
       this.#at += HEAD;
       return this.#beginRecord(this.#input, this.#at - HEAD);
     }
-    const octets = this.#take(HEAD - this.#headSize);
-    this.#head.set(octets, this.#headSize);
-    this.#headSize += octets.length;
+    const bytes = this.#take(HEAD - this.#headSize);
+    this.#head.set(bytes, this.#headSize);
+    this.#headSize += bytes.length;
     this.#checkVersion(this.#head[0]);
     return this.#headSize < HEAD ? undefined : this.#beginRecord(this.#head, 0);
   }
@@ -142,12 +142,12 @@ export class RecordReader {
   }
 
   #readContent(): RecordPiece | undefined {
-    const octets = this.#take(this.#content);
-    this.#content -= octets.length;
+    const bytes = this.#take(this.#content);
+    this.#content -= bytes.length;
     const [type, last] = [this.#type, this.#content === 0];
     this.#finishRecord();
-    if (STREAMS.has(type)) return this.#piece(octets);
-    if (KNOWN.has(type)) this.#parts.push(octets);
+    if (STREAMS.has(type)) return this.#piece(bytes);
+    if (KNOWN.has(type)) this.#parts.push(bytes);
     return last ? this.#whole() : undefined;
   }
 
@@ -170,21 +170,21 @@ export class RecordReader {
 
 const paddingOf = (length: number): number => (ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT;
 
-function writeHead(octets: Buffer, at: number, type: number, id: number, length: number): void {
-  octets[at] = VERSION;
-  octets[at + 1] = type;
-  octets.writeUInt16BE(id, at + 2);
-  octets.writeUInt16BE(length, at + 4);
-  octets[at + 6] = paddingOf(length);
-  octets[at + 7] = 0;
+function writeHead(bytes: Buffer, at: number, type: number, id: number, length: number): void {
+  bytes[at] = VERSION;
+  bytes[at + 1] = type;
+  bytes.writeUInt16BE(id, at + 2);
+  bytes.writeUInt16BE(length, at + 4);
+  bytes[at + 6] = paddingOf(length);
+  bytes[at + 7] = 0;
 }
 
-/** One record; `content` of 65,528 octets at the most. */
+/** One record; `content` of 65,528 bytes at the most. */
 function record(type: number, id: number, content: Uint8Array): Buffer {
-  const octets = Buffer.alloc(HEAD + content.length + paddingOf(content.length));
-  writeHead(octets, 0, type, id, content.length);
-  octets.set(content, HEAD);
-  return octets;
+  const bytes = Buffer.alloc(HEAD + content.length + paddingOf(content.length));
+  writeHead(bytes, 0, type, id, content.length);
+  bytes.set(content, HEAD);
+  return bytes;
 }
 
 /** `data` as a part of a stream, in as many records as it takes; none for no data, which would be the end (F4). */
@@ -199,7 +199,7 @@ export function streamPart(type: number, id: number, data: Uint8Array): Buffer {
 export const streamEnd = (type: number, id: number): Buffer => record(type, id, NOTHING);
 
 // The same as latin-1 text. What is small and sent for every request is put together as one text and leaves in one write:
-// every call into a buffer costs more than its octets.
+// every call into a buffer costs more than its bytes.
 
 const PADDING = Array.from({ length: ALIGNMENT }, (_, length) => "\0".repeat(length));
 
@@ -217,7 +217,7 @@ export function wholeStreamText(type: number, id: number, data: string): string 
   return text + headText(type, id, 0);
 }
 
-/** A stream of which all is here, as octets. */
+/** A stream of which all is here, as bytes. */
 export const wholeStream = (type: number, id: number, data: Uint8Array): Buffer =>
   Buffer.concat([streamPart(type, id, data), streamEnd(type, id)]);
 
@@ -267,12 +267,12 @@ export function readEnd(content: Buffer): End | undefined {
   return { appStatus: content.readUInt32BE(0), protocolStatus: content[4] as number };
 }
 
-/** The first octet of a record that nobody can read: its version is none. */
+/** The first byte of a record that nobody can read: its version is none. */
 export const NO_VERSION: Buffer = Buffer.of(0);
 
 /** The answer to a management record that nobody understands (4.2). */
 export const unknownType = (type: number): Buffer =>
   record(TYPE.UNKNOWN_TYPE, 0, Buffer.from([type, 0, 0, 0, 0, 0, 0, 0]));
 
-/** A management record that asks for or tells values; `pairs` is of 65,528 octets at the most. */
+/** A management record that asks for or tells values; `pairs` is of 65,528 bytes at the most. */
 export const managementRecord = (type: number, pairs: Uint8Array): Buffer => record(type, 0, pairs);

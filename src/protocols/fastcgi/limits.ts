@@ -1,17 +1,17 @@
-// What a FastCGI server in front may ask of the application's half, in octets, milliseconds and numbers.
+// What a FastCGI server in front may ask of the application's half, in bytes, milliseconds and numbers.
 
 export interface FastcgiLimits {
   /** Connections at the same time; told as FCGI_MAX_CONNS. */
   readonly connections: number;
   /** Requests at the same time on one connection; one more is answered with FCGI_OVERLOADED. */
   readonly requests: number;
-  /** Octets of PARAMS of one request: its whole head. */
+  /** Bytes of PARAMS of one request: its whole head. */
   readonly params: number;
-  /** Octets of a request body, and of a filter's data. More: 413. */
+  /** Bytes of a request body, and of a filter's data. More: 413. */
   readonly body: number;
-  /** Octets of request body that wait unread where several requests share a connection; then it is read no further. */
+  /** Bytes of request body that wait unread where several requests share a connection; then it is read no further. */
   readonly buffered: number;
-  /** Octets of response that wait for the server, for each request. */
+  /** Bytes of response that wait for the server, for each request. */
   readonly unsent: number;
   /** How long the parameters of a request may take, and then how long it may send nothing while it is not complete. */
   readonly receiveTimeout: number;

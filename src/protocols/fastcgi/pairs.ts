@@ -2,17 +2,17 @@
 import { type ErrorName, SallyportError } from "../../exchange/index.ts";
 
 const LONG = 0x80000000;
-/** Lengths up to this are one octet, longer ones four. */
+/** Lengths up to this are one byte, longer ones four. */
 const SHORT = 127;
 
-/** `[name, value, ...]`, latin-1, as octets. */
+/** `[name, value, ...]`, latin-1, as bytes. */
 export function encodePairs(pairs: readonly string[]): Buffer {
   let text = "";
   for (let i = 0; i < pairs.length; i += 2) text += pairText(pairs[i] as string, pairs[i + 1] as string);
   return Buffer.from(text, "latin1");
 }
 
-/** One pair, latin-1; many of them make a text, since every call into a buffer costs more than its octets. */
+/** One pair, latin-1; many of them make a text, since every call into a buffer costs more than its bytes. */
 export const pairText = (name: string, value: string): string =>
   lengthText(name.length) + lengthText(value.length) + name + value;
 
@@ -23,20 +23,20 @@ function lengthText(length: number): string {
 }
 
 /**
- * Octets as `[name, value, ...]`, latin-1. Throws `violation` when they are not pairs: a length that lies is compared
+ * Bytes as `[name, value, ...]`, latin-1. Throws `violation` when they are not pairs: a length that lies is compared
  * with what is there before anything is made of it (F6).
  */
-export function decodePairs(octets: Buffer, violation: ErrorName): string[] {
-  const text = octets.toString("latin1");
+export function decodePairs(bytes: Buffer, violation: ErrorName): string[] {
+  const text = bytes.toString("latin1");
   const pairs: string[] = [];
-  for (let at = 0; at < octets.length; ) {
-    const nameLength = readLength(octets, at);
-    at += lengthSize(octets, at);
-    const valueLength = readLength(octets, at);
-    at += lengthSize(octets, at);
+  for (let at = 0; at < bytes.length; ) {
+    const nameLength = readLength(bytes, at);
+    at += lengthSize(bytes, at);
+    const valueLength = readLength(bytes, at);
+    at += lengthSize(bytes, at);
     const [middle, end] = [at + nameLength, at + nameLength + valueLength];
     // Also false where a length itself was cut off: NaN compares with nothing.
-    if (!(end <= octets.length))
+    if (!(end <= bytes.length))
       throw new SallyportError(violation, "a FastCGI name-value pair is longer than what holds it");
     pairs.push(text.slice(at, middle), text.slice(middle, end));
     at = end;
@@ -44,9 +44,9 @@ export function decodePairs(octets: Buffer, violation: ErrorName): string[] {
   return pairs;
 }
 
-const lengthSize = (octets: Buffer, at: number): number => ((octets[at] ?? 0) > SHORT ? 4 : 1);
+const lengthSize = (bytes: Buffer, at: number): number => ((bytes[at] ?? 0) > SHORT ? 4 : 1);
 
-function readLength(octets: Buffer, at: number): number {
-  if (lengthSize(octets, at) === 1) return octets[at] ?? Number.NaN;
-  return at + 4 > octets.length ? Number.NaN : octets.readUInt32BE(at) - LONG;
+function readLength(bytes: Buffer, at: number): number {
+  if (lengthSize(bytes, at) === 1) return bytes[at] ?? Number.NaN;
+  return at + 4 > bytes.length ? Number.NaN : bytes.readUInt32BE(at) - LONG;
 }

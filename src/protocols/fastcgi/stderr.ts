@@ -3,7 +3,7 @@ import type { Log } from "../../exchange/index.ts";
 import { LineCutter } from "../../processes/index.ts";
 
 /** What one request may log; the rest is counted and dropped. */
-const LOGGED_OCTETS = 262_144;
+const LOGGED_BYTES = 262_144;
 const LOGGED_LINES = 10_000;
 const LINE_FEED = 0x0a;
 
@@ -11,7 +11,7 @@ export class RequestStderr {
   readonly #log: Log;
   readonly #target: string;
   readonly #cutter: LineCutter;
-  #octetsLeft = LOGGED_OCTETS;
+  #bytesLeft = LOGGED_BYTES;
   #linesLeft = LOGGED_LINES;
   #dropped = 0;
 
@@ -23,7 +23,7 @@ export class RequestStderr {
 
   push(content: Uint8Array): void {
     const logged = this.#within(content);
-    this.#octetsLeft -= logged;
+    this.#bytesLeft -= logged;
     this.#dropped += content.length - logged;
     if (logged > 0) this.#cutter.push(content.subarray(0, logged));
   }
@@ -33,13 +33,12 @@ export class RequestStderr {
     this.#cutter.end();
     const dropped = this.#dropped;
     this.#dropped = 0;
-    if (dropped > 0)
-      this.#log.warn(`${dropped} more octets on STDERR were dropped`, { target: this.#target });
+    if (dropped > 0) this.#log.warn(`${dropped} more bytes on STDERR were dropped`, { target: this.#target });
   }
 
-  /** How many of these octets both limits allow; lines that end are counted off. */
+  /** How many of these bytes both limits allow; lines that end are counted off. */
   #within(content: Uint8Array): number {
-    const most = Math.min(content.length, this.#octetsLeft);
+    const most = Math.min(content.length, this.#bytesLeft);
     let end = 0;
     while (end < most && this.#linesLeft > 0) {
       const feed = content.indexOf(LINE_FEED, end);

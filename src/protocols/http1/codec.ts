@@ -1,4 +1,4 @@
-// The server's reader of HTTP/1.1: octets in, events out, no I/O (RFC 9112). What follows the end of a request waits
+// The server's reader of HTTP/1.1: bytes in, events out, no I/O (RFC 9112). What follows the end of a request waits
 // until `restart`: requests of one connection are answered one after another (9.3.2).
 import { type Headers, SallyportError } from "../../exchange/index.ts";
 import { type FieldName, type FieldSink, readFields } from "../../http/fields.ts";
@@ -30,7 +30,7 @@ export interface EndEvent {
 
 export type RequestEvent = HeadEvent | DataEvent | EndEvent;
 
-/** What the next octets are. */
+/** What the next bytes are. */
 type State = "head" | "length" | "size" | "chunk" | "chunkEnd" | "trailer" | "end" | "done";
 
 const EMPTY = Buffer.alloc(0);
@@ -69,7 +69,7 @@ class TrailerFields implements FieldSink {
 }
 
 export class RequestParser {
-  /** One reader for each state; each gives an event, or undefined when it needs more octets. */
+  /** One reader for each state; each gives an event, or undefined when it needs more bytes. */
   static readonly #READERS: Readonly<Record<State, (parser: RequestParser) => RequestEvent | undefined>> = {
     head: (parser) => parser.#readHead(),
     length: (parser) => parser.#readData("end"),
@@ -88,9 +88,9 @@ export class RequestParser {
   /** Up to here the unfinished head has been looked through. */
   #seen = 0;
   #emptyLines = 0;
-  /** Octets still to come of the body, or of the chunk. */
+  /** Bytes still to come of the body, or of the chunk. */
   #owed = 0;
-  /** Octets of a chunked body so far, and of its extensions. */
+  /** Bytes of a chunked body so far, and of its extensions. */
   #total = 0;
   #extensions = 0;
   readonly #last = new LastFields();
@@ -102,12 +102,12 @@ export class RequestParser {
     this.#limits = limits;
   }
 
-  /** Octets fed and not yet given out. */
+  /** Bytes fed and not yet given out. */
   get buffered(): number {
     return this.#buffer.length - this.#at;
   }
 
-  /** Octets that an announced body still owes; undefined when chunked. */
+  /** Bytes that an announced body still owes; undefined when chunked. */
   get owed(): number | undefined {
     if (this.#state === "length") return this.#owed;
     return this.#state === "end" || this.#state === "done" ? 0 : undefined;
@@ -133,7 +133,7 @@ export class RequestParser {
   }
 
   /**
-   * The next event, or undefined when more octets are needed, or `restart`.
+   * The next event, or undefined when more bytes are needed, or `restart`.
    * Throws a SallyportError (400, 413, 414, 417, 431, 501, 505) when this is not a request, and ever after.
    */
   next(): RequestEvent | undefined {
@@ -224,7 +224,7 @@ export class RequestParser {
     if (size === undefined) throw bad("a malformed chunk size");
     if (!areExtensions(extensions)) throw bad("a malformed chunk extension");
     this.#extensions += extensions.length;
-    if (this.#extensions > this.#limits.chunkExtensions) throw bad("too many octets of chunk extensions");
+    if (this.#extensions > this.#limits.chunkExtensions) throw bad("too many bytes of chunk extensions");
     this.#owed = Number.parseInt(size, 16);
     this.#total += this.#owed;
     if (this.#total > this.#limits.body) throw bodyTooLarge(this.#limits);
@@ -262,7 +262,7 @@ export class RequestParser {
       return this.#finish(END);
     }
     const end = buffer.indexOf(HEAD_END, this.#at);
-    // What is here may be all but the last octet of the trailer's end.
+    // What is here may be all but the last byte of the trailer's end.
     const size = (end < 0 ? buffer.length - 3 : end) - this.#at;
     if (size > this.#limits.headerBytes) throw headersTooLarge(this.#limits);
     if (end >= 0) return this.#finish(this.#trailers(end));

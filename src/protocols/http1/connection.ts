@@ -28,13 +28,13 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   readonly #phase: ConnectionPhase;
   readonly #reader: RequestReader;
   readonly #facts: Ends;
-  readonly #onFirst = (octets: Buffer): void => this.#begin(octets);
-  readonly #onData = (octets: Buffer): void => this.#reader.received(octets);
+  readonly #onFirst = (bytes: Buffer): void => this.#begin(bytes);
+  readonly #onData = (bytes: Buffer): void => this.#reader.received(bytes);
   readonly #onEnd = (): void => this.#reader.finished();
   readonly #onDrain = (): void => this.#relieved();
   readonly #onTimeout = (): void => this.#stalled();
   #reading: Reading;
-  /** The first octets, while they may be those of another version. */
+  /** The first bytes, while they may be those of another version. */
   #first: Buffer = EMPTY;
   #exchange: HttpExchange | undefined;
   #probe: HttpPeerProbe | undefined;
@@ -104,21 +104,21 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
 
   /** Which version of HTTP is it? Asked once for a connection, not for every request. */
   #begin(chunk: Buffer): void {
-    const octets = this.#first.length === 0 ? chunk : Buffer.concat([this.#first, chunk]);
-    const isHttp2 = beginsHttp2(octets);
-    this.#first = octets;
+    const bytes = this.#first.length === 0 ? chunk : Buffer.concat([this.#first, chunk]);
+    const isHttp2 = beginsHttp2(bytes);
+    this.#first = bytes;
     if (isHttp2 === undefined) return;
-    if (isHttp2) return this.#hijack(octets);
+    if (isHttp2) return this.#hijack(bytes);
     this.#first = EMPTY;
     this.#reading.stop();
     this.#reading = new Reading(this.#socket, this.#onData, true);
-    this.#reader.received(octets);
+    this.#reader.received(bytes);
   }
 
-  #hijack(octets: Buffer): void {
+  #hijack(bytes: Buffer): void {
     this.#phase.enter("switched");
     this.#detach();
-    this.#socket.unshift(octets);
+    this.#socket.unshift(bytes);
     this.#site.http2?.(this.#socket);
   }
 
@@ -128,7 +128,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     this.#reader.pump();
   }
 
-  /** Not an octet has left for `sendTimeout`. */
+  /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
     this.writer.unwatch();
     if (!this.writer.busy) return;

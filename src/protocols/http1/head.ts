@@ -5,7 +5,7 @@ import type { HttpLimits } from "../../http/limits.ts";
 import { HeadFields } from "../../http/request-fields.ts";
 import { readTarget } from "../../http/target.ts";
 
-/** Registered ones have at most 17 octets. */
+/** Registered ones have at most 17 bytes. */
 export const LONGEST_METHOD = 32;
 /** What a request line has besides its target: method, two spaces, version. */
 export const LINE_OVERHEAD = LONGEST_METHOD + 2 + "HTTP/1.1".length;
@@ -24,7 +24,7 @@ export interface HeadEvent {
   readonly headers: Headers;
   /** The host that the request is meant for: the target's, otherwise Host's; "" when neither names one. */
   readonly authority: string;
-  /** Octets of body to come; CHUNKED when only the end will tell. */
+  /** Bytes of body to come; CHUNKED when only the end will tell. */
   readonly length: number;
   /** Whether the client wants to use the connection again. */
   readonly persistent: boolean;
@@ -119,16 +119,16 @@ function opensWebSocket(method: string, { version, upgrade, headers, length }: H
   );
 }
 
-export const methodTooLong = (): SallyportError => bad("no method within the first octets");
+export const methodTooLong = (): SallyportError => bad("no method within the first bytes");
 
 export const targetTooLong = (limits: HttpLimits): SallyportError =>
-  new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} octets`);
+  new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} bytes`);
 
 export const headersTooLarge = (limits: HttpLimits): SallyportError =>
-  new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${limits.headerBytes} octets`);
+  new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${limits.headerBytes} bytes`);
 
 export const bodyTooLarge = (limits: HttpLimits): SallyportError =>
-  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limits.body} octets`);
+  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limits.body} bytes`);
 
 function readVersion(text: string): "1.0" | "1.1" {
   if (text === "HTTP/1.1") return "1.1";

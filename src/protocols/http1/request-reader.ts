@@ -1,4 +1,4 @@
-// The way into one connection: requests out of octets, one after another (RFC 9112, 9.3), and the body of each to whoever
+// The way into one connection: requests out of bytes, one after another (RFC 9112, 9.3), and the body of each to whoever
 // reads it.
 import type { Socket } from "node:net";
 import { NO_BODY, type RequestBody, SallyportError, WholeBody } from "../../exchange/index.ts";
@@ -33,7 +33,7 @@ export class RequestReader {
   #upload: RequestUpload | undefined;
   #clientPersists = false;
   #pumping = false;
-  /** Octets read for nothing. */
+  /** Bytes read for nothing. */
   #drained = 0;
 
   constructor(socket: Socket, phase: ConnectionPhase, limits: HttpLimits, taker: Taker) {
@@ -44,7 +44,7 @@ export class RequestReader {
     this.#parser = new RequestParser(limits);
   }
 
-  /** Octets that wait for the response to the request before them. */
+  /** Bytes that wait for the response to the request before them. */
   get waiting(): number {
     return this.#parser.buffered;
   }
@@ -83,7 +83,7 @@ export class RequestReader {
     else this.pump();
   }
 
-  /** Does what can be done with the octets at hand. */
+  /** Does what can be done with the bytes at hand. */
   pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -108,7 +108,7 @@ export class RequestReader {
     this.#phase.enter("idle");
   }
 
-  /** While a body is due its deadline moves with every octet; a client that we keep waiting has none. */
+  /** While a body is due its deadline moves with every byte; a client that we keep waiting has none. */
   awaitBody(): void {
     if (this.#phase.state === "body") this.#phase.renew(this.#upload?.keepsWaiting === true);
   }
@@ -186,7 +186,7 @@ export class RequestReader {
     return false;
   }
 
-  /** All octets are used up. */
+  /** All bytes are used up. */
   #starved(): false {
     this.#upload?.flush();
     this.awaitBody();

@@ -1,4 +1,4 @@
-// The server's writer of HTTP/1.1: a response head as octets (RFC 9112, 4, 6, 9.6). Strings here are latin-1.
+// The server's writer of HTTP/1.1: a response head as bytes (RFC 9112, 4, 6, 9.6). Strings here are latin-1.
 import {
   errorHead,
   errorText,
@@ -24,7 +24,7 @@ export type BodyFraming = "length" | "chunked" | "close" | "none";
 
 export interface Envelope {
   readonly framing: BodyFraming;
-  /** Octets of the body, where the framing is "length". */
+  /** Bytes of the body, where the framing is "length". */
   readonly length: number;
   /** The version of the request: it decides what must be said to keep the connection. */
   readonly version: string;

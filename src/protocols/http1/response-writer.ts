@@ -2,12 +2,12 @@
 import type { Socket } from "node:net";
 import { resetSocket } from "../../sockets/reset.ts";
 
-/** Up to this size, copying octets behind their head costs less than a gathered write. */
+/** Up to this size, copying bytes behind their head costs less than a gathered write. */
 const COPIED = 16_384;
 
 export class ResponseWriter {
   readonly #socket: Socket;
-  /** Octets that may wait before `false` is answered. */
+  /** Bytes that may wait before `false` is answered. */
   readonly #most: number;
   readonly #sendTimeout: number;
   readonly #release = (): void => this.#socket.uncork();
@@ -31,7 +31,7 @@ export class ResponseWriter {
     return this.#written(this.#socket.write(this.#rest === "" ? text : this.#withRest(text), "latin1"));
   }
 
-  /** Sends octets between two latin-1 texts. */
+  /** Sends bytes between two latin-1 texts. */
   bytes(before: string, bytes: Uint8Array, after: string): boolean {
     if (bytes.length <= COPIED && before !== "") return this.text(before + latin1(bytes) + after);
     const socket = this.#socket;
@@ -60,7 +60,7 @@ export class ResponseWriter {
     if (this.#rest !== "") this.text("");
   }
 
-  /** Starts the watch: "timeout" comes when not an octet leaves for `sendTimeout`. Node counts what the kernel takes. */
+  /** Starts the watch: "timeout" comes when not a byte leaves for `sendTimeout`. Node counts what the kernel takes. */
   watch(): void {
     if (this.#watched) return;
     this.#watched = true;

@@ -1,4 +1,4 @@
-// The states of a connection and what each makes of octets, silence, the client's end and the listener's. docs draw
+// The states of a connection and what each makes of bytes, silence, the client's end and the listener's. docs draw
 // their picture from this table.
 import { SallyportError } from "../../exchange/index.ts";
 import type { HttpLimits } from "../../http/limits.ts";
@@ -9,7 +9,7 @@ type Step = "request" | "body" | "rest" | "nothing";
 export type Move = "shut" | "late" | "torn" | "short" | "probe" | "hear" | "leave" | "drop" | "stay";
 
 export interface Rule {
-  /** What to do with octets. */
+  /** What to do with bytes. */
   readonly step: Step;
   /** How long this may last, and what happens then. */
   readonly limit: keyof HttpLimits | undefined;

@@ -2,7 +2,7 @@
 // when nobody reads.
 import { type BodySource, type Headers, PushedBody, SallyportError } from "../../exchange/index.ts";
 
-/** Chunks of one octet each would otherwise cost a hundred times their size. */
+/** Chunks of one byte each would otherwise cost a hundred times their size. */
 const SMALL_PIECE = 4_096;
 
 /** The connection, as the body sees it. */
@@ -17,7 +17,7 @@ export class RequestUpload implements BodySource {
   readonly body: PushedBody;
   /** True while more waits than anybody reads. */
   paused = false;
-  /** The client waits for 100 Continue, and has sent no octet (RFC 9110, 10.1.1). */
+  /** The client waits for 100 Continue, and has sent no byte (RFC 9110, 10.1.1). */
   expecting: boolean;
   readonly #callbacks: Feeder;
   #small: Buffer[] = [];

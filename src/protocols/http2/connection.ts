@@ -25,7 +25,7 @@ const FIELD_OVERHEAD = 32;
 /** How far beyond our own bounds a header list is still taken in, so that it can be answered 431 and not only reset. */
 const HEADER_SLACK = 2;
 const PSEUDO_FIELDS = 8;
-/** Octets. With a larger one, node:http2 would end the whole connection. */
+/** Bytes. With a larger one, node:http2 would end the whole connection. */
 const LARGEST_RESPONSE_HEAD = 2 ** 24;
 
 /** The listener, as its connections see it. */
@@ -176,7 +176,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     else this.site.log.error(message, fields);
   }
 
-  /** Not in the middle of a frame, and with the other streams that came in the same octets. */
+  /** Not in the middle of a frame, and with the other streams that came in the same bytes. */
   #leaveLater(): void {
     setImmediate(() => {
       if (!this.#overdone) this.#leave();

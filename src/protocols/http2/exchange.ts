@@ -80,10 +80,10 @@ export class Http2Exchange extends BaseExchange implements UpgradeTransport {
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
     const { writer } = this.#transport;
-    const octets = bytesOf(body);
+    const bytes = bytesOf(body);
     if (bodyless) writer.headOnly(responseFields(head, announcedLength(head)));
-    else if (octets.length === 0 || head.status === RESET_CONTENT) writer.headOnly(responseFields(head, 0));
-    else writer.whole(responseFields(head, octets.length), octets);
+    else if (bytes.length === 0 || head.status === RESET_CONTENT) writer.headOnly(responseFields(head, 0));
+    else writer.whole(responseFields(head, bytes.length), bytes);
     this.#transport.answered();
   }
 

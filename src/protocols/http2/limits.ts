@@ -23,7 +23,7 @@ type SharedLimits = Pick<
 export interface StreamLimits {
   /** Requests at once on one connection. More: they are refused, and the client tries again. */
   readonly streams: number;
-  /** Octets of a request body that a client may send before anybody has read them. More: it waits. */
+  /** Bytes of a request body that a client may send before anybody has read them. More: it waits. */
   readonly window: number;
   /** Requests that a client may break off within ten seconds (CVE-2023-44487). A fifth before, the connection takes no new ones; more: it ends. */
   readonly resets: number;

@@ -8,7 +8,7 @@ import type { Http2Limits } from "./limits.ts";
 
 export interface Http2Request {
   readonly head: RequestHead;
-  /** Octets of body that were announced; undefined when only the end will tell. */
+  /** Bytes of body that were announced; undefined when only the end will tell. */
   readonly length: number | undefined;
   readonly expectsContinue: boolean;
   /** The client is ready for trailers (RFC 9110, 10.1.4). */
@@ -44,13 +44,13 @@ export function readRequest(
 }
 
 export const bodyTooLarge = ({ body }: Http2Limits): SallyportError =>
-  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${body} octets`);
+  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${body} bytes`);
 
 function requestHead(read: RequestFields, ends: ConnectionFacts, limits: Http2Limits): RequestHead {
   const method = readMethod(read);
   const target = read.path;
   if (target.length > limits.target)
-    throw new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} octets`);
+    throw new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} bytes`);
   const authority = read.settleHost();
   const { path, query, authority: absolute } = readTarget(method, target);
   // An absolute-form target is of HTTP/1.1 (RFC 9113, 8.3.1).
@@ -82,7 +82,7 @@ class RequestFields {
   #hostAt = -1;
   #cookieAt = -1;
   #contentType = false;
-  #octets = 0;
+  #bytes = 0;
   #count = 0;
 
   constructor(limits: Http2Limits) {
@@ -92,10 +92,10 @@ class RequestFields {
   field(name: string, value: string): void {
     if (name.charCodeAt(0) === 0x3a) return this.#pseudo(name, value);
     this.#count++;
-    this.#octets += name.length + value.length + FIELD_OVERHEAD;
+    this.#bytes += name.length + value.length + FIELD_OVERHEAD;
     const { headerBytes, headerCount } = this.#limits;
-    if (this.#octets > headerBytes)
-      throw new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${headerBytes} octets`);
+    if (this.#bytes > headerBytes)
+      throw new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${headerBytes} bytes`);
     if (this.#count > headerCount)
       throw new SallyportError("HEADERS_TOO_LARGE", `more than ${headerCount} header lines`);
     if (!this.#special(name, value)) this.headers.push(name, value);

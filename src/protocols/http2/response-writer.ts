@@ -5,7 +5,7 @@ import type { Headers } from "../../exchange/index.ts";
 import { trailerFields } from "./response.ts";
 import type { Http2ListenerContext } from "./site.ts";
 
-/** Octets that are handed to node:http2 at once. */
+/** Bytes that are handed to node:http2 at once. */
 const SLICE = 65_536;
 
 export class Http2ResponseWriter {

@@ -79,7 +79,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
       this.takesTrailers = request.takesTrailers;
       if (request.opensWebSocket) this.#handle(this.#opening(request));
       else if (ended || request.length === 0) this.#bodyless(request);
-      // node:http2 tells of a head before it looks at the frames that came in the same octets.
+      // node:http2 tells of a head before it looks at the frames that came in the same bytes.
       else if (isSmall(request)) setImmediate(() => this.#begin(request));
       else this.#begin(request);
     } catch (error) {

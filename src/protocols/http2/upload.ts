@@ -21,10 +21,10 @@ export class Http2Upload implements BodySource {
   readonly #stream: ServerHttp2Stream;
   readonly #context: Http2ListenerContext;
   readonly #callbacks: Feeder;
-  /** The client waits for 100 Continue, and has sent no octet (RFC 9110, 10.1.1). */
+  /** The client waits for 100 Continue, and has sent no byte (RFC 9110, 10.1.1). */
   #expecting: boolean;
   #paused = false;
-  #octets = 0;
+  #bytes = 0;
   /** Nobody needs the rest: what may still come before the stream is closed. */
   #draining: number | undefined;
   #error: SallyportError | undefined;
@@ -104,8 +104,8 @@ export class Http2Upload implements BodySource {
   #take(chunk: Buffer): void {
     if (this.#draining !== undefined) return this.#drain(this.#draining - chunk.length);
     this.#expecting = false;
-    this.#octets += chunk.length;
-    if (this.#octets > this.#context.limits.body) return this.#tooLarge();
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#context.limits.body) return this.#tooLarge();
     this.body.push(chunk);
     this.#await();
   }

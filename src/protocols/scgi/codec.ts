@@ -1,4 +1,4 @@
-// SCGI requests as octets (protocol.txt of 2008-06-23, 3 and 4): "70:CONTENT_LENGTH\0" ... ",". Pure, both ways.
+// SCGI requests as bytes (protocol.txt of 2008-06-23, 3 and 4): "70:CONTENT_LENGTH\0" ... ",". Pure, both ways.
 
 import { Gathered, type VariablesRead, type VariablesReader } from "../../cgi/socket/incoming.ts";
 import { SallyportError } from "../../exchange/index.ts";
@@ -10,7 +10,7 @@ const COMMA = 0x2c;
 const bad = (why: string): SallyportError =>
   new SallyportError("BAD_REQUEST", `not a request of SCGI: ${why}`);
 
-/** The server's: all variables as a netstring, CONTENT_LENGTH before the others. Throws BAD_REQUEST for an octet 0. */
+/** The server's: all variables as a netstring, CONTENT_LENGTH before the others. Throws BAD_REQUEST for a byte 0. */
 export function encodeScgiRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
   let text = `CONTENT_LENGTH\0${length}\0SCGI\x001\0`;
   for (const [name, value] of variables) {
@@ -26,33 +26,33 @@ export function encodeScgiRequest(variables: ReadonlyMap<string, string>, length
 export class ScgiRequestReader implements VariablesReader {
   readonly #limit: number;
   readonly #gathered = new Gathered();
-  /** Octets of the netstring with its head; 0 while that is not known. */
+  /** Bytes of the netstring with its head; 0 while that is not known. */
   #total = 0;
-  /** Octets of its head, "70:". */
+  /** Bytes of its head, "70:". */
   #head = 0;
 
-  /** `limit`: octets of variables accepted. */
+  /** `limit`: bytes of variables accepted. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /** The variables once they are all here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */
   feed(chunk: Uint8Array): VariablesRead | undefined {
-    const octets = this.#gathered.add(chunk);
-    if (this.#total === 0 && !this.#readHead(octets)) return undefined;
-    if (octets.length < this.#total) return undefined;
-    if (octets[this.#total - 1] !== COMMA) throw bad("no comma after the variables");
-    const variables = parseVariables(octets.subarray(this.#head, this.#total - 1));
-    return { variables, rest: octets.subarray(this.#total) };
+    const bytes = this.#gathered.add(chunk);
+    if (this.#total === 0 && !this.#readHead(bytes)) return undefined;
+    if (bytes.length < this.#total) return undefined;
+    if (bytes[this.#total - 1] !== COMMA) throw bad("no comma after the variables");
+    const variables = parseVariables(bytes.subarray(this.#head, this.#total - 1));
+    return { variables, rest: bytes.subarray(this.#total) };
   }
 
-  #readHead(octets: Buffer): boolean {
+  #readHead(bytes: Buffer): boolean {
     const digits = String(this.#limit).length;
-    const colon = octets.subarray(0, digits + 1).indexOf(COLON);
-    const length = octets.toString("latin1", 0, colon < 0 ? digits + 1 : colon);
+    const colon = bytes.subarray(0, digits + 1).indexOf(COLON);
+    const length = bytes.toString("latin1", 0, colon < 0 ? digits + 1 : colon);
     checkLength(length, colon >= 0);
     if (Number(length) > this.#limit)
-      throw new SallyportError("HEADERS_TOO_LARGE", `variables of more than ${this.#limit} octets`);
+      throw new SallyportError("HEADERS_TOO_LARGE", `variables of more than ${this.#limit} bytes`);
     if (colon < 0) return false;
     this.#head = colon + 1;
     this.#total = this.#head + Number(length) + 1;
@@ -68,9 +68,9 @@ function checkLength(length: string, complete: boolean): void {
 
 const shown = (text: string): string => JSON.stringify(text.slice(0, 40));
 
-function parseVariables(octets: Buffer): string[] {
-  if (octets.at(-1) !== 0) throw bad("no octet 0 after the last value");
-  const strings = octets.toString("latin1", 0, octets.length - 1).split("\0");
+function parseVariables(bytes: Buffer): string[] {
+  if (bytes.at(-1) !== 0) throw bad("no byte 0 after the last value");
+  const strings = bytes.toString("latin1", 0, bytes.length - 1).split("\0");
   if (strings.length % 2 !== 0) throw bad("a name without a value");
   check(strings);
   return strings;

@@ -1,5 +1,5 @@
-// uwsgi requests as octets (uWSGI's manual, "The uwsgi Protocol"): modifier1, the size of the variables (16 bits, the
-// lesser octet first), modifier2, then each name and value behind its own size. Pure, both ways.
+// uwsgi requests as bytes (uWSGI's manual, "The uwsgi Protocol"): modifier1, the size of the variables (16 bits, the
+// lesser byte first), modifier2, then each name and value behind its own size. Pure, both ways.
 
 import { Gathered, type VariablesRead, type VariablesReader } from "../../cgi/socket/incoming.ts";
 import { SallyportError } from "../../exchange/index.ts";
@@ -10,7 +10,7 @@ const MOST = 65_535;
 const bad = (why: string): SallyportError =>
   new SallyportError("BAD_REQUEST", `not a request of uwsgi: ${why}`);
 const tooLarge = (most: number): SallyportError =>
-  new SallyportError("HEADERS_TOO_LARGE", `variables of more than ${most} octets`);
+  new SallyportError("HEADERS_TOO_LARGE", `variables of more than ${most} bytes`);
 
 /** The server's: all variables in one packet. Throws HEADERS_TOO_LARGE where they do not fit: a size must never wrap. */
 export function encodeUwsgiRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
@@ -33,33 +33,33 @@ export class UwsgiRequestReader implements VariablesReader {
   readonly #limit: number;
   readonly #gathered = new Gathered();
 
-  /** `limit`: octets of variables accepted. */
+  /** `limit`: bytes of variables accepted. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /** The variables once they are all here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */
   feed(chunk: Uint8Array): VariablesRead | undefined {
-    const octets = this.#gathered.add(chunk);
+    const bytes = this.#gathered.add(chunk);
     // Other modifiers are not requests, or are meant for interpreters inside uWSGI.
-    if (octets.length > 0 && octets[0] !== 0) throw bad(`modifier1 is ${octets[0]}, only 0 is served`);
-    if (octets.length < HEAD) return undefined;
-    const end = HEAD + octets.readUInt16LE(1);
+    if (bytes.length > 0 && bytes[0] !== 0) throw bad(`modifier1 is ${bytes[0]}, only 0 is served`);
+    if (bytes.length < HEAD) return undefined;
+    const end = HEAD + bytes.readUInt16LE(1);
     if (end - HEAD > this.#limit) throw tooLarge(this.#limit);
-    if (octets[3] !== 0) throw bad(`modifier2 is ${octets[3]}, only 0 is served`);
-    if (octets.length < end) return undefined;
-    return { variables: parseVariables(octets.subarray(HEAD, end)), rest: octets.subarray(end) };
+    if (bytes[3] !== 0) throw bad(`modifier2 is ${bytes[3]}, only 0 is served`);
+    if (bytes.length < end) return undefined;
+    return { variables: parseVariables(bytes.subarray(HEAD, end)), rest: bytes.subarray(end) };
   }
 }
 
-function parseVariables(octets: Buffer): string[] {
+function parseVariables(bytes: Buffer): string[] {
   const strings: string[] = [];
-  for (let at = 0; at < octets.length; ) {
+  for (let at = 0; at < bytes.length; ) {
     const start = at + 2;
-    if (start > octets.length) throw bad("a size of one octet");
-    at = start + octets.readUInt16LE(at);
-    if (at > octets.length) throw bad("a size beyond the end of the variables");
-    strings.push(octets.toString("latin1", start, at));
+    if (start > bytes.length) throw bad("a size of one byte");
+    at = start + bytes.readUInt16LE(at);
+    if (at > bytes.length) throw bad("a size beyond the end of the variables");
+    strings.push(bytes.toString("latin1", start, at));
   }
   check(strings);
   return strings;

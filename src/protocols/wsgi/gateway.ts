@@ -45,7 +45,7 @@ export interface WsgiOptions extends PythonApplicationOptions, WsgiOnlyOptions {
   readonly slowCall?: number | undefined;
   /** Milliseconds until a response must have begun; then 504 and a new worker. 0 for no limit. Default 30 s. */
   readonly timeout?: number | undefined;
-  /** Octets of a request body that is set aside until it is complete. Default 4 GiB. */
+  /** Bytes of a request body that is set aside until it is complete. Default 4 GiB. */
   readonly maxBody?: number | undefined;
 }
 

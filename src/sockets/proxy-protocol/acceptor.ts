@@ -10,7 +10,7 @@ import { type HeaderRead, HeaderReader, type ProxyHeader } from "./codec.ts";
 export interface ProxyAcceptorOptions {
   /** Gets the connection once its header is read. */
   readonly accept: (socket: Socket) => void;
-  /** Whether this peer begins with a header. Of one that does not, not an octet is looked at. */
+  /** Whether this peer begins with a header. Of one that does not, not a byte is looked at. */
   readonly expects: (peer: Address) => boolean;
   readonly log: Log;
   /** Milliseconds for the header to arrive. */

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import type { Address } from "../../exchange/index.ts";
 import { bad, NOTHING_SAID, type ProxyHeader } from "./header.ts";
 
-/** Octets of the longest line that there can be, with its CRLF. */
+/** Bytes of the longest line that there can be, with its CRLF. */
 export const LONGEST_LINE = 107;
 
 const FAMILIES: Readonly<Record<string, number>> = { TCP4: 4, TCP6: 6 };

@@ -75,29 +75,29 @@ export class TlsAcceptor {
     return contextFor(name, this.#contexts) as SecureContext;
   }
 
-  /** Looks at the first octet. Whoever leaves before it (health checks, scanners) has cost nothing, and is not noted. */
+  /** Looks at the first byte. Whoever leaves before it (health checks, scanners) has cost nothing, and is not noted. */
   #awaitHello(socket: Socket): void {
     const leave = (): void => {
       socket.setTimeout(0);
       socket.off("readable", look).off("end", give).off("timeout", give);
     };
     const look = (): void => {
-      const octets: Buffer | null = socket.read();
-      if (!octets) return;
+      const bytes: Buffer | null = socket.read();
+      if (!bytes) return;
       leave();
-      this.#begin(socket, octets);
+      this.#begin(socket, bytes);
     };
     const give = (): void => void socket.destroy();
     socket.on("readable", look).on("end", give).on("timeout", give);
     socket.setTimeout(this.#options.settings.handshakeTimeout);
   }
 
-  #begin(socket: Socket, octets: Buffer): void {
-    if (beginsLikeHttp(octets)) return this.#answer(socket, SPEAKS_HTTP);
+  #begin(socket: Socket, bytes: Buffer): void {
+    if (beginsLikeHttp(bytes)) return this.#answer(socket, SPEAKS_HTTP);
     // Whoever ends its side within the handshake has left; afterwards it may still be answered.
     socket.allowHalfOpen = false;
     // The handshake reads what was put back before it reads on.
-    socket.unshift(octets);
+    socket.unshift(bytes);
     // Asked for now: of a connection that has failed the system knows nothing any more.
     addressesOf(socket);
     this.#server.emit("connection", socket);

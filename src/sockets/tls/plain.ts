@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 import { errorHead, errorText, type SallyportError } from "../../exchange/index.ts";
 
 /** Of a method of HTTP: "A" to "Z". No record of TLS begins so (22, or 128 in the hello of SSL 2). */
-export const beginsLikeHttp = (octets: Uint8Array): boolean =>
-  octets.length > 0 && (octets[0] as number) >= 0x41 && (octets[0] as number) <= 0x5a;
+export const beginsLikeHttp = (bytes: Uint8Array): boolean =>
+  bytes.length > 0 && (bytes[0] as number) >= 0x41 && (bytes[0] as number) <= 0x5a;
 
 const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 403: "Forbidden" };
 

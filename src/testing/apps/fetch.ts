@@ -69,7 +69,7 @@ const WAYS: Ways = {
   },
 };
 
-const plain = (octets: Buffer): Uint8Array<ArrayBuffer> => new Uint8Array(octets);
+const plain = (bytes: Buffer): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
 
 /** The standard allows no body, not even an empty one, with some statuses. */
 function bodyOf({

@@ -16,7 +16,7 @@ export function joinedFields(headers: Headers): Record<string, string> {
   );
 }
 
-/** Escapes become octets; what is no escape stays. */
+/** Escapes become bytes; what is no escape stays. */
 export const decoded = (path: string): string =>
   path.replace(/%([0-9A-Fa-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 

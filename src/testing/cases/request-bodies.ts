@@ -12,16 +12,16 @@ const echoes = (name: string, body: Bytes, chunk?: number): Case => ({
 });
 
 export const requestBodies: readonly Case[] = [
-  ...SIZES.map((size) => echoes(`a request body of ${size} octets arrives unchanged`, { size })),
+  ...SIZES.map((size) => echoes(`a request body of ${size} bytes arrives unchanged`, { size })),
   ...SIZES.map((size) =>
-    echoes(`a request body of ${size} octets in chunks of ${CHUNK} arrives unchanged`, { size }, CHUNK),
+    echoes(`a request body of ${size} bytes in chunks of ${CHUNK} arrives unchanged`, { size }, CHUNK),
   ),
-  echoes("a request body in chunks of one octet arrives unchanged", { size: 300 }, 1),
-  echoes("a request body may have any octet", ALL_BYTES),
+  echoes("a request body in chunks of one byte arrives unchanged", { size: 300 }, 1),
+  echoes("a request body may have any byte", ALL_BYTES),
   echoes("a request body that looks like a chunk's end is a body", "\r\n0\r\n\r\n"),
   echoes("a request body that looks like a request is a body", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 7),
   {
-    name: "a request without a body announces none, or one of no octets (S3)",
+    name: "a request without a body announces none, or one of no bytes (S3)",
     request: {},
     app: { kind: "describe" },
     expected: [
@@ -30,7 +30,7 @@ export const requestBodies: readonly Case[] = [
     ],
   },
   {
-    name: "an announced body of no octets is empty",
+    name: "an announced body of no bytes is empty",
     request: { method: "POST", body: "" },
     app: { kind: "describe" },
     expected: { status: 200, seen: { size: 0 } },

@@ -27,11 +27,11 @@ export const requestHeaders: readonly Case[] = [
   sees("blanks around a header's value are no part of it", ["X-Blank", "  a  b\t "], {
     headers: { "x-blank": "a  b" },
   }),
-  sees("a header's value may have octets above 127", ["X-Word", "caf\xe9"], {
+  sees("a header's value may have bytes above 127", ["X-Word", "caf\xe9"], {
     headers: { "x-word": "caf\xe9" },
   }),
   sees("a header's value may have a tab", ["X-Tab", "a\tb"], { headers: { "x-tab": "a\tb" } }),
-  sees("a header's value may be 8000 octets long", ["X-Long", "l".repeat(8_000)], {
+  sees("a header's value may be 8000 bytes long", ["X-Long", "l".repeat(8_000)], {
     headers: { "x-long": "l".repeat(8_000) },
   }),
   sees("a hundred headers arrive", HUNDRED.flat(), {

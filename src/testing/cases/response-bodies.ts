@@ -29,16 +29,16 @@ const announcing = (length: number, pieces: readonly Bytes[]): Behaviour => ({
 });
 
 export const responseBodies: readonly Case[] = [
-  ...SIZES.map((size) => answers(`a response body of ${size} octets arrives unchanged`, { size })),
+  ...SIZES.map((size) => answers(`a response body of ${size} bytes arrives unchanged`, { size })),
   ...SIZES.map((size) =>
-    streams(`a response body of ${size} octets in one piece of a stream arrives unchanged`, [{ size }], {
+    streams(`a response body of ${size} bytes in one piece of a stream arrives unchanged`, [{ size }], {
       size,
     }),
   ),
   streams("a response body in many pieces arrives unchanged", Array(200).fill("x"), "x".repeat(200)),
   streams("an empty piece does not end a response (F4)", ["", "a", "", "b", ""], "ab"),
   streams("a stream without pieces is an empty response", [], ""),
-  answers("a response body may have any octet", ALL_BYTES),
+  answers("a response body may have any byte", ALL_BYTES),
   answers("a response body that looks like a chunk's end is a body", "0\r\n\r\n"),
   answers("a response body that looks like a head is a body (F14)", "Status: 500 No\r\nX-Evil: 1\r\n\r\n"),
   answers("a response body may begin with line breaks", "\r\n\r\n\n\nx"),

@@ -80,8 +80,8 @@ export const responseHeads: readonly Case[] = [
     "set-cookie": ["a=1; Path=/", "b=2"],
   }),
   heads("a response header may be empty", ["X-Empty", ""], { "x-empty": "" }),
-  heads("a response header may have octets above 127", ["X-Word", "caf\xe9"], { "x-word": "caf\xe9" }),
-  heads("a response header may be 8000 octets long", ["X-Long", "l".repeat(8_000)], {
+  heads("a response header may have bytes above 127", ["X-Word", "caf\xe9"], { "x-word": "caf\xe9" }),
+  heads("a response header may be 8000 bytes long", ["X-Long", "l".repeat(8_000)], {
     "x-long": "l".repeat(8_000),
   }),
   heads(
@@ -91,7 +91,7 @@ export const responseHeads: readonly Case[] = [
   ),
   heads("a type of the application's own is kept", [], { "content-type": "text/plain" }),
   refuses("a status below 200 is no final response", { status: 99, body: "secret" }),
-  refuses("an octet 0 in a response header is refused (C8, W7)", {
+  refuses("a byte 0 in a response header is refused (C8, W7)", {
     headers: ["X-Bad", "a\0b", "Content-Type", "text/plain"],
     body: "secret",
   }),

@@ -2,5 +2,5 @@
 
 export const SIZES: readonly number[] = [0, 1, 65_535, 65_536, 65_537, 1_048_576];
 
-/** Every octet once. */
+/** Every byte once. */
 export const ALL_BYTES: string = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i));

@@ -22,7 +22,7 @@ export const streaming: readonly Case[] = [
     expected: { status: 200, body: "abcdef", framing: "length", persistent: true },
   },
   {
-    name: "a single octet arrives before the next one exists",
+    name: "a single byte arrives before the next one exists",
     request: {},
     conduct: "unlocksPieces",
     app: { kind: "stream", pieces: ["a", "b"], gated: true },

@@ -25,8 +25,8 @@ export const targets: readonly Case[] = [
     path: "/~user/-._!$&()*+=:@",
   }),
   sees("an escaped space is decoded", "/a%20b", { path: "/a b", target: "/a%20b" }),
-  sees("escaped UTF-8 arrives octet by octet", "/%E3%81%82", { path: "/\xe3\x81\x82" }),
-  sees("an escaped octet that is no UTF-8 arrives", "/caf%E9", { path: "/caf\xe9" }),
+  sees("escaped UTF-8 arrives byte by byte", "/%E3%81%82", { path: "/\xe3\x81\x82" }),
+  sees("an escaped byte that is no UTF-8 arrives", "/caf%E9", { path: "/caf\xe9" }),
   sees("escapes may be in lower case", "/%e3%81%82", { path: "/\xe3\x81\x82", target: "/%e3%81%82" }),
   sees("an escaped slash can be told from a slash by the target", "/a%2Fb", {
     path: "/a/b",
@@ -35,9 +35,9 @@ export const targets: readonly Case[] = [
   sees("a path is decoded once only", "/a%252Fb", { path: "/a%2Fb", target: "/a%252Fb" }),
   sees("an escaped line break does not end the path (C5)", "/a%0Ab", { path: "/a\nb" }),
   sees("an escaped question mark does not start a query", "/a%3Fb?c", { path: "/a?b", query: "c" }),
-  sees("a path of 5000 octets arrives whole", `/${LONG}`, { path: `/${LONG}` }),
+  sees("a path of 5000 bytes arrives whole", `/${LONG}`, { path: `/${LONG}` }),
   {
-    name: "an escaped octet 0 never reaches the application decoded (C5)",
+    name: "an escaped byte 0 never reaches the application decoded (C5)",
     request: { target: "/a%00b" },
     app: { kind: "describe" },
     expected: [{ status: 400 }, { status: 200, seen: { target: "/a%00b" } }],
@@ -50,7 +50,7 @@ export const targets: readonly Case[] = [
   sees("an empty query is empty", "/?", { path: "/", query: "" }),
   sees("only the first ? starts the query", "/a?b?c", { path: "/a", query: "b?c" }),
   sees("a query may have slashes", "/a?b/c/../d", { path: "/a", query: "b/c/../d" }),
-  sees("a query of 8000 octets arrives whole", `/?${"q".repeat(8_000)}`, { query: "q".repeat(8_000) }),
+  sees("a query of 8000 bytes arrives whole", `/?${"q".repeat(8_000)}`, { query: "q".repeat(8_000) }),
   {
     ...sees("the mount is split off the path", "/mounted/a/b?c", {
       mount: "/mounted",

@@ -39,13 +39,13 @@ async def start(send, status=200, headers=PLAIN, **more):
     await send({"type": "http.response.start", "status": status, "headers": headers, **more})
 
 
-async def body(send, octets, more=True):
-    await send({"type": "http.response.body", "body": octets, "more_body": more})
+async def body(send, data, more=True):
+    await send({"type": "http.response.body", "body": data, "more_body": more})
 
 
-async def respond(send, octets, headers=PLAIN, status=200):
+async def respond(send, data, headers=PLAIN, status=200):
     await start(send, status, headers)
-    await body(send, octets, False)
+    await body(send, data, False)
 
 
 def query(scope):

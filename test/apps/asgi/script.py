@@ -18,7 +18,7 @@ async def application(scope, receive, send):
 
 
 def say(value):
-    print(json.dumps(value, default=lambda octets: octets.decode("latin-1")), flush=True)
+    print(json.dumps(value, default=lambda data: data.decode("latin-1")), flush=True)
 
 
 async def do_send(scope, receive, send, message):

@@ -1,4 +1,4 @@
-/* Says what it was handed: method, path, and the number of octets on its input. */
+/* Says what it was handed: method, path, and the number of bytes on its input. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,9 +8,9 @@ static const char *variable(const char *name) {
 }
 
 int main(void) {
-    long octets = 0;
-    while (getchar() != EOF) octets++;
+    long bytes = 0;
+    while (getchar() != EOF) bytes++;
     printf("Content-Type: text/plain\r\nStatus: 201 Created\r\n\r\n");
-    printf("%s %s %ld\n", variable("REQUEST_METHOD"), variable("PATH_INFO"), octets);
+    printf("%s %s %ld\n", variable("REQUEST_METHOD"), variable("PATH_INFO"), bytes);
     return 0;
 }

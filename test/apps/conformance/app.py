@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from behaviour import PIECE, Notes, announced, describe, instruction, octets, pairs, read_all
+from behaviour import PIECE, Notes, announced, describe, instruction, data, pairs, read_all
 
 
 def application(environ, start_response):
@@ -12,13 +12,13 @@ def application(environ, start_response):
 
 def answer(environ, start_response, told, notes):
     start_response(status_of(told), pairs(told.get("headers", [])))
-    return [octets(told.get("body", ""))]
+    return [data(told.get("body", ""))]
 
 
 def stream(environ, start_response, told, notes):
     start_response(status_of(told), pairs(told.get("headers", [])))
     for number, piece in enumerate(told["pieces"], 1):
-        yield octets(piece)
+        yield data(piece)
         if told.get("gated"):
             notes.see(f"piece-{number}")
     if told.get("ending") == "fail":

@@ -3,7 +3,7 @@
 import asyncio
 from urllib.parse import unquote_to_bytes
 
-from behaviour import PIECE, Notes, describe, instruction, octets, pairs
+from behaviour import PIECE, Notes, describe, instruction, data, pairs
 
 _PAUSE = 0.005
 
@@ -55,14 +55,14 @@ async def answer(asked, told, notes):
     for _ in told.get("informs", []):
         await asked.send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]})
     await asked.start(told)
-    await asked.give(octets(told.get("body", "")), False)
+    await asked.give(data(told.get("body", "")), False)
 
 
 async def stream(asked, told, notes):
     trailers = told.get("trailers") if "http.response.trailers" in asked.extensions else None
     await asked.start(told, trailers=bool(trailers))
     for number, piece in enumerate(told["pieces"], 1):
-        await asked.give(octets(piece))
+        await asked.give(data(piece))
         while told.get("gated") and not notes.is_there(f"piece-{number}"):
             await asyncio.sleep(_PAUSE)
     if told.get("ending") == "fail":
@@ -141,8 +141,8 @@ WAYS = {
 
 
 def environ_of(scope):
-    """The scope in the words of CGI, which `behaviour` knows: native strings in which each character is one octet."""
-    path, mount = octets_of(scope["path"]), octets_of(scope["root_path"])
+    """The scope in the words of CGI, which `behaviour` knows: native strings in which each character is one byte."""
+    path, mount = bytes_of(scope["path"]), bytes_of(scope["root_path"])
     if "\ufffd" in scope["path"]:
         path = unquote_to_bytes(scope["raw_path"]).decode("latin-1")
     query = scope["query_string"].decode("latin-1")
@@ -161,7 +161,7 @@ def environ_of(scope):
     return environ
 
 
-def octets_of(text):
+def bytes_of(text):
     return text.encode().decode("latin-1")
 
 

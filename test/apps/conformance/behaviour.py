@@ -1,6 +1,6 @@
 """What the conformance suite asks of an application, for those in Python: see src/testing/case.ts for every word.
 
-Environments are dicts of native strings in which each character is one octet, as PEP 3333 has them.
+Environments are dicts of native strings in which each character is one byte, as PEP 3333 has them.
 """
 
 import base64
@@ -19,8 +19,8 @@ def instruction(environ):
     return json.loads(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)))
 
 
-def octets(data):
-    """Octets of the suite's data: latin-1 text, or so many of the pattern."""
+def data(data):
+    """Bytes of the suite's data: latin-1 text, or so many of the pattern."""
     if isinstance(data, str):
         return data.encode("latin-1")
     size = data["size"]
@@ -75,7 +75,7 @@ def announced(environ):
 
 
 def describe(environ, size):
-    """What was seen of the request, as JSON octets."""
+    """What was seen of the request, as JSON bytes."""
     mount = environ.get("SCRIPT_NAME", "")
     target = environ["REQUEST_URI"]
     headers = {

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from behaviour import PIECE, Notes, announced, describe, instruction, octets, pairs, read_all
+from behaviour import PIECE, Notes, announced, describe, instruction, data, pairs, read_all
 
 OUT = sys.stdout.buffer
 
@@ -31,14 +31,14 @@ def give(piece):
 
 def answer(environ, told, notes):
     give_head(told)
-    give(octets(told.get("body", "")))
+    give(data(told.get("body", "")))
 
 
 def stream(environ, told, notes):
     give_head(told)
     OUT.flush()
     for number, piece in enumerate(told["pieces"], 1):
-        give(octets(piece))
+        give(data(piece))
         if told.get("gated"):
             notes.see(f"piece-{number}")
     if told.get("ending") == "fail":

@@ -36,8 +36,8 @@ def _sqlite3():
 
 
 def _zlib():
-    octets = bytes(range(256)) * 400
-    return {"same": zlib.decompress(zlib.compress(octets, 9)) == octets, "version": zlib.ZLIB_RUNTIME_VERSION}
+    data = bytes(range(256)) * 400
+    return {"same": zlib.decompress(zlib.compress(data, 9)) == data, "version": zlib.ZLIB_RUNTIME_VERSION}
 
 
 def _lxml():
@@ -72,9 +72,9 @@ def _psycopg():
 def _pillow():
     from PIL import Image
 
-    octets = io.BytesIO()
-    Image.new("RGB", (64, 64), (255, 0, 0)).save(octets, "PNG")
-    image = Image.open(io.BytesIO(octets.getvalue()))
+    data = io.BytesIO()
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(data, "PNG")
+    image = Image.open(io.BytesIO(data.getvalue()))
     return {"size": image.size, "pixel": image.getpixel((3, 3))}
 
 

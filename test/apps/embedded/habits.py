@@ -176,7 +176,7 @@ def app(environ, start_response):
 
 
 def forever(environ, start_response):
-    """As many octets as were asked for, a block at a time."""
+    """As many bytes as were asked for, a block at a time."""
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     return (b"x" * 65_536 for _ in range(int(environ["QUERY_STRING"])))
 
@@ -197,10 +197,10 @@ class _SmallDisk(io.FileIO):
             super().__init__(os.dup(file.fileno()), "r+b")
         self.room = 1_000_000
 
-    def write(self, octets):
+    def write(self, data):
         if self.room == 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written = super().write(octets[: self.room])
+        written = super().write(bytes[: self.room])
         self.room -= written
         return written
 

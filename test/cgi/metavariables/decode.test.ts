@@ -175,7 +175,7 @@ test("what is missing of the connection has a default", () => {
 test("what cannot be a request is refused", () => {
   refused({}, /REQUEST_METHOD is missing/);
   refused({ REQUEST_METHOD: "G T" }, /malformed REQUEST_METHOD/);
-  refused({ REQUEST_METHOD: "GET", X: "a\0b" }, /octet 0/);
+  refused({ REQUEST_METHOD: "GET", X: "a\0b" }, /byte 0/);
   refused({ REQUEST_METHOD: "GET", HTTP_A: "a\r\nb" }, /control character in HTTP_A/);
   refused({ REQUEST_METHOD: "GET", CONTENT_TYPE: "a\nb" }, /CONTENT_TYPE/);
   refused({ REQUEST_METHOD: "GET", PATH_INFO: "x" }, /slash/);

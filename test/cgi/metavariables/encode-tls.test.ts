@@ -39,7 +39,7 @@ test("a client without a certificate is NONE, and has no variables of one", () =
   });
 });
 
-test("a client's certificate is told, its own alone, and names as UTF-8 in octets", () => {
+test("a client's certificate is told, its own alone, and names as UTF-8 in bytes", () => {
   const connection = facts({ client: ALICE, serverName: "example.org" });
   const expected = {
     SSL_PROTOCOL: "TLSv1.3",

@@ -99,12 +99,12 @@ test("C3: once the length is known the true number is given and the coding is no
 
 for (const [raw, decoded, why] of [
   ["/a%2Fb", "/a/b", "an encoded slash"],
-  ["/%252c", "/%2c", "a doubly encoded octet, once"],
+  ["/%252c", "/%2c", "a doubly encoded byte, once"],
   ["/a%0ab", "/a\nb", "a newline"],
   ["/../a/%2e%2e/b", "/../a/../b", "dot segments"],
   ["//a//b", "//a//b", "doubled slashes"],
-  ["/%E3%81%82", "/\xe3\x81\x82", "UTF-8 as its octets"],
-  ["/caf\xe9", "/caf\xe9", "a raw octet"],
+  ["/%E3%81%82", "/\xe3\x81\x82", "UTF-8 as its bytes"],
+  ["/caf\xe9", "/caf\xe9", "a raw byte"],
 ] as const) {
   test(`C5: PATH_INFO keeps ${why}`, () => {
     assert.equal(variables({ target: raw }).PATH_INFO, decoded);
@@ -181,7 +181,7 @@ test("header names that clients invent do not fill the memory, and are right aft
   }
 });
 
-test("L5: an octet that could break a line in a log stays inside its variable", () => {
+test("L5: a byte that could break a line in a log stays inside its variable", () => {
   const all = variables({ target: "/%1b%5b2J%0d%0aX:%20y" });
   assert.equal(all.PATH_INFO, "/\x1b[2J\r\nX: y");
   assert.equal(all.REQUEST_URI, "/%1b%5b2J%0d%0aX:%20y");

@@ -1,4 +1,4 @@
-// What a codec of "CGI over a socket" is tested with: vectors, every way of cutting octets, and properties.
+// What a codec of "CGI over a socket" is tested with: vectors, every way of cutting bytes, and properties.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -6,11 +6,11 @@ import fc from "fast-check";
 import type { VariablesRead, VariablesReader } from "../../../src/cgi/socket/incoming.ts";
 import { type ErrorName, SallyportError } from "../../../src/exchange/index.ts";
 
-/** Octets in hex beside what they mean; `error` where they must be refused. */
+/** Bytes in hex beside what they mean; `error` where they must be refused. */
 export interface Vector {
   readonly name: string;
   readonly meaning: string;
-  readonly octets: string;
+  readonly bytes: string;
   readonly variables: readonly string[];
   readonly rest: string;
   readonly error?: ErrorName;
@@ -28,8 +28,7 @@ export function readAll(reader: VariablesReader, pieces: readonly Uint8Array[]):
   return undefined;
 }
 
-export const bytewise = (octets: Uint8Array): Uint8Array[] =>
-  Array.from(octets, (octet) => Uint8Array.of(octet));
+export const bytewise = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (byte) => Uint8Array.of(byte));
 
 function checkVector(vector: Vector, reader: VariablesReader, pieces: readonly Uint8Array[]): void {
   if (vector.error !== undefined) {
@@ -44,20 +43,20 @@ function checkVector(vector: Vector, reader: VariablesReader, pieces: readonly U
 /** Every vector of `protocol`, whole, byte by byte, and in two pieces cut everywhere. */
 export function testVectors(protocol: string, newReader: () => VariablesReader): void {
   for (const vector of vectors(protocol)) {
-    const octets = Buffer.from(vector.octets, "hex");
+    const bytes = Buffer.from(vector.bytes, "hex");
     const does = vector.error === undefined ? "is read" : "is refused";
     test(`${protocol}: ${vector.name} ${does}, however it arrives`, () => {
-      checkVector(vector, newReader(), [octets]);
-      checkVector(vector, newReader(), bytewise(octets));
-      for (let at = 1; at < octets.length; at++)
-        checkVector(vector, newReader(), [octets.subarray(0, at), octets.subarray(at)]);
+      checkVector(vector, newReader(), [bytes]);
+      checkVector(vector, newReader(), bytewise(bytes));
+      for (let at = 1; at < bytes.length; at++)
+        checkVector(vector, newReader(), [bytes.subarray(0, at), bytes.subarray(at)]);
     });
   }
 }
 
-/** Any octets, in any pieces: variables, or nothing yet, or an error of ours. */
-export function testAnyOctets(protocol: string, newReader: () => VariablesReader): void {
-  test(`${protocol}: any octets give variables, ask for more, or are refused with an error of ours`, () => {
+/** Any bytes, in any pieces: variables, or nothing yet, or an error of ours. */
+export function testAnyBytes(protocol: string, newReader: () => VariablesReader): void {
+  test(`${protocol}: any bytes give variables, ask for more, or are refused with an error of ours`, () => {
     const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 });
     fc.assert(
       fc.property(pieces, (given) => {
@@ -71,7 +70,7 @@ export function testAnyOctets(protocol: string, newReader: () => VariablesReader
   });
 }
 
-/** Names and values as latin-1, without the octet 0, each name once. */
+/** Names and values as latin-1, without the byte 0, each name once. */
 export const anyVariables: fc.Arbitrary<Map<string, string>> = fc
   .array(
     fc.tuple(latin1(1, 20), latin1(0, 60)).filter(([name]) => !["CONTENT_LENGTH", "SCGI"].includes(name)),
@@ -82,5 +81,5 @@ export const anyVariables: fc.Arbitrary<Map<string, string>> = fc
 function latin1(minLength: number, maxLength: number): fc.Arbitrary<string> {
   return fc
     .array(fc.integer({ min: 1, max: 255 }), { minLength, maxLength })
-    .map((octets) => String.fromCharCode(...octets));
+    .map((bytes) => String.fromCharCode(...bytes));
 }

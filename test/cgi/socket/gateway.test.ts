@@ -7,23 +7,23 @@ import { test } from "node:test";
 import { header, PushedBody } from "../../../src/exchange/index.ts";
 import { application, echo, folder, front, listening, PROTOCOLS, queue } from "./halves.ts";
 
-/** An application that answers every connection with `octets` once something has arrived, then does `after`. */
+/** An application that answers every connection with `bytes` once something has arrived, then does `after`. */
 const answering =
-  (octets: string, after: (socket: Socket) => void = (socket) => socket.end()) =>
+  (bytes: string, after: (socket: Socket) => void = (socket) => socket.end()) =>
   (socket: Socket): void => {
     socket.on("error", () => {});
     socket.once("data", () => {
-      socket.write(octets, "latin1", () => after(socket));
+      socket.write(bytes, "latin1", () => after(socket));
     });
   };
 
 const bytewise =
-  (octets: string) =>
+  (bytes: string) =>
   async (socket: Socket): Promise<void> => {
     socket.on("error", () => {}).resume();
     socket.setNoDelay(true);
-    for (const octet of octets) {
-      socket.write(octet, "latin1");
+    for (const byte of bytes) {
+      socket.write(byte, "latin1");
       await new Promise(setImmediate);
     }
     socket.end();
@@ -85,7 +85,7 @@ for (const protocol of PROTOCOLS) {
     const before = await front(t, protocol, { address: early.address }).ask("/");
     assert.deepEqual([before.status, before.error?.code], [502, undefined]);
     assert.match(before.body.toString(), /UPSTREAM_BROKEN|CGI_NO_HEADER/);
-    // The reset arrives in one turn with the octets, and looks like an end.
+    // The reset arrives in one turn with the bytes, and looks like an end.
     const at = await listening(t, "tcp", answering("Status: 200 OK\r\n\r\nhalf", reset));
     const together = await front(t, protocol, { address: at.address }).ask("/");
     assert.deepEqual([together.status, together.complete], [200, false]);
@@ -231,16 +231,16 @@ for (const protocol of PROTOCOLS) {
   test(`${name}: configured variables win over those of the request`, async (t) => {
     const received = new Promise<string>((resolve) => {
       listening(t, "tcp", (socket) => {
-        socket.once("data", (octets) => resolve(octets.toString("latin1")));
+        socket.once("data", (bytes) => resolve(bytes.toString("latin1")));
         answering("Status: 204\r\n\r\n")(socket);
       }).then(({ address }) =>
         front(t, protocol, { address, variables: { SERVER_NAME: "é", DOCUMENT_ROOT: "/srv" } }).ask("/"),
       );
     });
-    const octets = await received;
-    assert.match(octets, /SERVER_NAME.?.?\xc3\xa9/s);
-    assert.match(octets, /DOCUMENT_ROOT.?.?\/srv/s);
-    assert.equal(octets.split("SERVER_NAME").length, 2);
+    const bytes = await received;
+    assert.match(bytes, /SERVER_NAME.?.?\xc3\xa9/s);
+    assert.match(bytes, /DOCUMENT_ROOT.?.?\/srv/s);
+    assert.equal(bytes.split("SERVER_NAME").length, 2);
   });
 
   test(`${name}: a hundred requests leave no connection behind`, async (t) => {

@@ -55,7 +55,7 @@ for (const protocol of PROTOCOLS)
         protocol,
         (exchange) => {
           const { length } = exchange.body;
-          bodyOf(exchange).then((octets) => exchange.respond(head(200), `${length} ${octets}`));
+          bodyOf(exchange).then((data) => exchange.respond(head(200), `${length} ${data}`));
         },
         { transport },
       );
@@ -228,4 +228,4 @@ class Source {
   }
 }
 
-const sha = (octets: Uint8Array): string => createHash("sha256").update(octets).digest("hex");
+const sha = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");

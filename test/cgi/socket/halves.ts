@@ -128,8 +128,8 @@ export class Raw {
     return raw;
   }
 
-  send(octets: string | Uint8Array): this {
-    this.socket.write(typeof octets === "string" ? Buffer.from(octets, "latin1") : octets);
+  send(bytes: string | Uint8Array): this {
+    this.socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
     return this;
   }
 
@@ -174,7 +174,7 @@ export async function bodyOf({ body }: Exchange): Promise<Buffer> {
 /** Reads the whole body, then answers with it. */
 export const echo: Handler = (exchange) => {
   bodyOf(exchange).then(
-    (octets) => exchange.respond(head(200, "Content-Type", "application/octet-stream"), octets),
+    (bytes) => exchange.respond(head(200, "Content-Type", "application/octet-stream"), bytes),
     (error) => exchange.fail(error),
   );
 };

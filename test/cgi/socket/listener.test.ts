@@ -25,11 +25,11 @@ const over = (exchange: { whenClosed(callback: (outcome: Outcome) => void): void
 for (const protocol of PROTOCOLS) {
   const { name, ok } = protocol;
 
-  test(`${name}: a request that arrives octet by octet is the same request`, async (t) => {
+  test(`${name}: a request that arrives byte by byte is the same request`, async (t) => {
     const app = await application(t, protocol, echo);
     const raw = await Raw.to(t, app.address);
-    for (const octet of Buffer.concat([post(protocol, 5), Buffer.from("hello")])) {
-      raw.send(Uint8Array.of(octet));
+    for (const byte of Buffer.concat([post(protocol, 5), Buffer.from("hello")])) {
+      raw.send(Uint8Array.of(byte));
       await new Promise(setImmediate);
     }
     const answer = await raw.all();
@@ -54,7 +54,7 @@ for (const protocol of PROTOCOLS) {
     assert.match(await raw.all(), /400 Bad Request/);
   });
 
-  test(`${name}: too many octets of variables are 431, too large a body is 413`, async (t) => {
+  test(`${name}: too many bytes of variables are 431, too large a body is 413`, async (t) => {
     const app = await application(t, protocol, echo, { limits: { variables: 1000, body: 99 } });
     const large = (await Raw.to(t, app.address)).send(
       protocol.encode(variables(["HTTP_X", "x".repeat(1000)]), 0),
@@ -73,7 +73,7 @@ for (const protocol of PROTOCOLS) {
     assert.match(await raw.all(), /400 [\s\S]*BODY_INCOMPLETE/);
   });
 
-  test(`${name}, S5: octets after the body are ignored`, async (t) => {
+  test(`${name}, S5: bytes after the body are ignored`, async (t) => {
     const apps = queue();
     const app = await application(t, protocol, apps.handler);
     const raw = (await Raw.to(t, app.address)).send(post(protocol, 5)).send("hello, world");

@@ -15,7 +15,7 @@ test("an endless response to a client that does not read is made to wait, in bou
   slow.stalled = true;
   await until(() => slow.chunks.length > 0);
   const sent = await settled(() => lastOf(server.records()));
-  assert.ok(sent > 0 && sent < 600_000, `${sent} octets were sent to a client that takes none`);
+  assert.ok(sent > 0 && sent < 600_000, `${sent} bytes were sent to a client that takes none`);
   assert.equal(slow.chunks.length, 1);
   slow.release();
   await until(() => lastOf(server.records()) > 3 * sent);
@@ -29,7 +29,7 @@ test("the same over a connection: the application waits, others are served, and 
   client.socket.pause();
   const sent = await settled(() => lastOf(server.records()));
   // The kernel's buffers of both connections come on top.
-  assert.ok(sent < BOUND * 4, `${sent} octets were sent to a client that reads none`);
+  assert.ok(sent < BOUND * 4, `${sent} bytes were sent to a client that reads none`);
   assert.equal((await server.ask("/hello")).status, 200);
   client.socket.resume();
   await until(() => lastOf(server.records()) > sent + BOUND);

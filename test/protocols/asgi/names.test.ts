@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FieldNames } from "../../../src/protocols/asgi/names.ts";
 
-test("a name becomes the beginning of a tuple of octets, in lower case", () => {
+test("a name becomes the beginning of a tuple of bytes, in lower case", () => {
   const pair = new FieldNames().pairOf("X-Forwarded-For");
   assert.equal(pair, ")\x02s\x0f\0\0\0x-forwarded-for");
 });

@@ -36,7 +36,7 @@ test("a scope has the path decoded and as it came, the mount, the query, and the
   assert.equal(typeof (state as Scope).born, "number");
 });
 
-test("headers arrive in lower case, in order, repeated ones apart, as octets (A7)", async (t) => {
+test("headers arrive in lower case, in order, repeated ones apart, as bytes (A7)", async (t) => {
   const server = await served(t);
   const lines = ["X-One: 1", "x-TWO: caf\xe9", "X-One: 2", "x_under: 3", "Connection: close"];
   const client = await server.client("/", ...lines);
@@ -51,7 +51,7 @@ test("headers arrive in lower case, in order, repeated ones apart, as octets (A7
   ]);
 });
 
-test("a path with an octet 0 or a malformed escape is answered with 400, and no application runs", async (t) => {
+test("a path with a byte 0 or a malformed escape is answered with 400, and no application runs", async (t) => {
   const server = await served(t);
   assert.equal((await server.ask("/a%00b")).status, 400);
   assert.equal((await server.ask("/a%zz")).status, 400);
@@ -105,7 +105,7 @@ test("a body of any size comes back whole, in pieces no larger than are asked fo
   for (const size of [0, 1, 65_536, 65_537, 3_000_000]) {
     const sent = Buffer.alloc(size, "0123456789");
     const { body, complete } = await server.ask("/echo", { method: "POST", body: sent });
-    assert.deepEqual([body.equals(sent), complete], [true, true], `${size} octets`);
+    assert.deepEqual([body.equals(sent), complete], [true, true], `${size} bytes`);
   }
 });
 
@@ -116,7 +116,7 @@ test("an application that does not receive has no more than a window of the body
   const asked = server.exchange(`/never-receive?file=${server.file}`, { method: "POST", body });
   await server.recorded(/running/);
   while (!paused && read < 100_000_000) read += push(body);
-  assert.ok(paused && read < 1_000_000, `${read} octets were taken of a body that nobody reads`);
+  assert.ok(paused && read < 1_000_000, `${read} bytes were taken of a body that nobody reads`);
   server.touch();
   assert.equal((await asked.done).status, 200);
 });
@@ -168,7 +168,7 @@ for (const [page, code, reason] of [
   ["/fail-at-length", "APP_RAISED", /could not convert string to float: 'xxx.*characters left out/],
   ["/head-without-end", "APP_PROTOCOL", /has 5000\d+ bytes; 1048576 are allowed/],
   ["/hint-without-end", "APP_PROTOCOL", /has 5000\d+ bytes; 1048576 are allowed/],
-  [`/file?path=${"x".repeat(100_000)}`, "APP_PROTOCOL", /'path' of 'http.response.pathsend' has \d+ octets/],
+  [`/file?path=${"x".repeat(100_000)}`, "APP_PROTOCOL", /'path' of 'http.response.pathsend' has \d+ bytes/],
 ] as const) {
   test(`${page.slice(0, 20)} is one request's failure, not that of all that its worker has`, async (t) => {
     const server = await served(t, { pathsend: true });
@@ -186,7 +186,7 @@ for (const [page, code, reason] of [
 
 test("a file sent by its path that is shorter than it was is a cut response", async (t) => {
   const server = await served(t, { pathsend: true });
-  // It says that it has a page of octets, and has a line.
+  // It says that it has a page of bytes, and has a line.
   const { complete, error } = await server.ask("/file?path=/sys/kernel/uevent_seqnum");
   assert.equal(complete, false);
   assert.match(error?.message ?? "", /uevent_seqnum that was to be sent cannot be read: it ends at \d+ now/);

@@ -127,7 +127,7 @@ export async function ending(client: WebSocket): Promise<string> {
   return `${code} ${reason}`.trim();
 }
 
-/** The next messages, octets in hexadecimal digits. */
+/** The next messages, bytes in hexadecimal digits. */
 export function messages(client: WebSocket, count: number): Promise<string[]> {
   const seen: string[] = [];
   return new Promise((resolve) => {

@@ -7,15 +7,15 @@ import { test } from "node:test";
 import type { WebSocket } from "ws";
 import { ending, messages, served, settled, until } from "./served.ts";
 
-test("text and octets of every size come back as they were sent, in order", async (t) => {
+test("text and bytes of every size come back as they were sent, in order", async (t) => {
   const server = await served(t);
   const client = await server.open("/");
   for (const size of [0, 1, 125, 126, 65_535, 65_536, 65_537, 1_000_000]) {
-    const octets = Buffer.alloc(size, "x\u00e9");
+    const bytes = Buffer.alloc(size, "x\u00e9");
     const back = messages(client, 2);
-    client.send(octets);
+    client.send(bytes);
     client.send("é".repeat(size / 2));
-    assert.deepEqual(await back, [`<${octets.toString("hex")}>`, "é".repeat(size / 2)], `${size} octets`);
+    assert.deepEqual(await back, [`<${bytes.toString("hex")}>`, "é".repeat(size / 2)], `${size} bytes`);
   }
 });
 
@@ -89,11 +89,11 @@ test("a client is held back while the application takes nothing, and nothing is 
   const server = await served(t);
   const client = await server.open(`/idle?file=${server.file}`);
   let sent = 0;
-  const octets = randomBytes(32_768);
+  const bytes = randomBytes(32_768);
   while (client.bufferedAmount < 1_000_000) {
-    for (let i = 0; i < 50; i++, sent += octets.length) client.send(octets);
+    for (let i = 0; i < 50; i++, sent += bytes.length) client.send(bytes);
     await new Promise((resolve) => setImmediate(resolve));
-    assert.ok(sent < 200_000_000, "two hundred million octets were taken that nobody receives");
+    assert.ok(sent < 200_000_000, "two hundred million bytes were taken that nobody receives");
   }
   server.touch();
   const counted = messages(client, 1);
@@ -101,7 +101,7 @@ test("a client is held back while the application takes nothing, and nothing is 
   assert.deepEqual(await counted, [String(sent + 3)]);
 });
 
-test("messages without octets are counted, too: a hundred thousand held back, none lost", async (t) => {
+test("messages without bytes are counted, too: a hundred thousand held back, none lost", async (t) => {
   const server = await served(t);
   const client = await server.open(`/idle?file=${server.file}`);
   for (let i = 0; i < 100_000; i++) client.send(Buffer.of(1));
@@ -124,7 +124,7 @@ test("an application that sends without end is made to wait for a client that do
         ?.slice(5) ?? 0,
     );
   const sent = await settled(last);
-  assert.ok(sent < 30_000_000, `${sent} octets were sent to a client that reads none`);
+  assert.ok(sent < 30_000_000, `${sent} bytes were sent to a client that reads none`);
   client.resume();
   await until(() => last() > sent + 4_000_000);
   client.terminate();

@@ -14,7 +14,7 @@ for (const [why, name, env, code] of [
   ["prints no blank line", "say", { SAY: "Content-Type: text/plain\\n" }, "CGI_NO_HEADER"],
   ["prints only text", "say", { SAY: "hello" }, "CGI_NO_HEADER"],
   ["prints a traceback where its header should be", "say", { SAY: "Traceback\\n\\n" }, "CGI_BAD_HEADER"],
-  ["puts an octet 0 into its header", "say", { SAY: "X-A: a\\0000b\\n\\n" }, "CGI_BAD_HEADER"],
+  ["puts a byte 0 into its header", "say", { SAY: "X-A: a\\0000b\\n\\n" }, "CGI_BAD_HEADER"],
   ["has a Status 20x", "say", { SAY: "Status: 20x\\n\\n" }, "CGI_BAD_HEADER"],
   ["exits before it answers", "fail", {}, "CGI_NO_HEADER"],
   ["writes a header without end", "endless_header", {}, "CGI_HEADER_TOO_LARGE"],
@@ -176,9 +176,9 @@ test("a program that does not read a large body harms nobody", async (t) => {
 });
 
 test("ten megabytes go through a program and come back, while input waits for output", async (t) => {
-  const octets = Buffer.alloc(10_000_000, "0123456789abcdef-");
-  const { body, complete } = await ask(await running(t, "echo_body"), { method: "POST", body: octets });
-  assert.ok(complete && octets.equals(body));
+  const bytes = Buffer.alloc(10_000_000, "0123456789abcdef-");
+  const { body, complete } = await ask(await running(t, "echo_body"), { method: "POST", body: bytes });
+  assert.ok(complete && bytes.equals(body));
 });
 
 test("a client that does not read makes the program wait, not our memory grow", async (t) => {

@@ -27,7 +27,7 @@ test("a program gets its meta-variables, its own directory and nothing of our en
   assert.deepEqual([argv, cwd, length], [[], PROGRAMS, 0]);
 });
 
-test("every value arrives as the octets that were sent, UTF-8 or not", async (t) => {
+test("every value arrives as the bytes that were sent, UTF-8 or not", async (t) => {
   const gateway = await running(t, "show");
   const headers = ["X-Latin", "caf\xe9 '$(id)`%s\\n", "X-Utf8", "\xe3\x81\x82"];
   const { env, argv } = shown(await ask(gateway, { target: "/%ff%0a%27%0a?q", headers }));
@@ -94,7 +94,7 @@ for (const [query, words] of [
   });
 }
 
-test("C5: a path with an octet 0 is refused before anything is run", async (t) => {
+test("C5: a path with a byte 0 is refused before anything is run", async (t) => {
   assert.equal((await ask(await running(t, "show"), { target: "/a%00b" })).status, 400);
   assert.equal((await ask(await running(t, "."), { target: "/show%00.html" })).status, 400);
 });

@@ -58,7 +58,7 @@ const echo: Handler = (exchange) => {
 const hello: Handler = (exchange) =>
   exchange.respond({ status: 200, reason: "", headers: ["X-Path", exchange.request.path] }, "hello");
 
-test("a response is a Status field, fields and octets, and the code is 0", async () => {
+test("a response is a Status field, fields and bytes, and the code is 0", async () => {
   const { code, text } = await run(hello);
   assert.equal(code, 0);
   assert.match(text, /^Status: 200 OK\r\nX-Path: \/app\/\r\nContent-Length: 5\r\n.*\r\n\r\nhello$/s);
@@ -70,7 +70,7 @@ test("as an NPH program the response is a whole one of HTTP", async () => {
   assert.match(text, /\r\nDate: .* GMT\r\nConnection: close\r\n\r\nhello$/);
 });
 
-test("the body is exactly CONTENT_LENGTH octets of stdin", async () => {
+test("the body is exactly CONTENT_LENGTH bytes of stdin", async () => {
   const { text } = await run(echo, { env: posted(7), stdin: input("one", " two", " three") });
   assert.match(text, /\r\n\r\none two$/);
 });

@@ -104,14 +104,14 @@ test("STDERR beyond 256 KiB is dropped, and one line says how much it was", asyn
   const lines = await noise(t, [line.repeat(200), line.repeat(55), `${"f".repeat(1123)}\n`, "more\n"]);
   assert.equal(lines.length, 257);
   assert.equal(lines[255]?.message, "f".repeat(1024));
-  assert.equal(lines[256]?.message, "105 more octets on STDERR were dropped");
+  assert.equal(lines[256]?.message, "105 more bytes on STDERR were dropped");
 });
 
 test("STDERR beyond 10,000 lines is dropped, however short they are", async (t) => {
   const lines = await noise(t, ["\n".repeat(9_999), "last\nmore\n", "more\n"]);
   assert.equal(lines.length, 10_001);
   assert.equal(lines[9_999]?.message, "last");
-  assert.equal(lines[10_000]?.message, "10 more octets on STDERR were dropped");
+  assert.equal(lines[10_000]?.message, "10 more bytes on STDERR were dropped");
 });
 
 test("what an application wrote to STDERR before it died is logged, also without a line end", async (t) => {

@@ -36,7 +36,7 @@ interface Vectors {
 const vectors: Vectors = JSON.parse(
   readFileSync(new URL("../../vectors/fastcgi.json", import.meta.url), "utf8"),
 );
-const octets = (hex: string): Buffer => Buffer.from(hex.replace(/[^0-9a-f]/g, ""), "hex");
+const bytes = (hex: string): Buffer => Buffer.from(hex.replace(/[^0-9a-f]/g, ""), "hex");
 const VIOLATION = { code: "ERR_SALLYPORT_BAD_REQUEST" };
 
 function drain(reader: RecordReader): RecordPiece[] {
@@ -69,18 +69,18 @@ function readIn(pieces: Buffer[]): Piece[] {
 }
 
 for (const { name, hex, pieces } of vectors.records) {
-  test(`${name}: read whole, and octet by octet (F1)`, () => {
-    const all = octets(hex);
+  test(`${name}: read whole, and byte by byte (F1)`, () => {
+    const all = bytes(hex);
     assert.deepEqual(readIn([all]), pieces);
     assert.deepEqual(readIn(Array.from(all, (_, i) => all.subarray(i, i + 1))), pieces);
   });
 
-  test(`${name}: read at every cut, and with octets left over`, () => {
-    const all = octets(hex);
+  test(`${name}: read at every cut, and with bytes left over`, () => {
+    const all = bytes(hex);
     for (let cut = 1; cut < all.length; cut++)
       assert.deepEqual(readIn([all.subarray(0, cut), all.subarray(cut)]), pieces);
     const reader = new RecordReader("BAD_REQUEST");
-    reader.feed(Buffer.concat([all, octets("01 06 00")]));
+    reader.feed(Buffer.concat([all, bytes("01 06 00")]));
     assert.deepEqual(joined(drain(reader)), pieces);
     assert.equal(reader.between, false);
   });
@@ -92,16 +92,16 @@ test("what is written is what the vectors say", () => {
     "beginRequest 258 filter close": beginRequest(258, "filter", false),
     "abortRequest 2": abortRequest(2),
     "endRequest 1 status 1 overloaded": endRequest(1, 1, STATUS.OVERLOADED),
-    "stdout 1 of 3 octets": streamPart(TYPE.STDOUT, 1, Buffer.from("abc")),
+    "stdout 1 of 3 bytes": streamPart(TYPE.STDOUT, 1, Buffer.from("abc")),
     "end of stdout 1": streamEnd(TYPE.STDOUT, 1),
     "unknown type 42": unknownType(42),
   };
-  for (const { what, hex } of vectors.written) assert.deepEqual(written[what], octets(hex), what);
+  for (const { what, hex } of vectors.written) assert.deepEqual(written[what], bytes(hex), what);
 });
 
-test("F2: 65,535 octets with 255 of padding are 65,790, and what follows is read", () => {
+test("F2: 65,535 bytes with 255 of padding are 65,790, and what follows is read", () => {
   const content = Buffer.alloc(65_535, "a");
-  const record = Buffer.concat([octets("01 06 0001 ffff ff 00"), content, Buffer.alloc(255)]);
+  const record = Buffer.concat([bytes("01 06 0001 ffff ff 00"), content, Buffer.alloc(255)]);
   const pieces = readIn([Buffer.concat([record, streamEnd(TYPE.STDOUT, 1)])]);
   assert.deepEqual(
     pieces.map(({ content }) => content.length / 2),
@@ -109,7 +109,7 @@ test("F2: 65,535 octets with 255 of padding are 65,790, and what follows is read
   );
 });
 
-test("F3: 99,000 octets leave in several records, none longer than its length field can say", () => {
+test("F3: 99,000 bytes leave in several records, none longer than its length field can say", () => {
   const data = Buffer.alloc(99_000, "x");
   const written = wholeStream(TYPE.STDIN, 1, data);
   assert.equal(written.readUInt16BE(4), 65_528);
@@ -123,7 +123,7 @@ test("F4: no data makes no record, which would be the end", () => {
   assert.equal(streamPart(TYPE.STDOUT, 1, Buffer.alloc(0)).length, 0);
 });
 
-test("F17: a version other than 1 is a violation at its first octet", () => {
+test("F17: a version other than 1 is a violation at its first byte", () => {
   for (const version of [0, 2, 255]) {
     const reader = new RecordReader("BAD_REQUEST");
     reader.feed(Buffer.from([version]));
@@ -134,17 +134,17 @@ test("F17: a version other than 1 is a violation at its first octet", () => {
 test("contents that are too short say nothing", () => {
   assert.equal(readBegin(Buffer.from([0, 1])), undefined);
   assert.equal(readEnd(Buffer.from([0, 0, 0, 1])), undefined);
-  assert.deepEqual(readBegin(octets("0001 01")), { role: 1, keep: true });
-  assert.deepEqual(readEnd(octets("00000102 03")), { appStatus: 258, protocolStatus: 3 });
+  assert.deepEqual(readBegin(bytes("0001 01")), { role: 1, keep: true });
+  assert.deepEqual(readEnd(bytes("00000102 03")), { appStatus: 258, protocolStatus: 3 });
 });
 
 for (const { name, hex, pairs } of vectors.pairs)
-  test(`pairs: ${name}`, () => assert.deepEqual(decodePairs(octets(hex), "BAD_REQUEST"), pairs));
+  test(`pairs: ${name}`, () => assert.deepEqual(decodePairs(bytes(hex), "BAD_REQUEST"), pairs));
 
 for (const { name, hex } of vectors.notPairs)
-  test(`not pairs: ${name}`, () => assert.throws(() => decodePairs(octets(hex), "BAD_REQUEST"), VIOLATION));
+  test(`not pairs: ${name}`, () => assert.throws(() => decodePairs(bytes(hex), "BAD_REQUEST"), VIOLATION));
 
-test("F5: lengths of 127 and 128 octets are written in one and in four", () => {
+test("F5: lengths of 127 and 128 bytes are written in one and in four", () => {
   for (const length of [0, 1, 127, 128, 300]) {
     const pairs = ["N".repeat(length), "v".repeat(length)];
     const written = encodePairs(pairs);
@@ -184,7 +184,7 @@ test("any streams are read as they were written, wherever the connection cuts th
   );
 });
 
-test("any octets give records or one protocol error", () => {
+test("any bytes give records or one protocol error", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }), (chunks) => {
       const reader = new RecordReader("BAD_REQUEST");

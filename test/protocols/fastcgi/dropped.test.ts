@@ -26,12 +26,12 @@ test("L2: servers that vanish at any moment, within an upload and within a respo
     more();
   };
   const { client, accepted } = await serve(t, handler);
-  const octets = request({ body: "x".repeat(1000) });
+  const bytes = request({ body: "x".repeat(1000) });
   for (let i = 0; i < CONNECTIONS; i++) {
     const server = await client();
     server.socket.on("error", () => {});
     const whole = i % 3 === 0;
-    server.send(whole ? octets : octets.subarray(0, (i * 7) % octets.length));
+    server.send(whole ? bytes : bytes.subarray(0, (i * 7) % bytes.length));
     if (whole) await server.until(() => server.answer().stdout !== "");
     server.socket.resetAndDestroy();
   }

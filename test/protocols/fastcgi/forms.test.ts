@@ -11,7 +11,7 @@ import {
 import { encodePairs } from "../../../src/protocols/fastcgi/pairs.ts";
 import { bodyOf, echo, noStdin, PARAMS, params, request, serve } from "./serving.ts";
 
-/** A record with as much padding as is asked for, which the specification wants to be ignored, and so is the last octet. */
+/** A record with as much padding as is asked for, which the specification wants to be ignored, and so is the last byte. */
 function padded(type: number, id: number, content: Uint8Array, padding: number): Buffer {
   const head = Buffer.from([
     1,
@@ -35,16 +35,16 @@ for (const id of [1, 255, 256, 32_768, 65_535])
     assert.equal(bodyOf(await client.ended(id)), "POST /app /app/x hello");
   });
 
-test("F5: pairs may be cut by records at every octet", async (t) => {
+test("F5: pairs may be cut by records at every byte", async (t) => {
   const client = await (await serve(t, echo)).client();
   const pairs = encodePairs(Object.entries({ ...PARAMS, HTTP_X_LONG: "x".repeat(300) }).flat());
   client.send(beginRequest(1, "responder", true));
-  for (const octet of pairs) client.send(streamPart(TYPE.PARAMS, 1, Buffer.of(octet)));
+  for (const byte of pairs) client.send(streamPart(TYPE.PARAMS, 1, Buffer.of(byte)));
   client.send(streamEnd(TYPE.PARAMS, 1), noStdin());
   assert.equal(bodyOf(await client.ended()), "GET /app /app/x ");
 });
 
-test("F2, F17: records of 65,535 octets, with padding of 0 to 255 and reserved octets set, are read", async (t) => {
+test("F2, F17: records of 65,535 bytes, with padding of 0 to 255 and reserved bytes set, are read", async (t) => {
   const client = await (await serve(t, echo)).client();
   const piece = Buffer.alloc(65_535, "a");
   const length = String(2 * piece.length);

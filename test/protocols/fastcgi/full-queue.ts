@@ -14,7 +14,7 @@ const { parentPort, workerData } = require("node:worker_threads");
 const { path, free, answer } = workerData;
 const server = createServer((socket) => {
   socket.on("error", () => {});
-  socket.once("data", (octets) => (octets[1] === 9 ? socket.destroy() : socket.end(answer)));
+  socket.once("data", (bytes) => (bytes[1] === 9 ? socket.destroy() : socket.end(answer)));
 });
 server.listen({ path, backlog: 1 }, () => {
   parentPort.postMessage("listening");

@@ -132,7 +132,7 @@ test("F12: what is asked again is asked once more, and not another time", async 
   assert.equal(application.connections, 2, "both attempts were made on connections that had been kept");
 });
 
-test("F12: after a single octet of an answer nothing is asked again", async (t) => {
+test("F12: after a single byte of an answer nothing is asked again", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
   const { ask } = await front(t, { address: application.address });
   const first = ask();
@@ -554,7 +554,7 @@ test("a filter gets the file that the path names, with its date and length", asy
 
 test("a filter whose file is shorter than it was told is not given it as the whole", async (t) => {
   const application = await RawApplication.start(t);
-  // Files there say that they have a page of octets, and have a line.
+  // Files there say that they have a page of bytes, and have a line.
   const { ask } = await front(t, { address: application.address, role: "filter", root: "/sys/kernel" });
   const asked = ask({ target: "/uevent_seqnum" });
   const request = await application.next();

@@ -31,11 +31,11 @@ test("a request is answered with a CGI document, the end of STDOUT, and END_REQU
   assert.deepEqual(answer.end, COMPLETE);
 });
 
-test("F1: records cut at every octet give the same answer", async (t) => {
+test("F1: records cut at every byte give the same answer", async (t) => {
   const client = await (await serve(t, echo)).client();
-  const octets = request({ body: "hello", keep: false });
-  for (let i = 0; i < octets.length; i++) {
-    client.send(octets.subarray(i, i + 1));
+  const bytes = request({ body: "hello", keep: false });
+  for (let i = 0; i < bytes.length; i++) {
+    client.send(bytes.subarray(i, i + 1));
     if (i % 16 === 0) await new Promise(setImmediate);
   }
   assert.equal(bodyOf(await client.ended()), "POST /app /app/x hello");
@@ -165,7 +165,7 @@ test("F11: an aborted request ends at once, and others on the connection live", 
   assert.equal(bodyOf(await client.ended(2)), "two");
 });
 
-test("F11: a request that is aborted by the octets it came with is never dispatched", async (t) => {
+test("F11: a request that is aborted by the bytes it came with is never dispatched", async (t) => {
   const asked = queue();
   const client = await (await serve(t, asked.handler)).client();
   await client.send(request(), abortRequest(1)).ended();
@@ -544,7 +544,7 @@ for (const [software, size] of [
   ["nginx/1.24.0", 8],
   ["Apache/2.4.58 (Unix)", 0],
 ] as const)
-  test(`what says that a connection is not kept is for those who understand it: ${size} octets for ${software}`, async (t) => {
+  test(`what says that a connection is not kept is for those who understand it: ${size} bytes for ${software}`, async (t) => {
     const { client, listener } = await serve(t, echo);
     const server = await client();
     listener.leave?.();
@@ -552,8 +552,8 @@ for (const [software, size] of [
     server.socket.on("data", (piece: Buffer) => pieces.push(piece));
     server.send(request({ params: { SERVER_SOFTWARE: software } }));
     assert.equal(await server.closed(), "end");
-    const octets = Buffer.concat(pieces);
-    assert.equal(octets.length - octets.lastIndexOf(endRequest(1, 0, STATUS.REQUEST_COMPLETE)) - 16, size);
+    const bytes = Buffer.concat(pieces);
+    assert.equal(bytes.length - bytes.lastIndexOf(endRequest(1, 0, STATUS.REQUEST_COMPLETE)) - 16, size);
     server.socket.end();
   });
 

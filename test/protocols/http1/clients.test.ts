@@ -17,7 +17,7 @@ const needs = (program: string) => ({
   skip: !has(program) && process.env.CI !== "true" ? `${program} is not installed` : false,
 });
 
-/** Counts the octets of the body. */
+/** Counts the bytes of the body. */
 const measure: Handler = (exchange) => {
   bodyText(exchange).then(
     (text) => exchange.respond(head(), `${exchange.request.method} ${text.length}`),

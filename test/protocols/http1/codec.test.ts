@@ -1,4 +1,4 @@
-// The parser against its vectors: whole, octet by octet, split anywhere, and with octets left over.
+// The parser against its vectors: whole, byte by byte, split anywhere, and with bytes left over.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -62,30 +62,30 @@ function tell(lines: string[], event: RequestEvent): void {
 const pairs = (headers: readonly string[]): string[] =>
   headers.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${headers[i + 1]}`] : []));
 
-const octets = (text: string): Buffer => Buffer.from(text, "latin1");
-const singly = (text: string): Buffer[] => Array.from(octets(text), (octet) => Buffer.of(octet));
+const buffer = (text: string): Buffer => Buffer.from(text, "latin1");
+const singly = (text: string): Buffer[] => Array.from(buffer(text), (byte) => Buffer.of(byte));
 
 for (const { name, bytes, told: expected } of ACCEPTED) {
-  test(`the parser takes ${name}: whole, octet by octet, and followed by another request`, () => {
-    assert.deepEqual(told([octets(bytes)]), expected);
+  test(`the parser takes ${name}: whole, byte by byte, and followed by another request`, () => {
+    assert.deepEqual(told([buffer(bytes)]), expected);
     assert.deepEqual(told(singly(bytes)), expected);
-    assert.deepEqual(told([octets(bytes + NEXT)]), [...expected, ...NEXT_TOLD]);
+    assert.deepEqual(told([buffer(bytes + NEXT)]), [...expected, ...NEXT_TOLD]);
   });
 }
 
 for (const { name, bytes, code } of REFUSED) {
-  test(`the parser refuses ${name}: whole, octet by octet, and whatever follows`, () => {
+  test(`the parser refuses ${name}: whole, byte by byte, and whatever follows`, () => {
     const last = `ERR_SALLYPORT_${code}`;
-    assert.equal(told([octets(bytes)], TIGHT).at(-1), last);
+    assert.equal(told([buffer(bytes)], TIGHT).at(-1), last);
     assert.equal(told(singly(bytes), TIGHT).at(-1), last);
-    const followed = told([octets(bytes + NEXT)], TIGHT);
+    const followed = told([buffer(bytes + NEXT)], TIGHT);
     assert.equal(followed.at(-1), last);
     assert.ok(!followed.includes("end"), "nothing after it is a request");
   });
 }
 
 test("no vector depends on where it is split", () => {
-  const all = [...ACCEPTED, ...REFUSED].map(({ bytes }) => octets(`${bytes}`));
+  const all = [...ACCEPTED, ...REFUSED].map(({ bytes }) => buffer(`${bytes}`));
   fc.assert(
     fc.property(fc.constantFrom(...all), fc.array(fc.nat(), { maxLength: 12 }), (bytes, marks) => {
       assert.deepEqual(judged(told(cut(bytes, marks), TIGHT)), judged(told([bytes], TIGHT)));
@@ -94,14 +94,14 @@ test("no vector depends on where it is split", () => {
   );
 });
 
-test("whatever the octets, the parser gives events or one SallyportError of the client's, wherever they are split", () => {
+test("whatever the bytes, the parser gives events or one SallyportError of the client's, wherever they are split", () => {
   const fragments = [...ACCEPTED, ...REFUSED].flatMap(({ bytes }) => bytes.split(/(?<=[\r\n :;])/));
   const soup = fc.array(fc.oneof(fc.constantFrom(...fragments), fc.string({ maxLength: 6 })), {
     maxLength: 60,
   });
   fc.assert(
     fc.property(soup, fc.array(fc.nat(), { maxLength: 8 }), (parts, marks) => {
-      const bytes = octets(parts.join(""));
+      const bytes = buffer(parts.join(""));
       assert.deepEqual(judged(told(cut(bytes, marks), TIGHT)), judged(told([bytes], TIGHT)));
     }),
     { numRuns: 2_000 },
@@ -115,12 +115,12 @@ test("a body of any chunks comes out as it went in", () => {
       fc.array(fc.nat()),
       (chunks, marks) => {
         const framed = chunks.flatMap((chunk) => [
-          octets(`${chunk.length.toString(16)}\r\n`),
+          buffer(`${chunk.length.toString(16)}\r\n`),
           chunk,
-          octets("\r\n"),
+          buffer("\r\n"),
         ]);
-        const head = octets("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-        const lines = told(cut(Buffer.concat([head, ...framed, octets("0\r\n\r\n")]), marks));
+        const head = buffer("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        const lines = told(cut(Buffer.concat([head, ...framed, buffer("0\r\n\r\n")]), marks));
         const body = Buffer.concat(chunks).toString("latin1");
         assert.deepEqual(lines.slice(3), body === "" ? ["end"] : [`data ${body}`, "end"]);
       },
@@ -128,9 +128,9 @@ test("a body of any chunks comes out as it went in", () => {
   );
 });
 
-test("body octets are views of what was fed, not copies", () => {
+test("body bytes are views of what was fed, not copies", () => {
   const parser = new RequestParser(limits());
-  const bytes = octets("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  const bytes = buffer("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
   parser.feed(bytes);
   parser.next();
   const event = parser.next();
@@ -139,7 +139,7 @@ test("body octets are views of what was fed, not copies", () => {
 
 test("nothing after a request is looked at before restart", () => {
   const parser = new RequestParser(limits());
-  parser.feed(octets("GET / HTTP/1.1\r\nHost: a\r\n\r\n\x00\x00"));
+  parser.feed(buffer("GET / HTTP/1.1\r\nHost: a\r\n\r\n\x00\x00"));
   assert.deepEqual([parser.next()?.type, parser.next()?.type, parser.next()], ["head", "end", undefined]);
   assert.equal(parser.buffered, 2);
   parser.restart();

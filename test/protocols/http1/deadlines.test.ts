@@ -7,7 +7,7 @@ const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const post = (...headers: string[]): string =>
   ["POST / HTTP/1.1", "Host: a", ...headers, "", ""].join("\r\n");
 
-test("H21: a head that does not become complete is answered 408, however many octets dribble", async (t) => {
+test("H21: a head that does not become complete is answered 408, however many bytes dribble", async (t) => {
   const { client, lines } = await serve(t, hello, { headTimeout: 200 });
   const slow = (await client()).send("GET / HTTP/1.1\r\nHost: a\r\n");
   const dribble = setInterval(() => slow.send("X: y\r\n"), 20);

@@ -56,7 +56,7 @@ test("many tiny chunks of one segment are handed on together", async (t) => {
 });
 
 /** What the server has read from its newest connection so far. */
-function octetsTaken(server: Server): () => number {
+function bytesTaken(server: Server): () => number {
   let newest: Socket | undefined;
   server.on("connection", (socket) => {
     newest = socket;
@@ -67,7 +67,7 @@ function octetsTaken(server: Server): () => number {
 test("a client is not read from faster than its body is", async (t) => {
   const { handler, next } = queue();
   const { client, server } = await serve(t, handler);
-  const taken = octetsTaken(server);
+  const taken = bytesTaken(server);
   const size = 50_000_000;
   const peer = (await client()).send(post(`Content-Length: ${size}`));
   const exchange = await next();
@@ -75,14 +75,14 @@ test("a client is not read from faster than its body is", async (t) => {
   await exchange.body.read();
   // The kernel's buffers fill, and then nothing moves any more.
   await settled(taken);
-  assert.ok(taken() < 1_000_000, `${taken()} octets were taken`);
+  assert.ok(taken() < 1_000_000, `${taken()} bytes were taken`);
   assert.ok((await bodyText(exchange)).length > size - 200_000);
 });
 
 test("a client that pipelines more than may wait is not read from until its turn comes", async (t) => {
   const { handler, next } = queue();
   const { client, server } = await serve(t, handler);
-  const taken = octetsTaken(server);
+  const taken = bytesTaken(server);
   const requests = 2_000;
   const filler = `X-Filler: ${"x".repeat(1000)}`;
   const peer = (await client()).send(
@@ -90,7 +90,7 @@ test("a client that pipelines more than may wait is not read from until its turn
   );
   const exchange = await next();
   await settled(taken);
-  assert.ok(taken() < 500_000, `${taken()} octets were taken`);
+  assert.ok(taken() < 500_000, `${taken()} bytes were taken`);
   exchange.respond(head(), "first");
   for (let i = 1; i < requests; i++) (await next()).respond(head(), "");
   await peer.until(() => statuses(peer.received).length === requests);
@@ -122,7 +122,7 @@ test("H18: 100 Continue is sent when the body is first read, and once", async (t
   assert.deepEqual(statuses(await peer.all()), ["100", "200", "200"]);
 });
 
-test("H18: no 100 Continue when octets of the body have come already", async (t) => {
+test("H18: no 100 Continue when bytes of the body have come already", async (t) => {
   const { client } = await serve(t, echo);
   const peer = (await client()).send(`${post("Content-Length: 2", "Expect: 100-continue")}a`);
   peer.send(`b${LAST}`);

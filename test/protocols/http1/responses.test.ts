@@ -117,7 +117,7 @@ for (const [request, status] of [
   ["GET", 204],
   ["GET", 304],
 ] as const) {
-  test(`H20: no body octets follow ${request} ${status}, and the next response follows at once`, async (t) => {
+  test(`H20: no body bytes follow ${request} ${status}, and the next response follows at once`, async (t) => {
     const answers: Handler[] = [
       (exchange) => exchange.respond(head(status, "Content-Length", "5"), "hello"),
       streaming(status, "Content-Length", "11"),
@@ -231,7 +231,7 @@ test("a handler that throws costs its own request only", async (t) => {
   assert.equal(lines[0]?.message, "oops");
 });
 
-test("octets of any value and any size arrive as they were sent", async (t) => {
+test("bytes of any value and any size arrive as they were sent", async (t) => {
   const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
   for (const times of [1, 64, 65, 4000]) {
     const body = Buffer.concat(Array.from({ length: times }, () => all));
@@ -243,7 +243,7 @@ test("octets of any value and any size arrive as they were sent", async (t) => {
     });
     const text = await (await client()).send(GET + LAST).all();
     const [, first, second] = text.split(/HTTP\/1\.1 200 OK\r\n/).map(bodyOf);
-    assert.ok(first === body.toString("latin1") && second === first, `${body.length} octets`);
+    assert.ok(first === body.toString("latin1") && second === first, `${body.length} bytes`);
   }
 });
 

@@ -1,4 +1,4 @@
-// Requests as octets, next to what the parser must make of them. Rows of the edge-case table are named by their ids.
+// Requests as bytes, next to what the parser must make of them. Rows of the edge-case table are named by their ids.
 import type { ErrorName } from "../../../src/exchange/index.ts";
 
 const lines = (...text: string[]): string => `${text.join("\r\n")}\r\n\r\n`;

@@ -21,7 +21,7 @@ const SIZE = 3_000_000;
 const body = Buffer.alloc(SIZE, "0123456789abcdefghij");
 const file = join(directory, "upload");
 writeFileSync(file, body);
-const digestOf = (octets: Buffer): string => createHash("sha256").update(octets).digest("hex");
+const digestOf = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
 /** Says what came: scheme, version, method, target, and how much body with which digest; or gives a large body. */
 const application: Gateway = {

@@ -36,18 +36,18 @@ const leavings: readonly [name: string, leave: (peer: FrameClient) => unknown][]
   ["resets the connection", (peer) => peer.socket.resetAndDestroy()],
 ];
 
-const moments: readonly [name: string, ...octets: Buffer[]][] = [
+const moments: readonly [name: string, ...bytes: Buffer[]][] = [
   ["before the answer", headers(1)],
   ["before the answer to HEAD", headers(1, pseudo("HEAD", "/"))],
   ["within the request body", post(1, "content-length", "100000"), data(1, "abc")],
 ];
 
 for (const [name, leave] of leavings)
-  for (const [moment, ...octets] of moments)
+  for (const [moment, ...bytes] of moments)
     test(`a client that ${name} ${moment} has left`, async (t) => {
       const { handler, next } = queue();
       const { client } = await serve(t, handler);
-      const peer = (await client()).send(...octets);
+      const peer = (await client()).send(...bytes);
       const exchange = await next();
       const outcome = over(exchange);
       const read = exchange.body.length === 0 ? undefined : bodyText(exchange);

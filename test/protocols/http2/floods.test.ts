@@ -207,7 +207,7 @@ test("a header list far too large is reset, and the connection lives on", async 
 
 test("a header list that grows by compression alone is refused", async (t) => {
   const { client } = await serve(t, hello);
-  // One large field enters the dynamic table, and is then named by one octet each time (RFC 7541, 6.1).
+  // One large field enters the dynamic table, and is then named by one byte each time (RFC 7541, 6.1).
   const field = block(["x-large", "a".repeat(4_000)]);
   field[0] = 0x40;
   const bomb = Buffer.concat([block(pseudo("GET", "/")), field, Buffer.alloc(8_000, 0x80 | 62)]);

@@ -44,19 +44,19 @@ export interface Frame {
 }
 
 export function frame(type: FrameType, flags: number, stream: number, payload: Buffer | string = ""): Buffer {
-  const octets = Buffer.from(payload as string, "latin1");
+  const bytes = Buffer.from(payload as string, "latin1");
   const head = Buffer.alloc(9);
-  head.writeUIntBE(octets.length, 0, 3);
+  head.writeUIntBE(bytes.length, 0, 3);
   head[3] = TYPES.indexOf(type);
   head[4] = flags;
   head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, octets]);
+  return Buffer.concat([head, bytes]);
 }
 
 export function uint32(value: number): Buffer {
-  const octets = Buffer.alloc(4);
-  octets.writeUInt32BE(value);
-  return octets;
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 /** A header block without compression: literals without indexing (RFC 7541, 6.2.2), names and values as latin-1. */
@@ -69,12 +69,12 @@ export function block(fields: readonly string[]): Buffer {
 
 /** A string literal: its length as an integer with a prefix of 7 bits (RFC 7541, 5.1, 5.2). */
 function text(value: string): Buffer {
-  const octets = Buffer.from(value, "latin1");
-  if (octets.length < 127) return Buffer.concat([Buffer.from([octets.length]), octets]);
+  const bytes = Buffer.from(value, "latin1");
+  if (bytes.length < 127) return Buffer.concat([Buffer.from([bytes.length]), bytes]);
   const length = [127];
-  let rest = octets.length - 127;
+  let rest = bytes.length - 127;
   for (; rest >= 128; rest >>>= 7) length.push((rest & 127) | 128);
-  return Buffer.concat([Buffer.from([...length, rest]), octets]);
+  return Buffer.concat([Buffer.from([...length, rest]), bytes]);
 }
 
 export const pseudo = (method: string, path: string): string[] => [
@@ -98,8 +98,8 @@ export const headers = (
 export const post = (stream: number, ...fields: string[]): Buffer =>
   headers(stream, [...pseudo("POST", "/"), ...fields], END_HEADERS);
 
-export const data = (stream: number, octets: Buffer | string, flags = 0): Buffer =>
-  frame("DATA", flags, stream, octets);
+export const data = (stream: number, bytes: Buffer | string, flags = 0): Buffer =>
+  frame("DATA", flags, stream, bytes);
 
 export const reset = (stream: number, code = CANCEL): Buffer => frame("RST_STREAM", 0, stream, uint32(code));
 
@@ -129,8 +129,8 @@ export class FrameClient {
     return client;
   }
 
-  send(...octets: Buffer[]): this {
-    if (!this.socket.destroyed) this.socket.write(Buffer.concat(octets));
+  send(...bytes: Buffer[]): this {
+    if (!this.socket.destroyed) this.socket.write(Buffer.concat(bytes));
     return this;
   }
 

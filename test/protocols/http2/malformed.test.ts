@@ -72,7 +72,7 @@ for (const [name, fields] of resets) {
   });
 }
 
-for (const [name, ...octets] of [
+for (const [name, ...bytes] of [
   ["more", data(1, "12345"), data(1, "6")],
   ["less", data(1, "1234", END_STREAM)],
 ] as const) {
@@ -83,7 +83,7 @@ for (const [name, ...octets] of [
     const exchange = await next();
     const outcome = over(exchange);
     const read = assert.rejects(bodyText(exchange), { fault: "client" });
-    peer.send(...octets);
+    peer.send(...bytes);
     assert.equal(await peer.endCode(1), PROTOCOL_ERROR);
     await read;
     assert.equal((await outcome).complete, false);
@@ -104,7 +104,7 @@ const unseen: readonly [name: string, field: readonly [string, string]][] = [
   ["a colon in a name", ["x-evil:", "a"]],
   ["LF in a name", ["x-evil\n", "a"]],
   ["NUL in a name", ["x-evil\0", "a"]],
-  ["an octet above 127 in a name", ["x-evil\xe9", "a"]],
+  ["a byte above 127 in a name", ["x-evil\xe9", "a"]],
   ["an empty name", ["", "evil"]],
 ];
 
@@ -172,7 +172,7 @@ const setting = (id: number, value: number): Buffer => {
 const MOST = uint32(2 ** 31 - 1);
 
 /** The codes are those of RFC 9113: a client must not read INTERNAL_ERROR, as if the fault were ours. */
-const connectionErrors: readonly [name: string, code: number, ...octets: Buffer[]][] = [
+const connectionErrors: readonly [name: string, code: number, ...bytes: Buffer[]][] = [
   ["invalid HPACK (T3)", COMPRESSION_ERROR, frame("HEADERS", 5, 1, Buffer.alloc(16_000, 0xff))],
   ["DATA before HEADERS", PROTOCOL_ERROR, data(1, "x")],
   ["DATA after the end of its stream", STREAM_CLOSED, headers(1), data(1, "x", END_STREAM)],
@@ -197,11 +197,11 @@ const connectionErrors: readonly [name: string, code: number, ...octets: Buffer[
   ["another frame within a header block", PROTOCOL_ERROR, headers(1, GET, 0), data(1, "x")],
 ];
 
-for (const [name, code, ...octets] of connectionErrors) {
+for (const [name, code, ...bytes] of connectionErrors) {
   test(`${name} ends the connection with its code, and no other one`, async (t) => {
     const { client } = await serve(t, hello);
     const [peer, other] = [await client(), await client()];
-    peer.send(...octets);
+    peer.send(...bytes);
     assert.equal(await peer.goawayCode(), code);
     other.send(headers(1));
     await other.next("DATA", 1);

@@ -105,7 +105,7 @@ test("a body that nobody reads holds its client back, and no other stream", asyn
   assert.equal((await text).length, 262_144);
 });
 
-/** Octets that the server has allowed anew. */
+/** Bytes that the server has allowed anew. */
 const granted = (peer: FrameClient, stream: number): number =>
   peer.frames
     .filter((one) => one.type === "WINDOW_UPDATE" && one.stream === stream)
@@ -122,7 +122,7 @@ test("streams of one connection run side by side", async (t) => {
   assert.deepEqual(order, [5, 3, 1]);
 });
 
-const refusals: readonly [name: string, status: number, ...octets: Buffer[]][] = [
+const refusals: readonly [name: string, status: number, ...bytes: Buffer[]][] = [
   ["a target too long (H22)", 414, headers(1, pseudo("GET", `/${"a".repeat(400)}`))],
   ["headers too large (H22)", 431, headers(1, [...pseudo("GET", "/"), "x-a", "a".repeat(400)])],
   [
@@ -149,12 +149,12 @@ function extended(protocol: string): Buffer {
   return headers(1, fields, 4);
 }
 
-for (const [name, status, ...octets] of refusals) {
+for (const [name, status, ...bytes] of refusals) {
   test(`${name} is answered ${status}, and nobody hears of it`, async (t) => {
     const { handler, next } = queue();
     const limits = { target: 300, headerBytes: 300, headerCount: 10, body: 100 };
     const { client, lines } = await serve(t, handler, limits);
-    const peer = (await client()).send(frame("PING", 0, 0, "12345678"), ...octets);
+    const peer = (await client()).send(frame("PING", 0, 0, "12345678"), ...bytes);
     await peer.next("DATA", 1);
     assert.match(peer.body(1), new RegExp(`^${status} `));
     assert.equal(lines[0]?.fields?.fault, "client");

@@ -220,14 +220,14 @@ function fill(exchange: Exchange, piece: Buffer): number {
   return taken;
 }
 
-test("a client that does not read holds the application back, and one octet more does not free it (A9)", async (t) => {
+test("a client that does not read holds the application back, and one byte more does not free it (A9)", async (t) => {
   const { handler, next } = queue();
   const { client } = await serve(t, handler, { unsent: 100_000 });
   const peer = (await client()).send(headers(1));
   const exchange = await next();
   const taken = fill(exchange, Buffer.alloc(10_000, "x"));
   // The client's window, what may wait, and one piece.
-  assert.ok(taken > 65_535 && taken <= 65_535 + 100_000 + 2 * 10_000, `${taken} octets were taken`);
+  assert.ok(taken > 65_535 && taken <= 65_535 + 100_000 + 2 * 10_000, `${taken} bytes were taken`);
   let drained = false;
   exchange.whenDrained(() => {
     drained = true;

@@ -39,8 +39,8 @@ const statusOf = async (stream: ClientHttp2Stream): Promise<number> =>
 
 /** A frame of a client: masked with zeros (RFC 6455, 5.2). */
 function masked(opcode: number, payload: Buffer | string): Buffer {
-  const octets = Buffer.from(payload as string);
-  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | octets.length, 0, 0, 0, 0]), octets]);
+  const bytes = Buffer.from(payload as string);
+  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | bytes.length, 0, 0, 0, 0]), bytes]);
 }
 
 /** Sends back what comes, and closes when the client does. */
@@ -53,12 +53,12 @@ const echoing: Handler = (exchange) => {
 };
 
 async function read(stream: ClientHttp2Stream, size: number): Promise<Buffer> {
-  let octets = Buffer.alloc(0);
+  let bytes = Buffer.alloc(0);
   for await (const chunk of stream) {
-    octets = Buffer.concat([octets, chunk]);
-    if (octets.length >= size) break;
+    bytes = Buffer.concat([bytes, chunk]);
+    if (bytes.length >= size) break;
   }
-  return octets;
+  return bytes;
 }
 
 test("an extended CONNECT opens a WebSocket on its stream", async (t) => {
@@ -174,8 +174,8 @@ test("an open WebSocket that fails is closed with 1011, and the connection lives
   const exchange = await next();
   void closing(exchange);
   exchange.fail(new SallyportError("APP_RAISED", "the application raised"));
-  const octets = await read(stream, 4);
-  assert.deepEqual([octets[0], octets.readUInt16BE(2)], [0x88, 1011]);
+  const bytes = await read(stream, 4);
+  assert.deepEqual([bytes[0], bytes.readUInt16BE(2)], [0x88, 1011]);
   const second = client.request();
   (await next()).respond(head(), "yes");
   assert.equal(await statusOf(second), 200);
@@ -187,8 +187,8 @@ test("a listener whose grace is over closes open WebSockets with 1001 (L3)", asy
   const stream = await open(session());
   void closing(await next());
   await once(stream, "response");
-  const [octets] = await Promise.all([read(stream, 4), listener.close(20)]);
-  assert.deepEqual([octets[0], octets.readUInt16BE(2)], [0x88, 1001]);
+  const [bytes] = await Promise.all([read(stream, 4), listener.close(20)]);
+  assert.deepEqual([bytes[0], bytes.readUInt16BE(2)], [0x88, 1001]);
 });
 
 test("an extended CONNECT without a body's end is no upload: nothing is read before the answer", async (t) => {

@@ -1,21 +1,21 @@
-// SCGI requests as octets, both ways.
+// SCGI requests as bytes, both ways.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { encodeScgiRequest, ScgiRequestReader } from "../../../src/protocols/scgi/codec.ts";
-import { anyVariables, bytewise, readAll, testAnyOctets, testVectors } from "../../cgi/socket/codecs.ts";
+import { anyVariables, bytewise, readAll, testAnyBytes, testVectors } from "../../cgi/socket/codecs.ts";
 
 const LIMIT = 65_536;
 
 testVectors("scgi", () => new ScgiRequestReader(LIMIT));
-testAnyOctets("scgi", () => new ScgiRequestReader(LIMIT));
+testAnyBytes("scgi", () => new ScgiRequestReader(LIMIT));
 
 test("scgi: what is written is read, however it is cut, and the body after it is left alone", () => {
   fc.assert(
     fc.property(anyVariables, fc.nat(10_000), fc.uint8Array(), (variables, length, body) => {
-      const octets = Buffer.concat([encodeScgiRequest(variables, length), body]);
+      const bytes = Buffer.concat([encodeScgiRequest(variables, length), body]);
       const expected = ["CONTENT_LENGTH", String(length), "SCGI", "1", ...[...variables].flat()];
-      for (const pieces of [[octets], bytewise(octets)]) {
+      for (const pieces of [[bytes], bytewise(bytes)]) {
         const read = readAll(new ScgiRequestReader(LIMIT), pieces);
         assert.deepEqual(read?.variables, expected);
         assert.deepEqual(Buffer.from(read?.rest ?? []), Buffer.from(body));
@@ -25,7 +25,7 @@ test("scgi: what is written is read, however it is cut, and the body after it is
 });
 
 test("scgi: CONTENT_LENGTH is written first and once, whatever the variables say", () => {
-  const octets = encodeScgiRequest(
+  const bytes = encodeScgiRequest(
     new Map([
       ["A", "1"],
       ["CONTENT_LENGTH", "99"],
@@ -33,10 +33,10 @@ test("scgi: CONTENT_LENGTH is written first and once, whatever the variables say
     ]),
     5,
   );
-  assert.equal(Buffer.from(octets).toString("latin1"), "28:CONTENT_LENGTH\x005\0SCGI\x001\0A\x001\0,");
+  assert.equal(Buffer.from(bytes).toString("latin1"), "28:CONTENT_LENGTH\x005\0SCGI\x001\0A\x001\0,");
 });
 
-test("scgi: an octet 0 in a variable would be another variable, and is refused", () => {
+test("scgi: a byte 0 in a variable would be another variable, and is refused", () => {
   for (const pair of [
     ["A", "1\0CONTENT_LENGTH\x005"],
     ["A\0B", "1"],

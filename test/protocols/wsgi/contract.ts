@@ -175,7 +175,7 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
     assert.equal((await logged(/close\(\) itself failed/)).level, "warn");
   });
 
-  test("HEAD gets the head of GET and no octet of body", async () => {
+  test("HEAD gets the head of GET and no byte of body", async () => {
     for (const page of ["/hello", "/write-then-iterate", "/file-object", "/stream-forever"]) {
       const answer = await ask(page, { method: "HEAD" });
       assert.deepEqual([answer.status, answer.body.length, answer.complete], [200, 0, true], page);
@@ -187,7 +187,7 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
     assert.equal(answer.body.length, 8);
   });
 
-  test("headers keep their order, their case, their repetition and their latin-1 octets", async () => {
+  test("headers keep their order, their case, their repetition and their latin-1 bytes", async () => {
     assert.deepEqual((await ask("/same-header-twice")).headers.slice(2), [
       "Set-Cookie",
       "a=1",
@@ -211,7 +211,7 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
         "/read-all",
         "/read-minus-one",
         "/read-none",
-        "/read-single-octets",
+        "/read-single-bytes",
         "/read-pieces",
         "/read-line-list-hint",
       ])
@@ -321,9 +321,9 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
 }
 
 /** A body that arrives in pieces, its length unknown. */
-function pushed(octets: string | Buffer): PushedBody {
+function pushed(bytes: string | Buffer): PushedBody {
   const body = new PushedBody(undefined, { pause() {}, resume() {} });
-  const all = Buffer.from(octets);
+  const all = Buffer.from(bytes);
   let at = 0;
   const push = (): void => {
     if (at >= all.length) return body.end();

@@ -120,9 +120,9 @@ for (const how of ["an upload that waits for 100 Continue", "an upload that is n
     const body = new PushedBody(5, { wanted, pause() {}, resume() {} });
     const answer = server.ask("/read-all", { method: "POST", headers, body });
     await until(() => asked);
-    for (const octet of "abcde") {
+    for (const byte of "abcde") {
       await new Promise((resolve) => setTimeout(resolve, 500));
-      body.push(Buffer.from(octet));
+      body.push(Buffer.from(byte));
     }
     body.end();
     const { status, body: said } = await answer;

@@ -141,11 +141,11 @@ async function hello(): Promise<Buffer> {
   const client = connectTls({ port, host: "127.0.0.1" });
   client.on("error", () => {});
   const [socket] = (await once(server, "connection")) as [import("node:net").Socket];
-  const [octets] = (await once(socket, "data")) as [Buffer];
+  const [bytes] = (await once(socket, "data")) as [Buffer];
   client.destroy();
   socket.destroy();
   server.close();
-  return octets;
+  return bytes;
 }
 
 test("half a handshake is ended in time, and noted in one line", async (t) => {
@@ -194,13 +194,13 @@ test("L2: 200 handshakes that are broken off half way leave no descriptor", {
 }, async (t) => {
   const { port, lines } = await enter(t, tellConnection, { settings });
   await told(port, trust);
-  const octets = await hello();
+  const bytes = await hello();
   const before = descriptors();
   for (let round = 0; round < 10; round++) {
     const sockets = await Promise.all(Array.from({ length: 20 }, () => plain(port)));
     for (const [i, socket] of sockets.entries()) {
       const reply = once(socket, "data");
-      socket.write(octets.subarray(0, i % 2 === 0 ? octets.length : 60));
+      socket.write(bytes.subarray(0, i % 2 === 0 ? bytes.length : 60));
       if (i % 2 === 0) await reply;
       if (i % 4 < 2) socket.resetAndDestroy();
       else socket.destroy();

@@ -51,7 +51,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   readonly #queue = new SendQueue(() => {});
   readonly #management: Management;
   readonly #requests = new Map<number, IncomingRequest>();
-  /** Their parameters are complete; they are dispatched when all octets at hand have been read. */
+  /** Their parameters are complete; they are dispatched when all bytes at hand have been read. */
   #ready: IncomingRequest[] = [];
   /** We end ours when no request is under way any more. */
   #closing = false;
@@ -73,7 +73,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
-    new Reading(socket, (octets) => this.#received(octets));
+    new Reading(socket, (bytes) => this.#received(bytes));
     socket.on("end", () => this.#finished());
     socket.on("drain", () => this.#relieved());
     socket.on("timeout", () => this.#stalled());
@@ -238,7 +238,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     this.flow();
   }
 
-  /** Not an octet has left for `sendTimeout`. */
+  /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
     if (this.#socket.writableLength === 0) return;
     const error = new SallyportError("CLIENT_STALLED", "the web server stopped reading the response");
@@ -320,7 +320,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     const ready = this.#ready;
     this.#ready = [];
     for (const request of ready) {
-      // It may have been aborted by the very same octets.
+      // It may have been aborted by the very same bytes.
       if (this.#requests.get(request.id) === request)
         request.dispatch(this.#context.handler, this.#context.log);
     }
@@ -345,7 +345,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   // Ends.
 
-  /** When what is owed must be here: all parameters, or of a body the next octet. */
+  /** When what is owed must be here: all parameters, or of a body the next byte. */
   get #due(): number {
     return this.#context.connections.now + this.#context.limits.receiveTimeout;
   }

@@ -16,5 +16,5 @@ export function keepData({ request }: Exchange, body: RequestBody, lastModified:
   kept.set(request, { body, lastModified: known ? new Date(Number(lastModified) * 1000) : undefined });
 }
 
-/** For a handler that plays the Filter: the file's octets. undefined in any other role. */
+/** For a handler that plays the Filter: the file's bytes. undefined in any other role. */
 export const filterData = (exchange: Exchange): FilterData | undefined => kept.get(exchange.request);

@@ -23,7 +23,7 @@ import { RequestStdin } from "./stdin.ts";
 
 /** The connection, as its requests see it. */
 export interface RequestTransport {
-  /** Octets, or latin-1 text. */
+  /** Bytes, or latin-1 text. */
   send(lane: SendQueue, record: Buffer | string): boolean;
   /** Its response is complete: the id is free again. */
   done(request: IncomingRequest): void;
@@ -44,7 +44,7 @@ const STEPS: Readonly<Record<Phase, Readonly<Record<number, ReadStep>>>> = {
   complete: { [TYPE.ABORT_REQUEST]: "abort" },
 };
 
-/** Octets of one record, so that lanes take turns by records. */
+/** Bytes of one record, so that lanes take turns by records. */
 const MOST = 65_528;
 
 export class IncomingRequest implements CgiTransport {
@@ -99,15 +99,15 @@ export class IncomingRequest implements CgiTransport {
   takeParams(content: Buffer, limit: number): void {
     this.#paramsSize += content.length;
     if (this.#paramsSize > limit)
-      throw new SallyportError("HEADERS_TOO_LARGE", `the FastCGI parameters are more than ${limit} octets`);
+      throw new SallyportError("HEADERS_TOO_LARGE", `the FastCGI parameters are more than ${limit} bytes`);
     this.#params.push(content);
   }
 
   /** The pairs are complete. Throws the violation when they are none. */
   readParams(violation: "BAD_REQUEST"): void {
-    const octets = this.#params.length === 1 ? (this.#params[0] as Buffer) : Buffer.concat(this.#params);
+    const bytes = this.#params.length === 1 ? (this.#params[0] as Buffer) : Buffer.concat(this.#params);
     this.#params = [];
-    this.#variables = decodePairs(octets, violation);
+    this.#variables = decodePairs(bytes, violation);
   }
 
   /** Reads the request out of the parameters. `highWater`: of its streams, where the default does not fit. Throws BAD_REQUEST, BODY_TOO_LARGE. */
@@ -162,10 +162,10 @@ export class IncomingRequest implements CgiTransport {
 
   // Going out.
 
-  write(octets: Uint8Array): boolean {
+  write(bytes: Uint8Array): boolean {
     let room = true;
-    for (let at = 0; at < octets.length; at += MOST)
-      room = this.#send(streamPart(TYPE.STDOUT, this.id, octets.subarray(at, at + MOST)));
+    for (let at = 0; at < bytes.length; at += MOST)
+      room = this.#send(streamPart(TYPE.STDOUT, this.id, bytes.subarray(at, at + MOST)));
     return room;
   }
 

@@ -6,9 +6,9 @@ import type { Socket } from "node:net";
 const TURN = 8;
 
 export class SendQueue {
-  /** Octets, or latin-1 text. */
+  /** Bytes, or latin-1 text. */
   readonly waiting: (Buffer | string)[] = [];
-  /** Octets of `waiting`. */
+  /** Bytes of `waiting`. */
   size = 0;
   /** Told when the lane was full and all of it has left. */
   readonly drained: () => void;
@@ -21,7 +21,7 @@ export class SendQueue {
 
 export class SendQueues {
   readonly #socket: Socket;
-  /** Octets that may wait in one lane before it is full. */
+  /** Bytes that may wait in one lane before it is full. */
   readonly #most: number;
   /** Lanes with something in them, the next one first. */
   #queue: SendQueue[] = [];
@@ -33,14 +33,14 @@ export class SendQueues {
   }
 
   /** Sends one record, or has it wait. False when the lane is full. */
-  send(lane: SendQueue, octets: Buffer | string): boolean {
+  send(lane: SendQueue, bytes: Buffer | string): boolean {
     if (this.#queue.length === 0 && !this.#socket.writableNeedDrain) {
-      this.#socket.write(octets, "latin1");
+      this.#socket.write(bytes, "latin1");
       return true;
     }
     if (lane.waiting.length === 0) this.#queue.push(lane);
-    lane.waiting.push(octets);
-    lane.size += octets.length;
+    lane.waiting.push(bytes);
+    lane.size += bytes.length;
     lane.full ||= lane.size > this.#most;
     return !lane.full;
   }
@@ -71,8 +71,8 @@ export class SendQueues {
   }
 
   #turn(lane: SendQueue): void {
-    const octets = lane.waiting.splice(0, TURN);
-    for (const piece of octets) {
+    const bytes = lane.waiting.splice(0, TURN);
+    for (const piece of bytes) {
       lane.size -= piece.length;
       this.#socket.write(piece, "latin1");
     }

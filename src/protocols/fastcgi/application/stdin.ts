@@ -8,15 +8,15 @@ import {
   WholeBody,
 } from "../../../exchange/index.ts";
 
-/** Unread octets at which the connection of a single request stops being read. */
+/** Unread bytes at which the connection of a single request stops being read. */
 const HIGH_WATER = 65_536;
 
 export interface RequestStdinOptions {
-  /** Octets announced; undefined when only the end will tell. */
+  /** Bytes announced; undefined when only the end will tell. */
   readonly length: number | undefined;
-  /** Octets accepted at all. */
+  /** Bytes accepted at all. */
   readonly limit: number;
-  /** Octets that may wait unread; the default suits a connection that is read for this request only. */
+  /** Bytes that may wait unread; the default suits a connection that is read for this request only. */
   readonly highWater?: number | undefined;
   /** `paused` has changed. */
   readonly flow: () => void;
@@ -116,11 +116,11 @@ export class RequestStdin implements BodySource {
   }
 
   get #shortage(): string {
-    return `a FastCGI stream ended after ${this.#received} of ${this.#length} octets`;
+    return `a FastCGI stream ended after ${this.#received} of ${this.#length} bytes`;
   }
 }
 
 function refuseOver(limit: number, length: number): void {
   if (length > limit)
-    throw new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limit} octets`);
+    throw new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limit} bytes`);
 }

@@ -219,7 +219,7 @@ export class Backend implements ApplicationConnectionOwner {
     // The application may have said that it takes fewer than we thought.
     if (this.#connections.size + this.#connecting >= this.#mostConnections) return this.#later(outbound);
     let made: ApplicationConnection | undefined;
-    const socket = await this.#connect((octets) => made?.received(octets));
+    const socket = await this.#connect((bytes) => made?.received(bytes));
     // One that became free meanwhile is better: who knows whether the new one is accepted while that one is kept.
     const freed = this.#takeChannel(outbound);
     if (freed) socket.destroy();

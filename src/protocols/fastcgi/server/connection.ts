@@ -120,9 +120,9 @@ export class ApplicationConnection implements RequestCarrier {
 
   // What requests ask for.
 
-  send(octets: Buffer | string): boolean {
+  send(bytes: Buffer | string): boolean {
     if (this.#gone) return true;
-    this.#socket.write(octets, "latin1");
+    this.#socket.write(bytes, "latin1");
     return !this.#socket.writableNeedDrain;
   }
 
@@ -160,11 +160,11 @@ export class ApplicationConnection implements RequestCarrier {
 
   // What the application sends.
 
-  /** `octets` are in memory that is used again: they are copied, because some of them may have to wait. */
-  received(octets: Buffer): void {
+  /** `bytes` are in memory that is used again: they are copied, because some of them may have to wait. */
+  received(bytes: Buffer): void {
     if (this.#gone) return;
     this.heard = true;
-    this.#reader.feed(Buffer.from(octets));
+    this.#reader.feed(Buffer.from(bytes));
     try {
       for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) this.#take(piece);
     } catch (error) {
@@ -199,7 +199,7 @@ export class ApplicationConnection implements RequestCarrier {
   }
 
   /**
-   * The next request leaves before this response does, so that the application need not wait. Not while octets are left:
+   * The next request leaves before this response does, so that the application need not wait. Not while bytes are left:
    * what is said after an end is no part of the next response.
    */
   #follow(): boolean {

@@ -303,7 +303,7 @@ interface FilteredFile extends DataFile {
   readonly variables: ReadonlyMap<string, string>;
 }
 
-/** The second stream of a Filter, and its variables (6.4). `path`: octets as latin-1. */
+/** The second stream of a Filter, and its variables (6.4). `path`: bytes as latin-1. */
 async function dataFile(path: string): Promise<FilteredFile> {
   const onDisk = Buffer.from(path, "latin1");
   const { size, mtimeMs } = await stat(onDisk);

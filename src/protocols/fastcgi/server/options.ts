@@ -65,7 +65,7 @@ export interface FastcgiOptions {
   readonly queueTimeout?: number | undefined;
   /** Whether bodies are complete before the application sees them; those of unknown length always are. Default true. */
   readonly bufferBody?: boolean | undefined;
-  /** Octets of a request body that is set aside until it is complete. Default 4 GiB. */
+  /** Bytes of a request body that is set aside until it is complete. Default 4 GiB. */
   readonly maxBody?: number | undefined;
   /** Answers local redirects (RFC 3875, 6.2.2): the server's routes. Without it clients are redirected. */
   readonly redirect?: ((exchange: Exchange, target: string) => void) | undefined;

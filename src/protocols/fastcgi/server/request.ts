@@ -32,8 +32,8 @@ export interface RequestCarrier {
   readonly midRecord: boolean;
   /** Whether other requests are, or may be, on it. */
   readonly shared: boolean;
-  /** Octets, or latin-1 text. False: wait for `drained`. */
-  send(octets: Buffer | string): boolean;
+  /** Bytes, or latin-1 text. False: wait for `drained`. */
+  send(bytes: Buffer | string): boolean;
   /** The kernel has taken nothing of what was sent last: the connection was closed already. */
   readonly refusing: boolean;
   /** Resolves when more can be sent, or when the connection has ended. */
@@ -49,7 +49,7 @@ export interface RequestSpec {
   readonly role: Role;
   /** The content of PARAMS, latin-1. */
   readonly params: string;
-  /** Octets, or what makes a reader from the start each time; a body that can be read once gives itself. */
+  /** Bytes, or what makes a reader from the start each time; a body that can be read once gives itself. */
   readonly body: Uint8Array | (() => RequestBody);
   /** Whether `body` can be read again. */
   readonly repeatable: boolean;
@@ -75,9 +75,9 @@ export interface OutgoingRequestOptions {
 /** What an authorizer's response is given to, instead of the client. True: it was taken. */
 export type AuthorizerCheck = (head: ResponseHead) => boolean;
 
-/** Octets of a body that leave in the same write as the parameters. */
+/** Bytes of a body that leave in the same write as the parameters. */
 const SMALL = 65_528;
-/** Octets of response that have found no place yet: the application must wait. */
+/** Bytes of response that have found no place yet: the application must wait. */
 const HELD = 65_536;
 /** The same where it cannot be made to wait, because others share its connection. */
 const HELD_SHARED = 1_048_576;
@@ -105,7 +105,7 @@ export class OutgoingRequest {
   /** Pieces of the response body that came in this turn of the loop. */
   #pieces: Uint8Array[] = [];
   #buffer: ResponseBuffer | undefined;
-  /** Octets that the backlog has not taken. */
+  /** Bytes that the backlog has not taken. */
   #held = 0;
   #stdoutEnded = false;
   #uploaded = false;
@@ -202,7 +202,7 @@ export class OutgoingRequest {
     if (!this.exchange.started) this.exchange.start(this.#head);
     this.#buffer ??= new ResponseBuffer(
       this.exchange,
-      (octets) => this.#accepted(octets),
+      (bytes) => this.#accepted(bytes),
       this.#options.buffer,
     );
     const pieces = this.#pieces;
@@ -283,8 +283,8 @@ export class OutgoingRequest {
     this.fail(new SallyportError("CLIENT_STALLED", "the client reads too slowly for a shared connection"));
   }
 
-  #accepted(octets: number): void {
-    this.#held -= octets;
+  #accepted(bytes: number): void {
+    this.#held -= bytes;
     if (this.#held <= HELD / 2) this.#carrier?.hold(false);
   }
 
@@ -293,11 +293,11 @@ export class OutgoingRequest {
   async #pump(course: RequestCarrier, room: boolean): Promise<void> {
     let more = room;
     const { body, file } = this.spec;
-    const send = async (type: number, octets: Uint8Array): Promise<void> => {
-      for (let at = 0; at < octets.length && !this.#stopped(course); at += PIECE) {
+    const send = async (type: number, bytes: Uint8Array): Promise<void> => {
+      for (let at = 0; at < bytes.length && !this.#stopped(course); at += PIECE) {
         if (!more) await course.drained();
         if (this.#stopped(course)) return;
-        more = course.send(streamPart(type, this.#id, octets.subarray(at, at + PIECE)));
+        more = course.send(streamPart(type, this.#id, bytes.subarray(at, at + PIECE)));
       }
     };
     if (body instanceof Uint8Array) await send(TYPE.STDIN, body);
@@ -375,7 +375,7 @@ export class OutgoingRequest {
   }
 }
 
-type Send = (type: number, octets: Uint8Array) => Promise<void>;
+type Send = (type: number, bytes: Uint8Array) => Promise<void>;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -405,5 +405,5 @@ export function refusalOf(protocolStatus: number): SallyportError | undefined {
 const shortened = (path: Uint8Array, length: number, end: number): SallyportError =>
   new SallyportError(
     "INTERNAL",
-    `the file ${Buffer.from(path).toString()} ends at ${end} now, and was of ${length} octets when the request began`,
+    `the file ${Buffer.from(path).toString()} ends at ${end} now, and was of ${length} bytes when the request began`,
   );

@@ -19,11 +19,11 @@ export interface ScriptOptions {
 /** Variables that replace or join those of the request; and the file. */
 export interface Script {
   readonly variables: ReadonlyMap<string, string>;
-  /** Octets as latin-1. */
+  /** Bytes as latin-1. */
   readonly file: string;
 }
 
-/** Paths are octets, here as everywhere in latin-1; the file system gets them back as octets. */
+/** Paths are bytes, here as everywhere in latin-1; the file system gets them back as bytes. */
 const onDisk = (path: string): Buffer => Buffer.from(path, "latin1");
 
 /** The script, or the path of a directory that was asked for without its slash. Throws BAD_PATH, NOT_FOUND, FORBIDDEN. */

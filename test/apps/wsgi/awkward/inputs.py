@@ -43,7 +43,7 @@ def echo_in_pieces(environ, start_response):
 def read_after_head(environ, start_response):
     start_response("200 OK", list(PLAIN))
     yield b"head first, "
-    yield str(len(environ["wsgi.input"].read())).encode("ascii") + b" octets\n"
+    yield str(len(environ["wsgi.input"].read())).encode("ascii") + b" bytes\n"
 
 
 @reading
@@ -76,7 +76,7 @@ def read_past_end(body, environ):
 
 
 @reading
-def read_single_octets(body, environ):
+def read_single_bytes(body, environ):
     return summary(b"".join(iter(lambda: body.read(1), b"")))
 
 
@@ -107,7 +107,7 @@ def read_line_list(body, environ):
 
 @reading
 def read_line_list_hint(body, environ):
-    """The hint may be ignored, but no octet may be lost or doubled."""
+    """The hint may be ignored, but no byte may be lost or doubled."""
     return summary(b"".join(body.readlines(10) + body.readlines()))
 
 

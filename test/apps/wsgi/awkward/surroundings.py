@@ -28,7 +28,7 @@ def process(environ, start_response):
 @page
 def print_to_stdout(environ, start_response):
     print("HTTP/1.1 200 printed to stdout", flush=True)
-    os.write(1, b"\x00\x00\x00\x05raw octets on fd 1\n")
+    os.write(1, b"\x00\x00\x00\x05raw bytes on fd 1\n")
     return text(start_response, b"printed\n")
 
 
@@ -71,7 +71,7 @@ def huge_item(environ, start_response):
 
 @page
 def huge_output(environ, start_response):
-    """As many octets as the query says, 64 KiB at a time."""
+    """As many bytes as the query says, 64 KiB at a time."""
     size = int(environ["QUERY_STRING"])
     start_response("200 OK", list(PLAIN) + [("Content-Length", str(size))])
     return Recorded(b"h" * min(65536, size - at) for at in range(0, size, 65536))
