@@ -9,7 +9,7 @@ import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;
 
-const COMMANDS: Readonly<Record<string, Command>> = { serveCommand, help, version };
+const COMMANDS: Readonly<Record<string, Command>> = { serve: serveCommand, help, version };
 
 function help(): number {
   process.stdout.write(helpText());
