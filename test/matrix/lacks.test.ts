@@ -34,6 +34,6 @@ for (const [listener, { lacks }] of Object.entries(LISTENERS)) {
 
 for (const [gateway, { lacks }] of Object.entries(GATEWAYS)) {
   test(`the gateway ${gateway} lacks what it is said to lack`, async () => {
-    assert.deepEqual(await present("http", gateway, lacks), []);
+    assert.deepEqual(await present("http1", gateway, lacks), []);
   });
 }

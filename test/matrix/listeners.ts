@@ -28,7 +28,7 @@ export interface Row {
 const MOUNT = "/mounted";
 
 export const LISTENERS: Readonly<Record<string, Row>> = {
-  http: { lacks: [], open: (gateway, scope) => serveHttp((exchange) => gateway.handle(exchange), scope) },
+  http1: { lacks: [], open: (gateway, scope) => serveHttp((exchange) => gateway.handle(exchange), scope) },
 
   http2: {
     // Its responses have no reason phrase (RFC 9113, 8.3.2).

@@ -1,5 +1,5 @@
 // Invariant: any bytes, split anywhere, give events or one SallyportError with a 4xx or 5xx status; the parser never holds more than its limits allow; an accepted request, told again in the plainest form, is read the same.
-// node --import tsx fuzz/http-codec.mjs [seconds] [seed]
+// node --import tsx fuzz/http1.mjs [seconds] [seed]
 import { SallyportError } from "../src/exchange/index.ts";
 import { DEFAULT_LIMITS, RequestParser } from "../src/protocols/http1/index.ts";
 
