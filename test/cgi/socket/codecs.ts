@@ -17,7 +17,7 @@ export interface Vector {
 }
 
 export const vectors = (protocol: string): Vector[] =>
-  JSON.parse(readFileSync(new URL(`../../../vectors/${protocol}.json`, import.meta.url), "utf8"));
+  JSON.parse(readFileSync(new URL(`../../vectors/${protocol}.json`, import.meta.url), "utf8"));
 
 /** Feeds pieces until the variables are there. */
 export function readAll(reader: VariablesReader, pieces: readonly Uint8Array[]): VariablesRead | undefined {
