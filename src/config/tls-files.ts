@@ -28,7 +28,7 @@ export async function readFiles(
   const { readSecureContexts } = await import("../sockets/tls/index.ts");
   const read = await readSecureContexts(settings);
   if ("problems" in read) throw configError(read.problems.map(tell));
-  return read.keys;
+  return read.contexts;
 }
 
 /** `file:line: listen[0].tls.key: what is wrong`. */

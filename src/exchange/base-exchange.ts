@@ -33,11 +33,11 @@ export abstract class BaseExchange implements Exchange {
   #status = 0;
   #bytes = 0;
   /** Bytes of body still owed; -1 when the end is told by the framing; body-less responses owe nothing. */
-  #owed = -1;
+  #remaining = -1;
   #bodyless = false;
   /** The response is an event stream. */
   #events: EventStream | undefined;
-  #leaves = false;
+  #leaving = false;
   #outcome: Outcome | undefined;
   #closers: ((outcome: Outcome) => void)[] | undefined;
   #drainers: (() => void)[] | undefined;
@@ -98,28 +98,29 @@ export abstract class BaseExchange implements Exchange {
     this.#phase = "started";
     this.#status = head.status;
     this.#bodyless = !hasBody(this.request.method, head.status);
-    this.#owed = this.#bodyless ? 0 : announcedLength(head.headers);
+    this.#remaining = this.#bodyless ? 0 : announcedLength(head.headers);
     if (!this.#bodyless) this.#events = EventStream.of(head);
-    this.sendHead(head, this.#owed, this.#bodyless);
+    this.sendHead(head, this.#remaining, this.#bodyless);
   }
 
   write(chunk: Uint8Array): boolean {
     if (!this.#accepts("write") || this.#bodyless || chunk.length === 0) return true;
-    const piece = this.#owed >= 0 && chunk.length > this.#owed ? chunk.subarray(0, this.#owed) : chunk;
+    const piece =
+      this.#remaining >= 0 && chunk.length > this.#remaining ? chunk.subarray(0, this.#remaining) : chunk;
     if (piece.length < chunk.length) this.#tooLong(chunk.length - piece.length);
     if (piece.length === 0) return true;
-    if (this.#owed >= 0) this.#owed -= piece.length;
+    if (this.#remaining >= 0) this.#remaining -= piece.length;
     this.#bytes += piece.length;
     const ready = this.sendChunk(piece);
     this.#events?.passed(piece);
-    if (this.#leaves) this.#endEvents();
+    if (this.#leaving) this.#endEvents();
     return ready;
   }
 
   end(trailers?: Headers): void {
     if (!this.#accepts("end")) return;
-    if (this.#owed > 0) {
-      const missing = `the response ended ${this.#owed} bytes before its Content-Length`;
+    if (this.#remaining > 0) {
+      const missing = `the response ended ${this.#remaining} bytes before its Content-Length`;
       return this.fail(new SallyportError("APP_SHORT_BODY", missing));
     }
     this.sendEnd(trailers);
@@ -128,7 +129,7 @@ export abstract class BaseExchange implements Exchange {
 
   fail(error: SallyportError): void {
     if (this.#phase === "closed") return;
-    this.#note(error);
+    this.#logError(error);
     if (this.#phase === "waiting" && error.status !== 0)
       return this.respond(errorHead(error), errorText(error));
     this.sendCut(error);
@@ -136,7 +137,7 @@ export abstract class BaseExchange implements Exchange {
   }
 
   leave(): void {
-    this.#leaves = true;
+    this.#leaving = true;
     if (this.#events) this.#endEvents();
   }
 
@@ -144,7 +145,7 @@ export abstract class BaseExchange implements Exchange {
   #endEvents(): void {
     if (this.#phase !== "started" || !this.#events) return;
     const error = new SallyportError("STOPPING", "the event stream ended because the server leaves");
-    if (!this.#events.legible || this.#owed >= 0) return this.fail(error);
+    if (!this.#events.legible || this.#remaining >= 0) return this.fail(error);
     if (!this.#events.betweenEvents) return;
     this.sendEnd(undefined);
     this.#close(false, error);
@@ -203,7 +204,7 @@ export abstract class BaseExchange implements Exchange {
     });
   }
 
-  #note(error: SallyportError): void {
+  #logError(error: SallyportError): void {
     const fields = {
       code: error.code,
       fault: error.fault,

@@ -7,7 +7,7 @@ export interface Member {
 }
 
 /** A member that is somebody else's object. */
-export interface Held<T> extends Member {
+export interface Entry<T> extends Member {
   readonly value: T;
 }
 

@@ -17,14 +17,14 @@ const all = new WeakMap<Gateway, Shared>();
 
 /** The gateways of one owner. */
 export class Running {
-  readonly #held = new Set<Gateway>();
+  readonly #gateways = new Set<Gateway>();
   #closed = false;
 
   /** `root`, and those behind it, are this owner's to end, whether it starts them or not. */
   own(root: Gateway): void {
     for (const gateway of withInner(root)) {
       const { owners, staying } = sharedOf(gateway);
-      this.#held.add(gateway);
+      this.#gateways.add(gateway);
       owners.add(this);
       staying.add(this);
     }
@@ -56,7 +56,7 @@ export class Running {
 
   /** The owner is about to stop; where nobody else serves on, what would never end by itself is told to end. */
   leave(): void {
-    for (const gateway of this.#held) {
+    for (const gateway of this.#gateways) {
       const { staying } = sharedOf(gateway);
       if (staying.delete(this) && staying.size === 0) gateway.leave?.();
     }
@@ -66,8 +66,8 @@ export class Running {
   async close(grace: number): Promise<void> {
     this.#closed = true;
     this.leave();
-    const orphans = [...this.#held].filter((gateway) => this.#release(gateway));
-    this.#held.clear();
+    const orphans = [...this.#gateways].filter((gateway) => this.#release(gateway));
+    this.#gateways.clear();
     await Promise.allSettled(orphans.map(async (gateway) => gateway.close?.(grace)));
   }
 

@@ -60,28 +60,28 @@ function refuseOver(limit: number, length: number): void {
 /** Collects bytes: exactly `memory` of them at the most, then a file. */
 class Store {
   readonly #options: SpoolOptions;
-  readonly #memory: Buffer;
-  #held = 0;
+  readonly #block: Buffer;
+  #buffered = 0;
   #length = 0;
   #file: BodyFile | undefined;
 
   constructor(options: SpoolOptions) {
     this.#options = options;
-    this.#memory = Buffer.allocUnsafe(options.memory ?? 65_536);
+    this.#block = Buffer.allocUnsafe(options.memory ?? 65_536);
   }
 
   async add(chunk: Uint8Array): Promise<void> {
     this.#length += chunk.length;
     refuseOver(this.#options.limit, this.#length);
-    if (this.#held + chunk.length <= this.#memory.length) return this.#hold(chunk);
+    if (this.#buffered + chunk.length <= this.#block.length) return this.#buffer(chunk);
     this.#file ??= await BodyFile.make(this.#options);
     await this.#flush(this.#file);
-    if (chunk.length <= this.#memory.length) this.#hold(chunk);
+    if (chunk.length <= this.#block.length) this.#buffer(chunk);
     else await this.#file.append(chunk);
   }
 
   async finish(trailers: Headers): Promise<Spooled> {
-    if (!this.#file) return new MemorySpool(this.#memory.subarray(0, this.#held), trailers);
+    if (!this.#file) return new MemorySpool(this.#block.subarray(0, this.#buffered), trailers);
     await this.#flush(this.#file);
     return new FileSpool(this.#file, this.#length, trailers);
   }
@@ -90,14 +90,14 @@ class Store {
     await this.#file?.remove();
   }
 
-  #hold(chunk: Uint8Array): void {
-    this.#memory.set(chunk, this.#held);
-    this.#held += chunk.length;
+  #buffer(chunk: Uint8Array): void {
+    this.#block.set(chunk, this.#buffered);
+    this.#buffered += chunk.length;
   }
 
   async #flush(file: BodyFile): Promise<void> {
-    await file.append(this.#memory.subarray(0, this.#held));
-    this.#held = 0;
+    await file.append(this.#block.subarray(0, this.#buffered));
+    this.#buffered = 0;
   }
 }
 

@@ -6,7 +6,7 @@ import {
   aGateway,
   aLog,
   anyText,
-  bytesCount,
+  byteCount,
   type Check,
   type Checks,
   checkArgument,
@@ -32,7 +32,7 @@ export interface MountOptions {
 export const MOUNT_CHECKS: Checks<MountOptions> = {
   mount: anyText,
   log: aLog,
-  maxBody: bytesCount,
+  maxBody: byteCount,
   sendTimeout: milliseconds,
 };
 

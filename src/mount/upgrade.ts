@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Exchange, type Gateway, type Listener, SallyportError } from "../exchange/index.ts";
 import { readTarget } from "../http/target.ts";
-import { aFlag, bytesCount, type Checks, options as optionsOf } from "../options/checks.ts";
+import { aFlag, byteCount, type Checks, options as optionsOf } from "../options/checks.ts";
 import { httpListener, WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/http1/index.ts";
 import { alive, type Life, type Lifecycle, lifeOf } from "./life.ts";
 import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, mountSettingsOf } from "./options.ts";
@@ -16,7 +16,7 @@ export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log">
 }
 
 const LIMITS = Object.entries(WEBSOCKET_LIMITS).map(
-  ([name, value]) => [name, typeof value === "boolean" ? aFlag : bytesCount] as const,
+  ([name, value]) => [name, typeof value === "boolean" ? aFlag : byteCount] as const,
 );
 const CHECKS: Checks<UpgradeMountOptions> = {
   mount: MOUNT_CHECKS.mount,

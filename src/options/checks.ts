@@ -33,7 +33,7 @@ export const texts = must("a list of texts", (value) => isListOf(value, isText))
 export const aFlag = must("true or false", (value) => typeof value === "boolean");
 export const aCount = must("a whole number from 1", (value) => isWhole(value) && value !== 0);
 export const aWhole = must("a whole number from 0", isWhole);
-export const bytesCount = must("a number of bytes", isAmount);
+export const byteCount = must("a number of bytes", isAmount);
 export const seconds = must("a number of seconds such as 30", isAmount);
 export const milliseconds = must(
   "a number of milliseconds such as 30000, at most 24 days",

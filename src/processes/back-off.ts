@@ -1,9 +1,9 @@
 // How long to wait before a process that ended by itself is started again: not at all, unless they keep dying young.
 
 /** In milliseconds. */
-export const LONGEST_PAUSE = 5000;
+export const LONGEST_BACK_OFF = 5000;
 /** By how many died young in a row, in milliseconds. */
-const PAUSES = [0, 100, 250, 500, 1000, 2000, LONGEST_PAUSE];
+const BACK_OFFS = [0, 100, 250, 500, 1000, 2000, LONGEST_BACK_OFF];
 /** A process that lived this long did not die young, in milliseconds. */
 const YOUNG = 10_000;
 
@@ -16,6 +16,6 @@ export class BackOff {
    */
   after(age: number, proven = false): number {
     this.#diedYoung = age < YOUNG && !proven ? this.#diedYoung + 1 : 0;
-    return PAUSES[Math.min(this.#diedYoung, PAUSES.length - 1)] as number;
+    return BACK_OFFS[Math.min(this.#diedYoung, BACK_OFFS.length - 1)] as number;
   }
 }

@@ -8,7 +8,7 @@ import type { Stream } from "node:stream";
 import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "./exit.ts";
 import { enlistGroup, releaseGroup, signalGroup, sweepGroup } from "./groups.ts";
-import { giveLines } from "./printing.ts";
+import { readLines } from "./printing.ts";
 
 /** What a descriptor of the child is: a socket pair, nothing, our log, or a stream or descriptor of ours that is handed down. */
 export type Descriptor = "pipe" | "ignore" | "lines" | Stream | number;
@@ -24,7 +24,7 @@ export interface SpawnOptions {
   /** Whether it ends even when we are killed; default true. False where another process sees to that. */
   readonly guarded?: boolean;
   /** Takes each line of the descriptors that are "lines", with control characters escaped. */
-  readonly online?: (line: string, descriptor: number) => void;
+  readonly onLine?: (line: string, descriptor: number) => void;
 }
 
 export interface Child {
@@ -47,7 +47,7 @@ export interface Child {
 export function startChild(options: SpawnOptions): Child {
   const stdio = options.stdio ?? DEFAULT_STDIO;
   const child = begin(options, stdio);
-  if (child instanceof Error) return stillborn(options.command, child);
+  if (child instanceof Error) return failedChild(options.command, child);
   const { pid } = child;
   if (pid !== undefined) enlistGroup(pid, options.guarded ?? true);
   const exited = awaitExit(child, options.command);
@@ -55,7 +55,7 @@ export function startChild(options: SpawnOptions): Child {
     pid,
     streams: stdio.map((kind, at) => (kind === "pipe" ? ourEnd(child, at) : undefined)),
     exited,
-    printed: giveLines(lineEnds(child, stdio), exited, options.online ?? (() => {})),
+    printed: readLines(lineEnds(child, stdio), exited, options.onLine ?? (() => {})),
     signal: (signal) => signalLiving(child, signal),
     stop: (grace) => stopGroup(child, exited, grace),
     sweep: () => pid !== undefined && sweepGroup(pid),
@@ -80,7 +80,7 @@ function begin(options: SpawnOptions, stdio: readonly Descriptor[]): ChildProces
 }
 
 /** A child that never was. */
-export function stillborn(command: string, cause: Error): Child {
+export function failedChild(command: string, cause: Error): Child {
   const message = `${command} could not be started: ${reasonOf(command, cause)}`;
   const failure = new SallyportError("SPAWN_FAILED", message, { cause });
   const exited = Promise.resolve({ code: null, signal: null, failure });
@@ -123,7 +123,7 @@ function awaitExit(child: ChildProcess, command: string): Promise<Exit> {
     });
     // Also emitted when a signal could not be sent, which is no end.
     child.on("error", (cause) => {
-      if (child.pid === undefined) resolve(stillborn(command, cause).exited);
+      if (child.pid === undefined) resolve(failedChild(command, cause).exited);
     });
   });
 }

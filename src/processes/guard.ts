@@ -21,7 +21,7 @@ case $groups in *[0-9]*) end TERM; sleep 1; end KILL ;; esac
 `;
 
 export class Guard {
-  readonly #told = new Set<string>();
+  readonly #enlisted = new Set<string>();
   #shell: ChildProcess | undefined;
 
   /** `group` ends with us, TERM first and KILL a second later, unless it is released. */
@@ -30,7 +30,7 @@ export class Guard {
   }
 
   release(group: number): void {
-    if (this.#told.delete(`+ ${group}`)) this.#say(`- ${group}`);
+    if (this.#enlisted.delete(`+ ${group}`)) this.#send(`- ${group}`);
   }
 
   /** `directory` goes with us, and all that is in it, unless it is released. */
@@ -39,12 +39,12 @@ export class Guard {
   }
 
   releaseDirectory(directory: string): void {
-    if (this.#told.delete(`/ ${directory}`)) this.#say(`. ${directory}`);
+    if (this.#enlisted.delete(`/ ${directory}`)) this.#send(`. ${directory}`);
   }
 
   #add(line: string): void {
-    this.#told.add(line);
-    if (this.#shell) this.#say(line);
+    this.#enlisted.add(line);
+    if (this.#shell) this.#send(line);
     else this.#start();
   }
 
@@ -65,10 +65,10 @@ export class Guard {
     shell.stdin?.on("error", gone);
     shell.unref();
     (shell.stdin as unknown as { unref?(): void } | null)?.unref?.();
-    for (const line of this.#told) this.#say(line);
+    for (const line of this.#enlisted) this.#send(line);
   }
 
-  #say(line: string): void {
+  #send(line: string): void {
     this.#shell?.stdin?.write(`${line}\n`);
   }
 }

@@ -1,9 +1,9 @@
 // The life of child processes, as others see it.
 
-export { BackOff, LONGEST_PAUSE } from "./back-off.ts";
+export { BackOff, LONGEST_BACK_OFF } from "./back-off.ts";
 export { type Child, type Descriptor, type SpawnOptions, startChild } from "./child.ts";
 export { describeExit, type Exit, succeeded } from "./exit.ts";
 export { guard } from "./guard.ts";
 export type { LaunchOptions } from "./launched.ts";
 export { Launcher, sharedLauncher } from "./launcher.ts";
-export { escapeBytes, LineCutter } from "./lines.ts";
+export { escapeBytes, LineSplitter } from "./lines.ts";

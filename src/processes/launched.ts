@@ -1,11 +1,11 @@
 // A child that the launcher started for us: the same `Child` as one of our own, told about from afar.
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { type Child, DEFAULT_STDIO, type SpawnOptions, stillborn } from "./child.ts";
+import { type Child, DEFAULT_STDIO, failedChild, type SpawnOptions } from "./child.ts";
 import type { Exit } from "./exit.ts";
 import { signalGroup } from "./groups.ts";
-import type { LauncherMessage, StartOrder } from "./launcher-messages.ts";
-import { giveLines } from "./printing.ts";
+import type { LauncherMessage, StartMessage } from "./launcher-messages.ts";
+import { readLines } from "./printing.ts";
 
 /** Milliseconds that its connections may be seen later than its end. */
 const CONNECTIONS_LATE = 1_000;
@@ -25,8 +25,8 @@ export class Launched implements Child {
   readonly launched: Promise<Child>;
   readonly #id: number;
   readonly #options: LaunchOptions;
-  readonly #order: (order: LauncherMessage) => void;
-  readonly #ends: (Socket | undefined)[] = [];
+  readonly #send: (order: LauncherMessage) => void;
+  readonly #sockets: (Socket | undefined)[] = [];
   #pid: number | undefined;
   #awaited: number;
   #gone = false;
@@ -37,7 +37,7 @@ export class Launched implements Child {
   constructor(id: number, options: LaunchOptions, order: (order: LauncherMessage) => void) {
     this.#id = id;
     this.#options = options;
-    this.#order = order;
+    this.#send = order;
     this.#awaited = this.#connected.filter(Boolean).length;
     this.launched = new Promise((resolve) => {
       this.#resolveLaunched = resolve;
@@ -60,35 +60,35 @@ export class Launched implements Child {
   }
 
   /** The order that starts it. */
-  get startOrder(): StartOrder {
+  get startOrder(): StartMessage {
     const { command, args = [], env = {}, cwd } = this.#options;
     const [id, token, connected] = [this.#id, this.token, this.#connected];
     return { do: "start", id, token, command, args, env, cwd, connected };
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#order({ do: "signal", id: this.#id, signal });
+    this.#send({ do: "signal", id: this.#id, signal });
   }
 
   stop(grace: number): Promise<Exit> {
-    this.#order({ do: "stop", id: this.#id, grace });
+    this.#send({ do: "stop", id: this.#id, grace });
     return this.exited;
   }
 
   sweep(): void {
-    if (this.#pid !== undefined) this.#order({ do: "sweep", group: this.#pid });
+    if (this.#pid !== undefined) this.#send({ do: "sweep", group: this.#pid });
   }
 
   // What the launcher tells.
 
   /** Its connection for a descriptor has come. */
   connect(descriptor: number, end: Socket): void {
-    if (this.#gone || !this.#connected[descriptor] || this.#ends[descriptor]) {
+    if (this.#gone || !this.#connected[descriptor] || this.#sockets[descriptor]) {
       end.destroy();
       return;
     }
     end.on("error", () => end.destroy());
-    this.#ends[descriptor] = end;
+    this.#sockets[descriptor] = end;
     this.#awaited--;
     this.#check();
   }
@@ -100,7 +100,7 @@ export class Launched implements Child {
 
   failed(reason: string): void {
     this.#finish();
-    this.#resolveLaunched(stillborn(this.#options.command, new Error(reason)));
+    this.#resolveLaunched(failedChild(this.#options.command, new Error(reason)));
   }
 
   /** Perhaps before its last connection has been seen: another channel brings those. */
@@ -120,7 +120,7 @@ export class Launched implements Child {
     this.#finish();
     this.#resolveExited({ code: null, signal: null });
     // Of no effect if it had been launched.
-    this.#resolveLaunched(stillborn(this.#options.command, new Error("the launcher ended")));
+    this.#resolveLaunched(failedChild(this.#options.command, new Error("the launcher ended")));
   }
 
   get #connected(): boolean[] {
@@ -129,17 +129,17 @@ export class Launched implements Child {
 
   #select(wanted: LaunchedDescriptor): (Socket | undefined)[] {
     const stdio = this.#options.stdio ?? DEFAULT_STDIO;
-    return stdio.map((kind, at) => (kind === wanted ? this.#ends[at] : undefined));
+    return stdio.map((kind, at) => (kind === wanted ? this.#sockets[at] : undefined));
   }
 
   #check(): void {
     if (this.#awaited > 0 || this.#pid === undefined) return;
-    this.#printed = giveLines(this.#select("lines"), this.exited, this.#options.online ?? (() => {}));
+    this.#printed = readLines(this.#select("lines"), this.exited, this.#options.onLine ?? (() => {}));
     this.#resolveLaunched(this);
   }
 
   #finish(): void {
     this.#gone = true;
-    for (const end of this.#ends) end?.destroy();
+    for (const end of this.#sockets) end?.destroy();
   }
 }

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Child } from "./child.ts";
 import { Launched, type LaunchOptions } from "./launched.ts";
-import type { LauncherMessage, Notice } from "./launcher-messages.ts";
+import type { LauncherMessage, LauncherNotice } from "./launcher-messages.ts";
 
 const IS_SOURCE = import.meta.url.endsWith(".ts");
 const PROGRAM = fileURLToPath(new URL(`./launcher-process${IS_SOURCE ? ".ts" : ".js"}`, import.meta.url));
@@ -22,7 +22,7 @@ export class LauncherHost {
   readonly #process: ChildProcess;
   readonly #server: Server;
   readonly #directory: string;
-  readonly #ended: () => void;
+  readonly #onUnusable: () => void;
   #retiring = false;
   readonly #children = new Map<number, Launched>();
   readonly #byToken = new Map<string, Launched>();
@@ -34,14 +34,14 @@ export class LauncherHost {
     this.#directory = directory;
     this.#server = server;
     this.#process = launcher;
-    this.#ended = ended;
-    server.on("connection", (socket) => this.#receive(socket));
-    launcher.on("message", (notice) => this.#notice(notice as Notice));
+    this.#onUnusable = ended;
+    server.on("connection", (socket) => this.#onConnection(socket));
+    launcher.on("message", (notice) => this.#onNotice(notice as LauncherNotice));
     this.gone = new Promise((resolve) => {
       launcher.once("exit", () => {
         // First of all, so that whoever is told of an end below cannot come back to us.
         ended();
-        resolve(this.#clear());
+        resolve(this.#cleanUp());
       });
     });
     process.once("exit", this.#removeDirectory);
@@ -75,7 +75,7 @@ export class LauncherHost {
     this.#children.set(id, child);
     this.#byToken.set(child.token, child);
     this.#send(child.startOrder);
-    void this.#await(child);
+    void this.#untilEnded(child);
     return child.launched;
   }
 
@@ -91,17 +91,17 @@ export class LauncherHost {
     if (this.#process.connected) this.#process.send(order, () => {});
   }
 
-  #notice(notice: Notice): void {
+  #onNotice(notice: LauncherNotice): void {
     if (notice.is === "ready") return;
     const child = this.#children.get(notice.id);
     if (notice.is === "started") return child?.started(notice.pid);
     this.#children.delete(notice.id);
-    if (notice.is === "unreachable") this.#countLaunch();
+    if (notice.is === "unreachable") this.#retire();
     if (notice.is === "failed" || notice.is === "unreachable") child?.failed(notice.reason);
     else child?.ended({ code: notice.code, signal: notice.signal });
   }
 
-  async #await(child: Launched): Promise<void> {
+  async #untilEnded(child: Launched): Promise<void> {
     if (this.#awaited++ === 0) this.#holdLoop(true);
     const launched = await child.launched;
     this.#byToken.delete(child.token);
@@ -111,13 +111,13 @@ export class LauncherHost {
     if (this.#retiring) await this.close();
   }
 
-  #countLaunch(): void {
+  #retire(): void {
     this.#retiring = true;
-    this.#ended();
+    this.#onUnusable();
   }
 
   /** A connection says in its first line whose descriptor it is; what follows is the child's output already. */
-  #receive(socket: Socket): void {
+  #onConnection(socket: Socket): void {
     readTag(socket, (token, descriptor) => {
       const child = this.#byToken.get(token);
       if (child) child.connect(descriptor, socket);
@@ -133,7 +133,7 @@ export class LauncherHost {
     }
   }
 
-  #clear(): void {
+  #cleanUp(): void {
     for (const child of this.#children.values()) child.orphaned();
     this.#children.clear();
     this.#server.close();

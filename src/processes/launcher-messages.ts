@@ -19,10 +19,10 @@ export type LauncherMessage =
   | { readonly do: "stop"; readonly id: number; readonly grace: number }
   | { readonly do: "sweep"; readonly group: number };
 
-export type StartOrder = Extract<LauncherMessage, { do: "start" }>;
+export type StartMessage = Extract<LauncherMessage, { do: "start" }>;
 
 /** From the launcher. All but `started` are the last word on a child. */
-export type Notice =
+export type LauncherNotice =
   | { readonly is: "ready" }
   | { readonly is: "started"; readonly id: number; readonly pid: number }
   | { readonly is: "failed"; readonly id: number; readonly reason: string }

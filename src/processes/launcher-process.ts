@@ -6,14 +6,14 @@ import { connect, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { type Child, startChild } from "./child.ts";
 import { sweepGroup } from "./groups.ts";
-import type { LauncherMessage, Notice, StartOrder } from "./launcher-messages.ts";
+import type { LauncherMessage, LauncherNotice, StartMessage } from "./launcher-messages.ts";
 
 const children = new Map<number, Child>();
 const socketPath = process.argv[2] as string;
 /** What children get between TERM and KILL when we lose our parent. */
 const ORPHAN_GRACE = 1000;
 
-const tell = (notice: Notice): void => {
+const tell = (notice: LauncherNotice): void => {
   if (process.connected) process.send?.(notice);
 };
 
@@ -24,7 +24,7 @@ function obey(order: LauncherMessage): void {
   else sweepGroup(order.group);
 }
 
-async function start(order: StartOrder): Promise<void> {
+async function start(order: StartMessage): Promise<void> {
   const { id, token } = order;
   const stdio = await Promise.all(order.connected.map((yes, at) => (yes ? connection(token, at) : "ignore")));
   const broken = stdio.find((end) => end instanceof Error);
@@ -34,7 +34,10 @@ async function start(order: StartOrder): Promise<void> {
   for (const end of stdio) if (end instanceof Object && "destroy" in end) end.destroy();
 }
 
-async function run({ id, command, args, env, cwd }: StartOrder, stdio: ("ignore" | Socket)[]): Promise<void> {
+async function run(
+  { id, command, args, env, cwd }: StartMessage,
+  stdio: ("ignore" | Socket)[],
+): Promise<void> {
   // We are their guard ourselves.
   const child = startChild({
     command,

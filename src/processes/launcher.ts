@@ -1,6 +1,6 @@
 // Starts a child per request without stalling this process: a small process of ours does the forking
 // (docs/decisions/0002-spawning.md). It is started when first needed, started again when it dies, and shared by all.
-import { type Child, stillborn } from "./child.ts";
+import { type Child, failedChild } from "./child.ts";
 import type { LaunchOptions } from "./launched.ts";
 import { LauncherHost } from "./launcher-host.ts";
 
@@ -30,7 +30,7 @@ export class Launcher {
       if (child.pid !== undefined || !host.retiring) return child;
       return await (await this.#running()).launch(options);
     } catch (error) {
-      return stillborn(options.command, error as Error);
+      return failedChild(options.command, error as Error);
     }
   }
 

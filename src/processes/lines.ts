@@ -17,15 +17,15 @@ const CARRIAGE_RETURN = 0x0d;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Cuts a stream of bytes into lines, decoded as UTF-8. Of a line longer than `limit` bytes only the start is given. */
-export class LineCutter {
-  readonly #online: (line: string) => void;
+export class LineSplitter {
+  readonly #onLine: (line: string) => void;
   readonly #limit: number;
   #parts: Uint8Array[] = [];
   #size = 0;
   #dropped = 0;
 
   constructor(online: (line: string) => void, limit = 8192) {
-    this.#online = online;
+    this.#onLine = online;
     this.#limit = limit;
   }
 
@@ -61,7 +61,7 @@ export class LineCutter {
     this.#size = 0;
     this.#dropped = 0;
     const text = escapeBytes(decoder.decode(withoutReturn(line)));
-    this.#online(dropped > 0 ? `${text}... (${dropped} bytes more)` : text);
+    this.#onLine(dropped > 0 ? `${text}... (${dropped} bytes more)` : text);
   }
 }
 

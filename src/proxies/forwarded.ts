@@ -38,8 +38,8 @@ export function forwarding(trusted: Trusted, names: readonly ForwardedHeader[]):
     const { request } = exchange;
     const repeated = repeatedOf(request);
     if (!repeated) return void honour(exchange);
-    const { honoured } = repeated;
-    if (honoured) exchange.request = alike(request, honoured);
+    const { forwarded } = repeated;
+    if (forwarded) exchange.request = alike(request, forwarded);
     else if (honour(exchange)) keep(exchange, repeated);
   };
 }
@@ -68,7 +68,7 @@ function honouring(trusted: Trusted, names: readonly ForwardedHeader[]): (exchan
 function keep(exchange: Exchange, repeated: Repeated): void {
   if (repeatedOf(exchange.request) !== repeated)
     exchange.request = { ...exchange.request, repeated: new Repeated(exchange.request) };
-  repeated.honoured = exchange.request;
+  repeated.forwarded = exchange.request;
 }
 
 /** `request`, whose fields are those that `honoured` had, as proxies describe it. */

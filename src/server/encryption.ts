@@ -42,7 +42,13 @@ export class Encryption {
     const signature = await signatureOf(settings);
     const keys = await readFiles(settings, atAddress(index, NOWHERE));
     this.#warn(keys.warnings);
-    const entrance = new TlsAcceptor({ accept, keys, settings, protocols: PROTOCOLS, log: this.#log });
+    const entrance = new TlsAcceptor({
+      accept,
+      contexts: keys,
+      settings,
+      protocols: PROTOCOLS,
+      log: this.#log,
+    });
     this.#places.push({ settings, entrance, signature });
     this.#watch ??= setInterval(() => void this.look(), LOOK).unref();
     return (socket) => entrance.accept(socket);
@@ -87,7 +93,7 @@ export class Encryption {
     // Before the reading: what changes meanwhile is seen the next time.
     place.signature = await signatureOf(place.settings);
     const keys = await readFiles(place.settings, ({ message }) => message);
-    place.entrance.show(keys);
+    place.entrance.setContexts(keys);
     this.#warn(keys.warnings);
     this.#log.info(`certificates were read again: ${place.settings.cert}`);
   }

@@ -5,10 +5,10 @@ import { Socket, type SocketConstructorOpts } from "node:net";
 import { forgetWhenClosed } from "./closed.ts";
 
 /** Bytes read at once, as many as Node reads. */
-const READ = 65_536;
+const READ_SIZE = 65_536;
 
 /** One for all connections: what was read is out of it before anything else can be. */
-const SHARED = Buffer.allocUnsafeSlow(READ);
+const SHARED = Buffer.allocUnsafeSlow(READ_SIZE);
 
 /** What node:net has, and its types do not tell; a test watches over the names. */
 interface Internals {
@@ -20,7 +20,7 @@ interface Internals {
 }
 
 /** Where bytes go. `false` has no more of them read until the stream asks. */
-interface Way {
+interface Sink {
   take(bytes: Buffer): unknown;
   /** Whether they go there as they are, in memory that the next read writes over. */
   lent: boolean;
@@ -30,12 +30,12 @@ interface Way {
  * The way is the socket's own: a WeakMap is a table of old space, and what it holds by then, here the socket itself,
  * outlives all young collections.
  */
-class SparingSocket extends Socket {
-  readonly way: Way;
+class SharedBufferSocket extends Socket {
+  readonly sink: Sink;
 
-  constructor(options: SocketConstructorOpts, way: Way) {
+  constructor(options: SocketConstructorOpts, way: Sink) {
     super(options);
-    this.way = way;
+    this.sink = way;
     forgetWhenClosed(this);
     this.on("close", () => {
       way.take = ignore;
@@ -45,7 +45,8 @@ class SparingSocket extends Socket {
 
 const ignore = (): void => {};
 
-const wayOf = (socket: Socket): Way | undefined => (socket instanceof SparingSocket ? socket.way : undefined);
+const sinkOf = (socket: Socket): Sink | undefined =>
+  socket instanceof SharedBufferSocket ? socket.sink : undefined;
 
 /**
  * The same connection as a socket that reads sparingly; to be taken at once, before anything can have been read. What it
@@ -57,12 +58,12 @@ export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts
   const handle = before._handle;
   if (typeof handle?.useUserBuffer !== "function") return accepted;
   before._handle = null;
-  const way: Way = { take: (bytes) => socket.push(bytes), lent: false };
+  const way: Sink = { take: (bytes) => socket.push(bytes), lent: false };
   const onread = {
     buffer: SHARED,
     callback: (size: number) => way.take(way.lent ? SHARED.subarray(0, size) : copied(size)),
   };
-  const socket = new SparingSocket({ ...options, handle, onread } as SocketConstructorOpts, way);
+  const socket = new SharedBufferSocket({ ...options, handle, onread } as SocketConstructorOpts, way);
   const after = socket as unknown as Internals;
   after._server = before._server;
   after.server = before.server;
@@ -80,30 +81,30 @@ function copied(size: number): Buffer {
  * Gets all that arrives on `socket`: "data" events, where they can be had without what such an event costs. What `lends`
  * gives may be written over when `received` has returned, so whoever keeps a part of it keeps a copy.
  */
-export class Reading {
+export class SocketReader {
   readonly #socket: Socket;
   readonly #received: (bytes: Buffer) => void;
-  readonly #way: Way | undefined;
-  readonly #stream: Way["take"] | undefined;
+  readonly #sink: Sink | undefined;
+  readonly #toStream: Sink["take"] | undefined;
 
   constructor(socket: Socket, received: (bytes: Buffer) => void, lends = false) {
     this.#socket = socket;
     this.#received = received;
     // What was put back into the stream has to come first, and comes by its events.
-    this.#way = socket.readableLength === 0 ? wayOf(socket) : undefined;
-    this.#stream = this.#way?.take;
-    if (this.#way) {
-      this.#way.take = received;
-      this.#way.lent = lends;
+    this.#sink = socket.readableLength === 0 ? sinkOf(socket) : undefined;
+    this.#toStream = this.#sink?.take;
+    if (this.#sink) {
+      this.#sink.take = received;
+      this.#sink.lent = lends;
     } else socket.on("data", received);
     socket.resume();
   }
 
   /** From now on it is for whoever else reads from the socket. */
   stop(): void {
-    if (this.#way && this.#stream) {
-      this.#way.take = this.#stream;
-      this.#way.lent = false;
+    if (this.#sink && this.#toStream) {
+      this.#sink.take = this.#toStream;
+      this.#sink.lent = false;
     } else this.#socket.off("data", this.#received);
   }
 }

@@ -12,10 +12,11 @@ export interface SocketAddresses {
   readonly encrypted: boolean;
 }
 
-const told = new WeakMap<Socket, SocketAddresses>();
+const proxied = new WeakMap<Socket, SocketAddresses>();
 
 /** The ends of a connection, whichever way it came; "" and 0 for what is not known any more. */
-export const addressesOf = (socket: Socket): SocketAddresses => told.get(socket) ?? ownAddresses(socket);
+export const socketAddressesOf = (socket: Socket): SocketAddresses =>
+  proxied.get(socket) ?? ownAddresses(socket);
 
 /** What the system says, whatever a proxy did. */
 export const ownAddresses = (socket: Socket): SocketAddresses => ({
@@ -26,11 +27,11 @@ export const ownAddresses = (socket: Socket): SocketAddresses => ({
 
 /** From now on `socket` has these ends. */
 export function setAddresses(socket: Socket, ends: SocketAddresses): void {
-  told.set(socket, ends);
+  proxied.set(socket, ends);
 }
 
 /** `outer` carries what `inner` does, decrypted: what a proxy said of the one is true of the other. */
 export function copyAddresses(inner: Socket, outer: Socket): void {
-  const ends = told.get(inner);
-  if (ends) told.set(outer, ends);
+  const ends = proxied.get(inner);
+  if (ends) proxied.set(outer, ends);
 }

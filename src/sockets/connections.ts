@@ -8,7 +8,7 @@ import { takesReserve } from "./descriptors.ts";
 /** A connection, as its listener sees it. */
 export interface ManagedConnection extends Member {
   /** Ends what has lasted too long. */
-  check(now: number): void;
+  checkDeadlines(now: number): void;
   /** The listener leaves; for those that can say so before their next response. */
   leave?(): void;
   /** The listener closes: at once when idle, otherwise after what is under way. */
@@ -39,7 +39,7 @@ export class ManagedConnections<C extends ManagedConnection> {
   readonly #most: number;
   readonly #tick: number;
   readonly #all = new Members<C>();
-  #clock: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #emptied: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
@@ -73,8 +73,8 @@ export class ManagedConnections<C extends ManagedConnection> {
   gone(connection: C): void {
     this.#all.delete(connection);
     if (this.#all.size > 0) return;
-    clearInterval(this.#clock);
-    this.#clock = undefined;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
     this.#emptied?.();
   }
 
@@ -113,17 +113,17 @@ export class ManagedConnections<C extends ManagedConnection> {
   }
 
   #start(): void {
-    if (this.#clock) return;
+    if (this.#timer) return;
     this.now = Date.now();
     // A connection keeps the process alive, not its clock.
-    this.#clock = setInterval(() => this.#beat(), this.#tick).unref();
+    this.#timer = setInterval(() => this.#tickNow(), this.#tick).unref();
   }
 
   /** Looks at what has arrived before it judges: while an application held the loop nobody could see that. */
-  #beat(): void {
+  #tickNow(): void {
     const now = Date.now();
     this.now = now;
-    setImmediate(() => this.#each((connection) => connection.check(now)));
+    setImmediate(() => this.#each((connection) => connection.checkDeadlines(now)));
   }
 }
 

@@ -7,39 +7,39 @@ import type { Socket } from "node:net";
 const LONGEST_WAIT = 1;
 
 export class WriteCoalescer {
-  #held: Socket[] = [];
+  #corked: Socket[] = [];
   /** Those held when the last turn ended. */
-  #before = 0;
+  #countBefore = 0;
   #since = 0;
-  readonly #turnEnds = (): void => this.#leaveUnlessMoreCome();
+  readonly #turnEnds = (): void => this.#flushUnlessMoreCame();
 
   /** What `socket` sends from now on leaves with the others. */
   hold(socket: Socket): void {
     if (socket.writableCorked > 0) return;
     const now = performance.now();
-    if (this.#held.length === 0) setImmediate(this.#turnEnds);
+    if (this.#corked.length === 0) setImmediate(this.#turnEnds);
     // A turn this long holds up whoever is ready.
-    else if (now - this.#since > LONGEST_WAIT) this.#leave();
-    if (this.#held.length === 0) this.#begin(now);
+    else if (now - this.#since > LONGEST_WAIT) this.#flush();
+    if (this.#corked.length === 0) this.#begin(now);
     socket.cork();
-    this.#held.push(socket);
+    this.#corked.push(socket);
   }
 
   #begin(now: number): void {
     this.#since = now;
-    this.#before = 1;
+    this.#countBefore = 1;
   }
 
-  #leaveUnlessMoreCome(): void {
-    const grows = this.#held.length > this.#before;
-    if (!grows || performance.now() - this.#since > LONGEST_WAIT) return this.#leave();
-    this.#before = this.#held.length;
+  #flushUnlessMoreCame(): void {
+    const grows = this.#corked.length > this.#countBefore;
+    if (!grows || performance.now() - this.#since > LONGEST_WAIT) return this.#flush();
+    this.#countBefore = this.#corked.length;
     setImmediate(this.#turnEnds);
   }
 
-  #leave(): void {
-    const held = this.#held;
-    this.#held = [];
+  #flush(): void {
+    const held = this.#corked;
+    this.#corked = [];
     for (const socket of held) socket.uncork();
   }
 }

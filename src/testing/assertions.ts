@@ -14,7 +14,7 @@ export async function complaintsAbout(
   const right: readonly Expected[] = Array.isArray(expected) ? expected : [expected as Expected];
   const complaints: string[][] = [];
   for (const one of right) {
-    const found = [...answerComplaints(answer, one), ...(await noteComplaints(notes, one))];
+    const found = [...answerComplaints(answer, one), ...(await sideChannelComplaints(notes, one))];
     if (found.length === 0) return [];
     complaints.push(found);
   }
@@ -110,7 +110,7 @@ function parsed({ body }: Answer): Record<string, unknown> | undefined {
   }
 }
 
-async function noteComplaints(
+async function sideChannelComplaints(
   notes: SideChannel,
   { noted = [], notNoted = [] }: Expected,
 ): Promise<string[]> {

@@ -172,7 +172,7 @@ export interface Case extends Step {
   /** A sentence that says what must happen. */
   readonly name: string;
   readonly needs?: readonly Capability[];
-  readonly conduct?: ClientBehaviour;
+  readonly client?: ClientBehaviour;
   /** What comes next, on the same connection if it can still be used. */
   readonly next?: readonly Step[];
 }
@@ -183,4 +183,4 @@ export interface Case extends Step {
  */
 export const CONFORMANCE_FIELD = "X-Conformance";
 
-export type Script = Behaviour & { readonly notes: string };
+export type AppScript = Behaviour & { readonly notes: string };

@@ -6,16 +6,16 @@ import type { Client, RequestBytes } from "./client.ts";
 import type { SideChannel } from "./side-channel.ts";
 
 /** One request on its way. */
-export interface Round {
+export interface Attempt {
   readonly client: Client;
   readonly request: Request;
   readonly bytes: RequestBytes;
   readonly app: Behaviour;
-  readonly notes: SideChannel;
+  readonly sideChannel: SideChannel;
 }
 
 /** Gives the answer when nothing more will come of it. */
-type Way = (round: Round) => Promise<Answer>;
+type RunClient = (round: Attempt) => Promise<Answer>;
 
 /** How much of an endless response is read before the client leaves. */
 const ENOUGH = 200_000;
@@ -26,7 +26,7 @@ const MOST_PIECES = 2_000;
 
 export class NotHeldBack extends Error {}
 
-export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipelines">, Way>> = {
+export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipelines">, RunClient>> = {
   plain: (round) => {
     round.client.send(round.bytes.head, ...round.bytes.body);
     return wholeAnswer(round);
@@ -81,10 +81,10 @@ export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipeli
     return answer;
   },
 
-  leavesBeforeHead: async ({ client, bytes, notes }) => {
+  leavesBeforeHead: async ({ client, bytes, sideChannel }) => {
     const { answer } = client.reader.read(bytes.method);
     client.send(bytes.head, ...bytes.body);
-    await notes.see("running", () => client.reader.ended);
+    await sideChannel.see("running", () => client.reader.ended);
     client.hangUp();
     return answer;
   },
@@ -97,12 +97,12 @@ export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipeli
     return answer;
   },
 
-  stalls: async ({ client, bytes, notes }) => {
+  stalls: async ({ client, bytes, sideChannel }) => {
     const { answer } = client.reader.read(bytes.method);
     client.send(bytes.head, ...bytes.body);
     await client.until(answer, ({ status }) => status > 0);
     client.reader.pause();
-    const pieces = await notes.settle("pieces", REST, MOST_PIECES);
+    const pieces = await sideChannel.settle("pieces", REST, MOST_PIECES);
     client.hangUp();
     if (pieces >= MOST_PIECES)
       throw new NotHeldBack(`the application made ${pieces} pieces for a client that reads none`);
@@ -110,7 +110,7 @@ export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipeli
   },
 };
 
-async function wholeAnswer({ client, bytes }: Round): Promise<Answer> {
+async function wholeAnswer({ client, bytes }: Attempt): Promise<Answer> {
   const { answer, done } = client.reader.read(bytes.method);
   await done;
   return answer;
@@ -118,19 +118,19 @@ async function wholeAnswer({ client, bytes }: Round): Promise<Answer> {
 
 const half = ({ body }: RequestBytes): number => Math.ceil(body.length / 2);
 
-async function sendHalf({ client, bytes, notes }: Round, answer: Answer): Promise<void> {
+async function sendHalf({ client, bytes, sideChannel }: Attempt, answer: Answer): Promise<void> {
   client.send(bytes.head, ...bytes.body.slice(0, half(bytes)));
-  await notes.see("received", () => answer.status > 0 || client.reader.ended);
+  await sideChannel.see("received", () => answer.status > 0 || client.reader.ended);
 }
 
 /** Each piece is let go once the one before it has arrived. */
-async function unlockedAnswer({ client, bytes, app, notes }: Round): Promise<Answer> {
+async function unlockedAnswer({ client, bytes, app, sideChannel }: Attempt): Promise<Answer> {
   const { answer, done } = client.reader.read(bytes.method);
   let due = 0;
   for (const [i, piece] of (app.kind === "stream" ? app.pieces : []).entries()) {
     due += toBytes(piece).length;
     if (!(await client.until(answer, ({ size }) => size >= due))) break;
-    await notes.add(`piece-${i + 1}`);
+    await sideChannel.add(`piece-${i + 1}`);
   }
   await done;
   return answer;

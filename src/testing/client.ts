@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import type { Headers } from "../exchange/index.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { toBytes } from "./bytes.ts";
-import { CONFORMANCE_FIELD, type Request, type Script } from "./case.ts";
+import { type AppScript, CONFORMANCE_FIELD, type Request } from "./case.ts";
 
 /** A request as bytes, in the parts that may be sent one after the other. */
 export interface RequestBytes {
@@ -12,7 +12,7 @@ export interface RequestBytes {
   readonly body: readonly Buffer[];
 }
 
-export function requestBytes(request: Request, app: Script, authority: string): RequestBytes {
+export function requestBytes(request: Request, app: AppScript, authority: string): RequestBytes {
   const method = request.method ?? (request.body === undefined ? "GET" : "POST");
   const head = [`${method} ${request.target ?? "/"} HTTP/${request.version ?? "1.1"}`];
   const given = request.headers ?? [];

@@ -5,6 +5,7 @@ export { fetchReference } from "./apps/fetch.ts";
 export { nodeReference } from "./apps/node.ts";
 export { referenceGateway } from "./apps/reference.ts";
 export {
+  type AppScript,
   type Behaviour,
   type Bytes,
   CAPABILITIES,
@@ -15,7 +16,6 @@ export {
   type Expected,
   type ExpectedSeen,
   type Request,
-  type Script,
   type Seen,
   type Step,
 } from "./case.ts";
@@ -25,11 +25,11 @@ export { lackingFor, type Result, runSuite, type SuiteOptions } from "./run.ts";
 export { suite, themes } from "./suite.ts";
 
 // Earlier names, kept until 1.0.
-import type { Bytes, ClientBehaviour, Script } from "./case.ts";
+import type { AppScript, Bytes, ClientBehaviour } from "./case.ts";
 
 /** @deprecated It is called `ClientBehaviour` now. */
 export type Conduct = ClientBehaviour;
 /** @deprecated It is called `Script` now. */
-export type Instruction = Script;
+export type Instruction = AppScript;
 /** @deprecated It is called `Bytes` now. */
 export type Octets = Bytes;

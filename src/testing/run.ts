@@ -22,7 +22,7 @@ export interface SuiteOptions {
   /** Milliseconds for one case. Default 20 s. */
   readonly deadline?: number;
   /** Hears of each result as it comes. */
-  readonly told?: (result: Result) => void;
+  readonly onResult?: (result: Result) => void;
 }
 
 export interface Result {
@@ -49,7 +49,7 @@ export async function runSuite(options: SuiteOptions): Promise<Result[]> {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const result = await resultOf(next[1], join(folder, `${next[0]}`), options);
       results[next[0]] = result;
-      options.told?.(result);
+      options.onResult?.(result);
     }
   };
   try {
@@ -71,14 +71,14 @@ async function resultOf(one: Case, place: string, options: SuiteOptions): Promis
   const { name } = one;
   const lacking = lackingFor(one, options.lacks);
   if (lacking.length > 0) return { name, verdict: "skipped", complaints: [], lacking };
-  const complaints = await new Trial(one, place, options).complaints();
+  const complaints = await new CaseRun(one, place, options).complaints();
   return { name, verdict: complaints.length > 0 ? "failed" : "passed", complaints, lacking };
 }
 
 /** One case on its way. */
-class Trial {
+class CaseRun {
   readonly #case: Case;
-  readonly #place: string;
+  readonly #prefixBase: string;
   readonly #url: URL;
   readonly #deadline: number;
   readonly #late = new AbortController();
@@ -88,7 +88,7 @@ class Trial {
 
   constructor(one: Case, place: string, { url, deadline = DEADLINE }: SuiteOptions) {
     this.#case = one;
-    this.#place = place;
+    this.#prefixBase = place;
     this.#url = new URL(url);
     this.#deadline = deadline;
   }
@@ -96,7 +96,7 @@ class Trial {
   async complaints(): Promise<string[]> {
     const timer = setTimeout(() => this.#giveUp(), this.#deadline);
     try {
-      const found = this.#case.conduct === "pipelines" ? await this.#together() : await this.#inTurn();
+      const found = this.#case.client === "pipelines" ? await this.#pipelined() : await this.#inTurn();
       return this.#late.signal.aborted ? [`it was not over after ${this.#deadline} ms`, ...found] : found;
     } catch (error) {
       return [error instanceof Error ? error.message : String(error)];
@@ -117,17 +117,16 @@ class Trial {
 
   async #inTurn(): Promise<string[]> {
     for (const [i, step] of this.#steps.entries()) {
-      const notes = this.#sideChannel(i);
-      const conduct = i === 0 ? (this.#case.conduct ?? "plain") : "plain";
-      const way = CLIENT_BEHAVIOURS[conduct as keyof typeof CLIENT_BEHAVIOURS];
-      const data = this.#bytes(i, step);
+      const sideChannel = this.#sideChannel(i);
+      const bytes = this.#bytes(i, step);
+      const { request, app, expected } = step;
+      const behaviour = i === 0 ? (this.#case.client ?? "plain") : "plain";
+      const run = CLIENT_BEHAVIOURS[behaviour as keyof typeof CLIENT_BEHAVIOURS];
       const client = await this.#connected();
-      let answer = await way({ client, bytes: data, notes, request: step.request, app: step.app });
-      if (answer.status === 0 && this.#mayReconnect && client.reader.ended) {
-        const anew = await this.#connectAnew();
-        answer = await way({ client: anew, bytes: data, notes, request: step.request, app: step.app });
-      }
-      const found = await complaintsAbout(answer, notes, step.expected);
+      let answer = await run({ client, bytes, sideChannel, request, app });
+      if (answer.status === 0 && this.#mayReconnect && client.reader.ended)
+        answer = await run({ client: await this.#connectAnew(), bytes, sideChannel, request, app });
+      const found = await complaintsAbout(answer, sideChannel, expected);
       if (found.length > 0) return named(i, found);
       this.#after(answer, step);
     }
@@ -135,7 +134,7 @@ class Trial {
   }
 
   /** All requests at once, on one connection. */
-  async #together(): Promise<string[]> {
+  async #pipelined(): Promise<string[]> {
     const client = await this.#connected();
     const requests = this.#steps.map((step, i) => this.#bytes(i, step));
     client.send(Buffer.concat(requests.flatMap(({ head, body }) => [head, ...body])));
@@ -157,7 +156,7 @@ class Trial {
   }
 
   #prefix(i: number): string {
-    return `${this.#place}-${i}-`;
+    return `${this.#prefixBase}-${i}-`;
   }
 
   async #connected(): Promise<Client> {

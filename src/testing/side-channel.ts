@@ -5,22 +5,22 @@ import { appendFile, stat } from "node:fs/promises";
 const PAUSE = 5;
 
 export class SideChannel {
-  readonly #place: string;
+  readonly #prefix: string;
   readonly #end: AbortSignal | undefined;
 
   /** `place` comes before each name. After `end` nothing is waited for. */
   constructor(place: string, end?: AbortSignal) {
-    this.#place = place;
+    this.#prefix = place;
     this.#end = end;
   }
 
   async add(name: string): Promise<void> {
-    await appendFile(this.#place + name, ".");
+    await appendFile(this.#prefix + name, ".");
   }
 
   /** How often `name` was noted. */
   async count(name: string): Promise<number> {
-    return stat(this.#place + name).then(
+    return stat(this.#prefix + name).then(
       ({ size }) => size,
       () => 0,
     );

@@ -13,7 +13,7 @@ export interface UpstreamOptions {
 }
 
 const CONNECT_TIMEOUT = 5_000;
-const REST = 5_000;
+const BACK_OFF = 5_000;
 
 /** One of the places. */
 export class Upstream {
@@ -29,7 +29,7 @@ export class Upstream {
     this.name = name;
     this.#address = parseUpstream(name);
     this.#connectTimeout = connectTimeout ?? CONNECT_TIMEOUT;
-    this.#backOff = rest ?? REST;
+    this.#backOff = rest ?? BACK_OFF;
   }
 
   /** How many requests are inside. */

@@ -25,7 +25,7 @@ export class WebSocketClock {
   now = Date.now();
   readonly #open = new Members<Timed>();
   readonly #tick: number;
-  #clock: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(log: Log, limits: Partial<WebSocketLimits> = {}) {
     this.log = log;
@@ -40,18 +40,18 @@ export class WebSocketClock {
 
   add(socket: Timed): void {
     this.#open.add(socket);
-    if (this.#clock) return;
+    if (this.#timer) return;
     this.now = Date.now();
-    this.#clock = setInterval(() => this.#check(), this.#tick);
+    this.#timer = setInterval(() => this.#check(), this.#tick);
     // A connection keeps the process alive, not its clock.
-    this.#clock.unref();
+    this.#timer.unref();
   }
 
   delete(socket: Timed): void {
     this.#open.delete(socket);
     if (this.#open.size > 0) return;
-    clearInterval(this.#clock);
-    this.#clock = undefined;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #check(): void {

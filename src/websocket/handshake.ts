@@ -30,7 +30,7 @@ const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
 
 /** What `session.send` and the others do when there is nobody. */
-const NOBODY: WebSocketSession = {
+const CLOSED_SESSION: WebSocketSession = {
   send: () => true,
   whenDrained() {},
   close() {},
@@ -38,17 +38,17 @@ const NOBODY: WebSocketSession = {
   resume() {},
 };
 
-export class ServedHandshake implements Handshake {
+export class WebSocketHandshake implements Handshake {
   readonly subprotocols: readonly string[];
   readonly #opening: Opening;
-  readonly #sockets: WebSocketClock;
+  readonly #clock: WebSocketClock;
   readonly #transport: UpgradeTransport;
   #session: Session | undefined;
 
   constructor(opening: Opening, sockets: WebSocketClock, carrier: UpgradeTransport) {
     this.subprotocols = opening.subprotocols;
     this.#opening = opening;
-    this.#sockets = sockets;
+    this.#clock = sockets;
     this.#transport = carrier;
   }
 
@@ -56,12 +56,12 @@ export class ServedHandshake implements Handshake {
     const carrier = this.#transport;
     if (carrier.closed) {
       queueMicrotask(() => receiver.closed(1006, ""));
-      return NOBODY;
+      return CLOSED_SESSION;
     }
     const { duplex, early } = carrier.accept(acceptance(this.#opening, choice));
     const { deflate } = this.#opening;
     const over = ({ error, bytes }: Ending): void => carrier.concluded(error, bytes);
-    const session = new Session(duplex, this.#sockets, deflate, receiver, over);
+    const session = new Session(duplex, this.#clock, deflate, receiver, over);
     this.#session = session;
     setImmediate(() => session.begin(early()));
     return session;

@@ -1,6 +1,6 @@
 // WebSocket for whoever carries it: HTTP/1.1, HTTP/2, a mount.
 export { WebSocketClock } from "./clock.ts";
-export { ServedHandshake, type UpgradedStream, type UpgradeTransport } from "./handshake.ts";
+export { type UpgradedStream, type UpgradeTransport, WebSocketHandshake } from "./handshake.ts";
 export { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 export { type Opening, readOpening, VERSION } from "./opening.ts";
 export type { Ending, SessionStream } from "./session.ts";

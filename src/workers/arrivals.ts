@@ -1,7 +1,7 @@
 // What comes from one worker: by the link, or, when the link is silent, out of its outbox. Every byte is read once,
 // whichever way it came.
 import type { Socket } from "node:net";
-import { Reading } from "../sockets/accepted.ts";
+import { SocketReader } from "../sockets/accepted.ts";
 import { type FrameHandler, FrameReader } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -38,7 +38,7 @@ export class Arrivals {
     this.#outbox = outbox;
     this.#reader = new FrameReader(onFrame);
     this.#broken = broken;
-    new Reading(link, (chunk) => this.#arrived(chunk), true);
+    new SocketReader(link, (chunk) => this.#arrived(chunk), true);
   }
 
   /** What the worker finished must not wait for a request that takes long: looks for it, now and then, while `isBusy`. */

@@ -87,7 +87,7 @@ export class Worker implements StreamTransport {
       env: { ...inheritedEnv(), ...options.env },
       cwd: options.directory,
       stdio: ["ignore", "lines", "lines", "pipe", this.#outbox?.descriptor ?? "ignore"],
-      online: (line, descriptor) => this.#printed(line, descriptor),
+      onLine: (line, descriptor) => this.#printed(line, descriptor),
     });
     // There is none where the process could not be started: its end tells why.
     const link = this.#child.streams[LINK];

@@ -95,7 +95,14 @@ const tell = ({ name }: Result): void => progress(name);
 /** Runs cases, and fails with all that went wrong and what the peer says about it. */
 export async function pass(way: Way, cases: readonly Case[], concurrency = 1): Promise<void> {
   const { lacks } = way;
-  const results = await runSuite({ url: way.url(), lacks, cases, concurrency, deadline: 60_000, told: tell });
+  const results = await runSuite({
+    url: way.url(),
+    lacks,
+    cases,
+    concurrency,
+    deadline: 60_000,
+    onResult: tell,
+  });
   const failed = results.filter(({ verdict }) => verdict === "failed");
   if (failed.length === 0) return;
   const told = failed.map((result) => `${result.name}:\n  ${result.complaints.join("\n  ")}`);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BackOff, LONGEST_PAUSE } from "../../src/processes/index.ts";
+import { BackOff, LONGEST_BACK_OFF } from "../../src/processes/index.ts";
 
 const OLD = 60_000;
 
@@ -12,7 +12,7 @@ test("processes that keep dying young are started again after longer and longer 
     [...seen].sort((a, b) => a - b),
   );
   assert.ok((seen[0] as number) > 0);
-  assert.equal(seen.at(-1), LONGEST_PAUSE);
+  assert.equal(seen.at(-1), LONGEST_BACK_OFF);
 });
 
 test("one that lived long ends the row", () => {

@@ -35,7 +35,7 @@ test("each line of standard output and error goes to the log, also the last one 
   const child = await new Promise<Child>((resolve) => {
     const started = startChild({
       ...sh("echo out; echo err >&2; printf last"),
-      online: (line, descriptor) => lines.push(`${descriptor}:${line}`) === 3 && resolve(started),
+      onLine: (line, descriptor) => lines.push(`${descriptor}:${line}`) === 3 && resolve(started),
     });
   });
   await child.exited;
@@ -78,7 +78,7 @@ test("stop ends a child that obeys with TERM", async () => {
 /** Starts a child and waits for its first line. */
 function firstLine(script: string): Promise<[child: Child, line: string]> {
   return new Promise((resolve) => {
-    const child = startChild({ ...sh(script), online: (line) => resolve([child, line]) });
+    const child = startChild({ ...sh(script), onLine: (line) => resolve([child, line]) });
   });
 }
 

@@ -35,7 +35,7 @@ test("a launched child reads, writes, logs and exits like one of our own", async
     ...PIPES,
     env: { ONE: "1" },
     cwd: "/",
-    online: (line, descriptor) => lines.push(`${descriptor}:${line}`),
+    onLine: (line, descriptor) => lines.push(`${descriptor}:${line}`),
   });
   child.streams[0]?.end("hello");
   assert.equal(await readAll(child.streams[1]), "hello");

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escapeBytes, LineCutter } from "../../src/processes/lines.ts";
+import { escapeBytes, LineSplitter } from "../../src/processes/lines.ts";
 
 function cut(chunks: readonly (string | Buffer)[], limit?: number): string[] {
   const lines: string[] = [];
-  const cutter = new LineCutter((line) => lines.push(line), limit);
+  const cutter = new LineSplitter((line) => lines.push(line), limit);
   for (const chunk of chunks) cutter.push(Buffer.from(chunk as string));
   cutter.end();
   return lines;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
-import { Reading, shareReadBuffer } from "../../src/sockets/accepted.ts";
+import { SocketReader, shareReadBuffer } from "../../src/sockets/accepted.ts";
 
 interface Pair {
   readonly server: Server;
@@ -159,8 +159,8 @@ test("a reading gets everything in order, and then it is the stream's", async (t
   const { socket, client } = await pair(t);
   const heard: string[] = [];
   client.write("one");
-  const first = new Promise<Reading>((resolve) => {
-    const reading = new Reading(socket, (bytes) => {
+  const first = new Promise<SocketReader>((resolve) => {
+    const reading = new SocketReader(socket, (bytes) => {
       heard.push(bytes.toString());
       resolve(reading);
     });
@@ -178,7 +178,7 @@ test("a reading can be held up", async (t) => {
   const { socket, client } = await pair(t);
   const sent = many(20_000_000);
   const pieces: Buffer[] = [];
-  new Reading(socket, (bytes) => {
+  new SocketReader(socket, (bytes) => {
     if (pieces.push(bytes) === 1) socket.pause();
   });
   client.end(sent);
@@ -194,9 +194,9 @@ test("a reading can be held up", async (t) => {
 test("another reading takes over", async (t) => {
   const { socket, client } = await pair(t);
   const heard: string[] = [];
-  const reading = new Reading(socket, () => assert.fail("it has stopped"));
+  const reading = new SocketReader(socket, () => assert.fail("it has stopped"));
   reading.stop();
-  new Reading(socket, (bytes) => heard.push(bytes.toString()));
+  new SocketReader(socket, (bytes) => heard.push(bytes.toString()));
   client.end("hello");
   await once(socket, "end");
   assert.deepEqual(heard, ["hello"]);
@@ -205,7 +205,7 @@ test("another reading takes over", async (t) => {
 test("a socket that does not read sparingly gives the same", async (t) => {
   const { client, socket: server } = await pair(t);
   const heard: string[] = [];
-  const reading = new Reading(client, (bytes) => heard.push(bytes.toString()));
+  const reading = new SocketReader(client, (bytes) => heard.push(bytes.toString()));
   server.write("one");
   await once(client, "data");
   client.pause();
@@ -221,7 +221,7 @@ test("a reading begins with what was put back", async (t) => {
   await once(socket, "readable");
   socket.unshift((socket.read() as Buffer).subarray(3));
   let heard = "";
-  new Reading(socket, (bytes) => {
+  new SocketReader(socket, (bytes) => {
     heard += bytes.toString();
   });
   client.end(" three");

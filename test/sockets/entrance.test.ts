@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { Log } from "../../src/exchange/index.ts";
-import { addressesOf } from "../../src/sockets/addresses.ts";
+import { socketAddressesOf } from "../../src/sockets/addresses.ts";
 import { ProxyAcceptor, type ProxyAcceptorOptions } from "../../src/sockets/proxy-protocol/acceptor.ts";
 import { localHeader, OVER_TLS, version1, version2 } from "./proxy-header.ts";
 
@@ -31,7 +31,7 @@ async function open(t: TestContext, options: Partial<ProxyAcceptorOptions> = {})
   let accepted = 0;
   const accept = (socket: Socket): void => {
     accepted++;
-    const { remote, local, encrypted } = addressesOf(socket);
+    const { remote, local, encrypted } = socketAddressesOf(socket);
     socket.write(`${remote.address} ${remote.port} ${local.address} ${local.port} ${encrypted}\n`);
     socket.on("error", () => {}).on("data", (chunk) => socket.write(chunk));
     socket.on("end", () => socket.end("end"));

@@ -11,7 +11,7 @@ import { type Extra, OVER_TLS, summed, version1, version2 } from "./proxy-header
 interface Vector {
   readonly name: string;
   readonly bytes: string;
-  readonly ends?: ProxyHeader["ends"] | null;
+  readonly addresses?: ProxyHeader["addresses"] | null;
   readonly encrypted?: boolean;
   readonly rest?: string;
   readonly refused?: true;
@@ -22,7 +22,10 @@ const VECTORS: readonly Vector[] = JSON.parse(
   readFileSync(new URL("../vectors/proxy-protocol.json", import.meta.url), "utf8"),
 );
 
-type Read = "refused" | "incomplete" | { ends: ProxyHeader["ends"] | null; encrypted: boolean; rest: string };
+type Read =
+  | "refused"
+  | "incomplete"
+  | { addresses: ProxyHeader["addresses"] | null; encrypted: boolean; rest: string };
 
 /** What a reader makes of the pieces; what it was not fed any more is left over, too. */
 function readAll(pieces: readonly Buffer[]): Read {
@@ -31,8 +34,8 @@ function readAll(pieces: readonly Buffer[]): Read {
     const read = attempt(() => reader.feed(piece));
     if (read === "refused") return read;
     if (!read) continue;
-    const { ends = null, encrypted } = read.header;
-    return { ends, encrypted, rest: Buffer.concat([read.rest, ...pieces.slice(i + 1)]).toString("hex") };
+    const { addresses = null, encrypted } = read.header;
+    return { addresses, encrypted, rest: Buffer.concat([read.rest, ...pieces.slice(i + 1)]).toString("hex") };
   }
   return "incomplete";
 }
@@ -49,9 +52,9 @@ function attempt<T>(act: () => T): T | "refused" {
 
 const bytewise = (bytes: Buffer): Buffer[] => [...bytes].map((byte) => Buffer.from([byte]));
 
-function expected({ refused, incomplete, ends = null, encrypted = false, rest = "" }: Vector): Read {
+function expected({ refused, incomplete, addresses = null, encrypted = false, rest = "" }: Vector): Read {
   if (refused) return "refused";
-  return incomplete ? "incomplete" : { ends, encrypted, rest };
+  return incomplete ? "incomplete" : { addresses, encrypted, rest };
 }
 
 for (const vector of VECTORS) {
@@ -85,7 +88,9 @@ const ipv4 = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((b
 const ipv6 = fc
   .array(fc.nat(0xffff), { minLength: 8, maxLength: 8 })
   .map((groups) => groups.map((group) => group.toString(16)).join(":"));
-const ends = fc.oneof(...[ipv4, ipv6].map((ip) => fc.record({ remote: end(ip), local: end(ip) }, plain)));
+const addresses = fc.oneof(
+  ...[ipv4, ipv6].map((ip) => fc.record({ remote: end(ip), local: end(ip) }, plain)),
+);
 /** Types that mean nothing to us. */
 const extras = fc.array(
   fc.record({ type: fc.integer({ min: 0xe0, max: 0xff }), value: fc.uint8Array({ maxLength: 60 }) }),
@@ -98,18 +103,18 @@ function end(ip: fc.Arbitrary<string>): fc.Arbitrary<Address> {
 
 test("what a proxy writes is read, however it is cut, and what follows is left alone", () => {
   fc.assert(
-    fc.property(ends, extras, fc.boolean(), fc.uint8Array(), (said, more, encrypted, body) => {
+    fc.property(addresses, extras, fc.boolean(), fc.uint8Array(), (said, more, encrypted, body) => {
       const all: Extra[] = encrypted ? [OVER_TLS, ...more] : more;
       const binary = version2(said, all);
       const rest = Buffer.from(body).toString("hex");
       for (const bytes of [binary, summed(binary)]) {
         const sent = Buffer.concat([bytes, body]);
         for (const pieces of [[sent], bytewise(sent)])
-          assert.deepEqual(readAll(pieces), { ends: said, encrypted, rest });
+          assert.deepEqual(readAll(pieces), { addresses: said, encrypted, rest });
       }
       const line = Buffer.concat([version1(said), body]);
       for (const pieces of [[line], bytewise(line)])
-        assert.deepEqual(readAll(pieces), { ends: said, encrypted: false, rest });
+        assert.deepEqual(readAll(pieces), { addresses: said, encrypted: false, rest });
     }),
     { numRuns: 60 },
   );
@@ -117,7 +122,7 @@ test("what a proxy writes is read, however it is cut, and what follows is left a
 
 test("any byte of a header with a checksum may be changed, and it is never believed to say something else", () => {
   fc.assert(
-    fc.property(ends, fc.nat(), fc.integer({ min: 1, max: 255 }), (said, at, flip) => {
+    fc.property(addresses, fc.nat(), fc.integer({ min: 1, max: 255 }), (said, at, flip) => {
       const bytes = summed(version2(said));
       const whole = readAll([bytes]);
       // From the addresses on: what is before says where the checksum is.

@@ -12,7 +12,7 @@ import {
   SallyportError,
   WholeBody,
 } from "../../exchange/index.ts";
-import { addressesOf } from "../../sockets/addresses.ts";
+import { socketAddressesOf } from "../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
 import { isTcp, resetSocket } from "../../sockets/reset.ts";
 import { CgiExchange, type CgiTransport, type Compose } from "../exchange.ts";
@@ -105,7 +105,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
 
   // The listener's calls.
 
-  check(now: number): void {
+  checkDeadlines(now: number): void {
     if (this.#deadline <= now) this.#expire();
   }
 
@@ -351,6 +351,10 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
 
   #note(error: SallyportError): void {
     const { code, fault } = error;
-    this.#context.log.info(error.message, { code, fault, remote: addressesOf(this.#socket).remote.address });
+    this.#context.log.info(error.message, {
+      code,
+      fault,
+      remote: socketAddressesOf(this.#socket).remote.address,
+    });
   }
 }

@@ -10,7 +10,7 @@ import {
   SallyportError,
   spool,
 } from "../../exchange/index.ts";
-import { type Held, Members } from "../../exchange/members.ts";
+import { type Entry, Members } from "../../exchange/members.ts";
 import {
   aCount,
   addresses,
@@ -18,7 +18,7 @@ import {
   aFunction,
   aLog,
   aWhole,
-  bytesCount,
+  byteCount,
   type Checks,
   checkArgument,
   checkOptions,
@@ -66,7 +66,7 @@ const CHECKS: Checks<SocketGatewayOptions> = {
   queue: aWhole,
   queueTimeout: milliseconds,
   bufferBody: aFlag,
-  maxBody: bytesCount,
+  maxBody: byteCount,
   redirect: aFunction,
   log: aLog,
 };
@@ -88,8 +88,8 @@ export class SocketGateway implements Gateway {
   readonly #upstreams: Upstreams;
   readonly #semaphore: Semaphore;
   readonly #conversation: ConversationOptions;
-  readonly #active = new Members<Held<Exchange>>();
-  readonly #sockets = new Members<Held<Socket>>();
+  readonly #active = new Members<Entry<Exchange>>();
+  readonly #sockets = new Members<Entry<Socket>>();
   #closing = false;
   #emptied: (() => void) | undefined;
 
@@ -138,7 +138,7 @@ export class SocketGateway implements Gateway {
     for (const { value } of this.#sockets) value.destroy();
   }
 
-  #left(held: Held<Exchange>): void {
+  #left(held: Entry<Exchange>): void {
     this.#active.delete(held);
     if (this.#active.size === 0) this.#emptied?.();
   }

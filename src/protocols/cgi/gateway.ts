@@ -21,7 +21,7 @@ import {
   anObject,
   aText,
   aWhole,
-  bytesCount,
+  byteCount,
   type Checks,
   checkArgument,
   checkOptions,
@@ -100,7 +100,7 @@ const CHECKS: Checks<CgiOptions> = {
   killGrace: milliseconds,
   nph: aFlag,
   argvFromQuery: aFlag,
-  maxBody: bytesCount,
+  maxBody: byteCount,
   redirect: aFunction,
   log: aLog,
   launcher: anObject,
@@ -199,7 +199,7 @@ class CgiGateway implements Gateway {
       ...commandFor(exchange, program, body.length, this.#commandOptions),
       cwd: this.#settings.cwd ?? dirname(program.file),
       stdio: [body.length === 0 ? "ignore" : "pipe", "pipe", "lines"],
-      online: (line) => stderr.add(line),
+      onLine: (line) => stderr.add(line),
     });
     if (child.pid === undefined) throw (await child.exited).failure;
     const nph = program.nph && this.#settings.nph;

@@ -1,6 +1,6 @@
 // STDERR of one request (specification, 5.3), for the log: bounded, so that no application fills it.
 import type { Log } from "../../exchange/index.ts";
-import { LineCutter } from "../../processes/index.ts";
+import { LineSplitter } from "../../processes/index.ts";
 
 /** What one request may log; the rest is counted and dropped. */
 const LOGGED_BYTES = 262_144;
@@ -10,7 +10,7 @@ const LINE_FEED = 0x0a;
 export class RequestStderr {
   readonly #log: Log;
   readonly #target: string;
-  readonly #cutter: LineCutter;
+  readonly #cutter: LineSplitter;
   #bytesLeft = LOGGED_BYTES;
   #linesLeft = LOGGED_LINES;
   #dropped = 0;
@@ -18,7 +18,7 @@ export class RequestStderr {
   constructor(log: Log, target: string) {
     this.#log = log;
     this.#target = target;
-    this.#cutter = new LineCutter((line) => log.warn(line, { target }));
+    this.#cutter = new LineSplitter((line) => log.warn(line, { target }));
   }
 
   push(content: Uint8Array): void {

@@ -2,7 +2,7 @@
 // every way in which either side can stop (RFC 9112, 9).
 import type { Socket } from "node:net";
 import { type RequestBody, SallyportError } from "../../exchange/index.ts";
-import { Reading } from "../../sockets/accepted.ts";
+import { SocketReader } from "../../sockets/accepted.ts";
 import type { ManagedConnection } from "../../sockets/connections.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
 import { type Ends, endsOf, HttpExchange, type HttpTransport, requestOf } from "./exchange.ts";
@@ -33,7 +33,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   readonly #onEnd = (): void => this.#reader.finished();
   readonly #onDrain = (): void => this.#relieved();
   readonly #onTimeout = (): void => this.#stalled();
-  #reading: Reading;
+  #reading: SocketReader;
   /** The first bytes, while they may be those of another version. */
   #first: Buffer = EMPTY;
   #exchange: HttpExchange | undefined;
@@ -48,7 +48,9 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     this.#phase = new ConnectionPhase(connections, limits);
     this.#reader = new RequestReader(socket, this.#phase, limits, this);
     this.#facts = endsOf(socket, scheme);
-    this.#reading = http2 ? new Reading(socket, this.#onFirst) : new Reading(socket, this.#onData, true);
+    this.#reading = http2
+      ? new SocketReader(socket, this.#onFirst)
+      : new SocketReader(socket, this.#onData, true);
     this.#listen();
   }
 
@@ -69,7 +71,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
 
   // The listener's calls.
 
-  check(now: number): void {
+  checkDeadlines(now: number): void {
     if (this.#phase.deadline <= now) this.#expire();
   }
 
@@ -111,7 +113,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     if (isHttp2) return this.#hijack(bytes);
     this.#first = EMPTY;
     this.#reading.stop();
-    this.#reading = new Reading(this.#socket, this.#onData, true);
+    this.#reading = new SocketReader(this.#socket, this.#onData, true);
     this.#reader.received(bytes);
   }
 

@@ -17,10 +17,10 @@ import { fieldsFault, headFault } from "../../http/response-fault.ts";
 import { type ConnectionFacts, connectionFactsOf } from "../../sockets/connection.ts";
 import {
   type Opening,
-  ServedHandshake,
   type UpgradedStream,
   type UpgradeTransport,
   type WebSocketClock,
+  WebSocketHandshake,
 } from "../../websocket/index.ts";
 import type { HeadEvent } from "./head.ts";
 import { type Halves, INTERIM, ZEROS } from "./probe.ts";
@@ -75,7 +75,7 @@ export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends)
 
 export class HttpExchange extends BaseExchange implements UpgradeTransport {
   readonly body: RequestBody;
-  handshake: ServedHandshake | undefined;
+  handshake: WebSocketHandshake | undefined;
   readonly #transport: HttpTransport;
   #framing: BodyFraming = "length";
   #persistent = false;
@@ -88,7 +88,7 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
 
   /** The request asks for a WebSocket that can be had. */
   offer(opening: Opening, sockets: WebSocketClock): void {
-    this.handshake = new ServedHandshake(opening, sockets, this);
+    this.handshake = new WebSocketHandshake(opening, sockets, this);
   }
 
   accept(fields: Headers): UpgradedStream {

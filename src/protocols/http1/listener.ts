@@ -12,7 +12,7 @@ import {
   LISTENER_CHECKS,
   oneOf,
 } from "../../options/checks.ts";
-import { addressesOf } from "../../sockets/addresses.ts";
+import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
 import { HttpConnection } from "./connection.ts";
@@ -104,7 +104,7 @@ class HttpListener implements Listener, HttpListenerContext {
     this.log.info(error.message, {
       code: error.code,
       fault: error.fault,
-      remote: addressesOf(socket).remote.address,
+      remote: socketAddressesOf(socket).remote.address,
     });
     socket.on("error", () => {});
     socket.write(refusal(error), "latin1");

@@ -13,10 +13,10 @@ import {
 import { fieldsFault } from "../../http/response-fault.ts";
 import {
   type Opening,
-  ServedHandshake,
   type UpgradedStream,
   type UpgradeTransport,
   type WebSocketClock,
+  WebSocketHandshake,
 } from "../../websocket/index.ts";
 import { announcedLength, faultOf, informFields, responseFields } from "./response.ts";
 import type { Http2ResponseWriter } from "./response-writer.ts";
@@ -43,7 +43,7 @@ const notOpened = (): SallyportError =>
 
 export class Http2Exchange extends BaseExchange implements UpgradeTransport {
   readonly body: RequestBody;
-  handshake: ServedHandshake | undefined;
+  handshake: WebSocketHandshake | undefined;
   readonly #transport: Http2Transport;
 
   constructor(request: RequestHead, body: RequestBody, log: Log, wire: Http2Transport) {
@@ -54,7 +54,7 @@ export class Http2Exchange extends BaseExchange implements UpgradeTransport {
 
   /** The request asks for a WebSocket that can be had. */
   offer(opening: Opening, sockets: WebSocketClock): void {
-    this.handshake = new ServedHandshake(opening, sockets, this);
+    this.handshake = new WebSocketHandshake(opening, sockets, this);
   }
 
   accept(fields: Headers): UpgradedStream {

@@ -4,7 +4,7 @@ import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
 import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
-import { addressesOf } from "../../sockets/addresses.ts";
+import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { connectionFactsOf } from "../../sockets/connection.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
@@ -71,7 +71,7 @@ class Http2Listener implements Listener, Keeper {
   }
 
   #refuse(socket: Socket, { message, code, fault }: SallyportError): void {
-    this.log.info(message, { code, fault, remote: addressesOf(socket).remote.address });
+    this.log.info(message, { code, fault, remote: socketAddressesOf(socket).remote.address });
     sayGoAway(socket, this.connections.closing ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }

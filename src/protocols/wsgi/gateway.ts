@@ -9,7 +9,7 @@ import { spool } from "../../exchange/spool.ts";
 import {
   aCount,
   aFlag,
-  bytesCount,
+  byteCount,
   type Checks,
   checkArgument,
   checkOptions,
@@ -56,7 +56,7 @@ const CHECKS: Checks<WsgiOptions> = {
   mode: oneOf("daemon", "embedded"),
   slowCall: milliseconds,
   timeout: milliseconds,
-  maxBody: bytesCount,
+  maxBody: byteCount,
 };
 
 /** A listener's own limit is met first; this one is for those that have none. */

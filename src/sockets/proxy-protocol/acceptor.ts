@@ -21,7 +21,7 @@ export interface ProxyAcceptorOptions {
 
 export class ProxyAcceptor {
   readonly #options: ProxyAcceptorOptions;
-  readonly #arrivals = new Members<Arrival>();
+  readonly #pending = new Members<PendingConnection>();
 
   constructor(options: ProxyAcceptorOptions) {
     this.#options = options;
@@ -30,18 +30,18 @@ export class ProxyAcceptor {
   accept(socket: Socket): void {
     const { accept, expects, log, timeout, most } = this.#options;
     if (!expects(ownAddresses(socket).remote)) return accept(socket);
-    if (this.#arrivals.size >= most) return void socket.destroy();
-    const arrival = new Arrival(socket, timeout, (outcome) => {
-      this.#arrivals.delete(arrival);
+    if (this.#pending.size >= most) return void socket.destroy();
+    const arrival = new PendingConnection(socket, timeout, (outcome) => {
+      this.#pending.delete(arrival);
       if (outcome === "arrived") accept(socket);
-      else if (outcome) note(log, outcome, socket);
+      else if (outcome) logRefusal(log, outcome, socket);
     });
-    this.#arrivals.add(arrival);
+    this.#pending.add(arrival);
   }
 
   /** Ends those that have not said yet who they are. */
   close(): void {
-    for (const { socket } of this.#arrivals) socket.destroy();
+    for (const { socket } of this.#pending) socket.destroy();
   }
 }
 
@@ -49,7 +49,7 @@ export class ProxyAcceptor {
 type Outcome = "arrived" | SallyportError | undefined;
 
 /** A connection that has not said yet who it is. */
-class Arrival implements Member {
+class PendingConnection implements Member {
   place = -1;
   readonly socket: Socket;
   readonly #reader = new HeaderReader();
@@ -58,15 +58,15 @@ class Arrival implements Member {
   readonly #listeners = {
     // Not "data": whoever comes after us may read in any way, and only so nothing has begun to flow.
     readable: () => this.#read(),
-    end: () => this.#leave(this.#reader.fed ? short() : undefined),
+    end: () => this.#finish(this.#reader.fed ? short() : undefined),
     error: () => {},
-    close: () => this.#leave(undefined),
+    close: () => this.#finish(undefined),
   };
 
   constructor(socket: Socket, timeout: number, done: (outcome: Outcome) => void) {
     this.socket = socket;
     this.#done = done;
-    this.#timer = setTimeout(() => this.#leave(late()), timeout);
+    this.#timer = setTimeout(() => this.#finish(late()), timeout);
     for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
   }
 
@@ -79,18 +79,18 @@ class Arrival implements Member {
         read = this.#reader.feed(piece);
       }
     } catch (error) {
-      return this.#leave(SallyportError.from(error));
+      return this.#finish(SallyportError.from(error));
     }
     this.#arrive(read);
   }
 
   #arrive({ header, rest }: HeaderRead): void {
     if (rest.length > 0) this.socket.unshift(rest);
-    tell(this.socket, header);
-    this.#leave("arrived");
+    setProxyAddresses(this.socket, header);
+    this.#finish("arrived");
   }
 
-  #leave(outcome: Outcome): void {
+  #finish(outcome: Outcome): void {
     clearTimeout(this.#timer);
     const { readable, end, error, close } = this.#listeners;
     this.socket.off("readable", readable).off("end", end).off("close", close);
@@ -101,9 +101,9 @@ class Arrival implements Member {
   }
 }
 
-function tell(socket: Socket, { ends, encrypted }: ProxyHeader): void {
-  if (!ends && !encrypted) return;
-  const { remote, local } = ends ?? ownAddresses(socket);
+function setProxyAddresses(socket: Socket, { addresses, encrypted }: ProxyHeader): void {
+  if (!addresses && !encrypted) return;
+  const { remote, local } = addresses ?? ownAddresses(socket);
   setAddresses(socket, { remote: canonical(remote), local: canonical(local), encrypted });
 }
 
@@ -112,7 +112,7 @@ const canonical = ({ address, port }: Address): Address => ({
   port,
 });
 
-function note(log: Log, { message, code, fault }: SallyportError, socket: Socket): void {
+function logRefusal(log: Log, { message, code, fault }: SallyportError, socket: Socket): void {
   log.info(message, { code, fault, remote: ownAddresses(socket).remote.address });
 }
 

@@ -1,7 +1,7 @@
 // Version 1 of the PROXY protocol (specification, 2.1): one line of text that a person can write with telnet.
 import { isIP } from "node:net";
 import type { Address } from "../../exchange/index.ts";
-import { bad, NOTHING_SAID, type ProxyHeader } from "./header.ts";
+import { bad, NO_ADDRESSES, type ProxyHeader } from "./header.ts";
 
 /** Bytes of the longest line that there can be, with its CRLF. */
 export const LONGEST_LINE = 107;
@@ -14,12 +14,12 @@ const UNKNOWN = /^PROXY UNKNOWN(?: .*)?$/s;
 
 /** Reads a line without its CRLF. Throws BAD_REQUEST. */
 export function readLine(line: string): ProxyHeader {
-  if (UNKNOWN.test(line)) return NOTHING_SAID;
+  if (UNKNOWN.test(line)) return NO_ADDRESSES;
   const [, family, from, to, fromPort, toPort] = LINE.exec(line) ?? [];
   const remote = family && addressOf(FAMILIES[family] as number, from, fromPort);
   const local = family && addressOf(FAMILIES[family] as number, to, toPort);
   if (!remote || !local) throw bad(`a malformed line: ${JSON.stringify(line)}`);
-  return { ends: { remote, local }, encrypted: false };
+  return { addresses: { remote, local }, encrypted: false };
 }
 
 function addressOf(family: number, address = "", port = ""): Address | undefined {

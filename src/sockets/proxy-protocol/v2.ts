@@ -1,7 +1,7 @@
 // Version 2 of the PROXY protocol (specification, 2.2): sixteen bytes, two addresses, and what else a proxy has to say.
 import type { Address } from "../../exchange/index.ts";
 import { crc32c } from "./crc32c.ts";
-import { bad, NOTHING_SAID, type ProxyHeader } from "./header.ts";
+import { bad, NO_ADDRESSES, type ProxyHeader } from "./header.ts";
 
 /** No other protocol begins so. */
 export const SIGNATURE: Buffer = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
@@ -22,7 +22,7 @@ type ReadAddress = (bytes: Buffer, at: number) => string;
 interface Family {
   /** Bytes of both addresses, with their ports. */
   readonly size: number;
-  readonly read: (bytes: Buffer) => ProxyHeader["ends"];
+  readonly read: (bytes: Buffer) => ProxyHeader["addresses"];
 }
 
 const inet = (bytes: number, text: ReadAddress): Family => ({
@@ -70,12 +70,12 @@ export function headerSize(bytes: Buffer): number {
 /** Reads a whole header. Throws BAD_REQUEST. */
 export function readHeader(bytes: Buffer): ProxyHeader {
   // What follows is to be discarded, be it as it may.
-  if (bytes[12] === COMMAND.local || bytes[13] === UNSPECIFIED) return NOTHING_SAID;
+  if (bytes[12] === COMMAND.local || bytes[13] === UNSPECIFIED) return NO_ADDRESSES;
   const family = FAMILIES[bytes[13] as number];
   if (!family) throw bad("an unknown family or transport");
   const block = bytes.subarray(FIXED);
   if (block.length < family.size) throw bad("too short for its addresses");
-  return { ends: family.read(block), encrypted: readExtras(bytes, FIXED + family.size) };
+  return { addresses: family.read(block), encrypted: readExtras(bytes, FIXED + family.size) };
 }
 
 /** Whether the client speaks TLS, from the extras at `start`, all of which must be whole. */

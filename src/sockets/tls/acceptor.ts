@@ -2,11 +2,11 @@
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import { type Log, SallyportError } from "../../exchange/index.ts";
-import { addressesOf, copyAddresses } from "../addresses.ts";
+import { copyAddresses, socketAddressesOf } from "../addresses.ts";
 import { forgetWhenClosed } from "../closed.ts";
 import { resetSocket } from "../reset.ts";
 import { transportOf } from "../transport.ts";
-import { tellTlsFacts } from "./facts.ts";
+import { setTlsFacts } from "./facts.ts";
 import { answerPlainly, beginsLikeHttp } from "./plain.ts";
 import { contextFor, type SecureContexts } from "./secure-contexts.ts";
 import type { TlsSettings } from "./settings.ts";
@@ -14,7 +14,7 @@ import type { TlsSettings } from "./settings.ts";
 export interface TlsAcceptorOptions {
   /** Gets the decrypted connection; its facts can be asked for (tlsFactsOf, connectionOf). */
   readonly accept: (socket: Socket) => void;
-  readonly keys: SecureContexts;
+  readonly contexts: SecureContexts;
   readonly settings: Pick<TlsSettings, "clientCertificates" | "handshakeTimeout" | "handshakes">;
   /** The protocols that are spoken within TLS, the best first (ALPN, RFC 7301). */
   readonly protocols: readonly string[];
@@ -25,16 +25,16 @@ export class TlsAcceptor {
   readonly #options: TlsAcceptorOptions;
   readonly #server: Server;
   /** From the connection until it has passed, or is refused to its end. */
-  readonly #arriving = new Set<Socket>();
+  readonly #pending = new Set<Socket>();
   #contexts: SecureContexts;
 
   constructor(options: TlsAcceptorOptions) {
-    const { keys, settings, protocols } = options;
+    const { contexts, settings, protocols } = options;
     this.#options = options;
-    this.#contexts = keys;
+    this.#contexts = contexts;
     // It never listens: connections are given to it.
     this.#server = createServer({
-      ...keys.first,
+      ...contexts.first,
       ALPNProtocols: [...protocols],
       SNICallback: (name, found) => found(null, this.#contextFor(name)),
       requestCert: settings.clientCertificates !== "off",
@@ -52,22 +52,22 @@ export class TlsAcceptor {
 
   /** Takes over a connection of which nothing has been read, or what was read has been put back. */
   accept(socket: Socket): void {
-    if (this.#arriving.size >= this.#options.settings.handshakes) return this.#overrun(socket);
-    this.#arriving.add(socket);
+    if (this.#pending.size >= this.#options.settings.handshakes) return this.#refuse(socket);
+    this.#pending.add(socket);
     socket.on("error", () => {});
-    socket.on("close", () => this.#arriving.delete(socket));
+    socket.on("close", () => this.#pending.delete(socket));
     this.#awaitHello(socket);
   }
 
   /** From now on clients are shown these; sessions of before cannot be resumed. */
-  show(keys: SecureContexts): void {
-    this.#contexts = keys;
-    this.#server.setSecureContext(keys.first);
+  setContexts(contexts: SecureContexts): void {
+    this.#contexts = contexts;
+    this.#server.setSecureContext(contexts.first);
   }
 
   /** Ends those that have not finished their handshake. */
   close(): void {
-    for (const socket of this.#arriving) socket.destroy();
+    for (const socket of this.#pending) socket.destroy();
   }
 
   /** TypeScript knows no undefined here, Node does: then the server's own context stays. */
@@ -99,7 +99,7 @@ export class TlsAcceptor {
     // The handshake reads what was put back before it reads on.
     socket.unshift(bytes);
     // Asked for now: of a connection that has failed the system knows nothing any more.
-    addressesOf(socket);
+    socketAddressesOf(socket);
     this.#server.emit("connection", socket);
   }
 
@@ -111,10 +111,10 @@ export class TlsAcceptor {
     forgetWhenClosed(socket);
     socket.allowHalfOpen = true;
     const asks = settings.clientCertificates !== "off";
-    const { client } = tellTlsFacts(socket, asks);
+    const { client } = setTlsFacts(socket, asks);
     if (settings.clientCertificates === "require" && client?.error !== "")
       return this.#forbid(socket, client?.error);
-    this.#arriving.delete(carrier);
+    this.#pending.delete(carrier);
     accept(socket);
   }
 
@@ -126,29 +126,29 @@ export class TlsAcceptor {
         : `the client's certificate is not trusted: ${why}`;
     const error = new SallyportError("FORBIDDEN", message);
     if (socket.alpnProtocol !== "h2") return this.#answer(socket, error);
-    this.#note(socket, error.message, error.code);
+    this.#log(socket, error.message, error.code);
     resetSocket(socket);
   }
 
   #answer(socket: Socket, error: SallyportError): void {
-    this.#note(socket, error.message, error.code);
+    this.#log(socket, error.message, error.code);
     answerPlainly(socket, error, this.#options.settings.handshakeTimeout);
   }
 
   #failed(error: Error, socket: TLSSocket): void {
     const { code = "", reason, message } = error as NodeJS.ErrnoException & { reason?: string };
-    this.#note(transportOf(socket) ?? socket, `handshake failed: ${FAILURES[code] ?? reason ?? message}`);
+    this.#log(transportOf(socket) ?? socket, `handshake failed: ${FAILURES[code] ?? reason ?? message}`);
     socket.destroy();
   }
 
-  #overrun(socket: Socket): void {
-    this.#note(socket, "the limit of handshakes at once is reached");
+  #refuse(socket: Socket): void {
+    this.#log(socket, "the limit of handshakes at once is reached");
     socket.on("error", () => {});
     socket.destroy();
   }
 
-  #note(socket: Socket, message: string, code?: string): void {
-    const remote = addressesOf(socket).remote.address;
+  #log(socket: Socket, message: string, code?: string): void {
+    const remote = socketAddressesOf(socket).remote.address;
     this.#options.log.info(`TLS: ${message}`, { code, fault: "client", remote });
   }
 }

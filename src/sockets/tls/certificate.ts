@@ -10,7 +10,7 @@ export interface Problem {
 }
 
 /** Gets a problem at a key of what is being read. */
-export type Complain = (key: string, message: string) => void;
+export type ReportProblem = (key: string, message: string) => void;
 
 export interface Certificate {
   /** The file: the certificate, and those that lead to a root. */
@@ -23,7 +23,7 @@ export interface Certificate {
 /** Undefined when something is wrong; `complain` has heard what. */
 export async function readCertificate(
   files: CertificateFiles,
-  complain: Complain,
+  complain: ReportProblem,
 ): Promise<Certificate | undefined> {
   const cert = await readPem(files.cert, "CERTIFICATE", (message) => complain("cert", message));
   const key = await readPem(files.key, "PRIVATE KEY", (message) => complain("key", message));
@@ -59,7 +59,7 @@ export async function readPem(
   return undefined;
 }
 
-function parseCertificate(cert: string, path: string, complain: Complain): X509Certificate | undefined {
+function parseCertificate(cert: string, path: string, complain: ReportProblem): X509Certificate | undefined {
   try {
     return new X509Certificate(cert);
   } catch (error) {
@@ -68,7 +68,7 @@ function parseCertificate(cert: string, path: string, complain: Complain): X509C
   }
 }
 
-function parseKey(key: string, files: CertificateFiles, complain: Complain): KeyObject | undefined {
+function parseKey(key: string, files: CertificateFiles, complain: ReportProblem): KeyObject | undefined {
   const { passphrase } = files;
   try {
     return createPrivateKey({ key, ...(passphrase === undefined ? {} : { passphrase }) });

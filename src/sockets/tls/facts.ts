@@ -6,15 +6,15 @@ import type { ClientCertificate, TlsFacts } from "../../exchange/index.ts";
 
 /** With the socket, not in a WeakMap: facts refer to their socket, and so it would outlive all young collections. */
 const FACTS: unique symbol = Symbol("facts");
-type Told = Socket & { [FACTS]?: TlsFacts };
+type WithFacts = Socket & { [FACTS]?: TlsFacts };
 
 /** The facts of a connection that came in by TLS; undefined for any other. */
-export const tlsFactsOf = (socket: Socket): TlsFacts | undefined => (socket as Told)[FACTS];
+export const tlsFactsOf = (socket: Socket): TlsFacts | undefined => (socket as WithFacts)[FACTS];
 
 /** Finds the facts out, and keeps them for whoever serves `socket`. `asked`: for a certificate of the client. */
-export function tellTlsFacts(socket: TLSSocket, asked: boolean): TlsFacts {
+export function setTlsFacts(socket: TLSSocket, asked: boolean): TlsFacts {
   const facts = new Facts(socket, asked);
-  (socket as Told)[FACTS] = facts;
+  (socket as WithFacts)[FACTS] = facts;
   return facts;
 }
 

@@ -29,7 +29,7 @@ export interface SecureContexts {
 }
 
 export type SecureContextsRead =
-  | { readonly keys: SecureContexts }
+  | { readonly contexts: SecureContexts }
   | { readonly problems: readonly Problem[] };
 
 /** Reads all files of the settings. Never rejects. */
@@ -52,7 +52,7 @@ export async function readSecureContexts(settings: TlsSettings): Promise<SecureC
   if (problems.length > 0) return { problems };
   const whole = made as Made[];
   const warnings = whole.flatMap(({ certificate, path }) => warningOf(certificate, path) ?? []);
-  return { keys: { first: (whole[0] as Made).options, contexts: contextsByName(whole), warnings } };
+  return { contexts: { first: (whole[0] as Made).options, contexts: contextsByName(whole), warnings } };
 }
 
 async function readAuthorities(

@@ -1,7 +1,7 @@
 // The application that behaves as the suite says, as a fetch handler.
 import type { Address, Headers as Fields } from "../../exchange/index.ts";
 import { toBytes } from "../bytes.ts";
-import { type Behaviour, CONFORMANCE_FIELD, type Script, type Seen } from "../case.ts";
+import { type AppScript, type Behaviour, CONFORMANCE_FIELD, type Seen } from "../case.ts";
 import { SideChannel } from "../side-channel.ts";
 import { ANSWER_PIECE, decoded, jsonOf, scriptOf } from "./script.ts";
 
@@ -14,7 +14,7 @@ interface Facts {
 type Ways = {
   readonly [K in Behaviour["kind"]]: (
     request: Request,
-    app: Extract<Script, { kind: K }>,
+    app: Extract<AppScript, { kind: K }>,
     notes: SideChannel,
     facts: Facts,
   ) => Promise<Response>;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Headers } from "../../exchange/index.ts";
 import { toBytes } from "../bytes.ts";
-import { type Behaviour, CONFORMANCE_FIELD, type Script, type Seen } from "../case.ts";
+import { type AppScript, type Behaviour, CONFORMANCE_FIELD, type Seen } from "../case.ts";
 import { SideChannel } from "../side-channel.ts";
 import { ANSWER_PIECE, decoded, joinedFields, jsonOf, scriptOf } from "./script.ts";
 
@@ -14,7 +14,7 @@ type Ways = {
   readonly [K in Behaviour["kind"]]: (
     req: MountedRequest,
     res: ServerResponse,
-    app: Extract<Script, { kind: K }>,
+    app: Extract<AppScript, { kind: K }>,
     notes: SideChannel,
   ) => Promise<void>;
 };

@@ -11,7 +11,7 @@ import {
   SallyportError,
 } from "../../exchange/index.ts";
 import { toBytes } from "../bytes.ts";
-import { type Behaviour, CONFORMANCE_FIELD, type Script, type Seen } from "../case.ts";
+import { type AppScript, type Behaviour, CONFORMANCE_FIELD, type Seen } from "../case.ts";
 import { SideChannel } from "../side-channel.ts";
 import { ANSWER_PIECE, decoded, joinedFields, jsonOf, scriptOf } from "./script.ts";
 
@@ -30,7 +30,7 @@ const HINTS: Headers = ["Link", "</style.css>; rel=preload"];
 type Ways = {
   readonly [K in Behaviour["kind"]]: (
     exchange: Exchange,
-    app: Extract<Script, { kind: K }>,
+    app: Extract<AppScript, { kind: K }>,
     notes: SideChannel,
   ) => Promise<void>;
 };

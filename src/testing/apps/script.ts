@@ -1,9 +1,9 @@
 // What a request of the suite tells the application to do; and what the application saw, in the suite's form.
 import { type Headers, headerValues } from "../../exchange/index.ts";
-import { CONFORMANCE_FIELD, type Script, type Seen } from "../case.ts";
+import { type AppScript, CONFORMANCE_FIELD, type Seen } from "../case.ts";
 
 /** Throws when the request is none of the suite's. */
-export function scriptOf(value: string | null | undefined): Script {
+export function scriptOf(value: string | null | undefined): AppScript {
   if (!value) throw new Error(`this application only answers requests with the header ${CONFORMANCE_FIELD}`);
   return JSON.parse(Buffer.from(value, "base64url").toString("utf8"));
 }

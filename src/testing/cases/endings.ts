@@ -28,7 +28,7 @@ export const endings: readonly Case[] = [
   {
     name: "an application that fails in the middle of its body is cut visibly (W4, A3)",
     request: {},
-    conduct: "unlocksPieces",
+    client: "unlocksPieces",
     app: { kind: "stream", pieces: ["partial"], gated: true, ending: "fail" },
     expected: { status: 200, body: "partial", complete: false, without: INSIDES },
     next: [AGAIN],
@@ -36,7 +36,7 @@ export const endings: readonly Case[] = [
   {
     name: "an application that fails before its announced length is cut visibly (F15)",
     request: {},
-    conduct: "unlocksPieces",
+    client: "unlocksPieces",
     app: {
       kind: "stream",
       headers: ["Content-Length", "100", "Content-Type", "text/plain"],
@@ -70,7 +70,7 @@ export const endings: readonly Case[] = [
   {
     name: "an application learns that its client left in the middle of the response (W6)",
     request: {},
-    conduct: "leavesMidResponse",
+    client: "leavesMidResponse",
     app: { kind: "endless" },
     expected: { status: 200, complete: false, noted: ["left"] },
     next: [AGAIN],
@@ -79,7 +79,7 @@ export const endings: readonly Case[] = [
     name: "an application learns that its client left in the middle of the request (F13)",
     needs: ["streamsUpload"],
     request: { method: "POST", body: { size: 200_000 } },
-    conduct: "leavesMidUpload",
+    client: "leavesMidUpload",
     app: { kind: "absorb" },
     expected: { complete: false, noted: ["left"], notNoted: ["complete"] },
     next: [AGAIN],
@@ -88,7 +88,7 @@ export const endings: readonly Case[] = [
     name: "an application that waits learns that its client has left",
     needs: ["tellsLeaving"],
     request: {},
-    conduct: "leavesBeforeHead",
+    client: "leavesBeforeHead",
     app: { kind: "hang" },
     expected: { complete: false, noted: ["left"] },
     next: [AGAIN],
@@ -97,7 +97,7 @@ export const endings: readonly Case[] = [
     name: "a client that ends its side after the request is still answered (L1)",
     needs: ["halfClose"],
     request: { method: "POST", body: "12345" },
-    conduct: "endsItsSide",
+    client: "endsItsSide",
     app: { kind: "stream", pieces: ["one,", "two"], gated: true },
     expected: { status: 200, body: "one,two" },
   },
@@ -114,7 +114,7 @@ export const endings: readonly Case[] = [
   },
   {
     name: "requests sent at once are answered in their order",
-    conduct: "pipelines",
+    client: "pipelines",
     request: { target: "/1" },
     app: { kind: "answer", body: "first" },
     expected: { status: 200, body: "first" },

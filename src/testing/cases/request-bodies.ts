@@ -96,7 +96,7 @@ export const requestBodies: readonly Case[] = [
   {
     name: "a client that waits for it is told to go on (H18)",
     request: { method: "POST", headers: ["Expect", "100-continue"], body: { size: 2_000 } },
-    conduct: "awaitsContinue",
+    client: "awaitsContinue",
     app: { kind: "describe" },
     expected: { status: 200, seen: { size: 2_000 }, informs: [100] },
   },
@@ -104,7 +104,7 @@ export const requestBodies: readonly Case[] = [
     name: "a client that waits is answered without 100 when nobody reads its body (H18)",
     needs: ["lazyContinue"],
     request: { method: "POST", headers: ["Expect", "100-continue"], body: { size: 2_000 } },
-    conduct: "awaitsContinue",
+    client: "awaitsContinue",
     app: { kind: "answer", status: 403, body: "no" },
     expected: { status: 403, body: "no", informs: [] },
   },

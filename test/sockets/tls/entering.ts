@@ -51,7 +51,7 @@ export async function enter(t: TestContext, handler: Handler, options: EnteringO
   const log = { debug: info, info, warn: info, error: info };
   const listener = httpListener({ handler, limits, log });
   const accept = (socket: Socket): void => listener.accept(socket);
-  const entrance = new TlsAcceptor({ accept, keys: await keysFor(settings), settings, protocols, log });
+  const entrance = new TlsAcceptor({ accept, contexts: await keysFor(settings), settings, protocols, log });
   const arrive = before((socket) => entrance.accept(socket));
   const server = createServer({ allowHalfOpen: true, noDelay: true }, arrive).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -74,7 +74,7 @@ export async function enter(t: TestContext, handler: Handler, options: EnteringO
 export async function keysFor(settings: TlsSettings): Promise<SecureContexts> {
   const read = await readSecureContexts(settings);
   if ("problems" in read) throw new Error(JSON.stringify(read.problems));
-  return read.keys;
+  return read.contexts;
 }
 
 /** A connection without TLS. */

@@ -269,7 +269,7 @@ test("new keys are shown to new connections, and the old connections go on", asy
   old.write(KEPT);
   await once(old, "data");
   const renewed = authority.server("renewed", ["example.org"]);
-  entrance.show(await keysFor({ ...PATIENT, ...renewed, clientCertificates: "off" }));
+  entrance.setContexts(await keysFor({ ...PATIENT, ...renewed, clientCertificates: "off" }));
   assert.equal((await told(port, trust)).tls.certificate, textOf(renewed.cert));
   const again = await secure(port, { ...trust, session: old.getSession() });
   assert.equal(again.isSessionReused(), false, "a session of the old keys");

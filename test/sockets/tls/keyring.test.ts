@@ -37,8 +37,8 @@ const settings = (pair: Pair, more: Partial<TlsSettings> = {}): TlsSettings => (
 
 async function keysOf(wanted: TlsSettings): Promise<SecureContexts> {
   const read = await readSecureContexts(wanted);
-  assert.ok("keys" in read, JSON.stringify(read));
-  return read.keys;
+  assert.ok("contexts" in read, JSON.stringify(read));
+  return read.contexts;
 }
 
 async function problemsOf(wanted: TlsSettings): Promise<string[]> {
@@ -112,7 +112,7 @@ test("a certificate that OpenSSL finds too weak is told with the file", async ()
   const read = await readSecureContexts(settings({ cert: weak, key }));
   // How strict OpenSSL is depends on how Node was built.
   if ("problems" in read) assert.match(read.problems[0]?.message ?? "", /^.*weak\.pem cannot be used: /);
-  else assert.equal(read.keys.contexts.size, 1);
+  else assert.equal(read.contexts.contexts.size, 1);
 });
 
 test("a name is shown the first certificate that has it; a wildcard stands for exactly one label", async () => {

@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 import { cgiResponseHead } from "../../../cgi/head.ts";
 import type { Peer } from "../../../cgi/metavariables/peers.ts";
 import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../../exchange/index.ts";
-import { Reading } from "../../../sockets/accepted.ts";
-import { addressesOf } from "../../../sockets/addresses.ts";
+import { SocketReader } from "../../../sockets/accepted.ts";
+import { socketAddressesOf } from "../../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../../sockets/connections.ts";
 import type { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import {
@@ -73,7 +73,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
-    new Reading(socket, (bytes) => this.#received(bytes));
+    new SocketReader(socket, (bytes) => this.#received(bytes));
     socket.on("end", () => this.#finished());
     socket.on("drain", () => this.#relieved());
     socket.on("timeout", () => this.#stalled());
@@ -109,7 +109,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     this.#socket.destroy();
   }
 
-  check(now: number): void {
+  checkDeadlines(now: number): void {
     if (this.#deadline <= now) this.#expire();
   }
 
@@ -394,7 +394,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   }
 
   #note(error: SallyportError): void {
-    const remote = addressesOf(this.#socket).remote.address;
+    const remote = socketAddressesOf(this.#socket).remote.address;
     this.#context.log.info(error.message, { code: error.code, fault: error.fault, remote });
   }
 }

@@ -14,7 +14,7 @@ import {
   texts,
 } from "../../../options/checks.ts";
 import { canonicalIp } from "../../../sockets/address.ts";
-import { addressesOf } from "../../../sockets/addresses.ts";
+import { socketAddressesOf } from "../../../sockets/addresses.ts";
 import { ManagedConnections } from "../../../sockets/connections.ts";
 import { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import type { Role } from "../codec.ts";
@@ -103,7 +103,7 @@ class FastcgiListener implements Listener, FastcgiListenerContext {
   }
 
   #refusal(socket: Socket): SallyportError | undefined {
-    const remote = canonicalIp(addressesOf(socket).remote.address);
+    const remote = canonicalIp(socketAddressesOf(socket).remote.address);
     if (!this.#webServers || (remote !== undefined && this.#webServers.has(remote))) return undefined;
     const who = remote ?? "a Unix socket";
     return new SallyportError("FORBIDDEN", `a connection from ${who}, which is not in FCGI_WEB_SERVER_ADDRS`);

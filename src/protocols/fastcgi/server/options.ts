@@ -10,7 +10,7 @@ import {
   anyText,
   aText,
   aWhole,
-  bytesCount,
+  byteCount,
   type Checks,
   checkOptions,
   environment,
@@ -93,7 +93,7 @@ const CHECKS: Checks<FastcgiOptions> = {
   queue: aWhole,
   queueTimeout: milliseconds,
   bufferBody: aFlag,
-  maxBody: bytesCount,
+  maxBody: byteCount,
   redirect: aFunction,
   log: aLog,
 };

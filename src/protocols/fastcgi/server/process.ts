@@ -12,7 +12,7 @@ import {
   describeExit,
   type Exit,
   guard,
-  LONGEST_PAUSE,
+  LONGEST_BACK_OFF,
   startChild,
 } from "../../../processes/index.ts";
 
@@ -108,7 +108,7 @@ export class SpawnedApplication {
       env: { ...inheritedEnv(), ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [descriptorOf(server), "lines", "lines"],
-      online: (line) => {
+      onLine: (line) => {
         lastLines.push(line);
         if (lastLines.length > LAST_LINES) lastLines.shift();
         log.warn(line, { program });
@@ -140,7 +140,7 @@ export class SpawnedApplication {
       this.#startOne().catch((error: unknown) => {
         const { message, code } = SallyportError.from(error);
         this.#options.log.error(message, { code });
-        if (!this.#stopping && !this.#retired) this.#startLater(LONGEST_PAUSE);
+        if (!this.#stopping && !this.#retired) this.#startLater(LONGEST_BACK_OFF);
       });
     }, pause);
     this.#backOff.add(timer);
