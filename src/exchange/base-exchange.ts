@@ -1,5 +1,5 @@
 // The listener's half of every exchange: the order of calls as a table, the framing rules that no protocol may break
-// (RFC 9110, 6.4.1, 8.6, 9.3.2), and the end, told exactly once. A listener only says how bytes leave.
+// (RFC 9110, 6.4.1, 8.6, 9.3.2), and the outcome, reported exactly once. A listener only says how bytes leave.
 import { SallyportError } from "./errors.ts";
 import { EventStream } from "./events.ts";
 import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
@@ -32,10 +32,10 @@ export abstract class BaseExchange implements Exchange {
   #phase: Phase = "waiting";
   #status = 0;
   #bytes = 0;
-  /** Bytes of body still owed; -1 when the end is told by the framing; body-less responses owe nothing. */
+  /** Bytes of the announced Content-Length still to be written; -1 without one; 0 for a response without a body. */
   #remaining = -1;
   #bodyless = false;
-  /** The response is an event stream. */
+  /** Set while the response is an event stream. */
   #events: EventStream | undefined;
   #leaving = false;
   #outcome: Outcome | undefined;
@@ -57,11 +57,11 @@ export abstract class BaseExchange implements Exchange {
 
   // How bytes leave: the listener's own part.
 
-  /** Sends head and whole body. `body` is empty where the response has none. `bodyless`: frame nothing. */
+  /** Sends head and whole body. `body` is empty where the response has none. `bodyless`: no framing either. */
   protected abstract sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void;
   /** Sends the head alone. `length` is the announced Content-Length, -1 when unknown. */
   protected abstract sendHead(head: ResponseHead, length: number, bodyless: boolean): void;
-  /** Sends a piece; false when it had to be held back. */
+  /** Sends a piece; false when it had to wait in a buffer. */
   protected abstract sendChunk(chunk: Uint8Array): boolean;
   /** Ends the body where the framing has an end. */
   protected abstract sendEnd(trailers: Headers | undefined): void;
@@ -78,11 +78,11 @@ export abstract class BaseExchange implements Exchange {
   respond(head: ResponseHead, body: ResponseBody): void {
     if (!this.#accepts("respond")) return;
     const bodyless = !hasBody(this.request.method, head.status);
-    // Who makes lines gives a body of the length that they announce.
+    // Lines are made together with a body of the announced length.
     const announced = head instanceof HeadLines ? -1 : announcedLength(head.headers);
     const size = sizeOf(body);
     if (!bodyless && announced >= 0 && announced !== size) {
-      // Let the streaming rules decide: too long is cut to measure, too short is a visible cut.
+      // The streaming rules decide: a body that is too long is cut to size, a short one is cut off visibly.
       this.start(head);
       this.write(bytesOf(body));
       return this.end();
@@ -90,7 +90,7 @@ export abstract class BaseExchange implements Exchange {
     this.#status = head.status;
     this.#bytes = bodyless ? 0 : size;
     this.sendWhole(head, bodyless ? EMPTY : body, bodyless);
-    this.#close(true, undefined);
+    this.#close();
   }
 
   start(head: ResponseHead): void {
@@ -124,7 +124,7 @@ export abstract class BaseExchange implements Exchange {
       return this.fail(new SallyportError("APP_SHORT_BODY", missing));
     }
     this.sendEnd(trailers);
-    this.#close(true, undefined);
+    this.#close();
   }
 
   fail(error: SallyportError): void {
@@ -133,7 +133,7 @@ export abstract class BaseExchange implements Exchange {
     if (this.#phase === "waiting" && error.status !== 0)
       return this.respond(errorHead(error), errorText(error));
     this.sendCut(error);
-    this.#close(false, error);
+    this.#close(error);
   }
 
   leave(): void {
@@ -141,14 +141,14 @@ export abstract class BaseExchange implements Exchange {
     if (this.#events) this.#endEvents();
   }
 
-  /** Whoever answers is told that it was cut; for the client it is an end like any other, after which it comes back. */
+  /** The answering side sees a cut response; the client sees a normal end, and reconnects. */
   #endEvents(): void {
     if (this.#phase !== "started" || !this.#events) return;
     const error = new SallyportError("STOPPING", "the event stream ended because the server leaves");
     if (!this.#events.legible || this.#remaining >= 0) return this.fail(error);
     if (!this.#events.betweenEvents) return;
     this.sendEnd(undefined);
-    this.#close(false, error);
+    this.#close(error);
   }
 
   whenDrained(callback: () => void): void {
@@ -165,7 +165,7 @@ export abstract class BaseExchange implements Exchange {
 
   // The listener's calls.
 
-  /** What was held back has left. */
+  /** The buffered bytes have left. */
   drained(): void {
     const callbacks = this.#drainers;
     if (!callbacks) return;
@@ -175,10 +175,10 @@ export abstract class BaseExchange implements Exchange {
 
   /** The client is gone, or broke the protocol: nothing more can be sent. */
   lost(error: SallyportError): void {
-    if (this.#phase !== "closed") this.#close(false, error);
+    this.#close(error);
   }
 
-  /** `status` has accepted a WebSocket: no call but `fail` has a meaning any more. Throws when it was answered already. */
+  /** `status` has accepted a WebSocket: from now on only `fail` has an effect. Throws when the exchange was answered already. */
   protected switched(status: number): void {
     if (!this.#accepts("accept")) return;
     this.#phase = "switched";
@@ -188,7 +188,7 @@ export abstract class BaseExchange implements Exchange {
   /** The WebSocket is over: after a closing handshake, or because of `error`. */
   concluded(error: SallyportError | undefined, bytes: number): void {
     this.#bytes = bytes;
-    this.#close(error === undefined, error);
+    this.#close(error);
   }
 
   #accepts(call: Call): boolean {
@@ -215,12 +215,12 @@ export abstract class BaseExchange implements Exchange {
     else this.log.error(error.message, fields);
   }
 
-  /** The first end counts: a listener may find out while it sends that the client is lost. */
-  #close(complete: boolean, error: SallyportError | undefined): void {
+  /** Only the first end counts: a listener may find out while it sends that the client is gone. */
+  #close(error?: SallyportError): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#drainers = undefined;
-    this.#outcome = { complete, error, status: this.#status, bytes: this.#bytes };
+    this.#outcome = { complete: error === undefined, error, status: this.#status, bytes: this.#bytes };
     const callbacks = this.#closers;
     if (!callbacks) return;
     this.#closers = undefined;
@@ -241,5 +241,5 @@ export function errorHead(error: SallyportError): ResponseHead {
   return { status: error.status, reason: "", headers };
 }
 
-/** The body that goes with it: status, the catalogue's sentence, the code. */
+/** The body of an error response: status, the catalogue's sentence, the code. */
 export const errorText = (error: SallyportError): string => `${error.status} ${error.text}\n${error.code}\n`;

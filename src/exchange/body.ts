@@ -1,4 +1,4 @@
-// Request bodies. One is at hand and final; the other is pushed in by a listener and pulled out by a gateway.
+// Request bodies: one that is complete, and one that a listener pushes and a gateway pulls.
 import type { SallyportError } from "./errors.ts";
 import type { RequestBody } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
@@ -6,7 +6,7 @@ import type { Headers } from "./headers.ts";
 const NO_TRAILERS: Headers = [];
 const EMPTY = new Uint8Array(0);
 
-/** A body that is already here. */
+/** A body that has arrived completely. */
 export class WholeBody implements RequestBody {
   readonly length: number;
   readonly whole: Uint8Array;
@@ -33,7 +33,7 @@ export class WholeBody implements RequestBody {
 /** No body at all; shared by every request without one. */
 export const NO_BODY: RequestBody = new WholeBody(EMPTY);
 
-/** What the listener behind a PushedBody is told. */
+/** The listener behind a PushedBody. */
 export interface BodySource {
   /** The first read: the moment to send 100 Continue. */
   wanted?(): void;
@@ -48,7 +48,7 @@ interface Reader {
   reject(error: SallyportError): void;
 }
 
-/** A body on its way: the listener pushes, the gateway pulls, and never more than about `highWater` bytes wait. */
+/** A body that is still arriving: the listener pushes, the gateway pulls; about `highWater` bytes may wait between them. */
 export class PushedBody implements RequestBody {
   readonly length: number | undefined;
   readonly whole: undefined;

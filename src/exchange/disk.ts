@@ -1,4 +1,4 @@
-// Bytes in temporary files, of all clients of this process together: each has its own limit, but the disk is one.
+// Bytes in all temporary files of this process: each client has its own limit, but they share one disk.
 
 export class Disk {
   /** Bytes that may be on it at once. */
@@ -18,7 +18,7 @@ export class Disk {
     return this.#taken + bytes <= this.limit;
   }
 
-  /** False, and nothing is taken, where there is no room for so many. */
+  /** False, and nothing is taken, without room for all of them. */
   take(bytes: number): boolean {
     if (!this.has(bytes)) return false;
     this.#taken += bytes;
@@ -33,5 +33,5 @@ export class Disk {
 /** 16 GiB. */
 export const DISK_LIMIT = 17_179_869_184;
 
-/** The one of this process. */
+/** Shared by the whole process. */
 export const disk: Disk = new Disk(DISK_LIMIT);

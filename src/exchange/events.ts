@@ -1,12 +1,12 @@
-// Event streams (text/event-stream; HTML, 9.2): responses that never end by themselves, and that may be ended after any event,
-// since their clients come back and say which event they have had.
+// Event streams (text/event-stream; HTML, 9.2): responses that never end by themselves. They may be ended after any event,
+// since clients reconnect and send the id of the last event that they received.
 import type { ResponseHead } from "./exchange.ts";
 import { header } from "./headers.ts";
 
-/** Milliseconds from the word that the server leaves to the end of event streams: for a last event. */
+/** Milliseconds between the server's decision to leave and the end of event streams: time for a last event. */
 export const EVENT_STREAM_GRACE = 1_000;
 
-/** Characters of a blank line, however its ends are written. */
+/** Characters of the longest blank line: two line ends of CRLF. */
 const LONGEST_BLANK = 4;
 const LINE_END = /(\r\n|\n|\r)$/;
 
@@ -14,7 +14,7 @@ export const isEventStream = ({ headers }: ResponseHead): boolean =>
   header(headers, "content-type")?.trimStart().toLowerCase().startsWith("text/event-stream") === true;
 
 export class EventStream {
-  /** The events can be told from one another: they are not compressed. */
+  /** Whether the end of an event can be found: the stream is not compressed. */
   readonly legible: boolean;
   #tail = "\n\n";
 
@@ -28,13 +28,13 @@ export class EventStream {
     this.legible = coding === "" || coding === "identity";
   }
 
-  /** These bytes of it have been sent. */
+  /** Notes bytes that were sent. */
   passed(chunk: Uint8Array): void {
     const tail = String.fromCharCode(...chunk.subarray(-LONGEST_BLANK));
     this.#tail = (this.#tail + tail).slice(-LONGEST_BLANK);
   }
 
-  /** Whether an event has ended, with its blank line, and no other has begun. */
+  /** Whether the last event has ended with its blank line, and no other has begun. */
   get betweenEvents(): boolean {
     const lines = this.#tail.replace(LINE_END, "");
     return lines.length < this.#tail.length && LINE_END.test(lines);

@@ -28,18 +28,18 @@ export interface RequestHead {
   readonly authority: string;
   readonly remote: Address;
   readonly local: Address;
-  /** What TLS found out about the client's connection; absent where it has none, or a proxy in front does not tell. */
+  /** The facts of the client's TLS connection; absent where there is none, or a proxy in front does not pass them on. */
   readonly tls?: TlsFacts | undefined;
-  /** Whom a server in front of us says that the client is: told by a gateway protocol, never by a header of HTTP. */
+  /** The user whom a server in front has authenticated: passed on by a gateway protocol, never by a header of HTTP. */
   readonly user?: AuthenticatedUser | undefined;
-  /** Where there were requests with the same fields before it on its connection; to be had by `repeatedOf`. */
+  /** Present where earlier requests on the connection had the same fields; read it with `repeatedOf`. */
   readonly repeated?: Repeated | undefined;
 }
 
 /** RFC 3875, 4.1.1 and 4.1.11. Each character is one byte. */
 export interface AuthenticatedUser {
   readonly name: string;
-  /** "Basic", "Digest"; "" when it was not told. */
+  /** "Basic", "Digest"; "" when unknown. */
   readonly scheme: string;
 }
 
@@ -58,7 +58,7 @@ export interface TlsFacts {
 }
 
 export interface ClientCertificate {
-  /** PEM, the client's own first, then those that signed it as far as it sent them. */
+  /** PEM, the client's own first, then those of its issuers that it sent. */
   readonly chain: readonly string[];
   /** Distinguished names as RFC 4514 writes them ("CN=alice,O=Example"). */
   readonly subject: string;
@@ -72,7 +72,7 @@ export interface ClientCertificate {
   readonly error: string;
 }
 
-/** The request body, pulled. Reading is what asks the client to go on (100-continue) and what lets more come in. */
+/** The request body, pulled. Reading asks the client to go on (100-continue) and makes room for more. */
 export interface RequestBody {
   /** Bytes announced; 0 when there is no body; undefined when only the end will tell (chunked). */
   readonly length: number | undefined;
@@ -86,7 +86,7 @@ export interface RequestBody {
   read(): Promise<Uint8Array | undefined>;
   /** Trailer fields; filled, if at all, once `read` has given undefined. */
   readonly trailers: Headers;
-  /** No more is wanted. What the client still sends is thrown away by the listener, within its limits. */
+  /** The rest is not wanted: the listener throws away what the client still sends, within its limits. */
   discard(): void;
 }
 
@@ -108,14 +108,14 @@ export interface Outcome {
 }
 
 /**
- * The opening handshake of a WebSocket (RFC 6455, RFC 8441) that the listener has found valid and can carry. Whoever does
- * not accept it answers the exchange like any other; a 2xx, which would be taken for acceptance over HTTP/2, fails it.
+ * The opening handshake of a WebSocket (RFC 6455, RFC 8441) that the listener has found valid and can carry. To refuse it,
+ * answer the exchange like any other; a 2xx, which would mean acceptance over HTTP/2, fails the exchange.
  */
 export interface Handshake {
   /** The subprotocols that the client offers, in its order. */
   readonly subprotocols: readonly string[];
   /**
-   * Opens the WebSocket. Messages that came meanwhile are given to `receiver` in later turns of the loop, never within this call.
+   * Opens the WebSocket. Messages that came meanwhile reach `receiver` in later turns of the loop, never within this call.
    * From now on the exchange counts as started; it closes when the WebSocket has closed: complete after a closing handshake.
    * Throws a SallyportError (APP_PROTOCOL) for a subprotocol that was not offered or headers that cannot be sent. Once only.
    */
@@ -129,11 +129,11 @@ export interface Acceptance {
   readonly headers: Headers;
 }
 
-/** Gets what the client sends. */
+/** Receives the client's messages. */
 export interface WebSocketReceiver {
   /** A whole message. Text is UTF-8 that has been checked. */
   message(data: Uint8Array, binary: boolean): void;
-  /** Exactly once, the last call: RFC 6455 7.1.5, so 1005 without a code, 1006 without a closing handshake. */
+  /** The last call, exactly once. `code` as RFC 6455, 7.1.5 has it: 1005 without a code, 1006 without a closing handshake. */
   closed(code: number, reason: string): void;
 }
 
@@ -145,7 +145,7 @@ export interface WebSocketSession {
   whenDrained(callback: () => void): void;
   /** Begins the closing handshake. `code` is one that may be sent (RFC 6455, 7.4); `reason` at most 123 bytes of UTF-8. */
   close(code: number, reason: string): void;
-  /** No more messages until `resume`: the client is held back. */
+  /** No more messages until `resume`; the client has to wait. */
   pause(): void;
   resume(): void;
 }
@@ -156,7 +156,7 @@ export interface WebSocketSession {
  * After the exchange is over (`closed`) every call is harmless and does nothing.
  */
 export interface Exchange {
-  /** Replaced only before a gateway sees it: by what a trusted proxy in front says of the client. */
+  /** Replaced only before a gateway sees it, by the request as a trusted proxy in front describes it. */
   request: RequestHead;
   readonly body: RequestBody;
   /** Present where the request opens a WebSocket and the listener can carry one. */
@@ -181,8 +181,8 @@ export interface Exchange {
   /** Cannot be answered (further): an error response while there is no head yet, afterwards a visible cut. */
   fail(error: SallyportError): void;
   /**
-   * The server leaves, and what would never end by itself ends now: an event stream after its next event, or by a visible cut where
-   * events cannot be told apart or its length was announced. The outcome is not complete. Any other response goes on.
+   * The server leaves. An event stream, which would never end by itself, ends after its next event, or with a visible cut where
+   * events cannot be told apart or its length was announced. Its outcome is not complete. Any other response goes on.
    */
   leave(): void;
 
@@ -192,32 +192,32 @@ export interface Exchange {
   whenClosed(callback: (outcome: Outcome) => void): void;
 }
 
-/** Gets exchanges answered. What `handle` cannot answer it passes to `exchange.fail`; it never throws. */
+/** Answers exchanges. `handle` never throws: an error goes to `exchange.fail`. */
 export interface Gateway {
   handle(exchange: Exchange): void;
   /**
-   * The gateways that it passes exchanges on to. Whoever runs this one starts, reloads and closes them as well (each
+   * The gateways that it passes exchanges on to. The owner of this one starts, reloads and closes them as well (each
    * once, wherever else it stands); its own methods leave them alone.
    */
   readonly inner?: readonly Gateway[] | undefined;
-  /** Makes ready (starts workers, looks at files). Rejects with a SallyportError: config or app at fault. */
+  /** Gets ready (starts workers, checks files). Rejects with a SallyportError: config or app at fault. */
   start?(): Promise<void>;
   /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
   reload?(): Promise<void>;
-  /** The server is about to stop: what would never end by itself (WebSockets, event streams) is told to end. Never throws. */
+  /** The server is about to stop: begins to end WebSockets and event streams, which would never end by themselves. Never throws. */
   leave?(): void;
-  /** Finishes what is under way, for `grace` milliseconds at the most, then ends all processes. Never rejects. */
+  /** Finishes exchanges under way, for `grace` milliseconds at the most, then ends all processes. Never rejects. */
   close?(grace: number): Promise<void>;
 }
 
 /** Where a listener puts the exchanges it makes: a gateway's `handle`, or the routes in front of several. */
 export type Handler = (exchange: Exchange) => void;
 
-/** Speaks one protocol on connections that somebody else accepted (TCP, Unix, TLS), and makes exchanges of it. */
+/** Speaks one protocol on accepted connections (TCP, Unix, TLS), and makes exchanges of the requests. */
 export interface Listener {
-  /** Takes a connection over; made with `allowHalfOpen`, so that a client may end its side and still be answered. */
+  /** Takes over a connection, made with `allowHalfOpen`, so that a client may end its side and still be answered. */
   accept(socket: Socket): void;
-  /** From now on no connection is kept: each ends with its next response, which says so. */
+  /** From now on each connection closes with its next response, which says so. */
   leave?(): void;
   /** Closes idle connections, lets exchanges under way finish for `grace` milliseconds, then cuts. Never rejects. */
   close(grace: number): Promise<void>;

@@ -1,5 +1,5 @@
-// Headers as every half sees them: one flat list, name and value in turn, in the order and the case of the sender,
-// duplicates kept, bytes as latin-1 characters (RFC 9110, 5.2 and 5.3).
+// Header fields on both sides: one flat list of names and values in the sender's order and case, duplicates kept, bytes as
+// latin-1 characters (RFC 9110, 5.2 and 5.3).
 
 /** `[name, value, name, value, ...]`; each character is one byte. */
 export type Headers = readonly string[];
@@ -31,7 +31,7 @@ export const isToken = (name: string): boolean => TOKEN.test(name);
 /** Whether `value` is a field value: no CR, LF, NUL or other control but TAB, nothing above one byte (RFC 9110, 5.5). */
 export const isFieldValue = (value: string): boolean => !BAD_VALUE.test(value);
 
-/** The fields that speak of one connection and never pass through a gateway (RFC 9110, 7.6.1; PEP 3333). */
+/** The fields that concern one connection and never pass through a gateway (RFC 9110, 7.6.1; PEP 3333). */
 export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",

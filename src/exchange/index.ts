@@ -1,4 +1,4 @@
-// The middle, as others see it.
+// What the other rooms import from the exchange.
 
 export { BaseExchange, errorHead, errorText, hasBody } from "./base-exchange.ts";
 export { type BodySource, NO_BODY, PushedBody, WholeBody } from "./body.ts";

@@ -1,9 +1,9 @@
-// Responses as text that is ready to leave: a head in the lines of HTTP/1.1, a body of one character a byte. Who needs
-// a list of fields, or bytes, gets them made.
+// Responses as text ready to send: a head in the lines of HTTP/1.1, a body of one character per byte. A list of fields, or
+// bytes, are made only when read.
 import type { ResponseHead } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
 
-/** What is known of a head's lines. The same numbers stand in python/sallyport/link.py. */
+/** Flags of facts about a head's lines. python/sallyport/link.py has the same numbers. */
 export const KNOWN = { hasLength: 1, hasDate: 2, closes: 4 } as const;
 
 /**
@@ -13,7 +13,7 @@ export const KNOWN = { hasLength: 1, hasDate: 2, closes: 4 } as const;
 export class HeadLines implements ResponseHead {
   readonly status: number;
   readonly lines: string;
-  /** Of KNOWN. With `hasLength`, a body that is given at once has the length that is announced. */
+  /** Flags of KNOWN. With `hasLength`, a body given in one call has the announced length. */
   readonly known: number;
   #headers: Headers | undefined;
 
@@ -33,7 +33,7 @@ export class HeadLines implements ResponseHead {
   }
 }
 
-/** Bytes, as text of one latin-1 character for each. */
+/** Bytes as text, one latin-1 character per byte. */
 export class Latin1 {
   readonly text: string;
 
@@ -50,7 +50,7 @@ export class Latin1 {
   }
 }
 
-/** The whole body of a response: bytes, text that leaves as UTF-8, or text that is bytes. */
+/** The whole body of a response: bytes, text to be encoded as UTF-8, or bytes as text. */
 export type ResponseBody = Uint8Array | string | Latin1;
 
 export function bytesOf(body: ResponseBody): Uint8Array {
@@ -58,7 +58,7 @@ export function bytesOf(body: ResponseBody): Uint8Array {
   return typeof body === "string" ? Buffer.from(body) : body;
 }
 
-/** How many bytes it has. */
+/** Its length in bytes. */
 export const sizeOf = (body: ResponseBody): number =>
   typeof body === "string" ? Buffer.byteLength(body) : body.length;
 

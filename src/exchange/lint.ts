@@ -29,7 +29,7 @@ export class LintError extends Error {
   }
 }
 
-/** Where violations go besides being thrown to their author, who may catch what it should not. */
+/** Gets each violation as well as the author's call, which may catch what it should not. */
 export type Report = (violation: LintError) => void;
 
 /** Ends the process: the answer to a broken contract in a test. */
@@ -65,9 +65,9 @@ export class LintedExchange implements Exchange {
   readonly #inner: Exchange;
   readonly #report: Report;
   #phase: Phase = "waiting";
-  /** The last write was held back and its drain has not come. */
-  #held = false;
-  #closedTold = 0;
+  /** The last write answered false, and has not drained. */
+  #full = false;
+  #ends = 0;
 
   constructor(inner: Exchange, report: Report = crash) {
     this.#inner = inner;
@@ -143,11 +143,11 @@ export class LintedExchange implements Exchange {
     this.#check("answer", chunk instanceof Uint8Array, "a chunk is not bytes");
     this.#check(
       "answer",
-      !this.#held || this.closed,
+      !this.#full || this.closed,
       "write() after it gave false, without waiting for whenDrained",
     );
     const room = this.#inner.write(chunk);
-    this.#held = !room;
+    this.#full = !room;
     return room;
   }
 
@@ -170,7 +170,7 @@ export class LintedExchange implements Exchange {
   whenDrained(callback: () => void): void {
     this.#inner.whenDrained(() => {
       this.#check("listener", !this.#inner.closed, "drained after the exchange was over");
-      this.#held = false;
+      this.#full = false;
       callback();
     });
   }
@@ -180,9 +180,9 @@ export class LintedExchange implements Exchange {
   }
 
   #onClosed(outcome: Outcome): void {
-    this.#closedTold++;
-    this.#check("listener", this.#closedTold === 1, "the end was told twice");
-    this.#check("listener", this.#inner.closed, "the end was told before `closed` was true");
+    this.#ends++;
+    this.#check("listener", this.#ends === 1, "the end was reported twice");
+    this.#check("listener", this.#inner.closed, "the end was reported before `closed` was true");
     this.#check(
       "listener",
       outcome.complete === (outcome.error === undefined),

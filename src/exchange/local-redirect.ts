@@ -1,11 +1,11 @@
-// The same exchange, asked again with another path: what a program wishes with a local redirect (RFC 3875, 6.2.2).
+// A local redirect (RFC 3875, 6.2.2): the same exchange, answered again for another path.
 import { NO_BODY } from "./body.ts";
 import { SallyportError } from "./errors.ts";
 import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
 import type { ResponseBody } from "./lines.ts";
 
-/** How often one request may be redirected before it is taken for a circle. */
+/** Redirects of one request before it counts as a loop. */
 const DEPTH_LIMIT = 10;
 
 /** What each redirected request came from; by request head, which passes through wrappers of the exchange. */
@@ -14,7 +14,7 @@ const origins = new WeakMap<RequestHead, { readonly first: RequestHead; readonly
 /** The request as the client made it. */
 export const firstRequest = (request: RequestHead): RequestHead => origins.get(request)?.first ?? request;
 
-/** Fields that speak of the body, which is not asked for again, and conditions on the resource that is not this one. */
+/** Fields of the body, which is not sent again, and conditions on the original resource. */
 const DROPPED: ReadonlySet<string> = new Set([
   "content-length",
   "content-type",
@@ -56,66 +56,66 @@ function redirectedHead(original: RequestHead, target: string): RequestHead {
 }
 
 function withoutDropped(headers: Headers): Headers {
-  const kept: string[] = [];
+  const rest: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (!DROPPED.has(name.toLowerCase())) kept.push(name, headers[i + 1] as string);
+    if (!DROPPED.has(name.toLowerCase())) rest.push(name, headers[i + 1] as string);
   }
-  return kept;
+  return rest;
 }
 
 class RedirectedExchange implements Exchange {
   readonly request: RequestHead;
   readonly body: RequestBody = NO_BODY;
   mount = "";
-  readonly #answered: Exchange;
+  readonly #original: Exchange;
 
-  constructor(answered: Exchange, request: RequestHead) {
-    this.#answered = answered;
+  constructor(original: Exchange, request: RequestHead) {
+    this.#original = original;
     this.request = request;
   }
 
   get closed(): boolean {
-    return this.#answered.closed;
+    return this.#original.closed;
   }
 
   get started(): boolean {
-    return this.#answered.started;
+    return this.#original.started;
   }
 
   inform(head: ResponseHead): void {
-    this.#answered.inform(head);
+    this.#original.inform(head);
   }
 
   respond(head: ResponseHead, body: ResponseBody): void {
-    this.#answered.respond(head, body);
+    this.#original.respond(head, body);
   }
 
   start(head: ResponseHead): void {
-    this.#answered.start(head);
+    this.#original.start(head);
   }
 
   write(chunk: Uint8Array): boolean {
-    return this.#answered.write(chunk);
+    return this.#original.write(chunk);
   }
 
   end(trailers?: Headers): void {
-    this.#answered.end(trailers);
+    this.#original.end(trailers);
   }
 
   fail(error: SallyportError): void {
-    this.#answered.fail(error);
+    this.#original.fail(error);
   }
 
   leave(): void {
-    this.#answered.leave();
+    this.#original.leave();
   }
 
   whenDrained(callback: () => void): void {
-    this.#answered.whenDrained(callback);
+    this.#original.whenDrained(callback);
   }
 
   whenClosed(callback: (outcome: Outcome) => void): void {
-    this.#answered.whenClosed(callback);
+    this.#original.whenClosed(callback);
   }
 }

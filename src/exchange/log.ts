@@ -1,4 +1,4 @@
-// What a half says to its operator. The server supplies a real one; a library user may pass anything of this shape.
+// Messages for the operator. The server supplies a logger; a library user may pass any object of this shape.
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -11,5 +11,5 @@ export interface Log {
 
 const nothing = (): void => {};
 
-/** Keeps everything to itself. */
+/** Discards all messages. */
 export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -1,12 +1,12 @@
-// Those that come and go with connections and requests. Not a Set: V8 gives one new tables as entries come and go, each old
-// table keeps the next alive, and once one of them is in old space all that ever was in them outlives young collections.
+// A set of objects that come and go with connections and requests. Not a Set: V8 gives a Set new tables as entries come and
+// go, each old table keeps the next alive, and once one of them is in old space, all former entries outlive young collections.
 
 export interface Member {
-  /** Where it is among the members; -1 when it is not. For Members alone. */
+  /** Its index among the members; -1 when it is none. Only Members writes it. */
   place: number;
 }
 
-/** A member that is somebody else's object. */
+/** An object that cannot be a member itself, in one that can. */
 export interface Entry<T> extends Member {
   readonly value: T;
 }
@@ -24,7 +24,7 @@ export class Members<M extends Member> {
     this.#all.push(member);
   }
 
-  /** False when it was none. */
+  /** False when it was no member. */
   delete(member: M): boolean {
     const { place } = member;
     if (place < 0) return false;
@@ -35,7 +35,7 @@ export class Members<M extends Member> {
     return true;
   }
 
-  /** Those that are here when it begins, without those that have gone before their turn; in no order. */
+  /** The members at the start of the iteration, without those deleted before their turn; in no order. */
   *[Symbol.iterator](): Generator<M> {
     for (const member of [...this.#all]) if (member.place >= 0) yield member;
   }

@@ -1,5 +1,5 @@
-// Reloads, one at a time. One that is asked for while another is under way must not be dropped: nobody knows which
-// version of the application that one has read. It follows, once for all who asked meanwhile.
+// Reloads, one at a time. A reload requested while another is under way must not be dropped: the one under way may have read
+// the old version of the application. It follows, once for all requests made meanwhile.
 
 export class Reloads {
   readonly #reload: () => Promise<void>;
@@ -10,7 +10,7 @@ export class Reloads {
     this.#reload = reload;
   }
 
-  /** Settles as a reload does that begins after this call; those who ask in one turn, or during one reload, share the next. */
+  /** Settles with a reload that begins after this call; calls in one turn, or during one reload, share the next. */
   ask(): Promise<void> {
     const follow = (): Promise<void> => {
       this.#next = undefined;
@@ -26,7 +26,7 @@ export class Reloads {
     };
     const present = this.#reload();
     this.#present = present;
-    // Before whoever waits for it: the one that follows finds the place free.
+    // Registered first, so that the reload that follows finds the place free.
     present.then(over, over);
     return present;
   }

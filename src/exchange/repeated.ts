@@ -1,25 +1,25 @@
-// Clients send nearly the same request again and again on a kept connection: what a gateway made of the part that does not
-// change can be kept with the connection, and need not be made again.
+// Clients send nearly the same request again and again on a persistent connection: the values that gateways derive from the
+// part that does not change are cached with the connection.
 import type { RequestHead } from "./exchange.ts";
 
-/** What requests with the very same fields on one connection have in common, and what was made of it. */
+/** Requests with the very same fields on one connection: what they have in common, and the values derived from it. */
 export class Repeated {
-  readonly #of: RequestHead;
-  /** By which number each of those who were told of it knows it. */
+  readonly #first: RequestHead;
+  /** The number by which each worker knows it. */
   readonly numbers: Map<object, number> = new Map();
-  /** What an access log writes of it. */
+  /** The parts of it in an access log. */
   access: AccessParts | undefined;
-  /** One of them as trusted proxies describe it: the others differ from it as they differ from each other. */
+  /** One of them as trusted proxies describe it; the others differ from it only in the request line. */
   forwarded: RequestHead | undefined;
 
   /** `request` is the first of them. */
   constructor(request: RequestHead) {
-    this.#of = request;
+    this.#first = request;
   }
 
   /** Whether `request` is one of them: not a copy with another client, or with other fields. */
   isFor(request: RequestHead): boolean {
-    const first = this.#of;
+    const first = this.#first;
     return (
       request.headers === first.headers &&
       request.remote === first.remote &&
@@ -39,6 +39,6 @@ export interface AccessParts {
   readonly fields: string;
 }
 
-/** What was kept of requests before this one that had the same fields. */
+/** The cache of earlier requests with the same fields. */
 export const repeatedOf = (request: RequestHead): Repeated | undefined =>
   request.repeated?.isFor(request) ? request.repeated : undefined;

@@ -1,5 +1,5 @@
-// What a client has not taken yet, so that no worker ever waits for a slow one: in memory up to a bound, then in a
-// temporary file up to another, and only then is the sender made to wait.
+// Buffers responses for slow clients, so that no worker waits for them: in memory up to one limit, then in a temporary file
+// up to another, and only then the sender has to wait.
 import { tmpdir } from "node:os";
 import { disk } from "./disk.ts";
 import { SallyportError } from "./errors.ts";
@@ -24,25 +24,24 @@ export const RESPONSE_BUFFER_LIMITS: ResponseBufferLimits = {
 
 const PIECE = 65_536;
 
-/** Stands between an answering side that is fast and an exchange whose client is not. */
+/** Stands between a fast answering side and an exchange with a slow client. */
 export class ResponseBuffer {
   readonly #exchange: Exchange;
   readonly #accepted: (bytes: number) => void;
   readonly #limits: ResponseBufferLimits;
   #memory: Uint8Array[] = [];
   #memorySize = 0;
-  /** Pieces on their way into the file, in order; their sender has not been told yet. */
+  /** Pieces that wait for room in the file, in order; not yet accepted. */
   #spilling: Uint8Array[] = [];
   #file: TemporaryFile | undefined;
   #written = 0;
   #read = 0;
   #working = false;
-  #called = false;
   #stalled = false;
   #ended = false;
   #trailers: Headers | undefined;
 
-  /** `accepted` is told how many bytes have found a place, and so may be followed by as many. */
+  /** `accepted` gets the number of bytes that have been buffered or sent: the sender may send as many more. */
   constructor(
     exchange: Exchange,
     accepted: (bytes: number) => void,
@@ -60,7 +59,7 @@ export class ResponseBuffer {
       this.#accepted(chunk.length);
     } else if (this.#spills || this.#memorySize + chunk.length > this.#limits.memory) {
       this.#spilling.push(chunk);
-      this.#work();
+      void this.#work();
     } else {
       this.#memory.push(chunk);
       this.#memorySize += chunk.length;
@@ -71,7 +70,7 @@ export class ResponseBuffer {
   end(trailers?: Headers): void {
     this.#ended = true;
     this.#trailers = trailers;
-    this.#work();
+    void this.#work();
   }
 
   get #spills(): boolean {
@@ -87,41 +86,30 @@ export class ResponseBuffer {
     this.#stalled = true;
     this.#exchange.whenDrained(() => {
       this.#stalled = false;
-      this.#work();
+      void this.#work();
     });
   }
 
-  /** Does what can be done now, one thing after the other; at most one of these loops runs. */
-  #work(): void {
-    if (this.#working) {
-      this.#called = true;
-      return;
-    }
+  /** Moves pieces until none can move. One loop runs at a time; it sees all that changes while it waits for the file. */
+  async #work(): Promise<void> {
+    if (this.#working) return;
     this.#working = true;
-    this.#steps()
-      .catch((error: unknown) => this.#exchange.fail(SallyportError.from(error)))
-      .finally(() => this.#rest());
-  }
-
-  #rest(): void {
-    this.#working = false;
-    if (this.#exchange.closed) return this.#dispose();
-    const called = this.#called;
-    this.#called = false;
-    if (called) this.#work();
-  }
-
-  async #steps(): Promise<void> {
-    while (!this.#exchange.closed) {
-      if (!this.#stalled && this.#memory.length > 0) this.#fromMemory();
-      else if (!this.#stalled && this.#written > this.#read) await this.#fromFile();
-      else if (this.#spilling.length > 0 && this.#hasRoom) await this.#toFile();
-      else break;
+    try {
+      while (!this.#exchange.closed) {
+        if (!this.#stalled && this.#memory.length > 0) this.#fromMemory();
+        else if (!this.#stalled && this.#written > this.#read) await this.#fromFile();
+        else if (this.#spilling.length > 0 && this.#hasRoom) await this.#toFile();
+        else break;
+      }
+      if (this.#ended && !this.#stalled && this.#empty) this.#exchange.end(this.#trailers);
+    } catch (error) {
+      this.#exchange.fail(SallyportError.from(error));
     }
-    if (this.#ended && !this.#stalled && this.#empty) this.#exchange.end(this.#trailers);
+    this.#working = false;
+    if (this.#exchange.closed) this.#dispose();
   }
 
-  /** Whether the next piece has a place; beyond the limits of the file it goes past it, once all before it has left. */
+  /** Whether the next piece can go on: into the file, or past a full one once everything before it has been sent. */
   get #hasRoom(): boolean {
     return this.#mayGrow || (!this.#stalled && this.#memory.length === 0 && this.#written === this.#read);
   }
@@ -140,7 +128,7 @@ export class ResponseBuffer {
     const file = this.#file as TemporaryFile;
     const piece = await file.read(this.#read, Math.min(PIECE, this.#written - this.#read));
     this.#read += piece.length;
-    // Before anything is waited for: once the file is used up, what is pushed goes past it.
+    // Before any await: once the file is used up, the next piece pushed is written directly.
     this.#write(piece);
     if (this.#read === this.#written) await this.#startAnew(file);
   }
@@ -167,7 +155,7 @@ export class ResponseBuffer {
     await this.#file.write(chunk, at);
   }
 
-  /** What the file held is no longer needed. */
+  /** Gives back the file's share of the disk limit. */
   #vacate(): void {
     disk.give(this.#written);
     this.#written = 0;

@@ -1,9 +1,9 @@
-// Runs gateways together with those that stand behind them (`Gateway.inner`). A gateway may stand in several places of
-// one owner, and have several owners (two mounts, a mount and a server): it starts once, and ends with the last of them.
+// Runs gateways together with those behind them (`Gateway.inner`). A gateway may stand in several places of one owner, and have
+// several owners (two mounts, a mount and a server): it starts once, and closes with the last owner.
 import type { Gateway } from "./exchange.ts";
 import { Reloads } from "./reloads.ts";
 
-/** What all owners of one gateway share. */
+/** The state that all owners of one gateway share. */
 interface Shared {
   readonly owners: Set<Running>;
   /** Owners that are not about to stop. */
@@ -20,7 +20,7 @@ export class Running {
   readonly #gateways = new Set<Gateway>();
   #closed = false;
 
-  /** `root`, and those behind it, are this owner's to end, whether it starts them or not. */
+  /** Makes this an owner of `root` and of those behind it, whether it starts them or not. */
   own(root: Gateway): void {
     for (const gateway of withInner(root)) {
       const { owners, staying } = sharedOf(gateway);
@@ -44,7 +44,7 @@ export class Running {
     if (failed) throw failed.reason;
   }
 
-  /** New generations of `root` and of those behind it; tells whether there was any to have. Rejects with the first failure. */
+  /** Reloads `root` and those behind it; resolves with whether any of them can. Rejects with the first failure. */
   async reload(root: Gateway): Promise<boolean> {
     const able = [...withInner(root)].filter((gateway) => gateway.reload);
     const failed = (await Promise.allSettled(able.map((gateway) => sharedOf(gateway).reloads.ask()))).find(
@@ -54,7 +54,7 @@ export class Running {
     return able.length > 0;
   }
 
-  /** The owner is about to stop; where nobody else serves on, what would never end by itself is told to end. */
+  /** The owner is about to stop: gateways without another owner that goes on begin to end what never ends by itself. */
   leave(): void {
     for (const gateway of this.#gateways) {
       const { staying } = sharedOf(gateway);
@@ -62,7 +62,7 @@ export class Running {
     }
   }
 
-  /** Ends what has no other owner. Never rejects. What is still being started ends as soon as it can. */
+  /** Closes the gateways that have no other owner. Never rejects. A gateway that is still starting closes once it has started. */
   async close(grace: number): Promise<void> {
     this.#closed = true;
     this.leave();
@@ -76,11 +76,11 @@ export class Running {
     const shared = sharedOf(gateway);
     shared.started ??= startOf(gateway, shared);
     await shared.started;
-    // Whoever closed it meanwhile closed a gateway that was not up yet.
+    // `close` was called meanwhile, on a gateway that was not up yet.
     if (this.#closed && shared.owners.size === 0) await gateway.close?.(0);
   }
 
-  /** Whether nobody owns it any more. */
+  /** Gives up ownership; true when it was the last owner. */
   #release(gateway: Gateway): boolean {
     const { owners } = sharedOf(gateway);
     owners.delete(this);
@@ -90,10 +90,10 @@ export class Running {
   }
 }
 
-/** `root` first, then all that stand behind it, each once. */
+/** `root` first, then all gateways behind it, each once. */
 export function withInner(root: Gateway): Set<Gateway> {
   const found = new Set([root]);
-  // A set that grows while it is walked is walked to its new end.
+  // Iterating over a set also visits the entries added meanwhile.
   for (const gateway of found) for (const inner of gateway.inner ?? []) found.add(inner);
   return found;
 }

@@ -1,4 +1,4 @@
-// A request body set aside until it is complete, so that its length can be told: in memory while small, else in a file.
+// Buffers a request body until it is complete, so that its length is known: in memory while small, else in a file.
 import { tmpdir } from "node:os";
 import { WholeBody } from "./body.ts";
 import { disk } from "./disk.ts";
@@ -8,21 +8,21 @@ import type { Headers } from "./headers.ts";
 import { TemporaryFile } from "./temporary.ts";
 
 export interface SpoolOptions {
-  /** Bytes that may be held in memory before a file is made. */
+  /** Bytes kept in memory before a file is made. */
   readonly memory?: number;
-  /** Bytes that are accepted at all; more is BODY_TOO_LARGE. */
+  /** Bytes that are accepted; more is BODY_TOO_LARGE. */
   readonly limit: number;
-  /** Where files are made. They have no name there, so that they go with us, however we end. Default: the system's. */
+  /** Where files are made, without a name, so that they vanish with this process however it ends. Default: the system's. */
   readonly directory?: string;
-  /** Gives the directory for a file that another process will open by its path; only this user may enter it. */
+  /** Gives the directory for a file that another process opens by its path; only this user may enter it. */
   readonly shared?: (() => Promise<string>) | undefined;
 }
 
 export interface Spooled {
   readonly length: number;
-  /** The bytes, when they fitted into memory. */
+  /** The bytes, when they fit into memory. */
   readonly whole: Uint8Array | undefined;
-  /** The path of the file that holds them otherwise, until `dispose`; only where `shared` was asked for. */
+  /** Otherwise, with `shared`, the path of their file, which exists until `dispose`. */
   readonly file: string | undefined;
   readonly trailers: Headers;
   /** A reader from the start. */
@@ -31,7 +31,7 @@ export interface Spooled {
   dispose(): Promise<void>;
 }
 
-/** How much is read from a file at once. */
+/** Bytes per read from a file. */
 const PIECE = 65_536;
 
 /**
@@ -57,7 +57,7 @@ function refuseOver(limit: number, length: number): void {
     throw new SallyportError("BODY_TOO_LARGE", `the request body is larger than the ${limit} bytes accepted`);
 }
 
-/** Collects bytes: exactly `memory` of them at the most, then a file. */
+/** Collects bytes: up to `memory` of them in one block, then in a file. */
 class Store {
   readonly #options: SpoolOptions;
   readonly #block: Buffer;
@@ -101,10 +101,10 @@ class Store {
   }
 }
 
-/** The file, and what it takes of the room that all files have together. */
+/** The file, counted against the limit of all temporary files. */
 class BodyFile {
   readonly content: TemporaryFile;
-  /** Where others find it. */
+  /** Where another process finds it. */
   readonly path: string | undefined;
   #size = 0;
   #removed = false;
@@ -186,7 +186,7 @@ class FileSpool implements Spooled {
   }
 }
 
-/** A body in a file that its spool keeps open. */
+/** A body read from the file that its spool keeps open. */
 class FileBody implements RequestBody {
   readonly length: number;
   readonly whole: undefined;

@@ -1,11 +1,11 @@
-// A temporary file: what is written to it is there as a whole, or the write fails with the file's place in the message.
-// A disk that fills up takes a part of a block and says so in no other way than by its count.
+// A temporary file. A write succeeds as a whole, or fails with the file's path in the message: a disk that fills up writes a
+// part of a block, and says so only by the count.
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { SallyportError } from "./errors.ts";
 
-/** There is no room on the disk, for this user, or in a file of this size. */
+/** No room on the disk, for this user, or in a file of this size. */
 const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
 export class TemporaryFile {
@@ -27,7 +27,7 @@ export class TemporaryFile {
     }
   }
 
-  /** A file that only its handle leads to: it goes with that, however we end. */
+  /** A file without a name: it vanishes with its handle, however this process ends. */
   static async unnamed(directory: string): Promise<TemporaryFile> {
     const file = await TemporaryFile.named(directory);
     try {
@@ -51,17 +51,17 @@ export class TemporaryFile {
       throw failure(error, this.path, "read");
     });
     if (bytesRead > 0) return piece.subarray(0, bytesRead);
-    throw failure(new Error(`it ends at ${position}, before what was written to it`), this.path, "read");
+    throw failure(new Error(`it ends at ${position}, before all that was written to it`), this.path, "read");
   }
 
-  /** Gives the room on the disk back; what comes next begins at 0 again. */
+  /** Frees its room on the disk; the next write begins at 0. */
   async empty(): Promise<void> {
     await this.#handle.truncate(0).catch((error: unknown) => {
       throw failure(error, this.path, "emptied");
     });
   }
 
-  /** Never rejects: what cannot be closed is not worth a failed request. */
+  /** Never rejects: a file that cannot be closed must not fail a request. */
   async close(): Promise<void> {
     await this.#handle.close().catch(() => {});
   }

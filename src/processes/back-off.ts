@@ -1,21 +1,21 @@
 // How long to wait before a process that ended by itself is started again: not at all, unless they keep dying young.
 
-/** In milliseconds. */
+/** Milliseconds. */
 export const LONGEST_BACK_OFF = 5000;
-/** By how many died young in a row, in milliseconds. */
+/** Milliseconds, by the number of processes in a row that died young. */
 const BACK_OFFS = [0, 100, 250, 500, 1000, 2000, LONGEST_BACK_OFF];
-/** A process that lived this long did not die young, in milliseconds. */
+/** Milliseconds: a process that lived longer did not die young. */
 const YOUNG = 10_000;
 
 export class BackOff {
   #diedYoung = 0;
 
   /**
-   * The pause after the end of a process that lived `age` milliseconds. One that was `proven` had shown that it can work:
-   * what ended it was a request, and others are not to wait for that.
+   * The wait after the end of a process that lived `age` milliseconds. One that has `servedOnce` can work: a request ended it,
+   * and other requests must not wait for that.
    */
-  after(age: number, proven = false): number {
-    this.#diedYoung = age < YOUNG && !proven ? this.#diedYoung + 1 : 0;
+  after(age: number, servedOnce = false): number {
+    this.#diedYoung = age < YOUNG && !servedOnce ? this.#diedYoung + 1 : 0;
     return BACK_OFFS[Math.min(this.#diedYoung, BACK_OFFS.length - 1)] as number;
   }
 }

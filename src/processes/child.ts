@@ -1,5 +1,5 @@
-// One child process, from start to reaping: in a process group of its own, its output cut into lines, its end told once.
-// `startChild` forks this very process, which stalls it (docs/decisions/0002-spawning.md): right for processes that
+// One child process, from start to reaping: in a process group of its own, its output split into lines, its exit reported
+// once. `startChild` forks this very process, which stalls it (docs/decisions/0002-spawning.md): right for processes that
 // live long. For a process per request there is the launcher.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -10,7 +10,7 @@ import type { Exit } from "./exit.ts";
 import { enlistGroup, releaseGroup, signalGroup, sweepGroup } from "./groups.ts";
 import { readLines } from "./printing.ts";
 
-/** What a descriptor of the child is: a socket pair, nothing, our log, or a stream or descriptor of ours that is handed down. */
+/** A descriptor of the child: a socket pair, nothing, lines for our log, or a stream or descriptor of ours that it inherits. */
 export type Descriptor = "pipe" | "ignore" | "lines" | Stream | number;
 
 export interface SpawnOptions {
@@ -21,26 +21,26 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** By descriptor number. Default: `["ignore", "lines", "lines"]`. */
   readonly stdio?: readonly Descriptor[];
-  /** Whether it ends even when we are killed; default true. False where another process sees to that. */
+  /** Whether the guard ends it when this process is killed; default true. */
   readonly guarded?: boolean;
-  /** Takes each line of the descriptors that are "lines", with control characters escaped. */
+  /** Gets each line of the descriptors that are "lines", with control characters escaped. */
   readonly onLine?: (line: string, descriptor: number) => void;
 }
 
 export interface Child {
-  /** undefined when it could not be started. Also the number of its process group. */
+  /** Also the number of its process group; undefined when it could not be started. */
   readonly pid: number | undefined;
   /** Our ends, by descriptor; only where "pipe" was asked for. */
   readonly streams: readonly (Socket | undefined)[];
-  /** Its end. Never rejects: a child that could not be started has a `failure`. */
+  /** Never rejects: a child that could not be started has a `failure`. */
   readonly exited: Promise<Exit>;
-  /** All that it printed has been given to `online`; resolves after `exited`, within two seconds. */
+  /** Resolves when `onLine` has got all output: after `exited`, within two seconds. */
   readonly printed: Promise<void>;
   /** Signals its whole group, as long as the child lives. */
   signal(signal: NodeJS.Signals): void;
-  /** TERM to the group; KILL when the child has not ended `grace` milliseconds later, and to what outlives it. */
+  /** TERM to the group; KILL when the child has not exited `grace` milliseconds later, and to processes that outlive it. */
   stop(grace: number): Promise<Exit>;
-  /** KILL to what the child left behind in its group when it ended. */
+  /** KILL to the processes that the child left in its group when it exited. */
   sweep(): void;
 }
 
@@ -79,7 +79,7 @@ function begin(options: SpawnOptions, stdio: readonly Descriptor[]): ChildProces
   }
 }
 
-/** A child that never was. */
+/** A child that could not be started. */
 export function failedChild(command: string, cause: Error): Child {
   const message = `${command} could not be started: ${reasonOf(command, cause)}`;
   const failure = new SallyportError("SPAWN_FAILED", message, { cause });
@@ -97,13 +97,13 @@ export function failedChild(command: string, cause: Error): Child {
   };
 }
 
-/** The system says of a script that it does not exist when it means the interpreter. */
+/** For a script whose interpreter is missing, the system reports that the script does not exist. */
 function reasonOf(command: string, { message }: Error): string {
   const interpreter = message.endsWith("ENOENT") && command.includes("/") && existsSync(command);
   return interpreter ? `the interpreter that its first line names does not exist (${message})` : message;
 }
 
-/** An end that breaks is the same as one that closes: whoever uses it learns of the child's end from `exited`. */
+/** An error is the same as a close: `exited` reports the child's end. */
 function ourEnd(child: ChildProcess, at: number): Socket | undefined {
   // There is no `stdio` at all when we ran out of descriptors (EMFILE).
   const end = child.stdio?.[at] as Socket | null | undefined;
@@ -121,7 +121,7 @@ function awaitExit(child: ChildProcess, command: string): Promise<Exit> {
       if (child.pid !== undefined) releaseGroup(child.pid);
       resolve({ code, signal });
     });
-    // Also emitted when a signal could not be sent, which is no end.
+    // Also emitted when a signal could not be sent; the child lives on.
     child.on("error", (cause) => {
       if (child.pid === undefined) resolve(failedChild(command, cause).exited);
     });

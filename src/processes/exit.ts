@@ -15,5 +15,5 @@ export const succeeded = (exit: Exit): boolean => exit.code === 0;
 export function describeExit({ code, signal, failure }: Exit): string {
   if (failure) return `did not start: ${failure.message}`;
   if (signal !== null) return `was killed by ${signal}`;
-  return code === null ? "ended, nobody saw how" : `exited with status ${code}`;
+  return code === null ? "ended in an unknown way" : `exited with status ${code}`;
 }

@@ -8,12 +8,12 @@ export function signalGroup(group: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(-group, signal);
   } catch {
-    // ESRCH: all are gone. EPERM: what is left became another user's.
+    // ESRCH: all are gone. EPERM: the rest belongs to another user now.
     return false;
   }
 }
 
-/** From now on the group dies with this process; `guarded`: also when nothing is left of us that could end it. */
+/** From now on the group dies with this process; `guarded`: also when this process is killed. */
 export function enlistGroup(group: number, guarded: boolean): void {
   if (live.size === 0) process.on("exit", killAll);
   live.add(group);
@@ -29,7 +29,7 @@ function killAll(): void {
   for (const group of live) signalGroup(group, "SIGKILL");
 }
 
-/** Ends what the leader of a group left behind. Not when its number is in use again, for a child of ours. */
+/** Kills the processes that the leader of a group left behind, unless its number is in use again for a child of ours. */
 export function sweepGroup(group: number): void {
   if (!live.has(group)) signalGroup(group, "SIGKILL");
 }

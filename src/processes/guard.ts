@@ -1,9 +1,9 @@
-// What becomes of our children when we are killed and can do nothing any more (SIGKILL, a crash, out of memory): a shell
-// waits for that, and then ends the process groups that it was told of, and removes our directories. Not the kernel's
-// PR_SET_PDEATHSIG: it takes a program of ours inside the child, and passes over the children of children.
+// Cleans up when this process is killed (SIGKILL, a crash, out of memory): a shell waits for our end, then ends the process
+// groups on its list and removes our directories. Not the kernel's PR_SET_PDEATHSIG: that needs a program of ours inside the
+// child, and does not reach the children of children.
 import { type ChildProcess, spawn } from "node:child_process";
 
-/** Our end shows as the end of its input. What it is told: `+ GROUP`, `- GROUP`, `/ DIRECTORY`, `. DIRECTORY` (released). */
+/** Its input ends with us. Commands: `+ GROUP`, `- GROUP` (released), `/ DIRECTORY`, `. DIRECTORY` (released). */
 const SCRIPT = `
 trap '' INT TERM HUP
 groups=' '
@@ -33,7 +33,7 @@ export class Guard {
     if (this.#enlisted.delete(`+ ${group}`)) this.#send(`- ${group}`);
   }
 
-  /** `directory` goes with us, and all that is in it, unless it is released. */
+  /** `directory` is removed with all its contents when we end, unless it is released. */
   enlistDirectory(directory: string): void {
     if (!directory.includes("\n")) this.#add(`/ ${directory}`);
   }
@@ -49,7 +49,7 @@ export class Guard {
   }
 
   #start(): void {
-    // In a session of its own, so that what a terminal sends to all of us does not reach it.
+    // In a session of its own, so that signals of a terminal to our group do not reach it.
     const shell = spawn("/bin/sh", ["-c", SCRIPT], {
       stdio: ["pipe", "ignore", "ignore"],
       detached: true,
@@ -60,7 +60,7 @@ export class Guard {
     const gone = (): void => {
       if (this.#shell === shell) this.#shell = undefined;
     };
-    // Without a shell we are no worse off than without a guard.
+    // Without a shell there is no guard; all else works.
     shell.once("error", gone).once("exit", gone);
     shell.stdin?.on("error", gone);
     shell.unref();
@@ -73,5 +73,5 @@ export class Guard {
   }
 }
 
-/** The one of this process. */
+/** Shared by the whole process. */
 export const guard: Guard = new Guard();

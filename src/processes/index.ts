@@ -1,4 +1,4 @@
-// The life of child processes, as others see it.
+// Child processes: what the other rooms import.
 
 export { BackOff, LONGEST_BACK_OFF } from "./back-off.ts";
 export { type Child, type Descriptor, type SpawnOptions, startChild } from "./child.ts";

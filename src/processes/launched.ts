@@ -1,4 +1,4 @@
-// A child that the launcher started for us: the same `Child` as one of our own, told about from afar.
+// A child that the launcher starts for us: the same interface `Child`, made of the launcher's messages.
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { type Child, DEFAULT_STDIO, failedChild, type SpawnOptions } from "./child.ts";
@@ -7,38 +7,36 @@ import { signalGroup } from "./groups.ts";
 import type { LauncherMessage, StartMessage } from "./launcher-messages.ts";
 import { readLines } from "./printing.ts";
 
-/** Milliseconds that its connections may be seen later than its end. */
+/** Milliseconds that its connections may arrive later than the notice of its exit. */
 const CONNECTIONS_LATE = 1_000;
 
 type LaunchedDescriptor = "pipe" | "ignore" | "lines";
 
-/** Only what can be said to another process: no streams are handed down. */
+/** Only options that can be sent to another process: no streams. */
 export interface LaunchOptions extends SpawnOptions {
   readonly stdio?: readonly LaunchedDescriptor[];
 }
 
-/** Collects what belongs to one child until it is complete: the notice of its start, and its connections. */
+/** Waits for the parts of one child: the notice of its start, and its connections. */
 export class Launched implements Child {
+  /** Names it in messages, and proves that a connection is its own. */
   readonly token: string = randomBytes(16).toString("hex");
   readonly exited: Promise<Exit>;
-  /** Resolves with this child, or with one that never was. */
+  /** Resolves with this child, or with a failed one. */
   readonly launched: Promise<Child>;
-  readonly #id: number;
   readonly #options: LaunchOptions;
   readonly #send: (order: LauncherMessage) => void;
   readonly #sockets: (Socket | undefined)[] = [];
   #pid: number | undefined;
-  #awaited: number;
-  #gone = false;
+  #ended = false;
+  #closed = false;
   #printed: Promise<void> = Promise.resolve();
   #resolveLaunched!: (child: Child) => void;
   #resolveExited!: (exit: Exit) => void;
 
-  constructor(id: number, options: LaunchOptions, order: (order: LauncherMessage) => void) {
-    this.#id = id;
+  constructor(options: LaunchOptions, send: (message: LauncherMessage) => void) {
     this.#options = options;
-    this.#send = order;
-    this.#awaited = this.#connected.filter(Boolean).length;
+    this.#send = send;
     this.launched = new Promise((resolve) => {
       this.#resolveLaunched = resolve;
     });
@@ -59,19 +57,17 @@ export class Launched implements Child {
     return this.#printed;
   }
 
-  /** The order that starts it. */
-  get startOrder(): StartMessage {
+  get startMessage(): StartMessage {
     const { command, args = [], env = {}, cwd } = this.#options;
-    const [id, token, connected] = [this.#id, this.token, this.#connected];
-    return { do: "start", id, token, command, args, env, cwd, connected };
+    return { do: "start", token: this.token, command, args, env, cwd, connected: this.#connected };
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#send({ do: "signal", id: this.#id, signal });
+    this.#send({ do: "signal", token: this.token, signal });
   }
 
   stop(grace: number): Promise<Exit> {
-    this.#send({ do: "stop", id: this.#id, grace });
+    this.#send({ do: "stop", token: this.token, grace });
     return this.exited;
   }
 
@@ -79,17 +75,16 @@ export class Launched implements Child {
     if (this.#pid !== undefined) this.#send({ do: "sweep", group: this.#pid });
   }
 
-  // What the launcher tells.
+  // The host's calls.
 
-  /** Its connection for a descriptor has come. */
-  connect(descriptor: number, end: Socket): void {
-    if (this.#gone || !this.#connected[descriptor] || this.#sockets[descriptor]) {
-      end.destroy();
+  /** Its connection for `descriptor` has arrived. */
+  connect(descriptor: number, socket: Socket): void {
+    if (this.#closed || !this.#connected[descriptor] || this.#sockets[descriptor]) {
+      socket.destroy();
       return;
     }
-    end.on("error", () => end.destroy());
-    this.#sockets[descriptor] = end;
-    this.#awaited--;
+    socket.on("error", () => socket.destroy());
+    this.#sockets[descriptor] = socket;
     this.#check();
   }
 
@@ -103,28 +98,34 @@ export class Launched implements Child {
     this.#resolveLaunched(failedChild(this.#options.command, new Error(reason)));
   }
 
-  /** Perhaps before its last connection has been seen: another channel brings those. */
+  /** Perhaps before its last connection, which takes another way. */
   ended(exit: Exit): void {
+    this.#ended = true;
     this.#resolveExited(exit);
-    // Or it never comes: the system drops what we have no descriptor for.
-    if (this.#awaited > 0) setTimeout(() => this.#giveUp(), CONNECTIONS_LATE);
+    // A connection may never arrive: without a free descriptor the system drops it.
+    if (this.#incomplete) setTimeout(() => this.#giveUp(), CONNECTIONS_LATE);
   }
 
   #giveUp(): void {
-    if (this.#awaited > 0) this.failed("its connections to us were lost");
+    if (this.#incomplete) this.failed("its connections to us were lost");
   }
 
-  /** The launcher is gone, and nobody else will end the child or see how it ends. */
+  /** The launcher is gone: the child is killed, and its exit status will never be known. */
   orphaned(): void {
-    if (this.#pid !== undefined) signalGroup(this.#pid, "SIGKILL");
+    if (this.#pid !== undefined && !this.#ended) signalGroup(this.#pid, "SIGKILL");
     this.#finish();
     this.#resolveExited({ code: null, signal: null });
-    // Of no effect if it had been launched.
+    // No effect once it has been launched.
     this.#resolveLaunched(failedChild(this.#options.command, new Error("the launcher ended")));
   }
 
+  /** By descriptor: whether it is a connection to us. */
   get #connected(): boolean[] {
     return (this.#options.stdio ?? DEFAULT_STDIO).map((kind) => kind !== "ignore");
+  }
+
+  get #incomplete(): boolean {
+    return this.#connected.some((connected, at) => connected && !this.#sockets[at]);
   }
 
   #select(wanted: LaunchedDescriptor): (Socket | undefined)[] {
@@ -133,13 +134,13 @@ export class Launched implements Child {
   }
 
   #check(): void {
-    if (this.#awaited > 0 || this.#pid === undefined) return;
+    if (this.#incomplete || this.#pid === undefined) return;
     this.#printed = readLines(this.#select("lines"), this.exited, this.#options.onLine ?? (() => {}));
     this.#resolveLaunched(this);
   }
 
   #finish(): void {
-    this.#gone = true;
-    for (const end of this.#sockets) end?.destroy();
+    this.#closed = true;
+    for (const socket of this.#sockets) socket?.destroy();
   }
 }

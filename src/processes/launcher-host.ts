@@ -1,4 +1,4 @@
-// One launcher process as seen from here: its channel, the socket that children's descriptors connect to, its children.
+// One launcher process as its parent sees it: its channel, the socket that its children's descriptors connect to, its children.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
@@ -13,34 +13,31 @@ import type { LauncherMessage, LauncherNotice } from "./launcher-messages.ts";
 
 const IS_SOURCE = import.meta.url.endsWith(".ts");
 const PROGRAM = fileURLToPath(new URL(`./launcher-process${IS_SOURCE ? ".ts" : ".js"}`, import.meta.url));
-/** Run from source, the program needs our loader; nothing else of our flags concerns it. */
+/** Run from source, the program needs our loader, and no other flag of ours. */
 const FLAGS = IS_SOURCE ? process.execArgv.filter((flag) => !/^--(inspect|test)/.test(flag)) : [];
 
 export class LauncherHost {
-  /** Resolves when the process has ended; what it was responsible for has been cleared up by then. */
+  /** Resolves when the process has ended, and all that belonged to it has been cleaned up. */
   readonly gone: Promise<void>;
   readonly #process: ChildProcess;
   readonly #server: Server;
   readonly #directory: string;
   readonly #onUnusable: () => void;
   #retiring = false;
-  readonly #children = new Map<number, Launched>();
-  readonly #byToken = new Map<string, Launched>();
-  #lastId = 0;
-  /** Children whose end, or whose beginning, somebody still waits for. */
-  #awaited = 0;
+  /** By token, from the request to launch until the child has been launched and has exited. */
+  readonly #children = new Map<string, Launched>();
 
-  private constructor(directory: string, server: Server, launcher: ChildProcess, ended: () => void) {
+  private constructor(directory: string, server: Server, launcher: ChildProcess, onUnusable: () => void) {
     this.#directory = directory;
     this.#server = server;
     this.#process = launcher;
-    this.#onUnusable = ended;
+    this.#onUnusable = onUnusable;
     server.on("connection", (socket) => this.#onConnection(socket));
     launcher.on("message", (notice) => this.#onNotice(notice as LauncherNotice));
     this.gone = new Promise((resolve) => {
       launcher.once("exit", () => {
-        // First of all, so that whoever is told of an end below cannot come back to us.
-        ended();
+        // First of all, so that no callback below can use this host again.
+        onUnusable();
         resolve(this.#cleanUp());
       });
     });
@@ -48,15 +45,15 @@ export class LauncherHost {
     this.#holdLoop(false);
   }
 
-  /** Resolves when the process can take orders, whose end `ended` will be told. Rejects with what went wrong. */
-  static async start(ended: () => void): Promise<LauncherHost> {
+  /** Resolves when the process is ready. Calls `onUnusable` when it can start no more children. Rejects with the failure. */
+  static async start(onUnusable: () => void): Promise<LauncherHost> {
     const directory = await mkdtemp(join(tmpdir(), "sallyport-"));
     const server = createServer({ allowHalfOpen: true });
     try {
       const path = join(directory, "launcher");
       await once(server.listen(path), "listening");
       const launcher = await startProcess(path);
-      return new LauncherHost(directory, server, launcher, ended);
+      return new LauncherHost(directory, server, launcher, onUnusable);
     } catch (error) {
       server.close();
       rmSync(directory, { recursive: true, force: true });
@@ -64,17 +61,16 @@ export class LauncherHost {
     }
   }
 
-  /** Its socket is lost: it can start no more children, and ends with the last that it has. */
+  /** Its socket is lost: it can start no more children, and ends with its last one. */
   get retiring(): boolean {
     return this.#retiring;
   }
 
   launch(options: LaunchOptions): Promise<Child> {
-    const id = ++this.#lastId;
-    const child = new Launched(id, options, (order) => this.#send(order));
-    this.#children.set(id, child);
-    this.#byToken.set(child.token, child);
-    this.#send(child.startOrder);
+    const child = new Launched(options, (message) => this.#send(message));
+    this.#children.set(child.token, child);
+    if (this.#children.size === 1) this.#holdLoop(true);
+    this.#send(child.startMessage);
     void this.#untilEnded(child);
     return child.launched;
   }
@@ -86,27 +82,25 @@ export class LauncherHost {
     await this.gone;
   }
 
-  #send(order: LauncherMessage): void {
-    // Without a channel the process is about to end, and `gone` settles everything.
-    if (this.#process.connected) this.#process.send(order, () => {});
+  #send(message: LauncherMessage): void {
+    // Without a channel the process is about to end, and its exit settles everything.
+    if (this.#process.connected) this.#process.send(message, () => {});
   }
 
   #onNotice(notice: LauncherNotice): void {
     if (notice.is === "ready") return;
-    const child = this.#children.get(notice.id);
+    const child = this.#children.get(notice.token);
     if (notice.is === "started") return child?.started(notice.pid);
-    this.#children.delete(notice.id);
     if (notice.is === "unreachable") this.#retire();
     if (notice.is === "failed" || notice.is === "unreachable") child?.failed(notice.reason);
     else child?.ended({ code: notice.code, signal: notice.signal });
   }
 
   async #untilEnded(child: Launched): Promise<void> {
-    if (this.#awaited++ === 0) this.#holdLoop(true);
     const launched = await child.launched;
-    this.#byToken.delete(child.token);
     await launched.exited;
-    if (--this.#awaited > 0) return;
+    this.#children.delete(child.token);
+    if (this.#children.size > 0) return;
     this.#holdLoop(false);
     if (this.#retiring) await this.close();
   }
@@ -116,16 +110,16 @@ export class LauncherHost {
     this.#onUnusable();
   }
 
-  /** A connection says in its first line whose descriptor it is; what follows is the child's output already. */
+  /** The first line of a connection names its child and descriptor; the child's output follows. */
   #onConnection(socket: Socket): void {
     readTag(socket, (token, descriptor) => {
-      const child = this.#byToken.get(token);
+      const child = this.#children.get(token);
       if (child) child.connect(descriptor, socket);
       else socket.destroy();
     });
   }
 
-  /** Only while there are children does the launcher keep our process from ending. */
+  /** The launcher keeps our process running only while it has children. */
   #holdLoop(hold: boolean): void {
     for (const part of [this.#process, this.#process.channel, this.#server]) {
       if (hold) part?.ref();
@@ -135,7 +129,6 @@ export class LauncherHost {
 
   #cleanUp(): void {
     for (const child of this.#children.values()) child.orphaned();
-    this.#children.clear();
     this.#server.close();
     process.off("exit", this.#removeDirectory);
     this.#removeDirectory();
@@ -144,7 +137,7 @@ export class LauncherHost {
   readonly #removeDirectory = (): void => rmSync(this.#directory, { recursive: true, force: true });
 }
 
-/** Resolves when the process has said that it is ready. */
+/** Resolves when the process has reported that it is ready. */
 async function startProcess(path: string): Promise<ChildProcess> {
   const launcher = fork(PROGRAM, [path], { execArgv: FLAGS, stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const failed = once(launcher, "exit").then(() => {
@@ -162,7 +155,7 @@ const NOTHING = Buffer.alloc(0);
 function readTag(socket: Socket, found: (token: string, descriptor: number) => void): void {
   let tag: Buffer = Buffer.alloc(0);
   const giveUp = (): void => void socket.destroy();
-  // Read by hand: the stream must not be flowing, nor count as paused, when its user gets it.
+  // With read(): the stream must be neither flowing nor paused when its user gets it.
   const onReadable = (): void => {
     tag = Buffer.concat([tag, (socket.read() as Buffer | null) ?? NOTHING]);
     const end = tag.indexOf(LINE_FEED);

@@ -8,37 +8,38 @@ import { type Child, startChild } from "./child.ts";
 import { sweepGroup } from "./groups.ts";
 import type { LauncherMessage, LauncherNotice, StartMessage } from "./launcher-messages.ts";
 
-const children = new Map<number, Child>();
+/** By token. */
+const children = new Map<string, Child>();
 const socketPath = process.argv[2] as string;
-/** What children get between TERM and KILL when we lose our parent. */
+/** Milliseconds between TERM and KILL for our children when our parent has ended. */
 const ORPHAN_GRACE = 1000;
 
-const tell = (notice: LauncherNotice): void => {
+const notify = (notice: LauncherNotice): void => {
   if (process.connected) process.send?.(notice);
 };
 
-function obey(order: LauncherMessage): void {
-  if (order.do === "start") void start(order);
-  else if (order.do === "signal") children.get(order.id)?.signal(order.signal);
-  else if (order.do === "stop") void children.get(order.id)?.stop(order.grace);
-  else sweepGroup(order.group);
+function handle(message: LauncherMessage): void {
+  if (message.do === "start") void start(message);
+  else if (message.do === "signal") children.get(message.token)?.signal(message.signal);
+  else if (message.do === "stop") void children.get(message.token)?.stop(message.grace);
+  else sweepGroup(message.group);
 }
 
-async function start(order: StartMessage): Promise<void> {
-  const { id, token } = order;
-  const stdio = await Promise.all(order.connected.map((yes, at) => (yes ? connection(token, at) : "ignore")));
+async function start(message: StartMessage): Promise<void> {
+  const { token, connected } = message;
+  const stdio = await Promise.all(connected.map((yes, at) => (yes ? connection(token, at) : "ignore")));
   const broken = stdio.find((end) => end instanceof Error);
-  if (broken instanceof Error) tell({ is: "unreachable", id, reason: broken.message });
-  else await run(order, stdio as ("ignore" | Socket)[]);
+  if (broken instanceof Error) notify({ is: "unreachable", token, reason: broken.message });
+  else await run(message, stdio as ("ignore" | Socket)[]);
   // The child has its own copies by now.
   for (const end of stdio) if (end instanceof Object && "destroy" in end) end.destroy();
 }
 
 async function run(
-  { id, command, args, env, cwd }: StartMessage,
+  { token, command, args, env, cwd }: StartMessage,
   stdio: ("ignore" | Socket)[],
 ): Promise<void> {
-  // We are their guard ourselves.
+  // This process ends its children itself.
   const child = startChild({
     command,
     args,
@@ -49,17 +50,17 @@ async function run(
   });
   if (child.pid === undefined) {
     const { failure } = await child.exited;
-    return tell({ is: "failed", id, reason: (failure?.cause as Error | undefined)?.message ?? "" });
+    return notify({ is: "failed", token, reason: (failure?.cause as Error | undefined)?.message ?? "" });
   }
-  children.set(id, child);
-  tell({ is: "started", id, pid: child.pid });
+  children.set(token, child);
+  notify({ is: "started", token, pid: child.pid });
   void child.exited.then(({ code, signal }) => {
-    children.delete(id);
-    tell({ is: "exited", id, code, signal });
+    children.delete(token);
+    notify({ is: "exited", token, code, signal });
   });
 }
 
-/** A connection to our parent that has said which descriptor of which child it will be. */
+/** A connection to our parent that has sent the tag of its child and descriptor. */
 async function connection(token: string, descriptor: number): Promise<Socket | Error> {
   const socket = connect({ path: socketPath, allowHalfOpen: true });
   socket.on("error", () => socket.destroy());
@@ -76,7 +77,7 @@ async function connection(token: string, descriptor: number): Promise<Socket | E
 }
 
 async function end(): Promise<void> {
-  // Our parent may have had no time to tidy up.
+  // Our parent may have been killed before it could clean up.
   rmSync(dirname(socketPath), { recursive: true, force: true });
   await Promise.all([...children.values()].map((child) => child.stop(ORPHAN_GRACE)));
   process.exit(0);
@@ -85,6 +86,6 @@ async function end(): Promise<void> {
 process.title = "sallyport-launcher";
 // Signals to the whole group (Ctrl-C, systemd) are for our parent to act on; it ends us by closing the channel.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
-process.on("message", obey);
+process.on("message", handle);
 process.on("disconnect", end);
-tell({ is: "ready" });
+notify({ is: "ready" });

@@ -1,4 +1,4 @@
-// Starts a child per request without stalling this process: a small process of ours does the forking
+// Starts a child per request without stalling this process: a small process does the forking
 // (docs/decisions/0002-spawning.md). It is started when first needed, started again when it dies, and shared by all.
 import { type Child, failedChild } from "./child.ts";
 import type { LaunchOptions } from "./launched.ts";
@@ -14,7 +14,7 @@ export class Launcher {
     await this.#running();
   }
 
-  /** The last user's release ends the process, and what children there still are. */
+  /** The last user's release ends the process, and all children with it. */
   async release(): Promise<void> {
     if (--this.#users > 0 || !this.#host) return;
     const host = await this.#host.catch(() => undefined);
@@ -26,7 +26,7 @@ export class Launcher {
     try {
       const host = await this.#running();
       const child = await host.launch(options);
-      // Nothing has been started when the socket is lost, so a new host may try once more.
+      // A lost socket means that nothing was started, so a new host may try once more.
       if (child.pid !== undefined || !host.retiring) return child;
       return await (await this.#running()).launch(options);
     } catch (error) {
@@ -46,5 +46,5 @@ export class Launcher {
   }
 }
 
-/** The one of this process. */
+/** Shared by the whole process. */
 export const sharedLauncher: Launcher = new Launcher();

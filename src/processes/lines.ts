@@ -1,4 +1,4 @@
-// What a child prints, as lines for a log: bounded, and unable to forge or garble the log (L5).
+// A child's output as lines for a log: bounded, and unable to forge or garble the log (L5).
 
 /** Controls, which a terminal might obey (C0 but TAB, DEL, C1), and the separators that some viewers break lines at. */
 const UNSAFE = /[\0-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g;
@@ -16,7 +16,7 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Cuts a stream of bytes into lines, decoded as UTF-8. Of a line longer than `limit` bytes only the start is given. */
+/** Splits a stream of bytes into lines, decoded as UTF-8. A line longer than `limit` bytes is cut there. */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
   readonly #limit: number;
@@ -24,37 +24,37 @@ export class LineSplitter {
   #size = 0;
   #dropped = 0;
 
-  constructor(online: (line: string) => void, limit = 8192) {
-    this.#onLine = online;
+  constructor(onLine: (line: string) => void, limit = 8192) {
+    this.#onLine = onLine;
     this.#limit = limit;
   }
 
   push(chunk: Uint8Array): void {
     let start = 0;
     for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
-      this.#keep(chunk.subarray(start, end));
-      this.#give();
+      this.#add(chunk.subarray(start, end));
+      this.#emit();
       start = end + 1;
     }
-    this.#keep(chunk.subarray(start));
+    this.#add(chunk.subarray(start));
   }
 
-  /** The stream is over: what has no line end is a line too. */
+  /** The stream is over: a rest without a line end is a line too. */
   end(): void {
-    if (this.#size > 0) this.#give();
+    if (this.#size > 0) this.#emit();
   }
 
-  #keep(part: Uint8Array): void {
+  #add(part: Uint8Array): void {
     const room = this.#limit - this.#size;
-    const kept = part.length > room ? part.subarray(0, room) : part;
-    this.#dropped += part.length - kept.length;
-    if (kept.length === 0) return;
+    const head = part.length > room ? part.subarray(0, room) : part;
+    this.#dropped += part.length - head.length;
+    if (head.length === 0) return;
     // A copy: a few bytes must not keep a whole read buffer.
-    this.#parts.push(Uint8Array.from(kept));
-    this.#size += kept.length;
+    this.#parts.push(Uint8Array.from(head));
+    this.#size += head.length;
   }
 
-  #give(): void {
+  #emit(): void {
     const line = Buffer.concat(this.#parts);
     const dropped = this.#dropped;
     this.#parts = [];

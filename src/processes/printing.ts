@@ -1,36 +1,36 @@
-// A child's output on its way to our log, until the child has ended and all of it has come.
+// Passes a child's output to our log, line by line, until the child has exited and all output has arrived.
 import type { Socket } from "node:net";
 import { LineSplitter } from "./lines.ts";
 
-/** How long a grandchild may go on printing when the child itself has ended. */
+/** Milliseconds for a grandchild to go on printing when the child itself has exited. */
 const AFTER_EXIT = 2000;
 
-/** Cuts what comes in at `ends` (by descriptor) into lines; resolves when all ends have closed. */
+/** Splits the output at `outputs` (by descriptor) into lines; resolves when all have closed. */
 export async function readLines(
-  ends: readonly (Socket | undefined)[],
+  outputs: readonly (Socket | undefined)[],
   exited: Promise<unknown>,
-  online: (line: string, descriptor: number) => void,
+  onLine: (line: string, descriptor: number) => void,
 ): Promise<void> {
-  const printed = ends.map((end, at) => end && cutLines(end, (line) => online(line, at)));
+  const printed = outputs.map((output, at) => output && splitLines(output, (line) => onLine(line, at)));
   await exited;
-  const timer = setTimeout(() => destroyAll(ends), AFTER_EXIT);
+  const timer = setTimeout(() => destroyAll(outputs), AFTER_EXIT);
   await Promise.all(printed);
   clearTimeout(timer);
 }
 
-function cutLines(end: Socket, online: (line: string) => void): Promise<void> {
-  const cutter = new LineSplitter(online);
-  end.on("data", (chunk: Buffer) => cutter.push(chunk));
-  // We have nothing to say to it: an end that may be half-open would stay so.
-  end.once("end", () => end.destroy());
+function splitLines(output: Socket, onLine: (line: string) => void): Promise<void> {
+  const splitter = new LineSplitter(onLine);
+  output.on("data", (chunk: Buffer) => splitter.push(chunk));
+  // Nothing is ever written here: a socket that allows half-open connections would stay open.
+  output.once("end", () => output.destroy());
   return new Promise((resolve) => {
-    end.once("close", () => {
-      cutter.end();
+    output.once("close", () => {
+      splitter.end();
       resolve();
     });
   });
 }
 
-function destroyAll(ends: readonly (Socket | undefined)[]): void {
-  for (const end of ends) end?.destroy();
+function destroyAll(sockets: readonly (Socket | undefined)[]): void {
+  for (const socket of sockets) socket?.destroy();
 }
