@@ -1,9 +1,8 @@
-// What a response head may not say, in any version of HTTP (RFC 9110, 5.1, 5.5, 15): the last place to stop a response from
-// being split.
+// Faults of a response head in any version of HTTP (RFC 9110, 5.1, 5.5, 15): the last check against response splitting.
 import { type Headers, HeadLines, isFieldValue, type ResponseHead } from "../exchange/index.ts";
 import { fieldName } from "./fields.ts";
 
-/** A head as its maker should have checked it. */
+/** A whole head, as its maker should have checked it. */
 const LINES =
   /^[0-9]{3}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)*$/;
 

@@ -1,10 +1,10 @@
-// What a public function is called with, looked at before anything comes of it: a wrong argument is told at once, by the
-// function's name, with what it has to be, rather than by a TypeError deep inside or, at a request, by a 500.
+// Checks the arguments of public functions at the call: the error names the function and the expected value, instead of a
+// TypeError deep inside or, at a request, a 500.
 import { SallyportError } from "../exchange/errors.ts";
 import type { Gateway } from "../exchange/exchange.ts";
 import { suggestion } from "./did-you-mean.ts";
 
-/** What is wrong with the value of the option `name`, a line each. */
+/** The faults in the value of the option `name`, a line each. */
 export type Check = (value: unknown, name: string) => readonly string[];
 
 /** A check for every option of `T`. */
@@ -23,8 +23,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isListOf = (value: unknown, fits: (one: unknown) => boolean): boolean =>
   Array.isArray(value) && value.every(fits);
-/** Longest wait that a timer of Node can hold: about 24.8 days. */
-const LONGEST = 2 ** 31 - 1;
+/** The longest delay of a Node timer: about 24.8 days. */
+const MAX_DELAY = 2 ** 31 - 1;
 
 export const anything: Check = () => [];
 export const aText = must("a text that is not empty", isText);
@@ -37,7 +37,7 @@ export const byteCount = must("a number of bytes", isAmount);
 export const seconds = must("a number of seconds such as 30", isAmount);
 export const milliseconds = must(
   "a number of milliseconds such as 30000, at most 24 days",
-  (value) => isAmount(value) && Number(value) <= LONGEST,
+  (value) => isAmount(value) && Number(value) <= MAX_DELAY,
 );
 export const aFunction = must("a function", (value) => typeof value === "function");
 export const anObject = must("an object", isObject);
@@ -64,7 +64,7 @@ export const options =
   (value, name) =>
     isObject(value) ? problemsIn(value, known, `${name}.`) : anObject(value, name);
 
-/** What every listener is given. */
+/** The options of every listener. */
 export const LISTENER_CHECKS = {
   handler: must(
     "a function that gets every exchange, such as (exchange) => gateway.handle(exchange)",
@@ -82,7 +82,7 @@ export function checkListener(place: string, given: unknown, known: Readonly<Rec
   checkArgument(place, "log", log, LISTENER_CHECKS.log);
 }
 
-/** A class of its own, or an object; frameworks have a `handle` of another kind, but are functions or can fetch. */
+/** An object with `handle`. Frameworks have another `handle`, but are functions, or have `fetch`. */
 export const isGateway = (value: unknown): value is Gateway =>
   typeof value === "object" &&
   typeof (value as Gateway | null)?.handle === "function" &&
@@ -92,8 +92,7 @@ export const aGateway: Check = (value, name) =>
   isGateway(value) ? [] : [`${name} must be a gateway, such as wsgi("shop:app"), not ${shownApp(value)}`];
 
 /**
- * Throws CONFIG_INVALID for options of `place` ("wsgi()") that it does not know or whose values are of another type.
- * `example`: options as they might be.
+ * Throws CONFIG_INVALID for options of `place` ("wsgi()") that are unknown or of another type. `example`: valid options.
  */
 export function checkOptions(
   place: string,
@@ -119,7 +118,7 @@ function problemsIn(
   return Object.entries(given).flatMap(([name, value]) => {
     if (!Object.hasOwn(known, name))
       return [`unknown option ${prefix}${name}${suggestion(name, Object.keys(known), prefix)}`];
-    // What is undefined was not given; what is required says so itself.
+    // An undefined option counts as not given; a required one is checked by its own function.
     return value === undefined ? [] : [...(known[name] as Check)(value, prefix + name)];
   });
 }
@@ -148,7 +147,7 @@ export function shown(value: unknown): string {
   return name && name !== "Object" ? `an instance of ${name}` : "an object";
 }
 
-/** What may be an app, but not one that this function takes, with what makes it one. */
+/** A value that may be an app of another kind, with a hint how to pass it. */
 function shownApp(value: unknown): string {
   if (isGateway(value)) return "a gateway";
   if (typeof (value as Promise<unknown> | null)?.then === "function") return "a promise; await it first";

@@ -1,6 +1,6 @@
-// "Did you mean ...?": the known word that is nearest to what somebody typed.
+// "Did you mean ...?": the known word that is nearest to a misspelt one.
 
-/** The nearest of `known` to `word`, or undefined when nothing is near enough to be worth saying. */
+/** The nearest of `known` to `word`; undefined when none is near enough to suggest. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = word.length < 3 ? 1 : Math.max(1, Math.floor(word.length / 3)) + 1;

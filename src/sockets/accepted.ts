@@ -1,44 +1,44 @@
-// Accepted connections, read without new memory for each read. For every read of an accepted connection Node takes
-// 64 KiB, of which mostly a few hundred bytes are kept, and to collect that costs more than all that we do with them.
-// For connections that it makes itself it has `onread`, which reads into one buffer; this is the same for the others.
+// Accepted connections, read without new memory for each read. For every read of an accepted connection Node allocates
+// 64 KiB, of which mostly a few hundred bytes are used, and collecting that garbage costs more than handling the request.
+// For outgoing connections Node has `onread`, which reads into one buffer; this does the same for accepted ones.
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { forgetWhenClosed } from "./closed.ts";
 
-/** Bytes read at once, as many as Node reads. */
+/** Bytes per read, as many as Node reads. */
 const READ_SIZE = 65_536;
 
-/** One for all connections: what was read is out of it before anything else can be. */
+/** Shared by all connections: every read is handled or copied out before the next one can overwrite it. */
 const SHARED = Buffer.allocUnsafeSlow(READ_SIZE);
 
-/** What node:net has, and its types do not tell; a test watches over the names. */
+/** Internals of node:net that its types do not have; a test watches over the names. */
 interface Internals {
-  /** The descriptor's owner. */
+  /** Owns the descriptor. */
   _handle: { useUserBuffer?: unknown } | null;
-  /** The server that counts it. */
+  /** The server that counts the connection. */
   _server: unknown;
   server: unknown;
 }
 
-/** Where bytes go. `false` has no more of them read until the stream asks. */
+/** Gets the bytes of a socket. Answering `false` stops reading until the stream asks for more. */
 interface Sink {
   take(bytes: Buffer): unknown;
-  /** Whether they go there as they are, in memory that the next read writes over. */
+  /** Whether it gets them uncopied, in memory that the next read overwrites. */
   lent: boolean;
 }
 
 /**
- * The way is the socket's own: a WeakMap is a table of old space, and what it holds by then, here the socket itself,
- * outlives all young collections.
+ * The sink is a field of the socket, not in a WeakMap: the table of a WeakMap is in old space, and its values, which refer to
+ * the socket here, outlive all young collections.
  */
 class SharedBufferSocket extends Socket {
   readonly sink: Sink;
 
-  constructor(options: SocketConstructorOpts, way: Sink) {
+  constructor(options: SocketConstructorOpts, sink: Sink) {
     super(options);
-    this.sink = way;
+    this.sink = sink;
     forgetWhenClosed(this);
     this.on("close", () => {
-      way.take = ignore;
+      sink.take = ignore;
     });
   }
 }
@@ -49,21 +49,21 @@ const sinkOf = (socket: Socket): Sink | undefined =>
   socket instanceof SharedBufferSocket ? socket.sink : undefined;
 
 /**
- * The same connection as a socket that reads sparingly; to be taken at once, before anything can have been read. What it
- * emits may be kept: small pieces are slices of Buffer's pool. `accepted` is an empty shell then, to be forgotten; where this
- * Node has other names inside, it is what is given back.
+ * The same connection as a socket that reads into the shared buffer; call it at once, before anything can have been read. The
+ * chunks of its "data" events are copies, small ones from Buffer's pool. `accepted` is an empty shell afterwards; where Node's
+ * internals have other names, it is returned unchanged.
  */
 export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts = {}): Socket {
   const before = accepted as unknown as Internals;
   const handle = before._handle;
   if (typeof handle?.useUserBuffer !== "function") return accepted;
   before._handle = null;
-  const way: Sink = { take: (bytes) => socket.push(bytes), lent: false };
+  const sink: Sink = { take: (bytes) => socket.push(bytes), lent: false };
   const onread = {
     buffer: SHARED,
-    callback: (size: number) => way.take(way.lent ? SHARED.subarray(0, size) : copied(size)),
+    callback: (size: number) => sink.take(sink.lent ? SHARED.subarray(0, size) : copied(size)),
   };
-  const socket = new SharedBufferSocket({ ...options, handle, onread } as SocketConstructorOpts, way);
+  const socket = new SharedBufferSocket({ ...options, handle, onread } as SocketConstructorOpts, sink);
   const after = socket as unknown as Internals;
   after._server = before._server;
   after.server = before.server;
@@ -78,8 +78,8 @@ function copied(size: number): Buffer {
 }
 
 /**
- * Gets all that arrives on `socket`: "data" events, where they can be had without what such an event costs. What `lends`
- * gives may be written over when `received` has returned, so whoever keeps a part of it keeps a copy.
+ * Passes all bytes of `socket` to `received`, as "data" events would, at a lower cost where the socket shares the read buffer.
+ * With `lends` the bytes are overwritten once `received` has returned: copy what you keep.
  */
 export class SocketReader {
   readonly #socket: Socket;
@@ -90,7 +90,7 @@ export class SocketReader {
   constructor(socket: Socket, received: (bytes: Buffer) => void, lends = false) {
     this.#socket = socket;
     this.#received = received;
-    // What was put back into the stream has to come first, and comes by its events.
+    // Bytes put back into the stream come first, and only by its events.
     this.#sink = socket.readableLength === 0 ? sinkOf(socket) : undefined;
     this.#toStream = this.#sink?.take;
     if (this.#sink) {
@@ -100,7 +100,7 @@ export class SocketReader {
     socket.resume();
   }
 
-  /** From now on it is for whoever else reads from the socket. */
+  /** From now on bytes go to the stream again, for another reader of the socket. */
   stop(): void {
     if (this.#sink && this.#toStream) {
       this.#sink.take = this.#toStream;

@@ -1,9 +1,9 @@
-// One way to write each IP address, so that equal ones are equal texts.
+// One spelling for each IP address, so that equal addresses are equal strings.
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
 
 /**
  * Lower case, the longest run of zeros left out (RFC 5952), an IPv4 address mapped into IPv6 as IPv4, no zone; undefined
- * for what is no IP address.
+ * when `text` is no IP address.
  */
 export function canonicalIp(text: string): string | undefined {
   if (isIPv4(text)) return text;

@@ -1,37 +1,38 @@
-// Who is at the two ends of a connection: the one place that tells it. The system says it, unless a proxy in front of us
-// has said it first (PROXY protocol): its own connection to us is then only a stretch of the client's.
+// The addresses of the two ends of a connection. The system knows them, unless a proxy in front has sent them (PROXY protocol):
+// its own connection to us is then only the last stretch of the client's.
 import type { Socket } from "node:net";
 import type { Address } from "../exchange/index.ts";
 
 export interface SocketAddresses {
   /** The client. */
   readonly remote: Address;
-  /** What it connected to. */
+  /** The address that it connected to. */
   readonly local: Address;
   /** The client speaks TLS with the proxy that passed the connection on. */
   readonly encrypted: boolean;
 }
 
-const proxied = new WeakMap<Socket, SocketAddresses>();
+/** On the socket, like its TLS facts: set only where a proxy has sent the addresses. */
+const PROXIED: unique symbol = Symbol("proxied addresses");
+type Proxied = Socket & { [PROXIED]?: SocketAddresses };
 
-/** The ends of a connection, whichever way it came; "" and 0 for what is not known any more. */
+/** The addresses of the client's connection; "" and 0 for those that are not known any more. */
 export const socketAddressesOf = (socket: Socket): SocketAddresses =>
-  proxied.get(socket) ?? ownAddresses(socket);
+  (socket as Proxied)[PROXIED] ?? ownAddresses(socket);
 
-/** What the system says, whatever a proxy did. */
+/** The addresses that the system knows, whatever a proxy has sent. */
 export const ownAddresses = (socket: Socket): SocketAddresses => ({
   remote: { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
   local: { address: socket.localAddress ?? "", port: socket.localPort ?? 0 },
   encrypted: false,
 });
 
-/** From now on `socket` has these ends. */
-export function setAddresses(socket: Socket, ends: SocketAddresses): void {
-  proxied.set(socket, ends);
+export function setAddresses(socket: Socket, addresses: SocketAddresses): void {
+  (socket as Proxied)[PROXIED] = addresses;
 }
 
-/** `outer` carries what `inner` does, decrypted: what a proxy said of the one is true of the other. */
+/** `outer` carries the decrypted bytes of `inner`: the addresses that a proxy sent for `inner` are its own. */
 export function copyAddresses(inner: Socket, outer: Socket): void {
-  const ends = proxied.get(inner);
-  if (ends) proxied.set(outer, ends);
+  const addresses = (inner as Proxied)[PROXIED];
+  if (addresses) setAddresses(outer, addresses);
 }

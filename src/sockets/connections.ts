@@ -1,31 +1,30 @@
-// The connections of one listener: as many as there may be, one clock for the deadlines of them all, and their end in
-// phases.
+// The connections of one listener: up to a limit, with one timer for all their deadlines, and closed in phases.
 import type { Socket } from "node:net";
 import { EVENT_STREAM_GRACE, SallyportError } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
 import { takesReserve } from "./descriptors.ts";
 
-/** A connection, as its listener sees it. */
+/** A connection as its listener sees it. */
 export interface ManagedConnection extends Member {
-  /** Ends what has lasted too long. */
+  /** Ends it when one of its deadlines has passed. */
   checkDeadlines(now: number): void;
-  /** The listener leaves; for those that can say so before their next response. */
+  /** The listener leaves; for protocols that can announce it before their next response. */
   leave?(): void;
-  /** The listener closes: at once when idle, otherwise after what is under way. */
+  /** The listener closes: ends it at once when idle, otherwise after the exchange under way. */
   stop(): void;
-  /** What would never end by itself ends now. */
+  /** Ends event streams, which would never end by themselves. */
   endEventStreams(): void;
-  /** The grace is over. */
+  /** The grace period is over. */
   forceClose(): void;
-  /** Nothing may remain. */
+  /** Ends it now, whatever is left to send. */
   destroy(): void;
 }
 
-/** The clock's step is a part of the shortest wait, within these bounds. */
+/** The tick, in milliseconds: a fraction of the shortest wait, within these bounds. */
 const SHORTEST_TICK = 10;
 const LONGEST_TICK = 1_000;
 const TICKS_A_WAIT = 4;
-/** What the last words of a cut connection may take. */
+/** For a cut connection to send its last bytes, in milliseconds. */
 const LAST_WORDS = 1_000;
 
 export class ManagedConnections<C extends ManagedConnection> {
@@ -43,7 +42,7 @@ export class ManagedConnections<C extends ManagedConnection> {
   #emptied: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
-  /** At most `most`; `waits`: the milliseconds that deadlines are made of. */
+  /** At most `most` connections; `waits`: the timeouts of their deadlines, in milliseconds. */
   constructor(most: number, waits: readonly number[], make: (socket: Socket) => C) {
     this.#most = most;
     this.#tick = tickOf(waits);
@@ -54,7 +53,7 @@ export class ManagedConnections<C extends ManagedConnection> {
     return this.#all.size;
   }
 
-  /** Why there may not be another one now, `socket` for one; undefined when there may. */
+  /** Why another connection, such as `socket`, is refused now; undefined when it is not. */
   refusal(socket?: Socket): SallyportError | undefined {
     if (this.closing) return new SallyportError("STOPPING", "the listener is closing");
     if (this.#all.size >= this.#most)
@@ -83,7 +82,7 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.#each((connection) => connection.leave?.());
   }
 
-  /** As the listener's `close`. */
+  /** As `close` of a listener. */
   close(grace: number): Promise<void> {
     this.#closed ??= this.#close(grace);
     return this.#closed;
@@ -93,7 +92,7 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.leaving = true;
     this.closing = true;
     if (this.#all.size === 0) return;
-    this.now = Date.now(); // what ends soon is not to end sooner
+    this.now = Date.now(); // deadlines set now must not be too early
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
@@ -115,12 +114,12 @@ export class ManagedConnections<C extends ManagedConnection> {
   #start(): void {
     if (this.#timer) return;
     this.now = Date.now();
-    // A connection keeps the process alive, not its clock.
-    this.#timer = setInterval(() => this.#tickNow(), this.#tick).unref();
+    // unref: open connections keep the process alive; this timer must not.
+    this.#timer = setInterval(() => this.#onTick(), this.#tick).unref();
   }
 
-  /** Looks at what has arrived before it judges: while an application held the loop nobody could see that. */
-  #tickNow(): void {
+  /** Deadlines are checked after the bytes that have arrived: while an application blocked the loop, none could be read. */
+  #onTick(): void {
     const now = Date.now();
     this.now = now;
     setImmediate(() => this.#each((connection) => connection.checkDeadlines(now)));

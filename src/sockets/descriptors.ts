@@ -1,24 +1,24 @@
-// Open files are bounded, and connections are files. Some are kept free of connections, so that a worker can be started
-// again, a log written and a body kept however many clients there are.
+// Open files are limited, and connections are files. Some descriptors are reserved, so that a worker can be started again, a
+// log written and a body buffered however many clients there are.
 import type { Socket } from "node:net";
 import { transportOf } from "./transport.ts";
 
-/** The most that are kept free: for workers, programs, logs, the application's own files. */
+/** The largest reserve: for workers, programs, logs, the application's own files. */
 export const RESERVE = 64;
-/** The part of few that is kept. */
+/** The share that is reserved where there are few. */
 const PART = 1 / 4;
 
 /** How many files this process may open; the server finds out when it starts. */
 export const descriptors: { limit: number } = { limit: Number.POSITIVE_INFINITY };
 
-/** Whether `socket` has a descriptor of the reserve: the system always gives the lowest that is free. */
+/** Whether `socket` has a descriptor of the reserve: the system always gives out the lowest free one. */
 export function takesReserve(socket: Socket): boolean {
   const { limit } = descriptors;
   return descriptorOf(socket) >= limit - Math.min(RESERVE, Math.floor(limit * PART));
 }
 
-/** -1 where this Node has another name inside; a test watches over it. */
+/** -1 where Node's internals have another name; a test watches over it. */
 function descriptorOf(socket: Socket): number {
-  const carrier = transportOf(socket) ?? socket;
-  return (carrier as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
+  const transport = transportOf(socket) ?? socket;
+  return (transport as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }

@@ -1,24 +1,24 @@
-// What the connections of one listener have to send leaves together: those that answer in one turn of the event loop at
-// the end of it, and while each turn brings more of them, at the end of the first that does not. A server in front that
-// holds many connections is then woken once and finds all the answers, not once for each; and so are we by it.
+// Sends the responses of many connections together: those of one turn of the event loop at its end, and while each turn adds
+// more, at the end of the first that does not. A server in front with many connections is then woken once for all responses
+// instead of once for each, and wakes us once, too.
 import type { Socket } from "node:net";
 
-/** Milliseconds that an answer may wait for others. */
+/** Milliseconds that a response may wait for others. */
 const LONGEST_WAIT = 1;
 
 export class WriteCoalescer {
   #corked: Socket[] = [];
-  /** Those held when the last turn ended. */
+  /** Sockets corked when the last turn ended. */
   #countBefore = 0;
   #since = 0;
   readonly #turnEnds = (): void => this.#flushUnlessMoreCame();
 
-  /** What `socket` sends from now on leaves with the others. */
+  /** Corks `socket`: from now on its writes leave with the others'. */
   hold(socket: Socket): void {
     if (socket.writableCorked > 0) return;
     const now = performance.now();
     if (this.#corked.length === 0) setImmediate(this.#turnEnds);
-    // A turn this long holds up whoever is ready.
+    // In a turn this long, waiting for its end would delay finished responses.
     else if (now - this.#since > LONGEST_WAIT) this.#flush();
     if (this.#corked.length === 0) this.#begin(now);
     socket.cork();
@@ -38,8 +38,8 @@ export class WriteCoalescer {
   }
 
   #flush(): void {
-    const held = this.#corked;
+    const corked = this.#corked;
     this.#corked = [];
-    for (const socket of held) socket.uncork();
+    for (const socket of corked) socket.uncork();
   }
 }

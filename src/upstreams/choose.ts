@@ -1,13 +1,13 @@
-// Several places where one application is reached: the least busy is asked first, one that failed lately is asked last,
-// and none is ever given up, so that recovery needs no restart. For the gateways of FastCGI, SCGI and uwsgi.
+// Several addresses of one application: the least busy is tried first, one that failed lately is tried last, and none is ever
+// given up, so that recovery needs no restart. For the gateways of FastCGI, SCGI and uwsgi.
 import type { Socket } from "node:net";
 import { type Log, SallyportError, silentLog } from "../exchange/index.ts";
 import { type ConnectionReader, connectTo, parseUpstream, type UpstreamAddress } from "./connect.ts";
 
 export interface UpstreamOptions {
-  /** Milliseconds until a connection must stand. Default 5 s. */
+  /** Milliseconds for a connection to be established. Default 5 s. */
   readonly connectTimeout?: number | undefined;
-  /** Milliseconds for which an upstream that could not be reached is only asked after all others. Default 5 s. */
+  /** Milliseconds for which an upstream that could not be reached is tried after all others. Default 5 s. */
   readonly rest?: number | undefined;
   readonly log?: Log | undefined;
 }
@@ -15,9 +15,9 @@ export interface UpstreamOptions {
 const CONNECT_TIMEOUT = 5_000;
 const BACK_OFF = 5_000;
 
-/** One of the places. */
+/** One address of the application. */
 export class Upstream {
-  /** As it was configured: what logs and errors call it. */
+  /** Its address as configured, for logs and errors. */
   readonly name: string;
   readonly #address: UpstreamAddress;
   readonly #connectTimeout: number;
@@ -32,23 +32,23 @@ export class Upstream {
     this.#backOff = rest ?? BACK_OFF;
   }
 
-  /** How many requests are inside. */
+  /** Requests under way. */
   get busy(): number {
     return this.#busy;
   }
 
-  /** It could not be reached lately. */
+  /** Whether it could not be reached lately. */
   get backingOff(): boolean {
     return performance.now() - this.#failedAt < this.#backOff;
   }
 
-  /** Counts a request as inside until the function that this gives is called. */
+  /** Counts a request as under way until the returned function is called. */
   enter(): () => void {
     this.#busy++;
-    let inside = true;
+    let underWay = true;
     return () => {
-      if (inside) this.#busy--;
-      inside = false;
+      if (underWay) this.#busy--;
+      underWay = false;
     };
   }
 
@@ -68,7 +68,7 @@ export class Upstream {
   }
 }
 
-/** All of them. */
+/** All addresses of one application. */
 export class Upstreams {
   readonly all: readonly Upstream[];
   readonly #log: Log;
@@ -83,7 +83,7 @@ export class Upstreams {
     this.#log = options.log ?? silentLog;
   }
 
-  /** The order in which to ask: rested ones first, then the least busy, and equals in turn. */
+  /** The order in which to try them: those that did not fail lately first, then the least busy, and equals in turn. */
   inOrder(): Upstream[] {
     const from = this.#turn++ % this.all.length;
     const rotated = [...this.all.slice(from), ...this.all.slice(0, from)];

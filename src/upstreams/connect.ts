@@ -1,4 +1,4 @@
-// Where an application that somebody else runs is reached, and a connection to it: one socket, one deadline.
+// A connection to an application that runs elsewhere: one address, one socket, one deadline.
 import { connect, type NetConnectOpts, type OnReadOpts, type Socket } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
 import { forgetWhenClosed } from "../sockets/closed.ts";
@@ -18,16 +18,16 @@ export function parseUpstream(text: string): UpstreamAddress {
   return { kind: "tcp", host: (six ?? name) as string, port: Number(port) };
 }
 
-/** Gets what comes over a connection, in memory that is used again at once: what is kept must be copied. */
+/** Gets the bytes of a connection in memory that the next read overwrites: copy what you keep. */
 export type ConnectionReader = (bytes: Buffer) => void;
 
-/** Bytes that are read at once. */
+/** Bytes per read. */
 const READ = 65_536;
 
 /**
- * A connection, established; the caller must listen to its errors from then on. Rejects with UPSTREAM_UNREACHABLE and
+ * An established connection; the caller must listen to its errors from then on. Rejects with UPSTREAM_UNREACHABLE and
  * the reason, also when the other side has not accepted within `timeout` milliseconds. With a `reader` there are no
- * "data" events, and not the 64 KiB of new memory that each of them costs.
+ * "data" events, each of which costs 64 KiB of new memory.
  */
 export function connectTo(
   address: UpstreamAddress,
@@ -53,7 +53,7 @@ export function connectTo(
   });
 }
 
-/** Half-open, because an application may end its side before it has taken all of a request; we end ours. */
+/** Half-open, because an application may end its side before it has read all of a request; we end ours. */
 function connectOptions(address: UpstreamAddress): NetConnectOpts {
   if (address.kind === "unix") return { path: address.path, allowHalfOpen: true };
   return { host: address.host, port: address.port, allowHalfOpen: true, noDelay: true };

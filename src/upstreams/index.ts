@@ -1,3 +1,3 @@
-// Applications that others run and that we connect to.
+// Connections to applications that run elsewhere.
 export { Upstream, type UpstreamOptions, Upstreams } from "./choose.ts";
 export { type ConnectionReader, connectTo, parseUpstream, type UpstreamAddress } from "./connect.ts";

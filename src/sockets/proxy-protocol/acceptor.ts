@@ -1,5 +1,5 @@
-// Where connections come in that a proxy passes on with a PROXY header in front: the header is taken off, and the
-// connection goes on to whoever speaks the protocol that follows, as if it began there.
+// Accepts connections of a proxy that begin with a PROXY header: takes the header off, and passes the connection on to the
+// listener of the protocol that follows, as if it began there.
 import type { Socket } from "node:net";
 import { type Address, type Log, SallyportError } from "../../exchange/index.ts";
 import { type Member, Members } from "../../exchange/members.ts";
@@ -10,7 +10,7 @@ import { type HeaderRead, HeaderReader, type ProxyHeader } from "./codec.ts";
 export interface ProxyAcceptorOptions {
   /** Gets the connection once its header is read. */
   readonly accept: (socket: Socket) => void;
-  /** Whether this peer begins with a header. Of one that does not, not a byte is looked at. */
+  /** Whether this peer begins with a header. Connections of other peers are passed on unread. */
   readonly expects: (peer: Address) => boolean;
   readonly log: Log;
   /** Milliseconds for the header to arrive. */
@@ -31,24 +31,24 @@ export class ProxyAcceptor {
     const { accept, expects, log, timeout, most } = this.#options;
     if (!expects(ownAddresses(socket).remote)) return accept(socket);
     if (this.#pending.size >= most) return void socket.destroy();
-    const arrival = new PendingConnection(socket, timeout, (outcome) => {
-      this.#pending.delete(arrival);
+    const pending = new PendingConnection(socket, timeout, (outcome) => {
+      this.#pending.delete(pending);
       if (outcome === "arrived") accept(socket);
       else if (outcome) logRefusal(log, outcome, socket);
     });
-    this.#pending.add(arrival);
+    this.#pending.add(pending);
   }
 
-  /** Ends those that have not said yet who they are. */
+  /** Ends the connections whose header has not arrived. */
   close(): void {
     for (const { socket } of this.#pending) socket.destroy();
   }
 }
 
-/** Its header is read; or why it will not be; or undefined, when the peer only looked whether somebody listens. */
+/** The header was read; or why it was not; undefined for a peer that sent nothing (a health check). */
 type Outcome = "arrived" | SallyportError | undefined;
 
-/** A connection that has not said yet who it is. */
+/** A connection whose header has not arrived completely. */
 class PendingConnection implements Member {
   place = -1;
   readonly socket: Socket;
@@ -56,7 +56,7 @@ class PendingConnection implements Member {
   readonly #done: (outcome: Outcome) => void;
   readonly #timer: NodeJS.Timeout;
   readonly #listeners = {
-    // Not "data": whoever comes after us may read in any way, and only so nothing has begun to flow.
+    // Not "data": the stream must not flow yet, so that its next reader may read in any way.
     readable: () => this.#read(),
     end: () => this.#finish(this.#reader.fed ? short() : undefined),
     error: () => {},
@@ -94,7 +94,7 @@ class PendingConnection implements Member {
     clearTimeout(this.#timer);
     const { readable, end, error, close } = this.#listeners;
     this.socket.off("readable", readable).off("end", end).off("close", close);
-    // An error of a connection that we end is still ours to hear.
+    // A connection that ends here keeps its error listener.
     if (outcome === "arrived") this.socket.off("error", error);
     else this.socket.destroy();
     this.#done(outcome);

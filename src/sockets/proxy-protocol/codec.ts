@@ -1,5 +1,5 @@
 // The receiver's half of the PROXY protocol, versions 1 and 2 (HAProxy, "The PROXY protocol", 2): bytes in, one header
-// out, and what follows it untouched. No byte is waited for that could not change the outcome.
+// out, and the bytes after it untouched. Never waits for a byte that could not change the outcome.
 import { bad, type ProxyHeader } from "./header.ts";
 import { LONGEST_LINE, readLine } from "./v1.ts";
 import { FIXED, headerSize, readHeader, SIGNATURE } from "./v2.ts";
@@ -8,22 +8,22 @@ export type { ProxyHeader } from "./header.ts";
 
 export interface HeaderRead {
   readonly header: ProxyHeader;
-  /** What came after it. */
+  /** The bytes after it. */
   readonly rest: Buffer;
 }
 
 const LINE_START = Buffer.from("PROXY ", "latin1");
 
-/** Reads one header from bytes that come in pieces. */
+/** Reads one header from bytes that arrive in pieces. */
 export class HeaderReader {
   #bytes: Buffer = Buffer.alloc(0);
 
-  /** Whether anything has come at all. */
+  /** Whether any byte has arrived. */
   get fed(): boolean {
     return this.#bytes.length > 0;
   }
 
-  /** The header, once it is complete; then no more may be fed. Throws BAD_REQUEST for what is none. */
+  /** The header, once it is complete; feed no more then. Throws BAD_REQUEST for anything else. */
   feed(piece: Uint8Array): HeaderRead | undefined {
     this.#bytes = Buffer.concat([this.#bytes, piece]);
     const bytes = this.#bytes;
@@ -34,7 +34,7 @@ export class HeaderReader {
   }
 }
 
-/** As far as both go. */
+/** Compares the bytes that both have. */
 function beginsLike(bytes: Buffer, start: Buffer): boolean {
   const length = Math.min(bytes.length, start.length);
   return bytes.subarray(0, length).equals(start.subarray(0, length));

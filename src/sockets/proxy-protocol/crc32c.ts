@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli; RFC 3720, B.4), with which a PROXY header may guard itself.
+// CRC-32C (Castagnoli; RFC 3720, B.4), the optional checksum of a PROXY header.
 
 /** The polynomial, reflected. */
 const POLYNOMIAL = 0x82f63b78;

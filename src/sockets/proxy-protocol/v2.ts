@@ -1,4 +1,4 @@
-// Version 2 of the PROXY protocol (specification, 2.2): sixteen bytes, two addresses, and what else a proxy has to say.
+// Version 2 of the PROXY protocol (specification, 2.2): sixteen bytes, two addresses, and optional extras (TLVs).
 import type { Address } from "../../exchange/index.ts";
 import { crc32c } from "./crc32c.ts";
 import { bad, NO_ADDRESSES, type ProxyHeader } from "./header.ts";
@@ -8,8 +8,8 @@ export const SIGNATURE: Buffer = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 /** Signature, version and command, family and transport, length of the rest. */
 export const FIXED = 16;
 /**
- * Bytes of a header at the most. The format is made to fit into 536 (the smallest segment); a proxy that adds the
- * client's certificate needs more.
+ * The most bytes of a header. The format is made to fit into 536 (the smallest segment); a proxy that adds the client's
+ * certificate needs more.
  */
 export const LONGEST_HEADER = 4_096;
 
@@ -48,7 +48,7 @@ const ipv4: ReadAddress = (bytes, at) => bytes.subarray(at, at + 4).join(".");
 const ipv6: ReadAddress = (bytes, at) =>
   Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(at + 2 * i).toString(16)).join(":");
 
-/** Family and transport; all others are invalid. A datagram is no connection, and its addresses are not those of ours. */
+/** By family and transport; all others are invalid. The addresses of datagrams are not those of our connection. */
 const FAMILIES: Readonly<Record<number, Family>> = {
   17: inet(4, ipv4),
   18: ignored(12),
@@ -59,7 +59,7 @@ const FAMILIES: Readonly<Record<number, Family>> = {
 };
 const UNSPECIFIED = 0x00;
 
-/** How long the whole header is, by its first sixteen bytes. Throws BAD_REQUEST. */
+/** The length of the whole header, from its first sixteen bytes. Throws BAD_REQUEST. */
 export function headerSize(bytes: Buffer): number {
   if (bytes[12] !== COMMAND.local && bytes[12] !== COMMAND.proxy) throw bad("an unknown version or command");
   const size = FIXED + bytes.readUInt16BE(14);
@@ -69,7 +69,7 @@ export function headerSize(bytes: Buffer): number {
 
 /** Reads a whole header. Throws BAD_REQUEST. */
 export function readHeader(bytes: Buffer): ProxyHeader {
-  // What follows is to be discarded, be it as it may.
+  // The specification has the rest discarded, valid or not.
   if (bytes[12] === COMMAND.local || bytes[13] === UNSPECIFIED) return NO_ADDRESSES;
   const family = FAMILIES[bytes[13] as number];
   if (!family) throw bad("an unknown family or transport");
@@ -78,7 +78,7 @@ export function readHeader(bytes: Buffer): ProxyHeader {
   return { addresses: family.read(block), encrypted: readExtras(bytes, FIXED + family.size) };
 }
 
-/** Whether the client speaks TLS, from the extras at `start`, all of which must be whole. */
+/** Whether the client speaks TLS, from the extras (TLVs) at `start`, all of which must be complete. */
 function readExtras(bytes: Buffer, start: number): boolean {
   let encrypted = false;
   for (const { type, value, at } of extrasOf(bytes, start)) {
@@ -107,21 +107,21 @@ function extrasOf(bytes: Buffer, start: number): Extra[] {
   return extras;
 }
 
-/** The sum over the whole header, with zeros in its own place. */
+/** The checksum over the whole header, with zeros in its own place. */
 function checkSum(bytes: Buffer, value: Buffer, at: number): void {
   const zeroed = Buffer.from(bytes);
   zeroed.fill(0, at, at + value.length);
   if (value.length !== 4 || crc32c(zeroed) !== value.readUInt32BE()) throw bad("a wrong checksum");
 }
 
-/** What the client's TLS is like; of its version, cipher and certificate nothing is taken over. */
+/** Whether the client speaks TLS; its version, cipher and certificate are not used. */
 function readSsl(value: Buffer): boolean {
   if (value.length < 5) throw bad("a TLS extra that breaks off");
   extrasOf(value, 5);
   return ((value[0] as number) & CLIENT_SSL) !== 0;
 }
 
-/** A path, or the empty name that a client's socket has; that of the abstract kind, which starts with NUL, is no path. */
+/** A path, or "": a client's socket has no name, and an abstract name, which starts with NUL, is no path. */
 function unixAddress(bytes: Buffer): Address {
   const end = bytes.indexOf(0);
   return { address: bytes.toString("latin1", 0, end < 0 ? bytes.length : end), port: 0 };

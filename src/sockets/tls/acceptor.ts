@@ -1,4 +1,4 @@
-// Where connections come in that speak TLS: it is taken off, and they go on to whoever speaks the protocol within.
+// Accepts TLS connections: passes the decrypted connection on to the listener of the protocol within.
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import { type Log, SallyportError } from "../../exchange/index.ts";
@@ -12,11 +12,11 @@ import { contextFor, type SecureContexts } from "./secure-contexts.ts";
 import type { TlsSettings } from "./settings.ts";
 
 export interface TlsAcceptorOptions {
-  /** Gets the decrypted connection; its facts can be asked for (tlsFactsOf, connectionOf). */
+  /** Gets the decrypted connection; `tlsFactsOf` and `connectionFactsOf` have its facts. */
   readonly accept: (socket: Socket) => void;
   readonly contexts: SecureContexts;
   readonly settings: Pick<TlsSettings, "clientCertificates" | "handshakeTimeout" | "handshakes">;
-  /** The protocols that are spoken within TLS, the best first (ALPN, RFC 7301). */
+  /** The protocols within TLS, the preferred first (ALPN, RFC 7301). */
   readonly protocols: readonly string[];
   readonly log: Log;
 }
@@ -24,7 +24,7 @@ export interface TlsAcceptorOptions {
 export class TlsAcceptor {
   readonly #options: TlsAcceptorOptions;
   readonly #server: Server;
-  /** From the connection until it has passed, or is refused to its end. */
+  /** Connections from their start until they are accepted, or refused and closed. */
   readonly #pending = new Set<Socket>();
   #contexts: SecureContexts;
 
@@ -38,11 +38,11 @@ export class TlsAcceptor {
       ALPNProtocols: [...protocols],
       SNICallback: (name, found) => found(null, this.#contextFor(name)),
       requestCert: settings.clientCertificates !== "off",
-      // Whoever is refused for a missing certificate is told so, which only a finished handshake allows.
+      // A client without a certificate gets an answer that says so, which needs a finished handshake.
       rejectUnauthorized: false,
       handshakeTimeout: settings.handshakeTimeout,
     });
-    // Not at once: what is done to a connection must not happen within the callbacks of its own handshake.
+    // Not at once: a connection must not be touched within the callbacks of its own handshake.
     this.#server.on("secureConnection", (socket) => {
       socket.on("error", () => {});
       setImmediate(() => this.#secured(socket));
@@ -50,7 +50,7 @@ export class TlsAcceptor {
     this.#server.on("tlsClientError", (error, socket) => this.#failed(error, socket));
   }
 
-  /** Takes over a connection of which nothing has been read, or what was read has been put back. */
+  /** Takes over a connection that is unread, or whose bytes have been put back. */
   accept(socket: Socket): void {
     if (this.#pending.size >= this.#options.settings.handshakes) return this.#refuse(socket);
     this.#pending.add(socket);
@@ -59,46 +59,46 @@ export class TlsAcceptor {
     this.#awaitHello(socket);
   }
 
-  /** From now on clients are shown these; sessions of before cannot be resumed. */
+  /** For new connections from now on; earlier sessions cannot be resumed. */
   setContexts(contexts: SecureContexts): void {
     this.#contexts = contexts;
     this.#server.setSecureContext(contexts.first);
   }
 
-  /** Ends those that have not finished their handshake. */
+  /** Ends the connections that have not finished their handshake. */
   close(): void {
     for (const socket of this.#pending) socket.destroy();
   }
 
-  /** TypeScript knows no undefined here, Node does: then the server's own context stays. */
+  /** For undefined, which only Node's types lack, the server's own context stays. */
   #contextFor(name: string): SecureContext {
     return contextFor(name, this.#contexts) as SecureContext;
   }
 
-  /** Looks at the first byte. Whoever leaves before it (health checks, scanners) has cost nothing, and is not noted. */
+  /** Waits for the first byte. A client that leaves before it (health checks, scanners) costs nothing, and is not logged. */
   #awaitHello(socket: Socket): void {
-    const leave = (): void => {
+    const stop = (): void => {
       socket.setTimeout(0);
-      socket.off("readable", look).off("end", give).off("timeout", give);
+      socket.off("readable", onReadable).off("end", giveUp).off("timeout", giveUp);
     };
-    const look = (): void => {
+    const onReadable = (): void => {
       const bytes: Buffer | null = socket.read();
       if (!bytes) return;
-      leave();
+      stop();
       this.#begin(socket, bytes);
     };
-    const give = (): void => void socket.destroy();
-    socket.on("readable", look).on("end", give).on("timeout", give);
+    const giveUp = (): void => void socket.destroy();
+    socket.on("readable", onReadable).on("end", giveUp).on("timeout", giveUp);
     socket.setTimeout(this.#options.settings.handshakeTimeout);
   }
 
   #begin(socket: Socket, bytes: Buffer): void {
     if (beginsLikeHttp(bytes)) return this.#answer(socket, SPEAKS_HTTP);
-    // Whoever ends its side within the handshake has left; afterwards it may still be answered.
+    // A client that ends its side within the handshake has left; afterwards it can still be answered.
     socket.allowHalfOpen = false;
     // The handshake reads what was put back before it reads on.
     socket.unshift(bytes);
-    // Asked for now: of a connection that has failed the system knows nothing any more.
+    // Makes Node read the addresses now, and keep them: the system does not know those of a failed connection.
     socketAddressesOf(socket);
     this.#server.emit("connection", socket);
   }
@@ -106,19 +106,19 @@ export class TlsAcceptor {
   #secured(socket: TLSSocket): void {
     if (socket.destroyed) return;
     const { accept, settings } = this.#options;
-    const carrier = transportOf(socket) ?? socket;
-    copyAddresses(carrier, socket);
+    const transport = transportOf(socket) ?? socket;
+    copyAddresses(transport, socket);
     forgetWhenClosed(socket);
     socket.allowHalfOpen = true;
     const asks = settings.clientCertificates !== "off";
     const { client } = setTlsFacts(socket, asks);
     if (settings.clientCertificates === "require" && client?.error !== "")
       return this.#forbid(socket, client?.error);
-    this.#pending.delete(carrier);
+    this.#pending.delete(transport);
     accept(socket);
   }
 
-  /** `why` the client's certificate is not trusted; undefined: it has none. */
+  /** `why`: the reason that the client's certificate is not trusted; undefined when it has none. */
   #forbid(socket: TLSSocket, why: string | undefined): void {
     const message =
       why === undefined
@@ -153,7 +153,7 @@ export class TlsAcceptor {
   }
 }
 
-/** Where Node's words are for programmers; otherwise those of OpenSSL are told. */
+/** For codes whose message in Node is meant for programmers; otherwise OpenSSL's reason is logged. */
 const FAILURES: Readonly<Record<string, string>> = {
   ECONNRESET: "the client left",
   ERR_TLS_HANDSHAKE_TIMEOUT: "it took too long",

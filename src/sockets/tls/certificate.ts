@@ -1,37 +1,37 @@
-// Certificates and keys as files have them: read, and found fit to be shown to clients, before any client comes.
+// Reads certificates and keys from files, and checks that they can be used, before any client connects.
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { CertificateFiles } from "./settings.ts";
 
-/** Something that is wrong with a file, and which key of the settings leads to it. */
+/** A fault of a file, and the key of the settings that names it. */
 export interface Problem {
   readonly path: readonly (string | number)[];
   readonly message: string;
 }
 
-/** Gets a problem at a key of what is being read. */
+/** Gets a problem and the key of the settings that it belongs to. */
 export type ReportProblem = (key: string, message: string) => void;
 
 export interface Certificate {
-  /** The file: the certificate, and those that lead to a root. */
+  /** PEM: the certificate, and the intermediate ones. */
   readonly cert: string;
   readonly key: string;
   readonly passphrase: string | undefined;
   readonly leaf: X509Certificate;
 }
 
-/** Undefined when something is wrong; `complain` has heard what. */
+/** Undefined after a problem, which `report` has got. */
 export async function readCertificate(
   files: CertificateFiles,
-  complain: ReportProblem,
+  report: ReportProblem,
 ): Promise<Certificate | undefined> {
-  const cert = await readPem(files.cert, "CERTIFICATE", (message) => complain("cert", message));
-  const key = await readPem(files.key, "PRIVATE KEY", (message) => complain("key", message));
-  const leaf = cert === undefined ? undefined : parseCertificate(cert, files.cert, complain);
-  const secret = key === undefined ? undefined : parseKey(key, files, complain);
+  const cert = await readPem(files.cert, "CERTIFICATE", (message) => report("cert", message));
+  const key = await readPem(files.key, "PRIVATE KEY", (message) => report("key", message));
+  const leaf = cert === undefined ? undefined : parseCertificate(cert, files.cert, report);
+  const secret = key === undefined ? undefined : parseKey(key, files, report);
   if (cert === undefined || key === undefined || !leaf || !secret) return undefined;
   if (!leaf.checkPrivateKey(secret)) {
-    complain("key", `${files.key} is not the key of the certificate in ${files.cert}`);
+    report("key", `${files.key} is not the key of the certificate in ${files.cert}`);
     return undefined;
   }
   return { cert, key, passphrase: files.passphrase, leaf };
@@ -43,39 +43,39 @@ const WHY: Readonly<Record<string, string>> = {
   EISDIR: "is a directory",
 };
 
-/** The text of a file that has a PEM block of this kind. */
+/** The text of a file with a PEM block of this kind; undefined after a problem. */
 export async function readPem(
   path: string,
   kind: string,
-  complain: (message: string) => void,
+  report: (message: string) => void,
 ): Promise<string | undefined> {
   const text = await readFile(path, "latin1").catch((error: NodeJS.ErrnoException) => {
-    complain(`${path} ${WHY[error.code ?? ""] ?? `cannot be read: ${error.message}`}`);
+    report(`${path} ${WHY[error.code ?? ""] ?? `cannot be read: ${error.message}`}`);
   });
   if (text === undefined) return undefined;
   const label = new RegExp(`^-----BEGIN [A-Z0-9 ]*${kind}-----`, "m");
   if (label.test(text)) return text;
-  complain(`${path} has no PEM block "-----BEGIN ${kind}-----"`);
+  report(`${path} has no PEM block "-----BEGIN ${kind}-----"`);
   return undefined;
 }
 
-function parseCertificate(cert: string, path: string, complain: ReportProblem): X509Certificate | undefined {
+function parseCertificate(cert: string, path: string, report: ReportProblem): X509Certificate | undefined {
   try {
     return new X509Certificate(cert);
   } catch (error) {
-    complain("cert", `${path} cannot be understood: ${(error as Error).message}`);
+    report("cert", `${path} cannot be understood: ${(error as Error).message}`);
     return undefined;
   }
 }
 
-function parseKey(key: string, files: CertificateFiles, complain: ReportProblem): KeyObject | undefined {
+function parseKey(key: string, files: CertificateFiles, report: ReportProblem): KeyObject | undefined {
   const { passphrase } = files;
   try {
     return createPrivateKey({ key, ...(passphrase === undefined ? {} : { passphrase }) });
   } catch (error) {
-    if (!isEncrypted(key)) complain("key", `${files.key} cannot be understood: ${(error as Error).message}`);
-    else if (passphrase === undefined) complain("key", `${files.key} is encrypted: passphrase is missing`);
-    else complain("passphrase", `does not open ${files.key}`);
+    if (!isEncrypted(key)) report("key", `${files.key} cannot be understood: ${(error as Error).message}`);
+    else if (passphrase === undefined) report("key", `${files.key} is encrypted: passphrase is missing`);
+    else report("passphrase", `does not open ${files.key}`);
     return undefined;
   }
 }
@@ -91,10 +91,10 @@ export function namesOf({ subjectAltName, subject }: X509Certificate): string[] 
 }
 
 const DAY = 24 * 60 * 60 * 1000;
-/** Whoever renews certificates has done it by then. */
+/** Tools that renew certificates have done it by then. */
 const SOON = 7 * DAY;
 
-/** What the operator should know about a certificate that can be used all the same; undefined for nothing. */
+/** A warning for the operator about a certificate that can still be used. */
 export function warningOf({ leaf }: Certificate, path: string, now = Date.now()): string | undefined {
   const { validFrom, validTo } = leaf;
   if (Date.parse(validTo) < now) return `the certificate in ${path} has expired (${validTo})`;

@@ -1,17 +1,17 @@
-// What TLS found out about a connection: made once, when its handshake is over, for all its requests.
+// The facts of a TLS connection: read once, after its handshake, for all its requests.
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ClientCertificate, TlsFacts } from "../../exchange/index.ts";
 
-/** With the socket, not in a WeakMap: facts refer to their socket, and so it would outlive all young collections. */
+/** On the socket, not in a WeakMap: facts refer to their socket, which would then outlive all young collections. */
 const FACTS: unique symbol = Symbol("facts");
 type WithFacts = Socket & { [FACTS]?: TlsFacts };
 
-/** The facts of a connection that came in by TLS; undefined for any other. */
+/** Undefined for a connection without TLS. */
 export const tlsFactsOf = (socket: Socket): TlsFacts | undefined => (socket as WithFacts)[FACTS];
 
-/** Finds the facts out, and keeps them for whoever serves `socket`. `asked`: for a certificate of the client. */
+/** Reads the facts, and stores them on `socket`. `asked`: whether the client was asked for a certificate. */
 export function setTlsFacts(socket: TLSSocket, asked: boolean): TlsFacts {
   const facts = new Facts(socket, asked);
   (socket as WithFacts)[FACTS] = facts;
@@ -22,7 +22,7 @@ class Facts implements TlsFacts {
   readonly protocol: string;
   readonly cipher: string;
   readonly serverName: string;
-  /** Found out now: once the client has left, it could not be told from one that showed none. */
+  /** Read now: once the client has left, Node reports no certificate. */
   readonly client: ClientCertificate | undefined;
   readonly #socket: TLSSocket;
   #certificate: string | undefined;
@@ -35,7 +35,7 @@ class Facts implements TlsFacts {
     this.client = asked ? clientOf(socket) : undefined;
   }
 
-  /** Few ask for it. */
+  /** Read on demand, since few ask for it. */
   get certificate(): string {
     this.#certificate ??= this.#socket.getX509Certificate()?.toString() ?? "";
     return this.#certificate;
@@ -69,13 +69,13 @@ function chainOf(certificate: X509Certificate): string[] {
 }
 
 /**
- * As RFC 4514 writes it, of Node's lines: the last name first, commas between. Values are escaped already; only
- * between the parts of one line, which certificates rarely have, is there more space than there should be.
+ * Node's lines in the form of RFC 4514: the last name first, commas between. Values are escaped already; only parts joined by
+ * "+" in one line, which certificates rarely have, have blanks around it.
  */
 export const distinguishedName = (lines: string | undefined): string =>
   (lines ?? "").split("\n").filter(Boolean).reverse().join(",").replaceAll(" + ", "+");
 
-/** The words of OpenSSL for the codes that Node gives us instead; others are told as what they are called. */
+/** OpenSSL's messages for the codes that Node gives instead; other codes become words. */
 const ERRORS: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: "self-signed certificate",
   SELF_SIGNED_CERT_IN_CHAIN: "self-signed certificate in certificate chain",

@@ -1,4 +1,4 @@
-// TLS in front of a listener, as the server uses it.
+// TLS in front of a listener: what the server and the config import.
 
 export { TlsAcceptor, type TlsAcceptorOptions } from "./acceptor.ts";
 export type { Problem } from "./certificate.ts";

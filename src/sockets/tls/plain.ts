@@ -1,14 +1,14 @@
-// What a server of HTTPS says to those who do not speak TLS with it, as far as they can be answered.
+// Answers in plain HTTP/1.1 for clients that do not get through TLS.
 import type { Socket } from "node:net";
 import { errorHead, errorText, type SallyportError } from "../../exchange/index.ts";
 
-/** Of a method of HTTP: "A" to "Z". No record of TLS begins so (22, or 128 in the hello of SSL 2). */
+/** "A" to "Z", as a method of HTTP. No record of TLS begins so (22, or 128 in the hello of SSL 2). */
 export const beginsLikeHttp = (bytes: Uint8Array): boolean =>
   bytes.length > 0 && (bytes[0] as number) >= 0x41 && (bytes[0] as number) <= 0x5a;
 
 const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 403: "Forbidden" };
 
-/** Answers `error` in HTTP/1.1 and ends the connection; what the client still sends is thrown away, but for so long only. */
+/** Answers `error` and ends the connection; drops what the client still sends, for `patience` milliseconds at the most. */
 export function answerPlainly(socket: Socket, error: SallyportError, patience: number): void {
   const { status, headers } = errorHead(error);
   const body = `${errorText(error)}${error.message}\n`;

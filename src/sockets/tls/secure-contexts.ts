@@ -1,5 +1,4 @@
-// The certificates of one address: which of them a client is shown (SNI, RFC 6066, 3), and new ones in their place
-// when the files have changed.
+// The certificates of one address: the one for each server name (SNI, RFC 6066, 3), and whether their files have changed.
 import { constants } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
@@ -17,14 +16,14 @@ import type { CertificateFiles, TlsSettings } from "./settings.ts";
 const MODERN =
   "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE+AESGCM:ECDHE+CHACHA20";
 const { defaultCipherList, defaultCoreCipherList, SSL_OP_NO_RENEGOTIATION } = constants;
-/** Whoever has told Node which ones it wants (`--tls-cipher-list`) gets those. */
+/** An operator's own list (`--tls-cipher-list`) is used instead. */
 const CIPHERS = defaultCipherList === defaultCoreCipherList ? MODERN : defaultCipherList;
 
-/** All that the files say, or what is wrong with them. */
 export interface SecureContexts {
-  /** For clients that name no host, or none that is known. */
+  /** For clients that send no server name, or an unknown one. */
   readonly first: SecureContextOptions;
-  readonly contexts: ReadonlyMap<string, SecureContext>;
+  /** By server name, in lower case; "*.example.org" for a wildcard. */
+  readonly byName: ReadonlyMap<string, SecureContext>;
   readonly warnings: readonly string[];
 }
 
@@ -42,7 +41,7 @@ export async function readSecureContexts(settings: TlsSettings): Promise<SecureC
   const places: [CertificateFiles, (string | number)[]][] = [[settings, []]];
   for (const [i, files] of (settings.others ?? []).entries()) places.push([files, ["others", i]]);
   const read: (Certificate | undefined)[] = [];
-  // One after the other: what is wrong is told in the order of the settings.
+  // One after the other, so that problems come in the order of the settings.
   for (const [files, path] of places) read.push(await readCertificate(files, at(...path)));
   const ca = await readAuthorities(settings, (message) => at()("ca", message));
   const made = read.map((certificate, i) => {
@@ -52,14 +51,14 @@ export async function readSecureContexts(settings: TlsSettings): Promise<SecureC
   if (problems.length > 0) return { problems };
   const whole = made as Made[];
   const warnings = whole.flatMap(({ certificate, path }) => warningOf(certificate, path) ?? []);
-  return { contexts: { first: (whole[0] as Made).options, contexts: contextsByName(whole), warnings } };
+  return { contexts: { first: (whole[0] as Made).options, byName: contextsByName(whole), warnings } };
 }
 
 async function readAuthorities(
   { ca }: TlsSettings,
-  complain: (message: string) => void,
+  report: (message: string) => void,
 ): Promise<string | undefined> {
-  return ca === undefined ? undefined : readPem(ca, "CERTIFICATE", complain);
+  return ca === undefined ? undefined : readPem(ca, "CERTIFICATE", report);
 }
 
 interface Made {
@@ -73,7 +72,7 @@ function makeContext(
   certificate: Certificate,
   path: string,
   { settings, ca }: { settings: TlsSettings; ca: string | undefined },
-  complain: (key: string, message: string) => void,
+  report: (key: string, message: string) => void,
 ): Made | undefined {
   const { cert, key, passphrase } = certificate;
   const options: SecureContextOptions = {
@@ -81,21 +80,21 @@ function makeContext(
     key,
     minVersion: `TLSv${settings.minVersion}`,
     ciphers: CIPHERS,
-    // It costs us more than the client, and HTTP/2 forbids it (RFC 9113, 9.2.1). TLS 1.3 has none.
+    // Renegotiation costs us more than the client, and HTTP/2 forbids it (RFC 9113, 9.2.1). TLS 1.3 has none.
     secureOptions: SSL_OP_NO_RENEGOTIATION,
-    // Without authorities of its own OpenSSL would trust every client that the web's trust, which is anybody.
+    // With no `ca`, OpenSSL falls back to the public web CAs and would accept any client they signed.
     ...(settings.clientCertificates === "off" ? {} : { ca: ca ?? [] }),
     ...(passphrase === undefined ? {} : { passphrase }),
   };
   try {
     return { certificate, path, options, context: createSecureContext(options) };
   } catch (error) {
-    complain("cert", `${path} cannot be used: ${(error as Error).message}`);
+    report("cert", `${path} cannot be used: ${(error as Error).message}`);
     return undefined;
   }
 }
 
-/** The first certificate that has a name is the one that is shown for it. */
+/** For each name the first certificate that has it. */
 function contextsByName(made: readonly Made[]): Map<string, SecureContext> {
   const contexts = new Map<string, SecureContext>();
   for (const { certificate, context } of made)
@@ -103,13 +102,13 @@ function contextsByName(made: readonly Made[]): Map<string, SecureContext> {
   return contexts;
 }
 
-/** The context for a name that a client asks for; undefined: the first. A wildcard stands for one label (RFC 6125, 6.4.3). */
-export function contextFor(name: string, { contexts }: SecureContexts): SecureContext | undefined {
+/** The context for a server name; undefined for an unknown one. A wildcard stands for one label (RFC 6125, 6.4.3). */
+export function contextFor(name: string, { byName }: SecureContexts): SecureContext | undefined {
   const asked = name.toLowerCase();
-  return contexts.get(asked) ?? contexts.get(asked.replace(/^[^.]+/, "*"));
+  return byName.get(asked) ?? byName.get(asked.replace(/^[^.]+/, "*"));
 }
 
-/** Changes when one of the files does: written anew, or replaced, or the link to it (certbot) points elsewhere. */
+/** Changes with each of the files: rewritten, replaced, or behind a link that now points elsewhere (certbot). */
 export async function signatureOf({ cert, key, others = [], ca }: TlsSettings): Promise<string> {
   const pairs = [{ cert, key }, ...others].flatMap((files) => [files.cert, files.key]);
   const files = ca === undefined ? pairs : [...pairs, ca];

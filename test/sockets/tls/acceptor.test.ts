@@ -6,19 +6,19 @@ import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { SallyportError } from "../../../src/exchange/index.ts";
 import { ProxyAcceptor } from "../../../src/sockets/proxy-protocol/acceptor.ts";
-import { Authority, textOf } from "./authority.ts";
 import {
   allFrom,
+  contextsFor,
   enter,
   GET,
-  keysFor,
   PATIENT,
   plain,
   secure,
   tellConnection,
   told,
   trusting,
-} from "./entering.ts";
+} from "./accepting.ts";
+import { Authority, textOf } from "./authority.ts";
 
 const authority = new Authority();
 const first = authority.server("first", ["example.org"]);
@@ -210,13 +210,13 @@ test("L2: 200 handshakes that are broken off half way leave no descriptor", {
   assert.ok(lines.length >= 100 && lines.length <= 200, `${lines.length} lines`);
 });
 
-test("the end of the entrance ends the handshakes under way, and not the connections", async (t) => {
-  const { port, entrance } = await enter(t, tellConnection, { settings });
+test("the end of the acceptor ends the handshakes under way, and not the connections", async (t) => {
+  const { port, acceptor } = await enter(t, tellConnection, { settings });
   const served = await secure(port, trust);
   const arriving = await plain(port);
   arriving.write((await hello()).subarray(0, 100));
   await new Promise((resolve) => setTimeout(resolve, 50));
-  entrance.close();
+  acceptor.close();
   assert.equal(await allFrom(arriving), "");
   served.write(GET);
   assert.match(await allFrom(served), /^HTTP\/1\.1 200 /);
@@ -263,16 +263,16 @@ test("a session is resumed", async (t) => {
   }
 });
 
-test("new keys are shown to new connections, and the old connections go on", async (t) => {
-  const { port, entrance } = await enter(t, tellConnection, { settings });
+test("new certificates are used for new connections, and the old connections go on", async (t) => {
+  const { port, acceptor } = await enter(t, tellConnection, { settings });
   const old = await secure(port, trust);
   old.write(KEPT);
   await once(old, "data");
   const renewed = authority.server("renewed", ["example.org"]);
-  entrance.setContexts(await keysFor({ ...PATIENT, ...renewed, clientCertificates: "off" }));
+  acceptor.setContexts(await contextsFor({ ...PATIENT, ...renewed, clientCertificates: "off" }));
   assert.equal((await told(port, trust)).tls.certificate, textOf(renewed.cert));
   const again = await secure(port, { ...trust, session: old.getSession() });
-  assert.equal(again.isSessionReused(), false, "a session of the old keys");
+  assert.equal(again.isSessionReused(), false, "a session of the old certificates");
   again.destroy();
   old.write(GET);
   assert.match(await allFrom(old), /HTTP\/1\.1 200 /);

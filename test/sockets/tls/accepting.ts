@@ -1,4 +1,4 @@
-// HTTP behind an entrance of TLS, on a real port, and clients of it.
+// HTTP behind an acceptor of TLS, on a real port, and clients of it.
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
@@ -17,7 +17,7 @@ export const PATIENT = { minVersion: "1.2", handshakeTimeout: 60_000, handshakes
 
 export interface Entered {
   readonly port: number;
-  readonly entrance: TlsAcceptor;
+  readonly acceptor: TlsAcceptor;
   readonly lines: { readonly message: string; readonly fields: LogFields | undefined }[];
   /** Resolves when the log has such a line. */
   saw(pattern: RegExp): Promise<void>;
@@ -51,13 +51,19 @@ export async function enter(t: TestContext, handler: Handler, options: EnteringO
   const log = { debug: info, info, warn: info, error: info };
   const listener = httpListener({ handler, limits, log });
   const accept = (socket: Socket): void => listener.accept(socket);
-  const entrance = new TlsAcceptor({ accept, contexts: await keysFor(settings), settings, protocols, log });
-  const arrive = before((socket) => entrance.accept(socket));
+  const acceptor = new TlsAcceptor({
+    accept,
+    contexts: await contextsFor(settings),
+    settings,
+    protocols,
+    log,
+  });
+  const arrive = before((socket) => acceptor.accept(socket));
   const server = createServer({ allowHalfOpen: true, noDelay: true }, arrive).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(async () => {
     server.close();
-    entrance.close();
+    acceptor.close();
     await listener.close(0);
   });
   const saw = (pattern: RegExp): Promise<void> =>
@@ -68,10 +74,10 @@ export async function enter(t: TestContext, handler: Handler, options: EnteringO
       waiting.add(look);
       look();
     });
-  return { port: (server.address() as AddressInfo).port, entrance, lines, saw };
+  return { port: (server.address() as AddressInfo).port, acceptor, lines, saw };
 }
 
-export async function keysFor(settings: TlsSettings): Promise<SecureContexts> {
+export async function contextsFor(settings: TlsSettings): Promise<SecureContexts> {
   const read = await readSecureContexts(settings);
   if ("problems" in read) throw new Error(JSON.stringify(read.problems));
   return read.contexts;

@@ -35,7 +35,7 @@ const settings = (pair: Pair, more: Partial<TlsSettings> = {}): TlsSettings => (
   ...more,
 });
 
-async function keysOf(wanted: TlsSettings): Promise<SecureContexts> {
+async function contextsOf(wanted: TlsSettings): Promise<SecureContexts> {
   const read = await readSecureContexts(wanted);
   assert.ok("contexts" in read, JSON.stringify(read));
   return read.contexts;
@@ -48,9 +48,9 @@ async function problemsOf(wanted: TlsSettings): Promise<string[]> {
 }
 
 test("a certificate and its key are found fit", async () => {
-  const { warnings, contexts } = await keysOf(settings(first));
+  const { warnings, byName } = await contextsOf(settings(first));
   assert.deepEqual(warnings, []);
-  assert.deepEqual([...contexts.keys()], ["example.org", "www.example.org"]);
+  assert.deepEqual([...byName.keys()], ["example.org", "www.example.org"]);
 });
 
 test("files that are not there, or cannot be read, are all named at once with the key that leads to them", async () => {
@@ -100,7 +100,7 @@ test("an encrypted key needs its passphrase", async () => {
   assert.deepEqual(await problemsOf(settings(locked, { passphrase: "wrong" })), [
     `passphrase: does not open ${locked.key}`,
   ]);
-  await keysOf(settings(locked, { passphrase: "sesame" }));
+  await contextsOf(settings(locked, { passphrase: "sesame" }));
 });
 
 test("a certificate that OpenSSL finds too weak is told with the file", async () => {
@@ -112,18 +112,18 @@ test("a certificate that OpenSSL finds too weak is told with the file", async ()
   const read = await readSecureContexts(settings({ cert: weak, key }));
   // How strict OpenSSL is depends on how Node was built.
   if ("problems" in read) assert.match(read.problems[0]?.message ?? "", /^.*weak\.pem cannot be used: /);
-  else assert.equal(read.contexts.contexts.size, 1);
+  else assert.equal(read.contexts.byName.size, 1);
 });
 
 test("a name is shown the first certificate that has it; a wildcard stands for exactly one label", async () => {
-  const keys = await keysOf(settings(first, { others: [second] }));
-  const { contexts } = keys;
-  assert.equal(contextFor("www.example.org", keys), contexts.get("www.example.org"));
-  assert.equal(contextFor("EXAMPLE.org", keys), contexts.get("example.org"));
-  assert.equal(contextFor("shop.example.org", keys), contexts.get("*.example.org"));
-  assert.notEqual(contexts.get("*.example.org"), contexts.get("example.org"));
-  assert.equal(contextFor("a.shop.example.org", keys), undefined);
-  assert.equal(contextFor("example.com", keys), undefined);
+  const contexts = await contextsOf(settings(first, { others: [second] }));
+  const { byName } = contexts;
+  assert.equal(contextFor("www.example.org", contexts), byName.get("www.example.org"));
+  assert.equal(contextFor("EXAMPLE.org", contexts), byName.get("example.org"));
+  assert.equal(contextFor("shop.example.org", contexts), byName.get("*.example.org"));
+  assert.notEqual(byName.get("*.example.org"), byName.get("example.org"));
+  assert.equal(contextFor("a.shop.example.org", contexts), undefined);
+  assert.equal(contextFor("example.com", contexts), undefined);
 });
 
 test("the names of a certificate are its alternative ones, and the common name only where there are none", () => {
