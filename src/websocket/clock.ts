@@ -1,23 +1,23 @@
-// The open WebSockets of one listener, and one clock for the deadlines of them all.
+// The open WebSockets of one listener, and one timer for all their deadlines.
 import type { Log } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 
-/** What the clock looks at. */
+/** An open WebSocket, as its clock sees it. */
 export interface Timed extends Member {
-  /** When something is due, on the clock's time. */
+  /** Milliseconds, on the clock's time. */
   readonly deadline: number;
   expire(): void;
 }
 
-/** The library counts bytes in 32 bits, and takes 0 for no limit. */
+/** The library counts bytes in 32 bits; 0 would mean no limit. */
 const LARGEST_MESSAGE = 2 ** 31 - 1;
-/** The clock's step is a part of the shortest wait, within these bounds. */
+/** The tick, in milliseconds: a fraction of the shortest wait, within these bounds. */
 const SHORTEST_TICK = 10;
 const LONGEST_TICK = 1_000;
 const TICKS_A_WAIT = 4;
 
-/** What the WebSockets of one listener share. */
+/** The state that the WebSockets of one listener share. */
 export class WebSocketClock {
   readonly limits: WebSocketLimits;
   readonly log: Log;
@@ -43,7 +43,7 @@ export class WebSocketClock {
     if (this.#timer) return;
     this.now = Date.now();
     this.#timer = setInterval(() => this.#check(), this.#tick);
-    // A connection keeps the process alive, not its clock.
+    // unref: open connections keep the process alive; this timer must not.
     this.#timer.unref();
   }
 

@@ -1,4 +1,4 @@
-// permessage-deflate (RFC 7692): what we agree to, and compressors that live no longer than a message.
+// permessage-deflate (RFC 7692): the offers that we accept, and compressors that live no longer than a message.
 import { library, type Parameters, type PerMessageDeflate } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";
 
@@ -8,11 +8,11 @@ export const NAME = "permessage-deflate";
 export interface Deflate {
   /** The value of Sec-WebSocket-Extensions in the response. */
   readonly field: string;
-  /** Compressors for one direction; they cost a quarter of a megabyte, and so are made when there is something to do. */
+  /** Compressors for one direction, made on demand: they take a quarter of a megabyte. */
   make(): PerMessageDeflate;
 }
 
-/** Agrees to the first offer that is understood; the others are declined (RFC 7692, 5 and 7.1). */
+/** Accepts the first offer that is understood; the others are declined (RFC 7692, 5 and 7.1). */
 export function agree(offers: readonly Parameters[], limits: WebSocketLimits): Deflate | undefined {
   for (const offer of offers) {
     const deflate = accepted(offer, limits);
@@ -22,7 +22,7 @@ export function agree(offers: readonly Parameters[], limits: WebSocketLimits): D
 }
 
 function accepted(offer: Parameters, limits: WebSocketLimits): Deflate | undefined {
-  // zlib cannot keep to a window of 2^8 bytes, and takes 2^9 without a word.
+  // zlib cannot use a window of 2^8 bytes, and silently takes 2^9.
   if (offer.server_max_window_bits?.includes("8")) return undefined;
   try {
     const terms = Object.entries(made(limits).accept([{ ...offer }]));
@@ -41,7 +41,7 @@ function agreed(offer: Parameters, limits: WebSocketLimits): PerMessageDeflate {
   return deflate;
 }
 
-/** No context is carried from a message to the next, so nothing of a compressor need be kept between them. */
+/** Without context takeover a compressor has no state to keep between messages. */
 const made = ({ message, compressFrom }: WebSocketLimits): PerMessageDeflate =>
   new (library().PerMessageDeflate)({
     isServer: true,
@@ -51,7 +51,7 @@ const made = ({ message, compressFrom }: WebSocketLimits): PerMessageDeflate =>
     clientNoContextTakeover: true,
   });
 
-/** Compressors for sending that are let go after each message. The library bounds how many work at once. */
+/** Compressors for sending that are freed after each message. The library limits how many work at once. */
 export function transient(deflate: PerMessageDeflate): PerMessageDeflate {
   const { compress } = deflate;
   deflate.compress = (data, last, done) =>

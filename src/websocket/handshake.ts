@@ -1,4 +1,4 @@
-// The handshake as an exchange has it, and how it becomes a session.
+// The `handshake` of an exchange, which accepts the WebSocket and makes its session.
 import type {
   Acceptance,
   Handshake,
@@ -12,24 +12,25 @@ import { type Ending, Session, type SessionStream } from "./session.ts";
 
 /** The exchange that asks for a WebSocket, and the connection behind it. */
 export interface UpgradeTransport {
-  /** The exchange is over: nobody is there any more. */
+  /** The exchange is over: the client is gone. */
   readonly closed: boolean;
-  /** Sends the response that accepts, with these fields: from now on the stream is the session's. Throws when answered already. */
+  /** Sends the accepting response with these fields, and gives its stream to the session. Throws when answered already. */
   accept(fields: readonly string[]): UpgradedStream;
   /** The WebSocket is over. */
   concluded(error: SallyportError | undefined, bytes: number): void;
 }
 
-/** A stream that has not been read from, and what was read from it before. */
+/** A stream for a session to read. */
 export interface UpgradedStream {
   readonly duplex: SessionStream;
+  /** The bytes that were read before, with the request. */
   early(): Buffer;
 }
 
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
 
-/** What `session.send` and the others do when there is nobody. */
+/** The session of a client that is gone. */
 const CLOSED_SESSION: WebSocketSession = {
   send: () => true,
   whenDrained() {},
@@ -45,29 +46,29 @@ export class WebSocketHandshake implements Handshake {
   readonly #transport: UpgradeTransport;
   #session: Session | undefined;
 
-  constructor(opening: Opening, sockets: WebSocketClock, carrier: UpgradeTransport) {
+  constructor(opening: Opening, clock: WebSocketClock, transport: UpgradeTransport) {
     this.subprotocols = opening.subprotocols;
     this.#opening = opening;
-    this.#clock = sockets;
-    this.#transport = carrier;
+    this.#clock = clock;
+    this.#transport = transport;
   }
 
   accept(choice: Acceptance, receiver: WebSocketReceiver): WebSocketSession {
-    const carrier = this.#transport;
-    if (carrier.closed) {
+    const transport = this.#transport;
+    if (transport.closed) {
       queueMicrotask(() => receiver.closed(1006, ""));
       return CLOSED_SESSION;
     }
-    const { duplex, early } = carrier.accept(acceptance(this.#opening, choice));
+    const { duplex, early } = transport.accept(acceptance(this.#opening, choice));
     const { deflate } = this.#opening;
-    const over = ({ error, bytes }: Ending): void => carrier.concluded(error, bytes);
+    const over = ({ error, bytes }: Ending): void => transport.concluded(error, bytes);
     const session = new Session(duplex, this.#clock, deflate, receiver, over);
     this.#session = session;
     setImmediate(() => session.begin(early()));
     return session;
   }
 
-  /** The exchange cannot go on: the client is told so, and the connection ends. False when nothing was accepted. */
+  /** The exchange has failed: sends a close frame and ends the connection. False when the WebSocket was not accepted. */
   cut(error: SallyportError): boolean {
     const code = error.code === "ERR_SALLYPORT_STOPPING" ? GOING_AWAY : INTERNAL_ERROR;
     this.#session?.cut(code, error);

@@ -1,4 +1,4 @@
-// WebSocket for whoever carries it: HTTP/1.1, HTTP/2, a mount.
+// WebSocket for the protocols that carry it: HTTP/1.1, HTTP/2, a mount.
 export { WebSocketClock } from "./clock.ts";
 export { type UpgradedStream, type UpgradeTransport, WebSocketHandshake } from "./handshake.ts";
 export { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";

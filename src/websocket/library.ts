@@ -1,5 +1,5 @@
-// What we use of the library `ws`: its reader and its writer of frames (RFC 6455, 5), and its reading of the handshake's
-// lists (9.1, 11.3.4). Loaded at the first handshake: whoever serves no WebSocket does not pay for it.
+// The parts of the library `ws` that we use: its reader and writer of frames (RFC 6455, 5), and its parsers of the handshake's
+// lists (9.1, 11.3.4). Loaded at the first handshake: servers without WebSockets do not pay for it.
 import { createRequire } from "node:module";
 import type { Duplex, Writable } from "node:stream";
 
@@ -16,7 +16,7 @@ export interface PerMessageDeflate {
   accept(offers: Parameters[]): DeflateTerms;
   compress(data: Uint8Array, last: boolean, done: Done): void;
   decompress(data: Uint8Array, last: boolean, done: Done): void;
-  /** Lets the compressors go. */
+  /** Frees the compressors. */
   cleanup(): void;
 }
 
@@ -45,7 +45,7 @@ export interface Sender {
     options: { readonly binary: boolean; readonly compress: boolean; readonly fin: boolean },
     sent: () => void,
   ): void;
-  /** Waits for the messages before it. Throws a TypeError or a RangeError for what no close frame may say. */
+  /** Waits for the messages before it. Throws a TypeError or a RangeError for an invalid code or reason. */
   close(code: number | undefined, reason: string, mask: boolean): void;
 }
 

@@ -1,4 +1,4 @@
-// Every bound of an open WebSocket in one place: bytes, counts, and waits in milliseconds.
+// All limits of an open WebSocket: bytes, counts, and waits in milliseconds.
 
 export interface WebSocketLimits {
   /** Bytes of a message, after decompression. More: 1009. */
@@ -9,15 +9,15 @@ export interface WebSocketLimits {
   readonly unsent: number;
   /** Whether messages may be compressed (RFC 7692). */
   readonly compress: boolean;
-  /** Bytes that a message must have for being compressed by us. */
+  /** Bytes from which on we compress a message. */
   readonly compressFrom: number;
   /** Between two pings. 0: none are sent. */
   readonly pingInterval: number;
-  /** From a ping until anything comes from the client. Then it counts as gone: 1006. */
+  /** From a ping to the client's next byte. Then it counts as gone: 1006. */
   readonly pingTimeout: number;
-  /** From our close frame to the client's, and then to the end of the connection. Then it is cut. */
+  /** From our close frame to the client's, and again to the end of the connection. Then it is cut. */
   readonly closeTimeout: number;
-  /** Without the client taking a byte of what we hold for it. Then it is cut. */
+  /** Without the client reading a byte of waiting messages. Then the connection is cut. */
   readonly sendTimeout: number;
 }
 

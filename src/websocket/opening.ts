@@ -1,4 +1,4 @@
-// The client's half of the opening handshake, read (RFC 6455, 4.2.1; RFC 8441, 5), and what we answer (4.2.2).
+// Reads the client's opening handshake (RFC 6455, 4.2.1; RFC 8441, 5), and makes the fields of our answer (4.2.2).
 import { createHash } from "node:crypto";
 import {
   type Acceptance,
@@ -14,7 +14,7 @@ import { agree, type Deflate, NAME } from "./deflate.ts";
 import { library } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";
 
-/** What a valid handshake asks for. */
+/** The content of a valid handshake. */
 export interface Opening {
   readonly subprotocols: readonly string[];
   /** Agreed compression; undefined where there is none. */
@@ -23,7 +23,7 @@ export interface Opening {
   readonly accept: string;
 }
 
-/** The only version that there is (RFC 6455, 11.6). */
+/** The only version (RFC 6455, 11.6). */
 export const VERSION = "13";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** 16 bytes in base64. */
@@ -72,7 +72,7 @@ function readSubprotocols(value: string | undefined): readonly string[] {
   }
 }
 
-/** What was agreed to, by what was offered: clients of one make all offer the same. */
+/** Agreements by offer, since all clients of one make send the same offer. */
 const agreements = new WeakMap<WebSocketLimits, Map<string, Deflate | undefined>>();
 const MOST_AGREEMENTS = 64;
 
@@ -81,13 +81,13 @@ function readOffers(value: string, limits: WebSocketLimits): Deflate | undefined
   agreements.set(limits, known);
   if (known.has(value)) return known.get(value);
   const deflate = parseOffers(value, limits);
-  // Whoever floods the table with invented offers only makes it start again.
+  // A flood of invented offers only empties the table.
   if (known.size >= MOST_AGREEMENTS) known.clear();
   known.set(value, deflate);
   return deflate;
 }
 
-/** An extension that we do not know is declined by saying nothing of it. */
+/** An unknown extension is declined by leaving it out of the answer. */
 function parseOffers(value: string, limits: WebSocketLimits): Deflate | undefined {
   try {
     return agree(library().extension.parse(value)[NAME] ?? [], limits);
@@ -97,8 +97,8 @@ function parseOffers(value: string, limits: WebSocketLimits): Deflate | undefine
 }
 
 /**
- * The fields of the response that accepts: ours and then the application's. Those that HTTP/1.1 needs for changing the
- * protocol are the carrier's to add. Throws APP_PROTOCOL.
+ * The fields of the accepting response: ours and then the application's. The transport adds those that HTTP/1.1 needs for the
+ * upgrade. Throws APP_PROTOCOL.
  */
 export function acceptance({ subprotocols, deflate, accept }: Opening, choice: Acceptance): string[] {
   const fields: string[] = [];
@@ -106,7 +106,7 @@ export function acceptance({ subprotocols, deflate, accept }: Opening, choice: A
   const { subprotocol, headers } = choice;
   if (subprotocol !== undefined) {
     if (!subprotocols.includes(subprotocol))
-      throw unfit(`the subprotocol ${JSON.stringify(subprotocol)}, which the client did not offer`);
+      throw cannotAccept(`the subprotocol ${JSON.stringify(subprotocol)}, which the client did not offer`);
     fields.push("Sec-WebSocket-Protocol", subprotocol);
   }
   if (deflate) fields.push("Sec-WebSocket-Extensions", deflate.field);
@@ -117,12 +117,12 @@ export function acceptance({ subprotocols, deflate, accept }: Opening, choice: A
 
 function addField(fields: string[], name: string, value: string): void {
   const lower = name.toLowerCase();
-  if (!isToken(name)) throw unfit("a header name that is not a token");
-  if (!isFieldValue(value)) throw unfit(`a control character in the header ${name}`);
+  if (!isToken(name)) throw cannotAccept("a header name that is not a token");
+  if (!isFieldValue(value)) throw cannotAccept(`a control character in the header ${name}`);
   if (lower.startsWith("sec-websocket-") || lower === "content-length" || HOP_BY_HOP.has(lower))
-    throw unfit(`the header ${name}, which belongs to the handshake`);
+    throw cannotAccept(`the header ${name}, which belongs to the handshake`);
   fields.push(name, value);
 }
 
-const unfit = (what: string): SallyportError =>
+const cannotAccept = (what: string): SallyportError =>
   new SallyportError("APP_PROTOCOL", `the WebSocket cannot be accepted with ${what}`);

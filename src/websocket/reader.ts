@@ -1,10 +1,10 @@
-// The way in of one WebSocket: bytes become whole messages, in order, and none is given out while the application is not
-// ready for more.
+// The reading side of one WebSocket: turns bytes into whole messages, in order, and decompresses none while the application
+// is not ready for more.
 import { type Deflate, NAME } from "./deflate.ts";
 import { library, type PerMessageDeflate, type Receiver } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";
 
-/** What the reader finds. */
+/** Gets the messages and frames that the reader finds. */
 export interface MessageHandler {
   message(data: Buffer, binary: boolean): void;
   ping(data: Buffer): void;
@@ -12,13 +12,13 @@ export interface MessageHandler {
   conclude(code: number, reason: Buffer): void;
   /** The client broke the rules: `code` is what to close with. Nothing follows. */
   fault(error: Error, code: number): void;
-  /** `clogged` has changed. */
+  /** The library has room again. */
   flow(): void;
 }
 
-/** Pieces that a message in one frame may arrive in: each costs memory whatever its size. */
+/** Chunks of a message in one frame: each takes memory whatever its size. */
 const MOST_PIECES = 65_536;
-/** The close codes of what the library finds wrong (its manual, "Error codes"), as RFC 6455 wants them. */
+/** The close codes of RFC 6455 for the library's errors (its manual, "Error codes"). */
 const CLOSE_CODES: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
@@ -31,19 +31,19 @@ const INVALID_DATA = 1007;
 type Inflation = Parameters<PerMessageDeflate["decompress"]>;
 
 export class MessageReader {
-  /** True while the library has enough to do. */
+  /** True while the library's buffer is full. */
   isFull = false;
   readonly #receiver: Receiver;
   readonly #deflate: Deflate | undefined;
-  /** From the first fragment of a compressed message to its last. */
+  /** Exists from the first fragment of a compressed message to its last. */
   #inflater: PerMessageDeflate | undefined;
-  #held = false;
+  #holding = false;
   #stopped = false;
   #inflating = false;
-  /** A compressed message that is not decompressed while nobody wants it. */
+  /** A compressed message that waits for `release`. */
   #inflation: Inflation | undefined;
 
-  constructor(finder: MessageHandler, limits: WebSocketLimits, deflate: Deflate | undefined) {
+  constructor(handler: MessageHandler, limits: WebSocketLimits, deflate: Deflate | undefined) {
     this.#deflate = deflate;
     this.#receiver = new (library().Receiver)({
       isServer: true,
@@ -53,13 +53,13 @@ export class MessageReader {
       maxBufferedChunks: MOST_PIECES,
     });
     this.#receiver
-      .on("message", (data, binary) => finder.message(data, binary))
-      .on("ping", (data) => finder.ping(data))
-      .on("conclude", (code, reason) => finder.conclude(code, reason))
-      .on("error", (error) => finder.fault(error, closeCode(error)))
+      .on("message", (data, binary) => handler.message(data, binary))
+      .on("ping", (data) => handler.ping(data))
+      .on("conclude", (code, reason) => handler.conclude(code, reason))
+      .on("error", (error) => handler.fault(error, closeCode(error)))
       .on("drain", () => {
         this.isFull = false;
-        finder.flow();
+        handler.flow();
       });
   }
 
@@ -69,26 +69,26 @@ export class MessageReader {
 
   /** Nothing is decompressed until `release`. */
   hold(): void {
-    this.#held = true;
+    this.#holding = true;
   }
 
   release(): void {
-    this.#held = false;
+    this.#holding = false;
     const inflation = this.#inflation;
     this.#inflation = undefined;
     if (inflation) this.#inflate(...inflation);
   }
 
-  /** What follows is not read any more. */
+  /** Ignores all bytes that follow. */
   stop(): void {
     this.#stopped = true;
     this.#inflation = undefined;
     if (!this.#inflating) this.#drop();
   }
 
-  /** The library's way to the decompressor leads through here. */
+  /** The library calls this as its decompressor. */
   #decompress(...inflation: Inflation): void {
-    if (this.#held) this.#inflation = inflation;
+    if (this.#holding) this.#inflation = inflation;
     else this.#inflate(...inflation);
   }
 
@@ -110,6 +110,6 @@ export class MessageReader {
 
 function closeCode(error: Error & { code?: string }): number {
   if (error.code?.startsWith("WS_ERR_")) return CLOSE_CODES[error.code] ?? PROTOCOL_ERROR;
-  // Only zlib has errors of its own: what was compressed is not what it claims to be.
+  // Any other error is from zlib: the compressed data is invalid.
   return INVALID_DATA;
 }

@@ -1,4 +1,4 @@
-// The way out of one WebSocket: frames in order, few writes, and a bound on what waits for the client.
+// The writing side of one WebSocket: frames in order, few writes, and a limit on the bytes that wait for the client.
 import type { Duplex } from "node:stream";
 import { type Deflate, NAME, transient } from "./deflate.ts";
 import { library, type Sender } from "./library.ts";
@@ -11,7 +11,7 @@ const PONG = 0xa;
 /** A close frame without a code. */
 const NO_STATUS = 1005;
 const EMPTY = Buffer.alloc(0);
-/** Up to this size, copying bytes behind their header costs less than a gathered write. */
+/** Up to this size, copying the data behind its header costs less than a gathered write. */
 const COPIED = 16_384;
 
 export class MessageWriter {
@@ -23,12 +23,12 @@ export class MessageWriter {
     this.#duplex.uncork();
   };
   #gathered = false;
-  /** Made for what must keep its place behind messages that are being compressed. */
+  /** Made for frames that must wait behind messages that are being compressed. */
   #sender: Sender | undefined;
-  /** Bytes handed over for compression that have not left it. */
+  /** Bytes still in compression. */
   #compressing = 0;
-  /** The last ping that could not be answered yet. */
-  #owedPong: Buffer | undefined;
+  /** The pong to the latest ping, while the client reads nothing. */
+  #waitingPong: Buffer | undefined;
   #drainers: (() => void)[] | undefined;
   #ending = false;
 
@@ -38,12 +38,12 @@ export class MessageWriter {
     this.#deflate = deflate;
   }
 
-  /** Whether something waits for the client to read. */
+  /** Whether bytes wait for the client to read. */
   get busy(): boolean {
     return this.#duplex.writableLength > 0;
   }
 
-  /** False when more waits than may. */
+  /** False when more than `unsent` bytes wait. */
   message(data: Uint8Array, binary: boolean): boolean {
     const compress = this.#deflate !== undefined && data.length >= this.#limits.compressFrom;
     if (compress || this.#compressing > 0) this.#queue(data, binary, compress);
@@ -55,16 +55,16 @@ export class MessageWriter {
     this.#frame(PING, EMPTY);
   }
 
-  /** Answers the latest ping (RFC 6455, 5.5.3), when the client has read what was before. */
+  /** Answers the latest ping (RFC 6455, 5.5.3), once the client has read the bytes before. */
   pong(data: Buffer): void {
-    if (this.#duplex.writableNeedDrain) this.#owedPong = Buffer.from(data);
+    if (this.#duplex.writableNeedDrain) this.#waitingPong = Buffer.from(data);
     else this.#frame(PONG, data);
   }
 
   /** Throws for a code that may not be sent, or a reason that is too long. */
   close(code: number | undefined, reason: string): void {
     this.#gather();
-    this.#theSender().close(code, reason, false);
+    this.#ensureSender().close(code, reason, false);
   }
 
   whenDrained(callback: () => void): void {
@@ -72,18 +72,18 @@ export class MessageWriter {
     else this.#drainers = [callback];
   }
 
-  /** What was held back has left. */
+  /** The stream's buffer is empty. */
   drained(): void {
-    const pong = this.#owedPong;
-    this.#owedPong = undefined;
+    const pong = this.#waitingPong;
+    this.#waitingPong = undefined;
     if (pong) this.pong(pong);
-    this.#tell();
+    this.#callDrainers();
   }
 
-  /** Ends our side behind all that was sent, and behind a close frame if there is a `code`. Nobody waits any more. */
+  /** Ends our side after all messages, and after a close frame if there is a `code`. Calls back no more drain listeners. */
   end(code: number | undefined, reason = ""): void {
     this.#drainers = undefined;
-    this.#owedPong = undefined;
+    this.#waitingPong = undefined;
     if (code !== undefined) this.close(code === NO_STATUS ? undefined : code, reason);
     this.#ending = true;
     this.#endWhenIdle();
@@ -100,7 +100,7 @@ export class MessageWriter {
     return writableLength + this.#compressing <= this.#limits.unsent;
   }
 
-  #tell(): void {
+  #callDrainers(): void {
     const callbacks = this.#drainers;
     if (!callbacks || !this.#hasRoom()) return;
     this.#drainers = undefined;
@@ -115,7 +115,7 @@ export class MessageWriter {
     else for (const piece of pieces) this.#duplex.write(piece);
   }
 
-  /** What is sent in this turn leaves together. */
+  /** Sends the frames of one turn together. */
   #gather(): void {
     if (this.#gathered) return;
     this.#gathered = true;
@@ -125,14 +125,14 @@ export class MessageWriter {
 
   #queue(data: Uint8Array, binary: boolean, compress: boolean): void {
     this.#compressing += data.length;
-    this.#theSender().send(data, { binary, compress, fin: true }, () => {
+    this.#ensureSender().send(data, { binary, compress, fin: true }, () => {
       this.#compressing -= data.length;
       this.#endWhenIdle();
-      this.#tell();
+      this.#callDrainers();
     });
   }
 
-  #theSender(): Sender {
+  #ensureSender(): Sender {
     if (this.#sender) return this.#sender;
     const extensions = this.#deflate ? { [NAME]: transient(this.#deflate.make()) } : {};
     this.#sender = new (library().Sender)(this.#duplex, extensions);
