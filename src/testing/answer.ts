@@ -1,13 +1,13 @@
-// The client's half of HTTP/1.1, strict (RFC 9112, 4, 6.3, 7.1): reads one answer after the other off a connection.
-// Written for the suite alone, so that no codec judges itself.
+// The client's half of HTTP/1.1, strict (RFC 9112, 4, 6.3, 7.1): reads the answers of a connection one after the other.
+// Written only for the suite, so that no codec tests itself.
 import type { Socket } from "node:net";
 import type { Headers } from "../exchange/index.ts";
 import { header } from "../exchange/index.ts";
 
-/** Where the end of a body shows. */
+/** How the end of a body is found. */
 export type AnswerFraming = "none" | "length" | "chunked" | "close";
 
-/** What the client received. */
+/** An answer as far as the client has received it. */
 export interface Answer {
   status: number;
   reason: string;
@@ -18,7 +18,7 @@ export interface Answer {
   framing: AnswerFraming;
   readonly informs: number[];
   trailers: Headers;
-  /** The end was seen, and it was the right one. */
+  /** It has ended as its framing says. */
   complete: boolean;
   /** Another answer may follow on the connection. */
   persistent: boolean;
@@ -31,7 +31,7 @@ const LONGEST_LINE = 65_536;
 /** Thrown within this file: the connection ended where more must come. */
 class Ended extends Error {}
 
-/** Thrown within this file: what came is not HTTP. */
+/** Thrown within this file: the bytes are not HTTP. */
 class Broken extends Error {}
 
 export class AnswerReader {
@@ -39,7 +39,7 @@ export class AnswerReader {
   #buffer: Buffer = Buffer.alloc(0);
   #ended = false;
   #reset = false;
-  #wake: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -48,7 +48,7 @@ export class AnswerReader {
       this.#wakeUp();
     });
     socket.on("end", () => this.#end());
-    // "close" follows; whether it was a reset decides if a body that lasts until the end is complete.
+    // "close" follows. After a reset, a body that ends with the connection is not complete.
     socket.on("error", () => {
       this.#reset = true;
     });
@@ -60,7 +60,7 @@ export class AnswerReader {
     return this.#ended;
   }
 
-  /** Reads an answer to a request with `method` into the object that it gives at once; `done` resolves at its end. */
+  /** Reads the answer to a request with `method` into `answer`, which is returned at once; `done` resolves at its end. */
   read(method: string): { answer: Answer; done: Promise<void> } {
     const answer: Answer = {
       status: 0,
@@ -78,21 +78,15 @@ export class AnswerReader {
     return { answer, done: this.#read(method, answer) };
   }
 
-  /** Nothing more is read until `resume`. */
+  /** Reads no more from the connection. */
   pause(): void {
     this.#socket.pause();
   }
 
-  /** Resolves when anything has come in, or the connection has ended. */
+  /** Resolves when bytes have arrived, or the connection has ended. */
   async change(): Promise<void> {
     if (this.#ended) return;
-    await new Promise<void>((resolve) => {
-      const before = this.#wake;
-      this.#wake = () => {
-        before?.();
-        resolve();
-      };
-    });
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   async #read(method: string, answer: Answer): Promise<void> {
@@ -146,13 +140,13 @@ export class AnswerReader {
       await this.#some();
       const piece = this.#take(Math.min(owed, this.#buffer.length));
       owed -= piece.length;
-      keep(answer, piece);
+      addPiece(answer, piece);
     }
   }
 
   async #untilEnd(answer: Answer): Promise<void> {
     for (;;) {
-      if (this.#buffer.length > 0) keep(answer, this.#take(this.#buffer.length));
+      if (this.#buffer.length > 0) addPiece(answer, this.#take(this.#buffer.length));
       else if (!this.#ended) await this.change();
       else if (this.#reset) throw new Ended();
       else return;
@@ -200,9 +194,9 @@ export class AnswerReader {
   }
 
   #wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 }
 
@@ -212,7 +206,7 @@ function lineOf(bytes: Buffer): string {
   return line.slice(0, -2);
 }
 
-function keep(answer: Answer, piece: Buffer): void {
+function addPiece(answer: Answer, piece: Buffer): void {
   answer.body.push(piece);
   answer.size += piece.length;
 }

@@ -1,28 +1,28 @@
-// Compares what came with what was expected: every difference is a complaint, in words.
+// Compares an answer with the expected one: each difference is a complaint, in words.
 import { headerValues } from "../exchange/index.ts";
 import type { Answer } from "./answer.ts";
 import { toBytes } from "./bytes.ts";
 import type { Expected, ExpectedSeen } from "./case.ts";
 import type { SideChannel } from "./side-channel.ts";
 
-/** Why this is none of the right outcomes; empty when it is one. */
+/** Why this is none of the expected outcomes; empty when it is one. */
 export async function complaintsAbout(
   answer: Answer,
-  notes: SideChannel,
+  sideChannel: SideChannel,
   expected: Expected | readonly Expected[],
 ): Promise<string[]> {
   const right: readonly Expected[] = Array.isArray(expected) ? expected : [expected as Expected];
   const complaints: string[][] = [];
   for (const one of right) {
-    const found = [...answerComplaints(answer, one), ...(await sideChannelComplaints(notes, one))];
+    const found = [...answerComplaints(answer, one), ...(await sideChannelComplaints(sideChannel, one))];
     if (found.length === 0) return [];
     complaints.push(found);
   }
   if (complaints.length === 1) return complaints[0] ?? [];
-  return complaints.map((found, i) => `way ${i + 1} of ${complaints.length}: ${found.join("; ")}`);
+  return complaints.map((found, i) => `outcome ${i + 1} of ${complaints.length}: ${found.join("; ")}`);
 }
 
-/** What is looked at, each by a function that complains, or gives undefined. */
+/** Each check returns a complaint, or undefined. */
 const CHECKS: readonly ((answer: Answer, expected: Expected) => string | undefined)[] = [
   ({ broken }) => broken && `the answer is not HTTP: ${broken}`,
   (answer, { complete = true }) => {
@@ -111,14 +111,14 @@ function parsed({ body }: Answer): Record<string, unknown> | undefined {
 }
 
 async function sideChannelComplaints(
-  notes: SideChannel,
+  sideChannel: SideChannel,
   { noted = [], notNoted = [] }: Expected,
 ): Promise<string[]> {
   const complaints: string[] = [];
   for (const name of noted)
-    if (!(await notes.see(name))) complaints.push(`the application never noted "${name}"`);
+    if (!(await sideChannel.see(name))) complaints.push(`the application never noted "${name}"`);
   for (const name of notNoted)
-    if ((await notes.count(name)) > 0) complaints.push(`the application noted "${name}"`);
+    if ((await sideChannel.count(name)) > 0) complaints.push(`the application noted "${name}"`);
   return complaints;
 }
 

@@ -1,4 +1,4 @@
-// Bytes of the suite's data as bytes in memory.
+// Turns the suite's data into bytes.
 import type { Bytes } from "./case.ts";
 
 /** A prime, so that no piece of a power of two looks like its neighbour. */

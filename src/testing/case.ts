@@ -1,13 +1,13 @@
-// The words of the conformance suite: what a client asks, how the application behaves, what must come of it; all of it
-// data, so that an application in any language can play its part and any runner can judge.
+// The vocabulary of the conformance suite: the client's request, the application's behaviour, the expected answer. All of it is
+// data, so that an application in any language and any runner can take part.
 import type { Headers } from "../exchange/index.ts";
 
-/** Bytes as data: text of latin-1 characters, or so many bytes of the pattern 0, 1, ... 250, 0, 1, ... */
+/** Bytes as data: text of latin-1 characters, or `size` bytes of the pattern 0, 1, ... 250, 0, 1, ... */
 export type Bytes = string | { readonly size: number };
 
-/** What not every half can do. A case names those that it needs; who runs the suite names those that are missing. */
+/** Abilities that not every half has. A case names those that it needs, the runner's options those that are missing. */
 export const CAPABILITIES = {
-  mount: "the application answers below /mounted as well, and is told that this is its mount",
+  mount: "the application also answers below /mounted, and sees that as its mount",
   informs: "informational responses (1xx) pass",
   requestTrailers: "trailers of requests pass",
   responseTrailers: "trailers of responses pass",
@@ -36,7 +36,7 @@ export interface Request {
   /** Default: "/". */
   readonly target?: string;
   readonly version?: "1.0" | "1.1";
-  /** Besides Host and the framing of the body; a Host given here takes the place of the usual one. */
+  /** Besides Host and the framing of the body; a Host given here replaces the usual one. */
   readonly headers?: Headers;
   readonly body?: Bytes;
   /** Bytes in each chunk; without it the body has a Content-Length. */
@@ -69,7 +69,7 @@ export type Behaviour =
     })
   /** The request body, piece by piece as it comes, without a length. */
   | { readonly kind: "echo" }
-  /** What the application was handed, as JSON: see Seen. The body is read to its end. */
+  /** The request as the application sees it, as JSON: see Seen. The body is read to its end. */
   | { readonly kind: "describe" }
   /** Fails before it has given a head: an exception, a rejection, an exit. */
   | { readonly kind: "fail" }
@@ -80,12 +80,12 @@ export type Behaviour =
   /** Notes "running" and never answers. When it learns that the client has left: the note "left". */
   | { readonly kind: "hang" };
 
-/** What an application saw of its request. Names in lower case, repeated fields joined; each character is one byte. */
+/** A request as the application saw it. Names in lower case, repeated fields joined; each character is one byte. */
 export interface Seen {
   readonly method: string;
   /** Decoded. */
   readonly mount: string;
-  /** What follows the mount, decoded. */
+  /** The rest of the path after the mount, decoded. */
   readonly path: string;
   readonly query: string;
   /** Path and query as the client wrote them. */
@@ -103,13 +103,13 @@ export interface Seen {
   readonly trailers: Readonly<Record<string, string>>;
 }
 
-/** What is expected of `Seen`: only what is named is looked at. A header or trailer that is null must be absent. */
+/** The expected part of `Seen`; other members are not compared. A header or trailer that is null must be absent. */
 export type ExpectedSeen = Partial<Omit<Seen, "headers" | "trailers">> & {
   readonly headers?: Readonly<Record<string, string | null>>;
   readonly trailers?: Readonly<Record<string, string | null>>;
 };
 
-/** What must come of it: only what is named is looked at. */
+/** The expected outcome; members that are left out are not compared. */
 export interface Expected {
   /** One of these. */
   readonly status?: number | readonly number[];
@@ -122,33 +122,33 @@ export interface Expected {
   readonly without?: readonly string[];
   /** False: the response must be cut so that the client can see it. Default true. */
   readonly complete?: boolean;
-  /** How the response's end is told. */
+  /** How the end of the response is found. */
   readonly framing?: "none" | "length" | "chunked" | "close";
   readonly informs?: readonly number[];
   readonly trailers?: Readonly<Record<string, string>>;
   /** Whether the connection can be used again. */
   readonly persistent?: boolean;
-  /** What the application must note, sooner or later. */
+  /** Notes that the application must make, sooner or later. */
   readonly noted?: readonly string[];
-  /** What it must not have noted by then. */
+  /** Notes that it must not have made by then. */
   readonly notNoted?: readonly string[];
 }
 
-/** How the client goes about it. */
+/** How the client behaves. */
 export type ClientBehaviour =
-  /** Sends everything, and reads everything. */
+  /** Sends the whole request, and reads the whole answer. */
   | "plain"
   /** Sends all requests of the case at once. */
   | "pipelines"
-  /** Ends its side after the request, and goes on as "unlocksPieces". */
+  /** Ends its side after the request, and continues like "unlocksPieces". */
   | "endsItsSide"
-  /** Sends the body once it was told to go on; none when it is answered first. */
+  /** Sends the body after 100 Continue; none when it is answered first. */
   | "awaitsContinue"
-  /** Lets the application go on, by the notes "piece-1", "piece-2", ... once all of the pieces so far have arrived. */
+  /** Adds the notes "piece-1", "piece-2", ... each once all pieces so far have arrived, for a `gated` application. */
   | "unlocksPieces"
   /** Sends half of the body, and the rest once the application has noted "received". */
   | "pausesUpload"
-  /** Sends the body chunk by chunk, each once the one before it has come back. */
+  /** Sends the body chunk by chunk, each once the one before it has been echoed. */
   | "pingsAndPongs"
   /** Sends half of the body, and hangs up once the application has noted "received". */
   | "leavesMidUpload"
@@ -156,30 +156,30 @@ export type ClientBehaviour =
   | "leavesBeforeHead"
   /** Reads a part of the body, and hangs up. */
   | "leavesMidResponse"
-  /** Reads no body until the application rests, and hangs up. */
+  /** Reads no body until the application has stopped writing, and hangs up. */
   | "stalls";
 
 /** One request of a case. */
 export interface Step {
   readonly request: Request;
   readonly app: Behaviour;
-  /** One of them, where there is more than one right way. */
+  /** A list where more than one outcome is right. */
   readonly expected: Expected | readonly Expected[];
 }
 
-/** One behaviour that everybody must have. */
+/** One rule that every server must follow. */
 export interface Case extends Step {
-  /** A sentence that says what must happen. */
+  /** The rule as a sentence. */
   readonly name: string;
   readonly needs?: readonly Capability[];
   readonly client?: ClientBehaviour;
-  /** What comes next, on the same connection if it can still be used. */
+  /** Further requests, on the same connection if it can still be used. */
   readonly next?: readonly Step[];
 }
 
 /**
- * The request header that tells the application how to behave: JSON in base64url of `Behaviour`, with one member more,
- * `notes`: what the names of its notes must be put after to get the paths of files.
+ * The request header with the application's script: `Behaviour` as JSON in base64url, with one more member, `notes`: a prefix
+ * that the name of each note is appended to for the path of its file.
  */
 export const CONFORMANCE_FIELD = "X-Conformance";
 

@@ -1,11 +1,11 @@
-// The ways of the client, one function each: what it sends when, and when it leaves.
+// The behaviours of the client, one function each: what it sends when, and when it leaves.
 import type { Answer } from "./answer.ts";
 import { toBytes } from "./bytes.ts";
 import type { Behaviour, ClientBehaviour, Request } from "./case.ts";
 import type { Client, RequestBytes } from "./client.ts";
 import type { SideChannel } from "./side-channel.ts";
 
-/** One request on its way. */
+/** One request, sent once. */
 export interface Attempt {
   readonly client: Client;
   readonly request: Request;
@@ -14,28 +14,28 @@ export interface Attempt {
   readonly sideChannel: SideChannel;
 }
 
-/** Gives the answer when nothing more will come of it. */
-type RunClient = (round: Attempt) => Promise<Answer>;
+/** Resolves with the answer when no more of it will come. */
+type RunClient = (attempt: Attempt) => Promise<Answer>;
 
-/** How much of an endless response is read before the client leaves. */
+/** Bytes of an endless response that the client reads before it leaves. */
 const ENOUGH = 200_000;
-/** The application rests when it has made nothing for so many milliseconds. */
+/** Milliseconds without a new piece after which the application counts as waiting. */
 const REST = 150;
-/** More pieces of 64 KiB than all buffers on the way may hold: sockets, pipes, and ours. */
+/** More pieces of 64 KiB than all buffers in between can hold: sockets, pipes, and ours. */
 const MOST_PIECES = 2_000;
 
 export class NotHeldBack extends Error {}
 
 export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipelines">, RunClient>> = {
-  plain: (round) => {
-    round.client.send(round.bytes.head, ...round.bytes.body);
-    return wholeAnswer(round);
+  plain: (attempt) => {
+    attempt.client.send(attempt.bytes.head, ...attempt.bytes.body);
+    return wholeAnswer(attempt);
   },
 
-  endsItsSide: (round) => {
-    round.client.send(round.bytes.head, ...round.bytes.body);
-    round.client.endSide();
-    return unlockedAnswer(round);
+  endsItsSide: (attempt) => {
+    attempt.client.send(attempt.bytes.head, ...attempt.bytes.body);
+    attempt.client.endSide();
+    return unlockedAnswer(attempt);
   },
 
   awaitsContinue: async ({ client, bytes }) => {
@@ -47,15 +47,15 @@ export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipeli
     return answer;
   },
 
-  unlocksPieces: (round) => {
-    round.client.send(round.bytes.head, ...round.bytes.body);
-    return unlockedAnswer(round);
+  unlocksPieces: (attempt) => {
+    attempt.client.send(attempt.bytes.head, ...attempt.bytes.body);
+    return unlockedAnswer(attempt);
   },
 
-  pausesUpload: async (round) => {
-    const { client, bytes } = round;
+  pausesUpload: async (attempt) => {
+    const { client, bytes } = attempt;
     const { answer, done } = client.reader.read(bytes.method);
-    await sendHalf(round, answer);
+    await sendHalf(attempt, answer);
     client.send(...bytes.body.slice(half(bytes)));
     await done;
     return answer;
@@ -74,10 +74,10 @@ export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipeli
     return answer;
   },
 
-  leavesMidUpload: async (round) => {
-    const { answer } = round.client.reader.read(round.bytes.method);
-    await sendHalf(round, answer);
-    round.client.hangUp();
+  leavesMidUpload: async (attempt) => {
+    const { answer } = attempt.client.reader.read(attempt.bytes.method);
+    await sendHalf(attempt, answer);
+    attempt.client.hangUp();
     return answer;
   },
 
@@ -123,13 +123,13 @@ async function sendHalf({ client, bytes, sideChannel }: Attempt, answer: Answer)
   await sideChannel.see("received", () => answer.status > 0 || client.reader.ended);
 }
 
-/** Each piece is let go once the one before it has arrived. */
+/** Unlocks each piece once the one before it has arrived. */
 async function unlockedAnswer({ client, bytes, app, sideChannel }: Attempt): Promise<Answer> {
   const { answer, done } = client.reader.read(bytes.method);
-  let due = 0;
+  let expected = 0;
   for (const [i, piece] of (app.kind === "stream" ? app.pieces : []).entries()) {
-    due += toBytes(piece).length;
-    if (!(await client.until(answer, ({ size }) => size >= due))) break;
+    expected += toBytes(piece).length;
+    if (!(await client.until(answer, ({ size }) => size >= expected))) break;
     await sideChannel.add(`piece-${i + 1}`);
   }
   await done;

@@ -1,11 +1,11 @@
-// The suite's client: bytes of requests on a connection of its own, written by hand so that nothing is mended on the way.
+// The suite's client: sends the bytes of requests on a plain connection, so that no HTTP client corrects them.
 import { connect, type Socket } from "node:net";
 import type { Headers } from "../exchange/index.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { toBytes } from "./bytes.ts";
 import { type AppScript, CONFORMANCE_FIELD, type Request } from "./case.ts";
 
-/** A request as bytes, in the parts that may be sent one after the other. */
+/** A request as bytes, in parts that may be sent one by one. */
 export interface RequestBytes {
   readonly method: string;
   readonly head: Buffer;
@@ -37,7 +37,7 @@ function halves(body: Buffer): Buffer[] {
   return [body.subarray(0, middle), body.subarray(middle)].filter(({ length }) => length > 0);
 }
 
-/** Each chunk whole; the end of the body is a part by itself. */
+/** One part for each chunk, and one for the end of the body. */
 function chunks(body: Buffer, size: number, trailers: Headers): Buffer[] {
   const parts: Buffer[] = [];
   for (let at = 0; at < body.length; at += size) {
@@ -57,7 +57,7 @@ export class Client {
     this.reader = new AnswerReader(socket);
   }
 
-  /** Rejects when nobody listens there. */
+  /** Rejects when there is no server. */
   static open({ hostname, port }: URL): Promise<Client> {
     return new Promise((resolve, reject) => {
       const host = hostname.replace(/^\[|\]$/g, "");
@@ -83,12 +83,12 @@ export class Client {
     this.#socket.destroy();
   }
 
-  /** Resolves once `holds` is true of the answer; with false when the connection has ended before. */
+  /** Resolves once `holds` is true of the answer; with false when the connection has ended first. */
   async until(answer: Answer, holds: (answer: Answer) => boolean): Promise<boolean> {
     while (!holds(answer)) {
       if (this.reader.ended) return holds(answer);
       await this.reader.change();
-      // The reader of the answer was woken by the same bytes; it comes first.
+      // The same bytes have woken the reader, which updates the answer first.
       await new Promise((resolve) => setImmediate(resolve));
     }
     return true;

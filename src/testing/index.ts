@@ -1,5 +1,4 @@
-// What Sallyport tests itself with, for others: the conformance suite, applications that play its part, and an exchange
-// without a listener.
+// Sallyport's own test kit, for users: the conformance suite, its reference applications, and an exchange without a listener.
 export { LintError, LintedExchange, lint } from "../exchange/lint.ts";
 export { fetchReference } from "./apps/fetch.ts";
 export { nodeReference } from "./apps/node.ts";

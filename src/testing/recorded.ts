@@ -1,5 +1,4 @@
-// An exchange without a listener: what the answering side says is kept. For tests of gateways and apps.
-
+// An exchange without a listener that records its response. For tests of gateways and apps.
 import { BaseExchange } from "../exchange/base-exchange.ts";
 import { NO_BODY, WholeBody } from "../exchange/body.ts";
 import { SallyportError } from "../exchange/errors.ts";
@@ -22,7 +21,7 @@ export interface RecordedRequest {
   log?: Log;
 }
 
-/** What the client would have received. */
+/** The response as a client would have received it. */
 export interface Recorded extends Outcome {
   readonly reason: string;
   readonly headers: Headers;
@@ -37,7 +36,7 @@ export class RecordedExchange extends BaseExchange {
   head: ResponseHead | undefined;
   trailers: Headers = [];
   readonly chunks: Buffer[] = [];
-  /** Set to make `write` answer false until `release` is called: a client that does not read. */
+  /** While true, `write` answers false, as for a client that does not read; `release` ends that. */
   stalled = false;
 
   constructor(request: RecordedRequest = {}) {

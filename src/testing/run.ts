@@ -1,4 +1,4 @@
-// Runs cases against a server, some at a time, and says of each what became of it.
+// Runs cases against a server, several at a time, with a result for each.
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,9 +11,9 @@ import { SideChannel } from "./side-channel.ts";
 import { suite } from "./suite.ts";
 
 export interface SuiteOptions {
-  /** Where the server listens, in HTTP/1.1 without TLS; it must answer with a conformance application. */
+  /** The server's URL: HTTP/1.1 without TLS, and behind it a reference application. */
   readonly url: string;
-  /** What this server, or what stands behind it, cannot do: cases that need it are skipped. */
+  /** Capabilities that the server or its application lacks: cases that need one are skipped. */
   readonly lacks?: Iterable<Capability>;
   /** Default: the whole suite. */
   readonly cases?: readonly Case[];
@@ -21,7 +21,7 @@ export interface SuiteOptions {
   readonly concurrency?: number;
   /** Milliseconds for one case. Default 20 s. */
   readonly deadline?: number;
-  /** Hears of each result as it comes. */
+  /** Called with each result as it comes. */
   readonly onResult?: (result: Result) => void;
 }
 
@@ -37,15 +37,15 @@ export interface Result {
 const CONCURRENCY = 8;
 const DEADLINE = 20_000;
 
-/** Resolves with one result for each case, in their order. Never rejects because of what a server does. */
+/** Resolves with one result for each case, in their order. Never rejects because of the server's behaviour. */
 export async function runSuite(options: SuiteOptions): Promise<Result[]> {
   const { cases = suite, concurrency = CONCURRENCY } = options;
   const folder = await mkdtemp(join(tmpdir(), `sallyport-suite-${process.pid}-`));
-  // The application may run as somebody else.
+  // The application may run as another user.
   await chmod(folder, 0o1777);
   const results: Result[] = [];
   const queue = [...cases.entries()];
-  const lane = async (): Promise<void> => {
+  const runQueue = async (): Promise<void> => {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const result = await resultOf(next[1], join(folder, `${next[0]}`), options);
       results[next[0]] = result;
@@ -53,42 +53,42 @@ export async function runSuite(options: SuiteOptions): Promise<Result[]> {
     }
   };
   try {
-    await Promise.all(Array.from({ length: concurrency }, lane));
+    await Promise.all(Array.from({ length: concurrency }, runQueue));
   } finally {
-    // An application that fell out of step may still be noting something.
+    // An application may still be adding notes.
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   return results;
 }
 
-/** The capabilities that `one` needs and that are not there. */
+/** The capabilities that `one` needs and the server lacks. */
 export const lackingFor = (one: Case, lacks: Iterable<Capability> = []): Capability[] => {
   const missing = new Set(lacks);
   return (one.needs ?? []).filter((capability) => missing.has(capability));
 };
 
-async function resultOf(one: Case, place: string, options: SuiteOptions): Promise<Result> {
+async function resultOf(one: Case, prefix: string, options: SuiteOptions): Promise<Result> {
   const { name } = one;
   const lacking = lackingFor(one, options.lacks);
   if (lacking.length > 0) return { name, verdict: "skipped", complaints: [], lacking };
-  const complaints = await new CaseRun(one, place, options).complaints();
+  const complaints = await new CaseRun(one, prefix, options).complaints();
   return { name, verdict: complaints.length > 0 ? "failed" : "passed", complaints, lacking };
 }
 
-/** One case on its way. */
+/** One run of a case. */
 class CaseRun {
   readonly #case: Case;
-  readonly #prefixBase: string;
+  readonly #casePrefix: string;
   readonly #url: URL;
   readonly #deadline: number;
-  readonly #late = new AbortController();
+  readonly #timedOut = new AbortController();
   #client: Client | undefined;
-  /** Whether the client may take another connection when this one turns out to be closed. */
+  /** Whether the client may connect again when the server has closed the connection. */
   #mayReconnect = false;
 
-  constructor(one: Case, place: string, { url, deadline = DEADLINE }: SuiteOptions) {
+  constructor(one: Case, prefix: string, { url, deadline = DEADLINE }: SuiteOptions) {
     this.#case = one;
-    this.#prefixBase = place;
+    this.#casePrefix = prefix;
     this.#url = new URL(url);
     this.#deadline = deadline;
   }
@@ -97,7 +97,7 @@ class CaseRun {
     const timer = setTimeout(() => this.#giveUp(), this.#deadline);
     try {
       const found = this.#case.client === "pipelines" ? await this.#pipelined() : await this.#inTurn();
-      return this.#late.signal.aborted ? [`it was not over after ${this.#deadline} ms`, ...found] : found;
+      return this.#timedOut.signal.aborted ? [`it was not over after ${this.#deadline} ms`, ...found] : found;
     } catch (error) {
       return [error instanceof Error ? error.message : String(error)];
     } finally {
@@ -107,7 +107,7 @@ class CaseRun {
   }
 
   #giveUp(): void {
-    this.#late.abort();
+    this.#timedOut.abort();
     this.#client?.hangUp();
   }
 
@@ -128,7 +128,7 @@ class CaseRun {
         answer = await run({ client: await this.#connectAnew(), bytes, sideChannel, request, app });
       const found = await complaintsAbout(answer, sideChannel, expected);
       if (found.length > 0) return named(i, found);
-      this.#after(answer, step);
+      this.#afterAnswer(answer, step);
     }
     return [];
   }
@@ -148,15 +148,15 @@ class CaseRun {
   }
 
   #bytes(i: number, { request, app }: Step): RequestBytes {
-    return requestBytes(request, { ...app, notes: this.#prefix(i) }, this.#url.host);
+    return requestBytes(request, { ...app, notes: this.#stepPrefix(i) }, this.#url.host);
   }
 
   #sideChannel(i: number): SideChannel {
-    return new SideChannel(this.#prefix(i), this.#late.signal);
+    return new SideChannel(this.#stepPrefix(i), this.#timedOut.signal);
   }
 
-  #prefix(i: number): string {
-    return `${this.#prefixBase}-${i}-`;
+  #stepPrefix(i: number): string {
+    return `${this.#casePrefix}-${i}-`;
   }
 
   async #connected(): Promise<Client> {
@@ -168,14 +168,14 @@ class CaseRun {
     this.#client?.hangUp();
     this.#mayReconnect = false;
     this.#client = await Client.open(this.#url);
-    if (this.#late.signal.aborted) this.#client.hangUp();
+    if (this.#timedOut.signal.aborted) this.#client.hangUp();
     return this.#client;
   }
 
-  /** A server may close a kept connection at any time (RFC 9112, 9.3.1), but not where a case expects that it is kept. */
-  #after({ complete, persistent }: Answer, { expected }: Step): void {
-    const kept = !Array.isArray(expected) && (expected as { persistent?: boolean }).persistent === true;
-    this.#mayReconnect = !kept;
+  /** A server may close an idle connection at any time (RFC 9112, 9.3.1), but not where the case expects it to persist. */
+  #afterAnswer({ complete, persistent }: Answer, { expected }: Step): void {
+    const persists = !Array.isArray(expected) && (expected as { persistent?: boolean }).persistent === true;
+    this.#mayReconnect = !persists;
     if (complete && persistent) return;
     this.#client?.hangUp();
     this.#client = undefined;

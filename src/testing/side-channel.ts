@@ -1,5 +1,5 @@
-// Notes: how an application tells the runner what it does, and is told to go on, besides its exchange. A note is a file,
-// since processes of any language can make one; how long it is may tell how often something happened.
+// Notes between the application and the runner, besides the exchange: the application reports progress, the runner lets it go on.
+// A note is a file, since processes of any language can make one; its size counts how often something happened.
 import { appendFile, stat } from "node:fs/promises";
 
 const PAUSE = 5;
@@ -8,9 +8,9 @@ export class SideChannel {
   readonly #prefix: string;
   readonly #end: AbortSignal | undefined;
 
-  /** `place` comes before each name. After `end` nothing is waited for. */
-  constructor(place: string, end?: AbortSignal) {
-    this.#prefix = place;
+  /** `prefix` comes before each name. After `end` no call waits any more. */
+  constructor(prefix: string, end?: AbortSignal) {
+    this.#prefix = prefix;
     this.#end = end;
   }
 
@@ -18,7 +18,7 @@ export class SideChannel {
     await appendFile(this.#prefix + name, ".");
   }
 
-  /** How often `name` was noted. */
+  /** How often the note `name` was added. */
   async count(name: string): Promise<number> {
     return stat(this.#prefix + name).then(
       ({ size }) => size,
@@ -26,7 +26,7 @@ export class SideChannel {
     );
   }
 
-  /** Resolves once `name` was noted; with false when it was `givenUp` before. */
+  /** Resolves once the note `name` exists; with false when `givenUp` is true first. */
   async see(name: string, givenUp: () => boolean = () => false): Promise<boolean> {
     while (!givenUp() && !this.#end?.aborted) {
       if ((await this.count(name)) > 0) return true;
@@ -35,7 +35,7 @@ export class SideChannel {
     return false;
   }
 
-  /** Resolves with how often `name` was noted, once that has not changed for `rest` milliseconds, or reached `most`. */
+  /** Resolves with the count of `name`, once it has not changed for `rest` milliseconds, or reached `most`. */
   async settle(name: string, rest: number, most: number): Promise<number> {
     let before = -1;
     let count = await this.count(name);

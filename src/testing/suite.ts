@@ -1,4 +1,4 @@
-// The conformance suite: what any listener must bring to an application, and any gateway get out of it.
+// The conformance suite: rules for every listener in front of an application, and every gateway to one.
 import type { Case } from "./case.ts";
 import { endings } from "./cases/endings.ts";
 import { methods } from "./cases/methods.ts";
@@ -9,7 +9,7 @@ import { responseHeads } from "./cases/response-heads.ts";
 import { streaming } from "./cases/streaming.ts";
 import { targets } from "./cases/targets.ts";
 
-/** The cases by what they are about. */
+/** The cases by subject. */
 export const themes: Readonly<Record<string, readonly Case[]>> = {
   Methods: methods,
   "Paths and queries": targets,

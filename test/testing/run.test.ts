@@ -74,7 +74,7 @@ test("of several right ways one is enough", async (t) => {
     ],
   });
   assert.equal(one?.verdict, "passed");
-  assert.match(none?.complaints[1] ?? "", /^way 2 of 2: the status is 200, not 405/);
+  assert.match(none?.complaints[1] ?? "", /^outcome 2 of 2: the status is 200, not 405/);
 });
 
 test("a server that never answers fails its cases in time, and the runner goes on", async (t) => {

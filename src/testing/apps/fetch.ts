@@ -1,21 +1,21 @@
-// The application that behaves as the suite says, as a fetch handler.
+// The reference application of the suite as a fetch handler.
 import type { Address, Headers as Fields } from "../../exchange/index.ts";
 import { toBytes } from "../bytes.ts";
 import { type AppScript, type Behaviour, CONFORMANCE_FIELD, type Seen } from "../case.ts";
 import { SideChannel } from "../side-channel.ts";
 import { ANSWER_PIECE, decoded, jsonOf, scriptOf } from "./script.ts";
 
-/** What a Request cannot say. */
+/** Facts that a Request does not have. */
 interface Facts {
   readonly remote: Address;
   readonly mount: string;
 }
 
-type Ways = {
+type Handlers = {
   readonly [K in Behaviour["kind"]]: (
     request: Request,
     app: Extract<AppScript, { kind: K }>,
-    notes: SideChannel,
+    sideChannel: SideChannel,
     facts: Facts,
   ) => Promise<Response>;
 };
@@ -23,18 +23,18 @@ type Ways = {
 /** Answers requests of the suite, and no others. */
 export async function fetchReference(request: Request, facts: Facts): Promise<Response> {
   const app = scriptOf(request.headers.get(CONFORMANCE_FIELD));
-  return WAYS[app.kind](request, app as never, new SideChannel(app.notes), facts);
+  return HANDLERS[app.kind](request, app as never, new SideChannel(app.notes), facts);
 }
 
-const WAYS: Ways = {
+const HANDLERS: Handlers = {
   answer: async (_request, app) => new Response(bodyOf(app), initOf(app)),
 
-  stream: async (_request, app, notes) => new Response(streamOf(pieces(app, notes)), initOf(app)),
+  stream: async (_request, app, sideChannel) => new Response(streamOf(pieces(app, sideChannel)), initOf(app)),
 
   echo: async (request) =>
     new Response(request.body, { headers: { "Content-Type": "application/octet-stream" } }),
 
-  describe: async (request, _app, _notes, facts) => {
+  describe: async (request, _app, _sideChannel, facts) => {
     const size = (await request.arrayBuffer()).byteLength;
     const seen = jsonOf(seenIn(request, size, facts));
     return new Response(plain(seen), { headers: { "Content-Type": "application/json" } });
@@ -44,27 +44,27 @@ const WAYS: Ways = {
     throw new Error("told to fail");
   },
 
-  absorb: async (request, _app, notes) => {
+  absorb: async (request, _app, sideChannel) => {
     let size = 0;
     try {
       for await (const piece of (request.body ?? []) as AsyncIterable<Uint8Array>) {
-        if (size === 0) await notes.add("received");
+        if (size === 0) await sideChannel.add("received");
         size += piece.length;
       }
     } catch (error) {
-      await notes.add("left");
+      await sideChannel.add("left");
       throw error;
     }
-    await notes.add("complete");
+    await sideChannel.add("complete");
     return new Response(String(size));
   },
 
-  endless: async (_request, _app, notes) =>
-    new Response(streamOf(endless(notes)), { headers: { "Content-Type": "text/plain" } }),
+  endless: async (_request, _app, sideChannel) =>
+    new Response(streamOf(endless(sideChannel)), { headers: { "Content-Type": "text/plain" } }),
 
-  hang: async ({ signal }, _app, notes) => {
-    signal.addEventListener("abort", () => notes.add("left"));
-    await notes.add("running");
+  hang: async ({ signal }, _app, sideChannel) => {
+    signal.addEventListener("abort", () => sideChannel.add("left"));
+    await sideChannel.add("running");
     return new Promise(() => {});
   },
 };
@@ -88,23 +88,23 @@ function initOf(app: { status?: number; reason?: string; headers?: Fields }): Re
 
 async function* pieces(
   app: Extract<Behaviour, { kind: "stream" }>,
-  notes: SideChannel,
+  sideChannel: SideChannel,
 ): AsyncGenerator<Uint8Array, void> {
   for (const [i, piece] of app.pieces.entries()) {
     yield toBytes(piece);
-    if (app.gated) await notes.see(`piece-${i + 1}`);
+    if (app.gated) await sideChannel.see(`piece-${i + 1}`);
   }
   if (app.ending === "fail") throw new Error("told to fail");
 }
 
-async function* endless(notes: SideChannel): AsyncGenerator<Uint8Array, void> {
+async function* endless(sideChannel: SideChannel): AsyncGenerator<Uint8Array, void> {
   try {
     for (;;) {
       yield ANSWER_PIECE;
-      await notes.add("pieces");
+      await sideChannel.add("pieces");
     }
   } finally {
-    await notes.add("left");
+    await sideChannel.add("left");
   }
 }
 

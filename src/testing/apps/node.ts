@@ -1,4 +1,4 @@
-// The application that behaves as the suite says, as a node:http handler.
+// The reference application of the suite as a node:http handler.
 import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Headers } from "../../exchange/index.ts";
@@ -7,37 +7,37 @@ import { type AppScript, type Behaviour, CONFORMANCE_FIELD, type Seen } from "..
 import { SideChannel } from "../side-channel.ts";
 import { ANSWER_PIECE, decoded, joinedFields, jsonOf, scriptOf } from "./script.ts";
 
-/** What frameworks, and Sallyport, add below a mount. */
+/** With the properties that frameworks, and Sallyport, add below a mount. */
 type MountedRequest = IncomingMessage & { readonly baseUrl?: string; readonly originalUrl?: string };
 
-type Ways = {
+type Handlers = {
   readonly [K in Behaviour["kind"]]: (
     req: MountedRequest,
     res: ServerResponse,
     app: Extract<AppScript, { kind: K }>,
-    notes: SideChannel,
+    sideChannel: SideChannel,
   ) => Promise<void>;
 };
 
 /** Answers requests of the suite, and no others. */
 export async function nodeReference(req: MountedRequest, res: ServerResponse): Promise<void> {
   const app = scriptOf(req.headers[CONFORMANCE_FIELD.toLowerCase()] as string | undefined);
-  await WAYS[app.kind](req, res, app as never, new SideChannel(app.notes));
+  await HANDLERS[app.kind](req, res, app as never, new SideChannel(app.notes));
 }
 
-const WAYS: Ways = {
+const HANDLERS: Handlers = {
   answer: async (_req, res, app) => {
     if (app.informs?.includes(103)) res.writeEarlyHints({ link: "</style.css>; rel=preload" });
     giveHead(res, app);
     res.end(toBytes(app.body));
   },
 
-  stream: async (_req, res, app, notes) => {
+  stream: async (_req, res, app, sideChannel) => {
     giveHead(res, app);
     res.flushHeaders();
     for (const [i, piece] of app.pieces.entries()) {
       await write(res, toBytes(piece));
-      if (app.gated) await notes.see(`piece-${i + 1}`, () => res.destroyed);
+      if (app.gated) await sideChannel.see(`piece-${i + 1}`, () => res.destroyed);
     }
     if (app.ending === "fail") throw new Error("told to fail");
     if (app.trailers) res.addTrailers(Object.entries(joinedFields(app.trailers)));
@@ -61,32 +61,32 @@ const WAYS: Ways = {
     throw new Error("told to fail");
   },
 
-  absorb: async (req, res, _app, notes) => {
+  absorb: async (req, res, _app, sideChannel) => {
     let size = 0;
     try {
       for await (const piece of req) {
-        if (size === 0) await notes.add("received");
+        if (size === 0) await sideChannel.add("received");
         size += piece.length;
       }
     } catch {
-      return notes.add("left");
+      return sideChannel.add("left");
     }
-    await notes.add("complete");
+    await sideChannel.add("complete");
     res.end(String(size));
   },
 
-  endless: async (_req, res, _app, notes) => {
+  endless: async (_req, res, _app, sideChannel) => {
     res.setHeader("Content-Type", "text/plain");
     while (!res.destroyed) {
       await write(res, ANSWER_PIECE);
-      await notes.add("pieces");
+      await sideChannel.add("pieces");
     }
-    await notes.add("left");
+    await sideChannel.add("left");
   },
 
-  hang: async (_req, res, _app, notes) => {
-    res.once("close", () => notes.add("left"));
-    await notes.add("running");
+  hang: async (_req, res, _app, sideChannel) => {
+    res.once("close", () => sideChannel.add("left"));
+    await sideChannel.add("running");
   },
 };
 

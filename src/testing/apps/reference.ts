@@ -1,5 +1,4 @@
-// The application that behaves as the suite says, written against the exchange itself: what stands behind a listener
-// that is tested.
+// The reference application of the suite, written against the exchange itself: it stands behind listeners under test.
 import {
   type Exchange,
   type Gateway,
@@ -19,38 +18,38 @@ import { ANSWER_PIECE, decoded, joinedFields, jsonOf, scriptOf } from "./script.
 export function referenceGateway(): Gateway {
   return {
     handle(exchange) {
-      behave(exchange).catch((error: unknown) => exchange.fail(raised(error)));
+      behave(exchange).catch((error: unknown) => exchange.fail(appError(error)));
     },
   };
 }
 
-/** What 103 is for; some servers drop one that says nothing. */
+/** A hint for 103; some servers drop one without fields. */
 const HINTS: Headers = ["Link", "</style.css>; rel=preload"];
 
-type Ways = {
+type Handlers = {
   readonly [K in Behaviour["kind"]]: (
     exchange: Exchange,
     app: Extract<AppScript, { kind: K }>,
-    notes: SideChannel,
+    sideChannel: SideChannel,
   ) => Promise<void>;
 };
 
 async function behave(exchange: Exchange): Promise<void> {
   const app = scriptOf(header(exchange.request.headers, CONFORMANCE_FIELD.toLowerCase()));
-  await WAYS[app.kind](exchange, app as never, new SideChannel(app.notes));
+  await HANDLERS[app.kind](exchange, app as never, new SideChannel(app.notes));
 }
 
-const WAYS: Ways = {
+const HANDLERS: Handlers = {
   answer: async (exchange, app) => {
     for (const status of app.informs ?? []) exchange.inform({ status, reason: "", headers: HINTS });
     exchange.respond(headOf(app), toBytes(app.body));
   },
 
-  stream: async (exchange, app, notes) => {
+  stream: async (exchange, app, sideChannel) => {
     exchange.start(headOf(app));
     for (const [i, piece] of app.pieces.entries()) {
       await write(exchange, toBytes(piece));
-      if (app.gated) await notes.see(`piece-${i + 1}`, () => exchange.closed);
+      if (app.gated) await sideChannel.see(`piece-${i + 1}`, () => exchange.closed);
     }
     if (app.ending === "fail") throw new Error("told to fail");
     exchange.end(app.trailers);
@@ -77,34 +76,34 @@ const WAYS: Ways = {
     throw new Error("told to fail");
   },
 
-  absorb: async (exchange, _app, notes) => {
-    const size = await absorbed(exchange, notes);
-    if (size === undefined) return notes.add("left");
-    await notes.add("complete");
+  absorb: async (exchange, _app, sideChannel) => {
+    const size = await absorbed(exchange, sideChannel);
+    if (size === undefined) return sideChannel.add("left");
+    await sideChannel.add("complete");
     exchange.respond({ status: 200, reason: "", headers: ["Content-Type", "text/plain"] }, String(size));
   },
 
-  endless: async (exchange, _app, notes) => {
+  endless: async (exchange, _app, sideChannel) => {
     exchange.start({ status: 200, reason: "", headers: ["Content-Type", "text/plain"] });
     while (!exchange.closed) {
       await write(exchange, ANSWER_PIECE);
-      await notes.add("pieces");
+      await sideChannel.add("pieces");
     }
-    await notes.add("left");
+    await sideChannel.add("left");
   },
 
-  hang: async (exchange, _app, notes) => {
-    exchange.whenClosed(({ complete }) => complete || notes.add("left"));
-    await notes.add("running");
+  hang: async (exchange, _app, sideChannel) => {
+    exchange.whenClosed(({ complete }) => complete || sideChannel.add("left"));
+    await sideChannel.add("running");
   },
 };
 
-/** How much was read; undefined when the body broke off. */
-async function absorbed({ body }: Exchange, notes: SideChannel): Promise<number | undefined> {
+/** The bytes read; undefined when the body was cut off. */
+async function absorbed({ body }: Exchange, sideChannel: SideChannel): Promise<number | undefined> {
   let size = 0;
   try {
     for (let piece = await body.read(); piece; piece = await body.read()) {
-      if (size === 0) await notes.add("received");
+      if (size === 0) await sideChannel.add("received");
       size += piece.length;
     }
     return size;
@@ -122,7 +121,7 @@ async function write(exchange: Exchange, piece: Uint8Array): Promise<void> {
   });
 }
 
-/** Like any gateway, this one lets nothing pass that cannot be sent. */
+/** Like any gateway, this one refuses a head that cannot be sent. */
 function headOf(app: { status?: number; reason?: string; headers?: Headers }): ResponseHead {
   const { status = 200, reason = "", headers = [] } = app;
   const wrong = headers.find((text, i) => !(i % 2 === 0 ? isToken(text) : isFieldValue(text)));
@@ -155,7 +154,7 @@ function seenBy({ request, body, mount }: Exchange, size: number): Seen {
 
 const hasLength = (headers: Headers): boolean => header(headers, "content-length") !== undefined;
 
-function raised(error: unknown): SallyportError {
+function appError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
   return new SallyportError("APP_RAISED", "the reference application failed", { cause: error });
 }

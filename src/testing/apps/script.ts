@@ -1,8 +1,8 @@
-// What a request of the suite tells the application to do; and what the application saw, in the suite's form.
+// The script in a request of the suite, which the application follows, and the application's report of its request.
 import { type Headers, headerValues } from "../../exchange/index.ts";
 import { type AppScript, CONFORMANCE_FIELD, type Seen } from "../case.ts";
 
-/** Throws when the request is none of the suite's. */
+/** Throws for a request that is not from the suite. */
 export function scriptOf(value: string | null | undefined): AppScript {
   if (!value) throw new Error(`this application only answers requests with the header ${CONFORMANCE_FIELD}`);
   return JSON.parse(Buffer.from(value, "base64url").toString("utf8"));
@@ -16,7 +16,7 @@ export function joinedFields(headers: Headers): Record<string, string> {
   );
 }
 
-/** Escapes become bytes; what is no escape stays. */
+/** Percent escapes become bytes; anything else stays. */
 export const decoded = (path: string): string =>
   path.replace(/%([0-9A-Fa-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 

@@ -7,7 +7,7 @@ const AGAIN: Step = {
   expected: { status: 200, body: "again", persistent: true },
 };
 
-/** What no client may see of an application's failure. */
+/** Details of an application's failure that no client may see. */
 const INSIDES = ["Traceback", "conformance", "    at ", ".py", ".ts"];
 
 export const endings: readonly Case[] = [

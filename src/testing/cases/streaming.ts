@@ -1,4 +1,4 @@
-// Pieces that travel while the whole does not exist yet, and sides that wait for each other.
+// Pieces that arrive while the rest does not exist yet, and sides that wait for each other.
 import type { Case } from "../case.ts";
 
 export const streaming: readonly Case[] = [

@@ -1,4 +1,4 @@
-// Paths and queries: what the application sees of them (RFC 3875, 4.1.5, 4.1.7, 4.1.13; RFC 3986, 3.3).
+// Paths and queries as the application sees them (RFC 3875, 4.1.5, 4.1.7, 4.1.13; RFC 3986, 3.3).
 import type { Case, ExpectedSeen } from "../case.ts";
 
 const sees = (name: string, target: string, seen: ExpectedSeen): Case => ({
