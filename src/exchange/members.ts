@@ -7,7 +7,7 @@ export interface Member {
 }
 
 /** An object that cannot be a member itself, in one that can. */
-export interface Entry<T> extends Member {
+export interface MemberOf<T> extends Member {
   readonly value: T;
 }
 

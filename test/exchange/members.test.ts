@@ -1,13 +1,14 @@
 // Those that come and go with connections and requests.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Entry, Members } from "../../src/exchange/members.ts";
+import { type MemberOf, Members } from "../../src/exchange/members.ts";
 
-const held = (value: string): Entry<string> => ({ place: -1, value });
-const values = (members: Members<Entry<string>>): string[] => [...members].map(({ value }) => value).sort();
+const held = (value: string): MemberOf<string> => ({ place: -1, value });
+const values = (members: Members<MemberOf<string>>): string[] =>
+  [...members].map(({ value }) => value).sort();
 
 test("who has come and not gone is here, once", () => {
-  const members = new Members<Entry<string>>();
+  const members = new Members<MemberOf<string>>();
   const [a, b, c] = [held("a"), held("b"), held("c")];
   for (const one of [a, b, c, a]) members.add(one);
   assert.deepEqual([members.size, values(members)], [3, ["a", "b", "c"]]);
@@ -20,14 +21,14 @@ test("who has come and not gone is here, once", () => {
 });
 
 test("who goes while all are asked is not asked any more, and nobody else is left out", () => {
-  const members = new Members<Entry<string>>();
+  const members = new Members<MemberOf<string>>();
   const all = ["a", "b", "c", "d"].map(held);
   for (const one of all) members.add(one);
   const asked: string[] = [];
   for (const one of members) {
     asked.push(one.value);
     members.delete(one);
-    members.delete(all[1] as Entry<string>);
+    members.delete(all[1] as MemberOf<string>);
   }
   assert.deepEqual(asked, ["a", "c", "d"]);
   assert.equal(members.size, 0);

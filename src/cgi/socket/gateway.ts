@@ -10,7 +10,7 @@ import {
   SallyportError,
   spool,
 } from "../../exchange/index.ts";
-import { type Entry, Members } from "../../exchange/members.ts";
+import { type MemberOf, Members } from "../../exchange/members.ts";
 import {
   aCount,
   addresses,
@@ -88,8 +88,8 @@ export class SocketGateway implements Gateway {
   readonly #upstreams: Upstreams;
   readonly #semaphore: Semaphore;
   readonly #conversation: ConversationOptions;
-  readonly #active = new Members<Entry<Exchange>>();
-  readonly #sockets = new Members<Entry<Socket>>();
+  readonly #active = new Members<MemberOf<Exchange>>();
+  readonly #sockets = new Members<MemberOf<Socket>>();
   #closing = false;
   #emptied: (() => void) | undefined;
 
@@ -138,7 +138,7 @@ export class SocketGateway implements Gateway {
     for (const { value } of this.#sockets) value.destroy();
   }
 
-  #left(held: Entry<Exchange>): void {
+  #left(held: MemberOf<Exchange>): void {
     this.#active.delete(held);
     if (this.#active.size === 0) this.#emptied?.();
   }

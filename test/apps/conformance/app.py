@@ -1,54 +1,54 @@
-"""The application that behaves as the conformance suite says, for WSGI."""
+"""The reference application of the conformance suite for WSGI."""
 
 from http import HTTPStatus
 
-from behaviour import PIECE, Notes, announced, describe, instruction, data, pairs, read_all
+from behaviour import PIECE, SideChannel, announced, data, describe, pairs, read_all, read_script
 
 
 def application(environ, start_response):
-    told = instruction(environ)
-    return WAYS[told["kind"]](environ, start_response, told, Notes(told["notes"]))
+    script = read_script(environ)
+    return HANDLERS[script["kind"]](environ, start_response, script, SideChannel(script["notes"]))
 
 
-def answer(environ, start_response, told, notes):
-    start_response(status_of(told), pairs(told.get("headers", [])))
-    return [data(told.get("body", ""))]
+def answer(environ, start_response, script, channel):
+    start_response(status_of(script), pairs(script.get("headers", [])))
+    return [data(script.get("body", ""))]
 
 
-def stream(environ, start_response, told, notes):
-    start_response(status_of(told), pairs(told.get("headers", [])))
-    for number, piece in enumerate(told["pieces"], 1):
+def stream(environ, start_response, script, channel):
+    start_response(status_of(script), pairs(script.get("headers", [])))
+    for number, piece in enumerate(script["pieces"], 1):
         yield data(piece)
-        if told.get("gated"):
-            notes.see(f"piece-{number}")
-    if told.get("ending") == "fail":
+        if script.get("gated"):
+            channel.see(f"piece-{number}")
+    if script.get("ending") == "fail":
         raise RuntimeError("told to fail")
 
 
-def echo(environ, start_response, told, notes):
+def echo(environ, start_response, script, channel):
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     body = environ["wsgi.input"]
     while piece := body.read(65536):
         yield piece
 
 
-def describe_request(environ, start_response, told, notes):
+def describe_request(environ, start_response, script, channel):
     size = read_all(environ["wsgi.input"], None)
     start_response("200 OK", [("Content-Type", "application/json")])
     return [describe(environ, size)]
 
 
-def fail(environ, start_response, told, notes):
+def fail(environ, start_response, script, channel):
     raise RuntimeError("told to fail")
 
 
-def absorb(environ, start_response, told, notes):
+def absorb(environ, start_response, script, channel):
     try:
-        size = read_all(environ["wsgi.input"], announced(environ), notes)
+        size = read_all(environ["wsgi.input"], announced(environ), channel)
     except OSError:
-        notes.add("left")
+        channel.add("left")
         raise
-    notes.add("complete")
+    channel.add("complete")
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(size).encode()]
 
@@ -56,29 +56,29 @@ def absorb(environ, start_response, told, notes):
 class Endless:
     """Pieces until the server has enough of them, and says so."""
 
-    def __init__(self, notes):
-        self._notes = notes
+    def __init__(self, channel):
+        self._channel = channel
 
     def __iter__(self):
         while True:
             yield PIECE
-            self._notes.add("pieces")
+            self._channel.add("pieces")
 
     def close(self):
-        self._notes.add("left")
+        self._channel.add("left")
 
 
-def endless(environ, start_response, told, notes):
+def endless(environ, start_response, script, channel):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return Endless(notes)
+    return Endless(channel)
 
 
-def hang(environ, start_response, told, notes):
-    notes.add("running")
-    notes.see("never")
+def hang(environ, start_response, script, channel):
+    channel.add("running")
+    channel.see("never")
 
 
-WAYS = {
+HANDLERS = {
     "answer": answer,
     "stream": stream,
     "echo": echo,
@@ -90,9 +90,9 @@ WAYS = {
 }
 
 
-def status_of(told):
-    status = told.get("status", 200)
-    return f"{status} {told.get('reason') or phrase_of(status)}"
+def status_of(script):
+    status = script.get("status", 200)
+    return f"{status} {script.get('reason') or phrase_of(status)}"
 
 
 def phrase_of(status):

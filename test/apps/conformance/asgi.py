@@ -1,9 +1,9 @@
-"""The application that behaves as the conformance suite says, for ASGI."""
+"""The reference application of the conformance suite for ASGI."""
 
 import asyncio
 from urllib.parse import unquote_to_bytes
 
-from behaviour import PIECE, Notes, describe, instruction, data, pairs
+from behaviour import PIECE, SideChannel, data, describe, pairs, read_script
 
 _PAUSE = 0.005
 
@@ -12,8 +12,8 @@ async def application(scope, receive, send):
     if scope["type"] != "http":
         return
     environ = environ_of(scope)
-    told = instruction(environ)
-    await WAYS[told["kind"]](Asked(environ, scope, receive, send), told, Notes(told["notes"]))
+    script = read_script(environ)
+    await HANDLERS[script["kind"]](Asked(environ, scope, receive, send), script, SideChannel(script["notes"]))
 
 
 class Asked:
@@ -36,12 +36,14 @@ class Asked:
             if message.get("body"):
                 yield message["body"]
 
-    async def start(self, told, **more):
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs(told.get("headers", []))]
+    async def start(self, script, **more):
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs(script.get("headers", []))
+        ]
         await self.send(
             {
                 "type": "http.response.start",
-                "status": told.get("status", 200),
+                "status": script.get("status", 200),
                 "headers": headers,
                 **more,
             }
@@ -51,21 +53,21 @@ class Asked:
         await self.send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
-async def answer(asked, told, notes):
-    for _ in told.get("informs", []):
+async def answer(asked, script, channel):
+    for _ in script.get("informs", []):
         await asked.send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]})
-    await asked.start(told)
-    await asked.give(data(told.get("body", "")), False)
+    await asked.start(script)
+    await asked.give(data(script.get("body", "")), False)
 
 
-async def stream(asked, told, notes):
-    trailers = told.get("trailers") if "http.response.trailers" in asked.extensions else None
-    await asked.start(told, trailers=bool(trailers))
-    for number, piece in enumerate(told["pieces"], 1):
+async def stream(asked, script, channel):
+    trailers = script.get("trailers") if "http.response.trailers" in asked.extensions else None
+    await asked.start(script, trailers=bool(trailers))
+    for number, piece in enumerate(script["pieces"], 1):
         await asked.give(data(piece))
-        while told.get("gated") and not notes.is_there(f"piece-{number}"):
+        while script.get("gated") and not channel.is_there(f"piece-{number}"):
             await asyncio.sleep(_PAUSE)
-    if told.get("ending") == "fail":
+    if script.get("ending") == "fail":
         raise RuntimeError("told to fail")
     await asked.give(b"", False)
     if trailers:
@@ -73,14 +75,14 @@ async def stream(asked, told, notes):
         await asked.send({"type": "http.response.trailers", "headers": fields})
 
 
-async def echo(asked, told, notes):
+async def echo(asked, script, channel):
     await asked.start({"headers": ["Content-Type", "application/octet-stream"]})
     async for piece in asked.pieces():
         await asked.give(piece)
     await asked.give(b"", False)
 
 
-async def describe_request(asked, told, notes):
+async def describe_request(asked, script, channel):
     size = 0
     async for piece in asked.pieces():
         size += len(piece)
@@ -88,47 +90,47 @@ async def describe_request(asked, told, notes):
     await asked.give(describe(asked.environ, size), False)
 
 
-async def fail(asked, told, notes):
+async def fail(asked, script, channel):
     raise RuntimeError("told to fail")
 
 
-async def absorb(asked, told, notes):
+async def absorb(asked, script, channel):
     size = 0
     try:
         async for piece in asked.pieces():
             if size == 0:
-                notes.add("received")
+                channel.add("received")
             size += len(piece)
     except OSError:
-        notes.add("left")
+        channel.add("left")
         raise
-    notes.add("complete")
+    channel.add("complete")
     await asked.start({"headers": ["Content-Type", "text/plain"]})
     await asked.give(str(size).encode(), False)
 
 
-async def endless(asked, told, notes):
+async def endless(asked, script, channel):
     await asked.start({"headers": ["Content-Type", "text/plain"]})
     try:
         while True:
             await asked.give(PIECE)
-            notes.add("pieces")
+            channel.add("pieces")
     except OSError:
-        notes.add("left")
+        channel.add("left")
         raise
 
 
-async def hang(asked, told, notes):
-    notes.add("running")
+async def hang(asked, script, channel):
+    channel.add("running")
     try:
         async for _ in asked.pieces():
             pass
         await asked.pieces().__anext__()
     except OSError:
-        notes.add("left")
+        channel.add("left")
 
 
-WAYS = {
+HANDLERS = {
     "answer": answer,
     "stream": stream,
     "echo": echo,

@@ -1,4 +1,4 @@
-"""What the conformance suite asks of an application, for those in Python: see src/testing/case.ts for every word.
+"""The reference application of the conformance suite, the part that its Python forms share: see src/testing/case.ts.
 
 Environments are dicts of native strings in which each character is one byte, as PEP 3333 has them.
 """
@@ -13,14 +13,14 @@ _PAUSE = 0.005
 PIECE = b"endless " * 8192
 
 
-def instruction(environ):
-    """How to behave: the member `kind` says which of the ways, the others how."""
+def read_script(environ):
+    """The script of the request: `kind` names the handler, the other members are its parameters."""
     value = environ["HTTP_X_CONFORMANCE"]
     return json.loads(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)))
 
 
 def data(data):
-    """Bytes of the suite's data: latin-1 text, or so many of the pattern."""
+    """Bytes of the suite's data: latin-1 text, or `size` bytes of the pattern."""
     if isinstance(data, str):
         return data.encode("latin-1")
     size = data["size"]
@@ -31,15 +31,15 @@ def pairs(flat):
     return list(zip(flat[::2], flat[1::2]))
 
 
-class Notes:
-    """Files by which application and runner tell each other how far they are."""
+class SideChannel:
+    """Notes between the application and the runner, each a file."""
 
-    def __init__(self, place):
-        self._place = place
+    def __init__(self, prefix):
+        self._prefix = prefix
 
     def add(self, name):
         # One system call, so that it may be called by a signal handler.
-        file = os.open(self._place + name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        file = os.open(self._prefix + name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.write(file, b".")
         os.close(file)
 
@@ -48,23 +48,23 @@ class Notes:
             time.sleep(_PAUSE)
 
     def is_there(self, name):
-        if os.path.exists(self._place + name):
+        if os.path.exists(self._prefix + name):
             return True
-        # Where they are kept is removed when nobody waits any more.
-        if not os.path.isdir(os.path.dirname(self._place)):
+        # The suite removes the directory of the notes when it is over.
+        if not os.path.isdir(os.path.dirname(self._prefix)):
             raise RuntimeError("the suite is over")
         return False
 
 
-def read_all(file, length, notes=None):
-    """Reads a body piece by piece; gives how much it was. `length` is None when only the end tells."""
+def read_all(file, length, channel=None):
+    """Reads a body piece by piece; returns its size. `length` is None where it is unknown."""
     size = 0
     while length is None or size < length:
         piece = file.read(65536 if length is None else min(65536, length - size))
         if not piece:
             break
-        if notes and size == 0:
-            notes.add("received")
+        if channel and size == 0:
+            channel.add("received")
         size += len(piece)
     return size
 

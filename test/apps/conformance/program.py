@@ -1,26 +1,26 @@
 #!/usr/bin/env -S python3 -SE
-"""The application that behaves as the conformance suite says, for CGI: a process for each request."""
+"""The reference application of the conformance suite for CGI: a process for each request."""
 
 import os
 import signal
 import sys
 
-from behaviour import PIECE, Notes, announced, describe, instruction, data, pairs, read_all
+from behaviour import PIECE, SideChannel, announced, data, describe, pairs, read_all, read_script
 
 OUT = sys.stdout.buffer
 
 
 def main():
     environ = {name.decode("latin-1"): value.decode("latin-1") for name, value in os.environb.items()}
-    told = instruction(environ)
-    notes = Notes(told["notes"])
-    WAYS[told["kind"]](environ, told, notes)
+    script = read_script(environ)
+    channel = SideChannel(script["notes"])
+    HANDLERS[script["kind"]](environ, script, channel)
 
 
-def give_head(told):
-    status, reason = told.get("status", 200), told.get("reason", "")
+def give_head(script):
+    status, reason = script.get("status", 200), script.get("reason", "")
     lines = [f"Status: {status} {reason}".strip()]
-    lines += [f"{name}: {value}" for name, value in pairs(told.get("headers", []))]
+    lines += [f"{name}: {value}" for name, value in pairs(script.get("headers", []))]
     OUT.write("\n".join(lines).encode("latin-1") + b"\n\n")
 
 
@@ -29,24 +29,24 @@ def give(piece):
     OUT.flush()
 
 
-def answer(environ, told, notes):
-    give_head(told)
-    give(data(told.get("body", "")))
+def answer(environ, script, channel):
+    give_head(script)
+    give(data(script.get("body", "")))
 
 
-def stream(environ, told, notes):
-    give_head(told)
+def stream(environ, script, channel):
+    give_head(script)
     OUT.flush()
-    for number, piece in enumerate(told["pieces"], 1):
+    for number, piece in enumerate(script["pieces"], 1):
         give(data(piece))
-        if told.get("gated"):
-            notes.see(f"piece-{number}")
-    if told.get("ending") == "fail":
+        if script.get("gated"):
+            channel.see(f"piece-{number}")
+    if script.get("ending") == "fail":
         # With no more than an exit status a program may also say that it is displeased.
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def echo(environ, told, notes):
+def echo(environ, script, channel):
     give_head({"headers": ["Content-Type", "application/octet-stream"]})
     left = announced(environ) or 0
     while left and (piece := sys.stdin.buffer.read1(min(65536, left))):
@@ -54,56 +54,56 @@ def echo(environ, told, notes):
         give(piece)
 
 
-def describe_request(environ, told, notes):
+def describe_request(environ, script, channel):
     size = read_all(sys.stdin.buffer, announced(environ) or 0)
     give_head({"headers": ["Content-Type", "application/json"]})
     give(describe(environ, size))
 
 
-def fail(environ, told, notes):
+def fail(environ, script, channel):
     raise RuntimeError("told to fail")
 
 
-def absorb(environ, told, notes):
-    when_left(notes)
+def absorb(environ, script, channel):
+    when_left(channel)
     length = announced(environ) or 0
-    size = read_all(sys.stdin.buffer, length, notes)
+    size = read_all(sys.stdin.buffer, length, channel)
     if size < length:
-        left(notes)
-    notes.add("complete")
+        left(channel)
+    channel.add("complete")
     give_head({"headers": ["Content-Type", "text/plain"]})
     give(str(size).encode())
 
 
-def endless(environ, told, notes):
-    when_left(notes)
+def endless(environ, script, channel):
+    when_left(channel)
     give_head({"headers": ["Content-Type", "text/plain"]})
     try:
         while True:
             give(PIECE)
-            notes.add("pieces")
+            channel.add("pieces")
     except BrokenPipeError:
-        left(notes)
+        left(channel)
 
 
-def hang(environ, told, notes):
-    when_left(notes)
-    notes.add("running")
+def hang(environ, script, channel):
+    when_left(channel)
+    channel.add("running")
     while True:
         signal.pause()
 
 
-def when_left(notes):
+def when_left(channel):
     """A server ends a program that nobody waits for any more."""
-    signal.signal(signal.SIGTERM, lambda *_: left(notes))
+    signal.signal(signal.SIGTERM, lambda *_: left(channel))
 
 
-def left(notes):
-    notes.add("left")
+def left(channel):
+    channel.add("left")
     os._exit(0)
 
 
-WAYS = {
+HANDLERS = {
     "answer": answer,
     "stream": stream,
     "echo": echo,
