@@ -34,6 +34,8 @@ export interface RequestHead {
   readonly user?: AuthenticatedUser | undefined;
   /** Present where earlier requests on the connection had the same fields; read it with `repeatedOf`. */
   readonly repeated?: Repeated | undefined;
+  /** Present after a local redirect: the request that was redirected. Read the first one with `firstRequest`. */
+  readonly redirectedFrom?: RequestHead | undefined;
 }
 
 /** RFC 3875, 4.1.1 and 4.1.11. Each character is one byte. */

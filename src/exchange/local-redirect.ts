@@ -8,11 +8,16 @@ import type { ResponseBody } from "./lines.ts";
 /** Redirects of one request before it counts as a loop. */
 const DEPTH_LIMIT = 10;
 
-/** What each redirected request came from; by request head, which passes through wrappers of the exchange. */
-const origins = new WeakMap<RequestHead, { readonly first: RequestHead; readonly depth: number }>();
-
 /** The request as the client made it. */
-export const firstRequest = (request: RequestHead): RequestHead => origins.get(request)?.first ?? request;
+export function firstRequest(request: RequestHead): RequestHead {
+  let first = request;
+  while (first.redirectedFrom) first = first.redirectedFrom;
+  return first;
+}
+
+function redirectsBefore({ redirectedFrom }: RequestHead): number {
+  return redirectedFrom ? 1 + redirectsBefore(redirectedFrom) : 0;
+}
 
 /** Fields of the body, which is not sent again, and conditions on the original resource. */
 const DROPPED: ReadonlySet<string> = new Set([
@@ -34,11 +39,9 @@ const DROPPED: ReadonlySet<string> = new Set([
  * Throws CGI_REDIRECT_LOOP.
  */
 export function localRedirect(exchange: Exchange, target: string): Exchange {
-  const depth = (origins.get(exchange.request)?.depth ?? 0) + 1;
-  if (depth > DEPTH_LIMIT)
+  if (redirectsBefore(exchange.request) >= DEPTH_LIMIT)
     throw new SallyportError("CGI_REDIRECT_LOOP", `${DEPTH_LIMIT} local redirects, the last to ${target}`);
   const request = redirectedHead(exchange.request, target);
-  origins.set(request, { first: firstRequest(exchange.request), depth });
   exchange.body.discard();
   return new RedirectedExchange(exchange, request);
 }
@@ -47,6 +50,7 @@ function redirectedHead(original: RequestHead, target: string): RequestHead {
   const mark = target.indexOf("?");
   return {
     ...original,
+    redirectedFrom: original,
     method: original.method === "HEAD" ? "HEAD" : "GET",
     target,
     path: mark < 0 ? target : target.slice(0, mark),

@@ -1,6 +1,7 @@
 // The open WebSockets of one listener, and one timer for all their deadlines.
 import type { Log } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
+import type { Deflate } from "./deflate.ts";
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 
 /** An open WebSocket, as its clock sees it. */
@@ -21,6 +22,8 @@ const TICKS_A_WAIT = 4;
 export class WebSocketClock {
   readonly limits: WebSocketLimits;
   readonly log: Log;
+  /** Accepted compression by offer, since all clients of one make send the same offer. */
+  readonly agreements: Map<string, Deflate | undefined> = new Map();
   /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
   now = Date.now();
   readonly #open = new Members<Timed>();

@@ -10,6 +10,7 @@ import {
   isToken,
   SallyportError,
 } from "../exchange/index.ts";
+import type { WebSocketClock } from "./clock.ts";
 import { agree, type Deflate, NAME } from "./deflate.ts";
 import { library } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";
@@ -36,13 +37,13 @@ const bad = (why: string): SallyportError =>
  * Reads the handshake in the fields of a request. `keyed`: HTTP/1.1, where the client sends a key.
  * Throws WEBSOCKET_VERSION (426) and BAD_REQUEST (400).
  */
-export function readOpening(headers: Headers, limits: WebSocketLimits, keyed: boolean): Opening {
+export function readOpening(headers: Headers, clock: WebSocketClock, keyed: boolean): Opening {
   if (only(headers, "sec-websocket-version") !== VERSION)
     throw new SallyportError("WEBSOCKET_VERSION", "a WebSocket handshake of a version other than 13");
   const accept = keyed ? acceptOf(only(headers, "sec-websocket-key")) : "";
   const subprotocols = readSubprotocols(joined(headers, "sec-websocket-protocol"));
-  const offers = limits.compress ? joined(headers, "sec-websocket-extensions") : undefined;
-  return { subprotocols, deflate: offers === undefined ? undefined : readOffers(offers, limits), accept };
+  const offers = clock.limits.compress ? joined(headers, "sec-websocket-extensions") : undefined;
+  return { subprotocols, deflate: offers === undefined ? undefined : readOffers(offers, clock), accept };
 }
 
 /** The value of a field that must come exactly once. */
@@ -72,18 +73,14 @@ function readSubprotocols(value: string | undefined): readonly string[] {
   }
 }
 
-/** Agreements by offer, since all clients of one make send the same offer. */
-const agreements = new WeakMap<WebSocketLimits, Map<string, Deflate | undefined>>();
 const MOST_AGREEMENTS = 64;
 
-function readOffers(value: string, limits: WebSocketLimits): Deflate | undefined {
-  const known = agreements.get(limits) ?? new Map<string, Deflate | undefined>();
-  agreements.set(limits, known);
-  if (known.has(value)) return known.get(value);
+function readOffers(value: string, { agreements, limits }: WebSocketClock): Deflate | undefined {
+  if (agreements.has(value)) return agreements.get(value);
   const deflate = parseOffers(value, limits);
   // A flood of invented offers only empties the table.
-  if (known.size >= MOST_AGREEMENTS) known.clear();
-  known.set(value, deflate);
+  if (agreements.size >= MOST_AGREEMENTS) agreements.clear();
+  agreements.set(value, deflate);
   return deflate;
 }
 

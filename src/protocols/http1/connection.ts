@@ -161,7 +161,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   open(head: HeadEvent, body: RequestBody): void {
     const { log, handler, sockets } = this.#site;
     const exchange = new HttpExchange(requestOf(head, this.#facts), body, log, this);
-    if (head.opensWebSocket) exchange.offer(readOpening(head.headers, sockets.limits, true), sockets);
+    if (head.opensWebSocket) exchange.offer(readOpening(head.headers, sockets, true), sockets);
     this.#exchange = exchange;
     try {
       handler(exchange);

@@ -156,7 +156,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   /** Nothing of the stream is read before it is a WebSocket. */
   #opening({ head }: Http2Request): Http2Exchange {
     const { log, sockets } = this.#owner.site;
-    const opening = readOpening(head.headers, sockets.limits, false);
+    const opening = readOpening(head.headers, sockets, false);
     const exchange = new Http2Exchange(head, NO_BODY, log, this);
     exchange.offer(opening, sockets);
     return exchange;
