@@ -25,7 +25,7 @@ export class Launched implements Child {
   /** Resolves with this child, or with a failed one. */
   readonly launched: Promise<Child>;
   readonly #options: LaunchOptions;
-  readonly #send: (order: LauncherMessage) => void;
+  readonly #send: (message: LauncherMessage) => void;
   readonly #sockets: (Socket | undefined)[] = [];
   #pid: number | undefined;
   #ended = false;

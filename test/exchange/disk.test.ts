@@ -49,9 +49,9 @@ test("a response for a client that does not read makes its application wait wher
   exchange.stalled = true;
   let accepted = 0;
   const limits = { memory: 1_000, file: 1_000_000, directory: tmpdir() };
-  const backlog = new ResponseBuffer(exchange, (bytes) => (accepted += bytes), limits);
-  for (let i = 0; i < 100; i++) backlog.push(Buffer.alloc(100, i));
-  backlog.end();
+  const buffer = new ResponseBuffer(exchange, (bytes) => (accepted += bytes), limits);
+  for (let i = 0; i < 100; i++) buffer.push(Buffer.alloc(100, i));
+  buffer.end();
   while (disk.taken < 3_000) await new Promise((resolve) => setTimeout(resolve, 5));
   await new Promise((resolve) => setTimeout(resolve, 50));
   // One piece left with the write that stalled.
@@ -66,8 +66,8 @@ test("what a client that left did not take is given back", async () => {
   const exchange = new RecordedExchange();
   exchange.start({ status: 200, reason: "", headers: [] });
   exchange.stalled = true;
-  const backlog = new ResponseBuffer(exchange, () => {}, { memory: 0, file: 1_000_000, directory: tmpdir() });
-  for (let i = 0; i < 10; i++) backlog.push(Buffer.alloc(100));
+  const buffer = new ResponseBuffer(exchange, () => {}, { memory: 0, file: 1_000_000, directory: tmpdir() });
+  for (let i = 0; i < 10; i++) buffer.push(Buffer.alloc(100));
   while (disk.taken < 900) await new Promise((resolve) => setTimeout(resolve, 5));
   exchange.hangUp();
   while (disk.taken > 0) await new Promise((resolve) => setTimeout(resolve, 5));

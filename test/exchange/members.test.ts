@@ -20,7 +20,7 @@ test("who has come and not gone is here, once", () => {
   assert.deepEqual([members.size, values(members)], [2, ["a", "b"]]);
 });
 
-test("who goes while all are asked is not asked any more, and nobody else is left out", () => {
+test("a member deleted during an iteration is skipped, and no other", () => {
   const members = new Members<MemberOf<string>>();
   const all = ["a", "b", "c", "d"].map(held);
   for (const one of all) members.add(one);

@@ -33,12 +33,12 @@ function roomFor(most: () => number, refused = true): void {
 
 const SENT = Buffer.from(Array.from({ length: 60_000 }, (_, i) => 1 + (i % 251)));
 
-function slowClient(): { exchange: RecordedExchange; backlog: ResponseBuffer } {
+function slowClient(): { exchange: RecordedExchange; buffer: ResponseBuffer } {
   const exchange = new RecordedExchange();
   exchange.start({ status: 200, reason: "", headers: [] });
   exchange.stalled = true;
   const limits = { memory: 0, file: 1e9, directory: tmpdir() };
-  return { exchange, backlog: new ResponseBuffer(exchange, () => {}, limits) };
+  return { exchange, buffer: new ResponseBuffer(exchange, () => {}, limits) };
 }
 
 function upload(): PushedBody {
@@ -50,9 +50,9 @@ function upload(): PushedBody {
 
 test("a download that waited on a disk which was full for a moment holds no bytes of zero", async () => {
   roomFor(() => 4096);
-  const { exchange, backlog } = slowClient();
-  for (let at = 0; at < SENT.length; at += 20_000) backlog.push(SENT.subarray(at, at + 20_000));
-  backlog.end();
+  const { exchange, buffer } = slowClient();
+  for (let at = 0; at < SENT.length; at += 20_000) buffer.push(SENT.subarray(at, at + 20_000));
+  buffer.end();
   await new Promise((resolve) => setTimeout(resolve, 50));
   exchange.release();
   const { body, complete } = await exchange.done;
@@ -67,9 +67,9 @@ test("a download for which the disk has no room is cut, and the log names the fi
     room -= taken;
     return taken;
   });
-  const { exchange, backlog } = slowClient();
-  for (let at = 0; at < SENT.length; at += 20_000) backlog.push(SENT.subarray(at, at + 20_000));
-  backlog.end();
+  const { exchange, buffer } = slowClient();
+  for (let at = 0; at < SENT.length; at += 20_000) buffer.push(SENT.subarray(at, at + 20_000));
+  buffer.end();
   const { complete, error } = await exchange.done;
   assert.equal(complete, false);
   assert.equal(error?.code, "ERR_SALLYPORT_DISK_FULL");

@@ -4,9 +4,9 @@ import { BackOff, LONGEST_BACK_OFF } from "../../src/processes/index.ts";
 
 const OLD = 60_000;
 
-test("processes that keep dying young are started again after longer and longer pauses, up to a limit", () => {
-  const pauses = new BackOff();
-  const seen = Array.from({ length: 12 }, () => pauses.after(50));
+test("processes that keep dying young are started again after longer and longer waits, up to a limit", () => {
+  const backOff = new BackOff();
+  const seen = Array.from({ length: 12 }, () => backOff.after(50));
   assert.deepEqual(
     seen,
     [...seen].sort((a, b) => a - b),
@@ -16,14 +16,14 @@ test("processes that keep dying young are started again after longer and longer 
 });
 
 test("one that lived long ends the row", () => {
-  const pauses = new BackOff();
-  const [first] = [pauses.after(50), pauses.after(50), pauses.after(50)];
-  assert.equal(pauses.after(OLD), 0);
-  assert.equal(pauses.after(50), first);
+  const backOff = new BackOff();
+  const [first] = [backOff.after(50), backOff.after(50), backOff.after(50)];
+  assert.equal(backOff.after(OLD), 0);
+  assert.equal(backOff.after(50), first);
 });
 
 test("one that had worked is replaced at once, however young it was", () => {
-  const pauses = new BackOff();
-  const seen = Array.from({ length: 12 }, () => pauses.after(50, true));
+  const backOff = new BackOff();
+  const seen = Array.from({ length: 12 }, () => backOff.after(50, true));
   assert.deepEqual(new Set(seen), new Set([0]));
 });

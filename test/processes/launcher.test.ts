@@ -126,7 +126,7 @@ test("sweep ends what a child left behind", async () => {
   assert.equal(await readAll(child.streams[1]), "");
 });
 
-test("when the launcher dies its children end, nobody waits for ever, and the next launch starts a new one", async () => {
+test("when the launcher dies its children end, each call settles, and the next launch starts a new one", async () => {
   const child = await launcher.launch({ ...sh("sleep 600"), ...PIPES });
   process.kill(parentOf(child.pid as number), "SIGKILL");
   assert.equal(describeExit(await child.exited), "ended in an unknown way");

@@ -1,4 +1,4 @@
-// Accepted connections that read sparingly. This goes into what is inside of Node: every version has to show it.
+// Accepted connections that share a read buffer. This depends on internals of Node, so it runs on every version.
 import "./accepted.ts";
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

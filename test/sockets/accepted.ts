@@ -1,4 +1,4 @@
-// What has to be true of an accepted connection that reads sparingly; run here and on other versions of Node.
+// Tests of accepted connections that share a read buffer; run here and on other versions of Node.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Server, Socket } from "node:net";
@@ -11,7 +11,7 @@ import { SocketReader, shareReadBuffer } from "../../src/sockets/accepted.ts";
 interface Pair {
   readonly server: Server;
   readonly accepted: Socket;
-  /** Ours, sparing. */
+  /** Ours, with the shared buffer. */
   readonly socket: Socket;
   readonly client: Socket;
 }
@@ -202,7 +202,7 @@ test("another reading takes over", async (t) => {
   assert.deepEqual(heard, ["hello"]);
 });
 
-test("a socket that does not read sparingly gives the same", async (t) => {
+test("a socket without the shared buffer gives the same", async (t) => {
   const { client, socket: server } = await pair(t);
   const heard: string[] = [];
   const reading = new SocketReader(client, (bytes) => heard.push(bytes.toString()));

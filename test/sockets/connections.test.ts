@@ -94,7 +94,7 @@ test("a clock that stood still goes right from the first connection on", async (
   await connections.close(0);
 });
 
-test("to leave is told to those there are, and refuses nobody", async () => {
+test("leave() reaches all open connections, and new ones are still accepted", async () => {
   const connections = connectionsOf("stop");
   const connection = open(connections);
   connections.leave();

@@ -134,7 +134,7 @@ test("where the proxy speaks for itself, or knows nothing, the ends are those of
   }
 });
 
-test("whoever begins otherwise, or ends within the header, is closed, and one line says so", async (t) => {
+test("a connection that begins otherwise, or ends within the header, is closed and logged in one line", async (t) => {
   const opened = await open(t);
   for (const [sent, why] of [
     ["GET / HTTP/1.1\r\n\r\n", /^PROXY header: the connection begins with something else /],
@@ -152,7 +152,7 @@ test("whoever begins otherwise, or ends within the header, is closed, and one li
   assert.equal(opened.accepted, 0);
 });
 
-test("a peer that only looks whether somebody listens is nobody's fault", async (t) => {
+test("a peer that connects and leaves is not logged", async (t) => {
   const opened = await open(t);
   const socket = await opened.client();
   socket.end();

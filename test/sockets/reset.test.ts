@@ -82,7 +82,7 @@ test("a TLS socket can be broken off within the event that ends its handshake", 
   assert.notEqual(await endOf(t, server, "tls"), "a good end");
 });
 
-test("the carrier of a TLS socket is the connection below it, and a connection has none", async (t) => {
+test("the transport of a TLS socket is the connection below it, and a connection has none", async (t) => {
   const server = createServer({ cert: textOf(cert), key: textOf(key) }, (socket) => socket.destroy());
   const below = once(server, "connection");
   const above = once(server, "secureConnection");

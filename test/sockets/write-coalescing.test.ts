@@ -19,10 +19,10 @@ class Corked {
 }
 
 function setup(count: number): { sockets: Corked[]; hold: (...at: number[]) => void; gone: () => boolean[] } {
-  const departures = new WriteCoalescer();
+  const coalescer = new WriteCoalescer();
   const sockets = Array.from({ length: count }, () => new Corked());
   const hold = (...at: number[]): void => {
-    for (const i of at) departures.hold(sockets[i] as unknown as Socket);
+    for (const i of at) coalescer.hold(sockets[i] as unknown as Socket);
   };
   return { sockets, hold, gone: () => sockets.map(({ gone }) => gone) };
 }

@@ -98,7 +98,7 @@ interface Extra {
 function extrasOf(bytes: Buffer, start: number): Extra[] {
   const extras: Extra[] = [];
   for (let at = start; at < bytes.length; ) {
-    if (at + 3 > bytes.length) throw bad("an extra that breaks off");
+    if (at + 3 > bytes.length) throw bad("an incomplete extra");
     const end = at + 3 + bytes.readUInt16BE(at + 1);
     if (end > bytes.length) throw bad("an extra that is longer than the header");
     extras.push({ type: bytes[at] as number, value: bytes.subarray(at + 3, end), at: at + 3 });
@@ -116,7 +116,7 @@ function checkSum(bytes: Buffer, value: Buffer, at: number): void {
 
 /** Whether the client speaks TLS; its version, cipher and certificate are not used. */
 function readSsl(value: Buffer): boolean {
-  if (value.length < 5) throw bad("a TLS extra that breaks off");
+  if (value.length < 5) throw bad("an incomplete TLS extra");
   extrasOf(value, 5);
   return ((value[0] as number) & CLIENT_SSL) !== 0;
 }

@@ -86,7 +86,7 @@ test("an HTTP request without TLS is told that the port speaks HTTPS", async (t)
   );
 });
 
-test("whoever was told so and goes on sending is not listened to for ever", async (t) => {
+test("a refused client that goes on sending is cut off in time", async (t) => {
   const { port } = await enter(t, tellConnection, { settings: { ...settings, handshakeTimeout: 300 } });
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   socket.on("error", () => {}).resume();
@@ -95,7 +95,7 @@ test("whoever was told so and goes on sending is not listened to for ever", asyn
   await new Promise((resolve) => socket.once("close", resolve));
 });
 
-test("garbage ends the connection, is noted in one line, and the next client is served", async (t) => {
+test("garbage ends the connection, is logged in one line, and the next client is served", async (t) => {
   const { port, lines } = await enter(t, tellConnection, { settings });
   const socket = await plain(port);
   socket.write(Buffer.alloc(4096, 0x9b));
@@ -122,7 +122,7 @@ test("T3: garbage after the handshake ends the connection, not the process", asy
   assert.equal((await told(port, trust)).scheme, "https");
 });
 
-test("a connection that says nothing is ended in time, and nobody is told", async (t) => {
+test("a connection that sends nothing is ended in time, and not logged", async (t) => {
   const { port, lines } = await enter(t, tellConnection, { settings: { ...settings, handshakeTimeout: 50 } });
   const socket = await plain(port);
   assert.equal(await allFrom(socket), "");

@@ -45,7 +45,7 @@ test("a client's certificate is told with its names, serial, times and chain", a
   }
 });
 
-test("a certificate that nobody known has signed is told with the reason, or refused with it", async (t) => {
+test("a certificate of an unknown issuer is passed on, or refused, with the reason", async (t) => {
   const { port } = await enter(t, tellConnection, { settings: asking });
   assert.equal(
     (await told(port, showing(mallory))).tls.client?.error,

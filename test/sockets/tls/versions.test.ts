@@ -48,7 +48,7 @@ for (const cipher of ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POL
   });
 }
 
-test("whoever has told Node which ciphers it wants gets those", () => {
+test("Node's own option --tls-cipher-list is used", () => {
   const file = new URL("../../../src/sockets/tls/secure-contexts.ts", import.meta.url).href;
   const read = { ...settings, clientCertificates: "off", minVersion: "1.2" };
   const script = `import { readSecureContexts } from ${JSON.stringify(file)};
@@ -58,7 +58,7 @@ console.log(contexts.first.ciphers);`;
   assert.equal(execFileSync(process.execPath, args, { encoding: "utf8" }), "AES128-SHA\n");
 });
 
-test("a client that wants to renegotiate is refused that, and the next client is served", async (t) => {
+test("a client cannot renegotiate, and the next client is served", async (t) => {
   const { port } = await enter(t, tellConnection, { settings });
   const socket = await secure(port, { ...trust, ...OLD } satisfies ConnectionOptions);
   socket.write(GET.replace("Connection: close\r\n", ""));
