@@ -18,7 +18,7 @@ export interface RequestHead {
   readonly target: string;
   /** The path, still percent-encoded, always starting with "/" (or "*" of OPTIONS). Never has a query. */
   readonly path: string;
-  /** What follows the first "?", without it; "" when there is none. */
+  /** The part after the first "?"; "" when there is none. */
   readonly query: string;
   /** "1.0", "1.1", "2". */
   readonly version: string;

@@ -17,7 +17,7 @@ const PROGRAM = fileURLToPath(new URL(`./launcher-process${IS_SOURCE ? ".ts" : "
 const FLAGS = IS_SOURCE ? process.execArgv.filter((flag) => !/^--(inspect|test)/.test(flag)) : [];
 
 export class LauncherHost {
-  /** Resolves when the process has ended, and all that belonged to it has been cleaned up. */
+  /** Resolves when the process has ended, and its socket and directory are gone. */
   readonly gone: Promise<void>;
   readonly #process: ChildProcess;
   readonly #server: Server;

@@ -72,7 +72,7 @@ function into(reader: ConnectionReader): OnReadOpts {
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such socket; is the application running?",
-  ECONNREFUSED: "nobody listens there; is the application running?",
+  ECONNREFUSED: "nothing is listening there; is the application running?",
   EACCES: "permission is missing; look at the mode and owner of the socket",
   ENOTSOCK: "the path is not a socket",
   EAGAIN: "its queue of connections is full",

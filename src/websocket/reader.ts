@@ -10,7 +10,7 @@ export interface MessageHandler {
   ping(data: Buffer): void;
   /** The client's close frame; 1005 when it has no code. Nothing follows. */
   conclude(code: number, reason: Buffer): void;
-  /** The client broke the rules: `code` is what to close with. Nothing follows. */
+  /** The client broke the rules: `code` is the close code. Nothing follows. */
   fault(error: Error, code: number): void;
   /** The library has room again. */
   flow(): void;

@@ -41,14 +41,14 @@ test("a connection that cannot be made says why in words", async (t) => {
   writeFileSync(join(folder, "file"), "");
   await assert.rejects(
     connectTo(parseUpstream(`unix:${join(folder, "file")}`), 5_000),
-    /refused|not a socket|nobody listens/,
+    /refused|not a socket|nothing is listening/,
   );
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, "close");
-  await assert.rejects(connectTo(parseUpstream(`127.0.0.1:${port}`), 5_000), /nobody listens there/);
+  await assert.rejects(connectTo(parseUpstream(`127.0.0.1:${port}`), 5_000), /nothing is listening there/);
 });
 
 test("a connection that is not accepted in time is given up", async () => {

@@ -36,7 +36,7 @@ export const methods: readonly Case[] = [
     next: [{ request: {}, app: FIVE, expected: { status: 200, body: "12345" } }],
   },
   {
-    name: "a HEAD request may be told the Content-Length of what a GET would bring",
+    name: "the answer to HEAD may have the Content-Length of the answer to GET",
     request: { method: "HEAD" },
     app: { kind: "answer", headers: ["Content-Length", "5", "Content-Type", "text/plain"] },
     expected: { status: 200, headers: { "content-length": "5" }, body: "", persistent: true },

@@ -43,7 +43,7 @@ export const responseBodies: readonly Case[] = [
   answers("a response body that looks like a head is a body (F14)", "Status: 500 No\r\nX-Evil: 1\r\n\r\n"),
   answers("a response body may begin with line breaks", "\r\n\r\n\n\nx"),
   {
-    name: "a Content-Length that the application tells is kept",
+    name: "a Content-Length of the application is sent",
     request: {},
     app: announcing(6, ["abc", "def"]),
     expected: { status: 200, headers: { "content-length": "6" }, framing: "length", body: "abcdef" },

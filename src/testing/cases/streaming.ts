@@ -60,7 +60,7 @@ export const streaming: readonly Case[] = [
     expected: { status: 200, body: { size: 30 } },
   },
   {
-    name: "a client that does not read makes the application wait, and is told when it leaves",
+    name: "a client that does not read makes the application wait, which learns when the client leaves",
     needs: ["holdsBack"],
     request: {},
     client: "stalls",

@@ -28,7 +28,7 @@ export const targets: readonly Case[] = [
   sees("escaped UTF-8 arrives byte by byte", "/%E3%81%82", { path: "/\xe3\x81\x82" }),
   sees("an escaped byte that is no UTF-8 arrives", "/caf%E9", { path: "/caf\xe9" }),
   sees("escapes may be in lower case", "/%e3%81%82", { path: "/\xe3\x81\x82", target: "/%e3%81%82" }),
-  sees("an escaped slash can be told from a slash by the target", "/a%2Fb", {
+  sees("the target tells an escaped slash from a slash", "/a%2Fb", {
     path: "/a/b",
     target: "/a%2Fb",
   }),
