@@ -178,7 +178,7 @@ export abstract class BaseExchange implements Exchange {
     this.#close(error);
   }
 
-  /** `status` has accepted a WebSocket: from now on only `fail` has an effect. Throws when the exchange was answered already. */
+  /** `status` has accepted a WebSocket: from now on only `fail` has an effect. Throws when answered already. */
   protected switched(status: number): void {
     if (!this.#accepts("accept")) return;
     this.#phase = "switched";

@@ -206,7 +206,7 @@ export interface Gateway {
   start?(): Promise<void>;
   /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
   reload?(): Promise<void>;
-  /** The server is about to stop: begins to end WebSockets and event streams, which would never end by themselves. Never throws. */
+  /** The server is about to stop: ends WebSockets and event streams, which never end by themselves. Never throws. */
   leave?(): void;
   /** Finishes exchanges under way, for `grace` milliseconds at the most, then ends all processes. Never rejects. */
   close?(grace: number): Promise<void>;

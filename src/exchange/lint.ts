@@ -1,5 +1,5 @@
-// Checks the contract of the exchange at run time, on both sides: the listener's exchanges and the answering side's calls. On in
-// all tests (SALLYPORT_LINT=1); a violation is a defect of ours, so it is thrown, not logged.
+// Checks the contract of the exchange at run time: the listener's exchanges and the answering side's calls. On in all tests
+// (SALLYPORT_LINT=1); a violation is a defect of ours, so it is thrown, not logged.
 import type { SallyportError } from "./errors.ts";
 import type {
   Acceptance,

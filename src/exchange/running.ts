@@ -62,7 +62,7 @@ export class Running {
     }
   }
 
-  /** Closes the gateways that have no other owner. Never rejects. A gateway that is still starting closes once it has started. */
+  /** Closes the gateways without another owner. Never rejects. One that is still starting closes once it has started. */
   async close(grace: number): Promise<void> {
     this.#closed = true;
     this.leave();
