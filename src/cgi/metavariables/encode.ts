@@ -10,8 +10,6 @@ import {
   type RequestHead,
   SallyportError,
 } from "../../exchange/index.ts";
-
-import { authorizerVariables } from "./authorizer.ts";
 import { putTls } from "./encode-tls.ts";
 
 type Put = (name: string, value: string) => void;
@@ -25,7 +23,7 @@ export const CONSTANT_VARIABLES: readonly (readonly [name: string, value: string
 /**
  * Gives every meta-variable of `exchange` to `put`, each name once. Values are latin-1 (one character a byte).
  * AUTH_TYPE and REMOTE_USER are what a server in front of us told: we authenticate nobody. REMOTE_HOST is not looked up.
- * What an authorizer granted comes first, and takes the place of ours.
+ * The variables of an authorizer come first, and replace ours.
  * `length` is that of the body as the application will see it: a chunked one that was spooled has one.
  * Throws BAD_PATH; the caller fails the exchange with it.
  */
@@ -34,11 +32,11 @@ export function metaVariables(
   put: Put,
   length: number | undefined = exchange.body.length,
 ): void {
-  const granted = authorizerVariables(exchange);
-  if (granted === undefined) return requestVariables(exchange, put, length);
-  for (const [name, value] of granted) put(name, value);
+  const added = exchange.facts?.authorizerVariables;
+  if (added === undefined) return requestVariables(exchange, put, length);
+  for (const [name, value] of added) put(name, value);
   const putOthers: Put = (name, value) => {
-    if (!granted.has(name)) put(name, value);
+    if (!added.has(name)) put(name, value);
   };
   requestVariables(exchange, putOthers, length);
 }

@@ -9,6 +9,7 @@ import {
 } from "../../../cgi/metavariables/decode.ts";
 import { nginxKeepsNoneWithMore, type Peer } from "../../../cgi/metavariables/peers.ts";
 import {
+  type FilterData,
   type Handler,
   type Log,
   NO_BODY,
@@ -17,7 +18,6 @@ import {
 } from "../../../exchange/index.ts";
 import { type Begin, endText, type Role, STATUS, streamPart, TYPE, wholeStreamText } from "../codec.ts";
 import { decodePairs } from "../pairs.ts";
-import { keepData } from "./data.ts";
 import { SendQueue } from "./send-queues.ts";
 import { RequestStdin } from "./stdin.ts";
 
@@ -137,7 +137,7 @@ export class IncomingRequest implements CgiTransport {
     const body: RequestBody = this.#stdin?.body() ?? NO_BODY;
     const exchange = new CgiExchange(described, body, log, this);
     this.exchange = exchange;
-    if (this.#data) keepData(exchange, this.#data.body(), this.#variable("FCGI_DATA_LAST_MOD"));
+    if (this.#data) exchange.facts = { filterData: this.#filterData(this.#data) };
     try {
       handler(exchange);
     } catch (error) {
@@ -210,6 +210,12 @@ export class IncomingRequest implements CgiTransport {
   #stdinLength({ length, request: { method } }: DescribedRequest): number | undefined {
     if (length !== 0 || method === "GET" || method === "HEAD") return length;
     return this.#variable("CONTENT_LENGTH") ? length : undefined;
+  }
+
+  #filterData(data: RequestStdin): FilterData {
+    const seconds = this.#variable("FCGI_DATA_LAST_MOD");
+    const known = seconds !== undefined && /^\d{1,12}$/.test(seconds);
+    return { body: data.body(), lastModified: known ? new Date(Number(seconds) * 1000) : undefined };
   }
 
   #dataLength(): number | undefined {

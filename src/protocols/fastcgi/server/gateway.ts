@@ -1,7 +1,6 @@
 // The web server's half of FastCGI 1.0: exchanges are answered by an application that listens somewhere (PHP-FPM), or
 // that we start ourselves. This file is the options, and what becomes of an exchange before it goes out (request.ts).
 import { stat } from "node:fs/promises";
-import { setAuthorizerVariables } from "../../../cgi/metavariables/authorizer.ts";
 import { CONSTANT_VARIABLES } from "../../../cgi/metavariables/encode.ts";
 import {
   type Exchange,
@@ -15,6 +14,7 @@ import { Reloads } from "../../../exchange/reloads.ts";
 import { RESPONSE_BUFFER_LIMITS } from "../../../exchange/response-buffer.ts";
 import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { Upstream } from "../../../upstreams/index.ts";
+import { authorizerVariables } from "./authorizer.ts";
 import { Backend, type BackendOptions } from "./backend.ts";
 import { Backends } from "./backends.ts";
 import { addressesOf, applicationOptions, checkFastcgi, checkSense, type FastcgiOptions } from "./options.ts";
@@ -108,7 +108,7 @@ class FastcgiGateway implements Gateway {
   authorize(exchange: Exchange, allowed: () => void): void {
     const judge: AuthorizerCheck = (head) => {
       if (head.status !== 200) return false;
-      setAuthorizerVariables(exchange, head);
+      exchange.facts = { ...exchange.facts, authorizerVariables: authorizerVariables(head) };
       allowed();
       return true;
     };
