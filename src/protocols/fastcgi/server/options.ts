@@ -1,6 +1,8 @@
 // How a FastCGI application is reached, asked, and waited for.
 
-import { type Exchange, type Log, SallyportError } from "../../../exchange/index.ts";
+import { CONSTANT_VARIABLES } from "../../../cgi/metavariables/encode.ts";
+import { type Exchange, type Log, SallyportError, silentLog } from "../../../exchange/index.ts";
+import { RESPONSE_BUFFER_LIMITS } from "../../../exchange/response-buffer.ts";
 import {
   aCount,
   addresses,
@@ -20,7 +22,7 @@ import {
   texts,
 } from "../../../options/checks.ts";
 import type { Role } from "../codec.ts";
-import type { SpawnedApplicationOptions } from "./process.ts";
+import type { RequestSettings } from "./request.ts";
 
 export interface FastcgiOptions {
   /** Where the application listens, `unix:PATH` or `HOST:PORT`; of several the least busy is asked. */
@@ -119,8 +121,16 @@ export function addressesOf({ address = [] }: FastcgiOptions): readonly string[]
   return typeof address === "string" ? [address] : address;
 }
 
-export const applicationOptions = (
-  command: readonly string[],
-  { processes = 1, env = {}, cwd, transport = "unix" }: FastcgiOptions,
-  log: Log,
-): SpawnedApplicationOptions => ({ command, processes, env, cwd, transport, log });
+/** Variables of every request, latin-1. */
+export function variablesOf({ variables = {} }: FastcgiOptions): ReadonlyMap<string, string> {
+  const all = new Map<string, string>(CONSTANT_VARIABLES);
+  for (const [name, value] of Object.entries(variables))
+    all.set(name, Buffer.from(value, "utf8").toString("latin1"));
+  return all;
+}
+
+export const requestSettings = ({
+  log = silentLog,
+  timeout = 30_000,
+  redirect,
+}: FastcgiOptions): RequestSettings => ({ log, timeout, buffer: RESPONSE_BUFFER_LIMITS, redirect });
