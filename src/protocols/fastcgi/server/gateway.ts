@@ -1,6 +1,7 @@
 // The web server's half of FastCGI 1.0: exchanges are answered by an application that listens somewhere (PHP-FPM), or
 // that we start ourselves. This file makes a request of an exchange; request.ts and its neighbours get it answered.
 import { stat } from "node:fs/promises";
+import { MAX_BODY } from "../../../cgi/options.ts";
 import { type Exchange, type Gateway, SallyportError, spool } from "../../../exchange/index.ts";
 import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { FastcgiApplication } from "./application.ts";
@@ -10,8 +11,6 @@ import { Params } from "./params.ts";
 import { type DataFile, OutgoingRequest, type RequestOptions, type RequestSettings } from "./request.ts";
 import type { Script } from "./script.ts";
 import { ScriptCache } from "./script-cache.ts";
-
-const MAX_BODY = 4_294_967_296;
 
 /** A gateway to a FastCGI application. Throws CONFIG_INVALID. */
 export const fastcgi = (options: FastcgiOptions): Gateway => {
