@@ -1,5 +1,5 @@
-// The web server's half of "CGI over a socket": a connection to an application for each request. SCGI and uwsgi only say
-// how the variables are written.
+// The web server's half of "CGI over a socket": a connection to an application for each request. SCGI and uwsgi supply
+// the encoder of the variables.
 import type { Socket } from "node:net";
 import {
   type Exchange,
@@ -40,7 +40,7 @@ const CHECKS: Checks<SocketGatewayOptions> = {
   idleTimeout: milliseconds,
 };
 
-/** Throws CONFIG_INVALID for arguments of `place` ("scgi()") that cannot be meant. */
+/** Throws CONFIG_INVALID for arguments of `place` ("scgi()") that are wrong. */
 export function checkSocketGateway(place: string, options: SocketGatewayOptions): void {
   checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
   checkArgument(place, "address", options.address, addresses);
@@ -103,7 +103,7 @@ export class SocketGateway implements Gateway {
     clearTimeout(cut);
   }
 
-  /** Applications that have answered, but not closed, hold nobody up. */
+  /** An application that has answered, but not closed, must not delay us. */
   #dropSockets(): void {
     for (const { value } of this.#sockets) value.destroy();
   }
@@ -122,7 +122,7 @@ export class SocketGateway implements Gateway {
     else await new Conversation(exchange, socket, body, this.#conversation).run(variables);
   }
 
-  /** The slot that was taken is given back when the connection ends. */
+  /** The permit that was taken is given back when the connection ends. */
   async #connect(): Promise<Socket> {
     try {
       const socket = await this.#upstreams.connect();
@@ -139,7 +139,7 @@ export class SocketGateway implements Gateway {
     }
   }
 
-  /** A client that waits for 100 Continue must hear from the application first; there the body streams. */
+  /** A client that waits for 100 Continue sends nothing before the application reads: its body streams. */
   #streams({ body, request }: Exchange): boolean {
     if (body.whole) return true;
     if (body.length === undefined) return false;

@@ -93,7 +93,7 @@ const CHECKS: Checks<CgiOptions> = {
   launcher: anObject,
 };
 
-/** How long a killed program may take to be reaped. */
+/** How long a killed program may take to end. */
 const REAPING = 1000;
 
 const stopping = (): SallyportError => new SallyportError("STOPPING", "the server is stopping");
@@ -113,7 +113,7 @@ class CgiGateway implements Gateway {
   readonly #runs = new Members<Run>();
   #programs: Programs | undefined;
   #stopping = false;
-  /** Told when the last run has ended. */
+  /** Called when the last run has ended. */
   #whenIdle: (() => void) | undefined;
 
   constructor(options: CgiOptions) {

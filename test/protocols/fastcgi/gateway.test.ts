@@ -499,11 +499,14 @@ test("a slow client holds no connection of the application", async (t) => {
 });
 
 test("F19: an authorizer's 200 lets the request through with its variables, and nothing else of it", async (t) => {
-  const judge = await RawApplication.start(t);
+  const authorizer = await RawApplication.start(t);
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, authorizer: { address: judge.address } });
+  const { ask } = await front(t, {
+    address: application.address,
+    authorizer: { address: authorizer.address },
+  });
   const asked = ask({ method: "POST", target: "/secret", body: "hello" });
-  const question = await judge.next();
+  const question = await authorizer.next();
   assert.equal(question.role, 2);
   const { CONTENT_LENGTH, PATH_INFO, SCRIPT_NAME, REQUEST_URI } = question.params;
   assert.deepEqual([CONTENT_LENGTH, PATH_INFO, SCRIPT_NAME], [undefined, undefined, undefined]);
@@ -520,15 +523,15 @@ test("F19: an authorizer's 200 lets the request through with its variables, and 
 });
 
 test("F19: an authorizer's 403 is sent whole, and the application is not asked", async (t) => {
-  const judge = await RawApplication.start(t);
+  const authorizer = await RawApplication.start(t);
   const gateway = { handle: () => assert.fail("it was asked") };
   const lines: Line[] = [];
-  const guarded = authorized({ address: judge.address, log: keeping(lines) }, gateway);
+  const guarded = authorized({ address: authorizer.address, log: keeping(lines) }, gateway);
   t.after(() => guarded.close?.(0));
   await guarded.start?.();
   const exchange = new RecordedExchange();
   guarded.handle(exchange);
-  (await judge.next()).answer("go away", "Status: 403 Forbidden", "X-Why: because");
+  (await authorizer.next()).answer("go away", "Status: 403 Forbidden", "X-Why: because");
   const answer = await exchange.done;
   assert.deepEqual([answer.status, text(answer)], [403, "go away"]);
   assert.ok(answer.headers.includes("X-Why"));

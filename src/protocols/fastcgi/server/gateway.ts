@@ -109,11 +109,11 @@ class FastcgiGateway implements Gateway {
 
   /** undefined: the exchange was answered. */
   async #script(exchange: Exchange, scripts: ScriptCache): Promise<Script | undefined> {
-    const found = await scripts.find(exchange);
-    if (typeof found !== "string") return found;
+    const script = await scripts.find(exchange);
+    if (typeof script !== "string") return script;
     const { query } = exchange.request;
     exchange.body.discard();
-    const location = query === "" ? found : `${found}?${query}`;
+    const location = query === "" ? script : `${script}?${query}`;
     exchange.respond({ status: 301, reason: "", headers: ["Location", location] }, "");
     return undefined;
   }
@@ -131,7 +131,7 @@ class FastcgiGateway implements Gateway {
   }
 }
 
-/** A Filter's file is found like a script, only that it need not be one. */
+/** A Filter's file is found like a script, with any suffix. */
 function scriptsOf({ root, role, suffix, index = ["index.php"] }: FastcgiOptions): ScriptCache | undefined {
   if (root === undefined) return undefined;
   return new ScriptCache({ root, suffix: suffix ?? (role === "filter" ? "" : ".php"), index });

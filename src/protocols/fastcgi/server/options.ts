@@ -63,7 +63,7 @@ const CHECKS: Checks<FastcgiOptions> = {
   idleTimeout: milliseconds,
 };
 
-/** Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that cannot be meant. */
+/** Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that are wrong. */
 export function checkFastcgi(place: string, options: FastcgiOptions): void {
   checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
 }

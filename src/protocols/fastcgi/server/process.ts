@@ -161,14 +161,14 @@ export class SpawnedApplication {
   }
 }
 
-/** Node has no public way to hand a listening socket to a child that is not Node. In the child it is made to block again. */
+/** Node has no public way to hand a listening socket to a child that is not Node. libuv makes it blocking again there. */
 const descriptorOf = (server: Server): number =>
   (server as unknown as { _handle: { fd: number } })._handle.fd;
 
 interface Listening {
   readonly server: Server;
   readonly address: string;
-  /** To be called when the child has the socket: from then on it is found at `address`. */
+  /** To be called when the child has the socket: from then on it can be connected to at `address`. */
   settle(): Promise<void>;
 }
 
@@ -179,7 +179,7 @@ async function listenTcp(): Promise<Listening> {
   return { server, address: `127.0.0.1:${port}`, settle: async () => {} };
 }
 
-/** Closing the server removes the path that it was bound to, so it gets another name in between. */
+/** Closing the server removes the path that it was bound to, so the socket has another name meanwhile. */
 async function listenUnix(path: string): Promise<Listening> {
   const server = createServer((socket) => socket.destroy()).listen(`${path}.new`);
   await once(server, "listening");
