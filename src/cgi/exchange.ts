@@ -15,7 +15,7 @@ import {
 import { cgiHeadFault, cgiResponseHead, type DocumentOptions } from "./head.ts";
 import type { DescribedRequest } from "./metavariables/decode.ts";
 
-/** What carries the response. */
+/** Carries the response to the server in front. */
 export interface CgiTransport {
   /** False when more should wait: `exchange.drained` will be called. */
   write(bytes: Uint8Array): boolean;

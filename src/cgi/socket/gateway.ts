@@ -46,7 +46,7 @@ export function checkSocketGateway(place: string, options: SocketGatewayOptions)
   checkArgument(place, "address", options.address, addresses);
 }
 
-/** What a protocol supplies: the variables as bytes, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */
+/** Supplied by the protocol: the variables as bytes, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */
 export type EncodePacket = (variables: ReadonlyMap<string, string>, length: number) => Uint8Array;
 
 export class SocketGateway implements Gateway {

@@ -1,4 +1,5 @@
-// What a listener of "CGI over a socket" expects of its codec, and a buffer for codecs that need all bytes in one piece.
+// The reader that a listener of "CGI over a socket" needs of its codec, and a buffer for codecs that need their bytes in
+// one piece.
 import type { VariableList } from "../metavariables/decode.ts";
 
 /** Collects bytes until all meta-variables are here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */

@@ -16,7 +16,7 @@ export interface SocketListenerOptions {
   readonly limits?: Partial<SocketLimits> | undefined;
 }
 
-/** What a protocol supplies. */
+/** Supplied by the protocol. */
 export interface ListenerHalf {
   newReader(limits: SocketLimits): VariablesReader;
   readonly compose: Compose;

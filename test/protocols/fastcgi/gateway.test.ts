@@ -348,6 +348,31 @@ test("F9: an overloaded application is passed over for another, and 503 without 
   assert.equal((await refused).status, 503);
 });
 
+test("F9: nothing that an overloaded application sent becomes a part of the response of another", async (t) => {
+  const busy = await RawApplication.start(t);
+  const free = await RawApplication.start(t);
+  const { ask } = await front(t, { address: [busy.address, free.address] });
+  const asked = ask();
+  (await busy.next()).stdout("Content-Type: text/html\r\nX-Begun: 1\r\n").end(0, STATUS.OVERLOADED);
+  (await free.next()).answer("whole");
+  const answer = await asked;
+  assert.deepEqual([text(answer), answer.headers], ["whole", ["Content-Type", "text/plain"]]);
+});
+
+test("F9: a response that has started is cut, not sent again, when its application says that it is overloaded", async (t) => {
+  const busy = await RawApplication.start(t);
+  const free = await RawApplication.start(t);
+  const { exchange, gateway } = await front(t, { address: [busy.address, free.address] });
+  const started = exchange();
+  const done = started.done;
+  gateway.handle(started);
+  const request = (await busy.next()).stdout("Content-Type: text/plain\r\n\r\nhalf");
+  while (!started.started) await new Promise(setImmediate);
+  request.end(0, STATUS.OVERLOADED);
+  const { complete, error } = await done;
+  assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_UPSTREAM_BUSY"]);
+});
+
 test("F9: a role that the application does not play is 502", async (t) => {
   const application = await RawApplication.start(t);
   const { ask } = await front(t, { address: application.address });

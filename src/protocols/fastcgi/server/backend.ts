@@ -79,9 +79,9 @@ export class Backend {
   }
 
   /** Asks what the application can do, once. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
-  async learn(): Promise<void> {
+  async #learn(): Promise<void> {
     if (this.#values) return;
-    this.#asking ??= this.#patiently(() => askValues(this.#upstream, this.#options.valuesTimeout));
+    this.#asking ??= patiently(this.name, () => askValues(this.#upstream, this.#options.valuesTimeout));
     try {
       this.#values = await this.#asking;
     } finally {
@@ -218,7 +218,7 @@ export class Backend {
   }
 
   async #open(request: OutgoingRequest): Promise<void> {
-    await this.learn();
+    await this.#learn();
     const free = this.#takeConnection(request);
     if (free) return free.begin(request);
     // The application may have said that it takes fewer than we thought.
@@ -246,28 +246,10 @@ export class Backend {
   async #connect(reader: ConnectionReader): Promise<Socket> {
     this.#connecting++;
     try {
-      return await this.#patiently(() => this.#upstream.connect(reader));
+      return await patiently(this.name, () => this.#upstream.connect(reader));
     } finally {
       this.#connecting--;
     }
-  }
-
-  /** A full queue of connections is soon shorter: it is no failure yet. Rejects with UPSTREAM_BUSY when it stays full. */
-  async #patiently<T>(attempt: () => Promise<T>): Promise<T> {
-    for (let attempts = 0; ; attempts++) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!isFull(error)) throw error;
-        await this.#pause(QUEUE_PAUSES[attempts]);
-      }
-    }
-  }
-
-  async #pause(pause: number | undefined): Promise<void> {
-    if (pause === undefined)
-      throw new SallyportError("UPSTREAM_BUSY", `the queue of connections to ${this.name} is full`);
-    await delay(pause);
   }
 
   #later(request: OutgoingRequest): void {
@@ -297,6 +279,21 @@ export class Backend {
         resolve();
       };
     });
+  }
+}
+
+/** A full queue of connections is soon shorter: it is no failure yet. Rejects with UPSTREAM_BUSY when it stays full. */
+async function patiently<T>(name: string, connect: () => Promise<T>): Promise<T> {
+  for (let attempts = 0; ; attempts++) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      const pause = QUEUE_PAUSES[attempts];
+      if (pause === undefined)
+        throw new SallyportError("UPSTREAM_BUSY", `the queue of connections to ${name} is full`);
+      await delay(pause);
+    }
   }
 }
 

@@ -113,7 +113,7 @@ export class ApplicationConnection {
     this.#socket.destroy();
   }
 
-  // What attempts ask for.
+  // Calls of the attempts.
 
   /** Bytes, or latin-1 text. False: wait for `drained`. */
   send(bytes: Buffer | string): boolean {
@@ -158,7 +158,7 @@ export class ApplicationConnection {
     if (this.#attempts.size === 0) this.#socket.destroy();
   }
 
-  // What the application sends.
+  // From the application.
 
   /** `bytes` are in memory that is used again: they are copied, because some of them may have to wait. */
   received(bytes: Buffer): void {
