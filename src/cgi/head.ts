@@ -54,7 +54,7 @@ function fieldsFault(headers: Headers): string | undefined {
     if (!isToken(headers[i] as string)) return "a header name that is not a token";
     if (!isFieldValue(headers[i + 1] as string)) return "a control character in a header value";
     if (isMalformedLength(headers[i] as string, headers[i + 1] as string))
-      return "a Content-Length that is no number";
+      return "a Content-Length that is not a number";
   }
   return undefined;
 }

@@ -162,7 +162,7 @@ class Fields {
   #addLength(value: string): boolean {
     const known = this.#length;
     if (known !== undefined && known !== value) throw bad("two different Content-Length");
-    if (!/^\d{1,15}$/.test(value)) throw bad(`a false Content-Length: ${shown(value)}`);
+    if (!/^\d{1,15}$/.test(value)) throw bad(`a malformed Content-Length: ${shown(value)}`);
     this.#length = value;
     return known === undefined;
   }
@@ -186,7 +186,7 @@ function readField(block: string, at: number, end: number, fields: Fields): void
   const colon = block.indexOf(":", at);
   const name = colon < 0 || colon > end ? "" : block.slice(at, colon);
   // Not a token: no name, a space in or after it, a continuation line (obs-fold), a control.
-  if (!isToken(name)) throw bad(`a line that is no header: ${shown(block.slice(at, end))}`);
+  if (!isToken(name)) throw bad(`a line that is not a header: ${shown(block.slice(at, end))}`);
   const value = trimmed(block, colon + 1, end);
   if (!isFieldValue(value)) throw bad(`a control character in ${name}: ${shown(value)}`);
   fields.add(name, value);

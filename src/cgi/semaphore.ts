@@ -28,10 +28,7 @@ export class Semaphore {
       return;
     }
     if (this.#waiting.length >= this.#queueLimit)
-      throw new SallyportError(
-        "QUEUE_FULL",
-        `${this.#queueLimit} requests wait for a program to end already`,
-      );
+      throw new SallyportError("QUEUE_FULL", `${this.#queueLimit} requests wait for the application already`);
     await this.#wait(exchange);
   }
 
@@ -68,4 +65,4 @@ function newWaiter(): { promise: Promise<void>; waiter: Waiter } {
 const clientLeft = (): SallyportError => new SallyportError("CLIENT_LEFT", "the client left the queue");
 
 const waitedTooLong = (timeout: number): SallyportError =>
-  new SallyportError("QUEUE_TIMEOUT", `no program ended within ${timeout} ms for the request to run`);
+  new SallyportError("QUEUE_TIMEOUT", `the application had no room within ${timeout / 1000} s`);

@@ -228,13 +228,13 @@ export class Conversation {
   // Failures.
 
   #broken(reason: string): void {
-    this.#fail(new SallyportError("UPSTREAM_BROKEN", `it did not finish its answer: ${reason}`));
+    this.#fail(new SallyportError("UPSTREAM_BROKEN", `the response was cut: ${reason}`));
   }
 
   #late(): void {
     const { timeout, idleTimeout } = this.#options;
     if (this.#state === "head")
-      this.#fail(new SallyportError("APP_TIMEOUT", `it did not answer within ${timeout} ms`));
+      this.#fail(new SallyportError("APP_TIMEOUT", `no response within ${timeout} ms`));
     else this.#broken(`nothing came for ${idleTimeout} ms`);
   }
 

@@ -12,7 +12,7 @@ export interface Command {
 }
 
 export interface CommandOptions {
-  /** More variables; they win over those of the request. */
+  /** More variables; they replace those of the request. */
   readonly env: Readonly<Record<string, string>>;
   readonly documentRoot: string;
   readonly argvFromQuery: boolean;

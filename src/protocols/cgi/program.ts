@@ -85,7 +85,7 @@ async function runnable(
   interpreters: Interpreters,
   stats: Stats,
 ): Promise<CgiProgram> {
-  if (!stats.isFile()) throw new SallyportError("FORBIDDEN", `${file} is no regular file`);
+  if (!stats.isFile()) throw new SallyportError("FORBIDDEN", `${file} is not a regular file`);
   const suffix = extname(file);
   const interpreter = Object.hasOwn(interpreters, suffix) ? interpreters[suffix] : undefined;
   if (interpreter === undefined) await checkExecutable(file);

@@ -42,8 +42,8 @@ type State = "head" | "body" | "over";
 const SILENCE = 2000;
 /** How long after the end of its output a program may exit, and so tell how it was meant. */
 const EXIT_AFTER_OUTPUT = 1000;
-/** How long the last words on standard error may take after the exit. */
-const LAST_WORDS = 500;
+/** How long the last lines on standard error may take after the exit. */
+const STDERR_AFTER_EXIT = 500;
 
 export class Run implements Member {
   place = -1;
@@ -207,7 +207,7 @@ export class Run implements Member {
   }
 
   async #noAnswer(exit: Exit | undefined): Promise<void> {
-    await Promise.race([this.#child.printed, this.#elapsed(LAST_WORDS)]);
+    await Promise.race([this.#child.printed, this.#elapsed(STDERR_AFTER_EXIT)]);
     const how = exit ? describeExit(exit) : "closed its output";
     const text = `${this.#options.name} ${how} without an answer: ${this.#reader.end().message}`;
     this.#fail(new SallyportError("CGI_NO_HEADER", text, { detail: this.#options.stderr.tail }));

@@ -37,7 +37,7 @@ export function decodePairs(bytes: Buffer, violation: ErrorName): string[] {
     const [middle, end] = [at + nameLength, at + nameLength + valueLength];
     // Also false where a length itself was cut off: it is NaN then.
     if (!(end <= bytes.length))
-      throw new SallyportError(violation, "a FastCGI name-value pair is longer than what holds it");
+      throw new SallyportError(violation, "a FastCGI name-value pair is longer than its record");
     pairs.push(text.slice(at, middle), text.slice(middle, end));
     at = end;
   }

@@ -7,8 +7,7 @@ import { nginxRepeatsFields } from "./peers.ts";
 const COLON = 0x3a;
 const COMMA = 0x2c;
 
-const bad = (why: string): SallyportError =>
-  new SallyportError("BAD_REQUEST", `not a request of SCGI: ${why}`);
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", `not an SCGI request: ${why}`);
 
 /** The server's: all variables as a netstring, CONTENT_LENGTH before the others. Throws BAD_REQUEST for a byte 0. */
 export function encodeScgiRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
@@ -89,7 +88,7 @@ function check(strings: readonly string[]): void {
     if (variables.has(name)) repeated.add(name);
     else variables.set(name, strings[i + 1] as string);
   }
-  if (variables.get("SCGI") !== "1") throw bad("no SCGI of 1");
+  if (variables.get("SCGI") !== "1") throw bad("SCGI is not 1");
   for (const name of repeated)
     if (!nginxRepeatsFields(name, variables)) throw bad(`${shown(name)} comes twice`);
 }

@@ -1,4 +1,4 @@
-// uwsgi requests as bytes (uWSGI's manual, "The uwsgi Protocol"): modifier1, the size of the variables (16 bits, the
+// uwsgi requests as bytes (uWSGI's manual, "The uwsgi Protocol"): modifier1, the size of the variables (16 bits,
 // little-endian), modifier2, then each name and value behind its own size. Pure, both ways.
 
 import { Gathered, type VariablesRead, type VariablesReader } from "../../cgi/socket/incoming.ts";
@@ -7,8 +7,7 @@ import { SallyportError } from "../../exchange/index.ts";
 const HEAD = 4;
 const MOST = 65_535;
 
-const bad = (why: string): SallyportError =>
-  new SallyportError("BAD_REQUEST", `not a request of uwsgi: ${why}`);
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", `not a uwsgi request: ${why}`);
 const tooLarge = (most: number): SallyportError =>
   new SallyportError("HEADERS_TOO_LARGE", `variables of more than ${most} bytes`);
 

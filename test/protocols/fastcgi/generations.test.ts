@@ -14,7 +14,10 @@ interface Spawned extends Fronting {
 async function spawned(t: TestContext): Promise<Spawned> {
   const file = join(dirname(await socketPath(t)), "pids");
   const fronting = await front(t, { command: ["/bin/sh", "-c", `echo $$ >> ${file}; exec sleep 600`] });
-  return { ...fronting, pids: () => readNumbers(file) };
+  const pids = (): number[] => readNumbers(file);
+  // One that is stopped before would not be noted.
+  await until(() => pids().length > 0);
+  return { ...fronting, pids };
 }
 
 function readNumbers(file: string): number[] {
@@ -50,7 +53,6 @@ test("two reloads at once leave the processes of one generation", async (t) => {
 
 test("a gateway that is closed in the middle of a reload leaves no process behind", async (t) => {
   const application = await spawned(t);
-  await until(() => application.pids().length > 0);
   const reload = assert.rejects(application.gateway.reload?.() as Promise<void>, {
     code: "ERR_SALLYPORT_STOPPING",
   });

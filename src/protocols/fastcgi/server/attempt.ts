@@ -120,10 +120,9 @@ export class Attempt {
     this.#connection = undefined;
     if (appStatus !== 0) this.#logStatus(appStatus);
     if (this.request.over) return;
-    if (!this.#head) return this.fail(this.#reader?.end() ?? broken("the application answered nothing"));
+    if (!this.#head) return this.fail(this.#reader?.end() ?? broken("the application sent no response"));
     // Our own listener cuts a response on a shared connection so; other applications end STDOUT, or exit with 0.
-    if (appStatus !== 0 && !this.#stdoutEnded)
-      return this.fail(broken("the application broke its response off"));
+    if (appStatus !== 0 && !this.#stdoutEnded) return this.fail(broken("the application cut its response"));
     this.#finish(this.#head);
   }
 

@@ -39,7 +39,7 @@ export class SpawnedApplication {
   readonly #backendAt: (address: string) => Backend;
   readonly #children = new Map<Child, Backend>();
   readonly #backOff = new BackOff();
-  /** Of processes that are started again after a pause. */
+  /** Timers of processes that are started again after a pause. */
   readonly #pauses = new Set<NodeJS.Timeout>();
   #directory = "";
   /** Sockets that were made in it. */

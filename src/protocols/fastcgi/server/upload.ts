@@ -73,5 +73,5 @@ export class Upload {
 const shortened = (path: Uint8Array, length: number, end: number): SallyportError =>
   new SallyportError(
     "INTERNAL",
-    `the file ${Buffer.from(path).toString()} ends at ${end} now, and was of ${length} bytes when the request began`,
+    `the file ${Buffer.from(path).toString()} has ${end} bytes now, and had ${length} when the request began`,
   );
