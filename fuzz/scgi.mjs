@@ -4,4 +4,10 @@ import { encodeScgiRequest, ScgiRequestReader } from "../src/protocols/scgi/code
 import { fuzzCodec } from "./socket-codec.mjs";
 
 const [seconds, seed] = process.argv.slice(2);
-fuzzCodec({ name: "scgi", newReader: () => new ScgiRequestReader(4_096), encodeScgiRequest, seconds, seed });
+fuzzCodec({
+  name: "scgi",
+  newReader: () => new ScgiRequestReader(4_096),
+  encodeRequest: encodeScgiRequest,
+  seconds,
+  seed,
+});

@@ -1,4 +1,4 @@
-// What the fuzz targets of SCGI and uwsgi share: requests with bytes changed, and what must hold for whatever is read.
+// Shared by the fuzz targets of SCGI and uwsgi: requests with bytes changed, and the invariant of every result.
 import assert from "node:assert/strict";
 import { SallyportError } from "../src/exchange/index.ts";
 

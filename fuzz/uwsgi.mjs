@@ -7,7 +7,7 @@ const [seconds, seed] = process.argv.slice(2);
 fuzzCodec({
   name: "uwsgi",
   newReader: () => new UwsgiRequestReader(4_096),
-  encodeUwsgiRequest,
+  encodeRequest: encodeUwsgiRequest,
   seconds,
   seed,
 });

@@ -1,5 +1,5 @@
 // The application's half of CGI/1.1 (RFC 3875, 6): one request that meta-variables described, answered with a head and
-// bytes until the end. Shared by the listeners of CGI, SCGI and uwsgi, which only own the way out.
+// bytes until the end. Shared by the listeners of CGI, FastCGI, SCGI and uwsgi, which supply the transport.
 import {
   BaseExchange,
   bytesOf,
@@ -15,15 +15,15 @@ import {
 import { cgiHeadFault, cgiResponseHead, type DocumentOptions } from "./head.ts";
 import type { DescribedRequest } from "./metavariables/decode.ts";
 
-/** The way out, as the exchange sees it. */
+/** Carries the response to the server in front. */
 export interface CgiTransport {
   /** False when more should wait: `exchange.drained` will be called. */
   write(bytes: Uint8Array): boolean;
-  /** Writes a complete response that is small, as latin-1 text, and is then `answered`: for those who can do so in one piece. */
+  /** Writes a complete response that is small, as latin-1 text; `answered` is not called then. */
   respond?(document: string): void;
   /** The response is complete. */
   answered(): void;
-  /** It never will be. `framed`: where it ends shows that already, because its head announced a length, or is missing. */
+  /** It never will be. `framed`: the server can see that already, because the head announced a length, or is missing. */
   cut(framed: boolean): void;
 }
 
@@ -40,13 +40,13 @@ export class CgiExchange extends BaseExchange {
     { request, mount }: DescribedRequest,
     body: RequestBody,
     log: Log,
-    wire: CgiTransport,
+    transport: CgiTransport,
     compose: Compose = cgiResponseHead,
   ) {
     super(request, log);
     this.mount = mount;
     this.body = body;
-    this.#transport = wire;
+    this.#transport = transport;
     this.#compose = compose;
   }
 
@@ -94,7 +94,7 @@ export class CgiExchange extends BaseExchange {
   }
 }
 
-/** No head gets past `#admits` unseen. */
+/** `#admits` has checked every head. */
 const checked = true;
 
 /** Up to this size, copying bytes behind their head costs less than a buffer of their own. */

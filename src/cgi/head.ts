@@ -1,5 +1,5 @@
 // The application's half of CGI/1.1 (RFC 3875, 6): a response head as bytes, for the listeners of CGI, FastCGI and SCGI
-// ("Status: 200 OK"), and for those whose server wants a status line (uwsgi, and 5: "HTTP/1.1 200 OK"). Strings are
+// ("Status: 200 OK"), and for uwsgi and NPH scripts (5), which write a status line ("HTTP/1.1 200 OK"). Strings are
 // latin-1.
 import {
   type Headers,
@@ -15,17 +15,17 @@ import { STATUS_CODES } from "../http/status-codes.ts";
 export interface DocumentOptions {
   /** "status": a Status field (6.3.3). "http": a status line, as NPH scripts and uwsgi applications write it. */
   readonly form?: "status" | "http";
-  /** Bytes of the body, told when the head does not; undefined when unknown. */
+  /** Bytes of the body, announced when the head does not; undefined when unknown. */
   readonly length?: number | undefined;
   /** The response has no body, whatever its head announces (HEAD, 204, 304). */
   readonly bodyless?: boolean;
-  /** `headFault` has found nothing. */
+  /** `cgiHeadFault` has found nothing. */
   readonly checked?: boolean;
 }
 
 /**
- * The head with its empty line. Nothing of one connection passes, and a document with a body always has a type (6.3.1):
- * where the application named none, none is guessed. Throws APP_PROTOCOL where a response could be split.
+ * The head with its empty line, without the fields of the connection. A document with a body always has a type (6.3.1):
+ * application/octet-stream where the application named none. Throws APP_PROTOCOL where a response could be split.
  */
 export function cgiResponseHead(head: ResponseHead, options: DocumentOptions = {}): string {
   const fault = options.checked ? undefined : cgiHeadFault(head);
@@ -54,7 +54,7 @@ function fieldsFault(headers: Headers): string | undefined {
     if (!isToken(headers[i] as string)) return "a header name that is not a token";
     if (!isFieldValue(headers[i + 1] as string)) return "a control character in a header value";
     if (isMalformedLength(headers[i] as string, headers[i + 1] as string))
-      return "a Content-Length that is no number";
+      return "a Content-Length that is not a number";
   }
   return undefined;
 }
@@ -76,7 +76,7 @@ function fieldLines({ status, headers }: ResponseHead): string {
   return text;
 }
 
-/** Not the connection's fields; no second Status, which would overrule ours; no length of nothing (RFC 9110, 8.6). */
+/** No field of the connection; no second Status, which would overrule ours; no Content-Length of a 204 (RFC 9110, 8.6). */
 function passes(name: string, status: number): boolean {
   if (name === "status" || HOP_BY_HOP.has(name)) return false;
   return name !== "content-length" || status !== 204;

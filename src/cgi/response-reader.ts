@@ -1,5 +1,5 @@
 // The header block of a CGI response (RFC 3875, 6), read by the server's half of CGI, FastCGI and SCGI. Pure: bytes in,
-// a head and the first bytes of the body out. Strict, because whatever passes here is sent on (C8, C9, C10).
+// a head and the first bytes of the body out. Strict, because all that passes here is sent on (C8, C9, C10).
 import {
   type Headers,
   HOP_BY_HOP,
@@ -9,7 +9,7 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 
-/** What a program answered: a document, which may redirect the client, or the wish to be answered from another path. */
+/** The answer of a program: a document, which may redirect the client, or a redirect to another path of this server. */
 export type CgiResponse = Document | LocalRedirect;
 
 /** 6.2.1, 6.2.3 and 6.2.4: head, and the bytes of the body that were read with it. */
@@ -45,7 +45,7 @@ export class ResponseReader {
   /** The bytes so far, in the first `#size` of it. */
   #held: Buffer = NOTHING;
   #size = 0;
-  /** Where the line that is not complete yet begins. */
+  /** The start of the line that is not complete yet. */
   #line = 0;
 
   constructor({ limit = LIMIT, nph = false }: ResponseReaderOptions = {}) {
@@ -71,7 +71,7 @@ export class ResponseReader {
 
   #append(chunk: Uint8Array): Buffer {
     if (this.#size === 0) {
-      // The usual case: all of it in one piece, read where it lies.
+      // The usual case: all of it in one piece, which is not copied.
       this.#held = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     } else {
       if (this.#size + chunk.length > this.#held.length) this.#grow(this.#size + chunk.length);
@@ -122,7 +122,7 @@ function parseStatusLine(line: string): Status {
   return { status: Number(match[1]), reason: match[2] ?? "" };
 }
 
-/** What a program said, sorted. */
+/** The fields of a program, sorted. */
 class Fields {
   /** All but Status, fields of the connection, which is ours, and a Content-Length that is there already. */
   readonly kept: string[] = [];
@@ -142,7 +142,7 @@ class Fields {
     this.kept.push(name, value);
   }
 
-  /** What may come only once. A status line overrules it, and then it does not matter. */
+  /** Location and Status may come only once. Not checked after a status line, which overrules them. */
   checkSingle(): void {
     if (this.#locations > 1) throw bad("more than one location");
     if (this.#statuses > 1) throw bad("more than one status");
@@ -158,17 +158,17 @@ class Fields {
     this.location = value;
   }
 
-  /** A Content-Length is a number, and two of them say the same (C9). False for the second. */
+  /** A Content-Length is a number, and two of them are equal (C9). False for the second. */
   #addLength(value: string): boolean {
     const known = this.#length;
     if (known !== undefined && known !== value) throw bad("two different Content-Length");
-    if (!/^\d{1,15}$/.test(value)) throw bad(`a false Content-Length: ${shown(value)}`);
+    if (!/^\d{1,15}$/.test(value)) throw bad(`a malformed Content-Length: ${shown(value)}`);
     this.#length = value;
     return known === undefined;
   }
 }
 
-/** Line by line where they stand: lists of lines and of their parts would cost more than what they say. */
+/** Line by line, in place: lists of lines and of their parts would cost more than reading them. */
 function readFields(block: string, from: number): Fields {
   const fields = new Fields();
   let count = 0;
@@ -186,7 +186,7 @@ function readField(block: string, at: number, end: number, fields: Fields): void
   const colon = block.indexOf(":", at);
   const name = colon < 0 || colon > end ? "" : block.slice(at, colon);
   // Not a token: no name, a space in or after it, a continuation line (obs-fold), a control.
-  if (!isToken(name)) throw bad(`a line that is no header: ${shown(block.slice(at, end))}`);
+  if (!isToken(name)) throw bad(`a line that is not a header: ${shown(block.slice(at, end))}`);
   const value = trimmed(block, colon + 1, end);
   if (!isFieldValue(value)) throw bad(`a control character in ${name}: ${shown(value)}`);
   fields.add(name, value);
@@ -215,7 +215,7 @@ const OK: Status = { status: 200, reason: "" };
 const FOUND: Status = { status: 302, reason: "" };
 
 function fromStatusLine(status: Status, fields: Fields, rest: Uint8Array): CgiResponse {
-  // What follows would be in a framing that nobody undoes.
+  // The body would be in a coding that is not decoded here.
   if (fields.transferEncoding) throw bad("a Transfer-Encoding");
   return document(status, fields.kept, rest);
 }
@@ -238,7 +238,7 @@ function parseStatus(value: string): Status {
   return { status: Number(match[1]), reason: match[2] ?? "" };
 }
 
-/** What a local redirect may carry and still be one: they describe a body, which is not looked at. */
+/** Fields that a local redirect may have: they describe a body, which is ignored. */
 const BESIDE_LOCATION: ReadonlySet<string> = new Set(["location", "content-type", "content-length"]);
 
 /**

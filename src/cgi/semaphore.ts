@@ -1,5 +1,5 @@
-// How many programs run at a time, and who waits for one to end: in order, not too many, not too long, and nobody whose
-// client has left.
+// How many programs run, or connections are open, at a time. Further requests wait in order: a limited number, for a
+// limited time, and only while their clients are there.
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 
 interface Waiter {
@@ -10,28 +10,25 @@ interface Waiter {
 export class Semaphore {
   readonly #queueLimit: number;
   readonly #timeout: number;
-  /** In order. Few leave it anywhere but at its head. */
+  /** In order. Most leave at its head. */
   readonly #waiting: Waiter[] = [];
   #free: number;
 
-  /** `limit` slots, `queueLimit` that may wait, each for `timeout` milliseconds. */
+  /** `limit` permits; `queueLimit` requests that may wait, each for `timeout` milliseconds. */
   constructor(limit: number, queueLimit: number, timeout: number) {
     this.#free = limit;
     this.#queueLimit = queueLimit;
     this.#timeout = timeout;
   }
 
-  /** Resolves with a slot, to be given back. Rejects with QUEUE_FULL, QUEUE_TIMEOUT, or CLIENT_LEFT. */
+  /** Resolves with a permit, to be given back by `give`. Rejects with QUEUE_FULL, QUEUE_TIMEOUT, or CLIENT_LEFT. */
   async take(exchange: Exchange): Promise<void> {
     if (this.#free > 0) {
       this.#free--;
       return;
     }
     if (this.#waiting.length >= this.#queueLimit)
-      throw new SallyportError(
-        "QUEUE_FULL",
-        `${this.#queueLimit} requests wait for a program to end already`,
-      );
+      throw new SallyportError("QUEUE_FULL", `${this.#queueLimit} requests wait for the application already`);
     await this.#wait(exchange);
   }
 
@@ -43,7 +40,7 @@ export class Semaphore {
 
   #wait(exchange: Exchange): Promise<void> {
     const { promise, waiter } = newWaiter();
-    // At once out of the queue, so that no slot is given to somebody who does not want it any more.
+    // Out of the queue at once: a permit must not go to a request that has ended.
     const giveUp = (error: SallyportError): void => {
       const place = this.#waiting.indexOf(waiter);
       if (place < 0) return;
@@ -68,4 +65,4 @@ function newWaiter(): { promise: Promise<void>; waiter: Waiter } {
 const clientLeft = (): SallyportError => new SallyportError("CLIENT_LEFT", "the client left the queue");
 
 const waitedTooLong = (timeout: number): SallyportError =>
-  new SallyportError("QUEUE_TIMEOUT", `no program ended within ${timeout} ms for the request to run`);
+  new SallyportError("QUEUE_TIMEOUT", `the application had no room within ${timeout / 1000} s`);

@@ -2,7 +2,7 @@
 // (RFC 9110, 6.4.1, 8.6, 9.3.2), and the outcome, reported exactly once. A listener only says how bytes leave.
 import { SallyportError } from "./errors.ts";
 import { EventStream } from "./events.ts";
-import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
+import type { Exchange, Outcome, RequestBody, RequestFacts, RequestHead, ResponseHead } from "./exchange.ts";
 import { type Headers, header } from "./headers.ts";
 import { bytesOf, HeadLines, type ResponseBody, sizeOf } from "./lines.ts";
 import type { Log } from "./log.ts";
@@ -28,6 +28,8 @@ export abstract class BaseExchange implements Exchange {
   request: RequestHead;
   abstract readonly body: RequestBody;
   mount = "";
+  /** Only declared: an exchange without facts has no field for them. */
+  declare facts?: RequestFacts | undefined;
   protected readonly log: Log;
   #phase: Phase = "waiting";
   #status = 0;

@@ -74,6 +74,21 @@ export interface ClientCertificate {
   readonly error: string;
 }
 
+/** Facts about a request that are found out on its way to the answer. Few requests have any. */
+export interface RequestFacts {
+  /** Meta-variables that a FastCGI authorizer added (FastCGI 1.0, 6.3); they replace those of the request. */
+  authorizerVariables?: ReadonlyMap<string, string> | undefined;
+  /** The second stream of a FastCGI Filter (FastCGI 1.0, 6.4). */
+  filterData?: FilterData | undefined;
+}
+
+/** The file that a web server wants filtered. */
+export interface FilterData {
+  readonly body: RequestBody;
+  /** When the file was last modified; undefined when the server did not say. */
+  readonly lastModified: Date | undefined;
+}
+
 /** The request body, pulled. Reading asks the client to go on (100-continue) and makes room for more. */
 export interface RequestBody {
   /** Bytes announced; 0 when there is no body; undefined when only the end will tell (chunked). */
@@ -161,6 +176,8 @@ export interface Exchange {
   /** Replaced only before a gateway sees it, by the request as a trusted proxy in front describes it. */
   request: RequestHead;
   readonly body: RequestBody;
+  /** Undefined until there is one. A wrapper of an exchange passes them on, in both directions. */
+  facts?: RequestFacts | undefined;
   /** Present where the request opens a WebSocket and the listener can carry one. */
   readonly handshake?: Handshake | undefined;
   /** The part of `request.path` that led here, percent-encoded as sent: SCRIPT_NAME. "" at the root. Routes set it. */

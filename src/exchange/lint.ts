@@ -8,6 +8,7 @@ import type {
   Handshake,
   Outcome,
   RequestBody,
+  RequestFacts,
   RequestHead,
   ResponseHead,
   WebSocketReceiver,
@@ -83,6 +84,14 @@ export class LintedExchange implements Exchange {
     return (
       handshake && { ...handshake, accept: (choice, receiver) => this.#accept(handshake, choice, receiver) }
     );
+  }
+
+  get facts(): RequestFacts | undefined {
+    return this.#inner.facts;
+  }
+
+  set facts(facts: RequestFacts | undefined) {
+    this.#inner.facts = facts;
   }
 
   get mount(): string {

@@ -1,5 +1,5 @@
-// Cipher suites by their names in IANA's registry. Servers in front of us tell OpenSSL's, which say the same in another
-// order: "ECDHE-RSA-AES128-GCM-SHA256" is TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256.
+// Cipher suites by their names in IANA's registry. Servers in front of us send OpenSSL's names, which have the same parts
+// in another order: "ECDHE-RSA-AES128-GCM-SHA256" is TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256.
 
 /** Suites for certificates. Without key exchange and signature, both are by RSA; without a mode, it is CBC. */
 const SUITE =

@@ -1,4 +1,4 @@
-// The application's half of CGI/1.1 (RFC 3875, 4.1): meta-variables as a server in front sent them, read back into the
+// The application's half of CGI/1.1 (RFC 3875, 4.1): meta-variables that a server in front sent, read back into the
 // request that they describe. Shared by the listeners of CGI, FastCGI, SCGI and uwsgi; the inverse of encode.ts.
 import {
   type Address,
@@ -16,7 +16,7 @@ import { caddyKnowsNoLength, fromPeer, type Peer, type ScriptPath } from "./peer
 /** Meta-variables as they came: name and value in turn, duplicates kept, each character one byte. */
 export type VariableList = readonly string[];
 
-/** What meta-variables say about a request. */
+/** A request as meta-variables describe it. */
 export interface DescribedRequest {
   readonly request: RequestHead;
   /** SCRIPT_NAME as a prefix of `request.path`. */
@@ -26,23 +26,23 @@ export interface DescribedRequest {
 }
 
 /**
- * The request that `list` describes. `peer` mends what the server in front is known to say differently; of a variable
- * that comes twice the last one counts, but repeated header fields are all kept. Throws BAD_REQUEST.
+ * The request that `list` describes. `peer` corrects what the server in front is known to send differently; of a
+ * variable that comes twice the last one counts, but repeated header fields are all kept. Throws BAD_REQUEST.
  */
 export function describeRequest(list: VariableList, peer: Peer = fromPeer): DescribedRequest {
   refuseNul(list);
-  const naming = variableNamesOf(list);
-  const variables = naming.of(list);
+  const names = variableNamesOf(list);
+  const variables = names.of(list);
   const length = readLength(variables);
-  const where = locate(variables, peer);
+  const location = locate(variables, peer);
   const scheme = readScheme(variables);
   const request: RequestHead = {
     method: readMethod(variables),
-    target: where.target,
-    path: where.path,
-    query: where.query,
+    target: location.target,
+    path: location.path,
+    query: location.query,
     version: readVersion(variables.get("SERVER_PROTOCOL")),
-    headers: withContent(fieldsIn(list, naming), variables, length),
+    headers: withContent(fieldsIn(list, names), variables, length),
     scheme,
     authority: readAuthority(variables, scheme),
     remote: readAddress(variables.get("REMOTE_ADDR"), variables.get("REMOTE_PORT")),
@@ -50,7 +50,7 @@ export function describeRequest(list: VariableList, peer: Peer = fromPeer): Desc
     tls: scheme === "https" ? describeTls(variables) : undefined,
     user: readUser(variables),
   };
-  return { request, mount: where.mount, length };
+  return { request, mount: location.mount, length };
 }
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
@@ -74,7 +74,7 @@ function refuseNul(list: VariableList): void {
     if ((list[i] as string).includes("\0")) throw bad(`a byte 0 in ${shown(list[i - 1] as string)}`);
 }
 
-/** The two fields that are variables of their own; and a coding only where it stands for the missing length. */
+/** Adds the two fields that have variables of their own; keeps Transfer-Encoding only where there is no length. */
 function withContent(headers: string[], variables: Variables, length: number | undefined): string[] {
   const kept = length === undefined ? headers : withoutCoding(headers);
   const type = variables.get("CONTENT_TYPE");
@@ -116,12 +116,12 @@ const VERSIONS: Readonly<Record<string, string>> = {
   "HTTP/1.0": "1.0",
   "HTTP/2.0": "2",
   "HTTP/2": "2",
-  // For those behind the server in front it is the same.
+  // Applications see no difference between HTTP/2 and HTTP/3 behind another server.
   "HTTP/3.0": "2",
   "HTTP/3": "2",
 };
 
-/** Anything else ("INCLUDED", nothing) is taken for what nearly every client speaks. */
+/** Anything else ("INCLUDED", nothing) is taken for 1.1. */
 const readVersion = (protocol = ""): string =>
   protocol === "HTTP/1.1" ? "1.1" : (VERSIONS[protocol.toUpperCase()] ?? "1.1");
 
@@ -149,7 +149,7 @@ function readAddress(address = "", port = ""): Address {
   return { address: address === "unix:" ? "" : address, port: isPort(port) ? Number(port) : 0 };
 }
 
-/** Apache and lighttpd say so of a client whose password they have checked; nginx, where it is told to, of any that names one. */
+/** Apache and lighttpd send REMOTE_USER when they have checked the password; nginx, if configured so, for any name. */
 function readUser(variables: Variables): AuthenticatedUser | undefined {
   const name = variables.get("REMOTE_USER");
   return name ? { name, scheme: variables.get("AUTH_TYPE") ?? "" } : undefined;
@@ -157,21 +157,21 @@ function readUser(variables: Variables): AuthenticatedUser | undefined {
 
 // The path.
 
-interface Where {
+interface Location {
   readonly target: string;
   readonly path: string;
   readonly query: string;
   readonly mount: string;
 }
 
-/** What may stand in a request line as it is. */
+/** Characters that a request line may have. */
 const VISIBLE = /^[\x21\x22\x24-\x7e]+$/;
 
 /**
- * SCRIPT_NAME and PATH_INFO decide: the server in front chose by them. They come decoded, so REQUEST_URI, where it
- * says the same, tells how the client wrote it; where it does not (the server rewrote the path), they are encoded anew.
+ * SCRIPT_NAME and PATH_INFO decide: the server in front chose by them. They come decoded, so the path is taken from
+ * REQUEST_URI where that decodes to the same; where it does not (the server rewrote the path), they are encoded again.
  */
-function locate(variables: Variables, peer: Peer): Where {
+function locate(variables: Variables, peer: Peer): Location {
   const uri = variables.get("REQUEST_URI") ?? "";
   if (uri === "*" && variables.get("REQUEST_METHOD") === "OPTIONS")
     return { target: "*", path: "*", query: "", mount: "" };
@@ -231,7 +231,7 @@ function rawLength(raw: string, bytes: number): number {
   return at;
 }
 
-function rebuilt(scriptName: string, pathInfo: string, query: string): Where {
+function rebuilt(scriptName: string, pathInfo: string, query: string): Location {
   const mount = encoded(scriptName, NOT_IN_PATH);
   const path = mount + encoded(pathInfo, NOT_IN_PATH);
   return { target: targetOf(path, query), path, query, mount };
@@ -241,7 +241,7 @@ const targetOf = (path: string, query: string): string => (query === "" ? path :
 
 /** RFC 3986, 3.3: all but pchar and the slash. */
 const NOT_IN_PATH = /[^A-Za-z0-9\-._~!$&'()*+,;=:@/]/g;
-/** A query comes as it was written; only what no request line can hold is mended. */
+/** A query comes as it was written; only characters that no request line can have are encoded. */
 const NOT_IN_QUERY = /[^\x21\x22\x24-\x7e]/g;
 
 const encoded = (text: string, characters: RegExp): string =>
@@ -250,5 +250,5 @@ const encoded = (text: string, characters: RegExp): string =>
 const encodeByte = (character: string): string =>
   `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 
-/** What a peer sent, fit for a message. */
+/** A text of the peer, fit for a message. */
 const shown = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);

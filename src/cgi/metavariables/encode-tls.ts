@@ -1,5 +1,5 @@
-// What TLS says to applications: the variables of Apache's mod_ssl, by its names. They are ours alone: a header only
-// ever becomes a name that begins with HTTP_.
+// The facts of a TLS connection for applications: the variables of Apache's mod_ssl. No client can forge them: a header
+// only ever becomes a name that begins with HTTP_.
 import type { ClientCertificate, TlsFacts } from "../../exchange/index.ts";
 
 type Put = (name: string, value: string) => void;
@@ -7,7 +7,7 @@ type Pair = readonly [name: string, value: string];
 
 const made = new WeakMap<TlsFacts, readonly Pair[]>();
 
-/** Gives them to `put`; they are made once for a connection. */
+/** Gives the variables to `put`; they are made once for a connection. */
 export function putTls(facts: TlsFacts, put: Put): void {
   let pairs = made.get(facts);
   if (!pairs) {
@@ -25,7 +25,7 @@ function pairsOf({ protocol, cipher, serverName, client }: TlsFacts): Pair[] {
     ["SSL_CLIENT_VERIFY", verdict(client)],
   ];
   if (client) pairs.push(...clientPairs(client));
-  // What nobody knows, or a server in front of us did not tell (decode-tls.ts), has no variable.
+  // An unknown fact, or one that a server in front of us did not send (decode-tls.ts), has no variable.
   return pairs.filter(([, value]) => value !== "");
 }
 
@@ -43,5 +43,5 @@ const clientPairs = ({ chain, subject, issuer, serial, validFrom, validTo }: Cli
   ["SSL_CLIENT_CERT", chain[0] ?? ""],
 ];
 
-/** UTF-8, each byte a character: as all values of variables are. */
+/** UTF-8, each byte a character, like all values of variables. */
 const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");

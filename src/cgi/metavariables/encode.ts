@@ -10,13 +10,11 @@ import {
   type RequestHead,
   SallyportError,
 } from "../../exchange/index.ts";
-
-import { authorizerVariables } from "./authorizer.ts";
 import { putTls } from "./encode-tls.ts";
 
 type Put = (name: string, value: string) => void;
 
-/** What no request changes. With `metaVariables` the complete set. */
+/** The same for all requests. With `metaVariables` the complete set. */
 export const CONSTANT_VARIABLES: readonly (readonly [name: string, value: string])[] = [
   ["GATEWAY_INTERFACE", "CGI/1.1"],
   ["SERVER_SOFTWARE", "Sallyport"],
@@ -24,8 +22,8 @@ export const CONSTANT_VARIABLES: readonly (readonly [name: string, value: string
 
 /**
  * Gives every meta-variable of `exchange` to `put`, each name once. Values are latin-1 (one character a byte).
- * AUTH_TYPE and REMOTE_USER are what a server in front of us told: we authenticate nobody. REMOTE_HOST is not looked up.
- * What an authorizer granted comes first, and takes the place of ours.
+ * AUTH_TYPE and REMOTE_USER come from a server in front of us: we do not authenticate. REMOTE_HOST is not looked up.
+ * The variables of an authorizer come first, and replace ours.
  * `length` is that of the body as the application will see it: a chunked one that was spooled has one.
  * Throws BAD_PATH; the caller fails the exchange with it.
  */
@@ -34,11 +32,11 @@ export function metaVariables(
   put: Put,
   length: number | undefined = exchange.body.length,
 ): void {
-  const granted = authorizerVariables(exchange);
-  if (granted === undefined) return requestVariables(exchange, put, length);
-  for (const [name, value] of granted) put(name, value);
+  const added = exchange.facts?.authorizerVariables;
+  if (added === undefined) return requestVariables(exchange, put, length);
+  for (const [name, value] of added) put(name, value);
   const putOthers: Put = (name, value) => {
-    if (!granted.has(name)) put(name, value);
+    if (!added.has(name)) put(name, value);
   };
   requestVariables(exchange, putOthers, length);
 }
@@ -55,7 +53,7 @@ function requestVariables(exchange: Exchange, put: Put, length: number | undefin
   if (announced !== undefined) put("CONTENT_LENGTH", announced);
 }
 
-/** What the connection and the fields say, but for CONTENT_LENGTH. `chunked`: nobody knows the length of the body. */
+/** The variables of the connection and the fields, without CONTENT_LENGTH. `chunked`: the length of the body is unknown. */
 export function commonVariables(request: RequestHead, chunked: boolean, put: Put): void {
   put("REQUEST_SCHEME", request.scheme);
   if (request.scheme === "https") put("HTTPS", "on");
@@ -78,8 +76,8 @@ const PROTOCOLS: Readonly<Record<string, string>> = {
 const ESCAPE = /%(?:([0-9A-Fa-f]{2})|)/g;
 
 /**
- * A path with its percent-escapes decoded exactly once, as bytes (latin-1). `..`, `//` and newlines are kept: they are
- * the application's to judge (C5). Throws BAD_PATH for a byte 0 and, like nginx and Apache, for a malformed escape.
+ * A path with its percent-escapes decoded exactly once, as bytes (latin-1). `..`, `//` and newlines are kept for
+ * the application to judge (C5). Throws BAD_PATH for a byte 0 and, like nginx and Apache, for a malformed escape.
  */
 export function decodePath(raw: string): string {
   const path = raw.includes("%") ? raw.replace(ESCAPE, decodeEscape) : raw;
@@ -98,7 +96,7 @@ export const scriptName = (mount: string): string => (mount === "" ? "" : decode
 
 /** PATH_INFO likewise. */
 export function pathInfo(path: string, mount: string): string {
-  // "OPTIONS *" has no path; PEP 3333 and 4.1.5 want a slash, and REQUEST_URI still tells.
+  // "OPTIONS *" has no path; PEP 3333 and 4.1.5 want a slash, and REQUEST_URI keeps the asterisk.
   if (path === "*") return "/";
   return decodePath(mount === "" ? path : path.slice(mount.length));
 }
@@ -136,7 +134,7 @@ function putUser({ name, scheme }: AuthenticatedUser, put: Put): void {
 
 // Headers.
 
-/** A variable that a header leads to. `value` is filled for the length of one call only. */
+/** The variable of a header. `value` is set for the duration of one call only. */
 interface Variable {
   readonly name: string;
   /** Between the values of repeated fields; undefined: the first one counts. */
@@ -172,10 +170,11 @@ const filled: Variable[] = [];
 function putHeaders(headers: Headers, chunked: boolean, put: Put): void {
   if (cached > CACHE_LIMIT) emptyCache();
   collect(headers);
-  for (const found of filled) {
-    // The coding is undone before the application reads; it only learns of it while the length is unknown.
-    if (found !== CONTENT_LENGTH && (found !== TRANSFER_ENCODING || chunked)) put(found.name, found.value);
-    found.value = "";
+  for (const target of filled) {
+    // The application reads a decoded body; Transfer-Encoding only tells it that the length is unknown.
+    if (target !== CONTENT_LENGTH && (target !== TRANSFER_ENCODING || chunked))
+      put(target.name, target.value);
+    target.value = "";
   }
 }
 
@@ -184,35 +183,35 @@ function collect(headers: Headers): void {
   filled.length = 0;
   for (let i = 0; i < headers.length; i += 2) {
     const field = headers[i] as string;
-    let found = byField.get(field);
-    if (found === undefined) found = remember(field);
-    if (found !== null) addValue(found, headers[i + 1] as string);
+    let target = byField.get(field);
+    if (target === undefined) target = remember(field);
+    if (target !== null) addValue(target, headers[i + 1] as string);
   }
 }
 
-function addValue(found: Variable, value: string): void {
-  if (found.call !== call) {
-    found.call = call;
-    found.value = value;
-    filled.push(found);
-  } else if (found.separator !== undefined) {
-    found.value += found.separator + value;
+function addValue(target: Variable, value: string): void {
+  if (target.call !== call) {
+    target.call = call;
+    target.value = value;
+    filled.push(target);
+  } else if (target.separator !== undefined) {
+    target.value += target.separator + value;
   }
 }
 
-/** What the listener counted, not what the field says; "0" only when the client announced it, undefined when unknown. */
+/** The length that the listener counted, not the field's; "0" only when the client announced it, undefined when unknown. */
 export function contentLength(headers: Headers, length: number | undefined): string | undefined {
   if (length === 0 && header(headers, "content-length") === undefined) return undefined;
   return length === undefined ? undefined : String(length);
 }
 
 function remember(field: string): Variable | null {
-  // A copy, because a piece of a header block would keep the whole block in memory.
-  const own = Buffer.from(field, "latin1").toString("latin1");
-  const found = variableOf(own);
-  byField.set(own, found);
-  cached += own.length;
-  return found;
+  // A copy: a substring would keep the whole header block alive.
+  const copy = Buffer.from(field, "latin1").toString("latin1");
+  const made = variableOf(copy);
+  byField.set(copy, made);
+  cached += copy.length;
+  return made;
 }
 
 /** Letters, digits and hyphens only: an underscore must not pass for a hyphen (C2). */
@@ -223,9 +222,9 @@ function variableOf(field: string): Variable | null {
   const name = field.toUpperCase().replaceAll("-", "_");
   const special = SPECIAL.get(name);
   if (special !== undefined) return special;
-  const found = byName.get(name) ?? variable(`HTTP_${name}`, ", ");
-  byName.set(name, found);
-  return found;
+  const known = byName.get(name) ?? variable(`HTTP_${name}`, ", ");
+  byName.set(name, known);
+  return known;
 }
 
 function emptyCache(): void {

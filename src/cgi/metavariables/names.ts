@@ -1,21 +1,21 @@
-// The names of a list of meta-variables, apart from their values. A server in front sends the same ones in the same order
-// for most requests, and to recognise them costs much less than to hash them all again.
+// The names of a list of meta-variables, apart from their values. A server in front sends the same names in the same order
+// for most requests, and recognising a list costs much less than hashing all of its names again.
 import type { VariableList } from "./decode.ts";
 
-/** What is asked for by name; of a variable that comes twice the last one counts. */
+/** Values by name; of a variable that comes twice the last one counts. */
 export interface Variables {
   get(name: string): string | undefined;
   has(name: string): boolean;
 }
 
-/** Variables that look like a field and are none: told elsewhere, or an attack (CVE-2016-5385, C1). */
+/** Variables that look like a header field and are none: repeated elsewhere, or an attack (CVE-2016-5385, C1). */
 const NO_FIELDS: ReadonlySet<string> = new Set(["HTTP_PROXY", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE"]);
 
-/** The names of one list and where their values stand, for every list that has the same ones. */
+/** The names of a list and the places of their values, for every list that has the same names. */
 export class VariableNames {
   /** The header fields in it, in order. */
   readonly fields: readonly string[];
-  /** Where the value of each of `fields` stands. */
+  /** The place of the value of each of `fields`. */
   readonly fieldPlaces: readonly number[];
   readonly #names: readonly string[];
   readonly #places: ReadonlyMap<string, number>;
@@ -40,7 +40,7 @@ export class VariableNames {
     this.#places = places;
   }
 
-  /** Whether `list` has these names. What differs between requests of one server, the header fields, is at its end. */
+  /** Whether `list` has these names. From its end: there are the header fields, which differ between requests. */
   fits(list: VariableList): boolean {
     const names = this.#names;
     if (list.length !== names.length * 2) return false;
@@ -50,11 +50,11 @@ export class VariableNames {
 
   /** The values of a list that it fits. */
   of(list: VariableList): Variables {
-    return new Named(this.#places, list);
+    return new ListedVariables(this.#places, list);
   }
 }
 
-class Named implements Variables {
+class ListedVariables implements Variables {
   readonly #places: ReadonlyMap<string, number>;
   readonly #list: VariableList;
 
@@ -73,37 +73,37 @@ class Named implements Variables {
   }
 }
 
-/** Namings that are remembered, the latest first found again. */
-const MOST_NAMINGS = 8;
-/** Clients choose names, too: what is longer than any honest list is not remembered. */
+/** Lists of names that are remembered. */
+const MOST_LISTS = 8;
+/** Clients choose names, too: a list that is longer than any honest one is not remembered. */
 const MOST_NAMES = 128;
 const LONGEST_NAME = 64;
 
-const namings: VariableNames[] = [];
+const remembered: VariableNames[] = [];
 let oldest = 0;
 
 export function variableNamesOf(list: VariableList): VariableNames {
-  for (const naming of namings) if (naming.fits(list)) return naming;
+  for (const names of remembered) if (names.fits(list)) return names;
   if (!isMemorable(list)) return new VariableNames(list);
-  const naming = new VariableNames(list.map((text, i) => (i % 2 === 0 ? apart(text) : "")));
-  namings[oldest] = naming;
-  oldest = (oldest + 1) % MOST_NAMINGS;
-  return naming;
+  const names = new VariableNames(list.map((text, i) => (i % 2 === 0 ? copied(text) : "")));
+  remembered[oldest] = names;
+  oldest = (oldest + 1) % MOST_LISTS;
+  return names;
 }
 
 const isMemorable = (list: VariableList): boolean =>
   list.length <= MOST_NAMES * 2 && list.every((text, i) => i % 2 === 1 || text.length <= LONGEST_NAME);
 
-/** A copy: a part of a text keeps the whole alive, with the values in it. */
-const apart = (name: string): string => Buffer.from(name, "latin1").toString("latin1");
+/** A copy: a substring would keep the whole text alive, with the values in it. */
+const copied = (name: string): string => Buffer.from(name, "latin1").toString("latin1");
 
 const FIELD = /^HTTP_[A-Za-z0-9_]+$/;
 
-/** "Accept-Language" of HTTP_ACCEPT_LANGUAGE; undefined for what cannot have been a header that we take (C2). */
+/** "Accept-Language" of HTTP_ACCEPT_LANGUAGE; undefined for a variable that cannot come from a header that we accept (C2). */
 const fieldOf = (name: string): string | undefined =>
-  FIELD.test(name) && !NO_FIELDS.has(name) ? titled(name.slice(5)) : undefined;
+  FIELD.test(name) && !NO_FIELDS.has(name) ? titleCase(name.slice(5)) : undefined;
 
-const titled = (name: string): string =>
+const titleCase = (name: string): string =>
   name
     .toLowerCase()
     .replaceAll("_", "-")

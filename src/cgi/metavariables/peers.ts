@@ -1,5 +1,5 @@
-// Servers in front of us that split a path in their own way between SCRIPT_NAME and PATH_INFO (RFC 3875, 4.1.5 and
-// 4.1.13). What is peculiar to one peer is here, under its name, and in no listener.
+// Servers in front of us that split a path between SCRIPT_NAME and PATH_INFO in their own way (RFC 3875, 4.1.5 and
+// 4.1.13). The peculiarities of each are here, under its name, and in no listener.
 
 import type { Variables } from "./names.ts";
 
@@ -9,11 +9,11 @@ export interface ScriptPath {
   readonly pathInfo: string;
 }
 
-/** Reads the place out of the variables of one peer. */
+/** Reads the path out of the variables of one peer. */
 export type Peer = (variables: Variables) => ScriptPath;
 
-/** SCRIPT_NAME and PATH_INFO, taken at their word. */
-export const asSaid: Peer = (variables) => ({
+/** SCRIPT_NAME and PATH_INFO as they were sent. */
+export const asSent: Peer = (variables) => ({
   scriptName: variables.get("SCRIPT_NAME") ?? "",
   pathInfo: variables.get("PATH_INFO") ?? "",
 });
@@ -24,7 +24,7 @@ export const asSaid: Peer = (variables) => ({
  * $document_uri, as uWSGI's manual has it, the mount is in both.
  */
 export const fromNginx: Peer = (variables) => {
-  const { scriptName, pathInfo } = asSaid(variables);
+  const { scriptName, pathInfo } = asSent(variables);
   const whole = variables.get("DOCUMENT_URI") ?? variables.get("SCRIPT_NAME");
   if (pathInfo === "" && scriptName === whole) return { scriptName: "", pathInfo: scriptName };
   if (pathInfo === whole && isBelow(pathInfo, scriptName))
@@ -45,7 +45,7 @@ export const nginxKeepsNoneWithMore = (software: string | undefined): boolean =>
 /** Caddy's FastCGI transport says the same as nginx where no script was split off. */
 export const fromCaddy: Peer = fromNginx;
 
-/** Caddy's word for a body of unknown length (a chunked upload): its end will tell. */
+/** Caddy sends -1 for a body of unknown length (a chunked upload). */
 export const caddyKnowsNoLength = (variables: Variables): boolean =>
   variables.get("CONTENT_LENGTH") === "-1" && isFrom("Caddy", variables);
 
@@ -54,11 +54,11 @@ const PROXIED = /^proxy:(?:unix:[^|]*\|)?[a-z]+:\/\/[^/]*(\/[^?]*)?/;
 
 /**
  * Apache's mod_proxy_fcgi and mod_proxy_scgi say SCRIPT_NAME = the whole path. What ProxyPass left of it for the
- * application stands, encoded, at the end of SCRIPT_FILENAME, and so the prefix that it matched is the mount.
+ * application is, encoded, at the end of SCRIPT_FILENAME; the prefix that it matched is therefore the mount.
  * mod_proxy_uwsgi splits them, except that the slash of the mount itself is in both.
  */
 export const fromApache: Peer = (variables) => {
-  const { scriptName, pathInfo } = asSaid(variables);
+  const { scriptName, pathInfo } = asSent(variables);
   if (pathInfo === "/" && scriptName.endsWith("/")) return { scriptName: scriptName.slice(0, -1), pathInfo };
   const proxied = PROXIED.exec(variables.get("SCRIPT_FILENAME") ?? "");
   if (pathInfo !== "" || !proxied) return { scriptName, pathInfo };
@@ -72,10 +72,10 @@ const decoded = (path: string): string =>
 
 /**
  * lighttpd with an application at "/" and no `fix-root-scriptname` takes the first segment of the path for the script.
- * To be chosen by hand: nothing tells it from an application that is mounted at that segment.
+ * Must be chosen by hand: it cannot be told from an application that is mounted at that segment.
  */
 export const fromLighttpdRoot: Peer = (variables) => {
-  const { scriptName, pathInfo } = asSaid(variables);
+  const { scriptName, pathInfo } = asSent(variables);
   return { scriptName: "", pathInfo: scriptName + pathInfo };
 };
 
@@ -85,10 +85,10 @@ const PEERS: readonly (readonly [software: string, peer: Peer])[] = [
   ["Apache", fromApache],
 ];
 
-/** The peer that SERVER_SOFTWARE names; one without peculiarities otherwise. */
+/** The peer that SERVER_SOFTWARE names; without a known name, variables are taken as they were sent. */
 export const fromPeer: Peer = (variables) => {
   const known = PEERS.find(([name]) => isFrom(name, variables));
-  return (known?.[1] ?? asSaid)(variables);
+  return (known?.[1] ?? asSent)(variables);
 };
 
 const isFrom = (name: string, variables: Variables): boolean =>

@@ -14,17 +14,17 @@ import type { CgiResponse, Document } from "../response-reader.ts";
 import { EitherReader } from "./reader.ts";
 
 export interface ConversationOptions {
-  /** What the log calls the application. */
+  /** The application, for logs. */
   readonly name: string;
   /** Milliseconds that the application may take for the next piece of the request, or for a head; 0 for no limit. */
   readonly timeout: number;
   /** Milliseconds between two pieces of its response; 0 for no limit. */
   readonly idleTimeout: number;
-  /** Answers a local redirect; the client is told of it otherwise. */
+  /** Answers a local redirect; without it the client is redirected. */
   readonly redirect: ((exchange: Exchange, target: string) => void) | undefined;
 }
 
-/** What we expect next of the application. "over": nothing; what still comes is thrown away. */
+/** The part of the response that comes next. "over": none; more bytes are thrown away. */
 type State = "head" | "body" | "over";
 
 /** How long an application may take to end its side after a whole response. */
@@ -42,12 +42,12 @@ export class Conversation {
   #buffer: ResponseBuffer | undefined;
   /** Bytes of response body that the head announced and that are still to come. */
   #owed = Number.POSITIVE_INFINITY;
-  /** Bytes of response that have found no place yet. */
-  #homeless = 0;
-  /** We wait for the client, not for the application. */
-  #clientsTurn = false;
+  /** Bytes of response that the buffer has not taken yet. */
+  #held = 0;
+  /** We wait for a piece of the body, not for the application. */
+  #readingBody = false;
   #timer: NodeJS.Timeout | undefined;
-  /** Goes on sending. */
+  /** Called when the socket takes more, or has ended. */
   #writable: (() => void) | undefined;
 
   /** `body` is the exchange's, or what was set aside of it. */
@@ -56,12 +56,12 @@ export class Conversation {
     this.#socket = socket;
     this.#body = body;
     this.#options = options;
-    // Asked now, because a connection that was reset no longer knows.
+    // Read now: a connection that was reset no longer knows.
     this.#tcp = isTcp(socket);
     this.#listen();
   }
 
-  /** Sends `variables` and the body, and answers the exchange with what comes back. Resolves when all was sent or in vain. */
+  /** Sends `variables` and the body, and answers the exchange with the response. Resolves when all was sent, or it is over. */
   async run(variables: Uint8Array): Promise<void> {
     this.#watch();
     this.#socket.cork();
@@ -102,10 +102,10 @@ export class Conversation {
   }
 
   async #nextPiece(): Promise<Uint8Array | undefined> {
-    this.#clientsTurn = true;
+    this.#readingBody = true;
     this.#watch();
     const chunk = await this.#body.read();
-    this.#clientsTurn = false;
+    this.#readingBody = false;
     this.#watch();
     return chunk;
   }
@@ -162,7 +162,7 @@ export class Conversation {
     }
     this.#state = "body";
     this.#exchange.start(head);
-    this.#buffer = new ResponseBuffer(this.#exchange, (bytes) => this.#housed(bytes));
+    this.#buffer = new ResponseBuffer(this.#exchange, (bytes) => this.#accepted(bytes));
     this.#readBody(rest);
   }
 
@@ -172,29 +172,29 @@ export class Conversation {
   }
 
   #readBody(chunk: Uint8Array): void {
-    const backlog = this.#buffer;
-    if (!backlog || chunk.length === 0) return;
+    const buffer = this.#buffer;
+    if (!buffer || chunk.length === 0) return;
     this.#owed -= chunk.length;
-    this.#homeless += chunk.length;
-    backlog.push(chunk);
+    this.#held += chunk.length;
+    buffer.push(chunk);
     if (this.#owed <= 0) {
       this.#finish();
-      backlog.end();
-    } else if (this.#homeless > 0) this.#socket.pause();
+      buffer.end();
+    } else if (this.#held > 0) this.#socket.pause();
   }
 
-  /** The backlog has taken so much; when it has taken all, the application may go on. */
-  #housed(bytes: number): void {
-    this.#homeless -= bytes;
-    if (this.#homeless > 0 || !this.#socket.isPaused()) return;
+  /** When the buffer has taken all, the application may go on. */
+  #accepted(bytes: number): void {
+    this.#held -= bytes;
+    if (this.#held > 0 || !this.#socket.isPaused()) return;
     this.#socket.resume();
     this.#watch();
   }
 
   /**
    * The end of the connection is the end of the response, unless it was a reset: when one comes together with bytes,
-   * Node (libuv) gives those and an end. What cannot be written any more tells them apart; applications ignore a byte
-   * after the request.
+   * Node (libuv) reports the bytes and an end. A write tells them apart: it fails after a reset; applications ignore a
+   * byte after the request.
    */
   #ended(): void {
     const endTells = this.#state === "body" && this.#owed === Number.POSITIVE_INFINITY;
@@ -208,12 +208,12 @@ export class Conversation {
   #complete(): void {
     const state = this.#state;
     this.#finish();
-    if (state === "head") this.#exchange.fail(this.#told(this.#reader.end()));
-    // Too short for its Content-Length: the exchange knows, and cuts.
+    if (state === "head") this.#exchange.fail(this.#named(this.#reader.end()));
+    // Where it is too short for its Content-Length, the exchange cuts it.
     else if (state === "body") this.#buffer?.end();
   }
 
-  /** The response is all here: the rest of the request is of no use, and the connection ends. */
+  /** The response is complete: the rest of the request is not needed, and the connection ends. */
   #finish(): void {
     if (this.#state === "over") return;
     this.#state = "over";
@@ -225,33 +225,33 @@ export class Conversation {
     this.#timer = setTimeout(() => this.#socket.destroy(), LINGER);
   }
 
-  // What can go wrong.
+  // Failures.
 
   #broken(reason: string): void {
-    this.#fail(new SallyportError("UPSTREAM_BROKEN", `it did not finish its answer: ${reason}`));
+    this.#fail(new SallyportError("UPSTREAM_BROKEN", `the response was cut: ${reason}`));
   }
 
   #late(): void {
     const { timeout, idleTimeout } = this.#options;
     if (this.#state === "head")
-      this.#fail(new SallyportError("APP_TIMEOUT", `it did not answer within ${timeout} ms`));
+      this.#fail(new SallyportError("APP_TIMEOUT", `no response within ${timeout} ms`));
     else this.#broken(`nothing came for ${idleTimeout} ms`);
   }
 
   #fail(error: SallyportError): void {
     if (this.#state === "over") return;
-    this.#exchange.fail(this.#told(error));
+    this.#exchange.fail(this.#named(error));
     this.#abort();
   }
 
-  /** The same error, about an application that the log can name. */
-  #told(error: SallyportError): SallyportError {
+  /** The same error, with the name of the application. */
+  #named(error: SallyportError): SallyportError {
     if (error.fault === "client") return error;
     const code = error.code.slice("ERR_SALLYPORT_".length) as ErrorName;
     return new SallyportError(code, `${this.#options.name}: ${error.message}`);
   }
 
-  /** Nobody waits for the response: the application learns of it by a reset, where there is such a thing. */
+  /** The response is not needed any more: over TCP a reset tells the application so. */
   #abort(): void {
     this.#state = "over";
     clearTimeout(this.#timer);
@@ -259,7 +259,7 @@ export class Conversation {
     resetSocket(this.#socket);
   }
 
-  /** Starts the clock anew, if it is the application's turn. */
+  /** Starts the timer again, if it is the application that we wait for. */
   #watch(): void {
     if (this.#state === "over") return;
     clearTimeout(this.#timer);
@@ -268,7 +268,7 @@ export class Conversation {
   }
 
   #limit(): number {
-    if (this.#state === "head") return this.#clientsTurn ? 0 : this.#options.timeout;
-    return this.#homeless > 0 ? 0 : this.#options.idleTimeout;
+    if (this.#state === "head") return this.#readingBody ? 0 : this.#options.timeout;
+    return this.#held > 0 ? 0 : this.#options.idleTimeout;
   }
 }

@@ -1,11 +1,10 @@
-// The web server's half of "CGI over a socket": a connection to an application for each request. SCGI and uwsgi only say
-// how the variables are written.
+// The web server's half of "CGI over a socket": a connection to an application for each request. SCGI and uwsgi supply
+// the encoder of the variables.
 import type { Socket } from "node:net";
 import {
   type Exchange,
   type Gateway,
   header,
-  type Log,
   type RequestBody,
   SallyportError,
   spool,
@@ -14,77 +13,47 @@ import { type MemberOf, Members } from "../../exchange/members.ts";
 import {
   aCount,
   addresses,
-  aFlag,
-  aFunction,
-  aLog,
-  aWhole,
-  byteCount,
   type Checks,
   checkArgument,
   checkOptions,
-  environment,
   milliseconds,
 } from "../../options/checks.ts";
 import { Upstreams } from "../../upstreams/index.ts";
 import { CONSTANT_VARIABLES, metaVariables } from "../metavariables/encode.ts";
+import { CONNECTED_CHECKS, type ConnectedApplicationOptions, latin1Variables, MAX_BODY } from "../options.ts";
 import { Semaphore } from "../semaphore.ts";
 import { Conversation, type ConversationOptions } from "./conversation.ts";
 
-export interface SocketGatewayOptions {
+export interface SocketGatewayOptions extends ConnectedApplicationOptions {
   /** Where the application listens, `unix:PATH` or `HOST:PORT`; of several the least busy is asked. */
   readonly address: string | readonly string[];
-  /** Meta-variables besides those of the request, or instead of them. */
-  readonly variables?: Readonly<Record<string, string>> | undefined;
-  /** Milliseconds until a connection must stand. Default 5 s. */
-  readonly connectTimeout?: number | undefined;
-  /** Milliseconds until the response must have begun; then 504. 0 for no limit. Default 30 s. */
-  readonly timeout?: number | undefined;
-  /** Milliseconds between two pieces of a response; then it is cut. 0 for no limit. Default 60 s. */
-  readonly idleTimeout?: number | undefined;
   /** Connections at once, to all addresses together. Default 256. */
   readonly connections?: number | undefined;
-  /** Requests that may wait for a connection; one more gets 503. Default 1024. */
-  readonly queue?: number | undefined;
-  /** Milliseconds that a request may wait for a connection. Default 30 s. */
-  readonly queueTimeout?: number | undefined;
-  /** Whether bodies are complete before the application sees them; those of unknown length always are. Default true. */
-  readonly bufferBody?: boolean | undefined;
-  /** Bytes of a request body that is set aside until it is complete. Default 4 GiB. */
-  readonly maxBody?: number | undefined;
-  /** Answers local redirects (RFC 3875, 6.2.2): the server's routes. Without it clients are redirected. */
-  readonly redirect?: ((exchange: Exchange, target: string) => void) | undefined;
-  readonly log?: Log | undefined;
+  /** Milliseconds between two pieces of a response; then it is cut. 0 for no limit. Default 60 s. */
+  readonly idleTimeout?: number | undefined;
 }
 
 const CHECKS: Checks<SocketGatewayOptions> = {
   address: addresses,
-  variables: environment,
-  connectTimeout: milliseconds,
-  timeout: milliseconds,
-  idleTimeout: milliseconds,
+  ...CONNECTED_CHECKS,
   connections: aCount,
-  queue: aWhole,
-  queueTimeout: milliseconds,
-  bufferBody: aFlag,
-  maxBody: byteCount,
-  redirect: aFunction,
-  log: aLog,
+  idleTimeout: milliseconds,
 };
 
-/** Throws CONFIG_INVALID for arguments of `place` ("scgi()") that cannot be meant. */
+/** Throws CONFIG_INVALID for arguments of `place` ("scgi()") that are wrong. */
 export function checkSocketGateway(place: string, options: SocketGatewayOptions): void {
   checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
   checkArgument(place, "address", options.address, addresses);
 }
 
-/** What a protocol supplies: the variables as bytes, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */
+/** Supplied by the protocol: the variables as bytes, for a body of `length`. Throws HEADERS_TOO_LARGE, BAD_REQUEST. */
 export type EncodePacket = (variables: ReadonlyMap<string, string>, length: number) => Uint8Array;
-
-const MAX_BODY = 4_294_967_296;
 
 export class SocketGateway implements Gateway {
   readonly #encode: EncodePacket;
   readonly #options: SocketGatewayOptions;
+  /** Those of the options. */
+  readonly #extra: readonly (readonly [name: string, value: string])[];
   readonly #upstreams: Upstreams;
   readonly #semaphore: Semaphore;
   readonly #conversation: ConversationOptions;
@@ -98,6 +67,7 @@ export class SocketGateway implements Gateway {
     const { timeout = 30_000, idleTimeout = 60_000, redirect } = options;
     this.#encode = encode;
     this.#options = options;
+    this.#extra = latin1Variables(options.variables);
     this.#upstreams = new Upstreams(options.address, options);
     this.#semaphore = new Semaphore(
       options.connections ?? 256,
@@ -133,7 +103,7 @@ export class SocketGateway implements Gateway {
     clearTimeout(cut);
   }
 
-  /** Applications that have answered, but not closed, hold nobody up. */
+  /** An application that has answered, but not closed, must not delay us. */
   #dropSockets(): void {
     for (const { value } of this.#sockets) value.destroy();
   }
@@ -152,7 +122,7 @@ export class SocketGateway implements Gateway {
     else await new Conversation(exchange, socket, body, this.#conversation).run(variables);
   }
 
-  /** The slot that was taken is given back when the connection ends. */
+  /** The permit that was taken is given back when the connection ends. */
   async #connect(): Promise<Socket> {
     try {
       const socket = await this.#upstreams.connect();
@@ -169,7 +139,7 @@ export class SocketGateway implements Gateway {
     }
   }
 
-  /** A client that waits for 100 Continue must hear from the application first; there the body streams. */
+  /** A client that waits for 100 Continue sends nothing before the application reads: its body streams. */
   #streams({ body, request }: Exchange): boolean {
     if (body.whole) return true;
     if (body.length === undefined) return false;
@@ -189,8 +159,7 @@ export class SocketGateway implements Gateway {
   #variables(exchange: Exchange, length: number): Uint8Array {
     const variables = new Map<string, string>(CONSTANT_VARIABLES);
     metaVariables(exchange, (name, value) => variables.set(name, value), length);
-    for (const [name, value] of Object.entries(this.#options.variables ?? {}))
-      variables.set(name, Buffer.from(value, "utf8").toString("latin1"));
+    for (const [name, value] of this.#extra) variables.set(name, value);
     return this.#encode(variables, length);
   }
 }

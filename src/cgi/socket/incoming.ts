@@ -1,4 +1,5 @@
-// What a listener of "CGI over a socket" expects of its codec, and where bytes wait until it can be satisfied.
+// The reader that a listener of "CGI over a socket" needs of its codec, and a buffer for codecs that need their bytes in
+// one piece.
 import type { VariableList } from "../metavariables/decode.ts";
 
 /** Collects bytes until all meta-variables are here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */
@@ -24,7 +25,7 @@ export class Gathered {
 
   add(chunk: Uint8Array): Buffer {
     if (this.#size === 0) {
-      // The usual case: all of it in one piece, read where it lies.
+      // The usual case: all of it in one piece, which is not copied.
       this.#held = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     } else {
       const needed = this.#size + chunk.length;

@@ -1,5 +1,5 @@
-// The application's half of "CGI over a socket": takes connections over, one request each. SCGI and uwsgi say how
-// variables are read and heads are written.
+// The application's half of "CGI over a socket": takes over connections, one request each. SCGI and uwsgi supply the
+// reader of variables and the writer of heads.
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log } from "../../exchange/index.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
@@ -16,7 +16,7 @@ export interface SocketListenerOptions {
   readonly limits?: Partial<SocketLimits> | undefined;
 }
 
-/** What a protocol supplies. */
+/** Supplied by the protocol. */
 export interface ListenerHalf {
   newReader(limits: SocketLimits): VariablesReader;
   readonly compose: Compose;
@@ -47,7 +47,7 @@ export class SocketListener implements Listener, SocketListenerContext {
 
   accept(socket: Socket): void {
     const error = this.connections.refusal();
-    // A refusal lingers too; a flood of them must not, nor what has the last descriptors.
+    // A refused connection lingers too; a flood of them must not, nor one that has the last descriptors.
     const flood = this.connections.size >= this.limits.connections * 2;
     if (flood || takesReserve(socket)) return void socket.destroy();
     const connection = this.connections.open(socket);

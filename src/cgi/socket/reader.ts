@@ -1,9 +1,9 @@
-// A response head as the web server's half of SCGI and uwsgi meets it: as CGI writes it ("Status: 200 OK"), or with the
-// status line of HTTP ("HTTP/1.1 200 OK"), which is what uWSGI writes and what nginx, too, takes from either.
+// A response head that an application of SCGI or uwsgi sends: as CGI writes it ("Status: 200 OK"), or with the status line
+// of HTTP ("HTTP/1.1 200 OK") as uWSGI does. nginx accepts both from either, too.
 import type { SallyportError } from "../../exchange/index.ts";
 import { type CgiResponse, ResponseReader } from "../response-reader.ts";
 
-/** No header of CGI begins like this: a slash is not for names. */
+/** No field of CGI begins like this: a name has no slash. */
 const STATUS_LINE = Buffer.from("HTTP/");
 
 export class EitherReader {
@@ -17,9 +17,9 @@ export class EitherReader {
       this.#start.length === 0
         ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
         : Buffer.concat([this.#start, chunk]);
-    const told = this.#start.subarray(0, STATUS_LINE.length);
-    const nph = told.equals(STATUS_LINE.subarray(0, told.length));
-    if (nph && told.length < STATUS_LINE.length) return undefined;
+    const start = this.#start.subarray(0, STATUS_LINE.length);
+    const nph = start.equals(STATUS_LINE.subarray(0, start.length));
+    if (nph && start.length < STATUS_LINE.length) return undefined;
     this.#reader = new ResponseReader({ nph });
     return this.#reader.feed(this.#start);
   }

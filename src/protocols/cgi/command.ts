@@ -1,5 +1,5 @@
-// The command line and the environment of a CGI program (RFC 3875, 4.1, 4.4, 7.2): meta-variables, what the operator
-// configured, and almost nothing of our own environment.
+// The command line and the environment of a CGI program (RFC 3875, 4.1, 4.4, 7.2): meta-variables, the configured
+// variables, and almost nothing of our own environment.
 
 import { CONSTANT_VARIABLES, decodePath, metaVariables } from "../../cgi/metavariables/encode.ts";
 import type { Exchange } from "../../exchange/index.ts";
@@ -12,7 +12,7 @@ export interface Command {
 }
 
 export interface CommandOptions {
-  /** More variables; they win over those of the request. */
+  /** More variables; they replace those of the request. */
   readonly env: Readonly<Record<string, string>>;
   readonly documentRoot: string;
   readonly argvFromQuery: boolean;
@@ -36,7 +36,7 @@ export function commandFor(
     : viaShell(line, env, bytes);
 }
 
-/** What of our own environment a program cannot do without. */
+/** Variables of our own environment that programs need. */
 const INHERITED = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SystemRoot"];
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
@@ -64,7 +64,7 @@ function environment(
   metaVariables(exchange, put, length);
   putTranslated(exchange, documentRoot, put);
   Object.assign(env, { DOCUMENT_ROOT: documentRoot, SCRIPT_FILENAME: program.file });
-  // php-cgi wants a sign that a server chose it, and not a client.
+  // php-cgi runs nothing without it: a sign that a server, not a client, chose the script.
   if (program.interpreter) env.REDIRECT_STATUS = "200";
   return { env: Object.assign(env, configured), bytes };
 }
@@ -104,7 +104,7 @@ function asText(latin1: string): string | undefined {
 
 /**
  * Node passes environments on as UTF-8 only. Where bytes are something else (a path of %FF), a shell sets them before
- * it becomes the program. What could mean anything to it is escaped; the "x" keeps line ends at the end.
+ * it becomes the program. All special characters are escaped; the "x" keeps trailing line ends.
  */
 function viaShell(
   line: readonly string[],

@@ -14,13 +14,11 @@ import {
 } from "../../exchange/index.ts";
 import { Members } from "../../exchange/members.ts";
 import {
-  aCount,
   aFlag,
   aFunction,
   aLog,
   anObject,
   aText,
-  aWhole,
   byteCount,
   type Checks,
   checkArgument,
@@ -28,6 +26,8 @@ import {
   environment,
   milliseconds,
 } from "../../options/checks.ts";
+import { PROGRAM_CHECKS, type ProgramOptions } from "../../options/program.ts";
+import { QUEUE_CHECKS, type QueueOptions } from "../../options/queue.ts";
 import { type Launcher, sharedLauncher } from "../../processes/index.ts";
 import { type CommandOptions, commandFor } from "./command.ts";
 import { type CgiProgram, type Interpreters, type Programs, programsAt } from "./program.ts";
@@ -35,23 +35,13 @@ import { Run } from "./run.ts";
 import { StderrLog } from "./stderr.ts";
 
 /** All times are milliseconds. */
-export interface CgiOptions {
+export interface CgiOptions extends ProgramOptions, QueueOptions {
   /** Path of one program that answers every path, or of a directory with programs. */
   readonly program: string;
-  /** More variables; they win over those of the request. Our own environment is not passed on. */
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Working directory; default: that of the program. */
-  readonly cwd?: string | undefined;
   /** DOCUMENT_ROOT, and base of PATH_TRANSLATED; default: the directory of programs. */
   readonly documentRoot?: string | undefined;
-  /** What runs files by suffix, such as `{ ".py": "python3" }`; other files must be executable. */
+  /** Programs that run files, by suffix, such as `{ ".py": "python3" }`; other files must be executable. */
   readonly interpreters?: Interpreters | undefined;
-  /** Programs that may run at the same time. Default 64. */
-  readonly processes?: number | undefined;
-  /** Requests that may wait for one of them to end; more get 503. Default 256. */
-  readonly queue?: number | undefined;
-  /** How long they may wait; then 503. Default 10 s. */
-  readonly queueTimeout?: number | undefined;
   /** How long a program may take to its header, after it was given the whole body; then 504. Default 60 s. */
   readonly timeout?: number | undefined;
   /** How long a program may run in all; then its response is cut. Default 0: no limit. */
@@ -87,14 +77,11 @@ const DEFAULTS = {
 } as const;
 
 const CHECKS: Checks<CgiOptions> = {
+  ...PROGRAM_CHECKS,
+  ...QUEUE_CHECKS,
   program: aText,
-  env: environment,
-  cwd: aText,
   documentRoot: aText,
   interpreters: environment,
-  processes: aCount,
-  queue: aWhole,
-  queueTimeout: milliseconds,
   timeout: milliseconds,
   totalTimeout: milliseconds,
   killGrace: milliseconds,
@@ -106,7 +93,7 @@ const CHECKS: Checks<CgiOptions> = {
   launcher: anObject,
 };
 
-/** How long a killed program may take to be reaped. */
+/** How long a killed program may take to end. */
 const REAPING = 1000;
 
 const stopping = (): SallyportError => new SallyportError("STOPPING", "the server is stopping");
@@ -126,7 +113,7 @@ class CgiGateway implements Gateway {
   readonly #runs = new Members<Run>();
   #programs: Programs | undefined;
   #stopping = false;
-  /** Told when the last run has ended. */
+  /** Called when the last run has ended. */
   #whenIdle: (() => void) | undefined;
 
   constructor(options: CgiOptions) {

@@ -4,11 +4,11 @@ import type { RequestBody } from "../../exchange/index.ts";
 
 /**
  * Writes `body` to `input` as fast as the program reads, calling `progress` for every piece, and ends it when it is
- * complete. A program that closes its input, or ends, harms nobody: the rest is thrown away. Rejects as `body.read` does;
+ * complete. A program may close its input, or end, before that: the rest is thrown away. Rejects as `body.read` does;
  * `input` is left open then, so that the program does not take what it has for the whole.
  */
 export async function feed(input: Socket, body: RequestBody, progress: () => void): Promise<void> {
-  // Only a stream that is read notices that the other side is gone.
+  // Only a stream that is being read notices that the other side is gone.
   input.resume().once("end", () => input.destroy());
   input.once("close", () => body.discard());
   if (body.whole) {

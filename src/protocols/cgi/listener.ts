@@ -1,5 +1,5 @@
 // The application's half of CGI/1.1 (RFC 3875): we were started as the script. The environment is the request, stdin its
-// body, stdout takes the response, and how we end is the last thing that we can say.
+// body, stdout takes the response, and our exit code or signal tells whether it was complete.
 import type { Readable, Writable } from "node:stream";
 import { CgiExchange, type CgiTransport, type Compose } from "../../cgi/exchange.ts";
 import { cgiResponseHead } from "../../cgi/head.ts";
@@ -46,24 +46,24 @@ export function serveCgi(options: ServeCgiOptions): Promise<number> {
 
 class CgiRun implements CgiTransport {
   readonly #options: ServeCgiOptions;
-  readonly #given: CgiStdio;
+  readonly #stdio: CgiStdio;
   readonly #compose: Compose;
   readonly #maxBody: number;
   #exchange: CgiExchange | undefined;
   #body: PushedBody | undefined;
-  /** Bytes of the body that are still to come; infinite while only the end of stdin will tell. */
+  /** Bytes of the body that are still to come; infinite where it ends with stdin. */
   #owed = 0;
   #taken = 0;
 
   constructor(options: ServeCgiOptions) {
     this.#options = options;
-    this.#given = surroundings(options);
+    this.#stdio = stdioOf(options);
     this.#compose = options.nph ? nphHead : cgiResponseHead;
     this.#maxBody = options.maxBody ?? MAX_BODY;
   }
 
   async run(): Promise<number> {
-    const { stdout } = this.#given;
+    const { stdout } = this.#stdio;
     // EPIPE: the server reads no longer, because its client has left.
     stdout.on("error", () => this.#lost());
     stdout.on("drain", () => this.#exchange?.drained());
@@ -76,13 +76,13 @@ class CgiRun implements CgiTransport {
       await this.#flushed();
       return 1;
     } finally {
-      this.#given.stdin.destroy();
+      this.#stdio.stdin.destroy();
     }
   }
 
   #serve(): Promise<Outcome> {
     const { handler, log } = this.#options;
-    const described = describeRequest(this.#given.variables);
+    const described = describeRequest(this.#stdio.variables);
     if ((described.length ?? 0) > this.#maxBody) throw this.#tooLarge();
     const exchange = new CgiExchange(described, this.#bodyOf(described.length), log, this, this.#compose);
     this.#exchange = exchange;
@@ -94,7 +94,7 @@ class CgiRun implements CgiTransport {
     return new Promise((resolve) => exchange.whenClosed(resolve));
   }
 
-  /** An answer to what never became an exchange. */
+  /** Answers a request that never became an exchange. */
   #refuse(error: SallyportError): void {
     this.#options.log.info(error.message, { code: error.code, fault: error.fault });
     this.write(Buffer.from(this.#compose(errorHead(error), {}) + errorText(error), "latin1"));
@@ -103,7 +103,7 @@ class CgiRun implements CgiTransport {
   // The body: exactly CONTENT_LENGTH bytes of stdin (4.2), or all of it where a server decoded a chunked upload.
 
   #bodyOf(length: number | undefined): RequestBody {
-    const { stdin } = this.#given;
+    const { stdin } = this.#stdio;
     if (length === 0) return NO_BODY;
     const body = new PushedBody(length, { pause: () => stdin.pause(), resume: () => stdin.resume() });
     this.#body = body;
@@ -122,7 +122,7 @@ class CgiRun implements CgiTransport {
     this.#body?.push(piece);
     if (this.#owed > 0) return;
     this.#body?.end();
-    this.#given.stdin.pause();
+    this.#stdio.stdin.pause();
   }
 
   #ended(): void {
@@ -133,7 +133,7 @@ class CgiRun implements CgiTransport {
   }
 
   #failBody(error: SallyportError): void {
-    this.#given.stdin.pause();
+    this.#stdio.stdin.pause();
     this.#body?.fail(error);
     if (this.#exchange && !this.#exchange.started) this.#exchange.fail(error);
   }
@@ -142,16 +142,16 @@ class CgiRun implements CgiTransport {
     return new SallyportError("BODY_TOO_LARGE", `a request body of more than ${this.#maxBody} bytes`);
   }
 
-  // The way out.
+  // The response.
 
   write(bytes: Uint8Array): boolean {
-    const { stdout, write } = this.#given;
+    const { stdout, write } = this.#stdio;
     return write(bytes) || stdout.writableLength <= UNSENT;
   }
 
   answered(): void {}
 
-  /** Where only the end tells the length, the server must see that it was not a good one. */
+  /** Where the response ends with the output, only a signal shows the server that it was cut. */
   cut(framed: boolean): void {
     if (framed) return;
     const { die = () => process.kill(process.pid, "SIGKILL") } = this.#options;
@@ -160,7 +160,7 @@ class CgiRun implements CgiTransport {
 
   /** Resolves when all that was written has left, or never will. */
   #flushed(): Promise<void> {
-    const { stdout, write } = this.#given;
+    const { stdout, write } = this.#stdio;
     return new Promise((resolve) => {
       if (stdout.destroyed) return resolve();
       stdout.once("close", resolve);
@@ -175,18 +175,18 @@ class CgiRun implements CgiTransport {
   }
 }
 
-function surroundings({ env, stdin, stdout }: ServeCgiOptions): CgiStdio {
+function stdioOf({ env, stdin, stdout }: ServeCgiOptions): CgiStdio {
   if (env && stdin && stdout) return { variables: variablesOf(env), stdin, stdout, write: writeOf(stdout) };
-  const own = processStdio();
+  const stdio = processStdio();
   return {
-    variables: env ? variablesOf(env) : own.variables,
-    stdin: stdin ?? own.stdin,
-    stdout: stdout ?? own.stdout,
-    write: stdout ? writeOf(stdout) : own.write,
+    variables: env ? variablesOf(env) : stdio.variables,
+    stdin: stdin ?? stdio.stdin,
+    stdout: stdout ?? stdio.stdout,
+    write: stdout ? writeOf(stdout) : stdio.write,
   };
 }
 
-/** The whole head of an HTTP response, since nobody adds to it (5). */
+/** The whole head of an HTTP response, since the server adds nothing to it (5). */
 const nphHead: Compose = (head, options) => {
   const date = header(head.headers, "date") === undefined ? `Date: ${new Date().toUTCString()}\r\n` : "";
   return `${cgiResponseHead(head, { ...options, form: "http" }).slice(0, -2)}${date}Connection: close\r\n\r\n`;

@@ -1,5 +1,5 @@
 // Which program answers a request: the one there is, or the first file on the path below a directory (RFC 3875, 3.3).
-// Every doubt is a refusal: what is run here was chosen by a client (C5).
+// In doubt it refuses: the client chooses the program (C5).
 import type { Stats } from "node:fs";
 import { access, constants, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";
@@ -11,9 +11,9 @@ export interface CgiProgram {
   readonly file: string;
   /** The part of the request's path that leads to it, as sent: SCRIPT_NAME. */
   readonly mount: string;
-  /** What runs it, unless it is executable itself. */
+  /** The program that runs it, unless it is executable itself. */
   readonly interpreter: string | undefined;
-  /** By its name it answers with a status line of its own (RFC 3875, 5). */
+  /** By its name (`nph-...`) it writes the status line itself (RFC 3875, 5). */
   readonly nph: boolean;
 }
 
@@ -23,7 +23,7 @@ export type Interpreters = Readonly<Record<string, string>>;
 /** Finds the program for an exchange. Rejects with NOT_FOUND, BAD_PATH, FORBIDDEN or NOT_EXECUTABLE. */
 export type FindProgram = (exchange: Exchange) => Promise<CgiProgram>;
 
-/** One program for every path. Whether it is still there is looked up each time. */
+/** One program for every path. Each request checks that it is still there. */
 function oneProgram(file: string, interpreters: Interpreters): FindProgram {
   return async ({ mount }) => runnable(file, mount, interpreters, await statOf(file));
 }
@@ -85,7 +85,7 @@ async function runnable(
   interpreters: Interpreters,
   stats: Stats,
 ): Promise<CgiProgram> {
-  if (!stats.isFile()) throw new SallyportError("FORBIDDEN", `${file} is no regular file`);
+  if (!stats.isFile()) throw new SallyportError("FORBIDDEN", `${file} is not a regular file`);
   const suffix = extname(file);
   const interpreter = Object.hasOwn(interpreters, suffix) ? interpreters[suffix] : undefined;
   if (interpreter === undefined) await checkExecutable(file);
@@ -102,11 +102,11 @@ async function checkExecutable(file: string): Promise<void> {
 
 export interface Programs {
   readonly find: FindProgram;
-  /** The directory that they are in: DOCUMENT_ROOT where nothing else was said. */
+  /** The directory that they are in: DOCUMENT_ROOT where none is configured. */
   readonly directory: string;
 }
 
-/** What there is at `where`, a program or a directory. Rejects with TARGET_NOT_FOUND, FORBIDDEN or NOT_EXECUTABLE. */
+/** The program at `where`, or those below it. Rejects with TARGET_NOT_FOUND, FORBIDDEN or NOT_EXECUTABLE. */
 export async function programsAt(where: string, interpreters: Interpreters): Promise<Programs> {
   const path = resolve(where);
   const stats = await stat(path).catch((cause: Error) => {

@@ -1,9 +1,9 @@
-// One run of a CGI program for one exchange: input in, header and body out, and its end judged (RFC 3875, 6). The states:
+// One run of a CGI program for one exchange: input in, header and body out, and the meaning of its end (RFC 3875, 6):
 //
 //   head --document--> body --end of output--> over
 //     \---no answer, local redirect, failure, client gone---^
 //
-// In `over` the program may still run: it is given time, or stopped when nobody has any use for it.
+// In `over` the program may still run: it is given time, or stopped when it is of no use any more.
 import type { Socket } from "node:net";
 import { type CgiResponse, ResponseReader } from "../../cgi/response-reader.ts";
 import {
@@ -40,10 +40,10 @@ type State = "head" | "body" | "over";
 
 /** Output that goes on after the program's exit comes from its children; silent for this long, it counts as ended (C15). */
 const SILENCE = 2000;
-/** How long the end of the output may come before the exit that tells how it was meant. */
+/** How long after the end of its output a program may exit, and so tell how it was meant. */
 const EXIT_AFTER_OUTPUT = 1000;
-/** How long the last words on standard error may take after the exit. */
-const LAST_WORDS = 500;
+/** How long the last lines on standard error may take after the exit. */
+const STDERR_AFTER_EXIT = 500;
 
 export class Run implements Member {
   place = -1;
@@ -95,7 +95,7 @@ export class Run implements Member {
 
   #readOutput(): void {
     this.#output.on("data", (chunk: Buffer) => this.#receive(chunk));
-    // It has a second direction, which programs do not expect of their output.
+    // The pair of sockets has a second direction, which programs do not expect of their output.
     this.#output.end();
   }
 
@@ -160,14 +160,14 @@ export class Run implements Member {
     this.#abandon();
   }
 
-  /** From now on output is only drained, and the program's time is counted. */
+  /** From now on output is thrown away, and the program has `timeout` to end. */
   #over(): void {
     this.#state = "over";
     this.#output.resume();
     this.#after(this.#options.timeout, () => this.#abandon());
   }
 
-  /** Nobody has any use for the program any more. */
+  /** The program is of no use any more. */
   #abandon(): void {
     if (this.#state !== "over") this.#over();
     if (this.#exited) this.#child.sweep();
@@ -183,7 +183,7 @@ export class Run implements Member {
     if (!this.#output.closed) this.#child.sweep();
   }
 
-  /** Resolves when the output has been silent, though it was listened to, for a while; or nobody wants it any more. */
+  /** Resolves when the output has been silent for a while although we were reading, or is of no use any more. */
   #silence(): Promise<void> {
     return new Promise((resolve) => {
       this.#heard = true;
@@ -195,7 +195,7 @@ export class Run implements Member {
     });
   }
 
-  /** What the end of output and program means. `exit` is undefined when the program goes on without output. */
+  /** The meaning of the end of output and program. `exit` is undefined when the program goes on without output. */
   async #checkEnd(exit: Exit | undefined, ended: boolean): Promise<void> {
     if (this.#state === "over") return;
     if (this.#state === "head") return this.#noAnswer(exit);
@@ -207,7 +207,7 @@ export class Run implements Member {
   }
 
   async #noAnswer(exit: Exit | undefined): Promise<void> {
-    await Promise.race([this.#child.printed, this.#elapsed(LAST_WORDS)]);
+    await Promise.race([this.#child.printed, this.#elapsed(STDERR_AFTER_EXIT)]);
     const how = exit ? describeExit(exit) : "closed its output";
     const text = `${this.#options.name} ${how} without an answer: ${this.#reader.end().message}`;
     this.#fail(new SallyportError("CGI_NO_HEADER", text, { detail: this.#options.stderr.tail }));

@@ -1,4 +1,4 @@
-// What programs say on standard error: to the log, and the last of it kept for the message about a failure.
+// Standard error of a program: its lines go to the log, and the last are kept for the message about a failure.
 import type { Log } from "../../exchange/index.ts";
 
 /** Lines of one run that are logged; the rest is read and dropped, so that no program fills the log (C13). */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { VariableList } from "../../cgi/metavariables/decode.ts";
 
-/** What a CGI program was given. */
+/** The variables and streams of a CGI program. */
 export interface CgiStdio {
   /** Name and value in turn, bytes as latin-1. */
   readonly variables: VariableList;
@@ -16,14 +16,14 @@ export interface CgiStdio {
 export type Write = (bytes: Uint8Array, written?: () => void) => boolean;
 
 /**
- * This process's own. From then on what the application prints goes to stderr, which is the server's log: on stdout it
- * would be taken for a part of the response.
+ * Those of this process. From now on the application prints to stderr, which is the server's log: on stdout its text
+ * would become a part of the response.
  */
 export function processStdio(): CgiStdio {
   const { stdin, stdout, stderr } = process;
   const write = writeOf(stdout);
   stdout.write = stderr.write.bind(stderr);
-  return { variables: ownVariables(), stdin, stdout, write };
+  return { variables: processVariables(), stdin, stdout, write };
 }
 
 export const writeOf = (stdout: Writable): Write => {
@@ -31,10 +31,10 @@ export const writeOf = (stdout: Writable): Write => {
   return (bytes, written) => write(bytes, () => written?.());
 };
 
-/** As text, or, where values are not UTF-8, as the bytes that they are. */
+/** As text; or as bytes, where values may be other than UTF-8. */
 export type GivenVariables = Readonly<Record<string, string | undefined>> | VariableList;
 
-/** Variables from text, which is UTF-8 outside. */
+/** Text becomes UTF-8, each byte a character. */
 export function variablesOf(env: GivenVariables): VariableList {
   if (isList(env)) return env;
   return Object.entries(env).flatMap(([name, value]) => [bytes(name), bytes(value ?? "")]);
@@ -44,8 +44,8 @@ const isList = (env: GivenVariables): env is VariableList => Array.isArray(env);
 
 const bytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
 
-/** Node makes text of the environment, and loses what is not UTF-8 (a path of %FF); Linux also tells the bytes. */
-function ownVariables(): VariableList {
+/** Node makes text of the environment, and loses bytes that are not UTF-8 (a path of %FF); Linux also has the bytes. */
+function processVariables(): VariableList {
   try {
     const entries = readFileSync("/proc/self/environ", "latin1")
       .split("\0")

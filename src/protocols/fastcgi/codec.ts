@@ -26,7 +26,7 @@ export const roleOf = (number: number): Role | undefined =>
 /** `protocolStatus` of END_REQUEST (5.5). */
 export const STATUS = { REQUEST_COMPLETE: 0, CANT_MPX_CONN: 1, OVERLOADED: 2, UNKNOWN_ROLE: 3 } as const;
 
-/** What management records ask and tell (4.1). */
+/** The names in FCGI_GET_VALUES and its result (4.1). */
 export const VALUE = {
   MAX_CONNS: "FCGI_MAX_CONNS",
   MAX_REQS: "FCGI_MAX_REQS",
@@ -55,7 +55,7 @@ const STREAMS: ReadonlySet<number> = new Set([TYPE.PARAMS, TYPE.STDIN, TYPE.STDO
 const KNOWN: ReadonlySet<number> = new Set(Object.values(TYPE));
 const NOTHING = Buffer.alloc(0);
 
-/** Cuts bytes into records. Holds one head, and one record that is no stream's, at the most. */
+/** Cuts bytes into records. Keeps at most one head, and one record that is not of a stream. */
 export class RecordReader {
   readonly #violation: ErrorName;
   #input: Buffer = NOTHING;
@@ -66,7 +66,7 @@ export class RecordReader {
   #id = 0;
   #content = 0;
   #padding = 0;
-  /** What is here of a record that is given whole. */
+  /** Parts of a record that is given whole. */
   #parts: Buffer[] = [];
 
   /** `violation` is the error of a peer that does not speak FastCGI 1.0. */
@@ -112,7 +112,7 @@ export class RecordReader {
   }
 
   #readHead(): RecordPiece | undefined {
-    // The usual case: all of it is here, and is read where it lies.
+    // The usual case: all of it is here, and is not copied.
     if (this.#headSize === 0 && this.#input.length - this.#at >= HEAD) {
       this.#at += HEAD;
       return this.#beginRecord(this.#input, this.#at - HEAD);
@@ -187,7 +187,7 @@ function record(type: number, id: number, content: Uint8Array): Buffer {
   return bytes;
 }
 
-/** `data` as a part of a stream, in as many records as it takes; none for no data, which would be the end (F4). */
+/** `data` as a part of a stream, in one or more records; none for no data: an empty record would be the end (F4). */
 export function streamPart(type: number, id: number, data: Uint8Array): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0; at < data.length; at += MOST_CONTENT)
@@ -198,8 +198,8 @@ export function streamPart(type: number, id: number, data: Uint8Array): Buffer {
 /** The end of a stream. */
 export const streamEnd = (type: number, id: number): Buffer => record(type, id, NOTHING);
 
-// The same as latin-1 text. What is small and sent for every request is put together as one text and leaves in one write:
-// every call into a buffer costs more than its bytes.
+// The same as latin-1 text. Small records that every request needs are joined as one text and leave in one write: every
+// call into a buffer costs more than its bytes.
 
 const PADDING = Array.from({ length: ALIGNMENT }, (_, length) => "\0".repeat(length));
 
@@ -209,7 +209,7 @@ const headText = (type: number, id: number, length: number): string =>
 const recordText = (type: number, id: number, content: string): string =>
   headText(type, id, content.length) + content + PADDING[paddingOf(content.length)];
 
-/** A stream of which all is here. */
+/** A complete stream. */
 export function wholeStreamText(type: number, id: number, data: string): string {
   let text = "";
   for (let at = 0; at < data.length; at += MOST_CONTENT)
@@ -217,12 +217,12 @@ export function wholeStreamText(type: number, id: number, data: string): string 
   return text + headText(type, id, 0);
 }
 
-/** A stream of which all is here, as bytes. */
+/** A complete stream, as bytes. */
 export const wholeStream = (type: number, id: number, data: Uint8Array): Buffer =>
   Buffer.concat([streamPart(type, id, data), streamEnd(type, id)]);
 
 export interface Begin {
-  /** A number that may be no known role. */
+  /** May be a number of no known role. */
   readonly role: number;
   /** The connection stays open after the request. */
   readonly keep: boolean;
@@ -243,7 +243,7 @@ export function readBegin(content: Buffer): Begin | undefined {
 export const abortRequest = (id: number): Buffer => record(TYPE.ABORT_REQUEST, id, NOTHING);
 
 export interface End {
-  /** What a CGI program would have exited with. */
+  /** The exit code that a CGI program would have had. */
   readonly appStatus: number;
   readonly protocolStatus: number;
 }
@@ -267,12 +267,12 @@ export function readEnd(content: Buffer): End | undefined {
   return { appStatus: content.readUInt32BE(0), protocolStatus: content[4] as number };
 }
 
-/** The first byte of a record that nobody can read: its version is none. */
+/** The first byte of a record that is invalid: there is no such version. */
 export const NO_VERSION: Buffer = Buffer.of(0);
 
-/** The answer to a management record that nobody understands (4.2). */
+/** The answer to a management record of an unknown type (4.2). */
 export const unknownType = (type: number): Buffer =>
   record(TYPE.UNKNOWN_TYPE, 0, Buffer.from([type, 0, 0, 0, 0, 0, 0, 0]));
 
-/** A management record that asks for or tells values; `pairs` is of 65,528 bytes at the most. */
+/** GET_VALUES or its result; `pairs` of 65,528 bytes at the most. */
 export const managementRecord = (type: number, pairs: Uint8Array): Buffer => record(type, 0, pairs);

@@ -1,7 +1,7 @@
-// What a FastCGI server in front may ask of the application's half, in bytes, milliseconds and numbers.
+// The limits of the application's half of FastCGI, in bytes, milliseconds and numbers.
 
 export interface FastcgiLimits {
-  /** Connections at the same time; told as FCGI_MAX_CONNS. */
+  /** Connections at the same time; announced as FCGI_MAX_CONNS. */
   readonly connections: number;
   /** Requests at the same time on one connection; one more is answered with FCGI_OVERLOADED. */
   readonly requests: number;
@@ -9,7 +9,7 @@ export interface FastcgiLimits {
   readonly params: number;
   /** Bytes of a request body, and of a filter's data. More: 413. */
   readonly body: number;
-  /** Bytes of request body that wait unread where several requests share a connection; then it is read no further. */
+  /** Bytes of request body that may wait unread where requests share a connection; then the connection is not read. */
   readonly buffered: number;
   /** Bytes of response that wait for the server, for each request. */
   readonly unsent: number;
@@ -17,7 +17,7 @@ export interface FastcgiLimits {
   readonly receiveTimeout: number;
   /** How long a kept connection may be idle. */
   readonly idleTimeout: number;
-  /** How long the server may take nothing while a response waits for it. */
+  /** How long the server may read nothing while a response waits. */
   readonly sendTimeout: number;
   /** How long we wait for the server's end of the connection after ours. */
   readonly lingerTimeout: number;

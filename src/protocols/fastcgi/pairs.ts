@@ -12,7 +12,7 @@ export function encodePairs(pairs: readonly string[]): Buffer {
   return Buffer.from(text, "latin1");
 }
 
-/** One pair, latin-1; many of them make a text, since every call into a buffer costs more than its bytes. */
+/** One pair, latin-1, as text: every call into a buffer costs more than its bytes. */
 export const pairText = (name: string, value: string): string =>
   lengthText(name.length) + lengthText(value.length) + name + value;
 
@@ -23,8 +23,8 @@ function lengthText(length: number): string {
 }
 
 /**
- * Bytes as `[name, value, ...]`, latin-1. Throws `violation` when they are not pairs: a length that lies is compared
- * with what is there before anything is made of it (F6).
+ * Bytes as `[name, value, ...]`, latin-1. Throws `violation` when they are not pairs: every length is compared with the
+ * bytes that there are before it is used (F6).
  */
 export function decodePairs(bytes: Buffer, violation: ErrorName): string[] {
   const text = bytes.toString("latin1");
@@ -35,9 +35,9 @@ export function decodePairs(bytes: Buffer, violation: ErrorName): string[] {
     const valueLength = readLength(bytes, at);
     at += lengthSize(bytes, at);
     const [middle, end] = [at + nameLength, at + nameLength + valueLength];
-    // Also false where a length itself was cut off: NaN compares with nothing.
+    // Also false where a length itself was cut off: it is NaN then.
     if (!(end <= bytes.length))
-      throw new SallyportError(violation, "a FastCGI name-value pair is longer than what holds it");
+      throw new SallyportError(violation, "a FastCGI name-value pair is longer than its record");
     pairs.push(text.slice(at, middle), text.slice(middle, end));
     at = end;
   }

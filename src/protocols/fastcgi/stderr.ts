@@ -1,8 +1,8 @@
-// STDERR of one request (specification, 5.3), for the log: bounded, so that no application fills it.
+// STDERR of one request (specification, 5.3), for the log: bounded, so that no application fills the log.
 import type { Log } from "../../exchange/index.ts";
 import { LineSplitter } from "../../processes/index.ts";
 
-/** What one request may log; the rest is counted and dropped. */
+/** Limits for one request; the rest is counted and dropped. */
 const LOGGED_BYTES = 262_144;
 const LOGGED_LINES = 10_000;
 const LINE_FEED = 0x0a;
@@ -28,7 +28,7 @@ export class RequestStderr {
     if (logged > 0) this.#cutter.push(content.subarray(0, logged));
   }
 
-  /** The request is over. What comes later still is a beginning of its own. */
+  /** The request is over. Bytes that still come begin a line of their own. */
   end(): void {
     this.#cutter.end();
     const dropped = this.#dropped;
@@ -36,7 +36,7 @@ export class RequestStderr {
     if (dropped > 0) this.#log.warn(`${dropped} more bytes on STDERR were dropped`, { target: this.#target });
   }
 
-  /** How many of these bytes both limits allow; lines that end are counted off. */
+  /** How many of these bytes both limits allow; counts the lines that end in them. */
   #within(content: Uint8Array): number {
     const most = Math.min(content.length, this.#bytesLeft);
     let end = 0;

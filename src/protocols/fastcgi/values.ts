@@ -1,10 +1,10 @@
-// What a FastCGI application can (specification, 4.1): asked once, on a connection of its own, because PHP closes it after
-// its answer and others never answer at all.
+// What a FastCGI application can do (FCGI_GET_VALUES; specification, 4.1): asked once, on a connection of its own, because
+// PHP closes it after its answer and others never answer at all.
 import type { Upstream } from "../../upstreams/index.ts";
 import { managementRecord, RecordReader, TYPE, VALUE } from "./codec.ts";
 import { decodePairs, encodePairs } from "./pairs.ts";
 
-/** Numbers that are undefined were not told. */
+/** Numbers that are undefined are unknown. */
 export interface Values {
   readonly connections: number | undefined;
   readonly requests: number | undefined;
@@ -16,10 +16,10 @@ const QUESTION = managementRecord(
   TYPE.GET_VALUES,
   encodePairs([VALUE.MAX_CONNS, "", VALUE.MAX_REQS, "", VALUE.MPXS_CONNS, ""]),
 );
-/** Asked on a connection that will be shared, the same question tells that it is; nobody waits for the answer. */
+/** Sent on a connection that will be shared, this question announces just that; its answer is ignored. */
 export const SHARING: Buffer = managementRecord(TYPE.GET_VALUES, encodePairs([VALUE.MPXS_CONNS, ""]));
 
-/** Rejects with UPSTREAM_UNREACHABLE only. An application that does not answer within `timeout` ms has told nothing. */
+/** Rejects with UPSTREAM_UNREACHABLE only. Without an answer within `timeout` ms the values are unknown. */
 export async function askValues(upstream: Upstream, timeout: number): Promise<Values> {
   const socket = await upstream.connect();
   const reader = new RecordReader("UPSTREAM_BROKEN");

@@ -7,8 +7,7 @@ import { nginxRepeatsFields } from "./peers.ts";
 const COLON = 0x3a;
 const COMMA = 0x2c;
 
-const bad = (why: string): SallyportError =>
-  new SallyportError("BAD_REQUEST", `not a request of SCGI: ${why}`);
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", `not an SCGI request: ${why}`);
 
 /** The server's: all variables as a netstring, CONTENT_LENGTH before the others. Throws BAD_REQUEST for a byte 0. */
 export function encodeScgiRequest(variables: ReadonlyMap<string, string>, length: number): Uint8Array {
@@ -16,7 +15,7 @@ export function encodeScgiRequest(variables: ReadonlyMap<string, string>, length
   for (const [name, value] of variables) {
     if (name === "CONTENT_LENGTH" || name === "SCGI") continue;
     if (name === "" || name.includes("\0") || value.includes("\0"))
-      throw new SallyportError("BAD_REQUEST", `a variable that SCGI cannot say: ${shown(name)}`);
+      throw new SallyportError("BAD_REQUEST", `a variable that SCGI cannot send: ${shown(name)}`);
     text += `${name}\0${value}\0`;
   }
   return Buffer.from(`${text.length}:${text},`, "latin1");
@@ -26,7 +25,7 @@ export function encodeScgiRequest(variables: ReadonlyMap<string, string>, length
 export class ScgiRequestReader implements VariablesReader {
   readonly #limit: number;
   readonly #gathered = new Gathered();
-  /** Bytes of the netstring with its head; 0 while that is not known. */
+  /** Bytes of the netstring with its head; 0 while unknown. */
   #total = 0;
   /** Bytes of its head, "70:". */
   #head = 0;
@@ -60,7 +59,7 @@ export class ScgiRequestReader implements VariablesReader {
   }
 }
 
-/** Only digits, no zero before others, and something in it (S1). */
+/** One or more digits, the first not 0 (S1). */
 function checkLength(length: string, complete: boolean): void {
   if (!/^(?:[1-9]\d*)?$/.test(length) || (complete && length === ""))
     throw bad(`a malformed length of the variables: ${shown(length)}`);
@@ -76,7 +75,7 @@ function parseVariables(bytes: Buffer): string[] {
   return strings;
 }
 
-/** Section 3: the length first, a sign that this is SCGI, and no name empty or twice (S3, S4). */
+/** Section 3: CONTENT_LENGTH first, SCGI of 1, and no name empty or twice (S3, S4). */
 function check(strings: readonly string[]): void {
   const [first, length = ""] = strings;
   if (first !== "CONTENT_LENGTH") throw bad(`${shown(first ?? "")} comes before CONTENT_LENGTH`);
@@ -89,7 +88,7 @@ function check(strings: readonly string[]): void {
     if (variables.has(name)) repeated.add(name);
     else variables.set(name, strings[i + 1] as string);
   }
-  if (variables.get("SCGI") !== "1") throw bad("no SCGI of 1");
+  if (variables.get("SCGI") !== "1") throw bad("SCGI is not 1");
   for (const name of repeated)
     if (!nginxRepeatsFields(name, variables)) throw bad(`${shown(name)} comes twice`);
 }

@@ -13,7 +13,7 @@ const HALF: ListenerHalf = {
   compose: cgiResponseHead,
 };
 
-/** Serves SCGI on connections that somebody else accepted. */
+/** Serves SCGI on connections that were accepted elsewhere. */
 export const scgiListener = (options: ScgiListenerOptions): Listener => {
   checkListener("scgiListener()", options, LISTENER_CHECKS);
   return new SocketListener(HALF, options);

@@ -1,5 +1,5 @@
-// uwsgi requests as bytes (uWSGI's manual, "The uwsgi Protocol"): modifier1, the size of the variables (16 bits, the
-// lesser byte first), modifier2, then each name and value behind its own size. Pure, both ways.
+// uwsgi requests as bytes (uWSGI's manual, "The uwsgi Protocol"): modifier1, the size of the variables (16 bits,
+// little-endian), modifier2, then each name and value behind its own size. Pure, both ways.
 
 import { Gathered, type VariablesRead, type VariablesReader } from "../../cgi/socket/incoming.ts";
 import { SallyportError } from "../../exchange/index.ts";
@@ -7,8 +7,7 @@ import { SallyportError } from "../../exchange/index.ts";
 const HEAD = 4;
 const MOST = 65_535;
 
-const bad = (why: string): SallyportError =>
-  new SallyportError("BAD_REQUEST", `not a request of uwsgi: ${why}`);
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", `not a uwsgi request: ${why}`);
 const tooLarge = (most: number): SallyportError =>
   new SallyportError("HEADERS_TOO_LARGE", `variables of more than ${most} bytes`);
 
@@ -41,7 +40,7 @@ export class UwsgiRequestReader implements VariablesReader {
   /** The variables once they are all here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */
   feed(chunk: Uint8Array): VariablesRead | undefined {
     const bytes = this.#gathered.add(chunk);
-    // Other modifiers are not requests, or are meant for interpreters inside uWSGI.
+    // Packets with other modifiers are not requests, or are for interpreters inside uWSGI.
     if (bytes.length > 0 && bytes[0] !== 0) throw bad(`modifier1 is ${bytes[0]}, only 0 is served`);
     if (bytes.length < HEAD) return undefined;
     const end = HEAD + bytes.readUInt16LE(1);
@@ -65,7 +64,7 @@ function parseVariables(bytes: Buffer): string[] {
   return strings;
 }
 
-/** Fields may come twice, as a client repeats them; what decides where the request ends may not. */
+/** Header fields may come twice, as clients may repeat them; the length, which decides where the request ends, may not. */
 function check(strings: readonly string[]): void {
   if (strings.length % 2 !== 0) throw bad("a name without a value");
   let lengths = 0;

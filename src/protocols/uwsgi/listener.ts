@@ -1,5 +1,5 @@
 // The application's half of the uwsgi protocol: nginx (`uwsgi_pass`) or Apache (mod_proxy_uwsgi) connects to us for each
-// request, and wants a response that begins like one of HTTP.
+// request, and expects a response with a status line, as in HTTP.
 
 import { cgiResponseHead } from "../../cgi/head.ts";
 import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../../cgi/socket/listener.ts";
@@ -14,7 +14,7 @@ const HALF: ListenerHalf = {
   compose: (head, options) => cgiResponseHead(head, { ...options, form: "http" }),
 };
 
-/** Serves uwsgi on connections that somebody else accepted. */
+/** Serves uwsgi on connections that were accepted elsewhere. */
 export const uwsgiListener = (options: UwsgiListenerOptions): Listener => {
   checkListener("uwsgiListener()", options, LISTENER_CHECKS);
   return new SocketListener(HALF, options);

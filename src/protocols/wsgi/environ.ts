@@ -1,6 +1,5 @@
 // The part of the environ that a request adds (PEP 3333): CGI's meta-variables, wsgi.url_scheme and wsgi.input, marshalled.
 
-import { authorizerVariables } from "../../cgi/metavariables/authorizer.ts";
 import {
   commonVariables,
   contentLength,
@@ -31,7 +30,7 @@ export type Input = Uint8Array | Spooled | undefined;
 export function writeEnviron(carrier: StreamTransport, id: number, exchange: Exchange, input: Input): void {
   const length = input ? input.length : exchange.body.length;
   const repeated =
-    length === undefined || authorizerVariables(exchange) ? undefined : repeatedOf(exchange.request);
+    length === undefined || exchange.facts?.authorizerVariables ? undefined : repeatedOf(exchange.request);
   if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
   const line = requestLine(exchange);
   const rest = restOf(exchange, length as number, input);

@@ -1,4 +1,4 @@
-// What a codec of "CGI over a socket" is tested with: vectors, every way of cutting bytes, and properties.
+// Tests for the codecs of "CGI over a socket": vectors, every way of cutting bytes, and properties.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// The server's half of SCGI and uwsgi, answered byte for byte by what applications should not say, or not at all.
+// The server's half of SCGI and uwsgi with raw applications that send invalid responses, byte for byte, or none.
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";

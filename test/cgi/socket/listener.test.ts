@@ -1,4 +1,4 @@
-// The application's half of SCGI and uwsgi, told byte for byte what web servers should not say, or say too late.
+// The application's half of SCGI and uwsgi with raw web servers that send invalid requests, byte for byte, or late ones.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../../src/exchange/index.ts";

@@ -1,4 +1,4 @@
-// SCGI and uwsgi with those who speak them: nginx in front of our listeners, uWSGI behind our gateways.
+// SCGI and uwsgi with other programs: nginx in front of our listeners, uWSGI behind our gateways.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -40,7 +40,7 @@ test("a queue of connections that was full for a moment is waited for", LINUX, a
 function sharing(t: TestContext, address: string): (exchange: RecordedExchange) => void {
   const log = silentLog;
   const backends = new Backends({ queue: 10, queueTimeout: 0, log });
-  const options = { keep: true, connections: 1, idleTimeout: 60_000, timeout: 0, valuesTimeout: 60_000, log };
+  const options = { keep: true, connections: 1, idleTimeout: 60_000, timeout: 0, valuesTimeout: 60_000 };
   backends.add(new Backend(new Upstream(address), options, backends));
   t.after(() => backends.close(0));
   const buffer = { memory: 10_000, file: 0, directory: tmpdir() };
@@ -48,8 +48,8 @@ function sharing(t: TestContext, address: string): (exchange: RecordedExchange) 
     const { method, path } = exchange.request;
     const params = pairText("REQUEST_METHOD", method) + pairText("PATH_INFO", path);
     const nothing = new Uint8Array(0);
-    const order = { role: "responder", params, body: nothing, repeatable: true, file: undefined } as const;
-    backends.submit(new OutgoingRequest(exchange, order, { log, timeout: 0, buffer }));
+    const request = { role: "responder", params, body: nothing, repeatable: true, file: undefined } as const;
+    backends.submit(new OutgoingRequest(exchange, request, { log, timeout: 0, buffer }));
   };
 }
 

@@ -1,5 +1,5 @@
-// A FastCGI application that does not accept connections until it is told to: its thread stands still, so that what
-// connects stays in the kernel's queue, and beyond its end is EAGAIN.
+// A FastCGI application that accepts no connections until it is released: its thread is blocked, so that connections stay
+// in the kernel's queue, and one beyond its end gets EAGAIN.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";

@@ -348,6 +348,31 @@ test("F9: an overloaded application is passed over for another, and 503 without 
   assert.equal((await refused).status, 503);
 });
 
+test("F9: nothing that an overloaded application sent becomes a part of the response of another", async (t) => {
+  const busy = await RawApplication.start(t);
+  const free = await RawApplication.start(t);
+  const { ask } = await front(t, { address: [busy.address, free.address] });
+  const asked = ask();
+  (await busy.next()).stdout("Content-Type: text/html\r\nX-Begun: 1\r\n").end(0, STATUS.OVERLOADED);
+  (await free.next()).answer("whole");
+  const answer = await asked;
+  assert.deepEqual([text(answer), answer.headers], ["whole", ["Content-Type", "text/plain"]]);
+});
+
+test("F9: a response that has started is cut, not sent again, when its application says that it is overloaded", async (t) => {
+  const busy = await RawApplication.start(t);
+  const free = await RawApplication.start(t);
+  const { exchange, gateway } = await front(t, { address: [busy.address, free.address] });
+  const started = exchange();
+  const done = started.done;
+  gateway.handle(started);
+  const request = (await busy.next()).stdout("Content-Type: text/plain\r\n\r\nhalf");
+  while (!started.started) await new Promise(setImmediate);
+  request.end(0, STATUS.OVERLOADED);
+  const { complete, error } = await done;
+  assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_UPSTREAM_BUSY"]);
+});
+
 test("F9: a role that the application does not play is 502", async (t) => {
   const application = await RawApplication.start(t);
   const { ask } = await front(t, { address: application.address });
@@ -499,11 +524,14 @@ test("a slow client holds no connection of the application", async (t) => {
 });
 
 test("F19: an authorizer's 200 lets the request through with its variables, and nothing else of it", async (t) => {
-  const judge = await RawApplication.start(t);
+  const authorizer = await RawApplication.start(t);
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, authorizer: { address: judge.address } });
+  const { ask } = await front(t, {
+    address: application.address,
+    authorizer: { address: authorizer.address },
+  });
   const asked = ask({ method: "POST", target: "/secret", body: "hello" });
-  const question = await judge.next();
+  const question = await authorizer.next();
   assert.equal(question.role, 2);
   const { CONTENT_LENGTH, PATH_INFO, SCRIPT_NAME, REQUEST_URI } = question.params;
   assert.deepEqual([CONTENT_LENGTH, PATH_INFO, SCRIPT_NAME], [undefined, undefined, undefined]);
@@ -520,15 +548,15 @@ test("F19: an authorizer's 200 lets the request through with its variables, and 
 });
 
 test("F19: an authorizer's 403 is sent whole, and the application is not asked", async (t) => {
-  const judge = await RawApplication.start(t);
+  const authorizer = await RawApplication.start(t);
   const gateway = { handle: () => assert.fail("it was asked") };
   const lines: Line[] = [];
-  const guarded = authorized({ address: judge.address, log: keeping(lines) }, gateway);
+  const guarded = authorized({ address: authorizer.address, log: keeping(lines) }, gateway);
   t.after(() => guarded.close?.(0));
   await guarded.start?.();
   const exchange = new RecordedExchange();
   guarded.handle(exchange);
-  (await judge.next()).answer("go away", "Status: 403 Forbidden", "X-Why: because");
+  (await authorizer.next()).answer("go away", "Status: 403 Forbidden", "X-Why: because");
   const answer = await exchange.done;
   assert.deepEqual([answer.status, text(answer)], [403, "go away"]);
   assert.ok(answer.headers.includes("X-Why"));

@@ -1,4 +1,4 @@
-// The application's half of FastCGI among requests that share a connection: records out of place, and what is no record.
+// The application's half of FastCGI among requests that share a connection: records out of place, and bytes that are no record.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../../src/exchange/index.ts";

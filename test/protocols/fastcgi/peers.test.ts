@@ -1,4 +1,4 @@
-// Both halves against programs that others wrote: nginx and cgi-fcgi in front, PHP and fcgiwrap behind.
+// Both halves with other programs: nginx and cgi-fcgi in front, PHP and fcgiwrap behind.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,5 +1,5 @@
 // The application's half of FastCGI 1.0: answers web servers (nginx, Apache, lighttpd, Caddy, `cgi-fcgi`) that connect
-// to us. Takes connections over; what is said on each of them is in connection.ts.
+// to us. Takes over connections; connection.ts reads and writes on each.
 
 import type { Socket } from "node:net";
 import { fromPeer, type Peer } from "../../../cgi/metavariables/peers.ts";
@@ -26,15 +26,15 @@ export interface FastcgiListenerOptions {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits?: Partial<FastcgiLimits>;
-  /** What the handler can play; servers that ask for another role are told. Default: a responder. */
+  /** Roles of the handler; a request for another one is answered with FCGI_UNKNOWN_ROLE. Default: responder. */
   readonly roles?: readonly Role[];
   /** Whether a server may have several requests under way on one connection. Default true. */
   readonly multiplex?: boolean;
-  /** Mends what the server in front says in its own way. Default: by the server's name. */
+  /** Corrects variables that the server in front sends in its own way. Default: by the server's name. */
   readonly peer?: Peer;
   /**
-   * IP addresses that may connect, with commas between; from nobody else, nor over a Unix socket (3.2).
-   * Default: FCGI_WEB_SERVER_ADDRS of the environment; without it everybody may.
+   * IP addresses that may connect, with commas between; others may not, nor may Unix sockets (3.2).
+   * Default: FCGI_WEB_SERVER_ADDRS of the environment; without it all may.
    */
   readonly webServers?: string | undefined;
 }
@@ -95,7 +95,7 @@ class FastcgiListener implements Listener, FastcgiListenerContext {
     return this.connections.close(grace);
   }
 
-  /** There is no way to say no in FastCGI but to close the connection. */
+  /** FastCGI has no refusal but closing the connection. */
   #refuse(socket: Socket, { message, code, fault }: SallyportError): void {
     this.log.info(message, { code, fault });
     socket.on("error", () => {});

@@ -1,9 +1,10 @@
-// Management records of one connection (specification, 4): what we can is told, what we do not know is said to be unknown.
+// Management records of one connection (specification, 4): FCGI_GET_VALUES is answered with what we can do, an unknown type
+// with FCGI_UNKNOWN_TYPE.
 import { managementRecord, type RecordPiece, TYPE, unknownType, VALUE } from "../codec.ts";
 import type { FastcgiLimits } from "../limits.ts";
 import { decodePairs, encodePairs } from "../pairs.ts";
 
-/** A server that breaks the rules: to us it is the client. */
+/** The error of a server that breaks the rules: to us it is the client. */
 export const VIOLATION = "BAD_REQUEST";
 
 export class Management {
@@ -11,7 +12,7 @@ export class Management {
   sharing = false;
   readonly #limits: FastcgiLimits;
   readonly #multiplex: boolean;
-  #told: Buffer[] = [];
+  #answers: Buffer[] = [];
 
   constructor(limits: FastcgiLimits, multiplex: boolean) {
     this.#limits = limits;
@@ -20,19 +21,19 @@ export class Management {
 
   /** Throws BAD_REQUEST for a question that cannot be understood. */
   take({ type, content }: RecordPiece): void {
-    if (type === TYPE.GET_VALUES) this.#tellValues(content);
-    else if (type !== TYPE.UNKNOWN_TYPE) this.#told.push(unknownType(type));
+    if (type === TYPE.GET_VALUES) this.#answerValues(content);
+    else if (type !== TYPE.UNKNOWN_TYPE) this.#answers.push(unknownType(type));
   }
 
   /** Many questions in one segment get their answers in one piece; undefined when there was none. */
   answers(): Buffer | undefined {
-    if (this.#told.length === 0) return undefined;
-    const told = this.#told;
-    this.#told = [];
-    return Buffer.concat(told);
+    if (this.#answers.length === 0) return undefined;
+    const answers = this.#answers;
+    this.#answers = [];
+    return Buffer.concat(answers);
   }
 
-  #tellValues(content: Buffer): void {
+  #answerValues(content: Buffer): void {
     const { connections, requests } = this.#limits;
     const multiplex = this.#multiplex;
     const values: Readonly<Record<string, number>> = {
@@ -42,8 +43,8 @@ export class Management {
     };
     const asked = new Set(decodePairs(content, VIOLATION).filter((_, i) => i % 2 === 0));
     if (multiplex && asked.has(VALUE.MPXS_CONNS)) this.sharing = true;
-    const told = [...asked].filter((name) => Object.hasOwn(values, name));
-    const pairs = encodePairs(told.flatMap((name) => [name, String(values[name])]));
-    this.#told.push(managementRecord(TYPE.GET_VALUES_RESULT, pairs));
+    const known = [...asked].filter((name) => Object.hasOwn(values, name));
+    const pairs = encodePairs(known.flatMap((name) => [name, String(values[name])]));
+    this.#answers.push(managementRecord(TYPE.GET_VALUES_RESULT, pairs));
   }
 }

@@ -1,8 +1,8 @@
 // Is a server that has ended its side still there? The end of a connection (FIN) looks the same whether the server closed
-// it or only has nothing more to say, and the second must be answered. Sending tells: a closed peer resets, and the next
-// write sees it. An end of STDERR may be sent at any time, and means nothing to a server that is there.
+// it or only has no more to send, and in the second case it must be answered. Sending shows which: a closed peer resets,
+// and the next write fails. An end of STDERR may be sent at any time, and means nothing to a server that is there.
 
-/** Milliseconds between the steps. Answers that are quick are never preceded by one; the last steps are for far servers. */
+/** Milliseconds between the steps. Quick answers come before the first; the last steps are for distant servers. */
 const STEPS = [15, 10, 200, 200] as const;
 
 export class FastcgiPeerProbe {
@@ -16,7 +16,7 @@ export class FastcgiPeerProbe {
     this.#schedule();
   }
 
-  /** There is nothing left to answer, or nobody. */
+  /** No request is left to answer, or the server has left. */
   stop(): void {
     clearTimeout(this.#timer);
   }

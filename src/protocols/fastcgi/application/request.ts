@@ -1,5 +1,5 @@
-// One request as the application sees it come in (specification, 3.3, 5, 6): its phases as a table, its parameters, its
-// streams, and the records of its response.
+// One request of a web server, from the application's side (specification, 3.3, 5, 6): its phases as a table, its
+// parameters, its streams, and the records of its response.
 
 import { CgiExchange, type CgiTransport } from "../../../cgi/exchange.ts";
 import {
@@ -9,6 +9,7 @@ import {
 } from "../../../cgi/metavariables/decode.ts";
 import { nginxKeepsNoneWithMore, type Peer } from "../../../cgi/metavariables/peers.ts";
 import {
+  type FilterData,
   type Handler,
   type Log,
   NO_BODY,
@@ -17,14 +18,13 @@ import {
 } from "../../../exchange/index.ts";
 import { type Begin, endText, type Role, STATUS, streamPart, TYPE, wholeStreamText } from "../codec.ts";
 import { decodePairs } from "../pairs.ts";
-import { keepData } from "./data.ts";
 import { SendQueue } from "./send-queues.ts";
 import { RequestStdin } from "./stdin.ts";
 
 /** The connection, as its requests see it. */
 export interface RequestTransport {
   /** Bytes, or latin-1 text. */
-  send(lane: SendQueue, record: Buffer | string): boolean;
+  send(queue: SendQueue, record: Buffer | string): boolean;
   /** Its response is complete: the id is free again. */
   done(request: IncomingRequest): void;
   /** Its response will never be complete. */
@@ -36,7 +36,7 @@ export interface RequestTransport {
 type Phase = "params" | "stdin" | "data" | "complete";
 export type ReadStep = "params" | "stdin" | "data" | "abort";
 
-/** What each phase makes of a record; of others nothing, they are ignored. */
+/** The step that each type of record leads to; records of other types are ignored. */
 const STEPS: Readonly<Record<Phase, Readonly<Record<number, ReadStep>>>> = {
   params: { [TYPE.PARAMS]: "params", [TYPE.ABORT_REQUEST]: "abort" },
   stdin: { [TYPE.STDIN]: "stdin", [TYPE.ABORT_REQUEST]: "abort" },
@@ -44,7 +44,7 @@ const STEPS: Readonly<Record<Phase, Readonly<Record<number, ReadStep>>>> = {
   complete: { [TYPE.ABORT_REQUEST]: "abort" },
 };
 
-/** Bytes of one record, so that lanes take turns by records. */
+/** Bytes of one record, so that send queues take turns by records. */
 const MOST = 65_528;
 
 export class IncomingRequest implements CgiTransport {
@@ -52,7 +52,7 @@ export class IncomingRequest implements CgiTransport {
   readonly role: Role;
   readonly keep: boolean;
   readonly queue: SendQueue;
-  /** When what it owes must be here, on the site's clock. */
+  /** When what it owes must be here, on the clock of the listener. */
   deadline = Number.POSITIVE_INFINITY;
   /** undefined until the application has been asked. */
   exchange: CgiExchange | undefined;
@@ -65,15 +65,15 @@ export class IncomingRequest implements CgiTransport {
   #stdin: RequestStdin | undefined;
   #data: RequestStdin | undefined;
 
-  constructor(id: number, role: Role, { keep }: Begin, carrier: RequestTransport) {
+  constructor(id: number, role: Role, { keep }: Begin, transport: RequestTransport) {
     this.id = id;
     this.role = role;
     this.keep = keep;
-    this.#transport = carrier;
+    this.#transport = transport;
     this.queue = new SendQueue(() => this.exchange?.drained());
   }
 
-  /** What a record of this type means now. */
+  /** The step of a record of this type now. */
   step(type: number): ReadStep | undefined {
     return STEPS[this.#phase][type];
   }
@@ -84,7 +84,7 @@ export class IncomingRequest implements CgiTransport {
     return this.#phase === "complete" || (this.#stdin?.complete !== false && this.#data?.complete !== false);
   }
 
-  /** Whether its server does not keep the connection when anything follows the response. */
+  /** Whether its server closes the connection when anything follows the response. */
   get partsWithMore(): boolean {
     return nginxKeepsNoneWithMore(this.#variable("SERVER_SOFTWARE"));
   }
@@ -103,31 +103,31 @@ export class IncomingRequest implements CgiTransport {
     this.#params.push(content);
   }
 
-  /** The pairs are complete. Throws the violation when they are none. */
+  /** PARAMS has ended. Throws the violation when it is not pairs. */
   readParams(violation: "BAD_REQUEST"): void {
     const bytes = this.#params.length === 1 ? (this.#params[0] as Buffer) : Buffer.concat(this.#params);
     this.#params = [];
     this.#variables = decodePairs(bytes, violation);
   }
 
-  /** Reads the request out of the parameters. `highWater`: of its streams, where the default does not fit. Throws BAD_REQUEST, BODY_TOO_LARGE. */
+  /** Reads the parameters. `highWater`: of the streams, instead of the default. Throws BAD_REQUEST, BODY_TOO_LARGE. */
   describe(peer: Peer, limit: number, highWater: number | undefined): void {
     const described = describeRequest(this.#variables, peer);
     this.#described = described;
-    const intake = (length: number | undefined): RequestStdin =>
+    const newStdin = (length: number | undefined): RequestStdin =>
       new RequestStdin({ length, limit, highWater, flow: () => this.#transport.flow() });
     const length = this.#stdinLength(described);
-    if (this.role !== "authorizer" && length !== 0) this.#stdin = intake(length);
-    if (this.role === "filter") this.#data = intake(this.#dataLength());
+    if (this.role !== "authorizer" && length !== 0) this.#stdin = newStdin(length);
+    if (this.role === "filter") this.#data = newStdin(this.#dataLength());
     this.#phase = this.role === "authorizer" ? "complete" : "stdin";
   }
 
   /** A piece of a stream, or its end. Throws BODY_TOO_LARGE. */
   take(stream: "stdin" | "data", content: Buffer): void {
-    const intake = stream === "stdin" ? this.#stdin : this.#data;
-    if (content.length > 0) return intake?.take(content);
+    const body = stream === "stdin" ? this.#stdin : this.#data;
+    if (content.length > 0) return body?.take(content);
     this.#phase = stream === "stdin" && this.#data ? "data" : "complete";
-    intake?.end();
+    body?.end();
   }
 
   /** Asks the application, unless that was done. */
@@ -137,7 +137,7 @@ export class IncomingRequest implements CgiTransport {
     const body: RequestBody = this.#stdin?.body() ?? NO_BODY;
     const exchange = new CgiExchange(described, body, log, this);
     this.exchange = exchange;
-    if (this.#data) keepData(exchange, this.#data.body(), this.#variable("FCGI_DATA_LAST_MOD"));
+    if (this.#data) exchange.facts = { filterData: this.#filterData(this.#data) };
     try {
       handler(exchange);
     } catch (error) {
@@ -152,7 +152,7 @@ export class IncomingRequest implements CgiTransport {
     this.exchange?.lost(error);
   }
 
-  /** What is missing will not come; an answer still may leave. */
+  /** The rest of the request will not come; it may be answered all the same. */
   starve(error: SallyportError): void {
     this.#phase = "complete";
     this.#stdin?.fail(error);
@@ -186,7 +186,7 @@ export class IncomingRequest implements CgiTransport {
     return this.#transport.send(this.queue, record);
   }
 
-  /** What is left of STDOUT, its end, and that of the request. */
+  /** The rest of STDOUT, its end, and END_REQUEST. */
   #finish(rest: string): void {
     const { id } = this;
     const records = wholeStreamText(TYPE.STDOUT, id, rest) + endText(id, 0, STATUS.REQUEST_COMPLETE);
@@ -195,7 +195,7 @@ export class IncomingRequest implements CgiTransport {
     this.#drop();
   }
 
-  /** The response is over; who still reads the body is not told that it was complete. */
+  /** The response is over: the body must not look complete to a reader. */
   #drop(): void {
     if (this.#phase === "complete" && !this.#data) return;
     const error = new SallyportError("BODY_INCOMPLETE", "the response ended before its request");
@@ -204,12 +204,18 @@ export class IncomingRequest implements CgiTransport {
   }
 
   /**
-   * Nothing is taken in where nothing was announced; but without any CONTENT_LENGTH the end of STDIN tells (6.2): nginx
-   * says none of an upload over HTTP/2 that it does not buffer. What a GET or HEAD may carry then means nothing.
+   * Without CONTENT_LENGTH the body ends with STDIN (6.2): nginx sends none for an upload over HTTP/2 that it does not
+   * buffer. But a GET or HEAD without it has no body.
    */
   #stdinLength({ length, request: { method } }: DescribedRequest): number | undefined {
     if (length !== 0 || method === "GET" || method === "HEAD") return length;
     return this.#variable("CONTENT_LENGTH") ? length : undefined;
+  }
+
+  #filterData(data: RequestStdin): FilterData {
+    const seconds = this.#variable("FCGI_DATA_LAST_MOD");
+    const known = seconds !== undefined && /^\d{1,12}$/.test(seconds);
+    return { body: data.body(), lastModified: known ? new Date(Number(seconds) * 1000) : undefined };
   }
 
   #dataLength(): number | undefined {

@@ -1,8 +1,8 @@
-// The way out of one connection that several requests share: each has a lane of its own, and when the server in front is
-// slow the lanes take turns, so that no response waits for the end of another.
+// Sends on one connection that several requests share: each has a queue of its own, and when the server in front is slow
+// the queues take turns (round robin), so that no response waits for the end of another.
 import type { Socket } from "node:net";
 
-/** Records of one lane that leave before it is the next one's turn. */
+/** Records of one queue that leave before it is the next one's turn. */
 const TURN = 8;
 
 export class SendQueue {
@@ -10,7 +10,7 @@ export class SendQueue {
   readonly waiting: (Buffer | string)[] = [];
   /** Bytes of `waiting`. */
   size = 0;
-  /** Told when the lane was full and all of it has left. */
+  /** Called when the queue was full and all of it has left. */
   readonly drained: () => void;
   full = false;
 
@@ -21,10 +21,10 @@ export class SendQueue {
 
 export class SendQueues {
   readonly #socket: Socket;
-  /** Bytes that may wait in one lane before it is full. */
+  /** Bytes that may wait in one queue before it is full. */
   readonly #most: number;
-  /** Lanes with something in them, the next one first. */
-  #queue: SendQueue[] = [];
+  /** Those that are not empty, the next one first. */
+  #turns: SendQueue[] = [];
   #emptied: (() => void) | undefined;
 
   constructor(socket: Socket, most: number) {
@@ -32,55 +32,55 @@ export class SendQueues {
     this.#most = most;
   }
 
-  /** Sends one record, or has it wait. False when the lane is full. */
-  send(lane: SendQueue, bytes: Buffer | string): boolean {
-    if (this.#queue.length === 0 && !this.#socket.writableNeedDrain) {
+  /** Sends one record, or has it wait. False when the queue is full. */
+  send(queue: SendQueue, bytes: Buffer | string): boolean {
+    if (this.#turns.length === 0 && !this.#socket.writableNeedDrain) {
       this.#socket.write(bytes, "latin1");
       return true;
     }
-    if (lane.waiting.length === 0) this.#queue.push(lane);
-    lane.waiting.push(bytes);
-    lane.size += bytes.length;
-    lane.full ||= lane.size > this.#most;
-    return !lane.full;
+    if (queue.waiting.length === 0) this.#turns.push(queue);
+    queue.waiting.push(bytes);
+    queue.size += bytes.length;
+    queue.full ||= queue.size > this.#most;
+    return !queue.full;
   }
 
   /** The socket has room again. */
   pump(): void {
-    while (this.#queue.length > 0 && !this.#socket.writableNeedDrain)
-      this.#turn(this.#queue.shift() as SendQueue);
-    if (this.#queue.length === 0) this.#emptied?.();
+    while (this.#turns.length > 0 && !this.#socket.writableNeedDrain)
+      this.#turn(this.#turns.shift() as SendQueue);
+    if (this.#turns.length === 0) this.#emptied?.();
   }
 
-  /** Calls back, once, when nothing waits in any lane. */
+  /** Calls back, once, when nothing waits in any queue. */
   whenEmpty(callback: () => void): void {
-    if (this.#queue.length === 0) return callback();
+    if (this.#turns.length === 0) return callback();
     this.#emptied = () => {
       this.#emptied = undefined;
       callback();
     };
   }
 
-  /** Forgets what waits. */
+  /** Drops all that waits. */
   clear(): void {
-    for (const lane of this.#queue) {
-      lane.waiting.length = 0;
-      lane.size = 0;
+    for (const queue of this.#turns) {
+      queue.waiting.length = 0;
+      queue.size = 0;
     }
-    this.#queue = [];
+    this.#turns = [];
   }
 
-  #turn(lane: SendQueue): void {
-    const bytes = lane.waiting.splice(0, TURN);
+  #turn(queue: SendQueue): void {
+    const bytes = queue.waiting.splice(0, TURN);
     for (const piece of bytes) {
-      lane.size -= piece.length;
+      queue.size -= piece.length;
       this.#socket.write(piece, "latin1");
     }
-    if (lane.waiting.length > 0) {
-      this.#queue.push(lane);
-    } else if (lane.full) {
-      lane.full = false;
-      lane.drained();
+    if (queue.waiting.length > 0) {
+      this.#turns.push(queue);
+    } else if (queue.full) {
+      queue.full = false;
+      queue.drained();
     }
   }
 }

@@ -1,4 +1,4 @@
-// A stream of a request on its way to the application (STDIN or DATA): bounded, and held against the announced length.
+// A stream of a request on its way to the application (STDIN or DATA): bounded, and compared with the announced length.
 import {
   type BodySource,
   NO_BODY,
@@ -12,9 +12,9 @@ import {
 const HIGH_WATER = 65_536;
 
 export interface RequestStdinOptions {
-  /** Bytes announced; undefined when only the end will tell. */
+  /** Bytes announced; undefined where the stream ends with its last record only. */
   readonly length: number | undefined;
-  /** Bytes accepted at all. */
+  /** Bytes accepted. */
   readonly limit: number;
   /** Bytes that may wait unread; the default suits a connection that is read for this request only. */
   readonly highWater?: number | undefined;
@@ -23,19 +23,19 @@ export interface RequestStdinOptions {
 }
 
 export class RequestStdin implements BodySource {
-  /** True while more waits than anybody reads. */
+  /** True while too much waits to be read. */
   paused = false;
   readonly #length: number | undefined;
   readonly #limit: number;
   readonly #highWater: number;
   readonly #flow: () => void;
-  /** What came before anybody asked for the body. */
+  /** Bytes that came before `body` was called. */
   #early: Buffer[] = [];
   #received = 0;
   #ended = false;
   #body: PushedBody | undefined;
 
-  /** Throws BODY_TOO_LARGE when more is announced than is accepted. */
+  /** Throws BODY_TOO_LARGE when more is announced than accepted. */
   constructor({ length, limit, highWater = HIGH_WATER, flow }: RequestStdinOptions) {
     refuseOver(limit, length ?? 0);
     this.#length = length;
@@ -49,7 +49,7 @@ export class RequestStdin implements BodySource {
     return this.#ended || this.#received === this.#length;
   }
 
-  /** The body, whole when all of it has come already. Asked for once. */
+  /** The body, whole when all of it has come already. Called once. */
   body(): RequestBody {
     const early = this.#early;
     this.#early = [];
@@ -62,7 +62,7 @@ export class RequestStdin implements BodySource {
     return body;
   }
 
-  /** A piece; what is more than was announced is dropped. Throws BODY_TOO_LARGE. */
+  /** A piece; bytes beyond the announced length are dropped. Throws BODY_TOO_LARGE. */
   take(content: Buffer): void {
     if (this.#ended) return;
     const room = this.#length === undefined ? content.length : this.#length - this.#received;
@@ -87,7 +87,7 @@ export class RequestStdin implements BodySource {
     this.#body?.fail(error);
   }
 
-  /** Nobody needs it any more. */
+  /** It is not needed any more. */
   drop(error: SallyportError): void {
     this.fail(error);
     this.#body?.discard();

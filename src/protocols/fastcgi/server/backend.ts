@@ -1,15 +1,16 @@
-// One place where a FastCGI application is reached: what it can do, and the connections to it that are kept.
+// One address of a FastCGI application: what the application there can do, and the connections to it that are kept.
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Log, SallyportError } from "../../../exchange/index.ts";
+import { SallyportError } from "../../../exchange/index.ts";
 import type { ConnectionReader, Upstream } from "../../../upstreams/index.ts";
 import { STATUS } from "../codec.ts";
 import { askValues, type Values } from "../values.ts";
-import { ApplicationConnection, type ApplicationConnectionOwner } from "./connection.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Backends } from "./backends.ts";
+import { ApplicationConnection } from "./connection.ts";
 import { type OutgoingRequest, refusalOf } from "./request.ts";
 
 export interface BackendOptions {
-  readonly log: Log;
   /** Whether connections are kept for more than one request. */
   readonly keep: boolean;
   /** Connections at once; undefined: as many as the application says, or `USUAL_CONNECTIONS`. */
@@ -18,54 +19,45 @@ export interface BackendOptions {
   readonly idleTimeout: number;
   /** Milliseconds that the application may stop for in the middle of a record; 0 for no limit. */
   readonly timeout: number;
-  /** Milliseconds for the answer to what the application can do. */
+  /** Milliseconds for the answer to FCGI_GET_VALUES. */
   readonly valuesTimeout: number;
 }
 
-/** Who has the places. */
-export interface BackendOwner {
-  /** There is room for another request. */
-  onRoom(): void;
-  /** Takes the request that waits longest, if `backend` may have it and it may be lost once. */
-  next(backend: Backend): OutgoingRequest | undefined;
-  /** `outbound` must be tried again, elsewhere if `backend` is given, or fail with `failure`. */
-  again(outbound: OutgoingRequest, failure: SallyportError, backend: Backend | undefined): void;
-}
-
 const USUAL_CONNECTIONS = 16;
-/** Milliseconds after which a connection that says nothing is suspected of not being accepted. */
+/** Milliseconds of silence after which a connection may be waiting in the application's queue (`#isStarving`). */
 const PATIENCE = 50;
 /** Requests at once on one connection, where the application takes several. */
 const MOST_SHARED = 32;
 /** Pauses between attempts while the application's queue of connections is full. */
 const QUEUE_PAUSES = [5, 10, 20, 50, 100, 200, 400];
 
-export class Backend implements ApplicationConnectionOwner {
+export class Backend {
   readonly #upstream: Upstream;
   readonly #options: BackendOptions;
-  readonly #owner: BackendOwner;
+  readonly #backends: Backends;
   readonly #connections = new Set<ApplicationConnection>();
-  /** Idle ones with the time when they became so; the last one is used first. */
-  #idle: { channel: ApplicationConnection; since: number }[] = [];
+  /** Of these the idle ones, the latest last. */
+  #idle: ApplicationConnection[] = [];
   #values: Values | undefined;
   #asking: Promise<Values> | undefined;
   /** Requests that wait for a connection of their own. */
   #opening = 0;
-  /** Connections on their way. */
+  /** Connections that are being established. */
   #connecting = 0;
-  /** Requests inside, also those that are opening. */
+  /** Requests inside, with those that are opening. */
   #busy = 0;
   #retired = false;
   /** A request has come to its end here. */
   servedOnce = false;
   #emptied: (() => void) | undefined;
 
-  constructor(upstream: Upstream, options: BackendOptions, owner: BackendOwner) {
+  constructor(upstream: Upstream, options: BackendOptions, backends: Backends) {
     this.#upstream = upstream;
     this.#options = options;
-    this.#owner = owner;
+    this.#backends = backends;
   }
 
+  /** Its address, for logs. */
   get name(): string {
     return this.#upstream.name;
   }
@@ -81,15 +73,15 @@ export class Backend implements ApplicationConnectionOwner {
   /** Whether another request may be begun. */
   get hasRoom(): boolean {
     if (this.#retired || this.#busy >= this.#mostRequests) return false;
-    if (this.#hasFreeChannel) return true;
-    // A connection that is free in a moment is not worth another one.
+    if (this.#hasFreeConnection) return true;
+    // Better to wait for a connection that is free in a moment than to open another one.
     return !this.#isSettling && this.#connections.size + this.#opening < this.#mostConnections;
   }
 
-  /** Finds out what the application can do. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
-  async learn(): Promise<void> {
+  /** Asks what the application can do, once. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
+  async #learn(): Promise<void> {
     if (this.#values) return;
-    this.#asking ??= this.#patiently(() => askValues(this.#upstream, this.#options.valuesTimeout));
+    this.#asking ??= patiently(this.name, () => askValues(this.#upstream, this.#options.valuesTimeout));
     try {
       this.#values = await this.#asking;
     } finally {
@@ -98,83 +90,92 @@ export class Backend implements ApplicationConnectionOwner {
   }
 
   /** Begins a request, now or when there is a connection. Only if there is room. */
-  run(outbound: OutgoingRequest): void {
+  run(request: OutgoingRequest): void {
     this.#busy++;
-    const channel = this.#takeChannel(outbound);
-    if (channel) return channel.begin(outbound);
+    const connection = this.#takeConnection(request);
+    if (connection) return connection.begin(request);
     this.#opening++;
-    this.#open(outbound)
-      .catch((error: unknown) => this.#unreachable(outbound, SallyportError.from(error)))
+    this.#open(request)
+      .catch((error: unknown) => this.#unreachable(request, SallyportError.from(error)))
       .finally(() => {
         this.#opening--;
-        this.#owner.onRoom();
+        this.#backends.pump();
       });
   }
 
   /** Closes connections that have been idle for too long, or that may keep others from being accepted. */
   tick(now: number): void {
     const oldest = this.#isStarving(now) ? now : now - this.#options.idleTimeout;
-    const late = this.#idle.filter(({ since }) => since < oldest);
-    this.#idle = this.#idle.filter(({ since }) => since >= oldest);
-    for (const { channel } of late) channel.retire();
+    const isLate = ({ idleSince = now }: ApplicationConnection): boolean => idleSince < oldest;
+    const late = this.#idle.filter(isLate);
+    if (late.length === 0) return;
+    this.#idle = this.#idle.filter((connection) => !isLate(connection));
+    for (const connection of late) connection.retire();
   }
 
   /** Takes no more requests. Resolves when those inside have ended, or after `grace` milliseconds. */
   async drain(grace: number): Promise<void> {
     this.#retired = true;
-    for (const channel of this.#connections) channel.retire();
+    for (const connection of this.#connections) connection.retire();
     if (this.#busy > 0) await this.#finished(grace);
     const stopping = new SallyportError("STOPPING", "the server stopped before the response was complete");
-    for (const channel of this.#connections) channel.destroy(stopping);
+    for (const connection of this.#connections) connection.destroy(stopping);
   }
 
-  // What channels tell.
+  // Calls of the connections.
 
-  ended(outbound: OutgoingRequest, _channel: ApplicationConnection, protocolStatus: number): void {
+  /** END_REQUEST came, or the request was aborted; `protocolStatus` is other than 0 when it was turned away. */
+  ended(request: OutgoingRequest, protocolStatus: number): void {
     this.#left();
     this.servedOnce = true;
     const refusal = refusalOf(protocolStatus);
-    if (!refusal || outbound.over) return;
-    if (protocolStatus === STATUS.CANT_MPX_CONN && this.#values?.multiplexes) {
-      this.#values = { ...this.#values, multiplexes: false };
-      return this.#refused(outbound, refusal, undefined);
-    }
-    this.#refused(outbound, refusal, this);
+    if (!refusal || request.over) return;
+    const mayRepeat = refusal.status === 503 && request.options.repeatable && !request.exchange.started;
+    if (!mayRepeat) return request.fail(refusal);
+    const values = this.#values;
+    // It is asked again, with one request a connection.
+    const cannotShare = protocolStatus === STATUS.CANT_MPX_CONN && values?.multiplexes;
+    if (cannotShare) this.#values = { ...values, multiplexes: false };
+    this.#backends.retry(request, refusal, cannotShare ? undefined : this);
   }
 
-  lost(outbound: OutgoingRequest, error: SallyportError): void {
+  /** The connection broke with `attempt` on it. */
+  lost(attempt: Attempt, error: SallyportError): void {
     this.#left();
-    if (!outbound.mayRepeat) return outbound.fail(error);
-    this.#owner.again(outbound, error, undefined);
+    if (attempt.mayRepeat) this.#backends.retry(attempt.request, error, undefined);
+    else attempt.fail(error);
   }
 
-  next(channel: ApplicationConnection): OutgoingRequest | undefined {
-    if (channel.shared || this.#isUnwanted()) return undefined;
-    const outbound = this.#owner.next(this);
-    if (outbound) this.#busy++;
-    return outbound;
+  /** The request that may follow at once on a connection that has just become free, and might be closed by the application now. */
+  next(connection: ApplicationConnection): OutgoingRequest | undefined {
+    if (connection.shared || this.#isUnwanted()) return undefined;
+    const request = this.#backends.next(this);
+    if (request) this.#busy++;
+    return request;
   }
 
-  idle(channel: ApplicationConnection): void {
-    if (this.#isUnwanted()) return channel.retire();
-    if (this.#idle.some((entry) => entry.channel === channel)) return;
-    this.#idle.push({ channel, since: performance.now() });
-    this.#owner.onRoom();
+  /** The connection is free for any request. */
+  idle(connection: ApplicationConnection): void {
+    if (this.#isUnwanted()) return connection.retire();
+    if (connection.idleSince !== undefined) return;
+    connection.idleSince = performance.now();
+    this.#idle.push(connection);
+    this.#backends.pump();
   }
 
-  gone(channel: ApplicationConnection): void {
-    this.#connections.delete(channel);
-    this.#idle = this.#idle.filter((entry) => entry.channel !== channel);
-    this.#owner.onRoom();
+  gone(connection: ApplicationConnection): void {
+    this.#connections.delete(connection);
+    this.#idle = this.#idle.filter((other) => other !== connection);
+    this.#backends.pump();
   }
 
   /**
    * Some connection may wait to be accepted. A process that serves one connection at a time (PHP, libfcgi) accepts
-   * another only when the one that it has is closed; kept, the first would starve the others.
+   * another only when it has closed its present one, which would starve the others if it were kept.
    */
   #isStarving(now?: number): boolean {
-    for (const channel of this.#connections)
-      if (!channel.heard && (now ?? performance.now()) - channel.since > PATIENCE) return true;
+    for (const connection of this.#connections)
+      if (!connection.heard && (now ?? performance.now()) - connection.since > PATIENCE) return true;
     return false;
   }
 
@@ -184,7 +185,7 @@ export class Backend implements ApplicationConnectionOwner {
   }
 
   get #isSettling(): boolean {
-    for (const channel of this.#connections) if (channel.settling) return true;
+    for (const connection of this.#connections) if (connection.settling) return true;
     return false;
   }
 
@@ -197,95 +198,77 @@ export class Backend implements ApplicationConnectionOwner {
     return Math.min(this.#values.requests ?? Number.POSITIVE_INFINITY, this.#mostConnections * MOST_SHARED);
   }
 
-  get #hasFreeChannel(): boolean {
-    if (this.#idle.length > 0) return true;
-    for (const channel of this.#connections) if (channel.shared && channel.room > 0) return true;
-    return false;
+  get #hasFreeConnection(): boolean {
+    return this.#idle.length > 0 || this.#sharedWithRoom() !== undefined;
   }
 
-  #takeChannel(outbound: OutgoingRequest): ApplicationConnection | undefined {
-    // One that has been idle for longer will hardly be closed just now, which matters where nothing is repeated.
-    const idle = (outbound.expendable ? this.#idle.pop() : this.#idle.shift())?.channel;
-    if (idle && idle.room > 0) return idle;
-    // Where one connection can carry several requests, another is made only when the others are full.
-    for (const channel of this.#connections) if (channel.shared && channel.room > 0) return channel;
+  #sharedWithRoom(): ApplicationConnection | undefined {
+    for (const connection of this.#connections)
+      if (connection.shared && connection.room > 0) return connection;
     return undefined;
   }
 
-  async #open(outbound: OutgoingRequest): Promise<void> {
-    await this.learn();
-    const free = this.#takeChannel(outbound);
-    if (free) return free.begin(outbound);
-    // The application may have said that it takes fewer than we thought.
-    if (this.#connections.size + this.#connecting >= this.#mostConnections) return this.#later(outbound);
-    let made: ApplicationConnection | undefined;
-    const socket = await this.#connect((bytes) => made?.received(bytes));
-    // One that became free meanwhile is better: who knows whether the new one is accepted while that one is kept.
-    const freed = this.#takeChannel(outbound);
-    if (freed) socket.destroy();
-    else made = this.#newChannel(socket);
-    const channel = freed ?? (made as ApplicationConnection);
-    if (!outbound.over) return channel.begin(outbound);
-    this.#left();
-    if (channel.idle) this.idle(channel);
+  #takeConnection(request: OutgoingRequest): ApplicationConnection | undefined {
+    // One that has been idle for longer is less likely to be closed just now, which matters for what is not sent twice.
+    const idle = request.expendable ? this.#idle.pop() : this.#idle.shift();
+    if (idle) idle.idleSince = undefined;
+    if (idle && idle.room > 0) return idle;
+    // Where one connection can carry several requests, another is made only when the others are full.
+    return this.#sharedWithRoom();
   }
 
-  #newChannel(socket: Socket): ApplicationConnection {
+  async #open(request: OutgoingRequest): Promise<void> {
+    await this.#learn();
+    const free = this.#takeConnection(request);
+    if (free) return free.begin(request);
+    // The application may have said that it takes fewer than we thought.
+    if (this.#connections.size + this.#connecting >= this.#mostConnections) return this.#later(request);
+    let made: ApplicationConnection | undefined;
+    const socket = await this.#connect((bytes) => made?.received(bytes));
+    // One that became free meanwhile is better: the application may not accept the new one before it closes that one.
+    const freed = this.#takeConnection(request);
+    if (freed) socket.destroy();
+    else made = this.#newConnection(socket);
+    const connection = freed ?? (made as ApplicationConnection);
+    if (!request.over) return connection.begin(request);
+    this.#left();
+    if (connection.idle) this.idle(connection);
+  }
+
+  #newConnection(socket: Socket): ApplicationConnection {
     const capacity = this.#values?.multiplexes ? MOST_SHARED : 1;
     const { keep, timeout } = this.#options;
-    const channel = new ApplicationConnection(socket, this, { keep, capacity, timeout });
-    this.#connections.add(channel);
-    return channel;
+    const connection = new ApplicationConnection(socket, this, { keep, capacity, timeout });
+    this.#connections.add(connection);
+    return connection;
   }
 
   async #connect(reader: ConnectionReader): Promise<Socket> {
     this.#connecting++;
     try {
-      return await this.#patiently(() => this.#upstream.connect(reader));
+      return await patiently(this.name, () => this.#upstream.connect(reader));
     } finally {
       this.#connecting--;
     }
   }
 
-  /** A full queue of connections is soon shorter: it is no failure yet. Rejects with UPSTREAM_BUSY when it stays full. */
-  async #patiently<T>(attempt: () => Promise<T>): Promise<T> {
-    for (let attempts = 0; ; attempts++) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!isFull(error)) throw error;
-        await this.#pause(QUEUE_PAUSES[attempts]);
-      }
-    }
-  }
-
-  async #pause(pause: number | undefined): Promise<void> {
-    if (pause === undefined)
-      throw new SallyportError("UPSTREAM_BUSY", `the queue of connections to ${this.name} is full`);
-    await delay(pause);
-  }
-
-  #later(outbound: OutgoingRequest): void {
+  #later(request: OutgoingRequest): void {
     this.#left();
-    this.#owner.again(outbound, new SallyportError("UPSTREAM_BUSY", `${this.name} has no room`), undefined);
+    this.#backends.retry(request, new SallyportError("UPSTREAM_BUSY", `${this.name} has no room`), undefined);
   }
 
-  #unreachable(outbound: OutgoingRequest, error: SallyportError): void {
+  #unreachable(request: OutgoingRequest, error: SallyportError): void {
     this.#left();
     // It may come back as another program, or with other limits.
     this.#values = undefined;
-    this.#owner.again(outbound, error, this);
+    this.#backends.retry(request, error, this);
   }
 
-  #refused(outbound: OutgoingRequest, refusal: SallyportError, backend: Backend | undefined): void {
-    if (refusal.status === 503 && outbound.spec.repeatable) this.#owner.again(outbound, refusal, backend);
-    else outbound.fail(refusal);
-  }
-
+  /** A request has left. */
   #left(): void {
     this.#busy--;
     if (this.#busy === 0) this.#emptied?.();
-    this.#owner.onRoom();
+    this.#backends.pump();
   }
 
   async #finished(grace: number): Promise<void> {
@@ -299,5 +282,21 @@ export class Backend implements ApplicationConnectionOwner {
   }
 }
 
+/** A full queue of connections is soon shorter: it is no failure yet. Rejects with UPSTREAM_BUSY when it stays full. */
+async function patiently<T>(name: string, connect: () => Promise<T>): Promise<T> {
+  for (let attempts = 0; ; attempts++) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      const pause = QUEUE_PAUSES[attempts];
+      if (pause === undefined)
+        throw new SallyportError("UPSTREAM_BUSY", `the queue of connections to ${name} is full`);
+      await delay(pause);
+    }
+  }
+}
+
+/** Linux: a Unix socket whose listen queue is full. */
 const isFull = (error: unknown): boolean =>
   ((error as SallyportError).cause as NodeJS.ErrnoException | undefined)?.code === "EAGAIN";

@@ -1,7 +1,7 @@
-// All places where one FastCGI application is reached: who gets the next request, who waits and for how long, and what is
-// tried again elsewhere.
+// All addresses of one FastCGI application: which one gets the next request, how long requests wait for room, and which
+// are tried again at another address.
 import { type Log, SallyportError } from "../../../exchange/index.ts";
-import type { Backend, BackendOwner } from "./backend.ts";
+import type { Backend } from "./backend.ts";
 import type { OutgoingRequest } from "./request.ts";
 
 export interface BackendsOptions {
@@ -12,17 +12,15 @@ export interface BackendsOptions {
   readonly queueTimeout: number;
 }
 
-/** How often deadlines are looked at, in milliseconds. */
+/** How often deadlines are checked, in milliseconds. */
 const TICK = 100;
-/** A request is tried this often at each place on the average, however its connections break. */
+/** A request is sent this often to each address on the average, however its connections break. */
 const MOST_ATTEMPTS = 3;
 
-export class Backends implements BackendOwner {
+export class Backends {
   readonly #options: BackendsOptions;
-  #all: Backend[] = [];
-  #waiting: OutgoingRequest[] = [];
-  /** Where each has failed. */
-  readonly #tried = new WeakMap<OutgoingRequest, Set<Backend>>();
+  #all: readonly Backend[] = [];
+  #queue: OutgoingRequest[] = [];
   readonly #timer: NodeJS.Timeout;
   #turn = 0;
   #closing = false;
@@ -32,13 +30,13 @@ export class Backends implements BackendOwner {
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
   }
 
-  get all(): readonly Backend[] {
-    return this.#all;
+  get closing(): boolean {
+    return this.#closing;
   }
 
   add(backend: Backend): void {
     this.#all = [...this.#all, backend];
-    this.onRoom();
+    this.pump();
   }
 
   /** It gets no more requests. */
@@ -46,97 +44,94 @@ export class Backends implements BackendOwner {
     this.#all = this.#all.filter((other) => other !== backend);
   }
 
-  /** Hands the request to the least busy place, or has it wait for room. */
-  submit(outbound: OutgoingRequest): void {
+  /** Sends the request to the least busy backend, or has it wait for room. */
+  submit(request: OutgoingRequest): void {
     if (this.#closing)
-      return outbound.fail(new SallyportError("STOPPING", "the application is being stopped"));
-    const backend = this.#waiting.length === 0 ? this.#choose(outbound) : undefined;
-    if (backend) backend.run(outbound);
-    else this.#enqueue(outbound);
+      return request.fail(new SallyportError("STOPPING", "the application is being stopped"));
+    const backend = this.#queue.length === 0 ? this.#choose(request) : undefined;
+    if (backend) backend.run(request);
+    else this.#enqueue(request);
   }
 
   async close(grace: number): Promise<void> {
     this.#closing = true;
     clearInterval(this.#timer);
-    for (const outbound of this.#waiting.splice(0))
-      outbound.fail(new SallyportError("STOPPING", "the server stopped before there was room"));
+    for (const request of this.#queue.splice(0))
+      request.fail(new SallyportError("STOPPING", "the server stopped before there was room"));
     await Promise.all(this.#all.map((backend) => backend.drain(grace)));
   }
 
-  // What backends tell.
+  // Calls of the backends.
 
-  onRoom(): void {
-    while (this.#waiting.length > 0) {
-      const outbound = this.#waiting[0] as OutgoingRequest;
-      const backend = outbound.over ? undefined : this.#choose(outbound);
-      if (!backend && !outbound.over) return;
-      this.#waiting.shift();
-      backend?.run(outbound);
+  /** There is room for another request. */
+  pump(): void {
+    while (this.#queue.length > 0) {
+      const request = this.#queue[0] as OutgoingRequest;
+      const backend = request.over ? undefined : this.#choose(request);
+      if (!backend && !request.over) return;
+      this.#queue.shift();
+      backend?.run(request);
     }
   }
 
+  /** Takes the request that waits longest, if `backend` may have it and it may be lost once. */
   next(backend: Backend): OutgoingRequest | undefined {
-    while (this.#waiting[0]?.over) this.#waiting.shift();
-    const [outbound] = this.#waiting;
-    if (!outbound?.expendable || this.#tried.get(outbound)?.has(backend)) return undefined;
-    return this.#waiting.shift();
+    while (this.#queue[0]?.over) this.#queue.shift();
+    const [request] = this.#queue;
+    if (!request?.expendable || request.failedAt?.has(backend)) return undefined;
+    return this.#queue.shift();
   }
 
-  again(outbound: OutgoingRequest, failure: SallyportError, backend: Backend | undefined): void {
-    if (outbound.over) return;
-    outbound.reclaim();
-    const tried = this.#triedBy(outbound);
-    if (backend) tried.add(backend);
-    const left = this.#all.some((other) => !tried.has(other));
-    if (!left || this.#closing || outbound.attempts >= MOST_ATTEMPTS * this.#all.length)
-      return outbound.fail(failure);
-    if (backend)
+  /** Sends `request` again, not to `failed` if it is given; fails it with `failure` when it was tried often enough. */
+  retry(request: OutgoingRequest, failure: SallyportError, failed: Backend | undefined): void {
+    if (request.over) return;
+    request.endAttempt();
+    if (failed) request.failedAt = (request.failedAt ?? new Set()).add(failed);
+    const left = this.#all.some((backend) => !request.failedAt?.has(backend));
+    if (!left || this.#closing || request.attempts >= MOST_ATTEMPTS * this.#all.length)
+      return request.fail(failure);
+    if (failed)
       this.#options.log.warn("a FastCGI application failed, the next is asked", { reason: failure.message });
-    this.#waiting.unshift(outbound);
-    outbound.since ||= performance.now();
-    this.onRoom();
+    this.#queue.unshift(request);
+    request.since ||= performance.now();
+    this.pump();
   }
 
-  #triedBy(outbound: OutgoingRequest): Set<Backend> {
-    const tried = this.#tried.get(outbound) ?? new Set();
-    this.#tried.set(outbound, tried);
-    return tried;
-  }
-
-  /** Of the places with room that have not failed it: rested ones first, then the least busy, equals in turn. */
-  #choose(outbound: OutgoingRequest): Backend | undefined {
-    const tried = this.#tried.get(outbound);
+  /** Of the backends with room that have not failed it: those not backing off first, then the least busy, equals in turn. */
+  #choose(request: OutgoingRequest): Backend | undefined {
+    const { failedAt } = request;
     let best: Backend | undefined;
     const count = this.#all.length;
     for (let i = 0; i < count; i++) {
       const backend = this.#all[(this.#turn + i) % count] as Backend;
-      if (!backend.hasRoom || tried?.has(backend)) continue;
+      if (!backend.hasRoom || failedAt?.has(backend)) continue;
       if (!best || isBetter(backend, best)) best = backend;
     }
     this.#turn++;
     return best;
   }
 
-  #enqueue(outbound: OutgoingRequest): void {
+  #enqueue(request: OutgoingRequest): void {
     const { queue } = this.#options;
-    if (this.#waiting.length >= queue) this.#waiting = this.#waiting.filter((other) => !other.over);
-    if (this.#waiting.length >= queue)
-      return outbound.fail(
+    if (this.#queue.length >= queue) this.#queue = this.#queue.filter((other) => !other.over);
+    if (this.#queue.length >= queue)
+      return request.fail(
         new SallyportError("QUEUE_FULL", `${queue} requests wait for the application already`),
       );
-    outbound.since = performance.now();
-    this.#waiting.push(outbound);
+    request.since = performance.now();
+    this.#queue.push(request);
   }
 
   #tick(): void {
     const now = performance.now();
     for (const backend of this.#all) backend.tick(now);
     const { queueTimeout } = this.#options;
-    const late = this.#waiting.filter((outbound) => now - outbound.since >= queueTimeout);
+    const isLate = ({ since }: OutgoingRequest): boolean => now - since >= queueTimeout;
+    const late = this.#queue.filter(isLate);
     if (late.length === 0) return;
-    this.#waiting = this.#waiting.filter((outbound) => now - outbound.since < queueTimeout);
+    this.#queue = this.#queue.filter((request) => !isLate(request));
     const waited = `the application had no room within ${queueTimeout / 1000} s`;
-    for (const outbound of late) outbound.fail(new SallyportError("QUEUE_TIMEOUT", waited));
+    for (const request of late) request.fail(new SallyportError("QUEUE_TIMEOUT", waited));
   }
 }
 

@@ -1,28 +1,15 @@
-// One connection to a FastCGI application, seen from the web server: kept for one request after another, and for several
-// at once where the application said that it can (specification, 3.3, 3.5, 5).
+// One connection to a FastCGI application, from the web server's side: kept for one request after another, and shared by
+// several at once where the application said that it can (specification, 3.3, 3.5, 5).
 import type { Socket } from "node:net";
 import { SallyportError } from "../../../exchange/index.ts";
-import { abortRequest, type RecordPiece, RecordReader, readEnd, TYPE } from "../codec.ts";
+import { abortRequest, type RecordPiece, RecordReader, readEnd, STATUS, TYPE } from "../codec.ts";
 import { SHARING } from "../values.ts";
-import type { OutgoingRequest, RequestCarrier } from "./request.ts";
-
-/** Who has the connection. */
-export interface ApplicationConnectionOwner {
-  /** What logs call the application. */
-  readonly name: string;
-  /** `outbound` has ended; `protocolStatus` is other than 0 when it was turned away. */
-  ended(outbound: OutgoingRequest, channel: ApplicationConnection, protocolStatus: number): void;
-  /** The connection broke with `outbound` on it. */
-  lost(outbound: OutgoingRequest, error: SallyportError): void;
-  /** What may follow at once on a connection that has just become free, and might be closed by the application now. */
-  next(channel: ApplicationConnection): OutgoingRequest | undefined;
-  /** Nothing is under way any more. */
-  idle(channel: ApplicationConnection): void;
-  gone(channel: ApplicationConnection): void;
-}
+import { Attempt } from "./attempt.ts";
+import type { Backend } from "./backend.ts";
+import type { OutgoingRequest } from "./request.ts";
 
 export interface ApplicationConnectionOptions {
-  /** Whether the application is asked to keep the connection after a request. */
+  /** Whether the application is asked to keep the connection after a request (FCGI_KEEP_CONN). */
   readonly keep: boolean;
   /** Requests that may be on it at once. */
   readonly capacity: number;
@@ -30,80 +17,88 @@ export interface ApplicationConnectionOptions {
   readonly timeout: number;
 }
 
-/** How long an application may take to end a request that nobody waits for, before its connection is closed. */
+/** How long an application may take to end a request that was aborted, before its connection is closed. */
 const ABORT_GRACE = 1_000;
 const VIOLATION = "UPSTREAM_BROKEN";
 
-export class ApplicationConnection implements RequestCarrier {
-  readonly keep: boolean;
-  readonly shared: boolean;
+export class ApplicationConnection {
   readonly #socket: Socket;
-  readonly #owner: ApplicationConnectionOwner;
-  readonly #capacity: number;
-  readonly #timeout: number;
+  readonly #backend: Backend;
+  readonly #options: ApplicationConnectionOptions;
   readonly #reader = new RecordReader(VIOLATION);
-  readonly #requests = new Map<number, OutgoingRequest>();
-  readonly #settle = (): void => this.#settled();
-  /** Ids that were given up and whose END_REQUEST is still to come. */
+  readonly #attempts = new Map<number, Attempt>();
+  /** Ids of requests that were aborted and whose END_REQUEST is still to come. */
   readonly #aborted = new Set<number>();
-  /** The application has said something: it has accepted the connection. */
-  heard = false;
+  readonly #settle = (): void => this.#settled();
   /** When it was made (milliseconds, `performance.now`). */
   readonly since: number = performance.now();
-  /** Its last request has just ended: it is free in a moment, or closed. */
-  settling = false;
+  /** The application has sent something: it has accepted the connection. */
+  heard = false;
+  /** A request was on it before. */
   used = false;
-  #watched = false;
+  /** Since when requests may have it; undefined while it is not idle. For the backend alone. */
+  idleSince: number | undefined;
+  /** Those who wait for the socket to drain. */
   #waiting: (() => void)[] = [];
   /** No more requests: it closes when those on it have ended. */
   #retired = false;
   #gone = false;
 
-  constructor(
-    socket: Socket,
-    owner: ApplicationConnectionOwner,
-    { keep, capacity, timeout }: ApplicationConnectionOptions,
-  ) {
+  constructor(socket: Socket, backend: Backend, options: ApplicationConnectionOptions) {
     this.#socket = socket;
-    this.#owner = owner;
-    this.#capacity = capacity;
-    this.keep = keep;
-    this.shared = capacity > 1;
-    this.#timeout = timeout;
+    this.#backend = backend;
+    this.#options = options;
     this.#listen();
-    // Before it breaks a response off by ending the connection, the application should know who else would be hit.
+    // An application that may end the connection to cut a response should know that other requests would be lost with it.
     if (this.shared) this.send(SHARING);
   }
 
   #listen(): void {
     const socket = this.#socket;
     socket.on("timeout", () => this.#stalled());
-    socket.on("drain", () => this.#go());
+    socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#lose("the application closed the connection"));
     socket.on("error", (error) => this.#lose(error.message));
     socket.on("close", () => this.#lose("the application closed the connection"));
   }
 
+  get keep(): boolean {
+    return this.#options.keep;
+  }
+
+  /** Whether other requests are, or may be, on it. */
+  get shared(): boolean {
+    return this.#options.capacity > 1;
+  }
+
   /** How many more requests it takes. */
   get room(): number {
     if (this.#retired || this.#gone) return 0;
-    return this.#capacity - this.#requests.size - this.#aborted.size;
+    return this.#options.capacity - this.#attempts.size - this.#aborted.size;
   }
 
+  /** No request is on it. */
   get idle(): boolean {
-    return this.#requests.size === 0 && this.#aborted.size === 0;
+    return this.#attempts.size === 0 && this.#aborted.size === 0;
   }
 
+  /** Its last request has just ended: it is free in a moment, or closed by the application. */
+  get settling(): boolean {
+    return this.idle && this.room > 0 && this.idleSince === undefined;
+  }
+
+  /** The application is in the middle of a record. */
   get midRecord(): boolean {
     return !this.#reader.between;
   }
 
-  begin(outbound: OutgoingRequest): void {
+  begin(request: OutgoingRequest): void {
     let id = 1;
-    while (this.#requests.has(id) || this.#aborted.has(id)) id++;
-    this.#requests.set(id, outbound);
+    while (this.#attempts.has(id) || this.#aborted.has(id)) id++;
+    const attempt = new Attempt(request, this, id);
+    this.#attempts.set(id, attempt);
     this.#socket.ref();
-    outbound.begin(this, id);
+    attempt.begin(this);
     this.used = true;
   }
 
@@ -114,40 +109,45 @@ export class ApplicationConnection implements RequestCarrier {
   }
 
   destroy(error: SallyportError): void {
-    for (const outbound of this.#requests.values()) outbound.fail(error);
+    for (const attempt of this.#attempts.values()) attempt.fail(error);
     this.#socket.destroy();
   }
 
-  // What requests ask for.
+  // Calls of the attempts.
 
+  /** Bytes, or latin-1 text. False: wait for `drained`. */
   send(bytes: Buffer | string): boolean {
     if (this.#gone) return true;
     this.#socket.write(bytes, "latin1");
     return !this.#socket.writableNeedDrain;
   }
 
+  /** The kernel refused all of what was sent last: the connection was closed already. */
   get refusing(): boolean {
     return this.#gone || this.#socket.errored !== null;
   }
 
+  /** Resolves when more can be sent, or when the connection has ended. */
   drained(): Promise<void> {
     if (this.#gone || !this.#socket.writableNeedDrain) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Stops reading, or goes on. */
   hold(hold: boolean): void {
     if (this.#gone) return;
     if (hold) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
+  /** Tells the application that the response is not needed any more (5.4). */
   abort(id: number): void {
-    const outbound = this.#requests.get(id);
-    if (!outbound || this.#gone) return;
-    this.#requests.delete(id);
+    const attempt = this.#attempts.get(id);
+    if (!attempt || this.#gone) return;
+    this.#attempts.delete(id);
     this.#aborted.add(id);
     this.send(abortRequest(id));
-    this.#owner.ended(outbound, this, 0);
+    this.#backend.ended(attempt.request, STATUS.REQUEST_COMPLETE);
     setTimeout(() => this.#giveUp(id), ABORT_GRACE).unref();
   }
 
@@ -155,10 +155,10 @@ export class ApplicationConnection implements RequestCarrier {
     if (!this.#aborted.has(id)) return;
     // An id that is never free again must not be used, and neither may a connection that has no other.
     this.#retired = true;
-    if (this.#requests.size === 0) this.#socket.destroy();
+    if (this.#attempts.size === 0) this.#socket.destroy();
   }
 
-  // What the application sends.
+  // From the application.
 
   /** `bytes` are in memory that is used again: they are copied, because some of them may have to wait. */
   received(bytes: Buffer): void {
@@ -170,92 +170,89 @@ export class ApplicationConnection implements RequestCarrier {
     } catch (error) {
       return this.#lose(SallyportError.from(error).message);
     }
-    this.#watch();
-    for (const outbound of this.#requests.values()) outbound.flush();
+    this.#watchRecord();
+    for (const attempt of this.#attempts.values()) attempt.flush();
   }
 
-  /** Records of unknown types and for ids that are not in use mean nothing (3.3, 4.2). */
+  /** Records of unknown types and for ids that are not in use are ignored (3.3, 4.2). */
   #take({ type, id, content }: RecordPiece): void {
-    const outbound = this.#requests.get(id);
-    if (outbound) outbound.heard = true;
-    if (type === TYPE.END_REQUEST) this.#end(id, outbound, content);
-    else if (type === TYPE.STDOUT) outbound?.stdout(content);
-    else if (type === TYPE.STDERR && content.length > 0) outbound?.stderr(content);
+    const attempt = this.#attempts.get(id);
+    if (attempt) attempt.heard = true;
+    if (type === TYPE.END_REQUEST) this.#end(id, attempt, content);
+    else if (type === TYPE.STDOUT) attempt?.stdout(content);
+    else if (type === TYPE.STDERR && content.length > 0) attempt?.stderr(content);
   }
 
-  #end(id: number, outbound: OutgoingRequest | undefined, content: Buffer): void {
+  #end(id: number, attempt: Attempt | undefined, content: Buffer): void {
     const end = readEnd(content);
-    if (!end) throw new SallyportError(VIOLATION, "a FastCGI request ended without saying how");
+    if (!end) throw new SallyportError(VIOLATION, "a FastCGI request ended without a status");
     const aborted = this.#aborted.delete(id);
-    if (!aborted && !this.#requests.delete(id)) return;
+    if (!aborted && !this.#attempts.delete(id)) return;
     // PHP reads an abort that came too late as its next request, and closes the connection whatever was sent behind it.
     if (aborted && !this.shared) this.#retired = true;
-    // What was not sent yet would be taken for garbage by some.
-    if (outbound && !outbound.uploaded) this.#retired = true;
+    // Some applications would take the rest of an upload for garbage.
+    if (attempt && !attempt.uploaded) this.#retired = true;
     const followed = end.protocolStatus === 0 && this.#follow();
-    if (outbound && end.protocolStatus === 0) outbound.end(end);
-    if (outbound) this.#owner.ended(outbound, this, end.protocolStatus);
+    if (attempt && end.protocolStatus === 0) attempt.end(end);
+    if (attempt) this.#backend.ended(attempt.request, end.protocolStatus);
     if (!followed && this.idle) this.#becomeIdle();
   }
 
   /**
    * The next request leaves before this response does, so that the application need not wait. Not while bytes are left:
-   * what is said after an end is no part of the next response.
+   * bytes after an END_REQUEST are no part of the next response.
    */
   #follow(): boolean {
     if (!this.keep || this.#retired || this.midRecord || !this.idle) return false;
-    const successor = this.#owner.next(this);
-    if (successor) this.begin(successor);
-    return successor !== undefined;
+    const next = this.#backend.next(this);
+    if (next) this.begin(next);
+    return next !== undefined;
   }
 
   #becomeIdle(): void {
-    if (!this.keep || this.#retired) return void this.#socket.destroySoon();
+    if (!this.keep || this.#retired) return this.retire();
     this.#socket.resume();
     // Idle connections keep no process alive.
     this.#socket.unref();
-    // An application that closes it now should be found out, by one more look, before it gets what is not repeated.
-    this.settling = true;
+    // Two turns of the event loop, in which an application that closes the connection now is noticed.
     setImmediate(setImmediate, this.#settle);
   }
 
   #settled(): void {
-    this.settling = false;
-    if (this.idle && !this.#gone) this.#owner.idle(this);
+    if (this.idle && !this.#gone) this.#backend.idle(this);
   }
 
-  // Ends.
+  // The end.
 
-  /** In the middle of a record the application must go on; between records, how long it takes is not our affair. */
-  #watch(): void {
-    if (this.midRecord === this.#watched) return;
-    this.#watched = this.midRecord;
-    this.#socket.setTimeout(this.#watched ? this.#timeout : 0);
+  /** In the middle of a record the application must go on; between records, it may take as long as it likes. */
+  #watchRecord(): void {
+    const limit = this.midRecord ? this.#options.timeout : 0;
+    if (this.#socket.timeout !== limit) this.#socket.setTimeout(limit);
   }
 
   #stalled(): void {
-    // While we do not read, the pause is ours.
+    // A socket that we have paused brings nothing, whatever the application does.
     if (!this.#socket.isPaused())
-      this.#lose(`the application stopped in the middle of a record for ${this.#timeout} ms`);
+      this.#lose(`the application stopped in the middle of a record for ${this.#options.timeout} ms`);
   }
 
   #lose(reason: string): void {
     if (this.#gone) return;
     this.#gone = true;
     this.#socket.destroy();
-    this.#go();
-    this.#owner.gone(this);
-    const requests = [...this.#requests.values()];
-    this.#requests.clear();
-    const error = new SallyportError(VIOLATION, `${this.#owner.name}: ${reason}`);
-    for (const outbound of requests) {
-      // A record that was torn is an answer that had begun.
-      outbound.heard ||= this.midRecord;
-      this.#owner.lost(outbound, error);
+    this.#drained();
+    this.#backend.gone(this);
+    const attempts = [...this.#attempts.values()];
+    this.#attempts.clear();
+    const error = new SallyportError(VIOLATION, `${this.#backend.name}: ${reason}`);
+    for (const attempt of attempts) {
+      // A record that was cut is an answer that had begun.
+      attempt.heard ||= this.midRecord;
+      this.#backend.lost(attempt, error);
     }
   }
 
-  #go(): void {
+  #drained(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();

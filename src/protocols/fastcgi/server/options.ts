@@ -1,53 +1,43 @@
-// How a FastCGI application is reached, asked, and waited for.
-
-import { type Exchange, type Log, SallyportError } from "../../../exchange/index.ts";
+// The options of FastCGI's gateway: where the application is, what it is asked, and how long we wait for it.
+import { CONSTANT_VARIABLES } from "../../../cgi/metavariables/encode.ts";
+import { CONNECTED_CHECKS, type ConnectedApplicationOptions, latin1Variables } from "../../../cgi/options.ts";
+import { SallyportError, silentLog } from "../../../exchange/index.ts";
+import { RESPONSE_BUFFER_LIMITS } from "../../../exchange/response-buffer.ts";
 import {
   aCount,
   addresses,
   aFlag,
-  aFunction,
-  aLog,
   anyText,
   aText,
-  aWhole,
-  byteCount,
   type Checks,
   checkOptions,
-  environment,
   milliseconds,
   oneOf,
   options,
   texts,
 } from "../../../options/checks.ts";
+import { PROGRAM_CHECKS, type ProgramOptions } from "../../../options/program.ts";
 import type { Role } from "../codec.ts";
-import type { SpawnedApplicationOptions } from "./process.ts";
+import type { RequestSettings } from "./request.ts";
 
-export interface FastcgiOptions {
+export interface FastcgiOptions extends ConnectedApplicationOptions, ProgramOptions {
   /** Where the application listens, `unix:PATH` or `HOST:PORT`; of several the least busy is asked. */
   readonly address?: string | readonly string[] | undefined;
   /** Or: the program that we start, and its arguments. */
   readonly command?: readonly string[] | undefined;
-  /** Processes of `command`. Default 1. */
-  readonly processes?: number | undefined;
-  /** More environment variables for `command`. */
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Working directory of `command`. */
-  readonly cwd?: string | undefined;
   /** What `command` listens on. Default "unix". */
   readonly transport?: "unix" | "tcp" | undefined;
 
   /** Default "responder". A "filter" gets the file that the path names below `root` as its second stream. */
   readonly role?: Exclude<Role, "authorizer"> | undefined;
-  /** Asked first, and only what it allows goes on; what it tells about the request goes along. */
+  /** Asked first: only requests that it allows go on, with the variables that it adds. */
   readonly authorizer?: FastcgiOptions | undefined;
   /** The directory of scripts: SCRIPT_FILENAME and the other variables of PHP are set, and only existing files passed. */
   readonly root?: string | undefined;
-  /** What scripts below `root` end with. Default ".php". */
+  /** The ending of scripts below `root`. Default ".php". */
   readonly suffix?: string | undefined;
   /** Scripts that answer for a directory below `root`. Default `["index.php"]`. */
   readonly index?: readonly string[] | undefined;
-  /** Meta-variables besides those of the request, or instead of them. */
-  readonly variables?: Readonly<Record<string, string>> | undefined;
 
   /** Whether connections are kept for further requests. Default true. */
   readonly keep?: boolean | undefined;
@@ -55,50 +45,25 @@ export interface FastcgiOptions {
   readonly connections?: number | undefined;
   /** Milliseconds for which a kept connection may be idle. Default 30 s. */
   readonly idleTimeout?: number | undefined;
-  /** Milliseconds until a connection must stand. Default 5 s. */
-  readonly connectTimeout?: number | undefined;
-  /** Milliseconds until the response must have begun; then 504. 0 for no limit. Default 30 s. */
-  readonly timeout?: number | undefined;
-  /** Requests that may wait for a connection; one more gets 503. Default 1024. */
-  readonly queue?: number | undefined;
-  /** Milliseconds that a request may wait for a connection. Default 30 s. */
-  readonly queueTimeout?: number | undefined;
-  /** Whether bodies are complete before the application sees them; those of unknown length always are. Default true. */
-  readonly bufferBody?: boolean | undefined;
-  /** Bytes of a request body that is set aside until it is complete. Default 4 GiB. */
-  readonly maxBody?: number | undefined;
-  /** Answers local redirects (RFC 3875, 6.2.2): the server's routes. Without it clients are redirected. */
-  readonly redirect?: ((exchange: Exchange, target: string) => void) | undefined;
-  readonly log?: Log | undefined;
 }
 
 const CHECKS: Checks<FastcgiOptions> = {
+  ...CONNECTED_CHECKS,
+  ...PROGRAM_CHECKS,
   address: addresses,
   command: texts,
-  processes: aCount,
-  env: environment,
-  cwd: aText,
   transport: oneOf("unix", "tcp"),
   role: oneOf("responder", "filter"),
   authorizer: (value, name) => options(CHECKS)(value, name),
   root: aText,
   suffix: anyText,
   index: texts,
-  variables: environment,
   keep: aFlag,
   connections: aCount,
   idleTimeout: milliseconds,
-  connectTimeout: milliseconds,
-  timeout: milliseconds,
-  queue: aWhole,
-  queueTimeout: milliseconds,
-  bufferBody: aFlag,
-  maxBody: byteCount,
-  redirect: aFunction,
-  log: aLog,
 };
 
-/** Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that cannot be meant. */
+/** Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that are wrong. */
 export function checkFastcgi(place: string, options: FastcgiOptions): void {
   checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
 }
@@ -119,8 +84,12 @@ export function addressesOf({ address = [] }: FastcgiOptions): readonly string[]
   return typeof address === "string" ? [address] : address;
 }
 
-export const applicationOptions = (
-  command: readonly string[],
-  { processes = 1, env = {}, cwd, transport = "unix" }: FastcgiOptions,
-  log: Log,
-): SpawnedApplicationOptions => ({ command, processes, env, cwd, transport, log });
+/** Variables of every request, latin-1. */
+export const variablesOf = ({ variables }: FastcgiOptions): ReadonlyMap<string, string> =>
+  new Map([...CONSTANT_VARIABLES, ...latin1Variables(variables)]);
+
+export const requestSettings = ({
+  log = silentLog,
+  timeout = 30_000,
+  redirect,
+}: FastcgiOptions): RequestSettings => ({ log, timeout, buffer: RESPONSE_BUFFER_LIMITS, redirect });

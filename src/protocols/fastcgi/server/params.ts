@@ -1,4 +1,5 @@
-// PARAMS of a request (specification, 5.2): the variables that no request changes are encoded once, the others behind them.
+// PARAMS of a request (specification, 5.2): variables that are the same for all requests are encoded once, the others
+// follow them.
 
 import { metaVariables } from "../../../cgi/metavariables/encode.ts";
 import type { Exchange } from "../../../exchange/index.ts";
@@ -7,15 +8,15 @@ import { pairText } from "../pairs.ts";
 export class Params {
   readonly #variables: ReadonlyMap<string, string>;
   readonly #text: string;
-  /** What the request itself is not asked for. */
+  /** Variables that are not taken from the request. */
   readonly #names: ReadonlySet<string>;
 
-  /** `variables` take the place of those of the request; those in `without` are left out. */
+  /** `variables` replace those of the request; those in `without` are left out. */
   constructor(variables: ReadonlyMap<string, string>, without: Iterable<string> = []) {
     this.#variables = variables;
     let text = "";
     for (const [name, value] of variables) text += pairText(name, value);
-    // Copied once, so that it is not put together anew for every request.
+    // A copy, so that V8 flattens the text once and not for every request.
     this.#text = Buffer.from(text, "latin1").toString("latin1");
     this.#names = new Set([...variables.keys(), ...without]);
   }

@@ -1,5 +1,5 @@
-// A FastCGI application that we start and look after: each of its processes gets a listening socket as descriptor 0
-// (specification, 2.2), is replaced when it ends, and is stopped in phases.
+// The processes of a FastCGI application that we start ourselves: each gets a listening socket as descriptor 0
+// (specification, 2.2), is a backend while it runs, is replaced when it ends, and is stopped in phases.
 import { once } from "node:events";
 import { mkdtemp, rename, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";
@@ -15,6 +15,8 @@ import {
   LONGEST_BACK_OFF,
   startChild,
 } from "../../../processes/index.ts";
+import type { Backend } from "./backend.ts";
+import type { Backends } from "./backends.ts";
 
 export interface SpawnedApplicationOptions {
   /** The program and its arguments. */
@@ -23,34 +25,36 @@ export interface SpawnedApplicationOptions {
   readonly processes: number;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
-  /** What it listens on. With TCP, FCGI_WEB_SERVER_ADDRS keeps everybody else out. */
+  /** What it listens on. With TCP, FCGI_WEB_SERVER_ADDRS keeps other machines out. */
   readonly transport: "unix" | "tcp";
   readonly log: Log;
-}
-
-/** Told when a process can be connected to, and when it cannot any more. */
-export interface SpawnedApplicationWatcher {
-  up(address: string): void;
-  /** Says whether it ever answered there. */
-  down(address: string): boolean;
 }
 
 const LAST_LINES = 20;
 
 export class SpawnedApplication {
   readonly #options: SpawnedApplicationOptions;
-  readonly #watcher: SpawnedApplicationWatcher;
-  readonly #children = new Map<Child, string>();
-  readonly #backOff = new Set<NodeJS.Timeout>();
+  readonly #backends: Backends;
+  /** Makes the backend of a process that listens at `address`. */
+  readonly #backendAt: (address: string) => Backend;
+  readonly #children = new Map<Child, Backend>();
+  readonly #backOff = new BackOff();
+  /** Timers of processes that are started again after a pause. */
+  readonly #pauses = new Set<NodeJS.Timeout>();
   #directory = "";
+  /** Sockets that were made in it. */
   #count = 0;
-  readonly #restarts = new BackOff();
-  #stopping = false;
+  /** No process is started any more. */
   #retired = false;
 
-  constructor(options: SpawnedApplicationOptions, watcher: SpawnedApplicationWatcher) {
+  constructor(
+    options: SpawnedApplicationOptions,
+    backends: Backends,
+    backendAt: (address: string) => Backend,
+  ) {
     this.#options = options;
-    this.#watcher = watcher;
+    this.#backends = backends;
+    this.#backendAt = backendAt;
   }
 
   /** Starts all processes. Rejects with SPAWN_FAILED, and leaves none behind. */
@@ -66,16 +70,17 @@ export class SpawnedApplication {
     }
   }
 
-  /** Another is in its place: what ends now is not started again. */
-  retire(): void {
-    this.#retired = true;
-    this.#resetBackOff();
+  /** Takes no more requests. Resolves when those inside have ended, or after `grace` milliseconds. */
+  async drain(grace: number): Promise<void> {
+    this.#retire();
+    const backends = [...this.#children.values()];
+    for (const backend of backends) this.#backends.remove(backend);
+    await Promise.all(backends.map((backend) => backend.drain(grace)));
   }
 
   /** TERM, and KILL after `grace` milliseconds. Never rejects. */
   async stop(grace: number): Promise<void> {
-    this.#stopping = true;
-    this.#resetBackOff();
+    this.#retire();
     await Promise.all([...this.#children.keys()].map((child) => child.stop(grace)));
     if (this.#directory === "") return;
     await rm(this.#directory, { recursive: true, force: true });
@@ -91,11 +96,12 @@ export class SpawnedApplication {
     await Promise.race([once(server, "close"), child.exited]);
     await settle();
     if (child.pid === undefined) throw (await child.exited).failure;
-    this.#children.set(child, address);
+    const backend = this.#backendAt(address);
+    this.#children.set(child, backend);
     const born = performance.now();
     void child.exited.then((exit) => this.#ended(child, exit, born, lastLines));
-    if (this.#stopping || this.#retired) child.signal("SIGTERM");
-    else this.#watcher.up(address);
+    if (this.#retired) child.signal("SIGTERM");
+    else this.#backends.add(backend);
   }
 
   #spawn(server: Server, lastLines: string[]): Child {
@@ -124,10 +130,12 @@ export class SpawnedApplication {
   }
 
   #ended(child: Child, exit: Exit, born: number, lastLines: string[]): void {
-    const proven = this.#watcher.down(this.#children.get(child) as string);
+    const backend = this.#children.get(child) as Backend;
     this.#children.delete(child);
-    if (this.#stopping || this.#retired) return;
-    const pause = this.#restarts.after(performance.now() - born, proven);
+    this.#backends.remove(backend);
+    void backend.drain(0);
+    if (this.#retired) return;
+    const pause = this.#backOff.after(performance.now() - born, backend.servedOnce);
     const [program] = this.#options.command;
     const message = `${program} ${describeExit(exit)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     this.#options.log.error(message, { code: "ERR_SALLYPORT_WORKER_DIED", detail: lastLines.join("\n") });
@@ -136,30 +144,31 @@ export class SpawnedApplication {
 
   #startLater(pause: number): void {
     const timer = setTimeout(() => {
-      this.#backOff.delete(timer);
+      this.#pauses.delete(timer);
       this.#startOne().catch((error: unknown) => {
         const { message, code } = SallyportError.from(error);
         this.#options.log.error(message, { code });
-        if (!this.#stopping && !this.#retired) this.#startLater(LONGEST_BACK_OFF);
+        if (!this.#retired) this.#startLater(LONGEST_BACK_OFF);
       });
     }, pause);
-    this.#backOff.add(timer);
+    this.#pauses.add(timer);
   }
 
-  #resetBackOff(): void {
-    for (const pause of this.#backOff) clearTimeout(pause);
-    this.#backOff.clear();
+  #retire(): void {
+    this.#retired = true;
+    for (const timer of this.#pauses) clearTimeout(timer);
+    this.#pauses.clear();
   }
 }
 
-/** Node has no public way to hand a listening socket to a child that is not Node. In the child it is made to block again. */
+/** Node has no public way to hand a listening socket to a child that is not Node. libuv makes it blocking again there. */
 const descriptorOf = (server: Server): number =>
   (server as unknown as { _handle: { fd: number } })._handle.fd;
 
 interface Listening {
   readonly server: Server;
   readonly address: string;
-  /** To be called when the child has the socket: from then on it is found at `address`. */
+  /** To be called when the child has the socket: from then on it can be connected to at `address`. */
   settle(): Promise<void>;
 }
 
@@ -170,7 +179,7 @@ async function listenTcp(): Promise<Listening> {
   return { server, address: `127.0.0.1:${port}`, settle: async () => {} };
 }
 
-/** Closing the server removes the path that it was bound to, so it gets another name in between. */
+/** Closing the server removes the path that it was bound to, so the socket has another name meanwhile. */
 async function listenUnix(path: string): Promise<Listening> {
   const server = createServer((socket) => socket.destroy()).listen(`${path}.new`);
   await once(server, "listening");

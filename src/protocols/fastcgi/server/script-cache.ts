@@ -1,11 +1,11 @@
-// Scripts that were found a moment ago. Looking at the file system for every request costs more than all the rest of it;
-// PHP itself looks again only every two minutes (realpath_cache_ttl).
+// Scripts that were found a moment ago. Checking the file system for every request costs more than all the rest of it;
+// PHP itself checks again only every two minutes (realpath_cache_ttl).
 import type { Exchange } from "../../../exchange/index.ts";
 import { findScript, type Script, type ScriptOptions } from "./script.ts";
 
-/** Milliseconds for which a script is taken to be where it was. What was not found is looked for each time. */
-const BELIEVED = 1_000;
-/** Clients choose the paths; whoever invents many only makes the table start again. */
+/** Milliseconds before a script is checked again. A missing one is looked for each time. */
+const LIFETIME = 1_000;
+/** Clients choose the paths: one that invents many only empties the cache. */
 const MOST = 1_000;
 
 export class ScriptCache {
@@ -16,7 +16,7 @@ export class ScriptCache {
     this.#options = options;
   }
 
-  /** The script, if nobody needs to look for it. */
+  /** The script, if it was found lately. */
   known(exchange: Exchange): Script | undefined {
     const known = this.#known.get(keyOf(exchange));
     return known && performance.now() < known.until ? known.script : undefined;
@@ -26,12 +26,12 @@ export class ScriptCache {
   async find(exchange: Exchange): Promise<Script | string> {
     const known = this.known(exchange);
     if (known) return known;
-    const until = performance.now() + BELIEVED;
-    const found = await findScript(exchange, this.#options);
-    if (typeof found === "string") return found;
+    const until = performance.now() + LIFETIME;
+    const script = await findScript(exchange, this.#options);
+    if (typeof script === "string") return script;
     if (this.#known.size >= MOST) this.#known.clear();
-    this.#known.set(keyOf(exchange), { script: found, until });
-    return found;
+    this.#known.set(keyOf(exchange), { script, until });
+    return script;
   }
 }
 

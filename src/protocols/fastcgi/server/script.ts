@@ -1,8 +1,8 @@
-// Which file below a root a path names, for applications that run scripts (PHP), and how the path is split around it
+// The file below a root that a path names, for applications that run scripts (PHP), and how the path is split around it
 // (RFC 3875, 4.1.5, 4.1.6, 4.1.13).
 //
-// The hole that is not here: with PHP behind nginx, /upload/x.jpg/y.php used to run x.jpg. Here the first file on the
-// way decides, and a file that has not the suffix is no script.
+// With PHP behind nginx, /upload/x.jpg/y.php used to run x.jpg. Not here: the first file on the path decides, and a file
+// without the suffix is no script.
 import { realpath, stat } from "node:fs/promises";
 import { decodePath } from "../../../cgi/metavariables/encode.ts";
 import { type Exchange, SallyportError } from "../../../exchange/index.ts";
@@ -23,10 +23,10 @@ export interface Script {
   readonly file: string;
 }
 
-/** Paths are bytes, here as everywhere in latin-1; the file system gets them back as bytes. */
+/** Paths are latin-1 text here; the file system gets their bytes. */
 const onDisk = (path: string): Buffer => Buffer.from(path, "latin1");
 
-/** The script, or the path of a directory that was asked for without its slash. Throws BAD_PATH, NOT_FOUND, FORBIDDEN. */
+/** The script; or the path with a slash, where it names a directory without one. Throws BAD_PATH, NOT_FOUND, FORBIDDEN. */
 export async function findScript(exchange: Exchange, options: ScriptOptions): Promise<Script | string> {
   const { mount, request } = exchange;
   const root = await rootOf(options.root);
@@ -41,7 +41,7 @@ export async function findScript(exchange: Exchange, options: ScriptOptions): Pr
 
 /** Of a path that starts with "/" or is empty, decoded; "" at the end for a directory. */
 function segmentsOf(raw: string): string[] {
-  // A slash or a NUL inside a segment would name another file than the segments do.
+  // A slash inside a segment would name another file than the segments do.
   if (/%2f|%5c/i.test(raw))
     throw new SallyportError("BAD_PATH", "a separator is encoded in the path of a script");
   const segments = decodePath(raw).slice(1).split("/");
@@ -105,14 +105,14 @@ async function split(
     ["SCRIPT_FILENAME", file],
     ["DOCUMENT_ROOT", root],
     ["PATH_INFO", pathInfo],
-    // php-cgi runs nothing without it, lest somebody call it as a CGI program.
+    // php-cgi runs nothing without it: a sign that a server, not a client, chose the script.
     ["REDIRECT_STATUS", "200"],
   ]);
   if (pathInfo !== "") variables.set("PATH_TRANSLATED", root + pathInfo);
   return { variables, file };
 }
 
-/** Where the links of a path lead must be below the root. */
+/** Links of a path must not lead out of the root. */
 async function trueFile(root: string, path: string): Promise<string> {
   const real = (await realpath(onDisk(path), "buffer")).toString("latin1");
   if (real.startsWith(root === "/" ? root : `${root}/`)) return real;

@@ -1,4 +1,4 @@
-// Which scripts are looked up anew, and which are believed to be where they were.
+// Which scripts are looked for again, and which are taken from the cache.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,11 +8,11 @@ import { ScriptCache } from "../../../src/protocols/fastcgi/server/script-cache.
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 
 async function scripts(t: TestContext): Promise<{ root: string; find: (target: string) => Promise<string> }> {
-  const root = await mkdtemp(join(tmpdir(), "sallyport-found-"));
+  const root = await mkdtemp(join(tmpdir(), "sallyport-scripts-"));
   t.after(() => rm(root, { recursive: true, force: true }));
-  const found = new ScriptCache({ root, suffix: ".php", index: ["index.php"] });
+  const cache = new ScriptCache({ root, suffix: ".php", index: ["index.php"] });
   const find = async (target: string): Promise<string> => {
-    const script = await found.find(new RecordedExchange({ target }));
+    const script = await cache.find(new RecordedExchange({ target }));
     return typeof script === "string" ? script : (script.variables.get("SCRIPT_NAME") ?? "");
   };
   return { root, find };
@@ -25,7 +25,7 @@ test("a script is found as soon as it is there", async (t) => {
   assert.equal(await find("/a.php"), "/a.php");
 });
 
-test("a script that was found is believed for a moment, the path and the query apart", async (t) => {
+test("a script that was found is not checked again for a moment, the path and the query apart", async (t) => {
   const { root, find } = await scripts(t);
   await writeFile(join(root, "a.php"), "");
   assert.equal(await find("/a.php?1"), "/a.php");

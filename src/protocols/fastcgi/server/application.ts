@@ -1,0 +1,92 @@
+// A FastCGI application, from the web server's side: the addresses where it listens, or the processes that we start, one
+// generation after another.
+import { type Log, SallyportError, silentLog } from "../../../exchange/index.ts";
+import { Reloads } from "../../../exchange/reloads.ts";
+import { Upstream } from "../../../upstreams/index.ts";
+import { Backend } from "./backend.ts";
+import { Backends } from "./backends.ts";
+import { addressesOf, checkSense, type FastcgiOptions } from "./options.ts";
+import { SpawnedApplication } from "./process.ts";
+
+const VALUES_TIMEOUT = 1_000;
+/** For the requests inside a generation that was replaced, milliseconds. */
+const RELOAD_GRACE = 600_000;
+/** For a process between TERM and KILL. */
+const STOP_GRACE = 1_000;
+
+export class FastcgiApplication {
+  readonly backends: Backends;
+  readonly #options: FastcgiOptions;
+  readonly #log: Log;
+  /** The present generation of our processes, and earlier ones that finish what they have. */
+  readonly #generations = new Set<SpawnedApplication>();
+  #current: SpawnedApplication | undefined;
+  readonly #reloads = new Reloads(() => this.#replace());
+
+  /** Throws CONFIG_INVALID. */
+  constructor(options: FastcgiOptions) {
+    checkSense(options);
+    this.#options = options;
+    this.#log = options.log ?? silentLog;
+    const { queue = 1024, queueTimeout = 30_000 } = options;
+    this.backends = new Backends({ queue, queueTimeout, log: this.#log });
+    for (const address of addressesOf(options)) this.backends.add(this.#backendAt(address));
+  }
+
+  /** Rejects with SPAWN_FAILED, and may be called again then. */
+  async start(): Promise<void> {
+    this.#current ??= await this.#spawn();
+  }
+
+  /** A new generation of the processes that we started; the old one finishes what it has. */
+  reload(): Promise<void> {
+    return this.#reloads.ask();
+  }
+
+  async close(grace: number): Promise<void> {
+    await this.backends.close(grace);
+    const patience = Math.max(grace, STOP_GRACE);
+    await Promise.all([...this.#generations].map((generation) => this.#stop(generation, patience)));
+  }
+
+  async #replace(): Promise<void> {
+    const previous = this.#current;
+    if (!previous) return;
+    this.#current = await this.#spawn();
+    void previous.drain(RELOAD_GRACE).then(() => this.#stop(previous, STOP_GRACE));
+  }
+
+  async #spawn(): Promise<SpawnedApplication | undefined> {
+    const { command, processes = 1, env = {}, cwd, transport = "unix" } = this.#options;
+    if (!command) return undefined;
+    const generation = new SpawnedApplication(
+      { command, processes, env, cwd, transport, log: this.#log },
+      this.backends,
+      (address) => this.#backendAt(address),
+    );
+    this.#generations.add(generation);
+    try {
+      await generation.start();
+    } catch (error) {
+      this.#generations.delete(generation);
+      throw error;
+    }
+    // `close` has stopped only the processes that were there.
+    if (this.backends.closing) await this.#stop(generation, 0);
+    if (this.backends.closing) throw new SallyportError("STOPPING", "the application is being stopped");
+    return generation;
+  }
+
+  async #stop(generation: SpawnedApplication, grace: number): Promise<void> {
+    await generation.stop(grace);
+    this.#generations.delete(generation);
+  }
+
+  #backendAt(address: string): Backend {
+    const { connectTimeout, connections } = this.#options;
+    const { keep = true, idleTimeout = 30_000, timeout = 30_000 } = this.#options;
+    const upstream = new Upstream(address, { connectTimeout, log: this.#log });
+    const options = { keep, connections, idleTimeout, timeout, valuesTimeout: VALUES_TIMEOUT };
+    return new Backend(upstream, options, this.backends);
+  }
+}

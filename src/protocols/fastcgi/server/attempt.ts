@@ -1,0 +1,246 @@
+// One request on one connection, from the web server's side: BEGIN_REQUEST, PARAMS and STDIN out; STDOUT, STDERR and
+// END_REQUEST in (specification, 5 and 6).
+import { type CgiResponse, type Document, ResponseReader } from "../../../cgi/response-reader.ts";
+import { type ResponseHead, SallyportError } from "../../../exchange/index.ts";
+import { ResponseBuffer } from "../../../exchange/response-buffer.ts";
+import { beginText, type End, TYPE, wholeStreamText } from "../codec.ts";
+import { RequestStderr } from "../stderr.ts";
+import type { ApplicationConnection } from "./connection.ts";
+import type { OutgoingRequest } from "./request.ts";
+import { Upload } from "./upload.ts";
+
+/** Bytes of a body that leave in the same write as the parameters. */
+const SMALL = 65_528;
+/** Bytes of response that the buffer has not taken yet: beyond this the application must wait. */
+const HELD = 65_536;
+/** The same where it cannot be made to wait, because others share its connection. */
+const HELD_SHARED = 1_048_576;
+const NOTHING = Buffer.alloc(0);
+
+export class Attempt {
+  readonly request: OutgoingRequest;
+  /** The application may have seen all of the parameters. */
+  sent = false;
+  /** The application has sent something for this request. */
+  heard = false;
+  /** All of the request has left, so that the connection may be used again. */
+  uploaded = false;
+  readonly #id: number;
+  /** Until the request has ended there. */
+  #connection: ApplicationConnection | undefined;
+  /** The connection had served others before. */
+  readonly #onKept: boolean;
+  #stderr: RequestStderr | undefined;
+  #reader: ResponseReader | undefined = new ResponseReader();
+  #head: ResponseHead | undefined;
+  /** Pieces of the response body that came in this turn of the event loop. */
+  #pieces: Uint8Array[] = [];
+  #buffer: ResponseBuffer | undefined;
+  /** Bytes that the buffer has not taken. */
+  #held = 0;
+  #stdoutEnded = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(request: OutgoingRequest, connection: ApplicationConnection, id: number) {
+    this.request = request;
+    this.#connection = connection;
+    this.#id = id;
+    this.#onKept = connection.used;
+  }
+
+  /**
+   * Whether the request may be sent again now that the connection broke: when nothing was sent; or when the request
+   * changes nothing, and a connection that was kept ended before any answer. PHP-FPM ends its processes so, and swallows
+   * what it is sent meanwhile (RFC 9110, 9.2.2). A POST that the kernel took is not sent again: it may have been executed.
+   */
+  get mayRepeat(): boolean {
+    const { over, options, expendable } = this.request;
+    if (over || !options.repeatable) return false;
+    return !this.sent || (expendable && this.#onKept && !this.heard);
+  }
+
+  begin(connection: ApplicationConnection): void {
+    const { request } = this;
+    request.beginAttempt(this);
+    const { timeout } = request.settings;
+    if (timeout > 0) this.#timer = setTimeout(() => this.#late(), timeout);
+    const { params, role, body, file } = request.options;
+    const id = this.#id;
+    let text = beginText(id, role, connection.keep) + wholeStreamText(TYPE.PARAMS, id, params);
+    const whole = body instanceof Uint8Array && body.length <= SMALL && file === undefined;
+    if (whole && role !== "authorizer") text += wholeStreamText(TYPE.STDIN, id, latin1(body));
+    const room = connection.send(text);
+    this.sent = !connection.refusing;
+    this.uploaded = whole || role === "authorizer";
+    if (!this.uploaded) this.#upload(connection, room);
+  }
+
+  #upload(connection: ApplicationConnection, room: boolean): void {
+    const isStopped = (): boolean => this.request.over || this.#connection === undefined;
+    const upload = new Upload(connection, this.#id, room, isStopped);
+    upload.run(this.request.options).then(
+      () => {
+        this.uploaded = !isStopped();
+      },
+      (error: unknown) => this.fail(SallyportError.from(error)),
+    );
+  }
+
+  // From the application.
+
+  stdout(content: Buffer): void {
+    if (this.request.over) return;
+    if (content.length === 0) this.#stdoutEnded = true;
+    else if (this.#reader) this.#readHead(this.#reader, content);
+    else this.#pieces.push(content);
+  }
+
+  stderr(content: Buffer): void {
+    const { settings, exchange } = this.request;
+    this.#stderr ??= new RequestStderr(settings.log, exchange.request.target);
+    this.#stderr.push(content);
+  }
+
+  /** All records at hand have been read. */
+  flush(): void {
+    const { over, exchange, settings } = this.request;
+    if (over || !this.#head) return;
+    if (!exchange.started) exchange.start(this.#head);
+    this.#buffer ??= new ResponseBuffer(exchange, (bytes) => this.#accepted(bytes), settings.buffer);
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    for (const piece of pieces) if (!this.request.over) this.#push(this.#buffer, piece);
+  }
+
+  /** END_REQUEST with REQUEST_COMPLETE. */
+  end({ appStatus }: End): void {
+    this.#stderr?.end();
+    // From here on a slow client must not stop this connection.
+    this.#connection?.hold(false);
+    this.#connection = undefined;
+    if (appStatus !== 0) this.#logStatus(appStatus);
+    if (this.request.over) return;
+    if (!this.#head) return this.fail(this.#reader?.end() ?? broken("the application sent no response"));
+    // Our own listener cuts a response on a shared connection so; other applications end STDOUT, or exit with 0.
+    if (appStatus !== 0 && !this.#stdoutEnded) return this.fail(broken("the application cut its response"));
+    this.#finish(this.#head);
+  }
+
+  // The response.
+
+  #readHead(reader: ResponseReader, content: Buffer): void {
+    try {
+      const response = reader.feed(content);
+      if (response) this.#answer(response);
+    } catch (error) {
+      this.fail(SallyportError.from(error));
+    }
+  }
+
+  #answer(response: CgiResponse): void {
+    const { exchange, settings, authorize } = this.request;
+    this.#reader = undefined;
+    clearTimeout(this.#timer);
+    if (response.kind === "localRedirect" && settings.redirect) {
+      this.#close();
+      return settings.redirect(exchange, response.location);
+    }
+    const { head, rest } = response.kind === "document" ? response : redirectTo(response.location);
+    if (authorize?.(head)) return this.#close();
+    this.#head = head;
+    if (rest.length > 0) this.#pieces.push(rest);
+  }
+
+  #finish(head: ResponseHead): void {
+    this.#close();
+    const { exchange } = this.request;
+    const pieces = this.#pieces;
+    if (!exchange.started)
+      return exchange.respond(head, pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces));
+    const buffer = this.#buffer;
+    if (!buffer) return exchange.end();
+    for (const piece of pieces) buffer.push(piece);
+    buffer.end();
+  }
+
+  #push(buffer: ResponseBuffer, piece: Uint8Array): void {
+    this.#held += piece.length;
+    buffer.push(piece);
+    const connection = this.#connection;
+    if (!connection || this.#held <= HELD) return;
+    if (!connection.shared) return connection.hold(true);
+    if (this.#held <= HELD_SHARED) return;
+    this.fail(new SallyportError("CLIENT_STALLED", "the client reads too slowly for a shared connection"));
+  }
+
+  #accepted(bytes: number): void {
+    this.#held -= bytes;
+    if (this.#held <= HELD / 2) this.#connection?.hold(false);
+  }
+
+  // The end.
+
+  /** The connection broke, or the response is invalid. */
+  fail(error: SallyportError): void {
+    const { over, exchange } = this.request;
+    this.#stderr?.end();
+    if (over) return;
+    if (exchange.started) this.flush();
+    this.#close();
+    exchange.fail(error);
+    this.#abortThere();
+  }
+
+  /** The response is not needed any more. */
+  abort(): void {
+    this.#stderr?.end();
+    this.#close();
+    this.#abortThere();
+  }
+
+  /** It failed, and the request may be sent again. */
+  cancel(): void {
+    this.#connection = undefined;
+    clearTimeout(this.#timer);
+  }
+
+  #late(): void {
+    const seconds = this.request.settings.timeout / 1000;
+    this.fail(
+      this.#connection?.midRecord
+        ? broken(`the application stopped in the middle of a record for ${seconds} s`)
+        : new SallyportError("APP_TIMEOUT", `the application did not answer within ${seconds} s`),
+    );
+  }
+
+  /** Of no effect when the application has ended the request, or the connection itself. */
+  #abortThere(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.abort(this.#id);
+  }
+
+  #close(): void {
+    this.request.over = true;
+    clearTimeout(this.#timer);
+    this.#connection?.hold(false);
+  }
+
+  #logStatus(appStatus: number): void {
+    const { exchange, settings } = this.request;
+    const { target } = exchange.request;
+    settings.log.warn(`the application ended the request with status ${appStatus}`, { target });
+  }
+}
+
+const latin1 = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  byteLength === 0 ? "" : Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+
+const broken = (why: string): SallyportError => new SallyportError("UPSTREAM_BROKEN", why);
+
+/** A local redirect that the client has to follow, because no gateway does. */
+const redirectTo = (location: string): Document => ({
+  kind: "document",
+  head: { status: 302, reason: "", headers: ["Location", location] },
+  rest: NOTHING,
+});
