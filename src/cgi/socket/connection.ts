@@ -240,6 +240,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
 
   /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
+    if (this.#socket.writableLength === 0) return;
     this.#abandon(new SallyportError("CLIENT_STALLED", "the server in front stopped reading the response"));
     resetSocket(this.#socket);
   }
@@ -247,7 +248,10 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
   // What the table asks for.
 
   sending(): boolean {
-    return this.#socket.writableLength > 0 && this.#life.state !== "held";
+    const socket = this.#socket;
+    if (this.#life.state === "held" || socket.writableLength === 0) return false;
+    if (!socket.timeout) socket.setTimeout(this.#context.limits.sendTimeout);
+    return true;
   }
 
   late(): void {

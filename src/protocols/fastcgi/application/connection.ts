@@ -121,8 +121,12 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
 
   // What the table asks for.
 
+  /** Requests that do not arrive are late whatever is sent; but what was sent last must not be taken back. */
   sending(): boolean {
-    return false;
+    const socket = this.#socket;
+    if (this.#life.state !== "linger" || socket.writableLength === 0) return false;
+    if (!socket.timeout) socket.setTimeout(this.#context.limits.sendTimeout);
+    return true;
   }
 
   late(): void {
