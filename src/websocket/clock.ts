@@ -5,9 +5,8 @@ import { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 
 /** What the clock looks at. */
 export interface Timed extends Member {
-  /** When something is due, on the clock's time. */
-  readonly deadline: number;
-  expire(): void;
+  /** Ends what has lasted too long. */
+  check(now: number): void;
 }
 
 /** The library counts bytes in 32 bits, and takes 0 for no limit. */
@@ -30,7 +29,8 @@ export class WebSocketClock {
   constructor(log: Log, limits: Partial<WebSocketLimits> = {}) {
     this.log = log;
     const all = { ...WEBSOCKET_LIMITS, ...limits };
-    this.limits = { ...all, message: Math.min(Math.max(1, all.message), LARGEST_MESSAGE) };
+    const message = Math.min(Math.max(1, all.message), LARGEST_MESSAGE);
+    this.limits = { ...all, message, pingInterval: all.pingInterval || Number.POSITIVE_INFINITY };
     this.#tick = tickOf(this.limits);
   }
 
@@ -57,11 +57,11 @@ export class WebSocketClock {
   #check(): void {
     const now = Date.now();
     this.now = now;
-    for (const socket of this.#open) if (socket.deadline <= now) socket.expire();
+    for (const socket of this.#open) socket.check(now);
   }
 }
 
 function tickOf({ pingInterval, pingTimeout, closeTimeout }: WebSocketLimits): number {
-  const shortest = Math.min(pingInterval || pingTimeout, pingTimeout, closeTimeout);
+  const shortest = Math.min(pingInterval, pingTimeout, closeTimeout);
   return Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, Math.floor(shortest / TICKS_A_WAIT)));
 }
