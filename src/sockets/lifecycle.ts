@@ -52,7 +52,7 @@ export class Lifecycle<State extends string, R extends Rule> {
 
   constructor(
     rules: Readonly<Record<State | "linger", R>>,
-    first: NoInfer<State>,
+    first: NoInfer<State> | "linger",
     limits: Readonly<Record<NonNullable<R["limit"]>, number>>,
     clock: { readonly now: number },
     transport: Transport,
