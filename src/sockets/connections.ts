@@ -1,5 +1,4 @@
-// The connections of one listener: as many as there may be, one clock for the deadlines of them all, and their end in
-// phases.
+// The connections of one listener: their limit, one clock for all their deadlines, and their end in phases.
 import type { Socket } from "node:net";
 import { EVENT_STREAM_GRACE, SallyportError } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
@@ -9,15 +8,15 @@ import { takesReserve } from "./descriptors.ts";
 export interface ManagedConnection extends Member {
   /** Ends what has lasted too long. */
   check(now: number): void;
-  /** The listener leaves; for those that can say so before their next response. */
+  /** The listener leaves; for protocols that can say so before their next response. */
   leave?(): void;
   /** The listener closes: at once when idle, otherwise after what is under way. */
   stop(): void;
-  /** What would never end by itself ends now. */
+  /** Event streams, which never end by themselves, end now. */
   endEventStreams(): void;
   /** The grace is over. */
   forceClose(): void;
-  /** Nothing may remain. */
+  /** The last words have had their time. */
   destroy(): void;
 }
 
@@ -93,7 +92,7 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.leaving = true;
     this.closing = true;
     if (this.#all.size === 0) return;
-    this.now = Date.now(); // what ends soon is not to end sooner
+    this.now = Date.now(); // counted from the last tick, deadlines set now would come too early
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
@@ -115,12 +114,12 @@ export class ManagedConnections<C extends ManagedConnection> {
   #start(): void {
     if (this.#clock) return;
     this.now = Date.now();
-    // A connection keeps the process alive, not its clock.
-    this.#clock = setInterval(() => this.#beat(), this.#tick).unref();
+    // unref: open connections keep the process alive; this timer must not.
+    this.#clock = setInterval(() => this.#checkDeadlines(), this.#tick).unref();
   }
 
-  /** Looks at what has arrived before it judges: while an application held the loop nobody could see that. */
-  #beat(): void {
+  /** Not before what has arrived is read: while an application blocked the event loop, it could not be. */
+  #checkDeadlines(): void {
     const now = Date.now();
     this.now = now;
     setImmediate(() => this.#each((connection) => connection.check(now)));

@@ -31,7 +31,7 @@ export interface SocketListenerContext {
   readonly connections: ManagedConnections<SocketConnection>;
 }
 
-type State = "fresh" | "head" | "body" | "whole" | "halfClosed" | "linger" | "held";
+type State = "fresh" | "head" | "body" | "whole" | "halfClosed" | "linger" | "silent";
 type Rule = ManagedRule<keyof SocketLimits, "late" | "short" | "watch" | "left">;
 
 const RULES: Readonly<Record<State, Rule>> = {
@@ -48,7 +48,7 @@ const RULES: Readonly<Record<State, Rule>> = {
   /** We have ended our side; what the peer still sends is thrown away, lest a reset takes our answer back. */
   linger: { limit: "lingerTimeout", expired: "drop", ended: "stay", stopped: "stay" },
   /** A cut that only silence can show. */
-  held: { limit: "cutTimeout", expired: "drop", ended: "drop", stopped: "drop" },
+  silent: { limit: "cutTimeout", expired: "drop", ended: "drop", stopped: "drop" },
 };
 
 export class SocketConnection implements ManagedConnection, CgiTransport, Moves<Rule> {
@@ -110,7 +110,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),
     );
-    if (this.#life.state !== "held") this.#socket.destroySoon();
+    if (this.#life.state !== "silent") this.#socket.destroySoon();
   }
 
   destroy(): void {
@@ -217,12 +217,12 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     if (this.#tcp) resetSocket(this.#socket);
     else if (framed) this.#shut();
     else if (this.#socket.readableEnded) resetSocket(this.#socket);
-    else this.#hold();
+    else this.#fallSilent();
   }
 
   /** A Unix socket knows no reset, and its end would make the response look complete. So there is no end. */
-  #hold(): void {
-    this.#life.enter("held");
+  #fallSilent(): void {
+    this.#life.enter("silent");
     this.#socket.resume();
   }
 
@@ -249,7 +249,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
 
   sending(): boolean {
     const socket = this.#socket;
-    if (this.#life.state === "held" || socket.writableLength === 0) return false;
+    if (this.#life.state === "silent" || socket.writableLength === 0) return false;
     if (!socket.timeout) socket.setTimeout(this.#context.limits.sendTimeout);
     return true;
   }

@@ -162,7 +162,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
-    if (this.#reader.ended && this.#exchange && this.#life.state === "held") this.probe();
+    if (this.#reader.ended && this.#exchange && this.#life.state === "whole") this.probe();
   }
 
   sendContinue(): void {
@@ -196,7 +196,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.#reader.drop();
     // The listener may have begun to close after the head said that the connection is kept.
     if (!persistent || this.#context.connections.closing || this.#life.state === "broken") this.shut();
-    else if (this.#life.state === "held") this.#reader.next();
+    else if (this.#life.state === "whole") this.#reader.next();
     else this.#drain();
     this.#reader.pumpLater();
   }

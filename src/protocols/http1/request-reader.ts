@@ -49,7 +49,7 @@ export class RequestReader {
     const { state, rule } = this.#life;
     if (rule.step === "discard") return false;
     if (state === "body") return this.#upload?.paused === true;
-    const waits = state === "held" || this.#socket.writableNeedDrain;
+    const waits = state === "whole" || this.#socket.writableNeedDrain;
     return waits && this.#parser.buffered > this.#limits.pipelined;
   }
 
@@ -162,7 +162,7 @@ export class RequestReader {
   #bodyComplete({ trailers }: EndEvent): void {
     const upload = this.#upload;
     this.#upload = undefined;
-    this.#life.enter("held");
+    this.#life.enter("whole");
     upload?.end(trailers);
     if (this.ended) this.#life.move("probe");
   }
@@ -187,7 +187,7 @@ export class RequestReader {
 
   #noBody(): RequestBody {
     this.#parser.next();
-    this.#life.enter("held");
+    this.#life.enter("whole");
     return NO_BODY;
   }
 
@@ -197,7 +197,7 @@ export class RequestReader {
     let event = this.#parser.next();
     for (; event?.type === "data"; event = this.#parser.next()) pieces.push(event.data);
     if (event?.type === "end") {
-      this.#life.enter("held");
+      this.#life.enter("whole");
       return new WholeBody(concatenated(pieces), event.trailers);
     }
     const expecting = head.expectsContinue && pieces.length === 0;

@@ -9,7 +9,7 @@ export type ConnectionState =
   | "idle"
   | "head"
   | "body"
-  | "held"
+  | "whole"
   | "broken"
   | "switched"
   | "drain"
@@ -33,7 +33,7 @@ export const CONNECTION_RULES: Readonly<Record<ConnectionState, ConnectionRule>>
   /** The exchange is on, its request body is arriving. */
   body: { step: "body", limit: "bodyTimeout", expired: "late", ended: "short", stopped: "stay" },
   /** The exchange is on, the request is complete; more bytes must wait. */
-  held: { step: "wait", limit: undefined, expired: "stay", ended: "probe", stopped: "stay" },
+  whole: { step: "wait", limit: undefined, expired: "stay", ended: "probe", stopped: "stay" },
   /** The exchange is on, the rest of its request body is lost. */
   broken: { step: "discard", limit: undefined, expired: "stay", ended: "probe", stopped: "stay" },
   /** The connection is a WebSocket's, or HTTP/2's, which keep their own deadlines. */
