@@ -1,30 +1,30 @@
-// The connections of one listener: their limit, one clock for all their deadlines, and their end in phases.
+// The connections of one listener: up to a limit, with one timer for all their deadlines, and closed in phases.
 import type { Socket } from "node:net";
 import { EVENT_STREAM_GRACE, SallyportError } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
 import { takesReserve } from "./descriptors.ts";
 
-/** A connection, as its listener sees it. */
+/** A connection as its listener sees it. */
 export interface ManagedConnection extends Member {
-  /** Ends what has lasted too long. */
-  check(now: number): void;
-  /** The listener leaves; for protocols that can say so before their next response. */
+  /** Ends it when one of its deadlines has passed. */
+  checkDeadlines(now: number): void;
+  /** The listener leaves; for protocols that can announce it before their next response. */
   leave?(): void;
-  /** The listener closes: at once when idle, otherwise after what is under way. */
+  /** The listener closes: ends it at once when idle, otherwise after the exchange under way. */
   stop(): void;
-  /** Event streams, which never end by themselves, end now. */
+  /** Ends event streams, which would never end by themselves. */
   endEventStreams(): void;
-  /** The grace is over. */
+  /** The grace period is over. */
   forceClose(): void;
-  /** The last words have had their time. */
+  /** Ends it now, whatever is left to send. */
   destroy(): void;
 }
 
-/** The clock's step is a part of the shortest wait, within these bounds. */
+/** The tick, in milliseconds: a fraction of the shortest wait, within these bounds. */
 const SHORTEST_TICK = 10;
 const LONGEST_TICK = 1_000;
 const TICKS_A_WAIT = 4;
-/** What the last words of a cut connection may take. */
+/** For a cut connection to send its last bytes, in milliseconds. */
 const LAST_WORDS = 1_000;
 
 export class ManagedConnections<C extends ManagedConnection> {
@@ -38,11 +38,11 @@ export class ManagedConnections<C extends ManagedConnection> {
   readonly #most: number;
   readonly #tick: number;
   readonly #all = new Members<C>();
-  #clock: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #emptied: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
-  /** At most `most`; `waits`: the milliseconds that deadlines are made of. */
+  /** At most `most` connections; `waits`: the timeouts of their deadlines, in milliseconds. */
   constructor(most: number, waits: readonly number[], make: (socket: Socket) => C) {
     this.#most = most;
     this.#tick = tickOf(waits);
@@ -53,7 +53,7 @@ export class ManagedConnections<C extends ManagedConnection> {
     return this.#all.size;
   }
 
-  /** Why there may not be another one now, `socket` for one; undefined when there may. */
+  /** Why another connection, such as `socket`, is refused now; undefined when it is not. */
   refusal(socket?: Socket): SallyportError | undefined {
     if (this.closing) return new SallyportError("STOPPING", "the listener is closing");
     if (this.#all.size >= this.#most)
@@ -72,8 +72,8 @@ export class ManagedConnections<C extends ManagedConnection> {
   gone(connection: C): void {
     this.#all.delete(connection);
     if (this.#all.size > 0) return;
-    clearInterval(this.#clock);
-    this.#clock = undefined;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
     this.#emptied?.();
   }
 
@@ -82,7 +82,7 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.#each((connection) => connection.leave?.());
   }
 
-  /** As the listener's `close`. */
+  /** As `close` of a listener. */
   close(grace: number): Promise<void> {
     this.#closed ??= this.#close(grace);
     return this.#closed;
@@ -92,7 +92,7 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.leaving = true;
     this.closing = true;
     if (this.#all.size === 0) return;
-    this.now = Date.now(); // counted from the last tick, deadlines set now would come too early
+    this.now = Date.now(); // deadlines set now must not be too early
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
@@ -112,17 +112,17 @@ export class ManagedConnections<C extends ManagedConnection> {
   }
 
   #start(): void {
-    if (this.#clock) return;
+    if (this.#timer) return;
     this.now = Date.now();
     // unref: open connections keep the process alive; this timer must not.
-    this.#clock = setInterval(() => this.#checkDeadlines(), this.#tick).unref();
+    this.#timer = setInterval(() => this.#onTick(), this.#tick).unref();
   }
 
-  /** Not before what has arrived is read: while an application blocked the event loop, it could not be. */
-  #checkDeadlines(): void {
+  /** Deadlines are checked after the bytes that have arrived: while an application blocked the loop, none could be read. */
+  #onTick(): void {
     const now = Date.now();
     this.now = now;
-    setImmediate(() => this.#each((connection) => connection.check(now)));
+    setImmediate(() => this.#each((connection) => connection.checkDeadlines(now)));
   }
 }
 

@@ -2,7 +2,7 @@
 // has lasted too long, when the peer ends its side, and when the listener closes.
 
 /** A row of the table. The names of moves are those of the connection's methods; protocols add columns of their own. */
-export interface Rule<Limit extends string = string, Move extends string = string> {
+export interface StateRule<Limit extends string = string, Move extends string = string> {
   /** The limit that says how long the state may last; undefined where something else ends it. */
   readonly limit: Limit | undefined;
   /** It has lasted that long. */
@@ -13,7 +13,7 @@ export interface Rule<Limit extends string = string, Move extends string = strin
 
 /** A row of a connection that its listener manages. */
 export interface ManagedRule<Limit extends string = string, Move extends string = string>
-  extends Rule<Limit, Move> {
+  extends StateRule<Limit, Move> {
   /** The listener closes. */
   readonly stopped: Move | CommonMove;
 }
@@ -21,13 +21,14 @@ export interface ManagedRule<Limit extends string = string, Move extends string 
 /** leave: close as soon as what was written has left. drop: close at once. stay: go on. */
 export type CommonMove = "leave" | "drop" | "stay";
 
-type MoveOf<R extends Rule> = R extends ManagedRule
+type MoveOf<R extends StateRule> = R extends ManagedRule
   ? R["expired" | "ended" | "stopped"]
   : R["expired" | "ended"];
-type OwnMove<R extends Rule> = Exclude<MoveOf<R>, CommonMove>;
+type Limits<R extends StateRule> = Readonly<Record<NonNullable<R["limit"]>, number>>;
+type OwnMove<R extends StateRule> = Exclude<MoveOf<R>, CommonMove>;
 
 /** What a table leaves to the connection. */
-export type Moves<R extends Rule> = Readonly<Record<OwnMove<R>, () => void>> & {
+export type Moves<R extends StateRule> = Readonly<Record<OwnMove<R>, () => void>> & {
   /** Whether bytes are on their way out: then the state may last as long again, and `sendTimeout` counts instead. */
   sending(): boolean;
 };
@@ -39,13 +40,13 @@ interface Transport {
   destroy(): unknown;
 }
 
-export class Lifecycle<State extends string, R extends Rule> {
+export class ConnectionLifecycle<State extends string, R extends StateRule> {
   state: State | "linger";
   rule: R;
   /** When the state has lasted too long, on the clock's time. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #rules: Readonly<Record<State | "linger", R>>;
-  readonly #limits: Readonly<Record<NonNullable<R["limit"]>, number>>;
+  readonly #limits: Limits<R>;
   readonly #clock: { readonly now: number };
   readonly #transport: Transport;
   readonly #moves: Moves<R>;
@@ -53,7 +54,7 @@ export class Lifecycle<State extends string, R extends Rule> {
   constructor(
     rules: Readonly<Record<State | "linger", R>>,
     first: NoInfer<State> | "linger",
-    limits: Readonly<Record<NonNullable<R["limit"]>, number>>,
+    limits: Limits<R>,
     clock: { readonly now: number },
     transport: Transport,
     moves: Moves<R>,
@@ -70,10 +71,13 @@ export class Lifecycle<State extends string, R extends Rule> {
 
   enter(state: State | "linger"): void {
     const rule = this.#rules[state];
-    const limit = rule.limit as NonNullable<R["limit"]> | undefined;
+    const limit: R["limit"] = rule.limit;
     this.state = state;
     this.rule = rule;
-    this.deadline = limit === undefined ? Number.POSITIVE_INFINITY : this.#clock.now + this.#limits[limit];
+    this.deadline =
+      limit === undefined
+        ? Number.POSITIVE_INFINITY
+        : this.#clock.now + this.#limits[limit as NonNullable<R["limit"]>];
   }
 
   /** As `enter`, but within the time of the present state. */
@@ -83,18 +87,18 @@ export class Lifecycle<State extends string, R extends Rule> {
     this.deadline = deadline;
   }
 
-  /** The state may last as long again. */
+  /** The state may last as long again, from now. */
   renew(): void {
     this.enter(this.state);
   }
 
-  /** The state may last for ever: it is for us, not for the peer, to end it. */
+  /** The state has no deadline until it is renewed: the peer waits for us. */
   suspend(): void {
     this.deadline = Number.POSITIVE_INFINITY;
   }
 
-  /** Ends what has lasted too long. */
-  check(now: number): void {
+  /** Does what the table says of a state that has lasted too long. */
+  checkDeadline(now: number): void {
     if (this.deadline > now) return;
     if (this.#moves.sending()) this.renew();
     else this.move(this.rule.expired as MoveOf<R>);

@@ -1,30 +1,33 @@
-// The open WebSockets of one listener, and one clock for the deadlines of them all.
+// The open WebSockets of one listener, and one timer for all their deadlines.
 import type { Log } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
+import type { Deflate } from "./deflate.ts";
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 
-/** What the clock looks at. */
+/** An open WebSocket, as its clock sees it. */
 export interface Timed extends Member {
-  /** Ends what has lasted too long. */
-  check(now: number): void;
+  /** Ends it when it has been in its state for too long. */
+  checkDeadlines(now: number): void;
 }
 
-/** The library counts bytes in 32 bits, and takes 0 for no limit. */
+/** The library counts bytes in 32 bits; 0 would mean no limit. */
 const LARGEST_MESSAGE = 2 ** 31 - 1;
-/** The clock's step is a part of the shortest wait, within these bounds. */
+/** The tick, in milliseconds: a fraction of the shortest wait, within these bounds. */
 const SHORTEST_TICK = 10;
 const LONGEST_TICK = 1_000;
 const TICKS_A_WAIT = 4;
 
-/** What the WebSockets of one listener share. */
+/** The state that the WebSockets of one listener share. */
 export class WebSocketClock {
   readonly limits: WebSocketLimits;
   readonly log: Log;
+  /** Accepted compression by offer, since all clients of one make send the same offer. */
+  readonly agreements: Map<string, Deflate | undefined> = new Map();
   /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
   now = Date.now();
   readonly #open = new Members<Timed>();
   readonly #tick: number;
-  #clock: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(log: Log, limits: Partial<WebSocketLimits> = {}) {
     this.log = log;
@@ -40,24 +43,24 @@ export class WebSocketClock {
 
   add(socket: Timed): void {
     this.#open.add(socket);
-    if (this.#clock) return;
+    if (this.#timer) return;
     this.now = Date.now();
-    this.#clock = setInterval(() => this.#check(), this.#tick);
-    // A connection keeps the process alive, not its clock.
-    this.#clock.unref();
+    this.#timer = setInterval(() => this.#check(), this.#tick);
+    // unref: open connections keep the process alive; this timer must not.
+    this.#timer.unref();
   }
 
   delete(socket: Timed): void {
     this.#open.delete(socket);
     if (this.#open.size > 0) return;
-    clearInterval(this.#clock);
-    this.#clock = undefined;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #check(): void {
     const now = Date.now();
     this.now = now;
-    for (const socket of this.#open) socket.check(now);
+    for (const socket of this.#open) socket.checkDeadlines(now);
   }
 }
 

@@ -1,7 +1,7 @@
 // The server's half of an open WebSocket (RFC 6455, 5 to 7) over any duplex stream.
 import type { Duplex } from "node:stream";
 import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
-import { Lifecycle, type Moves } from "../sockets/lifecycle.ts";
+import { ConnectionLifecycle, type Moves } from "../sockets/lifecycle.ts";
 import type { Timed, WebSocketClock } from "./clock.ts";
 import type { Deflate } from "./deflate.ts";
 import { type MessageHandler, MessageReader } from "./reader.ts";
@@ -35,13 +35,13 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   readonly #over: (ending: Ending) => void;
   readonly #reader: MessageReader;
   readonly #writer: MessageWriter;
-  readonly #life: Lifecycle<SessionState, SessionRule>;
+  readonly #life: ConnectionLifecycle<SessionState, SessionRule>;
   /** The application has paused reading. */
   #paused = false;
   #stopped = false;
   /** Messages that came in the same bytes as the last one before the pause. */
   #inbox: Message[] | undefined;
-  /** What the application is told after all messages. */
+  /** How it was closed, for the application after all messages. */
   #closed: Closed | undefined;
   #delivering = false;
   #watched = false;
@@ -62,7 +62,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     this.#reader = new MessageReader(this, sockets.limits, deflate);
     this.#writer = new MessageWriter(duplex, sockets.limits, deflate);
     sockets.add(this);
-    this.#life = new Lifecycle(SESSION_RULES, "open", sockets.limits, sockets, duplex, this);
+    this.#life = new ConnectionLifecycle(SESSION_RULES, "open", sockets.limits, sockets, duplex, this);
     // Which error it was does not matter: the client is gone. "close" always follows.
     duplex.on("error", () => {});
     duplex.on("close", () => this.#gone());
@@ -126,13 +126,13 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   // The listener's calls.
 
-  /** Ends it whatever the client says: `code` and then the end of the connection. */
+  /** Ends it without waiting for the client: a close frame with `code`, then the end of the connection. */
   cut(code: number, error: SallyportError): void {
     this.#finish(ABNORMAL, "", error, code);
   }
 
-  check(now: number): void {
-    this.#life.check(now);
+  checkDeadlines(now: number): void {
+    this.#life.checkDeadline(now);
   }
 
   // What the table asks for.
@@ -226,7 +226,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     this.#duplex.destroy();
   }
 
-  /** `say`: the close code for a client that has not been told one. */
+  /** `say`: the close code for a client that has had no close frame. */
   #finish(code: number, reason: string, error: SallyportError | undefined, say?: number): void {
     if (!this.#life.rule.reads) return;
     this.#writer.end(this.#life.rule.delivers ? say : undefined, reason);
@@ -260,7 +260,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   // Waits.
 
-  /** The client is there, or cannot be heard for now: it is asked again later. */
+  /** The client is there, or we do not read for now: the next ping comes later. */
   #alive(): void {
     if (this.#life.rule.delivers) this.#life.enter("open");
   }

@@ -1,12 +1,12 @@
 // The states of an open WebSocket (RFC 6455, 7) and what each makes of frames, silence and the client's end.
-import type { Rule } from "../sockets/lifecycle.ts";
+import type { StateRule } from "../sockets/lifecycle.ts";
 
 export type SessionState = "open" | "pinged" | "closing" | "linger";
 
 type Limit = "pingInterval" | "pingTimeout" | "closeTimeout";
 type Move = "probe" | "late" | "left";
 
-export interface SessionRule extends Rule<Limit, Move> {
+export interface SessionRule extends StateRule<Limit, Move> {
   /** Whether bytes are still read as frames. */
   readonly reads: boolean;
   /** Whether messages pass, both ways. */

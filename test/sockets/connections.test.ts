@@ -21,7 +21,7 @@ class Noting implements ManagedConnection {
     });
   }
 
-  check(now: number): void {
+  checkDeadlines(now: number): void {
     this.#seen(now);
   }
 

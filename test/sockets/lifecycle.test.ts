@@ -1,7 +1,7 @@
 // The life-cycle that drives a protocol's table: each state to its limit, beyond it, at the peer's end and at the listener's.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Lifecycle, type ManagedRule, type Moves } from "../../src/sockets/lifecycle.ts";
+import { ConnectionLifecycle, type ManagedRule, type Moves } from "../../src/sockets/lifecycle.ts";
 
 type State = "fresh" | "head" | "held" | "drain" | "linger";
 type Rule = ManagedRule<"headTimeout" | "drainTimeout" | "lingerTimeout", "shut" | "late" | "probe">;
@@ -20,7 +20,7 @@ const STATES = Object.keys(RULES) as State[];
 class Noting implements Moves<Rule> {
   readonly clock = { now: 1_000 };
   readonly done: string[] = [];
-  readonly life: Lifecycle<State, Rule>;
+  readonly life: ConnectionLifecycle<State, Rule>;
   busy = false;
 
   constructor(state: State = "fresh") {
@@ -29,7 +29,7 @@ class Noting implements Moves<Rule> {
       destroySoon: () => void this.done.push("leave"),
       destroy: () => this.done.push("drop"),
     };
-    this.life = new Lifecycle(RULES, state, LIMITS, this.clock, transport, this);
+    this.life = new ConnectionLifecycle(RULES, state, LIMITS, this.clock, transport, this);
   }
 
   sending(): boolean {
@@ -66,9 +66,9 @@ for (const state of STATES) {
     const { life, done } = new Noting(state);
     assert.deepEqual([life.state, life.rule], [state, RULES[state]]);
     assert.equal(life.deadline, limit === undefined ? Number.POSITIVE_INFINITY : 1_000 + LIMITS[limit]);
-    life.check(Math.min(life.deadline, Number.MAX_SAFE_INTEGER) - 1);
+    life.checkDeadline(Math.min(life.deadline, Number.MAX_SAFE_INTEGER) - 1);
     assert.deepEqual(done, []);
-    life.check(life.deadline);
+    life.checkDeadline(life.deadline);
     assert.deepEqual(done, DONE[expired]);
   });
 
@@ -86,10 +86,10 @@ test("while bytes are on their way out a state lasts as long again", () => {
   const { life, clock, done } = noting;
   noting.busy = true;
   clock.now = 1_050;
-  life.check(clock.now);
+  life.checkDeadline(clock.now);
   assert.deepEqual([life.state, life.deadline, done], ["drain", 1_100, []]);
   noting.busy = false;
-  life.check(1_100);
+  life.checkDeadline(1_100);
   assert.equal(life.state, "linger");
 });
 
@@ -105,7 +105,7 @@ test("a state that is entered has its own time, one that is advanced to what is 
 test("a state that is suspended has no end until it is renewed", () => {
   const { life, clock, done } = new Noting("head");
   life.suspend();
-  life.check(Number.MAX_SAFE_INTEGER);
+  life.checkDeadline(Number.MAX_SAFE_INTEGER);
   assert.deepEqual(done, []);
   clock.now = 5_000;
   life.renew();

@@ -14,7 +14,7 @@ import {
 } from "../../exchange/index.ts";
 import { addressesOf } from "../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
-import { Lifecycle, type ManagedRule, type Moves } from "../../sockets/lifecycle.ts";
+import { ConnectionLifecycle, type ManagedRule, type Moves } from "../../sockets/lifecycle.ts";
 import { isTcp, resetSocket } from "../../sockets/reset.ts";
 import { CgiExchange, type CgiTransport, type Compose } from "../exchange.ts";
 import { describeRequest } from "../metavariables/decode.ts";
@@ -58,7 +58,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
   readonly #reader: VariablesReader;
   readonly #tcp: boolean;
   readonly #release = (): void => this.#socket.uncork();
-  readonly #life: Lifecycle<State, Rule>;
+  readonly #life: ConnectionLifecycle<State, Rule>;
   #exchange: CgiExchange | undefined;
   #body: PushedBody | undefined;
   /** Bytes of the body that are still to come. */
@@ -72,7 +72,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     this.#reader = context.newReader();
     // Asked now, because a connection that was reset no longer knows.
     this.#tcp = isTcp(socket);
-    this.#life = new Lifecycle(RULES, "fresh", context.limits, context.connections, socket, this);
+    this.#life = new ConnectionLifecycle(RULES, "fresh", context.limits, context.connections, socket, this);
     this.#listen();
   }
 
@@ -94,8 +94,8 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
 
   // The listener's calls.
 
-  check(now: number): void {
-    this.#life.check(now);
+  checkDeadlines(now: number): void {
+    this.#life.checkDeadline(now);
   }
 
   stop(): void {
@@ -247,6 +247,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
 
   // What the table asks for.
 
+  /** A cut is over in its time even if the peer reads nothing. */
   sending(): boolean {
     const socket = this.#socket;
     if (this.#life.state === "silent" || socket.writableLength === 0) return false;

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { Reading } from "../../sockets/accepted.ts";
 import type { ManagedConnection } from "../../sockets/connections.ts";
-import { Lifecycle, type Moves } from "../../sockets/lifecycle.ts";
+import { ConnectionLifecycle, type Moves } from "../../sockets/lifecycle.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
 import { type Ends, endsOf, HttpExchange, type HttpTransport, requestOf } from "./exchange.ts";
 import type { HeadEvent } from "./head.ts";
@@ -14,7 +14,7 @@ import { HttpPeerProbe } from "./probe.ts";
 import { RequestReader } from "./request-reader.ts";
 import { refusal } from "./response-head.ts";
 import { ResponseWriter } from "./response-writer.ts";
-import { CONNECTION_RULES, type ConnectionLifecycle, type ConnectionRule } from "./states.ts";
+import { CONNECTION_RULES, type ConnectionRule, type HttpLifecycle } from "./states.ts";
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
@@ -27,7 +27,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   readonly writer: ResponseWriter;
   readonly #socket: Socket;
   readonly #context: HttpListenerContext;
-  readonly #life: ConnectionLifecycle;
+  readonly #life: HttpLifecycle;
   readonly #reader: RequestReader;
   readonly #facts: Ends;
   readonly #onFirst = (bytes: Buffer): void => this.#begin(bytes);
@@ -47,7 +47,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.#socket = socket;
     this.#context = context;
     this.writer = new ResponseWriter(socket, limits.unsent, limits.sendTimeout);
-    this.#life = new Lifecycle(CONNECTION_RULES, "fresh", limits, connections, socket, this);
+    this.#life = new ConnectionLifecycle(CONNECTION_RULES, "fresh", limits, connections, socket, this);
     this.#reader = new RequestReader(socket, this.#life, limits, this);
     this.#facts = endsOf(socket, scheme);
     this.#reading = http2 ? new Reading(socket, this.#onFirst) : new Reading(socket, this.#onData, true);
@@ -71,8 +71,8 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
 
   // The listener's calls.
 
-  check(now: number): void {
-    this.#life.check(now);
+  checkDeadlines(now: number): void {
+    this.#life.checkDeadline(now);
   }
 
   stop(): void {

@@ -6,14 +6,14 @@ import { CHUNKED } from "../../http/request-fields.ts";
 import { type EndEvent, RequestParser } from "./codec.ts";
 import type { HttpConnection } from "./connection.ts";
 import type { HeadEvent } from "./head.ts";
-import type { ConnectionLifecycle } from "./states.ts";
+import type { HttpLifecycle } from "./states.ts";
 import { concatenated, RequestUpload } from "./upload.ts";
 
 export class RequestReader {
   /** The client has ended its side. */
   ended = false;
   readonly #socket: Socket;
-  readonly #life: ConnectionLifecycle;
+  readonly #life: HttpLifecycle;
   readonly #limits: HttpLimits;
   readonly #connection: HttpConnection;
   readonly #parser: RequestParser;
@@ -24,7 +24,7 @@ export class RequestReader {
   /** Bytes read for nothing. */
   #drained = 0;
 
-  constructor(socket: Socket, life: ConnectionLifecycle, limits: HttpLimits, connection: HttpConnection) {
+  constructor(socket: Socket, life: HttpLifecycle, limits: HttpLimits, connection: HttpConnection) {
     this.#socket = socket;
     this.#life = life;
     this.#limits = limits;

@@ -1,7 +1,7 @@
-// The states of a connection and what each makes of bytes, silence, the client's end and the listener's. docs draw
-// their picture from this table.
+// The states of a connection and what each makes of bytes, silence, the client's end and the listener's. The page
+// docs/discussion/how-connections-end.md draws its picture from this table.
 import type { HttpLimits } from "../../http/limits.ts";
-import type { Lifecycle, ManagedRule } from "../../sockets/lifecycle.ts";
+import type { ConnectionLifecycle, ManagedRule } from "../../sockets/lifecycle.ts";
 
 /** What the connection waits for. */
 export type ConnectionState =
@@ -14,14 +14,14 @@ export type ConnectionState =
   | "switched"
   | "drain"
   | "linger";
-export type Move = "shut" | "late" | "torn" | "short" | "probe" | "hear";
+type Move = "shut" | "late" | "torn" | "short" | "probe" | "hear";
 
 export interface ConnectionRule extends ManagedRule<keyof HttpLimits, Move> {
   /** What bytes are read as; or they wait, or are thrown away. */
   readonly step: "request" | "body" | "rest" | "wait" | "discard";
 }
 
-export type ConnectionLifecycle = Lifecycle<ConnectionState, ConnectionRule>;
+export type HttpLifecycle = ConnectionLifecycle<ConnectionState, ConnectionRule>;
 
 export const CONNECTION_RULES: Readonly<Record<ConnectionState, ConnectionRule>> = {
   /** Nothing has arrived yet. */

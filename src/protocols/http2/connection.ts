@@ -105,7 +105,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     this.#socket.destroy();
   }
 
-  check(now: number): void {
+  checkDeadlines(now: number): void {
     for (const stream of this.#streams) stream.check(now);
     if (this.#deadline > now) return;
     if (this.#ending) this.destroy();

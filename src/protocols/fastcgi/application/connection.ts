@@ -7,7 +7,7 @@ import { errorHead, errorText, type Handler, type Log, SallyportError } from "..
 import { Reading } from "../../../sockets/accepted.ts";
 import { addressesOf } from "../../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../../sockets/connections.ts";
-import { Lifecycle, type ManagedRule, type Moves } from "../../../sockets/lifecycle.ts";
+import { ConnectionLifecycle, type ManagedRule, type Moves } from "../../../sockets/lifecycle.ts";
 import type { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import {
   endRequest,
@@ -57,7 +57,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   place = -1;
   readonly #socket: Socket;
   readonly #context: FastcgiListenerContext;
-  readonly #life: Lifecycle<State, Rule>;
+  readonly #life: ConnectionLifecycle<State, Rule>;
   readonly #reader = new RecordReader(VIOLATION);
   readonly #queues: SendQueues;
   /** For what belongs to no request. */
@@ -72,7 +72,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   constructor(socket: Socket, context: FastcgiListenerContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#life = new Lifecycle(RULES, "idle", context.limits, context.connections, socket, this);
+    this.#life = new ConnectionLifecycle(RULES, "idle", context.limits, context.connections, socket, this);
     this.#queues = new SendQueues(socket, context.limits.unsent);
     this.#management = new Management(context.limits, context.multiplex);
     this.#listen();
@@ -96,8 +96,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
 
   // The listener's calls.
 
-  check(now: number): void {
-    this.#life.check(now);
+  checkDeadlines(now: number): void {
+    this.#life.checkDeadline(now);
   }
 
   stop(): void {
@@ -170,7 +170,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     return room;
   }
 
-  /** There is enough to send, and from here on a limit to how long that takes. */
+  /** Sends what was held back for this turn; from here on the server must keep reading. */
   #filled(): void {
     this.#socket.uncork();
     if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#context.limits.sendTimeout);
@@ -197,8 +197,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   /**
    * A cut response must not look complete. END_REQUEST would complete it for nginx and others, so the connection is
    * closed without one; unless others share it, or may do so at this moment, because the server asked whether they can.
-   * Then a status other than 0 and a STDOUT without its end must do. The end
-   * of the connection completes it for nginx and Caddy as well, but not within a record of a version that does not exist.
+   * Then a status other than 0 and a STDOUT without its end must do. The end of the connection completes it for nginx and
+   * Caddy as well, but not within a record of a version that does not exist.
    */
   cut(request: IncomingRequest): void {
     this.#requests.delete(request.id);
