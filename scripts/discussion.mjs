@@ -69,7 +69,7 @@ function edgesOf(state, { limit, expired, ended, stopped }) {
     ["the peer's end", ended],
     ["stop", stopped],
   ];
-  const moves = [...new Set(events.map(([, move]) => move))].filter((move) => move && move !== "stay");
+  const moves = [...new Set(events.map(([, move]) => move))].filter((move) => move !== "stay");
   return moves.map((move) => ({
     state,
     move,
@@ -84,8 +84,12 @@ function entered(path, move) {
   return [...found].map(([, state, linger]) => state ?? linger);
 }
 
-const LIFE = { limit: "lasts at most", expired: "then", ended: "the peer ends its side" };
-const MANAGED = { ...LIFE, stopped: "the listener closes" };
+const LIFE = {
+  limit: "lasts at most",
+  expired: "then",
+  ended: "the peer ends its side",
+  stopped: "the listener closes",
+};
 
 /** The life-cycles: each table, and the file with its moves. */
 const LIFECYCLES = {
@@ -93,10 +97,10 @@ const LIFECYCLES = {
     path: "src/protocols/http1/states.ts",
     name: "CONNECTION_RULES",
     connection: "src/protocols/http1/connection.ts",
-    columns: { step: "bytes are read as", ...MANAGED },
+    columns: { step: "bytes are read as", ...LIFE },
   },
-  "cgi-socket": { path: "src/cgi/socket/connection.ts", name: "RULES", columns: MANAGED },
-  fastcgi: { path: "src/protocols/fastcgi/application/connection.ts", name: "RULES", columns: MANAGED },
+  "cgi-socket": { path: "src/cgi/socket/connection.ts", name: "RULES", columns: LIFE },
+  fastcgi: { path: "src/protocols/fastcgi/application/connection.ts", name: "RULES", columns: LIFE },
   websocket: {
     path: "src/websocket/states.ts",
     name: "SESSION_RULES",

@@ -1,7 +1,7 @@
 // The life-cycle of a connection, driven by its protocol's table of states: how long each may last, and what to do when it
 // has lasted too long, when the peer ends its side, and when the listener closes.
 
-/** A row of the table. The names of moves are those of the connection's methods; protocols add columns of their own. */
+/** A row of the table. Moves of its own are methods of the connection; a protocol may add columns. */
 export interface StateRule<Limit extends string = string, Move extends string = string> {
   /** The limit that says how long the state may last; undefined where something else ends it. */
   readonly limit: Limit | undefined;
@@ -9,23 +9,15 @@ export interface StateRule<Limit extends string = string, Move extends string = 
   readonly expired: Move | CommonMove;
   /** The peer has ended its side, and all that it sent has been read. */
   readonly ended: Move | CommonMove;
-}
-
-/** A row of a connection that its listener manages. */
-export interface ManagedRule<Limit extends string = string, Move extends string = string>
-  extends StateRule<Limit, Move> {
   /** The listener closes. */
   readonly stopped: Move | CommonMove;
 }
 
 /** leave: close as soon as what was written has left. drop: close at once. stay: go on. */
-export type CommonMove = "leave" | "drop" | "stay";
-
-type MoveOf<R extends StateRule> = R extends ManagedRule
-  ? R["expired" | "ended" | "stopped"]
-  : R["expired" | "ended"];
-type Limits<R extends StateRule> = Readonly<Record<NonNullable<R["limit"]>, number>>;
+type CommonMove = "leave" | "drop" | "stay";
+type MoveOf<R extends StateRule> = R["expired" | "ended" | "stopped"];
 type OwnMove<R extends StateRule> = Exclude<MoveOf<R>, CommonMove>;
+type Limits<R extends StateRule> = Readonly<Record<NonNullable<R["limit"]>, number>>;
 
 /** What a table leaves to the connection. */
 export type Moves<R extends StateRule> = Readonly<Record<OwnMove<R>, () => void>> & {
@@ -71,13 +63,10 @@ export class ConnectionLifecycle<State extends string, R extends StateRule> {
 
   enter(state: State | "linger"): void {
     const rule = this.#rules[state];
-    const limit: R["limit"] = rule.limit;
+    const limit = rule.limit as keyof Limits<R> | undefined;
     this.state = state;
     this.rule = rule;
-    this.deadline =
-      limit === undefined
-        ? Number.POSITIVE_INFINITY
-        : this.#clock.now + this.#limits[limit as NonNullable<R["limit"]>];
+    this.deadline = this.#clock.now + (limit === undefined ? Number.POSITIVE_INFINITY : this.#limits[limit]);
   }
 
   /** As `enter`, but within the time of the present state. */
@@ -97,17 +86,20 @@ export class ConnectionLifecycle<State extends string, R extends StateRule> {
     this.deadline = Number.POSITIVE_INFINITY;
   }
 
-  /** Does what the table says of a state that has lasted too long. */
+  // What may happen to every connection.
+
   checkDeadline(now: number): void {
     if (this.deadline > now) return;
     if (this.#moves.sending()) this.renew();
-    else this.move(this.rule.expired as MoveOf<R>);
+    else this.#move(this.rule.expired);
   }
 
-  move(move: MoveOf<R>): void {
-    if (move === "leave") this.#transport.destroySoon?.();
-    else if (move === "drop") this.#transport.destroy();
-    else if (move !== "stay") this.#moves[move as OwnMove<R>]();
+  ended(): void {
+    this.#move(this.rule.ended);
+  }
+
+  stop(): void {
+    this.#move(this.rule.stopped);
   }
 
   /**
@@ -119,5 +111,11 @@ export class ConnectionLifecycle<State extends string, R extends StateRule> {
     this.enter("linger");
     this.#transport.resume();
     return true;
+  }
+
+  #move(move: MoveOf<R>): void {
+    if (move === "leave") this.#transport.destroySoon?.();
+    else if (move === "drop") this.#transport.destroy();
+    else if (move !== "stay") this.#moves[move as OwnMove<R>]();
   }
 }

@@ -76,7 +76,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     if (duplex.destroyed) return this.#gone();
     if (early.length > 0) this.#received(early);
     duplex.on("data", (chunk: Buffer) => this.#received(chunk));
-    duplex.on("end", () => this.#life.move(this.#life.rule.ended));
+    duplex.on("end", () => this.#life.ended());
     if (!this.#stopped) duplex.resume();
   }
 

@@ -15,11 +15,39 @@ export interface SessionRule extends StateRule<Limit, Move> {
 
 export const SESSION_RULES: Readonly<Record<SessionState, SessionRule>> = {
   /** Messages pass. */
-  open: { reads: true, delivers: true, limit: "pingInterval", expired: "probe", ended: "left" },
+  open: {
+    reads: true,
+    delivers: true,
+    limit: "pingInterval",
+    expired: "probe",
+    ended: "left",
+    stopped: "stay",
+  },
   /** The same, and a ping has no answer yet; any byte is one. */
-  pinged: { reads: true, delivers: true, limit: "pingTimeout", expired: "late", ended: "left" },
+  pinged: {
+    reads: true,
+    delivers: true,
+    limit: "pingTimeout",
+    expired: "late",
+    ended: "left",
+    stopped: "stay",
+  },
   /** We sent a close frame. */
-  closing: { reads: true, delivers: false, limit: "closeTimeout", expired: "late", ended: "left" },
+  closing: {
+    reads: true,
+    delivers: false,
+    limit: "closeTimeout",
+    expired: "late",
+    ended: "left",
+    stopped: "stay",
+  },
   /** The closing handshake is over, or never will be; we have ended our side and wait for the end of the client's. */
-  linger: { reads: false, delivers: false, limit: "closeTimeout", expired: "drop", ended: "stay" },
+  linger: {
+    reads: false,
+    delivers: false,
+    limit: "closeTimeout",
+    expired: "drop",
+    ended: "stay",
+    stopped: "stay",
+  },
 };

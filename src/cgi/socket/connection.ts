@@ -14,7 +14,7 @@ import {
 } from "../../exchange/index.ts";
 import { addressesOf } from "../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
-import { ConnectionLifecycle, type ManagedRule, type Moves } from "../../sockets/lifecycle.ts";
+import { ConnectionLifecycle, type Moves, type StateRule } from "../../sockets/lifecycle.ts";
 import { isTcp, resetSocket } from "../../sockets/reset.ts";
 import { CgiExchange, type CgiTransport, type Compose } from "../exchange.ts";
 import { describeRequest } from "../metavariables/decode.ts";
@@ -32,7 +32,7 @@ export interface SocketListenerContext {
 }
 
 type State = "fresh" | "head" | "body" | "whole" | "halfClosed" | "linger" | "silent";
-type Rule = ManagedRule<keyof SocketLimits, "late" | "short" | "watch" | "left">;
+type Rule = StateRule<keyof SocketLimits, "late" | "short" | "watch" | "left">;
 
 const RULES: Readonly<Record<State, Rule>> = {
   /** Nothing has arrived yet. */
@@ -81,7 +81,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
     socket.on("data", (chunk: Buffer) => this.#received(chunk));
-    socket.on("end", () => this.#life.move(this.#life.rule.ended));
+    socket.on("end", () => this.#life.ended());
     socket.on("drain", () => this.#relieved());
     socket.on("timeout", () => this.#stalled());
     // Which error it was does not matter: the peer is gone. "close" always follows.
@@ -99,7 +99,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
   }
 
   stop(): void {
-    this.#life.move(this.#life.rule.stopped);
+    this.#life.stop();
   }
 
   endEventStreams(): void {

@@ -76,7 +76,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   }
 
   stop(): void {
-    this.#life.move(this.#life.rule.stopped);
+    this.#life.stop();
   }
 
   endEventStreams(): void {
@@ -162,7 +162,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
-    if (this.#reader.ended && this.#exchange && this.#life.state === "whole") this.probe();
+    if (this.#reader.ended && this.#exchange && this.#life.state === "whole") this.#life.ended();
   }
 
   sendContinue(): void {

@@ -67,8 +67,8 @@ export class RequestReader {
 
   finished(): void {
     this.ended = true;
-    const { step, ended } = this.#life.rule;
-    if (step === "wait" || step === "discard") this.#life.move(ended);
+    const { step } = this.#life.rule;
+    if (step === "wait" || step === "discard") this.#life.ended();
     else this.pump();
   }
 
@@ -164,7 +164,7 @@ export class RequestReader {
     this.#upload = undefined;
     this.#life.enter("whole");
     upload?.end(trailers);
-    if (this.ended) this.#life.move("probe");
+    if (this.ended) this.#life.ended();
   }
 
   #readRest(): boolean {
@@ -173,7 +173,7 @@ export class RequestReader {
     if (event.type === "end") this.next();
     else if (event.type === "data") this.#drained += event.data.length;
     if (this.#drained <= this.#limits.drain) return true;
-    this.#life.move("shut");
+    this.#connection.shut();
     return false;
   }
 
@@ -181,7 +181,7 @@ export class RequestReader {
   #starved(): false {
     this.#upload?.flush();
     this.awaitBody();
-    if (this.ended) this.#life.move(this.#life.rule.ended);
+    if (this.ended) this.#life.ended();
     return false;
   }
 

@@ -1,7 +1,7 @@
 // The states of a connection and what each makes of bytes, silence, the client's end and the listener's. The page
 // docs/discussion/how-connections-end.md draws its picture from this table.
 import type { HttpLimits } from "../../http/limits.ts";
-import type { ConnectionLifecycle, ManagedRule } from "../../sockets/lifecycle.ts";
+import type { ConnectionLifecycle, StateRule } from "../../sockets/lifecycle.ts";
 
 /** What the connection waits for. */
 export type ConnectionState =
@@ -16,7 +16,7 @@ export type ConnectionState =
   | "linger";
 type Move = "shut" | "late" | "torn" | "short" | "probe" | "hear";
 
-export interface ConnectionRule extends ManagedRule<keyof HttpLimits, Move> {
+export interface ConnectionRule extends StateRule<keyof HttpLimits, Move> {
   /** What bytes are read as; or they wait, or are thrown away. */
   readonly step: "request" | "body" | "rest" | "wait" | "discard";
 }

@@ -7,7 +7,7 @@ import { errorHead, errorText, type Handler, type Log, SallyportError } from "..
 import { Reading } from "../../../sockets/accepted.ts";
 import { addressesOf } from "../../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../../sockets/connections.ts";
-import { ConnectionLifecycle, type ManagedRule, type Moves } from "../../../sockets/lifecycle.ts";
+import { ConnectionLifecycle, type Moves, type StateRule } from "../../../sockets/lifecycle.ts";
 import type { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import {
   endRequest,
@@ -40,7 +40,7 @@ export interface FastcgiListenerContext {
 }
 
 type State = "idle" | "busy" | "closing" | "linger";
-type Rule = ManagedRule<keyof FastcgiLimits, "shut" | "late" | "probe" | "finish">;
+type Rule = StateRule<keyof FastcgiLimits, "shut" | "late" | "probe" | "finish">;
 
 const RULES: Readonly<Record<State, Rule>> = {
   /** No request is under way. */
@@ -83,7 +83,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
     new Reading(socket, (bytes) => this.#received(bytes));
-    socket.on("end", () => this.#life.move(this.#life.rule.ended));
+    socket.on("end", () => this.#life.ended());
     socket.on("drain", () => this.#relieved());
     socket.on("timeout", () => this.#stalled());
     // Which error it was does not matter: the server is gone. "close" always follows.
@@ -101,7 +101,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   }
 
   stop(): void {
-    this.#life.move(this.#life.rule.stopped);
+    this.#life.stop();
   }
 
   endEventStreams(): void {
