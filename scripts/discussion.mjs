@@ -19,7 +19,7 @@ function literal(path, name) {
 /** Its rows: what the comment above each says, its name, and its cells. */
 function rows(path, name) {
   const text = literal(path, name);
-  const found = [...text.matchAll(/^ {2}(?:\/\*\* (.*) \*\/\n {2})?(\w+): \{ (.*) \},$/gm)];
+  const found = [...text.matchAll(/^ {2}(?:\/\*\* (.*) \*\/\n {2})?(\w+): \{\s+([^}]*?),?\s+\},$/gm)];
   const all = text.match(/^ {2}\w+: /gm) ?? [];
   if (found.length !== all.length)
     throw new Error(`of the ${all.length} rows of ${name} in ${path} ${found.length} can be read`);
@@ -27,7 +27,7 @@ function rows(path, name) {
 }
 
 const cellsOf = (text) =>
-  Object.fromEntries(text.split(", ").map((cell) => cell.replaceAll('"', "").split(": ")));
+  Object.fromEntries(text.split(/,\s+/).map((cell) => cell.replaceAll('"', "").split(": ")));
 
 const table = (heads, lines) =>
   [heads, heads.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
@@ -105,7 +105,7 @@ const LIFECYCLES = {
     path: "src/websocket/states.ts",
     name: "SESSION_RULES",
     connection: "src/websocket/session.ts",
-    columns: { reads: "frames are read", delivers: "messages pass", ...LIFE },
+    columns: { step: "frames are read for", ...LIFE },
   },
 };
 

@@ -83,7 +83,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   // The application's calls.
 
   send(data: Uint8Array, binary: boolean): boolean {
-    if (!this.#life.rule.delivers) return true;
+    if (this.#life.rule.step !== "messages") return true;
     this.#bytes += data.length;
     const room = this.#writer.message(data, binary);
     if (!room) this.#watch();
@@ -91,11 +91,11 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   }
 
   whenDrained(callback: () => void): void {
-    if (this.#life.rule.delivers) this.#writer.whenDrained(callback);
+    if (this.#life.rule.step === "messages") this.#writer.whenDrained(callback);
   }
 
   close(code: number, reason: string): void {
-    if (!this.#life.rule.delivers) return;
+    if (this.#life.rule.step !== "messages") return;
     try {
       this.#writer.close(code, reason);
     } catch (error) {
@@ -108,7 +108,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   }
 
   pause(): void {
-    if (!this.#life.rule.delivers && !this.#inbox) return;
+    if (this.#life.rule.step !== "messages" && !this.#inbox) return;
     this.#paused = true;
     this.#reader.hold();
     this.flow();
@@ -165,7 +165,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   #received(chunk: Buffer): void {
     const { state, rule } = this.#life;
     if (state === "pinged") this.#alive();
-    if (!rule.reads) return;
+    if (rule.step === "discard") return;
     this.#reader.take(chunk);
     if (this.#reader.isFull) this.flow();
   }
@@ -192,14 +192,14 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   // What the reader finds.
 
   message(data: Buffer, binary: boolean): void {
-    if (!this.#life.rule.delivers) return;
+    if (this.#life.rule.step !== "messages") return;
     if (this.#inbox) this.#inbox.push([data, binary]);
     else if (this.#paused) this.#inbox = [[data, binary]];
     else this.#receiver.message(data, binary);
   }
 
   ping(data: Buffer): void {
-    if (this.#life.rule.delivers) this.#writer.pong(data);
+    if (this.#life.rule.step === "messages") this.#writer.pong(data);
   }
 
   conclude(code: number, reason: Buffer): void {
@@ -212,7 +212,9 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   /** Pauses or resumes reading, as there is room. */
   flow(): void {
-    const stop = this.#life.rule.reads && (this.#paused || this.#inbox !== undefined || this.#reader.isFull);
+    const stop =
+      this.#life.rule.step !== "discard" &&
+      (this.#paused || this.#inbox !== undefined || this.#reader.isFull);
     if (stop === this.#stopped) return;
     this.#stopped = stop;
     if (stop) this.#duplex.pause();
@@ -228,8 +230,8 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   /** `say`: the close code for a client that has had no close frame. */
   #finish(code: number, reason: string, error: SallyportError | undefined, say?: number): void {
-    if (!this.#life.rule.reads) return;
-    this.#writer.end(this.#life.rule.delivers ? say : undefined, reason);
+    if (this.#life.rule.step === "discard") return;
+    this.#writer.end(this.#life.rule.step === "messages" ? say : undefined, reason);
     this.#life.enter("linger");
     this.#reader.stop();
     this.#closed = [code, reason];
@@ -262,7 +264,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   /** The client is there, or we do not read for now: the next ping comes later. */
   #alive(): void {
-    if (this.#life.rule.delivers) this.#life.enter("open");
+    if (this.#life.rule.step === "messages") this.#life.enter("open");
   }
 
   /** "timeout" comes when not a byte passes for `sendTimeout`. Node counts what the kernel takes. */
