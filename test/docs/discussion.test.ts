@@ -6,6 +6,7 @@ import { SESSION_RULES } from "../../src/websocket/states.ts";
 import { readText } from "./prose.ts";
 
 const page = readText("docs/discussion/how-connections-end.md");
+const { discussionTables } = await import(new URL("../../scripts/discussion.mjs", import.meta.url).href);
 const LIFECYCLES = ["http", "cgi-socket", "fastcgi", "websocket"];
 
 /** What stands between the marks of a table. */
@@ -41,6 +42,12 @@ const LIFE = {
   ended: "the peer ends its side",
   stopped: "the listener closes",
 };
+
+test("the tables and pictures are those that npm run docs writes", () => {
+  const tables: Record<string, string> = discussionTables();
+  for (const [, name = ""] of page.matchAll(/<!-- table: (\S+) -->/g))
+    assert.equal(made(name), tables[name]?.trim(), name);
+});
 
 test("the table of a connection of HTTP/1.1 says what the code does", () => {
   const columns = { step: "bytes are read as", ...LIFE };
