@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
-/** Specifications count bytes; the pages say bytes. */
+/** As the text of a cell. */
 const plain = (text) => text.replaceAll("|", "\\|");
 
 /** `const NAME: ... = { ... };` of a file, between its braces. */
@@ -19,7 +19,7 @@ function literal(path, name) {
 /** Its rows: what the comment above each says, its name, and its cells. */
 function rows(path, name) {
   const text = literal(path, name);
-  const found = [...text.matchAll(/^ {2}(?:\/\*\* (.*) \*\/\n {2})?(\w+): \{ (.*) \},$/gm)];
+  const found = [...text.matchAll(/^ {2}(?:\/\*\* (.*) \*\/\n {2})?(\w+): \{\s+([^}]*?),?\s+\},$/gm)];
   const all = text.match(/^ {2}\w+: /gm) ?? [];
   if (found.length !== all.length)
     throw new Error(`of the ${all.length} rows of ${name} in ${path} ${found.length} can be read`);
@@ -27,21 +27,61 @@ function rows(path, name) {
 }
 
 const cellsOf = (text) =>
-  Object.fromEntries(text.split(", ").map((cell) => cell.replaceAll('"', "").split(": ")));
+  Object.fromEntries(text.split(/,\s+/).map((cell) => cell.replaceAll('"', "").split(": ")));
 
 const table = (heads, lines) =>
   [heads, heads.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 
 const code = (text) => (text === undefined || text === "undefined" ? "" : `\`${text}\``);
 
+const cell = (text) => (text === "true" ? "yes" : text === "false" ? "" : code(text));
+
 /** A table of states whose rules have these columns, with what the page calls them. */
-function states(path, name, columns) {
+function states({ path, name, columns }) {
   const lines = rows(path, name).map(({ comment, state, cells }) => [
     code(state),
     plain(comment),
-    ...Object.keys(columns).map((key) => code(cells[key])),
+    ...Object.keys(columns).map((key) => cell(cells[key])),
   ]);
   return table(["state", "meaning", ...Object.values(columns)], lines);
+}
+
+/**
+ * The same table as a picture: round the states, square the moves, and between them what happens. A move leads to the state
+ * that its method, in `connection`, enters.
+ */
+function picture({ path, name, connection = path }) {
+  const all = rows(path, name);
+  const edges = all.flatMap(({ state, cells }) => edgesOf(state, cells));
+  const moves = [...new Set(edges.map(({ move }) => move))];
+  const lines = [
+    ...all.map(({ state }) => `${state}([${state}])`),
+    ...edges.map(({ state, move, events }) => `${state} -- "${events.join(", ")}" --> ${move}_[${move}]`),
+    ...moves.flatMap((move) => entered(connection, move).map((state) => `${move}_ --> ${state}`)),
+  ];
+  return `\`\`\`mermaid\nflowchart LR\n${lines.map((line) => `  ${line}\n`).join("")}\`\`\`\n`;
+}
+
+/** From one state: the moves that end it, and the events that lead to each. */
+function edgesOf(state, { limit, expired, ended, stopped }) {
+  const events = [
+    [limit, expired],
+    ["the peer's end", ended],
+    ["stop", stopped],
+  ];
+  const moves = [...new Set(events.map(([, move]) => move))].filter((move) => move !== "stay");
+  return moves.map((move) => ({
+    state,
+    move,
+    events: events.filter((event) => event[1] === move).map(([event]) => event),
+  }));
+}
+
+function entered(path, move) {
+  const [, method = ""] =
+    new RegExp(`^  ${move}\\(\\): void \\{\\n([\\s\\S]*?)^  \\}`, "m").exec(read(path)) ?? [];
+  const found = method.matchAll(/#life\.(?:(?:enter|advance)\("(\w+)"\)|(linger)\(\))/g);
+  return [...found].map(([, state, linger]) => state ?? linger);
 }
 
 const LIFE = {
@@ -51,38 +91,31 @@ const LIFE = {
   stopped: "the listener closes",
 };
 
+/** The life-cycles: each table, and the file with its moves. */
+const LIFECYCLES = {
+  http: {
+    path: "src/protocols/http1/states.ts",
+    name: "CONNECTION_RULES",
+    connection: "src/protocols/http1/connection.ts",
+    columns: { step: "bytes are read as", ...LIFE },
+  },
+  "cgi-socket": { path: "src/cgi/socket/connection.ts", name: "RULES", columns: LIFE },
+  fastcgi: { path: "src/protocols/fastcgi/application/connection.ts", name: "RULES", columns: LIFE },
+  websocket: {
+    path: "src/websocket/states.ts",
+    name: "SESSION_RULES",
+    connection: "src/websocket/session.ts",
+    columns: { step: "frames are read for", ...LIFE },
+  },
+};
+
 /** Which calls an exchange accepts in which phase. */
 function phases() {
   const all = rows("src/exchange/base-exchange.ts", "ACCEPTS");
   const calls = Object.keys(all[0].cells);
-  const lines = all.map(({ state, cells }) => [
-    code(state),
-    ...calls.map((call) => (cells[call] === "true" ? "yes" : "")),
-  ]);
+  const lines = all.map(({ state, cells }) => [code(state), ...calls.map((call) => cell(cells[call]))]);
   return table(["phase", ...calls.map(code)], lines);
 }
-
-/** What the comment above the states says of each: `open: messages pass. closing: we sent a close frame.` */
-function meaningsOf(path) {
-  const [, comment = ""] = /\/\*\*\n([\s\S]*?)\*\//.exec(read(path)) ?? [];
-  const text = comment.replaceAll(/\s*\n? \* /g, " ");
-  return new Map(
-    [...text.matchAll(/(\w+): (.*?)\.(?= \w+: |\s*$)/g)].map(([, state, said]) => [state, said]),
-  );
-}
-
-function sockets() {
-  const path = "src/websocket/states.ts";
-  const meanings = meaningsOf(path);
-  const lines = rows(path, "SESSION_RULES").map(({ state, cells }) => {
-    const meaning = meanings.get(state);
-    if (!meaning) throw new Error(`the comment of ${path} does not say what ${state} is`);
-    return [code(state), plain(meaning), yes(cells.reads), yes(cells.delivers), code(cells.limit)];
-  });
-  return table(["state", "meaning", "frames are read", "messages are delivered", "lasts at most"], lines);
-}
-
-const yes = (text) => (text === "true" ? "yes" : "");
 
 /** Bounds that are constants of the code, with their unit; and with their meaning where no comment of theirs says it. */
 const BOUNDS = [
@@ -125,9 +158,11 @@ function bound([path, name, unit, said]) {
 
 /** The tables, by their names. */
 export const discussionTables = () => ({
-  http: states("src/protocols/http1/states.ts", "CONNECTION_RULES", { step: "bytes are read as", ...LIFE }),
-  "cgi-socket": states("src/cgi/socket/connection.ts", "RULES", LIFE),
-  websocket: sockets(),
+  ...each(states),
+  ...each(picture, "-picture"),
   phases: phases(),
   bounds: table(["value", "meaning", "where"], BOUNDS.map(bound)),
 });
+
+const each = (make, suffix = "") =>
+  Object.fromEntries(Object.entries(LIFECYCLES).map(([name, life]) => [name + suffix, make(life)]));

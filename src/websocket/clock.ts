@@ -6,9 +6,8 @@ import { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 
 /** An open WebSocket, as its clock sees it. */
 export interface Timed extends Member {
-  /** Milliseconds, on the clock's time. */
-  readonly deadline: number;
-  expire(): void;
+  /** Ends it when it has been in its state for too long. */
+  checkDeadlines(now: number): void;
 }
 
 /** The library counts bytes in 32 bits; 0 would mean no limit. */
@@ -33,7 +32,8 @@ export class WebSocketClock {
   constructor(log: Log, limits: Partial<WebSocketLimits> = {}) {
     this.log = log;
     const all = { ...WEBSOCKET_LIMITS, ...limits };
-    this.limits = { ...all, message: Math.min(Math.max(1, all.message), LARGEST_MESSAGE) };
+    const message = Math.min(Math.max(1, all.message), LARGEST_MESSAGE);
+    this.limits = { ...all, message, pingInterval: all.pingInterval || Number.POSITIVE_INFINITY };
     this.#tick = tickOf(this.limits);
   }
 
@@ -60,11 +60,11 @@ export class WebSocketClock {
   #check(): void {
     const now = Date.now();
     this.now = now;
-    for (const socket of this.#open) if (socket.deadline <= now) socket.expire();
+    for (const socket of this.#open) socket.checkDeadlines(now);
   }
 }
 
 function tickOf({ pingInterval, pingTimeout, closeTimeout }: WebSocketLimits): number {
-  const shortest = Math.min(pingInterval || pingTimeout, pingTimeout, closeTimeout);
+  const shortest = Math.min(pingInterval, pingTimeout, closeTimeout);
   return Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, Math.floor(shortest / TICKS_A_WAIT)));
 }

@@ -1,10 +1,11 @@
 // The server's half of an open WebSocket (RFC 6455, 5 to 7) over any duplex stream.
 import type { Duplex } from "node:stream";
 import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
+import { ConnectionLifecycle, type Moves } from "../sockets/lifecycle.ts";
 import type { Timed, WebSocketClock } from "./clock.ts";
 import type { Deflate } from "./deflate.ts";
 import { type MessageHandler, MessageReader } from "./reader.ts";
-import { SESSION_RULES, type SessionState } from "./states.ts";
+import { SESSION_RULES, type SessionRule, type SessionState } from "./states.ts";
 import { MessageWriter } from "./writer.ts";
 
 /** How a WebSocket ended. */
@@ -20,30 +21,27 @@ export type SessionStream = Duplex & { setTimeout?(milliseconds: number): unknow
 
 type Message = readonly [data: Buffer, binary: boolean];
 type Closed = readonly [code: number, reason: string];
-type Due = "ping" | "pong" | "end";
 
 /** No close frame came (RFC 6455, 7.1.5). */
 const ABNORMAL = 1006;
 
 const left = (why: string): SallyportError => new SallyportError("CLIENT_LEFT", why);
 
-export class Session implements WebSocketSession, Timed, MessageHandler {
+export class Session implements WebSocketSession, Timed, MessageHandler, Moves<SessionRule> {
   place = -1;
-  deadline = Number.POSITIVE_INFINITY;
   readonly #duplex: SessionStream;
   readonly #sockets: WebSocketClock;
   readonly #receiver: WebSocketReceiver;
   readonly #over: (ending: Ending) => void;
   readonly #reader: MessageReader;
   readonly #writer: MessageWriter;
-  #state: SessionState = "open";
-  #expects: Due = "ping";
-  /** The application wants no more for now. */
+  readonly #life: ConnectionLifecycle<SessionState, SessionRule>;
+  /** The application has paused reading. */
   #paused = false;
   #stopped = false;
-  /** Messages that came in the same bytes as the last one that was wanted. */
+  /** Messages that came in the same bytes as the last one before the pause. */
   #inbox: Message[] | undefined;
-  /** What the application is told after all messages. */
+  /** How it was closed, for the application after all messages. */
   #closed: Closed | undefined;
   #delivering = false;
   #watched = false;
@@ -64,7 +62,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
     this.#reader = new MessageReader(this, sockets.limits, deflate);
     this.#writer = new MessageWriter(duplex, sockets.limits, deflate);
     sockets.add(this);
-    this.#schedule("ping", sockets.limits.pingInterval);
+    this.#life = new ConnectionLifecycle(SESSION_RULES, "open", sockets.limits, sockets, duplex, this);
     // Which error it was does not matter: the client is gone. "close" always follows.
     duplex.on("error", () => {});
     duplex.on("close", () => this.#gone());
@@ -78,14 +76,14 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
     if (duplex.destroyed) return this.#gone();
     if (early.length > 0) this.#received(early);
     duplex.on("data", (chunk: Buffer) => this.#received(chunk));
-    duplex.on("end", () => this.#ended());
+    duplex.on("end", () => this.#life.ended());
     if (!this.#stopped) duplex.resume();
   }
 
   // The application's calls.
 
   send(data: Uint8Array, binary: boolean): boolean {
-    if (this.#state !== "open") return true;
+    if (this.#life.rule.step !== "messages") return true;
     this.#bytes += data.length;
     const room = this.#writer.message(data, binary);
     if (!room) this.#watch();
@@ -93,24 +91,24 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
   }
 
   whenDrained(callback: () => void): void {
-    if (this.#state === "open") this.#writer.whenDrained(callback);
+    if (this.#life.rule.step === "messages") this.#writer.whenDrained(callback);
   }
 
   close(code: number, reason: string): void {
-    if (this.#state !== "open") return;
+    if (this.#life.rule.step !== "messages") return;
     try {
       this.#writer.close(code, reason);
     } catch (error) {
       const why = `a WebSocket cannot be closed with code ${code}: ${(error as Error).message}`;
       throw new SallyportError("APP_PROTOCOL", why);
     }
-    this.#enter("closing");
+    this.#life.enter("closing");
     this.#inbox = undefined;
     this.resume();
   }
 
   pause(): void {
-    if (!SESSION_RULES[this.#state].delivers && !this.#inbox) return;
+    if (this.#life.rule.step !== "messages" && !this.#inbox) return;
     this.#paused = true;
     this.#reader.hold();
     this.flow();
@@ -128,32 +126,48 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
 
   // The listener's calls.
 
-  /** Ends it whatever the client says: `code` and then the end of the connection. */
+  /** Ends it without waiting for the client: a close frame with `code`, then the end of the connection. */
   cut(code: number, error: SallyportError): void {
     this.#finish(ABNORMAL, "", error, code);
   }
 
-  /** The deadline has passed. */
-  expire(): void {
-    if (this.#state === "lingering") this.#duplex.destroy();
-    else if (this.#state === "closing") this.#fail("the client did not answer a close frame in time");
-    else if (this.#expects === "ping") this.#ping();
+  checkDeadlines(now: number): void {
+    this.#life.checkDeadline(now);
+  }
+
+  // What the table asks for.
+
+  /** A ping would have to wait behind what is on its way out. */
+  sending(): boolean {
+    if (this.#life.state !== "open" || !this.#writer.busy) return false;
+    this.#watch();
+    return true;
+  }
+
+  probe(): void {
+    this.#writer.ping();
+    this.#life.enter("pinged");
+  }
+
+  late(): void {
+    if (this.#life.state === "closing") this.#fail("the client did not answer a close frame in time");
     else if (this.#stopped) this.#alive();
     else this.#fail("the client did not answer a ping in time");
+  }
+
+  /** When our side has ended, too, the stream closes by itself. */
+  left(): void {
+    this.#finish(ABNORMAL, "", left("the client ended the connection without a close frame"));
   }
 
   // What the stream does.
 
   #received(chunk: Buffer): void {
-    if (this.#expects === "pong") this.#alive();
-    if (!SESSION_RULES[this.#state].reads) return;
+    const { state, rule } = this.#life;
+    if (state === "pinged") this.#alive();
+    if (rule.step === "discard") return;
     this.#reader.take(chunk);
     if (this.#reader.isFull) this.flow();
-  }
-
-  /** The client has ended its side. When ours has ended, too, the stream closes by itself. */
-  #ended(): void {
-    this.#finish(ABNORMAL, "", left("the client ended the connection without a close frame"));
   }
 
   #relieved(): void {
@@ -172,21 +186,20 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
   /** There is no connection any more. */
   #gone(): void {
     this.#finish(ABNORMAL, "", left("the client closed the connection"));
-    this.#enter("gone");
     this.#sockets.delete(this);
   }
 
   // What the reader finds.
 
   message(data: Buffer, binary: boolean): void {
-    if (!SESSION_RULES[this.#state].delivers) return;
+    if (this.#life.rule.step !== "messages") return;
     if (this.#inbox) this.#inbox.push([data, binary]);
     else if (this.#paused) this.#inbox = [[data, binary]];
     else this.#receiver.message(data, binary);
   }
 
   ping(data: Buffer): void {
-    if (this.#state === "open") this.#writer.pong(data);
+    if (this.#life.rule.step === "messages") this.#writer.pong(data);
   }
 
   conclude(code: number, reason: Buffer): void {
@@ -197,10 +210,11 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
     this.#finish(ABNORMAL, "", new SallyportError("WEBSOCKET_VIOLATION", error.message), code);
   }
 
-  /** Reads on, or stops reading, as the state of affairs demands. */
+  /** Pauses or resumes reading, as there is room. */
   flow(): void {
     const stop =
-      SESSION_RULES[this.#state].reads && (this.#paused || this.#inbox !== undefined || this.#reader.isFull);
+      this.#life.rule.step !== "discard" &&
+      (this.#paused || this.#inbox !== undefined || this.#reader.isFull);
     if (stop === this.#stopped) return;
     this.#stopped = stop;
     if (stop) this.#duplex.pause();
@@ -214,11 +228,11 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
     this.#duplex.destroy();
   }
 
-  /** `say`: the close code for a client that has not been told one. */
+  /** `say`: the close code for a client that has had no close frame. */
   #finish(code: number, reason: string, error: SallyportError | undefined, say?: number): void {
-    if (!SESSION_RULES[this.#state].reads) return;
-    this.#writer.end(this.#state === "open" ? say : undefined, reason);
-    this.#enter("lingering");
+    if (this.#life.rule.step === "discard") return;
+    this.#writer.end(this.#life.rule.step === "messages" ? say : undefined, reason);
+    this.#life.enter("linger");
     this.#reader.stop();
     this.#closed = [code, reason];
     if (!this.#paused && !this.#inbox) this.#tellClosed();
@@ -248,32 +262,9 @@ export class Session implements WebSocketSession, Timed, MessageHandler {
 
   // Waits.
 
-  #enter(state: SessionState): void {
-    this.#state = state;
-    const { limit } = SESSION_RULES[state];
-    if (limit === undefined) this.deadline = Number.POSITIVE_INFINITY;
-    else this.#schedule("end", this.#sockets.limits[limit] as number);
-  }
-
-  #schedule(due: Due, wait: number): void {
-    this.#expects = due;
-    this.deadline = wait === 0 ? Number.POSITIVE_INFINITY : this.#sockets.now + wait;
-  }
-
-  /** The client is there, or cannot be heard for now: it is asked again later. */
+  /** The client is there, or we do not read for now: the next ping comes later. */
   #alive(): void {
-    if (this.#expects !== "end") this.#schedule("ping", this.#sockets.limits.pingInterval);
-  }
-
-  /** A ping would have to wait behind what is on its way out; how long that may take is another limit. */
-  #ping(): void {
-    const { pingInterval, pingTimeout } = this.#sockets.limits;
-    if (this.#writer.busy) {
-      this.#watch();
-      return this.#schedule("ping", pingInterval);
-    }
-    this.#writer.ping();
-    this.#schedule("pong", pingTimeout);
+    if (this.#life.rule.step === "messages") this.#life.enter("open");
   }
 
   /** "timeout" comes when not a byte passes for `sendTimeout`. Node counts what the kernel takes. */

@@ -19,7 +19,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   processes: ["exchange"],
   sockets: ["exchange"],
   upstreams: ["exchange", "sockets"],
-  websocket: ["exchange"],
+  websocket: ["exchange", "sockets"],
   cgi: ["exchange", "options", "http", "sockets", "upstreams"],
   workers: ["exchange", "options", "processes", "sockets"],
   embedded: ["exchange", "processes", "sockets", "workers"],

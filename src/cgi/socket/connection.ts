@@ -14,6 +14,7 @@ import {
 } from "../../exchange/index.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
+import { ConnectionLifecycle, type Moves, type StateRule } from "../../sockets/lifecycle.ts";
 import { isTcp, resetSocket } from "../../sockets/reset.ts";
 import { CgiExchange, type CgiTransport, type Compose } from "../exchange.ts";
 import { describeRequest } from "../metavariables/decode.ts";
@@ -30,18 +31,8 @@ export interface SocketListenerContext {
   readonly connections: ManagedConnections<SocketConnection>;
 }
 
-type State = "fresh" | "head" | "body" | "whole" | "halfClosed" | "linger" | "held";
-type Move = "late" | "short" | "watch" | "left" | "drop" | "stay";
-
-interface Rule {
-  /** How long this may last, and what happens then. */
-  readonly limit: keyof SocketLimits | undefined;
-  readonly expired: Move;
-  /** The peer has ended its side. */
-  readonly ended: Move;
-  /** The listener closes. */
-  readonly stopped: Move;
-}
+type State = "fresh" | "head" | "body" | "whole" | "halfClosed" | "linger" | "silent";
+type Rule = StateRule<keyof SocketLimits, "late" | "short" | "watch" | "left">;
 
 const RULES: Readonly<Record<State, Rule>> = {
   /** Nothing has arrived yet. */
@@ -50,26 +41,24 @@ const RULES: Readonly<Record<State, Rule>> = {
   head: { limit: "headTimeout", expired: "late", ended: "short", stopped: "stay" },
   /** The exchange is on, its body is arriving. */
   body: { limit: "bodyTimeout", expired: "late", ended: "short", stopped: "stay" },
-  /** The exchange is on, the request is complete; what else arrives is ignored. */
+  /** The exchange is on, the request is complete; more bytes are ignored. */
   whole: { limit: undefined, expired: "stay", ended: "watch", stopped: "stay" },
   /** The same, and the peer has ended its side: it has left, unless it takes what we write. */
   halfClosed: { limit: "halfClosed", expired: "left", ended: "stay", stopped: "stay" },
   /** We have ended our side; what the peer still sends is thrown away, lest a reset takes our answer back. */
   linger: { limit: "lingerTimeout", expired: "drop", ended: "stay", stopped: "stay" },
-  /** A cut that only silence can tell. */
-  held: { limit: "cutTimeout", expired: "drop", ended: "drop", stopped: "drop" },
+  /** A cut that only silence can show. */
+  silent: { limit: "cutTimeout", expired: "drop", ended: "drop", stopped: "drop" },
 };
 
-export class SocketConnection implements ManagedConnection, CgiTransport {
+export class SocketConnection implements ManagedConnection, CgiTransport, Moves<Rule> {
   place = -1;
   readonly #socket: Socket;
   readonly #context: SocketListenerContext;
   readonly #reader: VariablesReader;
   readonly #tcp: boolean;
   readonly #release = (): void => this.#socket.uncork();
-  #state: State = "fresh";
-  /** When the present state has lasted too long. */
-  #deadline = Number.POSITIVE_INFINITY;
+  readonly #life: ConnectionLifecycle<State, Rule>;
   #exchange: CgiExchange | undefined;
   #body: PushedBody | undefined;
   /** Bytes of the body that are still to come. */
@@ -77,13 +66,13 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   /** Something was written since the peer ended its side. */
   #wrote = false;
 
-  constructor(socket: Socket, site: SocketListenerContext) {
+  constructor(socket: Socket, context: SocketListenerContext) {
     this.#socket = socket;
-    this.#context = site;
-    this.#reader = site.newReader();
+    this.#context = context;
+    this.#reader = context.newReader();
     // Asked now, because a connection that was reset no longer knows.
     this.#tcp = isTcp(socket);
-    this.#arm("headTimeout");
+    this.#life = new ConnectionLifecycle(RULES, "fresh", context.limits, context.connections, socket, this);
     this.#listen();
   }
 
@@ -92,7 +81,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
     socket.on("data", (chunk: Buffer) => this.#received(chunk));
-    socket.on("end", () => this.#move(RULES[this.#state].ended));
+    socket.on("end", () => this.#life.ended());
     socket.on("drain", () => this.#relieved());
     socket.on("timeout", () => this.#stalled());
     // Which error it was does not matter: the peer is gone. "close" always follows.
@@ -106,23 +95,22 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   // The listener's calls.
 
   checkDeadlines(now: number): void {
-    if (this.#deadline <= now) this.#expire();
+    this.#life.checkDeadline(now);
   }
 
   stop(): void {
-    this.#move(RULES[this.#state].stopped);
+    this.#life.stop();
   }
 
   endEventStreams(): void {
     this.#exchange?.leave();
   }
 
-  /** The grace is over. */
   forceClose(): void {
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),
     );
-    if (this.#state !== "held") this.#socket.destroySoon();
+    if (this.#life.state !== "silent") this.#socket.destroySoon();
   }
 
   destroy(): void {
@@ -139,9 +127,10 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   // From bytes to the exchange.
 
   #received(chunk: Buffer): void {
-    if (this.#state === "body") return this.#take(chunk);
-    if (this.#state !== "fresh" && this.#state !== "head") return;
-    this.#enter("head");
+    const { state } = this.#life;
+    if (state === "body") return this.#take(chunk);
+    if (state !== "fresh" && state !== "head") return;
+    this.#life.advance("head");
     try {
       const read = this.#reader.feed(chunk);
       if (read) this.#open(read);
@@ -169,13 +158,13 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
 
   #bodyOf(length: number, rest: Uint8Array): RequestBody {
     if (rest.length >= length) {
-      this.#enter("whole");
+      this.#life.enter("whole");
       return length === 0 ? NO_BODY : new WholeBody(rest.subarray(0, length));
     }
     const body = new PushedBody(length, { pause: () => this.#pause(), resume: () => this.#resume() });
     this.#body = body;
     this.#owed = length;
-    this.#enter("body");
+    this.#life.enter("body");
     this.#take(rest);
     return body;
   }
@@ -183,24 +172,24 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   #take(chunk: Uint8Array): void {
     const piece = chunk.length > this.#owed ? chunk.subarray(0, this.#owed) : chunk;
     this.#owed -= piece.length;
-    this.#arm("bodyTimeout");
+    this.#life.renew();
     this.#body?.push(piece);
-    // Whoever took that piece may have answered.
-    if (this.#owed > 0 || this.#state !== "body") return;
-    this.#enter("whole");
+    // The application may have answered when it got that piece.
+    if (this.#owed > 0 || this.#life.state !== "body") return;
+    this.#life.enter("whole");
     this.#body?.end();
     this.#body = undefined;
   }
 
-  /** Nobody reads the body: that the peer waits is not its fault. */
+  /** The application does not read the body: that nothing comes is not the peer's fault. */
   #pause(): void {
     this.#socket.pause();
-    if (this.#state === "body") this.#arm(undefined);
+    if (this.#life.state === "body") this.#life.suspend();
   }
 
   #resume(): void {
     this.#socket.resume();
-    if (this.#state === "body") this.#arm("bodyTimeout");
+    if (this.#life.state === "body") this.#life.renew();
   }
 
   // The way out.
@@ -228,12 +217,12 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     if (this.#tcp) resetSocket(this.#socket);
     else if (framed) this.#shut();
     else if (this.#socket.readableEnded) resetSocket(this.#socket);
-    else this.#hold();
+    else this.#fallSilent();
   }
 
   /** A Unix socket knows no reset, and its end would make the response look complete. So there is no end. */
-  #hold(): void {
-    this.#enter("held");
+  #fallSilent(): void {
+    this.#life.enter("silent");
     this.#socket.resume();
   }
 
@@ -251,51 +240,47 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
 
   /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
+    if (this.#socket.writableLength === 0) return;
     this.#abandon(new SallyportError("CLIENT_STALLED", "the server in front stopped reading the response"));
     resetSocket(this.#socket);
   }
 
-  // From state to state.
+  // What the table asks for.
 
-  #enter(state: State): void {
-    const { limit } = RULES[state];
-    const same = limit === RULES[this.#state].limit;
-    this.#state = state;
-    if (!same) this.#arm(limit);
+  /** A cut is over in its time even if the peer reads nothing. */
+  sending(): boolean {
+    const socket = this.#socket;
+    if (this.#life.state === "silent" || socket.writableLength === 0) return false;
+    if (!socket.timeout) socket.setTimeout(this.#context.limits.sendTimeout);
+    return true;
   }
 
-  #arm(limit: keyof SocketLimits | undefined): void {
-    const { connections, limits } = this.#context;
-    this.#deadline = limit === undefined ? Number.POSITIVE_INFINITY : connections.now + limits[limit];
+  late(): void {
+    this.#broken(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
   }
 
-  #expire(): void {
-    const { limit, expired } = RULES[this.#state];
-    // While a response is on its way out, `sendTimeout` is what counts.
-    if (this.#socket.writableLength > 0 && this.#state !== "held") this.#arm(limit);
-    else this.#move(expired);
+  short(): void {
+    this.#broken(this.#shortError());
   }
 
-  #move(move: Move): void {
-    switch (move) {
-      case "late":
-        return this.#broken(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
-      case "short":
-        return this.#broken(this.#short());
-      case "watch":
-        this.#wrote = false;
-        return this.#enter("halfClosed");
-      case "left":
-        return this.#leaveUnlessRead();
-      case "drop":
-        this.#socket.destroy();
-        return;
-      case "stay":
-    }
+  watch(): void {
+    this.#wrote = false;
+    this.#life.enter("halfClosed");
   }
 
-  #short(): SallyportError {
-    if (this.#state === "body")
+  /** What was written after the peer's end was not refused: it has only ended one side. */
+  left(): void {
+    if (this.#wrote) return this.#life.enter("whole");
+    this.#lost();
+    this.#socket.destroy();
+  }
+
+  #shut(): void {
+    if (this.#life.linger()) this.#socket.end();
+  }
+
+  #shortError(): SallyportError {
+    if (this.#life.state === "body")
       return new SallyportError("BODY_INCOMPLETE", `the request body ended ${this.#owed} bytes too early`);
     return new SallyportError("BAD_REQUEST", "the connection ended within the variables of a request");
   }
@@ -304,24 +289,17 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
   #broken(error: SallyportError): void {
     const exchange = this.#exchange;
     if (!exchange) return this.refuse(error);
-    if (this.#socket.readableEnded) this.#move("watch");
-    else this.#enter("whole");
+    if (this.#socket.readableEnded) this.watch();
+    else this.#life.enter("whole");
     this.#endBody(error);
     if (!exchange.started) exchange.fail(error);
-  }
-
-  /** What was written after the peer's end was not refused: it has only ended one side. */
-  #leaveUnlessRead(): void {
-    if (this.#wrote) return this.#enter("whole");
-    this.#abandon(new SallyportError("CLIENT_LEFT", "the server in front closed the connection"));
-    this.#socket.destroy();
   }
 
   #lost(): void {
     this.#abandon(new SallyportError("CLIENT_LEFT", "the server in front closed the connection"));
   }
 
-  /** Ends the exchange for a reason that leaves nobody to answer. */
+  /** Ends the exchange: its peer cannot be answered. */
   #abandon(error: SallyportError): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
@@ -329,7 +307,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     exchange?.lost(error);
   }
 
-  /** The exchange is over; whoever still reads its body is not told that it was complete. */
+  /** The exchange is over; to a late reader its body must not look complete. */
   #finish(why: string): void {
     this.#exchange = undefined;
     const body = this.#body;
@@ -341,12 +319,6 @@ export class SocketConnection implements ManagedConnection, CgiTransport {
     const body = this.#body;
     this.#body = undefined;
     body?.fail(error);
-  }
-
-  #shut(): void {
-    this.#enter("linger");
-    this.#socket.end();
-    this.#socket.resume();
   }
 
   #note(error: SallyportError): void {

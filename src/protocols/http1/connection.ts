@@ -4,28 +4,30 @@ import type { Socket } from "node:net";
 import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { SocketReader } from "../../sockets/accepted.ts";
 import type { ManagedConnection } from "../../sockets/connections.ts";
+import { ConnectionLifecycle, type Moves } from "../../sockets/lifecycle.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
 import { type Ends, endsOf, HttpExchange, type HttpTransport, requestOf } from "./exchange.ts";
 import type { HeadEvent } from "./head.ts";
 import type { HttpListenerContext } from "./listener.ts";
-import { ConnectionPhase } from "./phase.ts";
 import { beginsHttp2 } from "./preface.ts";
 import { HttpPeerProbe } from "./probe.ts";
-import { RequestReader, type Taker } from "./request-reader.ts";
+import { RequestReader } from "./request-reader.ts";
 import { refusal } from "./response-head.ts";
 import { ResponseWriter } from "./response-writer.ts";
-import { FAULTS, type Move } from "./states.ts";
+import { CONNECTION_RULES, type ConnectionRule, type HttpLifecycle } from "./states.ts";
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+/** Milliseconds for the request of a connection that is new when the listener closes. */
+const LAST_REQUEST = 500;
 
-export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
+export class HttpConnection implements ManagedConnection, HttpTransport, Moves<ConnectionRule> {
   place = -1;
   readonly writer: ResponseWriter;
   readonly #socket: Socket;
-  readonly #site: HttpListenerContext;
-  readonly #phase: ConnectionPhase;
+  readonly #context: HttpListenerContext;
+  readonly #life: HttpLifecycle;
   readonly #reader: RequestReader;
   readonly #facts: Ends;
   readonly #onFirst = (bytes: Buffer): void => this.#begin(bytes);
@@ -40,13 +42,13 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   #probe: HttpPeerProbe | undefined;
   #paused = false;
 
-  constructor(socket: Socket, site: HttpListenerContext) {
-    const { limits, connections, scheme, http2 } = site;
+  constructor(socket: Socket, context: HttpListenerContext) {
+    const { limits, connections, scheme, http2 } = context;
     this.#socket = socket;
-    this.#site = site;
+    this.#context = context;
     this.writer = new ResponseWriter(socket, limits.unsent, limits.sendTimeout);
-    this.#phase = new ConnectionPhase(connections, limits);
-    this.#reader = new RequestReader(socket, this.#phase, limits, this);
+    this.#life = new ConnectionLifecycle(CONNECTION_RULES, "fresh", limits, connections, socket, this);
+    this.#reader = new RequestReader(socket, this.#life, limits, this);
     this.#facts = endsOf(socket, scheme);
     this.#reading = http2
       ? new SocketReader(socket, this.#onFirst)
@@ -65,25 +67,18 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     socket.on("error", () => this.#lost());
     socket.on("close", () => {
       this.#lost();
-      this.#site.connections.gone(this);
+      this.#context.connections.gone(this);
     });
   }
 
   // The listener's calls.
 
   checkDeadlines(now: number): void {
-    if (this.#phase.deadline <= now) this.#expire();
-  }
-
-  #expire(): void {
-    if (!this.writer.busy) return this.move(this.#phase.rule.expired);
-    // A response is still on its way out; how long that may take is another limit.
-    this.writer.watch();
-    this.#phase.renew(false);
+    this.#life.checkDeadline(now);
   }
 
   stop(): void {
-    this.move(this.#phase.rule.stopped);
+    this.#life.stop();
   }
 
   endEventStreams(): void {
@@ -94,8 +89,8 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),
     );
-    // A WebSocket says good-bye by itself.
-    if (this.#phase.state !== "switched") this.#socket.destroySoon();
+    // A WebSocket closes by itself.
+    if (this.#life.state !== "switched") this.#socket.destroySoon();
   }
 
   destroy(): void {
@@ -118,10 +113,10 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   }
 
   #hijack(bytes: Buffer): void {
-    this.#phase.enter("switched");
+    this.#life.enter("switched");
     this.#detach();
     this.#socket.unshift(bytes);
-    this.#site.http2?.(this.#socket);
+    this.#context.http2?.(this.#socket);
   }
 
   #relieved(): void {
@@ -141,16 +136,16 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   }
 
   #lost(): void {
-    // The session finds out by itself, and knows what else is to be told.
-    if (this.#phase.state === "switched") return;
+    // The WebSocket or HTTP/2 sees it by itself.
+    if (this.#life.state === "switched") return;
     if (this.#exchange) this.#abandon(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
   }
 
-  /** Ends the exchange for a reason that leaves nobody to answer. */
+  /** Ends the exchange: its client cannot be answered. */
   #abandon(error: SallyportError): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    this.#reader.spoiled = true;
+    this.#life.enter("linger");
     this.#probe?.stop();
     this.#reader.fail(error);
     exchange?.lost(error);
@@ -158,8 +153,9 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
 
   // What comes in.
 
+  /** A request is here, and as much of its body as came with it. */
   open(head: HeadEvent, body: RequestBody): void {
-    const { log, handler, sockets } = this.#site;
+    const { log, handler, sockets } = this.#context;
     const exchange = new HttpExchange(requestOf(head, this.#facts), body, log, this);
     if (head.opensWebSocket) exchange.offer(readOpening(head.headers, sockets, true), sockets);
     this.#exchange = exchange;
@@ -168,7 +164,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
-    if (this.#reader.ended && this.#exchange && this.#phase.state === "held") this.move("probe");
+    if (this.#reader.ended && this.#exchange && this.#life.state === "whole") this.#life.ended();
   }
 
   sendContinue(): void {
@@ -176,9 +172,9 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     this.#reader.awaitBody();
   }
 
-  /** Reads on, or stops reading, as the state of affairs demands. */
+  /** Pauses or resumes reading, as there is room. */
   flow(): void {
-    const pause = this.#phase.state === "switched" ? this.#paused : this.#reader.full;
+    const pause = this.#life.state === "switched" ? this.#paused : this.#reader.full;
     if (pause === this.#paused) return;
     this.#paused = pause;
     this.#reader.awaitBody();
@@ -189,7 +185,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   // What the exchange asks for.
 
   persists(): boolean {
-    const { connections, single } = this.#site;
+    const { connections, single } = this.#context;
     if (connections.leaving || single) return false;
     // What came behind a handshake that was not accepted may be frames.
     if (this.#exchange?.handshake && this.#reader.waiting > 0) return false;
@@ -201,15 +197,15 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     this.#probe?.stop();
     this.#reader.drop();
     // The listener may have begun to close after the head said that the connection is kept.
-    if (!persistent || this.#site.connections.closing) this.#shut();
-    else if (this.#phase.state === "held") this.#reader.next();
+    if (!persistent || this.#context.connections.closing || this.#life.state === "broken") this.shut();
+    else if (this.#life.state === "whole") this.#reader.next();
     else this.#drain();
     this.#reader.pumpLater();
   }
 
-  /** Nobody reads the body, and whoever held the client back before will not let it go on. */
+  /** Reads the rest of the body for nothing: it may have been paused by its reader. */
   #drain(): void {
-    this.#phase.enter("drain");
+    this.#life.enter("drain");
     this.flow();
   }
 
@@ -217,19 +213,19 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     this.#exchange = undefined;
     this.#probe?.stop();
     this.#reader.drop();
-    if (framed) return this.#shut();
-    this.#reader.spoiled = true;
+    if (framed) return this.shut();
+    this.#life.enter("linger");
     this.writer.reset();
   }
 
   hijack(head: string): UpgradedStream {
     this.writer.text(head);
-    this.#phase.enter("switched");
+    this.#life.enter("switched");
     this.#detach();
     return { duplex: this.#socket, early: () => this.#reader.takeRest() };
   }
 
-  /** Whoever has the socket now reads on where we stopped. */
+  /** Stops reading where the next protocol is to begin. */
   #detach(): void {
     const socket = this.#socket;
     this.#paused = true;
@@ -241,46 +237,50 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
     socket.off("timeout", this.#onTimeout);
   }
 
-  // Ends.
+  // What the table asks for.
 
-  move(move: Move): void {
-    switch (move) {
-      case "shut":
-        return this.#shut();
-      case "late":
-      case "torn":
-      case "short":
-        return this.broken(FAULTS[move]());
-      case "probe":
-        return this.#askPeer();
-      case "hear":
-        return this.#phase.hear();
-      case "leave":
-        this.#socket.destroySoon();
-        return;
-      case "drop":
-        this.#socket.destroy();
-        return;
-      case "stay":
-    }
+  sending(): boolean {
+    if (!this.writer.busy) return false;
+    this.writer.watch();
+    return true;
   }
 
-  /** Ends our side, and waits for the client's: closing at once could take back what it has not read yet. */
-  #shut(): void {
-    if (this.#phase.state === "linger") return;
-    this.#reader.spoiled = true;
-    this.#phase.enter("linger");
-    this.#socket.end();
-    this.flow();
+  shut(): void {
+    if (this.#life.linger()) this.#socket.end();
   }
+
+  late(): void {
+    this.broken(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
+  }
+
+  torn(): void {
+    this.broken(new SallyportError("BAD_REQUEST", "the client ended its side within a request head"));
+  }
+
+  short(): void {
+    this.broken(new SallyportError("BODY_INCOMPLETE", "the client ended its side within a request body"));
+  }
+
+  /** The client of a new connection has a request on its way, which other server processes may be there to answer. */
+  hear(): void {
+    this.#life.deadline = Math.min(this.#life.deadline, this.#context.connections.now + LAST_REQUEST);
+  }
+
+  probe(): void {
+    const exchange = this.#exchange;
+    if (exchange?.handshake && !exchange.started) return this.#hungUp();
+    if (exchange?.request.version === "1.1")
+      this.#probe ??= new HttpPeerProbe(this.writer, () => exchange.probe);
+  }
+
+  // Faults.
 
   /** The rest of what the client sends cannot be used. */
   broken(error: SallyportError): void {
-    const { state } = this.#phase;
-    this.#reader.spoiled = true;
-    if (state === "drain") return this.#shut();
+    const { state } = this.#life;
+    if (state === "drain") return this.shut();
     if (state !== "body") return this.#refuse(error);
-    this.#phase.enter("held");
+    this.#life.enter("broken");
     this.#reader.fail(error);
     const exchange = this.#exchange;
     if (exchange && !exchange.started) exchange.fail(error);
@@ -290,24 +290,17 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Taker {
   #refuse(error: SallyportError): void {
     this.#note(error);
     this.writer.text(refusal(error));
-    this.#shut();
+    this.shut();
   }
 
-  #askPeer(): void {
-    const exchange = this.#exchange;
-    if (exchange?.handshake && !exchange.started) return this.#hungUp();
-    if (exchange?.request.version === "1.1")
-      this.#probe ??= new HttpPeerProbe(this.writer, () => exchange.probe);
-  }
-
-  /** Who asked for a WebSocket and ended its side cannot want it any more. */
+  /** A client that has ended its side cannot use the WebSocket it asked for. */
   #hungUp(): void {
     this.#lost();
     this.#socket.destroy();
   }
 
   #note(error: SallyportError): void {
-    this.#site.log.info(error.message, {
+    this.#context.log.info(error.message, {
       code: error.code,
       fault: error.fault,
       remote: this.#facts.remote.address,

@@ -1,33 +1,21 @@
-// The way into one connection: requests out of bytes, one after another (RFC 9112, 9.3), and the body of each to whoever
-// reads it.
+// Reads the requests of one connection, one after another (RFC 9112, 9.3), and pushes the body of each to its exchange.
 import type { Socket } from "node:net";
 import { NO_BODY, type RequestBody, SallyportError, WholeBody } from "../../exchange/index.ts";
 import type { HttpLimits } from "../../http/limits.ts";
 import { CHUNKED } from "../../http/request-fields.ts";
 import { type EndEvent, RequestParser } from "./codec.ts";
+import type { HttpConnection } from "./connection.ts";
 import type { HeadEvent } from "./head.ts";
-import type { ConnectionPhase } from "./phase.ts";
-import type { Move } from "./states.ts";
-import { concatenated, type Feeder, RequestUpload } from "./upload.ts";
-
-/** The connection, as its way in sees it. */
-export interface Taker extends Feeder {
-  /** A request is here, and of its body what came with it. */
-  open(head: HeadEvent, body: RequestBody): void;
-  move(move: Move): void;
-  /** What the client sends is no request, or not the rest of one. */
-  broken(error: SallyportError): void;
-}
+import type { HttpLifecycle } from "./states.ts";
+import { concatenated, RequestUpload } from "./upload.ts";
 
 export class RequestReader {
-  /** What follows can no longer be told apart from the request: nothing more is read. */
-  spoiled = false;
   /** The client has ended its side. */
   ended = false;
   readonly #socket: Socket;
-  readonly #phase: ConnectionPhase;
+  readonly #life: HttpLifecycle;
   readonly #limits: HttpLimits;
-  readonly #callbacks: Taker;
+  readonly #connection: HttpConnection;
   readonly #parser: RequestParser;
   readonly #continue = (): void => this.pump();
   #upload: RequestUpload | undefined;
@@ -36,11 +24,11 @@ export class RequestReader {
   /** Bytes read for nothing. */
   #drained = 0;
 
-  constructor(socket: Socket, phase: ConnectionPhase, limits: HttpLimits, taker: Taker) {
+  constructor(socket: Socket, life: HttpLifecycle, limits: HttpLimits, connection: HttpConnection) {
     this.#socket = socket;
-    this.#phase = phase;
+    this.#life = life;
     this.#limits = limits;
-    this.#callbacks = taker;
+    this.#connection = connection;
     this.#parser = new RequestParser(limits);
   }
 
@@ -51,17 +39,17 @@ export class RequestReader {
 
   /** Whether the next request can be reached, once this one was answered. */
   get leadsOn(): boolean {
-    if (!this.#clientPersists || this.spoiled || this.#upload?.expecting) return false;
-    // Nobody knows how much of a chunked body is to come, and a connection that was promised must not close.
+    if (!this.#clientPersists || this.#life.rule.step === "discard" || this.#upload?.expecting) return false;
+    // How much of a chunked body is to come is unknown, and a connection that was promised must not close.
     return (this.#parser.owed ?? Number.POSITIVE_INFINITY) <= this.#limits.drain;
   }
 
-  /** Whether more is here than anybody takes. */
+  /** Whether more is here than can be used now. */
   get full(): boolean {
-    if (this.spoiled) return false;
-    const { state } = this.#phase;
+    const { state, rule } = this.#life;
+    if (rule.step === "discard") return false;
     if (state === "body") return this.#upload?.paused === true;
-    const waits = state === "held" || this.#socket.writableNeedDrain;
+    const waits = state === "whole" || this.#socket.writableNeedDrain;
     return waits && this.#parser.buffered > this.#limits.pipelined;
   }
 
@@ -69,17 +57,18 @@ export class RequestReader {
 
   /** `chunk` may be written over afterwards. */
   received(chunk: Buffer): void {
-    if (this.spoiled) return;
+    const { rule } = this.#life;
+    if (rule.step === "discard") return;
     this.#parser.feed(chunk);
-    if (this.#phase.state === "held") this.#callbacks.flow();
+    if (rule.step === "wait") this.#connection.flow();
     else this.pump();
     this.#parser.settle();
   }
 
   finished(): void {
     this.ended = true;
-    const { step, ended } = this.#phase.rule;
-    if (step === "nothing" || this.spoiled) this.#callbacks.move(ended);
+    const { step } = this.#life.rule;
+    if (step === "wait" || step === "discard") this.#life.ended();
     else this.pump();
   }
 
@@ -90,13 +79,13 @@ export class RequestReader {
     try {
       while (this.#step());
     } catch (error) {
-      this.#callbacks.broken(SallyportError.from(error));
+      this.#connection.broken(SallyportError.from(error));
     }
     this.#pumping = false;
-    this.#callbacks.flow();
+    this.#connection.flow();
   }
 
-  /** Goes on, but not at once: the exchange that was answered first tells everybody that it is over. */
+  /** Goes on, but not at once: the exchange that was answered first says that it is over. */
   pumpLater(): void {
     if (!this.#pumping && (this.ended || this.#parser.buffered > 0)) queueMicrotask(this.#continue);
   }
@@ -105,12 +94,14 @@ export class RequestReader {
   next(): void {
     this.#parser.restart();
     this.#drained = 0;
-    this.#phase.enter("idle");
+    this.#life.enter("idle");
   }
 
   /** While a body is due its deadline moves with every byte; a client that we keep waiting has none. */
   awaitBody(): void {
-    if (this.#phase.state === "body") this.#phase.renew(this.#upload?.keepsWaiting === true);
+    if (this.#life.state !== "body") return;
+    if (this.#upload?.keepsWaiting) this.#life.suspend();
+    else this.#life.renew();
   }
 
   /** The rest of the body will not come. */
@@ -119,13 +110,13 @@ export class RequestReader {
     this.#upload = undefined;
   }
 
-  /** Nobody needs the rest of the body; whoever still reads it is not told that it was complete. */
+  /** The rest of the body is not needed; to a late reader it must not look complete. */
   drop(): void {
     this.#upload?.drop();
     this.#upload = undefined;
   }
 
-  /** What has come and was not read is for whoever has the connection now. */
+  /** The bytes behind the request, for the protocol that has the connection now. */
   takeRest(): Buffer {
     return this.#parser.takeRest();
   }
@@ -133,30 +124,30 @@ export class RequestReader {
   // One step at a time; each says whether another may follow.
 
   #step(): boolean {
-    switch (this.spoiled ? "nothing" : this.#phase.rule.step) {
+    switch (this.#life.rule.step) {
       case "request":
         return this.#readRequest();
       case "body":
         return this.#readBody();
       case "rest":
         return this.#readRest();
-      case "nothing":
+      default:
         return false;
     }
   }
 
   #readRequest(): boolean {
-    // Answers pile up where a client sends requests and reads nothing.
+    // Responses pile up where a client sends requests and reads nothing.
     if (this.#socket.writableNeedDrain) return false;
     const event = this.#parser.next();
     if (event?.type === "head") return this.#open(event);
-    if (this.#phase.state !== "head" && this.#parser.buffered > 0) this.#phase.enter("head");
+    if (this.#life.state !== "head" && this.#parser.buffered > 0) this.#life.enter("head");
     return this.#starved();
   }
 
   #open(head: HeadEvent): true {
     this.#clientPersists = head.persistent;
-    this.#callbacks.open(head, head.length === 0 ? this.#noBody() : this.#someBody(head));
+    this.#connection.open(head, head.length === 0 ? this.#noBody() : this.#someBody(head));
     return true;
   }
 
@@ -171,9 +162,9 @@ export class RequestReader {
   #bodyComplete({ trailers }: EndEvent): void {
     const upload = this.#upload;
     this.#upload = undefined;
-    this.#phase.enter("held");
+    this.#life.enter("whole");
     upload?.end(trailers);
-    if (this.ended) this.#callbacks.move("probe");
+    if (this.ended) this.#life.ended();
   }
 
   #readRest(): boolean {
@@ -182,7 +173,7 @@ export class RequestReader {
     if (event.type === "end") this.next();
     else if (event.type === "data") this.#drained += event.data.length;
     if (this.#drained <= this.#limits.drain) return true;
-    this.#callbacks.move("shut");
+    this.#connection.shut();
     return false;
   }
 
@@ -190,13 +181,13 @@ export class RequestReader {
   #starved(): false {
     this.#upload?.flush();
     this.awaitBody();
-    if (this.ended) this.#callbacks.move(this.#phase.rule.ended);
+    if (this.ended) this.#life.ended();
     return false;
   }
 
   #noBody(): RequestBody {
     this.#parser.next();
-    this.#phase.enter("held");
+    this.#life.enter("whole");
     return NO_BODY;
   }
 
@@ -206,17 +197,17 @@ export class RequestReader {
     let event = this.#parser.next();
     for (; event?.type === "data"; event = this.#parser.next()) pieces.push(event.data);
     if (event?.type === "end") {
-      this.#phase.enter("held");
+      this.#life.enter("whole");
       return new WholeBody(concatenated(pieces), event.trailers);
     }
     const expecting = head.expectsContinue && pieces.length === 0;
     const upload = new RequestUpload(
       head.length === CHUNKED ? undefined : head.length,
       expecting,
-      this.#callbacks,
+      this.#connection,
     );
     this.#upload = upload;
-    this.#phase.enter("body");
+    this.#life.enter("body");
     for (const piece of pieces) upload.take(piece);
     upload.flush();
     return upload.body;

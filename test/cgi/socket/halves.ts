@@ -63,6 +63,8 @@ export async function listening(
 
 export interface Application {
   readonly address: string;
+  /** Connections that were made. */
+  readonly accepted: readonly Socket[];
   readonly listener: Listener;
   readonly lines: Line[];
 }
@@ -78,8 +80,12 @@ export async function application(
   const linted: Handler = (exchange) => handler(new LintedExchange(exchange));
   const listener = protocol.listener({ handler: linted, log, limits });
   t.after(() => listener.close(0));
-  const { address } = await listening(t, transport, (socket) => listener.accept(socket));
-  return { address, listener, lines };
+  const accepted: Socket[] = [];
+  const { address } = await listening(t, transport, (socket) => {
+    accepted.push(socket);
+    listener.accept(socket);
+  });
+  return { address, accepted, listener, lines };
 }
 
 export interface Front {

@@ -1,5 +1,7 @@
 // The application's half of SCGI and uwsgi with raw web servers that send invalid requests, byte for byte, or late ones.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import type { Outcome } from "../../../src/exchange/index.ts";
 import { SallyportError } from "../../../src/exchange/index.ts";
@@ -144,6 +146,24 @@ for (const protocol of PROTOCOLS) {
     };
     fill();
     assert.equal((await over(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_STALLED");
+  });
+
+  test(`${name}: a peer that never takes the last bytes of a response is cut`, async (t) => {
+    const apps = queue();
+    const limits = { sendTimeout: 200, lingerTimeout: 50 };
+    const app = await application(t, protocol, apps.handler, { limits });
+    const raw = (await Raw.to(t, app.address)).send(get(protocol));
+    raw.socket.pause();
+    const exchange = await apps.next();
+    exchange.start(head(200));
+    const socket = app.accepted[0] as Socket;
+    const closed = once(socket, "close");
+    do {
+      exchange.write(Buffer.alloc(8_000));
+      await new Promise(setImmediate);
+    } while (socket.writableLength === 0);
+    exchange.end();
+    await closed;
   });
 
   test(`${name}: one connection more than the limit is refused with 503`, async (t) => {

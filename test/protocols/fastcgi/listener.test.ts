@@ -1,5 +1,7 @@
 // The application's half of FastCGI: what web servers may say, and what they get.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import type { Outcome } from "../../../src/exchange/index.ts";
 import {
@@ -470,6 +472,41 @@ for (const announced of [true, false]) {
     assert.match((await client.ended(2)).stdout, /^Status: 200/);
   });
 }
+
+test("a slow server that does read gets a whole response, though it takes longer than any limit", async (t) => {
+  const { handler, next } = queue();
+  const limits = { sendTimeout: 1000, idleTimeout: 50, lingerTimeout: 50 };
+  const client = await (await serve(t, handler, { limits })).client();
+  const turns = setInterval(
+    () => (client.socket.isPaused() ? client.socket.resume() : client.socket.pause()),
+    50,
+  );
+  t.after(() => clearInterval(turns));
+  client.send(request({ keep: false }));
+  (await next()).respond(head(), Buffer.alloc(20_000_000, "x"));
+  const answer = await client.ended();
+  assert.equal(bodyOf(answer).length, 20_000_000);
+  assert.deepEqual(answer.end, COMPLETE);
+});
+
+test("a server that never reads the last bytes of a response is cut", async (t) => {
+  const { handler, next } = queue();
+  const limits = { sendTimeout: 200, lingerTimeout: 50 };
+  const { client, accepted } = await serve(t, handler, { limits });
+  const server = await client();
+  server.send(request({ keep: false }));
+  server.socket.pause();
+  const exchange = await next();
+  exchange.start(head());
+  const [socket] = accepted as [Socket];
+  const closed = once(socket, "close");
+  do {
+    exchange.write(Buffer.alloc(8_000));
+    await new Promise(setImmediate);
+  } while (socket.writableLength === 0);
+  exchange.end();
+  await closed;
+});
 
 test("connections over the limit are closed", async (t) => {
   const { client, lines } = await serve(t, echo, { limits: { connections: 1 } });

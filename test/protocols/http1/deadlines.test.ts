@@ -70,6 +70,17 @@ test("a client that waits for us, for 100 Continue or for room, has no deadline"
   assert.equal(eager.state, "");
 });
 
+test("a connection whose request stopped behind the head of its response closes with the response", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler, { bodyTimeout: 50 });
+  const peer = (await client()).send(post("Content-Length: 10"), "abc");
+  const exchange = await next();
+  exchange.start(head());
+  await assert.rejects(bodyText(exchange), { code: "ERR_SALLYPORT_REQUEST_TIMEOUT" });
+  exchange.end();
+  assert.deepEqual([statuses(await peer.all()), peer.state], [["200"], "end"]);
+});
+
 test("an application may take its time", async (t) => {
   const { handler, next } = queue();
   const { client } = await serve(t, handler, { bodyTimeout: 30, headTimeout: 30, idleTimeout: 30 });

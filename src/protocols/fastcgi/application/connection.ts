@@ -7,6 +7,7 @@ import { errorHead, errorText, type Handler, type Log, SallyportError } from "..
 import { SocketReader } from "../../../sockets/accepted.ts";
 import { socketAddressesOf } from "../../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../../sockets/connections.ts";
+import { ConnectionLifecycle, type Moves, type StateRule } from "../../../sockets/lifecycle.ts";
 import type { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import {
   endRequest,
@@ -34,17 +35,29 @@ export interface FastcgiListenerContext {
   readonly roles: ReadonlySet<Role>;
   readonly multiplex: boolean;
   readonly peer: Peer;
-  /** The way out of this turn. */
   readonly coalescer: WriteCoalescer;
   readonly connections: ManagedConnections<ServerConnection>;
 }
 
-export class ServerConnection implements ManagedConnection, RequestTransport {
+type State = "idle" | "busy" | "closing" | "linger";
+type Rule = StateRule<keyof FastcgiLimits, "shut" | "late" | "probe" | "finish">;
+
+const RULES: Readonly<Record<State, Rule>> = {
+  /** No request is under way. */
+  idle: { limit: "idleTimeout", expired: "shut", ended: "shut", stopped: "shut" },
+  /** Requests are under way; the limit is for each that is not complete. */
+  busy: { limit: "receiveTimeout", expired: "late", ended: "probe", stopped: "finish" },
+  /** The same, and the connection ends with the last of them. */
+  closing: { limit: "receiveTimeout", expired: "late", ended: "probe", stopped: "stay" },
+  /** Nothing more is read or answered; we wait for the server's end. */
+  linger: { limit: "lingerTimeout", expired: "drop", ended: "stay", stopped: "stay" },
+};
+
+export class ServerConnection implements ManagedConnection, RequestTransport, Moves<Rule> {
   place = -1;
-  /** When the present state has lasted too long. */
-  #deadline: number;
   readonly #socket: Socket;
   readonly #context: FastcgiListenerContext;
+  readonly #life: ConnectionLifecycle<State, Rule>;
   readonly #reader = new RecordReader(VIOLATION);
   readonly #queues: SendQueues;
   /** For what belongs to no request. */
@@ -53,19 +66,15 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   readonly #requests = new Map<number, IncomingRequest>();
   /** Their parameters are complete; they are dispatched when all bytes at hand have been read. */
   #ready: IncomingRequest[] = [];
-  /** We end ours when no request is under way any more. */
-  #closing = false;
-  /** Nothing more is read or said. */
-  #over = false;
   #paused = false;
   #probe: FastcgiPeerProbe | undefined;
 
-  constructor(socket: Socket, site: FastcgiListenerContext) {
+  constructor(socket: Socket, context: FastcgiListenerContext) {
     this.#socket = socket;
-    this.#context = site;
-    this.#queues = new SendQueues(socket, site.limits.unsent);
-    this.#management = new Management(site.limits, site.multiplex);
-    this.#deadline = site.connections.now + site.limits.idleTimeout;
+    this.#context = context;
+    this.#life = new ConnectionLifecycle(RULES, "idle", context.limits, context.connections, socket, this);
+    this.#queues = new SendQueues(socket, context.limits.unsent);
+    this.#management = new Management(context.limits, context.multiplex);
     this.#listen();
   }
 
@@ -74,7 +83,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
     new SocketReader(socket, (bytes) => this.#received(bytes));
-    socket.on("end", () => this.#finished());
+    socket.on("end", () => this.#life.ended());
     socket.on("drain", () => this.#relieved());
     socket.on("timeout", () => this.#stalled());
     // Which error it was does not matter: the server is gone. "close" always follows.
@@ -87,17 +96,18 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   // The listener's calls.
 
-  /** The listener closes: at once when idle, otherwise after what is under way. */
+  checkDeadlines(now: number): void {
+    this.#life.checkDeadline(now);
+  }
+
   stop(): void {
-    this.#closing = true;
-    this.#shutWhenIdle();
+    this.#life.stop();
   }
 
   endEventStreams(): void {
     for (const { exchange } of this.#requests.values()) exchange?.leave();
   }
 
-  /** The grace is over. */
   forceClose(): void {
     const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
     for (const { exchange } of this.#requests.values()) exchange?.fail(error);
@@ -109,13 +119,17 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     this.#socket.destroy();
   }
 
-  checkDeadlines(now: number): void {
-    if (this.#deadline <= now) this.#expire();
+  // What the table asks for.
+
+  /** Requests that do not arrive are late whatever is sent; but what was sent last must not be taken back. */
+  sending(): boolean {
+    const socket = this.#socket;
+    if (this.#life.state !== "linger" || socket.writableLength === 0) return false;
+    if (!socket.timeout) socket.setTimeout(this.#context.limits.sendTimeout);
+    return true;
   }
 
-  #expire(): void {
-    if (this.#over) return this.destroy();
-    if (this.#requests.size === 0) return this.stop();
+  late(): void {
     const error = new SallyportError("REQUEST_TIMEOUT", "a FastCGI request did not arrive in time");
     for (const request of [...this.#requests.values()])
       if (!request.complete && request.deadline <= this.#context.connections.now)
@@ -123,7 +137,25 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     this.#touch();
   }
 
-  /** A request that will not be complete: whoever has it is told, or it is answered here. */
+  /** The server has ended its side: what is not complete will never be, and it may have left (probe.ts). */
+  probe(): void {
+    this.#life.advance("closing");
+    const error = new SallyportError("CLIENT_LEFT", "the web server ended the FastCGI connection");
+    for (const request of [...this.#requests.values()]) if (!request.complete) this.#forget(request, error);
+    if (this.#requests.size > 0) this.#probe = new FastcgiPeerProbe(() => this.#askPeer());
+  }
+
+  finish(): void {
+    this.#life.advance("closing");
+  }
+
+  shut(): void {
+    if (!this.#life.linger()) return;
+    this.#probe?.stop();
+    this.#queues.whenEmpty(() => this.#socket.end());
+  }
+
+  /** A request that will never be complete fails in its application, or is answered here. */
   #giveUp(request: IncomingRequest, error: SallyportError): void {
     if (request.exchange) request.starve(error);
     else this.#refuse(request, error);
@@ -131,14 +163,14 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   // What requests ask for.
 
-  send(lane: SendQueue, record: Buffer | string): boolean {
+  send(queue: SendQueue, record: Buffer | string): boolean {
     this.#context.coalescer.hold(this.#socket);
-    const room = this.#queues.send(lane, record);
+    const room = this.#queues.send(queue, record);
     if (this.#socket.writableNeedDrain) this.#filled();
     return room;
   }
 
-  /** There is enough to send, and from here on a limit to how long that takes. */
+  /** Sends what was held back for this turn; from here on the server must keep reading. */
   #filled(): void {
     this.#socket.uncork();
     if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#context.limits.sendTimeout);
@@ -146,19 +178,18 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
 
   done(request: IncomingRequest): void {
     this.#requests.delete(request.id);
-    this.#idle(request);
+    this.#ended(request);
   }
 
-  #idle(request: IncomingRequest): void {
-    if (!request.keep) this.#closing = true;
+  #ended(request: IncomingRequest): void {
+    if (!request.keep) this.stop();
     else if (this.#context.connections.leaving) this.#part(request);
     this.#touch();
-    this.#shutWhenIdle();
   }
 
-  /** The connection is not kept, though the server asked for it; some can be told. Records like this one are ignored (3.3). */
+  /** The connection is not kept, though the server asked for it; this record tells some servers, others ignore it (3.3). */
   #part(request: IncomingRequest): void {
-    this.#closing = true;
+    this.stop();
     if (this.#requests.size === 0 && request.partsWithMore)
       this.#queues.send(request.queue, streamEnd(TYPE.STDERR, request.id));
   }
@@ -166,28 +197,27 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   /**
    * A cut response must not look complete. END_REQUEST would complete it for nginx and others, so the connection is
    * closed without one; unless others share it, or may do so at this moment, because the server asked whether they can.
-   * Then a status other than 0 and a STDOUT without its end must do. The end
-   * of the connection completes it for nginx and Caddy as well, but not within a record of a version that does not exist.
+   * Then a status other than 0 and a STDOUT without its end must do. The end of the connection completes it for nginx and
+   * Caddy as well, but not within a record of a version that does not exist.
    */
   cut(request: IncomingRequest): void {
     this.#requests.delete(request.id);
     if (this.#requests.size > 0 || this.#management.sharing) {
       this.send(request.queue, endRequest(request.id, 1, STATUS.REQUEST_COMPLETE));
-      return this.#idle(request);
+      return this.#ended(request);
     }
-    this.#over = true;
-    this.#deadline = this.#context.connections.now + this.#context.limits.lingerTimeout;
+    this.#life.enter("linger");
     this.#queues.clear();
     this.#socket.write(NO_VERSION);
     this.#socket.destroySoon();
   }
 
-  /** Reads on, or stops reading, as the state of affairs demands. */
+  /** Pauses or resumes reading, as there is room. */
   flow(): void {
-    const pause = !this.#over && this.#mustPause();
+    const pause = this.#life.state !== "linger" && this.#mustPause();
     if (pause === this.#paused) return;
     this.#paused = pause;
-    // Nobody could say anything meanwhile.
+    // Meanwhile nothing could arrive.
     if (!pause) for (const request of this.#requests.values()) request.deadline = this.#due;
     this.#touch();
     if (pause) this.#socket.pause();
@@ -195,7 +225,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   }
 
   #mustPause(): boolean {
-    // Whoever asks and asks and reads no answers.
+    // A server that sends requests and reads no responses.
     if (this.#socket.writableLength > this.#context.limits.buffered) return true;
     for (const request of this.#requests.values()) if (request.paused) return true;
     return false;
@@ -204,7 +234,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   // The socket's events.
 
   #received(chunk: Buffer): void {
-    if (this.#over) return;
+    if (this.#life.state === "linger") return;
     this.#reader.feed(chunk);
     try {
       for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) this.#take(piece);
@@ -216,14 +246,6 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     this.#dispatch();
     this.#touch();
     this.flow();
-  }
-
-  #finished(): void {
-    this.#closing = true;
-    const error = new SallyportError("CLIENT_LEFT", "the web server ended the FastCGI connection");
-    for (const request of [...this.#requests.values()]) if (!request.complete) this.#forget(request, error);
-    if (this.#requests.size > 0) this.#probe = new FastcgiPeerProbe(() => this.#askPeer());
-    this.#shutWhenIdle();
   }
 
   #askPeer(): void {
@@ -250,7 +272,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   // From records to requests.
 
   #take(piece: RecordPiece): void {
-    if (this.#over) return;
+    if (this.#life.state === "linger") return;
     const { type, id } = piece;
     if (id === 0) return this.#management.take(piece);
     if (type === TYPE.BEGIN_REQUEST) return this.#begin(piece);
@@ -273,11 +295,11 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
       const request = new IncomingRequest(id, role as Role, begin, this);
       request.deadline = this.#due;
       this.#requests.set(id, request);
+      if (this.#life.state === "idle") this.#life.enter("busy");
       return;
     }
-    if (!begin.keep) this.#closing = true;
     this.send(this.#queue, endRequest(id, 0, status));
-    this.#shutWhenIdle();
+    if (!begin.keep) this.stop();
   }
 
   /** The status that turns a request away at once; undefined to take it. */
@@ -343,20 +365,20 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     this.done(request);
   }
 
-  // Ends.
+  // Deadlines and ends.
 
-  /** When what is owed must be here: all parameters, or of a body the next byte. */
+  /** When the next part of a request must be here: all parameters, or the next byte of a body. */
   get #due(): number {
     return this.#context.connections.now + this.#context.limits.receiveTimeout;
   }
 
-  /** The deadline is that of the request which has kept us waiting for longest, however busy others are. */
+  /** The state and its deadline, after any change: that of the request which is due first, however busy others are. */
   #touch(): void {
-    if (this.#over) return;
-    const idle = this.#requests.size === 0;
-    this.#deadline = idle
-      ? this.#context.connections.now + this.#context.limits.idleTimeout
-      : this.#firstDue();
+    const { state } = this.#life;
+    if (state === "linger") return;
+    if (this.#requests.size > 0) this.#life.deadline = this.#firstDue();
+    else if (state === "closing") this.shut();
+    else this.#life.enter("idle");
   }
 
   #firstDue(): number {
@@ -367,16 +389,6 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
     return first;
   }
 
-  #shutWhenIdle(): void {
-    if (!this.#closing || this.#over || this.#requests.size > 0) return;
-    this.#over = true;
-    this.#probe?.stop();
-    this.#deadline = this.#context.connections.now + this.#context.limits.lingerTimeout;
-    // Reading goes on, for nothing: closing at once could take back what the server has not read yet.
-    this.flow();
-    this.#queues.whenEmpty(() => this.#socket.end());
-  }
-
   /** The rest of what the server sends cannot be understood. */
   #broken(error: SallyportError): void {
     this.#note(error);
@@ -385,7 +397,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport {
   }
 
   #loseAll(error: SallyportError): void {
-    this.#over = true;
+    this.#life.enter("linger");
     this.#probe?.stop();
     this.#queues.clear();
     const requests = [...this.#requests.values()];
