@@ -2,7 +2,7 @@
 // costs more than all else that is done for a small answer; here there is a stream only for those who ask for one.
 
 type Body = ConstructorParameters<typeof Response>[0];
-type Kept = string | Uint8Array<ArrayBuffer>;
+type Source = string | Uint8Array<ArrayBuffer>;
 
 /** The way past the stream; a registered symbol, since the app and the server may have a copy of this module each. */
 const TAKE = Symbol.for("sallyport.response.take");
@@ -19,16 +19,16 @@ const NodeResponse: typeof Response = Response;
 
 /** A Response for small answers: the same in all that it does, and of its class. */
 export class FastResponse extends NodeResponse {
-  readonly #kept: Kept | undefined;
+  readonly #source: Source | undefined;
   #sent = false;
   /** Has the body for everybody but our server. */
-  #whole: Response | undefined;
+  #fullResponse: Response | undefined;
 
   constructor(body?: Body, init?: ResponseInit) {
-    const kept = keptOf(body, init);
-    super(kept === undefined ? body : null, init);
-    this.#kept = kept;
-    if (typeof kept === "string") this.#settleType("text/plain;charset=UTF-8");
+    const source = sourceOf(body, init);
+    super(source === undefined ? body : null, init);
+    this.#source = source;
+    if (typeof source === "string") this.#settleType("text/plain;charset=UTF-8");
   }
 
   static override json(data: unknown, init?: ResponseInit): Response {
@@ -45,41 +45,41 @@ export class FastResponse extends NodeResponse {
   }
 
   /** The server's: the body as it was given, once; undefined when it has to be read. */
-  [TAKE](): Kept | undefined {
-    if (this.#sent || this.#whole) return undefined;
-    this.#sent = this.#kept !== undefined;
-    return this.#kept;
+  [TAKE](): Source | undefined {
+    if (this.#sent || this.#fullResponse) return undefined;
+    this.#sent = this.#source !== undefined;
+    return this.#source;
   }
 
   // @ts-expect-error: the types say property; in the standard, and in node, it is an accessor of the prototype.
   override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.#kept === undefined ? inherited(this, "body") : this.#made(this.#kept).body;
+    return this.#source === undefined ? inherited(this, "body") : this.#full(this.#source).body;
   }
 
   // @ts-expect-error: as above.
   override get bodyUsed(): boolean {
-    if (this.#kept === undefined) return inherited(this, "bodyUsed");
-    return this.#sent || (this.#whole?.bodyUsed ?? false);
+    if (this.#source === undefined) return inherited(this, "bodyUsed");
+    return this.#sent || (this.#fullResponse?.bodyUsed ?? false);
   }
 
   /** Whoever has the body to be read. */
   [READER](): Response {
-    return this.#kept === undefined ? this : this.#made(this.#kept);
+    return this.#source === undefined ? this : this.#full(this.#source);
   }
 
   [CLONED](): Response {
-    if (this.#kept === undefined) return inherited(this, "clone").call(this);
+    if (this.#source === undefined) return inherited(this, "clone").call(this);
     const { status, statusText, headers } = this;
-    const fresh = !this.#sent && !this.#whole;
-    const body = fresh ? this.#kept : this.#made(this.#kept).clone().body;
+    const fresh = !this.#sent && !this.#fullResponse;
+    const body = fresh ? this.#source : this.#full(this.#source).clone().body;
     return new FastResponse(body, { status, statusText, headers });
   }
 
-  #made(kept: Kept): Response {
-    if (this.#whole) return this.#whole;
-    this.#whole = new NodeResponse(kept, { headers: this.headers });
-    if (this.#sent) void this.#whole.text(); // It is used.
-    return this.#whole;
+  #full(source: Source): Response {
+    if (this.#fullResponse) return this.#fullResponse;
+    this.#fullResponse = new NodeResponse(source, { headers: this.headers });
+    if (this.#sent) void this.#fullResponse.text(); // It is used.
+    return this.#fullResponse;
   }
 
   #settleType(type: string): void {
@@ -106,14 +106,14 @@ const inherited = <Name extends keyof Response>(response: Response, name: Name):
   Reflect.get(NodeResponse.prototype, name, response);
 
 /** What is kept as it is; bytes are copied, as the standard has it, since the app may use their memory again. */
-function keptOf(body: Body, init: ResponseInit | undefined): Kept | undefined {
+function sourceOf(body: Body, init: ResponseInit | undefined): Source | undefined {
   if (init?.status !== undefined && NULL_BODY.has(init.status)) return undefined;
   if (typeof body === "string") return body;
   return body instanceof Uint8Array ? new Uint8Array(body) : undefined;
 }
 
 /** The body of a QuickResponse of which nothing was read; it is then used. */
-export function takeKept(response: Response): Kept | undefined {
+export function takeBody(response: Response): Source | undefined {
   return (response as Partial<FastResponse>)[TAKE]?.();
 }
 

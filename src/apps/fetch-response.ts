@@ -10,18 +10,18 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { describeThrown, failWithAppError } from "./app-error.ts";
-import { takeKept } from "./fast-response.ts";
+import { takeBody } from "./fast-response.ts";
 import { takeSource } from "./fetch-internals.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
-type Piece = Awaited<ReturnType<Reader["read"]>>;
+type Result = Awaited<ReturnType<Reader["read"]>>;
 
 /** Throws APP_PROTOCOL for what is no Response, or none that can be sent. */
 export function answerWith(exchange: Exchange, response: unknown, log: Log): void {
   if (!isResponse(response))
     throw broken(`the fetch app returned ${describeThrown(response)} instead of a Response`);
   const head = headOf(response);
-  const whole = takeKept(response) ?? takeSource(response);
+  const whole = takeBody(response) ?? takeSource(response);
   if (whole !== undefined) return exchange.respond(head, whole);
   const { body } = response;
   if (!body) return exchange.respond(head, "");
@@ -65,8 +65,8 @@ class BodyPump {
   readonly #head: ResponseHead;
   readonly #reader: Reader;
   readonly #log: Log;
-  readonly #next = (piece: Piece): void => this.#arrived(piece);
-  readonly #failed = (error: unknown): void => this.#raised(error);
+  readonly #next = (piece: Result): void => this.#arrived(piece);
+  readonly #failed = (error: unknown): void => this.#appFailed(error);
   /** The first piece, until the turn is over or the body has ended. */
   #held: Uint8Array | undefined;
   /** The client takes no more for now; and what is to be done when it does again. */
@@ -91,7 +91,7 @@ class BodyPump {
     this.#reader.read().then(this.#next, this.#failed);
   }
 
-  #arrived({ done, value }: Piece): void {
+  #arrived({ done, value }: Result): void {
     if (this.#exchange.closed) return;
     if (done) return this.#end();
     if (!(value instanceof Uint8Array)) return this.#refuse(value);
@@ -114,18 +114,18 @@ class BodyPump {
   #start(): void {
     if (this.#exchange.started || this.#exchange.closed) return;
     this.#exchange.start(this.#head);
-    if (this.#held) this.#hand(this.#held);
+    if (this.#held) this.#give(this.#held);
     this.#held = undefined;
   }
 
   #write(chunk: Uint8Array): void {
     this.#whenReady(() => {
-      this.#hand(chunk);
+      this.#give(chunk);
       this.#whenReady(() => this.#read());
     });
   }
 
-  #hand(chunk: Uint8Array): void {
+  #give(chunk: Uint8Array): void {
     this.#stalled = !this.#exchange.write(chunk);
     if (this.#stalled) this.#exchange.whenDrained(() => this.#drained());
   }
@@ -148,7 +148,7 @@ class BodyPump {
     this.#exchange.fail(error);
   }
 
-  #raised(error: unknown): void {
+  #appFailed(error: unknown): void {
     failWithAppError(this.#exchange, error, this.#log);
   }
 }

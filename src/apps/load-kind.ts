@@ -65,7 +65,7 @@ export async function gatewayOfExport(
   name: string,
   options: AppOptions = {},
 ): Promise<Gateway> {
-  if (isGateway(exported)) return asItIs(exported, name, options);
+  if (isGateway(exported)) return gatewayWithoutOptions(exported, name, options);
   const kind = KINDS.find(({ matches }) => matches(exported));
   if (kind) return kind.gateway(exported as never, options);
   const found = isClass(exported) ? "a class; export an instance of it" : describeThrown(exported);
@@ -73,7 +73,7 @@ export async function gatewayOfExport(
   throw new SallyportError("CONFIG_INVALID", `${name} is ${found}. What can be served: ${wanted}`);
 }
 
-function asItIs(gateway: Gateway, name: string, { timeout }: AppOptions): Gateway {
+function gatewayWithoutOptions(gateway: Gateway, name: string, { timeout }: AppOptions): Gateway {
   if (timeout === undefined) return gateway;
   throw new SallyportError(
     "CONFIG_INVALID",

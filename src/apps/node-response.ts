@@ -7,7 +7,7 @@ import { type Exchange, type Headers, type ResponseHead, SallyportError } from "
 import { type AppIncomingMessage, abortNodeRequest, releaseRequest } from "./node-request.ts";
 import type { ExchangeSocket } from "./node-socket.ts";
 
-const SINK = Symbol("sallyport.sink");
+const WRITER = Symbol("sallyport.writer");
 
 type Callback = (error?: Error) => void;
 /** What `writeHead` was given: a flat list, a list of pairs, or an object. */
@@ -31,7 +31,7 @@ interface Internals {
   _flush(): void;
 }
 
-type NodeResponse = ServerResponse<AppIncomingMessage> & Internals & { [SINK]: Sink };
+type NodeResponse = ServerResponse<AppIncomingMessage> & Internals & { [WRITER]: ExchangeWriter };
 
 export function nodeResponse(
   exchange: Exchange,
@@ -39,13 +39,13 @@ export function nodeResponse(
   socket: ExchangeSocket,
 ): ServerResponse {
   const res = new ServerResponse(req) as NodeResponse;
-  res[SINK] = new Sink(exchange, res, req, socket);
+  res[WRITER] = new ExchangeWriter(exchange, res, req, socket);
   res._storeHeader = storeHeader;
   res._send = send;
   res._writeRaw = writeRaw;
   res._finish = finish;
-  res._flushOutput = nothingHeldBack;
-  res.on("error", raisedOnResponse);
+  res._flushOutput = neverBuffers;
+  res.on("error", failExchange);
   res.assignSocket(socket as unknown as Socket);
   return res;
 }
@@ -54,7 +54,7 @@ function storeHeader(this: NodeResponse, statusLine: string, given: GivenHeaders
   const { statusCode, statusMessage } = this;
   if (statusCode < 200) throw new RangeError(`a final response cannot have the status ${statusCode}`);
   const reason = statusMessage === STATUS_CODES[statusCode] ? "" : statusMessage;
-  this[SINK].head = { status: statusCode, reason, headers: headersOf(this, given) };
+  this[WRITER].head = { status: statusCode, reason, headers: headersOf(this, given) };
   this.chunkedEncoding = false;
   this._header = statusLine;
 }
@@ -65,29 +65,29 @@ function send(
   encoding?: unknown,
   callback?: Callback,
 ): boolean {
-  return this[SINK].send(data, encoding as BufferEncoding, callback);
+  return this[WRITER].send(data, encoding as BufferEncoding, callback);
 }
 
 function writeRaw(this: NodeResponse, data: string, _encoding?: unknown, callback?: Callback): boolean {
-  this[SINK].inform(data);
+  this[WRITER].inform(data);
   if (callback) process.nextTick(callback);
   return true;
 }
 
 function finish(this: NodeResponse): void {
   (ServerResponse.prototype as NodeResponse)._finish.call(this);
-  this[SINK].finish();
+  this[WRITER].finish();
 }
 
-const nothingHeldBack = (): boolean => true;
+const neverBuffers = (): boolean => true;
 
 /** A write after the end and the like. Unheard, the "error" event would end the whole server. */
-function raisedOnResponse(this: NodeResponse, error: Error): void {
-  this[SINK].fail(error);
+function failExchange(this: NodeResponse, error: Error): void {
+  this[WRITER].fail(error);
 }
 
 /** The way from node's calls to the exchange's. */
-class Sink {
+class ExchangeWriter {
   head: ResponseHead | undefined;
   readonly #exchange: Exchange;
   readonly #res: NodeResponse;
@@ -96,7 +96,7 @@ class Sink {
   /** The first piece of the body, held until the turn ends: with an `end` in the same turn it is the whole. */
   #held: Uint8Array | string = "";
   #callbacks: Callback[] = [];
-  #ticking = false;
+  #endTurnScheduled = false;
   #draining = false;
   #finished = false;
 
@@ -114,10 +114,10 @@ class Sink {
     callback: Callback | undefined,
   ): boolean {
     if (callback) this.#callbacks.push(callback);
-    this.#tick();
+    this.#scheduleEndTurn();
     if (this.#exchange.closed) return false;
     this.#socket.touch();
-    const piece = wanted(data, encoding);
+    const piece = encodedUnlessUtf8(data, encoding);
     if (piece.length === 0) return !this.#draining;
     if (!this.#exchange.started && this.#held.length === 0) {
       this.#held = piece;
@@ -145,7 +145,7 @@ class Sink {
       this.#flushHead();
       this.#exchange.end(trailers);
     }
-    this.#tick();
+    this.#scheduleEndTurn();
   }
 
   fail(error: Error): void {
@@ -177,14 +177,14 @@ class Sink {
     if (!this.#finished) this.#res._flush();
   }
 
-  #tick(): void {
-    if (this.#ticking) return;
-    this.#ticking = true;
+  #scheduleEndTurn(): void {
+    if (this.#endTurnScheduled) return;
+    this.#endTurnScheduled = true;
     process.nextTick(endTurn, this);
   }
 
   endTurn(): void {
-    this.#ticking = false;
+    this.#endTurnScheduled = false;
     if (!this.#exchange.closed) this.#flushHead();
     if (!this.#draining || this.#exchange.closed) this.#callBack();
     if (!this.#finished) return;
@@ -205,16 +205,19 @@ class Sink {
     if (complete && this.#finished) return;
     this.#socket._hadError = true;
     this.#held = "";
-    this.#tick();
+    this.#scheduleEndTurn();
     abortNodeRequest(this.#req);
     this.#socket.destroy();
   }
 }
 
-const endTurn = (sink: Sink): void => sink.endTurn();
+const endTurn = (writer: ExchangeWriter): void => writer.endTurn();
 
 /** Text in UTF-8 may stay text: a listener can send it along with the head. */
-function wanted(data: string | Uint8Array, encoding: BufferEncoding | undefined): string | Uint8Array {
+function encodedUnlessUtf8(
+  data: string | Uint8Array,
+  encoding: BufferEncoding | undefined,
+): string | Uint8Array {
   if (typeof data !== "string" || !encoding || encoding === "utf8" || encoding === "utf-8") return data;
   return data.length === 0 ? data : Buffer.from(data, encoding);
 }

@@ -5,7 +5,7 @@ import { Stream } from "node:stream";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 
 /** Node's server keeps the response under way here, and tells it of the socket's end. */
-interface Carried {
+interface MessageInProgress {
   emit(event: "timeout", socket: ExchangeSocket): boolean;
 }
 
@@ -35,7 +35,7 @@ export class ExchangeSocket extends Stream {
   /** Set when the exchange was cut: node's OutgoingMessage then keeps its "finish" to itself. */
   _hadError = false;
   /** The response under way, set by `ServerResponse.assignSocket`. */
-  _httpMessage: Carried | null = null;
+  _httpMessage: MessageInProgress | null = null;
   readonly #exchange: Exchange;
   #timer: NodeJS.Timeout | undefined;
 

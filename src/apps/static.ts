@@ -55,17 +55,17 @@ const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 export function staticFiles(options: StaticOptions): Gateway {
   checkOptions("staticFiles()", options, CHECKS, '{ directory: "public" }');
   checkArgument("staticFiles()", "directory", options.directory, aText);
-  const site = new Site(options);
+  const files = new StaticFiles(options);
   return {
     inner: options.fallthrough && [options.fallthrough],
-    start: () => site.check(),
+    start: () => files.check(),
     handle(exchange) {
-      site.answer(exchange).catch((error: unknown) => site.refuse(exchange, findError(error)));
+      files.answer(exchange).catch((error: unknown) => files.refuse(exchange, findError(error)));
     },
   };
 }
 
-class Site {
+class StaticFiles {
   readonly #directory: string;
   readonly #index: string | false;
   readonly #options: StaticOptions;
@@ -111,13 +111,13 @@ class Site {
     throw new SallyportError("NOT_FOUND", "the index of the directory is no file");
   }
 
-  /** To the same place with a slash at the end, so that relative links work; on this host, whatever the path holds. */
+  /** To the same location with a slash at the end, so that relative links work; on this host, whatever the path holds. */
   #redirect(exchange: Exchange): void {
     checkMethod(exchange);
     const { path, query } = exchange.request;
-    const place = `/${path.replace(/^\/+/, "")}/${query ? `?${query}` : ""}`;
-    const headers: Headers = ["Location", place, "Content-Type", "text/plain; charset=utf-8"];
-    exchange.respond({ status: 301, reason: "", headers }, `Moved to ${place}\n`);
+    const location = `/${path.replace(/^\/+/, "")}/${query ? `?${query}` : ""}`;
+    const headers: Headers = ["Location", location, "Content-Type", "text/plain; charset=utf-8"];
+    exchange.respond({ status: 301, reason: "", headers }, `Moved to ${location}\n`);
   }
 
   async #send(exchange: Exchange, plain: FoundFile): Promise<void> {

@@ -8,7 +8,7 @@ type Piece = Awaited<ReturnType<Reader["read"]>>;
 
 /** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has taken the body for itself. */
 export function fetchBody(request: Request, headers: Headers, most: number): RequestBody {
-  if (request.bodyUsed) throw taken();
+  if (request.bodyUsed) throw alreadyRead();
   if (!request.body) return NO_BODY;
   const length = announced(headers);
   if (length === 0) return NO_BODY;
@@ -90,7 +90,7 @@ function bytesOf(value: unknown): Uint8Array {
   );
 }
 
-const taken = (): SallyportError =>
+const alreadyRead = (): SallyportError =>
   new SallyportError(
     "CONFIG_INVALID",
     "the host has read the request body before the mounted gateway could: hand on a clone of the Request, or mount the " +

@@ -10,7 +10,7 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { MountedExchange, outgoing } from "./mounted-exchange.ts";
+import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { MountSettings } from "./options.ts";
 
 /** Bytes that wait in the Response's stream before the application is held back. */
@@ -39,10 +39,10 @@ export class FetchExchange extends MountedExchange {
   }
 
   /** The client is gone, says the host. */
-  left(): void {
+  abort(): void {
     this.lost(clientLeft());
     this.#controller?.error(
-      shown("AbortError", "ERR_STREAM_PREMATURE_CLOSE", "The client closed the connection."),
+      publicError("AbortError", "ERR_STREAM_PREMATURE_CLOSE", "The client closed the connection."),
     );
   }
 
@@ -68,7 +68,7 @@ export class FetchExchange extends MountedExchange {
   }
 
   protected sendCut(error: SallyportError): void {
-    if (this.#controller) this.#controller.error(shown("SallyportError", error.code, error.text));
+    if (this.#controller) this.#controller.error(publicError("SallyportError", error.code, error.text));
     else this.#resolve(errorResponse(error));
   }
 
@@ -88,7 +88,7 @@ const clientLeft = (): SallyportError =>
   new SallyportError("CLIENT_LEFT", "the client closed the connection");
 
 /** What a host meets in a stream that breaks off. Hosts print it, and may even send it: the rest is for the log only. */
-function shown(name: string, code: string, message: string): Error {
+function publicError(name: string, code: string, message: string): Error {
   return Object.assign(new Error(message), { name, code, stack: `${name}: ${message} (${code})` });
 }
 
@@ -102,7 +102,7 @@ type BodyGiven = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
 
 function responseOf(head: ResponseHead, body: BodyGiven, length: number, bodyless: boolean): Response {
   const headers = new Headers();
-  const fields = outgoing(head, length, bodyless);
+  const fields = outgoingFields(head, length, bodyless);
   for (let i = 0; i < fields.length; i += 2) headers.append(fields[i] as string, fields[i + 1] as string);
   return new Response(body, { status: head.status, statusText: head.reason, headers });
 }

@@ -4,7 +4,7 @@ import { type Gateway, type Log, SallyportError } from "../exchange/index.ts";
 import { fetchBody } from "./fetch-body.ts";
 import { errorResponse, FetchExchange } from "./fetch-exchange.ts";
 import { type FetchContext, readFetchHead } from "./fetch-head.ts";
-import { alive, type Lifecycle, lifeOf } from "./life.ts";
+import { type Lifecycle, lifeOf, withLifecycle } from "./life.ts";
 import { MountedBody } from "./mounted-body.ts";
 import {
   checkMount,
@@ -35,7 +35,7 @@ export function toFetchHandler(gateway: Gateway, options: MountOptions = {}): Fe
     life.handle(received);
     return received.response;
   };
-  return alive(handle, life);
+  return withLifecycle(handle, life);
 }
 
 function receive(
@@ -50,7 +50,7 @@ function receive(
     const exchange = new FetchExchange(head, body, settings);
     // What was begun nobody else can read to its end; what was never touched is the host's to deal with.
     exchange.whenClosed((outcome) => {
-      if (body instanceof MountedBody && request.body?.locked) body.over(outcome);
+      if (body instanceof MountedBody && request.body?.locked) body.exchangeClosed(outcome);
     });
     watch(request.signal, exchange);
     return exchange;
@@ -61,7 +61,7 @@ function receive(
 
 /** Without the signal a client that leaves is only noticed once its response is being sent. */
 function watch(signal: AbortSignal, exchange: FetchExchange): void {
-  const left = (): void => exchange.left();
+  const left = (): void => exchange.abort();
   if (signal.aborted) return left();
   signal.addEventListener("abort", left, { once: true });
   exchange.whenClosed(() => signal.removeEventListener("abort", left));

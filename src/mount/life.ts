@@ -1,6 +1,13 @@
 // The life of a gateway inside somebody else's server. The host starts and closes it, or leaves the start to the first
 // request; nothing here listens to signals or to the host's own end.
-import { type Exchange, type Gateway, Running, SallyportError, withInner } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type Listener,
+  Running,
+  SallyportError,
+  withInner,
+} from "../exchange/index.ts";
 
 /** What a mounted gateway's handler can do besides handling. */
 export interface Lifecycle {
@@ -24,16 +31,11 @@ export interface Lifecycle {
 /** idle -> starting -> ready; starting falls back to idle when it fails; closed from everywhere, for good. */
 type Phase = "idle" | "starting" | "ready" | "closed";
 
-/** What exchanges come in by, where it is ours to close. */
-interface Door {
-  close(grace: number): Promise<void>;
-}
-
 const GRACE = 10_000;
 /** Requests that may wait for the start. */
 const MOST_WAITING = 1_024;
 /** After a failed start, milliseconds until a request may cause the next one. */
-const PAUSE = 1_000;
+const BACK_OFF = 1_000;
 
 const lives = new WeakMap<Gateway, Life>();
 
@@ -52,7 +54,7 @@ export class Life {
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #failure: SallyportError | undefined;
-  readonly #doors = new Set<Door>();
+  readonly #listeners = new Set<Listener>();
   #failedAt = 0;
 
   constructor(gateway: Gateway) {
@@ -69,8 +71,8 @@ export class Life {
   }
 
   /** Has it closed before the gateway does. */
-  add(door: Door): void {
-    this.#doors.add(door);
+  add(listener: Listener): void {
+    this.#listeners.add(listener);
   }
 
   start(): Promise<void> {
@@ -115,7 +117,7 @@ export class Life {
   }
 
   #wait(exchange: Exchange): void {
-    if (this.#phase === "idle" && this.#failure && Date.now() - this.#failedAt < PAUSE)
+    if (this.#phase === "idle" && this.#failure && Date.now() - this.#failedAt < BACK_OFF)
       return exchange.fail(notReady(this.#failure));
     if (this.#waiting.length >= MOST_WAITING) this.#waiting = this.#waiting.filter(({ closed }) => !closed);
     if (this.#waiting.length >= MOST_WAITING) return exchange.fail(tooMany());
@@ -129,19 +131,19 @@ export class Life {
     // What is being started could not be found, and so not be ended, before it has been.
     await this.#starting?.catch(() => {});
     this.#running.leave();
-    await this.#running.close(this.#doors.size === 0 ? grace : await this.#closeDoors(grace));
+    await this.#running.close(this.#listeners.size === 0 ? grace : await this.#closeListeners(grace));
   }
 
   /** Gives what is left of `grace`. */
-  async #closeDoors(grace: number): Promise<number> {
+  async #closeListeners(grace: number): Promise<number> {
     const begun = performance.now();
-    await Promise.all([...this.#doors].map((door) => door.close(grace)));
+    await Promise.all([...this.#listeners].map((listener) => listener.close(grace)));
     return Math.max(0, grace - (performance.now() - begun));
   }
 }
 
 /** The handler itself: a function with a life. */
-export function alive<F extends (...args: never[]) => unknown>(handle: F, life: Life): F & Lifecycle {
+export function withLifecycle<F extends (...args: never[]) => unknown>(handle: F, life: Life): F & Lifecycle {
   return Object.assign(handle, {
     start: () => life.start(),
     reload: () => life.reload(),

@@ -37,7 +37,7 @@ export abstract class MountedBody implements RequestBody, BodySource {
   }
 
   /** The exchange is over. Whoever still reads must not take what there was for the whole. */
-  over({ error }: Outcome): void {
+  exchangeClosed({ error }: Outcome): void {
     if (error) this.#pushed.fail(error);
     this.discard();
   }

@@ -15,13 +15,13 @@ import type { MountSettings } from "./options.ts";
 
 export abstract class MountedExchange extends BaseExchange {
   readonly #sendTimeout: number;
-  #stall: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
 
   constructor(request: RequestHead, mount: string, { log, sendTimeout }: MountSettings) {
     super(request, log);
     this.mount = mount;
     this.#sendTimeout = sendTimeout;
-    this.whenClosed(() => clearTimeout(this.#stall));
+    this.whenClosed(() => clearTimeout(this.#stallTimer));
   }
 
   /** Hands a piece to the host; false when the host holds more than it likes. */
@@ -38,14 +38,14 @@ export abstract class MountedExchange extends BaseExchange {
   }
 
   override drained(): void {
-    clearTimeout(this.#stall);
+    clearTimeout(this.#stallTimer);
     super.drained();
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
     if (this.give(chunk)) return true;
-    clearTimeout(this.#stall);
-    this.#stall = setTimeout(() => this.#stalled(), this.#sendTimeout).unref();
+    clearTimeout(this.#stallTimer);
+    this.#stallTimer = setTimeout(() => this.#stalled(), this.#sendTimeout).unref();
     return false;
   }
 
@@ -66,20 +66,24 @@ export abstract class MountedExchange extends BaseExchange {
 }
 
 /** The fields that leave: those of the connection are the host's to tell, and the length is the true one. */
-export function outgoing({ status, headers }: ResponseHead, length: number, bodyless: boolean): Headers {
+export function outgoingFields(
+  { status, headers }: ResponseHead,
+  length: number,
+  bodyless: boolean,
+): Headers {
   const fields: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase();
     if (name !== "content-length" && !HOP_BY_HOP.has(name))
       fields.push(headers[i] as string, headers[i + 1] as string);
   }
-  const told = bodyless ? wouldMeasure(status, headers) : length;
-  if (told >= 0) fields.push("Content-Length", String(told));
+  const contentLength = bodyless ? omittedLength(status, headers) : length;
+  if (contentLength >= 0) fields.push("Content-Length", String(contentLength));
   return fields;
 }
 
 /** What a body that is not sent would measure may still be said (RFC 9110, 8.6); -1 when it is not. */
-function wouldMeasure(status: number, headers: Headers): number {
+function omittedLength(status: number, headers: Headers): number {
   const announced = header(headers, "content-length");
   return status !== 204 && announced !== undefined && /^\d{1,15}$/.test(announced) ? Number(announced) : -1;
 }

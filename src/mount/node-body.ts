@@ -23,14 +23,14 @@ interface ParsedRequest {
 export function nodeBody(req: NodeRequest, length: number | undefined, most: number): RequestBody {
   if (length === 0) return NO_BODY;
   if ((length ?? 0) > most) throw bodyTooLarge(most);
-  const bytes = keptBytes(req);
+  const bytes = parsedBytes(req);
   if (bytes) return new WholeBody(bytes);
-  if (req.readableDidRead || req.readableEncoding !== null) throw taken();
+  if (req.readableDidRead || req.readableEncoding !== null) throw alreadyRead();
   return new NodeBody(req, length, most);
 }
 
 /** The body as it was sent, where a parser has kept it. What was inflated is no longer what the headers speak of. */
-function keptBytes(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
+function parsedBytes(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
   if (!req.readableDidRead) return undefined;
   if (req.rawBody instanceof Uint8Array) return req.rawBody;
   const plain = req.headers["content-encoding"] === undefined;
@@ -47,11 +47,11 @@ class NodeBody extends MountedBody {
 
   wanted(): void {
     const req = this.#req;
-    if (req.destroyed) return this.#left();
+    if (req.destroyed) return this.#clientLeft();
     req.on("data", (chunk: Buffer) => this.take(chunk));
     req.on("end", () => this.#ended());
-    req.on("error", () => this.#left());
-    req.on("close", () => this.#left());
+    req.on("error", () => this.#clientLeft());
+    req.on("close", () => this.#clientLeft());
   }
 
   pause(): void {
@@ -68,11 +68,11 @@ class NodeBody extends MountedBody {
 
   #ended(): void {
     // HTTP/2 gives a stream that was reset an end like any other.
-    if (this.#req.aborted) this.#left();
+    if (this.#req.aborted) this.#clientLeft();
     else this.finish(trailersOf(this.#req.rawTrailers));
   }
 
-  #left(): void {
+  #clientLeft(): void {
     this.fail(new SallyportError("CLIENT_LEFT", "the client left in the middle of its request"));
   }
 }
@@ -88,7 +88,7 @@ function trailersOf(raw: readonly string[]): Headers {
   return trailers;
 }
 
-const taken = (): SallyportError =>
+const alreadyRead = (): SallyportError =>
   new SallyportError(
     "CONFIG_INVALID",
     "a body parser of the host has read the request body before the mounted gateway could: mount the gateway before " +

@@ -12,7 +12,7 @@ import {
 } from "../exchange/index.ts";
 import { fieldsFault } from "../http/response-fault.ts";
 import { MountedBody } from "./mounted-body.ts";
-import { MountedExchange, outgoing } from "./mounted-exchange.ts";
+import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
 import { cut, flushHead, isHttp2Response, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
@@ -39,7 +39,7 @@ export class NodeExchange extends MountedExchange {
     this.#res = res as NodeResponse;
     this.#next = next;
     this.greatestStatus = isHttp2Response(this.#res) ? 599 : 999;
-    if (body instanceof MountedBody) this.whenClosed((outcome) => body.over(outcome));
+    if (body instanceof MountedBody) this.whenClosed((outcome) => body.exchangeClosed(outcome));
     this.#listen(req);
   }
 
@@ -65,13 +65,13 @@ export class NodeExchange extends MountedExchange {
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
     // Bytes, because with a string node would send the head as UTF-8, too.
     const bytes = bytesOf(body);
-    if (!this.#sendsHead(head, outgoing(head, bytes.length, bodyless))) return;
+    if (!this.#sendsHead(head, outgoingFields(head, bytes.length, bodyless))) return;
     if (bytes.length === 0) this.#res.end();
     else this.#res.end(bytes);
   }
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
-    if (!this.#sendsHead(head, outgoing(head, length, bodyless))) return;
+    if (!this.#sendsHead(head, outgoingFields(head, length, bodyless))) return;
     this.#headWaits = true;
     process.nextTick(() => this.#flush());
   }

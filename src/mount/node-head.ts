@@ -38,14 +38,14 @@ export function readNodeHead(req: NodeRequest, prefix: string | undefined): Node
   const method = req.method ?? "GET";
   const host = req as NodeRequest & HostFacts;
   const target = typeof host.originalUrl === "string" ? host.originalUrl : (req.url ?? "");
-  const place = placeOf(host, readTarget(method, target), prefix);
-  if (!place) return undefined;
-  const fields = readHeaders(req, place.authority);
+  const mounted = mountedTargetOf(host, readTarget(method, target), prefix);
+  if (!mounted) return undefined;
+  const fields = readHeaders(req, mounted.authority);
   const request = {
     method,
     target,
-    path: place.path,
-    query: place.query,
+    path: mounted.path,
+    query: mounted.query,
     version: versionOf(req),
     headers: fields.headers,
     scheme: schemeOf(host),
@@ -53,22 +53,22 @@ export function readNodeHead(req: NodeRequest, prefix: string | undefined): Node
     remote: remoteOf(host),
     local: { address: req.socket.localAddress ?? "", port: req.socket.localPort ?? 0 },
   };
-  return { request, mount: place.mount, length: lengthOf(req, fields) };
+  return { request, mount: mounted.mount, length: lengthOf(req, fields) };
 }
 
-interface Place extends RequestTarget {
+interface MountedTarget extends RequestTarget {
   readonly mount: string;
 }
 
-function placeOf(
+function mountedTargetOf(
   req: NodeRequest & HostFacts,
   whole: RequestTarget,
   prefix: string | undefined,
-): Place | undefined {
+): MountedTarget | undefined {
   if (prefix !== undefined) return isBelow(whole.path, prefix) ? { ...whole, mount: prefix } : undefined;
   if (typeof req.originalUrl !== "string" || whole.path === "*") return { ...whole, mount: "" };
   const rest = readTarget(req.method ?? "GET", req.url ?? "");
-  const mount = strippedFrom(whole.path, rest.path);
+  const mount = strippedPrefix(whole.path, rest.path);
   if (mount !== undefined) return { ...rest, path: whole.path, authority: whole.authority, mount };
   // Something rewrote the URL on its way; what it says now is what the host wants to be answered.
   const base = typeof req.baseUrl === "string" ? req.baseUrl : "";
@@ -76,7 +76,7 @@ function placeOf(
 }
 
 /** The mount, when `rest` is what a router leaves of `path`: at least a slash. */
-function strippedFrom(path: string, rest: string): string | undefined {
+function strippedPrefix(path: string, rest: string): string | undefined {
   if (path.endsWith(rest)) return path.slice(0, path.length - rest.length);
   return rest === "/" ? path : undefined;
 }
@@ -88,14 +88,14 @@ function readHeaders(req: NodeRequest, authority: string | undefined): HeadField
   const { rawHeaders } = req;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
-    if (!name.startsWith(":") && !isMet(name, value)) addField(fields, name, value);
+    if (!name.startsWith(":") && !isMetExpectation(name, value)) addField(fields, name, value);
   }
   fields.settle(authority);
   return fields;
 }
 
 /** node has told the client to go on before it told us of the request. */
-const isMet = (name: string, value: string): boolean =>
+const isMetExpectation = (name: string, value: string): boolean =>
   name.length === 6 && name.toLowerCase() === "expect" && value.toLowerCase() === "100-continue";
 
 function addField(fields: HeadFields, sent: string, value: string): void {

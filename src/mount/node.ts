@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import { errorHead, errorText, type Gateway, type Log, SallyportError } from "../exchange/index.ts";
 import { aFlag, type Checks } from "../options/checks.ts";
-import { alive, type Lifecycle, lifeOf } from "./life.ts";
+import { type Lifecycle, lifeOf, withLifecycle } from "./life.ts";
 import { nodeBody } from "./node-body.ts";
 import { type NodeCall, NodeExchange } from "./node-exchange.ts";
 import { type NodeRequest, readNodeHead } from "./node-head.ts";
@@ -53,7 +53,7 @@ export function toNodeHandler(gateway: Gateway, options: NodeMountOptions = {}):
     else if (next) next();
     else refuse(res as NodeResponse, outsideOfMount(req.url), settings.log);
   };
-  return alive(handle, life);
+  return withLifecycle(handle, life);
 }
 
 /** The exchange; what is wrong with the request; or undefined, when it is not below the mount. */

@@ -7,7 +7,7 @@ import { type Exchange, type Gateway, type Listener, SallyportError } from "../e
 import { readTarget } from "../http/target.ts";
 import { aFlag, bytesCount, type Checks, options as optionsOf } from "../options/checks.ts";
 import { httpListener, WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/http1/index.ts";
-import { alive, type Life, type Lifecycle, lifeOf } from "./life.ts";
+import { type Life, type Lifecycle, lifeOf, withLifecycle } from "./life.ts";
 import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, mountSettingsOf } from "./options.ts";
 
 export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log"> {
@@ -59,7 +59,7 @@ export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions 
     );
     return true;
   };
-  return alive(handle, life);
+  return withLifecycle(handle, life);
 }
 
 function isOurs({ method, url, headers }: IncomingMessage, prefix: string): boolean {

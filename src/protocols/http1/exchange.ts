@@ -23,7 +23,7 @@ import {
   type WebSocketClock,
 } from "../../websocket/index.ts";
 import type { HeadEvent } from "./head.ts";
-import { type Halves, INTERIM, ZEROS } from "./probe.ts";
+import { INTERIM, type ProbeText, ZEROS } from "./probe.ts";
 import {
   asksToClose,
   type BodyFraming,
@@ -80,10 +80,10 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
   #framing: BodyFraming = "length";
   #persistent = false;
 
-  constructor(request: RequestHead, body: RequestBody, log: Log, wire: HttpTransport) {
+  constructor(request: RequestHead, body: RequestBody, log: Log, transport: HttpTransport) {
     super(request, log);
     this.body = body;
-    this.#transport = wire;
+    this.#transport = transport;
   }
 
   /** The request asks for a WebSocket that can be had. */
@@ -97,7 +97,7 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
   }
 
   /** What may be sent now only to see whether the client is still there. */
-  get probe(): Halves | undefined {
+  get probe(): ProbeText | undefined {
     if (!this.started) return INTERIM;
     return this.#framing === "chunked" ? ZEROS : undefined;
   }
@@ -132,8 +132,10 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
     const { writer } = this.#transport;
-    writer.gather();
-    writer.text(this.#head(head, bodyless ? "none" : length >= 0 ? "length" : this.#endless(), length));
+    writer.corkThisTurn();
+    writer.text(
+      this.#head(head, bodyless ? "none" : length >= 0 ? "length" : this.#framingWithoutLength(), length),
+    );
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
@@ -153,7 +155,7 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
   }
 
   /** A body whose length nobody knows: chunked, or, to a client that cannot read that, until the connection ends. */
-  #endless(): BodyFraming {
+  #framingWithoutLength(): BodyFraming {
     return this.request.version === "1.0" ? "close" : "chunked";
   }
 

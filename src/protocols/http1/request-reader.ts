@@ -8,10 +8,10 @@ import { type EndEvent, RequestParser } from "./codec.ts";
 import type { HeadEvent } from "./head.ts";
 import type { ConnectionPhase } from "./phase.ts";
 import type { Move } from "./states.ts";
-import { concatenated, type Feeder, RequestUpload } from "./upload.ts";
+import { concatenated, RequestUpload, type UploadCallbacks } from "./upload.ts";
 
 /** The connection, as its way in sees it. */
-export interface Taker extends Feeder {
+export interface Taker extends UploadCallbacks {
   /** A request is here, and of its body what came with it. */
   open(head: HeadEvent, body: RequestBody): void;
   move(move: Move): void;

@@ -8,16 +8,16 @@ const COPIED = 16_384;
 export class ResponseWriter {
   readonly #socket: Socket;
   /** Bytes that may wait before `false` is answered. */
-  readonly #most: number;
+  readonly #highWater: number;
   readonly #sendTimeout: number;
-  readonly #release = (): void => this.#socket.uncork();
+  readonly #uncork = (): void => this.#socket.uncork();
   /** What must leave before anything else: the end of a text that was sent by half. */
-  #rest = "";
+  #otherHalf = "";
   #watched = false;
 
-  constructor(socket: Socket, most: number, sendTimeout: number) {
+  constructor(socket: Socket, highWater: number, sendTimeout: number) {
     this.#socket = socket;
-    this.#most = most;
+    this.#highWater = highWater;
     this.#sendTimeout = sendTimeout;
   }
 
@@ -28,7 +28,9 @@ export class ResponseWriter {
 
   /** Sends latin-1 text. */
   text(text: string): boolean {
-    return this.#written(this.#socket.write(this.#rest === "" ? text : this.#withRest(text), "latin1"));
+    return this.#written(
+      this.#socket.write(this.#otherHalf === "" ? text : this.#afterOtherHalf(text), "latin1"),
+    );
   }
 
   /** Sends bytes between two latin-1 texts. */
@@ -36,7 +38,7 @@ export class ResponseWriter {
     if (bytes.length <= COPIED && before !== "") return this.text(before + latin1(bytes) + after);
     const socket = this.#socket;
     socket.cork();
-    if (before !== "" || this.#rest !== "") socket.write(this.#withRest(before), "latin1");
+    if (before !== "" || this.#otherHalf !== "") socket.write(this.#afterOtherHalf(before), "latin1");
     let more = socket.write(bytes);
     if (after !== "") more = socket.write(after, "latin1");
     socket.uncork();
@@ -44,20 +46,20 @@ export class ResponseWriter {
   }
 
   /** What is sent in this turn leaves together. */
-  gather(): void {
+  corkThisTurn(): void {
     this.#socket.cork();
-    process.nextTick(this.#release);
+    process.nextTick(this.#uncork);
   }
 
   /** Sends `text` now and `rest` before whatever comes next. */
   half(text: string, rest: string): void {
     this.text(text);
-    this.#rest = rest;
+    this.#otherHalf = rest;
   }
 
   /** Sends the other half, if there is one. */
   complete(): void {
-    if (this.#rest !== "") this.text("");
+    if (this.#otherHalf !== "") this.text("");
   }
 
   /** Starts the watch: "timeout" comes when not a byte leaves for `sendTimeout`. Node counts what the kernel takes. */
@@ -78,9 +80,9 @@ export class ResponseWriter {
     resetSocket(this.#socket);
   }
 
-  #withRest(text: string): string {
-    const whole = this.#rest + text;
-    this.#rest = "";
+  #afterOtherHalf(text: string): string {
+    const whole = this.#otherHalf + text;
+    this.#otherHalf = "";
     return whole;
   }
 
@@ -89,7 +91,7 @@ export class ResponseWriter {
     // A socket that has failed holds nothing and says so only later: until then nobody may write to it for ever.
     if (!this.#socket.writable) return false;
     this.watch();
-    return this.#socket.writableLength <= this.#most;
+    return this.#socket.writableLength <= this.#highWater;
   }
 }
 

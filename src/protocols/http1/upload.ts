@@ -6,7 +6,7 @@ import { type BodySource, type Headers, PushedBody, SallyportError } from "../..
 const SMALL_PIECE = 4_096;
 
 /** The connection, as the body sees it. */
-export interface Feeder {
+export interface UploadCallbacks {
   /** Somebody reads, and the client waits to be told. */
   sendContinue(): void;
   /** `paused` has changed. */
@@ -19,13 +19,13 @@ export class RequestUpload implements BodySource {
   paused = false;
   /** The client waits for 100 Continue, and has sent no byte (RFC 9110, 10.1.1). */
   expecting: boolean;
-  readonly #callbacks: Feeder;
+  readonly #callbacks: UploadCallbacks;
   #small: Buffer[] = [];
   #over = false;
 
-  constructor(length: number | undefined, expecting: boolean, feeder: Feeder) {
+  constructor(length: number | undefined, expecting: boolean, callbacks: UploadCallbacks) {
     this.expecting = expecting;
-    this.#callbacks = feeder;
+    this.#callbacks = callbacks;
     this.body = new PushedBody(length, this);
   }
 

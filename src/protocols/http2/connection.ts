@@ -9,13 +9,13 @@ import {
 import type { Socket } from "node:net";
 import { SallyportError } from "../../exchange/index.ts";
 import { Members } from "../../exchange/members.ts";
-import type { ConnectionFacts as Ends } from "../../sockets/connection.ts";
+import type { ConnectionFacts } from "../../sockets/connection.ts";
 import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
-import { Allowance } from "./allowance.ts";
-import { endOf, tellCodes } from "./goaway.ts";
+import { correctGoAwayCodes, reasonOf } from "./goaway.ts";
 import type { Http2Limits } from "./limits.ts";
 import type { Http2ListenerContext } from "./site.ts";
 import { Http2Stream, type StreamOwner } from "./stream.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = constants;
 /** How many windows of a stream a connection has. */
@@ -35,30 +35,30 @@ export interface Keeper extends Http2ListenerContext {
 
 export class Http2Connection implements ManagedConnection, StreamOwner {
   place = -1;
-  readonly site: Keeper;
-  readonly facts: Ends;
+  readonly context: Keeper;
+  readonly facts: ConnectionFacts;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
   readonly #streams = new Members<Http2Stream>();
-  readonly #resets: Allowance;
-  readonly #nghttp2Resets: Allowance;
-  readonly #controls: Allowance;
-  /** When the connection has been without a stream for too long, on the site's clock. */
+  readonly #resets: TokenBucket;
+  readonly #nghttp2Resets: TokenBucket;
+  readonly #controls: TokenBucket;
+  /** When the connection has been without a stream for too long, on the context's clock. */
   #deadline: number;
   #ending = false;
   /** It has had a stream. */
   #used = false;
   /** The client went too far: nothing more is taken from it. */
-  #overdone = false;
+  #flooded = false;
 
-  constructor(socket: Socket, ends: Ends, site: Keeper) {
-    const { limits, now } = site;
-    this.site = site;
-    this.facts = ends;
+  constructor(socket: Socket, facts: ConnectionFacts, context: Keeper) {
+    const { limits, now } = context;
+    this.context = context;
+    this.facts = facts;
     this.#socket = socket;
-    this.#resets = new Allowance(limits.resets, now);
-    this.#nghttp2Resets = new Allowance(NGHTTP2_RESETS.most, now, NGHTTP2_RESETS.regrowth);
-    this.#controls = new Allowance(limits.controls, now);
+    this.#resets = new TokenBucket(limits.resets, now);
+    this.#nghttp2Resets = new TokenBucket(NGHTTP2_RESETS.most, now, NGHTTP2_RESETS.regrowth);
+    this.#controls = new TokenBucket(limits.controls, now);
     this.#deadline = now + limits.headTimeout;
     this.#session = performServerHandshake(socket, sessionOptions(limits));
     this.#listen();
@@ -66,8 +66,8 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
 
   #listen(): void {
     const session = this.#session;
-    tellCodes(session);
-    session.setLocalWindowSize(this.site.limits.window * WINDOWS);
+    correctGoAwayCodes(session);
+    session.setLocalWindowSize(this.context.limits.window * WINDOWS);
     session.on("stream", (stream, _, flags, fields?: readonly string[]) => this.#open(stream, flags, fields));
     session.on("ping", () => this.#control());
     session.on("remoteSettings", () => this.#control());
@@ -75,7 +75,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     session.on("error", (error) => this.#ended(error));
     // A client that has ended its side can neither open windows nor acknowledge anything: it has left.
     this.#socket.on("end", () => this.#end());
-    this.#socket.on("close", () => this.site.connections.gone(this));
+    this.#socket.on("close", () => this.context.connections.gone(this));
   }
 
   // The listener's calls.
@@ -114,72 +114,72 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
 
   // The streams' calls.
 
-  wasReset(): void {
-    if (!this.#resets.take(this.site.now)) this.#calm("requests broken off");
+  cancelled(): void {
+    if (!this.#resets.take(this.context.now)) this.#endFlood("requests broken off");
     // A client that often changes its mind is no attacker: it gets its answers, and goes on with a new connection.
     else if (this.#resets.isLow) this.#leaveLater();
   }
 
   /** A stream has ended with RST_STREAM. */
-  reset(): void {
-    this.#nghttp2Resets.take(this.site.now);
+  rstStream(): void {
+    this.#nghttp2Resets.take(this.context.now);
     if (this.#nghttp2Resets.isLow) this.#leaveLater();
   }
 
   gone(stream: Http2Stream): void {
     this.#streams.delete(stream);
     if (this.#streams.size > 0) return;
-    const { limits, now } = this.site;
+    const { limits, now } = this.context;
     this.#deadline = now + (this.#ending ? limits.lingerTimeout : limits.idleTimeout);
   }
 
   #open(stream: ServerHttp2Stream, flags: number, fields: readonly string[] = []): void {
     // Reset in the same breath, or by a client that went too far: nobody need hear of it.
-    if (stream.destroyed || stream.closed || this.#overdone) return this.#stillborn(stream);
+    if (stream.destroyed || stream.closed || this.#flooded) return this.#ignore(stream);
     const opened = new Http2Stream(stream, this);
     this.#streams.add(opened);
     this.#deadline = Number.POSITIVE_INFINITY;
     this.#used = true;
-    if (this.site.connections.leaving) this.#leaveLater();
+    if (this.context.connections.leaving) this.#leaveLater();
     opened.open(fields, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
   }
 
-  #stillborn(stream: ServerHttp2Stream): void {
+  #ignore(stream: ServerHttp2Stream): void {
     stream.on("error", () => {});
     stream.destroy();
-    this.reset();
-    this.wasReset();
+    this.rstStream();
+    this.cancelled();
   }
 
   #control(): void {
-    if (!this.#controls.take(this.site.now)) this.#calm("PING and SETTINGS frames");
+    if (!this.#controls.take(this.context.now)) this.#endFlood("PING and SETTINGS frames");
   }
 
   /** Too much of something that costs the client nothing. */
-  #calm(what: string): void {
-    if (this.#overdone) return;
-    this.#overdone = true;
+  #endFlood(what: string): void {
+    if (this.#flooded) return;
+    this.#flooded = true;
     const error = new SallyportError("BAD_REQUEST", `too many ${what} on one connection`);
     const { code, fault } = error;
-    this.site.log.info(error.message, { code, fault, remote: this.facts.remote.address });
+    this.context.log.info(error.message, { code, fault, remote: this.facts.remote.address });
     // Not at once: this may be said in the middle of a frame. Without an error, node:http2 would not say the code.
     setImmediate(() => this.#end(error, NGHTTP2_ENHANCE_YOUR_CALM));
   }
 
   /** What ended the connection, unless it was we, or the client has just gone. */
   #ended(error: unknown): void {
-    const end = this.#overdone ? undefined : endOf(error);
+    const end = this.#flooded ? undefined : reasonOf(error);
     if (!end) return;
     const { message, code, fault } = end;
     const fields = { code, fault, remote: this.facts.remote.address, streams: this.#streams.size };
-    if (fault === "client") this.site.log.info(message, fields);
-    else this.site.log.error(message, fields);
+    if (fault === "client") this.context.log.info(message, fields);
+    else this.context.log.error(message, fields);
   }
 
   /** Not in the middle of a frame, and with the other streams that came in the same bytes. */
   #leaveLater(): void {
     setImmediate(() => {
-      if (!this.#overdone) this.#leave();
+      if (!this.#flooded) this.#leave();
     });
   }
 
@@ -188,14 +188,14 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     if (this.#ending) return;
     this.#ending = true;
     const idle = this.#streams.size === 0;
-    this.#deadline = idle ? this.site.now + this.site.limits.lingerTimeout : Number.POSITIVE_INFINITY;
+    this.#deadline = idle ? this.context.now + this.context.limits.lingerTimeout : Number.POSITIVE_INFINITY;
     this.#session.close();
   }
 
   #end(error?: SallyportError, code?: number): void {
     this.#ending = true;
     this.#session.destroy(error, code);
-    this.#deadline = this.site.now + this.site.limits.lingerTimeout;
+    this.#deadline = this.context.now + this.context.limits.lingerTimeout;
   }
 }
 

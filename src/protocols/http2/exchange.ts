@@ -46,10 +46,10 @@ export class Http2Exchange extends BaseExchange implements UpgradeTransport {
   handshake: ServedHandshake | undefined;
   readonly #transport: Http2Transport;
 
-  constructor(request: RequestHead, body: RequestBody, log: Log, wire: Http2Transport) {
+  constructor(request: RequestHead, body: RequestBody, log: Log, transport: Http2Transport) {
     super(request, log);
     this.body = body;
-    this.#transport = wire;
+    this.#transport = transport;
   }
 
   /** The request asks for a WebSocket that can be had. */

@@ -30,13 +30,13 @@ const CODES: ReadonlyMap<number | undefined, number> = new Map([
 ]);
 
 /** Has the session end with the code of the client's error. No event comes early enough: node:http2 calls `destroy` itself. */
-export function tellCodes(session: ServerHttp2Session): void {
+export function correctGoAwayCodes(session: ServerHttp2Session): void {
   const { destroy } = session;
   session.destroy = (error, code) => destroy.call(session, error, code ?? codeOf(error));
 }
 
 /** Why a session ended; undefined where its connection just broke. */
-export function endOf(error: unknown): SallyportError | undefined {
+export function reasonOf(error: unknown): SallyportError | undefined {
   const { code, errno, message } = (error ?? {}) as NodeJS.ErrnoException;
   if (!code?.startsWith("ERR_HTTP2_") || code === "ERR_HTTP2_SESSION_ERROR") return undefined;
   const kind = codeOf(error) === undefined ? "INTERNAL" : "BAD_REQUEST";

@@ -31,14 +31,14 @@ const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", w
 /** `fields` are names and values in turn, as they came. Throws a SallyportError: 400, 413, 414, 417, 431, 501. */
 export function readRequest(
   fields: readonly string[],
-  ends: ConnectionFacts,
+  facts: ConnectionFacts,
   limits: Http2Limits,
 ): Http2Request {
   const read = new RequestFields(limits);
   for (let i = 0; i < fields.length; i += 2) read.field(fields[i] as string, fields[i + 1] as string);
   const { length, expectsContinue, takesTrailers, hasTrailers } = read;
   if (length !== undefined && length > limits.body) throw bodyTooLarge(limits);
-  const head = requestHead(read, ends, limits);
+  const head = requestHead(read, facts, limits);
   const opensWebSocket = read.method === "CONNECT";
   return { head, length, expectsContinue, takesTrailers, hasTrailers, opensWebSocket };
 }
@@ -46,7 +46,7 @@ export function readRequest(
 export const bodyTooLarge = ({ body }: Http2Limits): SallyportError =>
   new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${body} bytes`);
 
-function requestHead(read: RequestFields, ends: ConnectionFacts, limits: Http2Limits): RequestHead {
+function requestHead(read: RequestFields, facts: ConnectionFacts, limits: Http2Limits): RequestHead {
   const method = readMethod(read);
   const target = read.path;
   if (target.length > limits.target)
@@ -55,7 +55,7 @@ function requestHead(read: RequestFields, ends: ConnectionFacts, limits: Http2Li
   const { path, query, authority: absolute } = readTarget(method, target);
   // An absolute-form target is of HTTP/1.1 (RFC 9113, 8.3.1).
   if (absolute !== undefined) throw bad("a :path that is not a path");
-  return { method, target, path, query, version: "2", headers: read.headers, authority, ...ends };
+  return { method, target, path, query, version: "2", headers: read.headers, authority, ...facts };
 }
 
 /** An extended CONNECT opens what a GET opens in HTTP/1.1: whoever knows no WebSockets sees that. */

@@ -9,7 +9,7 @@ import type { Http2ListenerContext } from "./site.ts";
 const SLICE = 65_536;
 
 export class Http2ResponseWriter {
-  /** When the client has taken nothing for too long, on the site's clock. */
+  /** When the client has taken nothing for too long, on the context's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
   readonly #context: Http2ListenerContext;
@@ -21,21 +21,21 @@ export class Http2ResponseWriter {
   #held = false;
   #ending = false;
   /** Whether node:http2 will ask for trailers before it ends the stream, and whether they have left. */
-  #asks = false;
-  #told = false;
+  #hasTrailers = false;
+  #trailersSent = false;
   #trailers: Headers | undefined;
-  #whenTold: (() => void) | undefined;
+  #whenTrailersSent: (() => void) | undefined;
 
   /** `drained` is told when what was held back has left. */
-  constructor(stream: ServerHttp2Stream, site: Http2ListenerContext, drained: () => void) {
+  constructor(stream: ServerHttp2Stream, context: Http2ListenerContext, drained: () => void) {
     this.#stream = stream;
-    this.#context = site;
+    this.#context = context;
     this.#drained = drained;
   }
 
   /** Calls back once the response has left, to its end. */
   whenDone(callback: () => void): void {
-    if (this.#asks && !this.#told) this.#whenTold = callback;
+    if (this.#hasTrailers && !this.#trailersSent) this.#whenTrailersSent = callback;
     else if (this.#stream.writableFinished) callback();
     else this.#stream.once("finish", callback);
   }
@@ -85,7 +85,7 @@ export class Http2ResponseWriter {
   }
 
   /** All has left: there is nothing to wait for. */
-  rest(): void {
+  allSent(): void {
     this.deadline = Number.POSITIVE_INFINITY;
   }
 
@@ -138,13 +138,13 @@ export class Http2ResponseWriter {
   }
 
   #expectTrailers(): void {
-    this.#asks = true;
+    this.#hasTrailers = true;
     this.#stream.once("wantTrailers", () => {
       this.#stream.sendTrailers(trailerFields(this.#trailers ?? []));
       // node:http2 sends them in an immediate of its own, which comes before this one.
       setImmediate(() => {
-        this.#told = true;
-        this.#whenTold?.();
+        this.#trailersSent = true;
+        this.#whenTrailersSent?.();
       });
     });
   }

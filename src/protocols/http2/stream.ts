@@ -19,16 +19,16 @@ import { type Http2Request, readRequest, readTrailers } from "./request.ts";
 import { responseFields } from "./response.ts";
 import { Http2ResponseWriter } from "./response-writer.ts";
 import type { Http2ListenerContext } from "./site.ts";
-import { type Feeder, Http2Upload } from "./upload.ts";
+import { Http2Upload, type UploadCallbacks } from "./upload.ts";
 
 /** The connection, as its streams see it. */
 export interface StreamOwner {
-  readonly site: Http2ListenerContext;
+  readonly context: Http2ListenerContext;
   readonly facts: ConnectionFacts;
   /** The stream was reset before its response was complete, and not by us. */
-  wasReset(): void;
+  cancelled(): void;
   /** The stream has ended with RST_STREAM, before its response was complete or after. */
-  reset(): void;
+  rstStream(): void;
   gone(stream: Http2Stream): void;
 }
 
@@ -38,12 +38,12 @@ const SMALL_BODY = 65_536;
 const isSmall = ({ length, hasTrailers, expectsContinue }: Http2Request): boolean =>
   length !== undefined && length <= SMALL_BODY && !hasTrailers && !expectsContinue;
 
-export class Http2Stream implements Http2Transport, Feeder, Member {
+export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
   place = -1;
   readonly writer: Http2ResponseWriter;
   takesTrailers = false;
   readonly #stream: ServerHttp2Stream;
-  readonly #owner: StreamOwner;
+  readonly #connection: StreamOwner;
   #exchange: Http2Exchange | undefined;
   #upload: Http2Upload | undefined;
   /** The stream is a WebSocket's, which finds out by itself how it ends. */
@@ -51,20 +51,20 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   /** The head was all of the request. */
   #ended = false;
   /** When the client must have ended its side, now that it was answered. */
-  #linger = Number.POSITIVE_INFINITY;
+  #drainDeadline = Number.POSITIVE_INFINITY;
 
-  constructor(stream: ServerHttp2Stream, lane: StreamOwner) {
+  constructor(stream: ServerHttp2Stream, connection: StreamOwner) {
     this.#stream = stream;
-    this.#owner = lane;
-    this.writer = new Http2ResponseWriter(stream, lane.site, () => this.#exchange?.drained());
+    this.#connection = connection;
+    this.writer = new Http2ResponseWriter(stream, connection.context, () => this.#exchange?.drained());
     forgetWhenClosed(stream);
     // Which error it was does not matter: "close" always follows.
     stream.on("error", () => {});
     stream.on("aborted", () => this.#lost());
     stream.on("close", () => {
       this.#lost();
-      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) lane.reset();
-      lane.gone(this);
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) connection.rstStream();
+      connection.gone(this);
     });
   }
 
@@ -74,8 +74,8 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   open(fields: readonly string[], ended: boolean): void {
     this.#ended = ended;
     try {
-      const { site, facts } = this.#owner;
-      const request = readRequest(fields, facts, site.limits);
+      const { context, facts } = this.#connection;
+      const request = readRequest(fields, facts, context.limits);
       this.takesTrailers = request.takesTrailers;
       if (request.opensWebSocket) this.#handle(this.#opening(request));
       else if (ended || request.length === 0) this.#bodyless(request);
@@ -90,7 +90,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   /** Ends what has lasted too long. */
   check(now: number): void {
     if (this.writer.deadline <= now) this.#stalled();
-    else if (this.#linger <= now) this.spent();
+    else if (this.#drainDeadline <= now) this.stopReading();
     else if (this.#upload && this.#upload.deadline <= now) this.#upload.expire();
   }
 
@@ -111,8 +111,8 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
     this.#exchange = undefined;
     if (this.#ended || this.#stream.readableEnded) return;
     if (this.#upload) this.#upload.drop();
-    else if (exchange?.handshake) this.spent();
-    else this.#linger = this.#owner.site.now + this.#owner.site.limits.drainTimeout;
+    else if (exchange?.handshake) this.stopReading();
+    else this.#drainDeadline = this.#connection.context.now + this.#connection.context.limits.drainTimeout;
   }
 
   cut(): void {
@@ -131,31 +131,31 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
     this.writer.inform({ ":status": 100 });
   }
 
-  broken(error: SallyportError): void {
+  bodyFailed(error: SallyportError): void {
     const exchange = this.#exchange;
     if (exchange && !exchange.started) exchange.fail(error);
   }
 
   /** RFC 9113, 8.1: a response may be complete before its request, and the client is then told to stop. */
-  spent(): void {
-    this.#linger = Number.POSITIVE_INFINITY;
+  stopReading(): void {
+    this.#drainDeadline = Number.POSITIVE_INFINITY;
     this.writer.whenDone(() => this.#stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   #begin(request: Http2Request): void {
     const stream = this.#stream;
-    if (stream.closed || stream.destroyed) return this.#owner.wasReset();
+    if (stream.closed || stream.destroyed) return this.#connection.cancelled();
     const whole = isSmall(request) && stream.readableLength === request.length;
     this.#handle(this.#exchangeOf(request, whole ? this.#wholeBody() : this.#pushedBody(request)));
   }
 
   #exchangeOf({ head }: Http2Request, body: RequestBody): Http2Exchange {
-    return new Http2Exchange(head, body, this.#owner.site.log, this);
+    return new Http2Exchange(head, body, this.#connection.context.log, this);
   }
 
   /** Nothing of the stream is read before it is a WebSocket. */
   #opening({ head }: Http2Request): Http2Exchange {
-    const { log, sockets } = this.#owner.site;
+    const { log, sockets } = this.#connection.context;
     const opening = readOpening(head.headers, sockets.limits, false);
     const exchange = new Http2Exchange(head, NO_BODY, log, this);
     exchange.offer(opening, sockets);
@@ -165,7 +165,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   #handle(exchange: Http2Exchange): void {
     this.#exchange = exchange;
     try {
-      this.#owner.site.handler(exchange);
+      this.#connection.context.handler(exchange);
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
@@ -185,7 +185,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
 
   /** Any other is pushed as it comes. */
   #pushedBody(request: Http2Request): RequestBody {
-    const upload = new Http2Upload(this.#stream, this.#owner.site, this, request);
+    const upload = new Http2Upload(this.#stream, this.#connection.context, this, request);
     this.#upload = upload;
     this.#stream.on("trailers", (_, _flags, fields: readonly string[] = []) =>
       upload.trailers(readTrailers(fields, NOT_IN_TRAILERS)),
@@ -206,7 +206,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   }
 
   #stalled(): void {
-    if (this.#stream.writableFinished) return this.writer.rest();
+    if (this.#stream.writableFinished) return this.writer.allSent();
     const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
     this.#note(error);
     this.#abandon(error);
@@ -216,7 +216,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   #lost(): void {
     if (!this.#exchange || this.#hijacked) return;
     this.#abandon(new SallyportError("CLIENT_LEFT", "the client broke the request off"));
-    this.#owner.wasReset();
+    this.#connection.cancelled();
   }
 
   /** Ends the exchange for a reason that leaves nobody to answer. */
@@ -228,7 +228,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   }
 
   #note(error: SallyportError): void {
-    const { site, facts } = this.#owner;
-    site.log.info(error.message, { code: error.code, fault: error.fault, remote: facts.remote.address });
+    const { context, facts } = this.#connection;
+    context.log.info(error.message, { code: error.code, fault: error.fault, remote: facts.remote.address });
   }
 }

@@ -5,22 +5,22 @@ import { bodyTooLarge } from "./request.ts";
 import type { Http2ListenerContext } from "./site.ts";
 
 /** The stream, as its body sees it. */
-export interface Feeder {
+export interface UploadCallbacks {
   /** Somebody reads, and the client waits to be told. */
   sendContinue(): void;
   /** The body will never be complete, and that is the client's fault. */
-  broken(error: SallyportError): void;
+  bodyFailed(error: SallyportError): void;
   /** Nothing more is read. */
-  spent(): void;
+  stopReading(): void;
 }
 
 export class Http2Upload implements BodySource {
   readonly body: PushedBody;
-  /** When the client has sent nothing for too long, on the site's clock. */
+  /** When the client has sent nothing for too long, on the context's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
   readonly #context: Http2ListenerContext;
-  readonly #callbacks: Feeder;
+  readonly #callbacks: UploadCallbacks;
   /** The client waits for 100 Continue, and has sent no byte (RFC 9110, 10.1.1). */
   #expecting: boolean;
   #paused = false;
@@ -32,13 +32,13 @@ export class Http2Upload implements BodySource {
 
   constructor(
     stream: ServerHttp2Stream,
-    site: Http2ListenerContext,
-    feeder: Feeder,
+    context: Http2ListenerContext,
+    callbacks: UploadCallbacks,
     request: { length: number | undefined; expectsContinue: boolean },
   ) {
     this.#stream = stream;
-    this.#context = site;
-    this.#callbacks = feeder;
+    this.#context = context;
+    this.#callbacks = callbacks;
     this.#expecting = request.expectsContinue;
     this.body = new PushedBody(request.length, this);
     stream.on("data", (chunk: Buffer) => this.#take(chunk));
@@ -54,7 +54,7 @@ export class Http2Upload implements BodySource {
   expire(): void {
     if (this.#draining !== undefined) return this.#spend();
     this.fail(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
-    this.#callbacks.broken(this.#error as SallyportError);
+    this.#callbacks.bodyFailed(this.#error as SallyportError);
   }
 
   /** The body will never be complete; who reads it is told. */
@@ -115,7 +115,7 @@ export class Http2Upload implements BodySource {
     const error = bodyTooLarge(this.#context.limits);
     this.fail(error);
     this.#stream.pause();
-    this.#callbacks.broken(error);
+    this.#callbacks.bodyFailed(error);
   }
 
   #drain(left: number): void {
@@ -127,7 +127,7 @@ export class Http2Upload implements BodySource {
     this.#draining = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#stream.pause();
-    this.#callbacks.spent();
+    this.#callbacks.stopReading();
   }
 
   /** A client that we keep waiting has no deadline. */

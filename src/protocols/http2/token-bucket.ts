@@ -5,7 +5,7 @@ const REGROWTH = 10_000;
 /** The part that is little. */
 const LOW = 0.2;
 
-export class Allowance {
+export class TokenBucket {
   readonly #most: number;
   readonly #regrowth: number;
   #left: number;
