@@ -1,7 +1,8 @@
 // A request body out of a Request's stream, no faster than the gateway reads.
 import { type Headers, header, NO_BODY, type RequestBody, SallyportError } from "../exchange/index.ts";
+import { readContentLength } from "../http/content-length.ts";
+import { bodyTooLarge } from "../http/refusals.ts";
 import { MountedBody } from "./mounted-body.ts";
-import { bodyTooLarge } from "./refusals.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Piece = Awaited<ReturnType<Reader["read"]>>;
@@ -19,8 +20,9 @@ export function fetchBody(request: Request, headers: Headers, most: number): Req
 function announced(headers: Headers): number | undefined {
   const value = header(headers, "content-length");
   if (value === undefined || header(headers, "transfer-encoding") !== undefined) return undefined;
-  if (!/^\d{1,15}$/.test(value)) throw new SallyportError("BAD_REQUEST", "a malformed Content-Length");
-  return Number(value);
+  const length = readContentLength(value);
+  if (length < 0) throw new SallyportError("BAD_REQUEST", "a malformed Content-Length");
+  return length;
 }
 
 /** Reads ahead no more than a pushed body holds. */

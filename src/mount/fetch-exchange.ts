@@ -17,19 +17,18 @@ import type { MountSettings } from "./options.ts";
 const HIGH_WATER = 65_536;
 /** Statuses whose Response must not be given a body (Fetch, 2.2.3). */
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+/** The highest of a Response (Fetch, 2.2.3). */
+const HIGHEST_STATUS = 599;
 /** For nobody: its client has gone. The number is nginx's. */
 const CLIENT_CLOSED = 499;
 
 export class FetchExchange extends MountedExchange {
-  readonly body: RequestBody;
   readonly response: Promise<Response>;
-  protected readonly greatestStatus = 599;
   readonly #resolve: (response: Response) => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   constructor(request: RequestHead, body: RequestBody, settings: MountSettings) {
-    super(request, settings.prefix ?? "", settings);
-    this.body = body;
+    super(request, settings.prefix ?? "", body, settings);
     let resolve: (response: Response) => void = () => {};
     this.response = new Promise((settle) => {
       resolve = settle;
@@ -44,6 +43,10 @@ export class FetchExchange extends MountedExchange {
     this.#controller?.error(
       publicError("AbortError", "ERR_STREAM_PREMATURE_CLOSE", "The client closed the connection."),
     );
+  }
+
+  protected override admits(head: ResponseHead): boolean {
+    return super.admits(head, HIGHEST_STATUS);
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {

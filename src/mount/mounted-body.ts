@@ -7,7 +7,7 @@ import {
   type RequestBody,
   SallyportError,
 } from "../exchange/index.ts";
-import { bodyTooLarge } from "./refusals.ts";
+import { bodyTooLarge } from "../http/refusals.ts";
 
 export abstract class MountedBody implements RequestBody, BodySource {
   readonly length: number | undefined;

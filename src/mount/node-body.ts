@@ -8,10 +8,10 @@ import {
   SallyportError,
   WholeBody,
 } from "../exchange/index.ts";
+import { bodyTooLarge } from "../http/refusals.ts";
 import { NOT_IN_TRAILERS } from "../http/trailers.ts";
 import { MountedBody } from "./mounted-body.ts";
 import type { NodeRequest } from "./node-head.ts";
-import { bodyTooLarge } from "./refusals.ts";
 
 /** Where body parsers leave what they took. */
 interface ParsedRequest {

@@ -10,12 +10,15 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { fieldsFault } from "../http/response-fault.ts";
+import { fieldsFault, HIGHEST_STATUS } from "../http/checked-exchange.ts";
 import { MountedBody } from "./mounted-body.ts";
 import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
-import { cut, flushHead, isHttp2Response, listed, type NodeResponse, writeHead } from "./node-response.ts";
+import { cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
+
+/** node:http2 sends no higher one. */
+const HIGHEST_HTTP2_STATUS = 599;
 
 /** A request of the host, with its answer and with the handler that comes after us. */
 export interface NodeCall {
@@ -26,35 +29,28 @@ export interface NodeCall {
 }
 
 export class NodeExchange extends MountedExchange {
-  readonly body: RequestBody;
-  protected readonly greatestStatus: number;
   readonly #res: NodeResponse;
   readonly #next: (() => void) | undefined;
   /** The head waits for the first piece of the body, until the turn is over. */
   #headWaits = false;
 
   constructor({ req, res, next }: NodeCall, head: NodeHead, body: RequestBody, settings: MountSettings) {
-    super(head.request, head.mount, settings);
-    this.body = body;
+    super(head.request, head.mount, body, settings);
     this.#res = res as NodeResponse;
     this.#next = next;
-    this.greatestStatus = isHttp2Response(this.#res) ? 599 : 999;
     if (body instanceof MountedBody) this.whenClosed((outcome) => body.exchangeClosed(outcome));
     this.#listen(req);
   }
 
-  override respond(head: ResponseHead, body: ResponseBody): void {
-    if (this.#isOurs() && !this.#passesOn(head)) super.respond(head, body);
+  protected override admits(head: ResponseHead): boolean {
+    if (!this.#isOurs() || this.#passesOn(head)) return false;
+    return super.admits(head, this.request.version === "2" ? HIGHEST_HTTP2_STATUS : HIGHEST_STATUS);
   }
 
-  override start(head: ResponseHead): void {
-    if (this.#isOurs() && !this.#passesOn(head)) super.start(head);
-  }
-
-  protected override sendInform({ status, headers }: ResponseHead): void {
-    if (this.request.version === "1.0" || (status !== 102 && status !== 103)) return;
+  protected override sendInform(head: ResponseHead): void {
+    const { status, headers } = head;
+    if ((status !== 102 && status !== 103) || !this.admitsInform(head)) return;
     try {
-      if (fieldsFault(headers)) throw new TypeError("a malformed field");
       if (status === 102) this.#res.writeProcessing();
       else this.#res.writeEarlyHints(listed(headers) as { link: string | string[] });
     } catch (error) {
@@ -98,7 +94,7 @@ export class NodeExchange extends MountedExchange {
     this.#res.on("close", left);
     this.#res.on("error", left);
     if (this.#res.destroyed || this.#res.stream?.destroyed) left();
-    if (isHttp2Response(this.#res) || this.#res.socket) return;
+    if (this.request.version === "2" || this.#res.socket) return;
     // A response that waits behind another one (pipelining) has no connection yet, and hears nothing of its end.
     const { socket } = req;
     socket.once("close", left);

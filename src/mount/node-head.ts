@@ -30,7 +30,7 @@ export interface NodeHead {
   readonly length: number | undefined;
 }
 
-export const isHttp2Request = (req: NodeRequest): req is Http2ServerRequest =>
+const isHttp2Request = (req: NodeRequest): req is Http2ServerRequest =>
   "stream" in req && req.httpVersionMajor === 2;
 
 /** `undefined` when the path is not below `prefix`. Throws a SallyportError of the client's. */

@@ -8,7 +8,7 @@ import { resetSocket } from "../sockets/reset.ts";
 /** Either kind: they answer to the same names. Only the second has a stream. */
 export type NodeResponse = ServerResponse & Partial<Pick<Http2ServerResponse, "stream">>;
 
-export const isHttp2Response = (res: NodeResponse): boolean => "stream" in res;
+const isHttp2Response = (res: NodeResponse): boolean => "stream" in res;
 
 /** What the application says replaces what the host's middleware said before, except that cookies add up. */
 export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, fields: Headers): void {

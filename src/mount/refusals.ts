@@ -1,9 +1,6 @@
 // What both kinds of handlers refuse alike, before there is an exchange that could fail.
 import { type Log, SallyportError } from "../exchange/index.ts";
 
-export const bodyTooLarge = (most: number): SallyportError =>
-  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${most} bytes`);
-
 export const outsideOfMount = (url: string | undefined): SallyportError =>
   new SallyportError("NOT_FOUND", `${url} is outside of the mount`);
 

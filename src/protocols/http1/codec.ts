@@ -3,19 +3,10 @@
 import { type Headers, SallyportError } from "../../exchange/index.ts";
 import { type FieldName, type FieldSink, readFields } from "../../http/fields.ts";
 import type { HttpLimits } from "../../http/limits.ts";
+import { bodyTooLarge, headersTooLarge, LONGEST_METHOD, targetTooLong } from "../../http/refusals.ts";
 import { CHUNKED } from "../../http/request-fields.ts";
 import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
-import {
-  bodyTooLarge,
-  type HeadEvent,
-  headersTooLarge,
-  LastFields,
-  LINE_OVERHEAD,
-  LONGEST_METHOD,
-  methodTooLong,
-  readHead,
-  targetTooLong,
-} from "./head.ts";
+import { type HeadEvent, LastFields, LINE_OVERHEAD, methodTooLong, readHead } from "./head.ts";
 
 export interface DataEvent {
   readonly type: "data";
@@ -198,8 +189,8 @@ export class RequestParser {
     this.#seen = buffer.length;
     if (this.#hasEndlessMethod()) throw methodTooLong();
     const line = buffer.subarray(this.#at, this.#at + target + LINE_OVERHEAD + 2).indexOf(LINE_END);
-    if (line < 0 && this.buffered > target + LINE_OVERHEAD + 1) throw targetTooLong(this.#limits);
-    if (line >= 0 && this.buffered - line - 2 > headerBytes + 2) throw headersTooLarge(this.#limits);
+    if (line < 0 && this.buffered > target + LINE_OVERHEAD + 1) throw targetTooLong(target);
+    if (line >= 0 && this.buffered - line - 2 > headerBytes + 2) throw headersTooLarge(headerBytes);
   }
 
   #hasEndlessMethod(): boolean {
@@ -227,7 +218,7 @@ export class RequestParser {
     if (this.#extensions > this.#limits.chunkExtensions) throw bad("too many bytes of chunk extensions");
     this.#owed = Number.parseInt(size, 16);
     this.#total += this.#owed;
-    if (this.#total > this.#limits.body) throw bodyTooLarge(this.#limits);
+    if (this.#total > this.#limits.body) throw bodyTooLarge(this.#limits.body);
     this.#state = this.#owed === 0 ? "trailer" : "chunk";
     return this.next();
   }
@@ -264,7 +255,7 @@ export class RequestParser {
     const end = buffer.indexOf(HEAD_END, this.#at);
     // What is here may be all but the last byte of the trailer's end.
     const size = (end < 0 ? buffer.length - 3 : end) - this.#at;
-    if (size > this.#limits.headerBytes) throw headersTooLarge(this.#limits);
+    if (size > this.#limits.headerBytes) throw headersTooLarge(this.#limits.headerBytes);
     if (end >= 0) return this.#finish(this.#trailers(end));
     if (STRAY.test(buffer.toString("latin1", this.#at))) throw bad("a malformed trailer");
     return undefined;

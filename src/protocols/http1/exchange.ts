@@ -1,6 +1,5 @@
 // One HTTP/1.1 request and how its response leaves: framing (RFC 9112, 6 and 7) and backpressure.
 import {
-  BaseExchange,
   bytesOf,
   type Headers,
   Latin1,
@@ -10,10 +9,10 @@ import {
   type RequestHead,
   type ResponseBody,
   type ResponseHead,
-  SallyportError,
+  type SallyportError,
   sizeOf,
 } from "../../exchange/index.ts";
-import { fieldsFault, headFault } from "../../http/response-fault.ts";
+import { CheckedExchange } from "../../http/checked-exchange.ts";
 import { type ConnectionFacts, connectionFactsOf } from "../../sockets/connection.ts";
 import {
   type Opening,
@@ -73,7 +72,7 @@ export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends)
   return request;
 }
 
-export class HttpExchange extends BaseExchange implements UpgradeTransport {
+export class HttpExchange extends CheckedExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: ServedHandshake | undefined;
   readonly #transport: HttpTransport;
@@ -102,20 +101,9 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
     return this.#framing === "chunked" ? ZEROS : undefined;
   }
 
-  override respond(head: ResponseHead, body: ResponseBody): void {
-    if (this.#admits(head)) super.respond(head, body);
-  }
-
-  override start(head: ResponseHead): void {
-    if (this.#admits(head)) super.start(head);
-  }
-
   protected override sendInform(head: ResponseHead): void {
     const { status, headers } = head;
-    if (this.request.version === "1.0" || status < 100 || status > 199 || status === 101) return;
-    const fault = fieldsFault(headers);
-    if (fault === undefined) this.#transport.writer.text(informHead({ status, reason: "", headers }));
-    else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
+    if (this.admitsInform(head)) this.#transport.writer.text(informHead({ status, reason: "", headers }));
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
@@ -164,13 +152,5 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
     this.#framing = framing;
     this.#persistent = framing !== "close" && this.#transport.persists() && !asksToClose(head);
     return responseHead(head, { framing, length, version, persistent: this.#persistent });
-  }
-
-  /** Gateways check what applications say; this is the last line, for all of them. */
-  #admits(head: ResponseHead): boolean {
-    const fault = headFault(head);
-    if (fault === undefined) return true;
-    this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
-    return false;
   }
 }

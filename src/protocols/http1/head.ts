@@ -2,11 +2,16 @@
 import { type Headers, headerValues, isToken, SallyportError } from "../../exchange/index.ts";
 import { hasMember, readFields } from "../../http/fields.ts";
 import type { HttpLimits } from "../../http/limits.ts";
+import {
+  bodyTooLarge,
+  headersTooLarge,
+  LONGEST_METHOD,
+  notAProxy,
+  targetTooLong,
+} from "../../http/refusals.ts";
 import { HeadFields } from "../../http/request-fields.ts";
 import { readTarget } from "../../http/target.ts";
 
-/** Registered ones have at most 17 bytes. */
-export const LONGEST_METHOD = 32;
 /** What a request line has besides its target: method, two spaces, version. */
 export const LINE_OVERHEAD = LONGEST_METHOD + 2 + "HTTP/1.1".length;
 
@@ -70,15 +75,15 @@ export function readHead(text: string, limits: HttpLimits, before: LastFields = 
   const version = readVersion(text.slice(last + 1, end));
   const method = readMethod(text.slice(0, first));
   const target = text.slice(first + 1, last);
-  if (target.length > limits.target) throw targetTooLong(limits);
+  if (target.length > limits.target) throw targetTooLong(limits.target);
   const { path, query, authority } = readTarget(method, target);
-  if (text.length - end - 2 > limits.headerBytes) throw headersTooLarge(limits);
+  if (text.length - end - 2 > limits.headerBytes) throw headersTooLarge(limits.headerBytes);
   const block = text.slice(end + 2);
   const known = authority === undefined ? before.recall(version, block) : undefined;
   const fields = known ?? newFields(block, version, authority, limits);
   if (known === undefined && authority === undefined) before.remember(block, fields);
   const { headers, host, length, persistent, expectsContinue } = fields;
-  if (length > limits.body) throw bodyTooLarge(limits);
+  if (length > limits.body) throw bodyTooLarge(limits.body);
   return {
     type: "head",
     method,
@@ -121,15 +126,6 @@ function opensWebSocket(method: string, { version, upgrade, headers, length }: H
 
 export const methodTooLong = (): SallyportError => bad("no method within the first bytes");
 
-export const targetTooLong = (limits: HttpLimits): SallyportError =>
-  new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} bytes`);
-
-export const headersTooLarge = (limits: HttpLimits): SallyportError =>
-  new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${limits.headerBytes} bytes`);
-
-export const bodyTooLarge = (limits: HttpLimits): SallyportError =>
-  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limits.body} bytes`);
-
 function readVersion(text: string): "1.0" | "1.1" {
   if (text === "HTTP/1.1") return "1.1";
   if (text === "HTTP/1.0") return "1.0";
@@ -144,7 +140,6 @@ function readMethod(method: string): string {
   if (method === "GET" || method === "POST") return method;
   if (method.length > LONGEST_METHOD) throw methodTooLong();
   if (!isToken(method)) throw bad("a malformed method");
-  // A tunnel is a proxy's business (RFC 9110, 9.3.6).
-  if (method === "CONNECT") throw new SallyportError("METHOD_UNSUPPORTED", "CONNECT: this is not a proxy");
+  if (method === "CONNECT") throw notAProxy();
   return method;
 }

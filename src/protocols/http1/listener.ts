@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
+import { logRefusal } from "../../http/refusals.ts";
 import {
   aFlag,
   aFunction,
@@ -101,11 +102,7 @@ class HttpListener implements Listener, HttpListenerContext {
   }
 
   #refuse(socket: Socket, error: SallyportError): void {
-    this.log.info(error.message, {
-      code: error.code,
-      fault: error.fault,
-      remote: addressesOf(socket).remote.address,
-    });
+    logRefusal(this.log, error, addressesOf(socket).remote.address);
     socket.on("error", () => {});
     socket.write(refusal(error), "latin1");
     socket.destroySoon();

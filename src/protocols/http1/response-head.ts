@@ -12,6 +12,7 @@ import {
   type ResponseHead,
   type SallyportError,
 } from "../../exchange/index.ts";
+import { announcedLength } from "../../http/content-length.ts";
 import { fieldName, hasMember } from "../../http/fields.ts";
 import { STATUS_CODES } from "../../http/status-codes.ts";
 
@@ -123,10 +124,9 @@ function statusLine({ status, reason }: ResponseHead): string {
 function framingLine(head: ResponseHead, { framing, length }: Envelope): string {
   if (framing === "length") return `Content-Length: ${length}\r\n`;
   if (framing === "chunked") return "Transfer-Encoding: chunked\r\n";
-  if (framing === "close" || head.status === 204) return "";
-  // What a body would have measured may still be said (RFC 9110, 8.6).
-  const announced = header(head.headers, "content-length");
-  return announced !== undefined && /^\d{1,15}$/.test(announced) ? `Content-Length: ${announced}\r\n` : "";
+  if (framing === "close") return "";
+  const announced = announcedLength(head);
+  return announced >= 0 ? `Content-Length: ${announced}\r\n` : "";
 }
 
 function connectionLine({ version, persistent }: Envelope): string {

@@ -9,6 +9,7 @@ import {
 import type { Socket } from "node:net";
 import { SallyportError } from "../../exchange/index.ts";
 import { Members } from "../../exchange/members.ts";
+import { logRefusal } from "../../http/refusals.ts";
 import type { ConnectionFacts } from "../../sockets/connection.ts";
 import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
 import { correctGoAwayCodes, reasonOf } from "./goaway.ts";
@@ -160,8 +161,7 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     if (this.#flooded) return;
     this.#flooded = true;
     const error = new SallyportError("BAD_REQUEST", `too many ${what} on one connection`);
-    const { code, fault } = error;
-    this.context.log.info(error.message, { code, fault, remote: this.facts.remote.address });
+    logRefusal(this.context.log, error, this.facts.remote.address);
     // Not at once: this may be said in the middle of a frame. Without an error, node:http2 would not say the code.
     setImmediate(() => this.#end(error, NGHTTP2_ENHANCE_YOUR_CALM));
   }

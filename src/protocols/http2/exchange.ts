@@ -1,6 +1,5 @@
 // One HTTP/2 request and how its response leaves (RFC 9113, 8.1): framing is the stream's own, a cut is RST_STREAM.
 import {
-  BaseExchange,
   bytesOf,
   type Headers,
   type Log,
@@ -10,7 +9,8 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
-import { fieldsFault } from "../../http/response-fault.ts";
+import { CheckedExchange } from "../../http/checked-exchange.ts";
+import { announcedLength } from "../../http/content-length.ts";
 import {
   type Opening,
   ServedHandshake,
@@ -18,7 +18,7 @@ import {
   type UpgradeTransport,
   type WebSocketClock,
 } from "../../websocket/index.ts";
-import { announcedLength, faultOf, informFields, responseFields } from "./response.ts";
+import { informFields, responseFields } from "./response.ts";
 import type { Http2ResponseWriter } from "./response-writer.ts";
 
 /** The stream, as its exchange sees it. */
@@ -34,6 +34,8 @@ export interface Http2Transport {
   hijack(fields: Headers): UpgradedStream;
 }
 
+/** node:http2 sends no higher one (RFC 9110, 15, gives them no meaning). */
+const HIGHEST_STATUS = 599;
 const OK = 200;
 const RESET_CONTENT = 205;
 
@@ -41,7 +43,7 @@ const RESET_CONTENT = 205;
 const notOpened = (): SallyportError =>
   new SallyportError("METHOD_UNSUPPORTED", "a WebSocket was asked for, and answered like a page");
 
-export class Http2Exchange extends BaseExchange implements UpgradeTransport {
+export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: ServedHandshake | undefined;
   readonly #transport: Http2Transport;
@@ -62,20 +64,8 @@ export class Http2Exchange extends BaseExchange implements UpgradeTransport {
     return this.#transport.hijack(fields);
   }
 
-  override respond(head: ResponseHead, body: ResponseBody): void {
-    if (this.#admits(head)) super.respond(head, body);
-  }
-
-  override start(head: ResponseHead): void {
-    if (this.#admits(head)) super.start(head);
-  }
-
   protected override sendInform(head: ResponseHead): void {
-    const { status, headers } = head;
-    if (status < 100 || status > 199 || status === 101) return;
-    const fault = fieldsFault(headers);
-    if (fault === undefined) this.#transport.writer.inform(informFields(head));
-    else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
+    if (this.admitsInform(head)) this.#transport.writer.inform(informFields(head));
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
@@ -91,7 +81,7 @@ export class Http2Exchange extends BaseExchange implements UpgradeTransport {
     const { writer, takesTrailers } = this.#transport;
     if (bodyless) writer.headOnly(responseFields(head, announcedLength(head)));
     else if (head.status === RESET_CONTENT) writer.headOnly(responseFields(head, 0));
-    else writer.head(responseFields(head, length >= 0 ? length : undefined), takesTrailers);
+    else writer.head(responseFields(head, length), takesTrailers);
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
@@ -108,13 +98,10 @@ export class Http2Exchange extends BaseExchange implements UpgradeTransport {
     this.#transport.cut();
   }
 
-  /** Gateways check what applications say; this is the last line, for all of them. */
-  #admits(head: ResponseHead): boolean {
-    const fault = faultOf(head);
-    if (fault !== undefined)
-      this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
-    else if (this.handshake && head.status < 300) this.fail(notOpened());
-    else return true;
+  protected override admits(head: ResponseHead): boolean {
+    if (!super.admits(head, HIGHEST_STATUS)) return false;
+    if (!this.handshake || head.status >= 300) return true;
+    this.fail(notOpened());
     return false;
   }
 }

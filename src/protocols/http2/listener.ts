@@ -3,6 +3,7 @@
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
+import { logRefusal } from "../../http/refusals.ts";
 import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
 import { addressesOf } from "../../sockets/addresses.ts";
 import { connectionFactsOf } from "../../sockets/connection.ts";
@@ -70,8 +71,8 @@ class Http2Listener implements Listener, Keeper {
     return this.connections.close(grace);
   }
 
-  #refuse(socket: Socket, { message, code, fault }: SallyportError): void {
-    this.log.info(message, { code, fault, remote: addressesOf(socket).remote.address });
+  #refuse(socket: Socket, error: SallyportError): void {
+    logRefusal(this.log, error, addressesOf(socket).remote.address);
     sayGoAway(socket, this.connections.closing ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }

@@ -2,6 +2,15 @@
 // already reset whatever is malformed by the letter: upper-case names, fields of a connection, pseudo-headers that are
 // missing, doubled or late; and no field whose name or value has a character that it must not have gets this far.
 import { type Headers, isToken, type RequestHead, SallyportError } from "../../exchange/index.ts";
+import { readContentLength } from "../../http/content-length.ts";
+import {
+  bodyTooLarge,
+  headersTooLarge,
+  LONGEST_METHOD,
+  notAProxy,
+  targetTooLong,
+  tooManyHeaders,
+} from "../../http/refusals.ts";
 import { isHost, readTarget } from "../../http/target.ts";
 import type { ConnectionFacts } from "../../sockets/connection.ts";
 import type { Http2Limits } from "./limits.ts";
@@ -19,12 +28,10 @@ export interface Http2Request {
   readonly opensWebSocket: boolean;
 }
 
-const LONGEST_METHOD = 32;
 /** What a field costs in the other versions of HTTP besides its name and its value: colon, blank, CRLF. */
 const FIELD_OVERHEAD = 4;
 /** Which of them it is, the connection knows better: whoever is in front of us may have taken TLS off. */
 const SCHEMES = /^https?$/i;
-const DIGITS = /^[0-9]{1,15}$/;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
@@ -37,20 +44,16 @@ export function readRequest(
   const read = new RequestFields(limits);
   for (let i = 0; i < fields.length; i += 2) read.field(fields[i] as string, fields[i + 1] as string);
   const { length, expectsContinue, takesTrailers, hasTrailers } = read;
-  if (length !== undefined && length > limits.body) throw bodyTooLarge(limits);
+  if (length !== undefined && length > limits.body) throw bodyTooLarge(limits.body);
   const head = requestHead(read, facts, limits);
   const opensWebSocket = read.method === "CONNECT";
   return { head, length, expectsContinue, takesTrailers, hasTrailers, opensWebSocket };
 }
 
-export const bodyTooLarge = ({ body }: Http2Limits): SallyportError =>
-  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${body} bytes`);
-
 function requestHead(read: RequestFields, facts: ConnectionFacts, limits: Http2Limits): RequestHead {
   const method = readMethod(read);
   const target = read.path;
-  if (target.length > limits.target)
-    throw new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} bytes`);
+  if (target.length > limits.target) throw targetTooLong(limits.target);
   const authority = read.settleHost();
   const { path, query, authority: absolute } = readTarget(method, target);
   // An absolute-form target is of HTTP/1.1 (RFC 9113, 8.3.1).
@@ -64,7 +67,7 @@ function readMethod({ method, protocol }: RequestFields): string {
   if (method.length > LONGEST_METHOD || !isToken(method)) throw bad("a malformed method");
   if (method !== "CONNECT") return method;
   if (protocol === "websocket") return "GET";
-  throw new SallyportError("METHOD_UNSUPPORTED", "CONNECT: this is not a proxy");
+  throw notAProxy();
 }
 
 /** Collects the fields, and what those that concern the protocol itself say. */
@@ -94,10 +97,8 @@ class RequestFields {
     this.#count++;
     this.#bytes += name.length + value.length + FIELD_OVERHEAD;
     const { headerBytes, headerCount } = this.#limits;
-    if (this.#bytes > headerBytes)
-      throw new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${headerBytes} bytes`);
-    if (this.#count > headerCount)
-      throw new SallyportError("HEADERS_TOO_LARGE", `more than ${headerCount} header lines`);
+    if (this.#bytes > headerBytes) throw headersTooLarge(headerBytes);
+    if (this.#count > headerCount) throw tooManyHeaders(headerCount);
     if (!this.#special(name, value)) this.headers.push(name, value);
   }
 
@@ -131,8 +132,9 @@ class RequestFields {
       case "cookie":
         return this.#crumb(value);
       case "content-length":
-        if (this.length !== undefined || !DIGITS.test(value)) throw bad("a malformed Content-Length");
-        this.length = Number(value);
+        if (this.length !== undefined) throw bad("two Content-Length lines");
+        this.length = readContentLength(value);
+        if (this.length < 0) throw bad("a malformed Content-Length");
         return false;
       case "content-type":
         if (this.#contentType) throw bad("two Content-Type lines");

@@ -10,6 +10,7 @@ import {
   WholeBody,
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
+import { logRefusal } from "../../http/refusals.ts";
 import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
 import type { ConnectionFacts } from "../../sockets/connection.ts";
@@ -123,7 +124,7 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
 
   hijack(fields: Headers): UpgradedStream {
     this.#hijacked = true;
-    this.writer.head(responseFields({ status: 200, reason: "", headers: fields }, undefined), false);
+    this.writer.head(responseFields({ status: 200, reason: "", headers: fields }, -1), false);
     return { duplex: this.#stream, early: () => Buffer.alloc(0) };
   }
 
@@ -229,6 +230,6 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
 
   #note(error: SallyportError): void {
     const { context, facts } = this.#connection;
-    context.log.info(error.message, { code: error.code, fault: error.fault, remote: facts.remote.address });
+    logRefusal(context.log, error, facts.remote.address);
   }
 }

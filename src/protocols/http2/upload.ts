@@ -1,7 +1,7 @@
 // A request body on its way in. The client's window follows what is read: who does not read holds it back.
 import type { ServerHttp2Stream } from "node:http2";
 import { type BodySource, type Headers, PushedBody, SallyportError } from "../../exchange/index.ts";
-import { bodyTooLarge } from "./request.ts";
+import { bodyTooLarge } from "../../http/refusals.ts";
 import type { Http2ListenerContext } from "./site.ts";
 
 /** The stream, as its body sees it. */
@@ -112,7 +112,7 @@ export class Http2Upload implements BodySource {
 
   #tooLarge(): void {
     if (this.#error) return;
-    const error = bodyTooLarge(this.#context.limits);
+    const error = bodyTooLarge(this.#context.limits.body);
     this.fail(error);
     this.#stream.pause();
     this.#callbacks.bodyFailed(error);
