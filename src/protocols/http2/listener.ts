@@ -9,7 +9,7 @@ import { addressesOf } from "../../sockets/addresses.ts";
 import { connectionFactsOf } from "../../sockets/connection.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
-import { Http2Connection, type Keeper } from "./connection.ts";
+import { Http2Connection } from "./connection.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
@@ -30,13 +30,23 @@ const CHECKS: Checks<Http2Options> = {
   scheme: oneOf("http", "https"),
 };
 
+/** What the connections of one listener share. */
+export interface Http2ListenerContext {
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits: Http2Limits;
+  readonly connections: ManagedConnections<Http2Connection>;
+  /** Those of its streams that became WebSockets. */
+  readonly sockets: WebSocketClock;
+}
+
 /** Serves HTTP/2, beginning with the client's preface. */
 export function http2Listener(options: Http2Options): Listener {
   checkListener("http2Listener()", options, CHECKS);
   return new Http2Listener(options);
 }
 
-class Http2Listener implements Listener, Keeper {
+class Http2Listener implements Listener, Http2ListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: Http2Limits;
@@ -57,10 +67,6 @@ class Http2Listener implements Listener, Keeper {
     const error = this.connections.refusal(socket);
     if (error) this.#refuse(socket, error);
     else this.connections.open(socket);
-  }
-
-  get now(): number {
-    return this.connections.now;
   }
 
   leave(): void {

@@ -11,27 +11,14 @@ import {
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
 import { logRefusal } from "../../http/refusals.ts";
-import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
-import type { ConnectionFacts } from "../../sockets/connection.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
-import { Http2Exchange, type Http2Transport } from "./exchange.ts";
-import { type Http2Request, readRequest, readTrailers } from "./request.ts";
+import type { Http2Connection } from "./connection.ts";
+import { Http2Exchange } from "./exchange.ts";
+import { type Http2Request, readRequest } from "./request.ts";
 import { responseFields } from "./response.ts";
 import { Http2ResponseWriter } from "./response-writer.ts";
-import type { Http2ListenerContext } from "./site.ts";
-import { Http2Upload, type UploadCallbacks } from "./upload.ts";
-
-/** The connection, as its streams see it. */
-export interface StreamOwner {
-  readonly context: Http2ListenerContext;
-  readonly facts: ConnectionFacts;
-  /** The stream was reset before its response was complete, and not by us. */
-  cancelled(): void;
-  /** The stream has ended with RST_STREAM, before its response was complete or after. */
-  rstStream(): void;
-  gone(stream: Http2Stream): void;
-}
+import { Http2Upload } from "./upload.ts";
 
 /** A body that is here with its head, and no longer than this, is given out whole. */
 const SMALL_BODY = 65_536;
@@ -39,22 +26,19 @@ const SMALL_BODY = 65_536;
 const isSmall = ({ length, hasTrailers, expectsContinue }: Http2Request): boolean =>
   length !== undefined && length <= SMALL_BODY && !hasTrailers && !expectsContinue;
 
-export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
+export class Http2Stream implements Member {
   place = -1;
   readonly writer: Http2ResponseWriter;
-  takesTrailers = false;
   readonly #stream: ServerHttp2Stream;
-  readonly #connection: StreamOwner;
+  readonly #connection: Http2Connection;
   #exchange: Http2Exchange | undefined;
   #upload: Http2Upload | undefined;
-  /** The stream is a WebSocket's, which finds out by itself how it ends. */
+  /** The stream belongs to a WebSocket session, which sees by itself how it ends. */
   #hijacked = false;
-  /** The head was all of the request. */
-  #ended = false;
-  /** When the client must have ended its side, now that it was answered. */
+  /** When the client must have ended its side, once it was answered. */
   #drainDeadline = Number.POSITIVE_INFINITY;
 
-  constructor(stream: ServerHttp2Stream, connection: StreamOwner) {
+  constructor(stream: ServerHttp2Stream, connection: Http2Connection) {
     this.#stream = stream;
     this.#connection = connection;
     this.writer = new Http2ResponseWriter(stream, connection.context, () => this.#exchange?.drained());
@@ -71,16 +55,15 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
 
   // The connection's calls.
 
-  /** `fields` as they came; `ended`: there is no body. */
-  open(fields: readonly string[], ended: boolean): void {
-    this.#ended = ended;
+  /** `fields` are names and values in turn, as they came. */
+  open(fields: readonly string[]): void {
     try {
       const { context, facts } = this.#connection;
       const request = readRequest(fields, facts, context.limits);
-      this.takesTrailers = request.takesTrailers;
+      this.writer.takesTrailers = request.takesTrailers;
       if (request.opensWebSocket) this.#handle(this.#opening(request));
-      else if (ended || request.length === 0) this.#bodyless(request);
-      // node:http2 tells of a head before it looks at the frames that came in the same bytes.
+      else if (this.#stream.endAfterHeaders || request.length === 0) this.#bodyless(request);
+      // node:http2 emits "stream" before it reads the frames that came in the same bytes.
       else if (isSmall(request)) setImmediate(() => this.#begin(request));
       else this.#begin(request);
     } catch (error) {
@@ -110,10 +93,10 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
   answered(): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    if (this.#ended || this.#stream.readableEnded) return;
+    if (this.#stream.endAfterHeaders || this.#stream.readableEnded) return;
     if (this.#upload) this.#upload.drop();
     else if (exchange?.handshake) this.stopReading();
-    else this.#drainDeadline = this.#connection.context.now + this.#connection.context.limits.drainTimeout;
+    else this.#drainDeadline = this.#connection.now + this.#connection.context.limits.drainTimeout;
   }
 
   cut(): void {
@@ -124,20 +107,17 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
 
   hijack(fields: Headers): UpgradedStream {
     this.#hijacked = true;
-    this.writer.head(responseFields({ status: 200, reason: "", headers: fields }, -1), false);
+    this.writer.headWithoutTrailers(responseFields({ status: 200, reason: "", headers: fields }, -1));
     return { duplex: this.#stream, early: () => Buffer.alloc(0) };
   }
 
-  sendContinue(): void {
-    this.writer.inform({ ":status": 100 });
-  }
-
+  /** The body will never be complete, and that is the client's fault. */
   bodyFailed(error: SallyportError): void {
     const exchange = this.#exchange;
     if (exchange && !exchange.started) exchange.fail(error);
   }
 
-  /** RFC 9113, 8.1: a response may be complete before its request, and the client is then told to stop. */
+  /** After a response that is complete before its request, RST_STREAM with NO_ERROR tells the client to stop (RFC 9113, 8.1). */
   stopReading(): void {
     this.#drainDeadline = Number.POSITIVE_INFINITY;
     this.writer.whenDone(() => this.#stream.close(constants.NGHTTP2_NO_ERROR));
@@ -154,7 +134,7 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
     return new Http2Exchange(head, body, this.#connection.context.log, this);
   }
 
-  /** Nothing of the stream is read before it is a WebSocket. */
+  /** Nothing is read from the stream before it is a WebSocket. */
   #opening({ head }: Http2Request): Http2Exchange {
     const { log, sockets } = this.#connection.context;
     const opening = readOpening(head.headers, sockets.limits, false);
@@ -173,7 +153,7 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
   }
 
   #bodyless(request: Http2Request): void {
-    if (!this.#ended) this.#stream.resume();
+    if (!this.#stream.endAfterHeaders) this.#stream.resume();
     this.#handle(this.#exchangeOf(request, NO_BODY));
   }
 
@@ -186,12 +166,8 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
 
   /** Any other is pushed as it comes. */
   #pushedBody(request: Http2Request): RequestBody {
-    const upload = new Http2Upload(this.#stream, this.#connection.context, this, request);
-    this.#upload = upload;
-    this.#stream.on("trailers", (_, _flags, fields: readonly string[] = []) =>
-      upload.trailers(readTrailers(fields, NOT_IN_TRAILERS)),
-    );
-    return upload.body;
+    this.#upload = new Http2Upload(this.#stream, this.#connection.context, this, request);
+    return this.#upload.body;
   }
 
   /** An answer to what never became an exchange. */
@@ -202,7 +178,7 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
     // To HEAD, node:http2 has already ended the response's body.
     if (this.#stream.writableEnded) this.writer.headOnly(fields);
     else this.writer.whole(fields, text);
-    if (!this.#ended) this.#stream.resume();
+    if (!this.#stream.endAfterHeaders) this.#stream.resume();
     this.answered();
   }
 
@@ -216,11 +192,11 @@ export class Http2Stream implements Http2Transport, UploadCallbacks, Member {
 
   #lost(): void {
     if (!this.#exchange || this.#hijacked) return;
-    this.#abandon(new SallyportError("CLIENT_LEFT", "the client broke the request off"));
+    this.#abandon(new SallyportError("CLIENT_LEFT", "the client cancelled the request"));
     this.#connection.cancelled();
   }
 
-  /** Ends the exchange for a reason that leaves nobody to answer. */
+  /** Ends the exchange without an answer: there is no client to take one. */
   #abandon(error: SallyportError): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;

@@ -39,7 +39,7 @@ test("requests that are reset in the same breath end the connection, and start f
   assert.equal(await peer.goawayCode(), ENHANCE_YOUR_CALM);
   await peer.all();
   assert.ok(started.count <= 100, `${started.count} applications were started`);
-  assert.equal(lines.filter(({ message }) => /broken off/.test(message)).length, 1);
+  assert.equal(lines.filter(({ message }) => /cancelled requests/.test(message)).length, 1);
 });
 
 test("requests that are reset once they run end the connection after so many (T1)", async (t) => {
