@@ -1,4 +1,4 @@
-// Field lines, both directions (RFC 9110, 5; RFC 9112, 5). Every name seen is kept once, with its lower case.
+// Field lines, both directions (RFC 9110, 5; RFC 9112, 5). Every name is remembered with its lower case.
 import { isFieldValue, isToken, SallyportError } from "../exchange/index.ts";
 import { tooManyHeaders } from "./refusals.ts";
 
@@ -21,7 +21,7 @@ function learn(sent: string): FieldName | undefined {
   // A copy: the substring would keep the whole head it was cut from alive.
   const name = Buffer.from(sent, "latin1").toString("latin1");
   const entry = { name, lower: name.toLowerCase() };
-  // Whoever floods the table with invented names only makes it start again.
+  // A flood of invented names only empties the table.
   if (known.size >= MOST_NAMES) known.clear();
   known.set(name, entry);
   return entry;
@@ -34,7 +34,7 @@ export interface FieldSink {
 
 /**
  * Reads the lines of `text` from `at` on, each ended by CRLF. No line may be folded (RFC 9112, 5.2), nothing may stand
- * between name and colon (5.1), and a value has no CR, LF, NUL or other control: those are what smuggling is made of.
+ * between name and colon (5.1), and a value has no CR, LF, NUL or other control: request smuggling needs one of these.
  */
 export function readFields(text: string, at: number, most: number, sink: FieldSink): void {
   let left = most;

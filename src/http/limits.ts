@@ -1,4 +1,4 @@
-// Every bound of the HTTP/1.1 listener in one place: bytes, counts, and waits in milliseconds.
+// Every bound of the HTTP/1.1 listener in one place: bytes, counts, and milliseconds.
 
 export interface HttpLimits {
   /** Bytes of a request target. More: 414. */
@@ -17,19 +17,19 @@ export interface HttpLimits {
   readonly pipelined: number;
   /** Bytes of a response that may wait for a slow client. More: `write` answers false. */
   readonly unsent: number;
-  /** Bytes of a request body that are read for nothing, so that the connection can be kept. More: it closes. */
+  /** Bytes of an unwanted request body that are read and thrown away to keep the connection. More: it closes. */
   readonly drain: number;
   /** Connections at once. More: 503. */
   readonly connections: number;
   /** From the first byte of a request (on a new connection: from its start) to the end of the head. Then 408. */
   readonly headTimeout: number;
-  /** Without a byte of a body that we are ready to take. Then 408. */
+  /** Without a byte of a body that we are ready to read. Then 408. */
   readonly bodyTimeout: number;
-  /** Without a request on a kept connection. Then it closes. */
+  /** Without a request on a persistent connection. Then it closes. */
   readonly idleTimeout: number;
-  /** Without the client taking a byte of what we hold for it. Then it is cut. */
+  /** Without the client reading a byte of what waits for it. Then it is cut. */
   readonly sendTimeout: number;
-  /** For the rest of a body that nobody wanted. Then the connection closes. */
+  /** For the rest of an unwanted body. Then the connection closes. */
   readonly drainTimeout: number;
   /** From our end of the connection to the client's. Then it is destroyed. */
   readonly lingerTimeout: number;

@@ -1,5 +1,5 @@
-// What the fields of a request head say of its body, its host and its connection (RFC 9110, 7.2, 8.6, 10.1.1; RFC 9112, 6,
-// 9.3). Where two recipients could read them in two ways, the request is refused (RFC 9112, 11.2).
+// Body, host and connection of a request, as its fields say (RFC 9110, 7.2, 8.6, 10.1.1; RFC 9112, 6, 9.3). Where two
+// recipients could read them in two ways, the request is refused (RFC 9112, 11.2).
 import { type Repeated, SallyportError } from "../exchange/index.ts";
 import { readContentLength } from "./content-length.ts";
 import { type FieldName, type FieldSink, hasMember } from "./fields.ts";
@@ -12,7 +12,7 @@ const CODING_LIST = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
-/** Collects the fields of a head and what those that concern the protocol itself say. */
+/** Collects the fields of a head, and reads those that concern the protocol itself. */
 export class HeadFields implements FieldSink {
   readonly headers: string[] = [];
   host = "";
@@ -20,7 +20,7 @@ export class HeadFields implements FieldSink {
   persistent: boolean;
   expectsContinue = false;
   upgrade = "";
-  /** For those who make something of the fields, and meet them again. */
+  /** What gateways have made of the same fields before. */
   repeated: Repeated | undefined;
   readonly version: "1.0" | "1.1";
   #hostAt = -1;
@@ -61,7 +61,7 @@ export class HeadFields implements FieldSink {
     }
   }
 
-  /** All fields are here: do they agree? `authority` is the target's own. */
+  /** Called after the last field, to check that they agree. `authority` is the target's own. */
   settle(authority: string | undefined): void {
     if (this.#hostAt < 0 && this.version === "1.1") throw new SallyportError("BAD_HOST", "no Host");
     if (authority !== undefined) this.#overrule(authority);
@@ -78,7 +78,7 @@ export class HeadFields implements FieldSink {
     this.host = value;
   }
 
-  /** The target's host wins (RFC 9112, 3.2.2), everywhere: the Host that applications see is mended too. */
+  /** The target's host wins (RFC 9112, 3.2.2), and applications see it in Host, too. */
   #overrule(authority: string): void {
     this.host = authority;
     if (this.#hostAt >= 0) this.headers[this.#hostAt] = authority;

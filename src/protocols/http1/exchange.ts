@@ -33,16 +33,16 @@ import {
 } from "./response-head.ts";
 import type { ResponseWriter } from "./response-writer.ts";
 
-/** The connection, as its exchange sees it. */
+/** What an exchange asks of its connection. */
 export interface HttpTransport {
   readonly writer: ResponseWriter;
   /** Whether another request may follow this response. Asked once, when the head is made. */
   persists(): boolean;
   /** The response is complete. */
   answered(persistent: boolean): void;
-  /** The response will never be complete. `framed`: its framing shows that without a reset. */
+  /** The response will never be complete. `framed`: its framing shows that even without a reset. */
   cut(framed: boolean): void;
-  /** Sends `head`, and gives the connection away. */
+  /** Sends `head`; the connection is then the caller's. */
   hijack(head: string): UpgradedStream;
 }
 
@@ -51,7 +51,7 @@ export type Ends = ConnectionFacts;
 
 export const endsOf = connectionFactsOf;
 
-export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends): RequestHead {
+export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: ConnectionFacts): RequestHead {
   const { method, target, path, query, version, headers, authority, fields } = head;
   const repeated = fields?.repeated;
   const request = {
@@ -85,7 +85,7 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
     this.#transport = transport;
   }
 
-  /** The request asks for a WebSocket that can be had. */
+  /** The request asks for a WebSocket, and may have one. */
   offer(opening: Opening, sockets: WebSocketClock): void {
     this.handshake = new ServedHandshake(opening, sockets, this);
   }
@@ -95,7 +95,7 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
     return this.#transport.hijack(switchingHead(fields));
   }
 
-  /** What may be sent now only to see whether the client is still there. */
+  /** Text that means nothing, to find out whether the client is still there; undefined when none can be sent now. */
   get probe(): ProbeText | undefined {
     if (!this.started) return INTERIM;
     return this.#framing === "chunked" ? ZEROS : undefined;
@@ -142,7 +142,7 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
     this.#transport.cut(this.started && this.#framing !== "close");
   }
 
-  /** A body whose length nobody knows: chunked, or, to a client that cannot read that, until the connection ends. */
+  /** A body of unknown length is chunked, or, for a client that cannot read that, ends with the connection. */
   #framingWithoutLength(): BodyFraming {
     return this.request.version === "1.0" ? "close" : "chunked";
   }

@@ -12,7 +12,7 @@ import {
 import { HeadFields } from "../../http/request-fields.ts";
 import { readTarget } from "../../http/target.ts";
 
-/** What a request line has besides its target: method, two spaces, version. */
+/** Bytes of a request line besides its target: method, two spaces, version. */
 export const LINE_OVERHEAD = LONGEST_METHOD + 2 + "HTTP/1.1".length;
 
 const VERSION = /^HTTP\/([0-9])\.([0-9])$/;
@@ -34,13 +34,13 @@ export interface HeadEvent {
   /** Whether the client wants to use the connection again. */
   readonly persistent: boolean;
   readonly expectsContinue: boolean;
-  /** What the same field block said when it was read; undefined when it was not like the one before it. */
+  /** The parsed fields, where the block equals that of the request before; otherwise undefined. */
   readonly fields: HeadFields | undefined;
-  /** It asks for a WebSocket, in the one way in which that can be granted (RFC 6455, 4.2.1). */
+  /** It asks for a WebSocket, as RFC 6455, 4.2.1, demands. */
   readonly opensWebSocket: boolean;
 }
 
-/** Up to so many bytes a field block is remembered, to be recognised in the next request. */
+/** Bytes of the longest field block that is remembered, to be recognised in the next request. */
 const LONGEST_REMEMBERED = 2_048;
 
 /** The fields of the last request of a connection: a block that equals them byte for byte need not be read again. */
@@ -48,7 +48,7 @@ export class LastFields {
   #block = "";
   #fields: HeadFields | undefined;
 
-  /** What is known of `block`. */
+  /** The fields of `block`, if it is the one remembered. */
   recall(version: string, block: string): HeadFields | undefined {
     const fields = this.#fields;
     return fields !== undefined && block === this.#block && version === fields.version ? fields : undefined;
@@ -113,7 +113,7 @@ function newFields(
   return fields;
 }
 
-/** Any other wish for an upgrade is ignored, as RFC 9110, 7.8 allows, and for HTTP/1.0 demands. */
+/** Any other Upgrade is ignored, as RFC 9110, 7.8, allows, and demands for HTTP/1.0. */
 function opensWebSocket(method: string, { version, upgrade, headers, length }: HeadFields): boolean {
   return (
     method === "GET" &&
@@ -131,7 +131,7 @@ function readVersion(text: string): "1.0" | "1.1" {
   if (text === "HTTP/1.0") return "1.0";
   const [, major] = VERSION.exec(text) ?? [];
   if (major === undefined) throw bad("a malformed HTTP version");
-  // A higher minor version promises to be understood as the highest that we know (RFC 9110, 2.5).
+  // A higher minor version may be read as the highest that we know (RFC 9110, 2.5).
   if (major === "1") return "1.1";
   throw new SallyportError("VERSION_UNSUPPORTED", "a version of HTTP other than 1.0 and 1.1");
 }

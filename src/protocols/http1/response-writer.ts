@@ -1,4 +1,4 @@
-// The way out of one connection: few and large writes, and a watch over clients that do not read.
+// Writes the responses of one connection: few and large writes, and a timeout for clients that do not read.
 import type { Socket } from "node:net";
 import { resetSocket } from "../../sockets/reset.ts";
 
@@ -7,11 +7,11 @@ const COPIED = 16_384;
 
 export class ResponseWriter {
   readonly #socket: Socket;
-  /** Bytes that may wait before `false` is answered. */
+  /** Bytes that may wait for the client before `false` is returned. */
   readonly #highWater: number;
   readonly #sendTimeout: number;
   readonly #uncork = (): void => this.#socket.uncork();
-  /** What must leave before anything else: the end of a text that was sent by half. */
+  /** The second half of a text of which only the first was sent; it leaves before anything else. */
   #otherHalf = "";
   #watched = false;
 
@@ -21,7 +21,7 @@ export class ResponseWriter {
     this.#sendTimeout = sendTimeout;
   }
 
-  /** Whether something waits for the client to read. */
+  /** Whether bytes wait for the client to read them. */
   get busy(): boolean {
     return this.#socket.writableLength > 0;
   }
@@ -45,13 +45,13 @@ export class ResponseWriter {
     return this.#written(more);
   }
 
-  /** What is sent in this turn leaves together. */
+  /** Everything sent in this turn of the loop leaves together. */
   corkThisTurn(): void {
     this.#socket.cork();
     process.nextTick(this.#uncork);
   }
 
-  /** Sends `text` now and `rest` before whatever comes next. */
+  /** Sends `text` now, and `rest` before anything else. */
   half(text: string, rest: string): void {
     this.text(text);
     this.#otherHalf = rest;
@@ -62,7 +62,7 @@ export class ResponseWriter {
     if (this.#otherHalf !== "") this.text("");
   }
 
-  /** Starts the watch: "timeout" comes when not a byte leaves for `sendTimeout`. Node counts what the kernel takes. */
+  /** The socket emits "timeout" when no byte leaves for `sendTimeout`: Node counts what the kernel takes. */
   watch(): void {
     if (this.#watched) return;
     this.#watched = true;
@@ -75,7 +75,7 @@ export class ResponseWriter {
     this.#socket.setTimeout(0);
   }
 
-  /** Tears the connection down, visibly: an orderly end could pass for the end of a response. */
+  /** Resets the connection: an orderly end could be taken for the end of the response. */
   reset(): void {
     resetSocket(this.#socket);
   }
@@ -88,7 +88,7 @@ export class ResponseWriter {
 
   #written(more: boolean): boolean {
     if (more) return true;
-    // A socket that has failed holds nothing and says so only later: until then nobody may write to it for ever.
+    // A socket that has failed buffers nothing and reports that only later: `false` stops the writing until then.
     if (!this.#socket.writable) return false;
     this.watch();
     return this.#socket.writableLength <= this.#highWater;

@@ -1,4 +1,4 @@
-// One HTTP/2 request and how its response leaves (RFC 9113, 8.1): framing is the stream's own, a cut is RST_STREAM.
+// One HTTP/2 request and how its response leaves (RFC 9113, 8.1): the stream frames it, and RST_STREAM cuts it.
 import {
   bytesOf,
   type Headers,
@@ -41,7 +41,7 @@ export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
     this.#stream = stream;
   }
 
-  /** The request asks for a WebSocket that can be had. */
+  /** The request asks for a WebSocket, and may have one. */
   offer(opening: Opening, sockets: WebSocketClock): void {
     this.handshake = new ServedHandshake(opening, sockets, this);
   }

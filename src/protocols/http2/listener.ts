@@ -1,4 +1,4 @@
-// The listener of HTTP/2: takes connections over, TLS or not, or says why not (RFC 9113).
+// The listener of HTTP/2: serves accepted connections, with TLS or without, or refuses them with a reason (RFC 9113).
 
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
@@ -20,7 +20,7 @@ export interface Http2Options {
   log: Log;
   limits?: Partial<Http2Limits>;
   websocket?: Partial<WebSocketLimits>;
-  /** "https" when the connections are decrypted ones, and do not tell by themselves. */
+  /** "https" when a proxy in front has taken TLS off. A connection with TLS is "https" in any case. */
   scheme?: "http" | "https";
 }
 

@@ -1,6 +1,6 @@
-// The head of a request: pseudo-header fields and fields as an exchange wants them (RFC 9113, 8.2, 8.3). nghttp2 has
-// already reset whatever is malformed by the letter: upper-case names, fields of a connection, pseudo-headers that are
-// missing, doubled or late; and no field whose name or value has a character that it must not have gets this far.
+// The head of a request, as an exchange has it (RFC 9113, 8.2, 8.3). nghttp2 has already reset streams whose heads are
+// malformed: upper-case names, hop-by-hop fields, pseudo-headers that are missing, doubled or late. It drops fields with
+// characters that are not allowed.
 import { type Headers, isToken, type RequestHead, SallyportError } from "../../exchange/index.ts";
 import { readContentLength } from "../../http/content-length.ts";
 import {
@@ -28,9 +28,9 @@ export interface Http2Request {
   readonly opensWebSocket: boolean;
 }
 
-/** What a field costs in the other versions of HTTP besides its name and its value: colon, blank, CRLF. */
+/** Bytes of a field line of HTTP/1.1 besides its name and value: colon, blank, CRLF. */
 const FIELD_OVERHEAD = 4;
-/** Which of them it is, the connection knows better: whoever is in front of us may have taken TLS off. */
+/** The connection decides which of the two it is: a proxy in front may have taken TLS off. */
 const SCHEMES = /^https?$/i;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
@@ -61,7 +61,7 @@ function requestHead(read: RequestFields, facts: ConnectionFacts, limits: Http2L
   return { method, target, path, query, version: "2", headers: read.headers, authority, ...facts };
 }
 
-/** An extended CONNECT opens what a GET opens in HTTP/1.1: whoever knows no WebSockets sees that. */
+/** An extended CONNECT opens what a GET opens in HTTP/1.1: gateways without WebSockets see a GET. */
 function readMethod({ method, protocol }: RequestFields): string {
   if (method === "GET" || method === "POST") return method;
   if (method.length > LONGEST_METHOD || !isToken(method)) throw bad("a malformed method");
@@ -70,7 +70,7 @@ function readMethod({ method, protocol }: RequestFields): string {
   throw notAProxy();
 }
 
-/** Collects the fields, and what those that concern the protocol itself say. */
+/** Collects the fields, and reads those that concern the protocol itself. */
 class RequestFields {
   readonly headers: string[] = [];
   method = "";
@@ -102,7 +102,7 @@ class RequestFields {
     if (!this.#special(name, value)) this.headers.push(name, value);
   }
 
-  /** Where the request is meant to go. Who reads headers finds it there as well (RFC 9113, 8.3.1). */
+  /** The host of the request. Applications that read headers find it as Host, too (RFC 9113, 8.3.1). */
   settleHost(): string {
     const host = this.#hostAt < 0 ? undefined : (this.headers[this.#hostAt] as string);
     const authority = this.#authority ?? host;
@@ -122,7 +122,7 @@ class RequestFields {
     else if (name === ":scheme" && !SCHEMES.test(value)) throw bad("a :scheme other than http and https");
   }
 
-  /** True when the field needs no line of its own. */
+  /** True when the field was joined to an earlier one. */
   #special(name: string, value: string): boolean {
     switch (name) {
       case "host":
@@ -156,7 +156,7 @@ class RequestFields {
     }
   }
 
-  /** A Cookie may come in crumbs, for the sake of compression, and is one again for us (RFC 9113, 8.2.3). */
+  /** A Cookie may be split into crumbs for better compression; they are joined again (RFC 9113, 8.2.3). */
   #crumb(value: string): boolean {
     if (this.#cookieAt < 0) {
       this.#cookieAt = this.headers.length + 1;
@@ -167,7 +167,7 @@ class RequestFields {
   }
 }
 
-/** The fields of a trailer that may be there; the others are as if never sent. */
+/** The fields that a trailer may have; the others are dropped. */
 export function readTrailers(fields: readonly string[], banned: ReadonlySet<string>): Headers {
   const headers: string[] = [];
   for (let i = 0; i < fields.length; i += 2) {
