@@ -1,6 +1,6 @@
-// A Request whose parts are made when the app first looks at them: a real one costs more than all else that is done for
-// a small response. It is a true instance. What it does not answer itself it inherits from Request; and what Node's own
-// code looks for inside it (`new Request(request)`, `fetch(request)`), it finds there, made at that moment.
+// A Request whose parts are made when the app first uses them: a real one costs more than everything else about a small
+// response. It is an instance of Request and inherits what it does not define. The state that Node's own code looks for in it
+// (`new Request(request)`, `fetch(request)`) is made at that moment.
 import type { Exchange, RequestBody } from "../exchange/index.ts";
 import { type RequestKeys, requestKeys, stateOf } from "./fetch-internals.ts";
 import {
@@ -18,7 +18,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 const decoder = new TextDecoder();
 
-/** Undefined where Node keeps the parts of a Request to itself. */
+/** Undefined where the state of a Request is private (from Node 24 on). */
 export const lightRequest: RequestMaker | undefined =
   requestKeys &&
   ((exchange, origin, method) => new LightRequest(exchange, origin, method) as unknown as ExchangeRequest);
@@ -29,7 +29,7 @@ class LightRequest {
   readonly #method: string;
   #url: string | undefined;
   #signal: AbortSignal | undefined;
-  /** Holds the headers; of a Response, because that is the quickest to make. */
+  /** Holds the headers. A Response, because no other object with Headers is made as fast. */
   #headersHolder: Response | undefined;
   #fullRequest: Request | undefined;
   /** The body was read without a whole Request. */
@@ -77,7 +77,7 @@ class LightRequest {
 
   arrayBuffer(): Promise<ArrayBuffer> {
     if (!this.#isUnread) return this.#full().arrayBuffer();
-    // Into memory of its own: what came in may share its own with other requests.
+    // A copy: the bytes that came in may share their memory with other requests.
     return this.#bytes().then((bytes) => new Uint8Array(bytes).buffer);
   }
 
@@ -97,7 +97,7 @@ class LightRequest {
     return !this.#fullRequest && !carriesBody(this.#exchange, this.#method);
   }
 
-  /** Whether the body can be read past a Request: there is one, and nobody has begun. */
+  /** Whether there is a body that nothing has read, so that no real Request is needed to read it. */
   get #isUnread(): boolean {
     return !this.#fullRequest && !this.#read && carriesBody(this.#exchange, this.#method);
   }
@@ -119,8 +119,8 @@ class LightRequest {
 
   #make(keys: RequestKeys): Request {
     const whole = new Request(this.url, { method: this.#method, ...this.#init() });
-    if (this.#read) void whole.text(); // So that it knows of it, too.
-    // The same list, not a copy: what the app did to the headers, and will do, counts.
+    if (this.#read) void whole.text(); // So that it counts as used there, too.
+    // The same list, not a copy: it shows what the app did to the headers, and will do.
     stateOf(whole, keys).headersList = stateOf(this.#heldHeaders(), keys).headersList;
     return whole;
   }

@@ -1,5 +1,5 @@
-// From a Response of the Fetch standard to an exchange. A body that was made of a text or of bytes, or that ends in the
-// turn in which it begins, leaves in one call; every other is streamed, as fast as the client takes it.
+// Answers an exchange with a Response of the Fetch standard. A body that was made of a text or of bytes, or that ends in the
+// turn in which it begins, leaves in one call; every other one is streamed as fast as the client reads it.
 import {
   type Exchange,
   hasBody,
@@ -16,7 +16,7 @@ import { takeSource } from "./fetch-internals.ts";
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Result = Awaited<ReturnType<Reader["read"]>>;
 
-/** Throws APP_PROTOCOL for what is no Response, or none that can be sent. */
+/** Throws APP_PROTOCOL for a value that is no Response, and for a Response that cannot be sent. */
 export function answerWith(exchange: Exchange, response: unknown, log: Log): void {
   if (!isResponse(response))
     throw broken(`the fetch app returned ${describeThrown(response)} instead of a Response`);
@@ -37,7 +37,7 @@ export function answerWith(exchange: Exchange, response: unknown, log: Log): voi
 const broken = (message: string): SallyportError => new SallyportError("APP_PROTOCOL", message);
 const ignore = (): void => {};
 
-/** Any implementation's Response will do: frameworks bring their own. */
+/** A Response of any implementation: frameworks bring their own. */
 function isResponse(value: unknown): value is Response {
   if (value instanceof Response) return true;
   if (typeof value !== "object" || value === null) return false;
@@ -69,7 +69,7 @@ class BodyPump {
   readonly #failed = (error: unknown): void => this.#appFailed(error);
   /** The first piece, until the turn is over or the body has ended. */
   #held: Uint8Array | undefined;
-  /** The client takes no more for now; and what is to be done when it does again. */
+  /** The client reads too slowly, and `#waiting` is what to do when it has caught up. */
   #stalled = false;
   #waiting: (() => void) | undefined;
 
@@ -101,7 +101,7 @@ class BodyPump {
       return this.#write(value);
     }
     this.#held = value;
-    // Comes once all promises that can settle now have done so; what has not ended by then is a stream.
+    // Runs once all promises that can settle now have settled; a body that has not ended by then is a stream.
     process.nextTick(() => this.#start());
     this.#read();
   }
@@ -137,7 +137,7 @@ class BodyPump {
     waiting?.();
   }
 
-  /** The second piece is being read before the first one is written, and may have to wait for it. */
+  /** The second piece may arrive before the client has room for it: it was read before the first was written. */
   #whenReady(next: () => void): void {
     if (this.#stalled) this.#waiting = next;
     else next();

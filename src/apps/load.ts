@@ -12,7 +12,7 @@ import { ownStack, withoutFrames } from "./stack.ts";
 type Module = Readonly<Record<string, unknown>>;
 
 const TYPESCRIPT: ReadonlySet<string> = new Set([".ts", ".mts", ".cts"]);
-/** Node can strip types by itself: since 22.18, and 23.6. */
+/** Node strips types by itself since 22.18 and 23.6. */
 const strips = Boolean((process.features as { typescript?: unknown }).typescript);
 const NEEDS_COMPILER: ReadonlySet<string | undefined> = new Set([
   "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
@@ -39,7 +39,7 @@ export async function loadApp(path: string, options: AppOptions = {}): Promise<G
     throw new SallyportError("TARGET_NOT_FOUND", `there is no module ${file}`);
   });
   const exported = defaultOf(await importModule(file), file);
-  // By class, not by `then`: a Fastify instance is thenable, and has a better error of its own.
+  // By class, not by `then`: a Fastify instance is thenable, and its own gateway has the better error.
   const app = exported instanceof Promise ? await awaitExport(exported, file) : exported;
   return gatewayOfExport(app, `the default export of ${file}`, options);
 }
@@ -65,7 +65,7 @@ async function importWithJiti(file: string): Promise<Module> {
   return createJiti(import.meta.url, { interopDefault: false }).import<Module>(file);
 }
 
-/** Node only strips types: what needs a compiler (an enum), or lies in node_modules, is left to jiti there as well. */
+/** Node only strips types: a module that needs a compiler (an enum), or lies in node_modules, is left to jiti. */
 async function importTypeScript(file: string): Promise<Module> {
   if (!strips) return importWithJiti(file);
   try {
@@ -106,7 +106,7 @@ function noDefault(module: Module, file: string): SallyportError {
 
 const firstLine = (text: string): string => text.trim().split("\n", 1)[0]?.trim() ?? "";
 
-/** An ES module's SyntaxError does not say where; node does when it is asked to look at the file alone. */
+/** The SyntaxError of an ES module has no location; `node --check` prints it. */
 async function syntaxErrorLocation(file: string, error: unknown): Promise<string | undefined> {
   if (!(error instanceof SyntaxError) || TYPESCRIPT.has(extname(file))) return undefined;
   const stderr = await new Promise<string>((done) => {

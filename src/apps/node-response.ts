@@ -1,6 +1,6 @@
-// A node:http response that speaks to an exchange. Everything a handler can call is node's own code; only the four
-// places where node would render and send bytes are replaced, as own properties, since Express replaces the
-// prototype of every response. A whole response given within one turn leaves in one call.
+// A node:http response that answers an exchange. Everything a handler can call is node's own code; only the five methods by
+// which node renders and sends bytes are replaced, as own properties, since Express replaces the prototype of every response.
+// A response that is complete within one turn of the loop leaves in one call.
 import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
 import type { Socket } from "node:net";
 import { type Exchange, type Headers, type ResponseHead, SallyportError } from "../exchange/index.ts";
@@ -13,7 +13,7 @@ type Callback = (error?: Error) => void;
 /** What `writeHead` was given: a flat list, a list of pairs, or an object. */
 type GivenHeaders = readonly unknown[] | Readonly<Record<string, unknown>> | undefined;
 
-/** What node:http has, and its types do not tell. */
+/** Members of node:http that its types do not have. */
 interface Internals {
   _header: string | null;
   _trailer: string;
@@ -24,9 +24,9 @@ interface Internals {
   _send(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: Callback): boolean;
   /** Sends informational heads. */
   _writeRaw(data: string, encoding?: BufferEncoding, callback?: Callback): boolean;
-  /** Everything has been given. */
+  /** The response has ended. */
   _finish(): void;
-  /** Sends what was held back; true makes `_flush` emit "drain". */
+  /** Sends what was buffered; true makes `_flush` emit "drain". */
   _flushOutput(): boolean;
   _flush(): void;
 }
@@ -81,12 +81,12 @@ function finish(this: NodeResponse): void {
 
 const neverBuffers = (): boolean => true;
 
-/** A write after the end and the like. Unheard, the "error" event would end the whole server. */
+/** A write after the end, for one. Without a listener, the "error" event would end the whole server. */
 function failExchange(this: NodeResponse, error: Error): void {
   this[WRITER].fail(error);
 }
 
-/** The way from node's calls to the exchange's. */
+/** Turns node's calls into calls of the exchange. */
 class ExchangeWriter {
   head: ResponseHead | undefined;
   readonly #exchange: Exchange;
@@ -131,7 +131,7 @@ class ExchangeWriter {
   inform(text: string): void {
     const [statusLine = "", ...lines] = text.trimEnd().split("\r\n");
     const status = Number(statusLine.split(" ")[1]);
-    // 100 is the listener's to send, at the first read of the body.
+    // The listener sends 100, when the body is first read.
     if (status !== 100) this.#exchange.inform({ status, reason: "", headers: fieldsOf(lines) });
   }
 
@@ -173,7 +173,7 @@ class ExchangeWriter {
     this.#draining = false;
     this.#socket.touch();
     this.#callBack();
-    // Node's own way to "drain"; after `end` it would finish a second time.
+    // Makes node emit "drain"; after `end` it would finish a second time.
     if (!this.#finished) this.#res._flush();
   }
 
@@ -188,7 +188,7 @@ class ExchangeWriter {
     if (!this.#exchange.closed) this.#flushHead();
     if (!this.#draining || this.#exchange.closed) this.#callBack();
     if (!this.#finished) return;
-    // "finish" is out: what remains is "close", for the response by its socket.
+    // "finish" has been emitted; the request and the socket, and by it the response, still have to emit "close".
     releaseRequest(this.#req);
     this.#socket.destroy();
   }
@@ -213,7 +213,7 @@ class ExchangeWriter {
 
 const endTurn = (writer: ExchangeWriter): void => writer.endTurn();
 
-/** Text in UTF-8 may stay text: a listener can send it along with the head. */
+/** Text in UTF-8 stays text, so that a listener can send it together with the head. */
 function encodedUnlessUtf8(
   data: string | Uint8Array,
   encoding: BufferEncoding | undefined,
@@ -222,7 +222,7 @@ function encodedUnlessUtf8(
   return data.length === 0 ? data : Buffer.from(data, encoding);
 }
 
-/** The head's fields. With `setHeader` in use node merges everything there, and otherwise passes what was given. */
+/** The head's fields. Once `setHeader` was used node merges all fields there; otherwise it passes those given. */
 function headersOf(res: NodeResponse, given: GivenHeaders): Headers {
   const headers: string[] = [];
   const names = res.getRawHeaderNames();
@@ -243,7 +243,7 @@ function addGiven(headers: string[], given: NonNullable<GivenHeaders>): void {
 
 const isList = (given: NonNullable<GivenHeaders>): given is readonly unknown[] => Array.isArray(given);
 
-/** Fields that came past `setHeader`: node's own checks, thrown into the application. */
+/** Fields that bypassed `setHeader`: node's own checks throw into the application. */
 function addChecked(headers: string[], name: string, value: unknown): void {
   validateHeaderName(name);
   for (const one of Array.isArray(value) ? value : [value]) validateHeaderValue(name, one);
@@ -251,7 +251,7 @@ function addChecked(headers: string[], name: string, value: unknown): void {
 }
 
 function add(headers: string[], name: string, value: unknown): void {
-  // Framing is the listener's: what it gets is never chunked.
+  // The listener frames the body: what it gets is never chunked.
   if (name.length === 17 && name.toLowerCase() === "transfer-encoding") return;
   if (Array.isArray(value)) for (const one of value) headers.push(name, String(one));
   else headers.push(name, String(value));
