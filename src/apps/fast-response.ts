@@ -31,8 +31,10 @@ export class FastResponse extends NodeResponse {
 
   static {
     // Methods of the prototype, as in Node: TypeScript has them as properties of each object.
+    // biome-ignore lint/complexity/noThisInStatic: in what the compiler emits, the class has no name yet
+    const { prototype } = this;
     const define = (name: string, value: (this: FastResponse) => unknown): void => {
-      Object.defineProperty(FastResponse.prototype, name, { value, configurable: true, writable: true });
+      Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
     };
     for (const name of READERS.filter((reader) => reader in NodeResponse.prototype))
       define(name, function () {
