@@ -1,4 +1,4 @@
-// A request body out of a Request's stream, no faster than the gateway reads.
+// A request body from a Request's stream, read no faster than the gateway reads it.
 import { type Headers, header, NO_BODY, type RequestBody, SallyportError } from "../exchange/index.ts";
 import { readContentLength } from "../http/content-length.ts";
 import { bodyTooLarge } from "../http/refusals.ts";
@@ -7,7 +7,7 @@ import { MountedBody } from "./mounted-body.ts";
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Piece = Awaited<ReturnType<Reader["read"]>>;
 
-/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has taken the body for itself. */
+/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has already read the body. */
 export function fetchBody(request: Request, headers: Headers, most: number): RequestBody {
   if (request.bodyUsed) throw alreadyRead();
   if (!request.body) return NO_BODY;
@@ -25,7 +25,7 @@ function announced(headers: Headers): number | undefined {
   return length;
 }
 
-/** Reads ahead no more than a pushed body holds. */
+/** Reads ahead only as much as a pushed body holds. */
 class FetchBody extends MountedBody {
   readonly #stream: ReadableStream<Uint8Array>;
   #reader: Reader | undefined;
@@ -52,8 +52,8 @@ class FetchBody extends MountedBody {
   }
 
   /**
-   * Reads on for nothing: to cancel the stream would, in many hosts, end the connection before its response. What was
-   * never begun is left to the host: to read it would ask the client for it (100 Continue).
+   * Reads the rest and throws it away: in many hosts, cancelling the stream would end the connection before its response. A
+   * body that was never begun is left to the host: reading would ask the client for it (100 Continue).
    */
   protected drain(): void {
     if (this.#reader) this.resume();
@@ -86,10 +86,7 @@ class FetchBody extends MountedBody {
 
 function bytesOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  throw new SallyportError(
-    "CONFIG_INVALID",
-    "the host's request body is a stream of something else than bytes",
-  );
+  throw new SallyportError("CONFIG_INVALID", "the host's request body is not a stream of bytes");
 }
 
 const alreadyRead = (): SallyportError =>

@@ -1,5 +1,4 @@
-// One Request of the Fetch standard, and the Response that its answer becomes. Informational responses and trailers
-// have no place there.
+// One Request of the Fetch standard, answered with a Response, which has no informational responses and no trailers.
 import {
   bytesOf,
   errorHead,
@@ -19,7 +18,7 @@ const HIGH_WATER = 65_536;
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 /** The highest of a Response (Fetch, 2.2.3). */
 const HIGHEST_STATUS = 599;
-/** For nobody: its client has gone. The number is nginx's. */
+/** The host sees it, the client has gone. The number is nginx's. */
 const CLIENT_CLOSED = 499;
 
 export class FetchExchange extends MountedExchange {
@@ -37,7 +36,7 @@ export class FetchExchange extends MountedExchange {
     this.whenClosed(() => resolve(new Response(null, { status: CLIENT_CLOSED })));
   }
 
-  /** The client is gone, says the host. */
+  /** The host reports that the client is gone. */
   abort(): void {
     this.lost(clientLeft());
     this.#controller?.error(
@@ -90,12 +89,12 @@ export class FetchExchange extends MountedExchange {
 const clientLeft = (): SallyportError =>
   new SallyportError("CLIENT_LEFT", "the client closed the connection");
 
-/** What a host meets in a stream that breaks off. Hosts print it, and may even send it: the rest is for the log only. */
+/** The error that a host gets from a stream that was cut. Hosts print it, or even send it: details are for the log only. */
 function publicError(name: string, code: string, message: string): Error {
   return Object.assign(new Error(message), { name, code, stack: `${name}: ${message} (${code})` });
 }
 
-/** What the client gets when there is nothing else to give. */
+/** The response to a client when there is no other. */
 export function errorResponse(error: SallyportError): Response {
   const status = error.status === 0 ? 500 : error.status;
   return responseOf({ ...errorHead(error), status }, Buffer.from(errorText(error)), -1, false);

@@ -1,5 +1,5 @@
-// The life of a gateway inside somebody else's server. The host starts and closes it, or leaves the start to the first
-// request; nothing here listens to signals or to the host's own end.
+// The life of a gateway inside another server. The host starts and closes it, or leaves the start to the first request; nothing
+// here listens to signals or to the host's own end.
 import {
   type Exchange,
   type Gateway,
@@ -9,7 +9,7 @@ import {
   withInner,
 } from "../exchange/index.ts";
 
-/** What a mounted gateway's handler can do besides handling. */
+/** The methods that every handler of a mounted gateway has. */
 export interface Lifecycle {
   /**
    * Makes the gateway ready, and those behind it; without it, the first request does. Rejects with the SallyportError
@@ -20,7 +20,7 @@ export interface Lifecycle {
   /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
   reload(): Promise<void>;
   /**
-   * Finishes what is under way, for `grace` milliseconds at the most (default 10 s), then ends all processes. Never
+   * Finishes open requests, for `grace` milliseconds at the most (default 10 s), then ends all processes. Never
    * rejects. Later requests get 503. Every handler of the same gateway closes with it.
    */
   close(grace?: number): Promise<void>;
@@ -70,7 +70,7 @@ export class Life {
     else this.#wait(exchange);
   }
 
-  /** Has it closed before the gateway does. */
+  /** Closes `listener` before the gateway. */
   add(listener: Listener): void {
     this.#listeners.add(listener);
   }
@@ -104,7 +104,7 @@ export class Life {
     for (const exchange of this.#waiting.splice(0)) if (!exchange.closed) this.#gateway.handle(exchange);
   }
 
-  /** The first request hears the whole story, for the log's sake; the others that it failed. */
+  /** The first request gets the whole error, for the log; the others only that the start has failed. */
   #failed(error: SallyportError): SallyportError {
     this.#starting = undefined;
     this.#failure = error;
@@ -122,19 +122,19 @@ export class Life {
     if (this.#waiting.length >= MOST_WAITING) this.#waiting = this.#waiting.filter(({ closed }) => !closed);
     if (this.#waiting.length >= MOST_WAITING) return exchange.fail(tooMany());
     this.#waiting.push(exchange);
-    this.start().catch(() => {}); // Those who wait are told.
+    this.start().catch(() => {}); // The waiting exchanges get the error.
   }
 
   async #close(grace: number): Promise<void> {
     this.#phase = "closed";
     for (const exchange of this.#waiting.splice(0)) exchange.fail(stopping());
-    // What is being started could not be found, and so not be ended, before it has been.
+    // A process that is still being started could not be found, and so not be ended.
     await this.#starting?.catch(() => {});
     this.#running.leave();
     await this.#running.close(this.#listeners.size === 0 ? grace : await this.#closeListeners(grace));
   }
 
-  /** Gives what is left of `grace`. */
+  /** Returns what is left of `grace`. */
   async #closeListeners(grace: number): Promise<number> {
     const begun = performance.now();
     await Promise.all([...this.#listeners].map((listener) => listener.close(grace)));
@@ -142,7 +142,7 @@ export class Life {
   }
 }
 
-/** The handler itself: a function with a life. */
+/** Adds the methods of the life-cycle to the handler. */
 export function withLifecycle<F extends (...args: never[]) => unknown>(handle: F, life: Life): F & Lifecycle {
   return Object.assign(handle, {
     start: () => life.start(),

@@ -1,5 +1,5 @@
-// The listener's half of a request that reached us through somebody else's server: what may leave, and for how long a
-// client may stand still. The host frames the messages and guards the connections (RFC 9110, 7.6.1, 8.6).
+// The listener's half of a request that another server has received: which fields leave, and how long a client may read
+// nothing. The host frames the messages and limits the connections (RFC 9110, 7.6.1, 8.6).
 import {
   type Headers,
   HOP_BY_HOP,
@@ -25,7 +25,7 @@ export abstract class MountedExchange extends CheckedExchange {
     this.whenClosed(() => clearTimeout(this.#stallTimer));
   }
 
-  /** Hands a piece to the host; false when the host holds more than it likes. */
+  /** Writes a piece to the host; false when the host's buffer is full. */
   protected abstract give(chunk: Uint8Array): boolean;
 
   override drained(): void {
@@ -46,7 +46,7 @@ export abstract class MountedExchange extends CheckedExchange {
   }
 }
 
-/** The fields that leave: those of the connection are the host's to tell, and the length is the true one. */
+/** The fields that leave: without hop-by-hop fields, which the host sets, and with the actual length. */
 export function outgoingFields(head: ResponseHead, length: number, bodyless: boolean): Headers {
   const { headers } = head;
   const fields: string[] = [];

@@ -1,4 +1,4 @@
-// A request body out of node's stream: nothing is taken from it before the gateway reads, and no more than it reads.
+// A request body from node's stream: nothing is read from it before the gateway reads, and no faster.
 import {
   type Headers,
   isFieldValue,
@@ -13,13 +13,13 @@ import { NOT_IN_TRAILERS } from "../http/trailers.ts";
 import { MountedBody } from "./mounted-body.ts";
 import type { NodeRequest } from "./node-head.ts";
 
-/** Where body parsers leave what they took. */
+/** Where body parsers leave what they have read. */
 interface ParsedRequest {
   readonly body?: unknown;
   readonly rawBody?: unknown;
 }
 
-/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has taken the body for itself. */
+/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has already read the body. */
 export function nodeBody(req: NodeRequest, length: number | undefined, most: number): RequestBody {
   if (length === 0) return NO_BODY;
   if ((length ?? 0) > most) throw bodyTooLarge(most);
@@ -29,7 +29,7 @@ export function nodeBody(req: NodeRequest, length: number | undefined, most: num
   return new NodeBody(req, length, most);
 }
 
-/** The body as it was sent, where a parser has kept it. What was inflated is no longer what the headers speak of. */
+/** The body as it was sent, where a parser has kept it. An inflated body no longer matches the headers. */
 function parsedBytes(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
   if (!req.readableDidRead) return undefined;
   if (req.rawBody instanceof Uint8Array) return req.rawBody;
@@ -67,7 +67,7 @@ class NodeBody extends MountedBody {
   }
 
   #ended(): void {
-    // HTTP/2 gives a stream that was reset an end like any other.
+    // In HTTP/2, a stream that was reset emits "end" like any other.
     if (this.#req.aborted) this.#clientLeft();
     else this.finish(trailersOf(this.#req.rawTrailers));
   }
@@ -77,7 +77,7 @@ class NodeBody extends MountedBody {
   }
 }
 
-/** What may stand in a trailer; the rest is as if never sent (RFC 9110, 6.5.1). */
+/** The fields that a trailer may have; the others are dropped (RFC 9110, 6.5.1). */
 function trailersOf(raw: readonly string[]): Headers {
   const trailers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {

@@ -1,4 +1,4 @@
-// One request of a node server, and how its response leaves through node's: HTTP/1, or HTTP/2 by its compatibility API.
+// One request of a node server, answered with node's own response: HTTP/1, or HTTP/2 by its compatibility API.
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import {
@@ -20,18 +20,18 @@ import type { MountSettings } from "./options.ts";
 /** node:http2 sends no higher one. */
 const HIGHEST_HTTP2_STATUS = 599;
 
-/** A request of the host, with its answer and with the handler that comes after us. */
+/** The arguments of a handler of the host. */
 export interface NodeCall {
   readonly req: NodeRequest;
   readonly res: ServerResponse | Http2ServerResponse;
-  /** Takes what is not found here; undefined when nothing may be passed on. */
+  /** Gets requests that are not found here; undefined when none may be passed on. */
   readonly next: (() => void) | undefined;
 }
 
 export class NodeExchange extends MountedExchange {
   readonly #res: NodeResponse;
   readonly #next: (() => void) | undefined;
-  /** The head waits for the first piece of the body, until the turn is over. */
+  /** The head waits for the first piece of the body until the turn of the loop is over. */
   #headWaits = false;
 
   constructor({ req, res, next }: NodeCall, head: NodeHead, body: RequestBody, settings: MountSettings) {
@@ -59,7 +59,7 @@ export class NodeExchange extends MountedExchange {
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
-    // Bytes, because with a string node would send the head as UTF-8, too.
+    // Bytes: with a string node would send the head as UTF-8, too.
     const bytes = bytesOf(body);
     if (!this.#sendsHead(head, outgoingFields(head, bytes.length, bodyless))) return;
     if (bytes.length === 0) this.#res.end();
@@ -95,7 +95,7 @@ export class NodeExchange extends MountedExchange {
     this.#res.on("error", left);
     if (this.#res.destroyed || this.#res.stream?.destroyed) left();
     if (this.request.version === "2" || this.#res.socket) return;
-    // A response that waits behind another one (pipelining) has no connection yet, and hears nothing of its end.
+    // A response that waits behind another one (pipelining) has no socket yet, so that it does not see the client leave.
     const { socket } = req;
     socket.once("close", left);
     this.whenClosed(() => socket.off("close", left));
@@ -107,7 +107,7 @@ export class NodeExchange extends MountedExchange {
     flushHead(this.#res, hasBody(this.request.method, this.#res.statusCode));
   }
 
-  /** Whatever the host has wrapped around its response may throw; a gateway must not be hit by that. */
+  /** A wrapper of the host around its response may throw, but never into the gateway. */
   #sendsHead(head: ResponseHead, fields: Headers): boolean {
     try {
       writeHead(this.#res, head, fields);
@@ -122,7 +122,7 @@ export class NodeExchange extends MountedExchange {
     }
   }
 
-  /** False when the host answered by itself meanwhile, as a timeout of its own does. */
+  /** False when the host has already answered, for example by a timeout of its own. */
   #isOurs(): boolean {
     if (this.closed || !(this.#res.headersSent || this.#res.writableEnded)) return true;
     const error = new SallyportError("INTERNAL", "the host answered before the mounted gateway did");

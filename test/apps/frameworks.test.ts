@@ -22,12 +22,12 @@ const sum = (data: Uint8Array) => createHash("sha256").update(data).digest("hex"
 
 /** Serves an app for the tests of one suite, and gives its URL. */
 function served(app: unknown): () => string {
-  let site: Listening | undefined;
+  let server: Listening | undefined;
   before(async () => {
-    site = await listening(await gatewayOfExport(app, "a test"));
+    server = await listening(await gatewayOfExport(app, "a test"));
   });
-  after(() => site?.close());
-  return () => site?.url ?? "";
+  after(() => server?.close());
+  return () => server?.url ?? "";
 }
 
 const json = (value: unknown): RequestInit => ({

@@ -310,16 +310,16 @@ test("a file that shrinks while it is sent is a cut, never a complete response",
 });
 
 describe("over HTTP", () => {
-  let site: Listening | undefined;
+  let server: Listening | undefined;
   before(async () => {
-    site = await listening(staticFiles({ directory: root }));
+    server = await listening(staticFiles({ directory: root }));
   });
-  after(() => site?.close());
+  after(() => server?.close());
   const curl = async (...args: string[]) => (await run("curl", ["-s", "--path-as-is", ...args])).stdout;
 
   test("curl gets files, ranges, and no secrets", async (t) => {
     if (!needs(t, "curl")) return;
-    const url = site?.url ?? "";
+    const url = server?.url ?? "";
     assert.equal(await curl(`${url}/hello.txt`), "hello, world");
     assert.equal(await curl("-r", "0-4", `${url}/hello.txt`), "hello");
     assert.equal((await curl(`${url}/big.bin`)).length, 1_000_000);
