@@ -1,5 +1,5 @@
-// What a response head may not say, in any version of HTTP (RFC 9110, 5.1, 5.5, 15), and the exchange that makes sure.
-// Gateways check what applications say; this checks it once more, for all of them: a malformed head could split the response.
+// The rules for response heads in every version of HTTP (RFC 9110, 5.1, 5.5, 15), and the exchange that enforces them. Gateways
+// check the heads of their applications; this is the last check, for all of them: a malformed head could split the response.
 import {
   BaseExchange,
   type Headers,

@@ -1,4 +1,4 @@
-// Writes the response of one stream. Large pieces are sliced, so that a client that reads slowly can be told from one that has
+// Writes the response of one stream. Large pieces are sliced, so that a client that reads slowly is not taken for one that has
 // stopped reading, whatever the other streams of its connection do.
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Headers } from "../../exchange/index.ts";

@@ -13,7 +13,7 @@ export class Http2Upload implements BodySource {
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
   readonly #context: Http2ListenerContext;
-  readonly #owner: Http2Stream;
+  readonly #http2Stream: Http2Stream;
   /** The client waits for 100 Continue, and has sent no byte (RFC 9110, 10.1.1). */
   #expecting: boolean;
   /** Bytes that the client may still send: of the body, or, once that is dropped, until the stream is closed. */
@@ -25,12 +25,12 @@ export class Http2Upload implements BodySource {
   constructor(
     stream: ServerHttp2Stream,
     context: Http2ListenerContext,
-    owner: Http2Stream,
+    http2Stream: Http2Stream,
     { length, expectsContinue }: Http2Request,
   ) {
     this.#stream = stream;
     this.#context = context;
-    this.#owner = owner;
+    this.#http2Stream = http2Stream;
     this.#expecting = expectsContinue;
     this.#allowed = context.limits.body;
     this.body = new PushedBody(length, this);
@@ -70,7 +70,7 @@ export class Http2Upload implements BodySource {
   wanted(): void {
     if (!this.#expecting) return;
     this.#expecting = false;
-    this.#owner.writer.inform({ ":status": 100 });
+    this.#http2Stream.writer.inform({ ":status": 100 });
     this.#renewDeadline();
   }
 
@@ -108,7 +108,7 @@ export class Http2Upload implements BodySource {
 
   #refuse(error: SallyportError): void {
     this.fail(error);
-    this.#owner.bodyFailed(error);
+    this.#http2Stream.bodyFailed(error);
   }
 
   #stopReading(): void {
@@ -116,7 +116,7 @@ export class Http2Upload implements BodySource {
     this.#allowed = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#stream.pause();
-    this.#owner.stopReading();
+    this.#http2Stream.stopReading();
   }
 
   /** The client has a deadline only while we are ready to take what it sends. */
