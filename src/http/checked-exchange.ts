@@ -1,5 +1,6 @@
 // The rules for response heads in every version of HTTP (RFC 9110, 5.1, 5.5, 15), and the exchange that enforces them. Gateways
 // check the heads of their applications; this is the last check, for all of them: a malformed head could split the response.
+// Tested by test/protocols/http1/responses.test.ts.
 import {
   BaseExchange,
   type Headers,

@@ -1,7 +1,8 @@
 // Content-Length, as a request or a response head says it (RFC 9110, 8.6).
+// Tested by test/protocols/http1/codec.test.ts.
 import { header, type ResponseHead } from "../exchange/index.ts";
 
-/** Digits and nothing else, and few enough for a number to hold them exactly. */
+/** Digits only, and few enough that a number holds them exactly. */
 const LENGTH = /^[0-9]{1,15}$/;
 
 /** The number of bytes; -1 when `value` is absent or malformed. */

@@ -1,4 +1,4 @@
-// Field lines, both directions (RFC 9110, 5; RFC 9112, 5). Every name is remembered with its lower case.
+// Field lines, both directions (RFC 9110, 5; RFC 9112, 5). Each name is stored once, with its lower case.
 import { isFieldValue, isToken, SallyportError } from "../exchange/index.ts";
 import { tooManyHeaders } from "./refusals.ts";
 
@@ -27,14 +27,14 @@ function learn(sent: string): FieldName | undefined {
   return entry;
 }
 
-/** Where `readFields` puts what it finds. */
+/** Gets each field that `readFields` finds. */
 export interface FieldSink {
   field(name: FieldName, value: string): void;
 }
 
 /**
- * Reads the lines of `text` from `at` on, each ended by CRLF. No line may be folded (RFC 9112, 5.2), nothing may stand
- * between name and colon (5.1), and a value has no CR, LF, NUL or other control: request smuggling needs one of these.
+ * Reads the lines of `text` from `at` on, each ended by CRLF. No folded lines (RFC 9112, 5.2), nothing between name and colon
+ * (5.1), no CR, LF, NUL or other control in a value: request smuggling is built from those.
  */
 export function readFields(text: string, at: number, most: number, sink: FieldSink): void {
   let left = most;

@@ -1,4 +1,4 @@
-// Every bound of the HTTP/1.1 listener in one place: bytes, counts, and milliseconds.
+// All limits of the HTTP/1.1 listener: bytes, counts, and waits in milliseconds.
 
 export interface HttpLimits {
   /** Bytes of a request target. More: 414. */
@@ -13,25 +13,25 @@ export interface HttpLimits {
   readonly chunkLine: number;
   /** Bytes of all chunk extensions of one request. More: 400. */
   readonly chunkExtensions: number;
-  /** Bytes of pipelined requests that may wait while an earlier one is answered. More: no reading. */
+  /** Bytes of pipelined requests that may wait while an earlier one is answered. More: reading stops. */
   readonly pipelined: number;
   /** Bytes of a response that may wait for a slow client. More: `write` answers false. */
   readonly unsent: number;
-  /** Bytes of an unwanted request body that are read and thrown away to keep the connection. More: it closes. */
+  /** Bytes of an unwanted request body that are read and dropped, so that the connection can be reused. More: it closes. */
   readonly drain: number;
   /** Connections at once. More: 503. */
   readonly connections: number;
   /** From the first byte of a request (on a new connection: from its start) to the end of the head. Then 408. */
   readonly headTimeout: number;
-  /** Without a byte of a body that we are ready to read. Then 408. */
+  /** Without a byte of a request body while we read it. Then 408. */
   readonly bodyTimeout: number;
-  /** Without a request on a persistent connection. Then it closes. */
+  /** Without a request on an idle connection. Then it closes. */
   readonly idleTimeout: number;
-  /** Without the client reading a byte of what waits for it. Then it is cut. */
+  /** Without the client reading a byte of a waiting response. Then the connection is cut. */
   readonly sendTimeout: number;
-  /** For the rest of an unwanted body. Then the connection closes. */
+  /** For the rest of an unwanted request body. Then the connection closes. */
   readonly drainTimeout: number;
-  /** From our end of the connection to the client's. Then it is destroyed. */
+  /** From the end of our side to the end of the client's. Then the connection is destroyed. */
   readonly lingerTimeout: number;
 }
 

@@ -1,4 +1,5 @@
 // What every version of HTTP refuses, in the same words and with the same status, and how a refusal is logged.
+// Tested by test/protocols/http1/codec.test.ts.
 import { type Log, SallyportError } from "../exchange/index.ts";
 
 /** Bytes of a method; registered ones have at most 17. */

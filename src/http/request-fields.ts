@@ -1,18 +1,18 @@
-// Body, host and connection of a request, as its fields say (RFC 9110, 7.2, 8.6, 10.1.1; RFC 9112, 6, 9.3). Where two
-// recipients could read them in two ways, the request is refused (RFC 9112, 11.2).
+// The fields of a request head about its body, its host and its connection (RFC 9110, 7.2, 8.6, 10.1.1; RFC 9112, 6, 9.3).
+// A request that two recipients could read in two ways is refused (RFC 9112, 11.2).
 import { type Repeated, SallyportError } from "../exchange/index.ts";
 import { readContentLength } from "./content-length.ts";
 import { type FieldName, type FieldSink, hasMember } from "./fields.ts";
 import { isHost } from "./target.ts";
 
-/** The body's length when only its end will tell. */
+/** The length of a chunked body, which only its end tells. */
 export const CHUNKED = -1;
 
 const CODING_LIST = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+)*$/;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
-/** Collects the fields of a head, and reads those that concern the protocol itself. */
+/** Collects the fields of a head, and the meaning of those that concern HTTP itself. */
 export class HeadFields implements FieldSink {
   readonly headers: string[] = [];
   host = "";
@@ -20,7 +20,7 @@ export class HeadFields implements FieldSink {
   persistent: boolean;
   expectsContinue = false;
   upgrade = "";
-  /** What gateways have made of the same fields before. */
+  /** The cache for values derived from these fields, once they come again. */
   repeated: Repeated | undefined;
   readonly version: "1.0" | "1.1";
   #hostAt = -1;
@@ -61,7 +61,7 @@ export class HeadFields implements FieldSink {
     }
   }
 
-  /** Called after the last field, to check that they agree. `authority` is the target's own. */
+  /** Checks that all fields agree. `authority` is that of an absolute target. */
   settle(authority: string | undefined): void {
     if (this.#hostAt < 0 && this.version === "1.1") throw new SallyportError("BAD_HOST", "no Host");
     if (authority !== undefined) this.#overrule(authority);
@@ -78,7 +78,7 @@ export class HeadFields implements FieldSink {
     this.host = value;
   }
 
-  /** The target's host wins (RFC 9112, 3.2.2), and applications see it in Host, too. */
+  /** The target's host wins (RFC 9112, 3.2.2), also in the Host field that applications see. */
   #overrule(authority: string): void {
     this.host = authority;
     if (this.#hostAt >= 0) this.headers[this.#hostAt] = authority;
@@ -111,7 +111,7 @@ function readLength(value: string): number {
   return length;
 }
 
-/** A body whose last coding is not chunked has no certain end: 400 (RFC 9112, 6.3); any coding before it we do not know. */
+/** A body whose last coding is not chunked has no certain end: 400 (RFC 9112, 6.3). Codings before it are unknown to us: 501. */
 function codingError(coding: string): SallyportError {
   if (!CODING_LIST.test(coding)) return bad("a malformed Transfer-Encoding");
   const codings = coding.split(",").map((part) => part.trim());

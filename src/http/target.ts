@@ -1,4 +1,4 @@
-// The request target and the host it is meant for (RFC 9112, 3.2; RFC 3986, 3.2.2).
+// The request target and its host (RFC 9112, 3.2; RFC 3986, 3.2.2).
 import { isIPv6 } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
 
@@ -42,7 +42,7 @@ function split(target: string, authority: string | undefined): RequestTarget {
   return { path: target.slice(0, mark), query: target.slice(mark + 1), authority };
 }
 
-/** Whether `value` may stand in a Host field: empty, or host and perhaps port, and nothing else (no userinfo, no path). */
+/** Whether `value` is a valid Host field: empty, or a host with an optional port (no userinfo, no path). */
 export function isHost(value: string): boolean {
   if (value === "") return true;
   const named = NAMED_HOST.exec(value);

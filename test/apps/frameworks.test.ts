@@ -22,12 +22,12 @@ const sum = (data: Uint8Array) => createHash("sha256").update(data).digest("hex"
 
 /** Serves an app for the tests of one suite, and gives its URL. */
 function served(app: unknown): () => string {
-  let server: Listening | undefined;
+  let site: Listening | undefined;
   before(async () => {
-    server = await listening(await gatewayOfExport(app, "a test"));
+    site = await listening(await gatewayOfExport(app, "a test"));
   });
-  after(() => server?.close());
-  return () => server?.url ?? "";
+  after(() => site?.close());
+  return () => site?.url ?? "";
 }
 
 const json = (value: unknown): RequestInit => ({

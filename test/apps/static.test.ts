@@ -310,16 +310,16 @@ test("a file that shrinks while it is sent is a cut, never a complete response",
 });
 
 describe("over HTTP", () => {
-  let server: Listening | undefined;
+  let site: Listening | undefined;
   before(async () => {
-    server = await listening(staticFiles({ directory: root }));
+    site = await listening(staticFiles({ directory: root }));
   });
-  after(() => server?.close());
+  after(() => site?.close());
   const curl = async (...args: string[]) => (await run("curl", ["-s", "--path-as-is", ...args])).stdout;
 
   test("curl gets files, ranges, and no secrets", async (t) => {
     if (!needs(t, "curl")) return;
-    const url = server?.url ?? "";
+    const url = site?.url ?? "";
     assert.equal(await curl(`${url}/hello.txt`), "hello, world");
     assert.equal(await curl("-r", "0-4", `${url}/hello.txt`), "hello");
     assert.equal((await curl(`${url}/big.bin`)).length, 1_000_000);

@@ -24,9 +24,9 @@ const PIECES = 1600;
 const ON_ITS_WAY = 400;
 
 async function serve(t: TestContext, gateway: Gateway): Promise<Listening> {
-  const server = await listening(gateway);
-  t.after(() => server.close());
-  return server;
+  const site = await listening(gateway);
+  t.after(() => site.close());
+  return site;
 }
 
 /** The same gateway, and the outcome of the first exchange. */
@@ -86,11 +86,11 @@ const DOWNLOADS: Record<string, (made: () => void) => Gateway> = {
 for (const [what, gateway] of Object.entries(DOWNLOADS)) {
   test(`${what} makes no more than its client takes, and the client gets all of it`, async (t) => {
     let count = 0;
-    const server = await serve(
+    const site = await serve(
       t,
       gateway(() => count++),
     );
-    const [response] = (await once(get(server.url, { agent: false }), "response")) as [IncomingMessage];
+    const [response] = (await once(get(site.url, { agent: false }), "response")) as [IncomingMessage];
     const ahead = await standsStill(() => count);
     assert.ok(ahead < ON_ITS_WAY, `${ahead} pieces were made before the client read one`);
     assert.deepEqual(await summed(response), await whole);
@@ -112,9 +112,9 @@ const UPLOADS: Record<string, (begin: Promise<void>) => Gateway> = {
 for (const [what, gateway] of Object.entries(UPLOADS)) {
   test(`${what} that does not read holds its client back, and then gets all of it`, async (t) => {
     let begin = (): void => {};
-    const server = await serve(t, gateway(new Promise((resolve) => (begin = resolve))));
+    const site = await serve(t, gateway(new Promise((resolve) => (begin = resolve))));
     let count = 0;
-    const upload = request(server.url, { method: "POST", agent: false });
+    const upload = request(site.url, { method: "POST", agent: false });
     const sent = pipeline(Readable.from(pieces(() => count++)), upload);
     const ahead = await standsStill(() => count);
     assert.ok(ahead < ON_ITS_WAY, `${ahead} pieces were taken before the handler read one`);
@@ -154,16 +154,16 @@ const WAITING: Record<string, (left: () => void) => Gateway> = {
 for (const [what, gateway] of Object.entries(WAITING)) {
   test(`the client's leaving is told to ${what}`, async (t) => {
     let left = (): void => {};
-    const leaving = new Promise<void>((resolve) => {
+    const told = new Promise<void>((resolve) => {
       left = resolve;
     });
     const seen = watched(gateway(left));
-    const server = await serve(t, seen.gateway);
-    const client = connect(server.port, "127.0.0.1");
+    const site = await serve(t, seen.gateway);
+    const client = connect(site.port, "127.0.0.1");
     client.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     await once(client, "connect");
     setImmediate(() => client.resetAndDestroy());
-    await leaving;
+    await told;
     assert.deepEqual((await seen.outcome).complete, false);
   });
 }
@@ -173,11 +173,11 @@ test("a client that leaves in the middle of its upload is told to the handler th
   const failure = new Promise<unknown>((resolve) => {
     failed = resolve;
   });
-  const server = await serve(
+  const site = await serve(
     t,
     nodeApp((req) => summed(req).catch(failed)),
   );
-  const client = connect(server.port, "127.0.0.1");
+  const client = connect(site.port, "127.0.0.1");
   client.write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
   await once(client, "connect");
   setImmediate(() => client.resetAndDestroy());
@@ -185,13 +185,13 @@ test("a client that leaves in the middle of its upload is told to the handler th
 });
 
 test("a response that is cut looks cut to its client", async (t) => {
-  const server = await serve(
+  const site = await serve(
     t,
     nodeApp((_req, res) => {
       res.write("some", () => res.destroy());
     }),
   );
-  const response = await fetch(server.url);
+  const response = await fetch(site.url);
   assert.equal(response.status, 200);
   await assert.rejects(response.text(), TypeError);
 });
@@ -200,20 +200,20 @@ test("files are closed after every download, also those that their clients broke
   const folder = await mkdtemp(join(tmpdir(), "sallyport-files-"));
   t.after(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, "big"), Buffer.alloc(8_000_000));
-  const server = await serve(t, staticFiles({ directory: folder }));
+  const site = await serve(t, staticFiles({ directory: folder }));
   const open = async () => {
     const links = await readdir("/proc/self/fd", { withFileTypes: true }).catch(() => []);
     return links.length;
   };
   const before = await open();
   for (let i = 0; i < 20; i++) {
-    const client = connect(server.port, "127.0.0.1");
+    const client = connect(site.port, "127.0.0.1");
     client.write("GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
     await once(client, "data");
     client.resetAndDestroy();
     await once(client, "close");
   }
-  assert.equal((await (await fetch(`${server.url}/big`)).arrayBuffer()).byteLength, 8_000_000);
+  assert.equal((await (await fetch(`${site.url}/big`)).arrayBuffer()).byteLength, 8_000_000);
   // One connection of fetch may stay open on either side.
   for (let tries = 0; (await open()) > before + 2 && tries < 500; tries++)
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -222,7 +222,7 @@ test("files are closed after every download, also those that their clients broke
 
 test("curl uploads after 100-continue, to a handler that reads", async (t) => {
   if (!needs(t, "curl")) return;
-  const server = await serve(
+  const site = await serve(
     t,
     fetchApp(async (asked) => new Response(`${(await asked.arrayBuffer()).byteLength}`)),
   );
@@ -236,7 +236,7 @@ test("curl uploads after 100-continue, to a handler that reads", async (t) => {
     "Expect: 100-continue",
     "--data-binary",
     `@${join(folder, "upload")}`,
-    server.url,
+    site.url,
   ];
   const { stdout, stderr } = await promisify(execFile)("curl", args);
   assert.equal(stdout, "10000000");
@@ -248,10 +248,10 @@ test("a fetch handler may answer with what another server streamed to it", async
     t,
     nodeApp((_req, res) => pipeline(Readable.from(["one ", "two"]), res)),
   );
-  const server = await serve(
+  const site = await serve(
     t,
     fetchApp(() => fetch(origin.url)),
   );
-  const response = await fetch(server.url);
+  const response = await fetch(site.url);
   assert.deepEqual([response.status, await response.text()], [200, "one two"]);
 });

@@ -116,13 +116,13 @@ export async function spoken(t: TestContext, url: string, text: string): Promise
   return Buffer.concat(pieces).toString("latin1");
 }
 
-export interface RecordingLog {
+export interface Kept {
   readonly log: Log;
   readonly lines: { level: string; message: string; fields: LogFields }[];
 }
 
-export function recordingLog(): RecordingLog {
-  const lines: RecordingLog["lines"] = [];
+export function keptLog(): Kept {
+  const lines: Kept["lines"] = [];
   const at =
     (level: string) =>
     (message: string, fields: LogFields = {}): void =>

@@ -8,9 +8,9 @@ import {
   bodyOf,
   echoing,
   fill,
+  keptLog,
   outcomeOf,
   pour,
-  recordingLog,
   says,
   showing,
   TEXT,
@@ -138,7 +138,7 @@ describe("the request body", () => {
   });
 
   test("that the host has used is an error that says what to do", async () => {
-    const { log, lines } = recordingLog();
+    const { log, lines } = keptLog();
     const request = posting("x");
     await request.text();
     assert.equal((await toFetchHandler(echoing(), { log })(request)).status, 500);

@@ -13,9 +13,9 @@ import {
   dialled,
   fill,
   hosted,
+  keptLog,
   outcomeOf,
   pour,
-  recordingLog,
   says,
   spoken,
   TEXT,
@@ -118,7 +118,7 @@ test("the head of a response in pieces leaves before its first piece exists", as
 });
 
 test("interim responses reach the client: 102 and 103, but none that node cannot send (H18)", async (t) => {
-  const { log, lines } = recordingLog();
+  const { log, lines } = keptLog();
   const handler = mounted(
     (exchange) => {
       exchange.inform({
@@ -170,7 +170,7 @@ describe("a client that does not read", () => {
 
   test("is cut when it takes nothing for too long", async (t) => {
     const { gateway, taken } = taking();
-    const { log, lines } = recordingLog();
+    const { log, lines } = keptLog();
     const url = await hosted(t, toNodeHandler(gateway, { sendTimeout: 50, log }));
     const socket = await dialled(t, url, GET);
     const exchange = await taken();
@@ -297,7 +297,7 @@ describe("fallthrough", () => {
 describe("a host", () => {
   test("that answered by itself meanwhile ends the exchange, and nothing is sent twice", async (t) => {
     const { gateway, taken } = taking();
-    const { log, lines } = recordingLog();
+    const { log, lines } = keptLog();
     const handler = toNodeHandler(gateway, { log });
     const timeout = new EventEmitter();
     const url = await hosted(t, (req, res) => {
@@ -313,7 +313,7 @@ describe("a host", () => {
   });
 
   test("whose own wrapping throws costs one connection, not the process", async (t) => {
-    const { log, lines } = recordingLog();
+    const { log, lines } = keptLog();
     const { gateway, taken } = taking();
     const handler = toNodeHandler(gateway, { log });
     const url = await hosted(t, (req, res) => {

@@ -15,8 +15,8 @@ import {
   dialled,
   echoing,
   hosted,
+  keptLog,
   outcomeOf,
-  recordingLog,
   says,
   showing,
   spoken,
@@ -275,7 +275,7 @@ describe("the request body", () => {
   });
 
   test("that a body parser has taken is an error that says what to do", async (t) => {
-    const { log, lines } = recordingLog();
+    const { log, lines } = keptLog();
     const url = await hosted(t, express().use(express.json(), toNodeHandler(echoing(), { log })));
     const headers = { "Content-Type": "application/json" };
     const answer = await client1(url, { method: "POST", headers, body: "{}" });

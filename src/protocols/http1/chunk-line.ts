@@ -1,4 +1,5 @@
 // The line in front of a chunk: its size, and perhaps extensions, which nothing here understands (RFC 9112, 7.1, 7.1.1).
+// Tested by test/protocols/http1/codec.test.ts.
 import { SallyportError } from "../../exchange/index.ts";
 
 /** Both in bytes. */
