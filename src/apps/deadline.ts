@@ -1,4 +1,4 @@
-// The time an application has until it gives its response head.
+// The time that an application has for its response head.
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 
 /** Fails the exchange with APP_TIMEOUT unless a head was given within `seconds`; undefined or 0 is no limit. */

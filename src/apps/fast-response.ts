@@ -1,85 +1,99 @@
 // A Response that keeps a text, or bytes, as it is. Node's own makes a stream of every body at once, which up to Node 22
-// costs more than all else that is done for a small answer; here there is a stream only for those who ask for one.
+// costs more than everything else about a small response; here a stream is made only when the body is read as one.
 
 type Body = ConstructorParameters<typeof Response>[0];
-type Kept = string | Uint8Array<ArrayBuffer>;
+type Source = string | Uint8Array<ArrayBuffer>;
 
-/** The way past the stream; a registered symbol, since the app and the server may have a copy of this module each. */
+/** The way past the stream; a registered symbol, since app and server may each have their own copy of this module. */
 const TAKE = Symbol.for("sallyport.response.take");
-const READER = Symbol("sallyport.response.reader");
-const CLONED = Symbol("sallyport.response.cloned");
-/** Statuses with which a Response cannot have a body (Fetch, 2.2.3). */
+/** Statuses whose Response cannot have a body (Fetch, 2.2.3). */
 const NULL_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
 
 /** The methods that read a body, as far as this Node has them. */
 const READERS = ["arrayBuffer", "blob", "bytes", "formData", "json", "text"] as const;
 
-/** Node's, whatever stands in its place later. */
+/** Node's, also after `useFastResponses`. */
 const NodeResponse: typeof Response = Response;
 
-/** A Response for small answers: the same in all that it does, and of its class. */
+/** A Response for small bodies. It behaves as Node's own does, and is an instance of it. */
 export class FastResponse extends NodeResponse {
-  readonly #kept: Kept | undefined;
+  readonly #source: Source | undefined;
   #sent = false;
-  /** Has the body for everybody but our server. */
-  #whole: Response | undefined;
+  /** A real Response, made when anyone but our server reads the body. */
+  #fullResponse: Response | undefined;
 
   constructor(body?: Body, init?: ResponseInit) {
-    const kept = keptOf(body, init);
-    super(kept === undefined ? body : null, init);
-    this.#kept = kept;
-    if (typeof kept === "string") this.#settleType("text/plain;charset=UTF-8");
+    const source = sourceOf(body, init);
+    super(source === undefined ? body : null, init);
+    this.#source = source;
+    if (typeof source === "string") this.#settleType("text/plain;charset=UTF-8");
+  }
+
+  static {
+    // Methods of the prototype, as in Node: TypeScript has them as properties of each object.
+    // biome-ignore lint/complexity/noThisInStatic: in what the compiler emits, the class has no name yet
+    const { prototype } = this;
+    const define = (name: string, value: (this: FastResponse) => unknown): void => {
+      Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
+    };
+    for (const name of READERS.filter((reader) => reader in NodeResponse.prototype))
+      define(name, function () {
+        return Reflect.get(NodeResponse.prototype, name).call(this.#reader());
+      });
+    define("clone", function () {
+      return this.#clone();
+    });
   }
 
   static override json(data: unknown, init?: ResponseInit): Response {
     const text = JSON.stringify(data);
-    if (text === undefined) return NodeResponse.json(data, init); // Which says what is wrong.
+    if (text === undefined) return NodeResponse.json(data, init); // It throws the right TypeError.
     const response = new FastResponse(Buffer.from(text), init);
     response.#settleType("application/json");
     return response;
   }
 
-  /** When it stands in for Response, the Responses of others (`fetch`) are instances, too. */
+  /** After `useFastResponses`, the Responses that others make (`fetch`) are still instances of `Response`. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return Function.prototype[Symbol.hasInstance].call(NodeResponse, value);
   }
 
-  /** The server's: the body as it was given, once; undefined when it has to be read. */
-  [TAKE](): Kept | undefined {
-    if (this.#sent || this.#whole) return undefined;
-    this.#sent = this.#kept !== undefined;
-    return this.#kept;
+  /** For the server: the body as it was given, once; undefined when it must be read as a stream. */
+  [TAKE](): Source | undefined {
+    if (this.#sent || this.#fullResponse) return undefined;
+    this.#sent = this.#source !== undefined;
+    return this.#source;
   }
 
   // @ts-expect-error: the types say property; in the standard, and in node, it is an accessor of the prototype.
   override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.#kept === undefined ? inherited(this, "body") : this.#made(this.#kept).body;
+    return this.#source === undefined ? inherited(this, "body") : this.#full(this.#source).body;
   }
 
   // @ts-expect-error: as above.
   override get bodyUsed(): boolean {
-    if (this.#kept === undefined) return inherited(this, "bodyUsed");
-    return this.#sent || (this.#whole?.bodyUsed ?? false);
+    if (this.#source === undefined) return inherited(this, "bodyUsed");
+    return this.#sent || (this.#fullResponse?.bodyUsed ?? false);
   }
 
-  /** Whoever has the body to be read. */
-  [READER](): Response {
-    return this.#kept === undefined ? this : this.#made(this.#kept);
+  /** The Response that reads the body. */
+  #reader(): Response {
+    return this.#source === undefined ? this : this.#full(this.#source);
   }
 
-  [CLONED](): Response {
-    if (this.#kept === undefined) return inherited(this, "clone").call(this);
+  #clone(): Response {
+    if (this.#source === undefined) return inherited(this, "clone").call(this);
     const { status, statusText, headers } = this;
-    const fresh = !this.#sent && !this.#whole;
-    const body = fresh ? this.#kept : this.#made(this.#kept).clone().body;
+    const fresh = !this.#sent && !this.#fullResponse;
+    const body = fresh ? this.#source : this.#full(this.#source).clone().body;
     return new FastResponse(body, { status, statusText, headers });
   }
 
-  #made(kept: Kept): Response {
-    if (this.#whole) return this.#whole;
-    this.#whole = new NodeResponse(kept, { headers: this.headers });
-    if (this.#sent) void this.#whole.text(); // It is used.
-    return this.#whole;
+  #full(source: Source): Response {
+    if (this.#fullResponse) return this.#fullResponse;
+    this.#fullResponse = new NodeResponse(source, { headers: this.headers });
+    if (this.#sent) void this.#fullResponse.text(); // So that it counts as used.
+    return this.#fullResponse;
   }
 
   #settleType(type: string): void {
@@ -87,37 +101,23 @@ export class FastResponse extends NodeResponse {
   }
 }
 
-/** Methods as properties of the prototype: for the types they are properties of each object. */
-function define(name: string, value: (this: FastResponse) => unknown): void {
-  Object.defineProperty(FastResponse.prototype, name, { value, configurable: true, writable: true });
-}
-
-for (const name of READERS.filter((reader) => reader in NodeResponse.prototype))
-  define(name, function () {
-    return Reflect.get(NodeResponse.prototype, name).call(this[READER]());
-  });
-
-define("clone", function () {
-  return this[CLONED]();
-});
-
-/** What Node's own class has under this name. */
+/** The property of Node's own class. */
 const inherited = <Name extends keyof Response>(response: Response, name: Name): Response[Name] =>
   Reflect.get(NodeResponse.prototype, name, response);
 
-/** What is kept as it is; bytes are copied, as the standard has it, since the app may use their memory again. */
-function keptOf(body: Body, init: ResponseInit | undefined): Kept | undefined {
+/** The body, if it can be kept as it is; bytes are copied, as the standard demands: the app may use their memory again. */
+function sourceOf(body: Body, init: ResponseInit | undefined): Source | undefined {
   if (init?.status !== undefined && NULL_BODY.has(init.status)) return undefined;
   if (typeof body === "string") return body;
   return body instanceof Uint8Array ? new Uint8Array(body) : undefined;
 }
 
-/** The body of a QuickResponse of which nothing was read; it is then used. */
-export function takeKept(response: Response): Kept | undefined {
+/** Takes the body of a FastResponse of which nothing was read; undefined for every other Response. */
+export function takeBody(response: Response): Source | undefined {
   return (response as Partial<FastResponse>)[TAKE]?.();
 }
 
-/** Puts QuickResponse in the place of the global Response, for frameworks that make their Responses with it. */
+/** Replaces the global Response by FastResponse, for frameworks that make their Responses with it. */
 export function useFastResponses(): void {
   globalThis.Response = FastResponse;
 }

@@ -1,11 +1,11 @@
-// What Node's own implementation of the Fetch standard (undici) keeps on its objects. Up to Node 22 it is found under
-// symbols, and may then be made late (Request) or read without a stream (Response); from Node 24 on it is private, and
-// everything goes the standard's way, which is quicker there.
+// The state that Node's own implementation of the Fetch standard (undici) keeps on its objects. Up to Node 22 it is found
+// under symbols, so that a Request can be made late and a Response read without a stream. From Node 24 on it is private, and
+// only the standard's interface is used, which is faster there.
 
 const DISTURBED = Symbol.for("nodejs.stream.disturbed");
 const TAKEN = Symbol("sallyport.taken");
 
-/** What stands under the symbol "state" of a Request or a Response. */
+/** The value under the symbol "state" of a Request or a Response. */
 export interface FetchRequestState {
   headersList: object;
   body: { source: unknown; stream: ReadableStream<Uint8Array>; [TAKEN]?: boolean } | null;
@@ -16,7 +16,7 @@ export interface RequestKeys {
   readonly state: symbol;
   readonly headers: symbol;
   readonly signal: symbol;
-  /** All others: nothing that we need to know. */
+  /** All others, whose meaning does not matter here. */
   readonly others: readonly symbol[];
 }
 
@@ -27,8 +27,8 @@ export function stateOf(object: Request | Response, { state }: RequestKeys): Fet
 }
 
 /**
- * The body of a Response that was made of a text or of bytes, and of which nothing was read; otherwise undefined. Taken
- * once: what is asked for again is locked, as everywhere else.
+ * The body of a Response that was made of a text or of bytes, and of which nothing was read; otherwise undefined. It can be
+ * taken once; after that its stream is locked, as after any other reader.
  */
 export function takeSource(response: Response): string | Uint8Array | undefined {
   const body = requestKeys && stateOf(response, requestKeys)?.body;
@@ -44,12 +44,12 @@ export function takeSource(response: Response): string | Uint8Array | undefined 
   return source;
 }
 
-/** Whether something was read: what `bodyUsed` finds out in a longer way. */
+/** Whether something was read: as `bodyUsed`, but faster. */
 function isDisturbed(stream: ReadableStream): unknown {
   return Reflect.get(stream, DISTURBED);
 }
 
-/** Undefined unless everything is where it is expected. */
+/** Undefined unless all of the state is where it is expected. */
 function findKeys(): RequestKeys | undefined {
   const request = new Request("http://localhost/", { method: "POST", body: "text" });
   const symbols = Object.getOwnPropertySymbols(request);

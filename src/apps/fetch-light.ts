@@ -1,6 +1,6 @@
-// A Request whose parts are made when the app first looks at them: a real one costs more than all else that is done for
-// a small response. It is a true instance. What it does not answer itself it inherits from Request; and what Node's own
-// code looks for inside it (`new Request(request)`, `fetch(request)`), it finds there, made at that moment.
+// A Request whose parts are made when the app first uses them: a real one costs more than everything else about a small
+// response. It is an instance of Request and inherits what it does not define. The state that Node's own code looks for in it
+// (`new Request(request)`, `fetch(request)`) is made at that moment.
 import type { Exchange, RequestBody } from "../exchange/index.ts";
 import { type RequestKeys, requestKeys, stateOf } from "./fetch-internals.ts";
 import {
@@ -18,7 +18,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 const decoder = new TextDecoder();
 
-/** Undefined where Node keeps the parts of a Request to itself. */
+/** Undefined where the state of a Request is private (from Node 24 on). */
 export const lightRequest: RequestMaker | undefined =
   requestKeys &&
   ((exchange, origin, method) => new LightRequest(exchange, origin, method) as unknown as ExchangeRequest);
@@ -29,9 +29,9 @@ class LightRequest {
   readonly #method: string;
   #url: string | undefined;
   #signal: AbortSignal | undefined;
-  /** Holds the headers; of a Response, because that is the quickest to make. */
-  #carrier: Response | undefined;
-  #whole: Request | undefined;
+  /** Holds the headers. A Response, because no other object with Headers is made as fast. */
+  #headersHolder: Response | undefined;
+  #fullRequest: Request | undefined;
   /** The body was read without a whole Request. */
   #read = false;
 
@@ -55,7 +55,7 @@ class LightRequest {
   }
 
   get headers(): Headers {
-    return this.#carried().headers;
+    return this.#heldHeaders().headers;
   }
 
   get signal(): AbortSignal {
@@ -68,43 +68,43 @@ class LightRequest {
   }
 
   get body(): ReadableStream<Bytes> | null {
-    return this.#bodiless ? null : this.#made().body;
+    return this.#isBodyless ? null : this.#full().body;
   }
 
   get bodyUsed(): boolean {
-    return this.#whole ? this.#whole.bodyUsed : this.#read;
+    return this.#fullRequest ? this.#fullRequest.bodyUsed : this.#read;
   }
 
   arrayBuffer(): Promise<ArrayBuffer> {
-    if (!this.#direct) return this.#made().arrayBuffer();
-    // Into memory of its own: what came in may share its own with other requests.
+    if (!this.#isUnread) return this.#full().arrayBuffer();
+    // A copy: the bytes that came in may share their memory with other requests.
     return this.#bytes().then((bytes) => new Uint8Array(bytes).buffer);
   }
 
   text(): Promise<string> {
-    return this.#direct ? this.#bytes().then(decoded) : this.#made().text();
+    return this.#isUnread ? this.#bytes().then(decoded) : this.#full().text();
   }
 
   json(): Promise<unknown> {
-    return this.#direct ? this.#bytes().then(decoded).then(JSON.parse) : this.#made().json();
+    return this.#isUnread ? this.#bytes().then(decoded).then(JSON.parse) : this.#full().json();
   }
 
   clone(): Request {
-    return clonedOf(this.#made().clone(), this.signal);
+    return clonedOf(this.#full().clone(), this.signal);
   }
 
-  get #bodiless(): boolean {
-    return !this.#whole && !carriesBody(this.#exchange, this.#method);
+  get #isBodyless(): boolean {
+    return !this.#fullRequest && !carriesBody(this.#exchange, this.#method);
   }
 
-  /** Whether the body can be read past a Request: there is one, and nobody has begun. */
-  get #direct(): boolean {
-    return !this.#whole && !this.#read && carriesBody(this.#exchange, this.#method);
+  /** Whether there is a body that nothing has read, so that no real Request is needed to read it. */
+  get #isUnread(): boolean {
+    return !this.#fullRequest && !this.#read && carriesBody(this.#exchange, this.#method);
   }
 
-  #carried(): Response {
-    this.#carrier ??= new Response(null, { headers: pairsOf(this.#exchange.request.headers) });
-    return this.#carrier;
+  #heldHeaders(): Response {
+    this.#headersHolder ??= new Response(null, { headers: pairsOf(this.#exchange.request.headers) });
+    return this.#headersHolder;
   }
 
   #bytes(): Promise<Uint8Array> {
@@ -112,16 +112,16 @@ class LightRequest {
     return collected(this.#exchange.body);
   }
 
-  #made(): Request {
-    this.#whole ??= this.#make(requestKeys as RequestKeys);
-    return this.#whole;
+  #full(): Request {
+    this.#fullRequest ??= this.#make(requestKeys as RequestKeys);
+    return this.#fullRequest;
   }
 
   #make(keys: RequestKeys): Request {
     const whole = new Request(this.url, { method: this.#method, ...this.#init() });
-    if (this.#read) void whole.text(); // So that it knows of it, too.
-    // The same list, not a copy: what the app did to the headers, and will do, counts.
-    stateOf(whole, keys).headersList = stateOf(this.#carried(), keys).headersList;
+    if (this.#read) void whole.text(); // So that it counts as used there, too.
+    // The same list, not a copy: it shows what the app did to the headers, and will do.
+    stateOf(whole, keys).headersList = stateOf(this.#heldHeaders(), keys).headersList;
     return whole;
   }
 
@@ -138,10 +138,10 @@ class LightRequest {
       };
       Object.defineProperty(prototype, key, { get: getter, configurable: true });
     };
-    part(keys.state, (request) => stateOf(request.#made(), keys));
+    part(keys.state, (request) => stateOf(request.#full(), keys));
     part(keys.headers, ({ headers }) => headers);
     part(keys.signal, ({ signal }) => signal);
-    for (const key of keys.others) part(key, (request) => Reflect.get(request.#made(), key));
+    for (const key of keys.others) part(key, (request) => Reflect.get(request.#full(), key));
     Object.setPrototypeOf(prototype, Request.prototype);
     Object.defineProperty(prototype, "constructor", { value: Request, configurable: true, writable: true });
   }

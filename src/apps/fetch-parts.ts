@@ -15,11 +15,11 @@ export function pairsOf(fields: Fields): [string, string][] {
   return pairs;
 }
 
-/** The standard knows no body of GET and HEAD. */
+/** In the standard, GET and HEAD have no body. */
 export const carriesBody = ({ body }: Exchange, method: string): boolean =>
   body.length !== 0 && method !== "GET" && method !== "HEAD";
 
-/** What a Request with a body is made with. */
+/** The options that give a Request its body. */
 export function bodyInit(exchange: Exchange): RequestInit {
   const { whole } = exchange.body;
   if (whole) return { body: whole as Uint8Array<ArrayBuffer> };
@@ -45,5 +45,5 @@ export function leaveSignal(exchange: Exchange): AbortSignal {
   return controller.signal;
 }
 
-/** A clone whose signal follows ours: Node's would follow the one that we have made nothing of. */
+/** A clone whose signal follows ours: Node's would follow a signal that never aborts. */
 export const clonedOf = (clone: Request, signal: AbortSignal): Request => new Request(clone, { signal });

@@ -1,21 +1,21 @@
-// A Request of the Fetch standard made of an exchange, after what no Request can express has been refused.
+// Makes a Request of the Fetch standard from an exchange, and refuses what no Request can express.
 import { type Exchange, isToken, SallyportError } from "../exchange/index.ts";
 import { lightRequest } from "./fetch-light.ts";
 import { carriesBody, type ExchangeRequest, type RequestMaker } from "./fetch-parts.ts";
 import { originOf } from "./fetch-url.ts";
 import { wholeRequest } from "./fetch-whole.ts";
 
-/** Methods that are written in capitals, however they came; all others stay as they are (Fetch, 2.2.1). */
+/** Methods that are converted to capitals; all others stay as they are (Fetch, 2.2.1). */
 const NORMALIZED: ReadonlySet<string> = new Set(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"]);
-/** Methods that the standard keeps out of every Request (ibid.). */
+/** Methods that no Request may have (ibid.). */
 const FORBIDDEN: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
-/** What a header value in a Request never has (ibid., 2.2.2). */
+/** Characters that no header value of a Request may have (ibid., 2.2.2). */
 const BAD_VALUE = /[\0\r\n]|[^\0-\xff]/;
 
 const make: RequestMaker = lightRequest ?? wholeRequest;
 
 /**
- * What the app gets: a true Request, with two additions. `ip` is the client's address. `signal` aborts when the client
+ * The app's Request, an instance of the global class. `ip`, an addition, is the client's address. `signal` aborts when the client
  * leaves. Throws a SallyportError: BAD_HOST, BAD_REQUEST, METHOD_NOT_ALLOWED.
  */
 export function fetchRequest(exchange: Exchange): ExchangeRequest {

@@ -1,5 +1,5 @@
-// From a Response of the Fetch standard to an exchange. A body that was made of a text or of bytes, or that ends in the
-// turn in which it begins, leaves in one call; every other is streamed, as fast as the client takes it.
+// Answers an exchange with a Response of the Fetch standard. A body that was made of a text or of bytes, or that ends in the
+// turn in which it begins, leaves in one call; every other one is streamed as fast as the client reads it.
 import {
   type Exchange,
   hasBody,
@@ -10,18 +10,18 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { describeThrown, failWithAppError } from "./app-error.ts";
-import { takeKept } from "./fast-response.ts";
+import { takeBody } from "./fast-response.ts";
 import { takeSource } from "./fetch-internals.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
-type Piece = Awaited<ReturnType<Reader["read"]>>;
+type Result = Awaited<ReturnType<Reader["read"]>>;
 
-/** Throws APP_PROTOCOL for what is no Response, or none that can be sent. */
+/** Throws APP_PROTOCOL for a value that is no Response, and for a Response that cannot be sent. */
 export function answerWith(exchange: Exchange, response: unknown, log: Log): void {
   if (!isResponse(response))
     throw broken(`the fetch app returned ${describeThrown(response)} instead of a Response`);
   const head = headOf(response);
-  const whole = takeKept(response) ?? takeSource(response);
+  const whole = takeBody(response) ?? takeSource(response);
   if (whole !== undefined) return exchange.respond(head, whole);
   const { body } = response;
   if (!body) return exchange.respond(head, "");
@@ -37,7 +37,7 @@ export function answerWith(exchange: Exchange, response: unknown, log: Log): voi
 const broken = (message: string): SallyportError => new SallyportError("APP_PROTOCOL", message);
 const ignore = (): void => {};
 
-/** Any implementation's Response will do: frameworks bring their own. */
+/** A Response of any implementation: frameworks bring their own. */
 function isResponse(value: unknown): value is Response {
   if (value instanceof Response) return true;
   if (typeof value !== "object" || value === null) return false;
@@ -65,11 +65,11 @@ class BodyPump {
   readonly #head: ResponseHead;
   readonly #reader: Reader;
   readonly #log: Log;
-  readonly #next = (piece: Piece): void => this.#arrived(piece);
-  readonly #failed = (error: unknown): void => this.#raised(error);
+  readonly #next = (piece: Result): void => this.#arrived(piece);
+  readonly #failed = (error: unknown): void => this.#appFailed(error);
   /** The first piece, until the turn is over or the body has ended. */
   #held: Uint8Array | undefined;
-  /** The client takes no more for now; and what is to be done when it does again. */
+  /** The client reads too slowly, and `#waiting` is what to do when it has caught up. */
   #stalled = false;
   #waiting: (() => void) | undefined;
 
@@ -91,7 +91,7 @@ class BodyPump {
     this.#reader.read().then(this.#next, this.#failed);
   }
 
-  #arrived({ done, value }: Piece): void {
+  #arrived({ done, value }: Result): void {
     if (this.#exchange.closed) return;
     if (done) return this.#end();
     if (!(value instanceof Uint8Array)) return this.#refuse(value);
@@ -101,7 +101,7 @@ class BodyPump {
       return this.#write(value);
     }
     this.#held = value;
-    // Comes once all promises that can settle now have done so; what has not ended by then is a stream.
+    // Runs once all promises that can settle now have settled; a body that has not ended by then is a stream.
     process.nextTick(() => this.#start());
     this.#read();
   }
@@ -114,18 +114,18 @@ class BodyPump {
   #start(): void {
     if (this.#exchange.started || this.#exchange.closed) return;
     this.#exchange.start(this.#head);
-    if (this.#held) this.#hand(this.#held);
+    if (this.#held) this.#give(this.#held);
     this.#held = undefined;
   }
 
   #write(chunk: Uint8Array): void {
     this.#whenReady(() => {
-      this.#hand(chunk);
+      this.#give(chunk);
       this.#whenReady(() => this.#read());
     });
   }
 
-  #hand(chunk: Uint8Array): void {
+  #give(chunk: Uint8Array): void {
     this.#stalled = !this.#exchange.write(chunk);
     if (this.#stalled) this.#exchange.whenDrained(() => this.#drained());
   }
@@ -137,7 +137,7 @@ class BodyPump {
     waiting?.();
   }
 
-  /** The second piece is being read before the first one is written, and may have to wait for it. */
+  /** The second piece may arrive before the client has room for it: it was read before the first was written. */
   #whenReady(next: () => void): void {
     if (this.#stalled) this.#waiting = next;
     else next();
@@ -148,7 +148,7 @@ class BodyPump {
     this.#exchange.fail(error);
   }
 
-  #raised(error: unknown): void {
+  #appFailed(error: unknown): void {
     failWithAppError(this.#exchange, error, this.#log);
   }
 }

@@ -4,12 +4,12 @@ import { type Exchange, SallyportError } from "../exchange/index.ts";
 type Head = Exchange["request"];
 
 const AUTHORITY = /^[^\s/?#@\\]+$/;
-/** Paths and queries that the URL standard leaves as they are; those with dot segments are looked at besides. */
+/** Paths and queries that the URL standard leaves as they are, except for dot segments, which are looked for as well. */
 const PLAIN_PATH = /^\/[\w!$%&'()*+,\-./:;=@[\]~]*$/;
 const PLAIN_QUERY = /^[\w!$%&()*+,\-./:;=?@[\]~]*$/;
 const DOTS = /\/(?:\.|%2e)/i;
 
-/** Scheme and authority of the last request, and what came of them: nearly always the same ones again. */
+/** The last request's scheme and authority with their origin: the next one nearly always has the same. */
 let last = { scheme: "", authority: "", origin: "" };
 
 /** "https://example.org:8443". Throws BAD_HOST. */
@@ -26,7 +26,7 @@ function readOrigin(scheme: string, authority: string): string {
   throw new SallyportError("BAD_HOST", `no URL can be made with the host ${JSON.stringify(authority)}`);
 }
 
-/** The address that was called, for a client that named none (HTTP/1.0). */
+/** The address that the client connected to, when it named no host (HTTP/1.0). */
 function nameOf({ address, port }: Head["local"]): string {
   if (port === 0) return "localhost";
   return `${address.includes(":") ? `[${address}]` : address}:${port}`;
@@ -34,7 +34,7 @@ function nameOf({ address, port }: Head["local"]): string {
 
 /** The whole URL of a request whose origin is known. */
 export function urlOf(origin: string, { path, query }: Head): string {
-  // OPTIONS is asked of "*" too, which is no path.
+  // The target of OPTIONS may be "*", which is no path.
   const rooted = path.startsWith("/") ? path : `/${path}`;
   const url = query ? `${origin}${rooted}?${query}` : origin + rooted;
   const plain = PLAIN_PATH.test(rooted) && PLAIN_QUERY.test(query) && !DOTS.test(rooted);

@@ -1,4 +1,4 @@
-// A Request that is made at once, by Node: where nothing of it can be made later, which is from Node 24 on.
+// A Request that Node makes at once, for Node 24 and later, where none of its parts can be made late.
 import type { Exchange } from "../exchange/index.ts";
 import {
   bodyInit,
@@ -14,7 +14,7 @@ import { urlOf } from "./fetch-url.ts";
 export const wholeRequest: RequestMaker = (exchange, origin, method) =>
   new WholeRequest(exchange, origin, method);
 
-/** Only the signal waits for the first look: one per request would cost as much as the Request itself. */
+/** Only the signal is made on first use: making it costs as much as the Request itself. */
 class WholeRequest extends Request implements ExchangeRequest {
   readonly #exchange: Exchange;
   #signal: AbortSignal | undefined;

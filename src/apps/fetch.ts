@@ -8,7 +8,7 @@ import { fetchRequest } from "./fetch-request.ts";
 import { answerWith } from "./fetch-response.ts";
 import { APP_CHECKS, type AppOptions } from "./node.ts";
 
-/** What a Request cannot say: handed over as the second argument (Hono's `c.env`). */
+/** Facts that no Request has, given as the second argument (Hono's `c.env`). */
 export interface FetchFacts {
   readonly remote: Address;
   readonly local: Address;

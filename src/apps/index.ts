@@ -11,5 +11,7 @@ import { FastResponse, useFastResponses } from "./fast-response.ts";
 
 /** @deprecated It is called `FastResponse` now. */
 export const QuickResponse: typeof FastResponse = FastResponse;
+/** @deprecated It is called `FastResponse` now. */
+export type QuickResponse = FastResponse;
 /** @deprecated It is called `useFastResponses` now. */
 export const useQuickResponses: typeof useFastResponses = useFastResponses;

@@ -1,4 +1,4 @@
-// What a module's default export means: told by its shape, since no framework can be asked.
+// What kind of app a module's default export is, by its shape: frameworks have no common mark.
 import type { ServerResponse } from "node:http";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { isClass, isGateway } from "../options/checks.ts";
@@ -30,7 +30,7 @@ const has = (value: unknown, ...methods: string[]): boolean =>
 const isFunction = (value: unknown): value is (...parameters: unknown[]) => unknown =>
   typeof value === "function" && !isClass(value);
 
-/** The first that matches counts. */
+/** The first that matches is used. */
 const KINDS: readonly Kind[] = [
   {
     name: "an object with a fetch method (Hono, h3)",
@@ -65,7 +65,7 @@ export async function gatewayOfExport(
   name: string,
   options: AppOptions = {},
 ): Promise<Gateway> {
-  if (isGateway(exported)) return asItIs(exported, name, options);
+  if (isGateway(exported)) return gatewayWithoutOptions(exported, name, options);
   const kind = KINDS.find(({ matches }) => matches(exported));
   if (kind) return kind.gateway(exported as never, options);
   const found = isClass(exported) ? "a class; export an instance of it" : describeThrown(exported);
@@ -73,7 +73,7 @@ export async function gatewayOfExport(
   throw new SallyportError("CONFIG_INVALID", `${name} is ${found}. What can be served: ${wanted}`);
 }
 
-function asItIs(gateway: Gateway, name: string, { timeout }: AppOptions): Gateway {
+function gatewayWithoutOptions(gateway: Gateway, name: string, { timeout }: AppOptions): Gateway {
   if (timeout === undefined) return gateway;
   throw new SallyportError(
     "CONFIG_INVALID",
@@ -104,7 +104,7 @@ async function closeFastify(app: FastifyLike, grace: number): Promise<void> {
   try {
     await Promise.race([app.close(), late]);
   } catch {
-    // Its own onClose hooks have the log for that; the server stops all the same.
+    // An onClose hook failed: that is for the app's own log, and the server stops all the same.
   } finally {
     clearTimeout(timer);
   }

@@ -12,7 +12,7 @@ import { ownStack, withoutFrames } from "./stack.ts";
 type Module = Readonly<Record<string, unknown>>;
 
 const TYPESCRIPT: ReadonlySet<string> = new Set([".ts", ".mts", ".cts"]);
-/** Node can strip types by itself: since 22.18, and 23.6. */
+/** Node strips types by itself since 22.18 and 23.6. */
 const strips = Boolean((process.features as { typescript?: unknown }).typescript);
 const NEEDS_COMPILER: ReadonlySet<string | undefined> = new Set([
   "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
@@ -28,7 +28,7 @@ const aModule = must(
 
 /**
  * Imports a module and makes a gateway of its default export (or `module.exports`): see `gatewayOf` for what counts.
- * Throws TARGET_NOT_FOUND, APP_IMPORT (detail: the module's own stack, or the place of a syntax error) and
+ * Throws TARGET_NOT_FOUND, APP_IMPORT (detail: the module's own stack, or the location of a syntax error) and
  * CONFIG_INVALID when the export is of another kind.
  */
 export async function loadApp(path: string, options: AppOptions = {}): Promise<Gateway> {
@@ -39,8 +39,8 @@ export async function loadApp(path: string, options: AppOptions = {}): Promise<G
     throw new SallyportError("TARGET_NOT_FOUND", `there is no module ${file}`);
   });
   const exported = defaultOf(await importModule(file), file);
-  // By class, not by `then`: a Fastify instance is thenable, and has a better error of its own.
-  const app = exported instanceof Promise ? await settled(exported, file) : exported;
+  // By class, not by `then`: a Fastify instance is thenable, and its own gateway has the better error.
+  const app = exported instanceof Promise ? await awaitExport(exported, file) : exported;
   return gatewayOfExport(app, `the default export of ${file}`, options);
 }
 
@@ -48,7 +48,7 @@ async function importModule(file: string): Promise<Module> {
   try {
     return TYPESCRIPT.has(extname(file)) ? await importTypeScript(file) : await importNatively(file);
   } catch (error) {
-    const detail = (await syntaxPlace(file, error)) ?? ownStack(error);
+    const detail = (await syntaxErrorLocation(file, error)) ?? ownStack(error);
     const reason = firstLine(error instanceof Error ? error.message : String(error));
     throw new SallyportError("APP_IMPORT", `${file} could not be imported: ${reason}`, {
       cause: error,
@@ -65,7 +65,7 @@ async function importWithJiti(file: string): Promise<Module> {
   return createJiti(import.meta.url, { interopDefault: false }).import<Module>(file);
 }
 
-/** Node only strips types: what needs a compiler (an enum), or lies in node_modules, is left to jiti there as well. */
+/** Node only strips types: a module that needs a compiler (an enum), or lies in node_modules, is left to jiti. */
 async function importTypeScript(file: string): Promise<Module> {
   if (!strips) return importWithJiti(file);
   try {
@@ -84,7 +84,7 @@ function defaultOf(module: Module, file: string): unknown {
 }
 
 /** A promise of an app is an app, too. */
-async function settled(exported: Promise<unknown>, file: string): Promise<unknown> {
+async function awaitExport(exported: Promise<unknown>, file: string): Promise<unknown> {
   try {
     return await exported;
   } catch (error) {
@@ -106,13 +106,13 @@ function noDefault(module: Module, file: string): SallyportError {
 
 const firstLine = (text: string): string => text.trim().split("\n", 1)[0]?.trim() ?? "";
 
-/** An ES module's SyntaxError does not say where; node does when it is asked to look at the file alone. */
-async function syntaxPlace(file: string, error: unknown): Promise<string | undefined> {
+/** The SyntaxError of an ES module has no location; `node --check` prints it. */
+async function syntaxErrorLocation(file: string, error: unknown): Promise<string | undefined> {
   if (!(error instanceof SyntaxError) || TYPESCRIPT.has(extname(file))) return undefined;
   const stderr = await new Promise<string>((done) => {
     const options = { timeout: CHECK_TIMEOUT, env: { ...process.env, NODE_OPTIONS: "" } };
     execFile(process.execPath, ["--check", file], options, (_error, _stdout, text) => done(text));
   });
-  const place = withoutFrames(stderr, () => false).replace(/\n+Node\.js v\S+\s*$/, "");
-  return place.trim() === "" ? undefined : place.trim();
+  const location = withoutFrames(stderr, () => false).replace(/\n+Node\.js v\S+\s*$/, "");
+  return location.trim() === "" ? undefined : location.trim();
 }

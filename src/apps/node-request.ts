@@ -1,5 +1,5 @@
-// A node:http request made of an exchange. What is bound to the exchange are own properties of the object: Express
-// replaces the prototype of every request, and methods of a subclass would be lost with it.
+// Makes a node:http request from an exchange. What is bound to the exchange are own properties of the object: Express
+// replaces the prototype of every request, which would lose the methods of a subclass.
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Exchange, RequestBody } from "../exchange/index.ts";
@@ -7,7 +7,7 @@ import type { ExchangeSocket } from "./node-socket.ts";
 
 const SOURCE = Symbol("sallyport.source");
 
-/** What node:http has, and its types do not tell. */
+/** Members of node:http that its types do not have. */
 interface Internals {
   _addHeaderLines(headers: string[], count: number): void;
   _dump(): void;
@@ -33,21 +33,21 @@ export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): AppInco
   setVersion(req, exchange.request.version);
   setUrl(req, exchange);
   req._addHeaderLines(headers.slice(), headers.length);
-  // After the headers: from now on node takes header lines for trailers.
+  // After the headers: once it is complete, node takes header lines for trailers.
   req.complete = exchange.body.whole !== undefined;
   req[SOURCE] = { exchange, socket, reading: false };
   req._read = pull;
   return req;
 }
 
-/** As node's own server does once the response has ended: what nobody read is thrown away, and "close" comes. */
+/** As node's own server does once the response has ended: the unread body is thrown away, and "close" is emitted. */
 export function releaseRequest(req: AppIncomingMessage): void {
   if (req.readableEnded || req.destroyed) return;
   if (!req.complete) req[SOURCE].exchange.body.discard();
   req._dump();
 }
 
-/** The client is gone, or the exchange was cut: "aborted", "close", and "error" for those who listen. */
+/** The client is gone, or the exchange was cut: emits "aborted", "close", and "error" where something listens. */
 export function abortNodeRequest(req: AppIncomingMessage): void {
   if (req.destroyed) return;
   req.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
@@ -80,7 +80,7 @@ function setUrl(req: AppIncomingMessage, { mount, request }: Exchange): void {
   req.originalUrl = full;
 }
 
-/** `_read`: asks the exchange for one piece more. */
+/** `_read`: reads one more piece from the exchange. */
 function pull(this: AppIncomingMessage): void {
   const source = this[SOURCE];
   if (source.reading) return;
@@ -101,7 +101,7 @@ function arrived(req: AppIncomingMessage, source: Source, chunk: Uint8Array | un
   source.socket.touch();
   if (req.destroyed) return;
   if (chunk) {
-    // IncomingMessage does not read on by itself: node's server pushes into it. While there is room, we do.
+    // IncomingMessage does not read on by itself, since node's server pushes into it: read on while there is room.
     if (req.push(chunk)) pull.call(req);
     return;
   }

@@ -1,19 +1,19 @@
-// A node:http response that speaks to an exchange. Everything a handler can call is node's own code; only the four
-// places where node would render and send bytes are replaced, as own properties, since Express replaces the
-// prototype of every response. A whole response given within one turn leaves in one call.
+// A node:http response that answers an exchange. Everything a handler can call is node's own code; only the five methods by
+// which node renders and sends bytes are replaced, as own properties, since Express replaces the prototype of every response.
+// A response that is complete within one turn of the loop leaves in one call.
 import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
 import type { Socket } from "node:net";
 import { type Exchange, type Headers, type ResponseHead, SallyportError } from "../exchange/index.ts";
 import { type AppIncomingMessage, abortNodeRequest, releaseRequest } from "./node-request.ts";
 import type { ExchangeSocket } from "./node-socket.ts";
 
-const SINK = Symbol("sallyport.sink");
+const WRITER = Symbol("sallyport.writer");
 
 type Callback = (error?: Error) => void;
 /** What `writeHead` was given: a flat list, a list of pairs, or an object. */
 type GivenHeaders = readonly unknown[] | Readonly<Record<string, unknown>> | undefined;
 
-/** What node:http has, and its types do not tell. */
+/** Members of node:http that its types do not have. */
 interface Internals {
   _header: string | null;
   _trailer: string;
@@ -24,14 +24,14 @@ interface Internals {
   _send(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: Callback): boolean;
   /** Sends informational heads. */
   _writeRaw(data: string, encoding?: BufferEncoding, callback?: Callback): boolean;
-  /** Everything has been given. */
+  /** The response has ended. */
   _finish(): void;
-  /** Sends what was held back; true makes `_flush` emit "drain". */
+  /** Sends what was buffered; true makes `_flush` emit "drain". */
   _flushOutput(): boolean;
   _flush(): void;
 }
 
-type NodeResponse = ServerResponse<AppIncomingMessage> & Internals & { [SINK]: Sink };
+type NodeResponse = ServerResponse<AppIncomingMessage> & Internals & { [WRITER]: ExchangeWriter };
 
 export function nodeResponse(
   exchange: Exchange,
@@ -39,13 +39,13 @@ export function nodeResponse(
   socket: ExchangeSocket,
 ): ServerResponse {
   const res = new ServerResponse(req) as NodeResponse;
-  res[SINK] = new Sink(exchange, res, req, socket);
+  res[WRITER] = new ExchangeWriter(exchange, res, req, socket);
   res._storeHeader = storeHeader;
   res._send = send;
   res._writeRaw = writeRaw;
   res._finish = finish;
-  res._flushOutput = nothingHeldBack;
-  res.on("error", raisedOnResponse);
+  res._flushOutput = neverBuffers;
+  res.on("error", failExchange);
   res.assignSocket(socket as unknown as Socket);
   return res;
 }
@@ -54,7 +54,7 @@ function storeHeader(this: NodeResponse, statusLine: string, given: GivenHeaders
   const { statusCode, statusMessage } = this;
   if (statusCode < 200) throw new RangeError(`a final response cannot have the status ${statusCode}`);
   const reason = statusMessage === STATUS_CODES[statusCode] ? "" : statusMessage;
-  this[SINK].head = { status: statusCode, reason, headers: headersOf(this, given) };
+  this[WRITER].head = { status: statusCode, reason, headers: headersOf(this, given) };
   this.chunkedEncoding = false;
   this._header = statusLine;
 }
@@ -65,29 +65,29 @@ function send(
   encoding?: unknown,
   callback?: Callback,
 ): boolean {
-  return this[SINK].send(data, encoding as BufferEncoding, callback);
+  return this[WRITER].send(data, encoding as BufferEncoding, callback);
 }
 
 function writeRaw(this: NodeResponse, data: string, _encoding?: unknown, callback?: Callback): boolean {
-  this[SINK].inform(data);
+  this[WRITER].inform(data);
   if (callback) process.nextTick(callback);
   return true;
 }
 
 function finish(this: NodeResponse): void {
   (ServerResponse.prototype as NodeResponse)._finish.call(this);
-  this[SINK].finish();
+  this[WRITER].finish();
 }
 
-const nothingHeldBack = (): boolean => true;
+const neverBuffers = (): boolean => true;
 
-/** A write after the end and the like. Unheard, the "error" event would end the whole server. */
-function raisedOnResponse(this: NodeResponse, error: Error): void {
-  this[SINK].fail(error);
+/** A write after the end, for one. Without a listener, the "error" event would end the whole server. */
+function failExchange(this: NodeResponse, error: Error): void {
+  this[WRITER].fail(error);
 }
 
-/** The way from node's calls to the exchange's. */
-class Sink {
+/** Turns node's calls into calls of the exchange. */
+class ExchangeWriter {
   head: ResponseHead | undefined;
   readonly #exchange: Exchange;
   readonly #res: NodeResponse;
@@ -96,7 +96,7 @@ class Sink {
   /** The first piece of the body, held until the turn ends: with an `end` in the same turn it is the whole. */
   #held: Uint8Array | string = "";
   #callbacks: Callback[] = [];
-  #ticking = false;
+  #endTurnScheduled = false;
   #draining = false;
   #finished = false;
 
@@ -114,10 +114,10 @@ class Sink {
     callback: Callback | undefined,
   ): boolean {
     if (callback) this.#callbacks.push(callback);
-    this.#tick();
+    this.#scheduleEndTurn();
     if (this.#exchange.closed) return false;
     this.#socket.touch();
-    const piece = wanted(data, encoding);
+    const piece = encodedUnlessUtf8(data, encoding);
     if (piece.length === 0) return !this.#draining;
     if (!this.#exchange.started && this.#held.length === 0) {
       this.#held = piece;
@@ -131,7 +131,7 @@ class Sink {
   inform(text: string): void {
     const [statusLine = "", ...lines] = text.trimEnd().split("\r\n");
     const status = Number(statusLine.split(" ")[1]);
-    // 100 is the listener's to send, at the first read of the body.
+    // The listener sends 100, when the body is first read.
     if (status !== 100) this.#exchange.inform({ status, reason: "", headers: fieldsOf(lines) });
   }
 
@@ -145,7 +145,7 @@ class Sink {
       this.#flushHead();
       this.#exchange.end(trailers);
     }
-    this.#tick();
+    this.#scheduleEndTurn();
   }
 
   fail(error: Error): void {
@@ -173,22 +173,22 @@ class Sink {
     this.#draining = false;
     this.#socket.touch();
     this.#callBack();
-    // Node's own way to "drain"; after `end` it would finish a second time.
+    // Makes node emit "drain"; after `end` it would finish a second time.
     if (!this.#finished) this.#res._flush();
   }
 
-  #tick(): void {
-    if (this.#ticking) return;
-    this.#ticking = true;
+  #scheduleEndTurn(): void {
+    if (this.#endTurnScheduled) return;
+    this.#endTurnScheduled = true;
     process.nextTick(endTurn, this);
   }
 
   endTurn(): void {
-    this.#ticking = false;
+    this.#endTurnScheduled = false;
     if (!this.#exchange.closed) this.#flushHead();
     if (!this.#draining || this.#exchange.closed) this.#callBack();
     if (!this.#finished) return;
-    // "finish" is out: what remains is "close", for the response by its socket.
+    // "finish" has been emitted; the request and the socket, and by it the response, still have to emit "close".
     releaseRequest(this.#req);
     this.#socket.destroy();
   }
@@ -205,21 +205,24 @@ class Sink {
     if (complete && this.#finished) return;
     this.#socket._hadError = true;
     this.#held = "";
-    this.#tick();
+    this.#scheduleEndTurn();
     abortNodeRequest(this.#req);
     this.#socket.destroy();
   }
 }
 
-const endTurn = (sink: Sink): void => sink.endTurn();
+const endTurn = (writer: ExchangeWriter): void => writer.endTurn();
 
-/** Text in UTF-8 may stay text: a listener can send it along with the head. */
-function wanted(data: string | Uint8Array, encoding: BufferEncoding | undefined): string | Uint8Array {
+/** Text in UTF-8 stays text, so that a listener can send it together with the head. */
+function encodedUnlessUtf8(
+  data: string | Uint8Array,
+  encoding: BufferEncoding | undefined,
+): string | Uint8Array {
   if (typeof data !== "string" || !encoding || encoding === "utf8" || encoding === "utf-8") return data;
   return data.length === 0 ? data : Buffer.from(data, encoding);
 }
 
-/** The head's fields. With `setHeader` in use node merges everything there, and otherwise passes what was given. */
+/** The head's fields. Once `setHeader` was used node merges all fields there; otherwise it passes those given. */
 function headersOf(res: NodeResponse, given: GivenHeaders): Headers {
   const headers: string[] = [];
   const names = res.getRawHeaderNames();
@@ -240,7 +243,7 @@ function addGiven(headers: string[], given: NonNullable<GivenHeaders>): void {
 
 const isList = (given: NonNullable<GivenHeaders>): given is readonly unknown[] => Array.isArray(given);
 
-/** Fields that came past `setHeader`: node's own checks, thrown into the application. */
+/** Fields that bypassed `setHeader`: node's own checks throw into the application. */
 function addChecked(headers: string[], name: string, value: unknown): void {
   validateHeaderName(name);
   for (const one of Array.isArray(value) ? value : [value]) validateHeaderValue(name, one);
@@ -248,7 +251,7 @@ function addChecked(headers: string[], name: string, value: unknown): void {
 }
 
 function add(headers: string[], name: string, value: unknown): void {
-  // Framing is the listener's: what it gets is never chunked.
+  // The listener frames the body: what it gets is never chunked.
   if (name.length === 17 && name.toLowerCase() === "transfer-encoding") return;
   if (Array.isArray(value)) for (const one of value) headers.push(name, String(one));
   else headers.push(name, String(value));

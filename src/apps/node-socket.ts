@@ -1,11 +1,11 @@
-// The connection as a node handler sees it: the facts of the exchange behind the face of a socket. No byte passes
-// here; request and response are bound to the exchange themselves, so that any listener may stand in front. It has
-// what node's own code and frameworks ask a socket, and nothing of a stream's machinery, which costs more than that.
+// The connection as a node handler sees it: the facts of the exchange, as properties of a socket. No byte passes through it;
+// request and response are bound to the exchange themselves, so that any listener may stand in front. It has the members that
+// node's own code and frameworks use, and nothing else of a stream, which would cost more.
 import { Stream } from "node:stream";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 
-/** Node's server keeps the response under way here, and tells it of the socket's end. */
-interface Carried {
+/** The response in progress, which node keeps on its socket. */
+interface MessageInProgress {
   emit(event: "timeout", socket: ExchangeSocket): boolean;
 }
 
@@ -15,40 +15,53 @@ const HIGH_WATER = 16_384;
 
 export class ExchangeSocket extends Stream {
   readonly encrypted: boolean;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly remoteFamily: string;
-  readonly localAddress: string;
-  readonly localPort: number;
   readonly connecting = false;
   readonly pending = false;
   readonly readableHighWaterMark = HIGH_WATER;
   readonly writableHighWaterMark = HIGH_WATER;
   readonly writableLength = 0;
   readonly writableNeedDrain = false;
-  /** Node's OutgoingMessage writes it at its end. */
+  /** Node's OutgoingMessage sets `corked` when it ends. */
   readonly _writableState: { corked: number } = { corked: 0 };
   destroyed = false;
-  /** True once "close" is out. */
+  /** True once "close" was emitted. */
   closed = false;
   timeout = 0;
-  /** Set when the exchange was cut: node's OutgoingMessage then keeps its "finish" to itself. */
+  /** Set when the exchange was cut: node's OutgoingMessage then emits no "finish". */
   _hadError = false;
-  /** The response under way, set by `ServerResponse.assignSocket`. */
-  _httpMessage: Carried | null = null;
+  /** Set by `ServerResponse.assignSocket`. */
+  _httpMessage: MessageInProgress | null = null;
   readonly #exchange: Exchange;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(exchange: Exchange) {
     super();
-    const { remote, local, scheme } = exchange.request;
     this.#exchange = exchange;
-    this.encrypted = scheme === "https";
-    this.remoteAddress = remote.address;
-    this.remotePort = remote.port;
-    this.remoteFamily = family(remote.address);
-    this.localAddress = local.address;
-    this.localPort = local.port;
+    this.encrypted = exchange.request.scheme === "https";
+  }
+
+  get remoteAddress(): string {
+    return this.#exchange.request.remote.address;
+  }
+
+  get remotePort(): number {
+    return this.#exchange.request.remote.port;
+  }
+
+  get remoteFamily(): string {
+    return familyOf(this.remoteAddress);
+  }
+
+  get localAddress(): string {
+    return this.#exchange.request.local.address;
+  }
+
+  get localPort(): number {
+    return this.#exchange.request.local.port;
+  }
+
+  get localFamily(): string {
+    return familyOf(this.localAddress);
   }
 
   get readable(): boolean {
@@ -60,10 +73,10 @@ export class ExchangeSocket extends Stream {
   }
 
   address(): { address: string; port: number; family: string } {
-    return { address: this.localAddress, port: this.localPort, family: family(this.localAddress) };
+    return { address: this.localAddress, port: this.localPort, family: this.localFamily };
   }
 
-  /** As on `net.Socket`: "timeout" after so many idle milliseconds; the response is cut when nobody listens for it. */
+  /** As on `net.Socket`: "timeout" after that many idle milliseconds; without a listener for it the response is cut. */
   setTimeout(milliseconds: number, callback?: () => void): this {
     clearTimeout(this.#timer);
     this.timeout = milliseconds;
@@ -72,12 +85,12 @@ export class ExchangeSocket extends Stream {
     return this;
   }
 
-  /** Something moved: the idle time starts anew. */
+  /** Bytes have passed: the idle time starts anew. */
   touch(): void {
     this.#timer?.refresh();
   }
 
-  // What belongs to the listener's connection, not to one exchange.
+  // These concern the listener's connection, not one exchange.
   setNoDelay(): this {
     return this;
   }
@@ -107,13 +120,13 @@ export class ExchangeSocket extends Stream {
     return false;
   }
 
-  /** Without data nothing is left to do: what ends the response is its own end. */
+  /** Without data there is nothing to do: the response ends by its own `end`. */
   end(chunk?: unknown, encoding?: unknown, callback?: Callback): this {
     if (chunk && typeof chunk !== "function") this.write(chunk, encoding, callback);
     return this;
   }
 
-  /** Ends by the application's hand are told to the client as a cut; the error is ours to tell, not an "error" event. */
+  /** The application cuts its response. The error goes to the log; there is no "error" event. */
   destroy(error?: Error | null): this {
     if (this.destroyed) return this;
     this.destroyed = true;
@@ -140,4 +153,4 @@ function closed(socket: ExchangeSocket): void {
   socket.emit("close", socket._hadError);
 }
 
-const family = (address: string): string => (address.includes(":") ? "IPv6" : "IPv4");
+const familyOf = (address: string): string => (address.includes(":") ? "IPv6" : "IPv4");

@@ -17,7 +17,7 @@ export type NodeHandler = (
 ) => unknown;
 
 export interface AppOptions {
-  /** Hears of failures that no client can be told of any more. */
+  /** Gets the failures that come too late for a response. */
   log?: Log | undefined;
   /** Seconds until a response head must be given (then 504); no limit by default. */
   timeout?: number | undefined;
@@ -30,7 +30,7 @@ const aNodeHandler = must(
   (value) => typeof value === "function" && !isClass(value),
 );
 
-/** The objects a node handler wants, bound to one exchange. */
+/** Request and response of a node handler, bound to one exchange. */
 export function nodeObjects(exchange: Exchange): { req: IncomingMessage; res: ServerResponse } {
   const socket = new ExchangeSocket(exchange);
   const req = nodeRequest(exchange, socket);
@@ -62,7 +62,7 @@ export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway
   };
 }
 
-/** Express and connect apps take a `next` too, but have a better answer than ours when nobody gives them one. */
+/** Express and connect apps take a `next` too, but without one their own final answer is better than ours. */
 const isMiddleware = (handler: NodeHandler): boolean => handler.length > 2 && !("handle" in handler);
 
 function nextOf(exchange: Exchange, failed: (error: unknown) => void): (error?: unknown) => void {

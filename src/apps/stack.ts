@@ -1,11 +1,11 @@
-// An application's stack without what no user wants to read: frames of Node, of the loader, and of ourselves.
+// An application's stack without the frames of Node, of the loader, and of Sallyport.
 import { fileURLToPath } from "node:url";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const OURS = /[( ](?:node:|<anonymous>\))|[\\/]node_modules[\\/](?:jiti|tsx|esbuild)[\\/]/;
 const isTheirs = (frame: string): boolean => !OURS.test(frame) && !frame.includes(HERE);
 
-/** Its text; undefined of what is no error. */
+/** The text of an error's stack; undefined when `error` is no Error. */
 export function ownStack(error: unknown): string | undefined {
   if (!(error instanceof Error) || !error.stack) return undefined;
   return withoutFrames(error.stack, isTheirs).trim();

@@ -1,4 +1,4 @@
-// From the path of a request to a file below a directory, and to nothing outside of it. Every doubt is a refusal: an
+// Finds the file that a request's path names below a directory, and nothing outside of it. Whatever is doubtful is refused: an
 // encoded separator, a dot segment, a hidden name, a link that leads out.
 import type { Stats } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
@@ -6,19 +6,19 @@ import { join, sep } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
 
 export interface FoundFile {
-  /** The directory served, free of links, as it is now: a deployment may turn the link that leads to it. */
+  /** The directory served, its links resolved for this request: a deployment may point a link elsewhere. */
   readonly root: string;
   /** Its segments below the root, decoded. */
   readonly segments: readonly string[];
   readonly stats: Stats;
 }
 
-/** The name of RFC 8615 is the only hidden one that is meant to be seen. */
+/** The only hidden name that is meant to be served (RFC 8615). */
 const WELL_KNOWN = ".well-known";
 
 /**
  * The segments of a percent-encoded path that starts with "/", decoded once; the last is "" for a directory.
- * Throws BAD_PATH for what no honest client sends, NOT_FOUND for hidden names.
+ * Throws BAD_PATH for paths that no honest client sends, NOT_FOUND for hidden names.
  */
 export function segmentsOf(path: string): string[] {
   const segments = path.slice(1).split("/").map(decodeSegment);
@@ -55,11 +55,11 @@ export async function find(directory: string, segments: readonly string[]): Prom
   } catch (error) {
     throw findError(error);
   }
-  // A pipe would make us wait, a device never end.
+  // Reading a pipe could wait for ever, and a device may have no end.
   throw new SallyportError("FORBIDDEN", "only regular files are served");
 }
 
-/** The true place of a file must be in the root as well, and be no hidden one there. */
+/** A file's real path, too, must be below the root and have no hidden name there. */
 function checkInside(root: string, real: string): void {
   if (real === root) return;
   const base = root.endsWith(sep) ? root : root + sep;
@@ -71,7 +71,7 @@ function checkInside(root: string, real: string): void {
 const ABSENT: ReadonlySet<string | undefined> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"]);
 const REFUSED: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM"]);
 
-/** The file system's error as ours. */
+/** An error of the file system as one of ours. */
 export function findError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
   const { code, message } = error as NodeJS.ErrnoException;

@@ -1,4 +1,4 @@
-// Which of a file and its precompressed variants a client gets (RFC 9110, 12.5.3).
+// Chooses between a file and its precompressed variants (RFC 9110, 12.5.3).
 import { SallyportError } from "../exchange/index.ts";
 import { type FoundFile, find } from "./static-path.ts";
 
@@ -17,11 +17,11 @@ export interface Choice {
   readonly file: FoundFile;
   /** Content-Encoding; undefined for the file as it is. */
   readonly coding: string | undefined;
-  /** Whether another client might get another variant: Vary. */
+  /** Whether there are variants, so that the response needs Vary. */
   readonly varies: boolean;
 }
 
-/** Looks for the variants of `plain` below the same directory, and takes the one that `accept` ranks highest. */
+/** Looks for the variants of `plain` below the same directory, and chooses the one that `accept` ranks highest. */
 export async function choose(
   directory: string,
   plain: FoundFile,
@@ -56,7 +56,7 @@ async function variantOf(
   }
 }
 
-/** Coding -> weight. The header comes from outside: only its first dozen of members counts. */
+/** Coding -> weight. Only the first dozen members count: the header is the client's. */
 function weightsOf(accept: string): Map<string, number> {
   const weights = new Map<string, number>();
   for (const member of accept.toLowerCase().split(",", 12)) {

@@ -1,5 +1,5 @@
-// Answers exchanges with the files of a directory. Finding the file, and refusing to, is ours (static-path.ts); how it
-// is sent (validators, conditions, ranges; RFC 9110, 13 and 14) is the library `send`'s.
+// Answers exchanges with the files of a directory. static-path.ts finds the file, or refuses; the library `send` sends it
+// (validators, conditions, ranges; RFC 9110, 13 and 14).
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import send from "send";
@@ -30,13 +30,13 @@ export interface StaticOptions {
   readonly directory: string;
   /** The file that answers for a directory; "index.html" by default. There are no listings. */
   readonly index?: string | false | undefined;
-  /** Serve `name.br` and `name.gz`, where they lie beside `name`, to clients that accept them; false by default. */
+  /** Serve `name.br` and `name.gz`, where they exist beside `name`, to clients that accept them; false by default. */
   readonly precompressed?: boolean | undefined;
-  /** Seconds for which a cache may keep a file unasked; 0 by default. */
+  /** Seconds for which a cache may use a file without revalidation; 0 by default. */
   readonly maxAge?: number | undefined;
   /** Whether files never change within `maxAge`; false by default. */
   readonly immutable?: boolean | undefined;
-  /** Who answers where there is no file. */
+  /** Answers where there is no file. */
   readonly fallthrough?: Gateway | undefined;
 }
 
@@ -51,21 +51,21 @@ const CHECKS: Checks<StaticOptions> = {
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** A gateway to the files below a directory. Hidden files are never served, nor what a link shows outside. */
+/** A gateway to the files below a directory. Hidden files are never served, nor files outside that a link leads to. */
 export function staticFiles(options: StaticOptions): Gateway {
   checkOptions("staticFiles()", options, CHECKS, '{ directory: "public" }');
   checkArgument("staticFiles()", "directory", options.directory, aText);
-  const site = new Site(options);
+  const files = new StaticFiles(options);
   return {
     inner: options.fallthrough && [options.fallthrough],
-    start: () => site.check(),
+    start: () => files.check(),
     handle(exchange) {
-      site.answer(exchange).catch((error: unknown) => site.refuse(exchange, findError(error)));
+      files.answer(exchange).catch((error: unknown) => files.refuse(exchange, findError(error)));
     },
   };
 }
 
-class Site {
+class StaticFiles {
   readonly #directory: string;
   readonly #index: string | false;
   readonly #options: StaticOptions;
@@ -111,13 +111,13 @@ class Site {
     throw new SallyportError("NOT_FOUND", "the index of the directory is no file");
   }
 
-  /** To the same place with a slash at the end, so that relative links work; on this host, whatever the path holds. */
+  /** To the same path with a slash at the end, so that relative links work; always on this host, even for "//other/". */
   #redirect(exchange: Exchange): void {
     checkMethod(exchange);
     const { path, query } = exchange.request;
-    const place = `/${path.replace(/^\/+/, "")}/${query ? `?${query}` : ""}`;
-    const headers: Headers = ["Location", place, "Content-Type", "text/plain; charset=utf-8"];
-    exchange.respond({ status: 301, reason: "", headers }, `Moved to ${place}\n`);
+    const location = `/${path.replace(/^\/+/, "")}/${query ? `?${query}` : ""}`;
+    const headers: Headers = ["Location", location, "Content-Type", "text/plain; charset=utf-8"];
+    exchange.respond({ status: 301, reason: "", headers }, `Moved to ${location}\n`);
   }
 
   async #send(exchange: Exchange, plain: FoundFile): Promise<void> {
@@ -139,14 +139,14 @@ function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options:
   const stream = send(req, encoded(segments), {
     root,
     index: false,
-    dotfiles: "allow", // Hidden names were refused before; here "well-known" is left.
+    dotfiles: "allow", // Hidden names were refused before; only ".well-known" is left.
     maxAge: (options.maxAge ?? 0) * 1000,
     immutable: options.immutable ?? false,
   });
   stream.on("headers", () => {
     if (choice.varies) res.setHeader("Vary", "Accept-Encoding");
     if (choice.coding) res.setHeader("Content-Encoding", choice.coding);
-    // By the plain name, or the variant would be of the type of its coding.
+    // By the plain name: the variant's own suffix would name the type of its coding.
     stream.type(encoded(plain.segments));
   });
   stream.on("error", (error: SendError) => refuseSending(exchange, error));
@@ -155,7 +155,7 @@ function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options:
 
 const encoded = (segments: readonly string[]): string => `/${segments.map(encodeURIComponent).join("/")}`;
 
-/** What `send` reports: the error of http-errors, with the file system's code where that was the cause. */
+/** The error that `send` emits: one of http-errors, with the file system's code where that was the cause. */
 interface SendError extends Error {
   readonly status: number;
   readonly code?: string;

@@ -1,5 +1,6 @@
 // Field lines, both directions (RFC 9110, 5; RFC 9112, 5). Each name is stored once, with its lower case.
 import { isFieldValue, isToken, SallyportError } from "../exchange/index.ts";
+import { tooManyHeaders } from "./refusals.ts";
 
 export interface FieldName {
   /** As it was sent. */
@@ -38,7 +39,7 @@ export interface FieldSink {
 export function readFields(text: string, at: number, most: number, sink: FieldSink): void {
   let left = most;
   for (let start = at; start < text.length; ) {
-    if (left-- === 0) throw new SallyportError("HEADERS_TOO_LARGE", `more than ${most} header lines`);
+    if (left-- === 0) throw tooManyHeaders(most);
     const end = text.indexOf("\r\n", start);
     const colon = text.indexOf(":", start);
     if (colon < 0 || colon > end) throw new SallyportError("BAD_REQUEST", "a header line without a colon");

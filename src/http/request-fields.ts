@@ -1,13 +1,13 @@
 // The fields of a request head about its body, its host and its connection (RFC 9110, 7.2, 8.6, 10.1.1; RFC 9112, 6, 9.3).
 // A request that two recipients could read in two ways is refused (RFC 9112, 11.2).
 import { type Repeated, SallyportError } from "../exchange/index.ts";
+import { readContentLength } from "./content-length.ts";
 import { type FieldName, type FieldSink, hasMember } from "./fields.ts";
 import { isHost } from "./target.ts";
 
 /** The length of a chunked body, which only its end tells. */
 export const CHUNKED = -1;
 
-const DIGITS = /^[0-9]{1,15}$/;
 const CODING_LIST = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+)*$/;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
@@ -107,8 +107,9 @@ export class HeadFields implements FieldSink {
 
 /** Digits only, and few enough that a number holds them exactly. */
 function readLength(value: string): number {
-  if (!DIGITS.test(value)) throw bad("a malformed Content-Length");
-  return Number(value);
+  const length = readContentLength(value);
+  if (length < 0) throw bad("a malformed Content-Length");
+  return length;
 }
 
 /** A body whose last coding is not chunked has no certain end: 400 (RFC 9112, 6.3). Codings before it are unknown to us: 501. */

@@ -1,4 +1,4 @@
-// The log of a host that named none: what needs somebody's attention goes to its console, the rest nowhere.
+// The default log of a mounted gateway: warnings and errors go to the host's console, the rest nowhere.
 import { type Log, type LogFields, silentLog } from "../exchange/index.ts";
 
 /** All controls but TAB and LF: a client or an application must not drive the terminal (CWE-117). */

@@ -1,14 +1,15 @@
-// A request body out of a Request's stream, no faster than the gateway reads.
+// A request body from a Request's stream, read no faster than the gateway reads it.
 import { type Headers, header, NO_BODY, type RequestBody, SallyportError } from "../exchange/index.ts";
+import { readContentLength } from "../http/content-length.ts";
+import { bodyTooLarge } from "../http/refusals.ts";
 import { MountedBody } from "./mounted-body.ts";
-import { bodyTooLarge } from "./refusals.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Piece = Awaited<ReturnType<Reader["read"]>>;
 
-/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has taken the body for itself. */
+/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has already read the body. */
 export function fetchBody(request: Request, headers: Headers, most: number): RequestBody {
-  if (request.bodyUsed) throw taken();
+  if (request.bodyUsed) throw alreadyRead();
   if (!request.body) return NO_BODY;
   const length = announced(headers);
   if (length === 0) return NO_BODY;
@@ -19,11 +20,12 @@ export function fetchBody(request: Request, headers: Headers, most: number): Req
 function announced(headers: Headers): number | undefined {
   const value = header(headers, "content-length");
   if (value === undefined || header(headers, "transfer-encoding") !== undefined) return undefined;
-  if (!/^\d{1,15}$/.test(value)) throw new SallyportError("BAD_REQUEST", "a malformed Content-Length");
-  return Number(value);
+  const length = readContentLength(value);
+  if (length < 0) throw new SallyportError("BAD_REQUEST", "a malformed Content-Length");
+  return length;
 }
 
-/** Reads ahead no more than a pushed body holds. */
+/** Reads ahead only as much as a pushed body holds. */
 class FetchBody extends MountedBody {
   readonly #stream: ReadableStream<Uint8Array>;
   #reader: Reader | undefined;
@@ -50,8 +52,8 @@ class FetchBody extends MountedBody {
   }
 
   /**
-   * Reads on for nothing: to cancel the stream would, in many hosts, end the connection before its response. What was
-   * never begun is left to the host: to read it would ask the client for it (100 Continue).
+   * Reads the rest and throws it away: in many hosts, cancelling the stream would end the connection before its response. A
+   * body that was never begun is left to the host: reading would ask the client for it (100 Continue).
    */
   protected drain(): void {
     if (this.#reader) this.resume();
@@ -84,13 +86,10 @@ class FetchBody extends MountedBody {
 
 function bytesOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  throw new SallyportError(
-    "CONFIG_INVALID",
-    "the host's request body is a stream of something else than bytes",
-  );
+  throw new SallyportError("CONFIG_INVALID", "the host's request body is not a stream of bytes");
 }
 
-const taken = (): SallyportError =>
+const alreadyRead = (): SallyportError =>
   new SallyportError(
     "CONFIG_INVALID",
     "the host has read the request body before the mounted gateway could: hand on a clone of the Request, or mount the " +

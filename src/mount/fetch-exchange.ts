@@ -1,5 +1,4 @@
-// One Request of the Fetch standard, and the Response that its answer becomes. Informational responses and trailers
-// have no place there.
+// One Request of the Fetch standard, answered with a Response, which has no informational responses and no trailers.
 import {
   bytesOf,
   errorHead,
@@ -10,26 +9,25 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { MountedExchange, outgoing } from "./mounted-exchange.ts";
+import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { MountSettings } from "./options.ts";
 
 /** Bytes that wait in the Response's stream before the application is held back. */
 const HIGH_WATER = 65_536;
 /** Statuses whose Response must not be given a body (Fetch, 2.2.3). */
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
-/** For nobody: its client has gone. The number is nginx's. */
+/** The highest of a Response (Fetch, 2.2.3). */
+const HIGHEST_STATUS = 599;
+/** The host sees it, the client has gone. The number is nginx's. */
 const CLIENT_CLOSED = 499;
 
 export class FetchExchange extends MountedExchange {
-  readonly body: RequestBody;
   readonly response: Promise<Response>;
-  protected readonly greatestStatus = 599;
   readonly #resolve: (response: Response) => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   constructor(request: RequestHead, body: RequestBody, settings: MountSettings) {
-    super(request, settings.prefix ?? "", settings);
-    this.body = body;
+    super(request, settings.prefix ?? "", body, settings);
     let resolve: (response: Response) => void = () => {};
     this.response = new Promise((settle) => {
       resolve = settle;
@@ -38,12 +36,16 @@ export class FetchExchange extends MountedExchange {
     this.whenClosed(() => resolve(new Response(null, { status: CLIENT_CLOSED })));
   }
 
-  /** The client is gone, says the host. */
-  left(): void {
+  /** The host reports that the client is gone. */
+  abort(): void {
     this.lost(clientLeft());
     this.#controller?.error(
-      shown("AbortError", "ERR_STREAM_PREMATURE_CLOSE", "The client closed the connection."),
+      publicError("AbortError", "ERR_STREAM_PREMATURE_CLOSE", "The client closed the connection."),
     );
+  }
+
+  protected override admits(head: ResponseHead): boolean {
+    return super.admits(head, HIGHEST_STATUS);
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
@@ -68,7 +70,7 @@ export class FetchExchange extends MountedExchange {
   }
 
   protected sendCut(error: SallyportError): void {
-    if (this.#controller) this.#controller.error(shown("SallyportError", error.code, error.text));
+    if (this.#controller) this.#controller.error(publicError("SallyportError", error.code, error.text));
     else this.#resolve(errorResponse(error));
   }
 
@@ -87,12 +89,12 @@ export class FetchExchange extends MountedExchange {
 const clientLeft = (): SallyportError =>
   new SallyportError("CLIENT_LEFT", "the client closed the connection");
 
-/** What a host meets in a stream that breaks off. Hosts print it, and may even send it: the rest is for the log only. */
-function shown(name: string, code: string, message: string): Error {
+/** The error that a host gets from a stream that was cut. Hosts print it, or even send it: details are for the log only. */
+function publicError(name: string, code: string, message: string): Error {
   return Object.assign(new Error(message), { name, code, stack: `${name}: ${message} (${code})` });
 }
 
-/** What the client gets when there is nothing else to give. */
+/** The response to a client when there is no other. */
 export function errorResponse(error: SallyportError): Response {
   const status = error.status === 0 ? 500 : error.status;
   return responseOf({ ...errorHead(error), status }, Buffer.from(errorText(error)), -1, false);
@@ -102,7 +104,7 @@ type BodyGiven = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
 
 function responseOf(head: ResponseHead, body: BodyGiven, length: number, bodyless: boolean): Response {
   const headers = new Headers();
-  const fields = outgoing(head, length, bodyless);
+  const fields = outgoingFields(head, length, bodyless);
   for (let i = 0; i < fields.length; i += 2) headers.append(fields[i] as string, fields[i + 1] as string);
   return new Response(body, { status: head.status, statusText: head.reason, headers });
 }

@@ -1,4 +1,4 @@
-// A request head out of a Request of the Fetch standard, and of what its host knows besides.
+// A request head from a Request of the Fetch standard, and from what its host adds.
 import type { IncomingMessage } from "node:http";
 import {
   type Address,
@@ -12,19 +12,19 @@ import { isHost } from "../http/target.ts";
 import { isBelow } from "./options.ts";
 
 /**
- * What a Request does not say. Hosts pass what they have: Hono's `c.env` on node has `incoming`, Sallyport's own fetch
- * apps get `remote` and `local`.
+ * Facts that no Request has. Hosts pass those that they know: Hono's `c.env` on node has `incoming`, Sallyport's own fetch apps
+ * get `remote` and `local`.
  */
 export interface FetchContext {
   /** The client's address. */
   readonly remote?: Address | string | undefined;
-  /** Ours, that it called. */
+  /** The server's address. */
   readonly local?: Address | undefined;
-  /** node's request, whose socket knows both. */
+  /** node's request, whose socket has both. */
   readonly incoming?: Pick<IncomingMessage, "socket" | "httpVersion"> | undefined;
 }
 
-/** What srvx, and h3 on it, add to a Request. */
+/** Properties that srvx, and h3 on it, add to a Request. */
 interface HostRequest extends Request {
   readonly ip?: string | undefined;
   readonly runtime?: { readonly node?: { readonly req?: FetchContext["incoming"] } };
@@ -33,7 +33,7 @@ interface HostRequest extends Request {
 const NOWHERE: Address = { address: "", port: 0 };
 const VERSIONS: Readonly<Record<string, string>> = { "1.0": "1.0", "2.0": "2" };
 
-/** `undefined` when the path is not below `prefix`. Throws a SallyportError of the client's. */
+/** `undefined` when the path is not below `prefix`. Throws a SallyportError whose fault is the client's. */
 export function readFetchHead(
   request: Request,
   context: FetchContext,
@@ -56,7 +56,7 @@ export function readFetchHead(
   };
 }
 
-/** Host first, as clients send it; a Request that was made by a program has none. */
+/** Host first, as clients send it; a Request that a program has made has none. */
 function headersOf({ headers }: Request, host: string): Headers {
   const fields: string[] = headers.has("host") ? [] : ["host", host];
   for (const [name, value] of headers) {

@@ -1,10 +1,10 @@
-// A gateway as a fetch handler, `(request: Request) => Promise<Response>`: Hono, h3, srvx, and whatever else speaks the
-// Fetch standard in a Node process.
+// A gateway as a fetch handler, `(request: Request) => Promise<Response>`: for Hono, h3, srvx, and all other hosts of the Fetch
+// standard in a Node process.
 import { type Gateway, type Log, SallyportError } from "../exchange/index.ts";
 import { fetchBody } from "./fetch-body.ts";
 import { errorResponse, FetchExchange } from "./fetch-exchange.ts";
 import { type FetchContext, readFetchHead } from "./fetch-head.ts";
-import { alive, type Lifecycle, lifeOf } from "./life.ts";
+import { type Lifecycle, lifeOf, withLifecycle } from "./life.ts";
 import { MountedBody } from "./mounted-body.ts";
 import {
   checkMount,
@@ -21,7 +21,7 @@ type FetchFunctionOfHost = (request: Request, context?: FetchContext) => Promise
 export type FetchMount = FetchFunctionOfHost & Lifecycle;
 
 /**
- * Makes a handler of a gateway that nobody has started. The Request's URL is the whole one; `options.mount` says which
+ * Makes a handler of a gateway that was not started yet. The Request's URL is the whole one; `options.mount` says which
  * part of its path leads here. Throws CONFIG_INVALID. The promise never rejects; a response that is cut is one whose
  * body stream fails.
  */
@@ -35,7 +35,7 @@ export function toFetchHandler(gateway: Gateway, options: MountOptions = {}): Fe
     life.handle(received);
     return received.response;
   };
-  return alive(handle, life);
+  return withLifecycle(handle, life);
 }
 
 function receive(
@@ -48,9 +48,9 @@ function receive(
     if (!head) return outsideOfMount(request.url);
     const body = fetchBody(request, head.headers, settings.maxBody);
     const exchange = new FetchExchange(head, body, settings);
-    // What was begun nobody else can read to its end; what was never touched is the host's to deal with.
+    // A body of which we read a part can only be finished here; one that was not touched is left to the host.
     exchange.whenClosed((outcome) => {
-      if (body instanceof MountedBody && request.body?.locked) body.over(outcome);
+      if (body instanceof MountedBody && request.body?.locked) body.exchangeClosed(outcome);
     });
     watch(request.signal, exchange);
     return exchange;
@@ -59,9 +59,9 @@ function receive(
   }
 }
 
-/** Without the signal a client that leaves is only noticed once its response is being sent. */
+/** Without the signal, a client that leaves is only noticed once its response is being sent. */
 function watch(signal: AbortSignal, exchange: FetchExchange): void {
-  const left = (): void => exchange.left();
+  const left = (): void => exchange.abort();
   if (signal.aborted) return left();
   signal.addEventListener("abort", left, { once: true });
   exchange.whenClosed(() => signal.removeEventListener("abort", left));

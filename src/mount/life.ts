@@ -1,8 +1,15 @@
-// The life of a gateway inside somebody else's server. The host starts and closes it, or leaves the start to the first
-// request; nothing here listens to signals or to the host's own end.
-import { type Exchange, type Gateway, Running, SallyportError, withInner } from "../exchange/index.ts";
+// The life of a gateway inside another server. The host starts and closes it, or leaves the start to the first request; nothing
+// here listens to signals or to the host's own end.
+import {
+  type Exchange,
+  type Gateway,
+  type Listener,
+  Running,
+  SallyportError,
+  withInner,
+} from "../exchange/index.ts";
 
-/** What a mounted gateway's handler can do besides handling. */
+/** The methods that every handler of a mounted gateway has. */
 export interface Lifecycle {
   /**
    * Makes the gateway ready, and those behind it; without it, the first request does. Rejects with the SallyportError
@@ -13,7 +20,7 @@ export interface Lifecycle {
   /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
   reload(): Promise<void>;
   /**
-   * Finishes what is under way, for `grace` milliseconds at the most (default 10 s), then ends all processes. Never
+   * Finishes open requests, for `grace` milliseconds at the most (default 10 s), then ends all processes. Never
    * rejects. Later requests get 503. Every handler of the same gateway closes with it.
    */
   close(grace?: number): Promise<void>;
@@ -24,16 +31,11 @@ export interface Lifecycle {
 /** idle -> starting -> ready; starting falls back to idle when it fails; closed from everywhere, for good. */
 type Phase = "idle" | "starting" | "ready" | "closed";
 
-/** What exchanges come in by, where it is ours to close. */
-interface Door {
-  close(grace: number): Promise<void>;
-}
-
 const GRACE = 10_000;
 /** Requests that may wait for the start. */
 const MOST_WAITING = 1_024;
 /** After a failed start, milliseconds until a request may cause the next one. */
-const PAUSE = 1_000;
+const BACK_OFF = 1_000;
 
 const lives = new WeakMap<Gateway, Life>();
 
@@ -52,7 +54,7 @@ export class Life {
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #failure: SallyportError | undefined;
-  readonly #doors = new Set<Door>();
+  readonly #listeners = new Set<Listener>();
   #failedAt = 0;
 
   constructor(gateway: Gateway) {
@@ -68,9 +70,9 @@ export class Life {
     else this.#wait(exchange);
   }
 
-  /** Has it closed before the gateway does. */
-  add(door: Door): void {
-    this.#doors.add(door);
+  /** Closes `listener` before the gateway. */
+  add(listener: Listener): void {
+    this.#listeners.add(listener);
   }
 
   start(): Promise<void> {
@@ -102,7 +104,7 @@ export class Life {
     for (const exchange of this.#waiting.splice(0)) if (!exchange.closed) this.#gateway.handle(exchange);
   }
 
-  /** The first request hears the whole story, for the log's sake; the others that it failed. */
+  /** The first request gets the whole error, for the log; the others only that the start has failed. */
   #failed(error: SallyportError): SallyportError {
     this.#starting = undefined;
     this.#failure = error;
@@ -115,33 +117,33 @@ export class Life {
   }
 
   #wait(exchange: Exchange): void {
-    if (this.#phase === "idle" && this.#failure && Date.now() - this.#failedAt < PAUSE)
+    if (this.#phase === "idle" && this.#failure && Date.now() - this.#failedAt < BACK_OFF)
       return exchange.fail(notReady(this.#failure));
     if (this.#waiting.length >= MOST_WAITING) this.#waiting = this.#waiting.filter(({ closed }) => !closed);
     if (this.#waiting.length >= MOST_WAITING) return exchange.fail(tooMany());
     this.#waiting.push(exchange);
-    this.start().catch(() => {}); // Those who wait are told.
+    this.start().catch(() => {}); // The waiting exchanges get the error.
   }
 
   async #close(grace: number): Promise<void> {
     this.#phase = "closed";
     for (const exchange of this.#waiting.splice(0)) exchange.fail(stopping());
-    // What is being started could not be found, and so not be ended, before it has been.
+    // A process that is still being started could not be found, and so not be ended.
     await this.#starting?.catch(() => {});
     this.#running.leave();
-    await this.#running.close(this.#doors.size === 0 ? grace : await this.#closeDoors(grace));
+    await this.#running.close(this.#listeners.size === 0 ? grace : await this.#closeListeners(grace));
   }
 
-  /** Gives what is left of `grace`. */
-  async #closeDoors(grace: number): Promise<number> {
+  /** Returns what is left of `grace`. */
+  async #closeListeners(grace: number): Promise<number> {
     const begun = performance.now();
-    await Promise.all([...this.#doors].map((door) => door.close(grace)));
+    await Promise.all([...this.#listeners].map((listener) => listener.close(grace)));
     return Math.max(0, grace - (performance.now() - begun));
   }
 }
 
-/** The handler itself: a function with a life. */
-export function alive<F extends (...args: never[]) => unknown>(handle: F, life: Life): F & Lifecycle {
+/** Adds the methods of the life-cycle to the handler. */
+export function withLifecycle<F extends (...args: never[]) => unknown>(handle: F, life: Life): F & Lifecycle {
   return Object.assign(handle, {
     start: () => life.start(),
     reload: () => life.reload(),

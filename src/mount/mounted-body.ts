@@ -1,4 +1,4 @@
-// A request body that a host's stream gives: what is common to the streams of node and of the Fetch standard.
+// A request body from a host's stream: the part that streams of node and of the Fetch standard share.
 import {
   type BodySource,
   type Headers,
@@ -7,7 +7,7 @@ import {
   type RequestBody,
   SallyportError,
 } from "../exchange/index.ts";
-import { bodyTooLarge } from "./refusals.ts";
+import { bodyTooLarge } from "../http/refusals.ts";
 
 export abstract class MountedBody implements RequestBody, BodySource {
   readonly length: number | undefined;
@@ -36,8 +36,8 @@ export abstract class MountedBody implements RequestBody, BodySource {
     this.drain();
   }
 
-  /** The exchange is over. Whoever still reads must not take what there was for the whole. */
-  over({ error }: Outcome): void {
+  /** After a cut, a reader must not take the bytes so far for the whole body. */
+  exchangeClosed({ error }: Outcome): void {
     if (error) this.#pushed.fail(error);
     this.discard();
   }
@@ -45,7 +45,7 @@ export abstract class MountedBody implements RequestBody, BodySource {
   abstract wanted(): void;
   abstract pause(): void;
   abstract resume(): void;
-  /** Lets the rest come in for nothing, where the host does not see to that. */
+  /** Reads the rest and throws it away, where the host does not do that. */
   protected abstract drain(): void;
 
   protected take(chunk: Uint8Array): void {

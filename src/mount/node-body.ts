@@ -1,4 +1,4 @@
-// A request body out of node's stream: nothing is taken from it before the gateway reads, and no more than it reads.
+// A request body from node's stream: nothing is read from it before the gateway reads, and no faster.
 import {
   type Headers,
   isFieldValue,
@@ -8,29 +8,29 @@ import {
   SallyportError,
   WholeBody,
 } from "../exchange/index.ts";
+import { bodyTooLarge } from "../http/refusals.ts";
 import { NOT_IN_TRAILERS } from "../http/trailers.ts";
 import { MountedBody } from "./mounted-body.ts";
 import type { NodeRequest } from "./node-head.ts";
-import { bodyTooLarge } from "./refusals.ts";
 
-/** Where body parsers leave what they took. */
+/** Where body parsers leave what they have read. */
 interface ParsedRequest {
   readonly body?: unknown;
   readonly rawBody?: unknown;
 }
 
-/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has taken the body for itself. */
+/** Throws BODY_TOO_LARGE, or CONFIG_INVALID when the host has already read the body. */
 export function nodeBody(req: NodeRequest, length: number | undefined, most: number): RequestBody {
   if (length === 0) return NO_BODY;
   if ((length ?? 0) > most) throw bodyTooLarge(most);
-  const bytes = keptBytes(req);
+  const bytes = parsedBytes(req);
   if (bytes) return new WholeBody(bytes);
-  if (req.readableDidRead || req.readableEncoding !== null) throw taken();
+  if (req.readableDidRead || req.readableEncoding !== null) throw alreadyRead();
   return new NodeBody(req, length, most);
 }
 
-/** The body as it was sent, where a parser has kept it. What was inflated is no longer what the headers speak of. */
-function keptBytes(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
+/** The body as it was sent, where a parser has kept it. An inflated body no longer matches the headers. */
+function parsedBytes(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
   if (!req.readableDidRead) return undefined;
   if (req.rawBody instanceof Uint8Array) return req.rawBody;
   const plain = req.headers["content-encoding"] === undefined;
@@ -47,11 +47,11 @@ class NodeBody extends MountedBody {
 
   wanted(): void {
     const req = this.#req;
-    if (req.destroyed) return this.#left();
+    if (req.destroyed) return this.#clientLeft();
     req.on("data", (chunk: Buffer) => this.take(chunk));
     req.on("end", () => this.#ended());
-    req.on("error", () => this.#left());
-    req.on("close", () => this.#left());
+    req.on("error", () => this.#clientLeft());
+    req.on("close", () => this.#clientLeft());
   }
 
   pause(): void {
@@ -67,17 +67,17 @@ class NodeBody extends MountedBody {
   }
 
   #ended(): void {
-    // HTTP/2 gives a stream that was reset an end like any other.
-    if (this.#req.aborted) this.#left();
+    // In HTTP/2, a stream that was reset emits "end" like any other.
+    if (this.#req.aborted) this.#clientLeft();
     else this.finish(trailersOf(this.#req.rawTrailers));
   }
 
-  #left(): void {
+  #clientLeft(): void {
     this.fail(new SallyportError("CLIENT_LEFT", "the client left in the middle of its request"));
   }
 }
 
-/** What may stand in a trailer; the rest is as if never sent (RFC 9110, 6.5.1). */
+/** The fields that a trailer may have; the others are dropped (RFC 9110, 6.5.1). */
 function trailersOf(raw: readonly string[]): Headers {
   const trailers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
@@ -88,7 +88,7 @@ function trailersOf(raw: readonly string[]): Headers {
   return trailers;
 }
 
-const taken = (): SallyportError =>
+const alreadyRead = (): SallyportError =>
   new SallyportError(
     "CONFIG_INVALID",
     "a body parser of the host has read the request body before the mounted gateway could: mount the gateway before " +

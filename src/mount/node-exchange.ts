@@ -1,4 +1,4 @@
-// One request of a node server, and how its response leaves through node's: HTTP/1, or HTTP/2 by its compatibility API.
+// One request of a node server, answered with node's own response: HTTP/1, or HTTP/2 by its compatibility API.
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import {
@@ -10,51 +10,47 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { fieldsFault } from "../http/response-fault.ts";
+import { fieldsFault, HIGHEST_STATUS } from "../http/checked-exchange.ts";
 import { MountedBody } from "./mounted-body.ts";
-import { MountedExchange, outgoing } from "./mounted-exchange.ts";
+import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
-import { cut, flushHead, isHttp2Response, listed, type NodeResponse, writeHead } from "./node-response.ts";
+import { cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
 
-/** A request of the host, with its answer and with the handler that comes after us. */
+/** node:http2 sends no higher one. */
+const HIGHEST_HTTP2_STATUS = 599;
+
+/** The arguments of a handler of the host. */
 export interface NodeCall {
   readonly req: NodeRequest;
   readonly res: ServerResponse | Http2ServerResponse;
-  /** Takes what is not found here; undefined when nothing may be passed on. */
+  /** Gets requests that are not found here; undefined when none may be passed on. */
   readonly next: (() => void) | undefined;
 }
 
 export class NodeExchange extends MountedExchange {
-  readonly body: RequestBody;
-  protected readonly greatestStatus: number;
   readonly #res: NodeResponse;
   readonly #next: (() => void) | undefined;
-  /** The head waits for the first piece of the body, until the turn is over. */
+  /** The head waits for the first piece of the body until the turn of the loop is over. */
   #headWaits = false;
 
   constructor({ req, res, next }: NodeCall, head: NodeHead, body: RequestBody, settings: MountSettings) {
-    super(head.request, head.mount, settings);
-    this.body = body;
+    super(head.request, head.mount, body, settings);
     this.#res = res as NodeResponse;
     this.#next = next;
-    this.greatestStatus = isHttp2Response(this.#res) ? 599 : 999;
-    if (body instanceof MountedBody) this.whenClosed((outcome) => body.over(outcome));
+    if (body instanceof MountedBody) this.whenClosed((outcome) => body.exchangeClosed(outcome));
     this.#listen(req);
   }
 
-  override respond(head: ResponseHead, body: ResponseBody): void {
-    if (this.#isOurs() && !this.#passesOn(head)) super.respond(head, body);
+  protected override admits(head: ResponseHead): boolean {
+    if (!this.#isOurs() || this.#passesOn(head)) return false;
+    return super.admits(head, this.request.version === "2" ? HIGHEST_HTTP2_STATUS : HIGHEST_STATUS);
   }
 
-  override start(head: ResponseHead): void {
-    if (this.#isOurs() && !this.#passesOn(head)) super.start(head);
-  }
-
-  protected override sendInform({ status, headers }: ResponseHead): void {
-    if (this.request.version === "1.0" || (status !== 102 && status !== 103)) return;
+  protected override sendInform(head: ResponseHead): void {
+    const { status, headers } = head;
+    if ((status !== 102 && status !== 103) || !this.admitsInform(head)) return;
     try {
-      if (fieldsFault(headers)) throw new TypeError("a malformed field");
       if (status === 102) this.#res.writeProcessing();
       else this.#res.writeEarlyHints(listed(headers) as { link: string | string[] });
     } catch (error) {
@@ -63,15 +59,15 @@ export class NodeExchange extends MountedExchange {
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
-    // Bytes, because with a string node would send the head as UTF-8, too.
+    // Bytes: with a string node would send the head as UTF-8, too.
     const bytes = bytesOf(body);
-    if (!this.#sendsHead(head, outgoing(head, bytes.length, bodyless))) return;
+    if (!this.#sendsHead(head, outgoingFields(head, bytes.length, bodyless))) return;
     if (bytes.length === 0) this.#res.end();
     else this.#res.end(bytes);
   }
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
-    if (!this.#sendsHead(head, outgoing(head, length, bodyless))) return;
+    if (!this.#sendsHead(head, outgoingFields(head, length, bodyless))) return;
     this.#headWaits = true;
     process.nextTick(() => this.#flush());
   }
@@ -98,8 +94,8 @@ export class NodeExchange extends MountedExchange {
     this.#res.on("close", left);
     this.#res.on("error", left);
     if (this.#res.destroyed || this.#res.stream?.destroyed) left();
-    if (isHttp2Response(this.#res) || this.#res.socket) return;
-    // A response that waits behind another one (pipelining) has no connection yet, and hears nothing of its end.
+    if (this.request.version === "2" || this.#res.socket) return;
+    // A response that waits behind another one (pipelining) has no socket yet, so that it does not see the client leave.
     const { socket } = req;
     socket.once("close", left);
     this.whenClosed(() => socket.off("close", left));
@@ -111,7 +107,7 @@ export class NodeExchange extends MountedExchange {
     flushHead(this.#res, hasBody(this.request.method, this.#res.statusCode));
   }
 
-  /** Whatever the host has wrapped around its response may throw; a gateway must not be hit by that. */
+  /** A wrapper of the host around its response may throw, but never into the gateway. */
   #sendsHead(head: ResponseHead, fields: Headers): boolean {
     try {
       writeHead(this.#res, head, fields);
@@ -126,7 +122,7 @@ export class NodeExchange extends MountedExchange {
     }
   }
 
-  /** False when the host answered by itself meanwhile, as a timeout of its own does. */
+  /** False when the host has already answered, for example by a timeout of its own. */
   #isOurs(): boolean {
     if (this.closed || !(this.#res.headersSent || this.#res.writableEnded)) return true;
     const error = new SallyportError("INTERNAL", "the host answered before the mounted gateway did");

@@ -1,5 +1,5 @@
-// A request head out of node's, which node's parser has let through: refused as our own HTTP listener refuses (RFC 9112,
-// 11.2), and the mount found in what the host's router did to the URL.
+// A request head from node's request: refused as our own HTTP listener refuses (RFC 9112, 11.2), since node's parser accepts
+// more. The mount is what the host's router has removed from the URL.
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
@@ -12,11 +12,11 @@ import { isBelow } from "./options.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 
-/** What routers and frameworks add to a request. */
+/** Properties that routers and frameworks add to a request. */
 interface HostFacts {
   /** The URL before a router stripped the mount from `url` (Express, Connect, middie). */
   readonly originalUrl?: unknown;
-  /** What was stripped (Express). */
+  /** The part that was stripped (Express). */
   readonly baseUrl?: unknown;
   /** The client's scheme and address, where the host trusts a proxy in front of it (Express, middie). */
   readonly protocol?: unknown;
@@ -30,22 +30,22 @@ export interface NodeHead {
   readonly length: number | undefined;
 }
 
-export const isHttp2Request = (req: NodeRequest): req is Http2ServerRequest =>
+const isHttp2Request = (req: NodeRequest): req is Http2ServerRequest =>
   "stream" in req && req.httpVersionMajor === 2;
 
-/** `undefined` when the path is not below `prefix`. Throws a SallyportError of the client's. */
+/** `undefined` when the path is not below `prefix`. Throws a SallyportError whose fault is the client's. */
 export function readNodeHead(req: NodeRequest, prefix: string | undefined): NodeHead | undefined {
   const method = req.method ?? "GET";
   const host = req as NodeRequest & HostFacts;
   const target = typeof host.originalUrl === "string" ? host.originalUrl : (req.url ?? "");
-  const place = placeOf(host, readTarget(method, target), prefix);
-  if (!place) return undefined;
-  const fields = readHeaders(req, place.authority);
+  const mounted = mountedTargetOf(host, readTarget(method, target), prefix);
+  if (!mounted) return undefined;
+  const fields = readHeaders(req, mounted.authority);
   const request = {
     method,
     target,
-    path: place.path,
-    query: place.query,
+    path: mounted.path,
+    query: mounted.query,
     version: versionOf(req),
     headers: fields.headers,
     scheme: schemeOf(host),
@@ -53,49 +53,49 @@ export function readNodeHead(req: NodeRequest, prefix: string | undefined): Node
     remote: remoteOf(host),
     local: { address: req.socket.localAddress ?? "", port: req.socket.localPort ?? 0 },
   };
-  return { request, mount: place.mount, length: lengthOf(req, fields) };
+  return { request, mount: mounted.mount, length: lengthOf(req, fields) };
 }
 
-interface Place extends RequestTarget {
+interface MountedTarget extends RequestTarget {
   readonly mount: string;
 }
 
-function placeOf(
+function mountedTargetOf(
   req: NodeRequest & HostFacts,
   whole: RequestTarget,
   prefix: string | undefined,
-): Place | undefined {
+): MountedTarget | undefined {
   if (prefix !== undefined) return isBelow(whole.path, prefix) ? { ...whole, mount: prefix } : undefined;
   if (typeof req.originalUrl !== "string" || whole.path === "*") return { ...whole, mount: "" };
   const rest = readTarget(req.method ?? "GET", req.url ?? "");
-  const mount = strippedFrom(whole.path, rest.path);
+  const mount = strippedPrefix(whole.path, rest.path);
   if (mount !== undefined) return { ...rest, path: whole.path, authority: whole.authority, mount };
-  // Something rewrote the URL on its way; what it says now is what the host wants to be answered.
+  // The host has rewritten the URL: the new one is to be answered.
   const base = typeof req.baseUrl === "string" ? req.baseUrl : "";
   return { ...rest, path: base + rest.path, authority: whole.authority, mount: base };
 }
 
-/** The mount, when `rest` is what a router leaves of `path`: at least a slash. */
-function strippedFrom(path: string, rest: string): string | undefined {
+/** The mount, when a router has left `rest` of `path`: at least a slash. */
+function strippedPrefix(path: string, rest: string): string | undefined {
   if (path.endsWith(rest)) return path.slice(0, path.length - rest.length);
   return rest === "/" ? path : undefined;
 }
 
-/** HTTP/2 says the host in its own way; applications look for it in Host (RFC 9113, 8.3.1). */
+/** Of HTTP/2, :authority becomes Host, where applications look for it (RFC 9113, 8.3.1). */
 function readHeaders(req: NodeRequest, authority: string | undefined): HeadFields {
   const fields = new HeadFields(versionOf(req) === "1.0" ? "1.0" : "1.1");
   if (isHttp2Request(req) && req.headers.host === undefined) addField(fields, "host", req.authority ?? "");
   const { rawHeaders } = req;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
-    if (!name.startsWith(":") && !isMet(name, value)) addField(fields, name, value);
+    if (!name.startsWith(":") && !isMetExpectation(name, value)) addField(fields, name, value);
   }
   fields.settle(authority);
   return fields;
 }
 
-/** node has told the client to go on before it told us of the request. */
-const isMet = (name: string, value: string): boolean =>
+/** node has already sent 100 Continue. */
+const isMetExpectation = (name: string, value: string): boolean =>
   name.length === 6 && name.toLowerCase() === "expect" && value.toLowerCase() === "100-continue";
 
 function addField(fields: HeadFields, sent: string, value: string): void {
@@ -118,7 +118,7 @@ function schemeOf(req: NodeRequest & HostFacts): "http" | "https" {
 
 function remoteOf({ ip, socket }: { ip?: unknown; socket: Socket }): Address {
   const { remoteAddress = "", remotePort = 0 } = socket;
-  // A proxy's port would be nobody's here.
+  // The socket's port is the proxy's, not this client's.
   if (typeof ip === "string" && ip !== remoteAddress && isIP(ip) !== 0) return { address: ip, port: 0 };
   return { address: remoteAddress, port: remotePort };
 }

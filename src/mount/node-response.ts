@@ -1,16 +1,16 @@
-// What HTTP/1 and HTTP/2 need said differently to node's two kinds of responses.
+// How HTTP/1 and HTTP/2 differ for node's two kinds of responses.
 import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { Headers, ResponseHead } from "../exchange/index.ts";
 import { STATUS_CODES } from "../http/status-codes.ts";
 import { resetSocket } from "../sockets/reset.ts";
 
-/** Either kind: they answer to the same names. Only the second has a stream. */
+/** Either kind: they have the same methods. Only the second has a stream. */
 export type NodeResponse = ServerResponse & Partial<Pick<Http2ServerResponse, "stream">>;
 
-export const isHttp2Response = (res: NodeResponse): boolean => "stream" in res;
+const isHttp2Response = (res: NodeResponse): boolean => "stream" in res;
 
-/** What the application says replaces what the host's middleware said before, except that cookies add up. */
+/** The application's fields replace those that the host's middleware set before, except cookies, which are added. */
 export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, fields: Headers): void {
   const seen = new Set(["set-cookie"]);
   res.removeHeader("Content-Length");
@@ -31,7 +31,7 @@ export function flushHead(res: NodeResponse, bodied: boolean): void {
   else res.flushHeaders();
 }
 
-/** Fields as node takes hints and trailers: an object, with a list where a name comes more than once. */
+/** Fields as node takes hints and trailers: an object, with a list for a name that occurs more than once. */
 export function listed(headers: Headers): Record<string, string | string[]> {
   const fields: Record<string, string | string[]> = Object.create(null);
   for (let i = 0; i < headers.length; i += 2) {
@@ -42,7 +42,7 @@ export function listed(headers: Headers): Record<string, string | string[]> {
   return fields;
 }
 
-/** Ends the connection, or the stream, so that the client cannot take what it has for the whole. */
+/** Ends the connection, or the stream, so that the client cannot take the response for complete. */
 export function cut(res: NodeResponse): void {
   const { stream, socket } = res;
   if (stream) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
@@ -52,6 +52,6 @@ export function cut(res: NodeResponse): void {
   else socket.destroySoon();
 }
 
-/** Where the end of the connection is the end of the body (HTTP/1.0), only a reset tells that it is not complete. */
+/** Where the end of the connection ends the body (HTTP/1.0), only a reset shows that it is incomplete. */
 const endsWithConnection = (res: NodeResponse): boolean =>
   !res.chunkedEncoding && !res.hasHeader("content-length");

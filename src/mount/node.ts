@@ -1,10 +1,10 @@
-// A gateway as a node handler, for whatever calls `(req, res, next)`: node:http, node:http2, Express, Connect and Vite,
+// A gateway as a node handler, for all hosts that call `(req, res, next)`: node:http, node:http2, Express, Connect and Vite,
 // Fastify's middie, Koa's bare request.
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import { errorHead, errorText, type Gateway, type Log, SallyportError } from "../exchange/index.ts";
 import { aFlag, type Checks } from "../options/checks.ts";
-import { alive, type Lifecycle, lifeOf } from "./life.ts";
+import { type Lifecycle, lifeOf, withLifecycle } from "./life.ts";
 import { nodeBody } from "./node-body.ts";
 import { type NodeCall, NodeExchange } from "./node-exchange.ts";
 import { type NodeRequest, readNodeHead } from "./node-head.ts";
@@ -20,8 +20,8 @@ import { logRefusal, outsideOfMount } from "./refusals.ts";
 
 export interface NodeMountOptions extends MountOptions {
   /**
-   * A 404 to a request without a body goes to the host's next handler instead of to the client. Default false. What is
-   * outside of `mount` always goes there.
+   * A request without a body whose answer would be 404 goes to the host's next handler instead. Default false. Requests outside
+   * of `mount` always go there.
    */
   readonly fallthrough?: boolean | undefined;
 }
@@ -38,7 +38,7 @@ type NodeFunction = (
 export type NodeMount = NodeFunction & Lifecycle;
 
 /**
- * Makes a handler of a gateway that nobody has started. The mount is what the host's router stripped from the path, or
+ * Makes a handler of a gateway that was not started yet. The mount is what the host's router stripped from the path, or
  * `options.mount`. Throws CONFIG_INVALID. No signal handlers are installed: the host calls `close`.
  */
 export function toNodeHandler(gateway: Gateway, options: NodeMountOptions = {}): NodeMount {
@@ -53,10 +53,10 @@ export function toNodeHandler(gateway: Gateway, options: NodeMountOptions = {}):
     else if (next) next();
     else refuse(res as NodeResponse, outsideOfMount(req.url), settings.log);
   };
-  return alive(handle, life);
+  return withLifecycle(handle, life);
 }
 
-/** The exchange; what is wrong with the request; or undefined, when it is not below the mount. */
+/** The exchange; an error, for a malformed request; or undefined, when it is not below the mount. */
 function receive(call: NodeCall, settings: MountSettings): NodeExchange | SallyportError | undefined {
   try {
     const head = readNodeHead(call.req, settings.prefix);

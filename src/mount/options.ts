@@ -1,4 +1,4 @@
-// What a handler is made with, checked once, when the host starts rather than at a request.
+// The options of a handler, checked once, when it is made.
 
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { HTTP_LIMITS } from "../http/limits.ts";
@@ -17,15 +17,15 @@ import { consoleLog } from "./console-log.ts";
 
 export interface MountOptions {
   /**
-   * The path prefix that leads here, as it is sent: SCRIPT_NAME. For hosts that do not say what they stripped from the
-   * path. A request outside of it is not this gateway's.
+   * The path prefix that leads here, as it is sent: SCRIPT_NAME. For hosts that do not tell what they stripped from the path.
+   * A request outside of it is not this gateway's.
    */
   readonly mount?: string | undefined;
   /** Default: warnings and errors on the console. */
   readonly log?: Log | undefined;
   /** Bytes of a request body; more is 413. Default 2 GiB. */
   readonly maxBody?: number | undefined;
-  /** Milliseconds that a client may take nothing of what is held for it; then it is cut. Default 60 s. */
+  /** Milliseconds that a client may read nothing of a response that waits for it; then it is cut. Default 60 s. */
   readonly sendTimeout?: number | undefined;
 }
 
@@ -36,7 +36,7 @@ export const MOUNT_CHECKS: Checks<MountOptions> = {
   sendTimeout: milliseconds,
 };
 
-/** Throws CONFIG_INVALID for arguments of `place` ("toNodeHandler()") that cannot be meant. */
+/** Throws CONFIG_INVALID for arguments of `place` ("toNodeHandler()") that make no sense. */
 export function checkMount(
   place: string,
   gateway: unknown,
@@ -47,7 +47,7 @@ export function checkMount(
   checkOptions(place, options, known, '{ mount: "/ml" }');
 }
 
-/** The same with nothing left open but the prefix, which is without its last slash: "" for everything. */
+/** The options with their defaults. The prefix has no slash at its end: "" for everything. */
 export interface MountSettings {
   readonly prefix: string | undefined;
   readonly log: Log;

@@ -1,13 +1,10 @@
-// What both kinds of handlers refuse alike, before there is an exchange that could fail.
+// Refusals before there is an exchange that could fail, for both kinds of handlers.
 import { type Log, SallyportError } from "../exchange/index.ts";
-
-export const bodyTooLarge = (most: number): SallyportError =>
-  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${most} bytes`);
 
 export const outsideOfMount = (url: string | undefined): SallyportError =>
   new SallyportError("NOT_FOUND", `${url} is outside of the mount`);
 
-/** As an exchange logs its own failures. */
+/** Logs as an exchange logs its own failures. */
 export function logRefusal(log: Log, error: SallyportError): void {
   const level = error.fault === "client" ? "info" : "error";
   log[level](error.message, { code: error.code, fault: error.fault });

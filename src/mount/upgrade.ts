@@ -1,5 +1,5 @@
-// A gateway behind the "upgrade" event of a node server: WebSockets inside of Express, Fastify, Koa, Vite, bare node:http.
-// Node has read the request and knows no more about it; from there on the connection is served as our own listener does.
+// A gateway for the "upgrade" event of a node server: WebSockets inside of Express, Fastify, Koa, Vite, bare node:http. Node has
+// read the request and leaves the socket to us; our own HTTP listener serves it from there on.
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -7,7 +7,7 @@ import { type Exchange, type Gateway, type Listener, SallyportError } from "../e
 import { readTarget } from "../http/target.ts";
 import { aFlag, byteCount, type Checks, options as optionsOf } from "../options/checks.ts";
 import { httpListener, WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/http1/index.ts";
-import { alive, type Life, type Lifecycle, lifeOf } from "./life.ts";
+import { type Life, type Lifecycle, lifeOf, withLifecycle } from "./life.ts";
 import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, mountSettingsOf } from "./options.ts";
 
 export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log"> {
@@ -26,14 +26,14 @@ const CHECKS: Checks<UpgradeMountOptions> = {
 
 type UpgradeFunction = (req: IncomingMessage, socket: Duplex, head: Uint8Array) => boolean;
 
-/** A gateway as a listener of "upgrade". False: it is not for this gateway, and nothing was done. */
+/** A gateway as a listener of "upgrade". False: the request is not for this gateway, and nothing was done. */
 export type UpgradeMount = UpgradeFunction & Lifecycle;
 
 type Scheme = "http" | "https";
 
 /**
- * Makes a handler of "upgrade" of a gateway that nobody has started. No router has seen these requests: what leads to the
- * gateway is `options.mount`. Throws CONFIG_INVALID. The host calls `close`, which also ends the WebSockets.
+ * Makes a handler of "upgrade" of a gateway that was not started yet. No router has seen these requests: `options.mount` is the
+ * path that leads to the gateway. Throws CONFIG_INVALID. The host calls `close`, which also ends the WebSockets.
  */
 export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions = {}): UpgradeMount {
   checkMount("toUpgradeHandler()", gateway, options, CHECKS);
@@ -51,7 +51,7 @@ export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions 
   };
   const handle: UpgradeFunction = (req, socket, head) => {
     if (!isOurs(req, prefix)) return false;
-    // What the host or its framework said about errors and idleness is not for a WebSocket.
+    // A timeout that the host has set for its requests is not meant for WebSockets.
     (socket as Socket).setTimeout(0);
     socket.unshift(Buffer.concat([bytesOf(req), head]));
     listenerFor((socket as Partial<{ encrypted: boolean }>).encrypted ? "https" : "http").accept(
@@ -59,7 +59,7 @@ export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions 
     );
     return true;
   };
-  return alive(handle, life);
+  return withLifecycle(handle, life);
 }
 
 function isOurs({ method, url, headers }: IncomingMessage, prefix: string): boolean {
@@ -67,12 +67,12 @@ function isOurs({ method, url, headers }: IncomingMessage, prefix: string): bool
   try {
     return isBelow(readTarget(method ?? "GET", url ?? "").path, prefix);
   } catch {
-    // Malformed: it gets its answer from us.
+    // Malformed: our listener refuses it.
     return prefix === "";
   }
 }
 
-/** The request as it was sent, for our own parser to judge. */
+/** The request as it was sent, for our own parser. */
 function bytesOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
   let text = `${method} ${url} HTTP/${httpVersion}\r\n`;
   for (let i = 0; i < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;

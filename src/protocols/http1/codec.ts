@@ -1,25 +1,17 @@
-// The server's reader of HTTP/1.1: bytes in, events out, no I/O (RFC 9112). What follows the end of a request waits
-// until `restart`: requests of one connection are answered one after another (9.3.2).
+// The server's reader of HTTP/1.1: bytes in, events out, no I/O (RFC 9112). Bytes after the end of a request wait until
+// `restart`, because the requests of a connection are answered one after another (9.3.2).
 import { type Headers, SallyportError } from "../../exchange/index.ts";
 import { type FieldName, type FieldSink, readFields } from "../../http/fields.ts";
 import type { HttpLimits } from "../../http/limits.ts";
+import { bodyTooLarge, headersTooLarge, LONGEST_METHOD, targetTooLong } from "../../http/refusals.ts";
 import { CHUNKED } from "../../http/request-fields.ts";
 import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
-import {
-  bodyTooLarge,
-  type HeadEvent,
-  headersTooLarge,
-  LastFields,
-  LINE_OVERHEAD,
-  LONGEST_METHOD,
-  methodTooLong,
-  readHead,
-  targetTooLong,
-} from "./head.ts";
+import { readChunkLine } from "./chunk-line.ts";
+import { type HeadEvent, LastFields, LINE_OVERHEAD, methodTooLong, readHead } from "./head.ts";
 
 export interface DataEvent {
   readonly type: "data";
-  /** The receiver's own. */
+  /** The receiver may keep it: nothing writes over it. */
   readonly data: Buffer;
 }
 
@@ -40,26 +32,14 @@ const CR = 0x0d;
 const LF = 0x0a;
 const HEAD_END = Buffer.from("\r\n\r\n");
 const LINE_END = Buffer.from("\r\n");
-/** Empty lines before a request that are forgiven (RFC 9112, 2.2). */
+/** Empty lines that may precede a request (RFC 9112, 2.2). */
 const MOST_EMPTY_LINES = 2;
-/** A size of up to 13 hexadecimal digits is an exact number; then, perhaps, extensions (RFC 9112, 7.1.1). */
-const CHUNK_SIZE = /^([0-9A-Fa-f]{1,13})([ \t]*;.*)?$/;
-/** One extension, from its semicolon on: a name, and perhaps a token or a quoted string (RFC 9110, 5.6.4). */
-const EXTENSION =
-  /[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?/y;
 /** A control that no head may contain, a CR without LF, an LF without CR (RFC 9112, 2.2). */
 const STRAY = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n|$)|(?<!\r)\n/;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
-/** Whether `text` is extensions and nothing else: what another recipient reads as the end of a line is none. */
-function areExtensions(text: string): boolean {
-  EXTENSION.lastIndex = 0;
-  while (EXTENSION.lastIndex < text.length) if (!EXTENSION.test(text)) return false;
-  return true;
-}
-
-/** Keeps the fields of a trailer that may be there; the others are as if never sent. */
+/** Keeps the fields that a trailer may have, and drops the others. */
 class TrailerFields implements FieldSink {
   readonly headers: string[] = [];
 
@@ -85,17 +65,17 @@ export class RequestParser {
   #state: State = "head";
   #buffer: Buffer = EMPTY;
   #at = 0;
-  /** Up to here the unfinished head has been looked through. */
+  /** Up to here an incomplete head has been checked. */
   #seen = 0;
   #emptyLines = 0;
-  /** Bytes still to come of the body, or of the chunk. */
+  /** Bytes of the body, or of the chunk, still to come. */
   #owed = 0;
   /** Bytes of a chunked body so far, and of its extensions. */
   #total = 0;
   #extensions = 0;
   readonly #last = new LastFields();
   #error: SallyportError | undefined;
-  /** Whether the buffer is the caller's. */
+  /** The buffer is the caller's, who writes over it after `settle`. */
   #lent = false;
 
   constructor(limits: HttpLimits) {
@@ -107,13 +87,13 @@ export class RequestParser {
     return this.#buffer.length - this.#at;
   }
 
-  /** Bytes that an announced body still owes; undefined when chunked. */
+  /** Bytes of an announced body still to come; undefined when chunked. */
   get owed(): number | undefined {
     if (this.#state === "length") return this.#owed;
     return this.#state === "end" || this.#state === "done" ? 0 : undefined;
   }
 
-  /** What is fed is looked at until `settle`; after it, the caller may write over it. */
+  /** `chunk` is read until `settle`; after that the caller may write over it. */
   feed(chunk: Buffer): void {
     const rest = this.buffered;
     this.#lent = rest === 0;
@@ -122,7 +102,7 @@ export class RequestParser {
     this.#at = 0;
   }
 
-  /** Keeps a copy of what was fed and not given out. */
+  /** Copies what was fed and not given out. */
   settle(): void {
     if (!this.#lent) return;
     this.#lent = false;
@@ -134,7 +114,7 @@ export class RequestParser {
 
   /**
    * The next event, or undefined when more bytes are needed, or `restart`.
-   * Throws a SallyportError (400, 413, 414, 417, 431, 501, 505) when this is not a request, and ever after.
+   * Throws a SallyportError (400, 413, 414, 417, 431, 501, 505) when this is not a request, and on every later call.
    */
   next(): RequestEvent | undefined {
     if (this.#error) throw this.#error;
@@ -148,7 +128,7 @@ export class RequestParser {
     }
   }
 
-  /** Takes what was fed and not given out: it is no HTTP any more. */
+  /** Takes what was fed and not given out, for the protocol that replaces HTTP on this connection. */
   takeRest(): Buffer {
     const rest = Buffer.from(this.#buffer.subarray(this.#at));
     this.#last.forget();
@@ -157,7 +137,7 @@ export class RequestParser {
     return rest;
   }
 
-  /** The request that ended has been answered: what follows is the next one. */
+  /** The request has been answered: the next one may be read. */
   restart(): void {
     if (this.#state !== "done") throw new TypeError("restart() before the request has ended");
     this.#state = "head";
@@ -187,19 +167,19 @@ export class RequestParser {
     }
   }
 
-  /** A head that is not all here yet can already be wrong, or too long; waiting for the rest would help nobody. */
+  /** An incomplete head can already be malformed or too long: it is refused without waiting for the rest. */
   #checkPartialHead(): undefined {
     const { target, headerBytes } = this.#limits;
     const buffer = this.#buffer;
-    // A CR that came last is judged by what has come after it.
+    // A CR that came last is checked together with the byte that follows it.
     const from = Math.max(this.#at, buffer[this.#seen - 1] === CR ? this.#seen - 1 : this.#seen);
     if (STRAY.test(buffer.toString("latin1", from)))
       throw bad("a control character, or a line not ended by CRLF");
     this.#seen = buffer.length;
     if (this.#hasEndlessMethod()) throw methodTooLong();
     const line = buffer.subarray(this.#at, this.#at + target + LINE_OVERHEAD + 2).indexOf(LINE_END);
-    if (line < 0 && this.buffered > target + LINE_OVERHEAD + 1) throw targetTooLong(this.#limits);
-    if (line >= 0 && this.buffered - line - 2 > headerBytes + 2) throw headersTooLarge(this.#limits);
+    if (line < 0 && this.buffered > target + LINE_OVERHEAD + 1) throw targetTooLong(target);
+    if (line >= 0 && this.buffered - line - 2 > headerBytes + 2) throw headersTooLarge(headerBytes);
   }
 
   #hasEndlessMethod(): boolean {
@@ -220,19 +200,17 @@ export class RequestParser {
   #readSize(): RequestEvent | undefined {
     const line = this.#takeLine(this.#limits.chunkLine);
     if (line === undefined) return undefined;
-    const [, size, extensions = ""] = CHUNK_SIZE.exec(line) ?? [];
-    if (size === undefined) throw bad("a malformed chunk size");
-    if (!areExtensions(extensions)) throw bad("a malformed chunk extension");
-    this.#extensions += extensions.length;
+    const { size, extensions } = readChunkLine(line);
+    this.#extensions += extensions;
     if (this.#extensions > this.#limits.chunkExtensions) throw bad("too many bytes of chunk extensions");
-    this.#owed = Number.parseInt(size, 16);
-    this.#total += this.#owed;
-    if (this.#total > this.#limits.body) throw bodyTooLarge(this.#limits);
-    this.#state = this.#owed === 0 ? "trailer" : "chunk";
+    this.#owed = size;
+    this.#total += size;
+    if (this.#total > this.#limits.body) throw bodyTooLarge(this.#limits.body);
+    this.#state = size === 0 ? "trailer" : "chunk";
     return this.next();
   }
 
-  /** The line at hand without its CRLF; undefined when it is not all here. Only CRLF ends it (RFC 9112, 7.1). */
+  /** The next line without its CRLF; undefined while it is incomplete. Only CRLF ends it (RFC 9112, 7.1). */
   #takeLine(most: number): string | undefined {
     const buffer = this.#buffer;
     const end = buffer.indexOf(LF, this.#at);
@@ -245,10 +223,10 @@ export class RequestParser {
   }
 
   #readChunkEnd(): RequestEvent | undefined {
-    const have = this.buffered;
-    if (have === 0) return undefined;
+    const { buffered } = this;
+    if (buffered === 0) return undefined;
     if (this.#buffer[this.#at] !== CR) throw bad("chunk data not followed by CRLF");
-    if (have === 1) return undefined;
+    if (buffered === 1) return undefined;
     if (this.#buffer[this.#at + 1] !== LF) throw bad("chunk data not followed by CRLF");
     this.#at += 2;
     this.#state = "size";
@@ -262,9 +240,9 @@ export class RequestParser {
       return this.#finish(END);
     }
     const end = buffer.indexOf(HEAD_END, this.#at);
-    // What is here may be all but the last byte of the trailer's end.
+    // All but the last byte of the trailer's end may be here.
     const size = (end < 0 ? buffer.length - 3 : end) - this.#at;
-    if (size > this.#limits.headerBytes) throw headersTooLarge(this.#limits);
+    if (size > this.#limits.headerBytes) throw headersTooLarge(this.#limits.headerBytes);
     if (end >= 0) return this.#finish(this.#trailers(end));
     if (STRAY.test(buffer.toString("latin1", this.#at))) throw bad("a malformed trailer");
     return undefined;

@@ -1,6 +1,5 @@
 // One HTTP/1.1 request and how its response leaves: framing (RFC 9112, 6 and 7) and backpressure.
 import {
-  BaseExchange,
   bytesOf,
   type Headers,
   Latin1,
@@ -10,10 +9,10 @@ import {
   type RequestHead,
   type ResponseBody,
   type ResponseHead,
-  SallyportError,
+  type SallyportError,
   sizeOf,
 } from "../../exchange/index.ts";
-import { fieldsFault, headFault } from "../../http/response-fault.ts";
+import { CheckedExchange } from "../../http/checked-exchange.ts";
 import { type ConnectionFacts, connectionFactsOf } from "../../sockets/connection.ts";
 import {
   type Opening,
@@ -23,7 +22,7 @@ import {
   WebSocketHandshake,
 } from "../../websocket/index.ts";
 import type { HeadEvent } from "./head.ts";
-import { type Halves, INTERIM, ZEROS } from "./probe.ts";
+import { INTERIM, type ProbeText, ZEROS } from "./probe.ts";
 import {
   asksToClose,
   type BodyFraming,
@@ -34,16 +33,16 @@ import {
 } from "./response-head.ts";
 import type { ResponseWriter } from "./response-writer.ts";
 
-/** The connection, as its exchange sees it. */
+/** What an exchange asks of its connection. */
 export interface HttpTransport {
   readonly writer: ResponseWriter;
   /** Whether another request may follow this response. Asked once, when the head is made. */
   persists(): boolean;
   /** The response is complete. */
   answered(persistent: boolean): void;
-  /** The response will never be complete. `framed`: its framing shows that without a reset. */
+  /** The response will never be complete. `framed`: its framing shows that even without a reset. */
   cut(framed: boolean): void;
-  /** Sends `head`, and gives the connection away. */
+  /** Sends `head`; the connection is then the caller's. */
   hijack(head: string): UpgradedStream;
 }
 
@@ -52,7 +51,7 @@ export type Ends = ConnectionFacts;
 
 export const endsOf = connectionFactsOf;
 
-export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends): RequestHead {
+export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: ConnectionFacts): RequestHead {
   const { method, target, path, query, version, headers, authority, fields } = head;
   const repeated = fields?.repeated;
   const request = {
@@ -73,20 +72,20 @@ export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Ends)
   return request;
 }
 
-export class HttpExchange extends BaseExchange implements UpgradeTransport {
+export class HttpExchange extends CheckedExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: WebSocketHandshake | undefined;
   readonly #transport: HttpTransport;
   #framing: BodyFraming = "length";
   #persistent = false;
 
-  constructor(request: RequestHead, body: RequestBody, log: Log, wire: HttpTransport) {
+  constructor(request: RequestHead, body: RequestBody, log: Log, transport: HttpTransport) {
     super(request, log);
     this.body = body;
-    this.#transport = wire;
+    this.#transport = transport;
   }
 
-  /** The request asks for a WebSocket that can be had. */
+  /** The request asks for a WebSocket, and may have one. */
   offer(opening: Opening, sockets: WebSocketClock): void {
     this.handshake = new WebSocketHandshake(opening, sockets, this);
   }
@@ -96,26 +95,15 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
     return this.#transport.hijack(switchingHead(fields));
   }
 
-  /** What may be sent now only to see whether the client is still there. */
-  get probe(): Halves | undefined {
+  /** Text that means nothing, to find out whether the client is still there; undefined when none can be sent now. */
+  get probe(): ProbeText | undefined {
     if (!this.started) return INTERIM;
     return this.#framing === "chunked" ? ZEROS : undefined;
   }
 
-  override respond(head: ResponseHead, body: ResponseBody): void {
-    if (this.#admits(head)) super.respond(head, body);
-  }
-
-  override start(head: ResponseHead): void {
-    if (this.#admits(head)) super.start(head);
-  }
-
   protected override sendInform(head: ResponseHead): void {
     const { status, headers } = head;
-    if (this.request.version === "1.0" || status < 100 || status > 199 || status === 101) return;
-    const fault = fieldsFault(headers);
-    if (fault === undefined) this.#transport.writer.text(informHead({ status, reason: "", headers }));
-    else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
+    if (this.admitsInform(head)) this.#transport.writer.text(informHead({ status, reason: "", headers }));
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
@@ -132,8 +120,10 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
     const { writer } = this.#transport;
-    writer.gather();
-    writer.text(this.#head(head, bodyless ? "none" : length >= 0 ? "length" : this.#endless(), length));
+    writer.corkThisTurn();
+    writer.text(
+      this.#head(head, bodyless ? "none" : length >= 0 ? "length" : this.#framingWithoutLength(), length),
+    );
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
@@ -152,8 +142,8 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
     this.#transport.cut(this.started && this.#framing !== "close");
   }
 
-  /** A body whose length nobody knows: chunked, or, to a client that cannot read that, until the connection ends. */
-  #endless(): BodyFraming {
+  /** A body of unknown length is chunked, or, for a client that cannot read that, ends with the connection. */
+  #framingWithoutLength(): BodyFraming {
     return this.request.version === "1.0" ? "close" : "chunked";
   }
 
@@ -162,13 +152,5 @@ export class HttpExchange extends BaseExchange implements UpgradeTransport {
     this.#framing = framing;
     this.#persistent = framing !== "close" && this.#transport.persists() && !asksToClose(head);
     return responseHead(head, { framing, length, version, persistent: this.#persistent });
-  }
-
-  /** Gateways check what applications say; this is the last line, for all of them. */
-  #admits(head: ResponseHead): boolean {
-    const fault = headFault(head);
-    if (fault === undefined) return true;
-    this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
-    return false;
   }
 }

@@ -2,12 +2,17 @@
 import { type Headers, headerValues, isToken, SallyportError } from "../../exchange/index.ts";
 import { hasMember, readFields } from "../../http/fields.ts";
 import type { HttpLimits } from "../../http/limits.ts";
+import {
+  bodyTooLarge,
+  headersTooLarge,
+  LONGEST_METHOD,
+  notAProxy,
+  targetTooLong,
+} from "../../http/refusals.ts";
 import { HeadFields } from "../../http/request-fields.ts";
 import { readTarget } from "../../http/target.ts";
 
-/** Registered ones have at most 17 bytes. */
-export const LONGEST_METHOD = 32;
-/** What a request line has besides its target: method, two spaces, version. */
+/** Bytes of a request line besides its target: method, two spaces, version. */
 export const LINE_OVERHEAD = LONGEST_METHOD + 2 + "HTTP/1.1".length;
 
 const VERSION = /^HTTP\/([0-9])\.([0-9])$/;
@@ -29,13 +34,13 @@ export interface HeadEvent {
   /** Whether the client wants to use the connection again. */
   readonly persistent: boolean;
   readonly expectsContinue: boolean;
-  /** What the same field block said when it was read; undefined when it was not like the one before it. */
+  /** The parsed fields, where the block equals that of the request before; otherwise undefined. */
   readonly fields: HeadFields | undefined;
-  /** It asks for a WebSocket, in the one way in which that can be granted (RFC 6455, 4.2.1). */
+  /** It asks for a WebSocket, as RFC 6455, 4.2.1, demands. */
   readonly opensWebSocket: boolean;
 }
 
-/** Up to so many bytes a field block is remembered, to be recognised in the next request. */
+/** Bytes of the longest field block that is remembered, to be recognised in the next request. */
 const LONGEST_REMEMBERED = 2_048;
 
 /** The fields of the last request of a connection: a block that equals them byte for byte need not be read again. */
@@ -43,7 +48,7 @@ export class LastFields {
   #block = "";
   #fields: HeadFields | undefined;
 
-  /** What is known of `block`. */
+  /** The fields of `block`, if it is the one remembered. */
   recall(version: string, block: string): HeadFields | undefined {
     const fields = this.#fields;
     return fields !== undefined && block === this.#block && version === fields.version ? fields : undefined;
@@ -70,15 +75,15 @@ export function readHead(text: string, limits: HttpLimits, before: LastFields = 
   const version = readVersion(text.slice(last + 1, end));
   const method = readMethod(text.slice(0, first));
   const target = text.slice(first + 1, last);
-  if (target.length > limits.target) throw targetTooLong(limits);
+  if (target.length > limits.target) throw targetTooLong(limits.target);
   const { path, query, authority } = readTarget(method, target);
-  if (text.length - end - 2 > limits.headerBytes) throw headersTooLarge(limits);
+  if (text.length - end - 2 > limits.headerBytes) throw headersTooLarge(limits.headerBytes);
   const block = text.slice(end + 2);
   const known = authority === undefined ? before.recall(version, block) : undefined;
   const fields = known ?? newFields(block, version, authority, limits);
   if (known === undefined && authority === undefined) before.remember(block, fields);
   const { headers, host, length, persistent, expectsContinue } = fields;
-  if (length > limits.body) throw bodyTooLarge(limits);
+  if (length > limits.body) throw bodyTooLarge(limits.body);
   return {
     type: "head",
     method,
@@ -108,7 +113,7 @@ function newFields(
   return fields;
 }
 
-/** Any other wish for an upgrade is ignored, as RFC 9110, 7.8 allows, and for HTTP/1.0 demands. */
+/** Any other Upgrade is ignored, as RFC 9110, 7.8, allows, and demands for HTTP/1.0. */
 function opensWebSocket(method: string, { version, upgrade, headers, length }: HeadFields): boolean {
   return (
     method === "GET" &&
@@ -121,21 +126,12 @@ function opensWebSocket(method: string, { version, upgrade, headers, length }: H
 
 export const methodTooLong = (): SallyportError => bad("no method within the first bytes");
 
-export const targetTooLong = (limits: HttpLimits): SallyportError =>
-  new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} bytes`);
-
-export const headersTooLarge = (limits: HttpLimits): SallyportError =>
-  new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${limits.headerBytes} bytes`);
-
-export const bodyTooLarge = (limits: HttpLimits): SallyportError =>
-  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${limits.body} bytes`);
-
 function readVersion(text: string): "1.0" | "1.1" {
   if (text === "HTTP/1.1") return "1.1";
   if (text === "HTTP/1.0") return "1.0";
   const [, major] = VERSION.exec(text) ?? [];
   if (major === undefined) throw bad("a malformed HTTP version");
-  // A higher minor version promises to be understood as the highest that we know (RFC 9110, 2.5).
+  // A higher minor version may be read as the highest that we know (RFC 9110, 2.5).
   if (major === "1") return "1.1";
   throw new SallyportError("VERSION_UNSUPPORTED", "a version of HTTP other than 1.0 and 1.1");
 }
@@ -144,7 +140,6 @@ function readMethod(method: string): string {
   if (method === "GET" || method === "POST") return method;
   if (method.length > LONGEST_METHOD) throw methodTooLong();
   if (!isToken(method)) throw bad("a malformed method");
-  // A tunnel is a proxy's business (RFC 9110, 9.3.6).
-  if (method === "CONNECT") throw new SallyportError("METHOD_UNSUPPORTED", "CONNECT: this is not a proxy");
+  if (method === "CONNECT") throw notAProxy();
   return method;
 }

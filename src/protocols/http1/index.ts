@@ -1,4 +1,4 @@
-// The web's half of HTTP/1.1, as others see it.
+// The server's half of HTTP/1.1: what other folders may import.
 
 export { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
 export { WEBSOCKET_LIMITS, type WebSocketLimits } from "../../websocket/index.ts";

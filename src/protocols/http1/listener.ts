@@ -1,8 +1,9 @@
-// The listener of HTTP/1.1: takes connections over, or says why not (RFC 9112).
+// The listener of HTTP/1.1: serves accepted connections, or refuses them with a reason (RFC 9112).
 
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
+import { logRefusal } from "../../http/refusals.ts";
 import {
   aFlag,
   aFunction,
@@ -24,9 +25,9 @@ export interface HttpOptions {
   log: Log;
   limits?: Partial<HttpLimits>;
   websocket?: Partial<WebSocketLimits>;
-  /** Connections are not ours to keep: each is for one request, or for the WebSocket that it opens. */
+  /** Each connection is for one request only, or for the WebSocket that it opens. */
   single?: boolean;
-  /** Takes over the connections that turn out to speak HTTP/2; nothing that they have said is lost. */
+  /** Takes over the connections that turn out to speak HTTP/2; what they have sent is put back. */
   http2?: ((socket: Socket) => void) | undefined;
   /** "https" when the connections are decrypted ones. */
   scheme?: "http" | "https";
@@ -101,11 +102,7 @@ class HttpListener implements Listener, HttpListenerContext {
   }
 
   #refuse(socket: Socket, error: SallyportError): void {
-    this.log.info(error.message, {
-      code: error.code,
-      fault: error.fault,
-      remote: socketAddressesOf(socket).remote.address,
-    });
+    logRefusal(this.log, error, socketAddressesOf(socket).remote.address);
     socket.on("error", () => {});
     socket.write(refusal(error), "latin1");
     socket.destroySoon();

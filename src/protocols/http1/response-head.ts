@@ -12,27 +12,28 @@ import {
   type ResponseHead,
   type SallyportError,
 } from "../../exchange/index.ts";
+import { announcedLength } from "../../http/content-length.ts";
 import { fieldName, hasMember } from "../../http/fields.ts";
 import { STATUS_CODES } from "../../http/status-codes.ts";
 
 const LINE_END = "\r\n";
-/** What a 426 must say besides (RFC 9110, 15.5.22; RFC 6455, 4.4). */
+/** The fields that a 426 must have (RFC 9110, 15.5.22; RFC 6455, 4.4). */
 const OTHER_VERSION = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/** How the end of a response body is told. "none": there is no body, whatever the head may announce (HEAD, 204, 304). */
+/** How the client finds the end of a body. "none": there is no body, whatever the head announces (HEAD, 204, 304). */
 export type BodyFraming = "length" | "chunked" | "close" | "none";
 
 export interface Envelope {
   readonly framing: BodyFraming;
   /** Bytes of the body, where the framing is "length". */
   readonly length: number;
-  /** The version of the request: it decides what must be said to keep the connection. */
+  /** The version of the request: HTTP/1.0 and 1.1 keep a connection by different fields. */
   readonly version: string;
   /** Whether the connection will be used again. */
   readonly persistent: boolean;
 }
 
-/** Whether the application asked that the connection be closed: the one hop-by-hop wish that is granted. */
+/** Whether the application asks to close the connection: the only hop-by-hop field of its that counts. */
 export function asksToClose(head: ResponseHead): boolean {
   return head instanceof HeadLines ? (head.known & KNOWN.closes) !== 0 : saysClose(head.headers);
 }
@@ -42,14 +43,14 @@ function saysClose(headers: Headers): boolean {
   return value !== undefined && hasMember(value, "close");
 }
 
-/** Status line, fields and empty line. The length and the connection are ours to tell, the rest is the application's. */
+/** Status line, fields and empty line. Length and connection are set here, the rest is the application's. */
 export function responseHead(head: ResponseHead, envelope: Envelope): string {
   return head instanceof HeadLines && fitsAsItIs(head, envelope)
     ? completedLines(head, envelope)
     : composedHead(head, envelope);
 }
 
-/** Whether the lines say nothing that is not so in this envelope. */
+/** Whether the lines contradict nothing in the envelope. */
 const fitsAsItIs = ({ known }: HeadLines, { framing }: Envelope): boolean =>
   (known & KNOWN.closes) === 0 &&
   (framing === "length" || (framing === "chunked" && (known & KNOWN.hasLength) === 0));
@@ -58,7 +59,7 @@ function completedLines(head: HeadLines, envelope: Envelope): string {
   const { known, lines } = head;
   const date = (known & KNOWN.hasDate) === 0 ? dateLine() : "";
   const framing = (known & KNOWN.hasLength) === 0 ? framingLine(head, envelope) : "";
-  // Without a phrase the line is ours to complete.
+  // Without a reason phrase, the usual one is added.
   const begun = lines[3] === " " ? `HTTP/1.1 ${lines}` : statusLine(head) + lines.slice(5);
   return `${begun}${date}${framing}${connectionLine(envelope)}\r\n`;
 }
@@ -77,7 +78,7 @@ function composedHead(head: ResponseHead, envelope: Envelope): string {
   return `${text}${framingLine(head, envelope)}${connectionLine(envelope)}\r\n`;
 }
 
-/** The whole response that refuses a connection, or what never became an exchange. */
+/** The whole response to a connection that is refused, or to a request that never became an exchange. */
 export function refusal(error: SallyportError): string {
   const body = errorText(error);
   const envelope = { framing: "length", length: body.length, version: "1.1", persistent: false } as const;
@@ -85,7 +86,7 @@ export function refusal(error: SallyportError): string {
   return error.status === 426 ? head.slice(0, -LINE_END.length) + OTHER_VERSION + body : head + body;
 }
 
-/** The response that gives the connection to a WebSocket (RFC 6455, 4.2.2). */
+/** The response that accepts a WebSocket (RFC 6455, 4.2.2). */
 export function switchingHead(fields: Headers): string {
   const headers = ["Upgrade", "websocket", "Connection", "Upgrade", ...fields];
   return informHead({ status: 101, reason: "", headers });
@@ -98,7 +99,7 @@ export function informHead(head: ResponseHead): string {
   return `${text}\r\n`;
 }
 
-/** The end of a chunked body with its trailer; fields that cannot be sent are left out. */
+/** The end of a chunked body with its trailer; malformed fields are left out. */
 export function chunkedEnd(trailers: Headers | undefined): string {
   if (!trailers || trailers.length === 0) return "0\r\n\r\n";
   let text = "0\r\n";
@@ -123,10 +124,9 @@ function statusLine({ status, reason }: ResponseHead): string {
 function framingLine(head: ResponseHead, { framing, length }: Envelope): string {
   if (framing === "length") return `Content-Length: ${length}\r\n`;
   if (framing === "chunked") return "Transfer-Encoding: chunked\r\n";
-  if (framing === "close" || head.status === 204) return "";
-  // What a body would have measured may still be said (RFC 9110, 8.6).
-  const announced = header(head.headers, "content-length");
-  return announced !== undefined && /^\d{1,15}$/.test(announced) ? `Content-Length: ${announced}\r\n` : "";
+  if (framing === "close") return "";
+  const announced = announcedLength(head);
+  return announced >= 0 ? `Content-Length: ${announced}\r\n` : "";
 }
 
 function connectionLine({ version, persistent }: Envelope): string {

@@ -1,4 +1,4 @@
-// The way out of one connection: few and large writes, and a watch over clients that do not read.
+// Writes the responses of one connection: few and large writes, and a timeout for clients that do not read.
 import type { Socket } from "node:net";
 import { resetSocket } from "../../sockets/reset.ts";
 
@@ -7,28 +7,30 @@ const COPIED = 16_384;
 
 export class ResponseWriter {
   readonly #socket: Socket;
-  /** Bytes that may wait before `false` is answered. */
-  readonly #most: number;
+  /** Bytes that may wait for the client before `false` is returned. */
+  readonly #highWater: number;
   readonly #sendTimeout: number;
-  readonly #release = (): void => this.#socket.uncork();
-  /** What must leave before anything else: the end of a text that was sent by half. */
-  #rest = "";
+  readonly #uncork = (): void => this.#socket.uncork();
+  /** The second half of a text of which only the first was sent; it leaves before anything else. */
+  #otherHalf = "";
   #watched = false;
 
-  constructor(socket: Socket, most: number, sendTimeout: number) {
+  constructor(socket: Socket, highWater: number, sendTimeout: number) {
     this.#socket = socket;
-    this.#most = most;
+    this.#highWater = highWater;
     this.#sendTimeout = sendTimeout;
   }
 
-  /** Whether something waits for the client to read. */
+  /** Whether bytes wait for the client to read them. */
   get busy(): boolean {
     return this.#socket.writableLength > 0;
   }
 
   /** Sends latin-1 text. */
   text(text: string): boolean {
-    return this.#written(this.#socket.write(this.#rest === "" ? text : this.#withRest(text), "latin1"));
+    return this.#written(
+      this.#socket.write(this.#otherHalf === "" ? text : this.#afterOtherHalf(text), "latin1"),
+    );
   }
 
   /** Sends bytes between two latin-1 texts. */
@@ -36,31 +38,31 @@ export class ResponseWriter {
     if (bytes.length <= COPIED && before !== "") return this.text(before + latin1(bytes) + after);
     const socket = this.#socket;
     socket.cork();
-    if (before !== "" || this.#rest !== "") socket.write(this.#withRest(before), "latin1");
+    if (before !== "" || this.#otherHalf !== "") socket.write(this.#afterOtherHalf(before), "latin1");
     let more = socket.write(bytes);
     if (after !== "") more = socket.write(after, "latin1");
     socket.uncork();
     return this.#written(more);
   }
 
-  /** What is sent in this turn leaves together. */
-  gather(): void {
+  /** Everything sent in this turn of the loop leaves together. */
+  corkThisTurn(): void {
     this.#socket.cork();
-    process.nextTick(this.#release);
+    process.nextTick(this.#uncork);
   }
 
-  /** Sends `text` now and `rest` before whatever comes next. */
+  /** Sends `text` now, and `rest` before anything else. */
   half(text: string, rest: string): void {
     this.text(text);
-    this.#rest = rest;
+    this.#otherHalf = rest;
   }
 
   /** Sends the other half, if there is one. */
   complete(): void {
-    if (this.#rest !== "") this.text("");
+    if (this.#otherHalf !== "") this.text("");
   }
 
-  /** Starts the watch: "timeout" comes when not a byte leaves for `sendTimeout`. Node counts what the kernel takes. */
+  /** The socket emits "timeout" when no byte leaves for `sendTimeout`: Node counts what the kernel takes. */
   watch(): void {
     if (this.#watched) return;
     this.#watched = true;
@@ -73,23 +75,23 @@ export class ResponseWriter {
     this.#socket.setTimeout(0);
   }
 
-  /** Tears the connection down, visibly: an orderly end could pass for the end of a response. */
+  /** Resets the connection: an orderly end could be taken for the end of the response. */
   reset(): void {
     resetSocket(this.#socket);
   }
 
-  #withRest(text: string): string {
-    const whole = this.#rest + text;
-    this.#rest = "";
+  #afterOtherHalf(text: string): string {
+    const whole = this.#otherHalf + text;
+    this.#otherHalf = "";
     return whole;
   }
 
   #written(more: boolean): boolean {
     if (more) return true;
-    // A socket that has failed holds nothing and says so only later: until then nobody may write to it for ever.
+    // A socket that has failed buffers nothing and reports that only later: `false` stops the writing until then.
     if (!this.#socket.writable) return false;
     this.watch();
-    return this.#socket.writableLength <= this.#most;
+    return this.#socket.writableLength <= this.#highWater;
   }
 }
 

@@ -1,13 +1,13 @@
-// A request body on its way in: pieces are handed on as they come, tiny ones together, and the client is held back
-// when nobody reads.
+// A request body on its way in: pieces are pushed as they arrive, tiny ones joined, and reading stops while the application
+// does not read.
 import { type BodySource, type Headers, PushedBody, SallyportError } from "../../exchange/index.ts";
 
-/** Chunks of one byte each would otherwise cost a hundred times their size. */
+/** Bytes. Smaller pieces are joined: chunks of one byte each would cost a hundred times their size. */
 const SMALL_PIECE = 4_096;
 
-/** The connection, as the body sees it. */
-export interface Feeder {
-  /** Somebody reads, and the client waits to be told. */
+/** The connection's part. */
+export interface UploadCallbacks {
+  /** The application reads, and the client waits for 100 Continue. */
   sendContinue(): void;
   /** `paused` has changed. */
   flow(): void;
@@ -15,21 +15,20 @@ export interface Feeder {
 
 export class RequestUpload implements BodySource {
   readonly body: PushedBody;
-  /** True while more waits than anybody reads. */
+  /** More waits than the application reads. */
   paused = false;
   /** The client waits for 100 Continue, and has sent no byte (RFC 9110, 10.1.1). */
   expecting: boolean;
-  readonly #callbacks: Feeder;
+  readonly #callbacks: UploadCallbacks;
   #small: Buffer[] = [];
-  #over = false;
 
-  constructor(length: number | undefined, expecting: boolean, feeder: Feeder) {
+  constructor(length: number | undefined, expecting: boolean, callbacks: UploadCallbacks) {
     this.expecting = expecting;
-    this.#callbacks = feeder;
+    this.#callbacks = callbacks;
     this.body = new PushedBody(length, this);
   }
 
-  /** Whether it is for us, not for the client, to go on. */
+  /** Whether the client waits for us, not we for the client. */
   get keepsWaiting(): boolean {
     return this.expecting || this.paused;
   }
@@ -37,7 +36,7 @@ export class RequestUpload implements BodySource {
   // The body's calls. They may come late, when the connection serves another request.
 
   wanted(): void {
-    if (this.#over || !this.expecting) return;
+    if (!this.expecting) return;
     this.expecting = false;
     this.#callbacks.sendContinue();
   }
@@ -48,7 +47,7 @@ export class RequestUpload implements BodySource {
 
   resume(): void {
     this.paused = false;
-    if (!this.#over) this.#callbacks.flow();
+    if (!this.body.finished) this.#callbacks.flow();
   }
 
   // The connection's calls.
@@ -62,7 +61,7 @@ export class RequestUpload implements BodySource {
     }
   }
 
-  /** All pieces that are here have been taken. */
+  /** No more pieces are here: those that were small are pushed. */
   flush(): void {
     if (this.#small.length === 0) return;
     const piece = concatenated(this.#small);
@@ -72,18 +71,16 @@ export class RequestUpload implements BodySource {
 
   end(trailers: Headers): void {
     this.flush();
-    this.#over = true;
     this.body.end(trailers);
   }
 
-  /** The body will never be complete; who reads it is told, after what did arrive. */
+  /** The body will never be complete; its reader gets what did arrive, and then `error`. */
   fail(error: SallyportError): void {
     this.flush();
-    this.#over = true;
     this.body.fail(error);
   }
 
-  /** Nobody needs the rest. */
+  /** The exchange is over: the rest is not needed. */
   drop(): void {
     this.fail(new SallyportError("BODY_INCOMPLETE", "the response was over before the request body"));
     this.body.discard();

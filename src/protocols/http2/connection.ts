@@ -1,5 +1,4 @@
-// One connection: a session of nghttp2, its streams, and an end to whatever a client may do at no cost to itself
-// (RFC 9113, 10.5). nghttp2 and node:http2 bound header blocks, CONTINUATION frames and what waits to be sent.
+// One connection: a session of nghttp2, its streams, and limits to everything that costs a client nothing (RFC 9113, 10.5). nghttp2 and node:http2 bound header blocks, CONTINUATION frames and what waits to be sent.
 import {
   constants,
   performServerHandshake,
@@ -9,85 +8,87 @@ import {
 import type { Socket } from "node:net";
 import { SallyportError } from "../../exchange/index.ts";
 import { Members } from "../../exchange/members.ts";
-import type { ConnectionFacts as Ends } from "../../sockets/connection.ts";
-import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
-import { Allowance } from "./allowance.ts";
-import { endOf, tellCodes } from "./goaway.ts";
+import { logRefusal } from "../../http/refusals.ts";
+import type { ConnectionFacts } from "../../sockets/connection.ts";
+import type { ManagedConnection } from "../../sockets/connections.ts";
+import { correctGoAwayCodes, reasonOf } from "./goaway.ts";
 import type { Http2Limits } from "./limits.ts";
-import type { Http2ListenerContext } from "./site.ts";
-import { Http2Stream, type StreamOwner } from "./stream.ts";
+import type { Http2ListenerContext } from "./listener.ts";
+import { Http2Stream } from "./stream.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = constants;
+const { NGHTTP2_ENHANCE_YOUR_CALM } = constants;
 /** How many windows of a stream a connection has. */
 const WINDOWS = 4;
 /** What RFC 9113, 6.5.2, adds to each field when it counts a header list. */
 const FIELD_OVERHEAD = 32;
-/** How far beyond our own bounds a header list is still taken in, so that it can be answered 431 and not only reset. */
+/** A header list up to this many times our own bounds is still read, so that it can be answered 431 and not only reset. */
 const HEADER_SLACK = 2;
 const PSEUDO_FIELDS = 8;
-/** Bytes. With a larger one, node:http2 would end the whole connection. */
+/** Bytes. A larger one makes node:http2 end the whole connection. */
 const LARGEST_RESPONSE_HEAD = 2 ** 24;
 
-/** The listener, as its connections see it. */
-export interface Keeper extends Http2ListenerContext {
-  readonly connections: ManagedConnections<Http2Connection>;
-}
-
-export class Http2Connection implements ManagedConnection, StreamOwner {
+export class Http2Connection implements ManagedConnection {
   place = -1;
-  readonly site: Keeper;
-  readonly facts: Ends;
+  readonly context: Http2ListenerContext;
+  readonly facts: ConnectionFacts;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
   readonly #streams = new Members<Http2Stream>();
-  readonly #resets: Allowance;
-  readonly #nghttp2Resets: Allowance;
-  readonly #controls: Allowance;
-  /** When the connection has been without a stream for too long, on the site's clock. */
+  readonly #resets: TokenBucket;
+  readonly #nghttp2Resets: TokenBucket;
+  readonly #controls: TokenBucket;
+  /** When the connection has been without a stream for too long, on the listener's clock. */
   #deadline: number;
   #ending = false;
   /** It has had a stream. */
   #used = false;
-  /** The client went too far: nothing more is taken from it. */
-  #overdone = false;
+  /** The client has exceeded a limit: nothing more is taken from it. */
+  #flooded = false;
 
-  constructor(socket: Socket, ends: Ends, site: Keeper) {
-    const { limits, now } = site;
-    this.site = site;
-    this.facts = ends;
+  constructor(socket: Socket, facts: ConnectionFacts, context: Http2ListenerContext) {
+    const { limits } = context;
+    const { now } = context.connections;
+    this.context = context;
+    this.facts = facts;
     this.#socket = socket;
-    this.#resets = new Allowance(limits.resets, now);
-    this.#nghttp2Resets = new Allowance(NGHTTP2_RESETS.most, now, NGHTTP2_RESETS.regrowth);
-    this.#controls = new Allowance(limits.controls, now);
+    this.#resets = new TokenBucket(limits.resets, now);
+    this.#nghttp2Resets = new TokenBucket(NGHTTP2_RESETS.most, now, NGHTTP2_RESETS.regrowth);
+    this.#controls = new TokenBucket(limits.controls, now);
     this.#deadline = now + limits.headTimeout;
     this.#session = performServerHandshake(socket, sessionOptions(limits));
     this.#listen();
   }
 
+  /** As of the listener's last tick. */
+  get now(): number {
+    return this.context.connections.now;
+  }
+
   #listen(): void {
     const session = this.#session;
-    tellCodes(session);
-    session.setLocalWindowSize(this.site.limits.window * WINDOWS);
-    session.on("stream", (stream, _, flags, fields?: readonly string[]) => this.#open(stream, flags, fields));
+    correctGoAwayCodes(session);
+    session.setLocalWindowSize(this.context.limits.window * WINDOWS);
+    session.on("stream", (stream, _, _flags, fields?: readonly string[]) => this.#open(stream, fields));
     session.on("ping", () => this.#control());
     session.on("remoteSettings", () => this.#control());
     // The socket's "close" always follows.
     session.on("error", (error) => this.#ended(error));
-    // A client that has ended its side can neither open windows nor acknowledge anything: it has left.
+    // A client that has ended its side can open no windows and acknowledge nothing: it has left.
     this.#socket.on("end", () => this.#end());
-    this.#socket.on("close", () => this.site.connections.gone(this));
+    this.#socket.on("close", () => this.context.connections.gone(this));
   }
 
   // The listener's calls.
 
-  /** Whoever has just connected has a request on its way. */
+  /** A client that has just connected has a request on its way, and it is answered. */
   leave(): void {
-    if (this.#used) this.#leave();
+    if (this.#used) this.#goAway();
   }
 
   /** The listener closes: streams finish, and no new ones are opened (RFC 9113, 6.8). */
   stop(): void {
-    this.#leave();
+    this.#goAway();
   }
 
   endEventStreams(): void {
@@ -109,106 +110,106 @@ export class Http2Connection implements ManagedConnection, StreamOwner {
     for (const stream of this.#streams) stream.check(now);
     if (this.#deadline > now) return;
     if (this.#ending) this.destroy();
-    else this.#leave();
+    else this.#goAway();
   }
 
   // The streams' calls.
 
-  wasReset(): void {
-    if (!this.#resets.take(this.site.now)) this.#calm("requests broken off");
-    // A client that often changes its mind is no attacker: it gets its answers, and goes on with a new connection.
-    else if (this.#resets.isLow) this.#leaveLater();
+  /** The client has reset a stream before its response was complete. */
+  cancelled(): void {
+    if (!this.#resets.take(this.now)) this.#endFlood("cancelled requests");
+    // A client that cancels often need not be an attacker: it gets its answers, and then a new connection.
+    else if (this.#resets.isLow) this.#goAwayLater();
   }
 
-  /** A stream has ended with RST_STREAM. */
-  reset(): void {
-    this.#nghttp2Resets.take(this.site.now);
-    if (this.#nghttp2Resets.isLow) this.#leaveLater();
+  /** A stream has ended with RST_STREAM, before its response was complete or after. */
+  rstStream(): void {
+    this.#nghttp2Resets.take(this.now);
+    if (this.#nghttp2Resets.isLow) this.#goAwayLater();
   }
 
   gone(stream: Http2Stream): void {
     this.#streams.delete(stream);
     if (this.#streams.size > 0) return;
-    const { limits, now } = this.site;
-    this.#deadline = now + (this.#ending ? limits.lingerTimeout : limits.idleTimeout);
+    const { limits } = this.context;
+    this.#deadline = this.now + (this.#ending ? limits.lingerTimeout : limits.idleTimeout);
   }
 
-  #open(stream: ServerHttp2Stream, flags: number, fields: readonly string[] = []): void {
-    // Reset in the same breath, or by a client that went too far: nobody need hear of it.
-    if (stream.destroyed || stream.closed || this.#overdone) return this.#stillborn(stream);
+  #open(stream: ServerHttp2Stream, fields: readonly string[] = []): void {
+    // Reset by the same bytes that opened it, or the connection is ending for a flood: no exchange is made.
+    if (stream.destroyed || stream.closed || this.#flooded) return this.#ignore(stream);
     const opened = new Http2Stream(stream, this);
     this.#streams.add(opened);
     this.#deadline = Number.POSITIVE_INFINITY;
     this.#used = true;
-    if (this.site.connections.leaving) this.#leaveLater();
-    opened.open(fields, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
+    if (this.context.connections.leaving) this.#goAwayLater();
+    opened.open(fields);
   }
 
-  #stillborn(stream: ServerHttp2Stream): void {
+  #ignore(stream: ServerHttp2Stream): void {
     stream.on("error", () => {});
     stream.destroy();
-    this.reset();
-    this.wasReset();
+    this.rstStream();
+    this.cancelled();
   }
 
   #control(): void {
-    if (!this.#controls.take(this.site.now)) this.#calm("PING and SETTINGS frames");
+    if (!this.#controls.take(this.now)) this.#endFlood("PING and SETTINGS frames");
   }
 
-  /** Too much of something that costs the client nothing. */
-  #calm(what: string): void {
-    if (this.#overdone) return;
-    this.#overdone = true;
+  /** The client has sent too much of something that costs it nothing: nothing more is taken from it. */
+  #endFlood(what: string): void {
+    if (this.#flooded) return;
+    this.#flooded = true;
     const error = new SallyportError("BAD_REQUEST", `too many ${what} on one connection`);
-    const { code, fault } = error;
-    this.site.log.info(error.message, { code, fault, remote: this.facts.remote.address });
-    // Not at once: this may be said in the middle of a frame. Without an error, node:http2 would not say the code.
+    logRefusal(this.context.log, error, this.facts.remote.address);
+    // Not at once: nghttp2 may be in the middle of a frame. Without an error, node:http2 would not send the code.
     setImmediate(() => this.#end(error, NGHTTP2_ENHANCE_YOUR_CALM));
   }
 
-  /** What ended the connection, unless it was we, or the client has just gone. */
+  /** Logs why the session failed, unless we ended it or the connection just broke. */
   #ended(error: unknown): void {
-    const end = this.#overdone ? undefined : endOf(error);
+    const end = this.#flooded ? undefined : reasonOf(error);
     if (!end) return;
     const { message, code, fault } = end;
     const fields = { code, fault, remote: this.facts.remote.address, streams: this.#streams.size };
-    if (fault === "client") this.site.log.info(message, fields);
-    else this.site.log.error(message, fields);
+    if (fault === "client") this.context.log.info(message, fields);
+    else this.context.log.error(message, fields);
   }
 
-  /** Not in the middle of a frame, and with the other streams that came in the same bytes. */
-  #leaveLater(): void {
+  /** Later, so that it is not in the middle of a frame, and that streams which came in the same bytes are still served. */
+  #goAwayLater(): void {
     setImmediate(() => {
-      if (!this.#overdone) this.#leave();
+      if (!this.#flooded) this.#goAway();
     });
   }
 
-  /** Says goodbye, and closes when the last stream is over. */
-  #leave(): void {
+  /** Sends GOAWAY, and closes when the last stream is over. */
+  #goAway(): void {
     if (this.#ending) return;
     this.#ending = true;
     const idle = this.#streams.size === 0;
-    this.#deadline = idle ? this.site.now + this.site.limits.lingerTimeout : Number.POSITIVE_INFINITY;
+    this.#deadline = idle ? this.now + this.context.limits.lingerTimeout : Number.POSITIVE_INFINITY;
     this.#session.close();
   }
 
   #end(error?: SallyportError, code?: number): void {
     this.#ending = true;
     this.#session.destroy(error, code);
-    this.#deadline = this.site.now + this.site.limits.lingerTimeout;
+    this.#deadline = this.now + this.context.limits.lingerTimeout;
   }
 }
 
 /**
- * nghttp2 counts all RST_STREAM frames, after complete responses as well: beyond these, which grow back at 33 a second, it ends the
- * connection with INTERNAL_ERROR and without a word. Only newer versions of Node let one change that.
+ * nghttp2 counts all RST_STREAM frames, also those after complete responses: beyond these, which grow back at 33 a second, it ends
+ * the connection with INTERNAL_ERROR and no explanation. Only newer versions of Node have an option for that.
  */
 const NGHTTP2_RESETS = { most: 1_000, regrowth: 30_000 };
 
 /**
- * Bounds of node:http2 and nghttp2 that would end a connection with INTERNAL_ERROR, without a word, below ours: all that they are
- * for is bounded by `resets`, `streams`, `window` and `unsent`. The memory of a session (megabytes) has to be out of reach, for
- * Node forgets to give back what a stream had in its queue when it was broken off, and then refuses all new ones.
+ * Bounds of node:http2 and nghttp2 that would end a connection with INTERNAL_ERROR, unexplained, before ours do: `resets`, `streams`,
+ * `window` and `unsent` bound the same things. The memory of a session (megabytes) must be out of reach: Node does not give back
+ * what a stream had queued when it was reset, and in the end refuses all new streams.
  */
 const OUT_OF_REACH = { maxSessionMemory: 2 ** 31, streamResetBurst: 2 ** 31, streamResetRate: 2 ** 31 };
 

@@ -1,6 +1,5 @@
-// One HTTP/2 request and how its response leaves (RFC 9113, 8.1): framing is the stream's own, a cut is RST_STREAM.
+// One HTTP/2 request and how its response leaves (RFC 9113, 8.1): the stream frames it, and RST_STREAM cuts it.
 import {
-  BaseExchange,
   bytesOf,
   type Headers,
   type Log,
@@ -10,7 +9,8 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
-import { fieldsFault } from "../../http/response-fault.ts";
+import { CheckedExchange } from "../../http/checked-exchange.ts";
+import { announcedLength } from "../../http/content-length.ts";
 import {
   type Opening,
   type UpgradedStream,
@@ -18,103 +18,77 @@ import {
   type WebSocketClock,
   WebSocketHandshake,
 } from "../../websocket/index.ts";
-import { announcedLength, faultOf, informFields, responseFields } from "./response.ts";
-import type { Http2ResponseWriter } from "./response-writer.ts";
+import { informFields, responseFields } from "./response.ts";
+import type { Http2Stream } from "./stream.ts";
 
-/** The stream, as its exchange sees it. */
-export interface Http2Transport {
-  readonly writer: Http2ResponseWriter;
-  /** The client is ready for trailers. */
-  readonly takesTrailers: boolean;
-  /** The response is complete, as far as the application goes. */
-  answered(): void;
-  /** The response will never be complete. */
-  cut(): void;
-  /** Answers 200 with these fields, and gives the stream away. */
-  hijack(fields: Headers): UpgradedStream;
-}
-
+/** node:http2 sends no higher one (RFC 9110, 15, gives them no meaning). */
+const HIGHEST_STATUS = 599;
 const OK = 200;
 const RESET_CONTENT = 205;
 
 /** A client of RFC 8441 takes any 2xx for an open WebSocket. */
-const notOpened = (): SallyportError =>
-  new SallyportError("METHOD_UNSUPPORTED", "a WebSocket was asked for, and answered like a page");
+const notAccepted = (): SallyportError =>
+  new SallyportError("METHOD_UNSUPPORTED", "a request for a WebSocket was answered like one for a page");
 
-export class Http2Exchange extends BaseExchange implements UpgradeTransport {
+export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: WebSocketHandshake | undefined;
-  readonly #transport: Http2Transport;
+  readonly #stream: Http2Stream;
 
-  constructor(request: RequestHead, body: RequestBody, log: Log, wire: Http2Transport) {
+  constructor(request: RequestHead, body: RequestBody, log: Log, stream: Http2Stream) {
     super(request, log);
     this.body = body;
-    this.#transport = wire;
+    this.#stream = stream;
   }
 
-  /** The request asks for a WebSocket that can be had. */
+  /** The request asks for a WebSocket, and may have one. */
   offer(opening: Opening, sockets: WebSocketClock): void {
     this.handshake = new WebSocketHandshake(opening, sockets, this);
   }
 
   accept(fields: Headers): UpgradedStream {
     this.switched(OK);
-    return this.#transport.hijack(fields);
-  }
-
-  override respond(head: ResponseHead, body: ResponseBody): void {
-    if (this.#admits(head)) super.respond(head, body);
-  }
-
-  override start(head: ResponseHead): void {
-    if (this.#admits(head)) super.start(head);
+    return this.#stream.hijack(fields);
   }
 
   protected override sendInform(head: ResponseHead): void {
-    const { status, headers } = head;
-    if (status < 100 || status > 199 || status === 101) return;
-    const fault = fieldsFault(headers);
-    if (fault === undefined) this.#transport.writer.inform(informFields(head));
-    else this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
+    if (this.admitsInform(head)) this.#stream.writer.inform(informFields(head));
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
-    const { writer } = this.#transport;
+    const { writer } = this.#stream;
     const bytes = bytesOf(body);
     if (bodyless) writer.headOnly(responseFields(head, announcedLength(head)));
     else if (bytes.length === 0 || head.status === RESET_CONTENT) writer.headOnly(responseFields(head, 0));
     else writer.whole(responseFields(head, bytes.length), bytes);
-    this.#transport.answered();
+    this.#stream.answered();
   }
 
   protected sendHead(head: ResponseHead, length: number, bodyless: boolean): void {
-    const { writer, takesTrailers } = this.#transport;
+    const { writer } = this.#stream;
     if (bodyless) writer.headOnly(responseFields(head, announcedLength(head)));
     else if (head.status === RESET_CONTENT) writer.headOnly(responseFields(head, 0));
-    else writer.head(responseFields(head, length >= 0 ? length : undefined), takesTrailers);
+    else writer.head(responseFields(head, length));
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
-    return this.#transport.writer.write(chunk);
+    return this.#stream.writer.write(chunk);
   }
 
   protected sendEnd(trailers: Headers | undefined): void {
-    this.#transport.writer.end(trailers);
-    this.#transport.answered();
+    this.#stream.writer.end(trailers);
+    this.#stream.answered();
   }
 
   protected sendCut(error: SallyportError): void {
     if (this.handshake?.cut(error)) return;
-    this.#transport.cut();
+    this.#stream.cut();
   }
 
-  /** Gateways check what applications say; this is the last line, for all of them. */
-  #admits(head: ResponseHead): boolean {
-    const fault = faultOf(head);
-    if (fault !== undefined)
-      this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
-    else if (this.handshake && head.status < 300) this.fail(notOpened());
-    else return true;
+  protected override admits(head: ResponseHead): boolean {
+    if (!super.admits(head, HIGHEST_STATUS)) return false;
+    if (!this.handshake || head.status >= 300) return true;
+    this.fail(notAccepted());
     return false;
   }
 }

@@ -1,4 +1,4 @@
-// Which code a client that broke the protocol reads in its GOAWAY (RFC 9113, 5.4.1, 7). node:http2 says INTERNAL_ERROR for
+// The error code in the GOAWAY to a client that broke the protocol (RFC 9113, 5.4.1, 7). node:http2 sends INTERNAL_ERROR for
 // most of what nghttp2 finds, as if the fault were ours.
 import { constants, type ServerHttp2Session } from "node:http2";
 import { SallyportError } from "../../exchange/index.ts";
@@ -12,7 +12,7 @@ const {
   NGHTTP2_STREAM_CLOSED,
 } = constants;
 
-/** By nghttp2's own numbers for what it finds (its manual, `nghttp2_error`); of its other errors we are the cause. */
+/** By the number of nghttp2's error (its manual, `nghttp2_error`); those that are missing here are our own fault. */
 const CODES: ReadonlyMap<number | undefined, number> = new Map([
   [-505, NGHTTP2_PROTOCOL_ERROR],
   [-510, NGHTTP2_STREAM_CLOSED],
@@ -29,14 +29,14 @@ const CODES: ReadonlyMap<number | undefined, number> = new Map([
   [-905, NGHTTP2_ENHANCE_YOUR_CALM], // too many CONTINUATION frames
 ]);
 
-/** Has the session end with the code of the client's error. No event comes early enough: node:http2 calls `destroy` itself. */
-export function tellCodes(session: ServerHttp2Session): void {
+/** Ends the session with the code of the client's error. No event comes early enough: node:http2 calls `destroy` itself. */
+export function correctGoAwayCodes(session: ServerHttp2Session): void {
   const { destroy } = session;
   session.destroy = (error, code) => destroy.call(session, error, code ?? codeOf(error));
 }
 
-/** Why a session ended; undefined where its connection just broke. */
-export function endOf(error: unknown): SallyportError | undefined {
+/** Why a session ended; undefined when only its connection broke. */
+export function reasonOf(error: unknown): SallyportError | undefined {
   const { code, errno, message } = (error ?? {}) as NodeJS.ErrnoException;
   if (!code?.startsWith("ERR_HTTP2_") || code === "ERR_HTTP2_SESSION_ERROR") return undefined;
   const kind = codeOf(error) === undefined ? "INTERNAL" : "BAD_REQUEST";

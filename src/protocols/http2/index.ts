@@ -1,4 +1,4 @@
-// The web's half of HTTP/2, as others see it.
+// The server's half of HTTP/2: what other folders may import.
 export { HTTP2_LIMITS, type Http2Limits, STREAM_LIMITS, type StreamLimits } from "./limits.ts";
 export { type Http2Options, http2Listener } from "./listener.ts";
 

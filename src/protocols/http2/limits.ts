@@ -1,4 +1,4 @@
-// Every bound of the HTTP/2 listener in one place. What both versions of HTTP bound has one number and one name for both.
+// Every bound of the HTTP/2 listener in one place. Those that HTTP/1.1 has too have the same name and number there.
 import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
 
 /** The bounds that HTTP/1.1 has as well, with the same meaning for each stream. */
@@ -21,11 +21,11 @@ type SharedLimits = Pick<
 
 /** The bounds of HTTP/2 alone. */
 export interface StreamLimits {
-  /** Requests at once on one connection. More: they are refused, and the client tries again. */
+  /** Requests at once on one connection. More: refused, so that the client tries again. */
   readonly streams: number;
-  /** Bytes of a request body that a client may send before anybody has read them. More: it waits. */
+  /** Bytes of a request body that a client may send before they are read. More: it waits. */
   readonly window: number;
-  /** Requests that a client may break off within ten seconds (CVE-2023-44487). A fifth before, the connection takes no new ones; more: it ends. */
+  /** Requests that a client may cancel within ten seconds (CVE-2023-44487). From four fifths on, the connection takes no new ones; more: it ends. */
   readonly resets: number;
   /** PING and SETTINGS frames within ten seconds. More: the connection ends (CVE-2019-9512, CVE-2019-9515). */
   readonly controls: number;

@@ -1,14 +1,15 @@
-// The listener of HTTP/2: takes connections over, TLS or not, or says why not (RFC 9113).
+// The listener of HTTP/2: serves accepted connections, with TLS or without, or refuses them with a reason (RFC 9113).
 
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
+import { logRefusal } from "../../http/refusals.ts";
 import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { connectionFactsOf } from "../../sockets/connection.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
-import { Http2Connection, type Keeper } from "./connection.ts";
+import { Http2Connection } from "./connection.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
@@ -19,7 +20,7 @@ export interface Http2Options {
   log: Log;
   limits?: Partial<Http2Limits>;
   websocket?: Partial<WebSocketLimits>;
-  /** "https" when the connections are decrypted ones, and do not tell by themselves. */
+  /** "https" when a proxy in front has taken TLS off. A connection with TLS is "https" in any case. */
   scheme?: "http" | "https";
 }
 
@@ -29,13 +30,23 @@ const CHECKS: Checks<Http2Options> = {
   scheme: oneOf("http", "https"),
 };
 
+/** What the connections of one listener share. */
+export interface Http2ListenerContext {
+  readonly handler: Handler;
+  readonly log: Log;
+  readonly limits: Http2Limits;
+  readonly connections: ManagedConnections<Http2Connection>;
+  /** Those of its streams that became WebSockets. */
+  readonly sockets: WebSocketClock;
+}
+
 /** Serves HTTP/2, beginning with the client's preface. */
 export function http2Listener(options: Http2Options): Listener {
   checkListener("http2Listener()", options, CHECKS);
   return new Http2Listener(options);
 }
 
-class Http2Listener implements Listener, Keeper {
+class Http2Listener implements Listener, Http2ListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: Http2Limits;
@@ -58,10 +69,6 @@ class Http2Listener implements Listener, Keeper {
     else this.connections.open(socket);
   }
 
-  get now(): number {
-    return this.connections.now;
-  }
-
   leave(): void {
     this.connections.leave();
   }
@@ -70,8 +77,8 @@ class Http2Listener implements Listener, Keeper {
     return this.connections.close(grace);
   }
 
-  #refuse(socket: Socket, { message, code, fault }: SallyportError): void {
-    this.log.info(message, { code, fault, remote: socketAddressesOf(socket).remote.address });
+  #refuse(socket: Socket, error: SallyportError): void {
+    logRefusal(this.log, error, socketAddressesOf(socket).remote.address);
     sayGoAway(socket, this.connections.closing ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }

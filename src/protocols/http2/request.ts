@@ -1,7 +1,16 @@
-// The head of a request: pseudo-header fields and fields as an exchange wants them (RFC 9113, 8.2, 8.3). nghttp2 has
-// already reset whatever is malformed by the letter: upper-case names, fields of a connection, pseudo-headers that are
-// missing, doubled or late; and no field whose name or value has a character that it must not have gets this far.
+// The head of a request, as an exchange has it (RFC 9113, 8.2, 8.3). nghttp2 has already reset streams whose heads are
+// malformed: upper-case names, hop-by-hop fields, pseudo-headers that are missing, doubled or late. It drops fields with
+// characters that are not allowed.
 import { type Headers, isToken, type RequestHead, SallyportError } from "../../exchange/index.ts";
+import { readContentLength } from "../../http/content-length.ts";
+import {
+  bodyTooLarge,
+  headersTooLarge,
+  LONGEST_METHOD,
+  notAProxy,
+  targetTooLong,
+  tooManyHeaders,
+} from "../../http/refusals.ts";
 import { isHost, readTarget } from "../../http/target.ts";
 import type { ConnectionFacts } from "../../sockets/connection.ts";
 import type { Http2Limits } from "./limits.ts";
@@ -19,55 +28,49 @@ export interface Http2Request {
   readonly opensWebSocket: boolean;
 }
 
-const LONGEST_METHOD = 32;
-/** What a field costs in the other versions of HTTP besides its name and its value: colon, blank, CRLF. */
+/** Bytes of a field line of HTTP/1.1 besides its name and value: colon, blank, CRLF. */
 const FIELD_OVERHEAD = 4;
-/** Which of them it is, the connection knows better: whoever is in front of us may have taken TLS off. */
+/** The connection decides which of the two it is: a proxy in front may have taken TLS off. */
 const SCHEMES = /^https?$/i;
-const DIGITS = /^[0-9]{1,15}$/;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
 /** `fields` are names and values in turn, as they came. Throws a SallyportError: 400, 413, 414, 417, 431, 501. */
 export function readRequest(
   fields: readonly string[],
-  ends: ConnectionFacts,
+  facts: ConnectionFacts,
   limits: Http2Limits,
 ): Http2Request {
   const read = new RequestFields(limits);
   for (let i = 0; i < fields.length; i += 2) read.field(fields[i] as string, fields[i + 1] as string);
   const { length, expectsContinue, takesTrailers, hasTrailers } = read;
-  if (length !== undefined && length > limits.body) throw bodyTooLarge(limits);
-  const head = requestHead(read, ends, limits);
+  if (length !== undefined && length > limits.body) throw bodyTooLarge(limits.body);
+  const head = requestHead(read, facts, limits);
   const opensWebSocket = read.method === "CONNECT";
   return { head, length, expectsContinue, takesTrailers, hasTrailers, opensWebSocket };
 }
 
-export const bodyTooLarge = ({ body }: Http2Limits): SallyportError =>
-  new SallyportError("BODY_TOO_LARGE", `the request body is larger than ${body} bytes`);
-
-function requestHead(read: RequestFields, ends: ConnectionFacts, limits: Http2Limits): RequestHead {
+function requestHead(read: RequestFields, facts: ConnectionFacts, limits: Http2Limits): RequestHead {
   const method = readMethod(read);
   const target = read.path;
-  if (target.length > limits.target)
-    throw new SallyportError("TARGET_TOO_LONG", `the request target is longer than ${limits.target} bytes`);
+  if (target.length > limits.target) throw targetTooLong(limits.target);
   const authority = read.settleHost();
   const { path, query, authority: absolute } = readTarget(method, target);
   // An absolute-form target is of HTTP/1.1 (RFC 9113, 8.3.1).
   if (absolute !== undefined) throw bad("a :path that is not a path");
-  return { method, target, path, query, version: "2", headers: read.headers, authority, ...ends };
+  return { method, target, path, query, version: "2", headers: read.headers, authority, ...facts };
 }
 
-/** An extended CONNECT opens what a GET opens in HTTP/1.1: whoever knows no WebSockets sees that. */
+/** An extended CONNECT opens what a GET opens in HTTP/1.1: gateways without WebSockets see a GET. */
 function readMethod({ method, protocol }: RequestFields): string {
   if (method === "GET" || method === "POST") return method;
   if (method.length > LONGEST_METHOD || !isToken(method)) throw bad("a malformed method");
   if (method !== "CONNECT") return method;
   if (protocol === "websocket") return "GET";
-  throw new SallyportError("METHOD_UNSUPPORTED", "CONNECT: this is not a proxy");
+  throw notAProxy();
 }
 
-/** Collects the fields, and what those that concern the protocol itself say. */
+/** Collects the fields, and reads those that concern the protocol itself. */
 class RequestFields {
   readonly headers: string[] = [];
   method = "";
@@ -94,14 +97,12 @@ class RequestFields {
     this.#count++;
     this.#bytes += name.length + value.length + FIELD_OVERHEAD;
     const { headerBytes, headerCount } = this.#limits;
-    if (this.#bytes > headerBytes)
-      throw new SallyportError("HEADERS_TOO_LARGE", `the headers are larger than ${headerBytes} bytes`);
-    if (this.#count > headerCount)
-      throw new SallyportError("HEADERS_TOO_LARGE", `more than ${headerCount} header lines`);
+    if (this.#bytes > headerBytes) throw headersTooLarge(headerBytes);
+    if (this.#count > headerCount) throw tooManyHeaders(headerCount);
     if (!this.#special(name, value)) this.headers.push(name, value);
   }
 
-  /** Where the request is meant to go. Who reads headers finds it there as well (RFC 9113, 8.3.1). */
+  /** The host of the request. Applications that read headers find it as Host, too (RFC 9113, 8.3.1). */
   settleHost(): string {
     const host = this.#hostAt < 0 ? undefined : (this.headers[this.#hostAt] as string);
     const authority = this.#authority ?? host;
@@ -121,7 +122,7 @@ class RequestFields {
     else if (name === ":scheme" && !SCHEMES.test(value)) throw bad("a :scheme other than http and https");
   }
 
-  /** True when the field needs no line of its own. */
+  /** True when the field was joined to an earlier one. */
   #special(name: string, value: string): boolean {
     switch (name) {
       case "host":
@@ -131,8 +132,9 @@ class RequestFields {
       case "cookie":
         return this.#crumb(value);
       case "content-length":
-        if (this.length !== undefined || !DIGITS.test(value)) throw bad("a malformed Content-Length");
-        this.length = Number(value);
+        if (this.length !== undefined) throw bad("two Content-Length lines");
+        this.length = readContentLength(value);
+        if (this.length < 0) throw bad("a malformed Content-Length");
         return false;
       case "content-type":
         if (this.#contentType) throw bad("two Content-Type lines");
@@ -154,7 +156,7 @@ class RequestFields {
     }
   }
 
-  /** A Cookie may come in crumbs, for the sake of compression, and is one again for us (RFC 9113, 8.2.3). */
+  /** A Cookie may be split into crumbs for better compression; they are joined again (RFC 9113, 8.2.3). */
   #crumb(value: string): boolean {
     if (this.#cookieAt < 0) {
       this.#cookieAt = this.headers.length + 1;
@@ -165,7 +167,7 @@ class RequestFields {
   }
 }
 
-/** The fields of a trailer that may be there; the others are as if never sent. */
+/** The fields that a trailer may have; the others are dropped. */
 export function readTrailers(fields: readonly string[], banned: ReadonlySet<string>): Headers {
   const headers: string[] = [];
   for (let i = 0; i < fields.length; i += 2) {

@@ -1,15 +1,17 @@
-// The way out of one stream: large pieces in slices, so that a client that takes them slowly can be told from one that
-// has stopped, whatever the other streams of its connection do.
+// Writes the response of one stream. Large pieces are sliced, so that a client that reads slowly is not taken for one that has
+// stopped reading, whatever the other streams of its connection do.
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Headers } from "../../exchange/index.ts";
+import type { Http2ListenerContext } from "./listener.ts";
 import { trailerFields } from "./response.ts";
-import type { Http2ListenerContext } from "./site.ts";
 
 /** Bytes that are handed to node:http2 at once. */
 const SLICE = 65_536;
 
 export class Http2ResponseWriter {
-  /** When the client has taken nothing for too long, on the site's clock. */
+  /** The client is ready for trailers. */
+  takesTrailers = false;
+  /** When the client has taken nothing for too long, on the listener's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
   readonly #context: Http2ListenerContext;
@@ -17,25 +19,24 @@ export class Http2ResponseWriter {
   readonly #flushed = (): void => this.#progress();
   #queue: Uint8Array[] = [];
   #queued = 0;
-  /** The last answer was that there is no room. */
+  /** The last `write` answered false. */
   #held = false;
   #ending = false;
-  /** Whether node:http2 will ask for trailers before it ends the stream, and whether they have left. */
-  #asks = false;
-  #told = false;
   #trailers: Headers | undefined;
-  #whenTold: (() => void) | undefined;
+  /** node:http2 will ask for trailers before it ends the stream. */
+  #awaitsTrailers = false;
+  #whenTrailersSent: (() => void) | undefined;
 
-  /** `drained` is told when what was held back has left. */
-  constructor(stream: ServerHttp2Stream, site: Http2ListenerContext, drained: () => void) {
+  /** `drained` is called when `write` may go on. */
+  constructor(stream: ServerHttp2Stream, context: Http2ListenerContext, drained: () => void) {
     this.#stream = stream;
-    this.#context = site;
+    this.#context = context;
     this.#drained = drained;
   }
 
-  /** Calls back once the response has left, to its end. */
+  /** Calls back once all of the response has left. */
   whenDone(callback: () => void): void {
-    if (this.#asks && !this.#told) this.#whenTold = callback;
+    if (this.#awaitsTrailers) this.#whenTrailersSent = callback;
     else if (this.#stream.writableFinished) callback();
     else this.#stream.once("finish", callback);
   }
@@ -44,18 +45,23 @@ export class Http2ResponseWriter {
     if (this.#open && !this.#stream.headersSent) this.#stream.additionalHeaders(fields);
   }
 
-  /** The head of a response with a body; `trailers`: there may be some at its end. */
-  head(fields: OutgoingHttpHeaders, trailers: boolean): void {
+  /** The head of a response with a body. */
+  head(fields: OutgoingHttpHeaders): void {
     if (!this.#open) return;
-    if (trailers) this.#expectTrailers();
-    this.#stream.respond(fields, { waitForTrailers: trailers });
+    if (this.takesTrailers) this.#expectTrailers();
+    this.#stream.respond(fields, { waitForTrailers: this.takesTrailers });
+  }
+
+  headWithoutTrailers(fields: OutgoingHttpHeaders): void {
+    if (this.#open) this.#stream.respond(fields);
   }
 
   /** A whole response. */
   whole(fields: OutgoingHttpHeaders, body: Uint8Array): void {
-    this.head(fields, false);
+    this.headWithoutTrailers(fields);
     if (body.length <= SLICE && this.#writable) {
-      this.deadline = this.#context.now + this.#context.limits.sendTimeout;
+      const { limits, connections } = this.#context;
+      this.deadline = connections.now + limits.sendTimeout;
       this.#stream.end(body);
     } else {
       this.write(body);
@@ -68,7 +74,7 @@ export class Http2ResponseWriter {
     if (this.#open) this.#stream.respond(fields, { endStream: true });
   }
 
-  /** False when more waits than should. */
+  /** False when more than `unsent` bytes wait for the client. */
   write(chunk: Uint8Array): boolean {
     if (!this.#writable) return false;
     this.#queue.push(chunk);
@@ -84,12 +90,12 @@ export class Http2ResponseWriter {
     if (this.#writable) this.#pump();
   }
 
-  /** All has left: there is nothing to wait for. */
-  rest(): void {
+  /** The response has left: the client can no longer keep us waiting. */
+  allSent(): void {
     this.deadline = Number.POSITIVE_INFINITY;
   }
 
-  /** Tears the stream down, visibly: with a mere `close` node:http2 would end the body first, as if it were complete. */
+  /** Ends the stream by RST_STREAM: on `close` node:http2 would first end the body, as if it were complete. */
   reset(): void {
     this.#stream.destroy(new Error("the response was cut"));
   }
@@ -133,18 +139,18 @@ export class Http2ResponseWriter {
   }
 
   #watch(): void {
-    const { now, limits } = this.#context;
-    this.deadline = this.#waiting > 0 ? now + limits.sendTimeout : Number.POSITIVE_INFINITY;
+    const { limits, connections } = this.#context;
+    this.deadline = this.#waiting > 0 ? connections.now + limits.sendTimeout : Number.POSITIVE_INFINITY;
   }
 
   #expectTrailers(): void {
-    this.#asks = true;
+    this.#awaitsTrailers = true;
     this.#stream.once("wantTrailers", () => {
       this.#stream.sendTrailers(trailerFields(this.#trailers ?? []));
       // node:http2 sends them in an immediate of its own, which comes before this one.
       setImmediate(() => {
-        this.#told = true;
-        this.#whenTold?.();
+        this.#awaitsTrailers = false;
+        this.#whenTrailersSent?.();
       });
     });
   }

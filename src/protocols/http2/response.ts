@@ -1,32 +1,17 @@
-// Response heads as node:http2 takes them (RFC 9113, 8.2, 8.3.2): an object, names in lower case. What speaks of one
-// connection has no place here, and is left out without a word: applications say it for HTTP/1.1.
+// Response heads as node:http2 takes them (RFC 9113, 8.2, 8.3.2): an object, names in lower case. Hop-by-hop fields, which
+// applications set for HTTP/1.1, are silently left out.
 import type { OutgoingHttpHeaders } from "node:http2";
-import {
-  type Headers,
-  HOP_BY_HOP,
-  header,
-  isFieldValue,
-  isToken,
-  type ResponseHead,
-} from "../../exchange/index.ts";
-import { headFault } from "../../http/response-fault.ts";
+import { type Headers, HOP_BY_HOP, isFieldValue, isToken, type ResponseHead } from "../../exchange/index.ts";
 
-/** RFC 9110, 15: what is above means nothing, and node:http2 does not send it. */
-const HIGHEST_STATUS = 599;
-/** What we tell, and what was only ever said before an upgrade (RFC 9113, 3.1). */
+/** The length is set here; the other belongs to an upgrade that no longer exists (RFC 9113, 3.1). */
 const OURS: ReadonlySet<string> = new Set(["content-length", "http2-settings"]);
 /** Fields whose lines cannot be joined by commas (RFC 9110, 5.3; RFC 6265, 3). */
 const APART: ReadonlySet<string> = new Set(["set-cookie", "www-authenticate"]);
 
-/** `undefined` when `head` may be sent; otherwise why not. */
-export function faultOf(head: ResponseHead): string | undefined {
-  return head.status > HIGHEST_STATUS ? `a status above ${HIGHEST_STATUS}` : headFault(head);
-}
-
-/** `length` is that of the body; undefined when its end will tell, or there is none. */
-export function responseFields(head: ResponseHead, length: number | undefined): OutgoingHttpHeaders {
+/** `length` is that of the body; -1 when its end will tell, or there is none. */
+export function responseFields(head: ResponseHead, length: number): OutgoingHttpHeaders {
   const fields = informFields(head);
-  if (length !== undefined) fields["content-length"] = length;
+  if (length >= 0) fields["content-length"] = length;
   return fields;
 }
 
@@ -40,7 +25,7 @@ export function informFields({ status, headers }: ResponseHead): OutgoingHttpHea
   return fields;
 }
 
-/** Trailers that can be sent; the others are left out. */
+/** The trailers that are well-formed; the others are left out. */
 export function trailerFields(trailers: Headers): OutgoingHttpHeaders {
   const fields: OutgoingHttpHeaders = {};
   for (let i = 0; i < trailers.length; i += 2) {
@@ -50,15 +35,9 @@ export function trailerFields(trailers: Headers): OutgoingHttpHeaders {
   return fields;
 }
 
-/** What a body would have measured may still be said of one that is not there (RFC 9110, 8.6), but not with a 204. */
-export function announcedLength({ status, headers }: ResponseHead): number | undefined {
-  const announced = status === 204 ? undefined : header(headers, "content-length");
-  return announced !== undefined && /^\d{1,15}$/.test(announced) ? Number(announced) : undefined;
-}
-
 function add(fields: OutgoingHttpHeaders, name: string, value: string): void {
   const before = fields[name];
-  // What every object has is none of ours; an object that has nothing is slower.
+  // Not what objects inherit ("constructor"); one without a prototype would be slower.
   if (before === undefined || !Object.hasOwn(fields, name)) fields[name] = value;
   else if (Array.isArray(before)) before.push(value);
   else fields[name] = APART.has(name) ? [String(before), value] : `${before}, ${value}`;

@@ -10,27 +10,15 @@ import {
   WholeBody,
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
-import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
+import { logRefusal } from "../../http/refusals.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
-import type { ConnectionFacts } from "../../sockets/connection.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
-import { Http2Exchange, type Http2Transport } from "./exchange.ts";
-import { type Http2Request, readRequest, readTrailers } from "./request.ts";
+import type { Http2Connection } from "./connection.ts";
+import { Http2Exchange } from "./exchange.ts";
+import { type Http2Request, readRequest } from "./request.ts";
 import { responseFields } from "./response.ts";
 import { Http2ResponseWriter } from "./response-writer.ts";
-import type { Http2ListenerContext } from "./site.ts";
-import { type Feeder, Http2Upload } from "./upload.ts";
-
-/** The connection, as its streams see it. */
-export interface StreamOwner {
-  readonly site: Http2ListenerContext;
-  readonly facts: ConnectionFacts;
-  /** The stream was reset before its response was complete, and not by us. */
-  wasReset(): void;
-  /** The stream has ended with RST_STREAM, before its response was complete or after. */
-  reset(): void;
-  gone(stream: Http2Stream): void;
-}
+import { Http2Upload } from "./upload.ts";
 
 /** A body that is here with its head, and no longer than this, is given out whole. */
 const SMALL_BODY = 65_536;
@@ -38,48 +26,44 @@ const SMALL_BODY = 65_536;
 const isSmall = ({ length, hasTrailers, expectsContinue }: Http2Request): boolean =>
   length !== undefined && length <= SMALL_BODY && !hasTrailers && !expectsContinue;
 
-export class Http2Stream implements Http2Transport, Feeder, Member {
+export class Http2Stream implements Member {
   place = -1;
   readonly writer: Http2ResponseWriter;
-  takesTrailers = false;
   readonly #stream: ServerHttp2Stream;
-  readonly #owner: StreamOwner;
+  readonly #connection: Http2Connection;
   #exchange: Http2Exchange | undefined;
   #upload: Http2Upload | undefined;
-  /** The stream is a WebSocket's, which finds out by itself how it ends. */
+  /** The stream belongs to a WebSocket session, which sees by itself how it ends. */
   #hijacked = false;
-  /** The head was all of the request. */
-  #ended = false;
-  /** When the client must have ended its side, now that it was answered. */
-  #linger = Number.POSITIVE_INFINITY;
+  /** When the client must have ended its side, once it was answered. */
+  #drainDeadline = Number.POSITIVE_INFINITY;
 
-  constructor(stream: ServerHttp2Stream, lane: StreamOwner) {
+  constructor(stream: ServerHttp2Stream, connection: Http2Connection) {
     this.#stream = stream;
-    this.#owner = lane;
-    this.writer = new Http2ResponseWriter(stream, lane.site, () => this.#exchange?.drained());
+    this.#connection = connection;
+    this.writer = new Http2ResponseWriter(stream, connection.context, () => this.#exchange?.drained());
     forgetWhenClosed(stream);
     // Which error it was does not matter: "close" always follows.
     stream.on("error", () => {});
     stream.on("aborted", () => this.#lost());
     stream.on("close", () => {
       this.#lost();
-      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) lane.reset();
-      lane.gone(this);
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) connection.rstStream();
+      connection.gone(this);
     });
   }
 
   // The connection's calls.
 
-  /** `fields` as they came; `ended`: there is no body. */
-  open(fields: readonly string[], ended: boolean): void {
-    this.#ended = ended;
+  /** `fields` are names and values in turn, as they came. */
+  open(fields: readonly string[]): void {
     try {
-      const { site, facts } = this.#owner;
-      const request = readRequest(fields, facts, site.limits);
-      this.takesTrailers = request.takesTrailers;
+      const { context, facts } = this.#connection;
+      const request = readRequest(fields, facts, context.limits);
+      this.writer.takesTrailers = request.takesTrailers;
       if (request.opensWebSocket) this.#handle(this.#opening(request));
-      else if (ended || request.length === 0) this.#bodyless(request);
-      // node:http2 tells of a head before it looks at the frames that came in the same bytes.
+      else if (this.#stream.endAfterHeaders || request.length === 0) this.#bodyless(request);
+      // node:http2 emits "stream" before it reads the frames that came in the same bytes.
       else if (isSmall(request)) setImmediate(() => this.#begin(request));
       else this.#begin(request);
     } catch (error) {
@@ -90,7 +74,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   /** Ends what has lasted too long. */
   check(now: number): void {
     if (this.writer.deadline <= now) this.#stalled();
-    else if (this.#linger <= now) this.spent();
+    else if (this.#drainDeadline <= now) this.stopReading();
     else if (this.#upload && this.#upload.deadline <= now) this.#upload.expire();
   }
 
@@ -109,10 +93,10 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   answered(): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    if (this.#ended || this.#stream.readableEnded) return;
+    if (this.#stream.endAfterHeaders || this.#stream.readableEnded) return;
     if (this.#upload) this.#upload.drop();
-    else if (exchange?.handshake) this.spent();
-    else this.#linger = this.#owner.site.now + this.#owner.site.limits.drainTimeout;
+    else if (exchange?.handshake) this.stopReading();
+    else this.#drainDeadline = this.#connection.now + this.#connection.context.limits.drainTimeout;
   }
 
   cut(): void {
@@ -123,39 +107,36 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
 
   hijack(fields: Headers): UpgradedStream {
     this.#hijacked = true;
-    this.writer.head(responseFields({ status: 200, reason: "", headers: fields }, undefined), false);
+    this.writer.headWithoutTrailers(responseFields({ status: 200, reason: "", headers: fields }, -1));
     return { duplex: this.#stream, early: () => Buffer.alloc(0) };
   }
 
-  sendContinue(): void {
-    this.writer.inform({ ":status": 100 });
-  }
-
-  broken(error: SallyportError): void {
+  /** The body will never be complete, and that is the client's fault. */
+  bodyFailed(error: SallyportError): void {
     const exchange = this.#exchange;
     if (exchange && !exchange.started) exchange.fail(error);
   }
 
-  /** RFC 9113, 8.1: a response may be complete before its request, and the client is then told to stop. */
-  spent(): void {
-    this.#linger = Number.POSITIVE_INFINITY;
+  /** After a response that is complete before its request, RST_STREAM with NO_ERROR tells the client to stop (RFC 9113, 8.1). */
+  stopReading(): void {
+    this.#drainDeadline = Number.POSITIVE_INFINITY;
     this.writer.whenDone(() => this.#stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   #begin(request: Http2Request): void {
     const stream = this.#stream;
-    if (stream.closed || stream.destroyed) return this.#owner.wasReset();
+    if (stream.closed || stream.destroyed) return this.#connection.cancelled();
     const whole = isSmall(request) && stream.readableLength === request.length;
     this.#handle(this.#exchangeOf(request, whole ? this.#wholeBody() : this.#pushedBody(request)));
   }
 
   #exchangeOf({ head }: Http2Request, body: RequestBody): Http2Exchange {
-    return new Http2Exchange(head, body, this.#owner.site.log, this);
+    return new Http2Exchange(head, body, this.#connection.context.log, this);
   }
 
-  /** Nothing of the stream is read before it is a WebSocket. */
+  /** Nothing is read from the stream before it is a WebSocket. */
   #opening({ head }: Http2Request): Http2Exchange {
-    const { log, sockets } = this.#owner.site;
+    const { log, sockets } = this.#connection.context;
     const opening = readOpening(head.headers, sockets, false);
     const exchange = new Http2Exchange(head, NO_BODY, log, this);
     exchange.offer(opening, sockets);
@@ -165,14 +146,14 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   #handle(exchange: Http2Exchange): void {
     this.#exchange = exchange;
     try {
-      this.#owner.site.handler(exchange);
+      this.#connection.context.handler(exchange);
     } catch (error) {
       exchange.fail(SallyportError.from(error));
     }
   }
 
   #bodyless(request: Http2Request): void {
-    if (!this.#ended) this.#stream.resume();
+    if (!this.#stream.endAfterHeaders) this.#stream.resume();
     this.#handle(this.#exchangeOf(request, NO_BODY));
   }
 
@@ -185,12 +166,8 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
 
   /** Any other is pushed as it comes. */
   #pushedBody(request: Http2Request): RequestBody {
-    const upload = new Http2Upload(this.#stream, this.#owner.site, this, request);
-    this.#upload = upload;
-    this.#stream.on("trailers", (_, _flags, fields: readonly string[] = []) =>
-      upload.trailers(readTrailers(fields, NOT_IN_TRAILERS)),
-    );
-    return upload.body;
+    this.#upload = new Http2Upload(this.#stream, this.#connection.context, this, request);
+    return this.#upload.body;
   }
 
   /** An answer to what never became an exchange. */
@@ -201,12 +178,12 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
     // To HEAD, node:http2 has already ended the response's body.
     if (this.#stream.writableEnded) this.writer.headOnly(fields);
     else this.writer.whole(fields, text);
-    if (!this.#ended) this.#stream.resume();
+    if (!this.#stream.endAfterHeaders) this.#stream.resume();
     this.answered();
   }
 
   #stalled(): void {
-    if (this.#stream.writableFinished) return this.writer.rest();
+    if (this.#stream.writableFinished) return this.writer.allSent();
     const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
     this.#note(error);
     this.#abandon(error);
@@ -215,11 +192,11 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
 
   #lost(): void {
     if (!this.#exchange || this.#hijacked) return;
-    this.#abandon(new SallyportError("CLIENT_LEFT", "the client broke the request off"));
-    this.#owner.wasReset();
+    this.#abandon(new SallyportError("CLIENT_LEFT", "the client cancelled the request"));
+    this.#connection.cancelled();
   }
 
-  /** Ends the exchange for a reason that leaves nobody to answer. */
+  /** Ends the exchange without an answer: there is no client to take one. */
   #abandon(error: SallyportError): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
@@ -228,7 +205,7 @@ export class Http2Stream implements Http2Transport, Feeder, Member {
   }
 
   #note(error: SallyportError): void {
-    const { site, facts } = this.#owner;
-    site.log.info(error.message, { code: error.code, fault: error.fault, remote: facts.remote.address });
+    const { context, facts } = this.#connection;
+    logRefusal(context.log, error, facts.remote.address);
   }
 }

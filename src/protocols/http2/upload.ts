@@ -1,77 +1,67 @@
-// A request body on its way in. The client's window follows what is read: who does not read holds it back.
+// A request body on its way in. The client's window follows what is read: an application that does not read holds it back.
 import type { ServerHttp2Stream } from "node:http2";
 import { type BodySource, type Headers, PushedBody, SallyportError } from "../../exchange/index.ts";
-import { bodyTooLarge } from "./request.ts";
-import type { Http2ListenerContext } from "./site.ts";
-
-/** The stream, as its body sees it. */
-export interface Feeder {
-  /** Somebody reads, and the client waits to be told. */
-  sendContinue(): void;
-  /** The body will never be complete, and that is the client's fault. */
-  broken(error: SallyportError): void;
-  /** Nothing more is read. */
-  spent(): void;
-}
+import { bodyTooLarge } from "../../http/refusals.ts";
+import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
+import type { Http2ListenerContext } from "./listener.ts";
+import { type Http2Request, readTrailers } from "./request.ts";
+import type { Http2Stream } from "./stream.ts";
 
 export class Http2Upload implements BodySource {
   readonly body: PushedBody;
-  /** When the client has sent nothing for too long, on the site's clock. */
+  /** When the client has sent nothing for too long, on the listener's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
   readonly #context: Http2ListenerContext;
-  readonly #callbacks: Feeder;
+  readonly #http2Stream: Http2Stream;
   /** The client waits for 100 Continue, and has sent no byte (RFC 9110, 10.1.1). */
   #expecting: boolean;
-  #paused = false;
-  #bytes = 0;
-  /** Nobody needs the rest: what may still come before the stream is closed. */
-  #draining: number | undefined;
-  #error: SallyportError | undefined;
+  /** Bytes that the client may still send: of the body, or, once that is dropped, until the stream is closed. */
+  #allowed: number;
+  /** The exchange is over: what still comes is thrown away. */
+  #dropped = false;
   #trailers: Headers | undefined;
 
   constructor(
     stream: ServerHttp2Stream,
-    site: Http2ListenerContext,
-    feeder: Feeder,
-    request: { length: number | undefined; expectsContinue: boolean },
+    context: Http2ListenerContext,
+    http2Stream: Http2Stream,
+    { length, expectsContinue }: Http2Request,
   ) {
     this.#stream = stream;
-    this.#context = site;
-    this.#callbacks = feeder;
-    this.#expecting = request.expectsContinue;
-    this.body = new PushedBody(request.length, this);
+    this.#context = context;
+    this.#http2Stream = http2Stream;
+    this.#expecting = expectsContinue;
+    this.#allowed = context.limits.body;
+    this.body = new PushedBody(length, this);
     stream.on("data", (chunk: Buffer) => this.#take(chunk));
+    stream.on("trailers", (_, _flags, fields: readonly string[] = []) => {
+      this.#trailers = readTrailers(fields, NOT_IN_TRAILERS);
+    });
     stream.on("end", () => this.#end());
-    this.#await();
+    this.#renewDeadline();
   }
 
-  trailers(trailers: Headers): void {
-    this.#trailers = trailers;
-  }
-
-  /** The time is up. */
   expire(): void {
-    if (this.#draining !== undefined) return this.#spend();
-    this.fail(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
-    this.#callbacks.broken(this.#error as SallyportError);
+    if (this.#dropped) return this.#stopReading();
+    this.#refuse(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
   }
 
-  /** The body will never be complete; who reads it is told. */
+  /** The body will never be complete; its reader gets `error`. */
   fail(error: SallyportError): void {
-    this.#error = error;
     this.body.fail(error);
-    this.#await();
+    this.#renewDeadline();
   }
 
-  /** The exchange is over: what still comes is read for nothing, within limits, so that small bodies end in peace. */
+  /** The exchange is over: the rest is read and thrown away, within limits, so that the client can finish a small body. */
   drop(): void {
-    if (this.#expecting || this.#error) return this.#spend();
+    if (this.#expecting || this.body.finished) return this.#stopReading();
     this.fail(new SallyportError("BODY_INCOMPLETE", "the response was over before the request body"));
     this.body.discard();
-    const { limits, now } = this.#context;
-    this.#draining = limits.drain;
-    this.deadline = now + limits.drainTimeout;
+    const { limits, connections } = this.#context;
+    this.#dropped = true;
+    this.#allowed = limits.drain;
+    this.deadline = connections.now + limits.drainTimeout;
     this.#stream.resume();
   }
 
@@ -80,20 +70,29 @@ export class Http2Upload implements BodySource {
   wanted(): void {
     if (!this.#expecting) return;
     this.#expecting = false;
-    this.#callbacks.sendContinue();
-    this.#await();
+    this.#http2Stream.writer.inform({ ":status": 100 });
+    this.#renewDeadline();
   }
 
   pause(): void {
-    this.#paused = true;
-    this.#await();
     this.#stream.pause();
+    this.#renewDeadline();
   }
 
   resume(): void {
-    this.#paused = false;
-    this.#await();
     this.#stream.resume();
+    this.#renewDeadline();
+  }
+
+  // The stream's events.
+
+  #take(chunk: Buffer): void {
+    this.#allowed -= chunk.length;
+    if (this.#allowed < 0) return this.#dropped ? this.#stopReading() : this.#tooLarge();
+    if (this.#dropped) return;
+    this.#expecting = false;
+    this.body.push(chunk);
+    this.#renewDeadline();
   }
 
   #end(): void {
@@ -101,39 +100,29 @@ export class Http2Upload implements BodySource {
     this.deadline = Number.POSITIVE_INFINITY;
   }
 
-  #take(chunk: Buffer): void {
-    if (this.#draining !== undefined) return this.#drain(this.#draining - chunk.length);
-    this.#expecting = false;
-    this.#bytes += chunk.length;
-    if (this.#bytes > this.#context.limits.body) return this.#tooLarge();
-    this.body.push(chunk);
-    this.#await();
-  }
-
   #tooLarge(): void {
-    if (this.#error) return;
-    const error = bodyTooLarge(this.#context.limits);
-    this.fail(error);
+    if (this.body.finished) return;
     this.#stream.pause();
-    this.#callbacks.broken(error);
+    this.#refuse(bodyTooLarge(this.#context.limits.body));
   }
 
-  #drain(left: number): void {
-    this.#draining = left;
-    if (left < 0) this.#spend();
+  #refuse(error: SallyportError): void {
+    this.fail(error);
+    this.#http2Stream.bodyFailed(error);
   }
 
-  #spend(): void {
-    this.#draining = 0;
+  #stopReading(): void {
+    this.#dropped = true;
+    this.#allowed = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#stream.pause();
-    this.#callbacks.spent();
+    this.#http2Stream.stopReading();
   }
 
-  /** A client that we keep waiting has no deadline. */
-  #await(): void {
-    const { now, limits } = this.#context;
-    const waits = this.#expecting || this.#paused || this.body.finished;
-    this.deadline = waits ? Number.POSITIVE_INFINITY : now + limits.bodyTimeout;
+  /** The client has a deadline only while we are ready to take what it sends. */
+  #renewDeadline(): void {
+    const { limits, connections } = this.#context;
+    const isReady = !this.#expecting && !this.#stream.isPaused() && !this.body.finished;
+    this.deadline = isReady ? connections.now + limits.bodyTimeout : Number.POSITIVE_INFINITY;
   }
 }

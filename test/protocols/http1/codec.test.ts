@@ -13,12 +13,12 @@ import {
 import { ACCEPTED, REFUSED, TIGHT } from "./vectors.ts";
 
 const NEXT = "GET /next HTTP/1.1\r\nHost: n\r\n\r\n";
-const NEXT_TOLD = ["GET /next 1.1 n 0", "Host: n", "end"];
+const NEXT_EVENTS = ["GET /next 1.1 n 0", "Host: n", "end"];
 
 const limits = (changed: Partial<HttpLimits> = {}): HttpLimits => ({ ...HTTP_LIMITS, ...changed });
 
 /** What `pieces` make the parser tell, restarted after every request; an error is the last line. */
-function told(pieces: readonly Buffer[], changed?: Partial<HttpLimits>): string[] {
+function events(pieces: readonly Buffer[], changed?: Partial<HttpLimits>): string[] {
   const parser = new RequestParser(limits(changed));
   const lines: string[] = [];
   try {
@@ -65,20 +65,20 @@ const pairs = (headers: readonly string[]): string[] =>
 const buffer = (text: string): Buffer => Buffer.from(text, "latin1");
 const singly = (text: string): Buffer[] => Array.from(buffer(text), (byte) => Buffer.of(byte));
 
-for (const { name, bytes, told: expected } of ACCEPTED) {
+for (const { name, bytes, events: expected } of ACCEPTED) {
   test(`the parser takes ${name}: whole, byte by byte, and followed by another request`, () => {
-    assert.deepEqual(told([buffer(bytes)]), expected);
-    assert.deepEqual(told(singly(bytes)), expected);
-    assert.deepEqual(told([buffer(bytes + NEXT)]), [...expected, ...NEXT_TOLD]);
+    assert.deepEqual(events([buffer(bytes)]), expected);
+    assert.deepEqual(events(singly(bytes)), expected);
+    assert.deepEqual(events([buffer(bytes + NEXT)]), [...expected, ...NEXT_EVENTS]);
   });
 }
 
 for (const { name, bytes, code } of REFUSED) {
   test(`the parser refuses ${name}: whole, byte by byte, and whatever follows`, () => {
     const last = `ERR_SALLYPORT_${code}`;
-    assert.equal(told([buffer(bytes)], TIGHT).at(-1), last);
-    assert.equal(told(singly(bytes), TIGHT).at(-1), last);
-    const followed = told([buffer(bytes + NEXT)], TIGHT);
+    assert.equal(events([buffer(bytes)], TIGHT).at(-1), last);
+    assert.equal(events(singly(bytes), TIGHT).at(-1), last);
+    const followed = events([buffer(bytes + NEXT)], TIGHT);
     assert.equal(followed.at(-1), last);
     assert.ok(!followed.includes("end"), "nothing after it is a request");
   });
@@ -88,7 +88,7 @@ test("no vector depends on where it is split", () => {
   const all = [...ACCEPTED, ...REFUSED].map(({ bytes }) => buffer(`${bytes}`));
   fc.assert(
     fc.property(fc.constantFrom(...all), fc.array(fc.nat(), { maxLength: 12 }), (bytes, marks) => {
-      assert.deepEqual(judged(told(cut(bytes, marks), TIGHT)), judged(told([bytes], TIGHT)));
+      assert.deepEqual(verdict(events(cut(bytes, marks), TIGHT)), verdict(events([bytes], TIGHT)));
     }),
     { numRuns: 2_000 },
   );
@@ -102,7 +102,7 @@ test("whatever the bytes, the parser gives events or one SallyportError of the c
   fc.assert(
     fc.property(soup, fc.array(fc.nat(), { maxLength: 8 }), (parts, marks) => {
       const bytes = buffer(parts.join(""));
-      assert.deepEqual(judged(told(cut(bytes, marks), TIGHT)), judged(told([bytes], TIGHT)));
+      assert.deepEqual(verdict(events(cut(bytes, marks), TIGHT)), verdict(events([bytes], TIGHT)));
     }),
     { numRuns: 2_000 },
   );
@@ -120,7 +120,7 @@ test("a body of any chunks comes out as it went in", () => {
           buffer("\r\n"),
         ]);
         const head = buffer("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-        const lines = told(cut(Buffer.concat([head, ...framed, buffer("0\r\n\r\n")]), marks));
+        const lines = events(cut(Buffer.concat([head, ...framed, buffer("0\r\n\r\n")]), marks));
         const body = Buffer.concat(chunks).toString("latin1");
         assert.deepEqual(lines.slice(3), body === "" ? ["end"] : [`data ${body}`, "end"]);
       },
@@ -151,7 +151,7 @@ test("restart within a request is a mistake of the caller", () => {
 });
 
 /** Of two faults in one request, the one that is seen first may depend on what had arrived; that it is refused may not. */
-const judged = (lines: string[]): string[] =>
+const verdict = (lines: string[]): string[] =>
   lines.map((line) => (line.startsWith("ERR_SALLYPORT_") ? "refused" : line));
 
 function cut(bytes: Buffer, marks: readonly number[]): Buffer[] {

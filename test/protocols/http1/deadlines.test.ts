@@ -126,8 +126,11 @@ test("a slow client that does read gets a one-shot response whole, though it tak
   const { handler, next } = queue();
   const { client } = await serve(t, handler, { sendTimeout: 1000, idleTimeout: 50, lingerTimeout: 50 });
   const peer = (await client()).send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-  const pulse = setInterval(() => (peer.socket.isPaused() ? peer.socket.resume() : peer.socket.pause()), 50);
-  t.after(() => clearInterval(pulse));
+  const toggling = setInterval(
+    () => (peer.socket.isPaused() ? peer.socket.resume() : peer.socket.pause()),
+    50,
+  );
+  t.after(() => clearInterval(toggling));
   (await next()).respond(head(), Buffer.alloc(20_000_000, "x"));
   const text = await peer.all();
   assert.equal(peer.state, "end");

@@ -26,12 +26,12 @@ const digestOf = (bytes: Buffer): string => createHash("sha256").update(bytes).d
 /** Says what came: scheme, version, method, target, and how much body with which digest; or gives a large body. */
 const application: Gateway = {
   handle(exchange) {
-    const answer = exchange.request.path === "/large" ? large : told;
+    const answer = exchange.request.path === "/large" ? large : describe;
     answer(exchange).catch((error) => exchange.fail(error));
   },
 };
 
-async function told(exchange: Exchange): Promise<void> {
+async function describe(exchange: Exchange): Promise<void> {
   const { scheme, version, method, target } = exchange.request;
   const hash = createHash("sha256");
   let size = 0;

@@ -153,7 +153,7 @@ export class FrameClient {
   story(stream: number): string {
     return this.frames
       .filter((one) => one.stream === stream)
-      .map(told)
+      .map(described)
       .join(" ");
   }
 
@@ -202,7 +202,7 @@ export class FrameClient {
   }
 }
 
-function told({ type, flags, payload }: Frame): string {
+function described({ type, flags, payload }: Frame): string {
   const code = type === "RST_STREAM" ? `(${payload.readUInt32BE(0)})` : "";
   const ends = (type === "HEADERS" || type === "DATA") && (flags & END_STREAM) !== 0;
   return `${type}${code}${ends ? "." : ""}`;

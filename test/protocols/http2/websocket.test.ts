@@ -103,7 +103,7 @@ test("a handshake that is refused leaves the connection to others", async (t) =>
 test("a page in answer to a handshake is an error: any 2xx would open the WebSocket", async (t) => {
   const { session, lines } = await serve(t, (exchange) => exchange.respond(head(200), "a page"));
   assert.equal(await statusOf(await open(session())), 501);
-  assert.match(lines[0]?.message ?? "", /answered like a page/);
+  assert.match(lines[0]?.message ?? "", /answered like one for a page/);
 });
 
 test("a handshake of another version is answered 426", async (t) => {

@@ -1,7 +1,13 @@
 // Responses that keep their body as it is: held against Node's own, and how they leave.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FastResponse, fetchApp, useFastResponses } from "../../src/apps/index.ts";
+import {
+  FastResponse,
+  fetchApp,
+  QuickResponse,
+  useFastResponses,
+  useQuickResponses,
+} from "../../src/apps/index.ts";
 import { type Recorded, RecordedExchange } from "../../src/testing/recorded.ts";
 
 const NodeResponse = Response;
@@ -54,19 +60,19 @@ const twins = (body: Arguments[0]): readonly [Arguments[0], Arguments[0]] =>
   body === STREAM ? new Blob(["stream"]).stream().tee() : [body, body];
 
 for (const [what, args] of cases) {
-  test(`a QuickResponse of ${what} leaves as Node's own does`, async () => {
+  test(`a FastResponse of ${what} leaves as Node's own does`, async () => {
     const twin = twins(args[0]);
-    const [quick] = await answered(new FastResponse(twin[0], args[1]));
+    const [fast] = await answered(new FastResponse(twin[0], args[1]));
     const [own] = await answered(new NodeResponse(twin[1], args[1]));
     for (const part of ["status", "reason", "headers", "body"] as const)
-      assert.deepEqual(quick[part], own[part]);
+      assert.deepEqual(fast[part], own[part]);
   });
 
-  test(`a QuickResponse of ${what} is read as Node's own is, once`, async () => {
+  test(`a FastResponse of ${what} is read as Node's own is, once`, async () => {
     const twin = twins(args[0]);
-    const [quick, own] = [new FastResponse(twin[0], args[1]), new NodeResponse(twin[1], args[1])];
-    const clones = [quick.clone(), own.clone()] as const;
-    for (const [one, other] of [clones, [quick, own]] as const) {
+    const [fast, own] = [new FastResponse(twin[0], args[1]), new NodeResponse(twin[1], args[1])];
+    const clones = [fast.clone(), own.clone()] as const;
+    for (const [one, other] of [clones, [fast, own]] as const) {
       assert.deepEqual([one.status, one.statusText, one.ok], [other.status, other.statusText, other.ok]);
       assert.deepEqual([...one.headers], [...other.headers]);
       assert.equal(one.bodyUsed, false);
@@ -78,7 +84,7 @@ for (const [what, args] of cases) {
 
 for (const [kind, made] of [
   ["Node's own Response", (body: string | Buffer) => new NodeResponse(body)],
-  ["a QuickResponse", (body: string | Buffer) => new FastResponse(body)],
+  ["a FastResponse", (body: string | Buffer) => new FastResponse(body)],
 ] as const) {
   test(`${kind} of a text or of bytes leaves in one call, and only once`, async () => {
     for (const body of ["text", Buffer.from("bytes")]) {
@@ -110,14 +116,14 @@ for (const [kind, made] of [
   });
 }
 
-test("a QuickResponse keeps bytes as they were when it was made", async () => {
+test("a FastResponse keeps bytes as they were when it was made", async () => {
   const memory = Buffer.from("before");
   const response = new FastResponse(memory);
   memory.fill("x");
   assert.equal((await answered(response))[0].body.toString(), "before");
 });
 
-test("a QuickResponse is read in every way that Node has", async () => {
+test("a FastResponse is read in every way that Node has", async () => {
   const form = { headers: { "Content-Type": "application/x-www-form-urlencoded" } };
   assert.deepEqual([...(await new FastResponse("a=1", form).formData())], [["a", "1"]]);
   assert.deepEqual(await new FastResponse("[1]").json(), [1]);
@@ -126,7 +132,7 @@ test("a QuickResponse is read in every way that Node has", async () => {
   assert.deepEqual([await blob.text(), blob.type], ["text", "text/x"]);
 });
 
-test("what Node's Response refuses, a QuickResponse refuses", () => {
+test("what Node's Response refuses, a FastResponse refuses", () => {
   for (const init of [{ status: 204 }, { status: 99 }, { headers: { "a b": "c" } }]) {
     assert.throws(() => new NodeResponse("x", init));
     assert.throws(() => new FastResponse("x", init));
@@ -134,17 +140,17 @@ test("what Node's Response refuses, a QuickResponse refuses", () => {
   assert.throws(() => FastResponse.json(undefined), TypeError);
 });
 
-test("QuickResponse.json() is as Node's", async () => {
+test("FastResponse.json() is as Node's", async () => {
   for (const init of [undefined, { status: 201, headers: { "Content-Type": "application/x+json" } }]) {
-    const [[quick], [own]] = [
+    const [[fast], [own]] = [
       await answered(FastResponse.json({ a: ["\u00e9"] }, init)),
       await answered(NodeResponse.json({ a: ["\u00e9"] }, init)),
     ];
-    for (const part of ["status", "headers", "body"] as const) assert.deepEqual(quick[part], own[part]);
+    for (const part of ["status", "headers", "body"] as const) assert.deepEqual(fast[part], own[part]);
   }
 });
 
-test("only useQuickResponses() puts it in the place of the global one, of which everything stays an instance", (t) => {
+test("only useFastResponses() puts it in the place of the global one, of which everything stays an instance", (t) => {
   assert.equal(globalThis.Response, NodeResponse);
   t.after(() => {
     globalThis.Response = NodeResponse;
@@ -160,4 +166,18 @@ test("only useQuickResponses() puts it in the place of the global one, of which 
     Response.redirect("http://a/", 302),
   ])
     assert.ok(response instanceof Response && response instanceof NodeResponse);
+});
+
+test("an application that uses the earlier names, QuickResponse and useQuickResponses(), works", async (t) => {
+  t.after(() => {
+    globalThis.Response = NodeResponse;
+  });
+  useQuickResponses();
+  assert.equal(globalThis.Response, FastResponse);
+  class Page extends QuickResponse {}
+  for (const response of [new QuickResponse("text"), QuickResponse.json("text"), new Page("text")]) {
+    const [{ status, body }, , whole] = await answered(response);
+    assert.deepEqual([status, body.toString().replaceAll('"', ""), whole], [200, "text", true]);
+    assert.ok(response instanceof QuickResponse && response instanceof Response);
+  }
 });

@@ -1,11 +1,11 @@
-// How often a peer may do what costs it nothing and us something: so many times at once, and then as they grow back.
+// How often a peer may do what costs us more than it: a number of times at once, and then as tokens grow back.
 
-/** Milliseconds in which all of an allowance grows back, unless it says otherwise. */
+/** Milliseconds in which an empty bucket fills up, by default. */
 const REGROWTH = 10_000;
-/** The part that is little. */
+/** Below this part of all tokens, few are left. */
 const LOW = 0.2;
 
-export class Allowance {
+export class TokenBucket {
   readonly #most: number;
   readonly #regrowth: number;
   #left: number;
@@ -18,12 +18,12 @@ export class Allowance {
     this.#at = now;
   }
 
-  /** Little of it is left. */
+  /** Few tokens are left. */
   get isLow(): boolean {
     return this.#left < this.#most * LOW;
   }
 
-  /** Takes one; false when none is left. */
+  /** Takes a token; false when none is left. */
   take(now: number): boolean {
     this.#left = Math.min(this.#most, this.#left + ((now - this.#at) * this.#most) / this.#regrowth);
     this.#at = now;

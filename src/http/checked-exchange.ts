@@ -1,0 +1,66 @@
+// The rules for response heads in every version of HTTP (RFC 9110, 5.1, 5.5, 15), and the exchange that enforces them. Gateways
+// check the heads of their applications; this is the last check, for all of them: a malformed head could split the response.
+// Tested by test/protocols/http1/responses.test.ts.
+import {
+  BaseExchange,
+  type Headers,
+  HeadLines,
+  isFieldValue,
+  type ResponseBody,
+  type ResponseHead,
+  SallyportError,
+} from "../exchange/index.ts";
+import { fieldName } from "./fields.ts";
+
+export abstract class CheckedExchange extends BaseExchange {
+  override respond(head: ResponseHead, body: ResponseBody): void {
+    if (this.admits(head)) super.respond(head, body);
+  }
+
+  override start(head: ResponseHead): void {
+    if (this.admits(head)) super.start(head);
+  }
+
+  /** Whether `head` may be sent; otherwise the exchange has failed. */
+  protected admits(head: ResponseHead, highestStatus: number = HIGHEST_STATUS): boolean {
+    const fault = headFault(head, highestStatus);
+    if (fault === undefined) return true;
+    this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
+    return false;
+  }
+
+  /** Whether an informational response may be sent; a malformed one is logged. 101 is an upgrade's own. */
+  protected admitsInform({ status, headers }: ResponseHead): boolean {
+    if (this.request.version === "1.0" || status < 100 || status > 199 || status === 101) return false;
+    const fault = fieldsFault(headers);
+    if (fault === undefined) return true;
+    this.log.warn(`an informational response was dropped: ${fault}`, { target: this.request.target });
+    return false;
+  }
+}
+
+/** A head as its maker should have checked it. */
+const LINES =
+  /^[0-9]{3}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)*$/;
+
+/** Three digits are all that the grammar of HTTP/1.1 has (RFC 9112, 4). */
+export const HIGHEST_STATUS = 999;
+
+/** `undefined` when `head` may be sent; otherwise why not. */
+export function headFault(head: ResponseHead, highestStatus: number): string | undefined {
+  const { status } = head;
+  if (!Number.isInteger(status) || status < 200 || status > highestStatus)
+    return `a status that is not between 200 and ${highestStatus}`;
+  if (head instanceof HeadLines && LINES.test(head.lines)) return undefined;
+  const { reason, headers } = head;
+  return isFieldValue(reason) ? fieldsFault(headers) : "a control character in the reason phrase";
+}
+
+/** The same for a bare list of fields: a trailer, an informational response. */
+export function fieldsFault(headers: Headers): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (fieldName(headers[i] as string) === undefined) return "a header name that is not a token";
+    if (!isFieldValue(headers[i + 1] as string)) return "a control character in a header value";
+  }
+  return undefined;
+}
