@@ -173,8 +173,8 @@ class Stream:
         if not self._told:
             self.task.cancel()
 
-    def _want(self, data: int) -> None:
-        self.link.send(WANT, self.id, COUNT.pack(data))
+    def _want(self, size: int) -> None:
+        self.link.send(WANT, self.id, COUNT.pack(size))
 
     # Waiting.
 

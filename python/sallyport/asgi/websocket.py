@@ -178,7 +178,7 @@ def _closing(message: dict) -> "tuple[int, bytes]":
     data = _utf8(reason or "")
     if len(data) > _REASON_LIMIT:
         raise ProtocolValueError(f"'reason' of 'websocket.close' has {len(data)} bytes; {_REASON_LIMIT} are allowed")
-    return code, bytes
+    return code, data
 
 
 def _utf8(text: object) -> bytes:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from behaviour import PIECE, Notes, announced, describe, instruction, data, pairs, read_all
+from behaviour import PIECE, Notes, announced, data, describe, instruction, pairs, read_all
 
 
 def application(environ, start_response):

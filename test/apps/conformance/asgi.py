@@ -3,7 +3,7 @@
 import asyncio
 from urllib.parse import unquote_to_bytes
 
-from behaviour import PIECE, Notes, describe, instruction, data, pairs
+from behaviour import PIECE, Notes, data, describe, instruction, pairs
 
 _PAUSE = 0.005
 

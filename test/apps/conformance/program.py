@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from behaviour import PIECE, Notes, announced, describe, instruction, data, pairs, read_all
+from behaviour import PIECE, Notes, announced, data, describe, instruction, pairs, read_all
 
 OUT = sys.stdout.buffer
 

@@ -200,7 +200,7 @@ class _SmallDisk(io.FileIO):
     def write(self, data):
         if self.room == 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written = super().write(bytes[: self.room])
+        written = super().write(data[: self.room])
         self.room -= written
         return written
 
