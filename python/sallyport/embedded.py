@@ -22,7 +22,6 @@ from itertools import count, takewhile
 from marshal import loads
 from tempfile import TemporaryFile
 from time import perf_counter
-from typing import Iterator
 
 from . import wsgi
 from .failures import abort_payload, application_trace, failed_payload, summary
@@ -39,7 +38,7 @@ _TURN = 0.002
 _TIDYING = 100
 # Responses that may be open at once.
 _OPEN = 1024
-# Bytes that one call of write() after the other may leave in memory; what follows them waits in a file.
+# Bytes beyond its credit that an application may write() into memory within one step; what follows waits in a file.
 _WRITTEN = 1_048_576
 # Bytes of the stack that may be in use when `start` is called.
 _NEAR = 65_536
@@ -136,7 +135,7 @@ class Embedded:
         elif kind == CANCEL and self._forget(id):
             pass
         elif id in self._streams:
-            stream, _ = self._streams[id]
+            stream = self._streams[id]
             stream.receive(kind, payload)
             self._wake(stream)
 
@@ -160,12 +159,10 @@ class Embedded:
 
     def _begin(self, id: int, environ: dict) -> None:
         stream = Response(self, id, self._server)
-        rest = stream.begin(environ)
-        if stream.spill:
-            rest = stream.replayed(rest)
-        if rest:
-            self._streams[id] = (stream, rest)
-            self._advance(stream, rest)
+        stream.blocks = stream.begin(environ)
+        if stream.blocks or stream.spill:
+            self._streams[id] = stream
+            self._advance(stream)
 
     def _wake(self, stream: "Response") -> None:
         if stream.may_go_on and not stream.in_turn:
@@ -176,19 +173,25 @@ class Embedded:
         """One block of the next stream whose turn it is."""
         stream = self._runnable.popleft()
         stream.in_turn = False
-        self._advance(*self._streams[stream.id])
+        self._advance(stream)
 
-    def _advance(self, stream: "Response", rest: "Iterator[None]") -> None:
-        try:
-            next(rest)
-            for _ in range(_TIDYING):
-                if not stream.complete:
-                    break
-                next(rest)
-        except StopIteration:
-            del self._streams[stream.id]
+    def _advance(self, stream: "Response") -> None:
+        """A frame that waits in the stream's file, or else the application's next block."""
+        if stream.spill:
+            stream.replay()
         else:
+            try:
+                next(stream.blocks)
+                for _ in range(_TIDYING):
+                    if not stream.complete:
+                        break
+                    next(stream.blocks)
+            except StopIteration:
+                stream.blocks = None
+        if stream.blocks or stream.spill:
             self._wake(stream)
+        else:
+            del self._streams[stream.id]
 
     def _deliver(self) -> int:
         """Puts what is to be sent, as much as there is room for, where the front reads it."""
@@ -241,6 +244,7 @@ class _Spill:
 
     def __init__(self) -> None:
         self._file = None
+        self._reader = None
         self.failure = None
         # The frame that ends the stream, which needs no room on the disk: kind and payload.
         self.last = None
@@ -260,18 +264,23 @@ class _Spill:
             self.failure = error
             raise
 
-    def frames(self) -> "Iterator[tuple[int, bytes]]":
-        """What was written, in order, without `last`."""
+    def read(self) -> "tuple[int, bytes] | None":
+        """The next frame, as kind and payload; None after the last one that the disk had room for."""
         if not self._file:
-            return
-        self._file.seek(0)
-        with io.BufferedReader(self._file) as file:
-            while len(header := file.read(HEADER.size)) == HEADER.size:
-                length, _, kind = _unpack(header)
-                payload = file.read(length)
-                if len(payload) < length:
-                    return  # the one for which there was no room
-                yield kind, payload
+            return None
+        if not self._reader:
+            self._file.seek(0)
+            self._reader = io.BufferedReader(self._file)
+        header = self._reader.read(HEADER.size)
+        if len(header) < HEADER.size:
+            return None
+        length, _, kind = _unpack(header)
+        payload = self._reader.read(length)
+        return None if len(payload) < length else (kind, payload)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
 
     def _append(self, frame: bytes) -> None:
         if not self._file:
@@ -284,9 +293,10 @@ class _Spill:
 class Response(wsgi.Response):
     """A response whose blocks are asked for one by one, so that nobody ever waits inside a call."""
 
+    # What the application has still to yield; None once it has ended.
+    blocks = None
     # What was written faster than it can leave: whole frames, in a file.
     spill = None
-    _written = 0
     # Why a part of what was written is missing: nothing may follow it.
     _lost = None
     # Whether it stands among those whose next block may be asked for.
@@ -310,8 +320,7 @@ class Response(wsgi.Response):
         return wanted
 
     def write(self, data: bytes) -> None:
-        self._written += len(data)
-        if self._written > _WRITTEN and not self.spill:
+        if not self.spill and self.spent + len(data) - self.granted > _WRITTEN:
             self.spill = _Spill()
         wsgi.Response.write(self, data)
 
@@ -331,20 +340,19 @@ class Response(wsgi.Response):
         self._end()
         self.hold(_pack(0, self.id, DONE))
 
-    def replayed(self, rest: "Iterator[None] | None") -> "Iterator[None]":
-        """The frames that wait in the file, one at a time; then `rest`."""
+    def replay(self) -> None:
+        """Sends one frame from the file; after the last one, the application may go on."""
         spill = self.spill
-        for kind, payload in spill.frames():
-            if self.cancelled:
-                break
+        frame = None if self.cancelled else spill.read()
+        if frame:
+            kind, payload = frame
             self.driver.send(kind, self.id, payload)
             self.spent += len(payload) if kind == CHUNK else 0
-            yield
+            return
+        spill.close()
         self.spill = None
         self._lost = spill.failure
-        if rest:
-            yield from rest
-        else:
+        if spill.last:
             self.send(*spill.last)
 
 

@@ -42,6 +42,16 @@ test("what is written to a full disk is a cut response, even if the application 
   assert.equal(await text("/count"), "0");
 });
 
+test("what is written between blocks arrives whole and in order, whatever comes last", async () => {
+  const server = await opened("habits:writes_between");
+  const written = [0, 1, 2].map((number) => `block ${number}${String(number).repeat(3 << 20)}`).join("");
+  for (const last of ["", "the end"]) {
+    const { body, complete, error } = await server.ask(`/?${last}`);
+    assert.deepEqual([complete, error], [true, undefined]);
+    assert.ok(body.toString("latin1") === written + last, `${body.length} bytes`);
+  }
+});
+
 test("a frame that is too long costs the request under way, not the server", async () => {
   const server = await opened("habits:app");
   assert.equal((await server.ask("/frame_too_long")).status, 502);

@@ -189,6 +189,15 @@ def writes(environ, start_response):
     return [b"end"]
 
 
+def writes_between(environ, start_response):
+    """Blocks, and after each by write() more than is kept in memory; the query is the last block."""
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    for number in range(3):
+        yield b"block %d" % number
+        write(b"%d" % number * (3 << 20))
+    yield environ["QUERY_STRING"].encode()
+
+
 class _SmallDisk(io.FileIO):
     """A temporary file on a disk with room for a part of the last block, and nothing more."""
 
