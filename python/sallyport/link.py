@@ -47,11 +47,11 @@ FROM_WORKER = {
     "CLOSE_OUT": 80,
     "PONG": 81,
     "PRINTED": 82,
-    "AHEAD": 83,
+    "PREFETCH": 83,
 }
 INIT, REQUEST, BODY, BODY_END, CANCEL, CREDIT, STOP, TEXT, BINARY, CLOSE, PING, LEAVE, COMMON, REPEAT = range(1, 15)
 READY, FAILED, RESPONSE, ANSWER, HEAD, CHUNK, END, DONE, ABORT, WANT = range(65, 75)
-INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, AHEAD = range(75, 84)
+INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, PREFETCH = range(75, 84)
 
 # What the first byte of a head says of its lines: there is a Content-Length, which a body in the same frame has;
 # there is a Date; the application wants the connection closed.

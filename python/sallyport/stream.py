@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Callable
 
 from .link import (
-    AHEAD,
+    PREFETCH,
     BODY,
     BODY_END,
     CANCEL,
@@ -37,10 +37,10 @@ _HELD = 0.0005
 # After so many seconds at work it is worth a look at what was cancelled meanwhile.
 _LONG = 0.005
 # Seconds of work that may wait here, and how many requests that can be.
-_AHEAD_SECONDS = 0.004
-_AHEAD_MOST = 64
+_PREFETCH_SECONDS = 0.004
+_PREFETCH_MOST = 64
 # As src/workers/worker.ts has it before it is told.
-_AHEAD_FIRST = 16
+_PREFETCH_FIRST = 16
 # Requests for which the pace of those before them counts as much as their own.
 _MEMORY = 16
 
@@ -179,7 +179,7 @@ class Inline:
     def _keep_pace(self, began: float) -> None:
         ahead = self._pace.after(monotonic() - began)
         if ahead:
-            self._outbox.hold(HEADER.pack(COUNT.size, 0, AHEAD) + COUNT.pack(ahead))
+            self._outbox.hold(HEADER.pack(COUNT.size, 0, PREFETCH) + COUNT.pack(ahead))
 
     def _look(self, began: float) -> None:
         """After a while: who need not wait for the next one, and which of those to come are no longer wanted?"""
@@ -232,16 +232,16 @@ class Pace:
         # Requests answered since the last look.
         self.served = 0
         # Seconds for one of them: a mean in which the last ones count most.
-        self._seconds = _AHEAD_SECONDS / _AHEAD_FIRST
-        self._told = _AHEAD_FIRST
+        self._seconds = _PREFETCH_SECONDS / _PREFETCH_FIRST
+        self._told = _PREFETCH_FIRST
 
     def after(self, seconds: float) -> int:
-        """`served` requests have taken so long. The number for AHEAD where it has changed, or 0."""
+        """`served` requests have taken so long. The number for PREFETCH where it has changed, or 0."""
         served, self.served = self.served, 0
         if served == 0:
             return 0
         self._seconds += (seconds / served - self._seconds) * served / (served + _MEMORY)
-        ahead = min(_AHEAD_MOST, max(1, int(_AHEAD_SECONDS / self._seconds)))
+        ahead = min(_PREFETCH_MOST, max(1, int(_PREFETCH_SECONDS / self._seconds)))
         ahead = 1 << (ahead.bit_length() - 1)  # in steps, so that it seldom changes
         if ahead == self._told:
             return 0

@@ -123,7 +123,7 @@ class Server:
         }
 
         # What requests refer to, by its number.
-        self._commons: "dict[int, dict]" = {}
+        self._common_parts: "dict[int, dict]" = {}
 
     def open(self, id: int) -> "Response":
         return Response(self._driver, id, self)
@@ -131,15 +131,15 @@ class Server:
     def learn(self, number: int, payload: bytes) -> None:
         """COMMON: what requests of one connection have in common, and the number of what may be forgotten for it."""
         forgotten, common = loads(payload)
-        self._commons.pop(forgotten, None)
-        self._commons[number] = {**self.base, **common}
+        self._common_parts.pop(forgotten, None)
+        self._common_parts[number] = {**self.base, **common}
 
     def environ(self, kind: int, payload: bytes) -> dict:
         """The environ of a REQUEST or a REPEAT, but for what `wsgi.input` will be."""
         if kind != REPEAT:
             return {**self.base, **loads(payload)}
         number, method, script_name, path_info, query, uri, rest = loads(payload)
-        environ = self._commons[number].copy()
+        environ = self._common_parts[number].copy()
         environ["REQUEST_METHOD"] = method
         environ["SCRIPT_NAME"] = script_name
         environ["PATH_INFO"] = path_info

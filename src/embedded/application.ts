@@ -2,7 +2,7 @@
 // socket. The other side is python/sallyport/embedded.py. A call blocks the event loop until the application answers.
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { escapeBytes } from "../processes/index.ts";
-import { Commons } from "../workers/commons.ts";
+import { CommonParts } from "../workers/common-parts.ts";
 import type { PoolOptions, Runner } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
@@ -36,7 +36,7 @@ const TOLD = 10_000;
 export class EmbeddedApplication implements StreamTransport, Runner {
   readonly interface = "wsgi";
   readonly writer: FrameWriter = new FrameWriter();
-  readonly commons: Commons = new Commons();
+  readonly commonParts: CommonParts = new CommonParts();
   readonly log: Log;
   readonly #options: EmbeddedOptions;
   readonly #streams = new Streams();
@@ -137,7 +137,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     this.flush();
   }
 
-  // What streams ask of a carrier.
+  // What streams ask of a transport.
 
   flush(): void {
     if (this.#busy) return;

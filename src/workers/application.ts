@@ -96,7 +96,7 @@ export interface Runner extends Pick<Pool, "start" | "submit" | "reload" | "leav
 }
 
 /** Gets an exchange answered by those who run the application. Never throws. */
-export type AnswerExchange = (exchange: Exchange, crew: Pick<Runner, "submit">) => void;
+export type AnswerExchange = (exchange: Exchange, runner: Pick<Runner, "submit">) => void;
 
 /** How the applications of one interface are run, and their exchanges answered. */
 export interface InterfaceSpec {
@@ -169,15 +169,15 @@ export class PythonApplication implements Gateway {
   }
 
   async #start(): Promise<Runner> {
-    const crew = this.#makeRunner();
-    await crew.start();
+    const runner = this.#makeRunner();
+    await runner.start();
     try {
-      this.#choose(crew);
+      this.#choose(runner);
     } catch (error) {
-      await crew.close(0);
+      await runner.close(0);
       throw error;
     }
-    return crew;
+    return runner;
   }
 
   #makeRunner(): Runner {
@@ -206,8 +206,8 @@ export class PythonApplication implements Gateway {
     });
   }
 
-  #choose(crew: Runner): void {
-    const spoken = this.#specs.find((one) => one.interface === crew.interface) as InterfaceSpec;
+  #choose(runner: Runner): void {
+    const spoken = this.#specs.find((one) => one.interface === runner.interface) as InterfaceSpec;
     this.#onInterface(spoken.interface);
     this.#answer = spoken.answer;
   }

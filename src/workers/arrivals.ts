@@ -6,7 +6,7 @@ import { type FrameHandler, FrameReader } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Milliseconds between two looks into the outbox of a worker that says nothing. */
-const GLIMPSE = 5;
+const PEEK_INTERVAL = 5;
 
 /** What a dead worker left behind. */
 export interface Last {
@@ -48,7 +48,7 @@ export class Arrivals {
       this.#watching = undefined;
       this.#look();
       if (isBusy()) this.watch(isBusy);
-    }, GLIMPSE).unref();
+    }, PEEK_INTERVAL).unref();
   }
 
   /** The worker is dead, and the link was read to its end: takes what it had finished and not sent. */
@@ -73,7 +73,7 @@ export class Arrivals {
   #look(): void {
     const isSilent = this.#received === this.#receivedThen;
     this.#receivedThen = this.#received;
-    const found = isSilent ? this.#outbox?.glimpse(this.#read) : undefined;
+    const found = isSilent ? this.#outbox?.peek(this.#read) : undefined;
     if (found) this.#push(found);
   }
 

@@ -10,7 +10,7 @@ export const concurrencyModeOf = (spoken: Interface, threads: number): Concurren
 };
 
 /**
- * Streams in the hands of a worker that takes them up one after the other, until it says how many that should be (AHEAD): as
+ * Streams in the hands of a worker that takes them up one after the other, until it says how many that should be (PREFETCH): as
  * many as it answers in a moment. It measures that itself, since what looks slow from here may be our own pause.
  */
 export const PREFETCH = 16;

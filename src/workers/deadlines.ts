@@ -12,7 +12,7 @@ export interface Deadlines {
 }
 
 /** For the streams beside one that hangs, milliseconds. */
-const CONDEMNED_GRACE = 10_000;
+const DOOMED_GRACE = 10_000;
 
 /**
  * Looks at a worker once more, `tick` milliseconds after the last time, and fails what is late. When the worker itself
@@ -24,16 +24,16 @@ export function checkDeadlines(
   tick: number,
   deadlines: Deadlines,
 ): number | undefined {
-  if (worker.concurrencyMode === "loop") return lookAtLoop(worker, now, tick, deadlines);
+  if (worker.concurrencyMode === "loop") return checkLoop(worker, now, tick, deadlines);
   const timeout = deadlines.timeout.wsgi;
   const late = waitedFor(worker, now, timeout).filter((stream) => !stream.streaming);
   for (const stream of late) stream.fail(tooLate(timeout));
   if (late.length === 0) return undefined;
-  return late.length === worker.begun.length ? 0 : CONDEMNED_GRACE;
+  return late.length === worker.begun.length ? 0 : DOOMED_GRACE;
 }
 
 /** A thread that is late is lost, and its process with it; an event loop goes on. */
-function lookAtLoop(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
+function checkLoop(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
   const { blockedTimeout } = deadlines;
   const timeout = deadlines.timeout.asgi;
   worker.tick(tick);

@@ -45,7 +45,7 @@ export const FROM_WORKER = {
   /** A line that an application in this process printed (embedded mode); the stream is the descriptor. */
   PRINTED: 82,
   /** So many requests may be sent ahead of the one that is being answered. */
-  AHEAD: 83,
+  PREFETCH: 83,
 } as const;
 
 /** Bytes before the payload: its length (u32), the stream (u32), the kind (u8); little endian. */

@@ -66,7 +66,7 @@ export class Outbox {
    * The same of a worker that lives and may be writing: only what was there the last time, too. To be called now and then
    * while it is silent; what is given here arrives later by the link as well, and is to be passed over there.
    */
-  glimpse(received: number): Buffer | undefined {
+  peek(received: number): Buffer | undefined {
     const before = this.#read();
     const end = this.#seen;
     this.#seen = before?.end ?? 0;

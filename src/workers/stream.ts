@@ -11,7 +11,7 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { ResponseBuffer, type ResponseBufferLimits } from "../exchange/response-buffer.ts";
-import type { Commons } from "./commons.ts";
+import type { CommonParts } from "./common-parts.ts";
 import { writeFile } from "./file.ts";
 import { decodeResponseHead } from "./head.ts";
 import { FROM_WORKER, type Payload, TO_WORKER, WINDOW } from "./link.ts";
@@ -22,7 +22,7 @@ import { WebSocketRelay } from "./websocket-relay.ts";
 export interface StreamTransport extends LinkWriter {
   readonly log: Log;
   /** What the worker has been told of requests that repeat. */
-  readonly commons: Commons;
+  readonly commonParts: CommonParts;
   /** The worker is about to end by itself. */
   leaving(): void;
   /** The worker has nothing more to do for this stream. */
@@ -39,7 +39,7 @@ interface Failure {
 }
 
 /** Writes REQUEST, or COMMON and REPEAT. Throws a SallyportError for what cannot be said, with nothing written. */
-export type EncodeRequest = (carrier: StreamTransport, id: number) => void;
+export type EncodeRequest = (transport: StreamTransport, id: number) => void;
 
 /** Of a whole response the length of the head comes first. */
 const HEAD_AT = 4;
@@ -100,12 +100,12 @@ export class WorkerStream {
   }
 
   /** Hands the request to a worker. Throws what `encode` throws, with nothing written. */
-  send(carrier: StreamTransport, id: number): void {
-    this.#encode(carrier, id);
-    this.sentTo = carrier.writer.total;
+  send(transport: StreamTransport, id: number): void {
+    this.#encode(transport, id);
+    this.sentTo = transport.writer.total;
     this.id = id;
-    this.#transport = carrier;
-    carrier.flush();
+    this.#transport = transport;
+    transport.flush();
     this.exchange.whenClosed(({ error }) => this.#cancel(error));
   }
 
@@ -229,10 +229,10 @@ export class WorkerStream {
 
   /** The application may delete the file now. */
   #opened(): void {
-    const carrier = this.#transport;
-    if (!carrier || this.exchange.closed) return;
-    carrier.writer.count(TO_WORKER.CREDIT, this.id, WINDOW);
-    carrier.flush();
+    const transport = this.#transport;
+    if (!transport || this.exchange.closed) return;
+    transport.writer.count(TO_WORKER.CREDIT, this.id, WINDOW);
+    transport.flush();
   }
 
   #end(payload: Payload): void {
@@ -252,10 +252,10 @@ export class WorkerStream {
   /** Grants the worker as much again, not for every piece but in large steps. */
   #credit(data: number): void {
     this.#accepted += data;
-    const carrier = this.#transport;
-    if (this.#accepted < WINDOW / 2 || !carrier) return;
-    carrier.writer.count(TO_WORKER.CREDIT, this.id, this.#accepted);
-    carrier.flush();
+    const transport = this.#transport;
+    if (this.#accepted < WINDOW / 2 || !transport) return;
+    transport.writer.count(TO_WORKER.CREDIT, this.id, this.#accepted);
+    transport.flush();
     this.#accepted = 0;
   }
 
@@ -263,13 +263,13 @@ export class WorkerStream {
 
   #want(data: number): void {
     if (this.#relay) return this.#relay.want(data);
-    const carrier = this.#transport;
+    const transport = this.#transport;
     if (this.exchange.handshake) this.#asked += data;
-    else if (carrier) this.#pump(carrier, data);
+    else if (transport) this.#pump(transport, data);
   }
 
-  #pump(carrier: StreamTransport, data: number): void {
-    this.#upload ??= new StreamUpload(this.exchange.body, carrier, this.id, () => this.#restart());
+  #pump(transport: StreamTransport, data: number): void {
+    this.#upload ??= new StreamUpload(this.exchange.body, transport, this.id, () => this.#restart());
     this.#upload.want(data).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
   }
 
@@ -282,14 +282,14 @@ export class WorkerStream {
 
   #accept(payload: Payload): void {
     const { handshake } = this.exchange;
-    const carrier = this.#transport;
-    if (!handshake || !carrier)
+    const transport = this.#transport;
+    if (!handshake || !transport)
       throw new SallyportError("LINK_BROKEN", "a worker accepted a request that opens no WebSocket");
     if (this.exchange.closed) return; // CANCEL is on its way
     const [subprotocol = "", ...headers] = payload.text(0, payload.length).split("\n");
     const choice = { subprotocol: subprotocol || undefined, headers };
     try {
-      this.#relay = new WebSocketRelay(handshake, choice, carrier, this.id, WINDOW + this.#asked);
+      this.#relay = new WebSocketRelay(handshake, choice, transport, this.id, WINDOW + this.#asked);
     } catch (error) {
       return this.giveUp(SallyportError.from(error));
     }
@@ -306,11 +306,11 @@ export class WorkerStream {
     }
   }
 
-  #failRelay(bridge: WebSocketRelay, error: SallyportError): void {
+  #failRelay(relay: WebSocketRelay, error: SallyportError): void {
     const { code, fault, detail } = error;
     const { target } = this.exchange.request;
     if (!this.exchange.closed) this.#transport?.log.error(error.message, { code, fault, target, detail });
-    bridge.cut(CLOSE.failed, error.text);
+    relay.cut(CLOSE.failed, error.text);
   }
 
   // Ends.
@@ -344,14 +344,14 @@ export class WorkerStream {
     else this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
   }
 
-  /** The exchange is over, and the worker may not know. Of an open WebSocket the bridge tells it. */
+  /** The exchange is over, and the worker may not know. Of an open WebSocket the relay tells it. */
   #cancel(reason: SallyportError | undefined): void {
-    const carrier = this.#transport;
-    if (!carrier || this.#ended || this.#relay) return;
+    const transport = this.#transport;
+    if (!transport || this.#ended || this.#relay) return;
     this.#ended = true;
     this.#upload?.stop();
-    carrier.writer.frame(TO_WORKER.CANCEL, this.id, reason && Buffer.from(reason.message));
-    carrier.flush();
+    transport.writer.frame(TO_WORKER.CANCEL, this.id, reason && Buffer.from(reason.message));
+    transport.flush();
   }
 
   /** The application is told, and may still say something; then its stream ends, whether it has understood or not. */
@@ -360,25 +360,25 @@ export class WorkerStream {
     setTimeout(() => this.exchange.leave(), EVENT_STREAM_GRACE).unref();
   }
 
-  #closeRelay(bridge: WebSocketRelay): void {
+  #closeRelay(relay: WebSocketRelay): void {
     this.#tellLeave();
-    bridge.close(CLOSE.restart, "");
+    relay.close(CLOSE.restart, "");
   }
 
   #tellLeave(): void {
-    const carrier = this.#transport;
-    if (!carrier || this.#ended) return;
-    carrier.writer.frame(TO_WORKER.LEAVE, this.id);
-    carrier.flush();
+    const transport = this.#transport;
+    if (!transport || this.#ended) return;
+    transport.writer.frame(TO_WORKER.LEAVE, this.id);
+    transport.flush();
   }
 
   #done(): void {
-    const carrier = this.#transport;
+    const transport = this.#transport;
     this.#transport = undefined;
     this.#upload?.stop();
     this.#relay?.release();
     this.#release();
-    carrier?.done(this);
+    transport?.done(this);
   }
 
   #release(): void {

@@ -14,9 +14,9 @@ import type { LinkWriter } from "./upload.ts";
 export const MAX_MESSAGE = 134_217_728;
 
 /** What the application says: a message, or that it closes. */
-type Word = { readonly data: Uint8Array; readonly binary: boolean } | Farewell;
+type Message = { readonly data: Uint8Array; readonly binary: boolean } | CloseFrame;
 
-interface Farewell {
+interface CloseFrame {
   readonly code: number;
   readonly reason: string;
 }
@@ -32,7 +32,7 @@ export class WebSocketRelay implements WebSocketReceiver {
   #pieces: Uint8Array[] = [];
   #size = 0;
   /** What the client is too slow for; never more than the credit that the worker has. */
-  #waiting: Word[] = [];
+  #waiting: Message[] = [];
   #stalled = false;
   /** Credit that the worker has not been given back. */
   #owed = 0;
@@ -119,21 +119,21 @@ export class WebSocketRelay implements WebSocketReceiver {
     this.#grant();
   }
 
-  #sendFrame(word: Word): void {
-    if (this.#stalled) this.#waiting.push(word);
-    else this.#sendMessage(word);
+  #sendFrame(message: Message): void {
+    if (this.#stalled) this.#waiting.push(message);
+    else this.#sendMessage(message);
   }
 
-  #sendMessage(word: Word): void {
-    if ("code" in word) return this.#session.close(word.code, word.reason);
-    if (this.#session.send(word.data, word.binary)) return;
+  #sendMessage(message: Message): void {
+    if ("code" in message) return this.#session.close(message.code, message.reason);
+    if (this.#session.send(message.data, message.binary)) return;
     this.#stalled = true;
     this.#session.whenDrained(() => this.#drained());
   }
 
   #drained(): void {
     this.#stalled = false;
-    while (!this.#stalled && this.#waiting.length > 0) this.#sendMessage(this.#waiting.shift() as Word);
+    while (!this.#stalled && this.#waiting.length > 0) this.#sendMessage(this.#waiting.shift() as Message);
     this.#grant();
   }
 

@@ -6,7 +6,7 @@ import { type Child, describeExit, startChild } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { Arrivals, type Last } from "./arrivals.ts";
 import { type ConcurrencyMode, concurrencyModeOf, PREFETCH } from "./capacity.ts";
-import { Commons } from "./commons.ts";
+import { CommonParts } from "./common-parts.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Interface } from "./interface.ts";
 import { FROM_WORKER, type FrameHandler, FrameWriter, type Payload, TO_WORKER } from "./link.ts";
@@ -44,7 +44,7 @@ const LINK_FULL = 4_194_304;
 
 export class Worker implements StreamTransport {
   readonly writer: FrameWriter = new FrameWriter();
-  readonly commons: Commons = new Commons();
+  readonly commonParts: CommonParts = new CommonParts();
   readonly log: Log;
   /** What has been sent and is not done. */
   readonly streams: Streams = new Streams();
@@ -286,7 +286,7 @@ export class Worker implements StreamTransport {
     for (const stream of inside) stream.lose(new SallyportError("WORKER_DIED", died));
     for (const stream of unbegun) stream.reclaim();
     this.streams.clear();
-    this.commons.clear();
+    this.commonParts.clear();
     this.#owner.onGone(this, unbegun);
   }
 
@@ -316,13 +316,13 @@ export class Worker implements StreamTransport {
       this.log.info(`the event loop of worker ${this.pid} answers again`);
     const stream = this.streams.get(id);
     if (stream) stream.receive(kind, payload);
-    else if (kind === FROM_WORKER.AHEAD) this.#paced(payload.uint32(0));
+    else if (kind === FROM_WORKER.PREFETCH) this.#setPrefetch(payload.uint32(0));
     else if (kind === FROM_WORKER.READY) this.#ready(payload.bytes);
     else if (kind === FROM_WORKER.FAILED) this.#start.failed(payload.bytes);
   }
 
-  #paced(ahead: number): void {
-    this.#prefetch = ahead;
+  #setPrefetch(count: number): void {
+    this.#prefetch = count;
     this.#owner.onRoom(this);
   }
 

@@ -78,26 +78,26 @@ test("what was sent is not found again", async (t) => {
 test("of a worker that lives, only what was there at the last look is taken", async (t) => {
   const { outbox, tell } = await working(t, python);
   await tell("hold first");
-  assert.equal(outbox.glimpse(0), undefined);
+  assert.equal(outbox.peek(0), undefined);
   await tell("hold second");
-  assert.equal(outbox.glimpse(0)?.toString(), "first");
-  assert.equal(outbox.glimpse(5)?.toString(), "second");
-  assert.equal(outbox.glimpse(11), undefined);
+  assert.equal(outbox.peek(0)?.toString(), "first");
+  assert.equal(outbox.peek(5)?.toString(), "second");
+  assert.equal(outbox.peek(11), undefined);
   await tell("flush");
   await tell("hold third");
-  assert.equal(outbox.glimpse(11), undefined);
-  assert.equal(outbox.glimpse(11)?.toString(), "third");
+  assert.equal(outbox.peek(11), undefined);
+  assert.equal(outbox.peek(11)?.toString(), "third");
 });
 
 test("what is on its way by the link is waited for", async (t) => {
   const { outbox, tell } = await working(t, python);
   await tell("hold first");
-  outbox.glimpse(0);
+  outbox.peek(0);
   await tell("send second");
   await tell("hold third");
-  outbox.glimpse(0);
-  assert.equal(outbox.glimpse(0), undefined, "the first eleven bytes are not here");
-  assert.equal(outbox.glimpse(11)?.toString(), "third");
+  outbox.peek(0);
+  assert.equal(outbox.peek(0), undefined, "the first eleven bytes are not here");
+  assert.equal(outbox.peek(11)?.toString(), "third");
 });
 
 test("eight answers leave by themselves, and what is too large to be held", async (t) => {

@@ -40,7 +40,7 @@ class Server:
         self._watchdog = Watchdog(loop, settings.get("slowLoop", 1))
         self._link = LoopLink(loop, self, self._watchdog)
         # What requests refer to, by its number.
-        self._commons: "dict[int, dict]" = {}
+        self._common_parts: "dict[int, dict]" = {}
         self._stopping = False
         # Set when no more requests will come and none is under way, or nobody is there to answer.
         self._over = asyncio.Event()
@@ -96,8 +96,8 @@ class Server:
     def learn(self, number: int, payload: bytes) -> None:
         """What the requests of one connection have in common, and the number of what may be forgotten for it."""
         forgotten, common = loads(payload)
-        self._commons.pop(forgotten, None)
-        self._commons[number] = common
+        self._common_parts.pop(forgotten, None)
+        self._common_parts[number] = common
 
     def open(self, link: LoopLink, id: int, kind: int, payload: bytes) -> None:
         """A request. Its task is begun here and now where Python can."""
@@ -116,7 +116,7 @@ class Server:
 
     def _repeated(self, payload: bytes) -> dict:
         number, method, path, raw_path, query_string, root_path, body = loads(payload)
-        scope = self._commons[number].copy()
+        scope = self._common_parts[number].copy()
         scope["headers"] = scope["headers"].copy()  # the only part that an application could change
         scope["method"] = method
         scope["path"] = path

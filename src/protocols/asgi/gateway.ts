@@ -83,5 +83,5 @@ export const asgiSpec = (options: AsgiOptions): InterfaceSpec => ({
     drainTimeout: options.drainTimeout ?? 30_000,
   },
   answer: (exchange, pool) =>
-    pool.submit(new WorkerStream(exchange, (carrier, id) => writeScope(carrier, id, exchange), NOTHING_KEPT)),
+    pool.submit(new WorkerStream(exchange, (transport, id) => writeScope(transport, id, exchange), NOTHING_KEPT)),
 });

@@ -32,13 +32,13 @@ import { FieldNames } from "./names.ts";
 import { tlsEntry } from "./tls.ts";
 
 /** Writes the request: whole, or, where the connection sent the same fields before, only what is new. Throws BAD_PATH. */
-export function writeScope(carrier: StreamTransport, id: number, exchange: Exchange): void {
+export function writeScope(transport: StreamTransport, id: number, exchange: Exchange): void {
   const { request, handshake } = exchange;
   const repeated = handshake ? undefined : repeatedOf(request);
-  if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, scope(exchange));
+  if (!repeated) return transport.writer.text(TO_WORKER.REQUEST, id, scope(exchange));
   const line = requestLine(exchange);
-  const number = carrier.commons.numberOf(repeated) || tell(carrier, repeated, request);
-  carrier.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line);
+  const number = transport.commonParts.numberOf(repeated) || tell(transport, repeated, request);
+  transport.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line);
 }
 
 function scope(exchange: Exchange): string {
@@ -73,8 +73,8 @@ function requestLine(exchange: Exchange): string {
 }
 
 /** Tells the worker what does not change while the fields do not. */
-function tell({ commons, writer }: StreamTransport, repeated: Repeated, request: RequestHead): number {
-  const [number, forgotten] = commons.enter(repeated);
+function tell({ commonParts, writer }: StreamTransport, repeated: Repeated, request: RequestHead): number {
+  const [number, forgotten] = commonParts.enter(repeated);
   const text = entry("type", "http") + SCHEMES[request.scheme] + common(request);
   writer.text(TO_WORKER.COMMON, number, PAIR + int(forgotten) + DICT + text + DICT_END);
   return number;

@@ -28,15 +28,15 @@ import {
 export type Input = Uint8Array | Spooled | undefined;
 
 /** Writes the request: whole, or, where the connection sent the same fields before, only what is new. Throws BAD_PATH. */
-export function writeEnviron(carrier: StreamTransport, id: number, exchange: Exchange, input: Input): void {
+export function writeEnviron(transport: StreamTransport, id: number, exchange: Exchange, input: Input): void {
   const length = input ? input.length : exchange.body.length;
   const repeated =
     length === undefined || authorizerVariables(exchange) ? undefined : repeatedOf(exchange.request);
-  if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
+  if (!repeated) return transport.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
   const line = requestLine(exchange);
   const rest = restOf(exchange, length as number, input);
-  const number = carrier.commons.numberOf(repeated) || tell(carrier, repeated, exchange.request);
-  carrier.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest);
+  const number = transport.commonParts.numberOf(repeated) || tell(transport, repeated, exchange.request);
+  transport.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest);
 }
 
 function environ(exchange: Exchange, length: number | undefined, input: Input): string {
@@ -73,8 +73,8 @@ function restOf({ request }: Exchange, length: number, input: Input): string {
 const CONTENT_LENGTH = latin1("CONTENT_LENGTH");
 
 /** Tells the worker what does not change while the fields do not. */
-function tell({ commons, writer }: StreamTransport, repeated: Repeated, request: RequestHead): number {
-  const [number, forgotten] = commons.enter(repeated);
+function tell({ commonParts, writer }: StreamTransport, repeated: Repeated, request: RequestHead): number {
+  const [number, forgotten] = commonParts.enter(repeated);
   let text = PAIR + int(forgotten) + DICT;
   commonVariables(request, false, (name, value) => {
     text += entry(name, value);

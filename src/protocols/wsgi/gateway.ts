@@ -110,11 +110,11 @@ export const wsgiSpec = (options: WsgiOptions): InterfaceSpec => ({
 function answering(options: WsgiOptions): AnswerExchange {
   const { maxBody = MAX_BODY } = options;
   const streams = streaming(options);
-  return (exchange, crew) => {
-    if (exchange.body.whole) submit(crew, exchange, exchange.body.whole);
-    else if (streams(exchange)) submit(crew, exchange, undefined);
+  return (exchange, runner) => {
+    if (exchange.body.whole) submit(runner, exchange, exchange.body.whole);
+    else if (streams(exchange)) submit(runner, exchange, undefined);
     else
-      complete(crew, exchange, maxBody).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+      complete(runner, exchange, maxBody).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
   };
 }
 
@@ -139,15 +139,15 @@ const awaitsContinue = ({ request }: Exchange): boolean =>
   header(request.headers, "expect")?.toLowerCase() === "100-continue";
 
 /** Slow clients wait here, not in a worker. */
-async function complete(crew: Pick<Runner, "submit">, exchange: Exchange, limit: number): Promise<void> {
+async function complete(runner: Pick<Runner, "submit">, exchange: Exchange, limit: number): Promise<void> {
   const spooled = await spool(exchange.body, { limit, shared: bodyDirectory });
   if (exchange.closed) await spooled.dispose();
-  else submit(crew, exchange, spooled.whole ?? spooled);
+  else submit(runner, exchange, spooled.whole ?? spooled);
 }
 
-function submit(crew: Pick<Runner, "submit">, exchange: Exchange, input: Input): void {
-  const encode: EncodeRequest = (carrier, id) => writeEnviron(carrier, id, exchange, input);
+function submit(runner: Pick<Runner, "submit">, exchange: Exchange, input: Input): void {
+  const encode: EncodeRequest = (transport, id) => writeEnviron(transport, id, exchange, input);
   // Not when the client leaves: a worker that has not heard of that yet may just be opening the file.
   const released = input && "dispose" in input ? () => void input.dispose() : undefined;
-  crew.submit(new WorkerStream(exchange, encode, RESPONSE_BUFFER_LIMITS, released));
+  runner.submit(new WorkerStream(exchange, encode, RESPONSE_BUFFER_LIMITS, released));
 }

@@ -7,7 +7,7 @@ const KEPT = 512;
 /** Workers whose numbers one connection remembers: those that died stay among them. */
 const MOST_NUMBERS = 64;
 
-export class Commons {
+export class CommonParts {
   readonly #kept: (Repeated | undefined)[] = new Array(KEPT).fill(undefined);
   #lastNumber = 0;
 
