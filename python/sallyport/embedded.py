@@ -384,7 +384,7 @@ class _Printed(io.RawIOBase):
 
 
 def _server(driver: Embedded, settings: dict) -> wsgi.Server:
-    for place in reversed([*settings["path"], settings["chdir"]]):
+    for place in reversed([*settings["path"], settings["directory"]]):
         if place not in sys.path:
             sys.path.insert(0, place)
     os.environ.update(settings["env"])

@@ -48,8 +48,8 @@ def main() -> None:
 
 def _prepared(link: Link, outbox: "Outbox | Direct", sock: socket.socket, settings: dict) -> "Callable[[], int]":
     """Imports the application; what it returns serves it until the end and gives the exit status."""
-    if settings["chdir"]:
-        _chdir(settings["chdir"])
+    if settings["directory"]:
+        _chdir(settings["directory"])
     sys.path[0:1] = settings["path"] + [os.getcwd()]
     target, said = settings["app"], settings["interface"]
     sys.argv = [target]

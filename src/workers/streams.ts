@@ -10,10 +10,9 @@ export class Streams {
   #ring: (WorkerStream | undefined)[] = new Array(FIRST_SIZE).fill(undefined);
   #mask = FIRST_SIZE - 1;
   #lastId = 0;
-  /** How many there are. */
   size = 0;
 
-  /** The id for the next stream. */
+  /** An id for the next stream. */
   nextId(): number {
     if (this.size * 2 > this.#mask) this.#grow();
     do this.#lastId = this.#lastId === LAST_ID ? 1 : this.#lastId + 1;
@@ -36,11 +35,6 @@ export class Streams {
     if (this.get(id) === undefined) return;
     this.#ring[id & this.#mask] = undefined;
     this.size--;
-  }
-
-  /** The one that was added before all others. */
-  get oldest(): WorkerStream | undefined {
-    return this.size === 0 ? undefined : this.all()[0];
   }
 
   /** In the order in which they were added. */

@@ -55,7 +55,7 @@ class Front:
     def _begin(self, app, settings):
         init = {
             "app": app,
-            "chdir": APPS,
+            "directory": APPS,
             "path": [],
             "threads": 1,
             "processes": 1,

@@ -19,7 +19,7 @@ interface Vector {
   number: number;
   stream: number;
   payload: string;
-  data: string;
+  bytes: string;
 }
 
 const vectors = JSON.parse(
@@ -51,7 +51,7 @@ function read(...chunks: Buffer[]): Frame[] {
 describe("frames of the link", () => {
   const kinds: Record<string, number> = { ...TO_WORKER, ...FROM_WORKER };
 
-  for (const { name, kind, number, stream, payload, data } of vectors) {
+  for (const { name, kind, number, stream, payload, bytes: data } of vectors) {
     test(`${kind}: ${name}`, () => {
       assert.equal(kinds[kind], number);
       const writer = new FrameWriter();

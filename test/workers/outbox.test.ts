@@ -1,4 +1,4 @@
-// What a worker has finished and not sent: found by us when it dies, and when it is busy with something else for long.
+// Answers that a worker has finished and not sent: read by us when it dies, and while a long request keeps it busy.
 import assert from "node:assert/strict";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -56,10 +56,10 @@ for (const { path, version } of pythons()) {
     await tell("hold third");
     await tell("begin 7");
     await die();
-    assert.equal(outbox.inside, 7);
-    assert.equal(outbox.rest(5)?.toString(), "secondthird");
-    assert.equal(outbox.rest(8)?.toString(), "ondthird", "a part had arrived");
-    assert.equal(outbox.rest(16), undefined, "all of it had");
+    assert.equal(outbox.state?.request, 7);
+    assert.equal(outbox.unsent(5)?.toString(), "secondthird");
+    assert.equal(outbox.unsent(8)?.toString(), "ondthird", "a part had arrived");
+    assert.equal(outbox.unsent(16), undefined, "all of it had");
   });
 }
 
@@ -72,7 +72,7 @@ test("what was sent is not found again", async (t) => {
   await tell("hold second");
   await tell("send third");
   await die();
-  assert.equal(outbox.rest(16), undefined);
+  assert.equal(outbox.unsent(16), undefined);
 });
 
 test("of a worker that lives, only what was there at the last look is taken", async (t) => {
@@ -106,7 +106,7 @@ test("eight answers leave by themselves, and what is too large to be held", asyn
   await tell(`hold ${"x".repeat(40_000)}`);
   await tell("hold last");
   await die();
-  assert.equal(outbox.rest(40_009)?.toString(), "last");
+  assert.equal(outbox.unsent(40_009)?.toString(), "last");
 });
 
 test("a worker's death costs the request inside it, and no answer that was finished before", async (t) => {

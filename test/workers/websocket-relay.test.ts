@@ -1,4 +1,4 @@
-// One WebSocket between a client and a worker, both played: what is held back, and what is given back.
+// One WebSocket between a client and a worker, both simulated: pausing, buffering and credit.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Handshake, SallyportError, type WebSocketSession } from "../../src/exchange/index.ts";
@@ -53,12 +53,12 @@ function relaying(): {
 } {
   const client = new PlayedClient();
   const handshake: Handshake = { subprotocols: [], accept: () => client };
-  const link = { writer: new FrameWriter(), flush: () => {} };
-  const relay = new WebSocketRelay(handshake, { subprotocol: undefined, headers: [] }, link, 7, WINDOW);
+  const writer = new FrameWriter();
+  const relay = new WebSocketRelay(handshake, { subprotocol: undefined, headers: [] }, writer, 7, WINDOW);
   const frames = (): [number, Buffer][] => {
     const seen: [number, Buffer][] = [];
     const reader = new FrameReader((kind, _stream, { bytes }) => seen.push([kind, bytes]));
-    for (const piece of link.writer.take()) reader.push(Buffer.from(piece as string, "latin1"));
+    for (const piece of writer.take()) reader.push(Buffer.from(piece as string, "latin1"));
     return seen;
   };
   return { client, relay, frames };
