@@ -11,7 +11,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Callable
 
 from .link import (
-    PREFETCH,
     BODY,
     BODY_END,
     CANCEL,
@@ -20,6 +19,7 @@ from .link import (
     CREDIT,
     DONE,
     HEADER,
+    PREFETCH,
     REPEAT,
     REQUEST,
     STOP,

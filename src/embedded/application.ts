@@ -1,5 +1,5 @@
 // A WSGI application in this process: the frames of the link are carried by calls into Python instead of a socket. The other
-// side is python/sallyport/embedded.py. A call blocks the event loop until the application answers.
+// side is python/sallyport/embedded/application.py. A call blocks the event loop until the application answers.
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { escapeBytes } from "../processes/index.ts";
 import { CommonParts } from "../workers/common-parts.ts";
@@ -20,7 +20,7 @@ export interface EmbeddedOptions
   readonly slowCall: number;
 }
 
-/** Flags of calls and of their results: the same as in python/sallyport/embedded.py. */
+/** Flags of calls and of their results: the same as in python/sallyport/embedded/application.py. */
 const MORE_COMES = 1;
 const FETCH = 2;
 const STEP = 4;

@@ -7,7 +7,7 @@ import { libraryOf, type PythonLibrary } from "./library.ts";
 
 type Koffi = typeof import("koffi");
 
-/** Hands `size` bytes of `received` to Python; what it answers is in `sent`. See python/sallyport/embedded.py. */
+/** Hands `size` bytes of `received` to Python; what it answers is in `sent`. See python/sallyport/embedded/application.py. */
 export type Call = (size: number, flags: number) => number;
 
 export interface Entry {
@@ -78,7 +78,7 @@ export class Interpreter {
     const at = (buffer: Buffer): string => String(this.#koffi.address(buffer));
     const stack = this.#koffi.config().sync_stack_size;
     const failed = this.#run(
-      `from sallyport.embedded import start\nstart(${at(received)}, ${MEMORY}, ${at(sent)}, ${MEMORY}, ${at(box)}, ${stack})`,
+      `from sallyport.embedded.application import start\nstart(${at(received)}, ${MEMORY}, ${at(sent)}, ${MEMORY}, ${at(box)}, ${stack})`,
     );
     if (failed) throw new SallyportError("INTERNAL", "the embedded interpreter could not be entered");
     const call = this.#koffi.decode(this.#koffi.decode(box, 0, "void *"), callType(this.#koffi)) as Call;

@@ -38,7 +38,7 @@ def quit_in_thread(environ):
 
 def frame_too_long(environ):
     """What our own half never sends."""
-    sys.modules["sallyport.embedded"]._applications[-1].send(68, 1, bytes(5_000_000))
+    sys.modules["sallyport.embedded.application"]._applications[-1].send(68, 1, bytes(5_000_000))
     return "never seen"
 
 
@@ -216,13 +216,13 @@ class _SmallDisk(io.FileIO):
 
 def full_disk(environ, start_response):
     """Writes faster than anybody reads, and goes on as if nothing were missing."""
-    embedded = sys.modules["sallyport.embedded"]
-    embedded.TemporaryFile = _SmallDisk
+    module = sys.modules["sallyport.embedded.response"]
+    module.TemporaryFile = _SmallDisk
     write = start_response("200 OK", [("Content-Type", "text/plain")])
     for number in range(40):
         try:
             write(b"%c" % (65 + number) * 100_000)
         except OSError:
             pass
-    embedded.TemporaryFile = TemporaryFile
+    module.TemporaryFile = TemporaryFile
     return []
