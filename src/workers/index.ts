@@ -1,4 +1,4 @@
-// Workers, as the gateways of persistent applications see them.
+// Workers, for the gateways of Python applications.
 export {
   type AnswerExchange,
   aPythonApp,

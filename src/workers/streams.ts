@@ -1,5 +1,5 @@
 // The streams of one worker by their ids. A ring and not a Map: V8 gives a Map new tables as entries come and go, each old
-// one keeps the next alive, and once one of them is in old space every stream in them outlives all young collections.
+// table keeps the next one alive, and once one is in old space, every stream in them outlives all young collections.
 import type { WorkerStream } from "./stream.ts";
 
 const FIRST_SIZE = 64;

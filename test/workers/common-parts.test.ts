@@ -23,7 +23,11 @@ test("a worker is told again what it has forgotten, by a number that was never u
     [commonParts.numberOf(all[0] as Repeated), commonParts.numberOf(all[999] as Repeated)],
     [0, 1_000],
   );
-  assert.deepEqual(commonParts.enter(all[0] as Repeated), [1_001, 489], "what had its place is forgotten for it");
+  assert.deepEqual(
+    commonParts.enter(all[0] as Repeated),
+    [1_001, 489],
+    "what had its place is forgotten for it",
+  );
 });
 
 test("a connection outlives any number of workers without remembering all of them", () => {

@@ -6,6 +6,7 @@ from tempfile import TemporaryFile
 from .. import wsgi
 from ..failures import abort_payload
 from ..link import ABORT, CHUNK, DONE, HEADER
+from ..stream import Disconnected
 
 # Bytes beyond its credit that an application may write() into memory within one step; more go into a file.
 _WRITE_BUFFER = 1_048_576
@@ -38,7 +39,7 @@ class Response(wsgi.Response):
     def take_credit(self, wanted: int) -> int:
         """Gives all at once: a block leaves whole, and the next one waits for credit instead."""
         if self.cancelled:
-            raise wsgi.Disconnected(self.cancelled)
+            raise Disconnected(self.cancelled)
         if not self.spill:
             self.spent += wanted
         return wanted
