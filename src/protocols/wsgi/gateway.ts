@@ -93,7 +93,7 @@ function refuseDaemonOptions(app: string, options: WsgiOptions): void {
   if (useless.length === 0) return;
   throw new SallyportError(
     "CONFIG_INVALID",
-    `${app} is embedded, and ${useless.join(", ")} can be said of daemon mode only; more server processes are called fronts`,
+    `${app} is embedded, and these options are for daemon mode only: ${useless.join(", ")} (for more server processes: fronts)`,
   );
 }
 
