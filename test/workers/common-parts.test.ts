@@ -1,5 +1,5 @@
-// What repeats on a connection is told to a worker once and referred to by a number. No request may ever meet what belongs
-// to another connection, however many there are and whatever is forgotten meanwhile.
+// A worker gets the common part of a connection's requests once, and then its number. No request may ever get that of another
+// connection, however many there are and whatever was replaced meanwhile.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -14,7 +14,7 @@ import { pythons } from "../pythons.ts";
 const folder = (name: string): string => fileURLToPath(new URL(`../apps/${name}`, import.meta.url));
 const repeated = (): Repeated => new Repeated(new RecordedExchange({}).request);
 
-test("a worker is told again what it has forgotten, by a number that was never used", () => {
+test("a common part that a worker has dropped is sent again, with a number that was never used", () => {
   const commonParts = new CommonParts();
   const all = Array.from({ length: 1_000 }, repeated);
   const numbers = all.map((one) => commonParts.enter(one)[0]);

@@ -9,7 +9,7 @@ function silence(heartbeat: Heartbeat, holds: (asked: boolean) => boolean): numb
   for (let passed = TICK; ; passed += TICK) if (holds(heartbeat.tick(TICK))) return passed;
 }
 
-test("an event loop that says nothing is asked once, and blocked when it does not answer", () => {
+test("a silent event loop is asked once, and counts as blocked when it does not answer", () => {
   const heartbeat = new Heartbeat();
   assert.equal(
     silence(heartbeat, (asked) => asked),
@@ -25,7 +25,7 @@ test("an event loop that says nothing is asked once, and blocked when it does no
   assert.equal(heartbeat.unanswered, BLOCKED_AFTER);
 });
 
-test("that it became blocked is told once in a silence, and that it answers again, too", () => {
+test("a block is reported once in a silence, and so is its end", () => {
   const heartbeat = new Heartbeat();
   silence(heartbeat, () => heartbeat.blocked);
   assert.deepEqual([heartbeat.becameBlocked, heartbeat.becameBlocked], [true, false]);
@@ -33,7 +33,7 @@ test("that it became blocked is told once in a silence, and that it answers agai
   assert.deepEqual([heartbeat.blocked, heartbeat.unanswered], [false, 0]);
 });
 
-test("whatever it says in time counts as an answer", () => {
+test("any frame in time counts as an answer", () => {
   const heartbeat = new Heartbeat();
   for (let i = 0; i < 100; i++) {
     silence(heartbeat, (asked) => asked);

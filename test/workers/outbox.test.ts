@@ -15,7 +15,7 @@ import { pythons } from "../pythons.ts";
 
 const PYTHON = fileURLToPath(new URL("../../python", import.meta.url));
 
-/** Holds and sends what it is told on standard input; the link's other end is never read, as its bytes are of no interest. */
+/** Calls its outbox as the lines on standard input say. The other end of its link is never read: only the outbox is tested. */
 const WORKER = `
 import socket, sys
 sys.path.insert(0, ${JSON.stringify(PYTHON)})
@@ -75,7 +75,7 @@ test("what was sent is not found again", async (t) => {
   assert.equal(outbox.unsent(16), undefined);
 });
 
-test("of a worker that lives, only what was there at the last look is taken", async (t) => {
+test("only bytes that were there at the last peek are taken from a living worker", async (t) => {
   const { outbox, tell } = await working(t, python);
   await tell("hold first");
   assert.equal(outbox.peek(0), undefined);
@@ -100,7 +100,7 @@ test("what is on its way by the link is waited for", async (t) => {
   assert.equal(outbox.peek(11)?.toString(), "third");
 });
 
-test("eight answers leave by themselves, and what is too large to be held", async (t) => {
+test("eight answers leave by themselves, and so does one that is too large to be held", async (t) => {
   const { outbox, tell, die } = await working(t, python);
   for (let i = 0; i < 9; i++) await tell(`hold ${i}`);
   await tell(`hold ${"x".repeat(40_000)}`);
@@ -126,7 +126,7 @@ for (const threads of [1, 2])
     for (let i = 0; i < 5; i++) {
       const { pid } = await server.json("/process");
       process.kill(pid as number, "SIGKILL");
-      // Sent before anybody can know.
+      // Sent before the death can be noticed.
       assert.equal((await server.ask("/count")).status, 200);
     }
     assert.equal(server.records().length, 5, "each was run once");
@@ -137,7 +137,7 @@ test("an answer does not wait for a long request behind it", async (t) => {
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const go = join(folder, "go");
   const server = await daemon(t, "awkward");
-  // At a quick pace answers leave together.
+  // Quick answers leave together.
   await Promise.all(Array.from({ length: 200 }, () => server.ask("/hello")));
   const quick = Array.from({ length: 3 }, () => server.ask("/hello"));
   const long = server.ask(`/wait-for?${go}`);

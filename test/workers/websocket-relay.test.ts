@@ -128,7 +128,7 @@ test("a message without end is refused before it fills memory", () => {
   );
 });
 
-test("the end is told with its code and reason, and once released nothing more is said", () => {
+test("the close frame brings code and reason, and a released relay sends nothing more", () => {
   const { relay, frames } = relaying();
   relay.closed(4000, "enöugh");
   const [[kind, payload] = []] = frames();
