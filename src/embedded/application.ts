@@ -46,8 +46,6 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   readonly #queue: RequestQueue;
   /** Responses that may be open at once, as READY says. */
   #maxOpen = Number.POSITIVE_INFINITY;
-  readonly #turnEnded = (): void => this.#beginAccepted();
-  readonly #stepDue = (): void => this.#step();
   #entry: Entry | undefined;
   /** A call is running, or its frames are being read. */
   #busy = false;
@@ -82,18 +80,18 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   #accept(stream: WorkerStream): void {
     this.#accepted.push(stream);
-    if (this.#accepted.length === 1) setImmediate(this.#turnEnded);
+    if (this.#accepted.length === 1) setImmediate(this.#beginAccepted);
   }
 
   /** One call for all requests of a turn of the loop: V8's and Python's code push each other out of the caches. */
-  #beginAccepted(): void {
+  readonly #beginAccepted = (): void => {
     const accepted = this.#accepted.splice(0);
     this.#exclusively(() => {
       for (const stream of accepted) this.#begin(stream);
     });
     this.#flush();
     this.#acceptQueued(); // some may not have begun
-  }
+  };
 
   #isFull(): boolean {
     return this.#streams.size + this.#accepted.length >= this.#maxOpen;
@@ -228,15 +226,15 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   #scheduleStep(): void {
     if (this.#stepScheduled) return;
     this.#stepScheduled = true;
-    setImmediate(this.#stepDue);
+    setImmediate(this.#step);
   }
 
-  #step(): void {
+  readonly #step = (): void => {
     this.#stepScheduled = false;
     if (this.#busy) return this.#scheduleStep();
     this.#exclusively(() => this.#call(0, STEP));
     this.#flush();
-  }
+  };
 
   #tick(): void {
     this.#queue.expire();

@@ -41,10 +41,10 @@ def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
         known = _known_heads.get((status, *headers)) if isinstance(status, int) else None
     except TypeError:
         known = None  # lists in place of tuples, or values that will be refused
-    return known or _remembered(status, headers)
+    return known or _check_head(status, headers)
 
 
-def _remembered(status: int, headers: list) -> "tuple[bytes, int]":
+def _check_head(status: int, headers: list) -> "tuple[bytes, int]":
     code = _STATUS.get(status) if type(status) is int else _status(status)
     if code is None:
         raise ProtocolValueError(f"'status' must be from 200 to 999, not {status!r}")
@@ -58,7 +58,7 @@ def _remembered(status: int, headers: list) -> "tuple[bytes, int]":
         elif name is _CONNECTION:
             known |= CLOSES
         lines += (name, b": ", value, b"\r\n")
-    head = bytes([known]) + _checked_lines(lines)
+    head = bytes([known]) + _check_lines(lines)
     if len(head) <= _HEAD_REMEMBERED:
         _remember((status, *map(tuple, headers)), head, length)
     return head, length
@@ -79,7 +79,7 @@ def _named(headers: Iterable) -> "Iterator[tuple[bytes, bytes]]":
         for name, value in headers:
             known = _known.get(name)
             if known is None:
-                known = _checked_name(name)
+                known = _check_name(name)
             if known is not _SKIPPED:
                 yield known, value
             elif _asks_to_close(name, value):
@@ -97,7 +97,7 @@ def _listed(headers: object) -> list:
         raise ProtocolTypeError(_bad_headers(headers)) from None
 
 
-def _checked_lines(parts: "list[bytes]") -> bytes:
+def _check_lines(parts: "list[bytes]") -> bytes:
     """The lines of a head: that of the status is one part, every other line four."""
     return _whole(b"", parts, parts[3::4], (len(parts) + 3) // 2)
 
@@ -112,7 +112,7 @@ def hints(links: Iterable) -> bytes:
     lines = [b"103\r\n"]
     for link in links:
         lines += (b"link", b": ", link, b"\r\n")
-    return b"\0" + _checked_lines(lines)
+    return b"\0" + _check_lines(lines)
 
 
 def joined(lines: "list[bytes]") -> bytes:
@@ -149,7 +149,7 @@ def _asks_to_close(name: bytes, value: object) -> bool:
     return _CLOSE in (option.strip() for option in value.lower().split(b","))
 
 
-def _checked_name(name: object) -> bytes:
+def _check_name(name: object) -> bytes:
     if not isinstance(name, bytes):
         raise ProtocolTypeError(f"a header's name must be bytes, not {_kind(name)}: {name!r}")
     if not _TOKEN.fullmatch(name):

@@ -9,7 +9,7 @@ from .heads import fields, hints, joined, response_head
 from .stream import Stream
 
 # Largest body that leaves in one frame with its head.
-_ONE_SHOT = 131_072
+_WHOLE_LIMIT = 131_072
 
 
 class Response(Stream):
@@ -51,7 +51,7 @@ class Response(Stream):
         more = message.get("more_body", False)
         self._check_length(len(body), more)
         if self._head is not None:
-            if not more and len(body) <= _ONE_SHOT and not self._trailing:
+            if not more and len(body) <= _WHOLE_LIMIT and not self._trailing:
                 return self._answer(body)
             self.release_head()
         self.steps = self.STREAMING

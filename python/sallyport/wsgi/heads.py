@@ -47,10 +47,10 @@ def response_head(status: str, headers: list) -> "tuple[bytes, int]":
         known = _known_heads.get((status, *headers))
     except TypeError:
         known = None  # a value that cannot be a key, and will be refused
-    return known or _remembered(status, headers)
+    return known or _check_head(status, headers)
 
 
-def _remembered(status: str, headers: list) -> "tuple[bytes, int]":
+def _check_head(status: str, headers: list) -> "tuple[bytes, int]":
     text = _known_statuses.get(status) if type(status) is str else None
     if text is None:
         text = _status_line(status)
@@ -61,7 +61,7 @@ def _remembered(status: str, headers: list) -> "tuple[bytes, int]":
         name, value = pair
         role = _known_names.get(name)
         if role is None:
-            role = _checked_name(name)
+            role = _check_name(name)
         if role:
             flags |= role
             if role == HAS_LENGTH:
@@ -88,7 +88,7 @@ def _status_line(status: object) -> str:
     return line + "\r\n"
 
 
-def _checked_name(name: object) -> int:
+def _check_name(name: object) -> int:
     if type(name) is not str:
         raise ProtocolTypeError(f"a header's name must be a str, not a {type(name).__name__}")
     if not _TOKEN.fullmatch(name):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .server import Server
 
 # Largest body that leaves in one frame with its head.
-_ONE_SHOT = 131_072
+_WHOLE_LIMIT = 131_072
 
 # Length, stream and kind of a frame, and the length of the head in it.
 _pack_answer = struct.Struct("<IIBI").pack
@@ -57,44 +57,44 @@ class Response(Stream):
         body = environ.get("wsgi.input", b"")
         rest = None
         try:
-            environ["wsgi.input"] = BytesIO(body) if type(body) is bytes else self._opened(body)
+            environ["wsgi.input"] = BytesIO(body) if type(body) is bytes else self._open_body(body)
             self._bodyless = environ["REQUEST_METHOD"] == "HEAD"
             rest = self._answer(self._server.app(environ, self.start_response))
         except BaseException as error:
-            self._ended_by(error)
+            self._end_by(error)
         finally:
             if rest is None and self._file:
                 self._file.close()
-        return rest and self._guarded(rest)
+        return rest and self._guard(rest)
 
-    def _guarded(self, rest: "Iterator[None]") -> "Iterator[None]":
-        """The application's exceptions end in `_stepped`; a GeneratorExit at the yield comes from outside."""
+    def _guard(self, rest: "Iterator[None]") -> "Iterator[None]":
+        """The application's exceptions end in `_step`; a GeneratorExit at the yield comes from outside."""
         try:
-            while self._stepped(rest):
+            while self._step(rest):
                 yield
         finally:
             rest.close()
             if self._file:
                 self._file.close()
 
-    def _stepped(self, rest: "Iterator[None]") -> bool:
+    def _step(self, rest: "Iterator[None]") -> bool:
         try:
             next(rest)
         except StopIteration:
             return False
         except BaseException as error:
-            self._ended_by(error)
+            self._end_by(error)
             return False
         return True
 
-    def _ended_by(self, error: BaseException) -> None:
+    def _end_by(self, error: BaseException) -> None:
         if isinstance(error, Disconnected):
             return self.send(DONE)
         self._failed(error)
         if self.driver.ends_with(error):
             raise error
 
-    def _opened(self, body: "str | None") -> object:
+    def _open_body(self, body: "str | None") -> object:
         """A body in a file of the server's, or (None) one that is still arriving."""
         if body is None:
             return BufferedReader(_StreamedBody(self), PIECE)
@@ -123,23 +123,23 @@ class Response(Stream):
         """PEP 3333, "The write() Callable": the data has left before this returns."""
         _check_bytes(data, "write() was given")
         if data:
-            self._piece(data)
+            self._send_block(data)
 
     # The body. PEP 3333, "Buffering and Streaming": no block waits for the next one.
 
     def _answer(self, result: object) -> "Iterator[None] | None":
         kind = type(result)
         if (kind is list or kind is tuple) and not self._started:
-            data = _joined(result)
-            if len(data) <= _ONE_SHOT and (self._length <= len(data) or self._bodyless):
-                self._one_shot(data, RESPONSE)
+            data = _join(result)
+            if len(data) <= _WHOLE_LIMIT and (self._length <= len(data) or self._bodyless):
+                self._send_whole(data, RESPONSE)
                 return None
             result = (data,)
-        return self._iterated(result)
+        return self._iterate(result)
 
-    def _one_shot(self, data: bytes, kind: int) -> None:
+    def _send_whole(self, data: bytes, kind: int) -> None:
         """Head and whole body in one frame. After ANSWER the application may still clean up."""
-        head = self._taken_head()
+        head = self._take_head()
         if self._bodyless:
             data = b""
         elif 0 <= self._length < len(data):
@@ -149,11 +149,11 @@ class Response(Stream):
         size = len(head)
         self.hold(_pack_answer(4 + size + len(data), self.id, kind, size) + head + data)
 
-    def _iterated(self, result: object) -> "Iterator[None]":
+    def _iterate(self, result: object) -> "Iterator[None]":
         try:
             for data in result:
                 _check_bytes(data, "the application yielded")
-                if data and not self._piece(data):
+                if data and not self._send_block(data):
                     break
                 yield
             done = _needs_no_close(result)
@@ -163,12 +163,12 @@ class Response(Stream):
         if not done:
             self.hold(_pack(0, self.id, DONE))
 
-    def _piece(self, data: bytes) -> bool:
+    def _send_block(self, data: bytes) -> bool:
         """Sends a block. Returns whether it fits into the announced length."""
         if not self._started:
-            head = self._taken_head()
-            if self._bodyless or self._length == len(data) <= _ONE_SHOT:
-                self._one_shot(data, ANSWER)
+            head = self._take_head()
+            if self._bodyless or self._length == len(data) <= _WHOLE_LIMIT:
+                self._send_whole(data, ANSWER)
                 return True
             self._begin_body(head)
         room = len(data) if self._length < 0 else self._length - self._sent
@@ -193,9 +193,9 @@ class Response(Stream):
     def _finish(self, done: bool) -> None:
         """`done`: the application runs no more code, so that DONE need not be a write of its own."""
         if not self._started and self._length > 0 and not self._bodyless:
-            self._begin_body(self._taken_head())
+            self._begin_body(self._take_head())
         if not self._started:
-            self._one_shot(b"", RESPONSE if done else ANSWER)
+            self._send_whole(b"", RESPONSE if done else ANSWER)
         elif done and self._open:
             self._end_and_done()
         elif done:
@@ -215,7 +215,7 @@ class Response(Stream):
         self._open = False
         self.hold(_pack(0, self.id, END) + _pack(0, self.id, DONE))
 
-    def _taken_head(self) -> bytes:
+    def _take_head(self) -> bytes:
         head = self._head
         if head is None:
             raise ProtocolError("the application did not call start_response before its body")
@@ -269,7 +269,7 @@ def _needs_no_close(result: object) -> bool:
     return getattr(result, "close", None) is None
 
 
-def _joined(blocks: "list | tuple") -> bytes:
+def _join(blocks: "list | tuple") -> bytes:
     for data in blocks:
         _check_bytes(data, "the application returned")
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
