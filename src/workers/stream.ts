@@ -51,7 +51,7 @@ const CLOSE = { normal: 1000, failed: 1011, restart: 1012 } as const;
 export class WorkerStream {
   readonly exchange: Exchange;
   id = 0;
-  /** When the worker took it up, or when it began to wait in the queue (milliseconds, `performance.now`). */
+  /** When the worker began it, or when it began to wait in the queue (milliseconds, `performance.now`). */
   since = 0;
   /** Where the request ends in the stream of all bytes that were sent to its worker. */
   sentTo = 0;

@@ -39,7 +39,8 @@ export class Streams {
 
   /** In the order in which they were added. */
   all(): WorkerStream[] {
-    const found = this.#ring.filter((stream) => stream !== undefined);
+    const found: WorkerStream[] = [];
+    for (const stream of this.#ring) if (stream) found.push(stream);
     return found.sort((a, b) => this.#age(b) - this.#age(a));
   }
 
