@@ -5,6 +5,7 @@ import {
   EVENT_STREAM_GRACE,
   type Exchange,
   type Headers,
+  HeadLines,
   isEventStream,
   Latin1,
   type Log,
@@ -13,7 +14,6 @@ import {
 import { ResponseBuffer, type ResponseBufferLimits } from "../exchange/response-buffer.ts";
 import type { CommonParts } from "./common-parts.ts";
 import { writeFile } from "./file.ts";
-import { decodeResponseHead } from "./head.ts";
 import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER, WINDOW } from "./link.ts";
 import { StreamUpload } from "./upload.ts";
 import { WebSocketRelay } from "./websocket-relay.ts";
@@ -388,6 +388,12 @@ export class WorkerStream {
     this.#onRelease?.();
     this.#onRelease = undefined;
   }
+}
+
+/** The head at the bytes of a payload from `from` up to before `to`: one byte of flags, then lines as in HTTP/1.1. */
+function decodeResponseHead(payload: Payload, from: number, to: number): HeadLines {
+  const text = payload.text(from, to);
+  return new HeadLines(text.slice(1), text.charCodeAt(0));
 }
 
 /** A malformed frame: of an unknown kind, or shorter than its kind requires. */
