@@ -124,8 +124,8 @@ const BOUNDS = [
   ["src/workers/link.ts", "MAX_FRAME", "bytes"],
   ["python/sallyport/link.py", "HEAD_LIMIT", "bytes"],
   ["src/workers/outbox.ts", "ROOM", "bytes", "Finished answers that may wait in a worker's outbox."],
-  ["src/workers/worker.ts", "LINK_FULL", "bytes"],
-  ["src/workers/commons.ts", "KEPT", "parts", "Common parts of requests that one worker keeps."],
+  ["src/workers/worker-link.ts", "LINK_FULL", "bytes"],
+  ["src/workers/common-parts.ts", "KEPT", "parts", "Common parts of requests that one worker keeps."],
   ["src/cgi/response-reader.ts", "LIMIT", "bytes", "The head of a response in CGI's form. More: 502."],
   ["src/protocols/cgi/run.ts", "SILENCE", "ms"],
   [

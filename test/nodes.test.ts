@@ -18,7 +18,7 @@ const CORE = [
   "protocols/wsgi/workers",
   "workers/link",
   "workers/outbox",
-  "workers/commons",
+  "workers/common-parts",
   "server/server",
   "apps/fetch",
 ];

@@ -1,14 +1,14 @@
-"""What went wrong inside an application, as the front is told: the payloads of ABORT and FAILED."""
+"""Failures of an application, as the server learns of them: the payloads of ABORT and FAILED."""
 
 import json
 import os
 import traceback
 from typing import Callable
 
-# As the names of files stand in our code objects.
+# The beginning of the names of our own files in code objects.
 _OURS = os.path.dirname(__file__) + os.sep
-# Characters of a message and of a traceback that the front is told. An application quotes what a client sent, of any
-# length, and there may be several lines of it; JSON makes up to six bytes of one of these.
+# The most characters of a message and of a traceback: an application may quote a client's data of any length. In JSON
+# one character becomes up to six bytes.
 _MESSAGE = 8_192
 _DETAIL = 65_536
 
@@ -19,8 +19,8 @@ class ProtocolError(RuntimeError):
     __module__ = "sallyport"
 
 
-# Applications catch what other servers raise in such a case: under mod_wsgi, gunicorn and waitress these two, and
-# RuntimeError under uvicorn.
+# Applications catch what other servers raise in such a case: TypeError and ValueError under mod_wsgi, gunicorn and
+# waitress, RuntimeError under uvicorn.
 
 
 class ProtocolTypeError(ProtocolError, TypeError):
@@ -36,7 +36,7 @@ class ProtocolValueError(ProtocolError, ValueError):
 
 
 class BodyLost(Exception):
-    """A request body that the front has set aside cannot be opened: not the application's fault."""
+    """The file in which the server has put a request body cannot be opened: not the application's fault."""
 
     __module__ = "sallyport"
 
@@ -57,20 +57,20 @@ def failed_payload(message: str, detail: str) -> bytes:
 
 
 def summary(error: BaseException) -> str:
-    """The exception's name and text, within a bound."""
-    return cut(_told(lambda: traceback.format_exception_only(type(error), error), error).strip(), _MESSAGE)
+    """The exception's name and text, cut to a limit."""
+    return cut(_formatted(lambda: traceback.format_exception_only(type(error), error), error).strip(), _MESSAGE)
 
 
 def application_trace(error: BaseException) -> str:
-    """The traceback without our own first frames, unless there are only those; within a bound."""
+    """The traceback without our own first frames, unless there are no others; cut to a limit."""
     frames = error.__traceback__
     while frames and frames.tb_frame.f_code.co_filename.startswith(_OURS):
         frames = frames.tb_next
-    return cut(_told(lambda: traceback.format_exception(type(error), error, frames), error), _DETAIL)
+    return cut(_formatted(lambda: traceback.format_exception(type(error), error, frames), error), _DETAIL)
 
 
 def cut(text: str, limit: int) -> str:
-    """A text of more than `limit` characters without its middle, and marked."""
+    """Replaces the middle of a text of more than `limit` characters by a note."""
     if len(text) <= limit:
         return text
     half = limit // 2
@@ -83,8 +83,8 @@ def _code(error: BaseException) -> str:
     return "APP_PROTOCOL" if isinstance(error, ProtocolError) else "APP_RAISED"
 
 
-def _told(lines: "Callable[[], list[str]]", error: BaseException) -> str:
-    """An exception has the application's own text, and what it has of its own may fail the one who reads it."""
+def _formatted(lines: "Callable[[], list[str]]", error: BaseException) -> str:
+    """Formatting calls methods of the application's exception, which may raise exceptions themselves."""
     try:
         return "".join(lines())
     except Exception as unreadable:

@@ -1,4 +1,4 @@
-"""The link: frames on one stream socket between the front and this worker (docs/link.md).
+"""The link: frames on one stream socket between the server and this worker (docs/link.md).
 
 A frame is its payload's length, the stream it belongs to and its kind, then the payload. The same names, numbers and
 limits stand in src/workers/link.ts; test/vectors/link.json pins the bytes for both.
@@ -10,7 +10,7 @@ import struct
 HEADER = struct.Struct("<IIB")
 COUNT = struct.Struct("<I")
 
-# Front to worker.
+# Server to worker.
 TO_WORKER = {
     "INIT": 1,
     "REQUEST": 2,
@@ -27,7 +27,7 @@ TO_WORKER = {
     "COMMON": 13,
     "REPEAT": 14,
 }
-# Worker to front.
+# Worker to server.
 FROM_WORKER = {
     "READY": 65,
     "FAILED": 66,
@@ -47,21 +47,21 @@ FROM_WORKER = {
     "CLOSE_OUT": 80,
     "PONG": 81,
     "PRINTED": 82,
-    "AHEAD": 83,
+    "PREFETCH": 83,
 }
 INIT, REQUEST, BODY, BODY_END, CANCEL, CREDIT, STOP, TEXT, BINARY, CLOSE, PING, LEAVE, COMMON, REPEAT = range(1, 15)
 READY, FAILED, RESPONSE, ANSWER, HEAD, CHUNK, END, DONE, ABORT, WANT = range(65, 75)
-INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, AHEAD = range(75, 84)
+INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, PREFETCH = range(75, 84)
 
-# What the first byte of a head says of its lines: there is a Content-Length, which a body in the same frame has;
-# there is a Date; the application wants the connection closed.
+# Flags in the first byte of a head: it has a Content-Length, which is that of a body in the same frame; it has a Date;
+# the application wants the connection closed.
 HAS_LENGTH, HAS_DATE, CLOSES = 1, 2, 4
 
-# Bytes of one direction of one stream that may be under way unasked.
+# Bytes that may be sent in one direction of one stream before the receiver has granted more.
 WINDOW = 262_144
-# Bytes of body in one frame at the most.
+# The most bytes of body in one frame.
 PIECE = 65_536
-# Bytes of a head, of trailers and the like: no frame may have more than 4 MiB, and a small body goes with its head.
+# The most bytes of a head, or of trailers: a frame has 4 MiB at the most, and a small body shares that of its head.
 HEAD_LIMIT = 1_048_576
 # What a WebSocket message costs of a window besides its bytes, so that empty ones cannot pile up.
 MESSAGE_COST = HEADER.size
@@ -72,21 +72,17 @@ _unpack = HEADER.unpack_from
 _pack = HEADER.pack
 
 
-def _nobody(_total: int) -> None:
-    pass
-
-
 class Link:
-    """Frames in, frames out. Reading is one thread's; `send` needs a lock where several threads send."""
+    """Frames in, frames out. One thread reads; several threads that send need a lock."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._recv = sock.recv
         self._sendall = sock.sendall
         self._buffer = b""
         self._start = 0
-        # Bytes read so far, and who is told of them.
-        self.taken = 0
-        self.took = _nobody
+        # Bytes read so far, and what is called with that number after each read.
+        self.bytes_read = 0
+        self.on_read = lambda _total: None
 
     def send(self, kind: int, stream: int, payload: bytes = b"") -> None:
         self._sendall(_pack(len(payload), stream, kind) + payload)
@@ -96,7 +92,7 @@ class Link:
         self._sendall(frame)
 
     def read(self) -> "tuple[int, int, bytes]":
-        """The next frame as (kind, stream, payload). Raises EOFError when the front is gone."""
+        """The next frame as (kind, stream, payload). Raises EOFError when the server is gone."""
         while True:
             frame = self.parsed()
             if frame:
@@ -104,11 +100,11 @@ class Link:
             self.fill()
 
     def fill(self) -> None:
-        """Waits for more, and takes it in. Raises EOFError when the front is gone."""
+        """Waits for bytes. Raises EOFError when the server is gone."""
         self._fill(self._recv(_READ))
 
     def poll(self) -> bool:
-        """Takes in what has arrived, without waiting; whether anything had."""
+        """Takes the bytes that have arrived, without waiting. Returns whether there were any."""
         try:
             data = self._recv(_READ, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -118,16 +114,16 @@ class Link:
 
     @property
     def pending(self) -> bool:
-        """Whether bytes are here that no one has read yet."""
+        """Whether bytes have arrived that no frame was made of yet."""
         return self._start < len(self._buffer)
 
     def rest(self) -> bytes:
-        """What was read beyond the frames that were asked for; it is the caller's now."""
+        """Hands over the bytes after the last frame."""
         rest, self._buffer, self._start = self._buffer[self._start :], b"", 0
         return rest
 
     def parsed(self) -> "tuple[int, int, bytes] | None":
-        """The next frame if it is here in full."""
+        """The next frame if all of it has arrived."""
         buffer, start = self._buffer, self._start
         if len(buffer) - start < 9:
             return None
@@ -140,9 +136,9 @@ class Link:
 
     def _fill(self, data: bytes) -> None:
         if not data:
-            raise EOFError("the front is gone")
-        self.taken += len(data)
-        self.took(self.taken)
+            raise EOFError("the server is gone")
+        self.bytes_read += len(data)
+        self.on_read(self.bytes_read)
         rest = self._buffer[self._start :]
         self._buffer = rest + data if rest else data
         self._start = 0

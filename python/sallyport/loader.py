@@ -1,4 +1,4 @@
-"""Finds the application that `module:callable` names, and says precisely why when it cannot."""
+"""Finds the application that `module:callable` names, or says precisely why it cannot."""
 
 import importlib
 import inspect
@@ -8,7 +8,7 @@ import traceback
 
 
 class LoadError(Exception):
-    """`message` for the operator, `trace` the application's own traceback where there is one."""
+    """`message` is for the operator; `trace` is the application's own traceback, if there is one."""
 
     def __init__(self, message: str, trace: str = "") -> None:
         super().__init__(message)
@@ -31,18 +31,18 @@ def load(target: str) -> object:
     return _attribute(module, module_name, attribute)
 
 
-def choose_interface(app: object, target: str, said: "str | None") -> str:
-    """ "asgi" or "wsgi": what was said, if it can be. Raises LoadError."""
+def choose_interface(app: object, target: str, configured: "str | None") -> str:
+    """ "asgi" or "wsgi": the configured one, if the callable can be that. Raises LoadError."""
     shape = _shape(app)
-    if shape == "asgi2" and said != "wsgi":
+    if shape == "asgi2" and configured != "wsgi":
         raise LoadError(
             f"{target} takes one argument, as ASGI 2 applications do, and this is a server of ASGI 3: "
             "wrap it in asgiref.compatibility.guarantee_single_callable; "
             f"if it makes the application, say {target}()"
         )
-    if said == "wsgi" and shape == "asgi":
+    if configured == "wsgi" and shape == "asgi":
         raise LoadError(f"{target} is an ASGI application; it was to be served as a WSGI application")
-    return said or shape or "wsgi"
+    return configured or shape or "wsgi"
 
 
 def interface_of(app: object) -> str:
@@ -51,7 +51,7 @@ def interface_of(app: object) -> str:
 
 
 def _shape(app: object) -> str:
-    """Of which interface the callable is; "" where a look does not tell."""
+    """The interface of the callable; "" if its shape does not tell."""
     inner = _unwrapped(app)
     call = getattr(inner, "__call__", None)
     if inspect.isclass(inner):
@@ -63,17 +63,17 @@ def _shape(app: object) -> str:
 
 
 def _unwrapped(app: object) -> object:
-    """What a functools.partial is about."""
+    """The function inside a functools.partial."""
     while hasattr(app, "func") and hasattr(app, "keywords"):
         app = app.func
     return app
 
 
 def _arity(app: object) -> int:
-    """How many arguments it must be called with; 0 where that cannot be told."""
+    """How many arguments it must be called with; 0 if unknown."""
     try:
         parameters = inspect.signature(app).parameters.values()
-    except Exception:  # none to be had, or annotations that cannot be evaluated (Python 3.14)
+    except Exception:  # it has none, or its annotations cannot be evaluated (Python 3.14)
         return 0
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):
         return 0
@@ -133,7 +133,7 @@ def _suggestion(module: object, path: str) -> str:
 
 
 def _defined_here(module: object, value: object) -> bool:
-    """Callables that could be meant: functions made here, and instances of whatever class."""
+    """Callables that could be meant: functions of this module, and instances of any class."""
     if inspect.isclass(value) or not callable(value):
         return False
     return not inspect.isroutine(value) or value.__module__ == module.__name__
@@ -148,7 +148,7 @@ def _summary(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    """The traceback from the application's first frame on: the import system's and our own frames say nothing."""
+    """The traceback from the application's first frame on, without those of the import system and our own."""
     frames = error.__traceback__
     while frames and _is_ours(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next

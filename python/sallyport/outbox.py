@@ -1,8 +1,8 @@
-"""Finished answers on their way to the front, several in one write, and none of them lost should this process die.
+"""Finished answers on their way to the server: several in one write, and none lost should this process die.
 
-What waits lies in memory that the front can read as well: a file without a name that it handed to us. When we die,
-or are inside a request for longer, the front takes from there what was finished. docs/link.md has the layout;
-src/workers/outbox.ts is the front's end.
+They wait in memory that the server can read as well: a nameless file that this process has inherited. When it dies, or
+takes long for a request, the server takes the finished answers from there. docs/link.md has the layout;
+src/workers/outbox.ts is the server's end.
 """
 
 import mmap
@@ -10,21 +10,21 @@ import os
 import socket
 import struct
 
-# Two positions in the stream of all bytes sent: where what waits begins, and where it ends. Then the request that the
-# application was called for last (where it is called for one after the other), and how many bytes were read.
+# Two positions in the stream of all bytes sent: where the waiting bytes begin and end. Then the request that the
+# application was called for last (of workers that run one after the other), and the number of bytes read.
 _POSITIONS = struct.Struct("<QQ")
 _NUMBER = struct.Struct("<Q").pack_into
-_START, _END, _INSIDE, _TAKEN, _SIZE = 0, 8, 16, 24, 32
-# So many answers, or bytes, leave at once, so that front and worker are both at work.
-_ANSWERS = 8
-_BYTES = 32_768
+_START, _END, _REQUEST, _BYTES_READ, _SIZE = 0, 8, 16, 24, 32
+# Answers, or bytes, that leave in one write: more would leave the server idle meanwhile.
+_MAX_ANSWERS = 8
+_MAX_BYTES = 32_768
 
 
 class Outbox:
-    """Frames out. One thread's; what `hold` was given leaves with the next `send`, or with `flush`."""
+    """Frames out, from one thread. Frames that were given to `hold` leave with the next `send`, or with `flush`."""
 
     def __init__(self, sock: socket.socket, descriptor: int) -> None:
-        """`descriptor` is that of the file, and the outbox's from now on."""
+        """Takes over `descriptor`, that of the file."""
         self._sendall = sock.sendall
         self._memory = mmap.mmap(descriptor, 0)
         os.close(descriptor)
@@ -33,44 +33,44 @@ class Outbox:
         # Answers that wait, and where the next one goes.
         self._held = 0
         self._at = _SIZE
-        os.register_at_fork(after_in_child=self._part)
+        os.register_at_fork(after_in_child=self._detach)
 
-    def _part(self) -> None:
-        """A fork of the application's that comes back into our loop writes to nobody's memory."""
-        self._memory = bytearray(_SIZE + _BYTES)
+    def _detach(self) -> None:
+        """A fork of the application's that returns into our loop must not write to the shared memory."""
+        self._memory = bytearray(_SIZE + _MAX_BYTES)
         self._view = memoryview(self._memory)
 
     def begin(self, id: int) -> None:
-        """The application is about to be called: should we die, this request is not for another worker."""
-        _NUMBER(self._memory, _INSIDE, id)
+        """The application is about to be called: should it end this process, no other worker gets the request."""
+        _NUMBER(self._memory, _REQUEST, id)
 
-    def took(self, total: int) -> None:
-        """So many bytes have been read from the link in all: requests behind them are for another worker."""
-        _NUMBER(self._memory, _TAKEN, total)
+    def record_read(self, total: int) -> None:
+        """`total` bytes have been read from the link: should this process die, another worker gets later requests."""
+        _NUMBER(self._memory, _BYTES_READ, total)
 
     def hold(self, frame: bytes) -> None:
-        """Sends `frame` soon: at the latest when we wait for the front."""
+        """Sends `frame` soon: at the latest before the worker waits for the server."""
         at = self._at
         end = at + len(frame)
-        if end > _BYTES:
+        if end > _MAX_BYTES:
             return self.send(frame)
         memory = self._memory
         memory[at:end] = frame
         self._at = end
         self._end += end - at
-        _NUMBER(memory, _END, self._end)  # only now is it there
+        _NUMBER(memory, _END, self._end)  # last: until now the server sees none of it
         self._held += 1
-        if self._held == _ANSWERS:
+        if self._held == _MAX_ANSWERS:
             self.flush()
 
     def send(self, frame: bytes) -> None:
-        """Sends what waits, and `frame`."""
-        if self._held and self._at + len(frame) <= _BYTES:
+        """Sends the frames that wait, and `frame`."""
+        if self._held and self._at + len(frame) <= _MAX_BYTES:
             self.hold(frame)
             return self.flush()
         self.flush()
         self._sendall(frame)
-        # The start first: a beginning after the end is nothing at all to whoever reads in between.
+        # The start first: a server that reads in between finds a start after the end, and so no bytes.
         self._start += len(frame)
         self._end = self._start
         _POSITIONS.pack_into(self._memory, 0, self._start, self._end)
@@ -85,7 +85,7 @@ class Outbox:
 
 
 class Direct:
-    """The same where there is no such memory: nothing ever waits."""
+    """The same without such memory: no frame ever waits."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.hold = self.send = sock.sendall
@@ -93,7 +93,7 @@ class Direct:
     def begin(self, id: int) -> None:
         pass
 
-    def took(self, total: int) -> None:
+    def record_read(self, total: int) -> None:
         pass
 
     def flush(self) -> None:

@@ -1,7 +1,7 @@
-"""One exchange inside this worker, and the two ways of waiting for its frames.
+"""One exchange inside this worker, and the two drivers of a WSGI application.
 
 `Inline` answers in the reading loop: one request at a time, no thread. `Shared` reads in the main thread and answers
-in a fixed number of others. What an application may wait for is the same in both: body to read, credit to send.
+in a fixed number of others. In both an application may wait for body to read and for credit to send.
 """
 
 import threading
@@ -11,7 +11,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Callable
 
 from .link import (
-    AHEAD,
     BODY,
     BODY_END,
     CANCEL,
@@ -20,6 +19,7 @@ from .link import (
     CREDIT,
     DONE,
     HEADER,
+    PREFETCH,
     REPEAT,
     REQUEST,
     STOP,
@@ -32,31 +32,31 @@ from .outbox import Direct, Outbox
 if TYPE_CHECKING:
     from .wsgi import Server
 
-# Seconds for which answers wait for others to leave with them.
-_HELD = 0.0005
-# After so many seconds at work it is worth a look at what was cancelled meanwhile.
-_LONG = 0.005
-# Seconds of work that may wait here, and how many requests that can be.
-_AHEAD_SECONDS = 0.004
-_AHEAD_MOST = 64
-# As src/workers/worker.ts has it before it is told.
-_AHEAD_FIRST = 16
-# Requests for which the pace of those before them counts as much as their own.
-_MEMORY = 16
+# Seconds that answers wait for others to leave with them.
+_HOLD_TIME = 0.0005
+# Seconds of work between two checks for requests that were cancelled meanwhile.
+_CHECK_INTERVAL = 0.005
+# Seconds of work that may wait here, and the most requests for it.
+_PREFETCH_SECONDS = 0.004
+_PREFETCH_MAX = 64
+# The number that src/workers/capacity.ts begins with.
+_PREFETCH_FIRST = 16
+# Requests after which their mean counts as much as that of all before them.
+_SMOOTHING = 16
 
 
 class Disconnected(OSError):
-    """The exchange is over on the other side: the client left, or the front gave up waiting."""
+    """The exchange is over on the other side: the client left, or the server gave up waiting."""
 
 
 class Stream:
-    """The frames of one exchange: body in against what we ask for, response out against what we are granted.
+    """The frames of one exchange: body in as far as we ask for it, response out as far as we are granted.
 
-    `granted` is only written where frames are read, `spent` only where the application runs, so that
-    two threads can share a stream without a lock.
+    Only the code that reads frames writes `granted`, and only the code that runs the application writes `spent`: so two
+    threads can share a stream without a lock.
     """
 
-    # How each begins: of most streams nothing but the response is ever written.
+    # As class attributes: most streams only ever send a response, and none of these is written.
     granted = WINDOW
     spent = 0
     cancelled = None
@@ -82,11 +82,11 @@ class Stream:
         self.driver.send(kind, self.id, payload)
 
     def hold(self, frame: bytes) -> None:
-        """Sends a whole frame, together with others that follow in a moment."""
+        """Sends a whole frame, perhaps together with others that follow within a moment."""
         self.driver.hold(frame)
 
     def body_piece(self) -> bytes:
-        """The next piece of a streamed body; b"" at its end. Raises Disconnected when it will not be complete."""
+        """The next piece of a streamed body; b"" at its end. Raises Disconnected if it will never be complete."""
         if self.pieces is None:
             self.pieces = deque()
         self._ask()
@@ -101,7 +101,7 @@ class Stream:
         return piece
 
     def take_credit(self, wanted: int) -> int:
-        """How many bytes may be sent now, at least one; waits until there is room. Raises Disconnected."""
+        """Waits for credit. Returns how many of `wanted` bytes may be sent, at least one. Raises Disconnected."""
         self.driver.poll(self)
         while True:
             if self.cancelled:
@@ -132,37 +132,37 @@ class Inline:
         self._link = link
         self._outbox = outbox
         self._waiting: "deque[tuple[int, int, bytes]]" = deque()
-        self._pace = Pace()
+        self._prefetch = Prefetch()
 
     def send(self, kind: int, id: int, payload: bytes = b"") -> None:
         self._outbox.send(HEADER.pack(len(payload), id, kind) + payload)
 
     def hold(self, frame: bytes) -> None:
-        """A frame that may leave together with others, in a moment."""
+        """Sends a frame, perhaps together with others within a moment."""
         self._outbox.hold(frame)
 
     def serve(self, server: "Server") -> None:
-        """Runs a stream for every request, until the front says STOP or is gone (EOFError)."""
+        """Runs a stream for every request, until STOP. Raises EOFError when the server is gone."""
         parsed, waiting, environ, open_stream = self._link.parsed, self._waiting, server.environ, server.open
         begin = self._outbox.begin
         began = flushed = monotonic()
         while True:
             frame = waiting.popleft() if waiting else parsed()
             if frame is None:
-                self._rest(began)
+                self._wait_for_more(began)
                 began = flushed = monotonic()
                 continue
             kind, id, payload = frame
             if kind == REPEAT or kind == REQUEST:
                 begin(id)
                 open_stream(id).run(environ(kind, payload))
-                self._pace.served += 1
+                self._prefetch.served += 1
                 now = monotonic()
-                if now - flushed > _HELD:
+                if now - flushed > _HOLD_TIME:
                     self._outbox.flush()
                     flushed = now
-                    if now - began > _LONG:
-                        self._look(began)
+                    if now - began > _CHECK_INTERVAL:
+                        self._check(began)
                         began = monotonic()
             elif kind == COMMON:
                 server.learn(id, payload)
@@ -170,20 +170,20 @@ class Inline:
                 self._outbox.flush()
                 return
 
-    def _rest(self, began: float) -> None:
-        """All that is here was answered."""
-        self._keep_pace(began)
+    def _wait_for_more(self, began: float) -> None:
+        """Every request that has arrived is answered."""
+        self._update_prefetch(began)
         self._outbox.flush()
         self._link.fill()
 
-    def _keep_pace(self, began: float) -> None:
-        ahead = self._pace.after(monotonic() - began)
-        if ahead:
-            self._outbox.hold(HEADER.pack(COUNT.size, 0, AHEAD) + COUNT.pack(ahead))
+    def _update_prefetch(self, began: float) -> None:
+        count = self._prefetch.after(monotonic() - began)
+        if count:
+            self._outbox.hold(HEADER.pack(COUNT.size, 0, PREFETCH) + COUNT.pack(count))
 
-    def _look(self, began: float) -> None:
-        """After a while: who need not wait for the next one, and which of those to come are no longer wanted?"""
-        self._keep_pace(began)
+    def _check(self, began: float) -> None:
+        """After a while at work: sends finished answers, and drops waiting requests that were cancelled."""
+        self._update_prefetch(began)
         self._outbox.flush()
         link = self._link
         more = True
@@ -193,16 +193,16 @@ class Inline:
             more = link.poll()
 
     def ends_with(self, error: BaseException) -> bool:
-        """SystemExit and KeyboardInterrupt are for the main thread, which is ours: the process ends."""
+        """The application runs in the main thread, where SystemExit and KeyboardInterrupt end the process."""
         return isinstance(error, (SystemExit, KeyboardInterrupt))
 
     def wait(self, stream: Stream, _ready: object) -> None:
-        """Reads one frame; what is not for `stream` is kept for later."""
+        """Reads one frame, and keeps it for later if it is not for `stream`."""
         self._outbox.flush()
         self._sort(stream, self._link.read())
 
     def poll(self, stream: Stream) -> None:
-        """Takes in the frames that have already come."""
+        """Takes the frames that have already arrived."""
         link = self._link
         if link.poll() or link.pending:
             while frame := link.parsed():
@@ -225,28 +225,28 @@ class Inline:
                 return
 
 
-class Pace:
-    """How quickly requests are answered here, and so how many may be sent ahead: the work of a moment, no more."""
+class Prefetch:
+    """How many requests the server may send at once: the work of a moment, by the pace of the last ones."""
 
     def __init__(self) -> None:
-        # Requests answered since the last look.
+        # Requests answered since the last measurement.
         self.served = 0
-        # Seconds for one of them: a mean in which the last ones count most.
-        self._seconds = _AHEAD_SECONDS / _AHEAD_FIRST
-        self._told = _AHEAD_FIRST
+        # Seconds for one request: a mean in which the last ones count most.
+        self._seconds = _PREFETCH_SECONDS / _PREFETCH_FIRST
+        self._count = _PREFETCH_FIRST
 
     def after(self, seconds: float) -> int:
-        """`served` requests have taken so long. The number for AHEAD where it has changed, or 0."""
+        """`served` requests have taken `seconds`. Returns the number for PREFETCH if it has changed, or else 0."""
         served, self.served = self.served, 0
         if served == 0:
             return 0
-        self._seconds += (seconds / served - self._seconds) * served / (served + _MEMORY)
-        ahead = min(_AHEAD_MOST, max(1, int(_AHEAD_SECONDS / self._seconds)))
-        ahead = 1 << (ahead.bit_length() - 1)  # in steps, so that it seldom changes
-        if ahead == self._told:
+        self._seconds += (seconds / served - self._seconds) * served / (served + _SMOOTHING)
+        count = min(_PREFETCH_MAX, max(1, int(_PREFETCH_SECONDS / self._seconds)))
+        count = 1 << (count.bit_length() - 1)  # a power of two, so that it seldom changes
+        if count == self._count:
             return 0
-        self._told = ahead
-        return ahead
+        self._count = count
+        return count
 
 
 class Shared:
@@ -257,7 +257,7 @@ class Shared:
         self._threads = threads
         self._requests: "SimpleQueue[tuple[Stream, dict] | None]" = SimpleQueue()
         self._streams: "dict[int, Stream]" = {}
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._sending = threading.Lock()
 
     def send(self, kind: int, id: int, payload: bytes = b"") -> None:
@@ -269,7 +269,7 @@ class Shared:
             self._link.write(frame)
 
     def serve(self, server: "Server") -> None:
-        """Like Inline.serve; at the end it waits for the requests under way."""
+        """Like Inline.serve; at the end it waits for the requests that are being answered."""
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
         for thread in threads:
             thread.start()
@@ -280,12 +280,12 @@ class Shared:
             thread.join()
 
     def ends_with(self, error: BaseException) -> bool:
-        """As in any thread of Python's, SystemExit ends the request, not the process."""
+        """In a thread, SystemExit ends the request and not the process, as in any thread of Python's."""
         return False
 
     def wait(self, _stream: Stream, ready: "Callable[[], bool]") -> None:
-        with self._news:
-            self._news.wait_for(ready)
+        with self._changed:
+            self._changed.wait_for(ready)
 
     def poll(self, stream: Stream) -> None:
         """Nothing to do: the reading thread has already delivered."""
@@ -295,22 +295,22 @@ class Shared:
             kind, id, payload = self._link.read()
             if kind == REPEAT or kind == REQUEST:
                 stream = self._streams[id] = server.open(id)
-                # Here and now: what it refers to may be forgotten by the time that a thread is free.
+                # Not in the thread: the server may have replaced the common part by the time that one is free.
                 self._requests.put((stream, server.environ(kind, payload)))
             elif kind == COMMON:
                 server.learn(id, payload)
             elif kind == STOP:
                 return
             elif stream := self._streams.get(id):
-                with self._news:
+                with self._changed:
                     stream.receive(kind, payload)
-                    self._news.notify_all()
+                    self._changed.notify_all()
 
     def _work(self) -> None:
         while request := self._requests.get():
             stream, environ = request
             if stream.cancelled:
-                stream.send(DONE)  # while it waited
+                stream.send(DONE)  # cancelled while it waited for a thread
             else:
                 stream.run(environ)
             del self._streams[stream.id]

@@ -1,4 +1,4 @@
-"""One worker: made ready by the front's INIT frame, then a server of requests until STOP or until the front is gone."""
+"""One worker: the INIT frame makes it ready, then it answers requests until STOP or until the server is gone."""
 
 import faulthandler
 import gc
@@ -17,12 +17,12 @@ from .loader import LoadError, choose_interface, load
 from .outbox import Direct, Outbox
 from .stream import Inline, Shared
 
-# The descriptor of the link, by agreement with src/workers/worker.ts. Standard output belongs to the application.
+# The descriptor of the link, the same as in src/workers/worker.ts. Standard output belongs to the application.
 _LINK_FD = 3
-# The descriptor of the outbox's file, where INIT says that there is one.
+# The descriptor of the outbox's file, if INIT says that there is one.
 _OUTBOX_FD = 4
-# Before Python 3.10, asyncio's locks and queues bind themselves to a loop when they are made, often by an import.
-_BOUND_EARLY = sys.version_info < (3, 10)
+# Before Python 3.10, locks and queues of asyncio bind to a loop when they are made, often during an import.
+_LOOP_AT_IMPORT = sys.version_info < (3, 10)
 
 _loop = None
 
@@ -31,14 +31,14 @@ def main() -> None:
     sock = _open_link()
     link = Link(sock)
     _prepare_streams()
-    faulthandler.enable()  # a crash, and the front's SIGABRT for one that hangs, leave the stack on stderr
+    faulthandler.enable()  # a crash, or SIGABRT from the server to a worker that hangs, prints the stacks
     _end_with_parent()
     _, _, payload = link.read()
     settings = loads(payload)
     try:
         outbox = Outbox(sock, _OUTBOX_FD) if settings.get("outbox") else Direct(sock)
-        outbox.took(link.taken)
-        link.took = outbox.took
+        outbox.record_read(link.bytes_read)
+        link.on_read = outbox.record_read
         serve = _prepared(link, outbox, sock, settings)
     except LoadError as error:
         link.send(FAILED, 0, failed_payload(error.message, error.trace))
@@ -47,16 +47,16 @@ def main() -> None:
 
 
 def _prepared(link: Link, outbox: "Outbox | Direct", sock: socket.socket, settings: dict) -> "Callable[[], int]":
-    """Imports the application; what it returns serves it until the end and gives the exit status."""
-    if settings["chdir"]:
-        _chdir(settings["chdir"])
+    """Imports the application. Returns a function that serves it until the end and returns the exit status."""
+    if settings["directory"]:
+        _chdir(settings["directory"])
     sys.path[0:1] = settings["path"] + [os.getcwd()]
-    target, said = settings["app"], settings["interface"]
+    target, interface = settings["app"], settings["interface"]
     sys.argv = [target]
-    if said == "asgi" or (said is None and _BOUND_EARLY):
+    if interface == "asgi" or (interface is None and _LOOP_AT_IMPORT):
         _prepare_loop(settings)
     app = load(target)
-    if choose_interface(app, target, said) == "asgi":
+    if choose_interface(app, target, interface) == "asgi":
         return _asgi(app, link, outbox, sock, settings)
     return _wsgi(app, link, outbox, settings)
 
@@ -66,14 +66,14 @@ def _wsgi(app: object, link: Link, outbox: "Outbox | Direct", settings: dict) ->
     driver = Inline(link, outbox) if threads == 1 else Shared(link, threads)
     server = wsgi.Server(app, driver, settings["constants"], threads, settings["processes"])
     gc.collect()
-    gc.freeze()  # what the import made lives as long as we do: no collection needs to look at it again
+    gc.freeze()  # imported objects live as long as the process: no collection needs to visit them again
 
     def serve() -> int:
         driver.send(READY, 0, _ready("wsgi"))
         try:
             driver.serve(server)
         except (EOFError, ConnectionError, KeyboardInterrupt):
-            pass  # the front is gone, and so are we; or the application asked for the end
+            pass  # the server is gone; or the application asked for the end
         return 0
 
     return serve
@@ -82,14 +82,14 @@ def _wsgi(app: object, link: Link, outbox: "Outbox | Direct", settings: dict) ->
 def _asgi(
     app: object, link: Link, outbox: "Outbox | Direct", sock: socket.socket, settings: dict
 ) -> "Callable[[], int]":
-    from .asgi.server import serve  # asyncio is not for workers that do without
+    from .asgi.server import serve  # not at the top: WSGI workers need no asyncio
 
     loop = _prepare_loop(settings)
-    return lambda: serve(app, loop, settings, sock, link, outbox.took, partial(_ready, "asgi"))
+    return lambda: serve(app, loop, settings, sock, link, outbox.record_read, partial(_ready, "asgi"))
 
 
 def _prepare_loop(settings: dict) -> object:
-    """The loop that the application will run on is there while it is imported, for what binds itself to one."""
+    """Made before the application is imported, since objects that the import makes may bind to its loop."""
     global _loop
     if _loop is None:
         from .asgi.loop import new_loop
@@ -111,7 +111,7 @@ def _chdir(directory: str) -> None:
 
 
 def _open_link() -> socket.socket:
-    """Ours alone: neither a program that the application starts nor a fork of it may keep the link open."""
+    """Not inherited: neither a program that the application starts nor a fork may keep the link open."""
     os.set_inheritable(_LINK_FD, False)
     sock = socket.socket(fileno=_LINK_FD)
     sock.setblocking(True)
@@ -120,13 +120,13 @@ def _open_link() -> socket.socket:
 
 
 def _prepare_streams() -> None:
-    """Lines leave when they are ended; nothing that an application prints can fail for its encoding."""
+    """Flushes each line; printing never raises an error of encoding."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
 def _end_with_parent() -> None:
-    """On Linux, a front that is killed takes its workers along, even those that are not reading (prctl(2))."""
+    """On Linux, the death of the server ends its workers, even those that are not reading (prctl(2))."""
     try:
         import ctypes
         import signal

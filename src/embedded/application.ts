@@ -1,26 +1,26 @@
-// A WSGI application in this process: streams, and the frames of the link, but carried by calls into Python instead of a
-// socket. The other side is python/sallyport/embedded.py. A call blocks the event loop until the application answers.
+// A WSGI application in this process: the frames of the link are carried by calls into Python instead of a socket. The other
+// side is python/sallyport/embedded/application.py. A call blocks the event loop until the application answers.
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { escapeBytes } from "../processes/index.ts";
-import { Commons } from "../workers/commons.ts";
-import type { PoolOptions, Runner } from "../workers/index.ts";
+import { CommonParts } from "../workers/common-parts.ts";
+import type { EventLoopOptions, PoolOptions, Runner, ThreadOptions } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
+import { RequestQueue } from "../workers/queue.ts";
 import type { StreamTransport, WorkerStream } from "../workers/stream.ts";
 import { Streams } from "../workers/streams.ts";
 import { type Entry, Interpreter } from "./interpreter.ts";
-import { Queue } from "./queue.ts";
 
 export interface EmbeddedOptions
-  extends Pick<
+  extends Omit<
     PoolOptions,
-    "app" | "python" | "directory" | "path" | "env" | "fronts" | "constants" | "startTimeout" | "log"
+    keyof ThreadOptions | keyof EventLoopOptions | "interface" | "processes" | "maxRequests" | "timeout"
   > {
   /** Milliseconds of one call after which the application is named in the log; 0 for never. */
   readonly slowCall: number;
 }
 
-/** As python/sallyport/embedded.py has them. */
+/** Flags of calls and of their results: the same as in python/sallyport/embedded/application.py. */
 const MORE_COMES = 1;
 const FETCH = 2;
 const STEP = 4;
@@ -28,78 +28,77 @@ const MORE_IS_HERE = 1 << 30;
 const RUNNABLE = 1 << 29;
 const SIZE = RUNNABLE - 1;
 
-/** How often what threads of the application's printed is asked for, in milliseconds. */
+/** Milliseconds between two calls that fetch what threads of the application have printed. */
 const TICK = 250;
-/** Slow calls are told at most this often, in milliseconds. */
-const TOLD = 10_000;
+/** Milliseconds between two warnings of slow calls. */
+const WARN_INTERVAL = 10_000;
 
 export class EmbeddedApplication implements StreamTransport, Runner {
   readonly interface = "wsgi";
-  readonly writer: FrameWriter = new FrameWriter();
-  readonly commons: Commons = new Commons();
+  readonly writer: FrameWriter;
+  readonly commonParts: CommonParts = new CommonParts();
   readonly log: Log;
   readonly #options: EmbeddedOptions;
   readonly #streams = new Streams();
   #reader = this.#newReader();
   /** Requests of this turn of the loop. */
-  readonly #waiting: WorkerStream[] = [];
-  readonly #queue = new Queue();
-  /** Responses that may be open at once, as Python says. */
-  #most = Number.POSITIVE_INFINITY;
-  readonly #answer = (): void => this.#answerWaiting();
-  readonly #step = (): void => this.#breathed();
+  readonly #accepted: WorkerStream[] = [];
+  readonly #queue: RequestQueue;
+  /** Responses that may be open at once, as READY says. */
+  #maxOpen = Number.POSITIVE_INFINITY;
   #entry: Entry | undefined;
-  /** A call is on, or what it answered is being handed out. */
+  /** A call is running, or its frames are being read. */
   #busy = false;
-  #stepping = false;
+  #stepScheduled = false;
   #failure: SallyportError | undefined;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #warnedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: EmbeddedOptions) {
     this.#options = options;
     this.log = options.log;
+    this.#queue = new RequestQueue(options, "response slot");
+    this.writer = new FrameWriter(this.#flush);
   }
 
   /** Imports the application. Rejects with PYTHON_NOT_FOUND or APP_IMPORT. */
   async start(): Promise<void> {
     const { app, directory, path, env, fronts, constants, startTimeout, python } = this.#options;
     this.#entry = (await Interpreter.of(python)).open();
-    const { fronts: processes, ...told } = { app, path, env, fronts, constants, startTimeout };
-    this.writer.text(TO_WORKER.INIT, 0, marshal({ ...told, processes, chdir: directory, interface: null }));
-    this.flush();
+    const init = { app, directory, path, env, processes: fronts, constants, startTimeout, interface: null };
+    this.writer.text(TO_WORKER.INIT, 0, marshal(init));
+    this.#flush();
     if (this.#failure) throw this.#failure;
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
   }
 
-  /** Has the application answer, to its first block, at the end of this turn of the loop or soon after. */
+  /** The application answers, up to its first block, at the end of this turn of the loop or soon after. */
   submit(stream: WorkerStream): void {
     if (this.#isFull()) this.#queue.add(stream);
     else this.#accept(stream);
   }
 
   #accept(stream: WorkerStream): void {
-    this.#waiting.push(stream);
-    if (this.#waiting.length === 1) setImmediate(this.#answer);
+    this.#accepted.push(stream);
+    if (this.#accepted.length === 1) setImmediate(this.#beginAccepted);
   }
 
-  /** What one turn of the loop has brought goes in one call: V8's and Python's code push each other out of the caches. */
-  #answerWaiting(): void {
-    const waiting = this.#waiting.splice(0);
-    this.#alone(() => {
-      for (const stream of waiting) this.#begin(stream);
+  /** One call for all requests of a turn of the loop: V8's and Python's code push each other out of the caches. */
+  readonly #beginAccepted = (): void => {
+    const accepted = this.#accepted.splice(0);
+    this.#exclusively(() => {
+      for (const stream of accepted) this.#begin(stream);
     });
-    this.flush();
-    this.#admit(); // some may not have begun
-  }
+    this.#flush();
+    this.#acceptQueued(); // some may not have begun
+  };
 
   #isFull(): boolean {
-    return this.#streams.size + this.#waiting.length >= this.#most;
+    return this.#streams.size + this.#accepted.length >= this.#maxOpen;
   }
 
-  /** A response has ended: there is room for another. */
-  #admit(): void {
-    while (this.#queue.length > 0 && !this.#isFull()) {
+  #acceptQueued(): void {
+    while (this.#queue.waiting.length > 0 && !this.#isFull()) {
       const stream = this.#queue.next();
       if (stream) this.#accept(stream);
     }
@@ -116,7 +115,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     }
   }
 
-  /** What Python has imported it keeps; modules of a new version would meet those of the old. */
+  /** Python keeps the modules that it has imported: those of a new version would meet those of the old. */
   async reload(): Promise<void> {
     const { app } = this.#options;
     throw new SallyportError(
@@ -130,33 +129,35 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   /** Runs the application's exit functions. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    for (const stream of [...this.#waiting.splice(0), ...this.#queue.clear()])
+    this.#queue.close();
+    for (const stream of this.#accepted.splice(0))
       stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
     if (!this.#entry) return;
     this.writer.text(TO_WORKER.STOP, 0, "");
-    this.flush();
+    this.#flush();
   }
 
-  // What streams ask of a carrier.
-
-  flush(): void {
-    if (this.#busy) return;
-    this.#alone(() => {
-      while (this.writer.length > 0) this.#hand(this.writer.take());
-    });
-  }
+  // What streams need of a transport.
 
   done(stream: WorkerStream): void {
     this.#streams.delete(stream.id);
-    this.#admit();
+    this.#acceptQueued();
   }
 
   leaving(): void {}
 
   // Calls.
 
-  /** In one call, or in as many as there are pieces of the memory's size. */
-  #hand(pieces: readonly (string | Uint8Array)[]): void {
+  /** Passes on all frames that were written; during a call, its caller does that when the call has returned. */
+  readonly #flush = (): void => {
+    if (this.#busy) return;
+    this.#exclusively(() => {
+      while (this.writer.length > 0) this.#pass(this.writer.take());
+    });
+  };
+
+  /** In one call, or in several where the memory is too small. */
+  #pass(pieces: readonly (string | Uint8Array)[]): void {
     const { received } = this.#entry as Entry;
     let left = pieces.reduce((sum, { length }) => sum + length, 0);
     let at = 0;
@@ -179,69 +180,71 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     const { call, sent } = this.#entry as Entry;
     const begun = performance.now();
     let answer = call(size, flags);
-    this.#clock(begun);
+    this.#warnIfSlow(begun);
     let readable = true;
     for (;;) {
       if (answer < 0)
-        return this.#lose(new SallyportError("INTERNAL", "the embedded interpreter failed; see its message"));
+        return this.#failAll(
+          new SallyportError("INTERNAL", "the embedded interpreter failed; see its message"),
+        );
       if (readable && answer & SIZE) readable = this.#read(sent.subarray(0, answer & SIZE));
       if ((answer & MORE_IS_HERE) === 0) break;
       answer = call(0, FETCH);
     }
-    // All that was to be sent has been: what comes next begins with a frame.
+    // Python has sent all it had, so its next bytes begin with a whole frame.
     if (!readable) this.#reader = this.#newReader();
-    if (answer & RUNNABLE) this.#breathe();
+    if (answer & RUNNABLE) this.#scheduleStep();
   }
 
   #newReader(): FrameReader {
     return new FrameReader((kind, id, payload) => this.#frame(kind, id, payload));
   }
 
-  /** False when these bytes are no frames: then nor is what comes with them. */
+  /** False if these bytes are no frames; the rest of this result then cannot be read either. */
   #read(data: Buffer): boolean {
     try {
       this.#reader.push(data);
       return true;
     } catch (error) {
-      this.#lose(SallyportError.from(error));
+      this.#failAll(SallyportError.from(error));
       return false;
     }
   }
 
-  /** What is under way cannot be answered any more; the server can. */
-  #lose(error: SallyportError): void {
+  /** Fails the requests under way; the server goes on. */
+  #failAll(error: SallyportError): void {
     this.#failure ??= error;
     this.log.error(error.message, { code: error.code });
     for (const stream of this.#streams.all()) {
-      stream.fail(error); // which tells Python, too
+      stream.fail(error); // sends CANCEL as well
       stream.lose(error);
     }
     this.#streams.clear();
   }
 
-  /** The rest of a response is asked for block by block, with a turn of the loop between. */
-  #breathe(): void {
-    if (this.#stepping) return;
-    this.#stepping = true;
+  /** The rest of a response is made block by block, with a turn of the loop between two calls. */
+  #scheduleStep(): void {
+    if (this.#stepScheduled) return;
+    this.#stepScheduled = true;
     setImmediate(this.#step);
   }
 
-  #breathed(): void {
-    this.#stepping = false;
-    if (this.#busy) return this.#breathe();
-    this.#alone(() => this.#call(0, STEP));
-    this.flush();
-  }
+  readonly #step = (): void => {
+    this.#stepScheduled = false;
+    if (this.#busy) return this.#scheduleStep();
+    this.#exclusively(() => this.#call(0, STEP));
+    this.#flush();
+  };
 
   #tick(): void {
     this.#queue.expire();
     if (this.#busy) return;
-    this.#alone(() => this.#call(0, FETCH));
-    this.flush();
+    this.#exclusively(() => this.#call(0, FETCH));
+    this.#flush();
   }
 
-  /** One call at a time: what an answer gives rise to is asked for after it. */
-  #alone(act: () => void): void {
+  /** One call at a time: frames that are written meanwhile wait for the next one. */
+  #exclusively(act: () => void): void {
     this.#busy = true;
     try {
       act();
@@ -258,7 +261,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   }
 
   #ready(payload: Buffer): void {
-    this.#most = (JSON.parse(payload.toString("utf8")) as { readonly open: number }).open;
+    this.#maxOpen = (JSON.parse(payload.toString("utf8")) as { readonly open: number }).open;
   }
 
   #failed(payload: Buffer): void {
@@ -272,16 +275,17 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     else this.log.warn(line);
   }
 
-  #clock(begun: number): void {
+  #warnIfSlow(begun: number): void {
     const now = performance.now();
     const { slowCall, app } = this.#options;
-    if (slowCall === 0 || now - begun < slowCall || now - this.#toldAt < TOLD) return;
-    this.#toldAt = now;
+    if (slowCall === 0 || now - begun < slowCall || now - this.#warnedAt < WARN_INTERVAL) return;
+    this.#warnedAt = now;
     const seconds = ((now - begun) / 1000).toFixed(1);
     this.log.warn(`${app} held this server process for ${seconds} s in one call; see "Embedded or daemon?"`);
   }
 }
 
+/** Copies `size` bytes of `piece`, beginning at `from`, to `at`. */
 function put(memory: Buffer, at: number, piece: string | Uint8Array, from: number, size: number): void {
   if (typeof piece !== "string") memory.set(piece.subarray(from, from + size), at);
   else memory.write(size === piece.length ? piece : piece.slice(from, from + size), at, size, "latin1");

@@ -1,27 +1,27 @@
-// The environment of this process, for a library that was loaded with RTLD_DEEPBIND: libpython and extension modules look
-// into libc for `environ` first. A Node that is not position-independent has moved that variable into itself, and what
-// is left of it in libc was never set.
+// The environment of this process, for a library that was loaded with RTLD_DEEPBIND: libpython and extension modules find
+// the variable `environ` of libc first. In a Node that is not position-independent that one was never set, because the
+// linker has moved the variable into the program.
 type Koffi = typeof import("koffi");
 type Library = ReturnType<Koffi["load"]>;
 
-/** What the library's `environ` points to, for as long as this process lives. */
-let shown: Buffer | undefined;
+/** The list that the library's `environ` points to, as long as this process lives. */
+let list: Buffer | undefined;
 
 /**
- * Has `library` find the environment as it is now. A list of our own, as ours is moved when a variable is set, and the
- * old one freed; the strings themselves stay. Whoever asks by getenv() meets all changes, as ever.
+ * Sets the `environ` of `library` to the present environment. It gets a list of its own, since setting a variable moves the
+ * process's list and frees the old one; the strings themselves stay. getenv() sees later changes as well.
  */
-export function showEnvironment(koffi: Koffi, library: Library): void {
-  const ours = place(koffi.load(null));
-  const theirs = place(library);
+export function shareEnvironment(koffi: Koffi, library: Library): void {
+  const ours = environVariable(koffi.load(null));
+  const theirs = environVariable(library);
   if (!ours || !theirs || koffi.address(ours) === koffi.address(theirs)) return;
   const strings = addressesAt(koffi, ours);
-  shown = Buffer.from(BigUint64Array.from([...strings, 0n]).buffer);
-  koffi.encode(theirs, "void *", shown);
+  list = Buffer.from(BigUint64Array.from([...strings, 0n]).buffer);
+  koffi.encode(theirs, "void *", list);
 }
 
-/** Where the variable `environ` is; undefined where there is none (musl and others have it elsewhere, or once only). */
-function place(library: Library): ReturnType<Library["symbol"]> | undefined {
+/** Undefined if the library has none of its own: musl and others have only one. */
+function environVariable(library: Library): ReturnType<Library["symbol"]> | undefined {
   try {
     return library.symbol("environ", "void *");
   } catch {
@@ -30,10 +30,10 @@ function place(library: Library): ReturnType<Library["symbol"]> | undefined {
 }
 
 function addressesAt(koffi: Koffi, variable: unknown): bigint[] {
-  const list = koffi.decode(variable, "void *");
+  const strings = koffi.decode(variable, "void *");
   const found: bigint[] = [];
   for (;;) {
-    const address = BigInt(list ? koffi.decode(list, found.length * 8, "uint64") : 0);
+    const address = BigInt(strings ? koffi.decode(strings, found.length * 8, "uint64") : 0);
     if (address === 0n) return found;
     found.push(address);
   }

@@ -2,12 +2,12 @@
 // libraries and never to Node's OpenSSL, zlib or SQLite (RTLD_DEEPBIND). One interpreter for the life of the process.
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../exchange/index.ts";
-import { showEnvironment } from "./environment.ts";
+import { shareEnvironment } from "./environment.ts";
 import { libraryOf, type PythonLibrary } from "./library.ts";
 
 type Koffi = typeof import("koffi");
 
-/** Hands `size` bytes of `received` to Python; what it answers is in `sent`. See python/sallyport/embedded.py. */
+/** Passes `size` bytes of `received` to Python, whose answer is in `sent`. See python/sallyport/embedded/application.py. */
 export type Call = (size: number, flags: number) => number;
 
 export interface Entry {
@@ -16,17 +16,17 @@ export interface Entry {
   readonly call: Call;
 }
 
-/** Bytes that go in, or come out, in one call. */
+/** The most bytes that go in, or come out, in one call. */
 const MEMORY = 262_144;
-/** More than a PyPreConfig of any version has. */
+/** More bytes than a PyPreConfig of any version has. */
 const PRECONFIG = 256;
 const PROGRAM = fileURLToPath(new URL("../../python", import.meta.url));
 
 /**
- * The environment, where Python could not find it by itself. Extension modules bind to the libraries that they were made
- * with, not to those inside Node.
+ * Run once. Sets the environment, in case Python could not find it by itself, and has extension modules bind to the
+ * libraries that they were built with, not to those inside Node.
  */
-const beginning = (): string => `
+const startup = (): string => `
 import os, sys
 if not os.environ:
     os.environ.update(${JSON.stringify(process.env)})
@@ -52,8 +52,8 @@ export class Interpreter {
   static #present: Promise<Interpreter> | undefined;
 
   /**
-   * The interpreter of this process, which `executable` chooses the first time. Rejects with PYTHON_NOT_FOUND: koffi or
-   * the library is missing, or another Python is already here.
+   * The interpreter of this process; `executable` chooses it the first time. Rejects with PYTHON_NOT_FOUND if koffi or the
+   * library is missing, or if another Python is already running here.
    */
   static async of(executable: string): Promise<Interpreter> {
     const library = await libraryOf(executable);
@@ -67,10 +67,10 @@ export class Interpreter {
 
   static async #started(library: PythonLibrary): Promise<Interpreter> {
     const koffi = await loadKoffi();
-    return new Interpreter(library, koffi, begin(koffi, library));
+    return new Interpreter(library, koffi, startPython(koffi, library));
   }
 
-  /** A way into Python for one application. */
+  /** Opens a way into Python for one application. */
   open(): Entry {
     const received = Buffer.allocUnsafeSlow(MEMORY);
     const sent = Buffer.allocUnsafeSlow(MEMORY);
@@ -78,7 +78,7 @@ export class Interpreter {
     const at = (buffer: Buffer): string => String(this.#koffi.address(buffer));
     const stack = this.#koffi.config().sync_stack_size;
     const failed = this.#run(
-      `from sallyport.embedded import start\nstart(${at(received)}, ${MEMORY}, ${at(sent)}, ${MEMORY}, ${at(box)}, ${stack})`,
+      `from sallyport.embedded.application import start\nstart(${at(received)}, ${MEMORY}, ${at(sent)}, ${MEMORY}, ${at(box)}, ${stack})`,
     );
     if (failed) throw new SallyportError("INTERNAL", "the embedded interpreter could not be entered");
     const call = this.#koffi.decode(this.#koffi.decode(box, 0, "void *"), callType(this.#koffi)) as Call;
@@ -86,8 +86,11 @@ export class Interpreter {
   }
 }
 
-/** Starts Python and lets go of its lock, so that threads of the application's run while we wait for events. */
-function begin(koffi: Koffi, { library, executable, version }: PythonLibrary): (source: string) => number {
+/** Starts Python and releases its lock, so that threads of the application run while we wait for events. */
+function startPython(
+  koffi: Koffi,
+  { library, executable, version }: PythonLibrary,
+): (source: string) => number {
   const lib = open(koffi, library);
   const found = (lib.func("const char *Py_GetVersion()")() as string).split(" ")[0];
   if (found !== version)
@@ -95,15 +98,15 @@ function begin(koffi: Koffi, { library, executable, version }: PythonLibrary): (
       `${executable} is CPython ${version}, but its library ${library} is ${found}: use daemon mode`,
     );
   preinitialize(koffi, lib, executable);
-  showEnvironment(koffi, lib);
+  shareEnvironment(koffi, lib);
   const decode = lib.func("void *Py_DecodeLocale(const char *, void *)");
   lib.func("void Py_SetProgramName(void *)")(decode(executable, null));
-  // Without `site`, which may import extension modules: how they are loaded must be settled first.
+  // Without `site`, which may import extension modules: the flags for loading them must be set first.
   koffi.encode(lib.symbol("Py_NoSiteFlag", "int"), "int", 1);
   // 0: signals stay ours.
   lib.func("void Py_InitializeEx(int)")(0);
   const simple = lib.func("int PyRun_SimpleString(const char *)");
-  simple(beginning());
+  simple(startup());
   lib.func("void *PyEval_SaveThread()")();
   const ensure = lib.func("int PyGILState_Ensure()");
   const release = lib.func("void PyGILState_Release(int)");
@@ -118,8 +121,8 @@ function begin(koffi: Koffi, { library, executable, version }: PythonLibrary): (
 }
 
 /**
- * As the program `python` begins: by PYTHONUTF8, and in UTF-8 mode where the locale is that of C (PEP 538, 540). An
- * interpreter that another program begins would read files as ASCII there.
+ * Starts as the program `python` does: by PYTHONUTF8, and in UTF-8 mode if the locale is C (PEP 538, 540). An embedded
+ * interpreter would otherwise read files as ASCII in that locale.
  */
 function preinitialize(koffi: Koffi, lib: ReturnType<Koffi["load"]>, executable: string): void {
   const settings = Buffer.alloc(PRECONFIG);

@@ -1,14 +1,14 @@
-// Finds the shared library of the interpreter that an application is meant to run on, by asking that interpreter.
+// Finds the shared library of a Python interpreter by asking that interpreter.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
 
 export interface PythonLibrary {
-  /** The interpreter as it was named; a virtual environment is found from here (PEP 405). */
+  /** The interpreter as it was named: Python finds its virtual environment from this path (PEP 405). */
   readonly executable: string;
   /** Path of libpython. */
   readonly library: string;
-  /** As `sys.version` says it, up to the first space: "3.13.0". */
+  /** `sys.version` up to the first space: "3.13.0". */
   readonly version: string;
 }
 
@@ -18,8 +18,8 @@ interface Answer {
   readonly library: string | null;
 }
 
-/** What it has mapped itself comes first: that is certainly its own. A static one may have a shared twin beside it. */
-const QUESTION = `
+/** The library that the interpreter has mapped comes first; a static interpreter may have a shared library beside it. */
+const QUERY = `
 import json, os, re, sys, sysconfig
 def mapped():
     try:
@@ -36,7 +36,7 @@ print(json.dumps({"version": sys.version.split()[0], "implementation": sys.imple
                   "library": next((path for path in found if os.path.isfile(path)), None)}))
 `;
 
-/** Rejects with PYTHON_NOT_FOUND and what to install. */
+/** Rejects with PYTHON_NOT_FOUND, which says what to install. */
 export async function libraryOf(executable: string): Promise<PythonLibrary> {
   const { version, implementation, library } = await ask(executable);
   if (implementation !== "cpython")
@@ -51,7 +51,7 @@ export async function libraryOf(executable: string): Promise<PythonLibrary> {
 
 async function ask(executable: string): Promise<Answer> {
   try {
-    const { stdout } = await promisify(execFile)(executable, ["-I", "-c", QUESTION], { timeout: 30_000 });
+    const { stdout } = await promisify(execFile)(executable, ["-I", "-c", QUERY], { timeout: 30_000 });
     return JSON.parse(stdout) as Answer;
   } catch (error) {
     throw unfit(`${executable} cannot be asked for its library: ${(error as Error).message.split("\n")[0]}`);

@@ -1,5 +1,5 @@
-// Where request bodies wait for Python, which opens them by their paths: one directory of this process, that only its
-// user may enter, and that goes with the process, whatever ends it.
+// The directory of request bodies for Python, which opens them by their paths: one for this process, accessible to its user
+// only, and removed with the process however that ends.
 import { rmSync, type Stats } from "node:fs";
 import { lstat, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,26 +7,26 @@ import { join } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
 import { guard } from "../processes/index.ts";
 
-interface Place {
+interface Directory {
   readonly path: string;
   readonly stats: Stats;
 }
 
-let place: Promise<Place> | undefined;
+let directory: Promise<Directory> | undefined;
 
 /** The directory, made when it is first needed. Rejects with INTERNAL. */
 export async function bodyDirectory(): Promise<string> {
-  const present = place && (await place.catch(() => undefined));
+  const present = directory && (await directory.catch(() => undefined));
   if (present && (await isStillOurs(present))) return present.path;
-  place = made();
-  return (await place).path;
+  directory = makeDirectory();
+  return (await directory).path;
 }
 
-async function made(): Promise<Place> {
+async function makeDirectory(): Promise<Directory> {
   const parent = tmpdir();
   try {
     const path = await mkdtemp(join(parent, "sallyport-bodies-"));
-    // The guard for when we are killed; at any other end there is nothing left for it to do.
+    // The guard removes it if we are killed; at any other end we do.
     guard.enlistDirectory(path);
     process.once("exit", () => rmSync(path, { recursive: true, force: true }));
     return { path, stats: await lstat(path) };
@@ -38,8 +38,8 @@ async function made(): Promise<Place> {
   }
 }
 
-/** Somebody may have tidied the temporary directory, and another user taken the name. */
-async function isStillOurs({ path, stats }: Place): Promise<boolean> {
+/** A cleanup of the temporary directory may have removed it, and another user may have taken its name. */
+async function isStillOurs({ path, stats }: Directory): Promise<boolean> {
   const now = await lstat(path).catch(() => undefined);
   return now?.ino === stats.ino && now.dev === stats.dev;
 }

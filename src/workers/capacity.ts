@@ -1,16 +1,25 @@
-// How many streams a worker may have at once, by the manner in which it runs them.
+// How many streams a worker may have at once, by the way in which it runs them.
 import type { Interface } from "./interface.ts";
 
 /** One after the other, each in a thread, or all in one event loop. */
 export type ConcurrencyMode = "inline" | "threads" | "loop";
 
-export const concurrencyModeOf = (spoken: Interface, threads: number): ConcurrencyMode => {
-  if (spoken === "asgi") return "loop";
+export const concurrencyModeOf = (found: Interface, threads: number): ConcurrencyMode => {
+  if (found === "asgi") return "loop";
   return threads === 1 ? "inline" : "threads";
 };
 
 /**
- * Streams in the hands of a worker that takes them up one after the other, until it says how many that should be (AHEAD): as
- * many as it answers in a moment. It measures that itself, since what looks slow from here may be our own pause.
+ * Streams sent to an inline worker until it says how many that should be (PREFETCH): as many as it answers in a moment.
+ * The worker measures its own pace, since a pause of ours would look like slowness of its.
  */
-export const PREFETCH = 16;
+const PREFETCH = 16;
+
+export interface CapacityOptions {
+  readonly threads: number;
+  readonly concurrency: number;
+}
+
+/** How many streams a worker may have at first. */
+export const capacityOf = (mode: ConcurrencyMode, { threads, concurrency }: CapacityOptions): number =>
+  ({ inline: PREFETCH, threads, loop: concurrency })[mode];

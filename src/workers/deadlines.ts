@@ -1,22 +1,21 @@
-// Deadlines of what a worker has: responses that do not begin, event loops that do not answer.
+// The deadlines of a worker: responses that do not begin, event loops that do not answer.
 import { SallyportError } from "../exchange/index.ts";
 import type { Interface } from "./interface.ts";
+import type { EventLoopOptions, Resolved } from "./options.ts";
 import type { WorkerStream } from "./stream.ts";
 import type { Worker } from "./worker.ts";
 
-export interface Deadlines {
+export interface Deadlines extends Pick<Resolved<EventLoopOptions>, "blockedTimeout"> {
   /** Milliseconds that a worker may take until the response begins; 0 for no limit. */
   readonly timeout: Readonly<Record<Interface, number>>;
-  /** Milliseconds that an event loop may be blocked; 0 for no limit. */
-  readonly blockedTimeout: number;
 }
 
-/** For the streams beside one that hangs, milliseconds. */
-const CONDEMNED_GRACE = 10_000;
+/** Milliseconds that a worker with a hanging thread may take for its other streams. */
+const DOOMED_GRACE = 10_000;
 
 /**
- * Looks at a worker once more, `tick` milliseconds after the last time, and fails what is late. When the worker itself
- * hangs, gives how long (milliseconds) what else it has may take until it is ended.
+ * Fails the streams of a worker that are late, `tick` milliseconds after the last check. If the worker itself hangs, returns
+ * how many milliseconds its other streams may take before it is ended.
  */
 export function checkDeadlines(
   worker: Worker,
@@ -24,22 +23,22 @@ export function checkDeadlines(
   tick: number,
   deadlines: Deadlines,
 ): number | undefined {
-  if (worker.concurrencyMode === "loop") return lookAtLoop(worker, now, tick, deadlines);
+  if (worker.concurrencyMode === "loop") return checkLoop(worker, now, tick, deadlines);
   const timeout = deadlines.timeout.wsgi;
   const late = waitedFor(worker, now, timeout).filter((stream) => !stream.streaming);
   for (const stream of late) stream.fail(tooLate(timeout));
   if (late.length === 0) return undefined;
-  return late.length === worker.begun.length ? 0 : CONDEMNED_GRACE;
+  return late.length === worker.begun.length ? 0 : DOOMED_GRACE;
 }
 
-/** A thread that is late is lost, and its process with it; an event loop goes on. */
-function lookAtLoop(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
+/** A thread that is late never comes back, and its process must end; an event loop goes on. */
+function checkLoop(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
   const { blockedTimeout } = deadlines;
   const timeout = deadlines.timeout.asgi;
   worker.tick(tick);
   for (const stream of waitedFor(worker, now, timeout))
     if (!stream.exchange.started) stream.giveUp(tooLate(timeout));
-  if (blockedTimeout === 0 || worker.unanswered < blockedTimeout) return undefined;
+  if (blockedTimeout === 0 || worker.heartbeat.unanswered < blockedTimeout) return undefined;
   const message = `the event loop of the application was blocked for ${blockedTimeout / 1000} s`;
   for (const stream of worker.begun) stream.fail(new SallyportError("APP_TIMEOUT", message));
   return 0;
@@ -50,7 +49,7 @@ function waitedFor(worker: Worker, now: number, timeout: number): WorkerStream[]
   return worker.begun.filter((stream) => age(stream, now) > timeout && !stream.waitsForClient);
 }
 
-/** Milliseconds since a look first saw that it had begun: nobody reads a clock for a request that is answered before. */
+/** Milliseconds since a check first saw that it had begun: a request that is answered sooner costs no clock. */
 function age(stream: WorkerStream, now: number): number {
   if (stream.since === 0) stream.since = now;
   return now - stream.since;

@@ -1,19 +1,19 @@
-// A file as the body of a response: what an ASGI application says with http.response.pathsend. Read as the client takes
-// it, so that no more than a piece of it is in memory.
+// A file as the body of a response (the ASGI extension http.response.pathsend). Read as the client takes it, so that only
+// one piece of it is in memory.
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 import { PIECE } from "./link.ts";
 
-/** Opening a named pipe would wait for its writer. */
-const READ_AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+/** Otherwise opening a named pipe would wait for its writer. */
+const READ_NONBLOCKING = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
  * Writes the file at `path` into a response that has begun. `opened` is called once the file may be deleted.
- * Rejects with APP_RAISED when it cannot be read.
+ * Rejects with APP_RAISED if it cannot be read.
  */
 export async function writeFile(exchange: Exchange, path: string, opened: () => void): Promise<void> {
-  const file = await open(path, READ_AT_ONCE).catch((error: unknown) => unreadable(path, error));
+  const file = await open(path, READ_NONBLOCKING).catch((error: unknown) => unreadable(path, error));
   try {
     const stats = await file.stat();
     if (!stats.isFile()) unreadable(path, new Error("it is not a file"));
@@ -29,7 +29,7 @@ export async function writeFile(exchange: Exchange, path: string, opened: () => 
   }
 }
 
-/** Resolves with the bytes that it was, at the file's end or when nobody takes any more. */
+/** Resolves with the number of bytes, at the end of the file or once the exchange is closed. */
 async function copy(file: FileHandle, exchange: Exchange): Promise<number> {
   let size = 0;
   while (!exchange.closed) {
@@ -42,7 +42,7 @@ async function copy(file: FileHandle, exchange: Exchange): Promise<number> {
   return size;
 }
 
-/** Resolves when more may be written, or nothing any more. */
+/** Resolves when more may be written, or the exchange is closed. */
 function drained(exchange: Exchange): Promise<void> {
   return new Promise((resolve) => {
     exchange.whenDrained(resolve);

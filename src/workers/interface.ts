@@ -2,5 +2,5 @@
 
 export type Interface = "wsgi" | "asgi";
 
-/** As people write them. */
+/** For messages. */
 export const INTERFACE_NAMES: Readonly<Record<Interface, string>> = { wsgi: "WSGI", asgi: "ASGI" };

@@ -1,9 +1,9 @@
-// The front's end of the link: frames on one stream socket between the front and a worker (docs/link.md). Pure: bytes
-// in, frames out. The same names, numbers and limits stand in python/sallyport/link.py; test/vectors/link.json pins them.
+// The server's end of the link: frames on one stream socket between the server and a worker (docs/link.md). Pure: bytes
+// in, frames out. python/sallyport/link.py has the same names, numbers and limits; test/vectors/link.json pins them.
 import { SallyportError } from "../exchange/index.ts";
 import { textOf, uint32 } from "./marshal.ts";
 
-/** Front to worker. */
+/** Server to worker. */
 export const TO_WORKER = {
   INIT: 1,
   REQUEST: 2,
@@ -23,7 +23,7 @@ export const TO_WORKER = {
   REPEAT: 14,
 } as const;
 
-/** Worker to front. */
+/** Worker to server. */
 export const FROM_WORKER = {
   READY: 65,
   FAILED: 66,
@@ -44,42 +44,41 @@ export const FROM_WORKER = {
   PONG: 81,
   /** A line that an application in this process printed (embedded mode); the stream is the descriptor. */
   PRINTED: 82,
-  /** So many requests may be sent ahead of the one that is being answered. */
-  AHEAD: 83,
+  /** How many requests the worker may have at once, all but one of them waiting. */
+  PREFETCH: 83,
 } as const;
 
 /** Bytes before the payload: its length (u32), the stream (u32), the kind (u8); little endian. */
 export const HEADER_SIZE = 9;
-/** Bytes of one direction of one stream that may be under way unasked. */
+/** Bytes that may be sent in one direction of one stream before the receiver has granted more. */
 export const WINDOW = 262_144;
-/** Bytes of body in one frame at the most. */
+/** The most bytes of body in one frame. */
 export const PIECE = 65_536;
 /** What a WebSocket message costs of a window besides its bytes, so that empty ones cannot pile up. */
 export const MESSAGE_COST = HEADER_SIZE;
 /** No frame that a worker may send is larger: a head, or a small response in one frame. */
 export const MAX_FRAME = 4_194_304;
 
-/** From so many bytes on, a payload is not copied where it need not be: collecting what was allocated costs most. */
+/** A payload from this size on is not copied where it need not be: garbage collection of the copies costs most. */
 const LARGE = 16_384;
 
-/** Gets a frame's kind, its stream, and the reader, which has the payload for as long as the call lasts. */
+/** Gets a frame's kind and stream, and its payload, which is valid only until the call returns. */
 export type FrameHandler = (kind: number, stream: number, payload: Payload) => void;
 
-/** The payload of the frame that is being read: made into what is asked for, and only then. */
+/** The payload of the frame that is being read, converted only to the type that the receiver asks for. */
 export interface Payload {
-  /** Bytes of it. */
   readonly length: number;
-  /** All of it: the receiver's own. */
+  /** A copy of all of it, which the receiver may keep. */
   readonly bytes: Buffer;
-  /** From its byte `from` on, up to before `to`, as text of latin-1 characters. */
+  /** The bytes from `from` up to before `to`, as text of latin-1 characters. */
   text(from: number, to: number): string;
-  /** Throws a SallyportError (LINK_BROKEN) where it is shorter. */
+  /** Throws a SallyportError (LINK_BROKEN) if the payload is shorter. */
   uint32(at: number): number;
 }
 
 /**
- * Cuts what arrives into frames. What is pushed may be used again afterwards: nothing refers to it. A large CHUNK, whose
- * bytes mean the same however they are cut, is passed on as it arrives, as several.
+ * Cuts arriving bytes into frames. The caller may reuse a pushed buffer: nothing refers to it afterwards. A large CHUNK,
+ * whose bytes mean the same however they are cut, is passed on as it arrives, as several.
  */
 export class FrameReader implements Payload {
   readonly #onFrame: FrameHandler;
@@ -90,7 +89,7 @@ export class FrameReader implements Payload {
   #rest: Buffer[] = [];
   #restSize = 0;
   #needed = HEADER_SIZE;
-  /** What is being cut, as bytes and, once somebody asked, as text; and where in it the payload lies. */
+  /** The bytes being cut, the same as text once a receiver has asked for text, and where the payload lies in them. */
   #data: Buffer = NOTHING;
   #text: string | undefined;
   #start = 0;
@@ -105,7 +104,7 @@ export class FrameReader implements Payload {
     return this.#restSize;
   }
 
-  /** Throws a SallyportError (LINK_BROKEN) when a frame is larger than any can be. */
+  /** Throws a SallyportError (LINK_BROKEN) for a frame larger than MAX_FRAME. */
   push(chunk: Buffer): void {
     if (this.#open > 0) this.#passOn(chunk);
     else if (this.#restSize === 0) this.#cut(chunk);
@@ -131,7 +130,7 @@ export class FrameReader implements Payload {
 
   uint32(at: number): number {
     if (at + 4 > this.length)
-      throw new SallyportError("LINK_BROKEN", "a frame is shorter than what it should hold");
+      throw new SallyportError("LINK_BROKEN", "a frame is shorter than its kind requires");
     return readUint32(this.#data, this.#start + at);
   }
 
@@ -170,7 +169,7 @@ export class FrameReader implements Payload {
     if (start < size) this.#keep(data.subarray(start));
   }
 
-  /** What is here of a large CHUNK. */
+  /** Passes on the part of a large CHUNK that has arrived. */
   #begin(stream: number, length: number): void {
     const part = this.#data.subarray(this.#start);
     this.#stream = stream;
@@ -206,12 +205,18 @@ const readUint32 = (data: Buffer, at: number): number =>
 
 /** Collects frames, so that those of one turn of the loop leave in one write: as text, and large payloads as they are. */
 export class FrameWriter {
-  /** Bytes waiting to be taken, and all that were ever written. */
+  /** Has what was written leave: at the end of this turn, or at once where the link is a function call. */
+  readonly flush: () => void;
+  /** Bytes waiting to be taken, and all bytes ever written. */
   length = 0;
   total = 0;
-  /** What comes before `#text`. */
+  /** The frames before `#text`. */
   #pieces: (string | Uint8Array)[] = [];
   #text = "";
+
+  constructor(flush: () => void = () => {}) {
+    this.flush = flush;
+  }
 
   /** A frame whose payload is text of latin-1 characters. */
   text(kind: number, stream: number, payload: string): void {
@@ -221,7 +226,7 @@ export class FrameWriter {
     this.total += HEADER_SIZE + length;
   }
 
-  /** A frame with bytes as its payload, which must stay as they are until it has left. */
+  /** A frame with bytes as its payload, which must not change until the frame has left. */
   frame(kind: number, stream: number, payload: Uint8Array = NOTHING): void {
     if (payload.length < LARGE) return this.text(kind, stream, textOf(payload));
     this.#pieces.push(`${this.#text}${uint32(payload.length)}${uint32(stream)}${KINDS[kind]}`, payload);

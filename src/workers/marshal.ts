@@ -1,7 +1,7 @@
-// Python's marshal format (version 4 at the most), writing only: marshal.loads builds the dict at C speed, so no Python
-// code ever parses a request. Format: Python/marshal.c of CPython; unchanged from 3.4 to 3.14 for what is used here.
-// What is written is text of latin-1 characters, one for each byte: joining text costs next to nothing, and all that a
-// turn of the loop has to say crosses into the system in one call.
+// Python's marshal format (up to version 4), writing only: marshal.loads builds the dict at C speed, so no Python code ever
+// parses a request. Format: Python/marshal.c of CPython; what is used here is the same from 3.4 to 3.14.
+// The output is text of latin-1 characters, one for each byte: joining text costs next to nothing, and all frames of a turn
+// of the loop then leave in one system call.
 
 export type MarshalValue =
   | null
@@ -17,12 +17,12 @@ const UNICODE = /[^\x00-\xff]/;
 
 export const NONE = "N";
 export const TRUE = "T";
-/** A dict is this, keys and values in turn, and DICT_END. */
+/** A dict: this, keys and values in turn, and DICT_END. */
 export const DICT = "{";
 export const DICT_END = "0";
-/** A tuple of two is this and its two values. */
+/** A tuple of two: this and its two values. */
 export const PAIR = ")\x02";
-/** A tuple of seven likewise. */
+/** A tuple of seven. */
 export const SEVEN = ")\x07";
 
 /** 32 bits, little endian. */
@@ -31,7 +31,7 @@ export const uint32 = (value: number): string =>
     ? `${BYTES[value]}\0\0\0`
     : String.fromCharCode(value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24);
 
-/** A str of latin-1 characters. Never an interned one: clients choose names, and interned strings live for ever. */
+/** A str of latin-1 characters. Never interned: clients choose names, and interned strings live as long as the process. */
 export const latin1 = (text: string): string =>
   text.length < 256 ? `z${BYTES[text.length]}${text}` : `a${uint32(text.length)}${text}`;
 
@@ -54,10 +54,10 @@ export function unicode(text: string): string {
 /** An int of 32 bits. */
 export const int = (value: number): string => `i${uint32(value >>> 0)}`;
 
-/** A list is this and its `count` values. */
+/** A list: this and its `count` values. */
 export const list = (count: number): string => `[${uint32(count)}`;
 
-/** Any value; text may be any Unicode. For what is sent once. */
+/** Any value; text may be any Unicode. Slower than the functions above: for values that are sent once. */
 export function marshal(value: MarshalValue): string {
   if (value === null) return NONE;
   if (value === true) return TRUE;

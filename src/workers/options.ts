@@ -1,41 +1,153 @@
-// What a worker is told about its application, and how it is to run it.
+// The options of Python applications: each family once, as users give them, with its checks; and resolved, as workers and
+// pools take them.
 import type { Log } from "../exchange/index.ts";
+import {
+  aCount,
+  aFlag,
+  aLog,
+  aText,
+  aWhole,
+  type Checks,
+  environment,
+  milliseconds,
+  oneOf,
+  texts,
+} from "../options/checks.ts";
 import type { Interface } from "./interface.ts";
 
-export interface WorkerOptions {
-  /** Path of the interpreter. */
-  readonly python: string;
+/** Options of a family with none left out. */
+export type Resolved<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
+/** Which interpreter runs the application, and where. */
+export interface InterpreterOptions {
+  /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `directory`, or `python3`. */
+  readonly python?: string | undefined;
+  /** Working directory of the application and the first place where its modules are looked for. Default: ours. */
+  readonly directory?: string | undefined;
+  /** Further places for modules. */
+  readonly path?: readonly string[] | undefined;
+  /** Environment variables besides our own. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Milliseconds for importing and starting the application. Default 60 s. */
+  readonly startTimeout?: number | undefined;
+}
+
+export interface QueueOptions {
+  /** Requests that may wait for a worker; one more gets 503. Default 1024. */
+  readonly queue?: number | undefined;
+  /** Milliseconds that a request may wait for a worker. Default 30 s. */
+  readonly queueTimeout?: number | undefined;
+}
+
+/** How many processes run the application, and for how long each. */
+export interface ProcessOptions {
+  /** Worker processes. Default 1. */
+  readonly processes?: number | undefined;
+  /** Server processes like this one, each with as many workers: counts for `wsgi.multiprocess`. Default 1. */
+  readonly fronts?: number | undefined;
+  /** Requests after which a worker process is replaced (a tenth less for some, so that not all are replaced at once); 0 for no limit, the default. */
+  readonly maxRequests?: number | undefined;
+}
+
+/** Workers that run a WSGI application. */
+export interface ThreadOptions {
+  /** Threads in each worker that run the application. Default 1. */
+  readonly threads?: number | undefined;
+}
+
+/** Workers that run an ASGI application in an event loop. */
+export interface EventLoopOptions {
+  /** Requests and WebSockets that each worker has at once. Default 4096. */
+  readonly concurrency?: number | undefined;
+  /** Whether the application takes part in the lifespan protocol. Default `auto`: if it does not refuse. */
+  readonly lifespan?: "auto" | "on" | "off" | undefined;
+  /** The event loop. Default `auto`: uvloop where it can be imported. */
+  readonly loop?: "auto" | "asyncio" | "uvloop" | undefined;
+  /** Whether the application is offered the extension `http.response.pathsend`. Default false: much middleware cannot cope with it. */
+  readonly pathsend?: boolean | undefined;
+  /** Milliseconds that the event loop may be blocked; then 504 and a new worker. 0 for no limit. Default 30 s. */
+  readonly blockedTimeout?: number | undefined;
+  /** Milliseconds that requests of the old generation may take after a reload. Default 30 s. */
+  readonly drainTimeout?: number | undefined;
+}
+
+/** What every gateway to a Python application takes. */
+export interface PythonApplicationOptions extends InterpreterOptions, QueueOptions, ProcessOptions {
+  readonly log?: Log | undefined;
+}
+
+const INTERPRETER_CHECKS: Checks<InterpreterOptions> = {
+  python: aText,
+  directory: aText,
+  path: texts,
+  env: environment,
+  startTimeout: milliseconds,
+};
+
+const QUEUE_CHECKS: Checks<QueueOptions> = { queue: aWhole, queueTimeout: milliseconds };
+
+const PROCESS_CHECKS: Checks<ProcessOptions> = { processes: aCount, fronts: aCount, maxRequests: aWhole };
+
+export const APPLICATION_CHECKS: Checks<PythonApplicationOptions> = {
+  ...INTERPRETER_CHECKS,
+  ...QUEUE_CHECKS,
+  ...PROCESS_CHECKS,
+  log: aLog,
+};
+
+export const THREAD_CHECKS: Checks<ThreadOptions> = { threads: aCount };
+
+export const EVENT_LOOP_CHECKS: Checks<EventLoopOptions> = {
+  concurrency: aCount,
+  lifespan: oneOf("auto", "on", "off"),
+  loop: oneOf("auto", "asyncio", "uvloop"),
+  pathsend: aFlag,
+  blockedTimeout: milliseconds,
+  drainTimeout: milliseconds,
+};
+
+/** What a worker needs of an application and its interface. */
+export interface WorkerOptions
+  extends Resolved<InterpreterOptions>,
+    Resolved<ProcessOptions>,
+    Resolved<ThreadOptions>,
+    Resolved<EventLoopOptions> {
   /** `module:callable`. */
   readonly app: string;
-  /** Working directory, and the first place where modules are looked for. */
-  readonly directory: string;
-  /** Further places for modules. */
-  readonly path: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  /** What the application is said to be written for; undefined when the worker is to find out. */
+  /** The interface that the application is said to be written for; undefined if the worker is to find out. */
   readonly interface: Interface | undefined;
-  /** Threads that run a WSGI application. */
-  readonly threads: number;
-  /** Streams that an ASGI application may have at once in one worker. */
-  readonly concurrency: number;
-  readonly lifespan: Lifespan;
-  readonly loop: Loop;
-  /** Whether an ASGI application is offered http.response.pathsend. */
-  readonly pathsend: boolean;
-  /** How many workers there are in all: `wsgi.multiprocess`. */
-  readonly processes: number;
-  /** How many server processes have as many of them. */
-  readonly fronts: number;
-  /** What never changes from request to request. */
+  /** The variables of the environ that are the same for every request. */
   readonly constants: Readonly<Record<string, string>>;
-  /** Requests after which a process is replaced, one by one with others of its age a little earlier; 0 for never. */
-  readonly maxRequests: number;
-  /** Milliseconds for importing the application. */
-  readonly startTimeout: number;
   readonly log: Log;
 }
 
-/** Whether an ASGI application takes part in the lifespan protocol; `auto`: if it does not refuse. */
-export type Lifespan = "auto" | "on" | "off";
-/** The event loop of an ASGI application; `auto`: uvloop where it can be imported. */
-export type Loop = "auto" | "asyncio" | "uvloop";
+/** The defaults of the options that a specification of an interface need not give. */
+export const DEFAULTS: Resolved<
+  Omit<InterpreterOptions, "python" | "directory"> &
+    QueueOptions &
+    ProcessOptions &
+    ThreadOptions &
+    EventLoopOptions
+> = {
+  path: [],
+  env: {},
+  startTimeout: 60_000,
+  queue: 1024,
+  queueTimeout: 30_000,
+  processes: 1,
+  fronts: 1,
+  maxRequests: 0,
+  threads: 1,
+  concurrency: 4096,
+  lifespan: "auto",
+  loop: "auto",
+  pathsend: false,
+  blockedTimeout: 30_000,
+  drainTimeout: 30_000,
+};
+
+/** `options` without those that are undefined, so that they do not hide defaults. */
+export const given = <T extends object>(options: T): Partial<Resolved<T>> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<
+    Resolved<T>
+  >;

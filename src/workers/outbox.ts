@@ -1,42 +1,42 @@
-// What a worker has finished and not sent yet lies in memory that we can read as well: a file without a name that it
-// inherits. So its answers may leave several in one write, and none is lost when it dies, or is inside a request for long.
+// Answers that a worker has finished and not sent yet lie in memory that we can read as well: a nameless file that the
+// worker inherits. So several answers can leave in one write, and none is lost or late when the worker dies or is busy.
 // The other end is python/sallyport/outbox.py; docs/link.md has the layout.
 import { randomUUID } from "node:crypto";
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/**
- * What comes before the bytes, in numbers of 64 bits: where in the stream of all that the worker has sent they begin, and
- * where they end; the request that the application was called for last; how many bytes the worker has read.
- */
+/** Bytes of OutboxState at the beginning of the file, in numbers of 64 bits. The answers follow. */
 const HEADER = 32;
-/** Bytes that may wait. */
+/** Bytes of answers that may wait. */
 const ROOM = 32_768;
 
-/** In memory, if that is there. */
+/** In memory, if there is such a place. */
 const PLACES = ["/dev/shm", tmpdir()];
 
-interface Header {
+export interface OutboxState {
+  /** Where the waiting bytes begin and end in the stream of all bytes that the worker sends. */
   readonly start: number;
   readonly end: number;
-  readonly inside: number;
-  readonly taken: number;
+  /** The request that the application was called for last; 0 for none so far. */
+  readonly request: number;
+  /** Bytes that the worker has read from the link: requests beyond them never reached it. */
+  readonly bytesRead: number;
 }
 
 export class Outbox {
-  /** For the worker. */
+  /** The worker inherits it. */
   readonly descriptor: number;
   readonly #header = Buffer.alloc(HEADER);
   #closed = false;
-  /** Up to here the worker had written when we looked last. */
+  /** Where the waiting bytes ended at the last peek. */
   #seen = 0;
 
   private constructor(descriptor: number) {
     this.descriptor = descriptor;
   }
 
-  /** undefined where no file can be made: the worker then sends each answer at once. */
+  /** Undefined if no file can be made: the worker then sends each answer at once. */
   static open(): Outbox | undefined {
     for (const directory of PLACES) {
       try {
@@ -46,34 +46,32 @@ export class Outbox {
     return undefined;
   }
 
-  /** The request that a worker which is dead was inside, or the last one, if it had finished that; 0 for none so far. */
-  get inside(): number {
-    return this.#read()?.inside ?? 0;
+  /** Undefined once closed. */
+  get state(): OutboxState | undefined {
+    const header = this.#header;
+    if (this.#closed || readSync(this.descriptor, header, 0, HEADER, 0) < HEADER) return undefined;
+    const number = (at: number): number => Number(header.readBigUInt64LE(at));
+    return { start: number(0), end: number(8), request: number(16), bytesRead: number(24) };
   }
 
-  /** Bytes that the worker had read from the link; what we sent beyond it never met. */
-  get taken(): number {
-    return this.#read()?.taken ?? 0;
-  }
-
-  /** All that a worker which is dead has finished, beyond the `received` bytes that arrived. */
-  rest(received: number): Buffer | undefined {
-    const now = this.#read();
+  /** The answers that a dead worker has finished, beyond the `received` bytes that arrived. */
+  unsent(received: number): Buffer | undefined {
+    const now = this.state;
     return now && this.#between(now, received, now.end);
   }
 
   /**
-   * The same of a worker that lives and may be writing: only what was there the last time, too. To be called now and then
-   * while it is silent; what is given here arrives later by the link as well, and is to be passed over there.
+   * The same for a living worker, which may be writing: only bytes that were there at the last peek, too. To be called now
+   * and then while the link is silent. The bytes arrive by the link later as well, and must be skipped there.
    */
-  glimpse(received: number): Buffer | undefined {
-    const before = this.#read();
+  peek(received: number): Buffer | undefined {
+    const before = this.state;
     const end = this.#seen;
     this.#seen = before?.end ?? 0;
     if (!before || end <= received || before.start > received || before.end < end) return undefined;
     const found = this.#between(before, received, end);
-    const after = this.#read();
-    // It has sent all, and may be writing over what we have just read.
+    const after = this.state;
+    // Otherwise it has sent them meanwhile, and may have written over the bytes that we have just read.
     return after?.start === before.start ? found : undefined;
   }
 
@@ -83,14 +81,7 @@ export class Outbox {
     closeSync(this.descriptor);
   }
 
-  #read(): Header | undefined {
-    const header = this.#header;
-    if (this.#closed || readSync(this.descriptor, header, 0, HEADER, 0) < HEADER) return undefined;
-    const number = (at: number): number => Number(header.readBigUInt64LE(at));
-    return { start: number(0), end: number(8), inside: number(16), taken: number(24) };
-  }
-
-  #between({ start }: Header, from: number, to: number): Buffer | undefined {
+  #between({ start }: OutboxState, from: number, to: number): Buffer | undefined {
     if (from < start || to <= from || to - start > ROOM) return undefined;
     const found = Buffer.allocUnsafe(to - from);
     const size = readSync(this.descriptor, found, 0, found.length, HEADER + from - start);
@@ -98,13 +89,13 @@ export class Outbox {
   }
 }
 
-/** It goes with its last descriptor, however we end. */
+/** The file vanishes with its last descriptor, however we end. */
 function openNameless(directory: string): number {
   const path = join(directory, `sallyport-${randomUUID()}`);
   const descriptor = openSync(path, "wx+", 0o600);
   try {
     unlinkSync(path);
-    // Its bytes are taken now: a worker that meets a full disk within its own memory dies of it.
+    // Reserves the space now: a worker that writes to mapped memory on a full disk gets SIGBUS.
     if (writeSync(descriptor, Buffer.alloc(HEADER + ROOM)) < HEADER + ROOM)
       throw new Error("the disk is full");
   } catch (error) {

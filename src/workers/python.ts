@@ -1,17 +1,17 @@
-// Which Python interpreter runs an application: the one that was named, or the virtual environment at hand, or python3.
+// Finds the Python interpreter of an application: the one that was named, or a virtual environment, or python3.
 import { accessSync, constants } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
 
 export interface PythonSearch {
-  /** What the user named: a path, or a program on PATH. */
+  /** As the user named it: a path, or a program on PATH. */
   readonly python?: string | undefined;
-  /** Where the application lives; its `.venv` and `venv` are looked at. */
+  /** The application's directory; its `.venv` and `venv` are candidates. */
   readonly directory: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** The path of the interpreter. Throws SallyportError (PYTHON_NOT_FOUND) that lists where it looked. */
+/** The path of the interpreter. Throws a SallyportError (PYTHON_NOT_FOUND) that lists the candidates. */
 export function findPython(search: PythonSearch): string {
   const env = search.env ?? process.env;
   const tried: string[] = [];

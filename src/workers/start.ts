@@ -1,10 +1,11 @@
-// How a worker comes to be ready, or why it does not: what it said, what it printed, how it died, or that it took too long.
+// The start of a worker: it ends with READY, or with the reason why not: what the worker said or printed, how it died, or
+// that it took too long.
 import { SallyportError } from "../exchange/index.ts";
 import { describeExit, type Exit } from "../processes/index.ts";
 import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import type { WorkerOptions } from "./options.ts";
 
-/** What a worker says when the application is there. */
+/** The payload of READY. */
 interface Ready {
   readonly interface: Interface;
 }
@@ -14,25 +15,25 @@ const LAST_LINES = 30;
 
 export class Start {
   readonly #options: WorkerOptions;
-  readonly #predecessors: Interface | undefined;
-  /** What it printed: the reason, if it dies of it. */
+  readonly #expected: Interface | undefined;
+  /** What the process printed last: the reason, if it dies. */
   #lastLines: string[] = [];
-  #waiting: { resolve(): void; reject(error: SallyportError): void } | undefined;
+  #waiting: { resolve(found: Interface): void; reject(error: SallyportError): void } | undefined;
 
-  /** `predecessors`: what the workers before it found out; another interface is refused. */
-  constructor(options: WorkerOptions, predecessors: Interface | undefined) {
+  /** `expected`: the interface that earlier workers of the application found; another one is refused. */
+  constructor(options: WorkerOptions, expected: Interface | undefined) {
     this.#options = options;
-    this.#predecessors = predecessors;
+    this.#expected = expected;
   }
 
-  /** Resolves when the worker is ready; rejects with APP_IMPORT, or how its process could not be started. */
-  async ready(tooLate: () => void): Promise<void> {
+  /** Resolves when the worker is ready. Rejects with APP_IMPORT, or with the reason why there is no process. */
+  async ready(tooLate: () => void): Promise<Interface> {
     const timer = setTimeout(() => {
       this.#fail(this.#tookTooLong());
       tooLate();
     }, this.#options.startTimeout);
     try {
-      await new Promise<void>((resolve, reject) => {
+      return await new Promise<Interface>((resolve, reject) => {
         this.#waiting = { resolve, reject };
       });
     } finally {
@@ -41,18 +42,18 @@ export class Start {
     }
   }
 
-  /** What the application is written for, as the worker says; undefined when that may not be. */
-  read(payload: Buffer): Interface | undefined {
-    const { interface: spoken } = JSON.parse(payload.toString("utf8")) as Ready;
-    const before = this.#predecessors ?? spoken;
-    if (spoken === before) return spoken;
-    this.#fail(this.#changed(before, spoken));
+  /** The interface in the payload of READY. Undefined, and the start has failed, if it is not the expected one. */
+  interfaceOf(payload: Buffer): Interface | undefined {
+    const { interface: found } = JSON.parse(payload.toString("utf8")) as Ready;
+    const expected = this.#expected ?? found;
+    if (found === expected) return found;
+    this.#fail(this.#changed(expected, found));
     return undefined;
   }
 
-  succeeded(): void {
+  succeeded(found: Interface): void {
     this.#lastLines = [];
-    this.#waiting?.resolve();
+    this.#waiting?.resolve(found);
   }
 
   failed(payload: Buffer): void {

@@ -1,58 +1,59 @@
-// One exchange on its way through a worker: request out against what the worker asks for, response in against what the
-// client takes. The other end is Stream in python/sallyport/stream.py.
+// One exchange on its way through a worker: the request as far as the worker asks for it, the response as far as the client
+// takes it. The other end is Stream in python/sallyport/stream.py.
 
 import {
   EVENT_STREAM_GRACE,
   type Exchange,
   type Headers,
+  HeadLines,
   isEventStream,
   Latin1,
   type Log,
   SallyportError,
 } from "../exchange/index.ts";
 import { ResponseBuffer, type ResponseBufferLimits } from "../exchange/response-buffer.ts";
-import type { Commons } from "./commons.ts";
+import type { CommonParts } from "./common-parts.ts";
 import { writeFile } from "./file.ts";
-import { decodeResponseHead } from "./head.ts";
-import { FROM_WORKER, type Payload, TO_WORKER, WINDOW } from "./link.ts";
-import { type LinkWriter, StreamUpload } from "./upload.ts";
+import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER, WINDOW } from "./link.ts";
+import { StreamUpload } from "./upload.ts";
 import { WebSocketRelay } from "./websocket-relay.ts";
 
-/** What a stream needs of the worker that runs it. */
-export interface StreamTransport extends LinkWriter {
+/** The worker, or the interpreter in this process, that runs a stream. */
+export interface StreamTransport {
+  readonly writer: FrameWriter;
+  /** The parts that the worker keeps of requests that repeat. */
+  readonly commonParts: CommonParts;
   readonly log: Log;
-  /** What the worker has been told of requests that repeat. */
-  readonly commons: Commons;
   /** The worker is about to end by itself. */
   leaving(): void;
   /** The worker has nothing more to do for this stream. */
   done(stream: WorkerStream): void;
 }
 
-/** What a worker says when its application failed. */
+/** The payload of ABORT. */
 interface Failure {
   readonly error: "APP_RAISED" | "APP_PROTOCOL" | "INTERNAL";
   readonly message: string;
   readonly detail: string;
-  /** The process ends now, as the application asked it to: nothing that was sent after this request is begun. */
+  /** The process ends now, as the application asked it to: it begins no request that was sent after this one. */
   readonly leaving: boolean;
 }
 
-/** Writes REQUEST, or COMMON and REPEAT. Throws a SallyportError for what cannot be said, with nothing written. */
-export type EncodeRequest = (carrier: StreamTransport, id: number) => void;
+/** Writes REQUEST, or COMMON and REPEAT. Throws a SallyportError, with nothing written, for what they cannot express. */
+export type EncodeRequest = (transport: StreamTransport, id: number) => void;
 
-/** Of a whole response the length of the head comes first. */
+/** Where the head of a whole response begins: after its length. */
 const HEAD_AT = 4;
 
-/** RFC 6455, 7.4.1 and the IANA registry: how we close a WebSocket. */
+/** Close codes of WebSockets (RFC 6455, 7.4.1; IANA's registry). */
 const CLOSE = { normal: 1000, failed: 1011, restart: 1012 } as const;
 
 export class WorkerStream {
   readonly exchange: Exchange;
   id = 0;
-  /** When the worker took it up, or when it began to wait in the queue (milliseconds, `performance.now`). */
+  /** When the worker began it, or when it began to wait in the queue (milliseconds, `performance.now`). */
   since = 0;
-  /** Where the request ends in the stream of all bytes that its worker was sent. */
+  /** Where the request ends in the stream of all bytes that were sent to its worker. */
   sentTo = 0;
   readonly #encode: EncodeRequest;
   readonly #limits: ResponseBufferLimits;
@@ -61,57 +62,59 @@ export class WorkerStream {
   #upload: StreamUpload | undefined;
   /** Present once a WebSocket is open. */
   #relay: WebSocketRelay | undefined;
-  /** What the application asked for of a WebSocket, before it is open and beyond the first window. */
-  #asked = 0;
+  /** Bytes beyond the first window that the application asked for of a WebSocket before it was open. */
+  #wanted = 0;
   /** Settles when the file that is the body has been written. */
   #file: Promise<void> | undefined;
-  #streaming = false;
-  #isEvents = false;
-  #leaves = false;
+  #isEventStream = false;
+  /** The application was asked to come to an end. */
+  #leaving = false;
+  /** The response is complete, or will never be. */
   #ended = false;
-  #accepted = 0;
-  #released: (() => void) | undefined;
+  /** Bytes that the client has taken and the worker has not been granted again. */
+  #taken = 0;
+  #onRelease: (() => void) | undefined;
 
   /**
-   * `released` is told once that nobody needs what the request refers to any more: its exchange is over, and no worker
-   * has it, or may still begin it.
+   * `onRelease` is called once what the request refers to is not needed any more: the exchange is over, and no worker
+   * has the request or may still begin it.
    */
   constructor(
     exchange: Exchange,
     encode: EncodeRequest,
     limits: ResponseBufferLimits,
-    released?: () => void,
+    onRelease?: () => void,
   ) {
     this.exchange = exchange;
     this.#encode = encode;
     this.#limits = limits;
-    this.#released = released;
-    if (released) exchange.whenClosed(() => this.#release());
+    this.#onRelease = onRelease;
+    if (onRelease) exchange.whenClosed(() => this.#release());
   }
 
-  /** Between the head and the end of a response in pieces, or an open WebSocket: it may take as long as it likes. */
+  /** Between the head and the end of a response in pieces, or an open WebSocket: there is no deadline. */
   get streaming(): boolean {
-    return this.#streaming && !this.#ended;
+    return this.exchange.started && !this.#ended;
   }
 
-  /** It is for the client to go on, and for its listener to see how long that takes. */
+  /** The application waits for the client, whose deadlines are the listener's. */
   get waitsForClient(): boolean {
     return this.#upload?.waits === true;
   }
 
   /** Hands the request to a worker. Throws what `encode` throws, with nothing written. */
-  send(carrier: StreamTransport, id: number): void {
-    this.#encode(carrier, id);
-    this.sentTo = carrier.writer.total;
+  send(transport: StreamTransport, id: number): void {
+    this.#encode(transport, id);
+    this.sentTo = transport.writer.total;
     this.id = id;
-    this.#transport = carrier;
-    carrier.flush();
+    this.#transport = transport;
+    transport.writer.flush();
     this.exchange.whenClosed(({ error }) => this.#cancel(error));
   }
 
   /**
-   * A frame of the worker's for this exchange. Throws a SallyportError (LINK_BROKEN) when it makes no sense; what else goes
-   * wrong with it is this exchange's alone.
+   * Takes a frame of the worker's. Throws a SallyportError (LINK_BROKEN) if it is malformed, which breaks the whole link;
+   * any other error is this exchange's alone.
    */
   receive(kind: number, payload: Payload): void {
     try {
@@ -159,40 +162,40 @@ export class WorkerStream {
     }
   }
 
-  /** The exchange cannot be answered (further), whoever finds out. */
+  /** The exchange cannot be answered (further). */
   fail(error: SallyportError): void {
     this.#upload?.stop();
     this.#ended = true;
     this.giveUp(error);
   }
 
-  /** The same while the application may go on: it is told that the exchange is over. */
+  /** The same while the application is still running: it learns that the exchange is over. */
   giveUp(error: SallyportError): void {
     if (this.#relay) this.#failRelay(this.#relay, error);
     else this.exchange.fail(error);
   }
 
-  /** Its worker is gone, and it was begun there. */
+  /** The worker has died that had begun it. */
   lose(error: SallyportError): void {
     this.#transport = undefined;
     this.fail(error);
     this.#release();
   }
 
-  /** Nothing of it was begun: it may be sent to another worker. */
+  /** The worker has died before it began it: it may be sent to another one. */
   reclaim(): void {
     this.#transport = undefined;
     this.since = performance.now();
-    this.#leaves = false;
+    this.#leaving = false;
     this.#release();
   }
 
-  /** The application goes: what would never end by itself is told to. */
+  /** The application stops: ends a WebSocket or an event stream, which would never end by itself. */
   leave(): void {
-    if (this.#leaves) return;
-    this.#leaves = true;
+    if (this.#leaving) return;
+    this.#leaving = true;
     if (this.#relay) this.#closeRelay(this.#relay);
-    else if (this.#isEvents) this.#endEvents();
+    else if (this.#isEventStream) this.#endEvents();
   }
 
   // Responses.
@@ -209,14 +212,13 @@ export class WorkerStream {
 
   #start(payload: Payload): void {
     const head = decodeResponseHead(payload, 0, payload.length);
-    this.#streaming = true;
-    this.#isEvents = isEventStream(head);
+    this.#isEventStream = isEventStream(head);
     this.exchange.start(head);
-    if (this.#leaves && this.#isEvents) this.#endEvents();
+    if (this.#leaving && this.#isEventStream) this.#endEvents();
   }
 
   #chunk(chunk: Buffer): void {
-    this.#buffer ??= new ResponseBuffer(this.exchange, (data) => this.#credit(data), this.#limits);
+    this.#buffer ??= new ResponseBuffer(this.exchange, (size) => this.#credit(size), this.#limits);
     this.#buffer.push(chunk);
   }
 
@@ -229,16 +231,13 @@ export class WorkerStream {
 
   /** The application may delete the file now. */
   #opened(): void {
-    const carrier = this.#transport;
-    if (!carrier || this.exchange.closed) return;
-    carrier.writer.count(TO_WORKER.CREDIT, this.id, WINDOW);
-    carrier.flush();
+    if (!this.exchange.closed) this.#grant(WINDOW);
   }
 
   #end(payload: Payload): void {
     const trailers = payload.length > 0 ? payload.text(0, payload.length).split("\n") : undefined;
     this.#ended = true;
-    this.#restart(); // what it does now is tidying up
+    this.#restart(); // for what the application does after its response
     if (this.#buffer) this.#buffer.end(trailers);
     else if (this.#file) this.#endFile(this.#file, trailers);
     else this.exchange.end(trailers);
@@ -246,34 +245,37 @@ export class WorkerStream {
 
   #endFile(file: Promise<void>, trailers: Headers | undefined): void {
     const ended = (): void => this.exchange.end(trailers);
-    file.then(ended).catch(() => {}); // its failure was told where it began
+    file.then(ended).catch(() => {}); // #sendFile handles its failure
   }
 
-  /** Grants the worker as much again, not for every piece but in large steps. */
-  #credit(data: number): void {
-    this.#accepted += data;
-    const carrier = this.#transport;
-    if (this.#accepted < WINDOW / 2 || !carrier) return;
-    carrier.writer.count(TO_WORKER.CREDIT, this.id, this.#accepted);
-    carrier.flush();
-    this.#accepted = 0;
+  /** The client has taken `size` bytes: grants the worker as many again, in large steps and not for every piece. */
+  #credit(size: number): void {
+    this.#taken += size;
+    if (this.#taken < WINDOW / 2) return;
+    this.#grant(this.#taken);
+    this.#taken = 0;
+  }
+
+  #grant(size: number): void {
+    this.#transport?.writer.count(TO_WORKER.CREDIT, this.id, size);
+    this.#transport?.writer.flush();
   }
 
   // Request bodies.
 
-  #want(data: number): void {
-    if (this.#relay) return this.#relay.want(data);
-    const carrier = this.#transport;
-    if (this.exchange.handshake) this.#asked += data;
-    else if (carrier) this.#pump(carrier, data);
+  #want(size: number): void {
+    if (this.#relay) return this.#relay.want(size);
+    const transport = this.#transport;
+    if (this.exchange.handshake) this.#wanted += size;
+    else if (transport) this.#pump(transport.writer, size);
   }
 
-  #pump(carrier: StreamTransport, data: number): void {
-    this.#upload ??= new StreamUpload(this.exchange.body, carrier, this.id, () => this.#restart());
-    this.#upload.want(data).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
+  #pump(writer: FrameWriter, size: number): void {
+    this.#upload ??= new StreamUpload(this.exchange.body, writer, this.id, () => this.#restart());
+    this.#upload.want(size).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
   }
 
-  /** What the application does from now on has its own time. */
+  /** The time limit of the application begins anew. */
   #restart(): void {
     this.since = performance.now();
   }
@@ -282,22 +284,21 @@ export class WorkerStream {
 
   #accept(payload: Payload): void {
     const { handshake } = this.exchange;
-    const carrier = this.#transport;
-    if (!handshake || !carrier)
+    const transport = this.#transport;
+    if (!handshake || !transport)
       throw new SallyportError("LINK_BROKEN", "a worker accepted a request that opens no WebSocket");
     if (this.exchange.closed) return; // CANCEL is on its way
     const [subprotocol = "", ...headers] = payload.text(0, payload.length).split("\n");
     const choice = { subprotocol: subprotocol || undefined, headers };
     try {
-      this.#relay = new WebSocketRelay(handshake, choice, carrier, this.id, WINDOW + this.#asked);
+      this.#relay = new WebSocketRelay(handshake, choice, transport.writer, this.id, WINDOW + this.#wanted);
     } catch (error) {
       return this.giveUp(SallyportError.from(error));
     }
-    this.#streaming = true;
-    if (this.#leaves) this.#closeRelay(this.#relay);
+    if (this.#leaving) this.#closeRelay(this.#relay);
   }
 
-  /** Frames of a WebSocket that was never opened, because its client left meanwhile, go nowhere. */
+  /** Without a relay the client has left before the WebSocket was open: the frame is dropped. */
   #sendWebSocket(kind: number, payload: Buffer): void {
     try {
       this.#relay?.receive(kind, payload);
@@ -306,16 +307,16 @@ export class WorkerStream {
     }
   }
 
-  #failRelay(bridge: WebSocketRelay, error: SallyportError): void {
+  #failRelay(relay: WebSocketRelay, error: SallyportError): void {
     const { code, fault, detail } = error;
     const { target } = this.exchange.request;
     if (!this.exchange.closed) this.#transport?.log.error(error.message, { code, fault, target, detail });
-    bridge.cut(CLOSE.failed, error.text);
+    relay.cut(CLOSE.failed, error.text);
   }
 
   // Ends.
 
-  /** The application raised; after its response was complete that is news for the log only. */
+  /** The application raised an exception; after a complete response it is only logged. */
   #abort(payload: Buffer): void {
     const { leaving, ...failure } = parseFailure(payload);
     const error = new SallyportError(failure.error, failure.message, { detail: failure.detail });
@@ -331,64 +332,71 @@ export class WorkerStream {
   /** The application has returned. */
   #finish(): void {
     if (this.#relay) this.#relay.close(CLOSE.normal, "");
-    else if (!this.#ended) this.#giveUpOn();
+    else if (!this.#ended) this.#failUnfinished();
     this.#done();
   }
 
-  /** Whoever was told that the server leaves need not bring its events to an end. */
-  #giveUpOn(): void {
-    const left = this.#leaves && this.#isEvents;
-    if (left) this.exchange.leave();
+  /** An application that was asked to come to an end may leave its event stream between two events. */
+  #failUnfinished(): void {
+    const isLeft = this.#leaving && this.#isEventStream;
+    if (isLeft) this.exchange.leave();
     if (this.exchange.closed) return;
-    if (left) this.fail(new SallyportError("STOPPING", "an event stream was left in the middle of an event"));
+    if (isLeft)
+      this.fail(new SallyportError("STOPPING", "an event stream was left in the middle of an event"));
     else this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
   }
 
-  /** The exchange is over, and the worker may not know. Of an open WebSocket the bridge tells it. */
+  /** The exchange is over, and the worker may not know. For an open WebSocket the relay does this. */
   #cancel(reason: SallyportError | undefined): void {
-    const carrier = this.#transport;
-    if (!carrier || this.#ended || this.#relay) return;
+    if (!this.#transport || this.#ended || this.#relay) return;
     this.#ended = true;
     this.#upload?.stop();
-    carrier.writer.frame(TO_WORKER.CANCEL, this.id, reason && Buffer.from(reason.message));
-    carrier.flush();
+    this.#send(TO_WORKER.CANCEL, reason && Buffer.from(reason.message));
   }
 
-  /** The application is told, and may still say something; then its stream ends, whether it has understood or not. */
+  /** The application may still send a last event; then the stream ends, whether the application has reacted or not. */
   #endEvents(): void {
-    this.#tellLeave();
+    this.#sendLeave();
     setTimeout(() => this.exchange.leave(), EVENT_STREAM_GRACE).unref();
   }
 
-  #closeRelay(bridge: WebSocketRelay): void {
-    this.#tellLeave();
-    bridge.close(CLOSE.restart, "");
+  #closeRelay(relay: WebSocketRelay): void {
+    this.#sendLeave();
+    relay.close(CLOSE.restart, "");
   }
 
-  #tellLeave(): void {
-    const carrier = this.#transport;
-    if (!carrier || this.#ended) return;
-    carrier.writer.frame(TO_WORKER.LEAVE, this.id);
-    carrier.flush();
+  #sendLeave(): void {
+    if (!this.#ended) this.#send(TO_WORKER.LEAVE);
+  }
+
+  #send(kind: number, payload?: Uint8Array): void {
+    this.#transport?.writer.frame(kind, this.id, payload);
+    this.#transport?.writer.flush();
   }
 
   #done(): void {
-    const carrier = this.#transport;
+    const transport = this.#transport;
     this.#transport = undefined;
     this.#upload?.stop();
     this.#relay?.release();
     this.#release();
-    carrier?.done(this);
+    transport?.done(this);
   }
 
   #release(): void {
     if (this.#transport || !this.exchange.closed) return;
-    this.#released?.();
-    this.#released = undefined;
+    this.#onRelease?.();
+    this.#onRelease = undefined;
   }
 }
 
-/** It is no frame of ours: of the wrong kind, or shorter than what it should hold. */
+/** The head at the bytes of a payload from `from` up to before `to`: one byte of flags, then lines as in HTTP/1.1. */
+function decodeResponseHead(payload: Payload, from: number, to: number): HeadLines {
+  const text = payload.text(from, to);
+  return new HeadLines(text.slice(1), text.charCodeAt(0));
+}
+
+/** A malformed frame: of an unknown kind, or shorter than its kind requires. */
 const BROKEN = new Set(["ERR_SALLYPORT_LINK_BROKEN", "ERR_BUFFER_OUT_OF_BOUNDS", "ERR_OUT_OF_RANGE"]);
 const isBroken = (error: unknown): boolean => BROKEN.has((error as NodeJS.ErrnoException).code ?? "");
 

@@ -1,5 +1,5 @@
 // The streams of one worker by their ids. A ring and not a Map: V8 gives a Map new tables as entries come and go, each old
-// one keeps the next alive, and once one of them is in old space every stream in them outlives all young collections.
+// table keeps the next one alive, and once one is in old space, every stream in them outlives all young collections.
 import type { WorkerStream } from "./stream.ts";
 
 const FIRST_SIZE = 64;
@@ -10,10 +10,9 @@ export class Streams {
   #ring: (WorkerStream | undefined)[] = new Array(FIRST_SIZE).fill(undefined);
   #mask = FIRST_SIZE - 1;
   #lastId = 0;
-  /** How many there are. */
   size = 0;
 
-  /** The id for the next stream. */
+  /** An id for the next stream. */
   nextId(): number {
     if (this.size * 2 > this.#mask) this.#grow();
     do this.#lastId = this.#lastId === LAST_ID ? 1 : this.#lastId + 1;
@@ -38,14 +37,10 @@ export class Streams {
     this.size--;
   }
 
-  /** The one that was added before all others. */
-  get oldest(): WorkerStream | undefined {
-    return this.size === 0 ? undefined : this.all()[0];
-  }
-
   /** In the order in which they were added. */
   all(): WorkerStream[] {
-    const found = this.#ring.filter((stream) => stream !== undefined);
+    const found: WorkerStream[] = [];
+    for (const stream of this.#ring) if (stream) found.push(stream);
     return found.sort((a, b) => this.#age(b) - this.#age(a));
   }
 

@@ -1,44 +1,39 @@
 // A request body on its way to a worker: as much as the worker asks for, and no more. The other end is `body_piece` and
-// `receive` of python/sallyport.
+// `receive` in python/sallyport.
 import type { RequestBody } from "../exchange/index.ts";
 import { type FrameWriter, PIECE, TO_WORKER } from "./link.ts";
-
-/** Where its frames go. */
-export interface LinkWriter {
-  readonly writer: FrameWriter;
-  flush(): void;
-}
 
 export class StreamUpload {
   readonly #body: RequestBody;
   readonly #stream: number;
-  readonly #arrived: () => void;
+  readonly #onArrival: () => void;
   /** The worker waits for bytes that the client has not sent yet. */
   waits = false;
-  #link: LinkWriter | undefined;
+  /** Undefined once stopped. */
+  #writer: FrameWriter | undefined;
   #wanted = 0;
   #pumping = false;
-  /** What was read and not asked for yet. */
+  /** Bytes read from the client that the worker has not asked for yet. */
   #rest: Uint8Array | undefined;
 
-  /** `arrived`: the client has sent what the worker waited for. */
-  constructor(body: RequestBody, link: LinkWriter, stream: number, arrived: () => void) {
+  /** `onArrival`: the client has sent what the worker waited for. */
+  constructor(body: RequestBody, writer: FrameWriter, stream: number, onArrival: () => void) {
     this.#body = body;
-    this.#arrived = arrived;
-    this.#link = link;
+    this.#onArrival = onArrival;
+    this.#writer = writer;
     this.#stream = stream;
   }
 
-  /** The worker takes so many more bytes. Rejects with the body's own error when it will never be complete. */
+  /** The worker takes `bytes` more. Rejects with the body's own error if it will never be complete. */
   async want(bytes: number): Promise<void> {
     this.#wanted += bytes;
     if (this.#pumping) return;
     this.#pumping = true;
     // The first read is what sends 100 Continue.
-    while (this.#wanted > 0 && this.#link) {
+    while (this.#wanted > 0 && this.#writer) {
       const chunk = this.#rest ?? (await this.#next());
-      if (this.#link) this.#send(this.#link, chunk);
-      if (!chunk) return; // and this stays so: there is nothing more to ask for
+      if (this.#writer) this.#send(this.#writer, chunk);
+      if (!chunk) return; // `#pumping` stays set: there is nothing more to read
     }
     this.#pumping = false;
   }
@@ -49,21 +44,21 @@ export class StreamUpload {
       return await this.#body.read();
     } finally {
       this.waits = false;
-      this.#arrived();
+      this.#onArrival();
     }
   }
 
-  /** Nobody reads any more. */
+  /** The body is not needed any more. */
   stop(): void {
     this.waits = false;
-    this.#link = undefined;
+    this.#writer = undefined;
     this.#rest = undefined;
   }
 
-  #send(link: LinkWriter, chunk: Uint8Array | undefined): void {
-    if (chunk) this.#cut(link.writer, chunk);
-    else link.writer.text(TO_WORKER.BODY_END, this.#stream, "");
-    link.flush();
+  #send(writer: FrameWriter, chunk: Uint8Array | undefined): void {
+    if (chunk) this.#cut(writer, chunk);
+    else writer.text(TO_WORKER.BODY_END, this.#stream, "");
+    writer.flush();
   }
 
   #cut(writer: FrameWriter, chunk: Uint8Array): void {

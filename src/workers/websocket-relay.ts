@@ -7,16 +7,14 @@ import {
   type WebSocketReceiver,
   type WebSocketSession,
 } from "../exchange/index.ts";
-import { FROM_WORKER, MESSAGE_COST, PIECE, TO_WORKER, WINDOW } from "./link.ts";
-import type { LinkWriter } from "./upload.ts";
+import { FROM_WORKER, type FrameWriter, MESSAGE_COST, PIECE, TO_WORKER, WINDOW } from "./link.ts";
 
-/** Bytes of one message that an application may send. Whoever sends more wants a response, not a message. */
+/** The most bytes of one message of an application: the session needs each whole, in memory. */
 export const MAX_MESSAGE = 134_217_728;
 
-/** What the application says: a message, or that it closes. */
-type Word = { readonly data: Uint8Array; readonly binary: boolean } | Farewell;
+type OutgoingMessage = { readonly data: Uint8Array; readonly binary: boolean };
 
-interface Farewell {
+interface CloseFrame {
   readonly code: number;
   readonly reason: string;
 }
@@ -24,37 +22,44 @@ interface Farewell {
 export class WebSocketRelay implements WebSocketReceiver {
   readonly #stream: number;
   readonly #session: WebSocketSession;
-  #link: LinkWriter | undefined;
-  /** What the application may still be sent. */
+  /** Undefined once the worker is done with the stream. */
+  #writer: FrameWriter | undefined;
+  /** Bytes that the application may still be sent; messages are sent whole, so it may go below 0. */
   #allowed: number;
   #paused = false;
-  /** The pieces so far of a message of the application's. */
+  /** The pieces of an incomplete message of the application's, and their size. */
   #pieces: Uint8Array[] = [];
   #size = 0;
-  /** What the client is too slow for; never more than the credit that the worker has. */
-  #waiting: Word[] = [];
+  /** What a slow client has not taken yet; never more than the credit that the worker has. */
+  #waiting: (OutgoingMessage | CloseFrame)[] = [];
   #stalled = false;
-  /** Credit that the worker has not been given back. */
+  /** Credit that the worker has used and not been given back. */
   #owed = 0;
 
   /** Accepts. Throws a SallyportError (APP_PROTOCOL) when that cannot be sent. */
-  constructor(handshake: Handshake, choice: Acceptance, link: LinkWriter, stream: number, allowed: number) {
+  constructor(
+    handshake: Handshake,
+    choice: Acceptance,
+    writer: FrameWriter,
+    stream: number,
+    allowed: number,
+  ) {
     this.#stream = stream;
-    this.#link = link;
+    this.#writer = writer;
     this.#allowed = allowed;
     this.#session = handshake.accept(choice, this);
   }
 
-  // What the client does.
+  // From the client.
 
   message(data: Uint8Array, binary: boolean): void {
-    const link = this.#link;
-    if (!link) return;
+    const writer = this.#writer;
+    if (!writer) return;
     let start = 0;
     for (; data.length - start > PIECE; start += PIECE)
-      link.writer.frame(TO_WORKER.BODY, this.#stream, data.subarray(start, start + PIECE));
-    link.writer.frame(binary ? TO_WORKER.BINARY : TO_WORKER.TEXT, this.#stream, data.subarray(start));
-    link.flush();
+      writer.frame(TO_WORKER.BODY, this.#stream, data.subarray(start, start + PIECE));
+    writer.frame(binary ? TO_WORKER.BINARY : TO_WORKER.TEXT, this.#stream, data.subarray(start));
+    writer.flush();
     this.#allowed -= data.length + MESSAGE_COST;
     if (this.#allowed > 0 || this.#paused) return;
     this.#paused = true;
@@ -62,15 +67,15 @@ export class WebSocketRelay implements WebSocketReceiver {
   }
 
   closed(code: number, reason: string): void {
-    const link = this.#link;
+    const writer = this.#writer;
     this.release();
-    link?.writer.close(TO_WORKER.CLOSE, this.#stream, code, reason);
-    link?.flush();
+    writer?.close(TO_WORKER.CLOSE, this.#stream, code, reason);
+    writer?.flush();
   }
 
-  // What the application does.
+  // From the application.
 
-  /** A frame of the worker's. Throws a SallyportError for a message that nobody should send. */
+  /** Throws a SallyportError (APP_PROTOCOL) for a message that is too large. */
   receive(kind: number, payload: Buffer): void {
     if (kind === FROM_WORKER.CHUNK) this.#piece(payload);
     else if (kind === FROM_WORKER.CLOSE_OUT) this.close(payload.readUInt16LE(0), payload.toString("utf8", 2));
@@ -84,20 +89,20 @@ export class WebSocketRelay implements WebSocketReceiver {
     this.#session.resume();
   }
 
-  /** Begins the closing handshake, after all that the application has said. */
+  /** Begins the closing handshake, after all messages of the application. */
   close(code: number, reason: string): void {
-    this.#sendFrame({ code, reason });
+    this.#sendInTurn({ code, reason });
   }
 
-  /** Begins it now: whatever waits for a slow client is not sent. */
+  /** Begins it at once: messages that wait for a slow client are dropped. */
   cut(code: number, reason: string): void {
     this.#waiting = [];
     this.#session.close(code, reason);
   }
 
-  /** The worker has nothing more to do with it. */
+  /** The worker is done with the stream. */
   release(): void {
-    this.#link = undefined;
+    this.#writer = undefined;
     this.#pieces = [];
   }
 
@@ -115,34 +120,38 @@ export class WebSocketRelay implements WebSocketReceiver {
     this.#pieces = [];
     this.#size = 0;
     this.#owed += last.length + MESSAGE_COST;
-    this.#sendFrame({ data, binary });
+    this.#sendInTurn({ data, binary });
     this.#grant();
   }
 
-  #sendFrame(word: Word): void {
-    if (this.#stalled) this.#waiting.push(word);
-    else this.#sendMessage(word);
+  #sendInTurn(message: OutgoingMessage | CloseFrame): void {
+    if (this.#stalled) this.#waiting.push(message);
+    else this.#send(message);
   }
 
-  #sendMessage(word: Word): void {
-    if ("code" in word) return this.#session.close(word.code, word.reason);
-    if (this.#session.send(word.data, word.binary)) return;
+  #send(message: OutgoingMessage | CloseFrame): void {
+    if ("code" in message) return this.#session.close(message.code, message.reason);
+    if (this.#session.send(message.data, message.binary)) return;
     this.#stalled = true;
     this.#session.whenDrained(() => this.#drained());
   }
 
   #drained(): void {
     this.#stalled = false;
-    while (!this.#stalled && this.#waiting.length > 0) this.#sendMessage(this.#waiting.shift() as Word);
+    while (!this.#stalled) {
+      const next = this.#waiting.shift();
+      if (!next) break;
+      this.#send(next);
+    }
     this.#grant();
   }
 
-  /** Not while the client is slow, and not for every message but in large steps. */
+  /** Not while the client is slow; and in large steps, not for every message. */
   #grant(): void {
-    const link = this.#link;
-    if (this.#stalled || this.#owed < WINDOW / 2 || !link) return;
-    link.writer.count(TO_WORKER.CREDIT, this.#stream, this.#owed);
-    link.flush();
+    const writer = this.#writer;
+    if (this.#stalled || this.#owed < WINDOW / 2 || !writer) return;
+    writer.count(TO_WORKER.CREDIT, this.#stream, this.#owed);
+    writer.flush();
     this.#owed = 0;
   }
 }

@@ -130,5 +130,5 @@ test("what embedded mode cannot do is said at the start, with exit code 1", asyn
   assert.deepEqual([asgi.code, absent.code, threads.code], [1, 1, 1]);
   assert.match(asgi.stderr, /is an ASGI application; embedded mode is WSGI's, serve it in daemon mode/);
   assert.match(absent.stderr, /there is no module 'nowhere'/);
-  assert.match(threads.stderr, /threads can be said of daemon mode only/);
+  assert.match(threads.stderr, /for daemon mode only: threads/);
 });

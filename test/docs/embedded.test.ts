@@ -53,6 +53,6 @@ test("the options that the page says are refused are", () => {
   assert.equal(names.length, 6);
   for (const name of names) {
     const options = { mode: "embedded", [name]: name === "bufferBody" ? false : 2 } as const;
-    assert.throws(() => wsgi("shop.wsgi", options), new RegExp(`${name} can be said of daemon mode only`));
+    assert.throws(() => wsgi("shop.wsgi", options), new RegExp(`for daemon mode only: ${name}`));
   }
 });

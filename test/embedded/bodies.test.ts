@@ -19,7 +19,7 @@ const LIMIT = 96 * MIB;
 const embedded = (app: string, ...args: string[]): Promise<Served> =>
   serve([app, "--embedded", "--python", PYTHON, "--max-body", "1G", ...args], { cwd: APPS });
 
-/** The process that serves; the other one supervises it. */
+/** The server process, a child of the supervisor. */
 const front = (server: Served): number => children(server.pid)[0] as number;
 
 describe("large bodies", { skip: process.platform !== "linux" && "memory is told by Linux" }, () => {

@@ -1,4 +1,4 @@
-// PEP 3333 in embedded mode on every CPython of the machine; each in a process of its own, which is the rule of the mode.
+// PEP 3333 in embedded mode on every CPython of the machine; each in a process of its own, which can hold one Python only.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";

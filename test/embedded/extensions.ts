@@ -34,7 +34,7 @@ async function ask(page: string): Promise<Record<string, unknown>> {
   return JSON.parse(body.toString());
 }
 
-/** Node's own libraries, with whose names those of Python's modules must not be mixed up. */
+/** Uses Node's own libraries: Python's modules must not bind to symbols of theirs. */
 async function nodeWorks(): Promise<void> {
   const bytes = randomBytes(100_000);
   assert.deepEqual(gunzipSync(gzipSync(bytes)), bytes);
@@ -57,7 +57,7 @@ function certificate(): { key: Buffer; cert: Buffer } {
   return { key: readFileSync(key), cert: readFileSync(cert) };
 }
 
-/** What each page must say; a function for what depends on the machine. */
+/** The expected content of each page; a function if it depends on the machine. */
 const EXPECTED: Readonly<Record<string, (said: Record<string, unknown>) => void>> = {
   ssl: ({ hello, place }) => {
     assert.equal(hello, "16");

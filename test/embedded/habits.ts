@@ -1,4 +1,4 @@
-// What applications do to the process they run in, when that process is the server.
+// Habits of applications that concern their whole process, when that process is the server.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
@@ -13,7 +13,7 @@ const opened = (app: string): Promise<Daemon> =>
   daemon(scope as never, app, { mode: "embedded", python, directory, slowCall: 300 });
 
 let app: Daemon;
-// As a listening socket would keep it.
+// Keeps the process alive, as a listening socket would.
 const alive = setInterval(() => {}, 1_000);
 before(async () => {
   app = await opened("habits:app");
@@ -40,6 +40,16 @@ test("what is written to a full disk is a cut response, even if the application 
     "and none is missing before that",
   );
   assert.equal(await text("/count"), "0");
+});
+
+test("what is written between blocks arrives whole and in order, whatever comes last", async () => {
+  const server = await opened("habits:writes_between");
+  const written = [0, 1, 2].map((number) => `block ${number}${String(number).repeat(3 << 20)}`).join("");
+  for (const last of ["", "the end"]) {
+    const { body, complete, error } = await server.ask(`/?${last}`);
+    assert.deepEqual([complete, error], [true, undefined]);
+    assert.ok(body.toString("latin1") === written + last, `${body.length} bytes`);
+  }
 });
 
 test("a frame that is too long costs the request under way, not the server", async () => {
@@ -164,7 +174,7 @@ test("a reload is refused with what to do instead", async () => {
   await assert.rejects(async () => app.gateway.reload?.(), /replaces server processes/);
 });
 
-/** EMBEDDED_REQUESTS=5000000 for a look that takes minutes. */
+/** EMBEDDED_REQUESTS=5000000 for a check that takes minutes. */
 const REQUESTS = Number(process.env.EMBEDDED_REQUESTS ?? 40_000);
 const ROUNDS = 4;
 

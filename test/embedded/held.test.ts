@@ -1,4 +1,4 @@
-// Nothing is held of responses that are over, whichever CPython it is: a process can have only one.
+// Nothing is kept of responses that are over, on each CPython, in a process of its own: it can hold only one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";

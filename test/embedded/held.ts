@@ -1,4 +1,4 @@
-// What the server process holds of responses that their clients have in full. For a process of its own, with the
+// What the server process keeps of responses that their clients have in full. For a process of its own, with the
 // interpreter of EMBEDDED_PYTHON: held.test.ts.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -19,7 +19,7 @@ const opened = (app: string): Promise<Daemon> =>
 const FEW_OBJECTS = 200;
 
 let app: Daemon;
-// As a listening socket would keep it.
+// Keeps the process alive, as a listening socket would.
 const alive = setInterval(() => {}, 1_000);
 before(async () => {
   app = await opened("held:app");

@@ -1,4 +1,4 @@
-// What an application finds of its process: the same in both modes, on every CPython of the machine.
+// The environment, locale and flags that an application finds: the same in both modes, on every CPython of the machine.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { pythons } from "../pythons.ts";
 const TELL = fileURLToPath(new URL("tell_facts.ts", import.meta.url));
 const NO_LOCALE = { LANG: undefined, LC_ALL: undefined, LC_CTYPE: undefined };
 
-/** Surroundings in which the two once differed, or might. */
+/** Circumstances in which the two modes once differed, or might. */
 const SURROUNDINGS: Readonly<Record<string, Readonly<Record<string, string | undefined>>>> = {
   "without a locale, as in containers": NO_LOCALE,
   "with a locale and a time zone": { LC_ALL: "C.UTF-8", TZ: "Asia/Kolkata" },

@@ -1,4 +1,4 @@
-// Writes what an application finds of its process, in the mode and on the CPython that the arguments name.
+// Writes what an application finds in its process, in the mode and on the CPython that the arguments name.
 import { fileURLToPath } from "node:url";
 import koffi from "koffi";
 import { silentLog } from "../../src/exchange/index.ts";

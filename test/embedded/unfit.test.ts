@@ -1,4 +1,4 @@
-// What embedded mode needs and does not find: one message that says what to do, and exit code 1.
+// Embedded mode without what it needs: one message that says what to do, and exit code 1.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,7 +24,7 @@ register("data:text/javascript," + encodeURIComponent(hook));
 const WITHOUT_KOFFI = join(here, "without-koffi.mjs");
 writeFileSync(WITHOUT_KOFFI, HOOK);
 
-/** An interpreter that says this of itself, whatever it is asked. */
+/** An interpreter that prints this, whatever it is asked. */
 function interpreter(name: string, answer: object): string {
   const path = join(here, name);
   const real = { version: "3.13.0", implementation: "cpython", library: null, ...answer };
@@ -66,7 +66,7 @@ test("a library of another version than its interpreter is refused with both ver
   assert.ok(told.includes(`is CPython 3.13.99, but its library ${library} is ${version}`), told);
 });
 
-test("a library that is none is refused with the loader's own words", async () => {
+test("a file that is no library is refused with the loader's own message", async () => {
   const library = join(here, "libpython3.13.so");
   writeFileSync(library, "not a library");
   assert.match(await refusal(interpreter("broken", { library })), /libpython3\.13\.so cannot be loaded: \S+/);

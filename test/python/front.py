@@ -55,7 +55,7 @@ class Front:
     def _begin(self, app, settings):
         init = {
             "app": app,
-            "chdir": APPS,
+            "directory": APPS,
             "path": [],
             "threads": 1,
             "processes": 1,
@@ -76,7 +76,7 @@ class Front:
 
     def send(self, kind, stream, payload=b""):
         data = payload if isinstance(payload, bytes) else payload.encode()
-        frame = link.HEADER.pack(len(data), stream, link.TO_WORKER[kind]) + bytes
+        frame = link.HEADER.pack(len(data), stream, link.TO_WORKER[kind]) + data
         if self._together is None:
             self.sock.sendall(frame)
         else:
@@ -205,7 +205,7 @@ class Front:
     def said(self):
         """What the application has printed on standard output since this was asked last: lines of JSON."""
         data = os.pread(self._output.fileno(), 1 << 24, self._read_output)
-        lines = bytes[: data.rfind(b"\n") + 1]
+        lines = data[: data.rfind(b"\n") + 1]
         self._read_output += len(lines)
         return [json.loads(line) for line in lines.splitlines()]
 

@@ -13,7 +13,7 @@ def start(status=200, headers=PLAIN, **more):
     return {"type": "http.response.start", "status": status, "headers": headers, **more}
 
 
-def body(bytes=b"", more=False):
+def body(data=b"", more=False):
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 

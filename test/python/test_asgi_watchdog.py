@@ -44,7 +44,6 @@ class WatchdogTest(unittest.TestCase):
         front.abort(stream)
         self.assertEqual(front.printed().count("It is here:"), 1)
         self.assertIn(f"the event loop has been blocked for {LIMIT} s by POST '/stuck'", front.printed())
-        self.assertIn("time.sleep(0.01)", front.printed())
         self.assertNotIn("sallyport/asgi", front.printed())
 
     def test_each_time_is_told(self):

@@ -108,8 +108,8 @@ class WebSocketTest(unittest.TestCase):
     def test_a_message_in_pieces_arrives_whole(self):
         stream = self.opened(("receive", 2), ("send", close()))
         data = "\u00fc".encode()
-        self.front.send("BODY", stream, bytes[:1])
-        self.front.send("BODY", stream, bytes[1:])
+        self.front.send("BODY", stream, data[:1])
+        self.front.send("BODY", stream, data[1:])
         self.front.send("TEXT", stream, "!")
         self.front.send("BODY", stream, "a")
         self.front.send("BINARY", stream, "b")
@@ -146,7 +146,7 @@ class WebSocketTest(unittest.TestCase):
             cost = len(piece) + (link.MESSAGE_COST if kind == last else 0)
             self.front.send("CREDIT", stream, link.COUNT.pack(cost))
             if kind == last:
-                return bytes
+                return data
 
     def test_large_messages_of_two_tasks_are_not_mixed(self):
         a, b = "a" * 2 * link.WINDOW, "b" * 2 * link.WINDOW

@@ -40,10 +40,10 @@ class LinkTest(unittest.TestCase):
             self.assertEqual(self.link.read(), expected)
             self.assertFalse(self.link.pending)
             for i in range(len(data) - 1):
-                self.front.sendall(bytes[i : i + 1])
+                self.front.sendall(data[i : i + 1])
                 self.assertTrue(self.link.poll())
                 self.assertIsNone(self.link.parsed())
-            self.front.sendall(bytes[-1:])
+            self.front.sendall(data[-1:])
             self.assertEqual(self.link.read(), expected)
 
     def test_every_vector_is_written_as_pinned(self):

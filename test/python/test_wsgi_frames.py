@@ -17,7 +17,7 @@ def kinds(data):
     while data:
         length, _, kind = link.HEADER.unpack_from(data)
         names.append(KINDS[kind])
-        data = bytes[link.HEADER.size + length :]
+        data = data[link.HEADER.size + length :]
     return names
 
 

@@ -1,4 +1,4 @@
-// Request bodies that wait in files for Python: what is left of them, and what becomes of those whose client has left.
+// Request bodies in files for Python: none is left over, whoever of client, worker and server ends first.
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -30,7 +30,7 @@ function files(folder: string): string[] {
     .map(({ name }) => name);
 }
 
-/** Sends bodies without an end to their request, so that some wait in files when the server goes. */
+/** Sends bodies of requests that never end, so that some are in files when the server ends. */
 function uploading(server: Served, count: number): void {
   for (let i = 0; i < count; i++) {
     const upload = request(`${server.url}/echo`, {
@@ -56,14 +56,14 @@ for (const [mode, ...args] of [["daemon"], ["embedded", "--embedded"], ["fronts"
       await until(() => files(folder).length >= 6);
       process.kill(server.pid, signal);
       await server.exited;
-      // The guard needs a moment more when nobody else can.
+      // After SIGKILL only the guard can remove it, a moment later.
       await until(() => files(folder).length === 0);
       if (signal === "SIGTERM") assert.deepEqual(readdirSync(folder), []);
     });
   }
 }
 
-test("a request whose client leaves while it waits for a busy worker is nobody's error, and is not begun", async (t) => {
+test("a request whose client leaves while it waits for a busy worker is no error, and is not begun", async (t) => {
   const server = await daemon(t, "awkward");
   const go = join(folderOf(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });
@@ -74,7 +74,7 @@ test("a request whose client leaves while it waits for a busy worker is nobody's
     body.end();
     return server.exchange({ target: "/close-after-end", method: "POST", body });
   });
-  // Time for some to be sent to the worker.
+  // So that some are sent to the worker.
   await new Promise((resolve) => setTimeout(resolve, 300));
   for (const exchange of waiting) exchange.hangUp();
   await new Promise((resolve) => setTimeout(resolve, 100));
@@ -109,7 +109,7 @@ test("an upload for which the disk has no room is 507 with a code of its own, an
   assert.equal((await server.ask("/echo", { method: "POST", body: upload() })).body.length, BODY.length);
 });
 
-test("a body that somebody tidied away is an error of the server's, not of the application", async (t) => {
+test("a body whose file was removed is an error of the server's, not of the application", async (t) => {
   const server = await daemon(t, "awkward");
   const go = join(folderOf(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });

@@ -5,39 +5,39 @@ import { ASK_AFTER, BLOCKED_AFTER, Heartbeat } from "../../src/workers/heartbeat
 const TICK = 250;
 
 /** Ticks until `holds`. */
-function silence(pulse: Heartbeat, holds: (asked: boolean) => boolean): number {
-  for (let passed = TICK; ; passed += TICK) if (holds(pulse.tick(TICK))) return passed;
+function silence(heartbeat: Heartbeat, holds: (asked: boolean) => boolean): number {
+  for (let passed = TICK; ; passed += TICK) if (holds(heartbeat.tick(TICK))) return passed;
 }
 
-test("an event loop that says nothing is asked once, and blocked when it does not answer", () => {
-  const pulse = new Heartbeat();
+test("a silent event loop is asked once, and counts as blocked when it does not answer", () => {
+  const heartbeat = new Heartbeat();
   assert.equal(
-    silence(pulse, (asked) => asked),
+    silence(heartbeat, (asked) => asked),
     ASK_AFTER,
   );
   assert.equal(
-    silence(pulse, (asked) => {
+    silence(heartbeat, (asked) => {
       assert.equal(asked, false);
-      return pulse.blocked;
+      return heartbeat.blocked;
     }),
     BLOCKED_AFTER,
   );
-  assert.equal(pulse.unanswered, BLOCKED_AFTER);
+  assert.equal(heartbeat.unanswered, BLOCKED_AFTER);
 });
 
-test("that it became blocked is told once in a silence, and that it answers again, too", () => {
-  const pulse = new Heartbeat();
-  silence(pulse, () => pulse.blocked);
-  assert.deepEqual([pulse.becameBlocked, pulse.becameBlocked], [true, false]);
-  assert.deepEqual([pulse.heard(), pulse.heard()], [true, false]);
-  assert.deepEqual([pulse.blocked, pulse.unanswered], [false, 0]);
+test("a block is reported once in a silence, and so is its end", () => {
+  const heartbeat = new Heartbeat();
+  silence(heartbeat, () => heartbeat.blocked);
+  assert.deepEqual([heartbeat.becameBlocked, heartbeat.becameBlocked], [true, false]);
+  assert.deepEqual([heartbeat.heard(), heartbeat.heard()], [true, false]);
+  assert.deepEqual([heartbeat.blocked, heartbeat.unanswered], [false, 0]);
 });
 
-test("whatever it says in time counts as an answer", () => {
-  const pulse = new Heartbeat();
+test("any frame in time counts as an answer", () => {
+  const heartbeat = new Heartbeat();
   for (let i = 0; i < 100; i++) {
-    silence(pulse, (asked) => asked);
-    pulse.heard();
+    silence(heartbeat, (asked) => asked);
+    heartbeat.heard();
   }
-  assert.deepEqual([pulse.blocked, pulse.becameBlocked], [false, false]);
+  assert.deepEqual([heartbeat.blocked, heartbeat.becameBlocked], [false, false]);
 });

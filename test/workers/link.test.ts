@@ -19,7 +19,7 @@ interface Vector {
   number: number;
   stream: number;
   payload: string;
-  data: string;
+  bytes: string;
 }
 
 const vectors = JSON.parse(
@@ -31,7 +31,7 @@ type Frame = [kind: number, stream: number, payload: string];
 const bytesOf = (pieces: readonly (string | Uint8Array)[]): Buffer =>
   Buffer.concat(pieces.map((piece) => (typeof piece === "string" ? Buffer.from(piece, "latin1") : piece)));
 
-/** Each chunk is written over once it was read, as the memory is that all links read into. */
+/** Each chunk is overwritten once it was read, like the buffer that all links share. */
 function read(...chunks: Buffer[]): Frame[] {
   const frames: Frame[] = [];
   const reader = new FrameReader((kind, stream, payload) => {
@@ -51,7 +51,7 @@ function read(...chunks: Buffer[]): Frame[] {
 describe("frames of the link", () => {
   const kinds: Record<string, number> = { ...TO_WORKER, ...FROM_WORKER };
 
-  for (const { name, kind, number, stream, payload, data } of vectors) {
+  for (const { name, kind, number, stream, payload, bytes: data } of vectors) {
     test(`${kind}: ${name}`, () => {
       assert.equal(kinds[kind], number);
       const writer = new FrameWriter();
@@ -97,7 +97,7 @@ describe("frames of the link", () => {
     );
   });
 
-  test("a large piece of a response is passed on as it arrives; what is around it comes whole", () => {
+  test("a large piece of a response is passed on as it arrives; frames around it come whole", () => {
     const large = randomBytes(100_000);
     const writer = new FrameWriter();
     writer.frame(FROM_WORKER.HEAD, 7, Buffer.from("200"));

@@ -1,4 +1,4 @@
-// What a worker has finished and not sent: found by us when it dies, and when it is busy with something else for long.
+// Answers that a worker has finished and not sent: read by us when it dies, and while a long request keeps it busy.
 import assert from "node:assert/strict";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ import { pythons } from "../pythons.ts";
 
 const PYTHON = fileURLToPath(new URL("../../python", import.meta.url));
 
-/** Holds and sends what it is told on standard input; the link's other end is never read, as its bytes are of no interest. */
+/** Calls its outbox as the lines on standard input say. The other end of its link is never read: only the outbox is tested. */
 const WORKER = `
 import socket, sys
 sys.path.insert(0, ${JSON.stringify(PYTHON)})
@@ -56,10 +56,10 @@ for (const { path, version } of pythons()) {
     await tell("hold third");
     await tell("begin 7");
     await die();
-    assert.equal(outbox.inside, 7);
-    assert.equal(outbox.rest(5)?.toString(), "secondthird");
-    assert.equal(outbox.rest(8)?.toString(), "ondthird", "a part had arrived");
-    assert.equal(outbox.rest(16), undefined, "all of it had");
+    assert.equal(outbox.state?.request, 7);
+    assert.equal(outbox.unsent(5)?.toString(), "secondthird");
+    assert.equal(outbox.unsent(8)?.toString(), "ondthird", "a part had arrived");
+    assert.equal(outbox.unsent(16), undefined, "all of it had");
   });
 }
 
@@ -72,41 +72,41 @@ test("what was sent is not found again", async (t) => {
   await tell("hold second");
   await tell("send third");
   await die();
-  assert.equal(outbox.rest(16), undefined);
+  assert.equal(outbox.unsent(16), undefined);
 });
 
-test("of a worker that lives, only what was there at the last look is taken", async (t) => {
+test("only bytes that were there at the last peek are taken from a living worker", async (t) => {
   const { outbox, tell } = await working(t, python);
   await tell("hold first");
-  assert.equal(outbox.glimpse(0), undefined);
+  assert.equal(outbox.peek(0), undefined);
   await tell("hold second");
-  assert.equal(outbox.glimpse(0)?.toString(), "first");
-  assert.equal(outbox.glimpse(5)?.toString(), "second");
-  assert.equal(outbox.glimpse(11), undefined);
+  assert.equal(outbox.peek(0)?.toString(), "first");
+  assert.equal(outbox.peek(5)?.toString(), "second");
+  assert.equal(outbox.peek(11), undefined);
   await tell("flush");
   await tell("hold third");
-  assert.equal(outbox.glimpse(11), undefined);
-  assert.equal(outbox.glimpse(11)?.toString(), "third");
+  assert.equal(outbox.peek(11), undefined);
+  assert.equal(outbox.peek(11)?.toString(), "third");
 });
 
 test("what is on its way by the link is waited for", async (t) => {
   const { outbox, tell } = await working(t, python);
   await tell("hold first");
-  outbox.glimpse(0);
+  outbox.peek(0);
   await tell("send second");
   await tell("hold third");
-  outbox.glimpse(0);
-  assert.equal(outbox.glimpse(0), undefined, "the first eleven bytes are not here");
-  assert.equal(outbox.glimpse(11)?.toString(), "third");
+  outbox.peek(0);
+  assert.equal(outbox.peek(0), undefined, "the first eleven bytes are not here");
+  assert.equal(outbox.peek(11)?.toString(), "third");
 });
 
-test("eight answers leave by themselves, and what is too large to be held", async (t) => {
+test("eight answers leave by themselves, and so does one that is too large to be held", async (t) => {
   const { outbox, tell, die } = await working(t, python);
   for (let i = 0; i < 9; i++) await tell(`hold ${i}`);
   await tell(`hold ${"x".repeat(40_000)}`);
   await tell("hold last");
   await die();
-  assert.equal(outbox.rest(40_009)?.toString(), "last");
+  assert.equal(outbox.unsent(40_009)?.toString(), "last");
 });
 
 test("a worker's death costs the request inside it, and no answer that was finished before", async (t) => {
@@ -126,7 +126,7 @@ for (const threads of [1, 2])
     for (let i = 0; i < 5; i++) {
       const { pid } = await server.json("/process");
       process.kill(pid as number, "SIGKILL");
-      // Sent before anybody can know.
+      // Sent before the death can be noticed.
       assert.equal((await server.ask("/count")).status, 200);
     }
     assert.equal(server.records().length, 5, "each was run once");
@@ -137,7 +137,7 @@ test("an answer does not wait for a long request behind it", async (t) => {
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const go = join(folder, "go");
   const server = await daemon(t, "awkward");
-  // At a quick pace answers leave together.
+  // Quick answers leave together.
   await Promise.all(Array.from({ length: 200 }, () => server.ask("/hello")));
   const quick = Array.from({ length: 3 }, () => server.ask("/hello"));
   const long = server.ask(`/wait-for?${go}`);

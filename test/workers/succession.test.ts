@@ -1,4 +1,4 @@
-// Worker processes that have taken their share of requests (`maxRequests`) are replaced, and nobody notices.
+// Worker processes that have taken their share of requests (`maxRequests`) are replaced without any effect on requests.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -96,7 +96,7 @@ def application(environ, start_response):
   write("one");
   const env = { PYTHONDONTWRITEBYTECODE: "1" };
   const server = await daemon(t, "versions", { directory: folder, env });
-  // It takes longer than the next one does, if that comes meanwhile.
+  // Slower to start than the next version, which may come meanwhile.
   write(
     "two",
     "for _ in range(30):\n    time.sleep(0.1)\n    if os.path.exists('three'): time.sleep(1); break",

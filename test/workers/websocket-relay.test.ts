@@ -1,4 +1,4 @@
-// One WebSocket between a client and a worker, both played: what is held back, and what is given back.
+// One WebSocket between a client and a worker, both simulated: pausing, buffering and credit.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Handshake, SallyportError, type WebSocketSession } from "../../src/exchange/index.ts";
@@ -46,28 +46,28 @@ class PlayedClient implements WebSocketSession {
   }
 }
 
-function bridged(): {
+function relaying(): {
   client: PlayedClient;
-  bridge: WebSocketRelay;
+  relay: WebSocketRelay;
   frames(): [kind: number, payload: Buffer][];
 } {
   const client = new PlayedClient();
   const handshake: Handshake = { subprotocols: [], accept: () => client };
-  const link = { writer: new FrameWriter(), flush: () => {} };
-  const bridge = new WebSocketRelay(handshake, { subprotocol: undefined, headers: [] }, link, 7, WINDOW);
+  const writer = new FrameWriter();
+  const relay = new WebSocketRelay(handshake, { subprotocol: undefined, headers: [] }, writer, 7, WINDOW);
   const frames = (): [number, Buffer][] => {
     const seen: [number, Buffer][] = [];
     const reader = new FrameReader((kind, _stream, { bytes }) => seen.push([kind, bytes]));
-    for (const piece of link.writer.take()) reader.push(Buffer.from(piece as string, "latin1"));
+    for (const piece of writer.take()) reader.push(Buffer.from(piece as string, "latin1"));
     return seen;
   };
-  return { client, bridge, frames };
+  return { client, relay, frames };
 }
 
 test("a message of the client's is cut into pieces, the last of which says what it is", () => {
-  const { bridge, frames } = bridged();
-  bridge.message(Buffer.alloc(2 * PIECE + 1), true);
-  bridge.message(Buffer.from("hi"), false);
+  const { relay, frames } = relaying();
+  relay.message(Buffer.alloc(2 * PIECE + 1), true);
+  relay.message(Buffer.from("hi"), false);
   assert.deepEqual(
     frames().map(([kind, { length }]) => [kind, length]),
     [
@@ -80,20 +80,20 @@ test("a message of the client's is cut into pieces, the last of which says what 
 });
 
 test("the client is held back when the window is used up, by empty messages, too, until more is wanted", () => {
-  const { client, bridge } = bridged();
+  const { client, relay } = relaying();
   let count = 0;
-  for (; !client.paused; count++) bridge.message(Buffer.alloc(0), true);
+  for (; !client.paused; count++) relay.message(Buffer.alloc(0), true);
   assert.equal(count, Math.ceil(WINDOW / MESSAGE_COST));
-  bridge.want(1);
+  relay.want(1);
   assert.equal(client.paused, true);
-  bridge.want(MESSAGE_COST);
+  relay.want(MESSAGE_COST);
   assert.equal(client.paused, false);
 });
 
 test("credit comes back for what the client has taken, and not while it is slow", () => {
-  const { client, bridge, frames } = bridged();
+  const { client, relay, frames } = relaying();
   client.stalled = true;
-  for (let i = 0; i < 4; i++) bridge.receive(FROM_WORKER.BINARY_OUT, Buffer.alloc(PIECE));
+  for (let i = 0; i < 4; i++) relay.receive(FROM_WORKER.BINARY_OUT, Buffer.alloc(PIECE));
   assert.deepEqual([client.sent.length, frames()], [1, []]);
   client.release();
   assert.equal(client.sent.length, 4);
@@ -102,38 +102,38 @@ test("credit comes back for what the client has taken, and not while it is slow"
 });
 
 test("a close waits for the messages before it, a cut does not", () => {
-  const polite = bridged();
+  const polite = relaying();
   polite.client.stalled = true;
-  for (const text of ["a", "b"]) polite.bridge.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
-  polite.bridge.close(1000, "");
+  for (const text of ["a", "b"]) polite.relay.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
+  polite.relay.close(1000, "");
   assert.deepEqual(polite.client.sent, ["text 1"]);
   polite.client.release();
   assert.deepEqual(polite.client.sent, ["text 1", "text 1", "close 1000 "]);
 
-  const cut = bridged();
+  const cut = relaying();
   cut.client.stalled = true;
-  for (const text of ["a", "b"]) cut.bridge.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
-  cut.bridge.cut(1011, "died");
+  for (const text of ["a", "b"]) cut.relay.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
+  cut.relay.cut(1011, "died");
   assert.deepEqual(cut.client.sent, ["text 1", "close 1011 died"]);
 });
 
 test("a message without end is refused before it fills memory", () => {
-  const { bridge } = bridged();
+  const { relay } = relaying();
   const piece = Buffer.alloc(PIECE);
   assert.throws(
     () => {
-      for (let size = 0; size <= MAX_MESSAGE; size += PIECE) bridge.receive(FROM_WORKER.CHUNK, piece);
+      for (let size = 0; size <= MAX_MESSAGE; size += PIECE) relay.receive(FROM_WORKER.CHUNK, piece);
     },
     (error) => error instanceof SallyportError && error.code === "ERR_SALLYPORT_APP_PROTOCOL",
   );
 });
 
-test("the end is told with its code and reason, and once released nothing more is said", () => {
-  const { bridge, frames } = bridged();
-  bridge.closed(4000, "enöugh");
+test("the close frame brings code and reason, and a released relay sends nothing more", () => {
+  const { relay, frames } = relaying();
+  relay.closed(4000, "enöugh");
   const [[kind, payload] = []] = frames();
   assert.deepEqual([kind, payload?.readUInt16LE(), payload?.toString("utf8", 2)], [10, 4000, "enöugh"]);
-  bridge.message(Buffer.from("late"), false);
-  bridge.receive(FROM_WORKER.CHUNK, Buffer.alloc(WINDOW));
+  relay.message(Buffer.from("late"), false);
+  relay.receive(FROM_WORKER.CHUNK, Buffer.alloc(WINDOW));
   assert.deepEqual(frames(), []);
 });

@@ -7,12 +7,12 @@ from ..failures import ProtocolError, ProtocolTypeError, ProtocolValueError
 from ..link import CLOSES, HAS_DATE, HAS_LENGTH, HEAD_LIMIT
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-# What no value may contain; in the lines of a head only their ends are of it.
+# What no value may contain; in the lines of a head only the line ends are control characters.
 _CONTROL = bytes((*range(9), *range(10, 32), 127))
 _STATUS = {status: b"%d\r\n" % status for status in range(200, 1000)}
 
 _CONNECTION, _CLOSE = b"connection", b"close"
-# The connection is the server's affair (RFC 9110, 7.6.1). Frameworks set these in good faith, so they are passed over.
+# Fields of the connection, which the server sets (RFC 9110, 7.6.1). Frameworks set them in good faith: skipped.
 _HOP_BY_HOP = (
     _CONNECTION,
     b"keep-alive",
@@ -23,7 +23,7 @@ _HOP_BY_HOP = (
 )
 _LENGTH = b"content-length"
 _SKIPPED = b""
-# Names as applications write them, by what is made of them; bounded.
+# Names as applications write them, with the names to send; bounded.
 _known = dict.fromkeys(_HOP_BY_HOP, _SKIPPED)
 _known.update((name, name) for name in (b"content-type", _LENGTH, b"location", b"set-cookie", b"vary", b"etag"))
 _KNOWN_LIMIT = 1000
@@ -36,15 +36,15 @@ _HEAD_REMEMBERED = 2048
 def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
     """The bytes of a head, and the Content-Length (-1 where there is none). Raises ProtocolError."""
     if type(headers) is not list:
-        headers = _listed(headers)  # once: it may be an iterator
+        headers = _listed(headers)  # it may be an iterator, which can be read once only
     try:
         known = _known_heads.get((status, *headers)) if isinstance(status, int) else None
     except TypeError:
-        known = None  # lists in place of tuples, or what will be refused
-    return known or _remembered(status, headers)
+        known = None  # lists in place of tuples, or values that will be refused
+    return known or _check_head(status, headers)
 
 
-def _remembered(status: int, headers: list) -> "tuple[bytes, int]":
+def _check_head(status: int, headers: list) -> "tuple[bytes, int]":
     code = _STATUS.get(status) if type(status) is int else _status(status)
     if code is None:
         raise ProtocolValueError(f"'status' must be from 200 to 999, not {status!r}")
@@ -58,7 +58,7 @@ def _remembered(status: int, headers: list) -> "tuple[bytes, int]":
         elif name is _CONNECTION:
             known |= CLOSES
         lines += (name, b": ", value, b"\r\n")
-    head = bytes([known]) + _checked_lines(lines)
+    head = bytes([known]) + _check_lines(lines)
     if len(head) <= _HEAD_REMEMBERED:
         _remember((status, *map(tuple, headers)), head, length)
     return head, length
@@ -79,7 +79,7 @@ def _named(headers: Iterable) -> "Iterator[tuple[bytes, bytes]]":
         for name, value in headers:
             known = _known.get(name)
             if known is None:
-                known = _checked_name(name)
+                known = _check_name(name)
             if known is not _SKIPPED:
                 yield known, value
             elif _asks_to_close(name, value):
@@ -97,7 +97,7 @@ def _listed(headers: object) -> list:
         raise ProtocolTypeError(_bad_headers(headers)) from None
 
 
-def _checked_lines(parts: "list[bytes]") -> bytes:
+def _check_lines(parts: "list[bytes]") -> bytes:
     """The lines of a head: that of the status is one part, every other line four."""
     return _whole(b"", parts, parts[3::4], (len(parts) + 3) // 2)
 
@@ -112,16 +112,16 @@ def hints(links: Iterable) -> bytes:
     lines = [b"103\r\n"]
     for link in links:
         lines += (b"link", b": ", link, b"\r\n")
-    return b"\0" + _checked_lines(lines)
+    return b"\0" + _check_lines(lines)
 
 
 def joined(lines: "list[bytes]") -> bytes:
-    """The lines with LF between them, once it is sure that none has a control character of its own."""
+    """The lines with LF between them. Raises ProtocolError if one has a control character of its own."""
     return _whole(b"\n", lines, lines, len(lines) - 1)
 
 
 def _whole(separator: bytes, parts: "list[bytes]", values: "list[bytes]", controls: int) -> bytes:
-    """The parts in one, which has so many control characters when none of the values has one."""
+    """The parts in one. It has more than `controls` control characters only if a value has some."""
     try:
         whole = separator.join(parts)
     except TypeError:
@@ -143,13 +143,13 @@ def _status(status: object) -> "bytes | None":
 
 
 def _asks_to_close(name: bytes, value: object) -> bool:
-    """Whether the connection is to end with this response: the one wish for it that is granted."""
+    """Whether the field asks to close the connection: the only such request that is granted."""
     if name.lower() != _CONNECTION or not isinstance(value, bytes):
         return False
     return _CLOSE in (option.strip() for option in value.lower().split(b","))
 
 
-def _checked_name(name: object) -> bytes:
+def _check_name(name: object) -> bytes:
     if not isinstance(name, bytes):
         raise ProtocolTypeError(f"a header's name must be bytes, not {_kind(name)}: {name!r}")
     if not _TOKEN.fullmatch(name):

@@ -1,4 +1,4 @@
-"""HTTP exchanges: what `receive` gives, and when. (ASGI HTTP 2.5)"""
+"""HTTP exchanges: the messages that `receive` returns (ASGI HTTP 2.5)."""
 
 from collections import deque
 
@@ -8,9 +8,9 @@ from .response import Response
 
 
 class Http(Response):
-    """One request. Its body is here (`_whole`), or arrives in pieces as they are asked for."""
+    """One request. Its body came with it (`_whole`), or arrives in pieces as it is asked for."""
 
-    # Pieces that no one has taken yet; None where there are not, or no longer, any to come.
+    # Pieces that the application has not taken yet; None if no pieces are to come (any more).
     _pieces = None
     _ended = False
     # Bytes asked for that have not been taken.
@@ -21,7 +21,7 @@ class Http(Response):
         self.id = id
         self.scope = scope
         self.steps = self.NEW
-        # The whole body until the application takes it; None then, and where it arrives in pieces.
+        # The whole body until the application takes it; None afterwards, or if it arrives in pieces.
         self._whole = body
         if body is None:
             self._pieces = deque()
@@ -31,7 +31,7 @@ class Http(Response):
             self._takes_trailers = True
 
     async def receive(self) -> dict:
-        """ASGI's receive: the body, then, whenever that will be, the end."""
+        """ASGI's receive: the body, and then, once it has come, the end."""
         if self._whole is not None and self._listening():
             body, self._whole = self._whole, None
             return {"type": "http.request", "body": body, "more_body": False}
@@ -42,15 +42,15 @@ class Http(Response):
                     return message
             elif self._leaving:
                 break
-            await self._news()
-        await self._repeated()
+            await self._changed()
+        await self._show_end()
         return {"type": "http.disconnect"}
 
     def _listening(self) -> bool:
         return self.cancelled is None and self.steps is not self.COMPLETE
 
     def _piece(self) -> "dict | None":
-        """The next piece if it is here; asks for more while there is room for it."""
+        """The next piece if it has arrived; asks for more while there is room for it."""
         if not self._ended and self._asked <= WINDOW // 2:
             self._want(WINDOW - self._asked)
             self._asked = WINDOW
@@ -73,10 +73,10 @@ class Http(Response):
 
 
 class FileHttp(Http):
-    """One that is offered http.response.pathsend.
+    """A request with the extension http.response.pathsend.
 
-    Only where that was asked for: middleware that rewrites bodies, or waits for them, meets a message that it does not
-    know wherever Starlette's FileResponse sees the extension.
+    By configuration only: wherever Starlette's FileResponse sees the extension, it sends a message that is unknown to
+    middleware which rewrites bodies or waits for them.
     """
 
     HEADED = {"http.response.pathsend": Response._path, **Response.HEADED}

@@ -1,4 +1,4 @@
-"""Lifespan 2.0: the application is told before the first request and after the last, in a task of its own."""
+"""Lifespan 2.0: events before the first request and after the last, in a task of their own."""
 
 import asyncio
 import sys
@@ -16,27 +16,27 @@ _EXPECTED = ((), (STARTUP_COMPLETE, STARTUP_FAILED), (SHUTDOWN_COMPLETE, SHUTDOW
 
 
 class Lifespan:
-    """One application's. `state` is the namespace that every scope gets a copy of."""
+    """The lifespan of one application. Every scope gets a copy of `state`."""
 
     def __init__(self, app: Callable, mode: str) -> None:
         self.state: dict = {}
-        # For READY: what became of it.
+        # For READY: "on", "off", or why it is unsupported.
         self.outcome = "off"
         self._app = app
         self._mode = mode
         self._task = None
-        # The events given so far; the answers that have come.
+        # The number of events given so far, and the answers to them.
         self._given = 0
         self._answers: "dict[str, str]" = {}
         self._answered = asyncio.Event()
         self._stopping = asyncio.Event()
 
     async def startup(self) -> None:
-        """Returns once requests may come. Raises LoadError when the application says that it cannot start."""
+        """Returns once requests may come. Raises LoadError if the application says that it cannot start."""
         if self._mode == "off":
             return
         self._task = asyncio.ensure_future(self._run())
-        self._task.add_done_callback(_error_of)  # asyncio complains of errors that no one looks at
+        self._task.add_done_callback(_error_of)  # asyncio logs exceptions that are never retrieved
         await self._until_answered()
         self._answered.clear()
         if STARTUP_FAILED in self._answers:
@@ -59,7 +59,7 @@ class Lifespan:
             _say("the application raised when it was told to start; it is served without lifespan", error)
 
     async def shutdown(self, timeout: float) -> None:
-        """Tells the application, where it wants to be told, and waits; what goes wrong is printed."""
+        """Has the application shut down, if it supports that, and waits; failures are printed."""
         if not self._task or self._task.done():
             return
         if self.outcome != "on":
@@ -88,7 +88,7 @@ class Lifespan:
             raise RuntimeError(f"the application wants to exit: {summary(error)}") from error
 
     async def _until_answered(self) -> None:
-        """Until the application has said how it went, or its task has ended without."""
+        """Waits until the application has answered, or its task has ended without an answer."""
         answer = asyncio.ensure_future(self._answered.wait())
         try:
             await asyncio.wait((answer, self._task), return_when=asyncio.FIRST_COMPLETED)
@@ -103,7 +103,7 @@ class Lifespan:
         if self._given == 1:
             self._given = 2
             return {"type": "lifespan.shutdown"}
-        await asyncio.get_running_loop().create_future()  # there is nothing more to come
+        await asyncio.get_running_loop().create_future()  # no event follows
         raise AssertionError
 
     async def _send(self, message: dict) -> None:
@@ -128,7 +128,7 @@ def _error_of(task: asyncio.Task) -> "BaseException | None":
 
 
 def _failed(message: str) -> LoadError:
-    """Frameworks put a whole traceback there: its last line is the message."""
+    """Frameworks put a whole traceback into the message: its last line says what failed."""
     lines = message.strip().splitlines()
     if not lines:
         return LoadError("the startup failed; the application gave no reason")

@@ -1,4 +1,4 @@
-"""The event loop's end of the link (docs/link.md). What is sent in one turn of the loop leaves in one write."""
+"""The event loop's end of the link (docs/link.md). Frames of one turn of the loop leave in one write."""
 
 import asyncio
 from struct import Struct
@@ -21,38 +21,38 @@ from ..link import (
     STOP,
 )
 
-# Frames collected beyond this size leave at once, in the middle of a turn.
-_COLLECTED = 262_144
-# So many finished responses leave at once, so that front and worker are both at work.
-_TOGETHER = 8
+# Bytes of collected frames that leave in the middle of a turn.
+_MAX_COLLECTED = 262_144
+# Finished responses that leave in the middle of a turn: more would leave the server idle meanwhile.
+_MAX_FINISHED = 8
 # Seconds that a response's head waits for the body that it could leave with.
 _HEAD_WAIT = 0.005
 
 _pack = HEADER.pack
 _unpack = HEADER.unpack_from
 _count = COUNT.pack
-# Length and stream of a frame: what stands before the kind.
+# Length and stream of a frame, which come before its kind.
 _pack_start = Struct("<II").pack
 _ANSWER = bytes([ANSWER])
 _RESPONSE = bytes([RESPONSE])
 
 
 class LoopLink(asyncio.Protocol):
-    """Cuts what arrives into frames, gives them to their streams, and collects what the streams send.
+    """Cuts arriving bytes into frames, gives them to their streams, and collects the frames that the streams send.
 
-    `owner` has `open(link, id, kind, payload)` for a request, `learn(number, payload)` for what several have in common,
-    `stop()`, and `lost()` for the end of the front.
+    `owner` has `open(link, id, kind, payload)` for a request, `learn(number, payload)` for a common part of requests,
+    `stop()`, `idle()` when the last stream is done, and `lost()` for the end of the server.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: object, watchdog: object) -> None:
         self.loop = loop
         self.streams: "dict[int, object]" = {}
-        # True while the front is slower than we are: nobody sends.
+        # True while the server is slow to read: streams send nothing.
         self.paused = False
-        # Bytes read so far, and who is told of them.
-        self.taken = 0
-        self.took: "Callable[[int], None]" = lambda _total: None
-        # Counts the writes, so that a stream can tell whether what it sent is still here.
+        # Bytes read so far, and what is called with that number after each read.
+        self.bytes_read = 0
+        self.on_read: "Callable[[int], None]" = lambda _total: None
+        # Counts the writes, so that a stream can tell whether its frames are still here.
         self.batch = 0
         self.closed = asyncio.Event()
         self._owner = owner
@@ -61,25 +61,25 @@ class LoopLink(asyncio.Protocol):
         self._rest = b""
         self._out: "list[bytes]" = []
         self._size = 0
-        # Whole responses among it.
+        # Whole responses among them.
         self._finished = 0
-        # Whether somebody will flush when this turn is over.
-        self._due = False
+        # Whether `flush` is going to be called at the end of this turn.
+        self._flush_due = False
         # Streams whose heads wait for bodies.
         self._held: "list[object]" = []
 
-    # What arrives.
+    # Frames in.
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         transport.set_write_buffer_limits(high=4 * PIECE, low=PIECE)
 
     def data_received(self, data: bytes) -> None:
-        self.taken += len(data)
-        self.took(self.taken)
+        self.bytes_read += len(data)
+        self.on_read(self.bytes_read)
         if self._rest:
             data = self._rest + data
-        self._due = True
+        self._flush_due = True
         if self._watchdog.asleep:
             self._watchdog.wake(self)
         start, size = 0, len(data)
@@ -112,13 +112,13 @@ class LoopLink(asyncio.Protocol):
         elif kind == STOP:
             self._owner.stop()
         elif kind == LEAVE or kind == CANCEL:
-            self.tell_all(kind, payload)
+            self.broadcast(kind, payload)
 
-    def tell_all(self, kind: int, payload: bytes = b"") -> None:
+    def broadcast(self, kind: int, payload: bytes = b"") -> None:
         for stream in list(self.streams.values()):
             stream.frame(kind, payload)
 
-    # What leaves.
+    # Frames out.
 
     def send(self, kind: int, id: int, payload: bytes = b"") -> None:
         self._out.append(_pack(len(payload), id, kind))
@@ -127,7 +127,7 @@ class LoopLink(asyncio.Protocol):
         self._collected(len(payload))
 
     def answer(self, id: int, head: bytes, body: bytes) -> int:
-        """A whole response; gives the place of its kind, for `finish`."""
+        """A whole response. Returns the place of its kind among the collected frames, for `finish`."""
         out = self._out
         place = len(out) + 1
         out += (_pack_start(4 + len(head) + len(body), id), _ANSWER, _count(len(head)), head, body)
@@ -135,14 +135,14 @@ class LoopLink(asyncio.Protocol):
         return place
 
     def finish(self, id: int, batch: int = -1, place: int = 0) -> None:
-        """The stream is done. An answer that has not left yet says so itself."""
+        """The stream is done. An ANSWER that has not left yet becomes RESPONSE, which says so."""
         if batch == self.batch:
             self._out[place] = _RESPONSE
             self._finished += 1
         else:
             self.send(DONE, id)
         self.forget(id)
-        if self._finished == _TOGETHER:
+        if self._finished == _MAX_FINISHED:
             self._flush_in_turn()
 
     def forget(self, id: int) -> None:
@@ -150,13 +150,13 @@ class LoopLink(asyncio.Protocol):
             self._owner.idle()
 
     def hold(self, stream: object) -> None:
-        """Has the stream's head leave in a moment, should its body not come first."""
+        """Sends the stream's head after a moment, unless its body comes first."""
         if not self._held:
             self.loop.call_later(_HEAD_WAIT, self._release)
         self._held.append(stream)
 
     def flush(self) -> None:
-        self._due = False
+        self._flush_due = False
         out = self._out
         if not out:
             return
@@ -167,7 +167,7 @@ class LoopLink(asyncio.Protocol):
             self._transport.write(b"".join(out))
 
     async def close(self, timeout: float) -> None:
-        """Sends what is left, for `timeout` seconds at the most, and closes."""
+        """Sends the remaining frames, for `timeout` seconds at the most, and closes."""
         self.flush()
         self._transport.close()
         try:
@@ -177,24 +177,24 @@ class LoopLink(asyncio.Protocol):
 
     def _collected(self, size: int) -> None:
         self._size += size
-        if self._size > _COLLECTED:
+        if self._size > _MAX_COLLECTED:
             self._flush_in_turn()
-        elif not self._due:
-            self._due = True
+        elif not self._flush_due:
+            self._flush_due = True
             self.loop.call_soon(self.flush)
 
     def _flush_in_turn(self) -> None:
-        """What was collected leaves; there will be more when this turn is over."""
-        due = self._due
+        """In the middle of a turn; its end has a flush of its own."""
+        flush_due = self._flush_due
         self.flush()
-        self._due = due
+        self._flush_due = flush_due
 
     def _release(self) -> None:
         held, self._held = self._held, []
         for stream in held:
             stream.release_head()
 
-    # The transport's word on how much it holds.
+    # Flow control of the transport.
 
     def pause_writing(self) -> None:
         self.paused = True

@@ -7,7 +7,7 @@ from ..loader import LoadError
 
 
 def new_loop(choice: str) -> asyncio.AbstractEventLoop:
-    """`auto` is uvloop where the application's environment has it. The loop is the current one of this thread."""
+    """`auto` is uvloop if the application's environment has it. Makes it the current loop of this thread."""
     loop = _uvloop(choice) if choice != "asyncio" else None
     loop = loop or asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -29,7 +29,7 @@ def _uvloop(choice: str) -> "asyncio.AbstractEventLoop | None":
 
 
 async def let_go(tasks: "Iterable[asyncio.Task]", patience: float, grace: float) -> None:
-    """Waits for the tasks, cancels those that take longer, and gives up on those that ignore it."""
+    """Waits for the tasks, cancels those that take longer, and gives up on those that ignore the cancellation."""
     pending = set(tasks)
     if pending:
         _, pending = await asyncio.wait(pending, timeout=patience)
@@ -40,7 +40,7 @@ async def let_go(tasks: "Iterable[asyncio.Task]", patience: float, grace: float)
 
 
 def end_loop(loop: asyncio.AbstractEventLoop, grace: float) -> None:
-    """What asyncio.run does at its end, within a bound."""
+    """As asyncio.run does at its end, but within a time limit."""
     loop.run_until_complete(let_go(asyncio.all_tasks(loop), 0, grace))
     loop.run_until_complete(let_go([loop.create_task(loop.shutdown_asyncgens())], grace, 0))
     asyncio.set_event_loop(None)

@@ -9,24 +9,24 @@ from .heads import fields, hints, joined, response_head
 from .stream import Stream
 
 # Largest body that leaves in one frame with its head.
-_ONE_SHOT = 131_072
+_WHOLE_LIMIT = 131_072
 
 
 class Response(Stream):
-    """What it has sent and may still send. The tables of its steps are at the end of the file."""
+    """The response so far, and the messages that may follow: their tables are at the end of the class."""
 
-    # How each begins. The head while it waits for the first piece of body.
+    # Class attributes are how each begins. The head while it waits for the first piece of body.
     _head = None
     # Bytes of body announced, -1 when they are not; bytes sent.
     _length = -1
     _sent = 0
-    # HEAD, 204, 304: no byte of body leaves.
+    # HEAD, 204, 304: no body is sent.
     _bodyless = False
     # Whether trailers are announced, can be taken, and what they are so far.
     _trailing = False
     _takes_trailers = False
     _trailers = None
-    # The link's batch that a whole response left with, and its place there.
+    # The batch of the link that has the whole response, and its place there.
     _answered = -1
     _place = 0
 
@@ -51,7 +51,7 @@ class Response(Stream):
         more = message.get("more_body", False)
         self._check_length(len(body), more)
         if self._head is not None:
-            if not more and len(body) <= _ONE_SHOT and not self._trailing:
+            if not more and len(body) <= _WHOLE_LIMIT and not self._trailing:
                 return self._answer(body)
             self.release_head()
         self.steps = self.STREAMING
@@ -81,7 +81,7 @@ class Response(Stream):
             self._body_ended()
 
     def _check_length(self, size: int, more: bool) -> None:
-        """No byte more than was announced, and none less at the end: another response than was promised."""
+        """The body must have exactly the announced length."""
         if self._length < 0 or self._bodyless:
             return
         total = self._sent + size
@@ -91,9 +91,9 @@ class Response(Stream):
             raise ProtocolError(f"the body ends after {total} bytes; its content-length is {self._length}")
 
     def _path(self, message: dict) -> "Awaitable[None] | None":
-        """Extension http.response.pathsend: the rest of the body is a file, which the front reads.
+        """Extension http.response.pathsend: the rest of the body is a file, which the server reads.
 
-        The path must be absolute; frameworks pass on relative ones, which are meant from this process's directory.
+        The path must be absolute; frameworks pass on relative ones, which refer to the directory of this process.
         """
         path = message.get("path")
         if not isinstance(path, str):
@@ -108,15 +108,15 @@ class Response(Stream):
         return None
 
     async def _file(self, path: bytes) -> None:
-        """Returns once the front has opened the file: the application may delete it then."""
+        """Returns once the server has opened the file: the application may delete it then."""
         self.link.send(FILE, self.id, path)
-        self.steps = self.TORN  # unless we come to the end
-        self._spent = self._granted  # what the front grants next is its word that the file is open
+        self.steps = self.TORN  # if this is cancelled
+        self._spent = self._granted  # so that the next CREDIT says that the file is open
         await self._room()
         self._body_ended()
 
     def _hint(self, message: dict) -> None:
-        """Extension http.response.early_hint (RFC 8297). Too late once the head has left, which is no error."""
+        """Extension http.response.early_hint (RFC 8297). Ignored once the head has left."""
         if self.steps is not self.NEW and self._head is None:
             return
         self.link.send(INFORM, self.id, hints(message.get("links", ())))
@@ -142,11 +142,11 @@ class Response(Stream):
 
     @property
     def has_head(self) -> bool:
-        """Whether a head waits for its body."""
+        """Whether the head waits for its body."""
         return self._head is not None
 
     def release_head(self) -> None:
-        """The head leaves alone: its body takes longer, or is larger, than one frame allows."""
+        """Sends the head alone: its body takes too long, or is too large, for one frame with it."""
         if self._head is not None and self.steps and self.cancelled is None:
             self.link.send(HEAD, self.id, self._head)
             self._head = None
@@ -161,7 +161,7 @@ class Response(Stream):
         else:
             self._abort(ProtocolError(f"the application returned without sending {next(iter(self.steps))!r}"))
 
-    # The states of a response: which messages each allows, and what they do.
+    # The states of a response: the messages that each allows, and their methods.
     EARLY_HINT = "http.response.early_hint"
     NEW = {"http.response.start": _start, EARLY_HINT: _hint}
     HEADED = {"http.response.body": _body, EARLY_HINT: _hint}

@@ -19,7 +19,7 @@ from .stream import Stream
 from .watchdog import Watchdog
 from .websocket import WebSocket
 
-# Seconds for applications to come to an end by themselves once nobody is there, and once they are cancelled.
+# Seconds that applications may take to end by themselves when the server is gone, and once they are cancelled.
 _PATIENCE = 0.2
 _GRACE = 1.0
 # Seconds for the lifespan shutdown.
@@ -30,7 +30,7 @@ _EAGER = sys.version_info >= (3, 12)
 
 
 class Server:
-    """Makes a task of every request, and knows when it is time to end."""
+    """Makes a task of every request, and ends when there will be no more."""
 
     def __init__(self, app: Callable, loop: asyncio.AbstractEventLoop, settings: dict) -> None:
         self._app = app
@@ -39,20 +39,20 @@ class Server:
         self._http = FileHttp if settings.get("pathsend") else Http
         self._watchdog = Watchdog(loop, settings.get("slowLoop", 1))
         self._link = LoopLink(loop, self, self._watchdog)
-        # What requests refer to, by its number.
-        self._commons: "dict[int, dict]" = {}
+        # Common parts of requests, by their numbers.
+        self._common_parts: "dict[int, dict]" = {}
         self._stopping = False
-        # Set when no more requests will come and none is under way, or nobody is there to answer.
+        # Set when the server is gone, or will send no more requests and none is under way.
         self._over = asyncio.Event()
 
-    async def run(self, sock: socket.socket, before: Link, took: Callable, ready: "Callable[..., bytes]") -> int:
-        """Until STOP, until the front is gone, or SIGTERM.
+    async def run(self, sock: socket.socket, before: Link, on_read: Callable, ready: "Callable[..., bytes]") -> int:
+        """Runs until STOP, SIGTERM, or the end of the server. Returns the exit status.
 
-        `before` is the link as it was until now; `took` is told how much was read; `ready` makes READY's payload.
+        `before` has read the link until now; `on_read` is called with the bytes read; `ready` makes READY's payload.
         """
         link = self._link
         rest = before.rest()
-        link.taken, link.took = before.taken - len(rest), took
+        link.bytes_read, link.on_read = before.bytes_read - len(rest), on_read
         await self._loop.create_unix_connection(lambda: link, sock=sock)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.lost)
@@ -65,7 +65,7 @@ class Server:
             return 1
         if not self._over.is_set():
             gc.collect()
-            gc.freeze()  # what the start made lives as long as we do: no collection needs to look at it again
+            gc.freeze()  # objects of the start live as long as the process: no collection needs to visit them again
             self._watchdog.begin()
             link.send(READY, 0, ready(loop=loop_name(self._loop), lifespan=self._lifespan.outcome))
         await self._over.wait()
@@ -74,7 +74,7 @@ class Server:
         return 0
 
     async def _startup(self) -> None:
-        """The application's startup, unless the front goes away meanwhile."""
+        """The application's startup, unless the server goes away meanwhile."""
         startup = asyncio.ensure_future(self._lifespan.startup())
         over = asyncio.ensure_future(self._over.wait())
         await asyncio.wait((startup, over), return_when=asyncio.FIRST_COMPLETED)
@@ -86,22 +86,22 @@ class Server:
 
     async def _end(self) -> None:
         link = self._link
-        link.tell_all(CANCEL, b"the server is gone")
+        link.broadcast(CANCEL, b"the server is gone")
         await let_go([stream.task for stream in link.streams.values()], _PATIENCE, _GRACE)
         await self._lifespan.shutdown(_SHUTDOWN)
         await link.close(_GRACE)
 
-    # What the link tells.
+    # What the link calls.
 
     def learn(self, number: int, payload: bytes) -> None:
-        """What the requests of one connection have in common, and the number of what may be forgotten for it."""
+        """COMMON: a part that requests of one connection share, and the number of one that it replaces."""
         forgotten, common = loads(payload)
-        self._commons.pop(forgotten, None)
-        self._commons[number] = common
+        self._common_parts.pop(forgotten, None)
+        self._common_parts[number] = common
 
     def open(self, link: LoopLink, id: int, kind: int, payload: bytes) -> None:
-        """A request. Its task is begun here and now where Python can."""
-        stream = self._stream(link, id, loads(payload) if kind == REQUEST else self._repeated(payload))
+        """A request. Its task begins at once if this Python can do that."""
+        stream = self._stream(link, id, loads(payload) if kind == REQUEST else self._scope(payload))
         coroutine = stream.run(self._app)
         if _EAGER:
             task = asyncio.Task(coroutine, loop=self._loop, eager_start=True)
@@ -114,9 +114,9 @@ class Server:
             if stream.has_head:
                 link.hold(stream)
 
-    def _repeated(self, payload: bytes) -> dict:
+    def _scope(self, payload: bytes) -> dict:
         number, method, path, raw_path, query_string, root_path, body = loads(payload)
-        scope = self._commons[number].copy()
+        scope = self._common_parts[number].copy()
         scope["headers"] = scope["headers"].copy()  # the only part that an application could change
         scope["method"] = method
         scope["path"] = path
@@ -157,19 +157,19 @@ class Server:
             self._over.set()
 
     def lost(self) -> None:
-        """The front is gone, or wants us gone: what is under way has nobody to answer."""
+        """The server is gone, or wants this process to end: no answer is of use any more."""
         self._over.set()
 
 
 def serve(app: Callable, loop: asyncio.AbstractEventLoop, settings: dict, *link: object) -> int:
-    """Runs the application until its end; gives the process's exit status."""
-    asyncio.set_event_loop(loop)  # again: what was imported may have run one of its own
+    """Runs the application until its end. Returns the exit status of the process."""
+    asyncio.set_event_loop(loop)  # again: the import may have set another one
     server = Server(app, loop, settings)
     running = loop.create_task(server.run(*link))
     try:
         return loop.run_until_complete(running)
     except (SystemExit, KeyboardInterrupt):
-        server.lost()  # a task of the application's own wants the end
+        server.lost()  # raised in a task of the application: the process is to end
         loop.run_until_complete(running)
         raise
     finally:

@@ -1,4 +1,4 @@
-"""One exchange on the event loop: the application's task, and what it may wait for (news, credit)."""
+"""One exchange on the event loop: the application's task, and how it waits for frames and for credit."""
 
 import asyncio
 from collections import deque
@@ -9,21 +9,21 @@ from ..link import ABORT, CANCEL, CHUNK, COUNT, CREDIT, LEAVE, PIECE, WANT, WIND
 from ..stream import Disconnected
 from .link import LoopLink
 
-# So often in a row the application may ask for more, after the end, before it has to pause; seconds of that.
-_PATIENCE = 100
+# Calls of `receive` after the end before the application has to pause, and seconds of the pause.
+_FREE_CALLS = 100
 _PAUSE = 0.01
-# Seconds in which the application of an exchange that ended because the server leaves may find that out by itself.
-_HEARING = 1.0
+# Seconds in which an application may notice that its exchange has ended because the server leaves.
+_NOTICE_TIME = 1.0
 _NOT_A_MESSAGE = "send() was given {what}; expected a dict with 'type'"
 
 
 class Stream:
-    """The base of what answers a request. A subclass has the tables of what may be sent when.
+    """The base of responses and WebSockets. Subclasses have the tables of their states.
 
-    `steps` is the state: which message types are allowed now, and what each does.
+    `steps` is the state: which message types are allowed now, and the method for each.
     """
 
-    # How each begins: of most nothing but `steps` and the response is ever written.
+    # As class attributes: most streams write only a few of these.
     task = None
     # Why nothing can be sent any more; None while the client is there.
     cancelled = None
@@ -34,9 +34,9 @@ class Stream:
     # A large piece is being sent, in several frames.
     _busy = False
     _waiters: "deque[asyncio.Future] | None" = None
-    # How often the application has been told of the end.
-    _told = 0
-    # The server leaves: what would never end by itself has to.
+    # How often the application has been shown the end.
+    _ends_shown = 0
+    # The server leaves: streams that would never end by themselves have to.
     _leaving = False
 
     def __init__(self, link: LoopLink, id: int, scope: dict) -> None:
@@ -44,7 +44,7 @@ class Stream:
         self.id = id
         self.scope = scope
 
-    # The state after a large message that was cancelled when a part of it had left already: it cannot be mended.
+    # The state after a large message that was cancelled when a part of it had left: nothing valid can follow.
     TORN = {}
 
     # The application's run.
@@ -53,14 +53,14 @@ class Stream:
         try:
             await app(self.scope, self.receive, self.send)
         except GeneratorExit:
-            raise  # the loop is gone, and nobody is there to be told
+            raise  # the loop is gone, and with it the link
         except BaseException as error:
             self._raised(error)
         else:
             self._returned()
 
     def _raised(self, error: BaseException) -> None:
-        """News for the front, unless the reason is that the client left, or that we leave."""
+        """Reports the exception, unless it only says that the client left or that the server leaves."""
         over = self.cancelled is not None or self._leaving
         if _is_disconnect(error) or (over and isinstance(error, asyncio.CancelledError)):
             self._done()
@@ -79,9 +79,9 @@ class Stream:
     # What the application sends.
 
     async def send(self, message: dict) -> None:
-        """ASGI's send. Raises ProtocolError for what is not allowed now, Disconnected when nobody listens any more."""
+        """ASGI's send. Raises ProtocolError for what is not allowed now, Disconnected once the exchange is over."""
         while self._busy:
-            await self._news()
+            await self._changed()
         try:
             step = self.steps.get(message["type"])
         except (TypeError, KeyError):
@@ -104,7 +104,7 @@ class Stream:
         return ProtocolError(f"the application sent {kind!r}{after}")
 
     def _disconnected(self) -> Exception:
-        self._told += 1
+        self._ends_shown += 1
         return Disconnected(self.cancelled)
 
     async def _exclusively(self, waiting: "Awaitable[None]") -> None:
@@ -116,7 +116,7 @@ class Stream:
             self.wake()
 
     def _fits(self, size: int) -> bool:
-        """Whether so much may leave in one frame now."""
+        """Whether `size` bytes may leave in one frame now."""
         return size <= PIECE and size <= self._granted - self._spent and not self.link.paused
 
     async def _send_pieces(self, data: bytes, last: int = CHUNK) -> None:
@@ -138,16 +138,16 @@ class Stream:
                 return
 
     async def _room(self) -> int:
-        """How many bytes may be sent now, at least one. Raises Disconnected."""
+        """Waits for credit. Returns how many bytes may be sent, at least one. Raises Disconnected."""
         while True:
             if self.cancelled is not None:
                 raise self._disconnected()
             room = self._granted - self._spent
             if room > 0 and not self.link.paused:
                 return room
-            await self._news()
+            await self._changed()
 
-    # What the front sends.
+    # Frames from the server.
 
     def frame(self, kind: int, payload: bytes) -> None:
         if kind == CREDIT:
@@ -163,23 +163,23 @@ class Stream:
     def _cancel(self, reason: str) -> None:
         """Nothing can be sent any more, for this reason.
 
-        An application that waits for something else does not notice. While the server leaves, it is not waited for.
+        An application that waits for something else does not notice; while the server leaves, its task is cancelled.
         """
         self.cancelled = reason
         if self._leaving:
-            self.link.loop.call_later(_HEARING, self._cancel_deaf)
+            self.link.loop.call_later(_NOTICE_TIME, self._cancel_if_unnoticed)
 
-    def _cancel_deaf(self) -> None:
-        if not self._told:
+    def _cancel_if_unnoticed(self) -> None:
+        if not self._ends_shown:
             self.task.cancel()
 
-    def _want(self, data: int) -> None:
-        self.link.send(WANT, self.id, COUNT.pack(data))
+    def _want(self, size: int) -> None:
+        self.link.send(WANT, self.id, COUNT.pack(size))
 
     # Waiting.
 
-    async def _news(self) -> None:
-        """Waits until something has changed; each waiter then looks again for itself."""
+    async def _changed(self) -> None:
+        """Waits until something has changed; each waiter then checks its own condition again."""
         future = self.link.loop.create_future()
         if self._waiters is None:
             self._waiters = deque()
@@ -198,18 +198,18 @@ class Stream:
             if not future.done():
                 future.set_result(None)
 
-    async def _repeated(self) -> None:
-        """An application that asks on and on after the end is answered, and stops neither loop nor processor.
+    async def _show_end(self) -> None:
+        """Keeps an application that calls `receive` in a loop after the end from blocking the event loop.
 
-        Mostly without waiting: frameworks ask in a scope that is cancelled, to see what is there at once.
+        Mostly without waiting: frameworks call it in a cancelled scope to see whether a message is there already.
         """
-        self._told += 1
-        if self._told % _PATIENCE == 0:
+        self._ends_shown += 1
+        if self._ends_shown % _FREE_CALLS == 0:
             await asyncio.sleep(_PAUSE)
 
 
 def _is_disconnect(error: "BaseException | None") -> bool:
-    """Whether it is our Disconnected, or what a framework made of it."""
+    """Whether it is our Disconnected, or an exception that a framework has made of it."""
     seen = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, Disconnected):

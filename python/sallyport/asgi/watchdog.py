@@ -1,4 +1,4 @@
-"""Tells when the application blocks the event loop: for how long, in which request, and where in its code."""
+"""Reports when the application blocks the event loop: for how long, in which request, and where in its code."""
 
 import asyncio
 import sys
@@ -10,39 +10,38 @@ from typing import Iterator
 
 from .stream import Stream
 
-# Beats in the time that counts as blocked: how exactly it is measured.
+# Heartbeats within the time that counts as blocked: the precision of the measurement.
 _BEATS = 4
 
 
 class Watchdog:
-    """A thread that has the loop set an event every now and then. It sleeps while nothing goes on.
+    """A thread that has the loop set an event at regular intervals. It sleeps while the loop is idle.
 
-    Whoever has something to do for the loop calls `wake` if it is `asleep`. On duty between `begin` and `end` only:
-    while the application starts or shuts down there is nobody whom it could keep waiting. Off where `limit` (seconds)
-    is 0.
+    The link calls `wake` if it is `asleep` and frames have come. It works between `begin` and `end` only: while the
+    application starts or shuts down, a blocked loop delays no request. `limit` in seconds; 0 for off.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float) -> None:
-        # Whether it wants to be woken.
+        # Whether `wake` must be called.
         self.asleep = False
-        self._on_duty = False
+        self._active = False
         self._loop = loop
         self._limit = limit
         self._watched = threading.get_ident()
         self._thread = None
         self._awake = threading.Event()
-        self._beaten = threading.Event()
+        self._heartbeat = threading.Event()
         self._link = None
-        # The link's count of writes at the last beat: whether anything has happened since.
+        # The link's count of writes at the last heartbeat: unchanged if the loop was idle since.
         self._batch = -1
 
-    # In the loop's thread.
+    # In the thread of the loop.
 
     def begin(self) -> None:
-        self._on_duty = self.asleep = self._limit > 0
+        self._active = self.asleep = self._limit > 0
 
     def end(self) -> None:
-        self._on_duty = self.asleep = False
+        self._active = self.asleep = False
         self._awake.clear()
 
     def wake(self, link: object) -> None:
@@ -53,27 +52,27 @@ class Watchdog:
             self._thread.start()
         self._awake.set()
 
-    def _beat(self) -> None:
+    def _on_heartbeat(self) -> None:
         if not self._link.streams and self._link.batch == self._batch:
             self._awake.clear()
-            self.asleep = self._on_duty
+            self.asleep = self._active
         self._batch = self._link.batch
-        self._beaten.set()
+        self._heartbeat.set()
 
-    # In its own.
+    # In its own thread.
 
     def _watch(self) -> None:
         while self._awake.wait():
-            self._beaten.clear()
+            self._heartbeat.clear()
             try:
-                self._loop.call_soon_threadsafe(self._beat)
+                self._loop.call_soon_threadsafe(self._on_heartbeat)
             except RuntimeError:
                 return  # the loop is closed
-            while not self._beaten.wait(self._limit) and self._on_duty:
+            while not self._heartbeat.wait(self._limit) and self._active:
                 batch = self._link.batch
                 print(self._report(), file=sys.stderr)
-                # Once for each time. It is another one when something has left meanwhile, though no beat came between.
-                while self._link.batch == batch and not self._beaten.wait(self._limit):
+                # One report for each block: it is another one once frames have left, even without a heartbeat between.
+                while self._link.batch == batch and not self._heartbeat.wait(self._limit):
                     pass
             sleep(self._limit / _BEATS)
 

@@ -24,7 +24,7 @@ from .response import Response
 _CODE = Struct("<H")
 # Bytes of UTF-8 that a close frame has room for beside its code (RFC 6455, 5.5).
 _REASON_LIMIT = 123
-# The handshake is the server's affair (RFC 6455, 4.2.2).
+# The server writes these headers of the handshake (RFC 6455, 4.2.2).
 _HANDSHAKE = (
     b"sec-websocket-accept",
     b"sec-websocket-extensions",
@@ -38,7 +38,7 @@ class WebSocket(Response):
 
     # Whether the application has been given websocket.connect.
     _connected = False
-    # What it has taken since we last asked for more.
+    # Bytes that it has taken since we last asked for more.
     _taken = 0
     # Code and reason, once it is closed.
     _closed = None
@@ -46,11 +46,11 @@ class WebSocket(Response):
     def __init__(self, link: LoopLink, id: int, scope: dict) -> None:
         Response.__init__(self, link, id, scope)
         self.steps = self.CONNECTING
-        # Whole messages that it has not taken, as kind and bytes; pieces of one that is arriving.
+        # Whole messages that it has not taken yet, as kind and bytes; the pieces of an incomplete one.
         self._messages: "deque[tuple[int, bytes]]" = deque()
         self._partial: "list[bytes]" = []
 
-    # What it receives.
+    # Messages to the application.
 
     async def receive(self) -> dict:
         """ASGI's receive: connect, the messages, disconnect."""
@@ -59,10 +59,10 @@ class WebSocket(Response):
             return {"type": "websocket.connect"}
         while not self._messages:
             if self._closed:
-                await self._repeated()
+                await self._show_end()
                 code, reason = self._closed
                 return {"type": "websocket.disconnect", "code": code, "reason": reason}
-            await self._news()
+            await self._changed()
         return self._message()
 
     def _message(self) -> dict:
@@ -87,7 +87,7 @@ class WebSocket(Response):
             self._close_with(_CODE.unpack_from(payload)[0], payload[2:].decode("utf-8", "replace"))
 
     def _cancel(self, reason: str) -> None:
-        """Before the handshake is complete, or cut without a closing handshake."""
+        """The client left before the handshake was complete, or without a closing handshake."""
         self._close_with(1006, reason)
 
     def _close_with(self, code: int, reason: str) -> None:
@@ -96,7 +96,7 @@ class WebSocket(Response):
         self._closed = (code, reason)
         Response._cancel(self, f"the WebSocket is closed ({code}{' ' if reason else ''}{reason})")
 
-    # What it sends.
+    # Messages from the application.
 
     def _accept(self, message: dict) -> None:
         chosen = message.get("subprotocol") or None
@@ -149,11 +149,11 @@ class WebSocket(Response):
 
     def _returned(self) -> None:
         if self.steps is self.OPEN or self.steps is self.CLOSED:
-            self._done()  # the front closes, with 1000, what the application left open
+            self._done()  # the server closes a WebSocket that is still open, with 1000
         else:
             Response._returned(self)
 
-    # The states, and the messages that each allows.
+    # The states: the messages that each allows, and their methods.
     CONNECTING = {
         "websocket.accept": _accept,
         "websocket.close": _refuse,
@@ -166,7 +166,7 @@ class WebSocket(Response):
 
 
 def _closing(message: dict) -> "tuple[int, bytes]":
-    """Code and reason, such as may be sent (RFC 6455, 5.5.1 and 7.4)."""
+    """Code and reason of a close frame, checked (RFC 6455, 5.5.1 and 7.4)."""
     code = message.get("code", 1000)
     if type(code) is not int or not (1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999):
         raise ProtocolValueError(
@@ -178,7 +178,7 @@ def _closing(message: dict) -> "tuple[int, bytes]":
     data = _utf8(reason or "")
     if len(data) > _REASON_LIMIT:
         raise ProtocolValueError(f"'reason' of 'websocket.close' has {len(data)} bytes; {_REASON_LIMIT} are allowed")
-    return code, bytes
+    return code, data
 
 
 def _utf8(text: object) -> bytes:

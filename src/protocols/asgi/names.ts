@@ -1,7 +1,6 @@
-// Header names as an ASGI scope has them, in lower case, each made ready once: the beginning of the tuple that the value
-// completes, marshalled.
+// Header names of ASGI scopes, in lower case, each marshalled once as the beginning of the tuple that its value completes.
 
-/** Characters of names that are kept before it starts again. Clients choose names; they must not fill memory. */
+/** Characters of names after which all are dropped: clients choose names, and must not fill memory. */
 const LIMIT = 65_536;
 
 export class FieldNames {
@@ -13,14 +12,14 @@ export class FieldNames {
     return this.#size;
   }
 
-  /** Marshal of a tuple of two whose first is the name as bytes; the second follows. As text of latin-1 characters. */
+  /** A marshalled tuple of two up to its first value, the name as bytes; the second one must follow. */
   pairOf(name: string): string {
     return this.#pairs.get(name) ?? this.#remember(name);
   }
 
   #remember(name: string): string {
     if (this.#size > LIMIT) this.#forget();
-    // A copy, because a piece of a header block would keep the whole block in memory.
+    // A copy: a substring would keep its whole header block in memory.
     const bytes = Buffer.from(name, "latin1");
     const lower = Buffer.from(name.toLowerCase(), "latin1");
     const start = Buffer.from(`)\x02s\0\0\0\0`, "latin1");

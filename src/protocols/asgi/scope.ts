@@ -1,6 +1,6 @@
-// What a request adds to an ASGI scope (ASGI 3.0; HTTP and WebSocket message format 2.5), written as marshal with the
-// scope's own keys. What every scope has besides (asgi, extensions, state) the worker adds. Called for every request, so
-// nothing is allocated for a header name seen before.
+// The part of an ASGI scope that a request adds (ASGI 3.0; HTTP and WebSocket message format 2.5), marshalled with the scope's
+// own keys. The worker adds what every scope has (asgi, extensions, state). Runs for every request, so nothing is allocated
+// for a header name seen before.
 import { isIP } from "node:net";
 import { decodePath } from "../../cgi/metavariables/encode.ts";
 import {
@@ -31,14 +31,14 @@ import {
 import { FieldNames } from "./names.ts";
 import { tlsEntry } from "./tls.ts";
 
-/** Writes the request: whole, or, where the connection sent the same fields before, only what is new. Throws BAD_PATH. */
-export function writeScope(carrier: StreamTransport, id: number, exchange: Exchange): void {
+/** Writes the request: whole, or only what is new if the connection has sent the same fields before. Throws BAD_PATH. */
+export function writeScope(transport: StreamTransport, id: number, exchange: Exchange): void {
   const { request, handshake } = exchange;
   const repeated = handshake ? undefined : repeatedOf(request);
-  if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, scope(exchange));
+  if (!repeated) return transport.writer.text(TO_WORKER.REQUEST, id, scope(exchange));
   const line = requestLine(exchange);
-  const number = carrier.commons.numberOf(repeated) || tell(carrier, repeated, request);
-  carrier.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line);
+  const number = transport.commonParts.numberOf(repeated) || sendCommonPart(transport, repeated, request);
+  transport.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line);
 }
 
 function scope(exchange: Exchange): string {
@@ -59,7 +59,7 @@ function scope(exchange: Exchange): string {
   );
 }
 
-/** The values of method, path, raw_path, query_string, root_path and body, which python/sallyport/asgi/server.py knows. */
+/** Method, path, raw_path, query_string, root_path and body, in the order that python/sallyport/asgi/server.py expects. */
 function requestLine(exchange: Exchange): string {
   const { request, mount } = exchange;
   return (
@@ -72,11 +72,15 @@ function requestLine(exchange: Exchange): string {
   );
 }
 
-/** Tells the worker what does not change while the fields do not. */
-function tell({ commons, writer }: StreamTransport, repeated: Repeated, request: RequestHead): number {
-  const [number, forgotten] = commons.enter(repeated);
+/** Sends what stays the same while the fields do. Returns its number. */
+function sendCommonPart(
+  { commonParts, writer }: StreamTransport,
+  repeated: Repeated,
+  request: RequestHead,
+): number {
+  const [number, replaced] = commonParts.enter(repeated);
   const text = entry("type", "http") + SCHEMES[request.scheme] + common(request);
-  writer.text(TO_WORKER.COMMON, number, PAIR + int(forgotten) + DICT + text + DICT_END);
+  writer.text(TO_WORKER.COMMON, number, PAIR + int(replaced) + DICT + text + DICT_END);
   return number;
 }
 
@@ -94,7 +98,7 @@ const SCHEMES = { http: entry("scheme", "http"), https: entry("scheme", "https")
 const NO_BYTES = latin1Bytes("");
 const TRAILERS = latin1("trailers") + TRUE;
 
-/** What does not change while the fields do not. */
+/** What stays the same while the fields do. */
 function common(request: RequestHead): string {
   return (
     entry("http_version", request.version) +
@@ -120,13 +124,13 @@ function body(exchange: Exchange): string {
   return text === undefined ? "" : BODY + text;
 }
 
-/** Bytes that are here, None for what will be streamed, undefined where there is no body. */
+/** The bytes if they are here, None if they will be streamed, undefined if there is no body. */
 function bodyBytes({ body: { whole } }: Exchange): string | undefined {
   if (whole?.length === 0) return undefined;
   return whole && whole.length <= PIECE ? bytes(whole) : NONE;
 }
 
-/** HTTP/2 always has room for them; a client of HTTP/1.1 says that it looks at them (RFC 9110, 6.5.1). */
+/** HTTP/2 can always carry trailers; a client of HTTP/1.1 says that it accepts them (RFC 9110, 6.5.1). */
 function takesTrailers({ version, headers }: RequestHead): boolean {
   if (version === "2") return true;
   if (version === "1.0") return false;
@@ -136,7 +140,7 @@ function takesTrailers({ version, headers }: RequestHead): boolean {
 
 const ASCII = /^[\x01-\x7f]*$/;
 
-/** A path marshalled: percent-escapes decoded once, then UTF-8; what is not UTF-8 becomes U+FFFD, and `raw_path` has the bytes. */
+/** A path, marshalled: percent-decoded once, then as UTF-8; invalid bytes become U+FFFD, and `raw_path` has the original. */
 function pathText(raw: string): string {
   const path = decodePath(raw);
   return ASCII.test(path) ? latin1(path) : unicode(Buffer.from(path, "latin1").toString("utf8"));
@@ -145,17 +149,17 @@ function pathText(raw: string): string {
 const names = new FieldNames();
 
 function fields({ version, headers, authority }: RequestHead): string {
-  // HTTP/2 says the host in a pseudo header; the specification wants it first.
-  const hidden = version === "2" && authority !== "" && header(headers, "host") === undefined;
-  let text = latin1("headers") + list(headers.length / 2 + (hidden ? 1 : 0));
-  if (hidden) text += field("host", authority);
+  // HTTP/2 has the host in a pseudo header; the specification wants it to come first.
+  const isPseudo = version === "2" && authority !== "" && header(headers, "host") === undefined;
+  let text = latin1("headers") + list(headers.length / 2 + (isPseudo ? 1 : 0));
+  if (isPseudo) text += field("host", authority);
   for (let i = 0; i < headers.length; i += 2) text += field(headers[i] as string, headers[i + 1] as string);
   return text;
 }
 
 const field = (name: string, value: string): string => names.pairOf(name) + latin1Bytes(value);
 
-/** A tuple of host and port; of a Unix socket the path and None for the server, and nothing for the client. */
+/** A tuple of host and port; for a Unix socket, path and None for the server and no entry for the client. */
 function address(key: string, { address, port }: Address, pathCounts: boolean): string {
   const onUnix = port === 0 && isIP(address) === 0;
   if (onUnix && (!pathCounts || address === "")) return "";

@@ -1,4 +1,4 @@
-// The `tls` extension of a scope (ASGI TLS extension 0.2): the facts of the connection in its words and numbers.
+// The `tls` extension of a scope (ASGI TLS extension 0.2): the facts of the connection in its terms.
 import type { TlsFacts } from "../../exchange/index.ts";
 import { latin1, type MarshalValue, marshal } from "../../workers/marshal.ts";
 
@@ -46,7 +46,7 @@ const CIPHERS: Readonly<Record<string, number>> = {
   TLS_RSA_WITH_AES_256_CBC_SHA256: 0x003d,
 };
 
-/** By connection: all its requests have the same facts. */
+/** All requests of a connection have the same facts object. */
 const marshalled = new WeakMap<TlsFacts, string>();
 
 /** The member `tls` of a scope. */
@@ -59,7 +59,7 @@ export function tlsEntry(facts: TlsFacts): string {
   return text;
 }
 
-/** What nobody knows is None. */
+/** Unknown values are None. */
 function extensionOf({ protocol, cipher, certificate, client }: TlsFacts): MarshalValue {
   return {
     server_cert: certificate || null,

@@ -23,19 +23,20 @@ import {
   SEVEN,
 } from "../../workers/marshal.ts";
 
-/** A body: bytes, a file that holds them, or undefined for one that will be streamed. */
+/** A body: bytes, a file, or undefined if it will be streamed. */
 export type Input = Uint8Array | Spooled | undefined;
 
-/** Writes the request: whole, or, where the connection sent the same fields before, only what is new. Throws BAD_PATH. */
-export function writeEnviron(carrier: StreamTransport, id: number, exchange: Exchange, input: Input): void {
+/** Writes the request: whole, or only what is new if the connection has sent the same fields before. Throws BAD_PATH. */
+export function writeEnviron(transport: StreamTransport, id: number, exchange: Exchange, input: Input): void {
   const length = input ? input.length : exchange.body.length;
   const repeated =
     length === undefined || exchange.facts?.authorizerVariables ? undefined : repeatedOf(exchange.request);
-  if (!repeated) return carrier.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
+  if (!repeated) return transport.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
   const line = requestLine(exchange);
   const rest = restOf(exchange, length as number, input);
-  const number = carrier.commons.numberOf(repeated) || tell(carrier, repeated, exchange.request);
-  carrier.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest);
+  const number =
+    transport.commonParts.numberOf(repeated) || sendCommonPart(transport, repeated, exchange.request);
+  transport.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest);
 }
 
 function environ(exchange: Exchange, length: number | undefined, input: Input): string {
@@ -48,7 +49,7 @@ function environ(exchange: Exchange, length: number | undefined, input: Input): 
   return text + inputEntry(input) + DICT_END;
 }
 
-/** Method, script name, path, query and target, in the order that python/sallyport/wsgi.py knows. */
+/** Method, script name, path, query and target, in the order that python/sallyport/wsgi/server.py expects. */
 function requestLine({ request, mount }: Exchange): string {
   const { method, path, query, target } = request;
   return (
@@ -60,7 +61,7 @@ function requestLine({ request, mount }: Exchange): string {
   );
 }
 
-/** CONTENT_LENGTH and the body, where there is one. */
+/** CONTENT_LENGTH and the body, if there is one. */
 function restOf({ request }: Exchange, length: number, input: Input): string {
   const announced = contentLength(request.headers, length);
   if (announced === undefined && input?.length === 0) return NONE;
@@ -71,10 +72,14 @@ function restOf({ request }: Exchange, length: number, input: Input): string {
 
 const CONTENT_LENGTH = latin1("CONTENT_LENGTH");
 
-/** Tells the worker what does not change while the fields do not. */
-function tell({ commons, writer }: StreamTransport, repeated: Repeated, request: RequestHead): number {
-  const [number, forgotten] = commons.enter(repeated);
-  let text = PAIR + int(forgotten) + DICT;
+/** Sends what stays the same while the fields do. Returns its number. */
+function sendCommonPart(
+  { commonParts, writer }: StreamTransport,
+  repeated: Repeated,
+  request: RequestHead,
+): number {
+  const [number, replaced] = commonParts.enter(repeated);
+  let text = PAIR + int(replaced) + DICT;
   commonVariables(request, false, (name, value) => {
     text += entry(name, value);
   });
@@ -84,7 +89,7 @@ function tell({ commons, writer }: StreamTransport, repeated: Repeated, request:
 
 const INPUT = latin1("wsgi.input");
 
-/** Bytes, the path of the file, or None. Nothing when there is no body. */
+/** Bytes, the path of the file, or None. "" if there is no body. */
 function inputEntry(input: Input): string {
   if (input === undefined) return INPUT + NONE;
   if (input instanceof Uint8Array) return input.length === 0 ? "" : INPUT + bytes(input);

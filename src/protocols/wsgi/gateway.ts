@@ -1,13 +1,11 @@
 // The server's half of WSGI 1.0.1 (PEP 3333), in daemon mode (persistent Python workers answer over the link) and in
-// embedded mode (Python in this process). The other part of this half runs in Python: python/sallyport/wsgi.py.
-
+// embedded mode (Python in this process). The part of it that runs in Python is python/sallyport/wsgi/.
 import { CONSTANT_VARIABLES } from "../../cgi/metavariables/encode.ts";
 import { EmbeddedApplication } from "../../embedded/application.ts";
 import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
 import { RESPONSE_BUFFER_LIMITS } from "../../exchange/response-buffer.ts";
 import { spool } from "../../exchange/spool.ts";
 import {
-  aCount,
   aFlag,
   byteCount,
   type Checks,
@@ -26,14 +24,14 @@ import {
   PythonApplication,
   type PythonApplicationOptions,
   type Runner,
+  THREAD_CHECKS,
+  type ThreadOptions,
   WorkerStream,
 } from "../../workers/index.ts";
 import { type Input, writeEnviron } from "./environ.ts";
 
 /** What is for WSGI applications only. */
-export interface WsgiOnlyOptions {
-  /** Threads in each worker that run the application. Default 1. */
-  readonly threads?: number | undefined;
+export interface WsgiOnlyOptions extends ThreadOptions {
   /** Whether bodies are complete before a worker sees them (in memory, then in a temporary file). Default true. */
   readonly bufferBody?: boolean | undefined;
 }
@@ -51,7 +49,7 @@ export interface WsgiOptions extends PythonApplicationOptions, WsgiOnlyOptions {
 
 const CHECKS: Checks<WsgiOptions> = {
   ...APPLICATION_CHECKS,
-  threads: aCount,
+  ...THREAD_CHECKS,
   bufferBody: aFlag,
   mode: oneOf("daemon", "embedded"),
   slowCall: milliseconds,
@@ -59,7 +57,7 @@ const CHECKS: Checks<WsgiOptions> = {
   maxBody: byteCount,
 };
 
-/** A listener's own limit is met first; this one is for those that have none. */
+/** For listeners without a limit of their own, which would be met first. */
 const MAX_BODY = 4_294_967_296;
 
 /** A gateway to the application that `app` names: `module:callable`, `module`, or `module:factory()`. */
@@ -68,18 +66,18 @@ export function wsgi(app: string, options: WsgiOptions = {}): Gateway {
   checkOptions("wsgi()", options, CHECKS, "{ threads: 4 }");
   const { mode = "daemon", slowCall = 1_000 } = options;
   if (mode === "daemon") return new PythonApplication(app, options, [wsgiSpec(options)]);
-  refuseDaemons(app, options);
+  refuseDaemonOptions(app, options);
   return new Embedded(app, options, [wsgiSpec(options)], {
     createRunner: (all) => new EmbeddedApplication({ ...all, slowCall }),
   });
 }
 
-/** Known as one by who runs the server: see src/cli/serve.ts. */
+/** src/cli/serve.ts recognizes embedded applications by `mode`. */
 class Embedded extends PythonApplication {
   readonly mode = "embedded";
 }
 
-/** What only makes sense where there are processes of the application's own. */
+/** Options that only make sense for worker processes. */
 const DAEMON_ONLY = [
   "processes",
   "maxRequests",
@@ -90,40 +88,42 @@ const DAEMON_ONLY = [
   "queueTimeout",
 ] as const;
 
-function refuseDaemons(app: string, options: WsgiOptions): void {
+function refuseDaemonOptions(app: string, options: WsgiOptions): void {
   const useless = DAEMON_ONLY.filter((name) => options[name] !== undefined);
   if (useless.length === 0) return;
   throw new SallyportError(
     "CONFIG_INVALID",
-    `${app} is embedded, and ${useless.join(", ")} can be said of daemon mode only; more server processes are called fronts`,
+    `${app} is embedded, and these options are for daemon mode only: ${useless.join(", ")} (for more server processes: fronts)`,
   );
 }
 
-/** How WSGI applications are run and asked. */
+/** How WSGI applications are run, and their exchanges answered. */
 export const wsgiSpec = (options: WsgiOptions): InterfaceSpec => ({
   interface: "wsgi",
   timeout: options.timeout ?? 30_000,
-  options: { threads: options.threads ?? 1, constants: Object.fromEntries(CONSTANT_VARIABLES) },
+  constants: Object.fromEntries(CONSTANT_VARIABLES),
   answer: answering(options),
 });
 
 function answering(options: WsgiOptions): AnswerExchange {
   const { maxBody = MAX_BODY } = options;
   const streams = streaming(options);
-  return (exchange, crew) => {
-    if (exchange.body.whole) submit(crew, exchange, exchange.body.whole);
-    else if (streams(exchange)) submit(crew, exchange, undefined);
+  return (exchange, runner) => {
+    if (exchange.body.whole) submit(runner, exchange, exchange.body.whole);
+    else if (streams(exchange)) submit(runner, exchange, undefined);
     else
-      complete(crew, exchange, maxBody).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+      complete(runner, exchange, maxBody).catch((error: unknown) =>
+        exchange.fail(SallyportError.from(error)),
+      );
   };
 }
 
 /**
- * Whether a body streams, and so holds a worker for as long as its client takes. A client that waits for 100 Continue is to
- * hear from the application first; but one place is kept free of such clients, where there are several.
+ * Whether a body streams, and so holds a worker for as long as its client takes. It does for a client that waits for 100
+ * Continue, because the application may refuse the body; but if there are several places, one is kept free of such clients.
  */
 function streaming({ mode, bufferBody, processes = 1, threads = 1 }: WsgiOptions): (e: Exchange) => boolean {
-  // In this process nobody can wait for the rest of a body.
+  // A call into the interpreter cannot wait for the rest of a body.
   if (mode === "embedded") return () => false;
   if (bufferBody === false) return () => true;
   let places = Math.max(1, processes * threads - 1);
@@ -138,16 +138,16 @@ function streaming({ mode, bufferBody, processes = 1, threads = 1 }: WsgiOptions
 const awaitsContinue = ({ request }: Exchange): boolean =>
   header(request.headers, "expect")?.toLowerCase() === "100-continue";
 
-/** Slow clients wait here, not in a worker. */
-async function complete(crew: Pick<Runner, "submit">, exchange: Exchange, limit: number): Promise<void> {
+/** Completes the body first, so that a slow client holds no worker. */
+async function complete(runner: Pick<Runner, "submit">, exchange: Exchange, limit: number): Promise<void> {
   const spooled = await spool(exchange.body, { limit, shared: bodyDirectory });
   if (exchange.closed) await spooled.dispose();
-  else submit(crew, exchange, spooled.whole ?? spooled);
+  else submit(runner, exchange, spooled.whole ?? spooled);
 }
 
-function submit(crew: Pick<Runner, "submit">, exchange: Exchange, input: Input): void {
-  const encode: EncodeRequest = (carrier, id) => writeEnviron(carrier, id, exchange, input);
-  // Not when the client leaves: a worker that has not heard of that yet may just be opening the file.
-  const released = input && "dispose" in input ? () => void input.dispose() : undefined;
-  crew.submit(new WorkerStream(exchange, encode, RESPONSE_BUFFER_LIMITS, released));
+function submit(runner: Pick<Runner, "submit">, exchange: Exchange, input: Input): void {
+  const encode: EncodeRequest = (transport, id) => writeEnviron(transport, id, exchange, input);
+  // Not yet when the client leaves: a worker that does not know of it may just be opening the file.
+  const onRelease = input && "dispose" in input ? () => void input.dispose() : undefined;
+  runner.submit(new WorkerStream(exchange, encode, RESPONSE_BUFFER_LIMITS, onRelease));
 }

@@ -38,7 +38,7 @@ def quit_in_thread(environ):
 
 def frame_too_long(environ):
     """What our own half never sends."""
-    sys.modules["sallyport.embedded"]._applications[-1].send(68, 1, bytes(5_000_000))
+    sys.modules["sallyport.embedded.application"]._applications[-1].send(68, 1, bytes(5_000_000))
     return "never seen"
 
 
@@ -189,6 +189,15 @@ def writes(environ, start_response):
     return [b"end"]
 
 
+def writes_between(environ, start_response):
+    """Blocks, and after each by write() more than is kept in memory; the query is the last block."""
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    for number in range(3):
+        yield b"block %d" % number
+        write(b"%d" % number * (3 << 20))
+    yield environ["QUERY_STRING"].encode()
+
+
 class _SmallDisk(io.FileIO):
     """A temporary file on a disk with room for a part of the last block, and nothing more."""
 
@@ -200,20 +209,20 @@ class _SmallDisk(io.FileIO):
     def write(self, data):
         if self.room == 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written = super().write(bytes[: self.room])
+        written = super().write(data[: self.room])
         self.room -= written
         return written
 
 
 def full_disk(environ, start_response):
     """Writes faster than anybody reads, and goes on as if nothing were missing."""
-    embedded = sys.modules["sallyport.embedded"]
-    embedded.TemporaryFile = _SmallDisk
+    module = sys.modules["sallyport.embedded.response"]
+    module.TemporaryFile = _SmallDisk
     write = start_response("200 OK", [("Content-Type", "text/plain")])
     for number in range(40):
         try:
             write(b"%c" % (65 + number) * 100_000)
         except OSError:
             pass
-    embedded.TemporaryFile = TemporaryFile
+    module.TemporaryFile = TemporaryFile
     return []

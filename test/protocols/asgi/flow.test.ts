@@ -6,7 +6,7 @@ import { served, settled, until } from "./served.ts";
 const lastOf = (records: readonly string[]): number =>
   Number(records.findLast((line) => line.startsWith("sent "))?.slice(5) ?? 0);
 
-/** What may be on its way: the window of the link, what the socket pair and ours hold, and one piece. */
+/** Bytes that may be on their way: the window of the link, the buffers of the sockets, and one piece. */
 const BOUND = 4_000_000;
 
 test("an endless response to a client that does not read is made to wait, in bounded memory (A9)", async (t) => {
@@ -59,7 +59,7 @@ test("one request more than `concurrency` waits in the queue, and one more than 
   );
 });
 
-test("what the application does after its response holds nobody up", async (t) => {
+test("what the application does after its response delays no other request", async (t) => {
   const server = await served(t, { timeout: 300 });
   assert.equal((await server.ask(`/background?file=${server.file}`)).complete, true);
   assert.equal((await server.ask("/hello")).status, 200);

@@ -1,4 +1,4 @@
-// What an ASGI application sees of a request, and how its response leaves: over HTTP/1.1 and a real worker.
+// What an ASGI application sees of a request, and what the client gets: over HTTP/1.1 and a real worker.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
@@ -89,7 +89,7 @@ test("the facts of TLS are the extension `tls`, in the specification's words and
   });
 });
 
-test("of a Unix socket the server's path is known and the client is nobody", async (t) => {
+test("on a Unix socket the server's path is known, and there is no client address", async (t) => {
   const server = await served(t);
   const local = new RecordedExchange({ target: "/" });
   const nobody = { address: "", port: 0 };
@@ -186,7 +186,7 @@ for (const [page, code, reason] of [
 
 test("a file sent by its path that is shorter than it was is a cut response", async (t) => {
   const server = await served(t, { pathsend: true });
-  // It says that it has a page of bytes, and has a line.
+  // Files in /sys have the size of a page, and hold one line.
   const { complete, error } = await server.ask("/file?path=/sys/kernel/uevent_seqnum");
   assert.equal(complete, false);
   assert.match(error?.message ?? "", /uevent_seqnum that was to be sent cannot be read: it ends at \d+ now/);

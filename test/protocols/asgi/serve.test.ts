@@ -1,4 +1,4 @@
-// An ASGI application served by the command, as users do: found out, started, stopped by signals (edge cases A8, L3).
+// An ASGI application served by the command line: its interface found, started, stopped by signals (edge cases A8, L3).
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

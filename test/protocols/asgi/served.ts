@@ -106,12 +106,12 @@ function linesOf(path: string): string[] {
   }
 }
 
-/** Resolves when `condition` holds. The test runner's own deadline ends what never happens. */
+/** Resolves when `condition` holds. The test runner's deadline ends a test in which it never does. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-/** Resolves with the value of `measure` once it is more than nothing and has not changed for a while. */
+/** Resolves with the value of `measure` once it is above 0 and has not changed for a while. */
 export async function settled(measure: () => number): Promise<number> {
   await until(() => measure() > 0);
   for (let before = -1; before !== measure(); ) {

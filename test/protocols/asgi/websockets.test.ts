@@ -113,7 +113,7 @@ test("messages without bytes are counted, too: a hundred thousand held back, non
 
 test("an application that sends without end is made to wait for a client that does not read (A9)", async (t) => {
   const server = await served(t);
-  // Compressed, a gigabyte of this would find room in the buffers of the kernel.
+  // Compressed, a gigabyte of this would fit into the kernel's buffers.
   const client = await server.open("/flood", [], { perMessageDeflate: false });
   client.pause();
   const last = (): number =>

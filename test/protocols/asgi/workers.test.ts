@@ -1,4 +1,5 @@
-// The life of ASGI workers: what dies, is blocked, leaves or is replaced, and who notices (edge case L3; W13's like).
+// The life of ASGI workers: they die, are blocked, stop or are replaced, and requests are affected as little as possible (edge case
+// L3; as W13).
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -35,7 +36,7 @@ test("a worker that is killed while it waits costs no request", async (t) => {
   const server = await served(t);
   for (let i = 0; i < 3; i++) {
     process.kill(Number(await pid(server)), "SIGKILL");
-    // Sent before anybody can know.
+    // Sent before the death can be noticed.
     assert.equal((await server.ask("/hello")).status, 200);
   }
 });

@@ -1,4 +1,4 @@
-// PEP 3333, kept and broken: what becomes of the awkward application's pages, in whichever mode Python runs.
+// PEP 3333, kept and broken: the pages of the awkward application, in both modes.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -37,7 +37,7 @@ const COMPLETE: [page: string, status: number, body: string][] = [
   ["/file-empty", 200, ""],
 ];
 
-/** Pages whose failure comes in time for an error response, and the log's reason. */
+/** Pages that fail in time for an error response, and the reason in the log. */
 const REFUSED: [page: string, reason: RegExp][] = [
   ["/never-start", /did not call start_response/],
   ["/never-start-empty", /did not call start_response/],
@@ -88,7 +88,7 @@ const REFUSED: [page: string, reason: RegExp][] = [
   ].map((page): [string, RegExp] => [`/${page}`, /Protocol\w*Error/]),
 ];
 
-/** Pages whose failure comes too late: what was out stays out, and the end is a cut. */
+/** Pages that fail after bytes have left: the response is cut. */
 const CUT: [page: string, out: string][] = [
   ["/start-again-after-output", "already out\n"],
   ["/text-item-midway", "bytes\n"],
@@ -169,7 +169,7 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
     });
   }
 
-  test("a page that closes badly is news for the log, not for the client", async () => {
+  test("a close() that fails is logged, and the client gets its whole page", async () => {
     const { ask, logged } = await served();
     assert.equal((await ask("/close-raises")).complete, true);
     assert.equal((await logged(/close\(\) itself failed/)).level, "warn");

@@ -1,4 +1,4 @@
-// Whatever an application raises, wherever PEP 3333 has the server call it: the client hears of it in time or sees a cut,
+// Exceptions of every kind, wherever PEP 3333 has the server call the application: the client gets an error response or a cut,
 // and the server goes on.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -14,10 +14,10 @@ const KINDS = [
   "Own",
   "ValueError",
 ];
-/** They ask for the end of the process. */
+/** Exceptions that end the process. */
 const ENDS = ["KeyboardInterrupt", "SystemExit"];
 
-/** What the client gets: status, body (undefined: our own words), and whether it is complete. */
+/** What the client gets: status, body (undefined: our own error page), and whether it is complete. */
 type Outcome = readonly [status: number, body: string | undefined, complete: boolean];
 const POINTS: Readonly<Record<string, Outcome>> = {
   call: [500, undefined, true],
@@ -28,7 +28,7 @@ const POINTS: Readonly<Record<string, Outcome>> = {
   exc_info: [200, "written", false],
   close: [200, "one two", true],
 };
-/** StopIteration where a block is asked for is the end of the blocks. */
+/** StopIteration from an iterator is the end of the blocks. */
 const STOPS: Readonly<Record<string, Outcome>> = {
   first: [200, "", true],
   later: [200, "one ", true],

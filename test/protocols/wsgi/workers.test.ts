@@ -1,4 +1,4 @@
-// The life of WSGI workers: what dies, hangs, waits, or is replaced, and who notices (edge case W13).
+// The life of WSGI workers: they die, hang, are busy or replaced, and requests are affected as little as possible (edge case W13).
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -135,7 +135,7 @@ test("the queue is bounded: one request too many gets 503, and those that waited
   await until(() => server.records().includes("hanging"));
   const statuses: Promise<number>[] = [];
   for (let i = 0; i < 20; i++) statuses.push(server.ask("/hello").then(({ status }) => status));
-  // Some were sent ahead to the worker that hangs; they are answered when it is gone.
+  // The worker that hangs has prefetched some; they are answered when it is gone.
   const full = await Promise.race(
     statuses.map(async (status, i) => ((await status) === 503 ? i : new Promise(() => {}))),
   );

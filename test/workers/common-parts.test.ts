@@ -1,5 +1,5 @@
-// What repeats on a connection is told to a worker once and referred to by a number. No request may ever meet what belongs
-// to another connection, however many there are and whatever is forgotten meanwhile.
+// A worker gets the common part of a connection's requests once, and then its number. No request may ever get that of another
+// connection, however many there are and whatever was replaced meanwhile.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -8,27 +8,31 @@ import { fileURLToPath } from "node:url";
 import { Repeated } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
-import { Commons } from "../../src/workers/commons.ts";
+import { CommonParts } from "../../src/workers/common-parts.ts";
 import { pythons } from "../pythons.ts";
 
 const folder = (name: string): string => fileURLToPath(new URL(`../apps/${name}`, import.meta.url));
 const repeated = (): Repeated => new Repeated(new RecordedExchange({}).request);
 
-test("a worker is told again what it has forgotten, by a number that was never used", () => {
-  const commons = new Commons();
+test("a common part that a worker has dropped is sent again, with a number that was never used", () => {
+  const commonParts = new CommonParts();
   const all = Array.from({ length: 1_000 }, repeated);
-  const numbers = all.map((one) => commons.enter(one)[0]);
+  const numbers = all.map((one) => commonParts.enter(one)[0]);
   assert.equal(new Set(numbers).size, 1_000);
   assert.deepEqual(
-    [commons.numberOf(all[0] as Repeated), commons.numberOf(all[999] as Repeated)],
+    [commonParts.numberOf(all[0] as Repeated), commonParts.numberOf(all[999] as Repeated)],
     [0, 1_000],
   );
-  assert.deepEqual(commons.enter(all[0] as Repeated), [1_001, 489], "what had its place is forgotten for it");
+  assert.deepEqual(
+    commonParts.enter(all[0] as Repeated),
+    [1_001, 489],
+    "what had its place is forgotten for it",
+  );
 });
 
 test("a connection outlives any number of workers without remembering all of them", () => {
   const one = repeated();
-  for (let i = 0; i < 1_000; i++) new Commons().enter(one);
+  for (let i = 0; i < 1_000; i++) new CommonParts().enter(one);
   assert.ok(one.numbers.size <= 64);
 });
 

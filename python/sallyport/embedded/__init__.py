@@ -1,0 +1,1 @@
+"""Embedded mode: a WSGI application inside the server process."""

@@ -1,0 +1,100 @@
+"""What Python needs inside a process that is not its own: output, signals, the environment, the stack."""
+
+import ctypes
+import faulthandler
+import io
+import os
+import signal
+import sys
+import warnings
+from itertools import count, takewhile
+from typing import Callable
+
+# Bytes of an unfinished line of output that are kept for its end.
+_MAX_LINE = 16_384
+# Bytes of the stack that may be in use when `adapt` is called.
+_STACK_IN_USE = 65_536
+
+
+def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
+    """Once for the process. `stack`: bytes of the stack of calls; `log` takes a descriptor and a line of output."""
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        stream = io.TextIOWrapper(_Output(descriptor, log), "utf-8", "backslashreplace", line_buffering=True)
+        setattr(sys, name, stream)
+    signal.signal = _refuse_signal
+    if hasattr(os, "_create_environ"):  # os.reload_environ()
+        os._create_environ = _read_environment
+    faulthandler.enable(sys.__stderr__ or 2)
+    _declare_stack(stack)
+
+
+class _Output(io.RawIOBase):
+    """Standard output or standard error of the application: lines for the server's log."""
+
+    def __init__(self, descriptor: int, log: "Callable[[int, bytes], None]") -> None:
+        self._descriptor = descriptor
+        self._log = log
+        self._rest = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, data: bytes) -> int:
+        *lines, rest = (self._rest + bytes(data)).split(b"\n")
+        if len(rest) > _MAX_LINE:
+            lines.append(rest)
+            rest = b""
+        self._rest = rest
+        for line in lines:
+            if len(line) > _MAX_LINE:
+                line = b"%s... (%d bytes more)" % (line[:_MAX_LINE], len(line) - _MAX_LINE)
+            self._log(self._descriptor, line)
+        return len(data)
+
+
+def _refuse_signal(number: int, _handler: object) -> object:
+    """The signals of this process are the server's; mod_wsgi refuses handlers in the same way."""
+    warnings.warn(f"signal {number} is the server's in embedded mode; the handler is not registered", stacklevel=2)
+    return signal.getsignal(number)
+
+
+def _read_environment() -> "dict[bytes, bytes]":
+    """The present one. Python's own `environ` is the copy made at the start (src/embedded/environment.ts)."""
+    lines = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    found = {}
+    for line in takewhile(bool, map(lines.__getitem__, count())):
+        name, _, value = line.partition(b"=")
+        found.setdefault(name, value)
+    return found
+
+
+def _declare_stack(size: int) -> None:
+    """Tells Python about the stack that the server calls on, which is not the thread's own.
+
+    CPython 3.14 and newer compare addresses with the bounds of the thread's stack: they would take this one for
+    exhausted, and put off freeing objects for ever. From 3.14.1 on they can be told; 3.14.0 cannot.
+    """
+    if not hasattr(ctypes.pythonapi, "PyUnstable_ThreadState_SetStackProtection"):
+        return
+    here = _stack_address()
+    if not here:
+        return
+    current = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThreadState_Get", ctypes.pythonapi))
+    protect = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(
+        ("PyUnstable_ThreadState_SetStackProtection", ctypes.pythonapi)
+    )
+    # `here` is near the upper end, so less than the whole stack is claimed.
+    protect(current(), here - size + 2 * _STACK_IN_USE, size - _STACK_IN_USE)
+
+
+def _stack_address() -> int:
+    """An address inside the present stack, that of a variable of a C function; 0 where there is no such function."""
+    found = []
+    visit = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+    walk = getattr(ctypes.CDLL(None), "dl_iterate_phdr", None)
+    if walk:
+        walk(visit(lambda address, _size, _data: found.append(address) or 1), None)
+    return found[0] if found else 0

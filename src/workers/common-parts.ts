@@ -1,0 +1,35 @@
+// The common parts that a worker keeps: what the requests of a connection share of the environ, or of the scope, while their
+// fields stay the same. Each is sent once with a number (COMMON), and requests refer to that number (REPEAT).
+import type { Repeated } from "../exchange/index.ts";
+
+/** Parts that one worker keeps. Numbers are never reused, so a part that was dropped can be missing but never mistaken. */
+const KEPT = 512;
+/** Workers whose numbers one connection remembers, dead ones included. */
+const MOST_NUMBERS = 64;
+
+export class CommonParts {
+  readonly #kept: (Repeated | undefined)[] = new Array(KEPT).fill(undefined);
+  #lastNumber = 0;
+
+  /** The number of a common part; 0 if the worker does not have it. */
+  numberOf(repeated: Repeated): number {
+    const number = repeated.numbers.get(this) ?? 0;
+    return this.#kept[number % KEPT] === repeated ? number : 0;
+  }
+
+  /** A number for a part that is sent now, and the number of the one that it replaces, or 0. */
+  enter(repeated: Repeated): [number: number, replaced: number] {
+    const number = ++this.#lastNumber;
+    const index = number % KEPT;
+    const replaced = this.#kept[index] ? number - KEPT : 0;
+    this.#kept[index] = repeated;
+    if (repeated.numbers.size >= MOST_NUMBERS) repeated.numbers.clear();
+    repeated.numbers.set(this, number);
+    return [number, replaced];
+  }
+
+  /** The worker is gone. */
+  clear(): void {
+    this.#kept.fill(undefined);
+  }
+}

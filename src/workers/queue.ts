@@ -1,0 +1,70 @@
+// Requests that wait until the application takes one more: a limited number, for a limited time. Beyond either: 503.
+import { type ErrorName, SallyportError } from "../exchange/index.ts";
+import type { QueueOptions, Resolved } from "./options.ts";
+import type { WorkerStream } from "./stream.ts";
+
+export class RequestQueue {
+  readonly waiting: WorkerStream[] = [];
+  readonly #limits: Resolved<QueueOptions>;
+  readonly #resource: string;
+
+  /** `resource`: what they wait for, such as "worker". */
+  constructor(limits: Resolved<QueueOptions>, resource: string) {
+    this.#limits = limits;
+    this.#resource = resource;
+  }
+
+  /** Fails the stream if the queue is full. */
+  add(stream: WorkerStream): void {
+    const { queue } = this.#limits;
+    if (this.waiting.length >= queue) this.#remove(({ exchange }) => exchange.closed);
+    if (this.waiting.length >= queue)
+      return fail(stream, "QUEUE_FULL", `${queue} requests are waiting for a ${this.#resource} already`);
+    stream.since = performance.now();
+    this.waiting.push(stream);
+  }
+
+  /** Takes out the first one whose client has not left. */
+  next(): WorkerStream | undefined {
+    for (;;) {
+      const stream = this.waiting.shift();
+      if (!stream?.exchange.closed) return stream;
+    }
+  }
+
+  /** Puts them before all others. */
+  putBack(streams: readonly WorkerStream[]): void {
+    this.waiting.unshift(...streams.filter(({ exchange }) => !exchange.closed));
+  }
+
+  /** Fails those that have waited for too long. */
+  expire(): void {
+    if (this.waiting.length === 0) return;
+    const { queueTimeout } = this.#limits;
+    const now = performance.now();
+    this.#remove(({ exchange }) => exchange.closed);
+    for (const stream of this.#remove(({ since }) => now - since >= queueTimeout))
+      fail(stream, "QUEUE_TIMEOUT", `no ${this.#resource} was free within ${queueTimeout / 1000} s`);
+  }
+
+  /** Fails all: the application stops. */
+  close(): void {
+    for (const stream of this.waiting.splice(0))
+      fail(stream, "STOPPING", `the server stopped before a ${this.#resource} was free`);
+  }
+
+  /** Takes out those that `fits`. */
+  #remove(fits: (stream: WorkerStream) => boolean): WorkerStream[] {
+    const removed = this.waiting.filter(fits);
+    if (removed.length > 0)
+      this.waiting.splice(
+        0,
+        this.waiting.length,
+        ...this.waiting.filter((stream) => !removed.includes(stream)),
+      );
+    return removed;
+  }
+}
+
+const fail = (stream: WorkerStream, name: ErrorName, message: string): void =>
+  stream.fail(new SallyportError(name, message));
