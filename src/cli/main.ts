@@ -31,7 +31,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (name === undefined) throw usage("no command; try sallyport serve TARGET, or sallyport --help");
   const command = COMMANDS[name];
   if (!command) throw usage(unknownCommand(name));
-  return command({ flags: line.flags, words });
+  return command({ ...line, words });
 }
 
 function unknownCommand(name: string): string {
@@ -42,13 +42,13 @@ function unknownCommand(name: string): string {
 const args = process.argv.slice(2);
 /** For what is wrong before the options have been read. */
 const says = (option: string): boolean => ` ${args.join(" ").replaceAll("=", " ")} `.includes(` ${option} `);
-const manner: ReportStyle = {
+const style: ReportStyle = {
   level: says("--log-level debug") ? "debug" : TEXT.level,
   format: says("--log-format json") ? "json" : TEXT.format,
 };
 const code = await run(args).catch((reason: unknown) => {
   const error = SallyportError.from(reason);
-  reportError(error, manner);
+  reportError(error, style);
   return exitCodeOf(error);
 });
 process.exit(code);

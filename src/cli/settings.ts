@@ -162,7 +162,8 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
     ...given("trust", flags.trust),
     ...given("forwarded", flags.forwarded),
     ...given("grace", flags.grace),
-    ...given("fronts", flags.fronts),
+    ...given("serverProcesses", flags["server-processes"]),
+    ...given("serverProcessTimeout", flags["server-process-timeout"]),
     limits: { ...settings.limits, ...limitsOf(flags) },
     log: {
       ...settings.log,

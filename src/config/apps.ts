@@ -95,7 +95,7 @@ export const wsgiApp = section({
   wsgi: about(text(), `a WSGI application: ${PYTHON_APP}`),
   mode: about(
     z.enum(["daemon", "embedded"]).exactOptional(),
-    "whether Python runs in processes of its own or inside the server process, see `fronts` (`daemon`)",
+    "whether Python runs in processes of its own or inside the server process, see `serverProcesses` (`daemon`)",
   ),
   slowCall: about(
     time().exactOptional(),

@@ -46,11 +46,11 @@ export const config = section({
   forwarded,
   limits: about(limits.prefault({}), "limits on clients"),
   log: about(log.prefault({}), "what is written about it"),
-  fronts: about(
+  serverProcesses: about(
     count().prefault(1),
     "server processes that share the addresses; each has its own processes of the apps",
   ),
-  frontTimeout: about(
+  serverProcessTimeout: about(
     time().prefault("30s"),
     "how long an app may hold a whole server process (embedded mode); then the process is replaced",
   ),
@@ -69,9 +69,17 @@ export const config = section({
 });
 
 /** The configuration as it is written. */
-export type Config = z.input<typeof config>;
+export type Config = z.input<typeof config> & {
+  /** @deprecated It is called `serverProcesses`. */
+  readonly fronts?: number;
+  /** @deprecated It is called `serverProcessTimeout`. */
+  readonly frontTimeout?: string | number;
+};
 /** The configuration as the server takes it: checked, with its defaults, in bytes and milliseconds. */
-export type Settings = z.output<typeof config>;
+export type Settings = z.output<typeof config> & {
+  /** For the log, a line each: the old names of options that were used. */
+  readonly renamed?: readonly string[];
+};
 export type AppSettings = Settings["apps"][string];
 
 /** For configuration files in TypeScript and JavaScript: gives editors the types, and its argument back. */

@@ -1,6 +1,7 @@
 // What is wrong with a configuration, one line a problem: the file, the line where it is known, the key, what to do.
 
 import { SallyportError } from "../exchange/index.ts";
+import { presentNames, renamedText, twiceText } from "../options/old-names.ts";
 import { APP_KINDS } from "./apps.ts";
 import { type Config, config, type Settings } from "./config.ts";
 import type * as z from "./zod.ts";
@@ -22,11 +23,41 @@ export const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined 
 
 /** The settings that `value` asks for. Throws CONFIG_INVALID with every problem that it has. */
 export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
+  const { present, written, renamed } = withPresentNames(value, origin);
   // Code made for this schema would be fast the second time, and there is none.
-  const result = config.safeParse(value, { jitless: true });
-  if (result.success) return result.data;
-  const lines = result.error.issues.flatMap((issue) => problemsOf(issue, value, [], origin));
-  throw configError(lines);
+  const result = config.safeParse(present, { jitless: true });
+  if (!result.success)
+    throw configError(result.error.issues.flatMap((issue) => problemsOf(issue, present, [], written)));
+  return renamed.length > 0 ? { ...result.data, renamed } : result.data;
+}
+
+/** The value under the present names, and where its keys were written. Throws CONFIG_INVALID for a key given twice. */
+function withPresentNames(
+  value: unknown,
+  origin: Origin,
+): { readonly present: unknown; readonly written: Origin; readonly renamed: readonly string[] } {
+  if (!isSection(value)) return { present: value, written: origin, renamed: [] };
+  const { value: present, renamed, twice } = presentNames(value, Object.keys(config.shape));
+  if (renamed.length === 0) return { present, written: origin, renamed: [] };
+  const lines = (names: typeof renamed, text: typeof renamedText): string[] =>
+    names.map(([old, now]) => problemLine(origin, [], text(old, now), [old]));
+  if (twice.length > 0) throw configError(lines(twice, twiceText));
+  return { present, written: underOldNames(origin, renamed), renamed: lines(renamed, renamedText) };
+}
+
+const isSection = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Errors name the keys as they were written. */
+function underOldNames(origin: Origin, renamed: readonly (readonly [string, string])[]): Origin {
+  const old = new Map<unknown, string>(renamed.map(([name, present]) => [present, name]));
+  const asWritten = ([first, ...rest]: KeyPath): KeyPath =>
+    first === undefined ? [] : [old.get(first) ?? first, ...rest];
+  return {
+    ...origin,
+    lineOf: (path) => origin.lineOf(asWritten(path)),
+    keyOf: (path) => origin.keyOf?.(asWritten(path)) ?? asWritten(path),
+  };
 }
 
 export function configError(lines: readonly string[]): SallyportError {

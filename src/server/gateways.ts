@@ -13,7 +13,7 @@ export interface GatewayContext {
   readonly directory: string;
   readonly log: Log;
   /** Server processes that serve the same applications. */
-  readonly fronts: number;
+  readonly serverProcesses: number;
   /** Bytes of a request body; whoever keeps one bounds it by this. */
   readonly maxBody: number;
   /** Answers an exchange by the server's routes: where a CGI program's local redirects go. */
@@ -111,10 +111,10 @@ interface PythonPlaces {
 /** The options of a Python application, its places seen from the configuration's directory. */
 const pythonPlaces = <T extends PythonPlaces>(
   { chdir, path, python, ...rest }: T,
-  { directory, log, fronts }: GatewayContext,
+  { directory, log, serverProcesses }: GatewayContext,
 ) => ({
   ...rest,
-  fronts,
+  serverProcesses,
   python: python?.includes("/") ? resolve(directory, python) : python,
   directory: resolve(directory, chdir ?? "."),
   path: path?.map((place) => resolve(directory, place)),

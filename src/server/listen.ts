@@ -1,5 +1,5 @@
-// Binds the addresses that a server listens at and hands each accepted socket on. Which protocol is spoken there is
-// the listener's affair.
+// Binds the addresses that a server listens at and hands each accepted socket on. The listener decides which protocol
+// to speak.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, lstat, unlink } from "node:fs/promises";
@@ -102,7 +102,7 @@ async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
       await removeStale(address);
       await listenUnix(server, address);
     });
-    await giveAway(address);
+    await setModeAndOwner(address);
   } catch (error) {
     server.close();
     unusable(address, error as NodeJS.ErrnoException);
@@ -110,7 +110,7 @@ async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
 }
 
 /** A mode that the umask cannot express (it has no execute bits to give), and the owner. */
-export async function giveAway({ path, mode, owner }: UnixAddress): Promise<void> {
+export async function setModeAndOwner({ path, mode, owner }: UnixAddress): Promise<void> {
   if (mode !== undefined) await chmod(path, mode);
   if (owner !== undefined) await promisify(execFile)("chown", ["--", owner, path]);
 }

@@ -14,8 +14,8 @@ const REPORT = "this is a defect of Sallyport: please report it, with what --log
 const CUT = "stopped at once by a second signal; requests under way were cut";
 
 /** Writes `sallyport: message [CODE]`. Our own stack is shown only at the level `debug`. */
-export function reportError(error: SallyportError, manner: ReportStyle): void {
-  process.stderr.write(errorReport(error, manner));
+export function reportError(error: SallyportError, style: ReportStyle): void {
+  process.stderr.write(errorReport(error, style));
 }
 
 /** Writes `listening on URL`, a line for each. */

@@ -72,13 +72,13 @@ export async function serve(app: ServedApp, options: ServeOptions = {}): Promise
     return await begin(app, options);
   } catch (reason) {
     const error = SallyportError.from(reason);
-    reportError(error, mannerOf(options));
+    reportError(error, styleOf(options));
     return process.exit(exitCodeOf(error));
   }
 }
 
 /** Even where the options are what is wrong. */
-function mannerOf(options: ServeOptions | undefined): ReportStyle {
+function styleOf(options: ServeOptions | undefined): ReportStyle {
   const log = options?.log;
   const level = log?.level === "debug" ? "debug" : TEXT.level;
   return { level, format: log?.format === "json" ? "json" : TEXT.format };

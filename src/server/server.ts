@@ -125,6 +125,7 @@ class GatewayServer implements Server {
 
   async #start(): Promise<readonly string[]> {
     try {
+      for (const line of this.#settings.renamed ?? []) this.log.warn(line);
       disk.limit = this.#settings.limits.temporary;
       descriptors.limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
       warnOfDescriptors(this.log, this.#settings.limits.connections);
@@ -289,7 +290,7 @@ class GatewayServer implements Server {
       directory: this.#directory,
       log: this.log,
       maxBody: this.#settings.limits.body,
-      fronts: this.#settings.fronts,
+      serverProcesses: this.#settings.serverProcesses,
       dispatch,
     });
   }
