@@ -1,4 +1,4 @@
-// The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a command line that cannot be meant.
+// The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a wrong command line.
 import { readFileSync } from "node:fs";
 import { SallyportError } from "../exchange/index.ts";
 import { nearest } from "../options/did-you-mean.ts";
@@ -22,7 +22,7 @@ function version(): number {
   return 0;
 }
 
-/** Runs a command line and gives the exit code. Whatever goes wrong becomes one message on standard error. */
+/** Runs a command line and gives the exit code. Every failure becomes one message on standard error. */
 async function run(args: readonly string[]): Promise<number> {
   const line = parseCommandLine(args);
   if (line.flags.help) return help();
@@ -40,11 +40,12 @@ function unknownCommand(name: string): string {
 }
 
 const args = process.argv.slice(2);
-/** For what is wrong before the options have been read. */
-const says = (option: string): boolean => ` ${args.join(" ").replaceAll("=", " ")} `.includes(` ${option} `);
+/** For errors that come before the options have been read. */
+const hasOption = (option: string): boolean =>
+  ` ${args.join(" ").replaceAll("=", " ")} `.includes(` ${option} `);
 const style: ReportStyle = {
-  level: says("--log-level debug") ? "debug" : TEXT.level,
-  format: says("--log-format json") ? "json" : TEXT.format,
+  level: hasOption("--log-level debug") ? "debug" : TEXT.level,
+  format: hasOption("--log-format json") ? "json" : TEXT.format,
 };
 const code = await run(args).catch((reason: unknown) => {
   const error = SallyportError.from(reason);

@@ -1,5 +1,5 @@
-// `sallyport serve`: a target, or a configuration, served until a signal says otherwise; or for one request, when a web
-// server started us as a CGI program.
+// `sallyport serve`: serves a target or a configuration until a signal stops it, or one request when a web server has
+// started us as a CGI program.
 
 import { type ServerProcessTask, takeTask } from "../cluster/messages.ts";
 import type { AppSettings, Settings } from "../config/config.ts";
@@ -11,7 +11,7 @@ import { runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { type CommandLine, type Flags, usage } from "./options.ts";
-import { asTold, namesAddress, serveSettingsOf } from "./settings.ts";
+import { namesAddress, serveSettingsOf, withOptions } from "./settings.ts";
 import { targetOf } from "./target.ts";
 
 /** Milliseconds for a server process to start, where the applications have limits of their own. */
@@ -45,7 +45,7 @@ async function serveAs(settings: Settings, directory: string, flags: Flags, here
   // A parent that passes a socket on knows better where to listen than a file or a default.
   const started = guess();
   if (started.by === "cgi") return serverOf(settings, { directory }).answerCgi(started.nph);
-  const listen = placesOf(started, settings.listen).map((address) => asTold(address, flags, here));
+  const listen = placesOf(started, settings.listen).map((address) => withOptions(address, flags, here));
   return run({ ...settings, listen }, directory);
 }
 

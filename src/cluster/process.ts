@@ -79,7 +79,7 @@ export class ServerProcess {
     this.#heard = performance.now();
   }
 
-  tell(message: ToServerProcess): void {
+  send(message: ToServerProcess): void {
     if (this.#process?.connected) this.#process.send(message, () => {});
   }
 
@@ -96,7 +96,7 @@ export class ServerProcess {
   async #end(message: ToServerProcess, grace: number): Promise<void> {
     this.leaving = true;
     this.#deadline = performance.now() + grace;
-    this.tell(message);
+    this.send(message);
     const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
     await this.exited;
     clearTimeout(timer);

@@ -1,12 +1,12 @@
 // Runs one of several server processes that share the listening sockets. Its supervisor tells it when to stop.
 import { SallyportError } from "../exchange/index.ts";
 import type { Server } from "../server/server.ts";
-import { noteUncaught } from "../server/uncaught.ts";
+import { logUncaught } from "../server/uncaught.ts";
 import type { InheritedDescriptor } from "./descriptors.ts";
 import { EXIT_GRACE, type FromServerProcess, HEARTBEAT_INTERVAL, type ToServerProcess } from "./messages.ts";
 import type { Slot } from "./scoreboard.ts";
 
-/** Serves until the supervisor says otherwise, or is gone itself. Gives the exit code; rejects when it cannot start. */
+/** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
 export async function runServerProcess(
   server: Server,
   slot: Slot,
@@ -23,7 +23,7 @@ async function start(server: Server, intact: () => boolean): Promise<void> {
   try {
     await server.start();
     const beat = (message: FromServerProcess): void => {
-      if (intact()) tell(message);
+      if (intact()) send(message);
       else endWithoutDescriptors(server);
     };
     beat({ say: "ready" });
@@ -58,9 +58,9 @@ function untilEnded(server: Server, slot: Slot, debug: boolean): Promise<number>
     // A terminal signals the whole process group; only the supervisor acts on it.
     for (const signal of ["SIGINT", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {});
     process.on("SIGTERM", () => stop(0));
-    process.on("unhandledRejection", (error) => noteUncaught(server.log, error, debug));
+    process.on("unhandledRejection", (error) => logUncaught(server.log, error, debug));
     process.on("uncaughtException", (error) => {
-      noteUncaught(server.log, error, debug);
+      logUncaught(server.log, error, debug);
       stop(1);
     });
   });
@@ -73,6 +73,6 @@ async function leave(server: Server, slot: Slot): Promise<void> {
   await slot.empty(EXIT_GRACE);
 }
 
-function tell(message: FromServerProcess): void {
+function send(message: FromServerProcess): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }

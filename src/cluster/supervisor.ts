@@ -169,7 +169,7 @@ class Supervisor {
       process.on(signal, () => (this.#stopping ? this.#force() : this.#stop()));
     process.on("SIGHUP", () => void this.#reloads.ask());
     process.on("SIGUSR1", () => {
-      for (const server of this.#processes) server.tell({ do: "reopen" });
+      for (const server of this.#processes) server.send({ do: "reopen" });
     });
   }
 

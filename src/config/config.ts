@@ -1,4 +1,4 @@
-// The configuration: this one schema validates it, gives its types, and is what docs/configuration.md is made from.
+// The configuration: this one schema validates it, gives its types, and makes the tables of docs/configuration.md.
 
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
@@ -45,7 +45,7 @@ export const config = section({
   trust,
   forwarded,
   limits: about(limits.prefault({}), "limits on clients"),
-  log: about(log.prefault({}), "what is written about it"),
+  log: about(log.prefault({}), "the log and the access log"),
   serverProcesses: about(
     count().prefault(1),
     "server processes that share the addresses; each has its own processes of the apps",
@@ -57,14 +57,14 @@ export const config = section({
   grace: about(time().prefault("30s"), "for requests under way when the server stops"),
 }).superRefine((value, context) => {
   const names = Object.keys(value.apps);
-  const problem = (message: string, ...path: (string | number)[]) =>
+  const error = (message: string, ...path: (string | number)[]) =>
     context.addIssue({ code: "custom", message, path });
-  if (names.length === 0) problem("must have at least one app", "apps");
+  if (names.length === 0) error("must have at least one app", "apps");
   if (names.length > 1 && !value.routes)
-    problem("is missing: with several apps it must say which answers what", "routes");
+    error("is missing: with several apps it must say which answers what", "routes");
   for (const [i, { app }] of (value.routes ?? []).entries()) {
     if (!names.includes(app))
-      problem(`there is no app ${JSON.stringify(app)}${suggestion(app, names)}`, "routes", i, "app");
+      error(`there is no app ${JSON.stringify(app)}${suggestion(app, names)}`, "routes", i, "app");
   }
 });
 
@@ -75,7 +75,7 @@ export type Config = z.input<typeof config> & {
   /** @deprecated It is called `serverProcessTimeout`. */
   readonly frontTimeout?: string | number;
 };
-/** The configuration as the server takes it: checked, with its defaults, in bytes and milliseconds. */
+/** The configuration after validation: with its defaults, in bytes and milliseconds. */
 export type Settings = z.output<typeof config> & {
   /** For the log, a line each: the old names of options that were used. */
   readonly renamed?: readonly string[];

@@ -3,7 +3,7 @@
 import { SallyportError } from "../exchange/index.ts";
 import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";
 import type { Server } from "./server.ts";
-import { noteUncaught } from "./uncaught.ts";
+import { logUncaught } from "./uncaught.ts";
 
 export interface ServerProgram {
   /** The URLs; empty when a signal came first. Rejects with a SallyportError. */
@@ -60,9 +60,9 @@ function untilEnded(server: Server, style: ReportStyle, life: Life): Promise<num
       process.on(signal, () => (life.stopping ? force(style) : stop(0)));
     process.on("SIGHUP", () => void reload(server));
     process.on("SIGUSR1", () => server.reopenLogs());
-    process.on("unhandledRejection", (error) => noteUncaught(server.log, error, debug));
+    process.on("unhandledRejection", (error) => logUncaught(server.log, error, debug));
     process.on("uncaughtException", (error) => {
-      noteUncaught(server.log, error, debug);
+      logUncaught(server.log, error, debug);
       stop(1);
     });
   });
