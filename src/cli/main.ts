@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { SallyportError } from "../exchange/index.ts";
 import { nearest } from "../options/did-you-mean.ts";
 import { exitCodeOf, type ReportStyle, reportError, TEXT } from "../server/report.ts";
+import { type CommandLine, parseCommandLine, usage } from "./command-line.ts";
 import { helpText } from "./help.ts";
-import { type CommandLine, parseCommandLine, usage } from "./options.ts";
 import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;

@@ -10,7 +10,8 @@ import { guess, placesOf } from "../server/guess.ts";
 import { runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
-import { type CommandLine, type Flags, usage } from "./options.ts";
+import { type CommandLine, usage } from "./command-line.ts";
+import type { Flags } from "./options.ts";
 import { namesAddress, serveSettingsOf, withOptions } from "./settings.ts";
 import { targetOf } from "./target.ts";
 

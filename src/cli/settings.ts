@@ -6,15 +6,10 @@ import type { Config, Settings } from "../config/config.ts";
 import { checkConfig } from "../config/errors.ts";
 import { loadConfig } from "../config/file.ts";
 import { PROTOCOLS } from "../config/protocols.ts";
-import {
-  type Flags,
-  LIMIT_OPTIONS,
-  OPTIONS,
-  type Option,
-  type OptionName,
-  type TargetKind,
-  usage,
-} from "./options.ts";
+import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { dashed } from "../options/old-names.ts";
+import { usage } from "./command-line.ts";
+import { type Flags, OPTIONS, type Option, type OptionName, type TargetKind } from "./options.ts";
 import type { ServeTarget } from "./target.ts";
 import { checkTls, tlsOf } from "./tls.ts";
 
@@ -214,11 +209,12 @@ const unixAddress = (
 /** `[::1]` is how URLs write `::1`. */
 const bareHost = (host = "127.0.0.1"): string => host.replace(/^\[(.*)\]$/, "$1");
 
-function limitsOf(flags: Flags): Partial<Settings["limits"]> {
-  const limits: Partial<Record<(typeof LIMIT_OPTIONS)[keyof typeof LIMIT_OPTIONS], number>> = {};
-  for (const [option, key] of Object.entries(LIMIT_OPTIONS)) {
-    const value = flags[option as keyof typeof LIMIT_OPTIONS];
-    if (value !== undefined) limits[key] = value;
-  }
-  return limits;
+/** The option for a limit of HTTP: `--max-body`, `--head-timeout`. */
+export const limitOption = (key: keyof HttpLimits): string =>
+  key.endsWith("Timeout") ? dashed(key) : `max-${dashed(key)}`;
+
+function limitsOf(flags: Flags): Partial<HttpLimits> {
+  const values: Readonly<Record<string, unknown>> = flags;
+  const keys = (Object.keys(HTTP_LIMITS) as (keyof HttpLimits)[]).filter((key) => limitOption(key) in values);
+  return Object.fromEntries(keys.map((key) => [key, values[limitOption(key)]]));
 }

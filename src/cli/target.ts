@@ -3,7 +3,8 @@ import { accessSync, constants, existsSync, type Stats, statSync } from "node:fs
 import { basename, extname, join, resolve } from "node:path";
 import { CONFIG_NAMES } from "../config/file.ts";
 import { SallyportError } from "../exchange/index.ts";
-import { type TargetKind, usage } from "./options.ts";
+import { usage } from "./command-line.ts";
+import type { TargetKind } from "./options.ts";
 
 export interface ServeTarget {
   readonly kind: TargetKind;

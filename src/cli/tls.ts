@@ -4,9 +4,10 @@ import type { ListenAddress } from "../config/address.ts";
 import { tls as schema } from "../config/tls.ts";
 import { readFiles } from "../config/tls-files.ts";
 import type { Problem, TlsSettings } from "../sockets/tls/index.ts";
-import { type Flags, usage } from "./options.ts";
+import { usage } from "./command-line.ts";
+import type { Flags } from "./options.ts";
 
-const DEPENDENT = ["tls-key", "tls-ca", "tls-client-certs"] as const;
+const DEPENDENT = ["tls-key", "tls-ca", "tls-client-certificates"] as const;
 
 /** The TLS settings of the options; undefined without any. Throws USAGE for options that contradict each other. */
 export function tlsOf(flags: Flags, directory: string): TlsSettings | undefined {
@@ -17,8 +18,10 @@ export function tlsOf(flags: Flags, directory: string): TlsSettings | undefined 
   const orphan = DEPENDENT.find((name) => flags[name] !== undefined);
   if (certs.length === 0 && orphan) throw usage(`--${orphan} needs --tls-cert and --tls-key`);
   if (certs.length === 0) return undefined;
-  if (flags["tls-client-certs"] === "require" && flags["tls-ca"] === undefined)
-    throw usage("--tls-client-certs require needs --tls-ca, the authorities that sign clients' certificates");
+  if (flags["tls-client-certificates"] === "require" && flags["tls-ca"] === undefined)
+    throw usage(
+      "--tls-client-certificates require needs --tls-ca, the authorities that sign clients' certificates",
+    );
   const [first, ...others] = certs.map((cert, i) => ({
     cert: resolve(directory, cert),
     key: resolve(directory, keys[i] as string),
@@ -27,7 +30,9 @@ export function tlsOf(flags: Flags, directory: string): TlsSettings | undefined 
     ...first,
     ...(others.length > 0 ? { others } : {}),
     ...(flags["tls-ca"] === undefined ? {} : { ca: resolve(directory, flags["tls-ca"]) }),
-    ...(flags["tls-client-certs"] === undefined ? {} : { clientCertificates: flags["tls-client-certs"] }),
+    ...(flags["tls-client-certificates"] === undefined
+      ? {}
+      : { clientCertificates: flags["tls-client-certificates"] }),
   });
 }
 

@@ -106,9 +106,24 @@ export function checkOptions<T>(
 ): T {
   if (!isObject(given) || isGateway(given))
     throw invalid(place, [`the options must be an object such as ${example}, not ${shownApp(given)}`]);
+  const options = underPresentNames(place, given, known, given.log as Log | undefined);
+  throwProblems(place, problemsIn(options, known, ""));
+  return options;
+}
+
+/** Puts options given by an old name under their present one, and logs that. Throws CONFIG_INVALID for those given twice. */
+export function underPresentNames<T extends object>(
+  place: string,
+  given: T,
+  known: Readonly<Record<string, Check>>,
+  log: Log | undefined,
+): T {
   const { value, renamed, twice } = presentNames(given, Object.keys(known));
-  throwProblems(place, [...twice.map((names) => twiceText(...names)), ...problemsIn(value, known, "")]);
-  for (const names of renamed) (value.log as Log | undefined)?.warn(`${place}: ${renamedText(...names)}`);
+  throwProblems(
+    place,
+    twice.map((names) => twiceText(...names)),
+  );
+  for (const names of renamed) log?.warn?.(`${place}: ${renamedText(...names)}`);
   return value;
 }
 

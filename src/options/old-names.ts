@@ -5,6 +5,10 @@
 const OLD_NAMES: Readonly<Record<string, string>> = {
   fronts: "serverProcesses",
   frontTimeout: "serverProcessTimeout",
+  maxHeaders: "maxHeaderCount",
+  tlsClientCerts: "tlsClientCertificates",
+  cwd: "chdir",
+  directory: "chdir",
 };
 
 /** The present name by each old one, of the options that are `known`. `style`: how names are written there. */

@@ -32,6 +32,6 @@ function refuseOthers(app: string, options: CallableOptions, found: Interface): 
   const useless = ONLY[other].filter((name) => options[name] !== undefined);
   if (useless.length === 0) return;
   const names = useless.join(", ");
-  const message = `${app} is a ${INTERFACE_NAMES[found]} app, and ${names} can be given for ${INTERFACE_NAMES[other]} apps only`;
+  const message = `${app} is written for ${INTERFACE_NAMES[found]}, and ${names} can be given for ${INTERFACE_NAMES[other]} apps only`;
   throw new SallyportError("CONFIG_INVALID", message);
 }

@@ -45,7 +45,7 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     return cgi({
       ...rest,
       program: resolve(directory, program),
-      cwd: within(directory, chdir),
+      chdir: within(directory, chdir),
       documentRoot: within(directory, documentRoot),
       redirect: dispatch,
       maxBody,
@@ -116,7 +116,7 @@ const pythonPaths = <T extends PythonPaths>(
   ...rest,
   serverProcesses,
   python: python?.includes("/") ? resolve(directory, python) : python,
-  directory: resolve(directory, chdir ?? "."),
+  chdir: resolve(directory, chdir ?? "."),
   path: path?.map((place) => resolve(directory, place)),
   log,
 });
@@ -146,7 +146,7 @@ function reachedOf(reached: Reached, directory: string): FastcgiOptions {
     ...rest
   } = reached;
   const command = [program.includes("/") ? resolve(directory, program) : program, ...args];
-  return { ...rest, command, cwd: resolve(directory, chdir ?? ".") };
+  return { ...rest, command, chdir: resolve(directory, chdir ?? ".") };
 }
 
 const isAddress = (reached: Reached): reached is string | string[] =>

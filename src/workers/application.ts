@@ -20,10 +20,10 @@ import { findPython } from "./python.ts";
 
 /** What every gateway to a Python application takes. */
 export interface PythonApplicationOptions {
-  /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `directory`, or `python3`. */
+  /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `chdir`, or `python3`. */
   readonly python?: string | undefined;
   /** Working directory of the application and the first place where its modules are looked for. Default: ours. */
-  readonly directory?: string | undefined;
+  readonly chdir?: string | undefined;
   /** Further places for modules. */
   readonly path?: readonly string[] | undefined;
   /** Environment variables besides our own. */
@@ -47,11 +47,13 @@ export interface PythonApplicationOptions {
 export interface OldPythonNames {
   /** @deprecated It is called `serverProcesses`. */
   readonly fronts?: number | undefined;
+  /** @deprecated It is called `chdir`. */
+  readonly directory?: string | undefined;
 }
 
 export const APPLICATION_CHECKS: Checks<PythonApplicationOptions> = {
   python: aText,
-  directory: aText,
+  chdir: aText,
   path: texts,
   env: environment,
   processes: aCount,
@@ -188,7 +190,7 @@ export class PythonApplication implements Gateway {
 
   #makeRunner(): Runner {
     const options = this.#options;
-    const directory = existingDirectory(options.directory ?? ".");
+    const directory = existingDirectory(options.chdir ?? ".");
     return this.#createRunner({
       app: this.#app,
       python: findPython({ python: options.python, directory }),

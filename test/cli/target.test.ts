@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { parseCommandLine } from "../../src/cli/options.ts";
+import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { serveSettingsOf } from "../../src/cli/settings.ts";
 import { targetOf } from "../../src/cli/target.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";

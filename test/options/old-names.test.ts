@@ -1,7 +1,7 @@
 // Options under their old names, as the functions of the library take them; files: test/config, command line: test/cli.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createServer, type Log, wsgi } from "../../src/index.ts";
+import { cgi, createServer, fastcgi, type Log, wsgi } from "../../src/index.ts";
 import { dashed, oldNamesOf, presentNames } from "../../src/options/old-names.ts";
 
 function recording(): { log: Log; lines: string[] } {
@@ -21,6 +21,18 @@ test("a function refuses an option under both of its names", () => {
     code: "ERR_SALLYPORT_CONFIG_INVALID",
     message: "wsgi(): fronts is called serverProcesses now: give one of them, not both",
   });
+});
+
+test("a working directory is chdir everywhere", () => {
+  const { log, lines } = recording();
+  wsgi("shop:app", { directory: "shop", log });
+  cgi({ program: "cgi-bin", cwd: "shop", log });
+  fastcgi({ address: "127.0.0.1:9000", authorizer: { command: ["guard"], cwd: "shop" }, log } as object);
+  assert.deepEqual(lines, [
+    "wsgi(): directory is called chdir now",
+    "cgi(): cwd is called chdir now",
+    "fastcgi(): authorizer: cwd is called chdir now",
+  ]);
 });
 
 test("what is undefined was not given, by neither name", () => {

@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
-import { parseCommandLine } from "../../src/cli/options.ts";
+import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { serveSettingsOf } from "../../src/cli/settings.ts";
 import type { Config } from "../../src/config/config.ts";
 import { checkConfig } from "../../src/config/errors.ts";
@@ -153,7 +153,7 @@ test("options about TLS that contradict each other are refused", async () => {
     });
   await refused(/come in pairs/, "--tls-cert", first.cert);
   await refused(/--tls-ca needs --tls-cert/, "--tls-ca", authority.ca);
-  await refused(/require needs --tls-ca/, ...pair, "--tls-client-certs", "require");
+  await refused(/require needs --tls-ca/, ...pair, "--tls-client-certificates", "require");
   await refused(/none of the addresses is for HTTP/, ...pair, "--scgi", "4000");
   await refused(
     /^--tls-key: .*second-key\.pem is not the key/,

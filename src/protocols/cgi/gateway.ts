@@ -41,7 +41,7 @@ export interface CgiOptions {
   /** More variables; they win over those of the request. Our own environment is not passed on. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Working directory; default: that of the program. */
-  readonly cwd?: string | undefined;
+  readonly chdir?: string | undefined;
   /** DOCUMENT_ROOT, and base of PATH_TRANSLATED; default: the directory of programs. */
   readonly documentRoot?: string | undefined;
   /** What runs files by suffix, such as `{ ".py": "python3" }`; other files must be executable. */
@@ -70,6 +70,12 @@ export interface CgiOptions {
   readonly launcher?: Launcher | undefined;
 }
 
+/** The names that some of these options had before 1.0. */
+export interface OldCgiNames {
+  /** @deprecated It is called `chdir`. */
+  readonly cwd?: string | undefined;
+}
+
 const DEFAULTS = {
   env: {},
   interpreters: {},
@@ -89,7 +95,7 @@ const DEFAULTS = {
 const CHECKS: Checks<CgiOptions> = {
   program: aText,
   env: environment,
-  cwd: aText,
+  chdir: aText,
   documentRoot: aText,
   interpreters: environment,
   processes: aCount,
@@ -112,8 +118,8 @@ const REAPING = 1000;
 const stopping = (): SallyportError => new SallyportError("STOPPING", "the server is stopping");
 
 /** Runs CGI programs. `start` rejects with TARGET_NOT_FOUND, NOT_EXECUTABLE or SPAWN_FAILED. */
-export function cgi(options: CgiOptions): Gateway {
-  checkOptions("cgi()", options, CHECKS, '{ program: "cgi-bin" }');
+export function cgi(given: CgiOptions & OldCgiNames): Gateway {
+  const options = checkOptions<CgiOptions>("cgi()", given, CHECKS, '{ program: "cgi-bin" }');
   checkArgument("cgi()", "program", options.program, aText);
   return new CgiGateway(options);
 }
@@ -197,7 +203,7 @@ class CgiGateway implements Gateway {
     const stderr = new StderrLog(name, log);
     const child = await launcher.launch({
       ...commandFor(exchange, program, body.length, this.#commandOptions),
-      cwd: this.#settings.cwd ?? dirname(program.file),
+      cwd: this.#settings.chdir ?? dirname(program.file),
       stdio: [body.length === 0 ? "ignore" : "pipe", "pipe", "lines"],
       online: (line) => stderr.add(line),
     });

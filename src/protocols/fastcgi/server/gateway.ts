@@ -17,7 +17,14 @@ import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { Upstream } from "../../../upstreams/index.ts";
 import { Backend, type BackendOptions } from "./backend.ts";
 import { Backends } from "./backends.ts";
-import { addressesOf, applicationOptions, checkFastcgi, checkSense, type FastcgiOptions } from "./options.ts";
+import {
+  addressesOf,
+  applicationOptions,
+  checkFastcgi,
+  checkSense,
+  type FastcgiOptions,
+  type OldFastcgiNames,
+} from "./options.ts";
 import { Params } from "./params.ts";
 import { SpawnedApplication } from "./process.ts";
 import {
@@ -46,14 +53,14 @@ const NOT_FOR_AUTHORIZERS: ReadonlySet<string> = new Set([
 ]);
 
 /** A gateway to a FastCGI application. Throws CONFIG_INVALID. */
-export const fastcgi = (options: FastcgiOptions): Gateway => {
-  checkFastcgi("fastcgi()", options);
+export const fastcgi = (given: FastcgiOptions & OldFastcgiNames): Gateway => {
+  const options = checkFastcgi("fastcgi()", given);
   return new FastcgiGateway(options);
 };
 
 /** A gateway that lets an exchange through to `gateway` only if the FastCGI authorizer of `options` allows it. */
-export const authorized = (options: FastcgiOptions, gateway: Gateway): Gateway => {
-  checkFastcgi("authorized()", options);
+export const authorized = (given: FastcgiOptions & OldFastcgiNames, gateway: Gateway): Gateway => {
+  const options = checkFastcgi("authorized()", given);
   checkArgument("authorized()", "the second argument", gateway, aGateway);
   return new AuthorizedGateway(new FastcgiGateway(options), gateway);
 };

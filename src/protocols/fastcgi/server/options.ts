@@ -18,6 +18,7 @@ import {
   oneOf,
   options,
   texts,
+  underPresentNames,
 } from "../../../options/checks.ts";
 import type { Role } from "../codec.ts";
 import type { SpawnedApplicationOptions } from "./process.ts";
@@ -32,7 +33,7 @@ export interface FastcgiOptions {
   /** More environment variables for `command`. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Working directory of `command`. */
-  readonly cwd?: string | undefined;
+  readonly chdir?: string | undefined;
   /** What `command` listens on. Default "unix". */
   readonly transport?: "unix" | "tcp" | undefined;
 
@@ -72,15 +73,21 @@ export interface FastcgiOptions {
   readonly log?: Log | undefined;
 }
 
+/** The names that some of these options had before 1.0. */
+export interface OldFastcgiNames {
+  /** @deprecated It is called `chdir`. */
+  readonly cwd?: string | undefined;
+}
+
 const CHECKS: Checks<FastcgiOptions> = {
   address: addresses,
   command: texts,
   processes: aCount,
   env: environment,
-  cwd: aText,
+  chdir: aText,
   transport: oneOf("unix", "tcp"),
   role: oneOf("responder", "filter"),
-  authorizer: (value, name) => options(CHECKS)(value, name),
+  authorizer: (value, name) => options(AUTHORIZER_CHECKS)(value, name),
   root: aText,
   suffix: anyText,
   index: texts,
@@ -98,9 +105,15 @@ const CHECKS: Checks<FastcgiOptions> = {
   log: aLog,
 };
 
-/** Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that cannot be meant. */
-export function checkFastcgi(place: string, options: FastcgiOptions): void {
-  checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
+/** An authorizer's options may have old names until they are read. */
+const AUTHORIZER_CHECKS = { ...CHECKS, cwd: aText };
+
+/** The options under their present names. Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that are wrong. */
+export function checkFastcgi(place: string, given: FastcgiOptions & OldFastcgiNames): FastcgiOptions {
+  const options = checkOptions<FastcgiOptions>(place, given, CHECKS, '{ address: "127.0.0.1:9000" }');
+  const { authorizer, log } = options;
+  if (authorizer === undefined) return options;
+  return { ...options, authorizer: underPresentNames(`${place}: authorizer`, authorizer, CHECKS, log) };
 }
 
 /** Throws CONFIG_INVALID for options that contradict each other. */
@@ -121,6 +134,6 @@ export function addressesOf({ address = [] }: FastcgiOptions): readonly string[]
 
 export const applicationOptions = (
   command: readonly string[],
-  { processes = 1, env = {}, cwd, transport = "unix" }: FastcgiOptions,
+  { processes = 1, env = {}, chdir, transport = "unix" }: FastcgiOptions,
   log: Log,
-): SpawnedApplicationOptions => ({ command, processes, env, cwd, transport, log });
+): SpawnedApplicationOptions => ({ command, processes, env, cwd: chdir, transport, log });
