@@ -2,7 +2,7 @@
 // table for the command line (where `serverProcesses` is `--server-processes`), the configuration and the library.
 
 /** The present name by the old one. It counts only where the present name is known and the old one is not. */
-const OLD_NAMES: Readonly<Record<string, string>> = {
+export const OLD_NAMES: Readonly<Record<string, string>> = {
   fronts: "serverProcesses",
   frontTimeout: "serverProcessTimeout",
   maxHeaders: "maxHeaderCount",
