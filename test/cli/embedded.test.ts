@@ -28,7 +28,7 @@ test("one embedded server process answers", async (t) => {
   assert.equal(await text(`${server.url}/run`), "42\n");
 });
 
-test("a crash of embedded code costs that server process's requests only, and is told of in words", async (t) => {
+test("a crash of embedded code costs that server process's requests only, and is reported", async (t) => {
   const server = await start("--server-processes", "2");
   t.after(() => server.stop());
   await assert.rejects(fetch(`${server.url}/crash`));
@@ -125,7 +125,7 @@ test("a server process whose own descriptors were closed says so and is replaced
   assert.equal(await text(`${server.url}/run`), "42\n");
 });
 
-test("what embedded mode cannot do is said at the start, with exit code 1", async () => {
+test("options that embedded mode cannot have fail the start, with exit code 1", async () => {
   const run = (...args: string[]) =>
     sallyport(["serve", ...args, "--port", "0", "--python", PYTHON, "--embedded"], APPS);
   const [asgi, absent, threads] = await Promise.all([

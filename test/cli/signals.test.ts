@@ -166,7 +166,7 @@ test("SIGUSR1 opens the access log anew, and no debugger", async () => {
   assert.doesNotMatch(server.stderr, /[Dd]ebugger/);
 });
 
-test("a rejection that an app leaves to nobody is logged with its stack, and the server goes on", async () => {
+test("an unhandled rejection of an app is logged with its stack, and the server goes on", async () => {
   const server = await start();
   assert.equal(await (await fetch(`${server.url}/reject`)).text(), "done /reject");
   await server.sees(/ERROR an uncaught error: .*nobody caught this\n[\s\S]*hold\.mjs:4/);

@@ -151,7 +151,7 @@ test("--cgi PREFIX runs what lies below that path of the directory", async () =>
   ]);
 });
 
-test("options take the place of what the configuration says", async () => {
+test("options replace those of the configuration", async () => {
   const { grace, listen, limits, log } = await settingsFor(
     "--grace",
     "1",

@@ -82,7 +82,7 @@ test("a Unix socket of a server that runs is not taken away from it", async (t) 
   assert.ok(await pidOf({ socketPath: path }));
 });
 
-test("a port that is taken is told in the same words as for one process", async (t) => {
+test("a port that is taken is reported in the same words as for one process", async (t) => {
   const server = await start([]);
   t.after(() => server.stop());
   const port = String(place(server).port);

@@ -93,7 +93,7 @@ test("--fronts still works, and the log says once that it is called --server-pro
   assert.equal(server.stderr.match(/WARN {2}--fronts is called --server-processes now\n/g)?.length, 1);
 });
 
-test("a server process that crashes costs its own requests only, is told of in words, and comes back", async (t) => {
+test("a server process that crashes costs its own requests only, is reported, and is restarted", async (t) => {
   const server = await start("site.mjs", "--server-processes", "2");
   t.after(() => server.stop());
   await assert.rejects(fetch(`${server.url}/die`));
@@ -182,7 +182,7 @@ test("a server process that an application holds does not hold up SIGTERM for lo
   await hanging;
 });
 
-test("an app that ends its process while it is loaded is told of, and the exit code is 1", async () => {
+test("an app that ends its process while it is loaded is reported, and the exit code is 1", async () => {
   const failure = await start("quits.mjs", "--server-processes", "2").then(
     () => "",
     (error: Error) => error.message,
@@ -252,7 +252,7 @@ test("a server process that dies during a reload that fails is replaced all the 
 });
 
 for (const count of ["1", "2"])
-  test(`--server-processes ${count}: who connects after SIGTERM is refused and does not hang, while a request is under way`, async () => {
+  test(`--server-processes ${count}: a client that connects after SIGTERM is refused and does not hang, while a request is under way`, async () => {
     const server = await start("site.mjs", "--server-processes", count);
     const slow = fetch(`${server.url}/slow`).then((response) => response.text());
     await server.sees(/slow in \d+/);
@@ -269,7 +269,7 @@ for (const count of ["1", "2"])
   });
 
 for (const count of ["1", "2"])
-  test(`--server-processes ${count}: who had connected before SIGTERM is answered, though nobody could look at it yet`, async () => {
+  test(`--server-processes ${count}: a client that connected before SIGTERM is answered, though it was not accepted yet`, async () => {
     const server = await start("site.mjs", "--server-processes", count);
     const held = Array.from({ length: 4 }, () =>
       fetch(`${server.url}/hold`).then((response) => response.text()),
@@ -284,7 +284,7 @@ for (const count of ["1", "2"])
     assert.equal((await stopped).code, 0);
   });
 
-/** A connection of which the system has said that it is there, whoever takes it up. */
+/** A connection that the system has established; it may not be accepted yet. */
 async function connected(url: string): Promise<Socket> {
   const socket = connectTcp(Number(new URL(url).port), "127.0.0.1");
   await once(socket, "connect");
@@ -325,7 +325,7 @@ test("when the parent is killed its server processes end, too", async () => {
   for (const pid of pids) assert.ok(await gone(pid));
 });
 
-test("an app that cannot start is told of once, and the exit code is 1", async () => {
+test("an app that cannot start is reported once, and the exit code is 1", async () => {
   const failure = await start("broken.mjs", "--server-processes", "3").then(
     () => "",
     (error: Error) => error.message,
@@ -348,7 +348,7 @@ function askHttp2(session: ClientHttp2Session): Promise<string | undefined> {
   });
 }
 
-test("SIGHUP loses no request over HTTP/2: clients are told to go, and what they are served is complete", async (t) => {
+test("SIGHUP loses no request over HTTP/2: clients get GOAWAY, and their responses are complete", async (t) => {
   const server = await start("site.mjs", "--server-processes", "2");
   t.after(() => server.stop());
   const before = await processesOf(server.url, 2);

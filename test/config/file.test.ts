@@ -162,17 +162,17 @@ for (const [what, name, text, lines] of LINES) {
   test(what, async () => assert.deepEqual(await problems(name, text), lines));
 }
 
-test("TypeScript that is none is told with file and line", async () => {
+test("invalid TypeScript is reported with file and line", async () => {
   const [line = ""] = await problems("d.ts", "export default {\n  apps: {,\n};\n");
   assert.match(line, /^d\.ts:2: .*[Uu]nexpected/);
 });
 
-test("code that imports what is missing is told with file and name", async () => {
+test("code that imports a missing module is reported with file and name", async () => {
   const [line = ""] = await problems("e.ts", 'import "no-such-package";\nexport default {};\n');
   assert.match(line, /^e\.ts.*no-such-package/);
 });
 
-test("a file that is missing, and one of an unknown kind, are told by name", async () => {
+test("a missing file, and one of an unknown kind, are reported by name", async () => {
   await assert.rejects(loadConfig(join(directory, "none.yaml")), /none\.yaml: there is no such file$/);
   await assert.rejects(
     load("config.ini", ""),
@@ -180,7 +180,7 @@ test("a file that is missing, and one of an unknown kind, are told by name", asy
   );
 });
 
-test("of several places that are missing each is told, with its line and what may be meant", async () => {
+test("of several missing files each is reported, with its line and a suggestion", async () => {
   mkdirSync(join(directory, "public"));
   writeFileSync(join(directory, "fetch.js"), "");
   const text = [
@@ -209,7 +209,7 @@ test("of several places that are missing each is told, with its line and what ma
   ]);
 });
 
-test("of several addresses whose certificates are missing each is told, beside what else is missing", async () => {
+test("of several addresses without their certificates each is reported, beside other missing files", async () => {
   const text = [
     "listen:",
     "  - { address: 8443, tls: { cert: a.pem, key: a.pem } }",

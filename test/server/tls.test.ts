@@ -55,14 +55,14 @@ const problemsOf = (config: unknown): string => {
   return assert.fail("nothing is wrong with it");
 };
 
-test("an address with tls is told as https, and serves by TLS", async (t) => {
+test("the URL of an address with tls is https, and it serves by TLS", async (t) => {
   const port = await started(t, createServer(configured(first), { log: silentLog }));
   const socket = await secure(port, trust);
   socket.write(GET);
   assert.match(await allFrom(socket), /^HTTP\/1\.1 200 OK\r\n.*hello$/s);
 });
 
-test("what is wrong with a section tls is told with its key", () => {
+test("an error in a section tls is reported with its key", () => {
   const { cert, key } = first;
   assert.match(problemsOf(configured({ cert })), /listen\[0\]\.tls\.key: is missing/);
   assert.match(
@@ -88,7 +88,7 @@ test("what is wrong with a section tls is told with its key", () => {
   );
 });
 
-test("a file of the configuration that cannot be used is told with file, line and key", async () => {
+test("a faulty file of the configuration is reported with file, line and key", async () => {
   const file = join(directory, "sallyport.config.yaml");
   writeFileSync(
     file,
@@ -191,14 +191,14 @@ test("a reload shows new certificates to new connections, and drops none of the 
   assert.match(await allFrom(old), /^HTTP\/1\.1 200 /);
 });
 
-test("a reload with files that are wrong says so, and the old certificate stays", async (t) => {
+test("a reload with faulty files fails, and the old certificate stays", async (t) => {
   const { server, port, put } = await renewable(t);
   put({ cert: second.cert, key: first.key });
   await assert.rejects(server.reload(), { code: "ERR_SALLYPORT_CONFIG_INVALID" });
   assert.equal(await shown(port), textOf(first.cert));
 });
 
-test("files that have changed are noticed by a look at them; bad ones are told once, and good ones are shown", async (t) => {
+test("changed files are noticed by the check; faulty ones are reported once, and good ones are used", async (t) => {
   const folder = mkdtempSync(join(directory, "look-"));
   const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
   const put = (from: typeof first) => {
