@@ -2,7 +2,7 @@
 import express from "express";
 import { toNodeHandler, wsgi } from "sallyport";
 
-const ml = toNodeHandler(wsgi("mount_app", { directory: import.meta.dirname }));
+const ml = toNodeHandler(wsgi("mount_app", { chdir: import.meta.dirname }));
 await ml.start(); // Fails here, and not at the first request, when the application cannot be imported.
 
 const app = express();

@@ -3,7 +3,7 @@ import middie from "@fastify/middie";
 import fastify from "fastify";
 import { toNodeHandler, wsgi } from "sallyport";
 
-const ml = toNodeHandler(wsgi("mount_app", { directory: import.meta.dirname }));
+const ml = toNodeHandler(wsgi("mount_app", { chdir: import.meta.dirname }));
 
 const app = fastify();
 await app.register(middie); // Runs before Fastify's body parsers.

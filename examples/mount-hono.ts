@@ -3,7 +3,7 @@ import { type HttpBindings, serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { toFetchHandler, wsgi } from "sallyport";
 
-const ml = toFetchHandler(wsgi("mount_app", { directory: import.meta.dirname }), { mount: "/ml" });
+const ml = toFetchHandler(wsgi("mount_app", { chdir: import.meta.dirname }), { mount: "/ml" });
 await ml.start();
 
 const app = new Hono<{ Bindings: HttpBindings }>();

@@ -2,7 +2,7 @@
 import Koa from "koa";
 import { toNodeHandler, wsgi } from "sallyport";
 
-const ml = toNodeHandler(wsgi("mount_app", { directory: import.meta.dirname }), { mount: "/ml" });
+const ml = toNodeHandler(wsgi("mount_app", { chdir: import.meta.dirname }), { mount: "/ml" });
 await ml.start();
 
 const app = new Koa();

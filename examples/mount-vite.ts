@@ -4,7 +4,7 @@ import { createServer, type Plugin } from "vite";
 
 /** For `plugins` of a vite.config.ts; the application starts with its first request and ends with the dev server. */
 function python(path: string, app: string): Plugin {
-  const handler = toNodeHandler(wsgi(app, { directory: import.meta.dirname }));
+  const handler = toNodeHandler(wsgi(app, { chdir: import.meta.dirname }));
   return {
     name: "python",
     apply: "serve",

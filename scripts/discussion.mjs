@@ -1,11 +1,10 @@
-// The tables of docs/discussion/, read out of the very source that decides: states and what each makes of what happens, and
-// bounds that no option changes. The text of the source is read, since the comment of a state says what it is.
+// The tables of docs/discussion/, read from the source: states with their reactions to events, and bounds that no option
+// changes. It reads the text of the source, because the comments of the states are part of the tables.
 import { readFileSync } from "node:fs";
 
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
-/** As the text of a cell. */
-const plain = (text) => text.replaceAll("|", "\\|");
+const escaped = (text) => text.replaceAll("|", "\\|");
 
 /** `const NAME: ... = { ... };` of a file, between its braces. */
 function literal(path, name) {
@@ -40,7 +39,7 @@ const cell = (text) => (text === "true" ? "yes" : text === "false" ? "" : code(t
 function states({ path, name, columns }) {
   const lines = rows(path, name).map(({ comment, state, cells }) => [
     code(state),
-    plain(comment),
+    escaped(comment),
     ...Object.keys(columns).map((key) => cell(cells[key])),
   ]);
   return table(["state", "meaning", ...Object.values(columns)], lines);
@@ -153,7 +152,7 @@ function bound([path, name, unit, said]) {
   const meaning = said ?? block ?? line;
   if (value === undefined || !meaning) throw new Error(`${path} has no constant ${name} with a comment`);
   const number = Number(value.replaceAll("_", "")).toLocaleString("en");
-  return [`${number} ${unit}`, plain(meaning), `\`${name}\` of [\`${path}\`](../../${path})`];
+  return [`${number} ${unit}`, escaped(meaning), `\`${name}\` of [\`${path}\`](../../${path})`];
 }
 
 /** The tables, by their names. */

@@ -1,12 +1,10 @@
-// The options of `sallyport serve`: this one table parses them, prints --help and makes docs/command-line.md.
-import { parseArgs } from "node:util";
+// The options of `sallyport serve`: this one table parses them, prints --help and makes docs/command-line.md. An option has
+// the name of its key in the configuration; old names are in src/options/old-names.ts.
 import { type ListenAddress, parsePlace } from "../config/address.ts";
 import type { Protocol } from "../config/protocols.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
-import { SallyportError } from "../exchange/index.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
-import { suggestion } from "../options/did-you-mean.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 
@@ -49,8 +47,8 @@ const time = { value: "TIME", read: parseTime, expected: A_TIME } as const;
 const text = { read: isText, expected: "a text that is not empty" } as const;
 
 const listening = { group: "Listening" } as const;
-/** Addresses at which `protocol` is spoken. */
-const speaking = (protocol: Protocol) =>
+/** Addresses for `protocol`. */
+const addressesFor = (protocol: Protocol) =>
   ({
     ...listening,
     value: "ADDRESS",
@@ -68,32 +66,16 @@ const limit = { group: "Limits" } as const;
 const logs = { group: "Logs" } as const;
 const general = { group: "General" } as const;
 
-/** The listener's limit that each option sets. */
-export const LIMIT_OPTIONS = {
-  "max-body": "body",
-  "max-target": "target",
-  "max-header-bytes": "headerBytes",
-  "max-headers": "headerCount",
-  "max-chunk-line": "chunkLine",
-  "max-chunk-extensions": "chunkExtensions",
-  "max-pipelined": "pipelined",
-  "max-unsent": "unsent",
-  "max-drain": "drain",
-  "max-connections": "connections",
-  "head-timeout": "headTimeout",
-  "body-timeout": "bodyTimeout",
-  "idle-timeout": "idleTimeout",
-  "send-timeout": "sendTimeout",
-  "drain-timeout": "drainTimeout",
-  "linger-timeout": "lingerTimeout",
-} as const satisfies Record<string, keyof HttpLimits>;
-
 const LIMIT_TEXT = Object.fromEntries(
   Object.entries(HTTP_LIMITS).map(([key, value]) => [
     key,
     key.endsWith("Timeout") ? timeText(value) : sizeText(value),
   ]),
 ) as Record<keyof HttpLimits, string>;
+
+/** An option for the limit `key`, with its default in the help. */
+const limited = <T extends object>(type: T, key: keyof HttpLimits, help: string) =>
+  ({ ...limit, ...type, help: `${help} (${LIMIT_TEXT[key]})` }) as const;
 
 export const OPTIONS = {
   host: { ...listening, ...text, value: "HOST", help: "address to listen at (127.0.0.1)" },
@@ -125,10 +107,10 @@ export const OPTIONS = {
     expected: "the number of a descriptor, from 0 to 65535",
     help: "listen at a socket inherited as descriptor N",
   },
-  http: { ...speaking("http"), help: "listen for HTTP at HOST:PORT, unix:PATH or fd:N; may be repeated" },
-  fastcgi: { ...speaking("fastcgi"), help: "listen for FastCGI there; may be repeated" },
-  scgi: { ...speaking("scgi"), help: "listen for SCGI there; may be repeated" },
-  uwsgi: { ...speaking("uwsgi"), help: "listen for the uwsgi protocol there; may be repeated" },
+  http: { ...addressesFor("http"), help: "listen for HTTP at HOST:PORT, unix:PATH or fd:N; may be repeated" },
+  fastcgi: { ...addressesFor("fastcgi"), help: "listen for FastCGI there; may be repeated" },
+  scgi: { ...addressesFor("scgi"), help: "listen for SCGI there; may be repeated" },
+  uwsgi: { ...addressesFor("uwsgi"), help: "listen for the uwsgi protocol there; may be repeated" },
   trust: {
     ...listening,
     value: "PEER",
@@ -143,7 +125,7 @@ export const OPTIONS = {
     many: true,
     read: oneOf(FORWARDED),
     expected: `one of ${FORWARDED.join(", ")}`,
-    help: "header of trusted proxies that is honoured (all but x-forwarded-prefix); may be repeated",
+    help: "header of trusted proxies that is used (all but x-forwarded-prefix); may be repeated",
   },
   "proxy-protocol": {
     ...listening,
@@ -170,7 +152,7 @@ export const OPTIONS = {
     value: "FILE",
     help: "authorities that sign clients' certificates (PEM); others are refused",
   },
-  "tls-client-certs": {
+  "tls-client-certificates": {
     ...listening,
     value: "ask|require",
     read: oneOf(["ask", "require"]),
@@ -178,10 +160,15 @@ export const OPTIONS = {
     help: "ask clients for a certificate, and go on without; or refuse them",
   },
 
-  fronts: {
+  "server-processes": {
     ...listening,
     ...count,
     help: "server processes that share the addresses (1); each has its own processes of the app",
+  },
+  "server-process-timeout": {
+    ...listening,
+    ...time,
+    help: "how long an embedded app may hold a whole server process (30s); then it is replaced",
   },
 
   mount: {
@@ -211,7 +198,7 @@ export const OPTIONS = {
     value: "wsgi|asgi|auto",
     read: oneOf(["wsgi", "asgi", "auto"] as const),
     expected: "one of wsgi, asgi, auto",
-    help: "what the app is written for (auto: found out by a look at it)",
+    help: "what the app is written for (auto: detected when it is loaded)",
   },
   "max-requests": {
     ...python,
@@ -221,7 +208,7 @@ export const OPTIONS = {
   embedded: {
     ...python,
     read: isTrue,
-    help: "WSGI: Python inside the server process; use with --fronts",
+    help: "WSGI: Python inside the server process; use with --server-processes",
   },
   threads: { ...python, ...count, help: "WSGI: threads in each process (1)" },
   lifespan: {
@@ -241,7 +228,7 @@ export const OPTIONS = {
   pathsend: {
     ...python,
     read: isTrue,
-    help: "ASGI: the server reads the app's files; not with middleware that looks at bodies",
+    help: "ASGI: the server reads the app's files; not with middleware that reads bodies",
   },
   env: {
     ...pooled,
@@ -261,58 +248,22 @@ export const OPTIONS = {
     help: "run the programs below this path of the directory; / runs all that is in it",
   },
 
-  "max-body": { ...limit, ...size, help: `bytes of a request body (${LIMIT_TEXT.body})` },
-  "max-target": { ...limit, ...size, help: `bytes of a request target (${LIMIT_TEXT.target})` },
-  "max-header-bytes": {
-    ...limit,
-    ...size,
-    help: `bytes of all request headers (${LIMIT_TEXT.headerBytes})`,
-  },
-  "max-headers": { ...limit, ...count, help: `request header lines (${LIMIT_TEXT.headerCount})` },
-  "max-chunk-line": { ...limit, ...size, help: `bytes of one chunk-size line (${LIMIT_TEXT.chunkLine})` },
-  "max-chunk-extensions": {
-    ...limit,
-    ...size,
-    help: `bytes of all chunk extensions of a request (${LIMIT_TEXT.chunkExtensions})`,
-  },
-  "max-pipelined": {
-    ...limit,
-    ...size,
-    help: `bytes of pipelined requests that wait (${LIMIT_TEXT.pipelined})`,
-  },
-  "max-unsent": {
-    ...limit,
-    ...size,
-    help: `bytes of a response that wait for a slow client (${LIMIT_TEXT.unsent})`,
-  },
-  "max-drain": { ...limit, ...size, help: `bytes of an unwanted body that are read (${LIMIT_TEXT.drain})` },
-  "max-connections": { ...limit, ...count, help: `connections at the same time (${LIMIT_TEXT.connections})` },
-  "head-timeout": { ...limit, ...time, help: `for a request head to arrive (${LIMIT_TEXT.headTimeout})` },
-  "body-timeout": {
-    ...limit,
-    ...time,
-    help: `without a byte of a wanted body (${LIMIT_TEXT.bodyTimeout})`,
-  },
-  "idle-timeout": {
-    ...limit,
-    ...time,
-    help: `that a kept connection may be idle (${LIMIT_TEXT.idleTimeout})`,
-  },
-  "send-timeout": {
-    ...limit,
-    ...time,
-    help: `without progress on a client that does not read (${LIMIT_TEXT.sendTimeout})`,
-  },
-  "drain-timeout": {
-    ...limit,
-    ...time,
-    help: `for the rest of an unwanted body (${LIMIT_TEXT.drainTimeout})`,
-  },
-  "linger-timeout": {
-    ...limit,
-    ...time,
-    help: `for the client to close after we did (${LIMIT_TEXT.lingerTimeout})`,
-  },
+  "max-body": limited(size, "body", "bytes of a request body"),
+  "max-target": limited(size, "target", "bytes of a request target"),
+  "max-header-bytes": limited(size, "headerBytes", "bytes of all request headers"),
+  "max-header-count": limited(count, "headerCount", "request header lines"),
+  "max-chunk-line": limited(size, "chunkLine", "bytes of one chunk-size line"),
+  "max-chunk-extensions": limited(size, "chunkExtensions", "bytes of all chunk extensions of a request"),
+  "max-pipelined": limited(size, "pipelined", "bytes of pipelined requests that wait"),
+  "max-unsent": limited(size, "unsent", "bytes of a response that wait for a slow client"),
+  "max-drain": limited(size, "drain", "bytes of an unwanted body that are read"),
+  "max-connections": limited(count, "connections", "connections at the same time"),
+  "head-timeout": limited(time, "headTimeout", "for a request head to arrive"),
+  "body-timeout": limited(time, "bodyTimeout", "without a byte of a wanted body"),
+  "idle-timeout": limited(time, "idleTimeout", "that a kept connection may be idle"),
+  "send-timeout": limited(time, "sendTimeout", "without progress on a client that does not read"),
+  "drain-timeout": limited(time, "drainTimeout", "for the rest of an unwanted body"),
+  "linger-timeout": limited(time, "lingerTimeout", "for the client to close after we did"),
   grace: { ...limit, ...time, help: "for requests under way when the server stops (30s)" },
 
   "access-log": {
@@ -355,58 +306,3 @@ type ValueOf<O> = O extends { read: (text: string) => infer T } ? Exclude<T, und
 export type Flags = {
   [N in OptionName]?: Table[N] extends { many: true } ? ValueOf<Table[N]>[] : ValueOf<Table[N]>;
 };
-
-export interface CommandLine {
-  readonly flags: Flags;
-  readonly words: readonly string[];
-}
-
-export const usage = (message: string): SallyportError => new SallyportError("USAGE", message);
-
-/** Takes a command line apart. Throws USAGE that names the option at fault and the nearest known one. */
-export function parseCommandLine(args: readonly string[]): CommandLine {
-  const table: Readonly<Record<string, Option>> = OPTIONS;
-  const { tokens } = parseArgs({
-    args: [...args],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(Object.entries(table).map(([name, option]) => [name, nodeOption(option)])),
-  });
-  const flags: Record<string, unknown> = {};
-  const words: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === "positional") words.push(token.value);
-    else if (token.kind === "option") take(flags, token, table[token.name]);
-  }
-  return { flags: flags as Flags, words };
-}
-
-const nodeOption = (option: Option): { type: "string" | "boolean"; short?: string } => ({
-  type: option.value ? "string" : "boolean",
-  ...(option.short ? { short: option.short } : {}),
-});
-
-interface Token {
-  readonly name: string;
-  readonly rawName: string;
-  readonly value?: string | undefined;
-}
-
-function take(flags: Record<string, unknown>, token: Token, option: Option | undefined): void {
-  const { name, rawName } = token;
-  if (!option) throw usage(`unknown option ${rawName}${suggestion(name, Object.keys(OPTIONS), "--")}`);
-  const value = readValue(token, option);
-  if (option.many) flags[name] = [...((flags[name] as unknown[]) ?? []), value];
-  else if (name in flags && option.value) throw usage(`${rawName} is given twice`);
-  else flags[name] = value;
-}
-
-function readValue({ rawName, value }: Token, option: Option): unknown {
-  if (option.value && value === undefined)
-    throw usage(`${rawName} needs a value: ${rawName} ${option.value}`);
-  if (!option.value && value !== undefined) throw usage(`${rawName} takes no value`);
-  const read = option.read(value ?? "");
-  if (read === undefined) throw usage(`${rawName} must be ${option.expected}, not ${JSON.stringify(value)}`);
-  return read;
-}

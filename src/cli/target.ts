@@ -3,7 +3,8 @@ import { accessSync, constants, existsSync, type Stats, statSync } from "node:fs
 import { basename, extname, join, resolve } from "node:path";
 import { CONFIG_NAMES } from "../config/file.ts";
 import { SallyportError } from "../exchange/index.ts";
-import { type TargetKind, usage } from "./options.ts";
+import { usage } from "./command-line.ts";
+import type { TargetKind } from "./options.ts";
 
 export interface ServeTarget {
   readonly kind: TargetKind;
@@ -12,12 +13,12 @@ export interface ServeTarget {
 }
 
 const MODULES: ReadonlySet<string> = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"]);
-/** Nobody who writes one of these means the name of a Python module. */
+/** A name with one of these endings is never meant as a Python module. */
 const FILES: ReadonlySet<string> = new Set([...MODULES, ".py", ".php", ".sh", ".pl", ".cgi", ".fcgi", ".rb"]);
 /** `package.module`, `module:name.attribute`, `module:factory()`; letters of any language, as in Python. */
 const PYTHON = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*(:[\p{L}_][\p{L}\p{N}_.]*(\(\))?)?$/u;
 
-/** Tells what `word` is, seen from `directory`. Throws TARGET_NOT_FOUND with what to do. */
+/** Finds out what `word` is, relative to `directory`. Throws TARGET_NOT_FOUND with advice. */
 export function targetOf(
   word: string | undefined,
   config: string | undefined,
@@ -32,12 +33,12 @@ export function targetOf(
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats && !isPackage(word, path, stats)) return fileTarget(word, path, stats);
   if (FILES.has(extname(word))) throw notFound(`there is no file ${word} in ${directory}`);
-  // WSGI and ASGI apps are named alike; they are told apart by a look at the callable, in the worker.
+  // WSGI and ASGI apps have the same kind of name; the worker inspects the callable to tell them apart.
   if (PYTHON.test(word)) return { kind: "python", name: word };
   throw notFound(`there is no file ${word}, and it is no name of a Python app such as module:callable`);
 }
 
-/** `shop` beside a package of this name means the package: its sources are not to be served as files. */
+/** `shop` means a package of this name: its sources must not be served as files. */
 const isPackage = (word: string, path: string, stats: Stats): boolean =>
   stats.isDirectory() && PYTHON.test(word) && existsSync(join(path, "__init__.py"));
 

@@ -1,14 +1,15 @@
-// The options about TLS: from pairs of files to what an address is told.
+// The options about TLS: from pairs of files to the TLS settings of an address.
 import { resolve } from "node:path";
 import type { ListenAddress } from "../config/address.ts";
 import { tls as schema } from "../config/tls.ts";
 import { readFiles } from "../config/tls-files.ts";
 import type { Problem, TlsSettings } from "../sockets/tls/index.ts";
-import { type Flags, usage } from "./options.ts";
+import { usage } from "./command-line.ts";
+import type { Flags } from "./options.ts";
 
-const DEPENDENT = ["tls-key", "tls-ca", "tls-client-certs"] as const;
+const DEPENDENT = ["tls-key", "tls-ca", "tls-client-certificates"] as const;
 
-/** What the options say; undefined when they say nothing of TLS. Throws USAGE for what cannot be meant. */
+/** The TLS settings of the options; undefined without any. Throws USAGE for options that contradict each other. */
 export function tlsOf(flags: Flags, directory: string): TlsSettings | undefined {
   const certs = flags["tls-cert"] ?? [];
   const keys = flags["tls-key"] ?? [];
@@ -17,8 +18,10 @@ export function tlsOf(flags: Flags, directory: string): TlsSettings | undefined 
   const orphan = DEPENDENT.find((name) => flags[name] !== undefined);
   if (certs.length === 0 && orphan) throw usage(`--${orphan} needs --tls-cert and --tls-key`);
   if (certs.length === 0) return undefined;
-  if (flags["tls-client-certs"] === "require" && flags["tls-ca"] === undefined)
-    throw usage("--tls-client-certs require needs --tls-ca, the authorities that sign clients' certificates");
+  if (flags["tls-client-certificates"] === "require" && flags["tls-ca"] === undefined)
+    throw usage(
+      "--tls-client-certificates require needs --tls-ca, the authorities that sign clients' certificates",
+    );
   const [first, ...others] = certs.map((cert, i) => ({
     cert: resolve(directory, cert),
     key: resolve(directory, keys[i] as string),
@@ -27,11 +30,13 @@ export function tlsOf(flags: Flags, directory: string): TlsSettings | undefined 
     ...first,
     ...(others.length > 0 ? { others } : {}),
     ...(flags["tls-ca"] === undefined ? {} : { ca: resolve(directory, flags["tls-ca"]) }),
-    ...(flags["tls-client-certs"] === undefined ? {} : { clientCertificates: flags["tls-client-certs"] }),
+    ...(flags["tls-client-certificates"] === undefined
+      ? {}
+      : { clientCertificates: flags["tls-client-certificates"] }),
   });
 }
 
-/** Whether the addresses have a use for it, and its files are in order. Rejects with USAGE or CONFIG_INVALID. */
+/** Checks that an address can have TLS, and that its files are in order. Rejects with USAGE or CONFIG_INVALID. */
 export async function checkTls(
   listen: readonly ListenAddress[],
   flags: Flags,
@@ -40,7 +45,7 @@ export async function checkTls(
   const settings = tlsOf(flags, directory);
   if (!settings) return;
   if (!listen.some(({ protocol }) => protocol === "http"))
-    throw usage("--tls-cert is for HTTP, and none of the addresses speaks it");
+    throw usage("--tls-cert is for HTTP, and none of the addresses is for HTTP");
   await readFiles(settings, inWords);
 }
 

@@ -63,9 +63,18 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   /** Imports the application. Rejects with PYTHON_NOT_FOUND or APP_IMPORT. */
   async start(): Promise<void> {
-    const { app, directory, path, env, fronts, constants, startTimeout, python } = this.#options;
+    const { app, chdir, path, env, serverProcesses, constants, startTimeout, python } = this.#options;
     this.#entry = (await Interpreter.of(python)).open();
-    const init = { app, directory, path, env, processes: fronts, constants, startTimeout, interface: null };
+    const init = {
+      app,
+      directory: chdir,
+      path,
+      env,
+      processes: serverProcesses,
+      constants,
+      startTimeout,
+      interface: null,
+    };
     this.writer.text(TO_WORKER.INIT, 0, marshal(init));
     this.#flush();
     if (this.#failure) throw this.#failure;

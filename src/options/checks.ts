@@ -2,7 +2,9 @@
 // TypeError deep inside or, at a request, a 500.
 import { SallyportError } from "../exchange/errors.ts";
 import type { Gateway } from "../exchange/exchange.ts";
+import type { Log } from "../exchange/log.ts";
 import { suggestion } from "./did-you-mean.ts";
+import { presentNames, renamedText, twiceText } from "./old-names.ts";
 
 /** The faults in the value of the option `name`, a line each. */
 export type Check = (value: unknown, name: string) => readonly string[];
@@ -92,17 +94,37 @@ export const aGateway: Check = (value, name) =>
   isGateway(value) ? [] : [`${name} must be a gateway, such as wsgi("shop:app"), not ${shownApp(value)}`];
 
 /**
- * Throws CONFIG_INVALID for options of `place` ("wsgi()") that are unknown or of another type. `example`: valid options.
+ * Gives the options under their present names; their log hears of old ones. Throws CONFIG_INVALID for options of `place`
+ * ("wsgi()") that it does not know, that are given by two names, or whose values are of another type. `example`: options
+ * as they might be.
  */
-export function checkOptions(
+export function checkOptions<T>(
   place: string,
-  given: unknown,
+  given: T,
   known: Readonly<Record<string, Check>>,
   example: string,
-): void {
+): T {
   if (!isObject(given) || isGateway(given))
     throw invalid(place, [`the options must be an object such as ${example}, not ${shownApp(given)}`]);
-  throwProblems(place, problemsIn(given, known, ""));
+  const options = underPresentNames(place, given, known, given.log as Log | undefined);
+  throwProblems(place, problemsIn(options, known, ""));
+  return options;
+}
+
+/** Puts options given by an old name under their present one, and logs that. Throws CONFIG_INVALID for those given twice. */
+export function underPresentNames<T extends object>(
+  place: string,
+  given: T,
+  known: Readonly<Record<string, Check>>,
+  log: Log | undefined,
+): T {
+  const { value, renamed, twice } = presentNames(given, Object.keys(known));
+  throwProblems(
+    place,
+    twice.map((names) => twiceText(...names)),
+  );
+  for (const names of renamed) log?.warn?.(`${place}: ${renamedText(...names)}`);
+  return value;
 }
 
 /** Throws CONFIG_INVALID. `name`: "the first argument". */

@@ -5,9 +5,9 @@ export interface ProgramOptions {
   /** More environment variables. With CGI they replace meta-variables of the same name, and ours are not passed on. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Working directory. Default: ours; for CGI that of the program. */
-  readonly cwd?: string | undefined;
+  readonly chdir?: string | undefined;
   /** Processes at the same time. Default 1; for CGI, where each serves one request, 64. */
   readonly processes?: number | undefined;
 }
 
-export const PROGRAM_CHECKS: Checks<ProgramOptions> = { env: environment, cwd: aText, processes: aCount };
+export const PROGRAM_CHECKS: Checks<ProgramOptions> = { env: environment, chdir: aText, processes: aCount };

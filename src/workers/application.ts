@@ -15,6 +15,14 @@ import {
 import { Pool, type PoolOptions } from "./pool.ts";
 import { findPython } from "./python.ts";
 
+/** The names that some of these options had before 1.0. */
+export interface OldPythonNames {
+  /** @deprecated It is called `serverProcesses`. */
+  readonly fronts?: number | undefined;
+  /** @deprecated It is called `chdir`. */
+  readonly directory?: string | undefined;
+}
+
 /** Checks the first argument of every function that makes a gateway to a Python application. */
 export const aPythonApp = must(
   'the name of a Python application such as "shop:app"',
@@ -118,14 +126,14 @@ export class PythonApplication implements Gateway {
 
   #makeRunner(): Runner {
     const options = this.#options;
-    const directory = existingDirectory(options.directory ?? ".");
+    const directory = existingDirectory(options.chdir ?? ".");
     return this.#createRunner({
       ...DEFAULTS,
       log: silentLog,
       ...given(options),
       app: this.#app,
       python: findPython({ python: options.python, directory }),
-      directory,
+      chdir: directory,
       path: (options.path ?? []).map((place) => resolve(directory, place)),
       constants: Object.assign({}, ...this.#specs.map((spec) => spec.constants)),
       interface: this.#specs.length === 1 ? this.#specs[0]?.interface : undefined,

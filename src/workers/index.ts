@@ -3,6 +3,7 @@ export {
   type AnswerExchange,
   aPythonApp,
   type InterfaceSpec,
+  type OldPythonNames,
   type OnInterface,
   PythonApplication,
   type Runner,

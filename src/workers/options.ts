@@ -20,10 +20,10 @@ export type Resolved<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> 
 
 /** Which interpreter runs the application, and where. */
 export interface InterpreterOptions {
-  /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `directory`, or `python3`. */
+  /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `chdir`, or `python3`. */
   readonly python?: string | undefined;
   /** Working directory of the application and the first place where its modules are looked for. Default: ours. */
-  readonly directory?: string | undefined;
+  readonly chdir?: string | undefined;
   /** Further places for modules. */
   readonly path?: readonly string[] | undefined;
   /** Environment variables besides our own. */
@@ -44,7 +44,7 @@ export interface ProcessOptions {
   /** Worker processes. Default 1. */
   readonly processes?: number | undefined;
   /** Server processes like this one, each with as many workers: counts for `wsgi.multiprocess`. Default 1. */
-  readonly fronts?: number | undefined;
+  readonly serverProcesses?: number | undefined;
   /** Requests after which a worker process is replaced (a tenth less for some, so that not all are replaced at once); 0 for no limit, the default. */
   readonly maxRequests?: number | undefined;
 }
@@ -78,7 +78,7 @@ export interface PythonApplicationOptions extends InterpreterOptions, QueueOptio
 
 const INTERPRETER_CHECKS: Checks<InterpreterOptions> = {
   python: aText,
-  directory: aText,
+  chdir: aText,
   path: texts,
   env: environment,
   startTimeout: milliseconds,
@@ -86,7 +86,11 @@ const INTERPRETER_CHECKS: Checks<InterpreterOptions> = {
 
 const QUEUE_CHECKS: Checks<QueueOptions> = { queue: aWhole, queueTimeout: milliseconds };
 
-const PROCESS_CHECKS: Checks<ProcessOptions> = { processes: aCount, fronts: aCount, maxRequests: aWhole };
+const PROCESS_CHECKS: Checks<ProcessOptions> = {
+  processes: aCount,
+  serverProcesses: aCount,
+  maxRequests: aWhole,
+};
 
 export const APPLICATION_CHECKS: Checks<PythonApplicationOptions> = {
   ...INTERPRETER_CHECKS,
@@ -123,7 +127,7 @@ export interface WorkerOptions
 
 /** The defaults of the options that a specification of an interface need not give. */
 export const DEFAULTS: Resolved<
-  Omit<InterpreterOptions, "python" | "directory"> &
+  Omit<InterpreterOptions, "python" | "chdir"> &
     QueueOptions &
     ProcessOptions &
     ThreadOptions &
@@ -135,7 +139,7 @@ export const DEFAULTS: Resolved<
   queue: 1024,
   queueTimeout: 30_000,
   processes: 1,
-  fronts: 1,
+  serverProcesses: 1,
   maxRequests: 0,
   threads: 1,
   concurrency: 4096,

@@ -210,7 +210,7 @@ export class Worker implements StreamTransport {
       command: this.#options.python,
       args: [PROGRAM],
       env: { ...inheritedEnv(), ...this.#options.env },
-      cwd: this.#options.directory,
+      cwd: this.#options.chdir,
       stdio: ["ignore", "lines", "lines", "pipe", outbox?.descriptor ?? "ignore"],
       onLine: (line, descriptor) => this.#printed(line, descriptor),
     });
@@ -266,12 +266,12 @@ export class Worker implements StreamTransport {
   }
 
   #sendInit(): void {
-    const { app, directory, path, threads, constants, lifespan, loop, pathsend } = this.#options;
+    const { app, chdir: directory, path, threads, constants, lifespan, loop, pathsend } = this.#options;
     const init = marshal({
       app,
       directory,
       path,
-      processes: this.#options.processes * this.#options.fronts,
+      processes: this.#options.processes * this.#options.serverProcesses,
       interface: this.#options.interface ?? null,
       threads,
       constants,

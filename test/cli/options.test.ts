@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { helpText } from "../../src/cli/help.ts";
-import { OPTIONS, parseCommandLine } from "../../src/cli/options.ts";
+import { OPTIONS } from "../../src/cli/options.ts";
 import { A_TIME } from "../../src/config/units.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
 
@@ -54,6 +55,12 @@ const BAD: [string[], string][] = [
     ["--trust", "localhost"],
     '--trust must be an address, a range such as 10.0.0.0/8, unix: or *, not "localhost"',
   ],
+  [
+    ["--fronts", "2", "--server-processes", "2"],
+    "--fronts is called --server-processes now: give one of them, not both",
+  ],
+  [["--fronts", "none"], '--fronts must be a whole number from 1 to 1000000, not "none"'],
+  [["--constructor"], "unknown option --constructor"],
   [["--unix="], '--unix must be a text that is not empty, not ""'],
 ];
 
@@ -64,6 +71,18 @@ for (const [args, message] of BAD) {
       (error: SallyportError) => error.code === "ERR_SALLYPORT_USAGE" && error.message === message,
     ));
 }
+
+test("an option may have its old name, and the log is to say what it is called now", () => {
+  const { flags, words, renamed } = parseCommandLine(["serve", "--fronts", "2", "app:app"]);
+  assert.deepEqual({ ...flags }, { "server-processes": 2 });
+  assert.deepEqual(words, ["serve", "app:app"]);
+  assert.deepEqual(renamed, ["--fronts is called --server-processes now"]);
+  assert.deepEqual(parseCommandLine(["--server-processes", "2"]).renamed, []);
+});
+
+test("the help has no old name", () => {
+  assert.doesNotMatch(helpText(), /--(?:front|max-headers|tls-client-certs)/);
+});
 
 test("the help names every option and no line of it is wider than 120 characters", () => {
   const help = helpText();

@@ -113,7 +113,7 @@ test("--unix listens at a socket that is gone afterwards", async () => {
   assert.equal(existsSync(socketPath), false);
 });
 
-test("--fd serves at an inherited socket and tells its address", async () => {
+test("--fd serves at an inherited socket and prints its address", async () => {
   const listening = createServer().listen(0, "127.0.0.1");
   await once(listening, "listening");
   const { fd } = (listening as unknown as { _handle: { fd: number } })._handle;
@@ -137,9 +137,9 @@ const objectsIn = (text: string): { level: string; message: string; url?: string
     .split("\n")
     .map((line) => JSON.parse(line));
 
-for (const fronts of ["1", "2"]) {
-  test(`with a JSON log, whoever collects standard error meets no line that is not JSON (--fronts ${fronts})`, async () => {
-    const args = ["site", "--log-format", "json", "--log-level", "error", "--fronts", fronts];
+for (const count of ["1", "2"]) {
+  test(`with a JSON log, every line of standard error is JSON (--server-processes ${count})`, async () => {
+    const args = ["site", "--log-format", "json", "--log-level", "error", "--server-processes", count];
     const server = await serve(args, { cwd: here });
     await server.stop();
     const [line, ...others] = objectsIn(server.stderr);
@@ -158,7 +158,7 @@ const JSON_FAILURES: [string, string[], string][] = [
 ];
 
 for (const [where, args, code] of JSON_FAILURES) {
-  test(`a start that fails is told in JSON when the log is JSON ${where}`, async () => {
+  test(`a failed start is reported in JSON when the log is JSON ${where}`, async () => {
     const { stderr } = await sallyport(["serve", ...args], here);
     assert.deepEqual(
       objectsIn(stderr).map((line) => [line.level, line.code]),

@@ -103,7 +103,7 @@ test("as a CGI program it takes no notice of addresses and the access log of its
   assert.equal(run.status, 0);
 });
 
-test("an address on the command line makes a server of it, whatever the environment says", async (t) => {
+test("an address on the command line makes a server of it, with any environment", async (t) => {
   const server = await serve(["hello:app", "--http", "127.0.0.1:0"], { cwd: here, env: CGI });
   t.after(() => server.stop());
   assert.equal(await through(t, server.url, "/x"), "|/x|");

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { parseCommandLine } from "../../src/cli/options.ts";
+import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { serveSettingsOf } from "../../src/cli/settings.ts";
 import { targetOf } from "../../src/cli/target.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
@@ -151,7 +151,7 @@ test("--cgi PREFIX runs what lies below that path of the directory", async () =>
   ]);
 });
 
-test("options take the place of what the configuration says", async () => {
+test("options replace those of the configuration", async () => {
   const { grace, listen, limits, log } = await settingsFor(
     "--grace",
     "1",

@@ -38,7 +38,7 @@ for (const [text, told] of ADDRESSES) {
   });
 }
 
-test("what is told about an address is the same address again", () => {
+test("the text of an address is read as the same address again", () => {
   for (const [, told] of ADDRESSES) {
     if (told) assert.equal(addressText(parseAddress(told) ?? assert.fail(told)), told);
   }

@@ -39,8 +39,8 @@ test("the smallest configuration gets every default", () => {
     forwarded: FORWARDED_FIELDS,
     limits: { ...HTTP_LIMITS, temporary: DISK_LIMIT },
     log: { level: "info", format: "text" },
-    fronts: 1,
-    frontTimeout: 30_000,
+    serverProcesses: 1,
+    serverProcessTimeout: 30_000,
     grace: 30_000,
   });
 });
@@ -67,7 +67,7 @@ test("trusted proxies become rules, and each address says whether connections be
   ]);
 });
 
-test("a proxy that is no address, and a header that is not one of those, are told with their place", () => {
+test("a proxy that is not an address, and an unknown header, are reported with their place", () => {
   assert.deepEqual(problems({ apps: APPS, trust: ["127.0.0.1", "localhost"] }), [
     'c: trust[1]: must be an address such as "127.0.0.1", a range such as "10.0.0.0/8", "unix:" (peers over Unix sockets) or "*", not "localhost"',
   ]);
@@ -285,7 +285,7 @@ const BAD: [string, unknown, string[]][] = [
 ];
 
 for (const [what, value, lines] of BAD) {
-  test(`${what}: the problem is named with its key`, () => assert.deepEqual(problems(value), lines));
+  test(`${what}: the error names its key`, () => assert.deepEqual(problems(value), lines));
 }
 
 test("all problems are reported at once, each on a line, under their number", () => {

@@ -3,7 +3,8 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SOCKET_LIMITS } from "../../src/cgi/socket/limits.ts";
-import { LIMIT_OPTIONS } from "../../src/cli/options.ts";
+import { OPTIONS } from "../../src/cli/options.ts";
+import { limitOption } from "../../src/cli/settings.ts";
 import { configTables } from "../../src/config/docs.ts";
 import { HTTP_LIMITS } from "../../src/http/limits.ts";
 import { FASTCGI_LIMITS } from "../../src/protocols/fastcgi/limits.ts";
@@ -26,8 +27,8 @@ test("every limit of the other protocols is a key of the configuration", () => {
 
 test("every limit of HTTP is a key of the configuration and an option of the command line", () => {
   const { limits = "" } = configTables();
-  for (const key of Object.keys(HTTP_LIMITS)) {
+  for (const key of Object.keys(HTTP_LIMITS) as (keyof typeof HTTP_LIMITS)[]) {
     assert.ok(limits.includes(`| \`${key}\` |`), key);
-    assert.ok(Object.values<string>(LIMIT_OPTIONS).includes(key), key);
+    assert.ok(limitOption(key) in OPTIONS, key);
   }
 });

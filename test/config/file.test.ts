@@ -53,6 +53,43 @@ test("every language has a name under which it is found", () => {
   );
 });
 
+/** With the old names of options, in every kind of file. */
+const OLD: Readonly<Record<string, string>> = {
+  ts: 'import { defineConfig } from "sallyport";\nexport default defineConfig({\n  fronts: 3,\n  frontTimeout: "5s",\n  apps: { shop: { wsgi: "shop:app" } },\n});\n',
+  json: '{\n  "apps": { "shop": { "wsgi": "shop:app" } },\n  "fronts": 3,\n  "frontTimeout": "5s"\n}\n',
+  yaml: "apps: { shop: { wsgi: shop:app } }\n\nfronts: 3\nfrontTimeout: 5s\n",
+  toml: 'fronts = 3\nfrontTimeout = "5s"\n[apps.shop]\nwsgi = "shop:app"\n',
+};
+
+for (const [language, text] of Object.entries(OLD)) {
+  const lineOf = (key: string): number => text.slice(0, text.indexOf(key)).split("\n").length;
+  const file = `old.${language}`;
+
+  test(`old names of options work in ${language}, and the log is to say what they are called now`, async () => {
+    const { serverProcesses, serverProcessTimeout, renamed } = await load(file, text);
+    assert.deepEqual(
+      { serverProcesses, serverProcessTimeout },
+      { serverProcesses: 3, serverProcessTimeout: 5_000 },
+    );
+    assert.deepEqual(renamed, [
+      `${file}:${lineOf("fronts")}: fronts is called serverProcesses now`,
+      `${file}:${lineOf("frontTimeout")}: frontTimeout is called serverProcessTimeout now`,
+    ]);
+  });
+
+  test(`an error in ${language} names an option as it was written`, async () => {
+    const expected = `${file}:${lineOf("fronts")}: fronts: must be at least 1`;
+    assert.deepEqual(await problems(file, text.replace("3", "0")), [expected]);
+  });
+}
+
+test("an option under both of its names is refused", async () => {
+  assert.deepEqual(
+    await problems("twice.yaml", "apps: { a: { static: . } }\nserverProcesses: 2\nfronts: 2\n"),
+    ["twice.yaml:3: fronts is called serverProcesses now: give one of them, not both"],
+  );
+});
+
 const LINES: [string, string, string, string[]][] = [
   [
     "YAML: wrong, unknown and missing keys have their lines",
@@ -125,17 +162,17 @@ for (const [what, name, text, lines] of LINES) {
   test(what, async () => assert.deepEqual(await problems(name, text), lines));
 }
 
-test("TypeScript that is none is told with file and line", async () => {
+test("invalid TypeScript is reported with file and line", async () => {
   const [line = ""] = await problems("d.ts", "export default {\n  apps: {,\n};\n");
   assert.match(line, /^d\.ts:2: .*[Uu]nexpected/);
 });
 
-test("code that imports what is missing is told with file and name", async () => {
+test("code that imports a missing module is reported with file and name", async () => {
   const [line = ""] = await problems("e.ts", 'import "no-such-package";\nexport default {};\n');
   assert.match(line, /^e\.ts.*no-such-package/);
 });
 
-test("a file that is missing, and one of an unknown kind, are told by name", async () => {
+test("a missing file, and one of an unknown kind, are reported by name", async () => {
   await assert.rejects(loadConfig(join(directory, "none.yaml")), /none\.yaml: there is no such file$/);
   await assert.rejects(
     load("config.ini", ""),
@@ -143,7 +180,7 @@ test("a file that is missing, and one of an unknown kind, are told by name", asy
   );
 });
 
-test("of several places that are missing each is told, with its line and what may be meant", async () => {
+test("of several missing files each is reported, with its line and a suggestion", async () => {
   mkdirSync(join(directory, "public"));
   writeFileSync(join(directory, "fetch.js"), "");
   const text = [
@@ -172,7 +209,7 @@ test("of several places that are missing each is told, with its line and what ma
   ]);
 });
 
-test("of several addresses whose certificates are missing each is told, beside what else is missing", async () => {
+test("of several addresses without their certificates each is reported, beside other missing files", async () => {
   const text = [
     "listen:",
     "  - { address: 8443, tls: { cert: a.pem, key: a.pem } }",

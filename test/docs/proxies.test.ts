@@ -44,13 +44,13 @@ const column = (title: string): string[] => {
     .flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code));
 };
 
-test("whom the page says one may trust, one may", () => {
+test("each entry of `trust` that the page lists is valid", () => {
   const shown = column("Whom to trust");
   assert.equal(shown.length, 6);
   for (const text of shown) assert.ok(parseTrust(text), text);
 });
 
-test("the page lists each header that may be honoured", () => {
+test("the page lists each header that may be applied", () => {
   assert.deepEqual(
     column("Headers").map((name) => name.toLowerCase()),
     [...FORWARDED],

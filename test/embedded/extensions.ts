@@ -21,7 +21,7 @@ const python = process.env.EMBEDDED_PYTHON as string;
 const gateway = wsgi("extensions:app", {
   mode: "embedded",
   python,
-  directory: fileURLToPath(new URL("../apps/embedded", import.meta.url)),
+  chdir: fileURLToPath(new URL("../apps/embedded", import.meta.url)),
 });
 before(() => gateway.start?.());
 after(() => gateway.close?.(0));

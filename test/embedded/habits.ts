@@ -6,11 +6,11 @@ import { fileURLToPath } from "node:url";
 import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
 
 const python = process.env.EMBEDDED_PYTHON as string;
-const directory = fileURLToPath(new URL("../apps/embedded", import.meta.url));
+const chdir = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const ends: (() => unknown)[] = [];
 const scope = { after: (end: unknown) => void ends.push(end as () => unknown) };
 const opened = (app: string): Promise<Daemon> =>
-  daemon(scope as never, app, { mode: "embedded", python, directory, slowCall: 300 });
+  daemon(scope as never, app, { mode: "embedded", python, chdir, slowCall: 300 });
 
 let app: Daemon;
 // Keeps the process alive, as a listening socket would.
@@ -151,11 +151,11 @@ test("what is written with write() faster than it can leave waits in a file, in 
 
 test("another Python in the same process, and an ASGI application, are refused in words", async () => {
   const { wsgi } = await import("../../src/protocols/wsgi/index.ts");
-  const other = wsgi("habits:app", { mode: "embedded", python: "/usr/bin/python3", directory });
+  const other = wsgi("habits:app", { mode: "embedded", python: "/usr/bin/python3", chdir });
   await assert.rejects(async () => other.start?.(), /PYTHON_NOT_FOUND|holds one Python|no shared library/);
-  const asgi = wsgi("asgi_app:app", { mode: "embedded", python, directory });
+  const asgi = wsgi("asgi_app:app", { mode: "embedded", python, chdir });
   await assert.rejects(async () => asgi.start?.(), /is an ASGI application; .*daemon mode/);
-  const missing = wsgi("nowhere:app", { mode: "embedded", python, directory });
+  const missing = wsgi("nowhere:app", { mode: "embedded", python, chdir });
   await assert.rejects(async () => missing.start?.(), /there is no module 'nowhere'/);
 });
 
@@ -164,7 +164,7 @@ for (const place of ["import", "call"])
     test(`${kind} while an application is loaded (${place}) is told, and the server goes on`, async () => {
       const { wsgi } = await import("../../src/protocols/wsgi/index.ts");
       const env = { RAISES: kind, RAISES_AT: place };
-      const broken = wsgi("raises:factory()", { mode: "embedded", python, directory, env });
+      const broken = wsgi("raises:factory()", { mode: "embedded", python, chdir, env });
       await assert.rejects(async () => broken.start?.(), new RegExp(kind));
       await text("/printed");
       await app.logged(/^to standard output$/);

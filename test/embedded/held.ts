@@ -7,13 +7,13 @@ import type { RecordedExchange } from "../../src/testing/recorded.ts";
 import { missing, VENV_PYTHON } from "../needs.ts";
 import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
 
-const directory = fileURLToPath(new URL("../apps/embedded", import.meta.url));
+const chdir = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const python = process.env.EMBEDDED_PYTHON as string;
 const noFlask = python === VENV_PYTHON ? missing("py:flask") : "Flask is in another environment";
 const ends: (() => unknown)[] = [];
 const scope = { after: (end: unknown) => void ends.push(end as () => unknown) };
 const opened = (app: string): Promise<Daemon> =>
-  daemon(scope as never, app, { mode: "embedded", python, directory });
+  daemon(scope as never, app, { mode: "embedded", python, chdir });
 
 /** Fewer than there were requests, by far: caches of the interpreter fill now and then. */
 const FEW_OBJECTS = 200;

@@ -27,7 +27,7 @@ const alive = setInterval(() => {}, 1_000);
 const gateway = wsgi("facts:app", {
   mode: mode as "daemon" | "embedded",
   python,
-  directory: fileURLToPath(new URL("../apps/embedded", import.meta.url)),
+  chdir: fileURLToPath(new URL("../apps/embedded", import.meta.url)),
   env: { FACT_OF_THE_APP: "said by its configuration" },
 });
 await gateway.start?.();

@@ -45,7 +45,7 @@ describe("behind nginx", { skip: missing("nginx") }, () => {
   before(async () => {
     node = await front("fastcgi", nodeApplication());
     fetched = await front("scgi", fetchApplication());
-    python = await front("uwsgi", wsgi("app", { directory: path("../apps/conformance"), threads: 8 }));
+    python = await front("uwsgi", wsgi("app", { chdir: path("../apps/conformance"), threads: 8 }));
     peer = await startPeer({
       config: "nginx/nginx.conf",
       places: { "9001": portOf(node), "9002": portOf(fetched), "9003": portOf(python) },

@@ -24,7 +24,7 @@ test("a line has the combined format, then the time, the app and no error", () =
   );
 });
 
-test("the time taken is told to a tenth of a millisecond", () => {
+test("the time taken has a tenth of a millisecond", () => {
   const timeOf = (ms: number) =>
     / (\S+)ms /.exec(accessLine(new RecordedExchange({}), OUTCOME, ms, "shop", NOW))?.[1];
   for (const ms of [0, 0.04, 0.06, 0.96, 1, 9.94, 9.96, 12.345, 86_400_000.27])

@@ -39,7 +39,7 @@ test("a reader that is stuck makes us keep 4 MiB of lines and no more, and canno
   assert.ok(bytes > 3 * 2 ** 20 && bytes <= 4 * 2 ** 20, String(bytes));
 });
 
-test("what a reader that is stuck has made us lose is told, once, and the number of lines when it reads again", async () => {
+test("lines lost to a reader that is stuck are reported once, with their number when it reads again", async () => {
   const fifo = join(directory, "slow");
   execFileSync("mkfifo", [fifo]);
   const told: string[] = [];
@@ -64,7 +64,7 @@ test("what a reader that is stuck has made us lose is told, once, and the number
   assert.equal(Number(/(\d+) lines of it were lost/.exec(String(told[1]))?.[1]), WRITTEN - bytes / 1024);
 });
 
-test("a full disk is told with its error", async () => {
+test("a full disk is reported with its error", async () => {
   const told: string[] = [];
   const sink = await fileSink("/dev/full", (message) => told.push(message));
   sink.write("lost\n");

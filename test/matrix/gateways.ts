@@ -50,13 +50,13 @@ export const GATEWAYS: Readonly<Record<string, Column>> = {
   wsgi: {
     // PEP 3333: an application can neither be told that its client left, nor send trailers; and workers see no slow body.
     lacks: [...WITHOUT_CHUNKS, "streamsUpload", "tellsLeaving", "holdsBack"],
-    open: () => wsgi("app", { directory: APPS, python: "python3", threads: 8, log }),
+    open: () => wsgi("app", { chdir: APPS, python: "python3", threads: 8, log }),
   },
 
   asgi: {
     // A scope has neither trailers of requests nor, a response, a reason phrase.
     lacks: ["requestTrailers", "exactReason"],
-    open: () => asgi("asgi:application", { directory: APPS, python: "python3", log }),
+    open: () => asgi("asgi:application", { chdir: APPS, python: "python3", log }),
   },
 
   cgi: {

@@ -25,7 +25,7 @@ function behaviours({ open, client }: HostKind): void {
   let host: Host;
   before(async () => {
     const env = { AWKWARD_LOG: record };
-    host = await open(lint(wsgi("awkward", { directory: APPS, python: "python3", env })), silentLog);
+    host = await open(lint(wsgi("awkward", { chdir: APPS, python: "python3", env })), silentLog);
   });
   after(async () => {
     await host.close();

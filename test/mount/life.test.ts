@@ -197,7 +197,7 @@ test("a gateway that throws in its start is as one that rejects", async () => {
 test("no signal handlers are installed behind the host's back", async () => {
   const listeners = () => process.eventNames().filter((name) => String(name).startsWith("SIG"));
   const before = listeners();
-  const handler = toNodeHandler(wsgi("awkward", { directory: "test/apps/wsgi", python: "python3" }));
+  const handler = toNodeHandler(wsgi("awkward", { chdir: "test/apps/wsgi", python: "python3" }));
   await handler.start();
   const during = listeners();
   await handler.close(0);

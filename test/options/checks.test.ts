@@ -149,7 +149,7 @@ const WRONG: readonly [string, unknown[], string][] = [
 
 for (const [name, given, message] of WRONG) {
   const text = given.map((value) => JSON.stringify(value) ?? typeof value).join(", ");
-  test(`${name}(${text}) is refused, and it is said why: ${message}`, async () => {
+  test(`${name}(${text}) is refused, with the reason: ${message}`, async () => {
     await assert.rejects(
       async () => call(name, ...given),
       (error: library.SallyportError) => {

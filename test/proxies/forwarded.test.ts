@@ -1,4 +1,4 @@
-// What proxies say of a client, honoured or not: the request that apps get, for each pair of headers and peers.
+// The facts that proxies give of a client, applied or not: the request that apps get, for each pair of headers and peers.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
@@ -27,7 +27,7 @@ interface Setting {
 }
 
 /** The exchange after its headers were looked at. `lines`: "name: value". */
-function honoured(lines: readonly string[], setting: Setting = {}): RecordedExchange {
+function applied(lines: readonly string[], setting: Setting = {}): RecordedExchange {
   const { trust = OURS, names = FORWARDED_FIELDS, target = "/a?b", mount = "" } = setting;
   const headers = ["Host", "inner:8000", ...lines.flatMap((line) => line.split(/: ?(.*)/s).slice(0, 2))];
   const exchange = new RecordedExchange({ headers, authority: "inner:8000", target, mount });
@@ -36,7 +36,7 @@ function honoured(lines: readonly string[], setting: Setting = {}): RecordedExch
 }
 
 const requestOf = (lines: readonly string[], setting?: Setting): RequestHead =>
-  honoured(lines, setting).request;
+  applied(lines, setting).request;
 
 /** Client, scheme, host, and the port that was reached: "203.0.113.9 1 https shop.example 443". */
 const told = (lines: readonly string[], setting?: Setting): string => {
@@ -47,7 +47,7 @@ const told = (lines: readonly string[], setting?: Setting): string => {
 
 const refused = (lines: readonly string[], pattern: RegExp, setting?: Setting): void => {
   assert.throws(
-    () => honoured(lines, setting),
+    () => applied(lines, setting),
     (error) => {
       assert.ok(error instanceof SallyportError);
       assert.equal(error.status, 400);
@@ -227,7 +227,7 @@ describe("both kinds of headers", () => {
     );
   });
 
-  test("where the operator has said which, the others are not honoured, and no app sees them", () => {
+  test("where the operator names headers, the others are not applied, and no app sees them", () => {
     const lines = [
       "Forwarded: for=6.6.6.6",
       "X-Forwarded-For: 203.0.113.9",
@@ -244,7 +244,7 @@ describe("both kinds of headers", () => {
 describe("X-Forwarded-Prefix", () => {
   const names: readonly ForwardedHeader[] = ["x-forwarded-prefix"];
   const prefixed = (prefix: string, setting: Setting = {}) => {
-    const { request, mount } = honoured([`X-Forwarded-Prefix: ${prefix}`], { names, ...setting });
+    const { request, mount } = applied([`X-Forwarded-Prefix: ${prefix}`], { names, ...setting });
     return `${mount} ${request.path} ${request.target}`;
   };
 
@@ -256,8 +256,8 @@ describe("X-Forwarded-Prefix", () => {
     assert.equal(prefixed("/shop", { target: "*" }), " * *");
   });
 
-  test("is otherwise not honoured, and no app sees it", () => {
-    const { request, mount } = honoured(["X-Forwarded-Prefix: /shop"]);
+  test("is otherwise not applied, and no app sees it", () => {
+    const { request, mount } = applied(["X-Forwarded-Prefix: /shop"]);
     assert.equal(mount + request.target, "/a?b");
     assert.deepEqual(request.headers, ["Host", "inner:8000"]);
   });
@@ -379,7 +379,7 @@ describe("requests that repeat on a connection", () => {
         what === "a prefix is said" ? [...FORWARDED_FIELDS, "x-forwarded-prefix" as const] : FORWARDED_FIELDS;
       const { requests } = repeatedly(lines, ["/1?a", "*", "/2?b"], { names });
       for (const { target, path, query, mount, repeated, ...rest } of requests) {
-        const alone = honoured(lines, { target: path === "*" ? "*" : `/${target.split("/").at(-1)}`, names });
+        const alone = applied(lines, { target: path === "*" ? "*" : `/${target.split("/").at(-1)}`, names });
         assert.deepEqual(
           { tls: undefined, target, path, query, mount, ...rest },
           { tls: undefined, ...alone.request, mount: alone.mount },

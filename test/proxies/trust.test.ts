@@ -41,7 +41,7 @@ test("unix: trusts peers over Unix sockets, by whatever path, and no address doe
   assert.equal(trusts(["0.0.0.0/0", "::/0"], ""), false);
 });
 
-test("* trusts everybody, and an empty list nobody", () => {
+test("* trusts every peer, and an empty list none", () => {
   assert.equal(trusts(["10.0.0.0/8", "*"], "2001:db8::1"), true);
   assert.equal(trusts(["*"], ""), true);
   assert.equal(trustOf([]), undefined);

@@ -56,7 +56,7 @@ test("a CGI program whose file is named nph-... speaks HTTP itself, and no other
   assert.equal(nph({}), false);
 });
 
-test("what is configured about a descriptor that was passed says what is spoken there, and nothing else counts", () => {
+test("the configuration of a passed descriptor decides on its protocol, and on nothing else", () => {
   const configured = ["fastcgi://fd:4", "127.0.0.1:8000"].map((text) => parseAddress(text) ?? assert.fail());
   const started = guess({ env: SYSTEMD, pid: 77, listening: () => false });
   assert.deepEqual(placesOf(started, configured).map(addressText), ["fd:3", "fastcgi://fd:4"]);
@@ -92,7 +92,7 @@ const PLACES: [string, ListenOptions][] = [
 ];
 
 for (const [kind, place] of PLACES) {
-  test(`a listening ${kind} socket is told from one that is connected`, {
+  test(`a listening ${kind} socket is distinguished from a connected one`, {
     skip: process.platform !== "linux",
   }, async (t) => {
     const server = createServer().listen(place);
@@ -112,7 +112,7 @@ for (const [kind, place] of PLACES) {
   });
 }
 
-test("a file, a device and a closed descriptor are no listening sockets, whatever the environment says", () => {
+test("a file, a device and a closed descriptor are not listening sockets, with any environment", () => {
   const env = { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" };
   const file = openSync(new URL(import.meta.url), "r");
   const device = openSync("/dev/null", "r");

@@ -39,7 +39,7 @@ const unusable = (pattern: RegExp) => (error: Error & { code?: string }) => {
   return true;
 };
 
-test("port 0 takes a free port and tells which", async () => {
+test("port 0 takes a free port and reports it", async () => {
   const bound = await bind(tcp(0), greet);
   const { port, hostname } = new URL(bound.url);
   assert.equal(hostname, "127.0.0.1");
@@ -69,7 +69,7 @@ test("an address that this machine does not have is unusable", async () => {
   );
 });
 
-test("IPv6 is told in brackets", async (t) => {
+test("IPv6 is shown in brackets", async (t) => {
   const address: ListenAddress = { protocol: "http", kind: "tcp", host: "::1", port: 0 };
   const bound = await bind(address, greet).catch((error) => t.skip(`no IPv6 here: ${error.message}`));
   if (!bound) return;
@@ -77,7 +77,7 @@ test("IPv6 is told in brackets", async (t) => {
   await bound.close();
 });
 
-test("a Unix socket has the wanted mode from the start, is told by its path, and is gone at the end", async () => {
+test("a Unix socket has the wanted mode from the start, is reported by its path, and is gone at the end", async () => {
   const address = { ...unix("mode.sock"), mode: 0o620 };
   const umask = process.umask();
   const bound = await bind(address, greet);

@@ -45,10 +45,10 @@ async function started(t: TestContext, config: Parts): Promise<{ server: Server;
 
 const OTHERS = PROTOCOLS.filter((protocol) => protocol !== "http");
 
-/** As the gateway to it writes an address that was told. */
+/** A printed address, as the gateway to it takes it. */
 const placeOf = (url: string | undefined): string => `${url}`.replace(/^\w+:\/\//, "");
 
-/** The URL of an HTTP server in front of `behind`, an address that was told. */
+/** The URL of an HTTP server in front of `behind`, a printed address. */
 async function fronted(t: TestContext, protocol: string, behind: string | undefined): Promise<string> {
   const app = { [protocol]: placeOf(behind) } as Config["apps"][string];
   const { urls } = await started(t, { apps: { app }, routes: [{ path: "/front", app: "app" }] });

@@ -114,7 +114,7 @@ test("without a free descriptor nothing can be started, the server lives on, and
   }
 });
 
-test("idle clients cannot use up all descriptors: those beyond are told so, and are served when others have left", async (t) => {
+test("idle clients cannot use up all descriptors: those beyond get a refusal, and are served when others have left", async (t) => {
   const server = await startWithFewFiles(t);
   const idle = await Promise.all(Array.from({ length: FILES }, () => opened(t, server.url)));
   const last = await answerOf(await opened(t, server.url));

@@ -33,7 +33,7 @@ const tells: Gateway = {
 
 interface Started {
   readonly server: Server;
-  /** As the server told it. */
+  /** As the server printed it. */
   readonly url: string;
 }
 
@@ -80,7 +80,7 @@ test("http over a Unix socket: a proxy is believed when unix: is trusted", async
   }
 });
 
-test("without trust nobody is believed, and what is said passes on (L4)", async (t) => {
+test("without trust no peer is believed, and the headers pass unchanged (L4)", async (t) => {
   const app = (request: Request): Response =>
     Response.json([request.url, request.headers.get("x-forwarded-for"), request.headers.get("forwarded")]);
   const { url } = await started(t, { apps: { app: { app } } });
@@ -98,7 +98,7 @@ test("what cannot be believed is answered with 400, by no app", async (t) => {
   assert.equal(status, 400);
 });
 
-test("routes by host and the mount go by what a proxy says", async (t) => {
+test("routes by host and the mount follow the headers of a proxy", async (t) => {
   const mounted: Gateway = {
     handle: (exchange) =>
       exchange.respond(
@@ -130,7 +130,7 @@ test("L5: the access log shows the client's address, and nothing that a proxy pa
   assert.equal(lines.length, 3);
 });
 
-test("L5: what the log says of a value that cannot be believed drives no terminal", async (t) => {
+test("L5: a forged value in the log does not drive a terminal", async (t) => {
   const lines: string[] = [];
   const log = serverLog({ level: "info", format: "text", sink: { write: (line) => lines.push(line) > 0 } });
   const { url } = await started(t, { trust: [LOCAL] }, log);
@@ -155,7 +155,7 @@ async function fronted(t: TestContext, protocol: Other, behind: string): Promise
 const placeOf = (url: string): string => url.replace(/^\w+:\/\//, "");
 
 for (const protocol of OTHERS) {
-  test(`${protocol}: what the client of the server in front says counts when it is trusted`, async (t) => {
+  test(`${protocol}: the headers of a trusted client of the server in front are applied`, async (t) => {
     const listen = [`${protocol}://127.0.0.1:0`];
     const trusting = await started(t, { listen, trust: [LOCAL] });
     assert.equal(await ask(await fronted(t, protocol, placeOf(trusting.url)), FORWARDED), HONOURED);
@@ -246,7 +246,7 @@ test("whose word counts in X-Forwarded-For is asked of whom the PROXY header nam
   assert.match(await raw(both.url, version1(SAID), said), /\n198\.51\.100\.7 /);
 });
 
-test("a server stops although somebody has not said yet who he is", async (t) => {
+test("a server stops although a PROXY header has not arrived yet", async (t) => {
   const { server, url } = await started(t, PROXIED);
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) }).on("error", () => {});

@@ -61,7 +61,7 @@ for (const [target, result] of PATHS) {
   test(`the path ${target} leads to ${result}`, () => assert.equal(matched(SITE, target), result));
 }
 
-// Edge C5. Each of these reads as another app's path to somebody who decodes or resolves more than we do.
+// Edge C5. Each of these is another app's path to software that decodes or resolves more than we do.
 const DODGES = [
   "/admin/../x",
   "/x/../admin",

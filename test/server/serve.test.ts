@@ -39,7 +39,7 @@ async function program(
   return served;
 }
 
-/** What `address`, as it was told, answers to a request for `path`. */
+/** The answer of the printed `address` to a request for `path`. */
 async function ask(t: TestContext, address: string, path: string): Promise<string> {
   const [, protocol = "", place = ""] = /^(\w+):\/\/(.*)$/.exec(address) ?? [];
   if (protocol === "http") return (await fetch(address + path)).text();
@@ -84,7 +84,7 @@ function asCgi(file: string, env: Record<string, string> = {}, input = "") {
   });
 }
 
-test("started by nobody in particular, the file is an HTTP server at PORT, and ends in good order", async (t) => {
+test("started by hand, the file is an HTTP server at PORT, and ends in good order", async (t) => {
   const server = await program(t, [...NODE, HELLO], { env: { PORT: "0" } });
   assert.equal(await ask(t, server.url, "/?name=HTTP"), "Hello, HTTP!\n");
   assert.deepEqual(await server.stop(), { code: 0, signal: null });

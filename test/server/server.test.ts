@@ -173,7 +173,7 @@ test("a server that is stopped while its apps start never listens", async () => 
   await assert.rejects(started, { code: "ERR_SALLYPORT_STOPPING" });
 });
 
-test("reload reaches the apps that can; the failure of one is told and does not keep the others back", async () => {
+test("reload reaches the apps that can; the failure of one is reported and does not hold up the others", async () => {
   const [one, two] = [new Named("one"), new Named("two")];
   one.reload = () => Promise.reject(new SallyportError("APP_IMPORT", "broken"));
   const still: Gateway = { handle: () => {} };
@@ -208,7 +208,7 @@ test("an access log that cannot be written makes the start fail with its name", 
   await assert.rejects(server.start(), /the access log \/dev\/null\/access\.log cannot be written/);
 });
 
-test("when several apps cannot start, and when several cannot be reloaded, each is told by its name", async () => {
+test("when several apps cannot start, and when several cannot be reloaded, each is reported by its name", async () => {
   const failing = (name: string): Gateway => {
     const fail = async () => {
       throw new SallyportError("APP_IMPORT", `no module ${name}`, { detail: `Traceback of ${name}` });

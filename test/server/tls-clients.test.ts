@@ -96,7 +96,7 @@ test("a client that speaks only TLS 1.1 is refused, and with minVersion 1.3 one 
   await refused(await serving(t, { cgi: shell }, { minVersion: "1.3" }), "1.2");
 });
 
-test("openssl finds the whole chain in order, and its garbage harms nobody", async (t) => {
+test("openssl finds the whole chain in order, and its garbage does no harm", async (t) => {
   if (!needs(t, "openssl", "curl")) return;
   const url = await serving(t, { cgi: shell });
   const { host } = new URL(url);

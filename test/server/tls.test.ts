@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
-import { parseCommandLine } from "../../src/cli/options.ts";
+import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { serveSettingsOf } from "../../src/cli/settings.ts";
 import type { Config } from "../../src/config/config.ts";
 import { checkConfig } from "../../src/config/errors.ts";
@@ -55,14 +55,14 @@ const problemsOf = (config: unknown): string => {
   return assert.fail("nothing is wrong with it");
 };
 
-test("an address with tls is told as https, and serves by TLS", async (t) => {
+test("the URL of an address with tls is https, and it serves by TLS", async (t) => {
   const port = await started(t, createServer(configured(first), { log: silentLog }));
   const socket = await secure(port, trust);
   socket.write(GET);
   assert.match(await allFrom(socket), /^HTTP\/1\.1 200 OK\r\n.*hello$/s);
 });
 
-test("what is wrong with a section tls is told with its key", () => {
+test("an error in a section tls is reported with its key", () => {
   const { cert, key } = first;
   assert.match(problemsOf(configured({ cert })), /listen\[0\]\.tls\.key: is missing/);
   assert.match(
@@ -80,7 +80,7 @@ test("what is wrong with a section tls is told with its key", () => {
   assert.match(problemsOf(configured({ cert, kee: key })), /unknown key; did you mean key\?/);
   assert.match(
     problemsOf(configured({ cert, key }, "fastcgi://127.0.0.1:9000")),
-    /listen\[0\]\.tls: is for HTTP; FastCGI, SCGI and uwsgi are spoken without it/,
+    /listen\[0\]\.tls: is for HTTP only, not for FastCGI, SCGI or uwsgi/,
   );
   assert.match(
     problemsOf({ listen: ["https://127.0.0.1:1"], apps: { app: hello } }),
@@ -88,7 +88,7 @@ test("what is wrong with a section tls is told with its key", () => {
   );
 });
 
-test("a file of the configuration that cannot be used is told with file, line and key", async () => {
+test("a faulty file of the configuration is reported with file, line and key", async () => {
   const file = join(directory, "sallyport.config.yaml");
   writeFileSync(
     file,
@@ -144,7 +144,7 @@ test("pairs of --tls-cert and --tls-key make HTTPS of every HTTP address", async
   assert.equal(usual?.tls?.clientCertificates, "require");
 });
 
-test("options about TLS that cannot be meant are refused", async () => {
+test("options about TLS that contradict each other are refused", async () => {
   const pair = ["--tls-cert", first.cert, "--tls-key", first.key];
   const refused = (pattern: RegExp, ...args: string[]) =>
     assert.rejects(settings(...args), (error: SallyportError) => {
@@ -153,8 +153,8 @@ test("options about TLS that cannot be meant are refused", async () => {
     });
   await refused(/come in pairs/, "--tls-cert", first.cert);
   await refused(/--tls-ca needs --tls-cert/, "--tls-ca", authority.ca);
-  await refused(/require needs --tls-ca/, ...pair, "--tls-client-certs", "require");
-  await refused(/none of the addresses speaks it/, ...pair, "--scgi", "4000");
+  await refused(/require needs --tls-ca/, ...pair, "--tls-client-certificates", "require");
+  await refused(/none of the addresses is for HTTP/, ...pair, "--scgi", "4000");
   await refused(
     /^--tls-key: .*second-key\.pem is not the key/,
     "--tls-cert",
@@ -191,14 +191,14 @@ test("a reload shows new certificates to new connections, and drops none of the 
   assert.match(await allFrom(old), /^HTTP\/1\.1 200 /);
 });
 
-test("a reload with files that are wrong says so, and the old certificate stays", async (t) => {
+test("a reload with faulty files fails, and the old certificate stays", async (t) => {
   const { server, port, put } = await renewable(t);
   put({ cert: second.cert, key: first.key });
   await assert.rejects(server.reload(), { code: "ERR_SALLYPORT_CONFIG_INVALID" });
   assert.equal(await shown(port), textOf(first.cert));
 });
 
-test("files that have changed are noticed by a look at them; bad ones are told once, and good ones are shown", async (t) => {
+test("changed files are noticed by the check; faulty ones are reported once, and good ones are used", async (t) => {
   const folder = mkdtempSync(join(directory, "look-"));
   const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
   const put = (from: typeof first) => {
@@ -218,16 +218,16 @@ test("files that have changed are noticed by a look at them; bad ones are told o
   const [address] = checkConfig(configured(files)).listen;
   assert.ok(address?.tls);
   await encryption.acceptAt(address.tls, 0, (socket) => void socket.destroy());
-  await encryption.look();
+  await encryption.renewChanged();
   assert.deepEqual(lines, []);
   copyFileSync(second.cert, files.cert);
-  await encryption.look();
-  await encryption.look();
+  await encryption.renewChanged();
+  await encryption.renewChanged();
   assert.deepEqual(lines, [
     `error: changed certificates cannot be used and the old ones stay: ${files.key} is not the key of the certificate in ${files.cert}`,
   ]);
   put(second);
-  await encryption.look();
+  await encryption.renewChanged();
   assert.equal(lines[1], `info: certificates were read again: ${files.cert}`);
 });
 

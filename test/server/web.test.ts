@@ -1,4 +1,4 @@
-// One address for all versions of HTTP: which one a connection speaks is told by TLS, or by its first bytes.
+// One address for all versions of HTTP: ALPN or the first bytes decide on the version of a connection.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";

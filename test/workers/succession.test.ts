@@ -18,7 +18,7 @@ def application(environ, start_response):
     return [str(os.getpid()).encode()]
 `,
   );
-  const server = await daemon(t, "pid", { directory: folder, processes: 2, maxRequests: 40 });
+  const server = await daemon(t, "pid", { chdir: folder, processes: 2, maxRequests: 40 });
   const counts = new Map<string, number>();
   const give = Date.now() + 60_000;
   while (counts.size < 5 && Date.now() < give) {
@@ -48,7 +48,7 @@ test("a successor that cannot start leaves the old worker in its place", async (
   const write = (text: string): void => writeFileSync(join(folder, "soon_broken.py"), text);
   write("def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'old']\n");
   const server = await daemon(t, "soon_broken", {
-    directory: folder,
+    chdir: folder,
     maxRequests: 10,
     env: { PYTHONDONTWRITEBYTECODE: "1" },
   });
@@ -70,7 +70,7 @@ test("a worker whose successor could not start is replaced once one can", async 
 `);
   answers("old");
   const env = { PYTHONDONTWRITEBYTECODE: "1" };
-  const server = await daemon(t, "mended", { directory: folder, maxRequests: 10, env });
+  const server = await daemon(t, "mended", { chdir: folder, maxRequests: 10, env });
   write("raise RuntimeError('broken for now')\n");
   for (let i = 0; i < 12; i++) assert.equal((await server.ask("/")).body.toString(), "old");
   await server.logged(/no successor for worker \d+: .*broken for now/);
@@ -95,7 +95,7 @@ def application(environ, start_response):
     );
   write("one");
   const env = { PYTHONDONTWRITEBYTECODE: "1" };
-  const server = await daemon(t, "versions", { directory: folder, env });
+  const server = await daemon(t, "versions", { chdir: folder, env });
   // Slower to start than the next version, which may come meanwhile.
   write(
     "two",
@@ -115,7 +115,7 @@ test("a pool that is closed during a reload leaves no process behind", async (t)
   const application = "def application(environ, start_response):\n    pass\n";
   write(application);
   const server = await daemon(t, "endless", {
-    directory: folder,
+    chdir: folder,
     env: { PYTHONDONTWRITEBYTECODE: "1" },
   });
   write(`import os, sys, time

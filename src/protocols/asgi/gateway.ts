@@ -9,6 +9,7 @@ import {
   EVENT_LOOP_CHECKS,
   type EventLoopOptions,
   type InterfaceSpec,
+  type OldPythonNames,
   PythonApplication,
   type PythonApplicationOptions,
   WorkerStream,
@@ -32,9 +33,9 @@ const CHECKS: Checks<AsgiOptions> = { ...APPLICATION_CHECKS, ...EVENT_LOOP_CHECK
 const NOTHING_KEPT: ResponseBufferLimits = { memory: 0, file: 0, directory: "" };
 
 /** A gateway to the ASGI application that `app` names: `module:callable`, `module`, or `module:factory()`. */
-export function asgi(app: string, options: AsgiOptions = {}): Gateway {
+export function asgi(app: string, given: AsgiOptions & OldPythonNames = {}): Gateway {
   checkArgument("asgi()", "the first argument", app, aPythonApp);
-  checkOptions("asgi()", options, CHECKS, "{ processes: 2 }");
+  const options = checkOptions<AsgiOptions>("asgi()", given, CHECKS, "{ processes: 2 }");
   return new PythonApplication(app, options, [asgiSpec(options)]);
 }
 

@@ -60,6 +60,12 @@ export interface CgiOptions extends ProgramOptions, QueueOptions {
   readonly launcher?: Launcher | undefined;
 }
 
+/** The names that some of these options had before 1.0. */
+export interface OldCgiNames {
+  /** @deprecated It is called `chdir`. */
+  readonly cwd?: string | undefined;
+}
+
 const DEFAULTS = {
   env: {},
   interpreters: {},
@@ -99,8 +105,8 @@ const REAPING = 1000;
 const stopping = (): SallyportError => new SallyportError("STOPPING", "the server is stopping");
 
 /** Runs CGI programs. `start` rejects with TARGET_NOT_FOUND, NOT_EXECUTABLE or SPAWN_FAILED. */
-export function cgi(options: CgiOptions): Gateway {
-  checkOptions("cgi()", options, CHECKS, '{ program: "cgi-bin" }');
+export function cgi(given: CgiOptions & OldCgiNames): Gateway {
+  const options = checkOptions<CgiOptions>("cgi()", given, CHECKS, '{ program: "cgi-bin" }');
   checkArgument("cgi()", "program", options.program, aText);
   return new CgiGateway(options);
 }
@@ -184,7 +190,7 @@ class CgiGateway implements Gateway {
     const stderr = new StderrLog(name, log);
     const child = await launcher.launch({
       ...commandFor(exchange, program, body.length, this.#commandOptions),
-      cwd: this.#settings.cwd ?? dirname(program.file),
+      cwd: this.#settings.chdir ?? dirname(program.file),
       stdio: [body.length === 0 ? "ignore" : "pipe", "pipe", "lines"],
       onLine: (line) => stderr.add(line),
     });

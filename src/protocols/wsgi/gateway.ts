@@ -21,6 +21,7 @@ import {
   aPythonApp,
   type EncodeRequest,
   type InterfaceSpec,
+  type OldPythonNames,
   PythonApplication,
   type PythonApplicationOptions,
   type Runner,
@@ -61,9 +62,9 @@ const CHECKS: Checks<WsgiOptions> = {
 const MAX_BODY = 4_294_967_296;
 
 /** A gateway to the application that `app` names: `module:callable`, `module`, or `module:factory()`. */
-export function wsgi(app: string, options: WsgiOptions = {}): Gateway {
+export function wsgi(app: string, given: WsgiOptions & OldPythonNames = {}): Gateway {
   checkArgument("wsgi()", "the first argument", app, aPythonApp);
-  checkOptions("wsgi()", options, CHECKS, "{ threads: 4 }");
+  const options = checkOptions<WsgiOptions>("wsgi()", given, CHECKS, "{ threads: 4 }");
   const { mode = "daemon", slowCall = 1_000 } = options;
   if (mode === "daemon") return new PythonApplication(app, options, [wsgiSpec(options)]);
   refuseDaemonOptions(app, options);
@@ -93,7 +94,7 @@ function refuseDaemonOptions(app: string, options: WsgiOptions): void {
   if (useless.length === 0) return;
   throw new SallyportError(
     "CONFIG_INVALID",
-    `${app} is embedded, and these options are for daemon mode only: ${useless.join(", ")} (for more server processes: fronts)`,
+    `${app} is embedded, and these options are for daemon mode only: ${useless.join(", ")} (for more server processes: serverProcesses)`,
   );
 }
 

@@ -95,7 +95,7 @@ test("websocket.send after close is an error in the application, and nothing lea
 test("an ASGI application given to wsgi() is refused in words", async (t) => {
   const { wsgi } = await import("../../../src/protocols/wsgi/index.ts");
   const { APPS } = await import("./served.ts");
-  const gateway = wsgi("pages:application", { directory: APPS, python: "python3" });
+  const gateway = wsgi("pages:application", { chdir: APPS, python: "python3" });
   t.after(() => gateway.close?.(0));
   await assert.rejects(async () => gateway.start?.(), /is an ASGI application/);
 });

@@ -49,7 +49,7 @@ export async function served(
   const [notes, file] = [join(folder, "records"), join(folder, "go")];
   const { log, entries, logged } = keptLog();
   const env = { PAGES_LOG: notes, ...options.env };
-  const gateway = lint(asgi(app, { directory: APPS, python: "python3", ...options, env, log }));
+  const gateway = lint(asgi(app, { chdir: APPS, python: "python3", ...options, env, log }));
   t.after(() => gateway.close?.(2_000));
   await gateway.start?.();
   const mounted = (exchange: Exchange): void => {

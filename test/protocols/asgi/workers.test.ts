@@ -175,7 +175,7 @@ async def app(scope, receive, send):
 `;
 
 test("a startup that fails fails the start, with the application's reason (A8)", async (t) => {
-  const gateway = asgi("shop:app", { directory: site(t, FAILING), python: "python3" });
+  const gateway = asgi("shop:app", { chdir: site(t, FAILING), python: "python3" });
   await assert.rejects(async () => gateway.start?.(), /the startup failed: no database/);
 });
 
@@ -187,7 +187,7 @@ async def app(scope, receive, send):
 `;
 
 test("a startup that never answers fails the start after startTimeout (A8)", async (t) => {
-  const options = { directory: site(t, SILENT), python: "python3", startTimeout: 500 };
+  const options = { chdir: site(t, SILENT), python: "python3", startTimeout: 500 };
   const gateway = asgi("shop:app", options);
   await assert.rejects(async () => gateway.start?.(), /shop:app was not imported within 0.5 s/);
 });
@@ -208,7 +208,7 @@ for (const [name, source, useless] of [
   ["ASGI", ASGI_APP, { threads: 2 }],
 ] as const) {
   test(`an application of which nobody says what it is is found to be ${name}`, async (t) => {
-    const gateway = callable("shop:app", { directory: site(t, source), python: "python3" });
+    const gateway = callable("shop:app", { chdir: site(t, source), python: "python3" });
     t.after(() => gateway.close?.(1000));
     await gateway.start?.();
     const { RecordedExchange } = await import("../../../src/testing/recorded.ts");
@@ -218,17 +218,17 @@ for (const [name, source, useless] of [
   });
 
   test(`options that an application of ${name} has no use for fail its start, and no worker stays`, async (t) => {
-    const gateway = callable("shop:app", { directory: site(t, source), python: "python3", ...useless });
+    const gateway = callable("shop:app", { chdir: site(t, source), python: "python3", ...useless });
     await assert.rejects(
       async () => gateway.start?.(),
-      new RegExp(`shop:app is of ${name}, and what is said of ${Object.keys(useless)} `),
+      new RegExp(`shop:app is written for ${name}, and ${Object.keys(useless)} can be given `),
     );
   });
 }
 
 test("an application that has become one of the other interface is refused by the reload, and the old one stays", async (t) => {
   const folder = site(t, ASGI_APP);
-  const gateway = callable("shop:app", { directory: folder, python: "python3" });
+  const gateway = callable("shop:app", { chdir: folder, python: "python3" });
   t.after(() => gateway.close?.(1000));
   await gateway.start?.();
   writeFileSync(join(folder, "shop.py"), `${WSGI_APP}# longer, so that no compiled file is believed\n`);

@@ -38,7 +38,7 @@ export async function daemon(t: Scope, app: string, options: WsgiOptions = {}): 
   const { log, entries, logged } = keptLog();
   const gateway = lint(
     wsgi(app, {
-      directory: APPS,
+      chdir: APPS,
       python: "python3",
       ...options,
       env: { AWKWARD_LOG: record, ...options.env },

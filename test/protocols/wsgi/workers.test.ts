@@ -196,7 +196,7 @@ def application(environ, start_response):
 `,
   );
   version("one");
-  const server = await daemon(t, "versioned", { directory: folder, processes: 2 });
+  const server = await daemon(t, "versioned", { chdir: folder, processes: 2 });
   const answers: Promise<{ status: number; body: Buffer }>[] = [];
   const ask = setInterval(() => answers.push(server.ask("/")), 2);
   t.after(() => clearInterval(ask));
@@ -268,7 +268,7 @@ test("an application that cannot be imported says why, with its traceback and wi
   ];
   for (const [target, message, detail] of cases) {
     await assert.rejects(
-      async () => wsgi(target, { directory: folder, python: "python3" }).start?.(),
+      async () => wsgi(target, { chdir: folder, python: "python3" }).start?.(),
       (error) => {
         assert.equal(error instanceof SallyportError && error.code, "ERR_SALLYPORT_APP_IMPORT");
         assert.match((error as SallyportError).message, message);
@@ -292,7 +292,7 @@ test("an interpreter that is not there is named, with the places that were looke
 
 test("a working directory that is not there is named", async () => {
   await assert.rejects(
-    async () => wsgi("x", { directory: "/nowhere", python: "python3" }).start?.(),
+    async () => wsgi("x", { chdir: "/nowhere", python: "python3" }).start?.(),
     /there is no directory \/nowhere/,
   );
 });
@@ -306,7 +306,7 @@ test("factories and attribute paths are found", async (t) => {
     "import awkward\nclass site:\n    wsgi = staticmethod(awkward.application)\ndef create():\n    return awkward.application\n",
   );
   for (const target of ["made:create()", "made:site.wsgi"]) {
-    const server = await daemon(t, target, { directory: folder });
+    const server = await daemon(t, target, { chdir: folder });
     assert.equal((await server.ask("/hello")).status, 200, target);
   }
 });

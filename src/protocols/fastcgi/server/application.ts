@@ -57,10 +57,10 @@ export class FastcgiApplication {
   }
 
   async #spawn(): Promise<SpawnedApplication | undefined> {
-    const { command, processes = 1, env = {}, cwd, transport = "unix" } = this.#options;
+    const { command, processes = 1, env = {}, chdir, transport = "unix" } = this.#options;
     if (!command) return undefined;
     const generation = new SpawnedApplication(
-      { command, processes, env, cwd, transport, log: this.#log },
+      { command, processes, env, cwd: chdir, transport, log: this.#log },
       this.backends,
       (address) => this.#backendAt(address),
     );

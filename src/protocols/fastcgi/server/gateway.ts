@@ -6,21 +6,27 @@ import { type Exchange, type Gateway, SallyportError, spool } from "../../../exc
 import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { FastcgiApplication } from "./application.ts";
 import { Authorizer } from "./authorizer.ts";
-import { checkFastcgi, type FastcgiOptions, requestSettings, variablesOf } from "./options.ts";
+import {
+  checkFastcgi,
+  type FastcgiOptions,
+  type OldFastcgiNames,
+  requestSettings,
+  variablesOf,
+} from "./options.ts";
 import { Params } from "./params.ts";
 import { type DataFile, OutgoingRequest, type RequestOptions, type RequestSettings } from "./request.ts";
 import type { Script } from "./script.ts";
 import { ScriptCache } from "./script-cache.ts";
 
 /** A gateway to a FastCGI application. Throws CONFIG_INVALID. */
-export const fastcgi = (options: FastcgiOptions): Gateway => {
-  checkFastcgi("fastcgi()", options);
+export const fastcgi = (given: FastcgiOptions & OldFastcgiNames): Gateway => {
+  const options = checkFastcgi("fastcgi()", given);
   return new FastcgiGateway(options);
 };
 
 /** A gateway that lets an exchange through to `gateway` only if the FastCGI authorizer of `options` allows it. */
-export const authorized = (options: FastcgiOptions, gateway: Gateway): Gateway => {
-  checkFastcgi("authorized()", options);
+export const authorized = (given: FastcgiOptions & OldFastcgiNames, gateway: Gateway): Gateway => {
+  const options = checkFastcgi("authorized()", given);
   checkArgument("authorized()", "the second argument", gateway, aGateway);
   return new AuthorizedGateway(new Authorizer(options), gateway);
 };

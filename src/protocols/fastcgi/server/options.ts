@@ -15,6 +15,7 @@ import {
   oneOf,
   options,
   texts,
+  underPresentNames,
 } from "../../../options/checks.ts";
 import { PROGRAM_CHECKS, type ProgramOptions } from "../../../options/program.ts";
 import type { Role } from "../codec.ts";
@@ -47,6 +48,12 @@ export interface FastcgiOptions extends ConnectedApplicationOptions, ProgramOpti
   readonly idleTimeout?: number | undefined;
 }
 
+/** The names that some of these options had before 1.0. */
+export interface OldFastcgiNames {
+  /** @deprecated It is called `chdir`. */
+  readonly cwd?: string | undefined;
+}
+
 const CHECKS: Checks<FastcgiOptions> = {
   ...CONNECTED_CHECKS,
   ...PROGRAM_CHECKS,
@@ -54,7 +61,7 @@ const CHECKS: Checks<FastcgiOptions> = {
   command: texts,
   transport: oneOf("unix", "tcp"),
   role: oneOf("responder", "filter"),
-  authorizer: (value, name) => options(CHECKS)(value, name),
+  authorizer: (value, name) => options(AUTHORIZER_CHECKS)(value, name),
   root: aText,
   suffix: anyText,
   index: texts,
@@ -63,9 +70,15 @@ const CHECKS: Checks<FastcgiOptions> = {
   idleTimeout: milliseconds,
 };
 
-/** Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that are wrong. */
-export function checkFastcgi(place: string, options: FastcgiOptions): void {
-  checkOptions(place, options, CHECKS, '{ address: "127.0.0.1:9000" }');
+/** An authorizer's options may have old names until they are read. */
+const AUTHORIZER_CHECKS = { ...CHECKS, cwd: aText };
+
+/** The options under their present names. Throws CONFIG_INVALID for arguments of `place` ("fastcgi()") that are wrong. */
+export function checkFastcgi(place: string, given: FastcgiOptions & OldFastcgiNames): FastcgiOptions {
+  const options = checkOptions<FastcgiOptions>(place, given, CHECKS, '{ address: "127.0.0.1:9000" }');
+  const { authorizer, log } = options;
+  if (authorizer === undefined) return options;
+  return { ...options, authorizer: underPresentNames(`${place}: authorizer`, authorizer, CHECKS, log) };
 }
 
 /** Throws CONFIG_INVALID for options that contradict each other. */
