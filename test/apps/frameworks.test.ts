@@ -15,7 +15,7 @@ import { streamSSE } from "hono/streaming";
 import Koa from "koa";
 import multer from "multer";
 import { gatewayOfExport } from "../../src/apps/load-kind.ts";
-import { type Listening, listening } from "./listening.ts";
+import { type Listening, listening } from "../kit/serve-gateway.ts";
 
 const MEGABYTES_10 = randomBytes(10 * 1024 * 1024);
 const sum = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");

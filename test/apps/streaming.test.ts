@@ -14,8 +14,8 @@ import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { fetchApp, nodeApp, staticFiles } from "../../src/apps/index.ts";
 import type { Exchange, Gateway, Outcome } from "../../src/exchange/index.ts";
-import { needs } from "../needs.ts";
-import { type Listening, listening } from "./listening.ts";
+import { needs } from "../kit/needs.ts";
+import { type Listening, listening } from "../kit/serve-gateway.ts";
 
 const PIECE = Buffer.alloc(65_536, "piece of a stream ");
 /** More than the kernel takes for a client that does not read. */

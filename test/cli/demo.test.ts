@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Talker } from "../interop/talker.ts";
-import { needs } from "../needs.ts";
-import { type Served, serve } from "../serve.ts";
+import { needs } from "../kit/needs.ts";
+import { type Served, serve } from "../kit/serve.ts";
+import { Talker } from "../kit/websocket-client.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

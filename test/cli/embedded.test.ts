@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
-import { sallyport } from "./command.ts";
+import { pythons } from "../kit/pythons.ts";
+import { sallyport } from "../kit/run-command.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const APPS = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Served, serve } from "../serve.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const ROOT = new URL("../..", import.meta.url).href;
 const here = mkdtempSync(join(tmpdir(), "loaded-"));

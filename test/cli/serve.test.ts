@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { serve } from "../serve.ts";
-import { sallyport } from "./command.ts";
+import { sallyport } from "../kit/run-command.ts";
+import { serve } from "../kit/serve.ts";
 
 const here = mkdtempSync(join(tmpdir(), "serve-"));
 after(() => rmSync(here, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Served, serve } from "../serve.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const here = mkdtempSync(join(tmpdir(), "signals-"));
 after(() => rmSync(here, { recursive: true, force: true }));

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/server.ts";
-import { type Served, type ServeOptions, serve, serveBy } from "../serve.ts";
+import { type Served, type ServeOptions, serve, serveBy } from "../kit/serve.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
 const here = mkdtempSync(join(tmpdir(), "started-"));

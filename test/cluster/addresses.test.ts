@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
-import { makeCertificate } from "../interop/certificate.ts";
-import { needs } from "../needs.ts";
-import { type Served, type ServeOptions, serve, serveBy } from "../serve.ts";
+import { makeCertificate } from "../kit/make-certificate.ts";
+import { needs } from "../kit/needs.ts";
+import { type Served, type ServeOptions, serve, serveBy } from "../kit/serve.ts";
 
 const here = mkdtempSync(join(tmpdir(), "fronts-"));
 after(() => rmSync(here, { recursive: true, force: true }));

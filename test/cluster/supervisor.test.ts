@@ -9,8 +9,8 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { missing } from "../needs.ts";
-import { type Served, serve } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const here = mkdtempSync(join(tmpdir(), "fronts-"));
 after(() => rmSync(here, { recursive: true, force: true }));

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const here = mkdtempSync(join(tmpdir(), "fronts-"));
 after(() => rmSync(here, { recursive: true, force: true }));

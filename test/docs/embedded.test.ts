@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
-import { pythons } from "../pythons.ts";
-import { serve } from "../serve.ts";
+import { pythons } from "../kit/pythons.ts";
+import { serve } from "../kit/serve.ts";
 
 const page = readFileSync(new URL("../../docs/embedded.md", import.meta.url), "utf8");
 const PYTHON = pythons()[0]?.path as string;

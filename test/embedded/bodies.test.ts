@@ -7,8 +7,8 @@ import { pipeline } from "node:stream/promises";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { children, peak } from "../interop/held.ts";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const APPS = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { testsIn } from "../child.ts";
-import { needs, VENV_PYTHON } from "../needs.ts";
+import { needs, VENV_PYTHON } from "../kit/needs.ts";
+import { testsIn } from "../kit/run-tests.ts";
 
 const PACKAGES = ["lxml", "numpy", "cryptography", "psycopg", "PIL"].map((name) => `py:${name}`);
 const TESTS = fileURLToPath(new URL("extensions.ts", import.meta.url));

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { testsIn } from "../child.ts";
-import { pythons } from "../pythons.ts";
+import { pythons } from "../kit/pythons.ts";
+import { testsIn } from "../kit/run-tests.ts";
 
 const HABITS = fileURLToPath(new URL("habits.ts", import.meta.url));
 const all = pythons();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
+import { type Daemon, daemon } from "../kit/start-wsgi.ts";
 
 const python = process.env.EMBEDDED_PYTHON as string;
 const directory = fileURLToPath(new URL("../apps/embedded", import.meta.url));

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { testsIn } from "../child.ts";
-import { missing, VENV_PYTHON } from "../needs.ts";
-import { pythons } from "../pythons.ts";
+import { missing, VENV_PYTHON } from "../kit/needs.ts";
+import { pythons } from "../kit/pythons.ts";
+import { testsIn } from "../kit/run-tests.ts";
 
 const CASES = fileURLToPath(new URL("held.ts", import.meta.url));
 

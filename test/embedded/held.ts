@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { RecordedExchange } from "../../src/testing/recorded.ts";
-import { missing, VENV_PYTHON } from "../needs.ts";
-import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
+import { missing, VENV_PYTHON } from "../kit/needs.ts";
+import { type Daemon, daemon } from "../kit/start-wsgi.ts";
 
 const directory = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const python = process.env.EMBEDDED_PYTHON as string;

@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
-import { testsIn } from "../child.ts";
-import { VENV_PYTHON } from "../needs.ts";
+import { VENV_PYTHON } from "../kit/needs.ts";
+import { testsIn } from "../kit/run-tests.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { libraryOf } from "../../src/embedded/library.ts";
-import { sallyport } from "../cli/command.ts";
-import { pythons } from "../pythons.ts";
+import { pythons } from "../kit/pythons.ts";
+import { sallyport } from "../kit/run-command.ts";
 
 const APPS = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;

@@ -19,8 +19,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Silence } from "../../scripts/testing/silence.mjs";
-import { progress } from "../progress.ts";
-import { echo, serve } from "../websocket/serving.ts";
+import { progress } from "../kit/report-progress.ts";
+import { echo, serve } from "../kit/serve-websocket.ts";
 
 const CACHE = fileURLToPath(new URL("../../.cache/", import.meta.url));
 const HOME = join(CACHE, "autobahn");

@@ -6,9 +6,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
-import { RawClient, rawGet } from "./raw.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
+import { RawClient, rawGet } from "./raw-client.ts";
 import { APPS, json } from "./site.ts";
 
 const PYTHON = pythons()[0]?.path ?? "python3";

@@ -1,10 +1,10 @@
 // Our FastCGI listener behind Caddy's reverse_proxy with its fastcgi transport.
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
-import { missing } from "../needs.ts";
-import { LIKE_CGI, testWay } from "./behind.ts";
-import { type Front, front, nodeApplication, portOf } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, startPeer } from "./peer.ts";
+import { type Front, front, nodeApplication, portOf } from "./start-listener.ts";
+import { LIKE_CGI, testWay } from "./test-behind.ts";
 
 describe("behind Caddy", { skip: missing("caddy") }, () => {
   let node: Front;

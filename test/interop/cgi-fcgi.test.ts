@@ -4,8 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { type Behaviour, CONFORMANCE_FIELD } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Front, front, nodeApplication } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
+import { type Front, front, nodeApplication } from "./start-listener.ts";
 
 const FIELD = `HTTP_${CONFORMANCE_FIELD.toUpperCase().replaceAll("-", "_")}`;
 

@@ -6,8 +6,8 @@ import { Agent, get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { needs, VENV_PYTHON } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { needs, VENV_PYTHON } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { APPS, json, serveSite, sha256, upload, visit } from "./site.ts";
 
 const EMBEDDED = ["--embedded", "--fronts", "2"];

@@ -2,12 +2,12 @@
 // whose server stops.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { Talker } from "../kit/websocket-client.ts";
 import { onlyOurs, serveAsgi } from "./asgi-site.ts";
 import { EventReader } from "./event-reader.ts";
 import { json } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 /** Every deadline that could end a stream by mistake. */
 const SHORT = ["--timeout", "--idle-timeout", "--body-timeout", "--send-timeout", "--head-timeout"].flatMap(

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { Talker } from "../kit/websocket-client.ts";
 import { onlyOurs, serveAsgi } from "./asgi-site.ts";
 import { MIB, uploadBig } from "./big-upload.ts";
 import { children, peak } from "./held.ts";
 import { json } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 const JSON_HEADERS = { "Content-Type": "application/json" };
 

@@ -1,8 +1,8 @@
 // httpbin, the HTTP workout, behind the whole server: methods, codings, cookies, redirects, streams, authentication.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { APPS, curl, json, serveSite, visit } from "./site.ts";
 
 describe("httpbin", { skip: missing("py:httpbin", "py:httpx", "py:requests", "curl") }, () => {

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
 import type { Capability } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Exception, LIKE_CGI, testWay, type Way } from "./behind.ts";
-import { type Front, fetchApplication, front, nodeApplication, portOf } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
+import { type Front, fetchApplication, front, nodeApplication, portOf } from "./start-listener.ts";
+import { type Exception, LIKE_CGI, testWay, type Way } from "./test-behind.ts";
 
 const LACKS: readonly Capability[] = [
   ...LIKE_CGI,

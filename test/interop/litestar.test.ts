@@ -1,12 +1,12 @@
 // Litestar, newest version, behind the whole server.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { Talker } from "../kit/websocket-client.ts";
 import { serveAsgi } from "./asgi-site.ts";
 import { EventReader } from "./event-reader.ts";
 import { json, upload } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 describe("Litestar", { skip: missing("py:litestar") }, () => {
   let site: Served;

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
 import type { Capability, Case } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Exception, IN_TURN, LIKE_CGI, pass, testWay, type Way } from "./behind.ts";
-import { type Front, fetchApplication, front, nodeApplication, portOf } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
+import { type Front, fetchApplication, front, nodeApplication, portOf } from "./start-listener.ts";
+import { type Exception, IN_TURN, LIKE_CGI, pass, testWay, type Way } from "./test-behind.ts";
 
 /** Dot segments are resolved, methods and `*` refused; whoever ends his side counts as gone. */
 const LACKS: readonly Capability[] = [

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
-import { missing } from "../needs.ts";
-import { LIKE_CGI, testWay } from "./behind.ts";
-import { type Site, site } from "./gateways.ts";
+import { missing } from "../kit/needs.ts";
 import { path } from "./peer.ts";
+import { type Site, site } from "./serve-mounted.ts";
 import { upload } from "./site.ts";
+import { LIKE_CGI, testWay } from "./test-behind.ts";
 
 const APPS = path("../apps/");
 const has = (module: string): boolean => spawnSync("perl", [`-M${module}`, "-e", "1"]).status === 0;

@@ -9,10 +9,10 @@ import { type Config, defineConfig } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { FORWARDED } from "../../src/proxies/forwarded.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
-import { missing } from "../needs.ts";
-import { makeCertificate, NAME } from "./certificate.ts";
+import { makeCertificate, NAME } from "../kit/make-certificate.ts";
+import { missing } from "../kit/needs.ts";
+import { APPS, ask, askByHttp2, CLIENT, KINDS } from "./ask-apps.ts";
 import { type Peer, startPeer } from "./peer.ts";
-import { APPS, ask, askByHttp2, CLIENT, KINDS } from "./tellers.ts";
 
 const PROXY = "127.0.0.1";
 /** What a client says to be taken for another. */

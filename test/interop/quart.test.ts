@@ -1,11 +1,11 @@
 // Quart, newest version, behind the whole server.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { Talker } from "../kit/websocket-client.ts";
 import { serveAsgi } from "./asgi-site.ts";
 import { json, sha256 } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 describe("Quart", { skip: missing("py:quart") }, () => {
   let site: Served;

@@ -12,8 +12,8 @@ import { type ListenAddress, parseAddress } from "../../src/config/address.ts";
 import { loadConfig } from "../../src/config/file.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { type Server, serverOf } from "../../src/server/server.ts";
-import { missing } from "../needs.ts";
-import { makeCertificate, NAME } from "./certificate.ts";
+import { makeCertificate, NAME } from "../kit/make-certificate.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
 
 /** The client's own address, so that it is not taken for the proxy's. */

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { Talker } from "../kit/websocket-client.ts";
 import { SITES, serveAsgi } from "./asgi-site.ts";
-import { RawClient } from "./raw.ts";
+import { RawClient } from "./raw-client.ts";
 import { curl, json } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 const NUMBERS = `${SITES}starlette_site/static/numbers.txt`;
 

@@ -7,8 +7,8 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
-import { missing } from "../needs.ts";
-import { Authority, textOf } from "../sockets/tls/authority.ts";
+import { Authority, textOf } from "../kit/certificate-authority.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
 
 const NEEDS = missing("openssl", "py:json");

@@ -8,10 +8,10 @@ import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { scgi } from "../../src/protocols/scgi/index.ts";
 import { uwsgi } from "../../src/protocols/uwsgi/index.ts";
 import type { Capability } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Exception, LIKE_CGI, testWay } from "./behind.ts";
-import { type Site, site } from "./gateways.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
+import { type Site, site } from "./serve-mounted.ts";
+import { type Exception, LIKE_CGI, testWay } from "./test-behind.ts";
 
 const UWSGI = fileURLToPath(new URL("../../.venv/bin/uwsgi", import.meta.url));
 

@@ -15,7 +15,7 @@ import {
   showing,
   TEXT,
   taking,
-} from "./answering.ts";
+} from "./small-gateways.ts";
 
 const OK: ResponseHead = { status: 200, reason: "", headers: TEXT };
 const URL_ML = "http://example.org:8080/ml/caf%C3%A9/x?q=%20";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type Gateway, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { toFetchHandler, toNodeHandler } from "../../src/mount/index.ts";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
-import { answering, keptLog, says } from "./answering.ts";
+import { answering, keptLog, says } from "./small-gateways.ts";
 
 const URL = "http://example.org/";
 const get = (handler: (request: Request) => Promise<Response>) => handler(new Request(URL));

@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import express from "express";
 import { type Exchange, type ResponseHead, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
+import { client1, client2, endOf, textOf } from "./clients.ts";
 import {
   answering,
   dialled,
@@ -20,8 +21,7 @@ import {
   spoken,
   TEXT,
   taking,
-} from "./answering.ts";
-import { client1, client2, endOf, textOf } from "./clients.ts";
+} from "./small-gateways.ts";
 
 const OK: ResponseHead = { status: 200, reason: "", headers: TEXT };
 const broken = () => new SallyportError("APP_ABORTED", "it broke off");

@@ -9,6 +9,7 @@ import { describe, type TestContext, test } from "node:test";
 import express from "express";
 import { silentLog } from "../../src/exchange/index.ts";
 import { type NodeMount, type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
+import { client1, textOf } from "./clients.ts";
 import {
   answering,
   bodyOf,
@@ -21,8 +22,7 @@ import {
   showing,
   spoken,
   taking,
-} from "./answering.ts";
-import { client1, textOf } from "./clients.ts";
+} from "./small-gateways.ts";
 
 const show = (options: NodeMountOptions = {}) => toNodeHandler(showing(), { log: silentLog, ...options });
 const head = (...lines: string[]) => `${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`;

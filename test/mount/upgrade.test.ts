@@ -10,7 +10,7 @@ import { createServer as createViteServer } from "vite";
 import { WebSocket } from "ws";
 import type { Exchange } from "../../src/exchange/index.ts";
 import { toNodeHandler, toUpgradeHandler, type UpgradeMount } from "../../src/mount/index.ts";
-import { answering, keptLog, says } from "./answering.ts";
+import { answering, keptLog, says } from "./small-gateways.ts";
 
 /** Says where it is, then sends everything back; what is no handshake gets an ordinary answer. */
 const echoing = () =>

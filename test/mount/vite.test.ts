@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createServer } from "vite";
 import { toNodeHandler } from "../../src/mount/index.ts";
-import { answering, says } from "./answering.ts";
+import { answering, says } from "./small-gateways.ts";
 
 test("Vite's plugin hook closeBundle comes when the dev server closes, and then closes the gateway", async (t) => {
   const root = mkdtempSync(join(tmpdir(), "sallyport-vite-"));

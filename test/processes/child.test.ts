@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Child, describeExit, startChild } from "../../src/processes/index.ts";
-import { alive } from "./alive.ts";
+import { alive } from "../kit/processes.ts";
 
 const PATH = process.env.PATH ?? "";
 const sh = (script: string, ...args: string[]) => ({

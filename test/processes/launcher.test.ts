@@ -10,7 +10,7 @@ import { buffer, text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { describeExit, Launcher } from "../../src/processes/index.ts";
-import { alive } from "./alive.ts";
+import { alive } from "../kit/processes.ts";
 
 const launcher = new Launcher();
 await launcher.retain();

@@ -5,7 +5,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { pythons } from "../pythons.ts";
+import { pythons } from "../kit/pythons.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const files = readdirSync(folder).filter((name) => /^test_.*\.py$/.test(name));

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const here = mkdtempSync(join(tmpdir(), "events-"));
 after(() => rmSync(here, { recursive: true, force: true }));

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/server.ts";
-import { needs } from "../needs.ts";
+import { needs } from "../kit/needs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "gateways-"));
 after(() => rmSync(directory, { recursive: true, force: true }));

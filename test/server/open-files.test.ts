@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { pythons } from "../pythons.ts";
-import { type Served, serveBy } from "../serve.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serveBy } from "../kit/serve.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
 const FILES = 128;

@@ -11,7 +11,7 @@ import type { Config } from "../../src/config/config.ts";
 import { type Gateway, silentLog } from "../../src/exchange/index.ts";
 import { serverLog } from "../../src/logs/log.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
-import { localHeader, OVER_TLS, version1, version2 } from "../sockets/proxy-header.ts";
+import { localHeader, OVER_TLS, version1, version2 } from "../kit/proxy-header.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "proxies-"));
 after(() => rmSync(directory, { recursive: true, force: true }));

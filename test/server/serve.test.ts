@@ -17,7 +17,7 @@ import type { Config } from "../../src/config/config.ts";
 import { type Gateway, silentLog } from "../../src/exchange/index.ts";
 import { addressesIn, type ServedApp, serve } from "../../src/server/serve.ts";
 import { createServer } from "../../src/server/server.ts";
-import { type Served, type ServeOptions, serveBy } from "../serve.ts";
+import { type Served, type ServeOptions, serveBy } from "../kit/serve.ts";
 
 const cwd = fileURLToPath(new URL("../..", import.meta.url));
 const HELLO = "examples/serve-hello.ts";

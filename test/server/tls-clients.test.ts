@@ -9,8 +9,8 @@ import { after, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/server.ts";
-import { needs, VENV_PYTHON } from "../needs.ts";
-import { Authority, textOf } from "../sockets/tls/authority.ts";
+import { Authority, textOf } from "../kit/certificate-authority.ts";
+import { needs, VENV_PYTHON } from "../kit/needs.ts";
 
 const authority = new Authority();
 const server = authority.server("server", ["localhost", "127.0.0.1"]);

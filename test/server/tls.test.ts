@@ -11,8 +11,8 @@ import { loadConfig } from "../../src/config/file.ts";
 import { type SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { Encryption } from "../../src/server/encryption.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
-import { Authority, textOf } from "../sockets/tls/authority.ts";
-import { allFrom, GET, secure, trusting } from "../sockets/tls/entering.ts";
+import { Authority, textOf } from "../kit/certificate-authority.ts";
+import { allFrom, GET, secure, trusting } from "../kit/serve-tls.ts";
 
 const authority = new Authority();
 const first = authority.server("first", ["example.org"]);
@@ -236,7 +236,7 @@ test("L3: a server that stops ends idle TLS connections, and handshakes under wa
   const port = await started(t, server);
   const idle = await secure(port, trust);
   idle.write(GET.replace("Connection: close\r\n", ""));
-  const { plain } = await import("../sockets/tls/entering.ts");
+  const { plain } = await import("../kit/serve-tls.ts");
   const arriving = await plain(port);
   await new Promise((resolve) => idle.once("data", resolve));
   const ends = [allFrom(idle), allFrom(arriving)];

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
-import { testsIn } from "../child.ts";
+import { testsIn } from "../kit/run-tests.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CASES = fileURLToPath(new URL("accepted.ts", import.meta.url));

@@ -9,7 +9,7 @@ import {
   type ResponseHead,
 } from "../../src/exchange/index.ts";
 import { referenceGateway, runSuite, suite } from "../../src/testing/index.ts";
-import { type Listening, listening } from "../apps/listening.ts";
+import { type Listening, listening } from "../kit/serve-gateway.ts";
 
 /** The reference application behind an exchange of which some parts are not what they should be. */
 function defective(spoil: (exchange: Exchange) => Partial<Exchange>): Gateway {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync, inflateRawSync, constants as zlib } from "node:zlib";
 import type { WebSocketLimits } from "../../src/websocket/index.ts";
-import { closeFrame, echo, frame, handshake, serve } from "./serving.ts";
+import { closeFrame, echo, frame, handshake, serve } from "../kit/serve-websocket.ts";
 
 const TEXT = 0x1;
 const BINARY = 0x2;

@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { frame, handshake } from "./serving.ts";
+import { frame, handshake } from "../kit/serve-websocket.ts";
 
-const HOLD = fileURLToPath(new URL("hold.ts", import.meta.url));
+const HOLD = fileURLToPath(new URL("report_memory.ts", import.meta.url));
 const COUNT = 1_000;
 const MOST = 20 * 1_024;
 const LEFT = 1_500;

@@ -14,7 +14,7 @@ import {
   type Seen,
   type Serving,
   serve,
-} from "./serving.ts";
+} from "../kit/serve-websocket.ts";
 
 const TEXT = 0x1;
 const BINARY = 0x2;

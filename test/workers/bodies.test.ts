@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mock, type TestContext, test } from "node:test";
 import { PushedBody } from "../../src/exchange/index.ts";
-import { APPS, daemon } from "../protocols/wsgi/daemon.ts";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
+import { APPS, daemon } from "../kit/start-wsgi.ts";
 
 const PYTHON = pythons()[0]?.path as string;
 const BODY = Buffer.alloc(200_000, "private ");

@@ -10,8 +10,8 @@ import type { Readable, Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Outbox } from "../../src/workers/outbox.ts";
-import { daemon } from "../protocols/wsgi/daemon.ts";
-import { pythons } from "../pythons.ts";
+import { pythons } from "../kit/pythons.ts";
+import { daemon } from "../kit/start-wsgi.ts";
 
 const PYTHON = fileURLToPath(new URL("../../python", import.meta.url));
 

@@ -5,7 +5,7 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { header, PushedBody } from "../../../src/exchange/index.ts";
-import { application, echo, folder, front, listening, PROTOCOLS, queue } from "./halves.ts";
+import { application, echo, folder, front, listening, PROTOCOLS, queue } from "./start-halves.ts";
 
 /** An application that answers every connection with `bytes` once something has arrived, then does `after`. */
 const answering =

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { header, PushedBody, SallyportError } from "../../../src/exchange/index.ts";
-import { application, bodyOf, echo, front, head, PROTOCOLS, queue, TRANSPORTS } from "./halves.ts";
+import { application, bodyOf, echo, front, head, PROTOCOLS, queue, TRANSPORTS } from "./start-halves.ts";
 
 const MEBIBYTE = Buffer.alloc(1_048_576, "0123456789abcdef");
 

@@ -14,7 +14,7 @@ import {
   Raw,
   TRANSPORTS,
   variables,
-} from "./halves.ts";
+} from "./start-halves.ts";
 
 const get = (protocol: Protocol): Uint8Array => protocol.encode(variables(), 0);
 const post = (protocol: Protocol, length: number): Uint8Array =>

@@ -11,8 +11,17 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../../../src/exchange/index.ts";
-import { needs } from "../../needs.ts";
-import { application, bodyOf, folder, front, head, PROTOCOLS, type Protocol, TRANSPORTS } from "./halves.ts";
+import { needs } from "../../kit/needs.ts";
+import {
+  application,
+  bodyOf,
+  folder,
+  front,
+  head,
+  PROTOCOLS,
+  type Protocol,
+  TRANSPORTS,
+} from "./start-halves.ts";
 
 const UWSGI = fileURLToPath(new URL("../../../../.venv/bin/uwsgi", import.meta.url));
 const APP = fileURLToPath(new URL("../../apps/wsgi/say_request.py", import.meta.url));

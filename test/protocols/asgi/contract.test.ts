@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
-import { ending, served } from "./served.ts";
+import { ending, served } from "../../kit/start-asgi.ts";
 
 interface Broken {
   readonly page: string;
@@ -94,7 +94,7 @@ test("websocket.send after close is an error in the application, and nothing lea
 
 test("an ASGI application given to wsgi() is refused in words", async (t) => {
   const { wsgi } = await import("../../../src/protocols/wsgi/index.ts");
-  const { APPS } = await import("./served.ts");
+  const { APPS } = await import("../../kit/start-asgi.ts");
   const gateway = wsgi("pages:application", { directory: APPS, python: "python3" });
   t.after(() => gateway.close?.(0));
   await assert.rejects(async () => gateway.start?.(), /is an ASGI application/);

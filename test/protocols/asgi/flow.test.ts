@@ -1,7 +1,7 @@
 // Slow clients, endless applications, and many requests at once in one worker (edge case A9).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { served, settled, until } from "./served.ts";
+import { served, settled, until } from "../../kit/start-asgi.ts";
 
 const lastOf = (records: readonly string[]): number =>
   Number(records.findLast((line) => line.startsWith("sent "))?.slice(5) ?? 0);

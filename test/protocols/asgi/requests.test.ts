@@ -5,8 +5,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { PushedBody } from "../../../src/exchange/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
-import { bodyOf } from "../http1/serving.ts";
-import { served, until } from "./served.ts";
+import { bodyOf } from "../../kit/serve-http1.ts";
+import { served, until } from "../../kit/start-asgi.ts";
 
 type Scope = Record<string, unknown>;
 

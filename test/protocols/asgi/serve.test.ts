@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
-import { sallyport } from "../../cli/command.ts";
-import { type Served, serve } from "../../serve.ts";
-import { APPS, ending, until } from "./served.ts";
+import { sallyport } from "../../kit/run-command.ts";
+import { type Served, serve } from "../../kit/serve.ts";
+import { APPS, ending, until } from "../../kit/start-asgi.ts";
 
 interface Site {
   readonly server: Served;

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
 import type { WebSocket } from "ws";
-import { ending, messages, served, settled, until } from "./served.ts";
+import { ending, messages, served, settled, until } from "../../kit/start-asgi.ts";
 
 test("text and bytes of every size come back as they were sent, in order", async (t) => {
   const server = await served(t);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { asgi } from "../../../src/protocols/asgi/index.ts";
 import { callable } from "../../../src/server/callable.ts";
-import { ending, type Served, served, until } from "./served.ts";
+import { ending, type Served, served, until } from "../../kit/start-asgi.ts";
 
 const pid = async (server: Served): Promise<string> => (await server.ask("/pid")).body.toString();
 

@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
-import { alive } from "../../processes/alive.ts";
-import { ask, gone, headerOf, keptLog, running } from "./running.ts";
+import { alive } from "../../kit/processes.ts";
+import { ask, gone, headerOf, keptLog, running } from "./start-cgi.ts";
 
 for (const [why, name, env, code] of [
   ["prints nothing", "say", { SAY: "" }, "CGI_NO_HEADER"],

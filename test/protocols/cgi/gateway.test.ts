@@ -7,7 +7,7 @@ import { type Exchange, header, PushedBody, SallyportError } from "../../../src/
 import { lint } from "../../../src/exchange/lint.ts";
 import { cgi } from "../../../src/protocols/cgi/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
-import { ask, keptLog, PROGRAMS, program, running, shown } from "./running.ts";
+import { ask, keptLog, PROGRAMS, program, running, shown } from "./start-cgi.ts";
 
 test("a program gets its meta-variables, its own directory and nothing of our environment", async (t) => {
   process.env.SALLYPORT_SECRET = "x";

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { header } from "../../../src/exchange/index.ts";
-import { needs } from "../../needs.ts";
-import { serve } from "../http1/serving.ts";
-import { running } from "./running.ts";
+import { needs } from "../../kit/needs.ts";
+import { serve } from "../../kit/serve-http1.ts";
+import { running } from "./start-cgi.ts";
 
 const MEGABYTES = 100;
 

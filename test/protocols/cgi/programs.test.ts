@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Gateway } from "../../../src/exchange/index.ts";
-import { needs } from "../../needs.ts";
-import { serve } from "../http1/serving.ts";
-import { program, running } from "./running.ts";
+import { needs } from "../../kit/needs.ts";
+import { serve } from "../../kit/serve-http1.ts";
+import { program, running } from "./start-cgi.ts";
 
 async function directoryFor(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "programs-test-"));

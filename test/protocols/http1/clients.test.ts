@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { type Handler, SallyportError } from "../../../src/exchange/index.ts";
-import { bodyText, echo, head, serve } from "./serving.ts";
+import { bodyText, echo, head, serve } from "../../kit/serve-http1.ts";
 
 const run = promisify(execFile);
 const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;

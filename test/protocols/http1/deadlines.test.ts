@@ -1,7 +1,17 @@
 // H21: every wait ends: slow heads, slow bodies, idle connections, slow readers; and nobody else notices.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bodyText, echo, head, headLines, hello, over, queue, serve, statuses } from "./serving.ts";
+import {
+  bodyText,
+  echo,
+  head,
+  headLines,
+  hello,
+  over,
+  queue,
+  serve,
+  statuses,
+} from "../../kit/serve-http1.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const post = (...headers: string[]): string =>

@@ -18,7 +18,7 @@ import {
   queue,
   serve,
   statuses,
-} from "./serving.ts";
+} from "../../kit/serve-http1.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OLD = "GET / HTTP/1.0\r\n\r\n";

@@ -16,7 +16,7 @@ import {
   serve,
   settled,
   statuses,
-} from "./serving.ts";
+} from "../../kit/serve-http1.ts";
 
 const LAST = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const post = (...headers: string[]): string =>

@@ -1,9 +1,19 @@
 // Every wait ends: clients that say nothing, dribble, do not read, or do not leave (edge H21); and nobody else notices.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bodyText, echo, head, hello, over, queue } from "../http1/serving.ts";
-import { ACK, block, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "./frames.ts";
-import { serve } from "./serving.ts";
+import {
+  ACK,
+  block,
+  data,
+  END_STREAM,
+  frame,
+  headers,
+  post,
+  pseudo,
+  uint32,
+} from "../../kit/http2-frames.ts";
+import { bodyText, echo, head, hello, over, queue } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 test("a connection that says nothing is closed", async (t) => {
   const { client } = await serve(t, hello, { headTimeout: 100 });

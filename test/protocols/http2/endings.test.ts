@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { Exchange, Outcome } from "../../../src/exchange/index.ts";
-import { bodyText, head, hello, over, queue } from "../http1/serving.ts";
 import {
   CANCEL,
   data,
@@ -16,8 +15,9 @@ import {
   pseudo,
   reset,
   uint32,
-} from "./frames.ts";
-import { serve } from "./serving.ts";
+} from "../../kit/http2-frames.ts";
+import { bodyText, head, hello, over, queue } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 const goaway = (code: number): Buffer => frame("GOAWAY", 0, 0, Buffer.concat([uint32(0), uint32(code)]));
 

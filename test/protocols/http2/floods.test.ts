@@ -1,7 +1,6 @@
 // What costs a client nothing and could cost us much is counted, and ends the connection (edges T1, T2; RFC 9113, 10.5).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { head, hello, over, queue } from "../http1/serving.ts";
 import {
   ACK,
   block,
@@ -18,8 +17,9 @@ import {
   REFUSED_STREAM,
   reset,
   uint32,
-} from "./frames.ts";
-import { serve } from "./serving.ts";
+} from "../../kit/http2-frames.ts";
+import { head, hello, over, queue } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 const PING = frame("PING", 0, 0, "12345678");
 const odd = (i: number): number => 2 * i + 1;

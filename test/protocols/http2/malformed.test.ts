@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { metaVariables } from "../../../src/cgi/metavariables/encode.ts";
-import { bodyText, head, hello, over, queue } from "../http1/serving.ts";
 import {
   ACK,
   COMPRESSION_ERROR,
@@ -21,8 +20,9 @@ import {
   reset,
   STREAM_CLOSED,
   uint32,
-} from "./frames.ts";
-import { serve } from "./serving.ts";
+} from "../../kit/http2-frames.ts";
+import { bodyText, head, hello, over, queue } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 const GET = pseudo("GET", "/");
 const without = (name: string): string[] => {

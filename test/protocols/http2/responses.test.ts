@@ -9,9 +9,9 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../../src/exchange/index.ts";
-import { head, over, queue } from "../http1/serving.ts";
-import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "./frames.ts";
-import { type Serving, serve } from "./serving.ts";
+import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "../../kit/http2-frames.ts";
+import { head, over, queue } from "../../kit/serve-http1.ts";
+import { type Serving, serve } from "./serve-http2.ts";
 
 interface Seen {
   readonly fields: IncomingHttpHeaders & { ":status"?: number };

@@ -11,9 +11,9 @@ import {
   type WebSocketSession,
 } from "../../../src/exchange/index.ts";
 import { lint } from "../../../src/exchange/lint.ts";
-import { head, over, queue } from "../http1/serving.ts";
-import { END_HEADERS, frame, headers } from "./frames.ts";
-import { serve } from "./serving.ts";
+import { END_HEADERS, frame, headers } from "../../kit/http2-frames.ts";
+import { head, over, queue } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 const OPENING = {
   ":method": "CONNECT",

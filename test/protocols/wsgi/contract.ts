@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { PushedBody } from "../../../src/exchange/index.ts";
 import type { WsgiOptions } from "../../../src/protocols/wsgi/index.ts";
 import type { Recorded } from "../../../src/testing/recorded.ts";
-import { type Daemon, daemon } from "./daemon.ts";
+import { type Daemon, daemon } from "../../kit/start-wsgi.ts";
 
 /** Page, status, body: answered in full. */
 const COMPLETE: [page: string, status: number, body: string][] = [

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { WsgiOptions } from "../../../src/protocols/wsgi/index.ts";
-import { type Daemon, daemon } from "./daemon.ts";
+import { type Daemon, daemon } from "../../kit/start-wsgi.ts";
 
 const KINDS = [
   "GeneratorExit",

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { wsgi } from "../../../src/protocols/wsgi/index.ts";
-import { APPS, type Daemon, daemon } from "./daemon.ts";
+import { APPS, type Daemon, daemon } from "../../kit/start-wsgi.ts";
 
 const pid = async (server: Daemon): Promise<unknown> => (await server.json("/process")).pid;
 

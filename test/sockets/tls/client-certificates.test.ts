@@ -3,8 +3,17 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { distinguishedName } from "../../../src/sockets/tls/facts.ts";
-import { Authority, type Pair, textOf } from "./authority.ts";
-import { allFrom, enter, GET, secure, type Told, tellConnection, told, trusting } from "./entering.ts";
+import { Authority, type Pair, textOf } from "../../kit/certificate-authority.ts";
+import {
+  allFrom,
+  enter,
+  GET,
+  secure,
+  type Told,
+  tellConnection,
+  told,
+  trusting,
+} from "../../kit/serve-tls.ts";
 
 const authority = new Authority();
 const strangers = new Authority();

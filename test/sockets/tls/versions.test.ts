@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
-import { Authority } from "./authority.ts";
-import { enter, GET, secure, tellConnection, told, trusting } from "./entering.ts";
+import { Authority } from "../../kit/certificate-authority.ts";
+import { enter, GET, secure, tellConnection, told, trusting } from "../../kit/serve-tls.ts";
 
 const authority = new Authority();
 const settings = authority.server("example", ["example.org"]);

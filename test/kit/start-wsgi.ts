@@ -1,0 +1,97 @@
+// A WSGI gateway in daemon mode for tests: started, asked without a listener, always closed, its log kept.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Gateway, Log, LogFields } from "../../src/exchange/index.ts";
+import { lint } from "../../src/exchange/lint.ts";
+import { type WsgiOptions, wsgi } from "../../src/protocols/wsgi/index.ts";
+import { type Recorded, RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
+
+export const APPS: string = fileURLToPath(new URL("../apps/wsgi", import.meta.url));
+
+export interface Entry {
+  level: "debug" | "info" | "warn" | "error";
+  message: string;
+  fields: LogFields;
+}
+
+export interface Daemon {
+  readonly gateway: Gateway;
+  readonly entries: Entry[];
+  /** The words that the application's iterables recorded, in order. */
+  records(): string[];
+  /** Resolves with the first log entry, past or future, whose text matches. */
+  logged(pattern: RegExp): Promise<Entry>;
+  exchange(request: RecordedRequest): RecordedExchange;
+  ask(target: string, request?: RecordedRequest): Promise<Recorded>;
+  json(target: string, request?: RecordedRequest): Promise<Record<string, unknown>>;
+}
+
+type Scope = Pick<TestContext, "after">;
+
+export async function daemon(t: Scope, app: string, options: WsgiOptions = {}): Promise<Daemon> {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const record = join(folder, "records");
+  const { log, entries, logged } = keptLog();
+  const gateway = lint(
+    wsgi(app, {
+      directory: APPS,
+      python: "python3",
+      ...options,
+      env: { AWKWARD_LOG: record, ...options.env },
+      log,
+    }),
+  );
+  t.after(() => gateway.close?.(2000));
+  await gateway.start?.();
+  const exchange = (request: RecordedRequest): RecordedExchange => {
+    const asked = new RecordedExchange({ ...request, log });
+    gateway.handle(asked);
+    return asked;
+  };
+  const ask = (target: string, request: RecordedRequest = {}): Promise<Recorded> =>
+    exchange({ ...request, target }).done;
+  return {
+    gateway,
+    entries,
+    logged,
+    exchange,
+    ask,
+    records: () => wordsOf(record),
+    json: async (target, request) => JSON.parse((await ask(target, request)).body.toString()),
+  };
+}
+
+function wordsOf(record: string): string[] {
+  try {
+    return readFileSync(record, "utf8").split("\n").slice(0, -1);
+  } catch {
+    return [];
+  }
+}
+
+export function keptLog(): { log: Log; entries: Entry[]; logged(pattern: RegExp): Promise<Entry> } {
+  const entries: Entry[] = [];
+  const waiting: { pattern: RegExp; resolve(entry: Entry): void }[] = [];
+  const add =
+    (level: Entry["level"]) =>
+    (message: string, fields: LogFields = {}): void => {
+      const entry = { level, message, fields };
+      entries.push(entry);
+      for (const { pattern, resolve } of waiting) if (pattern.test(message)) resolve(entry);
+    };
+  const logged = (pattern: RegExp): Promise<Entry> =>
+    new Promise((resolve) => {
+      const past = entries.find(({ message }) => pattern.test(message));
+      if (past) resolve(past);
+      else waiting.push({ pattern, resolve });
+    });
+  return {
+    log: { debug: add("debug"), info: add("info"), warn: add("warn"), error: add("error") },
+    entries,
+    logged,
+  };
+}

@@ -1,0 +1,44 @@
+// Which scripts are looked up anew, and which are believed to be where they were.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ScriptCache } from "../../../../src/protocols/fastcgi/server/script-cache.ts";
+import { RecordedExchange } from "../../../../src/testing/recorded.ts";
+
+async function scripts(t: TestContext): Promise<{ root: string; find: (target: string) => Promise<string> }> {
+  const root = await mkdtemp(join(tmpdir(), "sallyport-found-"));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const found = new ScriptCache({ root, suffix: ".php", index: ["index.php"] });
+  const find = async (target: string): Promise<string> => {
+    const script = await found.find(new RecordedExchange({ target }));
+    return typeof script === "string" ? script : (script.variables.get("SCRIPT_NAME") ?? "");
+  };
+  return { root, find };
+}
+
+test("a script is found as soon as it is there", async (t) => {
+  const { root, find } = await scripts(t);
+  await assert.rejects(find("/a.php"), { code: "ERR_SALLYPORT_NOT_FOUND" });
+  await writeFile(join(root, "a.php"), "");
+  assert.equal(await find("/a.php"), "/a.php");
+});
+
+test("a script that was found is believed for a moment, the path and the query apart", async (t) => {
+  const { root, find } = await scripts(t);
+  await writeFile(join(root, "a.php"), "");
+  assert.equal(await find("/a.php?1"), "/a.php");
+  await rm(join(root, "a.php"));
+  assert.equal(await find("/a.php?2"), "/a.php");
+  await assert.rejects(find("/a.php/x"), { code: "ERR_SALLYPORT_NOT_FOUND" });
+});
+
+test("many paths are not all remembered", async (t) => {
+  const { root, find } = await scripts(t);
+  await writeFile(join(root, "a.php"), "");
+  assert.equal(await find("/a.php"), "/a.php");
+  for (let i = 0; i < 1_000; i++) await find(`/a.php/${i}`);
+  await rm(join(root, "a.php"));
+  await assert.rejects(find("/a.php"), { code: "ERR_SALLYPORT_NOT_FOUND" });
+});
