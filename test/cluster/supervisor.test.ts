@@ -2,18 +2,17 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { connect as connectTcp, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
+import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
 import { type Served, serve } from "../kit/serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "fronts-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 writeFileSync(
   join(here, "site.mjs"),

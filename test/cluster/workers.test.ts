@@ -1,14 +1,13 @@
 // Several fronts, each with Python processes of its own: WSGI in daemon mode, and ASGI.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
+import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Served, serve } from "../kit/serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "fronts-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 let versions = 0;
 const PYTHON = pythons()[0]?.path as string;
 

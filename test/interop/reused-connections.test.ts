@@ -1,14 +1,14 @@
 // Kept FastCGI connections, counted at the other end: our gateway in front of our listener, and of PHP-FPM.
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Gateway } from "../../src/exchange/index.ts";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { RecordedExchange } from "../../src/testing/index.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
 import { startPeer } from "./peer.ts";
 import { front } from "./start-listener.ts";
@@ -62,8 +62,7 @@ test(`${REQUESTS} requests, 32 at a time, open no more connections than the pool
 test("PHP-FPM is asked over one connection in turn, and over no more at once than the pool allows", {
   skip: missing(FPM),
 }, async (t) => {
-  const root = await mkdtemp(join(tmpdir(), "sallyport-kept-"));
-  t.after(() => rm(root, { recursive: true, force: true }));
+  const root = makeFolder(t);
   await writeFile(join(root, "index.php"), "<?php echo 'hello';");
   const rootFlag = process.getuid?.() === 0 ? ["-R"] : [];
   const fpm = await startPeer({

@@ -1,6 +1,5 @@
 // A tiny writer and reader of HTTP/2 frames (RFC 9113, 4), for clients that say exactly what a test wants said: nothing is
 // checked, and nothing is answered by itself.
-
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 

@@ -1,8 +1,7 @@
 // An ASGI gateway behind a real listener, for tests: started, asked by raw clients, the library's WebSockets or without
 // any listener, always closed; its log, and what the application recorded, are kept.
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -12,6 +11,7 @@ import { lint } from "../../src/exchange/lint.ts";
 import { type AsgiOptions, asgi } from "../../src/protocols/asgi/index.ts";
 import type { HttpLimits } from "../../src/protocols/http1/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
+import { makeFolder } from "./make-folder.ts";
 import { type Client, serve } from "./serve-http1.ts";
 import { type Entry, keptLog } from "./start-wsgi.ts";
 
@@ -44,8 +44,7 @@ export async function served(
   limits: Partial<HttpLimits> = {},
   app = "pages",
 ): Promise<Served> {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const [notes, file] = [join(folder, "records"), join(folder, "go")];
   const { log, entries, logged } = keptLog();
   const env = { PAGES_LOG: notes, ...options.env };

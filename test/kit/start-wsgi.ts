@@ -1,6 +1,5 @@
 // A WSGI gateway in daemon mode for tests: started, asked without a listener, always closed, its log kept.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -8,6 +7,7 @@ import type { Gateway, Log, LogFields } from "../../src/exchange/index.ts";
 import { lint } from "../../src/exchange/lint.ts";
 import { type WsgiOptions, wsgi } from "../../src/protocols/wsgi/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
+import { makeFolder } from "./make-folder.ts";
 
 export const APPS: string = fileURLToPath(new URL("../apps/wsgi", import.meta.url));
 
@@ -32,8 +32,7 @@ export interface Daemon {
 type Scope = Pick<TestContext, "after">;
 
 export async function daemon(t: Scope, app: string, options: WsgiOptions = {}): Promise<Daemon> {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const record = join(folder, "records");
   const { log, entries, logged } = keptLog();
   const gateway = lint(

@@ -1,24 +1,19 @@
 // Request bodies that wait in files for Python: what is left of them, and what becomes of those whose client has left.
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mock, type TestContext, test } from "node:test";
+import { mock, test } from "node:test";
 import { PushedBody } from "../../src/exchange/index.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Served, serve } from "../kit/serve.ts";
 import { APPS, daemon } from "../kit/start-wsgi.ts";
 
 const PYTHON = pythons()[0]?.path as string;
 const BODY = Buffer.alloc(200_000, "private ");
-
-function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -45,7 +40,7 @@ function uploading(server: Served, count: number): void {
 for (const [mode, ...args] of [["daemon"], ["embedded", "--embedded"], ["fronts", "--fronts", "2"]]) {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     test(`no body stays on the disk when the server ends under load: ${mode}, ${signal}`, async (t) => {
-      const folder = folderOf(t);
+      const folder = makeFolder(t);
       const grace = ["--grace", "1"];
       const server = await serve(["awkward", "--python", PYTHON, ...grace, ...args], {
         cwd: APPS,
@@ -65,7 +60,7 @@ for (const [mode, ...args] of [["daemon"], ["embedded", "--embedded"], ["fronts"
 
 test("a request whose client leaves while it waits for a busy worker is nobody's error, and is not begun", async (t) => {
   const server = await daemon(t, "awkward");
-  const go = join(folderOf(t), "go");
+  const go = join(makeFolder(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });
   await until(() => server.records().includes("waiting"));
   const waiting = Array.from({ length: 8 }, () => {
@@ -111,7 +106,7 @@ test("an upload for which the disk has no room is 507 with a code of its own, an
 
 test("a body that somebody tidied away is an error of the server's, not of the application", async (t) => {
   const server = await daemon(t, "awkward");
-  const go = join(folderOf(t), "go");
+  const go = join(makeFolder(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });
   await until(() => server.records().includes("waiting"));
   const before = new Set(bodies());

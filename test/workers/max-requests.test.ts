@@ -1,15 +1,14 @@
 // Worker processes that have taken their share of requests (`maxRequests`) are replaced, and nobody notices.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { makeFolder } from "../kit/make-folder.ts";
 import { served } from "../kit/start-asgi.ts";
 import { daemon } from "../kit/start-wsgi.ts";
 
 test("WSGI workers are replaced after their share, and no request is lost or waits for it", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   writeFileSync(
     join(folder, "pid.py"),
     `import os
@@ -43,8 +42,7 @@ test("the shutdown of a replaced ASGI worker runs", async (t) => {
 });
 
 test("a successor that cannot start leaves the old worker in its place", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const write = (text: string): void => writeFileSync(join(folder, "soon_broken.py"), text);
   write("def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'old']\n");
   const server = await daemon(t, "soon_broken", {
@@ -60,8 +58,7 @@ test("a successor that cannot start leaves the old worker in its place", async (
 });
 
 test("a worker whose successor could not start is replaced once one can", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const write = (text: string): void => writeFileSync(join(folder, "mended.py"), text);
   const answers = (word: string): void =>
     write(`def application(environ, start_response):
@@ -80,8 +77,7 @@ test("a worker whose successor could not start is replaced once one can", async 
 });
 
 test("a reload during a reload brings the newest version, whichever starts faster", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const write = (word: string, imported = ""): void =>
     writeFileSync(
       join(folder, "versions.py"),
@@ -109,8 +105,7 @@ def application(environ, start_response):
 });
 
 test("a pool that is closed during a reload leaves no process behind", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const write = (text: string): void => writeFileSync(join(folder, "endless.py"), text);
   const application = "def application(environ, start_response):\n    pass\n";
   write(application);

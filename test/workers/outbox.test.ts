@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Outbox } from "../../src/workers/outbox.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { daemon } from "../kit/start-wsgi.ts";
 
@@ -133,8 +133,7 @@ for (const threads of [1, 2])
   });
 
 test("an answer does not wait for a long request behind it", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const go = join(folder, "go");
   const server = await daemon(t, "awkward");
   // At a quick pace answers leave together.

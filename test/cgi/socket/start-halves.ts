@@ -1,8 +1,6 @@
 // Both halves of SCGI and uwsgi on a real socket, and raw peers that say exactly what a test wants said.
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { SocketGatewayOptions } from "../../../src/cgi/socket/gateway.ts";
@@ -14,6 +12,7 @@ import { scgi, scgiListener } from "../../../src/protocols/scgi/index.ts";
 import { encodeUwsgiRequest as encodeUwsgi } from "../../../src/protocols/uwsgi/codec.ts";
 import { uwsgi, uwsgiListener } from "../../../src/protocols/uwsgi/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 
 /** The two protocols, by name. */
 export const PROTOCOLS = [
@@ -41,8 +40,7 @@ export function keptLog(): { log: Log; lines: Line[] } {
 
 /** A folder that goes with the test. */
 export function folder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  const path = makeFolder(t);
   return path;
 }
 

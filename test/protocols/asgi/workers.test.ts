@@ -1,12 +1,12 @@
 // The life of ASGI workers: what dies, is blocked, leaves or is replaced, and who notices (edge case L3; W13's like).
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { asgi } from "../../../src/protocols/asgi/index.ts";
 import { callable } from "../../../src/server/callable.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { ending, type Served, served, until } from "../../kit/start-asgi.ts";
 
 const pid = async (server: Served): Promise<string> => (await server.ask("/pid")).body.toString();
@@ -161,8 +161,7 @@ test("startup runs before the first request, and its state is in the scope", asy
 });
 
 function site(t: TestContext, source: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   writeFileSync(join(folder, "shop.py"), source);
   return folder;
 }

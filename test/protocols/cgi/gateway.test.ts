@@ -7,6 +7,7 @@ import { type Exchange, header, PushedBody, SallyportError } from "../../../src/
 import { lint } from "../../../src/exchange/lint.ts";
 import { cgi } from "../../../src/protocols/cgi/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { ask, keptLog, PROGRAMS, program, running, shown } from "./start-cgi.ts";
 
 test("a program gets its meta-variables, its own directory and nothing of our environment", async (t) => {
@@ -151,8 +152,7 @@ test("a file that is not executable is 403, and runs through its interpreter whe
 });
 
 test("a link leads to a program inside the directory, but never out of it", async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), "cgi-test-"));
-  t.after(() => rm(directory, { recursive: true }));
+  const directory = makeFolder(t);
   await mkdir(join(directory, "bin"));
   await writeFile(join(directory, "bin/real"), "#!/bin/sh\nprintf 'A: b\\n\\nreal'", { mode: 0o755 });
   await symlink("real", join(directory, "bin/inside"));

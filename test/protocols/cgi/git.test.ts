@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { header } from "../../../src/exchange/index.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { needs } from "../../kit/needs.ts";
 import { serve } from "../../kit/serve-http1.ts";
 import { running } from "./start-cgi.ts";
@@ -24,8 +24,7 @@ interface Site {
 
 /** A directory with an empty bare repository `all.git`, served, and a git that knows nothing of its user. */
 async function site(t: TestContext): Promise<Site> {
-  const directory = await mkdtemp(join(tmpdir(), "git-test-"));
-  t.after(() => rm(directory, { recursive: true, maxRetries: 5 }));
+  const directory = makeFolder(t);
   const own = { HOME: directory, GIT_CONFIG_NOSYSTEM: "1", GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" };
   const env = {
     ...own,

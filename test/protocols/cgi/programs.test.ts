@@ -2,18 +2,17 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Gateway } from "../../../src/exchange/index.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { needs } from "../../kit/needs.ts";
 import { serve } from "../../kit/serve-http1.ts";
 import { program, running } from "./start-cgi.ts";
 
 async function directoryFor(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "programs-test-"));
-  t.after(() => rm(directory, { recursive: true }));
+  const directory = makeFolder(t);
   return directory;
 }
 

@@ -1,9 +1,6 @@
 // A raw FastCGI application for tests of the gateway: it takes requests apart, and says exactly what a test wants said.
 import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Gateway } from "../../../src/exchange/index.ts";
@@ -20,12 +17,12 @@ import {
 import { type FastcgiOptions, fastcgi } from "../../../src/protocols/fastcgi/index.ts";
 import { decodePairs, encodePairs } from "../../../src/protocols/fastcgi/pairs.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { keeping, type Line } from "./serve-fastcgi.ts";
 
 /** A path for a socket, in a directory that goes when the test ends. */
 export async function socketPath(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const directory = makeFolder(t);
   return join(directory, "app.sock");
 }
 

@@ -1,11 +1,11 @@
 // The life of WSGI workers: what dies, hangs, waits, or is replaced, and who notices (edge case W13).
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { wsgi } from "../../../src/protocols/wsgi/index.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { APPS, type Daemon, daemon } from "../../kit/start-wsgi.ts";
 
 const pid = async (server: Daemon): Promise<unknown> => (await server.json("/process")).pid;
@@ -82,8 +82,7 @@ test("a worker that hangs gets 504 after the timeout, its stack is logged, and i
 });
 
 test("with threads, a request beside the one that hangs is finished before the worker ends", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const go = join(folder, "go");
   const server = await daemon(t, "awkward", { timeout: 1000, threads: 2 });
   const hung = server.ask("/hang");
@@ -96,8 +95,7 @@ test("with threads, a request beside the one that hangs is finished before the w
 });
 
 test("a response that has begun may take longer than the timeout, each item leaving at once (W12)", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const go = join(folder, "go");
   const server = await daemon(t, "awkward", { timeout: 300 });
   const slow = server.exchange({ target: `/step-by-step?${go}` });
@@ -181,8 +179,7 @@ test("a client that leaves the queue frees its place", async (t) => {
 });
 
 test("a reload replaces every worker without losing a request, and a bad one keeps the old", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const version = (text: string): void => writeFileSync(join(folder, "site.txt"), text);
   writeFileSync(
     join(folder, "versioned.py"),
@@ -213,8 +210,7 @@ def application(environ, start_response):
 });
 
 test("close lets a request under way finish, and ends every process", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const go = join(folder, "go");
   const server = await daemon(t, "awkward");
   const worker = (await pid(server)) as number;
@@ -247,8 +243,7 @@ test("a huge single item arrives whole", async (t) => {
 });
 
 test("an application that cannot be imported says why, with its traceback and without ours", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   writeFileSync(join(folder, "raises.py"), "def deep():\n    raise ValueError('no database')\ndeep()\n");
   writeFileSync(join(folder, "syntax.py"), "def broken(:\n");
   writeFileSync(join(folder, "imports.py"), "import not_installed_here\n");
@@ -298,8 +293,7 @@ test("a working directory that is not there is named", async () => {
 });
 
 test("factories and attribute paths are found", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   cpSync(join(APPS, "awkward"), join(folder, "awkward"), { recursive: true });
   writeFileSync(
     join(folder, "made.py"),

@@ -1,15 +1,14 @@
 // Which scripts are looked up anew, and which are believed to be where they were.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ScriptCache } from "../../../../src/protocols/fastcgi/server/script-cache.ts";
 import { RecordedExchange } from "../../../../src/testing/recorded.ts";
+import { makeFolder } from "../../../kit/make-folder.ts";
 
 async function scripts(t: TestContext): Promise<{ root: string; find: (target: string) => Promise<string> }> {
-  const root = await mkdtemp(join(tmpdir(), "sallyport-found-"));
-  t.after(() => rm(root, { recursive: true, force: true }));
+  const root = makeFolder(t);
   const found = new ScriptCache({ root, suffix: ".php", index: ["index.php"] });
   const find = async (target: string): Promise<string> => {
     const script = await found.find(new RecordedExchange({ target }));
