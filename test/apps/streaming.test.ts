@@ -15,7 +15,7 @@ import { fetchApp, nodeApp, staticFiles } from "../../src/apps/index.ts";
 import type { Exchange, Gateway, Outcome } from "../../src/exchange/index.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { needs } from "../kit/needs.ts";
-import { type Listening, listening } from "../kit/serve-gateway.ts";
+import { type ServedGateway, serveGateway } from "../kit/serve-gateway.ts";
 
 const PIECE = Buffer.alloc(65_536, "piece of a stream ");
 /** More than the kernel takes for a client that does not read. */
@@ -23,8 +23,8 @@ const PIECES = 1600;
 /** What may be on its way: the kernel's buffers of both ends, and ours. */
 const ON_ITS_WAY = 400;
 
-async function serve(t: TestContext, gateway: Gateway): Promise<Listening> {
-  const site = await listening(gateway);
+async function serve(t: TestContext, gateway: Gateway): Promise<ServedGateway> {
+  const site = await serveGateway(gateway);
   t.after(() => site.close());
   return site;
 }

@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { children, peak } from "../interop/held.ts";
+import { childrenOf, peakMemory } from "../kit/processes.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Served, serve } from "../kit/serve.ts";
 
@@ -20,7 +20,7 @@ const embedded = (app: string, ...args: string[]): Promise<Served> =>
   serve([app, "--embedded", "--python", PYTHON, "--max-body", "1G", ...args], { cwd: APPS });
 
 /** The process that serves; the other one supervises it. */
-const front = (server: Served): number => children(server.pid)[0] as number;
+const front = (server: Served): number => childrenOf(server.pid)[0] as number;
 
 describe("large bodies", { skip: process.platform !== "linux" && "memory is told by Linux" }, () => {
   let server: Served | undefined;
@@ -29,19 +29,19 @@ describe("large bodies", { skip: process.platform !== "linux" && "memory is told
   test("1 GiB from a generator passes through 96 MiB at the most", async () => {
     server = await embedded("habits:forever");
     await drained(`${server.url}/?1`);
-    const held = peak(front(server));
+    const held = peakMemory(front(server));
     assert.equal(await drained(`${server.url}/?${1024 * 16}`), 1024 * MIB);
-    assert.ok(peak(front(server)) - held < LIMIT, `${(peak(front(server)) - held) / MIB} MiB`);
+    assert.ok(peakMemory(front(server)) - held < LIMIT, `${(peakMemory(front(server)) - held) / MIB} MiB`);
     await server.stop();
   });
 
   test("200 MB of an upload reach the application through a file, byte for byte", async () => {
     server = await embedded("habits:app");
     await uploaded(`${server.url}/received`, 1);
-    const held = peak(front(server));
+    const held = peakMemory(front(server));
     const { size, sha256, expected } = await uploaded(`${server.url}/received`, 200);
     assert.deepEqual([size, sha256], [200 * MIB, expected]);
-    assert.ok(peak(front(server)) - held < LIMIT, `${(peak(front(server)) - held) / MIB} MiB`);
+    assert.ok(peakMemory(front(server)) - held < LIMIT, `${(peakMemory(front(server)) - held) / MIB} MiB`);
   });
 });
 

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { missing } from "../kit/needs.ts";
+import { childrenOf, peakMemory } from "../kit/processes.ts";
 import type { Served } from "../kit/serve.ts";
 import { Talker } from "../kit/websocket-client.ts";
 import { onlyOurs, serveAsgi } from "./asgi-site.ts";
 import { MIB, uploadBig } from "./big-upload.ts";
-import { children, peak } from "./held.ts";
 import { json } from "./site.ts";
 
 const JSON_HEADERS = { "Content-Type": "application/json" };
@@ -85,10 +85,10 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
 
   test("200 MB are uploaded to disk, byte for byte, and neither the server nor the worker holds them", async () => {
     const size = 200 * MIB;
-    const processes = [site.pid, ...children(site.pid)];
-    const before = processes.map(peak);
+    const processes = [site.pid, ...childrenOf(site.pid)];
+    const before = processes.map(peakMemory);
     const { answer, sha256 } = await uploadBig(`${site.url}/upload`, size);
-    const grown = processes.map((pid, index) => peak(pid) - (before[index] ?? 0));
+    const grown = processes.map((pid, index) => peakMemory(pid) - (before[index] ?? 0));
     assert.deepEqual(answer, { name: "big.bin", size, on_disk: true, sha256 });
     for (const bytes of grown) assert.ok(bytes < size / 2, `it grew by ${bytes} bytes`);
   });

@@ -8,9 +8,10 @@ import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { scgi } from "../../src/protocols/scgi/index.ts";
 import { uwsgi } from "../../src/protocols/uwsgi/index.ts";
 import type { Capability } from "../../src/testing/index.ts";
+import { textOf } from "../kit/keep-log.ts";
 import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
-import { type Site, site } from "./serve-mounted.ts";
+import { type Mounted, serveMounted } from "./serve-mounted.ts";
 import { type Exception, LIKE_CGI, testWay } from "./test-behind.ts";
 
 const UWSGI = fileURLToPath(new URL("../../.venv/bin/uwsgi", import.meta.url));
@@ -54,9 +55,9 @@ describe("uWSGI", { skip: existsSync(UWSGI) ? false : missing("uwsgi") }, () => 
 
   for (const [name, [port, open]] of Object.entries(GATEWAYS))
     describe(name, () => {
-      let served: Site;
+      let served: Mounted;
       before(async () => {
-        served = await site((log) => open(peer.url(port).slice("http://".length), log));
+        served = await serveMounted((log) => open(peer.url(port).slice("http://".length), log));
       });
       after(async () => {
         await served?.close();
@@ -65,7 +66,7 @@ describe("uWSGI", { skip: existsSync(UWSGI) ? false : missing("uwsgi") }, () => 
 
       testWay(name, {
         url: () => served.url,
-        logs: async () => `${served.lines.join("\n")}\n${await peer.logs()}`,
+        logs: async () => `${served.lines.map(textOf).join("\n")}\n${await peer.logs()}`,
         lacks: LACKS,
         except: EXCEPT,
       });

@@ -4,14 +4,14 @@ import type { Exchange, Handler, Outcome, ResponseHead } from "../../src/exchang
 export const head = (status = 200, ...headers: string[]): ResponseHead => ({ status, reason: "", headers });
 
 /** The whole body of the request; rejects with the error that ended it. */
-export async function bodyBytes({ body }: Exchange): Promise<Buffer> {
+export async function bodyBytes({ body }: Pick<Exchange, "body">): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   for (let piece = await body.read(); piece; piece = await body.read()) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
 /** The same, as latin-1. */
-export const bodyText = async (exchange: Exchange): Promise<string> =>
+export const bodyText = async (exchange: Pick<Exchange, "body">): Promise<string> =>
   (await bodyBytes(exchange)).toString("latin1");
 
 export const outcomeOf = (exchange: Exchange): Promise<Outcome> =>

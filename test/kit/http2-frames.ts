@@ -1,7 +1,6 @@
 // A tiny writer and reader of HTTP/2 frames (RFC 9113, 4), for clients that say exactly what a test wants said: nothing is
 // checked, and nothing is answered by itself.
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { RawConnection } from "./raw-connection.ts";
 
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -103,39 +102,15 @@ export const data = (stream: number, bytes: Buffer | string, flags = 0): Buffer 
 export const reset = (stream: number, code = CANCEL): Buffer => frame("RST_STREAM", 0, stream, uint32(code));
 
 /** A connection of frames. */
-export class FrameClient {
-  readonly socket: Socket;
+export class FrameClient extends RawConnection {
   readonly frames: Frame[] = [];
-  /** "" while open; "end" after the server's FIN; "reset" when it was torn down. */
-  state = "";
   #buffer = Buffer.alloc(0);
-  #waiting: (() => void)[] = [];
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-    socket.on("data", (chunk: Buffer) => this.#now(() => this.#read(chunk)));
-    socket.on("end", () => this.#now(() => (this.state ||= "end")));
-    socket.on("error", () => this.#now(() => (this.state ||= "reset")));
-    socket.on("close", () => this.#now(() => (this.state ||= "reset")));
-  }
 
   /** `greet`: says the preface and empty settings. */
   static async to(port: number, greet = true): Promise<FrameClient> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
-    const client = new FrameClient(socket);
-    await once(socket, "connect");
+    const client = await FrameClient.open({ port, host: "127.0.0.1", allowHalfOpen: true });
     if (greet) client.send(PREFACE, frame("SETTINGS", 0, 0));
     return client;
-  }
-
-  send(...bytes: Buffer[]): this {
-    if (!this.socket.destroyed) this.socket.write(Buffer.concat(bytes));
-    return this;
-  }
-
-  /** Resolves when `condition` holds. The test runner's own deadline ends what never happens. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** The first frame of this type on the stream; undefined when the connection has ended without it. */
@@ -182,7 +157,7 @@ export class FrameClient {
     await this.until(() => this.state !== "");
   }
 
-  #read(chunk: Buffer): void {
+  protected override read(chunk: Buffer): void {
     let buffer = Buffer.concat([this.#buffer, chunk]);
     while (buffer.length >= 9 && buffer.length >= 9 + buffer.readUIntBE(0, 3)) {
       const end = 9 + buffer.readUIntBE(0, 3);
@@ -191,13 +166,6 @@ export class FrameClient {
       buffer = buffer.subarray(end);
     }
     this.#buffer = buffer;
-  }
-
-  #now(change: () => void): void {
-    change();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
   }
 }
 

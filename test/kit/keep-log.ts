@@ -10,7 +10,7 @@ export interface Line {
 export interface KeptLog {
   readonly log: Log;
   readonly lines: Line[];
-  /** Resolves with the first line, past or future, whose message matches. */
+  /** Resolves with the first line, past or future, that matches: by its message, or by `textOf`. */
   logged(pattern: RegExp): Promise<Line>;
 }
 
@@ -22,11 +22,11 @@ export function keepLog(): KeptLog {
     (message: string, fields: LogFields = {}): void => {
       const line = { level, message, fields };
       lines.push(line);
-      for (const { pattern, resolve } of waiting) if (pattern.test(message)) resolve(line);
+      for (const { pattern, resolve } of waiting) if (matches(pattern, line)) resolve(line);
     };
   const logged = (pattern: RegExp): Promise<Line> =>
     new Promise((resolve) => {
-      const past = lines.find(({ message }) => pattern.test(message));
+      const past = lines.find((line) => matches(pattern, line));
       if (past) resolve(past);
       else waiting.push({ pattern, resolve });
     });
@@ -36,3 +36,9 @@ export function keepLog(): KeptLog {
     logged,
   };
 }
+
+/** The message, and the fields as JSON. */
+export const textOf = ({ message, fields }: Line): string => `${message} ${JSON.stringify(fields)}`;
+
+const matches = (pattern: RegExp, line: Line): boolean =>
+  pattern.test(line.message) || pattern.test(textOf(line));

@@ -1,9 +1,9 @@
-// HTTP behind an entrance of TLS, on a real port, and clients of it.
+// HTTP behind a TLS acceptor, on a real port, and clients of it.
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import type { Handler, LogFields } from "../../src/exchange/index.ts";
+import type { Handler } from "../../src/exchange/index.ts";
 import { type HttpLimits, httpListener } from "../../src/protocols/http1/index.ts";
 import {
   readSecureContexts,
@@ -12,18 +12,19 @@ import {
   type TlsSettings,
 } from "../../src/sockets/tls/index.ts";
 import { textOf } from "./certificate-authority.ts";
+import { keepLog, type Line } from "./keep-log.ts";
 
 export const PATIENT = { minVersion: "1.2", handshakeTimeout: 60_000, handshakes: 100 } as const;
 
-export interface Entered {
+export interface ServedTls {
   readonly port: number;
-  readonly entrance: TlsAcceptor;
-  readonly lines: { readonly message: string; readonly fields: LogFields | undefined }[];
-  /** Resolves when the log has such a line. */
-  saw(pattern: RegExp): Promise<void>;
+  readonly acceptor: TlsAcceptor;
+  readonly lines: readonly Line[];
+  /** Resolves with the first line of the log, past or future, that matches. */
+  logged(pattern: RegExp): Promise<Line>;
 }
 
-export interface EnteringOptions {
+export interface TlsOptions {
   readonly settings: Partial<TlsSettings> & Pick<TlsSettings, "cert" | "key">;
   readonly limits?: Partial<HttpLimits>;
   readonly protocols?: readonly string[];
@@ -39,36 +40,22 @@ export const tellConnection: Handler = (exchange) => {
 };
 
 /** Serves `handler` until the test ends. */
-export async function enter(t: TestContext, handler: Handler, options: EnteringOptions): Promise<Entered> {
+export async function serveTls(t: TestContext, handler: Handler, options: TlsOptions): Promise<ServedTls> {
   const { protocols = ["http/1.1"], limits = {}, before = (accept) => accept } = options;
   const settings: TlsSettings = { clientCertificates: "off", ...PATIENT, ...options.settings };
-  const lines: Entered["lines"] = [];
-  const waiting = new Set<() => void>();
-  const info = (message: string, fields?: LogFields): void => {
-    lines.push({ message, fields });
-    for (const look of waiting) look();
-  };
-  const log = { debug: info, info, warn: info, error: info };
+  const { log, lines, logged } = keepLog();
   const listener = httpListener({ handler, limits, log });
   const accept = (socket: Socket): void => listener.accept(socket);
-  const entrance = new TlsAcceptor({ accept, keys: await keysFor(settings), settings, protocols, log });
-  const arrive = before((socket) => entrance.accept(socket));
+  const acceptor = new TlsAcceptor({ accept, keys: await keysFor(settings), settings, protocols, log });
+  const arrive = before((socket) => acceptor.accept(socket));
   const server = createServer({ allowHalfOpen: true, noDelay: true }, arrive).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(async () => {
     server.close();
-    entrance.close();
+    acceptor.close();
     await listener.close(0);
   });
-  const saw = (pattern: RegExp): Promise<void> =>
-    new Promise((resolve) => {
-      const look = (): void => {
-        if (lines.some(({ message }) => pattern.test(message)) && waiting.delete(look)) resolve();
-      };
-      waiting.add(look);
-      look();
-    });
-  return { port: (server.address() as AddressInfo).port, entrance, lines, saw };
+  return { port: (server.address() as AddressInfo).port, acceptor, lines, logged };
 }
 
 export async function keysFor(settings: TlsSettings): Promise<SecureContexts> {

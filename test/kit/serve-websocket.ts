@@ -1,7 +1,7 @@
 // A listener that accepts WebSockets, and clients of two kinds: the library's, and raw ones that say exactly what a test
 // wants said.
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import type { TestContext } from "node:test";
 import { type ClientOptions, WebSocket } from "ws";
 import type {
@@ -17,6 +17,7 @@ import type {
 } from "../../src/exchange/index.ts";
 import { type HttpLimits, httpListener } from "../../src/protocols/http1/index.ts";
 import type { WebSocketLimits } from "../../src/websocket/index.ts";
+import { RawConnection } from "./raw-connection.ts";
 
 export interface Serving {
   readonly port: number;
@@ -244,26 +245,11 @@ export function told({ opcode, payload, fin, rsv }: Frame): string {
 }
 
 /** A connection that says exactly what it is told to. */
-export class RawClient {
-  readonly socket: Socket;
+export class RawClient extends RawConnection {
   #bytes = Buffer.alloc(0);
-  /** "" while open; "end" after the server's FIN; "reset" when it was torn down. */
-  state = "";
-  #waiting: (() => void)[] = [];
 
-  constructor(socket: Socket) {
-    this.socket = socket;
-    socket.on("data", (chunk) => this.#now(() => (this.#bytes = Buffer.concat([this.#bytes, chunk]))));
-    socket.on("end", () => this.#now(() => (this.state ||= "end")));
-    socket.on("error", () => this.#now(() => (this.state ||= "reset")));
-    socket.on("close", () => this.#now(() => (this.state ||= "reset")));
-  }
-
-  static async to(port: number, options: { allowHalfOpen?: boolean }): Promise<RawClient> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true, ...options });
-    const client = new RawClient(socket);
-    await once(socket, "connect");
-    return client;
+  static to(port: number, options: { allowHalfOpen?: boolean }): Promise<RawClient> {
+    return RawClient.open({ port, host: "127.0.0.1", ...options });
   }
 
   /** Everything so far, as latin-1. */
@@ -277,19 +263,13 @@ export class RawClient {
     return end < 0 ? [] : framesOf(this.#bytes.subarray(end + 4)).map(told);
   }
 
-  send(...text: string[]): this {
-    const bytes = Buffer.from(text.join(""), "latin1");
-    if (bytes.length > 0) this.socket.write(bytes);
-    return this;
-  }
-
   /** Resolves when `condition` holds; rejects when the connection ends before. */
-  async until(condition: (client: this) => boolean): Promise<this> {
-    while (!condition(this)) {
-      if (this.state !== "") throw new Error(`the connection is over (${this.state})`);
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    return this;
+  override until(condition: (client: this) => boolean): Promise<this> {
+    return super.until((client) => {
+      const holds = condition(client);
+      if (!holds && this.state !== "") throw new Error(`the connection is over (${this.state})`);
+      return holds;
+    });
   }
 
   /** All frames up to the end of the connection. */
@@ -309,10 +289,7 @@ export class RawClient {
     return this;
   }
 
-  #now(change: () => void): void {
-    change();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
+  protected override read(chunk: Buffer): void {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
   }
 }

@@ -11,17 +11,18 @@ import { lint } from "../../src/exchange/lint.ts";
 import { type AsgiOptions, asgi } from "../../src/protocols/asgi/index.ts";
 import type { HttpLimits } from "../../src/protocols/http1/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
+import { keepLog, type Line } from "./keep-log.ts";
 import { makeFolder } from "./make-folder.ts";
 import { type Client, serve } from "./serve-http1.ts";
-import { type Entry, keptLog } from "./start-wsgi.ts";
+import { until } from "./until.ts";
 
 export const APPS: string = fileURLToPath(new URL("../apps/asgi", import.meta.url));
 
 export interface Served {
   readonly gateway: Gateway;
   readonly port: number;
-  readonly entries: Entry[];
-  logged(pattern: RegExp): Promise<Entry>;
+  readonly lines: Line[];
+  logged(pattern: RegExp): Promise<Line>;
   /** The lines that the application recorded, in order. */
   records(): string[];
   /** Resolves when one of the lines matches; with how often it was there. */
@@ -46,7 +47,7 @@ export async function served(
 ): Promise<Served> {
   const folder = makeFolder(t);
   const [notes, file] = [join(folder, "records"), join(folder, "go")];
-  const { log, entries, logged } = keptLog();
+  const { log, lines, logged } = keepLog();
   const env = { PAGES_LOG: notes, ...options.env };
   const gateway = lint(asgi(app, { directory: APPS, python: "python3", ...options, env, log }));
   t.after(() => gateway.close?.(2_000));
@@ -71,7 +72,7 @@ export async function served(
   return {
     gateway,
     port: front.port,
-    entries,
+    lines,
     logged,
     records,
     async recorded(pattern) {
@@ -103,21 +104,6 @@ function linesOf(path: string): string[] {
   } catch {
     return [];
   }
-}
-
-/** Resolves when `condition` holds. The test runner's own deadline ends what never happens. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
-/** Resolves with the value of `measure` once it is more than nothing and has not changed for a while. */
-export async function settled(measure: () => number): Promise<number> {
-  await until(() => measure() > 0);
-  for (let before = -1; before !== measure(); ) {
-    before = measure();
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-  return measure();
 }
 
 /** The code and the reason with which a WebSocket closed. */

@@ -3,27 +3,22 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { Gateway, Log, LogFields } from "../../src/exchange/index.ts";
+import type { Gateway } from "../../src/exchange/index.ts";
 import { lint } from "../../src/exchange/lint.ts";
 import { type WsgiOptions, wsgi } from "../../src/protocols/wsgi/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
+import { keepLog, type Line } from "./keep-log.ts";
 import { makeFolder } from "./make-folder.ts";
 
 export const APPS: string = fileURLToPath(new URL("../apps/wsgi", import.meta.url));
 
-export interface Entry {
-  level: "debug" | "info" | "warn" | "error";
-  message: string;
-  fields: LogFields;
-}
-
 export interface Daemon {
   readonly gateway: Gateway;
-  readonly entries: Entry[];
+  readonly lines: Line[];
   /** The words that the application's iterables recorded, in order. */
   records(): string[];
-  /** Resolves with the first log entry, past or future, whose text matches. */
-  logged(pattern: RegExp): Promise<Entry>;
+  /** Resolves with the first line of the log, past or future, whose text matches. */
+  logged(pattern: RegExp): Promise<Line>;
   exchange(request: RecordedRequest): RecordedExchange;
   ask(target: string, request?: RecordedRequest): Promise<Recorded>;
   json(target: string, request?: RecordedRequest): Promise<Record<string, unknown>>;
@@ -34,7 +29,7 @@ type Scope = Pick<TestContext, "after">;
 export async function daemon(t: Scope, app: string, options: WsgiOptions = {}): Promise<Daemon> {
   const folder = makeFolder(t);
   const record = join(folder, "records");
-  const { log, entries, logged } = keptLog();
+  const { log, lines, logged } = keepLog();
   const gateway = lint(
     wsgi(app, {
       directory: APPS,
@@ -55,7 +50,7 @@ export async function daemon(t: Scope, app: string, options: WsgiOptions = {}): 
     exchange({ ...request, target }).done;
   return {
     gateway,
-    entries,
+    lines,
     logged,
     exchange,
     ask,
@@ -70,27 +65,4 @@ function wordsOf(record: string): string[] {
   } catch {
     return [];
   }
-}
-
-export function keptLog(): { log: Log; entries: Entry[]; logged(pattern: RegExp): Promise<Entry> } {
-  const entries: Entry[] = [];
-  const waiting: { pattern: RegExp; resolve(entry: Entry): void }[] = [];
-  const add =
-    (level: Entry["level"]) =>
-    (message: string, fields: LogFields = {}): void => {
-      const entry = { level, message, fields };
-      entries.push(entry);
-      for (const { pattern, resolve } of waiting) if (pattern.test(message)) resolve(entry);
-    };
-  const logged = (pattern: RegExp): Promise<Entry> =>
-    new Promise((resolve) => {
-      const past = entries.find(({ message }) => pattern.test(message));
-      if (past) resolve(past);
-      else waiting.push({ pattern, resolve });
-    });
-  return {
-    log: { debug: add("debug"), info: add("info"), warn: add("warn"), error: add("error") },
-    entries,
-    logged,
-  };
 }

@@ -6,11 +6,12 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   while (!(await condition())) await delay(10);
 }
 
-/** Resolves with the value of `measure` once it has stopped changing. */
-export async function settled(measure: () => number, milliseconds = 150): Promise<number> {
+/** Resolves with the value of `measure` once it is more than nothing and has stopped changing. */
+export async function settled(measure: () => number): Promise<number> {
+  await until(() => measure() > 0);
   for (let before = -1; before !== measure(); ) {
     before = measure();
-    await delay(milliseconds);
+    await delay(300);
   }
   return measure();
 }

@@ -8,20 +8,10 @@ import { describe, test } from "node:test";
 import express from "express";
 import { type Exchange, type ResponseHead, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
+import { outcomeOf } from "../kit/handlers.ts";
+import { keepLog } from "../kit/keep-log.ts";
 import { client1, client2, endOf, textOf } from "./clients.ts";
-import {
-  answering,
-  dialled,
-  fill,
-  hosted,
-  keptLog,
-  outcomeOf,
-  pour,
-  says,
-  spoken,
-  TEXT,
-  taking,
-} from "./small-gateways.ts";
+import { answering, dialled, fill, hosted, pour, says, spoken, TEXT, taking } from "./small-gateways.ts";
 
 const OK: ResponseHead = { status: 200, reason: "", headers: TEXT };
 const broken = () => new SallyportError("APP_ABORTED", "it broke off");
@@ -118,7 +108,7 @@ test("the head of a response in pieces leaves before its first piece exists", as
 });
 
 test("interim responses reach the client: 102 and 103, but none that node cannot send (H18)", async (t) => {
-  const { log, lines } = keptLog();
+  const { log, lines } = keepLog();
   const handler = mounted(
     (exchange) => {
       exchange.inform({
@@ -170,7 +160,7 @@ describe("a client that does not read", () => {
 
   test("is cut when it takes nothing for too long", async (t) => {
     const { gateway, taken } = taking();
-    const { log, lines } = keptLog();
+    const { log, lines } = keepLog();
     const url = await hosted(t, toNodeHandler(gateway, { sendTimeout: 50, log }));
     const socket = await dialled(t, url, GET);
     const exchange = await taken();
@@ -297,7 +287,7 @@ describe("fallthrough", () => {
 describe("a host", () => {
   test("that answered by itself meanwhile ends the exchange, and nothing is sent twice", async (t) => {
     const { gateway, taken } = taking();
-    const { log, lines } = keptLog();
+    const { log, lines } = keepLog();
     const handler = toNodeHandler(gateway, { log });
     const timeout = new EventEmitter();
     const url = await hosted(t, (req, res) => {
@@ -313,7 +303,7 @@ describe("a host", () => {
   });
 
   test("whose own wrapping throws costs one connection, not the process", async (t) => {
-    const { log, lines } = keptLog();
+    const { log, lines } = keepLog();
     const { gateway, taken } = taking();
     const handler = toNodeHandler(gateway, { log });
     const url = await hosted(t, (req, res) => {

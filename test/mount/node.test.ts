@@ -9,20 +9,10 @@ import { describe, type TestContext, test } from "node:test";
 import express from "express";
 import { silentLog } from "../../src/exchange/index.ts";
 import { type NodeMount, type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
+import { bodyBytes, outcomeOf } from "../kit/handlers.ts";
+import { keepLog } from "../kit/keep-log.ts";
 import { client1, textOf } from "./clients.ts";
-import {
-  answering,
-  bodyOf,
-  dialled,
-  echoing,
-  hosted,
-  keptLog,
-  outcomeOf,
-  says,
-  showing,
-  spoken,
-  taking,
-} from "./small-gateways.ts";
+import { answering, dialled, echoing, hosted, says, showing, spoken, taking } from "./small-gateways.ts";
 
 const show = (options: NodeMountOptions = {}) => toNodeHandler(showing(), { log: silentLog, ...options });
 const head = (...lines: string[]) => `${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`;
@@ -199,7 +189,7 @@ describe("the request body", () => {
     });
     assert.ok(await exchange.body.read());
     assert.equal(drained, false);
-    const rest = (await bodyOf(exchange)).length;
+    const rest = (await bodyBytes(exchange)).length;
     assert.ok(rest < size && rest > 0);
     const answered = once(upload, "response");
     says(exchange, "done");
@@ -209,7 +199,7 @@ describe("the request body", () => {
   test("ends with its trailer, of which only harmless fields are kept (H12)", async (t) => {
     let trailers: readonly string[] = [];
     const gateway = answering((exchange) => {
-      bodyOf(exchange).then((body) => {
+      bodyBytes(exchange).then((body) => {
         trailers = exchange.body.trailers;
         says(exchange, body.toString());
       });
@@ -258,7 +248,7 @@ describe("the request body", () => {
 
   test("that waits for 100 Continue gets it from the host, and the application hears no more of it", async (t) => {
     const gateway = answering((exchange) => {
-      bodyOf(exchange).then((body) =>
+      bodyBytes(exchange).then((body) =>
         says(exchange, `${body} ${exchange.request.headers.includes("100-continue")}`),
       );
     });
@@ -275,7 +265,7 @@ describe("the request body", () => {
   });
 
   test("that a body parser has taken is an error that says what to do", async (t) => {
-    const { log, lines } = keptLog();
+    const { log, lines } = keepLog();
     const url = await hosted(t, express().use(express.json(), toNodeHandler(echoing(), { log })));
     const headers = { "Content-Type": "application/json" };
     const answer = await client1(url, { method: "POST", headers, body: "{}" });

@@ -3,15 +3,9 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
-import {
-  type Exchange,
-  type Gateway,
-  type Log,
-  type LogFields,
-  type Outcome,
-  SallyportError,
-} from "../../src/exchange/index.ts";
+import { type Exchange, type Gateway, SallyportError } from "../../src/exchange/index.ts";
 import { lint } from "../../src/exchange/lint.ts";
+import { bodyBytes, queue } from "../kit/handlers.ts";
 
 /** A gateway that answers with `handle`. */
 export const answering = (handle: (exchange: Exchange) => void, more: Partial<Gateway> = {}): Gateway =>
@@ -30,20 +24,11 @@ export const showing = (): Gateway =>
 /** A gateway that answers with the request's body, once it is complete. */
 export const echoing = (): Gateway =>
   answering((exchange) => {
-    bodyOf(exchange).then(
+    bodyBytes(exchange).then(
       (body) => says(exchange, body.toString()),
       (error: unknown) => exchange.fail(SallyportError.from(error)),
     );
   });
-
-export async function bodyOf({ body }: Exchange): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for (let piece = await body.read(); piece; piece = await body.read()) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
-export const outcomeOf = (exchange: Exchange): Promise<Outcome> =>
-  new Promise((resolve) => exchange.whenClosed(resolve));
 
 /** Writes until the exchange does not take more; gives how much that was. */
 export function fill(exchange: Exchange): number {
@@ -67,20 +52,8 @@ export interface Taking {
 }
 
 export function taking(): Taking {
-  const exchanges: Exchange[] = [];
-  const waiting: ((exchange: Exchange) => void)[] = [];
-  const gateway = answering((exchange) => {
-    const first = waiting.shift();
-    if (first) first(exchange);
-    else exchanges.push(exchange);
-  });
-  const taken = (): Promise<Exchange> =>
-    new Promise((resolve) => {
-      const first = exchanges.shift();
-      if (first) resolve(first);
-      else waiting.push(resolve);
-    });
-  return { gateway, taken };
+  const { handler, next } = queue();
+  return { gateway: answering(handler), taken: next };
 }
 
 /** Serves `listener` for the length of a test; gives its URL. */
@@ -114,18 +87,4 @@ export async function spoken(t: TestContext, url: string, text: string): Promise
   const socket = await dialled(t, url, text);
   const pieces = await socket.toArray();
   return Buffer.concat(pieces).toString("latin1");
-}
-
-export interface Kept {
-  readonly log: Log;
-  readonly lines: { level: string; message: string; fields: LogFields }[];
-}
-
-export function keptLog(): Kept {
-  const lines: Kept["lines"] = [];
-  const at =
-    (level: string) =>
-    (message: string, fields: LogFields = {}): void =>
-      void lines.push({ level, message, fields });
-  return { lines, log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") } };
 }

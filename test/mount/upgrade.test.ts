@@ -10,7 +10,8 @@ import { createServer as createViteServer } from "vite";
 import { WebSocket } from "ws";
 import type { Exchange } from "../../src/exchange/index.ts";
 import { toNodeHandler, toUpgradeHandler, type UpgradeMount } from "../../src/mount/index.ts";
-import { answering, keptLog, says } from "./small-gateways.ts";
+import { keepLog } from "../kit/keep-log.ts";
+import { answering, says } from "./small-gateways.ts";
 
 /** Says where it is, then sends everything back; what is no handshake gets an ordinary answer. */
 const echoing = () =>
@@ -132,7 +133,7 @@ test("what is not below the mount, or asks for something else, is left alone", a
 });
 
 test("an application may refuse, a bad handshake is refused for it, and the connection then ends", async (t) => {
-  const sockets = toUpgradeHandler(echoing(), { mount: "/ml", log: keptLog().log });
+  const sockets = toUpgradeHandler(echoing(), { mount: "/ml", log: keepLog().log });
   t.after(() => sockets.close(0));
   const url = await urlOf(t, listening(createServer(), sockets));
   const refused = new WebSocket(`${url}/ml/refused`);

@@ -77,7 +77,7 @@ test("a request whose client leaves while it waits for a busy worker is nobody's
   assert.equal((await busy.done).status, 200);
   assert.equal((await server.ask("/hello")).status, 200);
   assert.deepEqual(
-    server.entries.filter(({ level }) => level === "error"),
+    server.lines.filter(({ level }) => level === "error"),
     [],
   );
   assert.ok(!server.records().includes("close"));

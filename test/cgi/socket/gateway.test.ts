@@ -5,7 +5,9 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { header, PushedBody } from "../../../src/exchange/index.ts";
-import { application, echo, folder, front, listening, PROTOCOLS, queue } from "./start-halves.ts";
+import { queue } from "../../kit/handlers.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { application, echo, front, listening, PROTOCOLS } from "./start-halves.ts";
 
 /** An application that answers every connection with `bytes` once something has arrived, then does `after`. */
 const answering =
@@ -140,7 +142,7 @@ for (const protocol of PROTOCOLS) {
   });
 
   test(`${name}: a socket that is not there is 502 with its path in the log, and found when it appears`, async (t) => {
-    const path = join(folder(t), "later.sock");
+    const path = join(makeFolder(t), "later.sock");
     const { ask, lines } = front(t, protocol, { address: `unix:${path}` });
     assert.equal((await ask("/")).status, 502);
     assert.ok(lines.some(({ message }) => message.includes(path)));
@@ -151,7 +153,7 @@ for (const protocol of PROTOCOLS) {
   });
 
   test(`${name}: what one application cannot take, another does, because nothing was sent yet`, async (t) => {
-    const gone = join(folder(t), "gone.sock");
+    const gone = join(makeFolder(t), "gone.sock");
     rmSync(gone, { force: true });
     const app = await application(t, protocol, echo);
     const { ask } = front(t, protocol, { address: [`unix:${gone}`, app.address] });

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { header, PushedBody, SallyportError } from "../../../src/exchange/index.ts";
-import { application, bodyOf, echo, front, head, PROTOCOLS, queue, TRANSPORTS } from "./start-halves.ts";
+import { bodyBytes, head, queue } from "../../kit/handlers.ts";
+import { application, echo, front, PROTOCOLS, TRANSPORTS } from "./start-halves.ts";
 
 const MEBIBYTE = Buffer.alloc(1_048_576, "0123456789abcdef");
 
@@ -55,7 +56,7 @@ for (const protocol of PROTOCOLS)
         protocol,
         (exchange) => {
           const { length } = exchange.body;
-          bodyOf(exchange).then((data) => exchange.respond(head(200), `${length} ${data}`));
+          bodyBytes(exchange).then((data) => exchange.respond(head(200), `${length} ${data}`));
         },
         { transport },
       );
@@ -200,7 +201,7 @@ for (const protocol of PROTOCOLS)
       const asked = exchange({ method: "POST", body: source.body });
       const made = await apps.next();
       while (!source.paused) await new Promise(setImmediate);
-      const { length } = await bodyOf(made);
+      const { length } = await bodyBytes(made);
       made.respond(head(200), String(length));
       assert.equal((await asked.done).body.toString(), String(32 * MEBIBYTE.length));
     });

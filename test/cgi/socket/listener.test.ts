@@ -3,18 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../../src/exchange/index.ts";
 import { SallyportError } from "../../../src/exchange/index.ts";
-import {
-  application,
-  bodyOf,
-  echo,
-  head,
-  PROTOCOLS,
-  type Protocol,
-  queue,
-  Raw,
-  TRANSPORTS,
-  variables,
-} from "./start-halves.ts";
+import { bodyBytes, head, queue } from "../../kit/handlers.ts";
+import { application, echo, PROTOCOLS, type Protocol, Raw, TRANSPORTS, variables } from "./start-halves.ts";
 
 const get = (protocol: Protocol): Uint8Array => protocol.encode(variables(), 0);
 const post = (protocol: Protocol, length: number): Uint8Array =>
@@ -67,7 +57,7 @@ for (const protocol of PROTOCOLS) {
     const apps = queue();
     const app = await application(t, protocol, apps.handler);
     const raw = (await Raw.to(t, app.address)).send(post(protocol, 10)).send("hello");
-    const read = bodyOf(await apps.next());
+    const read = bodyBytes(await apps.next());
     raw.socket.end();
     await assert.rejects(read, { code: "ERR_SALLYPORT_BODY_INCOMPLETE" });
     assert.match(await raw.all(), /400 [\s\S]*BODY_INCOMPLETE/);
@@ -79,7 +69,7 @@ for (const protocol of PROTOCOLS) {
     const raw = (await Raw.to(t, app.address)).send(post(protocol, 5)).send("hello, world");
     const exchange = await apps.next();
     raw.send(Buffer.alloc(300_000));
-    assert.equal((await bodyOf(exchange)).toString(), "hello");
+    assert.equal((await bodyBytes(exchange)).toString(), "hello");
     exchange.respond(head(200), "bye");
     assert.match(await raw.all(), /bye$/);
     assert.equal(apps.count, 1);
@@ -101,7 +91,7 @@ for (const protocol of PROTOCOLS) {
     const raw = (await Raw.to(t, app.address)).send(post(protocol, body.length)).send(body);
     const exchange = await apps.next();
     await new Promise((resolve) => setTimeout(resolve, 700));
-    assert.equal((await bodyOf(exchange)).length, body.length);
+    assert.equal((await bodyBytes(exchange)).length, body.length);
     exchange.respond(head(200), "all");
     assert.match(await raw.all(), /all$/);
   });

@@ -11,17 +11,10 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../../../src/exchange/index.ts";
+import { bodyBytes, head } from "../../kit/handlers.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { needs } from "../../kit/needs.ts";
-import {
-  application,
-  bodyOf,
-  folder,
-  front,
-  head,
-  PROTOCOLS,
-  type Protocol,
-  TRANSPORTS,
-} from "./start-halves.ts";
+import { application, front, PROTOCOLS, type Protocol, TRANSPORTS } from "./start-halves.ts";
 
 const UWSGI = fileURLToPath(new URL("../../../../.venv/bin/uwsgi", import.meta.url));
 const APP = fileURLToPath(new URL("../../apps/wsgi/say_request.py", import.meta.url));
@@ -63,7 +56,7 @@ const accepts = (path: string): Promise<boolean> =>
 
 async function uwsgiBehind(t: TestContext, { name }: Protocol): Promise<string | undefined> {
   if (!existsSync(UWSGI) && !needs(t, "uwsgi")) return undefined;
-  const socket = join(folder(t), "app.sock");
+  const socket = join(makeFolder(t), "app.sock");
   const program = existsSync(UWSGI) ? UWSGI : "uwsgi";
   const options = ["--master", "--die-on-term", "--need-app", "--wsgi-file", APP];
   await running(t, socket, program, `--${name.toLowerCase()}-socket`, socket, ...options);
@@ -119,7 +112,7 @@ function get(socketPath: string, path: string, body = Buffer.alloc(0)): Promise<
 }
 
 async function nginxInFront(t: TestContext, protocol: Protocol, address: string): Promise<string> {
-  const files = folder(t);
+  const files = makeFolder(t);
   await chmod(files, 0o777);
   const pass = protocol.name.toLowerCase();
   const socket = join(files, "nginx.sock");
@@ -149,7 +142,7 @@ for (const protocol of PROTOCOLS)
           const { path, query, headers } = exchange.request;
           const ones = headers.filter((_, at) => headers[at - 1]?.toLowerCase() === "x-one");
           if (path !== "/cut")
-            return void bodyOf(exchange).then(({ length }) =>
+            return void bodyBytes(exchange).then(({ length }) =>
               exchange.respond(head(202, "X-Two", "2"), `${path} ${query} ${ones.join(", ")} ${length}`),
             );
           exchange.start(head(200, ...(query === "" ? [] : ["Content-Length", query])));

@@ -1,18 +1,21 @@
 // Both halves of SCGI and uwsgi on a real socket, and raw peers that say exactly what a test wants said.
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { SocketGatewayOptions } from "../../../src/cgi/socket/gateway.ts";
 import type { SocketLimits } from "../../../src/cgi/socket/limits.ts";
-import type { Exchange, Gateway, Handler, Listener, Log, LogFields } from "../../../src/exchange/index.ts";
+import type { Gateway, Handler, Listener } from "../../../src/exchange/index.ts";
 import { LintedExchange, lint } from "../../../src/exchange/lint.ts";
 import { encodeScgiRequest as encodeScgi } from "../../../src/protocols/scgi/codec.ts";
 import { scgi, scgiListener } from "../../../src/protocols/scgi/index.ts";
 import { encodeUwsgiRequest as encodeUwsgi } from "../../../src/protocols/uwsgi/codec.ts";
 import { uwsgi, uwsgiListener } from "../../../src/protocols/uwsgi/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
+import { bodyBytes, head } from "../../kit/handlers.ts";
+import { keepLog, type Line } from "../../kit/keep-log.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
+import { TextConnection } from "../../kit/raw-connection.ts";
 
 /** The two protocols, by name. */
 export const PROTOCOLS = [
@@ -24,26 +27,6 @@ export type Protocol = (typeof PROTOCOLS)[number];
 export type Transport = "tcp" | "unix";
 export const TRANSPORTS: readonly Transport[] = ["tcp", "unix"];
 
-export interface Line {
-  readonly level: string;
-  readonly message: string;
-  readonly fields: LogFields | undefined;
-}
-
-export function keptLog(): { log: Log; lines: Line[] } {
-  const lines: Line[] = [];
-  const at = (level: string) => (message: string, fields?: LogFields) => {
-    lines.push({ level, message, fields });
-  };
-  return { log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") }, lines };
-}
-
-/** A folder that goes with the test. */
-export function folder(t: TestContext): string {
-  const path = makeFolder(t);
-  return path;
-}
-
 /** Listens until the test ends; gives the address as gateways write it. */
 export async function listening(
   t: TestContext,
@@ -52,7 +35,7 @@ export async function listening(
 ): Promise<{ address: string; server: Server }> {
   const server = createServer({ allowHalfOpen: true }, accept);
   t.after(() => void server.close());
-  if (transport === "unix") server.listen(join(folder(t), "app.sock"));
+  if (transport === "unix") server.listen(join(makeFolder(t), "app.sock"));
   else server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const bound = server.address() as AddressInfo | string;
@@ -72,7 +55,7 @@ export async function application(
   handler: Handler,
   { transport = "tcp", limits = {} }: { transport?: Transport; limits?: Partial<SocketLimits> } = {},
 ): Promise<Application> {
-  const { log, lines } = keptLog();
+  const { log, lines } = keepLog();
   const linted: Handler = (exchange) => handler(new LintedExchange(exchange));
   const listener = protocol.listener({ handler: linted, log, limits });
   t.after(() => listener.close(0));
@@ -89,7 +72,7 @@ export interface Front {
 
 /** Our server's half, asked without a listener of its own. */
 export function front(t: TestContext, protocol: Protocol, options: SocketGatewayOptions): Front {
-  const { log, lines } = keptLog();
+  const { log, lines } = keepLog();
   const gateway = lint(protocol.gateway({ log, ...options }));
   t.after(() => gateway.close?.(0));
   const exchange = (request: RecordedRequest): RecordedExchange => {
@@ -100,53 +83,15 @@ export function front(t: TestContext, protocol: Protocol, options: SocketGateway
   return { gateway, lines, exchange, ask: (target, request) => exchange({ ...request, target }).done };
 }
 
-/** A raw connection. Everything that arrives is kept as latin-1. */
-export class Raw {
-  readonly socket: Socket;
-  received = "";
-  /** "" while open; "end" after the other's FIN; "reset" when it was torn down. */
-  state = "";
-  #waiting: (() => void)[] = [];
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-    socket.on("data", (chunk) => this.#now(() => (this.received += chunk.toString("latin1"))));
-    socket.on("end", () => this.#now(() => (this.state ||= "end")));
-    socket.on("error", () => this.#now(() => (this.state ||= "reset")));
-    socket.on("close", () => this.#now(() => (this.state ||= "reset")));
-  }
-
+/** Everything that arrives is kept as latin-1. */
+export class Raw extends TextConnection {
   /** Connects to an address as gateways write it. */
   static async to(t: TestContext, address: string): Promise<Raw> {
     const [host, port] = address.split(":") as [string, string];
     const where = host === "unix" ? { path: port } : { host, port: Number(port) };
-    const raw = new Raw(connect({ ...where, allowHalfOpen: true, noDelay: true }));
+    const raw = await Raw.open({ ...where, allowHalfOpen: true });
     t.after(() => void raw.socket.destroy());
-    await once(raw.socket, "connect");
     return raw;
-  }
-
-  send(bytes: string | Uint8Array): this {
-    this.socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
-    return this;
-  }
-
-  /** Resolves when `condition` holds. The test runner's own deadline ends what never happens. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  /** Everything up to the end of the connection. */
-  async all(): Promise<string> {
-    await this.until(() => this.state !== "");
-    return this.received;
-  }
-
-  #now(change: () => void): void {
-    change();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
   }
 }
 
@@ -160,41 +105,10 @@ export const variables = (...pairs: [string, string][]): Map<string, string> =>
     ...pairs,
   ]);
 
-export const head = (status: number, ...headers: string[]) => ({ status, reason: "", headers });
-
-/** The whole body of a request, or the error that ended it. */
-export async function bodyOf({ body }: Exchange): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for (let piece = await body.read(); piece; piece = await body.read()) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
 /** Reads the whole body, then answers with it. */
 export const echo: Handler = (exchange) => {
-  bodyOf(exchange).then(
+  bodyBytes(exchange).then(
     (bytes) => exchange.respond(head(200, "Content-Type", "application/octet-stream"), bytes),
     (error) => exchange.fail(error),
   );
 };
-
-/** A handler, and the exchanges it was given, one by one. */
-export function queue(): { handler: Handler; next(): Promise<Exchange>; readonly count: number } {
-  const exchanges: Exchange[] = [];
-  const waiting: ((exchange: Exchange) => void)[] = [];
-  let count = 0;
-  return {
-    handler(exchange) {
-      count++;
-      const resolve = waiting.shift();
-      if (resolve) resolve(exchange);
-      else exchanges.push(exchange);
-    },
-    next() {
-      const exchange = exchanges.shift();
-      return exchange ? Promise.resolve(exchange) : new Promise((resolve) => waiting.push(resolve));
-    },
-    get count() {
-      return count;
-    },
-  };
-}

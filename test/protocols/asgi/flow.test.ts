@@ -1,7 +1,8 @@
 // Slow clients, endless applications, and many requests at once in one worker (edge case A9).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { served, settled, until } from "../../kit/start-asgi.ts";
+import { served } from "../../kit/start-asgi.ts";
+import { settled, until } from "../../kit/until.ts";
 
 const lastOf = (records: readonly string[]): number =>
   Number(records.findLast((line) => line.startsWith("sent "))?.slice(5) ?? 0);

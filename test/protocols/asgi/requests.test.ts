@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { PushedBody } from "../../../src/exchange/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 import { bodyOf } from "../../kit/serve-http1.ts";
-import { served, until } from "../../kit/start-asgi.ts";
+import { served } from "../../kit/start-asgi.ts";
+import { until } from "../../kit/until.ts";
 
 type Scope = Record<string, unknown>;
 
@@ -180,7 +181,7 @@ for (const [page, code, reason] of [
     assert.equal(status, 500, error?.message);
     server.touch();
     assert.deepEqual([(await beside.done).status, (await server.ask("/hello")).status], [200, 200]);
-    assert.equal(server.entries.filter(({ message }) => /worker \d+ ended/.test(message)).length, 0);
+    assert.equal(server.lines.filter(({ message }) => /worker \d+ ended/.test(message)).length, 0);
   });
 }
 

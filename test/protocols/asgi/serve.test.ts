@@ -8,7 +8,8 @@ import { WebSocket } from "ws";
 import { makeFolder } from "../../kit/make-folder.ts";
 import { sallyport } from "../../kit/run-command.ts";
 import { type Served, serve } from "../../kit/serve.ts";
-import { APPS, ending, until } from "../../kit/start-asgi.ts";
+import { APPS, ending } from "../../kit/start-asgi.ts";
+import { until } from "../../kit/until.ts";
 
 interface Site {
   readonly server: Served;

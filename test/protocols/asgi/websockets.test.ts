@@ -5,7 +5,8 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
 import type { WebSocket } from "ws";
-import { ending, messages, served, settled, until } from "../../kit/start-asgi.ts";
+import { ending, messages, served } from "../../kit/start-asgi.ts";
+import { settled, until } from "../../kit/until.ts";
 
 test("text and bytes of every size come back as they were sent, in order", async (t) => {
   const server = await served(t);

@@ -7,7 +7,8 @@ import { type TestContext, test } from "node:test";
 import { asgi } from "../../../src/protocols/asgi/index.ts";
 import { callable } from "../../../src/server/callable.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
-import { ending, type Served, served, until } from "../../kit/start-asgi.ts";
+import { ending, type Served, served } from "../../kit/start-asgi.ts";
+import { until } from "../../kit/until.ts";
 
 const pid = async (server: Served): Promise<string> => (await server.ask("/pid")).body.toString();
 

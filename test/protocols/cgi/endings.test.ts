@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
-import { alive } from "../../kit/processes.ts";
-import { ask, gone, headerOf, keptLog, running } from "./start-cgi.ts";
+import { gone, isAlive } from "../../kit/processes.ts";
+import { ask, headerOf, keptLog, running } from "./start-cgi.ts";
 
 for (const [why, name, env, code] of [
   ["prints nothing", "say", { SAY: "" }, "CGI_NO_HEADER"],
@@ -188,7 +188,7 @@ test("a client that does not read makes the program wait, not our memory grow", 
   const pid = Number(await headerOf(exchange, "X-Pid"));
   await delay(100);
   assert.ok(exchange.chunks.length <= 1);
-  assert.ok(alive(pid));
+  assert.ok(isAlive(pid));
   exchange.stalled = false;
   exchange.release();
   while (exchange.chunks.length < 10) await delay(5);
@@ -251,5 +251,5 @@ test("close ends what does not finish within the grace", async (t) => {
   const pid = Number(await headerOf(exchange, "X-Pid"));
   await gateway.close?.(10);
   assert.equal((await exchange.done).error?.code, "ERR_SALLYPORT_STOPPING");
-  assert.ok(!alive(pid));
+  assert.ok(!isAlive(pid));
 });

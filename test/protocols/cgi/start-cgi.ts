@@ -7,7 +7,6 @@ import { lint } from "../../../src/exchange/lint.ts";
 import { sharedLauncher } from "../../../src/processes/index.ts";
 import { type CgiOptions, cgi } from "../../../src/protocols/cgi/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
-import { alive } from "../../kit/processes.ts";
 
 export const PROGRAMS: string = fileURLToPath(new URL("../../apps/cgi", import.meta.url));
 export const program = (name: string): string => `${PROGRAMS}/${name}`;
@@ -48,11 +47,6 @@ export interface Shown {
 }
 
 export const shown = ({ body }: Recorded): Shown => JSON.parse(String(body)) as Shown;
-
-/** Resolves when the process is gone. */
-export async function gone(pid: number): Promise<void> {
-  while (alive(pid)) await delay(5);
-}
 
 /** Resolves with the value of a header once the response has begun. */
 export async function headerOf(exchange: RecordedExchange, name: string): Promise<string> {

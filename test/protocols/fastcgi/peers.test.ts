@@ -9,9 +9,10 @@ import type { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../../../src/exchange/index.ts";
 import { fastcgiListener } from "../../../src/protocols/fastcgi/index.ts";
+import { head } from "../../kit/handlers.ts";
 import { missing } from "../../kit/needs.ts";
 import { front, socketPath } from "./raw-application.ts";
-import { echo, head, serve } from "./serve-fastcgi.ts";
+import { echo, serve } from "./serve-fastcgi.ts";
 
 const text = ({ body }: { body: Buffer }): string => body.toString("latin1");
 

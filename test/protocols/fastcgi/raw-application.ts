@@ -17,8 +17,8 @@ import {
 import { type FastcgiOptions, fastcgi } from "../../../src/protocols/fastcgi/index.ts";
 import { decodePairs, encodePairs } from "../../../src/protocols/fastcgi/pairs.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
+import { keepLog, type Line } from "../../kit/keep-log.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
-import { keeping, type Line } from "./serve-fastcgi.ts";
 
 /** A path for a socket, in a directory that goes when the test ends. */
 export async function socketPath(t: TestContext): Promise<string> {
@@ -196,9 +196,7 @@ export interface Fronting {
 
 /** A gateway, with the contract checked, until the test ends. */
 export async function front(t: TestContext, options: FastcgiOptions): Promise<Fronting> {
-  const lines: Line[] = [];
-  let heard = (): void => {};
-  const log = keeping(lines, () => heard());
+  const { log, lines, logged } = keepLog();
   const gateway = lint(fastcgi({ ...options, log }));
   t.after(() => gateway.close?.(500));
   await gateway.start?.();
@@ -206,15 +204,6 @@ export async function front(t: TestContext, options: FastcgiOptions): Promise<Fr
     const asked = new RecordedExchange({ ...request, log });
     gateway.handle(asked);
     return asked;
-  };
-  const logged = async (pattern: RegExp): Promise<Line> => {
-    for (;;) {
-      const found = lines.find(({ message, fields }) => pattern.test(`${message} ${JSON.stringify(fields)}`));
-      if (found) return found;
-      await new Promise<void>((resolve) => {
-        heard = resolve;
-      });
-    }
   };
   return { gateway, lines, exchange, ask: (request) => exchange(request).done, logged };
 }

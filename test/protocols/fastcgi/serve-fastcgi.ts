@@ -1,8 +1,8 @@
 // A FastCGI listener on a real socket, and a raw web server that says exactly what a test wants said.
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
-import type { Exchange, Handler, Listener, Log, LogFields } from "../../../src/exchange/index.ts";
+import type { Handler, Listener } from "../../../src/exchange/index.ts";
 import { LintedExchange } from "../../../src/exchange/lint.ts";
 import {
   beginRequest,
@@ -16,22 +16,9 @@ import {
 } from "../../../src/protocols/fastcgi/codec.ts";
 import { type FastcgiListenerOptions, fastcgiListener } from "../../../src/protocols/fastcgi/index.ts";
 import { encodePairs } from "../../../src/protocols/fastcgi/pairs.ts";
-
-export interface Line {
-  readonly level: string;
-  readonly message: string;
-  readonly fields: LogFields;
-}
-
-export function keeping(lines: Line[], heard: () => void = () => {}): Log {
-  const at =
-    (level: string) =>
-    (message: string, fields: LogFields = {}) => {
-      lines.push({ level, message, fields });
-      heard();
-    };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-}
+import { bodyText, head } from "../../kit/handlers.ts";
+import { keepLog, type Line } from "../../kit/keep-log.ts";
+import { RawConnection } from "../../kit/raw-connection.ts";
 
 export interface Serving {
   readonly address: string;
@@ -49,10 +36,10 @@ export async function serve(
   handler: Handler,
   options: Partial<FastcgiListenerOptions> = {},
 ): Promise<Serving> {
-  const lines: Line[] = [];
+  const { log, lines } = keepLog();
   const accepted: Socket[] = [];
   const linted: Handler = (exchange) => handler(new LintedExchange(exchange));
-  const listener = fastcgiListener({ handler: linted, log: keeping(lines), ...options });
+  const listener = fastcgiListener({ handler: linted, log, ...options });
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     accepted.push(socket);
     listener.accept(socket);
@@ -81,30 +68,15 @@ interface Answer {
   end: End | undefined;
 }
 
-/** A raw connection to an application; what it says is kept by request id. */
-export class WebServer {
-  readonly socket: Socket;
+/** A connection to an application; what comes is kept by request id. Its state is "broken" after what is no record. */
+export class WebServer extends RawConnection {
   /** Types of management records that came, with their content. */
   readonly management: { type: number; content: Buffer }[] = [];
-  /** "" while open; "end" after the application's FIN; "reset" when it was torn down, "broken" after what is no record. */
-  state = "";
   readonly #answers = new Map<number, Answer>();
   readonly #reader = new RecordReader("UPSTREAM_BROKEN");
-  #waiting: (() => void)[] = [];
 
-  constructor(socket: Socket) {
-    this.socket = socket;
-    socket.on("data", (chunk) => this.#now(() => this.#readOrBreak(chunk)));
-    socket.on("end", () => this.#now(() => (this.state ||= "end")));
-    socket.on("error", () => this.#now(() => (this.state ||= "reset")));
-    socket.on("close", () => this.#now(() => (this.state ||= "reset")));
-  }
-
-  static async to(port: number): Promise<WebServer> {
-    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
-    const client = new WebServer(socket);
-    await once(socket, "connect");
-    return client;
+  static to(port: number): Promise<WebServer> {
+    return WebServer.open({ port, host: "127.0.0.1", allowHalfOpen: true });
   }
 
   answer(id = 1): Answer {
@@ -113,19 +85,10 @@ export class WebServer {
     return answer;
   }
 
-  send(...records: Buffer[]): this {
-    this.socket.write(Buffer.concat(records));
-    return this;
-  }
-
   /** Forgets what came for an id, so that it can be used again. */
   again(id = 1): this {
     this.#answers.delete(id);
     return this;
-  }
-
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Resolves with everything when the request has ended, or the connection. */
@@ -139,15 +102,15 @@ export class WebServer {
     return this.state;
   }
 
-  #readOrBreak(chunk: Buffer): void {
+  protected override read(chunk: Buffer): void {
     try {
-      this.#read(chunk);
+      this.#take(chunk);
     } catch {
       this.state ||= "broken";
     }
   }
 
-  #read(chunk: Buffer): void {
+  #take(chunk: Buffer): void {
     this.#reader.feed(chunk);
     for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) {
       const { type, id, content } = piece;
@@ -158,13 +121,6 @@ export class WebServer {
       else if (content.length === 0) answer.stdoutEnded = true;
       else answer.stdout += content.toString("latin1");
     }
-  }
-
-  #now(change: () => void): void {
-    change();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
   }
 }
 
@@ -207,17 +163,9 @@ export const noStdin = (id = 1): Buffer => streamEnd(TYPE.STDIN, id);
 
 export const bodyOf = ({ stdout }: Answer): string => stdout.slice(stdout.indexOf("\r\n\r\n") + 4);
 
-export const head = (status = 200, ...headers: string[]) => ({ status, reason: "", headers });
-
-export async function bodyText(body: Exchange["body"]): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  for (let piece = await body.read(); piece; piece = await body.read()) pieces.push(piece);
-  return Buffer.concat(pieces).toString("latin1");
-}
-
 /** Answers with method, path, mount and body. */
 export const echo: Handler = (exchange) => {
-  bodyText(exchange.body).then(
+  bodyText(exchange).then(
     (text) => {
       const { method, path } = exchange.request;
       exchange.respond(
@@ -228,25 +176,3 @@ export const echo: Handler = (exchange) => {
     (error) => exchange.fail(error),
   );
 };
-
-/** A handler, and the exchanges it was given, one by one. */
-export function queue(): { handler: Handler; next(): Promise<Exchange>; readonly count: number } {
-  const exchanges: Exchange[] = [];
-  const waiting: ((exchange: Exchange) => void)[] = [];
-  let count = 0;
-  return {
-    handler(exchange) {
-      count++;
-      const resolve = waiting.shift();
-      if (resolve) resolve(exchange);
-      else exchanges.push(exchange);
-    },
-    next() {
-      const exchange = exchanges.shift();
-      return exchange ? Promise.resolve(exchange) : new Promise((resolve) => waiting.push(resolve));
-    },
-    get count() {
-      return count;
-    },
-  };
-}

@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { type Handler, SallyportError } from "../../../src/exchange/index.ts";
+import { bodyText, head } from "../../kit/handlers.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
-import { bodyText, echo, head, serve } from "../../kit/serve-http1.ts";
+import { echo, serve } from "../../kit/serve-http1.ts";
 
 const run = promisify(execFile);
 const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Exchange, RequestHead } from "../../../src/exchange/index.ts";
+import { bodyText, head, queue } from "../../kit/handlers.ts";
 import {
   ACK,
   data,
@@ -12,7 +13,7 @@ import {
   post,
   pseudo,
 } from "../../kit/http2-frames.ts";
-import { bodyText, echo, head, hello, queue } from "../../kit/serve-http1.ts";
+import { echo, hello } from "../../kit/serve-http1.ts";
 import { serve } from "./serve-http2.ts";
 
 const describe = (exchange: Exchange): void => exchange.respond(head(), JSON.stringify(exchange.request));

@@ -9,8 +9,8 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../../src/exchange/index.ts";
+import { head, outcomeOf, queue } from "../../kit/handlers.ts";
 import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "../../kit/http2-frames.ts";
-import { head, over, queue } from "../../kit/serve-http1.ts";
 import { type Serving, serve } from "./serve-http2.ts";
 
 interface Seen {
@@ -257,7 +257,7 @@ test("the outcome tells what was sent", async (t) => {
   const { client } = await serve(t, handler);
   (await client()).send(headers(1));
   const exchange = await next();
-  const outcome = over(exchange);
+  const outcome = outcomeOf(exchange);
   exchange.respond(head(201), "12345");
   assert.deepEqual(await outcome, { complete: true, error: undefined, status: 201, bytes: 5 });
 });

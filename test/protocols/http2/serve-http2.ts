@@ -3,15 +3,10 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import type { TestContext } from "node:test";
-import type { Handler, Listener, Log, LogFields } from "../../../src/exchange/index.ts";
+import type { Handler, Listener } from "../../../src/exchange/index.ts";
 import { type Http2Limits, http2Listener } from "../../../src/protocols/http2/index.ts";
 import { FrameClient } from "../../kit/http2-frames.ts";
-
-export interface Line {
-  readonly level: string;
-  readonly message: string;
-  readonly fields: LogFields | undefined;
-}
+import { keepLog, type Line } from "../../kit/keep-log.ts";
 
 export interface Serving {
   readonly port: number;
@@ -30,8 +25,8 @@ export async function serve(
   handler: Handler,
   limits: Partial<Http2Limits> = {},
 ): Promise<Serving> {
-  const lines: Line[] = [];
-  const listener = http2Listener({ handler, limits, log: keeping(lines) });
+  const { log, lines } = keepLog();
+  const listener = http2Listener({ handler, limits, log });
   const server = createServer({ allowHalfOpen: true }, (socket) => listener.accept(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -54,11 +49,4 @@ export async function serve(
     return made;
   };
   return { port, server, listener, lines, client, session };
-}
-
-function keeping(lines: Line[]): Log {
-  const at = (level: string) => (message: string, fields?: LogFields) => {
-    lines.push({ level, message, fields });
-  };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

@@ -53,7 +53,7 @@ export function raising(options: Pick<WsgiOptions, "python" | "mode" | "threads"
       const [status, body, complete] = stops ?? (POINTS[point] as Outcome);
       test(`${kind} (${point}): ${status}, ${complete ? "complete" : "cut"}, told in the log, and the server goes on`, async () => {
         const process = await pid();
-        server.entries.length = 0;
+        server.lines.length = 0;
         const answer = await server.ask(`/${point}/${kind}`);
         assert.deepEqual([answer.status, answer.complete], [status, complete]);
         if (body !== undefined) assert.equal(answer.body.toString(), body);
@@ -61,7 +61,7 @@ export function raising(options: Pick<WsgiOptions, "python" | "mode" | "threads"
         assert.equal(goesOn, !(inline && ENDS.includes(kind)));
         if (stops) return;
         const told = (): boolean =>
-          server.entries.some(({ message, fields }) => `${message}${fields.detail}`.includes(kind));
+          server.lines.some(({ message, fields }) => `${message}${fields.detail}`.includes(kind));
         while (!told()) await new Promise((resolve) => setTimeout(resolve, 10));
       });
     }

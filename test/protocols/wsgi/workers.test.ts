@@ -33,7 +33,7 @@ test("however many requests kill their workers, the next one is there at once", 
     assert.equal((await server.ask("/kill-self")).status, 502);
     assert.equal((await server.ask("/hello")).status, 200);
   }
-  const told = server.entries.map(({ message }) => message).filter((text) => /another starts/.test(text));
+  const told = server.lines.map(({ message }) => message).filter((text) => /another starts/.test(text));
   assert.deepEqual([told.length, told.filter((text) => /another starts in/.test(text))], [8, []]);
 });
 
@@ -307,7 +307,7 @@ test("factories and attribute paths are found", async (t) => {
 
 test("applications run under wsgiref.validate without a complaint (W10)", async (t: TestContext) => {
   const server = await daemon(t, "validated");
-  const { entries } = server;
+  const { lines } = server;
   const path = await server.json("/%E3%81%82/%2e?q=%20");
   assert.equal(path.PATH_INFO, "/\xe3\x81\x82/.");
   assert.equal(path.QUERY_STRING, "q=%20");
@@ -318,11 +318,11 @@ test("applications run under wsgiref.validate without a complaint (W10)", async 
   assert.equal((await server.ask("/logged")).body.toString(), "logged\n");
   assert.equal((await server.ask("/empty")).status, 204);
   assert.deepEqual(
-    entries.filter(({ level }) => level === "error"),
+    lines.filter(({ level }) => level === "error"),
     [],
   );
   assert.equal(
-    entries.some(({ message }) => /Assertion|Warning/.test(message)),
+    lines.some(({ message }) => /Assertion|Warning/.test(message)),
     false,
   );
 });

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
 import { Authority } from "../../kit/certificate-authority.ts";
-import { enter, GET, secure, tellConnection, told, trusting } from "../../kit/serve-tls.ts";
+import { GET, secure, serveTls, tellConnection, told, trusting } from "../../kit/serve-tls.ts";
 
 const authority = new Authority();
 const settings = authority.server("example", ["example.org"]);
@@ -16,7 +16,7 @@ const OLD = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const;
 
 for (const version of ["TLSv1", "TLSv1.1"] as const) {
   test(`${version} is refused with the alert that says so`, async (t) => {
-    const { port } = await enter(t, tellConnection, { settings });
+    const { port } = await serveTls(t, tellConnection, { settings });
     const client = { minVersion: version, maxVersion: version, ciphers: "ALL:@SECLEVEL=0" };
     await assert.rejects(secure(port, { ...trust, ...client }), /protocol version/);
     assert.equal((await told(port, trust)).scheme, "https");
@@ -24,7 +24,7 @@ for (const version of ["TLSv1", "TLSv1.1"] as const) {
 }
 
 test("a listener of TLS 1.3 alone refuses TLS 1.2", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: { ...settings, minVersion: "1.3" } });
+  const { port } = await serveTls(t, tellConnection, { settings: { ...settings, minVersion: "1.3" } });
   await assert.rejects(secure(port, { ...trust, ...OLD }), /protocol version/);
   assert.equal((await told(port, trust)).tls.protocol, "TLSv1.3");
 });
@@ -36,14 +36,14 @@ for (const [name, ciphers] of [
   ["a certificate", "aNULL:@SECLEVEL=0"],
 ] as const) {
   test(`a client of ciphers without ${name} is refused`, async (t) => {
-    const { port } = await enter(t, tellConnection, { settings: rsa });
+    const { port } = await serveTls(t, tellConnection, { settings: rsa });
     await assert.rejects(secure(port, { ...trust, ...OLD, ciphers }), /handshake failure/);
   });
 }
 
 for (const cipher of ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"] as const) {
   test(`TLS 1.2 is spoken with ${cipher}`, async (t) => {
-    const { port } = await enter(t, tellConnection, { settings });
+    const { port } = await serveTls(t, tellConnection, { settings });
     assert.equal((await told(port, { ...trust, ...OLD, ciphers: cipher })).tls.protocol, "TLSv1.2");
   });
 }
@@ -59,7 +59,7 @@ console.log(keys.first.ciphers);`;
 });
 
 test("a client that wants to renegotiate is refused that, and the next client is served", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings });
+  const { port } = await serveTls(t, tellConnection, { settings });
   const socket = await secure(port, { ...trust, ...OLD } satisfies ConnectionOptions);
   socket.write(GET.replace("Connection: close\r\n", ""));
   await once(socket, "data");

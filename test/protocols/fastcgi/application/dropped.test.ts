@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
 import type { Exchange, Handler } from "../../../../src/exchange/index.ts";
-import { bodyOf, echo, head, request, serve } from "../serve-fastcgi.ts";
+import { head } from "../../../kit/handlers.ts";
+import { bodyOf, echo, request, serve } from "../serve-fastcgi.ts";
 
 const CONNECTIONS = 150;
 const PIECE = Buffer.alloc(100_000);

@@ -10,7 +10,8 @@ import {
   TYPE,
 } from "../../../../src/protocols/fastcgi/codec.ts";
 import { encodePairs } from "../../../../src/protocols/fastcgi/pairs.ts";
-import { bodyOf, bodyText, echo, noStdin, PARAMS, params, queue, request, serve } from "../serve-fastcgi.ts";
+import { bodyText, queue } from "../../../kit/handlers.ts";
+import { bodyOf, echo, noStdin, PARAMS, params, request, serve } from "../serve-fastcgi.ts";
 
 /** What never comes must not keep the run waiting. */
 const PATIENCE = { timeout: 60_000 };
@@ -56,7 +57,7 @@ test("what is no record ends all requests of its connection, and of no other", P
   const outcomes = [one, two].map(
     (exchange) => new Promise<Outcome>((resolve) => exchange.whenClosed(resolve)),
   );
-  const reading = assert.rejects(bodyText(two.body), { code: "ERR_SALLYPORT_BAD_REQUEST" });
+  const reading = assert.rejects(bodyText(two), { code: "ERR_SALLYPORT_BAD_REQUEST" });
   broken.send(beginRequest(3, "responder", true), streamPart(TYPE.STDIN, 2, Buffer.from("half")));
   broken.send(Buffer.from("GET / HTTP/1.1\r\n\r\n"), request({ id: 4 }));
   await broken.closed();

@@ -16,7 +16,8 @@ import {
 } from "../../../../src/protocols/fastcgi/codec.ts";
 import { filterData } from "../../../../src/protocols/fastcgi/index.ts";
 import { decodePairs, encodePairs } from "../../../../src/protocols/fastcgi/pairs.ts";
-import { bodyOf, bodyText, echo, head, noStdin, params, queue, request, serve } from "../serve-fastcgi.ts";
+import { bodyText, head, queue } from "../../../kit/handlers.ts";
+import { bodyOf, echo, noStdin, params, request, serve } from "../serve-fastcgi.ts";
 
 const COMPLETE = { appStatus: 0, protocolStatus: STATUS.REQUEST_COMPLETE };
 
@@ -216,7 +217,7 @@ test("F13: a STDIN that ends short of CONTENT_LENGTH is an error to the applicat
     wholeStream(TYPE.STDIN, 1, Buffer.from("half")),
   );
   const exchange = await next();
-  await assert.rejects(bodyText(exchange.body), { code: "ERR_SALLYPORT_BODY_INCOMPLETE" });
+  await assert.rejects(bodyText(exchange), { code: "ERR_SALLYPORT_BODY_INCOMPLETE" });
 });
 
 test("what STDIN has beyond CONTENT_LENGTH is dropped", async (t) => {
@@ -251,7 +252,7 @@ test("a body of which no length is told is read while it comes, and ends with ST
   client.send(beginRequest(1, "responder", true), params({ REQUEST_METHOD: "PUT" }));
   const { body } = await next();
   assert.equal(body.length, undefined);
-  const seen = bodyText(body);
+  const seen = bodyText({ body });
   client.send(streamPart(TYPE.STDIN, 1, Buffer.from("hello ")));
   client.send(wholeStream(TYPE.STDIN, 1, Buffer.from("world")));
   assert.equal(await seen, "hello world");
@@ -295,8 +296,8 @@ test("a filter gets STDIN as its body, and the file with the date of its last ch
   const exchange = await next();
   const data = filterData(exchange);
   assert.ok(data);
-  assert.equal(await bodyText(exchange.body), "hi");
-  assert.equal(await bodyText(data.body), "file");
+  assert.equal(await bodyText(exchange), "hi");
+  assert.equal(await bodyText(data), "file");
   assert.equal(data.lastModified?.toISOString(), "1970-01-02T00:00:00.000Z");
   exchange.respond(head(), "filtered");
   assert.equal(bodyOf(await client.ended()), "filtered");
@@ -442,7 +443,7 @@ test("a body that stops arriving is an error to the application, and 408", async
   const client = await (await serve(t, handler, { limits: { receiveTimeout: 50 } })).client();
   client.send(beginRequest(1, "responder", true), params({ REQUEST_METHOD: "POST", CONTENT_LENGTH: "5" }));
   const exchange = await next();
-  await assert.rejects(bodyText(exchange.body), { code: "ERR_SALLYPORT_REQUEST_TIMEOUT" });
+  await assert.rejects(bodyText(exchange), { code: "ERR_SALLYPORT_REQUEST_TIMEOUT" });
   assert.match((await client.ended()).stdout, /^Status: 408 /);
 });
 

@@ -7,8 +7,10 @@ import { PushedBody, SallyportError } from "../../../../src/exchange/index.ts";
 import { endRequest, STATUS, streamPart, TYPE } from "../../../../src/protocols/fastcgi/codec.ts";
 import { authorized, fastcgi } from "../../../../src/protocols/fastcgi/index.ts";
 import { RecordedExchange } from "../../../../src/testing/recorded.ts";
+import { head, queue } from "../../../kit/handlers.ts";
+import { keepLog } from "../../../kit/keep-log.ts";
 import { front, RawApplication, socketPath } from "../raw-application.ts";
-import { echo, head, keeping, type Line, queue, serve } from "../serve-fastcgi.ts";
+import { echo, serve } from "../serve-fastcgi.ts";
 
 const text = ({ body }: { body: Buffer }): string => body.toString("latin1");
 
@@ -522,8 +524,8 @@ test("F19: an authorizer's 200 lets the request through with its variables, and 
 test("F19: an authorizer's 403 is sent whole, and the application is not asked", async (t) => {
   const judge = await RawApplication.start(t);
   const gateway = { handle: () => assert.fail("it was asked") };
-  const lines: Line[] = [];
-  const guarded = authorized({ address: judge.address, log: keeping(lines) }, gateway);
+  const { log } = keepLog();
+  const guarded = authorized({ address: judge.address, log }, gateway);
   t.after(() => guarded.close?.(0));
   await guarded.start?.();
   const exchange = new RecordedExchange();

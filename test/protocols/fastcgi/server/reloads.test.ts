@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { isAlive } from "../../../kit/processes.ts";
 import { type Fronting, front, socketPath } from "../raw-application.ts";
 
 interface Spawned extends Fronting {
@@ -16,14 +17,6 @@ async function spawned(t: TestContext): Promise<Spawned> {
   const fronting = await front(t, { command: ["/bin/sh", "-c", `echo $$ >> ${file}; exec sleep 600`] });
   return { ...fronting, pids: () => readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number) };
 }
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
 
 /** How many of those that were `started` are left, when no more end. */
 async function left({ pids }: Spawned, started: number, most: number): Promise<number> {
