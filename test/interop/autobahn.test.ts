@@ -11,7 +11,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Silence } from "../../scripts/testing/silence.mjs";
 import { makeFolder } from "../kit/make-folder.ts";
-import { progress } from "../kit/report-progress.ts";
+import { reportProgress } from "../kit/report-progress.ts";
 import { echo, serve } from "../kit/serve-websocket.ts";
 
 const CACHE = fileURLToPath(new URL("../../.cache/", import.meta.url));
@@ -88,7 +88,7 @@ async function run(program: string, args: readonly string[], cwd: string): Promi
     stream.on("data", (chunk: Buffer) => {
       silence.heard();
       last = `${last}${chunk}`.slice(-2_000);
-      progress(last.trim().split("\n").at(-1) ?? "");
+      reportProgress(last.trim().split("\n").at(-1) ?? "");
     });
   const [code, signal] = await once(child, "close");
   silence.end();

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { missing } from "../kit/needs.ts";
 import { childrenOf, peakMemory } from "../kit/processes.ts";
 import type { Served } from "../kit/serve.ts";
-import { Talker } from "../kit/websocket-client.ts";
+import { WebSocketClient } from "../kit/websocket-client.ts";
 import { onlyOurs, serveAsgi } from "./asgi-site.ts";
 import { MIB, uploadBig } from "./big-upload.ts";
 import { json } from "./site.ts";
@@ -149,9 +149,9 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
   });
 
   test("two people chat; whoever stays is told that the other left, and with which code", async () => {
-    const ann = await Talker.open(`${site.url}/chat/ann`);
+    const ann = await WebSocketClient.open(`${site.url}/chat/ann`);
     assert.equal(await ann.hear(), "ann came");
-    const bob = await Talker.open(`${site.url}/chat/bob`);
+    const bob = await WebSocketClient.open(`${site.url}/chat/bob`);
     assert.deepEqual([await ann.hear(), await bob.hear()], ["bob came", "bob came"]);
     ann.say("hello, Ὀδυσσεύς");
     assert.equal(await bob.hear(), "ann: hello, Ὀδυσσεύς");
@@ -163,9 +163,9 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
   });
 
   test("a dependency guards a WebSocket as well", async () => {
-    assert.equal((await Talker.refused(`${site.url}/guarded`)).head.statusCode, 401);
+    assert.equal((await WebSocketClient.refused(`${site.url}/guarded`)).head.statusCode, 401);
     const headers = { "X-Token": "secret" };
-    const ann = await Talker.open(`${site.url}/guarded`, [], { headers });
+    const ann = await WebSocketClient.open(`${site.url}/guarded`, [], { headers });
     assert.deepEqual(await ann.hearJson(), { user: "ann" });
     assert.deepEqual(await ann.closed, { code: 1000, reason: "that was all" });
   });

@@ -5,8 +5,14 @@ import { wsgi } from "../../src/protocols/wsgi/index.ts";
 import type { Capability, Case } from "../../src/testing/index.ts";
 import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
-import { type Front, fetchApplication, front, nodeApplication, portOf } from "./start-listener.ts";
-import { type Exception, IN_TURN, LIKE_CGI, pass, testWay, type Way } from "./test-behind.ts";
+import {
+  fetchApplication,
+  nodeApplication,
+  portOf,
+  type StartedListener,
+  startListener,
+} from "./start-listener.ts";
+import { type Exception, IN_TURN, LIKE_CGI, pass, testBehind, type Way } from "./test-behind.ts";
 
 /** Dot segments are resolved, methods and `*` refused; whoever ends his side counts as gone. */
 const LACKS: readonly Capability[] = [
@@ -37,15 +43,18 @@ const CUT: Case = {
 };
 
 describe("behind nginx", { skip: missing("nginx") }, () => {
-  let node: Front;
-  let fetched: Front;
-  let python: Front;
+  let node: StartedListener;
+  let fetched: StartedListener;
+  let python: StartedListener;
   let peer: Peer;
 
   before(async () => {
-    node = await front("fastcgi", nodeApplication());
-    fetched = await front("scgi", fetchApplication());
-    python = await front("uwsgi", wsgi("app", { directory: path("../apps/conformance"), threads: 8 }));
+    node = await startListener("fastcgi", nodeApplication());
+    fetched = await startListener("scgi", fetchApplication());
+    python = await startListener(
+      "uwsgi",
+      wsgi("app", { directory: path("../apps/conformance"), threads: 8 }),
+    );
     peer = await startPeer({
       config: "nginx/nginx.conf",
       places: { "9001": portOf(node), "9002": portOf(fetched), "9003": portOf(python) },
@@ -67,10 +76,10 @@ describe("behind nginx", { skip: missing("nginx") }, () => {
 
   const kept = way(8080);
   const anew = way(8081);
-  testWay("fastcgi_pass with kept connections, a node handler", kept);
-  testWay("fastcgi_pass, a node handler", anew);
-  testWay("scgi_pass, a fetch handler", way(8082, "bodyOnGet", "streamsUpload"));
-  testWay("uwsgi_pass, a WSGI application", way(8083, "streamsUpload", "tellsLeaving", "holdsBack"));
+  testBehind("fastcgi_pass with kept connections, a node handler", kept);
+  testBehind("fastcgi_pass, a node handler", anew);
+  testBehind("scgi_pass, a fetch handler", way(8082, "bodyOnGet", "streamsUpload"));
+  testBehind("uwsgi_pass, a WSGI application", way(8083, "streamsUpload", "tellsLeaving", "holdsBack"));
 
   test("kept connections are kept: requests in turn need at most one more", async () => {
     const { accepted } = node;

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
-import { testsIn } from "../kit/run-tests.ts";
+import { runTests } from "../kit/run-tests.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CORE = [
@@ -28,7 +28,7 @@ for (const major of NODE.test)
     test(`${name} holds on Node ${major}`, async (t) => {
       const node = nodeProgram(ROOT, major);
       if (!existsSync(node) && process.env.CI !== "true") return t.skip(`not on this machine: Node ${major}`);
-      const { passed, failures } = await testsIn(
+      const { passed, failures } = await runTests(
         fileURLToPath(new URL(`../${name}.test.ts`, import.meta.url)),
         {},
         node,

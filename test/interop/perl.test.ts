@@ -8,7 +8,7 @@ import { missing } from "../kit/needs.ts";
 import { path } from "./peer.ts";
 import { type Mounted, serveMounted } from "./serve-mounted.ts";
 import { upload } from "./site.ts";
-import { LIKE_CGI, testWay } from "./test-behind.ts";
+import { LIKE_CGI, testBehind } from "./test-behind.ts";
 
 const APPS = path("../apps/");
 const has = (module: string): boolean => spawnSync("perl", [`-M${module}`, "-e", "1"]).status === 0;
@@ -96,7 +96,7 @@ describe("CGI programs behind fcgiwrap", { skip: missing("fcgiwrap") }, () => {
     assert.deepEqual(wrapped?.violations, []);
   });
 
-  testWay("program.py", {
+  testBehind("program.py", {
     url: () => wrapped.url,
     logs: async () => wrapped.lines.map(textOf).join("\n"),
     lacks: [...LIKE_CGI, "checksFields", "holdsBack", "streamsUpload", "tellsLeaving"],

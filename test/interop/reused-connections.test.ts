@@ -11,7 +11,7 @@ import { RecordedExchange } from "../../src/testing/index.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
 import { startPeer } from "./peer.ts";
-import { front } from "./start-listener.ts";
+import { startListener } from "./start-listener.ts";
 
 const FPM = readdirSync("/usr/sbin").find((name) => name.startsWith("php-fpm")) ?? "php-fpm";
 const REQUESTS = 10_000;
@@ -40,7 +40,7 @@ async function gatewayTo(t: TestContext, options: Parameters<typeof fastcgi>[0])
 }
 
 test(`${REQUESTS} requests one after the other use one connection`, async (t) => {
-  const app = await front("fastcgi", HELLO);
+  const app = await startListener("fastcgi", HELLO);
   t.after(() => app.close());
   const gateway = await gatewayTo(t, { address: app.address });
   for (let i = 0; i < REQUESTS; i++) await ask(gateway);
@@ -48,7 +48,7 @@ test(`${REQUESTS} requests one after the other use one connection`, async (t) =>
 });
 
 test(`${REQUESTS} requests, 32 at a time, open no more connections than the pool allows`, async (t) => {
-  const app = await front("fastcgi", HELLO);
+  const app = await startListener("fastcgi", HELLO);
   t.after(() => app.close());
   const gateway = await gatewayTo(t, { address: app.address });
   let left = REQUESTS;

@@ -20,7 +20,7 @@ const LISTENERS = {
 
 export type Protocol = keyof typeof LISTENERS;
 
-export interface Front {
+export interface StartedListener {
   /** HOST:PORT. */
   readonly address: string;
   /** Connections that were made so far, and those that are open. */
@@ -36,7 +36,7 @@ export const nodeApplication = (): Gateway => nodeApp(nodeReference, { log });
 export const fetchApplication = (): Gateway => fetchApp(fetchReference, { log });
 
 /** Listens in `protocol`, and answers by `gateway`, which is started and closed along. */
-export async function front(protocol: Protocol, gateway: Gateway): Promise<Front> {
+export async function startListener(protocol: Protocol, gateway: Gateway): Promise<StartedListener> {
   const violations: LintError[] = [];
   const checked = lint(gateway, (violation) => violations.push(violation));
   await checked.start?.();
@@ -65,7 +65,7 @@ export async function front(protocol: Protocol, gateway: Gateway): Promise<Front
 }
 
 /** For configurations that say 9001 and the like. */
-export const portOf = ({ address }: Front): string => address.split(":")[1] ?? "";
+export const portOf = ({ address }: StartedListener): string => address.split(":")[1] ?? "";
 
 async function listening(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -9,7 +9,7 @@ import {
   type Step,
   suite,
 } from "../../src/testing/index.ts";
-import { progress } from "../kit/report-progress.ts";
+import { reportProgress } from "../kit/report-progress.ts";
 
 /** One way through a peer to an application that behaves as the suite says. */
 export interface Way {
@@ -74,7 +74,7 @@ const oneByOne = (size: number): Case => ({
 export const IN_TURN = 200;
 
 /** Defines the tests of one way. */
-export function testWay(name: string, way: Way): void {
+export function testBehind(name: string, way: Way): void {
   const { slow = false } = way;
 
   test(`${name}: the conformance suite passes`, () => pass(way, casesFor(way), slow ? 2 : 8));
@@ -90,7 +90,7 @@ function casesFor({ except = [], slow }: Way): readonly Case[] {
   return slow ? cases.filter((_, i) => i % 3 === 0) : cases;
 }
 
-const tell = ({ name }: Result): void => progress(name);
+const tell = ({ name }: Result): void => reportProgress(name);
 
 /** Runs cases, and fails with all that went wrong and what the peer says about it. */
 export async function pass(way: Way, cases: readonly Case[], concurrency = 1): Promise<void> {

@@ -12,7 +12,7 @@ import { textOf } from "../kit/keep-log.ts";
 import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
 import { type Mounted, serveMounted } from "./serve-mounted.ts";
-import { type Exception, LIKE_CGI, testWay } from "./test-behind.ts";
+import { type Exception, LIKE_CGI, testBehind } from "./test-behind.ts";
 
 const UWSGI = fileURLToPath(new URL("../../.venv/bin/uwsgi", import.meta.url));
 
@@ -64,7 +64,7 @@ describe("uWSGI", { skip: existsSync(UWSGI) ? false : missing("uwsgi") }, () => 
         assert.deepEqual(served?.violations, []);
       });
 
-      testWay(name, {
+      testBehind(name, {
         url: () => served.url,
         logs: async () => `${served.lines.map(textOf).join("\n")}\n${await peer.logs()}`,
         lacks: LACKS,

@@ -2,13 +2,13 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { Silence } from "../../scripts/testing/silence.mjs";
-import { progress } from "./report-progress.ts";
+import { reportProgress } from "./report-progress.ts";
 
 /** Milliseconds of an idle machine without any of its tests ending. */
 const SILENCE = 240_000;
 
 /** How many passed; what was said of the others, or of a process that did not come to its end. */
-export async function testsIn(
+export async function runTests(
   file: string,
   env: Readonly<Record<string, string>>,
   node: string = process.execPath,
@@ -23,7 +23,7 @@ export async function testsIn(
   child.once("close", () => silence.end());
   child.stdout.on("data", (chunk: Buffer) => {
     silence.heard();
-    progress(lastLine(chunk));
+    reportProgress(lastLine(chunk));
   });
   const [output, complaints, [code, signal]] = await Promise.all([
     text(child.stdout),

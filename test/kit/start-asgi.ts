@@ -18,7 +18,7 @@ import { until } from "./until.ts";
 
 export const APPS: string = fileURLToPath(new URL("../apps/asgi", import.meta.url));
 
-export interface Served {
+export interface StartedAsgi {
   readonly gateway: Gateway;
   readonly port: number;
   readonly lines: Line[];
@@ -39,12 +39,12 @@ export interface Served {
   open(path: string, subprotocols?: string[], options?: ClientOptions): Promise<WebSocket>;
 }
 
-export async function served(
+export async function startAsgi(
   t: TestContext,
   options: AsgiOptions = {},
   limits: Partial<HttpLimits> = {},
   app = "pages",
-): Promise<Served> {
+): Promise<StartedAsgi> {
   const folder = makeFolder(t);
   const [notes, file] = [join(folder, "records"), join(folder, "go")];
   const { log, lines, logged } = keepLog();

@@ -12,7 +12,7 @@ import { makeFolder } from "./make-folder.ts";
 
 export const APPS: string = fileURLToPath(new URL("../apps/wsgi", import.meta.url));
 
-export interface Daemon {
+export interface StartedWsgi {
   readonly gateway: Gateway;
   readonly lines: Line[];
   /** The words that the application's iterables recorded, in order. */
@@ -26,7 +26,7 @@ export interface Daemon {
 
 type Scope = Pick<TestContext, "after">;
 
-export async function daemon(t: Scope, app: string, options: WsgiOptions = {}): Promise<Daemon> {
+export async function startWsgi(t: Scope, app: string, options: WsgiOptions = {}): Promise<StartedWsgi> {
   const folder = makeFolder(t);
   const record = join(folder, "records");
   const { log, lines, logged } = keepLog();

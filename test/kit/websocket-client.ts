@@ -5,7 +5,7 @@ import { type ClientOptions, WebSocket } from "ws";
 /** A binary message is given as bytes. */
 export type Message = string | Buffer;
 
-export class Talker {
+export class WebSocketClient {
   readonly socket: WebSocket;
   /** How it was closed. */
   readonly closed: Promise<{ code: number; reason: string }>;
@@ -21,11 +21,11 @@ export class Talker {
   }
 
   /** Resolves when the handshake is done; `url` may be that of the site: http: becomes ws:. */
-  static open(url: string, protocols: string[] = [], options: ClientOptions = {}): Promise<Talker> {
+  static open(url: string, protocols: string[] = [], options: ClientOptions = {}): Promise<WebSocketClient> {
     const socket = new WebSocket(url.replace(/^http/, "ws"), protocols, options);
-    const talker = new Talker(socket);
+    const client = new WebSocketClient(socket);
     return new Promise((resolve, reject) => {
-      socket.once("open", () => resolve(talker)).once("error", reject);
+      socket.once("open", () => resolve(client)).once("error", reject);
     });
   }
 

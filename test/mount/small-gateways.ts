@@ -57,7 +57,7 @@ export function taking(): Taking {
 }
 
 /** Serves `listener` for the length of a test; gives its URL. */
-export async function hosted(
+export async function host(
   t: TestContext,
   listener: RequestListener,
   server: Server = createServer(),
@@ -73,7 +73,7 @@ export async function hosted(
 }
 
 /** A bare connection to `url`, with `text` sent. */
-export async function dialled(t: TestContext, url: string, text: string): Promise<Socket> {
+export async function dial(t: TestContext, url: string, text: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   t.after(() => socket.destroy());
@@ -83,8 +83,8 @@ export async function dialled(t: TestContext, url: string, text: string): Promis
 }
 
 /** What a bare connection that closes itself answers to `text`. */
-export async function spoken(t: TestContext, url: string, text: string): Promise<string> {
-  const socket = await dialled(t, url, text);
+export async function answerTo(t: TestContext, url: string, text: string): Promise<string> {
+  const socket = await dial(t, url, text);
   const pieces = await socket.toArray();
   return Buffer.concat(pieces).toString("latin1");
 }

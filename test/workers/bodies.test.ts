@@ -10,7 +10,7 @@ import { PushedBody } from "../../src/exchange/index.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Served, serve } from "../kit/serve.ts";
-import { APPS, daemon } from "../kit/start-wsgi.ts";
+import { APPS, startWsgi } from "../kit/start-wsgi.ts";
 
 const PYTHON = pythons()[0]?.path as string;
 const BODY = Buffer.alloc(200_000, "private ");
@@ -59,7 +59,7 @@ for (const [mode, ...args] of [["daemon"], ["embedded", "--embedded"], ["fronts"
 }
 
 test("a request whose client leaves while it waits for a busy worker is nobody's error, and is not begun", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const go = join(makeFolder(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });
   await until(() => server.records().includes("waiting"));
@@ -84,7 +84,7 @@ test("a request whose client leaves while it waits for a busy worker is nobody's
 });
 
 test("an upload for which the disk has no room is 507 with a code of its own, and the next one is served", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const any = await open("/dev/null");
   await any.close();
   const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
@@ -105,7 +105,7 @@ test("an upload for which the disk has no room is 507 with a code of its own, an
 });
 
 test("a body that somebody tidied away is an error of the server's, not of the application", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const go = join(makeFolder(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });
   await until(() => server.records().includes("waiting"));

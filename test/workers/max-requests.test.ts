@@ -4,8 +4,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeFolder } from "../kit/make-folder.ts";
-import { served } from "../kit/start-asgi.ts";
-import { daemon } from "../kit/start-wsgi.ts";
+import { startAsgi } from "../kit/start-asgi.ts";
+import { startWsgi } from "../kit/start-wsgi.ts";
 
 test("WSGI workers are replaced after their share, and no request is lost or waits for it", async (t) => {
   const folder = makeFolder(t);
@@ -17,7 +17,7 @@ def application(environ, start_response):
     return [str(os.getpid()).encode()]
 `,
   );
-  const server = await daemon(t, "pid", { directory: folder, processes: 2, maxRequests: 40 });
+  const server = await startWsgi(t, "pid", { directory: folder, processes: 2, maxRequests: 40 });
   const counts = new Map<string, number>();
   const give = Date.now() + 60_000;
   while (counts.size < 5 && Date.now() < give) {
@@ -32,7 +32,7 @@ def application(environ, start_response):
 });
 
 test("the shutdown of a replaced ASGI worker runs", async (t) => {
-  const server = await served(t, { maxRequests: 10 });
+  const server = await startAsgi(t, { maxRequests: 10 });
   const first = (await server.ask("/pid")).body.toString();
   const give = Date.now() + 60_000;
   let pid = first;
@@ -45,7 +45,7 @@ test("a successor that cannot start leaves the old worker in its place", async (
   const folder = makeFolder(t);
   const write = (text: string): void => writeFileSync(join(folder, "soon_broken.py"), text);
   write("def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'old']\n");
-  const server = await daemon(t, "soon_broken", {
+  const server = await startWsgi(t, "soon_broken", {
     directory: folder,
     maxRequests: 10,
     env: { PYTHONDONTWRITEBYTECODE: "1" },
@@ -67,7 +67,7 @@ test("a worker whose successor could not start is replaced once one can", async 
 `);
   answers("old");
   const env = { PYTHONDONTWRITEBYTECODE: "1" };
-  const server = await daemon(t, "mended", { directory: folder, maxRequests: 10, env });
+  const server = await startWsgi(t, "mended", { directory: folder, maxRequests: 10, env });
   write("raise RuntimeError('broken for now')\n");
   for (let i = 0; i < 12; i++) assert.equal((await server.ask("/")).body.toString(), "old");
   await server.logged(/no successor for worker \d+: .*broken for now/);
@@ -91,7 +91,7 @@ def application(environ, start_response):
     );
   write("one");
   const env = { PYTHONDONTWRITEBYTECODE: "1" };
-  const server = await daemon(t, "versions", { directory: folder, env });
+  const server = await startWsgi(t, "versions", { directory: folder, env });
   // It takes longer than the next one does, if that comes meanwhile.
   write(
     "two",
@@ -109,7 +109,7 @@ test("a pool that is closed during a reload leaves no process behind", async (t)
   const write = (text: string): void => writeFileSync(join(folder, "endless.py"), text);
   const application = "def application(environ, start_response):\n    pass\n";
   write(application);
-  const server = await daemon(t, "endless", {
+  const server = await startWsgi(t, "endless", {
     directory: folder,
     env: { PYTHONDONTWRITEBYTECODE: "1" },
   });

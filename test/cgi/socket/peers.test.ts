@@ -14,7 +14,7 @@ import { SallyportError } from "../../../src/exchange/index.ts";
 import { bodyBytes, head } from "../../kit/handlers.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
 import { needs } from "../../kit/needs.ts";
-import { application, front, PROTOCOLS, type Protocol, TRANSPORTS } from "./start-halves.ts";
+import { PROTOCOLS, type Protocol, startApplication, startGateway, TRANSPORTS } from "./start-halves.ts";
 
 const UWSGI = fileURLToPath(new URL("../../../../.venv/bin/uwsgi", import.meta.url));
 const APP = fileURLToPath(new URL("../../apps/wsgi/say_request.py", import.meta.url));
@@ -67,7 +67,7 @@ for (const protocol of PROTOCOLS) {
   test(`uWSGI answers our ${protocol.name} gateway, with and without a length, and after a large body`, async (t) => {
     const address = await uwsgiBehind(t, protocol);
     if (address === undefined) return;
-    const { ask } = front(t, protocol, { address });
+    const { ask } = startGateway(t, protocol, { address });
     const headers = ["Host", "a.example", "X-One", "1", "Content-Type", "text/x"];
     const small = await ask("/m/%C3%A9?q=%31", { method: "PUT", mount: "/m", headers, body: "hello" });
     assert.deepEqual([small.status, small.reason, small.complete], [207, "Said", true]);
@@ -135,7 +135,7 @@ for (const protocol of PROTOCOLS)
   for (const transport of TRANSPORTS)
     test(`nginx passes requests to our ${protocol.name} listener on ${transport}, and cuts what we cut`, async (t) => {
       if (!needs(t, "nginx")) return;
-      const app = await application(
+      const app = await startApplication(
         t,
         protocol,
         (exchange) => {

@@ -42,19 +42,19 @@ export async function listening(
   return { address: typeof bound === "string" ? `unix:${bound}` : `127.0.0.1:${bound.port}`, server };
 }
 
-export interface Application {
+export interface StartedApplication {
   readonly address: string;
   readonly listener: Listener;
   readonly lines: Line[];
 }
 
 /** Our application's half, in front of `handler`. */
-export async function application(
+export async function startApplication(
   t: TestContext,
   protocol: Protocol,
   handler: Handler,
   { transport = "tcp", limits = {} }: { transport?: Transport; limits?: Partial<SocketLimits> } = {},
-): Promise<Application> {
+): Promise<StartedApplication> {
   const { log, lines } = keepLog();
   const linted: Handler = (exchange) => handler(new LintedExchange(exchange));
   const listener = protocol.listener({ handler: linted, log, limits });
@@ -63,7 +63,7 @@ export async function application(
   return { address, listener, lines };
 }
 
-export interface Front {
+export interface StartedGateway {
   readonly gateway: Gateway;
   readonly lines: Line[];
   exchange(request: RecordedRequest): RecordedExchange;
@@ -71,7 +71,11 @@ export interface Front {
 }
 
 /** Our server's half, asked without a listener of its own. */
-export function front(t: TestContext, protocol: Protocol, options: SocketGatewayOptions): Front {
+export function startGateway(
+  t: TestContext,
+  protocol: Protocol,
+  options: SocketGatewayOptions,
+): StartedGateway {
   const { log, lines } = keepLog();
   const gateway = lint(protocol.gateway({ log, ...options }));
   t.after(() => gateway.close?.(0));

@@ -10,7 +10,7 @@ import { header } from "../../../src/exchange/index.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
 import { needs } from "../../kit/needs.ts";
 import { serve } from "../../kit/serve-http1.ts";
-import { running } from "./start-cgi.ts";
+import { startCgi } from "./start-cgi.ts";
 
 const MEGABYTES = 100;
 
@@ -45,7 +45,7 @@ async function site(t: TestContext): Promise<Site> {
     program: backend,
     env: { ...own, GIT_PROJECT_ROOT: directory, GIT_HTTP_EXPORT_ALL: "1" },
   };
-  const gateway = await running(t, ".", program);
+  const gateway = await startCgi(t, ".", program);
   const seen = new Set<string>();
   const { port } = await serve(t, (exchange) => {
     for (const name of ["content-encoding", "transfer-encoding"])

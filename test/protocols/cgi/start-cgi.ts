@@ -19,7 +19,7 @@ after(() => sharedLauncher.release());
 const QUICK = { killGrace: 100 } as const;
 
 /** Starts a gateway; `name` is one of the programs, or "." for all of them. It is closed when the test ends. */
-export async function running(
+export async function startCgi(
   t: TestContext,
   name: string,
   options: Partial<CgiOptions> = {},

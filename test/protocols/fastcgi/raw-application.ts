@@ -185,7 +185,7 @@ export class RawRequest {
   }
 }
 
-export interface Fronting {
+export interface StartedGateway {
   readonly gateway: Gateway;
   readonly lines: Line[];
   exchange(request?: RecordedRequest): RecordedExchange;
@@ -195,7 +195,7 @@ export interface Fronting {
 }
 
 /** A gateway, with the contract checked, until the test ends. */
-export async function front(t: TestContext, options: FastcgiOptions): Promise<Fronting> {
+export async function startGateway(t: TestContext, options: FastcgiOptions): Promise<StartedGateway> {
   const { log, lines, logged } = keepLog();
   const gateway = lint(fastcgi({ ...options, log }));
   t.after(() => gateway.close?.(500));

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { PushedBody } from "../../../src/exchange/index.ts";
 import type { WsgiOptions } from "../../../src/protocols/wsgi/index.ts";
 import type { Recorded } from "../../../src/testing/recorded.ts";
-import { type Daemon, daemon } from "../../kit/start-wsgi.ts";
+import { type StartedWsgi, startWsgi } from "../../kit/start-wsgi.ts";
 
 /** Page, status, body: answered in full. */
 const COMPLETE: [page: string, status: number, body: string][] = [
@@ -119,9 +119,9 @@ const CLOSED = [
 /** Tests them all against one gateway to them. */
 export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads">): void {
   const { threads = 1, mode } = options;
-  let server: Promise<Daemon> | undefined;
-  const served = (): Promise<Daemon> => {
-    server ??= daemon({ after: (end) => ends.push(end as () => unknown) }, "awkward", options);
+  let server: Promise<StartedWsgi> | undefined;
+  const served = (): Promise<StartedWsgi> => {
+    server ??= startWsgi({ after: (end) => ends.push(end as () => unknown) }, "awkward", options);
     return server;
   };
   const ends: (() => unknown)[] = [];

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { WsgiOptions } from "../../../src/protocols/wsgi/index.ts";
-import { type Daemon, daemon } from "../../kit/start-wsgi.ts";
+import { type StartedWsgi, startWsgi } from "../../kit/start-wsgi.ts";
 
 const KINDS = [
   "GeneratorExit",
@@ -37,9 +37,9 @@ const STOPS: Readonly<Record<string, Outcome>> = {
 
 export function raising(options: Pick<WsgiOptions, "python" | "mode" | "threads">): void {
   const ends: (() => unknown)[] = [];
-  let server: Daemon;
+  let server: StartedWsgi;
   before(async () => {
-    server = await daemon({ after: (end) => ends.push(end as () => unknown) }, "raising:app", options);
+    server = await startWsgi({ after: (end) => ends.push(end as () => unknown) }, "raising:app", options);
   });
   after(async () => {
     for (const end of ends.reverse()) await end();

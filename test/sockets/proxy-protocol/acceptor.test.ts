@@ -19,13 +19,13 @@ const SAID6 = {
 
 interface Opened {
   readonly port: number;
-  readonly entrance: ProxyAcceptor;
+  readonly acceptor: ProxyAcceptor;
   readonly lines: string[];
   readonly accepted: number;
   client(): Promise<Socket>;
 }
 
-/** An entrance, behind which a client is told who it is taken for, and then gets back what it sends. */
+/** An acceptor behind which a client is told who it is taken for, and then gets back what it sends. */
 async function open(t: TestContext, options: Partial<ProxyAcceptorOptions> = {}): Promise<Opened> {
   const lines: string[] = [];
   let accepted = 0;
@@ -37,7 +37,7 @@ async function open(t: TestContext, options: Partial<ProxyAcceptorOptions> = {})
     socket.on("end", () => socket.end("end"));
   };
   const log = logTo(lines);
-  const entrance = new ProxyAcceptor({
+  const acceptor = new ProxyAcceptor({
     accept,
     expects: () => true,
     log,
@@ -45,13 +45,13 @@ async function open(t: TestContext, options: Partial<ProxyAcceptorOptions> = {})
     most: 10,
     ...options,
   });
-  const server = createServer({ allowHalfOpen: true }, (socket) => entrance.accept(socket));
+  const server = createServer({ allowHalfOpen: true }, (socket) => acceptor.accept(socket));
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   const sockets: Socket[] = [];
   t.after(() => {
     for (const socket of sockets) socket.destroy();
-    entrance.close();
+    acceptor.close();
     server.close();
   });
   const client = async (): Promise<Socket> => {
@@ -62,7 +62,7 @@ async function open(t: TestContext, options: Partial<ProxyAcceptorOptions> = {})
   };
   return {
     port,
-    entrance,
+    acceptor,
     lines,
     client,
     get accepted() {
@@ -176,12 +176,12 @@ test("of a peer that need not send a header not a byte is looked at", async (t) 
   assert.equal(await heard(socket), `127.0.0.1 ${localPort} 127.0.0.1 ${port} false\n${version1(SAID)}end`);
 });
 
-test("no more wait for their header than may, and those that wait end when the entrance closes", async (t) => {
+test("no more wait for their header than may, and those that wait end when the acceptor closes", async (t) => {
   const opened = await open(t, { most: 2 });
   const waiting = [await opened.client(), await opened.client()];
   const tooMany = await opened.client();
   assert.equal(await heard(tooMany).catch(() => ""), "");
-  opened.entrance.close();
+  opened.acceptor.close();
   for (const socket of waiting) assert.equal(await heard(socket).catch(() => ""), "");
   assert.equal(opened.accepted, 0);
 });

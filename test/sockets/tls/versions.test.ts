@@ -49,10 +49,10 @@ for (const cipher of ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POL
 }
 
 test("whoever has told Node which ciphers it wants gets those", () => {
-  const keyring = new URL("../../../src/sockets/tls/secure-contexts.ts", import.meta.url).href;
+  const contexts = new URL("../../../src/sockets/tls/secure-contexts.ts", import.meta.url).href;
   const read = { ...settings, clientCertificates: "off", minVersion: "1.2" };
-  const script = `import { readKeys } from ${JSON.stringify(keyring)};
-const { keys } = await readKeys(${JSON.stringify(read)});
+  const script = `import { readSecureContexts } from ${JSON.stringify(contexts)};
+const { keys } = await readSecureContexts(${JSON.stringify(read)});
 console.log(keys.first.ciphers);`;
   const args = ["--tls-cipher-list=AES128-SHA", "--import", "tsx", "--input-type=module", "--eval", script];
   assert.equal(execFileSync(process.execPath, args, { encoding: "utf8" }), "AES128-SHA\n");

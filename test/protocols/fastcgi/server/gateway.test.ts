@@ -9,14 +9,14 @@ import { authorized, fastcgi } from "../../../../src/protocols/fastcgi/index.ts"
 import { RecordedExchange } from "../../../../src/testing/recorded.ts";
 import { head, queue } from "../../../kit/handlers.ts";
 import { keepLog } from "../../../kit/keep-log.ts";
-import { front, RawApplication, socketPath } from "../raw-application.ts";
+import { RawApplication, socketPath, startGateway } from "../raw-application.ts";
 import { echo, serve } from "../serve-fastcgi.ts";
 
 const text = ({ body }: { body: Buffer }): string => body.toString("latin1");
 
 test("a request goes out as parameters and STDIN, and the document comes back", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const asked = ask({ method: "POST", target: "/app/x%20y?q=1", mount: "/app", body: "hello" });
   const request = await application.next();
   await request.until(() => request.stdinEnded);
@@ -37,7 +37,7 @@ test("a request goes out as parameters and STDIN, and the document comes back", 
 
 test("both halves understand each other, body and all", async (t) => {
   const { address } = await serve(t, echo);
-  const { ask } = await front(t, { address });
+  const { ask } = await startGateway(t, { address });
   const large = "x".repeat(3_000_000);
   const answers = await Promise.all([
     ask({ target: "/a" }),
@@ -49,7 +49,7 @@ test("both halves understand each other, body and all", async (t) => {
 
 test("10,000 requests in sequence open no more connections than the pool allows", async (t) => {
   const { address, accepted } = await serve(t, (exchange) => exchange.respond(head(), "ok"));
-  const { ask } = await front(t, { address, connections: 2 });
+  const { ask } = await startGateway(t, { address, connections: 2 });
   for (let i = 0; i < 10_000; i++) assert.equal((await ask()).status, 200);
   assert.ok(accepted.length <= 3, `${accepted.length} connections, one of them for the values`);
 });
@@ -57,7 +57,7 @@ test("10,000 requests in sequence open no more connections than the pool allows"
 test("an application that multiplexes gets many requests on one connection", async (t) => {
   const { handler, next } = queue();
   const { address, accepted } = await serve(t, handler);
-  const { ask } = await front(t, { address, connections: 1 });
+  const { ask } = await startGateway(t, { address, connections: 1 });
   const answers = Array.from({ length: 8 }, (_, i) => ask({ target: `/${i}` }));
   const exchanges = await Promise.all(answers.map(() => next()));
   for (const exchange of exchanges.reverse()) exchange.respond(head(), exchange.request.path);
@@ -69,7 +69,7 @@ test("FCGI_MAX_CONNS is respected, and asked for once", async (t) => {
   const application = await RawApplication.start(t, {
     values: { FCGI_MAX_CONNS: "1", FCGI_MPXS_CONNS: "0" },
   });
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const answers = [ask({ target: "/1" }), ask({ target: "/2" }), ask({ target: "/3" })];
   for (const _ of answers) {
     const request = await application.next();
@@ -82,7 +82,7 @@ test("FCGI_MAX_CONNS is respected, and asked for once", async (t) => {
 
 test("F12: a kept connection that the application closed while idle is replaced", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const first = ask();
   const request = await application.next();
   request.answer("one");
@@ -95,7 +95,7 @@ test("F12: a kept connection that the application closed while idle is replaced"
 
 test("F12: a request that was sent is not sent again", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const asked = ask({ method: "POST", body: "once" });
   const request = await application.next();
   await request.until(() => request.stdinEnded);
@@ -108,7 +108,7 @@ test("F12: a request that was sent is not sent again", async (t) => {
 
 test("F12: only what changes nothing is asked again when a kept connection ends without a word", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   for (const method of ["GET", "POST"]) {
     const first = ask();
     (await application.next()).answer("first");
@@ -123,7 +123,7 @@ test("F12: only what changes nothing is asked again when a kept connection ends 
 
 test("F12: what is asked again is asked once more, and not another time", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "2" } });
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const [one, two] = [ask(), ask()];
   const kept = [await application.next(), await application.next()];
   for (const request of kept) request.answer("first");
@@ -136,7 +136,7 @@ test("F12: what is asked again is asked once more, and not another time", async 
 
 test("F12: after a single byte of an answer nothing is asked again", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const first = ask();
   (await application.next()).answer("first");
   await first;
@@ -148,7 +148,7 @@ test("F12: after a single byte of an answer nothing is asked again", async (t) =
 
 test("F12: a POST goes elsewhere when its kept connection was closed before any of it was sent", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const first = ask();
   const request = await application.next();
   request.answer("first");
@@ -163,7 +163,7 @@ test("F12: a POST goes elsewhere when its kept connection was closed before any 
 
 test("F12: a POST that waits does not get a connection which the application closes after its answer", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const first = ask();
   const request = await application.next();
   const waiting = ask({ method: "POST", body: "once" });
@@ -176,7 +176,7 @@ test("F12: a POST that waits does not get a connection which the application clo
 
 test("F10: what is said after the end of a request is no part of the answer to the next", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const [one, two] = [ask(), ask()];
   const { socket } = await application.next();
   const stdout = (body: string): Buffer =>
@@ -190,7 +190,7 @@ test("F10: what is said after the end of a request is no part of the answer to t
 
 test("F12: without `keep` every request has a connection of its own", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, keep: false });
+  const { ask } = await startGateway(t, { address: application.address, keep: false });
   for (const body of ["one", "two"]) {
     const asked = ask();
     const request = await application.next();
@@ -209,7 +209,7 @@ for (const [multiplexes, connections] of [
   test(`F11: when the client leaves the application is told, and ${then} is used for the next`, async (t) => {
     const values = { FCGI_MAX_CONNS: "1", FCGI_MPXS_CONNS: multiplexes };
     const application = await RawApplication.start(t, { values });
-    const { ask, exchange } = await front(t, { address: application.address });
+    const { ask, exchange } = await startGateway(t, { address: application.address });
     const leaving = exchange();
     const request = await application.next();
     leaving.hangUp();
@@ -224,7 +224,7 @@ for (const [multiplexes, connections] of [
 
 test("F11: an application that does not end an aborted request loses its connection", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask, exchange } = await front(t, { address: application.address });
+  const { ask, exchange } = await startGateway(t, { address: application.address });
   const leaving = exchange();
   await application.next();
   leaving.hangUp();
@@ -236,7 +236,7 @@ test("F11: an application that does not end an aborted request loses its connect
 
 test("F14: STDERR between two halves of a header line goes to the log with the request", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask, logged } = await front(t, { address: application.address });
+  const { ask, logged } = await startGateway(t, { address: application.address });
   const asked = ask({ target: "/noisy" });
   const request = await application.next();
   request.stdout("Content-Ty").stderr("something is\n").stdout("pe: text/plain\r\nX: y\r").stderr("odd");
@@ -250,7 +250,7 @@ test("F14: STDERR between two halves of a header line goes to the log with the r
 
 test("F15: a reset before the head is 502, after it a visible cut", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask, exchange } = await front(t, { address: application.address });
+  const { ask, exchange } = await startGateway(t, { address: application.address });
   const before = ask();
   (await application.next()).stdout("Content-Type: te").socket.end();
   assert.equal((await before).status, 502);
@@ -265,7 +265,7 @@ test("F15: a reset before the head is 502, after it a visible cut", async (t) =>
 
 test("F15: an end without STDOUT is 502", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const asked = ask();
   (await application.next()).end();
   const { status, error } = await asked;
@@ -274,7 +274,7 @@ test("F15: an end without STDOUT is 502", async (t) => {
 
 test("F15: a status other than 0 is logged, and the page that was sent stands", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask, logged } = await front(t, { address: application.address });
+  const { ask, logged } = await startGateway(t, { address: application.address });
   const asked = ask();
   const request = await application.next();
   request.stdout("Content-Type: text/plain\r\n\r\npage");
@@ -288,7 +288,7 @@ test("F15: a status other than 0 is logged, and the page that was sent stands", 
 test("our own listener's cut on a shared connection is a cut for the client", async (t) => {
   const { handler, next } = queue();
   const { address } = await serve(t, handler);
-  const { ask, exchange } = await front(t, { address, connections: 1 });
+  const { ask, exchange } = await startGateway(t, { address, connections: 1 });
   const cut = exchange();
   const other = ask();
   const [one, two] = [await next(), await next()];
@@ -303,7 +303,7 @@ test("our own listener's cut on a shared connection is a cut for the client", as
 
 test("F16: a header without an end is 502 at the limit", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const asked = ask();
   (await application.next()).stdout("x".repeat(65_536));
   assert.equal((await asked).status, 502);
@@ -311,7 +311,7 @@ test("F16: a header without an end is 502 at the limit", async (t) => {
 
 test("F17: an application that speaks another version is 502, others are untouched", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const [broken, fine] = [ask({ target: "/broken" }), ask({ target: "/fine" })];
   for (const request of [await application.next(), await application.next()]) {
     if (request.params.PATH_INFO === "/broken") request.socket.write(Buffer.from("HTTP/1.1 200 OK\r\n\r\n"));
@@ -323,7 +323,7 @@ test("F17: an application that speaks another version is 502, others are untouch
 
 test("F7, F10: records of unknown types and for unknown ids are ignored", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const asked = ask();
   const request = await application.next();
   request.socket.write(
@@ -336,7 +336,7 @@ test("F7, F10: records of unknown types and for unknown ids are ignored", async 
 test("F9: an overloaded application is passed over for another, and 503 without one", async (t) => {
   const busy = await RawApplication.start(t);
   const free = await RawApplication.start(t);
-  const both = await front(t, { address: [busy.address, free.address] });
+  const both = await startGateway(t, { address: [busy.address, free.address] });
   const asked = both.ask({ method: "POST", body: "again" });
   (await busy.next()).end(0, STATUS.OVERLOADED);
   const second = await free.next();
@@ -344,7 +344,7 @@ test("F9: an overloaded application is passed over for another, and 503 without 
   assert.equal(second.stdin, "again");
   second.answer("taken");
   assert.equal(text(await asked), "taken");
-  const alone = await front(t, { address: busy.address });
+  const alone = await startGateway(t, { address: busy.address });
   const refused = alone.ask();
   (await busy.next()).end(0, STATUS.OVERLOADED);
   assert.equal((await refused).status, 503);
@@ -352,7 +352,7 @@ test("F9: an overloaded application is passed over for another, and 503 without 
 
 test("F9: a role that the application does not play is 502", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address });
+  const { ask } = await startGateway(t, { address: application.address });
   const asked = ask();
   (await application.next()).end(0, STATUS.UNKNOWN_ROLE);
   assert.equal((await asked).status, 502);
@@ -361,7 +361,7 @@ test("F9: a role that the application does not play is 502", async (t) => {
 test("F9: an application that takes its word back about multiplexing gets requests one by one", async (t) => {
   const values = { FCGI_MAX_CONNS: "2", FCGI_MAX_REQS: "9", FCGI_MPXS_CONNS: "1" };
   const application = await RawApplication.start(t, { values });
-  const { ask } = await front(t, { address: application.address, connections: 1 });
+  const { ask } = await startGateway(t, { address: application.address, connections: 1 });
   const answers = [ask({ target: "/1" }), ask({ target: "/2" })];
   const [one, two] = [await application.next(), await application.next()];
   two.end(0, STATUS.CANT_MPX_CONN);
@@ -372,7 +372,7 @@ test("F9: an application that takes its word back about multiplexing gets reques
 
 test("a socket that does not exist is 502 with its path in the log, and works as soon as it appears", async (t) => {
   const path = await socketPath(t);
-  const { ask, logged } = await front(t, { address: `unix:${path}` });
+  const { ask, logged } = await startGateway(t, { address: `unix:${path}` });
   assert.equal((await ask()).status, 502);
   await logged(new RegExp(path));
   const application = await RawApplication.start(t, { path });
@@ -384,7 +384,7 @@ test("a socket that does not exist is 502 with its path in the log, and works as
 test("a request goes to the next application when one cannot be reached", async (t) => {
   const application = await RawApplication.start(t);
   const missing = `unix:${await socketPath(t)}`;
-  const { ask } = await front(t, { address: [missing, application.address] });
+  const { ask } = await startGateway(t, { address: [missing, application.address] });
   for (let i = 0; i < 4; i++) {
     const asked = ask({ method: "POST", body: "x" });
     (await application.next()).answer("ok");
@@ -395,7 +395,7 @@ test("a request goes to the next application when one cannot be reached", async 
 test("the least busy of several applications is asked", async (t) => {
   const one = await RawApplication.start(t);
   const two = await RawApplication.start(t);
-  const { ask } = await front(t, { address: [one.address, two.address] });
+  const { ask } = await startGateway(t, { address: [one.address, two.address] });
   const answers = Array.from({ length: 6 }, () => ask());
   for (let i = 0; i < 3; i++) {
     (await one.next()).answer("one");
@@ -406,7 +406,7 @@ test("the least busy of several applications is asked", async (t) => {
 
 test("an application that does not answer is 504, and its connection is not used again", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask } = await front(t, { address: application.address, timeout: 100 });
+  const { ask } = await startGateway(t, { address: application.address, timeout: 100 });
   const asked = ask();
   const request = await application.next();
   assert.equal((await asked).status, 504);
@@ -415,7 +415,7 @@ test("an application that does not answer is 504, and its connection is not used
 
 test("an application that stops in the middle of a record is 502 before the head, and a cut after it", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, timeout: 100 });
+  const { ask } = await startGateway(t, { address: application.address, timeout: 100 });
   const before = ask();
   (await application.next()).socket.write(Buffer.from("01060001000a0000414243", "hex"));
   assert.equal((await before).status, 502);
@@ -429,7 +429,7 @@ test("an application that stops in the middle of a record is 502 before the head
 test("more requests than may wait are 503, and so is one that waits too long", async (t) => {
   const application = await RawApplication.start(t);
   const options = { address: application.address, connections: 1, queue: 1, queueTimeout: 150 };
-  const { ask } = await front(t, options);
+  const { ask } = await startGateway(t, options);
   const inside = ask({ target: "/inside" });
   const request = await application.next();
   const waiting = ask();
@@ -443,7 +443,7 @@ test("more requests than may wait are 503, and so is one that waits too long", a
 
 test("a body of unknown length is set aside, so that CONTENT_LENGTH is right", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, bufferBody: false });
+  const { ask } = await startGateway(t, { address: application.address, bufferBody: false });
   const body = new PushedBody(undefined, { pause() {}, resume() {} });
   const asked = ask({ method: "POST", body, headers: ["Transfer-Encoding", "chunked"] });
   body.push(Buffer.from("hel"));
@@ -460,7 +460,7 @@ test("a body of unknown length is set aside, so that CONTENT_LENGTH is right", a
 
 test("a body streams when it need not be complete first", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, bufferBody: false });
+  const { ask } = await startGateway(t, { address: application.address, bufferBody: false });
   const body = new PushedBody(5, { pause() {}, resume() {} });
   const asked = ask({ method: "POST", body });
   const request = await application.next();
@@ -475,7 +475,7 @@ test("a body streams when it need not be complete first", async (t) => {
 
 test("F13: an upload that breaks off reaches the application as an abort, not as an end", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, bufferBody: false });
+  const { ask } = await startGateway(t, { address: application.address, bufferBody: false });
   const body = new PushedBody(5, { pause() {}, resume() {} });
   const asked = ask({ method: "POST", body });
   const request = await application.next();
@@ -488,7 +488,7 @@ test("F13: an upload that breaks off reaches the application as an abort, not as
 
 test("a slow client holds no connection of the application", async (t) => {
   const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
-  const { ask, exchange } = await front(t, { address: application.address });
+  const { ask, exchange } = await startGateway(t, { address: application.address });
   const slow = exchange();
   slow.stalled = true;
   const large = "x".repeat(5_000_000);
@@ -503,7 +503,10 @@ test("a slow client holds no connection of the application", async (t) => {
 test("F19: an authorizer's 200 lets the request through with its variables, and nothing else of it", async (t) => {
   const judge = await RawApplication.start(t);
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, authorizer: { address: judge.address } });
+  const { ask } = await startGateway(t, {
+    address: application.address,
+    authorizer: { address: judge.address },
+  });
   const asked = ask({ method: "POST", target: "/secret", body: "hello" });
   const question = await judge.next();
   assert.equal(question.role, 2);
@@ -541,7 +544,7 @@ test("a filter gets the file that the path names, with its date and length", asy
   const root = join(dirname(await socketPath(t)), "files");
   mkdirSync(root);
   writeFileSync(join(root, "page.html"), "x".repeat(100_000));
-  const { ask } = await front(t, { address: application.address, role: "filter", root });
+  const { ask } = await startGateway(t, { address: application.address, role: "filter", root });
   const asked = ask({ target: "/page.html", method: "POST", body: "hi" });
   const request = await application.next();
   await request.until(() => request.dataEnded);
@@ -557,7 +560,11 @@ test("a filter gets the file that the path names, with its date and length", asy
 test("a filter whose file is shorter than it was told is not given it as the whole", async (t) => {
   const application = await RawApplication.start(t);
   // Files there say that they have a page of bytes, and have a line.
-  const { ask } = await front(t, { address: application.address, role: "filter", root: "/sys/kernel" });
+  const { ask } = await startGateway(t, {
+    address: application.address,
+    role: "filter",
+    root: "/sys/kernel",
+  });
   const asked = ask({ target: "/uevent_seqnum" });
   const request = await application.next();
   const answer = await asked;
@@ -574,7 +581,7 @@ test("scripts: the path is split at the first file, and only existing scripts ar
   symlinkSync("/etc/passwd", join(root, "leak.php"));
   symlinkSync(join(root, "upload/x.jpg"), join(root, "picture.php"));
   const application = await RawApplication.start(t);
-  const { ask } = await front(t, { address: application.address, root });
+  const { ask } = await startGateway(t, { address: application.address, root });
   const split = async (target: string, mount = ""): Promise<(string | undefined)[]> => {
     const asked = ask({ target, mount });
     const request = await application.next();
@@ -603,7 +610,7 @@ test("scripts: the path is split at the first file, and only existing scripts ar
 test("C11: a local redirect is answered by the routes, or by the client", async (t) => {
   const application = await RawApplication.start(t);
   const redirects: string[] = [];
-  const { ask } = await front(t, {
+  const { ask } = await startGateway(t, {
     address: application.address,
     redirect(exchange, target) {
       redirects.push(target);
@@ -614,7 +621,7 @@ test("C11: a local redirect is answered by the routes, or by the client", async 
   (await application.next()).stdout("Location: /there?x\r\n\r\n").end();
   assert.equal(text(await asked), "elsewhere");
   assert.deepEqual(redirects, ["/there?x"]);
-  const client = await front(t, { address: application.address });
+  const client = await startGateway(t, { address: application.address });
   const sent = client.ask();
   (await application.next()).stdout("Location: /there\r\n\r\n").end();
   assert.equal((await sent).status, 302);
@@ -623,7 +630,7 @@ test("C11: a local redirect is answered by the routes, or by the client", async 
 test("closing lets requests finish, refuses new ones, and closes the connections", async (t) => {
   const { handler, next } = queue();
   const { address, accepted } = await serve(t, handler);
-  const { ask, gateway } = await front(t, { address });
+  const { ask, gateway } = await startGateway(t, { address });
   const asked = ask();
   const exchange = await next();
   const closed = gateway.close?.(60_000);
@@ -637,7 +644,7 @@ test("closing lets requests finish, refuses new ones, and closes the connections
 test("when the grace is over what is still under way fails", async (t) => {
   const { handler, next } = queue();
   const { address } = await serve(t, handler);
-  const { ask, gateway } = await front(t, { address });
+  const { ask, gateway } = await startGateway(t, { address });
   const asked = ask();
   await next();
   await gateway.close?.(0);
@@ -661,7 +668,7 @@ test("an upload of a gigabyte's tenth goes through both halves without being hel
       read += piece.length;
     exchange.respond(head(), String(read));
   });
-  const { ask } = await front(t, { address, bufferBody: false });
+  const { ask } = await startGateway(t, { address, bufferBody: false });
   const piece = Buffer.alloc(1_000_000);
   let left = size;
   const body = new PushedBody(size, { pause() {}, resume: () => fill() });

@@ -10,7 +10,7 @@ import { OutgoingRequest } from "../../../../src/protocols/fastcgi/server/reques
 import { RecordedExchange } from "../../../../src/testing/recorded.ts";
 import { Upstream } from "../../../../src/upstreams/index.ts";
 import { fullQueue } from "../fill-accept-queue.ts";
-import { type Fronting, front, RawApplication } from "../raw-application.ts";
+import { RawApplication, type StartedGateway, startGateway } from "../raw-application.ts";
 
 const text = ({ body }: { body: Buffer }): string => body.toString("latin1");
 /** What never comes must not keep the run waiting. */
@@ -19,7 +19,7 @@ const LINUX = { skip: process.platform !== "linux" && "EAGAIN is Linux's answer"
 
 test("an application whose queue of connections stays full is 503", LINUX, async (t) => {
   const { address } = await fullQueue(t);
-  const { ask, logged } = await front(t, { address });
+  const { ask, logged } = await startGateway(t, { address });
   const answer = await ask();
   assert.equal(answer.status, 503);
   assert.match(text(answer), /ERR_SALLYPORT_UPSTREAM_BUSY/);
@@ -28,7 +28,7 @@ test("an application whose queue of connections stays full is 503", LINUX, async
 
 test("a queue of connections that was full for a moment is waited for", LINUX, async (t) => {
   const { address, free } = await fullQueue(t);
-  const { ask } = await front(t, { address });
+  const { ask } = await startGateway(t, { address });
   const asked = ask();
   // By then it has met the full queue.
   await new Promise(setImmediate);
@@ -87,9 +87,9 @@ test(
 );
 
 /** What the log says of a request that writes `pieces` to STDERR. */
-async function noise(t: TestContext, pieces: string[]): Promise<Fronting["lines"]> {
+async function noise(t: TestContext, pieces: string[]): Promise<StartedGateway["lines"]> {
   const application = await RawApplication.start(t);
-  const { ask, lines } = await front(t, { address: application.address });
+  const { ask, lines } = await startGateway(t, { address: application.address });
   const asked = ask({ target: "/noisy" });
   const request = await application.next();
   for (const piece of pieces) request.stderr(piece);
@@ -116,7 +116,7 @@ test("STDERR beyond 10,000 lines is dropped, however short they are", async (t) 
 
 test("what an application wrote to STDERR before it died is logged, also without a line end", async (t) => {
   const application = await RawApplication.start(t);
-  const { ask, lines } = await front(t, { address: application.address });
+  const { ask, lines } = await startGateway(t, { address: application.address });
   const asked = ask();
   (await application.next()).stderr("out of memory").socket.end();
   assert.equal((await asked).status, 502);

@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isAlive } from "../../../kit/processes.ts";
-import { type Fronting, front, socketPath } from "../raw-application.ts";
+import { type StartedGateway, socketPath, startGateway } from "../raw-application.ts";
 
-interface Spawned extends Fronting {
+interface Spawned extends StartedGateway {
   /** Those that were ever started. */
   pids(): number[];
 }
@@ -14,7 +14,9 @@ interface Spawned extends Fronting {
 /** A gateway to a program that only notes that it was started. */
 async function spawned(t: TestContext): Promise<Spawned> {
   const file = join(dirname(await socketPath(t)), "pids");
-  const fronting = await front(t, { command: ["/bin/sh", "-c", `echo $$ >> ${file}; exec sleep 600`] });
+  const fronting = await startGateway(t, {
+    command: ["/bin/sh", "-c", `echo $$ >> ${file}; exec sleep 600`],
+  });
   return { ...fronting, pids: () => readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number) };
 }
 
