@@ -1,20 +1,16 @@
 // uWSGI behind our gateways, over each of the protocols that it listens for: uwsgi, SCGI, FastCGI.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, describe } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { Gateway, Log } from "../../src/exchange/index.ts";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { scgi } from "../../src/protocols/scgi/index.ts";
 import { uwsgi } from "../../src/protocols/uwsgi/index.ts";
 import type { Capability } from "../../src/testing/index.ts";
 import { textOf } from "../kit/keep-log.ts";
-import { missing } from "../kit/needs.ts";
+import { findProgram, missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
 import { type Mounted, serveMounted } from "./serve-mounted.ts";
 import { type Exception, LIKE_CGI, testBehind } from "./test-behind.ts";
-
-const UWSGI = fileURLToPath(new URL("../../.venv/bin/uwsgi", import.meta.url));
 
 const GATEWAYS: Readonly<
   Record<string, readonly [port: number, open: (address: string, log: Log) => Gateway]>
@@ -42,12 +38,12 @@ const EXCEPT: readonly Exception[] = [
   [/nobody reads/, "an application must read its body: otherwise the connection is reset under the answer"],
 ];
 
-describe("uWSGI", { skip: existsSync(UWSGI) ? false : missing("uwsgi") }, () => {
+describe("uWSGI", { skip: missing("uwsgi") }, () => {
   let peer: Peer;
   before(async () => {
     peer = await startPeer({
       config: "uwsgi/uwsgi.ini",
-      command: (config) => [UWSGI, "--ini", config],
+      command: (config) => [findProgram("uwsgi") as string, "--ini", config],
       places: { "/srv/app": path("../apps/conformance") },
     });
   });

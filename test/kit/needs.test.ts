@@ -1,7 +1,7 @@
 // What is missing on a person's machine is a loud skip; in CI it is a failure.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { missing } from "./needs.ts";
+import { findProgram, missing } from "./needs.ts";
 
 const ci = process.env.CI;
 afterEach(() => {
@@ -11,6 +11,11 @@ afterEach(() => {
 
 test("what is here is not missing", () => {
   assert.equal(missing("node"), false);
+});
+
+test("a program is found by its full path", () => {
+  assert.match(findProgram("node") ?? "", /^\/.*\/node$/);
+  assert.equal(findProgram("no-such-program"), undefined);
 });
 
 test("for a person, what is missing is named as the reason of a skip", () => {

@@ -1,4 +1,4 @@
-// What a test needs from outside Node: programs on PATH, and modules of the checkout's Python environment. For a person
+// What a test needs from outside Node: programs, and modules of the checkout's Python environment. For a person
 // what is missing skips the test and says so; in CI nothing may be missing.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -6,8 +6,10 @@ import { delimiter, join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
+const VENV = fileURLToPath(new URL("../../.venv/bin", import.meta.url));
+
 /** The interpreter that has the frameworks; made by `npm test`. */
-export const VENV_PYTHON: string = fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
+export const VENV_PYTHON: string = join(VENV, "python");
 
 const FIND = "import sys, importlib.util as u; sys.exit(u.find_spec(sys.argv[1]) is None)";
 
@@ -35,7 +37,7 @@ const known = new Map<string, boolean>();
 function isHere(name: string): boolean {
   let here = known.get(name);
   if (here === undefined) {
-    here = name.startsWith("py:") ? hasModule(name.slice(3)) : onPath(name);
+    here = name.startsWith("py:") ? hasModule(name.slice(3)) : findProgram(name) !== undefined;
     known.set(name, here);
   }
   return here;
@@ -43,14 +45,17 @@ function isHere(name: string): boolean {
 
 const hasModule = (name: string): boolean => spawnSync(VENV_PYTHON, ["-c", FIND, name]).status === 0;
 
-function onPath(name: string): boolean {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return true;
-    } catch {
-      // Not in this one.
-    }
+/** The full path of a program: in the Python environment, or on PATH. */
+export function findProgram(name: string): string | undefined {
+  const folders = [VENV, ...(process.env.PATH ?? "").split(delimiter)];
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
-  return false;
 }

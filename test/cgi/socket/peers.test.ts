@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
@@ -13,10 +12,9 @@ import { fileURLToPath } from "node:url";
 import { SallyportError } from "../../../src/exchange/index.ts";
 import { bodyBytes, head } from "../../kit/handlers.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
-import { needs } from "../../kit/needs.ts";
+import { findProgram, needs } from "../../kit/needs.ts";
 import { PROTOCOLS, type Protocol, startApplication, startGateway, TRANSPORTS } from "./start-halves.ts";
 
-const UWSGI = fileURLToPath(new URL("../../../../.venv/bin/uwsgi", import.meta.url));
 const APP = fileURLToPath(new URL("../../apps/wsgi/say_request.py", import.meta.url));
 
 /** Runs a server until the test ends; it is ready when it accepts connections at `socket`. */
@@ -55,11 +53,17 @@ const accepts = (path: string): Promise<boolean> =>
 // uWSGI behind our gateways.
 
 async function uwsgiBehind(t: TestContext, { name }: Protocol): Promise<string | undefined> {
-  if (!existsSync(UWSGI) && !needs(t, "uwsgi")) return undefined;
+  if (!needs(t, "uwsgi")) return undefined;
   const socket = join(makeFolder(t), "app.sock");
-  const program = existsSync(UWSGI) ? UWSGI : "uwsgi";
   const options = ["--master", "--die-on-term", "--need-app", "--wsgi-file", APP];
-  await running(t, socket, program, `--${name.toLowerCase()}-socket`, socket, ...options);
+  await running(
+    t,
+    socket,
+    findProgram("uwsgi") as string,
+    `--${name.toLowerCase()}-socket`,
+    socket,
+    ...options,
+  );
   return `unix:${socket}`;
 }
 
