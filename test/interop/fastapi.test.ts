@@ -12,17 +12,19 @@ import { json } from "./site.ts";
 
 const JSON_HEADERS = { "Content-Type": "application/json" };
 
-describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () => {
-  let site: Served;
-  const get = (path: string, init?: RequestInit) => fetch(site.url + path, init);
-  const post = (path: string, value: unknown) =>
-    get(path, { method: "POST", headers: JSON_HEADERS, body: JSON.stringify(value) });
+const skip = missing("py:fastapi", "py:python_multipart");
 
-  before(async () => {
-    site = await serveAsgi("app:app", "fastapi_site", "--max-body", "1G");
-  });
-  after(() => site?.stop());
+let site: Served;
+const get = (path: string, init?: RequestInit) => fetch(site.url + path, init);
+const post = (path: string, value: unknown) =>
+  get(path, { method: "POST", headers: JSON_HEADERS, body: JSON.stringify(value) });
 
+before(async () => {
+  if (!skip) site = await serveAsgi("app:app", "fastapi_site", "--max-body", "1G");
+});
+after(() => site?.stop());
+
+describe("FastAPI: requests", { skip }, () => {
   test("path and query parameters arrive with their types", async () => {
     assert.deepEqual(await json(get("/books/7?short=yes")), { number: 7, short: true });
   });
@@ -82,7 +84,9 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
     assert.ok("/books/{number}" in paths);
     assert.match(await (await get("/docs")).text(), /swagger-ui/);
   });
+});
 
+describe("FastAPI: large bodies", { skip }, () => {
   test("200 MB are uploaded to disk, byte for byte, and neither the server nor the worker holds them", async () => {
     const size = 200 * MIB;
     const processes = [site.pid, ...childrenOf(site.pid)];
@@ -130,7 +134,9 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
     const text = await (await get("/rows/2000")).text();
     assert.equal(text, Array.from({ length: 2000 }, (_, number) => `row ${number}\n`).join(""));
   });
+});
 
+describe("FastAPI: the life of an application", { skip }, () => {
   test("a background task runs when the response has gone, and others are answered meanwhile", async () => {
     assert.deepEqual(await json(post("/tasks/wash", {})), { accepted: "wash" });
     await site.sees(/told: task wash began/);

@@ -11,18 +11,18 @@ import { curl, json } from "./site.ts";
 
 const NUMBERS = `${SITES}starlette_site/static/numbers.txt`;
 
-describe("Starlette", {
-  skip: missing("py:starlette", "py:sse_starlette", "py:itsdangerous", "curl"),
-}, () => {
-  let site: Served;
-  const get = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}) =>
-    fetch(site.url + path, { headers, ...init });
+const skip = missing("py:starlette", "py:sse_starlette", "py:itsdangerous", "curl");
 
-  before(async () => {
-    site = await serveAsgi("app:app", "starlette_site");
-  });
-  after(() => site?.stop());
+let site: Served;
+const get = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}) =>
+  fetch(site.url + path, { headers, ...init });
 
+before(async () => {
+  if (!skip) site = await serveAsgi("app:app", "starlette_site");
+});
+after(() => site?.stop());
+
+describe("Starlette: responses and files", { skip }, () => {
   test("a response passes through BaseHTTPMiddleware, which adds to it", async () => {
     const response = await get("/");
     assert.equal(response.headers.get("x-stamp"), "stamped");
@@ -78,7 +78,9 @@ describe("Starlette", {
     const { length } = await readFile(`${SITES}starlette_site/static/chat.js`);
     assert.match(head, new RegExp(`^content-length: ${length}\r$`, "im"));
   });
+});
 
+describe("Starlette: clients", { skip }, () => {
   test("a session lives in its cookie", async () => {
     const first = await get("/visits");
     const cookie = first.headers.getSetCookie()[0]?.split(";")[0] ?? "";
@@ -107,7 +109,9 @@ describe("Starlette", {
     client.socket.destroy();
     await site.sees(/told: endless ended/);
   });
+});
 
+describe("Starlette: WebSockets", { skip }, () => {
   test("JSON goes in and out of a WebSocket, and the application learns of its end", async () => {
     const client = await WebSocketClient.open(`${site.url}/json`);
     const value = { deep: [1, { text: "あ" }], none: null };

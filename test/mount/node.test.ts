@@ -263,7 +263,9 @@ describe("the request body", () => {
     socket.write("hello");
     assert.match((await socket.toArray()).join(""), /hello false$/);
   });
+});
 
+describe("the request body, beside a body parser", () => {
   test("that a body parser has taken is an error that says what to do", async (t) => {
     const { log, lines } = keepLog();
     const url = await host(t, express().use(express.json(), toNodeHandler(echoing(), { log })));
