@@ -1,6 +1,6 @@
-// For tests that take long without being hung: the runner (scripts/testing) ends what it hears nothing of.
+// For tests that take long: the runner (scripts/testing) ends a file that is silent for too long.
 
-/** Tells the runner that the test has come further: it counts as alive, and the text is shown while it takes long. */
+/** Tells the runner that the test goes on; the text is shown while it takes long. */
 export function reportProgress(text: string): void {
   process.send?.({ type: "progress", text });
 }
