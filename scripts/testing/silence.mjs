@@ -6,7 +6,7 @@ const TICK = 1_000;
 /** However busy the machine, a hung test ends after this many times its limit. */
 const MOST = 10;
 
-/** How many times longer everything takes now than on an idle machine; 1 where the system does not tell its load. */
+/** How many times longer everything takes now than on an idle machine; 1 where the system does not report its load. */
 export const slowness = () => Math.min(MOST, Math.max(1, loadavg()[0] / availableParallelism()));
 
 /** Calls `over` once, when nothing was heard for `limit` milliseconds of an idle machine. */

@@ -195,7 +195,7 @@ function givesItsBody(make: RequestMaker): void {
       const request = posted(body, ["Content-Type", FORM]);
       const read = request[name]();
       body.fail(new SallyportError("BODY_INCOMPLETE", "the client stopped"));
-      // formData() tells of it in words of its own.
+      // formData() rejects with an error of its own.
       await assert.rejects(read, name === "formData" ? Error : { code: "ERR_SALLYPORT_BODY_INCOMPLETE" });
     }
   });

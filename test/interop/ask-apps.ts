@@ -1,4 +1,4 @@
-// Apps of each kind that tell what they know of their client, and a client that asks them through a proxy.
+// Apps of each kind that answer with what they know of their client, and a client that asks them through a proxy.
 import { once } from "node:events";
 import { request as plainRequest } from "node:http";
 import { connect } from "node:http2";
@@ -11,7 +11,7 @@ import { path } from "./peer.ts";
 /** The client's own address, so that it is not taken for the proxy's. */
 export const CLIENT = "127.0.0.5";
 
-/** What an app was told. */
+/** What an app knows of its client. */
 export interface Told {
   readonly remote: string;
   readonly port: string;

@@ -1,5 +1,5 @@
-// An application that breaks the rules of PEP 3333, seen from the wire through the whole server: what the client is told
-// is true, and nobody else notices. The rules one by one are in test/protocols/wsgi; edge cases W4 to W13, H19, L3.
+// An application that breaks the rules of PEP 3333, seen from the wire through the whole server: the client gets the truth,
+// and other clients notice nothing. The rules one by one are in test/protocols/wsgi; edge cases W4 to W13, H19, L3.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";

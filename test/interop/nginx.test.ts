@@ -14,7 +14,7 @@ import {
 } from "./start-listener.ts";
 import { type Exception, IN_TURN, LIKE_CGI, pass, testBehind, type Way } from "./test-behind.ts";
 
-/** Dot segments are resolved, methods and `*` refused; whoever ends his side counts as gone. */
+/** Dot segments are resolved, methods and `*` refused; a client that ends its side counts as gone. */
 const LACKS: readonly Capability[] = [
   ...LIKE_CGI,
   "anyMethod",
@@ -38,7 +38,7 @@ const CUT: Case = {
   name: "a response that breaks off never looks complete",
   request: { target: "/mounted/x" },
   app: { kind: "stream", pieces: [{ size: 100_000 }], ending: "fail" },
-  // Before nginx was told the head, there is still time to say so.
+  // Before nginx has the head, a failure can still be said.
   expected: [{ status: [500, 502] }, { complete: false }],
 };
 

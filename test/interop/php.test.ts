@@ -173,5 +173,5 @@ const limits = (folder: string): string[] =>
     one,
   ]);
 
-/** Only a person who is root must be told so. */
+/** PHP-FPM runs as root only with this option. */
 const asRoot = (): string[] => (process.getuid?.() === 0 ? ["-R"] : []);

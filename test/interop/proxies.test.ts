@@ -1,5 +1,5 @@
 // One server of ours behind proxies that people use: HAProxy with PROXY headers, with and without TLS, and with
-// X-Forwarded-*; nginx with X-Forwarded-*, a prefix, and Forwarded. Each kind of app must be told the same of its client.
+// X-Forwarded-*; nginx with X-Forwarded-*, a prefix, and Forwarded. Each kind of app must learn the same of its client.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Config, defineConfig } from "../../src/config/config.ts";

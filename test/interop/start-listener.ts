@@ -1,5 +1,5 @@
-// Our listeners on free ports of the loopback, each in front of an application of another kind: what other people's web
-// servers are told to connect to.
+// Our listeners on free ports of the loopback, each in front of an application of another kind: the web servers
+// under test connect to them.
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { fetchApp, nodeApp } from "../../src/apps/index.ts";
 import type { Gateway, Handler, Listener } from "../../src/exchange/index.ts";

@@ -1,4 +1,4 @@
-// What a site behind somebody else's web server may expect: the conformance suite through that server, large bodies, many
+// What a site behind another web server may expect: the conformance suite through that server, large bodies, many
 // requests one after the other, and many at once.
 import { test } from "node:test";
 import {

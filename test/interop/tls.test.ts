@@ -1,5 +1,5 @@
-// TLS that ends at nginx or Apache httpd, in front of our listeners of FastCGI, SCGI and uwsgi: an application is told the
-// same of its client as by our own listener of HTTP.
+// TLS that ends at nginx or Apache httpd, in front of our listeners of FastCGI, SCGI and uwsgi: an application learns the
+// same of its client as from our own listener of HTTP.
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { type RequestOptions, request } from "node:https";
@@ -17,7 +17,7 @@ const PORTS = { fastcgi: 8080, scgi: 8081, uwsgi: 8082 } as const;
 
 type Told = Readonly<Record<string, unknown>>;
 
-/** A client that can be told from others by what it shows. */
+/** A client, by what it shows of itself. */
 interface Client {
   readonly name: string;
   readonly options: RequestOptions;
@@ -84,7 +84,7 @@ describe("TLS ends in front of us", { skip: NEEDS }, () => {
   const ask = (url: string, target: string, { options }: Client): Promise<Told> =>
     told(url.replace(/^http:/, "https:") + target, { ca: textOf(ca), ...options });
 
-  /** That what is told behind the peer is what is told without it, but for what it does not tell. */
+  /** Behind the peer an app learns what it learns without it, but for `unsaid`. */
   function testTelling(peer: () => Peer, unsaid: readonly string[]): void {
     for (const protocol of PROTOCOLS)
       for (const client of clients) {
@@ -96,7 +96,7 @@ describe("TLS ends in front of us", { skip: NEEDS }, () => {
           const behind = await ask(peer().url(PORTS[protocol]), "/asgi", client);
           const expected = { ...(await ask(started.direct, "/asgi", client)) };
           for (const name of unsaid) expected[name] = null;
-          // Who signed the client's certificate a server in front need not tell.
+          // A server in front need not pass on who signed the client's certificate.
           const own = ({ client_cert_chain: chain, ...rest }: Told) => [(chain as string[])[0], rest];
           assert.deepEqual(own(behind), own(expected));
         });

@@ -1,4 +1,4 @@
-// A certificate for 127.0.0.1, localhost and `NAME`, that lives as long as a test; clients are told to trust it.
+// A certificate for 127.0.0.1, localhost and `NAME`, that lives as long as a test; clients must be told to trust it.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

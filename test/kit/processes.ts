@@ -1,4 +1,4 @@
-// What the system tells of processes.
+// Whether processes live, and what memory and children they have.
 import { readdirSync, readFileSync } from "node:fs";
 import { until } from "./until.ts";
 

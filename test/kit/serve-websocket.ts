@@ -183,7 +183,7 @@ export interface FrameParts {
   fin?: boolean;
   rsv?: number;
   mask?: boolean;
-  /** The length as it is to be told, instead of the payload's own; with how many bytes it is written. */
+  /** The length to announce instead of the payload's own, and the number of bytes to write it with. */
   length?: bigint;
   width?: 0 | 2 | 8;
 }
@@ -244,7 +244,7 @@ export function told({ opcode, payload, fin, rsv }: Frame): string {
   return `${name}${marks} ${JSON.stringify(payload.toString("latin1"))}`;
 }
 
-/** A connection that says exactly what it is told to. */
+/** A client that sends raw frames. */
 export class RawClient extends RawConnection {
   #bytes = Buffer.alloc(0);
 

@@ -1,5 +1,5 @@
-// An ASGI gateway behind a real listener, for tests: started, asked by raw clients, the library's WebSockets or without
-// any listener, always closed; its log, and what the application recorded, are kept.
+// Starts an ASGI gateway behind a real listener: asked by raw clients, by the library's WebSockets or without any listener,
+// closed with the test; its log, and what the application recorded, are kept.
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// A WSGI gateway in daemon mode for tests: started, asked without a listener, always closed, its log kept.
+// Starts a WSGI gateway, in daemon mode unless the options say otherwise: asked without a listener, closed with the test,
+// its log kept.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";

@@ -27,7 +27,7 @@ const echoing = () =>
     session.send(Buffer.from(`${request.scheme} ${mount} ${request.path}`), false);
   });
 
-/** Destroys what nobody wants, as the manual says. */
+/** Destroys connections that no handler takes, as the manual says. */
 function listening(server: Server, handler: UpgradeMount): Server {
   server.on("upgrade", (req, socket, head) => {
     if (!handler(req, socket, head)) socket.destroy();

@@ -180,7 +180,7 @@ const run = async (
 };
 
 function* cut(bytes: string): Iterable<string> {
-  // Long messages are told by their beginning; what follows would take for ever.
+  // Only the beginning of a long message comes byte by byte: all of it would take for ever.
   for (const byte of bytes.slice(0, 1_000)) yield byte;
   yield bytes.slice(1_000);
 }

@@ -1,4 +1,4 @@
-// What an idle WebSocket costs the process in front.
+// The memory that an idle WebSocket costs the server process.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";

@@ -25,7 +25,7 @@ interface Opened {
   client(): Promise<Socket>;
 }
 
-/** An acceptor behind which a client is told who it is taken for, and then gets back what it sends. */
+/** Behind the acceptor a client gets the addresses that it is taken for, and then all that it sends. */
 async function open(t: TestContext, options: Partial<ProxyAcceptorOptions> = {}): Promise<Opened> {
   const lines: string[] = [];
   let accepted = 0;

@@ -257,7 +257,7 @@ test("a session is resumed", async (t) => {
     const again = await secure(port, { ...trust, maxVersion, session });
     assert.equal(again.isSessionReused(), true, maxVersion);
     again.write(GET);
-    // Of a session of TLS 1.2 OpenSSL does not tell the name again.
+    // OpenSSL does not give the name again for a resumed session of TLS 1.2.
     assert.match(
       await allFrom(again),
       maxVersion === "TLSv1.3" ? /"serverName":"example\.org"/ : /"scheme":"https"/,
