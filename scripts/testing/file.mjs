@@ -8,17 +8,17 @@ import { Tally } from "./tally.mjs";
 const REPORTER = fileURLToPath(new URL("events.mjs", import.meta.url));
 /**
  * No test may be silent for longer than this, on an idle machine: without any test beginning or ending, or a long
- * test reporting its progress (test/kit/report-progress.ts). It is also the limit for a file that does not end by itself.
+ * test telling its progress (test/kit/report-progress.ts). It is also the limit for a file that does not end by itself.
  */
 const SILENCE = 120_000;
 const OUTPUT_KEPT = 64 * 1024;
 
-/** Process groups of the files under way: they end with the runner. */
+/** The files under way: whoever interrupts the runner ends them, too. */
 const running = new Set();
 process.on("exit", () => running.forEach(endGroup));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
-/** Runs `path`; resolves with `{ path, tally, seconds, output }`, never rejects. `tally` grows meanwhile. */
+/** Runs `path`; resolves with `{ path, tally, seconds, output }`, never rejects. `tally` may be looked at meanwhile. */
 export function runFile(root, path, limit = SILENCE, tally = new Tally()) {
   const began = performance.now();
   return new Promise((resolve) => {
@@ -36,7 +36,7 @@ export function runFile(root, path, limit = SILENCE, tally = new Tally()) {
     child.once("close", (code, signal) => {
       silence.end();
       running.delete(child.pid);
-      checkEnd(tally, path, code, signal);
+      judge(tally, path, code, signal);
       resolve({ path, tally, seconds: (performance.now() - began) / 1000, output: output() });
     });
   });
@@ -67,8 +67,7 @@ function endGroup(pid) {
   }
 }
 
-/** A file that ended otherwise than with its tests through has failed. */
-function checkEnd(tally, path, code, signal) {
+function judge(tally, path, code, signal) {
   const { passed, failures, skips } = tally;
   if (failures.length > 0) return;
   if (signal) tally.broken(path, `the file was ended by ${signal}`);

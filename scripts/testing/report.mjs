@@ -1,12 +1,12 @@
-// What a test run prints: a line for each file as it ends and for those that take long, failures in full, and at
+// What a person sees of a test run: a line for each file as it ends and for those that take long, failures in full, and at
 // the end once more why each test failed, and the sum in the last line.
 
 const SLOWEST = 8;
 /** Lines of a failure that the summary repeats; the rest stands where the file ended. */
 const LINES_KEPT = 6;
-/** Seconds after which a file that still runs is reported. */
+/** A file is told to be under way when it has run for so many seconds. */
 const LONG = 30;
-/** How many of its running tests are named. */
+/** Of the tests that are under way in it so many are named. */
 const NAMED = 3;
 
 const print = (text) => process.stdout.write(`${text}\n`);
@@ -24,7 +24,7 @@ export function fileLine({ path, tally, seconds, output }, place) {
   if (tally.failures.length > 0 && output) print(`  it printed:\n${indent(output)}`);
 }
 
-/** A line for each file that has been running for long: which tests it is at. */
+/** A line for each file that has been running for long: what it is at. */
 export function underWay(files) {
   const now = performance.now();
   for (const { path, tally, began } of files) {
@@ -38,7 +38,7 @@ export function underWay(files) {
   }
 }
 
-/** The results so far, when the run is interrupted. */
+/** What is known when the run is broken off. */
 export function interrupted(results, files) {
   failures(results);
   print(`\ninterrupted after ${results.length} of ${files} files`);

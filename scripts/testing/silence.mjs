@@ -1,12 +1,12 @@
-// How long a test may be silent before it counts as hung. Not by the clock alone: on a machine with more to do than it has
-// processors for, a second of the clock gives a test only a part of a second.
+// How long nothing may be heard of a test before it counts as hung. Not by the clock alone: on a machine that has more to
+// do than it has processors for, a second of the clock is only a part of one of ours.
 import { availableParallelism, loadavg } from "node:os";
 
 const TICK = 1_000;
 /** However busy the machine, a hung test ends after this many times its limit. */
 const MOST = 10;
 
-/** How many times longer everything takes now than on an idle machine; 1 where the system does not report its load. */
+/** How many times longer than alone everything takes now; 1 where the system does not tell its load. */
 export const slowness = () => Math.min(MOST, Math.max(1, loadavg()[0] / availableParallelism()));
 
 /** Calls `over` once, when nothing was heard for `limit` milliseconds of an idle machine. */

@@ -6,13 +6,13 @@ export class Tally {
   failures = [];
   /** Each `{ name, reason }`. */
   skips = [];
-  /** True once the file has reported its end. */
+  /** True once the file has told that it is through. */
   ended = false;
-  /** What a long test reported last. */
+  /** What a long test said last of how far it has come. */
   progress = "";
   #path = [];
   #running = new Map();
-  /** Nesting of the event before: a parent is reported right after its children. */
+  /** Nesting of the event before: a parent is told right after its children. */
   #before = 0;
 
   add(event) {
