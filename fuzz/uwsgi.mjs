@@ -4,4 +4,10 @@ import { encodeUwsgiRequest, UwsgiRequestReader } from "../src/protocols/uwsgi/c
 import { fuzzCodec } from "./socket-codec.mjs";
 
 const [seconds, seed] = process.argv.slice(2);
-fuzzCodec({ name: "uwsgi", newReader: () => new UwsgiRequestReader(4_096), encodeUwsgiRequest, seconds, seed });
+fuzzCodec({
+  name: "uwsgi",
+  newReader: () => new UwsgiRequestReader(4_096),
+  encodeUwsgiRequest,
+  seconds,
+  seed,
+});
