@@ -8,7 +8,7 @@ import { Tally } from "./tally.mjs";
 const REPORTER = fileURLToPath(new URL("events.mjs", import.meta.url));
 /**
  * No test may be silent for longer than this, on an idle machine: without any test beginning or ending, or a long
- * test telling its progress (test/progress.ts). It is also the limit for a file that does not end by itself.
+ * test telling its progress (test/kit/report-progress.ts). It is also the limit for a file that does not end by itself.
  */
 const SILENCE = 120_000;
 const OUTPUT_KEPT = 64 * 1024;

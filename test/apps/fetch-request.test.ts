@@ -24,15 +24,26 @@ for (const [kind, make] of [
   ["light", lightRequest],
   ["whole", wholeRequest],
 ] as const)
-  if (make) describe(`a ${kind} request`, () => behaves(make));
+  if (make)
+    describe(`a ${kind} request`, () => {
+      looksLikeNodes(make);
+      becomesAnother(make);
+      goesThroughFetch(make);
+      givesItsBody(make);
+    });
 
-function behaves(make: RequestMaker): void {
+function requestsOf(make: RequestMaker) {
   const made = (request: RecordedRequest = {}) => {
     const exchange = new RecordedExchange(request);
     return { exchange, request: make(exchange, "http://localhost", request.method ?? "GET") };
   };
   const posted = (body: RecordedRequest["body"], headers: string[] = []) =>
     made({ method: "POST", headers: ["Host", "localhost", ...headers], ...(body && { body }) }).request;
+  return { made, posted };
+}
+
+function looksLikeNodes(make: RequestMaker): void {
+  const { made } = requestsOf(make);
 
   test("is a Request, also by its constructor and its tag", () => {
     const { request } = made();
@@ -65,6 +76,17 @@ function behaves(make: RequestMaker): void {
     assert.deepEqual([request.clone().headers.get("y"), copy.headers.get("y")], ["2", "1"]);
   });
 
+  test("shows itself as Node's own does", () => {
+    assert.match(
+      inspect(made({ target: "/shown" }).request),
+      /^\w*Request \{.*url: 'http:\/\/localhost\/shown'/s,
+    );
+  });
+}
+
+function becomesAnother(make: RequestMaker): void {
+  const { posted } = requestsOf(make);
+
   test("can be made into another Request, with changes", async () => {
     const changed = new Request(posted("text", ["X-A", "1"]), { headers: { "x-b": "2" } });
     assert.deepEqual([changed.method, changed.url], ["POST", "http://localhost/"]);
@@ -80,7 +102,9 @@ function behaves(make: RequestMaker): void {
     );
     assert.equal(await moved.text(), "text");
   });
+}
 
+function goesThroughFetch(make: RequestMaker): void {
   test("can be handed to fetch(), which sends its method, headers and body", async (t) => {
     const server = createServer((req, res) => {
       req.setEncoding("utf8").on("data", (text) => res.write(`${req.method} ${req.headers["x-a"]} ${text}`));
@@ -106,12 +130,16 @@ function behaves(make: RequestMaker): void {
   });
 
   test("aborts its signal, the same at every look, and those of its clones, when the client leaves", () => {
-    const { exchange, request } = made();
+    const { exchange, request } = requestsOf(make).made();
     const clone = request.clone();
     assert.equal(request.signal, request.signal);
     exchange.hangUp();
     assert.deepEqual([request.signal.aborted, clone.signal.aborted], [true, true]);
   });
+}
+
+function givesItsBody(make: RequestMaker): void {
+  const { made, posted } = requestsOf(make);
 
   const readers: readonly [string, (request: Request) => Promise<unknown>, unknown][] = [
     ["text()", (request) => request.text(), "a=1"],
@@ -167,7 +195,7 @@ function behaves(make: RequestMaker): void {
       const request = posted(body, ["Content-Type", FORM]);
       const read = request[name]();
       body.fail(new SallyportError("BODY_INCOMPLETE", "the client stopped"));
-      // formData() tells of it in words of its own.
+      // formData() rejects with an error of its own.
       await assert.rejects(read, name === "formData" ? Error : { code: "ERR_SALLYPORT_BODY_INCOMPLETE" });
     }
   });
@@ -178,13 +206,6 @@ function behaves(make: RequestMaker): void {
       const clone = request.clone();
       assert.deepEqual([await request.text(), await clone.text()], ["text", "text"]);
     }
-  });
-
-  test("shows itself as Node's own does", () => {
-    assert.match(
-      inspect(made({ target: "/shown" }).request),
-      /^\w*Request \{.*url: 'http:\/\/localhost\/shown'/s,
-    );
   });
 }
 

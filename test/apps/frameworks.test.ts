@@ -15,16 +15,16 @@ import { streamSSE } from "hono/streaming";
 import Koa from "koa";
 import multer from "multer";
 import { gatewayOfExport } from "../../src/apps/load-kind.ts";
-import { type Listening, listening } from "./listening.ts";
+import { type ServedGateway, serveGateway } from "../kit/serve-gateway.ts";
 
 const MEGABYTES_10 = randomBytes(10 * 1024 * 1024);
 const sum = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
 
 /** Serves an app for the tests of one suite, and gives its URL. */
 function served(app: unknown): () => string {
-  let site: Listening | undefined;
+  let site: ServedGateway | undefined;
   before(async () => {
-    site = await listening(await gatewayOfExport(app, "a test"));
+    site = await serveGateway(await gatewayOfExport(app, "a test"));
   });
   after(() => site?.close());
   return () => site?.url ?? "";

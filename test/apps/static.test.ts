@@ -9,8 +9,8 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { type StaticOptions, staticFiles } from "../../src/apps/index.ts";
 import { type Gateway, header } from "../../src/exchange/index.ts";
 import { type Recorded, RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
-import { needs } from "../needs.ts";
-import { type Listening, listening } from "./listening.ts";
+import { needs } from "../kit/needs.ts";
+import { type ServedGateway, serveGateway } from "../kit/serve-gateway.ts";
 
 const run = promisify(execFile);
 const MODIFIED = new Date("2024-05-06T07:08:09Z");
@@ -310,9 +310,9 @@ test("a file that shrinks while it is sent is a cut, never a complete response",
 });
 
 describe("over HTTP", () => {
-  let site: Listening | undefined;
+  let site: ServedGateway | undefined;
   before(async () => {
-    site = await listening(staticFiles({ directory: root }));
+    site = await serveGateway(staticFiles({ directory: root }));
   });
   after(() => site?.close());
   const curl = async (...args: string[]) => (await run("curl", ["-s", "--path-as-is", ...args])).stdout;

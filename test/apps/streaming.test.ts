@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { get, type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -14,8 +13,9 @@ import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { fetchApp, nodeApp, staticFiles } from "../../src/apps/index.ts";
 import type { Exchange, Gateway, Outcome } from "../../src/exchange/index.ts";
-import { needs } from "../needs.ts";
-import { type Listening, listening } from "./listening.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { needs } from "../kit/needs.ts";
+import { type ServedGateway, serveGateway } from "../kit/serve-gateway.ts";
 
 const PIECE = Buffer.alloc(65_536, "piece of a stream ");
 /** More than the kernel takes for a client that does not read. */
@@ -23,8 +23,8 @@ const PIECES = 1600;
 /** What may be on its way: the kernel's buffers of both ends, and ours. */
 const ON_ITS_WAY = 400;
 
-async function serve(t: TestContext, gateway: Gateway): Promise<Listening> {
-  const site = await listening(gateway);
+async function serve(t: TestContext, gateway: Gateway): Promise<ServedGateway> {
+  const site = await serveGateway(gateway);
   t.after(() => site.close());
   return site;
 }
@@ -197,8 +197,7 @@ test("a response that is cut looks cut to its client", async (t) => {
 });
 
 test("files are closed after every download, also those that their clients broke off", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "sallyport-files-"));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = makeFolder(t);
   await writeFile(join(folder, "big"), Buffer.alloc(8_000_000));
   const site = await serve(t, staticFiles({ directory: folder }));
   const open = async () => {
@@ -226,8 +225,7 @@ test("curl uploads after 100-continue, to a handler that reads", async (t) => {
     t,
     fetchApp(async (asked) => new Response(`${(await asked.arrayBuffer()).byteLength}`)),
   );
-  const folder = await mkdtemp(join(tmpdir(), "sallyport-curl-"));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = makeFolder(t);
   await writeFile(join(folder, "upload"), Buffer.alloc(10_000_000));
   const args = [
     "-s",

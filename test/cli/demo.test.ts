@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Talker } from "../interop/talker.ts";
-import { needs } from "../needs.ts";
-import { type Served, serve } from "../serve.ts";
+import { needs } from "../kit/needs.ts";
+import { type Served, serve } from "../kit/serve.ts";
+import { WebSocketClient } from "../kit/websocket-client.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -94,7 +94,10 @@ for (const [path, program, expected] of PAGES) {
 
 test("the ASGI door has a chat: what one says, all hear", async (t) => {
   if (!needs(t, "python3")) return;
-  const [ann, bob] = await Promise.all([Talker.open(`${site.url}/asgi`), Talker.open(`${site.url}/asgi`)]);
+  const [ann, bob] = await Promise.all([
+    WebSocketClient.open(`${site.url}/asgi`),
+    WebSocketClient.open(`${site.url}/asgi`),
+  ]);
   ann.say("hello, all");
   assert.deepEqual([await ann.hear(), await bob.hear()], ["hello, all", "hello, all"]);
   await Promise.all([ann.close(), bob.close()]);

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
-import { sallyport } from "./command.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
+import { sallyport } from "../kit/run-command.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const APPS = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;
@@ -54,8 +54,7 @@ test("an application that never returns is replaced, its Python stack in the log
 
 /** Serves one of the embedded applications by a configuration with these settings, in one server process. */
 function alone(t: TestContext, app: string, settings: object, more: object = {}): string[] {
-  const folder = mkdtempSync(join(tmpdir(), "alone-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const apps = { app: { wsgi: app, mode: "embedded", python: PYTHON, chdir: APPS, ...more } };
   const config = {
     listen: ["127.0.0.1:0"],

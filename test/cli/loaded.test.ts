@@ -1,16 +1,15 @@
 // What a server loads before its first answer: its start takes as long as that, so nothing that it has no use for.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Served, serve } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const ROOT = new URL("../..", import.meta.url).href;
-const here = mkdtempSync(join(tmpdir(), "loaded-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 /** Each tells which modules its interpreter has loaded. */
 writeFileSync(

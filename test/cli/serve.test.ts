@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { serve } from "../serve.ts";
-import { sallyport } from "./command.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { sallyport } from "../kit/run-command.ts";
+import { serve } from "../kit/serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "serve-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 const FILES: Readonly<Record<string, string>> = {
   "hello.py": `

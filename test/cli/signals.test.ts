@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Served, serve } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "signals-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 // Answers /hold when somebody asks for /release, and says on standard error what it has.
 writeFileSync(

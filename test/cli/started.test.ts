@@ -2,20 +2,19 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { createServer as createSocket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/server.ts";
-import { type Served, type ServeOptions, serve, serveBy } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { type Served, type ServeOptions, serve, serveBy } from "../kit/serve.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
-const here = mkdtempSync(join(tmpdir(), "started-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 const FILES: Readonly<Record<string, string>> = {
   "hello.py": `

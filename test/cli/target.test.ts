@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { serveSettingsOf } from "../../src/cli/settings.ts";
 import { targetOf } from "../../src/cli/target.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
-const here = mkdtempSync(join(tmpdir(), "target-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 for (const name of ["files/cgi-bin", "package", "empty"]) mkdirSync(join(here, name), { recursive: true });
 for (const name of ["package/__init__.py", "app.ts", "app.mjs", "plain.py", "notes.txt", "other.yaml"])

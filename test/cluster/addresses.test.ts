@@ -2,19 +2,18 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { Agent, get, type RequestOptions } from "node:http";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { promisify } from "node:util";
-import { makeCertificate } from "../interop/certificate.ts";
-import { needs } from "../needs.ts";
-import { type Served, type ServeOptions, serve, serveBy } from "../serve.ts";
+import { makeCertificate } from "../kit/make-certificate.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { needs } from "../kit/needs.ts";
+import { type Served, type ServeOptions, serve, serveBy } from "../kit/serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "cluster-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 writeFileSync(
   join(here, "site.mjs"),
   "export default (request, response) => response.end(String(process.pid));\n",

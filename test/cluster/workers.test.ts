@@ -1,14 +1,14 @@
 // Several server processes, each with Python processes of its own: WSGI in daemon mode, and ASGI.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
+import { test } from "node:test";
+import { makeFolder } from "../kit/make-folder.ts";
+import { gone } from "../kit/processes.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "cluster-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 let versions = 0;
 const PYTHON = pythons()[0]?.path as string;
 
@@ -69,20 +69,6 @@ async function both(url: string): Promise<Answer[]> {
   return [...seen.values()];
 }
 
-async function gone(pid: number): Promise<boolean> {
-  const give = Date.now() + 20_000;
-  while (isAlive(pid) && Date.now() < give) await new Promise((resolve) => setTimeout(resolve, 20));
-  return !isAlive(pid);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
 for (const [app, file] of [
   ["wsgi_site:app", "wsgi_site.py"],
   ["asgi_site:app", "asgi_site.py"],
@@ -93,7 +79,7 @@ for (const [app, file] of [
     assert.equal(new Set(answers.map(({ worker }) => worker)).size, 2);
     assert.ok(answers.every(({ multiprocess }) => multiprocess === "True"));
     assert.equal((await server.stop()).code, 0);
-    for (const { worker, server } of answers) assert.ok((await gone(worker)) && (await gone(server)));
+    for (const { worker, server } of answers) await Promise.all([gone(worker), gone(server)]);
   });
 
   test(`${app}: SIGHUP brings the new version to every server process, and the old workers end`, async (t) => {
@@ -108,7 +94,7 @@ for (const [app, file] of [
       (await both(server.url)).map(({ version }) => version),
       ["two", "two"],
     );
-    for (const { worker } of before) assert.ok(await gone(worker));
+    for (const { worker } of before) await gone(worker);
   });
 }
 

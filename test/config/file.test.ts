@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { CONFIG_NAMES, loadConfig } from "../../src/config/file.ts";
 import type { SallyportError } from "../../src/exchange/index.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "config-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const load = (name: string, text: string) => {
   const path = join(directory, name);

@@ -1,18 +1,17 @@
 // docs/embedded.md: what it shows serves, and what it says of options is so.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
-import { pythons } from "../pythons.ts";
-import { serve } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
+import { serve } from "../kit/serve.ts";
 
 const page = readFileSync(new URL("../../docs/embedded.md", import.meta.url), "utf8");
 const PYTHON = pythons()[0]?.path as string;
 
-const here = mkdtempSync(join(tmpdir(), "docs-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 mkdirSync(join(here, "shop"));
 writeFileSync(
   join(here, "shop", "wsgi.py"),

@@ -1,11 +1,11 @@
 // README.md does what it says: its app and its configuration are served as they stand there.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { serve, serveBy } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { serve, serveBy } from "../kit/serve.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
@@ -19,8 +19,7 @@ function block(language: string): string {
 }
 
 function folder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "sallyport-readme-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  const path = makeFolder(t);
   writeFileSync(join(path, "app.py"), block("python"));
   return path;
 }

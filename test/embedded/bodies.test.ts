@@ -6,9 +6,9 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { children, peak } from "../interop/held.ts";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
+import { childrenOf, peakMemory } from "../kit/processes.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const APPS = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;
@@ -20,7 +20,7 @@ const embedded = (app: string, ...args: string[]): Promise<Served> =>
   serve([app, "--embedded", "--python", PYTHON, "--max-body", "1G", ...args], { cwd: APPS });
 
 /** The server process; the other one supervises it. */
-const serverProcess = (server: Served): number => children(server.pid)[0] as number;
+const serverProcess = (server: Served): number => childrenOf(server.pid)[0] as number;
 
 describe("large bodies", { skip: process.platform !== "linux" && "memory is told by Linux" }, () => {
   let server: Served | undefined;
@@ -29,11 +29,11 @@ describe("large bodies", { skip: process.platform !== "linux" && "memory is told
   test("1 GiB from a generator passes through 96 MiB at the most", async () => {
     server = await embedded("habits:forever");
     await drained(`${server.url}/?1`);
-    const held = peak(serverProcess(server));
+    const held = peakMemory(serverProcess(server));
     assert.equal(await drained(`${server.url}/?${1024 * 16}`), 1024 * MIB);
     assert.ok(
-      peak(serverProcess(server)) - held < LIMIT,
-      `${(peak(serverProcess(server)) - held) / MIB} MiB`,
+      peakMemory(serverProcess(server)) - held < LIMIT,
+      `${(peakMemory(serverProcess(server)) - held) / MIB} MiB`,
     );
     await server.stop();
   });
@@ -41,12 +41,12 @@ describe("large bodies", { skip: process.platform !== "linux" && "memory is told
   test("200 MB of an upload reach the application through a file, byte for byte", async () => {
     server = await embedded("habits:app");
     await uploaded(`${server.url}/received`, 1);
-    const held = peak(serverProcess(server));
+    const held = peakMemory(serverProcess(server));
     const { size, sha256, expected } = await uploaded(`${server.url}/received`, 200);
     assert.deepEqual([size, sha256], [200 * MIB, expected]);
     assert.ok(
-      peak(serverProcess(server)) - held < LIMIT,
-      `${(peak(serverProcess(server)) - held) / MIB} MiB`,
+      peakMemory(serverProcess(server)) - held < LIMIT,
+      `${(peakMemory(serverProcess(server)) - held) / MIB} MiB`,
     );
   });
 });

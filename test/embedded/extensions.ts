@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { connect, createServer } from "node:tls";
@@ -13,9 +12,9 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { silentLog } from "../../src/exchange/index.ts";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
-const here = mkdtempSync(join(tmpdir(), "embedded-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 const python = process.env.EMBEDDED_PYTHON as string;
 const gateway = wsgi("extensions:app", {

@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { testsIn } from "../child.ts";
-import { pythons } from "../pythons.ts";
+import { pythons } from "../kit/pythons.ts";
+import { runTests } from "../kit/run-tests.ts";
 
 const HABITS = fileURLToPath(new URL("habits.ts", import.meta.url));
 const all = pythons();
 
 for (const { path, version } of new Set([all[0], all.at(-1)].filter((python) => python !== undefined))) {
   test(`the server survives what applications do to their process: CPython ${version}`, async () => {
-    const { passed, failures } = await testsIn(HABITS, { EMBEDDED_PYTHON: path });
+    const { passed, failures } = await runTests(HABITS, { EMBEDDED_PYTHON: path });
     assert.equal(failures, "");
     assert.equal(passed, 26);
   });

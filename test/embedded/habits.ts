@@ -3,16 +3,16 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
+import { type StartedWsgi, startWsgi } from "../kit/start-wsgi.ts";
 
 const python = process.env.EMBEDDED_PYTHON as string;
 const chdir = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const ends: (() => unknown)[] = [];
 const scope = { after: (end: unknown) => void ends.push(end as () => unknown) };
-const opened = (app: string): Promise<Daemon> =>
-  daemon(scope as never, app, { mode: "embedded", python, chdir, slowCall: 300 });
+const opened = (app: string): Promise<StartedWsgi> =>
+  startWsgi(scope as never, app, { mode: "embedded", python, chdir, slowCall: 300 });
 
-let app: Daemon;
+let app: StartedWsgi;
 // Keeps the process alive, as a listening socket would.
 const alive = setInterval(() => {}, 1_000);
 before(async () => {

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { testsIn } from "../child.ts";
-import { missing, VENV_PYTHON } from "../needs.ts";
-import { pythons } from "../pythons.ts";
+import { missing, VENV_PYTHON } from "../kit/needs.ts";
+import { pythons } from "../kit/pythons.ts";
+import { runTests } from "../kit/run-tests.ts";
 
 const CASES = fileURLToPath(new URL("held.ts", import.meta.url));
 
 async function holds(python: string): Promise<void> {
-  const { passed, failures } = await testsIn(CASES, { EMBEDDED_PYTHON: python });
+  const { passed, failures } = await runTests(CASES, { EMBEDDED_PYTHON: python });
   assert.equal(failures, "");
   assert.ok(passed > 5, `${passed} tests`);
 }

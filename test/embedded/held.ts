@@ -4,21 +4,21 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { RecordedExchange } from "../../src/testing/recorded.ts";
-import { missing, VENV_PYTHON } from "../needs.ts";
-import { type Daemon, daemon } from "../protocols/wsgi/daemon.ts";
+import { missing, VENV_PYTHON } from "../kit/needs.ts";
+import { type StartedWsgi, startWsgi } from "../kit/start-wsgi.ts";
 
 const chdir = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const python = process.env.EMBEDDED_PYTHON as string;
 const noFlask = python === VENV_PYTHON ? missing("py:flask") : "Flask is in another environment";
 const ends: (() => unknown)[] = [];
 const scope = { after: (end: unknown) => void ends.push(end as () => unknown) };
-const opened = (app: string): Promise<Daemon> =>
-  daemon(scope as never, app, { mode: "embedded", python, chdir });
+const opened = (app: string): Promise<StartedWsgi> =>
+  startWsgi(scope as never, app, { mode: "embedded", python, chdir });
 
 /** Fewer than there were requests, by far: caches of the interpreter fill now and then. */
 const FEW_OBJECTS = 200;
 
-let app: Daemon;
+let app: StartedWsgi;
 // Keeps the process alive, as a listening socket would.
 const alive = setInterval(() => {}, 1_000);
 before(async () => {
@@ -32,7 +32,7 @@ after(async () => {
 const number = async (page: string): Promise<number> => Number((await app.ask(page)).body.toString());
 
 /** Asks many times at once, and as often one after the other; every answer must be complete. */
-async function askOften(from: Daemon, page: string): Promise<void> {
+async function askOften(from: StartedWsgi, page: string): Promise<void> {
   const answers = await Promise.all(Array.from({ length: 900 }, () => from.ask(page)));
   for (let i = 0; i < 100; i++) answers.push(await from.ask(page));
   assert.deepEqual(

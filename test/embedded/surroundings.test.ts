@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { pythons } from "../pythons.ts";
+import { pythons } from "../kit/pythons.ts";
 
 const TELL = fileURLToPath(new URL("tell_facts.ts", import.meta.url));
 const NO_LOCALE = { LANG: undefined, LC_ALL: undefined, LC_CTYPE: undefined };

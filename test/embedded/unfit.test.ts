@@ -1,18 +1,17 @@
 // Embedded mode without what it needs: one message that says what to do, and exit code 1.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { libraryOf } from "../../src/embedded/library.ts";
-import { sallyport } from "../cli/command.ts";
-import { pythons } from "../pythons.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
+import { sallyport } from "../kit/run-command.ts";
 
 const APPS = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;
-const here = mkdtempSync(join(tmpdir(), "unfit-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 const HOOK = `import { register } from "node:module";
 const hook = \`export const resolve = (name, context, next) => {

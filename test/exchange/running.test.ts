@@ -1,17 +1,15 @@
 // What stands behind another gateway lives as long as anything that leads there, in a server as in a mount.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { staticFiles } from "../../src/apps/index.ts";
 import { type Exchange, type Gateway, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { toFetchHandler } from "../../src/mount/index.ts";
 import { authorized, fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { createServer } from "../../src/server/server.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "running-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 /** Answers only between its start and its close, and keeps account of its life. */
 class Behind implements Gateway {

@@ -3,10 +3,16 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Capability, Case } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Exception, IN_TURN, LIKE_CGI, pass, testWay, type Way } from "./behind.ts";
-import { type Front, fetchApplication, front, nodeApplication, portOf } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
+import {
+  fetchApplication,
+  nodeApplication,
+  portOf,
+  type StartedListener,
+  startListener,
+} from "./start-listener.ts";
+import { type Exception, IN_TURN, LIKE_CGI, pass, testBehind, type Way } from "./test-behind.ts";
 
 const MODULES = "/usr/lib/apache2/modules";
 
@@ -49,15 +55,15 @@ const AS_CGI: readonly Exception[] = [
 ];
 
 describe("behind Apache httpd", { skip: skipped() }, () => {
-  let node: Front;
-  let fetched: Front;
-  let uwsgi: Front;
+  let node: StartedListener;
+  let fetched: StartedListener;
+  let uwsgi: StartedListener;
   let peer: Peer;
 
   before(async () => {
-    node = await front("fastcgi", nodeApplication());
-    fetched = await front("scgi", fetchApplication());
-    uwsgi = await front("uwsgi", nodeApplication());
+    node = await startListener("fastcgi", nodeApplication());
+    fetched = await startListener("scgi", fetchApplication());
+    uwsgi = await startListener("uwsgi", nodeApplication());
     peer = await startPeer({
       config: "apache/httpd.conf",
       places: { "9001": portOf(node), "9002": portOf(fetched), "9003": portOf(uwsgi) },
@@ -79,12 +85,12 @@ describe("behind Apache httpd", { skip: skipped() }, () => {
   });
 
   const kept = way(8080, EXCEPT);
-  testWay("mod_proxy_fcgi with kept connections, a node handler", kept);
-  testWay("mod_proxy_fcgi, a node handler", way(8081, EXCEPT));
-  testWay("mod_proxy_scgi, a fetch handler", way(8082, NO_CHUNKS, "bodyOnGet"));
-  testWay("mod_proxy_uwsgi, a node handler", way(8083, NO_CHUNKS));
-  testWay("started by mod_fcgid", way(8084, STARTED, "streamsUpload", "holdsBack"));
-  testWay("started by mod_cgid", { ...way(8085, AS_CGI, "streamsUpload", "holdsBack"), slow: true });
+  testBehind("mod_proxy_fcgi with kept connections, a node handler", kept);
+  testBehind("mod_proxy_fcgi, a node handler", way(8081, EXCEPT));
+  testBehind("mod_proxy_scgi, a fetch handler", way(8082, NO_CHUNKS, "bodyOnGet"));
+  testBehind("mod_proxy_uwsgi, a node handler", way(8083, NO_CHUNKS));
+  testBehind("started by mod_fcgid", way(8084, STARTED, "streamsUpload", "holdsBack"));
+  testBehind("started by mod_cgid", { ...way(8085, AS_CGI, "streamsUpload", "holdsBack"), slow: true });
 
   test("kept connections are kept: requests in turn need at most one more", async () => {
     const { accepted } = node;

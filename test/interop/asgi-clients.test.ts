@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { type Certificate, makeCertificate } from "../kit/make-certificate.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { SITES, serveAsgi } from "./asgi-site.ts";
-import { type Certificate, makeCertificate } from "./certificate.ts";
 import { curl, visit } from "./site.ts";
 
 const NEEDS = ["py:httpx", "py:h2", "py:aiohttp", "py:websockets", "py:sse_starlette", "curl", "openssl"];

@@ -1,8 +1,8 @@
 // A real ASGI site behind the real command line. To see that a test asks for what is right, the same test runs against
 // another server: `ASGI_REFERENCE=uvicorn node --import tsx --test test/interop/fastapi.test.ts` (or hypercorn).
 import { fileURLToPath } from "node:url";
-import { VENV_PYTHON } from "../needs.ts";
-import { type Served, serve, serveBy } from "../serve.ts";
+import { VENV_PYTHON } from "../kit/needs.ts";
+import { type Served, serve, serveBy } from "../kit/serve.ts";
 
 export const SITES: string = fileURLToPath(new URL("../apps/asgi_sites/", import.meta.url));
 

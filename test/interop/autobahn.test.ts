@@ -4,23 +4,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Silence } from "../../scripts/testing/silence.mjs";
-import { progress } from "../progress.ts";
-import { echo, serve } from "../websocket/serving.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { reportProgress } from "../kit/report-progress.ts";
+import { echo, serve } from "../kit/serve-websocket.ts";
 
 const CACHE = fileURLToPath(new URL("../../.cache/", import.meta.url));
 const HOME = join(CACHE, "autobahn");
@@ -96,7 +88,7 @@ async function run(program: string, args: readonly string[], cwd: string): Promi
     stream.on("data", (chunk: Buffer) => {
       silence.heard();
       last = `${last}${chunk}`.slice(-2_000);
-      progress(last.trim().split("\n").at(-1) ?? "");
+      reportProgress(last.trim().split("\n").at(-1) ?? "");
     });
   const [code, signal] = await once(child, "close");
   silence.end();
@@ -114,8 +106,7 @@ const PASSED = new Set(["OK", "NON-STRICT", "INFORMATIONAL"]);
 test("no case of the Autobahn test suite fails", async (t) => {
   const python = await ready(t);
   if (!python) return;
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-autobahn-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const { url } = await serve(t, echo);
   const spec = join(folder, "spec.json");
   const servers = [{ agent: "sallyport", url }];

@@ -1,69 +1,56 @@
-// An application that breaks the rules of PEP 3333, seen from the wire through the whole server: what the client is told
-// is true, and nobody else notices. The rules one by one are in test/protocols/wsgi; edge cases W4 to W13, H19, L3.
+// An application that breaks the rules of PEP 3333, seen from the wire through the whole server: the client gets the truth,
+// and other clients notice nothing. The rules one by one are in test/protocols/wsgi; edge cases W4 to W13, H19, L3.
 import assert from "node:assert/strict";
-import { readFileSync, watch, writeFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
-import { RawClient, rawGet } from "./raw.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { gone } from "../kit/processes.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
+import { until } from "../kit/until.ts";
+import { RawClient, rawGet } from "./raw-client.ts";
 import { APPS, json } from "./site.ts";
 
 const PYTHON = pythons()[0]?.path ?? "python3";
 
-describe("an awkward application", () => {
-  let folder: string;
-  let site: Served;
-  const options = ["--chdir", APPS, "--python", PYTHON];
+const OPTIONS = ["--chdir", APPS, "--python", PYTHON];
 
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "sallyport-awkward-"));
-    const env = `AWKWARD_LOG=${log()}`;
-    site = await serve(["awkward", ...options, "--processes", "2", "--timeout", "5s", "--env", env]);
-  });
-  after(async () => {
-    await site?.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+const start = (record: string, ...more: string[]): Promise<Served> =>
+  serve(["awkward", ...OPTIONS, "--env", `AWKWARD_LOG=${record}`, ...more]);
 
-  const pid = async (): Promise<number> => (await json(fetch(`${site.url}/process`))).pid;
+let site: Served;
+after(() => site?.stop());
+const folder = makeFolder();
+const log = join(folder, "log");
+before(async () => {
+  site = await start(log, "--processes", "2", "--timeout", "5s");
+});
 
-  /** The workers that answer; asked for until there are two, since one that died takes a moment to be replaced. */
-  async function twoPids(): Promise<Set<number>> {
-    const seen = new Set<number>();
-    const deadline = Date.now() + 30_000;
-    while (seen.size < 2 && Date.now() < deadline)
-      for (const id of await Promise.all([pid(), pid(), pid(), pid()])) seen.add(id);
-    return seen;
-  }
+const pid = async (): Promise<number> => (await json(fetch(`${site.url}/process`))).pid;
 
-  const works = async () => assert.equal(await (await fetch(`${site.url}/hello`)).text(), "hello\n");
+/** The workers that answer; asked for until there are two, since one that died takes a moment to be replaced. */
+async function twoPids(): Promise<Set<number>> {
+  const seen = new Set<number>();
+  const deadline = Date.now() + 30_000;
+  while (seen.size < 2 && Date.now() < deadline)
+    for (const id of await Promise.all([pid(), pid(), pid(), pid()])) seen.add(id);
+  return seen;
+}
 
-  const log = () => join(folder, "log");
-  const words = () => readFileSync(log(), "utf8").trim().split("\n");
-  const forget = () => writeFileSync(log(), "");
+const works = async () => assert.equal(await (await fetch(`${site.url}/hello`)).text(), "hello\n");
 
-  /** The words that the application has recorded, once `word` is among them. */
-  function recorded(word: string): Promise<string[]> {
-    return new Promise((resolve, reject) => {
-      const watcher = watch(log());
-      const timer = setTimeout(() => {
-        watcher.close();
-        reject(new Error(`"${word}" was not recorded, only: ${words()}`));
-      }, 30_000);
-      const look = () => {
-        if (!words().includes(word)) return;
-        clearTimeout(timer);
-        watcher.close();
-        resolve(words());
-      };
-      watcher.on("change", look);
-      look();
-    });
-  }
+const words = () => readFileSync(log, "utf8").trim().split("\n");
+const forget = () => writeFileSync(log, "");
 
+/** The words that the application has recorded, once `word` is among them. */
+async function recorded(word: string): Promise<string[]> {
+  await until(() => words().includes(word));
+  return words();
+}
+
+describe("a response that breaks the rules", () => {
   test("W4, W6: a response that fails midway is visibly cut: its chunked body has no end", async () => {
     for (const path of ["/raise-midway", "/text-item-midway", "/start-again-after-output"]) {
       const text = await rawGet(site.url, path);
@@ -115,7 +102,9 @@ describe("an awkward application", () => {
     assert.doesNotMatch(text, /before the head|Traceback/);
     await site.sees(/RuntimeError: before the head/);
   });
+});
 
+describe("a client that sends or takes at its own pace", () => {
   test("H19: a body that the application never reads is never taken for a request", async () => {
     const smuggled = "GET /environ HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50_000);
     const client = new RawClient(site.url);
@@ -146,7 +135,9 @@ describe("an awkward application", () => {
       assert.equal((await recorded(word)).filter((other) => other === word).length, 1);
     });
   }
+});
 
+describe("W13: a worker that dies", () => {
   for (const path of ["/exit-at-once", "/segfault", "/kill-self"]) {
     test(`W13: ${path} fails its own request only, and the worker is replaced`, async () => {
       const go = join(folder, `beside${path.slice(1)}`);
@@ -177,7 +168,9 @@ describe("an awkward application", () => {
     assert.match(await rawGet(site.url, "/hang"), /^HTTP\/1\.1 504 [\s\S]*ERR_SALLYPORT_APP_TIMEOUT\n$/);
     await works();
   });
+});
 
+describe("what the application gives", () => {
   test("what the application prints to its standard output disturbs nothing", async () => {
     for (const path of ["/print-to-stdout", "/close-stdout"]) {
       assert.match(await (await fetch(site.url + path)).text(), /stdout\n|printed\n/);
@@ -203,17 +196,8 @@ describe("an awkward application", () => {
 });
 
 describe("the end of a server", () => {
-  const start = (log: string) =>
-    serve(["awkward", "--chdir", APPS, "--python", PYTHON, "--env", `AWKWARD_LOG=${log}`]);
-
-  let folder: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "sallyport-end-"));
-  });
-  after(() => rm(folder, { recursive: true, force: true }));
-
   test("L3: SIGTERM lets the request under way finish, then the server ends with status 0", async () => {
-    const go = join(folder, "go");
+    const go = join(folder, "last");
     const site = await start("");
     const client = new RawClient(site.url).get(`/step-by-step?${go}`);
     await client.sees(/first\n/);
@@ -228,17 +212,6 @@ describe("the end of a server", () => {
     const { pid } = await json(fetch(`${site.url}/process`));
     process.kill(site.pid, "SIGKILL");
     await site.exited;
-    const deadline = Date.now() + 20_000;
-    while (isAlive(pid) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.equal(isAlive(pid), false);
+    await gone(pid);
   });
 });
-
-/** Whether the process still runs (one that has ended and waits to be reaped does not). */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
-  }
-}

@@ -1,4 +1,4 @@
-// An upload that nobody has to hold in memory, the one who sends it least of all.
+// An upload too large to be held in memory, by its client or by the server.
 import { createHash } from "node:crypto";
 import { request } from "node:http";
 import { Readable } from "node:stream";

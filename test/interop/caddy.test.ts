@@ -1,17 +1,17 @@
 // Our FastCGI listener behind Caddy's reverse_proxy with its fastcgi transport.
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
-import { missing } from "../needs.ts";
-import { LIKE_CGI, testWay } from "./behind.ts";
-import { type Front, front, nodeApplication, portOf } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, startPeer } from "./peer.ts";
+import { nodeApplication, portOf, type StartedListener, startListener } from "./start-listener.ts";
+import { LIKE_CGI, testBehind } from "./test-behind.ts";
 
 describe("behind Caddy", { skip: missing("caddy") }, () => {
-  let node: Front;
+  let node: StartedListener;
   let peer: Peer;
 
   before(async () => {
-    node = await front("fastcgi", nodeApplication());
+    node = await startListener("fastcgi", nodeApplication());
     peer = await startPeer({
       config: "caddy/Caddyfile",
       places: { "9001": portOf(node) },
@@ -24,7 +24,7 @@ describe("behind Caddy", { skip: missing("caddy") }, () => {
     assert.deepEqual(node?.violations, []);
   });
 
-  testWay("a fastcgi transport, a node handler", {
+  testBehind("a fastcgi transport, a node handler", {
     url: () => peer.url(),
     logs: () => peer.logs(),
     lacks: [

@@ -4,15 +4,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { type Behaviour, CONFORMANCE_FIELD } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Front, front, nodeApplication } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
+import { nodeApplication, type StartedListener, startListener } from "./start-listener.ts";
 
 const FIELD = `HTTP_${CONFORMANCE_FIELD.toUpperCase().replaceAll("-", "_")}`;
 
 describe("cgi-fcgi", { skip: missing("cgi-fcgi") }, () => {
-  let app: Front;
+  let app: StartedListener;
   before(async () => {
-    app = await front("fastcgi", nodeApplication());
+    app = await startListener("fastcgi", nodeApplication());
   });
   after(async () => {
     await app?.close();

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { WebSocketClient } from "../kit/websocket-client.ts";
 import { SITES, serveAsgi } from "./asgi-site.ts";
-import { RawClient } from "./raw.ts";
+import { RawClient } from "./raw-client.ts";
 import { json, sha256, upload } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 describe("Django with Channels", { skip: missing("py:django", "py:channels") }, () => {
   let site: Served;
@@ -60,7 +60,7 @@ describe("Django with Channels", { skip: missing("py:django", "py:channels") }, 
     const visited = await get("/visits/");
     const cookie = visited.headers.getSetCookie()[0]?.split(";")[0] ?? "";
     const enter = (room: string, headers = {}) =>
-      Talker.open(`${site.url}/chat/${room}/`, [], { headers, origin: site.url });
+      WebSocketClient.open(`${site.url}/chat/${room}/`, [], { headers, origin: site.url });
     const ann = await enter("red", { Cookie: cookie });
     assert.deepEqual(await ann.hearJson(), { room: "red", visits: 1 });
     const bob = await enter("red");
@@ -77,16 +77,16 @@ describe("Django with Channels", { skip: missing("py:django", "py:channels") }, 
   });
 
   test("a consumer in a thread talks text and bytes, and closes with its own code and reason", async () => {
-    const talker = await Talker.open(`${site.url}/threaded/`, [], { origin: site.url });
-    assert.equal(await talker.say("abc").hear(), "cba");
-    assert.deepEqual(await talker.say(Buffer.from([1, 2, 3])).hear(), Buffer.from([3, 2, 1]));
-    assert.deepEqual(await talker.say("stop").closed, { code: 4002, reason: "as you wish" });
+    const client = await WebSocketClient.open(`${site.url}/threaded/`, [], { origin: site.url });
+    assert.equal(await client.say("abc").hear(), "cba");
+    assert.deepEqual(await client.say(Buffer.from([1, 2, 3])).hear(), Buffer.from([3, 2, 1]));
+    assert.deepEqual(await client.say("stop").closed, { code: 4002, reason: "as you wish" });
   });
 
   test("a consumer that does not accept, and a foreign Origin, are 403", async () => {
-    const refused = Talker.open(`${site.url}/threaded/?no`, [], { origin: site.url });
+    const refused = WebSocketClient.open(`${site.url}/threaded/?no`, [], { origin: site.url });
     await assert.rejects(refused, /403/);
     const stranger = { origin: "http://evil.example" };
-    await assert.rejects(Talker.open(`${site.url}/threaded/`, [], stranger), /403/);
+    await assert.rejects(WebSocketClient.open(`${site.url}/threaded/`, [], stranger), /403/);
   });
 });

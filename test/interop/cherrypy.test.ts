@@ -1,8 +1,8 @@
 // CherryPy, newest version, as a tree of WSGI applications behind the whole server.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { APPS, curl, serveSite, sha256, upload } from "./site.ts";
 
 describe("CherryPy", { skip: missing("py:cherrypy", "curl") }, () => {

@@ -1,10 +1,10 @@
 // A real browser at an ASGI site: a page that talks over a WebSocket, hears events, and reports what it has seen.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { type Certificate, makeCertificate } from "../kit/make-certificate.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { serveAsgi } from "./asgi-site.ts";
-import { type Certificate, makeCertificate } from "./certificate.ts";
 import { Chromium } from "./chromium.ts";
 
 describe("Chromium at a chat page", { skip: missing("chromium", "openssl", "py:sse_starlette") }, () => {

@@ -18,7 +18,7 @@ export class Chromium {
       "--disable-background-networking",
     ];
     const here = ["--headless=new", "--no-sandbox", `--user-data-dir=${this.#folder}`];
-    // The port keeps it open; nobody connects to it.
+    // The port keeps the browser open; no client connects to it.
     const args = [...here, ...quiet, "--ignore-certificate-errors", "--remote-debugging-port=0", url];
     const env = { ...process.env, HOME: this.#folder, DBUS_SESSION_BUS_ADDRESS: "disabled:" };
     this.#child = spawn("chromium", args, { detached: true, env, stdio: ["ignore", "ignore", "pipe"] });

@@ -6,8 +6,8 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { missing, VENV_PYTHON } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing, VENV_PYTHON } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { MIB, uploadBig } from "./big-upload.ts";
 import { APPS, json, serveSite, visit } from "./site.ts";
 

@@ -1,13 +1,12 @@
 // Flask and Django inside the server processes, two of which share the address.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { Agent, get } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import { needs, VENV_PYTHON } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { needs, VENV_PYTHON } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { APPS, json, serveSite, sha256, upload, visit } from "./site.ts";
 
 const EMBEDDED = ["--embedded", "--server-processes", "2"];
@@ -33,8 +32,7 @@ test("Flask: templates, forms, uploads, sessions and streams work in two server 
 
 test("Django: the admin works in two server processes", async (t) => {
   if (!needs(t, "py:django", "py:requests")) return;
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-django-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   cpSync(`${APPS}django_site`, folder, { recursive: true });
   const env = { ...process.env, DJANGO_SUPERUSER_PASSWORD: "secret" };
   const manage = (...args: string[]) =>

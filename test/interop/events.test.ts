@@ -2,12 +2,12 @@
 // whose server stops.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { WebSocketClient } from "../kit/websocket-client.ts";
 import { onlyOurs, serveAsgi } from "./asgi-site.ts";
 import { EventReader } from "./event-reader.ts";
 import { json } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 /** Every deadline that could end a stream by mistake. */
 const SHORT = ["--timeout", "--idle-timeout", "--body-timeout", "--send-timeout", "--head-timeout"].flatMap(
@@ -64,12 +64,12 @@ describe("server-sent events", { skip: missing("py:sse_starlette") }, () => {
       withSite([], async (site) => {
         const where = async () => (await json(fetch(`${site.url}/where`))).pid;
         const events = await EventReader.open(`${site.url}/events?every=0.02`);
-        const talker = await Talker.open(`${site.url}/json`);
+        const client = await WebSocketClient.open(`${site.url}/json`);
         const pid = await where();
         assert.equal((await events.next())?.id, "0");
         process.kill(site.pid, "SIGHUP");
         const seen = await events.rest();
-        assert.equal((await talker.closed).code, 1012);
+        assert.equal((await client.closed).code, 1012);
         assert.notEqual(await where(), pid);
         assert.deepEqual(
           seen.map(({ id }) => Number(id)),
@@ -87,10 +87,10 @@ describe("server-sent events", { skip: missing("py:sse_starlette") }, () => {
   }, async () => {
     const site = await serveAsgi("app:app", "starlette_site", "--grace", "20s");
     const events = await EventReader.open(`${site.url}/events?every=0.02&name=told`);
-    const talker = await Talker.open(`${site.url}/json`);
+    const client = await WebSocketClient.open(`${site.url}/json`);
     assert.equal((await events.next())?.id, "0");
     const stopped = site.stop();
-    assert.equal((await talker.closed).code, 1012);
+    assert.equal((await client.closed).code, 1012);
     await events.rest();
     assert.deepEqual(await stopped, { code: 0, signal: null });
     assert.match(site.stderr, /told: told ended/);

@@ -2,27 +2,29 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import { childrenOf, peakMemory } from "../kit/processes.ts";
+import type { Served } from "../kit/serve.ts";
+import { WebSocketClient } from "../kit/websocket-client.ts";
 import { onlyOurs, serveAsgi } from "./asgi-site.ts";
 import { MIB, uploadBig } from "./big-upload.ts";
-import { children, peak } from "./held.ts";
 import { json } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 const JSON_HEADERS = { "Content-Type": "application/json" };
 
-describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () => {
-  let site: Served;
-  const get = (path: string, init?: RequestInit) => fetch(site.url + path, init);
-  const post = (path: string, value: unknown) =>
-    get(path, { method: "POST", headers: JSON_HEADERS, body: JSON.stringify(value) });
+const skip = missing("py:fastapi", "py:python_multipart");
 
-  before(async () => {
-    site = await serveAsgi("app:app", "fastapi_site", "--max-body", "1G");
-  });
-  after(() => site?.stop());
+let site: Served;
+const get = (path: string, init?: RequestInit) => fetch(site.url + path, init);
+const post = (path: string, value: unknown) =>
+  get(path, { method: "POST", headers: JSON_HEADERS, body: JSON.stringify(value) });
 
+before(async () => {
+  if (!skip) site = await serveAsgi("app:app", "fastapi_site", "--max-body", "1G");
+});
+after(() => site?.stop());
+
+describe("FastAPI: requests", { skip }, () => {
   test("path and query parameters arrive with their types", async () => {
     assert.deepEqual(await json(get("/books/7?short=yes")), { number: 7, short: true });
   });
@@ -82,13 +84,15 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
     assert.ok("/books/{number}" in paths);
     assert.match(await (await get("/docs")).text(), /swagger-ui/);
   });
+});
 
+describe("FastAPI: large bodies", { skip }, () => {
   test("200 MB are uploaded to disk, byte for byte, and neither the server nor the worker holds them", async () => {
     const size = 200 * MIB;
-    const processes = [site.pid, ...children(site.pid)];
-    const before = processes.map(peak);
+    const processes = [site.pid, ...childrenOf(site.pid)];
+    const before = processes.map(peakMemory);
     const { answer, sha256 } = await uploadBig(`${site.url}/upload`, size);
-    const grown = processes.map((pid, index) => peak(pid) - (before[index] ?? 0));
+    const grown = processes.map((pid, index) => peakMemory(pid) - (before[index] ?? 0));
     assert.deepEqual(answer, { name: "big.bin", size, on_disk: true, sha256 });
     for (const bytes of grown) assert.ok(bytes < size / 2, `it grew by ${bytes} bytes`);
   });
@@ -130,7 +134,9 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
     const text = await (await get("/rows/2000")).text();
     assert.equal(text, Array.from({ length: 2000 }, (_, number) => `row ${number}\n`).join(""));
   });
+});
 
+describe("FastAPI: the life of an application", { skip }, () => {
   test("a background task runs when the response has gone, and others are answered meanwhile", async () => {
     assert.deepEqual(await json(post("/tasks/wash", {})), { accepted: "wash" });
     await site.sees(/told: task wash began/);
@@ -149,9 +155,9 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
   });
 
   test("two people chat; whoever stays is told that the other left, and with which code", async () => {
-    const ann = await Talker.open(`${site.url}/chat/ann`);
+    const ann = await WebSocketClient.open(`${site.url}/chat/ann`);
     assert.equal(await ann.hear(), "ann came");
-    const bob = await Talker.open(`${site.url}/chat/bob`);
+    const bob = await WebSocketClient.open(`${site.url}/chat/bob`);
     assert.deepEqual([await ann.hear(), await bob.hear()], ["bob came", "bob came"]);
     ann.say("hello, Ὀδυσσεύς");
     assert.equal(await bob.hear(), "ann: hello, Ὀδυσσεύς");
@@ -163,9 +169,9 @@ describe("FastAPI", { skip: missing("py:fastapi", "py:python_multipart") }, () =
   });
 
   test("a dependency guards a WebSocket as well", async () => {
-    assert.equal((await Talker.refused(`${site.url}/guarded`)).head.statusCode, 401);
+    assert.equal((await WebSocketClient.refused(`${site.url}/guarded`)).head.statusCode, 401);
     const headers = { "X-Token": "secret" };
-    const ann = await Talker.open(`${site.url}/guarded`, [], { headers });
+    const ann = await WebSocketClient.open(`${site.url}/guarded`, [], { headers });
     assert.deepEqual(await ann.hearJson(), { user: "ann" });
     assert.deepEqual(await ann.closed, { code: 1000, reason: "that was all" });
   });

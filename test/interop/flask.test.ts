@@ -2,21 +2,23 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { APPS, curl, json, serveSite, sha256, upload, visit } from "./site.ts";
 
 const FOLDER = `${APPS}flask_site`;
 
-describe("Flask", { skip: missing("py:flask", "py:requests", "curl") }, () => {
-  let site: Served;
-  const get = (path: string, init?: RequestInit) => fetch(site.url + path, init);
+const skip = missing("py:flask", "py:requests", "curl");
 
-  before(async () => {
-    site = await serveSite("app", FOLDER);
-  });
-  after(() => site?.stop());
+let site: Served;
+const get = (path: string, init?: RequestInit) => fetch(site.url + path, init);
 
+before(async () => {
+  if (!skip) site = await serveSite("app", FOLDER);
+});
+after(() => site?.stop());
+
+describe("Flask: requests", { skip }, () => {
   test("a template is rendered, with the address of its style sheet", async () => {
     const response = await get("/");
     assert.equal(response.status, 200);
@@ -75,7 +77,9 @@ describe("Flask", { skip: missing("py:flask", "py:requests", "curl") }, () => {
     const { size, length } = JSON.parse(printed);
     assert.deepEqual([size, length], [(await readFile(`${FOLDER}/app.py`)).length, null]);
   });
+});
 
+describe("Flask: responses", { skip }, () => {
   test("a generator's lines arrive whole and in order", async () => {
     const text = await (await get("/stream?word=row")).text();
     assert.equal(text, "row 0\nrow 1\nrow 2\nrow 3\nrow 4\n");

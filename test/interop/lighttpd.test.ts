@@ -2,10 +2,16 @@
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
 import type { Capability } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Exception, LIKE_CGI, testWay, type Way } from "./behind.ts";
-import { type Front, fetchApplication, front, nodeApplication, portOf } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
+import {
+  fetchApplication,
+  nodeApplication,
+  portOf,
+  type StartedListener,
+  startListener,
+} from "./start-listener.ts";
+import { type Exception, LIKE_CGI, testBehind, type Way } from "./test-behind.ts";
 
 const LACKS: readonly Capability[] = [
   ...LIKE_CGI,
@@ -38,15 +44,15 @@ const AS_CGI: readonly Exception[] = [
 ];
 
 describe("behind lighttpd", { skip: missing("lighttpd") }, () => {
-  let node: Front;
-  let fetched: Front;
-  let uwsgi: Front;
+  let node: StartedListener;
+  let fetched: StartedListener;
+  let uwsgi: StartedListener;
   let peer: Peer;
 
   before(async () => {
-    node = await front("fastcgi", nodeApplication());
-    fetched = await front("scgi", fetchApplication());
-    uwsgi = await front("uwsgi", nodeApplication());
+    node = await startListener("fastcgi", nodeApplication());
+    fetched = await startListener("scgi", fetchApplication());
+    uwsgi = await startListener("uwsgi", nodeApplication());
     peer = await startPeer({
       config: "lighttpd/lighttpd.conf",
       places: { "9001": portOf(node), "9002": portOf(fetched), "9003": portOf(uwsgi) },
@@ -67,9 +73,9 @@ describe("behind lighttpd", { skip: missing("lighttpd") }, () => {
     except,
   });
 
-  testWay("mod_fastcgi, a node handler", way(8080));
-  testWay("mod_scgi, a fetch handler", way(8082));
-  testWay("mod_scgi with the uwsgi protocol, a node handler", way(8083));
-  testWay("started by mod_fastcgi", way(8084));
-  testWay("started by mod_cgi", { ...way(8085, AS_CGI), slow: true });
+  testBehind("mod_fastcgi, a node handler", way(8080));
+  testBehind("mod_scgi, a fetch handler", way(8082));
+  testBehind("mod_scgi with the uwsgi protocol, a node handler", way(8083));
+  testBehind("started by mod_fastcgi", way(8084));
+  testBehind("started by mod_cgi", { ...way(8085, AS_CGI), slow: true });
 });

@@ -1,12 +1,12 @@
 // Litestar, newest version, behind the whole server.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { WebSocketClient } from "../kit/websocket-client.ts";
 import { serveAsgi } from "./asgi-site.ts";
 import { EventReader } from "./event-reader.ts";
 import { json, upload } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 describe("Litestar", { skip: missing("py:litestar") }, () => {
   let site: Served;
@@ -48,9 +48,9 @@ describe("Litestar", { skip: missing("py:litestar") }, () => {
   });
 
   test("a WebSocket listener answers each message, and bad JSON closes it as Litestar does", async () => {
-    const talker = await Talker.open(`${site.url}/shout`);
-    assert.deepEqual(await talker.say({ word: "hello" }).hearJson(), { word: "HELLO" });
-    assert.equal((await talker.say("{").closed).code, 4500);
+    const client = await WebSocketClient.open(`${site.url}/shout`);
+    assert.deepEqual(await client.say({ word: "hello" }).hearJson(), { word: "HELLO" });
+    assert.equal((await client.say("{").closed).code, 4500);
   });
 
   test("the lifespan began before the first request, and ends with the server", async () => {

@@ -1,8 +1,8 @@
 // A server of the Model Context Protocol (streamable HTTP) behind the whole server, with the client of the same library.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
 import { serveAsgi } from "./asgi-site.ts";
 import { visit } from "./site.ts";
 

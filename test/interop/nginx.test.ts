@@ -3,12 +3,18 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
 import type { Capability, Case } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Exception, IN_TURN, LIKE_CGI, pass, testWay, type Way } from "./behind.ts";
-import { type Front, fetchApplication, front, nodeApplication, portOf } from "./fronts.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
+import {
+  fetchApplication,
+  nodeApplication,
+  portOf,
+  type StartedListener,
+  startListener,
+} from "./start-listener.ts";
+import { type Exception, IN_TURN, LIKE_CGI, pass, testBehind, type Way } from "./test-behind.ts";
 
-/** Dot segments are resolved, methods and `*` refused; whoever ends his side counts as gone. */
+/** Dot segments are resolved, methods and `*` refused; a client that ends its side counts as gone. */
 const LACKS: readonly Capability[] = [
   ...LIKE_CGI,
   "anyMethod",
@@ -32,20 +38,20 @@ const CUT: Case = {
   name: "a response that breaks off never looks complete",
   request: { target: "/mounted/x" },
   app: { kind: "stream", pieces: [{ size: 100_000 }], ending: "fail" },
-  // Before nginx was told the head, there is still time to say so.
+  // Before nginx has the head, a failure can still be said.
   expected: [{ status: [500, 502] }, { complete: false }],
 };
 
 describe("behind nginx", { skip: missing("nginx") }, () => {
-  let node: Front;
-  let fetched: Front;
-  let python: Front;
+  let node: StartedListener;
+  let fetched: StartedListener;
+  let python: StartedListener;
   let peer: Peer;
 
   before(async () => {
-    node = await front("fastcgi", nodeApplication());
-    fetched = await front("scgi", fetchApplication());
-    python = await front("uwsgi", wsgi("app", { chdir: path("../apps/conformance"), threads: 8 }));
+    node = await startListener("fastcgi", nodeApplication());
+    fetched = await startListener("scgi", fetchApplication());
+    python = await startListener("uwsgi", wsgi("app", { chdir: path("../apps/conformance"), threads: 8 }));
     peer = await startPeer({
       config: "nginx/nginx.conf",
       places: { "9001": portOf(node), "9002": portOf(fetched), "9003": portOf(python) },
@@ -67,10 +73,10 @@ describe("behind nginx", { skip: missing("nginx") }, () => {
 
   const kept = way(8080);
   const anew = way(8081);
-  testWay("fastcgi_pass with kept connections, a node handler", kept);
-  testWay("fastcgi_pass, a node handler", anew);
-  testWay("scgi_pass, a fetch handler", way(8082, "bodyOnGet", "streamsUpload"));
-  testWay("uwsgi_pass, a WSGI application", way(8083, "streamsUpload", "tellsLeaving", "holdsBack"));
+  testBehind("fastcgi_pass with kept connections, a node handler", kept);
+  testBehind("fastcgi_pass, a node handler", anew);
+  testBehind("scgi_pass, a fetch handler", way(8082, "bodyOnGet", "streamsUpload"));
+  testBehind("uwsgi_pass, a WSGI application", way(8083, "streamsUpload", "tellsLeaving", "holdsBack"));
 
   test("kept connections are kept: requests in turn need at most one more", async () => {
     const { accepted } = node;

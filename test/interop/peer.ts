@@ -1,4 +1,4 @@
-// Somebody else's server, started for a test: on a free port, with a configuration of this folder, in a directory of its
+// Another program's server, started for a test: on a free port, with a configuration of this folder, in a directory of its
 // own, ended with the test. What it logged is shown when a test fails.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const START_DEADLINE = 30_000;
 const STOP_DEADLINE = 10_000;
-/** Somebody else may take the port that we found free. */
+/** Another process may take the port that we found free. */
 const ATTEMPTS = 3;
 const LONGEST_LOG = 20_000;
 
@@ -27,7 +27,7 @@ export interface PeerOptions {
   readonly programs?: Readonly<Record<string, string>>;
 }
 
-/** In the configurations, which are written as somebody would write them: where the peer listens, and its files are. */
+/** In the configurations, which are written as users write them: where the peer listens, and its files are. */
 const PORTS = /\b80[89]\d\b/g;
 const FILES = "/srv/peer";
 
@@ -80,7 +80,7 @@ class RunningPeer implements Peer {
 
   static async start(options: PeerOptions): Promise<RunningPeer> {
     const folder = await mkdtemp(join(tmpdir(), "sallyport-peer-"));
-    // Started by root, most of them go on as somebody else.
+    // Started by root, most of them go on as another user.
     await chmod(folder, 0o1777);
     const text = await readFile(path(options.config), "utf8");
     const [filled, ports] = await fill(text, { ...options.places, [FILES]: folder });
@@ -164,7 +164,7 @@ class RunningPeer implements Peer {
     }
   }
 
-  /** A test that fails half-way leaves nobody behind. */
+  /** A test that fails half-way leaves no server behind. */
   #endWithUs(): void {
     const kill = (): void => this.#signal("SIGKILL");
     process.once("exit", kill);

@@ -3,20 +3,23 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
-import { missing } from "../needs.ts";
-import { LIKE_CGI, testWay } from "./behind.ts";
-import { type Site, site } from "./gateways.ts";
+import { textOf } from "../kit/keep-log.ts";
+import { missing } from "../kit/needs.ts";
 import { path } from "./peer.ts";
+import { type Mounted, serveMounted } from "./serve-mounted.ts";
 import { upload } from "./site.ts";
+import { LIKE_CGI, testBehind } from "./test-behind.ts";
 
 const APPS = path("../apps/");
 const has = (module: string): boolean => spawnSync("perl", [`-M${module}`, "-e", "1"]).status === 0;
 const lacking = (module: string): string | false => (has(module) ? false : missing(`perl:${module}`));
 
 describe("Perl with FCGI.pm", { skip: lacking("FCGI") }, () => {
-  let perl: Site;
+  let perl: Mounted;
   before(async () => {
-    perl = await site((log) => fastcgi({ command: [`${APPS}fcgi/count.pl`], env: environment(), log }));
+    perl = await serveMounted((log) =>
+      fastcgi({ command: [`${APPS}fcgi/count.pl`], env: environment(), log }),
+    );
   });
   after(async () => {
     await perl?.close();
@@ -52,7 +55,7 @@ describe("Perl with FCGI.pm", { skip: lacking("FCGI") }, () => {
 
   test("what it says on standard error is logged", async () => {
     assert.equal(await text("/say"), "said");
-    assert.ok(perl.lines.some((line) => line.includes("said by Perl")));
+    assert.ok(perl.lines.some((line) => textOf(line).includes("said by Perl")));
   });
 
   test("a process that ends without an answer is 502, in the middle of one a cut, and is replaced", async () => {
@@ -66,7 +69,9 @@ describe("Perl with FCGI.pm", { skip: lacking("FCGI") }, () => {
 
 describe("Perl with CGI::Fast", { skip: lacking("CGI::Fast") }, () => {
   test("parameters, uploads and two cookies pass", async () => {
-    const perl = await site((log) => fastcgi({ command: [`${APPS}fcgi/fast.pl`], env: environment(), log }));
+    const perl = await serveMounted((log) =>
+      fastcgi({ command: [`${APPS}fcgi/fast.pl`], env: environment(), log }),
+    );
     try {
       assert.equal(await (await fetch(`${perl.url}/?name=a%26b`)).text(), "GET a&b 0");
       const response = await fetch(perl.url, { method: "POST", body: upload("a", "x".repeat(300_000)) });
@@ -79,10 +84,10 @@ describe("Perl with CGI::Fast", { skip: lacking("CGI::Fast") }, () => {
 });
 
 describe("CGI programs behind fcgiwrap", { skip: missing("fcgiwrap") }, () => {
-  let wrapped: Site;
+  let wrapped: Mounted;
   before(async () => {
     const variables = { SCRIPT_FILENAME: `${APPS}conformance/program.py` };
-    wrapped = await site((log) =>
+    wrapped = await serveMounted((log) =>
       fastcgi({ command: ["fcgiwrap"], processes: 8, variables, env: environment(), log }),
     );
   });
@@ -91,9 +96,9 @@ describe("CGI programs behind fcgiwrap", { skip: missing("fcgiwrap") }, () => {
     assert.deepEqual(wrapped?.violations, []);
   });
 
-  testWay("program.py", {
+  testBehind("program.py", {
     url: () => wrapped.url,
-    logs: async () => wrapped.lines.join("\n"),
+    logs: async () => wrapped.lines.map(textOf).join("\n"),
     lacks: [...LIKE_CGI, "checksFields", "holdsBack", "streamsUpload", "tellsLeaving"],
     except: [
       [

@@ -6,8 +6,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import { type Served, serve } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import { type Served, serve } from "../kit/serve.ts";
 import { Browser } from "./browser.ts";
 import { type Peer, startPeer } from "./peer.ts";
 import { sha256, upload } from "./site.ts";
@@ -173,5 +173,5 @@ const limits = (folder: string): string[] =>
     one,
   ]);
 
-/** Only a person who is root must be told so. */
+/** PHP-FPM runs as root only with this option. */
 const asRoot = (): string[] => (process.getuid?.() === 0 ? ["-R"] : []);

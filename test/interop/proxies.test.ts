@@ -1,25 +1,22 @@
 // One server of ours behind proxies that people use: HAProxy with PROXY headers, with and without TLS, and with
-// X-Forwarded-*; nginx with X-Forwarded-*, a prefix, and Forwarded. Each kind of app must be told the same of its client.
+// X-Forwarded-*; nginx with X-Forwarded-*, a prefix, and Forwarded. Each kind of app must learn the same of its client.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Config, defineConfig } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { FORWARDED } from "../../src/proxies/forwarded.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
-import { missing } from "../needs.ts";
-import { makeCertificate, NAME } from "./certificate.ts";
+import { makeCertificate, NAME } from "../kit/make-certificate.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { missing } from "../kit/needs.ts";
+import { APPS, ask, askByHttp2, CLIENT, KINDS } from "./ask-apps.ts";
 import { type Peer, startPeer } from "./peer.ts";
-import { APPS, ask, askByHttp2, CLIENT, KINDS } from "./tellers.ts";
 
 const PROXY = "127.0.0.1";
 /** What a client says to be taken for another. */
 const FORGED = { "X-Forwarded-For": "6.6.6.6", Forwarded: "for=6.6.6.6" };
 
-const folder = mkdtempSync(join(tmpdir(), "sallyport-proxies-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = makeFolder();
 
 const portOf = (url = ""): string => new URL(url).port;
 /** Any module stands for the interpreter that has it. */

@@ -1,11 +1,11 @@
 // Quart, newest version, behind the whole server.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { WebSocketClient } from "../kit/websocket-client.ts";
 import { serveAsgi } from "./asgi-site.ts";
 import { json, sha256 } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 describe("Quart", { skip: missing("py:quart") }, () => {
   let site: Served;
@@ -43,9 +43,9 @@ describe("Quart", { skip: missing("py:quart") }, () => {
   });
 
   test("a WebSocket answers until its client leaves", async () => {
-    const talker = await Talker.open(`${site.url}/upper`);
-    assert.equal(await talker.say("hello").hear(), "HELLO");
-    assert.equal((await talker.close(1000)).code, 1000);
+    const client = await WebSocketClient.open(`${site.url}/upper`);
+    assert.equal(await client.say("hello").hear(), "HELLO");
+    assert.equal((await client.close(1000)).code, 1000);
   });
 
   test("after_serving runs when the server stops", async () => {

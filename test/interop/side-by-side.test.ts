@@ -1,19 +1,17 @@
 // One Django project by two interfaces: the configuration of test/apps/side_by_side, as docs/proxies.md shows it, sends
 // /ws and /events to its ASGI app and the rest to its WSGI app; alone, and behind nginx with TLS and behind HAProxy.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
 import { request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import WebSocket from "ws";
 import { type ListenAddress, parseAddress } from "../../src/config/address.ts";
 import { loadConfig } from "../../src/config/file.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { type Server, serverOf } from "../../src/server/server.ts";
-import { missing } from "../needs.ts";
-import { makeCertificate, NAME } from "./certificate.ts";
+import { makeCertificate, NAME } from "../kit/make-certificate.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
 
 /** The client's own address, so that it is not taken for the proxy's. */
@@ -56,8 +54,7 @@ async function chat(url: string, cookie: string, message: string): Promise<[hell
   });
 }
 
-const folder = mkdtempSync(join(tmpdir(), "sallyport-side-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = makeFolder();
 
 describe("WSGI and ASGI of one Django project", {
   skip: missing("py:django", "py:channels", "nginx", "haproxy", "openssl"),

@@ -3,8 +3,8 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { VENV_PYTHON } from "../needs.ts";
-import { type Served, serve } from "../serve.ts";
+import { VENV_PYTHON } from "../kit/needs.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
 const run = promisify(execFile);
 const LIMITS = { timeout: 120_000, maxBuffer: 16 << 20 };

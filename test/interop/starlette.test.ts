@@ -2,27 +2,27 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { missing } from "../needs.ts";
-import type { Served } from "../serve.ts";
+import { missing } from "../kit/needs.ts";
+import type { Served } from "../kit/serve.ts";
+import { WebSocketClient } from "../kit/websocket-client.ts";
 import { SITES, serveAsgi } from "./asgi-site.ts";
-import { RawClient } from "./raw.ts";
+import { RawClient } from "./raw-client.ts";
 import { curl, json } from "./site.ts";
-import { Talker } from "./talker.ts";
 
 const NUMBERS = `${SITES}starlette_site/static/numbers.txt`;
 
-describe("Starlette", {
-  skip: missing("py:starlette", "py:sse_starlette", "py:itsdangerous", "curl"),
-}, () => {
-  let site: Served;
-  const get = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}) =>
-    fetch(site.url + path, { headers, ...init });
+const skip = missing("py:starlette", "py:sse_starlette", "py:itsdangerous", "curl");
 
-  before(async () => {
-    site = await serveAsgi("app:app", "starlette_site");
-  });
-  after(() => site?.stop());
+let site: Served;
+const get = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}) =>
+  fetch(site.url + path, { headers, ...init });
 
+before(async () => {
+  if (!skip) site = await serveAsgi("app:app", "starlette_site");
+});
+after(() => site?.stop());
+
+describe("Starlette: responses and files", { skip }, () => {
   test("a response passes through BaseHTTPMiddleware, which adds to it", async () => {
     const response = await get("/");
     assert.equal(response.headers.get("x-stamp"), "stamped");
@@ -78,7 +78,9 @@ describe("Starlette", {
     const { length } = await readFile(`${SITES}starlette_site/static/chat.js`);
     assert.match(head, new RegExp(`^content-length: ${length}\r$`, "im"));
   });
+});
 
+describe("Starlette: clients", { skip }, () => {
   test("a session lives in its cookie", async () => {
     const first = await get("/visits");
     const cookie = first.headers.getSetCookie()[0]?.split(";")[0] ?? "";
@@ -107,40 +109,42 @@ describe("Starlette", {
     client.socket.destroy();
     await site.sees(/told: endless ended/);
   });
+});
 
+describe("Starlette: WebSockets", { skip }, () => {
   test("JSON goes in and out of a WebSocket, and the application learns of its end", async () => {
-    const talker = await Talker.open(`${site.url}/json`);
+    const client = await WebSocketClient.open(`${site.url}/json`);
     const value = { deep: [1, { text: "あ" }], none: null };
-    assert.deepEqual(await talker.say(value).hearJson(), { echo: value });
-    assert.equal((await talker.close(1000)).code, 1000);
+    assert.deepEqual(await client.say(value).hearJson(), { echo: value });
+    assert.equal((await client.close(1000)).code, 1000);
     await site.sees(/told: json left/);
   });
 
   test("binary messages of every length class come back byte for byte", async () => {
-    const talker = await Talker.open(`${site.url}/bytes`);
+    const client = await WebSocketClient.open(`${site.url}/bytes`);
     for (const length of [0, 1, 125, 126, 65_535, 65_536, 1_000_000]) {
       const data = Buffer.from(Array.from({ length }, (_, index) => (index * 7) % 256));
-      const back = await talker.say(data).hear();
+      const back = await client.say(data).hear();
       assert.ok(Buffer.isBuffer(back) && back.equals(data), `${length} bytes`);
     }
-    await talker.close();
+    await client.close();
   });
 
   test("a subprotocol is chosen, headers are added, and the closing code and reason arrive", async () => {
-    const talker = await Talker.open(`${site.url}/choosy`, ["chat.v1", "chat.v2"]);
-    assert.equal(talker.socket.protocol, "chat.v2");
-    assert.equal(await talker.hear(), "welcome");
-    assert.deepEqual(await talker.closed, { code: 4001, reason: "enough, ça suffit" });
+    const client = await WebSocketClient.open(`${site.url}/choosy`, ["chat.v1", "chat.v2"]);
+    assert.equal(client.socket.protocol, "chat.v2");
+    assert.equal(await client.hear(), "welcome");
+    assert.deepEqual(await client.closed, { code: 4001, reason: "enough, ça suffit" });
   });
 
   test("a WebSocket may be refused with a whole response", async () => {
-    const { head, body } = await Talker.refused(`${site.url}/choosy`, ["chat.v1"]);
+    const { head, body } = await WebSocketClient.refused(`${site.url}/choosy`, ["chat.v1"]);
     assert.deepEqual([head.statusCode, head.headers["x-wants"]], [426, "chat.v2"]);
     assert.deepEqual(JSON.parse(body), { offered: ["chat.v1"] });
   });
 
   test("a WebSocket that is closed before it is accepted is 403, as is one without a route", async () => {
-    assert.equal((await Talker.refused(`${site.url}/closed`)).head.statusCode, 403);
-    assert.equal((await Talker.refused(`${site.url}/nowhere`)).head.statusCode, 403);
+    assert.equal((await WebSocketClient.refused(`${site.url}/closed`)).head.statusCode, 403);
+    assert.equal((await WebSocketClient.refused(`${site.url}/nowhere`)).head.statusCode, 403);
   });
 });

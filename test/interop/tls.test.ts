@@ -1,5 +1,5 @@
-// TLS that ends at nginx or Apache httpd, in front of our listeners of FastCGI, SCGI and uwsgi: an application is told the
-// same of its client as by our own listener of HTTP.
+// TLS that ends at nginx or Apache httpd, in front of our listeners of FastCGI, SCGI and uwsgi: an application learns the
+// same of its client as from our own listener of HTTP.
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { type RequestOptions, request } from "node:https";
@@ -7,8 +7,8 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
-import { missing } from "../needs.ts";
-import { Authority, textOf } from "../sockets/tls/authority.ts";
+import { Authority, type Pair, textOf } from "../kit/certificate-authority.ts";
+import { missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
 
 const NEEDS = missing("openssl", "py:json");
@@ -17,84 +17,86 @@ const PORTS = { fastcgi: 8080, scgi: 8081, uwsgi: 8082 } as const;
 
 type Told = Readonly<Record<string, unknown>>;
 
-/** A client that can be told from others by what it shows. */
+/** A client, by what it shows of itself. */
 interface Client {
   readonly name: string;
   readonly options: RequestOptions;
 }
 
-describe("TLS ends in front of us", { skip: NEEDS }, () => {
+/** Certificates of the server and of its clients; one suite of ciphers each, so that both servers in front agree on it. */
+function issueCertificates() {
   const authority = new Authority();
-  const pair = authority.server("server", ["localhost"]);
-  const alice = authority.issue("alice", "/C=DE/O=Exämple/CN=alice", "-set_serial", "0x0ABC");
-  const eve = new Authority().issue("eve", "/CN=eve");
-  const certificateOf = ({ cert, key }: typeof pair): RequestOptions => ({
-    cert: textOf(cert),
-    key: textOf(key),
-  });
-
-  // One suite each, so that both servers in front agree on it.
+  const alice = optionsOf(authority.issue("alice", "/C=DE/O=Exämple/CN=alice", "-set_serial", "0x0ABC"));
   const old = { maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" } as const;
-  const CLIENTS: readonly Client[] = [
+  const clients: readonly Client[] = [
     { name: "no certificate", options: {} },
-    { name: "a certificate", options: certificateOf(alice) },
-    { name: "a certificate, by TLS 1.2", options: { ...old, ...certificateOf(alice) } },
+    { name: "a certificate", options: alice },
+    { name: "a certificate, by TLS 1.2", options: { ...old, ...alice } },
   ];
+  const eve: Client = { name: "eve", options: optionsOf(new Authority().issue("eve", "/CN=eve")) };
+  return { ca: authority.ca, pair: authority.server("server", ["localhost"]), clients, eve };
+}
 
-  let server: Server;
-  let direct = "";
-  let places: Record<string, string> = {};
+const optionsOf = ({ cert, key }: Pair): RequestOptions => ({ cert: textOf(cert), key: textOf(key) });
 
-  before(async () => {
-    const app = (kind: string, target: string) => ({ [kind]: target, chdir: path("programs"), processes: 1 });
-    const tls = { ...pair, ca: authority.ca, clientCertificates: "ask" };
-    server = createServer(
-      {
-        listen: [
-          { address: "127.0.0.1:0", tls: tls as never },
-          ...PROTOCOLS.map((name) => `${name}://127.0.0.1:0`),
-        ],
-        apps: {
-          wsgi: app("wsgi", "secured:variables") as never,
-          asgi: app("asgi", "secured:extension") as never,
-        },
-        routes: [
-          { path: "/asgi", app: "asgi" },
-          { path: "/", app: "wsgi" },
-        ],
+interface Started {
+  readonly server: Server;
+  /** Our own listener of HTTPS. */
+  readonly direct: string;
+  /** What the configurations of the servers in front have in these places. */
+  readonly places: Readonly<Record<string, string>>;
+}
+
+async function startServer(pair: Pair, ca: string): Promise<Started> {
+  const app = (kind: string, target: string) => ({ [kind]: target, chdir: path("programs"), processes: 1 });
+  const tls = { ...pair, ca, clientCertificates: "ask" };
+  const server = createServer(
+    {
+      listen: [
+        { address: "127.0.0.1:0", tls: tls as never },
+        ...PROTOCOLS.map((name) => `${name}://127.0.0.1:0`),
+      ],
+      apps: {
+        wsgi: app("wsgi", "secured:variables") as never,
+        asgi: app("asgi", "secured:extension") as never,
       },
-      { directory: dirname(path("programs")), log: silentLog },
-    );
-    const [url = "", ...others] = await server.start();
-    direct = url;
-    const ports = others.map((other) => other.replace(/.*:/, ""));
-    places = {
-      "9001": ports[0] ?? "",
-      "9002": ports[1] ?? "",
-      "9003": ports[2] ?? "",
-      "/srv/server.pem": pair.cert,
-      "/srv/server-key.pem": pair.key,
-      "/srv/ca.pem": authority.ca,
-    };
+      routes: [
+        { path: "/asgi", app: "asgi" },
+        { path: "/", app: "wsgi" },
+      ],
+    },
+    { directory: dirname(path("programs")), log: silentLog },
+  );
+  const [direct = "", ...others] = await server.start();
+  const [fastcgi = "", scgi = "", uwsgi = ""] = others.map((other) => other.replace(/.*:/, ""));
+  const files = { "/srv/server.pem": pair.cert, "/srv/server-key.pem": pair.key, "/srv/ca.pem": ca };
+  return { server, direct, places: { "9001": fastcgi, "9002": scgi, "9003": uwsgi, ...files } };
+}
+
+describe("TLS ends in front of us", { skip: NEEDS }, () => {
+  const { ca, pair, clients, eve } = issueCertificates();
+  let started: Started;
+  before(async () => {
+    started = await startServer(pair, ca);
   });
-  after(() => server?.stop(0));
+  after(() => started?.server.stop(0));
 
   const ask = (url: string, target: string, { options }: Client): Promise<Told> =>
-    told(url.replace(/^http:/, "https:") + target, { ca: textOf(authority.ca), ...options });
+    told(url.replace(/^http:/, "https:") + target, { ca: textOf(ca), ...options });
 
-  /** That what is told behind the peer is what is told without it, but for what it does not tell. */
+  /** Behind the peer an app learns what it learns without it, but for `unsaid`. */
   function testTelling(peer: () => Peer, unsaid: readonly string[]): void {
     for (const protocol of PROTOCOLS)
-      for (const client of CLIENTS) {
+      for (const client of clients) {
         test(`${protocol}, ${client.name}: a WSGI app has the variables that it has without a server in front`, async () => {
           const behind = await ask(peer().url(PORTS[protocol]), "/wsgi", client);
-          assert.deepEqual(behind, await ask(direct, "/wsgi", client));
+          assert.deepEqual(behind, await ask(started.direct, "/wsgi", client));
         });
         test(`${protocol}, ${client.name}: an ASGI app has the tls extension that it has without`, async () => {
           const behind = await ask(peer().url(PORTS[protocol]), "/asgi", client);
-          const expected = { ...(await ask(direct, "/asgi", client)) };
+          const expected = { ...(await ask(started.direct, "/asgi", client)) };
           for (const name of unsaid) expected[name] = null;
-          // Who signed the client's certificate a server in front need not tell.
+          // A server in front need not pass on who signed the client's certificate.
           const own = ({ client_cert_chain: chain, ...rest }: Told) => [(chain as string[])[0], rest];
           assert.deepEqual(own(behind), own(expected));
         });
@@ -113,7 +115,7 @@ describe("TLS ends in front of us", { skip: NEEDS }, () => {
         "-g",
         "daemon off;",
       ];
-      peer = await startPeer({ config: "nginx/tls.conf", places, command });
+      peer = await startPeer({ config: "nginx/tls.conf", places: started.places, command });
     });
     after(() => peer?.stop());
 
@@ -121,10 +123,9 @@ describe("TLS ends in front of us", { skip: NEEDS }, () => {
 
     for (const protocol of PROTOCOLS)
       test(`${protocol}: a certificate that nobody here has signed is not trusted, by the same words`, async () => {
-        const client = { name: "eve", options: certificateOf(eve) };
-        const behind = await ask(peer.url(PORTS[protocol]), "/wsgi", client);
+        const behind = await ask(peer.url(PORTS[protocol]), "/wsgi", eve);
         assert.match(String(behind.SSL_CLIENT_VERIFY), /^FAILED:/);
-        assert.deepEqual(behind, await ask(direct, "/wsgi", client));
+        assert.deepEqual(behind, await ask(started.direct, "/wsgi", eve));
       });
   });
 
@@ -132,7 +133,7 @@ describe("TLS ends in front of us", { skip: NEEDS }, () => {
     let peer: Peer;
     before(async () => {
       const command = (config: string) => ["apache2", "-f", config, "-DFOREGROUND"];
-      peer = await startPeer({ config: "apache/tls.conf", places, command });
+      peer = await startPeer({ config: "apache/tls.conf", places: started.places, command });
       // The password is "secret".
       await writeFile(join(peer.folder, "members"), "ada:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
     });

@@ -1,19 +1,16 @@
 // uWSGI behind our gateways, over each of the protocols that it listens for: uwsgi, SCGI, FastCGI.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, describe } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { Gateway, Log } from "../../src/exchange/index.ts";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { scgi } from "../../src/protocols/scgi/index.ts";
 import { uwsgi } from "../../src/protocols/uwsgi/index.ts";
 import type { Capability } from "../../src/testing/index.ts";
-import { missing } from "../needs.ts";
-import { type Exception, LIKE_CGI, testWay } from "./behind.ts";
-import { type Site, site } from "./gateways.ts";
+import { textOf } from "../kit/keep-log.ts";
+import { findProgram, missing } from "../kit/needs.ts";
 import { type Peer, path, startPeer } from "./peer.ts";
-
-const UWSGI = fileURLToPath(new URL("../../.venv/bin/uwsgi", import.meta.url));
+import { type Mounted, serveMounted } from "./serve-mounted.ts";
+import { type Exception, LIKE_CGI, testBehind } from "./test-behind.ts";
 
 const GATEWAYS: Readonly<
   Record<string, readonly [port: number, open: (address: string, log: Log) => Gateway]>
@@ -41,12 +38,12 @@ const EXCEPT: readonly Exception[] = [
   [/nobody reads/, "an application must read its body: otherwise the connection is reset under the answer"],
 ];
 
-describe("uWSGI", { skip: existsSync(UWSGI) ? false : missing("uwsgi") }, () => {
+describe("uWSGI", { skip: missing("uwsgi") }, () => {
   let peer: Peer;
   before(async () => {
     peer = await startPeer({
       config: "uwsgi/uwsgi.ini",
-      command: (config) => [UWSGI, "--ini", config],
+      command: (config) => [findProgram("uwsgi") as string, "--ini", config],
       places: { "/srv/app": path("../apps/conformance") },
     });
   });
@@ -54,18 +51,18 @@ describe("uWSGI", { skip: existsSync(UWSGI) ? false : missing("uwsgi") }, () => 
 
   for (const [name, [port, open]] of Object.entries(GATEWAYS))
     describe(name, () => {
-      let served: Site;
+      let served: Mounted;
       before(async () => {
-        served = await site((log) => open(peer.url(port).slice("http://".length), log));
+        served = await serveMounted((log) => open(peer.url(port).slice("http://".length), log));
       });
       after(async () => {
         await served?.close();
         assert.deepEqual(served?.violations, []);
       });
 
-      testWay(name, {
+      testBehind(name, {
         url: () => served.url,
-        logs: async () => `${served.lines.join("\n")}\n${await peer.logs()}`,
+        logs: async () => `${served.lines.map(textOf).join("\n")}\n${await peer.logs()}`,
         lacks: LACKS,
         except: EXCEPT,
       });

@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { constants, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { constants, openSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { descriptorSink, fileSink } from "../../src/logs/sinks.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "sinks-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 test("lines reach a file in order, and all of them before it is closed", async () => {
   const file = join(directory, "new", "lines");

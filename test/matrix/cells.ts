@@ -2,6 +2,7 @@
 import type { Gateway } from "../../src/exchange/index.ts";
 import { type LintError, lint } from "../../src/exchange/lint.ts";
 import { type Capability, type Result, runSuite, type SuiteOptions } from "../../src/testing/index.ts";
+import { reportProgress } from "../kit/report-progress.ts";
 import { GATEWAYS } from "./gateways.ts";
 import { LISTENERS } from "./listeners.ts";
 import { Scope } from "./scope.ts";
@@ -54,7 +55,7 @@ async function runCell(
     const row = LISTENERS[listener];
     if (!row) throw new Error(`there is no listener ${listener}`);
     const url = await row.open(gateway, scope);
-    return await runSuite({ ...options, url });
+    return await runSuite({ onResult: ({ name }) => reportProgress(name), ...options, url });
   } finally {
     await scope.close();
   }

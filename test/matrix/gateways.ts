@@ -14,7 +14,7 @@ import { matrixLog as log } from "./log.ts";
 import type { Scope } from "./scope.ts";
 
 export interface Column {
-  /** What is missing, and not because somebody forgot it. */
+  /** What is missing on purpose. */
   readonly lacks: readonly Capability[];
   open(scope: Scope): Promise<Gateway> | Gateway;
 }
@@ -48,7 +48,7 @@ export const GATEWAYS: Readonly<Record<string, Column>> = {
   node: { lacks: [], open: () => nodeApp(nodeReference, { log }) },
 
   wsgi: {
-    // PEP 3333: an application can neither be told that its client left, nor send trailers; and workers see no slow body.
+    // PEP 3333: an application cannot learn that its client has left, nor send trailers; and workers see no slow body.
     lacks: [...WITHOUT_CHUNKS, "streamsUpload", "tellsLeaving", "holdsBack"],
     open: () => wsgi("app", { chdir: APPS, python: "python3", threads: 8, log }),
   },

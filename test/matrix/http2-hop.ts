@@ -76,7 +76,7 @@ class Hop {
     stream.on("end", () => this.#end());
   }
 
-  /** node:http2 tells the end of a stream, whether it was reset or not. */
+  /** node:http2 emits the end of a stream, whether it was reset or not. */
   #end(): void {
     if (this.#stream.rstCode === 0 && !this.#stream.aborted) this.#exchange.end(this.#trailers);
   }

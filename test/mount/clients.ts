@@ -1,4 +1,4 @@
-// Clients that tell a whole response from a cut one, for HTTP/1.1 and HTTP/2 alike.
+// Clients that can distinguish a whole response from a cut one, for HTTP/1.1 and HTTP/2 alike.
 import { once } from "node:events";
 import { type IncomingHttpHeaders, request as request1 } from "node:http";
 import { connect } from "node:http2";

@@ -3,19 +3,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Exchange, type ResponseHead, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { type MountOptions, toFetchHandler } from "../../src/mount/index.ts";
-import {
-  answering,
-  bodyOf,
-  echoing,
-  fill,
-  keptLog,
-  outcomeOf,
-  pour,
-  says,
-  showing,
-  TEXT,
-  taking,
-} from "./answering.ts";
+import { bodyBytes, outcomeOf } from "../kit/handlers.ts";
+import { keepLog } from "../kit/keep-log.ts";
+import { answering, echoing, fill, pour, says, showing, TEXT, taking } from "./small-gateways.ts";
 
 const OK: ResponseHead = { status: 200, reason: "", headers: TEXT };
 const URL_ML = "http://example.org:8080/ml/caf%C3%A9/x?q=%20";
@@ -104,7 +94,7 @@ describe("the request body", () => {
     await exchange.body.read();
     await new Promise((resolve) => setImmediate(resolve));
     assert.ok(pulled < 10, String(pulled));
-    assert.equal((await bodyOf(exchange)).length, 99 * piece.length);
+    assert.equal((await bodyBytes(exchange)).length, 99 * piece.length);
   });
 
   test("that breaks off rejects", async () => {
@@ -138,7 +128,7 @@ describe("the request body", () => {
   });
 
   test("that the host has used is an error that says what to do", async () => {
-    const { log, lines } = keptLog();
+    const { log, lines } = keepLog();
     const request = posting("x");
     await request.text();
     assert.equal((await toFetchHandler(echoing(), { log })(request)).status, 500);

@@ -2,25 +2,42 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { silentLog } from "../../src/exchange/index.ts";
 import { lint } from "../../src/exchange/lint.ts";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
-import { type Asked, endOf, textOf } from "./clients.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { until } from "../kit/until.ts";
+import { type Answer, type Asked, endOf, textOf } from "./clients.ts";
 import { HOSTS, type Host, type HostKind } from "./hosts.ts";
 
 const APPS = fileURLToPath(new URL("../apps/wsgi", import.meta.url));
 const MEGABYTES_10 = 10 * 1024 * 1024;
 
-for (const kind of HOSTS) describe(kind.name, () => behaviours(kind));
+for (const kind of HOSTS)
+  describe(kind.name, () => {
+    const site = siteIn(kind);
+    requests(site);
+    responses(site);
+    endings(site);
+  });
 
-function behaviours({ open, client }: HostKind): void {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+interface Site {
+  readonly folder: string;
+  readonly host: () => Host;
+  ask(path: string, asked?: Asked): Promise<Answer>;
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows its page
+  json(path: string, asked?: Asked): Promise<any>;
+  /** How many iterables of the application were closed. */
+  closed(): number;
+}
+
+/** Opens the host before the tests of a suite, and closes it after them. */
+function siteIn({ open, client }: HostKind): Site {
+  const folder = makeFolder({ after });
   const record = join(folder, "records");
   let host: Host;
   before(async () => {
@@ -30,11 +47,26 @@ function behaviours({ open, client }: HostKind): void {
   after(async () => {
     await host.close();
     await host.handler.close(0);
-    rmSync(folder, { recursive: true, force: true });
   });
   const ask = (path: string, asked?: Asked) => client(host.url + path, asked);
-  const json = async (path: string, asked?: Asked) => JSON.parse(await textOf(await ask(path, asked)));
+  return {
+    folder,
+    host: () => host,
+    ask,
+    json: async (path, asked) => JSON.parse(await textOf(await ask(path, asked))),
+    closed: () => wordsIn(record).filter((word) => word === "close").length,
+  };
+}
 
+function wordsIn(file: string): string[] {
+  try {
+    return readFileSync(file, "utf8").split("\n");
+  } catch {
+    return [];
+  }
+}
+
+function requests({ host, ask, json }: Site): void {
   test("the first request starts the application, and is answered", async () => {
     const answer = await ask("/hello");
     assert.deepEqual([answer.status, await textOf(answer)], [200, "hello\n"]);
@@ -43,7 +75,7 @@ function behaviours({ open, client }: HostKind): void {
 
   test("the mount is in SCRIPT_NAME and the rest in PATH_INFO, as sent once", async () => {
     const environ = await json("/environ?a=%20b&c", { headers: { "X-Two-Words": "caf\u00e9" } });
-    const { host: authority } = new URL(host.url);
+    const { host: authority } = new URL(host().url);
     assert.equal(environ.SCRIPT_NAME, "/ml");
     assert.equal(environ.PATH_INFO, "/environ");
     assert.equal(environ.QUERY_STRING, "a=%20b&c");
@@ -59,7 +91,9 @@ function behaviours({ open, client }: HostKind): void {
     const sha256 = createHash("sha256").update(body).digest("hex");
     assert.deepEqual(await json("/read-all", { method: "POST", body }), { length: MEGABYTES_10, sha256 });
   });
+}
 
+function responses({ ask, folder }: Site): void {
   test("a client that takes its download late gets it whole, and holds nobody else up", async () => {
     const answer = await ask(`/huge-output?${MEGABYTES_10}`);
     assert.equal(await textOf(await ask("/hello")), "hello\n");
@@ -98,7 +132,9 @@ function behaviours({ open, client }: HostKind): void {
     assert.equal(answer.status, 500);
     assert.equal(await textOf(answer), "500 The application failed.\nERR_SALLYPORT_APP_RAISED\n");
   });
+}
 
+function endings({ host, ask, json, closed }: Site): void {
   for (const page of ["/raise-midway", "/raise-midway-with-length", "/short-body", "/exit-midway"]) {
     test(`a response that breaks off is visibly cut: ${page}`, async () => {
       // Where all that was said and the cut come in one, the client may see no head at all.
@@ -125,25 +161,10 @@ function behaviours({ open, client }: HostKind): void {
 
   test("close() ends the workers, and answers 503 from then on", async () => {
     const { pid } = await json("/process");
-    await host.handler.close();
+    await host().handler.close();
     assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
     const answer = await ask("/hello");
     assert.equal(answer.status, 503);
     assert.match(await textOf(answer), /ERR_SALLYPORT_STOPPING/);
   });
-
-  function closed(): number {
-    try {
-      return readFileSync(record, "utf8")
-        .split("\n")
-        .filter((word) => word === "close").length;
-    } catch {
-      return 0;
-    }
-  }
-}
-
-/** Waits for what another process does, as long as the test may run. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await pause(10);
 }

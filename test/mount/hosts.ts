@@ -1,5 +1,4 @@
 // Every host that a gateway is mounted in, each the way its own documentation would have it: below /ml, on a free port.
-
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createServer2 } from "node:http2";

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { type Gateway, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { toFetchHandler, toNodeHandler } from "../../src/mount/index.ts";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
-import { answering, keptLog, says } from "./answering.ts";
+import { keepLog } from "../kit/keep-log.ts";
+import { answering, says } from "./small-gateways.ts";
 
 const URL = "http://example.org/";
 const get = (handler: (request: Request) => Promise<Response>) => handler(new Request(URL));
@@ -68,7 +69,7 @@ test("start() rejects with the gateway's own error, and may be called again", as
 
 test("when the start fails the first request tells the log the whole story, and the others 503", async () => {
   const { gateway, starts } = startable();
-  const { log, lines } = keptLog();
+  const { log, lines } = keepLog();
   const handler = toFetchHandler(gateway, { log });
   const answers = Promise.all([get(handler), get(handler)]);
   await turn();
@@ -205,7 +206,7 @@ test("no signal handlers are installed behind the host's back", async () => {
 });
 
 test("a Python module that cannot be imported is one clear error in the log", async () => {
-  const { log, lines } = keptLog();
+  const { log, lines } = keepLog();
   const handler = toFetchHandler(wsgi("no_such_module", { python: "python3" }), { log });
   const answer = await get(handler);
   assert.equal(answer.status, 500);

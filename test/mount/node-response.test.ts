@@ -8,20 +8,10 @@ import { describe, test } from "node:test";
 import express from "express";
 import { type Exchange, type ResponseHead, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
-import {
-  answering,
-  dialled,
-  fill,
-  hosted,
-  keptLog,
-  outcomeOf,
-  pour,
-  says,
-  spoken,
-  TEXT,
-  taking,
-} from "./answering.ts";
+import { outcomeOf } from "../kit/handlers.ts";
+import { keepLog } from "../kit/keep-log.ts";
 import { client1, client2, endOf, textOf } from "./clients.ts";
+import { answering, answerTo, dial, fill, host, pour, says, TEXT, taking } from "./small-gateways.ts";
 
 const OK: ResponseHead = { status: 200, reason: "", headers: TEXT };
 const broken = () => new SallyportError("APP_ABORTED", "it broke off");
@@ -33,11 +23,11 @@ const mounted = (handle: (exchange: Exchange) => void, options: NodeMountOptions
 
 test("reason, order, repetition and bytes of the head are the application's", async (t) => {
   const headers = ["X-B", "1", "x-a", "caf\u00e9", "Set-Cookie", "a=1", "Set-Cookie", "b=2"];
-  const url = await hosted(
+  const url = await host(
     t,
     mounted((exchange) => exchange.respond({ status: 207, reason: "As It Is", headers }, "x")),
   );
-  const text = await spoken(t, url, GET);
+  const text = await answerTo(t, url, GET);
   assert.match(
     text,
     /^HTTP\/1\.1 207 As It Is\r\nX-B: 1\r\nx-a: caf\xe9\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n/,
@@ -56,11 +46,11 @@ test("what concerns the connection is the host's to say", async (t) => {
     "Upgrade",
     "x",
   ];
-  const url = await hosted(
+  const url = await host(
     t,
     mounted((exchange) => exchange.respond({ ...OK, headers }, "x")),
   );
-  assert.doesNotMatch(await spoken(t, url, GET), /x-secret|=99|gzip|Upgrade/i);
+  assert.doesNotMatch(await answerTo(t, url, GET), /x-secret|=99|gzip|Upgrade/i);
 });
 
 test("what the host's middleware has set stays, unless the application says otherwise; cookies add up", async (t) => {
@@ -74,7 +64,7 @@ test("what the host's middleware has set stays, unless the application says othe
     },
     mounted((exchange) => exchange.respond({ ...OK, headers }, "x")),
   );
-  const answer = await client1(await hosted(t, app));
+  const answer = await client1(await host(t, app));
   assert.equal(answer.headers["access-control-allow-origin"], "*");
   assert.deepEqual([answer.headers.vary, answer.headers["content-type"]], ["Cookie", "text/css"]);
   assert.deepEqual(answer.headers["set-cookie"], ["host=1; Path=/", "app=1"]);
@@ -96,8 +86,8 @@ describe("a response without a body", () => {
           exchange.write(Buffer.alloc(42));
           exchange.end();
         });
-        const url = await hosted(t, handler);
-        const text = await spoken(t, url, GET.replace("GET", method));
+        const url = await host(t, handler);
+        const text = await answerTo(t, url, GET.replace("GET", method));
         assert.equal(/content-length: (\d+)/i.exec(text)?.[1], length);
         assert.match(text, /\r\n\r\n$/);
       });
@@ -107,7 +97,7 @@ describe("a response without a body", () => {
 
 test("the head of a response in pieces leaves before its first piece exists", async (t) => {
   const { gateway, taken } = taking();
-  const url = await hosted(t, toNodeHandler(gateway));
+  const url = await host(t, toNodeHandler(gateway));
   const answering = client1(url);
   const exchange = await taken();
   exchange.start(OK);
@@ -118,7 +108,7 @@ test("the head of a response in pieces leaves before its first piece exists", as
 });
 
 test("interim responses reach the client: 102 and 103, but none that node cannot send (H18)", async (t) => {
-  const { log, lines } = keptLog();
+  const { log, lines } = keepLog();
   const handler = mounted(
     (exchange) => {
       exchange.inform({
@@ -133,16 +123,16 @@ test("interim responses reach the client: 102 and 103, but none that node cannot
     },
     { log },
   );
-  const url = await hosted(t, handler);
-  const text = await spoken(t, url, GET);
+  const url = await host(t, handler);
+  const text = await answerTo(t, url, GET);
   assert.deepEqual(text.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 103", "HTTP/1.1 102", "HTTP/1.1 200"]);
   assert.match(text, /Link: <\/a>; rel=preload, <\/b>; rel=preload/i);
   assert.match(lines[0]?.message ?? "", /informational response was dropped/);
-  assert.doesNotMatch(await spoken(t, url, "GET / HTTP/1.0\r\n\r\n"), /HTTP\/1\.1 10/);
+  assert.doesNotMatch(await answerTo(t, url, "GET / HTTP/1.0\r\n\r\n"), /HTTP\/1\.1 10/);
 });
 
 test("trailers follow the body", async (t) => {
-  const url = await hosted(
+  const url = await host(
     t,
     mounted((exchange) => {
       exchange.start(OK);
@@ -150,13 +140,13 @@ test("trailers follow the body", async (t) => {
       exchange.end(["X-Sum", "1", "X-Sum", "2"]);
     }),
   );
-  assert.match(await spoken(t, url, GET), /\r\n0\r\nx-sum: 1\r\nx-sum: 2\r\n\r\n$/);
+  assert.match(await answerTo(t, url, GET), /\r\n0\r\nx-sum: 1\r\nx-sum: 2\r\n\r\n$/);
 });
 
 describe("a client that does not read", () => {
   test("holds the application back, until it reads again", async (t) => {
     const { gateway, taken } = taking();
-    const url = await hosted(t, toNodeHandler(gateway, { log: silentLog }));
+    const url = await host(t, toNodeHandler(gateway, { log: silentLog }));
     const answering = client1(url);
     const exchange = await taken();
     exchange.start(OK);
@@ -170,9 +160,9 @@ describe("a client that does not read", () => {
 
   test("is cut when it takes nothing for too long", async (t) => {
     const { gateway, taken } = taking();
-    const { log, lines } = keptLog();
-    const url = await hosted(t, toNodeHandler(gateway, { sendTimeout: 50, log }));
-    const socket = await dialled(t, url, GET);
+    const { log, lines } = keepLog();
+    const url = await host(t, toNodeHandler(gateway, { sendTimeout: 50, log }));
+    const socket = await dial(t, url, GET);
     const exchange = await taken();
     exchange.start(OK);
     pour(exchange);
@@ -185,8 +175,8 @@ describe("a client that does not read", () => {
 describe("a client that leaves", () => {
   test("ends the exchange, whoever waits for what", async (t) => {
     const { gateway, taken } = taking();
-    const url = await hosted(t, toNodeHandler(gateway));
-    const socket = await dialled(t, url, GET);
+    const url = await host(t, toNodeHandler(gateway));
+    const socket = await dial(t, url, GET);
     const exchange = await taken();
     socket.destroy();
     const { complete, error } = await outcomeOf(exchange);
@@ -196,9 +186,9 @@ describe("a client that leaves", () => {
 
   test("ends also those exchanges whose responses wait behind another one", async (t) => {
     const { gateway, taken } = taking();
-    const url = await hosted(t, toNodeHandler(gateway));
+    const url = await host(t, toNodeHandler(gateway));
     const pipelined = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-    const socket = await dialled(t, url, pipelined + pipelined);
+    const socket = await dial(t, url, pipelined + pipelined);
     const exchanges = [await taken(), await taken()];
     socket.destroy();
     for (const exchange of exchanges)
@@ -208,7 +198,7 @@ describe("a client that leaves", () => {
 
 describe("a response that breaks off", () => {
   test("shows what there was of it, without an end", async (t) => {
-    const url = await hosted(
+    const url = await host(
       t,
       mounted((exchange) => {
         exchange.start(OK);
@@ -216,15 +206,15 @@ describe("a response that breaks off", () => {
         exchange.fail(broken());
       }),
     );
-    const text = await spoken(t, url, GET);
+    const text = await answerTo(t, url, GET);
     assert.match(text, /^HTTP\/1\.1 200 OK\r\n/);
     assert.match(text, /so far\r\n$/);
   });
 
   test("resets the connection where its end would be the body's end", async (t) => {
     const { gateway, taken } = taking();
-    const url = await hosted(t, toNodeHandler(gateway, { log: silentLog }));
-    const socket = await dialled(t, url, "GET / HTTP/1.0\r\n\r\n");
+    const url = await host(t, toNodeHandler(gateway, { log: silentLog }));
+    const socket = await dial(t, url, "GET / HTTP/1.0\r\n\r\n");
     const exchange = await taken();
     exchange.start(OK);
     exchange.write(Buffer.from("so far"));
@@ -260,7 +250,7 @@ test("a status that HTTP/2 cannot send is an error of the application's", async 
   const answer = await client2(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   assert.equal(answer.status, 500);
   assert.match(await textOf(answer), /ERR_SALLYPORT_APP_PROTOCOL/);
-  const url = await hosted(t, handler);
+  const url = await host(t, handler);
   assert.equal((await client1(url)).status, 700);
 });
 
@@ -270,7 +260,7 @@ describe("fallthrough", () => {
   const says404 = (exchange: Exchange) => exchange.respond({ ...OK, status: 404 }, "the gateway's");
 
   test("is off: a 404 is the gateway's answer", async (t) => {
-    const answer = await client1(await hosted(t, app({}, says404)));
+    const answer = await client1(await host(t, app({}, says404)));
     assert.deepEqual([answer.status, await textOf(answer)], [404, "the gateway's"]);
   });
 
@@ -280,13 +270,13 @@ describe("fallthrough", () => {
     ["as an error", (exchange: Exchange) => exchange.fail(notFound())],
   ] as const) {
     test(`gives a 404 ${how} to the host's next handler`, async (t) => {
-      const given = await client1(await hosted(t, app({ fallthrough: true }, answer)));
+      const given = await client1(await host(t, app({ fallthrough: true }, answer)));
       assert.deepEqual([given.status, await textOf(given)], [200, "the host's own"]);
     });
   }
 
   test("leaves a request with a body where it is, since the next handler could not read it", async (t) => {
-    const answer = await client1(await hosted(t, app({ fallthrough: true }, says404)), {
+    const answer = await client1(await host(t, app({ fallthrough: true }, says404)), {
       method: "POST",
       body: "x",
     });
@@ -297,10 +287,10 @@ describe("fallthrough", () => {
 describe("a host", () => {
   test("that answered by itself meanwhile ends the exchange, and nothing is sent twice", async (t) => {
     const { gateway, taken } = taking();
-    const { log, lines } = keptLog();
+    const { log, lines } = keepLog();
     const handler = toNodeHandler(gateway, { log });
     const timeout = new EventEmitter();
-    const url = await hosted(t, (req, res) => {
+    const url = await host(t, (req, res) => {
       handler(req, res);
       timeout.once("over", () => res.writeHead(503).end("too late"));
     });
@@ -313,10 +303,10 @@ describe("a host", () => {
   });
 
   test("whose own wrapping throws costs one connection, not the process", async (t) => {
-    const { log, lines } = keptLog();
+    const { log, lines } = keepLog();
     const { gateway, taken } = taking();
     const handler = toNodeHandler(gateway, { log });
-    const url = await hosted(t, (req, res) => {
+    const url = await host(t, (req, res) => {
       res.writeHead = () => {
         throw new Error("the host's own bug");
       };

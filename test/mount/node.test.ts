@@ -9,20 +9,10 @@ import { describe, type TestContext, test } from "node:test";
 import express from "express";
 import { silentLog } from "../../src/exchange/index.ts";
 import { type NodeMount, type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
-import {
-  answering,
-  bodyOf,
-  dialled,
-  echoing,
-  hosted,
-  keptLog,
-  outcomeOf,
-  says,
-  showing,
-  spoken,
-  taking,
-} from "./answering.ts";
+import { bodyBytes, outcomeOf } from "../kit/handlers.ts";
+import { keepLog } from "../kit/keep-log.ts";
 import { client1, textOf } from "./clients.ts";
+import { answering, answerTo, dial, echoing, host, says, showing, taking } from "./small-gateways.ts";
 
 const show = (options: NodeMountOptions = {}) => toNodeHandler(showing(), { log: silentLog, ...options });
 const head = (...lines: string[]) => `${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`;
@@ -31,8 +21,8 @@ const bodyIn = (text: string) =>
 const statusIn = (text: string) => Number(text.slice(9, 12));
 
 test("header lines keep their order, their case, their repetition and their bytes", async (t) => {
-  const url = await hosted(t, show());
-  const text = await spoken(t, url, head("GET / HTTP/1.1", "Host: h", "X-B: 1", "x-a: caf\xe9", "X-B: 2"));
+  const url = await host(t, show());
+  const text = await answerTo(t, url, head("GET / HTTP/1.1", "Host: h", "X-B: 1", "x-a: caf\xe9", "X-B: 2"));
   assert.deepEqual(bodyIn(text).headers, [
     "Host",
     "h",
@@ -48,7 +38,7 @@ test("header lines keep their order, their case, their repetition and their byte
 });
 
 test("the facts of the connection are the socket's", async (t) => {
-  const url = await hosted(t, show());
+  const url = await host(t, show());
   const { remote, local, scheme, authority, version } = JSON.parse(await textOf(await client1(url)));
   assert.deepEqual([scheme, version, authority], ["http", "1.1", new URL(url).host]);
   assert.deepEqual(
@@ -78,20 +68,20 @@ test("a connection that TLS protects has the scheme https", async (t) => {
 });
 
 test("HTTP/1.0 without a Host is served, with no authority", async (t) => {
-  const { version, authority } = bodyIn(await spoken(t, await hosted(t, show()), "GET / HTTP/1.0\r\n\r\n"));
+  const { version, authority } = bodyIn(await answerTo(t, await host(t, show()), "GET / HTTP/1.0\r\n\r\n"));
   assert.deepEqual([version, authority], ["1.0", ""]);
 });
 
 test("an absolute target's host wins over Host, and replaces it (H15)", async (t) => {
   const shown = bodyIn(
-    await spoken(t, await hosted(t, show()), head("GET http://a.example/x?y HTTP/1.1", "Host: b.example")),
+    await answerTo(t, await host(t, show()), head("GET http://a.example/x?y HTTP/1.1", "Host: b.example")),
   );
   assert.deepEqual([shown.authority, shown.path, shown.query], ["a.example", "/x", "y"]);
   assert.deepEqual(shown.headers.slice(0, 2), ["Host", "a.example"]);
 });
 
 test("OPTIONS * has the path *", async (t) => {
-  const shown = bodyIn(await spoken(t, await hosted(t, show()), head("OPTIONS * HTTP/1.1", "Host: h")));
+  const shown = bodyIn(await answerTo(t, await host(t, show()), head("OPTIONS * HTTP/1.1", "Host: h")));
   assert.deepEqual([shown.path, shown.mount], ["*", ""]);
 });
 
@@ -104,19 +94,19 @@ for (const [fault, ...lines] of [
   ["Transfer-Encoding on HTTP/1.0 (H13)", "POST / HTTP/1.0", "Host: a", "Transfer-Encoding: chunked"],
 ]) {
   test(`a request with ${fault} is refused`, async (t) => {
-    assert.equal(statusIn(await spoken(t, await hosted(t, show()), head(...lines))), 400);
+    assert.equal(statusIn(await answerTo(t, await host(t, show()), head(...lines))), 400);
   });
 }
 
 test("a version of HTTP that is none is refused (H16)", async (t) => {
-  const status = statusIn(await spoken(t, await hosted(t, show()), head("GET / HTTP/2.0", "Host: a")));
+  const status = statusIn(await answerTo(t, await host(t, show()), head("GET / HTTP/2.0", "Host: a")));
   assert.ok(status === 400 || status === 505, String(status));
 });
 
 describe("the mount", () => {
   test("is what the host's routers stripped, all of them together", async (t) => {
     const inner = express.Router().use("/b", show());
-    const url = await hosted(t, express().use("/a%20a", inner));
+    const url = await host(t, express().use("/a%20a", inner));
     const shown = JSON.parse(await textOf(await client1(`${url}/a%20a/b/c%2Fd/?q=/b`)));
     assert.deepEqual([shown.mount, shown.path, shown.query], ["/a%20a/b", "/a%20a/b/c%2Fd/", "q=/b"]);
   });
@@ -127,14 +117,14 @@ describe("the mount", () => {
     ["/ml?x", "/ml"],
   ] as const) {
     test(`is found without anything below it: ${sent}`, async (t) => {
-      const url = await hosted(t, express().use("/ml", show()));
+      const url = await host(t, express().use("/ml", show()));
       const shown = JSON.parse(await textOf(await client1(url + sent)));
       assert.deepEqual([shown.mount, shown.path, shown.target], ["/ml", path, sent]);
     });
   }
 
   test("is empty at the root of a router", async (t) => {
-    const shown = JSON.parse(await textOf(await client1(`${await hosted(t, express().use(show()))}/x`)));
+    const shown = JSON.parse(await textOf(await client1(`${await host(t, express().use(show()))}/x`)));
     assert.deepEqual([shown.mount, shown.path], ["", "/x"]);
   });
 
@@ -148,14 +138,14 @@ describe("the mount", () => {
       },
       show(),
     );
-    const shown = JSON.parse(await textOf(await client1(`${await hosted(t, app)}/ml/old?old`)));
+    const shown = JSON.parse(await textOf(await client1(`${await host(t, app)}/ml/old?old`)));
     assert.deepEqual([shown.mount, shown.path, shown.query], ["/ml", "/ml/index", "new"]);
     assert.equal(shown.target, "/ml/old?old");
   });
 
   test("is a whole segment: what only begins like it is not below it", async (t) => {
     const handler = show({ mount: "/ml/" });
-    const url = await hosted(t, handler);
+    const url = await host(t, handler);
     assert.equal((await client1(`${url}/mlx`)).status, 404);
     const shown = JSON.parse(await textOf(await client1(`${url}/ml/x`)));
     assert.deepEqual([shown.mount, shown.path], ["/ml", "/ml/x"]);
@@ -163,7 +153,7 @@ describe("the mount", () => {
 
   test("leaves what is outside of it to the host's next handler", async (t) => {
     const app = express().use(show({ mount: "/ml" }), (_req, res) => void res.send("the host's own"));
-    assert.equal(await textOf(await client1(`${await hosted(t, app)}/other`)), "the host's own");
+    assert.equal(await textOf(await client1(`${await host(t, app)}/other`)), "the host's own");
   });
 });
 
@@ -171,13 +161,13 @@ describe("a proxy in front of the host", () => {
   const forwarded = { headers: { "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https" } };
 
   test("that the host does not trust changes nothing (L4)", async (t) => {
-    const url = await hosted(t, express().use(show()));
+    const url = await host(t, express().use(show()));
     const { scheme, remote } = JSON.parse(await textOf(await client1(url, forwarded)));
     assert.deepEqual([scheme, remote.address], ["http", "127.0.0.1"]);
   });
 
   test("that the host trusts names the client and its scheme", async (t) => {
-    const url = await hosted(t, express().set("trust proxy", true).use(show()));
+    const url = await host(t, express().set("trust proxy", true).use(show()));
     const { scheme, remote } = JSON.parse(await textOf(await client1(url, forwarded)));
     assert.deepEqual([scheme, remote], ["https", { address: "192.0.2.7", port: 0 }]);
   });
@@ -186,7 +176,7 @@ describe("a proxy in front of the host", () => {
 describe("the request body", () => {
   test("is not taken from the client before the gateway reads it, nor faster", async (t) => {
     const { gateway, taken } = taking();
-    const url = await hosted(t, toNodeHandler(gateway, { log: silentLog }));
+    const url = await host(t, toNodeHandler(gateway, { log: silentLog }));
     const size = 64 * 1024 * 1024;
     const upload = request(url, { method: "POST", headers: { "Content-Length": size } });
     t.after(() => upload.destroy());
@@ -199,7 +189,7 @@ describe("the request body", () => {
     });
     assert.ok(await exchange.body.read());
     assert.equal(drained, false);
-    const rest = (await bodyOf(exchange)).length;
+    const rest = (await bodyBytes(exchange)).length;
     assert.ok(rest < size && rest > 0);
     const answered = once(upload, "response");
     says(exchange, "done");
@@ -209,14 +199,14 @@ describe("the request body", () => {
   test("ends with its trailer, of which only harmless fields are kept (H12)", async (t) => {
     let trailers: readonly string[] = [];
     const gateway = answering((exchange) => {
-      bodyOf(exchange).then((body) => {
+      bodyBytes(exchange).then((body) => {
         trailers = exchange.body.trailers;
         says(exchange, body.toString());
       });
     });
-    const url = await hosted(t, toNodeHandler(gateway));
+    const url = await host(t, toNodeHandler(gateway));
     const trailer = "X-Sum: 5\r\nHost: evil\r\nAuthorization: evil\r\n\r\n";
-    const text = await spoken(
+    const text = await answerTo(
       t,
       url,
       `${head("POST / HTTP/1.1", "Host: h", "Transfer-Encoding: chunked")}5\r\nhello\r\n0\r\n${trailer}`,
@@ -227,8 +217,8 @@ describe("the request body", () => {
 
   test("that never comes to its end rejects, and closes the exchange", async (t) => {
     const { gateway, taken } = taking();
-    const url = await hosted(t, toNodeHandler(gateway));
-    const socket = await dialled(t, url, `${head("POST / HTTP/1.1", "Host: h", "Content-Length: 10")}12345`);
+    const url = await host(t, toNodeHandler(gateway));
+    const socket = await dial(t, url, `${head("POST / HTTP/1.1", "Host: h", "Content-Length: 10")}12345`);
     const exchange = await taken();
     assert.equal(String(await exchange.body.read()), "12345");
     const rest = exchange.body.read();
@@ -238,32 +228,32 @@ describe("the request body", () => {
   });
 
   test("larger than the limit is 413, announced or not (H22)", async (t) => {
-    const url = await hosted(t, toNodeHandler(echoing(), { maxBody: 5, log: silentLog }));
+    const url = await host(t, toNodeHandler(echoing(), { maxBody: 5, log: silentLog }));
     const sent = async (...lines: string[]) =>
-      statusIn(await spoken(t, url, head("POST / HTTP/1.1", "Host: h", ...lines)));
+      statusIn(await answerTo(t, url, head("POST / HTTP/1.1", "Host: h", ...lines)));
     assert.equal(await sent("Content-Length: 6", "", "123456"), 413);
     const chunked = (body: string) =>
-      spoken(t, url, `${head("POST / HTTP/1.1", "Host: h", "Transfer-Encoding: chunked")}${body}`);
+      answerTo(t, url, `${head("POST / HTTP/1.1", "Host: h", "Transfer-Encoding: chunked")}${body}`);
     assert.equal(statusIn(await chunked("6\r\n123456\r\n0\r\n\r\n")), 413);
     assert.match(await chunked("5\r\n12345\r\n0\r\n\r\n"), /12345$/);
   });
 
   test("that nobody reads does not spoil the connection for the next request", async (t) => {
     const gateway = answering((exchange) => says(exchange, "unread"));
-    const url = await hosted(t, toNodeHandler(gateway));
+    const url = await host(t, toNodeHandler(gateway));
     const post = `POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n${"x".repeat(1_000_000)}`;
-    const text = await spoken(t, url, post + head("GET / HTTP/1.1", "Host: h"));
+    const text = await answerTo(t, url, post + head("GET / HTTP/1.1", "Host: h"));
     assert.equal(text.match(/unread/g)?.length, 2);
   });
 
   test("that waits for 100 Continue gets it from the host, and the application hears no more of it", async (t) => {
     const gateway = answering((exchange) => {
-      bodyOf(exchange).then((body) =>
+      bodyBytes(exchange).then((body) =>
         says(exchange, `${body} ${exchange.request.headers.includes("100-continue")}`),
       );
     });
-    const url = await hosted(t, toNodeHandler(gateway));
-    const socket = await dialled(
+    const url = await host(t, toNodeHandler(gateway));
+    const socket = await dial(
       t,
       url,
       head("POST / HTTP/1.1", "Host: h", "Expect: 100-continue", "Content-Length: 5"),
@@ -273,10 +263,12 @@ describe("the request body", () => {
     socket.write("hello");
     assert.match((await socket.toArray()).join(""), /hello false$/);
   });
+});
 
+describe("the request body, beside a body parser", () => {
   test("that a body parser has taken is an error that says what to do", async (t) => {
-    const { log, lines } = keptLog();
-    const url = await hosted(t, express().use(express.json(), toNodeHandler(echoing(), { log })));
+    const { log, lines } = keepLog();
+    const url = await host(t, express().use(express.json(), toNodeHandler(echoing(), { log })));
     const headers = { "Content-Type": "application/json" };
     const answer = await client1(url, { method: "POST", headers, body: "{}" });
     assert.equal(answer.status, 500);
@@ -285,21 +277,18 @@ describe("the request body", () => {
   });
 
   test("that a body parser did not care for is still there", async (t) => {
-    const url = await hosted(t, express().use(express.json(), toNodeHandler(echoing())));
+    const url = await host(t, express().use(express.json(), toNodeHandler(echoing())));
     assert.equal(await textOf(await client1(url, { method: "POST", body: "hello" })), "hello");
   });
 
   test("that a parser keeps as bytes is used", async (t) => {
     const raw = express().use(express.raw({ type: "*/*" }), toNodeHandler(echoing()));
-    assert.equal(
-      await textOf(await client1(await hosted(t, raw), { method: "POST", body: "hello" })),
-      "hello",
-    );
+    assert.equal(await textOf(await client1(await host(t, raw), { method: "POST", body: "hello" })), "hello");
     const verify = (req: object, _res: object, bytes: Buffer) => void Object.assign(req, { rawBody: bytes });
     const json = express().use(express.json({ verify }), toNodeHandler(echoing()));
     const headers = { "Content-Type": "application/json" };
     assert.equal(
-      await textOf(await client1(await hosted(t, json), { method: "POST", headers, body: '{"a":1}' })),
+      await textOf(await client1(await host(t, json), { method: "POST", headers, body: '{"a":1}' })),
       '{"a":1}',
     );
   });
@@ -355,7 +344,7 @@ test("a client that left while the host was still busy costs the application not
   const server = createServer();
   const busy = once(server, "busy");
   const handled = once(server, "handled");
-  const url = await hosted(
+  const url = await host(
     t,
     (req, res) => {
       if (req.url === "/now") return handler(req, res);
@@ -364,7 +353,7 @@ test("a client that left while the host was still busy costs the application not
     },
     server,
   );
-  const socket = await dialled(t, url, head("GET /late HTTP/1.1", "Host: h"));
+  const socket = await dial(t, url, head("GET /late HTTP/1.1", "Host: h"));
   await busy;
   socket.destroy();
   await handled;

@@ -10,7 +10,8 @@ import { createServer as createViteServer } from "vite";
 import { WebSocket } from "ws";
 import type { Exchange } from "../../src/exchange/index.ts";
 import { toNodeHandler, toUpgradeHandler, type UpgradeMount } from "../../src/mount/index.ts";
-import { answering, keptLog, says } from "./answering.ts";
+import { keepLog } from "../kit/keep-log.ts";
+import { answering, says } from "./small-gateways.ts";
 
 /** Says where it is, then sends everything back; what is no handshake gets an ordinary answer. */
 const echoing = () =>
@@ -26,7 +27,7 @@ const echoing = () =>
     session.send(Buffer.from(`${request.scheme} ${mount} ${request.path}`), false);
   });
 
-/** Destroys what nobody wants, as the manual says. */
+/** Destroys connections that no handler takes, as the manual says. */
 function listening(server: Server, handler: UpgradeMount): Server {
   server.on("upgrade", (req, socket, head) => {
     if (!handler(req, socket, head)) socket.destroy();
@@ -132,7 +133,7 @@ test("what is not below the mount, or asks for something else, is left alone", a
 });
 
 test("an application may refuse, a bad handshake is refused for it, and the connection then ends", async (t) => {
-  const sockets = toUpgradeHandler(echoing(), { mount: "/ml", log: keptLog().log });
+  const sockets = toUpgradeHandler(echoing(), { mount: "/ml", log: keepLog().log });
   t.after(() => sockets.close(0));
   const url = await urlOf(t, listening(createServer(), sockets));
   const refused = new WebSocket(`${url}/ml/refused`);

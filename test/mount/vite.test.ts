@@ -1,16 +1,13 @@
 // The life of a gateway that a Vite plugin mounts, as the manual shows it.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { createServer } from "vite";
 import { toNodeHandler } from "../../src/mount/index.ts";
-import { answering, says } from "./answering.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { answering, says } from "./small-gateways.ts";
 
 test("Vite's plugin hook closeBundle comes when the dev server closes, and then closes the gateway", async (t) => {
-  const root = mkdtempSync(join(tmpdir(), "sallyport-vite-"));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const root = makeFolder(t);
   const closes: number[] = [];
   const gateway = answering((exchange) => says(exchange, "x"), {
     close: async (grace) => void closes.push(grace),

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Child, describeExit, startChild } from "../../src/processes/index.ts";
-import { alive } from "./alive.ts";
+import { gone, isAlive } from "../kit/processes.ts";
 
 const PATH = process.env.PATH ?? "";
 const sh = (script: string, ...args: string[]) => ({
@@ -92,7 +92,7 @@ test("stop ends the children of a child too, also those that ignore TERM", async
     "(trap '' TERM; sh -c 'echo $PPID'; while :; do sleep 1; done) & wait",
   );
   await child.stop(60_000);
-  while (alive(Number(line))) await delay(5);
+  await gone(Number(line));
 });
 
 test("stopping twice, or after the end, is harmless", async () => {
@@ -114,7 +114,7 @@ test("a grandchild that goes on printing after the child's end is cut off from t
     "(sh -c 'echo $PPID'; while :; do echo more; sleep 0.05; done) & sleep 0.1",
   );
   assert.equal((await child.exited).code, 0);
-  while (alive(Number(line))) await delay(20);
+  await gone(Number(line));
 });
 
 test("no child outlives the process that started it", async () => {
@@ -124,10 +124,10 @@ test("no child outlives the process that started it", async () => {
   ]);
   const [line] = await once(parent.stdout, "data");
   const pid = Number(String(line));
-  assert.ok(alive(pid));
+  assert.ok(isAlive(pid));
   parent.stdin.end();
   await once(parent, "exit");
-  while (alive(pid)) await delay(5);
+  await gone(pid);
 });
 
 test("no child outlives a process that is killed, nor does its directory", async () => {
@@ -138,9 +138,9 @@ test("no child outlives a process that is killed, nor does its directory", async
   const [line] = await once(parent.stdout, "data");
   const [, child, grandchild, directory] = /^(\d+) (\d+) (.+)\n$/.exec(String(line)) ?? [];
   const pids = [Number(child), Number(grandchild)];
-  assert.deepEqual(pids.map(alive), [true, true]);
+  assert.deepEqual(pids.map(isAlive), [true, true]);
   parent.kill("SIGKILL");
-  while (pids.some(alive)) await delay(20);
+  while (pids.some(isAlive)) await delay(20);
   while (existsSync(directory as string) || existsSync(`${directory}last`)) await delay(20);
   assert.ok(existsSync(`${directory}kept`), "what was released is somebody else's");
   rmdirSync(`${directory}kept`);

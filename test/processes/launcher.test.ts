@@ -10,7 +10,7 @@ import { buffer, text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { describeExit, Launcher } from "../../src/processes/index.ts";
-import { alive } from "./alive.ts";
+import { gone, isAlive } from "../kit/processes.ts";
 
 const launcher = new Launcher();
 await launcher.retain();
@@ -130,7 +130,7 @@ test("when the launcher dies its children end, each call settles, and the next l
   const child = await launcher.launch({ ...sh("sleep 600"), ...PIPES });
   process.kill(parentOf(child.pid as number), "SIGKILL");
   assert.equal(describeExit(await child.exited), "ended in an unknown way");
-  while (alive(child.pid as number)) await delay(5);
+  await gone(child.pid as number);
   const next = await launcher.launch({ ...sh("echo again"), ...PIPES });
   assert.equal(await readAll(next.streams[1]), "again\n");
 });
@@ -156,7 +156,7 @@ test("when its socket is tidied away, launching goes on, and what runs already i
   for (const child of after) assert.equal(await readAll(child.streams[1]), "on\n");
   before.streams[0]?.end("undisturbed");
   assert.equal(await readAll(before.streams[1]), "undisturbed");
-  while (alive(oldLauncher)) await delay(5);
+  await gone(oldLauncher);
 });
 
 test("children and launcher end when the process that wanted them is killed", async () => {
@@ -168,7 +168,7 @@ test("children and launcher end when the process that wanted them is killed", as
   const pid = Number(String(line));
   const launcherPid = parentOf(pid);
   parent.kill("SIGKILL");
-  while (alive(pid) || alive(launcherPid)) await delay(5);
+  while (isAlive(pid) || isAlive(launcherPid)) await delay(5);
 });
 
 test("an idle launcher does not keep its process from ending", async () => {
@@ -186,8 +186,8 @@ test("the last release ends the launcher", async () => {
   const child = await own.launch({ ...sh("sleep 600"), ...PIPES });
   const launcherPid = parentOf(child.pid as number);
   await own.release();
-  assert.ok(alive(launcherPid));
+  assert.ok(isAlive(launcherPid));
   await own.release();
-  assert.ok(!alive(launcherPid));
-  assert.ok(!alive(child.pid as number));
+  assert.ok(!isAlive(launcherPid));
+  assert.ok(!isAlive(child.pid as number));
 });

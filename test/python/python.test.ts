@@ -5,11 +5,11 @@ import { execFile, spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { pythons } from "../pythons.ts";
+import { VENV_PYTHON } from "../kit/needs.ts";
+import { pythons } from "../kit/pythons.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const files = readdirSync(folder).filter((name) => /^test_.*\.py$/.test(name));
-const venv = fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
 
 async function passes(python: string, file: string): Promise<void> {
   const stderr = await run(python, [file]);
@@ -28,9 +28,9 @@ for (const { path, version } of pythons()) {
   for (const file of files) test(`CPython ${version} passes ${file}`, () => passes(path, file));
 }
 
-const uvloop = spawnSync(venv, ["-c", "import uvloop"]).status === 0;
+const uvloop = spawnSync(VENV_PYTHON, ["-c", "import uvloop"]).status === 0;
 for (const file of files.filter((name) => name.includes("asgi"))) {
   test(`uvloop passes ${file}`, { skip: uvloop ? false : "uvloop is not in .venv" }, () =>
-    passes(venv, file),
+    passes(VENV_PYTHON, file),
   );
 }

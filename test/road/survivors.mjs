@@ -1,5 +1,5 @@
-// A built server in a process of its own that tells, when asked, what a young collection leaves in its heap.
-// Usage: node --expose-gc survivors.mjs CONFIG, with a channel to whoever started it.
+// A built server in a process of its own that reports, when asked, what a young collection leaves in its heap.
+// Usage: node --expose-gc survivors.mjs CONFIG, with a channel to the process that started it.
 import { getHeapStatistics } from "node:v8";
 import { createServer } from "../../dist/index.js";
 

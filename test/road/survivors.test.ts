@@ -10,8 +10,8 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
-import { missing, VENV_PYTHON } from "../needs.ts";
-import { progress } from "../progress.ts";
+import { missing, VENV_PYTHON } from "../kit/needs.ts";
+import { reportProgress } from "../kit/report-progress.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const SERVER = here("survivors.mjs");
@@ -128,7 +128,7 @@ async function survivors(
       }),
     );
     for (const [i, server] of servers.entries()) heaps[i]?.push(await server.used());
-    progress(`round ${round + 1} of ${ROUNDS}`);
+    reportProgress(`round ${round + 1} of ${ROUNDS}`);
   }
   return heaps.map((heap) => median(steps(heap.slice(FIRST_ROUNDS))) / REQUESTS);
 }

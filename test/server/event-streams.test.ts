@@ -1,15 +1,14 @@
 // A server that stops, or whose app is reloaded, while clients listen to event streams: they end after an event, as a response
 // ends, whatever their application does; the stop does not wait for the grace, and no error is logged.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
+import { describe, test } from "node:test";
+import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "events-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 const PYTHON = pythons()[0]?.path as string;
 
 writeFileSync(

@@ -1,19 +1,18 @@
 // Applications elsewhere, and PHP, as the configuration names them.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer as createSocket } from "node:net";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/server.ts";
-import { needs } from "../needs.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { needs } from "../kit/needs.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "gateways-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const SCRIPT =
   '<?php echo join("|", [$_SERVER["SCRIPT_NAME"], $_SERVER["PATH_INFO"] ?? "", $_GET["a"] ?? "", getenv("NAME")]);';

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { connect, createServer, type ListenOptions } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { addressText, parseAddress } from "../../src/config/address.ts";
 import { guess, isListening, placesOf, portOf, type Started } from "../../src/server/guess.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
 const CGI = { GATEWAY_INTERFACE: "CGI/1.1", REQUEST_METHOD: "GET" };
 const SYSTEMD = { LISTEN_PID: "77", LISTEN_FDS: "2" };
@@ -80,8 +80,7 @@ for (const [env, result] of PORTS) {
   });
 }
 
-const directory = mkdtempSync(join(tmpdir(), "guess-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const fdOf = (handle: object): number => (handle as { _handle: { fd: number } })._handle.fd;
 

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import type { ListenAddress } from "../../src/config/address.ts";
 import { bind } from "../../src/server/listen.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "listen-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const greet = (socket: Socket): void => void socket.end("hello");
 const tcp = (port: number): ListenAddress => ({

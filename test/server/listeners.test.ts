@@ -3,18 +3,17 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import { PROTOCOLS } from "../../src/config/protocols.ts";
 import { type Exchange, type Gateway, silentLog } from "../../src/exchange/index.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "listeners-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const TEXT = { status: 200, reason: "", headers: ["Content-Type", "text/plain"] };
 

@@ -1,20 +1,19 @@
 // A server that may open few files: clients cannot use them up, and what could not be started without them is started later.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { pythons } from "../pythons.ts";
-import { type Served, serveBy } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serveBy } from "../kit/serve.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
 const FILES = 128;
-const here = mkdtempSync(join(tmpdir(), "open-files-"));
-after(() => rmSync(here, { recursive: true, force: true }));
+const here = makeFolder();
 
 writeFileSync(
   join(here, "pid_site.py"),

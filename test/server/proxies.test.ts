@@ -1,20 +1,19 @@
 // Servers behind proxies: what each listener's apps get to know of the client, and what the access log says.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { type AddressInfo, connect, createServer as createTcp } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import { type Gateway, silentLog } from "../../src/exchange/index.ts";
 import { serverLog } from "../../src/logs/log.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
-import { localHeader, OVER_TLS, version1, version2 } from "../sockets/proxy-header.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { localHeader, OVER_TLS, version1, version2 } from "../kit/proxy-header.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "proxies-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const LOCAL = "127.0.0.1";
 const SAID = {

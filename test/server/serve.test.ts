@@ -2,12 +2,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, renameSync, rmSync } from "node:fs";
+import { renameSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createSocket, type ListenOptions } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import express from "express";
 import fastify from "fastify";
@@ -17,7 +16,8 @@ import type { Config } from "../../src/config/config.ts";
 import { type Gateway, silentLog } from "../../src/exchange/index.ts";
 import { addressesIn, type ServedApp, serve } from "../../src/server/serve.ts";
 import { createServer } from "../../src/server/server.ts";
-import { type Served, type ServeOptions, serveBy } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { type Served, type ServeOptions, serveBy } from "../kit/serve.ts";
 
 const cwd = fileURLToPath(new URL("../..", import.meta.url));
 const HELLO = "examples/serve-hello.ts";
@@ -25,8 +25,7 @@ const ECHO = "test/server/programs/echo.ts";
 const IDLE = "test/server/programs/idle.ts";
 const NODE = [process.execPath, "--import", "tsx"];
 
-const directory = mkdtempSync(join(tmpdir(), "serve-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 /** Starts the file as a server that ends with the test. */
 async function program(

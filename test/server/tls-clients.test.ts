@@ -2,21 +2,20 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/server.ts";
-import { needs, VENV_PYTHON } from "../needs.ts";
-import { Authority, textOf } from "../sockets/tls/authority.ts";
+import { Authority, textOf } from "../kit/certificate-authority.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { needs, VENV_PYTHON } from "../kit/needs.ts";
 
 const authority = new Authority();
 const server = authority.server("server", ["localhost", "127.0.0.1"]);
 const client = authority.issue("client", "/C=DE/O=Exämple/CN=alice", "-set_serial", "0x0ABC");
-const directory = mkdtempSync(join(tmpdir(), "tls-clients-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const DEADLINE = 60_000;
 const run = async (program: string, ...args: string[]): Promise<string> =>

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { serveSettingsOf } from "../../src/cli/settings.ts";
 import type { Config } from "../../src/config/config.ts";
@@ -11,15 +10,15 @@ import { loadConfig } from "../../src/config/file.ts";
 import { type SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { Encryption } from "../../src/server/encryption.ts";
 import { createServer, type Server } from "../../src/server/server.ts";
-import { allFrom, GET, secure, trusting } from "../sockets/tls/accepting.ts";
-import { Authority, textOf } from "../sockets/tls/authority.ts";
+import { Authority, textOf } from "../kit/certificate-authority.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { allFrom, GET, secure, trusting } from "../kit/serve-tls.ts";
 
 const authority = new Authority();
 const first = authority.server("first", ["example.org"]);
 const second = authority.server("second", ["example.net"]);
 const trust = trusting(authority.ca);
-const directory = mkdtempSync(join(tmpdir(), "tls-config-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const hello = {
   handle: (exchange: import("../../src/exchange/index.ts").Exchange) => exchange.respond(OK, "hello"),
@@ -236,7 +235,7 @@ test("L3: a server that stops ends idle TLS connections, and handshakes under wa
   const port = await started(t, server);
   const idle = await secure(port, trust);
   idle.write(GET.replace("Connection: close\r\n", ""));
-  const { plain } = await import("../sockets/tls/accepting.ts");
+  const { plain } = await import("../kit/serve-tls.ts");
   const arriving = await plain(port);
   await new Promise((resolve) => idle.once("data", resolve));
   const ends = [allFrom(idle), allFrom(arriving)];

@@ -9,9 +9,9 @@ import { connect as connectTls } from "node:tls";
 import { type Handler, silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/server.ts";
 import { type WebOptions, webListener } from "../../src/server/web.ts";
-import { Client } from "../protocols/http1/serving.ts";
-import { data, END_STREAM, FrameClient, frame, headers, PREFACE, post } from "../protocols/http2/frames.ts";
-import { Authority } from "../sockets/tls/authority.ts";
+import { Authority } from "../kit/certificate-authority.ts";
+import { data, END_STREAM, FrameClient, frame, headers, PREFACE, post } from "../kit/http2-frames.ts";
+import { Client } from "../kit/serve-http1.ts";
 
 const version: Handler = (exchange) => {
   const { version, scheme } = exchange.request;

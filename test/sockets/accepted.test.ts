@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
-import { testsIn } from "../child.ts";
+import { runTests } from "../kit/run-tests.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CASES = fileURLToPath(new URL("accepted.ts", import.meta.url));
@@ -15,7 +15,7 @@ for (const major of NODE.test)
   test(`all of it on Node ${major}`, async (t) => {
     const node = nodeProgram(ROOT, major);
     if (!existsSync(node) && process.env.CI !== "true") return t.skip(`not on this machine: Node ${major}`);
-    const { passed, failures } = await testsIn(CASES, {}, node);
+    const { passed, failures } = await runTests(CASES, {}, node);
     assert.equal(failures, "");
     assert.ok(passed > 10, `${passed} tests`);
   });

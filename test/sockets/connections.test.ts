@@ -4,7 +4,7 @@ import { createServer, Socket } from "node:net";
 import { test } from "node:test";
 import { type ManagedConnection, ManagedConnections } from "../../src/sockets/connections.ts";
 
-/** A connection that notes what it is told, and ends when it is told `last`. */
+/** A connection that notes the calls it gets, and ends at the call `last`. */
 class Noting implements ManagedConnection {
   place = -1;
   readonly told: string[] = [];

@@ -7,8 +7,8 @@ import { createServer } from "node:tls";
 import { promisify } from "node:util";
 import { resetSocket } from "../../src/sockets/reset.ts";
 import { transportOf } from "../../src/sockets/transport.ts";
-import { needs } from "../needs.ts";
-import { Authority, textOf } from "./tls/authority.ts";
+import { Authority, textOf } from "../kit/certificate-authority.ts";
+import { needs } from "../kit/needs.ts";
 
 const authority = new Authority();
 const { cert, key } = authority.server("server", ["localhost"]);

@@ -9,7 +9,7 @@ import {
   type ResponseHead,
 } from "../../src/exchange/index.ts";
 import { referenceGateway, runSuite, suite } from "../../src/testing/index.ts";
-import { type Listening, listening } from "../apps/listening.ts";
+import { type ServedGateway, serveGateway } from "../kit/serve-gateway.ts";
 
 /** The reference application behind an exchange of which some parts are not what they should be. */
 function defective(spoil: (exchange: Exchange) => Partial<Exchange>): Gateway {
@@ -125,11 +125,11 @@ function showStack(exchange: Exchange): void {
 }
 
 describe("the suite notices a gateway that", () => {
-  let listener: Listening;
+  let listener: ServedGateway;
   for (const [defect, noticed, gateway] of DEFECTS) {
     describe(defect, () => {
       before(async () => {
-        listener = await listening(gateway);
+        listener = await serveGateway(gateway);
       });
       after(() => listener.close());
       test(`by the case about ${noticed.source}`, async () => {

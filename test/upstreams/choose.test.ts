@@ -1,16 +1,14 @@
 // Which of several applications is asked.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Upstreams } from "../../src/upstreams/index.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
 function paths(t: TestContext, ...names: string[]): string[] {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = makeFolder(t);
   return names.map((name) => `unix:${join(folder, name)}`);
 }
 

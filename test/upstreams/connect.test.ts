@@ -1,12 +1,12 @@
 // Addresses of applications, and connections to them.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connectTo, parseUpstream } from "../../src/upstreams/index.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
 test("an address is unix:PATH, HOST:PORT or [IPv6]:PORT", () => {
   assert.deepEqual(parseUpstream("unix:/run/a b.sock"), { kind: "unix", path: "/run/a b.sock" });
@@ -31,8 +31,7 @@ test("anything else is refused with what to write instead", () => {
 });
 
 test("a connection that cannot be made says why in words", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = makeFolder(t);
   const missing = parseUpstream(`unix:${join(folder, "missing")}`);
   await assert.rejects(connectTo(missing, 5_000), {
     code: "ERR_SALLYPORT_UPSTREAM_UNREACHABLE",

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync, inflateRawSync, constants as zlib } from "node:zlib";
 import type { WebSocketLimits } from "../../src/websocket/index.ts";
-import { closeFrame, echo, frame, handshake, serve } from "./serving.ts";
+import { closeFrame, echo, frame, handshake, serve } from "../kit/serve-websocket.ts";
 
 const TEXT = 0x1;
 const BINARY = 0x2;
@@ -180,7 +180,7 @@ const run = async (
 };
 
 function* cut(bytes: string): Iterable<string> {
-  // Long messages are told by their beginning; what follows would take for ever.
+  // Only the beginning of a long message comes byte by byte: all of it would take for ever.
   for (const byte of bytes.slice(0, 1_000)) yield byte;
   yield bytes.slice(1_000);
 }

@@ -4,8 +4,8 @@ import { execFile } from "node:child_process";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import type { Exchange } from "../../src/exchange/index.ts";
-import { needs, VENV_PYTHON } from "../needs.ts";
-import { echo, PLAIN, Seen, serve } from "./serving.ts";
+import { needs, VENV_PYTHON } from "../kit/needs.ts";
+import { echo, PLAIN, Seen, serve } from "../kit/serve-websocket.ts";
 
 async function python(program: string, ...args: string[]): Promise<string[]> {
   const { stdout } = await promisify(execFile)(VENV_PYTHON, ["-c", program, ...args]);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Exchange, Handler } from "../../src/exchange/index.ts";
-import { accepting, closeFrame, echo, frame, handshake, PLAIN, Seen, serve } from "./serving.ts";
+import { accepting, closeFrame, echo, frame, handshake, PLAIN, Seen, serve } from "../kit/serve-websocket.ts";
 
 const statusOf = (text: string): string => text.slice(9, 12);
 const field = (text: string, name: string): string | undefined =>

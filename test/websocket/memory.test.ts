@@ -1,13 +1,13 @@
-// What an idle WebSocket costs the process in front.
+// The memory that an idle WebSocket costs the server process.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { frame, handshake } from "./serving.ts";
+import { frame, handshake } from "../kit/serve-websocket.ts";
 
-const HOLD = fileURLToPath(new URL("hold.ts", import.meta.url));
+const HOLD = fileURLToPath(new URL("report_memory.ts", import.meta.url));
 const COUNT = 1_000;
 const MOST = 20 * 1_024;
 const LEFT = 1_500;

@@ -14,7 +14,7 @@ import {
   type Seen,
   type Serving,
   serve,
-} from "./serving.ts";
+} from "../kit/serve-websocket.ts";
 
 const TEXT = 0x1;
 const BINARY = 0x2;
@@ -343,7 +343,7 @@ test("a client that says nothing is pinged every pingInterval, and stays while i
 
 test("K11: a client that vanished is found by a ping: 1006, and nothing is left of it", async (t) => {
   const { client, seen, serving } = await open(t, { pingInterval: 50, pingTimeout: 100 });
-  // It is there, and reads, but nobody answers.
+  // It is connected, and reads, but does not answer.
   await client.until(({ frames }) => frames.includes('ping ""'));
   await seen.over();
   assert.deepEqual([seen.end, errorOf(seen)], ["1006", LEFT]);

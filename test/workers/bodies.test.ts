@@ -1,24 +1,19 @@
 // Request bodies in files for Python: none is left over, whoever of client, worker and server ends first.
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mock, type TestContext, test } from "node:test";
+import { mock, test } from "node:test";
 import { PushedBody } from "../../src/exchange/index.ts";
-import { APPS, daemon } from "../protocols/wsgi/daemon.ts";
-import { pythons } from "../pythons.ts";
-import { type Served, serve } from "../serve.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
+import { type Served, serve } from "../kit/serve.ts";
+import { APPS, startWsgi } from "../kit/start-wsgi.ts";
 
 const PYTHON = pythons()[0]?.path as string;
 const BODY = Buffer.alloc(200_000, "private ");
-
-function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -49,7 +44,7 @@ for (const [mode, ...args] of [
 ]) {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     test(`no body stays on the disk when the server ends under load: ${mode}, ${signal}`, async (t) => {
-      const folder = folderOf(t);
+      const folder = makeFolder(t);
       const grace = ["--grace", "1"];
       const server = await serve(["awkward", "--python", PYTHON, ...grace, ...args], {
         cwd: APPS,
@@ -68,8 +63,8 @@ for (const [mode, ...args] of [
 }
 
 test("a request whose client leaves while it waits for a busy worker is no error, and is not begun", async (t) => {
-  const server = await daemon(t, "awkward");
-  const go = join(folderOf(t), "go");
+  const server = await startWsgi(t, "awkward");
+  const go = join(makeFolder(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });
   await until(() => server.records().includes("waiting"));
   const waiting = Array.from({ length: 8 }, () => {
@@ -86,14 +81,14 @@ test("a request whose client leaves while it waits for a busy worker is no error
   assert.equal((await busy.done).status, 200);
   assert.equal((await server.ask("/hello")).status, 200);
   assert.deepEqual(
-    server.entries.filter(({ level }) => level === "error"),
+    server.lines.filter(({ level }) => level === "error"),
     [],
   );
   assert.ok(!server.records().includes("close"));
 });
 
 test("an upload for which the disk has no room is 507 with a code of its own, and the next one is served", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const any = await open("/dev/null");
   await any.close();
   const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
@@ -114,8 +109,8 @@ test("an upload for which the disk has no room is 507 with a code of its own, an
 });
 
 test("a body whose file was removed is an error of the server's, not of the application", async (t) => {
-  const server = await daemon(t, "awkward");
-  const go = join(folderOf(t), "go");
+  const server = await startWsgi(t, "awkward");
+  const go = join(makeFolder(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });
   await until(() => server.records().includes("waiting"));
   const before = new Set(bodies());

@@ -9,7 +9,7 @@ import { Repeated } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { CommonParts } from "../../src/workers/common-parts.ts";
-import { pythons } from "../pythons.ts";
+import { pythons } from "../kit/pythons.ts";
 
 const folder = (name: string): string => fileURLToPath(new URL(`../apps/${name}`, import.meta.url));
 const repeated = (): Repeated => new Repeated(new RecordedExchange({}).request);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { bytes, DICT, DICT_END, entry, int, latin1, marshal, NONE, PAIR } from "../../src/workers/marshal.ts";
-import { pythons } from "../pythons.ts";
+import { pythons } from "../kit/pythons.ts";
 
 const LONG = "é".repeat(70_000);
 

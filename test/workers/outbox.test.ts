@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Outbox } from "../../src/workers/outbox.ts";
-import { daemon } from "../protocols/wsgi/daemon.ts";
-import { pythons } from "../pythons.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
+import { startWsgi } from "../kit/start-wsgi.ts";
 
 const PYTHON = fileURLToPath(new URL("../../python", import.meta.url));
 
@@ -110,7 +110,7 @@ test("eight answers leave by themselves, and so does one that is too large to be
 });
 
 test("a worker's death costs the request inside it, and no answer that was finished before", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const targets = Array.from({ length: 40 }, (_, i) => (i === 22 ? "/kill-self" : "/count"));
   const answers = await Promise.all(targets.map((target) => server.ask(target)));
   assert.deepEqual(
@@ -122,7 +122,7 @@ test("a worker's death costs the request inside it, and no answer that was finis
 
 for (const threads of [1, 2])
   test(`a worker with ${threads} threads that is killed while it waits costs no request`, async (t) => {
-    const server = await daemon(t, "awkward", { threads });
+    const server = await startWsgi(t, "awkward", { threads });
     for (let i = 0; i < 5; i++) {
       const { pid } = await server.json("/process");
       process.kill(pid as number, "SIGKILL");
@@ -133,10 +133,9 @@ for (const threads of [1, 2])
   });
 
 test("an answer does not wait for a long request behind it", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const go = join(folder, "go");
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   // Quick answers leave together.
   await Promise.all(Array.from({ length: 200 }, () => server.ask("/hello")));
   const quick = Array.from({ length: 3 }, () => server.ask("/hello"));
@@ -147,7 +146,7 @@ test("an answer does not wait for a long request behind it", async (t) => {
 });
 
 test("workers that are replaced leave no outbox open", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const before = openOutboxes();
   for (let i = 0; i < 3; i++) assert.equal((await server.ask("/kill-self")).status, 502);
   assert.equal((await server.ask("/hello")).status, 200);

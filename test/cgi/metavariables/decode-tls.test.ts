@@ -5,7 +5,7 @@ import { registeredName } from "../../../src/cgi/metavariables/cipher-names.ts";
 import { describeRequest } from "../../../src/cgi/metavariables/decode.ts";
 import { putTls } from "../../../src/cgi/metavariables/encode-tls.ts";
 import type { ClientCertificate, TlsFacts } from "../../../src/exchange/index.ts";
-import { missing } from "../../needs.ts";
+import { missing } from "../../kit/needs.ts";
 
 const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\nAQ==\n-----END CERTIFICATE-----\n";
 

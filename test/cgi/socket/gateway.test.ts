@@ -5,7 +5,9 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { header, PushedBody } from "../../../src/exchange/index.ts";
-import { application, echo, folder, front, listening, PROTOCOLS, queue } from "./halves.ts";
+import { queue } from "../../kit/handlers.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { echo, listening, PROTOCOLS, startApplication, startGateway } from "./start-halves.ts";
 
 /** An application that answers every connection with `bytes` once something has arrived, then does `after`. */
 const answering =
@@ -38,7 +40,7 @@ for (const protocol of PROTOCOLS) {
     const response = "Content-Type: text/x\r\n\r\nhello";
     for (const accept of [answering(response), bytewise(response)]) {
       const { address } = await listening(t, "tcp", accept);
-      const { status, headers, body, complete } = await front(t, protocol, { address }).ask("/");
+      const { status, headers, body, complete } = await startGateway(t, protocol, { address }).ask("/");
       assert.deepEqual(
         [status, headers, body.toString(), complete],
         [200, ["Content-Type", "text/x"], "hello", true],
@@ -54,7 +56,7 @@ for (const protocol of PROTOCOLS) {
     ])
       for (const accept of [answering(`${first}\r\n\r\nno`), bytewise(`${first}\r\n\r\nno`)]) {
         const { address } = await listening(t, "tcp", accept);
-        const { status, reason, body } = await front(t, protocol, { address }).ask("/");
+        const { status, reason, body } = await startGateway(t, protocol, { address }).ask("/");
         assert.deepEqual([status, reason, body.toString()], [404, "Gone fishing", "no"]);
       }
   });
@@ -71,7 +73,7 @@ for (const protocol of PROTOCOLS) {
     ];
     for (const response of [...bad, `A: ${"a".repeat(70_000)}`]) {
       const { address } = await listening(t, "tcp", answering(response));
-      const asked = front(t, protocol, { address });
+      const asked = startGateway(t, protocol, { address });
       const { status, body } = await asked.ask("/");
       assert.equal(status, 502, JSON.stringify(response.slice(0, 20)));
       assert.match(body.toString(), /ERR_SALLYPORT_CGI_/);
@@ -82,18 +84,18 @@ for (const protocol of PROTOCOLS) {
   test(`${name}: a connection that is reset is 502 before the head, and a cut after it`, async (t) => {
     const reset = (socket: Socket): void => void socket.resetAndDestroy();
     const early = await listening(t, "tcp", answering("Status: 200", reset));
-    const before = await front(t, protocol, { address: early.address }).ask("/");
+    const before = await startGateway(t, protocol, { address: early.address }).ask("/");
     assert.deepEqual([before.status, before.error?.code], [502, undefined]);
     assert.match(before.body.toString(), /UPSTREAM_BROKEN|CGI_NO_HEADER/);
     // The reset arrives in one turn with the bytes, and looks like an end.
     const at = await listening(t, "tcp", answering("Status: 200 OK\r\n\r\nhalf", reset));
-    const together = await front(t, protocol, { address: at.address }).ask("/");
+    const together = await startGateway(t, protocol, { address: at.address }).ask("/");
     assert.deepEqual([together.status, together.complete], [200, false]);
     const { handler, next } = queue();
     const app = await listening(t, "tcp", (socket) => {
       answering("Status: 200 OK\r\n\r\nhalf", () => handler({ cut: () => reset(socket) } as never))(socket);
     });
-    const asked = front(t, protocol, { address: app.address }).exchange({});
+    const asked = startGateway(t, protocol, { address: app.address }).exchange({});
     while (asked.chunks.length === 0) await new Promise(setImmediate);
     ((await next()) as unknown as { cut(): void }).cut();
     const after = await asked.done;
@@ -105,33 +107,33 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: a body shorter than its Content-Length is cut, a longer one ends where it should`, async (t) => {
     const short = await listening(t, "tcp", answering("Content-Length: 9\r\n\r\nfour"));
-    const cut = await front(t, protocol, { address: short.address }).ask("/");
+    const cut = await startGateway(t, protocol, { address: short.address }).ask("/");
     assert.deepEqual([cut.complete, cut.error?.code], [false, "ERR_SALLYPORT_APP_SHORT_BODY"]);
     const long = await listening(t, "tcp", answering("Content-Length: 4\r\n\r\nfour and more"));
-    const whole = await front(t, protocol, { address: long.address }).ask("/");
+    const whole = await startGateway(t, protocol, { address: long.address }).ask("/");
     assert.deepEqual([whole.complete, whole.body.toString()], [true, "four"]);
   });
 
   test(`${name}: a whole response is answered at once, though the application keeps the connection`, async (t) => {
     const { address } = await listening(t, "tcp", answering("Content-Length: 4\r\n\r\nfour", keepOpen));
-    const { complete, body } = await front(t, protocol, { address }).ask("/");
+    const { complete, body } = await startGateway(t, protocol, { address }).ask("/");
     assert.deepEqual([complete, body.toString()], [true, "four"]);
   });
 
   test(`${name}: an application that does not answer in time is 504, one that stalls in its body is cut`, async (t) => {
     const silent = await listening(t, "tcp", answering("", keepOpen));
-    const late = await front(t, protocol, { address: silent.address, timeout: 20 }).ask("/");
+    const late = await startGateway(t, protocol, { address: silent.address, timeout: 20 }).ask("/");
     assert.equal(late.status, 504);
     const stalling = await listening(t, "tcp", answering("Status: 200\r\n\r\nhalf", keepOpen));
-    const cut = await front(t, protocol, { address: stalling.address, idleTimeout: 20 }).ask("/");
+    const cut = await startGateway(t, protocol, { address: stalling.address, idleTimeout: 20 }).ask("/");
     assert.deepEqual([cut.status, cut.body.toString(), cut.complete], [200, "half", false]);
   });
 
   test(`${name}: the time that a client takes to send its body is not the application's`, async (t) => {
-    const app = await application(t, protocol, echo);
+    const app = await startApplication(t, protocol, echo);
     const body = new PushedBody(6, { pause() {}, resume() {} });
     const options = { address: app.address, bufferBody: false, timeout: 500 };
-    const asked = front(t, protocol, options).exchange({ method: "POST", body });
+    const asked = startGateway(t, protocol, options).exchange({ method: "POST", body });
     body.push(Buffer.from("abc"));
     await new Promise((resolve) => setTimeout(resolve, 800));
     body.push(Buffer.from("def"));
@@ -140,8 +142,8 @@ for (const protocol of PROTOCOLS) {
   });
 
   test(`${name}: a socket that is not there is 502 with its path in the log, and found when it appears`, async (t) => {
-    const path = join(folder(t), "later.sock");
-    const { ask, lines } = front(t, protocol, { address: `unix:${path}` });
+    const path = join(makeFolder(t), "later.sock");
+    const { ask, lines } = startGateway(t, protocol, { address: `unix:${path}` });
     assert.equal((await ask("/")).status, 502);
     assert.ok(lines.some(({ message }) => message.includes(path)));
     const server = createServer(answering("Status: 200\r\n\r\nhere"));
@@ -151,19 +153,19 @@ for (const protocol of PROTOCOLS) {
   });
 
   test(`${name}: what one application cannot take, another does, because nothing was sent yet`, async (t) => {
-    const gone = join(folder(t), "gone.sock");
+    const gone = join(makeFolder(t), "gone.sock");
     rmSync(gone, { force: true });
-    const app = await application(t, protocol, echo);
-    const { ask } = front(t, protocol, { address: [`unix:${gone}`, app.address] });
+    const app = await startApplication(t, protocol, echo);
+    const { ask } = startGateway(t, protocol, { address: [`unix:${gone}`, app.address] });
     for (let i = 0; i < 4; i++)
       assert.equal((await ask("/", { method: "POST", body: `try ${i}` })).body.toString(), `try ${i}`);
   });
 
   test(`${name}: more requests than connections wait, but not too many and not too long`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
+    const app = await startApplication(t, protocol, apps.handler);
     const options = { address: app.address, connections: 1, queue: 1 };
-    const { exchange, ask } = front(t, protocol, options);
+    const { exchange, ask } = startGateway(t, protocol, options);
     const first = exchange({});
     const made = await apps.next();
     const second = exchange({});
@@ -177,7 +179,7 @@ for (const protocol of PROTOCOLS) {
       [(await first.done).body.toString(), (await second.done).body.toString()],
       ["first", "second"],
     );
-    const impatient = front(t, protocol, { ...options, queueTimeout: 20 });
+    const impatient = startGateway(t, protocol, { ...options, queueTimeout: 20 });
     const held = impatient.exchange({});
     await apps.next();
     assert.match((await impatient.ask("/")).body.toString(), /QUEUE_TIMEOUT/);
@@ -186,8 +188,8 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: a client that leaves frees its place in the queue and its connection`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
-    const { exchange } = front(t, protocol, { address: app.address, connections: 1 });
+    const app = await startApplication(t, protocol, apps.handler);
+    const { exchange } = startGateway(t, protocol, { address: app.address, connections: 1 });
     const first = exchange({});
     const made = await apps.next();
     exchange({}).hangUp();
@@ -202,8 +204,8 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: what cannot be said in variables is refused before anything is sent`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
-    const { ask } = front(t, protocol, { address: app.address, maxBody: 3 });
+    const app = await startApplication(t, protocol, apps.handler);
+    const { ask } = startGateway(t, protocol, { address: app.address, maxBody: 3 });
     assert.equal((await ask("/%00")).status, 400);
     assert.equal((await ask("/", { body: new PushedBody(9, { pause() {}, resume() {} }) })).status, 413);
     assert.equal(apps.count, 0);
@@ -211,15 +213,15 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: a local redirect goes to the routes, or to the client where there are none`, async (t) => {
     const { address } = await listening(t, "tcp", answering("Location: /other?x\r\n\r\n"));
-    const { status, headers } = await front(t, protocol, { address }).ask("/");
+    const { status, headers } = await startGateway(t, protocol, { address }).ask("/");
     assert.deepEqual([status, headers], [302, ["Location", "/other?x"]]);
-    const routed = front(t, protocol, {
+    const routed = startGateway(t, protocol, {
       address,
       redirect: (exchange, target) =>
         exchange.respond({ status: 200, reason: "", headers: [] }, `to ${target}`),
     });
     assert.equal((await routed.ask("/")).body.toString(), "to /other?x");
-    const circular = front(t, protocol, {
+    const circular = startGateway(t, protocol, {
       address,
       redirect() {
         throw new Error("on purpose");
@@ -234,7 +236,9 @@ for (const protocol of PROTOCOLS) {
         socket.once("data", (bytes) => resolve(bytes.toString("latin1")));
         answering("Status: 204\r\n\r\n")(socket);
       }).then(({ address }) =>
-        front(t, protocol, { address, variables: { SERVER_NAME: "é", DOCUMENT_ROOT: "/srv" } }).ask("/"),
+        startGateway(t, protocol, { address, variables: { SERVER_NAME: "é", DOCUMENT_ROOT: "/srv" } }).ask(
+          "/",
+        ),
       );
     });
     const bytes = await received;
@@ -250,17 +254,21 @@ for (const protocol of PROTOCOLS) {
       socket.once("close", () => open.delete(socket));
       answering("Content-Length: 2\r\n\r\nok")(socket);
     });
-    const { ask } = front(t, protocol, { address });
+    const { ask } = startGateway(t, protocol, { address });
     await Promise.all(Array.from({ length: 100 }, () => ask("/")));
     while (open.size > 0) await new Promise(setImmediate);
   });
 
   test(`${name}: a client that waits for 100 Continue is not asked to send before the application reads`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
+    const app = await startApplication(t, protocol, apps.handler);
     const body = new PushedBody(5, { pause() {}, resume() {} });
     const headers = ["Host", "a", "Expect", "100-continue"];
-    const asked = front(t, protocol, { address: app.address }).exchange({ method: "POST", headers, body });
+    const asked = startGateway(t, protocol, { address: app.address }).exchange({
+      method: "POST",
+      headers,
+      body,
+    });
     // The application has the request, of whose body nothing was sent.
     (await apps.next()).respond({ status: 417, reason: "", headers: [] }, "");
     assert.equal((await asked.done).status, 417);
@@ -275,8 +283,8 @@ for (const protocol of PROTOCOLS) {
 test("uwsgi: more variables than a packet can hold are 431, and no connection is made for them", async (t) => {
   const apps = queue();
   const [, protocol] = PROTOCOLS;
-  const app = await application(t, protocol, apps.handler);
-  const { ask } = front(t, protocol, { address: app.address });
+  const app = await startApplication(t, protocol, apps.handler);
+  const { ask } = startGateway(t, protocol, { address: app.address });
   const headers = ["X-Large", "x".repeat(70_000)];
   assert.equal((await ask("/", { headers })).status, 431);
   assert.equal(apps.count, 0);

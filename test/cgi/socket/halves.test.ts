@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { header, PushedBody, SallyportError } from "../../../src/exchange/index.ts";
-import { application, bodyOf, echo, front, head, PROTOCOLS, queue, TRANSPORTS } from "./halves.ts";
+import { bodyBytes, head, queue } from "../../kit/handlers.ts";
+import { echo, PROTOCOLS, startApplication, startGateway, TRANSPORTS } from "./start-halves.ts";
 
 const MEBIBYTE = Buffer.alloc(1_048_576, "0123456789abcdef");
 
@@ -13,8 +14,8 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: a request arrives as it was, and its response as well`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport });
-      const asked = front(t, protocol, { address: app.address }).exchange({
+      const app = await startApplication(t, protocol, apps.handler, { transport });
+      const asked = startGateway(t, protocol, { address: app.address }).exchange({
         method: "POST",
         target: "/a%20b/c%2Fd?x=%31",
         mount: "/a%20b",
@@ -42,25 +43,28 @@ for (const protocol of PROTOCOLS)
     });
 
     test(`${on}: eight mebibytes go there and back whole`, async (t) => {
-      const app = await application(t, protocol, echo, { transport });
+      const app = await startApplication(t, protocol, echo, { transport });
       const body = Buffer.concat(Array(8).fill(MEBIBYTE));
-      const answer = await front(t, protocol, { address: app.address }).ask("/", { method: "POST", body });
+      const answer = await startGateway(t, protocol, { address: app.address }).ask("/", {
+        method: "POST",
+        body,
+      });
       assert.equal(answer.complete, true);
       assert.equal(sha(answer.body), sha(body));
     });
 
     test(`${on}: a body of unknown length is set aside, so that its length is true`, async (t) => {
-      const app = await application(
+      const app = await startApplication(
         t,
         protocol,
         (exchange) => {
           const { length } = exchange.body;
-          bodyOf(exchange).then((data) => exchange.respond(head(200), `${length} ${data}`));
+          bodyBytes(exchange).then((data) => exchange.respond(head(200), `${length} ${data}`));
         },
         { transport },
       );
       const body = new PushedBody(undefined, { pause() {}, resume() {} });
-      const asked = front(t, protocol, { address: app.address }).exchange({ method: "POST", body });
+      const asked = startGateway(t, protocol, { address: app.address }).exchange({ method: "POST", body });
       body.push(Buffer.from("two "));
       body.push(Buffer.from("pieces"));
       body.end();
@@ -69,8 +73,8 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: a response without a length is streamed piece by piece and ends with the connection`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport });
-      const asked = front(t, protocol, { address: app.address }).exchange({});
+      const app = await startApplication(t, protocol, apps.handler, { transport });
+      const asked = startGateway(t, protocol, { address: app.address }).exchange({});
       const exchange = await apps.next();
       exchange.start(head(200));
       exchange.write(Buffer.from("first"));
@@ -84,8 +88,8 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: HEAD, 204 and 304 have no body, whatever is announced`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport });
-      const { exchange } = front(t, protocol, { address: app.address });
+      const app = await startApplication(t, protocol, apps.handler, { transport });
+      const { exchange } = startGateway(t, protocol, { address: app.address });
       const ask = async (method: string, status: number): Promise<unknown> => {
         const asked = exchange({ method });
         (await apps.next()).respond(head(status, "Content-Length", "5"), "");
@@ -98,11 +102,11 @@ for (const protocol of PROTOCOLS)
     });
 
     test(`${on}: an application that answers before the body has come is heard`, async (t) => {
-      const app = await application(t, protocol, (exchange) => exchange.respond(head(403), "no"), {
+      const app = await startApplication(t, protocol, (exchange) => exchange.respond(head(403), "no"), {
         transport,
       });
       const body = new PushedBody(1_000_000, { pause() {}, resume() {} });
-      const { exchange } = front(t, protocol, { address: app.address, bufferBody: false });
+      const { exchange } = startGateway(t, protocol, { address: app.address, bufferBody: false });
       const asked = exchange({ method: "POST", body });
       body.push(Buffer.alloc(10));
       const { status, complete } = await asked.done;
@@ -112,9 +116,9 @@ for (const protocol of PROTOCOLS)
     test(`${on}: a cut response is cut for the client, with and without a length`, async (t) => {
       const limits = { cutTimeout: 60_000 };
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport, limits });
+      const app = await startApplication(t, protocol, apps.handler, { transport, limits });
       // Silence is how a Unix socket says it.
-      const { exchange } = front(t, protocol, { address: app.address, idleTimeout: 300 });
+      const { exchange } = startGateway(t, protocol, { address: app.address, idleTimeout: 300 });
       for (const headers of [["Content-Length", "10"], []]) {
         const asked = exchange({});
         const made = await apps.next();
@@ -129,8 +133,11 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: the application learns that the client has left`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport, limits: { halfClosed: 10 } });
-      const asked = front(t, protocol, { address: app.address }).exchange({});
+      const app = await startApplication(t, protocol, apps.handler, {
+        transport,
+        limits: { halfClosed: 10 },
+      });
+      const asked = startGateway(t, protocol, { address: app.address }).exchange({});
       const exchange = await apps.next();
       const over = new Promise<SallyportError | undefined>((resolve) =>
         exchange.whenClosed(({ error }) => resolve(error)),
@@ -141,8 +148,8 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: a client that does not read holds the application back only when memory and file are full`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport });
-      const asked = front(t, protocol, { address: app.address }).exchange({});
+      const app = await startApplication(t, protocol, apps.handler, { transport });
+      const asked = startGateway(t, protocol, { address: app.address }).exchange({});
       asked.stalled = true;
       const exchange = await apps.next();
       exchange.start(head(200));
@@ -157,8 +164,8 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: a listener that closes lets the request under way finish, and refuses the next`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport });
-      const { exchange, ask } = front(t, protocol, { address: app.address });
+      const app = await startApplication(t, protocol, apps.handler, { transport });
+      const { exchange, ask } = startGateway(t, protocol, { address: app.address });
       const asked = exchange({});
       const made = await apps.next();
       const closed = app.listener.close(60_000);
@@ -171,8 +178,8 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: a gateway that closes waits for what is under way, and refuses the next`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport });
-      const { exchange, gateway } = front(t, protocol, { address: app.address });
+      const app = await startApplication(t, protocol, apps.handler, { transport });
+      const { exchange, gateway } = startGateway(t, protocol, { address: app.address });
       const asked = exchange({});
       const made = await apps.next();
       const closed = gateway.close?.(60_000);
@@ -184,8 +191,8 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: a gateway whose grace is over fails what is under way`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport });
-      const { exchange, gateway } = front(t, protocol, { address: app.address });
+      const app = await startApplication(t, protocol, apps.handler, { transport });
+      const { exchange, gateway } = startGateway(t, protocol, { address: app.address });
       const asked = exchange({});
       await apps.next();
       await gateway.close?.(0);
@@ -194,13 +201,13 @@ for (const protocol of PROTOCOLS)
 
     test(`${on}: a streamed upload is held back by an application that does not read`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport });
+      const app = await startApplication(t, protocol, apps.handler, { transport });
       const source = new Source(32);
-      const { exchange } = front(t, protocol, { address: app.address, bufferBody: false });
+      const { exchange } = startGateway(t, protocol, { address: app.address, bufferBody: false });
       const asked = exchange({ method: "POST", body: source.body });
       const made = await apps.next();
       while (!source.paused) await new Promise(setImmediate);
-      const { length } = await bodyOf(made);
+      const { length } = await bodyBytes(made);
       made.respond(head(200), String(length));
       assert.equal((await asked.done).body.toString(), String(32 * MEBIBYTE.length));
     });

@@ -5,18 +5,16 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import type { Outcome } from "../../../src/exchange/index.ts";
 import { SallyportError } from "../../../src/exchange/index.ts";
+import { bodyBytes, head, queue } from "../../kit/handlers.ts";
 import {
-  application,
-  bodyOf,
   echo,
-  head,
   PROTOCOLS,
   type Protocol,
-  queue,
   Raw,
+  startApplication,
   TRANSPORTS,
   variables,
-} from "./halves.ts";
+} from "./start-halves.ts";
 
 const get = (protocol: Protocol): Uint8Array => protocol.encode(variables(), 0);
 const post = (protocol: Protocol, length: number): Uint8Array =>
@@ -28,7 +26,7 @@ for (const protocol of PROTOCOLS) {
   const { name, ok } = protocol;
 
   test(`${name}: a request that arrives byte by byte is the same request`, async (t) => {
-    const app = await application(t, protocol, echo);
+    const app = await startApplication(t, protocol, echo);
     const raw = await Raw.to(t, app.address);
     for (const byte of Buffer.concat([post(protocol, 5), Buffer.from("hello")])) {
       raw.send(Uint8Array.of(byte));
@@ -41,7 +39,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}, S1, S2, S3: what is no request is refused, logged, and never reaches the application`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
+    const app = await startApplication(t, protocol, apps.handler);
     const raw = (await Raw.to(t, app.address)).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert.match(await raw.all(), /400 Bad Request\r\n[\s\S]*ERR_SALLYPORT_BAD_REQUEST/);
     assert.equal(app.lines[0]?.fields?.code, "ERR_SALLYPORT_BAD_REQUEST");
@@ -50,14 +48,14 @@ for (const protocol of PROTOCOLS) {
   });
 
   test(`${name}: variables that describe no request are refused`, async (t) => {
-    const app = await application(t, protocol, echo);
+    const app = await startApplication(t, protocol, echo);
     const raw = await Raw.to(t, app.address);
     raw.send(protocol.encode(new Map([["PATH_INFO", "/"]]), 0));
     assert.match(await raw.all(), /400 Bad Request/);
   });
 
   test(`${name}: too many bytes of variables are 431, too large a body is 413`, async (t) => {
-    const app = await application(t, protocol, echo, { limits: { variables: 1000, body: 99 } });
+    const app = await startApplication(t, protocol, echo, { limits: { variables: 1000, body: 99 } });
     const large = (await Raw.to(t, app.address)).send(
       protocol.encode(variables(["HTTP_X", "x".repeat(1000)]), 0),
     );
@@ -67,9 +65,9 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}, S5: a body that ends early is an error to the application, and 400`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
+    const app = await startApplication(t, protocol, apps.handler);
     const raw = (await Raw.to(t, app.address)).send(post(protocol, 10)).send("hello");
-    const read = bodyOf(await apps.next());
+    const read = bodyBytes(await apps.next());
     raw.socket.end();
     await assert.rejects(read, { code: "ERR_SALLYPORT_BODY_INCOMPLETE" });
     assert.match(await raw.all(), /400 [\s\S]*BODY_INCOMPLETE/);
@@ -77,18 +75,18 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}, S5: bytes after the body are ignored`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
+    const app = await startApplication(t, protocol, apps.handler);
     const raw = (await Raw.to(t, app.address)).send(post(protocol, 5)).send("hello, world");
     const exchange = await apps.next();
     raw.send(Buffer.alloc(300_000));
-    assert.equal((await bodyOf(exchange)).toString(), "hello");
+    assert.equal((await bodyBytes(exchange)).toString(), "hello");
     exchange.respond(head(200), "bye");
     assert.match(await raw.all(), /bye$/);
     assert.equal(apps.count, 1);
   });
 
   test(`${name}: a connection that says nothing is closed, one that stops within a request gets 408`, async (t) => {
-    const app = await application(t, protocol, echo, { limits: { headTimeout: 20, bodyTimeout: 20 } });
+    const app = await startApplication(t, protocol, echo, { limits: { headTimeout: 20, bodyTimeout: 20 } });
     assert.equal(await (await Raw.to(t, app.address)).all(), "");
     const inHead = (await Raw.to(t, app.address)).send(get(protocol).subarray(0, 9));
     assert.match(await inHead.all(), /408 /);
@@ -98,19 +96,19 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: a body that waits for the application is not late`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler, { limits: { bodyTimeout: 300 } });
+    const app = await startApplication(t, protocol, apps.handler, { limits: { bodyTimeout: 300 } });
     const body = Buffer.alloc(4_000_000, "b");
     const raw = (await Raw.to(t, app.address)).send(post(protocol, body.length)).send(body);
     const exchange = await apps.next();
     await new Promise((resolve) => setTimeout(resolve, 700));
-    assert.equal((await bodyOf(exchange)).length, body.length);
+    assert.equal((await bodyBytes(exchange)).length, body.length);
     exchange.respond(head(200), "all");
     assert.match(await raw.all(), /all$/);
   });
 
   test(`${name}, L1: a peer that ends its side is still answered, as long as it takes what is sent`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler, { limits: { halfClosed: 20 } });
+    const app = await startApplication(t, protocol, apps.handler, { limits: { halfClosed: 20 } });
     const raw = (await Raw.to(t, app.address)).send(get(protocol));
     const exchange = await apps.next();
     raw.socket.end();
@@ -126,7 +124,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: a peer that ends its side and hears nothing for long has left`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler, { limits: { halfClosed: 20 } });
+    const app = await startApplication(t, protocol, apps.handler, { limits: { halfClosed: 20 } });
     const raw = (await Raw.to(t, app.address)).send(get(protocol));
     const exchange = await apps.next();
     raw.socket.end();
@@ -135,7 +133,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: a peer that takes nothing for long is cut`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler, { limits: { sendTimeout: 100 } });
+    const app = await startApplication(t, protocol, apps.handler, { limits: { sendTimeout: 100 } });
     const raw = (await Raw.to(t, app.address)).send(get(protocol));
     raw.socket.pause();
     const exchange = await apps.next();
@@ -151,7 +149,7 @@ for (const protocol of PROTOCOLS) {
   test(`${name}: a peer that never takes the last bytes of a response is cut`, async (t) => {
     const apps = queue();
     const limits = { sendTimeout: 200, lingerTimeout: 50 };
-    const app = await application(t, protocol, apps.handler, { limits });
+    const app = await startApplication(t, protocol, apps.handler, { limits });
     const raw = (await Raw.to(t, app.address)).send(get(protocol));
     raw.socket.pause();
     const exchange = await apps.next();
@@ -168,7 +166,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: one connection more than the limit is refused with 503`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler, { limits: { connections: 1 } });
+    const app = await startApplication(t, protocol, apps.handler, { limits: { connections: 1 } });
     const first = (await Raw.to(t, app.address)).send(get(protocol));
     const exchange = await apps.next();
     assert.match(await (await Raw.to(t, app.address)).send(get(protocol)).all(), /503 [\s\S]*Retry-After/);
@@ -178,7 +176,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: an application that throws is 500, one that would split the response as well`, async (t) => {
     let calls = 0;
-    const app = await application(t, protocol, (exchange) => {
+    const app = await startApplication(t, protocol, (exchange) => {
       if (calls++ === 0) throw new Error("on purpose");
       exchange.fail(new SallyportError("APP_PROTOCOL", "on purpose"));
     });
@@ -191,7 +189,10 @@ for (const protocol of PROTOCOLS) {
   for (const transport of TRANSPORTS)
     test(`${name} on ${transport}: a cut never looks like the end of a response`, async (t) => {
       const apps = queue();
-      const app = await application(t, protocol, apps.handler, { transport, limits: { cutTimeout: 100 } });
+      const app = await startApplication(t, protocol, apps.handler, {
+        transport,
+        limits: { cutTimeout: 100 },
+      });
       const cut = async (...headers: string[]): Promise<Raw> => {
         const raw = (await Raw.to(t, app.address)).send(get(protocol));
         const exchange = await apps.next();
@@ -217,7 +218,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}: a listener that closes ends idle connections at once, and cuts the others after the grace`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
+    const app = await startApplication(t, protocol, apps.handler);
     const idle = await Raw.to(t, app.address);
     const busy = (await Raw.to(t, app.address)).send(get(protocol));
     const exchange = await apps.next();
@@ -230,7 +231,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`${name}, L2: connections dropped at any moment leave nothing behind`, async (t) => {
     const apps = queue();
-    const app = await application(t, protocol, apps.handler);
+    const app = await startApplication(t, protocol, apps.handler);
     const request = Buffer.concat([post(protocol, 1000), Buffer.alloc(500)]);
     for (let cut = 0; cut <= request.length; cut += 20) {
       const raw = (await Raw.to(t, app.address)).send(request.subarray(0, cut));
@@ -244,7 +245,7 @@ for (const protocol of PROTOCOLS) {
 
 test("uwsgi: a body whose length nobody tells is refused", async (t) => {
   const [, protocol] = PROTOCOLS;
-  const app = await application(t, protocol, echo);
+  const app = await startApplication(t, protocol, echo);
   const raw = await Raw.to(t, app.address);
   raw.send(protocol.encode(variables(["REQUEST_METHOD", "POST"], ["HTTP_TRANSFER_ENCODING", "chunked"]), 0));
   assert.match(await raw.all(), /400 /);
@@ -253,7 +254,7 @@ test("uwsgi: a body whose length nobody tells is refused", async (t) => {
 test("SCGI: nginx's repeated fields arrive one by one", async (t) => {
   const apps = queue();
   const [protocol] = PROTOCOLS;
-  const app = await application(t, protocol, apps.handler);
+  const app = await startApplication(t, protocol, apps.handler);
   const strings =
     "CONTENT_LENGTH\x000\0SCGI\x001\0REQUEST_METHOD\0GET\0DOCUMENT_URI\0/\0HTTP_X\x001\0HTTP_X\x002\0";
   const raw = (await Raw.to(t, app.address)).send(`${strings.length}:${strings},`);

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
@@ -11,10 +10,11 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../../../src/exchange/index.ts";
-import { needs } from "../../needs.ts";
-import { application, bodyOf, folder, front, head, PROTOCOLS, type Protocol, TRANSPORTS } from "./halves.ts";
+import { bodyBytes, head } from "../../kit/handlers.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { findProgram, needs } from "../../kit/needs.ts";
+import { PROTOCOLS, type Protocol, startApplication, startGateway, TRANSPORTS } from "./start-halves.ts";
 
-const UWSGI = fileURLToPath(new URL("../../../../.venv/bin/uwsgi", import.meta.url));
 const APP = fileURLToPath(new URL("../../apps/wsgi/say_request.py", import.meta.url));
 
 /** Runs a server until the test ends; it is ready when it accepts connections at `socket`. */
@@ -53,11 +53,17 @@ const accepts = (path: string): Promise<boolean> =>
 // uWSGI behind our gateways.
 
 async function uwsgiBehind(t: TestContext, { name }: Protocol): Promise<string | undefined> {
-  if (!existsSync(UWSGI) && !needs(t, "uwsgi")) return undefined;
-  const socket = join(folder(t), "app.sock");
-  const program = existsSync(UWSGI) ? UWSGI : "uwsgi";
+  if (!needs(t, "uwsgi")) return undefined;
+  const socket = join(makeFolder(t), "app.sock");
   const options = ["--master", "--die-on-term", "--need-app", "--wsgi-file", APP];
-  await running(t, socket, program, `--${name.toLowerCase()}-socket`, socket, ...options);
+  await running(
+    t,
+    socket,
+    findProgram("uwsgi") as string,
+    `--${name.toLowerCase()}-socket`,
+    socket,
+    ...options,
+  );
   return `unix:${socket}`;
 }
 
@@ -65,7 +71,7 @@ for (const protocol of PROTOCOLS) {
   test(`uWSGI answers our ${protocol.name} gateway, with and without a length, and after a large body`, async (t) => {
     const address = await uwsgiBehind(t, protocol);
     if (address === undefined) return;
-    const { ask } = front(t, protocol, { address });
+    const { ask } = startGateway(t, protocol, { address });
     const headers = ["Host", "a.example", "X-One", "1", "Content-Type", "text/x"];
     const small = await ask("/m/%C3%A9?q=%31", { method: "PUT", mount: "/m", headers, body: "hello" });
     assert.deepEqual([small.status, small.reason, small.complete], [207, "Said", true]);
@@ -110,7 +116,7 @@ function get(socketPath: string, path: string, body = Buffer.alloc(0)): Promise<
 }
 
 async function nginxInFront(t: TestContext, protocol: Protocol, address: string): Promise<string> {
-  const files = folder(t);
+  const files = makeFolder(t);
   await chmod(files, 0o777);
   const pass = protocol.name.toLowerCase();
   const socket = join(files, "nginx.sock");
@@ -133,14 +139,14 @@ for (const protocol of PROTOCOLS)
   for (const transport of TRANSPORTS)
     test(`nginx passes requests to our ${protocol.name} listener on ${transport}, and cuts what we cut`, async (t) => {
       if (!needs(t, "nginx")) return;
-      const app = await application(
+      const app = await startApplication(
         t,
         protocol,
         (exchange) => {
           const { path, query, headers } = exchange.request;
           const ones = headers.filter((_, at) => headers[at - 1]?.toLowerCase() === "x-one");
           if (path !== "/cut")
-            return void bodyOf(exchange).then(({ length }) =>
+            return void bodyBytes(exchange).then(({ length }) =>
               exchange.respond(head(202, "X-Two", "2"), `${path} ${query} ${ones.join(", ")} ${length}`),
             );
           exchange.start(head(200, ...(query === "" ? [] : ["Content-Length", query])));

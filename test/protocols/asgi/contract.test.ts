@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
-import { ending, served } from "./served.ts";
+import { ending, startAsgi } from "../../kit/start-asgi.ts";
 
 interface Broken {
   readonly page: string;
@@ -29,7 +29,7 @@ const BROKEN: readonly Broken[] = [
 
 for (const { page, status, complete, body, logged } of BROKEN) {
   test(`${page}: ${status}${complete ? "" : ", cut"}, and the log has the rule (A1, A2, A3, A6)`, async (t) => {
-    const server = await served(t);
+    const server = await startAsgi(t);
     const answer = await server.ask(page);
     assert.deepEqual([answer.status, answer.complete], [status, complete]);
     assert.match(answer.body.toString(), body);
@@ -39,20 +39,20 @@ for (const { page, status, complete, body, logged } of BROKEN) {
 }
 
 test("an exception after the head cuts the connection, without the end of the chunks (A3)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client("/fail-midway");
   const text = await client.all();
   assert.match(text, /4\r\nhalf\r\n$/);
 });
 
 test("receive() after the response waits for nothing but the end, and says http.disconnect (A4)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   assert.equal((await server.ask("/wait-after-response")).status, 200);
   await server.recorded(/http\.disconnect/);
 });
 
 test("a receive() that waits is told at once that the client has left (A4)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client("/wait-for-end");
   await server.recorded(/waiting/);
   client.socket.destroy();
@@ -60,7 +60,7 @@ test("a receive() that waits is told at once that the client has left (A4)", asy
 });
 
 test("send() after the client left raises an OSError in the application (A5)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client("/endless");
   await client.has("0123456789abcdef");
   client.socket.resetAndDestroy();
@@ -74,7 +74,7 @@ for (const [how, page, status] of [
   ["websocket.close before accept", "/reject", 403],
 ] as const) {
   test(`${how}: ${status}, and no WebSocket (A10)`, async (t) => {
-    const server = await served(t);
+    const server = await startAsgi(t);
     const client = server.socket(page, ["chat"]);
     const [, response] = (await once(client, "unexpected-response")) as [unknown, IncomingMessage];
     assert.equal(response.statusCode, status);
@@ -83,7 +83,7 @@ for (const [how, page, status] of [
 }
 
 test("websocket.send after close is an error in the application, and nothing leaves (A10)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.open("/close");
   const heard: unknown[] = [];
   client.on("message", (data) => heard.push(data));
@@ -94,7 +94,7 @@ test("websocket.send after close is an error in the application, and nothing lea
 
 test("an ASGI application given to wsgi() is refused in words", async (t) => {
   const { wsgi } = await import("../../../src/protocols/wsgi/index.ts");
-  const { APPS } = await import("./served.ts");
+  const { APPS } = await import("../../kit/start-asgi.ts");
   const gateway = wsgi("pages:application", { chdir: APPS, python: "python3" });
   t.after(() => gateway.close?.(0));
   await assert.rejects(async () => gateway.start?.(), /is an ASGI application/);

@@ -1,7 +1,8 @@
 // Slow clients, endless applications, and many requests at once in one worker (edge case A9).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { served, settled, until } from "./served.ts";
+import { startAsgi } from "../../kit/start-asgi.ts";
+import { settled, until } from "../../kit/until.ts";
 
 const lastOf = (records: readonly string[]): number =>
   Number(records.findLast((line) => line.startsWith("sent "))?.slice(5) ?? 0);
@@ -10,7 +11,7 @@ const lastOf = (records: readonly string[]): number =>
 const BOUND = 4_000_000;
 
 test("an endless response to a client that does not read is made to wait, in bounded memory (A9)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const slow = server.exchange("/endless");
   slow.stalled = true;
   await until(() => slow.chunks.length > 0);
@@ -24,7 +25,7 @@ test("an endless response to a client that does not read is made to wait, in bou
 });
 
 test("the same over a connection: the application waits, others are served, and it goes on when the client reads", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client("/endless");
   client.socket.pause();
   const sent = await settled(() => lastOf(server.records()));
@@ -38,7 +39,7 @@ test("the same over a connection: the application waits, others are served, and 
 });
 
 test("a thousand requests are under way in one worker at the same time, and all are answered", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const asked = Array.from({ length: 1000 }, () => server.ask(`/never-receive?file=${server.file}`));
   await until(() => server.records().filter((line) => line === "running").length === 1000);
   server.touch();
@@ -47,7 +48,7 @@ test("a thousand requests are under way in one worker at the same time, and all 
 });
 
 test("one request more than `concurrency` waits in the queue, and one more than that gets 503", async (t) => {
-  const server = await served(t, { concurrency: 2, queue: 1 });
+  const server = await startAsgi(t, { concurrency: 2, queue: 1 });
   const held = Array.from({ length: 2 }, () => server.ask(`/never-receive?file=${server.file}`));
   await until(() => server.records().filter((line) => line === "running").length === 2);
   const waiting = server.ask("/hello");
@@ -60,7 +61,7 @@ test("one request more than `concurrency` waits in the queue, and one more than 
 });
 
 test("what the application does after its response delays no other request", async (t) => {
-  const server = await served(t, { timeout: 300 });
+  const server = await startAsgi(t, { timeout: 300 });
   assert.equal((await server.ask(`/background?file=${server.file}`)).complete, true);
   assert.equal((await server.ask("/hello")).status, 200);
   await new Promise((resolve) => setTimeout(resolve, 700));

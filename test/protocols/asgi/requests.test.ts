@@ -5,13 +5,14 @@ import { existsSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { PushedBody } from "../../../src/exchange/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
-import { bodyOf } from "../http1/serving.ts";
-import { served, until } from "./served.ts";
+import { bodyOf } from "../../kit/serve-http1.ts";
+import { startAsgi } from "../../kit/start-asgi.ts";
+import { until } from "../../kit/until.ts";
 
 type Scope = Record<string, unknown>;
 
 test("a scope has the path decoded and as it came, the mount, the query, and the ends of the connection (A7)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client("/mounted/caf%C3%A9/%E3%81%82%ff?q=%20&x=1", "Connection: close");
   const scope = JSON.parse(Buffer.from(bodyOf(await client.all()), "latin1").toString()) as Scope;
   const { headers, client: ours, server: theirs, state, asgi, ...rest } = scope;
@@ -37,7 +38,7 @@ test("a scope has the path decoded and as it came, the mount, the query, and the
 });
 
 test("headers arrive in lower case, in order, repeated ones apart, as bytes (A7)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const lines = ["X-One: 1", "x-TWO: caf\xe9", "X-One: 2", "x_under: 3", "Connection: close"];
   const client = await server.client("/", ...lines);
   const { headers } = JSON.parse(bodyOf(await client.all())) as Scope;
@@ -52,13 +53,13 @@ test("headers arrive in lower case, in order, repeated ones apart, as bytes (A7)
 });
 
 test("a path with a byte 0 or a malformed escape is answered with 400, and no application runs", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   assert.equal((await server.ask("/a%00b")).status, 400);
   assert.equal((await server.ask("/a%zz")).status, 400);
 });
 
 test("the facts of TLS are the extension `tls`, in the specification's words and numbers", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const tls = {
     protocol: "TLSv1.3",
     cipher: "TLS_AES_128_GCM_SHA256",
@@ -90,7 +91,7 @@ test("the facts of TLS are the extension `tls`, in the specification's words and
 });
 
 test("on a Unix socket the server's path is known, and there is no client address", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const local = new RecordedExchange({ target: "/" });
   const nobody = { address: "", port: 0 };
   local.request = { ...local.request, remote: nobody, local: { address: "/run/app.sock", port: 0 } };
@@ -101,7 +102,7 @@ test("on a Unix socket the server's path is known, and there is no client addres
 });
 
 test("a body of any size comes back whole, in pieces no larger than are asked for", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   for (const size of [0, 1, 65_536, 65_537, 3_000_000]) {
     const sent = Buffer.alloc(size, "0123456789");
     const { body, complete } = await server.ask("/echo", { method: "POST", body: sent });
@@ -110,7 +111,7 @@ test("a body of any size comes back whole, in pieces no larger than are asked fo
 });
 
 test("an application that does not receive has no more than a window of the body sent to it", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   let [read, paused] = [0, false];
   const body = new PushedBody(undefined, { pause: () => (paused = true), resume: () => (paused = false) });
   const asked = server.exchange(`/never-receive?file=${server.file}`, { method: "POST", body });
@@ -127,7 +128,7 @@ function push(body: PushedBody): number {
 }
 
 test("a response streams, ends, and the connection serves the next request", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client("/events");
   await client.has("data: hello");
   client.socket.destroy();
@@ -139,7 +140,7 @@ test("a response streams, ends, and the connection serves the next request", asy
 });
 
 test("a response that asks for the end of the connection is the last one on it, and says so", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client("/goodbye");
   client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
   const text = await client.all();
@@ -148,7 +149,7 @@ test("a response that asks for the end of the connection is the last one on it, 
 });
 
 test("trailers leave for a client that says TE: trailers, and are not offered otherwise", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const fit = await server.client("/trailers", "TE: trailers", "Connection: close");
   assert.match(await fit.all(), /\r\n0\r\nx-sum: 4\r\n\r\n$/i);
   const unfit = await server.client("/trailers", "Connection: close");
@@ -156,7 +157,7 @@ test("trailers leave for a client that says TE: trailers, and are not offered ot
 });
 
 test("an early hint is a response 103 before the response", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client("/hint", "Connection: close");
   assert.match(
     await client.all(),
@@ -171,7 +172,7 @@ for (const [page, code, reason] of [
   [`/file?path=${"x".repeat(100_000)}`, "APP_PROTOCOL", /'path' of 'http.response.pathsend' has \d+ bytes/],
 ] as const) {
   test(`${page.slice(0, 20)} is one request's failure, not that of all that its worker has`, async (t) => {
-    const server = await served(t, { pathsend: true });
+    const server = await startAsgi(t, { pathsend: true });
     const beside = server.exchange(`/wait-after-response?file=${server.file}`);
     const { status, error } = await server.ask(page);
     const entry = await server.logged(reason);
@@ -180,12 +181,12 @@ for (const [page, code, reason] of [
     assert.equal(status, 500, error?.message);
     server.touch();
     assert.deepEqual([(await beside.done).status, (await server.ask("/hello")).status], [200, 200]);
-    assert.equal(server.entries.filter(({ message }) => /worker \d+ ended/.test(message)).length, 0);
+    assert.equal(server.lines.filter(({ message }) => /worker \d+ ended/.test(message)).length, 0);
   });
 }
 
 test("a file sent by its path that is shorter than it was is a cut response", async (t) => {
-  const server = await served(t, { pathsend: true });
+  const server = await startAsgi(t, { pathsend: true });
   // Files in /sys have the size of a page, and hold one line.
   const { complete, error } = await server.ask("/file?path=/sys/kernel/uevent_seqnum");
   assert.equal(complete, false);
@@ -193,7 +194,7 @@ test("a file sent by its path that is shorter than it was is a cut response", as
 });
 
 test("a file sent by its path arrives whole, and its size is not held in memory", async (t) => {
-  const server = await served(t, { pathsend: true });
+  const server = await startAsgi(t, { pathsend: true });
   const large = Buffer.alloc(5_000_000, "file ");
   writeFileSync(server.file, large);
   const { body, complete } = await server.ask(`/file?path=${server.file}`);
@@ -208,7 +209,7 @@ test("a file sent by its path arrives whole, and its size is not held in memory"
 });
 
 test("a file may be deleted as soon as it has been sent", async (t) => {
-  const server = await served(t, { pathsend: true });
+  const server = await startAsgi(t, { pathsend: true });
   const content = Buffer.alloc(300_000, "file ");
   for (let i = 0; i < 20; i++) {
     const path = `${server.file}-${i}`;
@@ -225,7 +226,7 @@ for (const [name, path] of [
   ["that is a named pipe without a writer", undefined],
 ] as const) {
   test(`a file ${name} cuts the response, and the application is told, too`, async (t) => {
-    const server = await served(t, { pathsend: true });
+    const server = await startAsgi(t, { pathsend: true });
     if (!path) execFileSync("mkfifo", [server.file]);
     const told = new RegExp(`the file ${path ?? server.file} `);
     const { complete, error } = await server.ask(`/file-and-delete?path=${path ?? server.file}`);
@@ -237,7 +238,7 @@ for (const [name, path] of [
 }
 
 test("the answer to HEAD has no body, whatever the application sends", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const { status, bytes, complete } = await server.ask("/hello", { method: "HEAD" });
   assert.deepEqual([status, bytes, complete], [200, 0, true]);
 });

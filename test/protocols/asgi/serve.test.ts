@@ -1,14 +1,15 @@
 // An ASGI application served by the command line: its interface found, started, stopped by signals (edge cases A8, L3).
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
-import { sallyport } from "../../cli/command.ts";
-import { type Served, serve } from "../../serve.ts";
-import { APPS, ending, until } from "./served.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { sallyport } from "../../kit/run-command.ts";
+import { type Served, serve } from "../../kit/serve.ts";
+import { APPS, ending } from "../../kit/start-asgi.ts";
+import { until } from "../../kit/until.ts";
 
 interface Site {
   readonly server: Served;
@@ -18,8 +19,7 @@ interface Site {
 }
 
 async function site(t: TestContext, ...args: string[]): Promise<Site> {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const notes = join(folder, "records");
   writeFileSync(notes, "");
   const options = { cwd: APPS, env: { PAGES_LOG: notes } };
@@ -75,8 +75,7 @@ test("SIGHUP replaces the application, and its WebSockets are closed with 1012",
 });
 
 test("a startup that raises is shown with its traceback, and the exit code is 1", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const source =
     "async def app(scope, receive, send):\n    await receive()\n    raise OSError('no database')\n";
   writeFileSync(join(folder, "shop.py"), source);

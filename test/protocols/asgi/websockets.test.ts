@@ -5,10 +5,11 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
 import type { WebSocket } from "ws";
-import { ending, messages, served, settled, until } from "./served.ts";
+import { ending, messages, startAsgi } from "../../kit/start-asgi.ts";
+import { settled, until } from "../../kit/until.ts";
 
 test("text and bytes of every size come back as they were sent, in order", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.open("/");
   for (const size of [0, 1, 125, 126, 65_535, 65_536, 65_537, 1_000_000]) {
     const bytes = Buffer.alloc(size, "x\u00e9");
@@ -20,7 +21,7 @@ test("text and bytes of every size come back as they were sent, in order", async
 });
 
 test("what is sent before the handshake is answered arrives after it (K9)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.client(
     "/",
     "Connection: Upgrade",
@@ -33,7 +34,7 @@ test("what is sent before the handshake is answered arrives after it (K9)", asyn
 });
 
 test("the application chooses the subprotocol, and adds headers to the handshake", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = server.socket("/", ["chat", "other"]);
   const open = once(client, "open");
   const [response] = (await once(client, "upgrade")) as [IncomingMessage];
@@ -42,14 +43,14 @@ test("the application chooses the subprotocol, and adds headers to the handshake
 });
 
 test("the code and the reason with which the client closes are the application's", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.open("/");
   client.close(4321, "that is änough");
   assert.equal(await server.recorded(/^closed/), "closed 4321 that is änough");
 });
 
 test("a close without a code is 1005, a connection that breaks 1006 (K11)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const [polite, gone] = [await server.open("/"), await server.open("/")];
   polite.close();
   await server.recorded(/^closed 1005/);
@@ -58,7 +59,7 @@ test("a close without a code is 1005, a connection that breaks 1006 (K11)", asyn
 });
 
 test("a client that goes away before the handshake is answered is a disconnect 1006", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = server.socket("/never");
   await server.recorded(/connecting/);
   client.terminate();
@@ -71,14 +72,14 @@ for (const [how, page, expected, logged] of [
   ["closes", "/close", "4001 enough", undefined],
 ] as const) {
   test(`an application that ${how} while the WebSocket is open closes it with ${expected}`, async (t) => {
-    const server = await served(t);
+    const server = await startAsgi(t);
     assert.equal(await ending(server.socket(page)), expected);
     if (logged) await server.logged(logged);
   });
 }
 
 test("an application may refuse with a response of its own", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = server.socket("/deny");
   const [, response] = (await once(client, "unexpected-response")) as [unknown, IncomingMessage];
   const body = Buffer.concat(await response.toArray()).toString();
@@ -86,7 +87,7 @@ test("an application may refuse with a response of its own", async (t) => {
 });
 
 test("a client is held back while the application takes nothing, and nothing is lost", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.open(`/idle?file=${server.file}`);
   let sent = 0;
   const bytes = randomBytes(32_768);
@@ -102,7 +103,7 @@ test("a client is held back while the application takes nothing, and nothing is 
 });
 
 test("messages without bytes are counted, too: a hundred thousand held back, none lost", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = await server.open(`/idle?file=${server.file}`);
   for (let i = 0; i < 100_000; i++) client.send(Buffer.of(1));
   server.touch();
@@ -112,7 +113,7 @@ test("messages without bytes are counted, too: a hundred thousand held back, non
 });
 
 test("an application that sends without end is made to wait for a client that does not read (A9)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   // Compressed, a gigabyte of this would fit into the kernel's buffers.
   const client = await server.open("/flood", [], { perMessageDeflate: false });
   client.pause();
@@ -132,7 +133,7 @@ test("an application that sends without end is made to wait for a client that do
 });
 
 test("a handshake with thousands of headers is refused, and the worker lives (K10)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const headers = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`x-${i}`, "y"]));
   const client = server.socket("/", [], { headers });
   const [, response] = (await once(client, "unexpected-response")) as [unknown, IncomingMessage];
@@ -141,7 +142,7 @@ test("a handshake with thousands of headers is refused, and the worker lives (K1
 });
 
 test("a thousand WebSockets in one worker are all served", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const clients = await Promise.all(Array.from({ length: 1000 }, () => server.open("/")));
   const answers = await Promise.all(clients.map((client, i) => chat(client, String(i))));
   assert.deepEqual(

@@ -2,18 +2,19 @@
 // L3; as W13).
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { asgi } from "../../../src/protocols/asgi/index.ts";
 import { callable } from "../../../src/server/callable.ts";
-import { ending, type Served, served, until } from "./served.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { ending, type StartedAsgi, startAsgi } from "../../kit/start-asgi.ts";
+import { until } from "../../kit/until.ts";
 
-const pid = async (server: Served): Promise<string> => (await server.ask("/pid")).body.toString();
+const pid = async (server: StartedAsgi): Promise<string> => (await server.ask("/pid")).body.toString();
 
 test("a worker that dies takes what it has along: 502, a cut, 1011; another takes over", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const before = await pid(server);
   const midway = server.exchange(`/die-midway?file=${server.file}`);
   await until(() => midway.chunks.length > 0);
@@ -33,7 +34,7 @@ test("a worker that dies takes what it has along: 502, a cut, 1011; another take
 });
 
 test("a worker that is killed while it waits costs no request", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   for (let i = 0; i < 3; i++) {
     process.kill(Number(await pid(server)), "SIGKILL");
     // Sent before the death can be noticed.
@@ -42,7 +43,7 @@ test("a worker that is killed while it waits costs no request", async (t) => {
 });
 
 test("a blocked event loop is named, its new requests go to another worker, and it may come back", async (t) => {
-  const server = await served(t, { processes: 2 });
+  const server = await startAsgi(t, { processes: 2 });
   const blocked = server.ask("/block?seconds=4");
   await server.logged(/event loop of worker \d+ does not answer/);
   const others = await Promise.all(Array.from({ length: 50 }, () => server.ask("/hello")));
@@ -52,7 +53,7 @@ test("a blocked event loop is named, its new requests go to another worker, and 
 });
 
 test("an event loop that is blocked too long gets 504, leaves its stack in the log, and is replaced", async (t) => {
-  const server = await served(t, { blockedTimeout: 500 });
+  const server = await startAsgi(t, { blockedTimeout: 500 });
   const before = await pid(server);
   const open = await server.open("/");
   const blocked = server.ask("/block?seconds=3600");
@@ -64,7 +65,7 @@ test("an event loop that is blocked too long gets 504, leaves its stack in the l
 });
 
 test("a response that does not begin in time gets 504; the worker and its other requests go on", async (t) => {
-  const server = await served(t, { timeout: 300 });
+  const server = await startAsgi(t, { timeout: 300 });
   const before = await pid(server);
   const stream = server.exchange("/slow-events");
   await until(() => stream.chunks.length > 0);
@@ -76,7 +77,7 @@ test("a response that does not begin in time gets 504; the worker and its other 
 });
 
 test("without a `timeout` a response may take its time", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const asked = server.ask(`/never-receive?file=${server.file}`);
   await new Promise((resolve) => setTimeout(resolve, 600));
   server.touch();
@@ -84,7 +85,7 @@ test("without a `timeout` a response may take its time", async (t) => {
 });
 
 test("a reload loses no request: what is under way is finished by the old worker, which then shuts down", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const before = await pid(server);
   const under = server.ask(`/never-receive?file=${server.file}`);
   await server.recorded(/running/);
@@ -97,7 +98,7 @@ test("a reload loses no request: what is under way is finished by the old worker
 });
 
 test("a reload tells event streams to end, and their last words arrive; WebSockets are closed with 1012", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const events = server.exchange("/events");
   await until(() => events.chunks.length > 0);
   const open = await server.open("/");
@@ -110,7 +111,7 @@ test("a reload tells event streams to end, and their last words arrive; WebSocke
 });
 
 test("what goes on all the same after a reload is cut when `drainTimeout` is over", async (t) => {
-  const server = await served(t, { drainTimeout: 300 });
+  const server = await startAsgi(t, { drainTimeout: 300 });
   const stream = server.exchange("/slow-events");
   await until(() => stream.chunks.length > 0);
   await server.gateway.reload?.();
@@ -121,7 +122,7 @@ test("what goes on all the same after a reload is cut when `drainTimeout` is ove
 });
 
 test("before a stop, event streams are told and WebSockets closed, and plain requests go on (L3)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const events = server.exchange("/events");
   const under = server.ask(`/never-receive?file=${server.file}`);
   const open = await server.open("/");
@@ -137,7 +138,7 @@ test("before a stop, event streams are told and WebSockets closed, and plain req
 });
 
 test("a WebSocket that is only accepted while the server leaves is closed at once (L3)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const client = server.socket(`/late?file=${server.file}`);
   const closed = ending(client);
   await server.recorded(/connecting/);
@@ -148,7 +149,7 @@ test("a WebSocket that is only accepted while the server leaves is closed at onc
 });
 
 test("at the end of its grace what is under way is cut, and the shutdown runs all the same (L3)", async (t) => {
-  const server = await served(t);
+  const server = await startAsgi(t);
   const under = server.exchange("/slow-events");
   await until(() => under.chunks.length > 0);
   await server.gateway.close?.(300);
@@ -157,13 +158,12 @@ test("at the end of its grace what is under way is cut, and the shutdown runs al
 });
 
 test("startup runs before the first request, and its state is in the scope", async (t) => {
-  const server = await served(t, { processes: 2 });
+  const server = await startAsgi(t, { processes: 2 });
   assert.deepEqual(server.records(), ["startup", "startup"]);
 });
 
 function site(t: TestContext, source: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   writeFileSync(join(folder, "shop.py"), source);
   return folder;
 }

@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
-import { alive } from "../../processes/alive.ts";
-import { ask, gone, headerOf, keptLog, running } from "./running.ts";
+import { gone, isAlive } from "../../kit/processes.ts";
+import { ask, headerOf, keptLog, startCgi } from "./start-cgi.ts";
 
 for (const [why, name, env, code] of [
   ["prints nothing", "say", { SAY: "" }, "CGI_NO_HEADER"],
@@ -20,7 +20,7 @@ for (const [why, name, env, code] of [
   ["writes a header without end", "endless_header", {}, "CGI_HEADER_TOO_LARGE"],
 ] as const) {
   test(`C6, C8, C10: a program that ${why} is 502`, async (t) => {
-    const { status, body, complete } = await ask(await running(t, name, { env }));
+    const { status, body, complete } = await ask(await startCgi(t, name, { env }));
     assert.deepEqual([status, complete], [502, true]);
     assert.match(String(body), new RegExp(`ERR_SALLYPORT_${code}`));
   });
@@ -28,7 +28,7 @@ for (const [why, name, env, code] of [
 
 test("C6, L5: why a program gave no answer is in the log, with its last words, escaped", async (t) => {
   const log = keptLog();
-  await ask(await running(t, "fail", { log }), { log });
+  await ask(await startCgi(t, "fail", { log }), { log });
   assert.deepEqual(log.lines, [
     "cannot go on: \\x1b[31mno disk",
     "fail exited with status 3 without an answer: the program wrote nothing",
@@ -37,13 +37,13 @@ test("C6, L5: why a program gave no answer is in the log, with its last words, e
 });
 
 test("C9: a body shorter than its Content-Length is a visible cut", async (t) => {
-  const gateway = await running(t, "say", { env: { SAY: "Content-Length: 10\\n\\nshort" } });
+  const gateway = await startCgi(t, "say", { env: { SAY: "Content-Length: 10\\n\\nshort" } });
   const { complete, error } = await ask(gateway);
   assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_APP_SHORT_BODY"]);
 });
 
 test("C9: a body longer than its Content-Length is cut to measure, and chunked framing is not believed", async (t) => {
-  const gateway = await running(t, "say", {
+  const gateway = await startCgi(t, "say", {
     env: { SAY: "Transfer-Encoding: chunked\\nContent-Length: 3\\n\\nhello" },
   });
   const { complete, headers, body } = await ask(gateway);
@@ -52,7 +52,7 @@ test("C9: a body longer than its Content-Length is cut to measure, and chunked f
 
 test("C13: a megabyte on standard error before the answer does not block, and is logged", async (t) => {
   const log = keptLog();
-  const { status, body } = await ask(await running(t, "flood_stderr", { log }));
+  const { status, body } = await ask(await startCgi(t, "flood_stderr", { log }));
   assert.deepEqual([status, String(body)], [200, "at last"]);
   const complaints = log.lines.filter((line) => line === "a complaint");
   assert.equal(complaints.length, 10_000);
@@ -60,7 +60,7 @@ test("C13: a megabyte on standard error before the answer does not block, and is
 });
 
 test("C14: when the client leaves midway the program is ended", async (t) => {
-  const gateway = await running(t, "hang_midway", { killGrace: 60_000 });
+  const gateway = await startCgi(t, "hang_midway", { killGrace: 60_000 });
   const exchange = new RecordedExchange();
   gateway.handle(exchange);
   const pid = Number(await headerOf(exchange, "X-Pid"));
@@ -69,7 +69,7 @@ test("C14: when the client leaves midway the program is ended", async (t) => {
 });
 
 test("C14: a program that ignores TERM is killed after the grace", async (t) => {
-  const gateway = await running(t, "ignore_term", { killGrace: 100 });
+  const gateway = await startCgi(t, "ignore_term", { killGrace: 100 });
   const exchange = new RecordedExchange();
   gateway.handle(exchange);
   const pid = Number(await headerOf(exchange, "X-Pid"));
@@ -78,7 +78,7 @@ test("C14: a program that ignores TERM is killed after the grace", async (t) => 
 });
 
 test("C14: a client that leaves before the answer frees the slot for the next", async (t) => {
-  const gateway = await running(t, ".", { processes: 1, killGrace: 60_000 });
+  const gateway = await startCgi(t, ".", { processes: 1, killGrace: 60_000 });
   const first = new RecordedExchange({ target: "/hang" });
   gateway.handle(first);
   const second = ask(gateway, { target: "/below/show_place" });
@@ -88,7 +88,7 @@ test("C14: a client that leaves before the answer frees the slot for the next", 
 });
 
 test("C14: a program that streams for ever ends with its client", async (t) => {
-  const gateway = await running(t, "stream_forever");
+  const gateway = await startCgi(t, "stream_forever");
   const exchange = new RecordedExchange();
   gateway.handle(exchange);
   const pid = Number(await headerOf(exchange, "X-Pid"));
@@ -97,7 +97,7 @@ test("C14: a program that streams for ever ends with its client", async (t) => {
 });
 
 test("a HEAD of a program that streams for ever is answered, and the program ended", async (t) => {
-  const gateway = await running(t, "stream_forever", { timeout: 200 });
+  const gateway = await startCgi(t, "stream_forever", { timeout: 200 });
   const exchange = new RecordedExchange({ method: "HEAD" });
   gateway.handle(exchange);
   assert.equal((await exchange.done).complete, true);
@@ -106,48 +106,48 @@ test("a HEAD of a program that streams for ever is answered, and the program end
 
 test("C15: a grandchild that holds the output does not hold the response, and is ended", async (t) => {
   const exchange = new RecordedExchange();
-  (await running(t, "leave_grandchild")).handle(exchange);
+  (await startCgi(t, "leave_grandchild")).handle(exchange);
   const { complete, body } = await exchange.done;
   assert.deepEqual([complete, String(body)], [true, "all there is"]);
   await gone(Number(await headerOf(exchange, "X-Pid")));
 });
 
 test("C15: when the program failed and its output has no end, the response is cut", async (t) => {
-  const gateway = await running(t, "leave_grandchild");
+  const gateway = await startCgi(t, "leave_grandchild");
   const { complete, error } = await ask(gateway, { target: "/?1" });
   assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_WORKER_DIED"]);
 });
 
 test("a program killed midway is a visible cut, and the log names the signal", async (t) => {
   const log = keptLog();
-  const { complete, error, body } = await ask(await running(t, "die_midway"), { log });
+  const { complete, error, body } = await ask(await startCgi(t, "die_midway"), { log });
   assert.deepEqual([complete, error?.code, String(body)], [false, "ERR_SALLYPORT_WORKER_DIED", "half of"]);
   assert.match(log.lines.join(), /die_midway was killed by SIGSEGV in the middle/);
 });
 
 test("an exit status other than 0 after a whole response is only logged", async (t) => {
   const log = keptLog();
-  const gateway = await running(t, "say", { log, env: { SAY: "X-A: b\\n\\nbody", EXIT: "4" } });
+  const gateway = await startCgi(t, "say", { log, env: { SAY: "X-A: b\\n\\nbody", EXIT: "4" } });
   const { complete, body } = await ask(gateway);
   assert.deepEqual([complete, String(body)], [true, "body"]);
   assert.deepEqual(log.lines, ["say exited with status 4 after its response"]);
 });
 
 test("a program that never answers is 504, and is ended", async (t) => {
-  const gateway = await running(t, "hang", { timeout: 100 });
+  const gateway = await startCgi(t, "hang", { timeout: 100 });
   assert.equal((await ask(gateway)).status, 504);
 });
 
 test("a program that answers and goes on too long is cut at the total timeout", async (t) => {
   const exchange = new RecordedExchange();
-  (await running(t, "hang_midway", { totalTimeout: 300 })).handle(exchange);
+  (await startCgi(t, "hang_midway", { totalTimeout: 300 })).handle(exchange);
   const { complete, error } = await exchange.done;
   assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_APP_TIMEOUT"]);
   await gone(Number(await headerOf(exchange, "X-Pid")));
 });
 
 test("a slow upload is not the program's delay", async (t) => {
-  const gateway = await running(t, "show", { timeout: 1500 });
+  const gateway = await startCgi(t, "show", { timeout: 1500 });
   const body = new PushedBody(8, { pause() {}, resume() {} });
   const answer = ask(gateway, { method: "POST", body });
   for (let i = 0; i < 8; i++) {
@@ -159,7 +159,7 @@ test("a slow upload is not the program's delay", async (t) => {
 });
 
 test("a client that leaves in the middle of its upload ends the program", async (t) => {
-  const gateway = await running(t, "echo_body");
+  const gateway = await startCgi(t, "echo_body");
   const body = new PushedBody(1000, { pause() {}, resume() {} });
   const exchange = new RecordedExchange({ method: "POST", body });
   gateway.handle(exchange);
@@ -170,25 +170,25 @@ test("a client that leaves in the middle of its upload ends the program", async 
 });
 
 test("a program that does not read a large body harms nobody", async (t) => {
-  const gateway = await running(t, "ignore_body");
+  const gateway = await startCgi(t, "ignore_body");
   const { status, body } = await ask(gateway, { method: "POST", body: Buffer.alloc(5_000_000) });
   assert.deepEqual([status, String(body)], [200, "unread"]);
 });
 
 test("ten megabytes go through a program and come back, while input waits for output", async (t) => {
   const bytes = Buffer.alloc(10_000_000, "0123456789abcdef-");
-  const { body, complete } = await ask(await running(t, "echo_body"), { method: "POST", body: bytes });
+  const { body, complete } = await ask(await startCgi(t, "echo_body"), { method: "POST", body: bytes });
   assert.ok(complete && bytes.equals(body));
 });
 
 test("a client that does not read makes the program wait, not our memory grow", async (t) => {
   const exchange = new RecordedExchange();
   exchange.stalled = true;
-  (await running(t, "stream_forever")).handle(exchange);
+  (await startCgi(t, "stream_forever")).handle(exchange);
   const pid = Number(await headerOf(exchange, "X-Pid"));
   await delay(100);
   assert.ok(exchange.chunks.length <= 1);
-  assert.ok(alive(pid));
+  assert.ok(isAlive(pid));
   exchange.stalled = false;
   exchange.release();
   while (exchange.chunks.length < 10) await delay(5);
@@ -199,7 +199,7 @@ test("a client that does not read makes the program wait, not our memory grow", 
 const OK = { target: "/below/show_place" } satisfies RecordedRequest;
 
 test("requests beyond the processes wait, beyond the queue get 503 with Retry-After, and leave the queue with their client", async (t) => {
-  const gateway = await running(t, ".", { processes: 1, queue: 1 });
+  const gateway = await startCgi(t, ".", { processes: 1, queue: 1 });
   const first = new RecordedExchange({ target: "/hang" });
   gateway.handle(first);
   await delay(50);
@@ -217,7 +217,7 @@ test("requests beyond the processes wait, beyond the queue get 503 with Retry-Af
 });
 
 test("a request that waits too long for a slot gets 503", async (t) => {
-  const gateway = await running(t, ".", { processes: 1, queueTimeout: 50 });
+  const gateway = await startCgi(t, ".", { processes: 1, queueTimeout: 50 });
   gateway.handle(new RecordedExchange({ target: "/hang" }));
   await delay(50);
   const { status, body } = await ask(gateway, OK);
@@ -226,13 +226,13 @@ test("a request that waits too long for a slot gets 503", async (t) => {
 });
 
 test("a hundred requests through four processes are all answered", async (t) => {
-  const gateway = await running(t, ".", { processes: 4 });
+  const gateway = await startCgi(t, ".", { processes: 4 });
   const answers = await Promise.all(Array.from({ length: 100 }, () => ask(gateway, OK)));
   assert.ok(answers.every(({ status, complete }) => status === 200 && complete));
 });
 
 test("close lets a program finish within the grace, and refuses new requests meanwhile", async (t) => {
-  const gateway = await running(t, ".");
+  const gateway = await startCgi(t, ".");
   const file = join(tmpdir(), `sallyport-test-${process.pid}`);
   t.after(() => rm(file, { force: true }));
   const answer = ask(gateway, { target: `/wait_for_file?${file}` });
@@ -245,11 +245,11 @@ test("close lets a program finish within the grace, and refuses new requests mea
 });
 
 test("close ends what does not finish within the grace", async (t) => {
-  const gateway = await running(t, "ignore_term");
+  const gateway = await startCgi(t, "ignore_term");
   const exchange = new RecordedExchange();
   gateway.handle(exchange);
   const pid = Number(await headerOf(exchange, "X-Pid"));
   await gateway.close?.(10);
   assert.equal((await exchange.done).error?.code, "ERR_SALLYPORT_STOPPING");
-  assert.ok(!alive(pid));
+  assert.ok(!isAlive(pid));
 });

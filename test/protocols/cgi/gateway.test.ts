@@ -7,12 +7,13 @@ import { type Exchange, header, PushedBody, SallyportError } from "../../../src/
 import { lint } from "../../../src/exchange/lint.ts";
 import { cgi } from "../../../src/protocols/cgi/index.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
-import { ask, keptLog, PROGRAMS, program, running, shown } from "./running.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { ask, keptLog, PROGRAMS, program, shown, startCgi } from "./start-cgi.ts";
 
 test("a program gets its meta-variables, its own directory and nothing of our environment", async (t) => {
   process.env.SALLYPORT_SECRET = "x";
   t.after(() => delete process.env.SALLYPORT_SECRET);
-  const gateway = await running(t, "show", { env: { CONFIGURED: "é", SERVER_NAME: "chosen" } });
+  const gateway = await startCgi(t, "show", { env: { CONFIGURED: "é", SERVER_NAME: "chosen" } });
   const { env, argv, cwd, length } = shown(await ask(gateway, { target: "/app/a/b?c=d", mount: "/app" }));
   const { PATH_INFO, SCRIPT_NAME, QUERY_STRING, GATEWAY_INTERFACE, SCRIPT_FILENAME, PATH_TRANSLATED } = env;
   assert.deepEqual(
@@ -28,7 +29,7 @@ test("a program gets its meta-variables, its own directory and nothing of our en
 });
 
 test("every value arrives as the bytes that were sent, UTF-8 or not", async (t) => {
-  const gateway = await running(t, "show");
+  const gateway = await startCgi(t, "show");
   const headers = ["X-Latin", "caf\xe9 '$(id)`%s\\n", "X-Utf8", "\xe3\x81\x82"];
   const { env, argv } = shown(await ask(gateway, { target: "/%ff%0a%27%0a?q", headers }));
   assert.equal(env.PATH_INFO, "/\xff\n'\n");
@@ -39,25 +40,25 @@ test("every value arrives as the bytes that were sent, UTF-8 or not", async (t) 
 });
 
 test("C1: a Proxy header does not become HTTP_PROXY", async (t) => {
-  const { env } = shown(await ask(await running(t, "show"), { headers: ["Proxy", "http://evil"] }));
+  const { env } = shown(await ask(await startCgi(t, "show"), { headers: ["Proxy", "http://evil"] }));
   assert.equal(env.HTTP_PROXY, undefined);
 });
 
 test("C2: an underscore in a header name does not pass for a hyphen", async (t) => {
   const { env } = shown(
-    await ask(await running(t, "show"), { headers: ["X_User", "forged", "X-User", "true"] }),
+    await ask(await startCgi(t, "show"), { headers: ["X_User", "forged", "X-User", "true"] }),
   );
   assert.equal(env.HTTP_X_USER, "true");
 });
 
 test("a body of known length reaches the program", async (t) => {
-  const gateway = await running(t, "show");
+  const gateway = await startCgi(t, "show");
   const { env, body } = shown(await ask(gateway, { method: "POST", body: "a=b" }));
   assert.deepEqual([env.CONTENT_LENGTH, body], ["3", "a=b"]);
 });
 
 test("C3: a body of unknown length reaches the program with its true CONTENT_LENGTH, small or large", async (t) => {
-  const gateway = await running(t, "show");
+  const gateway = await startCgi(t, "show");
   for (const size of [0, 5, 1_000_000]) {
     const body = new PushedBody(undefined, { pause() {}, resume() {} });
     const answer = ask(gateway, { method: "POST", headers: ["Transfer-Encoding", "chunked"], body });
@@ -70,7 +71,7 @@ test("C3: a body of unknown length reaches the program with its true CONTENT_LEN
 });
 
 test("C3: a body of unknown length beyond the limit is 413", async (t) => {
-  const gateway = await running(t, "show", { maxBody: 10 });
+  const gateway = await startCgi(t, "show", { maxBody: 10 });
   const body = new PushedBody(undefined, { pause() {}, resume() {} });
   body.push(Buffer.alloc(11));
   assert.equal((await ask(gateway, { method: "POST", body })).status, 413);
@@ -87,26 +88,26 @@ for (const [query, words] of [
 ] as const) {
   test(`C4: the query "${query}" gives no arguments, and with argvFromQuery ${JSON.stringify(words)}`, async (t) => {
     const target = `/?${query}`;
-    assert.deepEqual(shown(await ask(await running(t, "show"), { target })).argv, []);
-    const opted = await running(t, "show", { argvFromQuery: true });
+    assert.deepEqual(shown(await ask(await startCgi(t, "show"), { target })).argv, []);
+    const opted = await startCgi(t, "show", { argvFromQuery: true });
     assert.deepEqual(shown(await ask(opted, { target })).argv, words);
     assert.deepEqual(shown(await ask(opted, { target, method: "POST" })).argv, []);
   });
 }
 
 test("C5: a path with a byte 0 is refused before anything is run", async (t) => {
-  assert.equal((await ask(await running(t, "show"), { target: "/a%00b" })).status, 400);
-  assert.equal((await ask(await running(t, "."), { target: "/show%00.html" })).status, 400);
+  assert.equal((await ask(await startCgi(t, "show"), { target: "/a%00b" })).status, 400);
+  assert.equal((await ask(await startCgi(t, "."), { target: "/show%00.html" })).status, 400);
 });
 
 test("C5: a path that climbs is given as PATH_INFO, but is not translated to a file", async (t) => {
-  const { env } = shown(await ask(await running(t, "show"), { target: "/../%2e%2e/etc//passwd" }));
+  const { env } = shown(await ask(await startCgi(t, "show"), { target: "/../%2e%2e/etc//passwd" }));
   assert.equal(env.PATH_INFO, "/../../etc//passwd");
   assert.equal(env.PATH_TRANSLATED, undefined);
 });
 
 test("below a directory the first file on the path is the program, and the rest is PATH_INFO", async (t) => {
-  const gateway = await running(t, ".");
+  const gateway = await startCgi(t, ".");
   const file = program("below/show_place");
   for (const [target, info] of [
     ["/cgi-bin/below/show_place", ""],
@@ -137,28 +138,27 @@ for (const target of [
   "/below\\show_place",
 ]) {
   test(`C5: there is no program at ${target}`, async (t) => {
-    assert.equal((await ask(await running(t, "."), { target })).status, 404);
+    assert.equal((await ask(await startCgi(t, "."), { target })).status, 404);
   });
 }
 
 test("a file that is not executable is 403, and runs through its interpreter when one is configured", async (t) => {
   const log = keptLog();
-  assert.equal((await ask(await running(t, "."), { target: "/below/note.txt", log })).status, 403);
+  assert.equal((await ask(await startCgi(t, "."), { target: "/below/note.txt", log })).status, 403);
   assert.match(log.lines.join(), /note\.txt is not executable/);
-  assert.equal((await ask(await running(t, "."), { target: "/below/interpreted.py" })).status, 403);
-  const gateway = await running(t, ".", { interpreters: { ".py": "python3" } });
+  assert.equal((await ask(await startCgi(t, "."), { target: "/below/interpreted.py" })).status, 403);
+  const gateway = await startCgi(t, ".", { interpreters: { ".py": "python3" } });
   assert.equal(String((await ask(gateway, { target: "/below/interpreted.py" })).body), "python\n");
 });
 
 test("a link leads to a program inside the directory, but never out of it", async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), "cgi-test-"));
-  t.after(() => rm(directory, { recursive: true }));
+  const directory = makeFolder(t);
   await mkdir(join(directory, "bin"));
   await writeFile(join(directory, "bin/real"), "#!/bin/sh\nprintf 'A: b\\n\\nreal'", { mode: 0o755 });
   await symlink("real", join(directory, "bin/inside"));
   await symlink(program("show"), join(directory, "bin/outside"));
   await symlink("/bin", join(directory, "bin/folder"));
-  const gateway = await running(t, ".", { program: join(directory, "bin") });
+  const gateway = await startCgi(t, ".", { program: join(directory, "bin") });
   assert.equal(String((await ask(gateway, { target: "/inside" })).body), "real");
   assert.equal((await ask(gateway, { target: "/outside" })).status, 403);
   assert.equal((await ask(gateway, { target: "/folder/sh" })).status, 403);
@@ -168,7 +168,7 @@ test("a program that vanished is 404", async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "cgi-test-"));
   const file = join(directory, "short_lived");
   await writeFile(file, "#!/bin/sh\nprintf 'A: b\\n\\n'", { mode: 0o755 });
-  const gateway = await running(t, ".", { program: file });
+  const gateway = await startCgi(t, ".", { program: file });
   assert.equal((await ask(gateway)).status, 200);
   await rm(directory, { recursive: true });
   assert.equal((await ask(gateway)).status, 404);
@@ -176,7 +176,7 @@ test("a program that vanished is 404", async (t) => {
 
 test("a program whose interpreter is missing is 502, with the name in the log", async (t) => {
   const log = keptLog();
-  const gateway = await running(t, ".", { interpreters: { ".py": "no-such-python" } });
+  const gateway = await startCgi(t, ".", { interpreters: { ".py": "no-such-python" } });
   const { status } = await ask(gateway, { target: "/below/interpreted.py", log });
   assert.equal(status, 502);
   assert.match(log.lines.join(), /no-such-python could not be started/);
@@ -197,13 +197,13 @@ test("a gateway that was not started says so", async () => {
 });
 
 test("a HEAD request gets the head and no body", async (t) => {
-  const gateway = await running(t, "say", { env: { SAY: "X-A: b\\n\\nbody" } });
+  const gateway = await startCgi(t, "say", { env: { SAY: "X-A: b\\n\\nbody" } });
   const { status, headers, body, complete } = await ask(gateway, { method: "HEAD" });
   assert.deepEqual([status, headers, body.length, complete], [200, ["X-A", "b"], 0, true]);
 });
 
 test("C11: a local redirect is answered from the other path, as a GET without body", async (t) => {
-  const gateway = await running(t, ".");
+  const gateway = await startCgi(t, ".");
   const request = { method: "POST", target: "/cgi/redirect?/cgi/show/x?y=z", mount: "/cgi", body: "form" };
   const { env, length } = shown(
     await ask(gateway, { ...request, headers: ["Content-Type", "a/b", "X-A", "kept"] }),
@@ -221,50 +221,50 @@ test("C11: a local redirect is answered from the other path, as a GET without bo
 test("C11: a local redirect goes to the server's routes when there are some", async (t) => {
   const redirect = (exchange: Exchange) =>
     exchange.respond({ status: 200, reason: "", headers: [] }, exchange.request.target);
-  const gateway = await running(t, "redirect", { redirect });
+  const gateway = await startCgi(t, "redirect", { redirect });
   const { body } = await ask(gateway, { target: "/cgi?/elsewhere?q", mount: "/cgi" });
   assert.equal(String(body), "/elsewhere?q");
 });
 
 test("C11: a local redirect out of the mount leads nowhere without routes", async (t) => {
-  const gateway = await running(t, "redirect");
+  const gateway = await startCgi(t, "redirect");
   assert.equal((await ask(gateway, { target: "/cgi?/elsewhere", mount: "/cgi" })).status, 404);
 });
 
 test("C11: programs that redirect in a circle are stopped with 500", async (t) => {
-  const gateway = await running(t, "say", { env: { SAY: "Location: /again\\n\\n" } });
+  const gateway = await startCgi(t, "say", { env: { SAY: "Location: /again\\n\\n" } });
   const { status, body } = await ask(gateway);
   assert.equal(status, 500);
   assert.match(String(body), /CGI_REDIRECT_LOOP/);
 });
 
 test("C11: an absolute Location sends the client there", async (t) => {
-  const gateway = await running(t, "redirect");
+  const gateway = await startCgi(t, "redirect");
   const { status, headers } = await ask(gateway, { target: "/?http://example.com/" });
   assert.deepEqual([status, header(headers, "location")], [302, "http://example.com/"]);
 });
 
 test("C12: a response without Content-Type gets none", async (t) => {
-  const { headers } = await ask(await running(t, "say", { env: { SAY: "Status: 200\\n\\n<html>" } }));
+  const { headers } = await ask(await startCgi(t, "say", { env: { SAY: "Status: 200\\n\\n<html>" } }));
   assert.deepEqual(headers, []);
 });
 
 test("C16: an nph- program's status line passes only when that is enabled", async (t) => {
   const env = { SAY: "HTTP/1.1 299 Mine\\r\\nX-A: b\\r\\n\\r\\nbody" };
-  assert.equal((await ask(await running(t, "nph-say", { env }))).status, 502);
-  const { status, reason, body } = await ask(await running(t, "nph-say", { env, nph: true }));
+  assert.equal((await ask(await startCgi(t, "nph-say", { env }))).status, 502);
+  const { status, reason, body } = await ask(await startCgi(t, "nph-say", { env, nph: true }));
   assert.deepEqual([status, reason, String(body)], [299, "Mine", "body"]);
   // The name decides, too.
-  assert.equal((await ask(await running(t, "say", { env, nph: true }))).status, 502);
+  assert.equal((await ask(await startCgi(t, "say", { env, nph: true }))).status, 502);
 });
 
 test("C16: an nph- program's malformed status line is 502", async (t) => {
   const env = { SAY: "HTTP/1.1 20x OK\\r\\n\\r\\n" };
-  assert.equal((await ask(await running(t, "nph-say", { env, nph: true }))).status, 502);
+  assert.equal((await ask(await startCgi(t, "nph-say", { env, nph: true }))).status, 502);
 });
 
 test("an exchange whose client has left already starts nothing", async (t) => {
-  const gateway = await running(t, "hang");
+  const gateway = await startCgi(t, "hang");
   const exchange = new RecordedExchange();
   exchange.hangUp();
   gateway.handle(exchange);

@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { header } from "../../../src/exchange/index.ts";
-import { needs } from "../../needs.ts";
-import { serve } from "../http1/serving.ts";
-import { running } from "./running.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { needs } from "../../kit/needs.ts";
+import { serve } from "../../kit/serve-http1.ts";
+import { startCgi } from "./start-cgi.ts";
 
 const MEGABYTES = 100;
 
@@ -24,8 +24,7 @@ interface Site {
 
 /** A directory with an empty bare repository `all.git`, served, and a git that knows nothing of its user. */
 async function site(t: TestContext): Promise<Site> {
-  const directory = await mkdtemp(join(tmpdir(), "git-test-"));
-  t.after(() => rm(directory, { recursive: true, maxRetries: 5 }));
+  const directory = makeFolder(t);
   const own = { HOME: directory, GIT_CONFIG_NOSYSTEM: "1", GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" };
   const env = {
     ...own,
@@ -46,7 +45,7 @@ async function site(t: TestContext): Promise<Site> {
     program: backend,
     env: { ...own, GIT_PROJECT_ROOT: directory, GIT_HTTP_EXPORT_ALL: "1" },
   };
-  const gateway = await running(t, ".", program);
+  const gateway = await startCgi(t, ".", program);
   const seen = new Set<string>();
   const { port } = await serve(t, (exchange) => {
     for (const name of ["content-encoding", "transfer-encoding"])

@@ -2,18 +2,17 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Gateway } from "../../../src/exchange/index.ts";
-import { needs } from "../../needs.ts";
-import { serve } from "../http1/serving.ts";
-import { program, running } from "./running.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { needs } from "../../kit/needs.ts";
+import { serve } from "../../kit/serve-http1.ts";
+import { program, startCgi } from "./start-cgi.ts";
 
 async function directoryFor(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "programs-test-"));
-  t.after(() => rm(directory, { recursive: true }));
+  const directory = makeFolder(t);
   return directory;
 }
 
@@ -34,7 +33,7 @@ test("a compiled C program answers GET, POST with a length, and POST in chunks",
   if (!needs(t, "cc")) return;
   const binary = join(await directoryFor(t), "show");
   execFileSync("cc", ["-O1", "-o", binary, program("show.c")]);
-  const url = await urlOf(t, await running(t, ".", { program: binary }));
+  const url = await urlOf(t, await startCgi(t, ".", { program: binary }));
   const get = await fetch(`${url}/a%20b?c`);
   assert.deepEqual([get.status, get.statusText, await get.text()], [201, "Created", "GET /a b 0\n"]);
   const post = await fetch(url, { method: "POST", body: "x".repeat(100_000) });
@@ -47,7 +46,7 @@ test("a compiled C program answers GET, POST with a length, and POST in chunks",
 test("Perl's CGI.pm reads a query, a form, an upload and a cookie", async (t) => {
   const here = needs(t, "perl") && has(t, "CGI.pm", spawnSync("perl", ["-MCGI", "-e", "1"]).status === 0);
   if (!here) return;
-  const url = await urlOf(t, await running(t, "show.pl"));
+  const url = await urlOf(t, await startCgi(t, "show.pl"));
   const get = await fetch(`${url}/?name=caf%C3%A9`, { headers: { Cookie: "taste=sweet" } });
   assert.equal(get.headers.get("content-type"), "text/plain; charset=utf-8");
   assert.match(get.headers.get("set-cookie") ?? "", /^seen=1/);
@@ -72,7 +71,7 @@ test("gitweb shows a repository", async (t) => {
   git("-C", "one", ...identity, "commit", "-q", "--allow-empty", "-m", "a first commit");
   const config = join(directory, "gitweb.conf");
   await writeFile(config, `$projectroot = "${directory}";\n$feature{"pathinfo"}{"default"} = [1];\n1;\n`);
-  const url = await urlOf(t, await running(t, ".", { program: GITWEB, env: { GITWEB_CONFIG: config } }));
+  const url = await urlOf(t, await startCgi(t, ".", { program: GITWEB, env: { GITWEB_CONFIG: config } }));
   const list = await fetch(url);
   assert.equal(list.status, 200);
   assert.match(await list.text(), /one\/\.git/);

@@ -9,9 +9,10 @@ import type { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../../../src/exchange/index.ts";
 import { fastcgiListener } from "../../../src/protocols/fastcgi/index.ts";
-import { missing } from "../../needs.ts";
-import { front, socketPath } from "./application.ts";
-import { echo, head, serve } from "./serving.ts";
+import { head } from "../../kit/handlers.ts";
+import { missing } from "../../kit/needs.ts";
+import { socketPath, startGateway } from "./raw-application.ts";
+import { echo, serve } from "./serve-fastcgi.ts";
 
 const text = ({ body }: { body: Buffer }): string => body.toString("latin1");
 
@@ -214,7 +215,7 @@ test("php-cgi, started by us, answers and is replaced when it dies", {
   const root = await site(t);
   writeFileSync(join(root, "die.php"), "<?php posix_kill(posix_getpid(), 9);");
   writeFileSync(join(root, "pid.php"), "<?php echo getmypid();");
-  const { ask, logged } = await front(t, { command: ["php-cgi"], processes: 2, root });
+  const { ask, logged } = await startGateway(t, { command: ["php-cgi"], processes: 2, root });
   assert.equal(text(await ask({ target: "/?a=b" })), 'GET /index.php  {"a":"b"}0');
   const posted = await ask({ target: "/index.php/in/fo", method: "POST", body: "x".repeat(200_000) });
   assert.equal(text(posted), "POST /index.php /in/fo []200000");
@@ -232,7 +233,7 @@ test("php-cgi processes that a request kills are replaced at once, however often
 }, async (t) => {
   const root = await site(t);
   writeFileSync(join(root, "die.php"), "<?php posix_kill(posix_getpid(), 9);");
-  const { ask, lines } = await front(t, { command: ["php-cgi"], processes: 2, root });
+  const { ask, lines } = await startGateway(t, { command: ["php-cgi"], processes: 2, root });
   for (let i = 0; i < 6; i++) {
     // Those that die are noticed a moment later.
     for (let good = 0; good < 4; ) good += (await ask({ target: "/" })).status === 200 ? 1 : 0;
@@ -247,7 +248,9 @@ test("php-cgi processes that a request kills are replaced at once, however often
 });
 
 test("a program that cannot be started fails the start", async (t) => {
-  await assert.rejects(front(t, { command: ["/no/such/program"] }), { code: "ERR_SALLYPORT_SPAWN_FAILED" });
+  await assert.rejects(startGateway(t, { command: ["/no/such/program"] }), {
+    code: "ERR_SALLYPORT_SPAWN_FAILED",
+  });
 });
 
 test("php-cgi on TCP listens to nobody else, and reloads without losing a request", {
@@ -259,7 +262,7 @@ test("php-cgi on TCP listens to nobody else, and reloads without losing a reques
     "<?php error_log('begun'); usleep(300000); echo 'slow ', getmypid();",
   );
   writeFileSync(join(root, "pid.php"), "<?php echo getmypid(), ' ', getenv('FCGI_WEB_SERVER_ADDRS');");
-  const { ask, gateway, logged } = await front(t, { command: ["php-cgi"], transport: "tcp", root });
+  const { ask, gateway, logged } = await startGateway(t, { command: ["php-cgi"], transport: "tcp", root });
   const [before, addresses] = text(await ask({ target: "/pid.php" })).split(" ");
   assert.equal(addresses, "127.0.0.1");
   const slow = ask({ target: "/slow.php" });
@@ -291,7 +294,7 @@ async function fpm(t: TestContext, extra = ""): Promise<string> {
 
 test("php-fpm answers, its limit of children is respected", { skip: missing(FPM) }, async (t) => {
   const root = await site(t);
-  const { ask, logged } = await front(t, { address: await fpm(t), root });
+  const { ask, logged } = await startGateway(t, { address: await fpm(t), root });
   const answers = await Promise.all(
     Array.from({ length: 40 }, (_, i) => ask({ target: `/?i=${i}`, method: "POST", body: "12345" })),
   );
@@ -306,7 +309,7 @@ test("php-fpm that ends its children after some requests loses none", {
   skip: missing(FPM),
 }, async (t) => {
   const root = await site(t);
-  const { ask } = await front(t, { address: await fpm(t, "pm.max_requests = 5"), root });
+  const { ask } = await startGateway(t, { address: await fpm(t, "pm.max_requests = 5"), root });
   for (let i = 0; i < 60; i++) assert.equal((await ask({ target: "/" })).status, 200, `request ${i}`);
 });
 
@@ -314,7 +317,7 @@ test("fcgiwrap, started by us, runs a CGI program", { skip: missing("fcgiwrap") 
   const program = join(await folder(t), "program");
   writeFileSync(program, '#!/bin/sh\nprintf "Content-Type: text/plain\\n\\n$REQUEST_METHOD "\ncat\n');
   chmodSync(program, 0o755);
-  const { ask } = await front(t, {
+  const { ask } = await startGateway(t, {
     command: ["fcgiwrap"],
     variables: { SCRIPT_FILENAME: program },
   });

@@ -1,14 +1,15 @@
 // Real clients against the listener: curl, node:http with a kept connection, fetch, Python's http.client.
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { type Handler, SallyportError } from "../../../src/exchange/index.ts";
-import { bodyText, echo, head, serve } from "./serving.ts";
+import { bodyText, head } from "../../kit/handlers.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { echo, serve } from "../../kit/serve-http1.ts";
 
 const run = promisify(execFile);
 const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
@@ -26,8 +27,7 @@ const measure: Handler = (exchange) => {
 };
 
 function bigFile(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = makeFolder(t);
   const file = join(folder, "big");
   writeFileSync(file, Buffer.alloc(5_000_000, "x"));
   return file;

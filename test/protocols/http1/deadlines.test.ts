@@ -1,7 +1,8 @@
 // H21: every wait ends: slow heads, slow bodies, idle connections, slow readers; and nobody else notices.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bodyText, echo, head, headLines, hello, over, queue, serve, statuses } from "./serving.ts";
+import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
+import { echo, headLines, hello, serve, statuses } from "../../kit/serve-http1.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const post = (...headers: string[]): string =>
@@ -103,7 +104,7 @@ test("H21: a client that stops reading a stream is cut, and the gateway is told"
     exchange.whenDrained(write);
   };
   write();
-  const outcome = await over(exchange);
+  const outcome = await outcomeOf(exchange);
   assert.deepEqual([outcome.complete, outcome.error?.code], [false, "ERR_SALLYPORT_CLIENT_STALLED"]);
   assert.equal(lines.at(-1)?.fields?.code, "ERR_SALLYPORT_CLIENT_STALLED");
 });

@@ -6,19 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SallyportError } from "../../../src/exchange/index.ts";
-import {
-  bodyOf,
-  bodyText,
-  Client,
-  echo,
-  head,
-  headLines,
-  hello,
-  over,
-  queue,
-  serve,
-  statuses,
-} from "./serving.ts";
+import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
+import { bodyOf, Client, echo, headLines, hello, serve, statuses } from "../../kit/serve-http1.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OLD = "GET / HTTP/1.0\r\n\r\n";
@@ -100,7 +89,7 @@ test("a client that closed the connection in the middle of an answer that rests 
   exchange.write(Buffer.from("half"));
   await peer.has("half");
   peer.socket.destroy();
-  const { complete, error } = await over(exchange);
+  const { complete, error } = await outcomeOf(exchange);
   assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_CLIENT_LEFT"]);
 });
 
@@ -119,7 +108,7 @@ for (const [how, leave] of Object.entries({ closed: "end", reset: "resetAndDestr
     const exchange = await next();
     if (leave === "end") peer.socket.destroy();
     else peer.socket.resetAndDestroy();
-    const outcome = await over(exchange);
+    const outcome = await outcomeOf(exchange);
     assert.deepEqual([outcome.complete, outcome.error?.code], [false, "ERR_SALLYPORT_CLIENT_LEFT"]);
   });
 }
@@ -130,7 +119,7 @@ test("a client that leaves while it pipelines is noticed", async (t) => {
   const peer = (await client()).send(GET.repeat(20));
   const exchange = await next();
   peer.socket.destroy();
-  assert.equal((await over(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+  assert.equal((await outcomeOf(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
 });
 
 test("a client that leaves in mid-download ends the exchange at the next write", async (t) => {
@@ -144,7 +133,7 @@ test("a client that leaves in mid-download ends the exchange at the next write",
   peer.socket.destroy();
   const writing = setInterval(() => exchange.write(Buffer.alloc(1000)), 5);
   t.after(() => clearInterval(writing));
-  assert.equal((await over(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+  assert.equal((await outcomeOf(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
 });
 
 test("a body whose client ends its side too early fails for its reader and is answered 400", async (t) => {
@@ -163,7 +152,7 @@ test("a body whose client is reset fails for its reader, and the exchange is ove
   const { client } = await serve(t, handler);
   const peer = (await client()).send(`${post("Content-Length: 10")}abc`);
   const exchange = await next();
-  const [read, ended] = [bodyText(exchange), over(exchange)];
+  const [read, ended] = [bodyText(exchange), outcomeOf(exchange)];
   peer.socket.resetAndDestroy();
   await assert.rejects(read, { code: "ERR_SALLYPORT_CLIENT_LEFT" });
   assert.equal((await ended).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
@@ -270,7 +259,7 @@ test("close cuts what is not over when the grace is: 503 before the head, a visi
   const second = await next();
   second.start(head());
   second.write(Buffer.from("half"));
-  const outcomes = Promise.all([over(first), over(second)]);
+  const outcomes = Promise.all([outcomeOf(first), outcomeOf(second)]);
   await listener.close(50);
   assert.match(await waiting.all(), /^HTTP\/1\.1 503 [\s\S]*ERR_SALLYPORT_STOPPING\n$/);
   assert.equal(bodyOf(await started.all()), "4\r\nhalf\r\n");

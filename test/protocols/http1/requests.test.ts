@@ -4,19 +4,9 @@ import { once } from "node:events";
 import type { Server, Socket } from "node:net";
 import { test } from "node:test";
 import { type Handler, SallyportError } from "../../../src/exchange/index.ts";
-import {
-  bodyOf,
-  bodyText,
-  echo,
-  head,
-  headLines,
-  hello,
-  over,
-  queue,
-  serve,
-  settled,
-  statuses,
-} from "./serving.ts";
+import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
+import { bodyOf, echo, headLines, hello, serve, statuses } from "../../kit/serve-http1.ts";
+import { settled } from "../../kit/until.ts";
 
 const LAST = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const post = (...headers: string[]): string =>
@@ -256,7 +246,7 @@ test("H9: a chunk that is malformed in mid-body fails the body and answers 400",
   const peer = (await client()).send(`${post("Transfer-Encoding: chunked")}3\r\nabc\r\n`);
   const exchange = await next();
   const read = bodyText(exchange);
-  const ended = over(exchange);
+  const ended = outcomeOf(exchange);
   peer.send(`0x1\r\n${LAST}`);
   await assert.rejects(read, { code: "ERR_SALLYPORT_BAD_REQUEST" });
   assert.equal((await ended).status, 400);

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Handler } from "../../../src/exchange/index.ts";
-import { bodyOf, head, headLines, hello, queue, serve, settled, statuses } from "./serving.ts";
+import { head, queue } from "../../kit/handlers.ts";
+import { bodyOf, headLines, hello, serve, statuses } from "../../kit/serve-http1.ts";
+import { settled } from "../../kit/until.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const LAST = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";

@@ -2,20 +2,19 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { type Exchange, type Gateway, silentLog } from "../../../src/exchange/index.ts";
 import { createServer } from "../../../src/server/server.ts";
-import { needs, VENV_PYTHON } from "../../needs.ts";
-import { Authority } from "../../sockets/tls/authority.ts";
+import { Authority } from "../../kit/certificate-authority.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { needs, VENV_PYTHON } from "../../kit/needs.ts";
 
 const authority = new Authority();
 const keys = authority.server("server", ["localhost", "127.0.0.1"]);
-const directory = mkdtempSync(join(tmpdir(), "http2-clients-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = makeFolder();
 
 const SIZE = 3_000_000;
 const body = Buffer.alloc(SIZE, "0123456789abcdefghij");

@@ -1,9 +1,20 @@
 // Every wait ends: clients that say nothing, dribble, do not read, or do not leave (edge H21); and nobody else notices.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bodyText, echo, head, hello, over, queue } from "../http1/serving.ts";
-import { ACK, block, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "./frames.ts";
-import { serve } from "./serving.ts";
+import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
+import {
+  ACK,
+  block,
+  data,
+  END_STREAM,
+  frame,
+  headers,
+  post,
+  pseudo,
+  uint32,
+} from "../../kit/http2-frames.ts";
+import { echo, hello } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 test("a connection that says nothing is closed", async (t) => {
   const { client } = await serve(t, hello, { headTimeout: 100 });
@@ -104,7 +115,7 @@ test("H21: a client that does not read a stream is cut, and its other streams go
   const { client, lines } = await serve(t, handler, { sendTimeout: 200 });
   const peer = (await client()).send(headers(1));
   const exchange = await next();
-  const outcome = over(exchange);
+  const outcome = outcomeOf(exchange);
   exchange.start(head());
   while (exchange.write(Buffer.alloc(10_000)));
   let asked = 3;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { Exchange, Outcome } from "../../../src/exchange/index.ts";
-import { bodyText, head, hello, over, queue } from "../http1/serving.ts";
+import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
 import {
   CANCEL,
   data,
@@ -16,8 +16,9 @@ import {
   pseudo,
   reset,
   uint32,
-} from "./frames.ts";
-import { serve } from "./serving.ts";
+} from "../../kit/http2-frames.ts";
+import { hello } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 const goaway = (code: number): Buffer => frame("GOAWAY", 0, 0, Buffer.concat([uint32(0), uint32(code)]));
 
@@ -49,7 +50,7 @@ for (const [name, leave] of leavings)
       const { client } = await serve(t, handler);
       const peer = (await client()).send(...bytes);
       const exchange = await next();
-      const outcome = over(exchange);
+      const outcome = outcomeOf(exchange);
       const read = exchange.body.length === 0 ? undefined : bodyText(exchange);
       leave(peer);
       assertLeft(exchange, await outcome);
@@ -69,7 +70,7 @@ for (const [name, leave] of leavings) {
     const { client } = await serve(t, handler);
     const peer = (await client()).send(headers(1));
     const exchange = await next();
-    const outcome = over(exchange);
+    const outcome = outcomeOf(exchange);
     exchange.start(head());
     while (exchange.write(Buffer.alloc(10_000)));
     await peer.next("DATA", 1);
@@ -168,7 +169,7 @@ test("a listener whose grace is over answers 503 where it can, and cuts the rest
   started.start(head());
   started.write(Buffer.from("part"));
   await peer.until(() => peer.body(3) === "part");
-  const outcomes = Promise.all([over(waiting), over(started)]);
+  const outcomes = Promise.all([outcomeOf(waiting), outcomeOf(started)]);
   await listener.close(50);
   const [first, second] = await outcomes;
   assert.equal(first.status, 503);

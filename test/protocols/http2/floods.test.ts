@@ -1,7 +1,7 @@
 // What costs a client nothing and could cost us much is counted, and ends the connection (edges T1, T2; RFC 9113, 10.5).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { head, hello, over, queue } from "../http1/serving.ts";
+import { head, outcomeOf, queue } from "../../kit/handlers.ts";
 import {
   ACK,
   block,
@@ -18,8 +18,9 @@ import {
   REFUSED_STREAM,
   reset,
   uint32,
-} from "./frames.ts";
-import { serve } from "./serving.ts";
+} from "../../kit/http2-frames.ts";
+import { hello } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 const PING = frame("PING", 0, 0, "12345678");
 const odd = (i: number): number => 2 * i + 1;
@@ -51,7 +52,7 @@ test("requests that are reset once they run end the connection after so many (T1
     peer.send(headers(odd(started)));
     const exchange = await Promise.race([next(), peer.all()]);
     if (!exchange) break;
-    const outcome = over(exchange);
+    const outcome = outcomeOf(exchange);
     peer.send(reset(odd(started)));
     assert.equal((await outcome).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
   }
@@ -81,7 +82,7 @@ test("a client that breaks off few requests is served for ever", async (t) => {
   for (let i = 0; i < 15; i++) {
     peer.send(headers(odd(i)));
     const exchange = await next();
-    const outcome = over(exchange);
+    const outcome = outcomeOf(exchange);
     peer.send(reset(odd(i)));
     await outcome;
   }
@@ -131,7 +132,7 @@ test("a client that breaks off ever more requests is told to go on elsewhere, an
     peer.send(headers(odd(i)));
     const exchange = await Promise.race([next(), peer.next("GOAWAY")]);
     if (!exchange || !("request" in exchange)) break;
-    const outcome = over(exchange);
+    const outcome = outcomeOf(exchange);
     peer.send(reset(odd(i)));
     await outcome;
   }
@@ -253,7 +254,7 @@ test("a flood of empty DATA ends the connection", async (t) => {
   const { handler, next } = queue();
   const { client } = await serve(t, handler, { invalidFrames: 50 });
   const peer = (await client()).send(post(1));
-  const outcome = over(await next());
+  const outcome = outcomeOf(await next());
   peer.send(...Array(1_000).fill(data(1, "")));
   assert.equal(await peer.goawayCode(), ENHANCE_YOUR_CALM);
   await peer.all();
@@ -264,7 +265,7 @@ test("WINDOW_UPDATE of 0 on a stream ends it, and its application is told", asyn
   const { handler, next } = queue();
   const { client } = await serve(t, handler);
   const peer = (await client()).send(headers(1));
-  const outcome = over(await next());
+  const outcome = outcomeOf(await next());
   peer.send(frame("WINDOW_UPDATE", 0, 1, uint32(0)));
   assert.equal((await outcome).complete, false);
   await peer.until(() => peer.find("RST_STREAM", 1) !== undefined || peer.find("GOAWAY") !== undefined);
@@ -274,7 +275,7 @@ test("a window that grows beyond 2^31-1 ends its stream, and its application is 
   const { handler, next } = queue();
   const { client } = await serve(t, handler);
   const peer = (await client()).send(headers(1));
-  const outcome = over(await next());
+  const outcome = outcomeOf(await next());
   peer.send(frame("WINDOW_UPDATE", 0, 1, uint32(2 ** 31 - 1)));
   assert.equal(await peer.endCode(1), FLOW_CONTROL_ERROR);
   assert.equal((await outcome).complete, false);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { metaVariables } from "../../../src/cgi/metavariables/encode.ts";
-import { bodyText, head, hello, over, queue } from "../http1/serving.ts";
+import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
 import {
   ACK,
   COMPRESSION_ERROR,
@@ -21,8 +21,9 @@ import {
   reset,
   STREAM_CLOSED,
   uint32,
-} from "./frames.ts";
-import { serve } from "./serving.ts";
+} from "../../kit/http2-frames.ts";
+import { hello } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 const GET = pseudo("GET", "/");
 const without = (name: string): string[] => {
@@ -81,7 +82,7 @@ for (const [name, ...bytes] of [
     const { client } = await serve(t, handler);
     const peer = (await client()).send(post(1, "content-length", "5"));
     const exchange = await next();
-    const outcome = over(exchange);
+    const outcome = outcomeOf(exchange);
     const read = assert.rejects(bodyText(exchange), { fault: "client" });
     peer.send(...bytes);
     assert.equal(await peer.endCode(1), PROTOCOL_ERROR);
@@ -224,7 +225,7 @@ for (const [name, trailers] of brokenTrailers) {
     const length = name.startsWith("before") ? ["content-length", "9"] : [];
     const peer = (await client()).send(post(1, ...length), data(1, "12345"));
     const exchange = await next();
-    const outcome = over(exchange);
+    const outcome = outcomeOf(exchange);
     const read = assert.rejects(bodyText(exchange), { fault: "client" });
     peer.send(trailers);
     assert.equal(await peer.endCode(1), PROTOCOL_ERROR);

@@ -2,9 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Exchange, RequestHead } from "../../../src/exchange/index.ts";
-import { bodyText, echo, head, hello, queue } from "../http1/serving.ts";
-import { ACK, data, END_STREAM, type FrameClient, frame, headers, post, pseudo } from "./frames.ts";
-import { serve } from "./serving.ts";
+import { bodyText, head, queue } from "../../kit/handlers.ts";
+import {
+  ACK,
+  data,
+  END_STREAM,
+  type FrameClient,
+  frame,
+  headers,
+  post,
+  pseudo,
+} from "../../kit/http2-frames.ts";
+import { echo, hello } from "../../kit/serve-http1.ts";
+import { serve } from "./serve-http2.ts";
 
 const describe = (exchange: Exchange): void => exchange.respond(head(), JSON.stringify(exchange.request));
 const described = async (client: FrameClient, stream = 1): Promise<RequestHead> => {

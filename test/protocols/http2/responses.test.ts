@@ -9,9 +9,9 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../../src/exchange/index.ts";
-import { head, over, queue } from "../http1/serving.ts";
-import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "./frames.ts";
-import { type Serving, serve } from "./serving.ts";
+import { head, outcomeOf, queue } from "../../kit/handlers.ts";
+import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "../../kit/http2-frames.ts";
+import { type Serving, serve } from "./serve-http2.ts";
 
 interface Seen {
   readonly fields: IncomingHttpHeaders & { ":status"?: number };
@@ -257,7 +257,7 @@ test("the outcome tells what was sent", async (t) => {
   const { client } = await serve(t, handler);
   (await client()).send(headers(1));
   const exchange = await next();
-  const outcome = over(exchange);
+  const outcome = outcomeOf(exchange);
   exchange.respond(head(201), "12345");
   assert.deepEqual(await outcome, { complete: true, error: undefined, status: 201, bytes: 5 });
 });

@@ -11,9 +11,9 @@ import {
   type WebSocketSession,
 } from "../../../src/exchange/index.ts";
 import { lint } from "../../../src/exchange/lint.ts";
-import { head, over, queue } from "../http1/serving.ts";
-import { END_HEADERS, frame, headers } from "./frames.ts";
-import { serve } from "./serving.ts";
+import { head, outcomeOf, queue } from "../../kit/handlers.ts";
+import { END_HEADERS, frame, headers } from "../../kit/http2-frames.ts";
+import { serve } from "./serve-http2.ts";
 
 const OPENING = {
   ":method": "CONNECT",
@@ -137,7 +137,7 @@ test("a closing handshake ends the stream on both sides, and the exchange is com
   const { session } = await serve(t, handler);
   const stream = await open(session());
   const exchange = await next();
-  const outcome = over(exchange);
+  const outcome = outcomeOf(exchange);
   const closed = closing(exchange);
   stream.end(masked(8, Buffer.from("\x03\xe8bye", "latin1")));
   assert.deepEqual(await closed, [1000, "bye"]);
@@ -157,7 +157,7 @@ for (const [name, leave] of [
     const { session } = await serve(t, handler);
     const stream = await open(session());
     const exchange = await next();
-    const outcome = over(exchange);
+    const outcome = outcomeOf(exchange);
     const closed = closing(exchange);
     await once(stream, "response");
     leave(stream);

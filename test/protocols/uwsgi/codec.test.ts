@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { encodeUwsgiRequest, UwsgiRequestReader } from "../../../src/protocols/uwsgi/codec.ts";
-import { anyVariables, bytewise, readAll, testAnyBytes, testVectors } from "../../cgi/socket/codecs.ts";
+import { anyVariables, bytewise, readAll, testAnyBytes, testVectors } from "../../kit/test-codec.ts";
 
 const LIMIT = 40_000;
 

@@ -1,6 +1,6 @@
 // PEP 3333 in daemon mode on every CPython of the machine, one thread and several.
 import { describe } from "node:test";
-import { pythons } from "../../pythons.ts";
+import { pythons } from "../../kit/pythons.ts";
 import { contract } from "./contract.ts";
 
 for (const { path: python, version } of pythons()) {

@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { PushedBody } from "../../../src/exchange/index.ts";
 import type { WsgiOptions } from "../../../src/protocols/wsgi/index.ts";
-import type { Recorded } from "../../../src/testing/recorded.ts";
-import { type Daemon, daemon } from "./daemon.ts";
+import type { Recorded, RecordedRequest } from "../../../src/testing/recorded.ts";
+import { type StartedWsgi, startWsgi } from "../../kit/start-wsgi.ts";
 
 /** Page, status, body: answered in full. */
 const COMPLETE: [page: string, status: number, body: string][] = [
@@ -116,17 +116,47 @@ const CLOSED = [
   "/file-read-fails",
 ];
 
-/** Tests them all against one gateway to them. */
-export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads">): void {
-  const { threads = 1, mode } = options;
-  let server: Promise<Daemon> | undefined;
-  const served = (): Promise<Daemon> => {
-    server ??= daemon({ after: (end) => ends.push(end as () => unknown) }, "awkward", options);
+type ContractOptions = Pick<WsgiOptions, "python" | "mode" | "threads">;
+
+/** One gateway for all tests, started by the first of them. */
+interface Site {
+  readonly options: ContractOptions;
+  served(): Promise<StartedWsgi>;
+  ask(page: string, request?: RecordedRequest): Promise<Recorded>;
+  end(): Promise<void>;
+}
+
+function siteOf(options: ContractOptions): Site {
+  const ends: (() => unknown)[] = [];
+  let server: Promise<StartedWsgi> | undefined;
+  const served = (): Promise<StartedWsgi> => {
+    server ??= startWsgi({ after: (end) => ends.push(end as () => unknown) }, "awkward", options);
     return server;
   };
-  const ends: (() => unknown)[] = [];
-  const ask = async (page: string, request = {}): Promise<Recorded> => (await served()).ask(page, request);
+  return {
+    options,
+    served,
+    ask: async (page, request = {}) => (await served()).ask(page, request),
+    async end() {
+      await served();
+      for (const end of ends.reverse()) await end();
+    },
+  };
+}
 
+/** Tests all pages against one gateway to them. */
+export function contract(options: ContractOptions): void {
+  const site = siteOf(options);
+  testPages(site);
+  testClosing(site);
+  testResponses(site);
+  testBodies(site);
+  testEnviron(site);
+  testSurroundings(site);
+  test("the workers end", () => site.end());
+}
+
+function testPages({ served, ask }: Site): void {
   for (const [page, status, body] of COMPLETE) {
     test(`${page} is answered in full`, async () => {
       const answer = await ask(page);
@@ -153,7 +183,9 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
       assert.equal(answer.error?.fault, "app");
     });
   }
+}
 
+function testClosing({ served, options: { threads = 1, mode } }: Site): void {
   for (const page of CLOSED) {
     test(`${page} has its iterable closed exactly once`, async () => {
       const { records, ask } = await served();
@@ -164,7 +196,7 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
       else {
         while (records().length === before) await new Promise(setImmediate);
         // With threads one of an earlier page may come in between.
-        if (options.mode === "embedded") assert.deepEqual(records().slice(before), ["close"]);
+        if (mode === "embedded") assert.deepEqual(records().slice(before), ["close"]);
       }
     });
   }
@@ -174,7 +206,9 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
     assert.equal((await ask("/close-raises")).complete, true);
     assert.equal((await logged(/close\(\) itself failed/)).level, "warn");
   });
+}
 
+function testResponses({ ask }: Site): void {
   test("HEAD gets the head of GET and no byte of body", async () => {
     for (const page of ["/hello", "/write-then-iterate", "/file-object", "/stream-forever"]) {
       const answer = await ask(page, { method: "HEAD" });
@@ -198,7 +232,9 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
     assert.equal((await ask("/many-headers")).headers.length, 2002);
     assert.equal((await ask("/headers-changed-later")).headers.includes("X-Late"), false);
   });
+}
 
+function testBodies({ served }: Site): void {
   test("wsgi.input gives the body in every way of reading, and an empty string at its end (W9)", async () => {
     const { json } = await served();
     const body = "first line\nsecond\n\nlast without end";
@@ -244,7 +280,9 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
     const streamed = await ask("/echo-in-pieces", { method: "POST", body: pushed(body), headers });
     assert.equal(createHash("sha256").update(streamed.body).digest("hex"), sha256);
   });
+}
 
+function testEnviron({ served, options: { threads = 1 } }: Site): void {
   test("the environ is complete, and each request's own", async () => {
     const { ask, json } = await served();
     await ask("/change-environ");
@@ -273,6 +311,26 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
     assert.deepEqual(environ["wsgi.version"], [1, 0]);
   });
 
+  test("a WebSocket's handshake reaches the application as a request, without a socket for libraries to take", async () => {
+    const { json } = await served();
+    const headers = [
+      "Connection",
+      "Upgrade",
+      "Upgrade",
+      "websocket",
+      "Sec-WebSocket-Key",
+      "dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    const environ = await json("/environ", { headers });
+    assert.equal(environ.HTTP_UPGRADE, "websocket");
+    assert.deepEqual(
+      Object.keys(environ).filter((name) => /socket$/.test(name)),
+      [],
+    );
+  });
+}
+
+function testSurroundings({ served }: Site): void {
   test("what an application prints, on whatever descriptor, reaches the log and never the client (wsgi.errors)", async () => {
     const { ask, logged } = await served();
     assert.equal((await ask("/print-to-stdout")).body.toString(), "printed\n");
@@ -294,29 +352,6 @@ export function contract(options: Pick<WsgiOptions, "python" | "mode" | "threads
       while (records().length === before) await new Promise((resolve) => setTimeout(resolve, 5));
     }
     assert.equal((await ask("/hello")).status, 200);
-  });
-
-  test("a WebSocket's handshake reaches the application as a request, without a socket for libraries to take", async () => {
-    const { json } = await served();
-    const headers = [
-      "Connection",
-      "Upgrade",
-      "Upgrade",
-      "websocket",
-      "Sec-WebSocket-Key",
-      "dGhlIHNhbXBsZSBub25jZQ==",
-    ];
-    const environ = await json("/environ", { headers });
-    assert.equal(environ.HTTP_UPGRADE, "websocket");
-    assert.deepEqual(
-      Object.keys(environ).filter((name) => /socket$/.test(name)),
-      [],
-    );
-  });
-
-  test("the workers end", async () => {
-    await served();
-    for (const end of ends.reverse()) await end();
   });
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { WsgiOptions } from "../../../src/protocols/wsgi/index.ts";
-import { type Daemon, daemon } from "./daemon.ts";
+import { type StartedWsgi, startWsgi } from "../../kit/start-wsgi.ts";
 
 const KINDS = [
   "GeneratorExit",
@@ -37,9 +37,9 @@ const STOPS: Readonly<Record<string, Outcome>> = {
 
 export function raising(options: Pick<WsgiOptions, "python" | "mode" | "threads">): void {
   const ends: (() => unknown)[] = [];
-  let server: Daemon;
+  let server: StartedWsgi;
   before(async () => {
-    server = await daemon({ after: (end) => ends.push(end as () => unknown) }, "raising:app", options);
+    server = await startWsgi({ after: (end) => ends.push(end as () => unknown) }, "raising:app", options);
   });
   after(async () => {
     for (const end of ends.reverse()) await end();
@@ -53,7 +53,7 @@ export function raising(options: Pick<WsgiOptions, "python" | "mode" | "threads"
       const [status, body, complete] = stops ?? (POINTS[point] as Outcome);
       test(`${kind} (${point}): ${status}, ${complete ? "complete" : "cut"}, told in the log, and the server goes on`, async () => {
         const process = await pid();
-        server.entries.length = 0;
+        server.lines.length = 0;
         const answer = await server.ask(`/${point}/${kind}`);
         assert.deepEqual([answer.status, answer.complete], [status, complete]);
         if (body !== undefined) assert.equal(answer.body.toString(), body);
@@ -61,7 +61,7 @@ export function raising(options: Pick<WsgiOptions, "python" | "mode" | "threads"
         assert.equal(goesOn, !(inline && ENDS.includes(kind)));
         if (stops) return;
         const told = (): boolean =>
-          server.entries.some(({ message, fields }) => `${message}${fields.detail}`.includes(kind));
+          server.lines.some(({ message, fields }) => `${message}${fields.detail}`.includes(kind));
         while (!told()) await new Promise((resolve) => setTimeout(resolve, 10));
       });
     }

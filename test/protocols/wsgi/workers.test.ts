@@ -1,14 +1,14 @@
 // The life of WSGI workers: they die, hang, are busy or replaced, and requests are affected as little as possible (edge case W13).
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { wsgi } from "../../../src/protocols/wsgi/index.ts";
-import { APPS, type Daemon, daemon } from "./daemon.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
+import { APPS, type StartedWsgi, startWsgi } from "../../kit/start-wsgi.ts";
 
-const pid = async (server: Daemon): Promise<unknown> => (await server.json("/process")).pid;
+const pid = async (server: StartedWsgi): Promise<unknown> => (await server.json("/process")).pid;
 
 const DEATHS: [page: string, how: RegExp][] = [
   ["/exit-at-once", /exited with status 7/],
@@ -17,7 +17,7 @@ const DEATHS: [page: string, how: RegExp][] = [
 ];
 for (const [page, how] of DEATHS) {
   test(`${page}: the request inside gets 502, in words, and another worker takes over`, async (t) => {
-    const server = await daemon(t, "awkward");
+    const server = await startWsgi(t, "awkward");
     const before = await pid(server);
     const answer = await server.ask(page);
     assert.deepEqual([answer.status, answer.complete], [502, true]);
@@ -28,17 +28,17 @@ for (const [page, how] of DEATHS) {
 }
 
 test("however many requests kill their workers, the next one is there at once", async (t) => {
-  const server = await daemon(t, "awkward", { processes: 2 });
+  const server = await startWsgi(t, "awkward", { processes: 2 });
   for (let i = 0; i < 8; i++) {
     assert.equal((await server.ask("/kill-self")).status, 502);
     assert.equal((await server.ask("/hello")).status, 200);
   }
-  const told = server.entries.map(({ message }) => message).filter((text) => /another starts/.test(text));
+  const told = server.lines.map(({ message }) => message).filter((text) => /another starts/.test(text));
   assert.deepEqual([told.length, told.filter((text) => /another starts in/.test(text))], [8, []]);
 });
 
 test("a worker that dies midway cuts its response, and only that", async (t) => {
-  const server = await daemon(t, "awkward", { processes: 2 });
+  const server = await startWsgi(t, "awkward", { processes: 2 });
   const dying = server.exchange({ target: "/exit-midway" });
   const others = Array.from({ length: 40 }, () => server.ask("/hello"));
   const cut = await dying.done;
@@ -51,7 +51,7 @@ test("a worker that dies midway cuts its response, and only that", async (t) => 
 });
 
 test("requests that wait behind the one that kills its worker are answered by the next worker", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const answers = await Promise.all([
     server.ask("/exit-at-once"),
     ...Array.from({ length: 30 }, () => server.ask("/hello")),
@@ -64,7 +64,7 @@ test("requests that wait behind the one that kills its worker are answered by th
 
 for (const page of ["/system-exit", "/keyboard-interrupt", "/generator-exit"]) {
   test(`${page}: 500 with the traceback in the log, and the server goes on`, async (t) => {
-    const server = await daemon(t, "awkward");
+    const server = await startWsgi(t, "awkward");
     assert.equal((await server.ask(page)).status, 500);
     await server.logged(/SystemExit|KeyboardInterrupt|GeneratorExit/);
     assert.equal((await server.ask("/hello")).status, 200);
@@ -72,7 +72,7 @@ for (const page of ["/system-exit", "/keyboard-interrupt", "/generator-exit"]) {
 }
 
 test("a worker that hangs gets 504 after the timeout, its stack is logged, and it is replaced", async (t) => {
-  const server = await daemon(t, "awkward", { timeout: 300 });
+  const server = await startWsgi(t, "awkward", { timeout: 300 });
   const before = await pid(server);
   const [hung, next] = await Promise.all([server.ask("/hang"), server.ask("/hello")]);
   assert.equal(hung.status, 504);
@@ -82,10 +82,9 @@ test("a worker that hangs gets 504 after the timeout, its stack is logged, and i
 });
 
 test("with threads, a request beside the one that hangs is finished before the worker ends", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const go = join(folder, "go");
-  const server = await daemon(t, "awkward", { timeout: 1000, threads: 2 });
+  const server = await startWsgi(t, "awkward", { timeout: 1000, threads: 2 });
   const hung = server.ask("/hang");
   await until(() => server.records().includes("hanging"));
   const beside = server.exchange({ target: `/step-by-step?${go}` });
@@ -96,10 +95,9 @@ test("with threads, a request beside the one that hangs is finished before the w
 });
 
 test("a response that has begun may take longer than the timeout, each item leaving at once (W12)", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const go = join(folder, "go");
-  const server = await daemon(t, "awkward", { timeout: 300 });
+  const server = await startWsgi(t, "awkward", { timeout: 300 });
   const slow = server.exchange({ target: `/step-by-step?${go}` });
   await until(() => slow.chunks.length === 1);
   await new Promise((resolve) => setTimeout(resolve, 900));
@@ -111,7 +109,7 @@ test("a response that has begun may take longer than the timeout, each item leav
 for (const how of ["an upload that waits for 100 Continue", "an upload that is not set aside"])
   test(`${how} may take longer than the timeout: it is the client who takes it`, async (t) => {
     const expects = how.includes("100");
-    const server = await daemon(t, "awkward", { timeout: 300, bufferBody: expects });
+    const server = await startWsgi(t, "awkward", { timeout: 300, bufferBody: expects });
     const headers = ["Host", "localhost", ...(expects ? ["Expect", "100-continue"] : [])];
     let asked = false;
     const wanted = (): void => {
@@ -130,7 +128,7 @@ for (const how of ["an upload that waits for 100 Continue", "an upload that is n
   });
 
 test("the queue is bounded: one request too many gets 503, and those that waited too long do", async (t) => {
-  const server = await daemon(t, "awkward", { queue: 3, queueTimeout: 500, timeout: 0 });
+  const server = await startWsgi(t, "awkward", { queue: 3, queueTimeout: 500, timeout: 0 });
   const hanging = server.exchange({ target: "/hang" });
   await until(() => server.records().includes("hanging"));
   const statuses: Promise<number>[] = [];
@@ -148,7 +146,7 @@ test("the queue is bounded: one request too many gets 503, and those that waited
 });
 
 test("clients that wait for 100 Continue and then send nothing leave a worker to the others", async (t) => {
-  const server = await daemon(t, "awkward", { processes: 2 });
+  const server = await startWsgi(t, "awkward", { processes: 2 });
   const headers = ["Host", "localhost", "Expect", "100-continue"];
   const asked: string[] = [];
   const slow = Array.from({ length: 4 }, (_, i) => {
@@ -166,7 +164,7 @@ test("clients that wait for 100 Continue and then send nothing leave a worker to
 });
 
 test("a client that leaves the queue frees its place", async (t) => {
-  const server = await daemon(t, "awkward", { queue: 2, timeout: 0 });
+  const server = await startWsgi(t, "awkward", { queue: 2, timeout: 0 });
   const blocking = server.exchange({ target: "/hang" });
   await until(() => server.records().includes("hanging"));
   const ahead = Array.from({ length: 15 }, () => server.exchange({ target: "/hello" }));
@@ -181,8 +179,7 @@ test("a client that leaves the queue frees its place", async (t) => {
 });
 
 test("a reload replaces every worker without losing a request, and a bad one keeps the old", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const version = (text: string): void => writeFileSync(join(folder, "site.txt"), text);
   writeFileSync(
     join(folder, "versioned.py"),
@@ -196,7 +193,7 @@ def application(environ, start_response):
 `,
   );
   version("one");
-  const server = await daemon(t, "versioned", { chdir: folder, processes: 2 });
+  const server = await startWsgi(t, "versioned", { chdir: folder, processes: 2 });
   const answers: Promise<{ status: number; body: Buffer }>[] = [];
   const ask = setInterval(() => answers.push(server.ask("/")), 2);
   t.after(() => clearInterval(ask));
@@ -213,10 +210,9 @@ def application(environ, start_response):
 });
 
 test("close lets a request under way finish, and ends every process", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   const go = join(folder, "go");
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const worker = (await pid(server)) as number;
   const under = server.exchange({ target: `/step-by-step?${go}` });
   await until(() => under.chunks.length === 1);
@@ -229,7 +225,7 @@ test("close lets a request under way finish, and ends every process", async (t) 
 });
 
 test("a slow client does not hold its worker: what it does not take waits in memory, then in a file", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const size = 20_000_000;
   const slow = server.exchange({ target: `/huge-output?${size}` });
   slow.stalled = true;
@@ -241,14 +237,13 @@ test("a slow client does not hold its worker: what it does not take waits in mem
 });
 
 test("a huge single item arrives whole", async (t) => {
-  const server = await daemon(t, "awkward");
+  const server = await startWsgi(t, "awkward");
   const { bytes, complete } = await server.ask("/huge-item");
   assert.deepEqual([bytes, complete], [64 << 20, true]);
 });
 
 test("an application that cannot be imported says why, with its traceback and without ours", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   writeFileSync(join(folder, "raises.py"), "def deep():\n    raise ValueError('no database')\ndeep()\n");
   writeFileSync(join(folder, "syntax.py"), "def broken(:\n");
   writeFileSync(join(folder, "imports.py"), "import not_installed_here\n");
@@ -298,22 +293,21 @@ test("a working directory that is not there is named", async () => {
 });
 
 test("factories and attribute paths are found", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder(t);
   cpSync(join(APPS, "awkward"), join(folder, "awkward"), { recursive: true });
   writeFileSync(
     join(folder, "made.py"),
     "import awkward\nclass site:\n    wsgi = staticmethod(awkward.application)\ndef create():\n    return awkward.application\n",
   );
   for (const target of ["made:create()", "made:site.wsgi"]) {
-    const server = await daemon(t, target, { chdir: folder });
+    const server = await startWsgi(t, target, { chdir: folder });
     assert.equal((await server.ask("/hello")).status, 200, target);
   }
 });
 
 test("applications run under wsgiref.validate without a complaint (W10)", async (t: TestContext) => {
-  const server = await daemon(t, "validated");
-  const { entries } = server;
+  const server = await startWsgi(t, "validated");
+  const { lines } = server;
   const path = await server.json("/%E3%81%82/%2e?q=%20");
   assert.equal(path.PATH_INFO, "/\xe3\x81\x82/.");
   assert.equal(path.QUERY_STRING, "q=%20");
@@ -324,11 +318,11 @@ test("applications run under wsgiref.validate without a complaint (W10)", async 
   assert.equal((await server.ask("/logged")).body.toString(), "logged\n");
   assert.equal((await server.ask("/empty")).status, 204);
   assert.deepEqual(
-    entries.filter(({ level }) => level === "error"),
+    lines.filter(({ level }) => level === "error"),
     [],
   );
   assert.equal(
-    entries.some(({ message }) => /Assertion|Warning/.test(message)),
+    lines.some(({ message }) => /Assertion|Warning/.test(message)),
     false,
   );
 });

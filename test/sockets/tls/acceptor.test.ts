@@ -6,19 +6,19 @@ import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { SallyportError } from "../../../src/exchange/index.ts";
 import { ProxyAcceptor } from "../../../src/sockets/proxy-protocol/acceptor.ts";
+import { Authority, textOf } from "../../kit/certificate-authority.ts";
 import {
   allFrom,
   contextsFor,
-  enter,
   GET,
   PATIENT,
   plain,
   secure,
+  serveTls,
   tellConnection,
   told,
   trusting,
-} from "./accepting.ts";
-import { Authority, textOf } from "./authority.ts";
+} from "../../kit/serve-tls.ts";
 
 const authority = new Authority();
 const first = authority.server("first", ["example.org"]);
@@ -28,7 +28,7 @@ const settings = first;
 const KEPT = GET.replace("Connection: close\r\n", "");
 
 test("requests that came by TLS have the scheme https, and know protocol, cipher, name and certificate", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings });
+  const { port } = await serveTls(t, tellConnection, { settings });
   const { scheme, remote, tls } = await told(port, trust);
   assert.equal(scheme, "https");
   assert.equal(remote.address, "127.0.0.1");
@@ -42,7 +42,7 @@ test("requests that came by TLS have the scheme https, and know protocol, cipher
 });
 
 test("a client is shown the certificate that has the name it asks for, and otherwise the first", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: { ...first, others: [second] } });
+  const { port } = await serveTls(t, tellConnection, { settings: { ...first, others: [second] } });
   const other = await told(port, { ...trust, servername: "shop.example.net" });
   assert.equal(other.tls.certificate, textOf(second.cert));
   assert.equal(other.tls.serverName, "shop.example.net");
@@ -55,7 +55,7 @@ test("a client is shown the certificate that has the name it asks for, and other
 });
 
 test("a client that speaks no common protocol within TLS is refused, one that says nothing of it is not", async (t) => {
-  const { port, saw } = await enter(t, tellConnection, { settings, protocols: ["h2", "http/1.1"] });
+  const { port, logged } = await serveTls(t, tellConnection, { settings, protocols: ["h2", "http/1.1"] });
   assert.equal(
     (await secure(port, { ...trust, ALPNProtocols: ["http/1.1"] })).destroy().alpnProtocol,
     "http/1.1",
@@ -70,11 +70,11 @@ test("a client that speaks no common protocol within TLS is refused, one that sa
     secure(port, { ...trust, ALPNProtocols: ["spdy/1"] }),
     /alert no application protocol/,
   );
-  await saw(/^TLS: handshake failed: no application protocol$/);
+  await logged(/^TLS: handshake failed: no application protocol$/);
 });
 
 test("an HTTP request without TLS is told that the port speaks HTTPS", async (t) => {
-  const { port, lines } = await enter(t, tellConnection, { settings });
+  const { port, lines } = await serveTls(t, tellConnection, { settings });
   const socket = await plain(port);
   socket.write(GET);
   const answer = await allFrom(socket);
@@ -87,7 +87,7 @@ test("an HTTP request without TLS is told that the port speaks HTTPS", async (t)
 });
 
 test("a refused client that goes on sending is cut off in time", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: { ...settings, handshakeTimeout: 300 } });
+  const { port } = await serveTls(t, tellConnection, { settings: { ...settings, handshakeTimeout: 300 } });
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   socket.on("error", () => {}).resume();
   const timer = setInterval(() => socket.writable && socket.write(GET), 10);
@@ -96,7 +96,7 @@ test("a refused client that goes on sending is cut off in time", async (t) => {
 });
 
 test("garbage ends the connection, is logged in one line, and the next client is served", async (t) => {
-  const { port, lines } = await enter(t, tellConnection, { settings });
+  const { port, lines } = await serveTls(t, tellConnection, { settings });
   const socket = await plain(port);
   socket.write(Buffer.alloc(4096, 0x9b));
   await allFrom(socket);
@@ -107,7 +107,7 @@ test("garbage ends the connection, is logged in one line, and the next client is
 });
 
 test("T3: garbage after the handshake ends the connection, not the process", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings });
+  const { port } = await serveTls(t, tellConnection, { settings });
   for (const garbage of [
     Buffer.alloc(64, 0x9b),
     Buffer.from("170303ffff", "hex"),
@@ -123,7 +123,9 @@ test("T3: garbage after the handshake ends the connection, not the process", asy
 });
 
 test("a connection that sends nothing is ended in time, and not logged", async (t) => {
-  const { port, lines } = await enter(t, tellConnection, { settings: { ...settings, handshakeTimeout: 50 } });
+  const { port, lines } = await serveTls(t, tellConnection, {
+    settings: { ...settings, handshakeTimeout: 50 },
+  });
   const socket = await plain(port);
   assert.equal(await allFrom(socket), "");
   const left = await plain(port);
@@ -149,13 +151,13 @@ async function hello(): Promise<Buffer> {
 }
 
 test("half a handshake is ended in time, and noted in one line", async (t) => {
-  const { port, lines, saw } = await enter(t, tellConnection, {
+  const { port, lines, logged } = await serveTls(t, tellConnection, {
     settings: { ...settings, handshakeTimeout: 500 },
   });
   const socket = await plain(port);
   socket.write((await hello()).subarray(0, 100));
   await allFrom(socket);
-  await saw(/./);
+  await logged(/./);
   assert.deepEqual(
     lines.map(({ message }) => message),
     ["TLS: handshake failed: it took too long"],
@@ -163,7 +165,7 @@ test("half a handshake is ended in time, and noted in one line", async (t) => {
 });
 
 test("handshakes at once are bounded: the next is closed and noted, and when one has ended there is room again", async (t) => {
-  const { port, lines } = await enter(t, tellConnection, { settings: { ...settings, handshakes: 2 } });
+  const { port, lines } = await serveTls(t, tellConnection, { settings: { ...settings, handshakes: 2 } });
   const held = [await plain(port), await plain(port)];
   assert.equal(await allFrom(await plain(port)), "");
   assert.deepEqual(
@@ -178,7 +180,7 @@ test("handshakes at once are bounded: the next is closed and noted, and when one
 });
 
 test("connections whose handshake is over do not count as handshakes", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: { ...settings, handshakes: 1 } });
+  const { port } = await serveTls(t, tellConnection, { settings: { ...settings, handshakes: 1 } });
   for (let i = 0; i < 3; i++) {
     const socket = await secure(port, trust);
     t.after(() => socket.destroy());
@@ -192,7 +194,7 @@ const descriptors = (): number => readdirSync("/proc/self/fd").length;
 test("L2: 200 handshakes that are broken off half way leave no descriptor", {
   skip: process.platform !== "linux",
 }, async (t) => {
-  const { port, lines } = await enter(t, tellConnection, { settings });
+  const { port, lines } = await serveTls(t, tellConnection, { settings });
   await told(port, trust);
   const bytes = await hello();
   const before = descriptors();
@@ -211,7 +213,7 @@ test("L2: 200 handshakes that are broken off half way leave no descriptor", {
 });
 
 test("the end of the acceptor ends the handshakes under way, and not the connections", async (t) => {
-  const { port, acceptor } = await enter(t, tellConnection, { settings });
+  const { port, acceptor } = await serveTls(t, tellConnection, { settings });
   const served = await secure(port, trust);
   const arriving = await plain(port);
   arriving.write((await hello()).subarray(0, 100));
@@ -228,7 +230,7 @@ test("behind a PROXY header the client is the one that it names, and TLS follows
     const outer = new ProxyAcceptor({ accept, expects: () => true, log, timeout: 60_000, most: 10 });
     return (socket: import("node:net").Socket) => outer.accept(socket);
   };
-  const { port } = await enter(t, tellConnection, { settings, before });
+  const { port } = await serveTls(t, tellConnection, { settings, before });
   const below = await plain(port);
   below.cork();
   below.write("PROXY TCP4 203.0.113.9 198.51.100.1 5000 443\r\n");
@@ -244,7 +246,7 @@ test("behind a PROXY header the client is the one that it names, and TLS follows
 });
 
 test("a session is resumed", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings });
+  const { port } = await serveTls(t, tellConnection, { settings });
   for (const maxVersion of ["TLSv1.3", "TLSv1.2"] as const) {
     const one = await secure(port, { ...trust, maxVersion });
     one.write(GET);
@@ -255,7 +257,7 @@ test("a session is resumed", async (t) => {
     const again = await secure(port, { ...trust, maxVersion, session });
     assert.equal(again.isSessionReused(), true, maxVersion);
     again.write(GET);
-    // Of a session of TLS 1.2 OpenSSL does not tell the name again.
+    // OpenSSL does not give the name again for a resumed session of TLS 1.2.
     assert.match(
       await allFrom(again),
       maxVersion === "TLSv1.3" ? /"serverName":"example\.org"/ : /"scheme":"https"/,
@@ -264,7 +266,7 @@ test("a session is resumed", async (t) => {
 });
 
 test("new certificates are used for new connections, and the old connections go on", async (t) => {
-  const { port, acceptor } = await enter(t, tellConnection, { settings });
+  const { port, acceptor } = await serveTls(t, tellConnection, { settings });
   const old = await secure(port, trust);
   old.write(KEPT);
   await once(old, "data");
@@ -279,7 +281,7 @@ test("new certificates are used for new connections, and the old connections go 
 });
 
 test("L1: a client that has ended its side of TLS is still answered", async (t) => {
-  const { port } = await enter(
+  const { port } = await serveTls(
     t,
     (exchange) =>
       void setTimeout(() => exchange.respond({ status: 200, reason: "", headers: [] }, "late"), 100),
@@ -292,7 +294,7 @@ test("L1: a client that has ended its side of TLS is still answered", async (t) 
 
 test("a client that reads nothing of a long response is cut, TLS or not", async (t) => {
   const outcome = new Promise<string | undefined>((resolve) => {
-    enter(
+    serveTls(
       t,
       (exchange) => {
         exchange.whenClosed(({ error }) => resolve(error?.code));
@@ -321,7 +323,7 @@ test("a client that leaves within a response is noticed", async (t) => {
   const outcome = new Promise<string | undefined>((resolve) => {
     closed = resolve;
   });
-  const { port } = await enter(
+  const { port } = await serveTls(
     t,
     (exchange) => {
       exchange.whenClosed(({ error }) => closed(error?.code));
@@ -338,7 +340,7 @@ test("a client that leaves within a response is noticed", async (t) => {
 });
 
 test("a response that fails half way never looks complete", async (t) => {
-  const { port } = await enter(
+  const { port } = await serveTls(
     t,
     (exchange) => {
       exchange.start({ status: 200, reason: "", headers: [] });

@@ -3,8 +3,17 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { distinguishedName } from "../../../src/sockets/tls/facts.ts";
-import { allFrom, enter, GET, secure, type Told, tellConnection, told, trusting } from "./accepting.ts";
-import { Authority, type Pair, textOf } from "./authority.ts";
+import { Authority, type Pair, textOf } from "../../kit/certificate-authority.ts";
+import {
+  allFrom,
+  GET,
+  secure,
+  serveTls,
+  type Told,
+  tellConnection,
+  told,
+  trusting,
+} from "../../kit/serve-tls.ts";
 
 const authority = new Authority();
 const strangers = new Authority();
@@ -17,17 +26,17 @@ const asking = { ...server, ca: authority.ca, clientCertificates: "ask" } as con
 const requiring = { ...server, ca: authority.ca, clientCertificates: "require" } as const;
 
 test("a client that was asked and shows nothing has no certificate", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: asking });
+  const { port } = await serveTls(t, tellConnection, { settings: asking });
   assert.equal((await told(port, trust)).tls.client, undefined);
 });
 
 test("a client is not asked unless that is wanted, whatever it could show", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: server });
+  const { port } = await serveTls(t, tellConnection, { settings: server });
   assert.equal((await told(port, showing(alice))).tls.client, undefined);
 });
 
 test("a client's certificate is told with its names, serial, times and chain", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: requiring });
+  const { port } = await serveTls(t, tellConnection, { settings: requiring });
   for (const maxVersion of ["TLSv1.3", "TLSv1.2"] as const) {
     const { client } = (await told(port, { ...showing(alice), maxVersion })).tls;
     const { chain, validFrom, validTo, ...rest } = client ?? {};
@@ -46,12 +55,12 @@ test("a client's certificate is told with its names, serial, times and chain", a
 });
 
 test("a certificate of an unknown issuer is passed on, or refused, with the reason", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: asking });
+  const { port } = await serveTls(t, tellConnection, { settings: asking });
   assert.equal(
     (await told(port, showing(mallory))).tls.client?.error,
     "unable to verify the first certificate",
   );
-  const strict = await enter(t, tellConnection, { settings: requiring });
+  const strict = await serveTls(t, tellConnection, { settings: requiring });
   assert.match(
     await refusal(strict.port, showing(mallory)),
     /^HTTP\/1\.1 403 Forbidden\r\n.*ERR_SALLYPORT_FORBIDDEN\nthe client's certificate is not trusted: unable to verify the first certificate\n$/s,
@@ -74,18 +83,18 @@ async function refusal(port: number, options: Parameters<typeof secure>[1]): Pro
 }
 
 test("without authorities no certificate is trusted, not even one of the web's", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: { ...server, clientCertificates: "ask" } });
+  const { port } = await serveTls(t, tellConnection, { settings: { ...server, clientCertificates: "ask" } });
   assert.notEqual((await told(port, showing(alice))).tls.client?.error, "");
 });
 
 test("a client of HTTP/2 that is refused is cut off", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: requiring, protocols: ["h2"] });
+  const { port } = await serveTls(t, tellConnection, { settings: requiring, protocols: ["h2"] });
   const socket = await secure(port, { ...trust, ALPNProtocols: ["h2"] });
   assert.equal(await allFrom(socket), "");
 });
 
 test("the certificate is known again when the session is resumed, and judged again", async (t) => {
-  const { port } = await enter(t, tellConnection, { settings: requiring });
+  const { port } = await serveTls(t, tellConnection, { settings: requiring });
   for (const maxVersion of ["TLSv1.3", "TLSv1.2"] as const) {
     const one = await secure(port, { ...showing(alice), maxVersion });
     one.write(GET);

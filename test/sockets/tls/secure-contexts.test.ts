@@ -19,7 +19,7 @@ import {
   signatureOf,
 } from "../../../src/sockets/tls/secure-contexts.ts";
 import type { TlsSettings } from "../../../src/sockets/tls/settings.ts";
-import { Authority, type Pair, textOf } from "./authority.ts";
+import { Authority, type Pair, textOf } from "../../kit/certificate-authority.ts";
 
 const authority = new Authority();
 const at = (name: string): string => join(authority.directory, name);
@@ -66,7 +66,7 @@ test("a file that this user may not read is told so", async (t) => {
   copyFileSync(first.key, at("secret.pem"));
   chmodSync(at("secret.pem"), 0);
   if (process.geteuid?.() === 0) {
-    // Root may read everything: for the moment of the test we are nobody.
+    // Root may read everything: during the test the user is "nobody".
     chmodSync(authority.directory, 0o755);
     process.seteuid?.(65_534);
     t.after(() => process.seteuid?.(0));

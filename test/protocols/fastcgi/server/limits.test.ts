@@ -1,0 +1,124 @@
+// The web server's half of FastCGI at its limits: full queues, slow clients, applications that talk too much.
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { type TestContext, test } from "node:test";
+import { silentLog } from "../../../../src/exchange/index.ts";
+import { pairText } from "../../../../src/protocols/fastcgi/pairs.ts";
+import { Backend } from "../../../../src/protocols/fastcgi/server/backend.ts";
+import { Backends } from "../../../../src/protocols/fastcgi/server/backends.ts";
+import { OutgoingRequest } from "../../../../src/protocols/fastcgi/server/request.ts";
+import { RecordedExchange } from "../../../../src/testing/recorded.ts";
+import { Upstream } from "../../../../src/upstreams/index.ts";
+import { fullQueue } from "../fill-accept-queue.ts";
+import { RawApplication, type StartedGateway, startGateway } from "../raw-application.ts";
+
+const text = ({ body }: { body: Buffer }): string => body.toString("latin1");
+/** What never comes must not keep the run waiting. */
+const PATIENCE = { timeout: 60_000 };
+const LINUX = { skip: process.platform !== "linux" && "EAGAIN is Linux's answer" };
+
+test("an application whose queue of connections stays full is 503", LINUX, async (t) => {
+  const { address } = await fullQueue(t);
+  const { ask, logged } = await startGateway(t, { address });
+  const answer = await ask();
+  assert.equal(answer.status, 503);
+  assert.match(text(answer), /ERR_SALLYPORT_UPSTREAM_BUSY/);
+  await logged(/the queue of connections to unix:.* is full/);
+});
+
+test("a queue of connections that was full for a moment is waited for", LINUX, async (t) => {
+  const { address, free } = await fullQueue(t);
+  const { ask } = await startGateway(t, { address });
+  const asked = ask();
+  // By then it has met the full queue.
+  await new Promise(setImmediate);
+  free();
+  assert.equal(text(await asked), "at last");
+});
+
+/** Requests to one multiplexed connection, with clients that have room for hardly anything. */
+function sharing(t: TestContext, address: string): (exchange: RecordedExchange) => void {
+  const log = silentLog;
+  const backends = new Backends({ queue: 10, queueTimeout: 0, log });
+  const options = { keep: true, connections: 1, idleTimeout: 60_000, timeout: 0, valuesTimeout: 60_000 };
+  backends.add(new Backend(new Upstream(address), options, backends));
+  t.after(() => backends.close(0));
+  const buffer = { memory: 10_000, file: 0, directory: tmpdir() };
+  return (exchange) => {
+    const { method, path } = exchange.request;
+    const params = pairText("REQUEST_METHOD", method) + pairText("PATH_INFO", path);
+    const nothing = new Uint8Array(0);
+    const request = { role: "responder", params, body: nothing, repeatable: true, file: undefined } as const;
+    backends.submit(new OutgoingRequest(exchange, request, { log, timeout: 0, buffer }));
+  };
+}
+
+test(
+  "a client that reads too slowly loses its response, not the connection that others share",
+  PATIENCE,
+  async (t) => {
+    const application = await RawApplication.start(t, { values: { FCGI_MPXS_CONNS: "1" } });
+    const submit = sharing(t, application.address);
+    const slow = new RecordedExchange({ target: "/slow" });
+    slow.stalled = true;
+    const quick = new RecordedExchange({ target: "/quick" });
+    for (const exchange of [slow, quick]) submit(exchange);
+    const [one, two] = [await application.next(), await application.next()];
+    assert.deepEqual([one.params.PATH_INFO, two.params.PATH_INFO], ["/slow", "/quick"]);
+    const [lost, served] = [slow.done, quick.done];
+    const within = 1_000_000;
+    one.stdout(`Content-Type: text/plain\r\n\r\n${"x".repeat(within)}`);
+    two.answer("quick");
+    assert.equal(text(await served), "quick");
+    assert.equal(slow.closed, false, "what is within the bound waits");
+    one.stdout("x".repeat(200_000));
+    const cut = await lost;
+    assert.deepEqual([cut.status, cut.complete], [200, false]);
+    assert.equal(cut.error?.code, "ERR_SALLYPORT_CLIENT_STALLED");
+    await one.until(() => one.aborted);
+    one.end();
+    const after = new RecordedExchange();
+    const answered = after.done;
+    submit(after);
+    (await application.next()).answer("next");
+    assert.equal(text(await answered), "next");
+    assert.equal(application.connections, 1);
+  },
+);
+
+/** What the log says of a request that writes `pieces` to STDERR. */
+async function noise(t: TestContext, pieces: string[]): Promise<StartedGateway["lines"]> {
+  const application = await RawApplication.start(t);
+  const { ask, lines } = await startGateway(t, { address: application.address });
+  const asked = ask({ target: "/noisy" });
+  const request = await application.next();
+  for (const piece of pieces) request.stderr(piece);
+  request.answer("fine");
+  assert.equal(text(await asked), "fine");
+  assert.ok(lines.every(({ fields }) => fields.target === "/noisy"));
+  return lines;
+}
+
+test("STDERR beyond 256 KiB is dropped, and one line says how much it was", async (t) => {
+  const line = `${"e".repeat(1023)}\n`;
+  const lines = await noise(t, [line.repeat(200), line.repeat(55), `${"f".repeat(1123)}\n`, "more\n"]);
+  assert.equal(lines.length, 257);
+  assert.equal(lines[255]?.message, "f".repeat(1024));
+  assert.equal(lines[256]?.message, "105 more bytes on STDERR were dropped");
+});
+
+test("STDERR beyond 10,000 lines is dropped, however short they are", async (t) => {
+  const lines = await noise(t, ["\n".repeat(9_999), "last\nmore\n", "more\n"]);
+  assert.equal(lines.length, 10_001);
+  assert.equal(lines[9_999]?.message, "last");
+  assert.equal(lines[10_000]?.message, "10 more bytes on STDERR were dropped");
+});
+
+test("what an application wrote to STDERR before it died is logged, also without a line end", async (t) => {
+  const application = await RawApplication.start(t);
+  const { ask, lines } = await startGateway(t, { address: application.address });
+  const asked = ask();
+  (await application.next()).stderr("out of memory").socket.end();
+  assert.equal((await asked).status, 502);
+  assert.ok(lines.some(({ message }) => message === "out of memory"));
+});
