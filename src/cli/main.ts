@@ -9,7 +9,12 @@ import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;
 
-const COMMANDS: Readonly<Record<string, Command>> = { serve: serveCommand, help, version };
+const COMMANDS: Readonly<Record<string, Command>> = { serve: serveCommand, dev, help, version };
+
+/** `serve`, for somebody who works on the application. */
+function dev({ flags, words }: CommandLine): Promise<number> {
+  return serveCommand({ flags: { ...flags, reload: true }, words });
+}
 
 function help(): number {
   process.stdout.write(helpText());

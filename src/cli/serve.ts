@@ -40,13 +40,21 @@ export async function serveCommand({ flags, words }: CommandLine): Promise<numbe
 async function serveAs(settings: Settings, directory: string, flags: Flags, here: string): Promise<number> {
   const task = takeTask();
   if (task) return front(task, settings, directory);
-  if (namesAddress(flags)) return run(settings, directory);
+  const start = flags.reload ? developing(flags) : run;
+  if (namesAddress(flags)) return start(settings, directory);
   // Whoever started us knows better where to listen than a file or a default.
   const started = guess();
   if (started.by === "cgi") return serverOf(settings, { directory }).answerCgi(started.nph);
   const listen = placesOf(started, settings.listen).map((address) => asTold(address, flags, here));
-  return run({ ...settings, listen }, directory);
+  return start({ ...settings, listen }, directory);
 }
+
+const developing =
+  (flags: Flags) =>
+  async (settings: Settings, directory: string): Promise<number> => {
+    const { develop } = await import("./dev.ts");
+    return develop(settings, directory, flags);
+  };
 
 async function run(settings: Settings, directory: string): Promise<number> {
   if (settings.fronts > 1 || embeddedApps(settings).length > 0) return superviseFronts(settings);

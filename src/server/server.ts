@@ -22,7 +22,7 @@ import { lint } from "../exchange/lint.ts";
 import { AccessLog } from "../logs/access.ts";
 import { serverLog } from "../logs/log.ts";
 import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
-import { aFunction, aLog, aText, type Checks, checkOptions } from "../options/checks.ts";
+import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors, takesReserve } from "../sockets/descriptors.ts";
 import { resetSocket } from "../sockets/reset.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -40,6 +40,16 @@ export interface ServerOptions {
   readonly log?: Log;
   /** Hears of each connection at first. */
   readonly accepted?: (socket: Socket) => void;
+  /** The applications are being worked on. */
+  readonly development?: Development;
+}
+
+/** What stands around applications while they are being developed. */
+export interface Development {
+  /** The gateway of an app; `make` gives its own, a new one at each call. */
+  gateway(name: string, app: AppSettings, log: Log, make: () => Promise<Gateway>): Gateway;
+  /** A query for the URL of a module, by which it and its imports are loaded anew. */
+  moduleVersion(): string;
 }
 
 export interface Server {
@@ -74,7 +84,12 @@ export const createServer = (config: Config, options: ServerOptions = {}): Serve
   return serverOf(checkConfig(config), options);
 };
 
-const CHECKS: Checks<ServerOptions> = { directory: aText, log: aLog, accepted: aFunction };
+const CHECKS: Checks<ServerOptions> = {
+  directory: aText,
+  log: aLog,
+  accepted: aFunction,
+  development: anObject,
+};
 
 /** A server of settings that have been checked. */
 export const serverOf = (settings: Settings, options: ServerOptions = {}): Server =>
@@ -93,6 +108,7 @@ class GatewayServer implements Server {
   readonly #settings: Settings;
   readonly #directory: string;
   readonly #accepted: ServerOptions["accepted"];
+  readonly #development: Development | undefined;
   readonly #gateways = new Map<string, Gateway>();
   readonly #running = new Running();
   /** Made when the apps have started. */
@@ -108,10 +124,11 @@ class GatewayServer implements Server {
   #access: AccessLog | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(settings: Settings, { directory = process.cwd(), log, accepted }: ServerOptions) {
+  constructor(settings: Settings, { directory = process.cwd(), log, accepted, development }: ServerOptions) {
     this.#settings = settings;
     this.#directory = directory;
     this.#accepted = accepted;
+    this.#development = development;
     this.#logSink = log ? undefined : descriptorSink(2);
     this.log = log ?? serverLog({ ...settings.log, sink: this.#logSink as LineSink });
     this.#proxies = new Proxies(settings, this.log);
@@ -271,7 +288,7 @@ class GatewayServer implements Server {
   /** A gateway for each app, by its name. */
   #makeGateways(): Map<string, Promise<Gateway>> {
     const { apps } = this.#settings;
-    return new Map(Object.entries(apps).map(([name, app]) => [name, this.#gatewayOf(app)]));
+    return new Map(Object.entries(apps).map(([name, app]) => [name, this.#makeGateway(name, app)]));
   }
 
   async #startGateways(gateways: ReadonlyMap<string, Promise<Gateway>>): Promise<void> {
@@ -283,6 +300,11 @@ class GatewayServer implements Server {
     this.#routes = new Routes(routesOf(this.#settings), new Map(routed));
   }
 
+  async #makeGateway(name: string, app: AppSettings): Promise<Gateway> {
+    const make = (): Promise<Gateway> => this.#gatewayOf(app);
+    return this.#development?.gateway(name, app, this.log, make) ?? make();
+  }
+
   #gatewayOf(app: AppSettings): Promise<Gateway> {
     const dispatch = (exchange: Exchange): void => void this.#dispatch(exchange);
     return gatewayOf(app, {
@@ -291,6 +313,7 @@ class GatewayServer implements Server {
       maxBody: this.#settings.limits.body,
       fronts: this.#settings.fronts,
       dispatch,
+      moduleVersion: this.#development ? () => (this.#development as Development).moduleVersion() : () => "",
     });
   }
 

@@ -1,0 +1,34 @@
+// `sallyport dev`, and `serve --reload`: one server process, applications in processes of their own where they can be, and
+// files that are watched.
+import type { Settings } from "../config/config.ts";
+import { DevSession } from "../dev/session.ts";
+import { runProgram } from "../server/program.ts";
+import { serverOf } from "../server/server.ts";
+import { type Flags, usage } from "./options.ts";
+
+/** Gives the exit code. Throws USAGE; that an application cannot be started is shown instead. */
+export async function develop(settings: Settings, directory: string, flags: Flags): Promise<number> {
+  if (settings.fronts > 1)
+    throw usage("sallyport dev runs one server process; leave --fronts to sallyport serve");
+  const apps = Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, apart(app)]));
+  const session = new DevSession({
+    apps,
+    directory,
+    include: flags["reload-include"] ?? [],
+    exclude: flags["reload-exclude"] ?? [],
+  });
+  const server = serverOf({ ...settings, apps }, { directory, development: session });
+  await session.watch(server.log);
+  const { started, ended } = runProgram(server, settings.log);
+  await started;
+  const code = await ended;
+  await session.close();
+  return code;
+}
+
+/** An embedded application would take the server with it: it gets processes while it is being developed. */
+function apart<A extends object>(app: A): A {
+  if (!("mode" in app)) return app;
+  const { mode: _embedded, ...rest } = app;
+  return rest as A;
+}
