@@ -1,6 +1,6 @@
 // `sallyport dev`, and `serve --reload`: one server process, applications in processes of their own where they can be, and
 // files that are watched.
-import type { Settings } from "../config/config.ts";
+import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
@@ -10,7 +10,7 @@ import { type Flags, usage } from "./options.ts";
 export async function develop(settings: Settings, directory: string, flags: Flags): Promise<number> {
   if (settings.fronts > 1)
     throw usage("sallyport dev runs one server process; leave --fronts to sallyport serve");
-  const apps = Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, apart(app)]));
+  const apps = Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developed(app)]));
   const session = new DevSession({
     apps,
     directory,
@@ -26,9 +26,14 @@ export async function develop(settings: Settings, directory: string, flags: Flag
   return code;
 }
 
-/** An embedded application would take the server with it: it gets processes while it is being developed. */
-function apart<A extends object>(app: A): A {
-  if (!("mode" in app)) return app;
-  const { mode: _embedded, ...rest } = app;
-  return rest as A;
+/**
+ * An embedded application would take the server with it: it gets processes while it is being developed. SALLYPORT_DEV puts
+ * frameworks into their debug mode (python/sallyport/loader.py).
+ */
+function developed(app: AppSettings): AppSettings {
+  if (!PYTHON.some((kind) => kind in app)) return app;
+  const { mode: _embedded, env, ...rest } = app as Extract<AppSettings, { wsgi: unknown }>;
+  return { ...rest, env: { SALLYPORT_DEV: "1", ...env } };
 }
+
+const PYTHON = ["wsgi", "asgi", "callable"];

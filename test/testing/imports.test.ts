@@ -68,6 +68,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "config",
   ],
   cluster: ["exchange", "processes", "logs", "config", "server"],
+  dev: ["exchange", "config", "server"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {
