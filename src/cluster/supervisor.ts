@@ -6,6 +6,7 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
+import { type Notifier, notifierOf } from "../server/notify.ts";
 import { announce, announceCut, type ReportStyle } from "../server/report.ts";
 import { ServerProcess } from "./process.ts";
 import { Scoreboard } from "./scoreboard.ts";
@@ -52,6 +53,7 @@ class Supervisor {
   readonly #scoreboard: Scoreboard;
   readonly #processes = new Set<ServerProcess>();
   readonly #backOff = new BackOff();
+  readonly #notifier: Promise<Notifier>;
   #watchedAt = performance.now();
   readonly #reloads = new Reloads(() => this.#roll());
   /** All that were to be started at first have been. */
@@ -64,6 +66,7 @@ class Supervisor {
     this.#options = options;
     this.#sockets = sockets;
     this.#scoreboard = board;
+    this.#notifier = notifierOf(process.env, options.log);
     this.#started = new Promise((resolve) => {
       this.#complete = resolve;
     });
@@ -81,13 +84,15 @@ class Supervisor {
     if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((front) => this.#settled(front)));
-    announce(
-      this.#sockets.map(({ url }) => url),
-      manner,
-    );
+    announce(this.#urls, manner);
+    (await this.#notifier).ready(this.#urls);
     if (count > 1) log.info(`${count} fronts serve`);
     this.#complete();
     return ended;
+  }
+
+  get #urls(): string[] {
+    return this.#sockets.map(({ url }) => url);
   }
 
   /** The exit code when nothing could be started. A front that could still speak has said why, and ended with 1. */
@@ -175,6 +180,7 @@ class Supervisor {
 
   #stop(): void {
     this.#stopping = true;
+    void this.#notifier.then((notifier) => notifier.stopping());
     this.#complete();
     // With ours open the system would go on taking connections that nobody accepts. Each front takes those that wait.
     for (const socket of this.#sockets) socket.close();
@@ -191,6 +197,8 @@ class Supervisor {
   /** New fronts, one after the other, each before an old one goes. The first that cannot start ends it: the old ones stay. */
   async #roll(): Promise<void> {
     await this.#started;
+    const notifier = await this.#notifier;
+    if (!this.#stopping) notifier.reloading();
     const { log } = this.#options;
     try {
       for (const old of [...this.#processes]) await this.#replace(old);
@@ -198,6 +206,7 @@ class Supervisor {
     } catch (error) {
       log.error(SallyportError.from(error).message);
     }
+    if (!this.#stopping) notifier.ready(this.#urls);
     // A new one took the place of those that ended meanwhile, for a time or for good.
     for (let missing = this.#missing; missing > 0; missing--) void this.#again();
   }

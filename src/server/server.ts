@@ -67,6 +67,8 @@ export interface Server {
    * while one is under way gets another after it. Rejects with all failures; what failed stays as it was.
    */
   reload(): Promise<void>;
+  /** Where it listens. */
+  readonly urls: readonly string[];
   /** Log files are opened anew, after somebody moved them away. */
   reopenLogs(): void;
   /**
@@ -156,6 +158,10 @@ class GatewayServer implements Server {
       await this.stop(0);
       throw SallyportError.from(error);
     }
+    return this.urls;
+  }
+
+  get urls(): readonly string[] {
     return this.#bound.map(({ url }) => url);
   }
 
