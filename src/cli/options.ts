@@ -9,6 +9,7 @@ import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
+import { foreignOption } from "./foreign-options.ts";
 
 /** What a target can be; some options only mean something for some of them. */
 export type TargetKind = "python" | "files" | "program" | "module" | "config";
@@ -414,7 +415,10 @@ interface Token {
 
 function take(flags: Record<string, unknown>, token: Token, option: Option | undefined): void {
   const { name, rawName } = token;
-  if (!option) throw usage(`unknown option ${rawName}${suggestion(name, Object.keys(OPTIONS), "--")}`);
+  if (!option)
+    throw usage(
+      foreignOption(rawName) ?? `unknown option ${rawName}${suggestion(name, Object.keys(OPTIONS), "--")}`,
+    );
   const value = readValue(token, option);
   if (option.many) flags[name] = [...((flags[name] as unknown[]) ?? []), value];
   else if (name in flags && option.value) throw usage(`${rawName} is given twice`);

@@ -25,7 +25,11 @@ export async function serveCommand({ flags, words }: CommandLine): Promise<numbe
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const { settings, directory } = await serveSettingsOf(targetOf(word, flags.config, here), flags, here);
+  const { settings, directory } = await serveSettingsOf(
+    targetOf(word, flags.config, here, wantedOf(flags)),
+    flags,
+    here,
+  );
   try {
     return await serveAs(settings, directory, flags, here);
   } catch (reason) {
@@ -35,6 +39,10 @@ export async function serveCommand({ flags, words }: CommandLine): Promise<numbe
     return exitCodeOf(error);
   }
 }
+
+/** The interface that the options ask for, if they do. */
+const wantedOf = ({ interface: wanted }: Flags): "wsgi" | "asgi" | undefined =>
+  wanted === "auto" ? undefined : wanted;
 
 /** As whoever started us wants it. */
 async function serveAs(settings: Settings, directory: string, flags: Flags, here: string): Promise<number> {
