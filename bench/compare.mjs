@@ -13,7 +13,7 @@ export const CONNECTIONS = 32;
  * Gives `{ name, python, connections, rows, verdicts }`.
  */
 export async function compare(comparison, { nodes, python }, { rounds, seconds }, say) {
-  const { name, work, connections = CONNECTIONS, unit, frontMemory } = comparison;
+  const { name, work, connections = CONNECTIONS, unit, serverMemory } = comparison;
   const rows = comparison.contenders.flatMap((contender) => onEachNode(contender, nodes));
   say(`${name} (CPython ${python.version}): ${rows.map((row) => row.name).join(" | ")}`);
   const running = [];
@@ -33,7 +33,7 @@ export async function compare(comparison, { nodes, python }, { rounds, seconds }
     connections,
     unit,
     rows: results,
-    verdicts: verdicts(results, { frontMemory }),
+    verdicts: verdicts(results, { serverMemory }),
   };
 }
 

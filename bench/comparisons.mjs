@@ -1,6 +1,6 @@
 // What is measured against what, and which ratios we owe. The first contender is ours. What stands beside a peer is what
 // ours has to reach over it: `rate` (requests a second, at least), `cpu` (microseconds a request of all processes, at most),
-// `cpuEach` (of the front and of the worker, each, at most), `p99` (at most).
+// `cpuEach` (of the server and of the worker, each, at most), `p99` (at most).
 import {
   behindNginx,
   bjoern,
@@ -76,8 +76,8 @@ export const COMPARISONS = [
   {
     name: "WSGI hello, 1 process",
     work: HELLO,
-    /** Of the front, on each Node. */
-    frontMemory: 110e6,
+    /** Of the server, on each Node. */
+    serverMemory: 110e6,
     contenders: [
       sallyport(WSGI, 1),
       against(spike(WSGI, 1), { rate: 0.95, cpuEach: 1.15 }),
@@ -238,7 +238,7 @@ export const COMPARISONS = [
     name: "ASGI hello, 2 server processes",
     work: HELLO,
     contenders: [
-      sallyport(ASGI, 1, { fronts: 2 }),
+      sallyport(ASGI, 1, { serverProcesses: 2 }),
       against(granian("asgi", ASGI, 2), { rate: 1.05 }),
       against(uvicorn(ASGI, 2), { rate: 1.15 }),
     ],

@@ -42,36 +42,38 @@ export const serve = ({ node, python, port }, app, ...options) => [
 ];
 
 /** Python in processes of its own. */
-export const sallyport = (app, processes, { fronts = 1, threads = 1, name } = {}) => ({
-  name: name ?? `sallyport, ${describe(processes, fronts, threads)}`,
+export const sallyport = (app, processes, { serverProcesses = 1, threads = 1, name } = {}) => ({
+  name: name ?? `sallyport, ${describe(processes, serverProcesses, threads)}`,
   kind: "ours",
   command: (context) =>
     serve(
       context,
       app,
-      ...["--processes", String(processes), "--fronts", String(fronts)],
+      ...["--processes", String(processes), "--server-processes", String(serverProcesses)],
       ...(threads > 1 ? ["--threads", String(threads)] : []),
     ),
 });
 
-const describe = (processes, fronts, threads) =>
+const describe = (processes, serverProcesses, threads) =>
   [
-    fronts > 1 ? `${count(fronts, "server process")} with ${count(processes, "process")} each` : undefined,
-    fronts > 1 ? undefined : count(processes, "process"),
+    serverProcesses > 1
+      ? `${count(serverProcesses, "server process")} with ${count(processes, "process")} each`
+      : undefined,
+    serverProcesses > 1 ? undefined : count(processes, "process"),
     threads > 1 ? `${threads} threads` : undefined,
   ]
     .filter(Boolean)
     .join(", ");
 
 /** Python inside the server processes. */
-export const embedded = (app, fronts, python) => ({
-  name: `sallyport embedded, ${count(fronts, "server process")}`,
+export const embedded = (app, serverProcesses, python) => ({
+  name: `sallyport embedded, ${count(serverProcesses, "server process")}`,
   kind: "ours",
   missing: () => (python && !existsSync(python) ? `${python} is not here` : undefined),
   command: (context) =>
     serve(
       { ...context, python: python ?? context.python },
-      ...[app, "--embedded", "--fronts", String(fronts)],
+      ...[app, "--embedded", "--server-processes", String(serverProcesses)],
     ),
 });
 
@@ -157,7 +159,7 @@ export const uwsgi = (app, processes) => ({
   command: uwsgiCommand(app, processes, "--http11-socket"),
 });
 
-/** The way that its manual gives for a server without another in front: a router process, which keeps connections. */
+/** The way that its manual gives for a server without another in server: a router process, which keeps connections. */
 export const uwsgiRouter = (app, processes) => ({
   name: `uWSGI http, ${count(processes, "process")}`,
   missing: installed("uwsgi"),

@@ -1,4 +1,4 @@
-// What a WebSocket costs that is open and says nothing: the memory of the front with 1,000 of them, less that without.
+// What a WebSocket costs that is open and says nothing: the memory of the server with 1,000 of them, less that without.
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -9,7 +9,7 @@ import { serve } from "./contenders.mjs";
 const COUNT = 1000;
 /** So that what is made once for all of them (code, tables) is there before. */
 const WARM = 100;
-/** Bytes for each in the front. */
+/** Bytes for each in the server. */
 const LIMIT = 20_000;
 
 /** As a browser asks: it offers compression. */
@@ -34,7 +34,7 @@ export async function idle(context, say) {
     const before = await settled(server.pid);
     for (let count = 0; count < COUNT; count++) open.push(await socket(server.url));
     const peak = ((await settled(server.pid)) - before) / COUNT;
-    return [{ name: "an idle WebSocket, front", peak, limit: LIMIT, met: peak < LIMIT }];
+    return [{ name: "an idle WebSocket, server", peak, limit: LIMIT, met: peak < LIMIT }];
   } finally {
     for (const one of open) one.destroy();
     await server.stop();

@@ -8,7 +8,7 @@ import { serve } from "./contenders.mjs";
 
 const MIB = 1 << 20;
 const SIZE = 1024 * MIB;
-/** What the front and a worker may hold at most, each: 120 MB. */
+/** What the server and a worker may hold at most, each: 120 MB. */
 const LIMIT = 120_000_000;
 
 /** Gives a row for each direction and process. */
@@ -69,7 +69,7 @@ function peaks(direction, pid) {
     const peak = highWater(id);
     return { name: `${direction}, ${process}`, peak, limit: LIMIT, met: peak < LIMIT };
   };
-  return [row("front")(pid), ...children(pid).map(row("worker"))];
+  return [row("server")(pid), ...children(pid).map(row("worker"))];
 }
 
 /** The most that a process ever had in memory, in bytes. */

@@ -1,4 +1,4 @@
-export type Part = "front" | "worker";
+export type Part = "server" | "worker";
 export interface Process {
   readonly pid: number;
   readonly part: Part;

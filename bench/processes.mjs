@@ -17,7 +17,7 @@ export function parseStat(text) {
 export const parseRollup = (text) => Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
 
 /** Which part of a server a program is: what talks to the clients, or what runs the application. */
-export const part = (program) => (/^(python|php-fpm|php-cgi)/.test(program) ? "worker" : "front");
+export const part = (program) => (/^(python|php-fpm|php-cgi)/.test(program) ? "worker" : "server");
 
 /** Every process of the tree, the root first: `{ pid, part }`. With `launcher` the root is only who started the others. */
 export function tree(root, launcher = false) {
@@ -26,9 +26,9 @@ export function tree(root, launcher = false) {
   return all.slice(launcher ? 1 : 0).map((pid) => ({ pid, part: part(program(pid)) }));
 }
 
-/** Processor time of all processes so far in microseconds: `{ front, worker, all }`. */
+/** Processor time of all processes so far in microseconds: `{ server, worker, all }`. */
 export function processorTime(processes) {
-  const sum = { front: 0, worker: 0, all: 0 };
+  const sum = { server: 0, worker: 0, all: 0 };
   for (const { pid, part } of processes) {
     const { own, ended } = parseStat(read(pid, "stat") ?? "");
     if (Number.isNaN(own)) continue;
@@ -38,9 +38,9 @@ export function processorTime(processes) {
   return sum;
 }
 
-/** Memory of all processes in bytes: `{ front, worker, all }`. */
+/** Memory of all processes in bytes: `{ server, worker, all }`. */
 export function memoryHeld(processes) {
-  const sum = { front: 0, worker: 0, all: 0 };
+  const sum = { server: 0, worker: 0, all: 0 };
   for (const { pid, part } of processes) {
     const bytes = parseRollup(read(pid, "smaps_rollup") ?? "");
     sum[part] += bytes;

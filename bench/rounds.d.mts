@@ -1,5 +1,5 @@
 export interface Parts {
-  readonly front?: number | undefined;
+  readonly server?: number | undefined;
   readonly worker?: number | undefined;
   readonly all?: number | undefined;
 }

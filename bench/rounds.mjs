@@ -13,7 +13,7 @@ export function summary(rounds) {
     return Number.isFinite(value) ? value : undefined;
   };
   const parts = (name) => ({
-    front: of((round) => round[name]?.front),
+    server: of((round) => round[name]?.server),
     worker: of((round) => round[name]?.worker),
     all: of((round) => round[name]?.all),
   });

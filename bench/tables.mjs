@@ -8,31 +8,31 @@ const megabytes = (bytes) => (bytes === undefined ? NONE : String(Math.round(byt
 const size = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(0)} MB`);
 const word = (met) => (met === undefined ? "not judged" : met ? "met" : "MISSED");
 
-/** "38.5 = 20.1 + 18.4": all processes, and of ours and the spike what front and worker have of it. */
-function parts({ front, worker, all } = {}, show) {
+/** "38.5 = 20.1 + 18.4": all processes, and of ours and the spike what server and worker have of it. */
+function parts({ server, worker, all } = {}, show) {
   if (all === undefined) return NONE;
-  return front > 0 && worker > 0 ? `${show(all)} = ${show(front)} + ${show(worker)}` : show(all);
+  return server > 0 && worker > 0 ? `${show(all)} = ${show(server)} + ${show(worker)}` : show(all);
 }
 
 const WHAT = {
   rate: (limit) => `rate >= ${limit}x`,
   cpu: (limit) => `CPU <= ${limit}x`,
-  cpuFront: (limit) => `CPU of the front <= ${limit}x`,
+  cpuServer: (limit) => `CPU of the server <= ${limit}x`,
   cpuWorker: (limit) => `CPU of the worker <= ${limit}x`,
   p99: (limit) => `p99 <= ${limit}x`,
-  frontMemory: (limit) => `front <= ${size(limit)}`,
+  serverMemory: (limit) => `server <= ${size(limit)}`,
   milliseconds: (limit) => `<= ${limit} ms`,
 };
 
 /** What is wanted and what is: "rate >= 1.2x" and "1.31x". */
 export const target = ({ what, wanted, got }) => [
   WHAT[what](wanted),
-  got === undefined ? NONE : what === "frontMemory" ? size(got) : times(got),
+  got === undefined ? NONE : what === "serverMemory" ? size(got) : times(got),
 ];
 
 /** "rate >= 1.2x: MISSED"; a figure that is not in a column of its own is told, too. */
 const check = ({ what, wanted, got, met }) => {
-  const shown = what === "cpuFront" || what === "cpuWorker" ? ` (${times(got)})` : "";
+  const shown = what === "cpuServer" || what === "cpuWorker" ? ` (${times(got)})` : "";
   return `${WHAT[what](wanted)}${got === undefined ? "" : shown}: ${word(met)}`;
 };
 

@@ -18,7 +18,7 @@ export interface Row extends Summary {
   readonly marks: readonly string[];
 }
 export interface Check {
-  readonly what: "rate" | "cpu" | "cpuFront" | "cpuWorker" | "p99" | "frontMemory" | "milliseconds";
+  readonly what: "rate" | "cpu" | "cpuServer" | "cpuWorker" | "p99" | "serverMemory" | "milliseconds";
   readonly wanted: number;
   readonly got: number | undefined;
   /** Undefined: not judged. */
@@ -32,4 +32,7 @@ export interface Verdict {
   readonly cpu?: number | undefined;
   readonly checks: readonly Check[];
 }
-export declare function verdicts(rows: readonly Row[], limits?: { readonly frontMemory?: number }): Verdict[];
+export declare function verdicts(
+  rows: readonly Row[],
+  limits?: { readonly serverMemory?: number },
+): Verdict[];

@@ -5,11 +5,11 @@
  * checks }`: indexes of rows, ratios (ours divided by theirs), and for each target `{ what, wanted, got, met }`. `met` is
  * undefined where there is nothing to compare: a target that could not be measured is neither met nor missed.
  */
-export function verdicts(rows, { frontMemory } = {}) {
+export function verdicts(rows, { serverMemory } = {}) {
   const found = [];
   for (const [ours, own] of rows.entries()) {
     if (own.kind !== "ours" || own.target) continue;
-    if (frontMemory) found.push(memoryVerdict(ours, own, frontMemory));
+    if (serverMemory) found.push(memoryVerdict(ours, own, serverMemory));
     for (const [peer, other] of rows.entries())
       if (comparable(own, other)) found.push(verdict(rows, ours, peer));
   }
@@ -26,7 +26,7 @@ function verdict(rows, ours, peer) {
   const ratios = {
     rate: over(own.rate, other.rate),
     cpu: over(own.cpu.all, other.cpu.all),
-    cpuFront: over(own.cpu.front, other.cpu.front),
+    cpuServer: over(own.cpu.server, other.cpu.server),
     cpuWorker: over(own.cpu.worker, other.cpu.worker),
     p99: over(own.p99, other.p99),
   };
@@ -49,7 +49,7 @@ const sound = ({ problem, marks, failures, rate }) =>
   !problem && marks.length === 0 && failures === 0 && rate > 0;
 
 function wanted({ cpuEach, ...target } = {}) {
-  return cpuEach === undefined ? target : { ...target, cpuFront: cpuEach, cpuWorker: cpuEach };
+  return cpuEach === undefined ? target : { ...target, cpuServer: cpuEach, cpuWorker: cpuEach };
 }
 
 /** More requests are better; less of anything else. */
@@ -59,9 +59,9 @@ function meets(what, got, limit) {
 }
 
 function memoryVerdict(ours, { memory }, limit) {
-  const got = memory.front;
+  const got = memory.server;
   const met = got === undefined ? undefined : got <= limit;
-  return { ours, checks: [{ what: "frontMemory", wanted: limit, got, met }] };
+  return { ours, checks: [{ what: "serverMemory", wanted: limit, got, met }] };
 }
 
 const over = (ours, theirs) => (ours > 0 && theirs > 0 ? ours / theirs : undefined);

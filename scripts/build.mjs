@@ -1,5 +1,5 @@
 // `npm run build`: src/*.ts becomes dist/, file by file, but for what dist/config/zod.js takes from zod: that is put into
-// it. Does nothing when nothing changed. Types are `npm run check`'s affair.
+// it. Does nothing when nothing changed. `npm run check` checks the types.
 // Runs on bare Node as far as the message that npm has to install first.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -35,7 +35,7 @@ function digest() {
 
 const isCurrent = (now) => existsSync(dist) && existsSync(stamp) && readFileSync(stamp, "utf8") === now;
 
-/** Compiles beside dist and then swaps: whoever starts meanwhile finds either the old build or the new one. */
+/** Compiles beside dist and then swaps: a server that starts meanwhile finds either the old build or the new one. */
 async function build() {
   const fresh = join(cache, `dist-${process.pid}`);
   const old = `${fresh}-old`;

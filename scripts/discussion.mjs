@@ -1,11 +1,10 @@
-// The tables of docs/discussion/, read out of the very source that decides: states and what each makes of what happens, and
-// bounds that no option changes. The text of the source is read, since the comment of a state says what it is.
+// The tables of docs/discussion/, read from the source: states with their reactions to events, and bounds that no option
+// changes. It reads the text of the source, because the comments of the states are part of the tables.
 import { readFileSync } from "node:fs";
 
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
-/** Specifications count bytes; the pages say bytes. */
-const plain = (text) => text.replaceAll("|", "\\|");
+const escaped = (text) => text.replaceAll("|", "\\|");
 
 /** `const NAME: ... = { ... };` of a file, between its braces. */
 function literal(path, name) {
@@ -38,7 +37,7 @@ const code = (text) => (text === undefined || text === "undefined" ? "" : `\`${t
 function states(path, name, columns) {
   const lines = rows(path, name).map(({ comment, state, cells }) => [
     code(state),
-    plain(comment),
+    escaped(comment),
     ...Object.keys(columns).map((key) => code(cells[key])),
   ]);
   return table(["state", "meaning", ...Object.values(columns)], lines);
@@ -77,7 +76,7 @@ function sockets() {
   const lines = rows(path, "SESSION_RULES").map(({ state, cells }) => {
     const meaning = meanings.get(state);
     if (!meaning) throw new Error(`the comment of ${path} does not say what ${state} is`);
-    return [code(state), plain(meaning), yes(cells.reads), yes(cells.delivers), code(cells.limit)];
+    return [code(state), escaped(meaning), yes(cells.reads), yes(cells.delivers), code(cells.limit)];
   });
   return table(["state", "meaning", "frames are read", "messages are delivered", "lasts at most"], lines);
 }
@@ -120,7 +119,7 @@ function bound([path, name, unit, said]) {
   const meaning = said ?? block ?? line;
   if (value === undefined || !meaning) throw new Error(`${path} has no constant ${name} with a comment`);
   const number = Number(value.replaceAll("_", "")).toLocaleString("en");
-  return [`${number} ${unit}`, plain(meaning), `\`${name}\` of [\`${path}\`](../../${path})`];
+  return [`${number} ${unit}`, escaped(meaning), `\`${name}\` of [\`${path}\`](../../${path})`];
 }
 
 /** The tables, by their names. */

@@ -17,7 +17,7 @@ function withTables(text, tables) {
   });
 }
 
-function complain({ results, violations }) {
+function report({ results, violations }) {
   const failed = results.filter(({ verdict }) => verdict === "failed");
   for (const { name, complaints } of failed) console.log(`  ${name}\n    ${complaints.join("\n    ")}`);
   for (const { message } of violations) console.log(`  ${message}`);
@@ -32,7 +32,7 @@ async function runAll() {
       const run = await cell();
       const passed = run.results.filter(({ verdict }) => verdict === "passed").length;
       cells.set(`${listener} -> ${gateway}`, `${passed}/${run.results.length}`);
-      if (complain(run) > 0) process.exitCode = 1;
+      if (report(run) > 0) process.exitCode = 1;
     });
   console.log(`\n${cellTable((listener, gateway) => cells.get(`${listener} -> ${gateway}`))}`);
 }

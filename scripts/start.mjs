@@ -5,7 +5,7 @@ import { ROOT, setUpNode } from "./setup/setup.mjs";
 
 const { PORT = "8000", HOST = "127.0.0.1" } = process.env;
 
-/** Serves until told to stop, and then gives its exit code. */
+/** Serves until a signal stops it, and then gives its exit code. */
 function serve() {
   const config = join(ROOT, "examples", "demo", "sallyport.config.yaml");
   const args = [

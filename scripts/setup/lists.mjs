@@ -6,7 +6,7 @@ const PHP = [
   { package: "php-fpm", probe: { run: ["sh", "-c", "ls /usr/sbin/php-fpm*"] } },
 ];
 
-/** Debian packages, each with the probe that tells whether what it brings is already here. */
+/** Debian packages, each with the probe that shows whether its content is already here. */
 export const DEBIAN = {
   test: [
     { package: "git", probe: { program: "git" } },

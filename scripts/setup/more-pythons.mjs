@@ -8,7 +8,7 @@ import { findPythons } from "./pythons.mjs";
 const PLATFORMS = { "linux x64": "linux-x86_64", "linux arm64": "linux-arm64" };
 
 /**
- * Unpacks those of the list that the machine has not. What cannot be had is told and left out, and is no failure: the
+ * Unpacks those of the list that the machine has not. What cannot be had is left out with a message, and is no failure: the
  * versions that are here are tested.
  */
 export function morePythons(root, list) {

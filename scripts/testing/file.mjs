@@ -13,7 +13,7 @@ const REPORTER = fileURLToPath(new URL("events.mjs", import.meta.url));
 const SILENCE = 120_000;
 const OUTPUT_KEPT = 64 * 1024;
 
-/** The files under way: whoever interrupts the runner ends them, too. */
+/** The files under way: a signal that ends the runner ends them, too. */
 const running = new Set();
 process.on("exit", () => running.forEach(endGroup));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));

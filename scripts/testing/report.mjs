@@ -4,7 +4,7 @@
 const SLOWEST = 8;
 /** Lines of a failure that the summary repeats; the rest stands where the file ended. */
 const LINES_KEPT = 6;
-/** A file is told to be under way when it has run for so many seconds. */
+/** Seconds after which a file is shown as under way. */
 const LONG = 30;
 /** Of the tests that are under way in it so many are named. */
 const NAMED = 3;

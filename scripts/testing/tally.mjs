@@ -6,13 +6,13 @@ export class Tally {
   failures = [];
   /** Each `{ name, reason }`. */
   skips = [];
-  /** True once the file has told that it is through. */
+  /** True once the file has reported its end. */
   ended = false;
-  /** What a long test said last of how far it has come. */
+  /** The last progress that a long test has reported. */
   progress = "";
   #path = [];
   #running = new Map();
-  /** Nesting of the event before: a parent is told right after its children. */
+  /** Nesting of the event before: a parent is reported right after its children. */
   #before = 0;
 
   add(event) {

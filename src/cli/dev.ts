@@ -8,8 +8,8 @@ import { type Flags, usage } from "./options.ts";
 
 /** Gives the exit code. Throws USAGE; that an application cannot be started is shown instead. */
 export async function develop(settings: Settings, directory: string, flags: Flags): Promise<number> {
-  if (settings.fronts > 1)
-    throw usage("sallyport dev runs one server process; leave --fronts to sallyport serve");
+  if (settings.serverProcesses > 1)
+    throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
   const apps = Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developed(app)]));
   const session = new DevSession({
     apps,

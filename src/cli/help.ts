@@ -1,4 +1,4 @@
-// What --help prints, made from the table of options.
+// The text of --help, made from the table of options.
 import { OPTIONS, type Option } from "./options.ts";
 
 const INTRODUCTION = `Usage: sallyport serve [TARGET] [options]

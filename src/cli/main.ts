@@ -1,4 +1,4 @@
-// The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a command line that cannot be meant.
+// The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a wrong command line.
 import { readFileSync } from "node:fs";
 import { SallyportError } from "../exchange/index.ts";
 import { nearest } from "../options/did-you-mean.ts";
@@ -27,7 +27,7 @@ function version(): number {
   return 0;
 }
 
-/** Runs a command line and gives the exit code. Whatever goes wrong becomes one message on standard error. */
+/** Runs a command line and gives the exit code. Every failure becomes one message on standard error. */
 async function run(args: readonly string[]): Promise<number> {
   const line = parseCommandLine(args);
   if (line.flags.help) return help();
@@ -36,7 +36,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (name === undefined) throw usage("no command; try sallyport serve TARGET, or sallyport --help");
   const command = COMMANDS[name];
   if (!command) throw usage(unknownCommand(name));
-  return command({ flags: line.flags, words });
+  return command({ ...line, words });
 }
 
 function unknownCommand(name: string): string {
@@ -45,15 +45,16 @@ function unknownCommand(name: string): string {
 }
 
 const args = process.argv.slice(2);
-/** For what is wrong before the options have been read. */
-const says = (option: string): boolean => ` ${args.join(" ").replaceAll("=", " ")} `.includes(` ${option} `);
-const manner: ReportStyle = {
-  level: says("--log-level debug") ? "debug" : TEXT.level,
-  format: says("--log-format json") ? "json" : TEXT.format,
+/** For errors that come before the options have been read. */
+const hasOption = (option: string): boolean =>
+  ` ${args.join(" ").replaceAll("=", " ")} `.includes(` ${option} `);
+const style: ReportStyle = {
+  level: hasOption("--log-level debug") ? "debug" : TEXT.level,
+  format: hasOption("--log-format json") ? "json" : TEXT.format,
 };
 const code = await run(args).catch((reason: unknown) => {
   const error = SallyportError.from(reason);
-  reportError(error, manner);
+  reportError(error, style);
   return exitCodeOf(error);
 });
 process.exit(code);

@@ -7,6 +7,7 @@ import { SallyportError } from "../exchange/index.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
+import { dashed, oldNamesOf, renamedText, twiceText } from "../options/old-names.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 import { foreignOption } from "./foreign-options.ts";
@@ -179,10 +180,15 @@ export const OPTIONS = {
     help: "ask clients for a certificate, and go on without; or refuse them",
   },
 
-  fronts: {
+  "server-processes": {
     ...listening,
     ...count,
     help: "server processes that share the addresses (1); each has its own processes of the app",
+  },
+  "server-process-timeout": {
+    ...listening,
+    ...time,
+    help: "how long an embedded app may hold a whole server process (30s); then it is replaced",
   },
 
   reload: {
@@ -241,7 +247,7 @@ export const OPTIONS = {
   embedded: {
     ...python,
     read: isTrue,
-    help: "WSGI: Python inside the server process; use with --fronts",
+    help: "WSGI: Python inside the server process; use with --server-processes",
   },
   threads: { ...python, ...count, help: "WSGI: threads in each process (1)" },
   lifespan: {
@@ -379,27 +385,49 @@ export type Flags = {
 export interface CommandLine {
   readonly flags: Flags;
   readonly words: readonly string[];
+  /** For the log, a line each: the old names of options that were used. */
+  readonly renamed: readonly string[];
 }
 
 export const usage = (message: string): SallyportError => new SallyportError("USAGE", message);
 
+const TABLE: Readonly<Record<string, Option>> = OPTIONS;
+const OLD_NAMES = oldNamesOf(Object.keys(TABLE), dashed);
+
 /** Takes a command line apart. Throws USAGE that names the option at fault and the nearest known one. */
 export function parseCommandLine(args: readonly string[]): CommandLine {
-  const table: Readonly<Record<string, Option>> = OPTIONS;
+  const names = [...Object.keys(TABLE), ...OLD_NAMES.keys()];
   const { tokens } = parseArgs({
     args: [...args],
     strict: false,
     allowPositionals: true,
     tokens: true,
-    options: Object.fromEntries(Object.entries(table).map(([name, option]) => [name, nodeOption(option)])),
+    options: Object.fromEntries(names.map((name) => [name, nodeOption(optionOf(name) as Option)])),
   });
+  const renamed = renamedIn(tokens);
   const flags: Record<string, unknown> = {};
   const words: string[] = [];
   for (const token of tokens) {
     if (token.kind === "positional") words.push(token.value);
-    else if (token.kind === "option") take(flags, token, table[token.name]);
+    else if (token.kind === "option") take(flags, token);
   }
-  return { flags: flags as Flags, words };
+  return { flags: flags as Flags, words, renamed };
+}
+
+const presentName = (name: string): string => OLD_NAMES.get(name) ?? name;
+const optionOf = (name: string): Option | undefined => {
+  const present = presentName(name);
+  return Object.hasOwn(TABLE, present) ? TABLE[present] : undefined;
+};
+
+/** Throws USAGE for an option that is given by both of its names. */
+function renamedIn(tokens: readonly { readonly kind: string; readonly name?: string }[]): string[] {
+  const given = new Set(tokens.map(({ name }) => name));
+  return [...OLD_NAMES].flatMap(([old, present]) => {
+    if (!given.has(old)) return [];
+    if (given.has(present)) throw usage(twiceText(`--${old}`, `--${present}`));
+    return renamedText(`--${old}`, `--${present}`);
+  });
 }
 
 const nodeOption = (option: Option): { type: "string" | "boolean"; short?: string } => ({
@@ -413,8 +441,10 @@ interface Token {
   readonly value?: string | undefined;
 }
 
-function take(flags: Record<string, unknown>, token: Token, option: Option | undefined): void {
-  const { name, rawName } = token;
+function take(flags: Record<string, unknown>, token: Token): void {
+  const { rawName } = token;
+  const name = presentName(token.name);
+  const option = optionOf(name);
   if (!option)
     throw usage(
       foreignOption(rawName) ?? `unknown option ${rawName}${suggestion(name, Object.keys(OPTIONS), "--")}`,

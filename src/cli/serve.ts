@@ -1,5 +1,5 @@
-// `sallyport serve`: a target, or a configuration, served until a signal says otherwise; or for one request, when a web
-// server started us as a CGI program.
+// `sallyport serve`: serves a target or a configuration until a signal stops it, or one request when a web server has
+// started us as a CGI program.
 
 import { type ServerProcessTask, takeTask } from "../cluster/messages.ts";
 import type { AppSettings, Settings } from "../config/config.ts";
@@ -11,29 +11,27 @@ import { runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { type CommandLine, type Flags, usage } from "./options.ts";
-import { asTold, namesAddress, serveSettingsOf } from "./settings.ts";
+import { namesAddress, serveSettingsOf, withOptions } from "./settings.ts";
 import { targetOf } from "./target.ts";
 
-/** Milliseconds for a front to start, where the applications have limits of their own. */
+/** Milliseconds for a server process to start, where the applications have limits of their own. */
 const START = 300_000;
-/** Milliseconds for importing an application, and for all else that a front does before it serves. */
+/** Milliseconds for importing an application, and for all else that a server process does before it serves. */
 const START_DEFAULT = 60_000;
 const STARTING = 15_000;
 
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
-export async function serveCommand({ flags, words }: CommandLine): Promise<number> {
+export async function serveCommand({ flags, words, renamed }: CommandLine): Promise<number> {
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const { settings, directory } = await serveSettingsOf(
-    targetOf(word, flags.config, here, wantedOf(flags)),
-    flags,
-    here,
-  );
+  const target = targetOf(word, flags.config, here, wantedOf(flags));
+  const { settings, directory } = await serveSettingsOf(target, flags, here);
+  const all = { ...settings, renamed: [...renamed, ...(settings.renamed ?? [])] };
   try {
-    return await serveAs(settings, directory, flags, here);
+    return await serveAs(all, directory, flags, here);
   } catch (reason) {
-    // Not left to the command: how the log is to be written may stand in the configuration.
+    // Not left to the caller: the configuration may say how the log is written.
     const error = SallyportError.from(reason);
     reportError(error, settings.log);
     return exitCodeOf(error);
@@ -44,16 +42,16 @@ export async function serveCommand({ flags, words }: CommandLine): Promise<numbe
 const wantedOf = ({ interface: wanted }: Flags): "wsgi" | "asgi" | undefined =>
   wanted === "auto" ? undefined : wanted;
 
-/** As whoever started us wants it. */
+/** As one server process of several, as a server, or as a CGI program: as this process was started. */
 async function serveAs(settings: Settings, directory: string, flags: Flags, here: string): Promise<number> {
   const task = takeTask();
-  if (task) return front(task, settings, directory);
+  if (task) return serverProcess(task, settings, directory);
   const start = flags.reload ? developing(flags) : run;
   if (namesAddress(flags)) return start(settings, directory);
-  // Whoever started us knows better where to listen than a file or a default.
+  // A parent that passes a socket on knows better where to listen than a file or a default.
   const started = guess();
   if (started.by === "cgi") return serverOf(settings, { directory }).answerCgi(started.nph);
-  const listen = placesOf(started, settings.listen).map((address) => asTold(address, flags, here));
+  const listen = placesOf(started, settings.listen).map((address) => withOptions(address, flags, here));
   return start({ ...settings, listen }, directory);
 }
 
@@ -65,42 +63,47 @@ const developing =
   };
 
 async function run(settings: Settings, directory: string): Promise<number> {
-  if (settings.fronts > 1 || embeddedApps(settings).length > 0) return superviseFronts(settings);
+  if (settings.serverProcesses > 1 || embeddedApps(settings).length > 0) return superviseProcesses(settings);
   const { started, ended } = runProgram(serverOf(settings, { directory }), settings.log);
   await started;
   return ended;
 }
 
-/** They may hang in a call, and then their process hears no signal: somebody else must. */
+/** A process that hangs in a call of theirs hears no signal, so that it needs a supervisor. */
 const embeddedApps = ({ apps }: Settings): AppSettings[] =>
   Object.values(apps).filter((app) => "mode" in app && app.mode === "embedded");
 
-async function superviseFronts(settings: Settings): Promise<number> {
+async function superviseProcesses(settings: Settings): Promise<number> {
   const { supervise } = await import("../cluster/supervisor.ts");
-  const { fronts: count, listen, grace, frontTimeout: timeout, log: manner } = settings;
-  const log = serverLog({ ...manner, sink: descriptorSink(2) });
-  return supervise({ count, listen, grace, timeout, startTimeout: startTimeoutOf(settings), log, manner });
+  const { serverProcesses: count, listen, grace, serverProcessTimeout: timeout, log: style } = settings;
+  const log = serverLog({ ...style, sink: descriptorSink(2) });
+  for (const line of settings.renamed ?? []) log.warn(line);
+  return supervise({ count, listen, grace, timeout, startTimeout: startTimeoutOf(settings), log, style });
 }
 
-/** Embedded applications are imported one after the other, and one that hangs then nobody ends but the supervisor. */
+/** Embedded applications are imported one after the other, and only the supervisor can end an import that hangs. */
 function startTimeoutOf(settings: Settings): number {
   if (embeddedApps(settings).length === 0) return START;
   const limits = Object.values(settings.apps).map((app) => "startTimeout" in app && app.startTimeout);
   return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
 }
 
-/** We are one of several fronts: this command line was started once more, with sockets. */
-async function front(task: ServerProcessTask, settings: Settings, directory: string): Promise<number> {
-  const { runServerProcess } = await import("../cluster/front.ts");
+/** The supervisor started this command line once more, with the sockets. It has logged the old names already. */
+async function serverProcess(
+  task: ServerProcessTask,
+  settings: Settings,
+  directory: string,
+): Promise<number> {
+  const { runServerProcess } = await import("../cluster/run.ts");
   const { Slot } = await import("../cluster/scoreboard.ts");
   const { InheritedDescriptor, releaseLow } = await import("../cluster/descriptors.ts");
   releaseLow(task.channel);
-  const seat = new Slot(task.board, task.seat);
-  const own = { ...settings, listen: [...task.listen] };
-  const server = serverOf(own, { directory, accepted: (socket) => seat.count(socket) });
+  const slot = new Slot(task.scoreboard, task.slot);
+  const own = { ...settings, listen: [...task.listen], renamed: [] };
+  const server = serverOf(own, { directory, accepted: (socket) => slot.count(socket) });
   return runServerProcess(
     server,
-    seat,
+    slot,
     new InheritedDescriptor(task.channel),
     settings.log.level === "debug",
   );

@@ -1,5 +1,5 @@
 // From the command line to the server's settings: the target becomes apps and routes, or its file is read, and then the
-// options that were given take the place of what is there.
+// options that were given replace what is there.
 import { join, resolve } from "node:path";
 import type { ListenAddress } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";
@@ -27,7 +27,7 @@ export interface ServeSettings {
   readonly directory: string;
 }
 
-/** Throws USAGE for options that the target has no use for, CONFIG_INVALID for what is wrong in its file. */
+/** Throws USAGE for options that the target cannot have, CONFIG_INVALID for errors in its file. */
 export async function serveSettingsOf(
   target: ServeTarget,
   flags: Flags,
@@ -40,7 +40,7 @@ export async function serveSettingsOf(
   return { settings: overlaid, directory: own };
 }
 
-/** As they are before the options of the server take their place. */
+/** The settings before the options of the server replace some. */
 async function settingsWithout(target: ServeTarget, flags: Flags, directory: string): Promise<ServeSettings> {
   if (target.kind === "config") {
     const { directory: own, ...settings } = await loadConfig(target.name);
@@ -86,7 +86,7 @@ function targetConfig(target: ServeTarget, flags: Flags, directory: string): Con
     apps[name] = app;
     routes.push({ path: path || "/", app: name });
   };
-  // With --cgi / there is nothing that could be anything but a program.
+  // With --cgi / every file is a program.
   if (programs !== "") add("app", mount, APP_OF[target.kind](target, flags, directory));
   if (programs !== undefined)
     add("cgi", mount + programs, {
@@ -119,21 +119,21 @@ const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"co
   },
 };
 
-const calledBy = ({ embedded, interface: spoken = "auto" }: Flags, name: string) => {
+const calledBy = ({ embedded, interface: named = "auto" }: Flags, name: string) => {
   if (embedded) return { wsgi: name, mode: "embedded" } as const;
-  if (spoken === "auto") return { callable: name };
-  return spoken === "wsgi" ? { wsgi: name } : { asgi: name };
+  if (named === "auto") return { callable: name };
+  return named === "wsgi" ? { wsgi: name } : { asgi: name };
 };
 
-/** The options that mean nothing for the other interface. */
+/** The options that only one interface has. */
 const ONLY = { wsgi: ["threads", "embedded"], asgi: ["lifespan", "loop", "pathsend"] } as const;
 
 function checkInterface(flags: Flags): void {
-  const { interface: spoken = "auto" } = flags;
-  if (spoken === "auto") return;
-  const other = spoken === "wsgi" ? "asgi" : "wsgi";
+  const { interface: named = "auto" } = flags;
+  if (named === "auto") return;
+  const other = named === "wsgi" ? "asgi" : "wsgi";
   const useless = ONLY[other].find((name) => flags[name] !== undefined);
-  if (useless) throw usage(`--${useless} is for ${other.toUpperCase()} apps, and --interface says ${spoken}`);
+  if (useless) throw usage(`--${useless} is for ${other.toUpperCase()} apps, and --interface says ${named}`);
 }
 
 const poolOf = (flags: Flags) => ({
@@ -157,12 +157,13 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
   return {
     ...settings,
     listen: (listen.length > 0 ? listen : settings.listen).map((address) =>
-      asTold(address, flags, directory),
+      withOptions(address, flags, directory),
     ),
     ...given("trust", flags.trust),
     ...given("forwarded", flags.forwarded),
     ...given("grace", flags.grace),
-    ...given("fronts", flags.fronts),
+    ...given("serverProcesses", flags["server-processes"]),
+    ...given("serverProcessTimeout", flags["server-process-timeout"]),
     limits: { ...settings.limits, ...limitsOf(flags) },
     log: {
       ...settings.log,
@@ -173,8 +174,8 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
   };
 }
 
-/** What the options say of every address. */
-export function asTold(address: ListenAddress, flags: Flags, directory: string): ListenAddress {
+/** The address with the options that apply to every address. */
+export function withOptions(address: ListenAddress, flags: Flags, directory: string): ListenAddress {
   const tls = address.protocol === "http" ? tlsOf(flags, directory) : undefined;
   return {
     ...address,
@@ -183,10 +184,10 @@ export function asTold(address: ListenAddress, flags: Flags, directory: string):
   };
 }
 
-/** Whether the options say where to listen. */
+/** Whether the options name an address. */
 export const namesAddress = (flags: Flags): boolean => listenAddresses(flags, "").length > 0;
 
-/** The addresses that the options name; with others than --host and --port, TCP only when it is asked for too. */
+/** The addresses that the options name; beside others there is one for TCP only with --host or --port. */
 function listenAddresses(flags: Flags, directory: string): ListenAddress[] {
   const addresses: ListenAddress[] = [];
   if (flags.fd !== undefined) addresses.push({ protocol: "http", kind: "fd", fd: flags.fd });

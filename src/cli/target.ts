@@ -15,14 +15,14 @@ export interface ServeTarget {
 }
 
 const MODULES: ReadonlySet<string> = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"]);
-/** Nobody who writes one of these means the name of a Python module. */
+/** A name with one of these endings is never meant as a Python module. */
 const FILES: ReadonlySet<string> = new Set([...MODULES, ".py", ".php", ".sh", ".pl", ".cgi", ".fcgi", ".rb"]);
 /** `package.module`, `module:name.attribute`, `module:factory()`; letters of any language, as in Python. */
 const PYTHON = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*(:[\p{L}_][\p{L}\p{N}_.]*(\(\))?)?$/u;
 
 /**
- * Tells what `word` is, seen from `directory`; `wanted` is what a Python app is to be written for. Throws TARGET_NOT_FOUND
- * with what to do.
+ * Finds out what `word` is, relative to `directory`; `wanted` is the interface that a Python app is to have. Throws
+ * TARGET_NOT_FOUND with advice.
  */
 export function targetOf(
   word: string | undefined,
@@ -42,12 +42,12 @@ export function targetOf(
   const [, file, attribute] = /^(.+)\.py:(.+)$/.exec(word) ?? [];
   if (file && existsSync(resolve(directory, `${file}.py`)))
     throw notFound(`${word} is no name of a Python app; did you mean ${moduleOf(file)}:${attribute}?`);
-  // WSGI and ASGI apps are named alike; they are told apart by a look at the callable, in the worker.
+  // WSGI and ASGI apps have the same kind of name; the worker inspects the callable to tell them apart.
   if (PYTHON.test(word)) return { kind: "python", name: word };
   throw notFound(`there is no file ${word}, and it is no name of a Python app such as module:callable`);
 }
 
-/** `shop` beside a package of this name means the package: its sources are not to be served as files. */
+/** `shop` means a package of this name: its sources must not be served as files. */
 const isPackage = (word: string, path: string, stats: Stats): boolean =>
   stats.isDirectory() && PYTHON.test(word) && existsSync(join(path, "__init__.py"));
 

@@ -1,4 +1,4 @@
-// The options about TLS: from pairs of files to what an address is told.
+// The options about TLS: from pairs of files to the TLS settings of an address.
 import { resolve } from "node:path";
 import type { ListenAddress } from "../config/address.ts";
 import { tls as schema } from "../config/tls.ts";
@@ -8,7 +8,7 @@ import { type Flags, usage } from "./options.ts";
 
 const DEPENDENT = ["tls-key", "tls-ca", "tls-client-certs"] as const;
 
-/** What the options say; undefined when they say nothing of TLS. Throws USAGE for what cannot be meant. */
+/** The TLS settings of the options; undefined without any. Throws USAGE for options that contradict each other. */
 export function tlsOf(flags: Flags, directory: string): TlsSettings | undefined {
   const certs = flags["tls-cert"] ?? [];
   const keys = flags["tls-key"] ?? [];
@@ -31,7 +31,7 @@ export function tlsOf(flags: Flags, directory: string): TlsSettings | undefined 
   });
 }
 
-/** Whether the addresses have a use for it, and its files are in order. Rejects with USAGE or CONFIG_INVALID. */
+/** Checks that an address can have TLS, and that its files are in order. Rejects with USAGE or CONFIG_INVALID. */
 export async function checkTls(
   listen: readonly ListenAddress[],
   flags: Flags,
@@ -40,7 +40,7 @@ export async function checkTls(
   const settings = tlsOf(flags, directory);
   if (!settings) return;
   if (!listen.some(({ protocol }) => protocol === "http"))
-    throw usage("--tls-cert is for HTTP, and none of the addresses speaks it");
+    throw usage("--tls-cert is for HTTP, and none of the addresses is for HTTP");
   await readFiles(settings, inWords);
 }
 

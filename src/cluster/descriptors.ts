@@ -1,9 +1,9 @@
-// The descriptors that a front gets from its supervisor. Applications in the same process close small numbers that they
-// take for their own or for left over; the next connection has that number then, and would be sent what is not for it.
-// So ours are high, and looked at before they are used.
+// The descriptors that a server process gets from its supervisor. Applications in the same process close small numbers
+// that they take for their own or for leaked ones; the next connection then gets such a number, and with it data that is
+// meant for us. So ours are high, and checked before each use.
 import { closeSync, fstatSync } from "node:fs";
 
-/** Small numbers are held free by as many of these while a front starts: what it opens for itself is high as well. */
+/** From this number up, placeholders fill the small numbers while a server process starts, so that its own are high as well. */
 export const LOW = 3;
 const HIGH = 100;
 /** Open files that a process must be allowed for that. */
@@ -13,12 +13,12 @@ const ENOUGH = 256;
 export const firstOwn = (limit: number | undefined): number =>
   limit !== undefined && limit < ENOUGH ? LOW : HIGH;
 
-/** In the front: the small numbers are for everybody again. */
+/** In the server process: closes the placeholders, so that the small numbers are free again. */
 export function releaseLow(first: number): void {
   for (let fd = LOW; fd < first; fd++) closeSync(fd);
 }
 
-/** A file or socket that was handed down, known again by its inode. */
+/** A file or socket that was handed down, recognised by its inode. */
 export class InheritedDescriptor {
   readonly fd: number;
   readonly #was: string | undefined;
@@ -28,7 +28,7 @@ export class InheritedDescriptor {
     this.#was = identity(fd);
   }
 
-  /** Whether the number still means what it meant. */
+  /** Whether the number still stands for the same file. */
   get intact(): boolean {
     return this.#was !== undefined && identity(this.fd) === this.#was;
   }

@@ -1,38 +1,38 @@
-// What the supervisor and its fronts tell each other, over the channel between them.
+// The messages between the supervisor and its server processes, over Node's IPC channel.
 import type { ListenAddress } from "../config/address.ts";
 
 export type ToServerProcess =
   | { readonly do: "stop" }
-  /** Another one is in its place: clients are sent there, and then it ends. */
+  /** A successor serves already: clients are sent there, and then it ends. */
   | { readonly do: "leave" }
   | { readonly do: "reopen" };
 
 export type FromServerProcess =
   /** It serves. */
   | { readonly say: "ready" }
-  /** Its event loop turns. */
+  /** The heartbeat: its event loop turns. */
   | { readonly say: "beat" };
 
-/** How often a front says that its event loop turns, in milliseconds. */
+/** Milliseconds between two heartbeats of a server process. */
 export const HEARTBEAT_INTERVAL = 500;
 
-/** Milliseconds for which a front that leaves waits for its clients' next requests, which are told to go elsewhere. */
+/** Milliseconds for which a leaving server process waits for its clients' next requests, whose responses end their connections. */
 export const EXIT_GRACE = 1_000;
 
-/** What makes a process a front. */
+/** What a server process gets from its supervisor. */
 export interface ServerProcessTask {
   /** Where it listens: at the descriptors that its supervisor handed down. */
   readonly listen: readonly ListenAddress[];
   /** The descriptor of the channel to its supervisor; the small numbers below it are to be released. */
   readonly channel: number;
-  /** Where it tells how many connections it has; see scoreboard.ts. */
-  readonly board: number;
-  readonly seat: number;
+  /** The descriptor of the scoreboard, and the slot there for the number of its connections (scoreboard.ts). */
+  readonly scoreboard: number;
+  readonly slot: number;
 }
 
-export const SERVER_PROCESS_VARIABLE = "SALLYPORT_FRONT";
+export const SERVER_PROCESS_VARIABLE = "SALLYPORT_SERVER_PROCESS";
 
-/** What the supervisor said; undefined in any other process. The variable is gone afterwards: no application inherits it. */
+/** The supervisor's task; undefined in any other process. Removes the variable, so that no application inherits it. */
 export function takeTask(): ServerProcessTask | undefined {
   const text = process.env[SERVER_PROCESS_VARIABLE];
   delete process.env[SERVER_PROCESS_VARIABLE];

@@ -1,4 +1,4 @@
-// One front as its supervisor sees it.
+// One server process, as its supervisor sees it.
 import { type ChildProcess, fork } from "node:child_process";
 import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "../processes/exit.ts";
@@ -15,13 +15,14 @@ import {
 import type { Scoreboard } from "./scoreboard.ts";
 import type { Reserved } from "./sockets.ts";
 
-/** Milliseconds without a beat after which a front that was told to end, and has not, is taken for hung. */
+/** Milliseconds without a heartbeat after which a server process that should have ended counts as hung. */
 const DEAF = 4 * HEARTBEAT_INTERVAL;
 /** Milliseconds beyond the grace, and for a stack to be written down. */
 const KILL_GRACE = 2_000;
 const LAST_WORDS = 1_000;
+
 export class ServerProcess {
-  /** Whether it came to serve; false when it ended before. */
+  /** Whether it started to serve; false when it ended before. */
   readonly ready: Promise<boolean>;
   readonly exited: Promise<Exit>;
   served = false;
@@ -36,13 +37,13 @@ export class ServerProcess {
   /** When it should have ended. */
   #deadline = Number.POSITIVE_INFINITY;
 
-  /** This very command line, once more. */
-  constructor(sockets: readonly Reserved[], board: Scoreboard) {
-    const seat = board.take();
-    const started = begin(sockets, board, seat);
+  /** Starts this same command line once more. */
+  constructor(sockets: readonly Reserved[], scoreboard: Scoreboard) {
+    const slot = scoreboard.take();
+    const started = begin(sockets, scoreboard, slot);
     this.#process = started instanceof Error ? undefined : started;
     this.exited = started instanceof Error ? Promise.resolve(stillborn(started)) : endOf(started);
-    void this.exited.then(() => board.free(seat));
+    void this.exited.then(() => scoreboard.free(slot));
     const serves = new Promise<boolean>((resolve) => {
       this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
@@ -68,17 +69,17 @@ export class ServerProcess {
     return performance.now() - this.#heard;
   }
 
-  /** It was told to end, had its grace for it, and does not even turn its event loop. */
+  /** It was told to end, its grace is over, and its event loop does not turn. */
   get overdue(): boolean {
     return performance.now() >= this.#deadline && this.silence >= DEAF;
   }
 
-  /** Its silence is counted anew. */
-  excuse(): void {
+  /** Counts its silence from now. */
+  resetSilence(): void {
     this.#heard = performance.now();
   }
 
-  tell(message: ToServerProcess): void {
+  send(message: ToServerProcess): void {
     if (this.#process?.connected) this.#process.send(message, () => {});
   }
 
@@ -87,7 +88,7 @@ export class ServerProcess {
     return this.#end({ do: "stop" }, grace);
   }
 
-  /** The same, once its clients have gone elsewhere. */
+  /** The same, once its clients have moved to other connections. */
   retire(grace: number): Promise<void> {
     return this.#end({ do: "leave" }, grace + EXIT_GRACE);
   }
@@ -95,13 +96,13 @@ export class ServerProcess {
   async #end(message: ToServerProcess, grace: number): Promise<void> {
     this.leaving = true;
     this.#deadline = performance.now() + grace;
-    this.tell(message);
+    this.send(message);
     const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
     await this.exited;
     clearTimeout(timer);
   }
 
-  /** It hangs: has Python write down where (SIGABRT with faulthandler), then kills it. */
+  /** For a hung process: Python writes its stack (SIGABRT with faulthandler), then it is killed. */
   abort(): void {
     this.leaving = true;
     this.doomed = true;
@@ -116,17 +117,17 @@ export class ServerProcess {
 }
 
 /** Some failures are thrown (no memory), others come as an event (no descriptors, no processes). */
-function begin(sockets: readonly Reserved[], board: Scoreboard, seat: number): ChildProcess | Error {
+function begin(sockets: readonly Reserved[], scoreboard: Scoreboard, slot: number): ChildProcess | Error {
   const [, program = "", ...args] = process.argv;
   const channel = firstOwn(openFilesLimit());
-  const [boardAt, socketsAt] = [channel + 1, channel + 2];
+  const [scoreboardAt, socketsAt] = [channel + 1, channel + 2];
   const listen = sockets.map((socket, i) => socket.at(socketsAt + i));
-  const task: ServerProcessTask = { listen, channel, board: boardAt, seat };
-  const low = Array.from({ length: channel - LOW }, () => board.fd);
+  const task: ServerProcessTask = { listen, channel, scoreboard: scoreboardAt, slot };
+  const low = Array.from({ length: channel - LOW }, () => scoreboard.fd);
   try {
     return fork(program, args, {
       env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
-      stdio: ["inherit", "inherit", "inherit", ...low, "ipc", board.fd, ...sockets.map(({ fd }) => fd)],
+      stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.map(({ fd }) => fd)],
     });
   } catch (error) {
     return error as Error;

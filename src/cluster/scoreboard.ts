@@ -1,47 +1,47 @@
-// How many connections each front has, where all of them can read it: a file without a name, four bytes for each, as
-// Apache's scoreboard. Who accepts from a shared socket first is chance, and on a busy machine mostly whoever runs
-// already; a front that is ahead of another rests for a moment, so that the other comes to accept.
+// How many connections each server process has, where all of them can read it: a file without a name, four bytes for
+// each, like Apache's scoreboard. Chance decides which process accepts from a shared socket first, and on a busy machine
+// mostly the one that runs already; one that is ahead of another therefore pauses for a moment, so that the other accepts.
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InheritedDescriptor } from "./descriptors.ts";
 
-/** Fronts that are counted; those beyond them serve all the same. */
-const SEATS = 256;
+/** Server processes that are counted; any beyond them serve uncounted. */
+const SLOTS = 256;
 const SIZE = 4;
-/** How far a front may be ahead. */
+/** How many connections a server process may be ahead. */
 const AHEAD = 2;
-/** How long it rests then, in milliseconds: the loop stands still, for there is no other way not to accept. */
-const REST = 1;
-/** Rests at a stretch, and milliseconds until one more may be taken: a front that is alone with the work is not held up. */
-const RESTS = 32;
+/** Its pause then, in milliseconds. It blocks the event loop: Node cannot pause accept() on a shared socket. */
+const PAUSE = 1;
+/** Pauses in a row, and milliseconds until another is allowed: a process that does all the work must not be slowed down. */
+const PAUSES = 32;
 const REGAIN = 10;
 
-/** The supervisor's side: gives seats away, and frees those of fronts that ended. */
+/** The supervisor's side: gives slots to server processes, and frees those of processes that ended. */
 export class Scoreboard {
   readonly fd: number;
   readonly #taken = new Set<number>();
 
   constructor() {
     const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
-    this.fd = openSync(join(folder, "board"), "wx+", 0o600);
+    this.fd = openSync(join(folder, "scoreboard"), "wx+", 0o600);
     rmSync(folder, { recursive: true });
-    // All of it, so that no front ever meets a full disk here.
-    const empty = new Uint8Array(SEATS * SIZE);
+    // All of it, so that no server process meets a full disk here.
+    const empty = new Uint8Array(SLOTS * SIZE);
     for (let done = 0; done < empty.length; ) done += writeSync(this.fd, empty, done);
   }
 
   take(): number {
-    let seat = 0;
-    while (this.#taken.has(seat)) seat++;
-    this.#taken.add(seat);
-    return seat;
+    let slot = 0;
+    while (this.#taken.has(slot)) slot++;
+    this.#taken.add(slot);
+    return slot;
   }
 
-  free(seat: number): void {
-    this.#taken.delete(seat);
-    note(this.fd, seat, 0);
+  free(slot: number): void {
+    this.#taken.delete(slot);
+    write(this.fd, slot, 0);
   }
 
   close(): void {
@@ -49,24 +49,24 @@ export class Scoreboard {
   }
 }
 
-/** A front's side. */
+/** A server process's side. */
 export class Slot {
   readonly #scoreboard: InheritedDescriptor;
   readonly #slot: number;
-  readonly #all = new Uint32Array(SEATS);
+  readonly #all = new Uint32Array(SLOTS);
   #open = 0;
   #left = false;
   #emptied: (() => void) | undefined;
-  #pausesLeft = RESTS;
+  #pausesLeft = PAUSES;
   #regainedAt = performance.now();
 
-  constructor(fd: number, seat: number) {
+  constructor(fd: number, slot: number) {
     this.#scoreboard = new InheritedDescriptor(fd);
-    this.#slot = seat;
-    this.#tell();
+    this.#slot = slot;
+    this.#update();
   }
 
-  /** Whether the board is still where it was: the application may have closed it. */
+  /** Whether the scoreboard is still open: the application may have closed it. */
   get intact(): boolean {
     return this.#scoreboard.intact;
   }
@@ -74,19 +74,19 @@ export class Slot {
   /** Counts a connection from now to its end. */
   count(socket: Socket): void {
     this.#open++;
-    this.#tell();
+    this.#update();
     socket.once("close", () => {
       this.#open--;
-      this.#tell();
+      this.#update();
       if (this.#open === 0) this.#emptied?.();
     });
-    if (this.#isAhead() && this.#mayPause()) rest();
+    if (this.#isAhead() && this.#mayPause()) pause();
   }
 
-  /** It accepts no more: nobody is to wait for it. */
+  /** It accepts no more: the others must not wait for it. */
   leave(): void {
     this.#left = true;
-    this.#note(0);
+    this.#write(0);
   }
 
   /** Resolves when the last connection has ended, or after `patience` milliseconds. */
@@ -101,24 +101,24 @@ export class Slot {
     });
   }
 
-  #tell(): void {
-    if (!this.#left) this.#note(this.#open + 1);
+  #update(): void {
+    if (!this.#left) this.#write(this.#open + 1);
   }
 
-  #note(value: number): void {
-    if (this.intact) note(this.#scoreboard.fd, this.#slot, value);
+  #write(value: number): void {
+    if (this.intact) write(this.#scoreboard.fd, this.#slot, value);
   }
 
   #isAhead(): boolean {
     if (!this.intact) return false;
-    readSync(this.#scoreboard.fd, this.#all, 0, SEATS * SIZE, 0);
+    readSync(this.#scoreboard.fd, this.#all, 0, SLOTS * SIZE, 0);
     return this.#all.some((others) => others > 0 && others + AHEAD <= this.#open + 1);
   }
 
   #mayPause(): boolean {
     const now = performance.now();
     const regained = Math.floor((now - this.#regainedAt) / REGAIN);
-    this.#pausesLeft = Math.min(RESTS, this.#pausesLeft + regained);
+    this.#pausesLeft = Math.min(PAUSES, this.#pausesLeft + regained);
     this.#regainedAt += regained * REGAIN;
     if (this.#pausesLeft === 0) return false;
     this.#pausesLeft--;
@@ -126,10 +126,10 @@ export class Slot {
   }
 }
 
-/** 0 for nobody, otherwise one more than the connections. */
-function note(fd: number, seat: number, value: number): void {
-  if (seat < SEATS) writeSync(fd, Uint32Array.of(value), 0, SIZE, seat * SIZE);
+/** 0 for a free slot, otherwise one more than the connections. */
+function write(fd: number, slot: number, value: number): void {
+  if (slot < SLOTS) writeSync(fd, Uint32Array.of(value), 0, SIZE, slot * SIZE);
 }
 
 const never = new Int32Array(new SharedArrayBuffer(4));
-const rest = (): void => void Atomics.wait(never, 0, 0, REST);
+const pause = (): void => void Atomics.wait(never, 0, 0, PAUSE);

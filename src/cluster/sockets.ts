@@ -1,10 +1,10 @@
-// The sockets that fronts share: bound here, handed down as descriptors, listened at by the fronts alone. They live as
-// long as the supervisor, so that what connects while a front is replaced waits for the next one.
+// The sockets that server processes share: bound here, handed down as descriptors. Only the server processes listen at
+// them. They live as long as the supervisor, so that a client which connects during a replacement waits for the next process.
 import { lookup } from "node:dns/promises";
 import * as net from "node:net";
 import { getSystemErrorName } from "node:util";
 import { addressText, type ListenAddress } from "../config/address.ts";
-import { bind, giveAway, unusable } from "../server/listen.ts";
+import { bind, setModeAndOwner, unusable } from "../server/listen.ts";
 
 /** A socket without an event loop behind it. */
 interface Handle {
@@ -23,17 +23,17 @@ type CreateHandle = (address: string, port: number, type: number, fd?: number) =
 const createHandle = (net as unknown as { readonly _createServerHandle: CreateHandle })._createServerHandle;
 
 export interface Reserved {
-  /** As people are told it. */
+  /** For the log. */
   readonly url: string;
   readonly fd: number;
-  /** The same address, for a front that has the socket as descriptor `fd`. */
+  /** The same address, for a server process that has the socket as descriptor `fd`. */
   at(fd: number): ListenAddress;
   close(): void;
 }
 
 /** Binds. Rejects with ADDRESS_UNUSABLE and what to do about it. */
 export async function reserve(address: ListenAddress): Promise<Reserved> {
-  const passed = (fd: number): ListenAddress => ({ ...spokenAt(address), kind: "fd", fd });
+  const passed = (fd: number): ListenAddress => ({ ...protocolAt(address), kind: "fd", fd });
   if (address.kind === "fd")
     return { url: addressText(address), fd: address.fd, at: passed, close: () => {} };
   const bound = address.kind === "unix" ? unixSocket(address) : tcpSocket(address);
@@ -67,11 +67,11 @@ async function unixSocket(address: At<"unix">): Promise<Socket> {
   const umask = address.mode === undefined ? undefined : process.umask(0o777 & ~address.mode);
   const handle = made(createHandle(address.path, -1, -1));
   if (umask !== undefined) process.umask(umask);
-  await giveAway(address);
+  await setModeAndOwner(address);
   return { handle, url: addressText(address) };
 }
 
-/** A dead server's socket file goes; a living one's, and what else is the matter, is told as it would be to one front. */
+/** Removes a dead server's socket file; rejects as a single server would for a living one, and for all other faults. */
 async function clear(address: At<"unix">): Promise<void> {
   const bound = await bind(address, (socket) => socket.destroy());
   await bound.close();
@@ -83,8 +83,8 @@ function made(handle: Handle | number): Handle {
   throw Object.assign(new Error(code), { code });
 }
 
-/** What is spoken at an address, without the place. */
-const spokenAt = ({ protocol, tls, proxyProtocol }: ListenAddress): Omit<ListenAddress, "kind"> => ({
+/** The protocol and the options of an address, without the place. */
+const protocolAt = ({ protocol, tls, proxyProtocol }: ListenAddress): Omit<ListenAddress, "kind"> => ({
   protocol,
   ...(tls ? { tls } : {}),
   ...(proxyProtocol ? { proxyProtocol } : {}),

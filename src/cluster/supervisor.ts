@@ -1,5 +1,5 @@
-// The parent of fronts. It serves nothing: it starts them, starts them again when they end, replaces them one by
-// one, and stops them. The listening sockets are its own, so none closes while fronts come and go.
+// The parent of the server processes. It serves nothing: it starts them, restarts them when they end, replaces them one
+// by one, and stops them. It owns the listening sockets, so that none closes while server processes come and go.
 
 import type { ListenAddress } from "../config/address.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
@@ -15,34 +15,34 @@ import { type Reserved, reserve } from "./sockets.ts";
 export interface ClusterOptions {
   readonly count: number;
   readonly listen: readonly ListenAddress[];
-  /** Milliseconds that requests under way have when a front stops. */
+  /** Milliseconds that requests under way have when a server process stops. */
   readonly grace: number;
-  /** Milliseconds for which a front's event loop may stand still; then it is replaced. 0 for no limit. */
+  /** Milliseconds for which the event loop of a server process may be blocked; then it is replaced. 0 for no limit. */
   readonly timeout: number;
-  /** Milliseconds for a front to start, applications included. */
+  /** Milliseconds for a server process to start, applications included. */
   readonly startTimeout: number;
   readonly log: Log;
-  /** How it is written. */
-  readonly manner: ReportStyle;
+  /** How the log is written. */
+  readonly style: ReportStyle;
 }
 
-/** How often silent fronts are looked for, in milliseconds. */
+/** Milliseconds between two checks of the heartbeats. */
 const TICK = 250;
 const LATE = 4 * TICK;
 
 /**
- * Runs the fronts of this command line until a signal ends them all. Gives the exit code. Rejects with ADDRESS_UNUSABLE.
- * All fronts accept from the same sockets: sockets of their own (SO_REUSEPORT) would take what waits in them along when
- * a front goes, and passing each connection on by hand would cost as much as a request.
+ * Runs the server processes of this command line until a signal ends them all. Gives the exit code. Rejects with
+ * ADDRESS_UNUSABLE. All accept from the same sockets: a socket for each (SO_REUSEPORT) would lose the connections that
+ * wait in it when its process ends, and passing each connection on would cost as much as a request.
  */
 export async function supervise(options: ClusterOptions): Promise<number> {
   const sockets: Reserved[] = [];
-  const board = new Scoreboard();
+  const scoreboard = new Scoreboard();
   try {
     for (const address of options.listen) sockets.push(await reserve(address));
-    return await new Supervisor(options, sockets, board).run();
+    return await new Supervisor(options, sockets, scoreboard).run();
   } finally {
-    board.close();
+    scoreboard.close();
     for (const socket of sockets) socket.close();
   }
 }
@@ -56,16 +56,16 @@ class Supervisor {
   readonly #notifier: Promise<Notifier>;
   #watchedAt = performance.now();
   readonly #reloads = new Reloads(() => this.#roll());
-  /** All that were to be started at first have been. */
+  /** Resolves when all of `count` have been started for the first time. */
   readonly #started: Promise<void>;
   #complete!: () => void;
   #stopping = false;
   #ended: ((code: number) => void) | undefined;
 
-  constructor(options: ClusterOptions, sockets: readonly Reserved[], board: Scoreboard) {
+  constructor(options: ClusterOptions, sockets: readonly Reserved[], scoreboard: Scoreboard) {
     this.#options = options;
     this.#sockets = sockets;
-    this.#scoreboard = board;
+    this.#scoreboard = scoreboard;
     this.#notifier = notifierOf(process.env, options.log);
     this.#started = new Promise((resolve) => {
       this.#complete = resolve;
@@ -73,20 +73,20 @@ class Supervisor {
   }
 
   async run(): Promise<number> {
-    const { count, log, manner } = this.#options;
+    const { count, log, style } = this.#options;
     const ended = new Promise<number>((resolve) => {
       this.#ended = resolve;
     });
     this.#obeySignals();
     setInterval(() => this.#watch(), TICK).unref();
-    // One at first: what is wrong with the application is then told once.
+    // One at first, so that an application's error is reported once.
     const first = this.#spawn();
     if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
-    await Promise.all(others.map((front) => this.#settled(front)));
-    announce(this.#urls, manner);
+    await Promise.all(others.map((server) => this.#settled(server)));
+    announce(this.#urls, style);
     (await this.#notifier).ready(this.#urls);
-    if (count > 1) log.info(`${count} fronts serve`);
+    if (count > 1) log.info(`${count} server processes serve`);
     this.#complete();
     return ended;
   }
@@ -95,11 +95,11 @@ class Supervisor {
     return this.#sockets.map(({ url }) => url);
   }
 
-  /** The exit code when nothing could be started. A front that could still speak has said why, and ended with 1. */
+  /** The exit code when the first could not start. Exit code 1 means that the process has reported its own error. */
   #failed(exit: Exit): number {
     if (exit.code !== 1)
       this.#options.log.error(
-        `a front could not be started: it ${describeExit(exit)} while the app was loaded`,
+        `a server process could not be started: it ${describeExit(exit)} while the app was loaded`,
         {
           code: "ERR_SALLYPORT_APP_IMPORT",
         },
@@ -108,26 +108,26 @@ class Supervisor {
   }
 
   #spawn(): ServerProcess {
-    const front = new ServerProcess(this.#sockets, this.#scoreboard);
-    this.#processes.add(front);
-    void front.exited.then(() => this.#gone(front));
-    return front;
+    const server = new ServerProcess(this.#sockets, this.#scoreboard);
+    this.#processes.add(server);
+    void server.exited.then(() => this.#gone(server));
+    return server;
   }
 
-  async #gone(front: ServerProcess): Promise<void> {
-    this.#processes.delete(front);
+  async #gone(server: ServerProcess): Promise<void> {
+    this.#processes.delete(server);
     if (this.#stopping && this.#processes.size === 0) this.#ended?.(0);
-    if (this.#stopping || front.leaving || !front.served) return;
+    if (this.#stopping || server.leaving || !server.served) return;
     const { log } = this.#options;
-    const pause = this.#backOff.after(front.age);
+    const pause = this.#backOff.after(server.age);
     log.error(
-      `front ${front.pid} ${describeExit(await front.exited)}: the requests inside it were cut, the others serve on; ` +
+      `server process ${server.pid} ${describeExit(await server.exited)}: the requests inside it were cut, the others serve on; ` +
         `another starts${pause > 0 ? ` in ${pause} ms` : ""}`,
     );
     setTimeout(() => this.#again(), pause);
   }
 
-  /** A front that cannot start any more is tried again, ever more slowly. */
+  /** Retries a server process that could not start, with growing pauses. */
   async #again(): Promise<void> {
     if (!this.#stopping && this.#missing > 0) await this.#settled(this.#spawn());
   }
@@ -136,36 +136,36 @@ class Supervisor {
     return this.#options.count - [...this.#processes].filter(({ leaving }) => !leaving).length;
   }
 
-  async #settled(front: ServerProcess): Promise<void> {
-    if ((await front.ready) || this.#stopping || front.leaving) return;
+  async #settled(server: ServerProcess): Promise<void> {
+    if ((await server.ready) || this.#stopping || server.leaving) return;
     const { log } = this.#options;
-    log.error(`a front could not be started: it ${describeExit(await front.exited)}`);
+    log.error(`a server process could not be started: it ${describeExit(await server.exited)}`);
     setTimeout(() => this.#again(), this.#backOff.after(0));
   }
 
   #watch(): void {
     const now = performance.now();
-    // We stood still ourselves (SIGSTOP, a frozen container): what the fronts said meanwhile has not been heard yet.
-    if (now - this.#watchedAt > LATE) for (const front of this.#processes) front.excuse();
+    // We were stopped ourselves (SIGSTOP, a frozen container): the heartbeats of that time have not been read yet.
+    if (now - this.#watchedAt > LATE) for (const each of this.#processes) each.resetSilence();
     this.#watchedAt = now;
-    for (const front of this.#processes) if (!front.doomed) this.#checkHeartbeats(front);
+    for (const each of this.#processes) if (!each.doomed) this.#checkHeartbeat(each);
   }
 
-  #checkHeartbeats(front: ServerProcess): void {
+  #checkHeartbeat(server: ServerProcess): void {
     const { timeout, startTimeout, log } = this.#options;
-    if (!front.served && !front.leaving && front.age > startTimeout) {
+    if (!server.served && !server.leaving && server.age > startTimeout) {
       log.error(
-        `front ${front.pid} did not start within ${startTimeout / 1000} s: it is ended; its stack follows`,
+        `server process ${server.pid} did not start within ${startTimeout / 1000} s: it is ended; its stack follows`,
       );
-      return front.abort();
+      return server.abort();
     }
-    const held = front.served && timeout > 0 && front.silence >= timeout;
-    if (!held && !front.overdue) return;
+    const held = server.served && timeout > 0 && server.silence >= timeout;
+    if (!held && !server.overdue) return;
     log.error(
-      `front ${front.pid} has been held by an application for ${Math.round(front.silence / 1000)} s: ` +
-        `it is ended${front.leaving ? "" : " and replaced"}; its stack follows`,
+      `server process ${server.pid} has been held by an application for ${Math.round(server.silence / 1000)} s: ` +
+        `it is ended${server.leaving ? "" : " and replaced"}; its stack follows`,
     );
-    front.abort();
+    server.abort();
     void this.#again();
   }
 
@@ -174,7 +174,7 @@ class Supervisor {
       process.on(signal, () => (this.#stopping ? this.#force() : this.#stop()));
     process.on("SIGHUP", () => void this.#reloads.ask());
     process.on("SIGUSR1", () => {
-      for (const front of this.#processes) front.tell({ do: "reopen" });
+      for (const server of this.#processes) server.send({ do: "reopen" });
     });
   }
 
@@ -182,19 +182,19 @@ class Supervisor {
     this.#stopping = true;
     void this.#notifier.then((notifier) => notifier.stopping());
     this.#complete();
-    // With ours open the system would go on taking connections that nobody accepts. Each front takes those that wait.
+    // Left open, ours would go on taking connections that no process accepts. The server processes accept those that wait.
     for (const socket of this.#sockets) socket.close();
-    for (const front of this.#processes) front.stop(this.#options.grace);
+    for (const server of this.#processes) server.stop(this.#options.grace);
     if (this.#processes.size === 0) this.#ended?.(0);
   }
 
   #force(): void {
-    announceCut(this.#options.manner);
-    for (const front of this.#processes) front.kill();
+    announceCut(this.#options.style);
+    for (const server of this.#processes) server.kill();
     process.exit(1);
   }
 
-  /** New fronts, one after the other, each before an old one goes. The first that cannot start ends it: the old ones stay. */
+  /** Replaces the server processes one by one, each once its successor serves. If one cannot start, the rest stay. */
   async #roll(): Promise<void> {
     await this.#started;
     const notifier = await this.#notifier;
@@ -202,17 +202,17 @@ class Supervisor {
     const { log } = this.#options;
     try {
       for (const old of [...this.#processes]) await this.#replace(old);
-      if (!this.#stopping) log.info("all fronts were replaced");
+      if (!this.#stopping) log.info("all server processes were replaced");
     } catch (error) {
       log.error(SallyportError.from(error).message);
     }
     if (!this.#stopping) notifier.ready(this.#urls);
-    // A new one took the place of those that ended meanwhile, for a time or for good.
+    // Successors stood in for those that ended meanwhile, some of them only for a time.
     for (let missing = this.#missing; missing > 0; missing--) void this.#again();
   }
 
   async #replace(old: ServerProcess): Promise<void> {
-    // Its successor, if it has one already, was started after the reload was asked for.
+    // One that has ended was restarted after the reload was asked for, and so has the new code.
     if (this.#stopping || !this.#processes.has(old) || old.leaving) return;
     const next = this.#spawn();
     if (!(await next.ready)) {
@@ -220,7 +220,7 @@ class Supervisor {
       const how = describeExit(await next.exited);
       throw new SallyportError(
         "APP_IMPORT",
-        `the reload failed and the old fronts go on: the new one ${how}`,
+        `the reload failed and the old server processes go on: the new one ${how}`,
       );
     }
     if (!this.#stopping) await old.retire(this.#options.grace);

@@ -1,6 +1,6 @@
 // Where to listen, and for which protocol, as people write it: "127.0.0.1:8000", "[::1]:8000", "8000",
 // "unix:/run/app.sock", "fd:3", each of them HTTP, or with the protocol in front: "fastcgi://127.0.0.1:9000",
-// "scgi://unix:/run/app.sock". What is told about an address can be written again.
+// "scgi://unix:/run/app.sock". The text of an address can be parsed again.
 
 import type { TlsSettings } from "../sockets/tls/index.ts";
 import { PROTOCOLS, type Protocol } from "./protocols.ts";
@@ -15,7 +15,7 @@ export type ListenAddress = ListenPlace & {
   readonly protocol: Protocol;
   /** Connections begin with a PROXY header. */
   readonly proxyProtocol?: boolean;
-  /** What is spoken there is spoken within TLS. */
+  /** The protocol is spoken within TLS. */
   readonly tls?: TlsSettings;
 };
 
@@ -39,7 +39,7 @@ export function parsePlace(text: string): ListenPlace | undefined {
   return { kind: "tcp", host: six ?? (name || "127.0.0.1"), port: Number(port) };
 }
 
-/** The URL or name under which an address is told to people. Only TCP is told to be HTTP: browsers open such a line. */
+/** An address for logs and messages. Only TCP gets `http://`: a terminal makes a link of such a line. */
 export function addressText({ protocol, tls, ...place }: ListenAddress): string {
   const text = placeText(place);
   if (tls) return `https://${text}`;

@@ -33,13 +33,13 @@ const queueing = (queue: number, queueTimeout: string, wanted = "process") => ({
 
 const PYTHON_APP = "`module:callable`, `module` (then `application` or `app`), `module:factory()`";
 
-/** What every Python application may have. */
+/** The keys of every Python application. */
 const pythonApp = {
   python: about(
     text().exactOptional(),
     "the interpreter; otherwise that of `$VIRTUAL_ENV`, of `.venv` or `venv` beside the app, or `python3`",
   ),
-  chdir: about(path().exactOptional(), "working directory of the app, and first place of its imports"),
+  chdir: about(path().exactOptional(), "working directory of the app, and the first place of its imports"),
   path: about(z.array(path()).exactOptional(), "more directories to import from"),
   processes: about(count().exactOptional(), "worker processes (1)"),
   maxRequests: about(
@@ -79,7 +79,7 @@ const asgiOnly = {
   ),
   pathsend: about(
     flag().exactOptional(),
-    "offer the app `http.response.pathsend`: the server reads its files; not for apps whose middleware looks at bodies, see below (false)",
+    "offer the app `http.response.pathsend`: the server reads its files; not for apps whose middleware reads bodies, see below (false)",
   ),
   blockedTimeout: about(
     time().exactOptional(),
@@ -95,11 +95,11 @@ export const wsgiApp = section({
   wsgi: about(text(), `a WSGI application: ${PYTHON_APP}`),
   mode: about(
     z.enum(["daemon", "embedded"]).exactOptional(),
-    "whether Python runs in processes of its own or inside the server process, see `fronts` (`daemon`)",
+    "whether Python runs in processes of its own or inside the server process, see `serverProcesses` (`daemon`)",
   ),
   slowCall: about(
     time().exactOptional(),
-    "embedded: how long the app may hold the server process until the log names it; 0 for ever (1s)",
+    "embedded: how long a call may hold the server process before the log names the app; 0 for never (1s)",
   ),
   ...pythonApp,
   ...wsgiOnly,
@@ -116,7 +116,7 @@ export const asgiApp = section({
 });
 
 export const callableApp = section({
-  callable: about(text(), `a Python application of either kind, found out by a look at it: ${PYTHON_APP}`),
+  callable: about(text(), `a Python application, WSGI or ASGI, detected when it is loaded: ${PYTHON_APP}`),
   ...pythonApp,
   ...wsgiOnly,
   ...asgiOnly,
@@ -198,10 +198,10 @@ export const spawned = section({
     z.array(text()).min(1),
     "the program and its arguments; it gets a listening socket as descriptor 0",
   ),
-  processes: about(count().exactOptional(), "how many of it (1; of PHP 4)"),
+  processes: about(count().exactOptional(), "processes of it (1; of PHP 4)"),
   env: about(environmentSchema().exactOptional(), "environment variables of the processes"),
   chdir: about(path().exactOptional(), "working directory; otherwise that of the configuration"),
-  transport: about(z.enum(["unix", "tcp"]).exactOptional(), "what it listens on (`unix`)"),
+  transport: about(z.enum(["unix", "tcp"]).exactOptional(), "the kind of socket that it listens on (`unix`)"),
 });
 
 const reached = () =>
@@ -216,7 +216,7 @@ const variables = () =>
     "meta-variables besides those of the request, or instead of them",
   );
 const connecting = {
-  connectTimeout: about(time().exactOptional(), "how long a connection may take to stand (5s)"),
+  connectTimeout: about(time().exactOptional(), "how long connecting may take (5s)"),
   bufferBody: about(
     flag().exactOptional(),
     "a request body is complete before the application gets it; otherwise it streams where its length is known (true)",
@@ -228,7 +228,7 @@ const kept = {
   keep: about(flag().exactOptional(), "connections are kept for further requests (true)"),
   connections: about(
     count().exactOptional(),
-    "connections at once to each address (as many as the application says, or 16)",
+    "connections at once to each address (as many as the application announces, or 16)",
   ),
   idleTimeout: about(time().exactOptional(), "how long a kept connection may be idle (30s)"),
 };
@@ -251,7 +251,7 @@ export const fastcgiApp = section({
   fastcgi: about(reached(), `${AN_ADDRESS}; or a section with the command to start, see below`),
   root: about(
     path().exactOptional(),
-    "directory of scripts: only existing ones are passed on, and SCRIPT_FILENAME tells which",
+    "directory of scripts: only existing ones are passed on, as SCRIPT_FILENAME",
   ),
   suffix: about(text().exactOptional(), "what scripts below `root` end with (`.php`)"),
   index: about(z.array(text()).min(1).exactOptional(), INDEX),
@@ -279,7 +279,7 @@ export const gatewayApp = z
   .custom<Gateway>(isGateway, "must be a gateway")
   .meta({ title: "gateway", description: "a gateway made by code, in a configuration that is code" });
 
-/** What an app may be; each is told by its key. PHP's section may also have that of FastCGI, so it comes first. */
+/** The kinds of apps, each identified by its key. PHP's section may also have that of FastCGI, so it comes first. */
 export const APP_KINDS = {
   wsgi: wsgiApp,
   asgi: asgiApp,

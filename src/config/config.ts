@@ -1,4 +1,4 @@
-// The configuration: this one schema validates it, gives its types, and is what docs/configuration.md is made from.
+// The configuration: this one schema validates it, gives its types, and makes the tables of docs/configuration.md.
 
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
@@ -45,33 +45,41 @@ export const config = section({
   trust,
   forwarded,
   limits: about(limits.prefault({}), "limits on clients"),
-  log: about(log.prefault({}), "what is written about it"),
-  fronts: about(
+  log: about(log.prefault({}), "the log and the access log"),
+  serverProcesses: about(
     count().prefault(1),
     "server processes that share the addresses; each has its own processes of the apps",
   ),
-  frontTimeout: about(
+  serverProcessTimeout: about(
     time().prefault("30s"),
     "how long an app may hold a whole server process (embedded mode); then the process is replaced",
   ),
   grace: about(time().prefault("30s"), "for requests under way when the server stops"),
 }).superRefine((value, context) => {
   const names = Object.keys(value.apps);
-  const problem = (message: string, ...path: (string | number)[]) =>
+  const error = (message: string, ...path: (string | number)[]) =>
     context.addIssue({ code: "custom", message, path });
-  if (names.length === 0) problem("must have at least one app", "apps");
+  if (names.length === 0) error("must have at least one app", "apps");
   if (names.length > 1 && !value.routes)
-    problem("is missing: with several apps it must say which answers what", "routes");
+    error("is missing: with several apps it must say which answers what", "routes");
   for (const [i, { app }] of (value.routes ?? []).entries()) {
     if (!names.includes(app))
-      problem(`there is no app ${JSON.stringify(app)}${suggestion(app, names)}`, "routes", i, "app");
+      error(`there is no app ${JSON.stringify(app)}${suggestion(app, names)}`, "routes", i, "app");
   }
 });
 
 /** The configuration as it is written. */
-export type Config = z.input<typeof config>;
-/** The configuration as the server takes it: checked, with its defaults, in bytes and milliseconds. */
-export type Settings = z.output<typeof config>;
+export type Config = z.input<typeof config> & {
+  /** @deprecated It is called `serverProcesses`. */
+  readonly fronts?: number;
+  /** @deprecated It is called `serverProcessTimeout`. */
+  readonly frontTimeout?: string | number;
+};
+/** The configuration after validation: with its defaults, in bytes and milliseconds. */
+export type Settings = z.output<typeof config> & {
+  /** For the log, a line each: the old names of options that were used. */
+  readonly renamed?: readonly string[];
+};
 export type AppSettings = Settings["apps"][string];
 
 /** For configuration files in TypeScript and JavaScript: gives editors the types, and its argument back. */

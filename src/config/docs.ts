@@ -60,7 +60,7 @@ function defaultText(value: unknown): string {
   return `\`${JSON.stringify(value)}\``;
 }
 
-/** The type in a few words; the title where a schema has one (size, time, path). */
+/** The type in a few words: the title where a schema has one (size, time, path). */
 function typeText(schema: JsonSchema): string {
   if (schema.title) return schema.title;
   if (schema.enum) return schema.enum.map((value) => `\`${JSON.stringify(value)}\``).join(" or ");

@@ -1,6 +1,7 @@
-// What is wrong with a configuration, one line a problem: the file, the line where it is known, the key, what to do.
+// The errors of a configuration, a line each: the file, the line where it is known, the key, and what to do.
 
 import { SallyportError } from "../exchange/index.ts";
+import { presentNames, renamedText, twiceText } from "../options/old-names.ts";
 import { APP_KINDS } from "./apps.ts";
 import { type Config, config, type Settings } from "./config.ts";
 import type * as z from "./zod.ts";
@@ -10,7 +11,7 @@ export type KeyPath = readonly (string | number)[];
 
 /** Where a configuration was written. */
 export interface Origin {
-  /** As people know it: the file's name, or that of the command line. */
+  /** For messages: the file's name, or "command line". */
   readonly name: string;
   /** The line of a key, counted from 1; undefined when it cannot be known. */
   readonly lineOf: (path: KeyPath) => number | undefined;
@@ -20,13 +21,43 @@ export interface Origin {
 
 export const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined };
 
-/** The settings that `value` asks for. Throws CONFIG_INVALID with every problem that it has. */
+/** The settings that `value` asks for. Throws CONFIG_INVALID with all of its errors. */
 export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
+  const { present, written, renamed } = withPresentNames(value, origin);
   // Code made for this schema would be fast the second time, and there is none.
-  const result = config.safeParse(value, { jitless: true });
-  if (result.success) return result.data;
-  const lines = result.error.issues.flatMap((issue) => problemsOf(issue, value, [], origin));
-  throw configError(lines);
+  const result = config.safeParse(present, { jitless: true });
+  if (!result.success)
+    throw configError(result.error.issues.flatMap((issue) => errorLines(issue, present, [], written)));
+  return renamed.length > 0 ? { ...result.data, renamed } : result.data;
+}
+
+/** The value under the present names, and where its keys were written. Throws CONFIG_INVALID for a key given twice. */
+function withPresentNames(
+  value: unknown,
+  origin: Origin,
+): { readonly present: unknown; readonly written: Origin; readonly renamed: readonly string[] } {
+  if (!isSection(value)) return { present: value, written: origin, renamed: [] };
+  const { value: present, renamed, twice } = presentNames(value, Object.keys(config.shape));
+  if (renamed.length === 0) return { present, written: origin, renamed: [] };
+  const lines = (names: typeof renamed, text: typeof renamedText): string[] =>
+    names.map(([old, now]) => errorLine(origin, [], text(old, now), [old]));
+  if (twice.length > 0) throw configError(lines(twice, twiceText));
+  return { present, written: underOldNames(origin, renamed), renamed: lines(renamed, renamedText) };
+}
+
+const isSection = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Errors name the keys as they were written. */
+function underOldNames(origin: Origin, renamed: readonly (readonly [string, string])[]): Origin {
+  const old = new Map<unknown, string>(renamed.map(([name, present]) => [present, name]));
+  const asWritten = ([first, ...rest]: KeyPath): KeyPath =>
+    first === undefined ? [] : [old.get(first) ?? first, ...rest];
+  return {
+    ...origin,
+    lineOf: (path) => origin.lineOf(asWritten(path)),
+    keyOf: (path) => origin.keyOf?.(asWritten(path)) ?? asWritten(path),
+  };
 }
 
 export function configError(lines: readonly string[]): SallyportError {
@@ -37,7 +68,7 @@ export function configError(lines: readonly string[]): SallyportError {
 }
 
 /** `file:line: key.path: what is wrong`. A missing key has the line of what it is missing in: `written`. */
-export function problemLine(origin: Origin, at: KeyPath, message: string, written: KeyPath = at): string {
+export function errorLine(origin: Origin, at: KeyPath, message: string, written: KeyPath = at): string {
   const path = origin.keyOf?.(at) ?? at;
   const line = origin.lineOf(written);
   const place = line === undefined ? origin.name : `${origin.name}:${line}`;
@@ -48,32 +79,32 @@ export function problemLine(origin: Origin, at: KeyPath, message: string, writte
 const keyText = (path: KeyPath): string =>
   path.map((key, i) => (typeof key === "number" ? `[${key}]` : `${i ? "." : ""}${key}`)).join("");
 
-function problemsOf(issue: Issue, root: unknown, above: KeyPath, origin: Origin): string[] {
+function errorLines(issue: Issue, root: unknown, above: KeyPath, origin: Origin): string[] {
   const path = [...above, ...(issue.path as KeyPath)];
   if (issue.code === "unrecognized_keys") {
     const messages = issue.message.split("\n");
     return issue.keys.map((key, i) => {
       const message = isSecondKind(path, key) ? SECOND_KIND : (messages[i] ?? "unknown key");
-      return problemLine(origin, [...path, key], message);
+      return errorLine(origin, [...path, key], message);
     });
   }
   const nearest = issue.code === "invalid_union" ? nearestChoice(issue.errors, root, path) : undefined;
-  if (nearest) return nearest.flatMap((inner) => problemsOf(inner, root, path, origin));
+  if (nearest) return nearest.flatMap((inner) => errorLines(inner, root, path, origin));
   const value = valueAt(root, path);
   const written = value === undefined ? path.slice(0, -1) : path;
-  return [problemLine(origin, path, messageOf(issue, value), written)];
+  return [errorLine(origin, path, messageOf(issue, value), written)];
 }
 
 const SECOND_KIND = "an app is of one kind, and another key names it already; make two apps of it";
 const isSecondKind = (path: KeyPath, key: string): boolean =>
   path.length === 2 && path[0] === "apps" && key in APP_KINDS;
 
-/** The issues of the one choice that was meant: its own key is there. Undefined when none was. */
+/** The issues of the choice whose identifying key is there; undefined when there is none. */
 function nearestChoice(choices: readonly Issue[][], root: unknown, path: KeyPath): Issue[] | undefined {
   return choices.find((issues) => !issues.some((issue) => isOtherChoice(issue, root, path)));
 }
 
-/** Whether an issue says that a choice was not meant at all: another type, or its own key, that tells it, is missing. */
+/** Whether an issue rules a choice out: it is of another type, or the key that identifies it is missing. */
 function isOtherChoice(issue: Issue, root: unknown, path: KeyPath): boolean {
   if (issue.code === "unrecognized_keys") return false;
   if (issue.path.length !== 1) return issue.path.length === 0;

@@ -1,15 +1,15 @@
-// Reads a configuration file of any of its languages into a value, with the knowledge of where each key was written.
+// Reads a configuration file in any of its languages into a value that knows where each key was written.
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../exchange/index.ts";
 import type { Settings } from "./config.ts";
-import { checkConfig, configError, type Origin, problemLine } from "./errors.ts";
+import { checkConfig, configError, errorLine, type Origin } from "./errors.ts";
 import type { LineOf } from "./locate.ts";
-import { missingPlaces } from "./missing-files.ts";
-import { problemsOfFiles } from "./tls-files.ts";
+import { missingFiles } from "./missing-files.ts";
+import { tlsFileErrors } from "./tls-files.ts";
 
-/** What a file says, before anyone checked it. */
+/** The content of a file, not checked yet. */
 export interface ConfigFile {
   readonly path: string;
   /** Relative paths in the configuration start here. */
@@ -23,7 +23,7 @@ interface Parsed {
   readonly lineOf: LineOf;
 }
 
-/** A server without a configuration file loads none of the languages. */
+/** Loads its parser when it is called: a server without a configuration file loads none. */
 type Reader = (source: string, path: string) => Promise<Parsed>;
 
 /** The languages by the file's ending, in the order in which they are looked for. */
@@ -58,14 +58,14 @@ export async function readConfig(path: string): Promise<ConfigFile> {
   return { path: absolute, directory: dirname(absolute), value, origin: { name, lineOf } };
 }
 
-/** The settings of a file. Throws CONFIG_INVALID with a line for each problem. */
+/** The settings of a file. Throws CONFIG_INVALID with a line for each error. */
 export async function loadConfig(path: string): Promise<Settings & { directory: string }> {
   const file = await readConfig(path);
   const settings = checkConfig(file.value, file.origin);
-  const problems = missingPlaces(settings, file.directory, file.origin);
+  const errors = missingFiles(settings, file.directory, file.origin);
   if (settings.listen.some(({ tls }) => tls))
-    problems.push(...(await problemsOfFiles(settings.listen, file.directory, file.origin)));
-  if (problems.length > 0) throw configError(problems);
+    errors.push(...(await tlsFileErrors(settings.listen, file.directory, file.origin)));
+  if (errors.length > 0) throw configError(errors);
   return { ...settings, directory: file.directory };
 }
 
@@ -74,7 +74,7 @@ function unreadable(path: string, error: NodeJS.ErrnoException): never {
   throw new SallyportError("CONFIG_INVALID", `${path}: ${why}`, { cause: error });
 }
 
-/** `file:line: message` of a file that its own language refuses. */
+/** `file:line: message` of a file that is not valid in its language. */
 function syntaxError(
   path: string,
   line: number | undefined,
@@ -82,7 +82,7 @@ function syntaxError(
   cause: unknown,
 ): SallyportError {
   const origin: Origin = { name: basename(path), lineOf: () => line };
-  return new SallyportError("CONFIG_INVALID", problemLine(origin, [], message), { cause });
+  return new SallyportError("CONFIG_INVALID", errorLine(origin, [], message), { cause });
 }
 
 async function readYaml(source: string, path: string): Promise<Parsed> {
@@ -121,7 +121,7 @@ async function readToml(source: string, path: string): Promise<Parsed> {
   }
 }
 
-/** Code finds the package `sallyport` even where it is not installed: it is this very package. */
+/** Code finds the package `sallyport` even where it is not installed: it is this package. */
 async function readCode(source: string, path: string): Promise<Parsed> {
   const [{ createJiti }, { locateCode }] = await Promise.all([import("jiti"), import("./locate.ts")]);
   const self = fileURLToPath(new URL(`../index${extname(import.meta.url)}`, import.meta.url));
@@ -134,7 +134,7 @@ async function readCode(source: string, path: string): Promise<Parsed> {
   }
 }
 
-/** What the user's own code threw, at the line in the user's file. */
+/** An error thrown by the user's own code, at its line in the user's file. */
 function codeError(path: string, error: Error): SallyportError {
   const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const line = new RegExp(`${escaped}:(\\d+)`).exec(`${error.stack}`)?.[1];

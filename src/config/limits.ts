@@ -17,7 +17,7 @@ const http = {
   target: about(bytes("target"), "bytes of a request target; then 414"),
   headerBytes: about(bytes("headerBytes"), "bytes of all request headers; then 431"),
   headerCount: about(count().prefault(HTTP_LIMITS.headerCount), "request header lines; then 431"),
-  body: about(bytes("body"), "bytes of a request body, by whichever protocol it comes; then 413"),
+  body: about(bytes("body"), "bytes of a request body, in every protocol; then 413"),
   chunkLine: about(bytes("chunkLine"), "bytes of one chunk-size line; then 400"),
   chunkExtensions: about(bytes("chunkExtensions"), "bytes of all chunk extensions of a request; then 400"),
   pipelined: about(bytes("pipelined"), "bytes of pipelined requests that wait; then reading pauses"),
@@ -32,7 +32,8 @@ const http = {
   lingerTimeout: about(wait("lingerTimeout"), "for the client to close after we did; then it is destroyed"),
 } satisfies Record<keyof HttpLimits, z.ZodType>;
 
-// The other protocols' servers in front are few, trusted, and rarely need other limits: only what is written is kept.
+// The clients of the other protocols are a few trusted web servers, which rarely need other limits: only keys that were
+// written are kept, and the listeners have the defaults.
 
 const sizeOf = (bytes: number, description: string) =>
   about(size().exactOptional(), `${description} (${sizeText(bytes)})`);
@@ -62,21 +63,21 @@ export const socketLimits = section({
   headTimeout: timeOf(S.headTimeout, "for all variables to arrive; then 408"),
   bodyTimeout: timeOf(S.bodyTimeout, "without a byte of the body, while it is wanted; then 408"),
   sendTimeout: timeOf(S.sendTimeout, "without progress on a server that does not read; then it is cut"),
-  halfClosed: timeOf(S.halfClosed, "for a sign that a server which ended its side still reads"),
+  halfClosed: timeOf(S.halfClosed, "for a server that has half-closed to show that it still reads"),
   lingerTimeout: timeOf(S.lingerTimeout, "for the server to close after we did; then it is destroyed"),
   cutTimeout: timeOf(
     S.cutTimeout,
-    "of silence that tells the server on a Unix socket that a response was cut",
+    "of silence by which the server on a Unix socket learns that a response was cut",
   ),
 } satisfies Record<Exclude<keyof SocketLimits, "body">, z.ZodType>);
 
 const H2 = HTTP2_LIMITS;
 export const http2Limits = section({
   streams: countOf(H2.streams, "requests at once on one connection; more are refused, to be tried again"),
-  window: sizeOf(H2.window, "bytes of a body that a client may send before anybody has read them"),
+  window: sizeOf(H2.window, "bytes of a body that a client may send before they are read"),
   resets: countOf(
     H2.resets,
-    "requests that a client may break off in ten seconds; its connection takes no new ones from four fifths on, and ends beyond",
+    "requests that a client may cancel in ten seconds; from four fifths on its connection takes no new ones, beyond that it ends",
   ),
   controls: countOf(H2.controls, "PING and SETTINGS frames in ten seconds; then the connection ends"),
   invalidFrames: countOf(H2.invalidFrames, "malformed or empty frames on a connection; then it ends"),
@@ -90,7 +91,7 @@ export const websocketLimits = section({
   compress: about(flag().exactOptional(), "whether messages may be compressed, if the client can (true)"),
   compressFrom: sizeOf(W.compressFrom, "bytes from which on a message is compressed"),
   pingInterval: timeOf(W.pingInterval, "between two pings; 0 sends none"),
-  pingTimeout: timeOf(W.pingTimeout, "from a ping to a sign of life; then the client counts as gone"),
+  pingTimeout: timeOf(W.pingTimeout, "from a ping to any sign of the client; then it counts as gone"),
   closeTimeout: timeOf(W.closeTimeout, "for the client to answer a close, and then to end the connection"),
   sendTimeout: timeOf(W.sendTimeout, "without progress on a client that does not read; then it is cut"),
 } satisfies Record<keyof WebSocketLimits, z.ZodType>);

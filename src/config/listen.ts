@@ -17,7 +17,7 @@ const mode = written<number>(
 
 /** No web server speaks these protocols within TLS. */
 const ONLY_HTTP =
-  "is for HTTP; FastCGI, SCGI and uwsgi are spoken without it: use a Unix socket, or a tunnel between the machines";
+  "is for HTTP only, not for FastCGI, SCGI or uwsgi: use a Unix socket, or a tunnel between the machines";
 
 export const listenAddress = section({
   address: about(
@@ -30,27 +30,27 @@ export const listenAddress = section({
     flag().exactOptional(),
     "connections begin with a PROXY header, those from `trust`, or all if it is empty (false)",
   ),
-  tls: about(tls.exactOptional(), "HTTPS: certificate and key, and what else TLS is to be like there"),
+  tls: about(tls.exactOptional(), "HTTPS: the certificate, its key, and the other settings of TLS"),
 })
   .superRefine(({ address, tls }, context) => {
     if (tls && address.protocol !== "http")
       context.addIssue({ code: "custom", message: ONLY_HTTP, path: ["tls"] });
   })
   .transform(({ address, mode, owner, proxyProtocol, tls }): ListenAddress => {
-    const spoken = {
+    const all = {
       ...address,
       ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
       ...(tls === undefined ? {} : { tls }),
     };
-    if (spoken.kind !== "unix") return spoken;
+    if (all.kind !== "unix") return all;
     return {
-      ...spoken,
+      ...all,
       ...(mode === undefined ? {} : { mode }),
       ...(owner === undefined ? {} : { owner }),
     };
   });
 
-/** What is expected; more about it to those who think that a URL is enough. */
+/** The message; it says more to those who expect that a URL is enough. */
 const expected = ({ input }: { input?: unknown }): string =>
   typeof input === "string" && input.startsWith("https://") ? HTTPS : AN_ADDRESS;
 const HTTPS = "must for HTTPS be a section: { address: HOST:PORT, tls: { cert: FILE, key: FILE } }";

@@ -1,5 +1,5 @@
-// On which line of a configuration file a key stands. Exact for YAML and JSON; found by reading the text for TOML; for
-// code only where no mistake is possible. A missing line number is better than a wrong one.
+// Finds the line of a key in a configuration file: exactly in YAML and JSON, by its text in TOML, and in code only where
+// no mistake is possible. A missing line number is better than a wrong one.
 import {
   type Document,
   isMap,
@@ -35,7 +35,7 @@ export function parseYaml(source: string): ParsedYaml {
   return { value, errors: document.errors, lineOf, lineAt };
 }
 
-/** Where the key at the end of `path` stands; when it is missing, where that starts in which it is missing. */
+/** The offset of the key at the end of `path`, or of the section in which it is missing. */
 function offsetOf(document: Document, path: KeyPath): number | undefined {
   let offset = document.contents?.range?.[0];
   let node: unknown = document.contents;
@@ -62,7 +62,7 @@ function childOf(node: unknown, key: string | number): { at: Node; value: unknow
 const TOML_TABLE = /^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$/;
 const TOML_KEY = /^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=/;
 
-/** The lines of TOML: those of tables and keys; what stands inside an inline value has the line of its key. */
+/** The lines of TOML: those of tables and keys; keys inside an inline value have the line of that value's key. */
 export function locateToml(source: string): LineOf {
   const lines = new Map<string, number>();
   const arrays = new Map<string, number>();
@@ -94,7 +94,7 @@ function tablePath(line: string, keys: string[], arrays: Map<string, number>): s
 const dotted = (keys: string): string[] =>
   (keys.match(/[\w-]+|"[^"]*"|'[^']*'/g) ?? []).map((key) => key.replace(/^(["'])(.*)\1$/, "$2"));
 
-/** Notes a line for a path and for whatever of it has none yet. */
+/** Sets the line of a path, and of the parts of it that have none yet. */
 function note(lines: Map<string, number>, path: readonly string[], line: number): void {
   for (let length = 1; length <= path.length; length++) {
     const key = path.slice(0, length).join("\0");

@@ -1,15 +1,15 @@
-// The files and directories that the apps of a configuration name, looked for before anything starts: whoever has moved
-// a tree reads of all that is missing at once, each with its line, rather than of one at every attempt.
+// The files and directories that the apps of a configuration name, checked before anything starts: after a tree was
+// moved, one run reports everything that is missing, each with its line.
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { isGateway } from "../options/checks.ts";
 import { suggestion } from "../options/did-you-mean.ts";
 import type { AppSettings, Settings } from "./config.ts";
-import { type KeyPath, type Origin, problemLine } from "./errors.ts";
+import { errorLine, type KeyPath, type Origin } from "./errors.ts";
 
 type Wanted = "directory" | "file" | "program or directory";
 
-/** The keys whose value must be there. Those of Python's `path` need not: Python itself does not mind. */
+/** The keys whose value must exist. Entries of Python's `path` need not: Python itself ignores missing ones. */
 const PLACES: Readonly<Record<string, Wanted>> = {
   static: "directory",
   php: "directory",
@@ -19,15 +19,15 @@ const PLACES: Readonly<Record<string, Wanted>> = {
   module: "file",
 };
 
-/** Below these keys there may be a FastCGI application that we start, with a place of its own. */
+/** Below these keys there may be a FastCGI application that we start, with a directory of its own. */
 const SECTIONS: readonly string[] = ["fastcgi", "authorizer"];
 
 /** A line for each place that is not there, or is something else. */
-export function missingPlaces({ apps }: Settings, directory: string, origin: Origin): string[] {
+export function missingFiles({ apps }: Settings, directory: string, origin: Origin): string[] {
   return Object.entries(apps).flatMap(([name, app]) =>
     placesOf(app, ["apps", name]).flatMap(({ path, place, wanted }) => {
-      const problem = problemAt(resolve(directory, place), wanted);
-      return problem === undefined ? [] : [problemLine(origin, path, problem)];
+      const error = errorAt(resolve(directory, place), wanted);
+      return error === undefined ? [] : [errorLine(origin, path, error)];
     }),
   );
 }
@@ -53,7 +53,7 @@ function placesIn(section: object, path: KeyPath): Place[] {
   });
 }
 
-function problemAt(place: string, wanted: Wanted): string | undefined {
+function errorAt(place: string, wanted: Wanted): string | undefined {
   try {
     return isFit(statSync(place), wanted) ? undefined : `${place} is no ${wanted}`;
   } catch (error) {

@@ -1,4 +1,4 @@
-// The names of the protocols that a listener may speak, as an address has them in front.
+// The protocols that a listener may speak, as an address begins with them (`fastcgi://`).
 
 export const PROTOCOLS = ["http", "fastcgi", "scgi", "uwsgi"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];

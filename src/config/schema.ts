@@ -1,5 +1,4 @@
-// The words that the sections of the configuration are written in: sizes, times, paths, and sections that know their
-// keys.
+// The types that the schema of the configuration is made of: sizes, times, paths, and sections that know their keys.
 
 import { suggestion } from "../options/did-you-mean.ts";
 import { A_DURATION, A_SIZE, A_TIME, parseDuration, parseSize, parseTime } from "./units.ts";
@@ -16,7 +15,7 @@ export const section = <S extends z.ZodRawShape>(shape: S) =>
 
 type Parse<T> = (text: string | number) => T | undefined;
 
-/** A value that people write as text or number and that `parse` understands. */
+/** A value that is written as a text or a number, and that `parse` understands. */
 export const written = <T>(title: string, parse: Parse<T>, expected: string) =>
   z
     .union([z.string(), z.number()], { error: expected })
@@ -28,7 +27,7 @@ export const written = <T>(title: string, parse: Parse<T>, expected: string) =>
     })
     .meta({ title });
 
-// Schemas are values that never change, and dear to make: each of these is made once, however many keys are of it.
+// Schemas are immutable, and expensive to make: each of these is made once, for all keys of its type.
 const SIZE = written("size", parseSize, `must be ${A_SIZE}`);
 const TIME = written("time", parseTime, `must be ${A_TIME}`);
 const DURATION = written("time", parseDuration, `must be ${A_DURATION}`);
@@ -42,7 +41,7 @@ const ENVIRONMENT = z.record(z.string().regex(/^[^=\0]+$/), z.string());
 
 export const size = () => SIZE;
 export const time = () => TIME;
-/** A time that nothing waits for, and that may so be longer than a timer can be. */
+/** A time that no timer waits for, so that it may be longer than a timer can be. */
 export const duration = () => DURATION;
 export const count = (least: 0 | 1 = 1) => COUNTS[least];
 export const text = () => TEXT;

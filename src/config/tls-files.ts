@@ -1,9 +1,9 @@
-// The files that a section `tls` names, read before anything starts, so that what is wrong with them is told like
-// everything else that is wrong with a configuration.
+// The files that a section `tls` names, read before anything starts, so that their faults are reported like all other
+// errors of a configuration.
 import { resolve } from "node:path";
 import type { CertificateFiles, Problem, SecureContexts, TlsSettings } from "../sockets/tls/index.ts";
 import type { ListenAddress } from "./address.ts";
-import { configError, type Origin, problemLine } from "./errors.ts";
+import { configError, errorLine, type Origin } from "./errors.ts";
 
 /** The same with absolute paths. */
 export function located(settings: TlsSettings, directory: string): TlsSettings {
@@ -20,14 +20,14 @@ export function located(settings: TlsSettings, directory: string): TlsSettings {
   };
 }
 
-/** Reads the files of `settings`, whose paths are absolute. Rejects with CONFIG_INVALID; `tell` puts a problem into words. */
+/** Reads the files of `settings`, whose paths are absolute. Rejects with CONFIG_INVALID; `describe` makes a line of a problem. */
 export async function readFiles(
   settings: TlsSettings,
-  tell: (problem: Problem) => string,
+  describe: (problem: Problem) => string,
 ): Promise<SecureContexts> {
   const { readSecureContexts } = await import("../sockets/tls/index.ts");
   const read = await readSecureContexts(settings);
-  if ("problems" in read) throw configError(read.problems.map(tell));
+  if ("problems" in read) throw configError(read.problems.map(describe));
   return read.keys;
 }
 
@@ -35,10 +35,10 @@ export async function readFiles(
 export const atAddress =
   (index: number, origin: Origin) =>
   ({ path, message }: Problem): string =>
-    problemLine(origin, ["listen", index, "tls", ...path], message);
+    errorLine(origin, ["listen", index, "tls", ...path], message);
 
-/** A line for each of the files of all addresses that is not in order. */
-export async function problemsOfFiles(
+/** A line for each faulty file, of all addresses. */
+export async function tlsFileErrors(
   listen: readonly ListenAddress[],
   directory: string,
   origin: Origin,

@@ -26,20 +26,19 @@ export const tls = section({
     z.enum(["off", "ask", "require"]).exactOptional(),
     "whether clients are asked for a certificate, and refused without one that `ca` signed (`require` with `ca`, otherwise `off`)",
   ),
-  minVersion: about(z.enum(["1.2", "1.3"]).prefault("1.2"), "oldest version of TLS that is spoken"),
-  handshakeTimeout: about(time().prefault("10s"), "for a handshake to be over"),
+  minVersion: about(z.enum(["1.2", "1.3"]).prefault("1.2"), "oldest version of TLS"),
+  handshakeTimeout: about(time().prefault("10s"), "for a handshake to end"),
   handshakes: about(
     count().prefault(2_000),
-    "handshakes at the same time, with connections that have said nothing yet; more are closed",
+    "handshakes at the same time, including connections that have sent nothing yet; more are closed",
   ),
 })
   .superRefine(({ ca, clientCertificates }, context) => {
-    const problem = (message: string, ...path: string[]) =>
-      context.addIssue({ code: "custom", message, path });
+    const error = (message: string, ...path: string[]) => context.addIssue({ code: "custom", message, path });
     if (clientCertificates === "require" && ca === undefined)
-      problem('"require" needs ca, the authorities that sign clients\' certificates', "clientCertificates");
+      error('"require" needs ca, the authorities that sign clients\' certificates', "clientCertificates");
     if (clientCertificates === "off" && ca !== undefined)
-      problem("has no use while clientCertificates is off", "ca");
+      error("has no use while clientCertificates is off", "ca");
   })
   .transform(
     ({ clientCertificates, ...rest }): TlsSettings => ({

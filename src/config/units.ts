@@ -1,5 +1,5 @@
 // Sizes and times as people write them, and as nginx and systemd take them: "10M", "1.5G", "30s", "500ms", "1h 30m", "1d",
-// or plain numbers (bytes; seconds). Months are left out: nginx's "1M" would be one minute to everybody else.
+// or plain numbers (bytes; seconds). Months are left out: nginx's "1M" would be a minute everywhere else.
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?$/i;
 const PLAIN = /^\d+(?:\.\d+)?$/;
@@ -35,18 +35,18 @@ export function parseSize(text: string | number): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** What is expected where one of these is not understood. */
+/** For errors: what was expected. */
 export const A_SIZE = "a size such as 65536, 64K or 10M";
 export const A_TIME = "a time such as 30 (seconds), 500ms, 2m or 1d, at most 24 days";
 export const A_DURATION = "a time such as 30 (seconds), 10m, 7d or 1y";
 
-/** Milliseconds that can be waited for, or undefined when `text` is no such time. A number without a unit is seconds. */
+/** Milliseconds that a timer can wait, or undefined when `text` is no such time. A number without a unit is seconds. */
 export function parseTime(text: string | number): number | undefined {
   const milliseconds = parseDuration(text);
   return milliseconds !== undefined && milliseconds <= LONGEST ? milliseconds : undefined;
 }
 
-/** The same, however long: nothing waits for the age of a file. */
+/** The same without a limit: no timer waits for the age of a file. */
 export function parseDuration(text: string | number): number | undefined {
   const trimmed = String(text).trim();
   const milliseconds = Math.round(PLAIN.test(trimmed) ? Number(trimmed) * 1000 : sumOfParts(trimmed));

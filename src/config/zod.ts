@@ -1,4 +1,4 @@
-// What the configuration is described with, of all that zod has. The build makes one file of this and leaves the rest out
+// The parts of zod that the schema uses. The build makes one file of this and leaves the rest out
 // (scripts/build.mjs): most of zod's hundred files are its messages in other languages, and every start would read them.
 export type { core, input, output, ZodNumber, ZodRawShape, ZodType } from "zod";
 export {

@@ -14,7 +14,7 @@ import { Queue } from "./queue.ts";
 export interface EmbeddedOptions
   extends Pick<
     PoolOptions,
-    "app" | "python" | "directory" | "path" | "env" | "fronts" | "constants" | "startTimeout" | "log"
+    "app" | "python" | "directory" | "path" | "env" | "serverProcesses" | "constants" | "startTimeout" | "log"
   > {
   /** Milliseconds of one call after which the application is named in the log; 0 for never. */
   readonly slowCall: number;
@@ -63,10 +63,10 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   /** Imports the application. Rejects with PYTHON_NOT_FOUND or APP_IMPORT. */
   async start(): Promise<void> {
-    const { app, directory, path, env, fronts, constants, startTimeout, python } = this.#options;
+    const { app, directory, path, env, serverProcesses, constants, startTimeout, python } = this.#options;
     this.#entry = (await Interpreter.of(python)).open();
-    const { fronts: processes, ...told } = { app, path, env, fronts, constants, startTimeout };
-    this.writer.text(TO_WORKER.INIT, 0, marshal({ ...told, processes, chdir: directory, interface: null }));
+    const init = { app, path, env, constants, startTimeout, processes: serverProcesses, chdir: directory };
+    this.writer.text(TO_WORKER.INIT, 0, marshal({ ...init, interface: null }));
     this.flush();
     if (this.#failure) throw this.#failure;
     this.#timer = setInterval(() => this.#tick(), TICK).unref();

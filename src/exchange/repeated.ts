@@ -10,7 +10,7 @@ export class Repeated {
   /** What an access log writes of it. */
   access: AccessParts | undefined;
   /** One of them as trusted proxies describe it: the others differ from it as they differ from each other. */
-  honoured: RequestHead | undefined;
+  forwarded: RequestHead | undefined;
 
   /** `request` is the first of them. */
   constructor(request: RequestHead) {

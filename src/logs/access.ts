@@ -1,6 +1,6 @@
-// The access log: a line an exchange in the combined format that every log reader knows, with the time it took, the
-// app that answered and, for a response that was cut, the code of the error at the end. Lines leave several in one write:
-// a write of its own would cost more than all the rest of a line.
+// The access log: a line for each exchange in the combined format that every log reader knows, with its duration, the app
+// that answered and, for a response that was cut, the code of the error at the end. Lines are written in batches: a write
+// for each would cost more than all the rest of a line.
 import type { AccessParts, Exchange, Handler, Outcome, RequestHead } from "../exchange/index.ts";
 import { header, repeatedOf } from "../exchange/index.ts";
 import { escapeQuoted, UNQUOTABLE } from "./escape.ts";
@@ -8,15 +8,15 @@ import type { LineSink } from "./sinks.ts";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
 
-/** What nginx writes for a client that left before a response began; log readers know it. */
+/** nginx's status for a client that left before a response began; log readers know it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
-/** Milliseconds for which a line waits for others, at the most. */
+/** Milliseconds that a line may wait for others. */
 const LONGEST_WAIT = 50;
-/** So many characters leave at once. */
+/** Characters after which a batch is written. */
 const BATCH = 16 * 1024;
 
-/** Logs whose lines may wait when the process ends. */
+/** Logs that may hold lines when the process ends. */
 const open = new Set<AccessLog>();
 
 const leaveAll = (): void => {
@@ -34,7 +34,7 @@ export class AccessLog {
     open.add(this);
   }
 
-  /** `admit`, which gives the name of who answers, and a line for each exchange once it is over. */
+  /** Runs `admit`, which returns the name of the app, and adds a line for each exchange once it is over. */
   logging(admit: (exchange: Exchange) => string | undefined): Handler {
     return (exchange) => {
       const begun = performance.now();
@@ -46,13 +46,13 @@ export class AccessLog {
     };
   }
 
-  /** Opens the file anew; the lines of the time before are in the old one, or on their way there. */
+  /** Opens the file anew; all earlier lines go to the old one. */
   reopen(): void {
     this.#flush();
     this.#sink.reopen();
   }
 
-  /** Everything written has left, then the file is closed. */
+  /** Closes the file once everything is written. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -62,7 +62,7 @@ export class AccessLog {
     if (open.size === 0) process.off("exit", leaveAll);
   }
 
-  /** The process ends, and waits for nothing any more. */
+  /** Writes what it holds at once: the process ends. */
   leave(): void {
     this.#flush();
     this.#sink.leave();
@@ -103,7 +103,7 @@ export function accessLine(
   );
 }
 
-/** As `toFixed(1)`, in a third of the time. */
+/** Like `toFixed(1)`, in a third of the time. */
 function tenths(ms: number): string {
   const all = Math.round(ms * 10);
   return `${Math.floor(all / 10)}.${all % 10}`;
@@ -122,7 +122,7 @@ const newParts = ({ remote, headers }: RequestHead): AccessParts => ({
   fields: `"${field(headers, "referer")}" "${field(headers, "user-agent")}"`,
 });
 
-/** An address; the name of a Unix socket, as whoever connected chose it, must stay one field of the line. */
+/** An address. A Unix socket's name, which the client chooses, must stay one field of the line. */
 const clientOf = (address: string): string =>
   PLAIN.test(address) ? address || "-" : escapeQuoted(address).replaceAll(" ", "\\x20");
 const PLAIN = /^[\w.:]*$/;
@@ -133,10 +133,10 @@ function field(headers: RequestHead["headers"], name: string): string {
 }
 
 let stamp = "";
-/** When the next second begins, by `performance.now`. */
+/** The start of the next second, by `performance.now()`. */
 let stampUntil = -1;
 
-/** `21/Nov/2026:01:47:50 +0000`, made once a second. `now` is `performance.now()`, which whoever asks has read anyway. */
+/** `21/Nov/2026:01:47:50 +0000`, made once a second. `now` is `performance.now()`, which the caller has read anyway. */
 function stampAt(now: number): string {
   if (now >= stampUntil) {
     const date = new Date();

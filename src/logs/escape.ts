@@ -1,8 +1,8 @@
-// What a log line or a terminal may carry: no control bytes that end a line early or drive a terminal (CWE-117).
+// Escapes text for log lines and terminals: control bytes could end a line early or drive a terminal (CWE-117).
 
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 const QUOTED = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/g;
-/** Whether `escapeQuoted` has anything to do: looking is quicker than replacing nothing. */
+/** Matches what `escapeQuoted` would replace: a test is faster than a replacement of nothing. */
 export const UNQUOTABLE = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/;
 const NAMES: Readonly<Record<string, string>> = {
   "\n": "\\n",

@@ -1,4 +1,4 @@
-// The operator's log: one line an event on standard error, as text for people or as JSON for collectors.
+// The operator's log: one line for each event on standard error, as text for people or as JSON for collectors.
 import type { SonicBoom } from "sonic-boom";
 import type { Log, LogFields } from "../exchange/index.ts";
 import { escapeControls, escapeQuoted } from "./escape.ts";
@@ -34,11 +34,11 @@ export function serverLog({ level, format, sink, now = () => new Date() }: LogOp
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-/** What is written past the level, and past the queue of a sink: at the start, and on the way out. */
+/** A line that bypasses the level and the queue of a sink: for the start, and for the way out. */
 export const jsonNote = (level: Level, message: string, fields: LogFields = {}): string =>
   jsonLine(new Date(), level, message, fields);
 
-/** `time LEVEL message key=value`, and below it, indented, whatever has several lines (`detail`). */
+/** `time LEVEL message key=value`, and below it, indented, the lines of `detail`. */
 function textLine(time: Date, level: Level, message: string, fields: LogFields): string {
   let line = `${time.toISOString()} ${level.toUpperCase().padEnd(5)} ${escapeControls(message)}`;
   for (const [key, value] of Object.entries(fields)) {
@@ -59,7 +59,7 @@ function indented(detail: unknown): string {
   return lines.map((line) => `    ${escapeControls(line)}\n`).join("");
 }
 
-/** One object a line. JSON itself escapes the controls below space; those above are for us to do. */
+/** One object on a line. JSON escapes only the controls below space; we escape those above. */
 function jsonLine(time: Date, level: Level, message: string, fields: LogFields): string {
   const json = JSON.stringify({ time: time.toISOString(), level, message, ...fields }, jsonValue);
   return `${json.replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}\n`;

@@ -1,36 +1,36 @@
-// Where lines of text leave the process: standard output, standard error, or a file that may be rotated under us.
+// Where lines of text leave the process: standard output, standard error, or a file that may be rotated.
 import { constants, fstatSync, openSync } from "node:fs";
 import sonic, { type SonicBoom as Boom } from "sonic-boom";
 import { SallyportError } from "../exchange/index.ts";
 
 const { SonicBoom } = sonic;
 
-/** Bytes of lines that a slow reader makes wait, at the most; what comes beyond is dropped rather than kept in memory. */
+/** Bytes of lines that may wait for a slow reader; more are dropped rather than kept in memory. */
 const MOST_WAITING = 4 * 1024 * 1024;
-/** A log reader that is stuck holds the end of the server up for this many milliseconds, not longer. */
+/** Milliseconds for which a log reader that is stuck may delay the end of the server. */
 const LONGEST_FLUSH = 1000;
 
 /** Writes lines in order without ever blocking the event loop. */
 export interface LineSink {
   /** One line, or several. */
   write(lines: string): boolean;
-  /** Opens the file of this name anew: whoever rotates logs has moved the old one away. */
+  /** Opens the file of this name anew, after log rotation has moved the old one away. */
   reopen(): void;
-  /** Everything written has left, then the file is closed. What is written later is dropped. */
+  /** Closes the file once everything is written. Later lines are dropped. */
   close(): Promise<void>;
-  /** The process ends in this turn: what can be written at once is. Never throws. */
+  /** Writes what it can at once: the process ends in this turn. Never throws. */
   leave(): void;
 }
 
-/** Hears, in a sentence, that lines cannot be written, and later how many were lost. */
-export type Tell = (message: string) => void;
+/** Gets a sentence when lines cannot be written, and another later with the number of lost lines. */
+export type ReportLoss = (message: string) => void;
 
 /** Lines to a descriptor that is already open (1, 2). */
-export function descriptorSink(fd: number, tell?: Tell): LineSink {
+export function descriptorSink(fd: number, report?: ReportLoss): LineSink {
   let patience = Number.POSITIVE_INFINITY;
   const retryEAGAIN = () => performance.now() < patience;
   const boom = new SonicBoom({ fd, sync: false, maxLength: MOST_WAITING, retryEAGAIN });
-  const losses = new Losses(boom, tell);
+  const losses = new Losses(boom, report);
   return {
     write: (lines) => losses.writes(lines),
     reopen: () => {},
@@ -43,10 +43,10 @@ export function descriptorSink(fd: number, tell?: Tell): LineSink {
 }
 
 /** Lines appended to a file. Rejects with CONFIG_INVALID when it cannot be opened. */
-export async function fileSink(path: string, tell?: Tell): Promise<LineSink> {
+export async function fileSink(path: string, report?: ReportLoss): Promise<LineSink> {
   const boom = new SonicBoom({ dest: path, sync: false, mkdir: true, maxLength: MOST_WAITING });
   await opened(boom, path);
-  const losses = new Losses(boom, tell);
+  const losses = new Losses(boom, report);
   let closed = false;
   return {
     write: (lines) => !closed && losses.writes(lines),
@@ -60,19 +60,19 @@ export async function fileSink(path: string, tell?: Tell): Promise<LineSink> {
   };
 }
 
-/** A full disk, and a reader that is slow or gone, lose lines, not requests; and somebody hears of it. */
+/** A full disk, or a reader that is slow or gone, costs lines, not requests; the loss is reported. */
 class Losses {
-  /** Whether something is on its way. */
+  /** Whether lines are being written. */
   writing = false;
   readonly #boom: Boom;
-  readonly #tell: Tell;
-  /** Lines lost since it was last well, and whether that was told. */
+  readonly #report: ReportLoss;
+  /** Lines lost since writing last worked, and whether that was reported. */
   #lost = 0;
-  #told = false;
+  #reported = false;
 
-  constructor(boom: Boom, tell: Tell = () => {}) {
+  constructor(boom: Boom, report: ReportLoss = () => {}) {
     this.#boom = boom;
-    this.#tell = tell;
+    this.#report = report;
     boom.on("drop", (lines: string) => {
       this.#lost += lines.split("\n").length - 1;
       this.#fails("its reader is too slow");
@@ -87,16 +87,16 @@ class Losses {
   }
 
   #fails(why: string): void {
-    if (this.#told) return;
-    this.#told = true;
-    this.#tell(`the access log cannot be written, and what does not fit into memory is lost: ${why}`);
+    if (this.#reported) return;
+    this.#reported = true;
+    this.#report(`the access log cannot be written, and what does not fit into memory is lost: ${why}`);
   }
 
   #allWritten(): void {
     this.writing = false;
-    if (!this.#told) return;
-    this.#told = false;
-    this.#tell(`the access log is written again; ${this.#lost} lines of it were lost`);
+    if (!this.#reported) return;
+    this.#reported = false;
+    this.#report(`the access log is written again; ${this.#lost} lines of it were lost`);
     this.#lost = 0;
   }
 }
@@ -109,7 +109,7 @@ const opened = (boom: Boom, path: string): Promise<void> =>
     );
   });
 
-/** Resolves when all has been written, or when whoever reads the log takes too long. */
+/** Resolves when all is written, or when the reader of the log takes too long. */
 const flushed = (boom: Boom): Promise<void> =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, LONGEST_FLUSH);
@@ -119,19 +119,19 @@ const flushed = (boom: Boom): Promise<void> =>
     });
   });
 
-/** Before the process ends: what waits, at once. */
+/** Writes what waits at once, before the process ends. */
 function flushNow(boom: Boom): void {
   try {
     boom.flushSync();
   } catch {
-    // Nobody takes it.
+    // The reader is gone.
   }
 }
 
 /**
- * Makes sure that no reader of `fd` keeps us waiting. A pipe takes from now on what there is room for: it is opened once
- * more, because the flag on `fd` itself would be everybody's who has it. False where that cannot be (sockets, systems
- * other than Linux, a descriptor that is gone).
+ * Makes writes to `fd` non-blocking, so that no reader keeps us waiting. A pipe is opened once more for that: the flag on
+ * `fd` itself would apply to every process that has it. False where this is impossible (sockets, systems other than
+ * Linux, a closed descriptor).
  */
 function unblocked(boom: Boom, fd: number): boolean {
   try {

@@ -2,7 +2,9 @@
 // function's name, with what it has to be, rather than by a TypeError deep inside or, at a request, by a 500.
 import { SallyportError } from "../exchange/errors.ts";
 import type { Gateway } from "../exchange/exchange.ts";
+import type { Log } from "../exchange/log.ts";
 import { suggestion } from "./did-you-mean.ts";
+import { presentNames, renamedText, twiceText } from "./old-names.ts";
 
 /** What is wrong with the value of the option `name`, a line each. */
 export type Check = (value: unknown, name: string) => readonly string[];
@@ -92,18 +94,22 @@ export const aGateway: Check = (value, name) =>
   isGateway(value) ? [] : [`${name} must be a gateway, such as wsgi("shop:app"), not ${shownApp(value)}`];
 
 /**
- * Throws CONFIG_INVALID for options of `place` ("wsgi()") that it does not know or whose values are of another type.
- * `example`: options as they might be.
+ * Gives the options under their present names; their log hears of old ones. Throws CONFIG_INVALID for options of `place`
+ * ("wsgi()") that it does not know, that are given by two names, or whose values are of another type. `example`: options
+ * as they might be.
  */
-export function checkOptions(
+export function checkOptions<T>(
   place: string,
-  given: unknown,
+  given: T,
   known: Readonly<Record<string, Check>>,
   example: string,
-): void {
+): T {
   if (!isObject(given) || isGateway(given))
     throw invalid(place, [`the options must be an object such as ${example}, not ${shownApp(given)}`]);
-  throwProblems(place, problemsIn(given, known, ""));
+  const { value, renamed, twice } = presentNames(given, Object.keys(known));
+  throwProblems(place, [...twice.map((names) => twiceText(...names)), ...problemsIn(value, known, "")]);
+  for (const names of renamed) (value.log as Log | undefined)?.warn(`${place}: ${renamedText(...names)}`);
+  return value;
 }
 
 /** Throws CONFIG_INVALID. `name`: "the first argument". */

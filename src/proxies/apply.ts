@@ -1,4 +1,4 @@
-// What trusted proxies said of the client, put in the request: in all its parts, so that every interface tells the same.
+// Puts what trusted proxies say of the client into every part of the request, so that all interfaces give the same facts.
 import {
   type Address,
   type Exchange,
@@ -11,20 +11,20 @@ import { isHost } from "../http/target.ts";
 import type { ForwardedFacts } from "./walk.ts";
 
 /** Throws BAD_REQUEST or BAD_HOST. */
-export function applySaid(exchange: Exchange, said: ForwardedFacts): void {
+export function applyFacts(exchange: Exchange, facts: ForwardedFacts): void {
   const { request } = exchange;
-  const remote = said.client ?? request.remote;
-  const place = placeOf(request, said);
-  // TLS facts are those of the proxy's connection, if there are any: the client's own ended there.
+  const remote = facts.client ?? request.remote;
+  const place = placeOf(request, facts);
+  // The request's TLS facts are those of the proxy's connection: the client's TLS ended at the proxy.
   exchange.request = place
     ? { ...request, ...place, headers: withHost(request.headers, place.authority), remote, tls: undefined }
     : { ...request, remote, tls: undefined };
-  if (said.prefix !== undefined) mountBelow(exchange, readPrefix(said.prefix));
+  if (facts.prefix !== undefined) mountBelow(exchange, readPrefix(facts.prefix));
 }
 
 type Place = Pick<RequestHead, "scheme" | "authority" | "local">;
 
-/** Undefined when nothing was said of what the client connected to. */
+/** Undefined when the proxies did not say to what the client connected. */
 function placeOf(request: RequestHead, { proto, host, port }: ForwardedFacts): Place | undefined {
   if (proto === undefined && host === undefined && port === undefined) return undefined;
   const scheme = proto === undefined ? request.scheme : readProto(proto);
@@ -35,7 +35,7 @@ function placeOf(request: RequestHead, { proto, host, port }: ForwardedFacts): P
 const SCHEMES: ReadonlyMap<string, "http" | "https"> = new Map([
   ["http", "http"],
   ["https", "https"],
-  // Of a WebSocket, as Traefik says it.
+  // Traefik names the scheme of a WebSocket so.
   ["ws", "http"],
   ["wss", "https"],
 ]);
@@ -60,19 +60,19 @@ function readPort(port: string | undefined): string | undefined {
 
 const PORT = /:(\d+)$/;
 
-/** A port that stands beside the host counts where the host has none. */
+/** A port in a header of its own counts where the host has none. */
 function withPort(host: string, port: string | undefined, scheme: "http" | "https"): string {
   if (port === undefined || host === "" || PORT.test(host) || port === PORTS[scheme]) return host;
   return `${host}:${port}`;
 }
 
-/** The port that the client connected to; a Unix socket has none, and the authority tells it then. */
+/** The address with the port that the client connected to. A Unix socket stays as it is: it has no port. */
 function reached(local: Address, authority: string, scheme: "http" | "https"): Address {
   if (local.port === 0) return local;
   return { address: local.address, port: Number(PORT.exec(authority)?.[1] ?? PORTS[scheme]) };
 }
 
-/** Every interface passes the header on, so that it must say the same. */
+/** The Host header must agree with the authority, as every interface passes it on. */
 function withHost(headers: Headers, authority: string): Headers {
   const sent = header(headers, "host");
   if (authority === "" || sent === authority) return headers;
@@ -82,7 +82,7 @@ function withHost(headers: Headers, authority: string): Headers {
   );
 }
 
-/** Unescaped segments, none of them empty or of dots: nothing that leads elsewhere, or that a page must escape. */
+/** Segments without escapes, none empty or of dots: they cannot lead elsewhere, and need no escaping in HTML. */
 const PREFIX = /^(?:\/(?!\.{1,2}(?:\/|$))[0-9A-Za-z\-._~!$&()*+,;=:@]+)+$/;
 const LONGEST_PREFIX = 1_024;
 
@@ -92,7 +92,7 @@ function readPrefix(prefix: string): string {
   throw bad(`a prefix that is no plain path: ${JSON.stringify(prefix)}`);
 }
 
-/** The proxy has taken the prefix off: for the app it is part of where it is mounted. */
+/** The proxy has removed the prefix: for the app it is part of the mount. */
 function mountBelow(exchange: Exchange, prefix: string): void {
   const { request, mount } = exchange;
   if (prefix === "" || request.path === "*") return;

@@ -1,5 +1,5 @@
-// Proxies in front of us that speak HTTP: what trusted ones say of the client in Forwarded (RFC 7239) or X-Forwarded-*
-// takes the place of what we see of the connection, before any app does. From others those headers are taken away (L4).
+// HTTP proxies in front of us: the client's facts in the Forwarded (RFC 7239) or X-Forwarded-* headers of trusted ones
+// replace those of our own connection before an app sees the request. From other peers we remove these headers (L4).
 import {
   type Exchange,
   type Headers,
@@ -8,11 +8,11 @@ import {
   repeatedOf,
   SallyportError,
 } from "../exchange/index.ts";
-import { applySaid } from "./apply.ts";
+import { applyFacts } from "./apply.ts";
 import type { Trusted } from "./trust.ts";
-import { type ForwardedFacts, type ForwardedOutcome, saidByForwarded, saidByXForwarded } from "./walk.ts";
+import { type ForwardedFacts, type ForwardedLines, factsOfForwarded, factsOfXForwarded } from "./walk.ts";
 
-/** The headers that may be honoured. */
+/** The headers that may be applied. */
 export const FORWARDED = [
   "forwarded",
   "x-forwarded-for",
@@ -28,24 +28,24 @@ export const FORWARDED_FIELDS: readonly ForwardedHeader[] = FORWARDED.filter(
   (name) => name !== "x-forwarded-prefix",
 );
 
-/** Makes the exchange's request what is true of the client. Throws BAD_REQUEST or BAD_HOST for what cannot be. */
+/** Makes the exchange's request describe the client. Throws BAD_REQUEST or BAD_HOST for impossible values. */
 export type ApplyForwarded = (exchange: Exchange) => void;
 
-/** `names` are honoured where the peer is `trusted`; the others of them nobody sees. */
+/** Applies the headers `names` of `trusted` peers, and removes the other ones. */
 export function forwarding(trusted: Trusted, names: readonly ForwardedHeader[]): ApplyForwarded {
-  const honour = honouring(trusted, names);
+  const apply = applying(trusted, names);
   return (exchange) => {
     const { request } = exchange;
     const repeated = repeatedOf(request);
-    if (!repeated) return void honour(exchange);
-    const { honoured } = repeated;
-    if (honoured) exchange.request = alike(request, honoured);
-    else if (honour(exchange)) keep(exchange, repeated);
+    if (!repeated) return void apply(exchange);
+    const { forwarded } = repeated;
+    if (forwarded) exchange.request = sameFacts(request, forwarded);
+    else if (apply(exchange)) keep(exchange, repeated);
   };
 }
 
-/** Honours once. Whether it comes to the same for any request of this connection that has the same fields. */
-function honouring(trusted: Trusted, names: readonly ForwardedHeader[]): (exchange: Exchange) => boolean {
+/** Applies once. Returns whether the result holds for every request of this connection with the same fields. */
+function applying(trusted: Trusted, names: readonly ForwardedHeader[]): (exchange: Exchange) => boolean {
   const ignored = FORWARDED.filter((name) => !names.includes(name));
   return (exchange) => {
     const { headers, remote } = exchange.request;
@@ -57,35 +57,35 @@ function honouring(trusted: Trusted, names: readonly ForwardedHeader[]): (exchan
     }
     const unwanted = ignored.filter((name) => found.delete(name));
     if (unwanted.length > 0) drop(exchange, (kind) => unwanted.some((name) => name === kind));
-    const said = agreed(saidByForwarded(found, remote, trusted), saidByXForwarded(found, remote, trusted));
-    if (said) applySaid(exchange, said);
+    const facts = agreed(factsOfForwarded(found, remote, trusted), factsOfXForwarded(found, remote, trusted));
+    if (facts) applyFacts(exchange, facts);
     // A prefix becomes part of the path.
-    return said?.prefix === undefined;
+    return facts?.prefix === undefined;
   };
 }
 
-/** For the requests that follow; what is made of them may be kept in turn. */
+/** For the following requests, whose derived values may be kept in turn. */
 function keep(exchange: Exchange, repeated: Repeated): void {
   if (repeatedOf(exchange.request) !== repeated)
     exchange.request = { ...exchange.request, repeated: new Repeated(exchange.request) };
-  repeated.honoured = exchange.request;
+  repeated.forwarded = exchange.request;
 }
 
-/** `request`, whose fields are those that `honoured` had, as proxies describe it. */
-function alike(request: RequestHead, honoured: RequestHead): RequestHead {
-  if (request.repeated === honoured.repeated) return request; // they say nothing
+/** `request` with the facts that proxies gave for `forwarded`, which had the same fields. */
+function sameFacts(request: RequestHead, forwarded: RequestHead): RequestHead {
+  if (request.repeated === forwarded.repeated) return request; // the headers gave none
   const { method, target, path, query, version } = request;
-  return { ...honoured, method, target, path, query, version };
+  return { ...forwarded, method, target, path, query, version };
 }
 
-/** One of those above, or another that an app could take for a proxy's word. */
+/** One of the headers above, or another that an app could take for a proxy's. */
 type Kind = ForwardedHeader | "other";
 
 const kinds = new Map<string, Kind | undefined>();
-/** Clients choose names; whoever invents many only makes the table start again. */
+/** Clients choose names: one that invents many only empties the table. */
 const MOST_NAMES = 256;
 
-/** Of a header's name as it was sent; undefined for one that says nothing of this. */
+/** The kind of a header by its name as it was sent; undefined for all that do not matter here. */
 function kindOf(name: string): Kind | undefined {
   const first = name.charCodeAt(0) | 0x20;
   if ((first !== X && first !== F) || name.length < SHORTEST) return undefined;
@@ -99,7 +99,7 @@ function kindOf(name: string): Kind | undefined {
 const X = 0x78;
 const F = 0x66;
 const SHORTEST = "forwarded".length;
-/** An underscore may pass for a hyphen (C2), but not with us. */
+/** An app may read an underscore as a hyphen (C2). */
 const FORWARDING = /^(?:forwarded|x[-_]forwarded(?:[-_].*)?|x[-_]real[-_]ip)$/;
 
 function newKind(name: string): Kind | undefined {
@@ -108,8 +108,8 @@ function newKind(name: string): Kind | undefined {
 }
 
 /** The lines of each, or undefined when there is none. */
-function find(headers: Headers): ForwardedOutcome | undefined {
-  let found: ForwardedOutcome | undefined;
+function find(headers: Headers): ForwardedLines | undefined {
+  let found: ForwardedLines | undefined;
   for (let i = 0; i < headers.length; i += 2) {
     const kind = kindOf(headers[i] as string);
     if (kind === undefined) continue;
@@ -128,8 +128,8 @@ function drop(exchange: Exchange, drops: (kind: Kind | undefined) => boolean): v
 }
 
 /**
- * A proxy sets one kind and passes the other on as the client sent it; which, we cannot know. So where both came they
- * must say the same.
+ * A proxy sets one kind of header and may pass the other on as the client sent it; we cannot know which. So where both
+ * came they must agree.
  */
 function agreed(
   forwarded: ForwardedFacts | undefined,

@@ -1,10 +1,10 @@
-// The Forwarded header (RFC 7239, 4 to 6): a list of elements, each what one proxy says of the request that it got.
+// The Forwarded header (RFC 7239, 4 to 6): a list of elements, in each of which one proxy describes the request it got.
 import { type Address, SallyportError } from "../exchange/index.ts";
 import { canonicalIp } from "../sockets/address.ts";
 
-/** What one proxy says. Absent is what it does not say. */
+/** The facts that one proxy gives; undefined where it gives none. */
 export interface Element {
-  /** Who sent it the request; undefined where it does not say, or hides it (`unknown`, `_secret`). */
+  /** The address that sent it the request; undefined where it is missing or hidden (`unknown`, `_secret`). */
   readonly client: Address | undefined;
   readonly proto: string | undefined;
   readonly host: string | undefined;
@@ -13,7 +13,7 @@ export interface Element {
 /** Name and value: a token, or a quoted string with `\` before any of its characters (RFC 9110, 5.6). */
 const PAIR =
   /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)|"((?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*)")/y;
-/** Between pairs; the blanks are not in the grammar, but in what people write. */
+/** Between pairs. The grammar has no blanks there, but people write them. */
 const BETWEEN = /[ \t]*([;,])[ \t]*/y;
 const BLANK = /[ \t]*/y;
 
@@ -61,7 +61,7 @@ const elementOf = (pairs: Pairs): Element => ({
   host: pairs.get("host"),
 });
 
-/** Node (RFC 7239, 6): name, and perhaps a port; a name that is no address, or a hidden port, says nothing. */
+/** Node (RFC 7239, 6): a name, and perhaps a port. A name that is no address, and a hidden port, are ignored. */
 const NODE = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(\d{1,5}|_[0-9A-Za-z._-]+))?$/;
 const HIDDEN = /^(?:unknown|_[0-9A-Za-z._-]+)$/i;
 

@@ -1,4 +1,4 @@
-// Whose word about a client counts: addresses of proxies in front of us, as the operator lists them.
+// The proxies whose headers are believed: addresses, as the operator lists them.
 import { BlockList, isIP } from "node:net";
 import type { Address } from "../exchange/index.ts";
 import { canonicalIp } from "../sockets/address.ts";
@@ -6,7 +6,7 @@ import { canonicalIp } from "../sockets/address.ts";
 /** Whether a peer is one of those listed. */
 export type Trusted = (peer: Address) => boolean;
 
-/** `unix`: peers over Unix sockets; `all`: everybody; or a range of addresses. */
+/** `unix`: peers over Unix sockets; `all`: every peer; or a range of addresses. */
 export type TrustRule =
   | { readonly kind: "all" | "unix" }
   | { readonly kind: "range"; readonly address: string; readonly bits: number };
@@ -24,14 +24,14 @@ export function parseTrust(text: string): TrustRule | undefined {
   return isIP(address) === 4 && width === 128 ? mapped(address, bits) : { kind: "range", address, bits };
 }
 
-/** Of an IPv4 address mapped into IPv6 the first 96 bits say only that. A range that is wider has no like in IPv4. */
+/** The first 96 bits of a mapped address only mark it as IPv4. A wider range has no equivalent in IPv4. */
 const mapped = (address: string, bits: number): TrustRule | undefined =>
   bits < 96 ? undefined : { kind: "range", address, bits: bits - 96 };
 
-/** Addresses whose answer is remembered. */
+/** Addresses whose result is cached. */
 const MOST_KNOWN = 1_024;
 
-/** Undefined where nobody is trusted, so that nobody need be asked. */
+/** Undefined where no peer is trusted, so that no request pays for the check. */
 export function trustOf(rules: readonly TrustRule[]): Trusted | undefined {
   if (rules.length === 0) return undefined;
   if (rules.some(({ kind }) => kind === "all")) return () => true;

@@ -1,11 +1,11 @@
-// From what each proxy in front says to what is true of the client: from the one that connected to us back over those
-// that are trusted, to the first that is not. What stands to the left of that, anybody may have written.
+// Finds the client behind several proxies: from the one that connected to us back over the trusted ones to the first
+// address that is not trusted. Anything to the left of that may be forged.
 import { type Address, SallyportError } from "../exchange/index.ts";
 import { canonicalIp } from "../sockets/address.ts";
 import { readForwarded } from "./header.ts";
 import type { Trusted } from "./trust.ts";
 
-/** What trusted proxies say of the client. Absent is what they do not say. */
+/** The facts about the client that trusted proxies give; undefined where they give none. */
 export interface ForwardedFacts {
   readonly client: Address | undefined;
   readonly proto: string | undefined;
@@ -15,11 +15,11 @@ export interface ForwardedFacts {
 }
 
 /** The lines of each header, by its name in lower case. */
-export type ForwardedOutcome = Map<string, string[]>;
+export type ForwardedLines = Map<string, string[]>;
 
 /** By the Forwarded header; undefined when there is none. Throws BAD_REQUEST. */
-export function saidByForwarded(
-  found: ForwardedOutcome,
+export function factsOfForwarded(
+  found: ForwardedLines,
   peer: Address,
   trusted: Trusted,
 ): ForwardedFacts | undefined {
@@ -28,15 +28,15 @@ export function saidByForwarded(
   const elements = readForwarded(lines);
   const hops = elements.map((element) => element.client);
   const { client, outermost } = walk(hops, peer, trusted);
-  // The outermost trusted proxy saw the client's request itself; those behind it speak of what they got from it.
+  // The outermost trusted proxy saw the client's request itself; those behind it describe the request they got from it.
   const believed = elements.slice(outermost);
   const first = (key: "proto" | "host") => believed.find((element) => element[key] !== undefined)?.[key];
   return { client, proto: first("proto"), host: first("host"), port: undefined, prefix: undefined };
 }
 
 /** By X-Forwarded headers; undefined when there is none. Throws BAD_REQUEST. */
-export function saidByXForwarded(
-  found: ForwardedOutcome,
+export function factsOfXForwarded(
+  found: ForwardedLines,
   peer: Address,
   trusted: Trusted,
 ): ForwardedFacts | undefined {
@@ -52,13 +52,13 @@ export function saidByXForwarded(
 }
 
 interface Walk {
-  /** The last that is known; undefined when nothing was said. */
+  /** The outermost address that is known; undefined when there is none. */
   readonly client: Address | undefined;
-  /** Index of what the outermost trusted proxy said. */
+  /** Index of the entry of the outermost trusted proxy. */
   readonly outermost: number;
 }
 
-/** `hops` as they were appended, each by the proxy that it connected to; undefined for one that is not known. */
+/** `hops` as the proxies appended them, each the address that connected to one; undefined where it is not known. */
 function walk(hops: readonly (Address | undefined)[], peer: Address, trusted: Trusted): Walk {
   let client: Address | undefined;
   let at = hops.length;
@@ -74,7 +74,7 @@ const NONE: readonly string[] = [];
 
 function members(lines: readonly string[] | undefined): readonly string[] {
   const [line = ""] = lines ?? NONE;
-  // Mostly there is one.
+  // Usually there is one.
   if ((lines?.length ?? 0) < 2 && !line.includes(",")) return line === "" ? NONE : [line];
   const all = (lines ?? NONE).flatMap((one) => one.split(",")).map((member) => member.trim());
   return all.filter((member) => member !== "");
@@ -82,7 +82,7 @@ function members(lines: readonly string[] | undefined): readonly string[] {
 
 const HOP = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
 
-/** An address, perhaps with a port; "unix:" is what nginx says of a Unix socket. Undefined for what is no address. */
+/** An address, perhaps with a port; "unix:" is how nginx writes a Unix socket. Undefined for what is no address. */
 function hopOf(text: string): Address | undefined {
   if (text === "unix:") return { address: "", port: 0 };
   const bare = canonicalIp(text);
@@ -93,8 +93,8 @@ function hopOf(text: string): Address | undefined {
 }
 
 /**
- * Most proxies write one value anew; some append, as they do to X-Forwarded-For, and then each value belongs to its hop.
- * What cannot be told apart cannot be believed.
+ * Most proxies replace the value; some append to it, as to X-Forwarded-For, so that each value belongs to a hop. Values
+ * that cannot be assigned to hops are refused.
  */
 function ofHop(name: string, values: readonly string[], hop: number, hops: number): string | undefined {
   const [first] = values;

@@ -1,11 +1,11 @@
-// A Python application of which nobody has said what it is written for: its worker finds out by a look at it, and the
-// interface found answers.
+// A Python application whose interface is not configured: its worker detects it, and requests are answered by that
+// interface.
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { type AsgiOnlyOptions, type AsgiOptions, asgiSpec } from "../protocols/asgi/index.ts";
 import { type WsgiOnlyOptions, type WsgiOptions, wsgiSpec } from "../protocols/wsgi/index.ts";
 import { INTERFACE_NAMES, type Interface, PythonApplication } from "../workers/index.ts";
 
-/** The options of both interfaces. Those that the interface found has no use for are an error. */
+/** The options of both interfaces. Those that the detected interface does not have are an error. */
 export type CallableOptions = WsgiOptions & AsgiOptions;
 
 const ONLY = {
@@ -20,10 +20,10 @@ const ONLY = {
   ] satisfies (keyof AsgiOnlyOptions)[],
 } as const;
 
-/** A gateway to the application that `app` names, which is found out to be WSGI or ASGI when it starts. */
+/** A gateway to the application that `app` names; its start detects whether it is WSGI or ASGI. */
 export function callable(app: string, options: CallableOptions): Gateway {
   return new PythonApplication(app, options, [wsgiSpec(options), asgiSpec(options)], {
-    onInterface: (spoken) => refuseOthers(app, options, spoken),
+    onInterface: (found) => refuseOthers(app, options, found),
   });
 }
 
@@ -32,6 +32,6 @@ function refuseOthers(app: string, options: CallableOptions, found: Interface): 
   const useless = ONLY[other].filter((name) => options[name] !== undefined);
   if (useless.length === 0) return;
   const names = useless.join(", ");
-  const message = `${app} is of ${INTERFACE_NAMES[found]}, and what is said of ${names} is for ${INTERFACE_NAMES[other]} only`;
+  const message = `${app} is a ${INTERFACE_NAMES[found]} app, and ${names} can be given for ${INTERFACE_NAMES[other]} apps only`;
   throw new SallyportError("CONFIG_INVALID", message);
 }

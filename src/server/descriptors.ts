@@ -1,9 +1,9 @@
-// How many files this process may open. Connections are files, and near the limit no more are taken.
+// The limit of open files. Connections count as files, and near the limit no more are accepted.
 import { readFileSync } from "node:fs";
 import type { Log } from "../exchange/index.ts";
 import { RESERVE } from "../sockets/descriptors.ts";
 
-/** The limit of open files; undefined where the system does not tell. Node has raised it to the hard limit. */
+/** The limit of open files; undefined where the system does not show it. Node has raised it to the hard limit. */
 export function openFilesLimit(read: (path: string) => string = readText): number | undefined {
   try {
     const limit = /^Max open files +(\d+)/m.exec(read("/proc/self/limits"))?.[1];
@@ -15,7 +15,7 @@ export function openFilesLimit(read: (path: string) => string = readText): numbe
 
 const readText = (path: string): string => readFileSync(path, "latin1");
 
-/** Warns when so many connections cannot be had. */
+/** Warns when the limit is too low for `connections`. */
 export function warnOfDescriptors(log: Log, connections: number, limit = openFilesLimit()): void {
   if (limit === undefined || connections + RESERVE <= limit) return;
   log.warn(

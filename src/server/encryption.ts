@@ -1,4 +1,4 @@
-// TLS at the addresses that have it: keys that are read before anybody listens, and again when their files change.
+// TLS at the addresses that have it. Certificates and keys are read before we listen, and again when their files change.
 import type { Socket } from "node:net";
 import { NOWHERE } from "../config/errors.ts";
 import { atAddress, located, readFiles } from "../config/tls-files.ts";
@@ -6,25 +6,25 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import type { TlsSettings } from "../sockets/tls/index.ts";
 
 type Accept = (socket: Socket) => void;
-type Entrance = import("../sockets/tls/index.ts").TlsAcceptor;
+type TlsAcceptor = import("../sockets/tls/index.ts").TlsAcceptor;
 
-/** What is spoken within TLS, the best first. */
+/** The protocols offered by ALPN, the best first. */
 const PROTOCOLS = ["h2", "http/1.1", "http/1.0"] as const;
-/** How often the files are looked at, in milliseconds: certbot renews weeks before it must. */
-const LOOK = 60_000;
+/** Milliseconds between two checks of the files: certbot renews weeks before a certificate expires. */
+const CHECK_INTERVAL = 60_000;
 
-interface Place {
+interface TlsAddress {
   readonly settings: TlsSettings;
-  readonly entrance: Entrance;
-  /** Of the files when they were read last. */
+  readonly acceptor: TlsAcceptor;
+  /** Of the files when they were last read. */
   signature: string;
 }
 
 export class Encryption {
   readonly #directory: string;
   readonly #log: Log;
-  readonly #places: Place[] = [];
-  #watch: NodeJS.Timeout | undefined;
+  readonly #addresses: TlsAddress[] = [];
+  #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
 
   constructor(directory: string, log: Log) {
@@ -33,7 +33,7 @@ export class Encryption {
   }
 
   /**
-   * What to do with the connections of the address that is `index` of `listen`: TLS is taken off, and then `accept`.
+   * A function for the connections of the address with this `index` in `listen`: it decrypts them and calls `accept`.
    * Rejects with CONFIG_INVALID.
    */
   async acceptAt(written: TlsSettings, index: number, accept: Accept): Promise<Accept> {
@@ -42,32 +42,32 @@ export class Encryption {
     const signature = await signatureOf(settings);
     const keys = await readFiles(settings, atAddress(index, NOWHERE));
     this.#warn(keys.warnings);
-    const entrance = new TlsAcceptor({ accept, keys, settings, protocols: PROTOCOLS, log: this.#log });
-    this.#places.push({ settings, entrance, signature });
-    this.#watch ??= setInterval(() => void this.look(), LOOK).unref();
-    return (socket) => entrance.accept(socket);
+    const acceptor = new TlsAcceptor({ accept, keys, settings, protocols: PROTOCOLS, log: this.#log });
+    this.#addresses.push({ settings, acceptor, signature });
+    this.#timer ??= setInterval(() => void this.renewChanged(), CHECK_INTERVAL).unref();
+    return (socket) => acceptor.accept(socket);
   }
 
-  /** Reads all files again. Rejects with CONFIG_INVALID for those that are wrong; what was read before stays. */
+  /** Reads all files again. Rejects with CONFIG_INVALID for faulty ones, whose earlier content stays in use. */
   reload(): Promise<void> {
-    return this.#inTurn(() => this.#refresh(this.#places));
+    return this.#inTurn(() => this.#refresh(this.#addresses));
   }
 
-  /** Reads those that have changed, and tells the log what is wrong with them, once. */
-  look(): Promise<void> {
+  /** Reads the files that have changed, and logs their faults once. */
+  renewChanged(): Promise<void> {
     return this.#inTurn(async () => {
       const { signatureOf } = await import("../sockets/tls/index.ts");
-      const changed: Place[] = [];
-      for (const place of this.#places)
-        if (place.signature !== (await signatureOf(place.settings))) changed.push(place);
-      await this.#refresh(changed).catch((error) => this.#complain(SallyportError.from(error)));
+      const changed: TlsAddress[] = [];
+      for (const address of this.#addresses)
+        if (address.signature !== (await signatureOf(address.settings))) changed.push(address);
+      await this.#refresh(changed).catch((error) => this.#logFailure(SallyportError.from(error)));
     });
   }
 
   /** Connections that have not finished their handshake end. */
   close(): void {
-    clearInterval(this.#watch);
-    for (const { entrance } of this.#places) entrance.close();
+    clearInterval(this.#timer);
+    for (const { acceptor } of this.#addresses) acceptor.close();
   }
 
   #inTurn(act: () => Promise<void>): Promise<void> {
@@ -76,23 +76,23 @@ export class Encryption {
     return turn;
   }
 
-  async #refresh(places: readonly Place[]): Promise<void> {
-    const results = await Promise.allSettled(places.map((place) => this.#renew(place)));
+  async #refresh(addresses: readonly TlsAddress[]): Promise<void> {
+    const results = await Promise.allSettled(addresses.map((address) => this.#renew(address)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
   }
 
-  async #renew(place: Place): Promise<void> {
+  async #renew(address: TlsAddress): Promise<void> {
     const { signatureOf } = await import("../sockets/tls/index.ts");
-    // Before the reading: what changes meanwhile is seen the next time.
-    place.signature = await signatureOf(place.settings);
-    const keys = await readFiles(place.settings, ({ message }) => message);
-    place.entrance.show(keys);
+    // Before the files are read, so that the next check sees a change made meanwhile.
+    address.signature = await signatureOf(address.settings);
+    const keys = await readFiles(address.settings, ({ message }) => message);
+    address.acceptor.show(keys);
     this.#warn(keys.warnings);
-    this.#log.info(`certificates were read again: ${place.settings.cert}`);
+    this.#log.info(`certificates were read again: ${address.settings.cert}`);
   }
 
-  #complain({ message, code, detail }: SallyportError): void {
+  #logFailure({ message, code, detail }: SallyportError): void {
     this.#log.error(`changed certificates cannot be used and the old ones stay: ${message}`, {
       code,
       detail,

@@ -1,5 +1,5 @@
-// The registry: which gateway an app of the configuration is answered through. A new kind of app is one entry here and
-// its section in config.ts. What no app needs is not even loaded.
+// The registry: the gateway for each kind of app in the configuration. A new kind is one entry here and its section in
+// config/apps.ts. A gateway that no app needs is not loaded.
 import { resolve } from "node:path";
 import { APP_KINDS } from "../config/apps.ts";
 import type { AppSettings } from "../config/config.ts";
@@ -7,16 +7,16 @@ import { type Exchange, type Gateway, type Log, localRedirect, SallyportError } 
 import { isGateway } from "../options/checks.ts";
 import type { FastcgiOptions } from "../protocols/fastcgi/index.ts";
 
-/** What gateways get from the server that they are part of. */
+/** What a gateway gets from its server. */
 export interface GatewayContext {
   /** Relative paths of the configuration start here. */
   readonly directory: string;
   readonly log: Log;
   /** Server processes that serve the same applications. */
-  readonly fronts: number;
-  /** Bytes of a request body; whoever keeps one bounds it by this. */
+  readonly serverProcesses: number;
+  /** Bytes of a request body: the bound for gateways that store one. */
   readonly maxBody: number;
-  /** Answers an exchange by the server's routes: where a CGI program's local redirects go. */
+  /** Answers an exchange by the server's routes: for local redirects (RFC 3875, 6.2.2). */
   readonly dispatch: (exchange: Exchange) => void;
   /** A query for the URL of a module: a new one where it must be loaded anew; "" otherwise. */
   readonly moduleVersion: () => string;
@@ -24,22 +24,22 @@ export interface GatewayContext {
 
 type Kind = keyof typeof APP_KINDS;
 type SettingsOf<K extends Kind> = Extract<AppSettings, Record<K, unknown>>;
-type Make<K extends Kind> = (app: SettingsOf<K>, surroundings: GatewayContext) => Promise<Gateway>;
+type Make<K extends Kind> = (app: SettingsOf<K>, context: GatewayContext) => Promise<Gateway>;
 
 const MAKE: { readonly [K in Kind]: Make<K> } = {
-  async wsgi({ wsgi: app, ...rest }, surroundings) {
+  async wsgi({ wsgi: app, ...rest }, context) {
     const { wsgi } = await import("../protocols/wsgi/index.ts");
-    return wsgi(app, { ...pythonPlaces(rest, surroundings), maxBody: surroundings.maxBody });
+    return wsgi(app, { ...pythonPaths(rest, context), maxBody: context.maxBody });
   },
 
-  async asgi({ asgi: app, ...rest }, surroundings) {
+  async asgi({ asgi: app, ...rest }, context) {
     const { asgi } = await import("../protocols/asgi/index.ts");
-    return asgi(app, pythonPlaces(rest, surroundings));
+    return asgi(app, pythonPaths(rest, context));
   },
 
-  async callable({ callable: app, ...rest }, surroundings) {
+  async callable({ callable: app, ...rest }, context) {
     const { callable } = await import("./callable.ts");
-    return callable(app, { ...pythonPlaces(rest, surroundings), maxBody: surroundings.maxBody });
+    return callable(app, { ...pythonPaths(rest, context), maxBody: context.maxBody });
   },
 
   async cgi({ cgi: program, chdir, documentRoot, ...rest }, { directory, log, dispatch, maxBody }) {
@@ -71,60 +71,60 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     return gatewayOfExport(app, "the app", { log, timeout: seconds(timeout) });
   },
 
-  async php({ php, fastcgi: reached, ...rest }, surroundings) {
-    const { directory } = surroundings;
+  async php({ php, fastcgi: reached, ...rest }, context) {
+    const { directory } = context;
     const { fastcgi } = await import("../protocols/fastcgi/index.ts");
     return fastcgi({
       ...rest,
       ...reachedOf(phpReached(reached), directory),
       root: resolve(directory, php),
-      ...shared(surroundings),
+      ...shared(context),
     });
   },
 
-  async fastcgi({ fastcgi: reached, root, authorizer, ...rest }, surroundings) {
-    const { directory } = surroundings;
+  async fastcgi({ fastcgi: reached, root, authorizer, ...rest }, context) {
+    const { directory } = context;
     const { fastcgi } = await import("../protocols/fastcgi/index.ts");
     return fastcgi({
       ...rest,
       ...reachedOf(reached, directory),
       root: within(directory, root),
       authorizer: authorizer === undefined ? undefined : reachedOf(authorizer, directory),
-      ...shared(surroundings),
+      ...shared(context),
     });
   },
 
-  async scgi({ scgi: address, ...rest }, surroundings) {
+  async scgi({ scgi: address, ...rest }, context) {
     const { scgi } = await import("../protocols/scgi/index.ts");
-    return scgi({ ...rest, address: placed(address, surroundings.directory), ...shared(surroundings) });
+    return scgi({ ...rest, address: placed(address, context.directory), ...shared(context) });
   },
 
-  async uwsgi({ uwsgi: address, ...rest }, surroundings) {
+  async uwsgi({ uwsgi: address, ...rest }, context) {
     const { uwsgi } = await import("../protocols/uwsgi/index.ts");
-    return uwsgi({ ...rest, address: placed(address, surroundings.directory), ...shared(surroundings) });
+    return uwsgi({ ...rest, address: placed(address, context.directory), ...shared(context) });
   },
 };
 
-interface PythonPlaces {
+interface PythonPaths {
   readonly chdir?: string;
   readonly path?: readonly string[];
   readonly python?: string;
 }
 
-/** The options of a Python application, its places seen from the configuration's directory. */
-const pythonPlaces = <T extends PythonPlaces>(
+/** The options of a Python application, with paths relative to the configuration's directory resolved. */
+const pythonPaths = <T extends PythonPaths>(
   { chdir, path, python, ...rest }: T,
-  { directory, log, fronts }: GatewayContext,
+  { directory, log, serverProcesses }: GatewayContext,
 ) => ({
   ...rest,
-  fronts,
+  serverProcesses,
   python: python?.includes("/") ? resolve(directory, python) : python,
   directory: resolve(directory, chdir ?? "."),
   path: path?.map((place) => resolve(directory, place)),
   log,
 });
 
-/** What every gateway to an application elsewhere gets from the server. */
+/** The options that every gateway to another process gets from the server. */
 const shared = ({ log, maxBody, dispatch }: GatewayContext) => ({
   log,
   maxBody,
@@ -155,13 +155,13 @@ function reachedOf(reached: Reached, directory: string): FastcgiOptions {
 const isAddress = (reached: Reached): reached is string | string[] =>
   typeof reached === "string" || Array.isArray(reached);
 
-/** PHP's own program, which would end after 500 requests if it were not told to stay. */
+/** PHP's own program, with a setting that keeps it from ending after 500 requests. */
 function phpReached(reached: Reached = { command: ["php-cgi"] }): Reached {
   if (isAddress(reached)) return reached;
   return { processes: 4, ...reached, env: { PHP_FCGI_MAX_REQUESTS: "0", ...reached.env } };
 }
 
-/** Paths of Unix sockets start at the configuration's directory, too. */
+/** Paths of Unix sockets are relative to the configuration's directory, too. */
 const placed = (address: Addresses, directory: string): Addresses =>
   typeof address === "string"
     ? placedOne(address, directory)
@@ -177,8 +177,8 @@ const seconds = (milliseconds: number | undefined): number | undefined =>
   milliseconds === undefined ? undefined : milliseconds / 1000;
 
 /** The gateway of an app; it is not started yet. Rejects with a SallyportError when there is no such app. */
-export async function gatewayOf(app: AppSettings, surroundings: GatewayContext): Promise<Gateway> {
+export async function gatewayOf(app: AppSettings, context: GatewayContext): Promise<Gateway> {
   if (isGateway(app)) return app;
   const kind = (Object.keys(APP_KINDS) as Kind[]).find((key) => key in app) as Kind;
-  return (MAKE[kind] as Make<Kind>)(app as SettingsOf<Kind>, surroundings);
+  return (MAKE[kind] as Make<Kind>)(app as SettingsOf<Kind>, context);
 }

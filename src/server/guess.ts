@@ -1,6 +1,6 @@
-// How this process was started: the one place that knows. By a web server as a CGI program (RFC 3875, 4.1), by a web
-// server or a spawner with a listening socket as descriptor 0 (FastCGI 1.0, 2.2), by systemd with listening sockets from
-// descriptor 3 on (sd_listen_fds(3)), or by somebody who says nothing.
+// Finds out how this process was started: by a web server as a CGI program (RFC 3875, 4.1), by a web server or a spawner
+// with a listening socket as descriptor 0 (FastCGI 1.0, 2.2), by systemd with listening sockets from descriptor 3 on
+// (sd_listen_fds(3)), or in a way that leaves no trace.
 import { fstatSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
@@ -11,22 +11,22 @@ export type Started =
   | { readonly by: "fastcgi" | "systemd" | "arguments"; readonly listen: readonly ListenAddress[] }
   | { readonly by: "nobody" };
 
-/** What can be known about a process. */
-export interface Circumstances {
+/** The facts about a process that show it. */
+export interface ProcessFacts {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   /** Whether descriptor 0 is a listening socket. */
   readonly listening: () => boolean;
 }
 
-const OWN: Circumstances = { env: process.env, pid: process.pid, listening: () => isListening(0) };
+const OWN: ProcessFacts = { env: process.env, pid: process.pid, listening: () => isListening(0) };
 
 /** Systemd's first descriptor. */
 const FIRST = 3;
 const MOST = 1_000;
 
-/** Tells it, by default of this process. */
-export function guess({ env, pid, listening }: Circumstances = OWN): Started {
+/** By default for this process. */
+export function guess({ env, pid, listening }: ProcessFacts = OWN): Started {
   if (env.GATEWAY_INTERFACE?.startsWith("CGI/") && env.REQUEST_METHOD) return { by: "cgi", nph: isNph(env) };
   if (listening()) return { by: "fastcgi", listen: [{ protocol: "fastcgi", kind: "fd", fd: 0 }] };
   const count = env.LISTEN_PID === String(pid) ? wholeNumber(env.LISTEN_FDS) : 0;
@@ -35,8 +35,8 @@ export function guess({ env, pid, listening }: Circumstances = OWN): Started {
   return { by: "systemd", listen: Array.from({ length: count }, (_, i) => passed(FIRST + i, names[i])) };
 }
 
-/** A program whose file is named so wants the server to pass its output on as it is (RFC 3875, 5). */
-const isNph = ({ SCRIPT_FILENAME, SCRIPT_NAME = "" }: Circumstances["env"]): boolean =>
+/** By such a name a program asks the server to pass its output on unchanged (RFC 3875, 5). */
+const isNph = ({ SCRIPT_FILENAME, SCRIPT_NAME = "" }: ProcessFacts["env"]): boolean =>
   basename(SCRIPT_FILENAME ?? SCRIPT_NAME).startsWith("nph-");
 
 /** The unit's `FileDescriptorName=` may be the name of a protocol. */
@@ -46,7 +46,7 @@ const passed = (fd: number, name: string | undefined): ListenAddress => ({
   fd,
 });
 
-/** Where to listen then. What `configured` says about the very descriptor that was passed counts, as to its protocol. */
+/** Where to listen then. A `configured` address with the same descriptor decides on its protocol. */
 export function placesOf(started: Started, configured: readonly ListenAddress[]): ListenAddress[] {
   if (!("listen" in started)) return [...configured];
   return started.listen.map((place) => configured.find((other) => isSameDescriptor(place, other)) ?? place);
@@ -55,8 +55,8 @@ export function placesOf(started: Started, configured: readonly ListenAddress[])
 const isSameDescriptor = (a: ListenAddress, b: ListenAddress): boolean =>
   a.kind === "fd" && b.kind === "fd" && a.fd === b.fd;
 
-/** Where platforms that give every program a port want it to listen: PORT, and HOST if they say it. */
-export function portOf({ PORT, HOST }: Circumstances["env"]): ListenAddress | undefined {
+/** The address of platforms that give every program a port: PORT, and HOST if it is set. */
+export function portOf({ PORT, HOST }: ProcessFacts["env"]): ListenAddress | undefined {
   const place = /^\d+$/.test(PORT ?? "") ? parsePlace(PORT as string) : undefined;
   if (place?.kind !== "tcp") return undefined;
   return { protocol: "http", ...place, ...(HOST ? { host: HOST } : {}) };
@@ -65,10 +65,10 @@ export function portOf({ PORT, HOST }: Circumstances["env"]): ListenAddress | un
 const wholeNumber = (text = ""): number => (/^\d{1,4}$/.test(text) ? Math.min(Number(text), MOST) : 0);
 
 /**
- * Whether a descriptor is a socket that listens. Node cannot ask it (SO_ACCEPTCONN), but Linux lists all sockets; on
- * other systems only a server that says who may connect (FCGI_WEB_SERVER_ADDRS) is recognised.
+ * Whether a descriptor is a listening socket. Node cannot query SO_ACCEPTCONN, but Linux lists all sockets; on other
+ * systems we recognise only a server that sets FCGI_WEB_SERVER_ADDRS.
  */
-export function isListening(fd: number, env: Circumstances["env"] = process.env): boolean {
+export function isListening(fd: number, env: ProcessFacts["env"] = process.env): boolean {
   if (!isSocket(fd)) return false;
   const inode = inodeOf(fd);
   if (inode === undefined) return env.FCGI_WEB_SERVER_ADDRS !== undefined;

@@ -1,5 +1,5 @@
-// Binds the addresses that a server listens at and hands each accepted socket on. Which protocol is spoken there is
-// the listener's affair.
+// Binds the addresses that a server listens at and hands each accepted socket on. The listener decides which protocol
+// to speak.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, lstat, unlink } from "node:fs/promises";
@@ -17,22 +17,22 @@ export interface Bound {
   /** `http://127.0.0.1:8000` with the port that the system gave, `unix:/path`, `fastcgi://unix:/path`. */
   readonly url: string;
   /**
-   * Accepts no more; a Unix socket's file goes. Sockets already accepted live on. Never rejects. What waits to be accepted
-   * is for others that listen at the same socket; `patience`: milliseconds in which it is accepted first.
+   * Accepts no more, and removes a Unix socket's file. Accepted connections live on. Never rejects. Waiting connections
+   * are left to other processes that listen at the same socket; with `patience` (milliseconds) they are accepted first.
    */
   close(patience?: number): Promise<void>;
 }
 
-/** Waiting connections that the system keeps for us; it cuts this to its own limit (net.core.somaxconn). */
+/** Connections that the system holds until we accept them, up to its own limit (net.core.somaxconn). */
 const BACKLOG = 2048;
-/** Turns of the event loop without a connection that show that none waits: the first may have begun before we asked. */
+/** Turns of the event loop without a connection after which none waits: the first may have begun before we asked. */
 const QUIET_TURNS = 3;
-/** How long another server may take to accept before it counts as living anyway, in milliseconds. */
+/** Milliseconds after which another server counts as running although it has not accepted. */
 const LIVE_TEST = 1000;
 
 /** Listens at `address`. Rejects with ADDRESS_UNUSABLE and what to do about it. */
 export async function bind(address: ListenAddress, accept: (socket: Socket) => void): Promise<Bound> {
-  // A client may end its side and still be answered (edge L1); small answers leave at once.
+  // A client may half-close and still be answered (edge L1); small responses are sent at once.
   const options = { allowHalfOpen: true, noDelay: true };
   const server = createServer(options, (socket) => accept(shareReadBuffer(socket, options)));
   if (address.kind === "unix") await bindUnix(server, address);
@@ -57,14 +57,14 @@ const listen = (server: Server, options: ListenOptions): Promise<void> =>
 
 async function closed(server: Server, patience: number): Promise<void> {
   if (patience > 0 && server.listening) await acceptWaiting(server, patience);
-  // Not the callback of close(): that waits for every connection, which are the listener's to end.
+  // Not the callback of close(): it waits for every connection, and the listener ends those.
   server.close();
   await nextTurn();
 }
 
 /**
- * Takes what the system has accepted for us: closing the socket would reset it. No more than can have waited when this
- * began, for on a busy day they never end.
+ * Accepts the connections that wait in the system: closing the socket would reset them. No more than can have waited when
+ * this began, for under load they never end.
  */
 async function acceptWaiting(server: Server, patience: number): Promise<void> {
   const latest = performance.now() + patience;
@@ -79,21 +79,21 @@ async function acceptWaiting(server: Server, patience: number): Promise<void> {
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A Unix socket that was passed on as a descriptor has no name that Node knows: it is told as that. */
+/** Node does not know the path of a Unix socket that was passed as a descriptor: its URL is `fd:N`. */
 function urlOf(server: Server, address: ListenAddress): string {
   const { protocol, tls } = address;
-  const spoken = { protocol, ...(tls ? { tls } : {}) };
+  const scheme = { protocol, ...(tls ? { tls } : {}) };
   const bound = server.address();
   if (!bound) return addressText(address);
-  if (typeof bound === "string") return addressText({ ...spoken, kind: "unix", path: bound });
-  return addressText({ ...spoken, kind: "tcp", host: bound.address, port: bound.port });
+  if (typeof bound === "string") return addressText({ ...scheme, kind: "unix", path: bound });
+  return addressText({ ...scheme, kind: "tcp", host: bound.address, port: bound.port });
 }
 
-/** Of a Unix socket (sun_path of unix(7), less the NUL). Node would cut a longer one off and bind to the rest. */
+/** sun_path of unix(7) without its NUL. Node would truncate a longer path and bind to the rest. */
 const LONGEST_PATH = 107;
 const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} bytes)`;
 
-/** Takes the place of a dead server's socket file, never that of a living one. */
+/** Replaces the socket file of a dead server, never that of a running one. */
 async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
   try {
     if (Buffer.byteLength(address.path) > LONGEST_PATH) throw unfit(address, TOO_LONG);
@@ -102,15 +102,15 @@ async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
       await removeStale(address);
       await listenUnix(server, address);
     });
-    await giveAway(address);
+    await setModeAndOwner(address);
   } catch (error) {
     server.close();
     unusable(address, error as NodeJS.ErrnoException);
   }
 }
 
-/** A mode that the umask cannot express (it has no execute bits to give), and the owner. */
-export async function giveAway({ path, mode, owner }: UnixAddress): Promise<void> {
+/** The umask cannot set every mode: it gives no execute bits. */
+export async function setModeAndOwner({ path, mode, owner }: UnixAddress): Promise<void> {
   if (mode !== undefined) await chmod(path, mode);
   if (owner !== undefined) await promisify(execFile)("chown", ["--", owner, path]);
 }
@@ -136,7 +136,7 @@ async function removeStale(address: UnixAddress): Promise<void> {
 const unfit = (address: UnixAddress, why: string): SallyportError =>
   new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${addressText(address)}: the path ${why}`);
 
-/** Whether somebody accepts connections there. Only a refused connection says that nobody does. */
+/** Whether a server accepts connections there. Only a refused connection shows that none does. */
 const answers = (path: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = createConnection({ path });
@@ -165,7 +165,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_INVALID_FD_TYPE: "it is not a listening socket; pass one on from the parent process",
 };
 
-/** libuv calls that EACCES too. */
+/** libuv reports this as EACCES, too. */
 const lacksDirectory = (address: ListenAddress): boolean =>
   address.kind === "unix" && !existsSync(dirname(address.path));
 

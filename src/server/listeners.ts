@@ -1,18 +1,18 @@
-// The registry: which listener speaks the protocol of an address. A new protocol is one entry here and its name in config/protocols.ts. What nobody listens
-// for is not even loaded.
+// The registry: the listener for each protocol. A new protocol is one entry here and its name in config/protocols.ts. A
+// listener that no address needs is not loaded.
 
 import type { Limits } from "../config/limits.ts";
 import type { Protocol } from "../config/protocols.ts";
 import type { Handler, Listener, Log } from "../exchange/index.ts";
 
-/** What listeners get from the server that they are part of. */
+/** What a listener gets from its server. */
 export interface ListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: Limits;
 }
 
-type Make = (entrance: ListenerContext) => Promise<Listener>;
+type Make = (context: ListenerContext) => Promise<Listener>;
 
 const MAKE = {
   async http({ handler, log, limits: { fastcgi, scgi, uwsgi, websocket, http2, temporary, ...limits } }) {
@@ -42,6 +42,6 @@ const MAKE = {
   },
 } as const satisfies Record<Protocol, Make>;
 
-/** A listener that puts exchanges into `entrance`. */
-export const listenerOf = (protocol: Protocol, entrance: ListenerContext): Promise<Listener> =>
-  MAKE[protocol](entrance);
+/** A listener that passes exchanges to the handler of `context`. */
+export const listenerOf = (protocol: Protocol, context: ListenerContext): Promise<Listener> =>
+  MAKE[protocol](context);

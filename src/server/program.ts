@@ -1,24 +1,24 @@
-// The life of a server that has a process for itself, under a process manager, a container or a terminal: it says where
-// it listens, obeys signals, and survives what apps leave to chance.
+// The life of a server that has a process for itself, under a process manager, in a container or in a terminal: it says
+// where it listens, obeys signals, and survives the uncaught errors of apps.
 import { SallyportError } from "../exchange/index.ts";
 import { type Notifier, notifierOf } from "./notify.ts";
 import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";
 import type { Server } from "./server.ts";
-import { noteUncaught } from "./uncaught.ts";
+import { logUncaught } from "./uncaught.ts";
 
 export interface ServerProgram {
   /** The URLs; empty when a signal came first. Rejects with a SallyportError. */
   readonly started: Promise<readonly string[]>;
-  /** The exit code, once a signal, or a failure that nobody caught, has ended the server. */
+  /** The exit code, once a signal or an uncaught error has ended the server. */
   readonly ended: Promise<number>;
 }
 
-/** Starts `server`, whose log is written in this manner. */
-export function runProgram(server: Server, manner: ReportStyle): ServerProgram {
+/** Starts `server`, whose log is written in this style. */
+export function runProgram(server: Server, style: ReportStyle): ServerProgram {
   const life: Life = { stopping: false, notifier: notifierOf(process.env, server.log) };
-  const ended = untilEnded(server, manner, life);
-  // A signal may come while an app takes its time to start: then nobody waits for it.
-  const started = Promise.race([start(server, life, manner), ended.then(() => [])]);
+  const ended = untilEnded(server, style, life);
+  // A signal may come while an app still starts: then we do not wait for it.
+  const started = Promise.race([start(server, life, style), ended.then(() => [])]);
   return { started, ended };
 }
 
@@ -27,14 +27,14 @@ interface Life {
   readonly notifier: Promise<Notifier>;
 }
 
-async function start(server: Server, life: Life, manner: ReportStyle): Promise<readonly string[]> {
+async function start(server: Server, life: Life, style: ReportStyle): Promise<readonly string[]> {
   const gone = (code: number): void => {
-    if (!life.stopping) complainOfExit(code, manner);
+    if (!life.stopping) reportExit(code, style);
   };
   process.once("exit", gone);
   try {
     const urls = await server.start();
-    announce(urls, manner);
+    announce(urls, style);
     (await life.notifier).ready(urls);
     return urls;
   } catch (error) {
@@ -45,15 +45,15 @@ async function start(server: Server, life: Life, manner: ReportStyle): Promise<r
   }
 }
 
-/** An app in this process may call `process.exit` while it is imported; nobody would know why nothing listens. */
-function complainOfExit(code: number, manner: ReportStyle): void {
+/** An app in this process may call `process.exit` while it is imported; without this, nothing would say why. */
+function reportExit(code: number, style: ReportStyle): void {
   const message = `the application ended the server, with exit code ${code}, while it was being loaded`;
-  reportError(new SallyportError("APP_IMPORT", message), manner);
+  reportError(new SallyportError("APP_IMPORT", message), style);
   if (code === 0) process.exitCode = 1;
 }
 
-function untilEnded(server: Server, manner: ReportStyle, life: Life): Promise<number> {
-  const debug = manner.level === "debug"; // the stack of an error that nobody caught may be one of ours
+function untilEnded(server: Server, style: ReportStyle, life: Life): Promise<number> {
+  const debug = style.level === "debug"; // the stack of an uncaught error may be one of ours
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       life.stopping = true;
@@ -61,20 +61,20 @@ function untilEnded(server: Server, manner: ReportStyle, life: Life): Promise<nu
       void server.stop().then(() => resolve(code));
     };
     for (const signal of ["SIGTERM", "SIGINT"])
-      process.on(signal, () => (life.stopping ? force(manner) : stop(0)));
+      process.on(signal, () => (life.stopping ? force(style) : stop(0)));
     process.on("SIGHUP", () => void reload(server, life));
     process.on("SIGUSR1", () => server.reopenLogs());
-    process.on("unhandledRejection", (error) => noteUncaught(server.log, error, debug));
+    process.on("unhandledRejection", (error) => logUncaught(server.log, error, debug));
     process.on("uncaughtException", (error) => {
-      noteUncaught(server.log, error, debug);
+      logUncaught(server.log, error, debug);
       stop(1);
     });
   });
 }
 
-/** The second signal: nothing is waited for. Processes of ours are killed on the way out. */
-function force(manner: ReportStyle): void {
-  announceCut(manner);
+/** The second signal: waits for nothing. Our processes are killed on the way out. */
+function force(style: ReportStyle): void {
+  announceCut(style);
   process.exit(1);
 }
 

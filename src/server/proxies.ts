@@ -1,5 +1,5 @@
-// Proxies in front of this server: who is believed, about a connection (PROXY protocol) and about a request (Forwarded,
-// X-Forwarded-*).
+// The proxies in front of this server that are believed, about a connection (PROXY protocol) and about a request
+// (Forwarded, X-Forwarded-*).
 import type { Socket } from "node:net";
 import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
@@ -11,7 +11,7 @@ import { ProxyAcceptor } from "../sockets/proxy-protocol/acceptor.ts";
 type Accept = (socket: Socket) => void;
 
 export class Proxies {
-  /** Undefined while nobody is trusted: then what is said of a client passes as it came, and counts for nothing. */
+  /** Undefined where no peer is trusted: these headers then pass unchanged, and have no effect. */
   readonly applyForwarded: ApplyForwarded | undefined;
   readonly #settings: Settings;
   readonly #log: Log;
@@ -25,24 +25,24 @@ export class Proxies {
     this.applyForwarded = this.#trusted && forwarding(this.#trusted, settings.forwarded);
   }
 
-  /** What to do with the connections of `address`: with a PROXY header, if they have one, and then `accept`. */
+  /** A function for the connections of `address`: reads the PROXY header, if they have one, and calls `accept`. */
   acceptAt({ proxyProtocol = false }: ListenAddress, accept: Accept): Accept {
     if (!proxyProtocol) return accept;
     const { headTimeout, connections } = this.#settings.limits;
-    const entrance = new ProxyAcceptor({
+    const acceptor = new ProxyAcceptor({
       accept,
-      // Without a list it is the operator's word that only proxies connect here.
+      // Without a list, the operator guarantees that only proxies connect here.
       expects: this.#trusted ?? (() => true),
       log: this.#log,
       timeout: headTimeout,
       most: connections,
     });
-    this.#acceptors.push(entrance);
-    return (socket) => entrance.accept(socket);
+    this.#acceptors.push(acceptor);
+    return (socket) => acceptor.accept(socket);
   }
 
-  /** Connections that have said nothing yet end. */
+  /** Ends connections whose PROXY header has not arrived. */
   close(): void {
-    for (const entrance of this.#acceptors) entrance.close();
+    for (const acceptor of this.#acceptors) acceptor.close();
   }
 }

@@ -1,6 +1,6 @@
-// What a person reads at the start and at the end, whatever the level of the log: where the server listens, and, when it
-// went wrong, one message with its code and below it the app's own traceback if there is one. Where the log is JSON, these
-// lines are JSON too: its collector reads all that comes by standard error.
+// Messages at the start and the end, independent of the log's level: where the server listens, and for a failure its
+// message with the code, and below it the app's own traceback if there is one. Where the log is JSON, these lines are JSON
+// too: its collector reads all of standard error.
 import type { SallyportError } from "../exchange/index.ts";
 import { escapeControls } from "../logs/escape.ts";
 import { jsonNote, type LogOptions } from "../logs/log.ts";
@@ -14,11 +14,11 @@ const REPORT = "this is a defect of Sallyport: please report it, with what --log
 const CUT = "stopped at once by a second signal; requests under way were cut";
 
 /** Writes `sallyport: message [CODE]`. Our own stack is shown only at the level `debug`. */
-export function reportError(error: SallyportError, manner: ReportStyle): void {
-  process.stderr.write(errorReport(error, manner));
+export function reportError(error: SallyportError, style: ReportStyle): void {
+  process.stderr.write(errorReport(error, style));
 }
 
-/** Writes `listening on URL`, a line for each. */
+/** Writes `listening on URL` for each. */
 export function announce(urls: readonly string[], { format }: ReportStyle): void {
   for (const url of urls) {
     const text = `listening on ${url}`;
@@ -26,12 +26,12 @@ export function announce(urls: readonly string[], { format }: ReportStyle): void
   }
 }
 
-/** Tells that a second signal has ended the server. */
+/** Says that a second signal has ended the server. */
 export function announceCut({ format }: ReportStyle): void {
   process.stderr.write(format === "json" ? jsonNote("warn", CUT) : `sallyport: ${CUT}\n`);
 }
 
-/** 2 for what cannot be meant as it is written, 1 for every other failure. */
+/** 2 for a wrong command line, 1 for every other failure. */
 export const exitCodeOf = ({ code }: SallyportError): number => (code === "ERR_SALLYPORT_USAGE" ? 2 : 1);
 
 export function errorReport(error: SallyportError, { level, format }: ReportStyle): string {

@@ -40,9 +40,9 @@ export class Routes {
   /** The one route when it takes everything: nothing needs to be looked at. */
   readonly #only: CompiledRoute | undefined;
   readonly #byHost: boolean;
-  /** Where a server in front has mounted us, of requests that it said it of: a local redirect needs it again. */
-  readonly #fronts = new WeakMap<RequestHead, string>();
-  #fronted = false;
+  /** The mount that a server in front gave a request (its SCRIPT_NAME): a local redirect from there needs it again. */
+  readonly #outerMounts = new WeakMap<RequestHead, string>();
+  #hasOuterMounts = false;
 
   /** `gateways` by the name of their app; a route to a missing one is a TypeError (the configuration was checked before). */
   constructor(routes: readonly Route[], gateways: ReadonlyMap<string, Gateway>) {
@@ -53,36 +53,36 @@ export class Routes {
   }
 
   /**
-   * Sets the exchange's mount and returns its route. Routes begin where the server in front has mounted us (its
-   * SCRIPT_NAME), for us the root. Throws NOT_FOUND or BAD_PATH.
+   * Sets the exchange's mount and returns its route. The paths of routes begin below the outer mount. Throws NOT_FOUND
+   * or BAD_PATH.
    */
   match(exchange: Exchange): CompiledRoute {
-    const front = this.#frontOf(exchange);
+    const outer = this.#outerMountOf(exchange);
     if (this.#only) return this.#only;
-    const path = exchange.request.path.slice(front.length);
+    const path = exchange.request.path.slice(outer.length);
     const host = this.#byHost ? hostOf(exchange.request.authority) : "";
     const sent = segmentsAsSent(path);
     const route = this.#find(host, sent);
     if (AMBIGUOUS.test(path) && this.#find(host, segmentsAsMeant(path)) !== route) throw ambiguous(path);
     if (!route) throw new SallyportError("NOT_FOUND", `no route for ${host}${path}`);
-    exchange.mount = front + (route.keepPrefix ? "" : rawPrefix(path, route.segments.length));
+    exchange.mount = outer + (route.keepPrefix ? "" : rawPrefix(path, route.segments.length));
     return route;
   }
 
-  /** The mount that came with the exchange, or with the one that was redirected here: it then has it, too. */
-  #frontOf(exchange: Exchange): string {
+  /** The mount that came with the exchange, or with the one that was redirected here. */
+  #outerMountOf(exchange: Exchange): string {
     const { request } = exchange;
     if (exchange.mount !== "") {
-      this.#fronted = true;
-      this.#fronts.set(request, exchange.mount);
-    } else if (this.#fronted) exchange.mount = this.#frontAgain(request);
+      this.#hasOuterMounts = true;
+      this.#outerMounts.set(request, exchange.mount);
+    } else if (this.#hasOuterMounts) exchange.mount = this.#firstOuterMount(request);
     return exchange.mount;
   }
 
-  #frontAgain(request: RequestHead): string {
-    const front = this.#fronts.get(firstRequest(request)) ?? "";
-    if (front === "" || `${request.path}/`.startsWith(`${front}/`)) return front;
-    throw new SallyportError("NOT_FOUND", `a local redirect leads out of ${front}: ${request.path}`);
+  #firstOuterMount(request: RequestHead): string {
+    const outer = this.#outerMounts.get(firstRequest(request)) ?? "";
+    if (outer === "" || `${request.path}/`.startsWith(`${outer}/`)) return outer;
+    throw new SallyportError("NOT_FOUND", `a local redirect leads out of ${outer}: ${request.path}`);
   }
 
   #find(host: string, segments: Segments): CompiledRoute | undefined {

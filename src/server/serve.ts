@@ -28,14 +28,14 @@ export interface ServeOptions
   /** Until the response begins, as text or seconds; then 504. */
   readonly timeout?: string | number;
   /**
-   * Whether the process is this server's, which is the default: it says where it listens, SIGTERM and SIGINT stop it,
-   * a failure to start is told on standard error, and the process ends with the server. Otherwise nothing is done to
-   * the process, and a failure rejects.
+   * Whether the process belongs to this server, which is the default: it says where it listens, SIGTERM and SIGINT stop
+   * it, standard error gets a failure to start, and the process ends with the server. Otherwise the process is left
+   * alone, and a failure rejects.
    */
   readonly program?: boolean;
 }
 
-/** Whose values the configuration checks, those are anything here. */
+/** `anything`: the configuration checks these values. */
 const CHECKS: Checks<ServeOptions> = {
   listen: anything,
   trust: anything,
@@ -72,13 +72,13 @@ export async function serve(app: ServedApp, options: ServeOptions = {}): Promise
     return await begin(app, options);
   } catch (reason) {
     const error = SallyportError.from(reason);
-    reportError(error, mannerOf(options));
+    reportError(error, styleOf(options));
     return process.exit(exitCodeOf(error));
   }
 }
 
-/** Even where the options are what is wrong. */
-function mannerOf(options: ServeOptions | undefined): ReportStyle {
+/** Even where the options are wrong. */
+function styleOf(options: ServeOptions | undefined): ReportStyle {
   const log = options?.log;
   const level = log?.level === "debug" ? "debug" : TEXT.level;
   return { level, format: log?.format === "json" ? "json" : TEXT.format };
@@ -113,7 +113,7 @@ function settingsOf(app: ServedApp, { timeout, ...options }: ServeOptions, start
 /** `apps.app.timeout` is the option `timeout`. */
 const ownKey = (path: KeyPath): KeyPath => (path[0] === "apps" ? path.slice(2) : path);
 
-/** The one request, and with it the end of the process: an app may keep what would hold it, and so the response, up. */
+/** Answers the one request and ends the process: an app may hold timers or sockets that would keep it, and so the response, open. */
 async function answer(server: Server, nph: boolean, program: boolean): Promise<void> {
   process.exitCode = await server.answerCgi(nph);
   if (program) process.exit();

@@ -1,5 +1,5 @@
-// Puts it together: gateways behind routes behind listeners at their addresses, started in this order and stopped in
-// phases in the other.
+// Puts the server together: gateways behind routes behind listeners at their addresses, started in this order and stopped
+// in phases in the reverse order.
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
 import type { ListenAddress } from "../config/address.ts";
@@ -36,9 +36,9 @@ import { type Route, Routes } from "./routes.ts";
 export interface ServerOptions {
   /** Relative paths of the configuration start here; the working directory otherwise. */
   readonly directory?: string;
-  /** Takes the place of the log that the configuration describes. */
+  /** Replaces the log that the configuration describes. */
   readonly log?: Log;
-  /** Hears of each connection at first. */
+  /** Called first with each connection. */
   readonly accepted?: (socket: Socket) => void;
   /** The applications are being worked on. */
   readonly development?: Development;
@@ -57,23 +57,23 @@ export interface Server {
   /** Starts the apps, then listens. Resolves with the URLs; rejects with a SallyportError and leaves nothing behind. */
   start(): Promise<readonly string[]>;
   /**
-   * Listens nowhere, but answers the one request that a web server started this process for, as a CGI program. Stops
-   * the apps, too, and resolves with the code to exit with. Never rejects: what went wrong is the response. `nph`: the
-   * web server adds nothing to it.
+   * Answers the one request for which a web server started this process as a CGI program, without listening. Stops the
+   * apps, too, and resolves with the exit code. Never rejects: a failure becomes the response. `nph`: the web server adds
+   * nothing to it.
    */
   answerCgi(nph?: boolean): Promise<number>;
   /**
-   * New generations of the apps that can have one, and certificates as their files have them now. One at a time: who asks
-   * while one is under way gets another after it. Rejects with all failures; what failed stays as it was.
+   * Starts new generations of the apps that can have one, and reads certificates again. One reload at a time: a request
+   * during one causes another after it. Rejects with all failures; what failed stays as it was.
    */
   reload(): Promise<void>;
   /** Where it listens. */
   readonly urls: readonly string[];
-  /** Log files are opened anew, after somebody moved them away. */
+  /** Opens log files anew, after log rotation has moved them away. */
   reopenLogs(): void;
   /**
-   * Accepts no more, and ends each connection with its next response, which says so: nobody's request meets the end of
-   * its connection. Then `stop` it.
+   * Accepts no more, and ends each connection with its next response, which says so, so that no request is lost to a
+   * closed connection. Then `stop` it.
    */
   leave(): Promise<void>;
   /** Stops in phases; requests under way have `grace` milliseconds (the configuration's otherwise). Never rejects. */
@@ -99,10 +99,10 @@ export const serverOf = (settings: Settings, options: ServerOptions = {}): Serve
 
 /** In tests the contract of the exchange is checked while it runs; what breaks it ends the process. */
 const checked = (gateway: Gateway): Gateway => (process.env.SALLYPORT_LINT === "1" ? lint(gateway) : gateway);
-/** What is loaded meanwhile would meet an application that closes the descriptors of its process, which is ours. */
+/** An embedded application may close descriptors of this process, so that nothing must be loaded while it starts. */
 const hasEmbedded = ({ apps }: Settings): boolean =>
   Object.values(apps).some((app) => "mode" in app && app.mode === "embedded");
-/** Workers get this long to end by themselves even when the requests under way took all of the grace. */
+/** Milliseconds for workers to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
 
 class GatewayServer implements Server {
@@ -115,7 +115,7 @@ class GatewayServer implements Server {
   readonly #running = new Running();
   /** Made when the apps have started. */
   #routes = new Routes([], this.#gateways);
-  /** One for each protocol that is spoken, at all of its addresses. */
+  /** One for each protocol, for all of its addresses. */
   readonly #listeners = new Map<Protocol, Listener>();
   readonly #logSink: LineSink | undefined;
   readonly #proxies: Proxies;
@@ -144,12 +144,13 @@ class GatewayServer implements Server {
 
   async #start(): Promise<readonly string[]> {
     try {
+      for (const line of this.#settings.renamed ?? []) this.log.warn(line);
       disk.limit = this.#settings.limits.temporary;
       descriptors.limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
       warnOfDescriptors(this.log, this.#settings.limits.connections);
       await this.#openAccessLog(this.#settings.log.access);
       const gateways = this.#makeGateways();
-      // Once the apps are being started, mostly in processes of their own, there is time to load what listens.
+      // The listeners are loaded while the apps start, mostly in processes of their own.
       const listeners = Promise.allSettled(gateways.values()).then(() => this.#makeListeners());
       if (hasEmbedded(this.#settings)) await listeners;
       await Promise.all([this.#startGateways(gateways), listeners]);
@@ -169,7 +170,7 @@ class GatewayServer implements Server {
     const { serveCgi } = await import("../protocols/cgi/listener.ts");
     const { log, limits } = this.#settings;
     const ready = this.#startForCgi(log.access);
-    ready.catch(() => {}); // the handler tells it, if there is a request at all
+    ready.catch(() => {}); // the handler reports it, if there is a request at all
     const handler = (exchange: Exchange): void => {
       ready.then(
         () => this.#handler()(exchange),
@@ -186,7 +187,7 @@ class GatewayServer implements Server {
   }
 
   async #reload(): Promise<void> {
-    // What starts may have been read before it was changed; why it could not start is told elsewhere.
+    // An app that is starting may have been read before it was changed; start() reports why one could not start.
     await this.#starting?.catch(() => {});
     if (this.#stopping) return;
     const reloads = [...this.#gateways].map(async ([name, gateway]) => {
@@ -211,13 +212,13 @@ class GatewayServer implements Server {
     return this.#stopping;
   }
 
-  /** What listeners call: composed of what this configuration asks for, so that nothing else costs anything. */
+  /** Called by listeners. Composed once of the parts that this configuration uses, so that the others cost nothing. */
   #handler(): Handler {
     const admit = this.#admission();
     return this.#access?.logging(admit) ?? admit;
   }
 
-  /** As trusted proxies describe the exchange, if there are any. */
+  /** Applies the headers of trusted proxies, if there are any, before it dispatches. */
   #admission(): (exchange: Exchange) => string | undefined {
     const { applyForwarded } = this.#proxies;
     if (!applyForwarded) return (exchange) => this.#dispatch(exchange);
@@ -277,7 +278,7 @@ class GatewayServer implements Server {
     }
   }
 
-  /** Standard output is the response's: there is no access log there. */
+  /** Standard output carries the response: there is no access log there. */
   async #startForCgi(access: string | undefined): Promise<void> {
     if (access !== "-") await this.#openAccessLog(access);
     await this.#startGateways(this.#makeGateways());
@@ -285,9 +286,9 @@ class GatewayServer implements Server {
 
   async #openAccessLog(access: string | undefined): Promise<void> {
     if (access === undefined || access === "off") return;
-    const tell = (message: string): void => this.log.warn(message);
+    const report = (message: string): void => this.log.warn(message);
     const sink =
-      access === "-" ? descriptorSink(1, tell) : await fileSink(resolve(this.#directory, access), tell);
+      access === "-" ? descriptorSink(1, report) : await fileSink(resolve(this.#directory, access), report);
     this.#access = new AccessLog(sink);
   }
 
@@ -317,7 +318,7 @@ class GatewayServer implements Server {
       directory: this.#directory,
       log: this.log,
       maxBody: this.#settings.limits.body,
-      fronts: this.#settings.fronts,
+      serverProcesses: this.#settings.serverProcesses,
       dispatch,
       moduleVersion: this.#development ? () => (this.#development as Development).moduleVersion() : () => "",
     });
@@ -338,7 +339,7 @@ class GatewayServer implements Server {
     const deadline = performance.now() + grace;
     const left = () => Math.max(0, deadline - performance.now());
     this.log.debug("stopping: no more connections are accepted");
-    // Whoever is accepted at last must be answered, too.
+    // Half of the grace for accepting: the connections accepted last must be answered, too.
     await Promise.all(this.#bound.map((bound) => bound.close(grace / 2)));
     this.#proxies.close();
     this.#encryption.close();
@@ -352,7 +353,7 @@ class GatewayServer implements Server {
   }
 }
 
-/** Where the client could not read a refusal yet, its connection is broken off; elsewhere the listener says why. */
+/** Before TLS or a PROXY header a client could not read a refusal, so its connection is reset; elsewhere the listener refuses it. */
 function unlessScarce(
   { tls, proxyProtocol }: ListenAddress,
   accept: (socket: Socket) => void,
@@ -369,7 +370,7 @@ function routesOf({ routes, apps }: Settings): readonly Route[] {
   return routes ?? Object.keys(apps).map((app) => ({ app }));
 }
 
-/** Throws the one failure, or one error that tells of them all, each by the name of its part. */
+/** Throws the only failure, or one error that lists all of them by the names of their parts. */
 function throwFailures(
   what: "started" | "reloaded",
   names: readonly string[],

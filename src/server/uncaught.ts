@@ -1,15 +1,15 @@
-// Errors that nobody caught: an app in this process left them to chance, or Sallyport has a defect. The log hears of
-// both; a stack only of the first, whose frames tell its author where to look.
+// Uncaught errors, of an app in this process or of Sallyport itself. The log gets both; a stack only with the frames of
+// the app, for its author.
 import { fileURLToPath } from "node:url";
 import type { Log } from "../exchange/index.ts";
 
 /** Everything of Sallyport lies below this directory. */
 const OURS = fileURLToPath(new URL("..", import.meta.url));
 
-export function noteUncaught(log: Log, error: unknown, debug: boolean): void {
-  if (!(error instanceof Error)) return log.error(`an error that nobody caught: ${String(error)}`);
+export function logUncaught(log: Log, error: unknown, debug: boolean): void {
+  if (!(error instanceof Error)) return log.error(`an uncaught error: ${String(error)}`);
   const detail = debug ? error.stack : appStack(error.stack ?? "");
-  log.error(`an error that nobody caught: ${error.name}: ${error.message}`, { detail });
+  log.error(`an uncaught error: ${error.name}: ${error.message}`, { detail });
 }
 
 /** The stack without frames of ours and of node; undefined when no other is left. */

@@ -1,5 +1,5 @@
-// HTTP at one address, in each of its versions: TLS agrees on one (ALPN), without it a client's first bytes tell. HTTP/2
-// is loaded for the first client that speaks it: most servers stand behind another, which speaks HTTP/1.1 with them.
+// All versions of HTTP at one address: ALPN selects one, and without TLS the client's first bytes do. HTTP/2 is loaded for
+// the first client that uses it: most servers are behind another one, which speaks HTTP/1.1 with them.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Listener } from "../exchange/index.ts";
@@ -7,7 +7,7 @@ import { type HttpOptions, httpListener } from "../protocols/http1/index.ts";
 import type { StreamLimits } from "../protocols/http2/index.ts";
 
 export interface WebOptions extends Omit<HttpOptions, "http2"> {
-  /** Bounds that only HTTP/2 has. */
+  /** Limits that only HTTP/2 has. */
   http2?: Partial<StreamLimits>;
 }
 
@@ -57,7 +57,7 @@ class Late implements Listener {
     await (await this.#making)?.close(grace);
   }
 
-  /** Meanwhile nothing of it may be lost, and its client may leave. */
+  /** Until the listener is loaded, no data may be lost, and the client may leave. */
   async #acceptLater(socket: Socket): Promise<void> {
     const flowed = socket.readableFlowing;
     if (flowed) socket.pause();

@@ -31,7 +31,7 @@ export interface PythonApplicationOptions {
   /** Worker processes. Default 1. */
   readonly processes?: number | undefined;
   /** Server processes like this one, each with its own workers: tells the application of its fellows. Default 1. */
-  readonly fronts?: number | undefined;
+  readonly serverProcesses?: number | undefined;
   /** Requests that a worker process takes before another replaces it (a tenth less for some, so that not all go at once); 0 for no limit, the default. */
   readonly maxRequests?: number | undefined;
   /** Milliseconds for importing and starting the application. Default 60 s. */
@@ -43,13 +43,19 @@ export interface PythonApplicationOptions {
   readonly log?: Log | undefined;
 }
 
+/** The names that some of these options had before 1.0. */
+export interface OldPythonNames {
+  /** @deprecated It is called `serverProcesses`. */
+  readonly fronts?: number | undefined;
+}
+
 export const APPLICATION_CHECKS: Checks<PythonApplicationOptions> = {
   python: aText,
   directory: aText,
   path: texts,
   env: environment,
   processes: aCount,
-  fronts: aCount,
+  serverProcesses: aCount,
   maxRequests: aWhole,
   startTimeout: milliseconds,
   queue: aWhole,
@@ -190,7 +196,7 @@ export class PythonApplication implements Gateway {
       path: (options.path ?? []).map((place) => resolve(directory, place)),
       env: { ...options.env },
       processes: options.processes ?? 1,
-      fronts: options.fronts ?? 1,
+      serverProcesses: options.serverProcesses ?? 1,
       maxRequests: options.maxRequests ?? 0,
       startTimeout: options.startTimeout ?? 60_000,
       queue: options.queue ?? 1024,

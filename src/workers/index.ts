@@ -5,6 +5,7 @@ export {
   aPythonApp,
   type InterfaceOptions,
   type InterfaceSpec,
+  type OldPythonNames,
   type OnInterface,
   PythonApplication,
   type PythonApplicationOptions,

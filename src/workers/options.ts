@@ -25,7 +25,7 @@ export interface WorkerOptions {
   /** How many workers there are in all: `wsgi.multiprocess`. */
   readonly processes: number;
   /** How many server processes have as many of them. */
-  readonly fronts: number;
+  readonly serverProcesses: number;
   /** What never changes from request to request. */
   readonly constants: Readonly<Record<string, string>>;
   /** Requests after which a process is replaced, one by one with others of its age a little earlier; 0 for never. */

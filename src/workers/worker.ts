@@ -138,7 +138,7 @@ export class Worker implements StreamTransport {
   /** Sends INIT; resolves when the application is imported. Rejects with APP_IMPORT or WORKER_DIED, the process ended. */
   async start(): Promise<void> {
     const { app, directory, path, threads, constants, lifespan, loop, pathsend } = this.#options;
-    const processes = this.#options.processes * this.#options.fronts;
+    const processes = this.#options.processes * this.#options.serverProcesses;
     const shared = { app, chdir: directory, path, processes, interface: this.#options.interface ?? null };
     const outbox = this.#outbox ? true : null;
     const init = marshal({

@@ -64,9 +64,9 @@ test("memory is the proportional share", () => {
   assert.equal(parseRollup(""), 0);
 });
 
-test("what runs the application is the worker, what talks to the clients the front", () => {
+test("what runs the application is the worker, what talks to the clients the server", () => {
   const parts = ["node", "nginx", "python3.13", "php-fpm8.2", "uwsgi"].map(part);
-  assert.deepEqual(parts, ["front", "front", "worker", "worker", "front"]);
+  assert.deepEqual(parts, ["server", "server", "worker", "worker", "server"]);
 });
 
 test("a server's processes are found with their children, and their time and memory are added up", async () => {
@@ -80,8 +80,8 @@ test("a server's processes are found with their children, and their time and mem
       [grandchild],
     );
     const [time, memory] = [processorTime(tree(child.pid ?? 0)), memoryHeld(tree(child.pid ?? 0))];
-    assert.ok(time.front > 0 && time.all >= time.front && time.worker === 0);
-    assert.ok(memory.front > 1e6 && memory.all === memory.front);
+    assert.ok(time.server > 0 && time.all >= time.server && time.worker === 0);
+    assert.ok(memory.server > 1e6 && memory.all === memory.server);
   } finally {
     child.disconnect();
     await once(child, "exit");
@@ -89,7 +89,7 @@ test("a server's processes are found with their children, and their time and mem
 });
 
 test("a process that has ended meanwhile counts nothing", () => {
-  const gone = [{ pid: 2 ** 30, part: "front" as const }];
-  assert.deepEqual(processorTime(gone), { front: 0, worker: 0, all: 0 });
-  assert.deepEqual(memoryHeld(gone), { front: 0, worker: 0, all: 0 });
+  const gone = [{ pid: 2 ** 30, part: "server" as const }];
+  assert.deepEqual(processorTime(gone), { server: 0, worker: 0, all: 0 });
+  assert.deepEqual(memoryHeld(gone), { server: 0, worker: 0, all: 0 });
 });

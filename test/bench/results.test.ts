@@ -11,7 +11,7 @@ import { type Row, type Target, verdicts } from "../../bench/verdicts.mjs";
 
 const row = (name: string, kind: Row["kind"], rate: number, more: Partial<Row> = {}): Row => ({
   ...summary([
-    { rate, cpu: { front: 10, worker: 5, all: 15 }, memory: { front: 120e6, all: 130e6 }, failures: 0 },
+    { rate, cpu: { server: 10, worker: 5, all: 15 }, memory: { server: 120e6, all: 130e6 }, failures: 0 },
   ]),
   name,
   kind,
@@ -50,7 +50,7 @@ test("a target is met or missed by the ratio of medians", () => {
   assert.deepEqual(met([ours(120), peer(100, { rate: 1.2 })]), [true]);
   assert.deepEqual(met([ours(119), peer(100, { rate: 1.2 })]), [false]);
   assert.deepEqual(met([ours(100), peer(100, { cpu: 1, cpuEach: 0.9 })]), [true, false, false]);
-  assert.deepEqual(met([ours(100)], { frontMemory: 110e6 }), [false]);
+  assert.deepEqual(met([ours(100)], { serverMemory: 110e6 }), [false]);
 });
 
 test("nothing follows from a peer that failed or left connections waiting; our own failure is a miss", () => {
@@ -91,7 +91,7 @@ test("one of ours that has a target is what another of ours is compared with", (
   );
 });
 
-test("a table shows front and worker apart, ratios for each Node, marks, problems and verdicts", () => {
+test("a table shows server and worker apart, ratios for each Node, marks, problems and verdicts", () => {
   const marked = peer(1000, { rate: 1 }, { marks: ["answers only 1 of 32 kept connections"] });
   const absent = { ...peer(Number.NaN), name: "bjoern", problem: "bjoern is not installed" };
   const table = comparisonTable(

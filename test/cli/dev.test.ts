@@ -176,6 +176,6 @@ test("a page of static files is reloaded, and nothing is started anew", async (t
 });
 
 test("several server processes are for serve: dev says so", async () => {
-  const command = [process.execPath, BIN, "dev", ".", "--fronts", "2"];
+  const command = [process.execPath, BIN, "dev", ".", "--server-processes", "2"];
   await assert.rejects(serveBy(command), /sallyport dev runs one server process/);
 });

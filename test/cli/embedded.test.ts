@@ -1,4 +1,4 @@
-// `sallyport serve app:app --embedded`, alone and with several fronts.
+// `sallyport serve app:app --embedded`, alone and with several server processes.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -22,20 +22,20 @@ const start = (...args: string[]): Promise<Served> =>
   serve(["habits:app", "--embedded", "--python", PYTHON, ...args], { cwd: APPS });
 const text = async (url: string): Promise<string> => (await fetch(url)).text();
 
-test("one embedded front answers", async (t) => {
+test("one embedded server process answers", async (t) => {
   const server = await start();
   t.after(() => server.stop());
   assert.equal(await text(`${server.url}/run`), "42\n");
 });
 
-test("a crash of embedded code costs that front's requests only, and is told of in words", async (t) => {
-  const server = await start("--fronts", "2");
+test("a crash of embedded code costs that server process's requests only, and is told of in words", async (t) => {
+  const server = await start("--server-processes", "2");
   t.after(() => server.stop());
   await assert.rejects(fetch(`${server.url}/crash`));
-  await server.sees(/front \d+ was killed by SIGSEGV: the requests inside it were cut/);
+  await server.sees(/server process \d+ was killed by SIGSEGV: the requests inside it were cut/);
   assert.match(server.stderr, /File ".*habits\.py", line \d+ in crash/);
   await assert.rejects(fetch(`${server.url}/leave`));
-  await server.sees(/front \d+ exited with status 9/);
+  await server.sees(/server process \d+ exited with status 9/);
   assert.equal(await text(`${server.url}/run`), "42\n");
 });
 
@@ -46,7 +46,7 @@ test("an application that never returns is replaced, its Python stack in the log
   });
   t.after(() => server.stop());
   const hanging = assert.rejects(fetch(`${server.url}/sleep?600`));
-  await server.sees(/front \d+ has been held by an application/);
+  await server.sees(/server process \d+ has been held by an application/);
   await server.sees(/File ".*habits\.py", line \d+ in sleep/);
   await hanging;
   assert.equal(await text(`${server.url}/run`), "42\n");
@@ -57,7 +57,13 @@ function alone(t: TestContext, app: string, settings: object, more: object = {})
   const folder = mkdtempSync(join(tmpdir(), "alone-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const apps = { app: { wsgi: app, mode: "embedded", python: PYTHON, chdir: APPS, ...more } };
-  const config = { listen: ["127.0.0.1:0"], log: { access: "off" }, frontTimeout: "10m", ...settings, apps };
+  const config = {
+    listen: ["127.0.0.1:0"],
+    log: { access: "off" },
+    serverProcessTimeout: "10m",
+    ...settings,
+    apps,
+  };
   writeFileSync(join(folder, "config.json"), JSON.stringify(config));
   return ["--config", join(folder, "config.json")];
 }
@@ -89,12 +95,12 @@ test("an import that takes longer than startTimeout ends the start, its stack in
   const args = alone(t, "hangs:app", {}, { startTimeout: "1s" });
   const { code, stderr } = await sallyport(["serve", ...args], APPS);
   assert.equal(code, 1, stderr);
-  assert.match(stderr, /front \d+ did not start within \d+ s: it is ended; its stack follows/);
+  assert.match(stderr, /server process \d+ did not start within \d+ s: it is ended; its stack follows/);
   assert.match(stderr, /File ".*hangs\.py", line \d+ in <module>/);
 });
 
 test("one server process that hangs is replaced, as are several", async (t) => {
-  const server = await serve(alone(t, "habits:app", { frontTimeout: "2s" }));
+  const server = await serve(alone(t, "habits:app", { serverProcessTimeout: "2s" }));
   t.after(() => server.stop());
   await assert.rejects(fetch(`${server.url}/hold`));
   assert.equal(await text(`${server.url}/run`), "42\n");
@@ -107,15 +113,15 @@ test("an application that closes descriptor 3 does not close the server's own", 
   for (let i = 0; i < 20; i++) assert.equal(await text(`${server.url}/run`), "42\n");
   await new Promise((resolve) => setTimeout(resolve, 1_500)); // some of the messages that went to clients
   assert.equal(await text(`${server.url}/run`), "42\n");
-  assert.doesNotMatch(server.stderr, /front/);
+  assert.doesNotMatch(server.stderr, /server process \d+/);
 });
 
-test("a front whose own descriptors were closed says so and is replaced", async (t) => {
+test("a server process whose own descriptors were closed says so and is replaced", async (t) => {
   const server = await serve(alone(t, "habits:app", {}));
   t.after(() => server.stop());
   await fetch(`${server.url}/close_own`).catch(() => {});
   await server.sees(/an application closed descriptors of the server's/);
-  await server.sees(/front \d+ exited with status 1/);
+  await server.sees(/server process \d+ exited with status 1/);
   assert.equal(await text(`${server.url}/run`), "42\n");
 });
 

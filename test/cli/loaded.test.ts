@@ -72,7 +72,7 @@ const IDLE_FILES = [
   /node_modules\/(?!sonic-boom\/|atomic-sleep\/)/,
   /^dist\/protocols\/(?:http2|fastcgi|scgi|uwsgi)\/(?!limits\.)/,
   /^dist\/protocols\/cgi\/(?:gateway|listener|program)\./,
-  /^dist\/fronts\/(?!messages\.)/,
+  /^dist\/cluster\/(?!messages\.)/,
   /^dist\/sockets\/tls\/(?!facts\.)/,
   /^dist\/(?:apps|mount|testing)\//,
 ];

@@ -54,6 +54,12 @@ const BAD: [string[], string][] = [
     ["--trust", "localhost"],
     '--trust must be an address, a range such as 10.0.0.0/8, unix: or *, not "localhost"',
   ],
+  [
+    ["--fronts", "2", "--server-processes", "2"],
+    "--fronts is called --server-processes now: give one of them, not both",
+  ],
+  [["--fronts", "none"], '--fronts must be a whole number from 1 to 1000000, not "none"'],
+  [["--constructor"], "unknown option --constructor"],
   [["--unix="], '--unix must be a text that is not empty, not ""'],
 ];
 
@@ -64,6 +70,18 @@ for (const [args, message] of BAD) {
       (error: SallyportError) => error.code === "ERR_SALLYPORT_USAGE" && error.message === message,
     ));
 }
+
+test("an option may have its old name, and the log is to say what it is called now", () => {
+  const { flags, words, renamed } = parseCommandLine(["serve", "--fronts", "2", "app:app"]);
+  assert.deepEqual({ ...flags }, { "server-processes": 2 });
+  assert.deepEqual(words, ["serve", "app:app"]);
+  assert.deepEqual(renamed, ["--fronts is called --server-processes now"]);
+  assert.deepEqual(parseCommandLine(["--server-processes", "2"]).renamed, []);
+});
+
+test("the help has no old name", () => {
+  assert.doesNotMatch(helpText(), /--front/);
+});
 
 test("the help names every option and no line of it is wider than 120 characters", () => {
   const help = helpText();

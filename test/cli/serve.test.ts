@@ -137,9 +137,9 @@ const objectsIn = (text: string): { level: string; message: string; url?: string
     .split("\n")
     .map((line) => JSON.parse(line));
 
-for (const fronts of ["1", "2"]) {
-  test(`with a JSON log, whoever collects standard error meets no line that is not JSON (--fronts ${fronts})`, async () => {
-    const args = ["site", "--log-format", "json", "--log-level", "error", "--fronts", fronts];
+for (const count of ["1", "2"]) {
+  test(`with a JSON log, whoever collects standard error meets no line that is not JSON (--server-processes ${count})`, async () => {
+    const args = ["site", "--log-format", "json", "--log-level", "error", "--server-processes", count];
     const server = await serve(args, { cwd: here });
     await server.stop();
     const [line, ...others] = objectsIn(server.stderr);

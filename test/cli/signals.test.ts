@@ -169,7 +169,7 @@ test("SIGUSR1 opens the access log anew, and no debugger", async () => {
 test("a rejection that an app leaves to nobody is logged with its stack, and the server goes on", async () => {
   const server = await start();
   assert.equal(await (await fetch(`${server.url}/reject`)).text(), "done /reject");
-  await server.sees(/ERROR an error that nobody caught: .*nobody caught this\n[\s\S]*hold\.mjs:4/);
+  await server.sees(/ERROR an uncaught error: .*nobody caught this\n[\s\S]*hold\.mjs:4/);
   assert.equal(await (await fetch(`${server.url}/x`)).text(), "done /x");
   await server.stop();
 });
@@ -180,6 +180,6 @@ test("an exception that an app lets escape is logged, and the server ends in goo
     (response) => response.text(),
     () => "",
   );
-  await server.sees(/ERROR an error that nobody caught: .*thrown late/);
+  await server.sees(/ERROR an uncaught error: .*thrown late/);
   assert.deepEqual(await server.exited, { code: 1, signal: null });
 });

@@ -1,4 +1,4 @@
-// Where several fronts listen: a Unix socket with its mode, a socket that was passed on, TLS; one log for all of them.
+// Where several server processes listen: a Unix socket with its mode, a socket that was passed on, TLS; one log for all of them.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ import { makeCertificate } from "../interop/certificate.ts";
 import { needs } from "../needs.ts";
 import { type Served, type ServeOptions, serve, serveBy } from "../serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "fronts-"));
+const here = mkdtempSync(join(tmpdir(), "cluster-"));
 after(() => rmSync(here, { recursive: true, force: true }));
 writeFileSync(
   join(here, "site.mjs"),
@@ -21,9 +21,9 @@ writeFileSync(
 );
 
 const start = (args: readonly string[], options: ServeOptions = {}): Promise<Served> =>
-  serve(["site.mjs", "--fronts", "2", ...args], { cwd: here, ...options });
+  serve(["site.mjs", "--server-processes", "2", ...args], { cwd: here, ...options });
 
-/** Asks on `count` connections that are all open at the same time; gives how many of them each front has. */
+/** Asks on `count` connections that are all open at the same time; gives how many of them each server process has. */
 async function connections(to: RequestOptions, count: number): Promise<Map<string, number>> {
   const agent = new Agent({ keepAlive: true, maxSockets: count });
   const pids = await Promise.all(Array.from({ length: count }, () => pidOf({ ...to, agent })));
@@ -43,7 +43,7 @@ const pidOf = (to: RequestOptions): Promise<string> =>
     }).once("error", reject);
   });
 
-/** Until each of two fronts has at least `least` of 32 connections; which front accepts is the system's affair. */
+/** Until each of two server processes has at least `least` of 32 connections; the system decides which of them accepts. */
 async function shared(to: RequestOptions, least: number): Promise<void> {
   let seen: number[] = [];
   for (let round = 0; round < 20; round++) {
@@ -58,13 +58,13 @@ const place = ({ url }: Served): RequestOptions => {
   return { host, port };
 };
 
-test("kept connections are spread over the fronts, not all given to the one that is quicker", async (t) => {
+test("kept connections are spread over the server processes, not all given to the one that is quicker", async (t) => {
   const server = await start([]);
   t.after(() => server.stop());
   await shared(place(server), 10);
 });
 
-test("fronts share a Unix socket that has the mode it is to have, and its file goes with the last", async () => {
+test("server processes share a Unix socket that has the mode it is to have, and its file goes with the last", async () => {
   const path = join(here, "app.sock");
   const server = await start(["--unix", path, "--unix-mode", "600"]);
   assert.equal(server.url, `unix:${path}`);
@@ -89,7 +89,7 @@ test("a port that is taken is told in the same words as for one process", async 
   await assert.rejects(start(["--port", port]), /another program is listening there; .*ADDRESS_UNUSABLE/s);
 });
 
-test("fronts share a socket that was passed on as a descriptor", async (t) => {
+test("server processes share a socket that was passed on as a descriptor", async (t) => {
   const socket = createServer().listen(0, "127.0.0.1");
   await once(socket, "listening");
   const { port } = socket.address() as { port: number };
@@ -100,7 +100,7 @@ test("fronts share a socket that was passed on as a descriptor", async (t) => {
   await shared({ host: "127.0.0.1", port }, 4);
 });
 
-test("fronts share the sockets that systemd passes", async (t) => {
+test("server processes share the sockets that systemd passes", async (t) => {
   const socket = createServer().listen(0, "127.0.0.1");
   await once(socket, "listening");
   const { port } = socket.address() as { port: number };
@@ -108,13 +108,13 @@ test("fronts share the sockets that systemd passes", async (t) => {
   const bin = join(import.meta.dirname, "../../bin/sallyport.js");
   const command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", process.execPath, bin, "serve"];
   const options = { cwd: here, env: { LISTEN_FDS: "1" }, passed: [fd] };
-  const server = await serveBy([...command, "site.mjs", "--fronts", "2"], options);
+  const server = await serveBy([...command, "site.mjs", "--server-processes", "2"], options);
   t.after(() => server.stop());
   socket.close();
   await shared({ host: "127.0.0.1", port }, 4);
 });
 
-test("fronts speak TLS with the same certificate, and with a new one after SIGHUP", async (t) => {
+test("server processes speak TLS with the same certificate, and with a new one after SIGHUP", async (t) => {
   if (!needs(t, "openssl", "curl")) return;
   const { cert, options, remove } = makeCertificate();
   t.after(remove);
@@ -125,14 +125,14 @@ test("fronts speak TLS with the same certificate, and with a new one after SIGHU
   assert.equal(pids.size, 2);
   makeCertificate(join(cert, ".."));
   process.kill(server.pid, "SIGHUP");
-  await server.sees(/all fronts were replaced/);
+  await server.sees(/all server processes were replaced/);
   assert.ok(!pids.has(await fetched(server.url, cert)));
 });
 
 const fetched = async (url: string, cert: string): Promise<string> =>
   (await promisify(execFile)("curl", ["-sS", "--max-time", "60", "--cacert", cert, url])).stdout;
 
-test("the fronts write one access log, which is opened anew by all of them when it was moved", async (t) => {
+test("the server processes write one access log, which is opened anew by all of them when it was moved", async (t) => {
   const log = join(here, "access.log");
   const server = await start(["--access-log", log]);
   t.after(() => server.stop());

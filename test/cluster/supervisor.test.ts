@@ -1,4 +1,4 @@
-// Several server processes on the same addresses: `--fronts N`.
+// Several server processes on the same addresses: `--server-processes N`.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { after, test } from "node:test";
 import { missing } from "../needs.ts";
 import { type Served, serve } from "../serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "fronts-"));
+const here = mkdtempSync(join(tmpdir(), "cluster-"));
 after(() => rmSync(here, { recursive: true, force: true }));
 
 writeFileSync(
@@ -41,8 +41,8 @@ writeFileSync(
   JSON.stringify({
     listen: ["127.0.0.1:0"],
     apps: { site: { module: "site.mjs" } },
-    fronts: 2,
-    frontTimeout: "1s",
+    serverProcesses: 2,
+    serverProcessTimeout: "1s",
     log: { access: "off" },
   }),
 );
@@ -54,7 +54,7 @@ async function pidOf(url: string): Promise<number> {
 }
 
 /** The processes that answer, until `count` different ones have. */
-async function fronts(url: string, count: number): Promise<Set<number>> {
+async function processesOf(url: string, count: number): Promise<Set<number>> {
   const pids = new Set<number>();
   const give = Date.now() + 30_000;
   while (pids.size < count && Date.now() < give) {
@@ -79,34 +79,43 @@ async function gone(pid: number): Promise<boolean> {
 }
 
 test("several processes answer at one address, none of them the one that was started", async (t) => {
-  const server = await start("site.mjs", "--fronts", "2");
+  const server = await start("site.mjs", "--server-processes", "2");
   t.after(() => server.stop());
-  const pids = await fronts(server.url, 2);
+  const pids = await processesOf(server.url, 2);
   assert.equal(pids.size, 2);
   assert.ok(!pids.has(server.pid));
 });
 
-test("a front that crashes costs its own requests only, is told of in words, and comes back", async (t) => {
+test("--fronts still works, and the log says once that it is called --server-processes now", async (t) => {
   const server = await start("site.mjs", "--fronts", "2");
   t.after(() => server.stop());
+  assert.equal((await processesOf(server.url, 2)).size, 2);
+  assert.equal(server.stderr.match(/WARN {2}--fronts is called --server-processes now\n/g)?.length, 1);
+});
+
+test("a server process that crashes costs its own requests only, is told of in words, and comes back", async (t) => {
+  const server = await start("site.mjs", "--server-processes", "2");
+  t.after(() => server.stop());
   await assert.rejects(fetch(`${server.url}/die`));
-  const [, pid] = await server.sees(/front (\d+) was killed by SIGSEGV: the requests inside it were cut/);
+  const [, pid] = await server.sees(
+    /server process (\d+) was killed by SIGSEGV: the requests inside it were cut/,
+  );
   assert.ok((await pidOf(server.url)) > 0);
-  const pids = await fronts(server.url, 2);
+  const pids = await processesOf(server.url, 2);
   assert.equal(pids.size, 2);
   assert.ok(!pids.has(Number(pid)));
 });
 
-test("SIGHUP replaces the fronts one by one, and no request is lost meanwhile", async (t) => {
-  const server = await start("site.mjs", "--fronts", "2");
+test("SIGHUP replaces the server processes one by one, and no request is lost meanwhile", async (t) => {
+  const server = await start("site.mjs", "--server-processes", "2");
   t.after(() => server.stop());
-  const before = await fronts(server.url, 2);
+  const before = await processesOf(server.url, 2);
   const agent = new Agent({ keepAlive: true });
   t.after(() => agent.destroy());
   const slow = ask(`${server.url}/slow`, agent);
   await server.sees(/slow in \d+/);
   process.kill(server.pid, "SIGHUP");
-  const replaced = server.sees(/all fronts were replaced/);
+  const replaced = server.sees(/all server processes were replaced/);
   let over = false;
   void replaced.then(() => {
     over = true;
@@ -115,7 +124,7 @@ test("SIGHUP replaces the fronts one by one, and no request is lost meanwhile", 
   while (!over) answered += (await pidOf(server.url)) > 0 ? 1 : 0;
   assert.ok(answered > 0);
   assert.equal(await slow, "slow");
-  const present = await fronts(server.url, 2);
+  const present = await processesOf(server.url, 2);
   for (const pid of before) assert.ok(!present.has(pid) && (await gone(pid)));
 });
 
@@ -129,31 +138,31 @@ const ask = (url: string, agent: Agent): Promise<string> =>
     }).on("error", reject);
   });
 
-test("a front that an application holds for too long is replaced, and the others serve on", async (t) => {
+test("a server process that an application holds for too long is replaced, and the others serve on", async (t) => {
   const server = await start("--config", "hang.json");
   t.after(() => server.stop());
   const hanging = assert.rejects(fetch(`${server.url}/hang`));
-  await server.sees(/front \d+ has been held by an application for \d+ s: it is ended and replaced/);
+  await server.sees(/server process \d+ has been held by an application for \d+ s: it is ended and replaced/);
   await hanging;
-  assert.equal((await fronts(server.url, 2)).size, 2);
+  assert.equal((await processesOf(server.url, 2)).size, 2);
 });
 
-test("after the parent was stopped and went on, the fronts' silence is not held against them", async (t) => {
+test("after the parent was stopped and went on, the server processes' silence is not held against them", async (t) => {
   const server = await start("--config", "hang.json");
   t.after(() => server.stop());
-  const before = await fronts(server.url, 2);
+  const before = await processesOf(server.url, 2);
   process.kill(server.pid, "SIGSTOP");
-  await new Promise((resolve) => setTimeout(resolve, 2_000)); // twice the time that a front may be silent
+  await new Promise((resolve) => setTimeout(resolve, 2_000)); // twice the time that a server process may be silent
   process.kill(server.pid, "SIGCONT");
   process.kill(server.pid, "SIGHUP");
-  await server.sees(/all fronts were replaced/);
-  assert.equal((await fronts(server.url, 2)).size, before.size);
+  await server.sees(/all server processes were replaced/);
+  assert.equal((await processesOf(server.url, 2)).size, before.size);
   assert.doesNotMatch(server.stderr, /has been held/);
 });
 
 test("SIGTERM ends all of them, requests under way first, with status 0", async () => {
-  const server = await start("site.mjs", "--fronts", "2");
-  const pids = await fronts(server.url, 2);
+  const server = await start("site.mjs", "--server-processes", "2");
+  const pids = await processesOf(server.url, 2);
   const slow = fetch(`${server.url}/slow`).then((response) => response.text());
   await server.sees(/slow in \d+/);
   assert.equal((await server.stop()).code, 0);
@@ -161,32 +170,39 @@ test("SIGTERM ends all of them, requests under way first, with status 0", async 
   for (const pid of pids) assert.ok(await gone(pid));
 });
 
-test("a front that an application holds does not hold up SIGTERM for longer than it may be silent", async () => {
+test("a server process that an application holds does not hold up SIGTERM for longer than it may be silent", async () => {
   const server = await start("--config", "hang.json");
   const hanging = fetch(`${server.url}/hang`).catch(() => {});
   await server.sees(/hanging/);
   const stopped = server.stop();
-  await server.sees(/front \d+ has been held by an application for \d+ s: it is ended; its stack follows/);
+  await server.sees(
+    /server process \d+ has been held by an application for \d+ s: it is ended; its stack follows/,
+  );
   assert.equal((await stopped).code, 0);
   await hanging;
 });
 
 test("an app that ends its process while it is loaded is told of, and the exit code is 1", async () => {
-  const failure = await start("quits.mjs", "--fronts", "2").then(
+  const failure = await start("quits.mjs", "--server-processes", "2").then(
     () => "",
     (error: Error) => error.message,
   );
-  assert.match(failure, /a front could not be started: it was killed by SIGKILL while the app was loaded/);
+  assert.match(
+    failure,
+    /a server process could not be started: it was killed by SIGKILL while the app was loaded/,
+  );
   assert.match(failure, /ended \(1\)/);
 });
 
-test("a reload says how the new front ended", async (t) => {
+test("a reload says how the new server process ended", async (t) => {
   writeFileSync(join(here, "changes.mjs"), "export default (request, response) => response.end('old');\n");
-  const server = await start("changes.mjs", "--fronts", "2");
+  const server = await start("changes.mjs", "--server-processes", "2");
   t.after(() => server.stop());
   writeFileSync(join(here, "changes.mjs"), "process.kill(process.pid, 'SIGKILL');\n");
   process.kill(server.pid, "SIGHUP");
-  await server.sees(/the reload failed and the old fronts go on: the new one was killed by SIGKILL/);
+  await server.sees(
+    /the reload failed and the old server processes go on: the new one was killed by SIGKILL/,
+  );
   assert.equal(await (await fetch(server.url)).text(), "old");
 });
 
@@ -205,39 +221,39 @@ export default (request, response) => {
   );
 }
 
-test("SIGHUP during a reload is not forgotten: in the end every front has the newest version", async (t) => {
+test("SIGHUP during a reload is not forgotten: in the end every server process has the newest version", async (t) => {
   slowSite("one");
-  const server = await start("slow.mjs", "--fronts", "2");
+  const server = await start("slow.mjs", "--server-processes", "2");
   t.after(() => server.stop());
   slowSite("two");
   process.kill(server.pid, "SIGHUP");
   await server.sees(/importing two/);
   slowSite("three");
   for (let i = 0; i < 3; i++) process.kill(server.pid, "SIGHUP");
-  await server.sees(/all fronts were replaced[\s\S]*all fronts were replaced/);
+  await server.sees(/all server processes were replaced[\s\S]*all server processes were replaced/);
   const answers = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(server.url)).text()));
   assert.deepEqual(new Set(answers), new Set(["three"]));
 });
 
-test("a front that dies during a reload that fails is replaced all the same", async (t) => {
+test("a server process that dies during a reload that fails is replaced all the same", async (t) => {
   slowSite("one");
-  const server = await start("slow.mjs", "--fronts", "2");
+  const server = await start("slow.mjs", "--server-processes", "2");
   t.after(() => server.stop());
-  const [victim = 0] = await fronts(`${server.url}/pid`, 2);
+  const [victim = 0] = await processesOf(`${server.url}/pid`, 2);
   slowSite("broken");
   process.kill(server.pid, "SIGHUP");
   await server.sees(/importing broken/);
   process.kill(victim, "SIGKILL");
-  await server.sees(/the reload failed and the old fronts go on/);
+  await server.sees(/the reload failed and the old server processes go on/);
   slowSite("mended");
-  const present = await fronts(`${server.url}/pid`, 2);
+  const present = await processesOf(`${server.url}/pid`, 2);
   assert.equal(present.size, 2);
   assert.ok(!present.has(victim));
 });
 
 for (const count of ["1", "2"])
-  test(`--fronts ${count}: who connects after SIGTERM is refused and does not hang, while a request is under way`, async () => {
-    const server = await start("site.mjs", "--fronts", count);
+  test(`--server-processes ${count}: who connects after SIGTERM is refused and does not hang, while a request is under way`, async () => {
+    const server = await start("site.mjs", "--server-processes", count);
     const slow = fetch(`${server.url}/slow`).then((response) => response.text());
     await server.sees(/slow in \d+/);
     const stopped = server.stop();
@@ -253,8 +269,8 @@ for (const count of ["1", "2"])
   });
 
 for (const count of ["1", "2"])
-  test(`--fronts ${count}: who had connected before SIGTERM is answered, though nobody could look at it yet`, async () => {
-    const server = await start("site.mjs", "--fronts", count);
+  test(`--server-processes ${count}: who had connected before SIGTERM is answered, though nobody could look at it yet`, async () => {
+    const server = await start("site.mjs", "--server-processes", count);
     const held = Array.from({ length: 4 }, () =>
       fetch(`${server.url}/hold`).then((response) => response.text()),
     );
@@ -285,32 +301,32 @@ async function answerOf(socket: Socket): Promise<string> {
   return text.split("\r\n")[0] ?? "";
 }
 
-test("a front that could not be started for want of descriptors is started later", {
+test("a server process that could not be started for want of descriptors is started later", {
   skip: missing("prlimit"),
 }, async (t) => {
-  const server = await start("site.mjs", "--fronts", "2");
+  const server = await start("site.mjs", "--server-processes", "2");
   t.after(() => server.stop());
-  const [victim = 0] = await fronts(server.url, 2);
+  const [victim = 0] = await processesOf(server.url, 2);
   const limit = (files: string): unknown =>
     execFileSync("prlimit", ["--pid", String(server.pid), `--nofile=${files}`]);
   limit("3:");
   process.kill(victim, "SIGKILL");
-  await server.sees(/a front could not be started: it did not start: .*EMFILE/);
+  await server.sees(/a server process could not be started: it did not start: .*EMFILE/);
   limit("1000:");
-  const present = await fronts(server.url, 2);
+  const present = await processesOf(server.url, 2);
   assert.equal(present.size, 2);
   assert.ok(!present.has(victim));
 });
 
-test("when the parent is killed its fronts end, too", async () => {
-  const server = await start("site.mjs", "--fronts", "2");
-  const pids = await fronts(server.url, 2);
+test("when the parent is killed its server processes end, too", async () => {
+  const server = await start("site.mjs", "--server-processes", "2");
+  const pids = await processesOf(server.url, 2);
   process.kill(server.pid, "SIGKILL");
   for (const pid of pids) assert.ok(await gone(pid));
 });
 
 test("an app that cannot start is told of once, and the exit code is 1", async () => {
-  const failure = await start("broken.mjs", "--fronts", "3").then(
+  const failure = await start("broken.mjs", "--server-processes", "3").then(
     () => "",
     (error: Error) => error.message,
   );
@@ -333,9 +349,9 @@ function askHttp2(session: ClientHttp2Session): Promise<string | undefined> {
 }
 
 test("SIGHUP loses no request over HTTP/2: clients are told to go, and what they are served is complete", async (t) => {
-  const server = await start("site.mjs", "--fronts", "2");
+  const server = await start("site.mjs", "--server-processes", "2");
   t.after(() => server.stop());
-  const before = await fronts(server.url, 2);
+  const before = await processesOf(server.url, 2);
   let over = false;
   let sessions = 0;
   const client = async (): Promise<void> => {
@@ -351,7 +367,7 @@ test("SIGHUP loses no request over HTTP/2: clients are told to go, and what they
   };
   const clients = Promise.all(Array.from({ length: 4 }, client));
   process.kill(server.pid, "SIGHUP");
-  await Promise.race([server.sees(/all fronts were replaced/), clients]);
+  await Promise.race([server.sees(/all server processes were replaced/), clients]);
   over = true;
   await clients;
   assert.ok(sessions > 4);

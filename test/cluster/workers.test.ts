@@ -1,4 +1,4 @@
-// Several fronts, each with Python processes of its own: WSGI in daemon mode, and ASGI.
+// Several server processes, each with Python processes of its own: WSGI in daemon mode, and ASGI.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { pythons } from "../pythons.ts";
 import { type Served, serve } from "../serve.ts";
 
-const here = mkdtempSync(join(tmpdir(), "fronts-"));
+const here = mkdtempSync(join(tmpdir(), "cluster-"));
 after(() => rmSync(here, { recursive: true, force: true }));
 let versions = 0;
 const PYTHON = pythons()[0]?.path as string;
@@ -43,28 +43,28 @@ async def app(scope, receive, send):
 );
 
 const start = (app: string): Promise<Served> =>
-  serve([app, "--python", PYTHON, "--fronts", "2"], { cwd: here });
+  serve([app, "--python", PYTHON, "--server-processes", "2"], { cwd: here });
 
 interface Answer {
   readonly worker: number;
-  readonly front: number;
+  readonly server: number;
   readonly multiprocess: string;
   readonly version: string;
 }
 
 async function ask(url: string): Promise<Answer> {
   const text = await (await fetch(url, { headers: { connection: "close" } })).text();
-  const [worker, front, multiprocess = "", version = ""] = text.split(" ");
-  return { worker: Number(worker), front: Number(front), multiprocess, version };
+  const [worker, server, multiprocess = "", version = ""] = text.split(" ");
+  return { worker: Number(worker), server: Number(server), multiprocess, version };
 }
 
-/** Answers of two different fronts. */
+/** Answers of two different server processes. */
 async function both(url: string): Promise<Answer[]> {
   const seen = new Map<number, Answer>();
   const give = Date.now() + 30_000;
   while (seen.size < 2 && Date.now() < give)
     for (const answer of await Promise.all(Array.from({ length: 8 }, () => ask(url))))
-      seen.set(answer.front, answer);
+      seen.set(answer.server, answer);
   assert.equal(seen.size, 2);
   return [...seen.values()];
 }
@@ -87,23 +87,23 @@ for (const [app, file] of [
   ["wsgi_site:app", "wsgi_site.py"],
   ["asgi_site:app", "asgi_site.py"],
 ] as const) {
-  test(`${app}: each front has a worker of its own, and SIGTERM ends them all`, async () => {
+  test(`${app}: each server process has a worker of its own, and SIGTERM ends them all`, async () => {
     const server = await start(app);
     const answers = await both(server.url);
     assert.equal(new Set(answers.map(({ worker }) => worker)).size, 2);
     assert.ok(answers.every(({ multiprocess }) => multiprocess === "True"));
     assert.equal((await server.stop()).code, 0);
-    for (const { worker, front } of answers) assert.ok((await gone(worker)) && (await gone(front)));
+    for (const { worker, server } of answers) assert.ok((await gone(worker)) && (await gone(server)));
   });
 
-  test(`${app}: SIGHUP brings the new version to every front, and the old workers end`, async (t) => {
+  test(`${app}: SIGHUP brings the new version to every server process, and the old workers end`, async (t) => {
     const server = await start(app);
     t.after(() => server.stop());
     const before = await both(server.url);
     edited(file, "one", "two");
     t.after(() => edited(file, "two", "one"));
     process.kill(server.pid, "SIGHUP");
-    await server.sees(/all fronts were replaced/);
+    await server.sees(/all server processes were replaced/);
     assert.deepEqual(
       (await both(server.url)).map(({ version }) => version),
       ["two", "two"],
@@ -112,7 +112,7 @@ for (const [app, file] of [
   });
 }
 
-test("a new version that cannot be imported leaves the old fronts in place", async (t) => {
+test("a new version that cannot be imported leaves the old server processes in place", async (t) => {
   const server = await start("wsgi_site:app");
   t.after(() => server.stop());
   await both(server.url);
@@ -120,11 +120,11 @@ test("a new version that cannot be imported leaves the old fronts in place", asy
   t.after(() => edited("wsgi_site.py", "1 / 0", '"one"'));
   process.kill(server.pid, "SIGHUP");
   await server.sees(/ZeroDivisionError/);
-  await server.sees(/the reload failed and the old fronts go on/);
+  await server.sees(/the reload failed and the old server processes go on/);
   assert.ok((await both(server.url)).every(({ version }) => version === "one"));
 });
 
-test("ASGI: every front has its lifespan, from startup to shutdown, in the one log", async () => {
+test("ASGI: every server process has its lifespan, from startup to shutdown, in the one log", async () => {
   const server = await start("asgi_site:app");
   const workers = (await both(server.url)).map(({ worker }) => worker);
   await server.stop();

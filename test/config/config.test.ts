@@ -39,8 +39,8 @@ test("the smallest configuration gets every default", () => {
     forwarded: FORWARDED_FIELDS,
     limits: { ...HTTP_LIMITS, temporary: DISK_LIMIT },
     log: { level: "info", format: "text" },
-    fronts: 1,
-    frontTimeout: 30_000,
+    serverProcesses: 1,
+    serverProcessTimeout: 30_000,
     grace: 30_000,
   });
 });

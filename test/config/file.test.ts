@@ -53,6 +53,43 @@ test("every language has a name under which it is found", () => {
   );
 });
 
+/** With the old names of options, in every kind of file. */
+const OLD: Readonly<Record<string, string>> = {
+  ts: 'import { defineConfig } from "sallyport";\nexport default defineConfig({\n  fronts: 3,\n  frontTimeout: "5s",\n  apps: { shop: { wsgi: "shop:app" } },\n});\n',
+  json: '{\n  "apps": { "shop": { "wsgi": "shop:app" } },\n  "fronts": 3,\n  "frontTimeout": "5s"\n}\n',
+  yaml: "apps: { shop: { wsgi: shop:app } }\n\nfronts: 3\nfrontTimeout: 5s\n",
+  toml: 'fronts = 3\nfrontTimeout = "5s"\n[apps.shop]\nwsgi = "shop:app"\n',
+};
+
+for (const [language, text] of Object.entries(OLD)) {
+  const lineOf = (key: string): number => text.slice(0, text.indexOf(key)).split("\n").length;
+  const file = `old.${language}`;
+
+  test(`old names of options work in ${language}, and the log is to say what they are called now`, async () => {
+    const { serverProcesses, serverProcessTimeout, renamed } = await load(file, text);
+    assert.deepEqual(
+      { serverProcesses, serverProcessTimeout },
+      { serverProcesses: 3, serverProcessTimeout: 5_000 },
+    );
+    assert.deepEqual(renamed, [
+      `${file}:${lineOf("fronts")}: fronts is called serverProcesses now`,
+      `${file}:${lineOf("frontTimeout")}: frontTimeout is called serverProcessTimeout now`,
+    ]);
+  });
+
+  test(`an error in ${language} names an option as it was written`, async () => {
+    const expected = `${file}:${lineOf("fronts")}: fronts: must be at least 1`;
+    assert.deepEqual(await problems(file, text.replace("3", "0")), [expected]);
+  });
+}
+
+test("an option under both of its names is refused", async () => {
+  assert.deepEqual(
+    await problems("twice.yaml", "apps: { a: { static: . } }\nserverProcesses: 2\nfronts: 2\n"),
+    ["twice.yaml:3: fronts is called serverProcesses now: give one of them, not both"],
+  );
+});
+
 const LINES: [string, string, string, string[]][] = [
   [
     "YAML: wrong, unknown and missing keys have their lines",

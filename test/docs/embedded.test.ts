@@ -30,13 +30,13 @@ async function answers(args: readonly string[]): Promise<void> {
   const server = await serve(args, { cwd: here, env: { VIRTUAL_ENV: PYTHON.replace(/\/bin\/[^/]*$/, "") } });
   try {
     assert.equal(await (await fetch(server.url)).text(), "(False, True)");
-    await server.sees(/2 fronts serve/);
+    await server.sees(/2 server processes serve/);
   } finally {
     await server.stop();
   }
 }
 
-test("the command of the page serves in two fronts", async () => {
+test("the command of the page serves in two server processes", async () => {
   const [program, command, ...args] = snippet("sh").trim().split(" ");
   assert.deepEqual([program, command], ["sallyport", "serve"]);
   await answers(args);

@@ -19,8 +19,8 @@ const LIMIT = 96 * MIB;
 const embedded = (app: string, ...args: string[]): Promise<Served> =>
   serve([app, "--embedded", "--python", PYTHON, "--max-body", "1G", ...args], { cwd: APPS });
 
-/** The process that serves; the other one supervises it. */
-const front = (server: Served): number => children(server.pid)[0] as number;
+/** The server process; the other one supervises it. */
+const serverProcess = (server: Served): number => children(server.pid)[0] as number;
 
 describe("large bodies", { skip: process.platform !== "linux" && "memory is told by Linux" }, () => {
   let server: Served | undefined;
@@ -29,19 +29,25 @@ describe("large bodies", { skip: process.platform !== "linux" && "memory is told
   test("1 GiB from a generator passes through 96 MiB at the most", async () => {
     server = await embedded("habits:forever");
     await drained(`${server.url}/?1`);
-    const held = peak(front(server));
+    const held = peak(serverProcess(server));
     assert.equal(await drained(`${server.url}/?${1024 * 16}`), 1024 * MIB);
-    assert.ok(peak(front(server)) - held < LIMIT, `${(peak(front(server)) - held) / MIB} MiB`);
+    assert.ok(
+      peak(serverProcess(server)) - held < LIMIT,
+      `${(peak(serverProcess(server)) - held) / MIB} MiB`,
+    );
     await server.stop();
   });
 
   test("200 MB of an upload reach the application through a file, byte for byte", async () => {
     server = await embedded("habits:app");
     await uploaded(`${server.url}/received`, 1);
-    const held = peak(front(server));
+    const held = peak(serverProcess(server));
     const { size, sha256, expected } = await uploaded(`${server.url}/received`, 200);
     assert.deepEqual([size, sha256], [200 * MIB, expected]);
-    assert.ok(peak(front(server)) - held < LIMIT, `${(peak(front(server)) - held) / MIB} MiB`);
+    assert.ok(
+      peak(serverProcess(server)) - held < LIMIT,
+      `${(peak(serverProcess(server)) - held) / MIB} MiB`,
+    );
   });
 });
 

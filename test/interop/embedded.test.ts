@@ -10,10 +10,10 @@ import { needs, VENV_PYTHON } from "../needs.ts";
 import type { Served } from "../serve.ts";
 import { APPS, json, serveSite, sha256, upload, visit } from "./site.ts";
 
-const EMBEDDED = ["--embedded", "--fronts", "2"];
+const EMBEDDED = ["--embedded", "--server-processes", "2"];
 const FLASK = `${APPS}flask_site`;
 
-test("Flask: templates, forms, uploads, sessions and streams work in two fronts", async (t) => {
+test("Flask: templates, forms, uploads, sessions and streams work in two server processes", async (t) => {
   if (!needs(t, "py:flask", "py:requests")) return;
   const site = await serveSite("app", FLASK, ...EMBEDDED);
   t.after(() => site.stop());
@@ -31,7 +31,7 @@ test("Flask: templates, forms, uploads, sessions and streams work in two fronts"
   });
 });
 
-test("Django: the admin works in two fronts", async (t) => {
+test("Django: the admin works in two server processes", async (t) => {
   if (!needs(t, "py:django", "py:requests")) return;
   const folder = mkdtempSync(join(tmpdir(), "sallyport-django-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -51,11 +51,11 @@ test("Django: the admin works in two fronts", async (t) => {
   await site.sees(/RuntimeError: boom in a view/);
 });
 
-test("the fronts of a Flask site are replaced under load, and no request is lost", async (t) => {
+test("the server processes of a Flask site are replaced under load, and no request is lost", async (t) => {
   if (!needs(t, "py:flask")) return;
   const site = await serveSite("app", FLASK, ...EMBEDDED);
   t.after(() => site.stop());
-  const replaced = site.sees(/all fronts were replaced/);
+  const replaced = site.sees(/all server processes were replaced/);
   let over = false;
   void replaced.then(() => (over = true));
   const lanes = Array.from({ length: 8 }, (_, lane) => visitor(site, lane % 2 === 0, () => over));

@@ -520,7 +520,7 @@ class FileTest(OneWorker):
             pathsend = {"type": "http.response.pathsend", "path": path}
             self.refused("'path' of 'http.response.pathsend' must be a str", start(), pathsend)
 
-    def test_a_file_is_the_fronts_to_send_and_has_been_opened_when_send_returns(self):
+    def test_a_file_is_the_servers_to_send_and_has_been_opened_when_send_returns(self):
         stream = self.sends(start(), {"type": "http.response.pathsend", "path": "/tmp/\u00e9.txt"})
         self.front.expect("HEAD", stream)
         self.assertEqual(self.front.expect("FILE", stream), "/tmp/\u00e9.txt".encode())

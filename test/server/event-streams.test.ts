@@ -85,9 +85,9 @@ const TARGETS: readonly (readonly [string, readonly string[]])[] = [
   ["WSGI app in the server process", ["site_of_events:wsgi", "--embedded"]],
   ["fetch handler", ["fetch.mjs"]],
   ["node handler", ["node.mjs"]],
-  ["ASGI app of one of two server processes", ["site_of_events:heedless", "--fronts", "2"]],
-  ["WSGI app of one of two server processes", ["site_of_events:wsgi", "--fronts", "2"]],
-  ["fetch handler of one of two server processes", ["fetch.mjs", "--fronts", "2"]],
+  ["ASGI app of one of two server processes", ["site_of_events:heedless", "--server-processes", "2"]],
+  ["WSGI app of one of two server processes", ["site_of_events:wsgi", "--server-processes", "2"]],
+  ["fetch handler of one of two server processes", ["fetch.mjs", "--server-processes", "2"]],
 ];
 
 const start = ([target = "", ...more]: readonly string[]): Promise<Served> =>

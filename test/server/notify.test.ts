@@ -68,7 +68,7 @@ async function site(t: TestContext, env: Record<string, string>, ...args: string
 
 for (const [name, args] of [
   ["one server process", []],
-  ["several", ["--fronts", "2"]],
+  ["several", ["--server-processes", "2"]],
 ] as const)
   test(`systemd hears of start, reload and stop: ${name}`, async (t) => {
     const systemd = await manager(t);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LogFields, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { errorReport, TEXT } from "../../src/server/report.ts";
-import { noteUncaught } from "../../src/server/uncaught.ts";
+import { logUncaught } from "../../src/server/uncaught.ts";
 
 test("a message has its code, and the app's traceback follows, indented", () => {
   const error = new SallyportError("APP_IMPORT", "no module a", { detail: "Traceback:\n  a.py\n" });
@@ -36,7 +36,7 @@ test("a defect of ours asks for a report, and shows its stack only to those who 
 function noted(stack: string, debug: boolean): [string, LogFields | undefined] {
   const error = Object.assign(new Error("boom"), { stack });
   let heard: [string, LogFields | undefined] = ["", undefined];
-  noteUncaught({ ...silentLog, error: (message, fields) => (heard = [message, fields]) }, error, debug);
+  logUncaught({ ...silentLog, error: (message, fields) => (heard = [message, fields]) }, error, debug);
   return heard;
 }
 
@@ -44,13 +44,13 @@ const OURS = `    at serve (${new URL("../../src/server/serve.ts", import.meta.u
 const NODES = "    at node:internal/timers:1:1";
 const THEIRS = "    at shop (/srv/shop.ts:7:1)";
 
-test("an error that nobody caught is told with the app's frames alone", () => {
+test("an uncaught error is logged with the app's frames only", () => {
   const [message, fields] = noted(`Error: boom\n${THEIRS}\n${OURS}\n${NODES}`, false);
-  assert.equal(message, "an error that nobody caught: Error: boom");
+  assert.equal(message, "an uncaught error: Error: boom");
   assert.equal(fields?.detail, `Error: boom\n${THEIRS}`);
 });
 
-test("an error that nobody caught and that is ours has no stack but for those who debug", () => {
+test("an uncaught error of our own has a stack only at the level debug", () => {
   const stack = `Error: boom\n${OURS}\n${NODES}`;
   assert.equal(noted(stack, false)[1]?.detail, undefined);
   assert.equal(noted(stack, true)[1]?.detail, stack);

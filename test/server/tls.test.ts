@@ -80,7 +80,7 @@ test("what is wrong with a section tls is told with its key", () => {
   assert.match(problemsOf(configured({ cert, kee: key })), /unknown key; did you mean key\?/);
   assert.match(
     problemsOf(configured({ cert, key }, "fastcgi://127.0.0.1:9000")),
-    /listen\[0\]\.tls: is for HTTP; FastCGI, SCGI and uwsgi are spoken without it/,
+    /listen\[0\]\.tls: is for HTTP only, not for FastCGI, SCGI or uwsgi/,
   );
   assert.match(
     problemsOf({ listen: ["https://127.0.0.1:1"], apps: { app: hello } }),
@@ -144,7 +144,7 @@ test("pairs of --tls-cert and --tls-key make HTTPS of every HTTP address", async
   assert.equal(usual?.tls?.clientCertificates, "require");
 });
 
-test("options about TLS that cannot be meant are refused", async () => {
+test("options about TLS that contradict each other are refused", async () => {
   const pair = ["--tls-cert", first.cert, "--tls-key", first.key];
   const refused = (pattern: RegExp, ...args: string[]) =>
     assert.rejects(settings(...args), (error: SallyportError) => {
@@ -154,7 +154,7 @@ test("options about TLS that cannot be meant are refused", async () => {
   await refused(/come in pairs/, "--tls-cert", first.cert);
   await refused(/--tls-ca needs --tls-cert/, "--tls-ca", authority.ca);
   await refused(/require needs --tls-ca/, ...pair, "--tls-client-certs", "require");
-  await refused(/none of the addresses speaks it/, ...pair, "--scgi", "4000");
+  await refused(/none of the addresses is for HTTP/, ...pair, "--scgi", "4000");
   await refused(
     /^--tls-key: .*second-key\.pem is not the key/,
     "--tls-cert",
@@ -218,16 +218,16 @@ test("files that have changed are noticed by a look at them; bad ones are told o
   const [address] = checkConfig(configured(files)).listen;
   assert.ok(address?.tls);
   await encryption.acceptAt(address.tls, 0, (socket) => void socket.destroy());
-  await encryption.look();
+  await encryption.renewChanged();
   assert.deepEqual(lines, []);
   copyFileSync(second.cert, files.cert);
-  await encryption.look();
-  await encryption.look();
+  await encryption.renewChanged();
+  await encryption.renewChanged();
   assert.deepEqual(lines, [
     `error: changed certificates cannot be used and the old ones stay: ${files.key} is not the key of the certificate in ${files.cert}`,
   ]);
   put(second);
-  await encryption.look();
+  await encryption.renewChanged();
   assert.equal(lines[1], `info: certificates were read again: ${files.cert}`);
 });
 

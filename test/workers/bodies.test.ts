@@ -42,7 +42,11 @@ function uploading(server: Served, count: number): void {
   }
 }
 
-for (const [mode, ...args] of [["daemon"], ["embedded", "--embedded"], ["fronts", "--fronts", "2"]]) {
+for (const [mode, ...args] of [
+  ["daemon"],
+  ["embedded", "--embedded"],
+  ["server processes", "--server-processes", "2"],
+]) {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     test(`no body stays on the disk when the server ends under load: ${mode}, ${signal}`, async (t) => {
       const folder = folderOf(t);

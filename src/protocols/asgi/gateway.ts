@@ -19,6 +19,7 @@ import {
   type InterfaceSpec,
   type Lifespan,
   type Loop,
+  type OldPythonNames,
   PythonApplication,
   type PythonApplicationOptions,
   WorkerStream,
@@ -64,9 +65,9 @@ const CHECKS: Checks<AsgiOptions> = {
 const NOTHING_KEPT: ResponseBufferLimits = { memory: 0, file: 0, directory: "" };
 
 /** A gateway to the ASGI application that `app` names: `module:callable`, `module`, or `module:factory()`. */
-export function asgi(app: string, options: AsgiOptions = {}): Gateway {
+export function asgi(app: string, given: AsgiOptions & OldPythonNames = {}): Gateway {
   checkArgument("asgi()", "the first argument", app, aPythonApp);
-  checkOptions("asgi()", options, CHECKS, "{ processes: 2 }");
+  const options = checkOptions<AsgiOptions>("asgi()", given, CHECKS, "{ processes: 2 }");
   return new PythonApplication(app, options, [asgiSpec(options)]);
 }
 

@@ -23,6 +23,7 @@ import {
   aPythonApp,
   type EncodeRequest,
   type InterfaceSpec,
+  type OldPythonNames,
   PythonApplication,
   type PythonApplicationOptions,
   type Runner,
@@ -63,9 +64,9 @@ const CHECKS: Checks<WsgiOptions> = {
 const MAX_BODY = 4_294_967_296;
 
 /** A gateway to the application that `app` names: `module:callable`, `module`, or `module:factory()`. */
-export function wsgi(app: string, options: WsgiOptions = {}): Gateway {
+export function wsgi(app: string, given: WsgiOptions & OldPythonNames = {}): Gateway {
   checkArgument("wsgi()", "the first argument", app, aPythonApp);
-  checkOptions("wsgi()", options, CHECKS, "{ threads: 4 }");
+  const options = checkOptions<WsgiOptions>("wsgi()", given, CHECKS, "{ threads: 4 }");
   const { mode = "daemon", slowCall = 1_000 } = options;
   if (mode === "daemon") return new PythonApplication(app, options, [wsgiSpec(options)]);
   refuseDaemons(app, options);
@@ -95,7 +96,7 @@ function refuseDaemons(app: string, options: WsgiOptions): void {
   if (useless.length === 0) return;
   throw new SallyportError(
     "CONFIG_INVALID",
-    `${app} is embedded, and ${useless.join(", ")} can be said of daemon mode only; more server processes are called fronts`,
+    `${app} is embedded, and ${useless.join(", ")} can be said of daemon mode only; for more server processes there is serverProcesses`,
   );
 }
 

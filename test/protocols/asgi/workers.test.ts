@@ -220,7 +220,7 @@ for (const [name, source, useless] of [
     const gateway = callable("shop:app", { directory: site(t, source), python: "python3", ...useless });
     await assert.rejects(
       async () => gateway.start?.(),
-      new RegExp(`shop:app is of ${name}, and what is said of ${Object.keys(useless)} `),
+      new RegExp(`shop:app is a ${name} app, and ${Object.keys(useless)} can be given `),
     );
   });
 }

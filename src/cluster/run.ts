@@ -1,20 +1,20 @@
-// One front: a server process among several that share the listening sockets. Its supervisor tells it when to stop.
+// Runs one of several server processes that share the listening sockets. Its supervisor tells it when to stop.
 import { SallyportError } from "../exchange/index.ts";
 import type { Server } from "../server/server.ts";
-import { noteUncaught } from "../server/uncaught.ts";
+import { logUncaught } from "../server/uncaught.ts";
 import type { InheritedDescriptor } from "./descriptors.ts";
 import { EXIT_GRACE, type FromServerProcess, HEARTBEAT_INTERVAL, type ToServerProcess } from "./messages.ts";
 import type { Slot } from "./scoreboard.ts";
 
-/** Serves until the supervisor says otherwise, or is gone itself. Gives the exit code; rejects when it cannot start. */
+/** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
 export async function runServerProcess(
   server: Server,
-  seat: Slot,
+  slot: Slot,
   channel: InheritedDescriptor,
   debug: boolean,
 ): Promise<number> {
-  const ended = untilEnded(server, seat, debug);
-  const started = start(server, () => seat.intact && channel.intact);
+  const ended = untilEnded(server, slot, debug);
+  const started = start(server, () => slot.intact && channel.intact);
   await Promise.race([started, ended]);
   return ended;
 }
@@ -23,8 +23,8 @@ async function start(server: Server, intact: () => boolean): Promise<void> {
   try {
     await server.start();
     const beat = (message: FromServerProcess): void => {
-      if (intact()) tell(message);
-      else robbed(server);
+      if (intact()) send(message);
+      else endWithoutDescriptors(server);
     };
     beat({ say: "ready" });
     setInterval(() => beat({ say: "beat" }), HEARTBEAT_INTERVAL).unref();
@@ -33,46 +33,46 @@ async function start(server: Server, intact: () => boolean): Promise<void> {
   }
 }
 
-/** What we would say might go to a client, or into a file of the application's. The supervisor starts another front. */
-function robbed(server: Server): never {
+/** Our messages might now go to a client, or into a file of the application. The supervisor starts another process. */
+function endWithoutDescriptors(server: Server): never {
   server.log.error(
     "an application closed descriptors of the server's: this server process ends; close only what you have opened",
   );
   process.exit(1);
 }
 
-function untilEnded(server: Server, seat: Slot, debug: boolean): Promise<number> {
+function untilEnded(server: Server, slot: Slot, debug: boolean): Promise<number> {
   return new Promise((resolve) => {
     const stop = (code: number): void => {
-      seat.leave();
+      slot.leave();
       void server.stop().then(() => resolve(code));
     };
     const act: Readonly<Record<ToServerProcess["do"], () => void>> = {
       stop: () => stop(0),
-      leave: () => void leave(server, seat).then(() => stop(0)),
+      leave: () => void leave(server, slot).then(() => stop(0)),
       reopen: () => server.reopenLogs(),
     };
     process.on("message", (message: ToServerProcess) => act[message.do]());
-    // The supervisor is gone, however that came: nobody would start us again, or stop us.
+    // The supervisor is gone: nothing would restart or stop us.
     process.on("disconnect", () => stop(0));
-    // A terminal signals all of us at once; that is for the supervisor to hear.
+    // A terminal signals the whole process group; only the supervisor acts on it.
     for (const signal of ["SIGINT", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {});
     process.on("SIGTERM", () => stop(0));
-    process.on("unhandledRejection", (error) => noteUncaught(server.log, error, debug));
+    process.on("unhandledRejection", (error) => logUncaught(server.log, error, debug));
     process.on("uncaughtException", (error) => {
-      noteUncaught(server.log, error, debug);
+      logUncaught(server.log, error, debug);
       stop(1);
     });
   });
 }
 
-/** What waits to be accepted is for the others. */
-async function leave(server: Server, seat: Slot): Promise<void> {
-  seat.leave();
+/** The other server processes accept the connections that wait. */
+async function leave(server: Server, slot: Slot): Promise<void> {
+  slot.leave();
   await server.leave();
-  await seat.empty(EXIT_GRACE);
+  await slot.empty(EXIT_GRACE);
 }
 
-function tell(message: FromServerProcess): void {
+function send(message: FromServerProcess): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
