@@ -12,8 +12,8 @@ type Command = (line: CommandLine) => Promise<number> | number;
 const COMMANDS: Readonly<Record<string, Command>> = { serve: serveCommand, dev, help, version };
 
 /** `serve`, for somebody who works on the application. */
-function dev({ flags, words }: CommandLine): Promise<number> {
-  return serveCommand({ flags: { ...flags, reload: true }, words });
+function dev(line: CommandLine): Promise<number> {
+  return serveCommand({ ...line, flags: { ...line.flags, reload: true } });
 }
 
 function help(): number {
