@@ -4,21 +4,28 @@ import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
-import { type Flags, usage } from "./options.ts";
+import { usage } from "./options.ts";
+import type { Serving } from "./serve.ts";
+
+type Developing = Pick<Serving, "settings" | "directory" | "flags" | "reread">;
 
 /** Gives the exit code. Throws USAGE; that an application cannot be started is shown instead. */
-export async function develop(settings: Settings, directory: string, flags: Flags): Promise<number> {
+export async function develop({ settings, directory, flags, reread }: Developing): Promise<number> {
   if (settings.serverProcesses > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
-  const apps = Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developed(app)]));
+  const { apps } = developed(settings);
   const session = new DevSession({
     apps,
     directory,
     include: flags["reload-include"] ?? [],
     exclude: flags["reload-exclude"] ?? [],
   });
-  const server = serverOf({ ...settings, apps }, { directory, development: session });
-  await session.watch(server.log);
+  const server = serverOf(developed(settings), {
+    directory,
+    development: session,
+    reread: async () => developed(await reread()),
+  });
+  await session.watch(server);
   const { started, ended } = runProgram(server, settings.log);
   await started;
   const code = await ended;
@@ -30,10 +37,15 @@ export async function develop(settings: Settings, directory: string, flags: Flag
  * An embedded application would take the server with it: it gets processes while it is being developed. SALLYPORT_DEV puts
  * frameworks into their debug mode (python/sallyport/loader.py).
  */
-function developed(app: AppSettings): AppSettings {
+function developedApp(app: AppSettings): AppSettings {
   if (!PYTHON.some((kind) => kind in app)) return app;
   const { mode: _embedded, env, ...rest } = app as Extract<AppSettings, { wsgi: unknown }>;
   return { ...rest, env: { SALLYPORT_DEV: "1", ...env } };
 }
+
+const developed = (settings: Settings): Settings => ({
+  ...settings,
+  apps: Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developedApp(app)])),
+});
 
 const PYTHON = ["wsgi", "asgi", "callable"];

@@ -1,11 +1,11 @@
 // `sallyport dev`: the applications of a server, started again when a file of theirs changes, and the browsers that show them.
 import { dirname, relative, resolve } from "node:path";
 import type { AppSettings } from "../config/config.ts";
-import { type Gateway, type Log, Reloads } from "../exchange/index.ts";
-import type { Development } from "../server/server.ts";
+import { type Gateway, type Log, SallyportError } from "../exchange/index.ts";
+import { loadedFiles } from "../modules/versions.ts";
+import type { Development, Server } from "../server/server.ts";
 import { Changes } from "./changes.ts";
 import { DevGateway } from "./gateway.ts";
-import { loadedFiles, newVersion } from "./modules.ts";
 import { Watcher } from "./watcher.ts";
 
 export interface DevOptions {
@@ -23,12 +23,8 @@ const MOST_NAMED = 3;
 export class DevSession implements Development {
   readonly #options: DevOptions;
   readonly #changes = new Changes();
-  readonly #gateways: DevGateway[] = [];
-  readonly #reloads = new Reloads(
-    async () => void (await Promise.all(this.#gateways.map((one) => one.reload()))),
-  );
   #watcher: Watcher | undefined;
-  #log: Log | undefined;
+  #server: Server | undefined;
 
   constructor(options: DevOptions) {
     this.#options = options;
@@ -38,18 +34,13 @@ export class DevSession implements Development {
   gateway(name: string, app: AppSettings, log: Log, make: () => Promise<Gateway>): Gateway {
     const directory = directoryOf(app, this.#options.directory);
     const anew = "module" in app;
-    const gateway = new DevGateway({ name, directory, make, anew, changes: this.#changes, log });
-    this.#gateways.push(gateway);
-    return gateway;
-  }
-
-  moduleVersion(): string {
-    return newVersion();
+    return new DevGateway({ name, directory, make, anew, changes: this.#changes, log });
   }
 
   /** From now on files are watched. Resolves when each change is seen. */
-  async watch(log: Log): Promise<void> {
-    this.#log = log;
+  async watch(server: Server): Promise<void> {
+    this.#server = server;
+    const { log } = server;
     this.#watcher = new Watcher({
       ...this.#options,
       directories: outermost(this.#directories()),
@@ -64,6 +55,16 @@ export class DevSession implements Development {
     await this.#watcher?.close();
   }
 
+  /** All that the configuration says, too: it may be what has changed. */
+  async #reload(): Promise<void> {
+    try {
+      await this.#server?.reload();
+    } catch (reason) {
+      const { message, code, detail } = SallyportError.from(reason);
+      this.#server?.log.error(message, { code, detail });
+    }
+  }
+
   #directories(): string[] {
     const { apps, directory } = this.#options;
     return [...new Set(Object.values(apps).map((app) => directoryOf(app, directory)))];
@@ -72,9 +73,9 @@ export class DevSession implements Development {
   async #changed(files: readonly string[], restart: boolean): Promise<void> {
     const names = files.slice(0, MOST_NAMED).map((file) => relative(this.#options.directory, file));
     const more = files.length > MOST_NAMED ? ` and ${files.length - MOST_NAMED} more` : "";
-    this.#log?.info(`changed: ${names.join(", ")}${more}`);
+    this.#server?.log.info(`changed: ${names.join(", ")}${more}`);
     if (restart) {
-      await this.#reloads.ask();
+      await this.#reload();
       this.#watcher?.add(loadedFiles());
     }
     this.#changes.tell();

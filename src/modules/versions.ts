@@ -4,7 +4,7 @@
 import { createRequire, register } from "node:module";
 import { extname, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { inherit, VERSION } from "./module-hooks.ts";
+import { inherit, VERSION } from "./hooks.ts";
 
 type Resolve = (specifier: string, context: { parentURL?: string }, next: Next) => { url: string };
 type Next = (specifier: string, context: unknown) => { url: string };
@@ -32,7 +32,7 @@ export function loadedFiles(): string[] {
 }
 
 function hook(): void {
-  if (!registerHooks) return register(new URL(`./module-hooks${extname(import.meta.url)}`, import.meta.url));
+  if (!registerHooks) return register(new URL(`./hooks${extname(import.meta.url)}`, import.meta.url));
   registerHooks({
     resolve(specifier, context, next) {
       const found = next(specifier, context);
