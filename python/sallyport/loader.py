@@ -22,6 +22,13 @@ _DEFAULT_NAMES = ("application", "app")
 
 def load(target: str) -> object:
     """The object that `module`, `module:attribute.path` or `module:factory()` names. Raises LoadError."""
+    app = _found(target)
+    if os.environ.get("SALLYPORT_DEV") == "1" and getattr(app, "debug", None) is False:
+        app.debug = True  # Flask, Quart, Starlette, FastAPI: an exception comes out with its traceback
+    return app
+
+
+def _found(target: str) -> object:
     module_name, _, attribute = target.partition(":")
     module = _imported(module_name)
     if not attribute:

@@ -34,19 +34,26 @@ const aModule = must(
 export async function loadApp(path: string, options: AppOptions = {}): Promise<Gateway> {
   checkArgument("loadApp()", "the first argument", path, aModule);
   checkOptions("loadApp()", options, APP_CHECKS, "{ timeout: 30 }");
+  return loadVersion(path, options, "");
+}
+
+/** The same with a query in the module's URL: another query is another instance of the module. */
+export async function loadVersion(path: string, options: AppOptions, query: string): Promise<Gateway> {
   const file = resolve(path);
   await access(file).catch(() => {
     throw new SallyportError("TARGET_NOT_FOUND", `there is no module ${file}`);
   });
-  const exported = defaultOf(await importModule(file), file);
+  const exported = defaultOf(await importModule(file, query), file);
   // By class, not by `then`: a Fastify instance is thenable, and its own gateway has the better error.
   const app = exported instanceof Promise ? await awaitExport(exported, file) : exported;
   return gatewayOfExport(app, `the default export of ${file}`, options);
 }
 
-async function importModule(file: string): Promise<Module> {
+async function importModule(file: string, query: string): Promise<Module> {
   try {
-    return TYPESCRIPT.has(extname(file)) ? await importTypeScript(file) : await importNatively(file);
+    return TYPESCRIPT.has(extname(file))
+      ? await importTypeScript(file, query)
+      : await importNatively(file, query);
   } catch (error) {
     const detail = (await syntaxErrorLocation(file, error)) ?? ownStack(error);
     const reason = firstLine(error instanceof Error ? error.message : String(error));
@@ -57,7 +64,8 @@ async function importModule(file: string): Promise<Module> {
   }
 }
 
-const importNatively = (file: string): Promise<Module> => import(pathToFileURL(file).href);
+const importNatively = (file: string, query: string): Promise<Module> =>
+  import(`${pathToFileURL(file).href}${query}`);
 
 async function importWithJiti(file: string): Promise<Module> {
   const { createJiti } = await import("jiti");
@@ -66,10 +74,10 @@ async function importWithJiti(file: string): Promise<Module> {
 }
 
 /** Node only strips types: a module that needs a compiler (an enum), or lies in node_modules, is left to jiti. */
-async function importTypeScript(file: string): Promise<Module> {
+async function importTypeScript(file: string, query: string): Promise<Module> {
   if (!strips) return importWithJiti(file);
   try {
-    return await importNatively(file);
+    return await importNatively(file, query);
   } catch (error) {
     if (!NEEDS_COMPILER.has((error as NodeJS.ErrnoException).code)) throw error;
     return importWithJiti(file);

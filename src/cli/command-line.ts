@@ -1,8 +1,10 @@
 // Reads a command line by the table of options.
+
 import { parseArgs } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
 import { suggestion } from "../options/did-you-mean.ts";
 import { dashed, oldNamesOf, renamedText, twiceText } from "../options/old-names.ts";
+import { foreignOption } from "./foreign-options.ts";
 import { type Flags, OPTIONS, type Option } from "./options.ts";
 
 export const usage = (message: string): SallyportError => new SallyportError("USAGE", message);
@@ -68,7 +70,10 @@ function take(flags: Record<string, unknown>, token: Token): void {
   const { rawName } = token;
   const name = presentName(token.name);
   const option = optionOf(name);
-  if (!option) throw usage(`unknown option ${rawName}${suggestion(name, Object.keys(OPTIONS), "--")}`);
+  if (!option)
+    throw usage(
+      foreignOption(rawName) ?? `unknown option ${rawName}${suggestion(name, Object.keys(OPTIONS), "--")}`,
+    );
   const value = readValue(token, option);
   if (option.many) flags[name] = [...((flags[name] as unknown[]) ?? []), value];
   else if (name in flags && option.value) throw usage(`${rawName} is given twice`);

@@ -9,7 +9,12 @@ import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;
 
-const COMMANDS: Readonly<Record<string, Command>> = { serve: serveCommand, help, version };
+const COMMANDS: Readonly<Record<string, Command>> = { serve: serveCommand, dev, help, version };
+
+/** `serve`, for somebody who works on the application. */
+function dev(line: CommandLine): Promise<number> {
+  return serveCommand({ ...line, flags: { ...line.flags, reload: true } });
+}
 
 function help(): number {
   process.stdout.write(helpText());

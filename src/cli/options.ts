@@ -171,6 +171,25 @@ export const OPTIONS = {
     help: "how long an embedded app may hold a whole server process (30s); then it is replaced",
   },
 
+  reload: {
+    ...application,
+    read: isTrue,
+    help: "for development, as sallyport dev: a new version of the app whenever a file of it changes",
+  },
+  "reload-include": {
+    ...application,
+    ...text,
+    value: "PATTERN",
+    many: true,
+    help: "more files whose change needs a new version, such as *.graphql; may be repeated",
+  },
+  "reload-exclude": {
+    ...application,
+    ...text,
+    value: "PATTERN",
+    many: true,
+    help: "files whose change means nothing, such as var/**; may be repeated",
+  },
   mount: {
     ...application,
     value: "PREFIX",

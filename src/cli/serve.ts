@@ -12,7 +12,7 @@ import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import type { Flags } from "./options.ts";
-import { namesAddress, serveSettingsOf, withOptions } from "./settings.ts";
+import { namesAddress, type ServeSettings, serveSettingsOf, withOptions } from "./settings.ts";
 import { targetOf } from "./target.ts";
 
 /** Milliseconds for a server process to start, where the applications have limits of their own. */
@@ -21,15 +21,28 @@ const START = 300_000;
 const START_DEFAULT = 60_000;
 const STARTING = 15_000;
 
+/** What is served, and how it is read again. */
+export interface Serving {
+  readonly settings: Settings;
+  readonly directory: string;
+  readonly flags: Flags;
+  /** The working directory. */
+  readonly here: string;
+  readonly reread: () => Promise<Settings>;
+}
+
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
 export async function serveCommand({ flags, words, renamed }: CommandLine): Promise<number> {
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const { settings, directory } = await serveSettingsOf(targetOf(word, flags.config, here), flags, here);
+  const target = targetOf(word, flags.config, here, wantedOf(flags));
+  const read = (): Promise<ServeSettings> => serveSettingsOf(target, flags, here);
+  const { settings, directory } = await read();
   const all = { ...settings, renamed: [...renamed, ...(settings.renamed ?? [])] };
+  const reread = async (): Promise<Settings> => (await read()).settings;
   try {
-    return await serveAs(all, directory, flags, here);
+    return await serveAs({ settings: all, directory, flags, here, reread });
   } catch (reason) {
     // Not left to the caller: the configuration may say how the log is written.
     const error = SallyportError.from(reason);
@@ -38,21 +51,33 @@ export async function serveCommand({ flags, words, renamed }: CommandLine): Prom
   }
 }
 
+/** The interface that the options ask for, if they do. */
+const wantedOf = ({ interface: wanted }: Flags): "wsgi" | "asgi" | undefined =>
+  wanted === "auto" ? undefined : wanted;
+
 /** As one server process of several, as a server, or as a CGI program: as this process was started. */
-async function serveAs(settings: Settings, directory: string, flags: Flags, here: string): Promise<number> {
+async function serveAs(serving: Serving): Promise<number> {
+  const { settings, directory, flags, here, reread } = serving;
   const task = takeTask();
   if (task) return serverProcess(task, settings, directory);
-  if (namesAddress(flags)) return run(settings, directory);
+  if (namesAddress(flags)) return run(serving);
   // A parent that passes a socket on knows better where to listen than a file or a default.
   const started = guess();
   if (started.by === "cgi") return serverOf(settings, { directory }).answerCgi(started.nph);
-  const listen = placesOf(started, settings.listen).map((address) => withOptions(address, flags, here));
-  return run({ ...settings, listen }, directory);
+  const placed = (read: Settings): Settings => ({
+    ...read,
+    listen: placesOf(started, read.listen).map((address) => withOptions(address, flags, here)),
+  });
+  return run({ ...serving, settings: placed(settings), reread: async () => placed(await reread()) });
 }
 
-async function run(settings: Settings, directory: string): Promise<number> {
+async function run({ settings, directory, flags, reread }: Serving): Promise<number> {
+  if (flags.reload) {
+    const { develop } = await import("./dev.ts");
+    return develop({ settings, directory, flags, reread });
+  }
   if (settings.serverProcesses > 1 || embeddedApps(settings).length > 0) return superviseProcesses(settings);
-  const { started, ended } = runProgram(serverOf(settings, { directory }), settings.log);
+  const { started, ended } = runProgram(serverOf(settings, { directory, reread }), settings.log);
   await started;
   return ended;
 }

@@ -95,9 +95,9 @@ function targetConfig(target: ServeTarget, flags: Flags, directory: string): Con
 type AppOf = (target: ServeTarget, flags: Flags, directory: string) => Apps[string];
 
 const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"config", AppOf>> = {
-  python: ({ name }, flags, directory) => ({
+  python: ({ name, directory: own = "." }, flags, directory) => ({
     ...calledBy(flags, name),
-    chdir: resolve(directory, flags.chdir ?? "."),
+    chdir: resolve(directory, flags.chdir ?? own),
     ...given("python", flags.python),
     ...given("threads", flags.threads),
     ...given("maxRequests", flags["max-requests"]),

@@ -4,12 +4,15 @@ import { basename, extname, join, resolve } from "node:path";
 import { CONFIG_NAMES } from "../config/file.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { usage } from "./command-line.ts";
+import { djangoApplication } from "./django-project.ts";
 import type { TargetKind } from "./options.ts";
 
 export interface ServeTarget {
   readonly kind: TargetKind;
   /** The Python app's name, or the absolute path of the others. */
   readonly name: string;
+  /** Where a Python app is imported from, if that is not the working directory. */
+  readonly directory?: string;
 }
 
 const MODULES: ReadonlySet<string> = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"]);
@@ -18,11 +21,15 @@ const FILES: ReadonlySet<string> = new Set([...MODULES, ".py", ".php", ".sh", ".
 /** `package.module`, `module:name.attribute`, `module:factory()`; letters of any language, as in Python. */
 const PYTHON = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*(:[\p{L}_][\p{L}\p{N}_.]*(\(\))?)?$/u;
 
-/** Finds out what `word` is, relative to `directory`. Throws TARGET_NOT_FOUND with advice. */
+/**
+ * Finds out what `word` is, relative to `directory`; `wanted` is the interface that a Python app is to have. Throws
+ * TARGET_NOT_FOUND with advice.
+ */
 export function targetOf(
   word: string | undefined,
   config: string | undefined,
   directory: string,
+  wanted?: "wsgi" | "asgi",
 ): ServeTarget {
   if (config !== undefined) {
     if (word !== undefined) throw usage(`give either a target (${word}) or --config, not both`);
@@ -31,8 +38,11 @@ export function targetOf(
   if (word === undefined) return { kind: "config", name: onlyConfig(directory) };
   const path = resolve(directory, word);
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats && !isPackage(word, path, stats)) return fileTarget(word, path, stats);
+  if (stats && !isPackage(word, path, stats)) return fileTarget(word, path, stats, wanted);
   if (FILES.has(extname(word))) throw notFound(`there is no file ${word} in ${directory}`);
+  const [, file, attribute] = /^(.+)\.py:(.+)$/.exec(word) ?? [];
+  if (file && existsSync(resolve(directory, `${file}.py`)))
+    throw notFound(`${word} is no name of a Python app; did you mean ${moduleOf(file)}:${attribute}?`);
   // WSGI and ASGI apps have the same kind of name; the worker inspects the callable to tell them apart.
   if (PYTHON.test(word)) return { kind: "python", name: word };
   throw notFound(`there is no file ${word}, and it is no name of a Python app such as module:callable`);
@@ -42,8 +52,13 @@ export function targetOf(
 const isPackage = (word: string, path: string, stats: Stats): boolean =>
   stats.isDirectory() && PYTHON.test(word) && existsSync(join(path, "__init__.py"));
 
-function fileTarget(word: string, path: string, stats: Stats): ServeTarget {
+/** The module of a source file: "shop.web" of "./shop/web". */
+const moduleOf = (file: string): string => file.replace(/^\.\//, "").replaceAll("/", ".");
+
+function fileTarget(word: string, path: string, stats: Stats, wanted?: "wsgi" | "asgi"): ServeTarget {
   if (stats.isDirectory()) return { kind: "files", name: path };
+  const django = basename(path) === "manage.py" ? djangoApplication(path, wanted) : undefined;
+  if (django) return { kind: "python", ...django };
   if (CONFIG_NAMES.includes(basename(path))) return { kind: "config", name: path };
   if (MODULES.has(extname(path))) return { kind: "module", name: path };
   if (isExecutable(path)) return { kind: "program", name: path };

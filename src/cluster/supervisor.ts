@@ -6,6 +6,7 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
+import { type Notifier, notifierOf } from "../server/notify.ts";
 import { announce, announceCut, type ReportStyle } from "../server/report.ts";
 import { ServerProcess } from "./process.ts";
 import { Scoreboard } from "./scoreboard.ts";
@@ -52,6 +53,7 @@ class Supervisor {
   readonly #scoreboard: Scoreboard;
   readonly #processes = new Set<ServerProcess>();
   readonly #backOff = new BackOff();
+  readonly #notifier: Promise<Notifier>;
   #watchedAt = performance.now();
   readonly #reloads = new Reloads(() => this.#roll());
   /** Resolves when all of `count` have been started for the first time. */
@@ -64,6 +66,7 @@ class Supervisor {
     this.#options = options;
     this.#sockets = sockets;
     this.#scoreboard = scoreboard;
+    this.#notifier = notifierOf(process.env, options.log);
     this.#started = new Promise((resolve) => {
       this.#complete = resolve;
     });
@@ -81,13 +84,15 @@ class Supervisor {
     if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((server) => this.#settled(server)));
-    announce(
-      this.#sockets.map(({ url }) => url),
-      style,
-    );
+    announce(this.#urls, style);
+    (await this.#notifier).ready(this.#urls);
     if (count > 1) log.info(`${count} server processes serve`);
     this.#complete();
     return ended;
+  }
+
+  get #urls(): string[] {
+    return this.#sockets.map(({ url }) => url);
   }
 
   /** The exit code when the first could not start. Exit code 1 means that the process has reported its own error. */
@@ -175,6 +180,7 @@ class Supervisor {
 
   #stop(): void {
     this.#stopping = true;
+    void this.#notifier.then((notifier) => notifier.stopping());
     this.#complete();
     // Left open, ours would go on taking connections that no process accepts. The server processes accept those that wait.
     for (const socket of this.#sockets) socket.close();
@@ -191,6 +197,8 @@ class Supervisor {
   /** Replaces the server processes one by one, each once its successor serves. If one cannot start, the rest stay. */
   async #roll(): Promise<void> {
     await this.#started;
+    const notifier = await this.#notifier;
+    if (!this.#stopping) notifier.reloading();
     const { log } = this.#options;
     try {
       for (const old of [...this.#processes]) await this.#replace(old);
@@ -198,6 +206,7 @@ class Supervisor {
     } catch (error) {
       log.error(SallyportError.from(error).message);
     }
+    if (!this.#stopping) notifier.ready(this.#urls);
     // Successors stood in for those that ended meanwhile, some of them only for a time.
     for (let missing = this.#missing; missing > 0; missing--) void this.#again();
   }

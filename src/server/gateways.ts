@@ -18,6 +18,8 @@ export interface GatewayContext {
   readonly maxBody: number;
   /** Answers an exchange by the server's routes: for local redirects (RFC 3875, 6.2.2). */
   readonly dispatch: (exchange: Exchange) => void;
+  /** A query for the URL of a module: a new one where it must be loaded anew; "" otherwise. */
+  readonly moduleVersion: () => string;
 }
 
 type Kind = keyof typeof APP_KINDS;
@@ -58,9 +60,10 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     return staticFiles({ ...rest, maxAge: seconds(maxAge), directory: resolve(directory, files) });
   },
 
-  async module({ module, timeout }, { directory, log }) {
-    const { loadApp } = await import("../apps/load.ts");
-    return loadApp(resolve(directory, module), { log, timeout: seconds(timeout) });
+  async module({ module, timeout }, { directory, log, moduleVersion }) {
+    const { loadVersion } = await import("../apps/load.ts");
+    const options = { log, timeout: seconds(timeout) };
+    return loadVersion(resolve(directory, module), options, moduleVersion());
   },
 
   async app({ app, timeout }, { log }) {

@@ -1,6 +1,7 @@
 // The life of a server that has a process for itself, under a process manager, in a container or in a terminal: it says
 // where it listens, obeys signals, and survives the uncaught errors of apps.
 import { SallyportError } from "../exchange/index.ts";
+import { type Notifier, notifierOf } from "./notify.ts";
 import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";
 import type { Server } from "./server.ts";
 import { logUncaught } from "./uncaught.ts";
@@ -14,7 +15,7 @@ export interface ServerProgram {
 
 /** Starts `server`, whose log is written in this style. */
 export function runProgram(server: Server, style: ReportStyle): ServerProgram {
-  const life: Life = { stopping: false };
+  const life: Life = { stopping: false, notifier: notifierOf(process.env, server.log) };
   const ended = untilEnded(server, style, life);
   // A signal may come while an app still starts: then we do not wait for it.
   const started = Promise.race([start(server, life, style), ended.then(() => [])]);
@@ -23,6 +24,7 @@ export function runProgram(server: Server, style: ReportStyle): ServerProgram {
 
 interface Life {
   stopping: boolean;
+  readonly notifier: Promise<Notifier>;
 }
 
 async function start(server: Server, life: Life, style: ReportStyle): Promise<readonly string[]> {
@@ -33,6 +35,7 @@ async function start(server: Server, life: Life, style: ReportStyle): Promise<re
   try {
     const urls = await server.start();
     announce(urls, style);
+    (await life.notifier).ready(urls);
     return urls;
   } catch (error) {
     if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
@@ -54,11 +57,12 @@ function untilEnded(server: Server, style: ReportStyle, life: Life): Promise<num
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       life.stopping = true;
+      void life.notifier.then((notifier) => notifier.stopping());
       void server.stop().then(() => resolve(code));
     };
     for (const signal of ["SIGTERM", "SIGINT"])
       process.on(signal, () => (life.stopping ? force(style) : stop(0)));
-    process.on("SIGHUP", () => void reload(server));
+    process.on("SIGHUP", () => void reload(server, life));
     process.on("SIGUSR1", () => server.reopenLogs());
     process.on("unhandledRejection", (error) => logUncaught(server.log, error, debug));
     process.on("uncaughtException", (error) => {
@@ -74,7 +78,8 @@ function force(style: ReportStyle): void {
   process.exit(1);
 }
 
-async function reload(server: Server): Promise<void> {
+async function reload(server: Server, { notifier }: Life): Promise<void> {
+  (await notifier).reloading();
   try {
     await server.reload();
   } catch (error) {
@@ -82,4 +87,5 @@ async function reload(server: Server): Promise<void> {
     if (code === "ERR_SALLYPORT_STOPPING") return;
     server.log.error(`the reload failed and the old generation goes on: ${message}`, { code, detail });
   }
+  (await notifier).ready(server.urls);
 }

@@ -33,7 +33,7 @@ test("what follows -- is never an option", () => {
 
 const BAD: [string[], string][] = [
   [["--prot", "1"], "unknown option --prot; did you mean --port?"],
-  [["-p", "1"], "unknown option -p"],
+  [["-z", "1"], "unknown option -z"],
   [["--no-help"], "unknown option --no-help"],
   [["--port"], "--port needs a value: --port PORT"],
   [["--port", "70000"], '--port must be a number from 0 to 65535, not "70000"'],

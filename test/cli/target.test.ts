@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseCommandLine } from "../../src/cli/command-line.ts";
@@ -41,6 +41,8 @@ for (const [word, kind, name] of TARGETS) {
 }
 
 const REFUSED: [string, RegExp][] = [
+  ["plain.py:app", /^plain\.py:app is no name of a Python app; did you mean plain:app\?$/],
+  ["package/__init__.py:app", /did you mean package\.__init__:app\?$/],
   ["plain.py", /^plain\.py is not executable: for its Python app say plain:app; for CGI, chmod \+x it$/],
   ["other.yaml", /^other\.yaml is not executable: for a configuration say --config$/],
   ["notes.txt", /^notes\.txt is not executable; for a CGI program, chmod \+x it$/],
@@ -243,3 +245,26 @@ for (const args of USELESS) {
   test(`${args.join(" ")}: an option without use is refused rather than ignored`, () =>
     assert.rejects(settingsFor(...args), { code: "ERR_SALLYPORT_USAGE" }));
 }
+
+/** A project as `django-admin startproject` makes it, its settings in a module or in a package. */
+function djangoProject(settings: string, ...modules: string[]): string {
+  const project = mkdtempSync(join(here, "django-"));
+  const text = `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "${settings}")\n`;
+  writeFileSync(join(project, "manage.py"), text);
+  mkdirSync(join(project, "shop"));
+  for (const module of modules) writeFileSync(join(project, "shop", `${module}.py`), "");
+  return project;
+}
+
+test("the target manage.py is the application of its Django project", () => {
+  const project = djangoProject("shop.settings.dev", "wsgi", "asgi");
+  const path = join(project, "manage.py");
+  const found = (wanted?: "wsgi" | "asgi") => targetOf(path, undefined, here, wanted);
+  assert.deepEqual(found(), { kind: "python", name: "shop.wsgi:application", directory: project });
+  assert.deepEqual(found("asgi"), { kind: "python", name: "shop.asgi:application", directory: project });
+});
+
+test("a manage.py without an application beside it is a file like others", () => {
+  const path = join(djangoProject("shop.settings"), "manage.py");
+  assert.throws(() => targetOf(path, undefined, here), { code: "ERR_SALLYPORT_TARGET_NOT_FOUND" });
+});

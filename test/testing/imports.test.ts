@@ -24,6 +24,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   workers: ["exchange", "options", "processes", "sockets"],
   embedded: ["exchange", "processes", "sockets", "workers"],
   apps: ["exchange", "options"],
+  modules: [],
   protocols: [
     "exchange",
     "options",
@@ -66,8 +67,10 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "proxies",
     "logs",
     "config",
+    "modules",
   ],
   cluster: ["exchange", "processes", "logs", "config", "server"],
+  dev: ["exchange", "config", "modules", "server"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {

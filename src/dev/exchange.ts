@@ -1,0 +1,90 @@
+// An exchange while an application is being developed: a failure is a page that says where, and an HTML page gets the script
+// that reloads it when the application has changed.
+import {
+  bytesOf,
+  type Exchange,
+  type Headers,
+  header,
+  type ResponseBody,
+  type ResponseHead,
+  type SallyportError,
+} from "../exchange/index.ts";
+import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
+import { errorPage, errorPlain, type Failure } from "./page.ts";
+
+export interface DevContext {
+  /** The application's directory. */
+  readonly directory: string;
+  /** The URL of the script, seen from the mount of `exchange`. */
+  scriptOf(exchange: Exchange): string;
+}
+
+export class DevExchange extends WrappedExchange {
+  readonly #context: DevContext;
+  /** The script that the end of this response gets; "" for none. */
+  #script = "";
+
+  constructor(inner: Exchange, context: DevContext) {
+    super(inner);
+    this.#context = context;
+  }
+
+  override respond(head: ResponseHead, body: ResponseBody): void {
+    const script = this.#scriptFor(head);
+    if (script === "") return super.respond(head, body);
+    super.respond(withoutLength(head), Buffer.concat([bytesOf(body), Buffer.from(script)]));
+  }
+
+  override start(head: ResponseHead): void {
+    this.#script = this.#scriptFor(head);
+    super.start(this.#script === "" ? head : withoutLength(head));
+  }
+
+  override end(trailers?: Headers): void {
+    if (this.#script !== "") super.write(Buffer.from(this.#script));
+    super.end(trailers);
+  }
+
+  override fail(error: SallyportError): void {
+    if (this.started || this.closed || !isTold(error)) return super.fail(error);
+    const { method, path } = this.request;
+    tellFailure(this, { error, what: `${method} ${path}` }, this.#context);
+  }
+
+  #scriptFor({ status, headers }: ResponseHead): string {
+    const isPage = /^text\/html\b/i.test(header(headers, "content-type") ?? "");
+    const isWhole = status === 200 || status >= 400;
+    if (!isPage || !isWhole || this.request.method === "HEAD" || header(headers, "content-encoding"))
+      return "";
+    return `<script src="${this.#context.scriptOf(this)}"></script>`;
+  }
+}
+
+/** Faults of the client, and those of a server that stops, are told as they always are. */
+const isTold = ({ fault, status, code }: SallyportError): boolean =>
+  fault !== "client" && status >= 500 && code !== "ERR_SALLYPORT_STOPPING";
+
+const withoutLength = ({ status, reason, headers }: ResponseHead): ResponseHead => ({
+  status,
+  reason,
+  headers: headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== "content-length"),
+});
+
+/** Answers with the failure: a page for a browser, text for everything else. */
+export function tellFailure(
+  exchange: Exchange,
+  failure: Pick<Failure, "error" | "what">,
+  { directory, scriptOf }: DevContext,
+): void {
+  const whole = { ...failure, directory, script: scriptOf(exchange) };
+  const isBrowser = (header(exchange.request.headers, "accept") ?? "").includes("text/html");
+  const [type, text] = isBrowser ? ["text/html", errorPage(whole)] : ["text/plain", errorPlain(whole)];
+  const headers = ["Content-Type", `${type}; charset=utf-8`, "Cache-Control", "no-store"];
+  exchange.body.discard();
+  // Past our own `respond`: the page has the script already.
+  WrappedExchange.prototype.respond.call(
+    exchange instanceof DevExchange ? exchange : new WrappedExchange(exchange),
+    { status: failure.error.status || 500, reason: "", headers },
+    text,
+  );
+}

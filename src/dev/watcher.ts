@@ -1,0 +1,123 @@
+// Which files of an application have changed: directories are watched by the kernel, and what belongs to nobody's work (version
+// control, caches, installed packages) is left out.
+import { existsSync, type Stats } from "node:fs";
+import { basename, join, relative } from "node:path";
+import { type FSWatcher, watch } from "chokidar";
+import picomatch from "picomatch";
+import type { Log } from "../exchange/index.ts";
+
+/** Files that an application reads when it starts, or keeps once it has read them: a change needs a new version of it. */
+const RESTARTS = [
+  ..."*.py *.pyx *.so *.ts *.mts *.cts *.tsx *.js *.mjs *.cjs *.jsx *.json *.toml *.yaml *.yml *.ini *.cfg".split(
+    " ",
+  ),
+  ..."*.html *.htm *.jinja *.jinja2 *.j2 *.mako *.tmpl *.hbs *.ejs *.pug *.mo *.sql .env .env.*".split(" "),
+];
+/** Files that are read for each request: the page alone is reloaded. */
+const SHOWN =
+  "*.css *.scss *.less *.svg *.png *.jpg *.jpeg *.gif *.webp *.avif *.ico *.woff *.woff2 *.txt *.md *.php *.xml".split(
+    " ",
+  );
+const NOT_ENTERED = new Set("node_modules __pycache__ site-packages dist-packages".split(" "));
+/** Milliseconds without a further change, after which what has changed is told: an editor writes several files. */
+const QUIET = 50;
+/** Milliseconds after which it is told in any case. */
+const LONGEST_QUIET = 500;
+
+export interface WatcherOptions {
+  readonly directories: readonly string[];
+  /** Patterns (glob) of more files that need a new version, matched with the file's name, or with its path where they have a "/". */
+  readonly include: readonly string[];
+  /** Patterns of files that mean nothing. */
+  readonly exclude: readonly string[];
+  /** `files`: absolute paths. `restart`: a new version is needed. */
+  readonly changed: (files: readonly string[], restart: boolean) => void;
+  readonly log: Log;
+}
+
+export class Watcher {
+  readonly #options: WatcherOptions;
+  readonly #restarts: (path: string) => boolean;
+  readonly #shown: (path: string) => boolean;
+  readonly #excluded: (path: string) => boolean;
+  readonly #watch: FSWatcher;
+  readonly #changed = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #since = 0;
+
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+    this.#restarts = matcher([...RESTARTS, ...options.include]);
+    this.#shown = matcher(SHOWN);
+    this.#excluded = matcher(options.exclude);
+    this.#watch = watch([...options.directories], {
+      ignoreInitial: true,
+      ignored: (path, stats) => this.#isIgnored(path, stats),
+    });
+    this.#watch.on("all", (_event, path) => this.#note(path));
+    this.#watch.on("error", (error) =>
+      options.log.warn(`files are not watched: ${(error as Error).message}`),
+    );
+  }
+
+  /** Resolves when changes from now on are seen. */
+  ready(): Promise<void> {
+    return new Promise((resolve) => this.#watch.once("ready", () => resolve()));
+  }
+
+  /** Another file, wherever it is: a module that the application imports from elsewhere. */
+  add(files: readonly string[]): void {
+    this.#watch.add([...files]);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#watch.close();
+  }
+
+  #isIgnored(path: string, stats: Stats | undefined): boolean {
+    const name = basename(path);
+    if (this.#options.directories.includes(path)) return false;
+    if (this.#excluded(this.#shownPath(path))) return true;
+    if (stats?.isFile()) return !this.#matters(path);
+    if (stats?.isDirectory())
+      return name.startsWith(".") || NOT_ENTERED.has(name) || existsSync(join(path, "pyvenv.cfg"));
+    return false;
+  }
+
+  #matters = (path: string): boolean => {
+    const shown = this.#shownPath(path);
+    return this.#restarts(shown) || this.#shown(shown);
+  };
+
+  /** From the directory that is watched. */
+  #shownPath(path: string): string {
+    const root = this.#options.directories.find((directory) => path.startsWith(`${directory}/`));
+    return root ? relative(root, path) : path;
+  }
+
+  #note(path: string): void {
+    if (!this.#matters(path)) return;
+    if (this.#changed.size === 0) this.#since = performance.now();
+    this.#changed.add(path);
+    clearTimeout(this.#timer);
+    const left = this.#since + LONGEST_QUIET - performance.now();
+    this.#timer = setTimeout(() => this.#tell(), Math.max(0, Math.min(QUIET, left)));
+  }
+
+  #tell(): void {
+    const files = [...this.#changed];
+    this.#changed.clear();
+    this.#options.changed(
+      files,
+      files.some((file) => this.#restarts(this.#shownPath(file))),
+    );
+  }
+}
+
+/** Patterns without a "/" mean the file's name. */
+function matcher(patterns: readonly string[]): (path: string) => boolean {
+  const names = picomatch([...patterns.filter((pattern) => !pattern.includes("/"))], { dot: true });
+  const paths = picomatch([...patterns.filter((pattern) => pattern.includes("/"))], { dot: true });
+  return (path) => names(basename(path)) || paths(path);
+}

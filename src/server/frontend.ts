@@ -1,0 +1,120 @@
+// What stands between sockets and routes, made of one configuration: PROXY headers, TLS, protocols, what proxies say, the
+// access log. A reload with other settings makes another one; connections of the old one end with their next response.
+import type { Socket } from "node:net";
+import { isDeepStrictEqual } from "node:util";
+import type { ListenAddress } from "../config/address.ts";
+import type { Settings } from "../config/config.ts";
+import type { Protocol } from "../config/protocols.ts";
+import { type Exchange, type Handler, type Listener, type Log, SallyportError } from "../exchange/index.ts";
+import type { AccessLog } from "../logs/access.ts";
+import { takesReserve } from "../sockets/descriptors.ts";
+import { resetSocket } from "../sockets/reset.ts";
+import { Encryption } from "./encryption.ts";
+import { listenerOf } from "./listeners.ts";
+import { Proxies } from "./proxies.ts";
+
+export interface FrontendOptions {
+  readonly settings: Settings;
+  readonly directory: string;
+  readonly log: Log;
+  readonly access: AccessLog | undefined;
+  /** Gives an exchange to its app, and returns the app's name; undefined when there is none. */
+  readonly dispatch: (exchange: Exchange) => string | undefined;
+}
+
+export type Accept = (socket: Socket) => void;
+
+/** Whether one frontend can serve both: what is not in the apps, the routes and the addresses is the same. */
+export function sharesFrontend(one: Settings, other: Settings): boolean {
+  const facts = ({ limits, trust, forwarded, log, listen }: Settings): unknown => [
+    limits,
+    trust,
+    forwarded,
+    log.access,
+    listen,
+  ];
+  return isDeepStrictEqual(facts(one), facts(other));
+}
+
+export class Frontend {
+  readonly #options: FrontendOptions;
+  readonly #proxies: Proxies;
+  readonly #encryption: Encryption;
+  /** One for each protocol, for all of its addresses. */
+  readonly #listeners = new Map<Protocol, Listener>();
+
+  constructor(options: FrontendOptions) {
+    this.#options = options;
+    this.#proxies = new Proxies(options.settings, options.log);
+    this.#encryption = new Encryption(options.directory, options.log);
+  }
+
+  /** Loads and makes the listeners; `goOn` is asked before each. */
+  async makeListeners(goOn: () => void): Promise<void> {
+    const { settings, log } = this.#options;
+    const { listen, limits } = settings;
+    const handler = this.handler();
+    for (const protocol of new Set(listen.map((address) => address.protocol))) {
+      goOn();
+      this.#listeners.set(protocol, await listenerOf(protocol, { handler, log, limits }));
+    }
+  }
+
+  /** What listeners call: composed of what this configuration asks for, so that nothing else costs anything. */
+  handler(): Handler {
+    const admit = this.#admission();
+    return this.#options.access?.logging(admit) ?? admit;
+  }
+
+  /** What to do with connections of `address`: a PROXY header comes before TLS, TLS before the protocol. */
+  async acceptAt(address: ListenAddress): Promise<Accept> {
+    const { tls, protocol } = address;
+    const listener = this.#listeners.get(protocol) as Listener;
+    const serve = (socket: Socket): void => listener.accept(socket);
+    const index = this.#options.settings.listen.indexOf(address);
+    const decrypt = tls ? await this.#encryption.acceptAt(tls, index, serve) : serve;
+    return unlessScarce(address, this.#proxies.acceptAt(address, decrypt));
+  }
+
+  /** Reads certificates again. Rejects with CONFIG_INVALID; those that are wrong stay as they were. */
+  reloadCertificates(): Promise<void> {
+    return this.#encryption.reload();
+  }
+
+  /** No connection is kept beyond its next response. */
+  leave(): void {
+    for (const listener of this.#listeners.values()) listener.leave?.();
+  }
+
+  /** Connections without a request end; requests under way have `grace` milliseconds. Never rejects. */
+  async close(grace: number): Promise<void> {
+    this.#proxies.close();
+    this.#encryption.close();
+    await Promise.all([...this.#listeners.values()].map((listener) => listener.close(grace)));
+  }
+
+  /** As trusted proxies describe the exchange, if there are any. */
+  #admission(): (exchange: Exchange) => string | undefined {
+    const { applyForwarded } = this.#proxies;
+    const { dispatch } = this.#options;
+    if (!applyForwarded) return dispatch;
+    return (exchange) => {
+      try {
+        applyForwarded(exchange);
+      } catch (error) {
+        exchange.fail(SallyportError.from(error));
+        return undefined;
+      }
+      return dispatch(exchange);
+    };
+  }
+}
+
+/** Where the client could not read a refusal yet, its connection is broken off; elsewhere the listener says why. */
+function unlessScarce({ tls, proxyProtocol }: ListenAddress, accept: Accept): Accept {
+  if (!tls && !proxyProtocol) return accept;
+  return (socket) => {
+    if (takesReserve(socket)) resetSocket(socket);
+    else accept(socket);
+  };
+}
