@@ -1,4 +1,7 @@
-"""Finds the application that `module:callable` names, or says precisely why it cannot."""
+"""Finds the application that `module:callable` names, or says precisely why it cannot.
+
+Tested by test/protocols/wsgi/workers.test.ts.
+"""
 
 import importlib
 import inspect

@@ -2,6 +2,8 @@
 
 `Inline` answers in the reading loop: one request at a time, no thread. `Shared` reads in the main thread and answers
 in a fixed number of others. In both an application may wait for body to read and for credit to send.
+
+Tested by test/python/test_prefetch.py.
 """
 
 import threading

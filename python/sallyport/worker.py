@@ -1,4 +1,7 @@
-"""One worker: the INIT frame makes it ready, then it answers requests until STOP or until the server is gone."""
+"""One worker: the INIT frame makes it ready, then it answers requests until STOP or until the server is gone.
+
+Tested by test/protocols/wsgi/workers.test.ts.
+"""
 
 import faulthandler
 import gc

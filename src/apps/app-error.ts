@@ -1,4 +1,5 @@
 // An application in this process fails: the client gets the sentence of the error's code, the log gets the stack.
+// Tested by test/apps/fetch.test.ts.
 import { type Exchange, type Log, SallyportError } from "../exchange/index.ts";
 import { ownStack } from "./stack.ts";
 

@@ -1,4 +1,5 @@
 // The time that an application has for its response head.
+// Tested by test/apps/fetch.test.ts.
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 
 /** Fails the exchange with APP_TIMEOUT unless a head was given within `seconds`; undefined or 0 is no limit. */

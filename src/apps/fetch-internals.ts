@@ -1,6 +1,7 @@
 // The state that Node's own implementation of the Fetch standard (undici) keeps on its objects. Up to Node 22 it is found
 // under symbols, so that a Request can be made late and a Response read without a stream. From Node 24 on it is private, and
 // only the standard's interface is used, which is faster there.
+// Tested by test/apps/fetch-request.test.ts.
 
 const DISTURBED = Symbol.for("nodejs.stream.disturbed");
 const TAKEN = Symbol("sallyport.taken");

@@ -1,6 +1,7 @@
 // A Request whose parts are made when the app first uses them: a real one costs more than everything else about a small
 // response. It is an instance of Request and inherits what it does not define. The state that Node's own code looks for in it
 // (`new Request(request)`, `fetch(request)`) is made at that moment.
+// Tested by test/apps/fetch-request.test.ts.
 import type { Exchange, RequestBody } from "../exchange/index.ts";
 import { type RequestKeys, requestKeys, stateOf } from "./fetch-internals.ts";
 import {

@@ -1,4 +1,5 @@
 // The parts of a Request of the Fetch standard, out of an exchange.
+// Tested by test/apps/fetch-request.test.ts.
 import type { Exchange, Headers as Fields } from "../exchange/index.ts";
 
 /** A true Request, with the client's address besides. */

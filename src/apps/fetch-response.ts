@@ -1,5 +1,6 @@
 // Answers an exchange with a Response of the Fetch standard. A body that was made of a text or of bytes, or that ends in the
 // turn in which it begins, leaves in one call; every other one is streamed as fast as the client reads it.
+// Tested by test/apps/fetch.test.ts.
 import {
   type Exchange,
   hasBody,

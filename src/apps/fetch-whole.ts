@@ -1,4 +1,5 @@
 // A Request that Node makes at once, for Node 24 and later, where none of its parts can be made late.
+// Tested by test/apps/fetch-request.test.ts.
 import type { Exchange } from "../exchange/index.ts";
 import {
   bodyInit,

@@ -1,4 +1,5 @@
 // What kind of app a module's default export is, by its shape: frameworks have no common mark.
+// Tested by test/apps/load.test.ts.
 import type { ServerResponse } from "node:http";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { isClass, isGateway } from "../options/checks.ts";

@@ -1,5 +1,6 @@
 // Makes a node:http request from an exchange. What is bound to the exchange are own properties of the object: Express
 // replaces the prototype of every request, which would lose the methods of a subclass.
+// Tested by test/apps/node.test.ts.
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Exchange, RequestBody } from "../exchange/index.ts";

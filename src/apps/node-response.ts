@@ -1,6 +1,7 @@
 // A node:http response that answers an exchange. Everything a handler can call is node's own code; only the five methods by
 // which node renders and sends bytes are replaced, as own properties, since Express replaces the prototype of every response.
 // A response that is complete within one turn of the loop leaves in one call.
+// Tested by test/apps/node.test.ts.
 import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
 import type { Socket } from "node:net";
 import { type Exchange, type Headers, type ResponseHead, SallyportError } from "../exchange/index.ts";

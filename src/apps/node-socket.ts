@@ -1,6 +1,7 @@
 // The connection as a node handler sees it: the facts of the exchange, as properties of a socket. No byte passes through it;
 // request and response are bound to the exchange themselves, so that any listener may stand in front. It has the members that
 // node's own code and frameworks use, and nothing else of a stream, which would cost more.
+// Tested by test/apps/node.test.ts.
 import { Stream } from "node:stream";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 

@@ -1,4 +1,5 @@
 // An application's stack without the frames of Node, of the loader, and of Sallyport.
+// Tested by test/apps/load.test.ts.
 import { fileURLToPath } from "node:url";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));

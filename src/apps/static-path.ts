@@ -1,5 +1,6 @@
 // Finds the file that a request's path names below a directory, and nothing outside of it. Whatever is doubtful is refused: an
 // encoded separator, a dot segment, a hidden name, a link that leads out.
+// Tested by test/apps/static.test.ts.
 import type { Stats } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";

@@ -1,4 +1,5 @@
 // Chooses between a file and its precompressed variants (RFC 9110, 12.5.3).
+// Tested by test/apps/static.test.ts.
 import { SallyportError } from "../exchange/index.ts";
 import { type FoundFile, find } from "./static-path.ts";
 

@@ -1,5 +1,6 @@
 // The application's half of CGI/1.1 (RFC 3875, 6): one request that meta-variables described, answered with a head and
 // bytes until the end. Shared by the listeners of CGI, FastCGI, SCGI and uwsgi, which supply the transport.
+// Tested by test/cgi/socket/listener.test.ts.
 import {
   BaseExchange,
   bytesOf,

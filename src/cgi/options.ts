@@ -1,4 +1,5 @@
 // Options of the gateways that connect to an application and tell it CGI's meta-variables: FastCGI, SCGI and uwsgi.
+// Tested by test/options/checks.test.ts.
 import type { Exchange, Log } from "../exchange/index.ts";
 import {
   aFlag,

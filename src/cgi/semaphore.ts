@@ -1,5 +1,6 @@
 // How many programs run, or connections are open, at a time. Further requests wait in order: a limited number, for a
 // limited time, and only while their clients are there.
+// Tested by test/protocols/cgi/endings.test.ts.
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 
 interface Waiter {

@@ -1,4 +1,5 @@
 // Reads a command line by the table of options.
+// Tested by test/cli/options.test.ts.
 
 import { parseArgs } from "node:util";
 import { SallyportError } from "../exchange/index.ts";

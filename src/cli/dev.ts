@@ -5,9 +5,9 @@ import { DevSession } from "../dev/session.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { usage } from "./command-line.ts";
-import type { Serving } from "./serve.ts";
+import type { ServePlan } from "./serve.ts";
 
-type Developing = Pick<Serving, "settings" | "directory" | "flags" | "reread">;
+type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread">;
 
 /** Gives the exit code. Throws USAGE; that an application cannot be started is shown instead. */
 export async function develop({ settings, directory, flags, reread }: Developing): Promise<number> {

@@ -1,4 +1,5 @@
 // The application of a Django project, found from its manage.py: people know that file, and seldom the application's name.
+// Tested by test/cli/target.test.ts.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 

@@ -1,4 +1,5 @@
 // The text of --help, made from the table of options.
+// Tested by test/cli/options.test.ts.
 import { OPTIONS, type Option } from "./options.ts";
 
 const INTRODUCTION = `Usage: sallyport serve [TARGET] [options]

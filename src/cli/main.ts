@@ -1,4 +1,5 @@
 // The command `sallyport`. Exit codes: 0 for a proper end, 1 for a failure, 2 for a wrong command line.
+// Tested by test/cli/serve.test.ts.
 import { readFileSync } from "node:fs";
 import { SallyportError } from "../exchange/index.ts";
 import { nearest } from "../options/did-you-mean.ts";

@@ -1,4 +1,5 @@
 // The tables of docs/command-line.md, from the table of options.
+// Tested by test/config/docs.test.ts.
 import { optionGroups, optionSyntax } from "./help.ts";
 import type { Option } from "./options.ts";
 

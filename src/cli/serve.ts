@@ -22,7 +22,7 @@ const START_DEFAULT = 60_000;
 const STARTING = 15_000;
 
 /** What is served, and how it is read again. */
-export interface Serving {
+export interface ServePlan {
   readonly settings: Settings;
   readonly directory: string;
   readonly flags: Flags;
@@ -56,11 +56,11 @@ const wantedOf = ({ interface: wanted }: Flags): "wsgi" | "asgi" | undefined =>
   wanted === "auto" ? undefined : wanted;
 
 /** As one server process of several, as a server, or as a CGI program: as this process was started. */
-async function serveAs(serving: Serving): Promise<number> {
-  const { settings, directory, flags, here, reread } = serving;
+async function serveAs(plan: ServePlan): Promise<number> {
+  const { settings, directory, flags, here, reread } = plan;
   const task = takeTask();
   if (task) return serverProcess(task, settings, directory);
-  if (namesAddress(flags)) return run(serving);
+  if (namesAddress(flags)) return run(plan);
   // A parent that passes a socket on knows better where to listen than a file or a default.
   const started = guess();
   if (started.by === "cgi") return serverOf(settings, { directory }).answerCgi(started.nph);
@@ -68,10 +68,10 @@ async function serveAs(serving: Serving): Promise<number> {
     ...read,
     listen: placesOf(started, read.listen).map((address) => withOptions(address, flags, here)),
   });
-  return run({ ...serving, settings: placed(settings), reread: async () => placed(await reread()) });
+  return run({ ...plan, settings: placed(settings), reread: async () => placed(await reread()) });
 }
 
-async function run({ settings, directory, flags, reread }: Serving): Promise<number> {
+async function run({ settings, directory, flags, reread }: ServePlan): Promise<number> {
   if (flags.reload) {
     const { develop } = await import("./dev.ts");
     return develop({ settings, directory, flags, reread });

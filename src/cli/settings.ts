@@ -1,5 +1,6 @@
 // From the command line to the server's settings: the target becomes apps and routes, or its file is read, and then the
 // options that were given replace what is there.
+// Tested by test/cli/target.test.ts.
 import { join, resolve } from "node:path";
 import type { ListenAddress } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";

@@ -1,4 +1,5 @@
 // The options about TLS: from pairs of files to the TLS settings of an address.
+// Tested by test/server/tls.test.ts.
 import { resolve } from "node:path";
 import type { ListenAddress } from "../config/address.ts";
 import { tls as schema } from "../config/tls.ts";

@@ -1,6 +1,7 @@
 // The descriptors that a server process gets from its supervisor. Applications in the same process close small numbers
 // that they take for their own or for leaked ones; the next connection then gets such a number, and with it data that is
 // meant for us. So ours are high, and checked before each use.
+// Tested by test/cluster/addresses.test.ts.
 import { closeSync, fstatSync } from "node:fs";
 
 /** From this number up, placeholders fill the small numbers while a server process starts, so that its own are high as well. */

@@ -1,4 +1,5 @@
 // The messages between the supervisor and its server processes, over Node's IPC channel.
+// Tested by test/cluster/supervisor.test.ts.
 import type { ListenAddress } from "../config/address.ts";
 
 export type ToServerProcess =

@@ -1,4 +1,5 @@
 // One server process, as its supervisor sees it.
+// Tested by test/cluster/supervisor.test.ts.
 import { type ChildProcess, fork } from "node:child_process";
 import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "../processes/exit.ts";

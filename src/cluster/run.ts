@@ -1,4 +1,5 @@
 // Runs one of several server processes that share the listening sockets. Its supervisor tells it when to stop.
+// Tested by test/cluster/supervisor.test.ts.
 import { SallyportError } from "../exchange/index.ts";
 import type { Server } from "../server/server.ts";
 import { logUncaught } from "../server/uncaught.ts";

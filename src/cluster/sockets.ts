@@ -1,5 +1,6 @@
 // The sockets that server processes share: bound here, handed down as descriptors. Only the server processes listen at
 // them. They live as long as the supervisor, so that a client which connects during a replacement waits for the next process.
+// Tested by test/cluster/addresses.test.ts.
 import { lookup } from "node:dns/promises";
 import * as net from "node:net";
 import { getSystemErrorName } from "node:util";

@@ -1,4 +1,5 @@
 // The configuration's section `apps`: a section for each kind of application.
+// Tested by test/config/config.test.ts.
 
 import type { Gateway } from "../exchange/index.ts";
 import { isGateway } from "../options/checks.ts";

@@ -1,4 +1,5 @@
 // The errors of a configuration, a line each: the file, the line where it is known, the key, and what to do.
+// Tested by test/config/file.test.ts.
 
 import { SallyportError } from "../exchange/index.ts";
 import { presentNames, renamedText, twiceText } from "../options/old-names.ts";

@@ -1,4 +1,5 @@
 // The configuration's section `limits`: the listeners' own limits, under their own names, all of them.
+// Tested by test/config/config.test.ts.
 
 import { SOCKET_LIMITS, type SocketLimits } from "../cgi/socket/limits.ts";
 import { DISK_LIMIT } from "../exchange/disk.ts";

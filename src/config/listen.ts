@@ -1,4 +1,5 @@
 // The configuration's section `listen`.
+// Tested by test/config/config.test.ts.
 
 import { type ListenAddress, parseAddress } from "./address.ts";
 import { about, flag, section, text, written } from "./schema.ts";

@@ -1,5 +1,6 @@
 // Finds the line of a key in a configuration file: exactly in YAML and JSON, by its text in TOML, and in code only where
 // no mistake is possible. A missing line number is better than a wrong one.
+// Tested by test/config/file.test.ts.
 import {
   type Document,
   isMap,

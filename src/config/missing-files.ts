@@ -1,5 +1,6 @@
 // The files and directories that the apps of a configuration name, checked before anything starts: after a tree was
 // moved, one run reports everything that is missing, each with its line.
+// Tested by test/config/file.test.ts.
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { isGateway } from "../options/checks.ts";

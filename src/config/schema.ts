@@ -1,4 +1,5 @@
 // The types that the schema of the configuration is made of: sizes, times, paths, and sections that know their keys.
+// Tested by test/config/config.test.ts.
 
 import { suggestion } from "../options/did-you-mean.ts";
 import { A_DURATION, A_SIZE, A_TIME, parseDuration, parseSize, parseTime } from "./units.ts";

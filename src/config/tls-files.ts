@@ -1,5 +1,6 @@
 // The files that a section `tls` names, read before anything starts, so that their faults are reported like all other
 // errors of a configuration.
+// Tested by test/config/file.test.ts.
 import { resolve } from "node:path";
 import type { CertificateFiles, Problem, SecureContexts, TlsSettings } from "../sockets/tls/index.ts";
 import type { ListenAddress } from "./address.ts";

@@ -1,4 +1,5 @@
 // The configuration's section `tls` of an address.
+// Tested by test/config/config.test.ts.
 
 import type { TlsSettings } from "../sockets/tls/index.ts";
 import { about, count, path, section, text, time } from "./schema.ts";

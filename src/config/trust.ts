@@ -1,4 +1,5 @@
 // The configuration's keys about proxies in front: `trust` and `forwarded`.
+// Tested by test/config/config.test.ts.
 
 import { FORWARDED, FORWARDED_FIELDS } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";

@@ -1,4 +1,5 @@
 // What browsers hear of changes: a script that reloads the page it is in, and the event stream (HTML, 9.2) that it listens to.
+// Tested by test/cli/dev.test.ts.
 import type { Exchange } from "../exchange/index.ts";
 
 /** Below the application's mount. Two underscores: no application is likely to have such a path. */

@@ -1,5 +1,6 @@
 // An exchange while an application is being developed: a failure is a page that says where, and an HTML page gets the script
 // that reloads it when the application has changed.
+// Tested by test/cli/dev.test.ts.
 import {
   bytesOf,
   type Exchange,

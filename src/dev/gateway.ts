@@ -1,5 +1,6 @@
 // An application that is being developed: its start may fail without ending the server, requests wait while a new version
 // starts, and where there is none the reason is the answer.
+// Tested by test/cli/dev.test.ts.
 import { type Exchange, type Gateway, type Log, Running, SallyportError } from "../exchange/index.ts";
 import type { Changes } from "./changes.ts";
 import { type DevContext, DevExchange, tellFailure } from "./exchange.ts";

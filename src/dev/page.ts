@@ -1,5 +1,6 @@
 // The page that a browser shows while the application cannot answer: what failed, where, with the application's own frames
 // first. All that comes from the application is escaped. The page reloads itself once the application has changed.
+// Tested by test/dev/traceback.test.ts.
 import type { SallyportError } from "../exchange/index.ts";
 import { type Frame, framesOf, type SourceLine, titleOf } from "./traceback.ts";
 

@@ -1,4 +1,5 @@
 // `sallyport dev`: the applications of a server, started again when a file of theirs changes, and the browsers that show them.
+// Tested by test/cli/dev.test.ts.
 import { dirname, relative, resolve } from "node:path";
 import type { AppSettings } from "../config/config.ts";
 import { type Gateway, type Log, SallyportError } from "../exchange/index.ts";

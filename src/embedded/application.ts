@@ -1,5 +1,6 @@
 // A WSGI application in this process: the frames of the link are carried by calls into Python instead of a socket. The other
 // side is python/sallyport/embedded/application.py. A call blocks the event loop until the application answers.
+// Tested by test/embedded/contract.test.ts.
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { escapeBytes } from "../processes/index.ts";
 import { CommonParts } from "../workers/common-parts.ts";

@@ -1,6 +1,7 @@
 // The environment of this process, for a library that was loaded with RTLD_DEEPBIND: libpython and extension modules find
 // the variable `environ` of libc first. In a Node that is not position-independent that one was never set, because the
 // linker has moved the variable into the program.
+// Tested by test/embedded/surroundings.test.ts.
 type Koffi = typeof import("koffi");
 type Library = ReturnType<Koffi["load"]>;
 

@@ -1,5 +1,6 @@
 // Python inside this process: libpython through koffi, loaded so that Python's extension modules bind to their own
 // libraries and never to Node's OpenSSL, zlib or SQLite (RTLD_DEEPBIND). One interpreter for the life of the process.
+// Tested by test/embedded/contract.test.ts.
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../exchange/index.ts";
 import { shareEnvironment } from "./environment.ts";

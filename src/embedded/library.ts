@@ -1,4 +1,5 @@
 // Finds the shared library of a Python interpreter by asking that interpreter.
+// Tested by test/embedded/unfit.test.ts.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { SallyportError } from "../exchange/index.ts";

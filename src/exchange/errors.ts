@@ -1,5 +1,6 @@
 // Every error that a user of Sallyport can meet: a stable code, whose fault it is, and the HTTP status it answers with.
 // docs/errors.md has a paragraph for each code; a test keeps the two together.
+// Tested by test/docs/errors.test.ts.
 
 /** Whose fault an error is: the peer that sent the request, the application, its process, or the configuration. */
 export type Fault = "client" | "app" | "worker" | "config";

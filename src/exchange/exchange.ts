@@ -1,5 +1,6 @@
 // The neutral middle: one request with its response and the facts of its connection. Listeners make exchanges,
 // gateways and apps answer them; neither knows the other. This file is the whole contract.
+// Tested by test/exchange/base-exchange.test.ts.
 import type { Socket } from "node:net";
 import type { SallyportError } from "./errors.ts";
 import type { Headers } from "./headers.ts";

@@ -1,5 +1,6 @@
 // Header fields on both sides: one flat list of names and values in the sender's order and case, duplicates kept, bytes as
 // latin-1 characters (RFC 9110, 5.2 and 5.3).
+// Tested by test/exchange/members.test.ts.
 
 /** `[name, value, name, value, ...]`; each character is one byte. */
 export type Headers = readonly string[];

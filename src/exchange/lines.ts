@@ -1,5 +1,6 @@
 // Responses as text ready to send: a head in the lines of HTTP/1.1, a body of one character per byte. A list of fields, or
 // bytes, are made only when read.
+// Tested by test/exchange/base-exchange.test.ts.
 import type { ResponseHead } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
 

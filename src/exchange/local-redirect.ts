@@ -1,4 +1,5 @@
 // A local redirect (RFC 3875, 6.2.2): the same exchange, answered again for another path.
+// Tested by test/cgi/socket/gateway.test.ts.
 import { NO_BODY } from "./body.ts";
 import { SallyportError } from "./errors.ts";
 import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";

@@ -1,4 +1,5 @@
 // Messages for the operator. The server supplies a logger; a library user may pass any object of this shape.
+// Tested by test/logs/log.test.ts.
 
 export type LogFields = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,6 @@
 // Clients send nearly the same request again and again on a persistent connection: the values that gateways derive from the
 // part that does not change are cached with the connection.
+// Tested by test/workers/common-parts.test.ts.
 import type { RequestHead } from "./exchange.ts";
 
 /** Requests with the very same fields on one connection: what they have in common, and the values derived from it. */

@@ -1,4 +1,5 @@
 // An exchange that passes every call on to another one. Who wants to change one call extends it.
+// Tested by test/cli/dev.test.ts.
 import type { SallyportError } from "./errors.ts";
 import type { Exchange, Handshake, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
 import type { Headers } from "./headers.ts";

@@ -1,4 +1,5 @@
 // Field lines, both directions (RFC 9110, 5; RFC 9112, 5). Each name is stored once, with its lower case.
+// Tested by test/protocols/http1/codec.test.ts.
 import { isFieldValue, isToken, SallyportError } from "../exchange/index.ts";
 import { tooManyHeaders } from "./refusals.ts";
 

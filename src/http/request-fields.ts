@@ -1,5 +1,6 @@
 // The fields of a request head about its body, its host and its connection (RFC 9110, 7.2, 8.6, 10.1.1; RFC 9112, 6, 9.3).
 // A request that two recipients could read in two ways is refused (RFC 9112, 11.2).
+// Tested by test/protocols/http1/codec.test.ts.
 import { type Repeated, SallyportError } from "../exchange/index.ts";
 import { readContentLength } from "./content-length.ts";
 import { type FieldName, type FieldSink, hasMember } from "./fields.ts";

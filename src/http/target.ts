@@ -1,4 +1,5 @@
 // The request target and its host (RFC 9112, 3.2; RFC 3986, 3.2.2).
+// Tested by test/protocols/http1/codec.test.ts.
 import { isIPv6 } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
 

@@ -1,10 +1,11 @@
 // Modules of this process, loaded anew for each version of an application: the URL of its first module gets a number, which
 // every module that it imports inherits. Modules of earlier versions stay in memory until the server ends, since Node
 // forgets none.
+// Tested by test/server/reload.test.ts.
 import { createRequire, register } from "node:module";
 import { extname, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { inherit, VERSION } from "./hooks.ts";
+import { inherit, VERSION_PARAMETER } from "./hooks.ts";
 
 type Resolve = (specifier: string, context: { parentURL?: string }, next: Next) => { url: string };
 type Next = (specifier: string, context: unknown) => { url: string };
@@ -22,7 +23,7 @@ const loaded = new Set<string>();
 export function newVersion(): string {
   if (versions === 0) hook();
   forgetRequired();
-  return `?${VERSION}=${++versions}`;
+  return `?${VERSION_PARAMETER}=${++versions}`;
 }
 
 /** Files of the application's modules, as far as this version of Node tells. */

@@ -1,4 +1,5 @@
 // The default log of a mounted gateway: warnings and errors go to the host's console, the rest nowhere.
+// Tested by test/mount/life.test.ts.
 import { type Log, type LogFields, silentLog } from "../exchange/index.ts";
 
 /** All controls but TAB and LF: a client or an application must not drive the terminal (CWE-117). */

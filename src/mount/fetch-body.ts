@@ -1,4 +1,5 @@
 // A request body from a Request's stream, read no faster than the gateway reads it.
+// Tested by test/mount/fetch.test.ts.
 import { type Headers, header, NO_BODY, type RequestBody, SallyportError } from "../exchange/index.ts";
 import { readContentLength } from "../http/content-length.ts";
 import { bodyTooLarge } from "../http/refusals.ts";

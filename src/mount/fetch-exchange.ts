@@ -1,4 +1,5 @@
 // One Request of the Fetch standard, answered with a Response, which has no informational responses and no trailers.
+// Tested by test/mount/fetch.test.ts.
 import {
   bytesOf,
   errorHead,

@@ -1,4 +1,5 @@
 // A request head from a Request of the Fetch standard, and from what its host adds.
+// Tested by test/mount/fetch.test.ts.
 import type { IncomingMessage } from "node:http";
 import {
   type Address,

@@ -13,7 +13,7 @@ import {
   type MountSettings,
   mountSettingsOf,
 } from "./options.ts";
-import { logRefusal, outsideOfMount } from "./refusals.ts";
+import { logMountRefusal, outsideOfMount } from "./refusals.ts";
 
 type FetchFunctionOfHost = (request: Request, context?: FetchContext) => Promise<Response>;
 
@@ -68,6 +68,6 @@ function watch(signal: AbortSignal, exchange: FetchExchange): void {
 }
 
 function refuse(error: SallyportError, log: Log): Response {
-  logRefusal(log, error);
+  logMountRefusal(log, error);
   return errorResponse(error);
 }

@@ -1,4 +1,5 @@
 // A request body from a host's stream: the part that streams of node and of the Fetch standard share.
+// Tested by test/mount/node.test.ts.
 import {
   type BodySource,
   type Headers,

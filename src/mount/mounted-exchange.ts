@@ -1,5 +1,6 @@
 // The listener's half of a request that another server has received: which fields leave, and how long a client may read
 // nothing. The host frames the messages and limits the connections (RFC 9110, 7.6.1, 8.6).
+// Tested by test/mount/node-response.test.ts.
 import {
   type Headers,
   HOP_BY_HOP,

@@ -1,4 +1,5 @@
 // A request body from node's stream: nothing is read from it before the gateway reads, and no faster.
+// Tested by test/mount/node.test.ts.
 import {
   type Headers,
   isFieldValue,

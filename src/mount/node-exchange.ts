@@ -1,4 +1,5 @@
 // One request of a node server, answered with node's own response: HTTP/1, or HTTP/2 by its compatibility API.
+// Tested by test/mount/node-response.test.ts.
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import {

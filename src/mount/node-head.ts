@@ -1,5 +1,6 @@
 // A request head from node's request: refused as our own HTTP listener refuses (RFC 9112, 11.2), since node's parser accepts
 // more. The mount is what the host's router has removed from the URL.
+// Tested by test/mount/node.test.ts.
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";

@@ -16,7 +16,7 @@ import {
   type MountSettings,
   mountSettingsOf,
 } from "./options.ts";
-import { logRefusal, outsideOfMount } from "./refusals.ts";
+import { logMountRefusal, outsideOfMount } from "./refusals.ts";
 
 export interface NodeMountOptions extends MountOptions {
   /**
@@ -67,7 +67,7 @@ function receive(call: NodeCall, settings: MountSettings): NodeExchange | Sallyp
 }
 
 function refuse(res: NodeResponse, error: SallyportError, log: Log): void {
-  logRefusal(log, error);
+  logMountRefusal(log, error);
   if (res.headersSent) return cut(res);
   const head = errorHead(error);
   writeHead(res, head, head.headers);

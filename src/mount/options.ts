@@ -1,4 +1,5 @@
 // The options of a handler, checked once, when it is made.
+// Tested by test/mount/life.test.ts.
 
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { HTTP_LIMITS } from "../http/limits.ts";

@@ -1,4 +1,5 @@
 // How a child ended, for programs and in words.
+// Tested by test/processes/child.test.ts.
 import type { SallyportError } from "../exchange/index.ts";
 
 export interface Exit {

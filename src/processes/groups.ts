@@ -1,4 +1,5 @@
 // Every child leads a process group of its own, so that its own children can be ended with it.
+// Tested by test/processes/child.test.ts.
 import { guard } from "./guard.ts";
 
 const live = new Set<number>();

@@ -1,6 +1,7 @@
 // Cleans up when this process is killed (SIGKILL, a crash, out of memory): a shell waits for our end, then ends the process
 // groups on its list and removes our directories. Not the kernel's PR_SET_PDEATHSIG: that needs a program of ours inside the
 // child, and does not reach the children of children.
+// Tested by test/processes/child.test.ts.
 import { type ChildProcess, spawn } from "node:child_process";
 
 /** Its input ends with us. Commands: `+ GROUP`, `- GROUP` (released), `/ DIRECTORY`, `. DIRECTORY` (released). */

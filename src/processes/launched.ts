@@ -1,4 +1,5 @@
 // A child that the launcher starts for us: the same interface `Child`, made of the launcher's messages.
+// Tested by test/processes/launcher.test.ts.
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { type Child, DEFAULT_STDIO, failedChild, type SpawnOptions } from "./child.ts";

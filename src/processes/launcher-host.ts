@@ -1,4 +1,5 @@
 // One launcher process as its parent sees it: its channel, the socket that its children's descriptors connect to, its children.
+// Tested by test/processes/launcher.test.ts.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";

@@ -1,5 +1,6 @@
 // The launcher's program: a small process that starts children for a large one, because starting one copies the
 // starter's page tables (docs/decisions/0002-spawning.md). It lives as long as its parent and ends all children with it.
+// Tested by test/processes/launcher.test.ts.
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";

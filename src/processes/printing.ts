@@ -1,4 +1,5 @@
 // Passes a child's output to our log, line by line, until the child has exited and all output has arrived.
+// Tested by test/processes/child.test.ts.
 import type { Socket } from "node:net";
 import { LineSplitter } from "./lines.ts";
 

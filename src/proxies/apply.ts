@@ -1,4 +1,5 @@
 // Puts what trusted proxies say of the client into every part of the request, so that all interfaces give the same facts.
+// Tested by test/proxies/forwarded.test.ts.
 import {
   type Address,
   type Exchange,

@@ -1,4 +1,5 @@
 // The Forwarded header (RFC 7239, 4 to 6): a list of elements, in each of which one proxy describes the request it got.
+// Tested by test/proxies/forwarded.test.ts.
 import { type Address, SallyportError } from "../exchange/index.ts";
 import { canonicalIp } from "../sockets/address.ts";
 

@@ -1,5 +1,6 @@
 // Finds the client behind several proxies: from the one that connected to us back over the trusted ones to the first
 // address that is not trusted. Anything to the left of that may be forged.
+// Tested by test/proxies/forwarded.test.ts.
 import { type Address, SallyportError } from "../exchange/index.ts";
 import { canonicalIp } from "../sockets/address.ts";
 import { readForwarded } from "./header.ts";

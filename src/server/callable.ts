@@ -1,5 +1,6 @@
 // A Python application whose interface is not configured: its worker detects it, and requests are answered by that
 // interface.
+// Tested by test/protocols/asgi/workers.test.ts.
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { type AsgiOnlyOptions, type AsgiOptions, asgiSpec } from "../protocols/asgi/index.ts";
 import { type WsgiOnlyOptions, type WsgiOptions, wsgiSpec } from "../protocols/wsgi/index.ts";

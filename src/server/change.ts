@@ -1,4 +1,5 @@
 // A reload under way: which apps it leaves as they are, and how to take back all that it has made.
+// Tested by test/server/reload.test.ts.
 import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/address.ts";
 import type { AppSettings, Settings } from "../config/config.ts";

@@ -1,4 +1,5 @@
 // TLS at the addresses that have it. Certificates and keys are read before we listen, and again when their files change.
+// Tested by test/server/tls.test.ts.
 import type { Socket } from "node:net";
 import { NOWHERE } from "../config/errors.ts";
 import { atAddress, located, readFiles } from "../config/tls-files.ts";

@@ -1,5 +1,6 @@
 // What stands between sockets and routes, made of one configuration: PROXY headers, TLS, protocols, what proxies say, the
 // access log. A reload with other settings makes another one; connections of the old one end with their next response.
+// Tested by test/server/reload.test.ts.
 import type { Socket } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/address.ts";

@@ -1,5 +1,6 @@
 // The life of a server that has a process for itself, under a process manager, in a container or in a terminal: it says
 // where it listens, obeys signals, and survives the uncaught errors of apps.
+// Tested by test/server/serve.test.ts.
 import { SallyportError } from "../exchange/index.ts";
 import { type Notifier, notifierOf } from "./notify.ts";
 import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";

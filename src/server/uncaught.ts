@@ -1,5 +1,6 @@
 // Uncaught errors, of an app in this process or of Sallyport itself. The log gets both; a stack only with the frames of
 // the app, for its author.
+// Tested by test/server/report.test.ts.
 import { fileURLToPath } from "node:url";
 import type { Log } from "../exchange/index.ts";
 

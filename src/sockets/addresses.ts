@@ -1,5 +1,6 @@
 // The addresses of the two ends of a connection. The system knows them, unless a proxy in front has sent them (PROXY protocol):
 // its own connection to us is then only the last stretch of the client's.
+// Tested by test/sockets/proxy-protocol/acceptor.test.ts.
 import type { Socket } from "node:net";
 import type { Address } from "../exchange/index.ts";
 

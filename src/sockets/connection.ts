@@ -1,4 +1,5 @@
 // The facts that all requests of one connection share: its addresses and its encryption.
+// Tested by test/sockets/connections.test.ts.
 import type { Socket } from "node:net";
 import type { RequestHead } from "../exchange/index.ts";
 import { socketAddressesOf } from "./addresses.ts";

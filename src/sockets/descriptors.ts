@@ -1,5 +1,6 @@
 // Open files are limited, and connections are files. Some descriptors are reserved, so that a worker can be started again, a
 // log written and a body buffered however many clients there are.
+// Tested by test/server/open-files.test.ts.
 import type { Socket } from "node:net";
 import { transportOf } from "./transport.ts";
 

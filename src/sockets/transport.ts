@@ -1,4 +1,5 @@
 // The connection below an encrypted one.
+// Tested by test/sockets/reset.test.ts.
 import type { Socket } from "node:net";
 
 /**

@@ -1,4 +1,5 @@
 // Compares an answer with the expected one: each difference is a complaint, in words.
+// Tested by test/testing/defects.test.ts.
 import { headerValues } from "../exchange/index.ts";
 import type { Answer } from "./answer.ts";
 import { toBytes } from "./bytes.ts";

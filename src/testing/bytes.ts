@@ -1,4 +1,5 @@
 // Turns the suite's data into bytes.
+// Tested by test/testing/run.test.ts.
 import type { Bytes } from "./case.ts";
 
 /** A prime, so that no piece of a power of two looks like its neighbour. */

@@ -1,4 +1,5 @@
 // The behaviours of the client, one function each: what it sends when, and when it leaves.
+// Tested by test/testing/defects.test.ts.
 import type { Answer } from "./answer.ts";
 import { toBytes } from "./bytes.ts";
 import type { Behaviour, ClientBehaviour, Request } from "./case.ts";
@@ -6,7 +7,7 @@ import type { Client, RequestBytes } from "./client.ts";
 import type { SideChannel } from "./side-channel.ts";
 
 /** One request, sent once. */
-export interface Attempt {
+export interface ClientAttempt {
   readonly client: Client;
   readonly request: Request;
   readonly bytes: RequestBytes;
@@ -15,7 +16,7 @@ export interface Attempt {
 }
 
 /** Resolves with the answer when no more of it will come. */
-type RunClient = (attempt: Attempt) => Promise<Answer>;
+type RunClient = (attempt: ClientAttempt) => Promise<Answer>;
 
 /** Bytes of an endless response that the client reads before it leaves. */
 const ENOUGH = 200_000;
@@ -110,7 +111,7 @@ export const CLIENT_BEHAVIOURS: Readonly<Record<Exclude<ClientBehaviour, "pipeli
   },
 };
 
-async function wholeAnswer({ client, bytes }: Attempt): Promise<Answer> {
+async function wholeAnswer({ client, bytes }: ClientAttempt): Promise<Answer> {
   const { answer, done } = client.reader.read(bytes.method);
   await done;
   return answer;
@@ -118,13 +119,13 @@ async function wholeAnswer({ client, bytes }: Attempt): Promise<Answer> {
 
 const half = ({ body }: RequestBytes): number => Math.ceil(body.length / 2);
 
-async function sendHalf({ client, bytes, sideChannel }: Attempt, answer: Answer): Promise<void> {
+async function sendHalf({ client, bytes, sideChannel }: ClientAttempt, answer: Answer): Promise<void> {
   client.send(bytes.head, ...bytes.body.slice(0, half(bytes)));
   await sideChannel.see("received", () => answer.status > 0 || client.reader.ended);
 }
 
 /** Unlocks each piece once the one before it has arrived. */
-async function unlockedAnswer({ client, bytes, app, sideChannel }: Attempt): Promise<Answer> {
+async function unlockedAnswer({ client, bytes, app, sideChannel }: ClientAttempt): Promise<Answer> {
   const { answer, done } = client.reader.read(bytes.method);
   let expected = 0;
   for (const [i, piece] of (app.kind === "stream" ? app.pieces : []).entries()) {

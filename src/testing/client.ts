@@ -1,4 +1,5 @@
 // The suite's client: sends the bytes of requests on a plain connection, so that no HTTP client corrects them.
+// Tested by test/testing/run.test.ts.
 import { connect, type Socket } from "node:net";
 import type { Headers } from "../exchange/index.ts";
 import { type Answer, AnswerReader } from "./answer.ts";

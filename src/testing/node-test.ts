@@ -1,4 +1,5 @@
 // The suite as tests of node:test.
+// Tested by test/testing/run.test.ts.
 import { describe, it } from "node:test";
 import type { Case } from "./case.ts";
 import { runSuite, type SuiteOptions } from "./run.ts";

@@ -1,4 +1,5 @@
 // An exchange without a listener that records its response. For tests of gateways and apps.
+// Tested by test/exchange/base-exchange.test.ts.
 import { BaseExchange } from "../exchange/base-exchange.ts";
 import { NO_BODY, WholeBody } from "../exchange/body.ts";
 import { SallyportError } from "../exchange/errors.ts";

@@ -1,5 +1,6 @@
 // Notes between the application and the runner: the application reports progress, the runner lets it go on. A note is a
 // file, since processes of any language can make one; its size counts how often something happened.
+// Tested by test/testing/defects.test.ts.
 import { appendFile, stat } from "node:fs/promises";
 
 const PAUSE = 5;

@@ -1,4 +1,5 @@
 // The open WebSockets of one listener, and one timer for all their deadlines.
+// Tested by test/websocket/session.test.ts.
 import type { Log } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
 import type { Deflate } from "./deflate.ts";

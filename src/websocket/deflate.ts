@@ -1,4 +1,5 @@
 // permessage-deflate (RFC 7692): the offers that we accept, and compressors that live no longer than a message.
+// Tested by test/websocket/cases.test.ts.
 import { library, type Parameters, type PerMessageDeflate } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";
 

@@ -1,5 +1,6 @@
 // The parts of the library `ws` that we use: its reader and writer of frames (RFC 6455, 5), and its parsers of the handshake's
 // lists (9.1, 11.3.4). Loaded at the first handshake: servers without WebSockets do not pay for it.
+// Tested by test/websocket/handshake.test.ts.
 import { createRequire } from "node:module";
 import type { Duplex, Writable } from "node:stream";
 

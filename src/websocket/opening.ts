@@ -1,4 +1,5 @@
 // Reads the client's opening handshake (RFC 6455, 4.2.1; RFC 8441, 5), and makes the fields of our answer (4.2.2).
+// Tested by test/websocket/handshake.test.ts.
 import { createHash } from "node:crypto";
 import {
   type Acceptance,

@@ -1,5 +1,6 @@
 // The reading side of one WebSocket: turns bytes into whole messages, in order, and decompresses none while the application
 // is not ready for more.
+// Tested by test/websocket/cases.test.ts.
 import { type Deflate, NAME } from "./deflate.ts";
 import { library, type PerMessageDeflate, type Receiver } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";

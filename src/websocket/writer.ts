@@ -1,4 +1,5 @@
 // The writing side of one WebSocket: frames in order, few writes, and a limit on the bytes that wait for the client.
+// Tested by test/websocket/session.test.ts.
 import type { Duplex } from "node:stream";
 import { type Deflate, NAME, transient } from "./deflate.ts";
 import { library, type Sender } from "./library.ts";

@@ -1,5 +1,6 @@
 // A Python application behind a gateway: its workers are started, replaced by a new generation, and stopped. The interface
 // that the application is written for says how an exchange is answered.
+// Tested by test/protocols/wsgi/workers.test.ts.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Exchange, type Gateway, SallyportError, silentLog } from "../exchange/index.ts";

@@ -1,4 +1,5 @@
 // How many streams a worker may have at once, by the way in which it runs them.
+// Tested by test/protocols/wsgi/workers.test.ts.
 import type { Interface } from "./interface.ts";
 
 /** One after the other, each in a thread, or all in one event loop. */

@@ -1,4 +1,5 @@
 // The deadlines of a worker: responses that do not begin, event loops that do not answer.
+// Tested by test/protocols/wsgi/workers.test.ts.
 import { SallyportError } from "../exchange/index.ts";
 import type { Interface } from "./interface.ts";
 import type { EventLoopOptions, Resolved } from "./options.ts";

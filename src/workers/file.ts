@@ -1,5 +1,6 @@
 // A file as the body of a response (the ASGI extension http.response.pathsend). Read as the client takes it, so that only
 // one piece of it is in memory.
+// Tested by test/protocols/asgi/requests.test.ts.
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Exchange, SallyportError } from "../exchange/index.ts";

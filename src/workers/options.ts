@@ -1,5 +1,6 @@
 // The options of Python applications: each family once, as users give them, with its checks; and resolved, as workers and
 // pools take them.
+// Tested by test/options/checks.test.ts.
 import type { Log } from "../exchange/index.ts";
 import {
   aCount,
@@ -13,6 +14,7 @@ import {
   oneOf,
   texts,
 } from "../options/checks.ts";
+import { QUEUE_CHECKS, type QueueOptions } from "../options/queue.ts";
 import type { Interface } from "./interface.ts";
 
 /** Options of a family with none left out. */
@@ -30,13 +32,6 @@ export interface InterpreterOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Milliseconds for importing and starting the application. Default 60 s. */
   readonly startTimeout?: number | undefined;
-}
-
-export interface QueueOptions {
-  /** Requests that may wait for a worker; one more gets 503. Default 1024. */
-  readonly queue?: number | undefined;
-  /** Milliseconds that a request may wait for a worker. Default 30 s. */
-  readonly queueTimeout?: number | undefined;
 }
 
 /** How many processes run the application, and for how long each. */
@@ -83,8 +78,6 @@ const INTERPRETER_CHECKS: Checks<InterpreterOptions> = {
   env: environment,
   startTimeout: milliseconds,
 };
-
-const QUEUE_CHECKS: Checks<QueueOptions> = { queue: aWhole, queueTimeout: milliseconds };
 
 const PROCESS_CHECKS: Checks<ProcessOptions> = {
   processes: aCount,

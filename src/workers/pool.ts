@@ -1,11 +1,13 @@
 // The workers of one application: which of them gets the next exchange, and what happens when a process dies, hangs, or is
 // replaced by a new generation.
+// Tested by test/protocols/wsgi/workers.test.ts.
 import { SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
+import type { QueueOptions } from "../options/queue.ts";
 import { BackOff } from "../processes/index.ts";
 import { checkDeadlines, type Deadlines } from "./deadlines.ts";
 import type { Interface } from "./interface.ts";
-import type { QueueOptions, Resolved, WorkerOptions } from "./options.ts";
+import type { Resolved, WorkerOptions } from "./options.ts";
 import { RequestQueue } from "./queue.ts";
 import type { WorkerStream } from "./stream.ts";
 import { Worker } from "./worker.ts";

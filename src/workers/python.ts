@@ -1,4 +1,5 @@
 // Finds the Python interpreter of an application: the one that was named, or a virtual environment, or python3.
+// Tested by test/protocols/wsgi/workers.test.ts.
 import { accessSync, constants } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { SallyportError } from "../exchange/index.ts";

@@ -1,6 +1,8 @@
 // Requests that wait until the application takes one more: a limited number, for a limited time. Beyond either: 503.
+// Tested by test/protocols/wsgi/workers.test.ts.
 import { type ErrorName, SallyportError } from "../exchange/index.ts";
-import type { QueueOptions, Resolved } from "./options.ts";
+import type { QueueOptions } from "../options/queue.ts";
+import type { Resolved } from "./options.ts";
 import type { WorkerStream } from "./stream.ts";
 
 export class RequestQueue {

@@ -1,5 +1,6 @@
 // The start of a worker: it ends with READY, or with the reason why not: what the worker said or printed, how it died, or
 // that it took too long.
+// Tested by test/protocols/wsgi/workers.test.ts.
 import { SallyportError } from "../exchange/index.ts";
 import { describeExit, type Exit } from "../processes/index.ts";
 import { INTERFACE_NAMES, type Interface } from "./interface.ts";

@@ -1,5 +1,6 @@
 // One exchange on its way through a worker: the request as far as the worker asks for it, the response as far as the client
 // takes it. The other end is Stream in python/sallyport/stream.py.
+// Tested by test/protocols/wsgi/workers.test.ts.
 
 import {
   EVENT_STREAM_GRACE,

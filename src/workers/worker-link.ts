@@ -1,5 +1,6 @@
 // The link to one worker. Frames come by the socket or, while that is silent, out of the worker's outbox: every byte is
 // read once, whichever way it came. Frames leave together, those of one turn of the event loop in one write.
+// Tested by test/workers/outbox.test.ts.
 import type { Socket } from "node:net";
 import { SocketReader } from "../sockets/accepted.ts";
 import { type FrameHandler, FrameReader, FrameWriter } from "./link.ts";

@@ -1,4 +1,5 @@
 // One process of an application: started, made ready, given streams, ended. The other end is python/sallyport/worker.py.
+// Tested by test/workers/max-requests.test.ts.
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";

@@ -10,10 +10,7 @@ const DECLARATION =
   /^(?:\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?export (?:declare |abstract |async )*(?:const|let|class|function\*?|interface|type|enum) (\w+)/gm;
 
 /** Names of more than one declaration, each with the one meaning that all of them have. */
-const SAME: Readonly<Record<string, string>> = {
-  bodyTooLarge: "BODY_TOO_LARGE for a Content-Length, in each protocol and in mounts",
-  Feeder: "to be renamed: what the upload of HTTP/1.1, and that of HTTP/2, asks of its connection",
-};
+const SAME: Readonly<Record<string, string>> = {};
 
 function declared(): Map<string, string[]> {
   const places = new Map<string, string[]>();

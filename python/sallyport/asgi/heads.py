@@ -1,4 +1,7 @@
-"""Response heads as ASGI applications give them, made into the lines of the link (docs/link.md)."""
+"""Response heads as ASGI applications give them, made into the lines of the link (docs/link.md).
+
+Tested by test/python/test_asgi_http.py.
+"""
 
 import re
 from typing import Iterable, Iterator

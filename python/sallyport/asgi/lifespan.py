@@ -1,4 +1,7 @@
-"""Lifespan 2.0: events before the first request and after the last, in a task of their own."""
+"""Lifespan 2.0: events before the first request and after the last, in a task of their own.
+
+Tested by test/python/test_asgi_life.py.
+"""
 
 import asyncio
 import sys

@@ -1,4 +1,7 @@
-"""The event loop's end of the link (docs/link.md). Frames of one turn of the loop leave in one write."""
+"""The event loop's end of the link (docs/link.md). Frames of one turn of the loop leave in one write.
+
+Tested by test/python/test_asgi_life.py.
+"""
 
 import asyncio
 from struct import Struct

@@ -1,4 +1,7 @@
-"""The event loop: which one, and how it ends."""
+"""The event loop: which one, and how it ends.
+
+Tested by test/python/test_asgi_life.py.
+"""
 
 import asyncio
 from typing import Iterable

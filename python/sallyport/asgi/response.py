@@ -1,4 +1,7 @@
-"""HTTP responses as an application sends them (`http.response.*`). A WebSocket that is turned down gets one as well."""
+"""HTTP responses as an application sends them (`http.response.*`). A WebSocket that is turned down gets one as well.
+
+Tested by test/python/test_asgi_http.py.
+"""
 
 import os
 from typing import Awaitable

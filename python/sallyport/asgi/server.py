@@ -1,4 +1,7 @@
-"""One ASGI application in this worker: its requests, and its life from startup to shutdown."""
+"""One ASGI application in this worker: its requests, and its life from startup to shutdown.
+
+Tested by test/python/test_asgi_life.py.
+"""
 
 import asyncio
 import gc

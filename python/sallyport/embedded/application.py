@@ -4,6 +4,7 @@ The server writes frames into one piece of memory and calls `call`; the answers 
 returns. A call runs new requests up to their first block and has open responses make one more block, in turn, for two
 milliseconds: the server's event loop waits no longer than that, unless one step takes longer. A response that is
 complete runs to its end at once, so that nothing of it is kept.
+Tested by test/embedded/habits.test.ts.
 """
 
 import atexit

@@ -1,4 +1,7 @@
-"""What Python needs inside a process that is not its own: output, signals, the environment, the stack."""
+"""What Python needs inside a process that is not its own: output, signals, the environment, the stack.
+
+Tested by test/embedded/habits.test.ts.
+"""
 
 import ctypes
 import faulthandler

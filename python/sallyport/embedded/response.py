@@ -1,4 +1,7 @@
-"""A WSGI response in embedded mode: sent step by step, as no call may wait for a client."""
+"""A WSGI response in embedded mode: sent step by step, as no call may wait for a client.
+
+Tested by test/embedded/bodies.test.ts.
+"""
 
 import io
 from tempfile import TemporaryFile

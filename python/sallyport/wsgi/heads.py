@@ -1,4 +1,7 @@
-"""Response heads as WSGI applications give them, checked and made into the lines of the link (docs/link.md)."""
+"""Response heads as WSGI applications give them, checked and made into the lines of the link (docs/link.md).
+
+Tested by test/protocols/wsgi/contract.test.ts.
+"""
 
 import re
 

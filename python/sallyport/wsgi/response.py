@@ -1,4 +1,7 @@
-"""One request on its way through a WSGI application (PEP 3333)."""
+"""One request on its way through a WSGI application (PEP 3333).
+
+Tested by test/python/test_wsgi_frames.py.
+"""
 
 import os
 import struct

@@ -1,4 +1,7 @@
-"""A WSGI application in this interpreter, and the environ of its requests (PEP 3333)."""
+"""A WSGI application in this interpreter, and the environ of its requests (PEP 3333).
+
+Tested by test/python/test_wsgi_frames.py.
+"""
 
 import sys
 from marshal import loads

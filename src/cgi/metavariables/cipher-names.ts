@@ -1,5 +1,6 @@
 // Cipher suites by their names in IANA's registry. Servers in front of us send OpenSSL's names, which have the same parts
 // in another order: "ECDHE-RSA-AES128-GCM-SHA256" is TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256.
+// Tested by test/cgi/metavariables/decode-tls.test.ts.
 
 /** Suites for certificates. Without key exchange and signature, both are by RSA; without a mode, it is CBC. */
 const SUITE =

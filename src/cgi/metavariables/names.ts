@@ -1,5 +1,6 @@
 // The names of a list of meta-variables, apart from their values. A server in front sends the same names in the same order
 // for most requests, and recognising a list costs much less than hashing all of its names again.
+// Tested by test/cgi/metavariables/decode.test.ts.
 import type { VariableList } from "./decode.ts";
 
 /** Values by name; of a variable that comes twice the last one counts. */

@@ -1,5 +1,6 @@
 // Servers in front of us that split a path between SCRIPT_NAME and PATH_INFO in their own way (RFC 3875, 4.1.5 and
 // 4.1.13). The peculiarities of each are here, under its name, and in no listener.
+// Tested by test/cgi/metavariables/decode.test.ts.
 
 import type { Variables } from "./names.ts";
 

@@ -1,5 +1,6 @@
 // The application's half of "CGI over a socket", which is what SCGI and uwsgi are: one connection carries the
 // meta-variables, a body of known length, then a response up to its end. Only how variables are written differs.
+// Tested by test/cgi/socket/listener.test.ts.
 import type { Socket } from "node:net";
 import {
   errorHead,

@@ -1,4 +1,5 @@
 // The web server's half of "CGI over a socket": one request and its response on one connection to an application.
+// Tested by test/cgi/socket/gateway.test.ts.
 import type { Socket } from "node:net";
 import {
   type ErrorName,

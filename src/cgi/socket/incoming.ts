@@ -1,5 +1,6 @@
 // The reader that a listener of "CGI over a socket" needs of its codec, and a buffer for codecs that need their bytes in
 // one piece.
+// Tested by test/protocols/scgi/codec.test.ts.
 import type { VariableList } from "../metavariables/decode.ts";
 
 /** Collects bytes until all meta-variables are here. Throws BAD_REQUEST or HEADERS_TOO_LARGE, and is of no use then. */

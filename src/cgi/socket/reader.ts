@@ -1,5 +1,6 @@
 // A response head that an application of SCGI or uwsgi sends: as CGI writes it ("Status: 200 OK"), or with the status line
 // of HTTP ("HTTP/1.1 200 OK") as uWSGI does. nginx accepts both from either, too.
+// Tested by test/cgi/socket/halves.test.ts.
 import type { SallyportError } from "../../exchange/index.ts";
 import { type CgiResponse, ResponseReader } from "../response-reader.ts";
 

@@ -1,5 +1,6 @@
 // The server's half of ASGI 3.0 (HTTP and WebSocket 2.5, lifespan 2.0): persistent Python workers with an event loop
 // answer over the link, many exchanges at once in each. The part of it inside the worker is python/sallyport/asgi/.
+// Tested by test/protocols/asgi/requests.test.ts.
 import type { Gateway } from "../../exchange/index.ts";
 import type { ResponseBufferLimits } from "../../exchange/response-buffer.ts";
 import { type Checks, checkArgument, checkOptions, milliseconds } from "../../options/checks.ts";

@@ -1,6 +1,7 @@
 // The part of an ASGI scope that a request adds (ASGI 3.0; HTTP and WebSocket message format 2.5), marshalled with the scope's
 // own keys. The worker adds what every scope has (asgi, extensions, state). Runs for every request, so nothing is allocated
 // for a header name seen before.
+// Tested by test/protocols/asgi/requests.test.ts.
 import { isIP } from "node:net";
 import { decodePath } from "../../cgi/metavariables/encode.ts";
 import {

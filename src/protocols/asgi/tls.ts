@@ -1,4 +1,5 @@
 // The `tls` extension of a scope (ASGI TLS extension 0.2): the facts of the connection in its terms.
+// Tested by test/interop/tls.test.ts.
 import type { TlsFacts } from "../../exchange/index.ts";
 import { latin1, type MarshalValue, marshal } from "../../workers/marshal.ts";
 

@@ -1,5 +1,6 @@
 // The command line and the environment of a CGI program (RFC 3875, 4.1, 4.4, 7.2): meta-variables, the configured
 // variables, and almost nothing of our own environment.
+// Tested by test/protocols/cgi/gateway.test.ts.
 
 import { CONSTANT_VARIABLES, decodePath, metaVariables } from "../../cgi/metavariables/encode.ts";
 import type { Exchange } from "../../exchange/index.ts";

@@ -1,4 +1,5 @@
 // A request body on its way into a program's standard input.
+// Tested by test/protocols/cgi/endings.test.ts.
 import type { Socket } from "node:net";
 import type { RequestBody } from "../../exchange/index.ts";
 

@@ -1,5 +1,6 @@
 // Which program answers a request: the one there is, or the first file on the path below a directory (RFC 3875, 3.3).
 // In doubt it refuses: the client chooses the program (C5).
+// Tested by test/protocols/cgi/gateway.test.ts.
 import type { Stats } from "node:fs";
 import { access, constants, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";

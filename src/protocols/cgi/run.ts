@@ -4,6 +4,7 @@
 //     \---no answer, local redirect, failure, client gone---^
 //
 // In `over` the program may still run: it is given time, or stopped when it is of no use any more.
+// Tested by test/protocols/cgi/endings.test.ts.
 import type { Socket } from "node:net";
 import { type CgiResponse, ResponseReader } from "../../cgi/response-reader.ts";
 import {

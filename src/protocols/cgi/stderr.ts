@@ -1,4 +1,5 @@
 // Standard error of a program: its lines go to the log, and the last are kept for the message about a failure.
+// Tested by test/protocols/cgi/endings.test.ts.
 import type { Log } from "../../exchange/index.ts";
 
 /** Lines of one run that are logged; the rest is read and dropped, so that no program fills the log (C13). */

@@ -1,4 +1,5 @@
 // The streams and the environment of a process that a web server started as a CGI program (RFC 3875, 4.1, 4.2, 6).
+// Tested by test/protocols/cgi/listener.test.ts.
 import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { VariableList } from "../../cgi/metavariables/decode.ts";

@@ -1,4 +1,5 @@
 // Name-value pairs of FastCGI 1.0 (specification, 3.4): the content of PARAMS, GET_VALUES and GET_VALUES_RESULT.
+// Tested by test/protocols/fastcgi/codec.test.ts.
 import { type ErrorName, SallyportError } from "../../exchange/index.ts";
 
 const LONG = 0x80000000;

@@ -1,4 +1,5 @@
 // STDERR of one request (specification, 5.3), for the log: bounded, so that no application fills the log.
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import type { Log } from "../../exchange/index.ts";
 import { LineSplitter } from "../../processes/index.ts";
 

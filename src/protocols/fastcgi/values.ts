@@ -1,5 +1,6 @@
 // What a FastCGI application can do (FCGI_GET_VALUES; specification, 4.1): asked once, on a connection of its own, because
 // PHP closes it after its answer and others never answer at all.
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import type { Upstream } from "../../upstreams/index.ts";
 import { managementRecord, RecordReader, TYPE, VALUE } from "./codec.ts";
 import { decodePairs, encodePairs } from "./pairs.ts";

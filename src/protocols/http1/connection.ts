@@ -1,5 +1,6 @@
 // One client connection: what comes in goes to the handler, request by request, responses go out, and there is an end for
 // every way in which either side can stop (RFC 9112, 9).
+// Tested by test/protocols/http1/endings.test.ts.
 import type { Socket } from "node:net";
 import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { SocketReader } from "../../sockets/accepted.ts";

@@ -1,4 +1,5 @@
 // One HTTP/1.1 request and how its response leaves: framing (RFC 9112, 6 and 7) and backpressure.
+// Tested by test/protocols/http1/responses.test.ts.
 import {
   bytesOf,
   type Headers,

@@ -1,4 +1,5 @@
 // The head of a request in HTTP/1.1: its request line and its field lines (RFC 9112, 3, 5).
+// Tested by test/protocols/http1/codec.test.ts.
 import { type Headers, headerValues, isToken, SallyportError } from "../../exchange/index.ts";
 import { hasMember, readFields } from "../../http/fields.ts";
 import type { HttpLimits } from "../../http/limits.ts";

@@ -1,4 +1,5 @@
 // The listener of HTTP/1.1: serves accepted connections, or refuses them with a reason (RFC 9112).
+// Tested by test/protocols/http1/endings.test.ts.
 
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";

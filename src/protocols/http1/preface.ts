@@ -1,4 +1,5 @@
 // How a connection begins that speaks HTTP/2 from its first byte on (RFC 9113, 3.3, 3.4).
+// Tested by test/server/web.test.ts.
 
 /** As much of the preface as tells it from HTTP/1.1; the listener of HTTP/2 checks the rest. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n");

@@ -1,6 +1,7 @@
 // Finds out whether a client that has ended its side is still there. A FIN looks the same whether the client closed the
 // connection or only has nothing more to send, and in the second case it must be answered. A closed peer answers data with a
 // reset. The probe is text without meaning, in two halves, because only the write after the reset fails.
+// Tested by test/protocols/http1/endings.test.ts.
 import type { ResponseWriter } from "./response-writer.ts";
 
 export type ProbeText = readonly [first: string, second: string];

@@ -1,4 +1,5 @@
 // Reads the requests of one connection, one after another (RFC 9112, 9.3), and pushes the body of each to its exchange.
+// Tested by test/protocols/http1/requests.test.ts.
 import type { Socket } from "node:net";
 import { NO_BODY, type RequestBody, SallyportError, WholeBody } from "../../exchange/index.ts";
 import type { HttpLimits } from "../../http/limits.ts";

@@ -1,4 +1,5 @@
 // The server's writer of HTTP/1.1: a response head as bytes (RFC 9112, 4, 6, 9.6). Strings here are latin-1.
+// Tested by test/protocols/http1/responses.test.ts.
 import {
   errorHead,
   errorText,

@@ -1,4 +1,5 @@
 // Writes the responses of one connection: few and large writes, and a timeout for clients that do not read.
+// Tested by test/protocols/http1/deadlines.test.ts.
 import type { Socket } from "node:net";
 import { resetSocket } from "../../sockets/reset.ts";
 

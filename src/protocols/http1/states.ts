@@ -1,5 +1,6 @@
 // The states of a connection and what each makes of bytes, silence, the client's end and the listener's. The page
 // docs/discussion/how-connections-end.md draws its picture from this table.
+// Tested by test/docs/discussion.test.ts.
 import type { HttpLimits } from "../../http/limits.ts";
 import type { ConnectionLifecycle, StateRule } from "../../sockets/lifecycle.ts";
 

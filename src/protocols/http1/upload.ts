@@ -1,5 +1,6 @@
 // A request body on its way in: pieces are pushed as they arrive, tiny ones joined, and reading stops while the application
 // does not read.
+// Tested by test/protocols/http1/requests.test.ts.
 import { type BodySource, type Headers, PushedBody, SallyportError } from "../../exchange/index.ts";
 
 /** Bytes. Smaller pieces are joined: chunks of one byte each would cost a hundred times their size. */

@@ -1,4 +1,5 @@
 // One connection: a session of nghttp2, its streams, and limits to everything that costs a client nothing (RFC 9113, 10.5). nghttp2 and node:http2 bound header blocks, CONTINUATION frames and what waits to be sent.
+// Tested by test/protocols/http2/floods.test.ts.
 import {
   constants,
   performServerHandshake,

@@ -1,4 +1,5 @@
 // One HTTP/2 request and how its response leaves (RFC 9113, 8.1): the stream frames it, and RST_STREAM cuts it.
+// Tested by test/protocols/http2/responses.test.ts.
 import {
   bytesOf,
   type Headers,

@@ -1,5 +1,6 @@
 // The error code in the GOAWAY to a client that broke the protocol (RFC 9113, 5.4.1, 7). node:http2 sends INTERNAL_ERROR for
 // most of what nghttp2 finds, as if the fault were ours.
+// Tested by test/protocols/http2/malformed.test.ts.
 import { constants, type ServerHttp2Session } from "node:http2";
 import { SallyportError } from "../../exchange/index.ts";
 

@@ -1,4 +1,5 @@
 // The listener of HTTP/2: serves accepted connections, with TLS or without, or refuses them with a reason (RFC 9113).
+// Tested by test/protocols/http2/endings.test.ts.
 
 import { constants } from "node:http2";
 import type { Socket } from "node:net";

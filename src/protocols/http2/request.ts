@@ -1,6 +1,7 @@
 // The head of a request, as an exchange has it (RFC 9113, 8.2, 8.3). nghttp2 has already reset streams whose heads are
 // malformed: upper-case names, hop-by-hop fields, pseudo-headers that are missing, doubled or late. It drops fields with
 // characters that are not allowed.
+// Tested by test/protocols/http2/malformed.test.ts.
 import { type Headers, isToken, type RequestHead, SallyportError } from "../../exchange/index.ts";
 import { readContentLength } from "../../http/content-length.ts";
 import {

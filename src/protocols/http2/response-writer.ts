@@ -1,5 +1,6 @@
 // Writes the response of one stream. Large pieces are sliced, so that a client that reads slowly is not taken for one that has
 // stopped reading, whatever the other streams of its connection do.
+// Tested by test/protocols/http2/deadlines.test.ts.
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Headers } from "../../exchange/index.ts";
 import type { Http2ListenerContext } from "./listener.ts";

@@ -1,5 +1,6 @@
 // Response heads as node:http2 takes them (RFC 9113, 8.2, 8.3.2): an object, names in lower case. Hop-by-hop fields, which
 // applications set for HTTP/1.1, are silently left out.
+// Tested by test/protocols/http2/responses.test.ts.
 import type { OutgoingHttpHeaders } from "node:http2";
 import { type Headers, HOP_BY_HOP, isFieldValue, isToken, type ResponseHead } from "../../exchange/index.ts";
 

@@ -1,4 +1,5 @@
 // One stream: a request in, its response out, and an end for every way in which either side can stop (RFC 9113, 5.1).
+// Tested by test/protocols/http2/endings.test.ts.
 import { constants, type ServerHttp2Stream } from "node:http2";
 import {
   errorHead,

@@ -1,4 +1,5 @@
 // A request body on its way in. The client's window follows what is read: an application that does not read holds it back.
+// Tested by test/protocols/http2/requests.test.ts.
 import type { ServerHttp2Stream } from "node:http2";
 import { type BodySource, type Headers, PushedBody, SallyportError } from "../../exchange/index.ts";
 import { bodyTooLarge } from "../../http/refusals.ts";

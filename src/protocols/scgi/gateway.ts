@@ -1,4 +1,5 @@
 // The web server's half of SCGI (protocol.txt, 2): a connection to the application for each request.
+// Tested by test/cgi/socket/gateway.test.ts.
 
 import { checkSocketGateway, SocketGateway, type SocketGatewayOptions } from "../../cgi/socket/gateway.ts";
 import type { Gateway } from "../../exchange/index.ts";

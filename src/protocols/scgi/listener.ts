@@ -1,4 +1,5 @@
 // The application's half of SCGI (protocol.txt, 2 and 3): a web server in front connects to us for each request.
+// Tested by test/cgi/socket/listener.test.ts.
 
 import { cgiResponseHead } from "../../cgi/head.ts";
 import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../../cgi/socket/listener.ts";

@@ -1,4 +1,5 @@
 // Servers in front of us that deviate from SCGI. The peculiarities of each are here, under its name.
+// Tested by test/cgi/socket/listener.test.ts.
 
 /**
  * nginx before 1.23 repeats a header field as often as the client did, though names must not come twice. It is known by

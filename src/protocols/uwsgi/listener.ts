@@ -1,5 +1,6 @@
 // The application's half of the uwsgi protocol: nginx (`uwsgi_pass`) or Apache (mod_proxy_uwsgi) connects to us for each
 // request, and expects a response with a status line, as in HTTP.
+// Tested by test/cgi/socket/listener.test.ts.
 
 import { cgiResponseHead } from "../../cgi/head.ts";
 import { type ListenerHalf, SocketListener, type SocketListenerOptions } from "../../cgi/socket/listener.ts";

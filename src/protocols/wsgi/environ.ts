@@ -1,4 +1,5 @@
 // The part of the environ that a request adds (PEP 3333): CGI's meta-variables, wsgi.url_scheme and wsgi.input, marshalled.
+// Tested by test/protocols/wsgi/contract.test.ts.
 
 import {
   commonVariables,

@@ -1,5 +1,6 @@
 // The server's half of WSGI 1.0.1 (PEP 3333), in daemon mode (persistent Python workers answer over the link) and in
 // embedded mode (Python in this process). The part of it that runs in Python is python/sallyport/wsgi/.
+// Tested by test/protocols/wsgi/workers.test.ts.
 import { CONSTANT_VARIABLES } from "../../cgi/metavariables/encode.ts";
 import { EmbeddedApplication } from "../../embedded/application.ts";
 import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";

@@ -1,4 +1,5 @@
 // CRC-32C (Castagnoli; RFC 3720, B.4), the optional checksum of a PROXY header.
+// Tested by test/sockets/proxy-protocol/codec.test.ts.
 
 /** The polynomial, reflected. */
 const POLYNOMIAL = 0x82f63b78;

@@ -1,4 +1,5 @@
 // The content of a PROXY header (HAProxy's "The PROXY protocol") of either version.
+// Tested by test/sockets/proxy-protocol/codec.test.ts.
 import { type Address, SallyportError } from "../../exchange/index.ts";
 
 export interface ProxyHeader {

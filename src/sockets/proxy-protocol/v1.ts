@@ -1,4 +1,5 @@
 // Version 1 of the PROXY protocol (specification, 2.1): one line of text that a person can write with telnet.
+// Tested by test/sockets/proxy-protocol/codec.test.ts.
 import { isIP } from "node:net";
 import type { Address } from "../../exchange/index.ts";
 import { bad, NO_ADDRESSES, type ProxyHeader } from "./header.ts";

@@ -1,4 +1,5 @@
 // Version 2 of the PROXY protocol (specification, 2.2): sixteen bytes, two addresses, and optional extras (TLVs).
+// Tested by test/sockets/proxy-protocol/codec.test.ts.
 import type { Address } from "../../exchange/index.ts";
 import { crc32c } from "./crc32c.ts";
 import { bad, NO_ADDRESSES, type ProxyHeader } from "./header.ts";

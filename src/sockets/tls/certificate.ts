@@ -1,4 +1,5 @@
 // Reads certificates and keys from files, and checks that they can be used, before any client connects.
+// Tested by test/sockets/tls/secure-contexts.test.ts.
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { CertificateFiles } from "./settings.ts";

@@ -1,4 +1,5 @@
 // The facts of a TLS connection: read once, after its handshake, for all its requests.
+// Tested by test/sockets/tls/client-certificates.test.ts.
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";

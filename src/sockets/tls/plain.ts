@@ -1,4 +1,5 @@
 // Answers in plain HTTP/1.1 for clients that do not get through TLS.
+// Tested by test/sockets/tls/acceptor.test.ts.
 import type { Socket } from "node:net";
 import { errorHead, errorText, type SallyportError } from "../../exchange/index.ts";
 

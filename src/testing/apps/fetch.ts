@@ -1,4 +1,5 @@
 // The reference application of the suite as a fetch handler.
+// Tested by test/matrix/matrix.test.ts.
 import type { Address, Headers as Fields } from "../../exchange/index.ts";
 import { toBytes } from "../bytes.ts";
 import { type AppScript, type Behaviour, CONFORMANCE_FIELD, type Seen } from "../case.ts";

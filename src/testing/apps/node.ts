@@ -1,4 +1,5 @@
 // The reference application of the suite as a node:http handler.
+// Tested by test/matrix/matrix.test.ts.
 import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Headers } from "../../exchange/index.ts";

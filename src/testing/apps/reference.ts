@@ -1,4 +1,5 @@
 // The reference application of the suite, written against the exchange itself: it stands behind listeners under test.
+// Tested by test/matrix/matrix.test.ts.
 import {
   type Exchange,
   type Gateway,

@@ -1,4 +1,5 @@
 // The script in a request of the suite, which the application follows, and the application's report of its request.
+// Tested by test/matrix/matrix.test.ts.
 import { type Headers, headerValues } from "../../exchange/index.ts";
 import { type AppScript, CONFORMANCE_FIELD, type Seen } from "../case.ts";
 

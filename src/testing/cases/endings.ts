@@ -1,4 +1,5 @@
 // How exchanges and connections end: applications that fail, clients that leave, connections that live on.
+// Tested by test/matrix/matrix.test.ts.
 import type { Case, Step } from "../case.ts";
 
 const AGAIN: Step = {

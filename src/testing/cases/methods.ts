@@ -1,4 +1,5 @@
 // Methods, and the responses that never have a body (RFC 9110, 6.4.1, 9.3, 15.3.5, 15.4.5).
+// Tested by test/matrix/matrix.test.ts.
 import type { Behaviour, Capability, Case } from "../case.ts";
 
 const USUAL = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];

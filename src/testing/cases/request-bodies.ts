@@ -1,4 +1,5 @@
 // Request bodies of all sizes and framings (RFC 9112, 6.3, 7.1), and applications that do not read them (9.3).
+// Tested by test/matrix/matrix.test.ts.
 import type { Bytes, Case } from "../case.ts";
 import { ALL_BYTES, SIZES } from "./sizes.ts";
 

@@ -1,4 +1,5 @@
 // Request headers, and the facts of the connection, as the application sees them (RFC 9110, 5; RFC 3875, 4.1.18).
+// Tested by test/matrix/matrix.test.ts.
 import type { Headers } from "../../exchange/index.ts";
 import type { Case, ExpectedSeen } from "../case.ts";
 

@@ -1,4 +1,5 @@
 // Response bodies of all sizes and framings, and lengths that lie (RFC 9112, 6.3; RFC 9110, 8.6).
+// Tested by test/matrix/matrix.test.ts.
 import type { Behaviour, Bytes, Case } from "../case.ts";
 import { ALL_BYTES, SIZES } from "./sizes.ts";
 

@@ -1,4 +1,5 @@
 // Status, reason and headers of responses (RFC 9110, 5, 15; RFC 3875, 6.3; PEP 3333).
+// Tested by test/matrix/matrix.test.ts.
 import type { Headers } from "../../exchange/index.ts";
 import type { Behaviour, Case, Expected, Step } from "../case.ts";
 

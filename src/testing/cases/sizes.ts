@@ -1,4 +1,5 @@
 // Sizes at which buffers and records end, for both directions.
+// Tested by test/matrix/matrix.test.ts.
 
 export const SIZES: readonly number[] = [0, 1, 65_535, 65_536, 65_537, 1_048_576];
 

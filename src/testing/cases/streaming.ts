@@ -1,4 +1,5 @@
 // Pieces that arrive while the rest does not exist yet, and sides that wait for each other.
+// Tested by test/matrix/matrix.test.ts.
 import type { Case } from "../case.ts";
 
 export const streaming: readonly Case[] = [

@@ -1,4 +1,5 @@
 // Paths and queries as the application sees them (RFC 3875, 4.1.5, 4.1.7, 4.1.13; RFC 3986, 3.3).
+// Tested by test/matrix/matrix.test.ts.
 import type { Case, ExpectedSeen } from "../case.ts";
 
 const sees = (name: string, target: string, seen: ExpectedSeen): Case => ({

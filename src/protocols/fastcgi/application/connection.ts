@@ -1,5 +1,6 @@
 // One connection from a web server: records in, requests to the handler, records out; and an end for every way in which
 // either side can stop (specification, 3.3, 3.5, 4, 5).
+// Tested by test/protocols/fastcgi/application/listener.test.ts.
 import type { Socket } from "node:net";
 import { cgiResponseHead } from "../../../cgi/head.ts";
 import type { Peer } from "../../../cgi/metavariables/peers.ts";

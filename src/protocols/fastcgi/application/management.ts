@@ -1,5 +1,6 @@
 // Management records of one connection (specification, 4): FCGI_GET_VALUES is answered with what we can do, an unknown type
 // with FCGI_UNKNOWN_TYPE.
+// Tested by test/protocols/fastcgi/application/listener.test.ts.
 import { managementRecord, type RecordPiece, TYPE, unknownType, VALUE } from "../codec.ts";
 import type { FastcgiLimits } from "../limits.ts";
 import { decodePairs, encodePairs } from "../pairs.ts";

@@ -1,5 +1,6 @@
 // One request of a web server, from the application's side (specification, 3.3, 5, 6): its phases as a table, its
 // parameters, its streams, and the records of its response.
+// Tested by test/protocols/fastcgi/application/forms.test.ts.
 
 import { CgiExchange, type CgiTransport } from "../../../cgi/exchange.ts";
 import {

@@ -1,5 +1,6 @@
 // Sends on one connection that several requests share: each has a queue of its own, and when the server in front is slow
 // the queues take turns (round robin), so that no response waits for the end of another.
+// Tested by test/protocols/fastcgi/application/interleaved.test.ts.
 import type { Socket } from "node:net";
 
 /** Records of one queue that leave before it is the next one's turn. */

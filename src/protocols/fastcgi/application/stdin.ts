@@ -1,4 +1,5 @@
 // A stream of a request on its way to the application (STDIN or DATA): bounded, and compared with the announced length.
+// Tested by test/protocols/fastcgi/application/listener.test.ts.
 import {
   type BodySource,
   NO_BODY,

@@ -1,5 +1,6 @@
 // A FastCGI application, from the web server's side: the addresses where it listens, or the processes that we start, one
 // generation after another.
+// Tested by test/protocols/fastcgi/server/reloads.test.ts.
 import { type Log, SallyportError, silentLog } from "../../../exchange/index.ts";
 import { Reloads } from "../../../exchange/reloads.ts";
 import { Upstream } from "../../../upstreams/index.ts";

@@ -1,5 +1,6 @@
 // One request on one connection, from the web server's side: BEGIN_REQUEST, PARAMS and STDIN out; STDOUT, STDERR and
 // END_REQUEST in (specification, 5 and 6).
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import { type CgiResponse, type Document, ResponseReader } from "../../../cgi/response-reader.ts";
 import { type ResponseHead, SallyportError } from "../../../exchange/index.ts";
 import { ResponseBuffer } from "../../../exchange/response-buffer.ts";

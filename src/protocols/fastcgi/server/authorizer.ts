@@ -1,8 +1,9 @@
 // A FastCGI application as an authorizer (specification, 6.3): its 200 lets a request pass, and may add meta-variables to
 // it; any other response of it is the answer.
+// Tested by test/protocols/fastcgi/authorizer.test.ts.
 import { type Exchange, type ResponseHead, SallyportError } from "../../../exchange/index.ts";
 import { FastcgiApplication } from "./application.ts";
-import { type FastcgiOptions, requestSettings, variablesOf } from "./options.ts";
+import { type FastcgiOptions, fastcgiVariables, requestSettings } from "./options.ts";
 import { Params } from "./params.ts";
 import { OutgoingRequest, type RequestOptions, type RequestSettings } from "./request.ts";
 
@@ -20,7 +21,7 @@ export class Authorizer {
   constructor(options: FastcgiOptions) {
     this.application = new FastcgiApplication(options);
     this.#settings = requestSettings(options);
-    this.#params = new Params(variablesOf(options), LEFT_OUT);
+    this.#params = new Params(fastcgiVariables(options), LEFT_OUT);
   }
 
   /** Asks about `exchange`, and calls back if it may pass; answers it otherwise. */

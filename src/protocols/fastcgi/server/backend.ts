@@ -1,4 +1,5 @@
 // One address of a FastCGI application: what the application there can do, and the connections to it that are kept.
+// Tested by test/protocols/fastcgi/server/limits.test.ts.
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { SallyportError } from "../../../exchange/index.ts";

@@ -1,5 +1,6 @@
 // All addresses of one FastCGI application: which one gets the next request, how long requests wait for room, and which
 // are tried again at another address.
+// Tested by test/protocols/fastcgi/server/limits.test.ts.
 import { type Log, SallyportError } from "../../../exchange/index.ts";
 import type { Backend } from "./backend.ts";
 import type { OutgoingRequest } from "./request.ts";

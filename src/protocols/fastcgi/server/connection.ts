@@ -1,5 +1,6 @@
 // One connection to a FastCGI application, from the web server's side: kept for one request after another, and shared by
 // several at once where the application said that it can (specification, 3.3, 3.5, 5).
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import type { Socket } from "node:net";
 import { SallyportError } from "../../../exchange/index.ts";
 import { abortRequest, type RecordPiece, RecordReader, readEnd, STATUS, TYPE } from "../codec.ts";

@@ -9,9 +9,9 @@ import { Authorizer } from "./authorizer.ts";
 import {
   checkFastcgi,
   type FastcgiOptions,
+  fastcgiVariables,
   type OldFastcgiNames,
   requestSettings,
-  variablesOf,
 } from "./options.ts";
 import { Params } from "./params.ts";
 import { type DataFile, OutgoingRequest, type RequestOptions, type RequestSettings } from "./request.ts";
@@ -47,7 +47,7 @@ class FastcgiGateway implements Gateway {
     this.#application = new FastcgiApplication(options);
     this.#settings = requestSettings(options);
     this.#scripts = scriptsOf(options);
-    this.#params = new Params(variablesOf(options));
+    this.#params = new Params(fastcgiVariables(options));
     if (authorizer) this.#authorizer = new Authorizer({ log, ...authorizer });
   }
 

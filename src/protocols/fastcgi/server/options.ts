@@ -1,4 +1,5 @@
 // The options of FastCGI's gateway: where the application is, what it is asked, and how long we wait for it.
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import { CONSTANT_VARIABLES } from "../../../cgi/metavariables/encode.ts";
 import { CONNECTED_CHECKS, type ConnectedApplicationOptions, latin1Variables } from "../../../cgi/options.ts";
 import { SallyportError, silentLog } from "../../../exchange/index.ts";
@@ -98,7 +99,7 @@ export function addressesOf({ address = [] }: FastcgiOptions): readonly string[]
 }
 
 /** Variables of every request, latin-1. */
-export const variablesOf = ({ variables }: FastcgiOptions): ReadonlyMap<string, string> =>
+export const fastcgiVariables = ({ variables }: FastcgiOptions): ReadonlyMap<string, string> =>
   new Map([...CONSTANT_VARIABLES, ...latin1Variables(variables)]);
 
 export const requestSettings = ({

@@ -1,5 +1,6 @@
 // PARAMS of a request (specification, 5.2): variables that are the same for all requests are encoded once, the others
 // follow them.
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 
 import { metaVariables } from "../../../cgi/metavariables/encode.ts";
 import type { Exchange } from "../../../exchange/index.ts";

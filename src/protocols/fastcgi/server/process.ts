@@ -1,5 +1,6 @@
 // The processes of a FastCGI application that we start ourselves: each gets a listening socket as descriptor 0
 // (specification, 2.2), is a backend while it runs, is replaced when it ends, and is stopped in phases.
+// Tested by test/protocols/fastcgi/server/reloads.test.ts.
 import { once } from "node:events";
 import { mkdtemp, rename, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";

@@ -1,5 +1,6 @@
 // One exchange that a FastCGI application is to answer, from the web server's side: what is asked, and whether it may be
 // asked again. Each time that it is sent is an attempt (attempt.ts).
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import {
   type Exchange,
   type Log,

@@ -3,6 +3,7 @@
 //
 // With PHP behind nginx, /upload/x.jpg/y.php used to run x.jpg. Not here: the first file on the path decides, and a file
 // without the suffix is no script.
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import { realpath, stat } from "node:fs/promises";
 import { decodePath } from "../../../cgi/metavariables/encode.ts";
 import { type Exchange, SallyportError } from "../../../exchange/index.ts";

@@ -1,5 +1,6 @@
 // The streams of a request that do not leave in one write with its parameters: STDIN, and DATA of a Filter
 // (specification, 6.2, 6.4), sent as fast as the application takes them.
+// Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import { open } from "node:fs/promises";
 import { type RequestBody, SallyportError } from "../../../exchange/index.ts";
 import { streamEnd, streamPart, TYPE } from "../codec.ts";

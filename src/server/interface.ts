@@ -1,0 +1,51 @@
+// What a server can do, and what it is made with.
+import type { Socket } from "node:net";
+import type { AppSettings, Settings } from "../config/config.ts";
+import type { Gateway, Log } from "../exchange/index.ts";
+
+export interface ServerOptions {
+  /** Relative paths of the configuration start here; the working directory otherwise. */
+  readonly directory?: string;
+  /** Replaces the log that the configuration describes. */
+  readonly log?: Log;
+  /** Called first with each connection. */
+  readonly accepted?: (socket: Socket) => void;
+  /** The applications are being worked on. */
+  readonly development?: Development;
+  /** The configuration as it is now, for a reload. Rejects with CONFIG_INVALID. Without it the settings never change. */
+  readonly reread?: () => Promise<Settings>;
+}
+
+/** What stands around applications while they are being developed. */
+export interface Development {
+  /** The gateway of an app; `make` gives its own, a new one at each call. */
+  gateway(name: string, app: AppSettings, log: Log, make: () => Promise<Gateway>): Gateway;
+}
+
+export interface Server {
+  readonly log: Log;
+  /** Starts the apps, then listens. Resolves with the URLs; rejects with a SallyportError and leaves nothing behind. */
+  start(): Promise<readonly string[]>;
+  /**
+   * Answers the one request for which a web server started this process as a CGI program, without listening. Stops the
+   * apps, too, and resolves with the exit code. Never rejects: a failure becomes the response. `nph`: the web server adds
+   * nothing to it.
+   */
+  answerCgi(nph?: boolean): Promise<number>;
+  /**
+   * Starts new generations of the apps that can have one, and reads certificates again. One reload at a time: a request
+   * during one causes another after it. Rejects with all failures; what failed stays as it was.
+   */
+  reload(): Promise<void>;
+  /** Where it listens. */
+  readonly urls: readonly string[];
+  /** Opens log files anew, after log rotation has moved them away. */
+  reopenLogs(): void;
+  /**
+   * Accepts no more, and ends each connection with its next response, which says so, so that no request is lost to a
+   * closed connection. Then `stop` it.
+   */
+  leave(): Promise<void>;
+  /** Stops in phases; requests under way have `grace` milliseconds (the configuration's otherwise). Never rejects. */
+  stop(grace?: number): Promise<void>;
+}
