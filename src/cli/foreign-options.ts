@@ -30,7 +30,7 @@ const FOREIGN: Readonly<Record<string, readonly [theirs: string, ours: string]>>
   "--keep-alive": ["gunicorn and Hypercorn", "--idle-timeout TIME"],
   "--timeout-keep-alive": ["uvicorn", "--idle-timeout TIME"],
   "--limit-request-line": ["gunicorn", "--max-target SIZE"],
-  "--limit-request-fields": ["gunicorn", "--max-headers N"],
+  "--limit-request-fields": ["gunicorn", "--max-header-count N"],
   "--limit-request-field_size": ["gunicorn", "--max-header-bytes SIZE"],
   "--access-logfile": ["gunicorn and Hypercorn", "--access-log FILE"],
   "--no-access-log": ["uvicorn", "--access-log off"],

@@ -153,9 +153,11 @@ test("limits hold for connections from then on", async (t) => {
     (await fetch(urls[0] as string, { method: "POST", body: "12345" })).status;
   assert.equal(await post(), 200);
   await become({ listen: ANY, apps, limits: { body: 4 } });
-  // The connection that is open ends with its next response, and keeps its limits until then.
-  await post();
-  assert.equal(await post(), 413);
+  // Each connection that is open ends with its next response, and keeps its limits until then.
+  const answers: number[] = [];
+  while (answers.at(-1) !== 413 && answers.length < 10) answers.push(await post());
+  assert.equal(answers.at(-1), 413);
+  assert.ok(answers.length <= 4, `${answers.length} connections were open`);
 });
 
 test("a request under way when its app is replaced is answered by it", async (t) => {
