@@ -43,10 +43,13 @@ const NO_CHUNKS: readonly Exception[] = [
 const STARTED: readonly Exception[] = [
   ...EXCEPT,
   [
-    /^empty segments|^an escaped slash|^a path of 5000/,
+    /^empty segments|escaped slash|^a path of 5000/,
     "below ScriptAlias a path is looked up in the file system",
   ],
-  [/1048576 bytes.* arrives|nobody reads/, "all of a request is handed over before anything is read"],
+  [
+    /1048576 bytes.* arrives|unread (?:chunked )?body/,
+    "all of a request is handed over before anything is read",
+  ],
   [/visibly|never looks complete/, "an error page is put after what there is, or nothing"],
 ];
 const AS_CGI: readonly Exception[] = [

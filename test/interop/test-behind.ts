@@ -1,5 +1,6 @@
 // What a site behind another web server may expect: the conformance suite through that server, large bodies, many
 // requests one after the other, and many at once.
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   type Capability,
@@ -75,7 +76,11 @@ export const IN_TURN = 200;
 
 /** Defines the tests of one way. */
 export function testBehind(name: string, way: Way): void {
-  const { slow = false } = way;
+  const { slow = false, except = [] } = way;
+  test(`${name}: each exception is one of a case that there is`, () => {
+    const stale = except.filter(([cases]) => !suite.some((one) => cases.test(one.name)));
+    assert.deepEqual(stale, []);
+  });
 
   test(`${name}: the conformance suite passes`, () => pass(way, casesFor(way), slow ? 2 : 8));
   test(`${name}: 10 MiB pass in both directions`, () => pass(way, LARGE, 2));

@@ -33,7 +33,7 @@ export async function startWsgi(t: Scope, app: string, options: WsgiOptions = {}
   const { log, lines, logged } = keepLog();
   const gateway = lint(
     wsgi(app, {
-      directory: APPS,
+      chdir: APPS,
       python: "python3",
       ...options,
       env: { AWKWARD_LOG: record, ...options.env },
