@@ -35,15 +35,18 @@ type Segments = readonly string[];
 /** A path with nothing to decode and no empty or dotted segment reads one way only. */
 const AMBIGUOUS = /%|\/[/.]|\\/;
 
+/**
+ * The mount that a server in front gave a request (its SCRIPT_NAME): a local redirect from there needs it again, also after
+ * a reload has replaced the routes.
+ */
+const outerMounts = new WeakMap<RequestHead, string>();
+let hasOuterMounts = false;
+
 export class Routes {
   readonly #routes: readonly CompiledRoute[];
   /** The one route when it takes everything: nothing needs to be looked at. */
   readonly #only: CompiledRoute | undefined;
   readonly #byHost: boolean;
-  /** The mount that a server in front gave a request (its SCRIPT_NAME): a local redirect from there needs it again. */
-  readonly #outerMounts = new WeakMap<RequestHead, string>();
-  #hasOuterMounts = false;
-
   /** `gateways` by the name of their app; a route to a missing one is a TypeError (the configuration was checked before). */
   constructor(routes: readonly Route[], gateways: ReadonlyMap<string, Gateway>) {
     this.#routes = routes.map((route) => compile(route, gateways)).sort(byRank);
@@ -73,14 +76,14 @@ export class Routes {
   #outerMountOf(exchange: Exchange): string {
     const { request } = exchange;
     if (exchange.mount !== "") {
-      this.#hasOuterMounts = true;
-      this.#outerMounts.set(request, exchange.mount);
-    } else if (this.#hasOuterMounts) exchange.mount = this.#firstOuterMount(request);
+      hasOuterMounts = true;
+      outerMounts.set(request, exchange.mount);
+    } else if (hasOuterMounts) exchange.mount = this.#firstOuterMount(request);
     return exchange.mount;
   }
 
   #firstOuterMount(request: RequestHead): string {
-    const outer = this.#outerMounts.get(firstRequest(request)) ?? "";
+    const outer = outerMounts.get(firstRequest(request)) ?? "";
     if (outer === "" || `${request.path}/`.startsWith(`${outer}/`)) return outer;
     throw new SallyportError("NOT_FOUND", `a local redirect leads out of ${outer}: ${request.path}`);
   }
