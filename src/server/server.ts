@@ -89,8 +89,8 @@ class GatewayServer implements Server {
   #ownLog: Log | undefined;
   /** Apps that have not been closed, those of a reload under way among them. */
   readonly #open = new Set<App>();
-  /** Frontends that reloads have replaced, until their connections have ended. */
-  readonly #retired = new Set<Frontend>();
+  /** Parts whose frontends reloads have replaced, until their connections have ended. */
+  readonly #retired = new Set<Parts>();
   #starting: Promise<readonly string[]> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -273,13 +273,13 @@ class GatewayServer implements Server {
    * Each connection ends with its next response, which says so. One that stays idle is left open for the grace: closed at
    * once, it might meet the client's next request.
    */
-  async #retireFrontend({ frontend, access }: Parts, grace: number): Promise<void> {
-    frontend.leave();
-    this.#retired.add(frontend);
+  async #retireFrontend(before: Parts, grace: number): Promise<void> {
+    before.frontend.leave();
+    this.#retired.add(before);
     await delay(grace, undefined, { ref: false });
-    this.#retired.delete(frontend);
-    await frontend.close(grace);
-    await access?.close();
+    if (this.#stopping) return; // which closes it
+    this.#retired.delete(before);
+    await closeFrontend(before, grace);
   }
 
   /** From now on requests go to these parts. */
@@ -442,13 +442,19 @@ class GatewayServer implements Server {
     // Half of the grace for accepting: the connections accepted last must be answered, too.
     await Promise.all([...this.#parts.doors.values()].map(({ bound }) => bound.close(grace / 2)));
     for (const { running } of this.#open) running.leave();
-    await Promise.all([this.#parts.frontend, ...this.#retired].map((frontend) => frontend.close(left())));
+    const retired = [...this.#retired].map((before) => closeFrontend(before, left()));
+    await Promise.all([this.#parts.frontend.close(left()), ...retired]);
     this.log.debug("stopping: the apps end");
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
     await Promise.all([...this.#open].map((app) => this.#closeApp(app, patience)));
     await this.#parts.access?.close();
     await this.#logSink?.close();
   }
+}
+
+async function closeFrontend({ frontend, access }: Parts, grace: number): Promise<void> {
+  await frontend.close(grace);
+  await access?.close();
 }
 
 function handOver(door: Door, accept: Accept, change: Change): void {
