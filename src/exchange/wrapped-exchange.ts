@@ -1,7 +1,15 @@
 // An exchange that passes every call on to another one. Who wants to change one call extends it.
 // Tested by test/cli/dev.test.ts.
 import type { SallyportError } from "./errors.ts";
-import type { Exchange, Handshake, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
+import type {
+  Exchange,
+  Handshake,
+  Outcome,
+  RequestBody,
+  RequestFacts,
+  RequestHead,
+  ResponseHead,
+} from "./exchange.ts";
 import type { Headers } from "./headers.ts";
 import type { ResponseBody } from "./lines.ts";
 
@@ -18,6 +26,14 @@ export class WrappedExchange implements Exchange {
     this.body = inner.body;
     this.handshake = inner.handshake;
     this.mount = inner.mount;
+  }
+
+  get facts(): RequestFacts | undefined {
+    return this.#inner.facts;
+  }
+
+  set facts(facts: RequestFacts | undefined) {
+    this.#inner.facts = facts;
   }
 
   get closed(): boolean {
