@@ -7,16 +7,17 @@ import { serverOf } from "../server/server.ts";
 import { usage } from "./command-line.ts";
 import type { ServePlan } from "./serve.ts";
 
-type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread">;
+type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" | "config">;
 
 /** Gives the exit code. Throws USAGE; that an application cannot be started is shown instead. */
-export async function develop({ settings, directory, flags, reread }: Developing): Promise<number> {
+export async function develop({ settings, directory, flags, reread, config }: Developing): Promise<number> {
   if (settings.serverProcesses > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
   const { apps } = developed(settings);
   const session = new DevSession({
     apps,
     directory,
+    files: config === undefined ? [] : [config],
     include: flags["reload-include"] ?? [],
     exclude: flags["reload-exclude"] ?? [],
   });

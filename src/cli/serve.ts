@@ -13,7 +13,7 @@ import { serverOf } from "../server/server.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import type { Flags } from "./options.ts";
 import { namesAddress, type ServeSettings, serveSettingsOf, withOptions } from "./settings.ts";
-import { targetOf } from "./target.ts";
+import { type ServeTarget, targetOf } from "./target.ts";
 
 /** Milliseconds for a server process to start, where the applications have limits of their own. */
 const START = 300_000;
@@ -29,6 +29,8 @@ export interface ServePlan {
   /** The working directory. */
   readonly here: string;
   readonly reread: () => Promise<Settings>;
+  /** Path of the configuration file, if there is one. */
+  readonly config: string | undefined;
 }
 
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
@@ -42,7 +44,7 @@ export async function serveCommand({ flags, words, renamed }: CommandLine): Prom
   const all = { ...settings, renamed: [...renamed, ...(settings.renamed ?? [])] };
   const reread = async (): Promise<Settings> => (await read()).settings;
   try {
-    return await serveAs({ settings: all, directory, flags, here, reread });
+    return await serveAs({ settings: all, directory, flags, here, reread, config: configOf(target) });
   } catch (reason) {
     // Not left to the caller: the configuration may say how the log is written.
     const error = SallyportError.from(reason);
@@ -50,6 +52,8 @@ export async function serveCommand({ flags, words, renamed }: CommandLine): Prom
     return exitCodeOf(error);
   }
 }
+
+const configOf = ({ kind, name }: ServeTarget): string | undefined => (kind === "config" ? name : undefined);
 
 /** The interface that the options ask for, if they do. */
 const wantedOf = ({ interface: wanted }: Flags): "wsgi" | "asgi" | undefined =>
@@ -71,10 +75,10 @@ async function serveAs(plan: ServePlan): Promise<number> {
   return run({ ...plan, settings: placed(settings), reread: async () => placed(await reread()) });
 }
 
-async function run({ settings, directory, flags, reread }: ServePlan): Promise<number> {
+async function run({ settings, directory, flags, reread, config }: ServePlan): Promise<number> {
   if (flags.reload) {
     const { develop } = await import("./dev.ts");
-    return develop({ settings, directory, flags, reread });
+    return develop({ settings, directory, flags, reread, config });
   }
   if (settings.serverProcesses > 1 || embeddedApps(settings).length > 0) return superviseProcesses(settings);
   const { started, ended } = runProgram(serverOf(settings, { directory, reread }), settings.log);

@@ -13,6 +13,8 @@ export interface DevOptions {
   readonly apps: Readonly<Record<string, AppSettings>>;
   /** Where the applications are. */
   readonly directory: string;
+  /** Files besides those: the configuration. */
+  readonly files: readonly string[];
   /** As of `WatcherOptions`. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -49,7 +51,7 @@ export class DevSession implements Development {
       log,
     });
     await this.#watcher.ready();
-    this.#watcher.add(loadedFiles());
+    this.#watcher.add([...this.#options.files, ...loadedFiles()]);
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { makeFolder } from "../kit/make-folder.ts";
 import { missing, VENV_PYTHON } from "../kit/needs.ts";
 import { type Served, serveBy } from "../kit/serve.ts";
 
@@ -178,4 +179,27 @@ test("a page of static files is reloaded, and nothing is started anew", async (t
 test("several server processes are for serve: dev says so", async () => {
   const command = [process.execPath, BIN, "dev", ".", "--server-processes", "2"];
   await assert.rejects(serveBy(command), /sallyport dev runs one server process/);
+});
+
+test("the configuration is watched, wherever the apps are", async (t) => {
+  const files = {
+    "site.yaml": 'listen: ["127.0.0.1:0"]\napps: { one: { static: public } }\nlog: { access: "off" }\n',
+    "public/index.html": "one",
+    "other/index.html": "two",
+  };
+  const directory = makeFolder(t);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(directory, name, ".."), { recursive: true });
+    writeFileSync(join(directory, name), text);
+  }
+  const server = await serveBy([process.execPath, BIN, "dev", "--config", "site.yaml"], { cwd: directory });
+  t.after(() => server.stop());
+  const page = async (): Promise<string> => (await fetch(server.url)).text();
+  assert.match(await page(), /^one/);
+  writeFileSync(join(directory, "site.yaml"), files["site.yaml"].replace("public", "other"));
+  await server.sees(/app one was replaced/);
+  assert.match(await page(), /^two/);
+  writeFileSync(join(directory, "site.yaml"), "apps: {");
+  await server.sees(/ERROR .*site\.yaml/);
+  assert.match(await page(), /^two/);
 });
