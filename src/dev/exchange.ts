@@ -47,9 +47,20 @@ export class DevExchange extends WrappedExchange {
   }
 
   override fail(error: SallyportError): void {
-    if (this.started || this.closed || !isTold(error)) return super.fail(error);
+    if (this.started || this.closed || !isShown(error)) return super.fail(error);
     const { method, path } = this.request;
-    tellFailure(this, { error, what: `${method} ${path}` }, this.#context);
+    this.showFailure({ error, what: `${method} ${path}` });
+  }
+
+  /** Answers with the failure: a page, which has the script already, for a browser, text for everything else. */
+  showFailure(failure: Pick<Failure, "error" | "what">): void {
+    const { directory, scriptOf } = this.#context;
+    const whole = { ...failure, directory, script: scriptOf(this) };
+    const isBrowser = (header(this.request.headers, "accept") ?? "").includes("text/html");
+    const [type, text] = isBrowser ? ["text/html", errorPage(whole)] : ["text/plain", errorPlain(whole)];
+    const headers = ["Content-Type", `${type}; charset=utf-8`, "Cache-Control", "no-store"];
+    this.body.discard();
+    super.respond({ status: failure.error.status || 500, reason: "", headers }, text);
   }
 
   #scriptFor({ status, headers }: ResponseHead): string {
@@ -61,8 +72,8 @@ export class DevExchange extends WrappedExchange {
   }
 }
 
-/** Faults of the client, and those of a server that stops, are told as they always are. */
-const isTold = ({ fault, status, code }: SallyportError): boolean =>
+/** Faults of the client, and those of a server that stops, are answered as always. */
+const isShown = ({ fault, status, code }: SallyportError): boolean =>
   fault !== "client" && status >= 500 && code !== "ERR_SALLYPORT_STOPPING";
 
 const withoutLength = ({ status, reason, headers }: ResponseHead): ResponseHead => ({
@@ -70,22 +81,3 @@ const withoutLength = ({ status, reason, headers }: ResponseHead): ResponseHead 
   reason,
   headers: headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== "content-length"),
 });
-
-/** Answers with the failure: a page for a browser, text for everything else. */
-export function tellFailure(
-  exchange: Exchange,
-  failure: Pick<Failure, "error" | "what">,
-  { directory, scriptOf }: DevContext,
-): void {
-  const whole = { ...failure, directory, script: scriptOf(exchange) };
-  const isBrowser = (header(exchange.request.headers, "accept") ?? "").includes("text/html");
-  const [type, text] = isBrowser ? ["text/html", errorPage(whole)] : ["text/plain", errorPlain(whole)];
-  const headers = ["Content-Type", `${type}; charset=utf-8`, "Cache-Control", "no-store"];
-  exchange.body.discard();
-  // Past our own `respond`: the page has the script already.
-  WrappedExchange.prototype.respond.call(
-    exchange instanceof DevExchange ? exchange : new WrappedExchange(exchange),
-    { status: failure.error.status || 500, reason: "", headers },
-    text,
-  );
-}

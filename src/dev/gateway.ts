@@ -3,7 +3,7 @@
 // Tested by test/cli/dev.test.ts.
 import { type Exchange, type Gateway, type Log, Running, SallyportError } from "../exchange/index.ts";
 import type { Changes } from "./changes.ts";
-import { type DevContext, DevExchange, tellFailure } from "./exchange.ts";
+import { type DevContext, DevExchange } from "./exchange.ts";
 
 export interface DevGatewayOptions {
   /** The application's name in the configuration. */
@@ -112,8 +112,9 @@ export class DevGateway implements Gateway {
     if (exchange.closed) return;
     const { name } = this.#options;
     const error = this.#failure;
-    if (error) tellFailure(exchange, { error, what: `${name} cannot be served` }, this.#context);
-    else this.#version?.gateway.handle(new DevExchange(exchange, this.#context));
+    const shown = new DevExchange(exchange, this.#context);
+    if (error) shown.showFailure({ error, what: `${name} cannot be served` });
+    else this.#version?.gateway.handle(shown);
   }
 
   #wait(exchange: Exchange): void {
