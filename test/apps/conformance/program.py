@@ -1,6 +1,7 @@
 #!/usr/bin/env -S python3 -SE
 """The reference application of the conformance suite for CGI: a process for each request."""
 
+import _thread
 import os
 import signal
 import sys
@@ -94,8 +95,18 @@ def hang(environ, script, channel):
 
 
 def when_left(channel):
-    """A server ends a program that nobody waits for any more."""
-    signal.signal(signal.SIGTERM, lambda *_: left(channel))
+    """A server ends a program that nobody waits for any more.
+
+    In a thread: Python runs a signal handler after the system call that was interrupted, and a signal that comes just
+    before the call interrupts nothing.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    _thread.start_new_thread(await_end, (channel,))
+
+
+def await_end(channel):
+    signal.sigwait({signal.SIGTERM})
+    left(channel)
 
 
 def left(channel):
