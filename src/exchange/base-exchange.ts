@@ -6,6 +6,7 @@ import type { Exchange, Outcome, RequestBody, RequestFacts, RequestHead, Respons
 import { type Headers, header } from "./headers.ts";
 import { bytesOf, HeadLines, type ResponseBody, sizeOf } from "./lines.ts";
 import type { Log } from "./log.ts";
+import type { Trace } from "./trace.ts";
 
 type Phase = "waiting" | "started" | "switched" | "closed";
 type Call = "inform" | "respond" | "start" | "write" | "end" | "accept";
@@ -30,6 +31,7 @@ export abstract class BaseExchange implements Exchange {
   mount = "";
   /** Only declared: an exchange without facts has no field for them. */
   declare facts?: RequestFacts | undefined;
+  declare trace?: Trace | undefined;
   protected readonly log: Log;
   #phase: Phase = "waiting";
   #status = 0;
@@ -89,6 +91,7 @@ export abstract class BaseExchange implements Exchange {
       this.write(bytesOf(body));
       return this.end();
     }
+    this.trace?.head();
     this.#status = head.status;
     this.#bytes = bodyless ? 0 : size;
     this.sendWhole(head, bodyless ? EMPTY : body, bodyless);
@@ -97,6 +100,7 @@ export abstract class BaseExchange implements Exchange {
 
   start(head: ResponseHead): void {
     if (!this.#accepts("start")) return;
+    this.trace?.head();
     this.#phase = "started";
     this.#status = head.status;
     this.#bodyless = !hasBody(this.request.method, head.status);
@@ -221,6 +225,7 @@ export abstract class BaseExchange implements Exchange {
   #close(error?: SallyportError): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
+    this.trace?.ended();
     this.#drainers = undefined;
     this.#outcome = { complete: error === undefined, error, status: this.#status, bytes: this.#bytes };
     const callbacks = this.#closers;

@@ -6,6 +6,8 @@ import type { SallyportError } from "./errors.ts";
 import type { Headers } from "./headers.ts";
 import type { ResponseBody } from "./lines.ts";
 import type { Repeated } from "./repeated.ts";
+import type { GatewayStatus, ProcessBounds } from "./status.ts";
+import type { Trace } from "./trace.ts";
 
 /** One end of a connection. `port` is 0 and `address` the path (or "") on a Unix socket. */
 export interface Address {
@@ -179,6 +181,8 @@ export interface Exchange {
   readonly body: RequestBody;
   /** Undefined until there is one. A wrapper of an exchange passes them on, in both directions. */
   facts?: RequestFacts | undefined;
+  /** Present where something reads when the steps of the exchange happened. A wrapper passes it on, too. */
+  trace?: Trace | undefined;
   /** Present where the request opens a WebSocket and the listener can carry one. */
   readonly handshake?: Handshake | undefined;
   /** The part of `request.path` that led here, percent-encoded as sent: SCRIPT_NAME. "" at the root. Routes set it. */
@@ -224,6 +228,10 @@ export interface Gateway {
   start?(): Promise<void>;
   /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
   reload?(): Promise<void>;
+  /** What there is to say about the application at the moment. */
+  status?(): GatewayStatus;
+  /** Changes how many processes run the application, until the next reload. Resolves once it has begun; rejects with a SallyportError. */
+  scale?(bounds: ProcessBounds): Promise<void>;
   /** The server is about to stop: ends WebSockets and event streams, which never end by themselves. Never throws. */
   leave?(): void;
   /** Finishes exchanges under way, for `grace` milliseconds at the most, then ends all processes. Never rejects. */

@@ -16,6 +16,7 @@ import type {
 } from "./exchange.ts";
 import { type Headers, isFieldValue, isToken } from "./headers.ts";
 import { Latin1, type ResponseBody } from "./lines.ts";
+import type { Trace } from "./trace.ts";
 
 /** Which side broke the contract. */
 export type Side = "listener" | "answer";
@@ -44,6 +45,8 @@ const crash: Report = (violation) => {
 export function lint(gateway: Gateway, report: Report = crash): Gateway {
   return {
     inner: gateway.inner,
+    ...(gateway.status && { status: gateway.status.bind(gateway) }),
+    ...(gateway.scale && { scale: gateway.scale.bind(gateway) }),
     start: async () => gateway.start?.(),
     reload: async () => gateway.reload?.(),
     leave: () => gateway.leave?.(),
@@ -101,6 +104,14 @@ export class LintedExchange implements Exchange {
   set mount(mount: string) {
     this.#check("answer", this.request.path.startsWith(mount), `mount ${mount} is no prefix of the path`);
     this.#inner.mount = mount;
+  }
+
+  get trace(): Trace | undefined {
+    return this.#inner.trace;
+  }
+
+  set trace(trace: Trace | undefined) {
+    this.#inner.trace = trace;
   }
 
   get closed(): boolean {

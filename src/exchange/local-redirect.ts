@@ -2,9 +2,9 @@
 // Tested by test/cgi/socket/gateway.test.ts.
 import { NO_BODY } from "./body.ts";
 import { SallyportError } from "./errors.ts";
-import type { Exchange, Outcome, RequestBody, RequestHead, ResponseHead } from "./exchange.ts";
+import type { Exchange, RequestBody, RequestFacts, RequestHead } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
-import type { ResponseBody } from "./lines.ts";
+import { WrappedExchange } from "./wrapped-exchange.ts";
 
 /** Redirects of one request before it counts as a loop. */
 const DEPTH_LIMIT = 10;
@@ -69,58 +69,23 @@ function withoutDropped(headers: Headers): Headers {
   return rest;
 }
 
-class RedirectedExchange implements Exchange {
-  readonly request: RequestHead;
-  readonly body: RequestBody = NO_BODY;
-  mount = "";
-  readonly #original: Exchange;
+/** What was found out about the first request does not hold for the new path: a FastCGI authorizer is asked again. */
+class RedirectedExchange extends WrappedExchange {
+  override readonly body: RequestBody = NO_BODY;
+  override readonly handshake: undefined = undefined;
+  #facts: RequestFacts | undefined;
 
   constructor(original: Exchange, request: RequestHead) {
-    this.#original = original;
+    super(original);
     this.request = request;
+    this.mount = "";
   }
 
-  get closed(): boolean {
-    return this.#original.closed;
+  override get facts(): RequestFacts | undefined {
+    return this.#facts;
   }
 
-  get started(): boolean {
-    return this.#original.started;
-  }
-
-  inform(head: ResponseHead): void {
-    this.#original.inform(head);
-  }
-
-  respond(head: ResponseHead, body: ResponseBody): void {
-    this.#original.respond(head, body);
-  }
-
-  start(head: ResponseHead): void {
-    this.#original.start(head);
-  }
-
-  write(chunk: Uint8Array): boolean {
-    return this.#original.write(chunk);
-  }
-
-  end(trailers?: Headers): void {
-    this.#original.end(trailers);
-  }
-
-  fail(error: SallyportError): void {
-    this.#original.fail(error);
-  }
-
-  leave(): void {
-    this.#original.leave();
-  }
-
-  whenDrained(callback: () => void): void {
-    this.#original.whenDrained(callback);
-  }
-
-  whenClosed(callback: (outcome: Outcome) => void): void {
-    this.#original.whenClosed(callback);
+  override set facts(facts: RequestFacts | undefined) {
+    this.#facts = facts;
   }
 }

@@ -12,6 +12,7 @@ import type {
 } from "./exchange.ts";
 import type { Headers } from "./headers.ts";
 import type { ResponseBody } from "./lines.ts";
+import type { Trace } from "./trace.ts";
 
 export class WrappedExchange implements Exchange {
   request: RequestHead;
@@ -34,6 +35,14 @@ export class WrappedExchange implements Exchange {
 
   set facts(facts: RequestFacts | undefined) {
     this.#inner.facts = facts;
+  }
+
+  get trace(): Trace | undefined {
+    return this.#inner.trace;
+  }
+
+  set trace(trace: Trace | undefined) {
+    this.#inner.trace = trace;
   }
 
   get closed(): boolean {

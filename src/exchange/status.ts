@@ -1,0 +1,35 @@
+// What a gateway says about the application behind it. `sallyport status`, the admin listener and the metrics read it.
+
+/** "idle": ready, without a request. "draining": it finishes what it has, and gets no more. */
+export type ProcessState = "starting" | "idle" | "busy" | "draining" | "gone";
+
+/** A process of an application. */
+export interface ProcessStatus {
+  readonly pid: number | undefined;
+  readonly state: ProcessState;
+  /** Milliseconds since it was started. */
+  readonly age: number;
+  /** Requests that it has been given. */
+  readonly requests: number;
+  /** Of them, those that are under way. */
+  readonly inFlight: number;
+}
+
+export interface GatewayStatus {
+  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch"; "Python" while it is not known yet which of them. */
+  readonly interface: string;
+  /** Requests that wait until the application takes them. */
+  readonly waiting: number;
+  /** Its processes; empty for an application in this process, or one that runs elsewhere. */
+  readonly processes: readonly ProcessStatus[];
+  /** How many processes there may be; undefined where their number is not ours to choose. */
+  readonly bounds?: ProcessBounds | undefined;
+  /** Processes that were started again because they ended, since the gateway started. */
+  readonly restarts: number;
+}
+
+/** `max` 1 or more, `min` 0 or more and at most `max`. */
+export interface ProcessBounds {
+  readonly min: number;
+  readonly max: number;
+}

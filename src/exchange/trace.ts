@@ -1,0 +1,63 @@
+// When the steps of an exchange happened. Present only where something reads it (access log, metrics, dashboard): the sides
+// of the exchange mark their step if there is a trace, and nothing of it costs anything otherwise.
+//
+//   begun -> queued -> handed over -> head -> ended
+//
+// A request that finds room is never queued; one that the server answers itself is never handed over.
+
+/** Times are milliseconds, as `performance.now()` gives them; 0 for what has not happened. */
+export class Trace {
+  /** The listener has read the head of the request. */
+  readonly begun: number = performance.now();
+  /** It waits: the application takes no more at the moment. */
+  queuedAt = 0;
+  /** The application has it: a worker, a connection, a new process, a function. The last time, when it was tried again. */
+  handedOverAt = 0;
+  /** The head of the response was given. */
+  headAt = 0;
+  /** The response is complete or was cut, or the client is gone. */
+  endedAt = 0;
+  /** Name of the app in the configuration. */
+  app: string | undefined = undefined;
+  /** Process that has it; undefined for an application elsewhere or in this process. */
+  pid: number | undefined = undefined;
+
+  queued(): void {
+    this.queuedAt = performance.now();
+  }
+
+  handedOver(pid?: number): void {
+    this.handedOverAt = performance.now();
+    this.pid = pid;
+  }
+
+  head(): void {
+    this.headAt = performance.now();
+  }
+
+  ended(): void {
+    this.endedAt = performance.now();
+  }
+}
+
+/** Milliseconds of each phase of an exchange that has ended; undefined for a phase that it did not have. */
+export interface Phases {
+  /** From its beginning to its end. */
+  readonly total: number;
+  /** In the queue. */
+  readonly queue: number | undefined;
+  /** From the hand-over to the head of the response. */
+  readonly application: number | undefined;
+  /** From the head to the end. */
+  readonly write: number | undefined;
+}
+
+export function phasesOf({ begun, queuedAt, handedOverAt, headAt, endedAt }: Trace): Phases {
+  const end = endedAt || performance.now();
+  return {
+    total: end - begun,
+    queue: queuedAt ? (handedOverAt || end) - queuedAt : undefined,
+    application: handedOverAt ? (headAt || end) - handedOverAt : undefined,
+    write: headAt ? end - headAt : undefined,
+  };
+}
