@@ -14,19 +14,21 @@ const shown = (found: readonly Import[]): string[] => found.map(({ from, to }) =
 /** Which parts each part may import, besides itself: the floors of the house, the lowest first. A part that is missing here may import all. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
   exchange: [],
+  wire: [],
   options: ["exchange"],
-  http: ["exchange"],
+  http: ["exchange", "wire"],
   processes: ["exchange"],
   sockets: ["exchange"],
   upstreams: ["exchange", "sockets"],
   websocket: ["exchange", "sockets"],
   cgi: ["exchange", "options", "http", "sockets", "upstreams"],
-  workers: ["exchange", "options", "processes", "sockets"],
+  workers: ["exchange", "wire", "options", "processes", "sockets"],
   embedded: ["exchange", "processes", "sockets", "workers"],
   apps: ["exchange", "options"],
   modules: [],
   protocols: [
     "exchange",
+    "wire",
     "options",
     "http",
     "cgi",
