@@ -25,7 +25,7 @@ import { contextOf, interfaceOf } from "./app.ts";
 import type { InterfaceName } from "./facts.ts";
 import { type Handover, handoverOf, type WireMessage } from "./handover.ts";
 import { proxyNotes } from "./proxy.ts";
-import { type AskedRequest, passThrough, requestBytes } from "./request.ts";
+import { type AskedRequest, bytesOfRequest, passThrough } from "./request.ts";
 
 export interface ExplainOptions {
   readonly settings: Settings;
@@ -57,7 +57,7 @@ export interface Explanation {
   /** Why the request does not reach the app. */
   readonly refusal: Refusal | undefined;
   /** With `run`. */
-  readonly answer: Answer | undefined;
+  readonly answer: RunAnswer | undefined;
 }
 
 export interface Refusal {
@@ -67,7 +67,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-export interface Answer {
+export interface RunAnswer {
   readonly response: WireMessage;
   readonly phases: Phases;
   /** Of the process that answered. */
@@ -78,7 +78,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Explains what becomes of `asked`. Rejects with a SallyportError only where the configuration itself is at fault. */
 export async function explain(asked: AskedRequest, options: ExplainOptions): Promise<Explanation> {
-  const bytes = requestBytes(asked);
+  const bytes = bytesOfRequest(asked);
   const found: Mutable<Explanation> = {
     request: { name: "HTTP request", bytes, fields: dissectMessage(bytes, "request line") },
     method: asked.method,
@@ -199,7 +199,7 @@ async function answer(
   gateway.handle(exchange);
 }
 
-const answerOf = (bytes: Buffer, trace: Trace): Answer => ({
+const answerOf = (bytes: Buffer, trace: Trace): RunAnswer => ({
   response: { name: "HTTP response", bytes, fields: dissectMessage(bytes, "status line") },
   phases: phasesOf(trace),
   pid: trace.pid,

@@ -23,7 +23,7 @@ import { CommonParts } from "../workers/common-parts.ts";
 import { dissectFrames } from "../workers/dissect.ts";
 import { FrameWriter, type StreamTransport } from "../workers/index.ts";
 import { BODIES, CARRIERS, type InterfaceName } from "./facts.ts";
-import { originOf } from "./origins.ts";
+import { sourceOf } from "./sources.ts";
 
 /** One thing that the application is handed. */
 export interface HandedValue {
@@ -73,7 +73,7 @@ export function handoverOf(
   const { values, messages = [] } = HANDOVERS[named](exchange, body, context);
   const isConfigured = (name: string): boolean => Object.hasOwn(context.variables, name);
   const from = (name: string): string =>
-    isConfigured(name) ? "the configuration of the app" : originOf(name, exchange, context.byProxy);
+    isConfigured(name) ? "the configuration of the app" : sourceOf(name, exchange, context.byProxy);
   return {
     interface: named,
     carrier: CARRIERS[named],

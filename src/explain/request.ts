@@ -47,7 +47,7 @@ export function methodOf(word: string | undefined, hasBody: boolean): string {
 }
 
 /** The bytes on the wire, with the fields that any client adds: Host, and what says how long and what the body is. */
-export function requestBytes({ method, target, authority, fields, body }: AskedRequest): Buffer {
+export function bytesOfRequest({ method, target, authority, fields, body }: AskedRequest): Buffer {
   const named = new Set(fields.map((line) => line.slice(0, line.indexOf(":")).trim().toLowerCase()));
   const added = [
     ["Host", authority],
@@ -83,7 +83,7 @@ export async function passThrough(
   });
   const directory = await mkdtemp(join(tmpdir(), "sallyport-explain-"));
   try {
-    return await answerOf(server, join(directory, "socket"), requestBytes(asked));
+    return await answerOf(server, join(directory, "socket"), bytesOfRequest(asked));
   } finally {
     server.close();
     await listener.close(0);

@@ -1,5 +1,6 @@
 // An explanation as text for people: aligned columns, and colours where the terminal shows them.
 import { styleText } from "node:util";
+import { escapeControls } from "../logs/escape.ts";
 import type { WireField } from "../wire/fields.ts";
 import type { Explanation } from "./explain.ts";
 import { FACTS, nameOfFact, TITLES } from "./facts.ts";
@@ -78,24 +79,18 @@ function table(rows: readonly (readonly string[])[], remark: (text: string) => s
   const widths: number[] = [];
   for (const row of rows)
     for (const [i, cell] of row.entries())
-      widths[i] = Math.max(widths[i] ?? 0, Math.min(WIDEST, shown(cell).length));
+      widths[i] = Math.max(widths[i] ?? 0, Math.min(WIDEST, escapeControls(cell).length));
   return rows.map((row) => `  ${line(row, widths, remark)}\n`).join("");
 }
 
 function line(row: readonly string[], widths: readonly number[], remark: (text: string) => string): string {
   const last = row.length - 1;
   const cells = row.map((cell, i) => {
-    if (i < last) return shown(cell).padEnd(widths[i] as number);
-    return last > 0 ? remark(shown(cell)) : shown(cell);
+    if (i < last) return escapeControls(cell).padEnd(widths[i] as number);
+    return last > 0 ? remark(escapeControls(cell)) : escapeControls(cell);
   });
   return cells.join("  ").trimEnd();
 }
-
-/** On one line, whatever a client has sent. */
-const shown = (text: string): string =>
-  text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) =>
-    JSON.stringify(character).slice(1, -1).replace("\x7f", "\\u007f"),
-  );
 
 // Two interfaces side by side.
 
@@ -141,7 +136,7 @@ function messageText({ bytes, fields }: WireMessage): string {
     const indent = "  ".repeat(depth);
     if (field.fields) {
       rows.push(
-        `  ${" ".repeat(digits + 2 + LINE * 3)}${indent}${field.name}${field.value === "" ? "" : `: ${shown(field.value)}`}`,
+        `  ${" ".repeat(digits + 2 + LINE * 3)}${indent}${field.name}${field.value === "" ? "" : `: ${escapeControls(field.value)}`}`,
       );
       for (const inner of field.fields) visit(inner, depth + 1);
     } else rows.push(...leafRows(field, bytes, digits, indent));
@@ -161,7 +156,7 @@ function leafRows(
     const hex = [...bytes.subarray(at, Math.min(to, at + LINE))].map((byte) =>
       byte.toString(16).padStart(2, "0"),
     );
-    const meaning = at === from ? `${indent}${name} ${shown(value)}`.trimEnd() : "";
+    const meaning = at === from ? `${indent}${name} ${escapeControls(value)}`.trimEnd() : "";
     rows.push(
       `  ${at.toString(16).padStart(digits, "0")}  ${hex.join(" ").padEnd(LINE * 3)}${meaning}`.trimEnd(),
     );
@@ -190,5 +185,5 @@ function headText({ bytes }: WireMessage): string {
   const end = text.indexOf("\r\n\r\n");
   const head = text.slice(0, end < 0 ? undefined : end).split("\r\n");
   const rest = end < 0 ? 0 : bytes.length - end - 4;
-  return `${[...head, `(${rest} bytes of body)`].map((one) => `  ${shown(one)}`).join("\n")}\n`;
+  return `${[...head, `(${rest} bytes of body)`].map((one) => `  ${escapeControls(one)}`).join("\n")}\n`;
 }

@@ -1,11 +1,11 @@
 // A request as it is asked about, and the bytes that stand for it.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { methodOf, partsOfUrl, requestBytes } from "../../src/explain/request.ts";
+import { bytesOfRequest, methodOf, partsOfUrl } from "../../src/explain/request.ts";
 import { ASKED } from "./ask.ts";
 
 const text = (more: object): string =>
-  requestBytes({ ...ASKED, body: Buffer.alloc(0), fields: [], ...more }).toString();
+  bytesOfRequest({ ...ASKED, body: Buffer.alloc(0), fields: [], ...more }).toString();
 
 describe("the bytes", () => {
   test("have the fields that any client adds", () => {

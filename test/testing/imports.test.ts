@@ -81,6 +81,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "apps",
     "protocols",
     "proxies",
+    "logs",
     "config",
     "server",
   ],

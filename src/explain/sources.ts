@@ -3,7 +3,7 @@
 import type { Exchange } from "../exchange/index.ts";
 
 /** Variables of the CGI family, and the keys of an ASGI scope. */
-const ORIGINS: Readonly<Record<string, string>> = {
+const SOURCES: Readonly<Record<string, string>> = {
   REQUEST_METHOD: "request line",
   REQUEST_URI: "request line, as sent",
   QUERY_STRING: "request line, after the ?, as sent",
@@ -66,8 +66,8 @@ const PROXIED: ReadonlySet<string> = new Set([
 ]);
 
 /** Where the value `name` comes from. `byProxy`: a trusted proxy has described the client. */
-export function originOf(name: string, { request }: Exchange, byProxy: boolean): string {
-  const known = ORIGINS[name];
+export function sourceOf(name: string, { request }: Exchange, byProxy: boolean): string {
+  const known = SOURCES[name];
   if (known && byProxy && PROXIED.has(name)) return `${known}, as a trusted proxy says`;
   if (known) return known;
   if (name.startsWith("headers: ")) return `header field ${name.slice(9)}`;
