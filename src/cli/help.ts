@@ -4,6 +4,7 @@ import { OPTIONS, type Option } from "./options.ts";
 
 const INTRODUCTION = `Usage: sallyport serve [TARGET] [options]
        sallyport dev [TARGET] [options]       a new version whenever a file changes
+       sallyport check [TARGET] [options]     whether the configuration is valid, and what would be served
        sallyport explain [TARGET] [METHOD] URL [options]
                                               what would become of a request
 

@@ -14,6 +14,7 @@ type Command = (line: CommandLine) => Promise<number> | number;
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
   serve: serveCommand,
   dev,
+  check,
   explain,
   help,
   version,
@@ -24,6 +25,11 @@ const isCommand = (name: string): name is CommandName => Object.hasOwn(COMMANDS,
 /** `serve`, for somebody who works on the application. */
 function dev(line: CommandLine): Promise<number> {
   return serveCommand({ ...line, flags: { ...line.flags, reload: true } });
+}
+
+async function check(line: CommandLine): Promise<number> {
+  const { checkCommand } = await import("./check.ts");
+  return checkCommand(line);
 }
 
 async function explain(line: CommandLine): Promise<number> {
@@ -50,12 +56,12 @@ async function run(args: readonly string[]): Promise<number> {
   const [name, ...words] = line.words;
   if (name === undefined) throw usage("no command; try sallyport serve TARGET, or sallyport --help");
   if (!isCommand(name)) throw usage(unknownCommand(name));
-  checkCommand(name, line.flags);
+  checkFlags(name, line.flags);
   return COMMANDS[name]({ ...line, words });
 }
 
 /** Throws USAGE for an option of another command. */
-function checkCommand(name: CommandName, flags: Flags): void {
+function checkFlags(name: CommandName, flags: Flags): void {
   for (const flag of Object.keys(flags) as OptionName[]) {
     const { commands = SERVING }: Option = OPTIONS[flag];
     if (!commands.includes(name))

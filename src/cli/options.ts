@@ -14,7 +14,7 @@ import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 export type TargetKind = "python" | "files" | "program" | "module" | "config";
 
 /** Commands that have to do with something that is served. */
-export const SERVING = ["serve", "dev", "explain"] as const;
+export const SERVING = ["serve", "dev", "check", "explain"] as const;
 export const COMMAND_NAMES = [...SERVING, "help", "version"] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
@@ -359,7 +359,7 @@ export const OPTIONS = {
   diff: { ...anInterface, help: "beside what one of this interface would be handed" },
   bytes: { ...explaining, read: isTrue, help: "also show the bytes on the wire, taken apart" },
   run: { ...explaining, read: isTrue, help: "start the app, and show its answer and the time of each phase" },
-  json: { ...explaining, read: isTrue, help: "as JSON, for programs" },
+  json: { ...explaining, commands: ["explain", "check"], read: isTrue, help: "as JSON, for programs" },
 } as const satisfies Record<string, Option>;
 
 type Table = typeof OPTIONS;
