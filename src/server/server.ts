@@ -5,13 +5,23 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";
 import { checkConfig } from "../config/errors.ts";
+import type { ServerProcessStatus } from "../control/operations.ts";
 import { disk } from "../exchange/disk.ts";
-import { type Exchange, type Gateway, type Log, Reloads, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type Log,
+  type ProcessBounds,
+  Reloads,
+  SallyportError,
+  totalLoad,
+} from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
+import { appNamed, appStatus, scaleApp } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
 import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -66,7 +76,11 @@ class GatewayServer implements Server {
   /** Undefined where the log is somebody else's. */
   readonly #ownLog: OwnLog | undefined;
   readonly #appStarter: AppStarter;
-  readonly #reloads = new Reloads(() => this.#reload());
+  readonly #reloads = new Reloads(() => this.#inTurn(() => this.#reload()));
+  /** Reloads and restarts, one at a time. */
+  #turn: Promise<void> = Promise.resolve();
+  readonly #born = performance.now();
+  #serving = false;
   #parts: Parts;
   /** Made when the apps have started. */
   #routes = new Routes([], new Map());
@@ -110,6 +124,7 @@ class GatewayServer implements Server {
       this.#take({ ...this.#parts, apps });
       for (const [i, key] of placeKeys(settings.listen).entries())
         await this.#listen(key, settings.listen[i] as ListenAddress);
+      this.#serving = true;
     } catch (error) {
       await this.stop(0);
       throw SallyportError.from(error);
@@ -141,6 +156,26 @@ class GatewayServer implements Server {
     return this.#reloads.ask();
   }
 
+  status(): ServerProcessStatus {
+    const { apps, frontend } = this.#parts;
+    const frontends = [frontend, ...[...this.#retired].map((parts) => parts.frontend)];
+    return {
+      pid: process.pid,
+      state: this.#stopping ? "leaving" : this.#serving ? "serving" : "starting",
+      age: performance.now() - this.#born,
+      ...totalLoad(frontends.map((each) => each.load())),
+      apps: Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)])),
+    };
+  }
+
+  restart(name: string): Promise<void> {
+    return this.#inTurn(() => this.#restart(name));
+  }
+
+  async scale(name: string, bounds: ProcessBounds): Promise<void> {
+    await scaleApp(name, appNamed(this.#parts.apps, name), bounds);
+  }
+
   reopenLogs(): void {
     this.#parts.access?.reopen();
   }
@@ -165,17 +200,51 @@ class GatewayServer implements Server {
     if (this.#stopping) return;
     const settings = (await this.#options.reread?.()) ?? this.#parts.settings;
     const change = new Change(settings);
-    try {
+    await this.#orUndo(change, async () => {
       const next = await this.#partsFor(settings, change);
       this.#throwIfStopping();
-      const before = this.#parts;
       this.#applyLimits(settings);
-      this.#take(next);
-      this.#retire(before);
+      this.#become(next);
+    });
+  }
+
+  /** An app that cannot reload is made anew, and replaced. */
+  async #restart(name: string): Promise<void> {
+    const app = appNamed(this.#parts.apps, name);
+    if (app.gateway.reload) {
+      if (await app.running.reload(app.gateway)) this.log.info(`app ${name} was restarted`);
+      return;
+    }
+    const { settings } = this.#parts;
+    const change = new Change(settings);
+    await this.#orUndo(change, async () => {
+      const started = await this.#appStarter.start(settings, this.#appStarter.make(settings, [name]), change);
+      this.#become({ ...this.#parts, apps: new Map([...this.#parts.apps, ...started]) });
+    });
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(act);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Takes back what was made when the change fails. */
+  async #orUndo(change: Change, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
     } catch (error) {
       await change.undo();
       throw error;
     }
+  }
+
+  /** From now on requests go to these parts, and those that they replace end. */
+  #become(next: Parts): void {
+    this.#throwIfStopping();
+    const before = this.#parts;
+    this.#take(next);
+    this.#retire(before);
   }
 
   async #partsFor(settings: Settings, change: Change): Promise<Parts> {
