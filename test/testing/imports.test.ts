@@ -71,7 +71,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "control",
     "modules",
   ],
-  cluster: ["exchange", "processes", "logs", "config", "control", "server"],
+  cluster: ["exchange", "options", "processes", "logs", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
 
