@@ -6,7 +6,16 @@ import { nearest } from "../options/did-you-mean.ts";
 import { exitCodeOf, type ReportStyle, reportError, TEXT } from "../server/report.ts";
 import { type CommandLine, parseCommandLine, usage } from "./command-line.ts";
 import { helpText } from "./help.ts";
-import { type CommandName, type Flags, OPTIONS, type Option, type OptionName, SERVING } from "./options.ts";
+import {
+  CONTROL_COMMANDS,
+  type CommandName,
+  type ControlCommand,
+  type Flags,
+  OPTIONS,
+  type Option,
+  type OptionName,
+  SERVING,
+} from "./options.ts";
 import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;
@@ -16,11 +25,21 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   dev,
   check,
   explain,
+  ...controlCommands(),
   help,
   version,
 };
 
 const isCommand = (name: string): name is CommandName => Object.hasOwn(COMMANDS, name);
+
+/** Loaded when one is asked for: a server has no use for them. */
+function controlCommands(): Record<ControlCommand, Command> {
+  const entries = CONTROL_COMMANDS.map((name): [string, Command] => [
+    name,
+    async (line) => (await import("./control.ts"))[`${name}Command`](line),
+  ]);
+  return Object.fromEntries(entries) as Record<ControlCommand, Command>;
+}
 
 /** `serve`, for somebody who works on the application. */
 function dev(line: CommandLine): Promise<number> {
