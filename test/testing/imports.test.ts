@@ -16,7 +16,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   exchange: [],
   wire: [],
   options: ["exchange"],
-  http: ["exchange", "wire"],
+  http: ["exchange"],
   processes: ["exchange"],
   sockets: ["exchange"],
   upstreams: ["exchange", "sockets"],
@@ -87,6 +87,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "config",
     "server",
   ],
+  inspect: ["exchange", "wire", "workers", "explain"],
   cluster: ["exchange", "options", "processes", "logs", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
