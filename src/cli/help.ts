@@ -3,6 +3,10 @@
 import { OPTIONS, type Option } from "./options.ts";
 
 const INTRODUCTION = `Usage: sallyport serve [TARGET] [options]
+       sallyport dev [TARGET] [options]       a new version whenever a file changes
+       sallyport check [TARGET] [options]     whether the configuration is valid, and what would be served
+       sallyport explain [TARGET] [METHOD] URL [options]
+                                              what would become of a request
 
 TARGET is one of
   module:callable   a Python app; also \`module\` (its application or app), \`module:factory()\`
