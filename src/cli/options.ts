@@ -15,11 +15,11 @@ export type TargetKind = "python" | "files" | "program" | "module" | "config";
 
 /** Commands that have to do with something that is served. */
 export const SERVING = ["serve", "dev", "check", "explain"] as const;
-/** Commands to a server that runs. */
+/** Commands that speak to a running server. */
 export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale"] as const;
-export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 export const COMMAND_NAMES = [...SERVING, ...CONTROL_COMMANDS, "help", "version"] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
+export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 
 export interface Option<T = unknown> {
   readonly group: "Listening" | "Application" | "Limits" | "Logs" | "General" | "Explain";
@@ -336,8 +336,8 @@ export const OPTIONS = {
     ...general,
     ...text,
     value: "PATH|off",
-    commands: ["serve", "dev", ...CONTROL_COMMANDS],
-    help: "control socket, for sallyport status, reload, stop, restart, scale (one that they find by themselves)",
+    commands: [...SERVING, ...CONTROL_COMMANDS],
+    help: "control socket, for sallyport status, reload, stop, restart, scale (found without)",
   },
   help: { ...general, commands: COMMAND_NAMES, short: "h", read: isTrue, help: "show this" },
   version: { ...general, commands: COMMAND_NAMES, short: "V", read: isTrue, help: "show the version" },

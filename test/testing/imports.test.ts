@@ -88,7 +88,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "server",
   ],
   inspect: ["exchange", "wire", "workers", "explain"],
-  cluster: ["exchange", "options", "processes", "logs", "config", "control", "server"],
+  cluster: ["exchange", "options", "processes", "sockets", "logs", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
 
