@@ -4,7 +4,7 @@
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { escapeBytes } from "../processes/index.ts";
 import { CommonParts } from "../workers/common-parts.ts";
-import type { EventLoopOptions, PoolOptions, Runner, ThreadOptions } from "../workers/index.ts";
+import type { EventLoopOptions, PoolOptions, Runner, RunnerStatus, ThreadOptions } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
 import { RequestQueue } from "../workers/queue.ts";
@@ -132,6 +132,10 @@ export class EmbeddedApplication implements StreamTransport, Runner {
       "APP_IMPORT",
       `${app} is embedded and lives as long as its server process: serve it by the command line, which replaces server processes, or use daemon mode`,
     );
+  }
+
+  status(): RunnerStatus {
+    return { waiting: this.#queue.waiting.length, processes: [], restarts: 0 };
   }
 
   leave(): void {}

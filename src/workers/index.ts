@@ -19,6 +19,6 @@ export {
   THREAD_CHECKS,
   type ThreadOptions,
 } from "./options.ts";
-export { Pool, type PoolOptions } from "./pool.ts";
+export { Pool, type PoolOptions, type RunnerStatus } from "./pool.ts";
 export { findPython } from "./python.ts";
 export { type EncodeRequest, type StreamTransport, WorkerStream } from "./stream.ts";

@@ -1,7 +1,7 @@
 // The workers of one application: which of them gets the next exchange, and what happens when a process dies, hangs, or is
 // replaced by a new generation.
 // Tested by test/protocols/wsgi/workers.test.ts.
-import { SallyportError } from "../exchange/index.ts";
+import { type GatewayStatus, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import type { QueueOptions } from "../options/queue.ts";
 import { BackOff } from "../processes/index.ts";
@@ -11,6 +11,9 @@ import type { Resolved, WorkerOptions } from "./options.ts";
 import { RequestQueue } from "./queue.ts";
 import type { WorkerStream } from "./stream.ts";
 import { Worker } from "./worker.ts";
+
+/** What a runner says of itself: all but the interface, which may not be known yet. */
+export type RunnerStatus = Omit<GatewayStatus, "interface">;
 
 export interface PoolOptions extends WorkerOptions, Resolved<QueueOptions>, Deadlines {}
 
@@ -32,6 +35,8 @@ export class Pool {
   readonly #delayed: Set<NodeJS.Timeout> = new Set();
   #interface: Interface | undefined;
   readonly #restarts = new BackOff();
+  /** Workers that were started again because they ended. */
+  #restarted = 0;
   readonly #successions = new BackOff();
   readonly #reloads = new Reloads(() => this.#reload());
   #closing = false;
@@ -73,6 +78,16 @@ export class Pool {
     this.#install(next);
     for (const worker of previous) this.#retire(worker);
     for (const worker of next) this.#onRoom(worker);
+  }
+
+  status(): RunnerStatus {
+    const { processes } = this.#options;
+    return {
+      waiting: this.#queue.waiting.length,
+      processes: this.#all().map(({ status }) => status),
+      bounds: { min: processes, max: processes },
+      restarts: this.#restarted,
+    };
   }
 
   /** Has streams that would never end by themselves come to an end. */
@@ -203,7 +218,9 @@ export class Pool {
     this.#options.log.warn(`worker ${worker.pid} hangs: it is ended and replaced; its stack follows`);
     const present = this.#workers.delete(worker);
     this.#retire(worker);
-    if (present) this.#startReplacement();
+    if (!present) return;
+    this.#restarted++;
+    this.#startReplacement();
   }
 
   /** It finishes what it has, and ends. */
@@ -230,6 +247,7 @@ export class Pool {
     const pause = this.#restarts.after(performance.now() - worker.startedAt, worker.servedOnce);
     const ended = worker.pid === undefined ? "a worker did not start" : `worker ${worker.pid} ended`;
     this.#options.log.warn(`${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
+    this.#restarted++;
     this.#later(pause, () => this.#startReplacement());
   }
 

@@ -2,7 +2,7 @@
 // Tested by test/workers/max-requests.test.ts.
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type Log, SallyportError } from "../exchange/index.ts";
+import { type Log, type ProcessState, type ProcessStatus, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { type ConcurrencyMode, capacityOf, concurrencyModeOf } from "./capacity.ts";
@@ -88,6 +88,21 @@ export class Worker implements StreamTransport {
 
   get concurrencyMode(): ConcurrencyMode {
     return this.#concurrencyMode;
+  }
+
+  get status(): ProcessStatus {
+    return {
+      pid: this.pid,
+      state: this.#processState,
+      age: performance.now() - this.startedAt,
+      requests: this.#requests,
+      inFlight: this.streams.size,
+    };
+  }
+
+  get #processState(): ProcessState {
+    if (this.#state === "ready") return this.streams.size > 0 ? "busy" : "idle";
+    return this.#state === "leaving" ? "draining" : this.#state;
   }
 
   /** It was ready and has been given a request. */

@@ -1,7 +1,13 @@
 // A FastCGI application, from the web server's side: the addresses where it listens, or the processes that we start, one
 // generation after another.
 // Tested by test/protocols/fastcgi/server/reloads.test.ts.
-import { type Log, SallyportError, silentLog } from "../../../exchange/index.ts";
+import {
+  type GatewayStatus,
+  type Log,
+  SallyportError,
+  silentLog,
+  statusWithoutProcesses,
+} from "../../../exchange/index.ts";
 import { Reloads } from "../../../exchange/reloads.ts";
 import { Upstream } from "../../../upstreams/index.ts";
 import { Backend } from "./backend.ts";
@@ -22,6 +28,8 @@ export class FastcgiApplication {
   /** The present generation of our processes, and earlier ones that finish what they have. */
   readonly #generations = new Set<SpawnedApplication>();
   #current: SpawnedApplication | undefined;
+  /** Of generations that are gone. */
+  #restartsBefore = 0;
   readonly #reloads = new Reloads(() => this.#replace());
 
   /** Throws CONFIG_INVALID. */
@@ -42,6 +50,17 @@ export class FastcgiApplication {
   /** A new generation of the processes that we started; the old one finishes what it has. */
   reload(): Promise<void> {
     return this.#reloads.ask();
+  }
+
+  status(): GatewayStatus {
+    const { command, processes = 1 } = this.#options;
+    const generations = [...this.#generations];
+    return {
+      ...statusWithoutProcesses("FastCGI", this.backends.waiting),
+      processes: generations.flatMap((generation) => generation.processes),
+      bounds: command ? { min: processes, max: processes } : undefined,
+      restarts: this.#restartsBefore + sum(generations.map(({ restarts }) => restarts)),
+    };
   }
 
   async close(grace: number): Promise<void> {
@@ -80,7 +99,7 @@ export class FastcgiApplication {
 
   async #stop(generation: SpawnedApplication, grace: number): Promise<void> {
     await generation.stop(grace);
-    this.#generations.delete(generation);
+    if (this.#generations.delete(generation)) this.#restartsBefore += generation.restarts;
   }
 
   #backendAt(address: string): Backend {
@@ -91,3 +110,5 @@ export class FastcgiApplication {
     return new Backend(upstream, options, this.backends);
   }
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);

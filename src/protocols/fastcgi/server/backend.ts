@@ -50,6 +50,8 @@ export class Backend {
   #retired = false;
   /** A request has come to its end here. */
   servedOnce = false;
+  /** Requests that it has been given. */
+  requests = 0;
   #emptied: (() => void) | undefined;
 
   constructor(upstream: Upstream, options: BackendOptions, backends: Backends) {
@@ -93,6 +95,7 @@ export class Backend {
   /** Begins a request, now or when there is a connection. Only if there is room. */
   run(request: OutgoingRequest): void {
     this.#busy++;
+    this.requests++;
     const connection = this.#takeConnection(request);
     if (connection) return connection.begin(request);
     this.#opening++;
@@ -151,7 +154,9 @@ export class Backend {
   next(connection: ApplicationConnection): OutgoingRequest | undefined {
     if (connection.shared || this.#isUnwanted()) return undefined;
     const request = this.#backends.next(this);
-    if (request) this.#busy++;
+    if (!request) return undefined;
+    this.#busy++;
+    this.requests++;
     return request;
   }
 

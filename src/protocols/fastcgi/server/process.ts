@@ -6,7 +6,7 @@ import { mkdtemp, rename, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Log, SallyportError } from "../../../exchange/index.ts";
+import { type Log, type ProcessStatus, SallyportError } from "../../../exchange/index.ts";
 import {
   BackOff,
   type Child,
@@ -31,6 +31,12 @@ export interface SpawnedApplicationOptions {
   readonly log: Log;
 }
 
+interface SpawnedProcess {
+  readonly backend: Backend;
+  /** Milliseconds, `performance.now`. */
+  readonly startedAt: number;
+}
+
 const LAST_LINES = 20;
 
 export class SpawnedApplication {
@@ -38,13 +44,15 @@ export class SpawnedApplication {
   readonly #backends: Backends;
   /** Makes the backend of a process that listens at `address`. */
   readonly #backendAt: (address: string) => Backend;
-  readonly #children = new Map<Child, Backend>();
+  readonly #children = new Map<Child, SpawnedProcess>();
   readonly #backOff = new BackOff();
   /** Timers of processes that are started again after a pause. */
   readonly #pauses = new Set<NodeJS.Timeout>();
   #directory = "";
   /** Sockets that were made in it. */
   #count = 0;
+  /** Processes that were started again because they ended. */
+  restarts = 0;
   /** No process is started any more. */
   #retired = false;
 
@@ -71,10 +79,21 @@ export class SpawnedApplication {
     }
   }
 
+  get processes(): ProcessStatus[] {
+    return [...this.#children].map(([child, process]) => this.#statusOf(child, process));
+  }
+
+  #statusOf({ pid }: Child, { backend, startedAt }: SpawnedProcess): ProcessStatus {
+    const { busy, requests } = backend;
+    const working = busy > 0 ? "busy" : "idle";
+    const state = this.#retired ? "draining" : working;
+    return { pid, state, age: performance.now() - startedAt, requests, inFlight: busy };
+  }
+
   /** Takes no more requests. Resolves when those inside have ended, or after `grace` milliseconds. */
   async drain(grace: number): Promise<void> {
     this.#retire();
-    const backends = [...this.#children.values()];
+    const backends = [...this.#children.values()].map(({ backend }) => backend);
     for (const backend of backends) this.#backends.remove(backend);
     await Promise.all(backends.map((backend) => backend.drain(grace)));
   }
@@ -98,9 +117,8 @@ export class SpawnedApplication {
     await settle();
     if (child.pid === undefined) throw (await child.exited).failure;
     const backend = this.#backendAt(address);
-    this.#children.set(child, backend);
-    const born = performance.now();
-    void child.exited.then((exit) => this.#ended(child, exit, born, lastLines));
+    this.#children.set(child, { backend, startedAt: performance.now() });
+    void child.exited.then((exit) => this.#ended(child, exit, lastLines));
     if (this.#retired) child.signal("SIGTERM");
     else this.#backends.add(backend);
   }
@@ -130,16 +148,17 @@ export class SpawnedApplication {
       : listenUnix(join(this.#directory, `${this.#count}`));
   }
 
-  #ended(child: Child, exit: Exit, born: number, lastLines: string[]): void {
-    const backend = this.#children.get(child) as Backend;
+  #ended(child: Child, exit: Exit, lastLines: string[]): void {
+    const { backend, startedAt } = this.#children.get(child) as SpawnedProcess;
     this.#children.delete(child);
     this.#backends.remove(backend);
     void backend.drain(0);
     if (this.#retired) return;
-    const pause = this.#backOff.after(performance.now() - born, backend.servedOnce);
+    const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce);
     const [program] = this.#options.command;
     const message = `${program} ${describeExit(exit)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     this.#options.log.error(message, { code: "ERR_SALLYPORT_WORKER_DIED", detail: lastLines.join("\n") });
+    this.restarts++;
     this.#startLater(pause);
   }
 
