@@ -50,6 +50,7 @@ export function fetchApp(app: FetchFunction | FetchObject, options: AppOptions =
   return {
     status: () => statusWithoutProcesses("fetch"),
     handle(exchange) {
+      exchange.trace?.handedOver();
       headWithin(exchange, options.timeout);
       const answer = (response: unknown) => answerWith(exchange, response, log);
       const failed = (error: unknown) => failWithAppError(exchange, error, log);

@@ -56,6 +56,7 @@ export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway
   return {
     status: () => statusWithoutProcesses("node"),
     handle(exchange) {
+      exchange.trace?.handedOver();
       headWithin(exchange, options.timeout);
       const { req, res } = nodeObjects(exchange);
       const failed = (error: unknown) => failWithAppError(exchange, error, log);

@@ -62,6 +62,7 @@ export function staticFiles(options: StaticOptions): Gateway {
     status: () => statusWithoutProcesses("static"),
     start: () => files.check(),
     handle(exchange) {
+      exchange.trace?.handedOver();
       files.answer(exchange).catch((error: unknown) => files.refuse(exchange, findError(error)));
     },
   };
