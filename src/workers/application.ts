@@ -7,6 +7,7 @@ import {
   type Exchange,
   type Gateway,
   type GatewayStatus,
+  type ProcessBounds,
   SallyportError,
   silentLog,
   statusWithoutProcesses,
@@ -38,7 +39,8 @@ export const aPythonApp = must(
 );
 
 /** Runs an application: in the workers of a pool, or in this very process. */
-export interface Runner extends Pick<Pool, "start" | "submit" | "reload" | "status" | "leave" | "close"> {
+export interface Runner
+  extends Pick<Pool, "start" | "submit" | "reload" | "status" | "scale" | "leave" | "close"> {
   /** The interface that the application is written for; undefined until it has started. */
   readonly interface: Interface | undefined;
 }
@@ -116,6 +118,11 @@ export class PythonApplication implements Gateway {
     const found = this.#runner?.interface ?? this.#onlyInterface;
     const name = found === undefined ? "Python" : INTERFACE_NAMES[found];
     return { ...statusWithoutProcesses(name), ...this.#runner?.status() };
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    if (!this.#runner) throw new SallyportError("NOT_READY", `${this.#app} was not started`);
+    this.#runner.scale(bounds);
   }
 
   leave(): void {

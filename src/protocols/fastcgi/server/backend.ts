@@ -52,6 +52,8 @@ export class Backend {
   servedOnce = false;
   /** Requests that it has been given. */
   requests = 0;
+  /** Why we ended the process there: what was inside is not tried again. */
+  endedFor: SallyportError | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(upstream: Upstream, options: BackendOptions, backends: Backends) {
@@ -146,7 +148,8 @@ export class Backend {
   /** The connection broke with `attempt` on it. */
   lost(attempt: Attempt, error: SallyportError): void {
     this.#left();
-    if (attempt.mayRepeat) this.#backends.retry(attempt.request, error, undefined);
+    if (this.endedFor) attempt.fail(this.endedFor);
+    else if (attempt.mayRepeat) this.#backends.retry(attempt.request, error, undefined);
     else attempt.fail(error);
   }
 

@@ -82,6 +82,14 @@ class FastcgiGateway implements Gateway {
     return this.#application.status();
   }
 
+  async scale(bounds: ProcessBounds): Promise<void> {
+    if (this.#options.command) return this.#application.scale(bounds);
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      "the FastCGI application runs elsewhere: we start no processes of it",
+    );
+  }
+
   #serve(exchange: Exchange): void {
     const { whole } = exchange.body;
     const script = this.#scripts?.known(exchange);
