@@ -225,7 +225,7 @@ export const OPTIONS = {
     value: "N|MIN:MAX",
     read: readProcesses,
     expected: "a whole number from 1, or MIN:MAX such as 1:4",
-    help: "worker processes (1), or as many as the requests need; for CGI, programs that may run at once",
+    help: "worker processes, as many as the requests need (1); for CGI, programs that may run at once",
   },
   interface: {
     ...python,

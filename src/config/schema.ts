@@ -35,13 +35,14 @@ const DURATION = written("time", parseDuration, `must be ${A_DURATION}`);
 const COUNTS = [0, 1].map((least) =>
   z.number().int().min(least).max(1_000_000).meta({ title: "number" }),
 ) as [z.ZodNumber, z.ZodNumber];
-const PROCESS_BOUNDS = section({
+/** A section of its own in the documentation. */
+export const processBounds = section({
   min: COUNTS[0].describe("the fewest; 0: none until a request comes"),
   max: COUNTS[1].describe("the most"),
   idleTimeout: TIME.exactOptional().describe("how long one must be to spare before it ends (30s)"),
 }).refine(({ min, max }) => min <= max, { error: "min must not be more than max", path: ["min"] });
 const PROCESS_COUNTS = z
-  .union([COUNTS[1], PROCESS_BOUNDS], {
+  .union([COUNTS[1], processBounds], {
     error: "must be a number from 1, or bounds such as { min: 1, max: 4 }",
   })
   .meta({ title: "number or bounds" });
