@@ -1,6 +1,6 @@
 // Scaling and recycling by the command line, with two server processes that each have workers of their own.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { makeFolder } from "../kit/make-folder.ts";
@@ -46,7 +46,11 @@ const ok = async (server: Served, target: string): Promise<string> => {
   return text;
 };
 
-const workers = (server: Served): number => childrenOf(server.pid).flatMap(childrenOf).length;
+/** How many there are, of both server processes: not their guards, which are children, too. */
+const workers = (server: Served): number =>
+  childrenOf(server.pid)
+    .flatMap(childrenOf)
+    .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(PYTHON)).length;
 const LINUX = { skip: process.platform === "linux" ? false : "Linux only" };
 
 test(
