@@ -23,7 +23,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   websocket: ["exchange", "sockets"],
   cgi: ["exchange", "options", "http", "sockets", "upstreams"],
   workers: ["exchange", "wire", "options", "processes", "sockets"],
-  embedded: ["exchange", "processes", "sockets", "workers"],
+  embedded: ["exchange", "options", "processes", "sockets", "workers"],
   apps: ["exchange", "options"],
   modules: [],
   control: ["exchange", "options", "sockets"],
