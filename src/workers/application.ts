@@ -4,6 +4,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Exchange, type Gateway, SallyportError, silentLog } from "../exchange/index.ts";
+import { waitUntil } from "../exchange/wait.ts";
 import { must } from "../options/checks.ts";
 import type { Interface } from "./interface.ts";
 import {
@@ -37,7 +38,7 @@ export interface Runner extends Pick<Pool, "start" | "submit" | "reload" | "leav
 }
 
 /** Gets an exchange answered by the application. Never throws. */
-export type AnswerExchange = (exchange: Exchange, runner: Pick<Runner, "submit">) => void;
+export type AnswerExchange = (exchange: Exchange, runner: Pick<Runner, "submit">) => Promise<void> | void;
 
 /** Options of all interfaces: which of them suit the application may turn out only when it starts. */
 type ApplicationOptions = PythonApplicationOptions & ThreadOptions & EventLoopOptions;
@@ -71,6 +72,8 @@ export class PythonApplication implements Gateway {
   #runner: Runner | undefined;
   #answer: AnswerExchange;
   #starting: Promise<Runner> | undefined;
+  /** Requests whose bodies are not complete yet. */
+  #preparing = 0;
 
   constructor(
     app: string,
@@ -98,7 +101,8 @@ export class PythonApplication implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    this.#answer(exchange, this.#runner as Runner);
+    const prepared = this.#answer(exchange, this.#runner as Runner);
+    if (prepared) void this.#await(prepared);
   }
 
   async reload(): Promise<void> {
@@ -110,7 +114,17 @@ export class PythonApplication implements Gateway {
   }
 
   async close(grace: number): Promise<void> {
-    await this.#runner?.close(grace);
+    const deadline = performance.now() + grace;
+    this.#answer = (exchange) =>
+      exchange.fail(new SallyportError("STOPPING", `${this.#app} is being stopped`));
+    await waitUntil(() => this.#preparing === 0, grace);
+    await this.#runner?.close(Math.max(0, deadline - performance.now()));
+  }
+
+  async #await(prepared: Promise<void>): Promise<void> {
+    this.#preparing++;
+    await prepared;
+    this.#preparing--;
   }
 
   async #start(): Promise<Runner> {

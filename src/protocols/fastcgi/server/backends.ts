@@ -35,6 +35,11 @@ export class Backends {
     return this.#closing;
   }
 
+  /** Requests that wait for room. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   add(backend: Backend): void {
     this.#all = [...this.#all, backend];
     this.pump();
