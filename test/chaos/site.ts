@@ -29,7 +29,7 @@ export interface Kind {
 }
 
 const CLIENTS_ALL = Number.POSITIVE_INFINITY;
-const PYTHON_WORKER = /python[\d.]*\0.*sallyport/;
+const PYTHON_WORKER = /python[\d.]*\0.*\/python\0$/;
 
 /** FastCGI by PHP where it is installed, and by our own application half. */
 export const KINDS: Readonly<Record<string, Kind>> = {
