@@ -40,6 +40,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   mount: ["exchange", "options", "http", "sockets", "protocols"],
   testing: ["exchange"],
   proxies: ["exchange", "http", "sockets"],
+  metrics: ["exchange"],
   logs: ["exchange"],
   config: [
     "exchange",
@@ -66,10 +67,11 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "protocols",
     "proxies",
     "logs",
+    "metrics",
     "config",
     "modules",
   ],
-  cluster: ["exchange", "processes", "logs", "config", "server"],
+  cluster: ["exchange", "processes", "logs", "metrics", "config", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
 
