@@ -25,6 +25,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   embedded: ["exchange", "processes", "sockets", "workers"],
   apps: ["exchange", "options"],
   modules: [],
+  control: ["exchange", "options", "sockets"],
   protocols: [
     "exchange",
     "options",
@@ -69,9 +70,11 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "logs",
     "metrics",
     "config",
+    "control",
     "modules",
   ],
-  cluster: ["exchange", "processes", "logs", "metrics", "config", "server"],
+  cluster: ["exchange", "processes", "logs", "metrics", "config", "control", "server"],
+  admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
 
