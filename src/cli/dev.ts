@@ -4,6 +4,7 @@ import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
+import { countsOf, prepareAdmin } from "./admin.ts";
 import { usage } from "./command-line.ts";
 import type { ServePlan } from "./serve.ts";
 
@@ -21,13 +22,15 @@ export async function develop({ settings, directory, flags, reread, config }: De
     include: flags["reload-include"] ?? [],
     exclude: flags["reload-exclude"] ?? [],
   });
+  const admin = await prepareAdmin(settings, directory);
   const server = serverOf(developed(settings), {
     directory,
+    ...countsOf(admin),
     development: session,
     reread: async () => developed(await reread()),
   });
   await session.watch(server);
-  const { started, ended } = runProgram(server, settings.log);
+  const { started, ended } = runProgram(server, settings.log, admin?.attach(server));
   await started;
   const code = await ended;
   await session.close();

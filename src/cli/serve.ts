@@ -10,6 +10,7 @@ import { guess, placesOf } from "../server/guess.ts";
 import { runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
+import { countsOf, prepareAdmin } from "./admin.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import type { Flags } from "./options.ts";
 import { namesAddress, type ServeSettings, serveSettingsOf, withOptions } from "./settings.ts";
@@ -81,7 +82,9 @@ async function run({ settings, directory, flags, reread, config }: ServePlan): P
     return develop({ settings, directory, flags, reread, config });
   }
   if (settings.serverProcesses > 1 || embeddedApps(settings).length > 0) return superviseProcesses(settings);
-  const { started, ended } = runProgram(serverOf(settings, { directory, reread }), settings.log);
+  const admin = await prepareAdmin(settings, directory);
+  const server = serverOf(settings, { directory, reread, ...countsOf(admin) });
+  const { started, ended } = runProgram(server, settings.log, admin?.attach(server));
   await started;
   return ended;
 }

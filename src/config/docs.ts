@@ -1,5 +1,6 @@
 // The tables of docs/configuration.md, from the schema.
 
+import { adminListener } from "./admin.ts";
 import { APP_KINDS, spawned } from "./apps.ts";
 import { config, log, route } from "./config.ts";
 import { fastcgiLimits, http2Limits, limits, socketLimits, websocketLimits } from "./limits.ts";
@@ -26,6 +27,7 @@ const SECTIONS = {
   "listen.tls": tls,
   ...APP_KINDS,
   spawned,
+  admin: adminListener,
   routes: route,
   limits,
   "limits.http2": http2Limits,
