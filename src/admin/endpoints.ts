@@ -14,7 +14,7 @@ export interface AdminSource {
   counts(): Promise<Snapshot>;
 }
 
-export interface Answer {
+export interface AdminAnswer {
   readonly status: number;
   readonly type: string;
   readonly text: string;
@@ -36,10 +36,10 @@ export interface Endpoint {
   /** Answered without a token, too: load balancers have none, and learn nothing more than that. */
   readonly open?: true;
   /** Rejects with a SallyportError. */
-  readonly answer: (question: Question) => Promise<Answer>;
+  readonly answer: (question: Question) => Promise<AdminAnswer>;
 }
 
-export const json = (status: number, value: unknown): Answer => ({
+export const json = (status: number, value: unknown): AdminAnswer => ({
   status,
   type: "application/json",
   text: `${JSON.stringify(value, null, 2)}\n`,
@@ -82,13 +82,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
 ];
 
-async function readiness({ source, knows }: Question): Promise<Answer> {
+async function readiness({ source, knows }: Question): Promise<AdminAnswer> {
   const reasons = reasonsAgainst(await source.operations.status());
   const ready = reasons.length === 0;
   return json(ready ? 200 : 503, ready || !knows ? { ready } : { ready, reasons });
 }
 
-async function metrics({ source: { operations, counts } }: Question): Promise<Answer> {
+async function metrics({ source: { operations, counts } }: Question): Promise<AdminAnswer> {
   const [status, sums] = await Promise.all<[Promise<ServerStatus>, Promise<Snapshot>]>([
     operations.status(),
     counts(),

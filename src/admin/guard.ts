@@ -5,14 +5,14 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { header, type RequestHead, SallyportError } from "../exchange/index.ts";
 import { type AdminAccess, isLoopback } from "./settings.ts";
 
-export interface Guard {
+export interface AccessGuard {
   /** Why the request is refused; undefined when it is not. */
   refusal(request: RequestHead): SallyportError | undefined;
   /** Whether it may be told more than whether the server is ready. */
   knows(request: RequestHead): boolean;
 }
 
-export function guardOf({ place, token }: AdminAccess): Guard {
+export function guardOf({ place, token }: AdminAccess): AccessGuard {
   const isBearer = token === undefined ? () => true : bearerCheck(token);
   const isHost = token === undefined && place.kind === "tcp" ? isOwnName : () => true;
   return {

@@ -1,12 +1,12 @@
 // Finds the endpoint of a request, asks the guard, and answers. Every answer but the metrics is JSON.
 // Tested by test/admin/listener.test.ts.
 import { type Exchange, type Handler, SallyportError } from "../exchange/index.ts";
-import { type AdminSource, type Answer, ENDPOINTS, type Endpoint, json } from "./endpoints.ts";
-import type { Guard } from "./guard.ts";
+import { type AdminAnswer, type AdminSource, ENDPOINTS, type Endpoint, json } from "./endpoints.ts";
+import type { AccessGuard } from "./guard.ts";
 
 /** Never fails an exchange, so that a scraper with an old path does not fill the log. */
 export const adminHandler =
-  (source: AdminSource, guard: Guard): Handler =>
+  (source: AdminSource, guard: AccessGuard): Handler =>
   (exchange) => {
     const answered = answer(exchange, source, guard).catch((error) => refusal(SallyportError.from(error)));
     void answered.then(({ status, type, text, headers = [] }) =>
@@ -17,7 +17,7 @@ export const adminHandler =
     );
   };
 
-async function answer(exchange: Exchange, source: AdminSource, guard: Guard): Promise<Answer> {
+async function answer(exchange: Exchange, source: AdminSource, guard: AccessGuard): Promise<AdminAnswer> {
   const { request } = exchange;
   const found = ENDPOINTS.filter(({ path }) => path.test(request.path));
   const method = request.method === "HEAD" ? "GET" : request.method;
@@ -47,14 +47,14 @@ function appIn({ path }: Endpoint, text: string): string {
   }
 }
 
-function notAllowed(found: readonly Endpoint[]): Answer {
+function notAllowed(found: readonly Endpoint[]): AdminAnswer {
   const allow = found.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");
   const error = new SallyportError("METHOD_NOT_ALLOWED", `this address answers ${allow}`);
   return { ...refusal(error), headers: ["Allow", allow] };
 }
 
 /** Whoever asks may read why: the admin listener is for those who run the server. */
-function refusal({ status, code, message, detail }: SallyportError): Answer {
+function refusal({ status, code, message, detail }: SallyportError): AdminAnswer {
   const answer = json(status || 500, { error: { code, message, ...(detail ? { detail } : {}) } });
   return status === 401 ? { ...answer, headers: ["WWW-Authenticate", 'Bearer realm="sallyport"'] } : answer;
 }

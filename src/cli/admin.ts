@@ -1,5 +1,4 @@
 // The admin listener of a server, if its settings have one: nothing of it is loaded otherwise.
-// Tested by test/admin/listener.test.ts.
 import type { AdminSource } from "../admin/endpoints.ts";
 import { TOKEN_VARIABLE } from "../config/admin.ts";
 import type { Settings } from "../config/config.ts";

@@ -16,7 +16,7 @@ export const METHODS = [
   "TRACE",
   "other",
 ] as const;
-export const PROTOCOLS = [
+export const PROTOCOL_LABELS = [
   "http/1.0",
   "http/1.1",
   "http/2",
@@ -36,15 +36,13 @@ export const BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ] as const;
 
-export type Protocol = (typeof PROTOCOLS)[number];
-
 /** Slots of a histogram: a bucket each, and the sum of all durations in seconds. */
 export const HISTOGRAM = BUCKETS.length + 2;
 const SUM = BUCKETS.length + 1;
 
 /** The slots of an app, one group after the other. */
 export const REQUESTS = 0;
-export const CUT = REQUESTS + METHODS.length * PROTOCOLS.length * STATUSES.length;
+export const CUT = REQUESTS + METHODS.length * PROTOCOL_LABELS.length * STATUSES.length;
 export const BODY_BYTES = CUT + FAULTS.length;
 export const RESTARTS = BODY_BYTES + 1;
 export const DURATION = RESTARTS + 1;
@@ -65,7 +63,7 @@ const FAULT_AT = new Map<string, number>(FAULTS.map((fault, i) => [fault, i]));
 export function requestSlot(method: string, protocol: number, status: number): number {
   const methodAt = METHOD_AT.get(method) ?? METHODS.length - 1;
   const statusAt = Math.min(Math.floor(status / 100), STATUSES.length - 1);
-  return REQUESTS + (methodAt * PROTOCOLS.length + protocol) * STATUSES.length + statusAt;
+  return REQUESTS + (methodAt * PROTOCOL_LABELS.length + protocol) * STATUSES.length + statusAt;
 }
 
 /** The labels of a slot of requests. */
@@ -73,8 +71,8 @@ export function requestLabels(slot: number): { method: string; protocol: string;
   const at = slot - REQUESTS;
   const above = Math.floor(at / STATUSES.length);
   return {
-    method: METHODS[Math.floor(above / PROTOCOLS.length)] as string,
-    protocol: PROTOCOLS[above % PROTOCOLS.length] as string,
+    method: METHODS[Math.floor(above / PROTOCOL_LABELS.length)] as string,
+    protocol: PROTOCOL_LABELS[above % PROTOCOL_LABELS.length] as string,
     status: STATUSES[at % STATUSES.length] as string,
   };
 }
@@ -82,8 +80,8 @@ export function requestLabels(slot: number): { method: string; protocol: string;
 export const faultSlot = (fault: Fault): number => CUT + (FAULT_AT.get(fault) as number);
 
 export const protocolAt = (protocol: string): number => {
-  const at = (PROTOCOLS as readonly string[]).indexOf(protocol);
-  return at < 0 ? PROTOCOLS.length - 1 : at;
+  const at = (PROTOCOL_LABELS as readonly string[]).indexOf(protocol);
+  return at < 0 ? PROTOCOL_LABELS.length - 1 : at;
 };
 
 /** Counts a duration in the histogram that begins at `first`. */

@@ -1,7 +1,7 @@
 // Which requests the admin listener refuses: without the token, from foreign web pages, under foreign names.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Guard, guardOf } from "../../src/admin/guard.ts";
+import { type AccessGuard, guardOf } from "../../src/admin/guard.ts";
 import type { AdminPlace } from "../../src/config/admin.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
@@ -10,7 +10,7 @@ const tcp: AdminPlace = { kind: "tcp", host: "127.0.0.1", port: 9000 };
 const unix: AdminPlace = { kind: "unix", path: "/run/admin.sock" };
 
 /** The code of the refusal, without its prefix; undefined when there is none. */
-function refused(guard: Guard, authority: string, ...headers: string[]): string | undefined {
+function refused(guard: AccessGuard, authority: string, ...headers: string[]): string | undefined {
   const { request } = new RecordedExchange({ authority, headers });
   return guard.refusal(request)?.code.replace("ERR_SALLYPORT_", "");
 }
