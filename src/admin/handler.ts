@@ -1,5 +1,6 @@
 // Finds the endpoint of a request, asks the guard, and answers. Every answer but the metrics is JSON.
 // Tested by test/admin/listener.test.ts.
+import { refused } from "../control/answer.ts";
 import { type Exchange, type Handler, SallyportError } from "../exchange/index.ts";
 import { type AdminAnswer, type AdminSource, ENDPOINTS, type Endpoint, json } from "./endpoints.ts";
 import type { AccessGuard } from "./guard.ts";
@@ -26,26 +27,12 @@ async function answer(exchange: Exchange, source: AdminSource, guard: AccessGuar
   if (refused && !(endpoint?.open && isTokenMissing(refused))) throw refused;
   if (found.length === 0) throw new SallyportError("NOT_FOUND", `there are ${PATHS}`);
   if (!endpoint) return notAllowed(found);
-  return endpoint.answer({
-    source,
-    exchange,
-    app: appIn(endpoint, request.path),
-    knows: guard.knows(request),
-  });
+  return endpoint.answer({ source, exchange, method, knows: guard.knows(request) });
 }
 
 const PATHS = "GET /healthz, /readyz, /metrics, /status; POST /reload, /apps/NAME/restart, /apps/NAME/scale";
 
 const isTokenMissing = ({ code }: SallyportError): boolean => code === "ERR_SALLYPORT_TOKEN_WANTED";
-
-/** Throws BAD_PATH. */
-function appIn({ path }: Endpoint, text: string): string {
-  try {
-    return decodeURIComponent(path.exec(text)?.[1] ?? "");
-  } catch (cause) {
-    throw new SallyportError("BAD_PATH", "a malformed percent-escape", { cause });
-  }
-}
 
 function notAllowed(found: readonly Endpoint[]): AdminAnswer {
   const allow = found.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");
@@ -53,8 +40,9 @@ function notAllowed(found: readonly Endpoint[]): AdminAnswer {
   return { ...refusal(error), headers: ["Allow", allow] };
 }
 
-/** Whoever asks may read why: the admin listener is for those who run the server. */
-function refusal({ status, code, message, detail }: SallyportError): AdminAnswer {
-  const answer = json(status || 500, { error: { code, message, ...(detail ? { detail } : {}) } });
+/** With the reason: the admin listener is for those who run the server. */
+function refusal(error: SallyportError): AdminAnswer {
+  const { status, value } = refused(error);
+  const answer = json(status, value);
   return status === 401 ? { ...answer, headers: ["WWW-Authenticate", 'Bearer realm="sallyport"'] } : answer;
 }

@@ -10,6 +10,15 @@ TARGET is one of
   directory         static files; --cgi PREFIX runs the programs below it
   program           an executable file: a CGI program that answers every path
   nothing           sallyport.config.{ts,js,json,yaml,toml} here, or --config FILE
+
+sallyport dev [TARGET]    the same, for developing: restarts when a file changes
+
+A running server is asked by
+  sallyport status [--json]            what runs, and what it has to do
+  sallyport reload                     reads the configuration again; waits, and says why it failed
+  sallyport stop                       waits until the server has gone
+  sallyport restart APP                a new generation of one app
+  sallyport scale APP N|MIN:MAX        how many processes the app has
 `;
 
 /** The widest column of option names; longer ones have their help on the next line. */

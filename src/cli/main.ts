@@ -6,11 +6,26 @@ import { nearest } from "../options/did-you-mean.ts";
 import { exitCodeOf, type ReportStyle, reportError, TEXT } from "../server/report.ts";
 import { type CommandLine, parseCommandLine, usage } from "./command-line.ts";
 import { helpText } from "./help.ts";
+import { CONTROL_COMMANDS, type Flags, OPTIONS, type Option, type OptionName } from "./options.ts";
 import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;
 
-const COMMANDS: Readonly<Record<string, Command>> = { serve: serveCommand, dev, help, version };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: serveCommand,
+  dev,
+  ...Object.fromEntries(CONTROL_COMMANDS.map((name) => [name, control(name)])),
+  help,
+  version,
+};
+
+/** Loaded when it is asked for: a server has no use for it. */
+function control(name: (typeof CONTROL_COMMANDS)[number]): Command {
+  return async (line) => {
+    const commands = await import("./control.ts");
+    return commands[`${name}Command`](line);
+  };
+}
 
 /** `serve`, for somebody who works on the application. */
 function dev(line: CommandLine): Promise<number> {
@@ -37,7 +52,17 @@ async function run(args: readonly string[]): Promise<number> {
   if (name === undefined) throw usage("no command; try sallyport serve TARGET, or sallyport --help");
   const command = COMMANDS[name];
   if (!command) throw usage(unknownCommand(name));
+  checkFor(name, line.flags);
   return command({ ...line, words });
+}
+
+/** Throws USAGE for an option of other commands. */
+function checkFor(command: string, flags: Flags): void {
+  for (const name of Object.keys(flags) as OptionName[]) {
+    const { commands = ["serve", "dev"] }: Option = OPTIONS[name];
+    if (COMMANDS[command] && !commands.includes(command))
+      throw usage(`--${name} is for sallyport ${commands.join(", ")}, not for sallyport ${command}`);
+  }
 }
 
 function unknownCommand(name: string): string {

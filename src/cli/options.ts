@@ -20,12 +20,17 @@ export interface Option<T = unknown> {
   readonly help: string;
   /** May be given several times. */
   readonly many?: true;
+  /** The commands that it is for; `serve` and `dev` when absent. */
+  readonly commands?: readonly string[];
   /** The targets that it is for; all when absent. */
   readonly targets?: readonly TargetKind[];
   /** The value of a text, or undefined when it is not `expected`. */
   readonly read: (text: string) => T | undefined;
   readonly expected?: string;
 }
+
+/** The commands that speak to a running server. */
+export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale"] as const;
 
 const isText = (text: string): string | undefined => text || undefined;
 const isTrue = (): true => true;
@@ -328,6 +333,14 @@ export const OPTIONS = {
     targets: ["config"],
     help: "configuration file (sallyport.config.*)",
   },
+  control: {
+    ...general,
+    ...text,
+    value: "PATH|off",
+    commands: ["serve", "dev", ...CONTROL_COMMANDS],
+    help: "control socket, for sallyport status, reload, stop, restart, scale (one that they find by themselves)",
+  },
+  json: { ...general, read: isTrue, commands: ["status"], help: "sallyport status: as JSON" },
   help: { ...general, short: "h", read: isTrue, help: "show this" },
   version: { ...general, short: "V", read: isTrue, help: "show the version" },
 } as const satisfies Record<string, Option>;

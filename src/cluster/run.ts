@@ -1,36 +1,53 @@
 // Runs one of several server processes that share the listening sockets. Its supervisor tells it when to stop.
 // Tested by test/cluster/supervisor.test.ts.
+import { sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
+import type { Snapshot } from "../metrics/index.ts";
 import type { Server } from "../server/server.ts";
 import { logUncaught } from "../server/uncaught.ts";
 import type { InheritedDescriptor } from "./descriptors.ts";
-import { EXIT_GRACE, type FromServerProcess, HEARTBEAT_INTERVAL, type ToServerProcess } from "./messages.ts";
+import {
+  EXIT_GRACE,
+  type FromServerProcess,
+  HEARTBEAT_INTERVAL,
+  type Question,
+  type ToServerProcess,
+} from "./messages.ts";
 import type { Slot } from "./scoreboard.ts";
 
+type Told<D extends ToServerProcess["do"]> = Extract<ToServerProcess, { do: D }>;
+
+export interface RunOptions {
+  readonly server: Server;
+  readonly slot: Slot;
+  readonly channel: InheritedDescriptor;
+  readonly debug: boolean;
+  /** What it has counted, where there are metrics. */
+  readonly counts: (() => Snapshot) | undefined;
+}
+
 /** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
-export async function runServerProcess(
-  server: Server,
-  slot: Slot,
-  channel: InheritedDescriptor,
-  debug: boolean,
-): Promise<number> {
-  const ended = untilEnded(server, slot, debug);
-  const started = start(server, () => slot.intact && channel.intact);
+export async function runServerProcess(options: RunOptions): Promise<number> {
+  const ended = untilEnded(options);
+  const started = start(options);
   await Promise.race([started, ended]);
   return ended;
 }
 
-async function start(server: Server, intact: () => boolean): Promise<void> {
+async function start({ server, slot, channel, counts }: RunOptions): Promise<void> {
   try {
     await server.start();
     const beat = (message: FromServerProcess): void => {
-      if (intact()) send(message);
-      else endWithoutDescriptors(server);
+      if (!slot.intact || !channel.intact) endWithoutDescriptors(server);
+      send(message);
+      sendCounts(counts);
     };
     beat({ say: "ready" });
     setInterval(() => beat({ say: "beat" }), HEARTBEAT_INTERVAL).unref();
   } catch (error) {
-    if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
+    if (SallyportError.from(error).code === "ERR_SALLYPORT_STOPPING") return;
+    send({ say: "failed", failure: sentErrorOf(error) });
+    throw error;
   }
 }
 
@@ -42,18 +59,23 @@ function endWithoutDescriptors(server: Server): never {
   process.exit(1);
 }
 
-function untilEnded(server: Server, slot: Slot, debug: boolean): Promise<number> {
+function untilEnded({ server, slot, debug, counts }: RunOptions): Promise<number> {
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       slot.leave();
-      void server.stop().then(() => resolve(code));
+      const stopped = server.stop().then(() => sendCounts(counts));
+      void stopped.then(() => resolve(code));
     };
-    const act: Readonly<Record<ToServerProcess["do"], () => void>> = {
+    const act: { readonly [D in ToServerProcess["do"]]: (message: Told<D>) => void } = {
       stop: () => stop(0),
-      leave: () => void leave(server, slot).then(() => stop(0)),
+      leave: ({ patience }) => void leave(server, slot, patience).then(() => stop(0)),
       reopen: () => server.reopenLogs(),
+      answer: ({ id, question }) => {
+        if (question.ask === "status") void sendCounts(counts);
+        void answer(server, id, question);
+      },
     };
-    process.on("message", (message: ToServerProcess) => act[message.do]());
+    process.on("message", (message: ToServerProcess) => act[message.do](message as never));
     // The supervisor is gone: nothing would restart or stop us.
     process.on("disconnect", () => stop(0));
     // A terminal signals the whole process group; only the supervisor acts on it.
@@ -68,12 +90,34 @@ function untilEnded(server: Server, slot: Slot, debug: boolean): Promise<number>
 }
 
 /** The other server processes accept the connections that wait. */
-async function leave(server: Server, slot: Slot): Promise<void> {
+async function leave(server: Server, slot: Slot, patience: number): Promise<void> {
   slot.leave();
-  await server.leave();
+  await server.leave(patience);
   await slot.empty(EXIT_GRACE);
 }
 
-function send(message: FromServerProcess): void {
-  if (process.connected) process.send?.(message, undefined, undefined, () => {});
+async function answer(server: Server, id: number, question: Question): Promise<void> {
+  try {
+    send({ say: "answer", id, value: await answerTo(server, question) });
+  } catch (error) {
+    send({ say: "answer", id, failure: sentErrorOf(error) });
+  }
+}
+
+async function answerTo(server: Server, question: Question): Promise<unknown> {
+  if (question.ask === "status") return server.status();
+  if (question.ask === "restart") return server.restart(question.app);
+  return server.scale(question.app, question.bounds);
+}
+
+/** Resolves once the message has left: the process may end then. */
+function send(message: FromServerProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+    else resolve();
+  });
+}
+
+async function sendCounts(counts: RunOptions["counts"]): Promise<void> {
+  if (counts) await send({ say: "counts", counts: counts() });
 }

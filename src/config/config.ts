@@ -59,6 +59,10 @@ export const config = section({
     admin.exactOptional(),
     "the [admin listener](admin.md): an address of this machine, or an object; see below",
   ),
+  control: about(
+    text().exactOptional(),
+    "Unix socket for `sallyport status` and the like: a path, or `off`; otherwise [where they look](operations.md#the-control-socket)",
+  ),
   grace: about(time().prefault("30s"), "for requests under way when the server stops"),
 }).superRefine((value, context) => {
   const names = Object.keys(value.apps);

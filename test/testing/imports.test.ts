@@ -73,7 +73,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "control",
     "modules",
   ],
-  cluster: ["exchange", "processes", "logs", "metrics", "config", "control", "server"],
+  cluster: ["exchange", "options", "processes", "logs", "metrics", "config", "control", "server"],
   admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
