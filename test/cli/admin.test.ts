@@ -21,7 +21,7 @@ while os.path.exists("hold-import"):
 
 def app(environ, start_response):
     path = environ["PATH_INFO"]
-    if path == "/hang":
+    if path.endswith("/hang"):
         open("hanging", "w").close()
         while not os.path.exists("release"):
             time.sleep(0.01)
@@ -32,7 +32,7 @@ def app(environ, start_response):
     if path == "/cut":
         start_response("200 OK", [("Content-Length", "10")])
         return [body]
-    start_response("404 Not Found" if path == "/absent" else "200 OK", [("Content-Type", "text/plain")])
+    start_response("404 Not Found" if path.endswith("/absent") else "200 OK", [("Content-Type", "text/plain")])
     return [body]
 `;
 const ASGI = `async def app(scope, receive, send):
@@ -265,4 +265,72 @@ test("a response that is cut counts with the fault, and the protocol is that of 
   assert.equal(accepted, 2);
   await until(async () => (await metricsOf(admin)).get("sallyport_connections_active", {}) === 0);
   assert.ok((samples.get("sallyport_received_bytes_total", {}) ?? 0) > 100);
+});
+
+const KINDS = ["wsgi", "asgi", "embedded", "cgi", "static", "fetch"] as const;
+const inCluster = (t: TestContext): Promise<Site> =>
+  site(t, [], { ...everyKind(KINDS), serverProcesses: 2, grace: "10s" });
+
+interface Status {
+  readonly serverProcesses: readonly { readonly pid: number; readonly state: string }[];
+}
+
+async function serverProcesses(admin: string, state: string): Promise<number[]> {
+  const status = (await (await fetch(`${admin}/status`)).json()) as Status;
+  return status.serverProcesses.filter((process) => process.state === state).map(({ pid }) => pid);
+}
+
+test("counts of several server processes are one sum, which survives their ends and a reload", async (t) => {
+  if (!needs(t, "py:prometheus_client")) return;
+  const { server, admin } = await inCluster(t);
+  assert.equal(await statusOf(`${admin}/readyz`), 200);
+  await visit(server.url, KINDS);
+  assertVisited(await metricsOf(admin), KINDS, 1);
+  const before = await serverProcesses(admin, "serving");
+  assert.equal(before.length, 2);
+  process.kill(before[0] as number, "SIGKILL");
+  await until(async () => (await metricsOf(admin)).get("sallyport_server_process_restarts_total", {}) === 1);
+  assertVisited(await metricsOf(admin), KINDS, 1);
+  await until(async () => (await serverProcesses(admin, "serving")).length === 2);
+  await visit(server.url, KINDS);
+  assertVisited(await metricsOf(admin), KINDS, 2);
+  assert.equal((await fetch(`${admin}/reload`, { method: "POST" })).status, 200);
+  await until(async () => (await serverProcesses(admin, "serving")).every((pid) => !before.includes(pid)));
+  const samples = await metricsOf(admin);
+  assertVisited(samples, KINDS, 2);
+  assert.equal(samples.get("sallyport_reloads_total", { result: "ok" }), 1);
+  assert.equal(samples.get("sallyport_server_process_restarts_total", {}), 1);
+  assert.ok((samples.get("sallyport_server_memory_bytes", {}) ?? 0) > 50_000_000);
+});
+
+test("it answers beside an embedded app that holds its server process, and says so", async (t) => {
+  const config = { ...everyKind(["embedded"]), serverProcessTimeout: "60s", grace: "1s" };
+  const { folder, server, admin } = await site(t, [], config);
+  const hanging = textOf(`${server.url}/embedded/hang`);
+  await until(() => existsSync(join(folder, "hanging")));
+  assert.equal(await statusOf(`${admin}/healthz`), 200);
+  assert.equal((await serverProcesses(admin, "not answering")).length, 1);
+  const unready = await fetch(`${admin}/readyz`);
+  assert.deepEqual(
+    [unready.status, await unready.json()],
+    [503, { ready: false, reasons: ["no server process serves at the moment"] }],
+  );
+  const samples = samplesIn(await textOf(`${admin}/metrics`));
+  assert.equal(samples.get('sallyport_server_processes{state="not answering"}'), 1);
+  writeFileSync(join(folder, "release"), "");
+  assert.equal(await hanging, "hello");
+  await until(async () => (await statusOf(`${admin}/readyz`)) === 200);
+});
+
+test("a cluster is not ready from the beginning of its stop, and counts to its end", async (t) => {
+  const { folder, server, admin } = await inCluster(t);
+  const hanging = textOf(`${server.url}/wsgi/hang`);
+  await until(() => existsSync(join(folder, "hanging")));
+  process.kill(server.pid, "SIGTERM");
+  await until(async () => (await statusOf(`${admin}/readyz`)) === 503);
+  const samples = samplesIn(await textOf(`${admin}/metrics`));
+  assert.equal(samples.get('sallyport_requests_in_flight{app="wsgi"}'), 1);
+  writeFileSync(join(folder, "release"), "");
+  assert.equal(await hanging, "hello");
+  assert.equal((await server.exited).code, 0);
 });
