@@ -17,7 +17,7 @@ import type { Slot } from "./scoreboard.ts";
 
 type Told<D extends ToServerProcess["do"]> = Extract<ToServerProcess, { do: D }>;
 
-export interface RunOptions {
+export interface ServerProcessRun {
   readonly server: Server;
   readonly slot: Slot;
   readonly channel: InheritedDescriptor;
@@ -27,14 +27,14 @@ export interface RunOptions {
 }
 
 /** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
-export async function runServerProcess(options: RunOptions): Promise<number> {
+export async function runServerProcess(options: ServerProcessRun): Promise<number> {
   const ended = untilEnded(options);
   const started = start(options);
   await Promise.race([started, ended]);
   return ended;
 }
 
-async function start({ server, slot, channel, counts }: RunOptions): Promise<void> {
+async function start({ server, slot, channel, counts }: ServerProcessRun): Promise<void> {
   try {
     await server.start();
     const beat = (message: FromServerProcess): void => {
@@ -59,7 +59,7 @@ function endWithoutDescriptors(server: Server): never {
   process.exit(1);
 }
 
-function untilEnded({ server, slot, debug, counts }: RunOptions): Promise<number> {
+function untilEnded({ server, slot, debug, counts }: ServerProcessRun): Promise<number> {
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       slot.leave();
@@ -118,6 +118,6 @@ function send(message: FromServerProcess): Promise<void> {
   });
 }
 
-async function sendCounts(counts: RunOptions["counts"]): Promise<void> {
+async function sendCounts(counts: ServerProcessRun["counts"]): Promise<void> {
   if (counts) await send({ say: "counts", counts: counts() });
 }
