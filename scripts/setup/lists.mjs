@@ -77,6 +77,8 @@ export const PYTHON = {
     "psycopg[binary]",
     "pillow",
     "gunicorn",
+    // Reads the metrics as Prometheus does.
+    "prometheus-client",
     "ruff",
     // Compiled on the spot: what our uwsgi and SCGI gateways are tried on.
     "uwsgi",

@@ -2,6 +2,7 @@
 // the name of its key in the configuration; old names are in src/options/old-names.ts.
 import { isIP } from "node:net";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
+import { ADMIN_PLACE, parseAdminPlace } from "../config/admin.ts";
 import type { Protocol } from "../config/protocols.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
@@ -197,6 +198,20 @@ export const OPTIONS = {
     ...listening,
     ...time,
     help: "how long an embedded app may hold a whole server process (30s); then it is replaced",
+  },
+
+  admin: {
+    ...listening,
+    value: "ADDRESS",
+    read: parseAdminPlace,
+    expected: ADMIN_PLACE,
+    help: "health, status and metrics at this HOST:PORT or unix:PATH, apart from the app",
+  },
+  "admin-token-file": {
+    ...listening,
+    ...text,
+    value: "FILE",
+    help: "file with the token that clients of --admin must send; or SALLYPORT_ADMIN_TOKEN",
   },
 
   reload: {

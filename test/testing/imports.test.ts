@@ -43,6 +43,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   mount: ["exchange", "options", "http", "sockets", "protocols"],
   testing: ["exchange"],
   proxies: ["exchange", "http", "sockets"],
+  metrics: ["exchange"],
   logs: ["exchange"],
   config: [
     "exchange",
@@ -69,6 +70,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "protocols",
     "proxies",
     "logs",
+    "metrics",
     "config",
     "control",
     "modules",
@@ -88,7 +90,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "server",
   ],
   inspect: ["exchange", "wire", "workers", "explain"],
-  cluster: ["exchange", "options", "processes", "sockets", "logs", "config", "control", "server"],
+  cluster: ["exchange", "options", "processes", "sockets", "logs", "metrics", "config", "control", "server"],
+  admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
 
