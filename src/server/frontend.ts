@@ -8,6 +8,7 @@ import type { Settings } from "../config/config.ts";
 import type { Protocol } from "../config/protocols.ts";
 import { type Exchange, type Handler, type Listener, type Log, SallyportError } from "../exchange/index.ts";
 import type { AccessLog } from "../logs/access.ts";
+import { besideAccessLog } from "../logs/log.ts";
 import { takesReserve } from "../sockets/descriptors.ts";
 import { resetSocket } from "../sockets/reset.ts";
 import { Encryption } from "./encryption.ts";
@@ -52,7 +53,8 @@ export class Frontend {
 
   /** Loads and makes the listeners; `goOn` is asked before each. */
   async makeListeners(goOn: () => void): Promise<void> {
-    const { settings, log } = this.#options;
+    const { settings, access } = this.#options;
+    const log = access ? besideAccessLog(this.#options.log) : this.#options.log;
     const { listen, limits } = settings;
     const handler = this.handler();
     for (const protocol of new Set(listen.map((address) => address.protocol))) {

@@ -17,7 +17,7 @@ import {
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { AccessLog } from "../logs/access.ts";
-import { serverLog } from "../logs/log.ts";
+import { logOfApp, serverLog } from "../logs/log.ts";
 import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
 import { newVersion } from "../modules/versions.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
@@ -348,11 +348,14 @@ class GatewayServer implements Server {
   /** A log whose level and format a reload may change. */
   #switchableLog({ log }: Settings): Log {
     this.#ownLog = serverLog({ ...log, sink: this.#logSink as LineSink });
-    const at =
-      (level: keyof Log): Log[keyof Log] =>
-      (message, fields) =>
-        this.#ownLog?.[level](message, fields);
-    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+    const own = (): Log => this.#ownLog as Log;
+    return {
+      debug: (message, fields) => own().debug(message, fields),
+      info: (message, fields) => own().info(message, fields),
+      warn: (message, fields) => own().warn(message, fields),
+      error: (message, fields) => own().error(message, fields),
+      record: (level, message, fields) => own().record?.(level, message, fields),
+    };
   }
 
   async #useAccessLog(access: string | undefined): Promise<void> {
@@ -386,15 +389,15 @@ class GatewayServer implements Server {
   }
 
   async #makeGateway(name: string, app: AppSettings, settings: Settings): Promise<Gateway> {
-    const make = (): Promise<Gateway> => this.#gatewayOf(app, settings);
+    const make = (): Promise<Gateway> => this.#gatewayOf(name, app, settings);
     return this.#options.development?.gateway(name, app, this.log, make) ?? make();
   }
 
-  #gatewayOf(app: AppSettings, { limits, serverProcesses }: Settings): Promise<Gateway> {
+  #gatewayOf(name: string, app: AppSettings, { limits, serverProcesses }: Settings): Promise<Gateway> {
     const isAgain = this.#options.development !== undefined || this.#parts.apps.size > 0;
     return gatewayOf(app, {
       directory: this.#directory,
-      log: this.log,
+      log: logOfApp(this.log, name),
       maxBody: limits.body,
       serverProcesses,
       dispatch: (exchange) => void this.#dispatch(exchange),

@@ -195,6 +195,8 @@ class CgiGateway implements Gateway {
       onLine: (line) => stderr.add(line),
     });
     if (child.pid === undefined) throw (await child.exited).failure;
+    stderr.pid = child.pid;
+    void child.printed.then(() => stderr.end());
     const nph = program.nph && this.#settings.nph;
     const redirect = (location: string): void => {
       try {

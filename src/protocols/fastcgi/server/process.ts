@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Log, SallyportError } from "../../../exchange/index.ts";
 import {
+  ApplicationOutput,
   BackOff,
   type Child,
   describeExit,
@@ -109,18 +110,21 @@ export class SpawnedApplication {
     const { command, cwd, env, transport, log } = this.#options;
     const [program = "", ...args] = command;
     const only = transport === "tcp" ? { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" } : {};
-    return startChild({
+    const output = new ApplicationOutput(log, () => ({ program, pid: child.pid }));
+    const child = startChild({
       command: program,
       args,
       env: { ...inheritedEnv(), ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [descriptorOf(server), "lines", "lines"],
-      onLine: (line) => {
+      onLine: (line, descriptor) => {
         lastLines.push(line);
         if (lastLines.length > LAST_LINES) lastLines.shift();
-        log.warn(line, { program });
+        output.line(line, descriptor);
       },
     });
+    void child.printed.then(() => output.end());
+    return child;
   }
 
   #listen(): Promise<Listening> {
