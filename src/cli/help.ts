@@ -3,6 +3,9 @@
 import { OPTIONS, type Option } from "./options.ts";
 
 const INTRODUCTION = `Usage: sallyport serve [TARGET] [options]
+       sallyport dev [TARGET] [options]       a new version whenever a file changes
+       sallyport explain [TARGET] [METHOD] URL [options]
+                                              what would become of a request
 
 TARGET is one of
   module:callable   a Python app; also \`module\` (its application or app), \`module:factory()\`

@@ -145,10 +145,15 @@ def write():
     for i in range(200): log.error('x' * 20_000)
 threads = [threading.Thread(target=write) for _ in range(4)]
 for thread in threads: thread.start()
+done, tell = os.pipe()
 child = os.fork()
-log.error('child' if child == 0 else 'parent')
-if child == 0: os._exit(0)
+if child == 0:
+    os.read(done, 1)
+    log.error('child')
+    os._exit(0)
 for thread in threads: thread.join()
+log.error('parent')
+os.write(tell, b'!')
 os.waitpid(child, 0)
 """)
         self.assertEqual(([], 802), (text, len(records)))

@@ -195,6 +195,7 @@ class CgiGateway implements Gateway {
       onLine: (line) => stderr.add(line),
     });
     if (child.pid === undefined) throw (await child.exited).failure;
+    exchange.trace?.handedOver(child.pid);
     stderr.pid = child.pid;
     void child.printed.then(() => stderr.end());
     const nph = program.nph && this.#settings.nph;
