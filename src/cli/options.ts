@@ -6,6 +6,7 @@ import type { Protocol } from "../config/protocols.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
 import { INTERFACES } from "../explain/facts.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { ACCESS_FORMATS } from "../logs/format.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
@@ -306,6 +307,12 @@ export const OPTIONS = {
     ...text,
     value: "off|-|FILE",
     help: "a line a request: off, standard output (-), or a file",
+  },
+  "access-format": {
+    ...logs,
+    ...text,
+    value: "NAME|TEMPLATE",
+    help: `${ACCESS_FORMATS.join(", ")}, or a template with $variables (extended)`,
   },
   "log-level": {
     ...logs,

@@ -33,6 +33,7 @@ export function sharesFrontend(one: Settings, other: Settings): boolean {
     trust,
     forwarded,
     log.access,
+    log.accessFormat,
     listen,
   ];
   return isDeepStrictEqual(facts(one), facts(other));

@@ -145,6 +145,7 @@ def write():
     for i in range(200): log.error('x' * 20_000)
 threads = [threading.Thread(target=write) for _ in range(4)]
 for thread in threads: thread.start()
+__import__("warnings").simplefilter("ignore")  # a fork beside threads
 done, tell = os.pipe()
 child = os.fork()
 if child == 0:

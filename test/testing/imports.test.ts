@@ -42,7 +42,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   mount: ["exchange", "options", "http", "sockets", "protocols"],
   testing: ["exchange"],
   proxies: ["exchange", "http", "sockets"],
-  logs: ["exchange"],
+  logs: ["exchange", "options"],
   config: [
     "exchange",
     "options",
