@@ -1,6 +1,7 @@
 // Runs one of several server processes that share the listening sockets. Its supervisor tells it when to stop.
 // Tested by test/cluster/supervisor.test.ts.
 import { SallyportError } from "../exchange/index.ts";
+import { logConsole } from "../server/console.ts";
 import type { Server } from "../server/server.ts";
 import { logUncaught } from "../server/uncaught.ts";
 import type { InheritedDescriptor } from "./descriptors.ts";
@@ -14,6 +15,7 @@ export async function runServerProcess(
   channel: InheritedDescriptor,
   debug: boolean,
 ): Promise<number> {
+  logConsole(server.log);
   const ended = untilEnded(server, slot, debug);
   const started = start(server, () => slot.intact && channel.intact);
   await Promise.race([started, ended]);

@@ -2,6 +2,7 @@
 // where it listens, obeys signals, and survives the uncaught errors of apps.
 // Tested by test/server/serve.test.ts.
 import { SallyportError } from "../exchange/index.ts";
+import { logConsole } from "./console.ts";
 import { type Notifier, notifierOf } from "./notify.ts";
 import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";
 import type { Server } from "./server.ts";
@@ -16,6 +17,7 @@ export interface ServerProgram {
 
 /** Starts `server`, whose log is written in this style. */
 export function runProgram(server: Server, style: ReportStyle): ServerProgram {
+  logConsole(server.log);
   const life: Life = { stopping: false, notifier: notifierOf(process.env, server.log) };
   const ended = untilEnded(server, style, life);
   // A signal may come while an app still starts: then we do not wait for it.
