@@ -15,8 +15,11 @@ import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 export type TargetKind = "python" | "files" | "program" | "module" | "config";
 
 /** Commands that have to do with something that is served. */
-export const SERVING = ["serve", "dev", "explain"] as const;
-export const COMMAND_NAMES = [...SERVING, "help", "version"] as const;
+export const SERVING = ["serve", "dev", "check", "explain"] as const;
+/** Commands to a server that runs. */
+export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale"] as const;
+export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
+export const COMMAND_NAMES = [...SERVING, ...CONTROL_COMMANDS, "help", "version"] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
 export interface Option<T = unknown> {
@@ -336,6 +339,13 @@ export const OPTIONS = {
     targets: ["config"],
     help: "configuration file (sallyport.config.*)",
   },
+  control: {
+    ...general,
+    ...text,
+    value: "PATH|off",
+    commands: ["serve", "dev", ...CONTROL_COMMANDS],
+    help: "control socket, for sallyport status, reload, stop, restart, scale (one that they find by themselves)",
+  },
   help: { ...general, commands: COMMAND_NAMES, short: "h", read: isTrue, help: "show this" },
   version: { ...general, commands: COMMAND_NAMES, short: "V", read: isTrue, help: "show the version" },
 
@@ -366,7 +376,12 @@ export const OPTIONS = {
   diff: { ...anInterface, help: "beside what one of this interface would be handed" },
   bytes: { ...explaining, read: isTrue, help: "also show the bytes on the wire, taken apart" },
   run: { ...explaining, read: isTrue, help: "start the app, and show its answer and the time of each phase" },
-  json: { ...explaining, read: isTrue, help: "as JSON, for programs" },
+  json: {
+    ...explaining,
+    commands: ["explain", "check", "status"],
+    read: isTrue,
+    help: "as JSON, for programs",
+  },
 } as const satisfies Record<string, Option>;
 
 type Table = typeof OPTIONS;

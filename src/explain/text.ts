@@ -65,7 +65,8 @@ export function explanationText(found: Explanation, options: TextOptions): strin
   return out.join("");
 }
 
-const routeText = ({ host, path, suffix }: Explanation["routes"][number]["route"]): string =>
+/** `example.org/shop *.php`. */
+export const routeText = ({ host, path, suffix }: Explanation["routes"][number]["route"]): string =>
   `${host ?? ""}${path ?? "/"}${suffix ? ` *${suffix}` : ""}`;
 
 const refusalText = ({ status, code, fault, message }: NonNullable<Explanation["refusal"]>): string =>

@@ -26,6 +26,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   embedded: ["exchange", "processes", "sockets", "workers"],
   apps: ["exchange", "options"],
   modules: [],
+  control: ["exchange", "options", "sockets"],
   protocols: [
     "exchange",
     "wire",
@@ -69,6 +70,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "proxies",
     "logs",
     "config",
+    "control",
     "modules",
   ],
   explain: [
@@ -85,7 +87,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "config",
     "server",
   ],
-  cluster: ["exchange", "processes", "logs", "config", "server"],
+  cluster: ["exchange", "options", "processes", "logs", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
 
