@@ -4,28 +4,29 @@
 import type { AccessParts, RequestHead } from "../exchange/index.ts";
 import { header, repeatedOf } from "../exchange/index.ts";
 import { escapeField, UNQUOTABLE } from "./escape.ts";
-import { type Entry, protocolOf, statusOf } from "./variables.ts";
+import { type AccessEntry, protocolOf, shownStatus } from "./variables.ts";
 
 /** `remote - user [time] "request" status bytes` */
-export const commonLine = (entry: Entry): string => `${common(entry, partsOf(entry.exchange.request))}\n`;
+export const commonLine = (entry: AccessEntry): string =>
+  `${common(entry, partsOf(entry.exchange.request))}\n`;
 
 /** The same, and `"referer" "agent"`. */
-export const combinedLine = (entry: Entry): string => `${combined(entry)}\n`;
+export const combinedLine = (entry: AccessEntry): string => `${combined(entry)}\n`;
 
 /** The same, and `1.2ms app -`, where the last is the code of the error that cut the response. */
-export const extendedLine = (entry: Entry): string =>
+export const extendedLine = (entry: AccessEntry): string =>
   `${combined(entry)} ${tenths(entry.ms)}ms ${entry.app || "-"} ${entry.outcome.error?.code ?? "-"}\n`;
 
-function combined(entry: Entry): string {
+function combined(entry: AccessEntry): string {
   const parts = partsOf(entry.exchange.request);
   return `${common(entry, parts)} ${parts.fields}`;
 }
 
-function common({ exchange: { request }, outcome, stamp }: Entry, { client }: AccessParts): string {
+function common({ exchange: { request }, outcome, stamp }: AccessEntry, { client }: AccessParts): string {
   const asked = `${request.method} ${request.target} ${protocolOf(request.version)}`;
   return (
     `${client} [${stamp}] "${UNQUOTABLE.test(asked) ? escapeField(asked) : asked}" ` +
-    `${statusOf(outcome)} ${outcome.bytes || "-"}`
+    `${shownStatus(outcome)} ${outcome.bytes || "-"}`
   );
 }
 

@@ -3,18 +3,18 @@ import { SallyportError } from "../exchange/index.ts";
 import { nearest } from "../options/did-you-mean.ts";
 import { combinedLine, commonLine, extendedLine } from "./combined.ts";
 import { escapeField } from "./escape.ts";
-import { type Entry, fieldVariable, VARIABLES, type Variable } from "./variables.ts";
+import { type AccessEntry, fieldVariable, VARIABLES, type Variable } from "./variables.ts";
 
 export interface AccessFormat {
   /** The line of an exchange that is over, with its line end. */
-  readonly line: (entry: Entry) => string;
+  readonly line: (entry: AccessEntry) => string;
   /** It says when the steps of the exchange happened. */
   readonly hasPhases: boolean;
   /** It has header fields of the response. */
   readonly hasResponseHeaders: boolean;
 }
 
-type Piece = string | ((entry: Entry) => string);
+type Piece = string | ((entry: AccessEntry) => string);
 
 const JSON_TEMPLATE = `{${[
   ["time", "time_iso8601"],
@@ -45,7 +45,7 @@ const JSON_TEMPLATE = `{${[
   .map(([key, name]) => `"${key}":$${name}`)
   .join(",")}}`;
 
-const plain = (line: (entry: Entry) => string): AccessFormat => ({
+const plain = (line: (entry: AccessEntry) => string): AccessFormat => ({
   line,
   hasPhases: false,
   hasResponseHeaders: false,
@@ -132,7 +132,7 @@ function meant(word: string, known: readonly string[], prefix = ""): string {
   return found === undefined ? "" : `; did you mean ${prefix}${found}?`;
 }
 
-function lineOf(pieces: readonly Piece[]): (entry: Entry) => string {
+function lineOf(pieces: readonly Piece[]): (entry: AccessEntry) => string {
   return (entry) => {
     let line = "";
     for (const piece of pieces) line += typeof piece === "string" ? piece : piece(entry);

@@ -10,7 +10,7 @@ import {
 } from "../exchange/index.ts";
 
 /** An exchange that is over. */
-export interface Entry {
+export interface AccessEntry {
   readonly exchange: Exchange;
   readonly outcome: Outcome;
   /** Milliseconds that it took. */
@@ -31,7 +31,7 @@ export type Value = string | undefined;
 export interface Variable {
   /** For the documentation. */
   readonly meaning: string;
-  readonly of: (entry: Entry) => Value;
+  readonly of: (entry: AccessEntry) => Value;
   /** It is a number of JSON, if it is there. */
   readonly numeric?: true;
   /** It needs a trace of the exchange. */
@@ -41,20 +41,20 @@ export interface Variable {
 /** nginx's status for a client that left before a response began; log readers know it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
-export const statusOf = ({ status }: Outcome): number => status || CLIENT_CLOSED_REQUEST;
+export const shownStatus = ({ status }: Outcome): number => status || CLIENT_CLOSED_REQUEST;
 
 /** As the request line has it: HTTP/1.1, HTTP/2.0. */
 export const protocolOf = (version: string): string =>
   `HTTP/${version.length === 1 ? `${version}.0` : version}`;
 
-const fieldOf = (entry: Entry, name: string): Value => header(entry.exchange.request.headers, name);
+const fieldOf = (entry: AccessEntry, name: string): Value => header(entry.exchange.request.headers, name);
 
 const portOf = (port: number): Value => (port === 0 ? undefined : String(port));
 
 /** One reading of the trace for all phases of a line. */
-let lastEntry: Entry | undefined;
+let lastEntry: AccessEntry | undefined;
 let lastPhases: Phases | undefined;
-function phaseOf(entry: Entry, name: keyof Phases): number | undefined {
+function phaseOf(entry: AccessEntry, name: keyof Phases): number | undefined {
   const { trace } = entry.exchange;
   if (lastEntry !== entry) {
     lastEntry = entry;
@@ -66,17 +66,22 @@ function phaseOf(entry: Entry, name: keyof Phases): number | undefined {
 const inSeconds = (ms: number | undefined): Value => (ms === undefined ? undefined : (ms / 1000).toFixed(3));
 const inMilliseconds = (ms: number | undefined): Value => (ms === undefined ? undefined : ms.toFixed(1));
 
-function durations(name: string, meaning: string, of: (entry: Entry) => number | undefined, phases?: true) {
+function durations(
+  name: string,
+  meaning: string,
+  of: (entry: AccessEntry) => number | undefined,
+  phases?: true,
+) {
   const more = { numeric: true, ...(phases ? { phases } : {}) } as const;
   return {
     [`${name}_time`]: {
       meaning: `${meaning}, in seconds`,
-      of: (entry: Entry) => inSeconds(of(entry)),
+      of: (entry: AccessEntry) => inSeconds(of(entry)),
       ...more,
     },
     [`${name}_ms`]: {
       meaning: `${meaning}, in milliseconds`,
-      of: (entry: Entry) => inMilliseconds(of(entry)),
+      of: (entry: AccessEntry) => inMilliseconds(of(entry)),
       ...more,
     },
   };
@@ -136,7 +141,7 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   },
   status: {
     meaning: "499 if the client left before there was one",
-    of: ({ outcome }) => String(statusOf(outcome)),
+    of: ({ outcome }) => String(shownStatus(outcome)),
     numeric: true,
   },
   body_bytes_sent: {

@@ -21,7 +21,7 @@ const NAMES: readonly (readonly [string, string])[] = [
 const known = new WeakMap<App, string>();
 
 /** "WSGI", "FastCGI"; "" for no app. */
-export function interfaceOf(app: App | undefined): string {
+export function appInterface(app: App | undefined): string {
   if (!app) return "";
   const found = known.get(app) ?? app.gateway.status?.().interface ?? configured(app);
   if (found !== "Python") known.set(app, found);

@@ -28,7 +28,7 @@ import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { throwFailures } from "./failures.ts";
 import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
 import type { Server, ServerOptions } from "./interface.ts";
-import { interfaceOf } from "./interfaces.ts";
+import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { type Route, Routes } from "./routes.ts";
 import { SwitchableLog } from "./switchable-log.ts";
@@ -397,7 +397,7 @@ class GatewayServer implements Server {
     const report = (message: string): void => this.log.warn(message);
     const sink =
       access === "-" ? descriptorSink(1, report) : await fileSink(resolve(this.#directory, access), report);
-    return new AccessLog(sink, accessFormat, (app) => interfaceOf(this.#parts.apps.get(app)));
+    return new AccessLog(sink, accessFormat, (app) => appInterface(this.#parts.apps.get(app)));
   }
 
   // Apps.

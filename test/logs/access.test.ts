@@ -9,13 +9,13 @@ import { Repeated, SallyportError } from "../../src/exchange/index.ts";
 import { AccessLog, stampOf } from "../../src/logs/access.ts";
 import { combinedLine, commonLine, extendedLine } from "../../src/logs/combined.ts";
 import type { LineSink } from "../../src/logs/sinks.ts";
-import type { Entry } from "../../src/logs/variables.ts";
+import type { AccessEntry } from "../../src/logs/variables.ts";
 import { RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
 
 const NOW = stampOf(new Date("2026-01-02T03:04:05Z"));
 const OUTCOME = { complete: true, error: undefined, status: 200, bytes: 6 };
 
-const entryOf = (exchange: RecordedExchange, more: Partial<Entry> = {}): Entry => ({
+const entryOf = (exchange: RecordedExchange, more: Partial<AccessEntry> = {}): AccessEntry => ({
   exchange,
   outcome: OUTCOME,
   ms: 12.345,

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { SallyportError, Trace } from "../../src/exchange/index.ts";
 import { AccessLog } from "../../src/logs/access.ts";
-import { accessFormat } from "../../src/logs/format.ts";
+import { ACCESS_FORMATS, accessFormat } from "../../src/logs/format.ts";
 import type { LineSink } from "../../src/logs/sinks.ts";
-import { type Entry, VARIABLES } from "../../src/logs/variables.ts";
+import { type AccessEntry, VARIABLES } from "../../src/logs/variables.ts";
 import { RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
 
 const OUTCOME = { complete: true, error: undefined, status: 200, bytes: 6 };
 
-function entryOf(request: RecordedRequest, more: Partial<Entry> = {}): Entry {
+function entryOf(request: RecordedRequest, more: Partial<AccessEntry> = {}): AccessEntry {
   const exchange = new RecordedExchange(request);
   const trace = new Trace();
   Object.assign(trace, {
@@ -33,7 +34,7 @@ function entryOf(request: RecordedRequest, more: Partial<Entry> = {}): Entry {
   };
 }
 
-const lineOf = (format: string, request: RecordedRequest = {}, more: Partial<Entry> = {}): string =>
+const lineOf = (format: string, request: RecordedRequest = {}, more: Partial<AccessEntry> = {}): string =>
   accessFormat(format).line(entryOf(request, more));
 
 test("a template has its variables replaced, a dollar is written twice, and what there is not is a dash", () => {
@@ -89,6 +90,13 @@ test("every variable of the table can be written, as text and as JSON", () => {
     assert.equal(typeof quoted, "string");
     assert.ok(["string", "number"].includes(typeof bare) || bare === null, name);
   }
+});
+
+test("every variable has its row in the documentation, and every name of a format", () => {
+  const page = readFileSync(new URL("../../docs/logging.md", import.meta.url), "utf8");
+  for (const [name, { meaning }] of Object.entries(VARIABLES))
+    assert.ok(page.includes(`| \`$${name}\` | ${meaning} |`), name);
+  for (const name of ACCESS_FORMATS) assert.match(page, new RegExp(`^\\| \`${name}\``, "m"));
 });
 
 test("L5: no value of a client breaks a line, a field or JSON", () => {
