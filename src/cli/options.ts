@@ -8,6 +8,7 @@ import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../con
 import type { ProcessBounds } from "../exchange/index.ts";
 import { INTERFACES } from "../explain/facts.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { ACCESS_FORMATS } from "../logs/format.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
@@ -342,6 +343,12 @@ export const OPTIONS = {
     ...text,
     value: "off|-|FILE",
     help: "a line a request: off, standard output (-), or a file",
+  },
+  "access-format": {
+    ...logs,
+    ...text,
+    value: "NAME|TEMPLATE",
+    help: `${ACCESS_FORMATS.join(", ")}, or a template with $variables (extended)`,
   },
   "log-level": {
     ...logs,

@@ -8,6 +8,7 @@ import type { Settings } from "../config/config.ts";
 import type { Attach } from "../control/operations.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { descriptorSink } from "../logs/sinks.ts";
+import { logConsole } from "../server/console.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { noAttachment, runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
@@ -93,6 +94,7 @@ async function run(plan: ServePlan): Promise<number> {
 async function superviseProcesses({ settings, directory, reread }: ServePlan): Promise<number> {
   const { supervise } = await import("../cluster/supervisor.ts");
   const log = new SwitchableLog({ ...settings.log, sink: descriptorSink(2) });
+  logConsole(log);
   for (const line of settings.renamed ?? []) log.warn(line);
   const admin = await prepareClusterAdmin(settings, directory, log);
   const attach = attachAll(controlled({ settings, directory }, log), admin?.attach);

@@ -8,6 +8,7 @@ import { checkConfig } from "../config/errors.ts";
 import { loadConfig } from "../config/file.ts";
 import { PROTOCOLS } from "../config/protocols.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { accessFormat } from "../logs/format.ts";
 import { dashed } from "../options/old-names.ts";
 import { usage } from "./command-line.ts";
 import { type Flags, OPTIONS, type Option, type OptionName, type TargetKind } from "./options.ts";
@@ -183,6 +184,7 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
       ...settings.log,
       ...given("level", flags["log-level"]),
       ...given("format", flags["log-format"]),
+      ...given("accessFormat", checkedFormat(flags["access-format"])),
       access: flags["access-log"] && access !== "-" && access !== "off" ? resolve(directory, access) : access,
     },
   };
@@ -197,6 +199,16 @@ function adminOf({ admin }: Settings, flags: Flags, directory: string): Settings
     return undefined;
   }
   return file === undefined ? { ...admin, listen } : { listen, tokenFile: resolve(directory, file) };
+}
+
+/** Throws USAGE for a format that is wrong. */
+function checkedFormat(format: string | undefined): string | undefined {
+  try {
+    if (format !== undefined) accessFormat(format);
+    return format;
+  } catch (error) {
+    throw usage(`--access-format ${(error as Error).message}`);
+  }
 }
 
 /** The address with the options that apply to every address. */

@@ -3,6 +3,7 @@
 import { sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
 import type { Snapshot } from "../metrics/index.ts";
+import { logConsole } from "../server/console.ts";
 import type { Server } from "../server/server.ts";
 import { logUncaught } from "../server/uncaught.ts";
 import type { InheritedDescriptor } from "./descriptors.ts";
@@ -28,6 +29,7 @@ export interface ServerProcessRun {
 
 /** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
 export async function runServerProcess(options: ServerProcessRun): Promise<number> {
+  logConsole(options.server.log);
   const ended = untilEnded(options);
   const started = start(options);
   await Promise.race([started, ended]);

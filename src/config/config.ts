@@ -1,5 +1,6 @@
 // The configuration: this one schema validates it, gives its types, and makes the tables of docs/configuration.md.
 
+import { accessFormat } from "../logs/format.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
 import { admin } from "./admin.ts";
@@ -33,6 +34,18 @@ export const log = section({
   access: about(
     text().exactOptional(),
     "`off`, `-` (standard output), or a file (opened anew on SIGUSR1); `serve` writes to standard output",
+  ),
+  accessFormat: about(
+    text()
+      .superRefine((value, context) => {
+        try {
+          accessFormat(value);
+        } catch (error) {
+          context.addIssue({ code: "custom", message: (error as Error).message });
+        }
+      })
+      .prefault("extended"),
+    "`extended`, `combined`, `common`, `json`, or a template with `$variables`: see [logging](logging.md)",
   ),
 });
 

@@ -50,7 +50,7 @@ export class DevGateway implements Gateway {
 
   constructor(options: DevGatewayOptions) {
     this.#options = options;
-    this.#context = { directory: options.directory, scriptOf: options.changes.scriptOf };
+    this.#context = { directory: options.directory, log: options.log, scriptOf: options.changes.scriptOf };
   }
 
   /** Never rejects: an application that does not start yet is what is being worked on. */

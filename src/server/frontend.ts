@@ -16,6 +16,7 @@ import {
   totalLoad,
 } from "../exchange/index.ts";
 import type { AccessLog } from "../logs/access.ts";
+import { besideAccessLog } from "../logs/log.ts";
 import type { Counts } from "../metrics/index.ts";
 import { takesReserve } from "../sockets/descriptors.ts";
 import { resetSocket } from "../sockets/reset.ts";
@@ -43,6 +44,7 @@ export function sharesFrontend(one: Settings, other: Settings): boolean {
     trust,
     forwarded,
     log.access,
+    log.accessFormat,
     listen,
   ];
   return isDeepStrictEqual(facts(one), facts(other));
@@ -63,7 +65,8 @@ export class Frontend {
 
   /** Loads and makes the listeners; `goOn` is asked before each. */
   async makeListeners(goOn: () => void): Promise<void> {
-    const { settings, log } = this.#options;
+    const { settings, access } = this.#options;
+    const log = access ? besideAccessLog(this.#options.log) : this.#options.log;
     const { listen, limits } = settings;
     for (const protocol of new Set(listen.map((address) => address.protocol))) {
       goOn();

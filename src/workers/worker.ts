@@ -1,6 +1,8 @@
 // One process of an application: started, made ready, given streams, ended. The other end is python/sallyport/worker.py.
 // Tested by test/workers/max-requests.test.ts.
+import { randomBytes } from "node:crypto";
 import { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
   type Log,
@@ -10,7 +12,7 @@ import {
   type Trace,
 } from "../exchange/index.ts";
 import { boundsOf } from "../options/processes.ts";
-import { type Child, describeExit, startChild } from "../processes/index.ts";
+import { ApplicationOutput, type Child, describeExit, startChild } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { type ConcurrencyMode, capacityOf, concurrencyModeOf } from "./capacity.ts";
 import { CommonParts } from "./common-parts.ts";
@@ -44,6 +46,8 @@ const PROGRAM = fileURLToPath(new URL("../../python", import.meta.url));
 const KILL_GRACE = 1000;
 /** The same for an application with a shutdown of its own (lifespan), to which Python gives 10 s. */
 const SHUTDOWN_GRACE = 12_000;
+/** Milliseconds for the last output of a process that has ended. */
+const LAST_OUTPUT = 250;
 
 /** Requests of one turn of the event loop after which the first of them leave: the worker begins while we read on. */
 const BATCH = 16;
@@ -64,6 +68,9 @@ export class Worker implements StreamTransport {
   readonly #child: Child;
   readonly #link: WorkerLink;
   readonly #start: Start;
+  /** Marks the records in its output. */
+  readonly #token = randomBytes(16).toString("hex");
+  readonly #output: ApplicationOutput;
   #state: State = "starting";
   #concurrencyMode: ConcurrencyMode = "inline";
   #capacity = 0;
@@ -85,6 +92,7 @@ export class Worker implements StreamTransport {
     this.#start = new Start(options, expected);
     this.#lifespan = new Lifespan(options);
     this.log = options.log;
+    this.#output = new ApplicationOutput(options.log, () => ({ pid: this.pid }));
     const outbox = Outbox.open();
     this.#child = this.#startProcess(outbox);
     this.#link = this.#openLink(outbox);
@@ -248,6 +256,8 @@ export class Worker implements StreamTransport {
     await this.gone;
     clearTimeout(timer);
     this.#child.sweep();
+    await Promise.race([this.#child.printed, delay(LAST_OUTPUT)]);
+    this.#output.end();
   }
 
   #end(): void {
@@ -318,6 +328,10 @@ export class Worker implements StreamTransport {
       cwd: this.#options.chdir,
       stdio: ["ignore", "lines", "lines", "pipe", outbox?.descriptor ?? "ignore"],
       onLine: (line, descriptor) => this.#printed(line, descriptor),
+      records: {
+        token: this.#token,
+        onRecord: (json, descriptor) => this.#output.record(json, descriptor),
+      },
     });
   }
 
@@ -353,8 +367,7 @@ export class Worker implements StreamTransport {
   /** Output of the application, on standard output or `wsgi.errors`, goes to our log. */
   #printed(line: string, descriptor: number): void {
     if (this.#state === "starting") this.#start.printed(line);
-    if (descriptor === 1) this.log.info(line, { worker: this.pid });
-    else this.log.warn(line, { worker: this.pid });
+    this.#output.line(line, descriptor);
   }
 
   // The link.
@@ -384,6 +397,7 @@ export class Worker implements StreamTransport {
       loop,
       outbox: this.#link.hasOutbox || null,
       pathsend: pathsend || null,
+      records: this.#token,
     });
     this.#send(TO_WORKER.INIT, init);
   }

@@ -44,7 +44,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   testing: ["exchange"],
   proxies: ["exchange", "http", "sockets"],
   metrics: ["exchange"],
-  logs: ["exchange"],
+  logs: ["exchange", "options"],
   config: [
     "exchange",
     "options",

@@ -223,6 +223,8 @@ class CgiGateway implements Gateway {
     });
     if (child.pid === undefined) throw (await child.exited).failure;
     exchange.trace?.handedOver(child.pid);
+    stderr.pid = child.pid;
+    void child.printed.then(() => stderr.end());
     const nph = program.nph && this.#settings.nph;
     const redirect = (location: string): void => {
       try {

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { type Log, type ProcessBounds, type ProcessStatus, SallyportError } from "../../../exchange/index.ts";
 import type { RecyclingOptions } from "../../../options/processes.ts";
 import {
+  ApplicationOutput,
   BackOff,
   type Child,
   describeExit,
@@ -284,18 +285,21 @@ export class SpawnedApplication {
     const { command, cwd, env, transport, log } = this.#options;
     const [program = "", ...args] = command;
     const only = transport === "tcp" ? { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" } : {};
-    return startChild({
+    const output = new ApplicationOutput(log, () => ({ program, pid: child.pid }));
+    const child = startChild({
       command: program,
       args,
       env: { ...inheritedEnv(), ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [descriptorOf(server), "lines", "lines"],
-      onLine: (line) => {
+      onLine: (line, descriptor) => {
         lastLines.push(line);
         if (lastLines.length > LAST_LINES) lastLines.shift();
-        log.warn(line, { program });
+        output.line(line, descriptor);
       },
     });
+    void child.printed.then(() => output.end());
+    return child;
   }
 
   #listen(): Promise<Listening> {
