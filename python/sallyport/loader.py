@@ -11,12 +11,16 @@ import traceback
 
 
 class LoadError(Exception):
-    """`message` is for the operator; `trace` is the application's own traceback, if there is one."""
+    """`message` is for the operator; `trace` is the application's own traceback, if there is one.
 
-    def __init__(self, message: str, trace: str = "") -> None:
+    `cause` is what the import raised, if it raised anything.
+    """
+
+    def __init__(self, message: str, trace: str = "", cause: "BaseException | None" = None) -> None:
         super().__init__(message)
         self.message = message
         self.trace = trace
+        self.cause = cause
 
 
 # Tried in this order where the target names a module only.
@@ -96,12 +100,12 @@ def _imported(name: str) -> object:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
-            raise LoadError(f"there is no module {error.name!r}; looked in {_search_path()}") from None
-        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error)) from None
+            raise LoadError(f"there is no module {error.name!r}; looked in {_search_path()}", "", error) from None
+        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error), error) from None
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error)) from None
+        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error), error) from None
 
 
 def _default(module: object, name: str) -> object:
@@ -127,7 +131,7 @@ def _made(factory: object, target: str) -> object:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise LoadError(f"calling {target} failed: {_summary(error)}", _trace(error)) from None
+        raise LoadError(f"calling {target} failed: {_summary(error)}", _trace(error), error) from None
     return _callable(made, target)
 
 
