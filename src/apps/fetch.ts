@@ -43,6 +43,7 @@ export function fetchApp(app: FetchFunction | FetchObject, options: AppOptions =
     typeof app === "function" ? app : (request, facts) => app.fetch(request, facts);
   return {
     handle(exchange) {
+      exchange.trace?.handedOver();
       headWithin(exchange, options.timeout);
       const answer = (response: unknown) => answerWith(exchange, response, log);
       const failed = (error: unknown) => failWithAppError(exchange, error, log);

@@ -48,6 +48,7 @@ export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway
   const passesOn = isMiddleware(handler);
   return {
     handle(exchange) {
+      exchange.trace?.handedOver();
       headWithin(exchange, options.timeout);
       const { req, res } = nodeObjects(exchange);
       const failed = (error: unknown) => failWithAppError(exchange, error, log);

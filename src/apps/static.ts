@@ -60,6 +60,7 @@ export function staticFiles(options: StaticOptions): Gateway {
     inner: options.fallthrough && [options.fallthrough],
     start: () => files.check(),
     handle(exchange) {
+      exchange.trace?.handedOver();
       files.answer(exchange).catch((error: unknown) => files.refuse(exchange, findError(error)));
     },
   };

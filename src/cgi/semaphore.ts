@@ -41,6 +41,7 @@ export class Semaphore {
 
   #wait(exchange: Exchange): Promise<void> {
     const { promise, waiter } = newWaiter();
+    exchange.trace?.queued();
     // Out of the queue at once: a permit must not go to a request that has ended.
     const giveUp = (error: SallyportError): void => {
       const place = this.#waiting.indexOf(waiter);

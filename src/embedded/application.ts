@@ -118,6 +118,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   #begin(stream: WorkerStream): void {
     if (stream.exchange.closed) return;
     const id = this.#streams.nextId();
+    stream.exchange.trace?.handedOver();
     try {
       stream.send(this, id);
       this.#streams.add(id, stream);

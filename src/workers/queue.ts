@@ -23,6 +23,7 @@ export class RequestQueue {
     if (this.waiting.length >= queue)
       return fail(stream, "QUEUE_FULL", `${queue} requests are waiting for a ${this.#resource} already`);
     stream.since = performance.now();
+    stream.exchange.trace?.queued();
     this.waiting.push(stream);
   }
 

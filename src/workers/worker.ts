@@ -2,7 +2,7 @@
 // Tested by test/workers/max-requests.test.ts.
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type Log, SallyportError } from "../exchange/index.ts";
+import { type Log, SallyportError, type Trace } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { type ConcurrencyMode, capacityOf, concurrencyModeOf } from "./capacity.ts";
@@ -124,14 +124,23 @@ export class Worker implements StreamTransport {
   dispatch(stream: WorkerStream): void {
     this.#requests++;
     const id = this.streams.nextId();
+    if (stream.exchange.trace) this.#mark(stream.exchange.trace);
     stream.send(this, id);
     stream.since = 0;
     this.streams.add(id, stream);
     if (++this.#link.unsent === BATCH) this.#link.send();
   }
 
+  /** What an inline worker is sent ahead waits there. */
+  #mark(trace: Trace): void {
+    if (this.#concurrencyMode !== "inline" || this.streams.size === 0) trace.handedOver(this.pid);
+    else if (trace.queuedAt === 0) trace.queued();
+  }
+
   done(stream: WorkerStream): void {
     this.streams.delete(stream.id);
+    if (stream.exchange.trace && this.#concurrencyMode === "inline")
+      this.streams.after(stream.id)?.exchange.trace?.handedOver(this.pid);
     this.#events.onRoom(this);
     if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
   }

@@ -25,6 +25,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   embedded: ["exchange", "processes", "sockets", "workers"],
   apps: ["exchange", "options"],
   modules: [],
+  control: ["exchange", "options", "sockets"],
   protocols: [
     "exchange",
     "options",
@@ -67,9 +68,10 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "proxies",
     "logs",
     "config",
+    "control",
     "modules",
   ],
-  cluster: ["exchange", "processes", "logs", "config", "server"],
+  cluster: ["exchange", "processes", "logs", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
 

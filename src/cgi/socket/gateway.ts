@@ -118,6 +118,7 @@ export class SocketGateway implements Gateway {
     const variables = this.#variables(exchange, body.length ?? 0);
     await this.#semaphore.take(exchange);
     const socket = await this.#connect();
+    exchange.trace?.handedOver();
     if (exchange.closed) socket.destroy();
     else await new Conversation(exchange, socket, body, this.#conversation).run(variables);
   }

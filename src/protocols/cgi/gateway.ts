@@ -195,6 +195,7 @@ class CgiGateway implements Gateway {
       onLine: (line) => stderr.add(line),
     });
     if (child.pid === undefined) throw (await child.exited).failure;
+    exchange.trace?.handedOver(child.pid);
     const nph = program.nph && this.#settings.nph;
     const redirect = (location: string): void => {
       try {

@@ -63,6 +63,7 @@ export class Attempt {
   begin(connection: ApplicationConnection): void {
     const { request } = this;
     request.beginAttempt(this);
+    request.exchange.trace?.handedOver();
     const { timeout } = request.settings;
     if (timeout > 0) this.#timer = setTimeout(() => this.#late(), timeout);
     const { params, role, body, file } = request.options;

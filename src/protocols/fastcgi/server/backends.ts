@@ -120,6 +120,7 @@ export class Backends {
         new SallyportError("QUEUE_FULL", `${queue} requests wait for the application already`),
       );
     request.since = performance.now();
+    request.exchange.trace?.queued();
     this.#queue.push(request);
   }
 
