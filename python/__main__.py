@@ -12,8 +12,8 @@ def refuse():
     import os
     import struct
 
-    version = sys.version.split()[0]
-    message = "%s is Python %s, and Sallyport needs 3.9 or newer; name another with --python" % (sys.executable, version)
+    found = (sys.executable, sys.version.split()[0])
+    message = "%s is Python %s, and Sallyport needs 3.9 or newer; name another with --python" % found
     failure = json.dumps({"code": "PYTHON_NOT_FOUND", "message": message, "detail": ""}).encode("ascii")
     os.write(3, struct.pack("<IIB", len(failure), 0, 66) + failure)
     sys.exit(1)
@@ -21,7 +21,7 @@ def refuse():
 
 if sys.version_info < (3, 9):
     refuse()
+else:
+    from sallyport.worker import main
 
-from sallyport.worker import main
-
-main()
+    main()

@@ -154,7 +154,10 @@ def _defined_here(module: object, value: object) -> bool:
 
 
 def _search_path() -> str:
-    return ", ".join(sys.path[:2]) or os.getcwd()
+    """Without the directories of Python itself and of its packages."""
+    roots = (sys.base_prefix + os.sep, sys.prefix + os.sep)
+    own = [place for place in sys.path if place and not place.startswith(roots)]
+    return ", ".join(own[:3]) or os.getcwd()
 
 
 def _summary(error: BaseException) -> str:
