@@ -29,6 +29,10 @@ _DEFAULT_NAMES = ("application", "app")
 
 def load(target: str) -> object:
     """The object that `module`, `module:attribute.path` or `module:factory()` names. Raises LoadError."""
+    if "SALLYPORT_DEV_IMPORTS" in os.environ:
+        from .imports import tell_imports
+
+        tell_imports()
     app = _found(target)
     if os.environ.get("SALLYPORT_DEV") == "1" and getattr(app, "debug", None) is False:
         app.debug = True  # Flask, Quart, Starlette, FastAPI: an exception comes out with its traceback

@@ -1,5 +1,6 @@
 // `sallyport dev`, and `serve --reload`: one server process, applications in processes of their own where they can be, and
 // files that are watched.
+import { join } from "node:path";
 import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
 import { runProgram } from "../server/program.ts";
@@ -13,40 +14,41 @@ type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" 
 export async function develop({ settings, directory, flags, reread, config }: Developing): Promise<number> {
   if (settings.serverProcesses > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
-  const { apps } = developed(settings);
   const session = new DevSession({
-    apps,
+    apps: settings.apps,
     directory,
-    files: config === undefined ? [] : [config],
+    files: [...(config === undefined ? [] : [config]), join(directory, ".env")],
     include: flags["reload-include"] ?? [],
     exclude: flags["reload-exclude"] ?? [],
   });
+  const developed = developing(session.env);
   const server = serverOf(developed(settings), {
     directory,
     development: session,
     reread: async () => developed(await reread()),
   });
-  await session.watch(server);
-  const { started, ended } = runProgram(server, settings.log);
-  await started;
-  const code = await ended;
-  await session.close();
-  return code;
+  try {
+    await session.watch(server);
+    const { started, ended } = runProgram(server, settings.log);
+    await started;
+    return await ended;
+  } finally {
+    await session.close();
+  }
 }
 
-/**
- * An embedded application would take the server with it: it gets processes while it is being developed. SALLYPORT_DEV puts
- * frameworks into their debug mode (python/sallyport/loader.py).
- */
-function developedApp(app: AppSettings): AppSettings {
-  if (!PYTHON.some((kind) => kind in app)) return app;
-  const { mode: _embedded, env, ...rest } = app as Extract<AppSettings, { wsgi: unknown }>;
-  return { ...rest, env: { SALLYPORT_DEV: "1", ...env } };
+/** The settings of applications that are being developed, whose processes get these variables. */
+function developing(more: Readonly<Record<string, string>>): (settings: Settings) => Settings {
+  const developed = (app: AppSettings): AppSettings => {
+    if (!PYTHON.some((kind) => kind in app)) return app;
+    // An embedded application would take the server with it: it gets processes while it is being developed.
+    const { mode: _embedded, env, ...rest } = app as Extract<AppSettings, { wsgi: unknown }>;
+    return { ...rest, env: { ...more, ...env } };
+  };
+  return (settings) => ({
+    ...settings,
+    apps: Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developed(app)])),
+  });
 }
-
-const developed = (settings: Settings): Settings => ({
-  ...settings,
-  apps: Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developedApp(app)])),
-});
 
 const PYTHON = ["wsgi", "asgi", "callable"];

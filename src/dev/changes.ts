@@ -8,12 +8,17 @@ const EVENTS_PATH = "/__sallyport/changes";
 /** Event streams at once; a browser has one for each open page. */
 const MOST_LISTENERS = 500;
 
-/** A page reloads when the version that it hears of first is no longer the present one, also after the server was started anew. */
+/**
+ * A page reloads when the version that it hears of first is no longer the present one, also after the server was started anew.
+ * A page that is not seen has no stream: browsers open six connections to a server, for all pages together.
+ */
 const SCRIPT = `(() => {
   const url = new URL("changes", document.currentScript.src);
-  let first;
+  let first, source;
   const listen = () => {
-    const source = new EventSource(url);
+    source?.close();
+    if (document.hidden) return;
+    source = new EventSource(url);
     source.onmessage = ({ data }) => {
       if (first !== undefined && data !== first) location.reload();
       first ??= data;
@@ -21,8 +26,9 @@ const SCRIPT = `(() => {
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) setTimeout(listen, 500);
     };
-    addEventListener("pagehide", () => source.close());
   };
+  addEventListener("pagehide", () => source?.close());
+  document.addEventListener("visibilitychange", listen);
   listen();
 })();
 `;

@@ -72,7 +72,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "modules",
   ],
   cluster: ["exchange", "processes", "logs", "config", "control", "server"],
-  dev: ["exchange", "config", "modules", "server"],
+  dev: ["exchange", "config", "modules", "processes", "server"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {
