@@ -12,10 +12,15 @@ export type FromServerProcess =
   /** It serves. */
   | { readonly say: "ready" }
   /** The heartbeat: its event loop turns. */
-  | { readonly say: "beat" };
+  | { readonly say: "beat" }
+  /** It stops: what is under way, and what it has broken off. Said until it ends. */
+  | { readonly say: "stopping"; readonly inFlight: number; readonly cut: number };
 
 /** Milliseconds between two heartbeats of a server process. */
 export const HEARTBEAT_INTERVAL = 500;
+
+/** Milliseconds between two messages of one that stops. */
+export const STOPPING_INTERVAL = 200;
 
 /** Milliseconds for which a leaving server process waits for its clients' next requests, whose responses end their connections. */
 export const EXIT_GRACE = 1_000;

@@ -4,7 +4,13 @@ import { SallyportError } from "../exchange/index.ts";
 import type { Server } from "../server/server.ts";
 import { logUncaught } from "../server/uncaught.ts";
 import type { InheritedDescriptor } from "./descriptors.ts";
-import { EXIT_GRACE, type FromServerProcess, HEARTBEAT_INTERVAL, type ToServerProcess } from "./messages.ts";
+import {
+  EXIT_GRACE,
+  type FromServerProcess,
+  HEARTBEAT_INTERVAL,
+  STOPPING_INTERVAL,
+  type ToServerProcess,
+} from "./messages.ts";
 import type { Slot } from "./scoreboard.ts";
 
 /** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
@@ -46,7 +52,17 @@ function untilEnded(server: Server, slot: Slot, debug: boolean): Promise<number>
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       slot.leave();
-      void server.stop().then(() => resolve(code));
+      const tell = (): void => {
+        const { inFlight = 0, cut = 0 } = server.status();
+        send({ say: "stopping", inFlight, cut });
+      };
+      const timer = setInterval(tell, STOPPING_INTERVAL).unref();
+      tell();
+      void server.stop().then(() => {
+        clearInterval(timer);
+        tell();
+        resolve(code);
+      });
     };
     const act: Readonly<Record<ToServerProcess["do"], () => void>> = {
       stop: () => stop(0),

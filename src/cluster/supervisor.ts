@@ -8,6 +8,7 @@ import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
 import { type Notifier, notifierOf } from "../server/notify.ts";
 import { announce, announceCut, type ReportStyle } from "../server/report.ts";
+import { StopReport } from "../server/stop-report.ts";
 import { ServerProcess } from "./process.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import { type Reserved, reserve } from "./sockets.ts";
@@ -182,6 +183,16 @@ class Supervisor {
     this.#stopping = true;
     void this.#notifier.then((notifier) => notifier.stopping());
     this.#complete();
+    const stopped = [...this.#processes];
+    const sum = (part: "inFlight" | "cut"): number =>
+      stopped.reduce((total, { load }) => total + load[part], 0);
+    const report = new StopReport({ style: this.#options.style, inFlight: () => sum("inFlight") });
+    const ended = this.#ended;
+    this.#ended = (code) => {
+      // A process that was killed has not said that it was done with its requests.
+      report.end(sum("cut") + sum("inFlight"));
+      ended?.(code);
+    };
     // Left open, ours would go on taking connections that no process accepts. The server processes accept those that wait.
     for (const socket of this.#sockets) socket.close();
     for (const server of this.#processes) server.stop(this.#options.grace);

@@ -47,6 +47,11 @@ export class Changes {
     for (const listener of this.#listeners) listener.write(this.#event());
   }
 
+  /** Pages come back for the next version by themselves: their streams must not hold up a stop. */
+  leave(): void {
+    for (const listener of this.#listeners) listener.end();
+  }
+
   /** Answers what the script asks for; false when the request is none of ours. */
   answers(exchange: Exchange): boolean {
     const path = exchange.request.path.slice(exchange.mount.length);

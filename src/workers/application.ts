@@ -3,7 +3,7 @@
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Exchange, type Gateway, SallyportError, silentLog } from "../exchange/index.ts";
+import { type Exchange, type Gateway, type Leaving, SallyportError, silentLog } from "../exchange/index.ts";
 import { must } from "../options/checks.ts";
 import type { Interface } from "./interface.ts";
 import {
@@ -105,8 +105,8 @@ export class PythonApplication implements Gateway {
     await this.#runner?.reload();
   }
 
-  leave(): void {
-    this.#runner?.leave();
+  leave(why?: Leaving): void {
+    this.#runner?.leave(why);
   }
 
   async close(grace: number): Promise<void> {

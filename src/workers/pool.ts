@@ -1,7 +1,7 @@
 // The workers of one application: which of them gets the next exchange, and what happens when a process dies, hangs, or is
 // replaced by a new generation.
 // Tested by test/protocols/wsgi/workers.test.ts.
-import { SallyportError } from "../exchange/index.ts";
+import { type Leaving, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import type { QueueOptions } from "../options/queue.ts";
 import { BackOff } from "../processes/index.ts";
@@ -76,8 +76,8 @@ export class Pool {
   }
 
   /** Has streams that would never end by themselves come to an end. */
-  leave(): void {
-    for (const worker of this.#all()) worker.leave();
+  leave(why: Leaving = "stop"): void {
+    for (const worker of this.#all()) worker.leave(why);
   }
 
   /** Lets what is under way finish for `grace` milliseconds, then ends all processes. */
@@ -209,7 +209,7 @@ export class Pool {
   /** It finishes what it has, and ends. */
   #retire(worker: Worker): void {
     this.#others.add(worker);
-    worker.leave();
+    worker.leave("restart");
     worker.drain();
     if (worker.concurrencyMode === "loop") this.#limitDrain(worker);
   }

@@ -2,7 +2,7 @@
 // Tested by test/workers/max-requests.test.ts.
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type Log, SallyportError, type Trace } from "../exchange/index.ts";
+import { type Leaving, type Log, SallyportError, type Trace } from "../exchange/index.ts";
 import { type Child, describeExit, startChild } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { type ConcurrencyMode, capacityOf, concurrencyModeOf } from "./capacity.ts";
@@ -146,8 +146,8 @@ export class Worker implements StreamTransport {
   }
 
   /** Has streams that would never end by themselves come to an end. */
-  leave(): void {
-    for (const stream of this.streams.all()) stream.leave();
+  leave(why: Leaving): void {
+    for (const stream of this.streams.all()) stream.leave(why);
   }
 
   /** Fails all streams that it still has. */
