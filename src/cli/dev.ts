@@ -6,13 +6,13 @@ import { DevSession } from "../dev/session.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { usage } from "./command-line.ts";
-import type { ServePlan } from "./serve.ts";
+import { controlled, type ServePlan } from "./serve.ts";
 
 type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" | "config">;
 
 /** Gives the exit code. Throws USAGE; that an application cannot be started is shown instead. */
 export async function develop({ settings, directory, flags, reread, config }: Developing): Promise<number> {
-  if (settings.serverProcesses > 1)
+  if (flags["server-processes"] !== undefined && flags["server-processes"] > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
   const session = new DevSession({
     apps: settings.apps,
@@ -27,9 +27,12 @@ export async function develop({ settings, directory, flags, reread, config }: De
     development: session,
     reread: async () => developed(await reread()),
   });
+  if (settings.serverProcesses > 1)
+    server.log.info(`one server process runs while you develop, not ${settings.serverProcesses}`);
   try {
     await session.watch(server);
-    const { started, ended } = runProgram(server, settings.log);
+    const attach = controlled({ settings, directory }, server.log);
+    const { started, ended } = runProgram(server, settings.log, attach);
     await started;
     return await ended;
   } finally {
@@ -47,6 +50,7 @@ function developing(more: Readonly<Record<string, string>>): (settings: Settings
   };
   return (settings) => ({
     ...settings,
+    serverProcesses: 1,
     apps: Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developed(app)])),
   });
 }

@@ -9,11 +9,13 @@ import type { App } from "./change.ts";
 
 type Kind = keyof typeof APP_KINDS;
 
+const EMBEDDED = "it runs inside the server process, whose number is serverProcesses";
+
 /** The interface of each kind, and why the number of its processes is not the server's to choose. */
 const KINDS: { readonly [K in Kind]: readonly [shown: string, unscalable: string] } = {
-  wsgi: ["WSGI", "it runs inside the server process"],
-  asgi: ["ASGI", "it runs inside the server process"],
-  callable: ["Python", "it runs inside the server process"],
+  wsgi: ["WSGI", EMBEDDED],
+  asgi: ["ASGI", EMBEDDED],
+  callable: ["Python", EMBEDDED],
   cgi: ["CGI", "a program runs for each request"],
   static: ["static", "files are served by the server process itself"],
   module: ["fetch", "it runs inside the server process"],
@@ -46,8 +48,8 @@ export function appNamed(apps: ReadonlyMap<string, App>, name: string): App {
 }
 
 export function unknownApp(name: string, names: readonly string[]): SallyportError {
-  const message = `there is no app ${JSON.stringify(name)}${suggestion(name, names)}`;
-  return new SallyportError("APP_UNKNOWN", `${message}; the apps are ${names.join(", ")}`);
+  const message = `there is no app ${JSON.stringify(name)}; the apps are ${names.join(", ")}`;
+  return new SallyportError("APP_UNKNOWN", message + suggestion(name, names));
 }
 
 /** Rejects with NOT_SCALABLE. */

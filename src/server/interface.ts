@@ -50,9 +50,9 @@ export interface Server {
   reopenLogs(): void;
   /**
    * Accepts no more, and ends each connection with its next response, which says so, so that no request is lost to a
-   * closed connection. Then `stop` it.
+   * closed connection. Then `stop` it. With `patience` (milliseconds) it accepts the connections that wait before that.
    */
-  leave(): Promise<void>;
+  leave(patience?: number): Promise<void>;
   /** Stops in phases; requests under way have `grace` milliseconds (the configuration's otherwise). Never rejects. */
   stop(grace?: number): Promise<void>;
 }

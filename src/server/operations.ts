@@ -62,7 +62,7 @@ export class ServerOperations implements Operations {
       const error = SallyportError.from(reason);
       if (error.code === "ERR_SALLYPORT_STOPPING") throw error;
       this.#lastReload = reloaded(error);
-      logFailedReload(this.#server.log, error);
+      logFailedReload(this.#server.log, "the old generation goes on", error);
       throw error;
     } finally {
       this.#reloading--;
@@ -86,6 +86,7 @@ export const reloaded = (error?: SallyportError): ReloadStatus => ({
   ...(error ? { message: error.message } : {}),
 });
 
-export function logFailedReload(log: Log, { message, code, detail }: SallyportError): void {
-  log.error(`the reload failed and the old generation goes on: ${message}`, { code, detail });
+/** `kept`: "the old generation goes on". */
+export function logFailedReload(log: Log, kept: string, { message, code, detail }: SallyportError): void {
+  log.error(`the reload failed and ${kept}: ${message}`, { code, detail });
 }

@@ -18,7 +18,7 @@ export interface ServerProgram {
 }
 
 /** Starts `server`, whose log is written in this style; `attach` is called before, with what can be asked of it. */
-export function runProgram(server: Server, style: ReportStyle, attach: Attach = nothing): ServerProgram {
+export function runProgram(server: Server, style: ReportStyle, attach: Attach = noAttachment): ServerProgram {
   const life = new Life(server, style);
   life.obeySignals();
   // A signal may come while an app still starts: then we do not wait for it.
@@ -26,7 +26,8 @@ export function runProgram(server: Server, style: ReportStyle, attach: Attach = 
   return { started, ended: life.ended };
 }
 
-const nothing: Attach = async () => ({ close: async () => {} });
+/** Nothing stands beside the server. */
+export const noAttachment: Attach = async () => ({ close: async () => {} });
 
 class Life {
   readonly ended: Promise<number>;

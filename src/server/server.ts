@@ -182,9 +182,9 @@ class GatewayServer implements Server {
     this.#parts.access?.reopen();
   }
 
-  async leave(): Promise<void> {
+  async leave(patience = 0): Promise<void> {
     const { sockets, frontend, apps } = this.#parts;
-    await Promise.all([...sockets.values()].map(({ bound }) => bound.close()));
+    await Promise.all([...sockets.values()].map(({ bound }) => bound.close(patience)));
     frontend.leave();
     for (const { gateway } of apps.values()) gateway.leave?.("restart");
   }
