@@ -4,10 +4,13 @@
 import {
   type Exchange,
   type Gateway,
+  type GatewayStatus,
   type Leaving,
   type Log,
+  type ProcessBounds,
   Running,
   SallyportError,
+  statusWithoutProcesses,
 } from "../exchange/index.ts";
 import type { Changes } from "./changes.ts";
 import { type DevContext, DevExchange } from "./exchange.ts";
@@ -66,6 +69,16 @@ export class DevGateway implements Gateway {
     if (this.#options.changes.answers(exchange)) return;
     if (this.#starting) this.#wait(exchange);
     else this.#answer(exchange);
+  }
+
+  status(): GatewayStatus {
+    const { name } = this.#options;
+    const present = this.#version?.gateway.status?.() ?? statusWithoutProcesses(name);
+    return { ...present, waiting: present.waiting + this.#waiting.size };
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    await this.#version?.gateway.scale?.(bounds);
   }
 
   leave(why?: Leaving): void {
