@@ -246,7 +246,7 @@ export const OPTIONS = {
     ...python,
     ...text,
     value: "PATH",
-    help: "interpreter (that of $VIRTUAL_ENV, .venv, venv, or python3)",
+    help: "interpreter (that of $VIRTUAL_ENV, of .venv or venv in the project, or python3)",
   },
   chdir: {
     ...application,

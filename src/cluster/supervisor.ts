@@ -22,6 +22,7 @@ import { unknownApp } from "../server/app-operations.ts";
 import { type Notifier, notifierOf } from "../server/notify.ts";
 import { logFailedReload, reloaded } from "../server/operations.ts";
 import { announce, announceCut } from "../server/report.ts";
+import { StopReport } from "../server/stop-report.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { statusOf } from "./ask.ts";
 import { EXIT_GRACE, type Question } from "./messages.ts";
@@ -301,6 +302,16 @@ class Supervisor implements Operations {
     this.#state = "stopping";
     void this.#notifier.then((notifier) => notifier.stopping());
     this.#complete();
+    const stopped = [...this.#processes];
+    const sum = (part: "inFlight" | "cut"): number =>
+      stopped.reduce((total, { load }) => total + load[part], 0);
+    const report = new StopReport({ style: this.#plan.settings.log, inFlight: () => sum("inFlight") });
+    const ended = this.#ended;
+    this.#ended = (code) => {
+      // A process that was killed has not said that it was done with its requests.
+      report.end(sum("cut") + sum("inFlight"));
+      ended?.(code);
+    };
     // Left open, ours would go on taking connections that no process accepts. The server processes accept those that wait.
     this.#sockets.close();
     for (const server of this.#processes) server.stop(this.#plan.settings.grace);

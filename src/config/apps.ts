@@ -57,7 +57,7 @@ const PYTHON_APP = "`module:callable`, `module` (then `application` or `app`), `
 const pythonApp = {
   python: about(
     text().exactOptional(),
-    "the interpreter; otherwise that of `$VIRTUAL_ENV`, of `.venv` or `venv` beside the app, or `python3`",
+    "the interpreter; otherwise that of `$VIRTUAL_ENV`, of `.venv` or `venv` in the project, or `python3`",
   ),
   chdir: about(path().exactOptional(), "working directory of the app, and the first place of its imports"),
   path: about(z.array(path()).exactOptional(), "more directories to import from"),

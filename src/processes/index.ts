@@ -9,3 +9,4 @@ export { Launcher, sharedLauncher } from "./launcher.ts";
 export { escapeBytes, LineSplitter } from "./lines.ts";
 export { canReadMemory, residentMemory } from "./memory.ts";
 export { ApplicationOutput } from "./output.ts";
+export { scriptFault } from "./start-failure.ts";

@@ -7,6 +7,7 @@ import {
   type Exchange,
   type Gateway,
   type GatewayStatus,
+  type Leaving,
   type ProcessBounds,
   SallyportError,
   silentLog,
@@ -129,8 +130,8 @@ export class PythonApplication implements Gateway {
     this.#runner.scale(bounds);
   }
 
-  leave(): void {
-    this.#runner?.leave();
+  leave(why?: Leaving): void {
+    this.#runner?.leave(why);
   }
 
   async close(grace: number): Promise<void> {

@@ -27,7 +27,7 @@ export type Resolved<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> 
 
 /** Which interpreter runs the application, and where. */
 export interface InterpreterOptions {
-  /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `chdir`, or `python3`. */
+  /** The interpreter; otherwise that of `$VIRTUAL_ENV`, of `.venv` or `venv` in `chdir` or the project around it, or `python3`. */
   readonly python?: string | undefined;
   /** Working directory of the application and the first place where its modules are looked for. Default: ours. */
   readonly chdir?: string | undefined;

@@ -1,7 +1,7 @@
 // The workers of one application: which of them gets the next exchange, and what happens when a process dies, hangs, or is
 // replaced by a new generation.
 // Tested by test/protocols/wsgi/workers.test.ts.
-import { type GatewayStatus, type ProcessBounds, SallyportError } from "../exchange/index.ts";
+import { type GatewayStatus, type Leaving, type ProcessBounds, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import { waitUntil } from "../exchange/wait.ts";
 import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
@@ -119,8 +119,8 @@ export class Pool {
   }
 
   /** Has streams that would never end by themselves come to an end. */
-  leave(): void {
-    for (const worker of this.#all()) worker.leave();
+  leave(why: Leaving = "stop"): void {
+    for (const worker of this.#all()) worker.leave(why);
   }
 
   /** Lets what is under way finish for `grace` milliseconds, then ends all processes. */
@@ -280,7 +280,7 @@ export class Pool {
   /** It finishes what it has, and ends. */
   #retire(worker: Worker): void {
     this.#others.add(worker);
-    worker.leave();
+    worker.leave("restart");
     worker.drain();
     if (worker.concurrencyMode === "loop") this.#limitDrain(worker);
   }

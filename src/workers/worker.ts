@@ -5,6 +5,7 @@ import { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
+  type Leaving,
   type Log,
   type ProcessState,
   type ProcessStatus,
@@ -227,8 +228,8 @@ export class Worker implements StreamTransport {
   }
 
   /** Has streams that would never end by themselves come to an end. */
-  leave(): void {
-    for (const stream of this.streams.all()) stream.leave();
+  leave(why: Leaving): void {
+    for (const stream of this.streams.all()) stream.leave(why);
   }
 
   /** Fails all streams that it still has. */

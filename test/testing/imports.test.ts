@@ -92,7 +92,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   inspect: ["exchange", "wire", "workers", "explain"],
   cluster: ["exchange", "options", "processes", "sockets", "logs", "metrics", "config", "control", "server"],
   admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server"],
-  dev: ["exchange", "config", "modules", "server"],
+  dev: ["exchange", "config", "modules", "processes", "server"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {

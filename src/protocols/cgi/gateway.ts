@@ -233,7 +233,8 @@ class CgiGateway implements Gateway {
         exchange.fail(SallyportError.from(error));
       }
     };
-    await this.#track(new Run(exchange, child, { ...this.#settings, name, nph, stderr, redirect }), body);
+    const options = { ...this.#settings, file: program.file, name, nph, stderr, redirect };
+    await this.#track(new Run(exchange, child, options), body);
   }
 
   get #commandOptions(): CommandOptions {
