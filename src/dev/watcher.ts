@@ -23,7 +23,7 @@ const NOT_ENTERED = new Set("node_modules __pycache__ site-packages dist-package
 const QUIET = 50;
 /** The same for more than FEW files: a checkout of another branch, with pauses between its directories. */
 const QUIET_AFTER_MANY = 300;
-const FEW = 10;
+const FEW = 2;
 /** Milliseconds after which it is told in any case. */
 const LONGEST_QUIET = 500;
 const LONGEST_QUIET_AFTER_MANY = 5_000;
