@@ -174,6 +174,7 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
     ...given("trust", flags.trust),
     ...given("forwarded", flags.forwarded),
     ...given("grace", flags.grace),
+    ...given("control", flags.control === "off" ? "off" : flags.control && resolve(directory, flags.control)),
     ...given("serverProcesses", flags["server-processes"]),
     ...given("serverProcessTimeout", flags["server-process-timeout"]),
     limits: { ...settings.limits, ...limitsOf(flags) },

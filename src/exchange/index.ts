@@ -34,10 +34,12 @@ export { Running, withInner } from "./running.ts";
 export { type Spooled, type SpoolOptions, spool } from "./spool.ts";
 export {
   type GatewayStatus,
+  type Load,
   type ProcessBounds,
   type ProcessState,
   type ProcessStatus,
   statusWithoutProcesses,
+  totalLoad,
 } from "./status.ts";
 export { type Phases, phasesOf, Trace } from "./trace.ts";
 

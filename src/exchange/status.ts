@@ -1,4 +1,5 @@
 // What a gateway says about the application behind it. `sallyport status`, the admin listener and the metrics read it.
+// Tested by test/control/commands.test.ts.
 
 /** "idle": ready, without a request. "draining": it finishes what it has, and gets no more. */
 export type ProcessState = "starting" | "idle" | "busy" | "draining" | "gone";
@@ -26,6 +27,23 @@ export interface GatewayStatus {
   readonly bounds?: ProcessBounds | undefined;
   /** Processes that were started again because they ended, since the gateway started. */
   readonly restarts: number;
+}
+
+/** What a listener, or a server process, has to do. */
+export interface Load {
+  readonly connections: number;
+  /** Requests under way. */
+  readonly inFlight: number;
+}
+
+/** All of them together. */
+export function totalLoad(loads: Iterable<Load | undefined>): Load {
+  let [connections, inFlight] = [0, 0];
+  for (const load of loads) {
+    connections += load?.connections ?? 0;
+    inFlight += load?.inFlight ?? 0;
+  }
+  return { connections, inFlight };
 }
 
 /** `max` 1 or more, `min` 0 or more and at most `max`. */

@@ -167,9 +167,18 @@ export class SocketGateway implements Gateway {
   }
 
   #variables(exchange: Exchange, length: number): Uint8Array {
-    const variables = new Map<string, string>(CONSTANT_VARIABLES);
-    metaVariables(exchange, (name, value) => variables.set(name, value), length);
-    for (const [name, value] of this.#extra) variables.set(name, value);
-    return this.#encode(variables, length);
+    return this.#encode(packetVariables(exchange, length, this.#extra), length);
   }
+}
+
+/** All variables of a request with a body of `length` bytes; those in `extra` replace the others. Throws BAD_PATH. */
+export function packetVariables(
+  exchange: Exchange,
+  length: number,
+  extra: readonly (readonly [name: string, value: string])[],
+): Map<string, string> {
+  const variables = new Map<string, string>(CONSTANT_VARIABLES);
+  metaVariables(exchange, (name, value) => variables.set(name, value), length);
+  for (const [name, value] of extra) variables.set(name, value);
+  return variables;
 }
