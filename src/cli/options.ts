@@ -2,6 +2,7 @@
 // the name of its key in the configuration; old names are in src/options/old-names.ts.
 import { isIP } from "node:net";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
+import { ADMIN_PLACE, parseAdminPlace } from "../config/admin.ts";
 import type { Protocol } from "../config/protocols.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
@@ -16,11 +17,11 @@ export type TargetKind = "python" | "files" | "program" | "module" | "config";
 
 /** Commands that have to do with something that is served. */
 export const SERVING = ["serve", "dev", "check", "explain"] as const;
-/** Commands to a server that runs. */
+/** Commands that speak to a running server. */
 export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale"] as const;
-export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 export const COMMAND_NAMES = [...SERVING, ...CONTROL_COMMANDS, "help", "version"] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
+export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 
 export interface Option<T = unknown> {
   readonly group: "Listening" | "Application" | "Limits" | "Logs" | "General" | "Explain";
@@ -199,6 +200,20 @@ export const OPTIONS = {
     help: "how long an embedded app may hold a whole server process (30s); then it is replaced",
   },
 
+  admin: {
+    ...listening,
+    value: "ADDRESS",
+    read: parseAdminPlace,
+    expected: ADMIN_PLACE,
+    help: "health, status and metrics at this HOST:PORT or unix:PATH, apart from the app",
+  },
+  "admin-token-file": {
+    ...listening,
+    ...text,
+    value: "FILE",
+    help: "file with the token that clients of --admin must send; or SALLYPORT_ADMIN_TOKEN",
+  },
+
   reload: {
     ...application,
     read: isTrue,
@@ -354,8 +369,8 @@ export const OPTIONS = {
     ...general,
     ...text,
     value: "PATH|off",
-    commands: ["serve", "dev", ...CONTROL_COMMANDS],
-    help: "control socket, for sallyport status, reload, stop, restart, scale (one that they find by themselves)",
+    commands: [...SERVING, ...CONTROL_COMMANDS],
+    help: "control socket, for sallyport status, reload, stop, restart, scale (found without)",
   },
   help: { ...general, commands: COMMAND_NAMES, short: "h", read: isTrue, help: "show this" },
   version: { ...general, commands: COMMAND_NAMES, short: "V", read: isTrue, help: "show the version" },

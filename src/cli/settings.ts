@@ -174,6 +174,7 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
     ...given("trust", flags.trust),
     ...given("forwarded", flags.forwarded),
     ...given("grace", flags.grace),
+    ...given("admin", adminOf(settings, flags, directory)),
     ...given("control", flags.control === "off" ? "off" : flags.control && resolve(directory, flags.control)),
     ...given("serverProcesses", flags["server-processes"]),
     ...given("serverProcessTimeout", flags["server-process-timeout"]),
@@ -185,6 +186,17 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
       access: flags["access-log"] && access !== "-" && access !== "off" ? resolve(directory, access) : access,
     },
   };
+}
+
+/** The admin listener with its options; a token that the configuration has is replaced. Throws USAGE. */
+function adminOf({ admin }: Settings, flags: Flags, directory: string): Settings["admin"] {
+  const { admin: place, "admin-token-file": file } = flags;
+  const listen = place ?? admin?.listen;
+  if (listen === undefined) {
+    if (file !== undefined) throw usage("--admin-token-file needs --admin ADDRESS");
+    return undefined;
+  }
+  return file === undefined ? { ...admin, listen } : { listen, tokenFile: resolve(directory, file) };
 }
 
 /** The address with the options that apply to every address. */

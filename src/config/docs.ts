@@ -1,5 +1,6 @@
 // The tables of docs/configuration.md, from the schema.
 
+import { adminListener } from "./admin.ts";
 import { APP_KINDS, spawned } from "./apps.ts";
 import { config, log, route } from "./config.ts";
 import { fastcgiLimits, http2Limits, limits, socketLimits, websocketLimits } from "./limits.ts";
@@ -28,6 +29,7 @@ const SECTIONS = {
   ...APP_KINDS,
   spawned,
   processes: processBounds,
+  admin: adminListener,
   routes: route,
   limits,
   "limits.http2": http2Limits,

@@ -24,6 +24,7 @@ export const ERRORS = {
   BODY_INCOMPLETE: kind("client", 400, "The request body ended before its announced length."),
   NOT_FOUND: kind("client", 404, "There is nothing at this address."),
   FORBIDDEN: kind("client", 403, "Access to this address is refused."),
+  TOKEN_WANTED: kind("client", 401, "This address needs the token of the admin listener."),
   METHOD_NOT_ALLOWED: kind("client", 405, "This address does not answer this method."),
   REQUEST_TIMEOUT: kind("client", 408, "The request took too long to arrive."),
   BODY_TOO_LARGE: kind("client", 413, "The request body is larger than this server accepts."),

@@ -44,6 +44,7 @@ const CHECKS: Checks<ServerOptions> = {
   directory: aText,
   log: aLog,
   accepted: aFunction,
+  counts: anObject,
   development: anObject,
   reread: aFunction,
 };
@@ -353,7 +354,8 @@ class GatewayServer implements Server {
 
   #makeFrontend(settings: Settings, access: AccessLog | undefined): Frontend {
     const dispatch = (exchange: Exchange): string | undefined => this.#dispatch(exchange);
-    return new Frontend({ settings, access, dispatch, directory: this.#directory, log: this.log });
+    const { counts } = this.#options;
+    return new Frontend({ settings, access, counts, dispatch, directory: this.#directory, log: this.log });
   }
 
   #makeListeners(frontend: Frontend): Promise<void> {
@@ -369,10 +371,11 @@ class GatewayServer implements Server {
 
   async #acceptAt(frontend: Frontend, address: ListenAddress): Promise<Accept> {
     const accept = await frontend.acceptAt(address);
-    const { accepted } = this.#options;
-    if (!accepted) return accept;
+    const { accepted, counts } = this.#options;
+    if (!accepted && !counts) return accept;
     return (socket) => {
-      accepted(socket);
+      counts?.connection(socket);
+      accepted?.(socket);
       accept(socket);
     };
   }

@@ -12,6 +12,7 @@ import {
   silentLog,
   statusWithoutProcesses,
 } from "../exchange/index.ts";
+import { waitUntil } from "../exchange/wait.ts";
 import { must } from "../options/checks.ts";
 import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import {
@@ -46,7 +47,7 @@ export interface Runner
 }
 
 /** Gets an exchange answered by the application. Never throws. */
-export type AnswerExchange = (exchange: Exchange, runner: Pick<Runner, "submit">) => void;
+export type AnswerExchange = (exchange: Exchange, runner: Pick<Runner, "submit">) => Promise<void> | void;
 
 /** Options of all interfaces: which of them suit the application may turn out only when it starts. */
 type ApplicationOptions = PythonApplicationOptions & ThreadOptions & EventLoopOptions;
@@ -80,6 +81,8 @@ export class PythonApplication implements Gateway {
   #runner: Runner | undefined;
   #answer: AnswerExchange;
   #starting: Promise<Runner> | undefined;
+  /** Requests whose bodies are not complete yet. */
+  #preparing = 0;
 
   constructor(
     app: string,
@@ -107,7 +110,8 @@ export class PythonApplication implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    this.#answer(exchange, this.#runner as Runner);
+    const prepared = this.#answer(exchange, this.#runner as Runner);
+    if (prepared) void this.#await(prepared);
   }
 
   async reload(): Promise<void> {
@@ -130,7 +134,17 @@ export class PythonApplication implements Gateway {
   }
 
   async close(grace: number): Promise<void> {
-    await this.#runner?.close(grace);
+    const deadline = performance.now() + grace;
+    this.#answer = (exchange) =>
+      exchange.fail(new SallyportError("STOPPING", `${this.#app} is being stopped`));
+    await waitUntil(() => this.#preparing === 0, grace);
+    await this.#runner?.close(Math.max(0, deadline - performance.now()));
+  }
+
+  async #await(prepared: Promise<void>): Promise<void> {
+    this.#preparing++;
+    await prepared;
+    this.#preparing--;
   }
 
   async #start(): Promise<Runner> {

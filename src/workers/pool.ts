@@ -3,6 +3,7 @@
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { type GatewayStatus, type ProcessBounds, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
+import { waitUntil } from "../exchange/wait.ts";
 import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
 import type { QueueOptions } from "../options/queue.ts";
 import { BackOff } from "../processes/index.ts";
@@ -124,13 +125,17 @@ export class Pool {
 
   /** Lets what is under way finish for `grace` milliseconds, then ends all processes. */
   async close(grace: number): Promise<void> {
+    const deadline = performance.now() + grace;
+    this.leave();
+    await waitUntil(() => this.#queue.idle, grace);
     this.#closing = true;
     clearInterval(this.#timer);
     this.#scaler.end();
     this.#cancelDelayed();
     this.#queue.close();
     this.leave();
-    await Promise.all(this.#all().map((worker) => worker.stop(grace)));
+    const left = Math.max(0, deadline - performance.now());
+    await Promise.all(this.#all().map((worker) => worker.stop(left)));
   }
 
   #all(): Worker[] {

@@ -27,6 +27,11 @@ export class RequestQueue {
     this.waiting.push(stream);
   }
 
+  /** Whether no client waits any more. */
+  get idle(): boolean {
+    return this.waiting.every(({ exchange }) => exchange.closed);
+  }
+
   /** Takes out the first one whose client has not left. */
   next(): WorkerStream | undefined {
     for (;;) {

@@ -241,12 +241,13 @@ export class Worker implements StreamTransport {
     if (this.streams.size === 0) this.#sendStop();
   }
 
-  /** Ends it, after `grace` milliseconds at the latest. */
+  /** Ends it, after `grace` milliseconds at the latest, and the processes that the application has started in its group. */
   async stop(grace: number): Promise<void> {
     this.drain();
     const timer = setTimeout(() => this.#end(), grace);
     await this.gone;
     clearTimeout(timer);
+    this.#child.sweep();
   }
 
   #end(): void {

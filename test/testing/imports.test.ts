@@ -16,7 +16,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   exchange: [],
   wire: [],
   options: ["exchange"],
-  http: ["exchange", "wire"],
+  http: ["exchange"],
   processes: ["exchange"],
   sockets: ["exchange"],
   upstreams: ["exchange", "sockets"],
@@ -43,6 +43,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   mount: ["exchange", "options", "http", "sockets", "protocols"],
   testing: ["exchange"],
   proxies: ["exchange", "http", "sockets"],
+  metrics: ["exchange"],
   logs: ["exchange"],
   config: [
     "exchange",
@@ -69,6 +70,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "protocols",
     "proxies",
     "logs",
+    "metrics",
     "config",
     "control",
     "modules",
@@ -87,7 +89,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "config",
     "server",
   ],
-  cluster: ["exchange", "options", "processes", "logs", "config", "control", "server"],
+  inspect: ["exchange", "wire", "workers", "explain"],
+  cluster: ["exchange", "options", "processes", "sockets", "logs", "metrics", "config", "control", "server"],
+  admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "server"],
 };
 

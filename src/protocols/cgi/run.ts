@@ -118,6 +118,7 @@ export class Run implements Member {
 
   #receive(chunk: Buffer): void {
     this.#heard = true;
+    this.#exchange.trace?.answered(chunk);
     if (this.#state === "body") this.#write(chunk);
     else if (this.#state === "head") this.#readHead(chunk);
   }

@@ -115,12 +115,11 @@ function answering(options: WsgiOptions): AnswerExchange {
   const { maxBody = MAX_BODY } = options;
   const streams = streaming(options);
   return (exchange, runner) => {
-    if (exchange.body.whole) submit(runner, exchange, exchange.body.whole);
-    else if (streams(exchange)) submit(runner, exchange, undefined);
-    else
-      complete(runner, exchange, maxBody).catch((error: unknown) =>
-        exchange.fail(SallyportError.from(error)),
-      );
+    if (exchange.body.whole) return submit(runner, exchange, exchange.body.whole);
+    if (streams(exchange)) return submit(runner, exchange, undefined);
+    return complete(runner, exchange, maxBody).catch((error: unknown) =>
+      exchange.fail(SallyportError.from(error)),
+    );
   };
 }
 

@@ -42,7 +42,12 @@ export class FastcgiApplication {
     this.#bounds = boundsOf(options.processes ?? 1);
     this.#log = options.log ?? silentLog;
     const { queue = 1024, queueTimeout = 30_000 } = options;
-    this.backends = new Backends({ queue, queueTimeout, log: this.#log });
+    this.backends = new Backends({
+      queue,
+      queueTimeout,
+      log: this.#log,
+      replaced: options.command !== undefined,
+    });
     for (const address of addressesOf(options)) this.backends.add(this.#backendAt(address));
   }
 

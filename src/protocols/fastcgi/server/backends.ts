@@ -11,6 +11,8 @@ export interface BackendsOptions {
   readonly queue: number;
   /** Milliseconds that a request may wait. */
   readonly queueTimeout: number;
+  /** A backend that fails is soon replaced, as its process is ours: requests wait for the next one. */
+  readonly replaced: boolean;
 }
 
 /** How often deadlines are checked, in milliseconds. */
@@ -107,9 +109,9 @@ export class Backends {
     if (request.over) return;
     request.endAttempt();
     if (failed) request.failedAt = (request.failedAt ?? new Set()).add(failed);
-    const left = this.#all.some((backend) => !request.failedAt?.has(backend));
-    if (!left || this.#closing || request.attempts >= MOST_ATTEMPTS * this.#all.length)
-      return request.fail(failure);
+    const left = this.#options.replaced || this.#all.some((backend) => !request.failedAt?.has(backend));
+    const most = MOST_ATTEMPTS * Math.max(1, this.#all.length);
+    if (!left || this.#closing || request.attempts >= most) return request.fail(failure);
     if (failed)
       this.#options.log.warn("a FastCGI application failed, the next is asked", { reason: failure.message });
     this.#queue.unshift(request);

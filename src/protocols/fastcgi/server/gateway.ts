@@ -11,6 +11,7 @@ import {
   spool,
   statusWithoutProcesses,
 } from "../../../exchange/index.ts";
+import { waitUntil } from "../../../exchange/wait.ts";
 import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { FastcgiApplication } from "./application.ts";
 import { Authorizer } from "./authorizer.ts";
@@ -48,6 +49,9 @@ class FastcgiGateway implements Gateway {
   /** Of requests without a script. */
   readonly #params: Params;
   readonly #paramsOf = new WeakMap<Script, Params>();
+  /** Requests that wait for their bodies or scripts, and all that an authorizer is asked about. */
+  #preparing = 0;
+  #closing = false;
 
   constructor(options: FastcgiOptions) {
     const { authorizer, log } = options;
@@ -65,7 +69,8 @@ class FastcgiGateway implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    if (this.#authorizer) this.#authorizer.authorize(exchange, () => this.#serve(exchange));
+    if (this.#closing) exchange.fail(new SallyportError("STOPPING", "the application is being stopped"));
+    else if (this.#authorizer) this.#authorize(exchange, this.#authorizer);
     else this.#serve(exchange);
   }
 
@@ -75,7 +80,17 @@ class FastcgiGateway implements Gateway {
   }
 
   async close(grace: number): Promise<void> {
-    await Promise.all([this.#application.close(grace), this.#authorizer?.application.close(grace)]);
+    const deadline = performance.now() + grace;
+    this.#closing = true;
+    await waitUntil(() => this.#preparing === 0 && this.#application.backends.waiting === 0, grace);
+    const left = Math.max(0, deadline - performance.now());
+    await Promise.all([this.#application.close(left), this.#authorizer?.application.close(left)]);
+  }
+
+  #authorize(exchange: Exchange, authorizer: Authorizer): void {
+    this.#preparing++;
+    exchange.whenClosed(() => this.#preparing--);
+    authorizer.authorize(exchange, () => this.#serve(exchange));
   }
 
   status(): GatewayStatus {
@@ -95,7 +110,18 @@ class FastcgiGateway implements Gateway {
     const script = this.#scripts?.known(exchange);
     const ready = whole && this.#options.role !== "filter" && (script || !this.#scripts);
     if (ready) this.#serveAtOnce(exchange, whole, script);
-    else this.#prepare(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+    else void this.#serveLater(exchange);
+  }
+
+  async #serveLater(exchange: Exchange): Promise<void> {
+    this.#preparing++;
+    try {
+      await this.#prepare(exchange);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    } finally {
+      this.#preparing--;
+    }
   }
 
   /** Most requests have nothing to wait for, and promises would cost more than all the rest. */
