@@ -153,7 +153,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   scale(): void {
     throw new SallyportError(
-      "CONFIG_INVALID",
+      "NOT_SCALABLE",
       `${this.#options.app} is embedded: it has no processes of its own, but those of the server (serverProcesses)`,
     );
   }

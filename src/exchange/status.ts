@@ -1,5 +1,4 @@
 // What a gateway says about the application behind it. `sallyport status`, the admin listener and the metrics read it.
-// Tested by test/control/commands.test.ts.
 
 /** "idle": ready, without a request. "draining": it finishes what it has, and gets no more. */
 export type ProcessState = "starting" | "idle" | "busy" | "draining" | "gone";

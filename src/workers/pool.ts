@@ -307,7 +307,7 @@ export class Pool {
     this.#awaited++;
     this.#later(pause, () => {
       this.#awaited--;
-      this.#startReplacement();
+      if (this.#workers.size < this.#scaler.bounds.max) this.#startReplacement();
     });
   }
 
@@ -361,7 +361,9 @@ export class Pool {
         for (let i = 0; i < count; i++) this.#startReplacement();
       },
       retire: (count) => {
-        for (const worker of leastBusy(this.#workers, count)) this.#withdraw(worker);
+        // Those that wait for their pause are not started beyond the bounds.
+        const running = Math.max(0, count - this.#awaited);
+        for (const worker of leastBusy(this.#workers, running)) this.#withdraw(worker);
       },
     };
     const options = { bounds: boundsOf(processes), idleTimeout: idleTimeoutOf(processes), name: app, log };

@@ -171,7 +171,9 @@ export class SpawnedApplication {
       },
       retire: (count) => {
         const all = [...this.#processes].reverse().sort((a, b) => a.backend.busy - b.backend.busy);
-        for (const process of all.slice(0, count)) this.#withdraw(process);
+        // Those that wait for their pause are not started beyond the bounds.
+        const running = Math.max(0, count - this.#pauses.size);
+        for (const process of all.slice(0, running)) this.#withdraw(process);
       },
     };
     return new Scaler(scaled, { bounds, idleTimeout, name: command[0] ?? "", log });
@@ -341,6 +343,7 @@ export class SpawnedApplication {
   #startLater(pause: number): void {
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);
+      if (this.#processes.size >= this.#scaler.bounds.max) return;
       this.#startOne().catch((error: unknown) => {
         const { message, code } = SallyportError.from(error);
         this.#options.log.error(message, { code });
