@@ -50,6 +50,11 @@ export class RequestQueue {
       fail(stream, "QUEUE_TIMEOUT", `no ${this.#resource} was free within ${queueTimeout / 1000} s`);
   }
 
+  /** Fails all: there is no process for them, nor will there be one soon. */
+  fail(error: SallyportError): void {
+    for (const stream of this.waiting.splice(0)) stream.fail(error);
+  }
+
   /** Fails all: the application stops. */
   close(): void {
     for (const stream of this.waiting.splice(0))

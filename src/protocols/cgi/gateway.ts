@@ -4,6 +4,7 @@ import { Semaphore } from "../../cgi/semaphore.ts";
 import {
   type Exchange,
   type Gateway,
+  type GatewayStatus,
   type Log,
   localRedirect,
   type RequestBody,
@@ -139,6 +140,17 @@ class CgiGateway implements Gateway {
 
   handle(exchange: Exchange): void {
     this.#answer(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+  }
+
+  /** Its processes are the programs that run. */
+  status(): GatewayStatus {
+    return {
+      interface: "CGI",
+      waiting: this.#semaphore.waiting,
+      processes: [...this.#runs].map((run) => run.status),
+      bounds: { min: 0, max: this.#settings.processes },
+      restarts: 0,
+    };
   }
 
   async close(grace: number): Promise<void> {
