@@ -14,7 +14,7 @@ import { noAttachment, runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { SwitchableLog } from "../server/switchable-log.ts";
-import { attachAll, countsOf, prepareAdmin, prepareClusterAdmin, processCounts } from "./admin.ts";
+import { attachAll, countsOf, prepareAdmin, prepareClusterAdmin, prepareCounts } from "./admin.ts";
 import { changeable, isCluster } from "./changeable.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import type { Flags } from "./options.ts";
@@ -124,7 +124,7 @@ async function serverProcess(
   releaseLow(task.channel);
   const slot = new Slot(task.scoreboard, task.slot);
   const own = { ...settings, listen: [...task.listen], renamed: [] };
-  const counts = await processCounts(settings);
+  const counts = await prepareCounts(settings);
   const accepted = (socket: Socket): void => slot.count(socket);
   const server = serverOf(own, { directory, accepted, ...countsOf(counts) });
   return runServerProcess({

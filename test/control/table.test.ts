@@ -21,6 +21,8 @@ const status: ServerStatus = {
   reloads: { ok: 0, failed: 1 },
   restarts: 0,
   lastReload: { at: "2026-01-01T11:59:00Z", ok: false, message: "no\u001b[31m site" },
+  reloads: { ok: 0, failed: 1 },
+  restarts: 0,
 };
 
 test("it has a line for each process, in columns", () => {
