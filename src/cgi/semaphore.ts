@@ -22,6 +22,11 @@ export class Semaphore {
     this.#timeout = timeout;
   }
 
+  /** Requests that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Resolves with a permit, to be given back by `give`. Rejects with QUEUE_FULL, QUEUE_TIMEOUT, or CLIENT_LEFT. */
   async take(exchange: Exchange): Promise<void> {
     if (this.#free > 0) {
@@ -41,6 +46,7 @@ export class Semaphore {
 
   #wait(exchange: Exchange): Promise<void> {
     const { promise, waiter } = newWaiter();
+    exchange.trace?.queued();
     // Out of the queue at once: a permit must not go to a request that has ended.
     const giveUp = (error: SallyportError): void => {
       const place = this.#waiting.indexOf(waiter);

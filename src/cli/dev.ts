@@ -5,13 +5,13 @@ import { DevSession } from "../dev/session.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { usage } from "./command-line.ts";
-import type { ServePlan } from "./serve.ts";
+import { controlled, type ServePlan } from "./serve.ts";
 
 type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" | "config">;
 
 /** Gives the exit code. Throws USAGE; that an application cannot be started is shown instead. */
 export async function develop({ settings, directory, flags, reread, config }: Developing): Promise<number> {
-  if (settings.serverProcesses > 1)
+  if (flags["server-processes"] !== undefined && flags["server-processes"] > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
   const { apps } = developed(settings);
   const session = new DevSession({
@@ -26,8 +26,14 @@ export async function develop({ settings, directory, flags, reread, config }: De
     development: session,
     reread: async () => developed(await reread()),
   });
+  if (settings.serverProcesses > 1)
+    server.log.info(`one server process runs while you develop, not ${settings.serverProcesses}`);
   await session.watch(server);
-  const { started, ended } = runProgram(server, settings.log);
+  const { started, ended } = runProgram(
+    server,
+    settings.log,
+    controlled({ settings, directory }, server.log),
+  );
   await started;
   const code = await ended;
   await session.close();
@@ -46,6 +52,7 @@ function developedApp(app: AppSettings): AppSettings {
 
 const developed = (settings: Settings): Settings => ({
   ...settings,
+  serverProcesses: 1,
   apps: Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developedApp(app)])),
 });
 

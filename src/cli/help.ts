@@ -3,6 +3,10 @@
 import { OPTIONS, type Option } from "./options.ts";
 
 const INTRODUCTION = `Usage: sallyport serve [TARGET] [options]
+       sallyport dev [TARGET] [options]       a new version whenever a file changes
+       sallyport check [TARGET] [options]     whether the configuration is valid, and what would be served
+       sallyport explain [TARGET] [METHOD] URL [options]
+                                              what would become of a request
 
 TARGET is one of
   module:callable   a Python app; also \`module\` (its application or app), \`module:factory()\`
@@ -10,6 +14,13 @@ TARGET is one of
   directory         static files; --cgi PREFIX runs the programs below it
   program           an executable file: a CGI program that answers every path
   nothing           sallyport.config.{ts,js,json,yaml,toml} here, or --config FILE
+
+A running server is asked by
+  sallyport status [--json]            what runs, and what it has to do
+  sallyport reload                     reads the configuration again; waits, and says why it failed
+  sallyport stop                       waits until the server has gone
+  sallyport restart APP                a new generation of one app
+  sallyport scale APP N|MIN:MAX        how many processes the app has
 `;
 
 /** The widest column of option names; longer ones have their help on the next line. */

@@ -6,15 +6,54 @@ import { nearest } from "../options/did-you-mean.ts";
 import { exitCodeOf, type ReportStyle, reportError, TEXT } from "../server/report.ts";
 import { type CommandLine, parseCommandLine, usage } from "./command-line.ts";
 import { helpText } from "./help.ts";
+import {
+  type CommandName,
+  type ControlCommand,
+  type Flags,
+  OPTIONS,
+  type Option,
+  type OptionName,
+  SERVING,
+} from "./options.ts";
 import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;
 
-const COMMANDS: Readonly<Record<string, Command>> = { serve: serveCommand, dev, help, version };
+/** Loaded when it is asked for: a server has no use for it. */
+const control =
+  (name: ControlCommand): Command =>
+  async (line) =>
+    (await import("./control.ts"))[`${name}Command`](line);
+
+const COMMANDS: Readonly<Record<CommandName, Command>> = {
+  serve: serveCommand,
+  dev,
+  status: control("status"),
+  reload: control("reload"),
+  stop: control("stop"),
+  restart: control("restart"),
+  scale: control("scale"),
+  check,
+  explain,
+  help,
+  version,
+};
+
+const isCommand = (name: string): name is CommandName => Object.hasOwn(COMMANDS, name);
 
 /** `serve`, for somebody who works on the application. */
 function dev(line: CommandLine): Promise<number> {
   return serveCommand({ ...line, flags: { ...line.flags, reload: true } });
+}
+
+async function check(line: CommandLine): Promise<number> {
+  const { checkCommand } = await import("./check.ts");
+  return checkCommand(line);
+}
+
+async function explain(line: CommandLine): Promise<number> {
+  const { explainCommand } = await import("./explain.ts");
+  return explainCommand(line);
 }
 
 function help(): number {
@@ -35,9 +74,18 @@ async function run(args: readonly string[]): Promise<number> {
   if (line.flags.version) return version();
   const [name, ...words] = line.words;
   if (name === undefined) throw usage("no command; try sallyport serve TARGET, or sallyport --help");
-  const command = COMMANDS[name];
-  if (!command) throw usage(unknownCommand(name));
-  return command({ ...line, words });
+  if (!isCommand(name)) throw usage(unknownCommand(name));
+  checkFlags(name, line.flags);
+  return COMMANDS[name]({ ...line, words });
+}
+
+/** Throws USAGE for an option of another command. */
+function checkFlags(name: CommandName, flags: Flags): void {
+  for (const flag of Object.keys(flags) as OptionName[]) {
+    const { commands = SERVING }: Option = OPTIONS[flag];
+    if (!commands.includes(name))
+      throw usage(`--${flag} is for sallyport ${commands.join(", ")}, not for sallyport ${name}`);
+  }
 }
 
 function unknownCommand(name: string): string {

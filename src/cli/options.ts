@@ -1,8 +1,11 @@
 // The options of `sallyport serve`: this one table parses them, prints --help and makes docs/command-line.md. An option has
 // the name of its key in the configuration; old names are in src/options/old-names.ts.
+import { isIP } from "node:net";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
 import type { Protocol } from "../config/protocols.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
+import type { ProcessBounds } from "../exchange/index.ts";
+import { INTERFACES } from "../explain/facts.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
@@ -11,8 +14,16 @@ import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 /** What a target can be; some options only mean something for some of them. */
 export type TargetKind = "python" | "files" | "program" | "module" | "config";
 
+/** Commands that have to do with something that is served. */
+export const SERVING = ["serve", "dev", "check", "explain"] as const;
+/** Commands that speak to a running server. */
+export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale"] as const;
+export const COMMAND_NAMES = [...SERVING, ...CONTROL_COMMANDS, "help", "version"] as const;
+export type CommandName = (typeof COMMAND_NAMES)[number];
+export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
+
 export interface Option<T = unknown> {
-  readonly group: "Listening" | "Application" | "Limits" | "Logs" | "General";
+  readonly group: "Listening" | "Application" | "Limits" | "Logs" | "General" | "Explain";
   /** The placeholder of the value; absent for a switch. */
   readonly value?: string;
   readonly short?: string;
@@ -21,6 +32,8 @@ export interface Option<T = unknown> {
   readonly many?: true;
   /** The targets that it is for; all when absent. */
   readonly targets?: readonly TargetKind[];
+  /** The commands that it is for; those that serve something when absent. */
+  readonly commands?: readonly CommandName[];
   /** The value of a text, or undefined when it is not `expected`. */
   readonly read: (text: string) => T | undefined;
   readonly expected?: string;
@@ -46,6 +59,14 @@ const size = { value: "SIZE", read: parseSize, expected: A_SIZE } as const;
 const time = { value: "TIME", read: parseTime, expected: A_TIME } as const;
 const text = { read: isText, expected: "a text that is not empty" } as const;
 
+function readProcesses(value: string): number | ProcessBounds | undefined {
+  const [least, most, ...more] = value.split(":").map(wholeNumber(0, 1_000_000));
+  if (most === undefined && !value.includes(":")) return least || undefined;
+  const isValid =
+    least !== undefined && most !== undefined && more.length === 0 && most >= Math.max(least, 1);
+  return isValid ? { min: least, max: most } : undefined;
+}
+
 const listening = { group: "Listening" } as const;
 /** Addresses for `protocol`. */
 const addressesFor = (protocol: Protocol) =>
@@ -65,6 +86,13 @@ const pooled = { ...application, targets: ["python", "program", "files"] } as co
 const limit = { group: "Limits" } as const;
 const logs = { group: "Logs" } as const;
 const general = { group: "General" } as const;
+const explaining = { group: "Explain", commands: ["explain"] } as const;
+const anInterface = {
+  ...explaining,
+  value: "INTERFACE",
+  read: oneOf(INTERFACES),
+  expected: `one of ${INTERFACES.join(", ")}`,
+} as const;
 
 const LIMIT_TEXT = Object.fromEntries(
   Object.entries(HTTP_LIMITS).map(([key, value]) => [
@@ -211,7 +239,13 @@ export const OPTIONS = {
     targets: ["python", "program"],
     help: "working directory of the app; Python imports from it first",
   },
-  processes: { ...pooled, ...count, help: "worker processes (1); for CGI, programs that may run at once" },
+  processes: {
+    ...pooled,
+    value: "N|MIN:MAX",
+    read: readProcesses,
+    expected: "a whole number from 1, or MIN:MAX such as 1:4",
+    help: "worker processes, as many as the requests need (1); for CGI, programs that may run at once",
+  },
   interface: {
     ...python,
     value: "wsgi|asgi|auto",
@@ -224,6 +258,9 @@ export const OPTIONS = {
     ...count,
     help: "requests that a process takes before another replaces it (no limit)",
   },
+  "max-age": { ...python, ...time, help: "age at which another process replaces one (no limit)" },
+  "max-memory": { ...python, ...size, help: "memory above which another process replaces one (no limit)" },
+  "memory-limit": { ...python, ...size, help: "memory above which a process is ended at once (no limit)" },
   embedded: {
     ...python,
     read: isTrue,
@@ -313,8 +350,49 @@ export const OPTIONS = {
     targets: ["config"],
     help: "configuration file (sallyport.config.*)",
   },
-  help: { ...general, short: "h", read: isTrue, help: "show this" },
-  version: { ...general, short: "V", read: isTrue, help: "show the version" },
+  control: {
+    ...general,
+    ...text,
+    value: "PATH|off",
+    commands: [...SERVING, ...CONTROL_COMMANDS],
+    help: "control socket, for sallyport status, reload, stop, restart, scale (found without)",
+  },
+  help: { ...general, commands: COMMAND_NAMES, short: "h", read: isTrue, help: "show this" },
+  version: { ...general, commands: COMMAND_NAMES, short: "V", read: isTrue, help: "show the version" },
+
+  header: {
+    ...explaining,
+    value: "LINE",
+    short: "H",
+    many: true,
+    read: (line: string) => (/^[^:\s]+:[^\r\n]*$/.test(line) ? line : undefined),
+    expected: "a header field such as 'Accept: */*'",
+    help: "header field of the request, Name: value; may be repeated",
+  },
+  data: {
+    ...explaining,
+    ...text,
+    value: "TEXT",
+    short: "d",
+    help: "body of the request; @FILE reads a file, @- standard input",
+  },
+  client: {
+    ...explaining,
+    value: "ADDRESS",
+    read: (value: string) => (isIP(value) > 0 ? value : undefined),
+    expected: "an IP address",
+    help: "address that the request comes from (127.0.0.1)",
+  },
+  as: { ...anInterface, help: "show what an application of this interface would be handed" },
+  diff: { ...anInterface, help: "beside what one of this interface would be handed" },
+  bytes: { ...explaining, read: isTrue, help: "also show the bytes on the wire, taken apart" },
+  run: { ...explaining, read: isTrue, help: "start the app, and show its answer and the time of each phase" },
+  json: {
+    ...explaining,
+    commands: ["explain", "check", "status"],
+    read: isTrue,
+    help: "as JSON, for programs",
+  },
 } as const satisfies Record<string, Option>;
 
 type Table = typeof OPTIONS;

@@ -1,25 +1,22 @@
 // `sallyport serve`: serves a target or a configuration until a signal stops it, or one request when a web server has
 // started us as a CGI program.
 
-import { type ServerProcessTask, takeTask } from "../cluster/messages.ts";
-import type { AppSettings, Settings } from "../config/config.ts";
-import { SallyportError } from "../exchange/index.ts";
-import { serverLog } from "../logs/log.ts";
+import { resolve } from "node:path";
+import { type ServerProcessTask, takeSettings, takeTask } from "../cluster/messages.ts";
+import type { Settings } from "../config/config.ts";
+import type { Attach } from "../control/operations.ts";
+import { type Log, SallyportError } from "../exchange/index.ts";
 import { descriptorSink } from "../logs/sinks.ts";
 import { guess, placesOf } from "../server/guess.ts";
-import { runProgram } from "../server/program.ts";
+import { noAttachment, runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
+import { SwitchableLog } from "../server/switchable-log.ts";
+import { changeable, isCluster } from "./changeable.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import type { Flags } from "./options.ts";
 import { namesAddress, type ServeSettings, serveSettingsOf, withOptions } from "./settings.ts";
 import { type ServeTarget, targetOf } from "./target.ts";
-
-/** Milliseconds for a server process to start, where the applications have limits of their own. */
-const START = 300_000;
-/** Milliseconds for importing an application, and for all else that a server process does before it serves. */
-const START_DEFAULT = 60_000;
-const STARTING = 15_000;
 
 /** What is served, and how it is read again. */
 export interface ServePlan {
@@ -40,10 +37,12 @@ export async function serveCommand({ flags, words, renamed }: CommandLine): Prom
   const here = process.cwd();
   const target = targetOf(word, flags.config, here, wantedOf(flags));
   const read = (): Promise<ServeSettings> => serveSettingsOf(target, flags, here);
-  const { settings, directory } = await read();
+  const task = takeTask();
+  const { settings, directory } = (task && (await takeSettings(task))) ?? (await read());
   const all = { ...settings, renamed: [...renamed, ...(settings.renamed ?? [])] };
   const reread = async (): Promise<Settings> => (await read()).settings;
   try {
+    if (task) return await serverProcess(task, settings, directory);
     return await serveAs({ settings: all, directory, flags, here, reread, config: configOf(target) });
   } catch (reason) {
     // Not left to the caller: the configuration may say how the log is written.
@@ -59,11 +58,9 @@ const configOf = ({ kind, name }: ServeTarget): string | undefined => (kind === 
 const wantedOf = ({ interface: wanted }: Flags): "wsgi" | "asgi" | undefined =>
   wanted === "auto" ? undefined : wanted;
 
-/** As one server process of several, as a server, or as a CGI program: as this process was started. */
+/** As a server, or as a CGI program: as this process was started. */
 async function serveAs(plan: ServePlan): Promise<number> {
   const { settings, directory, flags, here, reread } = plan;
-  const task = takeTask();
-  if (task) return serverProcess(task, settings, directory);
   if (namesAddress(flags)) return run(plan);
   // A parent that passes a socket on knows better where to listen than a file or a default.
   const started = guess();
@@ -75,35 +72,38 @@ async function serveAs(plan: ServePlan): Promise<number> {
   return run({ ...plan, settings: placed(settings), reread: async () => placed(await reread()) });
 }
 
-async function run({ settings, directory, flags, reread, config }: ServePlan): Promise<number> {
+async function run(plan: ServePlan): Promise<number> {
+  const { settings, directory, flags } = plan;
+  const reread = async (): Promise<Settings> => changeable(settings, await plan.reread());
   if (flags.reload) {
     const { develop } = await import("./dev.ts");
-    return develop({ settings, directory, flags, reread, config });
+    return develop(plan);
   }
-  if (settings.serverProcesses > 1 || embeddedApps(settings).length > 0) return superviseProcesses(settings);
-  const { started, ended } = runProgram(serverOf(settings, { directory, reread }), settings.log);
+  if (isCluster(settings)) return superviseProcesses({ ...plan, reread });
+  const server = serverOf(settings, { directory, reread });
+  const { started, ended } = runProgram(server, settings.log, controlled(plan, server.log));
   await started;
   return ended;
 }
 
-/** A process that hangs in a call of theirs hears no signal, so that it needs a supervisor. */
-const embeddedApps = ({ apps }: Settings): AppSettings[] =>
-  Object.values(apps).filter((app) => "mode" in app && app.mode === "embedded");
-
-async function superviseProcesses(settings: Settings): Promise<number> {
+async function superviseProcesses({ settings, directory, reread }: ServePlan): Promise<number> {
   const { supervise } = await import("../cluster/supervisor.ts");
-  const { serverProcesses: count, listen, grace, serverProcessTimeout: timeout, log: style } = settings;
-  const log = serverLog({ ...style, sink: descriptorSink(2) });
+  const log = new SwitchableLog({ ...settings.log, sink: descriptorSink(2) });
   for (const line of settings.renamed ?? []) log.warn(line);
-  return supervise({ count, listen, grace, timeout, startTimeout: startTimeoutOf(settings), log, style });
+  const attach = controlled({ settings, directory }, log);
+  return supervise({ plan: { settings, directory }, reread, log, attach });
 }
 
-/** Embedded applications are imported one after the other, and only the supervisor can end an import that hangs. */
-function startTimeoutOf(settings: Settings): number {
-  if (embeddedApps(settings).length === 0) return START;
-  const limits = Object.values(settings.apps).map((app) => "startTimeout" in app && app.startTimeout);
-  return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
-}
+/** Opens the control socket that the settings want. */
+export const controlled =
+  ({ settings, directory }: Pick<ServePlan, "settings" | "directory">, log: Log): Attach =>
+  async (operations) => {
+    const { control } = settings;
+    if (control === "off") return noAttachment(operations);
+    const { openControlSocket, openDefaultSocket } = await import("../control/socket.ts");
+    if (control === undefined) return openDefaultSocket(operations, log);
+    return openControlSocket({ path: resolve(directory, control), operations });
+  };
 
 /** The supervisor started this command line once more, with the sockets. It has logged the old names already. */
 async function serverProcess(

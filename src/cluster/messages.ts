@@ -1,24 +1,43 @@
 // The messages between the supervisor and its server processes, over Node's IPC channel.
 // Tested by test/cluster/supervisor.test.ts.
 import type { ListenAddress } from "../config/address.ts";
+import type { Settings } from "../config/config.ts";
+import type { SentError } from "../control/sent-error.ts";
+import type { ProcessBounds } from "../exchange/index.ts";
+
+/** What a server process is asked, and answers. */
+export type Question =
+  | { readonly ask: "status" }
+  | { readonly ask: "restart"; readonly app: string }
+  | { readonly ask: "scale"; readonly app: string; readonly bounds: ProcessBounds };
 
 export type ToServerProcess =
   | { readonly do: "stop" }
-  /** A successor serves already: clients are sent there, and then it ends. */
-  | { readonly do: "leave" }
-  | { readonly do: "reopen" };
+  /** A successor serves already: clients are sent there, and then it ends. Connections that wait are accepted for so long (ms). */
+  | { readonly do: "leave"; readonly patience: number }
+  | { readonly do: "reopen" }
+  | { readonly do: "answer"; readonly id: number; readonly question: Question };
 
 export type FromServerProcess =
   /** It serves. */
   | { readonly say: "ready" }
+  /** It cannot start, for this reason, and ends. */
+  | { readonly say: "failed"; readonly failure: SentError }
   /** The heartbeat: its event loop turns. */
-  | { readonly say: "beat" };
+  | { readonly say: "beat" }
+  | { readonly say: "answer"; readonly id: number; readonly value?: unknown; readonly failure?: SentError };
 
 /** Milliseconds between two heartbeats of a server process. */
 export const HEARTBEAT_INTERVAL = 500;
 
 /** Milliseconds for which a leaving server process waits for its clients' next requests, whose responses end their connections. */
 export const EXIT_GRACE = 1_000;
+
+/** What is served, as the supervisor has read it: a server process that is started again must not meet a file that was changed since. */
+export interface Handed {
+  readonly settings: Settings;
+  readonly directory: string;
+}
 
 /** What a server process gets from its supervisor. */
 export interface ServerProcessTask {
@@ -29,6 +48,8 @@ export interface ServerProcessTask {
   /** The descriptor of the scoreboard, and the slot there for the number of its connections (scoreboard.ts). */
   readonly scoreboard: number;
   readonly slot: number;
+  /** The settings come as the first message; otherwise it reads them itself. */
+  readonly isHanded: boolean;
 }
 
 export const SERVER_PROCESS_VARIABLE = "SALLYPORT_SERVER_PROCESS";
@@ -38,4 +59,10 @@ export function takeTask(): ServerProcessTask | undefined {
   const text = process.env[SERVER_PROCESS_VARIABLE];
   delete process.env[SERVER_PROCESS_VARIABLE];
   return text === undefined ? undefined : (JSON.parse(text) as ServerProcessTask);
+}
+
+/** The settings that the supervisor has sent, if it has any that can be sent. */
+export async function takeSettings({ isHanded }: ServerProcessTask): Promise<Handed | undefined> {
+  if (!isHanded) return undefined;
+  return new Promise((resolve) => process.once("message", (handed: Handed) => resolve(handed)));
 }

@@ -1,6 +1,7 @@
 // One server process, as its supervisor sees it.
 // Tested by test/cluster/supervisor.test.ts.
 import { type ChildProcess, fork } from "node:child_process";
+import { receivedError, type SentError, sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "../processes/exit.ts";
 import { openFilesLimit } from "../server/descriptors.ts";
@@ -8,13 +9,16 @@ import { firstOwn, LOW } from "./descriptors.ts";
 import {
   EXIT_GRACE,
   type FromServerProcess,
+  type Handed,
   HEARTBEAT_INTERVAL,
+  type Question,
   SERVER_PROCESS_VARIABLE,
   type ServerProcessTask,
   type ToServerProcess,
 } from "./messages.ts";
 import type { Scoreboard } from "./scoreboard.ts";
-import type { Reserved } from "./sockets.ts";
+import type { SharedSockets } from "./shared-sockets.ts";
+import { passedAs } from "./sockets.ts";
 
 /** Milliseconds without a heartbeat after which a server process that should have ended counts as hung. */
 const DEAF = 4 * HEARTBEAT_INTERVAL;
@@ -22,11 +26,26 @@ const DEAF = 4 * HEARTBEAT_INTERVAL;
 const KILL_GRACE = 2_000;
 const LAST_WORDS = 1_000;
 
+type Answer = Extract<FromServerProcess, { say: "answer" }>;
+
+export interface ServerProcessOptions {
+  readonly sockets: SharedSockets;
+  readonly scoreboard: Scoreboard;
+  /** What it serves; undefined where that cannot be sent: it reads its configuration itself. */
+  readonly handed: Handed | undefined;
+  /** Milliseconds that it has to start. */
+  readonly startTimeout: number;
+}
+
 export class ServerProcess {
   /** Whether it started to serve; false when it ended before. */
   readonly ready: Promise<boolean>;
   readonly exited: Promise<Exit>;
+  /** Milliseconds that it has to start. */
+  readonly startTimeout: number;
   served = false;
+  /** Why it could not start, if it has said so. */
+  failure: SentError | undefined;
   /** It was told to end. */
   leaving = false;
   /** It hung, and is being killed. */
@@ -35,22 +54,28 @@ export class ServerProcess {
   readonly #process: ChildProcess | undefined;
   readonly #born = performance.now();
   #heard = performance.now();
+  readonly #questions = new Map<number, (answer: Answer) => void>();
+  #asked = 0;
   /** When it should have ended. */
   #deadline = Number.POSITIVE_INFINITY;
 
   /** Starts this same command line once more. */
-  constructor(sockets: readonly Reserved[], scoreboard: Scoreboard) {
+  constructor({ sockets, scoreboard, handed, startTimeout }: ServerProcessOptions) {
+    this.startTimeout = startTimeout;
     const slot = scoreboard.take();
-    const started = begin(sockets, scoreboard, slot);
+    const started = begin(sockets, scoreboard, slot, handed !== undefined);
     this.#process = started instanceof Error ? undefined : started;
     this.exited = started instanceof Error ? Promise.resolve(stillborn(started)) : endOf(started);
     void this.exited.then(() => scoreboard.free(slot));
+    if (handed) this.#post(handed);
     const serves = new Promise<boolean>((resolve) => {
       this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
-        if (message.say !== "ready") return;
-        this.served = true;
-        resolve(true);
+        if (message.say === "ready") {
+          this.served = true;
+          resolve(true);
+        } else if (message.say === "failed") this.failure = message.failure;
+        else if (message.say === "answer") this.#questions.get(message.id)?.(message);
       });
     });
     this.ready = Promise.race([serves, this.exited.then(() => false)]);
@@ -81,6 +106,28 @@ export class ServerProcess {
   }
 
   send(message: ToServerProcess): void {
+    this.#post(message);
+  }
+
+  /** Its answer. Rejects with a SallyportError: its own, or NOT_READY when it has none within `patience` milliseconds. */
+  ask(question: Question, patience: number): Promise<unknown> {
+    const id = this.#asked++;
+    return new Promise((resolve, reject) => {
+      const settle = ({ value, failure }: Omit<Answer, "say" | "id">): void => {
+        clearTimeout(timer);
+        this.#questions.delete(id);
+        if (failure) reject(receivedError(failure));
+        else resolve(value);
+      };
+      const none = (why: string): void => settle({ failure: sentErrorOf(unanswered(this.pid, why)) });
+      const timer = setTimeout(() => none(`did not answer within ${patience / 1000} s`), patience);
+      this.#questions.set(id, settle);
+      void this.exited.then(() => none("ended"));
+      this.send({ do: "answer", id, question });
+    });
+  }
+
+  #post(message: ToServerProcess | Handed): void {
     if (this.#process?.connected) this.#process.send(message, () => {});
   }
 
@@ -89,9 +136,9 @@ export class ServerProcess {
     return this.#end({ do: "stop" }, grace);
   }
 
-  /** The same, once its clients have moved to other connections. */
-  retire(grace: number): Promise<void> {
-    return this.#end({ do: "leave" }, grace + EXIT_GRACE);
+  /** The same, once its clients have moved to other connections. With `patience` connections that wait are accepted first. */
+  retire(grace: number, patience = 0): Promise<void> {
+    return this.#end({ do: "leave", patience }, grace + EXIT_GRACE);
   }
 
   async #end(message: ToServerProcess, grace: number): Promise<void> {
@@ -118,17 +165,23 @@ export class ServerProcess {
 }
 
 /** Some failures are thrown (no memory), others come as an event (no descriptors, no processes). */
-function begin(sockets: readonly Reserved[], scoreboard: Scoreboard, slot: number): ChildProcess | Error {
+function begin(
+  sockets: SharedSockets,
+  scoreboard: Scoreboard,
+  slot: number,
+  isHanded: boolean,
+): ChildProcess | Error {
   const [, program = "", ...args] = process.argv;
   const channel = firstOwn(openFilesLimit());
   const [scoreboardAt, socketsAt] = [channel + 1, channel + 2];
-  const listen = sockets.map((socket, i) => socket.at(socketsAt + i));
-  const task: ServerProcessTask = { listen, channel, scoreboard: scoreboardAt, slot };
+  const listen = sockets.addresses.map((address, i) => passedAs(address, socketsAt + i));
+  const task: ServerProcessTask = { listen, channel, scoreboard: scoreboardAt, slot, isHanded };
   const low = Array.from({ length: channel - LOW }, () => scoreboard.fd);
   try {
     return fork(program, args, {
       env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
-      stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.map(({ fd }) => fd)],
+      stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.descriptors],
+      serialization: "advanced", // settings have what JSON has not, such as Infinity
     });
   } catch (error) {
     return error as Error;
@@ -144,6 +197,9 @@ function endOf(started: ChildProcess): Promise<Exit> {
     });
   });
 }
+
+const unanswered = (pid: number | undefined, why: string): SallyportError =>
+  new SallyportError("NOT_READY", `server process ${pid} ${why}`);
 
 function stillborn(cause: Error): Exit {
   const failure = new SallyportError("SPAWN_FAILED", cause.message, { cause });

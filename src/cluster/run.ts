@@ -1,11 +1,20 @@
 // Runs one of several server processes that share the listening sockets. Its supervisor tells it when to stop.
 // Tested by test/cluster/supervisor.test.ts.
+import { sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
 import type { Server } from "../server/server.ts";
 import { logUncaught } from "../server/uncaught.ts";
 import type { InheritedDescriptor } from "./descriptors.ts";
-import { EXIT_GRACE, type FromServerProcess, HEARTBEAT_INTERVAL, type ToServerProcess } from "./messages.ts";
+import {
+  EXIT_GRACE,
+  type FromServerProcess,
+  HEARTBEAT_INTERVAL,
+  type Question,
+  type ToServerProcess,
+} from "./messages.ts";
 import type { Slot } from "./scoreboard.ts";
+
+type Told<D extends ToServerProcess["do"]> = Extract<ToServerProcess, { do: D }>;
 
 /** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
 export async function runServerProcess(
@@ -30,7 +39,9 @@ async function start(server: Server, intact: () => boolean): Promise<void> {
     beat({ say: "ready" });
     setInterval(() => beat({ say: "beat" }), HEARTBEAT_INTERVAL).unref();
   } catch (error) {
-    if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
+    if (SallyportError.from(error).code === "ERR_SALLYPORT_STOPPING") return;
+    send({ say: "failed", failure: sentErrorOf(error) });
+    throw error;
   }
 }
 
@@ -48,12 +59,13 @@ function untilEnded(server: Server, slot: Slot, debug: boolean): Promise<number>
       slot.leave();
       void server.stop().then(() => resolve(code));
     };
-    const act: Readonly<Record<ToServerProcess["do"], () => void>> = {
+    const act: { readonly [D in ToServerProcess["do"]]: (message: Told<D>) => void } = {
       stop: () => stop(0),
-      leave: () => void leave(server, slot).then(() => stop(0)),
+      leave: ({ patience }) => void leave(server, slot, patience).then(() => stop(0)),
       reopen: () => server.reopenLogs(),
+      answer: ({ id, question }) => void answer(server, id, question),
     };
-    process.on("message", (message: ToServerProcess) => act[message.do]());
+    process.on("message", (message: ToServerProcess) => act[message.do](message as never));
     // The supervisor is gone: nothing would restart or stop us.
     process.on("disconnect", () => stop(0));
     // A terminal signals the whole process group; only the supervisor acts on it.
@@ -68,10 +80,24 @@ function untilEnded(server: Server, slot: Slot, debug: boolean): Promise<number>
 }
 
 /** The other server processes accept the connections that wait. */
-async function leave(server: Server, slot: Slot): Promise<void> {
+async function leave(server: Server, slot: Slot, patience: number): Promise<void> {
   slot.leave();
-  await server.leave();
+  await server.leave(patience);
   await slot.empty(EXIT_GRACE);
+}
+
+async function answer(server: Server, id: number, question: Question): Promise<void> {
+  try {
+    send({ say: "answer", id, value: await answerTo(server, question) });
+  } catch (error) {
+    send({ say: "answer", id, failure: sentErrorOf(error) });
+  }
+}
+
+async function answerTo(server: Server, question: Question): Promise<unknown> {
+  if (question.ask === "status") return server.status();
+  if (question.ask === "restart") return server.restart(question.app);
+  return server.scale(question.app, question.bounds);
 }
 
 function send(message: FromServerProcess): void {

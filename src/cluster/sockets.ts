@@ -4,8 +4,9 @@
 import { lookup } from "node:dns/promises";
 import * as net from "node:net";
 import { getSystemErrorName } from "node:util";
-import { addressText, type ListenAddress } from "../config/address.ts";
-import { bind, setModeAndOwner, unusable } from "../server/listen.ts";
+import type { ListenAddress, ListenPlace } from "../config/address.ts";
+import { bind, unusable } from "../server/listen.ts";
+import { setModeAndOwner } from "../sockets/unix-path.ts";
 
 /** A socket without an event loop behind it. */
 interface Handle {
@@ -24,29 +25,32 @@ type CreateHandle = (address: string, port: number, type: number, fd?: number) =
 const createHandle = (net as unknown as { readonly _createServerHandle: CreateHandle })._createServerHandle;
 
 export interface Reserved {
-  /** For the log. */
-  readonly url: string;
+  /** Where it is, with the port that the system gave. */
+  readonly place: ListenPlace;
   readonly fd: number;
-  /** The same address, for a server process that has the socket as descriptor `fd`. */
-  at(fd: number): ListenAddress;
   close(): void;
 }
 
+/** The same address, for a server process that has the socket as descriptor `fd`. */
+export const passedAs = (address: ListenAddress, fd: number): ListenAddress => ({
+  ...protocolAt(address),
+  kind: "fd",
+  fd,
+});
+
 /** Binds. Rejects with ADDRESS_UNUSABLE and what to do about it. */
 export async function reserve(address: ListenAddress): Promise<Reserved> {
-  const passed = (fd: number): ListenAddress => ({ ...protocolAt(address), kind: "fd", fd });
-  if (address.kind === "fd")
-    return { url: addressText(address), fd: address.fd, at: passed, close: () => {} };
+  if (address.kind === "fd") return { place: address, fd: address.fd, close: () => {} };
   const bound = address.kind === "unix" ? unixSocket(address) : tcpSocket(address);
-  const { handle, url } = await bound.catch((error) => unusable(address, error));
-  return { url, fd: handle.fd, at: passed, close: () => handle.close() };
+  const { handle, place } = await bound.catch((error) => unusable(address, error));
+  return { place, fd: handle.fd, close: () => handle.close() };
 }
 
 type At<K extends ListenAddress["kind"]> = Extract<ListenAddress, { kind: K }>;
 
 interface Socket {
   readonly handle: Handle;
-  readonly url: string;
+  readonly place: ListenPlace;
 }
 
 async function tcpSocket(place: At<"tcp">): Promise<Socket> {
@@ -59,7 +63,7 @@ async function tcpSocket(place: At<"tcp">): Promise<Socket> {
   made(refused || handle);
   return {
     handle,
-    url: addressText({ ...place, host: name.address ?? place.host, port: name.port ?? place.port }),
+    place: { kind: "tcp", host: name.address ?? place.host, port: name.port ?? place.port },
   };
 }
 
@@ -69,7 +73,7 @@ async function unixSocket(address: At<"unix">): Promise<Socket> {
   const handle = made(createHandle(address.path, -1, -1));
   if (umask !== undefined) process.umask(umask);
   await setModeAndOwner(address);
-  return { handle, url: addressText(address) };
+  return { handle, place: address };
 }
 
 /** Removes a dead server's socket file; rejects as a single server would for a living one, and for all other faults. */

@@ -1,34 +1,48 @@
-// The parent of the server processes. It serves nothing: it starts them, restarts them when they end, replaces them one
-// by one, and stops them. It owns the listening sockets, so that none closes while server processes come and go.
+// The parent of the server processes. It serves nothing: it starts them, restarts them when they end, replaces them by
+// those of another configuration, and stops them. It owns the listening sockets, so that none closes while server processes
+// come and go.
 
-import type { ListenAddress } from "../config/address.ts";
-import { type Log, SallyportError } from "../exchange/index.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Settings } from "../config/config.ts";
+import {
+  type Attach,
+  type Operations,
+  ownVersion,
+  type ReloadStatus,
+  type ServerState,
+  type ServerStatus,
+} from "../control/operations.ts";
+import { receivedError } from "../control/sent-error.ts";
+import { type ProcessBounds, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
+import { unknownApp } from "../server/app-operations.ts";
 import { type Notifier, notifierOf } from "../server/notify.ts";
-import { announce, announceCut, type ReportStyle } from "../server/report.ts";
+import { logFailedReload, reloaded } from "../server/operations.ts";
+import { announce, announceCut } from "../server/report.ts";
+import type { SwitchableLog } from "../server/switchable-log.ts";
+import { statusOf } from "./ask.ts";
+import { EXIT_GRACE, type Question } from "./messages.ts";
+import { type ClusterPlan, handedOf, isEmbedded, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
 import { Scoreboard } from "./scoreboard.ts";
-import { type Reserved, reserve } from "./sockets.ts";
+import { SharedSockets } from "./shared-sockets.ts";
 
 export interface ClusterOptions {
-  readonly count: number;
-  readonly listen: readonly ListenAddress[];
-  /** Milliseconds that requests under way have when a server process stops. */
-  readonly grace: number;
-  /** Milliseconds for which the event loop of a server process may be blocked; then it is replaced. 0 for no limit. */
-  readonly timeout: number;
-  /** Milliseconds for a server process to start, applications included. */
-  readonly startTimeout: number;
-  readonly log: Log;
-  /** How the log is written. */
-  readonly style: ReportStyle;
+  readonly plan: ClusterPlan;
+  /** The configuration as it is now. Rejects with CONFIG_INVALID, or with RESTART_NEEDED where a reload cannot bring it. */
+  readonly reread: () => Promise<Settings>;
+  readonly log: SwitchableLog;
+  /** Called before the first server process starts, with what can be asked of the cluster. */
+  readonly attach: Attach;
 }
 
 /** Milliseconds between two checks of the heartbeats. */
 const TICK = 250;
 const LATE = 4 * TICK;
+/** Milliseconds for a server process to begin with other bounds of an app's processes. */
+const SCALE = 10_000;
 
 /**
  * Runs the server processes of this command line until a signal ends them all. Gives the exit code. Rejects with
@@ -36,34 +50,46 @@ const LATE = 4 * TICK;
  * wait in it when its process ends, and passing each connection on would cost as much as a request.
  */
 export async function supervise(options: ClusterOptions): Promise<number> {
-  const sockets: Reserved[] = [];
   const scoreboard = new Scoreboard();
+  let supervisor: Supervisor | undefined;
   try {
-    for (const address of options.listen) sockets.push(await reserve(address));
-    return await new Supervisor(options, sockets, scoreboard).run();
+    const sockets = await SharedSockets.open(options.plan.settings.listen);
+    supervisor = new Supervisor(options, sockets, scoreboard);
+    const attached = await options.attach(supervisor);
+    const code = await supervisor.run();
+    await attached.close();
+    return code;
   } finally {
     scoreboard.close();
-    for (const socket of sockets) socket.close();
+    supervisor?.closeSockets();
   }
 }
 
-class Supervisor {
+class Supervisor implements Operations {
   readonly #options: ClusterOptions;
-  readonly #sockets: readonly Reserved[];
   readonly #scoreboard: Scoreboard;
   readonly #processes = new Set<ServerProcess>();
   readonly #backOff = new BackOff();
   readonly #notifier: Promise<Notifier>;
+  readonly #startedAt = new Date().toISOString();
+  #plan: ClusterPlan;
+  #sockets: SharedSockets;
   #watchedAt = performance.now();
-  readonly #reloads = new Reloads(() => this.#roll());
-  /** Resolves when all of `count` have been started for the first time. */
+  readonly #reloads = new Reloads(() => this.#inTurn(() => this.#reload()));
+  /** Reloads and restarts, one at a time. */
+  #turn: Promise<void> = Promise.resolve();
+  /** What was scaled since the last reload; server processes that start later are told. */
+  readonly #scaled = new Map<string, ProcessBounds>();
+  /** Resolves when all have been started for the first time. */
   readonly #started: Promise<void>;
   #complete!: () => void;
-  #stopping = false;
+  #state: ServerState = "starting";
+  #lastReload: ReloadStatus | undefined;
   #ended: ((code: number) => void) | undefined;
 
-  constructor(options: ClusterOptions, sockets: readonly Reserved[], scoreboard: Scoreboard) {
+  constructor(options: ClusterOptions, sockets: SharedSockets, scoreboard: Scoreboard) {
     this.#options = options;
+    this.#plan = options.plan;
     this.#sockets = sockets;
     this.#scoreboard = scoreboard;
     this.#notifier = notifierOf(process.env, options.log);
@@ -73,7 +99,7 @@ class Supervisor {
   }
 
   async run(): Promise<number> {
-    const { count, log, style } = this.#options;
+    const { serverProcesses: count, log: style } = this.#plan.settings;
     const ended = new Promise<number>((resolve) => {
       this.#ended = resolve;
     });
@@ -84,16 +110,81 @@ class Supervisor {
     if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((server) => this.#settled(server)));
-    announce(this.#urls, style);
-    (await this.#notifier).ready(this.#urls);
-    if (count > 1) log.info(`${count} server processes serve`);
+    if (!this.#stopping) this.#state = "serving";
+    announce(this.#sockets.urls, style);
+    (await this.#notifier).ready(this.#sockets.urls);
+    if (count > 1) this.#options.log.info(`${count} server processes serve`);
     this.#complete();
     return ended;
   }
 
-  get #urls(): string[] {
-    return this.#sockets.map(({ url }) => url);
+  closeSockets(): void {
+    this.#sockets.close();
   }
+
+  // Operations.
+
+  async status(): Promise<ServerStatus> {
+    return {
+      version: ownVersion(),
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      urls: this.#sockets.urls,
+      state: this.#state,
+      serverProcesses: await Promise.all([...this.#processes].map((server) => statusOf(server))),
+      ...(this.#lastReload ? { lastReload: this.#lastReload } : {}),
+    };
+  }
+
+  reload(): Promise<void> {
+    return this.#reloads.ask();
+  }
+
+  stop(): void {
+    if (!this.#stopping) this.#stop();
+  }
+
+  /** One server process after the other, so that the others answer meanwhile. */
+  async restart(name: string): Promise<void> {
+    const app = this.#appNamed(name);
+    await this.#started;
+    return this.#inTurn(async () => {
+      if (isEmbedded(app)) return this.#roll(this.#plan);
+      const patience = startTimeoutOf(this.#plan.settings);
+      for (const server of this.#serving) await server.ask({ ask: "restart", app: name }, patience);
+    });
+  }
+
+  async scale(app: string, bounds: ProcessBounds): Promise<void> {
+    this.#appNamed(app);
+    await this.#started;
+    const question: Question = { ask: "scale", app, bounds };
+    await Promise.all(this.#serving.map((server) => server.ask(question, SCALE)));
+    this.#scaled.set(app, bounds);
+  }
+
+  #appNamed(name: string): ClusterPlan["settings"]["apps"][string] {
+    const { apps } = this.#plan.settings;
+    const app = Object.hasOwn(apps, name) ? apps[name] : undefined;
+    if (!app) throw unknownApp(name, Object.keys(apps));
+    return app;
+  }
+
+  get #stopping(): boolean {
+    return this.#state === "stopping";
+  }
+
+  get #serving(): ServerProcess[] {
+    return [...this.#processes].filter(({ served, leaving }) => served && !leaving);
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(act);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  // Server processes come and go.
 
   /** The exit code when the first could not start. Exit code 1 means that the process has reported its own error. */
   #failed(exit: Exit): number {
@@ -107,11 +198,24 @@ class Supervisor {
     return 1;
   }
 
-  #spawn(): ServerProcess {
-    const server = new ServerProcess(this.#sockets, this.#scoreboard);
+  #spawn(plan = this.#plan, sockets = this.#sockets): ServerProcess {
+    const server = new ServerProcess({
+      sockets,
+      scoreboard: this.#scoreboard,
+      handed: handedOf(plan),
+      startTimeout: startTimeoutOf(plan.settings),
+    });
     this.#processes.add(server);
     void server.exited.then(() => this.#gone(server));
+    void server.ready.then((serves) => serves && this.#scaleAsOthers(server));
     return server;
+  }
+
+  #scaleAsOthers(server: ServerProcess): void {
+    for (const [app, bounds] of this.#scaled)
+      server.ask({ ask: "scale", app, bounds }, SCALE).catch((error: Error) => {
+        this.#options.log.warn(`app ${app} was not scaled in server process ${server.pid}: ${error.message}`);
+      });
   }
 
   async #gone(server: ServerProcess): Promise<void> {
@@ -133,7 +237,8 @@ class Supervisor {
   }
 
   get #missing(): number {
-    return this.#options.count - [...this.#processes].filter(({ leaving }) => !leaving).length;
+    const staying = [...this.#processes].filter(({ leaving }) => !leaving);
+    return this.#plan.settings.serverProcesses - staying.length;
   }
 
   async #settled(server: ServerProcess): Promise<void> {
@@ -152,10 +257,11 @@ class Supervisor {
   }
 
   #checkHeartbeat(server: ServerProcess): void {
-    const { timeout, startTimeout, log } = this.#options;
-    if (!server.served && !server.leaving && server.age > startTimeout) {
+    const { log } = this.#options;
+    const { serverProcessTimeout: timeout } = this.#plan.settings;
+    if (!server.served && !server.leaving && server.age > server.startTimeout) {
       log.error(
-        `server process ${server.pid} did not start within ${startTimeout / 1000} s: it is ended; its stack follows`,
+        `server process ${server.pid} did not start within ${server.startTimeout / 1000} s: it is ended; its stack follows`,
       );
       return server.abort();
     }
@@ -172,57 +278,117 @@ class Supervisor {
   #obeySignals(): void {
     for (const signal of ["SIGTERM", "SIGINT"])
       process.on(signal, () => (this.#stopping ? this.#force() : this.#stop()));
-    process.on("SIGHUP", () => void this.#reloads.ask());
+    // The log has the reason of a failure.
+    process.on("SIGHUP", () => void this.reload().catch(() => {}));
     process.on("SIGUSR1", () => {
       for (const server of this.#processes) server.send({ do: "reopen" });
     });
   }
 
   #stop(): void {
-    this.#stopping = true;
+    this.#state = "stopping";
     void this.#notifier.then((notifier) => notifier.stopping());
     this.#complete();
     // Left open, ours would go on taking connections that no process accepts. The server processes accept those that wait.
-    for (const socket of this.#sockets) socket.close();
-    for (const server of this.#processes) server.stop(this.#options.grace);
+    this.#sockets.close();
+    for (const server of this.#processes) server.stop(this.#plan.settings.grace);
     if (this.#processes.size === 0) this.#ended?.(0);
   }
 
   #force(): void {
-    announceCut(this.#options.style);
+    announceCut(this.#plan.settings.log);
     for (const server of this.#processes) server.kill();
     process.exit(1);
   }
 
-  /** Replaces the server processes one by one, each once its successor serves. If one cannot start, the rest stay. */
-  async #roll(): Promise<void> {
+  // Reload: all successors serve before the first of the old server processes leaves.
+
+  async #reload(): Promise<void> {
     await this.#started;
+    this.#throwIfStopping();
     const notifier = await this.#notifier;
-    if (!this.#stopping) notifier.reloading();
     const { log } = this.#options;
+    notifier.reloading();
+    this.#state = "reloading";
     try {
-      for (const old of [...this.#processes]) await this.#replace(old);
-      if (!this.#stopping) log.info("all server processes were replaced");
-    } catch (error) {
-      log.error(SallyportError.from(error).message);
+      const settings = await this.#options.reread();
+      await this.#roll({ ...this.#plan, settings });
+      this.#lastReload = reloaded();
+      log.info("all server processes were replaced");
+    } catch (reason) {
+      const error = SallyportError.from(reason);
+      if (!this.#stopping) logFailedReload(log, "the old server processes go on", error);
+      this.#lastReload = reloaded(error);
+      throw error;
+    } finally {
+      if (!this.#stopping) {
+        this.#state = "serving";
+        notifier.ready(this.#sockets.urls);
+      }
+      // Successors stood in for those that ended meanwhile, some of them only for a time.
+      for (let missing = this.#missing; missing > 0; missing--) void this.#again();
     }
-    if (!this.#stopping) notifier.ready(this.#urls);
-    // Successors stood in for those that ended meanwhile, some of them only for a time.
-    for (let missing = this.#missing; missing > 0; missing--) void this.#again();
   }
 
-  async #replace(old: ServerProcess): Promise<void> {
-    // One that has ended was restarted after the reload was asked for, and so has the new code.
-    if (this.#stopping || !this.#processes.has(old) || old.leaving) return;
-    const next = this.#spawn();
-    if (!(await next.ready)) {
-      if (this.#stopping) return;
-      const how = describeExit(await next.exited);
-      throw new SallyportError(
-        "APP_IMPORT",
-        `the reload failed and the old server processes go on: the new one ${how}`,
-      );
+  async #roll(plan: ClusterPlan): Promise<void> {
+    const before = [...this.#processes];
+    const sockets = await SharedSockets.open(plan.settings.listen, this.#sockets);
+    const successors: ServerProcess[] = [];
+    try {
+      await this.#startAll(plan, sockets, successors);
+    } catch (error) {
+      for (const server of successors) void server.retire(plan.settings.grace);
+      sockets.close(this.#sockets);
+      throw error;
     }
-    if (!this.#stopping) await old.retire(this.#options.grace);
+    await this.#become(plan, sockets, before);
+  }
+
+  /** One at first, so that a failure costs no more than one. */
+  async #startAll(plan: ClusterPlan, sockets: SharedSockets, started: ServerProcess[]): Promise<void> {
+    const start = async (): Promise<void> => {
+      const server = this.#spawn(plan, sockets);
+      started.push(server);
+      if (!(await server.ready)) await this.#throwFailure(server);
+      this.#throwIfStopping();
+    };
+    await start();
+    const others = Array.from({ length: plan.settings.serverProcesses - 1 }, start);
+    await Promise.allSettled(others);
+    await Promise.all(others);
+  }
+
+  async #throwFailure(server: ServerProcess): Promise<never> {
+    this.#throwIfStopping();
+    if (server.failure) throw receivedError(server.failure);
+    const how = describeExit(await server.exited);
+    throw new SallyportError("APP_IMPORT", `the new server process ${how}`);
+  }
+
+  /** From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once. */
+  async #become(plan: ClusterPlan, sockets: SharedSockets, before: readonly ServerProcess[]): Promise<void> {
+    const old = this.#sockets;
+    this.#plan = plan;
+    this.#sockets = sockets;
+    this.#scaled.clear();
+    const { log } = this.#options;
+    log.use(plan.settings.log);
+    for (const line of plan.settings.renamed ?? []) log.warn(line);
+    for (const url of sockets.urlsBeside(old)) log.info(`listening on ${url}, too`);
+    for (const url of old.urlsBeside(sockets)) log.info(`no longer listening on ${url}`);
+    // The old server processes have them still, and accept the connections that wait.
+    const isSmaller = old.urlsBeside(sockets).length > 0;
+    old.close(sockets);
+    const { grace } = plan.settings;
+    const leaving = before.filter((server) => this.#processes.has(server) && !server.leaving);
+    for (const server of leaving) {
+      if (this.#stopping || server.leaving) continue;
+      const gone = server.retire(grace, isSmaller ? grace / 2 : 0);
+      await Promise.race([gone, delay(EXIT_GRACE, undefined, { ref: false })]);
+    }
+  }
+
+  #throwIfStopping(): void {
+    if (this.#stopping) throw new SallyportError("STOPPING", "the server is being stopped");
   }
 }

@@ -54,6 +54,10 @@ export const config = section({
     time().prefault("30s"),
     "how long an app may hold a whole server process (embedded mode); then the process is replaced",
   ),
+  control: about(
+    text().exactOptional(),
+    "Unix socket for `sallyport status` and the like: a path, or `off`; otherwise [where they look](operations.md#the-control-socket)",
+  ),
   grace: about(time().prefault("30s"), "for requests under way when the server stops"),
 }).superRefine((value, context) => {
   const names = Object.keys(value.apps);

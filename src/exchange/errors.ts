@@ -43,6 +43,7 @@ export const ERRORS = {
   APP_SHORT_BODY: kind("app", 0, "The application ended its response before the announced length."),
   APP_ABORTED: kind("app", 0, "The application broke its response off."),
   APP_TIMEOUT: kind("app", 504, "The application did not answer in time."),
+  MEMORY_LIMIT: kind("app", 502, "The application used too much memory, and its process was ended."),
   CGI_BAD_HEADER: kind("app", 502, "The program answered with a malformed header."),
   CGI_NO_HEADER: kind("app", 502, "The program ended without answering."),
   CGI_REDIRECT_LOOP: kind("app", 500, "The program redirects in a circle."),
@@ -70,6 +71,10 @@ export const ERRORS = {
   APP_IMPORT: kind("config", 500, "The application could not be imported."),
   PYTHON_NOT_FOUND: kind("config", 500, "No usable Python interpreter was found."),
   ADDRESS_UNUSABLE: kind("config", 500, "The server cannot listen at this address."),
+  APP_UNKNOWN: kind("config", 404, "There is no app of this name."),
+  NOT_SCALABLE: kind("config", 409, "The processes of this app cannot be scaled."),
+  RESTART_NEEDED: kind("config", 409, "This change of the configuration needs a restart of the server."),
+  CONTROL_UNREACHABLE: kind("config", 500, "No server answers at the control socket."),
   NOT_EXECUTABLE: kind("config", 403, "The program is not executable."),
   INTERNAL: kind("worker", 500, "The server failed."),
 } as const satisfies Record<string, Kind>;

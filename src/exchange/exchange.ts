@@ -6,7 +6,7 @@ import type { SallyportError } from "./errors.ts";
 import type { Headers } from "./headers.ts";
 import type { ResponseBody } from "./lines.ts";
 import type { Repeated } from "./repeated.ts";
-import type { GatewayStatus, ProcessBounds } from "./status.ts";
+import type { GatewayStatus, Load, ProcessBounds } from "./status.ts";
 import type { Trace } from "./trace.ts";
 
 /** One end of a connection. `port` is 0 and `address` the path (or "") on a Unix socket. */
@@ -245,6 +245,8 @@ export type Handler = (exchange: Exchange) => void;
 export interface Listener {
   /** Takes over a connection, made with `allowHalfOpen`, so that a client may end its side and still be answered. */
   accept(socket: Socket): void;
+  /** What it has to do at the moment. */
+  load?(): Load | undefined;
   /** From now on each connection closes with its next response, which says so. */
   leave?(): void;
   /** Closes idle connections, lets exchanges under way finish for `grace` milliseconds, then cuts. Never rejects. */

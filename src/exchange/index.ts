@@ -32,7 +32,15 @@ export { Reloads } from "./reloads.ts";
 export { type AccessParts, Repeated, repeatedOf } from "./repeated.ts";
 export { Running, withInner } from "./running.ts";
 export { type Spooled, type SpoolOptions, spool } from "./spool.ts";
-export type { GatewayStatus, ProcessBounds, ProcessState, ProcessStatus } from "./status.ts";
+export {
+  type GatewayStatus,
+  type Load,
+  type ProcessBounds,
+  type ProcessState,
+  type ProcessStatus,
+  statusWithoutProcesses,
+  totalLoad,
+} from "./status.ts";
 export { type Phases, phasesOf, Trace } from "./trace.ts";
 
 // Earlier names, kept until 1.0.

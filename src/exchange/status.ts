@@ -1,4 +1,5 @@
 // What a gateway says about the application behind it. `sallyport status`, the admin listener and the metrics read it.
+// Tested by test/control/commands.test.ts.
 
 /** "idle": ready, without a request. "draining": it finishes what it has, and gets no more. */
 export type ProcessState = "starting" | "idle" | "busy" | "draining" | "gone";
@@ -16,7 +17,7 @@ export interface ProcessStatus {
 }
 
 export interface GatewayStatus {
-  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch"; "Python" while it is not known yet which of them. */
+  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch", "node"; "Python" while it is not known yet which of them. */
   readonly interface: string;
   /** Requests that wait until the application takes them. */
   readonly waiting: number;
@@ -28,8 +29,33 @@ export interface GatewayStatus {
   readonly restarts: number;
 }
 
+/** What a listener, or a server process, has to do. */
+export interface Load {
+  readonly connections: number;
+  /** Requests under way. */
+  readonly inFlight: number;
+}
+
+/** All of them together. */
+export function totalLoad(loads: Iterable<Load | undefined>): Load {
+  let [connections, inFlight] = [0, 0];
+  for (const load of loads) {
+    connections += load?.connections ?? 0;
+    inFlight += load?.inFlight ?? 0;
+  }
+  return { connections, inFlight };
+}
+
 /** `max` 1 or more, `min` 0 or more and at most `max`. */
 export interface ProcessBounds {
   readonly min: number;
   readonly max: number;
 }
+
+/** Of an application that has no processes which are ours. */
+export const statusWithoutProcesses = (name: string, waiting = 0): GatewayStatus => ({
+  interface: name,
+  waiting,
+  processes: [],
+  restarts: 0,
+});

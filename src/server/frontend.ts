@@ -6,7 +6,15 @@ import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import type { Protocol } from "../config/protocols.ts";
-import { type Exchange, type Handler, type Listener, type Log, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Handler,
+  type Listener,
+  type Load,
+  type Log,
+  SallyportError,
+  totalLoad,
+} from "../exchange/index.ts";
 import type { AccessLog } from "../logs/access.ts";
 import { takesReserve } from "../sockets/descriptors.ts";
 import { resetSocket } from "../sockets/reset.ts";
@@ -80,6 +88,10 @@ export class Frontend {
   /** Reads certificates again. Rejects with CONFIG_INVALID; those that are wrong stay as they were. */
   reloadCertificates(): Promise<void> {
     return this.#encryption.reload();
+  }
+
+  load(): Load {
+    return totalLoad([...this.#listeners.values()].map((listener) => listener.load?.()));
   }
 
   /** No connection is kept beyond its next response. */

@@ -1,7 +1,8 @@
 // What a server can do, and what it is made with.
 import type { Socket } from "node:net";
 import type { AppSettings, Settings } from "../config/config.ts";
-import type { Gateway, Log } from "../exchange/index.ts";
+import type { ServerProcessStatus } from "../control/operations.ts";
+import type { Gateway, Log, ProcessBounds } from "../exchange/index.ts";
 
 export interface ServerOptions {
   /** Relative paths of the configuration start here; the working directory otherwise. */
@@ -39,13 +40,19 @@ export interface Server {
   reload(): Promise<void>;
   /** Where it listens. */
   readonly urls: readonly string[];
+  /** How it is at the moment, as one server process. */
+  status(): ServerProcessStatus;
+  /** A new generation of one app. Rejects with APP_UNKNOWN, or with the reason why it did not start; then the old one stays. */
+  restart(app: string): Promise<void>;
+  /** Other bounds for the processes of one app, until the next reload. Rejects with APP_UNKNOWN or NOT_SCALABLE. */
+  scale(app: string, bounds: ProcessBounds): Promise<void>;
   /** Opens log files anew, after log rotation has moved them away. */
   reopenLogs(): void;
   /**
    * Accepts no more, and ends each connection with its next response, which says so, so that no request is lost to a
-   * closed connection. Then `stop` it.
+   * closed connection. Then `stop` it. With `patience` (milliseconds) it accepts the connections that wait before that.
    */
-  leave(): Promise<void>;
+  leave(patience?: number): Promise<void>;
   /** Stops in phases; requests under way have `grace` milliseconds (the configuration's otherwise). Never rejects. */
   stop(grace?: number): Promise<void>;
 }

@@ -1,14 +1,12 @@
 // Binds the addresses that a server listens at and hands each accepted socket on. The listener decides which protocol
 // to speak.
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, lstat, unlink } from "node:fs/promises";
-import { createConnection, createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { promisify } from "node:util";
 import { addressText, type ListenAddress } from "../config/address.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
+import { listenAtPath, listening } from "../sockets/unix-path.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 
@@ -27,8 +25,6 @@ export interface Bound {
 const BACKLOG = 2048;
 /** Turns of the event loop without a connection after which none waits: the first may have begun before we asked. */
 const QUIET_TURNS = 3;
-/** Milliseconds after which another server counts as running although it has not accepted. */
-const LIVE_TEST = 1000;
 
 /** Listens at `address`. Rejects with ADDRESS_UNUSABLE and what to do about it. */
 export async function bind(address: ListenAddress, accept: (socket: Socket) => void): Promise<Bound> {
@@ -36,7 +32,7 @@ export async function bind(address: ListenAddress, accept: (socket: Socket) => v
   const options = { allowHalfOpen: true, noDelay: true };
   const server = createServer(options, (socket) => accept(shareReadBuffer(socket, options)));
   if (address.kind === "unix") await bindUnix(server, address);
-  else await listen(server, listenOptions(address)).catch((error) => unusable(address, error));
+  else await listening(server, listenOptions(address)).catch((error) => unusable(address, error));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here
   return { url: urlOf(server, address), close: (patience = 0) => closed(server, patience) };
 }
@@ -45,15 +41,6 @@ function listenOptions(address: Exclude<ListenAddress, UnixAddress>): ListenOpti
   if (address.kind === "fd") return { fd: address.fd, backlog: BACKLOG } as ListenOptions;
   return { host: address.host, port: address.port, backlog: BACKLOG };
 }
-
-const listen = (server: Server, options: ListenOptions): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 
 async function closed(server: Server, patience: number): Promise<void> {
   if (patience > 0 && server.listening) await acceptWaiting(server, patience);
@@ -89,65 +76,15 @@ function urlOf(server: Server, address: ListenAddress): string {
   return addressText({ ...scheme, kind: "tcp", host: bound.address, port: bound.port });
 }
 
-/** sun_path of unix(7) without its NUL. Node would truncate a longer path and bind to the rest. */
-const LONGEST_PATH = 107;
-const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} bytes)`;
-
 /** Replaces the socket file of a dead server, never that of a running one. */
 async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
   try {
-    if (Buffer.byteLength(address.path) > LONGEST_PATH) throw unfit(address, TOO_LONG);
-    await listenUnix(server, address).catch(async (error) => {
-      if (error.code !== "EADDRINUSE") throw error;
-      await removeStale(address);
-      await listenUnix(server, address);
-    });
-    await setModeAndOwner(address);
+    await listenAtPath(server, address, addressText(address), BACKLOG);
   } catch (error) {
     server.close();
     unusable(address, error as NodeJS.ErrnoException);
   }
 }
-
-/** The umask cannot set every mode: it gives no execute bits. */
-export async function setModeAndOwner({ path, mode, owner }: UnixAddress): Promise<void> {
-  if (mode !== undefined) await chmod(path, mode);
-  if (owner !== undefined) await promisify(execFile)("chown", ["--", owner, path]);
-}
-
-/** Binds with the umask set for the moment of the (synchronous) bind, so that no one gets in before chmod. */
-function listenUnix(server: Server, { path, mode }: UnixAddress): Promise<void> {
-  if (mode === undefined) return listen(server, { path, backlog: BACKLOG });
-  const umask = process.umask(0o777 & ~mode);
-  try {
-    return listen(server, { path, backlog: BACKLOG });
-  } finally {
-    process.umask(umask);
-  }
-}
-
-async function removeStale(address: UnixAddress): Promise<void> {
-  const file = await lstat(address.path);
-  if (!file.isSocket()) throw unfit(address, "is a file of another kind; remove it or choose another path");
-  if (await answers(address.path)) throw unfit(address, "belongs to a server that is running; stop it first");
-  await unlink(address.path);
-}
-
-const unfit = (address: UnixAddress, why: string): SallyportError =>
-  new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${addressText(address)}: the path ${why}`);
-
-/** Whether a server accepts connections there. Only a refused connection shows that none does. */
-const answers = (path: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = createConnection({ path });
-    const settle = (alive: boolean) => {
-      socket.destroy();
-      resolve(alive);
-    };
-    socket.once("connect", () => settle(true));
-    socket.once("error", (error: NodeJS.ErrnoException) => settle(error.code !== "ECONNREFUSED"));
-    socket.setTimeout(LIVE_TEST, () => settle(true));
-  });
 
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE:

@@ -1,8 +1,10 @@
 // The life of a server that has a process for itself, under a process manager, in a container or in a terminal: it says
 // where it listens, obeys signals, and survives the uncaught errors of apps.
 // Tested by test/server/serve.test.ts.
+import type { Attach, Attached, Operations } from "../control/operations.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { type Notifier, notifierOf } from "./notify.ts";
+import { ServerOperations } from "./operations.ts";
 import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";
 import type { Server } from "./server.ts";
 import { logUncaught } from "./uncaught.ts";
@@ -10,39 +12,98 @@ import { logUncaught } from "./uncaught.ts";
 export interface ServerProgram {
   /** The URLs; empty when a signal came first. Rejects with a SallyportError. */
   readonly started: Promise<readonly string[]>;
-  /** The exit code, once a signal or an uncaught error has ended the server. */
+  /** The exit code, once a signal, an operation or an uncaught error has ended the server. */
   readonly ended: Promise<number>;
 }
 
-/** Starts `server`, whose log is written in this style. */
-export function runProgram(server: Server, style: ReportStyle): ServerProgram {
-  const life: Life = { stopping: false, notifier: notifierOf(process.env, server.log) };
-  const ended = untilEnded(server, style, life);
+/** Starts `server`, whose log is written in this style; `attach` is called before, with what can be asked of it. */
+export function runProgram(server: Server, style: ReportStyle, attach: Attach = noAttachment): ServerProgram {
+  const life = new Life(server, style);
+  life.obeySignals();
   // A signal may come while an app still starts: then we do not wait for it.
-  const started = Promise.race([start(server, life, style), ended.then(() => [])]);
-  return { started, ended };
+  const started = Promise.race([life.start(attach), life.ended.then(() => [])]);
+  return { started, ended: life.ended };
 }
 
-interface Life {
-  stopping: boolean;
-  readonly notifier: Promise<Notifier>;
-}
+/** Nothing stands beside the server. */
+export const noAttachment: Attach = async () => ({ close: async () => {} });
 
-async function start(server: Server, life: Life, style: ReportStyle): Promise<readonly string[]> {
-  const gone = (code: number): void => {
-    if (!life.stopping) reportExit(code, style);
-  };
-  process.once("exit", gone);
-  try {
-    const urls = await server.start();
-    announce(urls, style);
-    (await life.notifier).ready(urls);
-    return urls;
-  } catch (error) {
-    if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
-    return [];
-  } finally {
-    process.off("exit", gone);
+class Life {
+  readonly ended: Promise<number>;
+  readonly #server: Server;
+  readonly #style: ReportStyle;
+  readonly #notifier: Promise<Notifier>;
+  readonly #operations: Operations;
+  #end!: (code: number) => void;
+  #stopping = false;
+  #attached: Promise<Attached> | undefined;
+
+  constructor(server: Server, style: ReportStyle) {
+    this.#server = server;
+    this.#style = style;
+    this.#notifier = notifierOf(process.env, server.log);
+    this.#operations = new ServerOperations({ server, notifier: this.#notifier, stop: () => this.#stop(0) });
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  async start(attach: Attach): Promise<readonly string[]> {
+    const gone = (code: number): void => {
+      if (!this.#stopping) reportExit(code, this.#style);
+    };
+    process.once("exit", gone);
+    try {
+      return await this.#start(attach);
+    } catch (error) {
+      if (SallyportError.from(error).code !== "ERR_SALLYPORT_STOPPING") throw error;
+      return [];
+    } finally {
+      process.off("exit", gone);
+    }
+  }
+
+  async #start(attach: Attach): Promise<readonly string[]> {
+    this.#attached = attach(this.#operations);
+    const attached = await this.#attached;
+    try {
+      const urls = await this.#server.start();
+      announce(urls, this.#style);
+      (await this.#notifier).ready(urls);
+      return urls;
+    } catch (error) {
+      await attached.close();
+      throw error;
+    }
+  }
+
+  obeySignals(): void {
+    const { log } = this.#server;
+    const debug = this.#style.level === "debug"; // the stack of an uncaught error may be one of ours
+    for (const signal of ["SIGTERM", "SIGINT"])
+      process.on(signal, () => (this.#stopping ? force(this.#style) : this.#stop(0)));
+    // The log has the reason of a failure.
+    process.on("SIGHUP", () => void this.#operations.reload().catch(() => {}));
+    process.on("SIGUSR1", () => this.#server.reopenLogs());
+    process.on("unhandledRejection", (error) => logUncaught(log, error, debug));
+    process.on("uncaughtException", (error) => {
+      logUncaught(log, error, debug);
+      this.#stop(1);
+    });
+  }
+
+  #stop(code: number): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    void this.#notifier.then((notifier) => notifier.stopping());
+    void this.#stopAll().then(() => this.#end(code));
+  }
+
+  /** What is attached goes last, so that it can be asked how far the server is. */
+  async #stopAll(): Promise<void> {
+    await this.#server.stop();
+    const attached = await this.#attached?.catch(() => undefined);
+    await attached?.close();
   }
 }
 
@@ -53,40 +114,8 @@ function reportExit(code: number, style: ReportStyle): void {
   if (code === 0) process.exitCode = 1;
 }
 
-function untilEnded(server: Server, style: ReportStyle, life: Life): Promise<number> {
-  const debug = style.level === "debug"; // the stack of an uncaught error may be one of ours
-  return new Promise((resolve) => {
-    const stop = (code: number): void => {
-      life.stopping = true;
-      void life.notifier.then((notifier) => notifier.stopping());
-      void server.stop().then(() => resolve(code));
-    };
-    for (const signal of ["SIGTERM", "SIGINT"])
-      process.on(signal, () => (life.stopping ? force(style) : stop(0)));
-    process.on("SIGHUP", () => void reload(server, life));
-    process.on("SIGUSR1", () => server.reopenLogs());
-    process.on("unhandledRejection", (error) => logUncaught(server.log, error, debug));
-    process.on("uncaughtException", (error) => {
-      logUncaught(server.log, error, debug);
-      stop(1);
-    });
-  });
-}
-
 /** The second signal: waits for nothing. Our processes are killed on the way out. */
 function force(style: ReportStyle): void {
   announceCut(style);
   process.exit(1);
-}
-
-async function reload(server: Server, { notifier }: Life): Promise<void> {
-  (await notifier).reloading();
-  try {
-    await server.reload();
-  } catch (error) {
-    const { message, code, detail } = SallyportError.from(error);
-    if (code === "ERR_SALLYPORT_STOPPING") return;
-    server.log.error(`the reload failed and the old generation goes on: ${message}`, { code, detail });
-  }
-  (await notifier).ready(server.urls);
 }

@@ -21,6 +21,13 @@ export interface Route {
   readonly app: string;
 }
 
+/** What became of a route when a request was matched. */
+export interface RouteVerdict {
+  readonly route: Route;
+  readonly answers: boolean;
+  readonly why: string;
+}
+
 interface CompiledRoute extends Route {
   readonly gateway: Gateway;
   /** The prefix's segments, decoded, as latin-1. */
@@ -88,6 +95,19 @@ export class Routes {
     throw new SallyportError("NOT_FOUND", `a local redirect leads out of ${outer}: ${request.path}`);
   }
 
+  /** Every route in the order in which they are tried, and why it answers the request or does not. */
+  explain({ request, mount }: Exchange): RouteVerdict[] {
+    const host = hostOf(request.authority);
+    const segments = segmentsAsSent(request.path.slice(mount.length));
+    const chosen = this.#find(host, segments);
+    return this.#routes.map((route) => {
+      const against = objections(route, host, segments);
+      if (route === chosen) return { route, answers: true, why: "the first that fits" };
+      const why = against.length > 0 ? against.join(", ") : "it fits, but another one comes before it";
+      return { route, answers: false, why };
+    });
+  }
+
   #find(host: string, segments: Segments): CompiledRoute | undefined {
     for (const route of this.#routes) {
       if (
@@ -99,6 +119,15 @@ export class Routes {
     }
     return undefined;
   }
+}
+
+/** Why a route does not answer. */
+function objections(route: CompiledRoute, host: string, segments: Segments): string[] {
+  const found: string[] = [];
+  if (!startsWith(segments, route.segments)) found.push(`the path is not below ${route.path}`);
+  if (!hasSuffix(segments, route.suffix)) found.push(`no part of the path ends with ${route.suffix}`);
+  if (!route.matchesHost(host)) found.push(`the host is ${host || "not named"}, not ${route.host}`);
+  return found;
 }
 
 function compile(route: Route, gateways: ReadonlyMap<string, Gateway>): CompiledRoute {

@@ -3,32 +3,34 @@
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/address.ts";
-import type { AppSettings, Config, Settings } from "../config/config.ts";
+import type { Config, Settings } from "../config/config.ts";
 import { checkConfig } from "../config/errors.ts";
+import type { ServerProcessStatus } from "../control/operations.ts";
 import { disk } from "../exchange/disk.ts";
 import {
-  type ErrorName,
   type Exchange,
   type Gateway,
   type Log,
+  type ProcessBounds,
   Reloads,
-  Running,
   SallyportError,
+  totalLoad,
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { AccessLog } from "../logs/access.ts";
-import { serverLog } from "../logs/log.ts";
 import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
-import { newVersion } from "../modules/versions.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
+import { appNamed, appStatus, scaleApp } from "./app-operations.ts";
+import { AppStarter, type Apps } from "./apps.ts";
 import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
+import { throwFailures } from "./failures.ts";
 import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
-import { gatewayOf } from "./gateways.ts";
 import type { Server, ServerOptions } from "./interface.ts";
-import { type Bound, bind } from "./listen.ts";
+import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { type Route, Routes } from "./routes.ts";
+import { SwitchableLog } from "./switchable-log.ts";
 
 export type { Development, Server, ServerOptions } from "./interface.ts";
 
@@ -58,37 +60,30 @@ const hasEmbedded = ({ apps }: Settings): boolean =>
 /** Milliseconds for workers to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
 
-/** A socket that listens, and what its connections are given to: after a reload that may be another frontend. */
-interface Door {
-  readonly bound: Bound;
-  accept: Accept;
-}
-
-type Apps = ReadonlyMap<string, App>;
-type Doors = ReadonlyMap<string, Door>;
-
 /** All that a reload may replace. */
 interface Parts {
   readonly settings: Settings;
   readonly apps: Apps;
   readonly frontend: Frontend;
   readonly access: AccessLog | undefined;
-  /** By `placeKeys`. */
-  readonly doors: Doors;
+  readonly sockets: ListeningSockets;
 }
 
 class GatewayServer implements Server {
   readonly log: Log;
   readonly #options: ServerOptions;
   readonly #directory: string;
-  readonly #logSink: LineSink | undefined;
-  readonly #reloads = new Reloads(() => this.#reload());
+  /** Undefined where the log is somebody else's. */
+  readonly #ownLog: OwnLog | undefined;
+  readonly #appStarter: AppStarter;
+  readonly #reloads = new Reloads(() => this.#inTurn(() => this.#reload()));
+  /** Reloads and restarts, one at a time. */
+  #turn: Promise<void> = Promise.resolve();
+  readonly #born = performance.now();
+  #serving = false;
   #parts: Parts;
   /** Made when the apps have started. */
   #routes = new Routes([], new Map());
-  #ownLog: Log | undefined;
-  /** Apps that have not been closed, those of a reload under way among them. */
-  readonly #open = new Set<App>();
   /** Parts whose frontends reloads have replaced, until their connections have ended. */
   readonly #retired = new Set<Parts>();
   #starting: Promise<readonly string[]> | undefined;
@@ -97,10 +92,17 @@ class GatewayServer implements Server {
   constructor(settings: Settings, options: ServerOptions) {
     this.#options = options;
     this.#directory = options.directory ?? process.cwd();
-    this.#logSink = options.log ? undefined : descriptorSink(2);
-    this.log = options.log ?? this.#switchableLog(settings);
+    this.#ownLog = options.log ? undefined : ownLogOf(settings);
+    this.log = options.log ?? (this.#ownLog as OwnLog).log;
+    this.#appStarter = new AppStarter({
+      directory: this.#directory,
+      log: this.log,
+      development: options.development,
+      dispatch: (exchange) => void this.#dispatch(exchange),
+      goOn: () => this.#throwIfStopping(),
+    });
     const frontend = this.#makeFrontend(settings, undefined);
-    this.#parts = { settings, apps: new Map(), frontend, access: undefined, doors: new Map() };
+    this.#parts = { settings, apps: new Map(), frontend, access: undefined, sockets: new Map() };
   }
 
   start(): Promise<readonly string[]> {
@@ -113,15 +115,16 @@ class GatewayServer implements Server {
     try {
       this.#applyLimits(settings);
       await this.#useAccessLog(settings.log.access);
-      const gateways = this.#makeGateways(settings, Object.keys(settings.apps));
+      const gateways = this.#appStarter.make(settings, Object.keys(settings.apps));
       // The listeners are loaded while the apps start, mostly in processes of their own.
       const { frontend } = this.#parts;
       const listeners = Promise.allSettled(gateways.values()).then(() => this.#makeListeners(frontend));
       if (hasEmbedded(settings)) await listeners;
-      const [apps] = await Promise.all([this.#startApps(settings, gateways), listeners]);
+      const [apps] = await Promise.all([this.#appStarter.start(settings, gateways), listeners]);
       this.#take({ ...this.#parts, apps });
       for (const [i, key] of placeKeys(settings.listen).entries())
         await this.#listen(key, settings.listen[i] as ListenAddress);
+      this.#serving = true;
     } catch (error) {
       await this.stop(0);
       throw SallyportError.from(error);
@@ -130,7 +133,7 @@ class GatewayServer implements Server {
   }
 
   get urls(): readonly string[] {
-    return [...this.#parts.doors.values()].map(({ bound }) => bound.url);
+    return [...this.#parts.sockets.values()].map(({ bound }) => bound.url);
   }
 
   async answerCgi(nph = false): Promise<number> {
@@ -153,13 +156,33 @@ class GatewayServer implements Server {
     return this.#reloads.ask();
   }
 
+  status(): ServerProcessStatus {
+    const { apps, frontend } = this.#parts;
+    const frontends = [frontend, ...[...this.#retired].map((parts) => parts.frontend)];
+    return {
+      pid: process.pid,
+      state: this.#stopping ? "leaving" : this.#serving ? "serving" : "starting",
+      age: performance.now() - this.#born,
+      ...totalLoad(frontends.map((each) => each.load())),
+      apps: Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)])),
+    };
+  }
+
+  restart(name: string): Promise<void> {
+    return this.#inTurn(() => this.#restart(name));
+  }
+
+  async scale(name: string, bounds: ProcessBounds): Promise<void> {
+    await scaleApp(name, appNamed(this.#parts.apps, name), bounds);
+  }
+
   reopenLogs(): void {
     this.#parts.access?.reopen();
   }
 
-  async leave(): Promise<void> {
-    const { doors, frontend, apps } = this.#parts;
-    await Promise.all([...doors.values()].map(({ bound }) => bound.close()));
+  async leave(patience = 0): Promise<void> {
+    const { sockets, frontend, apps } = this.#parts;
+    await Promise.all([...sockets.values()].map(({ bound }) => bound.close(patience)));
     frontend.leave();
     for (const { gateway } of apps.values()) gateway.leave?.();
   }
@@ -177,25 +200,59 @@ class GatewayServer implements Server {
     if (this.#stopping) return;
     const settings = (await this.#options.reread?.()) ?? this.#parts.settings;
     const change = new Change(settings);
-    try {
+    await this.#orUndo(change, async () => {
       const next = await this.#partsFor(settings, change);
       this.#throwIfStopping();
-      const before = this.#parts;
       this.#applyLimits(settings);
-      this.#take(next);
-      this.#retire(before);
+      this.#become(next);
+    });
+  }
+
+  /** An app that cannot reload is made anew, and replaced. */
+  async #restart(name: string): Promise<void> {
+    const app = appNamed(this.#parts.apps, name);
+    if (app.gateway.reload) {
+      if (await app.running.reload(app.gateway)) this.log.info(`app ${name} was restarted`);
+      return;
+    }
+    const { settings } = this.#parts;
+    const change = new Change(settings);
+    await this.#orUndo(change, async () => {
+      const started = await this.#appStarter.start(settings, this.#appStarter.make(settings, [name]), change);
+      this.#become({ ...this.#parts, apps: new Map([...this.#parts.apps, ...started]) });
+    });
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(act);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Takes back what was made when the change fails. */
+  async #orUndo(change: Change, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
     } catch (error) {
       await change.undo();
       throw error;
     }
   }
 
+  /** From now on requests go to these parts, and those that they replace end. */
+  #become(next: Parts): void {
+    this.#throwIfStopping();
+    const before = this.#parts;
+    this.#take(next);
+    this.#retire(before);
+  }
+
   async #partsFor(settings: Settings, change: Change): Promise<Parts> {
     const apps = await this.#appsFor(settings, change);
     const front = await this.#frontendFor(settings, change);
-    const doors = await this.#doorsFor(settings, front.frontend, change);
+    const sockets = await this.#socketsFor(settings, front.frontend, change);
     await this.#renew([...apps].filter(([name, app]) => this.#parts.apps.get(name) === app));
-    return { settings, apps, ...front, doors };
+    return { settings, apps, ...front, sockets };
   }
 
   /** Apps that are new, or other than before, are started. */
@@ -203,7 +260,7 @@ class GatewayServer implements Server {
     const { apps } = this.#parts;
     const names = Object.keys(settings.apps);
     const fresh = names.filter((name) => !change.keeps(name, apps.get(name)));
-    const started = await this.#startApps(settings, this.#makeGateways(settings, fresh), change);
+    const started = await this.#appStarter.start(settings, this.#appStarter.make(settings, fresh), change);
     return new Map(names.map((name) => [name, (started.get(name) ?? apps.get(name)) as App]));
   }
 
@@ -218,21 +275,12 @@ class GatewayServer implements Server {
     return { frontend: made, access: newAccess };
   }
 
-  /** Sockets that listen already stay open; they change hands once all others have been opened. */
-  async #doorsFor(settings: Settings, frontend: Frontend, change: Change): Promise<Doors> {
-    const { doors: present, frontend: before } = this.#parts;
-    if (frontend === before) return present;
+  async #socketsFor(settings: Settings, frontend: Frontend, change: Change): Promise<ListeningSockets> {
+    const { sockets, frontend: before } = this.#parts;
+    if (frontend === before) return sockets;
     const accepts: Accept[] = [];
     for (const address of settings.listen) accepts.push(await this.#acceptAt(frontend, address));
-    const doors = new Map<string, Door>();
-    for (const [i, key] of placeKeys(settings.listen).entries()) {
-      const kept = present.get(key);
-      const door = kept ?? (await this.#openDoor(settings.listen[i] as ListenAddress, accepts[i] as Accept));
-      if (!kept) change.made(() => door.bound.close());
-      doors.set(key, door);
-    }
-    for (const [i, door] of [...doors.values()].entries()) handOver(door, accepts[i] as Accept, change);
-    return doors;
+    return changeSockets(sockets, settings.listen, accepts, this.#directory, change);
   }
 
   /** New generations of apps that stay, and certificates as their files are now. Rejects with all failures. */
@@ -248,16 +296,16 @@ class GatewayServer implements Server {
   /** Ends what a reload has replaced: requests under way are finished, within the grace. */
   #retire(before: Parts): void {
     const { grace } = this.#parts.settings;
-    const ends = [...this.#retireDoors(before, grace), ...this.#retireApps(before, grace)];
+    const ends = [...this.#retireSockets(before, grace), ...this.#retireApps(before, grace)];
     if (before.frontend !== this.#parts.frontend) ends.push(this.#retireFrontend(before, grace));
     void Promise.allSettled(ends);
   }
 
-  #retireDoors({ doors }: Parts, grace: number): Promise<void>[] {
-    const present = this.#parts.doors;
+  #retireSockets({ sockets }: Parts, grace: number): Promise<void>[] {
+    const present = this.#parts.sockets;
     for (const [key, { bound }] of present)
-      if (!doors.has(key)) this.log.info(`listening on ${bound.url}, too`);
-    const closed = [...doors].filter(([key]) => !present.has(key));
+      if (!sockets.has(key)) this.log.info(`listening on ${bound.url}, too`);
+    const closed = [...sockets].filter(([key]) => !present.has(key));
     for (const [, { bound }] of closed) this.log.info(`no longer listening on ${bound.url}`);
     return closed.map(([, { bound }]) => bound.close(grace / 2));
   }
@@ -266,7 +314,7 @@ class GatewayServer implements Server {
     const present = this.#parts.apps;
     const gone = [...apps].filter(([name, app]) => present.get(name) !== app);
     for (const [name] of gone) this.log.info(`app ${name} was ${present.has(name) ? "replaced" : "removed"}`);
-    return gone.map(([, app]) => this.#closeApp(app, grace));
+    return gone.map(([, app]) => this.#appStarter.close(app, grace));
   }
 
   /**
@@ -315,16 +363,8 @@ class GatewayServer implements Server {
   async #listen(key: string, address: ListenAddress): Promise<void> {
     const accept = await this.#acceptAt(this.#parts.frontend, address);
     this.#throwIfStopping();
-    const door = await this.#openDoor(address, accept);
-    this.#parts = { ...this.#parts, doors: new Map(this.#parts.doors).set(key, door) };
-  }
-
-  async #openDoor(address: ListenAddress, accept: Accept): Promise<Door> {
-    const place =
-      address.kind === "unix" ? { ...address, path: resolve(this.#directory, address.path) } : address;
-    const door: { bound?: Bound; accept: Accept } = { accept };
-    door.bound = await bind(place, (socket) => door.accept(socket));
-    return door as Door;
+    const socket = await openSocket(address, accept, this.#directory);
+    this.#parts = { ...this.#parts, sockets: new Map(this.#parts.sockets).set(key, socket) };
   }
 
   async #acceptAt(frontend: Frontend, address: ListenAddress): Promise<Accept> {
@@ -338,21 +378,11 @@ class GatewayServer implements Server {
   }
 
   #applyLimits({ limits, log, renamed = [] }: Settings): void {
-    if (this.#logSink) this.#ownLog = serverLog({ ...log, sink: this.#logSink });
+    this.#ownLog?.log.use(log);
     for (const line of renamed) this.log.warn(line);
     disk.limit = limits.temporary;
     descriptors.limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
     warnOfDescriptors(this.log, limits.connections);
-  }
-
-  /** A log whose level and format a reload may change. */
-  #switchableLog({ log }: Settings): Log {
-    this.#ownLog = serverLog({ ...log, sink: this.#logSink as LineSink });
-    const at =
-      (level: keyof Log): Log[keyof Log] =>
-      (message, fields) =>
-        this.#ownLog?.[level](message, fields);
-    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   }
 
   async #useAccessLog(access: string | undefined): Promise<void> {
@@ -375,60 +405,8 @@ class GatewayServer implements Server {
   async #startForCgi(settings: Settings): Promise<void> {
     const { access } = settings.log;
     if (access !== "-") await this.#useAccessLog(access);
-    const gateways = this.#makeGateways(settings, Object.keys(settings.apps));
-    this.#take({ ...this.#parts, apps: await this.#startApps(settings, gateways) });
-  }
-
-  #makeGateways(settings: Settings, names: readonly string[]): Map<string, Promise<Gateway>> {
-    return new Map(
-      names.map((name) => [name, this.#makeGateway(name, settings.apps[name] as AppSettings, settings)]),
-    );
-  }
-
-  async #makeGateway(name: string, app: AppSettings, settings: Settings): Promise<Gateway> {
-    const make = (): Promise<Gateway> => this.#gatewayOf(app, settings);
-    return this.#options.development?.gateway(name, app, this.log, make) ?? make();
-  }
-
-  #gatewayOf(app: AppSettings, { limits, serverProcesses }: Settings): Promise<Gateway> {
-    const isAgain = this.#options.development !== undefined || this.#parts.apps.size > 0;
-    return gatewayOf(app, {
-      directory: this.#directory,
-      log: this.log,
-      maxBody: limits.body,
-      serverProcesses,
-      dispatch: (exchange) => void this.#dispatch(exchange),
-      moduleVersion: isAgain ? newVersion : () => "",
-    });
-  }
-
-  /** Rejects with all failures. */
-  async #startApps(
-    settings: Settings,
-    gateways: ReadonlyMap<string, Promise<Gateway>>,
-    change?: Change,
-  ): Promise<Apps> {
-    const starts = Array.from(gateways, async ([name, made]): Promise<[string, App]> => {
-      const app = {
-        settings: settings.apps[name] as AppSettings,
-        gateway: await made,
-        running: new Running(),
-      };
-      this.#throwIfStopping();
-      this.#open.add(app);
-      change?.made(() => this.#closeApp(app, 0));
-      await app.running.start(app.gateway);
-      return [name, app];
-    });
-    const results = await Promise.allSettled(starts);
-    this.#throwIfStopping();
-    throwFailures("started", [...gateways.keys()], results);
-    return new Map(results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
-  }
-
-  async #closeApp(app: App, grace: number): Promise<void> {
-    await app.running.close(grace);
-    this.#open.delete(app);
+    const gateways = this.#appStarter.make(settings, Object.keys(settings.apps));
+    this.#take({ ...this.#parts, apps: await this.#appStarter.start(settings, gateways) });
   }
 
   #throwIfStopping(): void {
@@ -440,16 +418,27 @@ class GatewayServer implements Server {
     const left = () => Math.max(0, deadline - performance.now());
     this.log.debug("stopping: no more connections are accepted");
     // Half of the grace for accepting: the connections accepted last must be answered, too.
-    await Promise.all([...this.#parts.doors.values()].map(({ bound }) => bound.close(grace / 2)));
-    for (const { running } of this.#open) running.leave();
+    await Promise.all([...this.#parts.sockets.values()].map(({ bound }) => bound.close(grace / 2)));
+    this.#appStarter.leave();
     const retired = [...this.#retired].map((before) => closeFrontend(before, left()));
     await Promise.all([this.#parts.frontend.close(left()), ...retired]);
     this.log.debug("stopping: the apps end");
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
-    await Promise.all([...this.#open].map((app) => this.#closeApp(app, patience)));
+    await this.#appStarter.closeAll(patience);
     await this.#parts.access?.close();
-    await this.#logSink?.close();
+    await this.#ownLog?.sink.close();
   }
+}
+
+/** The log that the configuration describes. */
+interface OwnLog {
+  readonly log: SwitchableLog;
+  readonly sink: LineSink;
+}
+
+function ownLogOf({ log }: Settings): OwnLog {
+  const sink = descriptorSink(2);
+  return { log: new SwitchableLog({ ...log, sink }), sink };
 }
 
 async function closeFrontend({ frontend, access }: Parts, grace: number): Promise<void> {
@@ -457,35 +446,7 @@ async function closeFrontend({ frontend, access }: Parts, grace: number): Promis
   await access?.close();
 }
 
-function handOver(door: Door, accept: Accept, change: Change): void {
-  const before = door.accept;
-  door.accept = accept;
-  change.made(() => {
-    door.accept = before;
-  });
-}
-
 /** Without routes the only app answers everything. */
 function routesOf({ routes, apps }: Settings): readonly Route[] {
   return routes ?? Object.keys(apps).map((app) => ({ app }));
-}
-
-/** Throws the only failure, or one error that lists all of them by the names of their parts. */
-function throwFailures(
-  what: "started" | "reloaded",
-  names: readonly string[],
-  results: readonly PromiseSettledResult<unknown>[],
-): void {
-  const failures = results.flatMap((result, i) =>
-    result.status === "rejected" ? [{ name: names[i], error: SallyportError.from(result.reason) }] : [],
-  );
-  const [first, second] = failures;
-  if (!first) return;
-  if (!second) throw first.error;
-  const lines = failures.map(({ name, error: { message, code, detail } }) =>
-    [`${name}: ${message} [${code}]`, detail ?? []].flat().join("\n"),
-  );
-  const message = `${failures.length} apps could not be ${what}: ${failures.map(({ name }) => name).join(", ")}`;
-  const kind = first.error.code.replace("ERR_SALLYPORT_", "") as ErrorName;
-  throw new SallyportError(kind, message, { cause: first.error, detail: lines.join("\n") });
 }

@@ -2,7 +2,7 @@
 // the first client that uses it: most servers are behind another one, which speaks HTTP/1.1 with them.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Listener } from "../exchange/index.ts";
+import { type Listener, type Load, totalLoad } from "../exchange/index.ts";
 import { type HttpOptions, httpListener } from "../protocols/http1/index.ts";
 import type { StreamLimits } from "../protocols/http2/index.ts";
 
@@ -24,6 +24,7 @@ export function webListener({ http2, limits, ...options }: WebOptions): Listener
   });
   return {
     accept: (socket) => (agreedOnHttp2(socket) ? second : first).accept(socket),
+    load: () => totalLoad([first.load?.(), second.load()]),
     leave() {
       first.leave?.();
       second.leave();
@@ -47,6 +48,10 @@ class Late implements Listener {
   accept(socket: Socket): void {
     if (this.#made) this.#made.accept(socket);
     else void this.#acceptLater(socket);
+  }
+
+  load(): Load | undefined {
+    return this.#made?.load?.();
   }
 
   leave(): void {

@@ -1,11 +1,13 @@
 // The connections of one listener: up to a limit, with one timer for all their deadlines, and closed in phases.
 import type { Socket } from "node:net";
-import { EVENT_STREAM_GRACE, SallyportError } from "../exchange/index.ts";
+import { EVENT_STREAM_GRACE, type Load, SallyportError } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
 import { takesReserve } from "./descriptors.ts";
 
 /** A connection as its listener sees it. */
 export interface ManagedConnection extends Member {
+  /** Requests under way on it. */
+  readonly inFlight: number;
   /** Ends it when one of its deadlines has passed. */
   checkDeadlines(now: number): void;
   /** The listener leaves; for protocols that can announce it before their next response. */
@@ -51,6 +53,15 @@ export class ManagedConnections<C extends ManagedConnection> {
 
   get size(): number {
     return this.#all.size;
+  }
+
+  /** How many there are, and the requests under way on all of them; counted when it is asked. */
+  load(): Load {
+    let inFlight = 0;
+    this.#each((connection) => {
+      inFlight += connection.inFlight;
+    });
+    return { connections: this.#all.size, inFlight };
   }
 
   /** Why another connection, such as `socket`, is refused now; undefined when it is not. */

@@ -3,10 +3,18 @@
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Exchange, type Gateway, SallyportError, silentLog } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type GatewayStatus,
+  type ProcessBounds,
+  SallyportError,
+  silentLog,
+  statusWithoutProcesses,
+} from "../exchange/index.ts";
 import { waitUntil } from "../exchange/wait.ts";
 import { must } from "../options/checks.ts";
-import type { Interface } from "./interface.ts";
+import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import {
   DEFAULTS,
   type EventLoopOptions,
@@ -32,7 +40,8 @@ export const aPythonApp = must(
 );
 
 /** Runs an application: in the workers of a pool, or in this very process. */
-export interface Runner extends Pick<Pool, "start" | "submit" | "reload" | "leave" | "close"> {
+export interface Runner
+  extends Pick<Pool, "start" | "submit" | "reload" | "status" | "scale" | "leave" | "close"> {
   /** The interface that the application is written for; undefined until it has started. */
   readonly interface: Interface | undefined;
 }
@@ -109,6 +118,17 @@ export class PythonApplication implements Gateway {
     await this.#runner?.reload();
   }
 
+  status(): GatewayStatus {
+    const found = this.#runner?.interface ?? this.#onlyInterface;
+    const name = found === undefined ? "Python" : INTERFACE_NAMES[found];
+    return { ...statusWithoutProcesses(name), ...this.#runner?.status() };
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    if (!this.#runner) throw new SallyportError("NOT_READY", `${this.#app} was not started`);
+    this.#runner.scale(bounds);
+  }
+
   leave(): void {
     this.#runner?.leave();
   }
@@ -151,13 +171,18 @@ export class PythonApplication implements Gateway {
       chdir: directory,
       path: (options.path ?? []).map((place) => resolve(directory, place)),
       constants: Object.assign({}, ...this.#specs.map((spec) => spec.constants)),
-      interface: this.#specs.length === 1 ? this.#specs[0]?.interface : undefined,
+      interface: this.#onlyInterface,
       timeout: {
         wsgi: 0,
         asgi: 0,
         ...Object.fromEntries(this.#specs.map((spec) => [spec.interface, spec.timeout])),
       },
     });
+  }
+
+  /** Undefined where the worker finds out. */
+  get #onlyInterface(): Interface | undefined {
+    return this.#specs.length === 1 ? this.#specs[0]?.interface : undefined;
   }
 
   #choose(runner: Runner): void {

@@ -23,6 +23,7 @@ export class RequestQueue {
     if (this.waiting.length >= queue)
       return fail(stream, "QUEUE_FULL", `${queue} requests are waiting for a ${this.#resource} already`);
     stream.since = performance.now();
+    stream.exchange.trace?.queued();
     this.waiting.push(stream);
   }
 
@@ -52,6 +53,11 @@ export class RequestQueue {
     this.#remove(({ exchange }) => exchange.closed);
     for (const stream of this.#remove(({ since }) => now - since >= queueTimeout))
       fail(stream, "QUEUE_TIMEOUT", `no ${this.#resource} was free within ${queueTimeout / 1000} s`);
+  }
+
+  /** Fails all: there is no process for them, nor will there be one soon. */
+  fail(error: SallyportError): void {
+    for (const stream of this.waiting.splice(0)) stream.fail(error);
   }
 
   /** Fails all: the application stops. */

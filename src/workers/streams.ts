@@ -37,6 +37,16 @@ export class Streams {
     this.size--;
   }
 
+  /** The one that was added next after `id`, of those that are still there. */
+  after(id: number): WorkerStream | undefined {
+    const size = this.#ring.length;
+    for (let next = id + 1; next < id + size; next++) {
+      const stream = this.#ring[next & this.#mask];
+      if (stream) return stream;
+    }
+    return undefined;
+  }
+
   /** In the order in which they were added. */
   all(): WorkerStream[] {
     const found: WorkerStream[] = [];

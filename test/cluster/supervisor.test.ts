@@ -187,7 +187,7 @@ test("a reload says how the new server process ended", async (t) => {
   writeFileSync(join(here, "changes.mjs"), "process.kill(process.pid, 'SIGKILL');\n");
   process.kill(server.pid, "SIGHUP");
   await server.sees(
-    /the reload failed and the old server processes go on: the new one was killed by SIGKILL/,
+    /the reload failed and the old server processes go on: the new server process was killed by SIGKILL/,
   );
   assert.equal(await (await fetch(server.url)).text(), "old");
 });

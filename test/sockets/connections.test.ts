@@ -6,6 +6,7 @@ import { type ManagedConnection, ManagedConnections } from "../../src/sockets/co
 
 /** A connection that notes the calls it gets, and ends at the call `last`. */
 class Noting implements ManagedConnection {
+  readonly inFlight = 0;
   place = -1;
   readonly told: string[] = [];
   readonly checked: Promise<number>;

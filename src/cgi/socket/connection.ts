@@ -99,6 +99,10 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     this.#life.checkDeadline(now);
   }
 
+  get inFlight(): number {
+    return this.#exchange ? 1 : 0;
+  }
+
   stop(): void {
     this.#life.stop();
   }

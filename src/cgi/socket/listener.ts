@@ -1,7 +1,7 @@
 // The application's half of "CGI over a socket": takes over connections, one request each. SCGI and uwsgi supply the
 // reader of variables and the writer of heads.
 import type { Socket } from "node:net";
-import type { Handler, Listener, Log } from "../../exchange/index.ts";
+import type { Handler, Listener, Load, Log } from "../../exchange/index.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
 import { takesReserve } from "../../sockets/descriptors.ts";
 import type { Compose } from "../exchange.ts";
@@ -56,6 +56,10 @@ export class SocketListener implements Listener, SocketListenerContext {
 
   newReader(): VariablesReader {
     return this.#half.newReader(this.limits);
+  }
+
+  load(): Load {
+    return this.connections.load();
   }
 
   close(grace: number): Promise<void> {

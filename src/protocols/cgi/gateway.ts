@@ -4,6 +4,7 @@ import { Semaphore } from "../../cgi/semaphore.ts";
 import {
   type Exchange,
   type Gateway,
+  type GatewayStatus,
   type Log,
   localRedirect,
   type RequestBody,
@@ -153,6 +154,17 @@ class CgiGateway implements Gateway {
       .finally(() => this.#answering--);
   }
 
+  /** Its processes are the programs that run. */
+  status(): GatewayStatus {
+    return {
+      interface: "CGI",
+      waiting: this.#semaphore.waiting,
+      processes: [...this.#runs].map((run) => run.status),
+      bounds: { min: 0, max: this.#settings.processes },
+      restarts: 0,
+    };
+  }
+
   async close(grace: number): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
@@ -210,6 +222,7 @@ class CgiGateway implements Gateway {
       onLine: (line) => stderr.add(line),
     });
     if (child.pid === undefined) throw (await child.exited).failure;
+    exchange.trace?.handedOver(child.pid);
     const nph = program.nph && this.#settings.nph;
     const redirect = (location: string): void => {
       try {

@@ -78,6 +78,10 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.#life.checkDeadline(now);
   }
 
+  get inFlight(): number {
+    return this.#exchange ? 1 : 0;
+  }
+
   stop(): void {
     this.#life.stop();
   }

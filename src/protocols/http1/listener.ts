@@ -2,7 +2,7 @@
 // Tested by test/protocols/http1/endings.test.ts.
 
 import type { Socket } from "node:net";
-import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
+import type { Handler, Listener, Load, Log, SallyportError } from "../../exchange/index.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import {
@@ -92,6 +92,10 @@ class HttpListener implements Listener, HttpListenerContext {
     const error = this.connections.refusal(socket);
     if (error) this.#refuse(socket, error);
     else this.connections.open(socket);
+  }
+
+  load(): Load {
+    return this.connections.load();
   }
 
   leave(): void {

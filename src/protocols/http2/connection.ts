@@ -88,6 +88,10 @@ export class Http2Connection implements ManagedConnection {
   }
 
   /** The listener closes: streams finish, and no new ones are opened (RFC 9113, 6.8). */
+  get inFlight(): number {
+    return this.#streams.size;
+  }
+
   stop(): void {
     this.#goAway();
   }

@@ -3,7 +3,7 @@
 
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
-import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
+import type { Handler, Listener, Load, Log, SallyportError } from "../../exchange/index.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
@@ -68,6 +68,10 @@ class Http2Listener implements Listener, Http2ListenerContext {
     const error = this.connections.refusal(socket);
     if (error) this.#refuse(socket, error);
     else this.connections.open(socket);
+  }
+
+  load(): Load {
+    return this.connections.load();
   }
 
   leave(): void {

@@ -15,6 +15,7 @@ import {
   milliseconds,
   oneOf,
 } from "../../options/checks.ts";
+import { boundsOf } from "../../options/processes.ts";
 import { bodyDirectory } from "../../workers/bodies.ts";
 import {
   type AnswerExchange,
@@ -83,6 +84,9 @@ class Embedded extends PythonApplication {
 const DAEMON_ONLY = [
   "processes",
   "maxRequests",
+  "maxAge",
+  "maxMemory",
+  "memoryLimit",
   "threads",
   "bufferBody",
   "timeout",
@@ -127,7 +131,7 @@ function streaming({ mode, bufferBody, processes = 1, threads = 1 }: WsgiOptions
   // A call into the interpreter cannot wait for the rest of a body.
   if (mode === "embedded") return () => false;
   if (bufferBody === false) return () => true;
-  let places = Math.max(1, processes * threads - 1);
+  let places = Math.max(1, boundsOf(processes).min * threads - 1);
   return (exchange) => {
     if (places === 0 || !awaitsContinue(exchange)) return false;
     places--;

@@ -101,6 +101,10 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     this.#life.checkDeadline(now);
   }
 
+  get inFlight(): number {
+    return this.#requests.size;
+  }
+
   stop(): void {
     this.#life.stop();
   }

@@ -3,7 +3,7 @@
 
 import type { Socket } from "node:net";
 import { fromPeer, type Peer } from "../../../cgi/metavariables/peers.ts";
-import { type Handler, type Listener, type Log, SallyportError } from "../../../exchange/index.ts";
+import { type Handler, type Listener, type Load, type Log, SallyportError } from "../../../exchange/index.ts";
 import {
   aFlag,
   anyText,
@@ -85,6 +85,10 @@ class FastcgiListener implements Listener, FastcgiListenerContext {
     const refusal = this.connections.refusal(socket) ?? this.#refusal(socket);
     if (refusal) this.#refuse(socket, refusal);
     else this.connections.open(socket);
+  }
+
+  load(): Load {
+    return this.connections.load();
   }
 
   leave(): void {

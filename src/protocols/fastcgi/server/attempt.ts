@@ -63,6 +63,7 @@ export class Attempt {
   begin(connection: ApplicationConnection): void {
     const { request } = this;
     request.beginAttempt(this);
+    request.exchange.trace?.handedOver();
     const { timeout } = request.settings;
     if (timeout > 0) this.#timer = setTimeout(() => this.#late(), timeout);
     const { params, role, body, file } = request.options;
@@ -91,6 +92,7 @@ export class Attempt {
 
   stdout(content: Buffer): void {
     if (this.request.over) return;
+    this.request.exchange.trace?.answered(content);
     if (content.length === 0) this.#stdoutEnded = true;
     else if (this.#reader) this.#readHead(this.#reader, content);
     else this.#pieces.push(content);

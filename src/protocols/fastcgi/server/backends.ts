@@ -27,6 +27,8 @@ export class Backends {
   readonly #timer: NodeJS.Timeout;
   #turn = 0;
   #closing = false;
+  /** Called when a request waits and there is no address at all. */
+  onNeed: (() => void) | undefined;
 
   constructor(options: BackendsOptions) {
     this.#options = options;
@@ -35,6 +37,17 @@ export class Backends {
 
   get closing(): boolean {
     return this.#closing;
+  }
+
+  /** Milliseconds that the first of the requests has waited for room. */
+  waitedFor(now: number): number {
+    const [first] = this.#queue;
+    return first ? now - first.since : 0;
+  }
+
+  /** Fails all that wait: there is no application for them. */
+  failWaiting(error: SallyportError): void {
+    for (const request of this.#queue.splice(0)) request.fail(error);
   }
 
   /** Requests that wait for room. */
@@ -57,8 +70,9 @@ export class Backends {
     if (this.#closing)
       return request.fail(new SallyportError("STOPPING", "the application is being stopped"));
     const backend = this.#queue.length === 0 ? this.#choose(request) : undefined;
-    if (backend) backend.run(request);
-    else this.#enqueue(request);
+    if (backend) return backend.run(request);
+    this.#enqueue(request);
+    if (this.#all.length === 0) this.onNeed?.();
   }
 
   async close(grace: number): Promise<void> {
@@ -127,6 +141,7 @@ export class Backends {
         new SallyportError("QUEUE_FULL", `${queue} requests wait for the application already`),
       );
     request.since = performance.now();
+    request.exchange.trace?.queued();
     this.#queue.push(request);
   }
 

@@ -2,7 +2,15 @@
 // that we start ourselves. This file makes a request of an exchange; request.ts and its neighbours get it answered.
 import { stat } from "node:fs/promises";
 import { MAX_BODY } from "../../../cgi/options.ts";
-import { type Exchange, type Gateway, SallyportError, spool } from "../../../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type GatewayStatus,
+  type ProcessBounds,
+  SallyportError,
+  spool,
+  statusWithoutProcesses,
+} from "../../../exchange/index.ts";
 import { waitUntil } from "../../../exchange/wait.ts";
 import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { FastcgiApplication } from "./application.ts";
@@ -83,6 +91,18 @@ class FastcgiGateway implements Gateway {
     this.#preparing++;
     exchange.whenClosed(() => this.#preparing--);
     authorizer.authorize(exchange, () => this.#serve(exchange));
+  }
+
+  status(): GatewayStatus {
+    return this.#application.status();
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    if (this.#options.command) return this.#application.scale(bounds);
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      "the FastCGI application runs elsewhere: we start no processes of it",
+    );
   }
 
   #serve(exchange: Exchange): void {
@@ -206,6 +226,15 @@ class AuthorizedGateway implements Gateway {
 
   handle(exchange: Exchange): void {
     this.#authorizer.authorize(exchange, () => this.#gateway.handle(exchange));
+  }
+
+  /** Of the application behind it. */
+  status(): GatewayStatus {
+    return this.#gateway.status?.() ?? statusWithoutProcesses("gateway");
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    await this.#gateway.scale?.(bounds);
   }
 
   reload(): Promise<void> {

@@ -1,0 +1,52 @@
+// `sallyport check [TARGET]`: whether a configuration is valid, what it would serve, and what it probably does not mean. Nothing
+// is started.
+import { addressText } from "../config/address.ts";
+import type { Settings } from "../config/config.ts";
+import { routeText } from "../explain/text.ts";
+import { appText, warningsOf } from "../explain/warnings.ts";
+import { escapeControls } from "../logs/escape.ts";
+import { type CommandLine, usage } from "./command-line.ts";
+import { serveSettingsOf } from "./settings.ts";
+import { targetOf } from "./target.ts";
+
+/** What would be served. */
+interface Checked {
+  readonly listen: readonly string[];
+  readonly apps: Readonly<Record<string, string>>;
+  readonly routes: readonly { readonly route: string; readonly app: string }[];
+  readonly warnings: readonly string[];
+}
+
+/** Gives the exit code 0; warnings are no failures. Throws a SallyportError for what is not valid. */
+export async function checkCommand({ flags, words }: CommandLine): Promise<number> {
+  const here = process.cwd();
+  const [word, extra] = words;
+  if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
+  const { settings, directory } = await serveSettingsOf(targetOf(word, flags.config, here), flags, here);
+  const checked = checkedOf(settings, await warningsOf(settings, directory));
+  process.stdout.write(flags.json ? `${JSON.stringify(checked, undefined, 2)}\n` : textOf(checked));
+  return 0;
+}
+
+const checkedOf = ({ listen, apps, routes }: Settings, warnings: readonly string[]): Checked => ({
+  listen: listen.map(addressText),
+  apps: Object.fromEntries(Object.entries(apps).map(([name, app]) => [name, appText(app)])),
+  routes: (routes ?? Object.keys(apps).map((app) => ({ app }))).map((route) => ({
+    route: routeText(route),
+    app: route.app,
+  })),
+  warnings,
+});
+
+function textOf({ listen, apps, routes, warnings }: Checked): string {
+  const width = Math.max(...routes.map(({ route }) => route.length));
+  const lines = [
+    ...listen.map((address) => `listens on ${address}`),
+    ...routes.map(({ route, app }) => `${route.padEnd(width)}  app ${app}: ${apps[app]}`),
+    ...warnings.map((warning) => `warning: ${warning}`),
+    warnings.length === 0
+      ? "valid"
+      : `valid, with ${warnings.length} warning${warnings.length === 1 ? "" : "s"}`,
+  ];
+  return `${lines.map(escapeControls).join("\n")}\n`;
+}

@@ -1,0 +1,19 @@
+// How one server process is: as it says itself, or as its supervisor sees it.
+// Tested by test/control/commands.test.ts.
+import type { ServerProcessStatus } from "../control/operations.ts";
+import type { ServerProcess } from "./process.ts";
+
+/** Milliseconds for an answer. */
+const PATIENCE = 1_000;
+
+/** Resolves within a second. */
+export async function statusOf(server: ServerProcess): Promise<ServerProcessStatus> {
+  const { pid, age, served, leaving } = server;
+  if (!served) return { pid, age, state: leaving ? "leaving" : "starting", apps: {} };
+  try {
+    const said = (await server.ask({ ask: "status" }, PATIENCE)) as ServerProcessStatus;
+    return { ...said, pid, age, state: leaving ? "leaving" : said.state };
+  } catch {
+    return { pid, age, state: leaving ? "leaving" : "not answering", apps: {} };
+  }
+}

@@ -1,0 +1,37 @@
+// What a supervisor needs of a configuration. A reload brings another plan.
+// Tested by test/cluster/reload.test.ts.
+import type { AppSettings, Settings } from "../config/config.ts";
+import { isGateway } from "../options/checks.ts";
+import type { Handed } from "./messages.ts";
+
+/** Milliseconds for a server process to start, where the applications have limits of their own. */
+const START = 300_000;
+/** Milliseconds for importing an application, and for all else that a server process does before it serves. */
+const START_DEFAULT = 60_000;
+const STARTING = 15_000;
+
+export interface ClusterPlan {
+  readonly settings: Settings;
+  readonly directory: string;
+}
+
+/** Whether the app runs inside the server process. A process that hangs in a call of its hears no signal. */
+export const isEmbedded = (app: AppSettings): boolean => "mode" in app && app.mode === "embedded";
+
+export const hasEmbeddedApps = ({ apps }: Settings): boolean => Object.values(apps).some(isEmbedded);
+
+/**
+ * Milliseconds for a server process to start, apps included. Embedded ones are imported one after the other, and only the
+ * supervisor can end an import that hangs.
+ */
+export function startTimeoutOf(settings: Settings): number {
+  if (!hasEmbeddedApps(settings)) return START;
+  const limits = Object.values(settings.apps).map((app) => "startTimeout" in app && app.startTimeout);
+  return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
+}
+
+/** What server processes are handed; undefined where the settings have objects and functions of a configuration in code. */
+export function handedOf({ settings, directory }: ClusterPlan): Handed | undefined {
+  const isData = Object.values(settings.apps).every((app) => !isGateway(app) && !("app" in app));
+  return isData ? { settings, directory } : undefined;
+}

@@ -1,0 +1,71 @@
+// What can be asked of a running server, whether it has one server process or several. Signals, the control socket and the
+// admin listener are three ways to the same calls.
+// Tested by test/control/commands.test.ts.
+import { readFileSync } from "node:fs";
+import type { GatewayStatus, Load, ProcessBounds } from "../exchange/index.ts";
+
+export type ServerState = "starting" | "serving" | "reloading" | "stopping";
+
+/** "leaving": it finishes what it has. "not answering": it did not say within a second how it is. */
+export type ServerProcessState = "starting" | "serving" | "leaving" | "not answering";
+
+export interface ServerProcessStatus extends Partial<Load> {
+  readonly pid: number | undefined;
+  readonly state: ServerProcessState;
+  /** Milliseconds since it was started. */
+  readonly age: number;
+  /** By the names of the apps; empty unless it answered. */
+  readonly apps: Readonly<Record<string, GatewayStatus>>;
+}
+
+export interface ReloadStatus {
+  /** When it ended (ISO 8601). */
+  readonly at: string;
+  readonly ok: boolean;
+  /** Why it failed. */
+  readonly message?: string;
+}
+
+export interface ServerStatus {
+  readonly version: string;
+  /** The process that obeys signals: the server, or the supervisor of its server processes. */
+  readonly pid: number;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly urls: readonly string[];
+  readonly state: ServerState;
+  readonly serverProcesses: readonly ServerProcessStatus[];
+  readonly lastReload?: ReloadStatus;
+}
+
+/** Every method that rejects does so with a SallyportError. */
+export interface Operations {
+  /** Never rejects, and takes little more than a second even where a server process does not answer. */
+  status(): Promise<ServerStatus>;
+  /**
+   * Reads the configuration again, and makes what is new before it lets go of what was. Rejects with the reason when that
+   * failed; then everything is as it was.
+   */
+  reload(): Promise<void>;
+  /** Begins to stop, as SIGTERM does; a second call changes nothing. */
+  stop(): void;
+  /** A new generation of one app, without losing a request. Rejects with APP_UNKNOWN, or the reason why it did not start. */
+  restart(app: string): Promise<void>;
+  /** How many processes of the app each server process may have, until the next reload. Rejects with APP_UNKNOWN, NOT_SCALABLE. */
+  scale(app: string, bounds: ProcessBounds): Promise<void>;
+}
+
+/** What stands beside a server and calls its operations: the control socket, the admin listener. */
+export interface Attached {
+  /** Never rejects. */
+  close(): Promise<void>;
+}
+
+/** Called before the server starts. Rejects with a SallyportError; then the server does not start. */
+export type Attach = (operations: Operations) => Promise<Attached>;
+
+/** The version of Sallyport. */
+export function ownVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,104 @@
+// A request that somebody asks about: its bytes, read by our own HTTP/1.1 listener as if a client had sent them. No network
+// is touched: the connection is a Unix socket in a directory of our own, and its addresses are those that were asked about.
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Address, type Handler, isToken, type Log, SallyportError } from "../exchange/index.ts";
+import type { HttpLimits } from "../http/limits.ts";
+import { httpListener } from "../protocols/http1/index.ts";
+import { setAddresses } from "../sockets/addresses.ts";
+
+export interface AskedRequest {
+  readonly method: string;
+  readonly scheme: "http" | "https";
+  /** Host and port as the client writes them. */
+  readonly authority: string;
+  /** Path and query as on the request line, nothing decoded or tidied up. */
+  readonly target: string;
+  /** `Name: value` lines. */
+  readonly fields: readonly string[];
+  readonly body: Uint8Array;
+  /** The client. */
+  readonly remote: Address;
+  /** The address that it has connected to. */
+  readonly local: Address;
+}
+
+const URL_PARTS = /^(https?):\/\/([^/?#]+)([^#]*)/i;
+
+/** Scheme, authority and target of a URL, or of a path at `authority`. Throws USAGE. */
+export function partsOfUrl(
+  url: string,
+  authority: string,
+): Pick<AskedRequest, "scheme" | "authority" | "target"> {
+  if (url.startsWith("/") || url === "*") return { scheme: "http", authority, target: url };
+  const [, scheme, host, target] = URL_PARTS.exec(url) ?? [];
+  if (!scheme || !host) throw new SallyportError("USAGE", `${url} is no URL and no path: write /path?query`);
+  const path = target?.startsWith("/") ? target : `/${target ?? ""}`;
+  return { scheme: scheme.toLowerCase() as "http" | "https", authority: host, target: path };
+}
+
+/** The method, or the usual one: POST with a body, otherwise GET. Throws USAGE. */
+export function methodOf(word: string | undefined, hasBody: boolean): string {
+  const method = word ?? (hasBody ? "POST" : "GET");
+  if (!isToken(method)) throw new SallyportError("USAGE", `${JSON.stringify(method)} is no method`);
+  return method;
+}
+
+/** The bytes on the wire, with the fields that any client adds: Host, and what says how long and what the body is. */
+export function bytesOfRequest({ method, target, authority, fields, body }: AskedRequest): Buffer {
+  const named = new Set(fields.map((line) => line.slice(0, line.indexOf(":")).trim().toLowerCase()));
+  const added = [
+    ["Host", authority],
+    ...(body.length > 0
+      ? [
+          ["Content-Length", `${body.length}`],
+          ["Content-Type", "application/x-www-form-urlencoded"],
+        ]
+      : []),
+  ].filter(([name = ""]) => !named.has(name.toLowerCase()));
+  const lines = [
+    `${method} ${target} HTTP/1.1`,
+    ...added.map(([name, value]) => `${name}: ${value}`),
+    ...fields,
+  ];
+  return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "utf8"), body]);
+}
+
+/**
+ * Has the listener read the request and `handler` answer it. Resolves with the bytes of the response, which the listener
+ * gives itself if it refuses the request.
+ */
+export async function passThrough(
+  asked: AskedRequest,
+  limits: Partial<HttpLimits>,
+  log: Log,
+  handler: Handler,
+): Promise<Buffer> {
+  const listener = httpListener({ handler, limits, log, single: true, scheme: asked.scheme });
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    setAddresses(socket, { remote: asked.remote, local: asked.local, encrypted: asked.scheme === "https" });
+    listener.accept(socket);
+  });
+  const directory = await mkdtemp(join(tmpdir(), "sallyport-explain-"));
+  try {
+    return await answerOf(server, join(directory, "socket"), bytesOfRequest(asked));
+  } finally {
+    server.close();
+    await listener.close(0);
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function answerOf(server: Server, path: string, request: Buffer): Promise<Buffer> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(path, resolve);
+  });
+  const pieces: Buffer[] = [];
+  const client = connect({ path, allowHalfOpen: true });
+  client.write(request);
+  for await (const piece of client) pieces.push(piece as Buffer);
+  client.destroy();
+  return Buffer.concat(pieces);
+}

@@ -1,0 +1,24 @@
+// A log whose level and format a reload may change. What has been given the log keeps it.
+// Tested by test/cli/reload.test.ts.
+import type { Log } from "../exchange/index.ts";
+import { type LogOptions, serverLog } from "../logs/log.ts";
+
+export class SwitchableLog implements Log {
+  readonly #sink: LogOptions["sink"];
+  #log: Log;
+
+  constructor(options: LogOptions) {
+    this.#sink = options.sink;
+    this.#log = serverLog(options);
+  }
+
+  /** Level and format from now on. */
+  use(options: Omit<LogOptions, "sink">): void {
+    this.#log = serverLog({ ...options, sink: this.#sink });
+  }
+
+  readonly debug: Log["debug"] = (message, fields) => this.#log.debug(message, fields);
+  readonly info: Log["info"] = (message, fields) => this.#log.info(message, fields);
+  readonly warn: Log["warn"] = (message, fields) => this.#log.warn(message, fields);
+  readonly error: Log["error"] = (message, fields) => this.#log.error(message, fields);
+}

@@ -1,0 +1,86 @@
+// Listening at a path: the file of a dead server is taken over, that of a running one never; and no one gets in before the
+// socket has its permissions.
+// Tested by test/server/listen.test.ts.
+import { execFile } from "node:child_process";
+import { chmod, lstat, unlink } from "node:fs/promises";
+import { createConnection, type ListenOptions, type Server } from "node:net";
+import { promisify } from "node:util";
+import { SallyportError } from "../exchange/index.ts";
+
+export interface UnixPath {
+  readonly path: string;
+  readonly mode?: number | undefined;
+  /** User, or user:group. */
+  readonly owner?: string | undefined;
+}
+
+/** sun_path of unix(7) without its NUL. Node would truncate a longer path and bind to the rest. */
+export const LONGEST_PATH = 107;
+const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} bytes)`;
+/** Milliseconds after which another server counts as running although it has not accepted. */
+const LIVE_TEST = 1000;
+
+/** Rejects with ADDRESS_UNUSABLE, in which the place is called `shown`, or with an error of the system. */
+export async function listenAtPath(
+  server: Server,
+  place: UnixPath,
+  shown: string,
+  backlog: number,
+): Promise<void> {
+  if (Buffer.byteLength(place.path) > LONGEST_PATH) throw unfit(shown, TOO_LONG);
+  await listenOnce(server, place, backlog).catch(async (error) => {
+    if (error.code !== "EADDRINUSE") throw error;
+    await removeStale(place.path, shown);
+    await listenOnce(server, place, backlog);
+  });
+  await setModeAndOwner(place);
+}
+
+export const listening = (server: Server, options: ListenOptions): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+
+/** The umask cannot set every mode: it gives no execute bits. */
+export async function setModeAndOwner({ path, mode, owner }: UnixPath): Promise<void> {
+  if (mode !== undefined) await chmod(path, mode);
+  if (owner !== undefined) await promisify(execFile)("chown", ["--", owner, path]);
+}
+
+/** Binds with the umask set for the moment of the (synchronous) bind, so that no one gets in before chmod. */
+function listenOnce(server: Server, { path, mode }: UnixPath, backlog: number): Promise<void> {
+  if (mode === undefined) return listening(server, { path, backlog });
+  const umask = process.umask(0o777 & ~mode);
+  try {
+    return listening(server, { path, backlog });
+  } finally {
+    process.umask(umask);
+  }
+}
+
+async function removeStale(path: string, shown: string): Promise<void> {
+  const file = await lstat(path);
+  if (!file.isSocket()) throw unfit(shown, "is a file of another kind; remove it or choose another path");
+  if (await isServed(path)) throw unfit(shown, "belongs to a server that is running; stop it first");
+  await unlink(path);
+}
+
+const unfit = (shown: string, why: string): SallyportError =>
+  new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${shown}: the path ${why}`);
+
+/** Whether a server accepts connections there. Only a refused connection shows that none does. */
+export const isServed = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createConnection({ path });
+    const settle = (alive: boolean) => {
+      socket.destroy();
+      resolve(alive);
+    };
+    socket.once("connect", () => settle(true));
+    socket.once("error", (error: NodeJS.ErrnoException) => settle(error.code !== "ECONNREFUSED"));
+    socket.setTimeout(LIVE_TEST, () => settle(true));
+  });

@@ -1,0 +1,80 @@
+// Valid configurations that probably mean something else.
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { Config } from "../../src/config/config.ts";
+import { checkConfig } from "../../src/config/errors.ts";
+import { warningsOf } from "../../src/explain/warnings.ts";
+import { makeFolder } from "../kit/make-folder.ts";
+
+const directory = makeFolder();
+mkdirSync(join(directory, "public/deep"), { recursive: true });
+mkdirSync(join(directory, "clean"));
+mkdirSync(join(directory, "bin"));
+for (const file of ["public/index.html", "public/deep/index.php", "public/.hidden.php", "clean/style.css"])
+  writeFileSync(join(directory, file), "");
+for (const file of ["bin/report", "bin/list", "bin/show.py", "key.pem", "secret.pem"])
+  writeFileSync(join(directory, file), "");
+chmodSync(join(directory, "bin/report"), 0o755);
+chmodSync(join(directory, "bin/list"), 0o644);
+chmodSync(join(directory, "key.pem"), 0o644);
+chmodSync(join(directory, "secret.pem"), 0o600);
+
+const warnings = (config: Config): Promise<string[]> => warningsOf(checkConfig(config), directory);
+const apps = { site: { static: "clean" } };
+
+test("a sound configuration has none", async () => assert.deepEqual(await warnings({ apps }), []));
+
+describe("sources that would be sent as text", () => {
+  test("are named, hidden files are not served at all", async () => {
+    assert.deepEqual(await warnings({ apps: { site: { static: "public" } } }), [
+      "app site: 1 file would be sent as they are, sources included: deep/index.php; for PHP say { php: DIRECTORY }",
+    ]);
+  });
+
+  test("are none where another app answers their suffix", async () => {
+    const config: Config = {
+      apps: { site: { static: "public" }, php: { php: "public" } },
+      routes: [{ app: "site" }, { suffix: ".php", app: "php" }],
+    };
+    assert.deepEqual(await warnings(config), []);
+  });
+});
+
+test("a CGI program that cannot run, unless an interpreter runs it", async () => {
+  assert.deepEqual(await warnings({ apps: { cgi: { cgi: "bin", interpreters: { ".py": "python3" } } } }), [
+    "app cgi: bin/list is not executable: chmod +x it, or give an interpreter for its suffix",
+  ]);
+});
+
+test("a private key that anybody may read", async () => {
+  const at = (key: string): Config => ({
+    apps,
+    listen: [{ address: "127.0.0.1:0", tls: { cert: key, key } }] as never,
+  });
+  assert.deepEqual(await warnings(at("key.pem")), [
+    `${join(directory, "key.pem")}: anybody on this machine can read this private key: chmod 600 it`,
+  ]);
+  assert.deepEqual(await warnings(at("secret.pem")), []);
+});
+
+test("an app that nothing leads to, and a route that never answers", async () => {
+  const config: Config = {
+    apps: { site: { static: "clean" }, other: { static: "clean" } },
+    routes: [
+      { path: "/a", app: "site" },
+      { path: "/a/", app: "site" },
+    ],
+  };
+  assert.deepEqual(await warnings(config), [
+    "app other: no route leads to it",
+    "routes[1]: never answers, since an earlier route has the same host, path and suffix",
+  ]);
+});
+
+test("every client believed as a proxy, on an address that others reach", async () => {
+  const open: Config = { apps, trust: ["*"], listen: ["0.0.0.0:0"] };
+  assert.match((await warnings(open))[0] ?? "", /^trust: every client is believed to be a proxy/);
+  assert.deepEqual(await warnings({ ...open, listen: ["127.0.0.1:0"] }), []);
+});
