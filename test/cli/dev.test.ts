@@ -203,3 +203,14 @@ test("the configuration is watched, wherever the apps are", async (t) => {
   await server.sees(/ERROR .*site\.yaml/);
   assert.match(await page(), /^two/);
 });
+
+test("a configuration with several server processes is developed with one, and the terminal says so", async (t) => {
+  const config = { apps: { site: { module: "site.mjs" } }, listen: ["127.0.0.1:0"], serverProcesses: 3 };
+  const files = {
+    "site.mjs": "export default (request, response) => response.end('one');",
+    "site.json": JSON.stringify(config),
+  };
+  const { get, server } = await develop(t, files, "--config", "site.json");
+  assert.equal((await get("/")).text, "one");
+  await server.sees(/one server process runs while you develop, not 3/);
+});
