@@ -15,8 +15,6 @@ TARGET is one of
   program           an executable file: a CGI program that answers every path
   nothing           sallyport.config.{ts,js,json,yaml,toml} here, or --config FILE
 
-sallyport dev [TARGET]    the same, for developing: restarts when a file changes
-
 A running server is asked by
   sallyport status [--json]            what runs, and what it has to do
   sallyport reload                     reads the configuration again; waits, and says why it failed

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
 import type { Protocol } from "../config/protocols.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
+import type { ProcessBounds } from "../exchange/index.ts";
 import { INTERFACES } from "../explain/facts.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
@@ -57,6 +58,14 @@ const count = {
 const size = { value: "SIZE", read: parseSize, expected: A_SIZE } as const;
 const time = { value: "TIME", read: parseTime, expected: A_TIME } as const;
 const text = { read: isText, expected: "a text that is not empty" } as const;
+
+function readProcesses(value: string): number | ProcessBounds | undefined {
+  const [least, most, ...more] = value.split(":").map(wholeNumber(0, 1_000_000));
+  if (most === undefined && !value.includes(":")) return least || undefined;
+  const isValid =
+    least !== undefined && most !== undefined && more.length === 0 && most >= Math.max(least, 1);
+  return isValid ? { min: least, max: most } : undefined;
+}
 
 const listening = { group: "Listening" } as const;
 /** Addresses for `protocol`. */
@@ -230,7 +239,13 @@ export const OPTIONS = {
     targets: ["python", "program"],
     help: "working directory of the app; Python imports from it first",
   },
-  processes: { ...pooled, ...count, help: "worker processes (1); for CGI, programs that may run at once" },
+  processes: {
+    ...pooled,
+    value: "N|MIN:MAX",
+    read: readProcesses,
+    expected: "a whole number from 1, or MIN:MAX such as 1:4",
+    help: "worker processes, as many as the requests need (1); for CGI, programs that may run at once",
+  },
   interface: {
     ...python,
     value: "wsgi|asgi|auto",
@@ -243,6 +258,9 @@ export const OPTIONS = {
     ...count,
     help: "requests that a process takes before another replaces it (no limit)",
   },
+  "max-age": { ...python, ...time, help: "age at which another process replaces one (no limit)" },
+  "max-memory": { ...python, ...size, help: "memory above which another process replaces one (no limit)" },
+  "memory-limit": { ...python, ...size, help: "memory above which a process is ended at once (no limit)" },
   embedded: {
     ...python,
     read: isTrue,

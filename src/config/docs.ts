@@ -4,6 +4,7 @@ import { APP_KINDS, spawned } from "./apps.ts";
 import { config, log, route } from "./config.ts";
 import { fastcgiLimits, http2Limits, limits, socketLimits, websocketLimits } from "./limits.ts";
 import { listenAddress } from "./listen.ts";
+import { processBounds } from "./schema.ts";
 import { tls } from "./tls.ts";
 import * as z from "./zod.ts";
 
@@ -26,6 +27,7 @@ const SECTIONS = {
   "listen.tls": tls,
   ...APP_KINDS,
   spawned,
+  processes: processBounds,
   routes: route,
   limits,
   "limits.http2": http2Limits,

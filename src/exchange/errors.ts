@@ -43,6 +43,7 @@ export const ERRORS = {
   APP_SHORT_BODY: kind("app", 0, "The application ended its response before the announced length."),
   APP_ABORTED: kind("app", 0, "The application broke its response off."),
   APP_TIMEOUT: kind("app", 504, "The application did not answer in time."),
+  MEMORY_LIMIT: kind("app", 502, "The application used too much memory, and its process was ended."),
   CGI_BAD_HEADER: kind("app", 502, "The program answered with a malformed header."),
   CGI_NO_HEADER: kind("app", 502, "The program ended without answering."),
   CGI_REDIRECT_LOOP: kind("app", 500, "The program redirects in a circle."),

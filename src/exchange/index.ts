@@ -38,6 +38,7 @@ export {
   type ProcessBounds,
   type ProcessState,
   type ProcessStatus,
+  statusWithoutProcesses,
   totalLoad,
 } from "./status.ts";
 export { type Phases, phasesOf, Trace } from "./trace.ts";
