@@ -1,13 +1,13 @@
 // What a reload cannot change: it needs another kind of process than the one that runs.
 // Tested by test/cluster/reload.test.ts.
 import { isDeepStrictEqual } from "node:util";
-import { hasEmbeddedApps } from "../cluster/plan.ts";
 import type { Settings } from "../config/config.ts";
+import { hasEmbedded } from "../config/embedded.ts";
 import { SallyportError } from "../exchange/index.ts";
 
 /** Whether there is a supervisor: for several server processes, or where an app may hold one so that it hears no signal. */
 export const isCluster = (settings: Settings): boolean =>
-  settings.serverProcesses > 1 || hasEmbeddedApps(settings);
+  settings.serverProcesses > 1 || hasEmbedded(settings);
 
 /** `next`, where a server of `present` can become that. Throws RESTART_NEEDED. */
 export function changeable(present: Settings, next: Settings): Settings {

@@ -4,6 +4,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/config.ts";
+import { isEmbedded } from "../config/embedded.ts";
 import {
   type Attach,
   type Operations,
@@ -26,7 +27,7 @@ import { StopReport } from "../server/stop-report.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { statusOf } from "./ask.ts";
 import { EXIT_GRACE, type Question } from "./messages.ts";
-import { type ClusterPlan, handedOf, isEmbedded, startTimeoutOf } from "./plan.ts";
+import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import { SharedSockets } from "./shared-sockets.ts";

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";
+import { hasEmbedded } from "../config/embedded.ts";
 import { checkConfig } from "../config/errors.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import { disk } from "../exchange/disk.ts";
@@ -56,9 +57,6 @@ export const serverOf = (settings: Settings, options: ServerOptions = {}): Serve
 
 /** In tests the contract of the exchange is checked while it runs; what breaks it ends the process. */
 const checked = (gateway: Gateway): Gateway => (process.env.SALLYPORT_LINT === "1" ? lint(gateway) : gateway);
-/** An embedded application may close descriptors of this process, so that nothing must be loaded while it starts. */
-const hasEmbedded = ({ apps }: Settings): boolean =>
-  Object.values(apps).some((app) => "mode" in app && app.mode === "embedded");
 /** Milliseconds for workers to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
 /** Milliseconds after which a phase of the stop is worth a line of the log. */
@@ -123,6 +121,7 @@ class GatewayServer implements Server {
       // The listeners are loaded while the apps start, mostly in processes of their own.
       const { frontend } = this.#parts;
       const listeners = Promise.allSettled(gateways.values()).then(() => this.#makeListeners(frontend));
+      // An embedded application may close descriptors of this process: nothing must be loaded while it starts.
       if (hasEmbedded(settings)) await listeners;
       const [apps] = await Promise.all([this.#appStarter.start(settings, gateways), listeners]);
       this.#take({ ...this.#parts, apps });

@@ -316,3 +316,14 @@ test(".env needs a new version, wherever the app is, also when it is made and re
     await until(() => /changed: \.env\n[\s\S]*is ready/.test(server.stderr.slice(seen)));
   }
 });
+
+test("a configuration with several server processes is developed with one, and the terminal says so", async (t) => {
+  const config = { apps: { site: { module: "site.mjs" } }, listen: ["127.0.0.1:0"], serverProcesses: 3 };
+  const files = {
+    "site.mjs": "export default (request, response) => response.end('one');",
+    "site.json": JSON.stringify(config),
+  };
+  const { get, server } = await develop(t, files, "--config", "site.json");
+  assert.equal((await get("/")).text, "one");
+  await server.sees(/one server process runs while you develop, not 3/);
+});
