@@ -4,29 +4,31 @@
 import type { AccessParts, RequestHead } from "../exchange/index.ts";
 import { header, repeatedOf } from "../exchange/index.ts";
 import { escapeField, UNQUOTABLE } from "./escape.ts";
-import { type AccessEntry, protocolOf, shownStatus } from "./variables.ts";
+import { type AccessEntry, CLIENT_CLOSED_REQUEST } from "./variables.ts";
 
 /** `remote - user [time] "request" status bytes` */
 export const commonLine = (entry: AccessEntry): string =>
   `${common(entry, partsOf(entry.exchange.request))}\n`;
 
 /** The same, and `"referer" "agent"`. */
-export const combinedLine = (entry: AccessEntry): string => `${combined(entry)}\n`;
+export function combinedLine(entry: AccessEntry): string {
+  const parts = partsOf(entry.exchange.request);
+  return `${common(entry, parts)} ${parts.fields}\n`;
+}
 
 /** The same, and `1.2ms app -`, where the last is the code of the error that cut the response. */
-export const extendedLine = (entry: AccessEntry): string =>
-  `${combined(entry)} ${tenths(entry.ms)}ms ${entry.app || "-"} ${entry.outcome.error?.code ?? "-"}\n`;
-
-function combined(entry: AccessEntry): string {
+export function extendedLine(entry: AccessEntry): string {
   const parts = partsOf(entry.exchange.request);
-  return `${common(entry, parts)} ${parts.fields}`;
+  const code = entry.outcome.error?.code ?? "-";
+  return `${common(entry, parts)} ${parts.fields} ${tenths(entry.ms)}ms ${entry.app || "-"} ${code}\n`;
 }
 
 function common({ exchange: { request }, outcome, stamp }: AccessEntry, { client }: AccessParts): string {
-  const asked = `${request.method} ${request.target} ${protocolOf(request.version)}`;
+  const { version } = request;
+  const asked = `${request.method} ${request.target} HTTP/${version === "2" ? "2.0" : version}`;
   return (
     `${client} [${stamp}] "${UNQUOTABLE.test(asked) ? escapeField(asked) : asked}" ` +
-    `${shownStatus(outcome)} ${outcome.bytes || "-"}`
+    `${outcome.status || CLIENT_CLOSED_REQUEST} ${outcome.bytes || "-"}`
   );
 }
 

@@ -39,13 +39,10 @@ export interface Variable {
 }
 
 /** nginx's status for a client that left before a response began; log readers know it. */
-const CLIENT_CLOSED_REQUEST = 499;
-
-export const shownStatus = ({ status }: Outcome): number => status || CLIENT_CLOSED_REQUEST;
+export const CLIENT_CLOSED_REQUEST = 499;
 
 /** As the request line has it: HTTP/1.1, HTTP/2.0. */
-export const protocolOf = (version: string): string =>
-  `HTTP/${version.length === 1 ? `${version}.0` : version}`;
+const protocolOf = (version: string): string => `HTTP/${version.length === 1 ? `${version}.0` : version}`;
 
 const fieldOf = (entry: AccessEntry, name: string): Value => header(entry.exchange.request.headers, name);
 
@@ -141,7 +138,7 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   },
   status: {
     meaning: "499 if the client left before there was one",
-    of: ({ outcome }) => String(shownStatus(outcome)),
+    of: ({ outcome }) => String(outcome.status || CLIENT_CLOSED_REQUEST),
     numeric: true,
   },
   body_bytes_sent: {
