@@ -57,7 +57,7 @@ export class AccessLog {
           ms: now - begun,
           app,
           interfaceOf: this.#interfaceOf,
-          stamp: stampAt(now),
+          stamp: now < stampUntil ? stamp : stampAt(now),
           responseHeaders: exchange instanceof SeenExchange ? exchange.responseHeaders : undefined,
         };
         this.#add(line(entry));

@@ -17,10 +17,17 @@ export function combinedLine(entry: AccessEntry): string {
 }
 
 /** The same, and `1.2ms app -`, where the last is the code of the error that cut the response. */
-export function extendedLine(entry: AccessEntry): string {
-  const parts = partsOf(entry.exchange.request);
-  const code = entry.outcome.error?.code ?? "-";
-  return `${common(entry, parts)} ${parts.fields} ${tenths(entry.ms)}ms ${entry.app || "-"} ${code}\n`;
+export function extendedLine({ exchange: { request }, outcome, stamp, ms, app }: AccessEntry): string {
+  // Nearly every server writes this line for each request: all steps are in this one function.
+  const { client, fields } = partsOf(request);
+  const { version } = request;
+  const asked = `${request.method} ${request.target} HTTP/${version === "2" ? "2.0" : version}`;
+  const tenths = Math.round(ms * 10); // like toFixed(1), in a third of the time
+  return (
+    `${client} [${stamp}] "${UNQUOTABLE.test(asked) ? escapeField(asked) : asked}" ` +
+    `${outcome.status || CLIENT_CLOSED_REQUEST} ${outcome.bytes || "-"} ${fields} ` +
+    `${Math.floor(tenths / 10)}.${tenths % 10}ms ${app || "-"} ${outcome.error?.code ?? "-"}\n`
+  );
 }
 
 function common({ exchange: { request }, outcome, stamp }: AccessEntry, { client }: AccessParts): string {
@@ -30,12 +37,6 @@ function common({ exchange: { request }, outcome, stamp }: AccessEntry, { client
     `${client} [${stamp}] "${UNQUOTABLE.test(asked) ? escapeField(asked) : asked}" ` +
     `${outcome.status || CLIENT_CLOSED_REQUEST} ${outcome.bytes || "-"}`
   );
-}
-
-/** Like `toFixed(1)`, in a third of the time. */
-function tenths(ms: number): string {
-  const all = Math.round(ms * 10);
-  return `${Math.floor(all / 10)}.${all % 10}`;
 }
 
 /** Made once for all requests of a connection that have the same fields. */
