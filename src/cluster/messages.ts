@@ -4,6 +4,7 @@ import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import type { SentError } from "../control/sent-error.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
+import type { Snapshot } from "../metrics/index.ts";
 
 /** What a server process is asked, and answers. */
 export type Question =
@@ -25,10 +26,17 @@ export type FromServerProcess =
   | { readonly say: "failed"; readonly failure: SentError }
   /** The heartbeat: its event loop turns. */
   | { readonly say: "beat" }
+  /** For the metrics: with each heartbeat, before the answer to a question about its status, and at its end. */
+  | { readonly say: "counts"; readonly counts: Snapshot }
+  /** It stops: what is under way, and what it has broken off. Said until it ends. */
+  | { readonly say: "stopping"; readonly inFlight: number; readonly cut: number }
   | { readonly say: "answer"; readonly id: number; readonly value?: unknown; readonly failure?: SentError };
 
 /** Milliseconds between two heartbeats of a server process. */
 export const HEARTBEAT_INTERVAL = 500;
+
+/** Milliseconds between two messages of one that stops. */
+export const STOPPING_INTERVAL = 200;
 
 /** Milliseconds for which a leaving server process waits for its clients' next requests, whose responses end their connections. */
 export const EXIT_GRACE = 1_000;

@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { receivedError, type SentError, sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
+import type { Snapshot } from "../metrics/index.ts";
 import type { Exit } from "../processes/exit.ts";
 import { openFilesLimit } from "../server/descriptors.ts";
 import { firstOwn, LOW } from "./descriptors.ts";
@@ -22,8 +23,11 @@ import { passedAs } from "./sockets.ts";
 
 /** Milliseconds without a heartbeat after which a server process that should have ended counts as hung. */
 const DEAF = 4 * HEARTBEAT_INTERVAL;
-/** Milliseconds beyond the grace, and for a stack to be written down. */
-const KILL_GRACE = 2_000;
+/**
+ * Milliseconds beyond the grace, in which applications have their shutdown (lifespan: 12 s, workers/worker.ts), and for a stack
+ * to be written down. One that hangs is ended sooner (`overdue`).
+ */
+const KILL_GRACE = 15_000;
 const LAST_WORDS = 1_000;
 
 type Answer = Extract<FromServerProcess, { say: "answer" }>;
@@ -35,6 +39,8 @@ export interface ServerProcessOptions {
   readonly handed: Handed | undefined;
   /** Milliseconds that it has to start. */
   readonly startTimeout: number;
+  /** Gets what it has counted, for the metrics. */
+  readonly counted?: ((counts: Snapshot) => void) | undefined;
 }
 
 export class ServerProcess {
@@ -48,6 +54,8 @@ export class ServerProcess {
   failure: SentError | undefined;
   /** It was told to end. */
   leaving = false;
+  /** What it said last while it stopped. */
+  load: { readonly inFlight: number; readonly cut: number } = { inFlight: 0, cut: 0 };
   /** It hung, and is being killed. */
   doomed = false;
   /** undefined when it could not be started. */
@@ -60,7 +68,7 @@ export class ServerProcess {
   #deadline = Number.POSITIVE_INFINITY;
 
   /** Starts this same command line once more. */
-  constructor({ sockets, scoreboard, handed, startTimeout }: ServerProcessOptions) {
+  constructor({ sockets, scoreboard, handed, startTimeout, counted }: ServerProcessOptions) {
     this.startTimeout = startTimeout;
     const slot = scoreboard.take();
     const started = begin(sockets, scoreboard, slot, handed !== undefined);
@@ -71,10 +79,12 @@ export class ServerProcess {
     const serves = new Promise<boolean>((resolve) => {
       this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
-        if (message.say === "ready") {
+        if (message.say === "stopping") this.load = message;
+        else if (message.say === "ready") {
           this.served = true;
           resolve(true);
         } else if (message.say === "failed") this.failure = message.failure;
+        else if (message.say === "counts") counted?.(message.counts);
         else if (message.say === "answer") this.#questions.get(message.id)?.(message);
       });
     });

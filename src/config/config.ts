@@ -3,6 +3,7 @@
 import { accessFormat } from "../logs/format.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
+import { admin } from "./admin.ts";
 import { app } from "./apps.ts";
 import { limits } from "./limits.ts";
 import { listen } from "./listen.ts";
@@ -66,6 +67,10 @@ export const config = section({
   serverProcessTimeout: about(
     time().prefault("30s"),
     "how long an app may hold a whole server process (embedded mode); then the process is replaced",
+  ),
+  admin: about(
+    admin.exactOptional(),
+    "the [admin listener](admin.md): an address of this machine, or an object; see below",
   ),
   control: about(
     text().exactOptional(),

@@ -1,7 +1,17 @@
 // An application that is being developed: its start may fail without ending the server, requests wait while a new version
 // starts, and where there is none the reason is the answer.
 // Tested by test/cli/dev.test.ts.
-import { type Exchange, type Gateway, type Log, Running, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type GatewayStatus,
+  type Leaving,
+  type Log,
+  type ProcessBounds,
+  Running,
+  SallyportError,
+  statusWithoutProcesses,
+} from "../exchange/index.ts";
 import type { Changes } from "./changes.ts";
 import { type DevContext, DevExchange } from "./exchange.ts";
 
@@ -61,8 +71,19 @@ export class DevGateway implements Gateway {
     else this.#answer(exchange);
   }
 
-  leave(): void {
-    this.#version?.running.leave();
+  status(): GatewayStatus {
+    const { name } = this.#options;
+    const present = this.#version?.gateway.status?.() ?? statusWithoutProcesses(name);
+    return { ...present, waiting: present.waiting + this.#waiting.size };
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    await this.#version?.gateway.scale?.(bounds);
+  }
+
+  leave(why?: Leaving): void {
+    this.#options.changes.leave();
+    this.#version?.running.leave(why);
   }
 
   async close(grace: number): Promise<void> {
@@ -95,6 +116,7 @@ export class DevGateway implements Gateway {
     const gateway = await this.#options.make();
     const before = this.#version;
     this.#version = { gateway, running: new Running(), started: false };
+    before?.running.leave("restart");
     void before?.running.close(OLD_GRACE);
     await this.#startPresent(this.#version);
   }

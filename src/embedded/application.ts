@@ -2,9 +2,11 @@
 // side is python/sallyport/embedded/application.py. A call blocks the event loop until the application answers.
 // Tested by test/embedded/contract.test.ts.
 import { type Log, SallyportError } from "../exchange/index.ts";
+import type { RecyclingOptions } from "../options/processes.ts";
 import { ApplicationOutput, escapeBytes } from "../processes/index.ts";
 import { CommonParts } from "../workers/common-parts.ts";
-import type { EventLoopOptions, PoolOptions, Runner, ThreadOptions } from "../workers/index.ts";
+import { importFailure } from "../workers/import-failure.ts";
+import type { EventLoopOptions, PoolOptions, Runner, RunnerStatus, ThreadOptions } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
 import { RequestQueue } from "../workers/queue.ts";
@@ -15,7 +17,12 @@ import { type Entry, Interpreter } from "./interpreter.ts";
 export interface EmbeddedOptions
   extends Omit<
     PoolOptions,
-    keyof ThreadOptions | keyof EventLoopOptions | "interface" | "processes" | "maxRequests" | "timeout"
+    | keyof ThreadOptions
+    | keyof EventLoopOptions
+    | keyof RecyclingOptions
+    | "interface"
+    | "processes"
+    | "timeout"
   > {
   /** Milliseconds of one call after which the application is named in the log; 0 for never. */
   readonly slowCall: number;
@@ -137,6 +144,17 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     throw new SallyportError(
       "APP_IMPORT",
       `${app} is embedded and lives as long as its server process: serve it by the command line, which replaces server processes, or use daemon mode`,
+    );
+  }
+
+  status(): RunnerStatus {
+    return { waiting: this.#queue.waiting.length, processes: [], restarts: 0 };
+  }
+
+  scale(): void {
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      `${this.#options.app} is embedded: it has no processes of its own, but those of the server (serverProcesses)`,
     );
   }
 
@@ -282,8 +300,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   }
 
   #failed(payload: Buffer): void {
-    const { message, detail } = JSON.parse(payload.toString("utf8")) as Record<string, string>;
-    this.#failure = new SallyportError("APP_IMPORT", message ?? "", { detail: detail || undefined });
+    this.#failure = importFailure(payload, this.#options);
   }
 
   #printed(text: string, descriptor: number): void {

@@ -14,6 +14,7 @@ export type {
   Gateway,
   Handler,
   Handshake,
+  Leaving,
   Listener,
   Outcome,
   RequestBody,
@@ -38,6 +39,7 @@ export {
   type ProcessBounds,
   type ProcessState,
   type ProcessStatus,
+  statusWithoutProcesses,
   totalLoad,
 } from "./status.ts";
 export { type Phases, phasesOf, Trace } from "./trace.ts";

@@ -17,7 +17,7 @@ export interface ProcessStatus {
 }
 
 export interface GatewayStatus {
-  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch"; "Python" while it is not known yet which of them. */
+  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch", "node"; "Python" while it is not known yet which of them. */
   readonly interface: string;
   /** Requests that wait until the application takes them. */
   readonly waiting: number;
@@ -34,16 +34,20 @@ export interface Load {
   readonly connections: number;
   /** Requests under way. */
   readonly inFlight: number;
+  /** Requests that were broken off when the time for the stop was over; undefined before that. */
+  readonly cut?: number | undefined;
 }
 
 /** All of them together. */
 export function totalLoad(loads: Iterable<Load | undefined>): Load {
   let [connections, inFlight] = [0, 0];
+  let cut: number | undefined;
   for (const load of loads) {
+    if (load?.cut !== undefined) cut = (cut ?? 0) + load.cut;
     connections += load?.connections ?? 0;
     inFlight += load?.inFlight ?? 0;
   }
-  return { connections, inFlight };
+  return { connections, inFlight, ...(cut === undefined ? {} : { cut }) };
 }
 
 /** `max` 1 or more, `min` 0 or more and at most `max`. */
@@ -51,3 +55,11 @@ export interface ProcessBounds {
   readonly min: number;
   readonly max: number;
 }
+
+/** Of an application that has no processes which are ours. */
+export const statusWithoutProcesses = (name: string, waiting = 0): GatewayStatus => ({
+  interface: name,
+  waiting,
+  processes: [],
+  restarts: 0,
+});

@@ -17,6 +17,7 @@ import {
 } from "../exchange/index.ts";
 import type { AccessLog } from "../logs/access.ts";
 import { besideAccessLog } from "../logs/log.ts";
+import type { Counts } from "../metrics/index.ts";
 import { takesReserve } from "../sockets/descriptors.ts";
 import { resetSocket } from "../sockets/reset.ts";
 import { Encryption } from "./encryption.ts";
@@ -28,6 +29,8 @@ export interface FrontendOptions {
   readonly directory: string;
   readonly log: Log;
   readonly access: AccessLog | undefined;
+  /** Present where something reads the metrics. */
+  readonly counts?: Counts | undefined;
   /** Gives an exchange to its app, and returns the app's name; undefined when there is none. */
   readonly dispatch: (exchange: Exchange) => string | undefined;
 }
@@ -65,17 +68,19 @@ export class Frontend {
     const { settings, access } = this.#options;
     const log = access ? besideAccessLog(this.#options.log) : this.#options.log;
     const { listen, limits } = settings;
-    const handler = this.handler();
     for (const protocol of new Set(listen.map((address) => address.protocol))) {
       goOn();
+      const handler = this.handler(protocol);
       this.#listeners.set(protocol, await listenerOf(protocol, { handler, log, limits }));
     }
   }
 
-  /** What listeners call: composed of what this configuration asks for, so that nothing else costs anything. */
-  handler(): Handler {
-    const admit = this.#admission();
-    return this.#options.access?.logging(admit) ?? admit;
+  /** What listeners of `protocol` call: composed of what this configuration asks for, so that nothing else costs anything. */
+  handler(protocol: Protocol = "http"): Handler {
+    const { access, counts } = this.#options;
+    const admission = this.#admission();
+    const admit = counts?.counting(admission, protocol) ?? admission;
+    return access?.logging(admit) ?? admit;
   }
 
   /** What to do with connections of `address`: a PROXY header comes before TLS, TLS before the protocol. */

@@ -45,6 +45,7 @@ const CHECKS: Checks<ServerOptions> = {
   directory: aText,
   log: aLog,
   accepted: aFunction,
+  counts: anObject,
   development: anObject,
   reread: aFunction,
 };
@@ -60,6 +61,8 @@ const hasEmbedded = ({ apps }: Settings): boolean =>
   Object.values(apps).some((app) => "mode" in app && app.mode === "embedded");
 /** Milliseconds for workers to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
+/** Milliseconds after which a phase of the stop is worth a line of the log. */
+const LONG_PHASE = 1000;
 
 /** All that a reload may replace. */
 interface Parts {
@@ -185,7 +188,7 @@ class GatewayServer implements Server {
     const { sockets, frontend, apps } = this.#parts;
     await Promise.all([...sockets.values()].map(({ bound }) => bound.close(patience)));
     frontend.leave();
-    for (const { gateway } of apps.values()) gateway.leave?.();
+    for (const { gateway } of apps.values()) gateway.leave?.("restart");
   }
 
   stop(grace: number = this.#parts.settings.grace): Promise<void> {
@@ -315,6 +318,7 @@ class GatewayServer implements Server {
     const present = this.#parts.apps;
     const gone = [...apps].filter(([name, app]) => present.get(name) !== app);
     for (const [name] of gone) this.log.info(`app ${name} was ${present.has(name) ? "replaced" : "removed"}`);
+    for (const [, { running }] of gone) running.leave("restart");
     return gone.map(([, app]) => this.#appStarter.close(app, grace));
   }
 
@@ -354,7 +358,8 @@ class GatewayServer implements Server {
 
   #makeFrontend(settings: Settings, access: AccessLog | undefined): Frontend {
     const dispatch = (exchange: Exchange): string | undefined => this.#dispatch(exchange);
-    return new Frontend({ settings, access, dispatch, directory: this.#directory, log: this.log });
+    const { counts } = this.#options;
+    return new Frontend({ settings, access, counts, dispatch, directory: this.#directory, log: this.log });
   }
 
   #makeListeners(frontend: Frontend): Promise<void> {
@@ -370,10 +375,11 @@ class GatewayServer implements Server {
 
   async #acceptAt(frontend: Frontend, address: ListenAddress): Promise<Accept> {
     const accept = await frontend.acceptAt(address);
-    const { accepted } = this.#options;
-    if (!accepted) return accept;
+    const { accepted, counts } = this.#options;
+    if (!accepted && !counts) return accept;
     return (socket) => {
-      accepted(socket);
+      counts?.connection(socket);
+      accepted?.(socket);
       accept(socket);
     };
   }
@@ -413,18 +419,35 @@ class GatewayServer implements Server {
     if (this.#stopping) throw new SallyportError("STOPPING", "the server was stopped while it started");
   }
 
+  /** Begins a phase of the stop. What it returns logs the end: for all to see where it took long. */
+  #phase(what: string, within: string): () => void {
+    const since = performance.now();
+    return () => {
+      const took = performance.now() - since;
+      const at = took < LONG_PHASE ? "debug" : "info";
+      this.log[at](
+        `stopping: ${what}, after ${(took / 1000).toFixed(1)} s; there are ${within} for all of it`,
+      );
+    };
+  }
+
   async #stop(grace: number): Promise<void> {
     const deadline = performance.now() + grace;
     const left = () => Math.max(0, deadline - performance.now());
-    this.log.debug("stopping: no more connections are accepted");
+    const within = `${grace / 1000} s`;
+    let phase = this.#phase("connections that waited were accepted", within);
     // Half of the grace for accepting: the connections accepted last must be answered, too.
     await Promise.all([...this.#parts.sockets.values()].map(({ bound }) => bound.close(grace / 2)));
     this.#appStarter.leave();
+    phase();
+    phase = this.#phase("requests under way have ended", within);
     const retired = [...this.#retired].map((before) => closeFrontend(before, left()));
     await Promise.all([this.#parts.frontend.close(left()), ...retired]);
-    this.log.debug("stopping: the apps end");
+    phase();
+    phase = this.#phase("the apps have ended", within);
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
     await this.#appStarter.closeAll(patience);
+    phase();
     await this.#parts.access?.close();
     await this.#ownLog?.sink.close();
   }

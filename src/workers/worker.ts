@@ -4,7 +4,15 @@ import { randomBytes } from "node:crypto";
 import { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Log, SallyportError, type Trace } from "../exchange/index.ts";
+import {
+  type Leaving,
+  type Log,
+  type ProcessState,
+  type ProcessStatus,
+  SallyportError,
+  type Trace,
+} from "../exchange/index.ts";
+import { boundsOf } from "../options/processes.ts";
 import { ApplicationOutput, type Child, describeExit, startChild } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { type ConcurrencyMode, capacityOf, concurrencyModeOf } from "./capacity.ts";
@@ -15,6 +23,7 @@ import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER } from "./link.t
 import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
 import { Outbox, type OutboxState } from "./outbox.ts";
+import { Lifespan, memoryOf } from "./recycling.ts";
 import { Start } from "./start.ts";
 import type { StreamTransport, WorkerStream } from "./stream.ts";
 import { Streams } from "./streams.ts";
@@ -66,9 +75,15 @@ export class Worker implements StreamTransport {
   #state: State = "starting";
   #concurrencyMode: ConcurrencyMode = "inline";
   #capacity = 0;
-  #requests = 0;
-  /** Requests after which it retires. */
-  readonly #maxRequests: number;
+  /** Requests that it has been given. */
+  requests = 0;
+  /** After how many requests, and when else, it is replaced. */
+  readonly #lifespan: Lifespan;
+  /** When an event loop was asked how late it is (milliseconds, `performance.now`); 0 once it has answered. */
+  #probedAt = 0;
+  #lag = 0;
+  /** Why we ended it. */
+  #endedFor: SallyportError | undefined;
   #aborting: NodeJS.Timeout | undefined;
 
   /** `expected`: the interface that earlier workers of the application found; another one is refused. */
@@ -76,7 +91,7 @@ export class Worker implements StreamTransport {
     this.#options = options;
     this.#events = events;
     this.#start = new Start(options, expected);
-    this.#maxRequests = randomized(options.maxRequests);
+    this.#lifespan = new Lifespan(options);
     this.log = options.log;
     this.#output = new ApplicationOutput(options.log, () => ({ pid: this.pid }));
     const outbox = Outbox.open();
@@ -98,14 +113,73 @@ export class Worker implements StreamTransport {
     return this.#concurrencyMode;
   }
 
+  get status(): ProcessStatus {
+    return {
+      pid: this.pid,
+      state: this.#processState,
+      age: performance.now() - this.startedAt,
+      requests: this.requests,
+      inFlight: this.streams.size - this.ahead,
+    };
+  }
+
+  get #processState(): ProcessState {
+    if (this.#state === "ready") return this.streams.size > 0 ? "busy" : "idle";
+    return this.#state === "leaving" ? "draining" : this.#state;
+  }
+
   /** It was ready and has been given a request. */
   get servedOnce(): boolean {
-    return this.#requests > 0;
+    return this.requests > 0;
   }
 
   /** It has taken as many requests as one process should. */
   get retiring(): boolean {
-    return this.#requests >= this.#maxRequests;
+    return this.requests >= this.#lifespan.maxRequests;
+  }
+
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** The application was imported, whatever came after. */
+  get wasReady(): boolean {
+    return this.#capacity > 0;
+  }
+
+  /** How many streams it may have at once. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Streams that it was sent ahead and has not begun. */
+  get ahead(): number {
+    return this.#concurrencyMode === "inline" ? Math.max(0, this.streams.size - 1) : 0;
+  }
+
+  /** Of these the one that is begun next. */
+  get firstAhead(): WorkerStream | undefined {
+    return this.ahead > 0 ? this.streams.all()[1] : undefined;
+  }
+
+  /** Bytes; 0 where no limit asks for them. */
+  get memory(): number {
+    return memoryOf(this.pid, this.#options);
+  }
+
+  /** Why another process should take its place, to follow its name; undefined: it need not. */
+  whyReplace(memory: number): string | undefined {
+    return this.#lifespan.whyReplace(this.requests, performance.now() - this.startedAt, memory);
+  }
+
+  /** Ends it at once if it holds too much memory. True if so. */
+  endIfAbove(memory: number): boolean {
+    const why = this.#lifespan.whyEnd(memory);
+    if (why === undefined || this.#endedFor) return false;
+    this.#endedFor = new SallyportError("MEMORY_LIMIT", `worker ${this.pid} was ended: ${why}`);
+    this.#child.signal("SIGKILL");
+    this.log.error(this.#endedFor.message, { code: this.#endedFor.code });
+    return true;
   }
 
   /** How many more streams it may be sent. */
@@ -130,7 +204,7 @@ export class Worker implements StreamTransport {
 
   /** Sends a stream. Throws what `stream.send` throws for a request that cannot be sent; the caller then fails the stream. */
   dispatch(stream: WorkerStream): void {
-    this.#requests++;
+    this.requests++;
     const id = this.streams.nextId();
     if (stream.exchange.trace) this.#mark(stream.exchange.trace);
     stream.send(this, id);
@@ -154,8 +228,8 @@ export class Worker implements StreamTransport {
   }
 
   /** Has streams that would never end by themselves come to an end. */
-  leave(): void {
-    for (const stream of this.streams.all()) stream.leave();
+  leave(why: Leaving): void {
+    for (const stream of this.streams.all()) stream.leave(why);
   }
 
   /** Fails all streams that it still has. */
@@ -176,12 +250,13 @@ export class Worker implements StreamTransport {
     if (this.streams.size === 0) this.#sendStop();
   }
 
-  /** Ends it, after `grace` milliseconds at the latest. */
+  /** Ends it, after `grace` milliseconds at the latest, and the processes that the application has started in its group. */
   async stop(grace: number): Promise<void> {
     this.drain();
     const timer = setTimeout(() => this.#end(), grace);
     await this.gone;
     clearTimeout(timer);
+    this.#child.sweep();
     await Promise.race([this.#child.printed, delay(LAST_OUTPUT)]);
     this.#output.end();
   }
@@ -214,6 +289,27 @@ export class Worker implements StreamTransport {
     if (this.streams.size === 0) this.heartbeat.heard();
     else if (this.heartbeat.tick(milliseconds)) this.#send(TO_WORKER.PING);
     if (this.heartbeat.becameBlocked) this.#warnOfBlocked();
+  }
+
+  /**
+   * Asks an event loop for an answer, which takes as long as a turn of the loop, and gives how many milliseconds the last
+   * answer took or this one has taken. `late`: we ourselves may have been too late to read it.
+   */
+  probe(now: number, late: boolean): number {
+    if (this.#concurrencyMode !== "loop" || (this.#probedAt === 0 && this.streams.size === 0)) return 0;
+    if (late) {
+      this.#probedAt &&= now;
+      this.#lag = 0;
+    }
+    if (this.#probedAt > 0) return now - this.#probedAt;
+    this.#probedAt = now;
+    this.#send(TO_WORKER.PING);
+    return this.#lag;
+  }
+
+  #answered(): void {
+    if (this.#probedAt > 0) this.#lag = performance.now() - this.#probedAt;
+    this.#probedAt = 0;
   }
 
   /** The worker itself reports where it is blocked, if it still can. */
@@ -253,7 +349,7 @@ export class Worker implements StreamTransport {
     const lost = left && this.#concurrencyMode !== "loop" ? [] : this.#running(last);
     const unbegun = this.streams.all().filter((stream) => !lost.includes(stream));
     const died = `the worker that ran the request ${describeExit(exit)}`;
-    for (const stream of lost) stream.lose(new SallyportError("WORKER_DIED", died));
+    for (const stream of lost) stream.lose(this.#endedFor ?? new SallyportError("WORKER_DIED", died));
     for (const stream of unbegun) stream.reclaim();
     this.streams.clear();
     this.commonParts.clear();
@@ -294,7 +390,7 @@ export class Worker implements StreamTransport {
       app,
       directory,
       path,
-      processes: this.#options.processes * this.#options.serverProcesses,
+      processes: boundsOf(this.#options.processes).max * this.#options.serverProcesses,
       interface: this.#options.interface ?? null,
       threads,
       constants,
@@ -322,6 +418,7 @@ export class Worker implements StreamTransport {
     const stream = this.streams.get(id);
     if (stream) stream.receive(kind, payload);
     else if (kind === FROM_WORKER.PREFETCH) this.#setCapacity(payload.uint32(0));
+    else if (kind === FROM_WORKER.PONG) this.#answered();
     else if (kind === FROM_WORKER.READY) this.#ready(payload.bytes);
     else if (kind === FROM_WORKER.FAILED) this.#start.failed(payload.bytes);
   }
@@ -350,10 +447,6 @@ export class Worker implements StreamTransport {
     this.#child.signal("SIGKILL");
   }
 }
-
-/** Up to a tenth less than `maxRequests`, so that workers of one age do not all retire at once. */
-const randomized = (maxRequests: number): number =>
-  maxRequests === 0 ? Number.POSITIVE_INFINITY : Math.ceil(maxRequests * (1 - Math.random() / 10));
 
 function inheritedEnv(): Record<string, string> {
   const entries = Object.entries(process.env);

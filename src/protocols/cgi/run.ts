@@ -12,16 +12,19 @@ import {
   hasBody,
   header,
   type Log,
+  type ProcessStatus,
   type RequestBody,
   type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
-import { type Child, describeExit, type Exit, succeeded } from "../../processes/index.ts";
+import { type Child, describeExit, type Exit, scriptFault, succeeded } from "../../processes/index.ts";
 import { feed } from "./input.ts";
 import type { StderrLog } from "./stderr.ts";
 
 export interface RunOptions {
+  /** Path of the program. */
+  readonly file: string;
   /** Of the program, for messages. */
   readonly name: string;
   readonly nph: boolean;
@@ -46,8 +49,13 @@ const EXIT_AFTER_OUTPUT = 1000;
 /** How long the last lines on standard error may take after the exit. */
 const STDERR_AFTER_EXIT = 500;
 
+/** Exit status of shells and of `env`: there is no such program (POSIX, 2.8.2). */
+const NOT_FOUND = 127;
+
 export class Run implements Member {
   place = -1;
+  /** Milliseconds, `performance.now`. */
+  readonly #startedAt = performance.now();
   readonly #exchange: Exchange;
   readonly #child: Child;
   readonly #options: RunOptions;
@@ -88,6 +96,11 @@ export class Run implements Member {
     this.#clear();
   }
 
+  get status(): ProcessStatus {
+    const age = performance.now() - this.#startedAt;
+    return { pid: this.#child.pid, state: "busy", age, requests: 1, inFlight: 1 };
+  }
+
   /** The server ends: the program must, too. */
   stop(error: SallyportError): void {
     this.#fail(error);
@@ -110,6 +123,7 @@ export class Run implements Member {
 
   #receive(chunk: Buffer): void {
     this.#heard = true;
+    this.#exchange.trace?.answered(chunk);
     if (this.#state === "body") this.#write(chunk);
     else if (this.#state === "head") this.#readHead(chunk);
   }
@@ -210,8 +224,14 @@ export class Run implements Member {
   async #noAnswer(exit: Exit | undefined): Promise<void> {
     await Promise.race([this.#child.printed, this.#elapsed(STDERR_AFTER_EXIT)]);
     const how = exit ? describeExit(exit) : "closed its output";
-    const text = `${this.#options.name} ${how} without an answer: ${this.#reader.end().message}`;
+    const text = `${this.#options.name} ${how} without an answer: ${this.#reader.end().message}${this.#faultOf(exit)}`;
     this.#fail(new SallyportError("CGI_NO_HEADER", text, { detail: this.#options.stderr.tail }));
+  }
+
+  /** By its exit status, `env` did not find the interpreter that the first line of the script names. */
+  #faultOf(exit: Exit | undefined): string {
+    const fault = exit?.code === NOT_FOUND ? scriptFault(this.#options.file) : undefined;
+    return fault === undefined ? "" : `; ${fault}`;
   }
 
   #tooSlow(what: string): SallyportError {
