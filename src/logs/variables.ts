@@ -26,12 +26,12 @@ export interface AccessEntry {
 }
 
 /** Undefined or "" for what there is not. */
-export type Value = string | undefined;
+export type FieldValue = string | undefined;
 
 export interface Variable {
   /** For the documentation. */
   readonly meaning: string;
-  readonly of: (entry: AccessEntry) => Value;
+  readonly of: (entry: AccessEntry) => FieldValue;
   /** It is a number of JSON, if it is there. */
   readonly numeric?: true;
   /** It needs a trace of the exchange. */
@@ -44,9 +44,10 @@ export const CLIENT_CLOSED_REQUEST = 499;
 /** As the request line has it: HTTP/1.1, HTTP/2.0. */
 const protocolOf = (version: string): string => `HTTP/${version.length === 1 ? `${version}.0` : version}`;
 
-const fieldOf = (entry: AccessEntry, name: string): Value => header(entry.exchange.request.headers, name);
+const fieldOf = (entry: AccessEntry, name: string): FieldValue =>
+  header(entry.exchange.request.headers, name);
 
-const portOf = (port: number): Value => (port === 0 ? undefined : String(port));
+const portOf = (port: number): FieldValue => (port === 0 ? undefined : String(port));
 
 /** One reading of the trace for all phases of a line. */
 let lastEntry: AccessEntry | undefined;
@@ -60,8 +61,9 @@ function phaseOf(entry: AccessEntry, name: keyof Phases): number | undefined {
   return lastPhases?.[name];
 }
 
-const inSeconds = (ms: number | undefined): Value => (ms === undefined ? undefined : (ms / 1000).toFixed(3));
-const inMilliseconds = (ms: number | undefined): Value => (ms === undefined ? undefined : ms.toFixed(1));
+const inSeconds = (ms: number | undefined): FieldValue =>
+  ms === undefined ? undefined : (ms / 1000).toFixed(3);
+const inMilliseconds = (ms: number | undefined): FieldValue => (ms === undefined ? undefined : ms.toFixed(1));
 
 function durations(
   name: string,
