@@ -135,7 +135,7 @@ test("a FastAPI app: edited, and its failure is told", { skip: missing("py:fasta
   assert.match(failed.text, /LookupError: nowhere/);
   // In the terminal, too, whole.
   await server.sees(
-    /ERROR LookupError: nowhere .*\n {4}Traceback .*\n[\s\S]*? {4}[^\n]*in boom\n[\s\S]*?\n {4}LookupError: nowhere\n/,
+    /ERROR after the response: LookupError: nowhere .*\n {4}Traceback .*\n[\s\S]*? {4}[^\n]*in boom\n[\s\S]*?\n {4}LookupError: nowhere\n/,
   );
 });
 
@@ -158,11 +158,12 @@ export default {
 
 test("a TypeScript module and its imports: edited, broken, mended", async (t) => {
   const files = { "app.ts": MODULE, "lib/words.ts": 'export const words: string[] = ["one"];\n' };
-  const { get, edit } = await develop(t, files, "app.ts");
+  const { get, edit, server } = await develop(t, files, "app.ts");
   assert.equal((await get("/")).text, "one");
   await edit("lib/words.ts", "one", "two");
   assert.equal((await get("/")).text, "two");
   assert.match((await get("/boom")).text, /RangeError: too far\n\s+at .*app\.ts:5/);
+  await server.sees(/ERROR .*too far[^\n]*\n {4}[\s\S]*?app\.ts:5/);
   await edit("lib/words.ts", /$/, "const = 1;\n");
   assert.equal((await get("/")).status, 500);
   await edit("lib/words.ts", "const = 1;\n", "");
