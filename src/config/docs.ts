@@ -2,6 +2,7 @@
 
 import { APP_KINDS, spawned } from "./apps.ts";
 import { config, log, route } from "./config.ts";
+import { rlimits } from "./isolation.ts";
 import { fastcgiLimits, http2Limits, limits, socketLimits, websocketLimits } from "./limits.ts";
 import { listenAddress } from "./listen.ts";
 import { tls } from "./tls.ts";
@@ -26,6 +27,7 @@ const SECTIONS = {
   "listen.tls": tls,
   ...APP_KINDS,
   spawned,
+  rlimits,
   routes: route,
   limits,
   "limits.http2": http2Limits,

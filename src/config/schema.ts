@@ -35,6 +35,11 @@ const DURATION = written("time", parseDuration, `must be ${A_DURATION}`);
 const COUNTS = [0, 1].map((least) =>
   z.number().int().min(least).max(1_000_000).meta({ title: "number" }),
 ) as [z.ZodNumber, z.ZodNumber];
+const OCTAL = written<number>(
+  "mode",
+  (value) => (/^[0-7]{3,4}$/.test(String(value)) ? Number.parseInt(String(value), 8) : undefined),
+  'must be an octal mode in quotes, such as "660"',
+);
 const TEXT = z.string().min(1, "must not be empty");
 const PATH = TEXT.meta({ title: "path" });
 const FLAG = z.boolean();
@@ -44,6 +49,7 @@ export const size = () => SIZE;
 export const time = () => TIME;
 /** A time that no timer waits for, so that it may be longer than a timer can be. */
 export const duration = () => DURATION;
+export const octal = () => OCTAL;
 export const count = (least: 0 | 1 = 1) => COUNTS[least];
 export const text = () => TEXT;
 export const path = () => PATH;

@@ -47,6 +47,10 @@ export class Pool {
     return this.#interface;
   }
 
+  get bodyGroup(): number | undefined {
+    return this.#options.isolation.gid;
+  }
+
   /** Starts all workers. Rejects with the first one's SallyportError, and leaves none behind. */
   async start(): Promise<void> {
     this.#install(await this.#startGeneration());

@@ -16,7 +16,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   exchange: [],
   options: ["exchange"],
   http: ["exchange"],
-  processes: ["exchange"],
+  processes: ["exchange", "options"],
   sockets: ["exchange"],
   upstreams: ["exchange", "sockets"],
   websocket: ["exchange", "sockets"],

@@ -3,6 +3,7 @@
 // Tested by test/protocols/fastcgi/server/reloads.test.ts.
 import { type Log, SallyportError, silentLog } from "../../../exchange/index.ts";
 import { Reloads } from "../../../exchange/reloads.ts";
+import { isolationOf } from "../../../processes/index.ts";
 import { Upstream } from "../../../upstreams/index.ts";
 import { Backend } from "./backend.ts";
 import { Backends } from "./backends.ts";
@@ -58,10 +59,11 @@ export class FastcgiApplication {
   }
 
   async #spawn(): Promise<SpawnedApplication | undefined> {
-    const { command, processes = 1, env = {}, chdir, transport = "unix" } = this.#options;
+    const { command, processes = 1, env = {}, chdir, transport = "unix", inheritEnv = ["*"] } = this.#options;
     if (!command) return undefined;
+    const isolation = await isolationOf(this.#options, command[0] as string, needsOf(command, chdir));
     const generation = new SpawnedApplication(
-      { command, processes, env, cwd: chdir, transport, log: this.#log },
+      { command, processes, env, cwd: chdir, transport, isolation, inheritEnv, log: this.#log },
       this.backends,
       (address) => this.#backendAt(address),
     );
@@ -91,3 +93,9 @@ export class FastcgiApplication {
     return new Backend(upstream, options, this.backends);
   }
 }
+
+/** A name without a slash is looked up by the system when it is started. */
+const needsOf = ([program = ""]: readonly string[], directory: string | undefined) => ({
+  directory,
+  executable: program.includes("/") ? [program] : [],
+});

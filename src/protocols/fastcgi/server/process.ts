@@ -13,6 +13,9 @@ import {
   describeExit,
   type Exit,
   guard,
+  type Isolation,
+  inheritedEnvironment,
+  isolated,
   LONGEST_BACK_OFF,
   startChild,
 } from "../../../processes/index.ts";
@@ -26,6 +29,9 @@ export interface SpawnedApplicationOptions {
   readonly processes: number;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
+  readonly isolation: Isolation;
+  /** Variables of our environment that they get. */
+  readonly inheritEnv: readonly string[];
   /** What it listens on. With TCP, FCGI_WEB_SERVER_ADDRS keeps other machines out. */
   readonly transport: "unix" | "tcp";
   readonly log: Log;
@@ -106,13 +112,12 @@ export class SpawnedApplication {
   }
 
   #spawn(server: Server, lastLines: string[]): Child {
-    const { command, cwd, env, transport, log } = this.#options;
+    const { command, cwd, env, transport, isolation, inheritEnv, log } = this.#options;
     const [program = "", ...args] = command;
     const only = transport === "tcp" ? { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" } : {};
     return startChild({
-      command: program,
-      args,
-      env: { ...inheritedEnv(), ...env, ...only },
+      ...isolated(program, args, isolation),
+      env: { ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [descriptorOf(server), "lines", "lines"],
       onLine: (line) => {
@@ -186,9 +191,4 @@ async function listenUnix(path: string): Promise<Listening> {
   await once(server, "listening");
   await rename(`${path}.new`, `${path}.held`);
   return { server, address: `unix:${path}`, settle: () => rename(`${path}.held`, path) };
-}
-
-function inheritedEnv(): Record<string, string> {
-  const entries = Object.entries(process.env);
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
