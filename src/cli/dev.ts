@@ -2,6 +2,7 @@
 // files that are watched.
 import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
+import { serverAccount } from "../server/privileges.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { usage } from "./command-line.ts";
@@ -13,6 +14,8 @@ type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" 
 export async function develop({ settings, directory, flags, reread, config }: Developing): Promise<number> {
   if (settings.serverProcesses > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
+  if (await serverAccount(settings))
+    throw usage("sallyport dev runs as the user who starts it; leave --user and --group to sallyport serve");
   const { apps } = developed(settings);
   const session = new DevSession({
     apps,

@@ -3,17 +3,22 @@
 
 import { type ServerProcessTask, takeTask } from "../cluster/messages.ts";
 import type { AppSettings, Settings } from "../config/config.ts";
-import { SallyportError } from "../exchange/index.ts";
+import { type Log, SallyportError } from "../exchange/index.ts";
 import { serverLog } from "../logs/log.ts";
 import { descriptorSink } from "../logs/sinks.ts";
+import { isOwnVariable } from "../processes/index.ts";
 import { guess, placesOf } from "../server/guess.ts";
+import { checkPidFile, keepPidFile } from "../server/pid-file.ts";
+import { becomeAccount, serverAccount, warnOfRoot } from "../server/privileges.ts";
 import { runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { type CommandLine, usage } from "./command-line.ts";
+import { envFilesOf, loadEnvFiles } from "./env-file.ts";
 import type { Flags } from "./options.ts";
 import { namesAddress, type ServeSettings, serveSettingsOf, withOptions } from "./settings.ts";
 import { type ServeTarget, targetOf } from "./target.ts";
+import { variablesIn, withVariables } from "./variables.ts";
 
 /** Milliseconds for a server process to start, where the applications have limits of their own. */
 const START = 300_000;
@@ -34,15 +39,26 @@ export interface ServePlan {
 }
 
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
-export async function serveCommand({ flags, words, renamed }: CommandLine): Promise<number> {
+export async function serveCommand(line: CommandLine): Promise<number> {
+  const { words, renamed } = line;
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const target = targetOf(word, flags.config, here, wantedOf(flags));
+  const files = line.flags["env-file"] ?? variablesIn(process.env).flags["env-file"];
+  const env = (): void => loadEnvFiles(envFilesOf(files, line.flags.reload === true, here));
+  env();
+  const variables = variablesIn(process.env);
+  const config = line.flags.config ?? (word === undefined ? variables.flags.config : undefined);
+  const target = targetOf(word, config, here, wantedOf({ ...variables.flags, ...line.flags }));
+  const { flags, warnings } = withVariables(line.flags, variables, target.kind);
   const read = (): Promise<ServeSettings> => serveSettingsOf(target, flags, here);
   const { settings, directory } = await read();
-  const all = { ...settings, renamed: [...renamed, ...(settings.renamed ?? [])] };
-  const reread = async (): Promise<Settings> => (await read()).settings;
+  if (settings.umask !== undefined) process.umask(settings.umask);
+  const all = { ...settings, renamed: [...warnings, ...renamed, ...(settings.renamed ?? [])] };
+  const reread = async (): Promise<Settings> => {
+    env();
+    return (await read()).settings;
+  };
   try {
     return await serveAs({ settings: all, directory, flags, here, reread, config: configOf(target) });
   } catch (reason) {
@@ -80,9 +96,13 @@ async function run({ settings, directory, flags, reread, config }: ServePlan): P
     const { develop } = await import("./dev.ts");
     return develop({ settings, directory, flags, reread, config });
   }
-  if (settings.serverProcesses > 1 || embeddedApps(settings).length > 0) return superviseProcesses(settings);
-  const { started, ended } = runProgram(serverOf(settings, { directory, reread }), settings.log);
-  await started;
+  if (settings.pidFile !== undefined) checkPidFile(settings.pidFile);
+  const account = await serverAccount(settings);
+  if (account || settings.serverProcesses > 1 || embeddedApps(settings).length > 0)
+    return superviseProcesses(settings);
+  const server = serverOf(settings, { directory, reread });
+  const { started, ended } = runProgram(server, settings.log);
+  if ((await started).length > 0) onServing(server.log, settings);
   return ended;
 }
 
@@ -95,7 +115,22 @@ async function superviseProcesses(settings: Settings): Promise<number> {
   const { serverProcesses: count, listen, grace, serverProcessTimeout: timeout, log: style } = settings;
   const log = serverLog({ ...style, sink: descriptorSink(2) });
   for (const line of settings.renamed ?? []) log.warn(line);
-  return supervise({ count, listen, grace, timeout, startTimeout: startTimeoutOf(settings), log, style });
+  return supervise({
+    count,
+    listen,
+    grace,
+    timeout,
+    startTimeout: startTimeoutOf(settings),
+    log,
+    style,
+    serving: () => onServing(log, settings),
+  });
+}
+
+/** Once, in the main process. */
+function onServing(log: Log, settings: Settings): void {
+  warnOfRoot(log, settings);
+  if (settings.pidFile !== undefined) keepPidFile(settings.pidFile);
 }
 
 /** Embedded applications are imported one after the other, and only the supervisor can end an import that hangs. */
@@ -103,6 +138,13 @@ function startTimeoutOf(settings: Settings): number {
   if (embeddedApps(settings).length === 0) return START;
   const limits = Object.values(settings.apps).map((app) => "startTimeout" in app && app.startTimeout);
   return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
+}
+
+/** All are read by now, and embedded Python has this process's environment. */
+function hideOwnVariables(): void {
+  for (const name of Object.keys(process.env))
+    if (isOwnVariable(name) && !(name === "SALLYPORT_LINT" && process.env[name] === "1"))
+      delete process.env[name];
 }
 
 /** The supervisor started this command line once more, with the sockets. It has logged the old names already. */
@@ -115,9 +157,15 @@ async function serverProcess(
   const { Slot } = await import("../cluster/scoreboard.ts");
   const { InheritedDescriptor, releaseLow } = await import("../cluster/descriptors.ts");
   releaseLow(task.channel);
+  hideOwnVariables();
   const slot = new Slot(task.scoreboard, task.slot);
   const own = { ...settings, listen: [...task.listen], renamed: [] };
-  const server = serverOf(own, { directory, accepted: (socket) => slot.count(socket) });
+  const account = await serverAccount(settings);
+  const server = serverOf(own, {
+    directory,
+    accepted: (socket) => slot.count(socket),
+    ...(account ? { beforeApps: () => becomeAccount(account) } : {}),
+  });
   return runServerProcess(
     server,
     slot,

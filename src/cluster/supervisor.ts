@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly timeout: number;
   /** Milliseconds for a server process to start, applications included. */
   readonly startTimeout: number;
+  /** Called once all serve. */
+  readonly serving: () => void;
   readonly log: Log;
   /** How the log is written. */
   readonly style: ReportStyle;
@@ -85,6 +87,7 @@ class Supervisor {
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((server) => this.#settled(server)));
     announce(this.#urls, style);
+    this.#options.serving();
     (await this.#notifier).ready(this.#urls);
     if (count > 1) log.info(`${count} server processes serve`);
     this.#complete();

@@ -5,7 +5,44 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { SallyportError } from "../exchange/index.ts";
 
-export interface User {
+/** What a process can become. */
+export interface Account {
+  /** Undefined for a number without an entry, and so without groups. */
+  readonly name: string | undefined;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string | undefined;
+}
+
+interface Wanted {
+  readonly user?: string | number | undefined;
+  readonly group?: string | number | undefined;
+}
+
+/**
+ * The account that `who` ("an app") is to run as; undefined when it is ours. Rejects with CONFIG_INVALID for one that is not
+ * there, and, with `advice`, for one that only root may become.
+ */
+export async function accountOf(wanted: Wanted, who: string, advice: string): Promise<Account | undefined> {
+  const { user, group } = wanted;
+  if (user === undefined && group === undefined) return undefined;
+  const [ownUid, ownGid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  const found = await findUser(user ?? ownUid);
+  const gid = group === undefined ? found.gid : await findGroup(group);
+  if (gid === undefined)
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      `user ${user} has no entry on this machine: name its group, too`,
+    );
+  if (found.uid === ownUid && gid === ownGid) return undefined;
+  if (ownUid === 0) return { ...found, gid };
+  throw new SallyportError("CONFIG_INVALID", `only root may run ${who} as ${accountText(wanted)}: ${advice}`);
+}
+
+const accountText = ({ user, group }: Wanted): string =>
+  [user === undefined ? [] : `user ${user}`, group === undefined ? [] : `group ${group}`].flat().join(", ");
+
+interface User {
   readonly name: string | undefined;
   readonly uid: number;
   /** Of its own group; undefined for a number without an entry. */
@@ -14,7 +51,7 @@ export interface User {
 }
 
 /** Rejects with CONFIG_INVALID for a name that is not there. A number needs no entry. */
-export async function findUser(user: string | number): Promise<User> {
+async function findUser(user: string | number): Promise<User> {
   const found = await entryOf("passwd", user);
   if (found) {
     const [name, , uid, gid, , home] = found;
@@ -24,7 +61,7 @@ export async function findUser(user: string | number): Promise<User> {
 }
 
 /** The group's number. Rejects with CONFIG_INVALID for a name that is not there. */
-export async function findGroup(group: string | number): Promise<number> {
+async function findGroup(group: string | number): Promise<number> {
   const found = await entryOf("group", group);
   return found ? Number(found[2]) : numberOf("group", group);
 }

@@ -1,5 +1,6 @@
 // Child processes: what the other rooms import.
 
+export { type Account, accountOf } from "./accounts.ts";
 export { BackOff, LONGEST_BACK_OFF } from "./back-off.ts";
 export { type Child, type Descriptor, type SpawnOptions, startChild } from "./child.ts";
 export { inheritedEnvironment, isOwnVariable } from "./environment.ts";

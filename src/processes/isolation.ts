@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
 import type { IsolationOptions, ResourceLimits } from "../options/isolation.ts";
-import { findGroup, findUser, type User } from "./accounts.ts";
+import { type Account, accountOf } from "./accounts.ts";
 import { startChild } from "./child.ts";
 import { describeExit } from "./exit.ts";
 
@@ -55,49 +55,24 @@ export async function isolationOf(
 
 async function isolationFor(options: IsolationOptions): Promise<Isolation> {
   const { umask, rlimits = {} } = options;
-  const other = await otherUser(options);
+  const other = await accountOf(options, "an app", ADVICE);
   const prefix = [...umaskPrefix(umask), ...limitPrefix(rlimits), ...userPrefix(other)];
   return { prefix, env: homeOf(other), gid: other?.gid };
 }
 
 // The user.
 
-interface OtherUser extends Omit<User, "gid"> {
-  readonly gid: number;
-}
+const ADVICE =
+  "start the server as root, and without a user of its own, or leave user and group of the app out";
 
-/** Undefined when it is ours. */
-async function otherUser({ user, group }: IsolationOptions): Promise<OtherUser | undefined> {
-  if (user === undefined && group === undefined) return undefined;
-  const [ownUid, ownGid] = [process.getuid?.(), process.getgid?.()];
-  const found = await findUser(user ?? (ownUid as number));
-  const gid = group === undefined ? found.gid : await findGroup(group);
-  if (gid === undefined)
-    throw new SallyportError(
-      "CONFIG_INVALID",
-      `user ${user} has no entry on this machine: name its group, too`,
-    );
-  if (ownUid === 0) return { ...found, gid };
-  if (found.uid === ownUid && gid === ownGid) return undefined;
-  throw new SallyportError(
-    "CONFIG_INVALID",
-    `only root may run an app as ${accountText(user, group)}${ADVICE}`,
-  );
-}
-
-const ADVICE = ": start the server as root, or leave out user and group";
-
-const accountText = (user: string | number | undefined, group: string | number | undefined): string =>
-  [user === undefined ? [] : `user ${user}`, group === undefined ? [] : `group ${group}`].flat().join(", ");
-
-function userPrefix(other: OtherUser | undefined): string[] {
+function userPrefix(other: Account | undefined): string[] {
   if (!other) return [];
   // setpriv finds the groups of the user that it is given; a number without an entry has none.
   const groups = other.name === undefined ? "--clear-groups" : "--init-groups";
   return [tool("setpriv"), `--reuid=${other.uid}`, `--regid=${other.gid}`, groups, "--"];
 }
 
-function homeOf(other: OtherUser | undefined): Record<string, string> {
+function homeOf(other: Account | undefined): Record<string, string> {
   if (other?.name === undefined) return {};
   return { HOME: other.home || "/", USER: other.name, LOGNAME: other.name };
 }

@@ -10,6 +10,8 @@ export interface ServerOptions {
   readonly log?: Log;
   /** Called first with each connection. */
   readonly accepted?: (socket: Socket) => void;
+  /** Called when logs are open and certificates read, before any app is loaded: to give rights up. */
+  readonly beforeApps?: () => void;
   /** The applications are being worked on. */
   readonly development?: Development;
   /** The configuration as it is now, for a reload. Rejects with CONFIG_INVALID. Without it the settings never change. */

@@ -28,6 +28,7 @@ import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
 import { gatewayOf } from "./gateways.ts";
 import type { Server, ServerOptions } from "./interface.ts";
 import { type Bound, bind } from "./listen.ts";
+import { refuseAccount } from "./privileges.ts";
 import { type Route, Routes } from "./routes.ts";
 
 export type { Development, Server, ServerOptions } from "./interface.ts";
@@ -35,7 +36,9 @@ export type { Development, Server, ServerOptions } from "./interface.ts";
 /** A server of this configuration, not started yet. Throws CONFIG_INVALID. */
 export const createServer = (config: Config, options: ServerOptions = {}): Server => {
   checkOptions("createServer()", options, CHECKS, '{ directory: "/srv/site" }');
-  return serverOf(checkConfig(config), options);
+  const settings = checkConfig(config);
+  refuseAccount(settings);
+  return serverOf(settings, options);
 };
 
 const CHECKS: Checks<ServerOptions> = {
@@ -44,6 +47,7 @@ const CHECKS: Checks<ServerOptions> = {
   accepted: aFunction,
   development: anObject,
   reread: aFunction,
+  beforeApps: aFunction,
 };
 
 /** A server of settings that have been checked. */
@@ -113,6 +117,8 @@ class GatewayServer implements Server {
     try {
       this.#applyLimits(settings);
       await this.#useAccessLog(settings.log.access);
+      const { beforeApps } = this.#options;
+      if (beforeApps) await this.#parts.frontend.prepare(() => this.#throwIfStopping()).then(beforeApps);
       const gateways = this.#makeGateways(settings, Object.keys(settings.apps));
       // The listeners are loaded while the apps start, mostly in processes of their own.
       const { frontend } = this.#parts;
