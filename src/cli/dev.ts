@@ -2,6 +2,7 @@
 // files that are watched.
 import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
+import { keepPidFile } from "../server/pid-file.ts";
 import { serverAccount } from "../server/privileges.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
@@ -32,6 +33,7 @@ export async function develop({ settings, directory, flags, reread, config }: De
   await session.watch(server);
   const { started, ended } = runProgram(server, settings.log);
   await started;
+  if (settings.pidFile !== undefined) keepPidFile(settings.pidFile);
   const code = await ended;
   await session.close();
   return code;

@@ -336,7 +336,7 @@ export const OPTIONS = {
     ...text,
     value: "FILE",
     many: true,
-    help: "environment variables for the app, the configuration and options (dev: .env); may be repeated",
+    help: "environment variables of app, options and configuration (dev: .env); may be repeated",
   },
   "pid-file": {
     ...general,

@@ -44,8 +44,8 @@ export async function serveCommand(line: CommandLine): Promise<number> {
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const files = line.flags["env-file"] ?? variablesIn(process.env).flags["env-file"];
-  const env = (): void => loadEnvFiles(envFilesOf(files, line.flags.reload === true, here));
+  const { reload, "env-file": named } = { ...variablesIn(process.env).flags, ...line.flags };
+  const env = (): void => loadEnvFiles(envFilesOf(named, reload === true, here));
   env();
   const variables = variablesIn(process.env);
   const config = line.flags.config ?? (word === undefined ? variables.flags.config : undefined);
@@ -92,11 +92,11 @@ async function serveAs(plan: ServePlan): Promise<number> {
 }
 
 async function run({ settings, directory, flags, reread, config }: ServePlan): Promise<number> {
+  if (settings.pidFile !== undefined) checkPidFile(settings.pidFile);
   if (flags.reload) {
     const { develop } = await import("./dev.ts");
     return develop({ settings, directory, flags, reread, config });
   }
-  if (settings.pidFile !== undefined) checkPidFile(settings.pidFile);
   const account = await serverAccount(settings);
   if (account || settings.serverProcesses > 1 || embeddedApps(settings).length > 0)
     return superviseProcesses(settings);
