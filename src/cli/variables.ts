@@ -1,6 +1,5 @@
 // Options by environment variables: SALLYPORT_HTTP for --http, and so on for every option of the table. An option of the
 // command line goes before a variable, and a variable before the configuration.
-// Tested by test/cli/variables.test.ts.
 import { suggestion } from "../options/did-you-mean.ts";
 import { usage } from "./command-line.ts";
 import { type Flags, OPTIONS, type Option, type OptionName, type TargetKind } from "./options.ts";
@@ -9,7 +8,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const PREFIX = "SALLYPORT_";
 const NO_VARIABLE: readonly string[] = ["help", "version"];
-/** Variables that are no options: of development, of tests, and between our own processes. */
+/** GivenByVariables that are no options: of development, of tests, and between our own processes. */
 const OTHERS = ["SALLYPORT_DEV", "SALLYPORT_LINT", "SALLYPORT_ADMIN_TOKEN", "SALLYPORT_FROM_ENV_FILE"];
 
 const TABLE: Readonly<Record<string, Option>> = OPTIONS;
@@ -23,14 +22,14 @@ const OPTION_OF: ReadonlyMap<string, OptionName> = new Map(
     .map((name) => [variableOf(name), name]),
 );
 
-export interface Variables {
+export interface GivenByVariables {
   readonly flags: Flags;
   /** For the log, a line each: variables that mean nothing. */
   readonly warnings: readonly string[];
 }
 
 /** The options that variables give. Throws USAGE that names the variable for a value that is not one. */
-export function variablesIn(env: Environment): Variables {
+export function variablesIn(env: Environment): GivenByVariables {
   const flags: Record<string, unknown> = {};
   const warnings: string[] = [];
   for (const [variable, text] of Object.entries(env)) {
@@ -91,9 +90,9 @@ const PLACES: readonly string[] = ["unix", "fd", "http", "fastcgi", "scgi", "uws
  */
 export function withVariables(
   flags: Flags,
-  { flags: given, warnings }: Variables,
+  { flags: given, warnings }: GivenByVariables,
   kind: TargetKind,
-): Variables {
+): GivenByVariables {
   const named = [...PLACES, "host", "port"].some((name) => name in flags);
   const more = { ...given } as Record<string, unknown>;
   const useless: string[] = [];

@@ -1,6 +1,5 @@
 // `${NAME}` and `${NAME:-default}` in the texts of a configuration file; `$${` stands for `${`.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the references that the file is about
-// Tested by test/config/variables.test.ts.
 import { suggestion } from "../options/did-you-mean.ts";
 import { config } from "./config.ts";
 import { errorLine, type KeyPath, type Origin } from "./errors.ts";
