@@ -8,7 +8,7 @@ import { checkConfig, configError, errorLine, type Origin } from "./errors.ts";
 import type { LineOf } from "./locate.ts";
 import { missingFiles } from "./missing-files.ts";
 import { tlsFileErrors } from "./tls-files.ts";
-import { expandVariables, type Variables } from "./variables.ts";
+import { type EnvironmentVariables, expandVariables } from "./variables.ts";
 
 /** The content of a file, not checked yet. */
 export interface ConfigFile {
@@ -62,7 +62,7 @@ export async function readConfig(path: string): Promise<ConfigFile> {
 /** The settings of a file, and whether it says where to listen. Throws CONFIG_INVALID with a line for each error. */
 export async function loadConfig(
   path: string,
-  variables: Variables = process.env,
+  variables: EnvironmentVariables = process.env,
 ): Promise<Settings & { directory: string; listens: boolean }> {
   const file = await readConfig(path);
   const { value, errors: unset } = withVariables(file, variables);
@@ -76,7 +76,7 @@ export async function loadConfig(
 }
 
 /** Code has `process.env`, and may mean other things by a dollar. */
-const withVariables = ({ path, value, origin }: ConfigFile, variables: Variables) =>
+const withVariables = ({ path, value, origin }: ConfigFile, variables: EnvironmentVariables) =>
   CODE.has(extname(path)) ? { value, errors: [] } : expandVariables(value, variables, origin);
 
 const CODE: ReadonlySet<string> = new Set([".ts", ".mts", ".js", ".mjs"]);

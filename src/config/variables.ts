@@ -5,7 +5,7 @@ import { config } from "./config.ts";
 import { errorLine, type KeyPath, type Origin } from "./errors.ts";
 import type * as z from "./zod.ts";
 
-export type Variables = Readonly<Record<string, string | undefined>>;
+export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
 
 /** An escape, a reference, or what was probably meant as one. */
 const REFERENCE = /\$\$\{|\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}|\$\{[^}]*\}?/g;
@@ -18,7 +18,7 @@ interface Expanded {
 }
 
 /** A copy of `value` with its references replaced. Where a number or true and false are wanted, a text becomes one. */
-export function expandVariables(value: unknown, variables: Variables, origin: Origin): Expanded {
+export function expandVariables(value: unknown, variables: EnvironmentVariables, origin: Origin): Expanded {
   const expansion = new Expansion(variables, origin);
   const texts = expansion.of(value, []);
   if (expansion.whole.size === 0) return { value: texts, errors: expansion.errors };
@@ -47,10 +47,10 @@ class Expansion {
   readonly errors: string[] = [];
   /** Paths of texts that were nothing but a reference. */
   readonly whole = new Set<string>();
-  readonly #variables: Variables;
+  readonly #variables: EnvironmentVariables;
   readonly #origin: Origin;
 
-  constructor(variables: Variables, origin: Origin) {
+  constructor(variables: EnvironmentVariables, origin: Origin) {
     this.#variables = variables;
     this.#origin = origin;
   }
