@@ -3,6 +3,8 @@
 import { join } from "node:path";
 import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
+import { keepPidFile } from "../server/pid-file.ts";
+import { serverAccount } from "../server/privileges.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { attachAll, countsOf, prepareAdmin } from "./admin.ts";
@@ -15,6 +17,8 @@ type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" 
 export async function develop({ settings, directory, flags, reread, config }: Developing): Promise<number> {
   if (flags["server-processes"] !== undefined && flags["server-processes"] > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
+  if (await serverAccount(settings))
+    throw usage("sallyport dev runs as the user who starts it; leave --user and --group to sallyport serve");
   const session = new DevSession({
     apps: settings.apps,
     directory,
@@ -37,6 +41,7 @@ export async function develop({ settings, directory, flags, reread, config }: De
     const attach = attachAll(controlled({ settings, directory }, server.log), admin?.attach(server));
     const { started, ended } = runProgram(server, settings.log, attach);
     await started;
+    if (settings.pidFile !== undefined) keepPidFile(settings.pidFile);
     return await ended;
   } finally {
     await session.close();

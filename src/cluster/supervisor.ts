@@ -41,6 +41,8 @@ export interface ClusterOptions {
   readonly attach: Attach;
   /** Adds up what the server processes count, where there are metrics. It is current once `status` has been asked. */
   readonly totals?: Totals | undefined;
+  /** Called once all serve. */
+  readonly serving: () => void;
 }
 
 /** Milliseconds between two checks of the heartbeats. */
@@ -119,6 +121,7 @@ class Supervisor implements Operations {
     await Promise.all(others.map((server) => this.#settled(server)));
     if (!this.#stopping) this.#state = "serving";
     announce(this.#sockets.urls, style);
+    this.#options.serving();
     (await this.#notifier).ready(this.#sockets.urls);
     if (count > 1) this.#options.log.info(`${count} server processes serve`);
     this.#complete();

@@ -31,6 +31,7 @@ import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
 import type { Server, ServerOptions } from "./interface.ts";
 import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
+import { refuseAccount } from "./privileges.ts";
 import { type Route, Routes } from "./routes.ts";
 import { SwitchableLog } from "./switchable-log.ts";
 
@@ -39,7 +40,9 @@ export type { Development, Server, ServerOptions } from "./interface.ts";
 /** A server of this configuration, not started yet. Throws CONFIG_INVALID. */
 export const createServer = (config: Config, options: ServerOptions = {}): Server => {
   checkOptions("createServer()", options, CHECKS, '{ directory: "/srv/site" }');
-  return serverOf(checkConfig(config), options);
+  const settings = checkConfig(config);
+  refuseAccount(settings);
+  return serverOf(settings, options);
 };
 
 const CHECKS: Checks<ServerOptions> = {
@@ -49,6 +52,7 @@ const CHECKS: Checks<ServerOptions> = {
   counts: anObject,
   development: anObject,
   reread: aFunction,
+  beforeApps: aFunction,
 };
 
 /** A server of settings that have been checked. */
@@ -117,6 +121,8 @@ class GatewayServer implements Server {
     try {
       this.#applyLimits(settings);
       await this.#useAccessLog(settings.log);
+      const { beforeApps } = this.#options;
+      if (beforeApps) await this.#parts.frontend.prepare(() => this.#throwIfStopping()).then(beforeApps);
       const gateways = this.#appStarter.make(settings, Object.keys(settings.apps));
       // The listeners are loaded while the apps start, mostly in processes of their own.
       const { frontend } = this.#parts;

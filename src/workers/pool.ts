@@ -67,6 +67,10 @@ export class Pool {
     return this.#interface ?? this.#options.interface;
   }
 
+  get bodyGroup(): number | undefined {
+    return this.#options.isolation.gid;
+  }
+
   /** Starts all workers. Rejects with the first one's SallyportError, and leaves none behind. */
   async start(): Promise<void> {
     // Which interface it is turns out only when it is imported.

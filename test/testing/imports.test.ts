@@ -17,7 +17,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   options: ["exchange"],
   http: ["exchange"],
-  processes: ["exchange"],
+  processes: ["exchange", "options"],
   sockets: ["exchange"],
   upstreams: ["exchange", "sockets"],
   websocket: ["exchange", "sockets"],
@@ -77,6 +77,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   explain: [
     "exchange",
+    "processes",
     "wire",
     "http",
     "cgi",

@@ -15,6 +15,9 @@ import {
   describeExit,
   type Exit,
   guard,
+  type Isolation,
+  inheritedEnvironment,
+  isolated,
   LONGEST_BACK_OFF,
   startChild,
 } from "../../../processes/index.ts";
@@ -40,6 +43,9 @@ export interface SpawnedApplicationOptions {
   readonly recycling: Resolved<RecyclingOptions>;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
+  readonly isolation: Isolation;
+  /** Variables of our environment that they get. */
+  readonly inheritEnv: readonly string[];
   /** What it listens on. With TCP, FCGI_WEB_SERVER_ADDRS keeps other machines out. */
   readonly transport: "unix" | "tcp";
   readonly log: Log;
@@ -284,14 +290,13 @@ export class SpawnedApplication {
   }
 
   #spawn(server: Server, lastLines: string[]): Child {
-    const { command, cwd, env, transport, log } = this.#options;
+    const { command, cwd, env, transport, isolation, inheritEnv, log } = this.#options;
     const [program = "", ...args] = command;
     const only = transport === "tcp" ? { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" } : {};
     const output = new ApplicationOutput(log, () => ({ program, pid: child.pid }));
     const child = startChild({
-      command: program,
-      args,
-      env: { ...inheritedEnv(), ...env, ...only },
+      ...isolated(program, args, isolation),
+      env: { ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [descriptorOf(server), "lines", "lines"],
       onLine: (line, descriptor) => {
@@ -394,9 +399,4 @@ async function listenUnix(path: string): Promise<Listening> {
   await once(server, "listening");
   await rename(`${path}.new`, `${path}.held`);
   return { server, address: `unix:${path}`, settle: () => rename(`${path}.held`, path) };
-}
-
-function inheritedEnv(): Record<string, string> {
-  const entries = Object.entries(process.env);
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
