@@ -2,7 +2,6 @@
 
 Handlers of `logging` that write to standard output or standard error send a record instead of text; those that write
 elsewhere are left alone. Uncaught exceptions, and those that `traceback` prints, are records, too.
-Tested by test/python/test_logs.py.
 """
 
 import inspect

@@ -1,5 +1,6 @@
 // An exchange whose request and response are recorded on their way, within bounds. What is beyond a bound still passes; it is
 // only not kept, and the recording says so.
+// Tested by test/inspect/captures.test.ts.
 import {
   bytesOf,
   type Exchange,

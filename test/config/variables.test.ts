@@ -60,7 +60,7 @@ test("a variable is a number, true or false where one is wanted, and a text else
 test("a number that is none is reported as it is elsewhere", async (t) => {
   const path = write(t, "site.yaml", "apps:\n  a:\n    wsgi: x:y\n    processes: ${NAME}\n");
   await assert.rejects(loadConfig(path, VARIABLES), {
-    message: /site\.yaml:4: apps\.a\.processes: must be a number, not "shop"/,
+    message: /site\.yaml:4: apps\.a\.processes: must be a number from 1/,
   });
 });
 
