@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# Says as whom, within which limits, and with which environment it runs: a WSGI and an ASGI application, and a CGI program.
+# Says as whom, within which limits, and with which environment it runs: WSGI, ASGI, and a CGI program.
 import json
 import os
 import sys
