@@ -47,6 +47,7 @@ function way(name, handover, response) {
   const steps = [
     ["browser", "server", REQUEST_LINE],
     ...STEPS[name](handover),
+    ...(name === "cgi" ? [] : [["application", "stays", "its process stays for the next request"]]),
     ["server", "browser", `${firstLine(response.bytes)}\n${lastLine(response.bytes)}`],
   ];
   return wayDrawing({ title: `The way of a request by ${TITLES[name]}`, wall: WALLS[name], steps });
@@ -193,8 +194,10 @@ function valueTable(name, handover) {
 /** By name and value: CGI's variables, WSGI's and ASGI's. */
 function factTable({ cgi, wsgi, asgi }) {
   const cell = (handover, fact) => {
-    const found = handover.values.find((one) => one.name === nameOfFact(fact, handover.interface));
-    return found ? `${code(found.name)} ${code(found.value)}` : "";
+    const name = nameOfFact(fact, handover.interface);
+    const found = handover.values.find((one) => one.name === name);
+    if (found) return `${code(found.name)} ${code(found.value)}`;
+    return name.startsWith("headers: ") ? `${code(name.slice(9))} of ${code("headers")}` : "";
   };
   const rows = FACTS.map((fact) => [fact.name, cell(cgi, fact), cell(wsgi, fact), cell(asgi, fact)]);
   rows.push(["the body", ...[cgi, wsgi, asgi].map((one) => code(one.body.name))]);

@@ -6,8 +6,10 @@ in a fixed number of others. In both an application may wait for body to read an
 Tested by test/python/test_prefetch.py.
 """
 
+import os
 import threading
 from collections import deque
+from errno import EBADF, ENOTSOCK
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Callable
@@ -34,6 +36,8 @@ from .outbox import Direct, Outbox
 if TYPE_CHECKING:
     from .wsgi import Server
 
+# What a link is that the application has closed.
+_CLOSED = (EBADF, ENOTSOCK)
 # Seconds that answers wait for others to leave with them.
 _HOLD_TIME = 0.0005
 # Seconds of work between two checks for requests that were cancelled meanwhile.
@@ -309,6 +313,15 @@ class Shared:
                     self._changed.notify_all()
 
     def _work(self) -> None:
+        try:
+            self._answer_all()
+        except OSError as error:
+            # The reading thread does not notice that the application has closed the link: requests would wait in vain.
+            if error.errno in _CLOSED:
+                os._exit(1)
+            raise
+
+    def _answer_all(self) -> None:
         while request := self._requests.get():
             stream, environ = request
             if stream.cancelled:

@@ -13,7 +13,7 @@ from functools import partial
 from marshal import loads
 from typing import Callable
 
-from . import wsgi
+from . import logs, wsgi
 from .failures import failed_payload
 from .link import FAILED, READY, Link
 from .loader import LoadError, choose_interface, load
@@ -38,6 +38,8 @@ def main() -> None:
     _end_with_parent()
     _, _, payload = link.read()
     settings = loads(payload)
+    if settings.get("records"):
+        logs.install(logs.marked(settings["records"]))
     try:
         outbox = Outbox(sock, _OUTBOX_FD) if settings.get("outbox") else Direct(sock)
         outbox.record_read(link.bytes_read)

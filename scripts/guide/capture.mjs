@@ -11,12 +11,12 @@ import { checkConfig } from "../../src/config/errors.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { explain } from "../../src/explain/explain.ts";
 import { passThrough } from "../../src/explain/request.ts";
-import { dissectMessage } from "../../src/http/dissect.ts";
 import { dissectRecords } from "../../src/protocols/fastcgi/dissect.ts";
 import { fastcgiListener } from "../../src/protocols/fastcgi/index.ts";
 import { scgiListener } from "../../src/protocols/scgi/index.ts";
 import { uwsgiListener } from "../../src/protocols/uwsgi/index.ts";
 import { FieldReader, textOfBytes } from "../../src/wire/fields.ts";
+import { dissectMessage } from "../../src/wire/message.ts";
 import { programOf } from "./blocks.mjs";
 
 export const GUIDED = ["cgi", "fastcgi", "scgi", "uwsgi", "wsgi", "asgi"];

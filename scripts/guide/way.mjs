@@ -11,7 +11,7 @@ const CHARACTERS = 46;
 const CHARACTER = 6.4;
 
 /**
- * `steps` in order: `[from, to, words]`, a message; `["application", "begins" or "ends", words]`. `wall`: what it is that
+ * `steps` in order: `[from, to, words]`, a message; `["application", "begins", "ends" or "stays", words]`. `wall`: what it is that
  * stands between the two halves. The application's line is there from the beginning unless a step begins it.
  */
 export function wayDrawing({ title, wall, steps }) {
@@ -28,6 +28,9 @@ export function wayDrawing({ title, wall, steps }) {
       ended = top + 6;
       parts.push(cross(X.application, ended), note(words, X.application - 12, ended + 4));
       top += 26;
+    } else if (to === "stays") {
+      parts.push(label(WIDTH - MARGIN, top + 11, words, "dim right"));
+      top += 20;
     } else top = message(parts, from, to, words, top);
   }
   const bottom = top;
@@ -80,6 +83,6 @@ function message(parts, from, to, words, top) {
 }
 
 function inWords([from, to, words]) {
-  if (to === "begins" || to === "ends") return `The application ${to}: ${words}.`;
+  if (["begins", "ends", "stays"].includes(to)) return `The application ${to}: ${words}.`;
   return `From ${from} to ${to}: ${words.replaceAll("\n", ", ")}.`;
 }

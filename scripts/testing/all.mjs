@@ -7,8 +7,8 @@ import { Tally } from "./tally.mjs";
 /** Milliseconds between two reports of the files that take long. */
 const TELL = 30_000;
 
-/** Runs the files, as many at a time as there are processors, and reports the progress. */
-export async function runAll(root, files) {
+/** Runs the files, `atOnce` at a time (as many as there are processors), and reports the progress. */
+export async function runAll(root, files, atOnce = Math.max(2, availableParallelism())) {
   const results = [];
   const running = new Set();
   const queue = [...files];
@@ -25,7 +25,7 @@ export async function runAll(root, files) {
       fileLine(result, `${results.length} of ${files.length}`);
     }
   };
-  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, lane));
+  await Promise.all(Array.from({ length: atOnce }, lane));
   clearInterval(reporting);
   process.off("exit", broken);
   return results;

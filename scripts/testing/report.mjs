@@ -20,6 +20,7 @@ export function fileLine({ path, tally, seconds, output }, place) {
   print(
     `${tally.failures.length > 0 ? "FAIL" : "ok  "} ${place}  ${path}  ${counts.join(", ")}  ${seconds.toFixed(1)} s`,
   );
+  for (const text of tally.results) print(indent(text));
   for (const { name, text } of tally.failures) print(`  failed: ${name}\n${indent(text)}`);
   if (tally.failures.length > 0 && output) print(`  it printed:\n${indent(output)}`);
 }

@@ -8,6 +8,8 @@ export class Tally {
   skips = [];
   /** True once the file has reported its end. */
   ended = false;
+  /** What tests want to be seen, as texts. */
+  results = [];
   /** The last progress that a long test has reported. */
   progress = "";
   #path = [];
@@ -18,6 +20,7 @@ export class Tally {
   add(event) {
     if (event.type === "end") this.ended = true;
     else if (event.type === "progress") this.progress = event.text;
+    else if (event.type === "result") this.results.push(event.text);
     else if (event.type === "test:dequeue") this.#begin(event);
     else this.#finish(event);
   }

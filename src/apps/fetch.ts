@@ -1,6 +1,12 @@
 // Answers exchanges with a fetch handler in this process, `(request: Request) => Response`: Hono, h3, or a function.
 
-import { type Address, type Exchange, type Gateway, silentLog } from "../exchange/index.ts";
+import {
+  type Address,
+  type Exchange,
+  type Gateway,
+  silentLog,
+  statusWithoutProcesses,
+} from "../exchange/index.ts";
 import { checkArgument, checkOptions, isClass, must } from "../options/checks.ts";
 import { failWithAppError } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
@@ -42,6 +48,7 @@ export function fetchApp(app: FetchFunction | FetchObject, options: AppOptions =
   const fetch: FetchFunction =
     typeof app === "function" ? app : (request, facts) => app.fetch(request, facts);
   return {
+    status: () => statusWithoutProcesses("fetch"),
     handle(exchange) {
       exchange.trace?.handedOver();
       headWithin(exchange, options.timeout);

@@ -1,7 +1,14 @@
 // Answers exchanges with a node:http request listener in this process: Express, Koa, Fastify, connect, or a plain
 // `(req, res)`, unmodified and behind any listener.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Exchange, type Gateway, type Log, SallyportError, silentLog } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type Log,
+  SallyportError,
+  silentLog,
+  statusWithoutProcesses,
+} from "../exchange/index.ts";
 import { aLog, type Checks, checkArgument, checkOptions, isClass, must, seconds } from "../options/checks.ts";
 import { failWithAppError } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
@@ -47,6 +54,7 @@ export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway
   const log = options.log ?? silentLog;
   const passesOn = isMiddleware(handler);
   return {
+    status: () => statusWithoutProcesses("node"),
     handle(exchange) {
       exchange.trace?.handedOver();
       headWithin(exchange, options.timeout);

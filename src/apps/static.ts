@@ -11,6 +11,7 @@ import {
   type Headers,
   header,
   SallyportError,
+  statusWithoutProcesses,
 } from "../exchange/index.ts";
 import {
   aFlag,
@@ -58,6 +59,7 @@ export function staticFiles(options: StaticOptions): Gateway {
   const files = new StaticFiles(options);
   return {
     inner: options.fallthrough && [options.fallthrough],
+    status: () => statusWithoutProcesses("static"),
     start: () => files.check(),
     handle(exchange) {
       exchange.trace?.handedOver();

@@ -22,6 +22,11 @@ export class Semaphore {
     this.#timeout = timeout;
   }
 
+  /** Requests that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Resolves with a permit, to be given back by `give`. Rejects with QUEUE_FULL, QUEUE_TIMEOUT, or CLIENT_LEFT. */
   async take(exchange: Exchange): Promise<void> {
     if (this.#free > 0) {

@@ -1,5 +1,6 @@
 // What a reload cannot change: it needs another kind of process than the one that runs.
 // Tested by test/cluster/reload.test.ts.
+import { isDeepStrictEqual } from "node:util";
 import { hasEmbeddedApps } from "../cluster/plan.ts";
 import type { Settings } from "../config/config.ts";
 import { SallyportError } from "../exchange/index.ts";
@@ -19,6 +20,8 @@ export function changeable(present: Settings, next: Settings): Settings {
     );
   if (next.control !== present.control)
     throw restartNeeded("control", "the control socket is opened when the server starts");
+  if (!isDeepStrictEqual(next.admin, present.admin))
+    throw restartNeeded("admin", "the admin listener is opened when the server starts");
   return next;
 }
 

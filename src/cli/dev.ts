@@ -4,6 +4,7 @@ import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
+import { attachAll, countsOf, prepareAdmin } from "./admin.ts";
 import { usage } from "./command-line.ts";
 import { controlled, type ServePlan } from "./serve.ts";
 
@@ -21,8 +22,10 @@ export async function develop({ settings, directory, flags, reread, config }: De
     include: flags["reload-include"] ?? [],
     exclude: flags["reload-exclude"] ?? [],
   });
+  const admin = await prepareAdmin(settings, directory);
   const server = serverOf(developed(settings), {
     directory,
+    ...countsOf(admin),
     development: session,
     reread: async () => developed(await reread()),
   });
@@ -32,7 +35,7 @@ export async function develop({ settings, directory, flags, reread, config }: De
   const { started, ended } = runProgram(
     server,
     settings.log,
-    controlled({ settings, directory }, server.log),
+    attachAll(controlled({ settings, directory }, server.log), admin?.attach(server)),
   );
   await started;
   const code = await ended;

@@ -7,7 +7,6 @@ import { exitCodeOf, type ReportStyle, reportError, TEXT } from "../server/repor
 import { type CommandLine, parseCommandLine, usage } from "./command-line.ts";
 import { helpText } from "./help.ts";
 import {
-  CONTROL_COMMANDS,
   type CommandName,
   type ControlCommand,
   type Flags,
@@ -20,26 +19,27 @@ import { serveCommand } from "./serve.ts";
 
 type Command = (line: CommandLine) => Promise<number> | number;
 
+/** Loaded when it is asked for: a server has no use for it. */
+const control =
+  (name: ControlCommand): Command =>
+  async (line) =>
+    (await import("./control.ts"))[`${name}Command`](line);
+
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
   serve: serveCommand,
   dev,
+  status: control("status"),
+  reload: control("reload"),
+  stop: control("stop"),
+  restart: control("restart"),
+  scale: control("scale"),
   check,
   explain,
-  ...controlCommands(),
   help,
   version,
 };
 
 const isCommand = (name: string): name is CommandName => Object.hasOwn(COMMANDS, name);
-
-/** Loaded when one is asked for: a server has no use for them. */
-function controlCommands(): Record<ControlCommand, Command> {
-  const entries = CONTROL_COMMANDS.map((name): [string, Command] => [
-    name,
-    async (line) => (await import("./control.ts"))[`${name}Command`](line),
-  ]);
-  return Object.fromEntries(entries) as Record<ControlCommand, Command>;
-}
 
 /** `serve`, for somebody who works on the application. */
 function dev(line: CommandLine): Promise<number> {

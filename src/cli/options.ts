@@ -2,10 +2,13 @@
 // the name of its key in the configuration; old names are in src/options/old-names.ts.
 import { isIP } from "node:net";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
+import { ADMIN_PLACE, parseAdminPlace } from "../config/admin.ts";
 import type { Protocol } from "../config/protocols.ts";
 import { A_SIZE, A_TIME, parseSize, parseTime, sizeText, timeText } from "../config/units.ts";
+import type { ProcessBounds } from "../exchange/index.ts";
 import { INTERFACES } from "../explain/facts.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { ACCESS_FORMATS } from "../logs/format.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
@@ -15,11 +18,11 @@ export type TargetKind = "python" | "files" | "program" | "module" | "config";
 
 /** Commands that have to do with something that is served. */
 export const SERVING = ["serve", "dev", "check", "explain"] as const;
-/** Commands to a server that runs. */
+/** Commands that speak to a running server. */
 export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale"] as const;
-export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 export const COMMAND_NAMES = [...SERVING, ...CONTROL_COMMANDS, "help", "version"] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
+export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 
 export interface Option<T = unknown> {
   readonly group: "Listening" | "Application" | "Limits" | "Logs" | "General" | "Explain";
@@ -57,6 +60,14 @@ const count = {
 const size = { value: "SIZE", read: parseSize, expected: A_SIZE } as const;
 const time = { value: "TIME", read: parseTime, expected: A_TIME } as const;
 const text = { read: isText, expected: "a text that is not empty" } as const;
+
+function readProcesses(value: string): number | ProcessBounds | undefined {
+  const [least, most, ...more] = value.split(":").map(wholeNumber(0, 1_000_000));
+  if (most === undefined && !value.includes(":")) return least || undefined;
+  const isValid =
+    least !== undefined && most !== undefined && more.length === 0 && most >= Math.max(least, 1);
+  return isValid ? { min: least, max: most } : undefined;
+}
 
 const listening = { group: "Listening" } as const;
 /** Addresses for `protocol`. */
@@ -190,6 +201,20 @@ export const OPTIONS = {
     help: "how long an embedded app may hold a whole server process (30s); then it is replaced",
   },
 
+  admin: {
+    ...listening,
+    value: "ADDRESS",
+    read: parseAdminPlace,
+    expected: ADMIN_PLACE,
+    help: "health, status and metrics at this HOST:PORT or unix:PATH, apart from the app",
+  },
+  "admin-token-file": {
+    ...listening,
+    ...text,
+    value: "FILE",
+    help: "file with the token that clients of --admin must send; or SALLYPORT_ADMIN_TOKEN",
+  },
+
   reload: {
     ...application,
     read: isTrue,
@@ -230,7 +255,13 @@ export const OPTIONS = {
     targets: ["python", "program"],
     help: "working directory of the app; Python imports from it first",
   },
-  processes: { ...pooled, ...count, help: "worker processes (1); for CGI, programs that may run at once" },
+  processes: {
+    ...pooled,
+    value: "N|MIN:MAX",
+    read: readProcesses,
+    expected: "a whole number from 1, or MIN:MAX such as 1:4",
+    help: "worker processes, as many as the requests need (1); for CGI, programs that may run at once",
+  },
   interface: {
     ...python,
     value: "wsgi|asgi|auto",
@@ -243,6 +274,9 @@ export const OPTIONS = {
     ...count,
     help: "requests that a process takes before another replaces it (no limit)",
   },
+  "max-age": { ...python, ...time, help: "age at which another process replaces one (no limit)" },
+  "max-memory": { ...python, ...size, help: "memory above which another process replaces one (no limit)" },
+  "memory-limit": { ...python, ...size, help: "memory above which a process is ended at once (no limit)" },
   embedded: {
     ...python,
     read: isTrue,
@@ -310,6 +344,12 @@ export const OPTIONS = {
     value: "off|-|FILE",
     help: "a line a request: off, standard output (-), or a file",
   },
+  "access-format": {
+    ...logs,
+    ...text,
+    value: "NAME|TEMPLATE",
+    help: `${ACCESS_FORMATS.join(", ")}, or a template with $variables (extended)`,
+  },
   "log-level": {
     ...logs,
     value: LEVELS.join("|"),
@@ -336,8 +376,8 @@ export const OPTIONS = {
     ...general,
     ...text,
     value: "PATH|off",
-    commands: ["serve", "dev", ...CONTROL_COMMANDS],
-    help: "control socket, for sallyport status, reload, stop, restart, scale (one that they find by themselves)",
+    commands: [...SERVING, ...CONTROL_COMMANDS],
+    help: "control socket, for sallyport status, reload, stop, restart, scale (found without)",
   },
   help: { ...general, commands: COMMAND_NAMES, short: "h", read: isTrue, help: "show this" },
   version: { ...general, commands: COMMAND_NAMES, short: "V", read: isTrue, help: "show the version" },

@@ -1,17 +1,20 @@
 // `sallyport serve`: serves a target or a configuration until a signal stops it, or one request when a web server has
 // started us as a CGI program.
 
+import type { Socket } from "node:net";
 import { resolve } from "node:path";
 import { type ServerProcessTask, takeSettings, takeTask } from "../cluster/messages.ts";
 import type { Settings } from "../config/config.ts";
 import type { Attach } from "../control/operations.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { descriptorSink } from "../logs/sinks.ts";
+import { logConsole } from "../server/console.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { noAttachment, runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { SwitchableLog } from "../server/switchable-log.ts";
+import { attachAll, countsOf, prepareAdmin, prepareClusterAdmin, processCounts } from "./admin.ts";
 import { changeable, isCluster } from "./changeable.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import type { Flags } from "./options.ts";
@@ -80,8 +83,10 @@ async function run(plan: ServePlan): Promise<number> {
     return develop(plan);
   }
   if (isCluster(settings)) return superviseProcesses({ ...plan, reread });
-  const server = serverOf(settings, { directory, reread });
-  const { started, ended } = runProgram(server, settings.log, controlled(plan, server.log));
+  const admin = await prepareAdmin(settings, directory);
+  const server = serverOf(settings, { directory, reread, ...countsOf(admin) });
+  const attach = attachAll(controlled(plan, server.log), admin?.attach(server));
+  const { started, ended } = runProgram(server, settings.log, attach);
   await started;
   return ended;
 }
@@ -89,9 +94,11 @@ async function run(plan: ServePlan): Promise<number> {
 async function superviseProcesses({ settings, directory, reread }: ServePlan): Promise<number> {
   const { supervise } = await import("../cluster/supervisor.ts");
   const log = new SwitchableLog({ ...settings.log, sink: descriptorSink(2) });
+  logConsole(log);
   for (const line of settings.renamed ?? []) log.warn(line);
-  const attach = controlled({ settings, directory }, log);
-  return supervise({ plan: { settings, directory }, reread, log, attach });
+  const admin = await prepareClusterAdmin(settings, directory, log);
+  const attach = attachAll(controlled({ settings, directory }, log), admin?.attach);
+  return supervise({ plan: { settings, directory }, reread, log, attach, totals: admin?.totals });
 }
 
 /** Opens the control socket that the settings want. */
@@ -117,11 +124,14 @@ async function serverProcess(
   releaseLow(task.channel);
   const slot = new Slot(task.scoreboard, task.slot);
   const own = { ...settings, listen: [...task.listen], renamed: [] };
-  const server = serverOf(own, { directory, accepted: (socket) => slot.count(socket) });
-  return runServerProcess(
+  const counts = await processCounts(settings);
+  const accepted = (socket: Socket): void => slot.count(socket);
+  const server = serverOf(own, { directory, accepted, ...countsOf(counts) });
+  return runServerProcess({
     server,
     slot,
-    new InheritedDescriptor(task.channel),
-    settings.log.level === "debug",
-  );
+    channel: new InheritedDescriptor(task.channel),
+    debug: settings.log.level === "debug",
+    counts: counts?.snapshotOf(server),
+  });
 }

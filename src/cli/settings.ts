@@ -8,6 +8,7 @@ import { checkConfig } from "../config/errors.ts";
 import { loadConfig } from "../config/file.ts";
 import { PROTOCOLS } from "../config/protocols.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
+import { accessFormat } from "../logs/format.ts";
 import { dashed } from "../options/old-names.ts";
 import { usage } from "./command-line.ts";
 import { type Flags, OPTIONS, type Option, type OptionName, type TargetKind } from "./options.ts";
@@ -63,6 +64,9 @@ function checkUse(kind: TargetKind, flags: Flags): void {
     }
   }
   checkInterface(flags);
+  const forPrograms = kind === "program" || flags.cgi !== undefined;
+  if (forPrograms && typeof flags.processes === "object")
+    throw usage("--processes MIN:MAX is for Python apps; each CGI program is started for its request");
   for (const name of ["processes", "env", "timeout"] as const) {
     if (kind === "files" && flags[name] !== undefined && flags.cgi === undefined)
       throw usage(`--${name} has no use for static files without --cgi`);
@@ -88,7 +92,7 @@ function targetConfig(target: ServeTarget, flags: Flags, directory: string): Con
     add("cgi", mount + programs, {
       cgi: join(target.name, programs),
       documentRoot: target.name,
-      ...poolOf(flags),
+      ...programsOf(flags),
     });
   return { apps, routes };
 }
@@ -102,13 +106,16 @@ const APP_OF: Readonly<Record<Exclude<TargetKind, "config">, AppOf> & Record<"co
     ...given("python", flags.python),
     ...given("threads", flags.threads),
     ...given("maxRequests", flags["max-requests"]),
+    ...given("maxAge", flags["max-age"] === undefined ? undefined : `${flags["max-age"]}ms`),
+    ...given("maxMemory", flags["max-memory"]),
+    ...given("memoryLimit", flags["memory-limit"]),
     ...given("lifespan", flags.lifespan),
     ...given("loop", flags.loop),
     ...given("pathsend", flags.pathsend),
     ...poolOf(flags),
   }),
   files: ({ name }) => ({ static: name }),
-  program: ({ name }, flags) => ({ cgi: name, ...given("chdir", flags.chdir), ...poolOf(flags) }),
+  program: ({ name }, flags) => ({ cgi: name, ...given("chdir", flags.chdir), ...programsOf(flags) }),
   module: ({ name }) => ({ module: name }),
   config: () => {
     throw new TypeError("a configuration file is no app");
@@ -132,8 +139,18 @@ function checkInterface(flags: Flags): void {
   if (useless) throw usage(`--${useless} is for ${other.toUpperCase()} apps, and --interface says ${named}`);
 }
 
+/** Of programs there are no bounds, which `checkUse` has refused. */
+const programsOf = ({ processes, ...flags }: Flags) => ({
+  ...given("processes", typeof processes === "number" ? processes : undefined),
+  ...commonOf(flags),
+});
+
 const poolOf = (flags: Flags) => ({
   ...given("processes", flags.processes),
+  ...commonOf(flags),
+});
+
+const commonOf = (flags: Flags) => ({
   ...given("env", flags.env && Object.fromEntries(flags.env.map(nameAndValue))),
   ...given("timeout", flags.timeout === undefined ? undefined : `${flags.timeout}ms`),
 });
@@ -158,6 +175,7 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
     ...given("trust", flags.trust),
     ...given("forwarded", flags.forwarded),
     ...given("grace", flags.grace),
+    ...given("admin", adminOf(settings, flags, directory)),
     ...given("control", flags.control === "off" ? "off" : flags.control && resolve(directory, flags.control)),
     ...given("serverProcesses", flags["server-processes"]),
     ...given("serverProcessTimeout", flags["server-process-timeout"]),
@@ -166,9 +184,31 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
       ...settings.log,
       ...given("level", flags["log-level"]),
       ...given("format", flags["log-format"]),
+      ...given("accessFormat", checkedFormat(flags["access-format"])),
       access: flags["access-log"] && access !== "-" && access !== "off" ? resolve(directory, access) : access,
     },
   };
+}
+
+/** The admin listener with its options; a token that the configuration has is replaced. Throws USAGE. */
+function adminOf({ admin }: Settings, flags: Flags, directory: string): Settings["admin"] {
+  const { admin: place, "admin-token-file": file } = flags;
+  const listen = place ?? admin?.listen;
+  if (listen === undefined) {
+    if (file !== undefined) throw usage("--admin-token-file needs --admin ADDRESS");
+    return undefined;
+  }
+  return file === undefined ? { ...admin, listen } : { listen, tokenFile: resolve(directory, file) };
+}
+
+/** Throws USAGE for a format that is wrong. */
+function checkedFormat(format: string | undefined): string | undefined {
+  try {
+    if (format !== undefined) accessFormat(format);
+    return format;
+  } catch (error) {
+    throw usage(`--access-format ${(error as Error).message}`);
+  }
 }
 
 /** The address with the options that apply to every address. */

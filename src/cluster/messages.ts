@@ -4,6 +4,7 @@ import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import type { SentError } from "../control/sent-error.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
+import type { Snapshot } from "../metrics/index.ts";
 
 /** What a server process is asked, and answers. */
 export type Question =
@@ -25,6 +26,8 @@ export type FromServerProcess =
   | { readonly say: "failed"; readonly failure: SentError }
   /** The heartbeat: its event loop turns. */
   | { readonly say: "beat" }
+  /** For the metrics: with each heartbeat, before the answer to a question about its status, and at its end. */
+  | { readonly say: "counts"; readonly counts: Snapshot }
   | { readonly say: "answer"; readonly id: number; readonly value?: unknown; readonly failure?: SentError };
 
 /** Milliseconds between two heartbeats of a server process. */

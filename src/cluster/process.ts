@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { receivedError, type SentError, sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
+import type { Snapshot } from "../metrics/index.ts";
 import type { Exit } from "../processes/exit.ts";
 import { openFilesLimit } from "../server/descriptors.ts";
 import { firstOwn, LOW } from "./descriptors.ts";
@@ -35,6 +36,8 @@ export interface ServerProcessOptions {
   readonly handed: Handed | undefined;
   /** Milliseconds that it has to start. */
   readonly startTimeout: number;
+  /** Gets what it has counted, for the metrics. */
+  readonly counted?: ((counts: Snapshot) => void) | undefined;
 }
 
 export class ServerProcess {
@@ -60,7 +63,7 @@ export class ServerProcess {
   #deadline = Number.POSITIVE_INFINITY;
 
   /** Starts this same command line once more. */
-  constructor({ sockets, scoreboard, handed, startTimeout }: ServerProcessOptions) {
+  constructor({ sockets, scoreboard, handed, startTimeout, counted }: ServerProcessOptions) {
     this.startTimeout = startTimeout;
     const slot = scoreboard.take();
     const started = begin(sockets, scoreboard, slot, handed !== undefined);
@@ -75,6 +78,7 @@ export class ServerProcess {
           this.served = true;
           resolve(true);
         } else if (message.say === "failed") this.failure = message.failure;
+        else if (message.say === "counts") counted?.(message.counts);
         else if (message.say === "answer") this.#questions.get(message.id)?.(message);
       });
     });

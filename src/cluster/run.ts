@@ -2,6 +2,8 @@
 // Tested by test/cluster/supervisor.test.ts.
 import { sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
+import type { Snapshot } from "../metrics/index.ts";
+import { logConsole } from "../server/console.ts";
 import type { Server } from "../server/server.ts";
 import { logUncaught } from "../server/uncaught.ts";
 import type { InheritedDescriptor } from "./descriptors.ts";
@@ -16,25 +18,31 @@ import type { Slot } from "./scoreboard.ts";
 
 type Told<D extends ToServerProcess["do"]> = Extract<ToServerProcess, { do: D }>;
 
+export interface ServerProcessRun {
+  readonly server: Server;
+  readonly slot: Slot;
+  readonly channel: InheritedDescriptor;
+  readonly debug: boolean;
+  /** What it has counted, where there are metrics. */
+  readonly counts: (() => Snapshot) | undefined;
+}
+
 /** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
-export async function runServerProcess(
-  server: Server,
-  slot: Slot,
-  channel: InheritedDescriptor,
-  debug: boolean,
-): Promise<number> {
-  const ended = untilEnded(server, slot, debug);
-  const started = start(server, () => slot.intact && channel.intact);
+export async function runServerProcess(options: ServerProcessRun): Promise<number> {
+  logConsole(options.server.log);
+  const ended = untilEnded(options);
+  const started = start(options);
   await Promise.race([started, ended]);
   return ended;
 }
 
-async function start(server: Server, intact: () => boolean): Promise<void> {
+async function start({ server, slot, channel, counts }: ServerProcessRun): Promise<void> {
   try {
     await server.start();
     const beat = (message: FromServerProcess): void => {
-      if (intact()) send(message);
-      else endWithoutDescriptors(server);
+      if (!slot.intact || !channel.intact) endWithoutDescriptors(server);
+      send(message);
+      sendCounts(counts);
     };
     beat({ say: "ready" });
     setInterval(() => beat({ say: "beat" }), HEARTBEAT_INTERVAL).unref();
@@ -53,17 +61,21 @@ function endWithoutDescriptors(server: Server): never {
   process.exit(1);
 }
 
-function untilEnded(server: Server, slot: Slot, debug: boolean): Promise<number> {
+function untilEnded({ server, slot, debug, counts }: ServerProcessRun): Promise<number> {
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       slot.leave();
-      void server.stop().then(() => resolve(code));
+      const stopped = server.stop().then(() => sendCounts(counts));
+      void stopped.then(() => resolve(code));
     };
     const act: { readonly [D in ToServerProcess["do"]]: (message: Told<D>) => void } = {
       stop: () => stop(0),
       leave: ({ patience }) => void leave(server, slot, patience).then(() => stop(0)),
       reopen: () => server.reopenLogs(),
-      answer: ({ id, question }) => void answer(server, id, question),
+      answer: ({ id, question }) => {
+        if (question.ask === "status") void sendCounts(counts);
+        void answer(server, id, question);
+      },
     };
     process.on("message", (message: ToServerProcess) => act[message.do](message as never));
     // The supervisor is gone: nothing would restart or stop us.
@@ -100,6 +112,14 @@ async function answerTo(server: Server, question: Question): Promise<unknown> {
   return server.scale(question.app, question.bounds);
 }
 
-function send(message: FromServerProcess): void {
-  if (process.connected) process.send?.(message, undefined, undefined, () => {});
+/** Resolves once the message has left: the process may end then. */
+function send(message: FromServerProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+    else resolve();
+  });
+}
+
+async function sendCounts(counts: ServerProcessRun["counts"]): Promise<void> {
+  if (counts) await send({ say: "counts", counts: counts() });
 }

@@ -15,6 +15,7 @@ import {
 import { receivedError } from "../control/sent-error.ts";
 import { type ProcessBounds, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
+import type { Totals } from "../metrics/index.ts";
 import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
 import { unknownApp } from "../server/app-operations.ts";
@@ -36,6 +37,8 @@ export interface ClusterOptions {
   readonly log: SwitchableLog;
   /** Called before the first server process starts, with what can be asked of the cluster. */
   readonly attach: Attach;
+  /** Adds up what the server processes count, where there are metrics. It is current once `status` has been asked. */
+  readonly totals?: Totals | undefined;
 }
 
 /** Milliseconds between two checks of the heartbeats. */
@@ -85,6 +88,8 @@ class Supervisor implements Operations {
   #complete!: () => void;
   #state: ServerState = "starting";
   #lastReload: ReloadStatus | undefined;
+  readonly #reloadCounts = { ok: 0, failed: 0 };
+  #restarts = 0;
   #ended: ((code: number) => void) | undefined;
 
   constructor(options: ClusterOptions, sockets: SharedSockets, scoreboard: Scoreboard) {
@@ -133,6 +138,8 @@ class Supervisor implements Operations {
       state: this.#state,
       serverProcesses: await Promise.all([...this.#processes].map((server) => statusOf(server))),
       ...(this.#lastReload ? { lastReload: this.#lastReload } : {}),
+      reloads: { ...this.#reloadCounts },
+      restarts: this.#restarts,
     };
   }
 
@@ -199,13 +206,16 @@ class Supervisor implements Operations {
   }
 
   #spawn(plan = this.#plan, sockets = this.#sockets): ServerProcess {
+    const { totals } = this.#options;
     const server = new ServerProcess({
       sockets,
       scoreboard: this.#scoreboard,
       handed: handedOf(plan),
       startTimeout: startTimeoutOf(plan.settings),
+      counted: totals && ((counts) => totals.report(server, counts)),
     });
     this.#processes.add(server);
+    void server.exited.then(() => totals?.ended(server));
     void server.exited.then(() => this.#gone(server));
     void server.ready.then((serves) => serves && this.#scaleAsOthers(server));
     return server;
@@ -222,6 +232,7 @@ class Supervisor implements Operations {
     this.#processes.delete(server);
     if (this.#stopping && this.#processes.size === 0) this.#ended?.(0);
     if (this.#stopping || server.leaving || !server.served) return;
+    this.#restarts++;
     const { log } = this.#options;
     const pause = this.#backOff.after(server.age);
     log.error(
@@ -271,6 +282,7 @@ class Supervisor implements Operations {
       `server process ${server.pid} has been held by an application for ${Math.round(server.silence / 1000)} s: ` +
         `it is ended${server.leaving ? "" : " and replaced"}; its stack follows`,
     );
+    if (!server.leaving) this.#restarts++;
     server.abort();
     void this.#again();
   }
@@ -314,11 +326,13 @@ class Supervisor implements Operations {
       const settings = await this.#options.reread();
       await this.#roll({ ...this.#plan, settings });
       this.#lastReload = reloaded();
+      this.#reloadCounts.ok++;
       log.info("all server processes were replaced");
     } catch (reason) {
       const error = SallyportError.from(reason);
       if (!this.#stopping) logFailedReload(log, "the old server processes go on", error);
       this.#lastReload = reloaded(error);
+      this.#reloadCounts.failed++;
       throw error;
     } finally {
       if (!this.#stopping) {

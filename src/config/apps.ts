@@ -12,7 +12,9 @@ import {
   environmentSchema,
   flag,
   path,
+  processCounts,
   section,
+  size,
   text,
   time,
   written,
@@ -32,6 +34,23 @@ const queueing = (queue: number, queueTimeout: string, wanted = "process") => ({
   ),
 });
 
+/** When a process is replaced. */
+const recycling = {
+  maxRequests: about(
+    count(0).exactOptional(),
+    "requests that a process takes before another replaces it, for apps that leak; 0 for no limit (0)",
+  ),
+  maxAge: about(time().exactOptional(), "age at which another process replaces it; 0 for no limit (0)"),
+  maxMemory: about(
+    size().exactOptional(),
+    "memory above which another process replaces it, without an effect on requests; Linux; 0 for no limit (0)",
+  ),
+  memoryLimit: about(
+    size().exactOptional(),
+    "memory above which a process is ended at once, with the requests inside; Linux; 0 for no limit (0)",
+  ),
+};
+
 const PYTHON_APP = "`module:callable`, `module` (then `application` or `app`), `module:factory()`";
 
 /** The keys of every Python application. */
@@ -42,11 +61,11 @@ const pythonApp = {
   ),
   chdir: about(path().exactOptional(), "working directory of the app, and the first place of its imports"),
   path: about(z.array(path()).exactOptional(), "more directories to import from"),
-  processes: about(count().exactOptional(), "worker processes (1)"),
-  maxRequests: about(
-    count(0).exactOptional(),
-    "requests that a process takes before another replaces it, for apps that leak; 0 for no limit (0)",
+  processes: about(
+    processCounts().exactOptional(),
+    "worker processes, or bounds within which their number follows the requests, see [scaling](scaling.md) (1)",
   ),
+  ...recycling,
   env: about(environmentSchema().exactOptional(), "environment variables of the processes"),
   startTimeout: about(
     time().exactOptional(),
@@ -199,7 +218,11 @@ export const spawned = section({
     z.array(text()).min(1),
     "the program and its arguments; it gets a listening socket as descriptor 0",
   ),
-  processes: about(count().exactOptional(), "processes of it (1; of PHP 4)"),
+  processes: about(
+    processCounts().exactOptional(),
+    "processes of it, or bounds within which their number follows the requests, see [scaling](scaling.md) (1; of PHP 4)",
+  ),
+  ...recycling,
   env: about(environmentSchema().exactOptional(), "environment variables of the processes"),
   chdir: about(path().exactOptional(), "working directory; otherwise that of the configuration"),
   transport: about(z.enum(["unix", "tcp"]).exactOptional(), "the kind of socket that it listens on (`unix`)"),

@@ -1,7 +1,9 @@
 // The configuration: this one schema validates it, gives its types, and makes the tables of docs/configuration.md.
 
+import { accessFormat } from "../logs/format.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
+import { admin } from "./admin.ts";
 import { app } from "./apps.ts";
 import { limits } from "./limits.ts";
 import { listen } from "./listen.ts";
@@ -33,6 +35,18 @@ export const log = section({
     text().exactOptional(),
     "`off`, `-` (standard output), or a file (opened anew on SIGUSR1); `serve` writes to standard output",
   ),
+  accessFormat: about(
+    text()
+      .superRefine((value, context) => {
+        try {
+          accessFormat(value);
+        } catch (error) {
+          context.addIssue({ code: "custom", message: (error as Error).message });
+        }
+      })
+      .prefault("extended"),
+    "`extended`, `combined`, `common`, `json`, or a template with `$variables`: see [logging](logging.md)",
+  ),
 });
 
 export const config = section({
@@ -53,6 +67,10 @@ export const config = section({
   serverProcessTimeout: about(
     time().prefault("30s"),
     "how long an app may hold a whole server process (embedded mode); then the process is replaced",
+  ),
+  admin: about(
+    admin.exactOptional(),
+    "the [admin listener](admin.md): an address of this machine, or an object; see below",
   ),
   control: about(
     text().exactOptional(),

@@ -1,9 +1,11 @@
 // The tables of docs/configuration.md, from the schema.
 
+import { adminListener } from "./admin.ts";
 import { APP_KINDS, spawned } from "./apps.ts";
 import { config, log, route } from "./config.ts";
 import { fastcgiLimits, http2Limits, limits, socketLimits, websocketLimits } from "./limits.ts";
 import { listenAddress } from "./listen.ts";
+import { processBounds } from "./schema.ts";
 import { tls } from "./tls.ts";
 import * as z from "./zod.ts";
 
@@ -26,6 +28,8 @@ const SECTIONS = {
   "listen.tls": tls,
   ...APP_KINDS,
   spawned,
+  processes: processBounds,
+  admin: adminListener,
   routes: route,
   limits,
   "limits.http2": http2Limits,

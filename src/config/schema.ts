@@ -35,6 +35,17 @@ const DURATION = written("time", parseDuration, `must be ${A_DURATION}`);
 const COUNTS = [0, 1].map((least) =>
   z.number().int().min(least).max(1_000_000).meta({ title: "number" }),
 ) as [z.ZodNumber, z.ZodNumber];
+/** A section of its own in the documentation. */
+export const processBounds = section({
+  min: COUNTS[0].describe("the fewest; 0: none until a request comes"),
+  max: COUNTS[1].describe("the most"),
+  idleTimeout: TIME.exactOptional().describe("how long one must be to spare before it ends (30s)"),
+}).refine(({ min, max }) => min <= max, { error: "min must not be more than max", path: ["min"] });
+const PROCESS_COUNTS = z
+  .union([COUNTS[1], processBounds], {
+    error: "must be a number from 1, or bounds such as { min: 1, max: 4 }",
+  })
+  .meta({ title: "number or bounds" });
 const TEXT = z.string().min(1, "must not be empty");
 const PATH = TEXT.meta({ title: "path" });
 const FLAG = z.boolean();
@@ -45,6 +56,8 @@ export const time = () => TIME;
 /** A time that no timer waits for, so that it may be longer than a timer can be. */
 export const duration = () => DURATION;
 export const count = (least: 0 | 1 = 1) => COUNTS[least];
+/** A number of processes, or bounds of it. */
+export const processCounts = () => PROCESS_COUNTS;
 export const text = () => TEXT;
 export const path = () => PATH;
 export const flag = () => FLAG;

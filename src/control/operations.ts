@@ -26,6 +26,11 @@ export interface ReloadStatus {
   readonly message?: string;
 }
 
+export interface ReloadCounts {
+  ok: number;
+  failed: number;
+}
+
 export interface ServerStatus {
   readonly version: string;
   /** The process that obeys signals: the server, or the supervisor of its server processes. */
@@ -36,6 +41,10 @@ export interface ServerStatus {
   readonly state: ServerState;
   readonly serverProcesses: readonly ServerProcessStatus[];
   readonly lastReload?: ReloadStatus;
+  /** Reloads since it was started, by how they ended. */
+  readonly reloads: ReloadCounts;
+  /** Server processes that ended by themselves, or hung, and were replaced. */
+  readonly restarts: number;
 }
 
 /** Every method that rejects does so with a SallyportError. */

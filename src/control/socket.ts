@@ -1,8 +1,10 @@
 // The control socket: HTTP over a Unix socket that only its owner may use. One request a connection, a few connections at a
 // time, small requests, little time; HTTP is loaded for the first of them.
 // Tested by test/control/socket.test.ts.
+import { existsSync } from "node:fs";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { listenAtPath } from "../sockets/unix-path.ts";
 import { answerControl, type ControlAnswer, refused } from "./answer.ts";
@@ -62,7 +64,9 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 function unusable(path: string, error: NodeJS.ErrnoException): SallyportError {
   if (error instanceof SallyportError) return error;
-  const why = ADVICE[error.code ?? ""] ?? error.message;
+  // libuv reports a missing directory as EACCES.
+  const code = existsSync(dirname(path)) ? error.code : "ENOENT";
+  const why = ADVICE[code ?? ""] ?? error.message;
   return new SallyportError("ADDRESS_UNUSABLE", `cannot listen at the control socket ${path}: ${why}`, {
     cause: error,
   });

@@ -11,12 +11,12 @@ export function statusText(status: ServerStatus, now = Date.now()): string {
 }
 
 function heading({ version, pid, startedAt, urls, state, lastReload }: ServerStatus, now: number): string {
-  const since = duration(now - Date.parse(startedAt));
+  const since = lapse(now - Date.parse(startedAt));
   const lines = [`sallyport ${version} · process ${pid} · ${state} · started ${since} ago`];
   for (const url of urls) lines.push(`  ${url}`);
   if (lastReload) {
     const how = lastReload.ok ? "succeeded" : `failed: ${printable(lastReload.message ?? "")}`;
-    lines.push(`last reload ${duration(now - Date.parse(lastReload.at))} ago ${how}`);
+    lines.push(`last reload ${lapse(now - Date.parse(lastReload.at))} ago ${how}`);
   }
   return `${lines.join("\n")}\n`;
 }
@@ -26,7 +26,7 @@ const serverRows = (processes: readonly ServerProcessStatus[]): Row[] => [
   ...processes.map(({ pid, state, age, connections, inFlight }) => [
     text(pid),
     state,
-    duration(age),
+    lapse(age),
     text(connections),
     text(inFlight),
   ]),
@@ -51,7 +51,7 @@ function rowsOf(name: string, app: GatewayStatus, server: string): Row[] {
     ...first,
     text(pid),
     state,
-    duration(age),
+    lapse(age),
     text(requests),
     text(inFlight),
     server,
@@ -70,7 +70,7 @@ const UNITS = [
 ] as const;
 
 /** The two largest units: "2 h 5 min". */
-export function duration(milliseconds: number): string {
+export function lapse(milliseconds: number): string {
   let left = Math.max(0, Math.floor(milliseconds / 1_000));
   const parts: string[] = [];
   for (const [unit, seconds] of UNITS) {

@@ -6,6 +6,7 @@ import {
   type Exchange,
   type Headers,
   header,
+  type Log,
   type ResponseBody,
   type ResponseHead,
   type SallyportError,
@@ -16,6 +17,7 @@ import { errorPage, errorPlain, type Failure } from "./page.ts";
 export interface DevContext {
   /** The application's directory. */
   readonly directory: string;
+  readonly log: Log;
   /** The URL of the script, seen from the mount of `exchange`. */
   scriptOf(exchange: Exchange): string;
 }
@@ -48,7 +50,9 @@ export class DevExchange extends WrappedExchange {
 
   override fail(error: SallyportError): void {
     if (this.started || this.closed || !isShown(error)) return super.fail(error);
-    const { method, path } = this.request;
+    const { method, path, target } = this.request;
+    const { message, code, fault, detail } = error;
+    this.#context.log.error(message, { code, fault, target, detail });
     this.showFailure({ error, what: `${method} ${path}` });
   }
 

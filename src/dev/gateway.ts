@@ -1,7 +1,16 @@
 // An application that is being developed: its start may fail without ending the server, requests wait while a new version
 // starts, and where there is none the reason is the answer.
 // Tested by test/cli/dev.test.ts.
-import { type Exchange, type Gateway, type Log, Running, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type GatewayStatus,
+  type Log,
+  type ProcessBounds,
+  Running,
+  SallyportError,
+  statusWithoutProcesses,
+} from "../exchange/index.ts";
 import type { Changes } from "./changes.ts";
 import { type DevContext, DevExchange } from "./exchange.ts";
 
@@ -41,7 +50,7 @@ export class DevGateway implements Gateway {
 
   constructor(options: DevGatewayOptions) {
     this.#options = options;
-    this.#context = { directory: options.directory, scriptOf: options.changes.scriptOf };
+    this.#context = { directory: options.directory, log: options.log, scriptOf: options.changes.scriptOf };
   }
 
   /** Never rejects: an application that does not start yet is what is being worked on. */
@@ -59,6 +68,16 @@ export class DevGateway implements Gateway {
     if (this.#options.changes.answers(exchange)) return;
     if (this.#starting) this.#wait(exchange);
     else this.#answer(exchange);
+  }
+
+  status(): GatewayStatus {
+    const { name } = this.#options;
+    const present = this.#version?.gateway.status?.() ?? statusWithoutProcesses(name);
+    return { ...present, waiting: present.waiting + this.#waiting.size };
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    await this.#version?.gateway.scale?.(bounds);
   }
 
   leave(): void {

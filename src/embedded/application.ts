@@ -2,9 +2,10 @@
 // side is python/sallyport/embedded/application.py. A call blocks the event loop until the application answers.
 // Tested by test/embedded/contract.test.ts.
 import { type Log, SallyportError } from "../exchange/index.ts";
-import { escapeBytes } from "../processes/index.ts";
+import type { RecyclingOptions } from "../options/processes.ts";
+import { ApplicationOutput, escapeBytes } from "../processes/index.ts";
 import { CommonParts } from "../workers/common-parts.ts";
-import type { EventLoopOptions, PoolOptions, Runner, ThreadOptions } from "../workers/index.ts";
+import type { EventLoopOptions, PoolOptions, Runner, RunnerStatus, ThreadOptions } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
 import { RequestQueue } from "../workers/queue.ts";
@@ -15,7 +16,12 @@ import { type Entry, Interpreter } from "./interpreter.ts";
 export interface EmbeddedOptions
   extends Omit<
     PoolOptions,
-    keyof ThreadOptions | keyof EventLoopOptions | "interface" | "processes" | "maxRequests" | "timeout"
+    | keyof ThreadOptions
+    | keyof EventLoopOptions
+    | keyof RecyclingOptions
+    | "interface"
+    | "processes"
+    | "timeout"
   > {
   /** Milliseconds of one call after which the application is named in the log; 0 for never. */
   readonly slowCall: number;
@@ -28,6 +34,9 @@ const STEP = 4;
 const MORE_IS_HERE = 1 << 30;
 const RUNNABLE = 1 << 29;
 const SIZE = RUNNABLE - 1;
+
+/** In a PRINTED frame, instead of a descriptor: a record. */
+const RECORD = 3;
 
 /** Milliseconds between two calls that fetch what threads of the application have printed. */
 const TICK = 250;
@@ -45,6 +54,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   /** Requests of this turn of the loop. */
   readonly #accepted: WorkerStream[] = [];
   readonly #queue: RequestQueue;
+  readonly #output: ApplicationOutput;
   /** Responses that may be open at once, as READY says. */
   #maxOpen = Number.POSITIVE_INFINITY;
   #entry: Entry | undefined;
@@ -58,6 +68,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   constructor(options: EmbeddedOptions) {
     this.#options = options;
     this.log = options.log;
+    this.#output = new ApplicationOutput(options.log, () => ({ pid: process.pid }));
     this.#queue = new RequestQueue(options, "response slot");
     this.writer = new FrameWriter(this.#flush);
   }
@@ -135,6 +146,17 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     );
   }
 
+  status(): RunnerStatus {
+    return { waiting: this.#queue.waiting.length, processes: [], restarts: 0 };
+  }
+
+  scale(): void {
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      `${this.#options.app} is embedded: it has no processes of its own, but those of the server (serverProcesses)`,
+    );
+  }
+
   leave(): void {}
 
   /** Runs the application's exit functions. */
@@ -146,6 +168,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     if (!this.#entry) return;
     this.writer.text(TO_WORKER.STOP, 0, "");
     this.#flush();
+    this.#output.end();
   }
 
   // What streams need of a transport.
@@ -281,9 +304,8 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   }
 
   #printed(text: string, descriptor: number): void {
-    const line = escapeBytes(text);
-    if (descriptor === 1) this.log.info(line);
-    else this.log.warn(line);
+    if (descriptor === RECORD) this.#output.record(text, 2);
+    else this.#output.line(escapeBytes(text), descriptor);
   }
 
   #warnIfSlow(begun: number): void {

@@ -217,8 +217,9 @@ export abstract class BaseExchange implements Exchange {
       target: this.request.target,
       detail: error.detail,
     };
-    if (error.fault === "client") this.log.info(error.message, fields);
-    else this.log.error(error.message, fields);
+    if (error.fault !== "client") this.log.error(error.message, fields);
+    else if (this.log.clientFault) this.log.clientFault(error.message, fields);
+    else this.log.info(error.message, fields);
   }
 
   /** Only the first end counts: a listener may find out while it sends that the client is gone. */

@@ -27,7 +27,7 @@ export type {
 export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
 export { bytesOf, HeadLines, KNOWN, Latin1, type ResponseBody, sizeOf } from "./lines.ts";
 export { firstRequest, localRedirect } from "./local-redirect.ts";
-export { type Log, type LogFields, silentLog } from "./log.ts";
+export { type Log, type LogFields, record, silentLog } from "./log.ts";
 export { Reloads } from "./reloads.ts";
 export { type AccessParts, Repeated, repeatedOf } from "./repeated.ts";
 export { Running, withInner } from "./running.ts";
@@ -38,6 +38,7 @@ export {
   type ProcessBounds,
   type ProcessState,
   type ProcessStatus,
+  statusWithoutProcesses,
   totalLoad,
 } from "./status.ts";
 export { type Phases, phasesOf, Trace } from "./trace.ts";

@@ -8,6 +8,24 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /**
+   * What an application has logged or printed itself, at its own level; absent where that is no different from a message
+   * of ours. Called by `record`.
+   */
+  record?(level: "debug" | "info" | "warn" | "error", message: string, fields?: LogFields): void;
+  /** A fault of a client in a request that the access log shows anyway; absent where no access log does. */
+  clientFault?(message: string, fields?: LogFields): void;
+}
+
+/** Logs what an application has said. */
+export function record(
+  log: Log,
+  level: "debug" | "info" | "warn" | "error",
+  message: string,
+  fields: LogFields,
+): void {
+  if (log.record) log.record(level, message, fields);
+  else log[level](message, fields);
 }
 
 const nothing = (): void => {};

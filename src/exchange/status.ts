@@ -17,7 +17,7 @@ export interface ProcessStatus {
 }
 
 export interface GatewayStatus {
-  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch"; "Python" while it is not known yet which of them. */
+  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch", "node"; "Python" while it is not known yet which of them. */
   readonly interface: string;
   /** Requests that wait until the application takes them. */
   readonly waiting: number;
@@ -51,3 +51,11 @@ export interface ProcessBounds {
   readonly min: number;
   readonly max: number;
 }
+
+/** Of an application that has no processes which are ours. */
+export const statusWithoutProcesses = (name: string, waiting = 0): GatewayStatus => ({
+  interface: name,
+  waiting,
+  processes: [],
+  restarts: 0,
+});

@@ -38,6 +38,12 @@ export class Trace {
   ended(): void {
     this.endedAt = performance.now();
   }
+
+  /** Whether `answered` is to be called. */
+  readonly captures: boolean = false;
+
+  /** Bytes that came from the application, as they came: the output of a program, the content of STDOUT, frames of the link. */
+  answered(_bytes: Uint8Array): void {}
 }
 
 /** Milliseconds of each phase of an exchange that has ended; undefined for a phase that it did not have. */

@@ -17,10 +17,10 @@ import {
   Trace,
 } from "../exchange/index.ts";
 import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
-import { dissectMessage } from "../http/dissect.ts";
 import { gatewayOf } from "../server/gateways.ts";
 import { Proxies } from "../server/proxies.ts";
 import { type Route, Routes, type RouteVerdict } from "../server/routes.ts";
+import { dissectMessage } from "../wire/message.ts";
 import { contextOf, interfaceOf } from "./app.ts";
 import type { InterfaceName } from "./facts.ts";
 import { type Handover, handoverOf, type WireMessage } from "./handover.ts";

@@ -58,6 +58,8 @@ export interface HandoverContext {
   readonly argvFromQuery: boolean;
   /** A trusted proxy has described the client. */
   readonly byProxy: boolean;
+  /** Bytes of the body, where only its beginning is at hand; then there are no messages. */
+  readonly length?: number | undefined;
   /** Threads and processes of a WSGI application. */
   readonly threads: number;
   readonly processes: number;
@@ -79,7 +81,7 @@ export function handoverOf(
     carrier: CARRIERS[named],
     values: values.map(([name, value]) => ({ name, value, from: from(name) })),
     body: { name: BODIES[named], value: bodyText(body), from: "the body of the request" },
-    messages,
+    messages: context.length === undefined ? messages : [],
   };
 }
 
@@ -93,40 +95,40 @@ interface Handed {
 type MakeHandover = (exchange: Exchange, body: Buffer, context: HandoverContext) => Handed;
 
 const HANDOVERS: Readonly<Record<InterfaceName, MakeHandover>> = {
-  cgi(exchange, body, { variables, program, documentRoot, argvFromQuery }) {
+  cgi(exchange, body, { variables, program, documentRoot, argvFromQuery, length = body.length }) {
     const options = { env: variables, documentRoot, argvFromQuery };
-    const { command, args, env } = commandFor(exchange, program, body.length, options);
+    const { command, args, env } = commandFor(exchange, program, length, options);
     const words = [command, ...args].map((value, i): Pair => [`argv[${i}]`, value]);
     return { values: [...words, ...Object.entries(env)] };
   },
 
-  fastcgi(exchange, body, { variables }) {
+  fastcgi(exchange, body, { variables, length }) {
     const constants = new Map([...CONSTANT_VARIABLES, ...latin1Variables(variables)]);
     const params = new Params(constants).of(exchange, body.length);
     const head = beginText(1, "responder", true) + wholeStreamText(TYPE.PARAMS, 1, params);
     const bytes = Buffer.concat([Buffer.from(head, "latin1"), wholeStream(TYPE.STDIN, 1, body)]);
     const messages = [{ name: "FastCGI records", bytes, fields: dissectRecords(bytes) }];
-    return { values: [...packetOf(exchange, body, variables)], messages };
+    return { values: [...packetOf(exchange, body, variables, length)], messages };
   },
 
-  scgi(exchange, body, { variables }) {
-    const packet = packetOf(exchange, body, variables);
+  scgi(exchange, body, { variables, length }) {
+    const packet = packetOf(exchange, body, variables, length);
     const bytes = Buffer.concat([encodeScgiRequest(packet, body.length), body]);
     const messages = [{ name: "SCGI request", bytes, fields: dissectScgi(bytes) }];
     return { values: [["SCGI", "1"], ...packet], messages };
   },
 
-  uwsgi(exchange, body, { variables }) {
-    const packet = packetOf(exchange, body, variables);
+  uwsgi(exchange, body, { variables, length }) {
+    const packet = packetOf(exchange, body, variables, length);
     const bytes = Buffer.concat([encodeUwsgiRequest(packet, body.length), body]);
     const messages = [{ name: "uwsgi request", bytes, fields: dissectUwsgi(bytes) }];
     return { values: [...packet], messages };
   },
 
-  wsgi(exchange, body, { threads, processes }) {
+  wsgi(exchange, body, { threads, processes, length }) {
     const bytes = framesOf((transport) => writeEnviron(transport, 1, exchange, body));
     const values: Pair[] = [
-      ...packetOf(exchange, body, {}),
+      ...packetOf(exchange, body, {}, length),
       ["wsgi.url_scheme", exchange.request.scheme],
       ...WSGI_OWN,
       ["wsgi.multithread", truth(threads > 1)],
@@ -201,7 +203,8 @@ const packetOf = (
   exchange: Exchange,
   body: Buffer,
   variables: Readonly<Record<string, string>>,
-): Map<string, string> => packetVariables(exchange, body.length, latin1Variables(variables));
+  length: number = body.length,
+): Map<string, string> => packetVariables(exchange, length, latin1Variables(variables));
 
 function framesOf(write: (transport: StreamTransport) => void): Buffer {
   const writer = new FrameWriter();

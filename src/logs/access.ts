@@ -1,15 +1,18 @@
-// The access log: a line for each exchange in the combined format that every log reader knows, with its duration, the app
-// that answered and, for a response that was cut, the code of the error at the end. Lines are written in batches: a write
-// for each would cost more than all the rest of a line.
-import type { AccessParts, Exchange, Handler, Outcome, RequestHead } from "../exchange/index.ts";
-import { header, repeatedOf } from "../exchange/index.ts";
-import { escapeQuoted, UNQUOTABLE } from "./escape.ts";
+// The access log: a line for each exchange. Lines are written in batches: a write for each would cost more than all the rest
+// of a line.
+import {
+  type Exchange,
+  type Handler,
+  type Headers,
+  type ResponseBody,
+  type ResponseHead,
+  Trace,
+} from "../exchange/index.ts";
+import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
+import { type AccessFormat, accessFormat } from "./format.ts";
 import type { LineSink } from "./sinks.ts";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
-
-/** nginx's status for a client that left before a response began; log readers know it. */
-const CLIENT_CLOSED_REQUEST = 499;
 
 /** Milliseconds that a line may wait for others. */
 const LONGEST_WAIT = 50;
@@ -25,25 +28,44 @@ const leaveAll = (): void => {
 
 export class AccessLog {
   readonly #sink: LineSink;
+  readonly #format: AccessFormat;
+  readonly #interfaceOf: (app: string) => string;
   #lines = "";
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(sink: LineSink) {
+  /** `interfaceOf` gives the interface of the app of a name. */
+  constructor(sink: LineSink, format: string = "extended", interfaceOf: (app: string) => string = () => "") {
     this.#sink = sink;
+    this.#format = accessFormat(format);
+    this.#interfaceOf = interfaceOf;
     if (open.size === 0) process.on("exit", leaveAll);
     open.add(this);
   }
 
   /** Runs `admit`, which returns the name of the app, and adds a line for each exchange once it is over. */
   logging(admit: (exchange: Exchange) => string | undefined): Handler {
-    return (exchange) => {
-      const begun = performance.now();
-      const app = admit(exchange) ?? "-";
-      exchange.whenClosed((outcome) => {
-        const now = performance.now();
-        this.#add(accessLine(exchange, outcome, now - begun, app, stampAt(now)));
-      });
-    };
+    const { hasPhases, hasResponseHeaders } = this.#format;
+    if (!hasResponseHeaders) return (exchange) => this.#follow(exchange, admit, hasPhases);
+    return (exchange) => this.#follow(new SeenExchange(exchange), admit, hasPhases);
+  }
+
+  #follow(exchange: Exchange, admit: (exchange: Exchange) => string | undefined, hasPhases: boolean): void {
+    const begun = performance.now();
+    if (hasPhases) exchange.trace ??= new Trace();
+    const app = admit(exchange) ?? "";
+    exchange.whenClosed((outcome) => {
+      const now = performance.now();
+      const entry = {
+        exchange,
+        outcome,
+        ms: now - begun,
+        app,
+        interfaceOf: this.#interfaceOf,
+        stamp: stampAt(now),
+        responseHeaders: exchange instanceof SeenExchange ? exchange.responseHeaders : undefined,
+      };
+      this.#add(this.#format.line(entry));
+    });
   }
 
   /** Opens the file anew; all earlier lines go to the old one. */
@@ -87,49 +109,19 @@ export class AccessLog {
   }
 }
 
-/** `remote - - [time] "request" status bytes "referer" "agent" 1.2ms app -` */
-export function accessLine(
-  { request }: Exchange,
-  { status, bytes, error }: Outcome,
-  ms: number,
-  app: string,
-  stamp: string,
-): string {
-  const { client, fields } = partsOf(request);
-  const asked = `${request.method} ${request.target} HTTP/${request.version}`;
-  return (
-    `${client} - - [${stamp}] "${UNQUOTABLE.test(asked) ? escapeQuoted(asked) : asked}" ` +
-    `${status || CLIENT_CLOSED_REQUEST} ${bytes || "-"} ${fields} ${tenths(ms)}ms ${app} ${error?.code ?? "-"}\n`
-  );
-}
+/** Keeps the header fields of its response. */
+class SeenExchange extends WrappedExchange {
+  responseHeaders: Headers | undefined;
 
-/** Like `toFixed(1)`, in a third of the time. */
-function tenths(ms: number): string {
-  const all = Math.round(ms * 10);
-  return `${Math.floor(all / 10)}.${all % 10}`;
-}
+  override respond(head: ResponseHead, body: ResponseBody): void {
+    this.responseHeaders = head.headers;
+    super.respond(head, body);
+  }
 
-/** Made once for all requests of a connection that have the same fields. */
-function partsOf(request: RequestHead): AccessParts {
-  const repeated = repeatedOf(request);
-  if (!repeated) return newParts(request);
-  repeated.access ??= newParts(request);
-  return repeated.access;
-}
-
-const newParts = ({ remote, headers }: RequestHead): AccessParts => ({
-  client: clientOf(remote.address),
-  fields: `"${field(headers, "referer")}" "${field(headers, "user-agent")}"`,
-});
-
-/** An address. A Unix socket's name, which the client chooses, must stay one field of the line. */
-const clientOf = (address: string): string =>
-  PLAIN.test(address) ? address || "-" : escapeQuoted(address).replaceAll(" ", "\\x20");
-const PLAIN = /^[\w.:]*$/;
-
-function field(headers: RequestHead["headers"], name: string): string {
-  const value = header(headers, name);
-  return value ? escapeQuoted(value) : "-";
+  override start(head: ResponseHead): void {
+    this.responseHeaders = head.headers;
+    super.start(head);
+  }
 }
 
 let stamp = "";

@@ -2,8 +2,9 @@
 
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 const QUOTED = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/g;
-/** Matches what `escapeQuoted` would replace: a test is faster than a replacement of nothing. */
-export const UNQUOTABLE = /[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]/;
+const FIELD = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
+/** Matches what `escapeField` would replace: a test is faster than a replacement of nothing. */
+export const UNQUOTABLE = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
 const NAMES: Readonly<Record<string, string>> = {
   "\n": "\\n",
   "\r": "\\r",
@@ -24,3 +25,6 @@ export const escapeControls = (text: string): string => text.replace(CONTROLS, e
 
 /** For between double quotes: controls, quotes and backslashes are escaped. */
 export const escapeQuoted = (text: string): string => text.replace(QUOTED, escaped);
+
+/** For the access log, as Apache does it: what is not printable ASCII is escaped, too. A character is a byte of the client's. */
+export const escapeField = (text: string): string => text.replace(FIELD, escaped);

@@ -1,6 +1,6 @@
 // The operator's log: one line for each event on standard error, as text for people or as JSON for collectors.
 import type { SonicBoom } from "sonic-boom";
-import type { Log, LogFields } from "../exchange/index.ts";
+import { type Log, type LogFields, record } from "../exchange/index.ts";
 import { escapeControls, escapeQuoted } from "./escape.ts";
 
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -31,8 +31,37 @@ export function serverLog({ level, format, sink, now = () => new Date() }: LogOp
     if (LEVELS.indexOf(own) < least) return () => {};
     return (message: string, fields: LogFields = {}) => void sink.write(line(now(), own, message, fields));
   };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const levels = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  // The application has chosen what it logs. Only a level that is there to silence it holds for it, too.
+  const fromApp = (own: Level) => (least <= LEVELS.indexOf("info") ? 0 : least) <= LEVELS.indexOf(own);
+  return {
+    ...levels,
+    record: (own, message, fields = {}) => {
+      if (fromApp(own)) sink.write(line(now(), own, message, fields));
+    },
+  };
 }
+
+/** Its messages are those of `log`, and what an application says has its name. */
+export const logOfApp = (log: Log, app: string): Log => ({
+  ...passedOn(log),
+  record: (level, message, fields) => record(log, level, message, { app, ...fields }),
+});
+
+/** For exchanges that an access log shows: the faults of clients are messages for debugging only. */
+export const besideAccessLog = (log: Log): Log => ({
+  ...passedOn(log),
+  clientFault: (message, fields) => log.debug(message, fields),
+});
+
+/** By call: the methods of a log may be those of a class. */
+const passedOn = (log: Log): Log => ({
+  debug: (message, fields) => log.debug(message, fields),
+  info: (message, fields) => log.info(message, fields),
+  warn: (message, fields) => log.warn(message, fields),
+  error: (message, fields) => log.error(message, fields),
+  record: (level, message, fields = {}) => record(log, level, message, fields),
+});
 
 /** A line that bypasses the level and the queue of a sink: for the start, and for the way out. */
 export const jsonNote = (level: Level, message: string, fields: LogFields = {}): string =>
@@ -42,10 +71,13 @@ export const jsonNote = (level: Level, message: string, fields: LogFields = {}):
 function textLine(time: Date, level: Level, message: string, fields: LogFields): string {
   let line = `${time.toISOString()} ${level.toUpperCase().padEnd(5)} ${escapeControls(message)}`;
   for (const [key, value] of Object.entries(fields)) {
-    if (key !== "detail" && value !== undefined) line += ` ${key}=${textValue(value)}`;
+    if (key !== "detail" && value !== undefined) line += ` ${textKey(key)}=${textValue(value)}`;
   }
   return `${line}\n${indented(fields.detail)}`;
 }
+
+/** Keys may be an application's. */
+const textKey = (key: string): string => (/^[\w.@-]+$/.test(key) ? key : `"${escapeQuoted(key)}"`);
 
 function textValue(value: unknown): string {
   if (value instanceof Error) return textValue(value.message);

@@ -8,12 +8,13 @@ import type { Stream } from "node:stream";
 import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "./exit.ts";
 import { enlistGroup, releaseGroup, signalGroup, sweepGroup } from "./groups.ts";
-import { readLines } from "./printing.ts";
+import { type Readers, readLines } from "./printing.ts";
 
 /** A descriptor of the child: a socket pair, nothing, lines for our log, or a stream or descriptor of ours that it inherits. */
 export type Descriptor = "pipe" | "ignore" | "lines" | Stream | number;
 
-export interface SpawnOptions {
+/** `Readers` for the descriptors that are "lines". */
+export interface SpawnOptions extends Readers {
   readonly command: string;
   readonly args?: readonly string[];
   /** The complete environment: nothing of ours is added. */
@@ -23,8 +24,6 @@ export interface SpawnOptions {
   readonly stdio?: readonly Descriptor[];
   /** Whether the guard ends it when this process is killed; default true. */
   readonly guarded?: boolean;
-  /** Gets each line of the descriptors that are "lines", with control characters escaped. */
-  readonly onLine?: (line: string, descriptor: number) => void;
 }
 
 export interface Child {
@@ -55,7 +54,7 @@ export function startChild(options: SpawnOptions): Child {
     pid,
     streams: stdio.map((kind, at) => (kind === "pipe" ? ourEnd(child, at) : undefined)),
     exited,
-    printed: readLines(lineEnds(child, stdio), exited, options.onLine ?? (() => {})),
+    printed: readLines(lineEnds(child, stdio), exited, options),
     signal: (signal) => signalLiving(child, signal),
     stop: (grace) => stopGroup(child, exited, grace),
     sweep: () => pid !== undefined && sweepGroup(pid),

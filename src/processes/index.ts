@@ -7,3 +7,5 @@ export { guard } from "./guard.ts";
 export type { LaunchOptions } from "./launched.ts";
 export { Launcher, sharedLauncher } from "./launcher.ts";
 export { escapeBytes, LineSplitter } from "./lines.ts";
+export { canReadMemory, residentMemory } from "./memory.ts";
+export { ApplicationOutput } from "./output.ts";

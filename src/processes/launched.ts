@@ -136,7 +136,7 @@ export class Launched implements Child {
 
   #check(): void {
     if (this.#incomplete || this.#pid === undefined) return;
-    this.#printed = readLines(this.#select("lines"), this.exited, this.#options.onLine ?? (() => {}));
+    this.#printed = readLines(this.#select("lines"), this.exited, this.#options);
     this.#resolveLaunched(this);
   }
 

@@ -2,6 +2,7 @@
 // Tested by test/server/reload.test.ts.
 import type { AppSettings, Settings } from "../config/config.ts";
 import { type Exchange, type Gateway, type Log, Running } from "../exchange/index.ts";
+import { logOfApp } from "../logs/log.ts";
 import { newVersion } from "../modules/versions.ts";
 import type { App, Change } from "./change.ts";
 import { throwFailures } from "./failures.ts";
@@ -79,13 +80,20 @@ export class AppStarter {
 
   async #makeOne(name: string, app: AppSettings, settings: Settings): Promise<Gateway> {
     const { development, log } = this.#options;
-    const make = (): Promise<Gateway> => this.#gatewayOf(app, settings);
+    const make = (): Promise<Gateway> => this.#gatewayOf(name, app, settings);
     return development?.gateway(name, app, log, make) ?? make();
   }
 
-  #gatewayOf(app: AppSettings, { limits, serverProcesses }: Settings): Promise<Gateway> {
+  #gatewayOf(name: string, app: AppSettings, { limits, serverProcesses }: Settings): Promise<Gateway> {
     const { directory, log, dispatch } = this.#options;
     const moduleVersion = this.#isAgain ? newVersion : () => "";
-    return gatewayOf(app, { directory, log, maxBody: limits.body, serverProcesses, dispatch, moduleVersion });
+    return gatewayOf(app, {
+      directory,
+      log: logOfApp(log, name),
+      maxBody: limits.body,
+      serverProcesses,
+      dispatch,
+      moduleVersion,
+    });
   }
 }

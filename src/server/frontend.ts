@@ -16,6 +16,8 @@ import {
   totalLoad,
 } from "../exchange/index.ts";
 import type { AccessLog } from "../logs/access.ts";
+import { besideAccessLog } from "../logs/log.ts";
+import type { Counts } from "../metrics/index.ts";
 import { takesReserve } from "../sockets/descriptors.ts";
 import { resetSocket } from "../sockets/reset.ts";
 import { Encryption } from "./encryption.ts";
@@ -27,6 +29,8 @@ export interface FrontendOptions {
   readonly directory: string;
   readonly log: Log;
   readonly access: AccessLog | undefined;
+  /** Present where something reads the metrics. */
+  readonly counts?: Counts | undefined;
   /** Gives an exchange to its app, and returns the app's name; undefined when there is none. */
   readonly dispatch: (exchange: Exchange) => string | undefined;
 }
@@ -40,6 +44,7 @@ export function sharesFrontend(one: Settings, other: Settings): boolean {
     trust,
     forwarded,
     log.access,
+    log.accessFormat,
     listen,
   ];
   return isDeepStrictEqual(facts(one), facts(other));
@@ -60,19 +65,22 @@ export class Frontend {
 
   /** Loads and makes the listeners; `goOn` is asked before each. */
   async makeListeners(goOn: () => void): Promise<void> {
-    const { settings, log } = this.#options;
+    const { settings, access } = this.#options;
+    const log = access ? besideAccessLog(this.#options.log) : this.#options.log;
     const { listen, limits } = settings;
-    const handler = this.handler();
     for (const protocol of new Set(listen.map((address) => address.protocol))) {
       goOn();
+      const handler = this.handler(protocol);
       this.#listeners.set(protocol, await listenerOf(protocol, { handler, log, limits }));
     }
   }
 
-  /** What listeners call: composed of what this configuration asks for, so that nothing else costs anything. */
-  handler(): Handler {
-    const admit = this.#admission();
-    return this.#options.access?.logging(admit) ?? admit;
+  /** What listeners of `protocol` call: composed of what this configuration asks for, so that nothing else costs anything. */
+  handler(protocol: Protocol = "http"): Handler {
+    const { access, counts } = this.#options;
+    const admission = this.#admission();
+    const admit = counts?.counting(admission, protocol) ?? admission;
+    return access?.logging(admit) ?? admit;
   }
 
   /** What to do with connections of `address`: a PROXY header comes before TLS, TLS before the protocol. */

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { AppSettings, Settings } from "../config/config.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import type { Gateway, Log, ProcessBounds } from "../exchange/index.ts";
+import type { Counts } from "../metrics/index.ts";
 
 export interface ServerOptions {
   /** Relative paths of the configuration start here; the working directory otherwise. */
@@ -11,6 +12,8 @@ export interface ServerOptions {
   readonly log?: Log;
   /** Called first with each connection. */
   readonly accepted?: (socket: Socket) => void;
+  /** Counts requests and connections, for the metrics. */
+  readonly counts?: Counts;
   /** The applications are being worked on. */
   readonly development?: Development;
   /** The configuration as it is now, for a reload. Rejects with CONFIG_INVALID. Without it the settings never change. */

@@ -26,13 +26,17 @@ const BACKLOG = 2048;
 /** Turns of the event loop without a connection after which none waits: the first may have begun before we asked. */
 const QUIET_TURNS = 3;
 
-/** Listens at `address`. Rejects with ADDRESS_UNUSABLE and what to do about it. */
-export async function bind(address: ListenAddress, accept: (socket: Socket) => void): Promise<Bound> {
+/** Listens at `address`. Rejects with ADDRESS_UNUSABLE and what to do about it; `option` is the one that names the address. */
+export async function bind(
+  address: ListenAddress,
+  accept: (socket: Socket) => void,
+  option = "--port",
+): Promise<Bound> {
   // A client may half-close and still be answered (edge L1); small responses are sent at once.
   const options = { allowHalfOpen: true, noDelay: true };
   const server = createServer(options, (socket) => accept(shareReadBuffer(socket, options)));
   if (address.kind === "unix") await bindUnix(server, address);
-  else await listening(server, listenOptions(address)).catch((error) => unusable(address, error));
+  else await listening(server, listenOptions(address)).catch((error) => unusable(address, error, option));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here
   return { url: urlOf(server, address), close: (patience = 0) => closed(server, patience) };
 }
@@ -88,7 +92,7 @@ async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
 
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE:
-    "another program is listening there; stop it, or choose another port with --port (0 takes a free one)",
+    "another program is listening there; stop it, or choose another port with {option} (0 takes a free one)",
   EACCES:
     "permission is missing; ports below 1024 and foreign directories need it: choose another, or grant it",
   EPERM: "permission is missing; choose another address, or run with the rights that it needs",
@@ -107,9 +111,10 @@ const lacksDirectory = (address: ListenAddress): boolean =>
   address.kind === "unix" && !existsSync(dirname(address.path));
 
 /** Throws ADDRESS_UNUSABLE. */
-export function unusable(address: ListenAddress, error: NodeJS.ErrnoException): never {
+export function unusable(address: ListenAddress, error: NodeJS.ErrnoException, option = "--port"): never {
   if (error instanceof SallyportError) throw error;
-  const advice = ADVICE[lacksDirectory(address) ? "ENOENT" : (error.code ?? "")] ?? error.message;
+  const known = ADVICE[lacksDirectory(address) ? "ENOENT" : (error.code ?? "")] ?? error.message;
+  const advice = known.replace("{option}", option);
   throw new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${addressText(address)}: ${advice}`, {
     cause: error,
   });

@@ -25,6 +25,7 @@ export class ServerOperations implements Operations {
   readonly #startedAt = new Date().toISOString();
   #reloading = 0;
   #lastReload: ReloadStatus | undefined;
+  readonly #reloads = { ok: 0, failed: 0 };
 
   constructor({ server, notifier, stop }: OperatedServer) {
     this.stop = stop;
@@ -42,6 +43,8 @@ export class ServerOperations implements Operations {
       state: this.#stateOf(serverProcess),
       serverProcesses: [serverProcess],
       ...(this.#lastReload ? { lastReload: this.#lastReload } : {}),
+      reloads: { ...this.#reloads },
+      restarts: 0,
     };
   }
 
@@ -58,10 +61,12 @@ export class ServerOperations implements Operations {
     try {
       await this.#server.reload();
       this.#lastReload = reloaded();
+      this.#reloads.ok++;
     } catch (reason) {
       const error = SallyportError.from(reason);
       if (error.code === "ERR_SALLYPORT_STOPPING") throw error;
       this.#lastReload = reloaded(error);
+      this.#reloads.failed++;
       logFailedReload(this.#server.log, "the old generation goes on", error);
       throw error;
     } finally {

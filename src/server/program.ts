@@ -3,6 +3,7 @@
 // Tested by test/server/serve.test.ts.
 import type { Attach, Attached, Operations } from "../control/operations.ts";
 import { SallyportError } from "../exchange/index.ts";
+import { logConsole } from "./console.ts";
 import { type Notifier, notifierOf } from "./notify.ts";
 import { ServerOperations } from "./operations.ts";
 import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";
@@ -18,6 +19,7 @@ export interface ServerProgram {
 
 /** Starts `server`, whose log is written in this style; `attach` is called before, with what can be asked of it. */
 export function runProgram(server: Server, style: ReportStyle, attach: Attach = noAttachment): ServerProgram {
+  logConsole(server.log);
   const life = new Life(server, style);
   life.obeySignals();
   // A signal may come while an app still starts: then we do not wait for it.

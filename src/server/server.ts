@@ -28,6 +28,7 @@ import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { throwFailures } from "./failures.ts";
 import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
 import type { Server, ServerOptions } from "./interface.ts";
+import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { type Route, Routes } from "./routes.ts";
 import { SwitchableLog } from "./switchable-log.ts";
@@ -44,6 +45,7 @@ const CHECKS: Checks<ServerOptions> = {
   directory: aText,
   log: aLog,
   accepted: aFunction,
+  counts: anObject,
   development: anObject,
   reread: aFunction,
 };
@@ -114,7 +116,7 @@ class GatewayServer implements Server {
     const { settings } = this.#parts;
     try {
       this.#applyLimits(settings);
-      await this.#useAccessLog(settings.log.access);
+      await this.#useAccessLog(settings.log);
       const gateways = this.#appStarter.make(settings, Object.keys(settings.apps));
       // The listeners are loaded while the apps start, mostly in processes of their own.
       const { frontend } = this.#parts;
@@ -267,7 +269,7 @@ class GatewayServer implements Server {
   async #frontendFor(settings: Settings, change: Change): Promise<Pick<Parts, "frontend" | "access">> {
     const { frontend, access } = this.#parts;
     if (sharesFrontend(this.#parts.settings, settings)) return { frontend, access };
-    const newAccess = await this.#openAccessLog(settings.log.access);
+    const newAccess = await this.#openAccessLog(settings.log);
     change.made(() => newAccess?.close());
     const made = this.#makeFrontend(settings, newAccess);
     change.made(() => made.close(0));
@@ -353,7 +355,8 @@ class GatewayServer implements Server {
 
   #makeFrontend(settings: Settings, access: AccessLog | undefined): Frontend {
     const dispatch = (exchange: Exchange): string | undefined => this.#dispatch(exchange);
-    return new Frontend({ settings, access, dispatch, directory: this.#directory, log: this.log });
+    const { counts } = this.#options;
+    return new Frontend({ settings, access, counts, dispatch, directory: this.#directory, log: this.log });
   }
 
   #makeListeners(frontend: Frontend): Promise<void> {
@@ -369,10 +372,11 @@ class GatewayServer implements Server {
 
   async #acceptAt(frontend: Frontend, address: ListenAddress): Promise<Accept> {
     const accept = await frontend.acceptAt(address);
-    const { accepted } = this.#options;
-    if (!accepted) return accept;
+    const { accepted, counts } = this.#options;
+    if (!accepted && !counts) return accept;
     return (socket) => {
-      accepted(socket);
+      counts?.connection(socket);
+      accepted?.(socket);
       accept(socket);
     };
   }
@@ -385,26 +389,25 @@ class GatewayServer implements Server {
     warnOfDescriptors(this.log, limits.connections);
   }
 
-  async #useAccessLog(access: string | undefined): Promise<void> {
-    const log = await this.#openAccessLog(access);
+  async #useAccessLog(style: Settings["log"]): Promise<void> {
+    const log = await this.#openAccessLog(style);
     const { settings } = this.#parts;
     this.#parts = { ...this.#parts, access: log, frontend: this.#makeFrontend(settings, log) };
   }
 
-  async #openAccessLog(access: string | undefined): Promise<AccessLog | undefined> {
+  async #openAccessLog({ access, accessFormat }: Settings["log"]): Promise<AccessLog | undefined> {
     if (access === undefined || access === "off") return undefined;
     const report = (message: string): void => this.log.warn(message);
     const sink =
       access === "-" ? descriptorSink(1, report) : await fileSink(resolve(this.#directory, access), report);
-    return new AccessLog(sink);
+    return new AccessLog(sink, accessFormat, (app) => appInterface(this.#parts.apps.get(app)));
   }
 
   // Apps.
 
   /** Standard output carries the response: there is no access log there. */
   async #startForCgi(settings: Settings): Promise<void> {
-    const { access } = settings.log;
-    if (access !== "-") await this.#useAccessLog(access);
+    if (settings.log.access !== "-") await this.#useAccessLog(settings.log);
     const gateways = this.#appStarter.make(settings, Object.keys(settings.apps));
     this.#take({ ...this.#parts, apps: await this.#appStarter.start(settings, gateways) });
   }

@@ -21,4 +21,6 @@ export class SwitchableLog implements Log {
   readonly info: Log["info"] = (message, fields) => this.#log.info(message, fields);
   readonly warn: Log["warn"] = (message, fields) => this.#log.warn(message, fields);
   readonly error: Log["error"] = (message, fields) => this.#log.error(message, fields);
+  readonly record: NonNullable<Log["record"]> = (level, message, fields) =>
+    this.#log.record?.(level, message, fields);
 }

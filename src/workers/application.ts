@@ -3,9 +3,18 @@
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Exchange, type Gateway, SallyportError, silentLog } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type GatewayStatus,
+  type ProcessBounds,
+  SallyportError,
+  silentLog,
+  statusWithoutProcesses,
+} from "../exchange/index.ts";
+import { waitUntil } from "../exchange/wait.ts";
 import { must } from "../options/checks.ts";
-import type { Interface } from "./interface.ts";
+import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import {
   DEFAULTS,
   type EventLoopOptions,
@@ -31,13 +40,14 @@ export const aPythonApp = must(
 );
 
 /** Runs an application: in the workers of a pool, or in this very process. */
-export interface Runner extends Pick<Pool, "start" | "submit" | "reload" | "leave" | "close"> {
+export interface Runner
+  extends Pick<Pool, "start" | "submit" | "reload" | "status" | "scale" | "leave" | "close"> {
   /** The interface that the application is written for; undefined until it has started. */
   readonly interface: Interface | undefined;
 }
 
 /** Gets an exchange answered by the application. Never throws. */
-export type AnswerExchange = (exchange: Exchange, runner: Pick<Runner, "submit">) => void;
+export type AnswerExchange = (exchange: Exchange, runner: Pick<Runner, "submit">) => Promise<void> | void;
 
 /** Options of all interfaces: which of them suit the application may turn out only when it starts. */
 type ApplicationOptions = PythonApplicationOptions & ThreadOptions & EventLoopOptions;
@@ -71,6 +81,8 @@ export class PythonApplication implements Gateway {
   #runner: Runner | undefined;
   #answer: AnswerExchange;
   #starting: Promise<Runner> | undefined;
+  /** Requests whose bodies are not complete yet. */
+  #preparing = 0;
 
   constructor(
     app: string,
@@ -98,11 +110,23 @@ export class PythonApplication implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    this.#answer(exchange, this.#runner as Runner);
+    const prepared = this.#answer(exchange, this.#runner as Runner);
+    if (prepared) void this.#await(prepared);
   }
 
   async reload(): Promise<void> {
     await this.#runner?.reload();
+  }
+
+  status(): GatewayStatus {
+    const found = this.#runner?.interface ?? this.#onlyInterface;
+    const name = found === undefined ? "Python" : INTERFACE_NAMES[found];
+    return { ...statusWithoutProcesses(name), ...this.#runner?.status() };
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    if (!this.#runner) throw new SallyportError("NOT_READY", `${this.#app} was not started`);
+    this.#runner.scale(bounds);
   }
 
   leave(): void {
@@ -110,7 +134,17 @@ export class PythonApplication implements Gateway {
   }
 
   async close(grace: number): Promise<void> {
-    await this.#runner?.close(grace);
+    const deadline = performance.now() + grace;
+    this.#answer = (exchange) =>
+      exchange.fail(new SallyportError("STOPPING", `${this.#app} is being stopped`));
+    await waitUntil(() => this.#preparing === 0, grace);
+    await this.#runner?.close(Math.max(0, deadline - performance.now()));
+  }
+
+  async #await(prepared: Promise<void>): Promise<void> {
+    this.#preparing++;
+    await prepared;
+    this.#preparing--;
   }
 
   async #start(): Promise<Runner> {
@@ -137,13 +171,18 @@ export class PythonApplication implements Gateway {
       chdir: directory,
       path: (options.path ?? []).map((place) => resolve(directory, place)),
       constants: Object.assign({}, ...this.#specs.map((spec) => spec.constants)),
-      interface: this.#specs.length === 1 ? this.#specs[0]?.interface : undefined,
+      interface: this.#onlyInterface,
       timeout: {
         wsgi: 0,
         asgi: 0,
         ...Object.fromEntries(this.#specs.map((spec) => [spec.interface, spec.timeout])),
       },
     });
+  }
+
+  /** Undefined where the worker finds out. */
+  get #onlyInterface(): Interface | undefined {
+    return this.#specs.length === 1 ? this.#specs[0]?.interface : undefined;
   }
 
   #choose(runner: Runner): void {

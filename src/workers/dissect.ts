@@ -1,19 +1,50 @@
 // The frames of the link between server and worker for people (docs/link.md), and the marshalled values in them.
 // Format: Python/marshal.c of CPython; only what marshal.ts writes.
+
 import { FieldReader, latin1OfBytes, textOfBytes, type WireField } from "../wire/fields.ts";
+import { takeHead } from "../wire/message.ts";
 import { FROM_WORKER, HEADER_SIZE, TO_WORKER } from "./link.ts";
 
 const KINDS: Readonly<Record<string, number>> = { ...FROM_WORKER, ...TO_WORKER };
 const kindName = (kind: number): string =>
   Object.keys(KINDS).find((name) => KINDS[name] === kind) ?? "unknown";
 
-/** Kinds whose payload is a marshalled value. */
-const MARSHALLED: ReadonlySet<number> = new Set([
-  TO_WORKER.INIT,
-  TO_WORKER.REQUEST,
-  TO_WORKER.COMMON,
-  TO_WORKER.REPEAT,
-]);
+type ReadPayload = (reader: FieldReader) => void;
+
+const marshalled: ReadPayload = (reader) => value(reader, "payload");
+const count: ReadPayload = (reader) => void reader.number("count", 4, "little");
+const head: ReadPayload = (reader) => {
+  reader.number("flags", 1, "little", headFlags);
+  takeHead(reader, "status");
+};
+const whole: ReadPayload = (reader) => {
+  const length = reader.number("length of the head", 4, "little");
+  reader.group("head", length, (inner) => {
+    head(inner);
+    return undefined;
+  });
+  if (reader.left > 0) reader.take("body", reader.left);
+};
+
+/** What a head says of itself (docs/link.md). */
+const headFlags = (flags: number): string =>
+  ["a Content-Length", "a Date", "Connection: close"].filter((_, bit) => flags & (1 << bit)).join(", ") ||
+  "nothing known";
+
+/** How a payload is read, by the kind of its frame; text, or bytes, where the kind is not here. */
+const PAYLOADS: Readonly<Record<number, ReadPayload>> = {
+  [TO_WORKER.INIT]: marshalled,
+  [TO_WORKER.REQUEST]: marshalled,
+  [TO_WORKER.COMMON]: marshalled,
+  [TO_WORKER.REPEAT]: marshalled,
+  [TO_WORKER.CREDIT]: count,
+  [FROM_WORKER.RESPONSE]: whole,
+  [FROM_WORKER.ANSWER]: whole,
+  [FROM_WORKER.HEAD]: head,
+  [FROM_WORKER.INFORM]: head,
+  [FROM_WORKER.WANT]: count,
+  [FROM_WORKER.PREFETCH]: count,
+};
 
 /** The frames in `bytes`, in either direction. */
 export function dissectFrames(bytes: Buffer): WireField[] {
@@ -30,7 +61,7 @@ function frame(reader: FieldReader): string {
   reader.number("length", 4, "little");
   const stream = reader.number("stream", 4, "little");
   const kind = reader.number("kind", 1, "little", kindName);
-  if (MARSHALLED.has(kind)) value(reader, "payload");
+  if (reader.left > 0) PAYLOADS[kind]?.(reader);
   if (reader.left > 0) reader.take("payload", reader.left);
   return `${kindName(kind)} of stream ${stream}`;
 }

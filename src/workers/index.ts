@@ -16,9 +16,12 @@ export {
   EVENT_LOOP_CHECKS,
   type EventLoopOptions,
   type PythonApplicationOptions,
+  type Resolved,
   THREAD_CHECKS,
   type ThreadOptions,
 } from "./options.ts";
-export { Pool, type PoolOptions } from "./pool.ts";
+export { Pool, type PoolOptions, type RunnerStatus } from "./pool.ts";
 export { findPython } from "./python.ts";
+export { Lifespan, memoryOf, needsWatch } from "./recycling.ts";
+export { type Measurement, type Scaled, Scaler } from "./scaler.ts";
 export { type EncodeRequest, type StreamTransport, WorkerStream } from "./stream.ts";

@@ -256,4 +256,13 @@ export class FrameWriter {
   }
 }
 
+/** A frame as bytes. */
+export function frameOf(kind: number, stream: number, payload: Uint8Array): Buffer {
+  const header = Buffer.alloc(HEADER_SIZE);
+  header.writeUInt32LE(payload.length, 0);
+  header.writeUInt32LE(stream, 4);
+  header[8] = kind;
+  return Buffer.concat([header, payload]);
+}
+
 const KINDS: readonly string[] = Array.from({ length: 256 }, (_, kind) => String.fromCharCode(kind));

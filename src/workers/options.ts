@@ -7,13 +7,18 @@ import {
   aFlag,
   aLog,
   aText,
-  aWhole,
   type Checks,
   environment,
   milliseconds,
   oneOf,
   texts,
 } from "../options/checks.ts";
+import {
+  type Processes,
+  processCount,
+  RECYCLING_CHECKS,
+  type RecyclingOptions,
+} from "../options/processes.ts";
 import { QUEUE_CHECKS, type QueueOptions } from "../options/queue.ts";
 import type { Interface } from "./interface.ts";
 
@@ -35,13 +40,11 @@ export interface InterpreterOptions {
 }
 
 /** How many processes run the application, and for how long each. */
-export interface ProcessOptions {
-  /** Worker processes. Default 1. */
-  readonly processes?: number | undefined;
+export interface ProcessOptions extends RecyclingOptions {
+  /** Worker processes: a number, or bounds between which it follows the requests. Default 1. */
+  readonly processes?: Processes | undefined;
   /** Server processes like this one, each with as many workers: counts for `wsgi.multiprocess`. Default 1. */
   readonly serverProcesses?: number | undefined;
-  /** Requests after which a worker process is replaced (a tenth less for some, so that not all are replaced at once); 0 for no limit, the default. */
-  readonly maxRequests?: number | undefined;
 }
 
 /** Workers that run a WSGI application. */
@@ -80,9 +83,9 @@ const INTERPRETER_CHECKS: Checks<InterpreterOptions> = {
 };
 
 const PROCESS_CHECKS: Checks<ProcessOptions> = {
-  processes: aCount,
+  processes: processCount,
   serverProcesses: aCount,
-  maxRequests: aWhole,
+  ...RECYCLING_CHECKS,
 };
 
 export const APPLICATION_CHECKS: Checks<PythonApplicationOptions> = {
@@ -134,6 +137,9 @@ export const DEFAULTS: Resolved<
   processes: 1,
   serverProcesses: 1,
   maxRequests: 0,
+  maxAge: 0,
+  maxMemory: 0,
+  memoryLimit: 0,
   threads: 1,
   concurrency: 4096,
   lifespan: "auto",

@@ -1,21 +1,31 @@
 // The workers of one application: which of them gets the next exchange, and what happens when a process dies, hangs, or is
 // replaced by a new generation.
 // Tested by test/protocols/wsgi/workers.test.ts.
-import { SallyportError } from "../exchange/index.ts";
+import { type GatewayStatus, type ProcessBounds, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
+import { waitUntil } from "../exchange/wait.ts";
+import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
 import type { QueueOptions } from "../options/queue.ts";
 import { BackOff } from "../processes/index.ts";
 import { checkDeadlines, type Deadlines } from "./deadlines.ts";
 import type { Interface } from "./interface.ts";
 import type { Resolved, WorkerOptions } from "./options.ts";
+import { leastBusy, Pressure } from "./pressure.ts";
 import { RequestQueue } from "./queue.ts";
+import { needsWatch, SERVED } from "./recycling.ts";
+import { type Scaled, Scaler } from "./scaler.ts";
 import type { WorkerStream } from "./stream.ts";
 import { Worker } from "./worker.ts";
+
+/** What a runner says of itself: all but the interface, which may not be known yet. */
+export type RunnerStatus = Omit<GatewayStatus, "interface">;
 
 export interface PoolOptions extends WorkerOptions, Resolved<QueueOptions>, Deadlines {}
 
 /** Milliseconds between two checks of the deadlines. */
 const TICK = 250;
+/** Checks of the deadlines for one look at age and memory: once a second. */
+const TICKS_PER_WATCH = 4;
 /** Milliseconds from giving up all streams of a worker to ending it by force. */
 const LEAVING_GRACE = 2_000;
 
@@ -26,30 +36,42 @@ export class Pool {
   #workers: Set<Worker> = new Set();
   /** Workers that get no requests: retired and doomed ones, which finish theirs, and those that are not ready yet. */
   readonly #others: Set<Worker> = new Set();
-  /** Those whose successor is being started. */
-  readonly #succeeded: WeakSet<Worker> = new WeakSet();
   /** Starts that wait for their back-off. */
   readonly #delayed: Set<NodeJS.Timeout> = new Set();
   #interface: Interface | undefined;
   readonly #restarts = new BackOff();
+  /** Workers that were started again because they ended. */
+  #restarted = 0;
+  /** Of starts that were to make them more. */
+  readonly #growths = new BackOff();
   readonly #successions = new BackOff();
+  /** Whose successor is being started, or will be: one at a time, as a start is expensive. */
+  #succeeded: Worker | undefined;
+  readonly #scaler: Scaler;
+  /** Workers that are started again after a pause. */
+  #awaited = 0;
+  #ticks = 0;
   readonly #reloads = new Reloads(() => this.#reload());
   #closing = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PoolOptions) {
+    checkRecycling(options);
     this.#options = options;
     this.#queue = new RequestQueue(options, "worker");
+    this.#scaler = this.#newScaler();
   }
 
   /** The interface that the application is written for; undefined until it has started. */
   get interface(): Interface | undefined {
-    return this.#interface;
+    return this.#interface ?? this.#options.interface;
   }
 
   /** Starts all workers. Rejects with the first one's SallyportError, and leaves none behind. */
   async start(): Promise<void> {
-    this.#install(await this.#startGeneration());
+    // Which interface it is turns out only when it is imported.
+    this.#install(await this.#startGeneration(this.interface ? 0 : 1));
+    this.#scaler.begin();
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
   }
 
@@ -58,7 +80,17 @@ export class Pool {
     if (this.#closing) return stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
     const worker = this.#queue.waiting.length === 0 ? this.#idlest() : undefined;
     if (worker) this.#dispatch(worker, stream);
-    else this.#queue.add(stream);
+    else this.#enqueue(stream);
+  }
+
+  #enqueue(stream: WorkerStream): void {
+    this.#queue.add(stream);
+    if (this.#workers.size === 0) this.#scaler.check();
+  }
+
+  /** Changes how many workers there may be, at once. Throws CONFIG_INVALID. */
+  scale(bounds: ProcessBounds): void {
+    this.#scaler.setBounds(checkBounds(bounds));
   }
 
   /** A new generation takes over when it is ready. Rejects, and changes nothing, if it cannot be started. */
@@ -67,12 +99,23 @@ export class Pool {
   }
 
   async #reload(): Promise<void> {
-    const next = await this.#startGeneration();
+    const next = await this.#startGeneration(this.#workers.size);
     const previous = this.#workers;
     this.#cancelDelayed(); // the new generation replaces workers that have died
+    this.#succeeded = undefined;
     this.#install(next);
     for (const worker of previous) this.#retire(worker);
     for (const worker of next) this.#onRoom(worker);
+  }
+
+  status(): RunnerStatus {
+    const all = this.#all();
+    return {
+      waiting: all.reduce((sum, { ahead }) => sum + ahead, this.#queue.waiting.length),
+      processes: all.map(({ status }) => status),
+      bounds: this.#scaler.bounds,
+      restarts: this.#restarted,
+    };
   }
 
   /** Has streams that would never end by themselves come to an end. */
@@ -82,12 +125,17 @@ export class Pool {
 
   /** Lets what is under way finish for `grace` milliseconds, then ends all processes. */
   async close(grace: number): Promise<void> {
+    const deadline = performance.now() + grace;
+    this.leave();
+    await waitUntil(() => this.#queue.idle, grace);
     this.#closing = true;
     clearInterval(this.#timer);
+    this.#scaler.end();
     this.#cancelDelayed();
     this.#queue.close();
     this.leave();
-    await Promise.all(this.#all().map((worker) => worker.stop(grace)));
+    const left = Math.max(0, deadline - performance.now());
+    await Promise.all(this.#all().map((worker) => worker.stop(left)));
   }
 
   #all(): Worker[] {
@@ -109,9 +157,12 @@ export class Pool {
     for (const other of this.#workers) this.#onRoom(other);
   };
 
-  async #startGeneration(): Promise<Set<Worker>> {
+  /** `count` workers, or the nearest number within the bounds. */
+  async #startGeneration(count: number): Promise<Set<Worker>> {
     this.#throwIfClosing();
-    const workers = Array.from({ length: this.#options.processes }, () => this.#spawn());
+    const { min, max } = this.#scaler.bounds;
+    const length = Math.min(max, Math.max(min, count));
+    const workers = Array.from({ length }, () => this.#spawn());
     for (const worker of workers) this.#others.add(worker); // so that `close` stops them, too
     const starts = await Promise.allSettled(workers.map((worker) => worker.start()));
     const failed = starts.find((start) => start.status === "rejected");
@@ -153,13 +204,17 @@ export class Pool {
     } catch (error) {
       stream.fail(SallyportError.from(error));
     }
-    if (worker.retiring) void this.#startSuccessor(worker);
+    if (worker.retiring) this.#succeed(worker, SERVED);
   }
 
-  /** A worker that has taken its share of requests goes on until another one is ready. */
-  async #startSuccessor(worker: Worker): Promise<void> {
-    if (this.#succeeded.has(worker)) return;
-    this.#succeeded.add(worker);
+  /** A worker that is to be replaced goes on until another one is ready. Others that are wait for their turn. */
+  #succeed(worker: Worker, reason: string): void {
+    if (this.#succeeded || this.#closing || !this.#workers.has(worker)) return;
+    this.#succeeded = worker;
+    void this.#startSuccessor(worker, reason);
+  }
+
+  async #startSuccessor(worker: Worker, reason: string): Promise<void> {
     const next = this.#spawn();
     this.#others.add(next); // so that `close` stops it, too
     try {
@@ -169,22 +224,24 @@ export class Pool {
       if (!this.#closing)
         this.#options.log.error(`no successor for worker ${worker.pid}: ${message}`, { code, detail });
       void next.stop(0);
-      return this.#startSuccessorLater(worker);
+      return this.#startSuccessorLater(worker, reason);
     }
     this.#successions.after(0, true);
     this.#others.delete(next);
+    if (this.#succeeded === worker) this.#succeeded = undefined;
     if (this.#closing || !this.#workers.delete(worker)) return this.#retire(next);
-    this.#options.log.info(`worker ${worker.pid} has served its share of requests; ${next.pid} takes over`);
+    this.#options.log.info(`worker ${worker.pid} ${reason}; ${next.pid} takes over`);
     this.#workers.add(next);
     this.#retire(worker);
     this.#onRoom(next);
   }
 
   /** The worker goes on meanwhile: its successor may have failed for a passing reason, or for a lasting one. */
-  #startSuccessorLater(worker: Worker): void {
+  #startSuccessorLater(worker: Worker, reason: string): void {
+    if (this.#succeeded !== worker) return;
     this.#later(this.#successions.after(0), () => {
-      this.#succeeded.delete(worker);
-      if (this.#workers.has(worker)) void this.#startSuccessor(worker);
+      if (this.#succeeded === worker) this.#succeeded = undefined;
+      this.#succeed(worker, reason);
     });
   }
 
@@ -195,6 +252,18 @@ export class Pool {
       const grace = checkDeadlines(worker, now, TICK, this.#options);
       if (grace !== undefined) this.#doom(worker, grace);
     }
+    if (++this.#ticks % TICKS_PER_WATCH === 0 && needsWatch(this.#options)) this.#watch();
+  }
+
+  /** Ends workers that hold far too much memory, and has others take the place of those that are old or large. */
+  #watch(): void {
+    for (const worker of this.#all()) {
+      if (!worker.wasReady) continue;
+      const { memory } = worker;
+      if (worker.endIfAbove(memory) || this.#succeeded) continue;
+      const reason = worker.whyReplace(memory);
+      if (reason !== undefined) this.#succeed(worker, reason);
+    }
   }
 
   /** A worker that hangs gets no more requests, is replaced at once, and ends after `grace` milliseconds. */
@@ -203,7 +272,9 @@ export class Pool {
     this.#options.log.warn(`worker ${worker.pid} hangs: it is ended and replaced; its stack follows`);
     const present = this.#workers.delete(worker);
     this.#retire(worker);
-    if (present) this.#startReplacement();
+    if (!present) return;
+    this.#restarted++;
+    this.#startReplacement();
   }
 
   /** It finishes what it has, and ends. */
@@ -227,10 +298,17 @@ export class Pool {
   }
 
   #replace(worker: Worker): void {
+    const isWanted = this.#workers.size + this.#awaited < this.#scaler.bounds.min;
+    if (!worker.wasReady && !isWanted) return this.#scaler.pause(this.#growths.after(0));
     const pause = this.#restarts.after(performance.now() - worker.startedAt, worker.servedOnce);
     const ended = worker.pid === undefined ? "a worker did not start" : `worker ${worker.pid} ended`;
     this.#options.log.warn(`${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
-    this.#later(pause, () => this.#startReplacement());
+    this.#restarted++;
+    this.#awaited++;
+    this.#later(pause, () => {
+      this.#awaited--;
+      this.#startReplacement();
+    });
   }
 
   #later(pause: number, act: () => void): void {
@@ -245,6 +323,7 @@ export class Pool {
   #cancelDelayed(): void {
     for (const timer of this.#delayed) clearTimeout(timer);
     this.#delayed.clear();
+    this.#awaited = 0;
   }
 
   /** Adds a worker to the present generation. `onGone` handles one that cannot start like any other. */
@@ -252,13 +331,47 @@ export class Pool {
     const worker = this.#spawn();
     this.#workers.add(worker);
     worker.start().then(
-      () => this.#onRoom(worker),
-      (error: SallyportError) => {
-        const wanted = this.#workers.has(worker);
-        if (wanted) this.#options.log.error(error.message, { code: error.code, detail: error.detail });
-        void worker.stop(0);
+      (found) => {
+        this.#interface ??= found;
+        this.#growths.after(0, true);
+        this.#onRoom(worker);
       },
+      (error: SallyportError) => this.#startFailed(worker, error),
     );
+  }
+
+  #startFailed(worker: Worker, error: SallyportError): void {
+    const { message, code, detail } = error;
+    if (this.#workers.has(worker)) this.#options.log.error(message, { code, detail });
+    // Where others serve, or must be there, requests wait for those.
+    const alone = [...this.#workers].every((other) => other === worker);
+    if (alone && this.#scaler.bounds.min === 0) this.#queue.fail(error);
+    void worker.stop(0);
+  }
+
+  #newScaler(): Scaler {
+    const { processes, app, log } = this.#options;
+    const pressure = new Pressure();
+    const scaled: Scaled = {
+      measure: (now, late) => {
+        const measured = pressure.measure(this.#workers, this.#queue.waiting, now, late);
+        return { ...measured, starting: measured.starting + this.#awaited };
+      },
+      start: (count) => {
+        for (let i = 0; i < count; i++) this.#startReplacement();
+      },
+      retire: (count) => {
+        for (const worker of leastBusy(this.#workers, count)) this.#withdraw(worker);
+      },
+    };
+    const options = { bounds: boundsOf(processes), idleTimeout: idleTimeoutOf(processes), name: app, log };
+    return new Scaler(scaled, options);
+  }
+
+  /** The application does with one less. */
+  #withdraw(worker: Worker): void {
+    this.#workers.delete(worker);
+    this.#retire(worker);
   }
 }
 

@@ -27,6 +27,11 @@ export class RequestQueue {
     this.waiting.push(stream);
   }
 
+  /** Whether no client waits any more. */
+  get idle(): boolean {
+    return this.waiting.every(({ exchange }) => exchange.closed);
+  }
+
   /** Takes out the first one whose client has not left. */
   next(): WorkerStream | undefined {
     for (;;) {
@@ -48,6 +53,11 @@ export class RequestQueue {
     this.#remove(({ exchange }) => exchange.closed);
     for (const stream of this.#remove(({ since }) => now - since >= queueTimeout))
       fail(stream, "QUEUE_TIMEOUT", `no ${this.#resource} was free within ${queueTimeout / 1000} s`);
+  }
+
+  /** Fails all: there is no process for them, nor will there be one soon. */
+  fail(error: SallyportError): void {
+    for (const stream of this.waiting.splice(0)) stream.fail(error);
   }
 
   /** Fails all: the application stops. */

@@ -15,7 +15,7 @@ import {
 import { ResponseBuffer, type ResponseBufferLimits } from "../exchange/response-buffer.ts";
 import type { CommonParts } from "./common-parts.ts";
 import { writeFile } from "./file.ts";
-import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER, WINDOW } from "./link.ts";
+import { FROM_WORKER, type FrameWriter, frameOf, type Payload, TO_WORKER, WINDOW } from "./link.ts";
 import { StreamUpload } from "./upload.ts";
 import { WebSocketRelay } from "./websocket-relay.ts";
 
@@ -118,6 +118,8 @@ export class WorkerStream {
    * any other error is this exchange's alone.
    */
   receive(kind: number, payload: Payload): void {
+    const { trace } = this.exchange;
+    if (trace?.captures) trace.answered(frameOf(kind, this.id, payload.bytes));
     try {
       this.#take(kind, payload);
     } catch (error) {

@@ -1,9 +1,18 @@
 // One process of an application: started, made ready, given streams, ended. The other end is python/sallyport/worker.py.
 // Tested by test/workers/max-requests.test.ts.
+import { randomBytes } from "node:crypto";
 import { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Log, SallyportError, type Trace } from "../exchange/index.ts";
-import { type Child, describeExit, startChild } from "../processes/index.ts";
+import {
+  type Log,
+  type ProcessState,
+  type ProcessStatus,
+  SallyportError,
+  type Trace,
+} from "../exchange/index.ts";
+import { boundsOf } from "../options/processes.ts";
+import { ApplicationOutput, type Child, describeExit, startChild } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { type ConcurrencyMode, capacityOf, concurrencyModeOf } from "./capacity.ts";
 import { CommonParts } from "./common-parts.ts";
@@ -13,6 +22,7 @@ import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER } from "./link.t
 import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
 import { Outbox, type OutboxState } from "./outbox.ts";
+import { Lifespan, memoryOf } from "./recycling.ts";
 import { Start } from "./start.ts";
 import type { StreamTransport, WorkerStream } from "./stream.ts";
 import { Streams } from "./streams.ts";
@@ -36,6 +46,8 @@ const PROGRAM = fileURLToPath(new URL("../../python", import.meta.url));
 const KILL_GRACE = 1000;
 /** The same for an application with a shutdown of its own (lifespan), to which Python gives 10 s. */
 const SHUTDOWN_GRACE = 12_000;
+/** Milliseconds for the last output of a process that has ended. */
+const LAST_OUTPUT = 250;
 
 /** Requests of one turn of the event loop after which the first of them leave: the worker begins while we read on. */
 const BATCH = 16;
@@ -56,12 +68,21 @@ export class Worker implements StreamTransport {
   readonly #child: Child;
   readonly #link: WorkerLink;
   readonly #start: Start;
+  /** Marks the records in its output. */
+  readonly #token = randomBytes(16).toString("hex");
+  readonly #output: ApplicationOutput;
   #state: State = "starting";
   #concurrencyMode: ConcurrencyMode = "inline";
   #capacity = 0;
-  #requests = 0;
-  /** Requests after which it retires. */
-  readonly #maxRequests: number;
+  /** Requests that it has been given. */
+  requests = 0;
+  /** After how many requests, and when else, it is replaced. */
+  readonly #lifespan: Lifespan;
+  /** When an event loop was asked how late it is (milliseconds, `performance.now`); 0 once it has answered. */
+  #probedAt = 0;
+  #lag = 0;
+  /** Why we ended it. */
+  #endedFor: SallyportError | undefined;
   #aborting: NodeJS.Timeout | undefined;
 
   /** `expected`: the interface that earlier workers of the application found; another one is refused. */
@@ -69,8 +90,9 @@ export class Worker implements StreamTransport {
     this.#options = options;
     this.#events = events;
     this.#start = new Start(options, expected);
-    this.#maxRequests = randomized(options.maxRequests);
+    this.#lifespan = new Lifespan(options);
     this.log = options.log;
+    this.#output = new ApplicationOutput(options.log, () => ({ pid: this.pid }));
     const outbox = Outbox.open();
     this.#child = this.#startProcess(outbox);
     this.#link = this.#openLink(outbox);
@@ -90,14 +112,73 @@ export class Worker implements StreamTransport {
     return this.#concurrencyMode;
   }
 
+  get status(): ProcessStatus {
+    return {
+      pid: this.pid,
+      state: this.#processState,
+      age: performance.now() - this.startedAt,
+      requests: this.requests,
+      inFlight: this.streams.size - this.ahead,
+    };
+  }
+
+  get #processState(): ProcessState {
+    if (this.#state === "ready") return this.streams.size > 0 ? "busy" : "idle";
+    return this.#state === "leaving" ? "draining" : this.#state;
+  }
+
   /** It was ready and has been given a request. */
   get servedOnce(): boolean {
-    return this.#requests > 0;
+    return this.requests > 0;
   }
 
   /** It has taken as many requests as one process should. */
   get retiring(): boolean {
-    return this.#requests >= this.#maxRequests;
+    return this.requests >= this.#lifespan.maxRequests;
+  }
+
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** The application was imported, whatever came after. */
+  get wasReady(): boolean {
+    return this.#capacity > 0;
+  }
+
+  /** How many streams it may have at once. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Streams that it was sent ahead and has not begun. */
+  get ahead(): number {
+    return this.#concurrencyMode === "inline" ? Math.max(0, this.streams.size - 1) : 0;
+  }
+
+  /** Of these the one that is begun next. */
+  get firstAhead(): WorkerStream | undefined {
+    return this.ahead > 0 ? this.streams.all()[1] : undefined;
+  }
+
+  /** Bytes; 0 where no limit asks for them. */
+  get memory(): number {
+    return memoryOf(this.pid, this.#options);
+  }
+
+  /** Why another process should take its place, to follow its name; undefined: it need not. */
+  whyReplace(memory: number): string | undefined {
+    return this.#lifespan.whyReplace(this.requests, performance.now() - this.startedAt, memory);
+  }
+
+  /** Ends it at once if it holds too much memory. True if so. */
+  endIfAbove(memory: number): boolean {
+    const why = this.#lifespan.whyEnd(memory);
+    if (why === undefined || this.#endedFor) return false;
+    this.#endedFor = new SallyportError("MEMORY_LIMIT", `worker ${this.pid} was ended: ${why}`);
+    this.#child.signal("SIGKILL");
+    this.log.error(this.#endedFor.message, { code: this.#endedFor.code });
+    return true;
   }
 
   /** How many more streams it may be sent. */
@@ -122,7 +203,7 @@ export class Worker implements StreamTransport {
 
   /** Sends a stream. Throws what `stream.send` throws for a request that cannot be sent; the caller then fails the stream. */
   dispatch(stream: WorkerStream): void {
-    this.#requests++;
+    this.requests++;
     const id = this.streams.nextId();
     if (stream.exchange.trace) this.#mark(stream.exchange.trace);
     stream.send(this, id);
@@ -168,12 +249,15 @@ export class Worker implements StreamTransport {
     if (this.streams.size === 0) this.#sendStop();
   }
 
-  /** Ends it, after `grace` milliseconds at the latest. */
+  /** Ends it, after `grace` milliseconds at the latest, and the processes that the application has started in its group. */
   async stop(grace: number): Promise<void> {
     this.drain();
     const timer = setTimeout(() => this.#end(), grace);
     await this.gone;
     clearTimeout(timer);
+    this.#child.sweep();
+    await Promise.race([this.#child.printed, delay(LAST_OUTPUT)]);
+    this.#output.end();
   }
 
   #end(): void {
@@ -206,6 +290,27 @@ export class Worker implements StreamTransport {
     if (this.heartbeat.becameBlocked) this.#warnOfBlocked();
   }
 
+  /**
+   * Asks an event loop for an answer, which takes as long as a turn of the loop, and gives how many milliseconds the last
+   * answer took or this one has taken. `late`: we ourselves may have been too late to read it.
+   */
+  probe(now: number, late: boolean): number {
+    if (this.#concurrencyMode !== "loop" || (this.#probedAt === 0 && this.streams.size === 0)) return 0;
+    if (late) {
+      this.#probedAt &&= now;
+      this.#lag = 0;
+    }
+    if (this.#probedAt > 0) return now - this.#probedAt;
+    this.#probedAt = now;
+    this.#send(TO_WORKER.PING);
+    return this.#lag;
+  }
+
+  #answered(): void {
+    if (this.#probedAt > 0) this.#lag = performance.now() - this.#probedAt;
+    this.#probedAt = 0;
+  }
+
   /** The worker itself reports where it is blocked, if it still can. */
   #warnOfBlocked(): void {
     const { app } = this.#options;
@@ -223,6 +328,10 @@ export class Worker implements StreamTransport {
       cwd: this.#options.chdir,
       stdio: ["ignore", "lines", "lines", "pipe", outbox?.descriptor ?? "ignore"],
       onLine: (line, descriptor) => this.#printed(line, descriptor),
+      records: {
+        token: this.#token,
+        onRecord: (json, descriptor) => this.#output.record(json, descriptor),
+      },
     });
   }
 
@@ -239,7 +348,7 @@ export class Worker implements StreamTransport {
     const lost = left && this.#concurrencyMode !== "loop" ? [] : this.#running(last);
     const unbegun = this.streams.all().filter((stream) => !lost.includes(stream));
     const died = `the worker that ran the request ${describeExit(exit)}`;
-    for (const stream of lost) stream.lose(new SallyportError("WORKER_DIED", died));
+    for (const stream of lost) stream.lose(this.#endedFor ?? new SallyportError("WORKER_DIED", died));
     for (const stream of unbegun) stream.reclaim();
     this.streams.clear();
     this.commonParts.clear();
@@ -258,8 +367,7 @@ export class Worker implements StreamTransport {
   /** Output of the application, on standard output or `wsgi.errors`, goes to our log. */
   #printed(line: string, descriptor: number): void {
     if (this.#state === "starting") this.#start.printed(line);
-    if (descriptor === 1) this.log.info(line, { worker: this.pid });
-    else this.log.warn(line, { worker: this.pid });
+    this.#output.line(line, descriptor);
   }
 
   // The link.
@@ -281,7 +389,7 @@ export class Worker implements StreamTransport {
       app,
       directory,
       path,
-      processes: this.#options.processes * this.#options.serverProcesses,
+      processes: boundsOf(this.#options.processes).max * this.#options.serverProcesses,
       interface: this.#options.interface ?? null,
       threads,
       constants,
@@ -289,6 +397,7 @@ export class Worker implements StreamTransport {
       loop,
       outbox: this.#link.hasOutbox || null,
       pathsend: pathsend || null,
+      records: this.#token,
     });
     this.#send(TO_WORKER.INIT, init);
   }
@@ -308,6 +417,7 @@ export class Worker implements StreamTransport {
     const stream = this.streams.get(id);
     if (stream) stream.receive(kind, payload);
     else if (kind === FROM_WORKER.PREFETCH) this.#setCapacity(payload.uint32(0));
+    else if (kind === FROM_WORKER.PONG) this.#answered();
     else if (kind === FROM_WORKER.READY) this.#ready(payload.bytes);
     else if (kind === FROM_WORKER.FAILED) this.#start.failed(payload.bytes);
   }
@@ -336,10 +446,6 @@ export class Worker implements StreamTransport {
     this.#child.signal("SIGKILL");
   }
 }
-
-/** Up to a tenth less than `maxRequests`, so that workers of one age do not all retire at once. */
-const randomized = (maxRequests: number): number =>
-  maxRequests === 0 ? Number.POSITIVE_INFINITY : Math.ceil(maxRequests * (1 - Math.random() / 10));
 
 function inheritedEnv(): Record<string, string> {
   const entries = Object.entries(process.env);

@@ -113,13 +113,17 @@ async def boom():
 `;
 
 test("a FastAPI app: edited, and its failure is told", { skip: missing("py:fastapi") }, async (t) => {
-  const { get, edit } = await develop(t, { "api.py": FASTAPI }, "api:app", "--python", VENV_PYTHON);
+  const { get, edit, server } = await develop(t, { "api.py": FASTAPI }, "api:app", "--python", VENV_PYTHON);
   assert.equal((await get("/")).text, '{"said":"one"}');
   await edit("api.py", "one", "two");
   assert.equal((await get("/")).text, '{"said":"two"}');
   const failed = await get("/boom");
   assert.equal(failed.status, 500);
   assert.match(failed.text, /LookupError: nowhere/);
+  // In the terminal, too, whole.
+  await server.sees(
+    /ERROR LookupError: nowhere .*\n {4}Traceback .*\n[\s\S]*? {4}[^\n]*in boom\n[\s\S]*?\n {4}LookupError: nowhere\n/,
+  );
 });
 
 const MODULE = `

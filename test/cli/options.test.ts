@@ -43,7 +43,7 @@ const BAD: [string[], string][] = [
   [["--max-body", "much"], '--max-body must be a size such as 65536, 64K or 10M, not "much"'],
   [["--timeout", "soon"], `--timeout must be ${A_TIME}, not "soon"`],
   [["--timeout", "30d"], `--timeout must be ${A_TIME}, not "30d"`],
-  [["--processes", "0"], '--processes must be a whole number from 1 to 1000000, not "0"'],
+  [["--processes", "0"], '--processes must be a whole number from 1, or MIN:MAX such as 1:4, not "0"'],
   [["--threads", "2000000"], '--threads must be a whole number from 1 to 1000000, not "2000000"'],
   [["--fd", "70000"], '--fd must be the number of a descriptor, from 0 to 65535, not "70000"'],
   [["--cgi", "cgi-bin"], '--cgi must be a path that starts with /, not "cgi-bin"'],

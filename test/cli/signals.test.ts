@@ -165,6 +165,38 @@ test("SIGUSR1 opens the access log anew, and no debugger", async () => {
   assert.doesNotMatch(server.stderr, /[Dd]ebugger/);
 });
 
+test("SIGUSR1 opens the access log anew in every server process, in every format", async () => {
+  for (const format of ["json", "combined", "$request_method $uri $pid"]) {
+    const file = join(here, `many-${format.length}.log`);
+    const server = await start("--access-log", file, "--access-format", format, "--server-processes", "2");
+    const ask = async (path: string): Promise<void> => {
+      // Connections of their own, so that both processes get some.
+      const headers = { Connection: "close" };
+      await Promise.all(Array.from({ length: 20 }, () => fetch(server.url + path, { headers })));
+    };
+    const count = (path: string, wanted: RegExp): number =>
+      existsSync(path) ? (readFileSync(path, "utf8").match(wanted)?.length ?? 0) : 0;
+    await ask("/old");
+    while (count(file, /\/old/g) < 20) await new Promise(setImmediate);
+    renameSync(file, `${file}.1`);
+    process.kill(server.pid, "SIGUSR1");
+    while (!existsSync(file)) await new Promise(setImmediate);
+    while (count(file, /\/new/g) < 20) await ask("/new");
+    await server.stop();
+    assert.equal(count(file, /\/old/g), 0);
+    assert.equal(count(`${file}.1`, /\/old/g), 20);
+  }
+});
+
+test("an access log on a full disk is reported once, and requests go on", async () => {
+  const server = await start("--access-log", "/dev/full");
+  for (let i = 0; i < 30; i++) assert.equal((await fetch(`${server.url}/x`)).status, 200);
+  await server.sees(/the access log cannot be written.*ENOSPC/);
+  assert.equal(await (await fetch(`${server.url}/x`)).text(), "done /x");
+  await server.stop();
+  assert.equal(server.stderr.match(/the access log cannot be written/g)?.length, 1);
+});
+
 test("an unhandled rejection of an app is logged with its stack, and the server goes on", async () => {
   const server = await start();
   assert.equal(await (await fetch(`${server.url}/reject`)).text(), "done /reject");

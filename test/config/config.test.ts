@@ -38,7 +38,7 @@ test("the smallest configuration gets every default", () => {
     trust: [],
     forwarded: FORWARDED_FIELDS,
     limits: { ...HTTP_LIMITS, temporary: DISK_LIMIT },
-    log: { level: "info", format: "text" },
+    log: { level: "info", format: "text", accessFormat: "extended" },
     serverProcesses: 1,
     serverProcessTimeout: 30_000,
     grace: 30_000,

@@ -49,7 +49,7 @@ test("the configuration of the page does", async () => {
 test("the options that the page says are refused are", () => {
   const [, row = ""] = /^\| (`timeout`, .*?) \|/m.exec(page) ?? [];
   const names = [...row.matchAll(/`(\w+)`/g)].map(([, name]) => name as string);
-  assert.equal(names.length, 6);
+  assert.equal(names.length, 10);
   for (const name of names) {
     const options = { mode: "embedded", [name]: name === "bufferBody" ? false : 2 } as const;
     assert.throws(() => wsgi("shop.wsgi", options), new RegExp(`for daemon mode only: ${name}`));

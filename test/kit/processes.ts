@@ -27,3 +27,32 @@ export const childrenOf = (pid: number): number[] =>
     .map(Number);
 
 const statusOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, "latin1");
+
+/** Its children, their children, and so on. */
+export const descendantsOf = (pid: number): number[] =>
+  childrenIfAny(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+
+/** The processes of a server that have just ended have no children. */
+function childrenIfAny(pid: number): number[] {
+  try {
+    return childrenOf(pid);
+  } catch {
+    return [];
+  }
+}
+
+/** The command line of a process, its words ended by NUL; empty when it has ended. */
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/** The memory that a process holds now, in bytes. */
+export const memoryOf = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(statusOf(pid))?.[1]) * 1024;
+
+/** How many descriptors it has open. */
+export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;

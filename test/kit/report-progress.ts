@@ -4,3 +4,9 @@
 export function reportProgress(text: string): void {
   process.send?.({ type: "progress", text });
 }
+
+/** A result that people should see of a test that has passed, too: the runner shows it below the line of the file. */
+export function reportResult(text: string): void {
+  if (process.send) process.send({ type: "result", text });
+  else console.log(text);
+}

@@ -6,15 +6,28 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Repeated, SallyportError } from "../../src/exchange/index.ts";
-import { AccessLog, accessLine, stampOf } from "../../src/logs/access.ts";
+import { AccessLog, stampOf } from "../../src/logs/access.ts";
+import { combinedLine, commonLine, extendedLine } from "../../src/logs/combined.ts";
 import type { LineSink } from "../../src/logs/sinks.ts";
+import type { AccessEntry } from "../../src/logs/variables.ts";
 import { RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
 
 const NOW = stampOf(new Date("2026-01-02T03:04:05Z"));
 const OUTCOME = { complete: true, error: undefined, status: 200, bytes: 6 };
 
+const entryOf = (exchange: RecordedExchange, more: Partial<AccessEntry> = {}): AccessEntry => ({
+  exchange,
+  outcome: OUTCOME,
+  ms: 12.345,
+  app: "shop",
+  interfaceOf: () => "WSGI",
+  stamp: NOW,
+  responseHeaders: undefined,
+  ...more,
+});
+
 const lineOf = (request: RecordedRequest, outcome: Partial<typeof OUTCOME> | object = {}): string =>
-  accessLine(new RecordedExchange(request), { ...OUTCOME, ...outcome }, 12.345, "shop", NOW);
+  extendedLine(entryOf(new RecordedExchange(request), { outcome: { ...OUTCOME, ...outcome } }));
 
 test("a line has the combined format, then the time, the app and no error", () => {
   const headers = ["Host", "localhost", "Referer", "http://a/", "User-Agent", "curl/8.5.0"];
@@ -24,9 +37,20 @@ test("a line has the combined format, then the time, the app and no error", () =
   );
 });
 
+test("common and combined are as Apache writes them, byte for byte", () => {
+  const headers = ["Host", "localhost", "Referer", "http://a/", "User-Agent", 'a"\xe9'];
+  const exchange = new RecordedExchange({ target: "/a", headers });
+  exchange.request = { ...exchange.request, version: "2", user: { name: "al ice", scheme: "Basic" } };
+  const common = '127.0.0.1 - al\\x20ice [02/Jan/2026:03:04:05 +0000] "GET /a HTTP/2.0" 200 6';
+  assert.equal(commonLine(entryOf(exchange)), `${common}\n`);
+  assert.equal(combinedLine(entryOf(exchange)), `${common} "http://a/" "a\\"\\xe9"\n`);
+  const empty = entryOf(new RecordedExchange({}), { outcome: { ...OUTCOME, status: 304, bytes: 0 } });
+  assert.match(commonLine(empty), / 304 -\n$/);
+});
+
 test("the time taken has a tenth of a millisecond", () => {
   const timeOf = (ms: number) =>
-    / (\S+)ms /.exec(accessLine(new RecordedExchange({}), OUTCOME, ms, "shop", NOW))?.[1];
+    / (\S+)ms /.exec(extendedLine(entryOf(new RecordedExchange({}), { ms })))?.[1];
   for (const ms of [0, 0.04, 0.06, 0.96, 1, 9.94, 9.96, 12.345, 86_400_000.27])
     assert.equal(timeOf(ms), ms.toFixed(1));
 });
@@ -49,7 +73,7 @@ test("L5: the name of a client's Unix socket stays one field of the line", () =>
   const exchange = new RecordedExchange({});
   const remote = { address: '/tmp/a b\n"\x1b', port: 0 };
   exchange.request = { ...exchange.request, remote };
-  const line = accessLine(exchange, OUTCOME, 12.345, "shop", NOW);
+  const line = extendedLine(entryOf(exchange));
   assert.ok(line.startsWith('/tmp/a\\x20b\\n\\"\\x1b - - ['), line);
 });
 
@@ -129,7 +153,7 @@ test("requests with the same fields share what is escaped, unless a proxy says t
   const exchange = new RecordedExchange({ headers: ["Host", "localhost", "User-Agent", 'a"b'] });
   const repeated = new Repeated(exchange.request);
   exchange.request = { ...exchange.request, repeated };
-  const lineNow = () => accessLine(exchange, OUTCOME, 12.345, "shop", NOW);
+  const lineNow = () => extendedLine(entryOf(exchange));
   const first = lineNow();
   const { access } = repeated;
   assert.ok(access);

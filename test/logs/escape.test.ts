@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escapeControls, escapeQuoted, UNQUOTABLE } from "../../src/logs/escape.ts";
+import { escapeControls, escapeField, escapeQuoted, UNQUOTABLE } from "../../src/logs/escape.ts";
 
 for (const [text, controls, quoted] of [
   ["plain, ünd 漢", "plain, ünd 漢", "plain, ünd 漢"],
@@ -12,5 +12,8 @@ for (const [text, controls, quoted] of [
   test(`CWE-117: ${JSON.stringify(text)} neither ends a line nor its quotes`, () => {
     assert.equal(escapeControls(text), controls);
     assert.equal(escapeQuoted(text), quoted);
-    assert.equal(UNQUOTABLE.test(text), text !== quoted);
+    const field = escapeField(text);
+    assert.equal(UNQUOTABLE.test(text), text !== field);
+    assert.match(field, /^[\x20-\x7e]*$/);
+    assert.doesNotMatch(field, /(?<!\\)(?:\\\\)*"/);
   });

@@ -39,3 +39,35 @@ test("L5: control characters are escaped, so that no program can forge a line or
 test("bytes that are not UTF-8 are shown as replacement characters", () => {
   assert.deepEqual(cut([Buffer.from([0x61, 0xff, 0x62, 0x0a])]), ["a\ufffdb"]);
 });
+
+const TOKEN = "c0ffee";
+
+/** Lines, and records with a star in front, in the order in which they come out. */
+function split(pieces: readonly (string | Uint8Array)[]): string[] {
+  const found: string[] = [];
+  const records = { token: TOKEN, onRecord: (json: string) => void found.push(`*${json}`) };
+  const splitter = new LineSplitter((line) => found.push(line), 100, records);
+  for (const piece of pieces) splitter.push(Buffer.from(piece));
+  splitter.end();
+  return found;
+}
+
+test("a record is told apart by its token, wherever it begins, and nothing of its mark is left", () => {
+  const text = `one\n\x1e${TOKEN} {"a":1}\nhalf\x1e${TOKEN} {"b":2}\nlast`;
+  const all = ["one", '*{"a":1}', "half", '*{"b":2}', "last"];
+  assert.deepEqual(split([text]), all);
+  assert.deepEqual(split([...Buffer.from(text)].map((byte) => Buffer.of(byte))), all);
+});
+
+test("L5: what only looks like a record is a line, escaped and no longer than any other", () => {
+  const [line, long] = split([`\x1ec0ffe0 {"level":50}\n`, `\x1e${"x".repeat(5000)}\n`]);
+  assert.equal(line, '\\x1ec0ffe0 {"level":50}');
+  assert.equal(long, `\\x1e${"x".repeat(99)}... (4901 bytes more)`);
+});
+
+test("a record may be long, and one without an end keeps no more than 640 KiB", () => {
+  const json = `{"a":"${"x".repeat(600_000)}"}`;
+  assert.deepEqual(split([`\x1e${TOKEN} ${json}\n`]), [`*${json}`]);
+  const [cut] = split([`\x1e${TOKEN} `, ...Array.from({ length: 100 }, () => "x".repeat(65_536))]);
+  assert.equal(cut?.length, 655_360 - TOKEN.length - 1);
+});

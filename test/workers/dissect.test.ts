@@ -6,7 +6,7 @@ import { writeEnviron } from "../../src/protocols/wsgi/environ.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { CommonParts } from "../../src/workers/common-parts.ts";
 import { dissectFrames } from "../../src/workers/dissect.ts";
-import { FrameWriter, TO_WORKER } from "../../src/workers/link.ts";
+import { FROM_WORKER, FrameWriter, TO_WORKER } from "../../src/workers/link.ts";
 import { marshal } from "../../src/workers/marshal.ts";
 import { assertCovers, fieldAt } from "../kit/covers.ts";
 
@@ -73,6 +73,35 @@ test("every value that the server can marshal is read", () => {
   assert.equal(shown.text, "'ü€'");
   assert.equal(shown.list, "2 values");
   assert.equal(shown.bytes, "b'\\x00'");
+});
+
+describe("an answer", () => {
+  const head = Buffer.from("\x03200 OK\r\nContent-Length: 2\r\nDate: now\r\n", "latin1");
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(head.length);
+
+  test("in one frame: the length of its head, its flags, its fields, its body", () => {
+    const bytes = written((writer) =>
+      writer.frame(FROM_WORKER.RESPONSE, 5, Buffer.concat([length, head, Buffer.from("hi")])),
+    );
+    const fields = dissectFrames(bytes);
+    assertCovers(fields, 0, bytes.length);
+    const inside = fields[0]?.fields ?? [];
+    assert.equal(fieldAt(inside, "head", "flags").value, "3 (a Content-Length, a Date)");
+    assert.equal(fieldAt(inside, "head", "Content-Length").value, "2");
+    assert.equal(fieldAt(inside, "body").value, "hi");
+  });
+
+  test("in pieces: a head, and what the worker wants to read", () => {
+    const bytes = written((writer) => {
+      writer.frame(FROM_WORKER.HEAD, 5, head);
+      writer.count(FROM_WORKER.WANT, 5, 70_000);
+    });
+    const fields = dissectFrames(bytes);
+    assertCovers(fields, 0, bytes.length);
+    assert.equal(fieldAt(fields[0]?.fields ?? [], "status").value, "200 OK\\r\\n");
+    assert.equal(fieldAt(fields[1]?.fields ?? [], "count").value, "70000");
+  });
 });
 
 test("bytes that were cut off anywhere are still dissected to the last one", () => {

@@ -19,7 +19,7 @@ from collections import OrderedDict, deque
 from marshal import loads
 from time import perf_counter
 
-from .. import wsgi
+from .. import logs, wsgi
 from ..failures import application_trace, failed_payload, summary
 from ..link import CANCEL, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
 from ..loader import LoadError, interface_of, load
@@ -36,6 +36,8 @@ _TIME_SLICE = 0.002
 _CLEANUP_STEPS = 100
 # Responses that may be open at once.
 _MAX_OPEN = 1024
+# In a PRINTED frame, instead of a descriptor: a record of python/sallyport/logs.py.
+_RECORD = 3
 
 _pack = HEADER.pack
 _unpack = HEADER.unpack_from
@@ -53,6 +55,7 @@ def start(received: int, received_size: int, sent: int, sent_size: int, entry: i
     """
     if not _applications:
         adapt(stack, _log)
+        logs.install(lambda _descriptor, record: _log(_RECORD, record))
     application = Embedded(_memory(received, received_size), _memory(sent, sent_size))
     _applications.append(application)
     _present.append(application)

@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import warnings
 from itertools import count, takewhile
 from typing import Callable
@@ -17,6 +18,8 @@ from typing import Callable
 _MAX_LINE = 16_384
 # Bytes of the stack that may be in use when `adapt` is called.
 _STACK_IN_USE = 65_536
+# Of prctl(2).
+_PR_SET_PDEATHSIG = 1
 
 
 def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
@@ -28,6 +31,7 @@ def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
     if hasattr(os, "_create_environ"):  # os.reload_environ()
         os._create_environ = _read_environment
     faulthandler.enable(sys.__stderr__ or 2)
+    _end_forks_with_server()
     _declare_stack(stack)
 
 
@@ -62,6 +66,23 @@ def _refuse_signal(number: int, _handler: object) -> object:
     """The signals of this process are the server's; mod_wsgi refuses handlers in the same way."""
     warnings.warn(f"signal {number} is the server's in embedded mode; the handler is not registered", stacklevel=2)
     return signal.getsignal(number)
+
+
+def _end_forks_with_server() -> None:
+    """On Linux, a fork of the application's ends with this process, whose listening sockets it has.
+
+    The kernel goes by the thread that has forked, so this cannot be done for threads, which may end before.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is None:
+        return
+    main = threading.get_ident()
+    forking = []
+    os.register_at_fork(
+        before=lambda: forking.append(threading.get_ident()),
+        after_in_parent=forking.clear,
+        after_in_child=lambda: forking == [main] and prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
+    )
 
 
 def _read_environment() -> "dict[bytes, bytes]":

@@ -124,6 +124,7 @@ export class Conversation {
   // The response.
 
   #received(chunk: Buffer): void {
+    this.#exchange.trace?.answered(chunk);
     try {
       if (this.#state === "head") this.#readHead(chunk);
       else if (this.#state === "body") this.#readBody(chunk);

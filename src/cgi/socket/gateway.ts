@@ -4,10 +4,12 @@ import type { Socket } from "node:net";
 import {
   type Exchange,
   type Gateway,
+  type GatewayStatus,
   header,
   type RequestBody,
   SallyportError,
   spool,
+  statusWithoutProcesses,
 } from "../../exchange/index.ts";
 import { type MemberOf, Members } from "../../exchange/members.ts";
 import {
@@ -51,6 +53,8 @@ export type EncodePacket = (variables: ReadonlyMap<string, string>, length: numb
 
 export class SocketGateway implements Gateway {
   readonly #encode: EncodePacket;
+  /** "SCGI" or "uwsgi". */
+  readonly #interface: string;
   readonly #options: SocketGatewayOptions;
   /** Those of the options. */
   readonly #extra: readonly (readonly [name: string, value: string])[];
@@ -63,8 +67,9 @@ export class SocketGateway implements Gateway {
   #emptied: (() => void) | undefined;
 
   /** Throws CONFIG_INVALID. */
-  constructor(encode: EncodePacket, options: SocketGatewayOptions) {
+  constructor(name: string, encode: EncodePacket, options: SocketGatewayOptions) {
     const { timeout = 30_000, idleTimeout = 60_000, redirect } = options;
+    this.#interface = name;
     this.#encode = encode;
     this.#options = options;
     this.#extra = latin1Variables(options.variables);
@@ -74,8 +79,8 @@ export class SocketGateway implements Gateway {
       options.queue ?? 1024,
       options.queueTimeout ?? 30_000,
     );
-    const name = this.#upstreams.all.map((upstream) => upstream.name).join(", ");
-    this.#conversation = { name, timeout, idleTimeout, redirect };
+    const names = this.#upstreams.all.map((upstream) => upstream.name).join(", ");
+    this.#conversation = { name: names, timeout, idleTimeout, redirect };
   }
 
   handle(exchange: Exchange): void {
@@ -84,6 +89,10 @@ export class SocketGateway implements Gateway {
     this.#active.add(held);
     exchange.whenClosed(() => this.#left(held));
     this.#serve(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+  }
+
+  status(): GatewayStatus {
+    return statusWithoutProcesses(this.#interface, this.#semaphore.waiting);
   }
 
   async close(grace: number): Promise<void> {

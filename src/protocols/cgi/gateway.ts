@@ -4,6 +4,7 @@ import { Semaphore } from "../../cgi/semaphore.ts";
 import {
   type Exchange,
   type Gateway,
+  type GatewayStatus,
   type Log,
   localRedirect,
   type RequestBody,
@@ -13,6 +14,7 @@ import {
   spool,
 } from "../../exchange/index.ts";
 import { Members } from "../../exchange/members.ts";
+import { waitUntil } from "../../exchange/wait.ts";
 import {
   aFlag,
   aFunction,
@@ -118,9 +120,12 @@ class CgiGateway implements Gateway {
   readonly #semaphore: Semaphore;
   readonly #runs = new Members<Run>();
   #programs: Programs | undefined;
+  /** `close` was called: there are no new requests. */
+  #closing = false;
+  /** The grace is over. */
   #stopping = false;
-  /** Called when the last run has ended. */
-  #whenIdle: (() => void) | undefined;
+  /** Requests that have not ended yet. */
+  #answering = 0;
 
   constructor(options: CgiOptions) {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -138,15 +143,36 @@ class CgiGateway implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    this.#answer(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+    if (this.#closing) exchange.fail(stopping());
+    else this.#take(exchange);
+  }
+
+  #take(exchange: Exchange): void {
+    this.#answering++;
+    this.#answer(exchange)
+      .catch((error: unknown) => exchange.fail(SallyportError.from(error)))
+      .finally(() => this.#answering--);
+  }
+
+  /** Its processes are the programs that run. */
+  status(): GatewayStatus {
+    return {
+      interface: "CGI",
+      waiting: this.#semaphore.waiting,
+      processes: [...this.#runs].map((run) => run.status),
+      bounds: { min: 0, max: this.#settings.processes },
+      restarts: 0,
+    };
   }
 
   async close(grace: number): Promise<void> {
-    if (this.#stopping) return;
+    if (this.#closing) return;
+    this.#closing = true;
+    // Requests may wait for their bodies, or for a program to end.
+    await waitUntil(() => this.#answering === 0, grace);
     this.#stopping = true;
-    await this.#idle(grace);
     for (const run of this.#runs) run.stop(stopping());
-    await this.#idle(this.#settings.killGrace + REAPING);
+    await waitUntil(() => this.#runs.size === 0, this.#settings.killGrace + REAPING);
     if (this.#programs) await this.#settings.launcher.release();
   }
 
@@ -185,6 +211,7 @@ class CgiGateway implements Gateway {
   }
 
   async #run(exchange: Exchange, program: CgiProgram, body: RequestBody, mount: string): Promise<void> {
+    if (this.#stopping) throw stopping();
     const { log, launcher } = this.#settings;
     const name = basename(program.file);
     const stderr = new StderrLog(name, log);
@@ -196,6 +223,8 @@ class CgiGateway implements Gateway {
     });
     if (child.pid === undefined) throw (await child.exited).failure;
     exchange.trace?.handedOver(child.pid);
+    stderr.pid = child.pid;
+    void child.printed.then(() => stderr.end());
     const nph = program.nph && this.#settings.nph;
     const redirect = (location: string): void => {
       try {
@@ -216,7 +245,6 @@ class CgiGateway implements Gateway {
     this.#runs.add(run);
     await run.finish(body);
     this.#runs.delete(run);
-    if (this.#runs.size === 0) this.#whenIdle?.();
   }
 
   #redirect(exchange: Exchange, location: string, mount: string): void {
@@ -225,18 +253,6 @@ class CgiGateway implements Gateway {
     if (!again.request.path.startsWith(`${mount}/`))
       throw new SallyportError("NOT_FOUND", `a local redirect leads out of ${mount}: ${location}`);
     again.mount = mount;
-    this.handle(again);
-  }
-
-  /** Resolves when no program runs any more, or the time is over. */
-  #idle(grace: number): Promise<void> {
-    if (this.#runs.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, grace);
-      this.#whenIdle = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    this.#take(again);
   }
 }

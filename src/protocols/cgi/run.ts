@@ -12,6 +12,7 @@ import {
   hasBody,
   header,
   type Log,
+  type ProcessStatus,
   type RequestBody,
   type ResponseHead,
   SallyportError,
@@ -48,6 +49,8 @@ const STDERR_AFTER_EXIT = 500;
 
 export class Run implements Member {
   place = -1;
+  /** Milliseconds, `performance.now`. */
+  readonly #startedAt = performance.now();
   readonly #exchange: Exchange;
   readonly #child: Child;
   readonly #options: RunOptions;
@@ -88,6 +91,11 @@ export class Run implements Member {
     this.#clear();
   }
 
+  get status(): ProcessStatus {
+    const age = performance.now() - this.#startedAt;
+    return { pid: this.#child.pid, state: "busy", age, requests: 1, inFlight: 1 };
+  }
+
   /** The server ends: the program must, too. */
   stop(error: SallyportError): void {
     this.#fail(error);
@@ -110,6 +118,7 @@ export class Run implements Member {
 
   #receive(chunk: Buffer): void {
     this.#heard = true;
+    this.#exchange.trace?.answered(chunk);
     if (this.#state === "body") this.#write(chunk);
     else if (this.#state === "head") this.#readHead(chunk);
   }

@@ -1,7 +1,7 @@
 // STDERR of one request (specification, 5.3), for the log: bounded, so that no application fills the log.
 // Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import type { Log } from "../../exchange/index.ts";
-import { LineSplitter } from "../../processes/index.ts";
+import { ApplicationOutput, LineSplitter } from "../../processes/index.ts";
 
 /** Limits for one request; the rest is counted and dropped. */
 const LOGGED_BYTES = 262_144;
@@ -12,6 +12,7 @@ export class RequestStderr {
   readonly #log: Log;
   readonly #target: string;
   readonly #cutter: LineSplitter;
+  readonly #output: ApplicationOutput;
   #bytesLeft = LOGGED_BYTES;
   #linesLeft = LOGGED_LINES;
   #dropped = 0;
@@ -19,7 +20,8 @@ export class RequestStderr {
   constructor(log: Log, target: string) {
     this.#log = log;
     this.#target = target;
-    this.#cutter = new LineSplitter((line) => log.warn(line, { target }));
+    this.#output = new ApplicationOutput(log, () => ({ target }));
+    this.#cutter = new LineSplitter((line) => this.#output.line(line, 2));
   }
 
   push(content: Uint8Array): void {
@@ -32,6 +34,7 @@ export class RequestStderr {
   /** The request is over. Bytes that still come begin a line of their own. */
   end(): void {
     this.#cutter.end();
+    this.#output.end();
     const dropped = this.#dropped;
     this.#dropped = 0;
     if (dropped > 0) this.#log.warn(`${dropped} more bytes on STDERR were dropped`, { target: this.#target });

@@ -10,5 +10,5 @@ export type ScgiOptions = SocketGatewayOptions;
 /** A gateway to an application that listens for SCGI. Throws CONFIG_INVALID. */
 export const scgi = (options: ScgiOptions): Gateway => {
   checkSocketGateway("scgi()", options);
-  return new SocketGateway(encodeScgiRequest, options);
+  return new SocketGateway("SCGI", encodeScgiRequest, options);
 };

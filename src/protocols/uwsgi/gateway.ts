@@ -10,5 +10,5 @@ export type UwsgiOptions = SocketGatewayOptions;
 /** A gateway to an application that listens for uwsgi: uWSGI, for the most part. Throws CONFIG_INVALID. */
 export const uwsgi = (options: UwsgiOptions): Gateway => {
   checkSocketGateway("uwsgi()", options);
-  return new SocketGateway(encodeUwsgiRequest, options);
+  return new SocketGateway("uwsgi", encodeUwsgiRequest, options);
 };

@@ -15,6 +15,7 @@ import {
   milliseconds,
   oneOf,
 } from "../../options/checks.ts";
+import { boundsOf } from "../../options/processes.ts";
 import { bodyDirectory } from "../../workers/bodies.ts";
 import {
   type AnswerExchange,
@@ -83,6 +84,9 @@ class Embedded extends PythonApplication {
 const DAEMON_ONLY = [
   "processes",
   "maxRequests",
+  "maxAge",
+  "maxMemory",
+  "memoryLimit",
   "threads",
   "bufferBody",
   "timeout",
@@ -111,12 +115,11 @@ function answering(options: WsgiOptions): AnswerExchange {
   const { maxBody = MAX_BODY } = options;
   const streams = streaming(options);
   return (exchange, runner) => {
-    if (exchange.body.whole) submit(runner, exchange, exchange.body.whole);
-    else if (streams(exchange)) submit(runner, exchange, undefined);
-    else
-      complete(runner, exchange, maxBody).catch((error: unknown) =>
-        exchange.fail(SallyportError.from(error)),
-      );
+    if (exchange.body.whole) return submit(runner, exchange, exchange.body.whole);
+    if (streams(exchange)) return submit(runner, exchange, undefined);
+    return complete(runner, exchange, maxBody).catch((error: unknown) =>
+      exchange.fail(SallyportError.from(error)),
+    );
   };
 }
 
@@ -128,7 +131,7 @@ function streaming({ mode, bufferBody, processes = 1, threads = 1 }: WsgiOptions
   // A call into the interpreter cannot wait for the rest of a body.
   if (mode === "embedded") return () => false;
   if (bufferBody === false) return () => true;
-  let places = Math.max(1, processes * threads - 1);
+  let places = Math.max(1, boundsOf(processes).min * threads - 1);
   return (exchange) => {
     if (places === 0 || !awaitsContinue(exchange)) return false;
     places--;

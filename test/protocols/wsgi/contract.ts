@@ -204,7 +204,7 @@ function testClosing({ served, options: { threads = 1, mode } }: Site): void {
   test("a close() that fails is logged, and the client gets its whole page", async () => {
     const { ask, logged } = await served();
     assert.equal((await ask("/close-raises")).complete, true);
-    assert.equal((await logged(/close\(\) itself failed/)).level, "warn");
+    assert.equal((await logged(/close\(\) itself failed/)).level, "error");
   });
 }
 

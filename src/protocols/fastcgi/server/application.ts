@@ -1,8 +1,16 @@
 // A FastCGI application, from the web server's side: the addresses where it listens, or the processes that we start, one
 // generation after another.
 // Tested by test/protocols/fastcgi/server/reloads.test.ts.
-import { type Log, SallyportError, silentLog } from "../../../exchange/index.ts";
+import {
+  type GatewayStatus,
+  type Log,
+  type ProcessBounds,
+  SallyportError,
+  silentLog,
+  statusWithoutProcesses,
+} from "../../../exchange/index.ts";
 import { Reloads } from "../../../exchange/reloads.ts";
+import { boundsOf, checkBounds, idleTimeoutOf } from "../../../options/processes.ts";
 import { Upstream } from "../../../upstreams/index.ts";
 import { Backend } from "./backend.ts";
 import { Backends } from "./backends.ts";
@@ -21,16 +29,25 @@ export class FastcgiApplication {
   readonly #log: Log;
   /** The present generation of our processes, and earlier ones that finish what they have. */
   readonly #generations = new Set<SpawnedApplication>();
+  #bounds: ProcessBounds;
   #current: SpawnedApplication | undefined;
+  /** Of generations that are gone. */
+  #restartsBefore = 0;
   readonly #reloads = new Reloads(() => this.#replace());
 
   /** Throws CONFIG_INVALID. */
   constructor(options: FastcgiOptions) {
     checkSense(options);
     this.#options = options;
+    this.#bounds = boundsOf(options.processes ?? 1);
     this.#log = options.log ?? silentLog;
     const { queue = 1024, queueTimeout = 30_000 } = options;
-    this.backends = new Backends({ queue, queueTimeout, log: this.#log });
+    this.backends = new Backends({
+      queue,
+      queueTimeout,
+      log: this.#log,
+      replaced: options.command !== undefined,
+    });
     for (const address of addressesOf(options)) this.backends.add(this.#backendAt(address));
   }
 
@@ -44,6 +61,23 @@ export class FastcgiApplication {
     return this.#reloads.ask();
   }
 
+  /** Changes how many processes there may be. Throws CONFIG_INVALID. */
+  scale(bounds: ProcessBounds): void {
+    this.#bounds = checkBounds(bounds);
+    this.#current?.scale(bounds);
+  }
+
+  status(): GatewayStatus {
+    const { command } = this.#options;
+    const generations = [...this.#generations];
+    return {
+      ...statusWithoutProcesses("FastCGI", this.backends.waiting),
+      processes: generations.flatMap((generation) => generation.processes),
+      bounds: command ? this.#bounds : undefined,
+      restarts: this.#restartsBefore + sum(generations.map(({ restarts }) => restarts)),
+    };
+  }
+
   async close(grace: number): Promise<void> {
     await this.backends.close(grace);
     const patience = Math.max(grace, STOP_GRACE);
@@ -53,21 +87,32 @@ export class FastcgiApplication {
   async #replace(): Promise<void> {
     const previous = this.#current;
     if (!previous) return;
-    this.#current = await this.#spawn();
+    this.#current = await this.#spawn(previous.count);
     void previous.drain(RELOAD_GRACE).then(() => this.#stop(previous, STOP_GRACE));
   }
 
-  async #spawn(): Promise<SpawnedApplication | undefined> {
+  /** `count`: how many there were before; the nearest number within the bounds is started. */
+  async #spawn(count = 0): Promise<SpawnedApplication | undefined> {
     const { command, processes = 1, env = {}, chdir, transport = "unix" } = this.#options;
+    const { maxRequests = 0, maxAge = 0, maxMemory = 0, memoryLimit = 0 } = this.#options;
     if (!command) return undefined;
     const generation = new SpawnedApplication(
-      { command, processes, env, cwd: chdir, transport, log: this.#log },
+      {
+        command,
+        bounds: this.#bounds,
+        idleTimeout: idleTimeoutOf(processes),
+        recycling: { maxRequests, maxAge, maxMemory, memoryLimit },
+        env,
+        cwd: chdir,
+        transport,
+        log: this.#log,
+      },
       this.backends,
       (address) => this.#backendAt(address),
     );
     this.#generations.add(generation);
     try {
-      await generation.start();
+      await generation.start(count);
     } catch (error) {
       this.#generations.delete(generation);
       throw error;
@@ -80,7 +125,7 @@ export class FastcgiApplication {
 
   async #stop(generation: SpawnedApplication, grace: number): Promise<void> {
     await generation.stop(grace);
-    this.#generations.delete(generation);
+    if (this.#generations.delete(generation)) this.#restartsBefore += generation.restarts;
   }
 
   #backendAt(address: string): Backend {
@@ -91,3 +136,5 @@ export class FastcgiApplication {
     return new Backend(upstream, options, this.backends);
   }
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);

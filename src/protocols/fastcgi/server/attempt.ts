@@ -92,6 +92,7 @@ export class Attempt {
 
   stdout(content: Buffer): void {
     if (this.request.over) return;
+    this.request.exchange.trace?.answered(content);
     if (content.length === 0) this.#stdoutEnded = true;
     else if (this.#reader) this.#readHead(this.#reader, content);
     else this.#pieces.push(content);

@@ -50,6 +50,10 @@ export class Backend {
   #retired = false;
   /** A request has come to its end here. */
   servedOnce = false;
+  /** Requests that it has been given. */
+  requests = 0;
+  /** Why we ended the process there: what was inside is not tried again. */
+  endedFor: SallyportError | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(upstream: Upstream, options: BackendOptions, backends: Backends) {
@@ -93,6 +97,7 @@ export class Backend {
   /** Begins a request, now or when there is a connection. Only if there is room. */
   run(request: OutgoingRequest): void {
     this.#busy++;
+    this.requests++;
     const connection = this.#takeConnection(request);
     if (connection) return connection.begin(request);
     this.#opening++;
@@ -143,7 +148,8 @@ export class Backend {
   /** The connection broke with `attempt` on it. */
   lost(attempt: Attempt, error: SallyportError): void {
     this.#left();
-    if (attempt.mayRepeat) this.#backends.retry(attempt.request, error, undefined);
+    if (this.endedFor) attempt.fail(this.endedFor);
+    else if (attempt.mayRepeat) this.#backends.retry(attempt.request, error, undefined);
     else attempt.fail(error);
   }
 
@@ -151,7 +157,9 @@ export class Backend {
   next(connection: ApplicationConnection): OutgoingRequest | undefined {
     if (connection.shared || this.#isUnwanted()) return undefined;
     const request = this.#backends.next(this);
-    if (request) this.#busy++;
+    if (!request) return undefined;
+    this.#busy++;
+    this.requests++;
     return request;
   }
 

@@ -11,6 +11,8 @@ export interface BackendsOptions {
   readonly queue: number;
   /** Milliseconds that a request may wait. */
   readonly queueTimeout: number;
+  /** A backend that fails is soon replaced, as its process is ours: requests wait for the next one. */
+  readonly replaced: boolean;
 }
 
 /** How often deadlines are checked, in milliseconds. */
@@ -25,6 +27,8 @@ export class Backends {
   readonly #timer: NodeJS.Timeout;
   #turn = 0;
   #closing = false;
+  /** Called when a request waits and there is no address at all. */
+  onNeed: (() => void) | undefined;
 
   constructor(options: BackendsOptions) {
     this.#options = options;
@@ -33,6 +37,22 @@ export class Backends {
 
   get closing(): boolean {
     return this.#closing;
+  }
+
+  /** Milliseconds that the first of the requests has waited for room. */
+  waitedFor(now: number): number {
+    const [first] = this.#queue;
+    return first ? now - first.since : 0;
+  }
+
+  /** Fails all that wait: there is no application for them. */
+  failWaiting(error: SallyportError): void {
+    for (const request of this.#queue.splice(0)) request.fail(error);
+  }
+
+  /** Requests that wait for room. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   add(backend: Backend): void {
@@ -50,8 +70,9 @@ export class Backends {
     if (this.#closing)
       return request.fail(new SallyportError("STOPPING", "the application is being stopped"));
     const backend = this.#queue.length === 0 ? this.#choose(request) : undefined;
-    if (backend) backend.run(request);
-    else this.#enqueue(request);
+    if (backend) return backend.run(request);
+    this.#enqueue(request);
+    if (this.#all.length === 0) this.onNeed?.();
   }
 
   async close(grace: number): Promise<void> {
@@ -88,9 +109,9 @@ export class Backends {
     if (request.over) return;
     request.endAttempt();
     if (failed) request.failedAt = (request.failedAt ?? new Set()).add(failed);
-    const left = this.#all.some((backend) => !request.failedAt?.has(backend));
-    if (!left || this.#closing || request.attempts >= MOST_ATTEMPTS * this.#all.length)
-      return request.fail(failure);
+    const left = this.#options.replaced || this.#all.some((backend) => !request.failedAt?.has(backend));
+    const most = MOST_ATTEMPTS * Math.max(1, this.#all.length);
+    if (!left || this.#closing || request.attempts >= most) return request.fail(failure);
     if (failed)
       this.#options.log.warn("a FastCGI application failed, the next is asked", { reason: failure.message });
     this.#queue.unshift(request);

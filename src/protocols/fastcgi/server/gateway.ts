@@ -2,7 +2,16 @@
 // that we start ourselves. This file makes a request of an exchange; request.ts and its neighbours get it answered.
 import { stat } from "node:fs/promises";
 import { MAX_BODY } from "../../../cgi/options.ts";
-import { type Exchange, type Gateway, SallyportError, spool } from "../../../exchange/index.ts";
+import {
+  type Exchange,
+  type Gateway,
+  type GatewayStatus,
+  type ProcessBounds,
+  SallyportError,
+  spool,
+  statusWithoutProcesses,
+} from "../../../exchange/index.ts";
+import { waitUntil } from "../../../exchange/wait.ts";
 import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { FastcgiApplication } from "./application.ts";
 import { Authorizer } from "./authorizer.ts";
@@ -40,6 +49,9 @@ class FastcgiGateway implements Gateway {
   /** Of requests without a script. */
   readonly #params: Params;
   readonly #paramsOf = new WeakMap<Script, Params>();
+  /** Requests that wait for their bodies or scripts, and all that an authorizer is asked about. */
+  #preparing = 0;
+  #closing = false;
 
   constructor(options: FastcgiOptions) {
     const { authorizer, log } = options;
@@ -57,7 +69,8 @@ class FastcgiGateway implements Gateway {
   }
 
   handle(exchange: Exchange): void {
-    if (this.#authorizer) this.#authorizer.authorize(exchange, () => this.#serve(exchange));
+    if (this.#closing) exchange.fail(new SallyportError("STOPPING", "the application is being stopped"));
+    else if (this.#authorizer) this.#authorize(exchange, this.#authorizer);
     else this.#serve(exchange);
   }
 
@@ -67,7 +80,29 @@ class FastcgiGateway implements Gateway {
   }
 
   async close(grace: number): Promise<void> {
-    await Promise.all([this.#application.close(grace), this.#authorizer?.application.close(grace)]);
+    const deadline = performance.now() + grace;
+    this.#closing = true;
+    await waitUntil(() => this.#preparing === 0 && this.#application.backends.waiting === 0, grace);
+    const left = Math.max(0, deadline - performance.now());
+    await Promise.all([this.#application.close(left), this.#authorizer?.application.close(left)]);
+  }
+
+  #authorize(exchange: Exchange, authorizer: Authorizer): void {
+    this.#preparing++;
+    exchange.whenClosed(() => this.#preparing--);
+    authorizer.authorize(exchange, () => this.#serve(exchange));
+  }
+
+  status(): GatewayStatus {
+    return this.#application.status();
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    if (this.#options.command) return this.#application.scale(bounds);
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      "the FastCGI application runs elsewhere: we start no processes of it",
+    );
   }
 
   #serve(exchange: Exchange): void {
@@ -75,7 +110,18 @@ class FastcgiGateway implements Gateway {
     const script = this.#scripts?.known(exchange);
     const ready = whole && this.#options.role !== "filter" && (script || !this.#scripts);
     if (ready) this.#serveAtOnce(exchange, whole, script);
-    else this.#prepare(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
+    else void this.#serveLater(exchange);
+  }
+
+  async #serveLater(exchange: Exchange): Promise<void> {
+    this.#preparing++;
+    try {
+      await this.#prepare(exchange);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    } finally {
+      this.#preparing--;
+    }
   }
 
   /** Most requests have nothing to wait for, and promises would cost more than all the rest. */
@@ -180,6 +226,15 @@ class AuthorizedGateway implements Gateway {
 
   handle(exchange: Exchange): void {
     this.#authorizer.authorize(exchange, () => this.#gateway.handle(exchange));
+  }
+
+  /** Of the application behind it. */
+  status(): GatewayStatus {
+    return this.#gateway.status?.() ?? statusWithoutProcesses("gateway");
+  }
+
+  async scale(bounds: ProcessBounds): Promise<void> {
+    await this.#gateway.scale?.(bounds);
   }
 
   reload(): Promise<void> {

@@ -18,15 +18,27 @@ import {
   texts,
   underPresentNames,
 } from "../../../options/checks.ts";
+import {
+  checkRecycling,
+  type Processes,
+  processCount,
+  RECYCLING_CHECKS,
+  type RecyclingOptions,
+} from "../../../options/processes.ts";
 import { PROGRAM_CHECKS, type ProgramOptions } from "../../../options/program.ts";
 import type { Role } from "../codec.ts";
 import type { RequestSettings } from "./request.ts";
 
-export interface FastcgiOptions extends ConnectedApplicationOptions, ProgramOptions {
+export interface FastcgiOptions
+  extends ConnectedApplicationOptions,
+    Omit<ProgramOptions, "processes">,
+    RecyclingOptions {
   /** Where the application listens, `unix:PATH` or `HOST:PORT`; of several the least busy is asked. */
   readonly address?: string | readonly string[] | undefined;
   /** Or: the program that we start, and its arguments. */
   readonly command?: readonly string[] | undefined;
+  /** Processes of `command`: a number, or bounds between which it follows the requests. Default 1. */
+  readonly processes?: Processes | undefined;
   /** What `command` listens on. Default "unix". */
   readonly transport?: "unix" | "tcp" | undefined;
 
@@ -58,6 +70,8 @@ export interface OldFastcgiNames {
 const CHECKS: Checks<FastcgiOptions> = {
   ...CONNECTED_CHECKS,
   ...PROGRAM_CHECKS,
+  ...RECYCLING_CHECKS,
+  processes: processCount,
   address: addresses,
   command: texts,
   transport: oneOf("unix", "tcp"),
@@ -82,8 +96,11 @@ export function checkFastcgi(place: string, given: FastcgiOptions & OldFastcgiNa
   return { ...options, authorizer: underPresentNames(`${place}: authorizer`, authorizer, CHECKS, log) };
 }
 
+const RECYCLING = ["maxRequests", "maxAge", "maxMemory", "memoryLimit"] as const;
+
 /** Throws CONFIG_INVALID for options that contradict each other. */
-export function checkSense({ address, command, role, root }: FastcgiOptions): void {
+export function checkSense(options: FastcgiOptions): void {
+  const { address, command, role, root } = options;
   const invalid = (why: string): never => {
     throw new SallyportError("CONFIG_INVALID", why);
   };
@@ -92,6 +109,10 @@ export function checkSense({ address, command, role, root }: FastcgiOptions): vo
   if (command !== undefined && !command[0]) invalid("the command of a FastCGI application is empty");
   if (role === "filter" && root === undefined)
     invalid("a FastCGI filter needs a root: the directory of its files");
+  const useless = (["processes", ...RECYCLING] as const).filter((name) => options[name] !== undefined);
+  if (command === undefined && useless.length > 0)
+    invalid(`${useless.join(", ")}: only for a FastCGI application that is started by a command`);
+  checkRecycling(options);
 }
 
 export function addressesOf({ address = [] }: FastcgiOptions): readonly string[] {

@@ -6,8 +6,10 @@ import { mkdtemp, rename, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Log, SallyportError } from "../../../exchange/index.ts";
+import { type Log, type ProcessBounds, type ProcessStatus, SallyportError } from "../../../exchange/index.ts";
+import type { RecyclingOptions } from "../../../options/processes.ts";
 import {
+  ApplicationOutput,
   BackOff,
   type Child,
   describeExit,
@@ -16,14 +18,26 @@ import {
   LONGEST_BACK_OFF,
   startChild,
 } from "../../../processes/index.ts";
+import {
+  Lifespan,
+  type Measurement,
+  memoryOf,
+  needsWatch,
+  type Resolved,
+  type Scaled,
+  Scaler,
+} from "../../../workers/index.ts";
 import type { Backend } from "./backend.ts";
 import type { Backends } from "./backends.ts";
 
 export interface SpawnedApplicationOptions {
   /** The program and its arguments. */
   readonly command: readonly string[];
-  /** Processes, each with a socket of its own. */
-  readonly processes: number;
+  /** How many processes, each with a socket of its own. */
+  readonly bounds: ProcessBounds;
+  /** Milliseconds for which one must be to spare before it ends. */
+  readonly idleTimeout: number;
+  readonly recycling: Resolved<RecyclingOptions>;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
   /** What it listens on. With TCP, FCGI_WEB_SERVER_ADDRS keeps other machines out. */
@@ -31,20 +45,49 @@ export interface SpawnedApplicationOptions {
   readonly log: Log;
 }
 
+interface SpawnedProcess {
+  readonly child: Child;
+  readonly backend: Backend;
+  readonly lifespan: Lifespan;
+  /** Of the last measurement. */
+  measured: number;
+  /** Milliseconds, `performance.now`. */
+  readonly startedAt: number;
+}
+
 const LAST_LINES = 20;
+/** Milliseconds between two looks at age and memory. */
+const WATCH_INTERVAL = 1_000;
+/** For the requests inside a process that is not needed any more, or too old, milliseconds. */
+const DRAIN_GRACE = 600_000;
+/** For such a process between TERM and KILL. */
+const STOP_GRACE = 1_000;
 
 export class SpawnedApplication {
   readonly #options: SpawnedApplicationOptions;
   readonly #backends: Backends;
   /** Makes the backend of a process that listens at `address`. */
   readonly #backendAt: (address: string) => Backend;
-  readonly #children = new Map<Child, Backend>();
+  /** Those that get requests. */
+  readonly #processes = new Set<SpawnedProcess>();
+  /** Those that finish what they have. */
+  readonly #draining = new Set<SpawnedProcess>();
+  /** Starts under way. */
+  #starting = 0;
+  /** Whose successor is being started, or will be: one at a time. */
+  #succeeded: SpawnedProcess | undefined;
+  readonly #scaler: Scaler;
+  readonly #successions = new BackOff();
+  readonly #growths = new BackOff();
+  #watch: NodeJS.Timeout | undefined;
   readonly #backOff = new BackOff();
   /** Timers of processes that are started again after a pause. */
   readonly #pauses = new Set<NodeJS.Timeout>();
   #directory = "";
   /** Sockets that were made in it. */
   #count = 0;
+  /** Processes that were started again because they ended. */
+  restarts = 0;
   /** No process is started any more. */
   #retired = false;
 
@@ -56,25 +99,54 @@ export class SpawnedApplication {
     this.#options = options;
     this.#backends = backends;
     this.#backendAt = backendAt;
+    this.#scaler = this.#newScaler();
   }
 
-  /** Starts all processes. Rejects with SPAWN_FAILED, and leaves none behind. */
-  async start(): Promise<void> {
+  /** How many there are. */
+  get count(): number {
+    return this.#processes.size;
+  }
+
+  /** Starts `count` processes, or the nearest number within the bounds. Rejects with SPAWN_FAILED, and leaves none behind. */
+  async start(count: number): Promise<void> {
     // Only this user may enter it, and so connect.
     this.#directory = await mkdtemp(join(tmpdir(), "sallyport-"));
     guard.enlistDirectory(this.#directory);
     try {
-      for (let i = 0; i < this.#options.processes; i++) await this.#startOne();
+      const { min, max } = this.#options.bounds;
+      for (let i = Math.min(max, Math.max(min, count)); i > 0; i--) await this.#startOne();
     } catch (error) {
       await this.stop(0);
       throw error;
     }
+    if (this.#retired) return;
+    this.#scaler.begin();
+    const { recycling } = this.#options;
+    if (recycling.maxRequests > 0 || needsWatch(recycling))
+      this.#watch = setInterval(() => this.#recycle(), WATCH_INTERVAL).unref();
+    this.#backends.onNeed = () => this.#scaler.check();
+  }
+
+  scale(bounds: ProcessBounds): void {
+    this.#scaler.setBounds(bounds);
+  }
+
+  get processes(): ProcessStatus[] {
+    return [...this.#processes, ...this.#draining].map((process) => this.#statusOf(process));
+  }
+
+  #statusOf(process: SpawnedProcess): ProcessStatus {
+    const { child, backend, startedAt } = process;
+    const { busy, requests } = backend;
+    const working = busy > 0 ? "busy" : "idle";
+    const state = this.#retired || this.#draining.has(process) ? "draining" : working;
+    return { pid: child.pid, state, age: performance.now() - startedAt, requests, inFlight: busy };
   }
 
   /** Takes no more requests. Resolves when those inside have ended, or after `grace` milliseconds. */
   async drain(grace: number): Promise<void> {
     this.#retire();
-    const backends = [...this.#children.values()];
+    const backends = [...this.#processes, ...this.#draining].map(({ backend }) => backend);
     for (const backend of backends) this.#backends.remove(backend);
     await Promise.all(backends.map((backend) => backend.drain(grace)));
   }
@@ -82,13 +154,116 @@ export class SpawnedApplication {
   /** TERM, and KILL after `grace` milliseconds. Never rejects. */
   async stop(grace: number): Promise<void> {
     this.#retire();
-    await Promise.all([...this.#children.keys()].map((child) => child.stop(grace)));
+    await Promise.all([...this.#processes, ...this.#draining].map(({ child }) => child.stop(grace)));
     if (this.#directory === "") return;
     await rm(this.#directory, { recursive: true, force: true });
     guard.releaseDirectory(this.#directory);
   }
 
+  // As many as the requests need.
+
+  #newScaler(): Scaler {
+    const { bounds, idleTimeout, log, command } = this.#options;
+    const scaled: Scaled = {
+      measure: (now) => this.#measure(now),
+      start: (count) => {
+        for (let i = 0; i < count; i++) void this.#startAnother();
+      },
+      retire: (count) => {
+        const all = [...this.#processes].reverse().sort((a, b) => a.backend.busy - b.backend.busy);
+        for (const process of all.slice(0, count)) this.#withdraw(process);
+      },
+    };
+    return new Scaler(scaled, { bounds, idleTimeout, name: command[0] ?? "", log });
+  }
+
+  #measure(now: number): Measurement {
+    const unused = [...this.#processes].filter((process) => isUnused(process));
+    return {
+      ready: this.#processes.size,
+      starting: this.#starting + this.#pauses.size,
+      waiting: this.#backends.waiting,
+      oldest: this.#backends.waitedFor(now),
+      lag: 0,
+      isSpare: unused.length > 0,
+    };
+  }
+
+  /** Where there is none at all, requests wait for this one only. */
+  async #startAnother(): Promise<void> {
+    try {
+      await this.#startOne();
+    } catch (reason) {
+      const error = SallyportError.from(reason);
+      if (this.#retired) return;
+      this.#options.log.error(error.message, { code: error.code });
+      this.#scaler.pause(this.#growths.after(0));
+      if (this.#processes.size + this.#starting === 0) this.#backends.failWaiting(error);
+    }
+  }
+
+  /** It finishes what it has, and ends. */
+  #withdraw(process: SpawnedProcess): void {
+    const { backend, child } = process;
+    if (!this.#processes.delete(process)) return;
+    this.#draining.add(process);
+    this.#backends.remove(backend);
+    void backend.drain(DRAIN_GRACE).then(() => child.stop(STOP_GRACE));
+  }
+
+  // Another in the place of one that is old or large.
+
+  #recycle(): void {
+    for (const process of [...this.#processes, ...this.#draining]) {
+      const memory = memoryOf(process.child.pid, this.#options.recycling);
+      if (this.#endIfAbove(process, memory) || this.#succeeded || this.#draining.has(process)) continue;
+      const age = performance.now() - process.startedAt;
+      const reason = process.lifespan.whyReplace(process.backend.requests, age, memory);
+      if (reason === undefined) continue;
+      this.#succeeded = process;
+      void this.#succeed(process, reason);
+    }
+  }
+
+  #endIfAbove({ lifespan, backend, child }: SpawnedProcess, memory: number): boolean {
+    const why = lifespan.whyEnd(memory);
+    if (why === undefined || backend.endedFor) return false;
+    const [program] = this.#options.command;
+    backend.endedFor = new SallyportError("MEMORY_LIMIT", `${program} (${child.pid}) was ended: ${why}`);
+    child.signal("SIGKILL");
+    return true;
+  }
+
+  async #succeed(process: SpawnedProcess, reason: string): Promise<void> {
+    const { log, command } = this.#options;
+    const name = `${command[0]} (${process.child.pid})`;
+    let pause = 0;
+    try {
+      await this.#startOne();
+      this.#successions.after(0, true);
+      log.info(`${name} ${reason}; another takes over`);
+      this.#withdraw(process);
+    } catch (error) {
+      const { message, code } = SallyportError.from(error);
+      if (!this.#retired) log.error(`no successor for ${name}: ${message}`, { code });
+      pause = this.#successions.after(0);
+    }
+    const again = setTimeout(() => {
+      this.#succeeded = undefined;
+    }, pause);
+    again.unref();
+  }
+
   async #startOne(): Promise<void> {
+    this.#starting++;
+    try {
+      await this.#launch();
+    } finally {
+      this.#starting--;
+    }
+  }
+
+  async #launch(): Promise<void> {
     const { server, address, settle } = await this.#listen();
     const lastLines: string[] = [];
     const child = this.#spawn(server, lastLines);
@@ -98,9 +273,10 @@ export class SpawnedApplication {
     await settle();
     if (child.pid === undefined) throw (await child.exited).failure;
     const backend = this.#backendAt(address);
-    this.#children.set(child, backend);
-    const born = performance.now();
-    void child.exited.then((exit) => this.#ended(child, exit, born, lastLines));
+    const lifespan = new Lifespan(this.#options.recycling);
+    const process = { child, backend, lifespan, measured: -1, startedAt: performance.now() };
+    this.#processes.add(process);
+    void child.exited.then((exit) => this.#ended(process, exit, lastLines));
     if (this.#retired) child.signal("SIGTERM");
     else this.#backends.add(backend);
   }
@@ -109,18 +285,21 @@ export class SpawnedApplication {
     const { command, cwd, env, transport, log } = this.#options;
     const [program = "", ...args] = command;
     const only = transport === "tcp" ? { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" } : {};
-    return startChild({
+    const output = new ApplicationOutput(log, () => ({ program, pid: child.pid }));
+    const child = startChild({
       command: program,
       args,
       env: { ...inheritedEnv(), ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [descriptorOf(server), "lines", "lines"],
-      onLine: (line) => {
+      onLine: (line, descriptor) => {
         lastLines.push(line);
         if (lastLines.length > LAST_LINES) lastLines.shift();
-        log.warn(line, { program });
+        output.line(line, descriptor);
       },
     });
+    void child.printed.then(() => output.end());
+    return child;
   }
 
   #listen(): Promise<Listening> {
@@ -130,17 +309,33 @@ export class SpawnedApplication {
       : listenUnix(join(this.#directory, `${this.#count}`));
   }
 
-  #ended(child: Child, exit: Exit, born: number, lastLines: string[]): void {
-    const backend = this.#children.get(child) as Backend;
-    this.#children.delete(child);
+  #ended(process: SpawnedProcess, exit: Exit, lastLines: string[]): void {
+    const { backend, startedAt } = process;
+    const wasServing = this.#processes.delete(process);
+    this.#draining.delete(process);
     this.#backends.remove(backend);
     void backend.drain(0);
-    if (this.#retired) return;
-    const pause = this.#backOff.after(performance.now() - born, backend.servedOnce);
+    if (this.#retired || !wasServing) return;
+    const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce);
+    const isWanted = this.#processes.size + this.#starting + this.#pauses.size < this.#scaler.bounds.min;
+    if (!backend.servedOnce && !isWanted) return this.#failedToGrow(exit, pause, lastLines);
     const [program] = this.#options.command;
-    const message = `${program} ${describeExit(exit)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
-    this.#options.log.error(message, { code: "ERR_SALLYPORT_WORKER_DIED", detail: lastLines.join("\n") });
+    const ended = backend.endedFor?.message ?? `${program} ${describeExit(exit)}`;
+    const message = `${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
+    const code = backend.endedFor?.code ?? "ERR_SALLYPORT_WORKER_DIED";
+    this.#options.log.error(message, { code, detail: lastLines.join("\n") });
+    this.restarts++;
     this.#startLater(pause);
+  }
+
+  /** It was to help with the requests, and ended before it could. */
+  #failedToGrow(exit: Exit, pause: number, lastLines: string[]): void {
+    const [program] = this.#options.command;
+    const message = `${program} ${describeExit(exit)} before it served a request`;
+    const error = new SallyportError("SPAWN_FAILED", message, { detail: lastLines.join("\n") });
+    this.#options.log.error(message, { code: error.code, detail: error.detail });
+    this.#scaler.pause(pause);
+    if (this.#processes.size + this.#starting === 0) this.#backends.failWaiting(error);
   }
 
   #startLater(pause: number): void {
@@ -157,9 +352,19 @@ export class SpawnedApplication {
 
   #retire(): void {
     this.#retired = true;
+    this.#scaler.end();
+    clearInterval(this.#watch);
     for (const timer of this.#pauses) clearTimeout(timer);
     this.#pauses.clear();
   }
+}
+
+/** Whether it has nothing to do and has had nothing since the last time. */
+function isUnused(process: SpawnedProcess): boolean {
+  const { requests, busy } = process.backend;
+  const unused = requests === process.measured && busy === 0;
+  process.measured = requests;
+  return unused;
 }
 
 /** Node has no public way to hand a listening socket to a child that is not Node. libuv makes it blocking again there. */

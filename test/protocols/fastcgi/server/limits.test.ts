@@ -39,7 +39,7 @@ test("a queue of connections that was full for a moment is waited for", LINUX, a
 /** Requests to one multiplexed connection, with clients that have room for hardly anything. */
 function sharing(t: TestContext, address: string): (exchange: RecordedExchange) => void {
   const log = silentLog;
-  const backends = new Backends({ queue: 10, queueTimeout: 0, log });
+  const backends = new Backends({ queue: 10, queueTimeout: 0, log, replaced: false });
   const options = { keep: true, connections: 1, idleTimeout: 60_000, timeout: 0, valuesTimeout: 60_000 };
   backends.add(new Backend(new Upstream(address), options, backends));
   t.after(() => backends.close(0));

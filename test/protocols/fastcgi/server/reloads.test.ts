@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { RecordedExchange } from "../../../../src/testing/index.ts";
 import { isAlive } from "../../../kit/processes.ts";
 import { type StartedGateway, socketPath, startGateway } from "../raw-application.ts";
 
@@ -54,4 +56,20 @@ test("a gateway that is closed in the middle of a reload leaves no process behin
   await application.gateway.close?.(500);
   await reload;
   assert.equal(await left(application, 1, 0), 0);
+});
+
+/** The first closes its socket and ends a second later; the next one serves. */
+const REFUSES_FIRST = `if [ ! -e "$0.once" ]; then touch "$0.once"; exec 0<&-; sleep 1; exit 3; fi; exec "$@"`;
+
+test("a request whose process is just ending waits for the next one", async (t) => {
+  const file = join(dirname(await socketPath(t)), "start");
+  const app = fileURLToPath(new URL("../../../chaos/apps/checksum_module.mjs", import.meta.url));
+  const bin = fileURLToPath(new URL("../../../../bin/sallyport.js", import.meta.url));
+  const served = [process.execPath, bin, "serve", app, "--access-log", "off"];
+  const { gateway } = await startGateway(t, { command: ["/bin/sh", "-c", REFUSES_FIRST, file, ...served] });
+  await until(() => existsSync(`${file}.once`));
+  const exchange = new RecordedExchange({ target: "/?1", method: "POST", body: "x" });
+  gateway.handle(exchange);
+  const { status, body } = await exchange.done;
+  assert.deepEqual([status, body.toString().slice(-4)], [200, " 1 1"]);
 });

@@ -1,7 +1,7 @@
 // Messages with a head of lines, as people read them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dissectMessage } from "../../src/http/dissect.ts";
+import { dissectMessage } from "../../src/wire/message.ts";
 import { assertCovers, fieldAt } from "../kit/covers.ts";
 
 const request = Buffer.from(

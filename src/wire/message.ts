@@ -1,5 +1,5 @@
 // A head in lines, for people: HTTP/1.1 (RFC 9112, 2.1) and the output of CGI programs (RFC 3875, 6.2).
-import { FieldReader, textOfBytes, type WireField } from "../wire/fields.ts";
+import { FieldReader, textOfBytes, type WireField } from "./fields.ts";
 
 /**
  * A message: the first line if it has one (a request line, a status line), a field for each header, the empty line, and the
@@ -7,11 +7,16 @@ import { FieldReader, textOfBytes, type WireField } from "../wire/fields.ts";
  */
 export function dissectMessage(bytes: Buffer, firstLine: string | undefined): WireField[] {
   const reader = new FieldReader(bytes);
-  if (firstLine !== undefined) reader.take(firstLine, lineSize(reader));
-  while (reader.left > 0 && !isEmptyLine(reader)) headerField(reader);
+  takeHead(reader, firstLine);
   if (reader.left > 0) reader.take("empty line", lineSize(reader), () => "");
   if (reader.left > 0) reader.take("body", reader.left);
   return reader.fields;
+}
+
+/** Takes the lines of a head, up to the empty one or to the end. */
+export function takeHead(reader: FieldReader, firstLine: string | undefined): void {
+  if (firstLine !== undefined) reader.take(firstLine, lineSize(reader));
+  while (reader.left > 0 && !isEmptyLine(reader)) headerField(reader);
 }
 
 /** Bytes of the next line, its end included. */

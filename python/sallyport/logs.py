@@ -1,0 +1,226 @@
+"""What the application logs, as records of the server's log, each with its level, its logger and its traceback.
+
+Handlers of `logging` that write to standard output or standard error send a record instead of text; those that write
+elsewhere are left alone. Uncaught exceptions, and those that `traceback` prints, are records, too.
+Tested by test/python/test_logs.py.
+"""
+
+import inspect
+import io
+import json
+import logging
+import os
+import re
+import sys
+import threading
+import traceback
+from functools import lru_cache
+from typing import Callable
+
+from .failures import application_trace, cut
+
+# The most characters of a record's first line, and of the lines below it. In JSON one becomes up to six bytes
+# (RECORD_LIMIT in src/processes/lines.ts).
+_TEXT = 32_768
+_DETAIL = 65_536
+# What a record of the server's log says itself: a format that has nothing else is left out.
+_CARRIED = {"asctime", "created", "msecs", "levelname", "levelno", "name", "process", "message"}
+_FIELDS = {
+    logging.PercentStyle: re.compile(r"%\((\w+)\)[-#0 +]*\d*(?:\.\d+)?[a-z]"),
+    logging.StrFormatStyle: re.compile(r"\{(\w+)[^{}]*\}"),
+    logging.StringTemplateStyle: re.compile(r"\$\{?(\w+)\}?"),
+}
+_PLAIN = logging.Formatter("%(message)s")
+
+_emit_text = logging.StreamHandler.emit
+_report_error = logging.Handler.handleError
+_print_exception = traceback.print_exception
+_print_signature = inspect.signature(_print_exception)
+_report_thread = threading.excepthook
+
+# Takes a descriptor and a record as JSON. And what 1 and 2 were at the start: an application may put a file there.
+_write: "Callable[[int, bytes], None] | None" = None
+_streams: "dict[int, tuple]" = {}
+
+
+def install(write: "Callable[[int, bytes], None]") -> None:
+    """From now on records are written by `write`, which takes a descriptor (1, 2) and JSON without a line end."""
+    global _write
+    _write = write
+    _streams.update({descriptor: _identity(descriptor) for descriptor in (1, 2)})
+    logging.StreamHandler.emit = _emit
+    logging.Handler.handleError = _handle_error
+    traceback.print_exception = _print_exception_as_record
+    sys.excepthook = _uncaught
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _uncaught_in_thread
+
+
+def marked(token: str) -> "Callable[[int, bytes], None]":
+    """Writes records to the descriptors, between other output. Nothing that is printed can have the token by chance."""
+    begin = b"\x1e" + token.encode() + b" "
+    lock = threading.Lock()
+
+    def renew() -> None:
+        nonlocal lock
+        lock = threading.Lock()
+
+    os.register_at_fork(after_in_child=renew)
+
+    def write(descriptor: int, record: bytes) -> None:
+        rest = memoryview(begin + record + b"\n")
+        with lock:  # a long record may be several writes
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+
+    return write
+
+
+# Records of `logging`.
+
+
+def _emit(handler: logging.StreamHandler, record: logging.LogRecord) -> None:
+    stream = handler.stream
+    descriptor = _descriptor_of(stream)
+    if not descriptor:
+        return _emit_text(handler, record)
+    try:
+        text = _formatted(handler, record)
+        stream.flush()
+        _send(descriptor, record.levelno, record.name, text)
+    except RecursionError:
+        raise
+    except Exception:
+        handler.handleError(record)
+
+
+def _formatted(handler: logging.Handler, record: logging.LogRecord) -> str:
+    """What the handler would write, unless its format says no more than the record itself: then the message."""
+    own_format = type(handler).format is not logging.Handler.format
+    if own_format or not _says_no_more(handler.formatter):
+        return handler.format(record)
+    return _PLAIN.format(record)
+
+
+def _says_no_more(formatter: "logging.Formatter | None") -> bool:
+    if formatter is None:
+        return True
+    return type(formatter) is logging.Formatter and _is_carried(type(formatter._style), formatter._style._fmt)
+
+
+@lru_cache(64)
+def _is_carried(style: type, format: str) -> bool:
+    pattern = _FIELDS.get(style)
+    if not pattern:
+        return False
+    fields = set(pattern.findall(format))
+    return "message" in fields and fields <= _CARRIED and not re.search(r"\w", pattern.sub("", format))
+
+
+def _handle_error(handler: logging.Handler, record: logging.LogRecord) -> None:
+    """A record that cannot be formatted or written; `logging` prints 20 lines instead."""
+    descriptor = _descriptor_of(sys.stderr)
+    if not logging.raiseExceptions or not descriptor:
+        return _report_error(handler, record)
+    error = sys.exc_info()[1]
+    what = f"a log record of {record.pathname}:{record.lineno} is lost: {_title(error)}"
+    _try_to_send(descriptor, logging.ERROR, record.name, f"{what}\n{application_trace(error)}Message: {record.msg!r}")
+
+
+# Exceptions that are printed.
+
+
+def _print_exception_as_record(*args: object, **options: object) -> None:
+    """`traceback.print_exception`, which print_exc() and print_last() call as well."""
+    given = _print_signature.bind(*args, **options)
+    descriptor = _descriptor_of(given.arguments.get("file") or sys.stderr)
+    if not descriptor:
+        return _print_exception(*args, **options)
+    printed = io.StringIO()
+    given.arguments["file"] = printed
+    _print_exception(*given.args, **given.kwargs)
+    error = next((each for each in given.args if isinstance(each, BaseException)), None)
+    _try_to_send(descriptor, logging.ERROR, None, f"{_title(error)}\n{printed.getvalue()}")
+
+
+def _uncaught(kind: type, error: BaseException, trace: object) -> None:
+    _report("", error, trace, lambda: sys.__excepthook__(kind, error, trace))
+
+
+def _uncaught_in_thread(args: "threading.ExceptHookArgs") -> None:
+    if args.exc_type is SystemExit:
+        return
+    name = args.thread.name if args.thread else "?"
+    _report(f"Exception in thread {name}: ", args.exc_value, args.exc_traceback, lambda: _report_thread(args))
+
+
+def _unraisable(args: object) -> None:
+    try:
+        what = f"{args.err_msg or 'Exception ignored in'}: {args.object!r}: "
+    except Exception:
+        what = "Exception ignored: "
+    _report(what, args.exc_value, args.exc_traceback, lambda: sys.__unraisablehook__(args))
+
+
+def _report(what: str, error: "BaseException | None", trace: object, otherwise: "Callable[[], None]") -> None:
+    descriptor = _descriptor_of(sys.stderr)
+    if not descriptor or error is None:
+        return otherwise()
+    _try_to_send(descriptor, logging.ERROR, None, f"{what}{_title(error)}\n{_trace(error, trace)}")
+
+
+def _title(error: "BaseException | None") -> str:
+    """`ValueError: what is wrong`, the first line of it."""
+    if error is None:
+        return "an exception"
+    try:
+        lines = traceback.format_exception_only(type(error), error)
+        return lines[-1 if isinstance(error, SyntaxError) else 0].split("\n", 1)[0]
+    except Exception:
+        return type(error).__name__
+
+
+def _trace(error: "BaseException | None", trace: object = None) -> str:
+    if error is None:
+        return ""
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
+    except Exception:
+        return ""
+
+
+# Sending.
+
+
+def _try_to_send(descriptor: int, level: int, logger: "str | None", text: str) -> None:
+    try:
+        _send(descriptor, level, logger, text)
+    except Exception:  # as `logging` and the interpreter do, when standard error cannot be written
+        pass
+
+
+def _send(descriptor: int, level: int, logger: "str | None", text: str) -> None:
+    text, _, detail = text.rstrip("\n").partition("\n")
+    record = {"level": level, "pid": os.getpid(), "text": cut(text, _TEXT)}
+    if logger:
+        record["logger"] = cut(logger, 256)
+    if detail:
+        record["detail"] = cut(detail, _DETAIL)
+    _write(descriptor, json.dumps(record).encode())
+
+
+def _descriptor_of(stream: object) -> int:
+    """1 or 2 for a stream that writes to the server, 0 for any other."""
+    try:
+        descriptor = stream.fileno()
+        return descriptor if descriptor in _streams and _identity(descriptor) == _streams[descriptor] else 0
+    except Exception:
+        return 0
+
+
+def _identity(descriptor: int) -> "tuple | None":
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,93 @@
+// The admin listener of a server, if its settings have one: nothing of it is loaded otherwise.
+import type { AdminSource } from "../admin/endpoints.ts";
+import { TOKEN_VARIABLE } from "../config/admin.ts";
+import type { Settings } from "../config/config.ts";
+import type { Attach, Attached } from "../control/operations.ts";
+import type { Log } from "../exchange/index.ts";
+import type { Counts, Snapshot, Totals } from "../metrics/index.ts";
+import type { Server } from "../server/server.ts";
+
+/** What counts in this process, for the options of its server. */
+export interface ProcessCounts {
+  readonly counts: Counts;
+  /** What has been counted so far. */
+  snapshotOf(server: Server): () => Snapshot;
+}
+
+/** The admin listener of a server that is one process. */
+export interface OwnAdmin extends ProcessCounts {
+  attach(server: Server): Attach;
+}
+
+/** The admin listener of a supervisor. */
+export interface ClusterAdmin {
+  readonly totals: Totals;
+  readonly attach: Attach;
+}
+
+/** Undefined without an admin listener. Rejects with CONFIG_INVALID when it may not be where it should. */
+export async function prepareAdmin(settings: Settings, directory: string): Promise<OwnAdmin | undefined> {
+  const open = await prepareOpening(settings, directory);
+  const own = await processCounts(settings);
+  return open && own && { ...own, attach: (server) => open(own.snapshotOf(server), server.log) };
+}
+
+/** The same for several server processes. */
+export async function prepareClusterAdmin(
+  settings: Settings,
+  directory: string,
+  log: Log,
+): Promise<ClusterAdmin | undefined> {
+  const open = await prepareOpening(settings, directory);
+  if (!open) return undefined;
+  const { Totals } = await import("../metrics/index.ts");
+  const totals = new Totals();
+  return { totals, attach: open(() => totals.sum(), log) };
+}
+
+/** For one of several server processes, whose supervisor has the admin listener. */
+export async function processCounts({ admin }: Settings): Promise<ProcessCounts | undefined> {
+  if (!admin) return undefined;
+  const { Counts } = await import("../metrics/index.ts");
+  const counts = new Counts();
+  return { counts, snapshotOf: (server) => () => counts.snapshot(Object.entries(server.status().apps)) };
+}
+
+type Opening = (counts: AdminSource["counts"], log: Log) => Attach;
+
+async function prepareOpening({ admin }: Settings, directory: string): Promise<Opening | undefined> {
+  const token = takeToken(process.env);
+  if (!admin) return undefined;
+  const { adminAccess } = await import("../admin/settings.ts");
+  const access = adminAccess(admin, directory, token);
+  const { openAdmin } = await import("../admin/listener.ts");
+  return (counts, log) => (operations) => openAdmin(access, { operations, counts }, log);
+}
+
+/** The option of a server that counts. */
+export const countsOf = (own: ProcessCounts | undefined): { counts?: Counts } =>
+  own ? { counts: own.counts } : {};
+
+/** All of them, closed in the reverse order; one that cannot be opened closes those before it. */
+export const attachAll =
+  (...attaches: readonly (Attach | undefined)[]): Attach =>
+  async (operations) => {
+    const attached: Attached[] = [];
+    const close = async (): Promise<void> => {
+      for (const each of attached.toReversed()) await each.close();
+    };
+    try {
+      for (const attach of attaches) if (attach) attached.push(await attach(operations));
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return { close };
+  };
+
+/** Removes the token from the environment, which applications inherit. */
+function takeToken(env: NodeJS.ProcessEnv): string | undefined {
+  const token = env[TOKEN_VARIABLE];
+  delete env[TOKEN_VARIABLE];
+  return token || undefined;
+}

@@ -1,0 +1,198 @@
+// An exchange whose request and response are recorded on their way, within bounds. What is beyond a bound still passes; it is
+// only not kept, and the recording says so.
+import {
+  bytesOf,
+  type Exchange,
+  type Headers,
+  type RequestBody,
+  type RequestFacts,
+  type RequestHead,
+  type ResponseBody,
+  type ResponseHead,
+  type SallyportError,
+  sizeOf,
+  Trace,
+} from "../exchange/index.ts";
+import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
+
+/** Bytes, of which only the first are kept. */
+export class KeptBytes {
+  readonly pieces: { readonly at: number; readonly bytes: Buffer }[] = [];
+  readonly #most: number;
+  #kept = 0;
+  /** All that there were. */
+  size = 0;
+
+  /** Keeps `most` bytes. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Copies what it keeps. */
+  add(bytes: Uint8Array): void {
+    this.size += bytes.length;
+    const room = this.#most - this.#kept;
+    if (room <= 0 || bytes.length === 0) return;
+    const piece = Buffer.from(bytes.subarray(0, room));
+    this.#kept += piece.length;
+    this.pieces.push({ at: performance.now(), bytes: piece });
+  }
+
+  get cut(): boolean {
+    return this.size > this.#kept;
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.pieces.map(({ bytes }) => bytes));
+  }
+}
+
+/** Also keeps the bytes that the application answers with. A trace that the exchange had before goes on. */
+export class CapturingTrace extends Trace {
+  override readonly begun: number;
+  override readonly captures: boolean = true;
+  readonly answer: KeptBytes;
+  readonly #before: Trace | undefined;
+
+  constructor(most: number, before: Trace | undefined) {
+    super();
+    this.begun = before?.begun ?? performance.now();
+    this.answer = new KeptBytes(most);
+    this.#before = before;
+  }
+
+  override queued(): void {
+    super.queued();
+    this.#before?.queued();
+  }
+
+  override handedOver(pid?: number): void {
+    super.handedOver(pid);
+    this.#before?.handedOver(pid);
+  }
+
+  override head(): void {
+    super.head();
+    this.#before?.head();
+  }
+
+  override ended(): void {
+    super.ended();
+    this.#before?.ended();
+  }
+
+  override answered(bytes: Uint8Array): void {
+    this.answer.add(bytes);
+  }
+}
+
+/** Everything that was seen of one exchange. Times are those of `performance.now()`. */
+export interface Recording {
+  readonly id: number;
+  /** Name of the app in the configuration. */
+  readonly app: string;
+  /** As the gateway got it. */
+  readonly request: RequestHead;
+  readonly mount: string;
+  readonly facts: RequestFacts | undefined;
+  readonly body: KeptBytes;
+  readonly trace: CapturingTrace;
+  /** The final head; undefined until there is one, or when there was none. */
+  head: ResponseHead | undefined;
+  readonly informs: ResponseHead[];
+  readonly response: KeptBytes;
+  trailers: Headers;
+  /** Why the response was cut, or was an error of ours. */
+  error: SallyportError | undefined;
+  over: boolean;
+}
+
+/** Records what passes on its way to and from a gateway. */
+export class CapturedExchange extends WrappedExchange {
+  readonly recording: Recording;
+  override readonly body: RequestBody;
+
+  /** `most`: bytes that are kept of the body, of the response, and of the application's answer, each. */
+  constructor(exchange: Exchange, id: number, app: string, most: number) {
+    super(exchange);
+    const trace = new CapturingTrace(most, exchange.trace);
+    trace.app = app;
+    exchange.trace = trace;
+    this.recording = {
+      id,
+      app,
+      request: exchange.request,
+      mount: exchange.mount,
+      facts: exchange.facts,
+      body: new KeptBytes(most),
+      trace,
+      head: undefined,
+      informs: [],
+      response: new KeptBytes(most),
+      trailers: [],
+      error: undefined,
+      over: false,
+    };
+    this.body = new CapturedBody(exchange.body, this.recording.body);
+    exchange.whenClosed(({ error }) => {
+      this.recording.error = error;
+      this.recording.over = true;
+    });
+  }
+
+  override inform(head: ResponseHead): void {
+    this.recording.informs.push(head);
+    super.inform(head);
+  }
+
+  override respond(head: ResponseHead, body: ResponseBody): void {
+    this.recording.head = head;
+    if (sizeOf(body) > 0) this.recording.response.add(bytesOf(body));
+    super.respond(head, body);
+  }
+
+  override start(head: ResponseHead): void {
+    this.recording.head = head;
+    super.start(head);
+  }
+
+  override write(chunk: Uint8Array): boolean {
+    this.recording.response.add(chunk);
+    return super.write(chunk);
+  }
+
+  override end(trailers: Headers = []): void {
+    this.recording.trailers = trailers;
+    super.end(trailers.length > 0 ? trailers : undefined);
+  }
+}
+
+/** Keeps what is read. */
+class CapturedBody implements RequestBody {
+  readonly length: number | undefined;
+  readonly whole: Uint8Array | undefined;
+  readonly #inner: RequestBody;
+  readonly #kept: KeptBytes;
+
+  constructor(inner: RequestBody, kept: KeptBytes) {
+    this.#inner = inner;
+    this.#kept = kept;
+    this.length = inner.length;
+    this.whole = inner.whole;
+    if (inner.whole) kept.add(inner.whole);
+  }
+
+  get trailers(): Headers {
+    return this.#inner.trailers;
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    const chunk = await this.#inner.read();
+    if (chunk && !this.whole) this.#kept.add(chunk);
+    return chunk;
+  }
+
+  discard(): void {
+    this.#inner.discard();
+  }
+}

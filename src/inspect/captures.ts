@@ -1,0 +1,74 @@
+// The inspector's memory: the last exchanges that were captured, a bounded number of bounded size. Off until somebody asks.
+import { type Exchange, type Gateway, SallyportError } from "../exchange/index.ts";
+import { CapturedExchange, type Recording } from "./captured-exchange.ts";
+
+export interface CaptureLimits {
+  /** Exchanges that are kept; the oldest goes first. */
+  readonly exchanges: number;
+  /** Bytes kept of each request body, of each response body, and of each answer of an application. */
+  readonly bytes: number;
+  /** Milliseconds after which capturing ends by itself: a forgotten inspector must not cost for ever. */
+  readonly duration: number;
+}
+
+export const CAPTURE_LIMITS: CaptureLimits = { exchanges: 200, bytes: 65_536, duration: 600_000 };
+
+export class Captures {
+  readonly #limits: CaptureLimits;
+  #recordings: Recording[] = [];
+  #lastId = 0;
+  /** `performance.now()`; 0 while off. */
+  #until = 0;
+
+  constructor(limits: Partial<CaptureLimits> = {}) {
+    this.#limits = { ...CAPTURE_LIMITS, ...limits };
+  }
+
+  get on(): boolean {
+    return this.#until > 0 && performance.now() < this.#until;
+  }
+
+  /** Begins to capture, or goes on for as long again. */
+  begin(): void {
+    this.#until = performance.now() + this.#limits.duration;
+  }
+
+  /** Captures no more; what was captured stays. */
+  end(): void {
+    this.#until = 0;
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#recordings = [];
+  }
+
+  /** The exchange to give to the gateway: `exchange` itself while nothing is captured. A WebSocket is not captured. */
+  captured(exchange: Exchange, app: string): Exchange {
+    if (!this.on || exchange.handshake) return exchange;
+    const captured = new CapturedExchange(exchange, ++this.#lastId, app, this.#limits.bytes);
+    this.#recordings.push(captured.recording);
+    if (this.#recordings.length > this.#limits.exchanges) this.#recordings.shift();
+    return captured;
+  }
+
+  /** `gateway` with every exchange captured while that is on. */
+  around(gateway: Gateway, app: string): Pick<Gateway, "handle"> {
+    return { handle: (exchange) => gateway.handle(this.captured(exchange, app)) };
+  }
+
+  /** The latest first. */
+  get all(): readonly Recording[] {
+    return this.#recordings.toReversed();
+  }
+
+  /** Throws NOT_FOUND for one that was never there, or is no more. */
+  find(id: number): Recording {
+    const found = this.#recordings.find((recording) => recording.id === id);
+    if (found) return found;
+    throw new SallyportError(
+      "NOT_FOUND",
+      `no exchange ${id} is kept; only the last ${this.#limits.exchanges} are`,
+    );
+  }
+}

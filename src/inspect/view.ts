@@ -1,0 +1,216 @@
+// A recording as the inspector shows it: JSON, bytes as base64, secrets masked. What the application was handed is made again by
+// the gateways' own encoders, of what the gateway got.
+
+import { WholeBody } from "../exchange/body.ts";
+import {
+  type Exchange,
+  phasesOf,
+  type RequestBody,
+  type RequestHead,
+  type ResponseHead,
+} from "../exchange/index.ts";
+import type { InterfaceName } from "../explain/facts.ts";
+import { type Handover, type HandoverContext, handoverOf, type WireMessage } from "../explain/handover.ts";
+import type { WireField } from "../wire/fields.ts";
+import { dissectMessage } from "../wire/message.ts";
+import { dissectFrames } from "../workers/dissect.ts";
+import type { KeptBytes, Recording } from "./captured-exchange.ts";
+import { curlOf } from "./curl.ts";
+import { masked, maskedBytes } from "./masking.ts";
+
+/** A line of the list. */
+export interface RecordingSummary {
+  readonly id: number;
+  readonly app: string;
+  readonly method: string;
+  readonly target: string;
+  /** 0 while there is no answer. */
+  readonly status: number;
+  /** Why the response was cut or refused. */
+  readonly error: string | undefined;
+  readonly over: boolean;
+  /** Milliseconds from its beginning to its end, or to now. */
+  readonly duration: number;
+  /** Bytes of the response body. */
+  readonly bytes: number;
+}
+
+/** When each step happened, in milliseconds from the beginning; undefined for one that has not. */
+export interface Steps {
+  readonly queued: number | undefined;
+  readonly handedOver: number | undefined;
+  readonly head: number | undefined;
+  readonly ended: number | undefined;
+}
+
+export interface KeptView {
+  readonly bytes: string;
+  readonly fields: readonly WireField[];
+  /** When each piece came: milliseconds from the beginning. */
+  readonly pieces: readonly { readonly at: number; readonly size: number }[];
+  /** Of all of it; more than there is in `bytes` when it was cut. */
+  readonly size: number;
+  readonly cut: boolean;
+}
+
+export interface RecordingView extends RecordingSummary {
+  readonly interface: InterfaceName | undefined;
+  readonly pid: number | undefined;
+  readonly steps: Steps;
+  readonly phases: ReturnType<typeof phasesOf>;
+  readonly request: RequestView;
+  readonly handover: Handover | undefined;
+  /** What the application sent, as it came. */
+  readonly answer: KeptView;
+  readonly response: ResponseView | undefined;
+  readonly curl: string;
+}
+
+interface RequestView {
+  readonly method: string;
+  readonly url: string;
+  readonly version: string;
+  readonly headers: readonly string[];
+  readonly mount: string;
+  readonly remote: string;
+  readonly body: KeptView;
+}
+
+interface ResponseView {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: KeptView;
+}
+
+export function summaryOf({
+  id,
+  app,
+  request,
+  head,
+  error,
+  over,
+  trace,
+  response,
+}: Recording): RecordingSummary {
+  const { method, target } = request;
+  const { total } = phasesOf(trace);
+  return {
+    id,
+    app,
+    method,
+    target,
+    status: head?.status ?? 0,
+    error: error?.code,
+    over,
+    duration: total,
+    bytes: response.size,
+  };
+}
+
+/** `named`: the interface of the app, undefined where the server answers itself. */
+export function viewOf(
+  recording: Recording,
+  named: InterfaceName | undefined,
+  context: HandoverContext,
+): RecordingView {
+  const { request, mount, trace, head } = recording;
+  const shown: RequestHead = { ...request, headers: masked(request.headers), repeated: undefined };
+  const url = `${request.scheme}://${request.authority}${request.target}`;
+  const bodyBytes = recording.body.bytes;
+  const since = (time: number): number | undefined => (time ? time - trace.begun : undefined);
+  const kept = keeper(trace.begun);
+  return {
+    ...summaryOf(recording),
+    interface: named,
+    pid: trace.pid,
+    steps: {
+      queued: since(trace.queuedAt),
+      handedOver: since(trace.handedOverAt),
+      head: since(trace.headAt),
+      ended: since(trace.endedAt),
+    },
+    phases: phasesOf(trace),
+    request: {
+      method: request.method,
+      url,
+      version: request.version,
+      headers: shown.headers,
+      mount,
+      remote: request.remote.address,
+      body: kept(recording.body, bodyBytes, []),
+    },
+    handover:
+      named &&
+      handoverOf(named, stillOf(recording, shown), bodyBytes, {
+        ...context,
+        length: cutLength(recording.body),
+      }),
+    answer: answerOf(recording, named, kept),
+    response: head && responseOf(head, recording.response, kept),
+    curl: curlOf({ method: request.method, url, headers: shown.headers, body: bodyBytes }),
+  };
+}
+
+const cutLength = ({ cut, size }: KeptBytes): number | undefined => (cut ? size : undefined);
+
+type Keep = (kept: KeptBytes, bytes: Buffer, fields: readonly WireField[]) => KeptView;
+
+const keeper =
+  (begun: number): Keep =>
+  (kept, bytes, fields) => ({
+    bytes: bytes.toString("base64"),
+    fields,
+    pieces: kept.pieces.map(({ at, bytes: piece }) => ({ at: at - begun, size: piece.length })),
+    size: kept.size,
+    cut: kept.cut,
+  });
+
+function answerOf({ trace, head }: Recording, named: InterfaceName | undefined, kept: Keep): KeptView {
+  const bytes = maskedBytes(trace.answer.bytes, head?.headers ?? []);
+  return kept(trace.answer, bytes, named ? (DISSECT_ANSWER[named]?.(bytes) ?? []) : []);
+}
+
+type Dissect = (bytes: Buffer) => WireMessage["fields"];
+
+/** A program may write a status line (nph, uwsgi); mostly it begins with its fields. */
+const document: Dissect = (bytes) =>
+  dissectMessage(bytes, bytes.toString("latin1", 0, 5) === "HTTP/" ? "status line" : undefined);
+
+/** How the bytes of an answer are read. */
+const DISSECT_ANSWER: Readonly<Partial<Record<InterfaceName, Dissect>>> = {
+  cgi: document,
+  fastcgi: document,
+  scgi: document,
+  uwsgi: document,
+  wsgi: dissectFrames,
+  asgi: dissectFrames,
+};
+
+const responseOf = ({ status, headers }: ResponseHead, body: KeptBytes, kept: Keep): ResponseView => ({
+  status,
+  headers: masked(headers),
+  body: kept(body, body.bytes, []),
+});
+
+/** The exchange as the gateway got it, for the encoders: nothing can be answered. */
+function stillOf({ mount, facts, body }: Recording, request: RequestHead): Exchange {
+  const ignore = (): void => {};
+  const whole: RequestBody = new WholeBody(body.bytes);
+  return {
+    request,
+    mount,
+    facts,
+    body: whole,
+    closed: true,
+    started: true,
+    inform: ignore,
+    respond: ignore,
+    start: ignore,
+    write: () => true,
+    end: ignore,
+    fail: ignore,
+    leave: ignore,
+    whenDrained: ignore,
+    whenClosed: ignore,
+  };
+}

@@ -1,0 +1,113 @@
+// What the inspector keeps of exchanges, and what it costs: bounded, and nothing while it is off.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Trace } from "../../src/exchange/index.ts";
+import { Captures } from "../../src/inspect/captures.ts";
+import { RecordedExchange } from "../../src/testing/recorded.ts";
+
+const HEAD = { status: 200, reason: "", headers: ["Content-Type", "text/plain"] };
+
+test("nothing is captured, or wrapped, while it is off", () => {
+  const captures = new Captures();
+  const exchange = new RecordedExchange();
+  assert.equal(captures.captured(exchange, "app"), exchange);
+  captures.begin();
+  assert.notEqual(captures.captured(exchange, "app"), exchange);
+  captures.end();
+  assert.equal(captures.captured(exchange, "app"), exchange);
+  assert.equal(captures.all.length, 1, "what was captured stays");
+});
+
+test("it ends by itself", async () => {
+  const captures = new Captures({ duration: 20 });
+  captures.begin();
+  assert.equal(captures.on, true);
+  while (captures.on) await new Promise((resolve) => setTimeout(resolve, 5));
+  const exchange = new RecordedExchange();
+  assert.equal(captures.captured(exchange, "app"), exchange);
+});
+
+test("only the last exchanges are kept, the latest first, and one that is gone is said to be gone", () => {
+  const captures = new Captures({ exchanges: 2 });
+  captures.begin();
+  for (const target of ["/1", "/2", "/3"]) captures.captured(new RecordedExchange({ target }), "app");
+  assert.deepEqual(
+    captures.all.map(({ request }) => request.target),
+    ["/3", "/2"],
+  );
+  assert.throws(() => captures.find(1), { code: "ERR_SALLYPORT_NOT_FOUND" });
+  captures.clear();
+  assert.deepEqual(captures.all, []);
+});
+
+describe("of one exchange", () => {
+  const captured = (bytes = 8) => {
+    const captures = new Captures({ bytes });
+    captures.begin();
+    const inner = new RecordedExchange({ method: "POST", target: "/a", body: "0123456789" });
+    const exchange = captures.captured(inner, "shop");
+    return { inner, exchange, recording: captures.all[0] as never as ReturnType<Captures["find"]> };
+  };
+
+  test("head and pieces are kept with their times, and still reach the client", async () => {
+    const { inner, exchange, recording } = captured();
+    const done = inner.done;
+    exchange.start(HEAD);
+    exchange.write(Buffer.from("one,"));
+    exchange.write(Buffer.from("two"));
+    exchange.end();
+    assert.equal((await done).body.toString(), "one,two");
+    assert.deepEqual(recording.head, HEAD);
+    assert.deepEqual(
+      recording.response.pieces.map(({ bytes }) => bytes.toString()),
+      ["one,", "two"],
+    );
+    assert.equal(recording.over, true);
+  });
+
+  test("beyond the bound nothing is kept, the size is told, and all of it passes", async () => {
+    const { inner, exchange, recording } = captured();
+    const done = inner.done;
+    exchange.respond(HEAD, "0123456789");
+    assert.equal((await done).body.toString(), "0123456789");
+    for (const kept of [recording.body, recording.response]) {
+      assert.equal(kept.bytes.toString(), "01234567");
+      assert.equal(kept.size, 10);
+      assert.equal(kept.cut, true);
+    }
+  });
+
+  test("a piece that its owner uses again is not changed by that", () => {
+    const { exchange, recording } = captured();
+    const piece = Buffer.from("abc");
+    exchange.start(HEAD);
+    exchange.write(piece);
+    piece.fill("x");
+    assert.equal(recording.response.bytes.toString(), "abc");
+  });
+
+  test("a trace that others read goes on", () => {
+    const captures = new Captures();
+    captures.begin();
+    const inner = new RecordedExchange();
+    const before = new Trace();
+    inner.trace = before;
+    const exchange = captures.captured(inner, "app");
+    exchange.trace?.queued();
+    exchange.trace?.handedOver(7);
+    exchange.respond(HEAD, "");
+    for (const trace of [before, captures.all[0]?.trace]) {
+      assert.equal(trace?.begun, before.begun);
+      assert.equal(trace?.pid, 7);
+      assert.ok(trace.queuedAt > 0 && trace.handedOverAt > 0 && trace.headAt > 0 && trace.endedAt > 0);
+    }
+  });
+
+  test("a body that is read piece by piece", async () => {
+    const captures = new Captures();
+    captures.begin();
+    const exchange = captures.captured(new RecordedExchange({ body: "12345" }), "app");
+    while (await exchange.body.read());
+    assert.equal(captures.all[0]?.body.bytes.toString(), "12345");
+  });
+});
