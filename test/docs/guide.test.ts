@@ -1,11 +1,11 @@
-// docs/guide/: each command and each program of it runs and answers as it says, each drawing is current and can be read, and the
-// questions that it must answer are answered where they should be.
+// docs/guide/: each command and each program of it runs and answers as it says, and the questions that it must answer are
+// answered where they should be. Its drawings: test/docs/guide-drawings.test.ts.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
 import { type Block, PEERS, type Ran, Stage } from "./guide/stage.ts";
-import { filesBelow, readText } from "./prose.ts";
+import { filesBelow } from "./prose.ts";
 
 interface Section {
   readonly title: string;
@@ -14,8 +14,6 @@ interface Section {
 
 const scripts = (name: string): string => new URL(`../../scripts/${name}`, import.meta.url).href;
 const { sectionsOf, readPage } = await import(scripts("guide/blocks.mjs"));
-const { guideParts } = await import(scripts("guide.mjs"));
-const { KINDS } = await import(scripts("guide/svg.mjs"));
 
 const PAGES = filesBelow("docs/guide")
   .filter((path) => path.endsWith(".md"))
@@ -76,76 +74,6 @@ test("every block of the guide is a file, a command, its output, a drawing in te
 
 test("no command stands in the middle of a sentence, where nothing would run it", () => {
   for (const page of PAGES) assert.doesNotMatch(readPage(page), /`(?:npx|curl) [^`\n]+`/, page);
-});
-
-// Drawings and tables.
-
-const { files, tables } = (await guideParts()) as Record<"files" | "tables", Record<string, string>>;
-
-test("the drawings are those that npm run docs writes, and there are no others", () => {
-  const there = filesBelow("docs/guide").filter((path) => path.endsWith(".svg"));
-  assert.deepEqual(
-    there.sort(),
-    Object.keys(files)
-      .map((name) => `docs/guide/${name}`)
-      .sort(),
-  );
-  for (const [name, drawing] of Object.entries(files))
-    assert.ok(
-      readText(`docs/guide/${name}`) === drawing,
-      `docs/guide/${name} is not current; run npm run docs`,
-    );
-});
-
-test("so are the tables", () => {
-  let count = 0;
-  for (const page of PAGES)
-    for (const [, name = "", made = ""] of readPage(page).matchAll(
-      /<!-- table: (\S+) -->\n([\s\S]*?)<!-- end -->/g,
-    )) {
-      assert.equal(made.trim(), tables[name]?.trim(), `${page}: ${name}`);
-      count++;
-    }
-  assert.equal(count, Object.keys(tables).length);
-});
-
-test("each drawing is on a page, with a text in its place", () => {
-  const text = PAGES.map(readPage).join("\n");
-  for (const name of Object.keys(files))
-    assert.match(text, new RegExp(`!\\[[^\\]]{3,}\\]\\(${name.replace(".", "\\.")}\\)`), name);
-});
-
-test("each drawing has a title and a description, light and dark, fits 360 pixels, and has no small text", () => {
-  for (const [name, drawing] of Object.entries(files)) {
-    assert.match(drawing, /<title id="t">.{8,}<\/title>\n<desc id="d">.{80,}<\/desc>/, name);
-    assert.match(drawing, /role="img" aria-labelledby="t d"/, name);
-    assert.match(drawing, /prefers-color-scheme:dark/, name);
-    assert.match(drawing, /viewBox="0 0 360 \d+"/, name);
-    for (const [, size] of drawing.matchAll(/(\d+(?:\.\d+)?)px/g)) assert.ok(Number(size) >= 9.5, name);
-  }
-});
-
-/** The relative luminance and the contrast of WCAG 2.2. */
-function luminance(colour: string): number {
-  const [r = 0, g = 0, b = 0] = [1, 3, 5]
-    .map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255)
-    .map((part) => (part <= 0.040_45 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-}
-
-function contrast(one: string, other: string): number {
-  const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-  return (light + 0.05) / (dark + 0.05);
-}
-
-test("text on every colour has a contrast of at least 4.5, in light and in dark", () => {
-  const [lightInk = "", darkInk = ""] = [
-    ...(files["six-ways.svg"] as string).matchAll(/\.ink\{fill:(#\w{6})\}/g),
-  ].map(([, ink]) => ink as string);
-  for (const [kind, [, light, dark]] of Object.entries(KINDS) as [string, [string, string, string]][]) {
-    assert.ok(contrast(lightInk, light) >= 4.5, `${kind}, light`);
-    assert.ok(contrast(darkInk, dark) >= 4.5, `${kind}, dark`);
-  }
 });
 
 // Questions.
@@ -212,9 +140,3 @@ for (const [question, page, answer] of QUESTIONS)
   test(`${question} (docs/guide/${page})`, () => {
     assert.ok(plain(readPage(page)).includes(answer), answer);
   });
-
-test("what the answers say of FastCGI and SCGI is in the bytes", () => {
-  assert.match(files["fastcgi-bytes.svg"] as string, /<desc id="d">.*BEGIN_REQUEST of request 1;/);
-  assert.match(files["scgi-bytes.svg"] as string, /<desc id="d">.*QUERY_STRING: table=4;/);
-  assert.match(tables.asgi as string, /\| mount \| `root_path` \| `'\/cafe'` \|/);
-});
