@@ -186,7 +186,7 @@ function valueTable(name, handover) {
     return found ? [[fact.name, code(found.name), code(found.value), found.from]] : [];
   });
   const header = handover.values.find((one) => /^(HTTP_HOST|headers)$/.test(one.name));
-  rows.push(["header fields", code(header.name), code(header.value), header.from]);
+  rows.push(["header fields, such as Host", code(header.name), code(header.value), header.from]);
   rows.push(["the body", code(handover.body.name), code(body), handover.body.from]);
   return table(["fact", "name", "value", "where it comes from"], rows);
 }
