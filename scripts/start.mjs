@@ -8,17 +8,12 @@ const { PORT = "8000", HOST = "127.0.0.1" } = process.env;
 /** Serves until a signal stops it, and then gives its exit code. */
 function serve() {
   const config = join(ROOT, "examples", "demo", "sallyport.config.yaml");
-  const args = [
-    join(ROOT, "bin", "sallyport.js"),
-    "serve",
-    "--config",
-    config,
-    "--host",
-    HOST,
-    "--port",
-    PORT,
-  ];
-  const server = spawn(process.execPath, [...args, ...process.argv.slice(2)], { stdio: "inherit" });
+  const given = process.argv.slice(2);
+  const unlessGiven = (option, value) =>
+    given.some((arg) => arg === option || arg.startsWith(`${option}=`)) ? [] : [option, value];
+  const address = [...unlessGiven("--host", HOST), ...unlessGiven("--port", PORT)];
+  const args = [join(ROOT, "bin", "sallyport.js"), "serve", "--config", config, ...address, ...given];
+  const server = spawn(process.execPath, args, { stdio: "inherit" });
   // A terminal's Ctrl-C reaches the server by itself; what a process manager sends to us is passed on.
   process.on("SIGINT", () => {});
   for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR1"]) process.on(signal, () => server.kill(signal));

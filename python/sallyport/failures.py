@@ -52,8 +52,16 @@ def abort_payload(error: BaseException, leaving: bool = False) -> bytes:
     return json.dumps(failure).encode()
 
 
-def failed_payload(message: str, detail: str) -> bytes:
-    return json.dumps({"message": cut(message, _MESSAGE), "detail": cut(detail, _DETAIL)}).encode()
+def failed_payload(message: str, detail: str, cause: "BaseException | None" = None) -> bytes:
+    """`cause`: what importing the application raised; the interpreter may be to blame for it."""
+    failure = {"message": cut(message, _MESSAGE), "detail": cut(detail, _DETAIL)}
+    if cause is not None:
+        import platform  # not at the top: workers that start well need none of it
+
+        failure["python"] = f"{platform.python_implementation()} {platform.python_version()}"
+    if isinstance(cause, ModuleNotFoundError) and cause.name:
+        failure["missing"] = cut(cause.name.partition(".")[0], _MESSAGE)
+    return json.dumps(failure).encode()
 
 
 def summary(error: BaseException) -> str:

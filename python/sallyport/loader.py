@@ -11,12 +11,16 @@ import traceback
 
 
 class LoadError(Exception):
-    """`message` is for the operator; `trace` is the application's own traceback, if there is one."""
+    """`message` is for the operator; `trace` is the application's own traceback, if there is one.
 
-    def __init__(self, message: str, trace: str = "") -> None:
+    `cause` is what the import raised, if it raised anything.
+    """
+
+    def __init__(self, message: str, trace: str = "", cause: "BaseException | None" = None) -> None:
         super().__init__(message)
         self.message = message
         self.trace = trace
+        self.cause = cause
 
 
 # Tried in this order where the target names a module only.
@@ -25,6 +29,10 @@ _DEFAULT_NAMES = ("application", "app")
 
 def load(target: str) -> object:
     """The object that `module`, `module:attribute.path` or `module:factory()` names. Raises LoadError."""
+    if "SALLYPORT_DEV_IMPORTS" in os.environ:
+        from .imports import tell_imports
+
+        tell_imports()
     app = _found(target)
     if os.environ.get("SALLYPORT_DEV") == "1" and getattr(app, "debug", None) is False:
         app.debug = True  # Flask, Quart, Starlette, FastAPI: an exception comes out with its traceback
@@ -96,12 +104,12 @@ def _imported(name: str) -> object:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
-            raise LoadError(f"there is no module {error.name!r}; looked in {_search_path()}") from None
-        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error)) from None
+            raise LoadError(f"there is no module {error.name!r}; looked in {_search_path()}", "", error) from None
+        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error), error) from None
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error)) from None
+        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error), error) from None
 
 
 def _default(module: object, name: str) -> object:
@@ -127,7 +135,7 @@ def _made(factory: object, target: str) -> object:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise LoadError(f"calling {target} failed: {_summary(error)}", _trace(error)) from None
+        raise LoadError(f"calling {target} failed: {_summary(error)}", _trace(error), error) from None
     return _callable(made, target)
 
 
@@ -150,7 +158,10 @@ def _defined_here(module: object, value: object) -> bool:
 
 
 def _search_path() -> str:
-    return ", ".join(sys.path[:2]) or os.getcwd()
+    """Without the directories of Python itself and of its packages."""
+    roots = (sys.base_prefix + os.sep, sys.prefix + os.sep)
+    own = [place for place in sys.path if place and not place.startswith(roots)]
+    return ", ".join(own[:3]) or os.getcwd()
 
 
 def _summary(error: BaseException) -> str:

@@ -46,7 +46,7 @@ def main() -> None:
         link.on_read = outbox.record_read
         serve = _prepared(link, outbox, sock, settings)
     except LoadError as error:
-        link.send(FAILED, 0, failed_payload(error.message, error.trace))
+        link.send(FAILED, 0, failed_payload(error.message, error.trace, error.cause))
         sys.exit(1)
     sys.exit(serve())
 

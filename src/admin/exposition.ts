@@ -2,7 +2,7 @@
 import type { Registry as PromRegistry } from "prom-client";
 import type { ServerStatus } from "../control/operations.ts";
 import type { Snapshot } from "../metrics/index.ts";
-import { memoryOfAll } from "./memory.ts";
+import { residentBytesOfAll } from "./memory.ts";
 import { METRICS, type View } from "./metrics.ts";
 
 export interface Exposition {
@@ -25,12 +25,12 @@ export async function expose(status: ServerStatus, counts: Snapshot): Promise<Ex
 async function viewOf(status: ServerStatus, counts: Snapshot): Promise<View> {
   const own = new Set([status.pid, ...status.serverProcesses.map(({ pid }) => pid)]);
   const apps = pidsByApp(status);
-  const memory = Array.from(apps, async ([app, pids]) => [app, await memoryOfAll(pids)] as const);
+  const memory = Array.from(apps, async ([app, pids]) => [app, await residentBytesOfAll(pids)] as const);
   return {
     status,
     counts,
     memory: new Map(await Promise.all(memory)),
-    ownMemory: await memoryOfAll([...own]),
+    ownMemory: await residentBytesOfAll([...own]),
   };
 }
 

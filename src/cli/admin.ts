@@ -28,7 +28,7 @@ export interface ClusterAdmin {
 /** Undefined without an admin listener. Rejects with CONFIG_INVALID when it may not be where it should. */
 export async function prepareAdmin(settings: Settings, directory: string): Promise<OwnAdmin | undefined> {
   const open = await prepareOpening(settings, directory);
-  const own = await processCounts(settings);
+  const own = await prepareCounts(settings);
   return open && own && { ...own, attach: (server) => open(own.snapshotOf(server), server.log) };
 }
 
@@ -46,7 +46,7 @@ export async function prepareClusterAdmin(
 }
 
 /** For one of several server processes, whose supervisor has the admin listener. */
-export async function processCounts({ admin }: Settings): Promise<ProcessCounts | undefined> {
+export async function prepareCounts({ admin }: Settings): Promise<ProcessCounts | undefined> {
   if (!admin) return undefined;
   const { Counts } = await import("../metrics/index.ts");
   const counts = new Counts();

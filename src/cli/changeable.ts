@@ -1,27 +1,35 @@
 // What a reload cannot change: it needs another kind of process than the one that runs.
 // Tested by test/cluster/reload.test.ts.
 import { isDeepStrictEqual } from "node:util";
-import { hasEmbeddedApps } from "../cluster/plan.ts";
 import type { Settings } from "../config/config.ts";
+import { hasEmbedded } from "../config/embedded.ts";
 import { SallyportError } from "../exchange/index.ts";
 
 /** Whether there is a supervisor: for several server processes, or where an app may hold one so that it hears no signal. */
 export const isCluster = (settings: Settings): boolean =>
-  settings.serverProcesses > 1 || hasEmbeddedApps(settings);
+  settings.serverProcesses > 1 || hasEmbedded(settings);
 
-/** `next`, where a server of `present` can become that. Throws RESTART_NEEDED. */
-export function changeable(present: Settings, next: Settings): Settings {
-  if (isCluster(next) && !isCluster(present))
+/** Keys that count when the server starts, and why. */
+const FIXED = {
+  control: "the control socket is opened when the server starts",
+  admin: "the admin listener is opened when the server starts",
+  user: "rights are given up when the server starts",
+  group: "rights are given up when the server starts",
+  umask: "it is set when the server starts",
+  pidFile: "the file is written when the server starts",
+} as const satisfies Partial<Record<keyof Settings, string>>;
+
+/** `next`, where a server of `present` can become that. Throws RESTART_NEEDED. `isSupervised`: there is a supervisor. */
+export function changeable(present: Settings, next: Settings, isSupervised: boolean): Settings {
+  if (isCluster(next) && !isSupervised)
     throw restartNeeded(
       next.serverProcesses > 1
         ? `serverProcesses from 1 to ${next.serverProcesses}`
         : "an app to embedded mode",
       "this server runs without a supervisor of server processes",
     );
-  if (next.control !== present.control)
-    throw restartNeeded("control", "the control socket is opened when the server starts");
-  if (!isDeepStrictEqual(next.admin, present.admin))
-    throw restartNeeded("admin", "the admin listener is opened when the server starts");
+  for (const [key, why] of Object.entries(FIXED) as [keyof typeof FIXED, string][])
+    if (!isDeepStrictEqual(next[key], present[key])) throw restartNeeded(key, why);
   return next;
 }
 

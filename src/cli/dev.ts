@@ -1,7 +1,10 @@
 // `sallyport dev`, and `serve --reload`: one server process, applications in processes of their own where they can be, and
 // files that are watched.
+import { join } from "node:path";
 import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
+import { keepPidFile } from "../server/pid-file.ts";
+import { serverAccount } from "../server/privileges.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { attachAll, countsOf, prepareAdmin } from "./admin.ts";
@@ -14,15 +17,17 @@ type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" 
 export async function develop({ settings, directory, flags, reread, config }: Developing): Promise<number> {
   if (flags["server-processes"] !== undefined && flags["server-processes"] > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
-  const { apps } = developed(settings);
+  if (await serverAccount(settings))
+    throw usage("sallyport dev runs as the user who starts it; leave --user and --group to sallyport serve");
   const session = new DevSession({
-    apps,
+    apps: settings.apps,
     directory,
-    files: config === undefined ? [] : [config],
+    files: [...(config === undefined ? [] : [config]), join(directory, ".env")],
     include: flags["reload-include"] ?? [],
     exclude: flags["reload-exclude"] ?? [],
   });
   const admin = await prepareAdmin(settings, directory);
+  const developed = developing(session.env);
   const server = serverOf(developed(settings), {
     directory,
     ...countsOf(admin),
@@ -31,32 +36,31 @@ export async function develop({ settings, directory, flags, reread, config }: De
   });
   if (settings.serverProcesses > 1)
     server.log.info(`one server process runs while you develop, not ${settings.serverProcesses}`);
-  await session.watch(server);
-  const { started, ended } = runProgram(
-    server,
-    settings.log,
-    attachAll(controlled({ settings, directory }, server.log), admin?.attach(server)),
-  );
-  await started;
-  const code = await ended;
-  await session.close();
-  return code;
+  try {
+    await session.watch(server);
+    const attach = attachAll(controlled({ settings, directory }, server.log), admin?.attach(server));
+    const { started, ended } = runProgram(server, settings.log, attach);
+    await started;
+    if (settings.pidFile !== undefined) keepPidFile(settings.pidFile);
+    return await ended;
+  } finally {
+    await session.close();
+  }
 }
 
-/**
- * An embedded application would take the server with it: it gets processes while it is being developed. SALLYPORT_DEV puts
- * frameworks into their debug mode (python/sallyport/loader.py).
- */
-function developedApp(app: AppSettings): AppSettings {
-  if (!PYTHON.some((kind) => kind in app)) return app;
-  const { mode: _embedded, env, ...rest } = app as Extract<AppSettings, { wsgi: unknown }>;
-  return { ...rest, env: { SALLYPORT_DEV: "1", ...env } };
+/** The settings of applications that are being developed, whose processes get these variables. */
+function developing(more: Readonly<Record<string, string>>): (settings: Settings) => Settings {
+  const developed = (app: AppSettings): AppSettings => {
+    if (!PYTHON.some((kind) => kind in app)) return app;
+    // An embedded application would take the server with it: it gets processes while it is being developed.
+    const { mode: _embedded, env, ...rest } = app as Extract<AppSettings, { wsgi: unknown }>;
+    return { ...rest, env: { ...more, ...env } };
+  };
+  return (settings) => ({
+    ...settings,
+    serverProcesses: 1,
+    apps: Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developed(app)])),
+  });
 }
-
-const developed = (settings: Settings): Settings => ({
-  ...settings,
-  serverProcesses: 1,
-  apps: Object.fromEntries(Object.entries(settings.apps).map(([name, app]) => [name, developedApp(app)])),
-});
 
 const PYTHON = ["wsgi", "asgi", "callable"];

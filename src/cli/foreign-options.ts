@@ -1,24 +1,30 @@
 // Options that people bring along from other servers, and what is said here instead.
 
+const CHOSEN_BY_LOOK =
+  "no option: WSGI and ASGI are told apart by a look at the app (--interface says which)";
+const TARGET = "the app as the target: sallyport serve MODULE:CALLABLE";
+const NONE_OF_IT = "no option: leave it out, nothing here needs it";
+
 /** By the option as it is written there: whose it is, and ours in its place, or why there is none. */
 const FOREIGN: Readonly<Record<string, readonly [theirs: string, ours: string]>> = {
   "--bind": ["gunicorn and Hypercorn", "--http ADDRESS, or --host and --port"],
   "-b": ["gunicorn and Hypercorn", "--http ADDRESS, or --host and --port"],
-  "--uds": ["uvicorn", "--unix PATH"],
+  "--listen": ["waitress", "--http ADDRESS, or --host and --port"],
+  "--unix-socket": ["waitress and Daphne", "--unix PATH"],
+  "--endpoint": ["Daphne", "--http ADDRESS"],
+  "-e": ["Daphne", "--http ADDRESS"],
+  "--insecure-bind": ["Hypercorn", "--http ADDRESS"],
+  "--quic-bind": ["Hypercorn", "no option: there is no HTTP/3 here"],
+  "--fastcgi-socket": ["uWSGI", "--fastcgi ADDRESS"],
+  "--uds": ["uvicorn and Granian", "--unix PATH"],
   "--socket": ["uWSGI", "--uwsgi ADDRESS"],
   "--http-socket": ["uWSGI", "--http ADDRESS"],
   "--workers": ["gunicorn, uvicorn and Granian", "--processes N"],
   "-w": ["gunicorn and Hypercorn", "--processes N"],
-  "-p": ["uWSGI and gunicorn", "--processes N, or for a port --port N"],
+  "-p": ["uWSGI and Daphne", "--processes N, or for a port --port N"],
   "--blocking-threads": ["Granian", "--threads N"],
-  "--worker-class": [
-    "gunicorn",
-    "no option: WSGI and ASGI are told apart by a look at the app (--interface says which)",
-  ],
-  "-k": [
-    "gunicorn and Hypercorn",
-    "no option: WSGI and ASGI are told apart by a look at the app (--interface says which)",
-  ],
+  "--worker-class": ["gunicorn and Hypercorn", CHOSEN_BY_LOOK],
+  "-k": ["gunicorn and Hypercorn", CHOSEN_BY_LOOK],
   "--worker-connections": ["gunicorn", "--max-connections N"],
   "--limit-concurrency": ["uvicorn", "--max-connections N"],
   "--limit-max-requests": ["uvicorn", "--max-requests N"],
@@ -50,8 +56,11 @@ const FOREIGN: Readonly<Record<string, readonly [theirs: string, ours: string]>>
   "--venv": ["uWSGI", "--python DIR/bin/python"],
   "-H": ["uWSGI", "--python DIR/bin/python"],
   "--virtualenv": ["uWSGI", "--python DIR/bin/python"],
-  "--module": ["uWSGI", "the app as the target: sallyport serve MODULE:CALLABLE"],
-  "--wsgi-file": ["uWSGI", "the app as the target: sallyport serve MODULE:CALLABLE"],
+  "--module": ["uWSGI", TARGET],
+  "--wsgi-file": ["uWSGI", TARGET],
+  "--callable": ["uWSGI", TARGET],
+  "--app": ["Flask", TARGET],
+  "--call": ["waitress", "the target with parentheses: sallyport serve 'module:create_app()'"],
   "--wsgi": ["Granian and uWSGI", "--interface wsgi"],
   "--asgi": ["Granian", "--interface asgi"],
   "--factory": ["uvicorn", "the target with parentheses: sallyport serve 'module:create_app()'"],
@@ -66,6 +75,26 @@ const FOREIGN: Readonly<Record<string, readonly [theirs: string, ours: string]>>
     "uvicorn",
     "no option: the directory of the app is watched (--reload-include adds patterns)",
   ],
+  "--debug": ["Flask", "a command: sallyport dev TARGET"],
+  "--py-autoreload": ["uWSGI", "a command: sallyport dev TARGET"],
+  "--reload-delay": ["uvicorn", "no option: files that change together are told together"],
+  "--reload-engine": ["gunicorn", "no option: files are watched by the system"],
+  "--reload-extra-file": ["gunicorn", "--reload-include PATTERN"],
+  "--runtime-threads": ["Granian", NONE_OF_IT],
+  "--runtime-mode": ["Granian", NONE_OF_IT],
+  "--enable-threads": ["uWSGI", NONE_OF_IT],
+  "--lazy-apps": ["uWSGI", NONE_OF_IT],
+  "--need-app": ["uWSGI", NONE_OF_IT],
+  "--vacuum": ["uWSGI", NONE_OF_IT],
+  "--die-on-term": ["uWSGI", NONE_OF_IT],
+  "--plugin": ["uWSGI", NONE_OF_IT],
+  "--plugins": ["uWSGI", NONE_OF_IT],
+  "--worker-tmp-dir": ["gunicorn", NONE_OF_IT],
+  "-M": ["uWSGI", NONE_OF_IT],
+  "--ws": ["uvicorn and Granian", NONE_OF_IT],
+  "--log-config": ["uvicorn and gunicorn", "--log-level LEVEL and --log-format FORMAT"],
+  "--use-colors": ["uvicorn", NONE_OF_IT],
+  "--worker-healthcheck-timeout": ["uvicorn", NONE_OF_IT],
   "--preload": ["gunicorn", "no option: an app that cannot be imported is told at the start in any case"],
   "--daemon": ["gunicorn", "no option: leave that to systemd or to the container"],
   "-D": ["gunicorn", "no option: leave that to systemd or to the container"],
@@ -74,6 +103,8 @@ const FOREIGN: Readonly<Record<string, readonly [theirs: string, ours: string]>>
   "-c": ["gunicorn", "--config FILE (docs/configuration.md)"],
   "--static-map": ["uWSGI", "a configuration with an app of kind static (docs/configuration.md)"],
   "-S": ["php", "sallyport serve DIRECTORY, or a configuration with an app of kind php"],
+  "--xml": ["uWSGI", "--config FILE (docs/configuration.md)"],
+  "--paste": ["gunicorn and uWSGI", TARGET],
 };
 
 /** What to say of an option that is another server's; undefined when it is nobody's that is known. */

@@ -23,6 +23,12 @@ A running server is asked by
   sallyport scale APP N|MIN:MAX        how many processes the app has
 `;
 
+const VARIABLES = `Environment
+  SALLYPORT_...              any option: SALLYPORT_HTTP for --http, SALLYPORT_SERVER_PROCESSES=2;
+                             options go before variables, and variables before the configuration
+  PORT, HOST                 where to listen (0.0.0.0) when neither options nor the configuration say it
+`;
+
 /** The widest column of option names; longer ones have their help on the next line. */
 const COLUMN = 26;
 
@@ -44,7 +50,7 @@ export function helpText(): string {
   const groups = [...optionGroups()].map(
     ([group, options]) => `${group}\n${options.map(optionLine).join("")}`,
   );
-  return `${INTRODUCTION}\n${groups.join("\n")}`;
+  return `${INTRODUCTION}\n${groups.join("\n")}\n${VARIABLES}`;
 }
 
 function optionLine([name, option]: [string, Option]): string {

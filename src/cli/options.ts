@@ -10,6 +10,7 @@ import { INTERFACES } from "../explain/facts.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 import { ACCESS_FORMATS } from "../logs/format.ts";
 import { FORMATS, LEVELS } from "../logs/log.ts";
+import { isAccount } from "../options/isolation.ts";
 import { FORWARDED } from "../proxies/forwarded.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 
@@ -51,6 +52,9 @@ const oneOf =
   <T extends string>(known: readonly T[]) =>
   (text: string): T | undefined =>
     known.find((value) => value === text);
+
+const octalMode = (value: string) => (/^[0-7]{3,4}$/.test(value) ? Number.parseInt(value, 8) : undefined);
+const accountOrNothing = (value: string) => (isAccount(value) ? value : undefined);
 
 const count = {
   value: "N",
@@ -120,7 +124,7 @@ export const OPTIONS = {
   "unix-mode": {
     ...listening,
     value: "MODE",
-    read: (value: string) => (/^[0-7]{3,4}$/.test(value) ? Number.parseInt(value, 8) : undefined),
+    read: octalMode,
     expected: "an octal mode such as 660",
     help: "permissions of the Unix sockets",
   },
@@ -246,7 +250,7 @@ export const OPTIONS = {
     ...python,
     ...text,
     value: "PATH",
-    help: "interpreter (that of $VIRTUAL_ENV, .venv, venv, or python3)",
+    help: "interpreter (that of $VIRTUAL_ENV, of .venv or venv in the project, or python3)",
   },
   chdir: {
     ...application,
@@ -365,6 +369,40 @@ export const OPTIONS = {
     help: "lines for people or JSON (text)",
   },
 
+  user: {
+    ...general,
+    value: "USER",
+    read: accountOrNothing,
+    expected: "the name or number of a user",
+    help: "started as root: the server's user, which it becomes before it loads the app",
+  },
+  group: {
+    ...general,
+    value: "GROUP",
+    read: accountOrNothing,
+    expected: "the name or number of a group",
+    help: "its group (the user's)",
+  },
+  umask: {
+    ...general,
+    value: "MASK",
+    read: octalMode,
+    expected: "an octal mask such as 027",
+    help: "file mode creation mask of the server and the app",
+  },
+  "env-file": {
+    ...general,
+    ...text,
+    value: "FILE",
+    many: true,
+    help: "environment variables of app, options and configuration (dev: .env); may be repeated",
+  },
+  "pid-file": {
+    ...general,
+    ...text,
+    value: "FILE",
+    help: "holds the number of the main process while it serves",
+  },
   config: {
     ...general,
     ...text,

@@ -8,18 +8,23 @@ import type { Settings } from "../config/config.ts";
 import type { Attach } from "../control/operations.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { descriptorSink } from "../logs/sinks.ts";
+import { isOwnVariable } from "../processes/index.ts";
 import { logConsole } from "../server/console.ts";
 import { guess, placesOf } from "../server/guess.ts";
+import { checkPidFile, keepPidFile } from "../server/pid-file.ts";
+import { becomeAccount, serverAccount, warnOfRoot } from "../server/privileges.ts";
 import { noAttachment, runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { SwitchableLog } from "../server/switchable-log.ts";
-import { attachAll, countsOf, prepareAdmin, prepareClusterAdmin, processCounts } from "./admin.ts";
+import { attachAll, countsOf, prepareAdmin, prepareClusterAdmin, prepareCounts } from "./admin.ts";
 import { changeable, isCluster } from "./changeable.ts";
 import { type CommandLine, usage } from "./command-line.ts";
+import { envFilesOf, loadEnvFiles } from "./env-file.ts";
 import type { Flags } from "./options.ts";
 import { namesAddress, type ServeSettings, serveSettingsOf, withOptions } from "./settings.ts";
 import { type ServeTarget, targetOf } from "./target.ts";
+import { variablesIn, withVariables } from "./variables.ts";
 
 /** What is served, and how it is read again. */
 export interface ServePlan {
@@ -34,16 +39,27 @@ export interface ServePlan {
 }
 
 /** Gives the exit code. Throws a SallyportError when it cannot start. */
-export async function serveCommand({ flags, words, renamed }: CommandLine): Promise<number> {
+export async function serveCommand(line: CommandLine): Promise<number> {
+  const { words, renamed } = line;
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const target = targetOf(word, flags.config, here, wantedOf(flags));
-  const read = (): Promise<ServeSettings> => serveSettingsOf(target, flags, here);
   const task = takeTask();
+  const { reload, "env-file": named } = { ...variablesIn(process.env).flags, ...line.flags };
+  const env = (): void => loadEnvFiles(envFilesOf(named, reload === true, here));
+  env();
+  const variables = variablesIn(process.env);
+  const config = line.flags.config ?? (word === undefined ? variables.flags.config : undefined);
+  const target = targetOf(word, config, here, wantedOf({ ...variables.flags, ...line.flags }));
+  const { flags, warnings } = withVariables(line.flags, variables, target.kind);
+  const read = (): Promise<ServeSettings> => serveSettingsOf(target, flags, here);
   const { settings, directory } = (task && (await takeSettings(task))) ?? (await read());
-  const all = { ...settings, renamed: [...renamed, ...(settings.renamed ?? [])] };
-  const reread = async (): Promise<Settings> => (await read()).settings;
+  if (settings.umask !== undefined) process.umask(settings.umask);
+  const all = { ...settings, renamed: [...warnings, ...renamed, ...(settings.renamed ?? [])] };
+  const reread = async (): Promise<Settings> => {
+    env();
+    return (await read()).settings;
+  };
   try {
     if (task) return await serverProcess(task, settings, directory);
     return await serveAs({ settings: all, directory, flags, here, reread, config: configOf(target) });
@@ -77,17 +93,19 @@ async function serveAs(plan: ServePlan): Promise<number> {
 
 async function run(plan: ServePlan): Promise<number> {
   const { settings, directory, flags } = plan;
-  const reread = async (): Promise<Settings> => changeable(settings, await plan.reread());
+  if (settings.pidFile !== undefined) checkPidFile(settings.pidFile);
   if (flags.reload) {
     const { develop } = await import("./dev.ts");
     return develop(plan);
   }
-  if (isCluster(settings)) return superviseProcesses({ ...plan, reread });
+  const isSupervised = isCluster(settings) || (await serverAccount(settings)) !== undefined;
+  const reread = async (): Promise<Settings> => changeable(settings, await plan.reread(), isSupervised);
+  if (isSupervised) return superviseProcesses({ ...plan, reread });
   const admin = await prepareAdmin(settings, directory);
   const server = serverOf(settings, { directory, reread, ...countsOf(admin) });
   const attach = attachAll(controlled(plan, server.log), admin?.attach(server));
   const { started, ended } = runProgram(server, settings.log, attach);
-  await started;
+  if ((await started).length > 0) onServing(server.log, settings);
   return ended;
 }
 
@@ -98,7 +116,14 @@ async function superviseProcesses({ settings, directory, reread }: ServePlan): P
   for (const line of settings.renamed ?? []) log.warn(line);
   const admin = await prepareClusterAdmin(settings, directory, log);
   const attach = attachAll(controlled({ settings, directory }, log), admin?.attach);
-  return supervise({ plan: { settings, directory }, reread, log, attach, totals: admin?.totals });
+  const serving = (): void => onServing(log, settings);
+  return supervise({ plan: { settings, directory }, reread, log, attach, serving, totals: admin?.totals });
+}
+
+/** Once, in the main process. */
+function onServing(log: Log, settings: Settings): void {
+  warnOfRoot(log, settings);
+  if (settings.pidFile !== undefined) keepPidFile(settings.pidFile);
 }
 
 /** Opens the control socket that the settings want. */
@@ -112,6 +137,13 @@ export const controlled =
     return openControlSocket({ path: resolve(directory, control), operations });
   };
 
+/** All are read by now, and embedded Python has this process's environment. */
+function hideOwnVariables(): void {
+  for (const name of Object.keys(process.env))
+    if (isOwnVariable(name) && !(name === "SALLYPORT_LINT" && process.env[name] === "1"))
+      delete process.env[name];
+}
+
 /** The supervisor started this command line once more, with the sockets. It has logged the old names already. */
 async function serverProcess(
   task: ServerProcessTask,
@@ -122,11 +154,17 @@ async function serverProcess(
   const { Slot } = await import("../cluster/scoreboard.ts");
   const { InheritedDescriptor, releaseLow } = await import("../cluster/descriptors.ts");
   releaseLow(task.channel);
+  hideOwnVariables();
   const slot = new Slot(task.scoreboard, task.slot);
   const own = { ...settings, listen: [...task.listen], renamed: [] };
-  const counts = await processCounts(settings);
-  const accepted = (socket: Socket): void => slot.count(socket);
-  const server = serverOf(own, { directory, accepted, ...countsOf(counts) });
+  const counts = await prepareCounts(settings);
+  const account = await serverAccount(settings);
+  const server = serverOf(own, {
+    directory,
+    accepted: (socket: Socket) => slot.count(socket),
+    ...countsOf(counts),
+    ...(account ? { beforeApps: () => becomeAccount(account) } : {}),
+  });
   return runServerProcess({
     server,
     slot,

@@ -10,6 +10,7 @@ import { PROTOCOLS } from "../config/protocols.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 import { accessFormat } from "../logs/format.ts";
 import { dashed } from "../options/old-names.ts";
+import { EVERYWHERE, LOOPBACK, portOf } from "../server/guess.ts";
 import { usage } from "./command-line.ts";
 import { type Flags, OPTIONS, type Option, type OptionName, type TargetKind } from "./options.ts";
 import type { ServeTarget } from "./target.ts";
@@ -31,20 +32,32 @@ export async function serveSettingsOf(
   directory: string,
 ): Promise<ServeSettings> {
   checkUse(target.kind, flags);
-  const { settings, directory: own } = await settingsWithout(target, flags, directory);
-  const overlaid = overlay(settings, flags, directory);
+  const { settings, directory: own, listens } = await settingsWithout(target, flags, directory);
+  const overlaid = overlay(atPort(settings, flags, listens), flags, directory);
   await checkTls(overlaid.listen, flags, directory);
   return { settings: overlaid, directory: own };
 }
 
 /** The settings before the options of the server replace some. */
-async function settingsWithout(target: ServeTarget, flags: Flags, directory: string): Promise<ServeSettings> {
+async function settingsWithout(
+  target: ServeTarget,
+  flags: Flags,
+  directory: string,
+): Promise<ServeSettings & { readonly listens: boolean }> {
   if (target.kind === "config") {
-    const { directory: own, ...settings } = await loadConfig(target.name);
-    return { settings, directory: own };
+    const { directory: own, listens, pidFile, ...settings } = await loadConfig(target.name);
+    const file = pidFile && resolve(own, pidFile);
+    return { settings: { ...settings, ...given("pidFile", file) }, directory: own, listens };
   }
   const origin = { name: "command line", lineOf: () => undefined };
-  return { settings: checkConfig(targetConfig(target, flags, directory), origin), directory };
+  const settings = checkConfig(targetConfig(target, flags, directory), origin);
+  return { settings, directory, listens: false };
+}
+
+/** Platforms say by PORT where to listen. What a file or an option says goes before it. */
+function atPort(settings: Settings, { reload }: Flags, listens: boolean): Settings {
+  const port = listens ? undefined : portOf(process.env, reload ? LOOPBACK : EVERYWHERE);
+  return port ? { ...settings, listen: [port] } : settings;
 }
 
 const FOR: Readonly<Record<TargetKind, string>> = {
@@ -177,6 +190,10 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
     ...given("grace", flags.grace),
     ...given("admin", adminOf(settings, flags, directory)),
     ...given("control", flags.control === "off" ? "off" : flags.control && resolve(directory, flags.control)),
+    ...given("user", flags.user),
+    ...given("group", flags.group),
+    ...given("umask", flags.umask),
+    ...given("pidFile", flags["pid-file"] && resolve(directory, flags["pid-file"])),
     ...given("serverProcesses", flags["server-processes"]),
     ...given("serverProcessTimeout", flags["server-process-timeout"]),
     limits: { ...settings.limits, ...limitsOf(flags) },

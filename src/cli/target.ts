@@ -31,6 +31,7 @@ export function targetOf(
   directory: string,
   wanted?: "wsgi" | "asgi",
 ): ServeTarget {
+  refuseForeign(config ?? word, directory);
   if (config !== undefined) {
     if (word !== undefined) throw usage(`give either a target (${word}) or --config, not both`);
     return { kind: "config", name: resolve(directory, config) };
@@ -43,9 +44,30 @@ export function targetOf(
   const [, file, attribute] = /^(.+)\.py:(.+)$/.exec(word) ?? [];
   if (file && existsSync(resolve(directory, `${file}.py`)))
     throw notFound(`${word} is no name of a Python app; did you mean ${moduleOf(file)}:${attribute}?`);
+  if (file && !existsSync(resolve(directory, file)))
+    throw notFound(
+      `there is no file ${file}.py in ${directory}, and a Python app is named as module:callable`,
+    );
   // WSGI and ASGI apps have the same kind of name; the worker inspects the callable to tell them apart.
   if (PYTHON.test(word)) return { kind: "python", name: word };
   throw notFound(`there is no file ${word}, and it is no name of a Python app such as module:callable`);
+}
+
+/** By the name of the file: the server whose configuration it is. */
+const FOREIGN_CONFIGS: readonly (readonly [name: RegExp, server: string])[] = [
+  [/^gunicorn.*\.py$/, "gunicorn"],
+  [/^hypercorn.*\.toml$/, "Hypercorn"],
+  [/\.ini$/, "uWSGI or Paste"],
+];
+
+function refuseForeign(word: string | undefined, directory: string): void {
+  const name = basename(word ?? "");
+  const [, server] = FOREIGN_CONFIGS.find(([pattern]) => pattern.test(name)) ?? [];
+  if (server === undefined || !existsSync(resolve(directory, word ?? ""))) return;
+  throw usage(
+    `${word} is a configuration of ${server}; Sallyport has options (sallyport --help) and a configuration of its own ` +
+      "(docs/configuration.md)",
+  );
 }
 
 /** `shop` means a package of this name: its sources must not be served as files. */

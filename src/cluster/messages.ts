@@ -28,10 +28,15 @@ export type FromServerProcess =
   | { readonly say: "beat" }
   /** For the metrics: with each heartbeat, before the answer to a question about its status, and at its end. */
   | { readonly say: "counts"; readonly counts: Snapshot }
+  /** It stops: what is under way, and what it has broken off. Said until it ends. */
+  | { readonly say: "stopping"; readonly inFlight: number; readonly cut: number }
   | { readonly say: "answer"; readonly id: number; readonly value?: unknown; readonly failure?: SentError };
 
 /** Milliseconds between two heartbeats of a server process. */
 export const HEARTBEAT_INTERVAL = 500;
+
+/** Milliseconds between two messages of one that stops. */
+export const STOPPING_INTERVAL = 200;
 
 /** Milliseconds for which a leaving server process waits for its clients' next requests, whose responses end their connections. */
 export const EXIT_GRACE = 1_000;

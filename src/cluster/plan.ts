@@ -1,6 +1,7 @@
 // What a supervisor needs of a configuration. A reload brings another plan.
 // Tested by test/cluster/reload.test.ts.
-import type { AppSettings, Settings } from "../config/config.ts";
+import type { Settings } from "../config/config.ts";
+import { hasEmbedded } from "../config/embedded.ts";
 import { isGateway } from "../options/checks.ts";
 import type { Handed } from "./messages.ts";
 
@@ -15,17 +16,12 @@ export interface ClusterPlan {
   readonly directory: string;
 }
 
-/** Whether the app runs inside the server process. A process that hangs in a call of its hears no signal. */
-export const isEmbedded = (app: AppSettings): boolean => "mode" in app && app.mode === "embedded";
-
-export const hasEmbeddedApps = ({ apps }: Settings): boolean => Object.values(apps).some(isEmbedded);
-
 /**
  * Milliseconds for a server process to start, apps included. Embedded ones are imported one after the other, and only the
  * supervisor can end an import that hangs.
  */
 export function startTimeoutOf(settings: Settings): number {
-  if (!hasEmbeddedApps(settings)) return START;
+  if (!hasEmbedded(settings)) return START;
   const limits = Object.values(settings.apps).map((app) => "startTimeout" in app && app.startTimeout);
   return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
 }

@@ -23,8 +23,11 @@ import { passedAs } from "./sockets.ts";
 
 /** Milliseconds without a heartbeat after which a server process that should have ended counts as hung. */
 const DEAF = 4 * HEARTBEAT_INTERVAL;
-/** Milliseconds beyond the grace, and for a stack to be written down. */
-const KILL_GRACE = 2_000;
+/**
+ * Milliseconds beyond the grace, in which applications have their shutdown (lifespan: 12 s, workers/worker.ts), and for a stack
+ * to be written down. One that hangs is ended sooner (`overdue`).
+ */
+const KILL_GRACE = 15_000;
 const LAST_WORDS = 1_000;
 
 type Answer = Extract<FromServerProcess, { say: "answer" }>;
@@ -51,6 +54,8 @@ export class ServerProcess {
   failure: SentError | undefined;
   /** It was told to end. */
   leaving = false;
+  /** What it said last while it stopped. */
+  load: { readonly inFlight: number; readonly cut: number } = { inFlight: 0, cut: 0 };
   /** It hung, and is being killed. */
   doomed = false;
   /** undefined when it could not be started. */
@@ -74,7 +79,8 @@ export class ServerProcess {
     const serves = new Promise<boolean>((resolve) => {
       this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
-        if (message.say === "ready") {
+        if (message.say === "stopping") this.load = message;
+        else if (message.say === "ready") {
           this.served = true;
           resolve(true);
         } else if (message.say === "failed") this.failure = message.failure;

@@ -12,6 +12,7 @@ import {
   type FromServerProcess,
   HEARTBEAT_INTERVAL,
   type Question,
+  STOPPING_INTERVAL,
   type ToServerProcess,
 } from "./messages.ts";
 import type { Slot } from "./scoreboard.ts";
@@ -65,8 +66,18 @@ function untilEnded({ server, slot, debug, counts }: ServerProcessRun): Promise<
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       slot.leave();
-      const stopped = server.stop().then(() => sendCounts(counts));
-      void stopped.then(() => resolve(code));
+      const tell = (): void => {
+        const { inFlight = 0, cut = 0 } = server.status();
+        send({ say: "stopping", inFlight, cut });
+      };
+      const timer = setInterval(tell, STOPPING_INTERVAL).unref();
+      tell();
+      void server.stop().then(async () => {
+        clearInterval(timer);
+        tell();
+        await sendCounts(counts);
+        resolve(code);
+      });
     };
     const act: { readonly [D in ToServerProcess["do"]]: (message: Told<D>) => void } = {
       stop: () => stop(0),

@@ -4,6 +4,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/config.ts";
+import { isEmbedded } from "../config/embedded.ts";
 import {
   type Attach,
   type Operations,
@@ -22,10 +23,11 @@ import { unknownApp } from "../server/app-operations.ts";
 import { type Notifier, notifierOf } from "../server/notify.ts";
 import { logFailedReload, reloaded } from "../server/operations.ts";
 import { announce, announceCut } from "../server/report.ts";
+import { StopReport } from "../server/stop-report.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { statusOf } from "./ask.ts";
 import { EXIT_GRACE, type Question } from "./messages.ts";
-import { type ClusterPlan, handedOf, isEmbedded, startTimeoutOf } from "./plan.ts";
+import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import { SharedSockets } from "./shared-sockets.ts";
@@ -39,6 +41,8 @@ export interface ClusterOptions {
   readonly attach: Attach;
   /** Adds up what the server processes count, where there are metrics. It is current once `status` has been asked. */
   readonly totals?: Totals | undefined;
+  /** Called once all serve. */
+  readonly serving: () => void;
 }
 
 /** Milliseconds between two checks of the heartbeats. */
@@ -117,6 +121,7 @@ class Supervisor implements Operations {
     await Promise.all(others.map((server) => this.#settled(server)));
     if (!this.#stopping) this.#state = "serving";
     announce(this.#sockets.urls, style);
+    this.#options.serving();
     (await this.#notifier).ready(this.#sockets.urls);
     if (count > 1) this.#options.log.info(`${count} server processes serve`);
     this.#complete();
@@ -301,6 +306,16 @@ class Supervisor implements Operations {
     this.#state = "stopping";
     void this.#notifier.then((notifier) => notifier.stopping());
     this.#complete();
+    const stopped = [...this.#processes];
+    const sum = (part: "inFlight" | "cut"): number =>
+      stopped.reduce((total, { load }) => total + load[part], 0);
+    const report = new StopReport({ style: this.#plan.settings.log, inFlight: () => sum("inFlight") });
+    const ended = this.#ended;
+    this.#ended = (code) => {
+      // A process that was killed has not said that it was done with its requests.
+      report.end(sum("cut") + sum("inFlight"));
+      ended?.(code);
+    };
     // Left open, ours would go on taking connections that no process accepts. The server processes accept those that wait.
     this.#sockets.close();
     for (const server of this.#processes) server.stop(this.#plan.settings.grace);

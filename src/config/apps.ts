@@ -5,6 +5,7 @@ import type { Gateway } from "../exchange/index.ts";
 import { isGateway } from "../options/checks.ts";
 import { nearest, suggestion } from "../options/did-you-mean.ts";
 import { parseUpstream } from "../upstreams/index.ts";
+import { isolation } from "./isolation.ts";
 import {
   about,
   count,
@@ -57,7 +58,7 @@ const PYTHON_APP = "`module:callable`, `module` (then `application` or `app`), `
 const pythonApp = {
   python: about(
     text().exactOptional(),
-    "the interpreter; otherwise that of `$VIRTUAL_ENV`, of `.venv` or `venv` beside the app, or `python3`",
+    "the interpreter; otherwise that of `$VIRTUAL_ENV`, of `.venv` or `venv` in the project, or `python3`",
   ),
   chdir: about(path().exactOptional(), "working directory of the app, and the first place of its imports"),
   path: about(z.array(path()).exactOptional(), "more directories to import from"),
@@ -67,6 +68,7 @@ const pythonApp = {
   ),
   ...recycling,
   env: about(environmentSchema().exactOptional(), "environment variables of the processes"),
+  ...isolation("all: `*`"),
   startTimeout: about(
     time().exactOptional(),
     "how long the import of the app and its startup may take (60s)",
@@ -147,6 +149,7 @@ export const callableApp = section({
 export const cgiApp = section({
   cgi: about(path(), "a directory with programs, or one program that answers every path"),
   env: about(environmentSchema().exactOptional(), "more variables for the programs"),
+  ...isolation("none"),
   chdir: about(path().exactOptional(), "working directory; otherwise the program's own"),
   processes: about(count().exactOptional(), "programs that may run at the same time (64)"),
   interpreters: about(
@@ -224,6 +227,7 @@ export const spawned = section({
   ),
   ...recycling,
   env: about(environmentSchema().exactOptional(), "environment variables of the processes"),
+  ...isolation("all: `*`; of PHP none"),
   chdir: about(path().exactOptional(), "working directory; otherwise that of the configuration"),
   transport: about(z.enum(["unix", "tcp"]).exactOptional(), "the kind of socket that it listens on (`unix`)"),
 });

@@ -5,9 +5,10 @@ import { FORMATS, LEVELS } from "../logs/log.ts";
 import { suggestion } from "../options/did-you-mean.ts";
 import { admin } from "./admin.ts";
 import { app } from "./apps.ts";
+import { account } from "./isolation.ts";
 import { limits } from "./limits.ts";
 import { listen } from "./listen.ts";
-import { about, count, flag, section, text, time } from "./schema.ts";
+import { about, count, flag, octal, path, section, text, time } from "./schema.ts";
 import { forwarded, trust } from "./trust.ts";
 import * as z from "./zod.ts";
 
@@ -77,6 +78,16 @@ export const config = section({
     "Unix socket for `sallyport status` and the like: a path, or `off`; otherwise [where they look](operations.md#the-control-socket)",
   ),
   grace: about(time().prefault("30s"), "for requests under way when the server stops"),
+  user: about(
+    account().exactOptional(),
+    "user of the server, with its groups, when it is started as root; see [users](users.md)",
+  ),
+  group: about(account().exactOptional(), "group of the server (the user's)"),
+  pidFile: about(path().exactOptional(), "file that holds the number of the main process while it serves"),
+  umask: about(
+    octal().exactOptional(),
+    'the file mode creation mask of the server and its apps, such as `"027"`',
+  ),
 }).superRefine((value, context) => {
   const names = Object.keys(value.apps);
   const error = (message: string, ...path: (string | number)[]) =>

@@ -3,6 +3,7 @@
 import { adminListener } from "./admin.ts";
 import { APP_KINDS, spawned } from "./apps.ts";
 import { config, log, route } from "./config.ts";
+import { rlimits } from "./isolation.ts";
 import { fastcgiLimits, http2Limits, limits, socketLimits, websocketLimits } from "./limits.ts";
 import { listenAddress } from "./listen.ts";
 import { processBounds } from "./schema.ts";
@@ -30,6 +31,7 @@ const SECTIONS = {
   spawned,
   processes: processBounds,
   admin: adminListener,
+  rlimits,
   routes: route,
   limits,
   "limits.http2": http2Limits,

@@ -8,6 +8,7 @@ import { checkConfig, configError, errorLine, type Origin } from "./errors.ts";
 import type { LineOf } from "./locate.ts";
 import { missingFiles } from "./missing-files.ts";
 import { tlsFileErrors } from "./tls-files.ts";
+import { type EnvironmentVariables, expandVariables } from "./variables.ts";
 
 /** The content of a file, not checked yet. */
 export interface ConfigFile {
@@ -58,16 +59,27 @@ export async function readConfig(path: string): Promise<ConfigFile> {
   return { path: absolute, directory: dirname(absolute), value, origin: { name, lineOf } };
 }
 
-/** The settings of a file. Throws CONFIG_INVALID with a line for each error. */
-export async function loadConfig(path: string): Promise<Settings & { directory: string }> {
+/** The settings of a file, and whether it says where to listen. Throws CONFIG_INVALID with a line for each error. */
+export async function loadConfig(
+  path: string,
+  variables: EnvironmentVariables = process.env,
+): Promise<Settings & { directory: string; listens: boolean }> {
   const file = await readConfig(path);
-  const settings = checkConfig(file.value, file.origin);
+  const { value, errors: unset } = withVariables(file, variables);
+  if (unset.length > 0) throw configError(unset);
+  const settings = checkConfig(value, file.origin);
   const errors = missingFiles(settings, file.directory, file.origin);
   if (settings.listen.some(({ tls }) => tls))
     errors.push(...(await tlsFileErrors(settings.listen, file.directory, file.origin)));
   if (errors.length > 0) throw configError(errors);
-  return { ...settings, directory: file.directory };
+  return { ...settings, directory: file.directory, listens: "listen" in Object(file.value) };
 }
+
+/** Code has `process.env`, and may mean other things by a dollar. */
+const withVariables = ({ path, value, origin }: ConfigFile, variables: EnvironmentVariables) =>
+  CODE.has(extname(path)) ? { value, errors: [] } : expandVariables(value, variables, origin);
+
+const CODE: ReadonlySet<string> = new Set([".ts", ".mts", ".js", ".mjs"]);
 
 function unreadable(path: string, error: NodeJS.ErrnoException): never {
   const why = error.code === "ENOENT" ? "there is no such file" : error.message;

@@ -2,19 +2,13 @@
 // Tested by test/config/config.test.ts.
 
 import { type ListenAddress, parseAddress } from "./address.ts";
-import { about, flag, section, text, written } from "./schema.ts";
+import { about, flag, octal, section, text, written } from "./schema.ts";
 import { tls } from "./tls.ts";
 import * as z from "./zod.ts";
 
 const AN_ADDRESS =
   'must be an address such as "127.0.0.1:8000", "[::1]:8000", "unix:/run/app.sock", "fd:3" or "fastcgi://127.0.0.1:9000"';
 const addressText = written<ListenAddress>("address", (value) => parseAddress(String(value)), AN_ADDRESS);
-
-const mode = written<number>(
-  "mode",
-  (value) => (/^[0-7]{3,4}$/.test(String(value)) ? Number.parseInt(String(value), 8) : undefined),
-  'must be an octal mode in quotes, such as "660"',
-);
 
 /** No web server speaks these protocols within TLS. */
 const ONLY_HTTP =
@@ -25,7 +19,7 @@ export const listenAddress = section({
     addressText,
     "`host:port`, `unix:PATH` or `fd:N`; with `fastcgi://`, `scgi://` or `uwsgi://` in front for other protocols than HTTP",
   ),
-  mode: about(mode.exactOptional(), 'permissions of the Unix socket, such as `"660"`'),
+  mode: about(octal().exactOptional(), 'permissions of the Unix socket, such as `"660"`'),
   owner: about(text().exactOptional(), "owner of the Unix socket: `user` or `user:group`"),
   proxyProtocol: about(
     flag().exactOptional(),

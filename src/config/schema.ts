@@ -46,6 +46,11 @@ const PROCESS_COUNTS = z
     error: "must be a number from 1, or bounds such as { min: 1, max: 4 }",
   })
   .meta({ title: "number or bounds" });
+const OCTAL = written<number>(
+  "mode",
+  (value) => (/^[0-7]{3,4}$/.test(String(value)) ? Number.parseInt(String(value), 8) : undefined),
+  'must be an octal mode in quotes, such as "660"',
+);
 const TEXT = z.string().min(1, "must not be empty");
 const PATH = TEXT.meta({ title: "path" });
 const FLAG = z.boolean();
@@ -55,6 +60,7 @@ export const size = () => SIZE;
 export const time = () => TIME;
 /** A time that no timer waits for, so that it may be longer than a timer can be. */
 export const duration = () => DURATION;
+export const octal = () => OCTAL;
 export const count = (least: 0 | 1 = 1) => COUNTS[least];
 /** A number of processes, or bounds of it. */
 export const processCounts = () => PROCESS_COUNTS;

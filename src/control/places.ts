@@ -1,6 +1,5 @@
 // Where control sockets are when nobody says where: in a directory of the user's, one for each server by its process id. So
 // `sallyport status` needs no option, and several servers do not contend for one path.
-// Tested by test/control/places.test.ts.
 import { lstatSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";

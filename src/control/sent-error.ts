@@ -1,5 +1,4 @@
 // An error on its way to another process: without its stack and its cause, and an error of the same code again there.
-// Tested by test/control/sent-error.test.ts.
 import { ERRORS, type ErrorCode, type ErrorName, SallyportError } from "../exchange/index.ts";
 
 export interface SentError {

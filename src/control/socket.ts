@@ -1,6 +1,5 @@
 // The control socket: HTTP over a Unix socket that only its owner may use. One request a connection, a few connections at a
 // time, small requests, little time; HTTP is loaded for the first of them.
-// Tested by test/control/socket.test.ts.
 import { existsSync } from "node:fs";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";

@@ -1,5 +1,4 @@
 // What `sallyport status` shows to people.
-// Tested by test/control/table.test.ts.
 import type { GatewayStatus } from "../exchange/index.ts";
 import type { ServerProcessStatus, ServerStatus } from "./operations.ts";
 

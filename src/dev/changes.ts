@@ -8,21 +8,27 @@ const EVENTS_PATH = "/__sallyport/changes";
 /** Event streams at once; a browser has one for each open page. */
 const MOST_LISTENERS = 500;
 
-/** A page reloads when the version that it hears of first is no longer the present one, also after the server was started anew. */
-const SCRIPT = `(() => {
+/**
+ * A page reloads when the version that its script came with is no longer the present one, also after the server was started anew.
+ * A page that is not seen has no stream: browsers open six connections to a server, for all pages together.
+ */
+const scriptFor = (version: string): string => `(() => {
   const url = new URL("changes", document.currentScript.src);
-  let first;
+  const own = "${version}";
+  let source;
   const listen = () => {
-    const source = new EventSource(url);
+    source?.close();
+    if (document.hidden) return;
+    source = new EventSource(url);
     source.onmessage = ({ data }) => {
-      if (first !== undefined && data !== first) location.reload();
-      first ??= data;
+      if (data !== own) location.reload();
     };
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) setTimeout(listen, 500);
     };
-    addEventListener("pagehide", () => source.close());
   };
+  addEventListener("pagehide", () => source?.close());
+  document.addEventListener("visibilitychange", listen);
   listen();
 })();
 `;
@@ -41,10 +47,15 @@ export class Changes {
     for (const listener of this.#listeners) listener.write(this.#event());
   }
 
+  /** Pages come back for the next version by themselves: their streams must not hold up a stop. */
+  leave(): void {
+    for (const listener of this.#listeners) listener.end();
+  }
+
   /** Answers what the script asks for; false when the request is none of ours. */
   answers(exchange: Exchange): boolean {
     const path = exchange.request.path.slice(exchange.mount.length);
-    if (path === SCRIPT_PATH) sendScript(exchange);
+    if (path === SCRIPT_PATH) sendScript(exchange, scriptFor(this.#version));
     else if (path === EVENTS_PATH) this.#open(exchange);
     else return false;
     return true;
@@ -61,11 +72,15 @@ export class Changes {
   }
 
   #event(): Uint8Array {
-    return Buffer.from(`retry: 500\ndata: ${this.#started}.${this.#count}\n\n`);
+    return Buffer.from(`retry: 500\ndata: ${this.#version}\n\n`);
+  }
+
+  get #version(): string {
+    return `${this.#started}.${this.#count}`;
   }
 }
 
-function sendScript(exchange: Exchange): void {
+function sendScript(exchange: Exchange, script: string): void {
   const headers = ["Content-Type", "text/javascript; charset=utf-8", "Cache-Control", "no-store"];
-  exchange.respond({ status: 200, reason: "", headers }, SCRIPT);
+  exchange.respond({ status: 200, reason: "", headers }, script);
 }

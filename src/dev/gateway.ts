@@ -5,6 +5,7 @@ import {
   type Exchange,
   type Gateway,
   type GatewayStatus,
+  type Leaving,
   type Log,
   type ProcessBounds,
   Running,
@@ -80,8 +81,9 @@ export class DevGateway implements Gateway {
     await this.#version?.gateway.scale?.(bounds);
   }
 
-  leave(): void {
-    this.#version?.running.leave();
+  leave(why?: Leaving): void {
+    this.#options.changes.leave();
+    this.#version?.running.leave(why);
   }
 
   async close(grace: number): Promise<void> {
@@ -114,6 +116,7 @@ export class DevGateway implements Gateway {
     const gateway = await this.#options.make();
     const before = this.#version;
     this.#version = { gateway, running: new Running(), started: false };
+    before?.running.leave("restart");
     void before?.running.close(OLD_GRACE);
     await this.#startPresent(this.#version);
   }

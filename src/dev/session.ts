@@ -7,6 +7,7 @@ import { loadedFiles } from "../modules/versions.ts";
 import type { Development, Server } from "../server/server.ts";
 import { Changes } from "./changes.ts";
 import { DevGateway } from "./gateway.ts";
+import { Imports } from "./imports.ts";
 import { Watcher } from "./watcher.ts";
 
 export interface DevOptions {
@@ -26,6 +27,7 @@ const MOST_NAMED = 3;
 export class DevSession implements Development {
   readonly #options: DevOptions;
   readonly #changes = new Changes();
+  readonly #imports = new Imports();
   #watcher: Watcher | undefined;
   #server: Server | undefined;
 
@@ -52,9 +54,16 @@ export class DevSession implements Development {
     });
     await this.#watcher.ready();
     this.#watcher.add([...this.#options.files, ...loadedFiles()]);
+    this.#imports.follow((files) => this.#watcher?.add(files));
+  }
+
+  /** Variables that tell the application's processes that they are being developed (python/sallyport/loader.py). */
+  get env(): Readonly<Record<string, string>> {
+    return { SALLYPORT_DEV: "1", SALLYPORT_DEV_IMPORTS: this.#imports.path };
   }
 
   async close(): Promise<void> {
+    this.#imports.close();
     await this.#watcher?.close();
   }
 

@@ -1,7 +1,7 @@
 // Why an application failed, for a reader: the frames of a Python traceback or of a JavaScript stack, with the source around
 // each, and which of them are the application's own.
 import { readFileSync } from "node:fs";
-import { relative, sep } from "node:path";
+import { isAbsolute, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface SourceLine {
@@ -14,7 +14,7 @@ export interface Frame {
   readonly line: number;
   /** The function; "" at the top level of a module, and where a syntax error stands. */
   readonly name: string;
-  /** Below the application's directory, and no library that is installed there. */
+  /** The application's: no library that is installed, and nothing of Python or of ours. */
   readonly own: boolean;
   /** The lines around it; empty when the file cannot be read. */
   readonly source: readonly SourceLine[];
@@ -34,6 +34,9 @@ const NODE_PLACE = /^((?:file:\/\/)?\/.+?):(\d+)$/;
 
 /** Directories of what was installed, wherever the application's own directory begins. */
 const INSTALLED = /[\\/](?:site-packages|dist-packages|node_modules)[\\/]|[\\/]lib[\\/]python3\.\d+[\\/]/;
+
+/** Sallyport. */
+const OURS = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The frames of `text` in the order in which they were called: the last one is where it happened. */
 export function framesOf(text: string, directory: string): Frame[] {
@@ -64,8 +67,14 @@ function match(found: RegExpExecArray | null, place: (parts: string[]) => (strin
 
 function frameOf(given: string, line: number, name: string, directory: string): Frame {
   const file = given.startsWith("file://") ? pathOf(given) : given;
-  const inside = !relative(directory, file).startsWith(`..${sep}`) && !INSTALLED.test(file);
-  return { file, line, name, own: inside, source: sourceAround(file, line) };
+  return { file, line, name, own: isOwn(file, directory), source: sourceAround(file, line) };
+}
+
+/** What is not installed is worked on: a sibling of the application's directory, too. */
+function isOwn(file: string, directory: string): boolean {
+  if (!isAbsolute(file) || INSTALLED.test(file)) return false;
+  const inside = !relative(directory, file).startsWith(`..${sep}`);
+  return inside || !file.startsWith(OURS);
 }
 
 function pathOf(url: string): string {

@@ -1,7 +1,7 @@
 // Which files of an application have changed: directories are watched by the kernel, and what belongs to nobody's work (version
 // control, caches, installed packages) is left out.
 import { existsSync, type Stats } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import picomatch from "picomatch";
 import type { Log } from "../exchange/index.ts";
@@ -21,8 +21,16 @@ const SHOWN =
 const NOT_ENTERED = new Set("node_modules __pycache__ site-packages dist-packages".split(" "));
 /** Milliseconds without a further change, after which what has changed is told: an editor writes several files. */
 const QUIET = 50;
+/** The same for more than FEW files: a checkout of another branch, with pauses between its directories. */
+const QUIET_AFTER_MANY = 300;
+const FEW = 2;
 /** Milliseconds after which it is told in any case. */
 const LONGEST_QUIET = 500;
+const LONGEST_QUIET_AFTER_MANY = 5_000;
+/** Files whose names are kept: of more it is only known that there are some. */
+const MOST_CHANGED = 1_000;
+/** Files outside of the directories. */
+const MOST_FOLLOWED = 20_000;
 
 export interface WatcherOptions {
   readonly directories: readonly string[];
@@ -42,6 +50,10 @@ export class Watcher {
   readonly #excluded: (path: string) => boolean;
   readonly #watch: FSWatcher;
   readonly #changed = new Set<string>();
+  #restart = false;
+  /** Files besides those of the directories, wherever they are, and the directories that they are in. */
+  readonly #followed = new Set<string>();
+  readonly #places = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #since = 0;
 
@@ -65,9 +77,16 @@ export class Watcher {
     return new Promise((resolve) => this.#watch.once("ready", () => resolve()));
   }
 
-  /** Another file, wherever it is: a module that the application imports from elsewhere. */
+  /**
+   * Other files, wherever they are: modules that the application imports from elsewhere. Each change of them needs a new
+   * version. Their directories are watched, so that one that is removed and made again is seen.
+   */
   add(files: readonly string[]): void {
-    this.#watch.add([...files]);
+    const fresh = files.filter((file) => !this.#followed.has(file));
+    for (const file of fresh.slice(0, MOST_FOLLOWED - this.#followed.size)) this.#followed.add(file);
+    const places = new Set(fresh.map((file) => dirname(file)).filter((place) => !this.#places.has(place)));
+    for (const place of places) this.#places.add(place);
+    if (places.size > 0) this.#watch.add([...places]);
   }
 
   async close(): Promise<void> {
@@ -77,8 +96,10 @@ export class Watcher {
 
   #isIgnored(path: string, stats: Stats | undefined): boolean {
     const name = basename(path);
-    if (this.#options.directories.includes(path)) return false;
+    if (this.#options.directories.includes(path) || this.#places.has(path)) return false;
     if (this.#excluded(this.#shownPath(path))) return true;
+    if (this.#followed.has(path)) return false;
+    if (this.#rootOf(path) === undefined) return stats !== undefined;
     if (stats?.isFile()) return !this.#matters(path);
     if (stats?.isDirectory())
       return name.startsWith(".") || NOT_ENTERED.has(name) || existsSync(join(path, "pyvenv.cfg"));
@@ -92,26 +113,35 @@ export class Watcher {
 
   /** From the directory that is watched. */
   #shownPath(path: string): string {
-    const root = this.#options.directories.find((directory) => path.startsWith(`${directory}/`));
+    const root = this.#rootOf(path);
     return root ? relative(root, path) : path;
   }
 
+  #rootOf = (path: string): string | undefined =>
+    this.#options.directories.find((directory) => path.startsWith(`${directory.replace(/\/$/, "")}/`));
+
   #note(path: string): void {
-    if (!this.#matters(path)) return;
+    const isFollowed = this.#followed.has(path);
+    if (!isFollowed && !this.#matters(path)) return;
     if (this.#changed.size === 0) this.#since = performance.now();
-    this.#changed.add(path);
+    if (this.#changed.size < MOST_CHANGED) this.#changed.add(path);
+    this.#restart ||= isFollowed || this.#restarts(this.#shownPath(path));
     clearTimeout(this.#timer);
-    const left = this.#since + LONGEST_QUIET - performance.now();
-    this.#timer = setTimeout(() => this.#tell(), Math.max(0, Math.min(QUIET, left)));
+    this.#timer = setTimeout(() => this.#tell(), this.#pause());
+  }
+
+  /** Milliseconds until what has changed is told. */
+  #pause(): number {
+    const many = this.#changed.size > FEW;
+    const [quiet, longest] = many ? [QUIET_AFTER_MANY, LONGEST_QUIET_AFTER_MANY] : [QUIET, LONGEST_QUIET];
+    return Math.max(0, Math.min(quiet, this.#since + longest - performance.now()));
   }
 
   #tell(): void {
-    const files = [...this.#changed];
+    const [files, restart] = [[...this.#changed], this.#restart];
     this.#changed.clear();
-    this.#options.changed(
-      files,
-      files.some((file) => this.#restarts(this.#shownPath(file))),
-    );
+    this.#restart = false;
+    this.#options.changed(files, restart);
   }
 }
 

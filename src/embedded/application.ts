@@ -5,6 +5,7 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import type { RecyclingOptions } from "../options/processes.ts";
 import { ApplicationOutput, escapeBytes } from "../processes/index.ts";
 import { CommonParts } from "../workers/common-parts.ts";
+import { importFailure } from "../workers/import-failure.ts";
 import type { EventLoopOptions, PoolOptions, Runner, RunnerStatus, ThreadOptions } from "../workers/index.ts";
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
@@ -152,7 +153,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   scale(): void {
     throw new SallyportError(
-      "CONFIG_INVALID",
+      "NOT_SCALABLE",
       `${this.#options.app} is embedded: it has no processes of its own, but those of the server (serverProcesses)`,
     );
   }
@@ -299,8 +300,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   }
 
   #failed(payload: Buffer): void {
-    const { message, detail } = JSON.parse(payload.toString("utf8")) as Record<string, string>;
-    this.#failure = new SallyportError("APP_IMPORT", message ?? "", { detail: detail || undefined });
+    this.#failure = importFailure(payload, this.#options);
   }
 
   #printed(text: string, descriptor: number): void {

@@ -40,6 +40,7 @@ print(json.dumps({"version": sys.version.split()[0], "implementation": sys.imple
 /** Rejects with PYTHON_NOT_FOUND, which says what to install. */
 export async function libraryOf(executable: string): Promise<PythonLibrary> {
   const { version, implementation, library } = await ask(executable);
+  if (isTooOld(version)) throw unfit(`${executable} is Python ${version}, and Sallyport needs 3.9 or newer`);
   if (implementation !== "cpython")
     throw unfit(`${executable} is ${implementation}; embedded mode needs CPython`);
   if (library === null)
@@ -57,6 +58,11 @@ async function ask(executable: string): Promise<Answer> {
   } catch (error) {
     throw unfit(`${executable} cannot be asked for its library: ${(error as Error).message.split("\n")[0]}`);
   }
+}
+
+function isTooOld(version: string): boolean {
+  const [major = 0, second = 0] = version.split(".").map(Number);
+  return major < 3 || (major === 3 && second < 9);
 }
 
 const minor = (version: string): string => version.split(".").slice(0, 2).join(".");

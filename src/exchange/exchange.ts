@@ -233,10 +233,13 @@ export interface Gateway {
   /** Changes how many processes run the application, until the next reload. Resolves once it has begun; rejects with a SallyportError. */
   scale?(bounds: ProcessBounds): Promise<void>;
   /** The server is about to stop: ends WebSockets and event streams, which never end by themselves. Never throws. */
-  leave?(): void;
+  leave?(why?: Leaving): void;
   /** Finishes exchanges under way, for `grace` milliseconds at the most, then ends all processes. Never rejects. */
   close?(grace: number): Promise<void>;
 }
+
+/** "restart": another process or generation takes over, so that clients may come back at once. Otherwise "stop". */
+export type Leaving = "restart" | "stop";
 
 /** Where a listener puts the exchanges it makes: a gateway's `handle`, or the routes in front of several. */
 export type Handler = (exchange: Exchange) => void;

@@ -14,6 +14,7 @@ export type {
   Gateway,
   Handler,
   Handshake,
+  Leaving,
   Listener,
   Outcome,
   RequestBody,

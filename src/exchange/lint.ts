@@ -49,7 +49,7 @@ export function lint(gateway: Gateway, report: Report = crash): Gateway {
     ...(gateway.scale && { scale: gateway.scale.bind(gateway) }),
     start: async () => gateway.start?.(),
     reload: async () => gateway.reload?.(),
-    leave: () => gateway.leave?.(),
+    leave: (why) => gateway.leave?.(why),
     close: async (grace) => gateway.close?.(grace),
     handle(exchange) {
       try {

@@ -1,6 +1,6 @@
 // Runs gateways together with those behind them (`Gateway.inner`). A gateway may stand in several places of one owner, and have
 // several owners (two mounts, a mount and a server): it starts once, and closes with the last owner.
-import type { Gateway } from "./exchange.ts";
+import type { Gateway, Leaving } from "./exchange.ts";
 import { Reloads } from "./reloads.ts";
 
 /** The state that all owners of one gateway share. */
@@ -55,10 +55,10 @@ export class Running {
   }
 
   /** The owner is about to stop: gateways without another owner that goes on begin to end what never ends by itself. */
-  leave(): void {
+  leave(why?: Leaving): void {
     for (const gateway of this.#gateways) {
       const { staying } = sharedOf(gateway);
-      if (staying.delete(this) && staying.size === 0) gateway.leave?.();
+      if (staying.delete(this) && staying.size === 0) gateway.leave?.(why);
     }
   }
 

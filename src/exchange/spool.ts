@@ -16,6 +16,8 @@ export interface SpoolOptions {
   readonly directory?: string;
   /** Gives the directory for a file that another process opens by its path; only this user may enter it. */
   readonly shared?: (() => Promise<string>) | undefined;
+  /** The group of the other process, if it is of another user: it may read that file. */
+  readonly group?: number | undefined;
 }
 
 export interface Spooled {
@@ -114,9 +116,9 @@ class BodyFile {
     this.path = path;
   }
 
-  static async make({ directory = tmpdir(), shared }: SpoolOptions): Promise<BodyFile> {
+  static async make({ directory = tmpdir(), shared, group }: SpoolOptions): Promise<BodyFile> {
     if (!shared) return new BodyFile(await TemporaryFile.unnamed(directory), undefined);
-    const content = await TemporaryFile.named(await shared());
+    const content = await TemporaryFile.named(await shared(), group);
     return new BodyFile(content, content.path);
   }
 

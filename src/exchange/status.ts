@@ -1,5 +1,4 @@
 // What a gateway says about the application behind it. `sallyport status`, the admin listener and the metrics read it.
-// Tested by test/control/commands.test.ts.
 
 /** "idle": ready, without a request. "draining": it finishes what it has, and gets no more. */
 export type ProcessState = "starting" | "idle" | "busy" | "draining" | "gone";
@@ -34,16 +33,20 @@ export interface Load {
   readonly connections: number;
   /** Requests under way. */
   readonly inFlight: number;
+  /** Requests that were broken off when the time for the stop was over; undefined before that. */
+  readonly cut?: number | undefined;
 }
 
 /** All of them together. */
 export function totalLoad(loads: Iterable<Load | undefined>): Load {
   let [connections, inFlight] = [0, 0];
+  let cut: number | undefined;
   for (const load of loads) {
+    if (load?.cut !== undefined) cut = (cut ?? 0) + load.cut;
     connections += load?.connections ?? 0;
     inFlight += load?.inFlight ?? 0;
   }
-  return { connections, inFlight };
+  return { connections, inFlight, ...(cut === undefined ? {} : { cut }) };
 }
 
 /** `max` 1 or more, `min` 0 or more and at most `max`. */

@@ -17,11 +17,16 @@ export class TemporaryFile {
     this.#handle = handle;
   }
 
-  /** A file in `directory` that others can open by its path until it is removed. Rejects with DISK_FULL or INTERNAL. */
-  static async named(directory: string): Promise<TemporaryFile> {
+  /**
+   * A file in `directory` that this user, and `group`, can open by its path until it is removed. Rejects with DISK_FULL or
+   * INTERNAL.
+   */
+  static async named(directory: string, group?: number): Promise<TemporaryFile> {
     const path = join(directory, `sallyport-${randomUUID()}`);
     try {
-      return new TemporaryFile(path, await open(path, "wx+", 0o600));
+      const handle = await open(path, "wx+", 0o600);
+      if (group !== undefined) await showTo(group, handle);
+      return new TemporaryFile(path, handle);
     } catch (error) {
       throw failure(error, path, "made");
     }
@@ -81,6 +86,12 @@ export class TemporaryFile {
     }
     throw failure(new Error("the system took no byte and gave no reason"), this.path, "written");
   }
+}
+
+/** Not by the mode of open(2): the umask may take it away. */
+async function showTo(group: number, handle: FileHandle): Promise<void> {
+  await handle.chown(process.getuid?.() ?? 0, group);
+  await handle.chmod(0o640);
 }
 
 function failure(cause: unknown, path: string, verb: string): SallyportError {

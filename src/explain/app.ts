@@ -3,6 +3,7 @@
 import { dirname, resolve } from "node:path";
 import type { AppSettings } from "../config/config.ts";
 import type { Exchange } from "../exchange/index.ts";
+import { inheritedEnvironment } from "../processes/index.ts";
 import { programsAt } from "../protocols/cgi/program.ts";
 import { ScriptCache } from "../protocols/fastcgi/server/script-cache.ts";
 import type { InterfaceName } from "./facts.ts";
@@ -62,6 +63,7 @@ interface AnyApp {
   readonly documentRoot?: string;
   readonly interpreters?: Readonly<Record<string, string>>;
   readonly argvFromQuery?: boolean;
+  readonly inheritEnv?: readonly string[];
   readonly threads?: number;
   readonly processes?: number;
 }
@@ -78,6 +80,7 @@ export async function contextOf(
   const program = await programOf(app, exchange, directory);
   const isCgi = named === "cgi" && app.cgi !== undefined;
   return {
+    inherited: inheritedEnvironment(app.inheritEnv ?? []),
     variables: { ...(isCgi ? app.env : app.variables), ...(await scriptVariables(app, exchange, directory)) },
     program,
     documentRoot: resolve(directory, app.documentRoot ?? dirname(program.file)),

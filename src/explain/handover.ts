@@ -50,6 +50,8 @@ export interface Handover {
 
 /** What the configuration adds. */
 export interface HandoverContext {
+  /** What a CGI program gets of the server's own environment. */
+  readonly inherited: Readonly<Record<string, string>>;
   /** Variables of the configuration: `env` of a CGI program, `variables` of the others. */
   readonly variables: Readonly<Record<string, string>>;
   /** The CGI program that was found, and DOCUMENT_ROOT. */
@@ -95,8 +97,8 @@ interface Handed {
 type MakeHandover = (exchange: Exchange, body: Buffer, context: HandoverContext) => Handed;
 
 const HANDOVERS: Readonly<Record<InterfaceName, MakeHandover>> = {
-  cgi(exchange, body, { variables, program, documentRoot, argvFromQuery, length = body.length }) {
-    const options = { env: variables, documentRoot, argvFromQuery };
+  cgi(exchange, body, { inherited, variables, program, documentRoot, argvFromQuery, length = body.length }) {
+    const options = { inherited, env: variables, documentRoot, argvFromQuery };
     const { command, args, env } = commandFor(exchange, program, length, options);
     const words = [command, ...args].map((value, i): Pair => [`argv[${i}]`, value]);
     return { values: [...words, ...Object.entries(env)] };

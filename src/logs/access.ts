@@ -44,28 +44,26 @@ export class AccessLog {
 
   /** Runs `admit`, which returns the name of the app, and adds a line for each exchange once it is over. */
   logging(admit: (exchange: Exchange) => string | undefined): Handler {
-    const { hasPhases, hasResponseHeaders } = this.#format;
-    if (!hasResponseHeaders) return (exchange) => this.#follow(exchange, admit, hasPhases);
-    return (exchange) => this.#follow(new SeenExchange(exchange), admit, hasPhases);
-  }
-
-  #follow(exchange: Exchange, admit: (exchange: Exchange) => string | undefined, hasPhases: boolean): void {
-    const begun = performance.now();
-    if (hasPhases) exchange.trace ??= new Trace();
-    const app = admit(exchange) ?? "";
-    exchange.whenClosed((outcome) => {
-      const now = performance.now();
-      const entry = {
-        exchange,
-        outcome,
-        ms: now - begun,
-        app,
-        interfaceOf: this.#interfaceOf,
-        stamp: stampAt(now),
-        responseHeaders: exchange instanceof SeenExchange ? exchange.responseHeaders : undefined,
-      };
-      this.#add(this.#format.line(entry));
-    });
+    const { hasPhases, hasResponseHeaders, line } = this.#format;
+    const follow: Handler = (exchange) => {
+      const begun = performance.now();
+      if (hasPhases) exchange.trace ??= new Trace();
+      const app = admit(exchange) ?? "";
+      exchange.whenClosed((outcome) => {
+        const now = performance.now();
+        const entry = {
+          exchange,
+          outcome,
+          ms: now - begun,
+          app,
+          interfaceOf: this.#interfaceOf,
+          stamp: now < stampUntil ? stamp : stampAt(now),
+          responseHeaders: exchange instanceof SeenExchange ? exchange.responseHeaders : undefined,
+        };
+        this.#add(line(entry));
+      });
+    };
+    return hasResponseHeaders ? (exchange) => follow(new SeenExchange(exchange)) : follow;
   }
 
   /** Opens the file anew; all earlier lines go to the old one. */

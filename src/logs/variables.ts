@@ -26,12 +26,12 @@ export interface AccessEntry {
 }
 
 /** Undefined or "" for what there is not. */
-export type Value = string | undefined;
+export type FieldValue = string | undefined;
 
 export interface Variable {
   /** For the documentation. */
   readonly meaning: string;
-  readonly of: (entry: AccessEntry) => Value;
+  readonly of: (entry: AccessEntry) => FieldValue;
   /** It is a number of JSON, if it is there. */
   readonly numeric?: true;
   /** It needs a trace of the exchange. */
@@ -39,17 +39,15 @@ export interface Variable {
 }
 
 /** nginx's status for a client that left before a response began; log readers know it. */
-const CLIENT_CLOSED_REQUEST = 499;
-
-export const shownStatus = ({ status }: Outcome): number => status || CLIENT_CLOSED_REQUEST;
+export const CLIENT_CLOSED_REQUEST = 499;
 
 /** As the request line has it: HTTP/1.1, HTTP/2.0. */
-export const protocolOf = (version: string): string =>
-  `HTTP/${version.length === 1 ? `${version}.0` : version}`;
+const protocolOf = (version: string): string => `HTTP/${version.length === 1 ? `${version}.0` : version}`;
 
-const fieldOf = (entry: AccessEntry, name: string): Value => header(entry.exchange.request.headers, name);
+const fieldOf = (entry: AccessEntry, name: string): FieldValue =>
+  header(entry.exchange.request.headers, name);
 
-const portOf = (port: number): Value => (port === 0 ? undefined : String(port));
+const portOf = (port: number): FieldValue => (port === 0 ? undefined : String(port));
 
 /** One reading of the trace for all phases of a line. */
 let lastEntry: AccessEntry | undefined;
@@ -63,8 +61,9 @@ function phaseOf(entry: AccessEntry, name: keyof Phases): number | undefined {
   return lastPhases?.[name];
 }
 
-const inSeconds = (ms: number | undefined): Value => (ms === undefined ? undefined : (ms / 1000).toFixed(3));
-const inMilliseconds = (ms: number | undefined): Value => (ms === undefined ? undefined : ms.toFixed(1));
+const inSeconds = (ms: number | undefined): FieldValue =>
+  ms === undefined ? undefined : (ms / 1000).toFixed(3);
+const inMilliseconds = (ms: number | undefined): FieldValue => (ms === undefined ? undefined : ms.toFixed(1));
 
 function durations(
   name: string,
@@ -141,7 +140,7 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   },
   status: {
     meaning: "499 if the client left before there was one",
-    of: ({ outcome }) => String(shownStatus(outcome)),
+    of: ({ outcome }) => String(outcome.status || CLIENT_CLOSED_REQUEST),
     numeric: true,
   },
   body_bytes_sent: {

@@ -1,7 +1,8 @@
 // Options of gateways that start the application themselves.
 import { aCount, aText, type Checks, environment } from "./checks.ts";
+import { ISOLATION_CHECKS, type IsolationOptions } from "./isolation.ts";
 
-export interface ProgramOptions {
+export interface ProgramOptions extends IsolationOptions {
   /** More environment variables. With CGI they replace meta-variables of the same name, and ours are not passed on. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Working directory. Default: ours; for CGI that of the program. */
@@ -10,4 +11,9 @@ export interface ProgramOptions {
   readonly processes?: number | undefined;
 }
 
-export const PROGRAM_CHECKS: Checks<ProgramOptions> = { env: environment, chdir: aText, processes: aCount };
+export const PROGRAM_CHECKS: Checks<ProgramOptions> = {
+  ...ISOLATION_CHECKS,
+  env: environment,
+  chdir: aText,
+  processes: aCount,
+};

@@ -2,13 +2,13 @@
 // once. `startChild` forks this very process, which stalls it (docs/decisions/0002-spawning.md): right for processes that
 // live long. For a process per request there is the launcher.
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { Stream } from "node:stream";
 import { SallyportError } from "../exchange/index.ts";
 import type { Exit } from "./exit.ts";
 import { enlistGroup, releaseGroup, signalGroup, sweepGroup } from "./groups.ts";
 import { type Readers, readLines } from "./printing.ts";
+import { startFailureText } from "./start-failure.ts";
 
 /** A descriptor of the child: a socket pair, nothing, lines for our log, or a stream or descriptor of ours that it inherits. */
 export type Descriptor = "pipe" | "ignore" | "lines" | Stream | number;
@@ -46,10 +46,10 @@ export interface Child {
 export function startChild(options: SpawnOptions): Child {
   const stdio = options.stdio ?? DEFAULT_STDIO;
   const child = begin(options, stdio);
-  if (child instanceof Error) return failedChild(options.command, child);
+  if (child instanceof Error) return failedChild(options.command, child, options.cwd);
   const { pid } = child;
   if (pid !== undefined) enlistGroup(pid, options.guarded ?? true);
-  const exited = awaitExit(child, options.command);
+  const exited = awaitExit(child, options);
   return {
     pid,
     streams: stdio.map((kind, at) => (kind === "pipe" ? ourEnd(child, at) : undefined)),
@@ -79,8 +79,8 @@ function begin(options: SpawnOptions, stdio: readonly Descriptor[]): ChildProces
 }
 
 /** A child that could not be started. */
-export function failedChild(command: string, cause: Error): Child {
-  const message = `${command} could not be started: ${reasonOf(command, cause)}`;
+export function failedChild(command: string, cause: Error, cwd?: string): Child {
+  const message = `${command} could not be started: ${startFailureText(command, cause.message, cwd)}`;
   const failure = new SallyportError("SPAWN_FAILED", message, { cause });
   const exited = Promise.resolve({ code: null, signal: null, failure });
   const nothing = (): void => {};
@@ -96,12 +96,6 @@ export function failedChild(command: string, cause: Error): Child {
   };
 }
 
-/** For a script whose interpreter is missing, the system reports that the script does not exist. */
-function reasonOf(command: string, { message }: Error): string {
-  const interpreter = message.endsWith("ENOENT") && command.includes("/") && existsSync(command);
-  return interpreter ? `the interpreter that its first line names does not exist (${message})` : message;
-}
-
 /** An error is the same as a close: `exited` reports the child's end. */
 function ourEnd(child: ChildProcess, at: number): Socket | undefined {
   // There is no `stdio` at all when we ran out of descriptors (EMFILE).
@@ -114,7 +108,7 @@ function lineEnds(child: ChildProcess, stdio: readonly Descriptor[]): (Socket | 
   return stdio.map((kind, at) => (kind === "lines" ? ourEnd(child, at) : undefined));
 }
 
-function awaitExit(child: ChildProcess, command: string): Promise<Exit> {
+function awaitExit(child: ChildProcess, { command, cwd }: SpawnOptions): Promise<Exit> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => {
       if (child.pid !== undefined) releaseGroup(child.pid);
@@ -122,7 +116,7 @@ function awaitExit(child: ChildProcess, command: string): Promise<Exit> {
     });
     // Also emitted when a signal could not be sent; the child lives on.
     child.on("error", (cause) => {
-      if (child.pid === undefined) resolve(failedChild(command, cause).exited);
+      if (child.pid === undefined) resolve(failedChild(command, cause, cwd).exited);
     });
   });
 }

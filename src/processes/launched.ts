@@ -96,7 +96,7 @@ export class Launched implements Child {
 
   failed(reason: string): void {
     this.#finish();
-    this.#resolveLaunched(failedChild(this.#options.command, new Error(reason)));
+    this.#resolveLaunched(failedChild(this.#options.command, new Error(reason), this.#options.cwd));
   }
 
   /** Perhaps before its last connection, which takes another way. */

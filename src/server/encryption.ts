@@ -6,6 +6,8 @@ import { atAddress, located, readFiles } from "../config/tls-files.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import type { TlsSettings } from "../sockets/tls/index.ts";
 
+import { rightsHint } from "./privileges.ts";
+
 type Accept = (socket: Socket) => void;
 type TlsAcceptor = import("../sockets/tls/index.ts").TlsAcceptor;
 
@@ -100,7 +102,7 @@ export class Encryption {
   }
 
   #logFailure({ message, code, detail }: SallyportError): void {
-    this.#log.error(`changed certificates cannot be used and the old ones stay: ${message}`, {
+    this.#log.error(`changed certificates cannot be used and the old ones stay: ${message}${rightsHint()}`, {
       code,
       detail,
     });

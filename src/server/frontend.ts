@@ -56,6 +56,7 @@ export class Frontend {
   readonly #encryption: Encryption;
   /** One for each protocol, for all of its addresses. */
   readonly #listeners = new Map<Protocol, Listener>();
+  readonly #prepared = new Map<ListenAddress, Accept>();
 
   constructor(options: FrontendOptions) {
     this.#options = options;
@@ -70,9 +71,17 @@ export class Frontend {
     const { listen, limits } = settings;
     for (const protocol of new Set(listen.map((address) => address.protocol))) {
       goOn();
+      if (this.#listeners.has(protocol)) continue;
       const handler = this.handler(protocol);
       this.#listeners.set(protocol, await listenerOf(protocol, { handler, log, limits }));
     }
+  }
+
+  /** Loads all, certificates too, that is otherwise loaded when it is needed: before rights are given up. */
+  async prepare(goOn: () => void): Promise<void> {
+    await this.makeListeners(goOn);
+    for (const address of this.#options.settings.listen)
+      this.#prepared.set(address, await this.acceptAt(address));
   }
 
   /** What listeners of `protocol` call: composed of what this configuration asks for, so that nothing else costs anything. */
@@ -85,6 +94,8 @@ export class Frontend {
 
   /** What to do with connections of `address`: a PROXY header comes before TLS, TLS before the protocol. */
   async acceptAt(address: ListenAddress): Promise<Accept> {
+    const prepared = this.#prepared.get(address);
+    if (prepared) return prepared;
     const { tls, protocol } = address;
     const listener = this.#listeners.get(protocol) as Listener;
     const serve = (socket: Socket): void => listener.accept(socket);

@@ -55,11 +55,18 @@ export function placesOf(started: Started, configured: readonly ListenAddress[])
 const isSameDescriptor = (a: ListenAddress, b: ListenAddress): boolean =>
   a.kind === "fd" && b.kind === "fd" && a.fd === b.fd;
 
+/** The platforms that set PORT send requests from outside. */
+export const EVERYWHERE = "0.0.0.0";
+export const LOOPBACK = "127.0.0.1";
+
 /** The address of platforms that give every program a port: PORT, and HOST if it is set. */
-export function portOf({ PORT, HOST }: ProcessFacts["env"]): ListenAddress | undefined {
+export function portOf(
+  { PORT, HOST }: ProcessFacts["env"],
+  host: string = EVERYWHERE,
+): ListenAddress | undefined {
   const place = /^\d+$/.test(PORT ?? "") ? parsePlace(PORT as string) : undefined;
   if (place?.kind !== "tcp") return undefined;
-  return { protocol: "http", ...place, ...(HOST ? { host: HOST } : {}) };
+  return { protocol: "http", ...place, host: HOST || host };
 }
 
 const wholeNumber = (text = ""): number => (/^\d{1,4}$/.test(text) ? Math.min(Number(text), MOST) : 0);

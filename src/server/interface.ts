@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly accepted?: (socket: Socket) => void;
   /** Counts requests and connections, for the metrics. */
   readonly counts?: Counts;
+  /** Called when logs are open and certificates read, before any app is loaded: to give rights up. */
+  readonly beforeApps?: () => void;
   /** The applications are being worked on. */
   readonly development?: Development;
   /** The configuration as it is now, for a reload. Rejects with CONFIG_INVALID. Without it the settings never change. */

@@ -8,6 +8,7 @@ import { type Notifier, notifierOf } from "./notify.ts";
 import { ServerOperations } from "./operations.ts";
 import { announce, announceCut, type ReportStyle, reportError } from "./report.ts";
 import type { Server } from "./server.ts";
+import { StopReport } from "./stop-report.ts";
 import { logUncaught } from "./uncaught.ts";
 
 export interface ServerProgram {
@@ -98,7 +99,12 @@ class Life {
     if (this.#stopping) return;
     this.#stopping = true;
     void this.#notifier.then((notifier) => notifier.stopping());
-    void this.#stopAll().then(() => this.#end(code));
+    const inFlight = (): number => this.#server.status().inFlight ?? 0;
+    const report = new StopReport({ style: this.#style, inFlight });
+    void this.#stopAll().then(() => {
+      report.end(this.#server.status().cut ?? 0);
+      this.#end(code);
+    });
   }
 
   /** What is attached goes last, so that it can be asked how far the server is. */

@@ -63,8 +63,8 @@ export interface Serving {
 /**
  * Serves `app` in the way in which this process was started: at the addresses of `--http`, `--fastcgi`, `--scgi` and
  * `--uwsgi`; as a CGI program; as a FastCGI application at descriptor 0; at the sockets that systemd passes; and if it
- * is none of these, at `listen`, or by HTTP at $PORT, or at 127.0.0.1:8000. Resolves when it listens, or when the one
- * request has been answered. With `program: false` rejects with a SallyportError when it cannot start.
+ * is none of these, at `listen`, or by HTTP at $PORT (of all addresses, or of $HOST), or at 127.0.0.1:8000. Resolves when it
+ * listens, or when the one request has been answered. With `program: false` rejects with a SallyportError when it cannot start.
  */
 export async function serve(app: ServedApp, options: ServeOptions = {}): Promise<Serving> {
   if (options?.program === false) return begin(app, options);

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";
+import { hasEmbedded } from "../config/embedded.ts";
 import { checkConfig } from "../config/errors.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import { disk } from "../exchange/disk.ts";
@@ -30,6 +31,7 @@ import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
 import type { Server, ServerOptions } from "./interface.ts";
 import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
+import { refuseAccount } from "./privileges.ts";
 import { type Route, Routes } from "./routes.ts";
 import { SwitchableLog } from "./switchable-log.ts";
 
@@ -38,7 +40,9 @@ export type { Development, Server, ServerOptions } from "./interface.ts";
 /** A server of this configuration, not started yet. Throws CONFIG_INVALID. */
 export const createServer = (config: Config, options: ServerOptions = {}): Server => {
   checkOptions("createServer()", options, CHECKS, '{ directory: "/srv/site" }');
-  return serverOf(checkConfig(config), options);
+  const settings = checkConfig(config);
+  refuseAccount(settings);
+  return serverOf(settings, options);
 };
 
 const CHECKS: Checks<ServerOptions> = {
@@ -48,6 +52,7 @@ const CHECKS: Checks<ServerOptions> = {
   counts: anObject,
   development: anObject,
   reread: aFunction,
+  beforeApps: aFunction,
 };
 
 /** A server of settings that have been checked. */
@@ -56,11 +61,10 @@ export const serverOf = (settings: Settings, options: ServerOptions = {}): Serve
 
 /** In tests the contract of the exchange is checked while it runs; what breaks it ends the process. */
 const checked = (gateway: Gateway): Gateway => (process.env.SALLYPORT_LINT === "1" ? lint(gateway) : gateway);
-/** An embedded application may close descriptors of this process, so that nothing must be loaded while it starts. */
-const hasEmbedded = ({ apps }: Settings): boolean =>
-  Object.values(apps).some((app) => "mode" in app && app.mode === "embedded");
 /** Milliseconds for workers to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
+/** Milliseconds after which a phase of the stop is worth a line of the log. */
+const LONG_PHASE = 1000;
 
 /** All that a reload may replace. */
 interface Parts {
@@ -117,10 +121,13 @@ class GatewayServer implements Server {
     try {
       this.#applyLimits(settings);
       await this.#useAccessLog(settings.log);
+      const { beforeApps } = this.#options;
+      if (beforeApps) await this.#parts.frontend.prepare(() => this.#throwIfStopping()).then(beforeApps);
       const gateways = this.#appStarter.make(settings, Object.keys(settings.apps));
       // The listeners are loaded while the apps start, mostly in processes of their own.
       const { frontend } = this.#parts;
       const listeners = Promise.allSettled(gateways.values()).then(() => this.#makeListeners(frontend));
+      // An embedded application may close descriptors of this process: nothing must be loaded while it starts.
       if (hasEmbedded(settings)) await listeners;
       const [apps] = await Promise.all([this.#appStarter.start(settings, gateways), listeners]);
       this.#take({ ...this.#parts, apps });
@@ -186,7 +193,7 @@ class GatewayServer implements Server {
     const { sockets, frontend, apps } = this.#parts;
     await Promise.all([...sockets.values()].map(({ bound }) => bound.close(patience)));
     frontend.leave();
-    for (const { gateway } of apps.values()) gateway.leave?.();
+    for (const { gateway } of apps.values()) gateway.leave?.("restart");
   }
 
   stop(grace: number = this.#parts.settings.grace): Promise<void> {
@@ -316,6 +323,7 @@ class GatewayServer implements Server {
     const present = this.#parts.apps;
     const gone = [...apps].filter(([name, app]) => present.get(name) !== app);
     for (const [name] of gone) this.log.info(`app ${name} was ${present.has(name) ? "replaced" : "removed"}`);
+    for (const [, { running }] of gone) running.leave("restart");
     return gone.map(([, app]) => this.#appStarter.close(app, grace));
   }
 
@@ -416,18 +424,35 @@ class GatewayServer implements Server {
     if (this.#stopping) throw new SallyportError("STOPPING", "the server was stopped while it started");
   }
 
+  /** Begins a phase of the stop. What it returns logs the end: for all to see where it took long. */
+  #phase(what: string, within: string): () => void {
+    const since = performance.now();
+    return () => {
+      const took = performance.now() - since;
+      const at = took < LONG_PHASE ? "debug" : "info";
+      this.log[at](
+        `stopping: ${what}, after ${(took / 1000).toFixed(1)} s; there are ${within} for all of it`,
+      );
+    };
+  }
+
   async #stop(grace: number): Promise<void> {
     const deadline = performance.now() + grace;
     const left = () => Math.max(0, deadline - performance.now());
-    this.log.debug("stopping: no more connections are accepted");
+    const within = `${grace / 1000} s`;
+    let phase = this.#phase("connections that waited were accepted", within);
     // Half of the grace for accepting: the connections accepted last must be answered, too.
     await Promise.all([...this.#parts.sockets.values()].map(({ bound }) => bound.close(grace / 2)));
     this.#appStarter.leave();
+    phase();
+    phase = this.#phase("requests under way have ended", within);
     const retired = [...this.#retired].map((before) => closeFrontend(before, left()));
     await Promise.all([this.#parts.frontend.close(left()), ...retired]);
-    this.log.debug("stopping: the apps end");
+    phase();
+    phase = this.#phase("the apps have ended", within);
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
     await this.#appStarter.closeAll(patience);
+    phase();
     await this.#parts.access?.close();
     await this.#ownLog?.sink.close();
   }

@@ -41,6 +41,8 @@ export class ManagedConnections<C extends ManagedConnection> {
   readonly #tick: number;
   readonly #all = new Members<C>();
   #timer: NodeJS.Timeout | undefined;
+  /** Requests that were broken off at the end of the grace. */
+  #cut = 0;
   #emptied: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
@@ -61,7 +63,7 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.#each((connection) => {
       inFlight += connection.inFlight;
     });
-    return { connections: this.#all.size, inFlight };
+    return { connections: this.#all.size, inFlight, ...(this.#cut > 0 ? { cut: this.#cut } : {}) };
   }
 
   /** Why another connection, such as `socket`, is refused now; undefined when it is not. */
@@ -110,12 +112,17 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.#each((connection) => connection.stop());
     const endEvents = (): void => this.#each((connection) => connection.endEventStreams());
     const events = grace > EVENT_STREAM_GRACE ? setTimeout(endEvents, EVENT_STREAM_GRACE) : undefined;
-    const cut = setTimeout(() => this.#each((connection) => connection.forceClose()), grace);
+    const cut = setTimeout(() => this.#cutAll(), grace);
     const destroy = setTimeout(() => this.#each((connection) => connection.destroy()), grace + LAST_WORDS);
     await emptied;
     clearTimeout(events);
     clearTimeout(cut);
     clearTimeout(destroy);
+  }
+
+  #cutAll(): void {
+    this.#cut = this.load().inFlight;
+    this.#each((connection) => connection.forceClose());
   }
 
   #each(act: (connection: C) => void): void {

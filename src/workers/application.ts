@@ -2,11 +2,12 @@
 // that the application is written for says how an exchange is answered.
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import {
   type Exchange,
   type Gateway,
   type GatewayStatus,
+  type Leaving,
   type ProcessBounds,
   SallyportError,
   silentLog,
@@ -14,6 +15,7 @@ import {
 } from "../exchange/index.ts";
 import { waitUntil } from "../exchange/wait.ts";
 import { must } from "../options/checks.ts";
+import { isolationOf } from "../processes/index.ts";
 import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import {
   DEFAULTS,
@@ -24,6 +26,7 @@ import {
 } from "./options.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { findPython } from "./python.ts";
+import { PROGRAM } from "./worker.ts";
 
 /** The names that some of these options had before 1.0. */
 export interface OldPythonNames {
@@ -44,10 +47,15 @@ export interface Runner
   extends Pick<Pool, "start" | "submit" | "reload" | "status" | "scale" | "leave" | "close"> {
   /** The interface that the application is written for; undefined until it has started. */
   readonly interface: Interface | undefined;
+  /** The group of its processes, if they are of another user: what is written for them must be readable to it. */
+  readonly bodyGroup?: number | undefined;
 }
 
 /** Gets an exchange answered by the application. Never throws. */
-export type AnswerExchange = (exchange: Exchange, runner: Pick<Runner, "submit">) => Promise<void> | void;
+export type AnswerExchange = (
+  exchange: Exchange,
+  runner: Pick<Runner, "submit" | "bodyGroup">,
+) => Promise<void> | void;
 
 /** Options of all interfaces: which of them suit the application may turn out only when it starts. */
 type ApplicationOptions = PythonApplicationOptions & ThreadOptions & EventLoopOptions;
@@ -129,8 +137,8 @@ export class PythonApplication implements Gateway {
     this.#runner.scale(bounds);
   }
 
-  leave(): void {
-    this.#runner?.leave();
+  leave(why?: Leaving): void {
+    this.#runner?.leave(why);
   }
 
   async close(grace: number): Promise<void> {
@@ -148,7 +156,7 @@ export class PythonApplication implements Gateway {
   }
 
   async #start(): Promise<Runner> {
-    const runner = this.#makeRunner();
+    const runner = await this.#makeRunner();
     await runner.start();
     try {
       this.#choose(runner);
@@ -159,15 +167,23 @@ export class PythonApplication implements Gateway {
     return runner;
   }
 
-  #makeRunner(): Runner {
+  async #makeRunner(): Promise<Runner> {
     const options = this.#options;
+    checkPathsend(this.#app, options);
     const directory = existingDirectory(options.chdir ?? ".");
+    const python = findPython({ python: options.python, directory });
+    const isolation = await isolationOf(options, this.#app, {
+      directory,
+      readable: [join(PROGRAM, "__main__.py"), join(PROGRAM, "sallyport/worker.py")],
+      executable: [python],
+    });
     return this.#createRunner({
       ...DEFAULTS,
       log: silentLog,
       ...given(options),
       app: this.#app,
-      python: findPython({ python: options.python, directory }),
+      isolation,
+      python,
       chdir: directory,
       path: (options.path ?? []).map((place) => resolve(directory, place)),
       constants: Object.assign({}, ...this.#specs.map((spec) => spec.constants)),
@@ -190,6 +206,13 @@ export class PythonApplication implements Gateway {
     this.#onInterface(found.interface);
     this.#answer = found.answer;
   }
+}
+
+/** The server opens the files that the application names, with the server's rights. */
+function checkPathsend(app: string, { pathsend, user, group }: ApplicationOptions): void {
+  if (!pathsend || (user ?? group) === undefined) return;
+  const message = `${app}: pathsend has the server read any file that the app names, which its user may not be allowed to; leave it out with user or group`;
+  throw new SallyportError("CONFIG_INVALID", message);
 }
 
 function existingDirectory(path: string): string {

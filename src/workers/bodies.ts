@@ -1,7 +1,8 @@
-// The directory of request bodies for Python, which opens them by their paths: one for this process, accessible to its user
-// only, and removed with the process however that ends.
+// The directories of request bodies for Python, which opens them by their paths: one for the workers of this process's user,
+// and one for each group of workers of other users, who may open in it what they know the name of, and make nothing. They are
+// removed with the process however that ends.
 import { rmSync, type Stats } from "node:fs";
-import { lstat, mkdtemp } from "node:fs/promises";
+import { chmod, chown, lstat, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
@@ -12,23 +13,26 @@ interface Directory {
   readonly stats: Stats;
 }
 
-let directory: Promise<Directory> | undefined;
+/** By group; undefined is this process's user. */
+const directories = new Map<number | undefined, Promise<Directory>>();
 
 /** The directory, made when it is first needed. Rejects with INTERNAL. */
-export async function bodyDirectory(): Promise<string> {
-  const present = directory && (await directory.catch(() => undefined));
+export async function bodyDirectory(group?: number): Promise<string> {
+  const present = await directories.get(group)?.catch(() => undefined);
   if (present && (await isStillOurs(present))) return present.path;
-  directory = makeDirectory();
-  return (await directory).path;
+  const made = makeDirectory(group);
+  directories.set(group, made);
+  return (await made).path;
 }
 
-async function makeDirectory(): Promise<Directory> {
+async function makeDirectory(group: number | undefined): Promise<Directory> {
   const parent = tmpdir();
   try {
     const path = await mkdtemp(join(parent, "sallyport-bodies-"));
     // The guard removes it if we are killed; at any other end we do.
     guard.enlistDirectory(path);
     process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+    if (group !== undefined) await letEnter(group, path);
     return { path, stats: await lstat(path) };
   } catch (cause) {
     const reason = (cause as Error).message;
@@ -36,6 +40,12 @@ async function makeDirectory(): Promise<Directory> {
       cause,
     });
   }
+}
+
+/** The owner stays root, so that its user cannot have us write elsewhere by a link in its place. */
+async function letEnter(group: number, path: string): Promise<void> {
+  await chown(path, process.getuid?.() ?? 0, group);
+  await chmod(path, 0o710);
 }
 
 /** A cleanup of the temporary directory may have removed it, and another user may have taken its name. */

@@ -13,6 +13,7 @@ import {
   oneOf,
   texts,
 } from "../options/checks.ts";
+import { ISOLATION_CHECKS, type IsolationOptions } from "../options/isolation.ts";
 import {
   type Processes,
   processCount,
@@ -20,6 +21,7 @@ import {
   type RecyclingOptions,
 } from "../options/processes.ts";
 import { QUEUE_CHECKS, type QueueOptions } from "../options/queue.ts";
+import type { Isolation } from "../processes/index.ts";
 import type { Interface } from "./interface.ts";
 
 /** Options of a family with none left out. */
@@ -27,7 +29,7 @@ export type Resolved<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> 
 
 /** Which interpreter runs the application, and where. */
 export interface InterpreterOptions {
-  /** The interpreter; otherwise `$VIRTUAL_ENV`, `.venv` or `venv` in `chdir`, or `python3`. */
+  /** The interpreter; otherwise that of `$VIRTUAL_ENV`, of `.venv` or `venv` in `chdir` or the project around it, or `python3`. */
   readonly python?: string | undefined;
   /** Working directory of the application and the first place where its modules are looked for. Default: ours. */
   readonly chdir?: string | undefined;
@@ -70,7 +72,11 @@ export interface EventLoopOptions {
 }
 
 /** What every gateway to a Python application takes. */
-export interface PythonApplicationOptions extends InterpreterOptions, QueueOptions, ProcessOptions {
+export interface PythonApplicationOptions
+  extends InterpreterOptions,
+    IsolationOptions,
+    QueueOptions,
+    ProcessOptions {
   readonly log?: Log | undefined;
 }
 
@@ -90,6 +96,7 @@ const PROCESS_CHECKS: Checks<ProcessOptions> = {
 
 export const APPLICATION_CHECKS: Checks<PythonApplicationOptions> = {
   ...INTERPRETER_CHECKS,
+  ...ISOLATION_CHECKS,
   ...QUEUE_CHECKS,
   ...PROCESS_CHECKS,
   log: aLog,
@@ -118,6 +125,10 @@ export interface WorkerOptions
   readonly interface: Interface | undefined;
   /** The variables of the environ that are the same for every request. */
   readonly constants: Readonly<Record<string, string>>;
+  /** As whom, and within which limits, its processes run. */
+  readonly isolation: Isolation;
+  /** Variables of our environment that they get. */
+  readonly inheritEnv: readonly string[];
   readonly log: Log;
 }
 
@@ -128,8 +139,9 @@ export const DEFAULTS: Resolved<
     ProcessOptions &
     ThreadOptions &
     EventLoopOptions
-> = {
+> & { readonly inheritEnv: readonly string[] } = {
   path: [],
+  inheritEnv: ["*"],
   env: {},
   startTimeout: 60_000,
   queue: 1024,

@@ -1,7 +1,7 @@
 // The workers of one application: which of them gets the next exchange, and what happens when a process dies, hangs, or is
 // replaced by a new generation.
 // Tested by test/protocols/wsgi/workers.test.ts.
-import { type GatewayStatus, type ProcessBounds, SallyportError } from "../exchange/index.ts";
+import { type GatewayStatus, type Leaving, type ProcessBounds, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import { waitUntil } from "../exchange/wait.ts";
 import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
@@ -67,6 +67,10 @@ export class Pool {
     return this.#interface ?? this.#options.interface;
   }
 
+  get bodyGroup(): number | undefined {
+    return this.#options.isolation.gid;
+  }
+
   /** Starts all workers. Rejects with the first one's SallyportError, and leaves none behind. */
   async start(): Promise<void> {
     // Which interface it is turns out only when it is imported.
@@ -119,8 +123,8 @@ export class Pool {
   }
 
   /** Has streams that would never end by themselves come to an end. */
-  leave(): void {
-    for (const worker of this.#all()) worker.leave();
+  leave(why: Leaving = "stop"): void {
+    for (const worker of this.#all()) worker.leave(why);
   }
 
   /** Lets what is under way finish for `grace` milliseconds, then ends all processes. */
@@ -280,7 +284,7 @@ export class Pool {
   /** It finishes what it has, and ends. */
   #retire(worker: Worker): void {
     this.#others.add(worker);
-    worker.leave();
+    worker.leave("restart");
     worker.drain();
     if (worker.concurrencyMode === "loop") this.#limitDrain(worker);
   }
@@ -307,7 +311,7 @@ export class Pool {
     this.#awaited++;
     this.#later(pause, () => {
       this.#awaited--;
-      this.#startReplacement();
+      if (this.#workers.size < this.#scaler.bounds.max) this.#startReplacement();
     });
   }
 
@@ -361,7 +365,9 @@ export class Pool {
         for (let i = 0; i < count; i++) this.#startReplacement();
       },
       retire: (count) => {
-        for (const worker of leastBusy(this.#workers, count)) this.#withdraw(worker);
+        // Those that wait for their pause are not started beyond the bounds.
+        const running = Math.max(0, count - this.#awaited);
+        for (const worker of leastBusy(this.#workers, running)) this.#withdraw(worker);
       },
     };
     const options = { bounds: boundsOf(processes), idleTimeout: idleTimeoutOf(processes), name: app, log };

@@ -1,54 +1,80 @@
-// Finds the Python interpreter of an application: the one that was named, or a virtual environment, or python3.
-// Tested by test/protocols/wsgi/workers.test.ts.
-import { accessSync, constants } from "node:fs";
+// Finds the Python interpreter of an application: the one that was named, or a virtual environment's, or python3.
+import { statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
+import { baseOf, environmentsFor, interpreterOf, isBroken, isExecutable } from "./environments.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface PythonSearch {
   /** As the user named it: a path, or a program on PATH. */
   readonly python?: string | undefined;
-  /** The application's directory; its `.venv` and `venv` are candidates. */
+  /** The application's directory; its `.venv` and `venv` are candidates, and those of the projects around it. */
   readonly directory: string;
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Environment;
 }
 
-/** The path of the interpreter. Throws a SallyportError (PYTHON_NOT_FOUND) that lists the candidates. */
-export function findPython(search: PythonSearch): string {
-  const env = search.env ?? process.env;
-  const tried: string[] = [];
-  for (const candidate of candidates(search, env)) {
-    const found = candidate.includes("/") ? executable(candidate) : onPath(candidate, env.PATH ?? "");
+/** Without an interpreter of their own to name, applications run in the program of this name. */
+const DEFAULT = "python3";
+
+/** The path of the interpreter. Throws a SallyportError (PYTHON_NOT_FOUND) that says what is missing. */
+export function findPython({ python, directory, env = process.env }: PythonSearch): string {
+  if (python) return named(python, env);
+  const environments = searchedEnvironments(directory, env);
+  for (const environment of environments) {
+    if (isBroken(environment)) throw broken(environment);
+    if (isExecutable(interpreterOf(environment))) return interpreterOf(environment);
+  }
+  const found = onPath(DEFAULT, env);
+  if (found) return found;
+  const tried = [...environments.map(interpreterOf), DEFAULT].join(", ");
+  throw unusable(`no Python interpreter at ${tried}; install Python 3.9 or newer, or name one with --python`);
+}
+
+/** Directories in which a virtual environment is looked for, in this order. */
+export const searchedEnvironments = (directory: string, env: Environment = process.env): string[] => [
+  ...new Set([...(env.VIRTUAL_ENV ? [resolve(env.VIRTUAL_ENV)] : []), ...environmentsFor(directory)]),
+];
+
+/** The interpreter that runs where there is no virtual environment. */
+export const defaultPython = (env: Environment = process.env): string | undefined => onPath(DEFAULT, env);
+
+function named(python: string, env: Environment): string {
+  if (!python.includes("/")) {
+    const found = onPath(python, env);
     if (found) return found;
-    tried.push(candidate);
+    throw unusable(`no Python interpreter at ${python}: there is no such program on PATH; check --python`);
   }
-  const hint = search.python ? "check --python" : "install Python 3.9 or newer, or name one with --python";
-  throw new SallyportError("PYTHON_NOT_FOUND", `no Python interpreter at ${tried.join(", ")}; ${hint}`);
+  const path = resolve(python);
+  if (isExecutable(path)) return path;
+  const environment = path.replace(/\/bin\/[^/]+$/, "");
+  if (environment !== path && isBroken(environment)) throw broken(environment);
+  throw unusable(`no Python interpreter at ${path}: ${whyNot(path)}; check --python`);
 }
 
-/** In the order of the command line's documentation; a named interpreter is the only candidate. */
-function candidates(
-  { python, directory }: PythonSearch,
-  env: Readonly<Record<string, string | undefined>>,
-): string[] {
-  if (python) return [python.includes("/") ? resolve(python) : python];
-  const active = env.VIRTUAL_ENV;
-  const environments = [active, join(directory, ".venv"), join(directory, "venv")];
-  return [...environments.flatMap((path) => (path ? [join(resolve(path), "bin", "python")] : [])), "python3"];
+function whyNot(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) return "there is no such file";
+  if (!stats.isDirectory()) return "it is not executable";
+  return isExecutable(interpreterOf(path))
+    ? `it is a virtual environment, whose interpreter is ${interpreterOf(path)}`
+    : "it is a directory";
 }
 
-function onPath(program: string, path: string): string | undefined {
-  for (const directory of path.split(delimiter)) {
-    const found = directory && executable(join(directory, program));
-    if (found) return found;
-  }
-  return undefined;
+function broken(environment: string): SallyportError {
+  const base = baseOf(environment);
+  const cause = base
+    ? `it was made from the Python in ${base}, which is gone or has moved`
+    : "it has no Python";
+  return unusable(
+    `the virtual environment ${environment} is broken: ${cause}; make it again (python3 -m venv --clear ${environment}), ` +
+      "or name another interpreter with --python",
+  );
 }
 
-function executable(path: string): string | undefined {
-  try {
-    accessSync(path, constants.X_OK);
-    return path;
-  } catch {
-    return undefined;
-  }
+function onPath(program: string, { PATH = "" }: Environment): string | undefined {
+  const places = PATH.split(delimiter).filter((directory) => directory !== "");
+  return places.map((directory) => join(directory, program)).find(isExecutable);
 }
+
+const unusable = (message: string): SallyportError => new SallyportError("PYTHON_NOT_FOUND", message);

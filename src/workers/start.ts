@@ -1,8 +1,10 @@
 // The start of a worker: it ends with READY, or with the reason why not: what the worker said or printed, how it died, or
 // that it took too long.
 // Tested by test/protocols/wsgi/workers.test.ts.
+import { basename } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
 import { describeExit, type Exit } from "../processes/index.ts";
+import { importFailure } from "./import-failure.ts";
 import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import type { WorkerOptions } from "./options.ts";
 
@@ -58,8 +60,7 @@ export class Start {
   }
 
   failed(payload: Buffer): void {
-    const { message, detail } = JSON.parse(payload.toString("utf8")) as Record<string, string>;
-    this.#fail(new SallyportError("APP_IMPORT", message ?? "", { detail: detail || undefined }));
+    this.#fail(importFailure(payload, this.#options));
   }
 
   died(exit: Exit): void {
@@ -84,7 +85,8 @@ export class Start {
   #diedYoung(how: string): SallyportError {
     const { app, python } = this.#options;
     const detail = this.#lastLines.join("\n") || undefined;
-    return new SallyportError("APP_IMPORT", `${python} ${how} while it imported ${app}`, { detail });
+    const doubt = /py/i.test(basename(python)) ? "" : "; is it a Python interpreter?";
+    return new SallyportError("APP_IMPORT", `${python} ${how} while it imported ${app}${doubt}`, { detail });
   }
 
   #tookTooLong(): SallyportError {

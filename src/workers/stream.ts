@@ -9,6 +9,7 @@ import {
   HeadLines,
   isEventStream,
   Latin1,
+  type Leaving,
   type Log,
   SallyportError,
 } from "../exchange/index.ts";
@@ -47,7 +48,7 @@ export type EncodeRequest = (transport: StreamTransport, id: number) => void;
 const HEAD_AT = 4;
 
 /** Close codes of WebSockets (RFC 6455, 7.4.1; IANA's registry). */
-const CLOSE = { normal: 1000, failed: 1011, restart: 1012 } as const;
+const CLOSE = { normal: 1000, stop: 1001, failed: 1011, restart: 1012 } as const;
 
 export class WorkerStream {
   readonly exchange: Exchange;
@@ -69,7 +70,7 @@ export class WorkerStream {
   #file: Promise<void> | undefined;
   #isEventStream = false;
   /** The application was asked to come to an end. */
-  #leaving = false;
+  #leaving: Leaving | undefined;
   /** The response is complete, or will never be. */
   #ended = false;
   /** Bytes that the client has taken and the worker has not been granted again. */
@@ -189,15 +190,15 @@ export class WorkerStream {
   reclaim(): void {
     this.#transport = undefined;
     this.since = performance.now();
-    this.#leaving = false;
+    this.#leaving = undefined;
     this.#release();
   }
 
   /** The application stops: ends a WebSocket or an event stream, which would never end by itself. */
-  leave(): void {
+  leave(why: Leaving): void {
     if (this.#leaving) return;
-    this.#leaving = true;
-    if (this.#relay) this.#closeRelay(this.#relay);
+    this.#leaving = why;
+    if (this.#relay) this.#closeRelay(this.#relay, why);
     else if (this.#isEventStream) this.#endEvents();
   }
 
@@ -298,7 +299,7 @@ export class WorkerStream {
     } catch (error) {
       return this.giveUp(SallyportError.from(error));
     }
-    if (this.#leaving) this.#closeRelay(this.#relay);
+    if (this.#leaving) this.#closeRelay(this.#relay, this.#leaving);
   }
 
   /** Without a relay the client has left before the WebSocket was open: the frame is dropped. */
@@ -341,7 +342,7 @@ export class WorkerStream {
 
   /** An application that was asked to come to an end may leave its event stream between two events. */
   #failUnfinished(): void {
-    const isLeft = this.#leaving && this.#isEventStream;
+    const isLeft = this.#leaving !== undefined && this.#isEventStream;
     if (isLeft) this.exchange.leave();
     if (this.exchange.closed) return;
     if (isLeft)
@@ -363,9 +364,9 @@ export class WorkerStream {
     setTimeout(() => this.exchange.leave(), EVENT_STREAM_GRACE).unref();
   }
 
-  #closeRelay(relay: WebSocketRelay): void {
+  #closeRelay(relay: WebSocketRelay, why: Leaving): void {
     this.#sendLeave();
-    relay.close(CLOSE.restart, "");
+    relay.close(CLOSE[why], "");
   }
 
   #sendLeave(): void {

@@ -5,6 +5,7 @@ import { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
+  type Leaving,
   type Log,
   type ProcessState,
   type ProcessStatus,
@@ -12,7 +13,14 @@ import {
   type Trace,
 } from "../exchange/index.ts";
 import { boundsOf } from "../options/processes.ts";
-import { ApplicationOutput, type Child, describeExit, startChild } from "../processes/index.ts";
+import {
+  ApplicationOutput,
+  type Child,
+  describeExit,
+  inheritedEnvironment,
+  isolated,
+  startChild,
+} from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { type ConcurrencyMode, capacityOf, concurrencyModeOf } from "./capacity.ts";
 import { CommonParts } from "./common-parts.ts";
@@ -40,7 +48,8 @@ type State = "starting" | "ready" | "draining" | "leaving" | "gone";
 
 /** The descriptor of the link in the worker, by agreement with python/sallyport/worker.py. */
 const LINK = 3;
-const PROGRAM = fileURLToPath(new URL("../../python", import.meta.url));
+/** What Python runs. */
+export const PROGRAM: string = fileURLToPath(new URL("../../python", import.meta.url));
 
 /** Milliseconds between the request to end and SIGKILL. */
 const KILL_GRACE = 1000;
@@ -227,8 +236,8 @@ export class Worker implements StreamTransport {
   }
 
   /** Has streams that would never end by themselves come to an end. */
-  leave(): void {
-    for (const stream of this.streams.all()) stream.leave();
+  leave(why: Leaving): void {
+    for (const stream of this.streams.all()) stream.leave(why);
   }
 
   /** Fails all streams that it still has. */
@@ -321,11 +330,11 @@ export class Worker implements StreamTransport {
   // The process.
 
   #startProcess(outbox: Outbox | undefined): Child {
+    const { python, isolation, inheritEnv, env, chdir } = this.#options;
     return startChild({
-      command: this.#options.python,
-      args: [PROGRAM],
-      env: { ...inheritedEnv(), ...this.#options.env },
-      cwd: this.#options.chdir,
+      ...isolated(python, [PROGRAM], isolation),
+      env: { ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env },
+      cwd: chdir,
       stdio: ["ignore", "lines", "lines", "pipe", outbox?.descriptor ?? "ignore"],
       onLine: (line, descriptor) => this.#printed(line, descriptor),
       records: {
@@ -445,9 +454,4 @@ export class Worker implements StreamTransport {
     this.#link.destroy();
     this.#child.signal("SIGKILL");
   }
-}
-
-function inheritedEnv(): Record<string, string> {
-  const entries = Object.entries(process.env);
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { expose } from "../../src/admin/exposition.ts";
-import { memoryOf, memoryOfAll } from "../../src/admin/memory.ts";
+import { residentBytes, residentBytesOfAll } from "../../src/admin/memory.ts";
 import { METRICS } from "../../src/admin/metrics.ts";
 import type { ServerStatus } from "../../src/control/operations.ts";
 import { Counts, type Snapshot } from "../../src/metrics/index.ts";
@@ -88,10 +88,10 @@ test("buckets are cumulative, and end with all", async (t) => {
 });
 
 test("the memory of a process is what Linux says; one that is gone has none", async () => {
-  const own = await memoryOf(process.pid);
+  const own = await residentBytes(process.pid);
   assert.ok(own && own > 10_000_000);
   const gone = spawnSync("true").pid;
-  assert.deepEqual(await memoryOfAll([gone, undefined]), []);
+  assert.deepEqual(await residentBytesOfAll([gone, undefined]), []);
 });
 
 test("docs/admin.md has a line for each metric, with its type and its labels", async (t) => {

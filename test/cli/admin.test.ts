@@ -25,6 +25,8 @@ def app(environ, start_response):
         open("hanging", "w").close()
         while not os.path.exists("release"):
             time.sleep(0.01)
+    if path == "/exit":
+        os._exit(1)
     if path == "/environment":
         body = str("SALLYPORT_ADMIN_TOKEN" in os.environ).encode()
     else:
@@ -150,6 +152,23 @@ test("reloads are counted by their result, and the server stays ready", async (t
   const samples = samplesIn(await textOf(`${admin}/metrics`));
   assert.equal(samples.get('sallyport_reloads_total{result="ok"}'), 1);
   assert.equal(samples.get('sallyport_reloads_total{result="failed"}'), 1);
+});
+
+test("an app whose processes end and cannot start again is not ready, and its restarts are counted", async (t) => {
+  const { folder, server, admin } = await site(t, PYTHON);
+  assert.equal(await statusOf(`${admin}/readyz`), 200);
+  await statusOf(`${server.url}/exit`);
+  const restarts = async (): Promise<number | undefined> =>
+    samplesIn(await textOf(`${admin}/metrics`)).get('sallyport_app_process_restarts_total{app="app"}');
+  await until(async () => (await restarts()) === 1);
+  await until(async () => (await statusOf(`${admin}/readyz`)) === 200);
+  const samples = samplesIn(await textOf(`${admin}/metrics`));
+  assert.ok((samples.get('sallyport_app_memory_bytes{app="app"}') ?? 0) > 1_000_000);
+  writeFileSync(join(folder, "app.py"), "no app any more");
+  await statusOf(`${server.url}/exit`);
+  await until(async () => (await statusOf(`${admin}/readyz`)) === 503);
+  assert.match(await textOf(`${admin}/readyz`), /app app has no process that is ready/);
+  assert.equal(await statusOf(`${admin}/healthz`), 200);
 });
 
 test("the token of the environment is wanted, and reaches no application", async (t) => {

@@ -4,10 +4,12 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { makeFolder } from "../kit/make-folder.ts";
 import { missing, VENV_PYTHON } from "../kit/needs.ts";
 import { type Served, serveBy } from "../kit/serve.ts";
+import { until } from "../kit/until.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
 
@@ -17,6 +19,17 @@ interface Site {
   get(path: string, accept?: string): Promise<{ status: number; text: string }>;
   /** Replaces text of a file, and resolves once the new version is there, or has failed. */
   edit(file: string, from: string | RegExp, to: string): Promise<void>;
+}
+
+/** Changes something until that is seen: a file is watched a moment after it was imported. Resolves once a new version is there. */
+async function change({ server }: Site, act: () => void): Promise<void> {
+  const seen = server.stderr.length;
+  const told = (pattern: RegExp): boolean => pattern.test(server.stderr.slice(seen));
+  while (!told(/changed: /)) {
+    act();
+    await delay(200);
+  }
+  await until(() => told(/changed: [\s\S]*is ready/));
 }
 
 async function develop(
@@ -122,9 +135,16 @@ test("a FastAPI app: edited, and its failure is told", { skip: missing("py:fasta
   assert.match(failed.text, /LookupError: nowhere/);
   // In the terminal, too, whole.
   await server.sees(
-    /ERROR LookupError: nowhere .*\n {4}Traceback .*\n[\s\S]*? {4}[^\n]*in boom\n[\s\S]*?\n {4}LookupError: nowhere\n/,
+    /ERROR after the response: LookupError: nowhere .*\n {4}Traceback .*\n[\s\S]*? {4}[^\n]*in boom\n[\s\S]*?\n {4}LookupError: nowhere\n/,
   );
 });
+
+const THREADED = `
+def app(environ, start_response):
+    import prices
+    start_response("200 OK", [])
+    return [prices.TODAY.encode()]
+`;
 
 const MODULE = `
 import { words } from "./lib/words.ts";
@@ -138,11 +158,12 @@ export default {
 
 test("a TypeScript module and its imports: edited, broken, mended", async (t) => {
   const files = { "app.ts": MODULE, "lib/words.ts": 'export const words: string[] = ["one"];\n' };
-  const { get, edit } = await develop(t, files, "app.ts");
+  const { get, edit, server } = await develop(t, files, "app.ts");
   assert.equal((await get("/")).text, "one");
   await edit("lib/words.ts", "one", "two");
   assert.equal((await get("/")).text, "two");
   assert.match((await get("/boom")).text, /RangeError: too far\n\s+at .*app\.ts:5/);
+  await server.sees(/ERROR .*too far[^\n]*\n {4}[\s\S]*?app\.ts:5/);
   await edit("lib/words.ts", /$/, "const = 1;\n");
   assert.equal((await get("/")).status, 500);
   await edit("lib/words.ts", "const = 1;\n", "");
@@ -206,4 +227,104 @@ test("the configuration is watched, wherever the apps are", async (t) => {
   writeFileSync(join(directory, "site.yaml"), "apps: {");
   await server.sees(/ERROR .*site\.yaml/);
   assert.match(await page(), /^two/);
+});
+
+const SIBLING = `
+from flask import Flask, render_template
+app = Flask(__name__)
+
+@app.get("/")
+def hello():
+    import prices  # late: in the middle of a request
+    return f"<h1>{prices.TODAY}</h1>" + render_template("page.html")
+`;
+
+test("modules outside of the directory are followed: imported late, broken, removed and made again", {
+  skip: missing("py:flask"),
+}, async (t) => {
+  const beside = makeFolder(t);
+  const prices = join(beside, "prices.py");
+  writeFileSync(prices, 'TODAY = "one"\n');
+  const files = { "shop.py": SIBLING, "templates/page.html": "<p>first</p>" };
+  const args = ["shop:app", "--python", VENV_PYTHON, "--env", `PYTHONPATH=${beside}`];
+  const site = await develop(t, files, ...args);
+  const { server, get, edit } = site;
+  assert.match((await get("/")).text, /^<h1>one<\/h1><p>first<\/p>/);
+  await change(site, () => writeFileSync(prices, 'TODAY = "two"\n'));
+  assert.match((await get("/")).text, /^<h1>two<\/h1>/);
+  await change(site, () => writeFileSync(prices, "TODAY = (\n"));
+  const broken = await get("/", "text/html");
+  assert.equal(broken.status, 500);
+  assert.match(broken.text, /<main>[\s\S]*<h2><code>[^<]*prices\.py:1/);
+  await change(site, () => rmSync(prices, { force: true }));
+  await change(site, () => writeFileSync(prices, 'TODAY = "three"\n'));
+  assert.match((await get("/")).text, /^<h1>three<\/h1>/);
+  await edit("templates/page.html", "first", "second");
+  assert.match((await get("/")).text, /<p>second<\/p>/);
+  assert.doesNotMatch(server.stderr, /site-packages|watched/);
+});
+
+test("an ASGI app and one with threads: their modules elsewhere are followed, too", {
+  skip: missing("py:fastapi"),
+}, async (t) => {
+  const beside = makeFolder(t);
+  writeFileSync(join(beside, "prices.py"), 'TODAY = "one"\n');
+  const files = { "api.py": FASTAPI.replace('"one"', "__import__('prices').TODAY"), "shop.py": THREADED };
+  for (const target of [["api:app"], ["shop:app", "--threads", "4"]]) {
+    const args = [...target, "--python", VENV_PYTHON, "--env", `PYTHONPATH=${beside}`];
+    const site = await develop(t, files, ...args);
+    const { get } = site;
+    const now = /[a-z]+(?="\}|$)/.exec((await get("/")).text)?.[0];
+    const next = now === "one" ? "two" : "one";
+    await change(site, () => writeFileSync(join(beside, "prices.py"), `TODAY = "${next}"\n`));
+    assert.match((await get("/")).text, new RegExp(next));
+  }
+});
+
+test("500 files that change at once, as in a checkout, are one new version, or two on a busy machine", {
+  skip: missing("py:flask"),
+}, async (t) => {
+  const files = { "shop.py": FLASK, "words.py": 'GREETING = "one"\n' };
+  const { server, directory, get } = await develop(t, files, "shop:app", "--python", VENV_PYTHON);
+  const seen = server.stderr.length;
+  for (let i = 0; i < 500; i++) {
+    mkdirSync(join(directory, `part${i % 20}`), { recursive: true });
+    writeFileSync(join(directory, `part${i % 20}`, `m${i}.py`), `N = ${i}\n`);
+  }
+  writeFileSync(join(directory, "words.py"), 'GREETING = "two"\n');
+  await until(() => /is ready/.test(server.stderr.slice(seen)));
+  assert.match((await get("/")).text, /<h1>two</);
+  writeFileSync(join(directory, "words.py"), 'GREETING = "three"\n');
+  await until(() => /changed: words\.py\n[\s\S]*is ready/.test(server.stderr.slice(seen)));
+  const told = server.stderr.slice(seen);
+  assert.ok((told.match(/changed: /g)?.length ?? 0) <= 3, told);
+  assert.match(told, /changed: .* and \d+ more/);
+});
+
+test(".env needs a new version, wherever the app is, also when it is made and removed", {
+  skip: missing("py:flask"),
+}, async (t) => {
+  const files = { "site/shop.py": FLASK, "site/words.py": 'GREETING = "one"\n' };
+  const args = ["shop:app", "--chdir", "site", "--python", VENV_PYTHON];
+  const { server, directory } = await develop(t, files, ...args);
+  for (const act of [
+    () => writeFileSync(join(directory, ".env"), "A=1\n"),
+    () => writeFileSync(join(directory, ".env"), "A=2\n"),
+    () => rmSync(join(directory, ".env")),
+  ]) {
+    const seen = server.stderr.length;
+    act();
+    await until(() => /changed: \.env\n[\s\S]*is ready/.test(server.stderr.slice(seen)));
+  }
+});
+
+test("a configuration with several server processes is developed with one, and the terminal says so", async (t) => {
+  const config = { apps: { site: { module: "site.mjs" } }, listen: ["127.0.0.1:0"], serverProcesses: 3 };
+  const files = {
+    "site.mjs": "export default (request, response) => response.end('one');",
+    "site.json": JSON.stringify(config),
+  };
+  const { get, server } = await develop(t, files, "--config", "site.json");
+  assert.equal((await get("/")).text, "one");
+  await server.sees(/one server process runs while you develop, not 3/);
 });

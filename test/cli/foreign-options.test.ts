@@ -11,6 +11,24 @@ test("options of other servers are answered with ours", () => {
     [["app:app", "-b", "0.0.0.0:80"], /-b is an option of .*--http ADDRESS/],
     [["app:app", "--bind=0.0.0.0:80"], /--bind .*--http ADDRESS/],
     [["app:app", "--access-logfile", "-"], /--access-log FILE/],
+    [
+      ["app:app", "-k", "uvicorn.workers.UvicornWorker"],
+      /-k is an option of gunicorn.*--interface says which/,
+    ],
+    [["app:app", "-p", "8001"], /-p is an option of .*--processes N, or for a port --port N/],
+    [["app:app", "--preload"], /--preload is an option of gunicorn/],
+    [
+      ["--http-socket", ":80", "--wsgi-file", "app.py"],
+      /--http-socket is an option of uWSGI.*--http ADDRESS/,
+    ],
+    [["--wsgi-file", "app.py"], /the app as the target: sallyport serve MODULE:CALLABLE/],
+    [["--module", "app:app"], /the app as the target/],
+    [["--ini", "uwsgi.ini"], /--config FILE/],
+    [["-c", "gunicorn.conf.py", "app:app"], /-c is an option of gunicorn.*--config FILE/],
+    [["--listen=*:8080", "app:app"], /--listen is an option of waitress.*--http ADDRESS/],
+    [["-S", "localhost:8000"], /-S is an option of php; here it is sallyport serve DIRECTORY/],
+    [["-e", "tcp:port=80", "app:app"], /-e is an option of Daphne/],
+    [["app:app", "--quic-bind", ":443"], /there is no HTTP\/3 here/],
     [["app:app", "--factory"], /'module:create_app\(\)'/],
   ] as const)
     assert.throws(() => parseCommandLine(["serve", ...given]), {

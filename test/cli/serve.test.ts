@@ -70,7 +70,7 @@ for (const [what, args, path, text] of SERVED) {
     } finally {
       assert.deepEqual(await server.stop(), { code: 0, signal: null });
     }
-    assert.equal(server.stderr, `listening on ${server.url}\n`);
+    assert.equal(server.stderr, `listening on ${server.url}\nstopped\n`);
   });
 }
 

@@ -268,3 +268,19 @@ test("a manage.py without an application beside it is a file like others", () =>
   const path = join(djangoProject("shop.settings"), "manage.py");
   assert.throws(() => targetOf(path, undefined, here), { code: "ERR_SALLYPORT_TARGET_NOT_FOUND" });
 });
+
+test("a configuration of another server is told as such, and a module is not named by its file", () => {
+  for (const [name, server] of [
+    ["gunicorn.conf.py", "gunicorn"],
+    ["uwsgi.ini", "uWSGI or Paste"],
+    ["hypercorn.toml", "Hypercorn"],
+  ] as const) {
+    writeFileSync(join(here, name), "");
+    const message = new RegExp(`^${name} is a configuration of ${server}; Sallyport has`);
+    assert.throws(() => targetOf(name, undefined, here), { message, code: "ERR_SALLYPORT_USAGE" });
+    assert.throws(() => targetOf(undefined, name, here), { message });
+  }
+  assert.throws(() => targetOf("absent.py:app", undefined, here), {
+    message: /there is no file absent\.py in .*named as module:callable/,
+  });
+});

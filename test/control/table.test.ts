@@ -18,9 +18,9 @@ const status: ServerStatus = {
     { pid: 8, state: "serving", age: 7_501_000, connections: 12, inFlight: 2, apps: { shop, files } },
     { pid: 9, state: "not answering", age: 5_000, apps: {} },
   ],
+  lastReload: { at: "2026-01-01T11:59:00Z", ok: false, message: "no\u001b[31m site" },
   reloads: { ok: 0, failed: 1 },
   restarts: 0,
-  lastReload: { at: "2026-01-01T11:59:00Z", ok: false, message: "no\u001b[31m site" },
 };
 
 test("it has a line for each process, in columns", () => {

@@ -109,6 +109,7 @@ test("each page is linked from another one, or stands in a folder that is", () =
 /** Options of programs other than `sallyport`. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "node and Python": ["import", "test", "expose-gc", "tls-cipher-list", "enable-shared"],
+  curl: ["unix-socket"],
 };
 /** Options of our own scripts, which must know them. */
 const SCRIPTS: Readonly<Record<string, readonly string[]>> = {

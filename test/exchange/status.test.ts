@@ -94,7 +94,7 @@ test("an authorizer says what the gateway behind it says", async () => {
   const gateway = authorized({ address }, fastcgi({ address }));
   assert.equal(gateway.status?.().interface, "FastCGI");
   await assert.rejects(gateway.scale?.({ min: 1, max: 2 }) as Promise<void>, {
-    code: "ERR_SALLYPORT_CONFIG_INVALID",
+    code: "ERR_SALLYPORT_NOT_SCALABLE",
   });
 });
 

@@ -15,6 +15,7 @@ import { Scope } from "../matrix/scope.ts";
 const SECRET = "Bearer tellnobody";
 
 const CONTEXT: HandoverContext = {
+  inherited: {},
   variables: {},
   program: { file: "/program", mount: "/shop", interpreter: undefined, nph: false },
   documentRoot: "/",

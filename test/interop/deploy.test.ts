@@ -95,7 +95,10 @@ test("the systemd units pass systemd-analyze verify", (t) => {
   assert.doesNotMatch(text, /sallyport\.(socket|service)/);
   const wrong = units[1] as string;
   writeFileSync(wrong, readFileSync(wrong, "utf8").replace("WatchdogSec=30", "WatchdogSec=often"));
-  assert.match(run("systemd-analyze", "verify", "--man=no", ...units).text, /sallyport\.service:\d+: Failed to parse/);
+  assert.match(
+    run("systemd-analyze", "verify", "--man=no", ...units).text,
+    /sallyport\.service:\d+: Failed to parse/,
+  );
 });
 
 /** A port that is free now. */

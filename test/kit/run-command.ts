@@ -1,6 +1,7 @@
 // Runs the built command to its end, for tests of what it says and how it exits.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { AS_ROOT } from "./serve.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
 /** For a command that should end at once; generous, as machines may be loaded. */
@@ -20,7 +21,7 @@ export function sallyport(
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [BIN, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ...env },
+      env: { ...AS_ROOT, ...process.env, ...env },
       timeout: DEADLINE,
       killSignal: "SIGKILL",
       ...(cwd === undefined ? {} : { cwd }),

@@ -8,6 +8,8 @@ const BIN = `${ROOT}bin/sallyport.js`;
 /** Generous: a loaded machine, a Django that imports for the first time. */
 /** As text, or in a log of JSON. */
 const LISTENING = /^(?:listening on |\{.*"message":"listening on )([^\s"]+).*\n/m;
+/** Tests may run as root, and mean it. */
+export const AS_ROOT: NodeJS.ProcessEnv = process.getuid?.() === 0 ? { SALLYPORT_USER: "root" } : {};
 const START_DEADLINE = 60_000;
 const STOP_DEADLINE = 20_000;
 
@@ -78,7 +80,7 @@ class Server implements Served {
   constructor([program = "", ...args]: readonly string[], { cwd, env, stdin, passed = [] }: ServeOptions) {
     this.#child = spawn(program, args, {
       ...(cwd === undefined ? {} : { cwd }),
-      env: { ...process.env, ...env },
+      env: { ...AS_ROOT, ...process.env, ...env },
       stdio: [stdin ?? "ignore", "pipe", "pipe", ...passed],
     });
     this.#keep("stdout");

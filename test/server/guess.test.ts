@@ -65,8 +65,8 @@ test("the configuration of a passed descriptor decides on its protocol, and on n
 
 const PORTS: [Record<string, string>, string | undefined][] = [
   [{}, undefined],
-  [{ PORT: "8080" }, "http://127.0.0.1:8080"],
-  [{ PORT: "8080", HOST: "0.0.0.0" }, "http://0.0.0.0:8080"],
+  [{ PORT: "8080" }, "http://0.0.0.0:8080"],
+  [{ PORT: "8080", HOST: "127.0.0.1" }, "http://127.0.0.1:8080"],
   [{ HOST: "0.0.0.0" }, undefined],
   [{ PORT: "" }, undefined],
   [{ PORT: "70000" }, undefined],

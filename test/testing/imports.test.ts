@@ -17,7 +17,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   wire: [],
   options: ["exchange"],
   http: ["exchange"],
-  processes: ["exchange"],
+  processes: ["exchange", "options"],
   sockets: ["exchange"],
   upstreams: ["exchange", "sockets"],
   websocket: ["exchange", "sockets"],
@@ -77,6 +77,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   explain: [
     "exchange",
+    "processes",
     "wire",
     "http",
     "cgi",
@@ -92,7 +93,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   inspect: ["exchange", "wire", "workers", "explain"],
   cluster: ["exchange", "options", "processes", "sockets", "logs", "metrics", "config", "control", "server"],
   admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server"],
-  dev: ["exchange", "config", "modules", "server"],
+  dev: ["exchange", "config", "modules", "processes", "server"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {

@@ -235,14 +235,14 @@ class Embedded:
         try:
             self._server = _make_server(self, settings)
         except LoadError as error:
-            return self._failed(error.message, error.trace)
+            return self._failed(error.message, error.trace, error.cause)
         except BaseException as error:
             return self._failed(summary(error), application_trace(error))
         ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi", "open": _max_open()}
         self.send(READY, 0, json.dumps(ready).encode())
 
-    def _failed(self, message: str, trace: str) -> None:
-        self.send(FAILED, 0, failed_payload(message, trace))
+    def _failed(self, message: str, trace: str, cause: "BaseException | None" = None) -> None:
+        self.send(FAILED, 0, failed_payload(message, trace, cause))
         self._leave()
 
     def _leave(self) -> None:

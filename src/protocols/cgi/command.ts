@@ -13,6 +13,8 @@ export interface Command {
 }
 
 export interface CommandOptions {
+  /** Variables of our own environment. */
+  readonly inherited: Readonly<Record<string, string>>;
   /** More variables; they replace those of the request. */
   readonly env: Readonly<Record<string, string>>;
   readonly documentRoot: string;
@@ -37,8 +39,6 @@ export function commandFor(
     : viaShell(line, env, bytes);
 }
 
-/** Variables of our own environment that programs need. */
-const INHERITED = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SystemRoot"];
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 interface Environment {
@@ -52,9 +52,9 @@ function environment(
   exchange: Exchange,
   program: CgiProgram,
   length: number | undefined,
-  { env: configured, documentRoot }: CommandOptions,
+  { inherited, env: configured, documentRoot }: CommandOptions,
 ): Environment {
-  const env: Record<string, string> = inherited();
+  const env: Record<string, string> = { PATH: DEFAULT_PATH, ...inherited };
   const bytes: [name: string, value: string][] = [];
   const put = (name: string, value: string): void => {
     const text = asText(value);
@@ -68,15 +68,6 @@ function environment(
   // php-cgi runs nothing without it: a sign that a server, not a client, chose the script.
   if (program.interpreter) env.REDIRECT_STATUS = "200";
   return { env: Object.assign(env, configured), bytes };
-}
-
-function inherited(): Record<string, string> {
-  const env: Record<string, string> = { PATH: DEFAULT_PATH };
-  for (const name of INHERITED) {
-    const value = process.env[name];
-    if (value !== undefined) env[name] = value;
-  }
-  return env;
 }
 
 /** 4.1.6: where PATH_INFO would lie below the document root; not given for a path that climbs. */

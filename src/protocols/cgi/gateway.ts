@@ -1,5 +1,6 @@
 // The web server's half of CGI/1.1 (RFC 3875): a process for each request.
-import { basename, dirname } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename, dirname, extname } from "node:path";
 import { Semaphore } from "../../cgi/semaphore.ts";
 import {
   type Exchange,
@@ -30,7 +31,16 @@ import {
 } from "../../options/checks.ts";
 import { PROGRAM_CHECKS, type ProgramOptions } from "../../options/program.ts";
 import { QUEUE_CHECKS, type QueueOptions } from "../../options/queue.ts";
-import { type Launcher, sharedLauncher } from "../../processes/index.ts";
+import {
+  type Isolation,
+  inheritedEnvironment,
+  isolated,
+  isolationOf,
+  type Launcher,
+  type Needs,
+  NOT_ISOLATED,
+  sharedLauncher,
+} from "../../processes/index.ts";
 import { type CommandOptions, commandFor } from "./command.ts";
 import { type CgiProgram, type Interpreters, type Programs, programsAt } from "./program.ts";
 import { Run } from "./run.ts";
@@ -70,6 +80,7 @@ export interface OldCgiNames {
 
 const DEFAULTS = {
   env: {},
+  inheritEnv: [] as readonly string[],
   interpreters: {},
   processes: 64,
   queue: 256,
@@ -123,6 +134,8 @@ class CgiGateway implements Gateway {
   /** `close` was called: there are no new requests. */
   #closing = false;
   /** The grace is over. */
+  #isolation: Isolation = NOT_ISOLATED;
+  #inherited: Readonly<Record<string, string>> = {};
   #stopping = false;
   /** Requests that have not ended yet. */
   #answering = 0;
@@ -135,11 +148,21 @@ class CgiGateway implements Gateway {
   }
 
   async start(): Promise<void> {
-    const { program, interpreters, launcher } = this.#settings;
+    const { program, interpreters, launcher, inheritEnv } = this.#settings;
+    this.#isolation = await isolationOf(this.#settings, program, await this.#needs());
+    this.#inherited = inheritedEnvironment(inheritEnv);
     this.#programs = await programsAt(program, interpreters);
     await launcher.retain().catch((cause: Error) => {
       throw new SallyportError("SPAWN_FAILED", `no programs can be started: ${cause.message}`, { cause });
     });
+  }
+
+  /** One program must be executable to its user; of a directory, that it can be entered is enough. */
+  async #needs(): Promise<Needs> {
+    const { program, interpreters, chdir } = this.#settings;
+    const stats = await stat(program).catch(() => undefined);
+    if (stats?.isFile() && extname(program) in interpreters) return { directory: chdir, readable: [program] };
+    return { directory: chdir, executable: stats ? [program] : [] };
   }
 
   handle(exchange: Exchange): void {
@@ -215,8 +238,10 @@ class CgiGateway implements Gateway {
     const { log, launcher } = this.#settings;
     const name = basename(program.file);
     const stderr = new StderrLog(name, log);
+    const { command, args, env } = commandFor(exchange, program, body.length, this.#commandOptions);
     const child = await launcher.launch({
-      ...commandFor(exchange, program, body.length, this.#commandOptions),
+      ...isolated(command, args, this.#isolation),
+      env,
       cwd: this.#settings.chdir ?? dirname(program.file),
       stdio: [body.length === 0 ? "ignore" : "pipe", "pipe", "lines"],
       onLine: (line) => stderr.add(line),
@@ -233,12 +258,14 @@ class CgiGateway implements Gateway {
         exchange.fail(SallyportError.from(error));
       }
     };
-    await this.#track(new Run(exchange, child, { ...this.#settings, name, nph, stderr, redirect }), body);
+    const options = { ...this.#settings, file: program.file, name, nph, stderr, redirect };
+    await this.#track(new Run(exchange, child, options), body);
   }
 
   get #commandOptions(): CommandOptions {
     const { env, argvFromQuery, documentRoot } = this.#settings;
-    return { env, argvFromQuery, documentRoot: documentRoot ?? this.#ready.directory };
+    const inherited = this.#inherited;
+    return { inherited, env, argvFromQuery, documentRoot: documentRoot ?? this.#ready.directory };
   }
 
   async #track(run: Run, body: RequestBody): Promise<void> {

@@ -18,11 +18,13 @@ import {
   SallyportError,
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
-import { type Child, describeExit, type Exit, succeeded } from "../../processes/index.ts";
+import { type Child, describeExit, type Exit, scriptFault, succeeded } from "../../processes/index.ts";
 import { feed } from "./input.ts";
 import type { StderrLog } from "./stderr.ts";
 
 export interface RunOptions {
+  /** Path of the program. */
+  readonly file: string;
   /** Of the program, for messages. */
   readonly name: string;
   readonly nph: boolean;
@@ -46,6 +48,9 @@ const SILENCE = 2000;
 const EXIT_AFTER_OUTPUT = 1000;
 /** How long the last lines on standard error may take after the exit. */
 const STDERR_AFTER_EXIT = 500;
+
+/** Exit status of shells and of `env`: there is no such program (POSIX, 2.8.2). */
+const NOT_FOUND = 127;
 
 export class Run implements Member {
   place = -1;
@@ -219,8 +224,14 @@ export class Run implements Member {
   async #noAnswer(exit: Exit | undefined): Promise<void> {
     await Promise.race([this.#child.printed, this.#elapsed(STDERR_AFTER_EXIT)]);
     const how = exit ? describeExit(exit) : "closed its output";
-    const text = `${this.#options.name} ${how} without an answer: ${this.#reader.end().message}`;
+    const text = `${this.#options.name} ${how} without an answer: ${this.#reader.end().message}${this.#faultOf(exit)}`;
     this.#fail(new SallyportError("CGI_NO_HEADER", text, { detail: this.#options.stderr.tail }));
+  }
+
+  /** By its exit status, `env` did not find the interpreter that the first line of the script names. */
+  #faultOf(exit: Exit | undefined): string {
+    const fault = exit?.code === NOT_FOUND ? scriptFault(this.#options.file) : undefined;
+    return fault === undefined ? "" : `; ${fault}`;
   }
 
   #tooSlow(what: string): SallyportError {

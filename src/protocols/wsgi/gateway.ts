@@ -92,6 +92,11 @@ const DAEMON_ONLY = [
   "timeout",
   "queue",
   "queueTimeout",
+  "user",
+  "group",
+  "umask",
+  "rlimits",
+  "inheritEnv",
 ] as const;
 
 function refuseDaemonOptions(app: string, options: WsgiOptions): void {
@@ -144,8 +149,13 @@ const awaitsContinue = ({ request }: Exchange): boolean =>
   header(request.headers, "expect")?.toLowerCase() === "100-continue";
 
 /** Completes the body first, so that a slow client holds no worker. */
-async function complete(runner: Pick<Runner, "submit">, exchange: Exchange, limit: number): Promise<void> {
-  const spooled = await spool(exchange.body, { limit, shared: bodyDirectory });
+async function complete(
+  runner: Pick<Runner, "submit" | "bodyGroup">,
+  exchange: Exchange,
+  limit: number,
+): Promise<void> {
+  const { bodyGroup: group } = runner;
+  const spooled = await spool(exchange.body, { limit, shared: () => bodyDirectory(group), group });
   if (exchange.closed) await spooled.dispose();
   else submit(runner, exchange, spooled.whole ?? spooled);
 }

@@ -39,14 +39,14 @@ async function site(t: TestContext, ...args: string[]): Promise<Site> {
   };
 }
 
-test("SIGTERM: requests finish, event streams say goodbye, WebSockets get 1012, the shutdown runs, and it exits with 0", async (t) => {
+test("SIGTERM: requests finish, event streams say goodbye, WebSockets get 1001, the shutdown runs, and it exits with 0", async (t) => {
   const { server, file, records, socket } = await site(t);
   const closed = ending(await socket("/"));
   const events = await fetch(`${server.url}/events`);
   const under = fetch(`${server.url}/never-receive?file=${file}`);
   await until(() => records().includes("running"));
   process.kill(server.pid, "SIGTERM");
-  assert.match(await closed, /^1012/);
+  assert.match(await closed, /^1001/);
   assert.equal(await events.text(), "data: hello\n\ndata: bye\n\n");
   writeFileSync(file, "");
   assert.equal(await (await under).text(), "done\n");

@@ -11,6 +11,7 @@ import {
 } from "../../../exchange/index.ts";
 import { Reloads } from "../../../exchange/reloads.ts";
 import { boundsOf, checkBounds, idleTimeoutOf } from "../../../options/processes.ts";
+import { isolationOf } from "../../../processes/index.ts";
 import { Upstream } from "../../../upstreams/index.ts";
 import { Backend } from "./backend.ts";
 import { Backends } from "./backends.ts";
@@ -93,9 +94,10 @@ export class FastcgiApplication {
 
   /** `count`: how many there were before; the nearest number within the bounds is started. */
   async #spawn(count = 0): Promise<SpawnedApplication | undefined> {
-    const { command, processes = 1, env = {}, chdir, transport = "unix" } = this.#options;
+    const { command, processes = 1, env = {}, chdir, transport = "unix", inheritEnv = ["*"] } = this.#options;
     const { maxRequests = 0, maxAge = 0, maxMemory = 0, memoryLimit = 0 } = this.#options;
     if (!command) return undefined;
+    const isolation = await isolationOf(this.#options, command[0] as string, needsOf(command, chdir));
     const generation = new SpawnedApplication(
       {
         command,
@@ -105,6 +107,8 @@ export class FastcgiApplication {
         env,
         cwd: chdir,
         transport,
+        isolation,
+        inheritEnv,
         log: this.#log,
       },
       this.backends,
@@ -138,3 +142,9 @@ export class FastcgiApplication {
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+
+/** A name without a slash is looked up by the system when it is started. */
+const needsOf = ([program = ""]: readonly string[], directory: string | undefined) => ({
+  directory,
+  executable: program.includes("/") ? [program] : [],
+});

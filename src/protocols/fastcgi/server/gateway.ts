@@ -100,7 +100,7 @@ class FastcgiGateway implements Gateway {
   async scale(bounds: ProcessBounds): Promise<void> {
     if (this.#options.command) return this.#application.scale(bounds);
     throw new SallyportError(
-      "CONFIG_INVALID",
+      "NOT_SCALABLE",
       "the FastCGI application runs elsewhere: we start no processes of it",
     );
   }
@@ -234,7 +234,8 @@ class AuthorizedGateway implements Gateway {
   }
 
   async scale(bounds: ProcessBounds): Promise<void> {
-    await this.#gateway.scale?.(bounds);
+    if (this.#gateway.scale) return this.#gateway.scale(bounds);
+    throw new SallyportError("NOT_SCALABLE", "the gateway behind the authorizer has no processes to scale");
   }
 
   reload(): Promise<void> {

@@ -15,6 +15,9 @@ import {
   describeExit,
   type Exit,
   guard,
+  type Isolation,
+  inheritedEnvironment,
+  isolated,
   LONGEST_BACK_OFF,
   startChild,
 } from "../../../processes/index.ts";
@@ -40,6 +43,9 @@ export interface SpawnedApplicationOptions {
   readonly recycling: Resolved<RecyclingOptions>;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
+  readonly isolation: Isolation;
+  /** Variables of our environment that they get. */
+  readonly inheritEnv: readonly string[];
   /** What it listens on. With TCP, FCGI_WEB_SERVER_ADDRS keeps other machines out. */
   readonly transport: "unix" | "tcp";
   readonly log: Log;
@@ -171,7 +177,9 @@ export class SpawnedApplication {
       },
       retire: (count) => {
         const all = [...this.#processes].reverse().sort((a, b) => a.backend.busy - b.backend.busy);
-        for (const process of all.slice(0, count)) this.#withdraw(process);
+        // Those that wait for their pause are not started beyond the bounds.
+        const running = Math.max(0, count - this.#pauses.size);
+        for (const process of all.slice(0, running)) this.#withdraw(process);
       },
     };
     return new Scaler(scaled, { bounds, idleTimeout, name: command[0] ?? "", log });
@@ -282,14 +290,13 @@ export class SpawnedApplication {
   }
 
   #spawn(server: Server, lastLines: string[]): Child {
-    const { command, cwd, env, transport, log } = this.#options;
+    const { command, cwd, env, transport, isolation, inheritEnv, log } = this.#options;
     const [program = "", ...args] = command;
     const only = transport === "tcp" ? { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" } : {};
     const output = new ApplicationOutput(log, () => ({ program, pid: child.pid }));
     const child = startChild({
-      command: program,
-      args,
-      env: { ...inheritedEnv(), ...env, ...only },
+      ...isolated(program, args, isolation),
+      env: { ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [descriptorOf(server), "lines", "lines"],
       onLine: (line, descriptor) => {
@@ -341,6 +348,7 @@ export class SpawnedApplication {
   #startLater(pause: number): void {
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);
+      if (this.#processes.size >= this.#scaler.bounds.max) return;
       this.#startOne().catch((error: unknown) => {
         const { message, code } = SallyportError.from(error);
         this.#options.log.error(message, { code });
@@ -391,9 +399,4 @@ async function listenUnix(path: string): Promise<Listening> {
   await once(server, "listening");
   await rename(`${path}.new`, `${path}.held`);
   return { server, address: `unix:${path}`, settle: () => rename(`${path}.held`, path) };
-}
-
-function inheritedEnv(): Record<string, string> {
-  const entries = Object.entries(process.env);
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

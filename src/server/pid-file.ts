@@ -1,0 +1,52 @@
+// The pid file: the number of the main process, for programs that send it signals. Another server that runs is never
+// hidden by it, and a file that a killed one left is replaced.
+// Tested by test/cli/variables.test.ts.
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { SallyportError } from "../exchange/index.ts";
+
+/** Before anything starts. Throws CONFIG_INVALID when the file names a server that runs. */
+export function checkPidFile(path: string): void {
+  const pid = pidIn(path);
+  if (pid === undefined || pid === process.pid || !isServer(pid)) return;
+  const message = `the pid file ${path} names process ${pid}, a server that is running: stop it, or name another file`;
+  throw new SallyportError("CONFIG_INVALID", message);
+}
+
+/** Writes the file, complete from its first moment, and removes it when this process ends. Throws CONFIG_INVALID. */
+export function keepPidFile(path: string): void {
+  const draft = `${path}.${process.pid}`;
+  try {
+    writeFileSync(draft, `${process.pid}\n`, { mode: 0o644 });
+    renameSync(draft, path);
+  } catch (error) {
+    const message = `the pid file ${path} cannot be written: ${(error as Error).message}`;
+    throw new SallyportError("CONFIG_INVALID", message, { cause: error });
+  }
+  process.once("exit", () => {
+    if (pidIn(path) === process.pid) rmSync(path, { force: true });
+  });
+}
+
+/** Undefined for a file that is not there, or holds something else. */
+function pidIn(path: string): number | undefined {
+  try {
+    const pid = /^\s*(\d{1,9})\s*$/.exec(readFileSync(path, "utf8"))?.[1];
+    return pid === undefined ? undefined : Number(pid);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The number may belong to another program by now. */
+function isServer(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  try {
+    return /sallyport/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+  } catch {
+    return true; // a system without /proc
+  }
+}
