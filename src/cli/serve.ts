@@ -139,9 +139,7 @@ export const controlled =
 
 /** All are read by now, and embedded Python has this process's environment. */
 function hideOwnVariables(): void {
-  for (const name of Object.keys(process.env))
-    if (isOwnVariable(name) && !(name === "SALLYPORT_LINT" && process.env[name] === "1"))
-      delete process.env[name];
+  for (const name of Object.keys(process.env)) if (isOwnVariable(name)) delete process.env[name];
 }
 
 /** The supervisor started this command line once more, with the sockets. It has logged the old names already. */
@@ -154,7 +152,6 @@ async function serverProcess(
   const { Slot } = await import("../cluster/scoreboard.ts");
   const { InheritedDescriptor, releaseLow } = await import("../cluster/descriptors.ts");
   releaseLow(task.channel);
-  hideOwnVariables();
   const slot = new Slot(task.scoreboard, task.slot);
   const own = { ...settings, listen: [...task.listen], renamed: [] };
   const counts = await prepareCounts(settings);
@@ -165,6 +162,7 @@ async function serverProcess(
     ...countsOf(counts),
     ...(account ? { beforeApps: () => becomeAccount(account) } : {}),
   });
+  hideOwnVariables();
   return runServerProcess({
     server,
     slot,
