@@ -145,7 +145,7 @@ test("a WebSocket that is only accepted while the server leaves is closed at onc
   server.gateway.leave?.();
   server.touch();
   assert.match(await closed, /^1001/);
-  await server.recorded(/closed 1012/);
+  await server.recorded(/closed 1001/);
 });
 
 test("at the end of its grace what is under way is cut, and the shutdown runs all the same (L3)", async (t) => {
