@@ -184,8 +184,15 @@ class Supervisor implements Operations {
     this.#appNamed(app);
     await this.#started;
     const question: Question = { ask: "scale", app, bounds };
-    await Promise.all(this.#serving.map((server) => server.ask(question, SCALE)));
-    this.#scaled.set(app, bounds);
+    const before = this.#scaled.get(app);
+    this.#scaled.set(app, bounds); // for one that begins to serve meanwhile
+    try {
+      await Promise.all(this.#serving.map((server) => server.ask(question, SCALE)));
+    } catch (error) {
+      if (before) this.#scaled.set(app, before);
+      else this.#scaled.delete(app);
+      throw error;
+    }
   }
 
   #appNamed(name: string): ClusterPlan["settings"]["apps"][string] {

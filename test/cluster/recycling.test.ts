@@ -5,6 +5,7 @@ import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { askServer } from "../../src/control/client.ts";
 import type { ServerStatus } from "../../src/control/operations.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { childrenOf, isAlive } from "../kit/processes.ts";
@@ -46,6 +47,7 @@ interface Site {
   ask(target?: string): Promise<string>;
 }
 
+const STATUS = { method: "GET", path: "/status" } as const;
 const embedded = { wsgi: "app:app", mode: "embedded", python: PYTHON } as const;
 
 async function start(t: TestContext, apps: object, more: object = {}): Promise<Site> {
@@ -66,7 +68,7 @@ async function start(t: TestContext, apps: object, more: object = {}): Promise<S
   return {
     server,
     run,
-    status: async () => JSON.parse((await run("status", "--json")).stdout) as ServerStatus,
+    status: async () => (await askServer(join(folder, "control.sock"), STATUS)) as ServerStatus,
     want: (name) => writeFileSync(join(folder, name), ""),
     no: (name) => rmSync(join(folder, name)),
     ask: async (target = "/") => {
@@ -133,7 +135,7 @@ async function replaced(site: Site, pids: ReadonlySet<string>, count: number): P
 test("maxRequests: two server processes are replaced again and again, one at a time, and no request fails", async (t) => {
   const site = await start(t, { app: { ...embedded, maxRequests: 200 } });
   const loaded = load(site.server.url);
-  await replaced(site, loaded.pids, 5);
+  await replaced(site, loaded.pids, 4);
   assert.deepEqual(await loaded.end(), []);
   await site.server.sees(/server process \d+ has served its share of requests; \d+ takes over/);
   assert.equal((await site.status()).restarts, 0);
@@ -142,7 +144,7 @@ test("maxRequests: two server processes are replaced again and again, one at a t
 test("maxAge: both are replaced, and no request fails", async (t) => {
   const site = await start(t, { app: { ...embedded, maxAge: "3s" } });
   const loaded = load(site.server.url);
-  await replaced(site, loaded.pids, 5);
+  await replaced(site, loaded.pids, 4);
   assert.deepEqual(await loaded.end(), []);
   await site.server.sees(/server process \d+ has run for \d+ s; \d+ takes over/);
 });
@@ -150,7 +152,7 @@ test("maxAge: both are replaced, and no request fails", async (t) => {
 test("maxMemory: a leak of 10 MB a request is met, and no request fails", LINUX, async (t) => {
   const site = await start(t, { app: { ...embedded, maxMemory: "300M", memoryLimit: "8G" } });
   const loaded = load(site.server.url, ["/leak", ...Array.from({ length: CLIENTS - 1 }, () => "/")], 50);
-  await replaced(site, loaded.pids, 5);
+  await replaced(site, loaded.pids, 4);
   assert.deepEqual(await loaded.end(), []);
   await site.server.sees(/server process \d+ holds \d+ MiB of memory, more than 300 MiB; \d+ takes over/);
 });
@@ -214,6 +216,21 @@ test("requests are counted for each embedded app, and apps in daemon mode keep t
   assert.equal(now?.apps.free?.requests, 61);
   await until(async () => (await site.ask()) !== old);
   await until(async () => (await serving(site)).length === 1);
+});
+
+test("successors have the bounds to which an app beside was scaled", async (t) => {
+  const apps = { app: { ...embedded, maxAge: "2s" }, daemon: { wsgi: "app:app", python: PYTHON } };
+  const routes = [{ path: "/daemon", app: "daemon" }, { app: "app" }];
+  const site = await start(t, apps, { routes, serverProcesses: 1 });
+  const old = await site.ask();
+  const { code, stderr } = await site.run("scale", "daemon", "2");
+  assert.equal(code, 0, stderr);
+  await until(async () => (await site.ask()) !== old);
+  await until(async () => {
+    const { serverProcesses } = await site.status();
+    const bounds = serverProcesses.map(({ apps }) => apps.daemon?.bounds?.max);
+    return bounds.length > 0 && bounds.every((max) => max === 2);
+  });
 });
 
 test("a reload goes before a successor that is being started, and leaves no process too many", async (t) => {
