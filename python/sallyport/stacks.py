@@ -70,7 +70,7 @@ class _Channel:
                 if not os.read(self._fd, _QUESTION):
                     return
                 data = _answer()
-                while data:
+                while data and self._is_ours():
                     data = data[os.write(self._fd, data) :]
         except OSError:
             pass  # the server is gone, or the application has closed all descriptors

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Gateway, ProcessStacks, RequestStack } from "../../src/exchange/index.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
 import { startAsgi } from "../kit/start-asgi.ts";
 import { startWsgi } from "../kit/start-wsgi.ts";
 import { until } from "../kit/until.ts";
@@ -21,6 +22,12 @@ def looping():
         for _ in range(1000): count += 1  # looping
 def held():
     ctypes.PyDLL(None).usleep(4_000_000)  # held: a PyDLL keeps the interpreter's lock
+def closing():
+    os.closerange(5, 6)
+    others = [open(os.path.join(HERE, "other"), "w") for _ in range(3)]
+    assert 5 in [other.fileno() for other in others]
+    sleeping()
+    assert os.path.getsize(os.path.join(HERE, "other")) == 0
 def forking():
     pid = os.fork()
     if pid == 0:
@@ -165,6 +172,37 @@ test("WSGI: the thread that answers is none of the application's", async (t) => 
   const app = await start(t, "wsgi");
   assert.equal((await app.ask("/")).body.toString(), "1");
 });
+
+test("WSGI: an application that has closed the descriptor is served on, and the answer says so", async (t) => {
+  const app = await start(t, "wsgi", { threads: 2 });
+  const answer = app.ask("/closing");
+  let process: ProcessStacks | undefined;
+  await until(async () => {
+    [process] = await stacksOf(app);
+    return process?.reason?.includes("is closed") === true;
+  });
+  assert.deepEqual(
+    process?.requests.map(({ target }) => target),
+    ["/closing"],
+  );
+  app.go();
+  assert.equal((await answer).status, 200);
+  assert.equal((await app.ask("/")).status, 200);
+});
+
+for (const { path, version } of pythons())
+  for (const kind of ["wsgi", "asgi"] as const)
+    test(`CPython ${version}, ${kind}: coroutines and threads are found`, async (t) => {
+      const app = await start(t, kind, { python: path, ...(kind === "wsgi" ? { threads: 2 } : {}) });
+      const ways =
+        kind === "wsgi"
+          ? { "/sleeping": "sleeping", "/looping": "looping" }
+          : { "/pooled": "sleeping", "/gathered": "awaiting" };
+      const answers = Object.keys(ways).map((target) => app.ask(target));
+      await seen(app, ways);
+      app.go();
+      for (const answer of answers) assert.equal((await answer).status, 200);
+    });
 
 const WAITS = {
   "/awaiting": ["application", "awaiting"],
