@@ -13,7 +13,7 @@ from functools import partial
 from marshal import loads
 from typing import Callable
 
-from . import logs, wsgi
+from . import logs, stacks, wsgi
 from .failures import failed_payload
 from .link import FAILED, READY, Link
 from .loader import LoadError, choose_interface, load
@@ -24,6 +24,8 @@ from .stream import Inline, Shared
 _LINK_FD = 3
 # The descriptor of the outbox's file, if INIT says that there is one.
 _OUTBOX_FD = 4
+# The descriptor for questions about stacks, if INIT says that there is one.
+_STACKS_FD = 5
 # Before Python 3.10, locks and queues of asyncio bind to a loop when they are made, often during an import.
 _LOOP_AT_IMPORT = sys.version_info < (3, 10)
 
@@ -40,6 +42,8 @@ def main() -> None:
     settings = loads(payload)
     if settings.get("records"):
         logs.install(logs.marked(settings["records"]))
+    if settings.get("stacks"):
+        stacks.answer_from(_STACKS_FD)
     try:
         outbox = Outbox(sock, _OUTBOX_FD) if settings.get("outbox") else Direct(sock)
         outbox.record_read(link.bytes_read)

@@ -51,6 +51,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: "GET", path: /^\/readyz$/, open: true, answer: readiness },
   { method: "GET", path: /^\/metrics$/, answer: metrics },
   { method: "GET", path: /^\/status$/, answer: control },
+  { method: "GET", path: /^\/apps\/[^/]+\/stacks$/, answer: control },
   { method: "POST", path: /^\/reload$/, answer: control },
   { method: "POST", path: /^\/apps\/[^/]+\/(restart|scale)$/, answer: control },
 ];

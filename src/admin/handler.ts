@@ -30,7 +30,8 @@ async function answer(exchange: Exchange, source: AdminSource, guard: AccessGuar
   return endpoint.answer({ source, exchange, method, knows: guard.knows(request) });
 }
 
-const PATHS = "GET /healthz, /readyz, /metrics, /status; POST /reload, /apps/NAME/restart, /apps/NAME/scale";
+const PATHS =
+  "GET /healthz, /readyz, /metrics, /status, /apps/NAME/stacks; POST /reload, /apps/NAME/restart, /apps/NAME/scale";
 
 const isTokenMissing = ({ code }: SallyportError): boolean => code === "ERR_SALLYPORT_TOKEN_WANTED";
 

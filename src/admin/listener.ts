@@ -72,5 +72,6 @@ export function withSharedStatus(operations: Operations): Operations {
     stop: () => operations.stop(),
     restart: (app) => operations.restart(app),
     scale: (app, bounds) => operations.scale(app, bounds),
+    stacks: (app) => operations.stacks(app),
   };
 }

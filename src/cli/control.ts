@@ -1,11 +1,12 @@
-// `sallyport status`, `reload`, `stop`, `restart`, `scale`: ask a running server over its control socket.
+// `sallyport status`, `reload`, `stop`, `restart`, `scale`, `stacks`: ask a running server over its control socket.
 // Tested by test/control/commands.test.ts.
 import { resolve } from "node:path";
 import { askServer } from "../control/client.ts";
 import type { ServerStatus } from "../control/operations.ts";
 import { controlDirectory, livingSockets } from "../control/places.ts";
+import { stacksText } from "../control/stacks.ts";
 import { statusText } from "../control/table.ts";
-import { type ProcessBounds, SallyportError } from "../exchange/index.ts";
+import { type ProcessBounds, type ProcessStacks, SallyportError } from "../exchange/index.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 
 type Flags = CommandLine["flags"];
@@ -44,6 +45,16 @@ export async function scaleCommand({ flags, words: [app, count, ...rest] }: Comm
   const body = boundsIn(count);
   await askServer(await socketOf(flags), { method: "POST", path: pathOf(app, "scale"), body });
   return done(`app ${app} has ${boundsText(body)} now, in each server process`);
+}
+
+/** Where its requests are in its Python code. */
+export async function stacksCommand({ flags, words: [app, ...rest] }: CommandLine): Promise<number> {
+  if (app === undefined) throw usage("which app? sallyport stacks APP");
+  noMore("stacks APP", rest);
+  const asked = { method: "GET", path: pathOf(app, "stacks") } as const;
+  const stacks = (await askServer(await socketOf(flags), asked)) as ProcessStacks[];
+  process.stdout.write(flags.json ? `${JSON.stringify(stacks, undefined, 2)}\n` : stacksText(app, stacks));
+  return 0;
 }
 
 const pathOf = (app: string, verb: string): string => `/apps/${encodeURIComponent(app)}/${verb}`;

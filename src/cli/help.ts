@@ -21,6 +21,7 @@ A running server is asked by
   sallyport stop                       waits until the server has gone
   sallyport restart APP                a new generation of one app
   sallyport scale APP N|MIN:MAX        how many processes the app has
+  sallyport stacks APP                 where its requests are in its Python code
 `;
 
 const VARIABLES = `Environment

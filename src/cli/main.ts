@@ -33,6 +33,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   stop: control("stop"),
   restart: control("restart"),
   scale: control("scale"),
+  stacks: control("stacks"),
   check,
   explain,
   help,

@@ -20,7 +20,7 @@ export type TargetKind = "python" | "files" | "program" | "module" | "config";
 /** Commands that have to do with something that is served. */
 export const SERVING = ["serve", "dev", "check", "explain"] as const;
 /** Commands that speak to a running server. */
-export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale"] as const;
+export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale", "stacks"] as const;
 export const COMMAND_NAMES = [...SERVING, ...CONTROL_COMMANDS, "help", "version"] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
@@ -415,7 +415,7 @@ export const OPTIONS = {
     ...text,
     value: "PATH|off",
     commands: [...SERVING, ...CONTROL_COMMANDS],
-    help: "control socket, for sallyport status, reload, stop, restart, scale (found without)",
+    help: "control socket, for sallyport status, reload, stop, restart, scale, stacks (found without)",
   },
   help: { ...general, commands: COMMAND_NAMES, short: "h", read: isTrue, help: "show this" },
   version: { ...general, commands: COMMAND_NAMES, short: "V", read: isTrue, help: "show the version" },
@@ -449,7 +449,7 @@ export const OPTIONS = {
   run: { ...explaining, read: isTrue, help: "start the app, and show its answer and the time of each phase" },
   json: {
     ...explaining,
-    commands: ["explain", "check", "status"],
+    commands: ["explain", "check", "status", "stacks"],
     read: isTrue,
     help: "as JSON, for programs",
   },

@@ -9,6 +9,7 @@ import type { Snapshot } from "../metrics/index.ts";
 /** What a server process is asked, and answers. */
 export type Question =
   | { readonly ask: "status" }
+  | { readonly ask: "stacks"; readonly app: string }
   | { readonly ask: "restart"; readonly app: string }
   | { readonly ask: "scale"; readonly app: string; readonly bounds: ProcessBounds };
 

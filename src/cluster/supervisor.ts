@@ -14,7 +14,7 @@ import {
   type ServerStatus,
 } from "../control/operations.ts";
 import { receivedError } from "../control/sent-error.ts";
-import { type ProcessBounds, SallyportError } from "../exchange/index.ts";
+import { type ProcessBounds, type ProcessStacks, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import type { Totals } from "../metrics/index.ts";
 import { BackOff } from "../processes/back-off.ts";
@@ -25,7 +25,7 @@ import { logFailedReload, reloaded } from "../server/operations.ts";
 import { announce, announceCut } from "../server/report.ts";
 import { StopReport } from "../server/stop-report.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
-import { statusOf } from "./ask.ts";
+import { stacksIn, statusOf } from "./ask.ts";
 import { EXIT_GRACE, type Question } from "./messages.ts";
 import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
@@ -193,6 +193,13 @@ class Supervisor implements Operations {
       else this.#scaled.delete(app);
       throw error;
     }
+  }
+
+  /** Of those that leave, too: it is they that wait for slow requests. */
+  async stacks(app: string): Promise<readonly ProcessStacks[]> {
+    this.#appNamed(app);
+    const serving = [...this.#processes].filter(({ served }) => served);
+    return (await Promise.all(serving.map((server) => stacksIn(server, app)))).flat();
   }
 
   #appNamed(name: string): ClusterPlan["settings"]["apps"][string] {

@@ -3,6 +3,7 @@
 import { type ProcessBounds, SallyportError } from "../exchange/index.ts";
 import type { Operations } from "./operations.ts";
 import { type SentError, sentErrorOf } from "./sent-error.ts";
+import { fitting } from "./stacks.ts";
 
 export interface ControlRequest {
   readonly method: string;
@@ -21,10 +22,11 @@ export interface ControlAnswer {
 
 type Act = (operations: Operations, app: string, body: string) => Promise<unknown>;
 
-const APP = /^\/apps\/([^/]+)\/(restart|scale)$/;
+const APP = /^\/apps\/([^/]+)\/(restart|scale|stacks)$/;
 
 const ACTS: Readonly<Record<string, Act>> = {
   "GET /status": (operations) => operations.status(),
+  "GET /apps/:app/stacks": async (operations, app) => fitting(await operations.stacks(app)),
   "POST /reload": (operations) => operations.reload(),
   "POST /stop": async (operations) => operations.stop(),
   "POST /apps/:app/restart": (operations, app) => operations.restart(app),

@@ -2,7 +2,7 @@
 // admin listener are three ways to the same calls.
 // Tested by test/control/commands.test.ts.
 import { readFileSync } from "node:fs";
-import type { GatewayStatus, Load, ProcessBounds } from "../exchange/index.ts";
+import type { GatewayStatus, Load, ProcessBounds, ProcessStacks } from "../exchange/index.ts";
 
 export type ServerState = "starting" | "serving" | "reloading" | "stopping";
 
@@ -62,6 +62,11 @@ export interface Operations {
   restart(app: string): Promise<void>;
   /** How many processes of the app each server process may have, until the next reload. Rejects with APP_UNKNOWN, NOT_SCALABLE. */
   scale(app: string, bounds: ProcessBounds): Promise<void>;
+  /**
+   * Where the requests of the app are in its Python code. Rejects with APP_UNKNOWN or STACKS_UNAVAILABLE; a process that does not answer
+   * within a second or two has a reason instead.
+   */
+  stacks(app: string): Promise<readonly ProcessStacks[]>;
 }
 
 /** What stands beside a server and calls its operations: the control socket, the admin listener. */

@@ -59,7 +59,7 @@ function rowsOf(name: string, app: GatewayStatus, server: string): Row[] {
 
 const text = (value: number | undefined): string => (value === undefined ? "-" : String(value));
 
-const printable = (value: string): string => value.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+export const printable = (value: string): string => value.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 
 const UNITS = [
   ["d", 86_400],

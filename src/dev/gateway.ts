@@ -8,6 +8,7 @@ import {
   type Leaving,
   type Log,
   type ProcessBounds,
+  type ProcessStacks,
   Running,
   SallyportError,
   statusWithoutProcesses,
@@ -75,6 +76,10 @@ export class DevGateway implements Gateway {
     const { name } = this.#options;
     const present = this.#version?.gateway.status?.() ?? statusWithoutProcesses(name);
     return { ...present, waiting: present.waiting + this.#waiting.size };
+  }
+
+  async stacks(): Promise<readonly ProcessStacks[]> {
+    return (await this.#version?.gateway.stacks?.()) ?? [];
   }
 
   async scale(bounds: ProcessBounds): Promise<void> {

@@ -1,7 +1,7 @@
 // A WSGI application in this process: the frames of the link are carried by calls into Python instead of a socket. The other
 // side is python/sallyport/embedded/application.py. A call blocks the event loop until the application answers.
 // Tested by test/embedded/contract.test.ts.
-import { type Log, SallyportError } from "../exchange/index.ts";
+import { type Log, type ProcessStacks, SallyportError } from "../exchange/index.ts";
 import type { RecyclingOptions } from "../options/processes.ts";
 import { ApplicationOutput, escapeBytes } from "../processes/index.ts";
 import { CommonParts } from "../workers/common-parts.ts";
@@ -157,6 +157,13 @@ export class EmbeddedApplication implements StreamTransport, Runner {
       requests: this.#requests,
       restarts: 0,
     };
+  }
+
+  /** A call blocks this very process: whenever it can be asked, there is none. */
+  async stacks(): Promise<ProcessStacks[]> {
+    const reason =
+      "the application is embedded: its calls hold the server process, which can say nothing meanwhile; in daemon mode there are stacks";
+    return [{ pid: process.pid, requests: [], others: this.#streams.size, reason }];
   }
 
   scale(): void {

@@ -6,7 +6,7 @@ import type { SallyportError } from "./errors.ts";
 import type { Headers } from "./headers.ts";
 import type { ResponseBody } from "./lines.ts";
 import type { Repeated } from "./repeated.ts";
-import type { GatewayStatus, Load, ProcessBounds } from "./status.ts";
+import type { GatewayStatus, Load, ProcessBounds, ProcessStacks } from "./status.ts";
 import type { Trace } from "./trace.ts";
 
 /** One end of a connection. `port` is 0 and `address` the path (or "") on a Unix socket. */
@@ -232,6 +232,11 @@ export interface Gateway {
   status?(): GatewayStatus;
   /** Changes how many processes run the application, until the next reload. Resolves once it has begun; rejects with a SallyportError. */
   scale?(bounds: ProcessBounds): Promise<void>;
+  /**
+   * Where in Python code its requests are, asked without stopping them. Takes little more than a second: a process that
+   * does not answer has a `reason`. Rejects with STACKS_UNAVAILABLE.
+   */
+  stacks?(): Promise<readonly ProcessStacks[]>;
   /** The server is about to stop: ends WebSockets and event streams, which never end by themselves. Never throws. */
   leave?(why?: Leaving): void;
   /** Finishes exchanges under way, for `grace` milliseconds at the most, then ends all processes. Never rejects. */

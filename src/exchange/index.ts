@@ -37,8 +37,11 @@ export {
   type GatewayStatus,
   type Load,
   type ProcessBounds,
+  type ProcessStacks,
   type ProcessState,
   type ProcessStatus,
+  type RequestStack,
+  type StackFrame,
   statusWithoutProcesses,
   totalLoad,
 } from "./status.ts";

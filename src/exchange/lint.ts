@@ -46,6 +46,7 @@ export function lint(gateway: Gateway, report: Report = crash): Gateway {
   return {
     inner: gateway.inner,
     ...(gateway.status && { status: gateway.status.bind(gateway) }),
+    ...(gateway.stacks && { stacks: gateway.stacks.bind(gateway) }),
     ...(gateway.scale && { scale: gateway.scale.bind(gateway) }),
     start: async () => gateway.start?.(),
     reload: async () => gateway.reload?.(),

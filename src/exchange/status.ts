@@ -30,6 +30,39 @@ export interface GatewayStatus {
   readonly restarts: number;
 }
 
+/** A place in Python code. Texts are cut to a limit. */
+export interface StackFrame {
+  readonly file: string;
+  readonly line: number;
+  readonly function: string;
+  /** Without its indentation; "" where it cannot be read. */
+  readonly source: string;
+  /** It is the user's own code: not Python's library, not an installed package, not ours. */
+  readonly app: boolean;
+}
+
+/** Where a request is at the moment. */
+export interface RequestStack {
+  readonly method: string;
+  readonly target: string;
+  /** Milliseconds since the process has it; without a trace to 250 ms. */
+  readonly age: number;
+  /** "thread": its own. "task": it waits on the event loop. "loop": it holds the event loop, and no other task goes on meanwhile. */
+  readonly place: "thread" | "task" | "loop" | undefined;
+  /** Outermost first; empty when it was not found, for it waits inside the process or has just ended. */
+  readonly frames: readonly StackFrame[];
+}
+
+/** The requests of one process of a Python application, the oldest first. */
+export interface ProcessStacks {
+  readonly pid: number | undefined;
+  readonly requests: readonly RequestStack[];
+  /** Requests of the process that are not among them: there are too many, or their stacks too large. */
+  readonly others: number;
+  /** Why there are no stacks. */
+  readonly reason?: string | undefined;
+}
+
 /** What a listener, or a server process, has to do. */
 export interface Load {
   readonly connections: number;

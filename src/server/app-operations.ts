@@ -2,7 +2,12 @@
 // Tested by test/control/commands.test.ts.
 import type { APP_KINDS } from "../config/apps.ts";
 import type { AppSettings } from "../config/config.ts";
-import { type GatewayStatus, type ProcessBounds, SallyportError } from "../exchange/index.ts";
+import {
+  type GatewayStatus,
+  type ProcessBounds,
+  type ProcessStacks,
+  SallyportError,
+} from "../exchange/index.ts";
 import { isGateway } from "../options/checks.ts";
 import { suggestion } from "../options/did-you-mean.ts";
 import type { App } from "./change.ts";
@@ -50,6 +55,14 @@ export function appNamed(apps: ReadonlyMap<string, App>, name: string): App {
 export function unknownApp(name: string, names: readonly string[]): SallyportError {
   const message = `there is no app ${JSON.stringify(name)}; the apps are ${names.join(", ")}`;
   return new SallyportError("APP_UNKNOWN", message + suggestion(name, names));
+}
+
+/** Rejects with STACKS_UNAVAILABLE. */
+export async function stacksOf(name: string, { gateway, settings }: App): Promise<readonly ProcessStacks[]> {
+  if (gateway.stacks) return gateway.stacks();
+  const [shown] = kindOf(settings);
+  const message = `the app ${name} (${shown}) has no Python stacks to show: only Python applications have`;
+  throw new SallyportError("STACKS_UNAVAILABLE", message);
 }
 
 /** Rejects with NOT_SCALABLE. */

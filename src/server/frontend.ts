@@ -23,6 +23,7 @@ import { resetSocket } from "../sockets/reset.ts";
 import { Encryption } from "./encryption.ts";
 import { listenerOf } from "./listeners.ts";
 import { Proxies } from "./proxies.ts";
+import { type Telemetry, telemetryOf } from "./telemetry.ts";
 
 export interface FrontendOptions {
   readonly settings: Settings;
@@ -56,6 +57,8 @@ export class Frontend {
   readonly #encryption: Encryption;
   /** One for each protocol, for all of its addresses. */
   readonly #listeners = new Map<Protocol, Listener>();
+  /** Present where an SDK of OpenTelemetry is in this process. */
+  #telemetry: Telemetry | undefined;
   readonly #prepared = new Map<ListenAddress, Accept>();
 
   constructor(options: FrontendOptions) {
@@ -69,6 +72,7 @@ export class Frontend {
     const { settings, access } = this.#options;
     const log = access ? besideAccessLog(this.#options.log) : this.#options.log;
     const { listen, limits } = settings;
+    this.#telemetry ??= await telemetryOf(log);
     for (const protocol of new Set(listen.map((address) => address.protocol))) {
       goOn();
       if (this.#listeners.has(protocol)) continue;
@@ -128,7 +132,7 @@ export class Frontend {
   /** As trusted proxies describe the exchange, if there are any. */
   #admission(): (exchange: Exchange) => string | undefined {
     const { applyForwarded } = this.#proxies;
-    const { dispatch } = this.#options;
+    const dispatch = this.#telemetry?.tracing(this.#options.dispatch) ?? this.#options.dispatch;
     if (!applyForwarded) return dispatch;
     return (exchange) => {
       try {

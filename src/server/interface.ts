@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { AppSettings, Settings } from "../config/config.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
-import type { Gateway, Log, ProcessBounds } from "../exchange/index.ts";
+import type { Gateway, Log, ProcessBounds, ProcessStacks } from "../exchange/index.ts";
 import type { Counts } from "../metrics/index.ts";
 
 export interface ServerOptions {
@@ -51,6 +51,8 @@ export interface Server {
   restart(app: string): Promise<void>;
   /** Other bounds for the processes of one app, until the next reload. Rejects with APP_UNKNOWN or NOT_SCALABLE. */
   scale(app: string, bounds: ProcessBounds): Promise<void>;
+  /** Where the requests of one app are in its Python code. Rejects with APP_UNKNOWN or STACKS_UNAVAILABLE. */
+  stacks(app: string): Promise<readonly ProcessStacks[]>;
   /** Opens log files anew, after log rotation has moved them away. */
   reopenLogs(): void;
   /**

@@ -8,7 +8,7 @@ import {
   type ServerState,
   type ServerStatus,
 } from "../control/operations.ts";
-import { type Log, type ProcessBounds, SallyportError } from "../exchange/index.ts";
+import { type Log, type ProcessBounds, type ProcessStacks, SallyportError } from "../exchange/index.ts";
 import type { Notifier } from "./notify.ts";
 import type { Server } from "./server.ts";
 
@@ -81,6 +81,10 @@ export class ServerOperations implements Operations {
 
   scale(app: string, bounds: ProcessBounds): Promise<void> {
     return this.#server.scale(app, bounds);
+  }
+
+  stacks(app: string): Promise<readonly ProcessStacks[]> {
+    return this.#server.stacks(app);
   }
 }
 

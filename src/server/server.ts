@@ -12,6 +12,7 @@ import {
   type Exchange,
   type Log,
   type ProcessBounds,
+  type ProcessStacks,
   Reloads,
   SallyportError,
   totalLoad,
@@ -21,7 +22,7 @@ import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
-import { appNamed, appStatus, scaleApp } from "./app-operations.ts";
+import { appNamed, appStatus, scaleApp, stacksOf } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
 import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -184,6 +185,10 @@ class GatewayServer implements Server {
 
   async scale(name: string, bounds: ProcessBounds): Promise<void> {
     await scaleApp(name, appNamed(this.#parts.apps, name), bounds);
+  }
+
+  async stacks(name: string): Promise<readonly ProcessStacks[]> {
+    return stacksOf(name, appNamed(this.#parts.apps, name));
   }
 
   reopenLogs(): void {

@@ -9,6 +9,7 @@ import {
   type GatewayStatus,
   type Leaving,
   type ProcessBounds,
+  type ProcessStacks,
   SallyportError,
   silentLog,
   statusWithoutProcesses,
@@ -44,7 +45,7 @@ export const aPythonApp = must(
 
 /** Runs an application: in the workers of a pool, or in this very process. */
 export interface Runner
-  extends Pick<Pool, "start" | "submit" | "reload" | "status" | "scale" | "leave" | "close"> {
+  extends Pick<Pool, "start" | "submit" | "reload" | "status" | "stacks" | "scale" | "leave" | "close"> {
   /** The interface that the application is written for; undefined until it has started. */
   readonly interface: Interface | undefined;
   /** The group of its processes, if they are of another user: what is written for them must be readable to it. */
@@ -130,6 +131,10 @@ export class PythonApplication implements Gateway {
     const found = this.#runner?.interface ?? this.#onlyInterface;
     const name = found === undefined ? "Python" : INTERFACE_NAMES[found];
     return { ...statusWithoutProcesses(name), ...this.#runner?.status() };
+  }
+
+  async stacks(): Promise<readonly ProcessStacks[]> {
+    return (await this.#runner?.stacks()) ?? [];
   }
 
   async scale(bounds: ProcessBounds): Promise<void> {

@@ -1,7 +1,13 @@
 // The workers of one application: which of them gets the next exchange, and what happens when a process dies, hangs, or is
 // replaced by a new generation.
 // Tested by test/protocols/wsgi/workers.test.ts.
-import { type GatewayStatus, type Leaving, type ProcessBounds, SallyportError } from "../exchange/index.ts";
+import {
+  type GatewayStatus,
+  type Leaving,
+  type ProcessBounds,
+  type ProcessStacks,
+  SallyportError,
+} from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
 import { waitUntil } from "../exchange/wait.ts";
 import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
@@ -119,6 +125,12 @@ export class Pool {
       bounds: this.#scaler.bounds,
       restarts: this.#restarted,
     };
+  }
+
+  /** Of the workers that have requests. Never rejects. */
+  stacks(): Promise<ProcessStacks[]> {
+    const busy = this.#all().filter(({ streams }) => streams.size > 0);
+    return Promise.all(busy.map((worker) => worker.stacks()));
   }
 
   /** Has streams that would never end by themselves come to an end. */
@@ -252,6 +264,7 @@ export class Pool {
     const now = performance.now();
     this.#queue.expire();
     for (const worker of this.#all()) {
+      worker.streams.mark(Math.trunc(now));
       const grace = checkDeadlines(worker, now, TICK, this.#options);
       if (grace !== undefined) this.#doom(worker, grace);
     }

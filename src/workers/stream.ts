@@ -55,6 +55,8 @@ export class WorkerStream {
   id = 0;
   /** When the worker began it, or when it began to wait in the queue (milliseconds, `performance.now`). */
   since = 0;
+  /** When it was first seen with a worker (whole milliseconds, `performance.now`); 0 before that. */
+  takenAt = 0;
   /** Where the request ends in the stream of all bytes that were sent to its worker. */
   sentTo = 0;
   readonly #encode: EncodeRequest;

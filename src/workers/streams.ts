@@ -47,6 +47,12 @@ export class Streams {
     return undefined;
   }
 
+  /** Notes for those that are new that they are there `now` (whole milliseconds). */
+  mark(now: number): void {
+    if (this.size === 0) return;
+    for (const stream of this.#ring) if (stream?.takenAt === 0) stream.takenAt = now;
+  }
+
   /** In the order in which they were added. */
   all(): WorkerStream[] {
     const found: WorkerStream[] = [];

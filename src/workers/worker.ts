@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import {
   type Leaving,
   type Log,
+  type ProcessStacks,
   type ProcessState,
   type ProcessStatus,
   SallyportError,
@@ -32,6 +33,7 @@ import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER } from "./link.t
 import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
 import { Outbox, type OutboxState } from "./outbox.ts";
+import { StackQuestions } from "./stacks.ts";
 import { Start } from "./start.ts";
 import type { StreamTransport, WorkerStream } from "./stream.ts";
 import { Streams } from "./streams.ts";
@@ -49,6 +51,8 @@ type State = "starting" | "ready" | "draining" | "leaving" | "gone";
 
 /** The descriptor of the link in the worker, by agreement with python/sallyport/worker.py. */
 const LINK = 3;
+/** That of questions about stacks; between them is the outbox. */
+const STACKS = 5;
 /** What Python runs. */
 export const PROGRAM: string = fileURLToPath(new URL("../../python", import.meta.url));
 
@@ -77,6 +81,7 @@ export class Worker implements StreamTransport {
   readonly #events: WorkerEvents;
   readonly #child: Child;
   readonly #link: WorkerLink;
+  readonly #stackQuestions: StackQuestions;
   readonly #start: Start;
   /** Marks the records in its output. */
   readonly #token = randomBytes(16).toString("hex");
@@ -107,6 +112,7 @@ export class Worker implements StreamTransport {
     this.#child = this.#startProcess(outbox);
     this.#link = this.#openLink(outbox);
     this.writer = this.#link.writer;
+    this.#stackQuestions = new StackQuestions(this.#child.streams[STACKS]);
     this.gone = this.#untilGone();
   }
 
@@ -130,6 +136,11 @@ export class Worker implements StreamTransport {
       requests: this.requests,
       inFlight: this.streams.size - this.ahead,
     };
+  }
+
+  /** Takes a second at the most. Never rejects. */
+  stacks(): Promise<ProcessStacks> {
+    return this.#stackQuestions.ask(() => ({ pid: this.pid, open: this.begun }));
   }
 
   get #processState(): ProcessState {
@@ -336,7 +347,7 @@ export class Worker implements StreamTransport {
       ...isolated(python, [PROGRAM], isolation),
       env: { ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env },
       cwd: chdir,
-      stdio: ["ignore", "lines", "lines", "pipe", outbox?.descriptor ?? "ignore"],
+      stdio: ["ignore", "lines", "lines", "pipe", outbox?.descriptor ?? "ignore", "pipe"],
       onLine: (line, descriptor) => this.#printed(line, descriptor),
       records: {
         token: this.#token,
@@ -408,6 +419,7 @@ export class Worker implements StreamTransport {
       outbox: this.#link.hasOutbox || null,
       pathsend: pathsend || null,
       records: this.#token,
+      stacks: true,
     });
     this.#send(TO_WORKER.INIT, init);
   }

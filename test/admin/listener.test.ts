@@ -8,7 +8,7 @@ import { type TestContext, test } from "node:test";
 import { ADMIN_LIMITS, openAdmin } from "../../src/admin/listener.ts";
 import type { AdminAccess } from "../../src/admin/settings.ts";
 import type { Operations, ServerStatus } from "../../src/control/operations.ts";
-import { SallyportError, silentLog } from "../../src/exchange/index.ts";
+import { type ProcessStacks, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { until } from "../kit/until.ts";
 import { appStatus, processStatus, serverStatus } from "./statuses.ts";
@@ -43,6 +43,11 @@ class FakeOperations implements Operations {
   async scale(app: string, bounds: object): Promise<void> {
     this.asked.push(["scale", app, bounds]);
     if (app !== "my shop") throw new SallyportError("NOT_SCALABLE", "files have no processes");
+  }
+
+  async stacks(app: string): Promise<readonly ProcessStacks[]> {
+    if (app !== "my shop") throw new SallyportError("STACKS_UNAVAILABLE", "files have no Python stacks");
+    return [{ pid: 7, requests: [], others: 0 }];
   }
 }
 
@@ -118,6 +123,13 @@ test("readiness is 503 with its reasons, and health goes on", async (t) => {
   assert.equal((await ask("GET", "/healthz")).status, 200);
 });
 
+test("stacks of an app are told", async (t) => {
+  const { ask } = await open(t);
+  const { status, json } = await ask("GET", "/apps/my%20shop/stacks");
+  assert.equal(status, 200);
+  assert.deepEqual(json, [{ pid: 7, requests: [], others: 0 }]);
+});
+
 test("reload, restart and scale reach the server, with the app that the path names", async (t) => {
   const { ask, operations } = await open(t);
   assert.equal((await ask("POST", "/reload")).status, 200);
@@ -140,6 +152,7 @@ test("a failure has its status, its code and its reason", async (t) => {
     message: "there is no app files",
     detail: "my shop",
   });
+  assert.equal((await ask("GET", "/apps/files/stacks")).status, 409);
   assert.equal((await ask("POST", "/apps/files/scale", { body: '{"min": 1, "max": 1}' })).status, 409);
   operations.present = serverStatus({ state: "stopping" });
   assert.equal(codeOf(await ask("POST", "/reload")), "ERR_SALLYPORT_STOPPING");

@@ -29,6 +29,10 @@ async function open(t: TestContext, timeout?: number): Promise<Opened> {
       if (app === "files") throw new SallyportError("NOT_SCALABLE", "files have no processes");
       asked.push(`scale ${app} ${min} ${max}`);
     },
+    stacks: async (app) => {
+      asked.push(`stacks ${app}`);
+      return [];
+    },
   };
   const control = await openControlSocket({ path, operations, ...(timeout ? { timeout } : {}) });
   t.after(() => control.close());

@@ -19,6 +19,7 @@ from .lifespan import Lifespan
 from .link import LoopLink
 from .loop import end_loop, let_go, loop_name
 from .stream import Stream
+from .tasks import show_streams
 from .watchdog import Watchdog
 from .websocket import WebSocket
 
@@ -42,6 +43,7 @@ class Server:
         self._http = FileHttp if settings.get("pathsend") else Http
         self._watchdog = Watchdog(loop, settings.get("slowLoop", 1))
         self._link = LoopLink(loop, self, self._watchdog)
+        show_streams(self._link.streams)
         # Common parts of requests, by their numbers.
         self._common_parts: "dict[int, dict]" = {}
         self._stopping = False

@@ -7,6 +7,7 @@ import {
   type Gateway,
   type GatewayStatus,
   type ProcessBounds,
+  type ProcessStacks,
   SallyportError,
   spool,
   statusWithoutProcesses,
@@ -231,6 +232,14 @@ class AuthorizedGateway implements Gateway {
   /** Of the application behind it. */
   status(): GatewayStatus {
     return this.#gateway.status?.() ?? statusWithoutProcesses("gateway");
+  }
+
+  async stacks(): Promise<readonly ProcessStacks[]> {
+    if (this.#gateway.stacks) return this.#gateway.stacks();
+    throw new SallyportError(
+      "STACKS_UNAVAILABLE",
+      "the gateway behind the authorizer is no Python application",
+    );
   }
 
   async scale(bounds: ProcessBounds): Promise<void> {
