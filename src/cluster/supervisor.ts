@@ -24,6 +24,7 @@ import { type Notifier, notifierOf } from "../server/notify.ts";
 import { logFailedReload, reloaded } from "../server/operations.ts";
 import { announce, announceCut } from "../server/report.ts";
 import { StopReport } from "../server/stop-report.ts";
+import { summariesOf } from "../server/summary.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { statusOf } from "./ask.ts";
 import { EXIT_GRACE, type Question } from "./messages.ts";
@@ -120,7 +121,7 @@ class Supervisor implements Operations {
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((server) => this.#settled(server)));
     if (!this.#stopping) this.#state = "serving";
-    announce(this.#sockets.urls, style);
+    announce(summariesOf(this.#plan, (await statusOf(first)).apps), this.#sockets.urls, style);
     this.#options.serving();
     (await this.#notifier).ready(this.#sockets.urls);
     if (count > 1) this.#options.log.info(`${count} server processes serve`);

@@ -10,6 +10,7 @@ import type { EventLoopOptions, PoolOptions, Runner, RunnerStatus, ThreadOptions
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
 import { RequestQueue } from "../workers/queue.ts";
+import { type InterpreterFacts, type Runtime, runtimeOf } from "../workers/runtime.ts";
 import type { StreamTransport, WorkerStream } from "../workers/stream.ts";
 import { Streams } from "../workers/streams.ts";
 import { type Entry, Interpreter } from "./interpreter.ts";
@@ -59,6 +60,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   /** Responses that may be open at once, as READY says. */
   #maxOpen = Number.POSITIVE_INFINITY;
   #entry: Entry | undefined;
+  #runtime: Runtime | undefined;
   /** A call is running, or its frames are being read. */
   #busy = false;
   #stepScheduled = false;
@@ -148,7 +150,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   }
 
   status(): RunnerStatus {
-    return { waiting: this.#queue.waiting.length, processes: [], restarts: 0 };
+    return { ...this.#runtime, waiting: this.#queue.waiting.length, processes: [], restarts: 0 };
   }
 
   scale(): void {
@@ -296,7 +298,9 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   }
 
   #ready(payload: Buffer): void {
-    this.#maxOpen = (JSON.parse(payload.toString("utf8")) as { readonly open: number }).open;
+    const ready = JSON.parse(payload.toString("utf8")) as InterpreterFacts & { readonly open: number };
+    this.#maxOpen = ready.open;
+    this.#runtime = runtimeOf(ready);
   }
 
   #failed(payload: Buffer): void {

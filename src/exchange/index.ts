@@ -39,6 +39,7 @@ export {
   type ProcessBounds,
   type ProcessState,
   type ProcessStatus,
+  statusInProcess,
   statusWithoutProcesses,
   totalLoad,
 } from "./status.ts";

@@ -33,6 +33,7 @@ import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { refuseAccount } from "./privileges.ts";
 import { type Route, Routes } from "./routes.ts";
+import { type AppSummary, summariesOf } from "./summary.ts";
 import { SwitchableLog } from "./switchable-log.ts";
 
 export type { Development, Server, ServerOptions } from "./interface.ts";
@@ -175,6 +176,10 @@ class GatewayServer implements Server {
       ...totalLoad(frontends.map((each) => each.load())),
       apps: Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)])),
     };
+  }
+
+  summaries(): readonly AppSummary[] {
+    return summariesOf({ settings: this.#parts.settings, directory: this.#directory }, this.status().apps);
   }
 
   restart(name: string): Promise<void> {

@@ -13,7 +13,7 @@ import { until } from "../kit/until.ts";
 const SITE = `let requests = 0;
 export default (request, response) => {
   if (request.url === "/hang") { process.stderr.write("hanging\\n"); for (const until = Date.now() + 3_000; Date.now() < until; ); }
-  if (request.url === "/slow") { process.stderr.write("slow\\n"); return void setTimeout(() => response.end("slow"), 1_000); }
+  if (request.url === "/slow") { process.stderr.write("slow\\n"); return void setTimeout(() => response.end("slow"), 3_000); }
   response.setHeader("connection", "close");
   response.end(String(++requests));
 };
@@ -75,7 +75,7 @@ for (const count of [1, 2]) {
     const { stdout, code } = await site.run("status");
     assert.equal(code, 0);
     assert.match(stdout, /^SERVER PROCESS +STATE +AGE +CONNECTIONS +IN FLIGHT$/m);
-    assert.equal(stdout.match(/^shop +\w+ +0 /gm)?.length, count);
+    assert.equal(stdout.match(/^shop +\w+ +Node \S+ +0 /gm)?.length, count);
     assert.ok(!stdout.includes("\u001b"));
   });
 
