@@ -7,6 +7,7 @@ import type { Settings } from "../config/config.ts";
 import { isEmbedded } from "../config/embedded.ts";
 import {
   type Attach,
+  type Attached,
   type Operations,
   ownVersion,
   type ReloadStatus,
@@ -27,7 +28,7 @@ import { StopReport } from "../server/stop-report.ts";
 import { summariesOf } from "../server/summary.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { statusOf } from "./ask.ts";
-import { EXIT_GRACE, type Question } from "./messages.ts";
+import { EXIT_GRACE } from "./messages.ts";
 import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
 import { Scoreboard } from "./scoreboard.ts";
@@ -60,14 +61,14 @@ const SCALE = 10_000;
 export async function supervise(options: ClusterOptions): Promise<number> {
   const scoreboard = new Scoreboard();
   let supervisor: Supervisor | undefined;
+  let attached: Attached | undefined;
   try {
     const sockets = await SharedSockets.open(options.plan.settings.listen);
     supervisor = new Supervisor(options, sockets, scoreboard);
-    const attached = await options.attach(supervisor);
-    const code = await supervisor.run();
-    await attached.close();
-    return code;
+    attached = await options.attach(supervisor);
+    return await supervisor.run();
   } finally {
+    await attached?.close();
     scoreboard.close();
     supervisor?.closeSockets();
   }
@@ -171,9 +172,25 @@ class Supervisor implements Operations {
   async scale(app: string, bounds: ProcessBounds): Promise<void> {
     this.#appNamed(app);
     await this.#started;
-    const question: Question = { ask: "scale", app, bounds };
-    await Promise.all(this.#serving.map((server) => server.ask(question, SCALE)));
+    return this.#inTurn(() => this.#scale(app, bounds));
+  }
+
+  /** In all server processes, or in none. */
+  async #scale(app: string, bounds: ProcessBounds): Promise<void> {
+    const servers = this.#serving;
+    const before = await Promise.all(
+      servers.map(async (server) => (await statusOf(server)).apps[app]?.bounds),
+    );
+    const scaling = servers.map((server) => server.ask({ ask: "scale", app, bounds }, SCALE));
+    const refused = (await Promise.allSettled(scaling)).find(({ status }) => status === "rejected");
+    if (refused) {
+      // One that has not answered gets both, in this order.
+      const known = before.find((each) => each !== undefined);
+      for (const [i, server] of servers.entries()) this.#scaleOne(server, app, before[i] ?? known);
+      await Promise.all(scaling);
+    }
     this.#scaled.set(app, bounds);
+    for (const late of this.#serving) if (!servers.includes(late)) this.#scaleOne(late, app, bounds);
   }
 
   #appNamed(name: string): ClusterPlan["settings"]["apps"][string] {
@@ -223,15 +240,19 @@ class Supervisor implements Operations {
     this.#processes.add(server);
     void server.exited.then(() => totals?.ended(server));
     void server.exited.then(() => this.#gone(server));
-    void server.ready.then((serves) => serves && this.#scaleAsOthers(server));
+    void server.ready.then((serves) => serves && plan === this.#plan && this.#scaleAsOthers(server));
     return server;
   }
 
   #scaleAsOthers(server: ServerProcess): void {
-    for (const [app, bounds] of this.#scaled)
-      server.ask({ ask: "scale", app, bounds }, SCALE).catch((error: Error) => {
-        this.#options.log.warn(`app ${app} was not scaled in server process ${server.pid}: ${error.message}`);
-      });
+    for (const [app, bounds] of this.#scaled) this.#scaleOne(server, app, bounds);
+  }
+
+  #scaleOne(server: ServerProcess, app: string, bounds: ProcessBounds | undefined): void {
+    if (!bounds) return;
+    server.ask({ ask: "scale", app, bounds }, SCALE).catch((error: Error) => {
+      this.#options.log.warn(`app ${app} was not scaled in server process ${server.pid}: ${error.message}`);
+    });
   }
 
   async #gone(server: ServerProcess): Promise<void> {
@@ -398,9 +419,9 @@ class Supervisor implements Operations {
   /** From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once. */
   async #become(plan: ClusterPlan, sockets: SharedSockets, before: readonly ServerProcess[]): Promise<void> {
     const old = this.#sockets;
+    if (plan !== this.#plan) this.#scaled.clear();
     this.#plan = plan;
     this.#sockets = sockets;
-    this.#scaled.clear();
     const { log } = this.#options;
     log.use(plan.settings.log);
     for (const line of plan.settings.renamed ?? []) log.warn(line);

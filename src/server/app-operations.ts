@@ -37,6 +37,27 @@ export function unknownApp(name: string, names: readonly string[]): SallyportErr
   return new SallyportError("APP_UNKNOWN", message + suggestion(name, names));
 }
 
+/** Apps that were scaled, and the bounds that they had before. */
+export class ScaledApps {
+  readonly #before = new Map<App, ProcessBounds>();
+
+  /** Rejects with NOT_SCALABLE. */
+  async scale(name: string, app: App, bounds: ProcessBounds): Promise<void> {
+    const before = appStatus(app).bounds;
+    await scaleApp(name, app, bounds);
+    if (before && !this.#before.has(app)) this.#before.set(app, before);
+  }
+
+  /** A reload brings the configured bounds back to apps that go on. Never rejects. */
+  async reset(present: Iterable<App>): Promise<void> {
+    const scaled = [...present].filter((app) => this.#before.has(app));
+    await Promise.allSettled(
+      scaled.map((app) => app.gateway.scale?.(this.#before.get(app) as ProcessBounds)),
+    );
+    this.#before.clear();
+  }
+}
+
 /** Rejects with NOT_SCALABLE. */
 export async function scaleApp(
   name: string,

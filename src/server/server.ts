@@ -22,7 +22,7 @@ import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
-import { appNamed, appStatus, scaleApp } from "./app-operations.ts";
+import { appNamed, appStatus, ScaledApps } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
 import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -89,6 +89,7 @@ class GatewayServer implements Server {
   readonly #born = performance.now();
   #serving = false;
   #parts: Parts;
+  readonly #scaled = new ScaledApps();
   /** Made when the apps have started. */
   #routes = new Routes([], new Map());
   /** Parts whose frontends reloads have replaced, until their connections have ended. */
@@ -187,7 +188,7 @@ class GatewayServer implements Server {
   }
 
   async scale(name: string, bounds: ProcessBounds): Promise<void> {
-    await scaleApp(name, appNamed(this.#parts.apps, name), bounds);
+    await this.#scaled.scale(name, appNamed(this.#parts.apps, name), bounds);
   }
 
   reopenLogs(): void {
@@ -219,6 +220,7 @@ class GatewayServer implements Server {
       this.#throwIfStopping();
       this.#applyLimits(settings);
       this.#become(next);
+      await this.#scaled.reset(next.apps.values());
     });
   }
 
