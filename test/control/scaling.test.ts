@@ -5,14 +5,16 @@ import { writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import type { ServerStatus } from "../../src/control/operations.ts";
 import type { GatewayStatus, ProcessBounds } from "../../src/exchange/index.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
-import { type Served, serve } from "../kit/serve.ts";
+import { type Served, serve, serveBy } from "../kit/serve.ts";
 import { until } from "../kit/until.ts";
 
+const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;
 
 const WSGI = `import os
@@ -27,7 +29,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
 `;
 const HANG = `export default (request, response) => {
-  for (const end = Date.now() + 14_000; Date.now() < end; );
+  for (const end = Date.now() + 25_000; Date.now() < end; );
   response.end("ok");
 };
 `;
@@ -165,6 +167,29 @@ test("restart of an embedded app replaces the server processes; no keep-alive re
   const after = (await site.status()).serverProcesses.filter(({ state }) => state === "serving");
   assert.ok(after.length === 2 && after.every(({ pid }) => !before.includes(pid)));
   assert.ok(before.some((pid) => seen.has(String(pid))));
+});
+
+test("sallyport dev is asked as a server is, and writes an access log", async (t) => {
+  const folder = makeFolder(t);
+  writeFileSync(join(folder, "wsgi_app.py"), WSGI);
+  const args = ["wsgi_app:app", "--python", PYTHON, "--port", "0", "--control", "c.sock"];
+  const access = ["--access-log", "-", "--access-format", "$request_uri $status $interface"];
+  const server = await serveBy([process.execPath, BIN, "dev", ...args, ...access], { cwd: folder });
+  t.after(() => server.stop());
+  const run = (...words: string[]): Promise<Ended> => sallyport([...words, "--control", "c.sock"], folder);
+  const pids = async (): Promise<(number | undefined)[]> => {
+    const { serverProcesses } = JSON.parse((await run("status", "--json")).stdout) as ServerStatus;
+    return pidsOf(serverProcesses.flatMap(({ apps }) => Object.values(apps)));
+  };
+  const [first] = await pids();
+  assert.equal(await (await fetch(`${server.url}/a`)).text(), String(first));
+  assert.equal((await run("scale", "wsgi_app", "2")).code, 0);
+  await until(async () => (await pids()).length === 2);
+  assert.equal((await run("restart", "wsgi_app")).code, 0);
+  await until(async () => !(await pids()).includes(first));
+  assert.equal((await fetch(server.url)).status, 200);
+  await server.stop();
+  assert.equal(server.stdout, "/a 200 WSGI\n/ 200 WSGI\n");
 });
 
 const ask = (url: string, agent: Agent): Promise<string> =>
