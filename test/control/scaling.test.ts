@@ -183,9 +183,9 @@ test("sallyport dev is asked as a server is, and writes an access log", async (t
   };
   const [first] = await pids();
   assert.equal(await (await fetch(`${server.url}/a`)).text(), String(first));
-  assert.equal((await run("scale", "wsgi_app", "2")).code, 0);
+  assert.equal((await run("scale", "app", "2")).code, 0);
   await until(async () => (await pids()).length === 2);
-  assert.equal((await run("restart", "wsgi_app")).code, 0);
+  assert.equal((await run("restart", "app")).code, 0);
   await until(async () => !(await pids()).includes(first));
   assert.equal((await fetch(server.url)).status, 200);
   await server.stop();
