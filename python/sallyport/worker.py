@@ -15,6 +15,7 @@ from typing import Callable
 
 from . import logs, stacks, wsgi
 from .failures import failed_payload
+from .interpreter import interpreter
 from .link import FAILED, READY, Link
 from .loader import LoadError, choose_interface, load
 from .outbox import Direct, Outbox
@@ -108,8 +109,7 @@ def _prepare_loop(settings: dict) -> object:
 
 
 def _ready(interface: str, **more: str) -> bytes:
-    python = {"pid": os.getpid(), "python": sys.version.split()[0], "executable": sys.executable}
-    return json.dumps({**python, "interface": interface, **more}).encode()
+    return json.dumps({**interpreter(), "interface": interface, **more}).encode()
 
 
 def _chdir(directory: str) -> None:

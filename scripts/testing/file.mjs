@@ -1,6 +1,9 @@
 // Runs one test file in a process of its own and says how it went. A crash, a hang, an early exit, or a file without
 // any test is a failure like any other.
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Silence } from "./silence.mjs";
 import { Tally } from "./tally.mjs";
@@ -42,13 +45,25 @@ export function runFile(root, path, limit = SILENCE, tally = new Tally()) {
   });
 }
 
+let runtime;
+
+/** Of this user alone, as that of a session is; it goes with this run of the tests. */
+function runtimeDirectory() {
+  if (runtime === undefined) {
+    runtime = mkdtempSync(join(tmpdir(), "sallyport-run-"));
+    process.once("exit", () => rmSync(runtime, { recursive: true, force: true }));
+  }
+  return runtime;
+}
+
 function start(root, path) {
   const args = ["--import", "tsx", `--test-reporter=${REPORTER}`, "--test-reporter-destination=stdout", path];
   // A group of its own, so that what a hung file has started goes with it.
   return spawn(process.execPath, args, {
     cwd: root,
     // The contract of the exchange is checked while it runs.
-    env: { ...process.env, SALLYPORT_LINT: "1" },
+    // Servers that a test starts leave no control sockets among those of the user.
+    env: { ...process.env, SALLYPORT_LINT: "1", XDG_RUNTIME_DIR: runtimeDirectory() },
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

@@ -1,12 +1,6 @@
 // Answers exchanges with a fetch handler in this process, `(request: Request) => Response`: Hono, h3, or a function.
 
-import {
-  type Address,
-  type Exchange,
-  type Gateway,
-  silentLog,
-  statusWithoutProcesses,
-} from "../exchange/index.ts";
+import { type Address, type Exchange, type Gateway, silentLog, statusInProcess } from "../exchange/index.ts";
 import { checkArgument, checkOptions, isClass, must } from "../options/checks.ts";
 import { failWithAppError } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
@@ -48,7 +42,7 @@ export function fetchApp(app: FetchFunction | FetchObject, options: AppOptions =
   const fetch: FetchFunction =
     typeof app === "function" ? app : (request, facts) => app.fetch(request, facts);
   return {
-    status: () => statusWithoutProcesses("fetch"),
+    status: () => statusInProcess("fetch"),
     handle(exchange) {
       exchange.trace?.handedOver();
       headWithin(exchange, options.timeout);

@@ -7,7 +7,7 @@ import {
   type Log,
   SallyportError,
   silentLog,
-  statusWithoutProcesses,
+  statusInProcess,
 } from "../exchange/index.ts";
 import { aLog, type Checks, checkArgument, checkOptions, isClass, must, seconds } from "../options/checks.ts";
 import { failWithAppError } from "./app-error.ts";
@@ -54,7 +54,7 @@ export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway
   const log = options.log ?? silentLog;
   const passesOn = isMiddleware(handler);
   return {
-    status: () => statusWithoutProcesses("node"),
+    status: () => statusInProcess("node"),
     handle(exchange) {
       exchange.trace?.handedOver();
       headWithin(exchange, options.timeout);

@@ -7,6 +7,7 @@ import type { Settings } from "../config/config.ts";
 import { embeddedLimits, isEmbedded } from "../config/embedded.ts";
 import {
   type Attach,
+  type Attached,
   type Operations,
   ownVersion,
   type ReloadStatus,
@@ -24,9 +25,10 @@ import { type Notifier, notifierOf } from "../server/notify.ts";
 import { logFailedReload, reloaded } from "../server/operations.ts";
 import { announce, announceCut } from "../server/report.ts";
 import { StopReport } from "../server/stop-report.ts";
+import { summariesOf } from "../server/summary.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { stacksIn, statusOf } from "./ask.ts";
-import { EXIT_GRACE, type Question } from "./messages.ts";
+import { EXIT_GRACE } from "./messages.ts";
 import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
 import { Recycling, WATCH_INTERVAL } from "./recycling.ts";
@@ -61,14 +63,14 @@ export async function supervise(options: ClusterOptions): Promise<number> {
   embeddedLimits(options.plan.settings); // throws for those that contradict each other
   const scoreboard = new Scoreboard();
   let supervisor: Supervisor | undefined;
+  let attached: Attached | undefined;
   try {
     const sockets = await SharedSockets.open(options.plan.settings.listen);
     supervisor = new Supervisor(options, sockets, scoreboard);
-    const attached = await options.attach(supervisor);
-    const code = await supervisor.run();
-    await attached.close();
-    return code;
+    attached = await options.attach(supervisor);
+    return await supervisor.run();
   } finally {
+    await attached?.close();
     scoreboard.close();
     supervisor?.closeSockets();
   }
@@ -133,7 +135,7 @@ class Supervisor implements Operations {
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((server) => this.#settled(server)));
     if (!this.#stopping) this.#state = "serving";
-    announce(this.#sockets.urls, style);
+    announce(summariesOf(this.#plan, (await statusOf(first)).apps), this.#sockets.urls, style);
     this.#options.serving();
     (await this.#notifier).ready(this.#sockets.urls);
     if (count > 1) this.#options.log.info(`${count} server processes serve`);
@@ -183,16 +185,25 @@ class Supervisor implements Operations {
   async scale(app: string, bounds: ProcessBounds): Promise<void> {
     this.#appNamed(app);
     await this.#started;
-    const question: Question = { ask: "scale", app, bounds };
-    const before = this.#scaled.get(app);
-    this.#scaled.set(app, bounds); // for one that begins to serve meanwhile
-    try {
-      await Promise.all(this.#serving.map((server) => server.ask(question, SCALE)));
-    } catch (error) {
-      if (before) this.#scaled.set(app, before);
-      else this.#scaled.delete(app);
-      throw error;
+    return this.#inTurn(() => this.#scale(app, bounds));
+  }
+
+  /** In all server processes, or in none. */
+  async #scale(app: string, bounds: ProcessBounds): Promise<void> {
+    const servers = this.#serving;
+    const before = await Promise.all(
+      servers.map(async (server) => (await statusOf(server)).apps[app]?.bounds),
+    );
+    const scaling = servers.map((server) => server.ask({ ask: "scale", app, bounds }, SCALE));
+    const refused = (await Promise.allSettled(scaling)).find(({ status }) => status === "rejected");
+    if (refused) {
+      // One that has not answered gets both, in this order.
+      const known = before.find((each) => each !== undefined);
+      for (const [i, server] of servers.entries()) this.#scaleOne(server, app, before[i] ?? known);
+      await Promise.all(scaling);
     }
+    this.#scaled.set(app, bounds);
+    for (const late of this.#serving) if (!servers.includes(late)) this.#scaleOne(late, app, bounds);
   }
 
   /** Of those that leave, too: it is they that wait for slow requests. */
@@ -260,15 +271,19 @@ class Supervisor implements Operations {
     this.#recycling.add(server, plan.settings);
     void server.exited.then(() => totals?.ended(server));
     void server.exited.then(() => this.#gone(server));
-    void server.ready.then((serves) => serves && this.#scaleAsOthers(server));
+    void server.ready.then((serves) => serves && plan === this.#plan && this.#scaleAsOthers(server));
     return server;
   }
 
   #scaleAsOthers(server: ServerProcess): void {
-    for (const [app, bounds] of this.#scaled)
-      server.ask({ ask: "scale", app, bounds }, SCALE).catch((error: Error) => {
-        this.#options.log.warn(`app ${app} was not scaled in server process ${server.pid}: ${error.message}`);
-      });
+    for (const [app, bounds] of this.#scaled) this.#scaleOne(server, app, bounds);
+  }
+
+  #scaleOne(server: ServerProcess, app: string, bounds: ProcessBounds | undefined): void {
+    if (!bounds) return;
+    server.ask({ ask: "scale", app, bounds }, SCALE).catch((error: Error) => {
+      this.#options.log.warn(`app ${app} was not scaled in server process ${server.pid}: ${error.message}`);
+    });
   }
 
   async #gone(server: ServerProcess): Promise<void> {
@@ -442,9 +457,9 @@ class Supervisor implements Operations {
   /** From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once. */
   async #become(plan: ClusterPlan, sockets: SharedSockets, before: readonly ServerProcess[]): Promise<void> {
     const old = this.#sockets;
+    if (plan !== this.#plan) this.#scaled.clear();
     this.#plan = plan;
     this.#sockets = sockets;
-    this.#scaled.clear();
     const { log } = this.#options;
     log.use(plan.settings.log);
     for (const line of plan.settings.renamed ?? []) log.warn(line);

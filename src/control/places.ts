@@ -1,6 +1,6 @@
 // Where control sockets are when nobody says where: in a directory of the user's, one for each server by its process id. So
 // `sallyport status` needs no option, and several servers do not contend for one path.
-import { lstatSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
@@ -33,6 +33,13 @@ export async function livingSockets(directory = controlDirectory()): Promise<str
   return names.filter((_, i) => living[i]).map((name) => join(directory, name));
 }
 
+/** Removes the files of servers that were killed. One that answers stays: its process may be in another container. */
+export async function sweepSockets(directory = controlDirectory()): Promise<void> {
+  const dead = namesIn(directory).filter(isDead);
+  const served = await Promise.all(dead.map((name) => isServed(join(directory, name))));
+  for (const [i, name] of dead.entries()) if (!served[i]) removeDead(directory, name);
+}
+
 /** Somebody else's directory could show us a socket of theirs, and theirs could be a link to a place of ours. */
 function checkPrivate(directory: string): void {
   const facts = lstatSync(directory);
@@ -58,10 +65,15 @@ function namesIn(directory: string): string[] {
 
 /** One that is bound at this moment refuses, too; its process lives. */
 function removeDead(directory: string, name: string): void {
+  if (isDead(name)) rmSync(join(directory, name), { force: true }); // another server may have been faster
+}
+
+function isDead(name: string): boolean {
   const [, pid] = NAME.exec(name) ?? [];
   try {
     process.kill(Number(pid), 0);
+    return false;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") unlinkSync(join(directory, name));
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
   }
 }

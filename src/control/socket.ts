@@ -8,7 +8,7 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import { listenAtPath } from "../sockets/unix-path.ts";
 import { answerControl, type ControlAnswer, refused } from "./answer.ts";
 import type { Attached, Operations } from "./operations.ts";
-import { ownPath } from "./places.ts";
+import { ownPath, sweepSockets } from "./places.ts";
 
 export interface ControlSocketOptions {
   /** An absolute path. */
@@ -48,7 +48,9 @@ export async function openControlSocket({
 /** At a path of its own among those where `sallyport status` looks. Never rejects: a server works without it, and says so. */
 export async function openDefaultSocket(operations: Operations, log: Log): Promise<Attached> {
   try {
-    return await openControlSocket({ path: ownPath(), operations });
+    const path = ownPath();
+    await sweepSockets();
+    return await openControlSocket({ path, operations });
   } catch (error) {
     log.warn(`sallyport status and the like cannot reach this server: ${(error as Error).message}`);
     return { close: async () => {} };

@@ -36,7 +36,18 @@ function appRows({ serverProcesses }: ServerStatus): Row[] {
   const rows = serverProcesses.flatMap((server) =>
     Object.entries(server.apps).flatMap(([name, app]) => rowsOf(printable(name), app, text(server.pid))),
   );
-  const head = ["APP", "INTERFACE", "QUEUE", "PID", "STATE", "AGE", "REQUESTS", "IN FLIGHT", "SERVER"];
+  const head = [
+    "APP",
+    "INTERFACE",
+    "RUNTIME",
+    "QUEUE",
+    "PID",
+    "STATE",
+    "AGE",
+    "REQUESTS",
+    "IN FLIGHT",
+    "SERVER",
+  ];
   const sorted = rows.sort(([one = ""], [other = ""]) => (one < other ? -1 : one > other ? 1 : 0));
   return rows.length === 0 ? [] : [head, ...sorted];
 }
@@ -44,7 +55,7 @@ function appRows({ serverProcesses }: ServerStatus): Row[] {
 function rowsOf(name: string, app: GatewayStatus, server: string): Row[] {
   const { bounds } = app;
   const shown = bounds && bounds.min !== bounds.max ? `${name} (${bounds.min} to ${bounds.max})` : name;
-  const first = [shown, app.interface, text(app.waiting)];
+  const first = [shown, app.interface, app.runtime ?? "-", text(app.waiting)];
   if (app.processes.length === 0) return [[...first, "-", "-", "-", text(app.requests), "-", server]];
   return app.processes.map(({ pid, state, age, requests, inFlight }) => [
     ...first,

@@ -1,6 +1,7 @@
 // An application that is being developed: its start may fail without ending the server, requests wait while a new version
 // starts, and where there is none the reason is the answer.
 // Tested by test/cli/dev.test.ts.
+import type { AppSettings } from "../config/config.ts";
 import {
   type Exchange,
   type Gateway,
@@ -13,12 +14,15 @@ import {
   SallyportError,
   statusWithoutProcesses,
 } from "../exchange/index.ts";
+import { appStatus, scaleApp } from "../server/app-operations.ts";
+import { configuredInterface } from "../server/interfaces.ts";
 import type { Changes } from "./changes.ts";
 import { type DevContext, DevExchange } from "./exchange.ts";
 
 export interface DevGatewayOptions {
   /** The application's name in the configuration. */
   readonly name: string;
+  readonly settings: AppSettings;
   readonly directory: string;
   /** Makes the gateway of the version that is there now; may reject. */
   readonly make: () => Promise<Gateway>;
@@ -73,8 +77,11 @@ export class DevGateway implements Gateway {
   }
 
   status(): GatewayStatus {
-    const { name } = this.#options;
-    const present = this.#version?.gateway.status?.() ?? statusWithoutProcesses(name);
+    const { settings } = this.#options;
+    const gateway = this.#version?.gateway;
+    const present = gateway
+      ? appStatus({ gateway, settings })
+      : statusWithoutProcesses(configuredInterface(settings));
     return { ...present, waiting: present.waiting + this.#waiting.size };
   }
 
@@ -83,7 +90,9 @@ export class DevGateway implements Gateway {
   }
 
   async scale(bounds: ProcessBounds): Promise<void> {
-    await this.#version?.gateway.scale?.(bounds);
+    const { name, settings } = this.#options;
+    if (!this.#version) throw new SallyportError("NOT_READY", `${name} does not run yet`);
+    await scaleApp(name, { gateway: this.#version.gateway, settings }, bounds);
   }
 
   leave(why?: Leaving): void {

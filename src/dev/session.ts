@@ -39,7 +39,7 @@ export class DevSession implements Development {
   gateway(name: string, app: AppSettings, log: Log, make: () => Promise<Gateway>): Gateway {
     const directory = directoryOf(app, this.#options.directory);
     const anew = "module" in app;
-    return new DevGateway({ name, directory, make, anew, changes: this.#changes, log });
+    return new DevGateway({ name, settings: app, directory, make, anew, changes: this.#changes, log });
   }
 
   /** From now on files are watched. Resolves when each change is seen. */

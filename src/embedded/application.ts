@@ -10,6 +10,7 @@ import type { EventLoopOptions, PoolOptions, Runner, RunnerStatus, ThreadOptions
 import { FROM_WORKER, FrameReader, FrameWriter, type Payload, TO_WORKER } from "../workers/link.ts";
 import { marshal } from "../workers/marshal.ts";
 import { RequestQueue } from "../workers/queue.ts";
+import { type InterpreterFacts, type Runtime, runtimeOf } from "../workers/runtime.ts";
 import type { StreamTransport, WorkerStream } from "../workers/stream.ts";
 import { Streams } from "../workers/streams.ts";
 import { type Entry, Interpreter } from "./interpreter.ts";
@@ -61,6 +62,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   #entry: Entry | undefined;
   /** That it has been given. */
   #requests = 0;
+  #runtime: Runtime | undefined;
   /** A call is running, or its frames are being read. */
   #busy = false;
   #stepScheduled = false;
@@ -152,6 +154,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   status(): RunnerStatus {
     return {
+      ...this.#runtime,
       waiting: this.#queue.waiting.length,
       processes: [],
       requests: this.#requests,
@@ -311,7 +314,9 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   }
 
   #ready(payload: Buffer): void {
-    this.#maxOpen = (JSON.parse(payload.toString("utf8")) as { readonly open: number }).open;
+    const ready = JSON.parse(payload.toString("utf8")) as InterpreterFacts & { readonly open: number };
+    this.#maxOpen = ready.open;
+    this.#runtime = runtimeOf(ready);
   }
 
   #failed(payload: Buffer): void {

@@ -42,6 +42,7 @@ export {
   type ProcessStatus,
   type RequestStack,
   type StackFrame,
+  statusInProcess,
   statusWithoutProcesses,
   totalLoad,
 } from "./status.ts";

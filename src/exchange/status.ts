@@ -18,6 +18,10 @@ export interface ProcessStatus {
 export interface GatewayStatus {
   /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch", "node"; "Python" while it is not known yet which of them. */
   readonly interface: string;
+  /** What runs it, with its version: "CPython 3.12.1", "Node 24.1.0"; undefined where that is not ours to know, or not known yet. */
+  readonly runtime?: string | undefined;
+  /** Absolute path of the Python virtual environment that it runs in, if it does. */
+  readonly virtualEnvironment?: string | undefined;
   /** Requests that wait until the application takes them. */
   readonly waiting: number;
   /** Its processes; empty for an application in this process, or one that runs elsewhere. */
@@ -89,6 +93,12 @@ export interface ProcessBounds {
   readonly min: number;
   readonly max: number;
 }
+
+/** Of an application that runs in this process. */
+export const statusInProcess = (name: string): GatewayStatus => ({
+  ...statusWithoutProcesses(name),
+  runtime: `Node ${process.versions.node}`,
+});
 
 /** Of an application that has no processes which are ours. */
 export const statusWithoutProcesses = (name: string, waiting = 0): GatewayStatus => ({

@@ -4,6 +4,7 @@ import type { AppSettings, Settings } from "../config/config.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import type { Gateway, Log, ProcessBounds, ProcessStacks } from "../exchange/index.ts";
 import type { Counts } from "../metrics/index.ts";
+import type { AppSummary } from "./summary.ts";
 
 export interface ServerOptions {
   /** Relative paths of the configuration start here; the working directory otherwise. */
@@ -47,6 +48,8 @@ export interface Server {
   readonly urls: readonly string[];
   /** How it is at the moment, as one server process. */
   status(): ServerProcessStatus;
+  /** What it serves, app by app. */
+  summaries(): readonly AppSummary[];
   /** A new generation of one app. Rejects with APP_UNKNOWN, or with the reason why it did not start; then the old one stays. */
   restart(app: string): Promise<void>;
   /** Other bounds for the processes of one app, until the next reload. Rejects with APP_UNKNOWN or NOT_SCALABLE. */

@@ -71,7 +71,7 @@ class Life {
     const attached = await this.#attached;
     try {
       const urls = await this.#server.start();
-      announce(urls, this.#style);
+      announce(this.#server.summaries(), urls, this.#style);
       (await this.#notifier).ready(urls);
       return urls;
     } catch (error) {

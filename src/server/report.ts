@@ -4,6 +4,7 @@
 import type { SallyportError } from "../exchange/index.ts";
 import { jsonNote, type LogOptions } from "../logs/log.ts";
 import { escapeControls } from "../wire/escape.ts";
+import { type AppSummary, summaryText } from "./summary.ts";
 
 /** How the log is written. */
 export type ReportStyle = Pick<LogOptions, "level" | "format">;
@@ -18,12 +19,32 @@ export function reportError(error: SallyportError, style: ReportStyle): void {
   process.stderr.write(errorReport(error, style));
 }
 
-/** Writes `listening on URL` for each. */
-export function announce(urls: readonly string[], { format }: ReportStyle): void {
-  for (const url of urls) {
+/** Writes what is served, unless the level silences it, and `listening on URL` for each. */
+export function announce(
+  apps: readonly AppSummary[],
+  urls: readonly string[],
+  { level, format }: ReportStyle,
+): void {
+  const isShown = level === "info" || level === "debug";
+  const served = isShown
+    ? apps.map((app) => servedLine(app, apps.length === 1 ? urls : undefined, format))
+    : [];
+  const listening = urls.map((url) => {
     const text = `listening on ${url}`;
-    process.stderr.write(format === "json" ? jsonNote("info", text, { url }) : `${text}\n`);
-  }
+    return format === "json" ? jsonNote("info", text, { url }) : `${text}\n`;
+  });
+  // At once, so that a program that reads the first has all of them.
+  process.stderr.write([...served, ...listening].join(""));
+}
+
+/** `urls`: of the only app; those of several apps follow below. */
+function servedLine(
+  app: AppSummary,
+  urls: readonly string[] | undefined,
+  format: ReportStyle["format"],
+): string {
+  const text = `${summaryText(app, urls !== undefined)}${urls ? ` · ${urls.join(", ")}` : ""}`;
+  return format === "json" ? jsonNote("info", `serving ${text}`, { ...app }) : `${text}\n`;
 }
 
 /** Says that a second signal has ended the server. */

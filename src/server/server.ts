@@ -22,7 +22,7 @@ import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
-import { appNamed, appStatus, scaleApp, stacksOf } from "./app-operations.ts";
+import { appNamed, appStatus, ScaledApps, stacksOf } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
 import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -33,6 +33,7 @@ import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { refuseAccount } from "./privileges.ts";
 import { type Route, Routes } from "./routes.ts";
+import { type AppSummary, summariesOf } from "./summary.ts";
 import { SwitchableLog } from "./switchable-log.ts";
 
 export type { Development, Server, ServerOptions } from "./interface.ts";
@@ -90,6 +91,7 @@ class GatewayServer implements Server {
   readonly #born = performance.now();
   #serving = false;
   #parts: Parts;
+  readonly #scaled = new ScaledApps();
   /** Made when the apps have started. */
   #routes = new Routes([], new Map());
   /** Parts whose frontends reloads have replaced, until their connections have ended. */
@@ -179,12 +181,16 @@ class GatewayServer implements Server {
     };
   }
 
+  summaries(): readonly AppSummary[] {
+    return summariesOf({ settings: this.#parts.settings, directory: this.#directory }, this.status().apps);
+  }
+
   restart(name: string): Promise<void> {
     return this.#inTurn(() => this.#restart(name));
   }
 
   async scale(name: string, bounds: ProcessBounds): Promise<void> {
-    await scaleApp(name, appNamed(this.#parts.apps, name), bounds);
+    await this.#scaled.scale(name, appNamed(this.#parts.apps, name), bounds);
   }
 
   async stacks(name: string): Promise<readonly ProcessStacks[]> {
@@ -220,6 +226,7 @@ class GatewayServer implements Server {
       this.#throwIfStopping();
       this.#applyLimits(settings);
       this.#become(next);
+      await this.#scaled.reset(next.apps.values());
     });
   }
 

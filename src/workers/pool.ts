@@ -120,6 +120,7 @@ export class Pool {
   status(): RunnerStatus {
     const all = this.#all();
     return {
+      ...all.find(({ runtime }) => runtime)?.runtime,
       waiting: all.reduce((sum, { ahead }) => sum + ahead, this.#queue.waiting.length),
       processes: all.map(({ status }) => status),
       bounds: this.#scaler.bounds,

@@ -7,9 +7,10 @@ import { describeExit, type Exit } from "../processes/index.ts";
 import { importFailure } from "./import-failure.ts";
 import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import type { WorkerOptions } from "./options.ts";
+import type { InterpreterFacts } from "./runtime.ts";
 
 /** The payload of READY. */
-interface Ready {
+export interface Ready extends InterpreterFacts {
   readonly interface: Interface;
 }
 
@@ -45,11 +46,12 @@ export class Start {
     }
   }
 
-  /** The interface in the payload of READY. Undefined, and the start has failed, if it is not the expected one. */
-  interfaceOf(payload: Buffer): Interface | undefined {
-    const { interface: found } = JSON.parse(payload.toString("utf8")) as Ready;
+  /** The payload of READY. Undefined, and the start has failed, if the interface is not the expected one. */
+  readyOf(payload: Buffer): Ready | undefined {
+    const ready = JSON.parse(payload.toString("utf8")) as Ready;
+    const { interface: found } = ready;
     const expected = this.#expected ?? found;
-    if (found === expected) return found;
+    if (found === expected) return ready;
     this.#fail(this.#changed(expected, found));
     return undefined;
   }

@@ -33,6 +33,7 @@ import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER } from "./link.t
 import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
 import { Outbox, type OutboxState } from "./outbox.ts";
+import { type Runtime, runtimeOf } from "./runtime.ts";
 import { StackQuestions } from "./stacks.ts";
 import { Start } from "./start.ts";
 import type { StreamTransport, WorkerStream } from "./stream.ts";
@@ -88,6 +89,7 @@ export class Worker implements StreamTransport {
   readonly #output: ApplicationOutput;
   #state: State = "starting";
   #concurrencyMode: ConcurrencyMode = "inline";
+  #runtime: Runtime | undefined;
   #capacity = 0;
   /** Requests that it has been given. */
   requests = 0;
@@ -126,6 +128,11 @@ export class Worker implements StreamTransport {
 
   get concurrencyMode(): ConcurrencyMode {
     return this.#concurrencyMode;
+  }
+
+  /** Undefined until it was ready. */
+  get runtime(): Runtime | undefined {
+    return this.#runtime;
   }
 
   get status(): ProcessStatus {
@@ -450,8 +457,10 @@ export class Worker implements StreamTransport {
   }
 
   #ready(payload: Buffer): void {
-    const found = this.#state === "starting" ? this.#start.interfaceOf(payload) : undefined;
-    if (found === undefined) return;
+    const ready = this.#state === "starting" ? this.#start.readyOf(payload) : undefined;
+    if (ready === undefined) return;
+    const { interface: found } = ready;
+    this.#runtime = runtimeOf(ready);
     this.#concurrencyMode = concurrencyModeOf(found, this.#options.threads);
     this.#capacity = capacityOf(this.#concurrencyMode, this.#options);
     this.#link.watchesOutbox = this.#concurrencyMode === "inline";

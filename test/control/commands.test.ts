@@ -1,6 +1,6 @@
 // `sallyport status`, `reload`, `stop`, `restart`, `scale` at real servers: with one server process, and with two.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { ServerStatus } from "../../src/control/operations.ts";
@@ -8,12 +8,11 @@ import { makeFolder } from "../kit/make-folder.ts";
 import { gone } from "../kit/processes.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
-import { until } from "../kit/until.ts";
 
 const SITE = `let requests = 0;
 export default (request, response) => {
   if (request.url === "/hang") { process.stderr.write("hanging\\n"); for (const until = Date.now() + 3_000; Date.now() < until; ); }
-  if (request.url === "/slow") { process.stderr.write("slow\\n"); return void setTimeout(() => response.end("slow"), 1_000); }
+  if (request.url === "/slow") { process.stderr.write("slow\\n"); return void setTimeout(() => response.end("slow"), 3_000); }
   response.setHeader("connection", "close");
   response.end(String(++requests));
 };
@@ -75,7 +74,7 @@ for (const count of [1, 2]) {
     const { stdout, code } = await site.run("status");
     assert.equal(code, 0);
     assert.match(stdout, /^SERVER PROCESS +STATE +AGE +CONNECTIONS +IN FLIGHT$/m);
-    assert.equal(stdout.match(/^shop +\w+ +0 /gm)?.length, count);
+    assert.equal(stdout.match(/^shop +\w+ +Node \S+ +0 /gm)?.length, count);
     assert.ok(!stdout.includes("\u001b"));
   });
 
@@ -195,7 +194,26 @@ test("without --control the only server of the user is found; several are listed
     assert.match(several.stderr, new RegExp(`--control .*/${pid}\\.sock {2}${url}`));
   process.kill(other.pid, "SIGKILL"); // its file stays
   await other.exited;
-  await until(async () => (await sallyport(["status"], folder, env)).code === 0);
+  const third = await serve(["public"], { cwd: folder, env });
+  t.after(() => third.stop());
+  assert.ok(!existsSync(join(folder, "sallyport", `${other.pid}.sock`)));
+  await third.stop();
+  assert.equal((await sallyport(["status"], folder, env)).code, 0);
+});
+
+test("the socket of a server that runs as another user goes at its stop", {
+  skip: process.getuid?.() === 0 ? false : "needs root",
+}, async (t) => {
+  const folder = makeFolder(t);
+  mkdirSync(join(folder, "public"));
+  chmodSync(folder, 0o755);
+  const runtime = makeFolder(t);
+  const env = { XDG_RUNTIME_DIR: runtime };
+  const server = await serve(["public", "--user", "nobody"], { cwd: folder, env });
+  t.after(() => server.stop());
+  assert.equal((await sallyport(["status"], folder, env)).code, 0);
+  await server.stop();
+  assert.deepEqual(readdirSync(join(runtime, "sallyport")), []);
 });
 
 test("--control off opens none", async (t) => {

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync } from "node:fs
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { controlDirectory, livingSockets, ownPath } from "../../src/control/places.ts";
+import { controlDirectory, livingSockets, ownPath, sweepSockets } from "../../src/control/places.ts";
 import { leaveSocket } from "../kit/leave-socket.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 
@@ -49,4 +49,20 @@ test("sockets that answer are found; files of servers that are gone are removed"
   assert.deepEqual(await livingSockets(directory), [living]);
   assert.ok(!existsSync(dead));
   assert.deepEqual(await livingSockets(join(directory, "nowhere")), []);
+});
+
+test("the next start removes files of servers that were killed, and no others", async (t) => {
+  const directory = join(makeFolder(t), "sallyport");
+  const own = ownPath(directory);
+  const [dead, answering] = [4_194_305, 4_194_306].map((pid) => join(directory, `${pid}.sock`)) as [
+    string,
+    string,
+  ];
+  await leaveSocket(dead);
+  await leaveSocket(own); // this process lives
+  const server = createServer((socket) => socket.destroy());
+  t.after(() => server.close());
+  await new Promise<void>((resolve) => server.listen(answering, resolve)); // of a process that is not to be seen here
+  await sweepSockets(directory);
+  assert.deepEqual([dead, own, answering].map(existsSync), [false, true, true]);
 });

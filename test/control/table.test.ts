@@ -6,7 +6,13 @@ import { lapse, statusText } from "../../src/control/table.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const process = { pid: 31, state: "busy", age: 61_000, requests: 1_234, inFlight: 2 } as const;
-const shop = { interface: "WSGI", waiting: 3, restarts: 0, processes: [process, { ...process, pid: 4_032 }] };
+const shop = {
+  interface: "WSGI",
+  runtime: "CPython 3.12.1",
+  waiting: 3,
+  restarts: 0,
+  processes: [process, { ...process, pid: 4_032 }],
+};
 const files = { interface: "static", waiting: 0, restarts: 0, processes: [] };
 const status: ServerStatus = {
   version: "1.2.3",
@@ -34,10 +40,10 @@ SERVER PROCESS  STATE          AGE        CONNECTIONS  IN FLIGHT
              8  serving        2 h 5 min           12          2
              9  not answering  5 s                  -          -
 
-APP    INTERFACE  QUEUE   PID  STATE  AGE        REQUESTS  IN FLIGHT  SERVER
-files  static         0     -  -      -                 -          -       8
-shop   WSGI           3    31  busy   1 min 1 s      1234          2       8
-shop   WSGI           3  4032  busy   1 min 1 s      1234          2       8
+APP    INTERFACE  RUNTIME         QUEUE   PID  STATE  AGE        REQUESTS  IN FLIGHT  SERVER
+files  static     -                   0     -  -      -                 -          -       8
+shop   WSGI       CPython 3.12.1      3    31  busy   1 min 1 s      1234          2       8
+shop   WSGI       CPython 3.12.1      3  4032  busy   1 min 1 s      1234          2       8
 `,
   );
 });

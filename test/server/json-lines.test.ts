@@ -129,8 +129,7 @@ for (const [kind, file, source, options] of PYTHON) {
 
     const [ok, raised] = access as [Line, Line];
     assert.deepEqual([ok.status, ok.app, ok.target], [200, "app", "/"]);
-    // "Python": it is for the app to decide, and the gateway does not say yet.
-    assert.ok(ok.interface === kind || (ok.interface === "Python" && !options.includes("--interface")));
+    assert.equal(ok.interface, kind); // also where the app decides
     assert.deepEqual([raised.status, raised.error], [500, null]);
     if (!options.includes("--embedded")) assert.equal(ok.worker, of(log, /^an info message$/).pid);
     assert.ok(Number(ok.totalMs) >= Number(ok.appMs));

@@ -87,7 +87,10 @@ test("started by hand, the file is an HTTP server at PORT, and ends in good orde
   const server = await program(t, [...NODE, HELLO], { env: { PORT: "0" } });
   assert.equal(await ask(t, server.url, "/?name=HTTP"), "Hello, HTTP!\n");
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
-  assert.equal(server.stderr, `listening on ${server.url}\nstopped\n`);
+  assert.match(
+    server.stderr,
+    new RegExp(`^[^\\n]+ · ${server.url}\\nlistening on ${server.url}\\nstopped\\n$`),
+  );
 });
 
 test("arguments name protocols and addresses, several at once, before everything else", async (t) => {

@@ -21,6 +21,7 @@ from time import perf_counter
 
 from .. import logs, wsgi
 from ..failures import application_trace, failed_payload, summary
+from ..interpreter import interpreter
 from ..link import CANCEL, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
 from ..loader import LoadError, interface_of, load
 from .process import adapt
@@ -238,7 +239,7 @@ class Embedded:
             return self._failed(error.message, error.trace, error.cause)
         except BaseException as error:
             return self._failed(summary(error), application_trace(error))
-        ready = {"pid": os.getpid(), "python": sys.version.split()[0], "interface": "wsgi", "open": _max_open()}
+        ready = {**interpreter(), "interface": "wsgi", "open": _max_open()}
         self.send(READY, 0, json.dumps(ready).encode())
 
     def _failed(self, message: str, trace: str, cause: "BaseException | None" = None) -> None:
