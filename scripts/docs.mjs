@@ -1,10 +1,14 @@
-// `npm run docs`: writes the tables of the pages from the code that they describe. With --check it only compares, and fails
-// when they are not current.
-import { readFileSync, writeFileSync } from "node:fs";
+// `npm run docs`: writes the tables of the pages from the code that they describe, and the drawings of the guide. With --check
+// it only compares, and fails when they are not current.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { optionTables } from "../src/cli/option-docs.ts";
 import { configTables } from "../src/config/docs.ts";
 import { discussionTables } from "./discussion.mjs";
+import { guideParts } from "./guide.mjs";
+
+const guide = await guideParts();
+const guideTables = () => guide.tables;
 
 const DOCS = {
   "configuration.md": configTables,
@@ -12,6 +16,13 @@ const DOCS = {
   "discussion/how-bytes-flow.md": discussionTables,
   "discussion/how-connections-end.md": discussionTables,
   "discussion/limits.md": discussionTables,
+  "guide/cgi.md": guideTables,
+  "guide/fastcgi.md": guideTables,
+  "guide/scgi.md": guideTables,
+  "guide/uwsgi.md": guideTables,
+  "guide/wsgi.md": guideTables,
+  "guide/asgi.md": guideTables,
+  "guide/from-request-to-application-and-back.md": guideTables,
 };
 const check = process.argv.includes("--check");
 
@@ -24,13 +35,22 @@ function withTables(text, tables) {
   });
 }
 
-for (const [name, tables] of Object.entries(DOCS)) {
-  const file = fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
-  const before = readFileSync(file, "utf8");
-  const after = withTables(before, tables());
-  if (before === after) continue;
+const fileOf = (name) => fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
+
+function put(name, before, after) {
+  if (before === after) return;
   if (check) {
     console.error(`docs/${name} is not current; run npm run docs`);
     process.exitCode = 1;
-  } else writeFileSync(file, after);
+  } else writeFileSync(fileOf(name), after);
+}
+
+for (const [name, tables] of Object.entries(DOCS)) {
+  const before = readFileSync(fileOf(name), "utf8");
+  put(name, before, withTables(before, tables()));
+}
+
+for (const [name, drawing] of Object.entries(guide.files)) {
+  const file = fileOf(`guide/${name}`);
+  put(`guide/${name}`, existsSync(file) ? readFileSync(file, "utf8") : undefined, drawing);
 }

@@ -65,8 +65,15 @@ def failed_payload(message: str, detail: str, cause: "BaseException | None" = No
 
 
 def summary(error: BaseException) -> str:
-    """The exception's name and text, cut to a limit."""
-    return cut(_formatted(lambda: traceback.format_exception_only(type(error), error), error).strip(), _MESSAGE)
+    """The exception's name and text on one line if it has one, cut to a limit."""
+    return cut(_formatted(lambda: _only(error), error).strip(), _MESSAGE)
+
+
+def _only(error: BaseException) -> "list[str]":
+    """Of a syntax error without its source, which the traceback shows, but with its place."""
+    if isinstance(error, SyntaxError):
+        return [f"{type(error).__name__}: {error}"]
+    return traceback.format_exception_only(type(error), error)
 
 
 def application_trace(error: BaseException) -> str:

@@ -4,38 +4,26 @@ Handlers of `logging` that write to standard output or standard error send a rec
 elsewhere are left alone. Uncaught exceptions, and those that `traceback` prints, are records, too.
 """
 
-import inspect
 import io
 import json
-import logging
 import os
-import re
 import sys
 import threading
 import traceback
-from functools import lru_cache
+from importlib.util import find_spec
 from typing import Callable
 
-from .failures import application_trace, cut
+from .failures import cut
 
 # The most characters of a record's first line, and of the lines below it. In JSON one becomes up to six bytes
 # (RECORD_LIMIT in src/processes/lines.ts).
 _TEXT = 32_768
 _DETAIL = 65_536
-# What a record of the server's log says itself: a format that has nothing else is left out.
-_CARRIED = {"asctime", "created", "msecs", "levelname", "levelno", "name", "process", "message"}
-_FIELDS = {
-    logging.PercentStyle: re.compile(r"%\((\w+)\)[-#0 +]*\d*(?:\.\d+)?[a-z]"),
-    logging.StrFormatStyle: re.compile(r"\{(\w+)[^{}]*\}"),
-    logging.StringTemplateStyle: re.compile(r"\$\{?(\w+)\}?"),
-}
-_PLAIN = logging.Formatter("%(message)s")
-
-_emit_text = logging.StreamHandler.emit
-_report_error = logging.Handler.handleError
 _print_exception = traceback.print_exception
-_print_signature = inspect.signature(_print_exception)
 _report_thread = threading.excepthook
+
+# The level of an error, as `logging` numbers it.
+_ERROR = 40
 
 # Takes a descriptor and a record as JSON. And what 1 and 2 were at the start: an application may put a file there.
 _write: "Callable[[int, bytes], None] | None" = None
@@ -47,12 +35,39 @@ def install(write: "Callable[[int, bytes], None]") -> None:
     global _write
     _write = write
     _streams.update({descriptor: _identity(descriptor) for descriptor in (1, 2)})
-    logging.StreamHandler.emit = _emit
-    logging.Handler.handleError = _handle_error
+    if "logging" in sys.modules:
+        _catch_records()
+    else:
+        sys.meta_path.insert(0, _WhenImported)
     traceback.print_exception = _print_exception_as_record
     sys.excepthook = _uncaught
     sys.unraisablehook = _unraisable
     threading.excepthook = _uncaught_in_thread
+
+
+class _WhenImported:
+    """Catches records once the application imports `logging`, which takes milliseconds; many never do."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> object:
+        if name != "logging":
+            return None
+        sys.meta_path.remove(_WhenImported)
+        spec = find_spec(name)
+        execute = spec.loader.exec_module
+
+        def execute_and_catch(module: object) -> None:
+            execute(module)
+            _catch_records()
+
+        spec.loader.exec_module = execute_and_catch
+        return spec
+
+
+def _catch_records() -> None:
+    from .log_records import catch
+
+    catch()
 
 
 def marked(token: str) -> "Callable[[int, bytes], None]":
@@ -75,71 +90,22 @@ def marked(token: str) -> "Callable[[int, bytes], None]":
     return write
 
 
-# Records of `logging`.
-
-
-def _emit(handler: logging.StreamHandler, record: logging.LogRecord) -> None:
-    stream = handler.stream
-    descriptor = _descriptor_of(stream)
-    if not descriptor:
-        return _emit_text(handler, record)
-    try:
-        text = _formatted(handler, record)
-        stream.flush()
-        _send(descriptor, record.levelno, record.name, text)
-    except RecursionError:
-        raise
-    except Exception:
-        handler.handleError(record)
-
-
-def _formatted(handler: logging.Handler, record: logging.LogRecord) -> str:
-    """What the handler would write, unless its format says no more than the record itself: then the message."""
-    own_format = type(handler).format is not logging.Handler.format
-    if own_format or not _says_no_more(handler.formatter):
-        return handler.format(record)
-    return _PLAIN.format(record)
-
-
-def _says_no_more(formatter: "logging.Formatter | None") -> bool:
-    if formatter is None:
-        return True
-    return type(formatter) is logging.Formatter and _is_carried(type(formatter._style), formatter._style._fmt)
-
-
-@lru_cache(64)
-def _is_carried(style: type, format: str) -> bool:
-    pattern = _FIELDS.get(style)
-    if not pattern:
-        return False
-    fields = set(pattern.findall(format))
-    return "message" in fields and fields <= _CARRIED and not re.search(r"\w", pattern.sub("", format))
-
-
-def _handle_error(handler: logging.Handler, record: logging.LogRecord) -> None:
-    """A record that cannot be formatted or written; `logging` prints 20 lines instead."""
-    descriptor = _descriptor_of(sys.stderr)
-    if not logging.raiseExceptions or not descriptor:
-        return _report_error(handler, record)
-    error = sys.exc_info()[1]
-    what = f"a log record of {record.pathname}:{record.lineno} is lost: {_title(error)}"
-    _try_to_send(descriptor, logging.ERROR, record.name, f"{what}\n{application_trace(error)}Message: {record.msg!r}")
-
-
 # Exceptions that are printed.
 
 
 def _print_exception_as_record(*args: object, **options: object) -> None:
     """`traceback.print_exception`, which print_exc() and print_last() call as well."""
-    given = _print_signature.bind(*args, **options)
-    descriptor = _descriptor_of(given.arguments.get("file") or sys.stderr)
+    import inspect  # only now: it takes milliseconds
+
+    given = inspect.signature(_print_exception).bind(*args, **options)
+    descriptor = descriptor_of(given.arguments.get("file") or sys.stderr)
     if not descriptor:
         return _print_exception(*args, **options)
     printed = io.StringIO()
     given.arguments["file"] = printed
     _print_exception(*given.args, **given.kwargs)
     error = next((each for each in given.args if isinstance(each, BaseException)), None)
-    _try_to_send(descriptor, logging.ERROR, None, f"{_title(error)}\n{printed.getvalue()}")
+    try_to_send(descriptor, _ERROR, None, f"{title(error)}\n{printed.getvalue()}")
 
 
 def _uncaught(kind: type, error: BaseException, trace: object) -> None:
@@ -162,13 +128,13 @@ def _unraisable(args: object) -> None:
 
 
 def _report(what: str, error: "BaseException | None", trace: object, otherwise: "Callable[[], None]") -> None:
-    descriptor = _descriptor_of(sys.stderr)
+    descriptor = descriptor_of(sys.stderr)
     if not descriptor or error is None:
         return otherwise()
-    _try_to_send(descriptor, logging.ERROR, None, f"{what}{_title(error)}\n{_trace(error, trace)}")
+    try_to_send(descriptor, _ERROR, None, f"{what}{title(error)}\n{_trace(error, trace)}")
 
 
-def _title(error: "BaseException | None") -> str:
+def title(error: "BaseException | None") -> str:
     """`ValueError: what is wrong`, the first line of it."""
     if error is None:
         return "an exception"
@@ -191,14 +157,14 @@ def _trace(error: "BaseException | None", trace: object = None) -> str:
 # Sending.
 
 
-def _try_to_send(descriptor: int, level: int, logger: "str | None", text: str) -> None:
+def try_to_send(descriptor: int, level: int, logger: "str | None", text: str) -> None:
     try:
-        _send(descriptor, level, logger, text)
+        send(descriptor, level, logger, text)
     except Exception:  # as `logging` and the interpreter do, when standard error cannot be written
         pass
 
 
-def _send(descriptor: int, level: int, logger: "str | None", text: str) -> None:
+def send(descriptor: int, level: int, logger: "str | None", text: str) -> None:
     text, _, detail = text.rstrip("\n").partition("\n")
     record = {"level": level, "pid": os.getpid(), "text": cut(text, _TEXT)}
     if logger:
@@ -208,7 +174,7 @@ def _send(descriptor: int, level: int, logger: "str | None", text: str) -> None:
     _write(descriptor, json.dumps(record).encode())
 
 
-def _descriptor_of(stream: object) -> int:
+def descriptor_of(stream: object) -> int:
     """1 or 2 for a stream that writes to the server, 0 for any other."""
     try:
         descriptor = stream.fileno()

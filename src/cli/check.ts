@@ -4,7 +4,7 @@ import { addressText } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import { routeText } from "../explain/text.ts";
 import { appText, warningsOf } from "../explain/warnings.ts";
-import { escapeControls } from "../logs/escape.ts";
+import { escapeControls } from "../wire/escape.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import { serveSettingsOf } from "./settings.ts";
 import { targetOf } from "./target.ts";

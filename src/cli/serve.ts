@@ -3,8 +3,9 @@
 
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
-import { type ServerProcessTask, takeSettings, takeTask } from "../cluster/messages.ts";
+import { type RequestCounts, type ServerProcessTask, takeSettings, takeTask } from "../cluster/messages.ts";
 import type { Settings } from "../config/config.ts";
+import { embeddedLimits, withoutEmbeddedLimits } from "../config/embedded.ts";
 import type { Attach } from "../control/operations.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { descriptorSink } from "../logs/sinks.ts";
@@ -15,7 +16,7 @@ import { checkPidFile, keepPidFile } from "../server/pid-file.ts";
 import { becomeAccount, serverAccount, warnOfRoot } from "../server/privileges.ts";
 import { noAttachment, runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
-import { serverOf } from "../server/server.ts";
+import { type Server, serverOf } from "../server/server.ts";
 import { SwitchableLog } from "../server/switchable-log.ts";
 import { attachAll, countsOf, prepareAdmin, prepareClusterAdmin, prepareCounts } from "./admin.ts";
 import { changeable, isCluster } from "./changeable.ts";
@@ -139,9 +140,7 @@ export const controlled =
 
 /** All are read by now, and embedded Python has this process's environment. */
 function hideOwnVariables(): void {
-  for (const name of Object.keys(process.env))
-    if (isOwnVariable(name) && !(name === "SALLYPORT_LINT" && process.env[name] === "1"))
-      delete process.env[name];
+  for (const name of Object.keys(process.env)) if (isOwnVariable(name)) delete process.env[name];
 }
 
 /** The supervisor started this command line once more, with the sockets. It has logged the old names already. */
@@ -154,9 +153,8 @@ async function serverProcess(
   const { Slot } = await import("../cluster/scoreboard.ts");
   const { InheritedDescriptor, releaseLow } = await import("../cluster/descriptors.ts");
   releaseLow(task.channel);
-  hideOwnVariables();
   const slot = new Slot(task.scoreboard, task.slot);
-  const own = { ...settings, listen: [...task.listen], renamed: [] };
+  const own = { ...withoutEmbeddedLimits(settings), listen: [...task.listen], renamed: [] };
   const counts = await prepareCounts(settings);
   const account = await serverAccount(settings);
   const server = serverOf(own, {
@@ -165,11 +163,26 @@ async function serverProcess(
     ...countsOf(counts),
     ...(account ? { beforeApps: () => becomeAccount(account) } : {}),
   });
+  hideOwnVariables();
   return runServerProcess({
     server,
     slot,
     channel: new InheritedDescriptor(task.channel),
     debug: settings.log.level === "debug",
     counts: counts?.snapshotOf(server),
+    requests: requestsOf(server, embeddedLimits(settings)),
   });
+}
+
+/** Requests of the apps that are limited in number. */
+function requestsOf(
+  server: Server,
+  limits: ReturnType<typeof embeddedLimits>,
+): (() => RequestCounts) | undefined {
+  const counted = [...limits].filter(([, { maxRequests }]) => maxRequests > 0).map(([name]) => name);
+  if (counted.length === 0) return undefined;
+  return () => {
+    const { apps } = server.status();
+    return Object.fromEntries(counted.map((name) => [name, apps[name]?.requests ?? 0]));
+  };
 }

@@ -13,6 +13,9 @@ export type Question =
   | { readonly ask: "restart"; readonly app: string }
   | { readonly ask: "scale"; readonly app: string; readonly bounds: ProcessBounds };
 
+/** Requests that each embedded app has been given. */
+export type RequestCounts = Readonly<Record<string, number>>;
+
 export type ToServerProcess =
   | { readonly do: "stop" }
   /** A successor serves already: clients are sent there, and then it ends. Connections that wait are accepted for so long (ms). */
@@ -25,8 +28,8 @@ export type FromServerProcess =
   | { readonly say: "ready" }
   /** It cannot start, for this reason, and ends. */
   | { readonly say: "failed"; readonly failure: SentError }
-  /** The heartbeat: its event loop turns. */
-  | { readonly say: "beat" }
+  /** The heartbeat: its event loop turns. Requests are counted where they are limited. */
+  | { readonly say: "beat"; readonly requests?: RequestCounts | undefined }
   /** For the metrics: with each heartbeat, before the answer to a question about its status, and at its end. */
   | { readonly say: "counts"; readonly counts: Snapshot }
   /** It stops: what is under way, and what it has broken off. Said until it ends. */

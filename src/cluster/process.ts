@@ -13,6 +13,7 @@ import {
   type Handed,
   HEARTBEAT_INTERVAL,
   type Question,
+  type RequestCounts,
   SERVER_PROCESS_VARIABLE,
   type ServerProcessTask,
   type ToServerProcess,
@@ -56,6 +57,8 @@ export class ServerProcess {
   leaving = false;
   /** What it said last while it stopped. */
   load: { readonly inFlight: number; readonly cut: number } = { inFlight: 0, cut: 0 };
+  /** Requests that its embedded apps have been given, as far as it has said. */
+  requests: RequestCounts = {};
   /** It hung, and is being killed. */
   doomed = false;
   /** undefined when it could not be started. */
@@ -79,7 +82,8 @@ export class ServerProcess {
     const serves = new Promise<boolean>((resolve) => {
       this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
-        if (message.say === "stopping") this.load = message;
+        if (message.say === "beat") this.requests = message.requests ?? this.requests;
+        else if (message.say === "stopping") this.load = message;
         else if (message.say === "ready") {
           this.served = true;
           resolve(true);

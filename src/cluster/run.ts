@@ -12,6 +12,7 @@ import {
   type FromServerProcess,
   HEARTBEAT_INTERVAL,
   type Question,
+  type RequestCounts,
   STOPPING_INTERVAL,
   type ToServerProcess,
 } from "./messages.ts";
@@ -24,6 +25,8 @@ export interface ServerProcessRun {
   readonly slot: Slot;
   readonly channel: InheritedDescriptor;
   readonly debug: boolean;
+  /** Requests of embedded apps, where they are limited. */
+  readonly requests: (() => RequestCounts) | undefined;
   /** What it has counted, where there are metrics. */
   readonly counts: (() => Snapshot) | undefined;
 }
@@ -37,7 +40,7 @@ export async function runServerProcess(options: ServerProcessRun): Promise<numbe
   return ended;
 }
 
-async function start({ server, slot, channel, counts }: ServerProcessRun): Promise<void> {
+async function start({ server, slot, channel, counts, requests }: ServerProcessRun): Promise<void> {
   try {
     await server.start();
     const beat = (message: FromServerProcess): void => {
@@ -46,7 +49,7 @@ async function start({ server, slot, channel, counts }: ServerProcessRun): Promi
       sendCounts(counts);
     };
     beat({ say: "ready" });
-    setInterval(() => beat({ say: "beat" }), HEARTBEAT_INTERVAL).unref();
+    setInterval(() => beat({ say: "beat", requests: requests?.() }), HEARTBEAT_INTERVAL).unref();
   } catch (error) {
     if (SallyportError.from(error).code === "ERR_SALLYPORT_STOPPING") return;
     send({ say: "failed", failure: sentErrorOf(error) });

@@ -4,7 +4,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/config.ts";
-import { isEmbedded } from "../config/embedded.ts";
+import { embeddedLimits, isEmbedded } from "../config/embedded.ts";
 import {
   type Attach,
   type Operations,
@@ -29,6 +29,7 @@ import { stacksIn, statusOf } from "./ask.ts";
 import { EXIT_GRACE, type Question } from "./messages.ts";
 import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
+import { Recycling, WATCH_INTERVAL } from "./recycling.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import { SharedSockets } from "./shared-sockets.ts";
 
@@ -53,10 +54,11 @@ const SCALE = 10_000;
 
 /**
  * Runs the server processes of this command line until a signal ends them all. Gives the exit code. Rejects with
- * ADDRESS_UNUSABLE. All accept from the same sockets: a socket for each (SO_REUSEPORT) would lose the connections that
+ * ADDRESS_UNUSABLE or CONFIG_INVALID. All accept from the same sockets: a socket for each (SO_REUSEPORT) would lose the connections that
  * wait in it when its process ends, and passing each connection on would cost as much as a request.
  */
 export async function supervise(options: ClusterOptions): Promise<number> {
+  embeddedLimits(options.plan.settings); // throws for those that contradict each other
   const scoreboard = new Scoreboard();
   let supervisor: Supervisor | undefined;
   try {
@@ -85,6 +87,9 @@ class Supervisor implements Operations {
   readonly #reloads = new Reloads(() => this.#inTurn(() => this.#reload()));
   /** Reloads and restarts, one at a time. */
   #turn: Promise<void> = Promise.resolve();
+  /** Of these, those that are under way or wait. */
+  #turns = 0;
+  readonly #recycling: Recycling;
   /** What was scaled since the last reload; server processes that start later are told. */
   readonly #scaled = new Map<string, ProcessBounds>();
   /** Resolves when all have been started for the first time. */
@@ -105,6 +110,13 @@ class Supervisor implements Operations {
     this.#started = new Promise((resolve) => {
       this.#complete = resolve;
     });
+    this.#recycling = new Recycling({
+      log: options.log,
+      isFree: () => this.#isFree,
+      spawn: () => this.#spawn(),
+      grace: () => this.#plan.settings.grace,
+      refill: () => this.#refill(),
+    });
   }
 
   async run(): Promise<number> {
@@ -114,6 +126,7 @@ class Supervisor implements Operations {
     });
     this.#obeySignals();
     setInterval(() => this.#watch(), TICK).unref();
+    setInterval(() => this.#recycling.watch(), WATCH_INTERVAL).unref();
     // One at first, so that an application's error is reported once.
     const first = this.#spawn();
     if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
@@ -171,8 +184,15 @@ class Supervisor implements Operations {
     this.#appNamed(app);
     await this.#started;
     const question: Question = { ask: "scale", app, bounds };
-    await Promise.all(this.#serving.map((server) => server.ask(question, SCALE)));
-    this.#scaled.set(app, bounds);
+    const before = this.#scaled.get(app);
+    this.#scaled.set(app, bounds); // for one that begins to serve meanwhile
+    try {
+      await Promise.all(this.#serving.map((server) => server.ask(question, SCALE)));
+    } catch (error) {
+      if (before) this.#scaled.set(app, before);
+      else this.#scaled.delete(app);
+      throw error;
+    }
   }
 
   /** Of those that leave, too: it is they that wait for slow requests. */
@@ -197,8 +217,18 @@ class Supervisor implements Operations {
     return [...this.#processes].filter(({ served, leaving }) => served && !leaving);
   }
 
+  /** Whether server processes may be recycled: those that leave must not become more than those that serve. */
+  get #isFree(): boolean {
+    const leaving = [...this.#processes].filter((server) => server.leaving);
+    return (
+      this.#state === "serving" && this.#turns === 0 && leaving.length < this.#plan.settings.serverProcesses
+    );
+  }
+
   #inTurn(act: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(act);
+    this.#turns++;
+    this.#recycling.giveUp();
+    const turn = this.#turn.then(act).finally(() => this.#turns--);
     this.#turn = turn.catch(() => {});
     return turn;
   }
@@ -227,6 +257,7 @@ class Supervisor implements Operations {
       counted: totals && ((counts) => totals.report(server, counts)),
     });
     this.#processes.add(server);
+    this.#recycling.add(server, plan.settings);
     void server.exited.then(() => totals?.ended(server));
     void server.exited.then(() => this.#gone(server));
     void server.ready.then((serves) => serves && this.#scaleAsOthers(server));
@@ -259,8 +290,14 @@ class Supervisor implements Operations {
     if (!this.#stopping && this.#missing > 0) await this.#settled(this.#spawn());
   }
 
+  #refill(): void {
+    for (let missing = this.#missing; missing > 0; missing--) void this.#again();
+  }
+
   get #missing(): number {
-    const staying = [...this.#processes].filter(({ leaving }) => !leaving);
+    const staying = [...this.#processes].filter(
+      (server) => !server.leaving && !this.#recycling.isExtra(server),
+    );
     return this.#plan.settings.serverProcesses - staying.length;
   }
 
@@ -346,6 +383,7 @@ class Supervisor implements Operations {
     this.#state = "reloading";
     try {
       const settings = await this.#options.reread();
+      embeddedLimits(settings);
       await this.#roll({ ...this.#plan, settings });
       this.#lastReload = reloaded();
       this.#reloadCounts.ok++;
@@ -362,7 +400,7 @@ class Supervisor implements Operations {
         notifier.ready(this.#sockets.urls);
       }
       // Successors stood in for those that ended meanwhile, some of them only for a time.
-      for (let missing = this.#missing; missing > 0; missing--) void this.#again();
+      this.#refill();
     }
   }
 

@@ -45,7 +45,7 @@ function rowsOf(name: string, app: GatewayStatus, server: string): Row[] {
   const { bounds } = app;
   const shown = bounds && bounds.min !== bounds.max ? `${name} (${bounds.min} to ${bounds.max})` : name;
   const first = [shown, app.interface, text(app.waiting)];
-  if (app.processes.length === 0) return [[...first, "-", "-", "-", "-", "-", server]];
+  if (app.processes.length === 0) return [[...first, "-", "-", "-", text(app.requests), "-", server]];
   return app.processes.map(({ pid, state, age, requests, inFlight }) => [
     ...first,
     text(pid),

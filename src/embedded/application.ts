@@ -59,6 +59,8 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   /** Responses that may be open at once, as READY says. */
   #maxOpen = Number.POSITIVE_INFINITY;
   #entry: Entry | undefined;
+  /** That it has been given. */
+  #requests = 0;
   /** A call is running, or its frames are being read. */
   #busy = false;
   #stepScheduled = false;
@@ -129,6 +131,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   #begin(stream: WorkerStream): void {
     if (stream.exchange.closed) return;
     const id = this.#streams.nextId();
+    this.#requests++;
     stream.exchange.trace?.handedOver();
     try {
       stream.send(this, id);
@@ -148,7 +151,12 @@ export class EmbeddedApplication implements StreamTransport, Runner {
   }
 
   status(): RunnerStatus {
-    return { waiting: this.#queue.waiting.length, processes: [], restarts: 0 };
+    return {
+      waiting: this.#queue.waiting.length,
+      processes: [],
+      requests: this.#requests,
+      restarts: 0,
+    };
   }
 
   /** A call blocks this very process: whenever it can be asked, there is none. */

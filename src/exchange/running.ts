@@ -62,13 +62,21 @@ export class Running {
     }
   }
 
-  /** Closes the gateways without another owner. Never rejects. One that is still starting closes once it has started. */
+  /**
+   * Closes the gateways without another owner, each before those behind it, which answer what it still passes on. Never
+   * rejects. One that is still starting closes once it has started.
+   */
   async close(grace: number): Promise<void> {
     this.#closed = true;
     this.leave();
     const orphans = [...this.#gateways].filter((gateway) => this.#release(gateway));
     this.#gateways.clear();
-    await Promise.allSettled(orphans.map(async (gateway) => gateway.close?.(grace)));
+    const deadline = performance.now() + grace;
+    let left = grace;
+    for (const layer of layersOf(orphans)) {
+      await Promise.allSettled(layer.map(async (gateway) => gateway.close?.(left)));
+      left = Math.max(0, deadline - performance.now());
+    }
   }
 
   async #startOne(gateway: Gateway): Promise<void> {
@@ -97,6 +105,19 @@ export function withInner(root: Gateway): Set<Gateway> {
   for (const gateway of found) for (const inner of gateway.inner ?? []) found.add(inner);
   return found;
 }
+
+/** The gateways that can be closed: first those that are behind no other, and so on. */
+function layersOf(gateways: readonly Gateway[]): Gateway[][] {
+  if (gateways.length === 0) return [];
+  const behind = new Set(gateways.flatMap(({ inner = [] }) => inner));
+  const first = gateways.filter((gateway) => !behind.has(gateway));
+  if (first.length === 0) return [closable(gateways)]; // a ring
+  return [closable(first), ...layersOf(gateways.filter((gateway) => behind.has(gateway)))].filter(
+    ({ length }) => length > 0,
+  );
+}
+
+const closable = (gateways: readonly Gateway[]): Gateway[] => gateways.filter(({ close }) => close);
 
 function sharedOf(gateway: Gateway): Shared {
   const shared: Shared = all.get(gateway) ?? {

@@ -22,6 +22,8 @@ export interface GatewayStatus {
   readonly waiting: number;
   /** Its processes; empty for an application in this process, or one that runs elsewhere. */
   readonly processes: readonly ProcessStatus[];
+  /** Requests that it has been given, where it runs in the server process and counts them. */
+  readonly requests?: number | undefined;
   /** How many processes there may be; undefined where their number is not ours to choose. */
   readonly bounds?: ProcessBounds | undefined;
   /** Processes that were started again because they ended, since the gateway started. */

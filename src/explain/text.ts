@@ -1,6 +1,6 @@
 // An explanation as text for people: aligned columns, and colours where the terminal shows them.
 import { styleText } from "node:util";
-import { escapeControls } from "../logs/escape.ts";
+import { escapeControls } from "../wire/escape.ts";
 import type { WireField } from "../wire/fields.ts";
 import type { Explanation } from "./explain.ts";
 import { FACTS, nameOfFact, TITLES } from "./facts.ts";

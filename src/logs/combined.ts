@@ -3,7 +3,7 @@
 // Tested by test/logs/access.test.ts.
 import type { AccessParts, RequestHead } from "../exchange/index.ts";
 import { header, repeatedOf } from "../exchange/index.ts";
-import { escapeField, UNQUOTABLE } from "./escape.ts";
+import { escapeField, UNQUOTABLE } from "../wire/escape.ts";
 import { type AccessEntry, CLIENT_CLOSED_REQUEST } from "./variables.ts";
 
 /** `remote - user [time] "request" status bytes` */

@@ -1,8 +1,8 @@
 // Formats of the access log: the well-known ones, and templates with nginx's `$variables`. A format becomes a function once.
 import { SallyportError } from "../exchange/index.ts";
 import { nearest } from "../options/did-you-mean.ts";
+import { escapeField } from "../wire/escape.ts";
 import { combinedLine, commonLine, extendedLine } from "./combined.ts";
-import { escapeField } from "./escape.ts";
 import { type AccessEntry, fieldVariable, VARIABLES, type Variable } from "./variables.ts";
 
 export interface AccessFormat {

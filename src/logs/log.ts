@@ -1,7 +1,7 @@
 // The operator's log: one line for each event on standard error, as text for people or as JSON for collectors.
 import type { SonicBoom } from "sonic-boom";
 import { type Log, type LogFields, record } from "../exchange/index.ts";
-import { escapeControls, escapeQuoted } from "./escape.ts";
+import { escapeControls, escapeQuoted } from "../wire/escape.ts";
 
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];

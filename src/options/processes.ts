@@ -23,6 +23,9 @@ export interface RecyclingOptions {
   readonly memoryLimit?: number | undefined;
 }
 
+/** All of them; 0: no limit. */
+export type RecyclingLimits = { readonly [K in keyof RecyclingOptions]-?: number };
+
 const DEFAULT_IDLE_TIMEOUT = 30_000;
 const MOST = 1_000_000;
 
@@ -68,6 +71,14 @@ export function checkBounds({ min, max }: ProcessBounds): ProcessBounds {
     `processes must be from 0 to ${MOST}, at least 1 at the most, and the least no more than the most; not ${min} to ${max}`,
   );
 }
+
+/** Those of an application's options. */
+export const recyclingLimits = ({
+  maxRequests = 0,
+  maxAge = 0,
+  maxMemory = 0,
+  memoryLimit = 0,
+}: RecyclingOptions): RecyclingLimits => ({ maxRequests, maxAge, maxMemory, memoryLimit });
 
 /** Throws CONFIG_INVALID for limits that contradict each other, or that this system cannot watch. */
 export function checkRecycling({ maxMemory = 0, memoryLimit = 0 }: RecyclingOptions): void {

@@ -12,4 +12,5 @@ export { Launcher, sharedLauncher } from "./launcher.ts";
 export { escapeBytes, LineSplitter } from "./lines.ts";
 export { canReadMemory, residentMemory } from "./memory.ts";
 export { ApplicationOutput } from "./output.ts";
+export { Lifespan, memoryOf, needsWatch, SERVED } from "./recycling.ts";
 export { scriptFault } from "./start-failure.ts";

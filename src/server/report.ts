@@ -2,8 +2,8 @@
 // message with the code, and below it the app's own traceback if there is one. Where the log is JSON, these lines are JSON
 // too: its collector reads all of standard error.
 import type { SallyportError } from "../exchange/index.ts";
-import { escapeControls } from "../logs/escape.ts";
 import { jsonNote, type LogOptions } from "../logs/log.ts";
+import { escapeControls } from "../wire/escape.ts";
 
 /** How the log is written. */
 export type ReportStyle = Pick<LogOptions, "level" | "format">;

@@ -10,7 +10,6 @@ import type { ServerProcessStatus } from "../control/operations.ts";
 import { disk } from "../exchange/disk.ts";
 import {
   type Exchange,
-  type Gateway,
   type Log,
   type ProcessBounds,
   type ProcessStacks,
@@ -61,7 +60,7 @@ export const serverOf = (settings: Settings, options: ServerOptions = {}): Serve
   new GatewayServer(settings, options);
 
 /** In tests the contract of the exchange is checked while it runs; what breaks it ends the process. */
-const checked = (gateway: Gateway): Gateway => (process.env.SALLYPORT_LINT === "1" ? lint(gateway) : gateway);
+const isChecked = (): boolean => process.env.SALLYPORT_LINT === "1";
 /** Milliseconds for workers to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
 /** Milliseconds after which a phase of the stop is worth a line of the log. */
@@ -79,6 +78,8 @@ interface Parts {
 class GatewayServer implements Server {
   readonly log: Log;
   readonly #options: ServerOptions;
+  /** Read now: a server process hides its own variables before apps are loaded. */
+  readonly #isChecked = isChecked();
   readonly #directory: string;
   /** Undefined where the log is somebody else's. */
   readonly #ownLog: OwnLog | undefined;
@@ -348,7 +349,9 @@ class GatewayServer implements Server {
   /** From now on requests go to these parts. */
   #take(parts: Parts): void {
     this.#parts = parts;
-    const gateways = [...parts.apps].map(([name, { gateway }]) => [name, checked(gateway)] as const);
+    const gateways = [...parts.apps].map(
+      ([name, { gateway }]) => [name, this.#isChecked ? lint(gateway) : gateway] as const,
+    );
     this.#routes = new Routes(routesOf(parts.settings), new Map(gateways));
   }
 

@@ -1,5 +1,6 @@
 // Bytes of a protocol taken apart for people: each field with its place in the bytes, so that both can be shown side by side.
 // The dissectors of the protocols are in their folders; `sallyport explain` and the inspector show what they give.
+import { escapeControls } from "./escape.ts";
 
 /** A part of some bytes and what it means. The fields of a message are in order and do not overlap. */
 export interface WireField {
@@ -75,7 +76,7 @@ export const textOfBytes = (bytes: Buffer): string =>
 
 /** Bytes that are a character each, as Python's str of a WSGI environ has them (PEP 3333, "A Note on String Types"). */
 export const latin1OfBytes = (bytes: Buffer): string =>
-  shortened(bytes, (part) => escapeControls(part.toString("latin1")));
+  shortened(bytes, (part) => escaped(part.toString("latin1")));
 
 function shortened(bytes: Buffer, show: (part: Buffer) => string): string {
   const text = show(bytes.subarray(0, SHOWN));
@@ -84,16 +85,11 @@ function shortened(bytes: Buffer, show: (part: Buffer) => string): string {
 
 function readable(bytes: Buffer): string | undefined {
   try {
-    return escapeControls(utf8.decode(bytes));
+    return escaped(utf8.decode(bytes));
   } catch {
     return undefined;
   }
 }
 
-/** `\r`, `\n`, `\t`, and the other controls as `\x00`. */
-const escapeControls = (text: string): string =>
-  text.replace(/[\x00-\x1f\x7f-\x9f\\]/g, (character) => ESCAPES[character] ?? hexEscape(character));
-
-const ESCAPES: Readonly<Record<string, string>> = { "\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\" };
-const hexEscape = (character: string): string =>
-  `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+/** On one line, and a backslash that was there cannot be taken for an escape. */
+const escaped = (text: string): string => escapeControls(text.replaceAll("\\", "\\\\"));

@@ -22,6 +22,5 @@ export {
 } from "./options.ts";
 export { Pool, type PoolOptions, type RunnerStatus } from "./pool.ts";
 export { findPython } from "./python.ts";
-export { Lifespan, memoryOf, needsWatch } from "./recycling.ts";
 export { type Measurement, type Scaled, Scaler } from "./scaler.ts";
 export { type EncodeRequest, type StreamTransport, WorkerStream } from "./stream.ts";

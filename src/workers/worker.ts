@@ -20,6 +20,8 @@ import {
   describeExit,
   inheritedEnvironment,
   isolated,
+  Lifespan,
+  memoryOf,
   startChild,
 } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
@@ -31,7 +33,6 @@ import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER } from "./link.t
 import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
 import { Outbox, type OutboxState } from "./outbox.ts";
-import { Lifespan, memoryOf } from "./recycling.ts";
 import { StackQuestions } from "./stacks.ts";
 import { Start } from "./start.ts";
 import type { StreamTransport, WorkerStream } from "./stream.ts";

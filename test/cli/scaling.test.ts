@@ -109,10 +109,15 @@ test("--max-age and --max-requests: workers of both server processes are replace
   await server.sees(/worker \d+ has (run for \d+ s|served its share of requests); \d+ takes over/);
 });
 
-test("bounds are not for CGI programs, and limits of processes not for embedded apps", async () => {
+test("--embedded with --max-requests and --max-age: the server processes are replaced, and no request fails", async (t) => {
+  const server = await start(t, "--embedded", "--max-age", "3s", "--max-requests", "500");
+  const pids = new Set<string>();
+  while (pids.size < 5) pids.add((await ok(server, "/")).split(" ")[0] as string);
+  await server.sees(/server process \d+ has (run for \d+ s|served its share of requests); \d+ takes over/);
+});
+
+test("bounds are not for CGI programs", async () => {
   const program = join(here, "program");
   writeFileSync(program, "#!/bin/sh\n", { mode: 0o755 });
   await assert.rejects(serve([program, "--processes", "0:2"]), /--processes MIN:MAX is for Python apps/);
-  const embedded = ["leaking:app", "--python", PYTHON, "--embedded", "--max-memory", "100M"];
-  await assert.rejects(serve(embedded, { cwd: here }), /for daemon mode only: maxMemory/);
 });

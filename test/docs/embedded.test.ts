@@ -46,12 +46,27 @@ test("the configuration of the page does", async () => {
   await answers(["--config", join(here, "site.yaml"), "--port", "0", "--access-log", "off"]);
 });
 
+/** The options that a row of the table begins with. */
+function optionsOf(row: RegExp): string[] {
+  const [, options = ""] = row.exec(page) ?? [];
+  return [...options.matchAll(/`(\w+)`/g)].map(([, name]) => name as string);
+}
+
 test("the options that the page says are refused are", () => {
-  const [, row = ""] = /^\| (`timeout`, .*?) \|/m.exec(page) ?? [];
-  const names = [...row.matchAll(/`(\w+)`/g)].map(([, name]) => name as string);
-  assert.equal(names.length, 10);
+  const names = optionsOf(/^\| (`timeout`, .*?) \|/m);
+  assert.equal(names.length, 6);
   for (const name of names) {
     const options = { mode: "embedded", [name]: name === "bufferBody" ? false : 2 } as const;
     assert.throws(() => wsgi("shop.wsgi", options), new RegExp(`for daemon mode only: ${name}`));
   }
+});
+
+test("the options that the page says need a supervisor do", () => {
+  const names = optionsOf(/^\| (`maxRequests`, .*?) \|/m);
+  assert.equal(names.length, 4);
+  for (const name of names)
+    assert.throws(
+      () => wsgi("shop.wsgi", { mode: "embedded", [name]: 2 }),
+      new RegExp(`${name} for embedded apps need the supervisor`),
+    );
 });

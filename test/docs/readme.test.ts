@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { makeFolder } from "../kit/make-folder.ts";
+import { sallyport } from "../kit/run-command.ts";
 import { serve, serveBy } from "../kit/serve.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -28,6 +29,19 @@ test("the app of the first minute says hello", async (t) => {
   const server = await serve(["app:app", "--python", "python3"], { cwd: folder(t) });
   t.after(() => server.stop());
   assert.equal(await (await fetch(server.url)).text(), "Hello from Python\n");
+});
+
+test("the request of the first minute is explained", async (t) => {
+  const [, command = ""] = /^npx sallyport (explain .*)$/m.exec(readme) ?? [];
+  const words = command.match(/'[^']*'|\S+/g)?.map((word) => word.replace(/^'|'$/g, "")) ?? [];
+  const { code, stdout, stderr } = await sallyport(words, folder(t));
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /QUERY_STRING +name=you /);
+});
+
+test("what can be done in a minute comes first, and a generated drawing is shown", () => {
+  assert.deepEqual(readme.match(/^#+ .*$/gm)?.slice(0, 2), ["# Sallyport", "## In one minute"]);
+  assert.match(readme, /!\[.{20,}\]\(docs\/guide\/six-ways\.svg\)/);
 });
 
 test("the configuration serves the app and its files from one port", async (t) => {

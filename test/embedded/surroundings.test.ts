@@ -22,7 +22,8 @@ const SURROUNDINGS: Readonly<Record<string, Readonly<Record<string, string | und
 };
 
 async function told(more: object, ...args: string[]): Promise<Record<string, unknown>> {
-  const { NODE_TEST_CONTEXT: _, ...own } = process.env;
+  // Variables of ours and of the test runner's: workers never get them.
+  const { NODE_TEST_CONTEXT: _, SALLYPORT_LINT: __, ...own } = process.env;
   const env = { ...own, FACT_OF_THE_SERVER: "caf\u00e9", ...more };
   const command = ["--import", "tsx", TELL, ...args];
   const { stdout } = await promisify(execFile)(process.execPath, command, { env });

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { libraryOf } from "../../src/embedded/library.ts";
+import { silentLog } from "../../src/exchange/index.ts";
+import { wsgi } from "../../src/protocols/wsgi/index.ts";
+import { createServer } from "../../src/server/server.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { sallyport } from "../kit/run-command.ts";
@@ -48,6 +51,14 @@ test("without koffi the message says what to install, and daemon mode is not aff
   );
   const daemon = ["serve", "nowhere:app", "--port", "0", "--python", PYTHON];
   assert.match((await sallyport(daemon, APPS, env)).stderr, /there is no module 'nowhere'/);
+});
+
+test("limits of a process are refused where no supervisor could replace it", async () => {
+  const refused = { code: "ERR_SALLYPORT_CONFIG_INVALID", message: /nothing replaces this process: maxAge/ };
+  assert.throws(() => wsgi("habits:app", { mode: "embedded", chdir: APPS, maxAge: 1_000 }), refused);
+  const app = { wsgi: "habits:app", mode: "embedded", chdir: APPS, maxAge: "1s" } as const;
+  const server = createServer({ listen: ["127.0.0.1:0"], apps: { app } }, { log: silentLog });
+  await assert.rejects(server.start(), refused);
 });
 
 test("an interpreter without a shared library is named, with what to install", async () => {

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { staticFiles } from "../../src/apps/index.ts";
-import { type Exchange, type Gateway, SallyportError, silentLog } from "../../src/exchange/index.ts";
+import { type Exchange, type Gateway, Running, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { toFetchHandler } from "../../src/mount/index.ts";
 import { authorized, fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { createServer } from "../../src/server/server.ts";
+import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { RawApplication } from "../protocols/fastcgi/raw-application.ts";
 
 const directory = makeFolder();
 
@@ -91,6 +93,39 @@ const serverOf = (config: Parameters<typeof createServer>[0]) =>
   createServer({ listen: ["127.0.0.1:0"], ...config }, { directory, log: silentLog });
 
 const textOf = async (response: Promise<Response>): Promise<string> => (await response).text();
+
+test("what an authorizer is asked about when both are closed is answered by the application behind it", async (t) => {
+  const authorizer = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
+  const gateway = authorized({ address: authorizer.address }, new Behind());
+  const running = new Running();
+  await running.start(gateway);
+  // The second waits for its turn to be asked about.
+  const exchanges = [new RecordedExchange(), new RecordedExchange()];
+  for (const exchange of exchanges) gateway.handle(exchange);
+  const first = await authorizer.next();
+  const closed = running.close(30_000);
+  first.answer("", "Status: 200 OK");
+  (await authorizer.next()).answer("", "Status: 200 OK");
+  for (const exchange of exchanges) assert.equal((await exchange.done).status, 200);
+  await closed;
+});
+
+test("a gateway that closes does so before those behind it, also where it is behind another itself", async () => {
+  const ends: string[] = [];
+  const named = (name: string, ...inner: Gateway[]): Gateway => ({
+    inner,
+    handle: () => {},
+    close: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      ends.push(name);
+    },
+  });
+  const last = named("last");
+  const running = new Running();
+  await running.start(named("first", last, named("middle", last)));
+  await running.close(1_000);
+  assert.deepEqual(ends, ["first", "middle", "last"]);
+});
 
 test("a gateway in three places of a server lives once", async (t) => {
   const behind = new Behind();

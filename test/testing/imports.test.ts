@@ -44,7 +44,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   testing: ["exchange"],
   proxies: ["exchange", "http", "sockets"],
   metrics: ["exchange"],
-  logs: ["exchange", "options"],
+  logs: ["exchange", "wire", "options"],
   config: [
     "exchange",
     "options",
@@ -59,6 +59,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   server: [
     "exchange",
+    "wire",
     "options",
     "cgi",
     "websocket",

@@ -83,10 +83,6 @@ class Embedded extends PythonApplication {
 /** Options that only make sense for worker processes. */
 const DAEMON_ONLY = [
   "processes",
-  "maxRequests",
-  "maxAge",
-  "maxMemory",
-  "memoryLimit",
   "threads",
   "bufferBody",
   "timeout",
@@ -99,7 +95,16 @@ const DAEMON_ONLY = [
   "inheritEnv",
 ] as const;
 
+/** Options that say when the process is replaced. The supervisor of the command line does that for its server processes. */
+const SUPERVISED_ONLY = ["maxRequests", "maxAge", "maxMemory", "memoryLimit"] as const;
+
 function refuseDaemonOptions(app: string, options: WsgiOptions): void {
+  const supervised = SUPERVISED_ONLY.filter((name) => options[name] !== undefined);
+  if (supervised.length > 0)
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      `${app} is embedded, and nothing replaces this process: ${supervised.join(", ")} for embedded apps need the supervisor of sallyport serve, and a section { wsgi: ..., mode: embedded } in its configuration, or daemon mode`,
+    );
   const useless = DAEMON_ONLY.filter((name) => options[name] !== undefined);
   if (useless.length === 0) return;
   throw new SallyportError(

@@ -129,7 +129,7 @@ test("before a stop, event streams are told and WebSockets closed, and plain req
   await until(() => events.chunks.length > 0);
   const closed = ending(open);
   server.gateway.leave?.();
-  assert.match(await closed, /^1012/);
+  assert.match(await closed, /^1001/);
   assert.equal((await events.done).complete, true);
   server.touch();
   assert.equal((await under).status, 200);
@@ -144,8 +144,8 @@ test("a WebSocket that is only accepted while the server leaves is closed at onc
   await server.recorded(/connecting/);
   server.gateway.leave?.();
   server.touch();
-  assert.match(await closed, /^1012/);
-  await server.recorded(/closed 1012/);
+  assert.match(await closed, /^1001/);
+  await server.recorded(/closed 1001/);
 });
 
 test("at the end of its grace what is under way is cut, and the shutdown runs all the same (L3)", async (t) => {

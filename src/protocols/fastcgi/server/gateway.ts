@@ -251,7 +251,11 @@ class AuthorizedGateway implements Gateway {
     return this.#authorizer.application.reload();
   }
 
-  close(grace: number): Promise<void> {
-    return this.#authorizer.application.close(grace);
+  /** What waits to be asked about is asked about first. */
+  async close(grace: number): Promise<void> {
+    const { application } = this.#authorizer;
+    const deadline = performance.now() + grace;
+    await waitUntil(() => application.backends.waiting === 0, grace);
+    await application.close(Math.max(0, deadline - performance.now()));
   }
 }

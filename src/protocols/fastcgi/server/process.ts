@@ -18,18 +18,13 @@ import {
   type Isolation,
   inheritedEnvironment,
   isolated,
-  LONGEST_BACK_OFF,
-  startChild,
-} from "../../../processes/index.ts";
-import {
   Lifespan,
-  type Measurement,
+  LONGEST_BACK_OFF,
   memoryOf,
   needsWatch,
-  type Resolved,
-  type Scaled,
-  Scaler,
-} from "../../../workers/index.ts";
+  startChild,
+} from "../../../processes/index.ts";
+import { type Measurement, type Resolved, type Scaled, Scaler } from "../../../workers/index.ts";
 import type { Backend } from "./backend.ts";
 import type { Backends } from "./backends.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escapeControls, escapeField, escapeQuoted, UNQUOTABLE } from "../../src/logs/escape.ts";
+import { escapeControls, escapeField, escapeQuoted, UNQUOTABLE } from "../../src/wire/escape.ts";
 
 for (const [text, controls, quoted] of [
   ["plain, ünd 漢", "plain, ünd 漢", "plain, ünd 漢"],

@@ -1,10 +1,8 @@
 // When a process is replaced by a new one, though nothing is wrong with it: after its share of requests, at an age, or above
 // an amount of memory. And when it is ended: above more memory still.
 
-import type { RecyclingOptions } from "../options/processes.ts";
-import { canReadMemory, residentMemory } from "../processes/index.ts";
-
-type Limits = { readonly [K in keyof RecyclingOptions]-?: number };
+import type { RecyclingLimits } from "../options/processes.ts";
+import { canReadMemory, residentMemory } from "./memory.ts";
 
 /** The limits of one process. Requests and age are up to a tenth less by chance, so that those of one age do not go at once. */
 export class Lifespan {
@@ -14,7 +12,7 @@ export class Lifespan {
   readonly #memoryLimit: number;
 
   /** 0: no limit. `random`: from 0 to 1. */
-  constructor(limits: Limits, random: () => number = Math.random) {
+  constructor(limits: RecyclingLimits, random: () => number = Math.random) {
     this.maxRequests = Math.ceil(shortened(limits.maxRequests, random));
     this.#maxAge = shortened(limits.maxAge, random);
     this.#maxMemory = orInfinity(limits.maxMemory);
@@ -41,11 +39,11 @@ export class Lifespan {
 export const SERVED = "has served its share of requests";
 
 /** Bytes; 0 where no limit asks for them, or the process is gone. */
-export const memoryOf = (pid: number | undefined, { maxMemory, memoryLimit }: Limits): number =>
+export const memoryOf = (pid: number | undefined, { maxMemory, memoryLimit }: RecyclingLimits): number =>
   pid !== undefined && canReadMemory && maxMemory + memoryLimit > 0 ? (residentMemory(pid) ?? 0) : 0;
 
 /** Whether anything but the number of requests, which is counted anyway, must be looked at from time to time. */
-export const needsWatch = ({ maxAge, maxMemory, memoryLimit }: Limits): boolean =>
+export const needsWatch = ({ maxAge, maxMemory, memoryLimit }: RecyclingLimits): boolean =>
   maxAge + maxMemory + memoryLimit > 0;
 
 const orInfinity = (limit: number): number => (limit === 0 ? Number.POSITIVE_INFINITY : limit);
