@@ -86,7 +86,13 @@ export class DevGateway implements Gateway {
   }
 
   async stacks(): Promise<readonly ProcessStacks[]> {
-    return (await this.#version?.gateway.stacks?.()) ?? [];
+    const gateway = this.#version?.gateway;
+    if (gateway && !gateway.stacks)
+      throw new SallyportError(
+        "STACKS_UNAVAILABLE",
+        `the app ${this.#options.name} is no Python application`,
+      );
+    return (await gateway?.stacks?.()) ?? [];
   }
 
   async scale(bounds: ProcessBounds): Promise<void> {

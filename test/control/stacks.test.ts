@@ -1,6 +1,6 @@
 // `sallyport stacks APP` at real servers, with one server process and with two; and how much of it is told.
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fitting, stacksText } from "../../src/control/stacks.ts";
@@ -8,10 +8,12 @@ import type { ProcessStacks } from "../../src/exchange/index.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { serve } from "../kit/serve.ts";
+import { until } from "../kit/until.ts";
 
 const SHOP = `import os, sys, time
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
+        open("inside", "w").close()
         print("slow", file=sys.stderr, flush=True)
         while not os.path.exists("go"): time.sleep(0.05)
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -97,11 +99,11 @@ for (const count of [1, 2])
     const text = await run("stacks", "shop");
     assert.equal(text.code, 0, text.stderr);
     assert.match(text.stdout, /^GET \/slow\?n=1 {2}.*, process \d+, in a thread$/m);
-    assert.match(text.stdout, /^> File ".*\/shop\.py", line 5, in application\n {6}while not os\.path/m);
+    assert.match(text.stdout, /^> File ".*\/shop\.py", line 6, in application\n {6}while not os\.path/m);
     const json = await run("stacks", "shop", "--json");
     const [process, ...others] = JSON.parse(json.stdout) as ProcessStacks[];
     assert.deepEqual(others, []);
-    assert.equal(process?.requests[0]?.frames.at(-1)?.line, 5);
+    assert.equal(process?.requests[0]?.frames.at(-1)?.line, 6);
     writeFileSync(join(folder, "go"), "");
     assert.equal(await (await slow).text(), "done");
 
@@ -116,3 +118,22 @@ for (const count of [1, 2])
     assert.match(unknown.stderr, /there is no app "shopp".*ERR_SALLYPORT_APP_UNKNOWN/);
     assert.match((await run("stacks")).stderr, /which app\? sallyport stacks APP/);
   });
+
+test("an embedded app that holds its server process cannot be asked, and that is the answer", async (t) => {
+  const folder = makeFolder(t);
+  writeFileSync(join(folder, "shop.py"), SHOP);
+  const args = ["shop", "--embedded", "--server-processes", "2", "--port", "0", "--control", "control.sock"];
+  const server = await serve(args, { cwd: folder });
+  t.after(() => server.stop());
+  const run = (): Promise<Ended> => sallyport(["stacks", "app", "--control", "control.sock"], folder);
+  const idle = await run();
+  assert.equal(idle.code, 0, idle.stderr);
+  assert.match(idle.stdout, /^process \d+: the application is embedded/m);
+  const slow = fetch(`${server.url}/slow`);
+  await until(() => existsSync(join(folder, "inside")));
+  const held = await run();
+  assert.equal(held.code, 0, held.stderr);
+  assert.match(held.stdout, /^process \d+: .*did not answer within 2 s; an embedded application/m);
+  writeFileSync(join(folder, "go"), "");
+  assert.equal(await (await slow).text(), "done");
+});

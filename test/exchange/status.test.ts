@@ -96,6 +96,7 @@ test("an authorizer says what the gateway behind it says", async () => {
   await assert.rejects(gateway.scale?.({ min: 1, max: 2 }) as Promise<void>, {
     code: "ERR_SALLYPORT_NOT_SCALABLE",
   });
+  await assert.rejects(gateway.stacks?.() as Promise<unknown>, { code: "ERR_SALLYPORT_STACKS_UNAVAILABLE" });
 });
 
 test("an embedded application has no processes of its own", async () => {
