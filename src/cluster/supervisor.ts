@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/config.ts";
 import { isEmbedded } from "../config/embedded.ts";
+import type { Inspector } from "../control/inspection.ts";
 import {
   type Attach,
   type Operations,
@@ -25,7 +26,7 @@ import { logFailedReload, reloaded } from "../server/operations.ts";
 import { announce, announceCut } from "../server/report.ts";
 import { StopReport } from "../server/stop-report.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
-import { statusOf } from "./ask.ts";
+import { inspectorOf, statusOf } from "./ask.ts";
 import { EXIT_GRACE, type Question } from "./messages.ts";
 import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
@@ -173,6 +174,10 @@ class Supervisor implements Operations {
     const question: Question = { ask: "scale", app, bounds };
     await Promise.all(this.#serving.map((server) => server.ask(question, SCALE)));
     this.#scaled.set(app, bounds);
+  }
+
+  get inspectors(): readonly Inspector[] {
+    return this.#serving.map(inspectorOf);
   }
 
   #appNamed(name: string): ClusterPlan["settings"]["apps"][string] {

@@ -1,9 +1,11 @@
 // What a server can do, and what it is made with.
 import type { Socket } from "node:net";
 import type { AppSettings, Settings } from "../config/config.ts";
+import type { InspectQuestion } from "../control/inspection.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import type { Gateway, Log, ProcessBounds } from "../exchange/index.ts";
 import type { Counts } from "../metrics/index.ts";
+import type { App } from "./change.ts";
 
 export interface ServerOptions {
   /** Relative paths of the configuration start here; the working directory otherwise. */
@@ -14,6 +16,8 @@ export interface ServerOptions {
   readonly accepted?: (socket: Socket) => void;
   /** Counts requests and connections, for the metrics. */
   readonly counts?: Counts;
+  /** Sees the exchanges on their way to the apps, for the inspector. */
+  readonly inspection?: (server: InspectedServer) => ServerInspection;
   /** Called when logs are open and certificates read, before any app is loaded: to give rights up. */
   readonly beforeApps?: () => void;
   /** The applications are being worked on. */
@@ -26,6 +30,24 @@ export interface ServerOptions {
 export interface Development {
   /** The gateway of an app; `make` gives its own, a new one at each call. */
   gateway(name: string, app: AppSettings, log: Log, make: () => Promise<Gateway>): Gateway;
+}
+
+/** What the inspector needs of a server. */
+export interface InspectedServer {
+  readonly log: Log;
+  readonly directory: string;
+  /** As it is now. Throws APP_UNKNOWN. */
+  app(name: string): App;
+  /** "WSGI", "static"; "Python" while it is not known which. Throws APP_UNKNOWN. */
+  interfaceOf(name: string): string;
+}
+
+/** The inspector's part of a server. */
+export interface ServerInspection {
+  /** What routes give exchanges to instead of `gateway`. */
+  around(gateway: Gateway, app: string): Gateway;
+  /** Rejects with a SallyportError. */
+  answer(question: InspectQuestion): Promise<unknown>;
 }
 
 export interface Server {
@@ -51,6 +73,8 @@ export interface Server {
   restart(app: string): Promise<void>;
   /** Other bounds for the processes of one app, until the next reload. Rejects with APP_UNKNOWN or NOT_SCALABLE. */
   scale(app: string, bounds: ProcessBounds): Promise<void>;
+  /** Answers the inspector. Rejects with NOT_FOUND where there is none. */
+  inspect(question: InspectQuestion): Promise<unknown>;
   /** Opens log files anew, after log rotation has moved them away. */
   reopenLogs(): void;
   /**

@@ -6,6 +6,7 @@ import type { ListenAddress } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";
 import { hasEmbedded } from "../config/embedded.ts";
 import { checkConfig } from "../config/errors.ts";
+import type { InspectQuestion } from "../control/inspection.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import { disk } from "../exchange/disk.ts";
 import {
@@ -28,7 +29,7 @@ import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { throwFailures } from "./failures.ts";
 import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
-import type { Server, ServerOptions } from "./interface.ts";
+import type { Server, ServerInspection, ServerOptions } from "./interface.ts";
 import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { refuseAccount } from "./privileges.ts";
@@ -50,6 +51,7 @@ const CHECKS: Checks<ServerOptions> = {
   log: aLog,
   accepted: aFunction,
   counts: anObject,
+  inspection: aFunction,
   development: anObject,
   reread: aFunction,
   beforeApps: aFunction,
@@ -86,6 +88,7 @@ class GatewayServer implements Server {
   /** Reloads and restarts, one at a time. */
   #turn: Promise<void> = Promise.resolve();
   readonly #born = performance.now();
+  readonly #inspection: ServerInspection | undefined;
   #serving = false;
   #parts: Parts;
   /** Made when the apps have started. */
@@ -107,6 +110,9 @@ class GatewayServer implements Server {
       dispatch: (exchange) => void this.#dispatch(exchange),
       goOn: () => this.#throwIfStopping(),
     });
+    const app = (name: string): App => appNamed(this.#parts.apps, name);
+    const interfaceOf = (name: string): string => appInterface(app(name));
+    this.#inspection = options.inspection?.({ log: this.log, directory: this.#directory, app, interfaceOf });
     const frontend = this.#makeFrontend(settings, undefined);
     this.#parts = { settings, apps: new Map(), frontend, access: undefined, sockets: new Map() };
   }
@@ -183,6 +189,11 @@ class GatewayServer implements Server {
 
   async scale(name: string, bounds: ProcessBounds): Promise<void> {
     await scaleApp(name, appNamed(this.#parts.apps, name), bounds);
+  }
+
+  async inspect(question: InspectQuestion): Promise<unknown> {
+    if (this.#inspection) return this.#inspection.answer(question);
+    throw new SallyportError("NOT_FOUND", "this server has no admin listener, and so no inspector");
   }
 
   reopenLogs(): void {
@@ -343,7 +354,11 @@ class GatewayServer implements Server {
   /** From now on requests go to these parts. */
   #take(parts: Parts): void {
     this.#parts = parts;
-    const gateways = [...parts.apps].map(([name, { gateway }]) => [name, checked(gateway)] as const);
+    const inspection = this.#inspection;
+    const gateways = [...parts.apps].map(([name, app]) => {
+      const gateway = checked(app.gateway);
+      return [name, inspection?.around(gateway, name) ?? gateway] as const;
+    });
     this.#routes = new Routes(routesOf(parts.settings), new Map(gateways));
   }
 
