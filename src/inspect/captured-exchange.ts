@@ -103,6 +103,8 @@ export interface Recording {
   readonly informs: ResponseHead[];
   readonly response: KeptBytes;
   trailers: Headers;
+  /** That was sent; 0 until it is over, and when none was. */
+  status: number;
   /** Why the response was cut, or was an error of ours. */
   error: SallyportError | undefined;
   over: boolean;
@@ -137,6 +139,7 @@ export class CapturedExchange extends WrappedExchange {
       informs: [],
       response: new KeptBytes(most),
       trailers: [],
+      status: 0,
       error: undefined,
       over: false,
       bodyLength: exchange.body.length,
@@ -144,8 +147,9 @@ export class CapturedExchange extends WrappedExchange {
       replayOf,
     };
     this.body = new CapturedBody(exchange.body, this.recording);
-    exchange.whenClosed(({ error }) => {
-      this.recording.error = error;
+    exchange.whenClosed(({ status, error }) => {
+      this.recording.status = status;
+      this.recording.error ??= error;
       this.recording.over = true;
     });
   }
@@ -169,6 +173,11 @@ export class CapturedExchange extends WrappedExchange {
   override write(chunk: Uint8Array): boolean {
     this.recording.response.add(chunk);
     return super.write(chunk);
+  }
+
+  override fail(error: SallyportError): void {
+    if (!this.closed) this.recording.error = error;
+    super.fail(error);
   }
 
   override end(trailers: Headers = []): void {
