@@ -116,6 +116,7 @@ describe("dashboard and inspector in Chromium", { skip: missing("chromium") }, (
     const row = page.getByRole("region", { name: "Apps" }).getByRole("row", { name: /^shop WSGI/ });
     await row.waitFor();
     await keep("dashboard");
+    assert.doesNotMatch(await page.locator("body").innerText(), /\[object|undefined|NaN/);
     assert.deepEqual(await faults(), []);
   });
 
@@ -150,6 +151,7 @@ describe("dashboard and inspector in Chromium", { skip: missing("chromium") }, (
     const drawn = page.getByRole("img", { name: /crosses the gateway in/ });
     assert.match((await drawn.textContent()) ?? "", /application\d/);
     await keep("inspector");
+    assert.doesNotMatch(await page.locator("#view").innerText(), /\[object|undefined|NaN/);
     assert.ok((await drawn.locator("[data-section=application]").count()) > 0);
     assert.deepEqual(await faults(), []);
   });

@@ -26,6 +26,8 @@ export function makeDashboard(root, notice) {
         "#requests/s",
         "#median",
         "#99 %",
+        "#2xx",
+        "#3xx",
         "#4xx",
         "#5xx",
         "#cut",
@@ -158,7 +160,7 @@ function showApps(data, minute) {
 }
 
 function appRow(name) {
-  const fields = Array.from({ length: 9 }, (_, i) => h("td", { class: i === 0 ? false : "n" }));
+  const fields = Array.from({ length: 11 }, (_, i) => h("td", { class: i === 0 ? false : "n" }));
   const button = h(
     "button",
     {
@@ -183,6 +185,8 @@ function appTexts(name, data, minute) {
     (CLASSES.reduce((sum, status) => sum + count(status), 0) / seconds(data, minute)).toFixed(1),
     milliseconds(quantile(durations, data.bounds, 0.5)),
     milliseconds(quantile(durations, data.bounds, 0.99)),
+    count("2xx"),
+    count("3xx"),
     count("4xx"),
     count("5xx"),
     Math.max(0, now.cut - before.cut),

@@ -14,7 +14,7 @@ function filled(element, attributes, children) {
     if (typeof value === "function") element.addEventListener(key, value);
     else if (value !== undefined && value !== false) element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== undefined && child !== false));
+  element.append(...children.flat(3).filter((child) => child !== undefined && child !== false));
   return element;
 }
 

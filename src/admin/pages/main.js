@@ -63,7 +63,10 @@ element("access").addEventListener("submit", (event) => {
 
 makeDashboard(element("dashboard"), notice);
 makeInspector(element("inspector"), notice);
-addEventListener("hashchange", route);
+addEventListener("hashchange", () => {
+  notice("");
+  route();
+});
 document.addEventListener("visibilitychange", follow);
 route();
 void follow();

@@ -82,7 +82,7 @@ function columns(view, sections, width) {
   const wall = wallOf(view);
   const [server] = view.id.split("-");
   const found = [
-    ["browser", "browser", view.request.remote],
+    ["browser", view.replayOf ? "replay" : "browser", view.request.remote],
     ["listener", "listener", server],
   ];
   if (sections.some(({ name }) => name === "queue")) found.push(["queue", "queue", ""]);
