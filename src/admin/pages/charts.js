@@ -48,7 +48,7 @@ export function durationChart(counts, bounds) {
   const bars = counts.map((count, i) => {
     const height = (count / most) * (HEIGHT - FOOT - 20);
     return svg("rect", {
-      class: "bar c3",
+      class: "bar time",
       x: i * width + 1,
       y: HEIGHT - FOOT - height,
       width: width - 2,

@@ -229,7 +229,11 @@ function processRows({ status, memory }) {
 
 function showRequests({ total, requests }) {
   parts.total.textContent =
-    total > requests.length ? `${total}, of which the ${requests.length} oldest are shown` : `${total}`;
+    total > requests.length
+      ? `${total}, of which the ${requests.length} oldest are shown`
+      : total === 0
+        ? "none at the moment"
+        : `${total}`;
   const row = ({ age: old, phase, app, method, target, pid, serverProcess }) =>
     h(
       "tr",

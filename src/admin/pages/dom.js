@@ -26,13 +26,7 @@ export function table(label, columns, rows) {
       ? h("td")
       : h("th", { scope: "col", class: column.startsWith("#") ? "n" : false }, column.replace("#", "")),
   );
-  const element = h(
-    "table",
-    {},
-    h("caption", { class: "hidden-caption", hidden: true }, label),
-    h("thead", {}, h("tr", {}, head)),
-    body,
-  );
+  const element = h("table", {}, h("thead", {}, h("tr", {}, head)), body);
   return Object.assign(
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, element),
     { body },
