@@ -3,7 +3,17 @@
 // Runs on bare Node as far as the message that npm has to install first.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -13,6 +23,8 @@ const cache = join(root, ".cache");
 const stamp = join(cache, "build");
 const modules = join(root, "node_modules");
 const compiler = join(modules, "typescript", "bin", "tsc");
+/** Files that are served as they are. */
+const PAGES = join("admin", "pages");
 const bundler = join(modules, "esbuild", "lib", "main.js");
 
 /** One digest of everything that the build is made from. */
@@ -20,7 +32,8 @@ function digest() {
   const hash = createHash("sha256");
   const sources = readdirSync(join(root, "src"), { recursive: true })
     .map(String)
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => name.endsWith(".ts") || name.startsWith(PAGES))
+    .filter((name) => statSync(join(root, "src", name)).isFile())
     .sort();
   const settings = ["tsconfig.json", "package-lock.json", join("scripts", "build.mjs")];
   const files = [...sources.map((name) => join("src", name)), ...settings];
@@ -43,6 +56,7 @@ async function build() {
   const status = compile(fresh);
   if (status === 0) {
     await gather(join(fresh, "config", "zod.js"));
+    cpSync(join(root, "src", PAGES), join(fresh, PAGES), { recursive: true });
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
   }

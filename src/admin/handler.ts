@@ -2,23 +2,25 @@
 // Tested by test/admin/listener.test.ts.
 import { refused } from "../control/answer.ts";
 import { type Exchange, type Handler, SallyportError } from "../exchange/index.ts";
-import { type AdminAnswer, type AdminSource, ENDPOINTS, type Endpoint, json } from "./endpoints.ts";
+import { type AdminAnswer, type AdminParts, ENDPOINTS, type Endpoint, json } from "./endpoints.ts";
 import type { AccessGuard } from "./guard.ts";
 
 /** Never fails an exchange, so that a scraper with an old path does not fill the log. */
 export const adminHandler =
-  (source: AdminSource, guard: AccessGuard): Handler =>
+  (source: AdminParts, guard: AccessGuard): Handler =>
   (exchange) => {
     const answered = answer(exchange, source, guard).catch((error) => refusal(SallyportError.from(error)));
-    void answered.then(({ status, type, text, headers = [] }) =>
-      exchange.respond(
-        { status, reason: "", headers: ["Content-Type", type, "Cache-Control", "no-store", ...headers] },
-        text,
-      ),
+    void answered.then(({ status, type, text, headers = [], stream }) =>
+      stream
+        ? stream(exchange)
+        : exchange.respond(
+            { status, reason: "", headers: ["Content-Type", type, "Cache-Control", "no-store", ...headers] },
+            text,
+          ),
     );
   };
 
-async function answer(exchange: Exchange, source: AdminSource, guard: AccessGuard): Promise<AdminAnswer> {
+async function answer(exchange: Exchange, source: AdminParts, guard: AccessGuard): Promise<AdminAnswer> {
   const { request } = exchange;
   const found = ENDPOINTS.filter(({ path }) => path.test(request.path));
   const method = request.method === "HEAD" ? "GET" : request.method;
@@ -27,11 +29,14 @@ async function answer(exchange: Exchange, source: AdminSource, guard: AccessGuar
   if (refused && !(endpoint?.open && isTokenMissing(refused))) throw refused;
   if (found.length === 0) throw new SallyportError("NOT_FOUND", `there are ${PATHS}`);
   if (!endpoint) return notAllowed(found);
-  return endpoint.answer({ source, exchange, method, knows: guard.knows(request) });
+  const [, ...parts] = endpoint.path.exec(request.path) ?? [];
+  return endpoint.answer({ source, exchange, method, parts, knows: guard.knows(request) });
 }
 
 const PATHS =
-  "GET /healthz, /readyz, /metrics, /status, /apps/NAME/stacks; POST /reload, /apps/NAME/restart, /apps/NAME/scale";
+  "GET /, /healthz, /readyz, /metrics, /status, /requests, /events, /apps/NAME/stacks; " +
+  "POST /reload, /apps/NAME/restart, /apps/NAME/scale; " +
+  "GET, POST, DELETE /captures; GET /captures/ID, /captures/ID.json; POST /captures/ID/replay";
 
 const isTokenMissing = ({ code }: SallyportError): boolean => code === "ERR_SALLYPORT_TOKEN_WANTED";
 

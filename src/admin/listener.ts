@@ -9,6 +9,8 @@ import { bind } from "../server/listen.ts";
 import type { AdminSource } from "./endpoints.ts";
 import { guardOf } from "./guard.ts";
 import { adminHandler } from "./handler.ts";
+import { Inspections } from "./inspection.ts";
+import { LiveStreams, liveData } from "./live.ts";
 import type { AdminAccess } from "./settings.ts";
 
 /** Probes, scrapers and a few people: nobody else has business here. */
@@ -42,7 +44,9 @@ export async function openAdmin(
   log: Log,
 ): Promise<AdminListener> {
   const shared = { ...source, operations: withSharedStatus(source.operations) };
-  const handler = adminHandler(shared, guardOf({ place, token }));
+  const inspections = new Inspections(shared.operations);
+  const live = new LiveStreams(() => liveData(shared, inspections));
+  const handler = adminHandler({ ...shared, inspections, live }, guardOf({ place, token }));
   const listener = httpListener({ handler, log, limits: ADMIN_LIMITS });
   const address: ListenAddress =
     place.kind === "unix" ? { mode: PRIVATE, ...place, protocol: "http" } : { ...place, protocol: "http" };
@@ -51,6 +55,7 @@ export async function openAdmin(
   return {
     url: bound.url,
     close: async () => {
+      live.close();
       await bound.close();
       await listener.close(LAST_ANSWERS);
     },
@@ -67,6 +72,9 @@ export function withSharedStatus(operations: Operations): Operations {
     return asked;
   };
   return {
+    get inspectors() {
+      return operations.inspectors;
+    },
     status,
     reload: () => operations.reload(),
     stop: () => operations.stop(),

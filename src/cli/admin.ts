@@ -5,11 +5,13 @@ import type { Settings } from "../config/config.ts";
 import type { Attach, Attached } from "../control/operations.ts";
 import type { Log } from "../exchange/index.ts";
 import type { Counts, Snapshot, Totals } from "../metrics/index.ts";
+import type { ServerOptions } from "../server/interface.ts";
 import type { Server } from "../server/server.ts";
 
 /** What counts in this process, for the options of its server. */
 export interface ProcessCounts {
   readonly counts: Counts;
+  readonly inspection: NonNullable<ServerOptions["inspection"]>;
   /** What has been counted so far. */
   snapshotOf(server: Server): () => Snapshot;
 }
@@ -49,8 +51,14 @@ export async function prepareClusterAdmin(
 export async function prepareCounts({ admin }: Settings): Promise<ProcessCounts | undefined> {
   if (!admin) return undefined;
   const { Counts } = await import("../metrics/index.ts");
+  const { Inspection } = await import("../inspect/inspection.ts");
   const counts = new Counts();
-  return { counts, snapshotOf: (server) => () => counts.snapshot(Object.entries(server.status().apps)) };
+  const inspection: ProcessCounts["inspection"] = (server) => new Inspection(counts, server);
+  return {
+    counts,
+    inspection,
+    snapshotOf: (server) => () => counts.snapshot(Object.entries(server.status().apps)),
+  };
 }
 
 type Opening = (counts: AdminSource["counts"], log: Log) => Attach;
@@ -64,9 +72,9 @@ async function prepareOpening({ admin }: Settings, directory: string): Promise<O
   return (counts, log) => (operations) => openAdmin(access, { operations, counts }, log);
 }
 
-/** The option of a server that counts. */
-export const countsOf = (own: ProcessCounts | undefined): { counts?: Counts } =>
-  own ? { counts: own.counts } : {};
+/** The options of a server that counts, and that can be inspected. */
+export const countsOf = (own: ProcessCounts | undefined): Pick<ServerOptions, "counts" | "inspection"> =>
+  own ? { counts: own.counts, inspection: own.inspection } : {};
 
 /** All of them, closed in the reverse order; one that cannot be opened closes those before it. */
 export const attachAll =

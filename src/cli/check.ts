@@ -4,6 +4,7 @@ import { addressText } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import { routeText } from "../explain/text.ts";
 import { appText, warningsOf } from "../explain/warnings.ts";
+import { routesOf } from "../server/routes.ts";
 import { escapeControls } from "../wire/escape.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import { serveSettingsOf } from "./settings.ts";
@@ -31,7 +32,7 @@ export async function checkCommand({ flags, words }: CommandLine): Promise<numbe
 const checkedOf = ({ listen, apps, routes }: Settings, warnings: readonly string[]): Checked => ({
   listen: listen.map(addressText),
   apps: Object.fromEntries(Object.entries(apps).map(([name, app]) => [name, appText(app)])),
-  routes: (routes ?? Object.keys(apps).map((app) => ({ app }))).map((route) => ({
+  routes: routesOf({ routes, apps }).map((route) => ({
     route: routeText(route),
     app: route.app,
   })),

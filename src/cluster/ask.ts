@@ -1,5 +1,6 @@
 // How one server process is: as it says itself, or as its supervisor sees it.
 // Tested by test/control/commands.test.ts.
+import type { Inspector } from "../control/inspection.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import { type ProcessStacks, SallyportError } from "../exchange/index.ts";
 import type { ServerProcess } from "./process.ts";
@@ -33,3 +34,9 @@ export async function statusOf(server: ServerProcess): Promise<ServerProcessStat
     return { pid, age, state: leaving ? "leaving" : "not answering", apps: {} };
   }
 }
+
+/** What passes one server process; it has a second for each answer. */
+export const inspectorOf = (server: ServerProcess): Inspector => ({
+  pid: server.pid,
+  ask: (question) => server.ask({ ask: "inspect", question }, PATIENCE) as Promise<never>,
+});

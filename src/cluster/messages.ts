@@ -2,6 +2,7 @@
 // Tested by test/cluster/supervisor.test.ts.
 import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
+import type { InspectQuestion } from "../control/inspection.ts";
 import type { SentError } from "../control/sent-error.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
 import type { Snapshot } from "../metrics/index.ts";
@@ -10,6 +11,7 @@ import type { Snapshot } from "../metrics/index.ts";
 export type Question =
   | { readonly ask: "status" }
   | { readonly ask: "stacks"; readonly app: string }
+  | { readonly ask: "inspect"; readonly question: InspectQuestion }
   | { readonly ask: "restart"; readonly app: string }
   | { readonly ask: "scale"; readonly app: string; readonly bounds: ProcessBounds };
 

@@ -123,6 +123,7 @@ async function answer(server: Server, id: number, question: Question): Promise<v
 async function answerTo(server: Server, question: Question): Promise<unknown> {
   if (question.ask === "status") return server.status();
   if (question.ask === "stacks") return server.stacks(question.app);
+  if (question.ask === "inspect") return server.inspect(question.question);
   if (question.ask === "restart") return server.restart(question.app);
   return server.scale(question.app, question.bounds);
 }

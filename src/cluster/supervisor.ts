@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/config.ts";
 import { embeddedLimits, isEmbedded } from "../config/embedded.ts";
+import type { Inspector } from "../control/inspection.ts";
 import {
   type Attach,
   type Attached,
@@ -27,7 +28,7 @@ import { announce, announceCut } from "../server/report.ts";
 import { StopReport } from "../server/stop-report.ts";
 import { summariesOf } from "../server/summary.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
-import { stacksIn, statusOf } from "./ask.ts";
+import { inspectorOf, stacksIn, statusOf } from "./ask.ts";
 import { EXIT_GRACE } from "./messages.ts";
 import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
@@ -211,6 +212,10 @@ class Supervisor implements Operations {
     this.#appNamed(app);
     const serving = [...this.#processes].filter(({ served }) => served);
     return (await Promise.all(serving.map((server) => stacksIn(server, app)))).flat();
+  }
+
+  get inspectors(): readonly Inspector[] {
+    return this.#serving.map(inspectorOf);
   }
 
   #appNamed(name: string): ClusterPlan["settings"]["apps"][string] {

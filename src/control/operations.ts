@@ -3,6 +3,7 @@
 // Tested by test/control/commands.test.ts.
 import { readFileSync } from "node:fs";
 import type { GatewayStatus, Load, ProcessBounds, ProcessStacks } from "../exchange/index.ts";
+import type { Inspector } from "./inspection.ts";
 
 export type ServerState = "starting" | "serving" | "reloading" | "stopping";
 
@@ -49,6 +50,8 @@ export interface ServerStatus {
 
 /** Every method that rejects does so with a SallyportError. */
 export interface Operations {
+  /** The server processes that serve, for the inspector. */
+  readonly inspectors: readonly Inspector[];
   /** Never rejects, and takes little more than a second even where a server process does not answer. */
   status(): Promise<ServerStatus>;
   /**

@@ -75,6 +75,7 @@ export const ERRORS = {
   APP_UNKNOWN: kind("config", 404, "There is no app of this name."),
   NOT_SCALABLE: kind("config", 409, "The processes of this app cannot be scaled."),
   STACKS_UNAVAILABLE: kind("config", 409, "This app has no Python stacks to show."),
+  NOT_REPLAYABLE: kind("client", 409, "This request cannot be sent again."),
   RESTART_NEEDED: kind("config", 409, "This change of the configuration needs a restart of the server."),
   CONTROL_UNREACHABLE: kind("config", 500, "No server answers at the control socket."),
   NOT_EXECUTABLE: kind("config", 403, "The program is not executable."),

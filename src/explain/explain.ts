@@ -19,7 +19,7 @@ import {
 import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
 import { gatewayOf } from "../server/gateways.ts";
 import { Proxies } from "../server/proxies.ts";
-import { type Route, Routes, type RouteVerdict } from "../server/routes.ts";
+import { Routes, type RouteVerdict, routesOf } from "../server/routes.ts";
 import { dissectMessage } from "../wire/message.ts";
 import { contextOf, interfaceOf } from "./app.ts";
 import type { InterfaceName } from "./facts.ts";
@@ -141,7 +141,7 @@ async function follow(
   new Proxies(settings, silentLog).applyForwarded?.(exchange);
   const now = exchange.request;
   found.byProxy = now.remote !== remote || now.scheme !== scheme || now.authority !== authority;
-  const routes = new Routes(routesIn(settings), placeholders(settings));
+  const routes = new Routes(routesOf(settings), placeholders(settings));
   found.routes = routes.explain(exchange);
   const { app } = routes.match(exchange);
   found.app = app;
@@ -151,10 +151,6 @@ async function follow(
   if (!options.run) return exchange.respond({ status: 204, reason: "", headers: [] }, "");
   await answer(exchange, settingsOfApp, options, running);
 }
-
-/** Without routes the only app answers everything. */
-const routesIn = ({ routes, apps }: Settings): readonly Route[] =>
-  routes ?? Object.keys(apps).map((app) => ({ app, path: "/" }));
 
 const placeholders = ({ apps }: Settings): Map<string, Gateway> =>
   new Map(Object.keys(apps).map((name) => [name, { handle: () => {} }]));

@@ -103,9 +103,17 @@ export interface Recording {
   readonly informs: ResponseHead[];
   readonly response: KeptBytes;
   trailers: Headers;
+  /** That was sent; 0 until it is over, and when none was. */
+  status: number;
   /** Why the response was cut, or was an error of ours. */
   error: SallyportError | undefined;
   over: boolean;
+  /** Bytes that the body was announced with; undefined when only its end tells. */
+  readonly bodyLength: number | undefined;
+  /** It was read to its end. */
+  bodyEnded: boolean;
+  /** The recording whose request was given again. */
+  readonly replayOf: number | undefined;
 }
 
 /** Records what passes on its way to and from a gateway. */
@@ -114,7 +122,7 @@ export class CapturedExchange extends WrappedExchange {
   override readonly body: RequestBody;
 
   /** `most`: bytes that are kept of the body, of the response, and of the application's answer, each. */
-  constructor(exchange: Exchange, id: number, app: string, most: number) {
+  constructor(exchange: Exchange, id: number, app: string, most: number, replayOf?: number) {
     super(exchange);
     const trace = new CapturingTrace(most, exchange.trace);
     trace.app = app;
@@ -131,12 +139,17 @@ export class CapturedExchange extends WrappedExchange {
       informs: [],
       response: new KeptBytes(most),
       trailers: [],
+      status: 0,
       error: undefined,
       over: false,
+      bodyLength: exchange.body.length,
+      bodyEnded: false,
+      replayOf,
     };
-    this.body = new CapturedBody(exchange.body, this.recording.body);
-    exchange.whenClosed(({ error }) => {
-      this.recording.error = error;
+    this.body = new CapturedBody(exchange.body, this.recording);
+    exchange.whenClosed(({ status, error }) => {
+      this.recording.status = status;
+      this.recording.error ??= error;
       this.recording.over = true;
     });
   }
@@ -162,6 +175,11 @@ export class CapturedExchange extends WrappedExchange {
     return super.write(chunk);
   }
 
+  override fail(error: SallyportError): void {
+    if (!this.closed) this.recording.error = error;
+    super.fail(error);
+  }
+
   override end(trailers: Headers = []): void {
     this.recording.trailers = trailers;
     super.end(trailers.length > 0 ? trailers : undefined);
@@ -173,14 +191,14 @@ class CapturedBody implements RequestBody {
   readonly length: number | undefined;
   readonly whole: Uint8Array | undefined;
   readonly #inner: RequestBody;
-  readonly #kept: KeptBytes;
+  readonly #recording: Recording;
 
-  constructor(inner: RequestBody, kept: KeptBytes) {
+  constructor(inner: RequestBody, recording: Recording) {
     this.#inner = inner;
-    this.#kept = kept;
+    this.#recording = recording;
     this.length = inner.length;
     this.whole = inner.whole;
-    if (inner.whole) kept.add(inner.whole);
+    if (inner.whole) recording.body.add(inner.whole);
   }
 
   get trailers(): Headers {
@@ -189,7 +207,8 @@ class CapturedBody implements RequestBody {
 
   async read(): Promise<Uint8Array | undefined> {
     const chunk = await this.#inner.read();
-    if (chunk && !this.whole) this.#kept.add(chunk);
+    if (chunk === undefined) this.#recording.bodyEnded = true;
+    else if (!this.whole) this.#recording.body.add(chunk);
     return chunk;
   }
 

@@ -1,6 +1,8 @@
 // The inspector's memory: the last exchanges that were captured, a bounded number of bounded size. Off until somebody asks.
+import { CAPTURE_DURATION, type CaptureList } from "../control/inspection.ts";
 import { type Exchange, type Gateway, SallyportError } from "../exchange/index.ts";
 import { CapturedExchange, type Recording } from "./captured-exchange.ts";
+import { summaryOf } from "./summary.ts";
 
 export interface CaptureLimits {
   /** Exchanges that are kept; the oldest goes first. */
@@ -11,7 +13,7 @@ export interface CaptureLimits {
   readonly duration: number;
 }
 
-export const CAPTURE_LIMITS: CaptureLimits = { exchanges: 200, bytes: 65_536, duration: 600_000 };
+export const CAPTURE_LIMITS: CaptureLimits = { exchanges: 200, bytes: 65_536, duration: CAPTURE_DURATION };
 
 export class Captures {
   readonly #limits: CaptureLimits;
@@ -28,9 +30,9 @@ export class Captures {
     return this.#until > 0 && performance.now() < this.#until;
   }
 
-  /** Begins to capture, or goes on for as long again. */
-  begin(): void {
-    this.#until = performance.now() + this.#limits.duration;
+  /** Begins to capture, or goes on, for so many milliseconds, within the limit; 0 ends it. */
+  begin(duration: number = this.#limits.duration): void {
+    this.#until = duration > 0 ? performance.now() + Math.min(duration, this.#limits.duration) : 0;
   }
 
   /** Captures no more; what was captured stays. */
@@ -46,7 +48,12 @@ export class Captures {
   /** The exchange to give to the gateway: `exchange` itself while nothing is captured. A WebSocket is not captured. */
   captured(exchange: Exchange, app: string): Exchange {
     if (!this.on || exchange.handshake) return exchange;
-    const captured = new CapturedExchange(exchange, ++this.#lastId, app, this.#limits.bytes);
+    return this.capture(exchange, app);
+  }
+
+  /** Captures this one, also while that is off. */
+  capture(exchange: Exchange, app: string, replayOf?: number): CapturedExchange {
+    const captured = new CapturedExchange(exchange, ++this.#lastId, app, this.#limits.bytes, replayOf);
     this.#recordings.push(captured.recording);
     if (this.#recordings.length > this.#limits.exchanges) this.#recordings.shift();
     return captured;
@@ -55,6 +62,11 @@ export class Captures {
   /** `gateway` with every exchange captured while that is on. */
   around(gateway: Gateway, app: string): Pick<Gateway, "handle"> {
     return { handle: (exchange) => gateway.handle(this.captured(exchange, app)) };
+  }
+
+  list(): CaptureList {
+    const left = Math.max(0, this.#until - performance.now());
+    return { left, recordings: this.all.map(summaryOf) };
   }
 
   /** The latest first. */

@@ -1,6 +1,7 @@
 // A recording as the inspector shows it: JSON, bytes as base64, secrets masked. What the application was handed is made again by
 // the gateways' own encoders, of what the gateway got.
 
+import type { RecordingSummary } from "../control/inspection.ts";
 import { WholeBody } from "../exchange/body.ts";
 import {
   type Exchange,
@@ -17,23 +18,7 @@ import { dissectFrames } from "../workers/dissect.ts";
 import type { KeptBytes, Recording } from "./captured-exchange.ts";
 import { curlOf } from "./curl.ts";
 import { masked, maskedBytes } from "./masking.ts";
-
-/** A line of the list. */
-export interface RecordingSummary {
-  readonly id: number;
-  readonly app: string;
-  readonly method: string;
-  readonly target: string;
-  /** 0 while there is no answer. */
-  readonly status: number;
-  /** Why the response was cut or refused. */
-  readonly error: string | undefined;
-  readonly over: boolean;
-  /** Milliseconds from its beginning to its end, or to now. */
-  readonly duration: number;
-  /** Bytes of the response body. */
-  readonly bytes: number;
-}
+import { summaryOf } from "./summary.ts";
 
 /** When each step happened, in milliseconds from the beginning; undefined for one that has not. */
 export interface Steps {
@@ -80,31 +65,6 @@ interface ResponseView {
   readonly status: number;
   readonly headers: readonly string[];
   readonly body: KeptView;
-}
-
-export function summaryOf({
-  id,
-  app,
-  request,
-  head,
-  error,
-  over,
-  trace,
-  response,
-}: Recording): RecordingSummary {
-  const { method, target } = request;
-  const { total } = phasesOf(trace);
-  return {
-    id,
-    app,
-    method,
-    target,
-    status: head?.status ?? 0,
-    error: error?.code,
-    over,
-    duration: total,
-    bytes: response.size,
-  };
 }
 
 /** `named`: the interface of the app, undefined where the server answers itself. */
@@ -193,7 +153,7 @@ const responseOf = ({ status, headers }: ResponseHead, body: KeptBytes, kept: Ke
 });
 
 /** The exchange as the gateway got it, for the encoders: nothing can be answered. */
-function stillOf({ mount, facts, body }: Recording, request: RequestHead): Exchange {
+export function stillOf({ mount, facts, body }: Recording, request: RequestHead): Exchange {
   const ignore = (): void => {};
   const whole: RequestBody = new WholeBody(body.bytes);
   return {

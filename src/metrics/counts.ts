@@ -54,7 +54,7 @@ export class Counts {
       const { trace } = exchange;
       const app = admit(exchange);
       const counts = this.#appCounts(app ?? NO_APP);
-      counts.inFlight++;
+      counts.open.add(exchange);
       exchange.whenClosed((outcome) => counts.ended(exchange, trace, outcome, known));
       return app;
     };
@@ -80,8 +80,13 @@ export class Counts {
       server: [...server],
       apps: Object.fromEntries(counted.map(([name, { slots }]) => [name, [...slots]])),
       connections: this.#sockets.size,
-      inFlight: Object.fromEntries(counted.map(([name, { inFlight }]) => [name, inFlight])),
+      inFlight: Object.fromEntries(counted.map(([name, { open }]) => [name, open.size])),
     };
+  }
+
+  /** The requests under way of each app, the oldest first. */
+  *open(): Generator<readonly [app: string, exchanges: ReadonlySet<Exchange>]> {
+    for (const [name, { open }] of this.#apps) yield [name, open];
   }
 
   close(): void {
@@ -102,7 +107,8 @@ export class Counts {
 
 class AppCounts {
   readonly slots = new Float64Array(APP_SLOTS);
-  inFlight = 0;
+  /** Requests under way. */
+  readonly open = new Set<Exchange>();
   #restarts = 0;
 
   /** `protocol` is undefined for HTTP, whose requests say which version it is. */
@@ -110,7 +116,7 @@ class AppCounts {
     const { slots } = this;
     const { method, version } = exchange.request;
     const { status, bytes, error } = outcome;
-    this.inFlight--;
+    this.open.delete(exchange);
     const isWebSocket = exchange.handshake !== undefined && isAccepted(version, status);
     const spoken = isWebSocket ? WEBSOCKET : (protocol ?? HTTP_AT.get(version) ?? OTHER);
     add(slots, requestSlot(method, spoken, status), 1);

@@ -1,9 +1,11 @@
 // What a server can do, and what it is made with.
 import type { Socket } from "node:net";
 import type { AppSettings, Settings } from "../config/config.ts";
+import type { InspectQuestion } from "../control/inspection.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import type { Gateway, Log, ProcessBounds, ProcessStacks } from "../exchange/index.ts";
 import type { Counts } from "../metrics/index.ts";
+import type { App } from "./change.ts";
 import type { AppSummary } from "./summary.ts";
 
 export interface ServerOptions {
@@ -15,6 +17,8 @@ export interface ServerOptions {
   readonly accepted?: (socket: Socket) => void;
   /** Counts requests and connections, for the metrics. */
   readonly counts?: Counts;
+  /** Sees the exchanges on their way to the apps, for the inspector. */
+  readonly inspection?: (server: InspectedServer) => ServerInspection;
   /** Called when logs are open and certificates read, before any app is loaded: to give rights up. */
   readonly beforeApps?: () => void;
   /** The applications are being worked on. */
@@ -27,6 +31,24 @@ export interface ServerOptions {
 export interface Development {
   /** The gateway of an app; `make` gives its own, a new one at each call. */
   gateway(name: string, app: AppSettings, log: Log, make: () => Promise<Gateway>): Gateway;
+}
+
+/** What the inspector needs of a server. */
+export interface InspectedServer {
+  readonly log: Log;
+  readonly directory: string;
+  /** As it is now. Throws APP_UNKNOWN. */
+  app(name: string): App;
+  /** "WSGI", "static"; "Python" while it is not known which. Throws APP_UNKNOWN. */
+  interfaceOf(name: string): string;
+}
+
+/** The inspector's part of a server. */
+export interface ServerInspection {
+  /** What routes give exchanges to instead of `gateway`. */
+  around(gateway: Gateway, app: string): Gateway;
+  /** Rejects with a SallyportError. */
+  answer(question: InspectQuestion): Promise<unknown>;
 }
 
 export interface Server {
@@ -56,6 +78,8 @@ export interface Server {
   scale(app: string, bounds: ProcessBounds): Promise<void>;
   /** Where the requests of one app are in its Python code. Rejects with APP_UNKNOWN or STACKS_UNAVAILABLE. */
   stacks(app: string): Promise<readonly ProcessStacks[]>;
+  /** Answers the inspector. Rejects with NOT_FOUND where there is none. */
+  inspect(question: InspectQuestion): Promise<unknown>;
   /** Opens log files anew, after log rotation has moved them away. */
   reopenLogs(): void;
   /**

@@ -1,5 +1,6 @@
 // The operations of a server that has a process for itself.
 // Tested by test/control/commands.test.ts.
+import type { Inspector } from "../control/inspection.ts";
 import {
   type Operations,
   ownVersion,
@@ -20,6 +21,7 @@ export interface OperatedServer {
 
 export class ServerOperations implements Operations {
   readonly stop: () => void;
+  readonly inspectors: readonly Inspector[];
   readonly #server: Server;
   readonly #notifier: Promise<Notifier>;
   readonly #startedAt = new Date().toISOString();
@@ -30,6 +32,7 @@ export class ServerOperations implements Operations {
   constructor({ server, notifier, stop }: OperatedServer) {
     this.stop = stop;
     this.#server = server;
+    this.inspectors = [{ pid: process.pid, ask: (question) => server.inspect(question) as Promise<never> }];
     this.#notifier = notifier;
   }
 

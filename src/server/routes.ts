@@ -21,6 +21,15 @@ export interface Route {
   readonly app: string;
 }
 
+/** Without routes the only app answers everything. */
+export const routesOf = ({ routes, apps }: RoutedApps): readonly Route[] =>
+  routes ?? Object.keys(apps).map((app) => ({ app }));
+
+interface RoutedApps {
+  readonly routes?: readonly Route[] | undefined;
+  readonly apps: Readonly<Record<string, unknown>>;
+}
+
 /** What became of a route when a request was matched. */
 export interface RouteVerdict {
   readonly route: Route;

@@ -6,6 +6,7 @@ import type { ListenAddress } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";
 import { hasEmbedded } from "../config/embedded.ts";
 import { checkConfig } from "../config/errors.ts";
+import type { InspectQuestion } from "../control/inspection.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import { disk } from "../exchange/disk.ts";
 import {
@@ -28,11 +29,11 @@ import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { throwFailures } from "./failures.ts";
 import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
-import type { Server, ServerOptions } from "./interface.ts";
+import type { Server, ServerInspection, ServerOptions } from "./interface.ts";
 import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { refuseAccount } from "./privileges.ts";
-import { type Route, Routes } from "./routes.ts";
+import { Routes, routesOf } from "./routes.ts";
 import { type AppSummary, summariesOf } from "./summary.ts";
 import { SwitchableLog } from "./switchable-log.ts";
 
@@ -51,6 +52,7 @@ const CHECKS: Checks<ServerOptions> = {
   log: aLog,
   accepted: aFunction,
   counts: anObject,
+  inspection: aFunction,
   development: anObject,
   reread: aFunction,
   beforeApps: aFunction,
@@ -60,8 +62,6 @@ const CHECKS: Checks<ServerOptions> = {
 export const serverOf = (settings: Settings, options: ServerOptions = {}): Server =>
   new GatewayServer(settings, options);
 
-/** In tests the contract of the exchange is checked while it runs; what breaks it ends the process. */
-const isChecked = (): boolean => process.env.SALLYPORT_LINT === "1";
 /** Milliseconds for workers to end by themselves even when the requests under way took all of the grace. */
 const LEAST_GRACE = 1000;
 /** Milliseconds after which a phase of the stop is worth a line of the log. */
@@ -79,8 +79,8 @@ interface Parts {
 class GatewayServer implements Server {
   readonly log: Log;
   readonly #options: ServerOptions;
-  /** Read now: a server process hides its own variables before apps are loaded. */
-  readonly #isChecked = isChecked();
+  /** In tests the contract of the exchange is checked. Read now: a server process hides its own variables before apps are loaded. */
+  readonly #isChecked = process.env.SALLYPORT_LINT === "1";
   readonly #directory: string;
   /** Undefined where the log is somebody else's. */
   readonly #ownLog: OwnLog | undefined;
@@ -89,6 +89,7 @@ class GatewayServer implements Server {
   /** Reloads and restarts, one at a time. */
   #turn: Promise<void> = Promise.resolve();
   readonly #born = performance.now();
+  readonly #inspection: ServerInspection | undefined;
   #serving = false;
   #parts: Parts;
   readonly #scaled = new ScaledApps();
@@ -111,6 +112,9 @@ class GatewayServer implements Server {
       dispatch: (exchange) => void this.#dispatch(exchange),
       goOn: () => this.#throwIfStopping(),
     });
+    const app = (name: string): App => appNamed(this.#parts.apps, name);
+    const interfaceOf = (name: string): string => appInterface(app(name));
+    this.#inspection = options.inspection?.({ log: this.log, directory: this.#directory, app, interfaceOf });
     const frontend = this.#makeFrontend(settings, undefined);
     this.#parts = { settings, apps: new Map(), frontend, access: undefined, sockets: new Map() };
   }
@@ -195,6 +199,11 @@ class GatewayServer implements Server {
 
   async stacks(name: string): Promise<readonly ProcessStacks[]> {
     return stacksOf(name, appNamed(this.#parts.apps, name));
+  }
+
+  async inspect(question: InspectQuestion): Promise<unknown> {
+    if (this.#inspection) return this.#inspection.answer(question);
+    throw new SallyportError("NOT_FOUND", "this server has no admin listener, and so no inspector");
   }
 
   reopenLogs(): void {
@@ -356,9 +365,11 @@ class GatewayServer implements Server {
   /** From now on requests go to these parts. */
   #take(parts: Parts): void {
     this.#parts = parts;
-    const gateways = [...parts.apps].map(
-      ([name, { gateway }]) => [name, this.#isChecked ? lint(gateway) : gateway] as const,
-    );
+    const inspection = this.#inspection;
+    const gateways = [...parts.apps].map(([name, { gateway: own }]) => {
+      const gateway = this.#isChecked ? lint(own) : own;
+      return [name, inspection?.around(gateway, name) ?? gateway] as const;
+    });
     this.#routes = new Routes(routesOf(parts.settings), new Map(gateways));
   }
 
@@ -484,12 +495,5 @@ function ownLogOf({ log }: Settings): OwnLog {
   return { log: new SwitchableLog({ ...log, sink }), sink };
 }
 
-async function closeFrontend({ frontend, access }: Parts, grace: number): Promise<void> {
-  await frontend.close(grace);
-  await access?.close();
-}
-
-/** Without routes the only app answers everything. */
-function routesOf({ routes, apps }: Settings): readonly Route[] {
-  return routes ?? Object.keys(apps).map((app) => ({ app }));
-}
+const closeFrontend = ({ frontend, access }: Parts, grace: number): Promise<void> =>
+  frontend.close(grace).then(() => access?.close());

@@ -19,6 +19,7 @@ const LOCAL = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
 /** A server that notes what it is asked, and knows the app "my shop". */
 class FakeOperations implements Operations {
   readonly asked: unknown[] = [];
+  readonly inspectors = [];
   present: ServerStatus = serverStatus({});
   statuses = 0;
 

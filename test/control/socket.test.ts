@@ -21,6 +21,7 @@ async function open(t: TestContext, timeout?: number): Promise<Opened> {
   const path = join(makeFolder(t), "control.sock");
   const asked: string[] = [];
   const operations: Operations = {
+    inspectors: [],
     status: async () => ({ pid: 7 }) as never,
     reload: async () => void asked.push("reload"),
     stop: () => void asked.push("stop"),

@@ -91,7 +91,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "config",
     "server",
   ],
-  inspect: ["exchange", "wire", "workers", "explain"],
+  inspect: ["exchange", "wire", "workers", "metrics", "config", "control", "server", "explain"],
   cluster: ["exchange", "options", "processes", "sockets", "logs", "metrics", "config", "control", "server"],
   admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server"],
   dev: ["exchange", "config", "modules", "processes", "server"],
