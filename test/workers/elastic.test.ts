@@ -14,6 +14,7 @@ import { until } from "../kit/until.ts";
 const WSGI = `import os, time
 with open(os.environ["STARTS"], "a") as starts: print(os.getpid(), file=starts)
 if os.path.exists("broken"): raise RuntimeError("broken for now")
+if os.path.exists("slow"): time.sleep(2)
 
 def application(environ, start_response):
     time.sleep(float(environ["QUERY_STRING"] or 0))
@@ -154,6 +155,7 @@ test("an application that does not start fails those that wait, is not started b
 
 test("a request does not wait for a start longer than the queue allows", async (t) => {
   const server = await start(t, "wsgi", { processes: { min: 0, max: 1 }, queueTimeout: 1 });
+  writeFileSync(join(server.folder, "slow"), "");
   assert.match((await server.ask("/")).body.toString(), /ERR_SALLYPORT_QUEUE_TIMEOUT/);
 });
 
