@@ -10,7 +10,10 @@ import { startAsgi } from "../kit/start-asgi.ts";
 import { startWsgi } from "../kit/start-wsgi.ts";
 import { until } from "../kit/until.ts";
 
-/** Waits until `name` is there, in different ways; each line that a stack must name ends with its name. */
+/**
+ * Waits until `name` is there, in different ways; each line that a stack must name ends with its name. A loop looks rarely: a
+ * system call lets other threads run, and so is where they would always find it.
+ */
 const WAYS = `import asyncio, ctypes, os, threading, time
 HERE = os.path.dirname(os.path.abspath(__file__))
 def free(name): return os.path.exists(os.path.join(HERE, name))
@@ -19,7 +22,7 @@ def sleeping():
 def looping():
     count = 0
     while not free("go"):
-        for _ in range(1000): count += 1  # looping
+        for _ in range(1_000_000): count += 1  # looping
 def held():
     ctypes.PyDLL(None).usleep(4_000_000)  # held: a PyDLL keeps the interpreter's lock
 def closing():
