@@ -5,9 +5,8 @@ import sys
 import threading
 import traceback
 from time import sleep
-from types import FrameType
-from typing import Iterator
 
+from ..stacks import frames_of
 from .stream import Stream
 
 # Heartbeats within the time that counts as blocked: the precision of the measurement.
@@ -77,7 +76,7 @@ class Watchdog:
             sleep(self._limit / _BEATS)
 
     def _report(self) -> str:
-        frames = list(_frames(sys._current_frames().get(self._watched)))
+        frames = list(frames_of(sys._current_frames().get(self._watched)))
         place = f"the event loop has been blocked for {self._limit:g} s"
         for at, frame in enumerate(frames):
             if frame.f_code is Stream.run.__code__:
@@ -89,15 +88,6 @@ class Watchdog:
             f"sallyport: {place}; no other request of this worker goes on meanwhile. It is here:\n"
             + "".join(stack.format()).rstrip()
         )
-
-
-def _frames(frame: "FrameType | None") -> "Iterator[FrameType]":
-    """Outermost first."""
-    stack = []
-    while frame:
-        stack.append(frame)
-        frame = frame.f_back
-    return reversed(stack)
 
 
 def _request(scope: dict) -> str:
