@@ -24,15 +24,18 @@ const stamp = join(cache, "build");
 const modules = join(root, "node_modules");
 const compiler = join(modules, "typescript", "bin", "tsc");
 /** Files that are served as they are. */
-const PAGES = join("admin", "pages");
+const AS_THEY_ARE = ["pages", join("admin", "pages"), join("demo", "pages"), join("demo", "apps")];
 const bundler = join(modules, "esbuild", "lib", "main.js");
+
+/** Modules of the server in such a folder are compiled. */
+const isServed = (path) => !path.endsWith(".ts");
 
 /** One digest of everything that the build is made from. */
 function digest() {
   const hash = createHash("sha256");
   const sources = readdirSync(join(root, "src"), { recursive: true })
     .map(String)
-    .filter((name) => name.endsWith(".ts") || name.startsWith(PAGES))
+    .filter((name) => name.endsWith(".ts") || AS_THEY_ARE.some((folder) => name.startsWith(folder)))
     .filter((name) => statSync(join(root, "src", name)).isFile())
     .sort();
   const settings = ["tsconfig.json", "package-lock.json", join("scripts", "build.mjs")];
@@ -56,7 +59,8 @@ async function build() {
   const status = compile(fresh);
   if (status === 0) {
     await gather(join(fresh, "config", "zod.js"));
-    cpSync(join(root, "src", PAGES), join(fresh, PAGES), { recursive: true });
+    for (const folder of AS_THEY_ARE.filter((each) => existsSync(join(root, "src", each))))
+      cpSync(join(root, "src", folder), join(fresh, folder), { recursive: true, filter: isServed });
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
   }

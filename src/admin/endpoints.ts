@@ -5,10 +5,10 @@ import { answerControl } from "../control/answer.ts";
 import type { Operations } from "../control/operations.ts";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 import type { Snapshot } from "../metrics/index.ts";
+import { pageFile } from "../pages/files.ts";
 import { expose } from "./exposition.ts";
 import type { Inspections } from "./inspection.ts";
 import type { LiveStreams } from "./live.ts";
-import { page } from "./pages.ts";
 import { reasonsAgainst } from "./readiness.ts";
 
 /** What the endpoints ask. */
@@ -152,9 +152,11 @@ async function events({ source: { live } }: Question): Promise<AdminAnswer> {
   return { status: 200, type: "", text: "", stream: (exchange) => live.open(exchange) };
 }
 
+const PAGES = new URL("pages/", import.meta.url);
+
 async function asset(name: string): Promise<AdminAnswer> {
-  const found = await page(name);
-  if (found) return found;
+  const found = await pageFile(PAGES, name);
+  if (found) return { status: 200, ...found };
   throw new SallyportError("NOT_FOUND", `there is no page ${name}`);
 }
 

@@ -15,6 +15,7 @@ const shown = (found: readonly Import[]): string[] => found.map(({ from, to }) =
 const MAY: Readonly<Record<string, readonly string[]>> = {
   exchange: [],
   wire: [],
+  pages: [],
   options: ["exchange"],
   http: ["exchange"],
   processes: ["exchange", "options"],
@@ -93,7 +94,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ],
   inspect: ["exchange", "wire", "workers", "metrics", "config", "control", "server", "explain"],
   cluster: ["exchange", "options", "processes", "sockets", "logs", "metrics", "config", "control", "server"],
-  admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server"],
+  admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server", "pages"],
   dev: ["exchange", "config", "modules", "processes", "server"],
 };
 
