@@ -9,6 +9,7 @@ import { packetVariables } from "../cgi/socket/gateway.ts";
 import type { Exchange } from "../exchange/index.ts";
 import { writeScope } from "../protocols/asgi/scope.ts";
 import { commandFor } from "../protocols/cgi/command.ts";
+import { dissectEnvironment, dissectInput, environmentBlock } from "../protocols/cgi/dissect.ts";
 import type { CgiProgram } from "../protocols/cgi/program.ts";
 import { beginText, TYPE, wholeStream, wholeStreamText } from "../protocols/fastcgi/codec.ts";
 import { dissectRecords } from "../protocols/fastcgi/dissect.ts";
@@ -101,7 +102,11 @@ const HANDOVERS: Readonly<Record<InterfaceName, MakeHandover>> = {
     const options = { inherited, env: variables, documentRoot, argvFromQuery };
     const { command, args, env } = commandFor(exchange, program, length, options);
     const words = [command, ...args].map((value, i): Pair => [`argv[${i}]`, value]);
-    return { values: [...words, ...Object.entries(env)] };
+    const block = environmentBlock(env);
+    const environment = { name: "environment", bytes: block, fields: dissectEnvironment(block) };
+    const input = { name: "standard input", bytes: body, fields: dissectInput(body) };
+    const messages = body.length > 0 ? [environment, input] : [environment];
+    return { values: [...words, ...Object.entries(env)], messages };
   },
 
   fastcgi(exchange, body, { variables, length }) {

@@ -7,8 +7,12 @@ const SHOWN = 4_096;
 /** Rows of fields. */
 const MOST_ROWS = 1_000;
 
-/** `label` names it; `base64` are the bytes and `fields` what they mean (src/wire/fields.ts). */
-export function wire(label, base64, fields) {
+/**
+ * `label` names it; `base64` are the bytes and `fields` what they mean (src/wire/fields.ts). Fields inside more than `depth` others
+ * are hidden until they are asked for. `light(means)` of the element lights the first field that `means` is true of, and says
+ * whether there is one.
+ */
+export function wire(label, base64, fields, { depth = Number.POSITIVE_INFINITY } = {}) {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   const flat = flatten(fields, 0).slice(0, MOST_ROWS);
   const rows = flat.map((field, i) => row(field, i));
@@ -46,7 +50,16 @@ export function wire(label, base64, fields) {
     ({ target }) => target.dataset.at && lit.byte(Number(target.dataset.at), list),
   );
   dump.addEventListener("keydown", (event) => lit.moveByte(event, list));
-  return h("div", {}, flat.length > 0 ? h("div", { class: "wire" }, list, dump) : dump, said);
+  const deep = rows.filter((_, i) => flat[i].level >= depth);
+  const hide = (hidden) => {
+    for (const each of deep) each.hidden = hidden;
+  };
+  hide(true);
+  const all = h("input", { type: "checkbox", change: ({ target }) => hide(!target.checked) });
+  const foot = deep.length > 0 ? h("label", { class: "every" }, all, " every length and type") : undefined;
+  const light = (means) => lit.first(means, dump, list);
+  const halves = flat.length > 0 ? h("div", { class: "wire" }, list, dump) : dump;
+  return Object.assign(h("div", {}, halves, said, foot), { light });
 }
 
 const flatten = (fields, level) =>
@@ -93,7 +106,8 @@ function lines(bytes, cells) {
   return found;
 }
 
-function move(event, rows) {
+function move(event, all) {
+  const rows = all.filter(({ hidden }) => !hidden);
   const at = rows.indexOf(document.activeElement);
   const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 };
   const next = rows[steps[event.key]];
@@ -121,10 +135,17 @@ class Lit {
     scrollInto(this.cells[found.from]?.[0], dump);
   }
 
-  /** The innermost field that has the byte. */
+  first(means, dump, list) {
+    const i = this.flat.findIndex(means);
+    this.field(i, dump);
+    scrollInto(this.rows[i], list);
+    return i >= 0;
+  }
+
+  /** The innermost field that is shown and has the byte. */
   byte(at, list) {
     this.#byte = at;
-    const i = this.flat.findLastIndex(({ from, to }) => from <= at && at < to);
+    const i = this.flat.findLastIndex(({ from, to }, row) => from <= at && at < to && !this.rows[row].hidden);
     const found = this.flat[i];
     this.#light(i, found?.from ?? at, found?.to ?? at + 1);
     this.said.textContent = `byte ${at} is 0x${this.cells[at]?.[0].textContent}${found ? `, in ${found.name} ${found.value}` : ""}`;

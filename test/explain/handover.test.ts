@@ -7,7 +7,7 @@ import type { Config } from "../../src/config/config.ts";
 import type { Explanation } from "../../src/explain/explain.ts";
 import { INTERFACES } from "../../src/explain/facts.ts";
 import { beginRequest, TYPE, wholeStream } from "../../src/protocols/fastcgi/codec.ts";
-import { assertCovers } from "../kit/covers.ts";
+import { assertCovers, fieldAt } from "../kit/covers.ts";
 import { ask, CONFIG } from "./ask.ts";
 
 interface Dump {
@@ -66,6 +66,15 @@ describe("an application is handed exactly what was explained", () => {
     assert.deepEqual(values, claimed);
     assert.equal(values.COLOUR, "blue");
     assert.equal(BODY, "a=1");
+    const [environment, input] = found.handovers[0]?.messages ?? [];
+    const block = environment?.bytes.toString().split("\0").slice(0, -1);
+    const words = Object.entries(claimed).filter(([name]) => !name.startsWith("argv["));
+    assert.deepEqual(
+      block,
+      words.map(([name, value]) => `${name}=${value}`),
+    );
+    assert.equal(fieldAt(environment?.fields ?? [], "QUERY_STRING", "value").value, "x=1");
+    assert.equal(input?.bytes.toString(), "a=1");
   });
 });
 
