@@ -31,10 +31,11 @@ const HEADERS: readonly string[] = [
   "no-referrer",
 ];
 
-/** `name`: one of the files, as the paths of the endpoints allow them. Undefined when there is none. */
-export async function page(name: string): Promise<AdminAnswer | undefined> {
+const OWN = new URL("pages/", import.meta.url);
+
+/** `name`: one of the files in `folder`, as the paths of the endpoints allow them. Undefined when there is none. */
+export async function page(name: string, folder: URL = OWN): Promise<AdminAnswer | undefined> {
   const type = TYPES[name.slice(name.lastIndexOf(".") + 1)];
-  const text =
-    type && (await readFile(new URL(`pages/${name}`, import.meta.url), "utf8").catch(() => undefined));
+  const text = type && (await readFile(new URL(name, folder), "utf8").catch(() => undefined));
   return text === undefined || type === undefined ? undefined : { status: 200, type, text, headers: HEADERS };
 }
