@@ -13,6 +13,7 @@ import { DOORS, type Door, type DoorName } from "./door.ts";
 import { DoorGateway } from "./door-gateway.ts";
 import { APPS, applicationOf, doorOf, isDoor } from "./doors.ts";
 import { isHere, machineOf, type Programs, programsHere } from "./machine.ts";
+import { Races } from "./race.ts";
 import { Recordings } from "./recordings.ts";
 import { type SiteParts, siteGateway } from "./site.ts";
 
@@ -47,6 +48,7 @@ class Stage implements Demonstration {
   readonly #configs: ReadonlyMap<DoorName, DoorConfig>;
   /** Those that this machine can have, by name. */
   readonly #gateways = new Map<string, DoorGateway>();
+  readonly #races: Races;
   #recordings!: Recordings;
 
   constructor(options: DemonstrationOptions, programs: Programs, directory: string) {
@@ -63,6 +65,12 @@ class Stage implements Demonstration {
         gateway: (name, app, log, make) =>
           isDoor(name) ? this.#watched(name, log, make) : (app as unknown as Gateway),
       },
+    });
+    this.#races = new Races({
+      url: () => reachable(this.server.urls[0] ?? ""),
+      doors: this.#gateways,
+      whyClosed: (door) => this.#whyClosed(door),
+      log: this.server.log,
     });
   }
 
@@ -93,13 +101,11 @@ class Stage implements Demonstration {
       host,
       doors: () => ({ machine: machineOf(this.#programs), doors: this.doors }),
       recording: (id) => this.#recordings.view(id),
-      race: () => {
-        throw new SallyportError("NOT_FOUND", "there is no race yet");
-      },
+      race: (request, exchange) => this.#races.begin(request, exchange),
       behind: async () => {
         throw new SallyportError("NOT_FOUND", "nothing is behind nginx yet");
       },
-      close: async () => {},
+      close: () => this.#races.close(),
     };
   }
 
@@ -129,3 +135,7 @@ class Stage implements Demonstration {
 
 /** For requests under way when the demonstration ends. */
 const GRACE = "3s";
+
+/** From this machine, also where it listens at all addresses. */
+const reachable = (url: string): string =>
+  url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:").replace(/\/$/, "");

@@ -104,7 +104,7 @@ export class DoorGateway implements Gateway {
 
   /** Processes of its own that it has started in all. */
   get started(): number {
-    if (this.#door.wall === "call") return 0;
+    if (this.startsNone) return 0;
     if (this.isProcessPerRequest) return this.#handed;
     if (this.#application) return this.#application.started;
     const { bounds, restarts } = this.status();
@@ -113,9 +113,14 @@ export class DoorGateway implements Gateway {
 
   /** Those that there are now; the server's own where the application runs in it. */
   get pids(): number[] {
-    if (this.#door.wall === "call") return [process.pid];
+    if (this.startsNone) return [process.pid];
     const found = this.#application ? [this.#application.pid] : this.status().processes.map(({ pid }) => pid);
     return found.filter((pid) => pid !== undefined);
+  }
+
+  /** It runs in this process. */
+  get startsNone(): boolean {
+    return this.#door.wall === "call";
   }
 
   get isProcessPerRequest(): boolean {

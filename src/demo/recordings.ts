@@ -18,11 +18,10 @@ import { shownRecording } from "../inspect/shown.ts";
 import type { InspectedServer, ServerInspection } from "../server/interface.ts";
 import type { ProcessFacts } from "./door.ts";
 import type { DoorGateway, DoorTrace } from "./door-gateway.ts";
+import { LOAD_HEADER } from "./load-messages.ts";
 
 /** Of responses. */
 export const RECORDING_HEADER = "Sallyport-Recording";
-/** Of requests of the race: they are many and all alike, and not recorded. */
-export const LOAD_HEADER = "sallyport-load";
 
 export class Recordings implements ServerInspection {
   readonly #captures = new Captures();
