@@ -23,19 +23,18 @@ const cache = join(root, ".cache");
 const stamp = join(cache, "build");
 const modules = join(root, "node_modules");
 const compiler = join(modules, "typescript", "bin", "tsc");
-/** Files that are served as they are. */
-const AS_THEY_ARE = ["pages", join("admin", "pages"), join("demo", "pages"), join("demo", "apps")];
+/** Files that are served, or run, as they are. */
+const COPIED = [join("pages", "shared"), join("admin", "pages"), join("demo", "pages"), join("demo", "apps")];
 const bundler = join(modules, "esbuild", "lib", "main.js");
 
-/** Modules of the server in such a folder are compiled. */
-const isServed = (path) => !path.endsWith(".ts");
+const isCopied = (name) => COPIED.some((folder) => name.startsWith(folder)) && !name.includes("__pycache__");
 
 /** One digest of everything that the build is made from. */
 function digest() {
   const hash = createHash("sha256");
   const sources = readdirSync(join(root, "src"), { recursive: true })
     .map(String)
-    .filter((name) => name.endsWith(".ts") || AS_THEY_ARE.some((folder) => name.startsWith(folder)))
+    .filter((name) => name.endsWith(".ts") || isCopied(name))
     .filter((name) => statSync(join(root, "src", name)).isFile())
     .sort();
   const settings = ["tsconfig.json", "package-lock.json", join("scripts", "build.mjs")];
@@ -59,14 +58,18 @@ async function build() {
   const status = compile(fresh);
   if (status === 0) {
     await gather(join(fresh, "config", "zod.js"));
-    for (const folder of AS_THEY_ARE.filter((each) => existsSync(join(root, "src", each))))
-      cpSync(join(root, "src", folder), join(fresh, folder), { recursive: true, filter: isServed });
+    for (const folder of COPIED) copy(folder, fresh);
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
   }
   rmSync(old, { recursive: true, force: true });
   rmSync(fresh, { recursive: true, force: true });
   return status;
+}
+
+function copy(folder, fresh) {
+  const filter = (name) => !name.includes("__pycache__");
+  cpSync(join(root, "src", folder), join(fresh, folder), { recursive: true, filter });
 }
 
 function compile(directory) {

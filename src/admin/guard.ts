@@ -42,10 +42,12 @@ const digest = (text: string): Buffer => createHash("sha256").update(text).diges
 /** HTTP/1.0 names no host, and no browser sends it. */
 const isOwnName = ({ authority }: RequestHead): boolean => authority === "" || isLoopback(hostOf(authority));
 
-const hostOf = (authority: string): string => authority.replace(/:\d*$/, "").replace(/^\[(.*)\]$/, "$1");
+/** Without the port, and the brackets of IPv6. */
+export const hostOf = (authority: string): string =>
+  authority.replace(/:\d*$/, "").replace(/^\[(.*)\]$/, "$1");
 
 /** Browsers say which page a request comes from (Fetch Metadata); older ones do so with Origin, for all but plain reads. */
-function isFromElsewhere({ headers, authority }: RequestHead): boolean {
+export function isFromElsewhere({ headers, authority }: RequestHead): boolean {
   const site = header(headers, "sec-fetch-site");
   if (site !== undefined && site !== "same-origin" && site !== "none") return true;
   const origin = header(headers, "origin");

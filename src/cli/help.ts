@@ -7,6 +7,8 @@ const INTRODUCTION = `Usage: sallyport serve [TARGET] [options]
        sallyport check [TARGET] [options]     whether the configuration is valid, and what would be served
        sallyport explain [TARGET] [METHOD] URL [options]
                                               what would become of a request
+       sallyport demo [--host HOST] [--port PORT]
+                                              a site that shows what passes between server and application
 
 TARGET is one of
   module:callable   a Python app; also \`module\` (its application or app), \`module:factory()\`

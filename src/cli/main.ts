@@ -36,6 +36,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   stacks: control("stacks"),
   check,
   explain,
+  demo,
   help,
   version,
 };
@@ -55,6 +56,11 @@ async function check(line: CommandLine): Promise<number> {
 async function explain(line: CommandLine): Promise<number> {
   const { explainCommand } = await import("./explain.ts");
   return explainCommand(line);
+}
+
+async function demo(line: CommandLine): Promise<number> {
+  const { demoCommand } = await import("./demo.ts");
+  return demoCommand(line);
 }
 
 function help(): number {

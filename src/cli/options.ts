@@ -21,7 +21,7 @@ export type TargetKind = "python" | "files" | "program" | "module" | "config";
 export const SERVING = ["serve", "dev", "check", "explain"] as const;
 /** Commands that speak to a running server. */
 export const CONTROL_COMMANDS = ["status", "reload", "stop", "restart", "scale", "stacks"] as const;
-export const COMMAND_NAMES = [...SERVING, ...CONTROL_COMMANDS, "help", "version"] as const;
+export const COMMAND_NAMES = [...SERVING, ...CONTROL_COMMANDS, "demo", "help", "version"] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 export type ControlCommand = (typeof CONTROL_COMMANDS)[number];
 
@@ -74,6 +74,8 @@ function readProcesses(value: string): number | ProcessBounds | undefined {
 }
 
 const listening = { group: "Listening" } as const;
+/** Options of the demonstration, too. */
+const shown = { commands: [...SERVING, "demo"] } as const;
 /** Addresses for `protocol`. */
 const addressesFor = (protocol: Protocol) =>
   ({
@@ -112,9 +114,10 @@ const limited = <T extends object>(type: T, key: keyof HttpLimits, help: string)
   ({ ...limit, ...type, help: `${help} (${LIMIT_TEXT[key]})` }) as const;
 
 export const OPTIONS = {
-  host: { ...listening, ...text, value: "HOST", help: "address to listen at (127.0.0.1)" },
+  host: { ...listening, ...shown, ...text, value: "HOST", help: "address to listen at (127.0.0.1)" },
   port: {
     ...listening,
+    ...shown,
     value: "PORT",
     read: wholeNumber(0, 65_535),
     expected: "a number from 0 to 65535",
@@ -356,6 +359,7 @@ export const OPTIONS = {
   },
   "log-level": {
     ...logs,
+    ...shown,
     value: LEVELS.join("|"),
     read: oneOf(LEVELS),
     expected: `one of ${LEVELS.join(", ")}`,
@@ -363,6 +367,7 @@ export const OPTIONS = {
   },
   "log-format": {
     ...logs,
+    ...shown,
     value: FORMATS.join("|"),
     read: oneOf(FORMATS),
     expected: `one of ${FORMATS.join(", ")}`,

@@ -76,6 +76,8 @@ export const ERRORS = {
   NOT_SCALABLE: kind("config", 409, "The processes of this app cannot be scaled."),
   STACKS_UNAVAILABLE: kind("config", 409, "This app has no Python stacks to show."),
   NOT_REPLAYABLE: kind("client", 409, "This request cannot be sent again."),
+  RACE_RUNNING: kind("client", 409, "A race of the demonstration is under way."),
+  NGINX_MISSING: kind("config", 503, "The demonstration needs nginx for this, and it is not installed."),
   RESTART_NEEDED: kind("config", 409, "This change of the configuration needs a restart of the server."),
   CONTROL_UNREACHABLE: kind("config", 500, "No server answers at the control socket."),
   NOT_EXECUTABLE: kind("config", 403, "The program is not executable."),

@@ -1,4 +1,5 @@
-// The files of a page: those in the folder of the page itself, and those here, which the dashboard and the demonstration share.
+// The files of a page: those in the folder of the page itself, and those in shared/, which the dashboard and the
+// demonstration have in common.
 // They have no data in them, and are all under one path, so that each imports the others by their bare names. A policy keeps
 // out every script that is not one of them.
 // Tested by test/admin/inspection.test.ts.
@@ -46,9 +47,11 @@ export const PAGE_NAME: RegExp = /^[\w-]+\.\w+$/;
 export async function pageFile(folder: URL, name: string): Promise<PageFile | undefined> {
   const type = TYPES[name.slice(name.lastIndexOf(".") + 1)];
   if (type === undefined || !PAGE_NAME.test(name)) return undefined;
-  const text = (await read(name, folder)) ?? (await read(name, import.meta.url));
+  const text = (await read(name, folder)) ?? (await read(name, SHARED));
   return text === undefined ? undefined : { type, text, headers: HEADERS };
 }
 
-const read = (name: string, folder: URL | string): Promise<string | undefined> =>
+const SHARED = new URL("shared/", import.meta.url);
+
+const read = (name: string, folder: URL): Promise<string | undefined> =>
   readFile(new URL(name, folder), "utf8").catch(() => undefined);
