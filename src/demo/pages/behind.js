@@ -84,7 +84,7 @@ function shown(protocol, { recording, fromNginx, nginxConfig, story }) {
       h("div", { class: "half app" }, h("h3", {}, "The application now"), h("p", {}, story.application)),
     ),
     h("h3", {}, `What nginx sent to Sallyport by ${PROTOCOLS[protocol]}`),
-    wire(`What nginx sent by ${PROTOCOLS[protocol]}`, fromNginx.bytes, fromNginx.fields, { depth: 3 }),
+    wire(`What nginx sent by ${PROTOCOLS[protocol]}`, fromNginx.bytes, fromNginx.fields, { brief: true }),
     h(
       "div",
       { class: "two" },

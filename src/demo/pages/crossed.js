@@ -5,8 +5,6 @@ import { heading } from "./halves.js";
 import { ONLY } from "./notes.js";
 import { wire } from "./wire.js";
 
-/** Fields inside a field are shown to this depth, until somebody wants every byte explained. */
-const DEPTH = 3;
 const FACTS = [
   ["method", "method"],
   ["path", "path"],
@@ -38,14 +36,19 @@ export function crossed(door, view, beside, compare) {
     h("div", { class: "row" }, h("label", { for: "compare-with" }, "Compare with"), select),
     h("h3", {}, "The facts that every interface has to carry"),
     facts(door, view, beside, shown[0]),
-    h("h3", {}, `What only ${door.name} has`),
-    only(door, view),
-    beside ? [h("h3", {}, `What only ${beside.door.name} has`), only(beside.door, beside.view)] : [],
+    h(
+      "p",
+      { class: "dim hint" },
+      "Point at a row, and its bytes light up; point at a byte, and its row does.",
+    ),
     h(
       "div",
       { class: beside ? "two" : "one" },
       shown.map(({ element }) => element),
     ),
+    h("h3", {}, `What only ${door.name} has`),
+    only(door, view),
+    ...(beside ? [h("h3", {}, `What only ${beside.door.name} has`), only(beside.door, beside.view)] : []),
     rest(door, view),
   );
   return root;
@@ -127,7 +130,7 @@ function only({ interface: named }, { handover }) {
 function messages({ name, wall }, { handover: { messages: sent }, request }) {
   const views = sent.map((message) => {
     const title = `${name}: ${message.name}`;
-    return { title, view: wire(title, message.bytes, message.fields, { depth: DEPTH }) };
+    return { title, view: wire(title, message.bytes, message.fields, { brief: true }) };
   });
   const why =
     wall === "call" && sent.length === 0

@@ -92,7 +92,7 @@ function planRight({ wall }, _view, width) {
   const mid = ({ x, w }) => x + w / 2;
   return {
     isDown: false,
-    height: 214,
+    height: 236,
     browser,
     server,
     listener,
@@ -112,7 +112,7 @@ function planRight({ wall }, _view, width) {
       ...(queue ? [[listener.x + listener.w, queue.x]] : []),
       [queue ? queue.x + queue.w : listener.x + listener.w, application.x],
     ],
-    span: [4, 210],
+    span: [2, 214],
   };
 }
 
@@ -171,7 +171,7 @@ function wallOf({ isDown, wallAt, lane, span, height }, { wall }) {
       ? { x: along, y: wallAt - 9 + row * 10, width: size, height: 8 }
       : { x: wallAt - 12 + row * 13, y: along, width: 11, height: size };
   const bricks = [];
-  const reserved = isDown ? [0, WALLS[wall].length * 7.4 + 22] : [height - 26, height];
+  const reserved = isDown ? [0, WALLS[wall].length * 7.4 + 22] : [214, height];
   const touches = (along, [start, end]) => along + BRICK > start && along < end;
   for (const row of [0, 1])
     for (let along = span[0] + row * (BRICK / 2); along < span[1] - BRICK; along += BRICK + 2)
@@ -206,15 +206,17 @@ function lanes({ isDown, edges, lane }) {
   ]);
 }
 
-/** The time of each section, in the box in which it passed. */
+/** The time of each section, in the box in which it passed; the listener also writes. */
 function figures(plan, view) {
   return sectionsOf(view).flatMap(({ name, from, to }) => {
-    const place = name === "writing" ? plan.browser : plan[name];
+    const isWriting = name === "writing";
+    const place = isWriting ? plan.listener : plan[name];
     if (!place) return [];
-    const said = name === "writing" ? `${milliseconds(to - from)} to write` : milliseconds(to - from);
+    const said = `${milliseconds(to - from)}${isWriting ? " writing" : ""}`;
+    const below = name === "application" ? 74 : 55;
     const at = plan.isDown
-      ? { x: place.x + 12, y: place.y + (name === "application" ? 74 : 55) }
-      : { x: place.x + 12, y: place.y + 92 };
+      ? { x: place.x + (isWriting ? 100 : 12), y: place.y + below }
+      : { x: place.x + 12, y: place.y + (isWriting ? 148 : 84) };
     return svg("text", { ...at, class: `figure f-${name}` }, said);
   });
 }

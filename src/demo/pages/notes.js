@@ -22,7 +22,7 @@ export const WAY = {
 /** What only this interface has: which values, and in words. By interface. */
 export const ONLY = {
   cgi: {
-    names: /^(argv|PATH_TRANSLATED$|SCRIPT_FILENAME$|DOCUMENT_ROOT$|PATH$)/,
+    names: /^(argv|PATH_TRANSLATED$|SCRIPT_FILENAME$|DOCUMENT_ROOT$)/,
     text: "A program file, its arguments, and the environment of a process. The body comes as standard input, and CONTENT_LENGTH says how much of it to read.",
   },
   fastcgi: {

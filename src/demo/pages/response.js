@@ -33,7 +33,7 @@ export function cameBack(door, view) {
     answer.size > 0
       ? [
           h("h3", {}, "The application's answer"),
-          wire("The application's answer", answer.bytes, answer.fields, { depth: 3 }),
+          wire("The application's answer", answer.bytes, answer.fields, { brief: true }),
         ]
       : [],
     h("div", { class: "two" }, output, h("div", {}, codeOf(door))),

@@ -42,9 +42,19 @@ export function theWay(door, view, { recorded, doors }) {
       again,
     ]),
     ribbon.element,
+    isFirst(door, view)
+      ? h(
+          "p",
+          { class: "first" },
+          "This is the first request that this process has answered, and the start may be part of its time. Send it again to see the usual.",
+        )
+      : [],
     h("div", { class: "columns" }, processTiles(door, view), scale(door, recorded, doors)),
   );
 }
+
+/** A process that stays has one first request; for CGI every request is the first. */
+const isFirst = ({ wall }, { process }) => wall === "socket" && process?.answered === 1;
 
 /** A bar whose sections are true to scale, and the same as a list; `mark` runs along it. */
 function ribbonOf(view) {

@@ -8,11 +8,11 @@ const SHOWN = 4_096;
 const MOST_ROWS = 1_000;
 
 /**
- * `label` names it; `base64` are the bytes and `fields` what they mean (src/wire/fields.ts). Fields inside more than `depth` others
- * are hidden until they are asked for. `light(means)` of the element lights the first field that `means` is true of, and says
+ * `label` names it; `base64` are the bytes and `fields` what they mean (src/wire/fields.ts). `brief`: what is inside of a
+ * name with its value is hidden until it is asked for. `light(means)` of the element lights the first field that `means` is true of, and says
  * whether there is one.
  */
-export function wire(label, base64, fields, { depth = Number.POSITIVE_INFINITY } = {}) {
+export function wire(label, base64, fields, { brief = false } = {}) {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   const flat = flatten(fields, 0).slice(0, MOST_ROWS);
   const rows = flat.map((field, i) => row(field, i));
@@ -50,7 +50,7 @@ export function wire(label, base64, fields, { depth = Number.POSITIVE_INFINITY }
     ({ target }) => target.dataset.at && lit.byte(Number(target.dataset.at), list),
   );
   dump.addEventListener("keydown", (event) => lit.moveByte(event, list));
-  const deep = rows.filter((_, i) => flat[i].level >= depth);
+  const deep = rows.filter((_, i) => brief && flat[i].isDeep);
   const hide = (hidden) => {
     for (const each of deep) each.hidden = hidden;
   };
@@ -62,8 +62,12 @@ export function wire(label, base64, fields, { depth = Number.POSITIVE_INFINITY }
   return Object.assign(h("div", {}, halves, said, foot), { light });
 }
 
-const flatten = (fields, level) =>
-  fields.flatMap((field) => [{ ...field, level }, ...flatten(field.fields ?? [], level + 1)]);
+const flatten = (fields, level, isDeep = false) =>
+  fields.flatMap((field) => {
+    const inner = field.fields ?? [];
+    const isPair = inner.some(({ name }) => name === "value");
+    return [{ ...field, level, isDeep }, ...flatten(inner, level + 1, isDeep || isPair)];
+  });
 
 const row = ({ name, value, level }, i) =>
   h(
