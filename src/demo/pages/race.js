@@ -136,6 +136,10 @@ class Board {
     this.#set(id, { rate, text: rateText(rate), more: more.join(" · "), isNow: false, isCut: cut });
   }
 
+  failed({ message }) {
+    throw new Error(message);
+  }
+
   skipped({ id, why }) {
     this.#set(id, { rate: 0, text: "not here", more: why, isNow: false });
   }
