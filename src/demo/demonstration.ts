@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config, Settings } from "../config/config.ts";
 import { checkConfig } from "../config/errors.ts";
-import { type Gateway, type Log, SallyportError } from "../exchange/index.ts";
+import type { Gateway, Log } from "../exchange/index.ts";
 import { guard } from "../processes/index.ts";
 import { type Server, serverOf } from "../server/server.ts";
 import { ListeningApplication } from "./application.ts";
 import { type DoorConfig, doorConfigs, socketOf } from "./apps-config.ts";
+import { Behind } from "./behind.ts";
 import { DOORS, type Door, type DoorName } from "./door.ts";
 import { DoorGateway } from "./door-gateway.ts";
 import { APPS, applicationOf, doorOf, isDoor } from "./doors.ts";
@@ -49,6 +50,7 @@ class Stage implements Demonstration {
   /** Those that this machine can have, by name. */
   readonly #gateways = new Map<string, DoorGateway>();
   readonly #races: Races;
+  readonly #behind: Behind;
   #recordings!: Recordings;
 
   constructor(options: DemonstrationOptions, programs: Programs, directory: string) {
@@ -70,6 +72,15 @@ class Stage implements Demonstration {
       url: () => reachable(this.server.urls[0] ?? ""),
       doors: this.#gateways,
       whyClosed: (door) => this.#whyClosed(door),
+      log: this.server.log,
+    });
+    const behindNginx = isHere(programs.python) ? "wsgi" : "fetch";
+    this.#behind = new Behind({
+      nginx: programs.nginx,
+      directory,
+      door: behindNginx,
+      gateway: () => this.#recordings.around(this.#gateways.get(behindNginx) as Gateway, behindNginx),
+      recording: (id) => this.#recordings.view(id),
       log: this.server.log,
     });
   }
@@ -102,10 +113,10 @@ class Stage implements Demonstration {
       doors: () => ({ machine: machineOf(this.#programs), doors: this.doors }),
       recording: (id) => this.#recordings.view(id),
       race: (request, exchange) => this.#races.begin(request, exchange),
-      behind: async () => {
-        throw new SallyportError("NOT_FOUND", "nothing is behind nginx yet");
+      behind: ({ protocol }) => this.#behind.ask(protocol),
+      close: async () => {
+        await Promise.all([this.#races.close(), this.#behind.close()]);
       },
-      close: () => this.#races.close(),
     };
   }
 
