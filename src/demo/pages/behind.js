@@ -19,10 +19,8 @@ export function behind({ machine }, notice) {
 
   async function open(protocol) {
     asked = protocol;
-    for (const { dataset } of buttons)
-      document
-        .querySelector(`[data-protocol="${dataset.protocol}"]`)
-        ?.setAttribute("aria-pressed", `${dataset.protocol === protocol}`);
+    for (const button of buttons)
+      button.setAttribute("aria-pressed", `${button.dataset.protocol === protocol}`);
     result.replaceChildren(h("p", { class: "dim" }, "nginx is being started, and asked …"));
     try {
       const found = await askJson("POST", "/demo/behind", { protocol });
@@ -34,6 +32,7 @@ export function behind({ machine }, notice) {
     }
   }
 
+  if (machine.nginx) void open("fastcgi");
   return [
     h(
       "section",
@@ -56,7 +55,7 @@ export function behind({ machine }, notice) {
             { class: "bad" },
             "nginx is not installed here. Install it (apt install nginx, or brew install nginx), and start the demonstration again.",
           ),
-      picture(machine),
+      picture(),
       result,
     ),
   ];
@@ -97,7 +96,7 @@ function shown(protocol, { recording, fromNginx, nginxConfig, story }) {
       h(
         "div",
         {},
-        h("h3", {}, "nginx's configuration, whole"),
+        h("h3", {}, "What nginx was told"),
         h(
           "pre",
           { class: "output", tabindex: "0", role: "region", "aria-label": "nginx's configuration" },
