@@ -18,6 +18,7 @@ export const QUESTIONS = [
 /** `open(id)` shows a door, and resolves when its panels are there. */
 export function questions(root, open) {
   const go = async (door, panel) => {
+    for (const found of document.querySelectorAll(".answer")) found.classList.remove("answer");
     await open(door);
     const target = document.getElementById(panel);
     if (!target) return;

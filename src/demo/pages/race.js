@@ -33,6 +33,7 @@ export function race(root, { doors }, notice) {
     running = new AbortController();
     setRunning(true);
     about.textContent = KINDS[kind].about;
+    said.textContent = "The race begins.";
     for (const row of rows.values()) row.reset();
     const board = new Board(rows, said);
     try {
