@@ -13,8 +13,8 @@ const CHECKS = [
   ["types of src", bin("tsc"), ["--noEmit", "-p", "."]],
   ["types of test and examples", bin("tsc"), ["-p", "test"]],
   ["docs are current", process.execPath, ["--import", "tsx", "scripts/docs.mjs", "--check"]],
-  ["ruff (Python lint)", ruff, ["check", "python", "test", "examples"]],
-  ["ruff (Python format)", ruff, ["format", "--check", "python", "test", "examples"]],
+  ["ruff (Python lint)", ruff, ["check", "python", "src", "test", "examples"]],
+  ["ruff (Python format)", ruff, ["format", "--check", "python", "src", "test", "examples"]],
 ];
 
 /** Runs one check; gives "ok", "failed" or "skipped". */

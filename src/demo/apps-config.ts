@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { DOORS, type DoorName } from "./door.ts";
 import { APPS, applicationOf } from "./doors.ts";
-import { type Found, isHere, type Programs } from "./machine.ts";
+import { type Found, isHere, type ProgramsHere } from "./machine.ts";
 
 type AppConfig = Config["apps"][string];
 
@@ -12,7 +12,7 @@ type AppConfig = Config["apps"][string];
 export type DoorConfig = { readonly app: AppConfig } | { readonly why: string };
 
 export interface Surroundings {
-  readonly programs: Programs;
+  readonly programs: ProgramsHere;
   /** Of the sockets; only this user may enter it. */
   readonly directory: string;
 }
@@ -23,7 +23,7 @@ export const socketOf = (door: DoorName, directory: string): string => join(dire
 export const doorConfigs = ({ programs, directory }: Surroundings): ReadonlyMap<DoorName, DoorConfig> =>
   new Map(DOORS.map((door) => [door, configOf(door, programs, directory)]));
 
-function configOf(door: DoorName, { python, php }: Programs, directory: string): DoorConfig {
+function configOf(door: DoorName, { python, php }: ProgramsHere, directory: string): DoorConfig {
   const file = join(APPS, applicationOf(door));
   const needed = NEEDS[door];
   if (needed === undefined) return { app: { module: file } };

@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, inheritedEnvironment, startChild } from "../processes/index.ts";
-import type { Load, LoadReport } from "./load-messages.ts";
+import type { LoadReport, RaceLoad } from "./load-messages.ts";
 
 const IS_SOURCE = import.meta.url.endsWith(".ts");
 const PROGRAM = fileURLToPath(new URL(`./load${IS_SOURCE ? ".ts" : ".js"}`, import.meta.url));
@@ -28,7 +28,7 @@ export class LoadClients {
   }
 
   /** Resolves with the last report; `onReport` gets those before it. Rejects with SPAWN_FAILED when the process has ended. */
-  run(load: Load, onReport: (report: LoadReport) => void): Promise<LoadReport> {
+  run(load: RaceLoad, onReport: (report: LoadReport) => void): Promise<LoadReport> {
     return new Promise((resolve, reject) => {
       this.#onReport = (report) => (report.over ? resolve(report) : onReport(report));
       this.#child.streams[0]?.write(`${JSON.stringify(load)}\n`);

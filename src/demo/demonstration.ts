@@ -13,7 +13,7 @@ import { Behind } from "./behind.ts";
 import { DOORS, type Door, type DoorName } from "./door.ts";
 import { DoorGateway } from "./door-gateway.ts";
 import { APPS, applicationOf, doorOf, isDoor } from "./doors.ts";
-import { isHere, machineOf, type Programs, programsHere } from "./machine.ts";
+import { isHere, machineOf, type ProgramsHere, programsHere } from "./machine.ts";
 import { Races } from "./race.ts";
 import { Recordings } from "./recordings.ts";
 import { type SiteParts, siteGateway } from "./site.ts";
@@ -44,7 +44,7 @@ export async function demonstration(options: DemonstrationOptions): Promise<Demo
 
 class Stage implements Demonstration {
   readonly server: Server;
-  readonly #programs: Programs;
+  readonly #programs: ProgramsHere;
   readonly #directory: string;
   readonly #configs: ReadonlyMap<DoorName, DoorConfig>;
   /** Those that this machine can have, by name. */
@@ -53,7 +53,7 @@ class Stage implements Demonstration {
   readonly #behind: Behind;
   #recordings!: Recordings;
 
-  constructor(options: DemonstrationOptions, programs: Programs, directory: string) {
+  constructor(options: DemonstrationOptions, programs: ProgramsHere, directory: string) {
     this.#programs = programs;
     this.#directory = directory;
     this.#configs = doorConfigs({ programs, directory });

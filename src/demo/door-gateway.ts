@@ -12,7 +12,7 @@ import {
 } from "../exchange/index.ts";
 import { residentMemory } from "../processes/index.ts";
 import type { ListeningApplication } from "./application.ts";
-import type { Door, ProcessFacts } from "./door.ts";
+import type { Door, ServingProcess } from "./door.ts";
 
 /** Processes whose requests are counted: those that ended are forgotten some time. */
 const MOST_PROCESSES = 64;
@@ -96,7 +96,7 @@ export class DoorGateway implements Gateway {
   }
 
   /** The process as it is now; undefined when it has ended. `since`: when it got the request, as `performance.now()`. */
-  factsOf({ pid, answered }: Handed, since: number): ProcessFacts | undefined {
+  factsOf({ pid, answered }: Handed, since: number): ServingProcess | undefined {
     const age = this.#ageOf(pid, since);
     if (age === undefined) return undefined;
     return { pid, age: age / 1000, answered, started: this.started, memory: residentMemory(pid) };
@@ -150,7 +150,7 @@ export class DoorTrace extends Trace {
   readonly #isShown: boolean;
   #handed: Handed | undefined;
   #looks: NodeJS.Timeout | undefined;
-  process: ProcessFacts | undefined;
+  process: ServingProcess | undefined;
 
   constructor(door: DoorGateway, isShown: boolean) {
     super();

@@ -70,7 +70,7 @@ export interface Machine {
 }
 
 /** The process that had a request, when the head of its answer came. */
-export interface ProcessFacts {
+export interface ServingProcess {
   readonly pid: number;
   /** Seconds. */
   readonly age: number;

@@ -1,4 +1,5 @@
 // The two halves of each interface, as its specification divides the work.
+// Tested by test/demo/doors.test.ts.
 import type { InterfaceName } from "../explain/facts.ts";
 import type { Halves } from "./door.ts";
 

@@ -1,6 +1,6 @@
 // What the race and the process of its clients say to each other, a line of JSON each.
 
-export interface Load {
+export interface RaceLoad {
   readonly url: string;
   /** Requests in all. */
   readonly requests: number;

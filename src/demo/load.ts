@@ -3,14 +3,14 @@
 // Tested by test/demo/race.test.ts.
 import { Agent, type ClientRequest, get } from "node:http";
 import { createInterface } from "node:readline";
-import { LOAD_HEADER, type Load, type LoadReport } from "./load-messages.ts";
+import { LOAD_HEADER, type LoadReport, type RaceLoad } from "./load-messages.ts";
 
 /** Milliseconds between two reports. */
 const REPORT_INTERVAL = 200;
 
 /** A number of clients that ask one address, each as soon as it has its answer. */
 class Clients {
-  readonly #load: Load;
+  readonly #load: RaceLoad;
   readonly #agent: Agent;
   readonly #underWay = new Set<ClientRequest>();
   readonly #durations: number[] = [];
@@ -19,7 +19,7 @@ class Clients {
   #failed = 0;
   #cut = false;
 
-  constructor(load: Load) {
+  constructor(load: RaceLoad) {
     this.#load = load;
     this.#agent = new Agent({ keepAlive: true, maxSockets: load.connections });
   }
@@ -80,4 +80,4 @@ class Clients {
 const print = (report: LoadReport): void => void process.stdout.write(`${JSON.stringify(report)}\n`);
 
 for await (const line of createInterface({ input: process.stdin }))
-  print(await new Clients(JSON.parse(line) as Load).run());
+  print(await new Clients(JSON.parse(line) as RaceLoad).run());

@@ -13,7 +13,7 @@ export interface Program {
 /** A program, or why there is none and how to get it. */
 export type Found = Program | { readonly why: string };
 
-export interface Programs {
+export interface ProgramsHere {
   readonly python: Found;
   readonly php: Found;
   readonly nginx: Found;
@@ -23,12 +23,12 @@ export interface Programs {
 const DEADLINE = 30_000;
 
 /** Never rejects. `directory`: where the applications lie. */
-export async function programsHere(directory: string): Promise<Programs> {
+export async function programsHere(directory: string): Promise<ProgramsHere> {
   const [python, php, nginx] = await Promise.all([pythonHere(directory), phpHere(), nginxHere()]);
   return { python, php, nginx };
 }
 
-export const machineOf = ({ python, php, nginx }: Programs): Machine => ({
+export const machineOf = ({ python, php, nginx }: ProgramsHere): Machine => ({
   node: process.versions.node,
   python: versionOf(python),
   php: versionOf(php),

@@ -4,7 +4,7 @@ import { residentMemory } from "../processes/index.ts";
 import { LoadClients } from "./clients.ts";
 import type { DoorName } from "./door.ts";
 import type { DoorGateway } from "./door-gateway.ts";
-import type { Load, LoadReport } from "./load-messages.ts";
+import type { LoadReport, RaceLoad } from "./load-messages.ts";
 import type { RaceKind, RaceRequest } from "./questions.ts";
 
 export interface RaceTrack {
@@ -18,7 +18,7 @@ export interface RaceTrack {
 }
 
 /** Loads by kind. With `hello` each client asks again and again; with `wait` each asks once, and all at the same time. */
-export const LOADS: Readonly<Record<RaceKind, Omit<Load, "url"> & { readonly query: string }>> = {
+export const LOADS: Readonly<Record<RaceKind, Omit<RaceLoad, "url"> & { readonly query: string }>> = {
   hello: { requests: 500, connections: 8, deadline: 30_000, query: "name=you" },
   wait: { requests: 200, connections: 200, deadline: 10_000, query: "name=you&wait=1" },
 };

@@ -16,7 +16,7 @@ import type { Recording } from "../inspect/captured-exchange.ts";
 import { Captures } from "../inspect/captures.ts";
 import { shownRecording } from "../inspect/shown.ts";
 import type { InspectedServer, ServerInspection } from "../server/interface.ts";
-import type { ProcessFacts } from "./door.ts";
+import type { ServingProcess } from "./door.ts";
 import type { DoorGateway, DoorTrace } from "./door-gateway.ts";
 import { LOAD_HEADER } from "./load-messages.ts";
 
@@ -44,7 +44,7 @@ export class Recordings implements ServerInspection {
   }
 
   /** A recording with its process. Rejects with NOT_FOUND. */
-  async view(id: number): Promise<object & { readonly process: ProcessFacts | undefined }> {
+  async view(id: number): Promise<object & { readonly process: ServingProcess | undefined }> {
     const recording = this.#captures.find(id);
     const view = await shownRecording(recording, this.#server);
     return { ...view, process: this.#traces.get(recording)?.process };

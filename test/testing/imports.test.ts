@@ -96,6 +96,19 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   cluster: ["exchange", "options", "processes", "sockets", "logs", "metrics", "config", "control", "server"],
   admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server", "pages"],
   dev: ["exchange", "config", "modules", "processes", "server"],
+  demo: [
+    "exchange",
+    "wire",
+    "processes",
+    "workers",
+    "protocols",
+    "config",
+    "control",
+    "server",
+    "explain",
+    "inspect",
+    "admin",
+  ],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {

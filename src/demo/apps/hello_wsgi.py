@@ -1,4 +1,4 @@
-"""WSGI: the server calls a function. The request is a dictionary, the answer a call of start_response and a list of bytes."""
+"""WSGI: the server calls a function. The request is a dictionary; the answer is start_response and a list of bytes."""
 
 import os
 import time
