@@ -204,7 +204,7 @@ test("its pages are served with a policy, and the modules of the dashboard besid
   assert.equal(index.headers.get("content-type"), "text/html; charset=utf-8");
   assert.match(index.headers.get("content-security-policy") ?? "", /default-src 'none'/);
   assert.equal(
-    (await fetch(`${site.url}/dom.js`)).headers.get("content-type"),
+    (await fetch(`${site.url}/pages/dom.js`)).headers.get("content-type"),
     "text/javascript; charset=utf-8",
   );
 });

@@ -39,6 +39,15 @@ describe("the demonstration in Chromium", { skip: missing("chromium") }, () => {
     const { SALLYPORT_SCREENSHOTS: where } = process.env;
     if (where) await page.screenshot({ path: join(where, `${name}.png`), fullPage: true });
   };
+  /** The first picture of README.md: panel 1, with all doors asked. */
+  const keepPicture = async (): Promise<void> => {
+    const { SALLYPORT_SCREENSHOTS: where } = process.env;
+    for (const colorScheme of where ? (["light", "dark"] as const) : []) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.locator("#way").screenshot({ path: join(where as string, `see-${colorScheme}.png`) });
+    }
+    await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+  };
   const start = async (): Promise<void> => {
     await page.goto(server.url);
     await shown();
@@ -111,6 +120,8 @@ describe("the demonstration in Chromium", { skip: missing("chromium") }, () => {
       await page.keyboard.press("Escape");
     }
     assert.equal(await page.locator("#way .scale li").count(), doors.length);
+    await open("cgi");
+    await keepPicture();
     await keep("demo");
     assert.deepEqual(await faults(), []);
   });

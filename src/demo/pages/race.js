@@ -87,6 +87,7 @@ function rowOf({ id, name, wall, reason, available, why }) {
       if (!available) return;
       element.classList.remove("now", "cut");
       bar.style.inlineSize = "0";
+      this.rate = 0;
       figure.textContent = "";
       details.textContent = "";
     },
