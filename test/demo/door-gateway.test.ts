@@ -70,3 +70,16 @@ test("what is not shown is counted, and nothing is asked about its process", asy
   assert.equal(trace.process, undefined);
   assert.equal(door.started, 1);
 });
+
+test("of many processes that came and went, the first are forgotten", async () => {
+  const door = new DoorGateway(
+    { id: "wsgi", wall: "socket", interface: "wsgi" },
+    async () => answering(),
+    undefined,
+  );
+  const handed = (pid: number): number | undefined => door.handedOver(pid)?.answered;
+  assert.deepEqual([handed(1), handed(1)], [1, 2]);
+  for (let pid = 2; pid <= 65; pid++) handed(pid);
+  assert.equal(handed(65), 2, "it is remembered");
+  assert.equal(handed(1), 1, "it is not");
+});
