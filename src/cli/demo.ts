@@ -1,10 +1,13 @@
 // `sallyport demo`: serves the demonstration until a signal ends it.
 // Tested by test/demo/demonstration.test.ts.
 
+import { hostOf } from "../admin/guard.ts";
+import { isLoopback } from "../admin/settings.ts";
 import { demonstration } from "../demo/demonstration.ts";
 import type { Door } from "../demo/door.ts";
-import { runProgram, type ServerProgram } from "../server/program.ts";
-import { TEXT } from "../server/report.ts";
+import { jsonNote } from "../logs/log.ts";
+import { runProgram } from "../server/program.ts";
+import { type ReportStyle, TEXT } from "../server/report.ts";
 import { escapeControls } from "../wire/escape.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import type { Flags } from "./options.ts";
@@ -19,23 +22,32 @@ export async function demoCommand({ flags, words }: CommandLine): Promise<number
   const demo = await demonstration({ host: flags.host ?? HOST, port: flags.port ?? PORT, log });
   try {
     // What is served is on the pages: the level keeps it out of the terminal.
-    const program: ServerProgram = runProgram(demo.server, { ...log, level: "warn" });
+    const program = runProgram(demo.server, { ...log, level: "warn" });
     const [url] = await program.started;
-    if (url !== undefined) process.stderr.write(welcome(url, demo.doors));
+    if (url !== undefined) welcome(url, demo.doors, log);
     return await program.ended;
   } finally {
     await demo.close();
   }
 }
 
-const styleOf = (flags: Flags) =>
-  ({ level: flags["log-level"] ?? "warn", format: flags["log-format"] ?? TEXT.format }) as const;
+const styleOf = (flags: Flags): ReportStyle => ({
+  level: flags["log-level"] ?? "warn",
+  format: flags["log-format"] ?? TEXT.format,
+});
 
-function welcome(url: string, doors: readonly Door[]): string {
-  const closed = doors.filter(({ available }) => !available);
+/** Says where to go, and what is not there. */
+function welcome(url: string, doors: readonly Door[], { format }: ReportStyle): void {
   const lines = [
     `See what passes: open ${url}/ in a browser. Ctrl-C ends the demonstration.`,
-    ...closed.map(({ name, why }) => `${name} is not shown: ${why}`),
+    ...(isLoopback(hostOf(new URL(url).host)) ? [] : [FOR_ALL]),
+    ...doors.flatMap(({ name, why }) => (why === undefined ? [] : [`${name} is not shown: ${why}`])),
   ];
-  return `${lines.map(escapeControls).join("\n")}\n`;
+  const written = lines.map((line) =>
+    format === "json" ? jsonNote("info", line) : `${escapeControls(line)}\n`,
+  );
+  process.stderr.write(written.join(""));
 }
+
+const FOR_ALL =
+  "Everybody who can reach this machine can use it, and read the requests that others make to it.";

@@ -19,10 +19,11 @@ export interface ApplicationOptions {
   readonly socket: string;
   readonly directory: string;
   readonly log: Log;
+  /** For the first process to listen, in milliseconds (60 s). */
+  readonly startTimeout?: number;
 }
 
-/** For the first process to listen, in milliseconds. */
-const START_DEADLINE = 60_000;
+const START_TIMEOUT = 60_000;
 /** Between two looks whether it listens. */
 const LOOK_INTERVAL = 20;
 /** Between TERM and KILL. */
@@ -58,7 +59,7 @@ export class ListeningApplication {
   /** Resolves when it listens. Rejects with SPAWN_FAILED. */
   async start(): Promise<void> {
     await this.#launch();
-    const deadline = performance.now() + START_DEADLINE;
+    const deadline = performance.now() + (this.#options.startTimeout ?? START_TIMEOUT);
     while (!(await accepts(this.#options.socket))) {
       if (performance.now() > deadline || this.started > 1 || this.#closed)
         throw new SallyportError(

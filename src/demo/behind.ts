@@ -28,6 +28,8 @@ export interface BehindParts {
   readonly gateway: () => Gateway;
   readonly recording: (id: number) => Promise<object>;
   readonly log: Log;
+  /** Milliseconds for nginx to listen, and for its answer (10 s). */
+  readonly timeout?: number;
 }
 
 export interface BehindView {
@@ -41,8 +43,7 @@ export interface BehindView {
 
 /** Questions at the same time; each starts an nginx, so they are answered one after the other. */
 const MOST_QUESTIONS = 4;
-/** Milliseconds for the request through nginx. */
-const REQUEST_DEADLINE = 10_000;
+const TIMEOUT = 10_000;
 
 const DISSECT: Readonly<Record<BehindProtocol, (bytes: Buffer) => WireField[]>> = {
   fastcgi: dissectRecords,
@@ -115,9 +116,9 @@ export class Behind {
   async #behindTap(protocol: BehindProtocol, program: string, folder: string): Promise<BehindView> {
     const path = join(folder, "tap");
     const server = this.#server(protocol, `${path}.server`);
-    await server.start();
     const tap = await Tap.open(path, `${path}.server`);
     try {
+      await server.start();
       const location = locationFor(protocol, path);
       const id = await this.#recorded(program, folder, location);
       const fromNginx = { bytes: tap.bytes.toString("base64"), fields: DISSECT[protocol](tap.bytes) };
@@ -145,12 +146,12 @@ export class Behind {
   /** The number of the recording of a request that nginx was sent. */
   async #recorded(program: string, folder: string, location: string): Promise<number> {
     if (this.#closed) throw new SallyportError("STOPPING", "the demonstration ends");
-    const nginx = await Nginx.start(program, folder, location);
+    const { door, timeout = TIMEOUT } = this.#parts;
+    const nginx = await Nginx.start(program, folder, location, timeout);
     this.#nginx = nginx;
     try {
-      const { statusCode, headers } = await ask(
-        `http://127.0.0.1:${nginx.port}/${this.#parts.door}/hello?name=you`,
-      );
+      const url = `http://127.0.0.1:${nginx.port}/${door}/hello?name=you`;
+      const { statusCode, headers } = await ask(url, timeout);
       const id = headers[RECORDING_HEADER.toLowerCase()];
       if (id !== undefined) return Number(id);
       throw new SallyportError(
@@ -165,9 +166,9 @@ export class Behind {
 }
 
 /** Resolves when the whole answer has come. */
-function ask(url: string): Promise<IncomingMessage> {
+function ask(url: string, timeout: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, timeout: REQUEST_DEADLINE }, (response) => {
+    const request = get(url, { agent: false, timeout }, (response) => {
       response.resume();
       response.once("close", () => resolve(response));
     });

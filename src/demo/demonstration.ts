@@ -102,6 +102,7 @@ class Stage implements Demonstration {
       listen: [host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`],
       apps: { site: siteGateway(this.#site(host)), ...Object.fromEntries(doors) },
       routes: [{ path: "/", app: "site" }, ...doors.map(([door]) => ({ path: `/${door}`, app: door }))],
+      limits: { body: LARGEST_BODY },
       log: { ...log, access: "off" },
       grace: GRACE,
     };
@@ -144,6 +145,7 @@ class Stage implements Demonstration {
   }
 }
 
+const LARGEST_BODY = "16M";
 /** For requests under way when the demonstration ends. */
 const GRACE = "3s";
 

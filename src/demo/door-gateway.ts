@@ -160,11 +160,17 @@ export class DoorTrace extends Trace {
 
   override handedOver(pid?: number): void {
     super.handedOver(pid);
+    if (!this.#isNew(pid)) return;
     this.#handed = this.#door.handedOver(pid);
     this.process = undefined;
     if (!this.#isShown) return;
     this.#look();
     if (this.#door.isProcessPerRequest) this.#looks ??= setInterval(() => this.#look(), LOOK_INTERVAL);
+  }
+
+  /** Not of a client that has left meanwhile, nor marked a second time. */
+  #isNew(pid: number | undefined): boolean {
+    return this.endedAt === 0 && (pid === undefined || this.#handed?.pid !== pid);
   }
 
   override head(): void {

@@ -9,8 +9,7 @@ import { SallyportError } from "../exchange/index.ts";
 import { type Child, describeExit, inheritedEnvironment, startChild } from "../processes/index.ts";
 import type { BehindProtocol } from "./questions.ts";
 
-/** Milliseconds for it to listen. */
-const START_DEADLINE = 10_000;
+/** Milliseconds between two looks whether it listens. */
 const LOOK_INTERVAL = 10;
 /** Lines of its output that an error shows. */
 const LAST_LINES = 5;
@@ -84,8 +83,8 @@ export class Nginx {
     this.#child = child;
   }
 
-  /** Resolves when it accepts connections. Rejects with SPAWN_FAILED. */
-  static async start(program: string, directory: string, location: string): Promise<Nginx> {
+  /** Resolves when it accepts connections, within `timeout` milliseconds. Rejects with SPAWN_FAILED. */
+  static async start(program: string, directory: string, location: string, timeout: number): Promise<Nginx> {
     const port = await freePort();
     const config = join(directory, "nginx.conf");
     await writeFile(config, configOf(directory, port, location));
@@ -96,7 +95,7 @@ export class Nginx {
       env: inheritedEnvironment([]),
       onLine: (line) => lines.splice(0, lines.length, ...lines.slice(1 - LAST_LINES), line),
     });
-    await listens(port, child, () => lines.join("\n"));
+    await listens(port, child, timeout, () => lines.join("\n"));
     return new Nginx(port, child);
   }
 
@@ -115,8 +114,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function listens(port: number, child: Child, said: () => string): Promise<void> {
-  const deadline = performance.now() + START_DEADLINE;
+async function listens(port: number, child: Child, timeout: number, said: () => string): Promise<void> {
+  const deadline = performance.now() + timeout;
   let ended: string | undefined;
   void child.exited.then((exit) => {
     ended = describeExit(exit);

@@ -13,13 +13,19 @@ import { until } from "../kit/until.ts";
 const LISTEN =
   'require("node:net").createServer((socket) => socket.on("error", () => {}).end("hello")).listen(process.argv[2]);\n';
 
-function applicationOf(t: TestContext, program: string) {
+function applicationOf(t: TestContext, program: string, startTimeout?: number) {
   const directory = makeFolder(t);
   const file = join(directory, "program.cjs");
   writeFileSync(file, program);
   const { log, logged } = keepLog();
   const socket = join(directory, "socket");
-  const application = new ListeningApplication({ command: [process.execPath, file], socket, directory, log });
+  const application = new ListeningApplication({
+    command: [process.execPath, file],
+    socket,
+    directory,
+    log,
+    ...(startTimeout === undefined ? {} : { startTimeout }),
+  });
   t.after(() => application.close());
   return { application, logged, socket };
 }
@@ -64,4 +70,15 @@ test("a program that ends at once is not started for ever, and start says so", a
   await logged(/another starts in \d+ ms/);
   await application.close();
   assert.equal(application.pid, undefined);
+});
+
+test("a program that never listens is given up after its time", async (t) => {
+  const { application } = applicationOf(t, "setInterval(() => {}, 1000);\n", 300);
+  await assert.rejects(application.start(), {
+    code: "ERR_SALLYPORT_SPAWN_FAILED",
+    message: /does not listen/,
+  });
+  const pid = application.pid as number;
+  await application.close();
+  await gone(pid);
 });

@@ -1,8 +1,13 @@
 // The same application behind nginx: what nginx sends us is true, and no nginx stays.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readdirSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Behind, type BehindParts, type BehindView } from "../../src/demo/behind.ts";
 import { BEHIND } from "../../src/demo/questions.ts";
+import { Tap } from "../../src/demo/tap.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import type { WireField } from "../../src/wire/fields.ts";
 import { makeFolder } from "../kit/make-folder.ts";
@@ -92,6 +97,49 @@ test("without nginx it says how to get it", async (t) => {
 test("an nginx that ends at once is an error that says so, and leaves nothing", async (t) => {
   const behind = new Behind(parts({ path: process.execPath, version: "1" }, makeFolder(t)));
   await assert.rejects(behind.ask("fastcgi"), { code: "ERR_SALLYPORT_SPAWN_FAILED", message: /^nginx / });
+});
+
+test("an nginx that never listens is ended after its time", async (t) => {
+  const folder = makeFolder(t);
+  const program = join(folder, "nginx");
+  writeFileSync(program, "#!/bin/sh\necho waiting for ever\nexec sleep 600\n", { mode: 0o755 });
+  const behind = new Behind({ ...parts({ path: program, version: "1" }, folder), timeout: 300 });
+  await assert.rejects(behind.ask("scgi"), {
+    code: "ERR_SALLYPORT_SPAWN_FAILED",
+    message: "nginx does not listen in time",
+    detail: "waiting for ever",
+  });
+  assert.deepEqual(readdirSync(folder), ["nginx"]);
+});
+
+test("an application that does not answer through nginx is given up", {
+  skip: missing("nginx"),
+}, async (t) => {
+  const given = parts({ path: "nginx", version: "1" }, makeFolder(t));
+  const behind = new Behind({ ...given, gateway: () => ({ handle: () => {} }), timeout: 3_000 });
+  await assert.rejects(behind.ask("http"), {
+    code: "ERR_SALLYPORT_UPSTREAM_BROKEN",
+    message: /no answer in time/,
+  });
+});
+
+test("the first 64 KiB that pass are kept, and all of them pass", async (t) => {
+  const folder = makeFolder(t);
+  const [path, target] = [join(folder, "tap"), join(folder, "server")];
+  const received: Buffer[] = [];
+  const server = createServer((socket) =>
+    socket.on("data", (piece) => received.push(piece)).on("end", () => socket.end("done")),
+  );
+  await once(server.listen(target), "listening");
+  t.after(() => server.close());
+  const tap = await Tap.open(path, target);
+  t.after(() => tap.close());
+  const client = connect({ path, allowHalfOpen: true });
+  client.end(Buffer.alloc(200_000, "x"));
+  const [answer] = await once(client, "data");
+  assert.equal(String(answer), "done");
+  assert.equal(Buffer.concat(received).length, 200_000);
+  assert.equal(tap.bytes.length, 65_536);
 });
 
 test("after its end it starts nothing", async (t) => {

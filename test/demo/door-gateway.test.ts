@@ -70,3 +70,31 @@ test("what is not shown is counted, and nothing is asked about its process", asy
   assert.equal(trace.process, undefined);
   assert.equal(door.started, 1);
 });
+
+test("of many processes that came and went, the first are forgotten", async () => {
+  const door = new DoorGateway(
+    { id: "wsgi", wall: "socket", interface: "wsgi" },
+    async () => answering(),
+    undefined,
+  );
+  const handed = (pid: number): number | undefined => door.handedOver(pid)?.answered;
+  assert.deepEqual([handed(1), handed(1)], [1, 2]);
+  for (let pid = 2; pid <= 65; pid++) handed(pid);
+  assert.equal(handed(65), 2, "it is remembered");
+  assert.equal(handed(1), 1, "it is not");
+});
+
+test("a request that is marked twice, or whose client has left, is not counted again", async () => {
+  const door = new DoorGateway(
+    { id: "wsgi", wall: "socket", interface: "wsgi" },
+    async () => answering(),
+    undefined,
+  );
+  const twice = door.trace(false);
+  twice.handedOver(1);
+  twice.handedOver(1);
+  const left = door.trace(false);
+  left.ended();
+  left.handedOver(1);
+  assert.equal(door.handedOver(1)?.answered, 2);
+});

@@ -15,7 +15,7 @@ async def application(scope, receive, send):
     assert scope["type"] == "http"
     answered += 1
     number = answered
-    query = parse_qs(scope["query_string"].decode())
+    query = parse_qs(scope["query_string"].decode("latin-1"))
     name = query.get("name", ["world"])[0]
 
     size = 0

@@ -25,4 +25,4 @@ text = (
 print("Content-Type: text/plain; charset=utf-8")
 print()
 sys.stdout.flush()
-sys.stdout.buffer.write(text.encode())
+sys.stdout.buffer.write(text.encode(errors="replace"))
