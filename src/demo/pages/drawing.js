@@ -81,12 +81,12 @@ function planRight({ wall }, _view, width) {
   const at = (share) => Math.round(share * width);
   const gap = Math.max(24, at(0.045));
   const browser = { x: 1, y: 40, w: at(0.15), h: 158 };
-  const server = { x: browser.w + gap, y: 1, w: isCall ? width - browser.w - gap - 1 : at(0.39), h: 212 };
+  const server = { x: browser.w + gap, y: 1, w: isCall ? width - browser.w - gap - 3 : at(0.39), h: 212 };
   const inner = isCall ? at(0.17) : (server.w - 42) / 2;
   const listener = { x: server.x + 14, y: 40, w: inner, h: 158 };
   const queue = isCall ? undefined : { x: listener.x + inner + 14, y: 40, w: inner, h: 158 };
   const appWidth = isCall ? at(0.28) : at(0.27);
-  const application = { x: width - appWidth - (isCall ? 15 : 1), y: 40, w: appWidth, h: 158 };
+  const application = { x: width - appWidth - (isCall ? 16 : 2), y: 40, w: appWidth, h: 158 };
   const from = isCall ? listener.x + listener.w : server.x + server.w;
   const wallAt = (from + application.x) / 2;
   const mid = ({ x, w }) => x + w / 2;

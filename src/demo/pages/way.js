@@ -13,7 +13,7 @@ const wantsMotion = () => !matchMedia("(prefers-reduced-motion: reduce)").matche
 /** `recorded`: what was recorded of the other doors, which are drawn on the same scale. */
 export function theWay(door, view, { recorded, doors }) {
   const place = h("div", { class: "drawing" });
-  const ribbon = ribbonOf(view);
+  const ribbon = ribbonOf(view, door);
   const again = h(
     "button",
     { type: "button", id: "again", click: () => drawn?.play(ribbon.mark) },
@@ -42,22 +42,19 @@ export function theWay(door, view, { recorded, doors }) {
       again,
     ]),
     ribbon.element,
-    isFirst(door, view)
-      ? h(
+    view.first === undefined || view.first < view.duration
+      ? []
+      : h(
           "p",
           { class: "first" },
-          "This is the first request that this process has answered, and the start may be part of its time. Send it again to see the usual.",
-        )
-      : [],
+          `This is the second request that the process has answered. Its first one, a moment ago, took ${milliseconds(view.first)}: a start is paid for once, not for each request.`,
+        ),
     h("div", { class: "columns" }, processTiles(door, view), scale(door, recorded, doors)),
   );
 }
 
-/** A process that stays has one first request; for CGI every request is the first. */
-const isFirst = ({ wall }, { process }) => wall === "socket" && process?.answered === 1;
-
 /** A bar whose sections are true to scale, and the same as a list; `mark` runs along it. */
-function ribbonOf(view) {
+function ribbonOf(view, { wall }) {
   const sections = sectionsOf(view);
   const mark = h("i", { class: "mark" });
   const bar = h(
@@ -82,7 +79,7 @@ function ribbonOf(view) {
         h("span", { class: "dim" }, meaning),
       ),
     ),
-    view.steps.queued === undefined
+    view.steps.queued === undefined && wall !== "call"
       ? h("li", { class: "dim" }, "queue: none, the application had room at once")
       : [],
   );
