@@ -1,6 +1,6 @@
 // README.md does what it says: its app and its configuration are served as they stand there.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -42,6 +42,14 @@ test("the request of the first minute is explained", async (t) => {
 test("what can be done in a minute comes first, and a generated drawing is shown", () => {
   assert.deepEqual(readme.match(/^#+ .*$/gm)?.slice(0, 2), ["# Sallyport", "## In one minute"]);
   assert.match(readme, /!\[.{20,}\]\(docs\/guide\/six-ways\.svg\)/);
+});
+
+test("README begins with a picture of the demonstration, for light and for dark", () => {
+  assert.match(readme, /^# Sallyport\n\n(<!--.*-->\n)?<a href="docs\/demonstration\.md"><picture>/);
+  for (const name of ["see-light.png", "see-dark.png"]) {
+    assert.ok(readme.includes(`"docs/${name}"`), name);
+    assert.ok(statSync(join(root, "docs", name)).size < 100_000, name);
+  }
 });
 
 test("the configuration serves the app and its files from one port", async (t) => {

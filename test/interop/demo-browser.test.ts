@@ -42,10 +42,12 @@ describe("the demonstration in Chromium", { skip: missing("chromium") }, () => {
   /** The first picture of README.md: panel 1, with all doors asked. */
   const keepPicture = async (): Promise<void> => {
     const { SALLYPORT_SCREENSHOTS: where } = process.env;
+    if (where) await page.setViewportSize({ width: 1000, height: 900 });
     for (const colorScheme of where ? (["light", "dark"] as const) : []) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.locator("#way").screenshot({ path: join(where as string, `see-${colorScheme}.png`) });
     }
+    await page.setViewportSize({ width: 1280, height: 760 });
     await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
   };
   const start = async (): Promise<void> => {

@@ -108,6 +108,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "explain",
     "inspect",
     "admin",
+    "pages",
   ],
 };
 
