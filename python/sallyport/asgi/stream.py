@@ -138,14 +138,18 @@ class Stream:
                 return
 
     async def _room(self) -> int:
-        """Waits for credit. Returns how many bytes may be sent, at least one. Raises Disconnected."""
-        while True:
-            if self.cancelled is not None:
-                raise self._disconnected()
+        """Waits for credit and for the link. Returns how many bytes may be sent, at least one. Raises Disconnected."""
+        has_turn = False
+        while self.cancelled is None:
             room = self._granted - self._spent
-            if room > 0 and not self.link.paused:
+            if room <= 0:
+                await self._changed()
+            elif has_turn or self.link.is_free:
                 return room
-            await self._changed()
+            else:
+                await self.link.turn()
+                has_turn = True
+        raise self._disconnected()
 
     # Frames from the server.
 
