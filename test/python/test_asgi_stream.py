@@ -119,10 +119,11 @@ class TurnsTest(unittest.TestCase):
             large = [self.stream(links, id) for id in (1, 2, 3)]
             sending = [asyncio.ensure_future(self.begin(each, LARGE * link.PIECE)) for each in large]
             await self.drained(links)
-            small = asyncio.ensure_future(self.begin(self.stream(links, 4), 1))
-            for _ in range(4):
+            await self.begin(self.stream(links, 4), 1)  # does not even wait
+            middling = asyncio.ensure_future(self.begin(self.stream(links, 5), link.PIECE))
+            for _ in range(5):
                 await self.drained(links)
-            self.assertTrue(small.done())
+            self.assertTrue(middling.done())
             self.assertFalse(any(each.done() for each in sending))
             while not all(each.done() for each in sending):
                 await self.drained(links)
@@ -151,7 +152,8 @@ class TurnsTest(unittest.TestCase):
         async def test(links, transport):
             streams = [self.stream(links, id) for id in (1, 2)]
             for each in streams:
-                await self.begin(each, 1)
+                await self.begin(each, 20_000)
+            await self.drained(links)
             links.pause_writing()
             one, other = (asyncio.ensure_future(each.send(body(b"b"))) for each in streams)
             await asyncio.sleep(0)

@@ -12,6 +12,8 @@ from .link import LoopLink
 # Calls of `receive` after the end before the application has to pause, and seconds of the pause.
 _FREE_CALLS = 100
 _PAUSE = 0.01
+# Bytes of each response that do not wait for those of others. Whole responses do not either (`Response._answer`).
+_FIRST = 16_384
 # Seconds in which an application may notice that its exchange has ended because the server leaves.
 _NOTICE_TIME = 1.0
 _NOT_A_MESSAGE = "send() was given {what}; expected a dict with 'type'"
@@ -116,8 +118,10 @@ class Stream:
             self.wake()
 
     def _fits(self, size: int) -> bool:
-        """Whether `size` bytes may leave in one frame now."""
-        return size <= PIECE and size <= self._granted - self._spent and not self.link.paused
+        """Whether `size` bytes may leave in one frame now. The beginning of a response goes before what is large."""
+        if size > PIECE or size > self._granted - self._spent:
+            return False
+        return not self.link.paused or self._spent + size <= _FIRST
 
     async def _send_pieces(self, data: bytes, last: int = CHUNK) -> None:
         """Bytes of any size against credit, in CHUNK frames; the last has the kind `last`."""
