@@ -297,9 +297,10 @@ class Supervisor implements Operations {
     if (this.#stopping || server.leaving || !server.served) return;
     this.#restarts++;
     const { log } = this.#options;
-    const pause = this.#backOff.after(server.age);
+    const exit = await server.exited;
+    const pause = this.#backOff.after(server.age, server.hadConnections, exit);
     log.error(
-      `server process ${server.pid} ${describeExit(await server.exited)}: the requests inside it were cut, the others serve on; ` +
+      `server process ${server.pid} ${describeExit(exit)}: the requests inside it were cut, the others serve on; ` +
         `another starts${pause > 0 ? ` in ${pause} ms` : ""}`,
     );
     setTimeout(() => this.#again(), pause);
@@ -324,8 +325,9 @@ class Supervisor implements Operations {
   async #settled(server: ServerProcess): Promise<void> {
     if ((await server.ready) || this.#stopping || server.leaving) return;
     const { log } = this.#options;
-    log.error(`a server process could not be started: it ${describeExit(await server.exited)}`);
-    setTimeout(() => this.#again(), this.#backOff.after(0));
+    const exit = await server.exited;
+    log.error(`a server process could not be started: it ${describeExit(exit)}`);
+    setTimeout(() => this.#again(), this.#backOff.after(0, false, exit));
   }
 
   #watch(): void {

@@ -5,6 +5,8 @@
 //
 // A request that finds room is never queued; one that the server answers itself is never handed over.
 
+import type { Outcome } from "./exchange.ts";
+
 /** Times are milliseconds, as `performance.now()` gives them; 0 for what has not happened. */
 export class Trace {
   /** The listener has read the head of the request. */
@@ -35,7 +37,8 @@ export class Trace {
     this.headAt = performance.now();
   }
 
-  ended(): void {
+  /** Called once. */
+  ended(_outcome: Outcome): void {
     this.endedAt = performance.now();
   }
 

@@ -5,6 +5,7 @@ import {
   bytesOf,
   type Exchange,
   type Headers,
+  type Outcome,
   type RequestBody,
   type RequestFacts,
   type RequestHead,
@@ -77,9 +78,9 @@ export class CapturingTrace extends Trace {
     this.#before?.head();
   }
 
-  override ended(): void {
-    super.ended();
-    this.#before?.ended();
+  override ended(outcome: Outcome): void {
+    super.ended(outcome);
+    this.#before?.ended(outcome);
   }
 
   override answered(bytes: Uint8Array): void {

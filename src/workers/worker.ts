@@ -18,6 +18,7 @@ import {
   ApplicationOutput,
   type Child,
   describeExit,
+  type Exit,
   inheritedEnvironment,
   isolated,
   Lifespan,
@@ -93,6 +94,8 @@ export class Worker implements StreamTransport {
   #capacity = 0;
   /** Requests that it has been given. */
   requests = 0;
+  /** Once it is gone. */
+  exit: Exit | undefined;
   /** After how many requests, and when else, it is replaced. */
   readonly #lifespan: Lifespan;
   /** When an event loop was asked how late it is (milliseconds, `performance.now`); 0 once it has answered. */
@@ -372,6 +375,7 @@ export class Worker implements StreamTransport {
     const left = this.#state === "leaving";
     this.#state = "gone";
     clearTimeout(this.#aborting);
+    this.exit = exit;
     this.#start.died(exit);
     const lost = left && this.#concurrencyMode !== "loop" ? [] : this.#running(last);
     const unbegun = this.streams.all().filter((stream) => !lost.includes(stream));

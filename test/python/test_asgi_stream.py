@@ -5,12 +5,14 @@ import unittest
 
 from front import link
 from sallyport.asgi.http import Http
+from sallyport.asgi.link import LoopLink
 
 
 class Link:
     """Takes all that is sent."""
 
     paused = False
+    is_free = True
 
     def __init__(self):
         self.loop = asyncio.get_running_loop()
@@ -56,6 +58,111 @@ class StreamTest(unittest.TestCase):
                 waiting.cancel()
                 await asyncio.wait([waiting])
             self.assertEqual(len(stream._waiters), 0)
+
+        self.within_loop(test)
+
+
+class Transport:
+    """Is full after each write until it is drained, and says so as transports do."""
+
+    def __init__(self, protocol):
+        self.protocol = protocol
+        self.written = []
+
+    def set_write_buffer_limits(self, high, low):
+        pass
+
+    def write(self, data):
+        self.written.append(data)
+        self.protocol.pause_writing()
+
+
+class Owner:
+    def lost(self):
+        pass
+
+    def idle(self):
+        pass
+
+
+LARGE = 20
+
+
+class TurnsTest(unittest.TestCase):
+    """A link that takes a frame or two at a time: all streams come on, whoever waits for the link or for credit."""
+
+    def within_loop(self, test):
+        async def main():
+            links = LoopLink(asyncio.get_running_loop(), Owner(), None)
+            transport = Transport(links)
+            links.connection_made(transport)
+            await asyncio.wait_for(test(links, transport), 30)
+
+        asyncio.run(main())
+
+    def stream(self, links, id, credit=LARGE * link.PIECE):
+        stream = links.streams[id] = Http(links, id, {"method": "GET"}, None, False)
+        stream.frame(link.CREDIT, link.COUNT.pack(credit))
+        return stream
+
+    async def begin(self, stream, size):
+        await stream.send({"type": "http.response.start", "status": 200})
+        await stream.send(body(b"a" * size))
+
+    async def drained(self, links):
+        links.resume_writing()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    def test_large_responses_do_not_starve_a_small_one(self):
+        async def test(links, transport):
+            large = [self.stream(links, id) for id in (1, 2, 3)]
+            sending = [asyncio.ensure_future(self.begin(each, LARGE * link.PIECE)) for each in large]
+            await self.drained(links)
+            await self.begin(self.stream(links, 4), 1)  # does not even wait
+            middling = asyncio.ensure_future(self.begin(self.stream(links, 5), link.PIECE))
+            for _ in range(5):
+                await self.drained(links)
+            self.assertTrue(middling.done())
+            self.assertFalse(any(each.done() for each in sending))
+            while not all(each.done() for each in sending):
+                await self.drained(links)
+
+        self.within_loop(test)
+
+    def test_streams_that_wait_for_credit_are_not_woken_for_the_link(self):
+        async def test(links, transport):
+            await self.drained(links)
+            waiting = self.stream(links, 1, credit=0)
+            task = asyncio.ensure_future(self.begin(waiting, link.WINDOW + 1))
+            for _ in range(4):
+                await self.drained(links)
+            (future,) = waiting._waiters
+            for _ in range(3):
+                links.pause_writing()
+                await self.drained(links)
+            self.assertFalse(future.done())
+            waiting.frame(link.CREDIT, link.COUNT.pack(1))
+            await self.drained(links)
+            await task
+
+        self.within_loop(test)
+
+    def test_one_that_gives_up_its_turn_passes_it_on(self):
+        async def test(links, transport):
+            streams = [self.stream(links, id) for id in (1, 2)]
+            for each in streams:
+                await self.begin(each, 20_000)
+            await self.drained(links)
+            links.pause_writing()
+            one, other = (asyncio.ensure_future(each.send(body(b"b"))) for each in streams)
+            await asyncio.sleep(0)
+            links.resume_writing()
+            one.cancel()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            self.assertTrue(one.cancelled())
+            self.assertTrue(other.done())
 
         self.within_loop(test)
 

@@ -4,6 +4,7 @@ Tested by test/python/test_asgi_life.py.
 """
 
 import asyncio
+from collections import deque
 from struct import Struct
 from typing import Callable
 
@@ -68,6 +69,8 @@ class LoopLink(asyncio.Protocol):
         self._finished = 0
         # Whether `flush` is going to be called at the end of this turn.
         self._flush_due = False
+        # Of streams that wait for the transport, the longest first.
+        self._turns: "deque[asyncio.Future]" = deque()
         # Streams whose heads wait for bodies.
         self._held: "list[object]" = []
 
@@ -204,5 +207,25 @@ class LoopLink(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.paused = False
-        for stream in list(self.streams.values()):
-            stream.wake()
+        self._next_turn()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the transport takes more, and nobody waits for that."""
+        return not self.paused and not self._turns
+
+    async def turn(self) -> None:
+        """Waits until the transport takes more, and all that came before have sent a frame: none starves the others."""
+        future = self.loop.create_future()
+        self._turns.append(future)
+        try:
+            await future
+        finally:
+            self.loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        while self._turns and not self.paused:
+            future = self._turns.popleft()
+            if not future.done():
+                future.set_result(None)  # it calls this again
+                return

@@ -12,6 +12,8 @@ from .link import LoopLink
 # Calls of `receive` after the end before the application has to pause, and seconds of the pause.
 _FREE_CALLS = 100
 _PAUSE = 0.01
+# Bytes of each response that do not wait for those of others. Whole responses do not either (`Response._answer`).
+_FIRST = 16_384
 # Seconds in which an application may notice that its exchange has ended because the server leaves.
 _NOTICE_TIME = 1.0
 _NOT_A_MESSAGE = "send() was given {what}; expected a dict with 'type'"
@@ -116,8 +118,10 @@ class Stream:
             self.wake()
 
     def _fits(self, size: int) -> bool:
-        """Whether `size` bytes may leave in one frame now."""
-        return size <= PIECE and size <= self._granted - self._spent and not self.link.paused
+        """Whether `size` bytes may leave in one frame now. The beginning of a response goes before what is large."""
+        if size > PIECE or size > self._granted - self._spent:
+            return False
+        return not self.link.paused or self._spent + size <= _FIRST
 
     async def _send_pieces(self, data: bytes, last: int = CHUNK) -> None:
         """Bytes of any size against credit, in CHUNK frames; the last has the kind `last`."""
@@ -138,14 +142,18 @@ class Stream:
                 return
 
     async def _room(self) -> int:
-        """Waits for credit. Returns how many bytes may be sent, at least one. Raises Disconnected."""
-        while True:
-            if self.cancelled is not None:
-                raise self._disconnected()
+        """Waits for credit and for the link. Returns how many bytes may be sent, at least one. Raises Disconnected."""
+        has_turn = False
+        while self.cancelled is None:
             room = self._granted - self._spent
-            if room > 0 and not self.link.paused:
+            if room <= 0:
+                await self._changed()
+            elif has_turn or self.link.is_free:
                 return room
-            await self._changed()
+            else:
+                await self.link.turn()
+                has_turn = True
+        raise self._disconnected()
 
     # Frames from the server.
 
