@@ -5,7 +5,8 @@ import { output } from "./programs.mjs";
 import { findPythons } from "./pythons.mjs";
 
 /** What programs import of the standard library; its tests and tools stay as they are. */
-const OF_THE_LIBRARY = "asyncio collections concurrent ctypes email encodings http importlib json logging re unittest urllib";
+const OF_THE_LIBRARY =
+  "asyncio collections concurrent ctypes email encodings http importlib json logging re unittest urllib";
 
 const COMPILE = `import compileall, os, sys
 library = os.path.dirname(os.__file__)
