@@ -9,22 +9,21 @@ import { Tally } from "./tally.mjs";
 const TELL = 30_000;
 /** Milliseconds between two looks whether the processors have time for one more file. */
 const LOOK = 1_000;
-/** Files at once for each processor, at most: many do little but wait. */
+/** Times as many files as usual, at most: many do little but wait. */
 const MOST = 2;
 /** Processors that must have been idle since the last look for one more file to begin. */
 const IDLE = 0.7;
 
-/** Runs the files and reports the progress: `atOnce` at a time, and more while the processors have nothing to do. */
-export async function runAll(
-  root,
-  files,
-  atOnce = Math.max(2, availableParallelism()),
-  most = atOnce > 1 ? atOnce * MOST : 1,
-) {
+/** Runs the files and reports the progress: `atOnce` at a time, and up to `most` while the processors have nothing to do. */
+export async function runAll(root, files, options = {}) {
+  const {
+    atOnce = Math.max(2, availableParallelism()),
+    most = atOnce * MOST,
+    idleness = new Idleness(),
+  } = options;
   const results = [];
   const running = new Map();
   const queue = [...files];
-  const idleness = new Idleness();
   const broken = () => interrupted(results, files.length);
   const begin = () => {
     const path = queue.shift();
