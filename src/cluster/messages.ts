@@ -75,8 +75,24 @@ export function takeTask(): ServerProcessTask | undefined {
   return text === undefined ? undefined : (JSON.parse(text) as ServerProcessTask);
 }
 
+/** What has come since the settings, until `hear` is called: Node drops a message for which there is no listener any more. */
+const early: ToServerProcess[] = [];
+const keep = (message: ToServerProcess): void => void early.push(message);
+
 /** The settings that the supervisor has sent, if it has any that can be sent. */
 export async function takeSettings({ isHanded }: ServerProcessTask): Promise<Handed | undefined> {
   if (!isHanded) return undefined;
-  return new Promise((resolve) => process.once("message", (handed: Handed) => resolve(handed)));
+  return new Promise((resolve) =>
+    process.once("message", (handed: Handed) => {
+      process.on("message", keep);
+      resolve(handed);
+    }),
+  );
+}
+
+/** Has `listener` called with each message of the supervisor, those first that came while this process was loading. */
+export function hear(listener: (message: ToServerProcess) => void): void {
+  process.on("message", listener);
+  process.off("message", keep);
+  for (const message of early.splice(0)) listener(message);
 }

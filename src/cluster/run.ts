@@ -11,6 +11,7 @@ import {
   EXIT_GRACE,
   type FromServerProcess,
   HEARTBEAT_INTERVAL,
+  hear,
   type Question,
   type RequestCounts,
   STOPPING_INTERVAL,
@@ -91,7 +92,7 @@ function untilEnded({ server, slot, debug, counts }: ServerProcessRun): Promise<
         void answer(server, id, question);
       },
     };
-    process.on("message", (message: ToServerProcess) => act[message.do](message as never));
+    hear((message) => act[message.do](message as never));
     // The supervisor is gone: nothing would restart or stop us.
     process.on("disconnect", () => stop(0));
     // A terminal signals the whole process group; only the supervisor acts on it.
