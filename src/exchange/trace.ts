@@ -4,6 +4,7 @@
 //   begun -> queued -> handed over -> head -> ended
 //
 // A request that finds room is never queued; one that the server answers itself is never handed over.
+import type { ResponseHead } from "./exchange.ts";
 
 /** Times are milliseconds, as `performance.now()` gives them; 0 for what has not happened. */
 export class Trace {
@@ -31,8 +32,10 @@ export class Trace {
     this.pid = pid;
   }
 
-  head(): void {
+  /** What is sent instead of `head`. */
+  head(head: ResponseHead): ResponseHead {
     this.headAt = performance.now();
+    return head;
   }
 
   ended(): void {

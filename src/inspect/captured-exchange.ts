@@ -72,9 +72,9 @@ export class CapturingTrace extends Trace {
     this.#before?.handedOver(pid);
   }
 
-  override head(): void {
-    super.head();
-    this.#before?.head();
+  override head(head: ResponseHead): ResponseHead {
+    super.head(head);
+    return this.#before?.head(head) ?? head;
   }
 
   override ended(): void {

@@ -20,7 +20,7 @@ import {
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { AccessLog } from "../logs/access.ts";
-import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
+import { descriptorSink, fileSink } from "../logs/sinks.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
 import { appNamed, appStatus, ScaledApps, stacksOf } from "./app-operations.ts";
@@ -34,8 +34,9 @@ import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { refuseAccount } from "./privileges.ts";
 import { Routes, routesOf } from "./routes.ts";
+import { named } from "./server-timing.ts";
 import { type AppSummary, summariesOf } from "./summary.ts";
-import { SwitchableLog } from "./switchable-log.ts";
+import { type OwnLog, ownLogOf } from "./switchable-log.ts";
 
 export type { Development, Server, ServerOptions } from "./interface.ts";
 
@@ -367,8 +368,9 @@ class GatewayServer implements Server {
     this.#parts = parts;
     const inspection = this.#inspection;
     const gateways = [...parts.apps].map(([name, { gateway: own }]) => {
-      const gateway = this.#isChecked ? lint(own) : own;
-      return [name, inspection?.around(gateway, name) ?? gateway] as const;
+      const checked = this.#isChecked ? lint(own) : own;
+      const gateway = inspection?.around(checked, name) ?? checked;
+      return [name, parts.settings.serverTiming ? named(gateway, name) : gateway] as const;
     });
     this.#routes = new Routes(routesOf(parts.settings), new Map(gateways));
   }
@@ -482,17 +484,6 @@ class GatewayServer implements Server {
     await this.#parts.access?.close();
     await this.#ownLog?.sink.close();
   }
-}
-
-/** The log that the configuration describes. */
-interface OwnLog {
-  readonly log: SwitchableLog;
-  readonly sink: LineSink;
-}
-
-function ownLogOf({ log }: Settings): OwnLog {
-  const sink = descriptorSink(2);
-  return { log: new SwitchableLog({ ...log, sink }), sink };
 }
 
 const closeFrontend = ({ frontend, access }: Parts, grace: number): Promise<void> =>

@@ -1,7 +1,9 @@
 // A log whose level and format a reload may change. What has been given the log keeps it.
 // Tested by test/cli/reload.test.ts.
+import type { Settings } from "../config/config.ts";
 import type { Log } from "../exchange/index.ts";
 import { type LogOptions, serverLog } from "../logs/log.ts";
+import { descriptorSink, type LineSink } from "../logs/sinks.ts";
 
 export class SwitchableLog implements Log {
   readonly #sink: LogOptions["sink"];
@@ -23,4 +25,15 @@ export class SwitchableLog implements Log {
   readonly error: Log["error"] = (message, fields) => this.#log.error(message, fields);
   readonly record: NonNullable<Log["record"]> = (level, message, fields) =>
     this.#log.record?.(level, message, fields);
+}
+
+/** The log that the configuration describes. */
+export interface OwnLog {
+  readonly log: SwitchableLog;
+  readonly sink: LineSink;
+}
+
+export function ownLogOf({ log }: Settings): OwnLog {
+  const sink = descriptorSink(2);
+  return { log: new SwitchableLog({ ...log, sink }), sink };
 }
