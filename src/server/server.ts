@@ -23,7 +23,7 @@ import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink } from "../logs/sinks.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
-import { appNamed, appStatus, ScaledApps, stacksOf } from "./app-operations.ts";
+import { appNamed, appStatus, LeavingApps, ScaledApps } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
 import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -54,6 +54,7 @@ const CHECKS: Checks<ServerOptions> = {
   accepted: aFunction,
   counts: anObject,
   inspection: aFunction,
+  tail: anObject,
   development: anObject,
   reread: aFunction,
   beforeApps: aFunction,
@@ -94,6 +95,7 @@ class GatewayServer implements Server {
   #serving = false;
   #parts: Parts;
   readonly #scaled = new ScaledApps();
+  readonly #leaving = new LeavingApps();
   /** Made when the apps have started. */
   #routes = new Routes([], new Map());
   /** Parts whose frontends reloads have replaced, until their connections have ended. */
@@ -104,7 +106,7 @@ class GatewayServer implements Server {
   constructor(settings: Settings, options: ServerOptions) {
     this.#options = options;
     this.#directory = options.directory ?? process.cwd();
-    this.#ownLog = options.log ? undefined : ownLogOf(settings);
+    this.#ownLog = options.log ? undefined : ownLogOf(settings, options.tail);
     this.log = options.log ?? (this.#ownLog as OwnLog).log;
     this.#appStarter = new AppStarter({
       directory: this.#directory,
@@ -182,7 +184,7 @@ class GatewayServer implements Server {
       state: this.#stopping ? "leaving" : this.#serving ? "serving" : "starting",
       age: performance.now() - this.#born,
       ...totalLoad(frontends.map((each) => each.load())),
-      apps: Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)])),
+      apps: this.#leaving.addedTo(Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)]))),
     };
   }
 
@@ -199,7 +201,7 @@ class GatewayServer implements Server {
   }
 
   async stacks(name: string): Promise<readonly ProcessStacks[]> {
-    return stacksOf(name, appNamed(this.#parts.apps, name));
+    return this.#leaving.stacks(name, appNamed(this.#parts.apps, name));
   }
 
   async inspect(question: InspectQuestion): Promise<unknown> {
@@ -347,7 +349,7 @@ class GatewayServer implements Server {
     const gone = [...apps].filter(([name, app]) => present.get(name) !== app);
     for (const [name] of gone) this.log.info(`app ${name} was ${present.has(name) ? "replaced" : "removed"}`);
     for (const [, { running }] of gone) running.leave("restart");
-    return gone.map(([, app]) => this.#appStarter.close(app, grace));
+    return gone.map(([name, app]) => this.#leaving.until(name, app, this.#appStarter.close(app, grace)));
   }
 
   /**

@@ -93,6 +93,8 @@ export class Worker implements StreamTransport {
   #capacity = 0;
   /** Requests that it has been given. */
   requests = 0;
+  /** Of the application, as its pool counts them. */
+  generation = 1;
   /** After how many requests, and when else, it is replaced. */
   readonly #lifespan: Lifespan;
   /** When an event loop was asked how late it is (milliseconds, `performance.now`); 0 once it has answered. */
@@ -142,6 +144,7 @@ export class Worker implements StreamTransport {
       age: performance.now() - this.startedAt,
       requests: this.requests,
       inFlight: this.streams.size - this.ahead,
+      generation: this.generation,
     };
   }
 

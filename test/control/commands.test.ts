@@ -164,6 +164,19 @@ test("a server process that does not answer is listed as such, and the status co
   await hanging;
 });
 
+test("a restart that fails in the second server process says how far it came", async (t) => {
+  const site = await start(t, 2);
+  const once = `import { existsSync, writeFileSync } from "node:fs";
+if (existsSync("tried")) throw new Error("only once");
+writeFileSync("tried", "");
+export default (request, response) => response.end("new");`;
+  writeFileSync(join(site.folder, "site.mjs"), once);
+  const { code, stderr } = await site.run("restart", "shop");
+  assert.equal(code, 1);
+  assert.match(stderr, /only once.*; 1 of 2 server processes have the new generation, the others go on/);
+  assert.equal((await fetch(site.server.url)).status, 200);
+});
+
 test("a reload cannot change one server process to several: it says that a restart is needed, and changes nothing", async (t) => {
   const site = await start(t, 1);
   site.write(config(3));
