@@ -73,7 +73,7 @@ for (const count of [1, 2]) {
     }
     const { stdout, code } = await site.run("status");
     assert.equal(code, 0);
-    assert.match(stdout, /^SERVER PROCESS +STATE +AGE +CONNECTIONS +IN FLIGHT$/m);
+    assert.match(stdout, /^SERVER PROCESS +STATE +AGE +CPU +CONNECTIONS +IN FLIGHT$/m);
     assert.equal(stdout.match(/^shop +\w+ +Node \S+ +0 /gm)?.length, count);
     assert.ok(!stdout.includes("\u001b"));
   });
