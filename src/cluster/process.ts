@@ -69,6 +69,9 @@ export class ServerProcess {
   doomed = false;
   /** The log has why it ends. */
   isExplained = false;
+  /** It had connections when it ended. */
+  hadConnections = false;
+  #killed = false;
   /** undefined when it could not be started. */
   readonly #process: ChildProcess | undefined;
   readonly #born = performance.now();
@@ -86,8 +89,11 @@ export class ServerProcess {
     const slot = scoreboard.take();
     const started = begin(sockets, scoreboard, slot, handed !== undefined);
     this.#process = started instanceof Error ? undefined : started;
-    this.exited = started instanceof Error ? Promise.resolve(stillborn(started)) : endOf(started);
-    void this.exited.then(() => scoreboard.free(slot));
+    const end = started instanceof Error ? Promise.resolve(stillborn(started)) : endOf(started);
+    this.exited = end.then((exit) => {
+      this.hadConnections = scoreboard.free(slot) > 0;
+      return { ...exit, signalled: this.#killed };
+    });
     if (handed) this.#post(handed);
     const serves = new Promise<boolean>((resolve) => {
       this.#process?.on("message", (message: FromServerProcess) => {
@@ -185,6 +191,7 @@ export class ServerProcess {
   }
 
   kill(): void {
+    this.#killed = true;
     this.#process?.kill("SIGKILL");
   }
 }

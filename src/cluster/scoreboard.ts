@@ -39,9 +39,12 @@ export class Scoreboard {
     return slot;
   }
 
-  free(slot: number): void {
+  /** Gives how many connections it had. */
+  free(slot: number): number {
+    const value = read(this.fd, slot);
     this.#taken.delete(slot);
     write(this.fd, slot, 0);
+    return Math.max(0, value - 1);
   }
 
   close(): void {
@@ -129,6 +132,12 @@ export class Slot {
 /** 0 for a free slot, otherwise one more than the connections. */
 function write(fd: number, slot: number, value: number): void {
   if (slot < SLOTS) writeSync(fd, Uint32Array.of(value), 0, SIZE, slot * SIZE);
+}
+
+function read(fd: number, slot: number): number {
+  const value = new Uint32Array(1);
+  if (slot < SLOTS) readSync(fd, value, 0, SIZE, slot * SIZE);
+  return value[0] as number;
 }
 
 const never = new Int32Array(new SharedArrayBuffer(4));

@@ -274,8 +274,9 @@ class Supervisor implements Operations {
     if (this.#stopping && this.#processes.size === 0) this.#ended?.(0);
     if (this.#stopping || server.leaving || !server.served) return;
     this.#restarts++;
-    const pause = this.#backOff.after(server.age);
-    if (!server.isExplained) this.#explain(server, await server.exited, pause);
+    const exit = await server.exited;
+    const pause = this.#backOff.after(server.age, server.hadConnections, exit);
+    if (!server.isExplained) this.#explain(server, exit, pause);
     setTimeout(() => this.#again(), pause);
   }
 
@@ -305,8 +306,9 @@ class Supervisor implements Operations {
   async #settled(server: ServerProcess): Promise<void> {
     if ((await server.ready) || this.#stopping || server.leaving) return;
     const { log } = this.#options;
-    log.error(`a server process could not be started: it ${describeExit(await server.exited)}`);
-    setTimeout(() => this.#again(), this.#backOff.after(0));
+    const exit = await server.exited;
+    log.error(`a server process could not be started: it ${describeExit(exit)}`);
+    setTimeout(() => this.#again(), this.#backOff.after(0, false, exit));
   }
 
   #watch(): void {

@@ -224,9 +224,9 @@ export abstract class BaseExchange implements Exchange {
   #close(error?: SallyportError): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
-    this.trace?.ended();
     this.#drainers = undefined;
     this.#outcome = { complete: error === undefined, error, status: this.#status, bytes: this.#bytes };
+    this.trace?.ended(this.#outcome);
     const callbacks = this.#closers;
     if (!callbacks) return;
     this.#closers = undefined;

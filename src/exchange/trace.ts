@@ -4,7 +4,8 @@
 //   begun -> queued -> handed over -> head -> ended
 //
 // A request that finds room is never queued; one that the server answers itself is never handed over.
-import type { ResponseHead } from "./exchange.ts";
+
+import type { Outcome, ResponseHead } from "./exchange.ts";
 
 /** Times are milliseconds, as `performance.now()` gives them; 0 for what has not happened. */
 export class Trace {
@@ -38,7 +39,8 @@ export class Trace {
     return head;
   }
 
-  ended(): void {
+  /** Called once. */
+  ended(_outcome: Outcome): void {
     this.endedAt = performance.now();
   }
 

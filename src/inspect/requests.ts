@@ -8,28 +8,20 @@ const SHOWN = 200;
 /** Characters of a request target. */
 const LONGEST_TARGET = 300;
 
-/** `open`: the exchanges of each app, the oldest first. */
+type Named = readonly [app: string, exchange: Exchange];
+
+/** `open`: the exchanges of each app. */
 export function requestsIn(
-  open: Iterable<readonly [app: string, exchanges: ReadonlySet<Exchange>]>,
+  open: Iterable<readonly [app: string, exchanges: Iterable<Exchange>]>,
 ): RequestList {
   const now = performance.now();
-  let total = 0;
-  const found: OpenRequest[] = [];
-  for (const [app, exchanges] of open) {
-    total += exchanges.size;
-    for (const exchange of firstOf(exchanges)) found.push(openRequest(app, exchange, now));
-  }
-  found.sort((one, other) => other.age - one.age);
-  return { total, requests: found.slice(0, SHOWN) };
+  const all = [...open].flatMap(([app, exchanges]) => Array.from(exchanges, (each): Named => [app, each]));
+  all.sort(([, one], [, other]) => beginOf(one) - beginOf(other));
+  const shown = all.slice(0, SHOWN);
+  return { total: all.length, requests: shown.map(([app, exchange]) => openRequest(app, exchange, now)) };
 }
 
-function* firstOf(exchanges: ReadonlySet<Exchange>): Generator<Exchange> {
-  let left = SHOWN;
-  for (const exchange of exchanges) {
-    if (left-- === 0) return;
-    yield exchange;
-  }
-}
+const beginOf = ({ trace }: Exchange): number => trace?.begun ?? 0;
 
 function openRequest(app: string, exchange: Exchange, now: number): OpenRequest {
   const { request, trace } = exchange;

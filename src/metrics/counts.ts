@@ -2,6 +2,7 @@
 // (an admin listener); a request then costs a trace, a callback and a few additions.
 import type { Socket } from "node:net";
 import { type Exchange, type GatewayStatus, type Outcome, phasesOf, Trace } from "../exchange/index.ts";
+import { OpenExchanges } from "./open-exchanges.ts";
 import {
   ACCEPTED,
   APP_SLOTS,
@@ -50,12 +51,10 @@ export class Counts {
   counting(admit: Admit, protocol: string): Admit {
     const known = protocol === "http" ? undefined : protocolAt(protocol);
     return (exchange) => {
-      exchange.trace ??= new Trace();
-      const { trace } = exchange;
+      const trace = new CountedTrace(exchange, known);
+      exchange.trace = trace;
       const app = admit(exchange);
-      const counts = this.#appCounts(app ?? NO_APP);
-      counts.open.add(exchange);
-      exchange.whenClosed((outcome) => counts.ended(exchange, trace, outcome, known));
+      this.#appCounts(app ?? NO_APP).begun(trace);
       return app;
     };
   }
@@ -84,8 +83,8 @@ export class Counts {
     };
   }
 
-  /** The requests under way of each app, the oldest first. */
-  *open(): Generator<readonly [app: string, exchanges: ReadonlySet<Exchange>]> {
+  /** The requests under way of each app. */
+  *open(): Generator<readonly [app: string, exchanges: OpenExchanges]> {
     for (const [name, { open }] of this.#apps) yield [name, open];
   }
 
@@ -105,18 +104,53 @@ export class Counts {
   }
 }
 
+/** Has its exchange counted when it ends, which may be before it is known whose it is. */
+class CountedTrace extends Trace {
+  readonly exchange: Exchange;
+  /** Undefined for HTTP, whose requests say which version it is. */
+  readonly protocol: number | undefined;
+  /** Of the app that has it. */
+  counts: AppCounts | undefined = undefined;
+  /** Among the exchanges under way. */
+  place = 0;
+  outcome: Outcome | undefined = undefined;
+
+  /** What has followed the exchange before is told no more. */
+  constructor(exchange: Exchange, protocol: number | undefined) {
+    super();
+    this.exchange = exchange;
+    this.protocol = protocol;
+  }
+
+  override ended(outcome: Outcome): void {
+    super.ended(outcome);
+    this.outcome = outcome;
+    this.counts?.ended(this, outcome);
+  }
+}
+
 class AppCounts {
   readonly slots = new Float64Array(APP_SLOTS);
   /** Requests under way. */
-  readonly open = new Set<Exchange>();
+  readonly open = new OpenExchanges();
   #restarts = 0;
 
-  /** `protocol` is undefined for HTTP, whose requests say which version it is. */
-  ended(exchange: Exchange, trace: Trace, outcome: Outcome, protocol: number | undefined): void {
+  begun(trace: CountedTrace): void {
+    if (trace.outcome) return this.#count(trace, trace.outcome);
+    trace.place = this.open.add(trace.exchange);
+    trace.counts = this;
+  }
+
+  ended(trace: CountedTrace, outcome: Outcome): void {
+    this.open.delete(trace.place);
+    this.#count(trace, outcome);
+  }
+
+  #count(trace: CountedTrace, outcome: Outcome): void {
     const { slots } = this;
+    const { exchange, protocol } = trace;
     const { method, version } = exchange.request;
     const { status, bytes, error } = outcome;
-    this.open.delete(exchange);
     const isWebSocket = exchange.handshake !== undefined && isAccepted(version, status);
     const spoken = isWebSocket ? WEBSOCKET : (protocol ?? HTTP_AT.get(version) ?? OTHER);
     add(slots, requestSlot(method, spoken, status), 1);

@@ -49,14 +49,21 @@ export function startChild(options: SpawnOptions): Child {
   if (child instanceof Error) return failedChild(options.command, child, options.cwd);
   const { pid } = child;
   if (pid !== undefined) enlistGroup(pid, options.guarded ?? true);
-  const exited = awaitExit(child, options);
+  let signalled = false;
+  const exited = awaitExit(child, options).then((exit) => ({ ...exit, signalled }));
   return {
     pid,
     streams: stdio.map((kind, at) => (kind === "pipe" ? ourEnd(child, at) : undefined)),
     exited,
     printed: readLines(lineEnds(child, stdio), exited, options),
-    signal: (signal) => signalLiving(child, signal),
-    stop: (grace) => stopGroup(child, exited, grace),
+    signal: (signal) => {
+      signalled = true;
+      signalLiving(child, signal);
+    },
+    stop: (grace) => {
+      signalled = true;
+      return stopGroup(child, exited, grace);
+    },
     sweep: () => pid !== undefined && sweepGroup(pid),
   };
 }

@@ -8,9 +8,15 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
   /** Why it never started (SPAWN_FAILED); undefined when it did. */
   readonly failure?: SallyportError;
+  /** Whether we had sent it a signal. */
+  readonly signalled?: boolean;
 }
 
 export const succeeded = (exit: Exit): boolean => exit.code === 0;
+
+/** By an operator, or by a system that is out of memory: it says nothing of the program. */
+export const wasKilledByOthers = ({ signal, signalled = false }: Exit): boolean =>
+  signal === "SIGKILL" && !signalled;
 
 /** "exited with status 3", "was killed by SIGSEGV": continues a sentence that names the program. */
 export function describeExit({ code, signal, failure }: Exit): string {

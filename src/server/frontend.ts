@@ -23,7 +23,6 @@ import { resetSocket } from "../sockets/reset.ts";
 import { Encryption } from "./encryption.ts";
 import { listenerOf } from "./listeners.ts";
 import { Proxies } from "./proxies.ts";
-import { timing } from "./server-timing.ts";
 import { type Telemetry, telemetryOf } from "./telemetry.ts";
 
 export interface FrontendOptions {
@@ -41,14 +40,13 @@ export type Accept = (socket: Socket) => void;
 
 /** Whether one frontend can serve both: what is not in the apps, the routes and the addresses is the same. */
 export function sharesFrontend(one: Settings, other: Settings): boolean {
-  const facts = ({ limits, trust, forwarded, log, listen, serverTiming }: Settings): unknown => [
+  const facts = ({ limits, trust, forwarded, log, listen }: Settings): unknown => [
     limits,
     trust,
     forwarded,
     log.access,
     log.accessFormat,
     listen,
-    serverTiming,
   ];
   return isDeepStrictEqual(facts(one), facts(other));
 }
@@ -92,11 +90,10 @@ export class Frontend {
 
   /** What listeners of `protocol` call: composed of what this configuration asks for, so that nothing else costs anything. */
   handler(protocol: Protocol = "http"): Handler {
-    const { access, counts, settings } = this.#options;
+    const { access, counts } = this.#options;
     const admission = this.#admission();
     const admit = counts?.counting(admission, protocol) ?? admission;
-    const handler = access?.logging(admit) ?? admit;
-    return settings.serverTiming ? timing(handler) : handler;
+    return access?.logging(admit) ?? admit;
   }
 
   /** What to do with connections of `address`: a PROXY header comes before TLS, TLS before the protocol. */

@@ -1,34 +1,24 @@
 // The response field Server-Timing (W3C, Server Timing): how long a request waited until the application took it, and how long
 // the application took until its response began. Only where the configuration asks for it; a request costs nothing otherwise.
-import {
-  type Exchange,
-  type Gateway,
-  type Handler,
-  HeadLines,
-  type ResponseHead,
-  Trace,
-} from "../exchange/index.ts";
+import { type Gateway, HeadLines, type ResponseHead, type Trace } from "../exchange/index.ts";
+import { LayeredTrace } from "../exchange/layered-trace.ts";
 
-/** Every response of `handler` has the field; one that no application had a part in has none. */
-export const timing =
-  (handler: Handler): Handler =>
-  (exchange) => {
-    exchange.trace = new TimedTrace();
-    handler(exchange);
-  };
-
-/** `gateway`, and the field has the name of its app. */
-export const named = (gateway: Gateway, app: string): Gateway => ({
-  handle(exchange: Exchange): void {
-    // A reload may have turned it on since the request came.
-    if (exchange.trace) exchange.trace.app = app;
+/** `gateway` of the app of this name, whose responses have the field. */
+export const timed = (gateway: Gateway, app: string): Gateway => ({
+  handle(exchange) {
+    exchange.trace = new TimedTrace(app, exchange.trace);
     gateway.handle(exchange);
   },
 });
 
-class TimedTrace extends Trace {
-  override head(head: ResponseHead): ResponseHead {
-    super.head(head);
+class TimedTrace extends LayeredTrace {
+  constructor(app: string, before: Trace | undefined) {
+    super(before);
+    this.app = app;
+  }
+
+  override head(given: ResponseHead): ResponseHead {
+    const head = super.head(given);
     const timings = timingsOf(this);
     return timings === "" ? head : withField(head, "Server-Timing", timings);
   }

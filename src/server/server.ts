@@ -34,7 +34,7 @@ import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { refuseAccount } from "./privileges.ts";
 import { Routes, routesOf } from "./routes.ts";
-import { named } from "./server-timing.ts";
+import { timed } from "./server-timing.ts";
 import { type AppSummary, summariesOf } from "./summary.ts";
 import { type OwnLog, ownLogOf } from "./switchable-log.ts";
 
@@ -372,7 +372,7 @@ class GatewayServer implements Server {
     const gateways = [...parts.apps].map(([name, { gateway: own }]) => {
       const checked = this.#isChecked ? lint(own) : own;
       const gateway = inspection?.around(checked, name) ?? checked;
-      return [name, parts.settings.serverTiming ? named(gateway, name) : gateway] as const;
+      return [name, parts.settings.serverTiming ? timed(gateway, name) : gateway] as const;
     });
     this.#routes = new Routes(routesOf(parts.settings), new Map(gateways));
   }

@@ -322,7 +322,8 @@ export class Pool {
   #replace(worker: Worker): void {
     const isWanted = this.#workers.size + this.#awaited < this.#scaler.bounds.min;
     if (!worker.wasReady && !isWanted) return this.#scaler.pause(this.#growths.after(0));
-    const pause = this.#restarts.after(performance.now() - worker.startedAt, worker.servedOnce);
+    const age = performance.now() - worker.startedAt;
+    const pause = this.#restarts.after(age, worker.servedOnce, worker.exit);
     const ended = worker.pid === undefined ? "a worker did not start" : `worker ${worker.pid} ended`;
     this.#options.log.warn(`${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
     this.#restarted++;

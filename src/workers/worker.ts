@@ -18,6 +18,7 @@ import {
   ApplicationOutput,
   type Child,
   describeExit,
+  type Exit,
   inheritedEnvironment,
   isolated,
   Lifespan,
@@ -95,6 +96,8 @@ export class Worker implements StreamTransport {
   requests = 0;
   /** Of the application, as its pool counts them. */
   generation = 1;
+  /** Once it is gone. */
+  exit: Exit | undefined;
   /** After how many requests, and when else, it is replaced. */
   readonly #lifespan: Lifespan;
   /** When an event loop was asked how late it is (milliseconds, `performance.now`); 0 once it has answered. */
@@ -375,6 +378,7 @@ export class Worker implements StreamTransport {
     const left = this.#state === "leaving";
     this.#state = "gone";
     clearTimeout(this.#aborting);
+    this.exit = exit;
     this.#start.died(exit);
     const lost = left && this.#concurrencyMode !== "loop" ? [] : this.#running(last);
     const unbegun = this.streams.all().filter((stream) => !lost.includes(stream));

@@ -23,11 +23,22 @@ export interface LoadReport {
   /** Connections that ended while they were idle, without `Connection: close`; no request was lost. */
   readonly unannounced: number;
   readonly seconds: number;
+  /** Times without a right answer that were longer than `NOTICED`. */
+  readonly pauses: Pauses;
+}
+
+interface Pauses {
+  readonly count: number;
+  /** Milliseconds. */
+  readonly median: number;
+  readonly longest: number;
 }
 
 const DEADLINE = 60_000;
 /** Milliseconds before the next attempt where nobody listens. */
 const REFUSED_PAUSE = 20;
+/** Milliseconds. */
+const NOTICED = 50;
 /** Larger than what is kept in memory for a body, so that some wait in a file. */
 const LARGE = 100_000;
 const BYTES = randomBytes(LARGE);
@@ -42,6 +53,9 @@ export class Load {
   #connections = 0;
   #unannounced = 0;
   #stopped = false;
+  #rightAt = performance.now();
+  /** Milliseconds without a right answer, of those that a person could notice. */
+  readonly #pauses: number[] = [];
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -74,6 +88,7 @@ export class Load {
       connections: this.#connections,
       unannounced: this.#unannounced,
       seconds: (performance.now() - this.#began) / 1000,
+      pauses: pausesOf(this.#pauses),
     };
   }
 
@@ -90,6 +105,13 @@ export class Load {
       if (number % 2 === 1) await pause(randomInt(0, 40));
     }
     connection?.destroy();
+  }
+
+  #answeredRight(): void {
+    this.#right++;
+    const now = performance.now();
+    if (now - this.#rightAt > NOTICED) this.#pauses.push(now - this.#rightAt);
+    this.#rightAt = now;
   }
 
   async #open(): Promise<KeptConnection | undefined> {
@@ -110,7 +132,7 @@ export class Load {
     const pieces = requestOf(`${paths[count % paths.length]}?${id}`, body, count);
     const reply = (await connection?.ask(pieces, deadline)) ?? "refused";
     const failure = faultOf(reply, `${crc32(body)} ${body.length} ${id}`);
-    if (failure === undefined) this.#right++;
+    if (failure === undefined) this.#answeredRight();
     else this.#causes.set(failure, (this.#causes.get(failure) ?? 0) + 1);
     if (reply === "refused") await pause(REFUSED_PAUSE);
     if (typeof reply !== "string" && !reply.last) return connection;
@@ -120,6 +142,11 @@ export class Load {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+function pausesOf(all: readonly number[]): Pauses {
+  const sorted = all.toSorted((a, b) => a - b);
+  return { count: sorted.length, median: sorted[sorted.length >> 1] ?? 0, longest: sorted.at(-1) ?? 0 };
+}
 
 /** Mostly small; some larger than what is kept in memory. */
 function bodyFor(count: number): Buffer {

@@ -32,6 +32,15 @@ test("each server process counts its connections, from their beginning to their 
   assert.deepEqual(countsIn(shared, 3), [2, 2, 0]);
 });
 
+test("a slot that is freed says how many connections its server process had", (t) => {
+  const shared = newScoreboard(t);
+  const [busy, idle] = [shared.take(), shared.take()];
+  const slot = new Slot(shared.fd, busy);
+  for (const each of [socket(), socket()]) slot.count(each);
+  new Slot(shared.fd, idle);
+  assert.deepEqual([shared.free(busy), shared.free(idle), shared.free(shared.take())], [2, 0, 0]);
+});
+
 test("a slot that is freed counts 0, and is taken again", (t) => {
   const shared = newScoreboard(t);
   const slots = [shared.take(), shared.take(), shared.take()];

@@ -203,3 +203,26 @@ test("the event loop is measured, and a blocked one shows", async (t) => {
   for (const end = performance.now() + 300; performance.now() < end; );
   await until(() => sumOf(made.snapshot().server, LAG) > 0.15);
 });
+
+test("the place of an exchange that has ended is used again, whichever ends first", (t) => {
+  const made = counts(t);
+  const under: RecordedExchange[] = [];
+  const begin = (): void => {
+    const exchange = new RecordedExchange({});
+    under.push(exchange);
+    made.counting(() => "shop", "http")(exchange);
+  };
+  const end = (at: number): void => under.splice(at, 1)[0]?.respond(OK, "");
+  for (let i = 0; i < 3; i++) begin();
+  for (const at of [1, 0]) end(at);
+  begin();
+  const [[, open] = assert.fail()] = [...made.open()];
+  assert.deepEqual(new Set(open), new Set(under));
+  assert.deepEqual([open.size, made.snapshot().inFlight.shop], [2, 2]);
+  for (let i = 0; i < 100; i++) {
+    begin();
+    end(i % 3);
+  }
+  assert.deepEqual(new Set(open), new Set(under));
+  assert.equal(open.size, 2);
+});

@@ -22,6 +22,20 @@ test("one that lived long ends the row", () => {
   assert.equal(backOff.after(50), first);
 });
 
+const KILLED = { code: null, signal: "SIGKILL", signalled: false } as const;
+
+test("one that somebody else has killed is started again after the same short wait, however often", () => {
+  const backOff = new BackOff();
+  const seen = Array.from({ length: 12 }, () => backOff.after(50, false, KILLED));
+  assert.deepEqual(new Set(seen), new Set([100]));
+});
+
+test("one that we have killed, for its memory or because it hung, died young like any other", () => {
+  const backOff = new BackOff();
+  const seen = Array.from({ length: 12 }, () => backOff.after(50, false, { ...KILLED, signalled: true }));
+  assert.equal(seen.at(-1), LONGEST_BACK_OFF);
+});
+
 test("one that had worked is replaced at once, however young it was", () => {
   const backOff = new BackOff();
   const seen = Array.from({ length: 12 }, () => backOff.after(50, true));

@@ -19,7 +19,7 @@ test("what a child writes on a pipe is read, and its end is told", async () => {
   const child = startChild({ ...sh("cat; exit 3"), stdio: ["pipe", "pipe", "lines"] });
   child.streams[0]?.end("hello");
   assert.equal(await text(child.streams[1] as NodeJS.ReadableStream), "hello");
-  assert.deepEqual(await child.exited, { code: 3, signal: null });
+  assert.deepEqual(await child.exited, { code: 3, signal: null, signalled: false });
 });
 
 test("the environment is exactly the one that was given", async () => {
@@ -47,7 +47,7 @@ test("descriptor 3 is a socket pair when a pipe is asked for", async () => {
   const link = child.streams[3];
   link?.end("both ways");
   assert.equal(await text(link as NodeJS.ReadableStream), "both ways");
-  assert.deepEqual(await child.exited, { code: 0, signal: null });
+  assert.deepEqual(await child.exited, { code: 0, signal: null, signalled: false });
 });
 
 test("a program that does not exist is a failure in the exit, not an exception", async () => {
@@ -72,7 +72,7 @@ test("an exit is described in words", () => {
 
 test("stop ends a child that obeys with TERM", async () => {
   const child = startChild(sh("sleep 600"));
-  assert.deepEqual(await child.stop(60_000), { code: null, signal: "SIGTERM" });
+  assert.deepEqual(await child.stop(60_000), { code: null, signal: "SIGTERM", signalled: true });
 });
 
 /** Starts a child and waits for its first line. */
@@ -84,7 +84,7 @@ function firstLine(script: string): Promise<[child: Child, line: string]> {
 
 test("stop ends a child that ignores TERM with KILL after the grace", async () => {
   const [child] = await firstLine("trap '' TERM; echo ready; while :; do sleep 1; done");
-  assert.deepEqual(await child.stop(50), { code: null, signal: "SIGKILL" });
+  assert.deepEqual(await child.stop(50), { code: null, signal: "SIGKILL", signalled: true });
 });
 
 test("stop ends the children of a child too, also those that ignore TERM", async () => {

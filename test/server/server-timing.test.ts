@@ -65,7 +65,9 @@ async function site(
     listen: ["127.0.0.1:0", "fastcgi://unix:f.sock", "scgi://unix:s.sock", "uwsgi://unix:u.sock"],
     apps: all,
     routes: Object.keys(all).map((app) => ({ path: `/${app}`, app })),
-    log: { access: "off" },
+    // Who else reads the trace of a request.
+    log: { access: join(folder, "access.log"), accessFormat: "$request_time $queue_time $app_time" },
+    admin: "127.0.0.1:0",
     ...more,
   };
   writeFileSync(join(folder, "site.json"), JSON.stringify(config));

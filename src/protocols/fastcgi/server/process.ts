@@ -318,7 +318,7 @@ export class SpawnedApplication {
     this.#backends.remove(backend);
     void backend.drain(0);
     if (this.#retired || !wasServing) return;
-    const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce);
+    const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce, exit);
     const isWanted = this.#processes.size + this.#starting + this.#pauses.size < this.#scaler.bounds.min;
     if (!backend.servedOnce && !isWanted) return this.#failedToGrow(exit, pause, lastLines);
     const [program] = this.#options.command;
