@@ -5,6 +5,7 @@ import type { Settings } from "../config/config.ts";
 import type { InspectQuestion } from "../control/inspection.ts";
 import type { SentError } from "../control/sent-error.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
+import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 
 /** What a server process is asked, and answers. */
@@ -34,6 +35,8 @@ export type FromServerProcess =
   | { readonly say: "beat"; readonly requests?: RequestCounts | undefined }
   /** For the metrics: with each heartbeat, before the answer to a question about its status, and at its end. */
   | { readonly say: "counts"; readonly counts: Snapshot }
+  /** The last lines of its log, where something reads them: at its end. */
+  | { readonly say: "log"; readonly lines: readonly LogLine[] }
   /** It stops: what is under way, and what it has broken off. Said until it ends. */
   | { readonly say: "stopping"; readonly inFlight: number; readonly cut: number }
   | { readonly say: "answer"; readonly id: number; readonly value?: unknown; readonly failure?: SentError };

@@ -172,6 +172,8 @@ test("memoryLimit: a jump ends that server process only, and another takes its p
     return present.length === 2;
   });
   await site.ask();
+  const told = site.server.stderr.split("\n").filter((line) => line.includes(`server process ${ended} `));
+  assert.deepEqual([told.length, /another starts/.test(told[0] ?? "")], [1, true], told.join("\n"));
 });
 
 test("a lone server process is replaced, too: kept connections go over to its successor", async (t) => {

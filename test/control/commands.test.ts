@@ -83,7 +83,7 @@ for (const count of [1, 2]) {
     }
     const { stdout, code } = await site.run("status");
     assert.equal(code, 0);
-    assert.match(stdout, /^SERVER PROCESS +STATE +AGE +CONNECTIONS +IN FLIGHT$/m);
+    assert.match(stdout, /^SERVER PROCESS +STATE +AGE +CPU +CONNECTIONS +IN FLIGHT$/m);
     assert.equal(stdout.match(/^shop +\w+ +Node \S+ +0 /gm)?.length, count);
     assert.ok(!stdout.includes("\u001b"));
   });
@@ -177,6 +177,19 @@ test("a server process that does not answer is listed as such, and the status co
   assert.deepEqual(serverProcesses.map(({ state }) => state).sort(), ["not answering", "serving"]);
   site.go();
   await hanging;
+});
+
+test("a restart that fails in the second server process says how far it came", async (t) => {
+  const site = await start(t, 2);
+  const once = `import { existsSync, writeFileSync } from "node:fs";
+if (existsSync("tried")) throw new Error("only once");
+writeFileSync("tried", "");
+export default (request, response) => response.end("new");`;
+  writeFileSync(join(site.folder, "site.mjs"), once);
+  const { code, stderr } = await site.run("restart", "shop");
+  assert.equal(code, 1);
+  assert.match(stderr, /only once.*; 1 of 2 server processes have the new generation, the others go on/);
+  assert.equal((await fetch(site.server.url)).status, 200);
 });
 
 test("a reload cannot change one server process to several: it says that a restart is needed, and changes nothing", async (t) => {

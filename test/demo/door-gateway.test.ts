@@ -14,6 +14,9 @@ const answering = (given: Partial<Gateway> = {}): Gateway => ({
   ...given,
 });
 
+const HEAD = { status: 200, reason: "", headers: [] };
+const OUTCOME = { complete: true, error: undefined, status: 200, bytes: 0 };
+
 test("where no libpython can be had the door is closed and says why; starting it does not fail", async () => {
   const why = "python3 has no shared library beside it: install libpython3.11";
   const make = async (): Promise<Gateway> =>
@@ -54,8 +57,8 @@ test("each hand-over of CGI is a process that was started, of one request", asyn
   for (const number of [1, 2, 3]) {
     const trace = door.trace(true);
     trace.handedOver(process.ppid);
-    trace.head();
-    trace.ended();
+    trace.head(HEAD);
+    trace.ended(OUTCOME);
     const { pid, answered, started } = trace.process ?? assert.fail();
     assert.deepEqual({ pid, answered, started }, { pid: process.ppid, answered: 1, started: number });
   }
@@ -94,7 +97,7 @@ test("a request that is marked twice, or whose client has left, is not counted a
   twice.handedOver(1);
   twice.handedOver(1);
   const left = door.trace(false);
-  left.ended();
+  left.ended(OUTCOME);
   left.handedOver(1);
   assert.equal(door.handedOver(1)?.answered, 2);
 });
