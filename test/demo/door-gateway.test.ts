@@ -44,7 +44,7 @@ test("an application in the server's process has started none, and its process i
   await door.start();
   const trace = door.trace(true);
   trace.handedOver();
-  trace.head();
+  trace.head(HEAD);
   assert.equal(trace.process?.pid, process.pid);
   assert.equal(trace.process?.answered, 1);
   assert.equal(trace.process?.started, 0);
@@ -69,7 +69,7 @@ test("what is not shown is counted, and nothing is asked about its process", asy
   await door.start();
   const trace = door.trace(false);
   trace.handedOver(process.ppid);
-  trace.head();
+  trace.head(HEAD);
   assert.equal(trace.process, undefined);
   assert.equal(door.started, 1);
 });
