@@ -3,8 +3,7 @@
 
 import { hostOf } from "../admin/guard.ts";
 import { isLoopback } from "../admin/settings.ts";
-import { demonstration } from "../demo/demonstration.ts";
-import type { Door } from "../demo/door.ts";
+import { type Demonstration, demonstration } from "../demo/demonstration.ts";
 import { jsonNote } from "../logs/log.ts";
 import { runProgram } from "../server/program.ts";
 import { type ReportStyle, TEXT } from "../server/report.ts";
@@ -23,8 +22,8 @@ export async function demoCommand({ flags, words }: CommandLine): Promise<number
   try {
     // What is served is on the pages: the level keeps it out of the terminal.
     const program = runProgram(demo.server, { ...log, level: "warn" });
-    const [url] = await program.started;
-    if (url !== undefined) welcome(url, demo.doors, log);
+    const urls = await program.started;
+    for (const url of urls) welcome(url, demo, log);
     return await program.ended;
   } finally {
     await demo.close();
@@ -37,10 +36,10 @@ const styleOf = (flags: Flags): ReportStyle => ({
 });
 
 /** Says where to go, and what is not there. */
-function welcome(url: string, doors: readonly Door[], { format }: ReportStyle): void {
+function welcome(listening: string, { url, doors }: Demonstration, { format }: ReportStyle): void {
   const lines = [
     `See what passes: open ${url}/ in a browser. Ctrl-C ends the demonstration.`,
-    ...(isLoopback(hostOf(new URL(url).host)) ? [] : [FOR_ALL]),
+    ...(isLoopback(hostOf(new URL(listening).host)) ? [] : [FOR_ALL]),
     ...doors.flatMap(({ name, why }) => (why === undefined ? [] : [`${name} is not shown: ${why}`])),
   ];
   const written = lines.map((line) =>

@@ -215,6 +215,13 @@ test("the terminal says where to go", async () => {
   assert.ok(text.includes(`${site.url}/`), text);
 });
 
+test("where other machines reach it, it says so, in the form of its log, and names an address of this one", async (t) => {
+  const other = await startDemo({}, "--host", "0.0.0.0", "--log-format", "json");
+  t.after(() => other.stop());
+  await other.sees(/^\{.*"message":"See what passes: open http:\/\/127\.0\.0\.1:\d+\/ in/m);
+  await other.sees(/^\{.*"message":"Everybody who can reach this machine/m);
+});
+
 test("a port that is in use is said to be, with what to do", async () => {
   const { port } = new URL(site.url);
   const { code, stderr } = await sallyport(["demo", "--port", port]);
