@@ -4,6 +4,7 @@
 import { hostOf } from "../admin/guard.ts";
 import { isLoopback } from "../admin/settings.ts";
 import { type Demonstration, demonstration } from "../demo/demonstration.ts";
+import type { Door } from "../demo/door.ts";
 import { jsonNote } from "../logs/log.ts";
 import { runProgram } from "../server/program.ts";
 import { type ReportStyle, TEXT } from "../server/report.ts";
@@ -40,7 +41,7 @@ function welcome(listening: string, { url, doors }: Demonstration, { format }: R
   const lines = [
     `See what passes: open ${url}/ in a browser. Ctrl-C ends the demonstration.`,
     ...(isLoopback(hostOf(new URL(listening).host)) ? [] : [FOR_ALL]),
-    ...doors.flatMap(({ name, why }) => (why === undefined ? [] : [`${name} is not shown: ${why}`])),
+    ...closedLines(doors),
   ];
   const written = lines.map((line) =>
     format === "json" ? jsonNote("info", line) : `${escapeControls(line)}\n`,
@@ -50,3 +51,11 @@ function welcome(listening: string, { url, doors }: Demonstration, { format }: R
 
 const FOR_ALL =
   "Everybody who can reach this machine can use it, and read the requests that others make to it.";
+
+/** A line for each reason. */
+function closedLines(doors: readonly Door[]): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { name, why } of doors)
+    if (why !== undefined) byReason.set(why, [...(byReason.get(why) ?? []), name]);
+  return [...byReason].map(([why, names]) => `Not shown: ${names.join(", ")}. ${why}`);
+}

@@ -244,7 +244,7 @@ test("without php-cgi its door is closed, says how to get it, and the others wor
   const php = (await doorsOf(other)).find(({ id }) => id === "php");
   assert.equal(php?.available, false);
   assert.match(php?.why ?? "", /apt install php-cgi/);
-  await other.sees(/PHP is not shown: php-cgi is not installed/);
+  await other.sees(/Not shown: PHP\. php-cgi is not installed/);
   assert.equal((await fetch(`${other.url}/fetch/hello`)).status, 200);
   assert.equal((await fetch(`${other.url}/php/hello`)).status, 404);
 });
