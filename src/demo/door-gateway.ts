@@ -6,6 +6,7 @@ import {
   type Gateway,
   type GatewayStatus,
   type Leaving,
+  type Outcome,
   SallyportError,
   statusWithoutProcesses,
   Trace,
@@ -179,8 +180,8 @@ export class DoorTrace extends Trace {
     if (this.#isShown) this.#look();
   }
 
-  override ended(): void {
-    super.ended();
+  override ended(outcome: Outcome): void {
+    super.ended(outcome);
     clearInterval(this.#looks);
   }
 
