@@ -24,8 +24,9 @@ const INSIDE: readonly DoorName[] = ["embedded", "fetch", "node"];
 /** What a door needs of the machine. */
 const NEEDS: Readonly<Partial<Record<DoorName, string>>> = { fetch: "node", node: "node", php: "php-cgi" };
 
-/** Where the query is in the bytes that crossed; in a CGI program's environment, and in calls, there are no bytes. */
+/** Where the query is in the bytes that crossed; in calls there are none. */
 const IN_BYTES: Readonly<Partial<Record<DoorName, string>>> = {
+  cgi: "QUERY_STRING=name=you\0",
   fastcgi: "QUERY_STRINGname=you",
   scgi: "QUERY_STRING\0name=you\0",
   uwsgi: "QUERY_STRING\x08\0name=you",

@@ -8,6 +8,8 @@ import { RecordedExchange } from "../../src/testing/recorded.ts";
 const EMBEDDED = { id: "embedded", wall: "call", interface: "wsgi" } as const;
 const CGI = { id: "cgi", wall: "process", interface: "cgi" } as const;
 
+const COMPLETE = { complete: true, error: undefined, status: 200, bytes: 5 };
+
 const answering = (given: Partial<Gateway> = {}): Gateway => ({
   handle: (exchange) => exchange.respond({ status: 200, reason: "", headers: [] }, "hello"),
   status: () => statusInProcess("WSGI"),
@@ -55,7 +57,7 @@ test("each hand-over of CGI is a process that was started, of one request", asyn
     const trace = door.trace(true);
     trace.handedOver(process.ppid);
     trace.head();
-    trace.ended();
+    trace.ended(COMPLETE);
     const { pid, answered, started } = trace.process ?? assert.fail();
     assert.deepEqual({ pid, answered, started }, { pid: process.ppid, answered: 1, started: number });
   }
@@ -94,7 +96,7 @@ test("a request that is marked twice, or whose client has left, is not counted a
   twice.handedOver(1);
   twice.handedOver(1);
   const left = door.trace(false);
-  left.ended();
+  left.ended(COMPLETE);
   left.handedOver(1);
   assert.equal(door.handedOver(1)?.answered, 2);
 });
