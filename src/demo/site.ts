@@ -4,8 +4,7 @@ import { sentErrorOf } from "../control/sent-error.ts";
 import { type Exchange, type Gateway, SallyportError, statusInProcess } from "../exchange/index.ts";
 import { pageFile } from "../pages/files.ts";
 import { checkOrigin } from "./guard.ts";
-import type { BehindRequest, RaceRequest } from "./questions.ts";
-import { behindRequest, raceRequest } from "./questions.ts";
+import { type BehindRequest, behindRequest, type RaceRequest, raceRequest } from "./questions.ts";
 
 /** What the site shows. */
 export interface SiteParts {

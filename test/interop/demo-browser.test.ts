@@ -196,6 +196,26 @@ describe("the demonstration in Chromium", { skip: missing("chromium") }, () => {
     assert.match(execFileSync("sh", ["-c", command], { encoding: "utf8" }), /body of 11 bytes/);
   });
 
+  test("a header that no page may send gets a clear word, and the next request is sent to every door", async () => {
+    await start();
+    await page.getByRole("button", { name: "Add a header" }).click();
+    for (const [name, said] of [
+      ["Cookie", /the browser does not let a page send Cookie; the command for a terminal does/],
+      ["no name", /the browser refuses this request/],
+    ] as const) {
+      await page.getByLabel("Header name").fill(name);
+      await page.getByRole("button", { name: "Send" }).click();
+      await page.locator("#notice.bad").filter({ hasText: said }).waitFor();
+    }
+    await page.getByRole("button", { name: "Remove" }).click();
+    await open("wsgi");
+    await page.getByLabel("Path and query").fill("/hello?name=everybody");
+    await open("asgi");
+    assert.match(await output(), /^Hello, everybody!/);
+    await open("wsgi");
+    assert.match(await output(), /^Hello, everybody!/);
+  });
+
   test("keys 1 to 0 and the arrows open the doors, but not while somebody writes", async () => {
     await start();
     const doors = await page.locator("[role=tab]").evaluateAll((tabs) => tabs.map(({ id }) => id));

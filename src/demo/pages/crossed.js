@@ -129,7 +129,7 @@ function only({ interface: named }, { handover }) {
 /** The bytes beside what they mean; `light(name, key)` shows where a fact is. */
 function messages({ name, wall }, { handover: { messages: sent }, request }) {
   const views = sent.map((message) => {
-    const title = `${name}: ${message.name}`;
+    const title = message.name.includes(name) ? message.name : `${name}: ${message.name}`;
     return { title, view: wire(title, message.bytes, message.fields, { brief: true }) };
   });
   const why =

@@ -15,7 +15,7 @@ import { theWay } from "./way.js";
 const BEHIND = "both";
 const element = (id) => document.getElementById(id);
 
-/** What the server said of itself; the request; by door what was recorded of it; the door that is shown, and the one beside it. */
+/** What the server said of itself; by door what was recorded of it; the door that is shown, and the one beside it. */
 const state = { doors: [], machine: {}, recorded: new Map(), chosen: undefined, beside: undefined };
 let tabs;
 let form;
@@ -52,6 +52,7 @@ async function open(id, { fresh = false } = {}) {
   if (id === BEHIND) return show(behind(state, notice));
   const door = doorOf(id);
   form.setDoor(door);
+  forgetOthers(form.request().key);
   if (!door.available) return show([missing(door)]);
   if (fresh) state.recorded.delete(id);
   element("panel").setAttribute("aria-busy", "true");
@@ -69,6 +70,13 @@ async function open(id, { fresh = false } = {}) {
     show([h("p", { class: "card bad" }, `${door.name}: ${error.message}`)]);
     notice(error.message, true);
   }
+}
+
+/** What is kept is of the request that the form has. */
+function forgetOthers(key) {
+  if (state.key !== key) state.recorded.clear();
+  state.key = key;
+  tabs.note(state.recorded);
 }
 
 function show(children) {
@@ -108,8 +116,7 @@ function onKey(event) {
 async function start() {
   const { doors, machine } = await askJson("GET", "/demo/doors");
   Object.assign(state, { doors, machine });
-  form = requestForm(element("request"), (isNew) => {
-    if (isNew) state.recorded.clear();
+  form = requestForm(element("request"), () => {
     const door = doorOf(state.chosen);
     void open(door?.available ? door.id : doors.find(({ available }) => available).id, { fresh: true });
   });

@@ -8,7 +8,7 @@ const hasBody = (method) => method !== "GET" && method !== "DELETE";
 /** Fields that more than a few requests need would make the page long. */
 const MOST_FIELDS = 8;
 
-/** `submitted(isNew)` is called when it is to be sent; `isNew` when it differs from the last one. */
+/** `submitted` is called when it is to be sent. `key` of the request differs when the request does. */
 export function requestForm(form, submitted) {
   const method = h(
     "select",
@@ -42,15 +42,12 @@ export function requestForm(form, submitted) {
     bodyRow.hidden = !hasBody(method.value);
     command.textContent = commandOf(door.path, request());
   };
-  let last = request().key;
   form.addEventListener("input", showCommand);
   fields.addEventListener("click", showCommand);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     showCommand();
-    const { key } = request();
-    submitted(key !== last);
-    last = key;
+    submitted();
   });
   return {
     request,

@@ -4,6 +4,8 @@ import { h } from "./dom.js";
 
 /** Bytes that are shown; beyond them the fields still are. */
 const SHOWN = 4_096;
+/** Bytes of a line, where there is room. */
+const perLine = () => (matchMedia("(max-width: 40rem)").matches ? 8 : 16);
 /** Rows of fields. */
 const MOST_ROWS = 1_000;
 
@@ -17,6 +19,7 @@ export function wire(label, base64, fields, { brief = false } = {}) {
   const flat = flatten(fields, 0).slice(0, MOST_ROWS);
   const rows = flat.map((field, i) => row(field, i));
   const cells = [];
+  const count = perLine();
   const dump = h(
     "div",
     {
@@ -25,7 +28,7 @@ export function wire(label, base64, fields, { brief = false } = {}) {
       role: "group",
       "aria-label": `${label}, bytes: arrow keys go through them`,
     },
-    lines(bytes, cells),
+    lines(bytes, cells, count),
   );
   const list = h(
     "ul",
@@ -37,7 +40,7 @@ export function wire(label, base64, fields, { brief = false } = {}) {
     { class: "dim", role: "status" },
     bytes.length > SHOWN ? `the first ${SHOWN} of ${bytes.length} bytes are shown` : `${bytes.length} bytes`,
   );
-  const lit = new Lit(flat, rows, cells, said);
+  const lit = new Lit({ flat, rows, cells, said, count });
   list.addEventListener("pointerover", ({ target }) => lit.field(rows.indexOf(target.closest("li")), dump));
   list.addEventListener(
     "click",
@@ -82,20 +85,20 @@ const row = ({ name, value, level }, i) =>
     h("span", {}, value === "" ? "" : ` ${value}`),
   );
 
-/** Sixteen bytes a line; `cells` gets the two elements of each byte. */
-function lines(bytes, cells) {
+/** `count` bytes a line; `cells` gets the two elements of each byte. */
+function lines(bytes, cells, count) {
   const found = [];
   const end = Math.min(bytes.length, SHOWN);
-  for (let from = 0; from < end; from += 16) {
+  for (let from = 0; from < end; from += count) {
     const hex = [];
     const text = [];
-    for (let at = from; at < Math.min(from + 16, end); at++) {
+    for (let at = from; at < Math.min(from + count, end); at++) {
       const byte = bytes[at];
       hex.push(h("i", { "data-at": at }, byte.toString(16).padStart(2, "0")), " ");
       text.push(h("i", { "data-at": at }, byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "·"));
       cells.push([hex.at(-2), text.at(-1)]);
     }
-    const gap = "   ".repeat(16 - text.length);
+    const gap = "   ".repeat(count - text.length);
     found.push(
       h(
         "div",
@@ -126,8 +129,8 @@ class Lit {
   #elements = [];
   #byte = 0;
 
-  constructor(flat, rows, cells, said) {
-    Object.assign(this, { flat, rows, cells, said });
+  constructor(parts) {
+    Object.assign(this, parts);
   }
 
   field(i, dump) {
@@ -157,7 +160,7 @@ class Lit {
   }
 
   moveByte(event, list) {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 16, ArrowUp: -16 }[event.key];
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.count, ArrowUp: -this.count }[event.key];
     if (!step || !this.cells[this.#byte + step]) return;
     event.preventDefault();
     this.byte(this.#byte + step, list);
