@@ -1,16 +1,14 @@
 // Every gateway marks the steps of an exchange that is traced, each after the one before.
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Gateway, phasesOf, SallyportError, Trace } from "../../src/exchange/index.ts";
+import { type Gateway, phasesOf, Trace } from "../../src/exchange/index.ts";
 import { asgi } from "../../src/protocols/asgi/index.ts";
 import { cgi } from "../../src/protocols/cgi/index.ts";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { makeFolder } from "../kit/make-folder.ts";
-import { until } from "../kit/until.ts";
 import { GATEWAYS } from "../matrix/gateways.ts";
 import { Scope } from "../matrix/scope.ts";
 
@@ -75,39 +73,3 @@ describe("an exchange that has to wait", () => {
       assert.ok(trace.handedOverAt >= first, "not before another one was answered");
     });
 });
-
-test("one that waits behind a running one is not handed over because another that waited has left", async (t) => {
-  const folder = makeFolder(t);
-  writeFileSync(join(folder, "slow.py"), SLOW);
-  const gateway = await started(t, wsgi("slow:app", { chdir: folder, python: "python3" }));
-  const [first, second, third] = ["/slow", "/", "/"].map((path) => {
-    const exchange = new RecordedExchange({ target: path });
-    exchange.trace = new Trace();
-    gateway.handle(exchange);
-    return { exchange, trace: exchange.trace };
-  }) as [Asked, Asked, Asked];
-  await until(() => existsSync(join(folder, "began")));
-  second.exchange.lost(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
-  await until(() => gateway.status?.().waiting === 1);
-  assert.deepEqual([second.trace.handedOverAt, third.trace.handedOverAt], [0, 0]);
-  writeFileSync(join(folder, "go"), "");
-  await Promise.all([first.exchange.done, third.exchange.done]);
-  assert.ok(third.trace.handedOverAt >= first.trace.headAt);
-});
-
-interface Asked {
-  readonly exchange: RecordedExchange;
-  readonly trace: Trace;
-}
-
-const SLOW = `
-import os, time
-
-def app(environ, start_response):
-    if environ["PATH_INFO"] == "/slow":
-        open("began", "w").close()
-        while not os.path.exists("go"):
-            time.sleep(0.01)
-    start_response("200 OK", [])
-    return [b"done"]
-`;
