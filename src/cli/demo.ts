@@ -3,7 +3,7 @@
 
 import { hostOf } from "../admin/guard.ts";
 import { isLoopback } from "../admin/settings.ts";
-import { demonstration } from "../demo/demonstration.ts";
+import { type Demonstration, demonstration } from "../demo/demonstration.ts";
 import type { Door } from "../demo/door.ts";
 import { jsonNote } from "../logs/log.ts";
 import { runProgram } from "../server/program.ts";
@@ -23,8 +23,8 @@ export async function demoCommand({ flags, words }: CommandLine): Promise<number
   try {
     // What is served is on the pages: the level keeps it out of the terminal.
     const program = runProgram(demo.server, { ...log, level: "warn" });
-    const [url] = await program.started;
-    if (url !== undefined) welcome(url, demo.doors, log);
+    const urls = await program.started;
+    for (const url of urls) welcome(url, demo, log);
     return await program.ended;
   } finally {
     await demo.close();
@@ -37,11 +37,11 @@ const styleOf = (flags: Flags): ReportStyle => ({
 });
 
 /** Says where to go, and what is not there. */
-function welcome(url: string, doors: readonly Door[], { format }: ReportStyle): void {
+function welcome(listening: string, { url, doors }: Demonstration, { format }: ReportStyle): void {
   const lines = [
     `See what passes: open ${url}/ in a browser. Ctrl-C ends the demonstration.`,
-    ...(isLoopback(hostOf(new URL(url).host)) ? [] : [FOR_ALL]),
-    ...doors.flatMap(({ name, why }) => (why === undefined ? [] : [`${name} is not shown: ${why}`])),
+    ...(isLoopback(hostOf(new URL(listening).host)) ? [] : [FOR_ALL]),
+    ...closedLines(doors),
   ];
   const written = lines.map((line) =>
     format === "json" ? jsonNote("info", line) : `${escapeControls(line)}\n`,
@@ -51,3 +51,11 @@ function welcome(url: string, doors: readonly Door[], { format }: ReportStyle): 
 
 const FOR_ALL =
   "Everybody who can reach this machine can use it, and read the requests that others make to it.";
+
+/** A line for each reason. */
+function closedLines(doors: readonly Door[]): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { name, why } of doors)
+    if (why !== undefined) byReason.set(why, [...(byReason.get(why) ?? []), name]);
+  return [...byReason].map(([why, names]) => `Not shown: ${names.join(", ")}. ${why}`);
+}

@@ -28,6 +28,8 @@ export interface DemonstrationOptions {
 export interface Demonstration {
   /** Not started yet. */
   readonly server: Server;
+  /** Where it can be opened on this machine, without a slash at the end; "" before it has started. */
+  readonly url: string;
   /** As they are now. */
   readonly doors: readonly Door[];
   /** After the server has stopped. Never rejects. */
@@ -63,13 +65,14 @@ class Stage implements Demonstration {
         this.#recordings = new Recordings(this.#gateways, server);
         return this.#recordings;
       },
+      // The place at which a server lets somebody else stand around its gateways.
       development: {
         gateway: (name, app, log, make) =>
           isDoor(name) ? this.#watched(name, log, make) : (app as unknown as Gateway),
       },
     });
     this.#races = new Races({
-      url: () => reachable(this.server.urls[0] ?? ""),
+      url: () => this.url,
       doors: this.#gateways,
       whyClosed: (door) => this.#whyClosed(door),
       log: this.server.log,
@@ -83,6 +86,10 @@ class Stage implements Demonstration {
       recording: (id) => this.#recordings.view(id),
       log: this.server.log,
     });
+  }
+
+  get url(): string {
+    return reachable(this.server.urls[0] ?? "");
   }
 
   get doors(): readonly Door[] {

@@ -43,6 +43,9 @@ const versionOf = (found: Found): string | undefined => (isHere(found) ? found.v
 const PYTHON_FACTS =
   "import platform, sys; print(sys.executable); print(platform.python_version()); sys.exit(sys.version_info < (3, 9))";
 
+const WITHOUT_PYTHON =
+  "Python 3.9 or newer was not found: `apt install python3` (Debian), so that python3 is on PATH, then start the demonstration again";
+
 async function pythonHere(directory: string): Promise<Found> {
   try {
     const found = findPython({ directory });
@@ -51,7 +54,7 @@ async function pythonHere(directory: string): Promise<Found> {
     if (said !== undefined) return { path, version };
     return { why: `${found} is no Python 3.9 or newer: install one, then start the demonstration again` };
   } catch (error) {
-    return { why: (error as Error).message };
+    return { why: process.env.VIRTUAL_ENV ? (error as Error).message : WITHOUT_PYTHON };
   }
 }
 

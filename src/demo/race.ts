@@ -83,9 +83,10 @@ class Race {
     } catch (error) {
       this.#send("failed", { message: (error as Error).message });
     }
+    // Who has read the end may begin another race.
+    await this.close();
     this.#send("end", {});
     this.#exchange.end();
-    await this.close();
   }
 
   async close(): Promise<void> {

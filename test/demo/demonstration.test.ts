@@ -215,6 +215,13 @@ test("the terminal says where to go", async () => {
   assert.ok(text.includes(`${site.url}/`), text);
 });
 
+test("where other machines reach it, it says so, in the form of its log, and names an address of this one", async (t) => {
+  const other = await startDemo({}, "--host", "0.0.0.0", "--log-format", "json");
+  t.after(() => other.stop());
+  await other.sees(/^\{.*"message":"See what passes: open http:\/\/127\.0\.0\.1:\d+\/ in/m);
+  await other.sees(/^\{.*"message":"Everybody who can reach this machine/m);
+});
+
 test("a port that is in use is said to be, with what to do", async () => {
   const { port } = new URL(site.url);
   const { code, stderr } = await sallyport(["demo", "--port", port]);
@@ -237,7 +244,7 @@ test("without php-cgi its door is closed, says how to get it, and the others wor
   const php = (await doorsOf(other)).find(({ id }) => id === "php");
   assert.equal(php?.available, false);
   assert.match(php?.why ?? "", /apt install php-cgi/);
-  await other.sees(/PHP is not shown: php-cgi is not installed/);
+  await other.sees(/Not shown: PHP\. php-cgi is not installed/);
   assert.equal((await fetch(`${other.url}/fetch/hello`)).status, 200);
   assert.equal((await fetch(`${other.url}/php/hello`)).status, 404);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { missing } from "../kit/needs.ts";
-import { descendantsOf, gone } from "../kit/processes.ts";
+import { commandOf, descendantsOf, gone } from "../kit/processes.ts";
 import type { Served } from "../kit/serve.ts";
 import { until } from "../kit/until.ts";
 import { askRace, json, type RaceEvent, raceEvents, startDemo } from "./start-demo.ts";
@@ -82,6 +82,23 @@ test("there is one race at a time, and it ends with its client", { skip }, async
     return again.status === 200;
   });
   await until(() => descendantsOf(site.pid).length <= children);
+});
+
+test("when the process of the clients is killed, the race says so and ends; another one works", {
+  skip,
+}, async () => {
+  const race = raceEvents(site, { kind: "hello", doors: ["cgi"] });
+  const clients = (): number | undefined =>
+    descendantsOf(site.pid).find((pid) => /demo\/load\.[jt]s/.test(commandOf(pid)));
+  await until(() => clients() !== undefined);
+  process.kill(clients() as number, "SIGKILL");
+  const events = await race;
+  assert.deepEqual(
+    events.slice(-2).map(({ event }) => event),
+    ["failed", "end"],
+  );
+  const again = await raceEvents(site, { kind: "hello", doors: ["node"] });
+  assert.equal(result(again, "node").done, 500);
 });
 
 test("the end of the demonstration ends the race and its clients", { skip }, async (t) => {
