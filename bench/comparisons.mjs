@@ -25,6 +25,7 @@ import {
   uvicorn,
   uwsgi,
   uwsgiRouter,
+  watched,
 } from "./contenders.mjs";
 import { atHalfRate, echoes, findMost } from "./load.mjs";
 
@@ -113,6 +114,14 @@ export const COMPARISONS = [
       uwsgiRouter(WSGI, 2),
     ],
   },
+  ...[
+    ["WSGI hello", WSGI],
+    ["ASGI hello", ASGI],
+  ].map(([work, app]) => ({
+    name: `${work}, with metrics`,
+    work: HELLO,
+    contenders: [watched(sallyport(app, 1)), against(sallyport(app, 1), { rate: 0.97 })],
+  })),
   {
     name: "WSGI hello embedded, 1 server process",
     work: HELLO,

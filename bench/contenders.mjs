@@ -1,6 +1,7 @@
 // How each server is started: ours, the spike, and the peers, each with the quickest loop and parser that it has, and no
 // log. `command({ port, node, python })` gives the words; `node` and `python` are paths of programs.
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { which } from "../scripts/setup/programs.mjs";
@@ -52,6 +53,16 @@ export const sallyport = (app, processes, { serverProcesses = 1, threads = 1, na
       ...["--processes", String(processes), "--server-processes", String(serverProcesses)],
       ...(threads > 1 ? ["--threads", String(threads)] : []),
     ),
+});
+
+/** With an admin listener: metrics and dashboard, nobody looks. */
+export const watched = (contender) => ({
+  ...contender,
+  name: `${contender.name}, with metrics`,
+  command: (context) => [
+    ...contender.command(context),
+    ...["--admin", `unix:${join(tmpdir(), `sallyport-bench-${context.port}.sock`)}`],
+  ],
 });
 
 const describe = (processes, serverProcesses, threads) =>

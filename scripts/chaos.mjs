@@ -13,4 +13,8 @@ const missing = setUpPeers("test");
 const files = testFiles(ROOT, ["test/chaos/"]).filter(
   (path) => filters.length === 0 || filters.some((filter) => path.includes(filter)),
 );
-process.exitCode = summary(await runAll(ROOT, files, 1), missing, process.env.CI === "true");
+process.exitCode = summary(
+  await runAll(ROOT, files, { atOnce: 1, most: 1 }),
+  missing,
+  process.env.CI === "true",
+);

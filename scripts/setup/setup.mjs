@@ -1,5 +1,6 @@
 // Everything that has to be here before tests or benchmarks run. Safe to call each time: what is here is left alone.
 import { fileURLToPath } from "node:url";
+import { compilePythonModules } from "./bytecode.mjs";
 import { debianPackages } from "./debian.mjs";
 import { CPYTHON, DEBIAN, NODE, PYTHON } from "./lists.mjs";
 import { morePythons } from "./more-pythons.mjs";
@@ -21,6 +22,7 @@ export function setUpNode() {
 /** What one kind of run ("test", "bench") needs beyond Node. Gives one line for each thing that could not be had. */
 export function setUpPeers(kind) {
   morePythons(ROOT, CPYTHON[kind]);
+  compilePythonModules(ROOT);
   return [
     ...debianPackages(DEBIAN[kind]),
     ...(PYTHON[kind] ? venvPackages(ROOT, kind, PYTHON[kind]) : []),

@@ -3,8 +3,9 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { output, which } from "../setup/programs.mjs";
 import { Silence } from "./silence.mjs";
 import { Tally } from "./tally.mjs";
 
@@ -56,6 +57,23 @@ function runtimeDirectory() {
   return runtime;
 }
 
+let path;
+
+/**
+ * With the folder of the interpreter in front where `python3` is a version manager's script: that looks for the interpreter
+ * anew each time, which takes longer than most of our CGI programs.
+ */
+function searchPath() {
+  path ??= [...interpreterFolder(), process.env.PATH ?? ""].join(delimiter);
+  return path;
+}
+
+function interpreterFolder() {
+  const found = which("python3");
+  const real = found && output(found, ["-c", "import sys; print(sys.executable)"])?.trim();
+  return real && dirname(real) !== dirname(found) ? [dirname(real)] : [];
+}
+
 function start(root, path) {
   const args = ["--import", "tsx", `--test-reporter=${REPORTER}`, "--test-reporter-destination=stdout", path];
   // A group of its own, so that what a hung file has started goes with it.
@@ -63,7 +81,12 @@ function start(root, path) {
     cwd: root,
     // The contract of the exchange is checked while it runs.
     // Servers that a test starts leave no control sockets among those of the user.
-    env: { ...process.env, SALLYPORT_LINT: "1", XDG_RUNTIME_DIR: runtimeDirectory() },
+    env: {
+      ...process.env,
+      PATH: searchPath(),
+      SALLYPORT_LINT: "1",
+      XDG_RUNTIME_DIR: runtimeDirectory(),
+    },
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

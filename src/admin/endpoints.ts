@@ -4,6 +4,7 @@
 import { answerControl } from "../control/answer.ts";
 import type { Operations } from "../control/operations.ts";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
+import type { LogTail } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 import { pageFile } from "../pages/files.ts";
 import { expose } from "./exposition.ts";
@@ -16,6 +17,8 @@ export interface AdminSource {
   readonly operations: Operations;
   /** The sums over all server processes; current once `operations.status` has been asked. */
   counts(): Snapshot;
+  /** The last lines of the log of this process, where that is not one of the server processes. */
+  readonly tail?: LogTail | undefined;
 }
 
 /** What the admin listener itself has. */
@@ -78,6 +81,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: /^\/requests$/,
     answer: async ({ source }) => json(200, await source.inspections.requests()),
   },
+  { method: "GET", path: /^\/log$/, answer: log },
   { method: "GET", path: /^\/events$/, answer: events },
   { method: "GET", path: /^\/$/, open: true, answer: () => asset("index.html") },
   {
@@ -145,6 +149,13 @@ async function replay({ source, exchange, parts: [id = ""] }: Question): Promise
   if (app !== undefined && typeof app !== "string")
     throw new SallyportError("BAD_REQUEST", 'the body must be empty, or {"app": "the name of an app"}');
   return json(200, { id: await source.inspections.replay(id, app) });
+}
+
+/** `?since=TIME`: those from then on. */
+async function log({ source, exchange }: Question): Promise<AdminAnswer> {
+  const since = Number(new URLSearchParams(exchange.request.query).get("since") ?? 0);
+  if (!(since >= 0)) throw new SallyportError("BAD_REQUEST", "since must be milliseconds since 1970");
+  return json(200, await source.inspections.log(since));
 }
 
 async function events({ source: { live } }: Question): Promise<AdminAnswer> {

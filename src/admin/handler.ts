@@ -34,7 +34,7 @@ async function answer(exchange: Exchange, source: AdminParts, guard: AccessGuard
 }
 
 const PATHS =
-  "GET /, /healthz, /readyz, /metrics, /status, /requests, /events, /apps/NAME/stacks; " +
+  "GET /, /healthz, /readyz, /metrics, /status, /requests, /log, /events, /apps/NAME/stacks; " +
   "POST /reload, /apps/NAME/restart, /apps/NAME/scale; " +
   "GET, POST, DELETE /captures; GET /captures/ID, /captures/ID.json; POST /captures/ID/replay";
 

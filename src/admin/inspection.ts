@@ -8,6 +8,7 @@ import {
 } from "../control/inspection.ts";
 import type { Operations } from "../control/operations.ts";
 import { SallyportError } from "../exchange/index.ts";
+import { type LogLine, type LogTail, MOST_LINES } from "../logs/tail.ts";
 
 /** Recordings in the list. */
 const SHOWN = 500;
@@ -36,13 +37,21 @@ export interface RequestsView {
   readonly requests: readonly ListedRequest[];
 }
 
+export interface LogView {
+  /** The latest last; `id` tells lines of one process apart. */
+  readonly lines: readonly LogLine[];
+}
+
 export class Inspections {
   readonly #operations: Pick<Operations, "inspectors">;
+  readonly #tail: LogTail | undefined;
   /** `performance.now()`; 0 while nothing is to be captured. */
   #until = 0;
 
-  constructor(operations: Pick<Operations, "inspectors">) {
+  /** `tail`: the log of this process, where that is not one of the server processes. */
+  constructor(operations: Pick<Operations, "inspectors">, tail?: LogTail) {
     this.#operations = operations;
+    this.#tail = tail;
   }
 
   /** Captures in all server processes from now on, for ten minutes at the most. */
@@ -96,6 +105,17 @@ export class Inspections {
     return { total: lists.reduce((sum, { total }) => sum + total, 0), requests: requests.slice(0, SHOWN) };
   }
 
+  /** Lines of all processes from this time on (milliseconds since 1970). */
+  async log(since: number): Promise<LogView> {
+    const own = (this.#tail?.since(since) ?? []).map((line) => withPid(line, process.pid));
+    const others = await this.#ofAll(async (each) => {
+      const lines = await each.ask({ inspect: "log", since });
+      return lines.map((line) => withPid(line, each.pid));
+    });
+    const lines = [...own, ...others.flat()].sort((one, other) => one.at - other.at);
+    return { lines: lines.slice(-MOST_LINES) };
+  }
+
   get #left(): number {
     return Math.max(0, this.#until - performance.now());
   }
@@ -116,6 +136,9 @@ export class Inspections {
     );
   }
 }
+
+/** A line that was inherited has that of its process. */
+const withPid = (line: LogLine, pid: number | undefined): LogLine => ({ ...line, pid: line.pid ?? pid });
 
 const idOf = (id: number, { pid }: Inspector): string => `${pid}-${id}`;
 

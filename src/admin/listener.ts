@@ -44,7 +44,7 @@ export async function openAdmin(
   log: Log,
 ): Promise<AdminListener> {
   const shared = { ...source, operations: withSharedStatus(source.operations) };
-  const inspections = new Inspections(shared.operations);
+  const inspections = new Inspections(shared.operations, source.tail);
   const live = new LiveStreams(() => liveData(shared, inspections));
   const handler = adminHandler({ ...shared, inspections, live }, guardOf({ place, token }));
   const listener = httpListener({ handler, log, limits: ADMIN_LIMITS });

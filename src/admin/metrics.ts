@@ -182,6 +182,12 @@ export const METRICS: readonly Metric[] = [
     values: ({ ownMemory }) => one(sum(ownMemory)),
   },
   {
+    name: "sallyport_server_cpu_seconds_total",
+    type: "counter",
+    help: "Processor time of the server's own processes, embedded applications included.",
+    values: ({ status: { cpuSeconds } }) => (cpuSeconds ? one(cpuSeconds.server) : []),
+  },
+  {
     name: EVENT_LOOP_LAG,
     type: "histogram",
     help: "How late timers of server processes fire: how long their event loops are held.",
@@ -275,6 +281,13 @@ export const METRICS: readonly Metric[] = [
     type: "counter",
     help: "Processes of the application that were started again because they ended.",
     values: slotByApp(RESTARTS),
+  },
+  {
+    name: "sallyport_app_cpu_seconds_total",
+    type: "counter",
+    help: "Processor time of the processes of the application.",
+    values: ({ status: { cpuSeconds } }) =>
+      Object.entries(cpuSeconds?.apps ?? {}).map(([app, value]) => ({ value, labels: { app } })),
   },
   {
     name: "sallyport_app_memory_bytes",

@@ -4,6 +4,7 @@ import { TOKEN_VARIABLE } from "../config/admin.ts";
 import type { Settings } from "../config/config.ts";
 import type { Attach, Attached } from "../control/operations.ts";
 import type { Log } from "../exchange/index.ts";
+import type { LogTail } from "../logs/tail.ts";
 import type { Counts, Snapshot, Totals } from "../metrics/index.ts";
 import type { ServerOptions } from "../server/interface.ts";
 import type { Server } from "../server/server.ts";
@@ -12,6 +13,8 @@ import type { Server } from "../server/server.ts";
 export interface ProcessCounts {
   readonly counts: Counts;
   readonly inspection: NonNullable<ServerOptions["inspection"]>;
+  /** The last lines of its log. */
+  readonly tail: LogTail;
   /** What has been counted so far. */
   snapshotOf(server: Server): () => Snapshot;
 }
@@ -23,8 +26,10 @@ export interface OwnAdmin extends ProcessCounts {
 
 /** The admin listener of a supervisor. */
 export interface ClusterAdmin {
+  /** The last lines of its own log, and of server processes that ended. */
+  readonly tail: LogTail;
   readonly totals: Totals;
-  readonly attach: Attach;
+  readonly attach: (log: Log) => Attach;
 }
 
 /** Undefined without an admin listener. Rejects with CONFIG_INVALID when it may not be where it should. */
@@ -38,13 +43,13 @@ export async function prepareAdmin(settings: Settings, directory: string): Promi
 export async function prepareClusterAdmin(
   settings: Settings,
   directory: string,
-  log: Log,
 ): Promise<ClusterAdmin | undefined> {
   const open = await prepareOpening(settings, directory);
   if (!open) return undefined;
   const { Totals } = await import("../metrics/index.ts");
-  const totals = new Totals();
-  return { totals, attach: open(() => totals.sum(), log) };
+  const { LogTail } = await import("../logs/tail.ts");
+  const [totals, tail] = [new Totals(), new LogTail()];
+  return { totals, tail, attach: (log) => open(() => totals.sum(), log, tail) };
 }
 
 /** For one of several server processes, whose supervisor has the admin listener. */
@@ -52,16 +57,19 @@ export async function prepareCounts({ admin }: Settings): Promise<ProcessCounts 
   if (!admin) return undefined;
   const { Counts } = await import("../metrics/index.ts");
   const { Inspection } = await import("../inspect/inspection.ts");
+  const { LogTail } = await import("../logs/tail.ts");
   const counts = new Counts();
-  const inspection: ProcessCounts["inspection"] = (server) => new Inspection(counts, server);
+  const tail = new LogTail();
+  const inspection: ProcessCounts["inspection"] = (server) => new Inspection(counts, tail, server);
   return {
     counts,
     inspection,
+    tail,
     snapshotOf: (server) => () => counts.snapshot(Object.entries(server.status().apps)),
   };
 }
 
-type Opening = (counts: AdminSource["counts"], log: Log) => Attach;
+type Opening = (counts: AdminSource["counts"], log: Log, tail?: LogTail) => Attach;
 
 async function prepareOpening({ admin }: Settings, directory: string): Promise<Opening | undefined> {
   const token = takeToken(process.env);
@@ -69,12 +77,14 @@ async function prepareOpening({ admin }: Settings, directory: string): Promise<O
   const { adminAccess } = await import("../admin/settings.ts");
   const access = adminAccess(admin, directory, token);
   const { openAdmin } = await import("../admin/listener.ts");
-  return (counts, log) => (operations) => openAdmin(access, { operations, counts }, log);
+  return (counts, log, tail) => (operations) => openAdmin(access, { operations, counts, tail }, log);
 }
 
 /** The options of a server that counts, and that can be inspected. */
-export const countsOf = (own: ProcessCounts | undefined): Pick<ServerOptions, "counts" | "inspection"> =>
-  own ? { counts: own.counts, inspection: own.inspection } : {};
+export const countsOf = (
+  own: ProcessCounts | undefined,
+): Pick<ServerOptions, "counts" | "inspection" | "tail"> =>
+  own ? { counts: own.counts, inspection: own.inspection, tail: own.tail } : {};
 
 /** All of them, closed in the reverse order; one that cannot be opened closes those before it. */
 export const attachAll =

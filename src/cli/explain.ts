@@ -77,7 +77,9 @@ async function bodyOf({ data = "" }: Flags): Promise<Buffer> {
   }
 }
 
-const colours = (): boolean => process.stdout.isTTY === true && !process.env.NO_COLOR;
+/** TERM=dumb is a terminal without any. */
+const colours = (): boolean =>
+  process.stdout.isTTY === true && !process.env.NO_COLOR && process.stdout.hasColors();
 
 /** Bytes as base64; everything else as it is. */
 const jsonOf = (found: Explanation): string => `${JSON.stringify(found, asBase64, 2)}\n`;

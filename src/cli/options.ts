@@ -345,6 +345,12 @@ export const OPTIONS = {
   "linger-timeout": limited(time, "lingerTimeout", "for the client to close after we did"),
   grace: { ...limit, ...time, help: "for requests under way when the server stops (30s)" },
 
+  "server-timing": {
+    ...general,
+    read: isTrue,
+    help: "responses say how long the request waited and how long the app took (Server-Timing)",
+  },
+
   "access-log": {
     ...logs,
     ...text,

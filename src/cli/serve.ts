@@ -112,13 +112,14 @@ async function run(plan: ServePlan): Promise<number> {
 
 async function superviseProcesses({ settings, directory, reread }: ServePlan): Promise<number> {
   const { supervise } = await import("../cluster/supervisor.ts");
-  const log = new SwitchableLog({ ...settings.log, sink: descriptorSink(2) });
+  const admin = await prepareClusterAdmin(settings, directory);
+  const { tail, totals } = admin ?? {};
+  const log = new SwitchableLog({ ...settings.log, sink: descriptorSink(2), tail });
   logConsole(log);
   for (const line of settings.renamed ?? []) log.warn(line);
-  const admin = await prepareClusterAdmin(settings, directory, log);
-  const attach = attachAll(controlled({ settings, directory }, log), admin?.attach);
+  const attach = attachAll(controlled({ settings, directory }, log), admin?.attach(log));
   const serving = (): void => onServing(log, settings);
-  return supervise({ plan: { settings, directory }, reread, log, attach, serving, totals: admin?.totals });
+  return supervise({ plan: { settings, directory }, reread, log, attach, serving, totals, tail });
 }
 
 /** Once, in the main process. */
@@ -170,6 +171,7 @@ async function serverProcess(
     channel: new InheritedDescriptor(task.channel),
     debug: settings.log.level === "debug",
     counts: counts?.snapshotOf(server),
+    tail: counts?.tail,
     requests: requestsOf(server, embeddedLimits(settings)),
   });
 }

@@ -194,6 +194,7 @@ function overlay(settings: Settings, flags: Flags, directory: string): Settings 
     ...given("group", flags.group),
     ...given("umask", flags.umask),
     ...given("pidFile", flags["pid-file"] && resolve(directory, flags["pid-file"])),
+    ...given("serverTiming", flags["server-timing"]),
     ...given("serverProcesses", flags["server-processes"]),
     ...given("serverProcessTimeout", flags["server-process-timeout"]),
     limits: { ...settings.limits, ...limitsOf(flags) },

@@ -25,13 +25,14 @@ export async function stacksIn(server: ServerProcess, app: string): Promise<read
 
 /** Resolves within a second. */
 export async function statusOf(server: ServerProcess): Promise<ServerProcessStatus> {
-  const { pid, age, served, leaving } = server;
-  if (!served) return { pid, age, state: leaving ? "leaving" : "starting", apps: {} };
+  const { pid, age, generation, served, leaving } = server;
+  const own = { pid, age, generation };
+  if (!served) return { ...own, state: leaving ? "leaving" : "starting", apps: {} };
   try {
     const said = (await server.ask({ ask: "status" }, PATIENCE)) as ServerProcessStatus;
-    return { ...said, pid, age, state: leaving ? "leaving" : said.state };
+    return { ...said, ...own, state: leaving ? "leaving" : said.state };
   } catch {
-    return { pid, age, state: leaving ? "leaving" : "not answering", apps: {} };
+    return { ...own, state: leaving ? "leaving" : "not answering", apps: {} };
   }
 }
 

@@ -5,6 +5,7 @@ import type { Settings } from "../config/config.ts";
 import type { InspectQuestion } from "../control/inspection.ts";
 import type { SentError } from "../control/sent-error.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
+import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 
 /** What a server process is asked, and answers. */
@@ -34,6 +35,8 @@ export type FromServerProcess =
   | { readonly say: "beat"; readonly requests?: RequestCounts | undefined }
   /** For the metrics: with each heartbeat, before the answer to a question about its status, and at its end. */
   | { readonly say: "counts"; readonly counts: Snapshot }
+  /** The last lines of its log, where something reads them: at its end. */
+  | { readonly say: "log"; readonly lines: readonly LogLine[] }
   /** It stops: what is under way, and what it has broken off. Said until it ends. */
   | { readonly say: "stopping"; readonly inFlight: number; readonly cut: number }
   | { readonly say: "answer"; readonly id: number; readonly value?: unknown; readonly failure?: SentError };
@@ -75,8 +78,24 @@ export function takeTask(): ServerProcessTask | undefined {
   return text === undefined ? undefined : (JSON.parse(text) as ServerProcessTask);
 }
 
+/** What has come since the settings, until `hear` is called: Node drops a message for which there is no listener any more. */
+const early: ToServerProcess[] = [];
+const keep = (message: ToServerProcess): void => void early.push(message);
+
 /** The settings that the supervisor has sent, if it has any that can be sent. */
 export async function takeSettings({ isHanded }: ServerProcessTask): Promise<Handed | undefined> {
   if (!isHanded) return undefined;
-  return new Promise((resolve) => process.once("message", (handed: Handed) => resolve(handed)));
+  return new Promise((resolve) =>
+    process.once("message", (handed: Handed) => {
+      process.on("message", keep);
+      resolve(handed);
+    }),
+  );
+}
+
+/** Has `listener` called with each message of the supervisor, those first that came while this process was loading. */
+export function hear(listener: (message: ToServerProcess) => void): void {
+  process.on("message", listener);
+  process.off("message", keep);
+  for (const message of early.splice(0)) listener(message);
 }

@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { receivedError, type SentError, sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
+import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 import type { Exit } from "../processes/exit.ts";
 import { openFilesLimit } from "../server/descriptors.ts";
@@ -34,6 +35,8 @@ const LAST_WORDS = 1_000;
 type Answer = Extract<FromServerProcess, { say: "answer" }>;
 
 export interface ServerProcessOptions {
+  /** Of the server, as its supervisor counts them. */
+  readonly generation: number;
   readonly sockets: SharedSockets;
   readonly scoreboard: Scoreboard;
   /** What it serves; undefined where that cannot be sent: it reads its configuration itself. */
@@ -42,6 +45,8 @@ export interface ServerProcessOptions {
   readonly startTimeout: number;
   /** Gets what it has counted, for the metrics. */
   readonly counted?: ((counts: Snapshot) => void) | undefined;
+  /** Gets the last lines of its log when it ends. */
+  readonly logged?: ((lines: readonly LogLine[]) => void) | undefined;
 }
 
 export class ServerProcess {
@@ -50,6 +55,7 @@ export class ServerProcess {
   readonly exited: Promise<Exit>;
   /** Milliseconds that it has to start. */
   readonly startTimeout: number;
+  readonly generation: number;
   served = false;
   /** Why it could not start, if it has said so. */
   failure: SentError | undefined;
@@ -61,6 +67,8 @@ export class ServerProcess {
   requests: RequestCounts = {};
   /** It hung, and is being killed. */
   doomed = false;
+  /** The log has why it ends. */
+  isExplained = false;
   /** It had connections when it ended. */
   hadConnections = false;
   #killed = false;
@@ -74,7 +82,9 @@ export class ServerProcess {
   #deadline = Number.POSITIVE_INFINITY;
 
   /** Starts this same command line once more. */
-  constructor({ sockets, scoreboard, handed, startTimeout, counted }: ServerProcessOptions) {
+  constructor(options: ServerProcessOptions) {
+    const { sockets, scoreboard, handed, startTimeout, counted, logged } = options;
+    this.generation = options.generation;
     this.startTimeout = startTimeout;
     const slot = scoreboard.take();
     const started = begin(sockets, scoreboard, slot, handed !== undefined);
@@ -95,6 +105,7 @@ export class ServerProcess {
           resolve(true);
         } else if (message.say === "failed") this.failure = message.failure;
         else if (message.say === "counts") counted?.(message.counts);
+        else if (message.say === "log") logged?.(message.lines);
         else if (message.say === "answer") this.#questions.get(message.id)?.(message);
       });
     });

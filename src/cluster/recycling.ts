@@ -78,11 +78,10 @@ export class Recycling {
   /** The supervisor starts another, as for any that ends. */
   #end(server: ServerProcess, why: string): void {
     this.#lives.delete(server);
-    const { code, message } = new SallyportError(
-      "MEMORY_LIMIT",
-      `server process ${server.pid} was ended: ${why}`,
-    );
-    this.#cluster.log.error(message, { code });
+    const after = server.leaving ? "" : ", the others serve on; another starts";
+    const message = `server process ${server.pid} was ended: ${why}; the requests inside it were cut${after}`;
+    this.#cluster.log.error(message, { code: new SallyportError("MEMORY_LIMIT", message).code });
+    server.isExplained = true;
     server.kill();
   }
 

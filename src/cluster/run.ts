@@ -2,6 +2,7 @@
 // Tested by test/cluster/supervisor.test.ts.
 import { sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
+import type { LogTail } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 import { logConsole } from "../server/console.ts";
 import type { Server } from "../server/server.ts";
@@ -11,6 +12,7 @@ import {
   EXIT_GRACE,
   type FromServerProcess,
   HEARTBEAT_INTERVAL,
+  hear,
   type Question,
   type RequestCounts,
   STOPPING_INTERVAL,
@@ -29,7 +31,12 @@ export interface ServerProcessRun {
   readonly requests: (() => RequestCounts) | undefined;
   /** What it has counted, where there are metrics. */
   readonly counts: (() => Snapshot) | undefined;
+  /** The last lines of its log, where something reads them. */
+  readonly tail: LogTail | undefined;
 }
+
+/** Lines that the supervisor gets at the end of the process. */
+const LAST_LINES = 50;
 
 /** Serves until the supervisor stops it, or is gone. Gives the exit code; rejects when it cannot start. */
 export async function runServerProcess(options: ServerProcessRun): Promise<number> {
@@ -65,7 +72,7 @@ function endWithoutDescriptors(server: Server): never {
   process.exit(1);
 }
 
-function untilEnded({ server, slot, debug, counts }: ServerProcessRun): Promise<number> {
+function untilEnded({ server, slot, debug, counts, tail }: ServerProcessRun): Promise<number> {
   return new Promise((resolve) => {
     const stop = (code: number): void => {
       slot.leave();
@@ -79,6 +86,7 @@ function untilEnded({ server, slot, debug, counts }: ServerProcessRun): Promise<
         clearInterval(timer);
         tell();
         await sendCounts(counts);
+        if (tail) await send({ say: "log", lines: tail.since(0).slice(-LAST_LINES) });
         resolve(code);
       });
     };
@@ -91,7 +99,7 @@ function untilEnded({ server, slot, debug, counts }: ServerProcessRun): Promise<
         void answer(server, id, question);
       },
     };
-    process.on("message", (message: ToServerProcess) => act[message.do](message as never));
+    hear((message) => act[message.do](message as never));
     // The supervisor is gone: nothing would restart or stop us.
     process.on("disconnect", () => stop(0));
     // A terminal signals the whole process group; only the supervisor acts on it.

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/config.ts";
 import { embeddedLimits, isEmbedded } from "../config/embedded.ts";
+import { CpuTimes } from "../control/cpu.ts";
 import type { Inspector } from "../control/inspection.ts";
 import {
   type Attach,
@@ -18,6 +19,7 @@ import {
 import { receivedError } from "../control/sent-error.ts";
 import { type ProcessBounds, type ProcessStacks, SallyportError } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
+import type { LogTail } from "../logs/tail.ts";
 import type { Totals } from "../metrics/index.ts";
 import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
@@ -28,6 +30,7 @@ import { announce, announceCut } from "../server/report.ts";
 import { StopReport } from "../server/stop-report.ts";
 import { summariesOf } from "../server/summary.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
+import { AppChanges } from "./app-changes.ts";
 import { inspectorOf, stacksIn, statusOf } from "./ask.ts";
 import { EXIT_GRACE } from "./messages.ts";
 import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
@@ -45,6 +48,8 @@ export interface ClusterOptions {
   readonly attach: Attach;
   /** Adds up what the server processes count, where there are metrics. It is current once `status` has been asked. */
   readonly totals?: Totals | undefined;
+  /** Gets the last lines of the log of server processes that end, where something reads them. */
+  readonly tail?: LogTail | undefined;
   /** Called once all serve. */
   readonly serving: () => void;
 }
@@ -52,8 +57,6 @@ export interface ClusterOptions {
 /** Milliseconds between two checks of the heartbeats. */
 const TICK = 250;
 const LATE = 4 * TICK;
-/** Milliseconds for a server process to begin with other bounds of an app's processes. */
-const SCALE = 10_000;
 
 /**
  * Runs the server processes of this command line until a signal ends them all. Gives the exit code. Rejects with
@@ -93,8 +96,10 @@ class Supervisor implements Operations {
   /** Of these, those that are under way or wait. */
   #turns = 0;
   readonly #recycling: Recycling;
-  /** What was scaled since the last reload; server processes that start later are told. */
-  readonly #scaled = new Map<string, ProcessBounds>();
+  readonly #changes: AppChanges;
+  readonly #cpu = new CpuTimes();
+  /** Counts the reloads, from 1. */
+  #generation = 1;
   /** Resolves when all have been started for the first time. */
   readonly #started: Promise<void>;
   #complete!: () => void;
@@ -113,6 +118,7 @@ class Supervisor implements Operations {
     this.#started = new Promise((resolve) => {
       this.#complete = resolve;
     });
+    this.#changes = new AppChanges(options.log, () => this.#serving);
     this.#recycling = new Recycling({
       log: options.log,
       isFree: () => this.#isFree,
@@ -151,7 +157,7 @@ class Supervisor implements Operations {
   // Operations.
 
   async status(): Promise<ServerStatus> {
-    return {
+    return this.#cpu.measured({
       version: ownVersion(),
       pid: process.pid,
       startedAt: this.#startedAt,
@@ -161,7 +167,7 @@ class Supervisor implements Operations {
       ...(this.#lastReload ? { lastReload: this.#lastReload } : {}),
       reloads: { ...this.#reloadCounts },
       restarts: this.#restarts,
-    };
+    });
   }
 
   reload(): Promise<void> {
@@ -172,39 +178,19 @@ class Supervisor implements Operations {
     if (!this.#stopping) this.#stop();
   }
 
-  /** One server process after the other, so that the others answer meanwhile. */
   async restart(name: string): Promise<void> {
     const app = this.#appNamed(name);
     await this.#started;
     return this.#inTurn(async () => {
       if (isEmbedded(app)) return this.#roll(this.#plan);
-      const patience = startTimeoutOf(this.#plan.settings);
-      for (const server of this.#serving) await server.ask({ ask: "restart", app: name }, patience);
+      return this.#changes.restart(name, startTimeoutOf(this.#plan.settings));
     });
   }
 
   async scale(app: string, bounds: ProcessBounds): Promise<void> {
     this.#appNamed(app);
     await this.#started;
-    return this.#inTurn(() => this.#scale(app, bounds));
-  }
-
-  /** In all server processes, or in none. */
-  async #scale(app: string, bounds: ProcessBounds): Promise<void> {
-    const servers = this.#serving;
-    const before = await Promise.all(
-      servers.map(async (server) => (await statusOf(server)).apps[app]?.bounds),
-    );
-    const scaling = servers.map((server) => server.ask({ ask: "scale", app, bounds }, SCALE));
-    const refused = (await Promise.allSettled(scaling)).find(({ status }) => status === "rejected");
-    if (refused) {
-      // One that has not answered gets both, in this order.
-      const known = before.find((each) => each !== undefined);
-      for (const [i, server] of servers.entries()) this.#scaleOne(server, app, before[i] ?? known);
-      await Promise.all(scaling);
-    }
-    this.#scaled.set(app, bounds);
-    for (const late of this.#serving) if (!servers.includes(late)) this.#scaleOne(late, app, bounds);
+    return this.#inTurn(() => this.#changes.scale(app, bounds));
   }
 
   /** Of those that leave, too: it is they that wait for slow requests. */
@@ -214,8 +200,9 @@ class Supervisor implements Operations {
     return (await Promise.all(serving.map((server) => stacksIn(server, app)))).flat();
   }
 
+  /** Of those that leave, too: their requests and their log matter most then. */
   get inspectors(): readonly Inspector[] {
-    return this.#serving.map(inspectorOf);
+    return [...this.#processes].filter(({ served }) => served).map(inspectorOf);
   }
 
   #appNamed(name: string): ClusterPlan["settings"]["apps"][string] {
@@ -263,32 +250,23 @@ class Supervisor implements Operations {
     return 1;
   }
 
-  #spawn(plan = this.#plan, sockets = this.#sockets): ServerProcess {
-    const { totals } = this.#options;
+  #spawn(plan = this.#plan, sockets = this.#sockets, generation = this.#generation): ServerProcess {
+    const { totals, tail } = this.#options;
     const server = new ServerProcess({
+      generation,
       sockets,
       scoreboard: this.#scoreboard,
       handed: handedOf(plan),
       startTimeout: startTimeoutOf(plan.settings),
       counted: totals && ((counts) => totals.report(server, counts)),
+      logged: tail && ((lines) => tail.inherit(server.pid, lines)),
     });
     this.#processes.add(server);
     this.#recycling.add(server, plan.settings);
     void server.exited.then(() => totals?.ended(server));
     void server.exited.then(() => this.#gone(server));
-    void server.ready.then((serves) => serves && plan === this.#plan && this.#scaleAsOthers(server));
+    void server.ready.then((serves) => serves && plan === this.#plan && this.#changes.scaleAsOthers(server));
     return server;
-  }
-
-  #scaleAsOthers(server: ServerProcess): void {
-    for (const [app, bounds] of this.#scaled) this.#scaleOne(server, app, bounds);
-  }
-
-  #scaleOne(server: ServerProcess, app: string, bounds: ProcessBounds | undefined): void {
-    if (!bounds) return;
-    server.ask({ ask: "scale", app, bounds }, SCALE).catch((error: Error) => {
-      this.#options.log.warn(`app ${app} was not scaled in server process ${server.pid}: ${error.message}`);
-    });
   }
 
   async #gone(server: ServerProcess): Promise<void> {
@@ -296,14 +274,17 @@ class Supervisor implements Operations {
     if (this.#stopping && this.#processes.size === 0) this.#ended?.(0);
     if (this.#stopping || server.leaving || !server.served) return;
     this.#restarts++;
-    const { log } = this.#options;
     const exit = await server.exited;
     const pause = this.#backOff.after(server.age, server.hadConnections, exit);
-    log.error(
+    if (!server.isExplained) this.#explain(server, exit, pause);
+    setTimeout(() => this.#again(), pause);
+  }
+
+  #explain(server: ServerProcess, exit: Exit, pause: number): void {
+    this.#options.log.error(
       `server process ${server.pid} ${describeExit(exit)}: the requests inside it were cut, the others serve on; ` +
         `another starts${pause > 0 ? ` in ${pause} ms` : ""}`,
     );
-    setTimeout(() => this.#again(), pause);
   }
 
   /** Retries a server process that could not start, with growing pauses. */
@@ -443,7 +424,7 @@ class Supervisor implements Operations {
   /** One at first, so that a failure costs no more than one. */
   async #startAll(plan: ClusterPlan, sockets: SharedSockets, started: ServerProcess[]): Promise<void> {
     const start = async (): Promise<void> => {
-      const server = this.#spawn(plan, sockets);
+      const server = this.#spawn(plan, sockets, this.#generation + 1);
       started.push(server);
       if (!(await server.ready)) await this.#throwFailure(server);
       this.#throwIfStopping();
@@ -464,9 +445,10 @@ class Supervisor implements Operations {
   /** From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once. */
   async #become(plan: ClusterPlan, sockets: SharedSockets, before: readonly ServerProcess[]): Promise<void> {
     const old = this.#sockets;
-    if (plan !== this.#plan) this.#scaled.clear();
+    if (plan !== this.#plan) this.#changes.reset();
     this.#plan = plan;
     this.#sockets = sockets;
+    this.#generation++;
     const { log } = this.#options;
     log.use(plan.settings.log);
     for (const line of plan.settings.renamed ?? []) log.warn(line);

@@ -61,6 +61,10 @@ export const config = section({
   forwarded,
   limits: about(limits.prefault({}), "limits on clients"),
   log: about(log.prefault({}), "the log and the access log"),
+  serverTiming: about(
+    flag().exactOptional(),
+    "tells clients how long a request waited and how long the app took: [`Server-Timing`](operations.md#server-timing)",
+  ),
   serverProcesses: about(
     count().prefault(1),
     "server processes that share the addresses; each has its own processes of the apps",

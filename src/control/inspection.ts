@@ -1,5 +1,6 @@
 // What can be asked of a server process about the requests that pass it: exchanges that were captured, and those under way.
 // The questions and the answers travel between processes. src/inspect/ answers them.
+import type { LogLine } from "../logs/tail.ts";
 
 export type InspectQuestion =
   /** Captures for so many more milliseconds; 0 ends it. What was captured stays. */
@@ -11,7 +12,9 @@ export type InspectQuestion =
   | { readonly inspect: "recording"; readonly id: number }
   /** Gives its request again to `app`, or to the same one. Rejects with NOT_FOUND, NOT_REPLAYABLE, APP_UNKNOWN, QUEUE_FULL. */
   | { readonly inspect: "replay"; readonly id: number; readonly app: string | undefined }
-  | { readonly inspect: "requests" };
+  | { readonly inspect: "requests" }
+  /** Lines of the log from this time on (milliseconds since 1970). */
+  | { readonly inspect: "log"; readonly since: number };
 
 export interface InspectAnswers {
   readonly capture: undefined;
@@ -22,6 +25,8 @@ export interface InspectAnswers {
   /** The id of the new recording. */
   readonly replay: number;
   readonly requests: RequestList;
+  /** In the order in which they came; not all of them when there are very many. */
+  readonly log: readonly LogLine[];
 }
 
 type Kind = keyof InspectAnswers;
@@ -69,6 +74,8 @@ export type RequestPhase = "client" | "queue" | "application" | "writing" | "web
 
 /** A request under way. */
 export interface OpenRequest {
+  /** Tells it from the others of its server process. */
+  readonly id: number;
   readonly app: string;
   readonly method: string;
   readonly target: string;

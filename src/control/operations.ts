@@ -3,6 +3,7 @@
 // Tested by test/control/commands.test.ts.
 import { readFileSync } from "node:fs";
 import type { GatewayStatus, Load, ProcessBounds, ProcessStacks } from "../exchange/index.ts";
+import type { CpuSeconds } from "./cpu.ts";
 import type { Inspector } from "./inspection.ts";
 
 export type ServerState = "starting" | "serving" | "reloading" | "stopping";
@@ -15,6 +16,10 @@ export interface ServerProcessStatus extends Partial<Load> {
   readonly state: ServerProcessState;
   /** Milliseconds since it was started. */
   readonly age: number;
+  /** Counts the reloads of the server, from 1; absent where there is only one server process, which stays. */
+  readonly generation?: number | undefined;
+  /** Percent of one processor since the last look, or since it was started; absent where that is not known. */
+  readonly cpu?: number | undefined;
   /** By the names of the apps; empty unless it answered. */
   readonly apps: Readonly<Record<string, GatewayStatus>>;
 }
@@ -46,6 +51,10 @@ export interface ServerStatus {
   readonly reloads: ReloadCounts;
   /** Server processes that ended by themselves, or hung, and were replaced. */
   readonly restarts: number;
+  /** Of the main process, as for the others. */
+  readonly cpu?: number | undefined;
+  /** Processor time since the server was started, as far as it was seen: by a look before the process ended. */
+  readonly cpuSeconds?: CpuSeconds | undefined;
 }
 
 /** Every method that rejects does so with a SallyportError. */

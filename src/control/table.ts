@@ -21,11 +21,12 @@ function heading({ version, pid, startedAt, urls, state, lastReload }: ServerSta
 }
 
 const serverRows = (processes: readonly ServerProcessStatus[]): Row[] => [
-  ["SERVER PROCESS", "STATE", "AGE", "CONNECTIONS", "IN FLIGHT"],
-  ...processes.map(({ pid, state, age, connections, inFlight }) => [
+  ["SERVER PROCESS", "STATE", "AGE", "CPU", "CONNECTIONS", "IN FLIGHT"],
+  ...processes.map(({ pid, state, age, cpu, connections, inFlight }) => [
     text(pid),
     state,
     lapse(age),
+    share(cpu),
     text(connections),
     text(inFlight),
   ]),
@@ -44,6 +45,7 @@ function appRows({ serverProcesses }: ServerStatus): Row[] {
     "PID",
     "STATE",
     "AGE",
+    "CPU",
     "REQUESTS",
     "IN FLIGHT",
     "SERVER",
@@ -56,12 +58,13 @@ function rowsOf(name: string, app: GatewayStatus, server: string): Row[] {
   const { bounds } = app;
   const shown = bounds && bounds.min !== bounds.max ? `${name} (${bounds.min} to ${bounds.max})` : name;
   const first = [shown, app.interface, app.runtime ?? "-", text(app.waiting)];
-  if (app.processes.length === 0) return [[...first, "-", "-", "-", text(app.requests), "-", server]];
-  return app.processes.map(({ pid, state, age, requests, inFlight }) => [
+  if (app.processes.length === 0) return [[...first, "-", "-", "-", "-", text(app.requests), "-", server]];
+  return app.processes.map(({ pid, state, age, cpu, requests, inFlight }) => [
     ...first,
     text(pid),
     state,
     lapse(age),
+    share(cpu),
     text(requests),
     text(inFlight),
     server,
@@ -69,6 +72,8 @@ function rowsOf(name: string, app: GatewayStatus, server: string): Row[] {
 }
 
 const text = (value: number | undefined): string => (value === undefined ? "-" : String(value));
+
+const share = (percent: number | undefined): string => (percent === undefined ? "-" : `${percent} %`);
 
 export const printable = (value: string): string => value.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 
@@ -106,6 +111,6 @@ function table(rows: readonly Row[]): string {
 }
 
 function aligned(cell: string, width: number, rows: readonly Row[], column: number): string {
-  const isNumber = rows.slice(1).every((row) => /^(\d+|-)$/.test(row[column] ?? ""));
+  const isNumber = rows.slice(1).every((row) => /^(\d+( %)?|-)$/.test(row[column] ?? ""));
   return isNumber ? cell.padStart(width) : cell.padEnd(width);
 }

@@ -7,6 +7,7 @@ import {
   type GatewayStatus,
   type Leaving,
   type Outcome,
+  type ResponseHead,
   SallyportError,
   statusWithoutProcesses,
   Trace,
@@ -174,10 +175,10 @@ export class DoorTrace extends Trace {
     return this.endedAt === 0 && (pid === undefined || this.#handed?.pid !== pid);
   }
 
-  override head(): void {
-    super.head();
+  override head(head: ResponseHead): ResponseHead {
     clearInterval(this.#looks);
     if (this.#isShown) this.#look();
+    return super.head(head);
   }
 
   override ended(outcome: Outcome): void {

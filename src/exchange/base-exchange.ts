@@ -91,22 +91,20 @@ export abstract class BaseExchange implements Exchange {
       this.write(bytesOf(body));
       return this.end();
     }
-    this.trace?.head();
     this.#status = head.status;
     this.#bytes = bodyless ? 0 : size;
-    this.sendWhole(head, bodyless ? EMPTY : body, bodyless);
+    this.sendWhole(this.trace?.head(head) ?? head, bodyless ? EMPTY : body, bodyless);
     this.#close();
   }
 
   start(head: ResponseHead): void {
     if (!this.#accepts("start")) return;
-    this.trace?.head();
     this.#phase = "started";
     this.#status = head.status;
     this.#bodyless = !hasBody(this.request.method, head.status);
     this.#remaining = this.#bodyless ? 0 : announcedLength(head.headers);
     if (!this.#bodyless) this.#events = EventStream.of(head);
-    this.sendHead(head, this.#remaining, this.#bodyless);
+    this.sendHead(this.trace?.head(head) ?? head, this.#remaining, this.#bodyless);
   }
 
   write(chunk: Uint8Array): boolean {

@@ -13,6 +13,10 @@ export interface ProcessStatus {
   readonly requests: number;
   /** Of them, those that are under way. */
   readonly inFlight: number;
+  /** Counts the reloads and restarts of the application, from 1; absent where a reload has replaced the app itself. */
+  readonly generation?: number | undefined;
+  /** Percent of one processor since the last look, or since it was started; absent where that is not known. */
+  readonly cpu?: number | undefined;
 }
 
 export interface GatewayStatus {

@@ -5,7 +5,7 @@
 //
 // A request that finds room is never queued; one that the server answers itself is never handed over.
 
-import type { Outcome } from "./exchange.ts";
+import type { Outcome, ResponseHead } from "./exchange.ts";
 
 /** Times are milliseconds, as `performance.now()` gives them; 0 for what has not happened. */
 export class Trace {
@@ -33,8 +33,10 @@ export class Trace {
     this.pid = pid;
   }
 
-  head(): void {
+  /** What is sent instead of `head`. */
+  head(head: ResponseHead): ResponseHead {
     this.headAt = performance.now();
+    return head;
   }
 
   /** Called once. */

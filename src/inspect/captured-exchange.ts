@@ -5,7 +5,6 @@ import {
   bytesOf,
   type Exchange,
   type Headers,
-  type Outcome,
   type RequestBody,
   type RequestFacts,
   type RequestHead,
@@ -13,8 +12,9 @@ import {
   type ResponseHead,
   type SallyportError,
   sizeOf,
-  Trace,
+  type Trace,
 } from "../exchange/index.ts";
+import { LayeredTrace } from "../exchange/layered-trace.ts";
 import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
 
 /** Bytes, of which only the first are kept. */
@@ -49,38 +49,14 @@ export class KeptBytes {
   }
 }
 
-/** Also keeps the bytes that the application answers with. A trace that the exchange had before goes on. */
-export class CapturingTrace extends Trace {
-  override readonly begun: number;
+/** Also keeps the bytes that the application answers with. */
+export class CapturingTrace extends LayeredTrace {
   override readonly captures: boolean = true;
   readonly answer: KeptBytes;
-  readonly #before: Trace | undefined;
 
   constructor(most: number, before: Trace | undefined) {
-    super();
-    this.begun = before?.begun ?? performance.now();
+    super(before);
     this.answer = new KeptBytes(most);
-    this.#before = before;
-  }
-
-  override queued(): void {
-    super.queued();
-    this.#before?.queued();
-  }
-
-  override handedOver(pid?: number): void {
-    super.handedOver(pid);
-    this.#before?.handedOver(pid);
-  }
-
-  override head(): void {
-    super.head();
-    this.#before?.head();
-  }
-
-  override ended(outcome: Outcome): void {
-    super.ended(outcome);
-    this.#before?.ended(outcome);
   }
 
   override answered(bytes: Uint8Array): void {

@@ -3,6 +3,7 @@
 // Tested by test/admin/inspection.test.ts.
 import type { InspectAnswers, InspectQuestion } from "../control/inspection.ts";
 import { type Exchange, type Gateway, SallyportError } from "../exchange/index.ts";
+import type { LogTail } from "../logs/tail.ts";
 import type { Counts } from "../metrics/index.ts";
 import type { InspectedServer, ServerInspection } from "../server/interface.ts";
 import { Captures } from "./captures.ts";
@@ -19,6 +20,7 @@ type Acts = { readonly [K in InspectQuestion["inspect"]]: (question: Asked<K>) =
 export class Inspection implements ServerInspection {
   readonly #captures = new Captures();
   readonly #counts: Pick<Counts, "open">;
+  readonly #tail: LogTail;
   readonly #server: InspectedServer;
   #replays = 0;
 
@@ -28,11 +30,13 @@ export class Inspection implements ServerInspection {
     captures: () => this.#captures.list(),
     recording: ({ id }) => this.#view(id),
     replay: ({ id, app }) => this.#replay(id, app),
+    log: ({ since }) => this.#tail.since(since),
     requests: () => requestsIn(this.#counts.open()),
   };
 
-  constructor(counts: Pick<Counts, "open">, server: InspectedServer) {
+  constructor(counts: Pick<Counts, "open">, tail: LogTail, server: InspectedServer) {
     this.#counts = counts;
+    this.#tail = tail;
     this.#server = server;
   }
 

@@ -26,6 +26,7 @@ const beginOf = ({ trace }: Exchange): number => trace?.begun ?? 0;
 function openRequest(app: string, exchange: Exchange, now: number): OpenRequest {
   const { request, trace } = exchange;
   return {
+    id: idOf(exchange),
     app,
     method: request.method,
     target: request.target.slice(0, LONGEST_TARGET),
@@ -33,6 +34,16 @@ function openRequest(app: string, exchange: Exchange, now: number): OpenRequest 
     phase: phaseOf(exchange),
     pid: trace?.pid,
   };
+}
+
+/** Requests have numbers once somebody looks at them. */
+const ids = new WeakMap<Exchange, number>();
+let lastId = 0;
+
+function idOf(exchange: Exchange): number {
+  const id = ids.get(exchange) ?? ++lastId;
+  ids.set(exchange, id);
+  return id;
 }
 
 function phaseOf({ handshake, started, trace }: Exchange): RequestPhase {

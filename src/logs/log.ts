@@ -2,6 +2,7 @@
 import type { SonicBoom } from "sonic-boom";
 import { type Log, type LogFields, record } from "../exchange/index.ts";
 import { escapeControls, escapeQuoted } from "../wire/escape.ts";
+import type { LogTail } from "./tail.ts";
 
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
@@ -15,6 +16,8 @@ export interface LogOptions {
   level: Level;
   format: Format;
   sink: Sink;
+  /** Keeps the last lines, where something reads them. */
+  tail?: LogTail | undefined;
   /** For tests; the current time otherwise. */
   now?: () => Date;
 }
@@ -24,20 +27,26 @@ type Line = (time: Date, level: Level, message: string, fields: LogFields) => st
 const LINES: Readonly<Record<Format, Line>> = { text: textLine, json: jsonLine };
 
 /** A log that writes the levels from `level` upwards to `sink`. */
-export function serverLog({ level, format, sink, now = () => new Date() }: LogOptions): Log {
+export function serverLog({ level, format, sink, tail, now = () => new Date() }: LogOptions): Log {
   const least = LEVELS.indexOf(level);
   const line = LINES[format];
+  const write = (own: Level, message: string, fields: LogFields = {}): void => {
+    const time = now();
+    const text = line(time, own, message, fields);
+    sink.write(text);
+    tail?.add(time, own, text);
+  };
   const at = (own: Level) => {
     if (LEVELS.indexOf(own) < least) return () => {};
-    return (message: string, fields: LogFields = {}) => void sink.write(line(now(), own, message, fields));
+    return (message: string, fields?: LogFields) => write(own, message, fields);
   };
   const levels = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   // The application has chosen what it logs. Only a level that is there to silence it holds for it, too.
   const fromApp = (own: Level) => (least <= LEVELS.indexOf("info") ? 0 : least) <= LEVELS.indexOf(own);
   return {
     ...levels,
-    record: (own, message, fields = {}) => {
-      if (fromApp(own)) sink.write(line(now(), own, message, fields));
+    record: (own, message, fields) => {
+      if (fromApp(own)) write(own, message, fields);
     },
   };
 }

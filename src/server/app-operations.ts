@@ -5,6 +5,7 @@ import {
   type GatewayStatus,
   type ProcessBounds,
   type ProcessStacks,
+  type ProcessStatus,
   SallyportError,
   statusWithoutProcesses,
 } from "../exchange/index.ts";
@@ -44,6 +45,46 @@ export async function stacksOf(name: string, { gateway, settings }: App): Promis
   const message = `the app ${name} (${configuredInterface(settings)}) has no Python stacks to show: only Python applications have`;
   throw new SallyportError("STACKS_UNAVAILABLE", message);
 }
+
+/** Apps that a reload has replaced or removed, until their last request is over. */
+export class LeavingApps {
+  readonly #apps = new Set<readonly [name: string, app: App]>();
+
+  /** Until `end`, which never rejects. */
+  async until(name: string, app: App, end: Promise<void>): Promise<void> {
+    const leaving = [name, app] as const;
+    this.#apps.add(leaving);
+    await end;
+    this.#apps.delete(leaving);
+  }
+
+  /** `present` with their processes, which have no generation: they count anew in another app of that name. */
+  addedTo(present: Readonly<Record<string, GatewayStatus>>): Readonly<Record<string, GatewayStatus>> {
+    const all = { ...present };
+    for (const [name, app] of this.#apps) {
+      const { bounds: _configured, ...status } = appStatus(app);
+      const processes = status.processes.map(asLeaving);
+      const other = all[name];
+      all[name] = other
+        ? { ...other, processes: [...other.processes, ...processes] }
+        : { ...status, processes };
+    }
+    return all;
+  }
+
+  /** Of `app`, and of those that it has replaced. Rejects with STACKS_UNAVAILABLE. */
+  async stacks(name: string, app: App): Promise<readonly ProcessStacks[]> {
+    const before = [...this.#apps].flatMap(([each, old]) => (each === name ? [old] : []));
+    const stacks = await stacksOf(name, app);
+    const older = await Promise.all(before.map((old) => old.gateway.stacks?.() ?? []));
+    return [...stacks, ...older.flat()];
+  }
+}
+
+const asLeaving = ({ generation: _ofTheirs, ...status }: ProcessStatus): ProcessStatus => ({
+  ...status,
+  state: "draining",
+});
 
 /** Apps that were scaled, and the bounds that they had before. */
 export class ScaledApps {

@@ -4,6 +4,7 @@ import type { AppSettings, Settings } from "../config/config.ts";
 import type { InspectQuestion } from "../control/inspection.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import type { Gateway, Log, ProcessBounds, ProcessStacks } from "../exchange/index.ts";
+import type { LogTail } from "../logs/tail.ts";
 import type { Counts } from "../metrics/index.ts";
 import type { App } from "./change.ts";
 import type { AppSummary } from "./summary.ts";
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly counts?: Counts;
   /** Sees the exchanges on their way to the apps, for the inspector. */
   readonly inspection?: (server: InspectedServer) => ServerInspection;
+  /** Gets the lines of the server's own log. */
+  readonly tail?: LogTail;
   /** Called when logs are open and certificates read, before any app is loaded: to give rights up. */
   readonly beforeApps?: () => void;
   /** The applications are being worked on. */

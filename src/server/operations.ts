@@ -1,5 +1,6 @@
 // The operations of a server that has a process for itself.
 // Tested by test/control/commands.test.ts.
+import { CpuTimes } from "../control/cpu.ts";
 import type { Inspector } from "../control/inspection.ts";
 import {
   type Operations,
@@ -24,6 +25,7 @@ export class ServerOperations implements Operations {
   readonly inspectors: readonly Inspector[];
   readonly #server: Server;
   readonly #notifier: Promise<Notifier>;
+  readonly #cpu = new CpuTimes();
   readonly #startedAt = new Date().toISOString();
   #reloading = 0;
   #lastReload: ReloadStatus | undefined;
@@ -38,7 +40,7 @@ export class ServerOperations implements Operations {
 
   async status(): Promise<ServerStatus> {
     const serverProcess = this.#server.status();
-    return {
+    return this.#cpu.measured({
       version: ownVersion(),
       pid: process.pid,
       startedAt: this.#startedAt,
@@ -48,7 +50,7 @@ export class ServerOperations implements Operations {
       ...(this.#lastReload ? { lastReload: this.#lastReload } : {}),
       reloads: { ...this.#reloads },
       restarts: 0,
-    };
+    });
   }
 
   #stateOf({ state }: ServerProcessStatus): ServerState {

@@ -24,7 +24,10 @@ import { type Server, serverOf } from "./server.ts";
 export type ServedApp = FetchFunction | FetchObject | NodeHandler | Gateway | object;
 
 export interface ServeOptions
-  extends Pick<Partial<Config>, "listen" | "trust" | "forwarded" | "limits" | "log" | "grace"> {
+  extends Pick<
+    Partial<Config>,
+    "listen" | "trust" | "forwarded" | "limits" | "log" | "grace" | "serverTiming"
+  > {
   /** Until the response begins, as text or seconds; then 504. */
   readonly timeout?: string | number;
   /**
@@ -43,6 +46,7 @@ const CHECKS: Checks<ServeOptions> = {
   limits: anything,
   log: anything,
   grace: anything,
+  serverTiming: anything,
   timeout: anything,
   program: aFlag,
 };

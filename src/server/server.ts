@@ -20,10 +20,10 @@ import {
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
 import { AccessLog } from "../logs/access.ts";
-import { descriptorSink, fileSink, type LineSink } from "../logs/sinks.ts";
+import { descriptorSink, fileSink } from "../logs/sinks.ts";
 import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
-import { appNamed, appStatus, ScaledApps, stacksOf } from "./app-operations.ts";
+import { appNamed, appStatus, LeavingApps, ScaledApps } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
 import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -34,8 +34,9 @@ import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
 import { refuseAccount } from "./privileges.ts";
 import { Routes, routesOf } from "./routes.ts";
+import { timed } from "./server-timing.ts";
 import { type AppSummary, summariesOf } from "./summary.ts";
-import { SwitchableLog } from "./switchable-log.ts";
+import { type OwnLog, ownLogOf } from "./switchable-log.ts";
 
 export type { Development, Server, ServerOptions } from "./interface.ts";
 
@@ -53,6 +54,7 @@ const CHECKS: Checks<ServerOptions> = {
   accepted: aFunction,
   counts: anObject,
   inspection: aFunction,
+  tail: anObject,
   development: anObject,
   reread: aFunction,
   beforeApps: aFunction,
@@ -93,6 +95,7 @@ class GatewayServer implements Server {
   #serving = false;
   #parts: Parts;
   readonly #scaled = new ScaledApps();
+  readonly #leaving = new LeavingApps();
   /** Made when the apps have started. */
   #routes = new Routes([], new Map());
   /** Parts whose frontends reloads have replaced, until their connections have ended. */
@@ -103,7 +106,7 @@ class GatewayServer implements Server {
   constructor(settings: Settings, options: ServerOptions) {
     this.#options = options;
     this.#directory = options.directory ?? process.cwd();
-    this.#ownLog = options.log ? undefined : ownLogOf(settings);
+    this.#ownLog = options.log ? undefined : ownLogOf(settings, options.tail);
     this.log = options.log ?? (this.#ownLog as OwnLog).log;
     this.#appStarter = new AppStarter({
       directory: this.#directory,
@@ -181,7 +184,7 @@ class GatewayServer implements Server {
       state: this.#stopping ? "leaving" : this.#serving ? "serving" : "starting",
       age: performance.now() - this.#born,
       ...totalLoad(frontends.map((each) => each.load())),
-      apps: Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)])),
+      apps: this.#leaving.addedTo(Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)]))),
     };
   }
 
@@ -198,7 +201,7 @@ class GatewayServer implements Server {
   }
 
   async stacks(name: string): Promise<readonly ProcessStacks[]> {
-    return stacksOf(name, appNamed(this.#parts.apps, name));
+    return this.#leaving.stacks(name, appNamed(this.#parts.apps, name));
   }
 
   async inspect(question: InspectQuestion): Promise<unknown> {
@@ -346,7 +349,7 @@ class GatewayServer implements Server {
     const gone = [...apps].filter(([name, app]) => present.get(name) !== app);
     for (const [name] of gone) this.log.info(`app ${name} was ${present.has(name) ? "replaced" : "removed"}`);
     for (const [, { running }] of gone) running.leave("restart");
-    return gone.map(([, app]) => this.#appStarter.close(app, grace));
+    return gone.map(([name, app]) => this.#leaving.until(name, app, this.#appStarter.close(app, grace)));
   }
 
   /**
@@ -367,8 +370,9 @@ class GatewayServer implements Server {
     this.#parts = parts;
     const inspection = this.#inspection;
     const gateways = [...parts.apps].map(([name, { gateway: own }]) => {
-      const gateway = this.#isChecked ? lint(own) : own;
-      return [name, inspection?.around(gateway, name) ?? gateway] as const;
+      const checked = this.#isChecked ? lint(own) : own;
+      const gateway = inspection?.around(checked, name) ?? checked;
+      return [name, parts.settings.serverTiming ? timed(gateway, name) : gateway] as const;
     });
     this.#routes = new Routes(routesOf(parts.settings), new Map(gateways));
   }
@@ -482,17 +486,6 @@ class GatewayServer implements Server {
     await this.#parts.access?.close();
     await this.#ownLog?.sink.close();
   }
-}
-
-/** The log that the configuration describes. */
-interface OwnLog {
-  readonly log: SwitchableLog;
-  readonly sink: LineSink;
-}
-
-function ownLogOf({ log }: Settings): OwnLog {
-  const sink = descriptorSink(2);
-  return { log: new SwitchableLog({ ...log, sink }), sink };
 }
 
 const closeFrontend = ({ frontend, access }: Parts, grace: number): Promise<void> =>

@@ -39,6 +39,8 @@ export class Pool {
   readonly #queue: RequestQueue;
   /** The present generation. */
   #workers: Set<Worker> = new Set();
+  /** Counts those that were installed. */
+  #generation = 0;
   /** Workers that get no requests: retired and doomed ones, which finish theirs, and those that are not ready yet. */
   readonly #others: Set<Worker> = new Set();
   /** Starts that wait for their back-off. */
@@ -178,7 +180,7 @@ export class Pool {
     this.#throwIfClosing();
     const { min, max } = this.#scaler.bounds;
     const length = Math.min(max, Math.max(min, count));
-    const workers = Array.from({ length }, () => this.#spawn());
+    const workers = Array.from({ length }, () => this.#spawn(this.#generation + 1));
     for (const worker of workers) this.#others.add(worker); // so that `close` stops them, too
     const starts = await Promise.allSettled(workers.map((worker) => worker.start()));
     const failed = starts.find((start) => start.status === "rejected");
@@ -197,12 +199,15 @@ export class Pool {
   /** Makes it the present generation. A worker that died while others were not ready yet is replaced like any other. */
   #install(generation: Set<Worker>): void {
     this.#workers = generation;
+    this.#generation++;
     for (const worker of generation) if (worker.state === "gone") this.#onGone(worker, []);
   }
 
-  #spawn(): Worker {
+  #spawn(generation = this.#generation): Worker {
     const events = { onRoom: this.#onRoom, onGone: this.#onGone };
-    return new Worker(this.#options, events, this.#interface);
+    const worker = new Worker(this.#options, events, this.#interface);
+    worker.generation = generation;
+    return worker;
   }
 
   /** The ready worker with the fewest streams, if any has room; one that is blocked only if all are. */

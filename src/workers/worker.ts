@@ -94,6 +94,8 @@ export class Worker implements StreamTransport {
   #capacity = 0;
   /** Requests that it has been given. */
   requests = 0;
+  /** Of the application, as its pool counts them. */
+  generation = 1;
   /** Once it is gone. */
   exit: Exit | undefined;
   /** After how many requests, and when else, it is replaced. */
@@ -145,6 +147,7 @@ export class Worker implements StreamTransport {
       age: performance.now() - this.startedAt,
       requests: this.requests,
       inFlight: this.streams.size - this.ahead,
+      generation: this.generation,
     };
   }
 

@@ -59,7 +59,14 @@ test("the values of several server processes are added; of memory there is the l
     processStatus({ state: "not answering" }),
   ];
   const samples = samplesIn(
-    await textOf(serverStatus({ serverProcesses: processes, reloads: { ok: 2, failed: 1 }, restarts: 5 })),
+    await textOf(
+      serverStatus({
+        serverProcesses: processes,
+        reloads: { ok: 2, failed: 1 },
+        restarts: 5,
+        cpuSeconds: { server: 1.5, apps: { site: 2.25 } },
+      }),
+    ),
   );
   assert.equal(samples.get('sallyport_requests_queued{app="site"}'), 6);
   assert.equal(samples.get('sallyport_app_processes{app="site",state="busy"}'), 2);
@@ -68,6 +75,8 @@ test("the values of several server processes are added; of memory there is the l
   assert.equal(samples.get('sallyport_reloads_total{result="ok"}'), 2);
   assert.equal(samples.get('sallyport_reloads_total{result="failed"}'), 1);
   assert.equal(samples.get("sallyport_server_process_restarts_total"), 5);
+  assert.equal(samples.get("sallyport_server_cpu_seconds_total"), 1.5);
+  assert.equal(samples.get('sallyport_app_cpu_seconds_total{app="site"}'), 2.25);
   const [all, largest] = ["sallyport_app_memory_bytes", "sallyport_app_process_memory_max_bytes"].map(
     (name) => samples.get(`${name}{app="site"}`),
   );
@@ -102,7 +111,11 @@ test("docs/admin.md has a line for each metric, with its type and its labels", a
     METRICS.map(({ name, type }) => `${name} ${type}`),
   );
   const apps = { site: appStatus({ states: ["idle"], bounds: { min: 1, max: 2 } }) };
-  const text = await textOf(serverStatus({ serverProcesses: [processStatus({ apps })] }), someCounts(t));
+  const cpuSeconds = { server: 1, apps: { site: 1 } };
+  const text = await textOf(
+    serverStatus({ serverProcesses: [processStatus({ apps })], cpuSeconds }),
+    someCounts(t),
+  );
   for (const [, name = "", , labels = ""] of rows) {
     const [, used = ""] = new RegExp(`^${name}(?:_bucket)?(?:\\{(.*)\\})? `, "m").exec(text) ?? [];
     const names = [...used.matchAll(/(\w+)="/g)].map(([, label]) => label).filter((label) => label !== "le");

@@ -1,19 +1,22 @@
 // The inspector's endpoints at real servers, with one server process and with two: captured exchanges, replays, requests
 // under way, live data, the pages, and who is refused.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { Inspections } from "../../src/admin/inspection.ts";
 import { MOST_STREAMS } from "../../src/admin/live.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { type Served, serve } from "../kit/serve.ts";
 import { until } from "../kit/until.ts";
 
 const APP = `
-import os, time
+import os, sys, time
 def app(environ, start_response):
     path = environ["PATH_INFO"]
+    if path == "/say": print("somebody said so", file=sys.stderr, flush=True)
     if path == "/wait":
+        print("somebody waits", file=sys.stderr, flush=True)
         while not os.path.exists("go"): time.sleep(0.02)
     body = b"" if path == "/unread" else environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -196,6 +199,79 @@ for (const processes of [1, 2]) {
       await until(async () => (await admin("GET", "/requests")).json.total === 0);
     });
 
+    test("the log of all processes is there, from a time on, and only what the log has", async (t) => {
+      const { server, admin } = await open(t, processes);
+      await post(server, "/say", "x", { authorization: "Bearer tellnobody" });
+      const lines = await found(async () => {
+        const { lines } = (await admin("GET", "/log")).json;
+        return lines.some(({ text }: Json) => text.includes("somebody said so")) ? lines : undefined;
+      });
+      for (const { text, level, at, pid } of lines) {
+        assert.ok(server.stderr.includes(text), text);
+        assert.ok(text.startsWith(new Date(at).toISOString()) && text.includes(level.toUpperCase()), text);
+        assert.equal(typeof pid, "number");
+      }
+      assert.equal(JSON.stringify(lines).includes("tellnobody"), false);
+      const said = lines.find(({ text }: Json) => text.includes("somebody said so"));
+      const { serverProcesses, pid } = (await admin("GET", "/status")).json;
+      assert.ok(serverProcesses.some((each: Json) => each.pid === said.pid));
+      const own = lines.find(({ text }: Json) => text.includes("the admin listener is at"));
+      assert.equal(own.pid, pid);
+      const later = (await admin("GET", `/log?since=${said.at}`)).json.lines;
+      assert.ok(later.length < lines.length && later.some(({ id }: Json) => id === said.id));
+      for (const since of ["x", "-1"])
+        assert.deepEqual((await admin("GET", `/log?since=${since}`)).json.code, "ERR_SALLYPORT_BAD_REQUEST");
+    });
+
+    test("a reload shows old and new processes, and what the old ones still have; their last lines stay", async (t) => {
+      const { server, admin, folder } = await open(t, processes);
+      const answered = post(server, "/wait", "x");
+      const slow = await found(async () =>
+        (await admin("GET", "/requests")).json.requests.find(({ phase }: Json) => phase === "application"),
+      );
+      assert.equal((await admin("POST", "/reload")).status, 200);
+      const { serverProcesses } = (await admin("GET", "/status")).json;
+      const all: Json[] = processes === 1 ? serverProcesses[0].apps.shop.processes : serverProcesses;
+      const shown = all.map(({ pid, generation, state }) => [
+        pid === (processes === 1 ? slow.pid : slow.serverProcess),
+        generation,
+        state,
+      ]);
+      assert.ok(
+        shown.some(([has, generation, state]) => has && generation === 1 && /draining|leaving/.test(state)),
+      );
+      assert.ok(shown.some(([, generation, state]) => generation === 2 && /idle|serving/.test(state)));
+      const [still] = (await admin("GET", "/requests")).json.requests;
+      assert.deepEqual([still.id, still.pid], [slow.id, slow.pid]);
+      const stacks = (await admin("GET", "/apps/shop/stacks")).json;
+      assert.ok(stacks.some(({ pid, requests }: Json) => pid === slow.pid && requests[0].target === "/wait"));
+      writeFileSync(join(folder, "go"), "");
+      await answered;
+      await until(async () => {
+        const status = (await admin("GET", "/status")).json;
+        const now = processes === 1 ? status.serverProcesses[0].apps.shop.processes : status.serverProcesses;
+        return now.every(({ generation }: Json) => generation === 2);
+      });
+      const { lines } = (await admin("GET", "/log")).json;
+      assert.ok(lines.some(({ text }: Json) => text.includes("somebody waits")));
+    });
+
+    test("only so many replays at a time", async (t) => {
+      const { server, admin, folder } = await open(t, processes);
+      await admin("POST", "/captures");
+      writeFileSync(join(folder, "go"), "");
+      await post(server, "/wait", "x");
+      const [{ id }] = (await admin("GET", "/captures")).json.recordings;
+      rmSync(join(folder, "go"));
+      const again = (): Promise<Reply<Json>> => admin("POST", `/captures/${id}/replay`);
+      for (let i = 0; i < 8; i++) assert.equal((await again()).status, 200);
+      const { status, json } = await again();
+      assert.deepEqual([status, json.code], [503, "ERR_SALLYPORT_QUEUE_FULL"]);
+      assert.match(json.message, /8 replays are under way/);
+      writeFileSync(join(folder, "go"), "");
+      await until(async () => (await again()).status === 200);
+    });
+
     test("the stream of live data counts, and there are only so many of them", async (t) => {
       const { server, admin } = await open(t, processes);
       const [, url] = await server.sees(/admin listener is at (\S+)/);
@@ -232,12 +308,32 @@ test("a new server process goes on capturing, and what the old one had is gone",
   assert.equal((await admin("POST", "/reload")).status, 200);
   assert.equal((await admin("GET", "/captures")).json.on, true);
   await post(server, "/y", "y");
-  const { recordings } = (await admin("GET", "/captures")).json;
-  assert.deepEqual(
-    recordings.map(({ target }: Json) => target),
-    ["/y"],
-  );
+  await until(async () => {
+    const { recordings } = (await admin("GET", "/captures")).json;
+    return recordings.map(({ target }: Json) => target).join() === "/y";
+  });
   assert.match((await admin("GET", `/captures/${id}`)).json.message, /has ended/);
+});
+
+test("an app that a reload replaces is shown until its last request is over", async (t) => {
+  const { server, admin, folder } = await open(t, 1);
+  const answered = post(server, "/wait", "x");
+  const slow = await found(async () =>
+    (await admin("GET", "/requests")).json.requests.find(({ phase }: Json) => phase === "application"),
+  );
+  const file = join(folder, "sallyport.json");
+  writeFileSync(file, readFileSync(file, "utf8").replace('"threads":4', '"threads":3'));
+  assert.equal((await admin("POST", "/reload")).status, 200);
+  const shop = async (): Promise<Json[]> =>
+    (await admin("GET", "/status")).json.serverProcesses[0].apps.shop.processes;
+  const old = (await shop()).find(({ pid }) => pid === slow.pid);
+  assert.deepEqual([old.state, old.generation], ["draining", undefined]);
+  assert.ok((await shop()).some(({ generation }) => generation === 1));
+  const stacks = (await admin("GET", "/apps/shop/stacks")).json;
+  assert.ok(stacks.some(({ pid }: Json) => pid === slow.pid));
+  writeFileSync(join(folder, "go"), "");
+  await answered;
+  await until(async () => (await shop()).every(({ pid }) => pid !== slow.pid));
 });
 
 test("a static app is captured, and is handed nothing", async (t) => {
@@ -267,4 +363,21 @@ test("pages are for everybody, data for those who have the token, nothing for ot
     assert.equal((await admin(method, path, undefined, foreign)).json.code, "ERR_SALLYPORT_FORBIDDEN", path);
   }
   assert.equal((await admin("POST", "/captures", undefined, token)).json.on, true);
+});
+
+test("lists over many server processes are bounded, the latest and the oldest first", async () => {
+  const rows = Array.from({ length: 300 }, (_, i) => ({ id: i, at: i, age: i, text: `${i}` }));
+  const answers: Json = {
+    captures: { left: 0, recordings: rows },
+    requests: { total: 300, requests: rows },
+    log: rows,
+  };
+  const inspectors = [1, 2].map((pid) => ({ pid, ask: async ({ inspect }: Json) => answers[inspect] }));
+  const inspections = new Inspections({ inspectors });
+  const { recordings } = await inspections.captures();
+  assert.deepEqual([recordings.length, recordings[0]?.at, recordings.at(-1)?.at], [500, 299, 50]);
+  const { total, requests } = await inspections.requests();
+  assert.deepEqual([total, requests.length, requests[0]?.age, requests.at(-1)?.age], [600, 500, 299, 50]);
+  const { lines } = await inspections.log(0);
+  assert.deepEqual([lines.length, lines[0]?.at, lines.at(-1)?.at], [500, 50, 299]);
 });

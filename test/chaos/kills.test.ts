@@ -68,7 +68,11 @@ for (const [name, kind] of Object.entries(KINDS))
     const growth = memoryOf(site.pid) - memory;
     const { count, median, longest } = loaded.pauses;
     const pauses = `${count} pauses, the median ${median.toFixed(0)} ms, the longest ${longest.toFixed(0)} ms`;
-    report(`${kills} kills, ${name}`, loaded, `; ${pauses}; ${(growth / 2 ** 20).toFixed(0)} MiB more memory`);
+    report(
+      `${kills} kills, ${name}`,
+      loaded,
+      `; ${pauses}; ${(growth / 2 ** 20).toFixed(0)} MiB more memory`,
+    );
     judge(kind, loaded, kills);
     assert.ok(growth < MEMORY, `${growth} bytes more memory`);
     await until(() => descriptorsOf(site.pid) <= descriptors + DESCRIPTORS);

@@ -1,9 +1,12 @@
 // `sallyport explain` as somebody types it.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { APPS } from "../explain/ask.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
 import { sallyport } from "../kit/run-command.ts";
 
 const explain = (...args: readonly string[]) => sallyport(["explain", ...args], APPS);
@@ -85,4 +88,29 @@ test("its options are not those of serve", async () => {
   const { code, stderr } = await sallyport(["serve", "dump:wsgi", "--bytes"], APPS);
   assert.equal(code, 2);
   assert.match(stderr, /--bytes is for sallyport explain, not for sallyport serve/);
+});
+
+const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
+const IN_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+
+/** What a terminal gets with these variables. */
+function inTerminal(env: NodeJS.ProcessEnv): string {
+  const { FORCE_COLOR: _force, NO_COLOR: _no, ...own } = process.env;
+  const command = [process.execPath, BIN, "explain", "dump:wsgi", "/", "--interface", "wsgi"];
+  const { stdout, status } = spawnSync(pythons()[0]?.path as string, ["-c", IN_TERMINAL, ...command], {
+    cwd: APPS,
+    env: { ...own, ...env },
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    timeout: 60_000,
+  });
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /PATH_INFO/);
+  return stdout;
+}
+
+test("a terminal gets colours, unless it has none or NO_COLOR says so", () => {
+  assert.match(inTerminal({ TERM: "xterm-256color" }), /\u001b\[/);
+  for (const env of [{ TERM: "xterm-256color", NO_COLOR: "1" }, { TERM: "dumb" }])
+    assert.doesNotMatch(inTerminal(env), /\u001b\[/, JSON.stringify(env));
 });

@@ -5,13 +5,13 @@ import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { askServer } from "../../src/control/client.ts";
 import type { ServerStatus } from "../../src/control/operations.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { childrenOf, isAlive } from "../kit/processes.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
+import { statusAt } from "../kit/status-at.ts";
 import { until } from "../kit/until.ts";
 
 const PYTHON = pythons()[0]?.path as string;
@@ -47,7 +47,6 @@ interface Site {
   ask(target?: string): Promise<string>;
 }
 
-const STATUS = { method: "GET", path: "/status" } as const;
 const embedded = { wsgi: "app:app", mode: "embedded", python: PYTHON } as const;
 
 async function start(t: TestContext, apps: object, more: object = {}): Promise<Site> {
@@ -68,7 +67,7 @@ async function start(t: TestContext, apps: object, more: object = {}): Promise<S
   return {
     server,
     run,
-    status: async () => (await askServer(join(folder, "control.sock"), STATUS)) as ServerStatus,
+    status: () => statusAt(join(folder, "control.sock")),
     want: (name) => writeFileSync(join(folder, name), ""),
     no: (name) => rmSync(join(folder, name)),
     ask: async (target = "/") => {
@@ -173,6 +172,8 @@ test("memoryLimit: a jump ends that server process only, and another takes its p
     return present.length === 2;
   });
   await site.ask();
+  const told = site.server.stderr.split("\n").filter((line) => line.includes(`server process ${ended} `));
+  assert.deepEqual([told.length, /another starts/.test(told[0] ?? "")], [1, true], told.join("\n"));
 });
 
 test("a lone server process is replaced, too: kept connections go over to its successor", async (t) => {

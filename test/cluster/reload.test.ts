@@ -9,6 +9,7 @@ import type { ServerStatus } from "../../src/control/operations.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
+import { statusAt } from "../kit/status-at.ts";
 import { until } from "../kit/until.ts";
 
 const SITE = `export default (request, response) => {
@@ -42,7 +43,7 @@ async function start(t: TestContext, given: object = {}): Promise<Cluster> {
   t.after(() => server.stop());
   const run = (...args: string[]): Promise<Ended> =>
     sallyport([...args, "--control", "control.sock"], folder);
-  const status = async (): Promise<ServerStatus> => JSON.parse((await run("status", "--json")).stdout);
+  const status = (): Promise<ServerStatus> => statusAt(join(folder, "control.sock"));
   return { server, folder, run, write, status };
 }
 

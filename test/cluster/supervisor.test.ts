@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
-import { gone } from "../kit/processes.ts";
+import { childrenOf, gone } from "../kit/processes.ts";
 import { type Served, serve } from "../kit/serve.ts";
+import { until } from "../kit/until.ts";
 
 const here = makeFolder();
 
@@ -166,6 +167,14 @@ test("a server process that an application holds does not hold up SIGTERM for lo
   );
   assert.equal((await stopped).code, 0);
   await hanging;
+});
+
+test("a stop reaches a server process that is still being loaded", async () => {
+  const server = await start("--config", "hang.json");
+  const [victim = 0] = await processesOf(server.url, 2);
+  process.kill(victim, "SIGKILL");
+  await until(() => childrenOf(server.pid).filter((pid) => pid !== victim).length === 2);
+  assert.deepEqual(await server.stop(), { code: 0, signal: null });
 });
 
 test("an app that ends its process while it is loaded is reported, and the exit code is 1", async () => {

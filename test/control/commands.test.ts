@@ -9,10 +9,18 @@ import { gone } from "../kit/processes.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
 
-const SITE = `let requests = 0;
+/** What hangs or is slow goes on when there is a file "go". */
+const SITE = `import { existsSync } from "node:fs";
+const gone = () => existsSync(new URL("go", import.meta.url));
+const clock = new Int32Array(new SharedArrayBuffer(4));
+let requests = 0;
 export default (request, response) => {
-  if (request.url === "/hang") { process.stderr.write("hanging\\n"); for (const until = Date.now() + 3_000; Date.now() < until; ); }
-  if (request.url === "/slow") { process.stderr.write("slow\\n"); return void setTimeout(() => response.end("slow"), 3_000); }
+  if (request.url === "/hang") { process.stderr.write("hanging\\n"); while (!gone()) Atomics.wait(clock, 0, 0, 20); }
+  if (request.url === "/slow") {
+    process.stderr.write("slow\\n");
+    const timer = setInterval(() => { if (gone()) { clearInterval(timer); response.end("slow"); } }, 20);
+    return;
+  }
   response.setHeader("connection", "close");
   response.end(String(++requests));
 };
@@ -25,6 +33,8 @@ interface Site {
   /** Runs a command against it. */
   run(...args: string[]): Promise<Ended>;
   write(config: object): void;
+  /** Lets what hangs or is slow go on. */
+  go(): void;
 }
 
 const config = (count: number): object => ({
@@ -47,7 +57,7 @@ async function start(t: TestContext, count: number): Promise<Site> {
   const socket = join(folder, "control.sock");
   const run = (...args: string[]): Promise<Ended> =>
     sallyport([...args, "--control", "control.sock"], folder);
-  return { server, folder, socket, run, write };
+  return { server, folder, socket, run, write, go: () => writeFileSync(join(folder, "go"), "") };
 }
 
 async function statusOf({ run }: Site): Promise<ServerStatus> {
@@ -73,7 +83,7 @@ for (const count of [1, 2]) {
     }
     const { stdout, code } = await site.run("status");
     assert.equal(code, 0);
-    assert.match(stdout, /^SERVER PROCESS +STATE +AGE +CONNECTIONS +IN FLIGHT$/m);
+    assert.match(stdout, /^SERVER PROCESS +STATE +AGE +CPU +CONNECTIONS +IN FLIGHT$/m);
     assert.equal(stdout.match(/^shop +\w+ +Node \S+ +0 /gm)?.length, count);
     assert.ok(!stdout.includes("\u001b"));
   });
@@ -88,6 +98,7 @@ for (const count of [1, 2]) {
       inFlight.reduce((sum, each) => sum + each),
       1,
     );
+    site.go();
     await slow;
   });
 
@@ -144,7 +155,10 @@ for (const count of [1, 2]) {
     const site = await start(t, count);
     const slow = fetch(`${site.server.url}/slow`).then((response) => response.text());
     await site.server.sees(/slow/);
-    assert.deepEqual(await site.run("stop"), { code: 0, stdout: "stopped\n", stderr: "" });
+    const stopped = site.run("stop");
+    await site.server.sees(/waiting for 1 request/);
+    site.go();
+    assert.deepEqual(await stopped, { code: 0, stdout: "stopped\n", stderr: "" });
     assert.equal(await slow, "slow");
     await gone(site.server.pid);
     assert.equal((await site.server.exited).code, 0);
@@ -161,7 +175,21 @@ test("a server process that does not answer is listed as such, and the status co
   await site.server.sees(/hanging/);
   const { serverProcesses } = await statusOf(site);
   assert.deepEqual(serverProcesses.map(({ state }) => state).sort(), ["not answering", "serving"]);
+  site.go();
   await hanging;
+});
+
+test("a restart that fails in the second server process says how far it came", async (t) => {
+  const site = await start(t, 2);
+  const once = `import { existsSync, writeFileSync } from "node:fs";
+if (existsSync("tried")) throw new Error("only once");
+writeFileSync("tried", "");
+export default (request, response) => response.end("new");`;
+  writeFileSync(join(site.folder, "site.mjs"), once);
+  const { code, stderr } = await site.run("restart", "shop");
+  assert.equal(code, 1);
+  assert.match(stderr, /only once.*; 1 of 2 server processes have the new generation, the others go on/);
+  assert.equal((await fetch(site.server.url)).status, 200);
 });
 
 test("a reload cannot change one server process to several: it says that a restart is needed, and changes nothing", async (t) => {

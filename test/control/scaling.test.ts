@@ -12,6 +12,7 @@ import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { type Served, serve, serveBy } from "../kit/serve.ts";
+import { statusAt } from "../kit/status-at.ts";
 import { until } from "../kit/until.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
@@ -28,8 +29,11 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
 `;
-const HANG = `export default (request, response) => {
-  for (const end = Date.now() + 25_000; Date.now() < end; );
+/** Until there is a file "go". */
+const HANG = `import { existsSync } from "node:fs";
+export default (request, response) => {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  while (!existsSync(new URL("go", import.meta.url))) Atomics.wait(clock, 0, 0, 20);
   response.end("ok");
 };
 `;
@@ -43,6 +47,7 @@ const ROUTES = [{ path: "/asgi", app: "asgi" }, { path: "/php", app: "php" }, { 
 
 interface Site {
   readonly server: Served;
+  readonly folder: string;
   run(...args: string[]): Promise<Ended>;
   /** Of each server process. */
   of(app: string): Promise<GatewayStatus[]>;
@@ -68,10 +73,10 @@ async function start(t: TestContext, serverProcesses: number, more: object = {})
   const server = await serve(["--config", "site.json"], { cwd: folder });
   t.after(() => server.stop());
   const run = (...args: string[]): Promise<Ended> => sallyport([...args, "--control", "c.sock"], folder);
-  const status = async (): Promise<ServerStatus> => JSON.parse((await run("status", "--json")).stdout);
+  const status = (): Promise<ServerStatus> => statusAt(join(folder, "c.sock"));
   const of = async (app: string): Promise<GatewayStatus[]> =>
     (await status()).serverProcesses.flatMap(({ apps }) => apps[app] ?? []);
-  return { server, run, of, status };
+  return { server, folder, run, of, status };
 }
 
 const boundsOf = async (site: Site, app: string): Promise<(ProcessBounds | undefined)[]> =>
@@ -139,6 +144,7 @@ test("where one server process does not scale, none does", async (t) => {
   const { code, stderr } = await site.run("scale", "wsgi", "3");
   assert.equal(code, 1);
   assert.match(stderr, /server process \d+ did not answer within 10 s/);
+  writeFileSync(join(site.folder, "go"), "");
   await hanging;
   await until(async () => (await boundsOf(site, "wsgi")).length === 2);
   const one = { min: 1, max: 1 };
@@ -178,7 +184,7 @@ test("sallyport dev is asked as a server is, and writes an access log", async (t
   t.after(() => server.stop());
   const run = (...words: string[]): Promise<Ended> => sallyport([...words, "--control", "c.sock"], folder);
   const pids = async (): Promise<(number | undefined)[]> => {
-    const { serverProcesses } = JSON.parse((await run("status", "--json")).stdout) as ServerStatus;
+    const { serverProcesses } = await statusAt(join(folder, "c.sock"));
     return pidsOf(serverProcesses.flatMap(({ apps }) => Object.values(apps)));
   };
   const [first] = await pids();

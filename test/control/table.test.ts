@@ -5,7 +5,7 @@ import type { ServerStatus } from "../../src/control/operations.ts";
 import { lapse, statusText } from "../../src/control/table.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
-const process = { pid: 31, state: "busy", age: 61_000, requests: 1_234, inFlight: 2 } as const;
+const process = { pid: 31, state: "busy", age: 61_000, cpu: 7, requests: 1_234, inFlight: 2 } as const;
 const shop = {
   interface: "WSGI",
   runtime: "CPython 3.12.1",
@@ -21,7 +21,15 @@ const status: ServerStatus = {
   urls: ["http://127.0.0.1:8000"],
   state: "serving",
   serverProcesses: [
-    { pid: 8, state: "serving", age: 7_501_000, connections: 12, inFlight: 2, apps: { shop, files } },
+    {
+      pid: 8,
+      state: "serving",
+      age: 7_501_000,
+      cpu: 112,
+      connections: 12,
+      inFlight: 2,
+      apps: { shop, files },
+    },
     { pid: 9, state: "not answering", age: 5_000, apps: {} },
   ],
   lastReload: { at: "2026-01-01T11:59:00Z", ok: false, message: "no\u001b[31m site" },
@@ -36,14 +44,14 @@ test("it has a line for each process, in columns", () => {
   http://127.0.0.1:8000
 last reload 1 min ago failed: no?[31m site
 
-SERVER PROCESS  STATE          AGE        CONNECTIONS  IN FLIGHT
-             8  serving        2 h 5 min           12          2
-             9  not answering  5 s                  -          -
+SERVER PROCESS  STATE          AGE          CPU  CONNECTIONS  IN FLIGHT
+             8  serving        2 h 5 min  112 %           12          2
+             9  not answering  5 s            -            -          -
 
-APP    INTERFACE  RUNTIME         QUEUE   PID  STATE  AGE        REQUESTS  IN FLIGHT  SERVER
-files  static     -                   0     -  -      -                 -          -       8
-shop   WSGI       CPython 3.12.1      3    31  busy   1 min 1 s      1234          2       8
-shop   WSGI       CPython 3.12.1      3  4032  busy   1 min 1 s      1234          2       8
+APP    INTERFACE  RUNTIME         QUEUE   PID  STATE  AGE        CPU  REQUESTS  IN FLIGHT  SERVER
+files  static     -                   0     -  -      -            -         -          -       8
+shop   WSGI       CPython 3.12.1      3    31  busy   1 min 1 s  7 %      1234          2       8
+shop   WSGI       CPython 3.12.1      3  4032  busy   1 min 1 s  7 %      1234          2       8
 `,
   );
 });

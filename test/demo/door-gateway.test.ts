@@ -8,13 +8,14 @@ import { RecordedExchange } from "../../src/testing/recorded.ts";
 const EMBEDDED = { id: "embedded", wall: "call", interface: "wsgi" } as const;
 const CGI = { id: "cgi", wall: "process", interface: "cgi" } as const;
 
-const COMPLETE = { complete: true, error: undefined, status: 200, bytes: 5 };
-
 const answering = (given: Partial<Gateway> = {}): Gateway => ({
   handle: (exchange) => exchange.respond({ status: 200, reason: "", headers: [] }, "hello"),
   status: () => statusInProcess("WSGI"),
   ...given,
 });
+
+const HEAD = { status: 200, reason: "", headers: [] };
+const OUTCOME = { complete: true, error: undefined, status: 200, bytes: 0 };
 
 test("where no libpython can be had the door is closed and says why; starting it does not fail", async () => {
   const why = "python3 has no shared library beside it: install libpython3.11";
@@ -43,7 +44,7 @@ test("an application in the server's process has started none, and its process i
   await door.start();
   const trace = door.trace(true);
   trace.handedOver();
-  trace.head();
+  trace.head(HEAD);
   assert.equal(trace.process?.pid, process.pid);
   assert.equal(trace.process?.answered, 1);
   assert.equal(trace.process?.started, 0);
@@ -56,8 +57,8 @@ test("each hand-over of CGI is a process that was started, of one request", asyn
   for (const number of [1, 2, 3]) {
     const trace = door.trace(true);
     trace.handedOver(process.ppid);
-    trace.head();
-    trace.ended(COMPLETE);
+    trace.head(HEAD);
+    trace.ended(OUTCOME);
     const { pid, answered, started } = trace.process ?? assert.fail();
     assert.deepEqual({ pid, answered, started }, { pid: process.ppid, answered: 1, started: number });
   }
@@ -68,7 +69,7 @@ test("what is not shown is counted, and nothing is asked about its process", asy
   await door.start();
   const trace = door.trace(false);
   trace.handedOver(process.ppid);
-  trace.head();
+  trace.head(HEAD);
   assert.equal(trace.process, undefined);
   assert.equal(door.started, 1);
 });
@@ -96,7 +97,7 @@ test("a request that is marked twice, or whose client has left, is not counted a
   twice.handedOver(1);
   twice.handedOver(1);
   const left = door.trace(false);
-  left.ended(COMPLETE);
+  left.ended(OUTCOME);
   left.handedOver(1);
   assert.equal(door.handedOver(1)?.answered, 2);
 });

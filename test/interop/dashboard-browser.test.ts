@@ -15,9 +15,14 @@ const TOKEN = "0123456789abcdef";
 
 /** Writes down what it got, byte by byte where it is text. */
 const APP = `
-import json
+import json, os, sys, time
+def rest():
+    while not os.path.exists("go"): time.sleep(0.05)
 def app(environ, start_response):
     body = environ["wsgi.input"].read()
+    if environ["PATH_INFO"] == "/rest":
+        print("somebody rests", file=sys.stderr, flush=True)
+        rest()
     got = {name: value for name, value in environ.items() if isinstance(value, str)}
     with open("got.json", "w") as file: json.dump(got, file)
     start_response("200 OK", [("Content-Type", "text/plain"), ("X-Made-By", __name__)])
@@ -211,6 +216,63 @@ describe("dashboard and inspector in Chromium", { skip: missing("chromium") }, (
     const restart = page.getByRole("button", { name: "Restart other" });
     await restart.click();
     await page.getByText("app other was restarted").waitFor();
+  });
+
+  test("the stack of a request that rests is shown, and that its process is too busy; old and new processes are told apart", async () => {
+    await page.goto(`${admin}/#dashboard`);
+    const resting = hello("/shop/rest");
+    const under = page.getByRole("region", { name: "Requests under way" });
+    await under.getByRole("button", { name: "Stack of POST /shop/rest" }).click();
+    const stack = page.getByRole("region", { name: "Python stack" });
+    await stack.locator(".own", { hasText: /shop\.py:\d+ in rest/ }).waitFor();
+    assert.match(await stack.innerText(), /while not os\.path\.exists\("go"\)/);
+    assert.deepEqual(await faults(), []);
+    await keep("stack");
+
+    const pid = Number(await under.getByRole("row", { name: /rest/ }).locator("td").nth(4).textContent());
+    process.kill(pid, "SIGSTOP");
+    try {
+      await stack.getByRole("button", { name: "Look again" }).click();
+      await stack.getByText(new RegExp(`Process ${pid}: .*too busy to give its stack`)).waitFor();
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await stack.getByRole("button", { name: "Close" }).click();
+    await stack.waitFor({ state: "hidden" });
+
+    await page.getByRole("button", { name: "Restart shop" }).click();
+    const processes = page.getByRole("region", { name: "Processes" });
+    await processes
+      .getByRole("row", { name: new RegExp(`shop \\(WSGI\\) ${pid} \\d+ old draining`) })
+      .waitFor();
+    await processes.getByRole("row", { name: /shop \(WSGI\) \d+ \d+ idle .* \d+ %/ }).waitFor();
+    await keep("generations");
+    writeFileSync(join(folder, "go"), "");
+    await resting;
+  });
+
+  test("the log is followed, by its levels", async () => {
+    const log = page.getByRole("region", { name: "Log" });
+    await log
+      .getByText(/somebody rests/)
+      .first()
+      .waitFor();
+    await log
+      .getByText(/app shop was restarted/)
+      .first()
+      .waitFor();
+    await page.getByLabel("Levels").selectOption("error");
+    await log
+      .getByText(/app shop was restarted/)
+      .first()
+      .waitFor({ state: "hidden" });
+    await page.getByLabel("Levels").selectOption("debug");
+    await log
+      .getByText(/app shop was restarted/)
+      .first()
+      .waitFor();
+    assert.deepEqual(await faults(), []);
+    await keep("log");
   });
 
   test("360 pixels are enough, and so is the dark", async () => {

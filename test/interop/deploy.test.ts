@@ -1,9 +1,7 @@
 // examples/deploy/: each file is checked by the tool that knows its format, and what can run here, runs.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -12,11 +10,10 @@ import { makeFolder } from "../kit/make-folder.ts";
 import { findProgram, missing, needs } from "../kit/needs.ts";
 import { gone } from "../kit/processes.ts";
 import { serve } from "../kit/serve.ts";
-import { until } from "../kit/until.ts";
+import { startActivated } from "../kit/start-activated.ts";
 import { startPeer } from "./peer.ts";
 
 const DEPLOY = fileURLToPath(new URL("../../examples/deploy", import.meta.url));
-const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
 const CONTAINER = join(DEPLOY, "container");
 const read = (name: string): string => readFileSync(join(DEPLOY, name), "utf8");
 
@@ -101,37 +98,16 @@ test("the systemd units pass systemd-analyze verify", (t) => {
   );
 });
 
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 test("systemd's socket activation: the first connection starts the server, which listens nowhere else, and is answered", async (t) => {
   if (!needs(t, "systemd-socket-activate")) return;
-  const port = await freePort();
-  const command = [process.execPath, BIN, "serve", "--config", "sallyport.config.yaml"];
-  const child = spawn("systemd-socket-activate", ["-E", "PATH", "-l", `127.0.0.1:${port}`, ...command], {
-    cwd: CONTAINER,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  t.after(() => child.kill("SIGKILL"));
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
-  });
-  await until(() => /Listening on/.test(said) || child.exitCode !== null);
-  assert.doesNotMatch(said, /listening on http/);
+  const { port, pid, stderr } = await startActivated(t, ["--config", "sallyport.config.yaml"], [], CONTAINER);
+  assert.doesNotMatch(stderr(), /listening on http/);
   const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } });
   assert.equal(await response.text(), "hello\n");
-  assert.match(said, new RegExp(`listening on http://127\\.0\\.0\\.1:${port}`));
-  assert.equal(said.match(/listening on http/g)?.length, 1);
-  child.kill("SIGTERM");
-  await gone(child.pid as number);
+  assert.match(stderr(), new RegExp(`listening on http://127\\.0\\.0\\.1:${port}`));
+  assert.equal(stderr().match(/listening on http/g)?.length, 1);
+  process.kill(pid, "SIGTERM");
+  await gone(pid);
 });
 
 test("nginx in front, by the example", { skip: missing("nginx") }, async (t) => {

@@ -1,13 +1,13 @@
 // Another program's server, started for a test: on a free port, with a configuration of this folder, in a directory of its
 // own, ended with the test. What it logged is shown when a test fails.
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../kit/free-port.ts";
 
 const START_DEADLINE = 30_000;
 const STOP_DEADLINE = 10_000;
@@ -170,15 +170,6 @@ class RunningPeer implements Peer {
     process.once("exit", kill);
     void this.#ended.then(() => process.removeListener("exit", kill));
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address ? address.port : 0;
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { VENV_PYTHON } from "../kit/needs.ts";
 import { pythons } from "../kit/pythons.ts";
@@ -24,13 +24,16 @@ function run(command: string, args: readonly string[]): Promise<string> {
   });
 }
 
-for (const { path, version } of pythons()) {
-  for (const file of files) test(`CPython ${version} passes ${file}`, () => passes(path, file));
-}
-
 const uvloop = spawnSync(VENV_PYTHON, ["-c", "import uvloop"]).status === 0;
-for (const file of files.filter((name) => name.includes("asgi"))) {
-  test(`uvloop passes ${file}`, { skip: uvloop ? false : "uvloop is not in .venv" }, () =>
-    passes(VENV_PYTHON, file),
-  );
-}
+
+// They wait more than they compute.
+describe("each file in a process of its own", { concurrency: 2 }, () => {
+  for (const { path, version } of pythons()) {
+    for (const file of files) test(`CPython ${version} passes ${file}`, () => passes(path, file));
+  }
+  for (const file of files.filter((name) => name.includes("asgi"))) {
+    test(`uvloop passes ${file}`, { skip: uvloop ? false : "uvloop is not in .venv" }, () =>
+      passes(VENV_PYTHON, file),
+    );
+  }
+});

@@ -63,11 +63,17 @@ class Counted {
   }
 
   async #heard(): Promise<unknown> {
-    const gone = once(this.#child, "exit").then(() => {
+    const over = new AbortController();
+    const gone = once(this.#child, "exit", over).then(() => {
       throw new Error("the server has ended");
     });
-    const [message] = await Promise.race([once(this.#child, "message"), gone]);
-    return message;
+    try {
+      const [message] = await Promise.race([once(this.#child, "message", over), gone]);
+      return message;
+    } finally {
+      gone.catch(() => {});
+      over.abort();
+    }
   }
 
   /** Bytes of its heap after a young collection. */

@@ -2,10 +2,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type FileResult, runFile } from "../../scripts/testing/file.mjs";
+import { LONGEST } from "../../scripts/testing/files.mjs";
+import { Idleness } from "../../scripts/testing/idleness.mjs";
 import { Silence } from "../../scripts/testing/silence.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -74,23 +78,48 @@ for (const slowness of [1, 4]) {
   });
 }
 
-/** Runs fixtures as `npm test` runs the tests. */
-async function runAll(...names: string[]): Promise<string[]> {
+/** Runs fixtures as `npm test` runs the tests; `options` as a program's text. */
+async function runAll(names: readonly string[], options = "{}"): Promise<string[]> {
   const files = names.map((name) => `test/scripts/fixtures/${name}.ts`);
   const program = `
     import { runAll } from "./scripts/testing/all.mjs";
     import { summary } from "./scripts/testing/report.mjs";
-    process.exitCode = summary(await runAll(".", ${JSON.stringify(files)}), [], false);`;
+    process.exitCode = summary(await runAll(".", ${JSON.stringify(files)}, ${options}), [], false);`;
   const args = ["--input-type=module", "--eval", program];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
   return (await text(child.stdout)).split("\n");
 }
 
-test("each file's line says how many there are, and the end says again why each test failed", async () => {
-  const lines = await runAll("count", "exit_midway");
-  const ended = lines.filter((line) => /^(ok {2}|FAIL) /.test(line));
+const ended = (lines: readonly string[]): string[] => lines.filter((line) => /^(ok {2}|FAIL) /.test(line));
+
+test("one more file begins while the processors have nothing to do, up to a limit", async () => {
+  const idle = "{ atOnce: 1, most: 2, idleness: { sinceLast: () => 2 } }";
+  const lines = await runAll(["tell", "count", "empty"], idle);
+  assert.match(ended(lines).at(-1) ?? "", /3 of 3 {2}\S+tell\.ts/);
+});
+
+test("how many processors are idle is told from what has passed since the last question", () => {
+  const times = [
+    [60, 40],
+    [100, 100],
+    [130, 110],
+  ].map(([idle = 0, user = 0]) => [{ times: { idle, user } }, { times: { idle: 0, user: idle + user } }]);
+  const idleness = new Idleness(() => times.shift() ?? []);
+  assert.equal(idleness.sinceLast(), 0.4);
+  assert.equal(idleness.sinceLast(), 0.75);
+});
+
+test("each file of which it is known that it takes long is there", () => {
   assert.deepEqual(
-    ended.map((line) => line.split(/ {2,}/)[0]?.slice(5)),
+    Object.keys(LONGEST).filter((path) => !existsSync(join(ROOT, path))),
+    [],
+  );
+});
+
+test("each file's line says how many there are, and the end says again why each test failed", async () => {
+  const lines = await runAll(["count", "exit_midway"]);
+  assert.deepEqual(
+    ended(lines).map((line) => line.split(/ {2,}/)[0]?.slice(5)),
     ["1 of 2", "2 of 2"],
   );
   const end = lines.slice(lines.indexOf("FAILED:"));

@@ -1,10 +1,8 @@
 // Sockets that systemd passes (sd_listen_fds(3)), by systemd's own program.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { get as getHttps } from "node:https";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
@@ -12,59 +10,17 @@ import { fileURLToPath } from "node:url";
 import { makeCertificate } from "../kit/make-certificate.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
-import { AS_ROOT } from "../kit/serve.ts";
+import { type Activated, startActivated } from "../kit/start-activated.ts";
 import { until } from "../kit/until.ts";
 
-const BIN = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
 const APPS = fileURLToPath(new URL("../apps/isolation", import.meta.url));
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-interface Activated {
-  readonly port: number;
-  readonly unix: string;
-  readonly pid: number;
-  stderr(): string;
-}
-
-/** A server that gets a TCP and a Unix socket, the second for SCGI by its name. It starts with the first connection. */
-async function activated(t: TestContext, args: readonly string[]): Promise<Activated> {
+/** It gets a TCP and a Unix socket, the second for SCGI by its name. */
+async function activated(t: TestContext, args: readonly string[]): Promise<Activated & { unix: string }> {
   const unix = join(makeFolder(t), "socket");
-  const port = await freePort();
-  const sockets = ["-l", `127.0.0.1:${port}`, "-l", unix, "--fdname=web:scgi"];
-  const command = [
-    process.execPath,
-    BIN,
-    "serve",
-    "report:wsgi",
-    "--chdir",
-    APPS,
-    "--access-log",
-    "off",
-    ...args,
-  ];
-  const environment = Object.keys({ ...AS_ROOT, PATH: "", HOME: "" }).flatMap((name) => ["-E", name]);
-  const child = spawn("systemd-socket-activate", [...sockets, ...environment, ...command], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...AS_ROOT, ...process.env },
-  });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
-    stderr += piece;
-  });
-  t.after(async () => {
-    child.kill();
-    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-  });
-  await until(() => /Listening on .*socket/.test(stderr) || child.exitCode !== null);
-  return { port, unix, pid: child.pid as number, stderr: () => stderr };
+  const site = ["report:wsgi", "--chdir", APPS, "--access-log", "off"];
+  const server = await startActivated(t, [...site, ...args], ["-l", unix, "--fdname=web:scgi"]);
+  return { ...server, unix };
 }
 
 /** The answer of a CGI-like protocol, to a request without a body. */

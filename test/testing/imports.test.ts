@@ -27,7 +27,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   embedded: ["exchange", "options", "processes", "sockets", "workers"],
   apps: ["exchange", "options"],
   modules: [],
-  control: ["exchange", "options", "sockets"],
+  control: ["exchange", "options", "sockets", "logs"],
   protocols: [
     "exchange",
     "wire",
@@ -92,9 +92,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "config",
     "server",
   ],
-  inspect: ["exchange", "wire", "workers", "metrics", "config", "control", "server", "explain"],
+  inspect: ["exchange", "wire", "workers", "logs", "metrics", "config", "control", "server", "explain"],
   cluster: ["exchange", "options", "processes", "sockets", "logs", "metrics", "config", "control", "server"],
-  admin: ["exchange", "http", "protocols", "metrics", "config", "control", "server", "pages"],
+  admin: ["exchange", "http", "protocols", "logs", "metrics", "config", "control", "server", "pages"],
   dev: ["exchange", "config", "modules", "processes", "server"],
   demo: [
     "exchange",

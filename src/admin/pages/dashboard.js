@@ -2,6 +2,8 @@
 import { ask } from "./api.js";
 import { durationChart, quantile, rateChart, SECONDS } from "./charts.js";
 import { age, bytes, CLASSES, clock, colour, h, milliseconds, number, table } from "./dom.js";
+import { makeLog, readLog } from "./log.js";
+import { makeRequests, showRequests } from "./requests.js";
 
 /** Messages that are kept: those of two minutes. */
 const history = [];
@@ -37,9 +39,11 @@ export function makeDashboard(root, notice) {
       ],
       [],
     ),
-    processes: table("Processes", ["process", "state", "#age", "#memory", "#requests", "#in flight"], []),
-    requests: table("Requests under way", ["#age", "phase", "app", "request", "#process"], []),
-    total: h("p", { class: "dim" }),
+    processes: table(
+      "Processes",
+      ["process", "generation", "state", "#age", "#CPU", "#memory", "#requests", "#in flight"],
+      [],
+    ),
     events: h("ol", { class: "pieces", reversed: true }),
     reloads: h("span", { class: "dim" }),
   };
@@ -60,9 +64,8 @@ export function makeDashboard(root, notice) {
       parts.reloads,
     ),
     parts.processes,
-    h("h2", {}, "Requests under way"),
-    parts.total,
-    parts.requests,
+    ...makeRequests(),
+    ...makeLog(),
     h("h2", {}, "What happened while this page was open"),
     parts.events,
   );
@@ -79,7 +82,8 @@ export function showLive(data) {
   parts.duration.replaceChildren(durationChart(durations, data.bounds));
   showApps(data, minute);
   parts.processes.body.replaceChildren(...processRows(data));
-  showRequests(data.requests);
+  showRequests(data);
+  void readLog();
   const { reloads, lastReload } = data.status;
   parts.reloads.textContent = lastReload
     ? `last reload ${clock(lastReload.at)}: ${lastReload.ok ? "done" : `failed: ${lastReload.message}`} (${reloads.ok} done, ${reloads.failed} failed)`
@@ -196,55 +200,42 @@ function appTexts(name, data, minute) {
 }
 
 function processRows({ status, memory }) {
-  const row = (depth, name, { pid, state, age: old, requests, inFlight }) =>
+  const row = (depth, name, { pid, state, age: old, cpu, requests, inFlight, generation }, newest) =>
     h(
       "tr",
       {},
       h("td", { class: ["", "deep", "deeper"][depth] }, `${name} ${pid ?? ""}`),
+      h("td", {}, generationText(generation, state, newest)),
       h("td", {}, state),
       number(age(old)),
+      number(cpu === undefined ? "-" : `${cpu} %`),
       number(bytes(memory[pid])),
       number(requests ?? "-"),
       number(inFlight ?? "-"),
     );
   const isAlone = status.serverProcesses.length === 1 && status.serverProcesses[0].pid === status.pid;
-  const main = isAlone
-    ? []
-    : [
-        row(0, "supervisor", {
-          pid: status.pid,
-          state: status.state,
-          age: Date.now() - Date.parse(status.startedAt),
-        }),
-      ];
+  const { pid, state, cpu } = status;
+  const old = Date.now() - Date.parse(status.startedAt);
+  const main = isAlone ? [] : [row(0, "supervisor", { pid, state, cpu, age: old })];
   const depth = isAlone ? 0 : 1;
+  const newest = newestOf(status.serverProcesses);
   const below = status.serverProcesses.flatMap((server) => [
-    row(depth, "server process", server),
+    row(depth, "server process", server, newest),
     ...Object.entries(server.apps).flatMap(([app, { interface: named, processes }]) =>
-      processes.map((process) => row(depth + 1, `${app} (${named})`, process)),
+      processes.map((process) => row(depth + 1, `${app} (${named})`, process, newestOf(processes))),
     ),
   ]);
   return [...main, ...below];
 }
 
-function showRequests({ total, requests }) {
-  parts.total.textContent =
-    total > requests.length
-      ? `${total}, of which the ${requests.length} oldest are shown`
-      : total === 0
-        ? "none at the moment"
-        : `${total}`;
-  const row = ({ age: old, phase, app, method, target, pid, serverProcess }) =>
-    h(
-      "tr",
-      {},
-      number(milliseconds(old)),
-      h("td", {}, phase),
-      h("td", {}, app),
-      h("td", { class: "code" }, `${method} ${target}`),
-      number(pid ?? serverProcess ?? "-"),
-    );
-  parts.requests.body.replaceChildren(...requests.map(row));
+const newestOf = (processes) => Math.max(...processes.map(({ generation = 0 }) => generation));
+
+/** During a reload: which processes are those that go, and which those that come. */
+function generationText(generation, state, newest) {
+  if (newest === undefined) return "";
+  const isOld = generation === undefined ? state === "draining" : generation < newest;
+  const which = generation === undefined ? "" : `${generation}`;
+  return isOld ? [which, " ", h("b", {}, "old")] : which;
 }
 
 /** Processes that came and went, reloads, changes of the state. */

@@ -1,5 +1,6 @@
 """The same for ASGI: what blocks a thread there blocks the event loop here."""
 
+from checksum import read_body
 from hostile_wsgi import app as wsgi_app
 
 
@@ -14,13 +15,9 @@ class _Input:
 async def app(scope, receive, send):
     if scope["type"] != "http":
         raise NotImplementedError(scope["type"])
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
+    body = await read_body(receive)
+    if body is None:
+        return
     environ = {
         "PATH_INFO": scope["path"],
         "QUERY_STRING": scope["query_string"].decode(),

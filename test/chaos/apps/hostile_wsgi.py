@@ -4,7 +4,8 @@ import os
 import sys
 import threading
 import time
-import zlib
+
+from checksum import answer
 
 _LOCK = threading.Lock()
 _LEAKED = []
@@ -68,6 +69,6 @@ _ACTS = {
 def app(environ, start_response):
     body = environ["wsgi.input"].read()
     act = _ACTS.get(environ["PATH_INFO"])
-    text = act() if act else f"{zlib.crc32(body)} {len(body)} {environ['QUERY_STRING']}"
+    text = act() if act else answer(body, environ["QUERY_STRING"]).decode()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(text).encode()]

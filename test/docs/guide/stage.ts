@@ -5,7 +5,8 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort, type Peer, startPeer } from "../../interop/peer.ts";
+import { type Peer, startPeer } from "../../interop/peer.ts";
+import { freePort } from "../../kit/free-port.ts";
 import { type Served, serveBy } from "../../kit/serve.ts";
 import { until } from "../../kit/until.ts";
 

@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../../../src/exchange/index.ts";
 import { fastcgiListener } from "../../../src/protocols/fastcgi/index.ts";
+import { freePort } from "../../kit/free-port.ts";
 import { head } from "../../kit/handlers.ts";
 import { missing } from "../../kit/needs.ts";
 import { socketPath, startGateway } from "./raw-application.ts";
@@ -88,15 +89,6 @@ function says(stream: Readable, pattern: RegExp): Promise<void> {
     });
     stream.on("end", () => reject(new Error(`it ended, and said: ${said}`)));
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 test("nginx passes requests to our listener, kept and not", { skip: missing("nginx") }, async (t) => {

@@ -29,7 +29,8 @@ export class FastcgiApplication {
   readonly #options: FastcgiOptions;
   readonly #log: Log;
   /** The present generation of our processes, and earlier ones that finish what they have. */
-  readonly #generations = new Set<SpawnedApplication>();
+  readonly #generations = new Map<SpawnedApplication, number>();
+  #begun = 0;
   #bounds: ProcessBounds;
   #current: SpawnedApplication | undefined;
   /** Of generations that are gone. */
@@ -70,10 +71,12 @@ export class FastcgiApplication {
 
   status(): GatewayStatus {
     const { command } = this.#options;
-    const generations = [...this.#generations];
+    const generations = [...this.#generations.keys()];
     return {
       ...statusWithoutProcesses("FastCGI", this.backends.waiting),
-      processes: generations.flatMap((generation) => generation.processes),
+      processes: [...this.#generations].flatMap(([{ processes }, generation]) =>
+        processes.map((each) => ({ ...each, generation })),
+      ),
       bounds: command ? this.#bounds : undefined,
       restarts: this.#restartsBefore + sum(generations.map(({ restarts }) => restarts)),
     };
@@ -82,7 +85,7 @@ export class FastcgiApplication {
   async close(grace: number): Promise<void> {
     await this.backends.close(grace);
     const patience = Math.max(grace, STOP_GRACE);
-    await Promise.all([...this.#generations].map((generation) => this.#stop(generation, patience)));
+    await Promise.all([...this.#generations.keys()].map((generation) => this.#stop(generation, patience)));
   }
 
   async #replace(): Promise<void> {
@@ -114,7 +117,7 @@ export class FastcgiApplication {
       this.backends,
       (address) => this.#backendAt(address),
     );
-    this.#generations.add(generation);
+    this.#generations.set(generation, ++this.#begun);
     try {
       await generation.start(count);
     } catch (error) {

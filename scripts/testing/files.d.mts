@@ -1,0 +1,2 @@
+/** Seconds that the longest test files take, by their paths. */
+export const LONGEST: Readonly<Record<string, number>>;
