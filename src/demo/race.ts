@@ -100,6 +100,8 @@ class Race {
     this.#send("door", { id });
     const { query, ...load } = LOADS[this.#request.kind];
     const url = `${this.#track.url()}/${id}/hello?${query}`;
+    // Its bar is there from the beginning, however soon the first report or the result comes.
+    this.#send("sample", { id, done: 0, of: load.requests, rate: 0, seconds: 0 });
     if (this.#isWarmedUp(door)) await this.#clients.run({ ...WARM_UP, url }, () => {});
     const processes = new ProcessWatch(door);
     const last = await this.#clients
