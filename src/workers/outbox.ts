@@ -9,7 +9,7 @@ import { join } from "node:path";
 /** Bytes of OutboxState at the beginning of the file, in numbers of 64 bits. The answers follow. */
 const HEADER = 32;
 /** Bytes of answers that may wait. */
-const ROOM = 32_768;
+const ROOM = 65_536;
 
 /** In memory, if there is such a place. */
 const PLACES = ["/dev/shm", tmpdir()];

@@ -252,10 +252,15 @@ export class Worker implements StreamTransport {
     else if (trace.queuedAt === 0) trace.queued();
   }
 
+  /** The application takes the next one, unless the one that is done was only waiting there. */
+  #markNext({ id }: WorkerStream, { handedOverAt }: Trace): void {
+    if (this.#concurrencyMode === "inline" && handedOverAt > 0)
+      this.streams.after(id)?.exchange.trace?.handedOver(this.pid);
+  }
+
   done(stream: WorkerStream): void {
     this.streams.delete(stream.id);
-    if (stream.exchange.trace && this.#concurrencyMode === "inline")
-      this.streams.after(stream.id)?.exchange.trace?.handedOver(this.pid);
+    if (stream.exchange.trace) this.#markNext(stream, stream.exchange.trace);
     this.#events.onRoom(this);
     if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
   }
