@@ -30,7 +30,7 @@ const doorOf = (id) => state.doors.find((door) => door.id === id);
 /** A process that stays pays for its start once: its first request is followed by the one that is shown. */
 async function sendTwice({ path, wall }, request) {
   const first = await send(path, request);
-  if (wall !== "socket" || first.process?.answered !== 1 || first.browser.status >= 500) return first;
+  if (wall === "process" || first.process?.answered !== 1 || first.browser.status >= 500) return first;
   return { ...(await send(path, request)), first: first.duration };
 }
 

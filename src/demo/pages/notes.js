@@ -2,7 +2,7 @@
 
 /** The way, by door. */
 export const WAY = {
-  cgi: "The server starts a process for each request. It appears, reads, answers, ends. Starting the interpreter is most of the time; nothing is kept from one request to the next, and nothing can leak from one to the next.",
+  cgi: "The server starts a process for each request. It appears, reads, answers, ends. Every answer includes the start of an interpreter; nothing is kept from one request to the next, and nothing can leak from one to the next.",
   warm: "Still a process for each request, but not a new start of Python: it is forked from an interpreter that has its modules loaded already.",
   fastcgi:
     "The application's process was started once and stays, and so does the connection to it: what CGI pays for each request, FastCGI pays once.",
