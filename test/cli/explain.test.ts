@@ -95,7 +95,8 @@ const IN_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
 
 /** What a terminal gets with these variables. */
 function inTerminal(env: NodeJS.ProcessEnv): string {
-  const { FORCE_COLOR: _force, NO_COLOR: _no, ...own } = process.env;
+  // On a CI service Node finds that a terminal has no colours.
+  const { FORCE_COLOR: _force, NO_COLOR: _no, CI: _ci, ...own } = process.env;
   const command = [process.execPath, BIN, "explain", "dump:wsgi", "/", "--interface", "wsgi"];
   const { stdout, status } = spawnSync(pythons()[0]?.path as string, ["-c", IN_TERMINAL, ...command], {
     cwd: APPS,
