@@ -43,7 +43,7 @@ const PIECE = 65_536;
 export async function spool(body: RequestBody, options: SpoolOptions): Promise<Spooled> {
   refuseOver(options.limit, body.length ?? 0);
   if (body.whole) return new MemorySpool(body.whole, body.trailers);
-  const store = new Store(options);
+  const store = new Store(options, body.length);
   try {
     for (let chunk = await body.read(); chunk; chunk = await body.read()) await store.add(chunk);
     return await store.finish(body.trailers);
@@ -67,9 +67,11 @@ class Store {
   #length = 0;
   #file: BodyFile | undefined;
 
-  constructor(options: SpoolOptions) {
+  /** `length`: of the body, if it is known. */
+  constructor(options: SpoolOptions, length: number | undefined) {
+    const { memory = 65_536 } = options;
     this.#options = options;
-    this.#block = Buffer.allocUnsafe(options.memory ?? 65_536);
+    this.#block = Buffer.allocUnsafe(Math.min(memory, length ?? memory));
   }
 
   async add(chunk: Uint8Array): Promise<void> {
