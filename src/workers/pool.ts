@@ -245,7 +245,7 @@ export class Pool {
       if (!this.#closing)
         this.#options.log.error(`no successor for worker ${worker.pid}: ${message}`, { code, detail });
       void next.stop(0);
-      return this.#startSuccessorLater(worker, reason);
+      return this.#startSuccessorLater(worker, reason, next);
     }
     this.#successions.after(0, true);
     this.#others.delete(next);
@@ -258,9 +258,9 @@ export class Pool {
   }
 
   /** The worker goes on meanwhile: its successor may have failed for a passing reason, or for a lasting one. */
-  #startSuccessorLater(worker: Worker, reason: string): void {
+  #startSuccessorLater(worker: Worker, reason: string, failed: Worker): void {
     if (this.#succeeded !== worker) return;
-    this.#later(this.#successions.after(0), () => {
+    this.#later(this.#successions.after(0, false, failed.exit), () => {
       if (this.#succeeded === worker) this.#succeeded = undefined;
       this.#succeed(worker, reason);
     });
@@ -321,7 +321,7 @@ export class Pool {
 
   #replace(worker: Worker): void {
     const isWanted = this.#workers.size + this.#awaited < this.#scaler.bounds.min;
-    if (!worker.wasReady && !isWanted) return this.#scaler.pause(this.#growths.after(0));
+    if (!worker.wasReady && !isWanted) return this.#scaler.pause(this.#growths.after(0, false, worker.exit));
     const age = performance.now() - worker.startedAt;
     const pause = this.#restarts.after(age, worker.servedOnce, worker.exit);
     const ended = worker.pid === undefined ? "a worker did not start" : `worker ${worker.pid} ended`;
