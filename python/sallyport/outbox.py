@@ -11,19 +11,23 @@ import mmap
 import os
 import socket
 import struct
+import threading
+from typing import Callable
 
 # Two positions in the stream of all bytes sent: where the waiting bytes begin and end. Then the request that the
-# application was called for last (of workers that run one after the other), and the number of bytes read.
+# application was called for last, and the number of bytes read. After the waiting bytes comes the last request of each
+# thread, of workers that have several.
 _POSITIONS = struct.Struct("<QQ")
 _NUMBER = struct.Struct("<Q").pack_into
 _START, _END, _REQUEST, _BYTES_READ, _SIZE = 0, 8, 16, 24, 32
 # Answers, or bytes, that leave in one write: more would leave the server idle meanwhile.
 _MAX_ANSWERS = 8
 _MAX_BYTES = 65_536
+_THREADS = _SIZE + _MAX_BYTES
 
 
 class Outbox:
-    """Frames out, from one thread. Frames that were given to `hold` leave with the next `send`, or with `flush`."""
+    """Frames out, of one thread at a time. Those that were given to `hold` leave with the next `send`, or `flush`."""
 
     def __init__(self, sock: socket.socket, descriptor: int) -> None:
         """Takes over `descriptor`, that of the file."""
@@ -39,12 +43,20 @@ class Outbox:
 
     def _detach(self) -> None:
         """A fork of the application's that returns into our loop must not write to the shared memory."""
-        self._memory = bytearray(_SIZE + _MAX_BYTES)
+        self._memory = bytearray(len(self._memory))
         self._view = memoryview(self._memory)
 
     def begin(self, id: int) -> None:
         """The application is about to be called: should it end this process, no other worker gets the request."""
         _NUMBER(self._memory, _REQUEST, id)
+
+    def begin_in(self, thread: int, id: int) -> None:
+        """The same in one of several threads, which are numbered from 0."""
+        _NUMBER(self._memory, _THREADS + 8 * thread, id)
+
+    def send_by(self, sendall: "Callable[[bytes], None]") -> None:
+        """Has `sendall` send from now on."""
+        self._sendall = sendall
 
     def record_read(self, total: int) -> None:
         """`total` bytes have been read from the link: should this process die, another worker gets later requests."""
@@ -90,9 +102,15 @@ class Direct:
     """The same without such memory: no frame ever waits."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.hold = self.send = sock.sendall
+        self.send_by(sock.sendall)
+
+    def send_by(self, sendall: "Callable[[bytes], None]") -> None:
+        self.hold = self.send = sendall
 
     def begin(self, id: int) -> None:
+        pass
+
+    def begin_in(self, thread: int, id: int) -> None:
         pass
 
     def record_read(self, total: int) -> None:
@@ -100,3 +118,55 @@ class Direct:
 
     def flush(self) -> None:
         pass
+
+
+class SharedOutbox:
+    """One of these for several threads."""
+
+    def __init__(self, outbox: "Outbox | Direct", sock: socket.socket) -> None:
+        outbox.send_by(_sender(sock))
+        self._outbox = outbox
+        self.begin_in = outbox.begin_in
+        self._unlock()
+        os.register_at_fork(after_in_child=self._unlock)
+
+    def _unlock(self) -> None:
+        """Another thread, which a fork does not have, may have held the lock."""
+        self._lock = threading.Lock()
+
+    def hold(self, frame: bytes) -> None:
+        with self._lock:
+            self._outbox.hold(frame)
+
+    def send(self, frame: bytes) -> None:
+        with self._lock:
+            self._outbox.send(frame)
+
+    def flush(self) -> None:
+        with self._lock:
+            self._outbox.flush()
+
+
+def _sender(sock: socket.socket) -> "Callable[[bytes], None]":
+    """`sock.sendall`, which gives the GIL away only if the socket is full.
+
+    A thread that gives it away has to queue behind all others to get it back, which takes far longer than the sending.
+    """
+    try:
+        from ctypes import PyDLL, c_char_p, c_int, c_size_t, c_ssize_t
+
+        send = PyDLL(None).send
+        flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+    except (ImportError, OSError, AttributeError):
+        return sock.sendall
+    send.argtypes = c_int, c_char_p, c_size_t, c_int
+    send.restype = c_ssize_t
+    fileno, sendall = sock.fileno, sock.sendall
+
+    def send_all(frame: "bytes | memoryview") -> None:
+        data = bytes(frame)
+        sent = send(fileno(), data, len(data), flags)
+        if sent < len(data):
+            sendall(memoryview(data)[max(0, sent) :])  # waits for room, or raises what is wrong
+
+    return send_all

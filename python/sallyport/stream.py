@@ -1,18 +1,14 @@
-"""One exchange inside this worker, and the two drivers of a WSGI application.
+"""One exchange inside this worker, and the driver of a WSGI application without threads.
 
-`Inline` answers in the reading loop: one request at a time, no thread. `Shared` reads in the main thread and answers
-in a fixed number of others. In both an application may wait for body to read and for credit to send.
+`Inline` answers in the reading loop: one request at a time. threads.py has the other driver. In both an application may
+wait for body to read and for credit to send.
 
 Tested by test/python/test_prefetch.py.
 """
 
-import os
-import threading
 from collections import deque
-from errno import EBADF, ENOTSOCK
-from queue import SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from .link import (
     BODY,
@@ -34,17 +30,16 @@ from .link import (
 from .outbox import Direct, Outbox
 
 if TYPE_CHECKING:
+    from .threads import Shared
     from .wsgi import Server
 
-# What a link is that the application has closed.
-_CLOSED = (EBADF, ENOTSOCK)
 # Seconds that answers wait for others to leave with them.
 _HOLD_TIME = 0.0005
 # Seconds of work between two checks for requests that were cancelled meanwhile.
 _CHECK_INTERVAL = 0.005
 # Seconds of work that may wait here, and the most requests for it.
 _PREFETCH_SECONDS = 0.004
-_PREFETCH_MAX = 64
+PREFETCH_MAX = 64
 # The number that src/workers/capacity.ts begins with.
 _PREFETCH_FIRST = 16
 # Requests after which their mean counts as much as that of all before them.
@@ -234,12 +229,14 @@ class Inline:
 class Prefetch:
     """How many requests the server may send at once: the work of a moment, by the pace of the last ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: int = 1, first: int = _PREFETCH_FIRST) -> None:
+        """`first` is what the server begins with; `least` it may always send, one for each thread."""
         # Requests answered since the last measurement.
         self.served = 0
         # Seconds for one request: a mean in which the last ones count most.
-        self._seconds = _PREFETCH_SECONDS / _PREFETCH_FIRST
-        self._count = _PREFETCH_FIRST
+        self._seconds = _PREFETCH_SECONDS / first
+        self._least = least
+        self._count = first
 
     def after(self, seconds: float) -> int:
         """`served` requests have taken `seconds`. Returns the number for PREFETCH if it has changed, or else 0."""
@@ -247,85 +244,9 @@ class Prefetch:
         if served == 0:
             return 0
         self._seconds += (seconds / served - self._seconds) * served / (served + _SMOOTHING)
-        count = min(_PREFETCH_MAX, max(1, int(_PREFETCH_SECONDS / self._seconds)))
-        count = 1 << (count.bit_length() - 1)  # a power of two, so that it seldom changes
+        count = min(PREFETCH_MAX, max(1, int(_PREFETCH_SECONDS / self._seconds)))
+        count = max(self._least, 1 << (count.bit_length() - 1))  # a power of two, so that it seldom changes
         if count == self._count:
             return 0
         self._count = count
         return count
-
-
-class Shared:
-    """Reads in the calling thread, answers in `threads` others."""
-
-    def __init__(self, link: Link, threads: int) -> None:
-        self._link = link
-        self._threads = threads
-        self._requests: "SimpleQueue[tuple[Stream, dict] | None]" = SimpleQueue()
-        self._streams: "dict[int, Stream]" = {}
-        self._changed = threading.Condition()
-        self._sending = threading.Lock()
-
-    def send(self, kind: int, id: int, payload: bytes = b"") -> None:
-        with self._sending:
-            self._link.send(kind, id, payload)
-
-    def hold(self, frame: bytes) -> None:
-        with self._sending:
-            self._link.write(frame)
-
-    def serve(self, server: "Server") -> None:
-        """Like Inline.serve; at the end it waits for the requests that are being answered."""
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
-        for thread in threads:
-            thread.start()
-        self._read(server)
-        for _ in threads:
-            self._requests.put(None)
-        for thread in threads:
-            thread.join()
-
-    def ends_with(self, error: BaseException) -> bool:
-        """In a thread, SystemExit ends the request and not the process, as in any thread of Python's."""
-        return False
-
-    def wait(self, _stream: Stream, ready: "Callable[[], bool]") -> None:
-        with self._changed:
-            self._changed.wait_for(ready)
-
-    def poll(self, stream: Stream) -> None:
-        """Nothing to do: the reading thread has already delivered."""
-
-    def _read(self, server: "Server") -> None:
-        while True:
-            kind, id, payload = self._link.read()
-            if kind == REPEAT or kind == REQUEST:
-                stream = self._streams[id] = server.open(id)
-                # Not in the thread: the server may have replaced the common part by the time that one is free.
-                self._requests.put((stream, server.environ(kind, payload)))
-            elif kind == COMMON:
-                server.learn(id, payload)
-            elif kind == STOP:
-                return
-            elif stream := self._streams.get(id):
-                with self._changed:
-                    stream.receive(kind, payload)
-                    self._changed.notify_all()
-
-    def _work(self) -> None:
-        try:
-            self._answer_all()
-        except OSError as error:
-            # The reading thread does not notice that the application has closed the link: requests would wait in vain.
-            if error.errno in _CLOSED:
-                os._exit(1)
-            raise
-
-    def _answer_all(self) -> None:
-        while request := self._requests.get():
-            stream, environ = request
-            if stream.cancelled:
-                stream.send(DONE)  # cancelled while it waited for a thread
-            else:
-                stream.run(environ)
-            del self._streams[stream.id]

@@ -18,8 +18,9 @@ from .failures import failed_payload
 from .interpreter import interpreter
 from .link import FAILED, READY, Link
 from .loader import LoadError, choose_interface, load
-from .outbox import Direct, Outbox
-from .stream import Inline, Shared
+from .outbox import Direct, Outbox, SharedOutbox
+from .stream import Inline
+from .threads import Shared
 
 # The descriptor of the link, the same as in src/workers/worker.ts. Standard output belongs to the application.
 _LINK_FD = 3
@@ -68,12 +69,14 @@ def _prepared(link: Link, outbox: "Outbox | Direct", sock: socket.socket, settin
     app = load(target)
     if choose_interface(app, target, interface) == "asgi":
         return _asgi(app, link, outbox, sock, settings)
-    return _wsgi(app, link, outbox, settings)
+    return _wsgi(app, sock, link, outbox, settings)
 
 
-def _wsgi(app: object, link: Link, outbox: "Outbox | Direct", settings: dict) -> "Callable[[], int]":
+def _wsgi(
+    app: object, sock: socket.socket, link: Link, outbox: "Outbox | Direct", settings: dict
+) -> "Callable[[], int]":
     threads = settings["threads"]
-    driver = Inline(link, outbox) if threads == 1 else Shared(link, threads)
+    driver = Inline(link, outbox) if threads == 1 else Shared(link, SharedOutbox(outbox, sock), threads)
     server = wsgi.Server(app, driver, settings["constants"], threads, settings["processes"])
     gc.collect()
     gc.freeze()  # imported objects live as long as the process: no collection needs to visit them again

@@ -11,8 +11,8 @@ export const concurrencyModeOf = (found: Interface, threads: number): Concurrenc
 };
 
 /**
- * Streams sent to an inline worker until it says how many that should be (PREFETCH): as many as it answers in a moment.
- * The worker measures its own pace, since a pause of ours would look like slowness of its.
+ * Streams sent to a worker without threads until it says how many that should be (PREFETCH): as many as it answers in a
+ * moment. The worker measures its own pace, since a pause of ours would look like slowness of its.
  */
 const PREFETCH = 16;
 
@@ -20,6 +20,10 @@ export interface CapacityOptions {
   readonly threads: number;
   readonly concurrency: number;
 }
+
+/** How many streams a worker runs at once. */
+export const runsAtOnce = (mode: ConcurrencyMode, { threads, concurrency }: CapacityOptions): number =>
+  ({ inline: 1, threads, loop: concurrency })[mode];
 
 /** How many streams a worker may have at first. */
 export const capacityOf = (mode: ConcurrencyMode, { threads, concurrency }: CapacityOptions): number =>

@@ -8,8 +8,9 @@ import { join } from "node:path";
 
 /** Bytes of OutboxState at the beginning of the file, in numbers of 64 bits. The answers follow. */
 const HEADER = 32;
-/** Bytes of answers that may wait. */
+/** Bytes of answers that may wait. After them come numbers of 64 bits: each thread's last request. */
 const ROOM = 65_536;
+const NUMBER = 8;
 
 /** In memory, if there is such a place. */
 const PLACES = ["/dev/shm", tmpdir()];
@@ -18,8 +19,8 @@ export interface OutboxState {
   /** Where the waiting bytes begin and end in the stream of all bytes that the worker sends. */
   readonly start: number;
   readonly end: number;
-  /** The request that the application was called for last; 0 for none so far. */
-  readonly request: number;
+  /** The requests that the application was called for last, one of each thread; perhaps ended since. */
+  readonly requests: readonly number[];
   /** Bytes that the worker has read from the link: requests beyond them never reached it. */
   readonly bytesRead: number;
 }
@@ -27,20 +28,22 @@ export interface OutboxState {
 export class Outbox {
   /** The worker inherits it. */
   readonly descriptor: number;
+  readonly #threads: number;
   readonly #header = Buffer.alloc(HEADER);
   #closed = false;
   /** Where the waiting bytes ended at the last peek. */
   #seen = 0;
 
-  private constructor(descriptor: number) {
+  private constructor(descriptor: number, threads: number) {
     this.descriptor = descriptor;
+    this.#threads = threads;
   }
 
   /** Undefined if no file can be made: the worker then sends each answer at once. */
-  static open(): Outbox | undefined {
+  static open(threads: number): Outbox | undefined {
     for (const directory of PLACES) {
       try {
-        return new Outbox(openNameless(directory));
+        return new Outbox(openNameless(directory, HEADER + ROOM + NUMBER * threads), threads);
       } catch {}
     }
     return undefined;
@@ -50,8 +53,14 @@ export class Outbox {
   get state(): OutboxState | undefined {
     const header = this.#header;
     if (this.#closed || readSync(this.descriptor, header, 0, HEADER, 0) < HEADER) return undefined;
-    const number = (at: number): number => Number(header.readBigUInt64LE(at));
-    return { start: number(0), end: number(8), request: number(16), bytesRead: number(24) };
+    const number = (at: number): number => numberAt(header, at);
+    return { start: number(0), end: number(8), bytesRead: number(24), requests: [number(16)] };
+  }
+
+  /** The same once the worker is dead, with the requests of all threads. */
+  get last(): OutboxState | undefined {
+    const now = this.state;
+    return now && { ...now, requests: [...now.requests, ...this.#ofThreads()].filter((id) => id > 0) };
   }
 
   /** The answers that a dead worker has finished, beyond the `received` bytes that arrived. */
@@ -81,6 +90,12 @@ export class Outbox {
     closeSync(this.descriptor);
   }
 
+  #ofThreads(): number[] {
+    const found = Buffer.alloc(NUMBER * this.#threads);
+    readSync(this.descriptor, found, 0, found.length, HEADER + ROOM);
+    return Array.from({ length: this.#threads }, (_, thread) => numberAt(found, NUMBER * thread));
+  }
+
   #between({ start }: OutboxState, from: number, to: number): Buffer | undefined {
     if (from < start || to <= from || to - start > ROOM) return undefined;
     const found = Buffer.allocUnsafe(to - from);
@@ -89,15 +104,16 @@ export class Outbox {
   }
 }
 
+const numberAt = (bytes: Buffer, at: number): number => Number(bytes.readBigUInt64LE(at));
+
 /** The file vanishes with its last descriptor, however we end. */
-function openNameless(directory: string): number {
+function openNameless(directory: string, size: number): number {
   const path = join(directory, `sallyport-${randomUUID()}`);
   const descriptor = openSync(path, "wx+", 0o600);
   try {
     unlinkSync(path);
     // Reserves the space now: a worker that writes to mapped memory on a full disk gets SIGBUS.
-    if (writeSync(descriptor, Buffer.alloc(HEADER + ROOM)) < HEADER + ROOM)
-      throw new Error("the disk is full");
+    if (writeSync(descriptor, Buffer.alloc(size)) < size) throw new Error("the disk is full");
   } catch (error) {
     closeSync(descriptor);
     throw error;

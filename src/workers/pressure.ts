@@ -85,7 +85,7 @@ function couldDoWithout(ready: readonly Worker[], lags: readonly number[]): bool
   const [one] = leastBusy(new Set(ready), 1);
   if (!one || one.concurrencyMode === "inline" || lags.some((lag) => lag > QUIET_LAG)) return false;
   if (ready.length < 2 || one.streams.all().some(({ streaming }) => streaming)) return false;
-  return sum(ready.map(({ streams }) => streams.size)) <= ((ready.length - 1) * one.capacity) / 2;
+  return sum(ready.map(({ streams }) => streams.size)) <= ((ready.length - 1) * one.places) / 2;
 }
 
 const waitedFor = (stream: WorkerStream | undefined, now: number): number =>

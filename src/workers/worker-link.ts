@@ -86,7 +86,7 @@ export class WorkerLink {
     if (!outbox) return undefined;
     const rest = outbox.unsent(this.#read);
     if (rest) this.#push(rest);
-    const last = outbox.state;
+    const { last } = outbox;
     outbox.close();
     return last;
   }

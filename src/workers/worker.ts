@@ -26,7 +26,7 @@ import {
   startChild,
 } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
-import { type ConcurrencyMode, capacityOf, concurrencyModeOf } from "./capacity.ts";
+import { type ConcurrencyMode, capacityOf, concurrencyModeOf, runsAtOnce } from "./capacity.ts";
 import { CommonParts } from "./common-parts.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Interface } from "./interface.ts";
@@ -92,6 +92,7 @@ export class Worker implements StreamTransport {
   #concurrencyMode: ConcurrencyMode = "inline";
   #runtime: Runtime | undefined;
   #capacity = 0;
+  #places = 0;
   /** Requests that it has been given. */
   requests = 0;
   /** Of the application, as its pool counts them. */
@@ -115,7 +116,7 @@ export class Worker implements StreamTransport {
     this.#lifespan = new Lifespan(options);
     this.log = options.log;
     this.#output = new ApplicationOutput(options.log, () => ({ pid: this.pid }));
-    const outbox = Outbox.open();
+    const outbox = Outbox.open(options.threads);
     this.#child = this.#startProcess(outbox);
     this.#link = this.#openLink(outbox);
     this.writer = this.#link.writer;
@@ -180,19 +181,19 @@ export class Worker implements StreamTransport {
     return this.#capacity > 0;
   }
 
-  /** How many streams it may have at once. */
-  get capacity(): number {
-    return this.#capacity;
+  /** How many of its streams it runs at once; the others wait there. */
+  get places(): number {
+    return this.#places;
   }
 
   /** Streams that it was sent ahead and has not begun. */
   get ahead(): number {
-    return this.#concurrencyMode === "inline" ? Math.max(0, this.streams.size - 1) : 0;
+    return Math.max(0, this.streams.size - this.#places);
   }
 
   /** Of these the one that is begun next. */
   get firstAhead(): WorkerStream | undefined {
-    return this.ahead > 0 ? this.streams.all()[1] : undefined;
+    return this.ahead > 0 ? this.streams.all()[this.#places] : undefined;
   }
 
   /** Bytes; 0 where no limit asks for them. */
@@ -221,10 +222,9 @@ export class Worker implements StreamTransport {
     return this.#capacity - this.streams.size;
   }
 
-  /** The streams that were begun: of an inline worker only the oldest. */
+  /** The streams that were begun: the oldest ones. */
   get begun(): WorkerStream[] {
-    const streams = this.streams.all();
-    return this.#concurrencyMode === "inline" ? streams.slice(0, 1) : streams;
+    return this.streams.all().slice(0, this.#places);
   }
 
   /** Resolves when the application is imported. Rejects with APP_IMPORT or WORKER_DIED, the process ended. */
@@ -246,18 +246,23 @@ export class Worker implements StreamTransport {
     if (++this.#link.unsent === BATCH) this.#link.send();
   }
 
-  /** What an inline worker is sent ahead waits there. */
+  /** What a worker is sent ahead waits there. */
   #mark(trace: Trace): void {
-    if (this.#concurrencyMode !== "inline" || this.streams.size === 0) trace.handedOver(this.pid);
+    if (this.streams.size < this.#places) trace.handedOver(this.pid);
     else if (trace.queuedAt === 0) trace.queued();
   }
 
   done(stream: WorkerStream): void {
     this.streams.delete(stream.id);
-    if (stream.exchange.trace && this.#concurrencyMode === "inline")
-      this.streams.after(stream.id)?.exchange.trace?.handedOver(this.pid);
+    if (stream.exchange.trace) this.#nextBegun(stream.id)?.exchange.trace?.handedOver(this.pid);
     this.#events.onRoom(this);
     if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
+  }
+
+  /** The stream that is begun now that another one is done. */
+  #nextBegun(done: number): WorkerStream | undefined {
+    if (this.#places === 1) return this.streams.after(done);
+    return this.streams.size < this.#places ? undefined : this.streams.all()[this.#places - 1];
   }
 
   /** Has streams that would never end by themselves come to an end. */
@@ -390,13 +395,11 @@ export class Worker implements StreamTransport {
     this.#events.onGone(this, unbegun);
   }
 
-  /** What it was running when it died: the request that it named last, or all that it had read. */
+  /** What it was running when it died: the requests that it named last, or all that an event loop had read. */
   #running(last: OutboxState | undefined): WorkerStream[] {
     if (!last) return this.begun;
-    if (this.#concurrencyMode !== "inline")
-      return this.begun.filter(({ sentTo }) => sentTo <= last.bytesRead);
-    const stream = this.streams.get(last.request);
-    return stream ? [stream] : [];
+    if (this.#concurrencyMode === "loop") return this.begun.filter(({ sentTo }) => sentTo <= last.bytesRead);
+    return last.requests.flatMap((id) => this.streams.get(id) ?? []);
   }
 
   /** Output of the application, on standard output or `wsgi.errors`, goes to our log. */
@@ -470,7 +473,8 @@ export class Worker implements StreamTransport {
     this.#runtime = runtimeOf(ready);
     this.#concurrencyMode = concurrencyModeOf(found, this.#options.threads);
     this.#capacity = capacityOf(this.#concurrencyMode, this.#options);
-    this.#link.watchesOutbox = this.#concurrencyMode === "inline";
+    this.#places = runsAtOnce(this.#concurrencyMode, this.#options);
+    this.#link.watchesOutbox = this.#concurrencyMode !== "loop";
     this.#state = "ready";
     this.#start.succeeded(found);
   }

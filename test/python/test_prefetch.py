@@ -47,6 +47,13 @@ class PrefetchTest(unittest.TestCase):
         self.assertEqual(self.prefetch.after(0.00016), 0)
         self.assertEqual(self.prefetch.after(1.0), 0)  # idle
 
+    def test_threads_always_have_one_each(self):
+        self.prefetch, self.count = Prefetch(5, 5), 5
+        self.answers(400, 0.00001)
+        self.assertEqual(self.count, 64)
+        self.answers(40, 0.2)
+        self.assertEqual(self.count, 5)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -12,6 +12,7 @@ import { Outbox } from "../../src/workers/outbox.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { startWsgi } from "../kit/start-wsgi.ts";
+import { until } from "../kit/until.ts";
 
 const PYTHON = fileURLToPath(new URL("../../python", import.meta.url));
 
@@ -29,7 +30,7 @@ for line in sys.stdin:
 `;
 
 async function working(t: TestContext, python: string) {
-  const outbox = Outbox.open() as Outbox;
+  const outbox = Outbox.open(2) as Outbox;
   t.after(() => outbox.close());
   const child = spawn(python, ["-c", WORKER], {
     stdio: ["pipe", "pipe", "inherit", "ignore", outbox.descriptor],
@@ -56,7 +57,7 @@ for (const { path, version } of pythons()) {
     await tell("hold third");
     await tell("begin 7");
     await die();
-    assert.equal(outbox.state?.request, 7);
+    assert.deepEqual(outbox.last?.requests, [7]);
     assert.equal(outbox.unsent(5)?.toString(), "secondthird");
     assert.equal(outbox.unsent(8)?.toString(), "ondthird", "a part had arrived");
     assert.equal(outbox.unsent(16), undefined, "all of it had");
@@ -118,6 +119,22 @@ test("a worker's death costs the request inside it, and no answer that was finis
     targets.map((target) => (target === "/kill-self" ? 502 : 200)),
   );
   assert.equal(server.records().length, 39, "each was run once");
+});
+
+test("with threads a death costs the requests inside them, and those that no thread had begun are run", async (t) => {
+  const server = await startWsgi(t, "awkward", { threads: 2 });
+  // Quick requests are sent ahead.
+  for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 50 }, () => server.ask("/hello")));
+  const hanging = server.ask("/hang");
+  await until(() => server.records().includes("hanging"));
+  const targets = ["/hello", "/hello", "/kill-self", ...Array.from({ length: 20 }, () => "/count")];
+  const answers = await Promise.all(targets.map((target) => server.ask(target)));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    targets.map((target) => (target === "/kill-self" ? 502 : 200)),
+  );
+  assert.equal((await hanging).status, 502);
+  assert.equal(server.records().filter((word) => word === "counted").length, 20, "each was run once");
 });
 
 for (const threads of [1, 2])
