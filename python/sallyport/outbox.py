@@ -21,7 +21,7 @@ _POSITIONS = struct.Struct("<QQ")
 _NUMBER = struct.Struct("<Q").pack_into
 _START, _END, _REQUEST, _BYTES_READ, _SIZE = 0, 8, 16, 24, 32
 # Answers, or bytes, that leave in one write: more would leave the server idle meanwhile.
-_MAX_ANSWERS = 8
+_MAX_ANSWERS = 32
 _MAX_BYTES = 65_536
 _THREADS = _SIZE + _MAX_BYTES
 

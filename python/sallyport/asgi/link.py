@@ -6,6 +6,7 @@ Tested by test/python/test_asgi_life.py.
 import asyncio
 from collections import deque
 from struct import Struct
+from time import monotonic
 from typing import Callable
 
 from ..link import (
@@ -27,8 +28,10 @@ from ..link import (
 
 # Bytes of collected frames that leave in the middle of a turn.
 _MAX_COLLECTED = 262_144
-# Finished responses that leave in the middle of a turn: more would leave the server idle meanwhile.
-_MAX_FINISHED = 8
+# Finished responses, and seconds since the first frame was collected, after which they leave in the middle of a turn:
+# more would leave the server idle meanwhile.
+_MAX_FINISHED = 32
+_HOLD_TIME = 0.001
 # Seconds that a response's head waits for the body that it could leave with.
 _HEAD_WAIT = 0.005
 
@@ -67,8 +70,9 @@ class LoopLink(asyncio.Protocol):
         self._size = 0
         # Whole responses among them.
         self._finished = 0
-        # Whether `flush` is going to be called at the end of this turn.
+        # Whether `flush` is going to be called at the end of this turn, and since when (`monotonic`).
         self._flush_due = False
+        self._since = 0.0
         # Of streams that wait for the transport, the longest first.
         self._turns: "deque[asyncio.Future]" = deque()
         # Streams whose heads wait for bodies.
@@ -86,6 +90,7 @@ class LoopLink(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         self._flush_due = True
+        self._since = monotonic()
         if self._watchdog.asleep:
             self._watchdog.wake(self)
         start, size = 0, len(data)
@@ -148,7 +153,7 @@ class LoopLink(asyncio.Protocol):
         else:
             self.send(DONE, id)
         self.forget(id)
-        if self._finished == _MAX_FINISHED:
+        if self._finished == _MAX_FINISHED or monotonic() - self._since > _HOLD_TIME:
             self._flush_in_turn()
 
     def forget(self, id: int) -> None:
@@ -187,6 +192,7 @@ class LoopLink(asyncio.Protocol):
             self._flush_in_turn()
         elif not self._flush_due:
             self._flush_due = True
+            self._since = monotonic()
             self.loop.call_soon(self.flush)
 
     def _flush_in_turn(self) -> None:
@@ -194,6 +200,7 @@ class LoopLink(asyncio.Protocol):
         flush_due = self._flush_due
         self.flush()
         self._flush_due = flush_due
+        self._since = monotonic()
 
     def _release(self) -> None:
         held, self._held = self._held, []

@@ -25,6 +25,8 @@ _WHOLE_LIMIT = 131_072
 # Length, stream and kind of a frame, and the length of the head in it.
 _pack_answer = struct.Struct("<IIBI").pack
 _pack = HEADER.pack
+# The steps of a response that is complete.
+_NOTHING: "Iterator[None]" = iter(())
 
 
 class Response(Stream):
@@ -50,25 +52,32 @@ class Response(Stream):
 
     def run(self, environ: dict) -> None:
         """Calls the application and sends its whole response. Raises SystemExit and its like only."""
-        rest = self.begin(environ)
-        if rest:
-            for _ in rest:
-                pass
-
-    def begin(self, environ: dict) -> "Iterator[None] | None":
-        """Calls the application. Each step of the result sends a block; None if all is sent already."""
-        body = environ.get("wsgi.input", b"")
-        rest = None
         try:
-            environ["wsgi.input"] = BytesIO(body) if type(body) is bytes else self._open_body(body)
-            self._bodyless = environ["REQUEST_METHOD"] == "HEAD"
-            rest = self._answer(self._server.app(environ, self.start_response))
+            for _ in self._answer(self._call(environ)):
+                pass
         except BaseException as error:
             self._end_by(error)
         finally:
-            if rest is None and self._file:
+            if self._file:
                 self._file.close()
-        return rest and self._guard(rest)
+
+    def begin(self, environ: dict) -> "Iterator[None] | None":
+        """Calls the application. Each step of the result sends a block; None if all is sent already."""
+        rest = _NOTHING
+        try:
+            rest = self._answer(self._call(environ))
+        except BaseException as error:
+            self._end_by(error)
+        finally:
+            if rest is _NOTHING and self._file:
+                self._file.close()
+        return None if rest is _NOTHING else self._guard(rest)
+
+    def _call(self, environ: dict) -> object:
+        body = environ.get("wsgi.input", b"")
+        environ["wsgi.input"] = BytesIO(body) if type(body) is bytes else self._open_body(body)
+        self._bodyless = environ["REQUEST_METHOD"] == "HEAD"
+        return self._server.app(environ, self.start_response)
 
     def _guard(self, rest: "Iterator[None]") -> "Iterator[None]":
         """The application's exceptions end in `_step`; a GeneratorExit at the yield comes from outside."""
@@ -130,13 +139,14 @@ class Response(Stream):
 
     # The body. PEP 3333, "Buffering and Streaming": no block waits for the next one.
 
-    def _answer(self, result: object) -> "Iterator[None] | None":
+    def _answer(self, result: object) -> "Iterator[None]":
+        """Sends the blocks, one for each step; what is one block is sent at once."""
         kind = type(result)
         if (kind is list or kind is tuple) and not self._started:
             data = _join(result)
             if len(data) <= _WHOLE_LIMIT and (self._length <= len(data) or self._bodyless):
                 self._send_whole(data, RESPONSE)
-                return None
+                return _NOTHING
             result = (data,)
         return self._iterate(result)
 
