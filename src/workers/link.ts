@@ -59,8 +59,8 @@ export const MESSAGE_COST = HEADER_SIZE;
 /** No frame that a worker may send is larger: a head, or a small response in one frame. */
 export const MAX_FRAME = 4_194_304;
 
-/** A payload from this size on is not copied where it need not be: garbage collection of the copies costs most. */
-const LARGE = 16_384;
+/** Bytes from this number on are not copied where they need not be: garbage collection of the copies costs most. */
+export const LARGE = 16_384;
 
 /** Gets a frame's kind and stream, and its payload, which is valid only until the call returns. */
 export type FrameHandler = (kind: number, stream: number, payload: Payload) => void;
@@ -134,11 +134,14 @@ export class FrameReader implements Payload {
     return readUint32(this.#data, this.#start + at);
   }
 
+  /** Joins only what belongs together: the rest of `chunk` is cut where it is. */
   #complete(chunk: Buffer): void {
-    const data = Buffer.concat([...this.#rest, chunk]);
+    const missing = this.#needed - this.#restSize;
+    const data = Buffer.concat([...this.#rest, chunk.subarray(0, missing)]);
     this.#rest = [];
     this.#restSize = 0;
     this.#cut(data);
+    if (missing < chunk.length) this.push(chunk.subarray(missing));
   }
 
   #cut(data: Buffer): void {
@@ -228,11 +231,17 @@ export class FrameWriter {
 
   /** A frame with bytes as its payload, which must not change until the frame has left. */
   frame(kind: number, stream: number, payload: Uint8Array = NOTHING): void {
-    if (payload.length < LARGE) return this.text(kind, stream, textOf(payload));
-    this.#pieces.push(`${this.#text}${uint32(payload.length)}${uint32(stream)}${KINDS[kind]}`, payload);
+    if (payload.length < LARGE) this.text(kind, stream, textOf(payload));
+    else this.textAndBytes(kind, stream, "", payload);
+  }
+
+  /** A frame whose payload is text of latin-1 characters, and large bytes, which must not change until it has left. */
+  textAndBytes(kind: number, stream: number, text: string, bytes: Uint8Array): void {
+    const length = text.length + bytes.length;
+    this.#pieces.push(`${this.#text}${uint32(length)}${uint32(stream)}${KINDS[kind]}${text}`, bytes);
     this.#text = "";
-    this.length += HEADER_SIZE + payload.length;
-    this.total += HEADER_SIZE + payload.length;
+    this.length += HEADER_SIZE + length;
+    this.total += HEADER_SIZE + length;
   }
 
   /** A frame with a number as its payload. */

@@ -125,6 +125,21 @@ describe("frames of the link", () => {
     }
   });
 
+  test("bytes behind text are one frame with it, and are not copied", () => {
+    const large = randomBytes(60_000);
+    const writer = new FrameWriter();
+    writer.count(TO_WORKER.CREDIT, 2, 5);
+    writer.textAndBytes(TO_WORKER.REQUEST, 1, "text \xff", large);
+    assert.equal(writer.length, 2 * HEADER_SIZE + 4 + 6 + large.length);
+    assert.equal(writer.total, writer.length);
+    const pieces = writer.take();
+    assert.equal(pieces.at(-1), large);
+    assert.deepEqual(read(bytesOf(pieces)), [
+      [TO_WORKER.CREDIT, 2, "05000000"],
+      [TO_WORKER.REQUEST, 1, Buffer.concat([Buffer.from("text \xff", "latin1"), large]).toString("hex")],
+    ]);
+  });
+
   test("a large payload leaves without a copy, in its place among the others", () => {
     const large = randomBytes(60_000);
     const write = (writer: FrameWriter): FrameWriter => {
