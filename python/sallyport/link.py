@@ -65,24 +65,101 @@ PIECE = 65_536
 HEAD_LIMIT = 1_048_576
 # What a WebSocket message costs of a window besides its bytes, so that empty ones cannot pile up.
 MESSAGE_COST = HEADER.size
-# Bytes that one read of the socket asks for; below the allocator's threshold for a mapping of its own.
+# Bytes of memory that frames are read into, and how many of them one read asks for at least: room for several requests
+# with bodies of PIECE bytes, so that the server can write the next ones while these are answered.
+_MEMORY = 262_144
 _READ = 65_536
 
 _unpack = HEADER.unpack_from
 _pack = HEADER.pack
 
 
-class Link:
-    """Frames in, frames out. One thread reads; several threads that send need a lock."""
+class FrameReader:
+    """Cuts arriving bytes into frames: `room` says where they go, `filled` how many have come.
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._recv = sock.recv
-        self._sendall = sock.sendall
-        self._buffer = b""
-        self._start = 0
+    The memory is used again and again: to allocate as much for each read, and to join parts, costs more than to read.
+    """
+
+    def __init__(self) -> None:
+        self._memory = bytearray(_MEMORY)
+        self._view = memoryview(self._memory)
+        self._start = self._end = 0
         # Bytes read so far, and what is called with that number after each read.
         self.bytes_read = 0
         self.on_read = lambda _total: None
+
+    def room(self) -> memoryview:
+        """Where the next bytes go. The payloads of requests that were read before it may be written over."""
+        start, end = self._start, self._end
+        if start == end:
+            self._start = self._end = end = 0
+            if len(self._memory) > _MEMORY:
+                self._replace(_MEMORY)
+        elif len(self._memory) - end < _READ:
+            end = self._make_room()
+        return self._view[end:]
+
+    def filled(self, size: int) -> None:
+        """`size` bytes have come. Raises EOFError if that is none: the server is gone."""
+        if not size:
+            raise EOFError("the server is gone")
+        self._end += size
+        self.bytes_read += size
+        self.on_read(self.bytes_read)
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes have arrived that no frame was made of yet."""
+        return self._start < self._end
+
+    def rest(self) -> bytes:
+        """Hands over the bytes after the last frame."""
+        rest = bytes(self._view[self._start : self._end])
+        self._start = self._end = 0
+        return rest
+
+    def parsed(self) -> "tuple[int, int, bytes | memoryview] | None":
+        """The next frame if all of it has arrived. The payload of a request is valid until the next call of `room`."""
+        start = self._start
+        left = self._end - start
+        if left < 9:
+            return None
+        length, stream, kind = _unpack(self._memory, start)
+        if left < 9 + length:
+            return None
+        start += 9
+        self._start = end = start + length
+        payload = self._view[start:end]
+        if kind != REPEAT and kind != REQUEST:
+            payload = bytes(payload)
+        return kind, stream, payload
+
+    def _make_room(self) -> int:
+        """Moves an incomplete frame to the front, of larger memory if it needs that. Returns where it ends now."""
+        start, end = self._start, self._end
+        size = end - start
+        needed = size + _READ
+        if size >= 9:
+            needed = max(needed, 9 + _unpack(self._memory, start)[0])
+        partial = self._memory[start:end]
+        if needed > len(self._memory):
+            self._replace(needed)
+        self._view[:size] = partial
+        self._start, self._end = 0, size
+        return size
+
+    def _replace(self, size: int) -> None:
+        self._memory = bytearray(size)
+        self._view = memoryview(self._memory)
+
+
+class Link(FrameReader):
+    """Frames in, frames out. One thread reads; several threads that send need a lock."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._recv_into = sock.recv_into
+        self._sendall = sock.sendall
 
     def send(self, kind: int, stream: int, payload: bytes = b"") -> None:
         self._sendall(_pack(len(payload), stream, kind) + payload)
@@ -91,7 +168,7 @@ class Link:
         """A frame that was packed already."""
         self._sendall(frame)
 
-    def read(self) -> "tuple[int, int, bytes]":
+    def read(self) -> "tuple[int, int, bytes | memoryview]":
         """The next frame as (kind, stream, payload). Raises EOFError when the server is gone."""
         while True:
             frame = self.parsed()
@@ -101,44 +178,13 @@ class Link:
 
     def fill(self) -> None:
         """Waits for bytes. Raises EOFError when the server is gone."""
-        self._fill(self._recv(_READ))
+        self.filled(self._recv_into(self.room()))
 
     def poll(self) -> bool:
         """Takes the bytes that have arrived, without waiting. Returns whether there were any."""
         try:
-            data = self._recv(_READ, socket.MSG_DONTWAIT)
+            size = self._recv_into(self.room(), 0, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
-        self._fill(data)
+        self.filled(size)
         return True
-
-    @property
-    def pending(self) -> bool:
-        """Whether bytes have arrived that no frame was made of yet."""
-        return self._start < len(self._buffer)
-
-    def rest(self) -> bytes:
-        """Hands over the bytes after the last frame."""
-        rest, self._buffer, self._start = self._buffer[self._start :], b"", 0
-        return rest
-
-    def parsed(self) -> "tuple[int, int, bytes] | None":
-        """The next frame if all of it has arrived."""
-        buffer, start = self._buffer, self._start
-        if len(buffer) - start < 9:
-            return None
-        length, stream, kind = _unpack(buffer, start)
-        end = start + 9 + length
-        if len(buffer) < end:
-            return None
-        self._start = end
-        return kind, stream, buffer[start + 9 : end]
-
-    def _fill(self, data: bytes) -> None:
-        if not data:
-            raise EOFError("the server is gone")
-        self.bytes_read += len(data)
-        self.on_read(self.bytes_read)
-        rest = self._buffer[self._start :]
-        self._buffer = rest + data if rest else data
-        self._start = 0

@@ -216,7 +216,7 @@ class Inline:
         elif kind == CANCEL:
             self._drop(id)
         elif kind in (REQUEST, REPEAT, COMMON, STOP):
-            self._waiting.append(frame)
+            self._waiting.append((kind, id, bytes(payload)))  # it is read into memory that is used again
 
     def _drop(self, id: int) -> None:
         for frame in self._waiting:

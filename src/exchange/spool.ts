@@ -1,6 +1,7 @@
 // Buffers a request body until it is complete, so that its length is known: in memory while small, else in a file.
 import { tmpdir } from "node:os";
-import { WholeBody } from "./body.ts";
+import { blocks, SMALLEST_BLOCK } from "./blocks.ts";
+import { PushedBody, WholeBody } from "./body.ts";
 import { disk } from "./disk.ts";
 import { SallyportError } from "./errors.ts";
 import type { RequestBody } from "./exchange.ts";
@@ -22,7 +23,7 @@ export interface SpoolOptions {
 
 export interface Spooled {
   readonly length: number;
-  /** The bytes, when they fit into memory. */
+  /** The bytes, when they fit into memory. Unless they are the body's own, `blocks.give` may have them in the end. */
   readonly whole: Uint8Array | undefined;
   /** Otherwise, with `shared`, the path of their file, which exists until `dispose`. */
   readonly file: string | undefined;
@@ -45,7 +46,11 @@ export async function spool(body: RequestBody, options: SpoolOptions): Promise<S
   if (body.whole) return new MemorySpool(body.whole, body.trailers);
   const store = new Store(options, body.length);
   try {
-    for (let chunk = await body.read(); chunk; chunk = await body.read()) await store.add(chunk);
+    for (let chunk = await body.read(); chunk; chunk = await body.read()) {
+      await store.add(chunk);
+      // A body of another class may have shown it to others, who keep it.
+      if (body instanceof PushedBody) blocks.give(chunk);
+    }
     return await store.finish(body.trailers);
   } catch (error) {
     body.discard();
@@ -71,7 +76,8 @@ class Store {
   constructor(options: SpoolOptions, length: number | undefined) {
     const { memory = 65_536 } = options;
     this.#options = options;
-    this.#block = Buffer.allocUnsafe(Math.min(memory, length ?? memory));
+    const size = Math.min(memory, length ?? memory);
+    this.#block = size < SMALLEST_BLOCK ? Buffer.allocUnsafe(size) : blocks.take(size);
   }
 
   async add(chunk: Uint8Array): Promise<void> {
@@ -87,10 +93,12 @@ class Store {
   async finish(trailers: Headers): Promise<Spooled> {
     if (!this.#file) return new MemorySpool(this.#block.subarray(0, this.#buffered), trailers);
     await this.#flush(this.#file);
+    blocks.give(this.#block);
     return new FileSpool(this.#file, this.#length, trailers);
   }
 
   async dispose(): Promise<void> {
+    blocks.give(this.#block);
     await this.#file?.remove();
   }
 

@@ -9,7 +9,7 @@ export {
   type Runner,
 } from "./application.ts";
 export { INTERFACE_NAMES, type Interface } from "./interface.ts";
-export { FrameWriter, PIECE, TO_WORKER } from "./link.ts";
+export { FrameWriter, LARGE, PIECE, TO_WORKER } from "./link.ts";
 export type { MarshalValue } from "./marshal.ts";
 export {
   APPLICATION_CHECKS,
@@ -24,3 +24,4 @@ export { Pool, type PoolOptions, type RunnerStatus } from "./pool.ts";
 export { findPython } from "./python.ts";
 export { type Measurement, type Scaled, Scaler } from "./scaler.ts";
 export { type EncodeRequest, type StreamTransport, WorkerStream } from "./stream.ts";
+export { releaseOf } from "./upload.ts";

@@ -59,8 +59,8 @@ export const MESSAGE_COST = HEADER_SIZE;
 /** No frame that a worker may send is larger: a head, or a small response in one frame. */
 export const MAX_FRAME = 4_194_304;
 
-/** A payload from this size on is not copied where it need not be: garbage collection of the copies costs most. */
-const LARGE = 16_384;
+/** Bytes from this number on are not copied where they need not be: garbage collection of the copies costs most. */
+export const LARGE = 16_384;
 
 /** Gets a frame's kind and stream, and its payload, which is valid only until the call returns. */
 export type FrameHandler = (kind: number, stream: number, payload: Payload) => void;
@@ -76,9 +76,12 @@ export interface Payload {
   uint32(at: number): number;
 }
 
+/** From this size on, a CHUNK that has arrived in part is passed on as it is. */
+const PASSED_ON = 4_096;
+
 /**
- * Cuts arriving bytes into frames. The caller may reuse a pushed buffer: nothing refers to it afterwards. A large CHUNK,
- * whose bytes mean the same however they are cut, is passed on as it arrives, as several.
+ * Cuts arriving bytes into frames. The caller may reuse a pushed buffer: nothing refers to it afterwards. The bytes of CHUNKs
+ * mean the same however they are cut: a large one is passed on as it arrives, as several, and several that came together as one.
  */
 export class FrameReader implements Payload {
   readonly #onFrame: FrameHandler;
@@ -94,6 +97,8 @@ export class FrameReader implements Payload {
   #text: string | undefined;
   #start = 0;
   #end = 0;
+  /** Whether the payload is all of `#data`, which nothing else refers to. */
+  #isJoined = false;
 
   constructor(onFrame: FrameHandler) {
     this.#onFrame = onFrame;
@@ -117,6 +122,7 @@ export class FrameReader implements Payload {
   }
 
   get bytes(): Buffer {
+    if (this.#isJoined) return this.#data;
     const own = Buffer.allocUnsafe(this.length);
     this.#data.copy(own, 0, this.#start, this.#end);
     return own;
@@ -134,11 +140,14 @@ export class FrameReader implements Payload {
     return readUint32(this.#data, this.#start + at);
   }
 
+  /** Joins only what belongs together: the rest of `chunk` is cut where it is. */
   #complete(chunk: Buffer): void {
-    const data = Buffer.concat([...this.#rest, chunk]);
+    const missing = this.#needed - this.#restSize;
+    const data = Buffer.concat([...this.#rest, chunk.subarray(0, missing)]);
     this.#rest = [];
     this.#restSize = 0;
     this.#cut(data);
+    if (missing < chunk.length) this.push(chunk.subarray(missing));
   }
 
   #cut(data: Buffer): void {
@@ -156,17 +165,57 @@ export class FrameReader implements Payload {
       this.#start = start + HEADER_SIZE;
       const end = this.#start + length;
       if (end > size) {
-        if (kind === FROM_WORKER.CHUNK && length >= LARGE) return this.#begin(stream, length);
+        if (kind === FROM_WORKER.CHUNK && length >= PASSED_ON) return this.#begin(stream, length);
         this.#needed = HEADER_SIZE + length;
         break;
       }
       this.#end = end;
-      this.#onFrame(kind, stream, this);
-      start = end;
+      if (kind === FROM_WORKER.CHUNK) start = this.#chunks(stream, size);
+      else {
+        this.#onFrame(kind, stream, this);
+        start = end;
+      }
     }
     this.#data = NOTHING;
     this.#text = undefined;
     if (start < size) this.#keep(data.subarray(start));
+  }
+
+  /** Passes on a CHUNK, with those of its stream that follow, as far as they make one piece. Returns where they end. */
+  #chunks(stream: number, size: number): number {
+    const data = this.#data;
+    const first = this.#end;
+    let end = first;
+    let total = this.length;
+    while (size - end > HEADER_SIZE && continues(data, end, stream)) {
+      const length = readUint32(data, end);
+      if (total + length > PIECE || end + HEADER_SIZE + length > size) break;
+      total += length;
+      end += HEADER_SIZE + length;
+    }
+    if (end === first) this.#onFrame(FROM_WORKER.CHUNK, stream, this);
+    else this.#passJoined(stream, end, total);
+    return end;
+  }
+
+  #passJoined(stream: number, end: number, total: number): void {
+    const data = this.#data;
+    const text = this.#text;
+    const joined = Buffer.allocUnsafe(total);
+    let at = data.copy(joined, 0, this.#start, this.#end);
+    for (let next = this.#end; next < end; next += HEADER_SIZE + readUint32(data, next)) {
+      const start = next + HEADER_SIZE;
+      at += data.copy(joined, at, start, start + readUint32(data, next));
+    }
+    this.#data = joined;
+    this.#text = undefined;
+    this.#start = 0;
+    this.#end = total;
+    this.#isJoined = true;
+    this.#onFrame(FROM_WORKER.CHUNK, stream, this);
+    this.#isJoined = false;
+    this.#data = data;
+    this.#text = text;
   }
 
   /** Passes on the part of a large CHUNK that has arrived. */
@@ -195,6 +244,9 @@ export class FrameReader implements Payload {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
+
+const continues = (data: Buffer, at: number, stream: number): boolean =>
+  data[at + 8] === FROM_WORKER.CHUNK && readUint32(data, at + 4) === stream;
 
 const readUint32 = (data: Buffer, at: number): number =>
   ((data[at] as number) |
@@ -228,11 +280,17 @@ export class FrameWriter {
 
   /** A frame with bytes as its payload, which must not change until the frame has left. */
   frame(kind: number, stream: number, payload: Uint8Array = NOTHING): void {
-    if (payload.length < LARGE) return this.text(kind, stream, textOf(payload));
-    this.#pieces.push(`${this.#text}${uint32(payload.length)}${uint32(stream)}${KINDS[kind]}`, payload);
+    if (payload.length < LARGE) this.text(kind, stream, textOf(payload));
+    else this.textAndBytes(kind, stream, "", payload);
+  }
+
+  /** A frame whose payload is text of latin-1 characters, and large bytes, which must not change until it has left. */
+  textAndBytes(kind: number, stream: number, text: string, bytes: Uint8Array): void {
+    const length = text.length + bytes.length;
+    this.#pieces.push(`${this.#text}${uint32(length)}${uint32(stream)}${KINDS[kind]}${text}`, bytes);
     this.#text = "";
-    this.length += HEADER_SIZE + payload.length;
-    this.total += HEADER_SIZE + payload.length;
+    this.length += HEADER_SIZE + length;
+    this.total += HEADER_SIZE + length;
   }
 
   /** A frame with a number as its payload. */

@@ -1,8 +1,22 @@
 // A request body on its way to a worker: as much as the worker asks for, and no more. The other end is `body_piece` and
 // `receive` in python/sallyport.
 // Tested by test/workers/bodies.test.ts.
-import type { RequestBody } from "../exchange/index.ts";
+import { blocks, SMALLEST_BLOCK } from "../exchange/blocks.ts";
+import { type Exchange, type RequestBody, WholeBody } from "../exchange/index.ts";
 import { type FrameWriter, PIECE, TO_WORKER } from "./link.ts";
+
+/**
+ * What a stream calls when no worker needs the body of its request any more; undefined if that makes no difference. A body that
+ * is larger than a piece may be streamed, and then a worker may be done with the request before it has read all of it.
+ */
+export function releaseOf({ body }: Exchange): (() => void) | undefined {
+  const { whole } = body;
+  // A body of another class may have shown its bytes to others, who keep them.
+  const isOurs = body instanceof WholeBody && whole !== undefined;
+  return isOurs && whole.length >= SMALLEST_BLOCK && whole.length <= PIECE
+    ? () => blocks.give(whole)
+    : undefined;
+}
 
 export class StreamUpload {
   readonly #body: RequestBody;

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -45,6 +46,37 @@ class LinkTest(unittest.TestCase):
                 self.assertIsNone(self.link.parsed())
             self.front.sendall(data[-1:])
             self.assertEqual(self.link.read(), expected)
+
+    def test_frames_of_any_size_are_read_however_they_come(self):
+        sizes = [0, 1, 65_535, 65_536, 100_000, 262_144, 1_000_000, 3, 200_000, 200_000, 7]
+        payloads = [os.urandom(size) for size in sizes]
+        for kind in (link.REQUEST, link.BODY):
+            frames = [link.HEADER.pack(len(data), 1, kind) + data for data in payloads]
+            sending = threading.Thread(target=self.front.sendall, args=(b"".join(frames),))
+            sending.start()
+            for data in payloads:
+                self.assertEqual(self.link.read(), (kind, 1, data))
+            sending.join()
+            self.assertFalse(self.link.pending)
+
+    def test_memory_for_a_large_frame_is_given_back(self):
+        sending = threading.Thread(target=self.link_front_sends, args=(1_000_000,))
+        sending.start()
+        self.link.read()
+        sending.join()
+        self.assertLess(len(self.link.room()), 300_000)
+
+    def link_front_sends(self, size):
+        self.front.sendall(link.HEADER.pack(size, 1, link.BODY) + bytes(size))
+
+    def test_only_payloads_of_requests_are_written_over(self):
+        for kind in (link.BODY, link.COMMON, link.CANCEL):
+            self.front.sendall(link.HEADER.pack(4, 1, kind) + b"kept")
+            _, _, payload = self.link.read()
+            self.front.sendall(link.HEADER.pack(4, 1, kind) + b"next")
+            self.link.read()
+            self.assertEqual(payload, b"kept")
+            self.assertIs(type(payload), bytes)
 
     def test_every_vector_is_written_as_pinned(self):
         for vector in VECTORS:

@@ -1,8 +1,9 @@
 // Request bodies in files for Python: none is left over, whoever of client, worker and server ends first.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { request } from "node:http";
+import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mock, test } from "node:test";
@@ -60,6 +61,57 @@ for (const [mode, ...args] of [
       if (signal === "SIGTERM") assert.deepEqual(readdirSync(folder), []);
     });
   }
+}
+
+/** Around the sizes from which a body is a block, and behind its head, a stream, or a file. */
+const SIZES = [1, 16_383, 16_384, 32_768, 40_000, 65_535, 65_536, 65_537, 81_000, 100_000, 300_000];
+
+for (const [mode, app, ...args] of [
+  ["one process", "awkward"],
+  ["threads", "awkward", "--processes", "2", "--threads", "4"],
+  ["embedded", "awkward", "--embedded"],
+  ["server processes", "awkward", "--server-processes", "2"],
+  ["ASGI", "pages", "--chdir", "../asgi", "--processes", "2"],
+] as const) {
+  test(`bodies of all sizes arrive as they were sent, while others come and go: ${mode}`, async (t) => {
+    const server = await serve([app, "--python", PYTHON, ...args], { cwd: APPS });
+    t.after(() => server.stop());
+    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    t.after(() => agent.destroy());
+    const sizes = Array.from({ length: 20 }, () => SIZES).flat();
+    await Promise.all(
+      sizes.map(async (size, number) => {
+        const body = randomBytes(size);
+        // Some leave again, in the middle or when they have sent all.
+        if (number % 7 === 0) return leave(server.url, body, number % 2 === 0 ? size : size >> 1);
+        assert.ok(body.equals(await echoed(server.url, agent, body)), `${size} bytes`);
+      }),
+    );
+  });
+}
+
+function echoed(url: string, agent: Agent, body: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const asked = request(`${url}/echo`, {
+      method: "POST",
+      agent,
+      headers: { "content-length": body.length },
+    });
+    asked.once("error", reject);
+    asked.once("response", (response) => {
+      response.toArray().then((pieces) => resolve(Buffer.concat(pieces)), reject);
+    });
+    asked.end(body);
+  });
+}
+
+function leave(url: string, body: Buffer, sent: number): Promise<void> {
+  return new Promise((resolve) => {
+    const asked = request(`${url}/echo`, { method: "POST", headers: { "content-length": body.length } });
+    asked.once("error", () => {});
+    asked.once("close", resolve);
+    asked.write(body.subarray(0, sent), () => asked.destroy());
+  });
 }
 
 test("a request whose client leaves while it waits for a busy worker is no error, and is not begun", async (t) => {

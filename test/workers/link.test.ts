@@ -31,6 +31,18 @@ type Frame = [kind: number, stream: number, payload: string];
 const bytesOf = (pieces: readonly (string | Uint8Array)[]): Buffer =>
   Buffer.concat(pieces.map((piece) => (typeof piece === "string" ? Buffer.from(piece, "latin1") : piece)));
 
+/** Neighbouring pieces of one response as one: where they are cut means nothing. */
+function seamless(frames: readonly Frame[]): Frame[] {
+  const joined: Frame[] = [];
+  for (const [kind, stream, payload] of frames) {
+    const last = joined.at(-1);
+    const goesOn = kind === FROM_WORKER.CHUNK && last?.[0] === kind && last[1] === stream;
+    if (goesOn) last[2] += payload;
+    else joined.push([kind, stream, payload]);
+  }
+  return joined;
+}
+
 /** Each chunk is overwritten once it was read, like the buffer that all links share. */
 function read(...chunks: Buffer[]): Frame[] {
   const frames: Frame[] = [];
@@ -61,7 +73,7 @@ describe("frames of the link", () => {
       const whole = Buffer.from(data, "hex");
       assert.deepEqual(read(whole), expected);
       assert.deepEqual(read(...[...whole].map((byte) => Buffer.of(byte))), expected);
-      assert.deepEqual(read(Buffer.concat([whole, whole])), [...expected, ...expected]);
+      assert.deepEqual(read(Buffer.concat([whole, whole])), seamless([...expected, ...expected]));
     });
   }
 
@@ -80,8 +92,10 @@ describe("frames of the link", () => {
         for (const [kind, stream, payload] of sent) writer.frame(kind, stream, payload);
         const data = bytesOf(writer.take());
         assert.deepEqual(
-          read(...cut(data, sizes)),
-          sent.map(([kind, stream, payload]) => [kind, stream, Buffer.from(payload).toString("hex")]),
+          seamless(read(...cut(data, sizes))),
+          seamless(
+            sent.map(([kind, stream, payload]) => [kind, stream, Buffer.from(payload).toString("hex")]),
+          ),
         );
       }),
     );
@@ -95,6 +109,34 @@ describe("frames of the link", () => {
       () => reader.push(header),
       (error) => error instanceof SallyportError && error.code === "ERR_SALLYPORT_LINK_BROKEN",
     );
+  });
+
+  test("pieces of one response that come together are one, of no more than a piece may have", () => {
+    const sizes = [10_000, 0, 1, 30_000, 25_536, 1, 5];
+    const writer = new FrameWriter();
+    const sent: Frame[] = [];
+    const send = (kind: number, stream: number, size: number): void => {
+      const payload = randomBytes(size);
+      writer.frame(kind, stream, payload);
+      sent.push([kind, stream, payload.toString("hex")]);
+    };
+    for (const size of sizes) send(FROM_WORKER.CHUNK, 7, size);
+    send(FROM_WORKER.CHUNK, 8, 100);
+    send(FROM_WORKER.HEAD, 7, 3);
+    send(FROM_WORKER.CHUNK, 7, 100);
+    send(FROM_WORKER.CHUNK, 7, 100);
+    const frames = read(bytesOf(writer.take()));
+    assert.deepEqual(
+      frames.map(([kind, stream, payload]) => [kind, stream, payload.length / 2]),
+      [
+        [FROM_WORKER.CHUNK, 7, 40_001],
+        [FROM_WORKER.CHUNK, 7, 25_542],
+        [FROM_WORKER.CHUNK, 8, 100],
+        [FROM_WORKER.HEAD, 7, 3],
+        [FROM_WORKER.CHUNK, 7, 200],
+      ],
+    );
+    assert.deepEqual(seamless(frames), seamless(sent));
   });
 
   test("a large piece of a response is passed on as it arrives; frames around it come whole", () => {
@@ -123,6 +165,21 @@ describe("frames of the link", () => {
         ],
       );
     }
+  });
+
+  test("bytes behind text are one frame with it, and are not copied", () => {
+    const large = randomBytes(60_000);
+    const writer = new FrameWriter();
+    writer.count(TO_WORKER.CREDIT, 2, 5);
+    writer.textAndBytes(TO_WORKER.REQUEST, 1, "text \xff", large);
+    assert.equal(writer.length, 2 * HEADER_SIZE + 4 + 6 + large.length);
+    assert.equal(writer.total, writer.length);
+    const pieces = writer.take();
+    assert.equal(pieces.at(-1), large);
+    assert.deepEqual(read(bytesOf(pieces)), [
+      [TO_WORKER.CREDIT, 2, "05000000"],
+      [TO_WORKER.REQUEST, 1, Buffer.concat([Buffer.from("text \xff", "latin1"), large]).toString("hex")],
+    ]);
   });
 
   test("a large payload leaves without a copy, in its place among the others", () => {

@@ -11,7 +11,8 @@ import { fileURLToPath } from "node:url";
 import { Outbox } from "../../src/workers/outbox.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
-import { startWsgi } from "../kit/start-wsgi.ts";
+import { serve } from "../kit/serve.ts";
+import { APPS, startWsgi } from "../kit/start-wsgi.ts";
 import { until } from "../kit/until.ts";
 
 const PYTHON = fileURLToPath(new URL("../../python", import.meta.url));
@@ -160,6 +161,29 @@ test("an answer does not wait for a long request behind it", async (t) => {
   for (const answer of await Promise.all(quick)) assert.equal(answer.status, 200);
   writeFileSync(go, "");
   assert.equal((await long).body.toString(), "it came\n");
+});
+
+for (const args of [[], ["--threads", "2", "--processes", "1"], ["--embedded"]])
+  test(`items made at once do not wait for one that is long in coming: ${args[0] ?? "one by one"}`, async (t) => {
+    const go = join(makeFolder(t), "go");
+    const server = await serve(["awkward", ...args], { cwd: APPS });
+    t.after(() => server.stop());
+    // An embedded application holds the server until it yields.
+    if (args.includes("--embedded")) writeFileSync(go, "");
+    const response = await fetch(`${server.url}/burst-then-wait?${go}`);
+    const seen: string[] = [];
+    for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
+      seen.push(Buffer.from(piece).toString());
+      if (seen.join("") === "one\ntwo\nthree\n") writeFileSync(go, "");
+    }
+    assert.equal(seen.join(""), "one\ntwo\nthree\nfour\n");
+  });
+
+test("items that were made before the worker died come before the cut", async (t) => {
+  const server = await startWsgi(t, "awkward");
+  const cut = await server.ask("/burst-then-die");
+  assert.equal(cut.error?.code, "ERR_SALLYPORT_WORKER_DIED");
+  assert.equal(cut.body.toString(), "one\ntwo\nthree\n");
 });
 
 test("workers that are replaced leave no outbox open", async (t) => {

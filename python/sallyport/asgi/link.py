@@ -7,7 +7,6 @@ import asyncio
 from collections import deque
 from struct import Struct
 from time import monotonic
-from typing import Callable
 
 from ..link import (
     ANSWER,
@@ -24,6 +23,7 @@ from ..link import (
     REQUEST,
     RESPONSE,
     STOP,
+    FrameReader,
 )
 
 # Bytes of collected frames that leave in the middle of a turn.
@@ -36,7 +36,6 @@ _HOLD_TIME = 0.001
 _HEAD_WAIT = 0.005
 
 _pack = HEADER.pack
-_unpack = HEADER.unpack_from
 _count = COUNT.pack
 # Length and stream of a frame, which come before its kind.
 _pack_start = Struct("<II").pack
@@ -44,7 +43,7 @@ _ANSWER = bytes([ANSWER])
 _RESPONSE = bytes([RESPONSE])
 
 
-class LoopLink(asyncio.Protocol):
+class LoopLink(FrameReader, asyncio.BufferedProtocol):
     """Cuts arriving bytes into frames, gives them to their streams, and collects the frames that the streams send.
 
     `owner` has `open(link, id, kind, payload)` for a request, `learn(number, payload)` for a common part of requests,
@@ -52,20 +51,17 @@ class LoopLink(asyncio.Protocol):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: object, watchdog: object) -> None:
+        super().__init__()
         self.loop = loop
         self.streams: "dict[int, object]" = {}
         # True while the server is slow to read: streams send nothing.
         self.paused = False
-        # Bytes read so far, and what is called with that number after each read.
-        self.bytes_read = 0
-        self.on_read: "Callable[[int], None]" = lambda _total: None
         # Counts the writes, so that a stream can tell whether its frames are still here.
         self.batch = 0
         self.closed = asyncio.Event()
         self._owner = owner
         self._watchdog = watchdog
         self._transport = None
-        self._rest = b""
         self._out: "list[bytes]" = []
         self._size = 0
         # Whole responses among them.
@@ -84,32 +80,34 @@ class LoopLink(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=4 * PIECE, low=PIECE)
 
-    def data_received(self, data: bytes) -> None:
-        self.bytes_read += len(data)
-        self.on_read(self.bytes_read)
-        if self._rest:
-            data = self._rest + data
+    def get_buffer(self, _hint: int) -> memoryview:
+        return self.room()
+
+    def buffer_updated(self, size: int) -> None:
+        self.filled(size)
         self._flush_due = True
         self._since = monotonic()
         if self._watchdog.asleep:
             self._watchdog.wake(self)
-        start, size = 0, len(data)
-        while size - start >= 9:
-            length, id, kind = _unpack(data, start)
-            end = start + 9 + length
-            if end > size:
-                break
-            self._frame(kind, id, data[start + 9 : end])
-            start = end
-        self._rest = data[start:]
+        while frame := self.parsed():
+            self._frame(*frame)
         self.flush()
+
+    def take(self, data: bytes) -> None:
+        """Bytes that were read before the loop ran."""
+        while data:
+            room = self.room()
+            size = min(len(room), len(data))
+            room[:size] = data[:size]
+            data = data[size:]
+            self.buffer_updated(size)
 
     def connection_lost(self, _error: "Exception | None") -> None:
         self.closed.set()
         self._owner.lost()
         self.resume_writing()
 
-    def _frame(self, kind: int, id: int, payload: bytes) -> None:
+    def _frame(self, kind: int, id: int, payload: "bytes | memoryview") -> None:
         if kind == REPEAT or kind == REQUEST:
             self._owner.open(self, id, kind, payload)
         elif kind == COMMON:

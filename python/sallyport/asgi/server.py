@@ -61,7 +61,7 @@ class Server:
         await self._loop.create_unix_connection(lambda: link, sock=sock)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.lost)
-        link.data_received(rest)
+        link.take(rest)
         try:
             await self._startup()
         except LoadError as error:
@@ -106,7 +106,10 @@ class Server:
 
     def open(self, link: LoopLink, id: int, kind: int, payload: bytes) -> None:
         """A request. Its task begins at once if this Python can do that."""
-        stream = self._stream(link, id, loads(payload) if kind == REQUEST else self._scope(payload))
+        scope = loads(payload) if kind == REQUEST else self._scope(payload)
+        if type(scope.get("body")) is int:  # the size of a large one, which comes behind what is marshalled
+            scope["body"] = bytes(payload[-scope["body"] :])
+        stream = self._stream(link, id, scope)
         coroutine = stream.run(self._app)
         if _EAGER:
             task = asyncio.Task(coroutine, loop=self._loop, eager_start=True)
@@ -119,7 +122,7 @@ class Server:
             if stream.has_head:
                 link.hold(stream)
 
-    def _scope(self, payload: bytes) -> dict:
+    def _scope(self, payload: "bytes | memoryview") -> dict:
         number, method, path, raw_path, query_string, root_path, body = loads(payload)
         scope = self._common_parts[number].copy()
         scope["headers"] = scope["headers"].copy()  # the only part that an application could change

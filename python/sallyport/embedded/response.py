@@ -47,6 +47,9 @@ class Response(wsgi.Response):
             self.spent += wanted
         return wanted
 
+    def _gathers(self, _size: int) -> bool:
+        return False
+
     def write(self, data: bytes) -> None:
         if not self.spill and self.spent + len(data) - self.granted > _WRITE_BUFFER:
             self.spill = _Spill()

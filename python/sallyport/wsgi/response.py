@@ -8,6 +8,7 @@ import struct
 import sys
 import traceback
 from io import BufferedReader, BytesIO, RawIOBase
+from time import monotonic
 from types import GeneratorType
 from typing import TYPE_CHECKING, Iterator
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Largest body that leaves in one frame with its head.
 _WHOLE_LIMIT = 131_072
+# Seconds after a block has left in which others are kept, to leave together (outbox.py).
+_GATHER_TIME = 0.0005
 
 # Length, stream and kind of a frame, and the length of the head in it.
 _pack_answer = struct.Struct("<IIBI").pack
@@ -42,6 +45,8 @@ class Response(Stream):
     # Whether the head has been sent, and whether more is to follow it.
     _started = False
     _open = False
+    # When a block was sent at once.
+    _sent_at = 0.0
     # The request body, if it is in a file.
     _file = None
 
@@ -135,9 +140,10 @@ class Response(Stream):
         """PEP 3333, "The write() Callable": the data has left before this returns."""
         _check_bytes(data, "write() was given")
         if data:
-            self._send_block(data)
+            self._send_block(data, False)
 
-    # The body. PEP 3333, "Buffering and Streaming": no block waits for the next one.
+    # The body. PEP 3333, "Buffering and Streaming": no block waits for the next one. The server takes what lies in the
+    # outbox while the application makes its next block; without an outbox, `hold` sends at once.
 
     def _answer(self, result: object) -> "Iterator[None]":
         """Sends the blocks, one for each step; what is one block is sent at once."""
@@ -166,7 +172,7 @@ class Response(Stream):
         try:
             for data in result:
                 _check_bytes(data, "the application yielded")
-                if data and not self._send_block(data):
+                if data and not self._send_block(data, True):
                     break
                 yield
             done = _needs_no_close(result)
@@ -176,8 +182,8 @@ class Response(Stream):
         if not done:
             self.hold(_pack(0, self.id, DONE))
 
-    def _send_block(self, data: bytes) -> bool:
-        """Sends a block. Returns whether it fits into the announced length."""
+    def _send_block(self, data: bytes, may_gather: bool) -> bool:
+        """Sends a block, perhaps together with others. Returns whether it fits into the announced length."""
         if not self._started:
             head = self._take_head()
             if self._bodyless or self._length == len(data) <= _WHOLE_LIMIT:
@@ -188,20 +194,32 @@ class Response(Stream):
         if self._bodyless or not self._open:
             room = 0
         if room:
-            self._send_all(data[:room] if room < len(data) else data)
+            self._send_all(data[:room] if room < len(data) else data, may_gather)
         if self._open and self._sent == self._length:
             self._end()
         if room < len(data) and not self._bodyless:
             self._warn_too_long()
         return room >= len(data)
 
-    def _send_all(self, data: bytes) -> None:
+    def _send_all(self, data: bytes, may_gather: bool) -> None:
         start = 0
         while start < len(data):
-            size = self.take_credit(min(len(data) - start, PIECE))
-            self.send(CHUNK, data[start : start + size])
+            size = min(len(data) - start, PIECE)
+            if may_gather and self._gathers(size):
+                self.hold(_pack(size, self.id, CHUNK) + data[start : start + size])
+            else:
+                size = self.take_credit(size)
+                self.send(CHUNK, data[start : start + size])
+                self._sent_at = monotonic()
             start += size
         self._sent += len(data)
+
+    def _gathers(self, size: int) -> bool:
+        """Takes credit for a piece if it may be kept for a moment. Spares a look for CREDIT and CANCEL, too."""
+        if self.cancelled or self.granted - self.spent < size or monotonic() - self._sent_at > _GATHER_TIME:
+            return False
+        self.spent += size
+        return True
 
     def _finish(self, done: bool) -> None:
         """`done`: the application runs no more code, so that DONE need not be a write of its own."""
@@ -222,7 +240,7 @@ class Response(Stream):
 
     def _end(self) -> None:
         self._open = False
-        self.send(END)
+        self.hold(_pack(0, self.id, END))
 
     def _end_and_done(self) -> None:
         self._open = False

@@ -39,10 +39,10 @@ class Server:
         self._common_parts.pop(forgotten, None)
         self._common_parts[number] = {**self.base, **common}
 
-    def environ(self, kind: int, payload: bytes) -> dict:
+    def environ(self, kind: int, payload: "bytes | memoryview") -> dict:
         """The environ of a REQUEST or a REPEAT; `wsgi.input` is still the body itself, or where it is."""
         if kind != REPEAT:
-            return {**self.base, **loads(payload)}
+            return _with_body({**self.base, **loads(payload)}, payload)
         number, method, script_name, path_info, query, uri, rest = loads(payload)
         environ = self._common_parts[number].copy()
         environ["REQUEST_METHOD"] = method
@@ -52,7 +52,16 @@ class Server:
         environ["REQUEST_URI"] = uri
         if rest:
             environ.update(rest)
+            return _with_body(environ, payload)
         return environ
+
+
+def _with_body(environ: dict, payload: "bytes | memoryview") -> dict:
+    """A large body comes behind what is marshalled, which says how many bytes it has."""
+    size = environ.get("wsgi.input")
+    if type(size) is int:
+        environ["wsgi.input"] = bytes(payload[-size:])
+    return environ
 
 
 class FileWrapper:

@@ -13,6 +13,7 @@ import {
   type OldPythonNames,
   PythonApplication,
   type PythonApplicationOptions,
+  releaseOf,
   WorkerStream,
 } from "../../workers/index.ts";
 import { writeScope } from "./scope.ts";
@@ -46,6 +47,11 @@ export const asgiSpec = (options: AsgiOptions): InterfaceSpec => ({
   timeout: options.timeout ?? 0,
   answer: (exchange, runner) =>
     runner.submit(
-      new WorkerStream(exchange, (transport, id) => writeScope(transport, id, exchange), NOTHING_KEPT),
+      new WorkerStream(
+        exchange,
+        (transport, id) => writeScope(transport, id, exchange),
+        NOTHING_KEPT,
+        releaseOf(exchange),
+      ),
     ),
 });

@@ -12,7 +12,7 @@ import {
   type RequestHead,
   repeatedOf,
 } from "../../exchange/index.ts";
-import { PIECE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
+import { LARGE, PIECE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
   DICT,
@@ -36,11 +36,25 @@ import { tlsEntry } from "./tls.ts";
 export function writeScope(transport: StreamTransport, id: number, exchange: Exchange): void {
   const { request, handshake } = exchange;
   const repeated = handshake ? undefined : repeatedOf(request);
-  if (!repeated) return transport.writer.text(TO_WORKER.REQUEST, id, scope(exchange));
+  if (!repeated) return write(transport, TO_WORKER.REQUEST, id, scope(exchange), exchange);
   const line = requestLine(exchange);
   const number = transport.commonParts.numberOf(repeated) || sendCommonPart(transport, repeated, request);
-  transport.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line);
+  write(transport, TO_WORKER.REPEAT, id, SEVEN + int(number) + line, exchange);
 }
+
+/** A large body comes behind what is marshalled. */
+function write(
+  { writer }: StreamTransport,
+  kind: number,
+  id: number,
+  text: string,
+  { body: { whole } }: Exchange,
+): void {
+  if (whole && isLarge(whole)) writer.textAndBytes(kind, id, text, whole);
+  else writer.text(kind, id, text);
+}
+
+const isLarge = ({ length }: Uint8Array): boolean => length >= LARGE && length <= PIECE;
 
 function scope(exchange: Exchange): string {
   const { request, mount } = exchange;
@@ -125,10 +139,14 @@ function body(exchange: Exchange): string {
   return text === undefined ? "" : BODY + text;
 }
 
-/** The bytes if they are here, None if they will be streamed, undefined if there is no body. */
+/**
+ * The bytes if they are here, their number if they come behind what is marshalled, None if they will be streamed,
+ * undefined if there is no body.
+ */
 function bodyBytes({ body: { whole } }: Exchange): string | undefined {
   if (whole?.length === 0) return undefined;
-  return whole && whole.length <= PIECE ? bytes(whole) : NONE;
+  if (!whole || whole.length > PIECE) return NONE;
+  return isLarge(whole) ? int(whole.length) : bytes(whole);
 }
 
 /** HTTP/2 can always carry trailers; a client of HTTP/1.1 says that it accepts them (RFC 9110, 6.5.1). */

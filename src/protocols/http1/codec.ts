@@ -1,5 +1,6 @@
 // The server's reader of HTTP/1.1: bytes in, events out, no I/O (RFC 9112). Bytes after the end of a request wait until
 // `restart`, because the requests of a connection are answered one after another (9.3.2).
+import { blocks, SMALLEST_BLOCK } from "../../exchange/blocks.ts";
 import { type Headers, SallyportError } from "../../exchange/index.ts";
 import { type FieldName, type FieldSink, readFields } from "../../http/fields.ts";
 import type { HttpLimits } from "../../http/limits.ts";
@@ -11,7 +12,7 @@ import { type HeadEvent, LastFields, LINE_OVERHEAD, methodTooLong, readHead } fr
 
 export interface DataEvent {
   readonly type: "data";
-  /** The receiver may keep it: nothing writes over it. */
+  /** The receiver may keep it: nothing writes over it. If nothing else refers to it, `blocks.give` may have it in the end. */
   readonly data: Buffer;
 }
 
@@ -46,6 +47,13 @@ class TrailerFields implements FieldSink {
   field(name: FieldName, value: string): void {
     if (!NOT_IN_TRAILERS.has(name.lower)) this.headers.push(name.name, value);
   }
+}
+
+function copied(data: Buffer): Buffer {
+  if (data.length < SMALLEST_BLOCK) return Buffer.from(data);
+  const block = blocks.take(data.length);
+  data.copy(block);
+  return block;
 }
 
 export class RequestParser {
@@ -194,7 +202,7 @@ export class RequestParser {
     this.#at += size;
     this.#owed -= size;
     if (this.#owed === 0) this.#state = then;
-    return { type: "data", data: this.#lent ? Buffer.from(data) : data };
+    return { type: "data", data: this.#lent ? copied(data) : data };
   }
 
   #readSize(): RequestEvent | undefined {

@@ -38,16 +38,17 @@ export class ResponseWriter {
   bytes(before: string, bytes: Uint8Array, after: string): boolean {
     if (bytes.length <= COPIED && before !== "") return this.text(before + latin1(bytes) + after);
     const socket = this.#socket;
-    socket.cork();
+    this.corkThisTurn();
     if (before !== "" || this.#otherHalf !== "") socket.write(this.#afterOtherHalf(before), "latin1");
     let more = socket.write(bytes);
     if (after !== "") more = socket.write(after, "latin1");
-    socket.uncork();
+    if (!more) socket.uncork();
     return this.#written(more);
   }
 
-  /** Everything sent in this turn of the loop leaves together. */
+  /** What is sent in this turn of the loop leaves together, if it is not too much. */
   corkThisTurn(): void {
+    if (this.#socket.writableCorked > 0) return;
     this.#socket.cork();
     process.nextTick(this.#uncork);
   }
@@ -91,6 +92,7 @@ export class ResponseWriter {
     if (more) return true;
     // A socket that has failed buffers nothing and reports that only later: `false` stops the writing until then.
     if (!this.#socket.writable) return false;
+    if (this.#socket.writableLength === 0) return true;
     this.watch();
     return this.#socket.writableLength <= this.#highWater;
   }

@@ -10,7 +10,7 @@ import {
 } from "../../cgi/metavariables/encode.ts";
 import { type Exchange, type Repeated, type RequestHead, repeatedOf } from "../../exchange/index.ts";
 import type { Spooled } from "../../exchange/spool.ts";
-import { type StreamTransport, TO_WORKER } from "../../workers/index.ts";
+import { LARGE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
   DICT,
@@ -32,13 +32,21 @@ export function writeEnviron(transport: StreamTransport, id: number, exchange: E
   const length = input ? input.length : exchange.body.length;
   const repeated =
     length === undefined || exchange.facts?.authorizerVariables ? undefined : repeatedOf(exchange.request);
-  if (!repeated) return transport.writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input));
+  if (!repeated) return write(transport, TO_WORKER.REQUEST, id, environ(exchange, length, input), input);
   const line = requestLine(exchange);
   const rest = restOf(exchange, length as number, input);
   const number =
     transport.commonParts.numberOf(repeated) || sendCommonPart(transport, repeated, exchange.request);
-  transport.writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest);
+  write(transport, TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest, input);
 }
+
+/** A large body comes behind what is marshalled. */
+function write({ writer }: StreamTransport, kind: number, id: number, text: string, input: Input): void {
+  if (isLarge(input)) writer.textAndBytes(kind, id, text, input);
+  else writer.text(kind, id, text);
+}
+
+const isLarge = (input: Input): input is Uint8Array => input instanceof Uint8Array && input.length >= LARGE;
 
 function environ(exchange: Exchange, length: number | undefined, input: Input): string {
   let text = DICT;
@@ -90,9 +98,10 @@ function sendCommonPart(
 
 const INPUT = latin1("wsgi.input");
 
-/** Bytes, the path of the file, or None. "" if there is no body. */
+/** Bytes, the number of bytes behind what is marshalled, the path of the file, or None. "" if there is no body. */
 function inputEntry(input: Input): string {
   if (input === undefined) return INPUT + NONE;
+  if (isLarge(input)) return INPUT + int(input.length);
   if (input instanceof Uint8Array) return input.length === 0 ? "" : INPUT + bytes(input);
   return INPUT + marshal(input.file as string);
 }

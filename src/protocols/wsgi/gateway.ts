@@ -3,9 +3,10 @@
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { CONSTANT_VARIABLES } from "../../cgi/metavariables/encode.ts";
 import { EmbeddedApplication } from "../../embedded/application.ts";
+import { blocks } from "../../exchange/blocks.ts";
 import { type Exchange, type Gateway, header, SallyportError } from "../../exchange/index.ts";
 import { RESPONSE_BUFFER_LIMITS } from "../../exchange/response-buffer.ts";
-import { spool } from "../../exchange/spool.ts";
+import { type Spooled, spool } from "../../exchange/spool.ts";
 import {
   aFlag,
   byteCount,
@@ -27,6 +28,7 @@ import {
   PythonApplication,
   type PythonApplicationOptions,
   type Runner,
+  releaseOf,
   THREAD_CHECKS,
   type ThreadOptions,
   WorkerStream,
@@ -125,8 +127,8 @@ function answering(options: WsgiOptions): AnswerExchange {
   const { maxBody = MAX_BODY } = options;
   const streams = streaming(options);
   return (exchange, runner) => {
-    if (exchange.body.whole) return submit(runner, exchange, exchange.body.whole);
-    if (streams(exchange)) return submit(runner, exchange, undefined);
+    if (exchange.body.whole) return submit(runner, exchange, exchange.body.whole, releaseOf(exchange));
+    if (streams(exchange)) return submit(runner, exchange, undefined, undefined);
     return complete(runner, exchange, maxBody).catch((error: unknown) =>
       exchange.fail(SallyportError.from(error)),
     );
@@ -162,12 +164,22 @@ async function complete(
   const { bodyGroup: group } = runner;
   const spooled = await spool(exchange.body, { limit, shared: () => bodyDirectory(group), group });
   if (exchange.closed) await spooled.dispose();
-  else submit(runner, exchange, spooled.whole ?? spooled);
+  else submitSpooled(runner, exchange, spooled);
 }
 
-function submit(runner: Pick<Runner, "submit">, exchange: Exchange, input: Input): void {
+function submitSpooled(runner: Pick<Runner, "submit">, exchange: Exchange, spooled: Spooled): void {
+  const { whole } = spooled;
+  if (whole) submit(runner, exchange, whole, () => blocks.give(whole));
+  else submit(runner, exchange, spooled, () => void spooled.dispose());
+}
+
+/** `onRelease`: not yet when the client leaves, for a worker that does not know of it may just be opening the file. */
+function submit(
+  runner: Pick<Runner, "submit">,
+  exchange: Exchange,
+  input: Input,
+  onRelease: (() => void) | undefined,
+): void {
   const encode: EncodeRequest = (transport, id) => writeEnviron(transport, id, exchange, input);
-  // Not yet when the client leaves: a worker that does not know of it may just be opening the file.
-  const onRelease = input && "dispose" in input ? () => void input.dispose() : undefined;
   runner.submit(new WorkerStream(exchange, encode, RESPONSE_BUFFER_LIMITS, onRelease));
 }

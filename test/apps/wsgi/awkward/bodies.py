@@ -209,6 +209,21 @@ def step_by_step(environ, start_response):
 
 
 @page
+def burst_then_wait(environ, start_response):
+    """Yields a few items at once, and the last one only when the file named by the query is there."""
+
+    def items():
+        for word in b"one", b"two", b"three":
+            yield word + b"\n"
+        while not os.path.exists(environ["QUERY_STRING"]):
+            time.sleep(0.01)
+        yield b"four\n"
+
+    start_response("200 OK", list(PLAIN))
+    return Recorded(items())
+
+
+@page
 def wait_for_file(environ, start_response):
     """Answers once the file named by the query is there."""
     record("waiting")

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 import time
 
@@ -77,6 +78,15 @@ def count(environ, start_response):
     record("counted")
     start_response("200 OK", list(PLAIN))
     return [b"counted\n"]
+
+
+@page
+def burst_then_die(environ, start_response):
+    start_response("200 OK", list(PLAIN))
+    yield b"one\n"
+    yield b"two\n"
+    yield b"three\n"
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @page

@@ -1,0 +1,45 @@
+// Memory that is used again: never twice at once, never much larger than needed, and never much of it kept.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BlockPool } from "../../src/exchange/blocks.ts";
+
+test("a block that was given back is taken again, and by one only", () => {
+  const pool = new BlockPool();
+  const first = pool.take(30_000);
+  pool.give(first);
+  const again = pool.take(29_000);
+  assert.equal(again.length, 29_000);
+  assert.equal(again.buffer, first.buffer);
+  assert.notEqual(pool.take(29_000).buffer, first.buffer);
+});
+
+test("a block that is too small, or twice as large as needed, is left for others", () => {
+  const pool = new BlockPool();
+  const block = pool.take(40_000);
+  pool.give(block);
+  assert.notEqual(pool.take(40_001).buffer, block.buffer);
+  assert.notEqual(pool.take(20_000).buffer, block.buffer);
+  assert.equal(pool.kept, 1);
+  assert.equal(pool.take(20_001).buffer, block.buffer);
+  assert.equal(pool.kept, 0);
+});
+
+test("few blocks are kept, and no very large ones", () => {
+  const pool = new BlockPool();
+  pool.give(pool.take(131_073));
+  assert.equal(pool.kept, 0);
+  const taken = Array.from({ length: 100 }, () => pool.take(16_384));
+  for (const block of taken) pool.give(block);
+  assert.equal(pool.kept, 64);
+});
+
+test("what is given twice, or was not taken here, is not kept", () => {
+  const pool = new BlockPool();
+  const block = pool.take(20_000);
+  pool.give(Buffer.alloc(20_000));
+  pool.give(new BlockPool().take(20_000));
+  assert.equal(pool.kept, 0);
+  pool.give(block.subarray(5, 10));
+  pool.give(block);
+  assert.equal(pool.kept, 1);
+});
