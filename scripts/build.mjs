@@ -1,5 +1,5 @@
-// `npm run build`: src/*.ts becomes dist/, file by file, but for what dist/config/zod.js takes from zod: that is put into
-// it. Does nothing when nothing changed. `npm run check` checks the types.
+// `npm run build`: src/*.ts becomes dist/: a declaration for each module, and few files of code (scripts/bundle.mjs), one of
+// them with what we use of zod. Does nothing when nothing changed. `npm run check` checks the types.
 // Runs on bare Node as far as the message that npm has to install first.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -90,7 +90,7 @@ const IDLE_MODULES = [
 /** `undici` is Node's HTTP client: merely to import node:http loads it. */
 const IDLE_BUILTINS = [/^NativeModule .*\b(?:undici|http2|https|tls|zlib|readline|repl)$/];
 const IDLE_PYTHON = [
-  /^(?:asyncio|concurrent|email|http|logging|multiprocessing|ssl|subprocess|tempfile|unittest|urllib)\b/,
+  /^(?:asyncio|concurrent|email|http|inspect|logging|multiprocessing|ssl|subprocess|tempfile|unittest|urllib)\b/,
   /^sallyport\.(?:asgi|embedded)\b/,
 ];
 
