@@ -1,5 +1,5 @@
-// `npm run build`: src/*.ts becomes dist/, file by file, but for what dist/config/zod.js takes from zod: that is put into
-// it. Does nothing when nothing changed. `npm run check` checks the types.
+// `npm run build`: src/*.ts becomes dist/: a declaration for each module, and few files of code (scripts/bundle.mjs), one of
+// them with what we use of zod. Does nothing when nothing changed. `npm run check` checks the types.
 // Runs on bare Node as far as the message that npm has to install first.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundle } from "./bundle.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
@@ -37,7 +38,12 @@ function digest() {
     .filter((name) => name.endsWith(".ts") || isCopied(name))
     .filter((name) => statSync(join(root, "src", name)).isFile())
     .sort();
-  const settings = ["tsconfig.json", "package-lock.json", join("scripts", "build.mjs")];
+  const settings = [
+    "tsconfig.json",
+    "package-lock.json",
+    join("scripts", "build.mjs"),
+    join("scripts", "bundle.mjs"),
+  ];
   const files = [...sources.map((name) => join("src", name)), ...settings];
   for (const name of files)
     hash
@@ -58,6 +64,7 @@ async function build() {
   const status = compile(fresh);
   if (status === 0) {
     await gather(join(fresh, "config", "zod.js"));
+    await bundle(fresh, publicFiles());
     for (const folder of COPIED) copy(folder, fresh);
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
@@ -65,6 +72,12 @@ async function build() {
   rmSync(old, { recursive: true, force: true });
   rmSync(fresh, { recursive: true, force: true });
   return status;
+}
+
+/** What users of the package import. */
+function publicFiles() {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return Object.values(exports).flatMap(({ default: file }) => file?.replace("./dist/", "") ?? []);
 }
 
 function copy(folder, fresh) {
@@ -88,7 +101,7 @@ async function gather(file) {
     bundle: true,
     format: "esm",
     target: "node20",
-    banner: { js: `/* With parts of zod:\n\n${licence}\n*/` },
+    banner: { js: `/*! With parts of zod:\n\n${licence}\n*/` },
   });
 }
 

@@ -4,10 +4,10 @@ Tested by test/protocols/wsgi/workers.test.ts.
 """
 
 import importlib
-import inspect
 import os
 import sys
 import traceback
+from types import FunctionType
 
 
 class LoadError(Exception):
@@ -23,6 +23,11 @@ class LoadError(Exception):
         self.cause = cause
 
 
+# By the number of arguments that a callable must be given.
+_BY_ARITY = {1: "asgi2", 2: "wsgi", 3: "asgi"}
+# Flags of a code object, as `inspect` names them: CO_COROUTINE, CO_VARARGS.
+_COROUTINE = 0x80
+_VAR_POSITIONAL = 0x04
 # Tried in this order where the target names a module only.
 _DEFAULT_NAMES = ("application", "app")
 
@@ -70,6 +75,10 @@ def interface_of(app: object) -> str:
 
 def _shape(app: object) -> str:
     """The interface of the callable; "" if its shape does not tell."""
+    if type(app) is FunctionType and not app.__dict__:  # no decorator has marked it
+        return _shape_of_code(app)
+    import inspect  # not at the top: it takes longer than all else of a worker
+
     inner = _unwrapped(app)
     call = getattr(inner, "__call__", None)
     if inspect.isclass(inner):
@@ -77,7 +86,18 @@ def _shape(app: object) -> str:
             return "asgi2"
     elif inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call):
         return "asgi"
-    return {1: "asgi2", 2: "wsgi", 3: "asgi"}.get(_arity(app), "")
+    return _BY_ARITY.get(_arity(app), "")
+
+
+def _shape_of_code(function: FunctionType) -> str:
+    """The same as `_shape`, for a plain function."""
+    code = function.__code__
+    if code.co_flags & _COROUTINE:
+        return "asgi"
+    if code.co_flags & _VAR_POSITIONAL:
+        return ""
+    required = code.co_argcount - len(function.__defaults__ or ())
+    return _BY_ARITY.get(required, "")
 
 
 def _unwrapped(app: object) -> object:
@@ -89,6 +109,8 @@ def _unwrapped(app: object) -> object:
 
 def _arity(app: object) -> int:
     """How many arguments it must be called with; 0 if unknown."""
+    import inspect
+
     try:
         parameters = inspect.signature(app).parameters.values()
     except Exception:  # it has none, or its annotations cannot be evaluated (Python 3.14)
@@ -152,6 +174,8 @@ def _suggestion(module: object, path: str) -> str:
 
 def _defined_here(module: object, value: object) -> bool:
     """Callables that could be meant: functions of this module, and instances of any class."""
+    import inspect
+
     if inspect.isclass(value) or not callable(value):
         return False
     return not inspect.isroutine(value) or value.__module__ == module.__name__

@@ -57,18 +57,17 @@ export class Interpreter {
    * library is missing, or if another Python is already running here.
    */
   static async of(executable: string): Promise<Interpreter> {
+    const koffi = loadKoffi(); // while Python is asked
+    koffi.catch(() => {}); // reported below, after what is wrong with Python
     const library = await libraryOf(executable);
-    Interpreter.#present ??= Interpreter.#started(library);
+    Interpreter.#present ??= koffi.then(
+      (loaded) => new Interpreter(library, loaded, startPython(loaded, library)),
+    );
     const present = await Interpreter.#present;
     if (present.library.executable === executable) return present;
     throw unfit(
       `${executable} cannot be embedded beside ${present.library.executable}: a process holds one Python; use daemon mode for one of them`,
     );
-  }
-
-  static async #started(library: PythonLibrary): Promise<Interpreter> {
-    const koffi = await loadKoffi();
-    return new Interpreter(library, koffi, startPython(koffi, library));
   }
 
   /** Opens a way into Python for one application. */

@@ -19,22 +19,31 @@ interface Answer {
   readonly library: string | null;
 }
 
-/** The library that the interpreter has mapped comes first; a static interpreter may have a shared library beside it. */
+/**
+ * The library that the interpreter has mapped comes first; a static interpreter may have a shared library beside it. Every
+ * start waits for the answer: what takes long to import is imported only where it is needed.
+ */
 const QUERY = `
-import json, os, re, sys, sysconfig
+import os, sys
 def mapped():
     try:
-        with open("/proc/self/maps") as maps:
-            return re.findall(r"\\S*/libpython3\\.\\d+\\S*\\.so\\S*", maps.read())
+        with open("/proc/self/maps", errors="surrogateescape") as maps:
+            paths = [line[line.index("/"):].rstrip("\\n") for line in maps if "/libpython3." in line]
     except OSError:
         return []
-of = sysconfig.get_config_var
-names = [name for name in (of("INSTSONAME"), of("LDLIBRARY"), of("PY3LIBRARY")) if name and ".so" in name or name and ".dylib" in name]
-names.append("libpython%d.%d.so.1.0" % sys.version_info[:2])
-places = [of("LIBDIR"), of("LIBDIR") and of("MULTIARCH") and os.path.join(of("LIBDIR"), of("MULTIARCH")), of("LIBPL"), os.path.join(sys.base_prefix, "lib")]
-found = mapped() + [os.path.join(place, name) for place in places if place for name in names]
-print(json.dumps({"version": sys.version.split()[0], "implementation": sys.implementation.name,
-                  "library": next((path for path in found if os.path.isfile(path)), None)}))
+    return [path for path in paths if is_library(os.path.basename(path)) and os.path.isfile(path)]
+def is_library(name):
+    return name.startswith("libpython3.") and name[11:12].isdigit() and ".so" in name
+def beside():
+    from sysconfig import get_config_var as of
+    names = [name for name in (of("INSTSONAME"), of("LDLIBRARY"), of("PY3LIBRARY")) if name and ".so" in name or name and ".dylib" in name]
+    names.append("libpython%d.%d.so.1.0" % sys.version_info[:2])
+    places = [of("LIBDIR"), of("LIBDIR") and of("MULTIARCH") and os.path.join(of("LIBDIR"), of("MULTIARCH")), of("LIBPL"), os.path.join(sys.base_prefix, "lib")]
+    found = [os.path.join(place, name) for place in places if place for name in names]
+    return [path for path in found if os.path.isfile(path)]
+found = mapped() or beside()
+answer = [sys.version.split()[0], sys.implementation.name, *found[:1]]
+sys.stdout.buffer.write("\\n".join(answer).encode("utf-8", "surrogateescape"))
 `;
 
 /** Rejects with PYTHON_NOT_FOUND, which says what to install. */
@@ -54,7 +63,8 @@ export async function libraryOf(executable: string): Promise<PythonLibrary> {
 async function ask(executable: string): Promise<Answer> {
   try {
     const { stdout } = await promisify(execFile)(executable, ["-I", "-c", QUERY], { timeout: 30_000 });
-    return JSON.parse(stdout) as Answer;
+    const [version = "", implementation = "", library = ""] = stdout.split("\n");
+    return { version, implementation, library: library || null };
   } catch (error) {
     throw unfit(`${executable} cannot be asked for its library: ${(error as Error).message.split("\n")[0]}`);
   }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { makeFolder } from "../kit/make-folder.ts";
+import { modulesIn } from "../kit/modules-in.mjs";
 import { type Served, serve } from "../kit/serve.ts";
 
 const ROOT = new URL("../..", import.meta.url).href;
@@ -26,6 +27,8 @@ const NOTE = fileURLToPath(new URL("programs/note-builtins.cjs", import.meta.url
 interface Loaded {
   /** Files, seen from the root of the package. */
   readonly files: readonly string[];
+  /** Modules in these files. */
+  readonly modules: readonly string[];
   /** Node's own, as Node calls them. */
   readonly builtins: readonly string[];
   readonly python: readonly string[];
@@ -42,7 +45,8 @@ async function loadedBy(t: TestContext, args: readonly string[]): Promise<Loaded
   const site = new Set(bare());
   const python = (await answer(server)).split("\n").filter((name) => !site.has(name));
   assert.equal((await server.stop()).code, 0);
-  return { files: filesIn(coverage), builtins: linesIn(builtins), python };
+  const files = filesIn(coverage);
+  return { files, modules: files.flatMap(modulesOf), builtins: linesIn(builtins), python };
 }
 
 /** Those that an interpreter has loaded for no program at all, as its site wants it. */
@@ -64,10 +68,18 @@ function filesIn(coverage: string): string[] {
   return [...new Set(urls)].filter((url) => url.startsWith("file:")).map((url) => url.replace(ROOT, ""));
 }
 
+/** A file of dist holds many. */
+const modulesOf = (file: string): string[] =>
+  file.startsWith("dist/")
+    ? modulesIn(readFileSync(new URL(file, ROOT), "utf8")).map(({ module }) => `dist/${module}`)
+    : [file];
+
 const linesIn = (directory: string): string[] =>
   readdirSync(directory).flatMap((name) => readFileSync(join(directory, name), "utf8").split("\n"));
 
-const IDLE_FILES = [
+/** Each costs a look for it, a reading and a check of the code that was kept. */
+const MOST_FILES = 12;
+const IDLE_MODULES = [
   /node_modules\/(?!sonic-boom\/|atomic-sleep\/)/,
   /^dist\/protocols\/(?:http2|fastcgi|scgi|uwsgi)\/(?!limits\.)/,
   /^dist\/protocols\/cgi\/(?:gateway|listener|program)\./,
@@ -78,7 +90,7 @@ const IDLE_FILES = [
 /** `undici` is Node's HTTP client: merely to import node:http loads it. */
 const IDLE_BUILTINS = [/^NativeModule .*\b(?:undici|http2|https|tls|zlib|readline|repl)$/];
 const IDLE_PYTHON = [
-  /^(?:asyncio|concurrent|email|http|logging|multiprocessing|ssl|subprocess|tempfile|unittest|urllib)\b/,
+  /^(?:asyncio|concurrent|email|http|inspect|logging|multiprocessing|ssl|subprocess|tempfile|unittest|urllib)\b/,
   /^sallyport\.(?:asgi|embedded)\b/,
 ];
 
@@ -86,11 +98,13 @@ const matching = (names: readonly string[], patterns: readonly RegExp[]): string
   names.filter((name) => patterns.some((pattern) => pattern.test(name)));
 
 test("a server of a WSGI application loads nothing that it has no use for", async (t) => {
-  const { files, builtins, python } = await loadedBy(t, ["hello:app"]);
-  assert.ok(files.includes("dist/cli/main.js") && files.length > 50, "the files are known");
+  const { files, modules, builtins, python } = await loadedBy(t, ["hello:app"]);
+  assert.ok(files.includes("dist/cli/main.js"), "the files are known");
+  assert.ok(modules.includes("dist/workers/pool.js") && modules.length > 50, "and what they hold");
   assert.ok(builtins.includes("NativeModule net"), "so are the modules of Node");
   assert.ok(python.includes("sallyport.worker"), "and those of Python");
-  assert.deepEqual(matching(files, IDLE_FILES), []);
+  assert.ok(files.length <= MOST_FILES, `few files: ${files.join(", ")}`);
+  assert.deepEqual(matching(modules, IDLE_MODULES), []);
   assert.deepEqual(matching(builtins, IDLE_BUILTINS), []);
   assert.deepEqual(matching(python, IDLE_PYTHON), []);
 });

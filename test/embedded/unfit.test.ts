@@ -30,7 +30,11 @@ writeFileSync(WITHOUT_KOFFI, HOOK);
 function interpreter(name: string, answer: object): string {
   const path = join(here, name);
   const real = { version: "3.13.0", implementation: "cpython", library: null, ...answer };
-  writeFileSync(path, `#!/bin/sh\ncat <<'END'\n${JSON.stringify(real)}\nEND\n`, { mode: 0o755 });
+  writeFileSync(
+    path,
+    `#!/bin/sh\ncat <<'END'\n${[real.version, real.implementation, real.library ?? ""].join("\n")}\nEND\n`,
+    { mode: 0o755 },
+  );
   return path;
 }
 

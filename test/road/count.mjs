@@ -1,8 +1,12 @@
 // One request's way through the built server, counted: functions of ours that are called, files and objects that it
 // passes, and natives of Node's that it crosses into. Prints JSON. Usage: node count.mjs CONFIG [HEADER ...]
+
+import { readFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { createConnection } from "node:net";
+import { fileURLToPath } from "node:url";
 import { createServer } from "../../dist/index.js";
+import { modulesIn } from "../kit/modules-in.mjs";
 
 const REQUESTS = 200;
 const DIST = new URL("../../dist/", import.meta.url).href;
@@ -67,13 +71,21 @@ for (let i = 0; i < REQUESTS; i++) await ask();
 const natives = Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, count / REQUESTS]));
 const { result } = await session.post("Profiler.takePreciseCoverage");
 
+/** By URL: the modules that its file holds. */
+const modules = new Map();
+
+function moduleAt(url, offset) {
+  if (!modules.has(url)) modules.set(url, modulesIn(readFileSync(fileURLToPath(url), "utf8")));
+  return modules.get(url).findLast(({ from }) => from <= offset)?.module ?? url.slice(DIST.length);
+}
+
 /** What is called less than once for two requests is a clock's, or a batch's. */
 const passed = result
   .filter(({ url }) => url.startsWith(DIST))
   .flatMap(({ url, functions }) =>
     functions.flatMap(({ functionName, ranges }) => {
       const count = ranges[0].count / REQUESTS;
-      return count < 0.5 ? [] : [{ file: url.slice(DIST.length), name: functionName, count }];
+      return count < 0.5 ? [] : [{ file: moduleAt(url, ranges[0].startOffset), name: functionName, count }];
     }),
   );
 const constructors = passed.filter(({ name }) => /^[A-Z]/.test(name));

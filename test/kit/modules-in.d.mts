@@ -1,0 +1,1 @@
+export function modulesIn(text: string): { readonly module: string; readonly from: number }[];
