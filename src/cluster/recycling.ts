@@ -109,7 +109,7 @@ export class Recycling {
     if (!ready) {
       const { message, code } = await failureOf(next);
       log.error(`no successor for server process ${old.pid}: ${message}`, { code });
-      return this.#backOff.after(0);
+      return this.#backOff.after(0, false, await next.exited);
     }
     this.#backOff.after(0, true);
     if (!this.#serves(old)) return 0;

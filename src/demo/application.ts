@@ -9,6 +9,7 @@ import {
   BackOff,
   type Child,
   describeExit,
+  type Exit,
   inheritedEnvironment,
   startChild,
 } from "../processes/index.ts";
@@ -93,7 +94,7 @@ export class ListeningApplication {
     this.#startedAt = performance.now();
     this.requests = 0;
     this.started++;
-    void child.exited.then((exit) => this.#ended(describeExit(exit)));
+    void child.exited.then((exit) => this.#ended(exit));
   }
 
   #spawn(): Child {
@@ -111,11 +112,11 @@ export class ListeningApplication {
     return child;
   }
 
-  #ended(how: string): void {
+  #ended(exit: Exit): void {
     this.#child = undefined;
     if (this.#closed) return;
-    const pause = this.#backOff.after(this.age, this.requests > 0);
-    const message = `${this.#options.command.join(" ")} ${how}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
+    const pause = this.#backOff.after(this.age, this.requests > 0, exit);
+    const message = `${this.#options.command.join(" ")} ${describeExit(exit)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     this.#options.log.error(message, { code: "ERR_SALLYPORT_WORKER_DIED" });
     this.#pause = setTimeout(() => void this.#launch(), pause);
   }

@@ -43,6 +43,17 @@ export abstract class CheckedExchange extends BaseExchange {
 const LINES =
   /^[0-9]{3}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)*$/;
 
+/** Lines of up to so many bytes are recognised where they come again: an application's heads are mostly alike. */
+const LONGEST_REMEMBERED = 1_024;
+let accepted = "";
+
+function areFit(lines: string): boolean {
+  if (lines === accepted) return true;
+  const fit = LINES.test(lines);
+  if (fit && lines.length <= LONGEST_REMEMBERED) accepted = lines;
+  return fit;
+}
+
 /** Three digits are all that the grammar of HTTP/1.1 has (RFC 9112, 4). */
 export const HIGHEST_STATUS = 999;
 
@@ -51,7 +62,7 @@ export function headFault(head: ResponseHead, highestStatus: number): string | u
   const { status } = head;
   if (!Number.isInteger(status) || status < 200 || status > highestStatus)
     return `a status that is not between 200 and ${highestStatus}`;
-  if (head instanceof HeadLines && LINES.test(head.lines)) return undefined;
+  if (head instanceof HeadLines && areFit(head.lines)) return undefined;
   const { reason, headers } = head;
   return isFieldValue(reason) ? fieldsFault(headers) : "a control character in the reason phrase";
 }

@@ -10,6 +10,9 @@ const READ_SIZE = 81_920;
 /** Shared by all connections: every read is handled or copied out before the next one can overwrite it. */
 const SHARED = Buffer.allocUnsafeSlow(READ_SIZE);
 
+/** What small reads have filled, by their size: most are of few sizes, and a new view costs as much as finding a request's end. */
+const VIEWS: (Buffer | undefined)[] = new Array(2_049).fill(undefined);
+
 /** Internals of node:net that its types do not have; a test watches over the names. */
 interface Internals {
   /** Owns the descriptor. */
@@ -61,7 +64,7 @@ export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts
   const sink: Sink = { take: (bytes) => socket.push(bytes), lent: false };
   const onread = {
     buffer: SHARED,
-    callback: (size: number) => sink.take(sink.lent ? SHARED.subarray(0, size) : copied(size)),
+    callback: (size: number) => sink.take(sink.lent ? view(size) : copied(size)),
   };
   const socket = new SharedBufferSocket({ ...options, handle, onread } as SocketConstructorOpts, sink);
   const after = socket as unknown as Internals;
@@ -69,6 +72,14 @@ export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts
   after.server = before.server;
   before._server = null;
   return socket;
+}
+
+function view(size: number): Buffer {
+  const known = VIEWS[size];
+  if (known) return known;
+  const fresh = SHARED.subarray(0, size);
+  if (size < VIEWS.length) VIEWS[size] = fresh;
+  return fresh;
 }
 
 function copied(size: number): Buffer {

@@ -114,8 +114,7 @@ export class RequestParser {
   settle(): void {
     if (!this.#lent) return;
     this.#lent = false;
-    const rest = this.#buffer.subarray(this.#at);
-    this.#buffer = rest.length === 0 ? EMPTY : Buffer.from(rest);
+    this.#buffer = this.buffered === 0 ? EMPTY : Buffer.from(this.#buffer.subarray(this.#at));
     this.#seen = Math.max(0, this.#seen - this.#at);
     this.#at = 0;
   }
