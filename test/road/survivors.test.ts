@@ -31,8 +31,6 @@ const REQUEST = 400;
 const CONNECTION = 2_400;
 /** Of a stream of HTTP/2: that of node:http2, likewise. */
 const STREAM = 1_700;
-/** A defect that is not mended: on Node 26 the FastCGI gateway leaves about 2 KB of each request. Why is not known yet. */
-const FASTCGI_ON_26 = 4_000;
 
 /** A server in a process of its own. */
 class Counted {
@@ -194,8 +192,7 @@ function holdsOn(major: string, node: string): void {
     assert.ok(left < STREAM, `${left} bytes of each stream`);
   });
 
-  for (const [protocol, usual] of PROTOCOLS) {
-    const most = major === "26" && protocol === "fastcgi" ? FASTCGI_ON_26 : usual;
+  for (const [protocol, most] of PROTOCOLS) {
     on(`${protocol}: neither gateway nor listener keeps what is over`, async (t) => {
       const listen = [`${protocol}://127.0.0.1:0`];
       const behind = await Counted.start(t, node, { listen, apps: { app: NODE_HANDLER } });

@@ -10,6 +10,7 @@ import { socketAddressesOf } from "../../../sockets/addresses.ts";
 import type { ManagedConnection, ManagedConnections } from "../../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves, type StateRule } from "../../../sockets/lifecycle.ts";
 import type { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
+import { ById } from "../by-id.ts";
 import {
   endRequest,
   NO_VERSION,
@@ -64,7 +65,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   /** For what belongs to no request. */
   readonly #queue = new SendQueue(() => {});
   readonly #management: Management;
-  readonly #requests = new Map<number, IncomingRequest>();
+  readonly #requests = new ById<IncomingRequest>();
   /** Their parameters are complete; they are dispatched when all bytes at hand have been read. */
   #ready: IncomingRequest[] = [];
   #paused = false;
@@ -110,12 +111,12 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   }
 
   endEventStreams(): void {
-    for (const { exchange } of this.#requests.values()) exchange?.leave();
+    for (const { exchange } of this.#requests.all()) exchange?.leave();
   }
 
   forceClose(): void {
     const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
-    for (const { exchange } of this.#requests.values()) exchange?.fail(error);
+    for (const { exchange } of this.#requests.all()) exchange?.fail(error);
     this.#loseAll(error);
     this.#socket.destroySoon();
   }
@@ -136,7 +137,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
 
   late(): void {
     const error = new SallyportError("REQUEST_TIMEOUT", "a FastCGI request did not arrive in time");
-    for (const request of [...this.#requests.values()])
+    for (const request of this.#requests.all())
       if (!request.complete && request.deadline <= this.#context.connections.now)
         this.#giveUp(request, error);
     this.#touch();
@@ -146,7 +147,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   probe(): void {
     this.#life.advance("closing");
     const error = new SallyportError("CLIENT_LEFT", "the web server ended the FastCGI connection");
-    for (const request of [...this.#requests.values()]) if (!request.complete) this.#forget(request, error);
+    for (const request of this.#requests.all()) if (!request.complete) this.#forget(request, error);
     if (this.#requests.size > 0) this.#probe = new FastcgiPeerProbe(() => this.#askPeer());
   }
 
@@ -223,7 +224,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     if (pause === this.#paused) return;
     this.#paused = pause;
     // Meanwhile nothing could arrive.
-    if (!pause) for (const request of this.#requests.values()) request.deadline = this.#due;
+    if (!pause) for (const request of this.#requests.all()) request.deadline = this.#due;
     this.#touch();
     if (pause) this.#socket.pause();
     else this.#socket.resume();
@@ -232,7 +233,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   #mustPause(): boolean {
     // A server that sends requests and reads no responses.
     if (this.#socket.writableLength > this.#context.limits.buffered) return true;
-    for (const request of this.#requests.values()) if (request.paused) return true;
+    for (const request of this.#requests.all()) if (request.paused) return true;
     return false;
   }
 
@@ -254,7 +255,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   }
 
   #askPeer(): void {
-    const [request] = this.#requests.values();
+    const [request] = this.#requests.all();
     if (request) this.send(request.queue, streamEnd(TYPE.STDERR, request.id));
   }
 
@@ -299,7 +300,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     if (status === undefined) {
       const request = new IncomingRequest(id, role as Role, begin, this);
       request.deadline = this.#due;
-      this.#requests.set(id, request);
+      this.#requests.add(id, request);
       if (this.#life.state === "idle") this.#life.enter("busy");
       return;
     }
@@ -389,7 +390,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   #firstDue(): number {
     let first = Number.POSITIVE_INFINITY;
     if (this.#paused) return first;
-    for (const request of this.#requests.values())
+    for (const request of this.#requests.all())
       if (!request.complete && request.deadline < first) first = request.deadline;
     return first;
   }
@@ -405,7 +406,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     this.#life.enter("linger");
     this.#probe?.stop();
     this.#queues.clear();
-    const requests = [...this.#requests.values()];
+    const requests = this.#requests.all();
     this.#requests.clear();
     for (const request of requests) request.lose(error);
   }

@@ -3,6 +3,7 @@
 // Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import type { Socket } from "node:net";
 import { SallyportError } from "../../../exchange/index.ts";
+import { ById } from "../by-id.ts";
 import { abortRequest, type RecordPiece, RecordReader, readEnd, STATUS, TYPE } from "../codec.ts";
 import { SHARING } from "../values.ts";
 import { Attempt } from "./attempt.ts";
@@ -27,7 +28,7 @@ export class ApplicationConnection {
   readonly #backend: Backend;
   readonly #options: ApplicationConnectionOptions;
   readonly #reader = new RecordReader(VIOLATION);
-  readonly #attempts = new Map<number, Attempt>();
+  readonly #attempts = new ById<Attempt>();
   /** Ids of requests that were aborted and whose END_REQUEST is still to come. */
   readonly #aborted = new Set<number>();
   readonly #settle = (): void => this.#settled();
@@ -97,7 +98,7 @@ export class ApplicationConnection {
     let id = 1;
     while (this.#attempts.has(id) || this.#aborted.has(id)) id++;
     const attempt = new Attempt(request, this, id);
-    this.#attempts.set(id, attempt);
+    this.#attempts.add(id, attempt);
     this.#socket.ref();
     attempt.begin(this);
     this.used = true;
@@ -110,7 +111,7 @@ export class ApplicationConnection {
   }
 
   destroy(error: SallyportError): void {
-    for (const attempt of this.#attempts.values()) attempt.fail(error);
+    for (const attempt of this.#attempts.all()) attempt.fail(error);
     this.#socket.destroy();
   }
 
@@ -172,7 +173,7 @@ export class ApplicationConnection {
       return this.#lose(SallyportError.from(error).message);
     }
     this.#watchRecord();
-    for (const attempt of this.#attempts.values()) attempt.flush();
+    for (const attempt of this.#attempts.all()) attempt.flush();
   }
 
   /** Records of unknown types and for ids that are not in use are ignored (3.3, 4.2). */
@@ -243,7 +244,7 @@ export class ApplicationConnection {
     this.#socket.destroy();
     this.#drained();
     this.#backend.gone(this);
-    const attempts = [...this.#attempts.values()];
+    const attempts = this.#attempts.all();
     this.#attempts.clear();
     const error = new SallyportError(VIOLATION, `${this.#backend.name}: ${reason}`);
     for (const attempt of attempts) {
