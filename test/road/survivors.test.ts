@@ -26,7 +26,7 @@ const FIRST_ROUNDS = 12;
 const AT_ONCE = 8;
 
 /** Bytes of a request on a kept connection that may outlive it: what is counted and kept by age, averaged. */
-const REQUEST = 400;
+const REQUEST = 600;
 /** Of a connection of its own: its two or three objects of node:net, which some versions of Node keep. */
 const CONNECTION = 2_400;
 /** Of a stream of HTTP/2: that of node:http2, likewise. */
