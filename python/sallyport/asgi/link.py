@@ -30,7 +30,7 @@ from ..link import (
 _MAX_COLLECTED = 262_144
 # Finished responses, and seconds since the first frame was collected, after which they leave in the middle of a turn:
 # more would leave the server idle meanwhile.
-_MAX_FINISHED = 32
+_MAX_FINISHED = 16
 _HOLD_TIME = 0.001
 # Seconds that a response's head waits for the body that it could leave with.
 _HEAD_WAIT = 0.005
