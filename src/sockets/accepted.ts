@@ -64,7 +64,7 @@ export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts
   const sink: Sink = { take: (bytes) => socket.push(bytes), lent: false };
   const onread = {
     buffer: SHARED,
-    callback: (size: number) => sink.take(sink.lent ? view(size) : copied(size)),
+    callback: (size: number) => sink.take(sink.lent ? (VIEWS[size] ?? view(size)) : copied(size)),
   };
   const socket = new SharedBufferSocket({ ...options, handle, onread } as SocketConstructorOpts, sink);
   const after = socket as unknown as Internals;
@@ -75,8 +75,6 @@ export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts
 }
 
 function view(size: number): Buffer {
-  const known = VIEWS[size];
-  if (known) return known;
   const fresh = SHARED.subarray(0, size);
   if (size < VIEWS.length) VIEWS[size] = fresh;
   return fresh;
