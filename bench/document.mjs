@@ -77,6 +77,6 @@ const first = (all, { comparison }) => all.findIndex((one) => one.comparison ===
 function verdict(met, days) {
   if (met === undefined) return "not judged";
   if (!met)
-    return days > 0 ? `MISSED (met on ${days === 1 ? "another day" : `${days} other days`})` : "MISSED";
+    return days > 0 ? `MISSED (met in other runs, on ${days === 1 ? "one day" : `${days} days`})` : "MISSED";
   return days > 1 ? `met, seen on ${days} days` : "met, seen once";
 }

@@ -147,7 +147,7 @@ test("the document keeps what is around its generated part, names what is missin
   assert.match(withResults(DOCUMENT, runs, NAMES), /met, seen on 2 days/);
   assert.match(
     withResults(DOCUMENT, [...runs, run("2026-01-03T10:00:00Z", 50)], NAMES),
-    /\| MISSED \(met on 2 other days\) \|/,
+    /\| MISSED \(met in other runs, on 2 days\) \|/,
   );
   assert.throws(() => withResults("# Before", runs, NAMES), /lost the marks/);
 });
