@@ -114,12 +114,17 @@ async function superviseProcesses({ settings, directory, reread }: ServePlan): P
   const { supervise } = await import("../cluster/supervisor.ts");
   const admin = await prepareClusterAdmin(settings, directory);
   const { tail, totals } = admin ?? {};
-  const log = new SwitchableLog({ ...settings.log, sink: descriptorSink(2), tail });
+  const sink = descriptorSink(2);
+  const log = new SwitchableLog({ ...settings.log, sink, tail });
   logConsole(log);
   for (const line of settings.renamed ?? []) log.warn(line);
   const attach = attachAll(controlled({ settings, directory }, log), admin?.attach(log));
   const serving = (): void => onServing(log, settings);
-  return supervise({ plan: { settings, directory }, reread, log, attach, serving, totals, tail });
+  try {
+    return await supervise({ plan: { settings, directory }, reread, log, attach, serving, totals, tail });
+  } finally {
+    await sink.close(); // the last lines
+  }
 }
 
 /** Once, in the main process. */
