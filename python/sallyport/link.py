@@ -154,7 +154,7 @@ class FrameReader:
 
 
 class Link(FrameReader):
-    """Frames in, frames out. One thread reads; several threads that send need a lock."""
+    """Frames in, frames out, for one thread."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
@@ -163,10 +163,6 @@ class Link(FrameReader):
 
     def send(self, kind: int, stream: int, payload: bytes = b"") -> None:
         self._sendall(_pack(len(payload), stream, kind) + payload)
-
-    def write(self, frame: bytes) -> None:
-        """A frame that was packed already."""
-        self._sendall(frame)
 
     def read(self) -> "tuple[int, int, bytes | memoryview]":
         """The next frame as (kind, stream, payload). Raises EOFError when the server is gone."""
