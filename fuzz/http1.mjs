@@ -75,8 +75,11 @@ function read(parts) {
 }
 
 function take(requests, event, parser) {
-  if (event.type === "head") requests.push({ head: event, body: "", trailers: undefined });
-  else if (event.type === "data") requests.at(-1).body += event.data.toString("latin1");
+  if (event.type === "head") {
+    const isWhole = event.length === 0;
+    requests.push({ head: event, body: "", trailers: isWhole ? [] : undefined });
+    if (isWhole) parser.restart();
+  } else if (event.type === "data") requests.at(-1).body += event.data.toString("latin1");
   else {
     requests.at(-1).trailers = event.trailers;
     parser.restart();

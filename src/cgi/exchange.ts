@@ -11,7 +11,6 @@ import {
   type ResponseBody,
   type ResponseHead,
   SallyportError,
-  sizeOf,
 } from "../exchange/index.ts";
 import { cgiHeadFault, cgiResponseHead, type DocumentOptions } from "./head.ts";
 import type { DescribedRequest } from "./metavariables/decode.ts";
@@ -51,16 +50,7 @@ export class CgiExchange extends BaseExchange {
     this.#compose = compose;
   }
 
-  override respond(head: ResponseHead, body: ResponseBody): void {
-    if (this.#admits(head)) super.respond(head, body);
-  }
-
-  override start(head: ResponseHead): void {
-    if (this.#admits(head)) super.start(head);
-  }
-
-  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
-    const length = sizeOf(body);
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean, length: number): void {
     const text = this.#compose(head, bodyless ? { bodyless, checked } : { length, checked });
     if (this.#transport.respond && length <= SMALL)
       return this.#transport.respond(text + asLatin1(body, length));
@@ -87,15 +77,15 @@ export class CgiExchange extends BaseExchange {
     this.#transport.cut(this.#framed);
   }
 
-  #admits(head: ResponseHead): boolean {
+  protected override admits(head: ResponseHead): boolean {
     const fault = cgiHeadFault(head);
-    if (fault === undefined || this.closed) return true;
+    if (fault === undefined) return true;
     this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
     return false;
   }
 }
 
-/** `#admits` has checked every head. */
+/** `admits` has checked every head. */
 const checked = true;
 
 /** Up to this size, copying bytes behind their head costs less than a buffer of their own. */

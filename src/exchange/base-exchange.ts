@@ -61,8 +61,12 @@ export abstract class BaseExchange implements Exchange {
 
   // How bytes leave: the listener's own part.
 
-  /** Sends head and whole body. `body` is empty where the response has none. `bodyless`: no framing either. */
-  protected abstract sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void;
+  /** Whether `head` may be sent. If not, the exchange has failed, or is answered by somebody else. */
+  protected admits(_head: ResponseHead): boolean {
+    return true;
+  }
+  /** Sends head and whole body, of `size` bytes: none where the response has no body. `bodyless`: no framing either. */
+  protected abstract sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean, size: number): void;
   /** Sends the head alone. `length` is the announced Content-Length, -1 when unknown. */
   protected abstract sendHead(head: ResponseHead, length: number, bodyless: boolean): void;
   /** Sends a piece; false when it had to wait in a buffer. */
@@ -80,7 +84,7 @@ export abstract class BaseExchange implements Exchange {
   }
 
   respond(head: ResponseHead, body: ResponseBody): void {
-    if (!this.#accepts("respond")) return;
+    if (!this.#accepts("respond") || !this.admits(head)) return;
     const bodyless = !hasBody(this.request.method, head.status);
     // Lines are made together with a body of the announced length.
     const announced = head instanceof HeadLines ? -1 : announcedLength(head.headers);
@@ -93,12 +97,12 @@ export abstract class BaseExchange implements Exchange {
     }
     this.#status = head.status;
     this.#bytes = bodyless ? 0 : size;
-    this.sendWhole(this.trace?.head(head) ?? head, bodyless ? EMPTY : body, bodyless);
+    this.sendWhole(this.trace?.head(head) ?? head, bodyless ? EMPTY : body, bodyless, this.#bytes);
     this.#close();
   }
 
   start(head: ResponseHead): void {
-    if (!this.#accepts("start")) return;
+    if (!this.#accepts("start") || !this.admits(head)) return;
     this.#phase = "started";
     this.#status = head.status;
     this.#bodyless = !hasBody(this.request.method, head.status);

@@ -36,14 +36,14 @@ export class HeadLines implements ResponseHead {
 
 /** Bytes as text, one latin-1 character per byte. */
 export class Latin1 {
-  readonly text: string;
+  /** Only declared, like its length: the constructor makes the fields, and does so for every response. */
+  declare readonly text: string;
+  /** In bytes. */
+  declare readonly length: number;
 
   constructor(text: string) {
     this.text = text;
-  }
-
-  get length(): number {
-    return this.text.length;
+    this.length = text.length;
   }
 
   get bytes(): Uint8Array {

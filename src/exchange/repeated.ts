@@ -2,10 +2,14 @@
 // part that does not change are cached with the connection.
 // Tested by test/workers/common-parts.test.ts.
 import type { RequestHead } from "./exchange.ts";
+import { header } from "./headers.ts";
 
 /** Requests with the very same fields on one connection: what they have in common, and the values derived from it. */
 export class Repeated {
-  readonly #first: RequestHead;
+  /** The first of them. */
+  readonly first: RequestHead;
+  /** Whether they have a Content-Length. */
+  readonly hasLength: boolean;
   /** The number by which each worker knows it. */
   readonly numbers: Map<object, number> = new Map();
   /** The parts of it in an access log. */
@@ -13,23 +17,9 @@ export class Repeated {
   /** One of them as trusted proxies describe it; the others differ from it only in the request line. */
   forwarded: RequestHead | undefined;
 
-  /** `request` is the first of them. */
-  constructor(request: RequestHead) {
-    this.#first = request;
-  }
-
-  /** Whether `request` is one of them: not a copy with another client, or with other fields. */
-  isFor(request: RequestHead): boolean {
-    const first = this.#first;
-    return (
-      request.headers === first.headers &&
-      request.remote === first.remote &&
-      request.local === first.local &&
-      request.scheme === first.scheme &&
-      request.authority === first.authority &&
-      request.tls === first.tls &&
-      request.user === first.user
-    );
+  constructor(first: RequestHead) {
+    this.first = first;
+    this.hasLength = header(first.headers, "content-length") !== undefined;
   }
 }
 
@@ -40,6 +30,18 @@ export interface AccessParts {
   readonly fields: string;
 }
 
-/** The cache of earlier requests with the same fields. */
-export const repeatedOf = (request: RequestHead): Repeated | undefined =>
-  request.repeated?.isFor(request) ? request.repeated : undefined;
+/** The cache of earlier requests with the same fields; undefined for a copy with another client, or with other fields. */
+export function repeatedOf(request: RequestHead): Repeated | undefined {
+  const { repeated } = request;
+  if (repeated === undefined) return undefined;
+  const { first } = repeated;
+  const isAlike =
+    request.headers === first.headers &&
+    request.remote === first.remote &&
+    request.local === first.local &&
+    request.scheme === first.scheme &&
+    request.authority === first.authority &&
+    request.tls === first.tls &&
+    request.user === first.user;
+  return isAlike ? repeated : undefined;
+}

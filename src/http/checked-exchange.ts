@@ -6,23 +6,13 @@ import {
   type Headers,
   HeadLines,
   isFieldValue,
-  type ResponseBody,
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
 import { fieldName } from "./fields.ts";
 
 export abstract class CheckedExchange extends BaseExchange {
-  override respond(head: ResponseHead, body: ResponseBody): void {
-    if (this.admits(head)) super.respond(head, body);
-  }
-
-  override start(head: ResponseHead): void {
-    if (this.admits(head)) super.start(head);
-  }
-
-  /** Whether `head` may be sent; otherwise the exchange has failed. */
-  protected admits(head: ResponseHead, highestStatus: number = HIGHEST_STATUS): boolean {
+  protected override admits(head: ResponseHead, highestStatus: number = HIGHEST_STATUS): boolean {
     const fault = headFault(head, highestStatus);
     if (fault === undefined) return true;
     this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));

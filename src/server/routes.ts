@@ -76,7 +76,7 @@ export class Routes {
    * or BAD_PATH.
    */
   match(exchange: Exchange): CompiledRoute {
-    const outer = this.#outerMountOf(exchange);
+    const outer = exchange.mount === "" && !hasOuterMounts ? "" : this.#outerMountOf(exchange);
     if (this.#only) return this.#only;
     const path = exchange.request.path.slice(outer.length);
     const host = this.#byHost ? hostOf(exchange.request.authority) : "";
@@ -94,7 +94,7 @@ export class Routes {
     if (exchange.mount !== "") {
       hasOuterMounts = true;
       outerMounts.set(request, exchange.mount);
-    } else if (hasOuterMounts) exchange.mount = this.#firstOuterMount(request);
+    } else exchange.mount = this.#firstOuterMount(request);
     return exchange.mount;
   }
 

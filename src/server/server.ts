@@ -378,7 +378,7 @@ class GatewayServer implements Server {
   }
 
   /** Gives the exchange to its app, and returns the app's name; an exchange without a route fails. */
-  #dispatch(exchange: Exchange): string | undefined {
+  readonly #dispatch = (exchange: Exchange): string | undefined => {
     try {
       const route = this.#routes.match(exchange);
       route.gateway.handle(exchange);
@@ -387,13 +387,13 @@ class GatewayServer implements Server {
       exchange.fail(SallyportError.from(error));
       return undefined;
     }
-  }
+  };
 
   // Sockets.
 
   #makeFrontend(settings: Settings, access: AccessLog | undefined): Frontend {
-    const dispatch = (exchange: Exchange): string | undefined => this.#dispatch(exchange);
     const { counts } = this.#options;
+    const dispatch = this.#dispatch;
     return new Frontend({ settings, access, counts, dispatch, directory: this.#directory, log: this.log });
   }
 

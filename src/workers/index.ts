@@ -23,5 +23,5 @@ export {
 export { Pool, type PoolOptions, type RunnerStatus } from "./pool.ts";
 export { findPython } from "./python.ts";
 export { type Measurement, type Scaled, Scaler } from "./scaler.ts";
-export { type EncodeRequest, type StreamTransport, WorkerStream } from "./stream.ts";
+export { type Input, type StreamTransport, WorkerStream } from "./stream.ts";
 export { releaseOf } from "./upload.ts";

@@ -135,7 +135,7 @@ export class FrameReader implements Payload {
   }
 
   uint32(at: number): number {
-    if (at + 4 > this.length)
+    if (this.#start + at + 4 > this.#end)
       throw new SallyportError("LINK_BROKEN", "a frame is shorter than its kind requires");
     return readUint32(this.#data, this.#start + at);
   }
@@ -270,8 +270,9 @@ export class FrameWriter {
     this.flush = flush;
   }
 
-  /** A frame whose payload is text of latin-1 characters. */
-  text(kind: number, stream: number, payload: string): void {
+  /** A frame whose payload is text of latin-1 characters, and `large` bytes, which must not change until it has left. */
+  text(kind: number, stream: number, payload: string, large?: Uint8Array): void {
+    if (large) return this.#textAndBytes(kind, stream, payload, large);
     const { length } = payload;
     this.#text += `${uint32(length)}${uint32(stream)}${KINDS[kind]}${payload}`;
     this.length += HEADER_SIZE + length;
@@ -281,11 +282,10 @@ export class FrameWriter {
   /** A frame with bytes as its payload, which must not change until the frame has left. */
   frame(kind: number, stream: number, payload: Uint8Array = NOTHING): void {
     if (payload.length < LARGE) this.text(kind, stream, textOf(payload));
-    else this.textAndBytes(kind, stream, "", payload);
+    else this.text(kind, stream, "", payload);
   }
 
-  /** A frame whose payload is text of latin-1 characters, and large bytes, which must not change until it has left. */
-  textAndBytes(kind: number, stream: number, text: string, bytes: Uint8Array): void {
+  #textAndBytes(kind: number, stream: number, text: string, bytes: Uint8Array): void {
     const length = text.length + bytes.length;
     this.#pieces.push(`${this.#text}${uint32(length)}${uint32(stream)}${KINDS[kind]}${text}`, bytes);
     this.#text = "";

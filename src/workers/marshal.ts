@@ -35,6 +35,9 @@ export const uint32 = (value: number): string =>
 export const latin1 = (text: string): string =>
   text.length < 256 ? `z${BYTES[text.length]}${text}` : `a${uint32(text.length)}${text}`;
 
+/** A str without characters. */
+export const EMPTY: string = latin1("");
+
 /** A key and its value, both of latin-1 characters: an environ's entry. */
 export const entry = (key: string, value: string): string => latin1(key) + latin1(value);
 

@@ -204,7 +204,8 @@ export class Pool {
   }
 
   #spawn(generation = this.#generation): Worker {
-    const events = { onRoom: this.#onRoom, onGone: this.#onGone };
+    const onServed = (served: Worker): void => this.#succeed(served, SERVED);
+    const events = { onRoom: this.#onRoom, onServed, onGone: this.#onGone };
     const worker = new Worker(this.#options, events, this.#interface);
     worker.generation = generation;
     return worker;
@@ -225,7 +226,6 @@ export class Pool {
     } catch (error) {
       stream.fail(SallyportError.from(error));
     }
-    if (worker.retiring) this.#succeed(worker, SERVED);
   }
 
   /** A worker that is to be replaced goes on until another one is ready. Others that are wait for their turn. */

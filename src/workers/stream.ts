@@ -11,9 +11,11 @@ import {
   Latin1,
   type Leaving,
   type Log,
+  type Outcome,
   SallyportError,
 } from "../exchange/index.ts";
 import { ResponseBuffer, type ResponseBufferLimits } from "../exchange/response-buffer.ts";
+import type { Spooled } from "../exchange/spool.ts";
 import type { CommonParts } from "./common-parts.ts";
 import { writeFile } from "./file.ts";
 import { FROM_WORKER, type FrameWriter, frameOf, type Payload, TO_WORKER, WINDOW } from "./link.ts";
@@ -41,8 +43,16 @@ interface Failure {
   readonly leaving: boolean;
 }
 
+/** A body that is complete, as bytes or as a file; undefined for the exchange's own. */
+export type Input = Uint8Array | Spooled | undefined;
+
 /** Writes REQUEST, or COMMON and REPEAT. Throws a SallyportError, with nothing written, for what they cannot express. */
-export type EncodeRequest = (transport: StreamTransport, id: number) => void;
+export type EncodeRequest = (
+  transport: StreamTransport,
+  id: number,
+  exchange: Exchange,
+  input: Input,
+) => void;
 
 /** Where the head of a whole response begins: after its length. */
 const HEAD_AT = 4;
@@ -60,6 +70,7 @@ export class WorkerStream {
   /** Where the request ends in the stream of all bytes that were sent to its worker. */
   sentTo = 0;
   readonly #encode: EncodeRequest;
+  readonly #input: Input;
   readonly #limits: ResponseBufferLimits;
   #transport: StreamTransport | undefined;
   #buffer: ResponseBuffer | undefined;
@@ -86,11 +97,13 @@ export class WorkerStream {
   constructor(
     exchange: Exchange,
     encode: EncodeRequest,
+    input: Input,
     limits: ResponseBufferLimits,
     onRelease?: () => void,
   ) {
     this.exchange = exchange;
     this.#encode = encode;
+    this.#input = input;
     this.#limits = limits;
     this.#onRelease = onRelease;
     if (onRelease) exchange.whenClosed(() => this.#release());
@@ -108,12 +121,12 @@ export class WorkerStream {
 
   /** Hands the request to a worker. Throws what `encode` throws, with nothing written. */
   send(transport: StreamTransport, id: number): void {
-    this.#encode(transport, id);
+    this.#encode(transport, id, this.exchange, this.#input);
     this.sentTo = transport.writer.total;
     this.id = id;
     this.#transport = transport;
     transport.writer.flush();
-    this.exchange.whenClosed(({ error }) => this.#cancel(error));
+    this.exchange.whenClosed(this.#closed);
   }
 
   /**
@@ -208,12 +221,10 @@ export class WorkerStream {
 
   #respond(payload: Payload): void {
     const body = HEAD_AT + payload.uint32(0);
-    if (body > payload.length) throw new SallyportError("LINK_BROKEN", "a response is shorter than its head");
+    const end = payload.length;
+    if (body > end) throw new SallyportError("LINK_BROKEN", "a response is shorter than its head");
     this.#ended = true;
-    this.exchange.respond(
-      decodeResponseHead(payload, HEAD_AT, body),
-      new Latin1(payload.text(body, payload.length)),
-    );
+    this.exchange.respond(decodeResponseHead(payload, HEAD_AT, body), new Latin1(payload.text(body, end)));
   }
 
   #start(payload: Payload): void {
@@ -353,12 +364,12 @@ export class WorkerStream {
   }
 
   /** The exchange is over, and the worker may not know. For an open WebSocket the relay does this. */
-  #cancel(reason: SallyportError | undefined): void {
+  readonly #closed = ({ error }: Outcome): void => {
     if (!this.#transport || this.#ended || this.#relay) return;
     this.#ended = true;
     this.#upload?.stop();
-    this.#send(TO_WORKER.CANCEL, reason && Buffer.from(reason.message));
-  }
+    this.#send(TO_WORKER.CANCEL, error && Buffer.from(error.message));
+  };
 
   /** The application may still send a last event; then the stream ends, whether the application has reacted or not. */
   #endEvents(): void {
@@ -385,7 +396,7 @@ export class WorkerStream {
     this.#transport = undefined;
     this.#upload?.stop();
     this.#relay?.release();
-    this.#release();
+    if (this.#onRelease) this.#release();
     transport?.done(this);
   }
 

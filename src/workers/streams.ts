@@ -32,8 +32,9 @@ export class Streams {
   }
 
   delete(id: number): void {
-    if (this.get(id) === undefined) return;
-    this.#ring[id & this.#mask] = undefined;
+    const index = id & this.#mask;
+    if (this.#ring[index]?.id !== id) return;
+    this.#ring[index] = undefined;
     this.size--;
   }
 

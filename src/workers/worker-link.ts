@@ -24,6 +24,8 @@ export interface WorkerLinkEvents {
 
 export class WorkerLink {
   readonly writer: FrameWriter;
+  /** The worker is slow to read. */
+  isFull = false;
   /** Requests written since bytes last left. */
   unsent = 0;
   /** Whether finished answers may lie in the outbox while the worker runs its next request. */
@@ -47,19 +49,17 @@ export class WorkerLink {
     this.#events = events;
     this.writer = new FrameWriter(this.#flush);
     this.#reader = new FrameReader(events.onFrame);
-    new SocketReader(socket, (chunk) => this.#arrived(chunk), true);
-    socket.on("drain", events.onDrain);
+    new SocketReader(socket, this.#arrived, true);
+    socket.on("drain", () => {
+      this.isFull = false;
+      events.onDrain();
+    });
     socket.on("error", () => {}); // it closes next, and the process's exit says why
   }
 
   /** Whether the worker shares memory for finished answers with us. */
   get hasOutbox(): boolean {
     return this.#outbox !== undefined;
-  }
-
-  /** The worker is slow to read. */
-  get isFull(): boolean {
-    return this.#socket.writableLength > LINK_FULL;
   }
 
   /** Resolves when the link has been read to its end. */
@@ -71,12 +71,13 @@ export class WorkerLink {
   send(): void {
     const socket = this.#socket;
     if (this.writer.length === 0 || !socket.writable) return;
-    if (this.watchesOutbox) this.#watchOutbox();
+    if (this.watchesOutbox && !this.#peeking) this.#watchOutbox();
     this.unsent = 0;
     const pieces = this.writer.take();
     if (pieces.length > 1) socket.cork();
     for (const piece of pieces) socket.write(piece, "latin1");
     if (pieces.length > 1) socket.uncork();
+    this.isFull = socket.writableLength > LINK_FULL;
   }
 
   /** The worker is dead, and the socket was read to its end: reads the answers that it had finished and not sent. */
@@ -108,7 +109,7 @@ export class WorkerLink {
 
   /** Finished answers must not wait for a request that takes long. */
   #watchOutbox(): void {
-    if (this.#peeking || !this.#outbox) return;
+    if (!this.#outbox) return;
     this.#peeking = setTimeout(() => {
       this.#peeking = undefined;
       this.#peek();
@@ -123,12 +124,12 @@ export class WorkerLink {
     if (found) this.#push(found);
   }
 
-  #arrived(chunk: Buffer): void {
+  readonly #arrived = (chunk: Buffer): void => {
     this.#received += chunk.length;
     const unread = this.#received - this.#read;
     if (unread >= chunk.length) this.#push(chunk);
     else if (unread > 0) this.#push(chunk.subarray(chunk.length - unread));
-  }
+  };
 
   #push(bytes: Buffer): void {
     if (this.#isBroken) return;

@@ -44,6 +44,8 @@ import { WorkerLink } from "./worker-link.ts";
 export interface WorkerEvents {
   /** There is room for another stream. */
   readonly onRoom: (worker: Worker) => void;
+  /** It has taken as many requests as one process should; again with each further one. */
+  readonly onServed: (worker: Worker) => void;
   /** The process is gone. `unbegun` streams were sent to it but never begun. */
   readonly onGone: (worker: Worker, unbegun: WorkerStream[]) => void;
 }
@@ -167,11 +169,6 @@ export class Worker implements StreamTransport {
     return this.requests > 0;
   }
 
-  /** It has taken as many requests as one process should. */
-  get retiring(): boolean {
-    return this.requests >= this.#lifespan.maxRequests;
-  }
-
   get isReady(): boolean {
     return this.#state === "ready";
   }
@@ -244,6 +241,7 @@ export class Worker implements StreamTransport {
     stream.since = 0;
     this.streams.add(id, stream);
     if (++this.#link.unsent === BATCH) this.#link.send();
+    if (this.requests >= this.#lifespan.maxRequests) this.#events.onServed(this);
   }
 
   /** What a worker is sent ahead waits there. */
@@ -414,7 +412,7 @@ export class Worker implements StreamTransport {
     // A process that could not be started has none; its exit says why.
     const socket = this.#child.streams[LINK];
     return new WorkerLink(socket ? shareReadBuffer(socket) : new Socket().destroy(), outbox, {
-      onFrame: (kind, id, payload) => this.#frame(kind, id, payload),
+      onFrame: this.#frame,
       onDrain: () => this.#events.onRoom(this),
       onBroken: (error) => this.#broken(error),
       isBusy: () => this.#state !== "gone" && this.streams.size > 0,
@@ -450,7 +448,7 @@ export class Worker implements StreamTransport {
     this.writer.flush();
   }
 
-  #frame(kind: number, id: number, payload: Payload): void {
+  readonly #frame = (kind: number, id: number, payload: Payload): void => {
     if (this.#concurrencyMode === "loop" && this.heartbeat.heard())
       this.log.info(`the event loop of worker ${this.pid} answers again`);
     const stream = this.streams.get(id);
@@ -459,7 +457,7 @@ export class Worker implements StreamTransport {
     else if (kind === FROM_WORKER.PONG) this.#answered();
     else if (kind === FROM_WORKER.READY) this.#ready(payload.bytes);
     else if (kind === FROM_WORKER.FAILED) this.#start.failed(payload.bytes);
-  }
+  };
 
   #setCapacity(count: number): void {
     this.#capacity = count;

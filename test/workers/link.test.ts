@@ -171,7 +171,7 @@ describe("frames of the link", () => {
     const large = randomBytes(60_000);
     const writer = new FrameWriter();
     writer.count(TO_WORKER.CREDIT, 2, 5);
-    writer.textAndBytes(TO_WORKER.REQUEST, 1, "text \xff", large);
+    writer.text(TO_WORKER.REQUEST, 1, "text \xff", large);
     assert.equal(writer.length, 2 * HEADER_SIZE + 4 + 6 + large.length);
     assert.equal(writer.total, writer.length);
     const pieces = writer.take();

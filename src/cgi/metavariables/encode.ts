@@ -200,7 +200,7 @@ function addValue(target: Variable, value: string): void {
 }
 
 /** The length that the listener counted, not the field's; "0" only when the client announced it, undefined when unknown. */
-export function contentLength(headers: Headers, length: number | undefined): string | undefined {
+function contentLength(headers: Headers, length: number | undefined): string | undefined {
   if (length === 0 && header(headers, "content-length") === undefined) return undefined;
   return length === undefined ? undefined : String(length);
 }

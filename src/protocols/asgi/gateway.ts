@@ -46,12 +46,5 @@ export const asgiSpec = (options: AsgiOptions): InterfaceSpec => ({
   interface: "asgi",
   timeout: options.timeout ?? 0,
   answer: (exchange, runner) =>
-    runner.submit(
-      new WorkerStream(
-        exchange,
-        (transport, id) => writeScope(transport, id, exchange),
-        NOTHING_KEPT,
-        releaseOf(exchange),
-      ),
-    ),
+    runner.submit(new WorkerStream(exchange, writeScope, undefined, NOTHING_KEPT, releaseOf(exchange))),
 });

@@ -12,11 +12,13 @@ import {
   type RequestHead,
   repeatedOf,
 } from "../../exchange/index.ts";
-import { LARGE, PIECE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
+import type { CommonParts } from "../../workers/common-parts.ts";
+import { type FrameWriter, LARGE, PIECE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
   DICT,
   DICT_END,
+  EMPTY,
   entry,
   int,
   latin1,
@@ -33,27 +35,18 @@ import { FieldNames } from "./names.ts";
 import { tlsEntry } from "./tls.ts";
 
 /** Writes the request: whole, or only what is new if the connection has sent the same fields before. Throws BAD_PATH. */
-export function writeScope(transport: StreamTransport, id: number, exchange: Exchange): void {
+export function writeScope({ writer, commonParts }: StreamTransport, id: number, exchange: Exchange): void {
   const { request, handshake } = exchange;
+  const { whole } = exchange.body;
   const repeated = handshake ? undefined : repeatedOf(request);
-  if (!repeated) return write(transport, TO_WORKER.REQUEST, id, scope(exchange), exchange);
+  const large = whole && isLarge(whole) ? whole : undefined;
+  if (!repeated) return writer.text(TO_WORKER.REQUEST, id, scope(exchange), large);
   const line = requestLine(exchange);
-  const number = transport.commonParts.numberOf(repeated) || sendCommonPart(transport, repeated, request);
-  write(transport, TO_WORKER.REPEAT, id, SEVEN + int(number) + line, exchange);
+  const number = commonParts.numberOf(repeated) || sendCommonPart(commonParts, writer, repeated);
+  writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line, large);
 }
 
-/** A large body comes behind what is marshalled. */
-function write(
-  { writer }: StreamTransport,
-  kind: number,
-  id: number,
-  text: string,
-  { body: { whole } }: Exchange,
-): void {
-  if (whole && isLarge(whole)) writer.textAndBytes(kind, id, text, whole);
-  else writer.text(kind, id, text);
-}
-
+/** It comes behind what is marshalled. */
 const isLarge = ({ length }: Uint8Array): boolean => length >= LARGE && length <= PIECE;
 
 function scope(exchange: Exchange): string {
@@ -88,18 +81,15 @@ function requestLine(exchange: Exchange): string {
 }
 
 /** Sends what stays the same while the fields do. Returns its number. */
-function sendCommonPart(
-  { commonParts, writer }: StreamTransport,
-  repeated: Repeated,
-  request: RequestHead,
-): number {
+function sendCommonPart(commonParts: CommonParts, writer: FrameWriter, repeated: Repeated): number {
+  const request = repeated.first;
   const [number, replaced] = commonParts.enter(repeated);
   const text = entry("type", "http") + SCHEMES[request.scheme] + common(request);
   writer.text(TO_WORKER.COMMON, number, PAIR + int(replaced) + DICT + text + DICT_END);
   return number;
 }
 
-const rootPath = (mount: string): string => (mount === "" ? latin1("") : pathText(mount));
+const rootPath = (mount: string): string => (mount === "" ? EMPTY : pathText(mount));
 
 const METHOD = latin1("method");
 const PATH = latin1("path");

@@ -16,6 +16,7 @@ export interface DataEvent {
   readonly data: Buffer;
 }
 
+/** A body is complete. A head that announces none is a whole request by itself: no end follows it. */
 export interface EndEvent {
   readonly type: "end";
   readonly trailers: Headers;
@@ -57,9 +58,10 @@ function copied(data: Buffer): Buffer {
 }
 
 export class RequestParser {
-  /** One reader for each state; each gives an event, or undefined when it needs more bytes. */
-  static readonly #READERS: Readonly<Record<State, (parser: RequestParser) => RequestEvent | undefined>> = {
-    head: (parser) => parser.#readHead(),
+  /** One reader for each state of a body; each gives an event, or undefined when it needs more bytes. */
+  static readonly #BODY_READERS: Readonly<
+    Record<Exclude<State, "head">, (parser: RequestParser) => RequestEvent | undefined>
+  > = {
     length: (parser) => parser.#readData("end"),
     size: (parser) => parser.#readSize(),
     chunk: (parser) => parser.#readData("chunkEnd"),
@@ -103,10 +105,9 @@ export class RequestParser {
 
   /** `chunk` is read until `settle`; after that the caller may write over it. */
   feed(chunk: Buffer): void {
-    const rest = this.buffered;
-    this.#lent = rest === 0;
-    this.#buffer = rest === 0 ? chunk : Buffer.concat([this.#buffer.subarray(this.#at), chunk]);
-    this.#seen = rest === 0 ? 0 : this.#seen - this.#at;
+    this.#lent = this.#at === this.#buffer.length;
+    this.#buffer = this.#lent ? chunk : Buffer.concat([this.#buffer.subarray(this.#at), chunk]);
+    this.#seen = this.#lent ? 0 : this.#seen - this.#at;
     this.#at = 0;
   }
 
@@ -114,7 +115,7 @@ export class RequestParser {
   settle(): void {
     if (!this.#lent) return;
     this.#lent = false;
-    this.#buffer = this.buffered === 0 ? EMPTY : Buffer.from(this.#buffer.subarray(this.#at));
+    this.#buffer = this.#at === this.#buffer.length ? EMPTY : Buffer.from(this.#buffer.subarray(this.#at));
     this.#seen = Math.max(0, this.#seen - this.#at);
     this.#at = 0;
   }
@@ -126,7 +127,7 @@ export class RequestParser {
   next(): RequestEvent | undefined {
     if (this.#error) throw this.#error;
     try {
-      return RequestParser.#READERS[this.#state](this);
+      return this.#state === "head" ? this.#readHead() : RequestParser.#BODY_READERS[this.#state](this);
     } catch (error) {
       this.#error = SallyportError.from(error);
       this.#buffer = EMPTY;
@@ -154,7 +155,7 @@ export class RequestParser {
 
   #readHead(): HeadEvent | undefined {
     const buffer = this.#buffer;
-    this.#skipEmptyLines();
+    if (buffer[this.#at] === CR) this.#skipEmptyLines();
     const end = buffer.indexOf(HEAD_END, Math.max(this.#at, this.#seen - 3));
     if (end < 0) return this.#checkPartialHead();
     const head = readHead(buffer.toString("latin1", this.#at, end + 2), this.#limits, this.#last);
@@ -162,7 +163,7 @@ export class RequestParser {
     this.#owed = head.length;
     this.#total = 0;
     this.#extensions = 0;
-    this.#state = head.length === CHUNKED ? "size" : head.length > 0 ? "length" : "end";
+    this.#state = head.length === CHUNKED ? "size" : head.length > 0 ? "length" : "done";
     return head;
   }
 

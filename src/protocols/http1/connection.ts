@@ -32,7 +32,6 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   readonly #reader: RequestReader;
   readonly #facts: Ends;
   readonly #onFirst = (bytes: Buffer): void => this.#begin(bytes);
-  readonly #onData = (bytes: Buffer): void => this.#reader.received(bytes);
   readonly #onEnd = (): void => this.#reader.finished();
   readonly #onDrain = (): void => this.#relieved();
   readonly #onTimeout = (): void => this.#stalled();
@@ -53,7 +52,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.#facts = endsOf(socket, scheme);
     this.#reading = http2
       ? new SocketReader(socket, this.#onFirst)
-      : new SocketReader(socket, this.#onData, true);
+      : new SocketReader(socket, this.#reader.received, true);
     this.#listen();
   }
 
@@ -113,7 +112,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     if (isHttp2) return this.#hijack(bytes);
     this.#first = EMPTY;
     this.#reading.stop();
-    this.#reading = new SocketReader(this.#socket, this.#onData, true);
+    this.#reading = new SocketReader(this.#socket, this.#reader.received, true);
     this.#reader.received(bytes);
   }
 
@@ -198,12 +197,13 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   }
 
   answered(persistent: boolean): void {
+    const { state } = this.#life;
     this.#exchange = undefined;
     this.#probe?.stop();
-    this.#reader.drop();
+    if (state !== "whole") this.#reader.drop();
     // The listener may have begun to close after the head said that the connection is kept.
-    if (!persistent || this.#context.connections.closing || this.#life.state === "broken") this.shut();
-    else if (this.#life.state === "whole") this.#reader.next();
+    if (!persistent || this.#context.connections.closing || state === "broken") this.shut();
+    else if (state === "whole") this.#reader.next();
     else this.#drain();
     this.#reader.pumpLater();
   }

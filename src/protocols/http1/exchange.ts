@@ -11,7 +11,6 @@ import {
   type ResponseBody,
   type ResponseHead,
   type SallyportError,
-  sizeOf,
 } from "../../exchange/index.ts";
 import { CheckedExchange } from "../../http/checked-exchange.ts";
 import { type ConnectionFacts, connectionFactsOf } from "../../sockets/connection.ts";
@@ -107,9 +106,8 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
     if (this.admitsInform(head)) this.#transport.writer.text(informHead({ status, reason: "", headers }));
   }
 
-  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {
+  protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean, size: number): void {
     const { writer } = this.#transport;
-    const size = sizeOf(body);
     const text = this.#head(head, bodyless ? "none" : "length", size);
     if (size === 0) writer.text(text);
     else if (body instanceof Latin1) writer.text(text + body.text);

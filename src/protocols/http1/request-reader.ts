@@ -40,7 +40,9 @@ export class RequestReader {
 
   /** Whether the next request can be reached, once this one was answered. */
   get leadsOn(): boolean {
-    if (!this.#clientPersists || this.#life.rule.step === "discard" || this.#upload?.expecting) return false;
+    const { state, rule } = this.#life;
+    if (!this.#clientPersists || rule.step === "discard" || this.#upload?.expecting) return false;
+    if (state === "whole") return true;
     // How much of a chunked body is to come is unknown, and a connection that was promised must not close.
     return (this.#parser.owed ?? Number.POSITIVE_INFINITY) <= this.#limits.drain;
   }
@@ -57,14 +59,14 @@ export class RequestReader {
   // The connection's calls.
 
   /** `chunk` may be written over afterwards. */
-  received(chunk: Buffer): void {
+  readonly received = (chunk: Buffer): void => {
     const { rule } = this.#life;
     if (rule.step === "discard") return;
     this.#parser.feed(chunk);
     if (rule.step === "wait") this.#connection.flow();
     else this.pump();
     this.#parser.settle();
-  }
+  };
 
   finished(): void {
     this.ended = true;
@@ -146,10 +148,11 @@ export class RequestReader {
     return this.#starved();
   }
 
-  #open(head: HeadEvent): true {
+  #open(head: HeadEvent): boolean {
     this.#clientPersists = head.persistent;
-    this.#connection.open(head, head.length === 0 ? this.#noBody() : this.#someBody(head));
-    return true;
+    if (head.length === 0) this.#life.enter("whole");
+    this.#connection.open(head, head.length === 0 ? NO_BODY : this.#someBody(head));
+    return this.#life.state !== "whole";
   }
 
   #readBody(): boolean {
@@ -184,12 +187,6 @@ export class RequestReader {
     this.awaitBody();
     if (this.ended) this.#life.ended();
     return false;
-  }
-
-  #noBody(): RequestBody {
-    this.#parser.next();
-    this.#life.enter("whole");
-    return NO_BODY;
   }
 
   /** A body that came with its head is whole; any other is pushed as it comes. */

@@ -46,15 +46,17 @@ function saysClose(headers: Headers): boolean {
 
 /** Status line, fields and empty line. Length and connection are set here, the rest is the application's. */
 export function responseHead(head: ResponseHead, envelope: Envelope): string {
-  return head instanceof HeadLines && fitsAsItIs(head, envelope)
-    ? completedLines(head, envelope)
-    : composedHead(head, envelope);
+  const fits = head instanceof HeadLines && (head.known & CONTRADICTS[envelope.framing]) === 0;
+  return fits ? completedLines(head, envelope) : composedHead(head, envelope);
 }
 
-/** Whether the lines contradict nothing in the envelope. */
-const fitsAsItIs = ({ known }: HeadLines, { framing }: Envelope): boolean =>
-  (known & KNOWN.closes) === 0 &&
-  (framing === "length" || (framing === "chunked" && (known & KNOWN.hasLength) === 0));
+/** What lines may not have in them that are sent as they are. */
+const CONTRADICTS: Readonly<Record<BodyFraming, number>> = {
+  length: KNOWN.closes,
+  chunked: KNOWN.closes | KNOWN.hasLength,
+  close: KNOWN.closes | KNOWN.hasLength,
+  none: KNOWN.closes | KNOWN.hasLength,
+};
 
 function completedLines(head: HeadLines, envelope: Envelope): string {
   const { known, lines } = head;

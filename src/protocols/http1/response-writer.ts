@@ -29,9 +29,8 @@ export class ResponseWriter {
 
   /** Sends latin-1 text. */
   text(text: string): boolean {
-    return this.#written(
-      this.#socket.write(this.#otherHalf === "" ? text : this.#afterOtherHalf(text), "latin1"),
-    );
+    const whole = this.#otherHalf === "" ? text : this.#afterOtherHalf(text);
+    return this.#socket.write(whole, "latin1") || this.#hasRoom();
   }
 
   /** Sends bytes between two latin-1 texts. */
@@ -43,7 +42,7 @@ export class ResponseWriter {
     let more = socket.write(bytes);
     if (after !== "") more = socket.write(after, "latin1");
     if (!more) socket.uncork();
-    return this.#written(more);
+    return more || this.#hasRoom();
   }
 
   /** What is sent in this turn of the loop leaves together, if it is not too much. */
@@ -88,8 +87,8 @@ export class ResponseWriter {
     return whole;
   }
 
-  #written(more: boolean): boolean {
-    if (more) return true;
+  /** Asked when a write had to wait. */
+  #hasRoom(): boolean {
     // A socket that has failed buffers nothing and reports that only later: `false` stops the writing until then.
     if (!this.#socket.writable) return false;
     if (this.#socket.writableLength === 0) return true;

@@ -22,7 +22,7 @@ import {
   type AnswerExchange,
   APPLICATION_CHECKS,
   aPythonApp,
-  type EncodeRequest,
+  type Input,
   type InterfaceSpec,
   type OldPythonNames,
   PythonApplication,
@@ -33,7 +33,7 @@ import {
   type ThreadOptions,
   WorkerStream,
 } from "../../workers/index.ts";
-import { type Input, writeEnviron } from "./environ.ts";
+import { writeEnviron } from "./environ.ts";
 
 /** What is for WSGI applications only. */
 export interface WsgiOnlyOptions extends ThreadOptions {
@@ -180,6 +180,5 @@ function submit(
   input: Input,
   onRelease: (() => void) | undefined,
 ): void {
-  const encode: EncodeRequest = (transport, id) => writeEnviron(transport, id, exchange, input);
-  runner.submit(new WorkerStream(exchange, encode, RESPONSE_BUFFER_LIMITS, onRelease));
+  runner.submit(new WorkerStream(exchange, writeEnviron, input, RESPONSE_BUFFER_LIMITS, onRelease));
 }
