@@ -4,15 +4,21 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, resolve } from "node:path";
 
 /**
- * One file each, with all that its roots import and that is in no layer before it. What starts a worker comes first: the
- * rest is read while Python starts.
+ * One file each, with all that its roots import and that is in no layer before it. What a server process needs comes first:
+ * it reads neither the schema nor the command line. What answers a request is read while Python starts.
  */
 const LAYERS = [
-  { name: "schema.js", roots: ["config/zod.js"] },
   {
-    name: "start.js",
-    roots: ["cli/serve.js", "cli/help.js", "control/socket.js", "protocols/wsgi/index.js"],
+    name: "server.js",
+    roots: [
+      "cli/server-process.js",
+      "protocols/wsgi/index.js",
+      // The schema has them, and the listeners.
+      ...["http/limits.js", "websocket/limits.js"],
+    ],
   },
+  { name: "schema.js", roots: ["config/zod.js"] },
+  { name: "command.js", roots: ["cli/command.js", "control/socket.js"] },
   { name: "listen.js", roots: ["server/web.js"] },
 ];
 /** Run by themselves, in processes and threads of their own: with copies of what they use. */
