@@ -23,7 +23,8 @@ const LAYERS = [
 ];
 /** Run by themselves, in processes and threads of their own: with copies of what they use. */
 const PROGRAMS = ["processes/launcher-process.js", "demo/load.js", "modules/hooks.js"];
-const COMMAND = "cli/main.js";
+/** What bin/sallyport.js starts. */
+const COMMANDS = ["cli/main.js", "cli/server-main.js"];
 
 /** A file of dist, in code that does not know yet from where it is seen. */
 const at = (file) => `@dist/${file}`;
@@ -38,7 +39,7 @@ export async function bundle(directory, publicFiles) {
   const outputs = new Map();
   const context = { esbuild, directory, graph, home, outputs };
   for (const { name } of LAYERS) await bundleLayer(context, name);
-  await bundleRest(context, [...publicFiles, COMMAND, ...asked(graph)]);
+  await bundleRest(context, [...publicFiles, ...COMMANDS, ...asked(graph)]);
   await bundlePrograms(context);
   for (const file of modules) rmSync(join(directory, file));
   for (const [file, text] of outputs) write(directory, file, text);

@@ -72,13 +72,14 @@ export interface ServerProcessTask {
   readonly isHanded: boolean;
 }
 
+/** Present in a server process: bin/sallyport.js goes by it. */
 export const SERVER_PROCESS_VARIABLE = "SALLYPORT_SERVER_PROCESS";
 
-/** The supervisor's task; undefined in any other process. Removes the variable, so that no application inherits it. */
-export function takeTask(): ServerProcessTask | undefined {
-  const text = process.env[SERVER_PROCESS_VARIABLE];
+/** The supervisor's task, in a process that has one. Removes the variable, so that no application inherits it. */
+export function takeTask(): ServerProcessTask {
+  const { [SERVER_PROCESS_VARIABLE]: text = "" } = process.env;
   delete process.env[SERVER_PROCESS_VARIABLE];
-  return text === undefined ? undefined : (JSON.parse(text) as ServerProcessTask);
+  return JSON.parse(text) as ServerProcessTask;
 }
 
 /** What has come since the settings, until `hear` is called: Node drops a message for which there is no listener any more. */

@@ -105,7 +105,7 @@ const IDLE_PYTHON = [
 /** The supervisor has read the command line and the configuration, and checked them. */
 const IDLE_IN_SERVER_PROCESS = [
   /node_modules\/(?!koffi\/|@koromix\/|sonic-boom\/|atomic-sleep\/)/,
-  /^dist\/cli\/(?!main\.|server-process\.|counts\.)/,
+  /^dist\/cli\/(?!server-main\.|server-process\.|counts\.)/,
   /^dist\/config\/(?:zod|schema|config|apps|errors|file)\./,
   /^dist\/cluster\/(?!messages\.|run\.|scoreboard\.|descriptors\.)/,
 ];
