@@ -7,6 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 const START_DEADLINE = 30_000;
 const STOP_DEADLINE = 10_000;
 
+/** Node 20 reads these certificates at each start, whether they are used or not (docs/decisions/0018-starts.md). */
+const { NODE_EXTRA_CA_CERTS: _, ...ENVIRONMENT } = process.env;
+
 /**
  * Starts the command that `command(port)` gives on a free port; resolves with `{ url, pid, stop }` when it accepts, or
  * when `ready(port)` resolves.
@@ -14,7 +17,11 @@ const STOP_DEADLINE = 10_000;
 export async function start(command, ready = accepts) {
   const port = await freePort();
   const [program, ...args] = command(port);
-  const child = spawn(program, args, { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(program, args, {
+    detached: true,
+    env: ENVIRONMENT,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   living.add(child);
   const said = keepEnd(child.stderr);
   const ended = once(child, "close");

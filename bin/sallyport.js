@@ -5,7 +5,9 @@ import module from "node:module";
 import { fileURLToPath } from "node:url";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
-const main = new URL("../dist/cli/main.js", import.meta.url);
+// A supervisor starts its own command line once more, for a server process (src/cluster/messages.ts).
+const program = process.env.SALLYPORT_SERVER_PROCESS ? "server-main" : "main";
+const main = new URL(`../dist/cli/${program}.js`, import.meta.url);
 
 const fail = (message) => {
   process.stderr.write(`sallyport: ${message}\n`);

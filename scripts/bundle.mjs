@@ -4,20 +4,27 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, resolve } from "node:path";
 
 /**
- * One file each, with all that its roots import and that is in no layer before it. What starts a worker comes first: the
- * rest is read while Python starts.
+ * One file each, with all that its roots import and that is in no layer before it. What a server process needs comes first:
+ * it reads neither the schema nor the command line. What answers a request is read while Python starts.
  */
 const LAYERS = [
-  { name: "schema.js", roots: ["config/zod.js"] },
   {
-    name: "start.js",
-    roots: ["cli/serve.js", "cli/help.js", "control/socket.js", "protocols/wsgi/index.js"],
+    name: "server.js",
+    roots: [
+      "cli/server-process.js",
+      "protocols/wsgi/index.js",
+      // The schema has them, and the listeners.
+      ...["http/limits.js", "websocket/limits.js"],
+    ],
   },
+  { name: "schema.js", roots: ["config/zod.js"] },
+  { name: "command.js", roots: ["cli/command.js", "control/socket.js"] },
   { name: "listen.js", roots: ["server/web.js"] },
 ];
 /** Run by themselves, in processes and threads of their own: with copies of what they use. */
 const PROGRAMS = ["processes/launcher-process.js", "demo/load.js", "modules/hooks.js"];
-const COMMAND = "cli/main.js";
+/** What bin/sallyport.js starts. */
+const COMMANDS = ["cli/main.js", "cli/server-main.js"];
 
 /** A file of dist, in code that does not know yet from where it is seen. */
 const at = (file) => `@dist/${file}`;
@@ -32,7 +39,7 @@ export async function bundle(directory, publicFiles) {
   const outputs = new Map();
   const context = { esbuild, directory, graph, home, outputs };
   for (const { name } of LAYERS) await bundleLayer(context, name);
-  await bundleRest(context, [...publicFiles, COMMAND, ...asked(graph)]);
+  await bundleRest(context, [...publicFiles, ...COMMANDS, ...asked(graph)]);
   await bundlePrograms(context);
   for (const file of modules) rmSync(join(directory, file));
   for (const [file, text] of outputs) write(directory, file, text);

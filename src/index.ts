@@ -20,5 +20,6 @@ export { type HttpLimits, type HttpOptions, httpListener } from "./protocols/htt
 export { type ScgiOptions, scgi } from "./protocols/scgi/index.ts";
 export { type UwsgiOptions, uwsgi } from "./protocols/uwsgi/index.ts";
 export { type WsgiOptions, wsgi } from "./protocols/wsgi/index.ts";
+export { createServer } from "./server/create.ts";
 export { type ServedApp, type ServeOptions, type Serving, serve } from "./server/serve.ts";
-export { createServer, type Server, type ServerOptions } from "./server/server.ts";
+export type { Server, ServerOptions } from "./server/server.ts";

@@ -3,7 +3,11 @@
 import json
 import os
 import traceback
-from typing import Callable
+
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 # The beginning of the names of our own files in code objects.
 _OURS = os.path.dirname(__file__) + os.sep

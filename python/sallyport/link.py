@@ -4,8 +4,12 @@ A frame is its payload's length, the stream it belongs to and its kind, then the
 limits stand in src/workers/link.ts; test/vectors/link.json pins the bytes for both.
 """
 
-import socket
 import struct
+
+# As type checkers know it: importing `typing`, or `socket` into embedded Python, takes milliseconds.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
 
 HEADER = struct.Struct("<IIB")
 COUNT = struct.Struct("<I")
@@ -156,8 +160,11 @@ class FrameReader:
 class Link(FrameReader):
     """Frames in, frames out, for one thread."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: "socket.socket") -> None:
+        from socket import MSG_DONTWAIT  # not at the top: embedded Python has no link
+
         super().__init__()
+        self._no_wait = MSG_DONTWAIT
         self._recv_into = sock.recv_into
         self._sendall = sock.sendall
 
@@ -179,7 +186,7 @@ class Link(FrameReader):
     def poll(self) -> bool:
         """Takes the bytes that have arrived, without waiting. Returns whether there were any."""
         try:
-            size = self._recv_into(self.room(), 0, socket.MSG_DONTWAIT)
+            size = self._recv_into(self.room(), 0, self._no_wait)
         except BlockingIOError:
             return False
         self.filled(size)

@@ -11,9 +11,13 @@ import sys
 import threading
 import traceback
 from importlib.util import find_spec
-from typing import Callable
 
 from .failures import cut
+
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 # The most characters of a record's first line, and of the lines below it. In JSON one becomes up to six bytes
 # (RECORD_LIMIT in src/processes/lines.ts).

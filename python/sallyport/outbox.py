@@ -12,7 +12,11 @@ import os
 import socket
 import struct
 import threading
-from typing import Callable
+
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 # Two positions in the stream of all bytes sent: where the waiting bytes begin and end. Then the request that the
 # application was called for last, and the number of bytes read. After the waiting bytes comes the last request of each

@@ -14,10 +14,14 @@ import signal
 import sys
 from _thread import start_new_thread  # the real one: gevent may replace the module's name later
 from types import FrameType
-from typing import Callable, Iterator
 
 from .failures import cut
 from .wsgi.response import Response
+
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterator
 
 # Requests in one answer, innermost frames of a stack, and characters of each text in them.
 _REQUESTS = 32

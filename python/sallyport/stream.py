@@ -8,7 +8,6 @@ Tested by test/python/test_prefetch.py.
 
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from .link import (
     BODY,
@@ -25,11 +24,13 @@ from .link import (
     STOP,
     WANT,
     WINDOW,
-    Link,
 )
-from .outbox import Direct, Outbox
 
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .link import Link
+    from .outbox import Direct, Outbox
     from .threads import Shared
     from .wsgi import Server
 
@@ -129,7 +130,7 @@ class Stream:
 class Inline:
     """Reads a request, answers it, reads the next."""
 
-    def __init__(self, link: Link, outbox: "Outbox | Direct") -> None:
+    def __init__(self, link: "Link", outbox: "Outbox | Direct") -> None:
         self._link = link
         self._outbox = outbox
         self._waiting: "deque[tuple[int, int, bytes]]" = deque()

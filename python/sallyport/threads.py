@@ -12,12 +12,15 @@ import threading
 from collections import deque
 from errno import EBADF, ENOTSOCK
 from time import monotonic
-from typing import TYPE_CHECKING, Callable
 
 from .link import COMMON, COUNT, DONE, HEADER, PREFETCH, REPEAT, REQUEST, STOP, Link
 from .stream import PREFETCH_MAX, Prefetch, Stream
 
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Callable
+
     from .outbox import SharedOutbox
     from .wsgi import Server
 

@@ -11,7 +11,6 @@ import socket
 import sys
 from functools import partial
 from marshal import loads
-from typing import Callable
 
 from . import logs, stacks, wsgi
 from .failures import failed_payload
@@ -21,6 +20,11 @@ from .loader import LoadError, choose_interface, load
 from .outbox import Direct, Outbox, SharedOutbox
 from .stream import Inline
 from .threads import Shared
+
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 # The descriptor of the link, the same as in src/workers/worker.ts. Standard output belongs to the application.
 _LINK_FD = 3

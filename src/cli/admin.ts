@@ -5,19 +5,9 @@ import type { Settings } from "../config/config.ts";
 import type { Attach, Attached } from "../control/operations.ts";
 import type { Log } from "../exchange/index.ts";
 import type { LogTail } from "../logs/tail.ts";
-import type { Counts, Snapshot, Totals } from "../metrics/index.ts";
-import type { ServerOptions } from "../server/interface.ts";
+import type { Totals } from "../metrics/index.ts";
 import type { Server } from "../server/server.ts";
-
-/** What counts in this process, for the options of its server. */
-export interface ProcessCounts {
-  readonly counts: Counts;
-  readonly inspection: NonNullable<ServerOptions["inspection"]>;
-  /** The last lines of its log. */
-  readonly tail: LogTail;
-  /** What has been counted so far. */
-  snapshotOf(server: Server): () => Snapshot;
-}
+import { type ProcessCounts, prepareCounts } from "./counts.ts";
 
 /** The admin listener of a server that is one process. */
 export interface OwnAdmin extends ProcessCounts {
@@ -52,23 +42,6 @@ export async function prepareClusterAdmin(
   return { totals, tail, attach: (log) => open(() => totals.sum(), log, tail) };
 }
 
-/** For one of several server processes, whose supervisor has the admin listener. */
-export async function prepareCounts({ admin }: Settings): Promise<ProcessCounts | undefined> {
-  if (!admin) return undefined;
-  const { Counts } = await import("../metrics/index.ts");
-  const { Inspection } = await import("../inspect/inspection.ts");
-  const { LogTail } = await import("../logs/tail.ts");
-  const counts = new Counts();
-  const tail = new LogTail();
-  const inspection: ProcessCounts["inspection"] = (server) => new Inspection(counts, tail, server);
-  return {
-    counts,
-    inspection,
-    tail,
-    snapshotOf: (server) => () => counts.snapshot(Object.entries(server.status().apps)),
-  };
-}
-
 type Opening = (counts: AdminSource["counts"], log: Log, tail?: LogTail) => Attach;
 
 async function prepareOpening({ admin }: Settings, directory: string): Promise<Opening | undefined> {
@@ -79,12 +52,6 @@ async function prepareOpening({ admin }: Settings, directory: string): Promise<O
   const { openAdmin } = await import("../admin/listener.ts");
   return (counts, log, tail) => (operations) => openAdmin(access, { operations, counts, tail }, log);
 }
-
-/** The options of a server that counts, and that can be inspected. */
-export const countsOf = (
-  own: ProcessCounts | undefined,
-): Pick<ServerOptions, "counts" | "inspection" | "tail"> =>
-  own ? { counts: own.counts, inspection: own.inspection, tail: own.tail } : {};
 
 /** All of them, closed in the reverse order; one that cannot be opened closes those before it. */
 export const attachAll =

@@ -7,8 +7,9 @@ import { keepPidFile } from "../server/pid-file.ts";
 import { serverAccount } from "../server/privileges.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
-import { attachAll, countsOf, prepareAdmin } from "./admin.ts";
+import { attachAll, prepareAdmin } from "./admin.ts";
 import { usage } from "./command-line.ts";
+import { countsOf } from "./counts.ts";
 import { controlled, type ServePlan } from "./serve.ts";
 
 type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" | "config">;

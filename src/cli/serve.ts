@@ -1,26 +1,24 @@
 // `sallyport serve`: serves a target or a configuration until a signal stops it, or one request when a web server has
 // started us as a CGI program.
 
-import type { Socket } from "node:net";
 import { resolve } from "node:path";
-import { type RequestCounts, type ServerProcessTask, takeSettings, takeTask } from "../cluster/messages.ts";
+import type { ServerProcessTask } from "../cluster/messages.ts";
 import type { Settings } from "../config/config.ts";
-import { embeddedLimits, withoutEmbeddedLimits } from "../config/embedded.ts";
 import type { Attach } from "../control/operations.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import { descriptorSink } from "../logs/sinks.ts";
-import { isOwnVariable } from "../processes/index.ts";
 import { logConsole } from "../server/console.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { checkPidFile, keepPidFile } from "../server/pid-file.ts";
-import { becomeAccount, serverAccount, warnOfRoot } from "../server/privileges.ts";
+import { serverAccount, warnOfRoot } from "../server/privileges.ts";
 import { noAttachment, runProgram } from "../server/program.ts";
 import { exitCodeOf, reportError } from "../server/report.ts";
-import { type Server, serverOf } from "../server/server.ts";
+import { serverOf } from "../server/server.ts";
 import { SwitchableLog } from "../server/switchable-log.ts";
-import { attachAll, countsOf, prepareAdmin, prepareClusterAdmin, prepareCounts } from "./admin.ts";
+import { attachAll, prepareAdmin, prepareClusterAdmin } from "./admin.ts";
 import { changeable, isCluster } from "./changeable.ts";
 import { type CommandLine, usage } from "./command-line.ts";
+import { countsOf } from "./counts.ts";
 import { envFilesOf, loadEnvFiles } from "./env-file.ts";
 import type { Flags } from "./options.ts";
 import { namesAddress, type ServeSettings, serveSettingsOf, withOptions } from "./settings.ts";
@@ -39,13 +37,15 @@ export interface ServePlan {
   readonly config: string | undefined;
 }
 
-/** Gives the exit code. Throws a SallyportError when it cannot start. */
-export async function serveCommand(line: CommandLine): Promise<number> {
+/**
+ * Gives the exit code. Throws a SallyportError when it cannot start. `task`: of a server process whose settings its
+ * supervisor cannot send.
+ */
+export async function serveCommand(line: CommandLine, task?: ServerProcessTask): Promise<number> {
   const { words, renamed } = line;
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const task = takeTask();
   const { reload, "env-file": named } = { ...variablesIn(process.env).flags, ...line.flags };
   const env = (): void => loadEnvFiles(envFilesOf(named, reload === true, here));
   env();
@@ -54,7 +54,7 @@ export async function serveCommand(line: CommandLine): Promise<number> {
   const target = targetOf(word, config, here, wantedOf({ ...variables.flags, ...line.flags }));
   const { flags, warnings } = withVariables(line.flags, variables, target.kind);
   const read = (): Promise<ServeSettings> => serveSettingsOf(target, flags, here);
-  const { settings, directory } = (task && (await takeSettings(task))) ?? (await read());
+  const { settings, directory } = await read();
   if (settings.umask !== undefined) process.umask(settings.umask);
   const all = { ...settings, renamed: [...warnings, ...renamed, ...(settings.renamed ?? [])] };
   const reread = async (): Promise<Settings> => {
@@ -62,7 +62,10 @@ export async function serveCommand(line: CommandLine): Promise<number> {
     return (await read()).settings;
   };
   try {
-    if (task) return await serverProcess(task, settings, directory);
+    if (task) {
+      const { serverProcess } = await import("./server-process.ts");
+      return await serverProcess(task, settings, directory);
+    }
     return await serveAs({ settings: all, directory, flags, here, reread, config: configOf(target) });
   } catch (reason) {
     // Not left to the caller: the configuration may say how the log is written.
@@ -143,53 +146,3 @@ export const controlled =
     if (control === undefined) return openDefaultSocket(operations, log);
     return openControlSocket({ path: resolve(directory, control), operations });
   };
-
-/** All are read by now, and embedded Python has this process's environment. */
-function hideOwnVariables(): void {
-  for (const name of Object.keys(process.env)) if (isOwnVariable(name)) delete process.env[name];
-}
-
-/** The supervisor started this command line once more, with the sockets. It has logged the old names already. */
-async function serverProcess(
-  task: ServerProcessTask,
-  settings: Settings,
-  directory: string,
-): Promise<number> {
-  const { runServerProcess } = await import("../cluster/run.ts");
-  const { Slot } = await import("../cluster/scoreboard.ts");
-  const { InheritedDescriptor, releaseLow } = await import("../cluster/descriptors.ts");
-  releaseLow(task.channel);
-  const slot = new Slot(task.scoreboard, task.slot);
-  const own = { ...withoutEmbeddedLimits(settings), listen: [...task.listen], renamed: [] };
-  const counts = await prepareCounts(settings);
-  const account = await serverAccount(settings);
-  const server = serverOf(own, {
-    directory,
-    accepted: (socket: Socket) => slot.count(socket),
-    ...countsOf(counts),
-    ...(account ? { beforeApps: () => becomeAccount(account) } : {}),
-  });
-  hideOwnVariables();
-  return runServerProcess({
-    server,
-    slot,
-    channel: new InheritedDescriptor(task.channel),
-    debug: settings.log.level === "debug",
-    counts: counts?.snapshotOf(server),
-    tail: counts?.tail,
-    requests: requestsOf(server, embeddedLimits(settings)),
-  });
-}
-
-/** Requests of the apps that are limited in number. */
-function requestsOf(
-  server: Server,
-  limits: ReturnType<typeof embeddedLimits>,
-): (() => RequestCounts) | undefined {
-  const counted = [...limits].filter(([, { maxRequests }]) => maxRequests > 0).map(([name]) => name);
-  if (counted.length === 0) return undefined;
-  return () => {
-    const { apps } = server.status();
-    return Object.fromEntries(counted.map((name) => [name, apps[name]?.requests ?? 0]));
-  };
-}

@@ -4,6 +4,7 @@ import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import type { InspectQuestion } from "../control/inspection.ts";
 import type { SentError } from "../control/sent-error.ts";
+import type { PythonLibrary } from "../embedded/library.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
 import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
@@ -54,6 +55,8 @@ export const EXIT_GRACE = 1_000;
 export interface Handed {
   readonly settings: Settings;
   readonly directory: string;
+  /** Those of embedded interpreters that the supervisor has found. */
+  readonly libraries: readonly PythonLibrary[];
 }
 
 /** What a server process gets from its supervisor. */
@@ -69,22 +72,22 @@ export interface ServerProcessTask {
   readonly isHanded: boolean;
 }
 
+/** Present in a server process: bin/sallyport.js goes by it. */
 export const SERVER_PROCESS_VARIABLE = "SALLYPORT_SERVER_PROCESS";
 
-/** The supervisor's task; undefined in any other process. Removes the variable, so that no application inherits it. */
-export function takeTask(): ServerProcessTask | undefined {
-  const text = process.env[SERVER_PROCESS_VARIABLE];
+/** The supervisor's task, in a process that has one. Removes the variable, so that no application inherits it. */
+export function takeTask(): ServerProcessTask {
+  const { [SERVER_PROCESS_VARIABLE]: text = "" } = process.env;
   delete process.env[SERVER_PROCESS_VARIABLE];
-  return text === undefined ? undefined : (JSON.parse(text) as ServerProcessTask);
+  return JSON.parse(text) as ServerProcessTask;
 }
 
 /** What has come since the settings, until `hear` is called: Node drops a message for which there is no listener any more. */
 const early: ToServerProcess[] = [];
 const keep = (message: ToServerProcess): void => void early.push(message);
 
-/** The settings that the supervisor has sent, if it has any that can be sent. */
-export async function takeSettings({ isHanded }: ServerProcessTask): Promise<Handed | undefined> {
-  if (!isHanded) return undefined;
+/** What the supervisor sends first where the task says so. */
+export function takeHanded(): Promise<Handed> {
   return new Promise((resolve) =>
     process.once("message", (handed: Handed) => {
       process.on("message", keep);

@@ -3,6 +3,7 @@
 import type { Settings } from "../config/config.ts";
 import { hasEmbedded } from "../config/embedded.ts";
 import { isGateway } from "../options/checks.ts";
+import { librariesOf } from "./libraries.ts";
 import type { Handed } from "./messages.ts";
 
 /** Milliseconds for a server process to start, where the applications have limits of their own. */
@@ -26,8 +27,12 @@ export function startTimeoutOf(settings: Settings): number {
   return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
 }
 
-/** What server processes are handed; undefined where the settings have objects and functions of a configuration in code. */
-export function handedOf({ settings, directory }: ClusterPlan): Handed | undefined {
-  const isData = Object.values(settings.apps).every((app) => !isGateway(app) && !("app" in app));
-  return isData ? { settings, directory } : undefined;
+/** Whether settings can be handed to server processes: not with the objects and functions of a configuration in code. */
+export const isData = ({ apps }: Settings): boolean =>
+  Object.values(apps).every((app) => !isGateway(app) && !("app" in app));
+
+/** What a server process is handed. */
+export async function handedOf(plan: ClusterPlan): Promise<Handed> {
+  const { settings, directory } = plan;
+  return { settings, directory, libraries: await librariesOf(plan) };
 }

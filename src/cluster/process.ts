@@ -40,7 +40,7 @@ export interface ServerProcessOptions {
   readonly sockets: SharedSockets;
   readonly scoreboard: Scoreboard;
   /** What it serves; undefined where that cannot be sent: it reads its configuration itself. */
-  readonly handed: Handed | undefined;
+  readonly handed: (() => Promise<Handed>) | undefined;
   /** Milliseconds that it has to start. */
   readonly startTimeout: number;
   /** Gets what it has counted, for the metrics. */
@@ -74,6 +74,8 @@ export class ServerProcess {
   #killed = false;
   /** undefined when it could not be started. */
   readonly #process: ChildProcess | undefined;
+  /** Until it has been handed what it serves, which is its first message. */
+  readonly #handing: Promise<void> | undefined;
   readonly #born = performance.now();
   #heard = performance.now();
   readonly #questions = new Map<number, (answer: Answer) => void>();
@@ -94,7 +96,7 @@ export class ServerProcess {
       this.hadConnections = scoreboard.free(slot) > 0;
       return { ...exit, signalled: this.#killed };
     });
-    if (handed) this.#post(handed);
+    this.#handing = handed?.().then((all) => this.#post(all));
     const serves = new Promise<boolean>((resolve) => {
       this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
@@ -137,7 +139,8 @@ export class ServerProcess {
   }
 
   send(message: ToServerProcess): void {
-    this.#post(message);
+    if (this.#handing) void this.#handing.then(() => this.#post(message));
+    else this.#post(message);
   }
 
   /** Its answer. Rejects with a SallyportError: its own, or NOT_READY when it has none within `patience` milliseconds. */

@@ -33,7 +33,7 @@ import type { SwitchableLog } from "../server/switchable-log.ts";
 import { AppChanges } from "./app-changes.ts";
 import { inspectorOf, stacksIn, statusOf } from "./ask.ts";
 import { EXIT_GRACE } from "./messages.ts";
-import { type ClusterPlan, handedOf, startTimeoutOf } from "./plan.ts";
+import { type ClusterPlan, handedOf, isData, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
 import { Recycling, WATCH_INTERVAL } from "./recycling.ts";
 import { Scoreboard } from "./scoreboard.ts";
@@ -256,7 +256,7 @@ class Supervisor implements Operations {
       generation,
       sockets,
       scoreboard: this.#scoreboard,
-      handed: handedOf(plan),
+      handed: isData(plan.settings) ? () => handedOf(plan) : undefined,
       startTimeout: startTimeoutOf(plan.settings),
       counted: totals && ((counts) => totals.report(server, counts)),
       logged: tail && ((lines) => tail.inherit(server.pid, lines)),

@@ -8,10 +8,13 @@ export const isEmbedded = (app: AppSettings): boolean => "mode" in app && app.mo
 
 export const hasEmbedded = ({ apps }: Settings): boolean => Object.values(apps).some(isEmbedded);
 
-type Section = Extract<AppSettings, { wsgi: unknown }>;
+export type EmbeddedSection = Extract<AppSettings, { wsgi: unknown }>;
 
 /** A gateway that a configuration in code has made is none: it refuses limits itself. */
-const isSection = (app: AppSettings): app is Section => isEmbedded(app) && "wsgi" in app;
+const isSection = (app: AppSettings): app is EmbeddedSection => isEmbedded(app) && "wsgi" in app;
+
+export const embeddedSections = ({ apps }: Settings): EmbeddedSection[] =>
+  Object.values(apps).filter(isSection);
 
 /** When a server process is to be replaced, by the embedded app that says so. Throws CONFIG_INVALID for limits that contradict each other. */
 export function embeddedLimits({ apps }: Settings): ReadonlyMap<string, RecyclingLimits> {
@@ -34,7 +37,7 @@ export function withoutEmbeddedLimits(settings: Settings): Settings {
   return { ...settings, apps: Object.fromEntries(apps) };
 }
 
-function withoutLimits(app: Section): Section {
+function withoutLimits(app: EmbeddedSection): EmbeddedSection {
   const { maxRequests: _1, maxAge: _2, maxMemory: _3, memoryLimit: _4, ...rest } = app;
   return rest;
 }

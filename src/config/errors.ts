@@ -1,27 +1,13 @@
-// The errors of a configuration, a line each: the file, the line where it is known, the key, and what to do.
+// Checks a configuration by the schema; its errors are told in words of ours.
 // Tested by test/config/file.test.ts.
 
-import { SallyportError } from "../exchange/index.ts";
 import { presentNames, renamedText, twiceText } from "../options/old-names.ts";
 import { APP_KINDS } from "./apps.ts";
 import { type Config, config, type Settings } from "./config.ts";
+import { configError, errorLine, type KeyPath, NOWHERE, type Origin } from "./error-lines.ts";
 import type * as z from "./zod.ts";
 
 type Issue = z.core.$ZodIssue;
-export type KeyPath = readonly (string | number)[];
-
-/** Where a configuration was written. */
-export interface Origin {
-  /** For messages: the file's name, or "command line". */
-  readonly name: string;
-  /** The line of a key, counted from 1; undefined when it cannot be known. */
-  readonly lineOf: (path: KeyPath) => number | undefined;
-  /** The key as it was written, where that is not its path in the configuration. */
-  readonly keyOf?: (path: KeyPath) => KeyPath;
-}
-
-export const NOWHERE: Origin = { name: "configuration", lineOf: () => undefined };
-
 /** The settings that `value` asks for. Throws CONFIG_INVALID with all of its errors. */
 export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
   const { present, written, renamed } = withPresentNames(value, origin);
@@ -60,25 +46,6 @@ function underOldNames(origin: Origin, renamed: readonly (readonly [string, stri
     keyOf: (path) => origin.keyOf?.(asWritten(path)) ?? asWritten(path),
   };
 }
-
-export function configError(lines: readonly string[]): SallyportError {
-  const [first = "the configuration is not valid"] = lines;
-  if (lines.length < 2) return new SallyportError("CONFIG_INVALID", first);
-  const message = `the configuration has ${lines.length} problems`;
-  return new SallyportError("CONFIG_INVALID", message, { detail: lines.join("\n") });
-}
-
-/** `file:line: key.path: what is wrong`. A missing key has the line of what it is missing in: `written`. */
-export function errorLine(origin: Origin, at: KeyPath, message: string, written: KeyPath = at): string {
-  const path = origin.keyOf?.(at) ?? at;
-  const line = origin.lineOf(written);
-  const place = line === undefined ? origin.name : `${origin.name}:${line}`;
-  return path.length === 0 ? `${place}: ${message}` : `${place}: ${keyText(path)}: ${message}`;
-}
-
-/** `apps.shop.listen[0]` */
-const keyText = (path: KeyPath): string =>
-  path.map((key, i) => (typeof key === "number" ? `[${key}]` : `${i ? "." : ""}${key}`)).join("");
 
 function errorLines(issue: Issue, root: unknown, above: KeyPath, origin: Origin): string[] {
   const path = [...above, ...(issue.path as KeyPath)];

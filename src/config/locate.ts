@@ -11,7 +11,7 @@ import {
   parseDocument,
   type YAMLError,
 } from "yaml";
-import type { KeyPath } from "./errors.ts";
+import type { KeyPath } from "./error-lines.ts";
 
 export type LineOf = (path: KeyPath) => number | undefined;
 

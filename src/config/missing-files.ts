@@ -6,7 +6,7 @@ import { basename, dirname, resolve } from "node:path";
 import { isGateway } from "../options/checks.ts";
 import { suggestion } from "../options/did-you-mean.ts";
 import type { AppSettings, Settings } from "./config.ts";
-import { errorLine, type KeyPath, type Origin } from "./errors.ts";
+import { errorLine, type KeyPath, type Origin } from "./error-lines.ts";
 
 type Wanted = "directory" | "file" | "program or directory";
 

@@ -69,5 +69,12 @@ export const path = () => PATH;
 export const flag = () => FLAG;
 export const environmentSchema = () => ENVIRONMENT;
 
-/** A type with its line in the documentation. */
-export const about = <T extends z.ZodType>(type: T, description: string): T => type.describe(description);
+/** Types that are made for one key: the others are shared. */
+const OF_ONE_KEY: readonly string[] = ["optional", "prefault"];
+
+/** A type with its line in the documentation. `describe()` would copy it, which for all keys takes each start milliseconds. */
+export function about<T extends z.ZodType>(type: T, description: string): T {
+  if (!OF_ONE_KEY.includes(type.def.type)) return type.describe(description) as T;
+  z.globalRegistry.add(type, { description });
+  return type;
+}

@@ -4,7 +4,7 @@
 import { resolve } from "node:path";
 import type { CertificateFiles, Problem, SecureContexts, TlsSettings } from "../sockets/tls/index.ts";
 import type { ListenAddress } from "./address.ts";
-import { configError, errorLine, type Origin } from "./errors.ts";
+import { configError, errorLine, type Origin } from "./error-lines.ts";
 
 /** The same with absolute paths. */
 export function located(settings: TlsSettings, directory: string): TlsSettings {

@@ -2,7 +2,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the references that the file is about
 import { suggestion } from "../options/did-you-mean.ts";
 import { config } from "./config.ts";
-import { errorLine, type KeyPath, type Origin } from "./errors.ts";
+import { errorLine, type KeyPath, type Origin } from "./error-lines.ts";
 import type * as z from "./zod.ts";
 
 export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;

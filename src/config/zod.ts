@@ -6,6 +6,7 @@ export {
   boolean,
   custom,
   enum,
+  globalRegistry,
   literal,
   NEVER,
   number,

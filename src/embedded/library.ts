@@ -46,8 +46,20 @@ answer = [sys.version.split()[0], sys.implementation.name, *found[:1]]
 sys.stdout.buffer.write("\\n".join(answer).encode("utf-8", "surrogateescape"))
 `;
 
+/** By executable: those that somebody has asked for already. */
+const known = new Map<string, PythonLibrary>();
+
+/** Tells what `libraryOf` would find. */
+export function knowLibraries(libraries: readonly PythonLibrary[]): void {
+  for (const library of libraries) known.set(library.executable, library);
+}
+
 /** Rejects with PYTHON_NOT_FOUND, which says what to install. */
 export async function libraryOf(executable: string): Promise<PythonLibrary> {
+  return known.get(executable) ?? askFor(executable);
+}
+
+async function askFor(executable: string): Promise<PythonLibrary> {
   const { version, implementation, library } = await ask(executable);
   if (isTooOld(version)) throw unfit(`${executable} is Python ${version}, and Sallyport needs 3.9 or newer`);
   if (implementation !== "cpython")

@@ -1,7 +1,7 @@
 // TLS at the addresses that have it. Certificates and keys are read before we listen, and again when their files change.
 // Tested by test/server/tls.test.ts.
 import type { Socket } from "node:net";
-import { NOWHERE } from "../config/errors.ts";
+import { NOWHERE } from "../config/error-lines.ts";
 import { atAddress, located, readFiles } from "../config/tls-files.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
 import type { TlsSettings } from "../sockets/tls/index.ts";

@@ -1,11 +1,12 @@
 // The registry: the gateway for each kind of app in the configuration. A new kind is one entry here and its section in
 // config/apps.ts. A gateway that no app needs is not loaded.
 import { resolve } from "node:path";
-import { APP_KINDS } from "../config/apps.ts";
+import type { APP_KINDS } from "../config/apps.ts";
 import type { AppSettings } from "../config/config.ts";
 import { type Exchange, type Gateway, type Log, localRedirect, SallyportError } from "../exchange/index.ts";
 import { isGateway } from "../options/checks.ts";
 import type { FastcgiOptions } from "../protocols/fastcgi/index.ts";
+import type { PythonSearch } from "../workers/python.ts";
 
 /** What a gateway gets from its server. */
 export interface GatewayContext {
@@ -111,6 +112,15 @@ interface PythonPaths {
   readonly python?: string;
 }
 
+const pythonAt = (python: string | undefined, directory: string): string | undefined =>
+  python?.includes("/") ? resolve(directory, python) : python;
+
+/** Where the interpreter of a Python application is looked for. */
+export const pythonSearch = ({ python, chdir }: PythonPaths, directory: string): PythonSearch => ({
+  python: pythonAt(python, directory),
+  directory: resolve(directory, chdir ?? "."),
+});
+
 /** The options of a Python application, with paths relative to the configuration's directory resolved. */
 const pythonPaths = <T extends PythonPaths>(
   { chdir, path, python, ...rest }: T,
@@ -118,7 +128,7 @@ const pythonPaths = <T extends PythonPaths>(
 ) => ({
   ...rest,
   serverProcesses,
-  python: python?.includes("/") ? resolve(directory, python) : python,
+  python: pythonAt(python, directory),
   chdir: resolve(directory, chdir ?? "."),
   path: path?.map((place) => resolve(directory, place)),
   log,
@@ -179,6 +189,6 @@ const seconds = (milliseconds: number | undefined): number | undefined =>
 /** The gateway of an app; it is not started yet. Rejects with a SallyportError when there is no such app. */
 export async function gatewayOf(app: AppSettings, context: GatewayContext): Promise<Gateway> {
   if (isGateway(app)) return app;
-  const kind = (Object.keys(APP_KINDS) as Kind[]).find((key) => key in app) as Kind;
+  const kind = (Object.keys(MAKE) as Kind[]).find((key) => key in app) as Kind;
   return (MAKE[kind] as Make<Kind>)(app as SettingsOf<Kind>, context);
 }

@@ -3,7 +3,8 @@ import { parseArgs } from "node:util";
 import type { FetchFunction, FetchObject, NodeHandler } from "../apps/index.ts";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";
-import { checkConfig, type KeyPath } from "../config/errors.ts";
+import type { KeyPath } from "../config/error-lines.ts";
+import { checkConfig } from "../config/errors.ts";
 import { PROTOCOLS } from "../config/protocols.ts";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import {

@@ -3,9 +3,8 @@
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/address.ts";
-import type { Config, Settings } from "../config/config.ts";
+import type { Settings } from "../config/config.ts";
 import { hasEmbedded } from "../config/embedded.ts";
-import { checkConfig } from "../config/errors.ts";
 import type { InspectQuestion } from "../control/inspection.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import { disk } from "../exchange/disk.ts";
@@ -21,7 +20,6 @@ import {
 import { lint } from "../exchange/lint.ts";
 import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink } from "../logs/sinks.ts";
-import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
 import { appNamed, appStatus, LeavingApps, ScaledApps } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
@@ -32,33 +30,12 @@ import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
 import type { Server, ServerInspection, ServerOptions } from "./interface.ts";
 import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
-import { refuseAccount } from "./privileges.ts";
 import { Routes, routesOf } from "./routes.ts";
 import { timed } from "./server-timing.ts";
 import { type AppSummary, summariesOf } from "./summary.ts";
 import { type OwnLog, ownLogOf } from "./switchable-log.ts";
 
 export type { Development, Server, ServerOptions } from "./interface.ts";
-
-/** A server of this configuration, not started yet. Throws CONFIG_INVALID. */
-export const createServer = (config: Config, options: ServerOptions = {}): Server => {
-  checkOptions("createServer()", options, CHECKS, '{ directory: "/srv/site" }');
-  const settings = checkConfig(config);
-  refuseAccount(settings);
-  return serverOf(settings, options);
-};
-
-const CHECKS: Checks<ServerOptions> = {
-  directory: aText,
-  log: aLog,
-  accepted: aFunction,
-  counts: anObject,
-  inspection: aFunction,
-  tail: anObject,
-  development: anObject,
-  reread: aFunction,
-  beforeApps: aFunction,
-};
 
 /** A server of settings that have been checked. */
 export const serverOf = (settings: Settings, options: ServerOptions = {}): Server =>

@@ -34,8 +34,8 @@ interface Loaded {
   readonly python: readonly string[];
 }
 
-/** Serves one request and stops; V8's coverage tells the files. */
-async function loadedBy(t: TestContext, args: readonly string[]): Promise<Loaded> {
+/** Serves one request and stops; V8's coverage tells the files. Of the main process, or else of its server process. */
+async function loadedBy(t: TestContext, args: readonly string[], ofMain = true): Promise<Loaded> {
   const coverage = mkdtempSync(join(here, "coverage-"));
   const builtins = join(coverage, "builtins");
   mkdirSync(builtins);
@@ -45,8 +45,9 @@ async function loadedBy(t: TestContext, args: readonly string[]): Promise<Loaded
   const site = new Set(bare());
   const python = (await answer(server)).split("\n").filter((name) => !site.has(name));
   assert.equal((await server.stop()).code, 0);
-  const files = filesIn(coverage);
-  return { files, modules: files.flatMap(modulesOf), builtins: linesIn(builtins), python };
+  const isOf = (pid: number): boolean => (pid === server.pid) === ofMain;
+  const files = filesIn(coverage, isOf);
+  return { files, modules: files.flatMap(modulesOf), builtins: linesIn(builtins, isOf), python };
 }
 
 /** Those that an interpreter has loaded for no program at all, as its site wants it. */
@@ -57,8 +58,13 @@ const bare = (): string[] =>
 
 const answer = async ({ url }: Served): Promise<string> => (await fetch(url)).text();
 
-function filesIn(coverage: string): string[] {
-  const reports = readdirSync(coverage).filter((name) => name.endsWith(".json"));
+type IsOf = (pid: number) => boolean;
+
+/** Reports are called `coverage-PID-TIME-NUMBER.json`. */
+function filesIn(coverage: string, isOf: IsOf): string[] {
+  const reports = readdirSync(coverage).filter(
+    (name) => name.endsWith(".json") && isOf(Number(name.split("-")[1])),
+  );
   const urls = reports.flatMap((name) => {
     const { result } = JSON.parse(readFileSync(join(coverage, name), "utf8")) as {
       result: readonly { readonly url: string }[];
@@ -74,8 +80,11 @@ const modulesOf = (file: string): string[] =>
     ? modulesIn(readFileSync(new URL(file, ROOT), "utf8")).map(({ module }) => `dist/${module}`)
     : [file];
 
-const linesIn = (directory: string): string[] =>
-  readdirSync(directory).flatMap((name) => readFileSync(join(directory, name), "utf8").split("\n"));
+/** Each is called by the process that has written it. */
+const linesIn = (directory: string, isOf: IsOf): string[] =>
+  readdirSync(directory)
+    .filter((name) => isOf(Number(name)))
+    .flatMap((name) => readFileSync(join(directory, name), "utf8").split("\n"));
 
 /** Each costs a look for it, a reading and a check of the code that was kept. */
 const MOST_FILES = 12;
@@ -83,15 +92,22 @@ const IDLE_MODULES = [
   /node_modules\/(?!sonic-boom\/|atomic-sleep\/)/,
   /^dist\/protocols\/(?:http2|fastcgi|scgi|uwsgi)\/(?!limits\.)/,
   /^dist\/protocols\/cgi\/(?:gateway|listener|program)\./,
-  /^dist\/cluster\/(?!messages\.)/,
+  /^dist\/cluster\/(?!messages\.|run\.|scoreboard\.|descriptors\.)/,
   /^dist\/sockets\/tls\/(?!facts\.)/,
   /^dist\/(?:apps|mount|testing)\//,
 ];
 /** `undici` is Node's HTTP client: merely to import node:http loads it. */
 const IDLE_BUILTINS = [/^NativeModule .*\b(?:undici|http2|https|tls|zlib|readline|repl)$/];
 const IDLE_PYTHON = [
-  /^(?:asyncio|concurrent|email|http|inspect|logging|multiprocessing|ssl|subprocess|tempfile|unittest|urllib)\b/,
-  /^sallyport\.(?:asgi|embedded)\b/,
+  /^(?:asyncio|concurrent|email|http|inspect|logging|multiprocessing|ssl|subprocess|tempfile|typing|unittest|urllib)\b/,
+  /^sallyport\.asgi\b/,
+];
+/** The supervisor has read the command line and the configuration, and checked them. */
+const IDLE_IN_SERVER_PROCESS = [
+  /node_modules\/(?!koffi\/|@koromix\/|sonic-boom\/|atomic-sleep\/)/,
+  /^dist\/cli\/(?!server-main\.|server-process\.|counts\.)/,
+  /^dist\/config\/(?:zod|schema|config|apps|errors|file)\./,
+  /^dist\/cluster\/(?!messages\.|run\.|scoreboard\.|descriptors\.)/,
 ];
 
 const matching = (names: readonly string[], patterns: readonly RegExp[]): string[] =>
@@ -106,5 +122,14 @@ test("a server of a WSGI application loads nothing that it has no use for", asyn
   assert.ok(files.length <= MOST_FILES, `few files: ${files.join(", ")}`);
   assert.deepEqual(matching(modules, IDLE_MODULES), []);
   assert.deepEqual(matching(builtins, IDLE_BUILTINS), []);
-  assert.deepEqual(matching(python, IDLE_PYTHON), []);
+  assert.deepEqual(matching(python, [...IDLE_PYTHON, /^sallyport\.embedded\b/]), []);
+});
+
+test("an embedded application's server process loads neither the command line nor the schema", async (t) => {
+  const { files, modules, python } = await loadedBy(t, ["hello:app", "--embedded"], false);
+  assert.ok(modules.includes("dist/cli/server-process.js") && modules.includes("dist/embedded/library.js"));
+  assert.ok(python.includes("sallyport.embedded.application"), "it is the one that runs Python");
+  assert.ok(files.length <= MOST_FILES, `few files: ${files.join(", ")}`);
+  assert.deepEqual(matching(modules, IDLE_IN_SERVER_PROCESS), []);
+  assert.deepEqual(matching(python, [...IDLE_PYTHON, /^_?socket$/]), []);
 });

@@ -9,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config/config.ts";
 import { silentLog } from "../../src/exchange/index.ts";
-import { createServer } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { type Served, type ServeOptions, serve, serveBy } from "../kit/serve.ts";
 

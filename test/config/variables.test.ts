@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { NOWHERE } from "../../src/config/errors.ts";
+import { NOWHERE } from "../../src/config/error-lines.ts";
 import { loadConfig } from "../../src/config/file.ts";
 import { expandVariables } from "../../src/config/variables.ts";
 import { makeFolder } from "../kit/make-folder.ts";

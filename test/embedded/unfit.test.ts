@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { libraryOf } from "../../src/embedded/library.ts";
 import { silentLog } from "../../src/exchange/index.ts";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
-import { createServer } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { sallyport } from "../kit/run-command.ts";

@@ -6,7 +6,7 @@ import { staticFiles } from "../../src/apps/index.ts";
 import { type Exchange, type Gateway, Running, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { toFetchHandler } from "../../src/mount/index.ts";
 import { authorized, fastcgi } from "../../src/protocols/fastcgi/index.ts";
-import { createServer } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { RawApplication } from "../protocols/fastcgi/raw-application.ts";

@@ -10,7 +10,8 @@ import { type TestContext, test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import { PROTOCOLS } from "../../src/config/protocols.ts";
 import { type Exchange, type Gateway, silentLog } from "../../src/exchange/index.ts";
-import { createServer, type Server } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
+import type { Server } from "../../src/server/server.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 
 const directory = makeFolder();

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { createServer } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
 import { makeCertificate } from "../kit/make-certificate.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { sallyport } from "../kit/run-command.ts";

@@ -9,7 +9,8 @@ import { type TestContext, test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import { type Gateway, silentLog } from "../../src/exchange/index.ts";
 import { serverLog } from "../../src/logs/log.ts";
-import { createServer, type Server } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
+import type { Server } from "../../src/server/server.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { localHeader, OVER_TLS, version1, version2 } from "../kit/proxy-header.ts";
 

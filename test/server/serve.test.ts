@@ -14,8 +14,8 @@ import { Hono } from "hono";
 import Koa from "koa";
 import type { Config } from "../../src/config/config.ts";
 import { type Gateway, silentLog } from "../../src/exchange/index.ts";
+import { createServer } from "../../src/server/create.ts";
 import { addressesIn, type ServedApp, serve } from "../../src/server/serve.ts";
-import { createServer } from "../../src/server/server.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { type Served, type ServeOptions, serveBy } from "../kit/serve.ts";
 

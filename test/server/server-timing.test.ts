@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import { Trace } from "../../src/exchange/index.ts";
-import { createServer } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
 import { timingsOf } from "../../src/server/server-timing.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import { type Exchange, type Gateway, SallyportError, silentLog } from "../../src/exchange/index.ts";
-import { createServer, type Server } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
+import type { Server } from "../../src/server/server.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 
 const directory = makeFolder();

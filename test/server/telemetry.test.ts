@@ -14,7 +14,7 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../../src/config/config.ts";
 import { type Exchange, silentLog } from "../../src/exchange/index.ts";
-import { createServer } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
 import { telemetryOf } from "../../src/server/telemetry.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { until } from "../kit/until.ts";

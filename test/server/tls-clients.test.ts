@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { silentLog } from "../../src/exchange/index.ts";
-import { createServer } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
 import { Authority, textOf } from "../kit/certificate-authority.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { needs, VENV_PYTHON } from "../kit/needs.ts";

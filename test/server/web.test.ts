@@ -7,7 +7,7 @@ import { type AddressInfo, createServer as createNetServer, type Socket } from "
 import { type TestContext, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { type Handler, silentLog } from "../../src/exchange/index.ts";
-import { createServer } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/create.ts";
 import { type WebOptions, webListener } from "../../src/server/web.ts";
 import { Authority } from "../kit/certificate-authority.ts";
 import { data, END_STREAM, FrameClient, frame, headers, PREFACE, post } from "../kit/http2-frames.ts";

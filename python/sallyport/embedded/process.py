@@ -12,7 +12,11 @@ import sys
 import threading
 import warnings
 from itertools import count, takewhile
-from typing import Callable
+
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 # Bytes of an unfinished line of output that are kept for its end.
 _MAX_LINE = 16_384

@@ -4,7 +4,6 @@ Tested by test/embedded/bodies.test.ts.
 """
 
 import io
-from tempfile import TemporaryFile
 
 from .. import wsgi
 from ..failures import abort_payload
@@ -135,6 +134,8 @@ class _Spill:
 
     def _append(self, frame: bytes) -> None:
         if not self._file:
+            from tempfile import TemporaryFile  # not at the top: it takes milliseconds, and few responses need it
+
             self._file = TemporaryFile(buffering=0)
         rest = memoryview(frame)
         while rest:

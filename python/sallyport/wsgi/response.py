@@ -10,14 +10,17 @@ import traceback
 from io import BufferedReader, BytesIO, RawIOBase
 from time import monotonic
 from types import GeneratorType
-from typing import TYPE_CHECKING, Iterator
 
 from ..failures import BodyLost, ProtocolError, ProtocolTypeError, abort_payload
 from ..link import ABORT, ANSWER, CHUNK, DONE, END, HEAD, HEADER, PIECE, RESPONSE
 from ..stream import Disconnected, Stream
 from .heads import response_head
 
+# As type checkers know it: importing `typing` takes a worker milliseconds.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Iterator
+
     from .server import Server
 
 # Largest body that leaves in one frame with its head.

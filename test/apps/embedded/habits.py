@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -216,13 +217,12 @@ class _SmallDisk(io.FileIO):
 
 def full_disk(environ, start_response):
     """Writes faster than anybody reads, and goes on as if nothing were missing."""
-    module = sys.modules["sallyport.embedded.response"]
-    module.TemporaryFile = _SmallDisk
+    tempfile.TemporaryFile = _SmallDisk
     write = start_response("200 OK", [("Content-Type", "text/plain")])
     for number in range(40):
         try:
             write(b"%c" % (65 + number) * 100_000)
         except OSError:
             pass
-    module.TemporaryFile = TemporaryFile
+    tempfile.TemporaryFile = TemporaryFile
     return []
