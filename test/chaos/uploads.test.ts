@@ -29,13 +29,15 @@ function patternOf(client: number, count: number): Buffer {
   return Buffer.alloc(SIZES[(client + count) % SIZES.length] as number, pattern);
 }
 
-const wsgi = { wsgi: "checksum_wsgi:app", python: PYTHON, chdir: APPS, processes: 2 };
-const daemon = KINDS["WSGI threads"] as Kind;
+const worker = (KINDS.ASGI as Kind).worker;
+// One worker: while the next one starts, what it had not begun waits, and others go on uploading.
+const one = { processes: 1, python: PYTHON, chdir: APPS };
+const wsgi = { wsgi: "checksum_wsgi:app", ...one };
 const UPLOADED: Readonly<Record<string, Kind>> = {
-  "WSGI, one thread": { ...daemon, app: wsgi, inside: 1 },
-  "WSGI, streamed": { ...daemon, app: { ...wsgi, bufferBody: false }, inside: 1 },
-  "WSGI, threads": daemon,
-  ASGI: KINDS.ASGI as Kind,
+  "WSGI, one thread": { app: wsgi, worker, inside: 1 },
+  "WSGI, streamed": { app: { ...wsgi, bufferBody: false }, worker, inside: 1 },
+  "WSGI, threads": { app: { ...wsgi, threads: 4 }, worker, inside: 4 },
+  ASGI: { app: { asgi: "checksum_asgi:app", ...one }, worker, inside: CLIENTS },
   "embedded, two server processes": KINDS["embedded, two server processes"] as Kind,
 };
 
