@@ -3,8 +3,6 @@
 They wait in memory that the server can read as well: a nameless file that this process has inherited. When it dies, or
 takes long for a request, the server takes the finished answers from there. docs/link.md has the layout;
 src/workers/outbox.ts is the server's end.
-
-Tested by test/python/test_wsgi_frames.py.
 """
 
 import mmap
