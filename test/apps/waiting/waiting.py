@@ -1,21 +1,48 @@
-"""Blocks its thread, or its event loop, at /wait?FILE until FILE is there. Answers a body's SHA-256."""
+"""Blocks its thread, or its event loop, at /wait?FILE until FILE is there; at /hog?FILE no other thread runs meanwhile,
+but not for ever; at /work?SECONDS for so long. Answers a body's SHA-256.
+"""
 
+import ctypes
 import hashlib
 import os
+import sys
 import time
 
+_HOGGED = 5.0
 
-def _wait(path, query):
-    if path != "/wait":
-        return
-    with open(query + ".begun", "x"):
+
+def _begin(file):
+    with open(file + ".begun", "x"):
         pass
-    while not os.path.exists(query):
+
+
+def _wait(file):
+    _begin(file)
+    while not os.path.exists(file):
         time.sleep(0.001)
 
 
+def _hog(file):
+    """A call by PyDLL keeps the GIL, and so does the loop while nobody may ask for it."""
+    _begin(file)
+    access, name, end = ctypes.PyDLL(None).access, os.fsencode(file), time.monotonic() + _HOGGED
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    while access(name, 0) and time.monotonic() < end:
+        pass
+    sys.setswitchinterval(before)
+
+
+_ACTS = {"/wait": _wait, "/hog": _hog, "/work": lambda seconds: time.sleep(float(seconds))}
+
+
+def _act(path, query):
+    if path in _ACTS:
+        _ACTS[path](query)
+
+
 def app(environ, start_response):
-    _wait(environ["PATH_INFO"], environ["QUERY_STRING"])
+    _act(environ["PATH_INFO"], environ["QUERY_STRING"])
     digest = hashlib.sha256(environ["wsgi.input"].read()).hexdigest().encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(digest)))])
     return [digest]
@@ -24,7 +51,7 @@ def app(environ, start_response):
 async def asgi_app(scope, receive, send):
     if scope["type"] != "http":
         raise NotImplementedError(scope["type"])
-    _wait(scope["path"], scope["query_string"].decode())
+    _act(scope["path"], scope["query_string"].decode())
     digest, more = hashlib.sha256(), True
     while more:
         message = await receive()
