@@ -1,39 +1,20 @@
-"""Blocks its thread, or its event loop, at /wait?FILE until FILE is there; at /hog?FILE no other thread runs meanwhile,
-but not for ever; at /work?SECONDS for so long. Answers a body's SHA-256.
+"""Blocks its thread, or its event loop, at /wait?FILE until FILE is there, at /work?SECONDS for so long. Answers a
+body's SHA-256.
 """
 
-import ctypes
 import hashlib
 import os
-import sys
 import time
-
-_HOGGED = 5.0
-
-
-def _begin(file):
-    with open(file + ".begun", "x"):
-        pass
 
 
 def _wait(file):
-    _begin(file)
+    with open(file + ".begun", "x"):
+        pass
     while not os.path.exists(file):
         time.sleep(0.001)
 
 
-def _hog(file):
-    """A call by PyDLL keeps the GIL, and so does the loop while nobody may ask for it."""
-    _begin(file)
-    access, name, end = ctypes.PyDLL(None).access, os.fsencode(file), time.monotonic() + _HOGGED
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1000)
-    while access(name, 0) and time.monotonic() < end:
-        pass
-    sys.setswitchinterval(before)
-
-
-_ACTS = {"/wait": _wait, "/hog": _hog, "/work": lambda seconds: time.sleep(float(seconds))}
+_ACTS = {"/wait": _wait, "/work": lambda seconds: time.sleep(float(seconds))}
 
 
 def _act(path, query):
