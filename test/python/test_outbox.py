@@ -32,7 +32,7 @@ class Held:
         self.sock.settimeout(PATIENCE)
         self._memory = tempfile.TemporaryFile()
         self._memory.truncate(32 + ROOM)
-        self.outbox = outbox.Outbox(theirs, os.dup(self._memory.fileno()))
+        self.outbox = outbox.Outbox(theirs, os.dup(self._memory.fileno()), ROOM)
         self.theirs = theirs
         for each in (self.sock, theirs, self._memory):
             test.addCleanup(each.close)
@@ -68,6 +68,13 @@ class Limits(unittest.TestCase):
         self.held.outbox.hold(b"b" * 40_000)
         self.assertEqual(self.held.arrived(), b"a" * 40_000 + b"b" * 40_000)
         self.assertEqual(self.held.waiting, 0)
+
+    def test_the_room_is_used_to_its_last_byte(self):
+        self.held.outbox.hold(b"a" * (ROOM - 1))
+        self.held.outbox.hold(b"b")
+        self.assertEqual(self.held.waiting, ROOM)
+        self.held.outbox.hold(b"c")
+        self.assertEqual(self.held.arrived(), b"a" * (ROOM - 1) + b"bc")
 
     def test_what_waits_leaves_before_what_is_sent(self):
         self.held.outbox.hold(b"first")

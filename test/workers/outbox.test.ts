@@ -24,7 +24,7 @@ import socket, sys
 sys.path.insert(0, ${JSON.stringify(PYTHON)})
 from sallyport.outbox import Outbox
 ours, theirs = socket.socketpair()
-outbox = Outbox(ours, 4)
+outbox = Outbox(ours, 4, 65_536)
 for line in sys.stdin:
     call, _, text = line.rstrip("\\n").partition(" ")
     getattr(outbox, call)(*([int(text) if call == "begin" else text.encode()] if text else []))
