@@ -3,8 +3,6 @@
 They wait in memory that the server can read as well: a nameless file that this process has inherited. When it dies, or
 takes long for a request, the server takes the finished answers from there. docs/link.md has the layout;
 src/workers/outbox.ts is the server's end.
-
-Tested by test/python/test_wsgi_frames.py.
 """
 
 import mmap
@@ -24,18 +22,18 @@ if TYPE_CHECKING:
 _POSITIONS = struct.Struct("<QQ")
 _NUMBER = struct.Struct("<Q").pack_into
 _START, _END, _REQUEST, _BYTES_READ, _SIZE = 0, 8, 16, 24, 32
-# Answers, or bytes, that leave in one write: more would leave the server idle meanwhile.
+# Answers that leave in one write: more would leave the server idle meanwhile.
 _MAX_ANSWERS = 32
-_MAX_BYTES = 65_536
-_THREADS = _SIZE + _MAX_BYTES
 
 
 class Outbox:
     """Frames out, of one thread at a time. Those that were given to `hold` leave with the next `send`, or `flush`."""
 
-    def __init__(self, sock: socket.socket, descriptor: int) -> None:
-        """Takes over `descriptor`, that of the file."""
+    def __init__(self, sock: socket.socket, descriptor: int, room: int) -> None:
+        """Takes over `descriptor`, that of the file, which has `room` bytes for answers."""
         self._sendall = sock.sendall
+        # Where the room for answers ends, and the last requests of threads begin.
+        self._limit = _SIZE + room
         self._memory = mmap.mmap(descriptor, 0)
         os.close(descriptor)
         self._view = memoryview(self._memory)
@@ -56,7 +54,7 @@ class Outbox:
 
     def begin_in(self, thread: int, id: int) -> None:
         """The same in one of several threads, which are numbered from 0."""
-        _NUMBER(self._memory, _THREADS + 8 * thread, id)
+        _NUMBER(self._memory, self._limit + 8 * thread, id)
 
     def send_by(self, sendall: "Callable[[bytes], None]") -> None:
         """Has `sendall` send from now on."""
@@ -70,7 +68,7 @@ class Outbox:
         """Sends `frame` soon: at the latest before the worker waits for the server."""
         at = self._at
         end = at + len(frame)
-        if end > _MAX_BYTES:
+        if end > self._limit:
             return self.send(frame)
         memory = self._memory
         memory[at:end] = frame
@@ -83,7 +81,7 @@ class Outbox:
 
     def send(self, frame: bytes) -> None:
         """Sends the frames that wait, and `frame`."""
-        if self._held and self._at + len(frame) <= _MAX_BYTES:
+        if self._held and self._at + len(frame) <= self._limit:
             self.hold(frame)
             return self.flush()
         self.flush()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # The descriptor of the link, the same as in src/workers/worker.ts. Standard output belongs to the application.
 _LINK_FD = 3
-# The descriptor of the outbox's file, if INIT says that there is one.
+# The descriptor of the outbox's file, if INIT says how many bytes of answers it has room for.
 _OUTBOX_FD = 4
 # The descriptor for questions about stacks, if INIT says that there is one.
 _STACKS_FD = 5
@@ -51,7 +51,8 @@ def main() -> None:
     if settings.get("stacks"):
         stacks.answer_from(_STACKS_FD)
     try:
-        outbox = Outbox(sock, _OUTBOX_FD) if settings.get("outbox") else Direct(sock)
+        room = settings.get("outbox")
+        outbox = Outbox(sock, _OUTBOX_FD, room) if room else Direct(sock)
         outbox.record_read(link.bytes_read)
         link.on_read = outbox.record_read
         serve = _prepared(link, outbox, sock, settings)

@@ -1,22 +1,10 @@
 // Checks the contract of the exchange at run time: the listener's exchanges and the answering side's calls. On in all tests
 // (SALLYPORT_LINT=1); a violation is a defect of ours, so it is thrown, not logged.
 import type { SallyportError } from "./errors.ts";
-import type {
-  Acceptance,
-  Exchange,
-  Gateway,
-  Handshake,
-  Outcome,
-  RequestBody,
-  RequestFacts,
-  RequestHead,
-  ResponseHead,
-  WebSocketReceiver,
-  WebSocketSession,
-} from "./exchange.ts";
+import type { Exchange, Gateway, Handshake, Outcome, RequestBody, ResponseHead } from "./exchange.ts";
 import { type Headers, isFieldValue, isToken } from "./headers.ts";
 import { Latin1, type ResponseBody } from "./lines.ts";
-import type { Trace } from "./trace.ts";
+import { WrappedExchange } from "./wrapped-exchange.ts";
 
 /** Which side broke the contract. */
 export type Side = "listener" | "answer";
@@ -64,10 +52,9 @@ export function lint(gateway: Gateway, report: Report = crash): Gateway {
 
 type Phase = "waiting" | "started" | "answered";
 
-export class LintedExchange implements Exchange {
-  readonly request: RequestHead;
-  readonly body: RequestBody;
-  readonly #inner: Exchange;
+export class LintedExchange extends WrappedExchange {
+  override readonly body: RequestBody;
+  override readonly handshake: Handshake | undefined;
   readonly #report: Report;
   #phase: Phase = "waiting";
   /** The last write answered false, and has not drained. */
@@ -75,55 +62,24 @@ export class LintedExchange implements Exchange {
   #ends = 0;
 
   constructor(inner: Exchange, report: Report = crash) {
-    this.#inner = inner;
+    super(inner);
     this.#report = report;
-    this.request = inner.request;
     this.body = new LintedBody(inner.body, report);
+    this.handshake = inner.handshake && this.#checked(inner.handshake);
     checkRequest(inner, (rule) => this.#fault("listener", rule));
     inner.whenClosed((outcome) => this.#onClosed(outcome));
   }
 
-  get handshake(): Handshake | undefined {
-    const { handshake } = this.#inner;
-    return (
-      handshake && { ...handshake, accept: (choice, receiver) => this.#accept(handshake, choice, receiver) }
-    );
+  override get mount(): string {
+    return super.mount;
   }
 
-  get facts(): RequestFacts | undefined {
-    return this.#inner.facts;
-  }
-
-  set facts(facts: RequestFacts | undefined) {
-    this.#inner.facts = facts;
-  }
-
-  get mount(): string {
-    return this.#inner.mount;
-  }
-
-  set mount(mount: string) {
+  override set mount(mount: string) {
     this.#check("answer", this.request.path.startsWith(mount), `mount ${mount} is no prefix of the path`);
-    this.#inner.mount = mount;
+    super.mount = mount;
   }
 
-  get trace(): Trace | undefined {
-    return this.#inner.trace;
-  }
-
-  set trace(trace: Trace | undefined) {
-    this.#inner.trace = trace;
-  }
-
-  get closed(): boolean {
-    return this.#inner.closed;
-  }
-
-  get started(): boolean {
-    return this.#inner.started;
-  }
-
-  inform(head: ResponseHead): void {
+  override inform(head: ResponseHead): void {
     this.#expect("inform", "waiting");
     this.#check(
       "answer",
@@ -131,16 +87,10 @@ export class LintedExchange implements Exchange {
       `inform(${head.status})`,
     );
     this.#checkHead(head);
-    this.#inner.inform(head);
+    super.inform(head);
   }
 
-  #accept(handshake: Handshake, choice: Acceptance, receiver: WebSocketReceiver): WebSocketSession {
-    this.#expect("accept", "waiting");
-    this.#phase = "answered";
-    return handshake.accept(choice, receiver);
-  }
-
-  respond(head: ResponseHead, body: ResponseBody): void {
+  override respond(head: ResponseHead, body: ResponseBody): void {
     this.#expect("respond", "waiting");
     this.#checkFinal(head);
     this.#check(
@@ -149,17 +99,17 @@ export class LintedExchange implements Exchange {
       "the body is neither bytes nor text",
     );
     this.#phase = "answered";
-    this.#inner.respond(head, body);
+    super.respond(head, body);
   }
 
-  start(head: ResponseHead): void {
+  override start(head: ResponseHead): void {
     this.#expect("start", "waiting");
     this.#checkFinal(head);
     this.#phase = "started";
-    this.#inner.start(head);
+    super.start(head);
   }
 
-  write(chunk: Uint8Array): boolean {
+  override write(chunk: Uint8Array): boolean {
     this.#expect("write", "started");
     this.#check("answer", chunk instanceof Uint8Array, "a chunk is not bytes");
     this.#check(
@@ -167,43 +117,44 @@ export class LintedExchange implements Exchange {
       !this.#full || this.closed,
       "write() after it gave false, without waiting for whenDrained",
     );
-    const room = this.#inner.write(chunk);
+    const room = super.write(chunk);
     this.#full = !room;
     return room;
   }
 
-  end(trailers?: Headers): void {
+  override end(trailers?: Headers): void {
     this.#expect("end", "started");
     if (trailers) this.#checkFields(trailers);
     this.#phase = "answered";
-    this.#inner.end(trailers);
+    super.end(trailers);
   }
 
-  fail(error: SallyportError): void {
+  override fail(error: SallyportError): void {
     this.#phase = "answered";
-    this.#inner.fail(error);
+    super.fail(error);
   }
 
-  leave(): void {
-    this.#inner.leave();
-  }
-
-  whenDrained(callback: () => void): void {
-    this.#inner.whenDrained(() => {
-      this.#check("listener", !this.#inner.closed, "drained after the exchange was over");
+  override whenDrained(callback: () => void): void {
+    super.whenDrained(() => {
+      this.#check("listener", !this.closed, "drained after the exchange was over");
       this.#full = false;
       callback();
     });
   }
 
-  whenClosed(callback: (outcome: Outcome) => void): void {
-    this.#inner.whenClosed(callback);
+  #checked(handshake: Handshake): Handshake {
+    const accept: Handshake["accept"] = (choice, receiver) => {
+      this.#expect("accept", "waiting");
+      this.#phase = "answered";
+      return handshake.accept(choice, receiver);
+    };
+    return { ...handshake, accept };
   }
 
   #onClosed(outcome: Outcome): void {
     this.#ends++;
     this.#check("listener", this.#ends === 1, "the end was reported twice");
-    this.#check("listener", this.#inner.closed, "the end was reported before `closed` was true");
+    this.#check("listener", this.closed, "the end was reported before `closed` was true");
     this.#check(
       "listener",
       outcome.complete === (outcome.error === undefined),
@@ -212,7 +163,7 @@ export class LintedExchange implements Exchange {
   }
 
   #expect(call: string, phase: Phase): void {
-    const fits = this.#phase === phase || this.#inner.closed;
+    const fits = this.#phase === phase || this.closed;
     this.#check("answer", fits, `${call}() while the exchange was ${this.#phase}`);
   }
 

@@ -18,15 +18,24 @@ export class WrappedExchange implements Exchange {
   request: RequestHead;
   readonly body: RequestBody;
   readonly handshake: Handshake | undefined;
-  mount: string;
   readonly #inner: Exchange;
+  #mount: string;
 
   constructor(inner: Exchange) {
     this.#inner = inner;
     this.request = inner.request;
     this.body = inner.body;
     this.handshake = inner.handshake;
-    this.mount = inner.mount;
+    this.#mount = inner.mount;
+  }
+
+  /** Its own: of the inner exchange nothing is changed. */
+  get mount(): string {
+    return this.#mount;
+  }
+
+  set mount(mount: string) {
+    this.#mount = mount;
   }
 
   get facts(): RequestFacts | undefined {

@@ -30,24 +30,23 @@ export function descriptorSink(fd: number, report?: ReportLoss): LineSink {
   let patience = Number.POSITIVE_INFINITY;
   const retryEAGAIN = () => performance.now() < patience;
   const boom = new SonicBoom({ fd, sync: false, maxLength: MOST_WAITING, retryEAGAIN });
-  const losses = new Losses(boom, report);
-  return {
-    write: (lines) => losses.writes(lines),
-    reopen: () => {},
-    close: () => flushed(boom),
-    leave: () => {
-      patience = performance.now() + LONGEST_FLUSH;
-      if (unblocked(boom, fd) || !losses.writing) flushNow(boom);
-    },
+  const leave = (): void => {
+    patience = performance.now() + LONGEST_FLUSH;
+    if (unblocked(boom, fd) || !losses.writing) flushNow(boom);
   };
+  const losses = new Losses(boom, report, leave);
+  return { write: (lines) => losses.writes(lines), reopen: () => {}, close: () => flushed(boom), leave };
 }
 
 /** Lines appended to a file. Rejects with CONFIG_INVALID when it cannot be opened. */
 export async function fileSink(path: string, report?: ReportLoss): Promise<LineSink> {
   const boom = new SonicBoom({ dest: path, sync: false, mkdir: true, maxLength: MOST_WAITING });
   await opened(boom, path);
-  const losses = new Losses(boom, report);
   let closed = false;
+  const leave = (): void => {
+    if (!closed) flushNow(boom);
+  };
+  const losses = new Losses(boom, report, leave);
   return {
     write: (lines) => !closed && losses.writes(lines),
     reopen: () => closed || boom.reopen(),
@@ -56,23 +55,34 @@ export async function fileSink(path: string, report?: ReportLoss): Promise<LineS
       closed = true;
       boom.destroy();
     },
-    leave: () => closed || flushNow(boom),
+    leave,
   };
 }
+
+/** What has lines that are not written yet. */
+const holding = new Set<Losses>();
+
+/** An application may call `process.exit`, and the last lines say why. */
+const leaveAll = (): void => {
+  for (const losses of holding) losses.leave();
+};
 
 /** A full disk, or a reader that is slow or gone, costs lines, not requests; the loss is reported. */
 class Losses {
   /** Whether lines are being written. */
   writing = false;
+  /** Writes what it can at once. */
+  readonly leave: () => void;
   readonly #boom: Boom;
   readonly #report: ReportLoss;
   /** Lines lost since writing last worked, and whether that was reported. */
   #lost = 0;
   #reported = false;
 
-  constructor(boom: Boom, report: ReportLoss = () => {}) {
+  constructor(boom: Boom, report: ReportLoss = () => {}, leave: () => void) {
     this.#boom = boom;
     this.#report = report;
+    this.leave = leave;
     boom.on("drop", (lines: string) => {
       this.#lost += lines.split("\n").length - 1;
       this.#fails("its reader is too slow");
@@ -82,8 +92,14 @@ class Losses {
   }
 
   writes(lines: string): boolean {
-    this.writing = true;
+    if (!this.writing) this.#hold();
     return this.#boom.write(lines);
+  }
+
+  #hold(): void {
+    this.writing = true;
+    if (holding.size === 0) process.on("exit", leaveAll);
+    holding.add(this);
   }
 
   #fails(why: string): void {
@@ -94,6 +110,8 @@ class Losses {
 
   #allWritten(): void {
     this.writing = false;
+    holding.delete(this);
+    if (holding.size === 0) process.off("exit", leaveAll);
     if (!this.#reported) return;
     this.#reported = false;
     this.#report(`the access log is written again; ${this.#lost} lines of it were lost`);

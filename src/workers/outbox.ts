@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 /** Bytes of OutboxState at the beginning of the file, in numbers of 64 bits. The answers follow. */
 const HEADER = 32;
-/** Bytes of answers that may wait. After them come numbers of 64 bits: each thread's last request. */
+/** Bytes of answers that may wait; INIT says so to the worker. After them come numbers of 64 bits: each thread's last request. */
 const ROOM = 65_536;
 const NUMBER = 8;
 
@@ -28,6 +28,7 @@ export interface OutboxState {
 export class Outbox {
   /** The worker inherits it. */
   readonly descriptor: number;
+  readonly room: number = ROOM;
   readonly #threads: number;
   readonly #header = Buffer.alloc(HEADER);
   #closed = false;

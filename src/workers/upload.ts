@@ -1,6 +1,5 @@
 // A request body on its way to a worker: as much as the worker asks for, and no more. The other end is `body_piece` and
 // `receive` in python/sallyport.
-// Tested by test/workers/bodies.test.ts.
 import { blocks, SMALLEST_BLOCK } from "../exchange/blocks.ts";
 import { type Exchange, type RequestBody, WholeBody } from "../exchange/index.ts";
 import { type FrameWriter, PIECE, TO_WORKER } from "./link.ts";

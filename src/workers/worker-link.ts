@@ -57,9 +57,9 @@ export class WorkerLink {
     socket.on("error", () => {}); // it closes next, and the process's exit says why
   }
 
-  /** Whether the worker shares memory for finished answers with us. */
-  get hasOutbox(): boolean {
-    return this.#outbox !== undefined;
+  /** Bytes of the memory for finished answers that the worker shares with us; undefined if there is none. */
+  get outboxRoom(): number | undefined {
+    return this.#outbox?.room;
   }
 
   /** Resolves when the link has been read to its end. */

@@ -431,7 +431,7 @@ export class Worker implements StreamTransport {
       constants,
       lifespan,
       loop,
-      outbox: this.#link.hasOutbox || null,
+      outbox: this.#link.outboxRoom ?? null,
       pathsend: pathsend || null,
       records: this.#token,
       stacks: true,

@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly paths: readonly string[];
   /** Milliseconds for an answer; generous, since this is no measurement. */
   readonly deadline?: number;
+  /** The body of a client's request of this number; small ones, mostly, if this is not given. */
+  readonly bodyOf?: (client: number, count: number) => Buffer;
 }
 
 export interface LoadReport {
@@ -125,9 +127,9 @@ export class Load {
     lane: number,
     count: number,
   ): Promise<KeptConnection | undefined> {
-    const { paths, deadline = DEADLINE } = this.#options;
+    const { paths, deadline = DEADLINE, bodyOf = smallBody } = this.#options;
     const id = `${lane}-${count}`;
-    const body = bodyFor(count);
+    const body = bodyOf(lane, count);
     this.#sent++;
     const pieces = requestOf(`${paths[count % paths.length]}?${id}`, body, count);
     const reply = (await connection?.ask(pieces, deadline)) ?? "refused";
@@ -149,7 +151,7 @@ function pausesOf(all: readonly number[]): Pauses {
 }
 
 /** Mostly small; some larger than what is kept in memory. */
-function bodyFor(count: number): Buffer {
+function smallBody(_client: number, count: number): Buffer {
   if (count % 50 === 7) return BYTES;
   const from = randomInt(0, LARGE - 2_000);
   return BYTES.subarray(from, from + randomInt(0, 2_000));

@@ -39,7 +39,7 @@ class Site:
         self.prefetch = []
         with tempfile.TemporaryFile() as memory:
             memory.truncate(32 + 65_536 + 8 * count)
-            shared = outbox.SharedOutbox(outbox.Outbox(theirs, os.dup(memory.fileno())), theirs)
+            shared = outbox.SharedOutbox(outbox.Outbox(theirs, os.dup(memory.fileno()), 65_536), theirs)
         self.driver = threads.Shared(link.Link(theirs), shared, count)
         server = wsgi.Server(app, self.driver, {}, count, 1)
         self._thread = threading.Thread(target=self.driver.serve, args=(server,), daemon=True)
@@ -171,7 +171,7 @@ import os, socket, sys, threading
 sys.path.insert(0, sys.argv[1])
 from sallyport import link, outbox, threads, wsgi
 sock = socket.socket(fileno=int(sys.argv[2]))
-shared = outbox.SharedOutbox(outbox.Outbox(sock, int(sys.argv[3])), sock)
+shared = outbox.SharedOutbox(outbox.Outbox(sock, int(sys.argv[3]), 65_536), sock)
 driver = threads.Shared(link.Link(sock), shared, 2)
 inside = threading.Event()
 

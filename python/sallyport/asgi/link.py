@@ -1,7 +1,4 @@
-"""The event loop's end of the link (docs/link.md). Frames of one turn of the loop leave in one write.
-
-Tested by test/python/test_asgi_life.py.
-"""
+"""The event loop's end of the link (docs/link.md). Frames of one turn of the loop leave in one write."""
 
 import asyncio
 from collections import deque

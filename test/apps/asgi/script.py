@@ -117,6 +117,11 @@ async def block(scope, receive, send, path):
         time.sleep(0.01)
 
 
+async def work(scope, receive, send, seconds):
+    """Keeps the event loop waiting for a while."""
+    time.sleep(seconds)
+
+
 async def block_in_task(scope, receive, send, path):
     await asyncio.sleep(0)
     await asyncio.gather(asyncio.ensure_future(block(scope, receive, send, path)))
@@ -155,5 +160,6 @@ STEPS = {
     "spoil_scope": spoil_scope,
     "block": block,
     "block_in_task": block_in_task,
+    "work": work,
     "look_at_task": look_at_task,
 }
