@@ -167,7 +167,8 @@ export abstract class BaseExchange implements Exchange {
 
   whenClosed(callback: (outcome: Outcome) => void): void {
     if (this.#outcome) callback(this.#outcome);
-    else if (this.#closers) this.#closers.push(callback);
+    // Not push: it makes room for 17, and WebSockets wait here for a long time.
+    else if (this.#closers) this.#closers = this.#closers.concat(callback);
     else this.#closers = [callback];
   }
 

@@ -198,7 +198,10 @@ export interface Exchange {
   respond(head: ResponseHead, body: ResponseBody): void;
   /** The head, with more to come. */
   start(head: ResponseHead): void;
-  /** A piece of the body. False when the client is slower than we are: wait for `whenDrained`. The piece is not copied. */
+  /**
+   * A piece of the body. False when the client is slower than we are: wait for `whenDrained`. The piece is not copied; its memory
+   * may be used again once it was sent, if it is the server's own, so a wrapper that keeps it must copy it.
+   */
   write(chunk: Uint8Array): boolean;
   /** The complete end. */
   end(trailers?: Headers): void;

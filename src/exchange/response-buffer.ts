@@ -1,6 +1,7 @@
 // Buffers responses for slow clients, so that no worker waits for them: in memory up to one limit, then in a temporary file
 // up to another, and only then the sender has to wait.
 import { tmpdir } from "node:os";
+import { givePiece, pieceOf } from "./blocks.ts";
 import { disk } from "./disk.ts";
 import { SallyportError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
@@ -126,7 +127,7 @@ export class ResponseBuffer {
 
   async #fromFile(): Promise<void> {
     const file = this.#file as TemporaryFile;
-    const piece = await file.read(this.#read, Math.min(PIECE, this.#written - this.#read));
+    const piece = await file.read(this.#read, pieceOf(Math.min(PIECE, this.#written - this.#read)));
     this.#read += piece.length;
     // Before any await: once the file is used up, the next piece pushed is written directly.
     this.#write(piece);
@@ -153,6 +154,7 @@ export class ResponseBuffer {
     this.#written += chunk.length;
     this.#file ??= await TemporaryFile.unnamed(this.#limits.directory);
     await this.#file.write(chunk, at);
+    givePiece(chunk);
   }
 
   /** Gives back the file's share of the disk limit. */

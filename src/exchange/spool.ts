@@ -214,7 +214,8 @@ class FileBody implements RequestBody {
 
   async read(): Promise<Uint8Array | undefined> {
     if (this.#at >= this.length) return undefined;
-    const piece = await this.#file.read(this.#at, Math.min(PIECE, this.length - this.#at));
+    const size = Math.min(PIECE, this.length - this.#at);
+    const piece = await this.#file.read(this.#at, Buffer.allocUnsafe(size));
     this.#at += piece.length;
     return piece;
   }

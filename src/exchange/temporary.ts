@@ -49,12 +49,13 @@ export class TemporaryFile {
     for (let done = 0; done < bytes.length; ) done += await this.#some(bytes, done, position + done);
   }
 
-  /** Up to `size` bytes from `position` on, and at least one. Rejects with INTERNAL, also at the end of the file. */
-  async read(position: number, size: number): Promise<Uint8Array> {
-    const piece = Buffer.allocUnsafe(size);
-    const { bytesRead } = await this.#handle.read(piece, 0, size, position).catch((error: unknown) => {
-      throw failure(error, this.path, "read");
-    });
+  /** Reads into `piece` from `position` on, and at least one byte. Rejects with INTERNAL, also at the end of the file. */
+  async read(position: number, piece: Buffer): Promise<Buffer> {
+    const { bytesRead } = await this.#handle
+      .read(piece, 0, piece.length, position)
+      .catch((error: unknown) => {
+        throw failure(error, this.path, "read");
+      });
     if (bytesRead > 0) return piece.subarray(0, bytesRead);
     throw failure(new Error(`it ends at ${position}, before all that was written to it`), this.path, "read");
   }

@@ -2,7 +2,7 @@
 // 64 KiB, of which mostly a few hundred bytes are used, and collecting that garbage costs more than handling the request.
 // For outgoing connections Node has `onread`, which reads into one buffer; this does the same for accepted ones.
 import { Socket, type SocketConstructorOpts } from "node:net";
-import { forgetWhenClosed } from "./closed.ts";
+import { forget } from "./closed.ts";
 
 /** Bytes per read. Node reads 64 KiB; with a little more, a body of that size comes with its head, in one read. */
 const READ_SIZE = 81_920;
@@ -23,33 +23,43 @@ interface Internals {
 }
 
 /** Gets the bytes of a socket. Answering `false` stops reading until the stream asks for more. */
-interface Sink {
-  take(bytes: Buffer): unknown;
-  /** Whether it gets them uncopied, in memory that the next read overwrites. */
-  lent: boolean;
-}
+type Sink = (this: SharedBufferSocket, bytes: Buffer) => unknown;
 
 /**
  * The sink is a field of the socket, not in a WeakMap: the table of a WeakMap is in old space, and its values, which refer to
- * the socket here, outlive all young collections.
+ * the socket here, outlive all young collections. No function is made for each socket: tens of thousands may be idle.
  */
 class SharedBufferSocket extends Socket {
-  readonly sink: Sink;
+  sink: Sink = toStream;
+  /** Whether the sink gets the bytes uncopied, in memory that the next read overwrites. */
+  lends = false;
 
-  constructor(options: SocketConstructorOpts, sink: Sink) {
+  constructor(options: SocketConstructorOpts) {
     super(options);
-    this.sink = sink;
-    forgetWhenClosed(this);
-    this.on("close", () => {
-      sink.take = ignore;
-    });
+    this.on("close", closed);
   }
+}
+
+function toStream(this: SharedBufferSocket, bytes: Buffer): boolean {
+  return this.push(bytes);
+}
+
+function closed(this: SharedBufferSocket): void {
+  this.sink = ignore;
+  forget.call(this);
 }
 
 const ignore = (): void => {};
 
-const sinkOf = (socket: Socket): Sink | undefined =>
-  socket instanceof SharedBufferSocket ? socket.sink : undefined;
+const sharedOf = (socket: Socket): SharedBufferSocket | undefined =>
+  socket instanceof SharedBufferSocket ? socket : undefined;
+
+/** Node calls it as a method of the socket; a test watches over that. */
+function arrived(this: SharedBufferSocket, size: number): unknown {
+  return this.sink(this.lends ? (VIEWS[size] ?? view(size)) : copied(size));
+}
+
+const ONREAD = { buffer: SHARED, callback: arrived };
 
 /**
  * The same connection as a socket that reads into the shared buffer; call it at once, before anything can have been read. The
@@ -61,12 +71,7 @@ export function shareReadBuffer(accepted: Socket, options: SocketConstructorOpts
   const handle = before._handle;
   if (typeof handle?.useUserBuffer !== "function") return accepted;
   before._handle = null;
-  const sink: Sink = { take: (bytes) => socket.push(bytes), lent: false };
-  const onread = {
-    buffer: SHARED,
-    callback: (size: number) => sink.take(sink.lent ? (VIEWS[size] ?? view(size)) : copied(size)),
-  };
-  const socket = new SharedBufferSocket({ ...options, handle, onread } as SocketConstructorOpts, sink);
+  const socket = new SharedBufferSocket({ ...options, handle, onread: ONREAD } as SocketConstructorOpts);
   const after = socket as unknown as Internals;
   after._server = before._server;
   after.server = before.server;
@@ -93,27 +98,25 @@ function copied(size: number): Buffer {
 export class SocketReader {
   readonly #socket: Socket;
   readonly #received: (bytes: Buffer) => void;
-  readonly #sink: Sink | undefined;
-  readonly #toStream: Sink["take"] | undefined;
+  readonly #shared: SharedBufferSocket | undefined;
 
   constructor(socket: Socket, received: (bytes: Buffer) => void, lends = false) {
     this.#socket = socket;
     this.#received = received;
     // Bytes put back into the stream come first, and only by its events.
-    this.#sink = socket.readableLength === 0 ? sinkOf(socket) : undefined;
-    this.#toStream = this.#sink?.take;
-    if (this.#sink) {
-      this.#sink.take = received;
-      this.#sink.lent = lends;
+    this.#shared = socket.readableLength === 0 ? sharedOf(socket) : undefined;
+    if (this.#shared) {
+      this.#shared.sink = received;
+      this.#shared.lends = lends;
     } else socket.on("data", received);
     socket.resume();
   }
 
   /** From now on bytes go to the stream again, for another reader of the socket. */
   stop(): void {
-    if (this.#sink && this.#toStream) {
-      this.#sink.take = this.#toStream;
-      this.#sink.lent = false;
+    if (this.#shared) {
+      this.#shared.sink = toStream;
+      this.#shared.lends = false;
     } else this.#socket.off("data", this.#received);
   }
 }

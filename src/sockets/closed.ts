@@ -7,8 +7,8 @@ export function forgetWhenClosed(stream: Duplex): void {
   stream.on("close", forget);
 }
 
-/** The other listeners of this very event still run: emit() works on a copy of the list. */
-function forget(this: Duplex): void {
+/** A listener of "close". The other listeners of this very event still run: emit() works on a copy of the list. */
+export function forget(this: Duplex): void {
   this.removeAllListeners();
   // TLS reports a write that it gave up only now.
   this.on("error", ignore);

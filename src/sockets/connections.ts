@@ -90,6 +90,12 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.#emptied?.();
   }
 
+  /** Another protocol has the socket of `connection` now: `next` stands for it. */
+  replace(connection: C, next: C): void {
+    this.#all.add(next);
+    this.#all.delete(connection);
+  }
+
   leave(): void {
     this.leaving = true;
     this.#each((connection) => connection.leave?.());

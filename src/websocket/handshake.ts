@@ -8,23 +8,21 @@ import type {
 } from "../exchange/index.ts";
 import type { WebSocketClock } from "./clock.ts";
 import { acceptance, type Opening } from "./opening.ts";
-import { type Ending, Session, type SessionStream } from "./session.ts";
+import { Session, type SessionStream, type SessionTransport } from "./session.ts";
 
 /** The exchange that asks for a WebSocket, and the connection behind it. */
-export interface UpgradeTransport {
+export interface UpgradeTransport extends SessionTransport {
   /** The exchange is over: the client is gone. */
   readonly closed: boolean;
   /** Sends the accepting response with these fields, and gives its stream to the session. Throws when answered already. */
   accept(fields: readonly string[]): UpgradedStream;
-  /** The WebSocket is over. */
-  concluded(error: SallyportError | undefined, bytes: number): void;
 }
 
 /** A stream for a session to read. */
 export interface UpgradedStream {
   readonly duplex: SessionStream;
   /** The bytes that were read before, with the request. */
-  early(): Buffer;
+  readonly early: Buffer;
 }
 
 const GOING_AWAY = 1001;
@@ -60,11 +58,9 @@ export class WebSocketHandshake implements Handshake {
       return CLOSED_SESSION;
     }
     const { duplex, early } = transport.accept(acceptance(this.#opening, choice));
-    const { deflate } = this.#opening;
-    const over = ({ error, bytes }: Ending): void => transport.concluded(error, bytes);
-    const session = new Session(duplex, this.#clock, deflate, receiver, over);
+    const session = new Session(duplex, this.#clock, this.#opening.deflate, receiver, transport);
     this.#session = session;
-    setImmediate(() => session.begin(early()));
+    setImmediate(() => session.begin(early));
     return session;
   }
 

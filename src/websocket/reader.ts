@@ -1,6 +1,7 @@
 // The reading side of one WebSocket: turns bytes into whole messages, in order, and decompresses none while the application
 // is not ready for more.
 // Tested by test/websocket/cases.test.ts.
+import { Listeners } from "../sockets/listeners.ts";
 import { type Deflate, NAME } from "./deflate.ts";
 import { library, type PerMessageDeflate, type Receiver } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";
@@ -31,9 +32,18 @@ const INVALID_DATA = 1007;
 
 type Inflation = Parameters<PerMessageDeflate["decompress"]>;
 
-export class MessageReader {
+export class MessageReader implements Pick<PerMessageDeflate, "decompress"> {
+  static readonly #LISTENERS = new Listeners<MessageReader>({
+    message: (reader, data: Buffer, binary: boolean) => reader.#handler.message(data, binary),
+    ping: (reader, data: Buffer) => reader.#handler.ping(data),
+    conclude: (reader, code: number, reason: Buffer) => reader.#handler.conclude(code, reason),
+    error: (reader, error: Error) => reader.#handler.fault(error, closeCode(error)),
+    drain: (reader) => reader.#relieved(),
+  });
+
   /** True while the library's buffer is full. */
   isFull = false;
+  readonly #handler: MessageHandler;
   readonly #receiver: Receiver;
   readonly #deflate: Deflate | undefined;
   /** Exists from the first fragment of a compressed message to its last. */
@@ -45,23 +55,16 @@ export class MessageReader {
   #inflation: Inflation | undefined;
 
   constructor(handler: MessageHandler, limits: WebSocketLimits, deflate: Deflate | undefined) {
+    this.#handler = handler;
     this.#deflate = deflate;
     this.#receiver = new (library().Receiver)({
       isServer: true,
-      extensions: deflate ? { [NAME]: { decompress: (...inflation) => this.#decompress(...inflation) } } : {},
+      extensions: deflate ? { [NAME]: this } : {},
       maxPayload: limits.message,
       maxFragments: limits.fragments,
       maxBufferedChunks: MOST_PIECES,
     });
-    this.#receiver
-      .on("message", (data, binary) => handler.message(data, binary))
-      .on("ping", (data) => handler.ping(data))
-      .on("conclude", (code, reason) => handler.conclude(code, reason))
-      .on("error", (error) => handler.fault(error, closeCode(error)))
-      .on("drain", () => {
-        this.isFull = false;
-        handler.flow();
-      });
+    MessageReader.#LISTENERS.attach(this.#receiver, this);
   }
 
   take(chunk: Buffer): void {
@@ -88,7 +91,7 @@ export class MessageReader {
   }
 
   /** The library calls this as its decompressor. */
-  #decompress(...inflation: Inflation): void {
+  decompress(...inflation: Inflation): void {
     if (this.#holding) this.#inflation = inflation;
     else this.#inflate(...inflation);
   }
@@ -101,6 +104,11 @@ export class MessageReader {
       if (last || this.#stopped) this.#drop();
       if (!this.#stopped) done(error, result);
     });
+  }
+
+  #relieved(): void {
+    this.isFull = false;
+    this.#handler.flow();
   }
 
   #drop(): void {

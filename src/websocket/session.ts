@@ -2,18 +2,20 @@
 import type { Duplex } from "node:stream";
 import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
 import { ConnectionLifecycle, type Moves } from "../sockets/lifecycle.ts";
+import { Listeners } from "../sockets/listeners.ts";
 import type { Timed, WebSocketClock } from "./clock.ts";
 import type { Deflate } from "./deflate.ts";
 import { type MessageHandler, MessageReader } from "./reader.ts";
 import { SESSION_RULES, type SessionRule, type SessionState } from "./states.ts";
 import { MessageWriter } from "./writer.ts";
 
-/** How a WebSocket ended. */
-export interface Ending {
-  /** Undefined after a closing handshake. */
-  readonly error: SallyportError | undefined;
-  /** Bytes of messages that were handed to us for the client. */
-  readonly bytes: number;
+/** The exchange of a WebSocket. */
+export interface SessionTransport {
+  /**
+   * The WebSocket is over; `error` is undefined after a closing handshake. `bytes` of messages were handed to us for the
+   * client. Called once; the connection may still have to end then.
+   */
+  concluded(error: SallyportError | undefined, bytes: number): void;
 }
 
 /** A stream, or one that can tell that nothing moves: a socket, a stream of HTTP/2. */
@@ -28,11 +30,23 @@ const ABNORMAL = 1006;
 const left = (why: string): SallyportError => new SallyportError("CLIENT_LEFT", why);
 
 export class Session implements WebSocketSession, Timed, MessageHandler, Moves<SessionRule> {
+  static readonly #LISTENERS = new Listeners<Session>({
+    // Which error it was does not matter: the client is gone. "close" always follows.
+    error: () => {},
+    close: (session) => session.#streamClosed(),
+    drain: (session) => session.#relieved(),
+    timeout: (session) => session.#stalled(),
+    end: (session) => session.#life.ended(),
+  });
+  static readonly #ON_DATA = new Listeners<Session>({
+    data: (session, chunk: Buffer) => session.#received(chunk),
+  });
+
   place = -1;
   readonly #duplex: SessionStream;
   readonly #sockets: WebSocketClock;
   readonly #receiver: WebSocketReceiver;
-  readonly #over: (ending: Ending) => void;
+  readonly #transport: SessionTransport;
   readonly #reader: MessageReader;
   readonly #writer: MessageWriter;
   readonly #life: ConnectionLifecycle<SessionState, SessionRule>;
@@ -47,27 +61,22 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   #watched = false;
   #bytes = 0;
 
-  /** `over` is called once; the connection may still have to end then. */
   constructor(
     duplex: SessionStream,
     sockets: WebSocketClock,
     deflate: Deflate | undefined,
     receiver: WebSocketReceiver,
-    over: (ending: Ending) => void,
+    transport: SessionTransport,
   ) {
     this.#duplex = duplex;
     this.#sockets = sockets;
     this.#receiver = receiver;
-    this.#over = over;
+    this.#transport = transport;
     this.#reader = new MessageReader(this, sockets.limits, deflate);
     this.#writer = new MessageWriter(duplex, sockets.limits, deflate);
     sockets.add(this);
     this.#life = new ConnectionLifecycle(SESSION_RULES, "open", sockets.limits, sockets, duplex, this);
-    // Which error it was does not matter: the client is gone. "close" always follows.
-    duplex.on("error", () => {});
-    duplex.on("close", () => this.#gone());
-    duplex.on("drain", () => this.#relieved());
-    duplex.on("timeout", () => this.#stalled());
+    Session.#LISTENERS.attach(duplex, this);
   }
 
   /** Starts reading: first `early`, which came before there was a session. */
@@ -75,8 +84,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     const duplex = this.#duplex;
     if (duplex.destroyed) return this.#gone();
     if (early.length > 0) this.#received(early);
-    duplex.on("data", (chunk: Buffer) => this.#received(chunk));
-    duplex.on("end", () => this.#life.ended());
+    Session.#ON_DATA.attach(duplex, this);
     if (!this.#stopped) duplex.resume();
   }
 
@@ -183,6 +191,11 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     this.#duplex.destroy();
   }
 
+  #streamClosed(): void {
+    this.#gone();
+    Session.#LISTENERS.release(this.#duplex);
+  }
+
   /** There is no connection any more. */
   #gone(): void {
     this.#finish(ABNORMAL, "", left("the client closed the connection"));
@@ -236,7 +249,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     this.#reader.stop();
     this.#closed = [code, reason];
     if (!this.#paused && !this.#inbox) this.#tellClosed();
-    this.#over({ error, bytes: this.#bytes });
+    this.#transport.concluded(error, this.#bytes);
     this.flow();
   }
 

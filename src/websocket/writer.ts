@@ -19,10 +19,6 @@ export class MessageWriter {
   readonly #duplex: Duplex;
   readonly #limits: WebSocketLimits;
   readonly #deflate: Deflate | undefined;
-  readonly #release = (): void => {
-    this.#gathered = false;
-    this.#duplex.uncork();
-  };
   #gathered = false;
   /** Made for frames that must wait behind messages that are being compressed. */
   #sender: Sender | undefined;
@@ -121,7 +117,13 @@ export class MessageWriter {
     if (this.#gathered) return;
     this.#gathered = true;
     this.#duplex.cork();
-    process.nextTick(this.#release);
+    process.nextTick(MessageWriter.#release, this);
+  }
+
+  /** With an argument: a closure would be kept with every idle WebSocket. */
+  static #release(writer: MessageWriter): void {
+    writer.#gathered = false;
+    writer.#duplex.uncork();
   }
 
   #queue(data: Uint8Array, binary: boolean, compress: boolean): void {

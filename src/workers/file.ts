@@ -3,6 +3,7 @@
 // Tested by test/protocols/asgi/requests.test.ts.
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { pieceOf } from "../exchange/blocks.ts";
 import { type Exchange, SallyportError } from "../exchange/index.ts";
 import { PIECE } from "./link.ts";
 
@@ -34,7 +35,7 @@ export async function writeFile(exchange: Exchange, path: string, opened: () => 
 async function copy(file: FileHandle, exchange: Exchange): Promise<number> {
   let size = 0;
   while (!exchange.closed) {
-    const piece = Buffer.allocUnsafe(PIECE);
+    const piece = pieceOf(PIECE);
     const { bytesRead } = await file.read(piece, 0, PIECE);
     if (bytesRead === 0) break;
     size += bytesRead;

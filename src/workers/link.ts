@@ -1,5 +1,6 @@
 // The server's end of the link: frames on one stream socket between the server and a worker (docs/link.md). Pure: bytes
 // in, frames out. python/sallyport/link.py has the same names, numbers and limits; test/vectors/link.json pins them.
+import { pieceOf } from "../exchange/blocks.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { textOf, uint32 } from "./marshal.ts";
 
@@ -70,6 +71,8 @@ export interface Payload {
   readonly length: number;
   /** A copy of all of it, which the receiver may keep. */
   readonly bytes: Buffer;
+  /** The same for `exchange.write`: it may be given back once it was sent. */
+  readonly piece: Buffer;
   /** The bytes from `from` up to before `to`, as text of latin-1 characters. */
   text(from: number, to: number): string;
   /** Throws a SallyportError (LINK_BROKEN) if the payload is shorter. */
@@ -122,8 +125,14 @@ export class FrameReader implements Payload {
   }
 
   get bytes(): Buffer {
-    if (this.#isJoined) return this.#data;
-    const own = Buffer.allocUnsafe(this.length);
+    return this.#isJoined ? this.#data : this.#copyTo(Buffer.allocUnsafe(this.length));
+  }
+
+  get piece(): Buffer {
+    return this.#isJoined ? this.#data : this.#copyTo(pieceOf(this.length));
+  }
+
+  #copyTo(own: Buffer): Buffer {
     this.#data.copy(own, 0, this.#start, this.#end);
     return own;
   }
@@ -201,7 +210,7 @@ export class FrameReader implements Payload {
   #passJoined(stream: number, end: number, total: number): void {
     const data = this.#data;
     const text = this.#text;
-    const joined = Buffer.allocUnsafe(total);
+    const joined = pieceOf(total);
     let at = data.copy(joined, 0, this.#start, this.#end);
     for (let next = this.#end; next < end; next += HEADER_SIZE + readUint32(data, next)) {
       const start = next + HEADER_SIZE;

@@ -159,7 +159,7 @@ export class WorkerStream {
       case FROM_WORKER.HEAD:
         return this.#start(payload);
       case FROM_WORKER.CHUNK:
-        return this.#relay ? this.#sendWebSocket(kind, payload.bytes) : this.#chunk(payload.bytes);
+        return this.#relay ? this.#sendWebSocket(kind, payload.bytes) : this.#chunk(payload.piece);
       case FROM_WORKER.FILE:
         return this.#sendFile(payload.bytes);
       case FROM_WORKER.END:

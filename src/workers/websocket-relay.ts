@@ -28,10 +28,10 @@ export class WebSocketRelay implements WebSocketReceiver {
   #allowed: number;
   #paused = false;
   /** The pieces of an incomplete message of the application's, and their size. */
-  #pieces: Uint8Array[] = [];
+  #pieces: Uint8Array[] | undefined;
   #size = 0;
   /** What a slow client has not taken yet; never more than the credit that the worker has. */
-  #waiting: (OutgoingMessage | CloseFrame)[] = [];
+  #waiting: (OutgoingMessage | CloseFrame)[] | undefined;
   #stalled = false;
   /** Credit that the worker has used and not been given back. */
   #owed = 0;
@@ -96,28 +96,29 @@ export class WebSocketRelay implements WebSocketReceiver {
 
   /** Begins it at once: messages that wait for a slow client are dropped. */
   cut(code: number, reason: string): void {
-    this.#waiting = [];
+    this.#waiting = undefined;
     this.#session.close(code, reason);
   }
 
   /** The worker is done with the stream. */
   release(): void {
     this.#writer = undefined;
-    this.#pieces = [];
+    this.#pieces = undefined;
   }
 
   #piece(payload: Buffer): void {
     this.#size += payload.length;
     if (this.#size > MAX_MESSAGE)
       throw new SallyportError("APP_PROTOCOL", `a WebSocket message of more than ${MAX_MESSAGE} bytes`);
+    this.#pieces ??= [];
     this.#pieces.push(payload);
     this.#owed += payload.length;
     this.#grant();
   }
 
   #message(last: Buffer, binary: boolean): void {
-    const data = this.#pieces.length > 0 ? Buffer.concat([...this.#pieces, last]) : last;
-    this.#pieces = [];
+    const data = this.#pieces ? Buffer.concat([...this.#pieces, last]) : last;
+    this.#pieces = undefined;
     this.#size = 0;
     this.#owed += last.length + MESSAGE_COST;
     this.#sendInTurn({ data, binary });
@@ -125,8 +126,9 @@ export class WebSocketRelay implements WebSocketReceiver {
   }
 
   #sendInTurn(message: OutgoingMessage | CloseFrame): void {
-    if (this.#stalled) this.#waiting.push(message);
-    else this.#send(message);
+    if (!this.#stalled) return this.#send(message);
+    this.#waiting ??= [];
+    this.#waiting.push(message);
   }
 
   #send(message: OutgoingMessage | CloseFrame): void {
@@ -139,7 +141,7 @@ export class WebSocketRelay implements WebSocketReceiver {
   #drained(): void {
     this.#stalled = false;
     while (!this.#stalled) {
-      const next = this.#waiting.shift();
+      const next = this.#waiting?.shift();
       if (!next) break;
       this.#send(next);
     }

@@ -12,6 +12,7 @@ import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
 import { missing, VENV_PYTHON } from "../kit/needs.ts";
 import { reportProgress } from "../kit/report-progress.ts";
+import { handshake } from "../kit/serve-websocket.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const SERVER = here("survivors.mjs");
@@ -29,6 +30,9 @@ const AT_ONCE = 8;
 const REQUEST = 600;
 /** Of a connection of its own: its two or three objects of node:net, which some versions of Node keep. */
 const CONNECTION = 2_400;
+/** Of a WebSocket that is open and says nothing, in heap and buffers; about 4,900 when this was written, 7,900 before. */
+const IDLE = 5_600;
+const IDLE_SOCKETS = 500;
 /** Of a stream of HTTP/2: that of node:http2, likewise. */
 const STREAM = 1_700;
 
@@ -74,9 +78,9 @@ class Counted {
     }
   }
 
-  /** Bytes of its heap after a young collection. */
-  async used(): Promise<number> {
-    this.#child.send("collect");
+  /** Bytes of its heap after a young collection; or of heap and buffers after a full one. */
+  async used(collection: "collect" | "collect all" = "collect"): Promise<number> {
+    this.#child.send(collection);
     return ((await this.#heard()) as { used: number }).used;
   }
 }
@@ -116,6 +120,20 @@ const streams: Client = async (url, end) => {
   };
 };
 
+/** Opens WebSockets as a browser does, and says nothing on them. */
+async function openWebSockets(t: TestContext, url: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const socket = dial(url).setEncoding("latin1");
+    t.after(() => socket.destroy());
+    socket.write(
+      handshake({ "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits" }),
+      "latin1",
+    );
+    const [head] = await once(socket, "data");
+    assert.match(head, /^HTTP\/1.1 101 /);
+  }
+}
+
 /** Bytes for each request by which the heaps of `servers` grew, in the middle one of all rounds: what happens once, and full collections, do not count. */
 async function survivors(
   t: TestContext,
@@ -145,13 +163,14 @@ const median = (numbers: readonly number[]): number =>
 
 const LISTEN = { listen: ["127.0.0.1:0"] };
 const python = { chdir: APPS, python: VENV_PYTHON };
+const ASGI = { asgi: "asgi_hello:app", ...python };
 const NODE_HANDLER = { module: here("survivors/node.mjs") };
 
 const APPLICATIONS: [name: string, app: object][] = [
   ["WSGI", { wsgi: "hello:app", ...python }],
   ["WSGI, threads", { wsgi: "hello:app", threads: 4, ...python }],
   ["WSGI, embedded", { wsgi: "hello:app", mode: "embedded", ...python }],
-  ["ASGI", { asgi: "asgi_hello:app", ...python }],
+  ["ASGI", ASGI],
   ["a fetch handler", { module: here("survivors/fetch.mjs") }],
   ["a node handler", NODE_HANDLER],
   ["static files", { static: here("survivors") }],
@@ -184,6 +203,18 @@ function holdsOn(major: string, node: string): void {
     const server = await Counted.start(t, node, { ...LISTEN, apps: { app: NODE_HANDLER } });
     const [left = 0] = await survivors(t, server.url, anew, [server]);
     assert.ok(left < CONNECTION, `${left} bytes of each connection`);
+  });
+
+  on("an idle WebSocket to ASGI holds little", async (t) => {
+    const server = await Counted.start(t, node, { ...LISTEN, apps: { app: ASGI } });
+    // So that what is made once for all of them is there before.
+    await openWebSockets(t, server.url, IDLE_SOCKETS);
+    const before = await server.used("collect all");
+    await openWebSockets(t, server.url, IDLE_SOCKETS);
+    const each = ((await server.used("collect all")) - before) / IDLE_SOCKETS;
+    t.diagnostic(`${each} bytes each`);
+    assert.ok(each < IDLE, `${each} bytes of each WebSocket`);
+    assert.ok(each > 1_000, "the counting works");
   });
 
   on("streams of HTTP/2 leave nothing of ours behind", async (t) => {

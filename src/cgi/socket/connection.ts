@@ -2,6 +2,7 @@
 // meta-variables, a body of known length, then a response up to its end. Only how variables are written differs.
 // Tested by test/cgi/socket/listener.test.ts.
 import type { Socket } from "node:net";
+import { writePiece } from "../../exchange/blocks.ts";
 import {
   errorHead,
   errorText,
@@ -203,7 +204,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     const socket = this.#socket;
     this.#wrote = true;
     this.#gather();
-    if (socket.write(bytes)) return true;
+    if (writePiece(socket, bytes)) return true;
     socket.setTimeout(this.#context.limits.sendTimeout);
     return socket.writableLength <= this.#context.limits.unsent;
   }

@@ -6,6 +6,7 @@ import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { SocketReader } from "../../sockets/accepted.ts";
 import type { ManagedConnection } from "../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves } from "../../sockets/lifecycle.ts";
+import { Listeners } from "../../sockets/listeners.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
 import { type Ends, endsOf, HttpExchange, type HttpTransport, requestOf } from "./exchange.ts";
 import type { HeadEvent } from "./head.ts";
@@ -16,6 +17,7 @@ import { RequestReader } from "./request-reader.ts";
 import { refusal } from "./response-head.ts";
 import { ResponseWriter } from "./response-writer.ts";
 import { CONNECTION_RULES, type ConnectionRule, type HttpLifecycle } from "./states.ts";
+import { SwitchedConnection } from "./switched.ts";
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
@@ -24,6 +26,15 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 const LAST_REQUEST = 500;
 
 export class HttpConnection implements ManagedConnection, HttpTransport, Moves<ConnectionRule> {
+  static readonly #LISTENERS = new Listeners<HttpConnection>({
+    end: (connection) => connection.#reader.finished(),
+    drain: (connection) => connection.#relieved(),
+    timeout: (connection) => connection.#stalled(),
+    // Which error it was does not matter: the client is gone. "close" always follows.
+    error: (connection) => connection.#lost(),
+    close: (connection) => connection.#closed(),
+  });
+
   place = -1;
   readonly writer: ResponseWriter;
   readonly #socket: Socket;
@@ -31,10 +42,6 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   readonly #life: HttpLifecycle;
   readonly #reader: RequestReader;
   readonly #facts: Ends;
-  readonly #onFirst = (bytes: Buffer): void => this.#begin(bytes);
-  readonly #onEnd = (): void => this.#reader.finished();
-  readonly #onDrain = (): void => this.#relieved();
-  readonly #onTimeout = (): void => this.#stalled();
   #reading: SocketReader;
   /** The first bytes, while they may be those of another version. */
   #first: Buffer = EMPTY;
@@ -51,7 +58,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.#reader = new RequestReader(socket, this.#life, limits, this);
     this.#facts = endsOf(socket, scheme);
     this.#reading = http2
-      ? new SocketReader(socket, this.#onFirst)
+      ? new SocketReader(socket, (bytes) => this.#begin(bytes))
       : new SocketReader(socket, this.#reader.received, true);
     this.#listen();
   }
@@ -60,15 +67,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
-    socket.on("end", this.#onEnd);
-    socket.on("drain", this.#onDrain);
-    socket.on("timeout", this.#onTimeout);
-    // Which error it was does not matter: the client is gone. "close" always follows.
-    socket.on("error", () => this.#lost());
-    socket.on("close", () => {
-      this.#lost();
-      this.#context.connections.gone(this);
-    });
+    HttpConnection.#LISTENERS.attach(socket, this);
   }
 
   // The listener's calls.
@@ -93,8 +92,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.#exchange?.fail(
       new SallyportError("STOPPING", "the server stopped before the response was complete"),
     );
-    // A WebSocket closes by itself.
-    if (this.#life.state !== "switched") this.#socket.destroySoon();
+    this.#socket.destroySoon();
   }
 
   destroy(): void {
@@ -117,7 +115,6 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   }
 
   #hijack(bytes: Buffer): void {
-    this.#life.enter("switched");
     this.#detach();
     this.#socket.unshift(bytes);
     this.#context.http2?.(this.#socket);
@@ -139,9 +136,13 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.writer.reset();
   }
 
+  #closed(): void {
+    this.#lost();
+    this.#context.connections.gone(this);
+    HttpConnection.#LISTENERS.release(this.#socket);
+  }
+
   #lost(): void {
-    // The WebSocket or HTTP/2 sees it by itself.
-    if (this.#life.state === "switched") return;
     if (this.#exchange) this.#abandon(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
   }
 
@@ -225,21 +226,24 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
 
   hijack(head: string): UpgradedStream {
     this.writer.text(head);
-    this.#life.enter("switched");
+    const early = this.#reader.takeRest();
     this.#detach();
-    return { duplex: this.#socket, early: () => this.#reader.takeRest() };
+    return { duplex: this.#socket, early };
   }
 
-  /** Stops reading where the next protocol is to begin. */
+  /** Stops reading where the next protocol is to begin, and leaves the socket to it. */
   #detach(): void {
     const socket = this.#socket;
+    this.#life.enter("switched");
     this.#paused = true;
     socket.pause();
     this.writer.unwatch();
     this.#reading.stop();
-    socket.off("end", this.#onEnd);
-    socket.off("drain", this.#onDrain);
-    socket.off("timeout", this.#onTimeout);
+    HttpConnection.#LISTENERS.detach(socket);
+    const { connections } = this.#context;
+    const next = new SwitchedConnection(socket, this.#exchange);
+    connections.replace(this, next);
+    socket.on("close", () => connections.gone(next));
   }
 
   // What the table asks for.

@@ -72,10 +72,13 @@ export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: Conne
   return request;
 }
 
+/** Of an exchange that has become a WebSocket: it asks for nothing any more, and keeps no connection in memory. */
+const SWITCHED = {} as HttpTransport;
+
 export class HttpExchange extends CheckedExchange implements UpgradeTransport {
   readonly body: RequestBody;
   handshake: WebSocketHandshake | undefined;
-  readonly #transport: HttpTransport;
+  #transport: HttpTransport;
   #framing: BodyFraming = "length";
   #persistent = false;
 
@@ -92,7 +95,9 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
 
   accept(fields: Headers): UpgradedStream {
     this.switched(101);
-    return this.#transport.hijack(switchingHead(fields));
+    const stream = this.#transport.hijack(switchingHead(fields));
+    this.#transport = SWITCHED;
+    return stream;
   }
 
   /** Text that means nothing, to find out whether the client is still there; undefined when none can be sent now. */

@@ -15,7 +15,7 @@ import {
   oneOf,
 } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
-import { ManagedConnections } from "../../sockets/connections.ts";
+import { type ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
 import { HttpConnection } from "./connection.ts";
 import { refusal } from "./response-head.ts";
@@ -47,7 +47,7 @@ export interface HttpListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: HttpLimits;
-  readonly connections: ManagedConnections<HttpConnection>;
+  readonly connections: ManagedConnections<ManagedConnection>;
   /** Those of its connections that became WebSockets. */
   readonly sockets: WebSocketClock;
   readonly single: boolean;
@@ -65,7 +65,7 @@ class HttpListener implements Listener, HttpListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: HttpLimits;
-  readonly connections: ManagedConnections<HttpConnection>;
+  readonly connections: ManagedConnections<ManagedConnection>;
   readonly sockets: WebSocketClock;
   readonly single: boolean;
   readonly scheme: "http" | "https";

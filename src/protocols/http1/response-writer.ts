@@ -1,6 +1,7 @@
 // Writes the responses of one connection: few and large writes, and a timeout for clients that do not read.
 // Tested by test/protocols/http1/deadlines.test.ts.
 import type { Socket } from "node:net";
+import { givePiece, writePiece } from "../../exchange/blocks.ts";
 import { resetSocket } from "../../sockets/reset.ts";
 
 /** Up to this size, copying bytes behind their head costs less than a gathered write. */
@@ -33,13 +34,13 @@ export class ResponseWriter {
     return this.#socket.write(whole, "latin1") || this.#hasRoom();
   }
 
-  /** Sends bytes between two latin-1 texts. */
+  /** Sends bytes between two latin-1 texts. A piece is given back once it was sent. */
   bytes(before: string, bytes: Uint8Array, after: string): boolean {
-    if (bytes.length <= COPIED && before !== "") return this.text(before + latin1(bytes) + after);
+    if (bytes.length <= COPIED && before !== "") return this.#joined(before, bytes, after);
     const socket = this.#socket;
     this.corkThisTurn();
     if (before !== "" || this.#otherHalf !== "") socket.write(this.#afterOtherHalf(before), "latin1");
-    let more = socket.write(bytes);
+    let more = writePiece(socket, bytes);
     if (after !== "") more = socket.write(after, "latin1");
     if (!more) socket.uncork();
     return more || this.#hasRoom();
@@ -79,6 +80,12 @@ export class ResponseWriter {
   /** Resets the connection: an orderly end could be taken for the end of the response. */
   reset(): void {
     resetSocket(this.#socket);
+  }
+
+  #joined(before: string, bytes: Uint8Array, after: string): boolean {
+    const text = before + latin1(bytes) + after;
+    givePiece(bytes);
+    return this.text(text);
   }
 
   #afterOtherHalf(text: string): string {

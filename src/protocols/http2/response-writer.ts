@@ -2,6 +2,7 @@
 // stopped reading, whatever the other streams of its connection do.
 // Tested by test/protocols/http2/deadlines.test.ts.
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { pieces } from "../../exchange/blocks.ts";
 import type { Headers } from "../../exchange/index.ts";
 import type { Http2ListenerContext } from "./listener.ts";
 import { trailerFields } from "./response.ts";
@@ -115,18 +116,25 @@ export class Http2ResponseWriter {
 
   #pump(): void {
     const stream = this.#stream;
-    while (this.#queued > 0 && stream.writableLength < SLICE) stream.write(this.#slice(), this.#flushed);
+    while (this.#queued > 0 && stream.writableLength < SLICE) this.#writeNext();
     if (this.#queued === 0 && this.#ending) stream.end();
     if (this.deadline === Number.POSITIVE_INFINITY) this.#watch();
   }
 
-  #slice(): Uint8Array {
+  #writeNext(): void {
     const first = this.#queue[0] as Uint8Array;
-    const slice = first.length > SLICE ? first.subarray(0, SLICE) : first;
-    if (slice === first) this.#queue.shift();
+    const isLast = first.length <= SLICE;
+    const slice = isLast ? first : first.subarray(0, SLICE);
+    if (isLast) this.#queue.shift();
     else this.#queue[0] = first.subarray(SLICE);
     this.#queued -= slice.length;
-    return slice;
+    const sent = isLast ? pieces.afterWrite(slice) : undefined;
+    this.#stream.write(slice, sent ? (error) => this.#sent(sent, error) : this.#flushed);
+  }
+
+  #sent(give: (error?: Error | null) => void, error: Error | null | undefined): void {
+    give(error);
+    this.#progress();
   }
 
   /** Something has left. */

@@ -109,7 +109,7 @@ export class Http2Stream implements Member {
   hijack(fields: Headers): UpgradedStream {
     this.#hijacked = true;
     this.writer.headWithoutTrailers(responseFields({ status: 200, reason: "", headers: fields }, -1));
-    return { duplex: this.#stream, early: () => Buffer.alloc(0) };
+    return { duplex: this.#stream, early: Buffer.alloc(0) };
   }
 
   /** The body will never be complete, and that is the client's fault. */

@@ -9,6 +9,7 @@ import {
   type VariableList,
 } from "../../../cgi/metavariables/decode.ts";
 import { nginxKeepsNoneWithMore, type Peer } from "../../../cgi/metavariables/peers.ts";
+import { givePiece } from "../../../exchange/blocks.ts";
 import {
   type FilterData,
   type Handler,
@@ -167,6 +168,7 @@ export class IncomingRequest implements CgiTransport {
     let room = true;
     for (let at = 0; at < bytes.length; at += MOST)
       room = this.#send(streamPart(TYPE.STDOUT, this.id, bytes.subarray(at, at + MOST)));
+    givePiece(bytes); // records are copies
     return room;
   }
 
