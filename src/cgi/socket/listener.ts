@@ -1,9 +1,10 @@
 // The application's half of "CGI over a socket": takes over connections, one request each. SCGI and uwsgi supply the
 // reader of variables and the writer of heads.
 import type { Socket } from "node:net";
-import type { Handler, Listener, Load, Log } from "../../exchange/index.ts";
+import type { Handler, Log } from "../../exchange/index.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
 import { takesReserve } from "../../sockets/descriptors.ts";
+import { ConnectionListener } from "../../sockets/listener.ts";
 import type { Compose } from "../exchange.ts";
 import { SocketConnection, type SocketListenerContext } from "./connection.ts";
 import type { VariablesReader } from "./incoming.ts";
@@ -22,7 +23,7 @@ export interface ListenerHalf {
   readonly compose: Compose;
 }
 
-export class SocketListener implements Listener, SocketListenerContext {
+export class SocketListener extends ConnectionListener<SocketConnection> implements SocketListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: SocketLimits;
@@ -31,6 +32,7 @@ export class SocketListener implements Listener, SocketListenerContext {
   readonly #half: ListenerHalf;
 
   constructor(half: ListenerHalf, { handler, log, limits }: SocketListenerOptions) {
+    super();
     this.handler = handler;
     this.log = log;
     this.limits = { ...SOCKET_LIMITS, ...limits };
@@ -45,7 +47,7 @@ export class SocketListener implements Listener, SocketListenerContext {
     );
   }
 
-  accept(socket: Socket): void {
+  override accept(socket: Socket): void {
     const error = this.connections.refusal();
     // A refused connection lingers too; a flood of them must not, nor one that has the last descriptors.
     const flood = this.connections.size >= this.limits.connections * 2;
@@ -56,14 +58,6 @@ export class SocketListener implements Listener, SocketListenerContext {
 
   newReader(): VariablesReader {
     return this.#half.newReader(this.limits);
-  }
-
-  load(): Load {
-    return this.connections.load();
-  }
-
-  close(grace: number): Promise<void> {
-    return this.connections.close(grace);
   }
 }
 

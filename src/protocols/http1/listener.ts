@@ -2,7 +2,7 @@
 // Tested by test/protocols/http1/endings.test.ts.
 
 import type { Socket } from "node:net";
-import type { Handler, Listener, Load, Log, SallyportError } from "../../exchange/index.ts";
+import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import {
@@ -16,6 +16,7 @@ import {
 } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { type ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
+import { ConnectionListener } from "../../sockets/listener.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
 import { HttpConnection } from "./connection.ts";
 import { refusal } from "./response-head.ts";
@@ -61,7 +62,7 @@ export function httpListener(options: HttpOptions): Listener {
   return new HttpListener(options);
 }
 
-class HttpListener implements Listener, HttpListenerContext {
+class HttpListener extends ConnectionListener<ManagedConnection> implements HttpListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: HttpLimits;
@@ -72,6 +73,7 @@ class HttpListener implements Listener, HttpListenerContext {
   readonly http2: ((socket: Socket) => void) | undefined;
 
   constructor({ handler, log, limits, websocket, http2, scheme, single = false }: HttpOptions) {
+    super();
     this.handler = handler;
     this.log = log;
     this.limits = { ...HTTP_LIMITS, ...limits };
@@ -88,25 +90,7 @@ class HttpListener implements Listener, HttpListenerContext {
     this.scheme = scheme ?? "http";
   }
 
-  accept(socket: Socket): void {
-    const error = this.connections.refusal(socket);
-    if (error) this.#refuse(socket, error);
-    else this.connections.open(socket);
-  }
-
-  load(): Load {
-    return this.connections.load();
-  }
-
-  leave(): void {
-    this.connections.leave();
-  }
-
-  close(grace: number): Promise<void> {
-    return this.connections.close(grace);
-  }
-
-  #refuse(socket: Socket, error: SallyportError): void {
+  protected override refuse(socket: Socket, error: SallyportError): void {
     logRefusal(this.log, error, socketAddressesOf(socket).remote.address);
     socket.on("error", () => {});
     socket.write(refusal(error), "latin1");

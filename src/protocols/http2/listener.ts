@@ -3,12 +3,13 @@
 
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
-import type { Handler, Listener, Load, Log, SallyportError } from "../../exchange/index.ts";
+import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { connectionFactsOf } from "../../sockets/connection.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
+import { ConnectionListener } from "../../sockets/listener.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
 import { Http2Connection } from "./connection.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";
@@ -47,7 +48,7 @@ export function http2Listener(options: Http2Options): Listener {
   return new Http2Listener(options);
 }
 
-class Http2Listener implements Listener, Http2ListenerContext {
+class Http2Listener extends ConnectionListener<Http2Connection> implements Http2ListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: Http2Limits;
@@ -55,6 +56,7 @@ class Http2Listener implements Listener, Http2ListenerContext {
   readonly connections: ManagedConnections<Http2Connection>;
 
   constructor({ handler, log, limits, websocket, scheme }: Http2Options) {
+    super();
     this.handler = handler;
     this.log = log;
     this.limits = { ...HTTP2_LIMITS, ...limits };
@@ -64,25 +66,7 @@ class Http2Listener implements Listener, Http2ListenerContext {
     this.connections = new ManagedConnections(this.limits.connections, waitsOf(this.limits), make);
   }
 
-  accept(socket: Socket): void {
-    const error = this.connections.refusal(socket);
-    if (error) this.#refuse(socket, error);
-    else this.connections.open(socket);
-  }
-
-  load(): Load {
-    return this.connections.load();
-  }
-
-  leave(): void {
-    this.connections.leave();
-  }
-
-  close(grace: number): Promise<void> {
-    return this.connections.close(grace);
-  }
-
-  #refuse(socket: Socket, error: SallyportError): void {
+  protected override refuse(socket: Socket, error: SallyportError): void {
     logRefusal(this.log, error, socketAddressesOf(socket).remote.address);
     sayGoAway(socket, this.connections.closing ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
   }

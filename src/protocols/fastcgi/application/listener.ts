@@ -3,7 +3,7 @@
 
 import type { Socket } from "node:net";
 import { fromPeer, type Peer } from "../../../cgi/metavariables/peers.ts";
-import { type Handler, type Listener, type Load, type Log, SallyportError } from "../../../exchange/index.ts";
+import { type Handler, type Listener, type Log, SallyportError } from "../../../exchange/index.ts";
 import {
   aFlag,
   anyText,
@@ -16,6 +16,7 @@ import {
 import { canonicalIp } from "../../../sockets/address.ts";
 import { socketAddressesOf } from "../../../sockets/addresses.ts";
 import { ManagedConnections } from "../../../sockets/connections.ts";
+import { ConnectionListener } from "../../../sockets/listener.ts";
 import { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import type { Role } from "../codec.ts";
 import { FASTCGI_LIMITS, type FastcgiLimits } from "../limits.ts";
@@ -53,7 +54,7 @@ export function fastcgiListener(options: FastcgiListenerOptions): Listener {
   return new FastcgiListener(options);
 }
 
-class FastcgiListener implements Listener, FastcgiListenerContext {
+class FastcgiListener extends ConnectionListener<ServerConnection> implements FastcgiListenerContext {
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: FastcgiLimits;
@@ -65,6 +66,7 @@ class FastcgiListener implements Listener, FastcgiListenerContext {
   readonly #webServers: ReadonlySet<string> | undefined;
 
   constructor(options: FastcgiListenerOptions) {
+    super();
     this.handler = options.handler;
     this.log = options.log;
     this.limits = { ...FASTCGI_LIMITS, ...options.limits };
@@ -81,32 +83,18 @@ class FastcgiListener implements Listener, FastcgiListenerContext {
     this.#webServers = addressSet(options.webServers ?? process.env.FCGI_WEB_SERVER_ADDRS);
   }
 
-  accept(socket: Socket): void {
-    const refusal = this.connections.refusal(socket) ?? this.#refusal(socket);
-    if (refusal) this.#refuse(socket, refusal);
-    else this.connections.open(socket);
-  }
-
-  load(): Load {
-    return this.connections.load();
-  }
-
-  leave(): void {
-    this.connections.leave();
-  }
-
-  close(grace: number): Promise<void> {
-    return this.connections.close(grace);
-  }
-
   /** FastCGI has no refusal but closing the connection. */
-  #refuse(socket: Socket, { message, code, fault }: SallyportError): void {
+  protected override refuse(socket: Socket, error: SallyportError): void {
+    const { message, code, fault } = error;
     this.log.info(message, { code, fault });
-    socket.on("error", () => {});
-    socket.destroy();
+    super.refuse(socket, error);
   }
 
-  #refusal(socket: Socket): SallyportError | undefined {
+  protected override refusal(socket: Socket): SallyportError | undefined {
+    return super.refusal(socket) ?? this.#forbids(socket);
+  }
+
+  #forbids(socket: Socket): SallyportError | undefined {
     const remote = canonicalIp(socketAddressesOf(socket).remote.address);
     if (!this.#webServers || (remote !== undefined && this.#webServers.has(remote))) return undefined;
     const who = remote ?? "a Unix socket";
