@@ -24,12 +24,12 @@ export function checkDeadlines(
   tick: number,
   deadlines: Deadlines,
 ): number | undefined {
-  if (worker.concurrencyMode === "loop") return checkLoop(worker, now, tick, deadlines);
+  if (worker.capacity.mode === "loop") return checkLoop(worker, now, tick, deadlines);
   const timeout = deadlines.timeout.wsgi;
   const late = waitedFor(worker, now, timeout).filter((stream) => !stream.streaming);
   for (const stream of late) stream.fail(tooLate(timeout));
   if (late.length === 0) return undefined;
-  return late.length === worker.begun.length ? 0 : DOOMED_GRACE;
+  return late.length === worker.capacity.begun.length ? 0 : DOOMED_GRACE;
 }
 
 /** A thread that is late never comes back, and its process must end; an event loop goes on. */
@@ -41,13 +41,13 @@ function checkLoop(worker: Worker, now: number, tick: number, deadlines: Deadlin
     if (!stream.exchange.started) stream.giveUp(tooLate(timeout));
   if (blockedTimeout === 0 || worker.heartbeat.unanswered < blockedTimeout) return undefined;
   const message = `the event loop of the application was blocked for ${blockedTimeout / 1000} s`;
-  for (const stream of worker.begun) stream.fail(new SallyportError("APP_TIMEOUT", message));
+  for (const stream of worker.capacity.begun) stream.fail(new SallyportError("APP_TIMEOUT", message));
   return 0;
 }
 
 function waitedFor(worker: Worker, now: number, timeout: number): WorkerStream[] {
   if (timeout === 0) return [];
-  return worker.begun.filter((stream) => age(stream, now) > timeout && !stream.waitsForClient);
+  return worker.capacity.begun.filter((stream) => age(stream, now) > timeout && !stream.waitsForClient);
 }
 
 /** Milliseconds since a check first saw that it had begun: a request that is answered sooner costs no clock. */

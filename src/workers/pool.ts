@@ -123,7 +123,7 @@ export class Pool {
     const all = this.#all();
     return {
       ...all.find(({ runtime }) => runtime)?.runtime,
-      waiting: all.reduce((sum, { ahead }) => sum + ahead, this.#queue.waiting.length),
+      waiting: all.reduce((sum, { capacity }) => sum + capacity.ahead, this.#queue.waiting.length),
       processes: all.map(({ status }) => status),
       bounds: this.#scaler.bounds,
       restarts: this.#restarted,
@@ -304,7 +304,7 @@ export class Pool {
     this.#others.add(worker);
     worker.leave("restart");
     worker.drain();
-    if (worker.concurrencyMode === "loop") this.#limitDrain(worker);
+    if (worker.capacity.mode === "loop") this.#limitDrain(worker);
   }
 
   /** An event loop may hold downloads that stand still and tasks that never end. */

@@ -34,7 +34,7 @@ export class Pressure {
     return {
       ready: ready.length,
       starting: workers.size - ready.length,
-      waiting: waiting.length + sum(ready.map((worker) => worker.ahead)),
+      waiting: waiting.length + sum(ready.map(({ capacity }) => capacity.ahead)),
       // What waits ahead in one worker is helped by another only where all have some.
       oldest: Math.max(waitedFor(waiting[0], now), least(ahead)),
       lag: least(lags),
@@ -45,7 +45,7 @@ export class Pressure {
   /** Milliseconds that the first request ahead has been seen there, at the least. */
   #waitedAhead(worker: Worker, now: number): number {
     const measured = this.#measuredOf(worker);
-    const first = worker.firstAhead;
+    const first = worker.capacity.firstAhead;
     if (first !== measured.ahead) measured.aheadSince = now;
     measured.ahead = first;
     return first ? now - measured.aheadSince : 0;
@@ -83,9 +83,9 @@ export function leastBusy(workers: ReadonlySet<Worker>, count: number): Worker[]
  */
 function couldDoWithout(ready: readonly Worker[], lags: readonly number[]): boolean {
   const [one] = leastBusy(new Set(ready), 1);
-  if (!one || one.concurrencyMode === "inline" || lags.some((lag) => lag > QUIET_LAG)) return false;
+  if (!one || one.capacity.mode === "inline" || lags.some((lag) => lag > QUIET_LAG)) return false;
   if (ready.length < 2 || one.streams.all().some(({ streaming }) => streaming)) return false;
-  return sum(ready.map(({ streams }) => streams.size)) <= ((ready.length - 1) * one.places) / 2;
+  return sum(ready.map(({ streams }) => streams.size)) <= ((ready.length - 1) * one.capacity.places) / 2;
 }
 
 const waitedFor = (stream: WorkerStream | undefined, now: number): number =>

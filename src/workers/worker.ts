@@ -11,7 +11,6 @@ import {
   type ProcessState,
   type ProcessStatus,
   SallyportError,
-  type Trace,
 } from "../exchange/index.ts";
 import { boundsOf } from "../options/processes.ts";
 import {
@@ -26,7 +25,7 @@ import {
   startChild,
 } from "../processes/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
-import { type ConcurrencyMode, capacityOf, concurrencyModeOf, runsAtOnce } from "./capacity.ts";
+import { Capacity } from "./capacity.ts";
 import { CommonParts } from "./common-parts.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Interface } from "./interface.ts";
@@ -76,6 +75,7 @@ export class Worker implements StreamTransport {
   readonly log: Log;
   /** All that were sent and are not done. */
   readonly streams: Streams = new Streams();
+  readonly capacity: Capacity = new Capacity(this.streams);
   readonly heartbeat: Heartbeat = new Heartbeat();
   /** Milliseconds, `performance.now`. */
   readonly startedAt: number = performance.now();
@@ -91,10 +91,7 @@ export class Worker implements StreamTransport {
   readonly #token = randomBytes(16).toString("hex");
   readonly #output: ApplicationOutput;
   #state: State = "starting";
-  #concurrencyMode: ConcurrencyMode = "inline";
   #runtime: Runtime | undefined;
-  #capacity = 0;
-  #places = 0;
   /** Requests that it has been given. */
   requests = 0;
   /** Of the application, as its pool counts them. */
@@ -134,10 +131,6 @@ export class Worker implements StreamTransport {
     return this.#child.pid;
   }
 
-  get concurrencyMode(): ConcurrencyMode {
-    return this.#concurrencyMode;
-  }
-
   /** Undefined until it was ready. */
   get runtime(): Runtime | undefined {
     return this.#runtime;
@@ -149,14 +142,14 @@ export class Worker implements StreamTransport {
       state: this.#processState,
       age: performance.now() - this.startedAt,
       requests: this.requests,
-      inFlight: this.streams.size - this.ahead,
+      inFlight: this.streams.size - this.capacity.ahead,
       generation: this.generation,
     };
   }
 
   /** Takes a second at the most. Never rejects. */
   stacks(): Promise<ProcessStacks> {
-    return this.#stackQuestions.ask(() => ({ pid: this.pid, open: this.begun }));
+    return this.#stackQuestions.ask(() => ({ pid: this.pid, open: this.capacity.begun }));
   }
 
   get #processState(): ProcessState {
@@ -175,22 +168,7 @@ export class Worker implements StreamTransport {
 
   /** The application was imported, whatever came after. */
   get wasReady(): boolean {
-    return this.#capacity > 0;
-  }
-
-  /** How many of its streams it runs at once; the others wait there. */
-  get places(): number {
-    return this.#places;
-  }
-
-  /** Streams that it was sent ahead and has not begun. */
-  get ahead(): number {
-    return Math.max(0, this.streams.size - this.#places);
-  }
-
-  /** Of these the one that is begun next. */
-  get firstAhead(): WorkerStream | undefined {
-    return this.ahead > 0 ? this.streams.all()[this.#places] : undefined;
+    return this.capacity.most > 0;
   }
 
   /** Bytes; 0 where no limit asks for them. */
@@ -216,12 +194,7 @@ export class Worker implements StreamTransport {
   /** How many more streams it may be sent. */
   get room(): number {
     if (this.#state !== "ready" || this.#link.isFull) return 0;
-    return this.#capacity - this.streams.size;
-  }
-
-  /** The streams that were begun: the oldest ones. */
-  get begun(): WorkerStream[] {
-    return this.streams.all().slice(0, this.#places);
+    return this.capacity.most - this.streams.size;
   }
 
   /** Resolves when the application is imported. Rejects with APP_IMPORT or WORKER_DIED, the process ended. */
@@ -236,7 +209,7 @@ export class Worker implements StreamTransport {
   dispatch(stream: WorkerStream): void {
     this.requests++;
     const id = this.streams.nextId();
-    if (stream.exchange.trace) this.#mark(stream.exchange.trace);
+    if (stream.exchange.trace) this.capacity.mark(stream.exchange.trace, this.pid);
     stream.send(this, id);
     stream.since = 0;
     this.streams.add(id, stream);
@@ -244,23 +217,11 @@ export class Worker implements StreamTransport {
     if (this.requests >= this.#lifespan.maxRequests) this.#events.onServed(this);
   }
 
-  /** What a worker is sent ahead waits there. */
-  #mark(trace: Trace): void {
-    if (this.streams.size < this.#places) trace.handedOver(this.pid);
-    else if (trace.queuedAt === 0) trace.queued();
-  }
-
   done(stream: WorkerStream): void {
     this.streams.delete(stream.id);
-    if (stream.exchange.trace) this.#nextBegun(stream.id)?.exchange.trace?.handedOver(this.pid);
+    if (stream.exchange.trace) this.capacity.nextBegun(stream.id)?.exchange.trace?.handedOver(this.pid);
     this.#events.onRoom(this);
     if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
-  }
-
-  /** The stream that is begun now that another one is done. */
-  #nextBegun(done: number): WorkerStream | undefined {
-    if (this.#places === 1) return this.streams.after(done);
-    return this.streams.size < this.#places ? undefined : this.streams.all()[this.#places - 1];
   }
 
   /** Has streams that would never end by themselves come to an end. */
@@ -298,7 +259,7 @@ export class Worker implements StreamTransport {
   }
 
   #end(): void {
-    const hasShutdown = this.#concurrencyMode === "loop";
+    const hasShutdown = this.capacity.mode === "loop";
     if (hasShutdown)
       this.giveUp(new SallyportError("STOPPING", "the application was stopped in the middle of the request"));
     void this.#child.stop(hasShutdown ? SHUTDOWN_GRACE : KILL_GRACE);
@@ -332,7 +293,7 @@ export class Worker implements StreamTransport {
    * answer took or this one has taken. `late`: we ourselves may have been too late to read it.
    */
   probe(now: number, late: boolean): number {
-    if (this.#concurrencyMode !== "loop" || (this.#probedAt === 0 && this.streams.size === 0)) return 0;
+    if (this.capacity.mode !== "loop" || (this.#probedAt === 0 && this.streams.size === 0)) return 0;
     if (late) {
       this.#probedAt &&= now;
       this.#lag = 0;
@@ -383,7 +344,7 @@ export class Worker implements StreamTransport {
     clearTimeout(this.#aborting);
     this.exit = exit;
     this.#start.died(exit);
-    const lost = left && this.#concurrencyMode !== "loop" ? [] : this.#running(last);
+    const lost = left && this.capacity.mode !== "loop" ? [] : this.#running(last);
     const unbegun = this.streams.all().filter((stream) => !lost.includes(stream));
     const died = `the worker that ran the request ${describeExit(exit)}`;
     for (const stream of lost) stream.lose(this.#endedFor ?? new SallyportError("WORKER_DIED", died));
@@ -395,8 +356,9 @@ export class Worker implements StreamTransport {
 
   /** What it was running when it died: the requests that it named last, or all that an event loop had read. */
   #running(last: OutboxState | undefined): WorkerStream[] {
-    if (!last) return this.begun;
-    if (this.#concurrencyMode === "loop") return this.begun.filter(({ sentTo }) => sentTo <= last.bytesRead);
+    if (!last) return this.capacity.begun;
+    if (this.capacity.mode === "loop")
+      return this.capacity.begun.filter(({ sentTo }) => sentTo <= last.bytesRead);
     return last.requests.flatMap((id) => this.streams.get(id) ?? []);
   }
 
@@ -449,7 +411,7 @@ export class Worker implements StreamTransport {
   }
 
   readonly #frame = (kind: number, id: number, payload: Payload): void => {
-    if (this.#concurrencyMode === "loop" && this.heartbeat.heard())
+    if (this.capacity.mode === "loop" && this.heartbeat.heard())
       this.log.info(`the event loop of worker ${this.pid} answers again`);
     const stream = this.streams.get(id);
     if (stream) stream.receive(kind, payload);
@@ -460,7 +422,7 @@ export class Worker implements StreamTransport {
   };
 
   #setCapacity(count: number): void {
-    this.#capacity = count;
+    this.capacity.most = count;
     this.#events.onRoom(this);
   }
 
@@ -469,10 +431,8 @@ export class Worker implements StreamTransport {
     if (ready === undefined) return;
     const { interface: found } = ready;
     this.#runtime = runtimeOf(ready);
-    this.#concurrencyMode = concurrencyModeOf(found, this.#options.threads);
-    this.#capacity = capacityOf(this.#concurrencyMode, this.#options);
-    this.#places = runsAtOnce(this.#concurrencyMode, this.#options);
-    this.#link.watchesOutbox = this.#concurrencyMode !== "loop";
+    this.capacity.begin(found, this.#options);
+    this.#link.watchesOutbox = this.capacity.mode !== "loop";
     this.#state = "ready";
     this.#start.succeeded(found);
   }
