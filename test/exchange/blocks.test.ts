@@ -1,7 +1,8 @@
 // Memory that is used again: never twice at once, never much larger than needed, and never much of it kept.
 import assert from "node:assert/strict";
+import { Writable } from "node:stream";
 import { test } from "node:test";
-import { BlockPool } from "../../src/exchange/blocks.ts";
+import { BlockPool, pieceOf, pieces, writePiece } from "../../src/exchange/blocks.ts";
 
 test("a block that was given back is taken again, and by one only", () => {
   const pool = new BlockPool();
@@ -42,4 +43,31 @@ test("what is given twice, or was not taken here, is not kept", () => {
   pool.give(block.subarray(5, 10));
   pool.give(block);
   assert.equal(pool.kept, 1);
+});
+
+test("a piece is used again once it was written, and not before", () => {
+  const callbacks: ((error?: Error) => void)[] = [];
+  const stream = new Writable({ write: (_bytes, _encoding, done) => callbacks.push(done) });
+  stream.on("error", () => {});
+  const kept = pieces.kept;
+  writePiece(stream, pieceOf(60_000));
+  writePiece(stream, Buffer.alloc(60_000));
+  assert.equal(pieces.kept, kept);
+  callbacks.shift()?.();
+  return new Promise<void>((resolve) =>
+    setImmediate(() => {
+      assert.equal(pieces.kept, kept + 1);
+      resolve();
+    }),
+  );
+});
+
+test("a piece that could not be written is not used again: the system may still read it", async () => {
+  const stream = new Writable({ write: (_bytes, _encoding, done) => done(new Error("gone")) });
+  stream.on("error", () => {});
+  const piece = pieceOf(100_000);
+  const kept = pieces.kept;
+  writePiece(stream, piece);
+  await new Promise((resolve) => stream.once("close", resolve));
+  assert.equal(pieces.kept, kept);
 });

@@ -1,4 +1,5 @@
 // Records of FastCGI 1.0 (specification, 3.3, 4, 5), both directions, pure: bytes in, records out, and back.
+import { pieceOf } from "../../exchange/blocks.ts";
 import { type ErrorName, SallyportError } from "../../exchange/index.ts";
 
 /** Record types (8). */
@@ -180,12 +181,23 @@ function writeHead(bytes: Buffer, at: number, type: number, id: number, length: 
 }
 
 /** One record; `content` of 65,528 bytes at the most. */
-function record(type: number, id: number, content: Uint8Array): Buffer {
-  const bytes = Buffer.alloc(HEAD + content.length + paddingOf(content.length));
+function record(
+  type: number,
+  id: number,
+  content: Uint8Array,
+  memory: (size: number) => Buffer = Buffer.allocUnsafe,
+): Buffer {
+  const bytes = memory(HEAD + content.length + paddingOf(content.length));
   writeHead(bytes, 0, type, id, content.length);
   bytes.set(content, HEAD);
+  // The padding must not show what was in this memory before.
+  bytes.fill(0, HEAD + content.length);
   return bytes;
 }
+
+/** A part of a stream in one record, in memory that can be given back: 65,528 bytes at the most. */
+export const streamPiece = (type: number, id: number, data: Uint8Array): Buffer =>
+  record(type, id, data, pieceOf);
 
 /** `data` as a part of a stream, in one or more records; none for no data: an empty record would be the end (F4). */
 export function streamPart(type: number, id: number, data: Uint8Array): Buffer {

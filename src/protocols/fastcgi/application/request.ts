@@ -18,7 +18,7 @@ import {
   type RequestBody,
   SallyportError,
 } from "../../../exchange/index.ts";
-import { type Begin, endText, type Role, STATUS, streamPart, TYPE, wholeStreamText } from "../codec.ts";
+import { type Begin, endText, type Role, STATUS, streamPiece, TYPE, wholeStreamText } from "../codec.ts";
 import { decodePairs } from "../pairs.ts";
 import { SendQueue } from "./send-queues.ts";
 import { RequestStdin } from "./stdin.ts";
@@ -167,7 +167,7 @@ export class IncomingRequest implements CgiTransport {
   write(bytes: Uint8Array): boolean {
     let room = true;
     for (let at = 0; at < bytes.length; at += MOST)
-      room = this.#send(streamPart(TYPE.STDOUT, this.id, bytes.subarray(at, at + MOST)));
+      room = this.#send(streamPiece(TYPE.STDOUT, this.id, bytes.subarray(at, at + MOST)));
     givePiece(bytes); // records are copies
     return room;
   }

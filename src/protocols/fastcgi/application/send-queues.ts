@@ -2,6 +2,7 @@
 // the queues take turns (round robin), so that no response waits for the end of another.
 // Tested by test/protocols/fastcgi/application/interleaved.test.ts.
 import type { Socket } from "node:net";
+import { writePiece } from "../../../exchange/blocks.ts";
 
 /** Records of one queue that leave before it is the next one's turn. */
 const TURN = 8;
@@ -36,7 +37,7 @@ export class SendQueues {
   /** Sends one record, or has it wait. False when the queue is full. */
   send(queue: SendQueue, bytes: Buffer | string): boolean {
     if (this.#turns.length === 0 && !this.#socket.writableNeedDrain) {
-      this.#socket.write(bytes, "latin1");
+      this.#write(bytes);
       return true;
     }
     if (queue.waiting.length === 0) this.#turns.push(queue);
@@ -71,11 +72,16 @@ export class SendQueues {
     this.#turns = [];
   }
 
+  #write(bytes: Buffer | string): void {
+    if (typeof bytes === "string") this.#socket.write(bytes, "latin1");
+    else writePiece(this.#socket, bytes);
+  }
+
   #turn(queue: SendQueue): void {
     const bytes = queue.waiting.splice(0, TURN);
     for (const piece of bytes) {
       queue.size -= piece.length;
-      this.#socket.write(piece, "latin1");
+      this.#write(piece);
     }
     if (queue.waiting.length > 0) {
       this.#turns.push(queue);
