@@ -7,36 +7,35 @@ import type { Writable } from "node:stream";
 /** From this size on, bodies are in blocks. */
 export const SMALLEST_BLOCK = 16_384;
 
-/** No block that is kept is larger. */
-const LARGEST = 131_072;
-
-/** Blocks that are kept, so 8 MiB at the most. */
+/** The sizes of blocks, each twice the one before: 4 KiB to 128 KiB. What is larger is not kept. */
+const SMALLEST = 4_096;
+const SIZES = 6;
+/** Of each size so many blocks are kept, or bytes: 8 MiB in all. */
 const MOST = 64;
+const MOST_BYTES = 2_097_152;
+
+/** Which of the sizes `size` bytes need; SIZES or more for none of them. */
+const rankOf = (size: number): number => Math.max(0, 20 - Math.clz32(size - 1));
+
+const mostOf = (size: number): number => Math.min(MOST, MOST_BYTES / size);
 
 export class BlockPool {
-  readonly #free: ArrayBuffer[] = [];
+  /** Blocks that wait to be used again, by their size. */
+  readonly #free: readonly ArrayBuffer[][] = Array.from({ length: SIZES }, () => []);
   /** Blocks that were taken and not given back. */
   readonly #taken = new WeakSet<ArrayBuffer>();
 
-  /** Blocks that wait to be used again. */
   get kept(): number {
-    return this.#free.length;
+    return this.#free.reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** `size` bytes of any content, in a block less than twice as large. */
+  /** `size` bytes of any content, in a block of the next size. */
   take(size: number): Buffer {
-    const free = this.#free;
-    for (let i = free.length - 1; i >= 0; i--) {
-      const block = free[i] as ArrayBuffer;
-      if (block.byteLength < size || block.byteLength >= 2 * size) continue;
-      free[i] = free[free.length - 1] as ArrayBuffer;
-      free.pop();
-      this.#taken.add(block);
-      return Buffer.from(block, 0, size);
-    }
-    const fresh = Buffer.allocUnsafeSlow(size);
-    this.#taken.add(fresh.buffer as ArrayBuffer);
-    return fresh;
+    const rank = rankOf(size);
+    if (rank >= SIZES) return Buffer.allocUnsafeSlow(size);
+    const block = this.#free[rank]?.pop() ?? (Buffer.allocUnsafeSlow(SMALLEST << rank).buffer as ArrayBuffer);
+    this.#taken.add(block);
+    return Buffer.from(block, 0, size);
   }
 
   /** The callback of a write, which gives `bytes` back once they were written; undefined for bytes that are not of this pool. */
@@ -52,7 +51,8 @@ export class BlockPool {
   give(bytes: Uint8Array): void {
     const block = bytes.buffer as ArrayBuffer;
     if (!this.#taken.delete(block)) return;
-    if (this.#free.length < MOST && block.byteLength <= LARGEST) this.#free.push(block);
+    const free = this.#free[rankOf(block.byteLength)];
+    if (free && free.length < mostOf(block.byteLength)) free.push(block);
   }
 }
 
@@ -66,20 +66,17 @@ export const blocks: BlockPool = new BlockPool();
  */
 export const pieces: BlockPool = new BlockPool();
 
-/** Smaller pieces are in Buffer's own pool. */
-const SMALLEST_PIECE = 4_096;
-
-/** Memory for a piece of `size` bytes. */
+/** Memory for a piece of `size` bytes: a small one is in Buffer's own. */
 export const pieceOf = (size: number): Buffer =>
-  size < SMALLEST_PIECE ? Buffer.allocUnsafe(size) : pieces.take(size);
+  size < SMALLEST ? Buffer.allocUnsafe(size) : pieces.take(size);
 
 /** Gives back a piece that was sent, or copied; any other bytes are left alone. */
 export function givePiece(bytes: Uint8Array): void {
-  if (bytes.length >= SMALLEST_PIECE) pieces.give(bytes);
+  if (bytes.length >= SMALLEST) pieces.give(bytes);
 }
 
 /** As `stream.write`; a piece is given back once it was sent. */
 export function writePiece(stream: Writable, bytes: Uint8Array): boolean {
-  const sent = bytes.length < SMALLEST_PIECE ? undefined : pieces.afterWrite(bytes);
+  const sent = bytes.length < SMALLEST ? undefined : pieces.afterWrite(bytes);
   return sent ? stream.write(bytes, sent) : stream.write(bytes);
 }

@@ -29,6 +29,7 @@ const PIECE = 65_536;
 export class ResponseBuffer {
   readonly #exchange: Exchange;
   readonly #accepted: (bytes: number) => void;
+  readonly #onFull: () => void;
   readonly #limits: ResponseBufferLimits;
   #memory: Uint8Array[] = [];
   #memorySize = 0;
@@ -42,14 +43,19 @@ export class ResponseBuffer {
   #ended = false;
   #trailers: Headers | undefined;
 
-  /** `accepted` gets the number of bytes that have been buffered or sent: the sender may send as many more. */
+  /**
+   * `accepted` gets the number of bytes that have been buffered or sent: the sender may send as many more. `onFull` is called when
+   * pieces wait that the client must make room for, and again with each further one.
+   */
   constructor(
     exchange: Exchange,
     accepted: (bytes: number) => void,
     limits: ResponseBufferLimits = RESPONSE_BUFFER_LIMITS,
+    onFull: () => void = () => {},
   ) {
     this.#exchange = exchange;
     this.#accepted = accepted;
+    this.#onFull = onFull;
     this.#limits = limits;
     exchange.whenClosed(() => this.#dispose());
   }
@@ -108,6 +114,12 @@ export class ResponseBuffer {
     }
     this.#working = false;
     if (this.#exchange.closed) this.#dispose();
+    else if (this.#spilling.length > 0) this.#onFull();
+  }
+
+  /** Whether nothing moves until the client has read something. Otherwise pieces that wait do so for the disk. */
+  get isFull(): boolean {
+    return this.#spilling.length > 0 && !this.#working;
   }
 
   /** Whether the next piece can go on: into the file, or past a full one once everything before it has been sent. */

@@ -14,24 +14,37 @@ test("a block that was given back is taken again, and by one only", () => {
   assert.notEqual(pool.take(29_000).buffer, first.buffer);
 });
 
-test("a block that is too small, or twice as large as needed, is left for others", () => {
+test("a block is of the next size, and the blocks of one size are for all that need it", () => {
   const pool = new BlockPool();
+  for (const [size, block] of [
+    [1, 4_096],
+    [4_096, 4_096],
+    [4_097, 8_192],
+    [40_000, 65_536],
+    [131_072, 131_072],
+  ] as const)
+    assert.equal(pool.take(size).buffer.byteLength, block);
   const block = pool.take(40_000);
   pool.give(block);
-  assert.notEqual(pool.take(40_001).buffer, block.buffer);
-  assert.notEqual(pool.take(20_000).buffer, block.buffer);
+  assert.notEqual(pool.take(65_537).buffer, block.buffer);
+  assert.notEqual(pool.take(32_768).buffer, block.buffer);
   assert.equal(pool.kept, 1);
-  assert.equal(pool.take(20_001).buffer, block.buffer);
+  assert.equal(pool.take(32_769).buffer, block.buffer);
   assert.equal(pool.kept, 0);
 });
 
-test("few blocks are kept, and no very large ones", () => {
+test("few blocks are kept of each size, and no very large ones", () => {
   const pool = new BlockPool();
   pool.give(pool.take(131_073));
   assert.equal(pool.kept, 0);
-  const taken = Array.from({ length: 100 }, () => pool.take(16_384));
-  for (const block of taken) pool.give(block);
+  const giveMany = (size: number): void => {
+    const taken = Array.from({ length: 100 }, () => pool.take(size));
+    for (const block of taken) pool.give(block);
+  };
+  giveMany(16_384);
   assert.equal(pool.kept, 64);
+  giveMany(65_536);
+  assert.equal(pool.kept, 64 + 32);
 });
 
 test("what is given twice, or was not taken here, is not kept", () => {

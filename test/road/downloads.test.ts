@@ -113,7 +113,7 @@ for (const [name, app, ask] of WAYS)
       assert.ok(bytes > 0, "the counting works");
     });
 
-for (const protocol of ["scgi", "uwsgi"])
+for (const protocol of ["scgi", "uwsgi", "fastcgi"])
   test(`${protocol}: a long response behind another server takes little new memory`, {
     skip: missing("py:flask"),
   }, async (t) => {

@@ -14,7 +14,7 @@ import { Upload } from "./upload.ts";
 const SMALL = 65_528;
 /** Bytes of response that the buffer has not taken yet: beyond this the application must wait. */
 const HELD = 65_536;
-/** The same where it cannot be made to wait, because others share its connection. */
+/** The same where it cannot be made to wait for the client, because others share its connection. */
 const HELD_SHARED = 1_048_576;
 const NOTHING = Buffer.alloc(0);
 
@@ -106,10 +106,10 @@ export class Attempt {
 
   /** All records at hand have been read. */
   flush(): void {
-    const { over, exchange, settings } = this.request;
+    const { over, exchange } = this.request;
     if (over || !this.#head) return;
     if (!exchange.started) exchange.start(this.#head);
-    this.#buffer ??= new ResponseBuffer(exchange, (bytes) => this.#accepted(bytes), settings.buffer);
+    this.#buffer ??= this.#newBuffer();
     const pieces = this.#pieces;
     this.#pieces = [];
     for (const piece of pieces) if (!this.request.over) this.#push(this.#buffer, piece);
@@ -119,7 +119,7 @@ export class Attempt {
   end({ appStatus }: End): void {
     this.#stderr?.end();
     // From here on a slow client must not stop this connection.
-    this.#connection?.hold(false);
+    this.#connection?.hold(this.#id, false);
     this.#connection = undefined;
     if (appStatus !== 0) this.#logStatus(appStatus);
     if (this.request.over) return;
@@ -166,19 +166,31 @@ export class Attempt {
     buffer.end();
   }
 
+  #newBuffer(): ResponseBuffer {
+    const { exchange, settings } = this.request;
+    const accepted = (bytes: number): void => this.#accepted(bytes);
+    return new ResponseBuffer(exchange, accepted, settings.buffer, () => this.#full());
+  }
+
+  /** The disk is slower than some applications: they wait for it, and others on the connection with them. */
   #push(buffer: ResponseBuffer, piece: Uint8Array): void {
     this.#held += piece.length;
     buffer.push(piece);
+    if (this.#held > HELD && !buffer.isFull) this.#connection?.hold(this.#id, true);
+  }
+
+  /** Others on the connection do not wait for the client, which may take for ever. */
+  #full(): void {
     const connection = this.#connection;
     if (!connection || this.#held <= HELD) return;
-    if (!connection.shared) return connection.hold(true);
-    if (this.#held <= HELD_SHARED) return;
-    this.fail(new SallyportError("CLIENT_STALLED", "the client reads too slowly for a shared connection"));
+    connection.hold(this.#id, !connection.shared);
+    if (connection.shared && this.#held > HELD_SHARED)
+      this.fail(new SallyportError("CLIENT_STALLED", "the client reads too slowly for a shared connection"));
   }
 
   #accepted(bytes: number): void {
     this.#held -= bytes;
-    if (this.#held <= HELD / 2) this.#connection?.hold(false);
+    if (this.#held <= HELD / 2) this.#connection?.hold(this.#id, false);
   }
 
   // The end.
@@ -226,7 +238,7 @@ export class Attempt {
   #close(): void {
     this.request.over = true;
     clearTimeout(this.#timer);
-    this.#connection?.hold(false);
+    this.#connection?.hold(this.#id, false);
   }
 
   #logStatus(appStatus: number): void {

@@ -31,6 +31,8 @@ export class ApplicationConnection {
   readonly #attempts = new ById<Attempt>();
   /** Ids of requests that were aborted and whose END_REQUEST is still to come. */
   readonly #aborted = new Set<number>();
+  /** Ids of requests for which nothing is read. */
+  readonly #holding = new Set<number>();
   readonly #settle = (): void => this.#settled();
   /** When it was made (milliseconds, `performance.now`). */
   readonly since: number = performance.now();
@@ -135,11 +137,13 @@ export class ApplicationConnection {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Stops reading, or goes on. */
-  hold(hold: boolean): void {
+  /** Stops reading for the request `id`, or goes on, unless another one wants it stopped. */
+  hold(id: number, hold: boolean): void {
+    if (hold) this.#holding.add(id);
+    else if (!this.#holding.delete(id)) return;
     if (this.#gone) return;
-    if (hold) this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    if (this.#holding.size > 0) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   /** Tells the application that the response is not needed any more (5.4). */
@@ -213,6 +217,7 @@ export class ApplicationConnection {
 
   #becomeIdle(): void {
     if (!this.keep || this.#retired) return this.retire();
+    this.#holding.clear();
     this.#socket.resume();
     // Idle connections keep no process alive.
     this.#socket.unref();
