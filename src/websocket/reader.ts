@@ -1,7 +1,7 @@
 // The reading side of one WebSocket: turns bytes into whole messages, in order, and decompresses none while the application
 // is not ready for more.
 // Tested by test/websocket/cases.test.ts.
-import { Listeners } from "../sockets/listeners.ts";
+import { StreamEvents } from "../sockets/stream-events.ts";
 import { type Deflate, NAME } from "./deflate.ts";
 import { library, type PerMessageDeflate, type Receiver } from "./library.ts";
 import type { WebSocketLimits } from "./limits.ts";
@@ -33,7 +33,7 @@ const INVALID_DATA = 1007;
 type Inflation = Parameters<PerMessageDeflate["decompress"]>;
 
 export class MessageReader implements Pick<PerMessageDeflate, "decompress"> {
-  static readonly #LISTENERS = new Listeners<MessageReader>({
+  static readonly #EVENTS = new StreamEvents<MessageReader>({
     message: (reader, data: Buffer, binary: boolean) => reader.#handler.message(data, binary),
     ping: (reader, data: Buffer) => reader.#handler.ping(data),
     conclude: (reader, code: number, reason: Buffer) => reader.#handler.conclude(code, reason),
@@ -64,7 +64,7 @@ export class MessageReader implements Pick<PerMessageDeflate, "decompress"> {
       maxFragments: limits.fragments,
       maxBufferedChunks: MOST_PIECES,
     });
-    MessageReader.#LISTENERS.attach(this.#receiver, this);
+    MessageReader.#EVENTS.attach(this.#receiver, this);
   }
 
   take(chunk: Buffer): void {

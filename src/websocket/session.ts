@@ -2,7 +2,7 @@
 import type { Duplex } from "node:stream";
 import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
 import { ConnectionLifecycle, type Moves } from "../sockets/lifecycle.ts";
-import { Listeners } from "../sockets/listeners.ts";
+import { StreamEvents } from "../sockets/stream-events.ts";
 import type { Timed, WebSocketClock } from "./clock.ts";
 import type { Deflate } from "./deflate.ts";
 import { type MessageHandler, MessageReader } from "./reader.ts";
@@ -30,7 +30,7 @@ const ABNORMAL = 1006;
 const left = (why: string): SallyportError => new SallyportError("CLIENT_LEFT", why);
 
 export class Session implements WebSocketSession, Timed, MessageHandler, Moves<SessionRule> {
-  static readonly #LISTENERS = new Listeners<Session>({
+  static readonly #EVENTS = new StreamEvents<Session>({
     // Which error it was does not matter: the client is gone. "close" always follows.
     error: () => {},
     close: (session) => session.#streamClosed(),
@@ -38,7 +38,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     timeout: (session) => session.#stalled(),
     end: (session) => session.#life.ended(),
   });
-  static readonly #ON_DATA = new Listeners<Session>({
+  static readonly #ON_DATA = new StreamEvents<Session>({
     data: (session, chunk: Buffer) => session.#received(chunk),
   });
 
@@ -76,7 +76,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     this.#writer = new MessageWriter(duplex, sockets.limits, deflate);
     sockets.add(this);
     this.#life = new ConnectionLifecycle(SESSION_RULES, "open", sockets.limits, sockets, duplex, this);
-    Session.#LISTENERS.attach(duplex, this);
+    Session.#EVENTS.attach(duplex, this);
   }
 
   /** Starts reading: first `early`, which came before there was a session. */
@@ -193,7 +193,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   #streamClosed(): void {
     this.#gone();
-    Session.#LISTENERS.release(this.#duplex);
+    Session.#EVENTS.release(this.#duplex);
   }
 
   /** There is no connection any more. */

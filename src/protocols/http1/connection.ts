@@ -6,7 +6,7 @@ import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { SocketReader } from "../../sockets/accepted.ts";
 import type { ManagedConnection } from "../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves } from "../../sockets/lifecycle.ts";
-import { Listeners } from "../../sockets/listeners.ts";
+import { StreamEvents } from "../../sockets/stream-events.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
 import { type Ends, endsOf, HttpExchange, type HttpTransport, requestOf } from "./exchange.ts";
 import type { HeadEvent } from "./head.ts";
@@ -26,7 +26,7 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 const LAST_REQUEST = 500;
 
 export class HttpConnection implements ManagedConnection, HttpTransport, Moves<ConnectionRule> {
-  static readonly #LISTENERS = new Listeners<HttpConnection>({
+  static readonly #EVENTS = new StreamEvents<HttpConnection>({
     end: (connection) => connection.#reader.finished(),
     drain: (connection) => connection.#relieved(),
     timeout: (connection) => connection.#stalled(),
@@ -67,7 +67,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
-    HttpConnection.#LISTENERS.attach(socket, this);
+    HttpConnection.#EVENTS.attach(socket, this);
   }
 
   // The listener's calls.
@@ -139,7 +139,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   #closed(): void {
     this.#lost();
     this.#context.connections.gone(this);
-    HttpConnection.#LISTENERS.release(this.#socket);
+    HttpConnection.#EVENTS.release(this.#socket);
   }
 
   #lost(): void {
@@ -239,7 +239,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     socket.pause();
     this.writer.unwatch();
     this.#reading.stop();
-    HttpConnection.#LISTENERS.detach(socket);
+    HttpConnection.#EVENTS.detach(socket);
     const { connections } = this.#context;
     const next = new SwitchedConnection(socket, this.#exchange);
     connections.replace(this, next);

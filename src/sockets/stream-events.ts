@@ -1,4 +1,4 @@
-// Listeners to the events of a stream, shared by all streams of a kind: what listens is one field of the stream. A closure for
+// What the events of a stream do, said once for all streams of a kind: who they concern is one field of the stream. A closure for
 // each event would stay in memory with each of tens of thousands of idle connections.
 import type { EventEmitter } from "node:events";
 
@@ -8,7 +8,7 @@ const OWNER: unique symbol = Symbol("owner");
 type Owned<T> = EventEmitter & { [OWNER]?: T | undefined };
 type Act<T> = (owner: T, first: never, second: never) => void;
 
-export class Listeners<T> {
+export class StreamEvents<T> {
   readonly #all: readonly [event: string, listener: (first: never, second: never) => void][];
 
   /** What each event does; it gets the owner of the stream, and then what the event has. */

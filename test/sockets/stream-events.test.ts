@@ -1,14 +1,14 @@
-// Listeners that all streams of a kind share.
+// StreamEvents that all streams of a kind share.
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
-import { Listeners } from "../../src/sockets/listeners.ts";
+import { StreamEvents } from "../../src/sockets/stream-events.ts";
 
 interface Owner {
   readonly heard: unknown[];
 }
 
-const listeners = new Listeners<Owner>({
+const listeners = new StreamEvents<Owner>({
   data: ({ heard }, first: string, second: number) => heard.push([first, second]),
   error: ({ heard }, error: Error) => heard.push(error.message),
 });
