@@ -8,14 +8,14 @@ interface Owner {
   readonly heard: unknown[];
 }
 
-const listeners = new StreamEvents<Owner>({
+const events = new StreamEvents<Owner>({
   data: ({ heard }, first: string, second: number) => heard.push([first, second]),
   error: ({ heard }, error: Error) => heard.push(error.message),
 });
 
 const owned = (stream: EventEmitter): Owner => {
   const owner = { heard: [] };
-  listeners.attach(stream, owner);
+  events.attach(stream, owner);
   return owner;
 };
 
@@ -39,7 +39,7 @@ test("all streams have the same functions", () => {
 test("another owner may have a stream that was given away", () => {
   const stream = new EventEmitter();
   const before = owned(stream);
-  listeners.detach(stream);
+  events.detach(stream);
   assert.equal(stream.listenerCount("error"), 0);
   const after = owned(stream);
   stream.emit("data", "a", 1);
@@ -50,7 +50,7 @@ test("another owner may have a stream that was given away", () => {
 test("a late error of a stream whose owner is gone is nobody's, and not uncaught", () => {
   const stream = new EventEmitter();
   const { heard } = owned(stream);
-  listeners.release(stream);
+  events.release(stream);
   stream.emit("error", new Error("late"));
   assert.deepEqual(heard, []);
   assert.equal(stream.listenerCount("error"), 1);
