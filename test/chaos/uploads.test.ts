@@ -2,8 +2,9 @@
 // application may ever read bytes of another request in it. Meanwhile other clients leave in the middle of their uploads.
 import assert from "node:assert/strict";
 import { createHash, randomInt } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeFolder } from "../kit/make-folder.ts";
@@ -40,6 +41,9 @@ const UPLOADED: Readonly<Record<string, Kind>> = {
   ASGI: { app: { asgi: "checksum_asgi:app", ...one }, worker, inside: CLIENTS },
   "embedded, two server processes": KINDS["embedded, two server processes"] as Kind,
 };
+
+/** Of the file, not of a test: a test's would go before the server that writes in it. */
+const FOLDER = makeFolder();
 
 /** Clients that leave when they have sent a part of their bodies, or all, but before the answer. */
 class Leavers {
@@ -81,7 +85,7 @@ const filesIn = (folder: string): number =>
 for (const [name, kind] of Object.entries(UPLOADED))
   test(`${KILLS} kills while large bodies are under way, and no answer is for other bytes: ${name}`, async (t) => {
     const { app, serverProcesses = 1 } = kind;
-    const temporary = makeFolder(t);
+    const temporary = mkdtempSync(join(FOLDER, "bodies-"));
     const site = await startSite(t, { apps: { app }, serverProcesses }, { TMPDIR: temporary });
     const load = new Load({ port: site.port, clients: CLIENTS, paths: ["/"], bodyOf: patternOf });
     const leavers = new Leavers(site.port);
