@@ -58,7 +58,13 @@ export class Streams {
   all(): WorkerStream[] {
     const found: WorkerStream[] = [];
     for (const stream of this.#ring) if (stream) found.push(stream);
-    return found.sort((a, b) => this.#age(b) - this.#age(a));
+    return found.sort((a, b) => this.#age(b.id) - this.#age(a.id));
+  }
+
+  /** Those that were added no later than one of `ids`, the oldest first. */
+  until(ids: readonly number[]): WorkerStream[] {
+    const newest = Math.min(...ids.map((id) => this.#age(id)));
+    return this.all().filter(({ id }) => this.#age(id) >= newest);
   }
 
   clear(): void {
@@ -66,8 +72,8 @@ export class Streams {
     this.size = 0;
   }
 
-  #age(stream: WorkerStream): number {
-    return (this.#lastId - stream.id) >>> 0;
+  #age(id: number): number {
+    return (this.#lastId - id) >>> 0;
   }
 
   #grow(): void {

@@ -22,6 +22,11 @@ export interface WorkerLinkEvents {
   readonly isBusy: () => boolean;
 }
 
+/** What the outbox of a dead worker says, and whether everything was read that it had sent. */
+export interface LastState extends OutboxState {
+  readonly isWhole: boolean;
+}
+
 export class WorkerLink {
   readonly writer: FrameWriter;
   /** The worker is slow to read. */
@@ -81,7 +86,7 @@ export class WorkerLink {
   }
 
   /** The worker is dead, and the socket was read to its end: reads the answers that it had finished and not sent. */
-  finish(): OutboxState | undefined {
+  finish(): LastState | undefined {
     clearTimeout(this.#peeking);
     const outbox = this.#outbox;
     if (!outbox) return undefined;
@@ -89,7 +94,8 @@ export class WorkerLink {
     if (rest) this.#push(rest);
     const { last } = outbox;
     outbox.close();
-    return last;
+    // A write that fails as the worker dies has Node close the socket, with answers in it that were not read yet.
+    return last && { ...last, isWhole: this.#read >= last.end };
   }
 
   destroy(): void {

@@ -32,13 +32,13 @@ import type { Interface } from "./interface.ts";
 import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER } from "./link.ts";
 import { marshal } from "./marshal.ts";
 import type { WorkerOptions } from "./options.ts";
-import { Outbox, type OutboxState } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 import { type Runtime, runtimeOf } from "./runtime.ts";
 import { StackQuestions } from "./stacks.ts";
 import { Start } from "./start.ts";
 import type { StreamTransport, WorkerStream } from "./stream.ts";
 import { Streams } from "./streams.ts";
-import { WorkerLink } from "./worker-link.ts";
+import { type LastState, WorkerLink } from "./worker-link.ts";
 
 export interface WorkerEvents {
   /** There is room for another stream. */
@@ -354,11 +354,15 @@ export class Worker implements StreamTransport {
     this.#events.onGone(this, unbegun);
   }
 
-  /** What it was running when it died: the requests that it named last, or all that an event loop had read. */
-  #running(last: OutboxState | undefined): WorkerStream[] {
+  /**
+   * What it was running when it died: the requests that it named last, or all that an event loop had read. Where answers were
+   * lost with the link, all that it had begun: what was answered must not be run again.
+   */
+  #running(last: LastState | undefined): WorkerStream[] {
     if (!last) return this.capacity.begun;
     if (this.capacity.mode === "loop")
       return this.capacity.begun.filter(({ sentTo }) => sentTo <= last.bytesRead);
+    if (!last.isWhole) return this.streams.until(last.requests);
     return last.requests.flatMap((id) => this.streams.get(id) ?? []);
   }
 

@@ -38,3 +38,19 @@ test("the order is that in which they were added, past every growth and beside a
   streams.clear();
   assert.deepEqual([streams.size, streams.all()], [0, []]);
 });
+
+test("those that were added no later than the newest of some are found, whatever became of these", () => {
+  const streams = new Streams();
+  const [one, two, three, four] = Array.from({ length: 4 }, () => add(streams)) as [
+    WorkerStream,
+    WorkerStream,
+    WorkerStream,
+    WorkerStream,
+  ];
+  assert.deepEqual(streams.until([two.id]), [one, two]);
+  assert.deepEqual(streams.until([three.id, one.id]), [one, two, three]);
+  streams.delete(three.id);
+  assert.deepEqual(streams.until([three.id, one.id]), [one, two]);
+  assert.deepEqual(streams.until([four.id]), [one, two, four]);
+  assert.deepEqual(streams.until([]), []);
+});
