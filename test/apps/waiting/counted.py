@@ -1,4 +1,4 @@
-"""Notes each run of the request NAME in the file of the query, `FILE NAME`. "slow..." takes some milliseconds; "die..." ends
+"""Notes each run of the request NAME in the file of the query, `FILE NAME`: "slow..." takes some milliseconds, "die" ends
 the process.
 """
 
@@ -15,7 +15,7 @@ def app(environ, start_response):
             notes.write(name + "\n")
     if name.startswith("slow"):
         time.sleep(0.005)
-    if name.startswith("die"):
+    if name == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
     return [b"ok"]
