@@ -1,5 +1,6 @@
-"""Notes each run of the request NAME in the file of the query, `FILE NAME`: "slow..." takes some milliseconds, "die" ends
-the process.
+"""Notes each run of the request NAME in the file of the query, `FILE NAME`.
+
+"slow..." takes some milliseconds, "die" ends the process.
 """
 
 import os
