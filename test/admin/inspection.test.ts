@@ -207,7 +207,7 @@ for (const processes of [1, 2]) {
         return lines.some(({ text }: Json) => text.includes("somebody said so")) ? lines : undefined;
       });
       for (const { text, level, at, pid } of lines) {
-        assert.ok(server.stderr.includes(text), text);
+        await until(() => server.stderr.includes(text));
         assert.ok(text.startsWith(new Date(at).toISOString()) && text.includes(level.toUpperCase()), text);
         assert.equal(typeof pid, "number");
       }
