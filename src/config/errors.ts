@@ -8,6 +8,7 @@ import { configError, errorLine, type KeyPath, NOWHERE, type Origin } from "./er
 import type * as z from "./zod.ts";
 
 type Issue = z.core.$ZodIssue;
+
 /** The settings that `value` asks for. Throws CONFIG_INVALID with all of its errors. */
 export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
   const { present, written, renamed } = withPresentNames(value, origin);

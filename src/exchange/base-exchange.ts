@@ -65,6 +65,7 @@ export abstract class BaseExchange implements Exchange {
   protected admits(_head: ResponseHead): boolean {
     return true;
   }
+
   /** Sends head and whole body, of `size` bytes: none where the response has no body. `bodyless`: no framing either. */
   protected abstract sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean, size: number): void;
   /** Sends the head alone. `length` is the announced Content-Length, -1 when unknown. */

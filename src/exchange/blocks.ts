@@ -14,7 +14,7 @@ const SIZES = 6;
 const MOST = 64;
 const MOST_BYTES = 2_097_152;
 
-/** Which of the sizes `size` bytes need; SIZES or more for none of them. */
+/** Which of the sizes `size` bytes need, from 0 for 2 ** 12; SIZES or more for none of them. */
 const rankOf = (size: number): number => Math.max(0, 20 - Math.clz32(size - 1));
 
 const mostOf = (size: number): number => Math.min(MOST, MOST_BYTES / size);
@@ -25,6 +25,7 @@ export class BlockPool {
   /** Blocks that were taken and not given back. */
   readonly #taken = new WeakSet<ArrayBuffer>();
 
+  /** How many blocks wait to be used again. */
   get kept(): number {
     return this.#free.reduce((sum, { length }) => sum + length, 0);
   }

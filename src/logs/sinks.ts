@@ -34,7 +34,7 @@ export function descriptorSink(fd: number, report?: ReportLoss): LineSink {
     patience = performance.now() + LONGEST_FLUSH;
     if (unblocked(boom, fd) || !losses.writing) flushNow(boom);
   };
-  const losses = new Losses(boom, report, leave);
+  const losses = new Losses(boom, leave, report);
   return { write: (lines) => losses.writes(lines), reopen: () => {}, close: () => flushed(boom), leave };
 }
 
@@ -46,7 +46,7 @@ export async function fileSink(path: string, report?: ReportLoss): Promise<LineS
   const leave = (): void => {
     if (!closed) flushNow(boom);
   };
-  const losses = new Losses(boom, report, leave);
+  const losses = new Losses(boom, leave, report);
   return {
     write: (lines) => !closed && losses.writes(lines),
     reopen: () => closed || boom.reopen(),
@@ -61,11 +61,15 @@ export async function fileSink(path: string, report?: ReportLoss): Promise<LineS
 
 /** What has lines that are not written yet. */
 const holding = new Set<Losses>();
+let watchesExit = false;
 
-/** An application may call `process.exit`, and the last lines say why. */
-const leaveAll = (): void => {
-  for (const losses of holding) losses.leave();
-};
+/** An application may call `process.exit`, and the last lines say why. Called once: lines come far more often. */
+function watchExit(): void {
+  watchesExit = true;
+  process.on("exit", () => {
+    for (const losses of holding) losses.leave();
+  });
+}
 
 /** A full disk, or a reader that is slow or gone, costs lines, not requests; the loss is reported. */
 class Losses {
@@ -79,7 +83,7 @@ class Losses {
   #lost = 0;
   #reported = false;
 
-  constructor(boom: Boom, report: ReportLoss = () => {}, leave: () => void) {
+  constructor(boom: Boom, leave: () => void, report: ReportLoss = () => {}) {
     this.#boom = boom;
     this.#report = report;
     this.leave = leave;
@@ -98,7 +102,7 @@ class Losses {
 
   #hold(): void {
     this.writing = true;
-    if (holding.size === 0) process.on("exit", leaveAll);
+    if (!watchesExit) watchExit();
     holding.add(this);
   }
 
@@ -111,7 +115,6 @@ class Losses {
   #allWritten(): void {
     this.writing = false;
     holding.delete(this);
-    if (holding.size === 0) process.off("exit", leaveAll);
     if (!this.#reported) return;
     this.#reported = false;
     this.#report(`the access log is written again; ${this.#lost} lines of it were lost`);
