@@ -21,7 +21,7 @@ export function fileLine({ path, tally, seconds, output }, place) {
     `${tally.failures.length > 0 ? "FAIL" : "ok  "} ${place}  ${path}  ${counts.join(", ")}  ${seconds.toFixed(1)} s`,
   );
   for (const text of tally.results) print(indent(text));
-  for (const { name, text } of tally.failures) print(`  failed: ${name}\n${indent(text)}`);
+  for (const { name, text } of causes(tally.failures)) print(`  failed: ${name}\n${indent(text)}`);
   if (tally.failures.length > 0 && output) print(`  it printed:\n${indent(output)}`);
 }
 
@@ -76,9 +76,17 @@ function skips(results) {
 
 function failures(results) {
   const all = results.flatMap(({ path, tally }) =>
-    tally.failures.map(({ name, text }) => `  ${path}: ${name}\n${indent(beginning(text))}`),
+    causes(tally.failures).map(({ name, text }) => `  ${path}: ${name}\n${indent(beginning(text))}`),
   );
   if (all.length > 0) print(`\nFAILED:\n${all.join("\n")}`);
+}
+
+/** What failed by itself in full, and in one line how many tests never began because of it. */
+export function causes(failures) {
+  const own = failures.filter(({ cancelled }) => !cancelled);
+  const count = failures.length - own.length;
+  if (own.length === 0 || count === 0) return failures;
+  return [...own, { name: `${count} more`, text: "never began: what holds them failed" }];
 }
 
 /** The first lines that say something. */

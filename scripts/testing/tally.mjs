@@ -2,7 +2,7 @@
 
 export class Tally {
   passed = 0;
-  /** Each `{ name, text }`. */
+  /** Each `{ name, text, cancelled }`; cancelled: it never began, since what holds it failed. */
   failures = [];
   /** Each `{ name, reason }`. */
   skips = [];
@@ -32,7 +32,7 @@ export class Tally {
 
   /** The file itself failed: it crashed, hung, or held no test. */
   broken(name, text) {
-    this.failures.push({ name, text });
+    this.failures.push({ name, text, cancelled: false });
   }
 
   #begin({ name, nesting }) {
@@ -52,7 +52,11 @@ export class Tally {
     );
     if (skip !== undefined) this.skips.push({ name: full, reason: skip });
     else if (type === "test:fail" && failure?.kind !== "subtestsFailed")
-      this.failures.push({ name: full, text: failure?.text ?? "" });
+      this.failures.push({
+        name: full,
+        text: failure?.text ?? "",
+        cancelled: failure?.kind === "cancelledByParent",
+      });
     else if (type === "test:pass" && !holder) this.passed++;
   }
 }

@@ -58,14 +58,19 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
 export const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** Puts everything in its place, and says which free port stands for which of the configuration. */
-async function fill(text: string, places: Record<string, string>): Promise<[string, Map<number, number>]> {
+async function fill(
+  text: string,
+  places: Readonly<Record<string, string>>,
+): Promise<[string, Map<number, number>]> {
   const ports = new Map<number, number>();
   for (const [port] of text.matchAll(PORTS))
     if (!ports.has(Number(port))) ports.set(Number(port), await freePort());
-  let filled = text.replace(PORTS, (port) => String(ports.get(Number(port))));
-  for (const [from, to] of Object.entries(places)) filled = filled.replaceAll(from, to);
-  return [filled, ports];
+  // In one pass: what was put in may hold the text of another place, as port 39001 does.
+  const all = new RegExp([PORTS.source, ...Object.keys(places).map(literal)].join("|"), "g");
+  return [text.replace(all, (found) => places[found] ?? String(ports.get(Number(found)))), ports];
 }
+
+const literal = (text: string): string => text.replace(/[^\w\s]/g, "\\$&");
 
 /** An executable file, since peers do not know Node. */
 const install = (file: string, module: string): Promise<void> =>

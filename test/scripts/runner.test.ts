@@ -146,3 +146,14 @@ test("whoever interrupts a run is told what had failed", async () => {
     /FAILED:\n {2}test\/scripts\/fixtures\/count\.ts: a suite > fails[\s\S]*interrupted after 1 of 2 files\n$/,
   );
 });
+
+test("where a hook fails, its error is told first and the tests that never began in one line", async () => {
+  const { tally } = await run("hook");
+  assert.equal(tally.failures.length, 3);
+  const lines = await runAll(["hook"]);
+  const told = lines.filter((line) => /failed:|never began|no peer/.test(line));
+  assert.match(told[0] ?? "", /^ {2}failed: a suite$/);
+  assert.match(told[1] ?? "", /Error: no peer/);
+  assert.match(told[2] ?? "", /^ {2}failed: 2 more$/);
+  assert.match(told[3] ?? "", /never began: what holds them failed/);
+});
