@@ -3,6 +3,7 @@
 // Tested by test/workers/outbox.test.ts.
 import type { Socket } from "node:net";
 import { SocketReader } from "../sockets/accepted.ts";
+import { readLastBytes } from "../sockets/last-bytes.ts";
 import { type FrameHandler, FrameReader, FrameWriter } from "./link.ts";
 import type { Outbox, OutboxState } from "./outbox.ts";
 
@@ -55,6 +56,7 @@ export class WorkerLink {
     this.writer = new FrameWriter(this.#flush);
     this.#reader = new FrameReader(events.onFrame);
     new SocketReader(socket, this.#arrived, true);
+    readLastBytes(socket, this.#arrived);
     socket.on("drain", () => {
       this.isFull = false;
       events.onDrain();
@@ -94,7 +96,7 @@ export class WorkerLink {
     if (rest) this.#push(rest);
     const { last } = outbox;
     outbox.close();
-    // A write that fails as the worker dies has Node close the socket, with answers in it that were not read yet.
+    // Where the descriptor of the socket is not to be had, a write that fails as the worker dies takes unread answers with it.
     return last && { ...last, isWhole: this.#read >= last.end };
   }
 

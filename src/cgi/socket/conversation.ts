@@ -10,6 +10,7 @@ import {
   SallyportError,
 } from "../../exchange/index.ts";
 import { ResponseBuffer } from "../../exchange/response-buffer.ts";
+import { readLastBytes } from "../../sockets/last-bytes.ts";
 import { isTcp, resetSocket } from "../../sockets/reset.ts";
 import type { CgiResponse, Document } from "../response-reader.ts";
 import { EitherReader } from "./reader.ts";
@@ -78,7 +79,10 @@ export class Conversation {
 
   #listen(): void {
     const socket = this.#socket;
-    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    const received = (chunk: Buffer): void => this.#received(chunk);
+    socket.on("data", received);
+    // An application may answer before it has read an upload, and leave.
+    readLastBytes(socket, received);
     socket.on("end", () => this.#ended());
     socket.on("drain", () => this.#writable?.());
     socket.on("error", (error) => this.#broken(error.message));

@@ -3,6 +3,7 @@
 // Tested by test/protocols/fastcgi/server/gateway.test.ts.
 import type { Socket } from "node:net";
 import { SallyportError } from "../../../exchange/index.ts";
+import { readLastBytes } from "../../../sockets/last-bytes.ts";
 import { ById } from "../by-id.ts";
 import { abortRequest, type RecordPiece, RecordReader, readEnd, STATUS, TYPE } from "../codec.ts";
 import { SHARING } from "../values.ts";
@@ -59,6 +60,7 @@ export class ApplicationConnection {
 
   #listen(): void {
     const socket = this.#socket;
+    readLastBytes(socket, (bytes) => this.received(bytes));
     socket.on("timeout", () => this.#stalled());
     socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#lose("the application closed the connection"));
@@ -209,7 +211,7 @@ export class ApplicationConnection {
    * bytes after an END_REQUEST are no part of the next response.
    */
   #follow(): boolean {
-    if (!this.keep || this.#retired || this.midRecord || !this.idle) return false;
+    if (!this.keep || this.#retired || this.refusing || this.midRecord || !this.idle) return false;
     const next = this.#backend.next(this);
     if (next) this.begin(next);
     return next !== undefined;
