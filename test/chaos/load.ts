@@ -78,6 +78,11 @@ export class Load {
     return [...this.#causes.values()].reduce((sum, count) => sum + count, 0);
   }
 
+  /** Requests that are over, right or not. */
+  get answered(): number {
+    return this.right + this.failed;
+  }
+
   /** Ends after the requests under way. */
   async stop(): Promise<LoadReport> {
     this.#stopped = true;

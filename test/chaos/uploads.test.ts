@@ -46,13 +46,18 @@ const UPLOADED: Readonly<Record<string, Kind>> = {
 /** Of the file, not of a test: a test's would go before the server that writes in it. */
 const FOLDER = makeFolder();
 
-/** Clients that leave when they have sent a part of their bodies, or all, but before the answer. */
+/**
+ * Clients that leave when they have sent a part of their bodies, or all, but before the answer. Each waits between for an answer
+ * to one that stays: however slow the machine, those who have left are not all that stands in the queue.
+ */
 class Leavers {
   #stopped = false;
   left = 0;
+  readonly #load: Load;
   readonly #all: Promise<void>[];
 
-  constructor(port: number) {
+  constructor(port: number, load: Load) {
+    this.#load = load;
     this.#all = Array.from({ length: LEAVERS }, (_, client) => this.#leaveAgainAndAgain(port, -1 - client));
   }
 
@@ -63,8 +68,10 @@ class Leavers {
 
   async #leaveAgainAndAgain(port: number, client: number): Promise<void> {
     for (let count = 0; !this.#stopped; count++) {
+      const { answered } = this.#load;
       await leave(port, patternOf(LEAVERS - client, count), count);
       this.left++;
+      await until(() => this.#stopped || this.#load.answered > answered);
     }
   }
 }
@@ -89,7 +96,7 @@ for (const [name, kind] of Object.entries(UPLOADED))
     const temporary = mkdtempSync(join(FOLDER, "bodies-"));
     const site = await startSite(t, { apps: { app }, serverProcesses }, { TMPDIR: temporary });
     const load = new Load({ port: site.port, clients: CLIENTS, paths: ["/"], bodyOf: patternOf });
-    const leavers = new Leavers(site.port);
+    const leavers = new Leavers(site.port, load);
     await until(() => load.right > 500);
     const [memory, descriptors] = [memoryOf(site.pid), descriptorsOf(site.pid)];
     const kills = await killAgainAndAgain(site, kind, load, name);

@@ -11,6 +11,7 @@ import { findProgram, missing, needs } from "../kit/needs.ts";
 import { gone } from "../kit/processes.ts";
 import { serve } from "../kit/serve.ts";
 import { startActivated } from "../kit/start-activated.ts";
+import { until } from "../kit/until.ts";
 import { startPeer } from "./peer.ts";
 
 const DEPLOY = fileURLToPath(new URL("../../examples/deploy", import.meta.url));
@@ -104,10 +105,10 @@ test("systemd's socket activation: the first connection starts the server, which
   assert.doesNotMatch(stderr(), /listening on http/);
   const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } });
   assert.equal(await response.text(), "hello\n");
-  assert.match(stderr(), new RegExp(`listening on http://127\\.0\\.0\\.1:${port}`));
-  assert.equal(stderr().match(/listening on http/g)?.length, 1);
   process.kill(pid, "SIGTERM");
   await gone(pid);
+  await until(() => new RegExp(`listening on http://127\\.0\\.0\\.1:${port}\\b`).test(stderr()));
+  assert.equal(stderr().match(/listening on http/g)?.length, 1);
 });
 
 test("nginx in front, by the example", { skip: missing("nginx") }, async (t) => {

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Server, Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { SocketReader, shareReadBuffer } from "../../src/sockets/accepted.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
 interface Pair {
   readonly server: Server;
@@ -19,12 +19,11 @@ interface Pair {
 const OPTIONS = { allowHalfOpen: true, noDelay: true };
 /** Bytes that Node reads ahead, and one read more. */
 const MOST_WAITING = 131_072;
-let paths = 0;
 
 /** A connection over TCP, or a Unix socket. */
 async function pair(t: TestContext, unix = false): Promise<Pair> {
   const server = createServer(OPTIONS);
-  server.listen(unix ? join(tmpdir(), `sallyport-accepted-${process.pid}-${++paths}`) : 0);
+  server.listen(unix ? join(makeFolder(t), "socket") : 0);
   await once(server, "listening");
   const taken = new Promise<Pick<Pair, "accepted" | "socket">>((resolve) => {
     server.once("connection", (accepted) =>

@@ -1,11 +1,10 @@
 // Addresses of applications, and connections to them.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connectTo, parseUpstream } from "../../src/upstreams/index.ts";
+import { freePort } from "../kit/free-port.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 
 test("an address is unix:PATH, HOST:PORT or [IPv6]:PORT", () => {
@@ -42,12 +41,8 @@ test("a connection that cannot be made says why in words", async (t) => {
     connectTo(parseUpstream(`unix:${join(folder, "file")}`), 5_000),
     /refused|not a socket|nothing is listening/,
   );
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  await assert.rejects(connectTo(parseUpstream(`127.0.0.1:${port}`), 5_000), /nothing is listening there/);
+  const nobodys = parseUpstream(`127.0.0.1:${await freePort()}`);
+  await assert.rejects(connectTo(nobodys, 5_000), /nothing is listening there/);
 });
 
 test("a connection that is not accepted in time is given up", async () => {

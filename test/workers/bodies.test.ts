@@ -1,10 +1,9 @@
 // Request bodies in files for Python: none is left over, whoever of client, worker and server ends first.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { Agent, request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mock, test } from "node:test";
 import { PushedBody } from "../../src/exchange/index.ts";
@@ -15,6 +14,9 @@ import { APPS, startWsgi } from "../kit/start-wsgi.ts";
 
 const PYTHON = pythons()[0]?.path as string;
 const BODY = Buffer.alloc(200_000, "private ");
+/** Of this process alone: the bodies of others, which run at the same time, are theirs. */
+const TEMPORARY = makeFolder();
+process.env.TMPDIR = TEMPORARY;
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -165,23 +167,20 @@ test("a body whose file was removed is an error of the server's, not of the appl
   const go = join(makeFolder(t), "go");
   const busy = server.exchange({ target: `/wait-for-file?${go}` });
   await until(() => server.records().includes("waiting"));
-  const before = new Set(bodies());
   const body = new PushedBody(undefined, { pause() {}, resume() {} }, 1e9);
   body.push(BODY);
   body.end();
   const asked = server.exchange({ target: "/echo", method: "POST", body });
-  await until(() => bodies().some((path) => !before.has(path)));
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  for (const path of bodies()) if (!before.has(path)) rmSync(path);
+  await until(() => bodies().some((path) => statSync(path).size === BODY.length));
+  for (const path of bodies()) rmSync(path);
   writeFileSync(go, "");
   assert.deepEqual([(await busy.done).status, (await asked.done).status], [200, 500]);
   const { fields } = await server.logged(/set aside in a file that cannot be opened/);
   assert.deepEqual([fields.code, fields.fault], ["ERR_SALLYPORT_INTERNAL", "worker"]);
 });
 
-/** The files of this process. */
 function bodies(): string[] {
-  return readdirSync(tmpdir())
+  return readdirSync(TEMPORARY)
     .filter((name) => name.startsWith("sallyport-bodies-"))
-    .flatMap((name) => readdirSync(join(tmpdir(), name)).map((file) => join(tmpdir(), name, file)));
+    .flatMap((name) => readdirSync(join(TEMPORARY, name)).map((file) => join(TEMPORARY, name, file)));
 }

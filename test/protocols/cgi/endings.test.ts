@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { gone, isAlive } from "../../kit/processes.ts";
 import { ask, headerOf, keptLog, startCgi } from "./start-cgi.ts";
 
@@ -233,8 +233,7 @@ test("a hundred requests through four processes are all answered", async (t) => 
 
 test("close lets a program finish within the grace, and refuses new requests meanwhile", async (t) => {
   const gateway = await startCgi(t, ".");
-  const file = join(tmpdir(), `sallyport-test-${process.pid}`);
-  t.after(() => rm(file, { force: true }));
+  const file = join(makeFolder(t), "go");
   const answer = ask(gateway, { target: `/wait_for_file?${file}` });
   await delay(50);
   const closed = gateway.close?.(60_000);
