@@ -46,7 +46,7 @@ export const CONFIG_NAMES: readonly string[] = Object.keys(READERS).map(
 );
 
 /** Reads a file. Throws CONFIG_INVALID with file and line when it cannot be read or is no proper file of its language. */
-export async function readConfig(path: string): Promise<ConfigFile> {
+async function readConfig(path: string): Promise<ConfigFile> {
   const absolute = resolve(path);
   const reader = READERS[extname(absolute)];
   if (!reader)

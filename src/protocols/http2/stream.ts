@@ -137,10 +137,10 @@ export class Http2Stream implements Member {
 
   /** Nothing is read from the stream before it is a WebSocket. */
   #opening({ head }: Http2Request): Http2Exchange {
-    const { log, sockets } = this.#connection.context;
-    const opening = readOpening(head.headers, sockets, false);
+    const { log, webSockets } = this.#connection.context;
+    const opening = readOpening(head.headers, webSockets, false);
     const exchange = new Http2Exchange(head, NO_BODY, log, this);
-    exchange.offer(opening, sockets);
+    exchange.offer(opening, webSockets);
     return exchange;
   }
 
