@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { SocketReader } from "../../sockets/accepted.ts";
 import { type ConnectionFacts, connectionFactsOf } from "../../sockets/connection.ts";
-import type { ManagedConnection } from "../../sockets/connections.ts";
+import { graceOver, type ManagedConnection } from "../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves } from "../../sockets/lifecycle.ts";
 import { StreamEvents } from "../../sockets/stream-events.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
@@ -90,9 +90,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   }
 
   forceClose(): void {
-    this.#exchange?.fail(
-      new SallyportError("STOPPING", "the server stopped before the response was complete"),
-    );
+    this.#exchange?.fail(graceOver());
     this.#socket.destroySoon();
   }
 

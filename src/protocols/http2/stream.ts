@@ -13,6 +13,7 @@ import {
 import type { Member } from "../../exchange/members.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
+import { graceOver } from "../../sockets/connections.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
 import type { Http2Connection } from "./connection.ts";
 import { Http2Exchange } from "./exchange.ts";
@@ -85,8 +86,7 @@ export class Http2Stream implements Member {
 
   /** The grace is over. */
   forceClose(): void {
-    const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
-    this.#exchange?.fail(error);
+    this.#exchange?.fail(graceOver());
   }
 
   // What the exchange and its body ask for.
