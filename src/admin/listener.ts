@@ -63,7 +63,7 @@ export async function openAdmin(
 }
 
 /** Questions at the same time get one answer: many clients must not make many questions to the server processes. */
-export function withSharedStatus(operations: Operations): Operations {
+function withSharedStatus(operations: Operations): Operations {
   let asked: Promise<ServerStatus> | undefined;
   const status = (): Promise<ServerStatus> => {
     asked ??= operations.status().finally(() => {

@@ -69,7 +69,7 @@ function done(text: string): number {
 }
 
 /** `4`, `1:8`. Throws USAGE. */
-export function boundsIn(text: string): ProcessBounds {
+function boundsIn(text: string): ProcessBounds {
   const [, low, high] = /^(\d{1,6})(?::(\d{1,6}))?$/.exec(text) ?? [];
   const bounds = { min: Number(low), max: Number(high ?? low) };
   if (low === undefined || bounds.max < Math.max(1, bounds.min))

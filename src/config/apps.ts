@@ -113,7 +113,7 @@ const asgiOnly = {
   ),
 };
 
-export const wsgiApp = section({
+const wsgiApp = section({
   wsgi: about(text(), `a WSGI application: ${PYTHON_APP}`),
   mode: about(
     z.enum(["daemon", "embedded"]).exactOptional(),
@@ -129,7 +129,7 @@ export const wsgiApp = section({
   ...queueing(1024, "30s"),
 });
 
-export const asgiApp = section({
+const asgiApp = section({
   asgi: about(text(), `an ASGI application: ${PYTHON_APP}`),
   ...pythonApp,
   ...asgiOnly,
@@ -137,7 +137,7 @@ export const asgiApp = section({
   ...queueing(1024, "30s"),
 });
 
-export const callableApp = section({
+const callableApp = section({
   callable: about(text(), `a Python application, WSGI or ASGI, detected when it is loaded: ${PYTHON_APP}`),
   ...pythonApp,
   ...wsgiOnly,
@@ -146,7 +146,7 @@ export const callableApp = section({
   ...queueing(1024, "30s"),
 });
 
-export const cgiApp = section({
+const cgiApp = section({
   cgi: about(path(), "a directory with programs, or one program that answers every path"),
   env: about(environmentSchema().exactOptional(), "more variables for the programs"),
   ...isolation("none"),
@@ -165,7 +165,7 @@ export const cgiApp = section({
   ...queueing(256, "10s"),
 });
 
-export const staticApp = section({
+const staticApp = section({
   static: about(path(), "a directory of files"),
   index: about(
     z.union([text(), z.literal(false)]).exactOptional(),
@@ -179,7 +179,7 @@ export const staticApp = section({
   ),
 });
 
-export const moduleApp = section({
+const moduleApp = section({
   module: about(
     path(),
     "a TypeScript or JavaScript module that exports a `fetch` object, a function, a node handler or a gateway",
@@ -190,7 +190,7 @@ export const moduleApp = section({
 const isObjectOrFunction = (value: unknown): boolean =>
   typeof value === "function" || (typeof value === "object" && value !== null);
 
-export const handlerApp = section({
+const handlerApp = section({
   app: about(
     z.custom<NonNullable<unknown>>(isObjectOrFunction, "must be an object or a function").meta({
       title: "app",
@@ -262,7 +262,7 @@ const kept = {
 };
 const INDEX = "scripts that answer for a directory (`index.php`)";
 
-export const phpApp = section({
+const phpApp = section({
   php: about(path(), "a directory of PHP scripts; existing ones only are run"),
   fastcgi: about(
     reached().exactOptional(),
@@ -275,7 +275,7 @@ export const phpApp = section({
   ...connecting,
 });
 
-export const fastcgiApp = section({
+const fastcgiApp = section({
   fastcgi: about(reached(), `${AN_ADDRESS}; or a section with the command to start, see below`),
   root: about(
     path().exactOptional(),
@@ -300,10 +300,10 @@ const overSocket = {
   ...connecting,
 };
 
-export const scgiApp = section({ scgi: about(upstreams(), AN_ADDRESS), ...overSocket });
-export const uwsgiApp = section({ uwsgi: about(upstreams(), AN_ADDRESS), ...overSocket });
+const scgiApp = section({ scgi: about(upstreams(), AN_ADDRESS), ...overSocket });
+const uwsgiApp = section({ uwsgi: about(upstreams(), AN_ADDRESS), ...overSocket });
 
-export const gatewayApp = z
+const gatewayApp = z
   .custom<Gateway>(isGateway, "must be a gateway")
   .meta({ title: "gateway", description: "a gateway made by code, in a configuration that is code" });
 

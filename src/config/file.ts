@@ -46,7 +46,7 @@ export const CONFIG_NAMES: readonly string[] = Object.keys(READERS).map(
 );
 
 /** Reads a file. Throws CONFIG_INVALID with file and line when it cannot be read or is no proper file of its language. */
-export async function readConfig(path: string): Promise<ConfigFile> {
+async function readConfig(path: string): Promise<ConfigFile> {
   const absolute = resolve(path);
   const reader = READERS[extname(absolute)];
   if (!reader)
@@ -136,22 +136,19 @@ async function readToml(source: string, path: string): Promise<Parsed> {
 
 /** Code finds the package `sallyport` even where it is not installed: it is this package. */
 async function readCode(source: string, path: string): Promise<Parsed> {
-  const [{ createJiti }, { locateCode }] = await Promise.all([import("jiti"), import("./locate.ts")]);
+  const [{ createJiti }, { lineThrown, locateCode }] = await Promise.all([
+    import("jiti"),
+    import("./locate.ts"),
+  ]);
   const self = fileURLToPath(new URL(`../index${extname(import.meta.url)}`, import.meta.url));
   const jiti = createJiti(path, { alias: { sallyport: self }, fsCache: false, moduleCache: false });
   try {
     return { value: await jiti.import(path, { default: true }), lineOf: locateCode(source) };
-  } catch (error) {
-    if (error instanceof SallyportError) throw error;
-    throw codeError(path, error as Error);
+  } catch (reason) {
+    if (reason instanceof SallyportError) throw reason;
+    // Code may throw anything.
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    const [first = "failed"] = error.message.split("\n");
+    throw syntaxError(path, lineThrown(path, error), first.replace(`${path}: `, ""), reason);
   }
-}
-
-/** An error thrown by the user's own code, at its line in the user's file. */
-function codeError(path: string, error: Error): SallyportError {
-  const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const line = new RegExp(`${escaped}:(\\d+)`).exec(`${error.stack}`)?.[1];
-  const [first = "failed"] = `${error.message}`.split("\n");
-  const message = first.replace(`${path}: `, "");
-  return syntaxError(path, line === undefined ? undefined : Number(line), message, error);
 }

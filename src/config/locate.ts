@@ -116,9 +116,17 @@ export function locateCode(source: string): LineOf {
   return (path) => {
     const key = path.findLast((part) => typeof part === "string");
     if (key === undefined) return undefined;
-    const escaped = String(key).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    const found = [...source.matchAll(new RegExp(`(?<![\\w$.])(["']?)${escaped}\\1\\s*:`, "g"))];
+    const found = [...source.matchAll(new RegExp(`(?<![\\w$.])(["']?)${escaped(key)}\\1\\s*:`, "g"))];
     const offset = found.length === 1 ? found[0]?.index : undefined;
     return offset === undefined ? undefined : source.slice(0, offset).split("\n").length;
   };
 }
+
+/** The line of the file at `path` that an error was thrown in, by its stack. */
+export function lineThrown(path: string, { stack = "" }: Error): number | undefined {
+  const line = new RegExp(`${escaped(path)}:(\\d+)`).exec(stack)?.[1];
+  return line === undefined ? undefined : Number(line);
+}
+
+/** As a part of a regular expression. */
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

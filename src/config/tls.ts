@@ -14,7 +14,7 @@ const pair = {
   passphrase: about(text().exactOptional(), "of the key, where it is encrypted"),
 };
 
-export const otherCertificate = section(pair);
+const otherCertificate = section(pair);
 
 export const tls = section({
   ...pair,

@@ -6,7 +6,7 @@ import { parseTrust, type TrustRule } from "../proxies/trust.ts";
 import { about, written } from "./schema.ts";
 import * as z from "./zod.ts";
 
-export const A_PEER =
+const A_PEER =
   'must be an address such as "127.0.0.1", a range such as "10.0.0.0/8", "unix:" (peers over Unix sockets) or "*"';
 const peer = written<TrustRule>("peer", (value) => parseTrust(String(value)), A_PEER);
 

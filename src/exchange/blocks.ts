@@ -10,7 +10,7 @@ export const SMALLEST_BLOCK = 16_384;
 /** The sizes of blocks, each twice the one before: 4 KiB to 128 KiB. What is larger is not kept. */
 const SMALLEST = 4_096;
 const SIZES = 6;
-/** Of each size so many blocks are kept, or bytes: 8 MiB in all. */
+/** Of each size a pool keeps so many blocks, or bytes: less than 8 MiB in all. */
 const MOST = 64;
 const MOST_BYTES = 2_097_152;
 

@@ -47,7 +47,7 @@ function areFit(lines: string): boolean {
 export const HIGHEST_STATUS = 999;
 
 /** `undefined` when `head` may be sent; otherwise why not. */
-export function headFault(head: ResponseHead, highestStatus: number): string | undefined {
+function headFault(head: ResponseHead, highestStatus: number): string | undefined {
   const { status } = head;
   if (!Number.isInteger(status) || status < 200 || status > highestStatus)
     return `a status that is not between 200 and ${highestStatus}`;

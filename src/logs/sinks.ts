@@ -32,10 +32,10 @@ export function descriptorSink(fd: number, report?: ReportLoss): LineSink {
   const boom = new SonicBoom({ fd, sync: false, maxLength: MOST_WAITING, retryEAGAIN });
   const leave = (): void => {
     patience = performance.now() + LONGEST_FLUSH;
-    if (unblocked(boom, fd) || !losses.writing) flushNow(boom);
+    if (unblocked(boom, fd) || !writer.isWriting) flushNow(boom);
   };
-  const losses = new Losses(boom, leave, report);
-  return { write: (lines) => losses.writes(lines), reopen: () => {}, close: () => flushed(boom), leave };
+  const writer = new LineWriter(boom, leave, report);
+  return { write: (lines) => writer.write(lines), reopen: () => {}, close: () => flushed(boom), leave };
 }
 
 /** Lines appended to a file. Rejects with CONFIG_INVALID when it cannot be opened. */
@@ -46,9 +46,9 @@ export async function fileSink(path: string, report?: ReportLoss): Promise<LineS
   const leave = (): void => {
     if (!closed) flushNow(boom);
   };
-  const losses = new Losses(boom, leave, report);
+  const writer = new LineWriter(boom, leave, report);
   return {
-    write: (lines) => !closed && losses.writes(lines),
+    write: (lines) => !closed && writer.write(lines),
     reopen: () => closed || boom.reopen(),
     close: async () => {
       await flushed(boom);
@@ -59,22 +59,22 @@ export async function fileSink(path: string, report?: ReportLoss): Promise<LineS
   };
 }
 
-/** What has lines that are not written yet. */
-const holding = new Set<Losses>();
+/** Those that have lines which are not written yet. */
+const writing = new Set<LineWriter>();
 let watchesExit = false;
 
 /** An application may call `process.exit`, and the last lines say why. Called once: lines come far more often. */
 function watchExit(): void {
   watchesExit = true;
   process.on("exit", () => {
-    for (const losses of holding) losses.leave();
+    for (const writer of writing) writer.leave();
   });
 }
 
-/** A full disk, or a reader that is slow or gone, costs lines, not requests; the loss is reported. */
-class Losses {
+/** Writes lines. A full disk, or a reader that is slow or gone, costs lines, not requests; the loss is reported. */
+class LineWriter {
   /** Whether lines are being written. */
-  writing = false;
+  isWriting = false;
   /** Writes what it can at once. */
   readonly leave: () => void;
   readonly #boom: Boom;
@@ -89,32 +89,32 @@ class Losses {
     this.leave = leave;
     boom.on("drop", (lines: string) => {
       this.#lost += lines.split("\n").length - 1;
-      this.#fails("its reader is too slow");
+      this.#reportLoss("its reader is too slow");
     });
-    boom.on("error", ({ message }: Error) => this.#fails(message));
+    boom.on("error", ({ message }: Error) => this.#reportLoss(message));
     boom.on("drain", () => this.#allWritten());
   }
 
-  writes(lines: string): boolean {
-    if (!this.writing) this.#hold();
+  write(lines: string): boolean {
+    if (!this.isWriting) this.#begin();
     return this.#boom.write(lines);
   }
 
-  #hold(): void {
-    this.writing = true;
+  #begin(): void {
+    this.isWriting = true;
     if (!watchesExit) watchExit();
-    holding.add(this);
+    writing.add(this);
   }
 
-  #fails(why: string): void {
+  #reportLoss(why: string): void {
     if (this.#reported) return;
     this.#reported = true;
     this.#report(`the access log cannot be written, and what does not fit into memory is lost: ${why}`);
   }
 
   #allWritten(): void {
-    this.writing = false;
-    holding.delete(this);
+    this.isWriting = false;
+    writing.delete(this);
     if (!this.#reported) return;
     this.#reported = false;
     this.#report(`the access log is written again; ${this.#lost} lines of it were lost`);

@@ -22,6 +22,10 @@ export interface ManagedConnection extends Member {
   destroy(): void;
 }
 
+/** Fails an exchange that the grace was too short for. */
+export const graceOver = (): SallyportError =>
+  new SallyportError("STOPPING", "the server stopped before the response was complete");
+
 /** The tick, in milliseconds: a fraction of the shortest wait, within these bounds. */
 const SHORTEST_TICK = 10;
 const LONGEST_TICK = 1_000;

@@ -44,7 +44,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   place = -1;
   readonly #duplex: SessionStream;
-  readonly #sockets: WebSocketClock;
+  readonly #clock: WebSocketClock;
   readonly #receiver: WebSocketReceiver;
   readonly #transport: SessionTransport;
   readonly #reader: MessageReader;
@@ -63,19 +63,19 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   constructor(
     duplex: SessionStream,
-    sockets: WebSocketClock,
+    clock: WebSocketClock,
     deflate: Deflate | undefined,
     receiver: WebSocketReceiver,
     transport: SessionTransport,
   ) {
     this.#duplex = duplex;
-    this.#sockets = sockets;
+    this.#clock = clock;
     this.#receiver = receiver;
     this.#transport = transport;
-    this.#reader = new MessageReader(this, sockets.limits, deflate);
-    this.#writer = new MessageWriter(duplex, sockets.limits, deflate);
-    sockets.add(this);
-    this.#life = new ConnectionLifecycle(SESSION_RULES, "open", sockets.limits, sockets, duplex, this);
+    this.#reader = new MessageReader(this, clock.limits, deflate);
+    this.#writer = new MessageWriter(duplex, clock.limits, deflate);
+    clock.add(this);
+    this.#life = new ConnectionLifecycle(SESSION_RULES, "open", clock.limits, clock, duplex, this);
     Session.#EVENTS.attach(duplex, this);
   }
 
@@ -199,7 +199,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   /** There is no connection any more. */
   #gone(): void {
     this.#finish(ABNORMAL, "", left("the client closed the connection"));
-    this.#sockets.delete(this);
+    this.#clock.delete(this);
   }
 
   // What the reader finds.
@@ -284,7 +284,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   #watch(): void {
     if (this.#watched) return;
     this.#watched = true;
-    this.#duplex.setTimeout?.(this.#sockets.limits.sendTimeout);
+    this.#duplex.setTimeout?.(this.#clock.limits.sendTimeout);
   }
 
   #unwatch(): void {

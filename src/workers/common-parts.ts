@@ -1,6 +1,8 @@
 // The common parts that a worker keeps: what the requests of a connection share of the environ, or of the scope, while their
 // fields stay the same. Each is sent once with a number (COMMON), and requests refer to that number (REPEAT).
 import type { Repeated } from "../exchange/index.ts";
+import { type FrameWriter, TO_WORKER } from "./link.ts";
+import { DICT, DICT_END, int, PAIR } from "./marshal.ts";
 
 /** Parts that one worker keeps. Numbers are never reused, so a part that was dropped can be missing but never mistaken. */
 const KEPT = 512;
@@ -17,8 +19,20 @@ export class CommonParts {
     return this.#kept[number % KEPT] === repeated ? number : 0;
   }
 
-  /** A number for a part that is sent now, and the number of the one that it replaces, or 0. */
-  enter(repeated: Repeated): [number: number, replaced: number] {
+  /** Sends the part of `repeated`: `entries` of a dict, marshalled. Returns its number. */
+  send(writer: FrameWriter, repeated: Repeated, entries: string): number {
+    const [number, replaced] = this.#enter(repeated);
+    writer.text(TO_WORKER.COMMON, number, PAIR + int(replaced) + DICT + entries + DICT_END);
+    return number;
+  }
+
+  /** The worker is gone. */
+  clear(): void {
+    this.#kept.fill(undefined);
+  }
+
+  /** The number of a part that is sent now, and that of the one that it replaces, or 0. */
+  #enter(repeated: Repeated): [number: number, replaced: number] {
     const number = ++this.#lastNumber;
     const index = number % KEPT;
     const replaced = this.#kept[index] ? number - KEPT : 0;
@@ -26,10 +40,5 @@ export class CommonParts {
     if (repeated.numbers.size >= MOST_NUMBERS) repeated.numbers.clear();
     repeated.numbers.set(this, number);
     return [number, replaced];
-  }
-
-  /** The worker is gone. */
-  clear(): void {
-    this.#kept.fill(undefined);
   }
 }

@@ -1,5 +1,4 @@
 // Requests that wait until the application takes one more: a limited number, for a limited time. Beyond either: 503.
-// Tested by test/protocols/wsgi/workers.test.ts.
 import { type ErrorName, SallyportError } from "../exchange/index.ts";
 import type { QueueOptions } from "../options/queue.ts";
 import type { Resolved } from "./options.ts";
@@ -66,15 +65,15 @@ export class RequestQueue {
       fail(stream, "STOPPING", `the server stopped before a ${this.#resource} was free`);
   }
 
-  /** Takes out those that `fits`. */
+  /** Takes out those that `fits`. In place: a queue may be too long for its streams to be the arguments of a call. */
   #remove(fits: (stream: WorkerStream) => boolean): WorkerStream[] {
-    const removed = this.waiting.filter(fits);
-    if (removed.length > 0)
-      this.waiting.splice(
-        0,
-        this.waiting.length,
-        ...this.waiting.filter((stream) => !removed.includes(stream)),
-      );
+    const removed: WorkerStream[] = [];
+    let kept = 0;
+    for (const stream of this.waiting) {
+      if (fits(stream)) removed.push(stream);
+      else this.waiting[kept++] = stream;
+    }
+    this.waiting.length = kept;
     return removed;
   }
 }

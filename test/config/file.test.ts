@@ -155,6 +155,8 @@ const LINES: [string, string, string, string[]][] = [
     'const a = 1;\n\nthrow new Error("no database");\n',
     ["c.ts:3: no database"],
   ],
+  ["TypeScript that throws a text", "text.ts", 'throw "no database";\n', ["text.ts: no database"]],
+  ["TypeScript that throws nothing", "nothing.ts", "throw null;\n", ["nothing.ts: null"]],
 ];
 
 for (const [what, name, text, lines] of LINES) {

@@ -9,6 +9,8 @@ import { Repeated } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { CommonParts } from "../../src/workers/common-parts.ts";
+import { FrameWriter, HEADER_SIZE } from "../../src/workers/link.ts";
+import { DICT, DICT_END, int, PAIR } from "../../src/workers/marshal.ts";
 import { pythons } from "../kit/pythons.ts";
 
 const folder = (name: string): string => fileURLToPath(new URL(`../apps/${name}`, import.meta.url));
@@ -16,23 +18,26 @@ const repeated = (): Repeated => new Repeated(new RecordedExchange({}).request);
 
 test("a common part that a worker has dropped is sent again, with a number that was never used", () => {
   const commonParts = new CommonParts();
+  const writer = new FrameWriter();
   const all = Array.from({ length: 1_000 }, repeated);
-  const numbers = all.map((one) => commonParts.enter(one)[0]);
+  const numbers = all.map((one) => commonParts.send(writer, one, ""));
   assert.equal(new Set(numbers).size, 1_000);
   assert.deepEqual(
     [commonParts.numberOf(all[0] as Repeated), commonParts.numberOf(all[999] as Repeated)],
     [0, 1_000],
   );
-  assert.deepEqual(
-    commonParts.enter(all[0] as Repeated),
-    [1_001, 489],
+  writer.take();
+  assert.equal(commonParts.send(writer, all[0] as Repeated, ""), 1_001);
+  assert.equal(
+    writer.take().join("").slice(HEADER_SIZE),
+    PAIR + int(489) + DICT + DICT_END,
     "what had its place is forgotten for it",
   );
 });
 
 test("a connection outlives any number of workers without remembering all of them", () => {
   const one = repeated();
-  for (let i = 0; i < 1_000; i++) new CommonParts().enter(one);
+  for (let i = 0; i < 1_000; i++) new CommonParts().send(new FrameWriter(), one, "");
   assert.ok(one.numbers.size <= 64);
 });
 

@@ -15,7 +15,7 @@ import {
   WholeBody,
 } from "../../exchange/index.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
-import type { ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
+import { graceOver, type ManagedConnection, type ManagedConnections } from "../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves, type StateRule } from "../../sockets/lifecycle.ts";
 import { isTcp, resetSocket } from "../../sockets/reset.ts";
 import { CgiExchange, type CgiTransport, type Compose } from "../exchange.ts";
@@ -113,9 +113,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
   }
 
   forceClose(): void {
-    this.#exchange?.fail(
-      new SallyportError("STOPPING", "the server stopped before the response was complete"),
-    );
+    this.#exchange?.fail(graceOver());
     if (this.#life.state !== "silent") this.#socket.destroySoon();
   }
 

@@ -4,16 +4,8 @@
 // Tested by test/protocols/asgi/requests.test.ts.
 import { isIP } from "node:net";
 import { decodePath } from "../../cgi/metavariables/encode.ts";
-import {
-  type Address,
-  type Exchange,
-  header,
-  type Repeated,
-  type RequestHead,
-  repeatedOf,
-} from "../../exchange/index.ts";
-import type { CommonParts } from "../../workers/common-parts.ts";
-import { type FrameWriter, LARGE, PIECE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
+import { type Address, type Exchange, header, type RequestHead, repeatedOf } from "../../exchange/index.ts";
+import { LARGE, PIECE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
   DICT,
@@ -42,7 +34,8 @@ export function writeScope({ writer, commonParts }: StreamTransport, id: number,
   const large = whole && isLarge(whole) ? whole : undefined;
   if (!repeated) return writer.text(TO_WORKER.REQUEST, id, scope(exchange), large);
   const line = requestLine(exchange);
-  const number = commonParts.numberOf(repeated) || sendCommonPart(commonParts, writer, repeated);
+  const number =
+    commonParts.numberOf(repeated) || commonParts.send(writer, repeated, commonPart(repeated.first));
   writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line, large);
 }
 
@@ -80,14 +73,9 @@ function requestLine(exchange: Exchange): string {
   );
 }
 
-/** Sends what stays the same while the fields do. Returns its number. */
-function sendCommonPart(commonParts: CommonParts, writer: FrameWriter, repeated: Repeated): number {
-  const request = repeated.first;
-  const [number, replaced] = commonParts.enter(repeated);
-  const text = entry("type", "http") + SCHEMES[request.scheme] + common(request);
-  writer.text(TO_WORKER.COMMON, number, PAIR + int(replaced) + DICT + text + DICT_END);
-  return number;
-}
+/** What stays the same while the fields do, of an HTTP request. */
+const commonPart = (request: RequestHead): string =>
+  entry("type", "http") + SCHEMES[request.scheme] + common(request);
 
 const rootPath = (mount: string): string => (mount === "" ? EMPTY : pathText(mount));
 

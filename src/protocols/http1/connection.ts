@@ -4,11 +4,12 @@
 import type { Socket } from "node:net";
 import { type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { SocketReader } from "../../sockets/accepted.ts";
-import type { ManagedConnection } from "../../sockets/connections.ts";
+import { type ConnectionFacts, connectionFactsOf } from "../../sockets/connection.ts";
+import { graceOver, type ManagedConnection } from "../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves } from "../../sockets/lifecycle.ts";
 import { StreamEvents } from "../../sockets/stream-events.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
-import { type Ends, endsOf, HttpExchange, type HttpTransport, requestOf } from "./exchange.ts";
+import { HttpExchange, type HttpTransport, requestOf } from "./exchange.ts";
 import type { HeadEvent } from "./head.ts";
 import type { HttpListenerContext } from "./listener.ts";
 import { beginsHttp2 } from "./preface.ts";
@@ -41,7 +42,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   readonly #context: HttpListenerContext;
   readonly #life: HttpLifecycle;
   readonly #reader: RequestReader;
-  readonly #facts: Ends;
+  readonly #facts: ConnectionFacts;
   #reading: SocketReader;
   /** The first bytes, while they may be those of another version. */
   #first: Buffer = EMPTY;
@@ -56,7 +57,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.writer = new ResponseWriter(socket, limits.unsent, limits.sendTimeout);
     this.#life = new ConnectionLifecycle(CONNECTION_RULES, "fresh", limits, connections, socket, this);
     this.#reader = new RequestReader(socket, this.#life, limits, this);
-    this.#facts = endsOf(socket, scheme);
+    this.#facts = connectionFactsOf(socket, scheme);
     this.#reading = http2
       ? new SocketReader(socket, (bytes) => this.#begin(bytes))
       : new SocketReader(socket, this.#reader.received, true);
@@ -89,9 +90,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   }
 
   forceClose(): void {
-    this.#exchange?.fail(
-      new SallyportError("STOPPING", "the server stopped before the response was complete"),
-    );
+    this.#exchange?.fail(graceOver());
     this.#socket.destroySoon();
   }
 
@@ -160,9 +159,9 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
 
   /** A request is here, and as much of its body as came with it. */
   open(head: HeadEvent, body: RequestBody): void {
-    const { log, handler, sockets } = this.#context;
+    const { log, handler, webSockets } = this.#context;
     const exchange = new HttpExchange(requestOf(head, this.#facts), body, log, this);
-    if (head.opensWebSocket) exchange.offer(readOpening(head.headers, sockets, true), sockets);
+    if (head.opensWebSocket) exchange.offer(readOpening(head.headers, webSockets, true), webSockets);
     this.#exchange = exchange;
     try {
       handler(exchange);

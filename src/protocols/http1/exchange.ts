@@ -13,7 +13,7 @@ import {
   type SallyportError,
 } from "../../exchange/index.ts";
 import { CheckedExchange } from "../../http/checked-exchange.ts";
-import { type ConnectionFacts, connectionFactsOf } from "../../sockets/connection.ts";
+import type { ConnectionFacts } from "../../sockets/connection.ts";
 import {
   type Opening,
   type UpgradedStream,
@@ -45,11 +45,6 @@ export interface HttpTransport {
   /** Sends `head`; the connection is then the caller's. */
   hijack(head: string): UpgradedStream;
 }
-
-/** What all requests of one connection have in common. */
-export type Ends = ConnectionFacts;
-
-export const endsOf = connectionFactsOf;
 
 export function requestOf(head: HeadEvent, { scheme, remote, local, tls }: ConnectionFacts): RequestHead {
   const { method, target, path, query, version, headers, authority, fields } = head;
@@ -89,8 +84,8 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
   }
 
   /** The request asks for a WebSocket, and may have one. */
-  offer(opening: Opening, sockets: WebSocketClock): void {
-    this.handshake = new WebSocketHandshake(opening, sockets, this);
+  offer(opening: Opening, clock: WebSocketClock): void {
+    this.handshake = new WebSocketHandshake(opening, clock, this);
   }
 
   accept(fields: Headers): UpgradedStream {

@@ -50,7 +50,7 @@ export interface HttpListenerContext {
   readonly limits: HttpLimits;
   readonly connections: ManagedConnections<ManagedConnection>;
   /** Those of its connections that became WebSockets. */
-  readonly sockets: WebSocketClock;
+  readonly webSockets: WebSocketClock;
   readonly single: boolean;
   readonly scheme: "http" | "https";
   readonly http2: ((socket: Socket) => void) | undefined;
@@ -67,7 +67,7 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
   readonly log: Log;
   readonly limits: HttpLimits;
   readonly connections: ManagedConnections<ManagedConnection>;
-  readonly sockets: WebSocketClock;
+  readonly webSockets: WebSocketClock;
   readonly single: boolean;
   readonly scheme: "http" | "https";
   readonly http2: ((socket: Socket) => void) | undefined;
@@ -84,7 +84,7 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
       waits,
       (socket) => new HttpConnection(socket, this),
     );
-    this.sockets = new WebSocketClock(log, websocket);
+    this.webSockets = new WebSocketClock(log, websocket);
     this.single = single;
     this.http2 = http2;
     this.scheme = scheme ?? "http";

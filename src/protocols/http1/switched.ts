@@ -2,8 +2,7 @@
 // memory for it but what the listener asks for.
 // Tested by test/websocket/memory.test.ts.
 import type { Socket } from "node:net";
-import { SallyportError } from "../../exchange/index.ts";
-import type { ManagedConnection } from "../../sockets/connections.ts";
+import { graceOver, type ManagedConnection } from "../../sockets/connections.ts";
 import type { HttpExchange } from "./exchange.ts";
 
 export class SwitchedConnection implements ManagedConnection {
@@ -29,9 +28,7 @@ export class SwitchedConnection implements ManagedConnection {
 
   /** A WebSocket then closes by itself. */
   forceClose(): void {
-    this.#exchange?.fail(
-      new SallyportError("STOPPING", "the server stopped before the response was complete"),
-    );
+    this.#exchange?.fail(graceOver());
   }
 
   destroy(): void {

@@ -43,8 +43,8 @@ export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
   }
 
   /** The request asks for a WebSocket, and may have one. */
-  offer(opening: Opening, sockets: WebSocketClock): void {
-    this.handshake = new WebSocketHandshake(opening, sockets, this);
+  offer(opening: Opening, clock: WebSocketClock): void {
+    this.handshake = new WebSocketHandshake(opening, clock, this);
   }
 
   accept(fields: Headers): UpgradedStream {

@@ -39,7 +39,7 @@ export interface Http2ListenerContext {
   readonly limits: Http2Limits;
   readonly connections: ManagedConnections<Http2Connection>;
   /** Those of its streams that became WebSockets. */
-  readonly sockets: WebSocketClock;
+  readonly webSockets: WebSocketClock;
 }
 
 /** Serves HTTP/2, beginning with the client's preface. */
@@ -52,7 +52,7 @@ class Http2Listener extends ConnectionListener<Http2Connection> implements Http2
   readonly handler: Handler;
   readonly log: Log;
   readonly limits: Http2Limits;
-  readonly sockets: WebSocketClock;
+  readonly webSockets: WebSocketClock;
   readonly connections: ManagedConnections<Http2Connection>;
 
   constructor({ handler, log, limits, websocket, scheme }: Http2Options) {
@@ -60,7 +60,7 @@ class Http2Listener extends ConnectionListener<Http2Connection> implements Http2
     this.handler = handler;
     this.log = log;
     this.limits = { ...HTTP2_LIMITS, ...limits };
-    this.sockets = new WebSocketClock(log, websocket);
+    this.webSockets = new WebSocketClock(log, websocket);
     const make = (socket: Socket): Http2Connection =>
       new Http2Connection(socket, connectionFactsOf(socket, scheme), this);
     this.connections = new ManagedConnections(this.limits.connections, waitsOf(this.limits), make);

@@ -13,6 +13,7 @@ import {
 import type { Member } from "../../exchange/members.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
+import { graceOver } from "../../sockets/connections.ts";
 import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
 import type { Http2Connection } from "./connection.ts";
 import { Http2Exchange } from "./exchange.ts";
@@ -85,8 +86,7 @@ export class Http2Stream implements Member {
 
   /** The grace is over. */
   forceClose(): void {
-    const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
-    this.#exchange?.fail(error);
+    this.#exchange?.fail(graceOver());
   }
 
   // What the exchange and its body ask for.
@@ -137,10 +137,10 @@ export class Http2Stream implements Member {
 
   /** Nothing is read from the stream before it is a WebSocket. */
   #opening({ head }: Http2Request): Http2Exchange {
-    const { log, sockets } = this.#connection.context;
-    const opening = readOpening(head.headers, sockets, false);
+    const { log, webSockets } = this.#connection.context;
+    const opening = readOpening(head.headers, webSockets, false);
     const exchange = new Http2Exchange(head, NO_BODY, log, this);
-    exchange.offer(opening, sockets);
+    exchange.offer(opening, webSockets);
     return exchange;
   }
 

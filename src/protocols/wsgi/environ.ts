@@ -2,9 +2,8 @@
 // Tested by test/protocols/wsgi/contract.test.ts.
 
 import { commonVariables, metaVariables, pathInfo, scriptName } from "../../cgi/metavariables/encode.ts";
-import { type Exchange, type Repeated, repeatedOf } from "../../exchange/index.ts";
-import type { CommonParts } from "../../workers/common-parts.ts";
-import { type FrameWriter, type Input, LARGE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
+import { type Exchange, type RequestHead, repeatedOf } from "../../exchange/index.ts";
+import { type Input, LARGE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
   DICT,
@@ -15,7 +14,6 @@ import {
   latin1,
   marshal,
   NONE,
-  PAIR,
   SEVEN,
 } from "../../workers/marshal.ts";
 
@@ -33,7 +31,8 @@ export function writeEnviron(
   if (!repeated) return writer.text(TO_WORKER.REQUEST, id, environ(exchange, length, input), large);
   const line = requestLine(exchange);
   const rest = length === 0 && !repeated.hasLength ? NONE : restOf(length as number, input);
-  const number = commonParts.numberOf(repeated) || sendCommonPart(commonParts, writer, repeated);
+  const number =
+    commonParts.numberOf(repeated) || commonParts.send(writer, repeated, commonPart(repeated.first));
   writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest, large);
 }
 
@@ -65,16 +64,13 @@ const restOf = (length: number, input: Input): string =>
 
 const CONTENT_LENGTH = latin1("CONTENT_LENGTH");
 
-/** Sends what stays the same while the fields do. Returns its number. */
-function sendCommonPart(commonParts: CommonParts, writer: FrameWriter, repeated: Repeated): number {
-  const request = repeated.first;
-  const [number, replaced] = commonParts.enter(repeated);
-  let text = PAIR + int(replaced) + DICT;
+/** What stays the same while the fields do. */
+function commonPart(request: RequestHead): string {
+  let text = "";
   commonVariables(request, false, (name, value) => {
     text += entry(name, value);
   });
-  writer.text(TO_WORKER.COMMON, number, text + entry("wsgi.url_scheme", request.scheme) + DICT_END);
-  return number;
+  return text + entry("wsgi.url_scheme", request.scheme);
 }
 
 const INPUT = latin1("wsgi.input");

@@ -12,7 +12,7 @@ export const FIXED = 16;
  * The most bytes of a header. The format is made to fit into 536 (the smallest segment); a proxy that adds the client's
  * certificate needs more.
  */
-export const LONGEST_HEADER = 4_096;
+const LONGEST_HEADER = 4_096;
 
 const COMMAND = { local: 0x20, proxy: 0x21 } as const;
 const TLV = { crc32c: 0x03, ssl: 0x20 } as const;

@@ -7,7 +7,7 @@ import type { Peer } from "../../../cgi/metavariables/peers.ts";
 import { errorHead, errorText, type Handler, type Log, SallyportError } from "../../../exchange/index.ts";
 import { SocketReader } from "../../../sockets/accepted.ts";
 import { socketAddressesOf } from "../../../sockets/addresses.ts";
-import type { ManagedConnection, ManagedConnections } from "../../../sockets/connections.ts";
+import { graceOver, type ManagedConnection, type ManagedConnections } from "../../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves, type StateRule } from "../../../sockets/lifecycle.ts";
 import type { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import { ById } from "../by-id.ts";
@@ -115,7 +115,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   }
 
   forceClose(): void {
-    const error = new SallyportError("STOPPING", "the server stopped before the response was complete");
+    const error = graceOver();
     for (const { exchange } of this.#requests.all()) exchange?.fail(error);
     this.#loseAll(error);
     this.#socket.destroySoon();

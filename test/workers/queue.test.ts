@@ -1,0 +1,20 @@
+// The queue of requests that wait for a worker: long ones, too, lose only those whose clients have left.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RequestQueue } from "../../src/workers/queue.ts";
+import type { WorkerStream } from "../../src/workers/stream.ts";
+
+/** More than can be the arguments of one call. */
+const MANY = 300_000;
+
+const stream = (closed: boolean): WorkerStream =>
+  ({ exchange: { closed }, since: 0, fail: () => assert.fail("nothing is late") }) as never;
+
+test("in a queue of hundreds of thousands, requests whose clients have left are dropped, and no others", () => {
+  const queue = new RequestQueue({ queue: MANY, queueTimeout: 600_000 }, "worker");
+  for (let i = 0; i < MANY; i++) queue.add(stream(i % 2 === 1));
+  const staying = queue.waiting.filter(({ exchange }) => !exchange.closed);
+  queue.expire();
+  assert.equal(queue.waiting.length, staying.length);
+  assert.ok(queue.waiting.every((each, i) => each === staying[i]));
+});
