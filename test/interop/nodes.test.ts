@@ -19,6 +19,7 @@ const CORE = [
   "workers/link",
   "workers/outbox",
   "workers/common-parts",
+  "sockets/last-bytes",
   "server/server",
   "apps/fetch",
 ];
