@@ -124,7 +124,9 @@ async function superviseProcesses({ settings, directory, reread }: ServePlan): P
   const attach = attachAll(controlled({ settings, directory }, log), admin?.attach(log));
   const serving = (): void => onServing(log, settings);
   try {
-    return await supervise({ plan: { settings, directory }, reread, log, attach, serving, totals, tail });
+    const plan = { settings, directory };
+    const logged = (): Promise<void> => sink.close();
+    return await supervise({ plan, reread, log, logged, attach, serving, totals, tail });
   } finally {
     await sink.close(); // the last lines
   }

@@ -184,13 +184,15 @@ export class ServerProcess {
     clearTimeout(timer);
   }
 
-  /** For a hung process: Python writes its stack (SIGABRT with faulthandler), then it is killed. */
-  abort(): void {
+  /** For a hung process: Python writes its stack (SIGABRT with faulthandler), once the log has said so, and then it is killed. */
+  abort(logged: Promise<void>): void {
     this.leaving = true;
     this.doomed = true;
-    this.#process?.kill("SIGABRT");
-    const timer = setTimeout(() => this.kill(), LAST_WORDS);
-    void this.exited.then(() => clearTimeout(timer));
+    void logged.then(() => {
+      this.#process?.kill("SIGABRT");
+      const timer = setTimeout(() => this.kill(), LAST_WORDS);
+      void this.exited.then(() => clearTimeout(timer));
+    });
   }
 
   kill(): void {

@@ -44,6 +44,8 @@ export interface ClusterOptions {
   /** The configuration as it is now. Rejects with CONFIG_INVALID, or with RESTART_NEEDED where a reload cannot bring it. */
   readonly reread: () => Promise<Settings>;
   readonly log: SwitchableLog;
+  /** Resolves when the lines so far have left, or their reader has taken too long. */
+  readonly logged: () => Promise<void>;
   /** Called before the first server process starts, with what can be asked of the cluster. */
   readonly attach: Attach;
   /** Adds up what the server processes count, where there are metrics. It is current once `status` has been asked. */
@@ -326,7 +328,7 @@ class Supervisor implements Operations {
       log.error(
         `server process ${server.pid} did not start within ${server.startTimeout / 1000} s: it is ended; its stack follows`,
       );
-      return server.abort();
+      return server.abort(this.#options.logged());
     }
     const held = server.served && timeout > 0 && server.silence >= timeout;
     if (!held && !server.overdue) return;
@@ -335,7 +337,7 @@ class Supervisor implements Operations {
         `it is ended${server.leaving ? "" : " and replaced"}; its stack follows`,
     );
     if (!server.leaving) this.#restarts++;
-    server.abort();
+    server.abort(this.#options.logged());
     void this.#again();
   }
 

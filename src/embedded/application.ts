@@ -201,12 +201,15 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   // Calls.
 
-  /** Passes on all frames that were written; during a call, its caller does that when the call has returned. */
+  /**
+   * Passes on all frames that were written; during a call, its caller does that when the call has returned. What the application
+   * sends in answer may be taken at once, and more be granted: that waits for the next turn of the loop, or a whole response
+   * would be made in this one.
+   */
   readonly #flush = (): void => {
-    if (this.#busy) return;
-    this.#exclusively(() => {
-      while (this.writer.length > 0) this.#pass(this.writer.take());
-    });
+    if (this.#busy || this.writer.length === 0) return;
+    this.#exclusively(() => this.#pass(this.writer.take()));
+    if (this.writer.length > 0) this.#scheduleStep();
   };
 
   /** In one call, or in several where the memory is too small. */

@@ -58,10 +58,13 @@ export class WebSocketClock {
     this.#timer = undefined;
   }
 
+  /** Deadlines are checked after the bytes that have arrived: while an application blocked the loop, none could be read. */
   #check(): void {
     const now = Date.now();
     this.now = now;
-    for (const socket of this.#open) socket.checkDeadlines(now);
+    setImmediate(() => {
+      for (const socket of this.#open) socket.checkDeadlines(now);
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { freePort } from "../kit/free-port.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { findProgram } from "../kit/needs.ts";
 import { childrenOf, descendantsOf, gone, isAlive } from "../kit/processes.ts";
@@ -19,20 +20,12 @@ async function begin(
   config: object,
 ): Promise<{ server: Served; again: () => Promise<Served> }> {
   const folder = makeFolder(t);
-  const write = (port: number): void =>
-    writeFileSync(
-      join(folder, "site.json"),
-      JSON.stringify({
-        listen: [`127.0.0.1:${port}`, "unix:site.sock"],
-        log: { access: "off" },
-        ...config,
-      }),
-    );
+  // Nobody may take it between an end and the next start.
+  const listen = [`127.0.0.1:${await freePort()}`, "unix:site.sock"];
+  writeFileSync(join(folder, "site.json"), JSON.stringify({ listen, log: { access: "off" }, ...config }));
   const start = (): Promise<Served> => serve(["--config", join(folder, "site.json")], { cwd: folder });
-  write(0);
   const server = await start();
   t.after(() => server.stop());
-  write(Number(new URL(server.url).port));
   const again = async (): Promise<Served> => {
     const next = await start();
     t.after(() => next.stop());

@@ -1,10 +1,10 @@
 // Scaling and recycling by the command line, with two server processes that each have workers of their own.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { makeFolder } from "../kit/make-folder.ts";
-import { childrenOf } from "../kit/processes.ts";
+import { childrenOf, commandOf } from "../kit/processes.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Served, serve } from "../kit/serve.ts";
 import { until } from "../kit/until.ts";
@@ -50,7 +50,7 @@ const ok = async (server: Served, target: string): Promise<string> => {
 const workers = (server: Served): number =>
   childrenOf(server.pid)
     .flatMap(childrenOf)
-    .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(PYTHON)).length;
+    .filter((pid) => commandOf(pid).startsWith(PYTHON)).length;
 const LINUX = { skip: process.platform === "linux" ? false : "Linux only" };
 
 test(

@@ -81,6 +81,18 @@ test("Flask: nothing is held of responses that their clients have", { skip: noFl
   assert.equal((await flask.ask("/held")).body.toString(), "0");
 });
 
+test("however quickly a client takes a long response, others have their turn in between", async () => {
+  const exchange = app.exchange({ target: "/forever" });
+  let [most, before] = [0, 0];
+  while (exchange.chunks.length < 500) {
+    await new Promise(setImmediate);
+    most = Math.max(most, exchange.chunks.length - before);
+    before = exchange.chunks.length;
+  }
+  exchange.hangUp();
+  assert.ok(most < 100, `${most} blocks in one turn of the loop`);
+});
+
 test("with too many responses open a request waits for one to end, and then it is answered", async () => {
   const stalled: RecordedExchange[] = Array.from({ length: 100 }, () => {
     const exchange = app.exchange({ target: "/forever" });

@@ -215,7 +215,8 @@ describe("dashboard and inspector in Chromium", { skip: missing("chromium") }, (
       .waitFor();
     const restart = page.getByRole("button", { name: "Restart other" });
     await restart.click();
-    await page.getByText("app other was restarted").waitFor();
+    // The log may show it as well.
+    await page.getByRole("status").filter({ hasText: "app other was restarted" }).waitFor();
   });
 
   test("the stack of a request that rests is shown, and that its process is too busy; old and new processes are told apart", async () => {

@@ -19,36 +19,38 @@ export const gone = (pid: number): Promise<void> => until(() => !isAlive(pid));
 export const peakMemory = (pid: number): number =>
   Number(/^VmHWM:\s+(\d+) kB$/m.exec(statusOf(pid))?.[1]) * 1024;
 
-/** Its children, whichever thread of it started them. */
+/** Its children, whichever thread of it started them; none where it has just ended. */
 export const childrenOf = (pid: number): number[] =>
-  readdirSync(`/proc/${pid}/task`)
-    .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").trim().split(" "))
+  threadsOf(pid)
+    .flatMap((thread) => textOrNone(`/proc/${pid}/task/${thread}/children`).trim().split(" "))
     .filter(Boolean)
     .map(Number);
 
-const statusOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, "latin1");
-
-/** Its children, their children, and so on. */
-export const descendantsOf = (pid: number): number[] =>
-  childrenIfAny(pid).flatMap((child) => [child, ...descendantsOf(child)]);
-
-/** The processes of a server that have just ended have no children. */
-function childrenIfAny(pid: number): number[] {
+function threadsOf(pid: number): string[] {
   try {
-    return childrenOf(pid);
+    return readdirSync(`/proc/${pid}/task`);
   } catch {
     return [];
   }
 }
 
-/** The command line of a process, its words ended by NUL; empty when it has ended. */
-export function commandOf(pid: number): string {
+/** Empty where the process, or the thread, has just ended. */
+function textOrNone(path: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+    return readFileSync(path, "latin1");
   } catch {
     return "";
   }
 }
+
+const statusOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, "latin1");
+
+/** Its children, their children, and so on. */
+export const descendantsOf = (pid: number): number[] =>
+  childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+
+/** The command line of a process, its words ended by NUL; empty when it has ended. */
+export const commandOf = (pid: number): string => textOrNone(`/proc/${pid}/cmdline`);
 
 /** The memory that a process holds now, in bytes. */
 export const memoryOf = (pid: number): number =>

@@ -370,6 +370,15 @@ test("anything that a client sends after a ping is a sign of life", async (t) =>
   assert.equal(seen.end, undefined);
 });
 
+test("what a client has sent in time is a sign of life, also where an application blocked the loop meanwhile", async (t) => {
+  const { client, seen } = await open(t, { pingInterval: 200, pingTimeout: 100 });
+  await client.until(({ frames }) => frames.includes('ping ""'));
+  client.send(frame(TEXT, "here"));
+  for (const end = performance.now() + 300; performance.now() < end; );
+  await seen.until(({ messages, end }) => messages.length === 1 || end !== undefined);
+  assert.deepEqual([seen.messages, seen.end], [["here"], undefined]);
+});
+
 test("no ping is sent where pingInterval is 0", async (t) => {
   const { client, seen } = await open(t, { pingInterval: 0, pingTimeout: 40, closeTimeout: 40 });
   await new Promise((resolve) => setTimeout(resolve, 200));
