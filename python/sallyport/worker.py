@@ -74,11 +74,11 @@ def _prepared(link: Link, outbox: "Outbox | Direct", sock: socket.socket, settin
     app = load(target)
     if choose_interface(app, target, interface) == "asgi":
         return _asgi(app, link, outbox, sock, settings)
-    return _wsgi(app, sock, link, outbox, settings)
+    return _wsgi(app, link, outbox, sock, settings)
 
 
 def _wsgi(
-    app: object, sock: socket.socket, link: Link, outbox: "Outbox | Direct", settings: dict
+    app: object, link: Link, outbox: "Outbox | Direct", sock: socket.socket, settings: dict
 ) -> "Callable[[], int]":
     threads = settings["threads"]
     driver = Inline(link, outbox) if threads == 1 else Shared(link, SharedOutbox(outbox, sock), threads)

@@ -2,9 +2,8 @@
 // Tested by test/cli/serve.test.ts.
 import { readFileSync } from "node:fs";
 import type { ServerProcessTask } from "../cluster/messages.ts";
-import { SallyportError } from "../exchange/index.ts";
 import { nearest } from "../options/did-you-mean.ts";
-import { exitCodeOf, type ReportStyle, reportError, TEXT } from "../server/report.ts";
+import { type ReportStyle, reportFailure, TEXT } from "../server/report.ts";
 import { type CommandLine, parseCommandLine, usage } from "./command-line.ts";
 import { helpText } from "./help.ts";
 import {
@@ -80,9 +79,7 @@ export async function runCommand(args: readonly string[], task?: ServerProcessTa
   try {
     return await run(args, task);
   } catch (reason) {
-    const error = SallyportError.from(reason);
-    reportError(error, styleOf(args));
-    return exitCodeOf(error);
+    return reportFailure(reason, styleOf(args));
   }
 }
 

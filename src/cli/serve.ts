@@ -5,14 +5,14 @@ import { resolve } from "node:path";
 import type { ServerProcessTask } from "../cluster/messages.ts";
 import type { Settings } from "../config/config.ts";
 import type { Attach } from "../control/operations.ts";
-import { type Log, SallyportError } from "../exchange/index.ts";
+import type { Log } from "../exchange/index.ts";
 import { descriptorSink } from "../logs/sinks.ts";
 import { logConsole } from "../server/console.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { checkPidFile, keepPidFile } from "../server/pid-file.ts";
 import { serverAccount, warnOfRoot } from "../server/privileges.ts";
 import { noAttachment, runProgram } from "../server/program.ts";
-import { exitCodeOf, reportError } from "../server/report.ts";
+import { reportFailure } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { SwitchableLog } from "../server/switchable-log.ts";
 import { attachAll, prepareAdmin, prepareClusterAdmin } from "./admin.ts";
@@ -69,9 +69,7 @@ export async function serveCommand(line: CommandLine, task?: ServerProcessTask):
     return await serveAs({ settings: all, directory, flags, here, reread, config: configOf(target) });
   } catch (reason) {
     // Not left to the caller: the configuration may say how the log is written.
-    const error = SallyportError.from(reason);
-    reportError(error, settings.log);
-    return exitCodeOf(error);
+    return reportFailure(reason, settings.log);
   }
 }
 

@@ -9,10 +9,9 @@ import { Slot } from "../cluster/scoreboard.ts";
 import type { Settings } from "../config/config.ts";
 import { embeddedLimits, withoutEmbeddedLimits } from "../config/embedded.ts";
 import { knowLibraries } from "../embedded/library.ts";
-import { SallyportError } from "../exchange/index.ts";
 import { isOwnVariable } from "../processes/index.ts";
 import { becomeAccount, serverAccount } from "../server/privileges.ts";
-import { exitCodeOf, reportError } from "../server/report.ts";
+import { reportFailure } from "../server/report.ts";
 import { type Server, serverOf } from "../server/server.ts";
 import { countsOf, prepareCounts } from "./counts.ts";
 
@@ -23,9 +22,7 @@ export async function handedProcess(task: ServerProcessTask): Promise<number> {
   try {
     return await serverProcess(task, settings, directory);
   } catch (reason) {
-    const error = SallyportError.from(reason);
-    reportError(error, settings.log);
-    return exitCodeOf(error);
+    return reportFailure(reason, settings.log);
   }
 }
 

@@ -32,6 +32,7 @@ import { summariesOf } from "../server/summary.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { AppChanges } from "./app-changes.ts";
 import { inspectorOf, stacksIn, statusOf } from "./ask.ts";
+import { HEARTBEAT_CHECK, Heartbeats } from "./heartbeats.ts";
 import { EXIT_GRACE } from "./messages.ts";
 import { type ClusterPlan, handedOf, isData, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
@@ -55,10 +56,6 @@ export interface ClusterOptions {
   /** Called once all serve. */
   readonly serving: () => void;
 }
-
-/** Milliseconds between two checks of the heartbeats. */
-const TICK = 250;
-const LATE = 4 * TICK;
 
 /**
  * Runs the server processes of this command line until a signal ends them all. Gives the exit code. Rejects with
@@ -91,12 +88,12 @@ class Supervisor implements Operations {
   readonly #startedAt = new Date().toISOString();
   #plan: ClusterPlan;
   #sockets: SharedSockets;
-  #watchedAt = performance.now();
   readonly #reloads = new Reloads(() => this.#inTurn(() => this.#reload()));
   /** Reloads and restarts, one at a time. */
   #turn: Promise<void> = Promise.resolve();
   /** Of these, those that are under way or wait. */
   #turns = 0;
+  readonly #heartbeats: Heartbeats;
   readonly #recycling: Recycling;
   readonly #changes: AppChanges;
   readonly #cpu = new CpuTimes();
@@ -121,6 +118,13 @@ class Supervisor implements Operations {
       this.#complete = resolve;
     });
     this.#changes = new AppChanges(options.log, () => this.#serving);
+    this.#heartbeats = new Heartbeats({
+      log: options.log,
+      logged: options.logged,
+      processes: this.#processes,
+      timeout: () => this.#plan.settings.serverProcessTimeout,
+      replace: (server) => this.#replace(server),
+    });
     this.#recycling = new Recycling({
       log: options.log,
       isFree: () => this.#isFree,
@@ -136,7 +140,7 @@ class Supervisor implements Operations {
       this.#ended = resolve;
     });
     this.#obeySignals();
-    setInterval(() => this.#watch(), TICK).unref();
+    setInterval(() => this.#heartbeats.check(), HEARTBEAT_CHECK).unref();
     setInterval(() => this.#recycling.watch(), WATCH_INTERVAL).unref();
     // One at first, so that an application's error is reported once.
     const first = this.#spawn();
@@ -313,29 +317,8 @@ class Supervisor implements Operations {
     setTimeout(() => this.#again(), this.#backOff.after(0, false, exit));
   }
 
-  #watch(): void {
-    const now = performance.now();
-    // We were stopped ourselves (SIGSTOP, a frozen container): the heartbeats of that time have not been read yet.
-    if (now - this.#watchedAt > LATE) for (const each of this.#processes) each.resetSilence();
-    this.#watchedAt = now;
-    for (const each of this.#processes) if (!each.doomed) this.#checkHeartbeat(each);
-  }
-
-  #checkHeartbeat(server: ServerProcess): void {
-    const { log } = this.#options;
-    const { serverProcessTimeout: timeout } = this.#plan.settings;
-    if (!server.served && !server.leaving && server.age > server.startTimeout) {
-      log.error(
-        `server process ${server.pid} did not start within ${server.startTimeout / 1000} s: it is ended; its stack follows`,
-      );
-      return server.abort(this.#options.logged());
-    }
-    const held = server.served && timeout > 0 && server.silence >= timeout;
-    if (!held && !server.overdue) return;
-    log.error(
-      `server process ${server.pid} has been held by an application for ${Math.round(server.silence / 1000)} s: ` +
-        `it is ended${server.leaving ? "" : " and replaced"}; its stack follows`,
-    );
+  /** One that is held, which may be leaving already. */
+  #replace(server: ServerProcess): void {
     if (!server.leaving) this.#restarts++;
     server.abort(this.#options.logged());
     void this.#again();

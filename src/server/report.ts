@@ -1,7 +1,7 @@
 // Messages at the start and the end, independent of the log's level: where the server listens, and for a failure its
 // message with the code, and below it the app's own traceback if there is one. Where the log is JSON, these lines are JSON
 // too: its collector reads all of standard error.
-import type { SallyportError } from "../exchange/index.ts";
+import { SallyportError } from "../exchange/index.ts";
 import { jsonNote, type LogOptions } from "../logs/log.ts";
 import { escapeControls } from "../wire/escape.ts";
 import { type AppSummary, summaryText } from "./summary.ts";
@@ -17,6 +17,13 @@ const CUT = "stopped at once by a second signal; requests under way were cut";
 /** Writes `sallyport: message [CODE]`. Our own stack is shown only at the level `debug`. */
 export function reportError(error: SallyportError, style: ReportStyle): void {
   process.stderr.write(errorReport(error, style));
+}
+
+/** Writes why a program ends, and gives its exit code: 2 for a wrong command line, 1 for every other failure. */
+export function reportFailure(reason: unknown, style: ReportStyle): number {
+  const error = SallyportError.from(reason);
+  reportError(error, style);
+  return error.code === "ERR_SALLYPORT_USAGE" ? 2 : 1;
 }
 
 /** Writes what is served, unless the level silences it, and `listening on URL` for each. */
@@ -51,9 +58,6 @@ function servedLine(
 export function announceCut({ format }: ReportStyle): void {
   process.stderr.write(format === "json" ? jsonNote("warn", CUT) : `sallyport: ${CUT}\n`);
 }
-
-/** 2 for a wrong command line, 1 for every other failure. */
-export const exitCodeOf = ({ code }: SallyportError): number => (code === "ERR_SALLYPORT_USAGE" ? 2 : 1);
 
 export function errorReport(error: SallyportError, { level, format }: ReportStyle): string {
   const internal = error.code === "ERR_SALLYPORT_INTERNAL";

@@ -18,7 +18,7 @@ import {
 } from "../options/checks.ts";
 import { guess, placesOf, portOf, type Started } from "./guess.ts";
 import { runProgram } from "./program.ts";
-import { exitCodeOf, type ReportStyle, reportError, TEXT } from "./report.ts";
+import { type ReportStyle, reportFailure, TEXT } from "./report.ts";
 import { type Server, serverOf } from "./server.ts";
 
 /** A fetch function or object (Hono, h3), a node handler or framework (Express, Koa, Fastify), or a gateway. */
@@ -76,9 +76,7 @@ export async function serve(app: ServedApp, options: ServeOptions = {}): Promise
   try {
     return await begin(app, options);
   } catch (reason) {
-    const error = SallyportError.from(reason);
-    reportError(error, styleOf(options));
-    return process.exit(exitCodeOf(error));
+    return process.exit(reportFailure(reason, styleOf(options)));
   }
 }
 

@@ -1,7 +1,6 @@
 // Puts the server together: gateways behind routes behind listeners at their addresses, started in this order and stopped
 // in phases in the reverse order.
 import { resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import { hasEmbedded } from "../config/embedded.ts";
@@ -21,7 +20,7 @@ import { lint } from "../exchange/lint.ts";
 import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink } from "../logs/sinks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
-import { appNamed, appStatus, LeavingApps, ScaledApps } from "./app-operations.ts";
+import { appNamed, appStatus, ScaledApps } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
 import { type App, Change, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
@@ -30,6 +29,7 @@ import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
 import type { Server, ServerInspection, ServerOptions } from "./interface.ts";
 import { appInterface } from "./interfaces.ts";
 import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
+import { type Parts, Retirement } from "./retirement.ts";
 import { Routes, routesOf } from "./routes.ts";
 import { timed } from "./server-timing.ts";
 import { type AppSummary, summariesOf } from "./summary.ts";
@@ -45,15 +45,6 @@ export const serverOf = (settings: Settings, options: ServerOptions = {}): Serve
 const LEAST_GRACE = 1000;
 /** Milliseconds after which a phase of the stop is worth a line of the log. */
 const LONG_PHASE = 1000;
-
-/** All that a reload may replace. */
-interface Parts {
-  readonly settings: Settings;
-  readonly apps: Apps;
-  readonly frontend: Frontend;
-  readonly access: AccessLog | undefined;
-  readonly sockets: ListeningSockets;
-}
 
 class GatewayServer implements Server {
   readonly log: Log;
@@ -72,11 +63,9 @@ class GatewayServer implements Server {
   #serving = false;
   #parts: Parts;
   readonly #scaled = new ScaledApps();
-  readonly #leaving = new LeavingApps();
+  readonly #retirement: Retirement;
   /** Made when the apps have started. */
   #routes = new Routes([], new Map());
-  /** Parts whose frontends reloads have replaced, until their connections have ended. */
-  readonly #retired = new Set<Parts>();
   #starting: Promise<readonly string[]> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -91,6 +80,11 @@ class GatewayServer implements Server {
       development: options.development,
       dispatch: (exchange) => void this.#dispatch(exchange),
       goOn: () => this.#throwIfStopping(),
+    });
+    this.#retirement = new Retirement({
+      log: this.log,
+      appStarter: this.#appStarter,
+      isStopping: () => this.#stopping !== undefined,
     });
     const app = (name: string): App => appNamed(this.#parts.apps, name);
     const interfaceOf = (name: string): string => appInterface(app(name));
@@ -155,13 +149,15 @@ class GatewayServer implements Server {
 
   status(): ServerProcessStatus {
     const { apps, frontend } = this.#parts;
-    const frontends = [frontend, ...[...this.#retired].map((parts) => parts.frontend)];
+    const frontends = [frontend, ...this.#retirement.frontends];
     return {
       pid: process.pid,
       state: this.#stopping ? "leaving" : this.#serving ? "serving" : "starting",
       age: performance.now() - this.#born,
       ...totalLoad(frontends.map((each) => each.load())),
-      apps: this.#leaving.addedTo(Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)]))),
+      apps: this.#retirement.apps.addedTo(
+        Object.fromEntries([...apps].map(([name, app]) => [name, appStatus(app)])),
+      ),
     };
   }
 
@@ -178,7 +174,7 @@ class GatewayServer implements Server {
   }
 
   async stacks(name: string): Promise<readonly ProcessStacks[]> {
-    return this.#leaving.stacks(name, appNamed(this.#parts.apps, name));
+    return this.#retirement.apps.stacks(name, appNamed(this.#parts.apps, name));
   }
 
   async inspect(question: InspectQuestion): Promise<unknown> {
@@ -255,7 +251,7 @@ class GatewayServer implements Server {
     this.#throwIfStopping();
     const before = this.#parts;
     this.#take(next);
-    this.#retire(before);
+    this.#retirement.begin(before, next);
   }
 
   async #partsFor(settings: Settings, change: Change): Promise<Parts> {
@@ -302,44 +298,6 @@ class GatewayServer implements Server {
     const certificates = this.#parts.frontend.reloadCertificates();
     const results = await Promise.allSettled([...renewals, certificates]);
     throwFailures("reloaded", [...kept.map(([name]) => name), "the certificates"], results);
-  }
-
-  /** Ends what a reload has replaced: requests under way are finished, within the grace. */
-  #retire(before: Parts): void {
-    const { grace } = this.#parts.settings;
-    const ends = [...this.#retireSockets(before, grace), ...this.#retireApps(before, grace)];
-    if (before.frontend !== this.#parts.frontend) ends.push(this.#retireFrontend(before, grace));
-    void Promise.allSettled(ends);
-  }
-
-  #retireSockets({ sockets }: Parts, grace: number): Promise<void>[] {
-    const present = this.#parts.sockets;
-    for (const [key, { bound }] of present)
-      if (!sockets.has(key)) this.log.info(`listening on ${bound.url}, too`);
-    const closed = [...sockets].filter(([key]) => !present.has(key));
-    for (const [, { bound }] of closed) this.log.info(`no longer listening on ${bound.url}`);
-    return closed.map(([, { bound }]) => bound.close(grace / 2));
-  }
-
-  #retireApps({ apps }: Parts, grace: number): Promise<void>[] {
-    const present = this.#parts.apps;
-    const gone = [...apps].filter(([name, app]) => present.get(name) !== app);
-    for (const [name] of gone) this.log.info(`app ${name} was ${present.has(name) ? "replaced" : "removed"}`);
-    for (const [, { running }] of gone) running.leave("restart");
-    return gone.map(([name, app]) => this.#leaving.until(name, app, this.#appStarter.close(app, grace)));
-  }
-
-  /**
-   * Each connection ends with its next response, which says so. One that stays idle is left open for the grace: closed at
-   * once, it might meet the client's next request.
-   */
-  async #retireFrontend(before: Parts, grace: number): Promise<void> {
-    before.frontend.leave();
-    this.#retired.add(before);
-    await delay(grace, undefined, { ref: false });
-    if (this.#stopping) return; // which closes it
-    this.#retired.delete(before);
-    await closeFrontend(before, grace);
   }
 
   /** From now on requests go to these parts. */
@@ -453,8 +411,7 @@ class GatewayServer implements Server {
     this.#appStarter.leave();
     phase();
     phase = this.#phase("requests under way have ended", within);
-    const retired = [...this.#retired].map((before) => closeFrontend(before, left()));
-    await Promise.all([this.#parts.frontend.close(left()), ...retired]);
+    await Promise.all([this.#parts.frontend.close(left()), this.#retirement.close(left())]);
     phase();
     phase = this.#phase("the apps have ended", within);
     const patience = grace === 0 ? 0 : Math.max(LEAST_GRACE, left());
@@ -464,6 +421,3 @@ class GatewayServer implements Server {
     await this.#ownLog?.sink.close();
   }
 }
-
-const closeFrontend = ({ frontend, access }: Parts, grace: number): Promise<void> =>
-  frontend.close(grace).then(() => access?.close());

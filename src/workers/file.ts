@@ -1,6 +1,5 @@
 // A file as the body of a response (the ASGI extension http.response.pathsend). Read as the client takes it, so that only
 // one piece of it is in memory.
-// Tested by test/protocols/asgi/requests.test.ts.
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pieceOf } from "../exchange/blocks.ts";
@@ -34,22 +33,20 @@ export async function writeFile(exchange: Exchange, path: string, opened: () => 
 /** Resolves with the number of bytes, at the end of the file or once the exchange is closed. */
 async function copy(file: FileHandle, exchange: Exchange): Promise<number> {
   let size = 0;
+  let goOn = (): void => {};
+  exchange.whenClosed(() => goOn());
   while (!exchange.closed) {
     const piece = pieceOf(PIECE);
     const { bytesRead } = await file.read(piece, 0, PIECE);
     if (bytesRead === 0) break;
     size += bytesRead;
-    if (!exchange.write(piece.subarray(0, bytesRead))) await drained(exchange);
+    if (exchange.write(piece.subarray(0, bytesRead)) || exchange.closed) continue;
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+      exchange.whenDrained(resolve);
+    });
   }
   return size;
-}
-
-/** Resolves when more may be written, or the exchange is closed. */
-function drained(exchange: Exchange): Promise<void> {
-  return new Promise((resolve) => {
-    exchange.whenDrained(resolve);
-    exchange.whenClosed(() => resolve());
-  });
 }
 
 function unreadable(path: string, cause: unknown): never {

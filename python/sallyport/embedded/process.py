@@ -13,7 +13,7 @@ import threading
 import warnings
 from itertools import count, takewhile
 
-# As type checkers know it: importing `typing` takes a worker milliseconds.
+# As type checkers know it: importing `typing` takes milliseconds.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable

@@ -1,0 +1,87 @@
+// What a reload has replaced: requests under way in it are finished, within the grace, while new ones go to what serves now.
+// Tested by test/server/reload.test.ts.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Settings } from "../config/config.ts";
+import type { Log } from "../exchange/index.ts";
+import type { AccessLog } from "../logs/access.ts";
+import { LeavingApps } from "./app-operations.ts";
+import type { AppStarter, Apps } from "./apps.ts";
+import type { Frontend } from "./frontend.ts";
+import type { ListeningSockets } from "./listening.ts";
+
+/** All that a reload may replace. */
+export interface Parts {
+  readonly settings: Settings;
+  readonly apps: Apps;
+  readonly frontend: Frontend;
+  readonly access: AccessLog | undefined;
+  readonly sockets: ListeningSockets;
+}
+
+export interface RetirementOptions {
+  readonly log: Log;
+  readonly appStarter: AppStarter;
+  /** Whether the server stops: then `close` is about to be called. */
+  readonly isStopping: () => boolean;
+}
+
+export class Retirement {
+  readonly apps: LeavingApps = new LeavingApps();
+  readonly #options: RetirementOptions;
+  /** Those whose frontends were replaced, until their connections have ended. */
+  readonly #parts = new Set<Parts>();
+
+  constructor(options: RetirementOptions) {
+    this.#options = options;
+  }
+
+  /** Frontends that still have connections, or may have. */
+  get frontends(): readonly Frontend[] {
+    return [...this.#parts].map(({ frontend }) => frontend);
+  }
+
+  /** Ends what `present` has replaced, in the grace that its settings give. */
+  begin(before: Parts, present: Parts): void {
+    const ends = [...this.#retireSockets(before, present), ...this.#retireApps(before, present)];
+    if (before.frontend !== present.frontend) ends.push(this.#retireFrontend(before, present.settings.grace));
+    void Promise.allSettled(ends);
+  }
+
+  /** Ends the frontends that are left. Requests under way have `grace` milliseconds. */
+  async close(grace: number): Promise<void> {
+    await Promise.all([...this.#parts].map((parts) => closeFrontend(parts, grace)));
+  }
+
+  #retireSockets(before: Parts, { sockets, settings }: Parts): Promise<void>[] {
+    const { log } = this.#options;
+    for (const [key, { bound }] of sockets)
+      if (!before.sockets.has(key)) log.info(`listening on ${bound.url}, too`);
+    const closed = [...before.sockets].filter(([key]) => !sockets.has(key));
+    for (const [, { bound }] of closed) log.info(`no longer listening on ${bound.url}`);
+    return closed.map(([, { bound }]) => bound.close(settings.grace / 2));
+  }
+
+  #retireApps(before: Parts, { apps, settings }: Parts): Promise<void>[] {
+    const { log, appStarter } = this.#options;
+    const gone = [...before.apps].filter(([name, app]) => apps.get(name) !== app);
+    for (const [name] of gone) log.info(`app ${name} was ${apps.has(name) ? "replaced" : "removed"}`);
+    for (const [, { running }] of gone) running.leave("restart");
+    return gone.map(([name, app]) => this.apps.until(name, app, appStarter.close(app, settings.grace)));
+  }
+
+  /**
+   * Each connection ends with its next response, which says so. One that stays idle is left open for the grace: closed at
+   * once, it might meet the client's next request.
+   */
+  async #retireFrontend(before: Parts, grace: number): Promise<void> {
+    before.frontend.leave();
+    this.#parts.add(before);
+    await delay(grace, undefined, { ref: false });
+    if (this.#options.isStopping()) return;
+    this.#parts.delete(before);
+    await closeFrontend(before, grace);
+  }
+}
+
+const closeFrontend = ({ frontend, access }: Parts, grace: number): Promise<void> =>
+  frontend.close(grace).then(() => access?.close());
