@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { SallyportError } from "../../../exchange/index.ts";
+import { graceOver } from "../../../sockets/connections.ts";
 import type { ConnectionReader, Upstream } from "../../../upstreams/index.ts";
 import { STATUS } from "../codec.ts";
 import { askValues, type Values } from "../values.ts";
@@ -124,8 +125,7 @@ export class Backend {
     this.#retired = true;
     for (const connection of this.#connections) connection.retire();
     if (this.#busy > 0) await this.#finished(grace);
-    const stopping = new SallyportError("STOPPING", "the server stopped before the response was complete");
-    for (const connection of this.#connections) connection.destroy(stopping);
+    for (const connection of this.#connections) connection.destroy(graceOver());
   }
 
   // Calls of the connections.
