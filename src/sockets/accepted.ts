@@ -1,8 +1,9 @@
 // Accepted connections, read without new memory for each read. For every read of an accepted connection Node allocates
 // 64 KiB, of which mostly a few hundred bytes are used, and collecting that garbage costs more than handling the request.
 // For outgoing connections Node has `onread`, which reads into one buffer; this does the same for accepted ones.
-import { Socket, type SocketConstructorOpts } from "node:net";
+import type { Socket, SocketConstructorOpts } from "node:net";
 import { forget } from "./closed.ts";
+import { LastingSocket } from "./last-bytes.ts";
 
 /** Bytes per read. Node reads 64 KiB; with a little more, a body of that size comes with its head, in one read. */
 const READ_SIZE = 81_920;
@@ -29,7 +30,7 @@ type Sink = (this: SharedBufferSocket, bytes: Buffer) => unknown;
  * The sink is a field of the socket, not in a WeakMap: the table of a WeakMap is in old space, and its values, which refer to
  * the socket here, outlive all young collections. No function is made for each socket: tens of thousands may be idle.
  */
-class SharedBufferSocket extends Socket {
+class SharedBufferSocket extends LastingSocket {
   sink: Sink = toStream;
   /** Whether the sink gets the bytes uncopied, in memory that the next read overwrites. */
   lends = false;

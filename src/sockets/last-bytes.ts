@@ -1,7 +1,7 @@
 // What the other end said before it left. When a write fails, Node closes the socket at once, and with it whatever has arrived
 // and was not read yet: answers of a worker that dies, or of an application that does not want the rest of an upload.
 import { readSync } from "node:fs";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 
 const READ = 65_536;
 /** Bytes at the most; a kernel keeps fewer for a connection whose other end has left. */
@@ -12,13 +12,28 @@ interface Internals {
   readonly _handle: { readonly fd?: number } | null;
 }
 
-/** Has `received` called with the bytes that are left when a failed write closes `socket`, before its "error". */
+/**
+ * A socket that can be read to its end. A class, and no function that is put into each socket: newer versions of Node keep closed
+ * sockets for a while (closed.ts), and with them what they refer to.
+ */
+export class LastingSocket extends Socket {
+  /** Gets what is left, until the socket is closed. */
+  lastReader: ((bytes: Buffer) => void) | undefined = undefined;
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const { lastReader } = this;
+    this.lastReader = undefined;
+    if (lastReader && isFailedWrite(error)) drain(this, lastReader);
+    super._destroy(error, callback);
+  }
+}
+
+/**
+ * Has `received` called with the bytes that are left when a failed write closes `socket`, before its "error". Of no effect on
+ * sockets of other classes.
+ */
 export function readLastBytes(socket: Socket, received: (bytes: Buffer) => void): void {
-  const { _destroy } = socket;
-  socket._destroy = (error, callback) => {
-    if (isFailedWrite(error)) drain(socket, received);
-    _destroy.call(socket, error, callback);
-  };
+  if (socket instanceof LastingSocket) socket.lastReader = received;
 }
 
 const isFailedWrite = (error: NodeJS.ErrnoException | null): boolean => error?.syscall === "write";

@@ -1,7 +1,8 @@
 // A connection to an application that runs elsewhere: one address, one socket, one deadline.
-import { connect, type NetConnectOpts, type OnReadOpts, type Socket } from "node:net";
+import type { NetConnectOpts, OnReadOpts, Socket } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
 import { forgetWhenClosed } from "../sockets/closed.ts";
+import { LastingSocket } from "../sockets/last-bytes.ts";
 
 export type UpstreamAddress =
   | { readonly kind: "unix"; readonly path: string }
@@ -35,7 +36,8 @@ export function connectTo(
   reader?: ConnectionReader,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...connectOptions(address), ...(reader ? { onread: into(reader) } : {}) });
+    const options = { ...connectOptions(address), ...(reader ? { onread: into(reader) } : {}) };
+    const socket = new LastingSocket(options).connect(options);
     const refuse = (reason: string, cause?: Error): void => {
       clearTimeout(deadline);
       socket.destroy();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
@@ -14,7 +14,7 @@ import { endRequest, STATUS, streamPart, TYPE } from "../../src/protocols/fastcg
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { scgi } from "../../src/protocols/scgi/index.ts";
 import { uwsgi } from "../../src/protocols/uwsgi/index.ts";
-import { readLastBytes } from "../../src/sockets/last-bytes.ts";
+import { LastingSocket, readLastBytes } from "../../src/sockets/last-bytes.ts";
 import { type Recorded, RecordedExchange } from "../../src/testing/recorded.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { until } from "../kit/until.ts";
@@ -59,8 +59,9 @@ async function startLeaving(
 }
 
 async function connectedTo({ address }: Leaving): Promise<Socket> {
-  const [host, place = ""] = address.split(":");
-  const socket = host === "unix" ? connect(place) : connect(Number(place), host);
+  const [host, place] = address.split(":") as [string, string];
+  const at = host === "unix" ? { path: place } : { host, port: Number(place) };
+  const socket = new LastingSocket().connect(at);
   await once(socket, "connect");
   return socket;
 }
