@@ -1,8 +1,8 @@
-"""Answers the first bytes of each connection and closes it, whatever else is sent: `leaving.py ADDRESS ANSWER FOLDER
-SKIPPED`. The first SKIPPED connections are closed without an answer.
+"""Answers the first bytes of each connection and closes it, whatever else is sent.
 
-ADDRESS is a port of 127.0.0.1 (0: a free one) or the path of a Unix socket, ANSWER is in hexadecimal. Prints the port or path
-once it listens. A file "read" in FOLDER says that bytes have come, "go" is waited for, "closed" says that the connection is.
+Usage: leaving.py ADDRESS ANSWER FOLDER SKIPPED. ADDRESS is a port of 127.0.0.1 (0: a free one) or the path of a Unix
+socket; ANSWER is in hexadecimal; the first SKIPPED connections are closed without it. Prints the port or path once it
+listens. A file "read" in FOLDER says that bytes have come, "go" is waited for, "closed" says that the connection is.
 """
 
 import os
