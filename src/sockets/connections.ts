@@ -22,7 +22,7 @@ export interface ManagedConnection extends Member {
   destroy(): void;
 }
 
-/** Fails an exchange that the grace was too short for. */
+/** The error of an exchange that the grace was too short for. */
 export const graceOver = (): SallyportError =>
   new SallyportError("STOPPING", "the server stopped before the response was complete");
 

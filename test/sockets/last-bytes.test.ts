@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import fs, { existsSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -117,6 +118,26 @@ test("what a paused socket has read comes before what it has not", async (t) => 
   socket.write(PIECE);
   await closed(socket);
   assert.equal(Buffer.concat(received).toString(), "first, second");
+});
+
+test("no more than 16 MiB are read, should the other end go on writing", async (t) => {
+  const application = await startLeaving(t, "tcp", Buffer.from("answer"));
+  const socket = await connectedTo(application);
+  let total = 0;
+  readLastBytes(socket, ({ length }) => {
+    total += length;
+  });
+  socket.on("error", () => {}).write(PIECE);
+  await application.read();
+  application.leave();
+  // There is always more.
+  t.mock.method(fs, "readSync", (_fd: number, into: Buffer) => into.length);
+  syncBuiltinESMExports();
+  socket.write(PIECE);
+  await closed(socket);
+  t.mock.restoreAll();
+  syncBuiltinESMExports();
+  assert.equal(total, 16_777_216);
 });
 
 // An upload that nobody wants.
