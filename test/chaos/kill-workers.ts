@@ -35,9 +35,11 @@ export async function killAgainAndAgain(site: Site, kind: Kind, load: Load, name
   return kills;
 }
 
-/** What a client may see of the end of a process: our 502; where a server process was killed, the end of its connections. */
-const expectedCauses = ({ serverProcesses }: Kind): RegExp =>
-  serverProcesses ? /^(reset|closed|cut)$/ : /^(502 ERR_SALLYPORT_(WORKER_DIED|UPSTREAM_BROKEN)|cut)$/;
+/** What a client may see of the end of a process: our 502; where Python is in the server process, the end of its connections. */
+const expectedCauses = ({ app }: Kind): RegExp =>
+  "mode" in app && app.mode === "embedded"
+    ? /^(reset|closed|cut)$/
+    : /^(502 ERR_SALLYPORT_(WORKER_DIED|UPSTREAM_BROKEN)|cut)$/;
 
 /** No request failed in another way, and no more of them than can have been inside. */
 export function judge(kind: Kind, loaded: LoadReport, kills: number, clients: number): void {

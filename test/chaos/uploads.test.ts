@@ -39,6 +39,7 @@ const UPLOADED: Readonly<Record<string, Kind>> = {
   "WSGI, one thread": { app: wsgi, worker, inside: 1 },
   "WSGI, streamed": { app: { ...wsgi, bufferBody: false }, worker, inside: 1 },
   "WSGI, threads": { app: { ...wsgi, threads: 4 }, worker, inside: 4 },
+  "WSGI, two server processes": { app: wsgi, serverProcesses: 2, worker, inside: 1 },
   ASGI: { app: { asgi: "checksum_asgi:app", ...one }, worker, inside: CLIENTS },
   "embedded, two server processes": KINDS["embedded, two server processes"] as Kind,
 };
