@@ -28,7 +28,7 @@ STOP = frame("STOP", 0)
 
 
 def served(first, app):
-    """What a worker with `app` sends for the frames `first`, by stream; `app` gets the server's end of the link, too."""
+    """What a worker with `app` sends for the frames `first`; `app` gets the server's end of the link, too."""
     here, there = socket.socketpair()
     with here, there:
         here.sendall(first)
