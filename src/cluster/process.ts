@@ -215,7 +215,8 @@ function begin(
   const task: ServerProcessTask = { listen, channel, scoreboard: scoreboardAt, slot, isHanded };
   const low = Array.from({ length: channel - LOW }, () => scoreboard.fd);
   try {
-    return fork(program, args, {
+    // Node reads `--env-file` itself, wherever it stands before `--`: a file that is gone must not end every new server process.
+    return fork(program, ["--", ...args], {
       env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
       stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.descriptors],
       serialization: "advanced", // settings have what JSON has not, such as Infinity
