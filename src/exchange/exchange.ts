@@ -13,6 +13,8 @@ import type { Trace } from "./trace.ts";
 export interface Address {
   readonly address: string;
   readonly port: number;
+  /** Nobody knows it: `address` is "", but it need not be a Unix socket. */
+  readonly unknown?: true;
 }
 
 export interface RequestHead {

@@ -144,9 +144,11 @@ function readAuthority(variables: Variables, scheme: RequestHead["scheme"]): str
 
 const isPort = (port: string): boolean => /^\d{1,5}$/.test(port) && Number(port) <= 65_535;
 
-function readAddress(address = "", port = ""): Address {
-  // nginx's name for a client on a Unix socket.
-  return { address: address === "unix:" ? "" : address, port: isPort(port) ? Number(port) : 0 };
+function readAddress(sent = "", digits = ""): Address {
+  const port = isPort(digits) ? Number(digits) : 0;
+  // nginx's name for a client on a Unix socket. Where a server sends nothing, nobody knows what the client is.
+  if (sent === "unix:") return { address: "", port };
+  return sent === "" ? { address: "", port, unknown: true } : { address: sent, port };
 }
 
 /** Apache and lighttpd send REMOTE_USER when they have checked the password; nginx, if configured so, for any name. */

@@ -114,7 +114,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   }
 
   #hijack(bytes: Buffer): void {
-    this.#detach();
+    this.#context.connections.handOn(this, this.#detach());
     this.#socket.unshift(bytes);
     this.#context.http2?.(this.#socket);
   }
@@ -226,12 +226,12 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   hijack(head: string): UpgradedStream {
     this.writer.text(head);
     const early = this.#reader.takeRest();
-    this.#detach();
+    this.#context.connections.replace(this, this.#detach());
     return { duplex: this.#socket, early };
   }
 
-  /** Stops reading where the next protocol is to begin, and leaves the socket to it. */
-  #detach(): void {
+  /** Stops reading where the next protocol is to begin, and leaves the socket to it; what is returned stands for us then. */
+  #detach(): SwitchedConnection {
     const socket = this.#socket;
     this.#life.enter("switched");
     this.#paused = true;
@@ -241,8 +241,8 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     HttpConnection.#EVENTS.detach(socket);
     const { connections } = this.#context;
     const next = new SwitchedConnection(socket, this.#exchange);
-    connections.replace(this, next);
     socket.on("close", () => connections.gone(next));
+    return next;
   }
 
   // What the table asks for.

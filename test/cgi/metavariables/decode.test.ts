@@ -168,6 +168,8 @@ test("what is missing of the connection has a default", () => {
   const { request } = described({ SERVER_NAME: "example.org", SERVER_PORT: "80", REMOTE_ADDR: "unix:" });
   assert.deepEqual([request.version, request.scheme, request.authority], ["1.1", "http", "example.org"]);
   assert.deepEqual(request.remote, { address: "", port: 0 });
+  for (const variables of [{}, { REMOTE_ADDR: "" }])
+    assert.deepEqual(described(variables).request.remote, { address: "", port: 0, unknown: true });
   assert.equal(described({ REQUEST_SCHEME: "https", HTTPS: "off" }).request.scheme, "https");
   assert.equal(described({ HTTP_HOST: "h:81", SERVER_NAME: "n" }).request.authority, "h:81");
 });
