@@ -155,6 +155,7 @@ export class WorkerStream {
           this.#done();
         }
       case FROM_WORKER.ANSWER:
+        this.#restart();
         return this.#respond(payload);
       case FROM_WORKER.INFORM:
         return this.exchange.inform(decodeResponseHead(payload, 0, payload.length));
@@ -300,9 +301,9 @@ export class WorkerStream {
     this.#upload.want(size).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
   }
 
-  /** The time limit of the application begins anew. */
+  /** The time limit of the application begins anew, with the next check of the deadlines. */
   #restart(): void {
-    this.since = performance.now();
+    this.since = 0;
   }
 
   // WebSockets.
@@ -374,6 +375,7 @@ export class WorkerStream {
   /** The exchange is over, and the worker may not know. For an open WebSocket the relay does this. */
   readonly #closed = ({ error }: Outcome): void => {
     if (!this.#transport || this.#ended || this.#relay) return;
+    if (this.exchange.started) this.#restart(); // a stream has no deadline, but what follows it has
     this.#ended = true;
     this.#upload?.stop();
     this.#send(TO_WORKER.CANCEL, error && Buffer.from(error.message));
