@@ -75,7 +75,7 @@ export async function supervise(options: ClusterOptions): Promise<number> {
   } finally {
     await attached?.close();
     scoreboard.close();
-    supervisor?.closeSockets();
+    supervisor?.close();
   }
 }
 
@@ -107,6 +107,8 @@ class Supervisor implements Operations {
   readonly #reloadCounts = { ok: 0, failed: 0 };
   #restarts = 0;
   #ended: ((code: number) => void) | undefined;
+  /** They keep this process alive while there is no server process. */
+  readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(options: ClusterOptions, sockets: SharedSockets, scoreboard: Scoreboard) {
     this.#options = options;
@@ -140,8 +142,10 @@ class Supervisor implements Operations {
       this.#ended = resolve;
     });
     this.#obeySignals();
-    setInterval(() => this.#heartbeats.check(), HEARTBEAT_CHECK).unref();
-    setInterval(() => this.#recycling.watch(), WATCH_INTERVAL).unref();
+    this.#timers.push(
+      setInterval(() => this.#heartbeats.check(), HEARTBEAT_CHECK),
+      setInterval(() => this.#recycling.watch(), WATCH_INTERVAL),
+    );
     // One at first, so that an application's error is reported once.
     const first = this.#spawn();
     if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
@@ -151,12 +155,20 @@ class Supervisor implements Operations {
     announce(summariesOf(this.#plan, (await statusOf(first)).apps), this.#sockets.urls, style);
     this.#options.serving();
     (await this.#notifier).ready(this.#sockets.urls);
-    if (count > 1) this.#options.log.info(`${count} server processes serve`);
+    if (count > 1) this.#sayHowMany(count);
     this.#complete();
     return ended;
   }
 
-  closeSockets(): void {
+  #sayHowMany(wanted: number): void {
+    const { log } = this.#options;
+    const { length } = this.#serving;
+    if (length < wanted) log.warn(`only ${length} of ${wanted} server processes serve so far`);
+    else log.info(`${wanted} server processes serve`);
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer);
     this.#sockets.close();
   }
 
@@ -309,8 +321,9 @@ class Supervisor implements Operations {
     return this.#plan.settings.serverProcesses - staying.length;
   }
 
+  /** One that was ended because it started too slowly is tried again, too. */
   async #settled(server: ServerProcess): Promise<void> {
-    if ((await server.ready) || this.#stopping || server.leaving) return;
+    if ((await server.ready) || this.#stopping || (server.leaving && !server.doomed)) return;
     const { log } = this.#options;
     const exit = await server.exited;
     log.error(`a server process could not be started: it ${describeExit(exit)}`);
