@@ -406,7 +406,6 @@ class Supervisor implements Operations {
   }
 
   async #roll(plan: ClusterPlan): Promise<void> {
-    const before = [...this.#processes];
     const sockets = await SharedSockets.open(plan.settings.listen, this.#sockets);
     const successors: ServerProcess[] = [];
     try {
@@ -416,7 +415,7 @@ class Supervisor implements Operations {
       sockets.close(this.#sockets);
       throw error;
     }
-    await this.#become(plan, sockets, before);
+    await this.#become(plan, sockets, successors);
   }
 
   /** One at first, so that a failure costs no more than one. */
@@ -440,8 +439,11 @@ class Supervisor implements Operations {
     throw new SallyportError("APP_IMPORT", `the new server process ${how}`);
   }
 
-  /** From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once. */
-  async #become(plan: ClusterPlan, sockets: SharedSockets, before: readonly ServerProcess[]): Promise<void> {
+  /**
+   * From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once;
+   * so do those that took the place of old ones meanwhile.
+   */
+  async #become(plan: ClusterPlan, sockets: SharedSockets, successors: ServerProcess[]): Promise<void> {
     const old = this.#sockets;
     if (plan !== this.#plan) this.#changes.reset();
     this.#plan = plan;
@@ -456,7 +458,7 @@ class Supervisor implements Operations {
     const isSmaller = old.urlsBeside(sockets).length > 0;
     old.close(sockets);
     const { grace } = plan.settings;
-    const leaving = before.filter((server) => this.#processes.has(server) && !server.leaving);
+    const leaving = [...this.#processes].filter((server) => !successors.includes(server) && !server.leaving);
     for (const server of leaving) {
       if (this.#stopping || server.leaving) continue;
       const gone = server.retire(grace, isSmaller ? grace / 2 : 0);
