@@ -1,9 +1,8 @@
 // Makes a node:http request from an exchange. What is bound to the exchange are own properties of the object: Express
 // replaces the prototype of every request, which would lose the methods of a subclass.
-// Tested by test/apps/node.test.ts.
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { Exchange, RequestBody } from "../exchange/index.ts";
+import type { Exchange, RequestBody, SallyportError } from "../exchange/index.ts";
 import type { ExchangeSocket } from "./node-socket.ts";
 
 const SOURCE = Symbol("sallyport.source");
@@ -18,6 +17,8 @@ interface Source {
   readonly exchange: Exchange;
   readonly socket: ExchangeSocket;
   reading: boolean;
+  /** The handler has begun to read. */
+  consuming: boolean;
 }
 
 interface RoutedRequest {
@@ -36,16 +37,24 @@ export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): AppInco
   req._addHeaderLines(headers.slice(), headers.length);
   // After the headers: once it is complete, node takes header lines for trailers.
   req.complete = exchange.body.whole !== undefined;
-  req[SOURCE] = { exchange, socket, reading: false };
+  req[SOURCE] = { exchange, socket, reading: false, consuming: false };
+  if (!req.complete) exchange.body.keep?.();
   req._read = pull;
   return req;
 }
 
-/** As node's own server does once the response has ended: the unread body is thrown away, and "close" is emitted. */
+/** As node's own server does once the response has ended: a body that nothing reads is thrown away, and "close" is emitted. */
 export function releaseRequest(req: AppIncomingMessage): void {
-  if (req.readableEnded || req.destroyed) return;
+  if (req.readableEnded || req.destroyed || isRead(req)) return;
   if (!req.complete) req[SOURCE].exchange.body.discard();
   req._dump();
+}
+
+/** Whether the handler has begun to read, or is about to: a stream begins in a later turn than its listener is added. */
+function isRead(req: AppIncomingMessage): boolean {
+  const { readableFlowing } = req;
+  if (req[SOURCE].consuming || readableFlowing === true) return true;
+  return readableFlowing === false && req.listenerCount("readable") > 0;
 }
 
 /** The client is gone, or the exchange was cut: emits "aborted", "close", and "error" where something listens. */
@@ -85,6 +94,7 @@ function setUrl(req: AppIncomingMessage, { mount, request }: Exchange): void {
 function pull(this: AppIncomingMessage): void {
   const source = this[SOURCE];
   if (source.reading) return;
+  source.consuming = true;
   const { body } = source.exchange;
   if (body.whole !== undefined) {
     if (body.whole.length > 0) this.push(body.whole);
@@ -93,7 +103,7 @@ function pull(this: AppIncomingMessage): void {
   source.reading = true;
   body.read().then(
     (chunk) => arrived(this, source, chunk),
-    (error) => source.exchange.fail(error),
+    (error) => incomplete(this, source.exchange, error),
   );
 }
 
@@ -107,6 +117,12 @@ function arrived(req: AppIncomingMessage, source: Source, chunk: Uint8Array | un
     return;
   }
   ended(req, source.exchange.body);
+}
+
+/** The response says so; where that has been given already, only the request can. */
+function incomplete(req: AppIncomingMessage, exchange: Exchange, error: SallyportError): void {
+  exchange.fail(error);
+  if (!req.destroyed) req.destroy(error);
 }
 
 function ended(req: AppIncomingMessage, { trailers }: RequestBody): void {

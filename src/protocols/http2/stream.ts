@@ -50,6 +50,7 @@ export class Http2Stream implements Member {
     stream.on("aborted", () => this.#lost());
     stream.on("close", () => {
       this.#lost();
+      this.#upload?.drop();
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) connection.rstStream();
       connection.gone(this);
     });
@@ -95,7 +96,7 @@ export class Http2Stream implements Member {
     const exchange = this.#exchange;
     this.#exchange = undefined;
     if (this.#stream.endAfterHeaders || this.#stream.readableEnded) return;
-    if (this.#upload) this.#upload.drop();
+    if (this.#upload) this.#upload.answered();
     else if (exchange?.handshake) this.stopReading();
     else this.#drainDeadline = this.#connection.now + this.#connection.context.limits.drainTimeout;
   }
