@@ -2,7 +2,13 @@
 // replaces the prototype of every request, which would lose the methods of a subclass.
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { Exchange, RequestBody, SallyportError } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Headers,
+  header,
+  type RequestBody,
+  type SallyportError,
+} from "../exchange/index.ts";
 import type { ExchangeSocket } from "./node-socket.ts";
 
 const SOURCE = Symbol("sallyport.source");
@@ -35,6 +41,7 @@ export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): AppInco
   setVersion(req, exchange.request.version);
   setUrl(req, exchange);
   req._addHeaderLines(headers.slice(), headers.length);
+  if (exchange.body.length !== 0) announceBody(req, headers);
   // After the headers: once it is complete, node takes header lines for trailers.
   req.complete = exchange.body.whole !== undefined;
   req[SOURCE] = { exchange, socket, reading: false, consuming: false };
@@ -74,6 +81,15 @@ function setVersion(req: AppIncomingMessage, version: string): void {
   req.httpVersionMajor = Number(major);
   req.httpVersionMinor = Number(minor);
   req.httpVersion = `${major}.${minor}`;
+}
+
+/**
+ * HTTP/2 and FastCGI need no field to say that a body of unknown length follows, and node's own HTTP/2 adds none; but body
+ * parsers (type-is) see a body only by Content-Length or Transfer-Encoding. `rawHeaders` stay as they were sent.
+ */
+function announceBody(req: AppIncomingMessage, sent: Headers): void {
+  if (header(sent, "content-length") !== undefined || req.httpVersion === "1.0") return;
+  if (header(sent, "transfer-encoding") === undefined) req.headers["transfer-encoding"] = "chunked";
 }
 
 /** Below a mount the names are those of Express: `url` without the mount, `baseUrl` the mount, `originalUrl` both. */

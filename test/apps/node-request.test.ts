@@ -1,15 +1,25 @@
-// Request bodies that a node handler reads after its response: all of them where they can still arrive, and otherwise an error.
+// Request bodies as a node handler sees them. After its response it reads all of one that can still arrive, and otherwise gets
+// an error.
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type TestContext, test } from "node:test";
-import { nodeApp } from "../../src/apps/index.ts";
-import { type Handler, PushedBody, SallyportError } from "../../src/exchange/index.ts";
+import express from "express";
+import { type NodeHandler, nodeApp } from "../../src/apps/index.ts";
+import {
+  type Exchange,
+  type Handler,
+  PushedBody,
+  SallyportError,
+  silentLog,
+} from "../../src/exchange/index.ts";
+import { toNodeHandler } from "../../src/mount/index.ts";
 import { beginRequest, streamEnd, streamPart, TYPE } from "../../src/protocols/fastcgi/codec.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { PROTOCOLS, Raw, startApplication, variables } from "../cgi/socket/start-halves.ts";
+import { bodyText, head } from "../kit/handlers.ts";
 import { data, END_STREAM, post } from "../kit/http2-frames.ts";
 import { hello, serve as serveHttp1 } from "../kit/serve-http1.ts";
 import { params, serve as serveFastcgi } from "../protocols/fastcgi/serve-fastcgi.ts";
@@ -259,18 +269,6 @@ for (const [name, connect] of Object.entries(READ_ON)) {
     client.leave();
     isLost(await reading, ALL);
   });
-
-  test(`${name}: a body that nothing reads does not stand in the way`, async (t) => {
-    const client = await connect(
-      t,
-      reader((_req, res) => Promise.resolve(void res.end("ok"))).handler,
-      PIECES,
-    );
-    client.begin(1);
-    await client.answered();
-    client.piece();
-    client.piece();
-  });
 }
 
 test("HTTP/1.1: the next request follows a body that was read after the response", async (t) => {
@@ -300,3 +298,67 @@ for (const version of ["1.1", "2"])
     }
     isLost(await reading, 5);
   });
+
+const parsed = (): Handler => {
+  const app = express();
+  app.post("/", express.json(), (req, res) => void res.send(JSON.stringify([req.body, req.rawHeaders])));
+  const gateway = nodeApp(app);
+  return (exchange) => gateway.handle(exchange);
+};
+const JSON_TEXT = '{"a":1}';
+
+test("HTTP/2: a body parser sees a body of unknown length", async (t) => {
+  const client = await (await serveHttp2(t, parsed())).client();
+  client.send(post(1, "content-type", "application/json"), data(1, JSON_TEXT, END_STREAM));
+  await client.next("DATA", 1);
+  const [body, rawHeaders] = JSON.parse(client.body(1));
+  assert.deepEqual(body, { a: 1 });
+  assert.deepEqual(rawHeaders, ["host", "a.test", "content-type", "application/json"]);
+});
+
+test("FastCGI: a body parser sees a body of unknown length", async (t) => {
+  const client = await (await serveFastcgi(t, parsed())).client();
+  const described = params({
+    REQUEST_METHOD: "POST",
+    REQUEST_URI: "/",
+    SCRIPT_NAME: "",
+    PATH_INFO: "/",
+    CONTENT_TYPE: "application/json",
+  });
+  const body = [streamPart(TYPE.STDIN, 1, Buffer.from(JSON_TEXT)), streamEnd(TYPE.STDIN, 1)];
+  const { stdout } = await client.send(beginRequest(1, "responder", true), described, ...body).ended();
+  assert.match(stdout, /\r\n\r\n\[\{"a":1\}/);
+  assert.doesNotMatch(stdout, /transfer-encoding/i);
+});
+
+test("FastCGI: a gateway mounted in a node handler reads a body of unknown length, without a field that was not sent", async (t) => {
+  const gateway = {
+    handle(exchange: Exchange): void {
+      const { body, request } = exchange;
+      const answer = (text: string) =>
+        exchange.respond(head(), JSON.stringify([text, body.length ?? null, request]));
+      bodyText(exchange).then(answer, (error) => exchange.fail(error));
+    },
+  };
+  const app = nodeApp(toNodeHandler(gateway, { log: silentLog }) as NodeHandler);
+  const client = await (await serveFastcgi(t, (exchange) => app.handle(exchange))).client();
+  const body = [streamPart(TYPE.STDIN, 1, Buffer.from("hello")), streamEnd(TYPE.STDIN, 1)];
+  const { stdout } = await client
+    .send(beginRequest(1, "responder", true), params({ REQUEST_METHOD: "POST" }), ...body)
+    .ended();
+  assert.match(stdout, /\r\n\r\n\["hello",null,/);
+  assert.doesNotMatch(stdout, /transfer-encoding/i);
+});
+
+test("a request without a body, or with one of a known length, has no Transfer-Encoding", async () => {
+  const seen: unknown[] = [];
+  const app = nodeApp((req, res) => {
+    seen.push(req.headers["transfer-encoding"]);
+    res.end();
+  });
+  const headers = ["Content-Length", "5"];
+  const body = new PushedBody(5, { pause() {}, resume() {} });
+  for (const request of [{}, { method: "POST", headers, body }, { method: "POST", headers, body: "whole" }])
+    app.handle(new RecordedExchange(request));
+  assert.deepEqual(seen, [undefined, undefined, undefined]);
+});
