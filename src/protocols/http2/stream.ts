@@ -53,6 +53,7 @@ export class Http2Stream implements Member {
     stream.on("close", () => {
       if (this.#exchange && this.#outlives()) return;
       this.#lost();
+      this.#upload?.drop();
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) connection.rstStream();
       connection.gone(this);
     });
@@ -104,7 +105,7 @@ export class Http2Stream implements Member {
     this.#exchange = undefined;
     if (this.#outlived) return this.#connection.gone(this);
     if (this.#stream.endAfterHeaders || this.#stream.readableEnded) return;
-    if (this.#upload) this.#upload.drop();
+    if (this.#upload) this.#upload.answered();
     else if (exchange?.handshake) this.stopReading();
     else this.#drainDeadline = this.#connection.now + this.#connection.context.limits.drainTimeout;
   }
