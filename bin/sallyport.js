@@ -5,8 +5,9 @@ import module from "node:module";
 import { fileURLToPath } from "node:url";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
-// A supervisor starts its own command line once more, for a server process (src/cluster/messages.ts).
-const program = process.env.SALLYPORT_SERVER_PROCESS ? "server-main" : "main";
+// A supervisor starts its own command line once more, for a server process, and says so in JSON (src/cluster/messages.ts).
+// Anything else is a misspelt SALLYPORT_SERVER_PROCESSES, of which the command warns.
+const program = process.env.SALLYPORT_SERVER_PROCESS?.startsWith("{") ? "server-main" : "main";
 const main = new URL(`../dist/cli/${program}.js`, import.meta.url);
 
 const fail = (message) => {

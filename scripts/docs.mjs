@@ -2,7 +2,7 @@
 // it only compares, and fails when they are not current.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { optionTables } from "../src/cli/option-docs.ts";
+import { foreignTables, optionTables } from "../src/cli/option-docs.ts";
 import { configTables } from "../src/config/docs.ts";
 import { discussionTables } from "./discussion.mjs";
 import { guideParts } from "./guide.mjs";
@@ -13,6 +13,7 @@ const guideTables = () => guide.tables;
 const DOCS = {
   "configuration.md": configTables,
   "command-line.md": optionTables,
+  "moving.md": foreignTables,
   "discussion/how-bytes-flow.md": discussionTables,
   "discussion/how-connections-end.md": discussionTables,
   "discussion/limits.md": discussionTables,

@@ -7,8 +7,8 @@ import { appText, warningsOf } from "../explain/warnings.ts";
 import { routesOf } from "../server/routes.ts";
 import { escapeControls } from "../wire/escape.ts";
 import { type CommandLine, usage } from "./command-line.ts";
+import { givenOf } from "./given.ts";
 import { serveSettingsOf } from "./settings.ts";
-import { targetOf } from "./target.ts";
 
 /** What would be served. */
 interface Checked {
@@ -19,12 +19,13 @@ interface Checked {
 }
 
 /** Gives the exit code 0; warnings are no failures. Throws a SallyportError for what is not valid. */
-export async function checkCommand({ flags, words }: CommandLine): Promise<number> {
+export async function checkCommand(line: CommandLine): Promise<number> {
   const here = process.cwd();
-  const [word, extra] = words;
+  const [word, extra] = line.words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
-  const { settings, directory } = await serveSettingsOf(targetOf(word, flags.config, here), flags, here);
-  const checked = checkedOf(settings, await warningsOf(settings, directory));
+  const { target, flags, warnings } = givenOf(line.flags, word, here);
+  const { settings, directory } = await serveSettingsOf(target, flags, here);
+  const checked = checkedOf(settings, [...warnings, ...(await warningsOf(settings, directory))]);
   process.stdout.write(flags.json ? `${JSON.stringify(checked, undefined, 2)}\n` : textOf(checked));
   return 0;
 }

@@ -8,6 +8,7 @@ import { stacksText } from "../control/stacks.ts";
 import { statusText } from "../control/table.ts";
 import { type ProcessBounds, type ProcessStacks, SallyportError } from "../exchange/index.ts";
 import { type CommandLine, usage } from "./command-line.ts";
+import { variableOf } from "./variables.ts";
 
 type Flags = CommandLine["flags"];
 
@@ -80,8 +81,9 @@ function boundsIn(text: string): ProcessBounds {
 const boundsText = ({ min, max }: ProcessBounds): string =>
   min === max ? `${max} process${max === 1 ? "" : "es"}` : `${min} to ${max} processes`;
 
-/** The path of --control, or the only server that this user runs. Throws CONTROL_UNREACHABLE. */
-async function socketOf({ control }: Flags): Promise<string> {
+/** The path of --control or of its variable, or the only server that this user runs. Throws CONTROL_UNREACHABLE. */
+async function socketOf(flags: Flags): Promise<string> {
+  const control = flags.control ?? (process.env[variableOf("control")] || undefined);
   if (control === "off") throw usage("--control off is for sallyport serve; name the path of a socket");
   if (control !== undefined) return resolve(control);
   const [first, ...others] = await livingSockets();

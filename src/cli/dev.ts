@@ -1,6 +1,6 @@
 // `sallyport dev`, and `serve --reload`: one server process, applications in processes of their own where they can be, and
 // files that are watched.
-import { join } from "node:path";
+import { resolve } from "node:path";
 import type { AppSettings, Settings } from "../config/config.ts";
 import { DevSession } from "../dev/session.ts";
 import { keepPidFile } from "../server/pid-file.ts";
@@ -12,18 +12,20 @@ import { usage } from "./command-line.ts";
 import { countsOf } from "./counts.ts";
 import { controlled, type ServePlan } from "./serve.ts";
 
-type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "reread" | "config">;
+type Developing = Pick<ServePlan, "settings" | "directory" | "flags" | "here" | "reread" | "config">;
 
 /** Gives the exit code. Throws USAGE; that an application cannot be started is shown instead. */
-export async function develop({ settings, directory, flags, reread, config }: Developing): Promise<number> {
+export async function develop(plan: Developing): Promise<number> {
+  const { settings, directory, flags, here, reread, config } = plan;
   if (flags["server-processes"] !== undefined && flags["server-processes"] > 1)
     throw usage("sallyport dev runs one server process; leave --server-processes to sallyport serve");
   if (await serverAccount(settings))
     throw usage("sallyport dev runs as the user who starts it; leave --user and --group to sallyport serve");
+  const variableFiles = flags["env-file"] ?? [".env"];
   const session = new DevSession({
     apps: settings.apps,
     directory,
-    files: [...(config === undefined ? [] : [config]), join(directory, ".env")],
+    files: [...(config === undefined ? [] : [config]), ...variableFiles.map((file) => resolve(here, file))],
     include: flags["reload-include"] ?? [],
     exclude: flags["reload-exclude"] ?? [],
   });

@@ -7,16 +7,15 @@ import { type Explanation, explain } from "../explain/explain.ts";
 import { methodOf, partsOfUrl } from "../explain/request.ts";
 import { explanationText } from "../explain/text.ts";
 import { type CommandLine, usage } from "./command-line.ts";
+import { givenOf } from "./given.ts";
 import type { Flags } from "./options.ts";
 import { serveSettingsOf } from "./settings.ts";
-import { targetOf } from "./target.ts";
 
 /** Gives the exit code: 1 when the request is refused. Throws a SallyportError for what cannot be asked. */
-export async function explainCommand({ flags, words }: CommandLine): Promise<number> {
+export async function explainCommand(line: CommandLine): Promise<number> {
   const here = process.cwd();
-  const { target: word, method, url } = askedIn(words);
-  const wanted = flags.interface === "auto" ? undefined : flags.interface;
-  const target = targetOf(word, flags.config, here, wanted);
+  const { target: word, method, url } = askedIn(line.words);
+  const { target, flags } = givenOf(line.flags, word, here);
   const { settings, directory } = await serveSettingsOf(target, flags, here);
   const local = placeOf(settings.listen[0]);
   const body = await bodyOf(flags);

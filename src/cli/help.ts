@@ -15,6 +15,7 @@ TARGET is one of
   app.ts            a module (.ts, .js, .mjs) that exports a fetch object or function, or a node handler
   directory         static files; --cgi PREFIX runs the programs below it
   program           an executable file: a CGI program that answers every path
+  manage.py         the application of a Django project
   nothing           sallyport.config.{ts,js,json,yaml,toml} here, or --config FILE
 
 A running server is asked by

@@ -146,7 +146,7 @@ export const OPTIONS = {
   "tls-client-certificates": {
     ...listening,
     ...choiceOf(["ask", "require"], "ask or require"),
-    help: "ask clients for a certificate, and go on without; or refuse them",
+    help: "ask clients for a certificate, and go on without; or refuse them (require, with --tls-ca)",
   },
 
   "server-processes": {
@@ -213,7 +213,7 @@ export const OPTIONS = {
   processes: {
     ...pooled,
     ...processesValue,
-    help: "worker processes, as many as the requests need (1); for CGI, programs that may run at once",
+    help: "worker processes, as many as requests need (1); for CGI, programs at once (64)",
   },
   interface: {
     ...python,
@@ -258,7 +258,11 @@ export const OPTIONS = {
     help: "ASGI: the server reads the app's files; not with middleware that reads bodies",
   },
   env: { ...pooled, ...variableValue, many: true, help: "environment variable of the app; may be repeated" },
-  timeout: { ...pooled, ...timeValue, help: "until the response begins; then 504 (ASGI: no limit)" },
+  timeout: {
+    ...pooled,
+    ...timeValue,
+    help: "until the response begins; then 504 (WSGI 30s, CGI 60s, ASGI no limit)",
+  },
   cgi: {
     ...application,
     ...prefixValue,
@@ -294,7 +298,7 @@ export const OPTIONS = {
     ...logs,
     ...textValue,
     value: "off|-|FILE",
-    help: "a line a request: off, standard output (-), or a file",
+    help: "a line a request: off, standard output, or a file (-)",
   },
   "access-format": {
     ...logs,

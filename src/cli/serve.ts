@@ -19,11 +19,10 @@ import { attachAll, prepareAdmin, prepareClusterAdmin } from "./admin.ts";
 import { changeable, isCluster } from "./changeable.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import { countsOf } from "./counts.ts";
-import { envFilesOf, loadEnvFiles } from "./env-file.ts";
+import { givenOf } from "./given.ts";
 import type { Flags } from "./options.ts";
 import { namesAddress, type ServeSettings, serveSettingsOf, withOptions } from "./settings.ts";
-import { type ServeTarget, targetOf } from "./target.ts";
-import { variablesIn, withVariables } from "./variables.ts";
+import type { ServeTarget } from "./target.ts";
 
 /** What is served, and how it is read again. */
 export interface ServePlan {
@@ -46,19 +45,13 @@ export async function serveCommand(line: CommandLine, task?: ServerProcessTask):
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const { reload, "env-file": named } = { ...variablesIn(process.env).flags, ...line.flags };
-  const env = (): void => loadEnvFiles(envFilesOf(named, reload === true, here));
-  env();
-  const variables = variablesIn(process.env);
-  const config = line.flags.config ?? (word === undefined ? variables.flags.config : undefined);
-  const target = targetOf(word, config, here, wantedOf({ ...variables.flags, ...line.flags }));
-  const { flags, warnings } = withVariables(line.flags, variables, target.kind);
+  const { target, flags, warnings, readVariables } = givenOf(line.flags, word, here);
   const read = (): Promise<ServeSettings> => serveSettingsOf(target, flags, here);
   const { settings, directory } = await read();
   if (settings.umask !== undefined) process.umask(settings.umask);
   const all = { ...settings, renamed: [...warnings, ...renamed, ...(settings.renamed ?? [])] };
   const reread = async (): Promise<Settings> => {
-    env();
+    readVariables();
     return (await read()).settings;
   };
   try {
@@ -74,10 +67,6 @@ export async function serveCommand(line: CommandLine, task?: ServerProcessTask):
 }
 
 const configOf = ({ kind, name }: ServeTarget): string | undefined => (kind === "config" ? name : undefined);
-
-/** The interface that the options ask for, if they do. */
-const wantedOf = ({ interface: wanted }: Flags): "wsgi" | "asgi" | undefined =>
-  wanted === "auto" ? undefined : wanted;
 
 /** As a server, or as a CGI program: as this process was started. */
 async function serveAs(plan: ServePlan): Promise<number> {

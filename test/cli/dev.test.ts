@@ -317,6 +317,20 @@ test(".env needs a new version, wherever the app is, also when it is made and re
   }
 });
 
+for (const [file, ...args] of [[".env"], ["vars/own.env", "--env-file", "vars/own.env"]] as const)
+  test(`${file} needs a new version where the configuration is elsewhere`, async (t) => {
+    const files = {
+      "etc/site.json": JSON.stringify({ apps: { site: { module: "../app/site.mjs" } } }),
+      "app/site.mjs": "export default (request, response) => response.end(process.env.OUR_COLOUR ?? 'none');",
+      "vars/own.env": "",
+    };
+    const { get, server, directory } = await develop(t, files, "--config", "etc/site.json", ...args);
+    assert.equal((await get("/")).text, "none");
+    writeFileSync(join(directory, file), "OUR_COLOUR=blue\n");
+    await until(() => server.stderr.includes(`changed: `));
+    await until(async () => (await get("/")).text === "blue");
+  });
+
 test("a configuration with several server processes is developed with one, and the terminal says so", async (t) => {
   const config = { apps: { site: { module: "site.mjs" } }, listen: ["127.0.0.1:0"], serverProcesses: 3 };
   const files = {

@@ -1,6 +1,6 @@
 // Options by environment variables, files of them, PORT, and the pid file.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { envFilesOf, loadEnvFiles } from "../../src/cli/env-file.ts";
@@ -132,6 +132,47 @@ for (const more of [[], ["--server-processes", "2"], ["--embedded"]]) {
     await server.stop();
   });
 }
+
+test("check and explain read options, variables and files of variables as serve does", async (t) => {
+  const folder = makeFolder(t);
+  mkdirSync(join(folder, "pub"));
+  writeFileSync(join(folder, "pub", "hello.txt"), "hello");
+  writeFileSync(join(folder, "site.yaml"), "apps: { a: { static: '$" + "{OUR_ROOT}' } }\n");
+  writeFileSync(join(folder, "vars"), "OUR_ROOT=pub\nSALLYPORT_CONFIG=site.yaml\n");
+  const ask = (...args: string[]) =>
+    sallyport([...args, "--env-file", "vars"], folder, {
+      SALLYPORT_HTTP: "127.0.0.1:9999",
+      SALLYPORT_PROCESES: "2",
+    });
+  const checked = await ask("check");
+  assert.equal(checked.code, 0, checked.stderr);
+  assert.match(checked.stdout, /listens on http:\/\/127\.0\.0\.1:9999/);
+  assert.match(checked.stdout, /warning: .*SALLYPORT_PROCESES.*did you mean SALLYPORT_PROCESSES/);
+  const explained = await ask("explain", "/hello.txt", "--json");
+  assert.equal(explained.code, 0, explained.stderr);
+  assert.match(explained.stdout, /127\.0\.0\.1:9999/);
+});
+
+test("the variable of --control names the server for the commands that ask it, too", async (t) => {
+  const folder = makeFolder(t);
+  const env = { SALLYPORT_CONTROL: join(folder, "socket"), XDG_RUNTIME_DIR: makeFolder(t) };
+  const server = await serve([folder], { env });
+  t.after(() => server.stop());
+  const { code, stdout, stderr } = await sallyport(["status"], folder, env);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, new RegExp(server.url));
+});
+
+test("SALLYPORT_SERVER_PROCESS, misspelt so, is warned of like any other", async (t) => {
+  const folder = makeFolder(t);
+  for (const value of ["2", "two"]) {
+    const { code, stdout, stderr } = await sallyport(["check", "."], folder, {
+      SALLYPORT_SERVER_PROCESS: value,
+    });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /SALLYPORT_SERVER_PROCESS means nothing.*did you mean SALLYPORT_SERVER_PROCESSES/);
+  }
+});
 
 test("PORT and HOST say where to listen where nothing else does", async (t) => {
   const folder = makeFolder(t);

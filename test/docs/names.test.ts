@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
+import { FOREIGN_OPTIONS } from "../../src/cli/foreign-options.ts";
 import { OPTIONS } from "../../src/cli/options.ts";
 import { ERRORS } from "../../src/exchange/index.ts";
 import { FROM_WORKER, TO_WORKER } from "../../src/workers/link.ts";
@@ -110,6 +111,8 @@ test("each page is linked from another one, or stands in a folder that is", () =
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "node and Python": ["import", "test", "expose-gc", "tls-cipher-list", "enable-shared"],
   curl: ["unix-socket"],
+  npm: ["global"],
+  "other servers": Object.keys(FOREIGN_OPTIONS).map((name) => name.replace(/^--/, "")),
 };
 /** Options of our own scripts, which must know them. */
 const SCRIPTS: Readonly<Record<string, readonly string[]>> = {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { FORWARDED } from "../../src/proxies/forwarded.ts";
+import { FORWARDED, FORWARDED_FIELDS } from "../../src/proxies/forwarded.ts";
 import { parseTrust } from "../../src/proxies/trust.ts";
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
@@ -55,4 +55,17 @@ test("the page lists each header that may be applied", () => {
     column("Headers").map((name) => name.toLowerCase()),
     [...FORWARDED],
   );
+});
+
+test("where nginx sets one of the headers that we believe, it sets or removes all of them: a client must not", () => {
+  const example = "../../examples/deploy/nginx/nginx.conf";
+  const pages = ["proxies", "guide/wsgi", "guide/asgi"].map((name) => `../../docs/${name}.md`);
+  const blocks = pages.flatMap((file) => [...read(file).matchAll(/^```nginx\n([\s\S]*?)^```/gm)]);
+  const shown = [...blocks.map(([block]) => block), read(example)].filter((block) =>
+    block.includes("X-Forwarded-"),
+  );
+  assert.equal(shown.length, 5);
+  for (const block of shown)
+    for (const name of FORWARDED_FIELDS)
+      assert.match(block, new RegExp(`proxy_set_header ${name} `, "i"), `${name}:\n${block}`);
 });

@@ -111,13 +111,19 @@ test("systemd's socket activation: the first connection starts the server, which
   assert.equal(stderr().match(/listening on http/g)?.length, 1);
 });
 
+/** For a nginx beside others, by whichever user. */
+const PLACES = "daemon off; pid nginx.pid; error_log stderr warn;";
+const TEMPORARY = ["client_body", "proxy", "fastcgi", "scgi", "uwsgi"]
+  .map((of) => `${of}_temp_path ${of};\n`)
+  .join("");
+
 test("nginx in front, by the example", { skip: missing("nginx") }, async (t) => {
   const server = await serve(["app:app", "--port", "0", "--trust", "127.0.0.1"], { cwd: CONTAINER });
   t.after(() => server.stop());
   const peer = await startPeer({
     config: "../../examples/deploy/nginx/nginx.conf",
-    places: { "9001": new URL(server.url).port },
-    command: (file, folder) => ["nginx", "-p", folder, "-c", file, "-g", "daemon off;"],
+    places: { "8000": new URL(server.url).port, "http {": `http {\n${TEMPORARY}` },
+    command: (file, folder) => ["nginx", "-p", folder, "-c", file, "-g", PLACES],
   });
   t.after(() => peer.stop());
   for (let i = 0; i < 5; i++) assert.equal(await (await fetch(peer.url(8080))).text(), "hello\n");

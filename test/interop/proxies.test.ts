@@ -15,7 +15,12 @@ import { type Peer, startPeer } from "./peer.ts";
 
 const PROXY = "127.0.0.1";
 /** What a client says to be taken for another. */
-const FORGED = { "X-Forwarded-For": "6.6.6.6", Forwarded: "for=6.6.6.6" };
+const FORGED = {
+  "X-Forwarded-For": "6.6.6.6",
+  "X-Forwarded-Host": "evil.example",
+  "X-Forwarded-Port": "6666",
+  Forwarded: "for=6.6.6.6;host=evil.example",
+};
 
 const folder = makeFolder();
 
