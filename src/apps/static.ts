@@ -164,7 +164,7 @@ function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options:
  * holds, where it must be that of the file (13.1.5).
  */
 function mayBeRange({ method, headers }: IncomingMessage, { mtime }: Stats): boolean {
-  const { "if-range": condition } = headers;
+  const condition = headers["if-range"] as string | undefined;
   if (method !== "GET") return false;
   return !condition || isEntityTag(condition) || condition === mtime.toUTCString();
 }
