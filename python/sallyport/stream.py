@@ -45,6 +45,8 @@ PREFETCH_MAX = 64
 _PREFETCH_FIRST = 16
 # Requests after which their mean counts as much as that of all before them.
 _SMOOTHING = 16
+# Frames that a worker keeps while it is inside a request.
+_FOR_LATER = (REQUEST, REPEAT, COMMON, STOP)
 
 
 class Disconnected(OSError):
@@ -212,16 +214,16 @@ class Inline:
 
     def _sort(self, stream: "Stream | None", frame: "tuple[int, int, bytes]") -> None:
         kind, id, payload = frame
-        if stream and id == stream.id:
+        if kind in _FOR_LATER:  # first: the number of a COMMON is that of a part, not of a stream
+            self._waiting.append((kind, id, bytes(payload)))  # it is read into memory that is used again
+        elif stream and id == stream.id:
             stream.receive(kind, payload)
         elif kind == CANCEL:
             self._drop(id)
-        elif kind in (REQUEST, REPEAT, COMMON, STOP):
-            self._waiting.append((kind, id, bytes(payload)))  # it is read into memory that is used again
 
     def _drop(self, id: int) -> None:
         for frame in self._waiting:
-            if frame[1] == id:
+            if frame[1] == id and frame[0] in (REQUEST, REPEAT):
                 self._waiting.remove(frame)
                 self.send(DONE, id)
                 return

@@ -1,6 +1,7 @@
 """HTTP as ASGI applications have it: what a worker makes of scopes, messages, violations and the end of clients."""
 
 import os
+import sys
 import time
 import unittest
 
@@ -305,6 +306,19 @@ class HttpTest(OneWorker):
         self.front.expect("HEAD", stream)
         self.front.expect("CHUNK", stream)
         self.front.send("LEAVE", stream)
+        self.front.expect("DONE", stream)
+
+    def test_nor_is_one_that_has_sent_no_body_yet(self):
+        stream = self.front.script(("send", start()), ("receive", 2))
+        self.front.expect("HEAD", stream)
+        self.front.send("LEAVE", stream)
+        self.front.expect("DONE", stream)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "task groups came with Python 3.11")
+    def test_a_client_that_left_is_no_error_of_a_task_group_either(self):
+        stream = self.front.script(("send", start()), ("receive", 2), ("send in a group", body(b"x")))
+        self.front.expect("HEAD", stream)
+        self.front.send("CANCEL", stream)
         self.front.expect("DONE", stream)
 
     def test_after_the_last_moment_send_raises_an_OSError(self):

@@ -144,6 +144,11 @@ class Response(Stream):
             self.wake()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the application has sent its head, and more of the body may follow."""
+        return self.steps is self.HEADED or self.steps is self.STREAMING
+
+    @property
     def has_head(self) -> bool:
         """Whether the head waits for its body."""
         return self._head is not None
@@ -157,7 +162,8 @@ class Response(Stream):
     def _returned(self) -> None:
         if self.steps is self.COMPLETE:
             self.link.finish(self.id, self._answered, self._place)
-        elif self.cancelled is not None or (self._leaving and self.steps is self.STREAMING):
+        elif self.cancelled is not None or (self._leaving and self.has_begun):
+            self.release_head()
             self._done()
         elif self.steps is self.TORN:
             self._abort(ProtocolError("the application gave up sending in the middle of a message"))

@@ -1,6 +1,7 @@
 """One exchange on the event loop: the application's task, and how it waits for frames and for credit."""
 
 import asyncio
+import builtins
 from collections import deque
 from typing import Awaitable, Callable
 
@@ -16,6 +17,8 @@ _PAUSE = 0.01
 _FIRST = 16_384
 # Seconds in which an application may notice that its exchange has ended because the server leaves.
 _NOTICE_TIME = 1.0
+# What task groups raise, from Python 3.11 on.
+_GROUP = getattr(builtins, "BaseExceptionGroup", ())
 _NOT_A_MESSAGE = "send() was given {what}; expected a dict with 'type'"
 
 
@@ -221,6 +224,8 @@ def _is_disconnect(error: "BaseException | None") -> bool:
     seen = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, Disconnected):
+            return True
+        if isinstance(error, _GROUP) and all(map(_is_disconnect, error.exceptions)):
             return True
         seen.add(id(error))
         error = error.__cause__ or error.__context__

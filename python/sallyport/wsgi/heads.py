@@ -74,7 +74,7 @@ def _check_head(status: str, headers: list) -> "tuple[bytes, int]":
         text = f"{text}{name}: {value}\r\n"
     head = _head_bytes(flags, text, headers)
     if len(head) <= _HEAD_REMEMBERED:
-        if len(_known_heads) == _HEADS_LIMIT:
+        if len(_known_heads) >= _HEADS_LIMIT:  # two threads may have added one each
             _known_heads.clear()
         _known_heads[(status, *headers)] = head, length
     return head, length

@@ -40,6 +40,12 @@ async def send_two(scope, receive, send, first, second):
     await asyncio.gather(send(first), send(second))
 
 
+async def send_in_a_group(scope, receive, send, message):
+    """As a framework does whose tasks are in a group: what one raises comes out of it in an ExceptionGroup."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send(message))
+
+
 async def send_briefly(scope, receive, send, message):
     """Gives up on a client that is too slow."""
     try:
@@ -146,6 +152,7 @@ STEPS = {
     "send": do_send,
     "try": try_to_send,
     "send_two": send_two,
+    "send in a group": send_in_a_group,
     "send_briefly": send_briefly,
     "receive": do_receive,
     "receive_until": receive_until,

@@ -1,0 +1,91 @@
+"""A worker without threads: frames of later requests that arrive while it is inside of one."""
+
+import os
+import socket
+import sys
+import time
+import unittest
+from marshal import dumps
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
+
+from sallyport import link, outbox, stream, wsgi  # noqa: E402
+
+
+def frame(kind, id, payload=b""):
+    return link.HEADER.pack(len(payload), id, getattr(link, kind)) + payload
+
+
+def common(number):
+    return frame("COMMON", number, dumps((0, {"SERVER_NAME": f"part{number}"}), 2))
+
+
+def repeat(id, number, path="/"):
+    return frame("REPEAT", id, dumps((number, "GET", "", path, "", path, None), 2))
+
+
+STOP = frame("STOP", 0)
+
+
+def served(first, app):
+    """What a worker with `app` sends for the frames `first`; `app` gets the server's end of the link, too."""
+    here, there = socket.socketpair()
+    with here, there:
+        here.sendall(first)
+        driver = stream.Inline(link.Link(there), outbox.Direct(there))
+        driver.serve(wsgi.Server(lambda environ, begin: app(here, environ, begin), driver, {}, 1, 1))
+        there.close()
+        return frames(b"".join(iter(lambda: here.recv(65536), b"")))
+
+
+def frames(data):
+    names = {number: name for name, number in link.FROM_WORKER.items()}
+    found = []
+    while data:
+        length, id, kind = link.HEADER.unpack_from(data)
+        end = link.HEADER.size + length
+        found.append((names[kind], id, data[link.HEADER.size : end]))
+        data = data[end:]
+    return found
+
+
+def named(environ, begin):
+    begin("200 OK", [])
+    return [environ["SERVER_NAME"].encode()]
+
+
+class FramesForLater(unittest.TestCase):
+    def bodies(self, found):
+        return {id: payload[-5:] for name, id, payload in found if name in ("RESPONSE", "ANSWER")}
+
+    def test_a_part_whose_number_is_that_of_the_response_under_way_is_learnt(self):
+        def app(server, environ, begin):
+            if environ["PATH_INFO"] != "/stream":
+                return named(environ, begin)
+            begin("200 OK", [])
+            return pieces(server)
+
+        def pieces(server):
+            yield b"one"
+            server.sendall(common(2) + repeat(3, 2) + STOP)
+            time.sleep(0.01)  # later than what was read last
+            yield b"two"
+            yield b"three"
+
+        found = served(common(1) + repeat(1, 1) + repeat(2, 1, "/stream"), app)
+        self.assertEqual(self.bodies(found), {1: b"part1", 3: b"part2"})
+        self.assertIn(("END", 2, b""), found)
+
+    def test_the_cancel_of_a_request_that_waits_leaves_the_part_of_that_number(self):
+        def app(_server, environ, begin):
+            time.sleep(0.01)  # so that it looks for what has been cancelled
+            return named(environ, begin)
+
+        sent = [common(1), repeat(1, 1), common(2), repeat(2, 2), common(3), repeat(3, 2), repeat(4, 3)]
+        found = served(b"".join(sent) + frame("CANCEL", 2) + STOP, app)
+        self.assertEqual(self.bodies(found), {1: b"part1", 3: b"part2", 4: b"part3"})
+        self.assertIn(("DONE", 2, b""), found)
+
+
+if __name__ == "__main__":
+    unittest.main()
