@@ -1,6 +1,8 @@
 // Answers exchanges with the files of a directory. static-path.ts finds the file, or refuses; the library `send` sends it
 // (validators, conditions, ranges; RFC 9110, 13 and 14).
+import type { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { resolve } from "node:path";
 import send from "send";
 import {
@@ -138,7 +140,8 @@ function checkMethod({ request }: Exchange): void {
 
 function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options: StaticOptions): void {
   const { req, res } = nodeObjects(exchange);
-  const { root, segments } = choice.file;
+  const { root, segments, stats } = choice.file;
+  if (!mayBeRange(req, stats)) delete req.headers.range;
   const stream = send(req, encoded(segments), {
     root,
     index: false,
@@ -155,6 +158,18 @@ function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options:
   stream.on("error", (error: SendError) => refuseSending(exchange, error));
   stream.pipe(res);
 }
+
+/**
+ * `send` would answer HEAD with 206 or 416, too, where Range means nothing (RFC 9110, 14.2), and takes any later date for one that
+ * holds, where it must be that of the file (13.1.5).
+ */
+function mayBeRange({ method, headers }: IncomingMessage, { mtime }: Stats): boolean {
+  const condition = headers["if-range"] as string | undefined;
+  if (method !== "GET") return false;
+  return !condition || isEntityTag(condition) || condition === mtime.toUTCString();
+}
+
+const isEntityTag = (condition: string): boolean => condition.includes('"');
 
 const encoded = (segments: readonly string[]): string => `/${segments.map(encodeURIComponent).join("/")}`;
 

@@ -11,9 +11,12 @@ import type { Outcome, ResponseHead } from "./exchange.ts";
 export class Trace {
   /** The listener has read the head of the request. */
   readonly begun: number = performance.now();
-  /** It waits: the application takes no more at the moment. */
+  /** It waits: the application takes no more at the moment. The last time, when it waited again. */
   queuedAt = 0;
-  /** The application has it: a worker, a connection, a new process, a function. The last time, when it was tried again. */
+  /**
+   * The application has it: a worker, a connection, a new process, a function. The last time, when it was tried again; 0 while it
+   * waits again, as after an application that has passed it on, or failed it before it was begun.
+   */
   handedOverAt = 0;
   /** The head of the response was given. */
   headAt = 0;
@@ -26,6 +29,13 @@ export class Trace {
 
   queued(): void {
     this.queuedAt = performance.now();
+    this.handedOverAt = 0;
+    this.pid = undefined;
+  }
+
+  /** It was queued, and no application had it since. */
+  get waits(): boolean {
+    return this.queuedAt !== 0 && this.handedOverAt === 0;
   }
 
   handedOver(pid?: number): void {

@@ -11,16 +11,36 @@ export interface CurlRequest {
   readonly body: Buffer;
 }
 
-/** A line for a POSIX shell. A body that is no text comes from a file, as base64. */
+/**
+ * A line for a POSIX shell. A body that is no text comes from a file, as base64. `--globoff`: curl would make several requests of
+ * `[1-3]` and `{a,b}` in a URL.
+ */
 export function curlOf({ method, url, headers, body }: CurlRequest): string {
-  const words = ["curl", "-i", "--path-as-is", ...methodWords(method, body)];
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string;
-    if (!OWN.has(name.toLowerCase())) words.push("-H", quoted(`${name}: ${headers[i + 1]}`));
-  }
+  const fields = [...fieldsOf(headers), ...unsetOf(headers, body)].flatMap((field) => ["-H", quoted(field)]);
+  const words = ["curl", "-i", "--path-as-is", "--globoff", ...methodWords(method, body), ...fields];
   if (body.length === 0) return [...words, quoted(url)].join(" ");
   if (isText(body)) return [...words, "--data-binary", quoted(body.toString("utf8")), quoted(url)].join(" ");
   return `printf %s ${body.toString("base64")} | base64 -d | ${[...words, "--data-binary", "@-", quoted(url)].join(" ")}`;
+}
+
+function fieldsOf(headers: Headers): string[] {
+  const fields: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (!OWN.has(name.toLowerCase())) fields.push(fieldOf(name, headers[i + 1] as string));
+  }
+  return fields;
+}
+
+/** `Name:` alone would mean that curl must leave the field out. */
+const fieldOf = (name: string, value: string): string =>
+  value.trim() === "" ? `${name};` : `${name}: ${value}`;
+
+/** The fields that curl would add of its own accord, and the request did not have. */
+function unsetOf(headers: Headers, body: Buffer): string[] {
+  const names = new Set(headers.map((text, at) => (at % 2 === 0 ? text.toLowerCase() : "")));
+  const added = ["User-Agent", "Accept", ...(body.length > 0 ? ["Content-Type"] : [])];
+  return added.filter((name) => !names.has(name.toLowerCase())).map((name) => `${name}:`);
 }
 
 function methodWords(method: string, body: Buffer): string[] {

@@ -17,7 +17,7 @@ import { dissectMessage } from "../wire/message.ts";
 import { dissectFrames } from "../workers/dissect.ts";
 import type { KeptBytes, Recording } from "./captured-exchange.ts";
 import { curlOf } from "./curl.ts";
-import { masked, maskedBytes } from "./masking.ts";
+import { masked, maskedBytes, maskedFields, maskedLines } from "./masking.ts";
 import { summaryOf } from "./summary.ts";
 
 /** When each step happened, in milliseconds from the beginning; undefined for one that has not. */
@@ -125,25 +125,40 @@ const keeper =
     cut: kept.cut,
   });
 
+/** The head that was understood is not enough to find the secrets: of a malformed answer there is none. */
 function answerOf({ trace, head }: Recording, named: InterfaceName | undefined, kept: Keep): KeptView {
-  const bytes = maskedBytes(trace.answer.bytes, head?.headers ?? []);
-  return kept(trace.answer, bytes, named ? (DISSECT_ANSWER[named]?.(bytes) ?? []) : []);
+  const { mask, dissect } = (named && ANSWERS[named]) ?? NOTHING;
+  const bytes = mask(maskedBytes(trace.answer.bytes, head?.headers ?? []));
+  return kept(trace.answer, bytes, dissect(bytes));
 }
 
-type Dissect = (bytes: Buffer) => WireMessage["fields"];
+/** How the bytes of an answer are masked and read. */
+interface AnswerFormat {
+  readonly mask: (bytes: Buffer) => Buffer;
+  readonly dissect: (bytes: Buffer) => WireMessage["fields"];
+}
 
 /** A program may write a status line (nph, uwsgi); mostly it begins with its fields. */
-const document: Dissect = (bytes) =>
-  dissectMessage(bytes, bytes.toString("latin1", 0, 5) === "HTTP/" ? "status line" : undefined);
+const DOCUMENT: AnswerFormat = {
+  mask: maskedLines,
+  dissect: (bytes) =>
+    dissectMessage(bytes, bytes.toString("latin1", 0, 5) === "HTTP/" ? "status line" : undefined),
+};
 
-/** How the bytes of an answer are read. */
-const DISSECT_ANSWER: Readonly<Partial<Record<InterfaceName, Dissect>>> = {
-  cgi: document,
-  fastcgi: document,
-  scgi: document,
-  uwsgi: document,
-  wsgi: dissectFrames,
-  asgi: dissectFrames,
+const FRAMES: AnswerFormat = {
+  mask: (bytes) => maskedFields(bytes, dissectFrames(bytes)),
+  dissect: dissectFrames,
+};
+
+const NOTHING: AnswerFormat = { mask: (bytes) => bytes, dissect: () => [] };
+
+const ANSWERS: Readonly<Partial<Record<InterfaceName, AnswerFormat>>> = {
+  cgi: DOCUMENT,
+  fastcgi: DOCUMENT,
+  scgi: DOCUMENT,
+  uwsgi: DOCUMENT,
+  wsgi: FRAMES,
+  asgi: FRAMES,
 };
 
 const responseOf = ({ status, headers }: ResponseHead, body: KeptBytes, kept: Keep): ResponseView => ({

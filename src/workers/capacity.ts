@@ -67,6 +67,6 @@ export class Capacity {
   /** Notes for a stream that is about to be sent whether it is begun, or waits there. */
   mark(trace: Trace, pid: number | undefined): void {
     if (this.#streams.size < this.places) trace.handedOver(pid);
-    else if (trace.queuedAt === 0) trace.queued();
+    else if (!trace.waits) trace.queued();
   }
 }

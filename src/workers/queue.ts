@@ -41,6 +41,7 @@ export class RequestQueue {
 
   /** Puts them before all others. */
   putBack(streams: readonly WorkerStream[]): void {
+    for (const { exchange } of streams) if (exchange.trace?.waits === false) exchange.trace.queued();
     this.waiting.unshift(...streams.filter(({ exchange }) => !exchange.closed));
   }
 

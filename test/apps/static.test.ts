@@ -119,6 +119,23 @@ test("a range is sent only while If-Range holds", async () => {
   const ranged = (value: string) => ask("/hello.txt", withHeaders("Range", "bytes=0-4", "If-Range", value));
   assert.equal((await ranged(header(headers, "etag") ?? "")).status, 206);
   assert.equal((await ranged('"other"')).status, 200);
+  assert.equal((await ranged(MODIFIED.toUTCString())).status, 206);
+  for (const shift of [-1000, 1000]) {
+    const other = await ranged(new Date(MODIFIED.getTime() + shift).toUTCString());
+    assert.deepEqual([other.status, other.body.toString()], [200, "hello, world"], `${shift}`);
+  }
+  assert.equal((await ranged("yesterday")).status, 200);
+});
+
+test("a range means nothing to HEAD", async () => {
+  for (const range of ["bytes=0-4", "bytes=99-"]) {
+    const head = await ask("/hello.txt", { method: "HEAD", ...withHeaders("Range", range) });
+    const { status } = head;
+    assert.deepEqual(
+      [status, field(head, "content-length"), field(head, "content-range")],
+      [200, "12", undefined],
+    );
+  }
 });
 
 test("cache rules are those of the options", async () => {

@@ -3,12 +3,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { staticFiles } from "../../src/apps/index.ts";
 import { type Gateway, phasesOf, Trace } from "../../src/exchange/index.ts";
+import { requestsIn } from "../../src/inspect/requests.ts";
 import { asgi } from "../../src/protocols/asgi/index.ts";
 import { cgi } from "../../src/protocols/cgi/index.ts";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { until } from "../kit/until.ts";
 import { GATEWAYS } from "../matrix/gateways.ts";
 import { Scope } from "../matrix/scope.ts";
 
@@ -16,15 +19,21 @@ const APPS = fileURLToPath(new URL("../apps/conformance", import.meta.url));
 /** Where the application has a process of its own that we have started. */
 const WITH_PROCESS: ReadonlySet<string> = new Set(["wsgi", "asgi", "cgi"]);
 
+interface Asked {
+  readonly exchange: RecordedExchange;
+  readonly trace: Trace;
+  readonly done: Promise<unknown>;
+}
+
 /** A traced exchange with an application of the conformance suite that answers at once. */
-function ask(gateway: Gateway, notes: string): { trace: Trace; done: Promise<unknown> } {
-  const script = Buffer.from(JSON.stringify({ kind: "answer", body: "hello", notes })).toString("base64url");
+function ask(gateway: Gateway, notes: string, more: object = { kind: "answer", body: "hello" }): Asked {
+  const script = Buffer.from(JSON.stringify({ ...more, notes })).toString("base64url");
   const exchange = new RecordedExchange({ headers: ["x-conformance", script] });
   const trace = new Trace();
   exchange.trace = trace;
   const { done } = exchange;
   gateway.handle(exchange);
-  return { trace, done };
+  return { exchange, trace, done };
 }
 
 const started = async (t: TestContext, gateway: Gateway): Promise<Gateway> => {
@@ -73,5 +82,36 @@ describe("an exchange that has to wait", () => {
       assert.ok(trace.handedOverAt <= trace.headAt);
       const first = Math.min(...traces.slice(0, 2).map(({ headAt }) => headAt));
       assert.ok(trace.handedOverAt >= first, "not before another one was answered");
+    });
+});
+
+describe("an exchange that another gateway had first, and that is refused in the queue", () => {
+  const options = { chdir: APPS, python: "python3" };
+  const gateways: Readonly<Record<string, () => Gateway>> = {
+    "an inline WSGI worker": () => wsgi("app", options),
+    threads: () => wsgi("app", { ...options, threads: 2 }),
+    "an event loop": () => asgi("asgi:application", { ...options, concurrency: 2 }),
+    "CGI processes": () => cgi({ program: `${APPS}/program.py`, processes: 2 }),
+  };
+  for (const [name, make] of Object.entries(gateways))
+    test(`${name}: waits as long as it does, and no application has it`, async (t) => {
+      const inner = await started(t, make());
+      const gateway = staticFiles({ directory: makeFolder(t), fallthrough: inner });
+      const notes = join(makeFolder(t), "note-");
+      const asked: Asked[] = [];
+      for (let i = 0; i < 3; i++) {
+        asked.push(ask(gateway, notes, { kind: "hang" }));
+        const { trace } = asked[i] as Asked;
+        await until(() => trace.queuedAt > 0 || trace.pid !== undefined);
+      }
+      const { exchange, trace, done } = asked[2] as Asked;
+      await until(() => trace.queuedAt > 0);
+      assert.equal(requestsIn([["shop", [exchange]]]).requests[0]?.phase, "queue");
+      assert.deepEqual([trace.handedOverAt, trace.pid], [0, undefined]);
+      await inner.close?.(0);
+      await done;
+      const { total, queue = -1, application: ran } = phasesOf(trace);
+      assert.ok(queue >= 0 && queue <= total, `${queue}`);
+      assert.equal(ran, undefined);
     });
 });

@@ -15,19 +15,25 @@ interface Got {
   readonly body: Buffer;
 }
 
+let count = 0;
 let got: ((one: Got) => void) | undefined;
 const server = createServer(async (request, response) => {
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece as Buffer);
+  count++;
   got?.({ request, body: Buffer.concat(pieces) });
   response.end("ok");
 });
 before(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)));
 after(() => server.close());
 
-async function sent(request: Partial<CurlRequest>): Promise<Got> {
+interface Sent extends Omit<Partial<CurlRequest>, "url"> {
+  readonly target?: string;
+}
+
+async function sent({ target = "/a/../b?x='$(id)'", ...request }: Sent): Promise<Got> {
   const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}/a/../b?x='$(id)'`;
+  const url = `http://127.0.0.1:${port}${target}`;
   const arrived = new Promise<Got>((resolve) => {
     got = resolve;
   });
@@ -54,5 +60,24 @@ describe("curl sends", { skip: missing("curl") }, () => {
     assert.deepEqual((await sent({ method: "PUT", body: bytes })).body, bytes);
     const at = await sent({ method: "POST", body: Buffer.from("@file") });
     assert.equal(at.body.toString(), "@file");
+  });
+
+  test("one request, whatever curl could make of brackets and braces in the target", async () => {
+    for (const target of ["/?x[a]=1", "/?y={a}", "/?r=[1-3]", "/?q={a,b}", "/[z-a]/{"]) {
+      const before = count;
+      assert.equal((await sent({ target })).request.url, target);
+      assert.equal(count, before + 1, target);
+    }
+  });
+
+  test("fields without a value, and no fields that the request did not have", async () => {
+    const headers = ["X-Empty", "", "X-Blank", " ", "X-Full", "1"];
+    const { request } = await sent({ method: "POST", headers, body: Buffer.from("a=1") });
+    const { host, connection, "content-length": length, ...fields } = request.headers;
+    assert.deepEqual(fields, { "x-empty": "", "x-blank": "", "x-full": "1" });
+    assert.equal(length, "3");
+    const named = ["content-type", "text/x-own", "user-agent", "own/1", "ACCEPT", "x/y"];
+    const own = (await sent({ method: "POST", headers: named, body: Buffer.from([0]) })).request.headers;
+    assert.deepEqual([own["content-type"], own["user-agent"], own.accept], ["text/x-own", "own/1", "x/y"]);
   });
 });

@@ -1,5 +1,6 @@
 // A captured exchange as it is shown: what crossed in both directions, at every gateway.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { InterfaceName } from "../../src/explain/facts.ts";
@@ -7,7 +8,9 @@ import type { HandoverContext } from "../../src/explain/handover.ts";
 import { Captures } from "../../src/inspect/captures.ts";
 import { summaryOf } from "../../src/inspect/summary.ts";
 import { type RecordingView, viewOf } from "../../src/inspect/view.ts";
+import { cgi } from "../../src/protocols/cgi/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
+import { FROM_WORKER } from "../../src/workers/link.ts";
 import { assertCovers, fieldAt } from "../kit/covers.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { GATEWAYS } from "../matrix/gateways.ts";
@@ -131,3 +134,59 @@ test("a body beyond the bound: its true length is shown, and no bytes that were 
     assert.equal(request.body.cut, true);
   }
 });
+
+describe("an answer without a head that could be sent", () => {
+  const documents = [
+    "Set-Cookie: sid=topsecret\nno header\n\nhi",
+    "\nSet-Cookie: sid=topsecret\n\nhi",
+    "Status: many\nSet-Cookie: sid=topsecret;\n more=topsecret\n\nhi",
+  ];
+  for (const document of documents)
+    test(`a program's, its secrets masked: ${JSON.stringify(document)}`, async (t) => {
+      const folder = makeFolder(t);
+      writeFileSync(join(folder, "say"), `#!/bin/sh\nprintf '%s' '${document}'\n`, { mode: 0o755 });
+      const gateway = cgi({ program: join(folder, "say") });
+      t.after(() => gateway.close?.(0));
+      await gateway.start?.();
+      const captures = new Captures();
+      captures.begin();
+      const exchange = new RecordedExchange();
+      captures.around(gateway, "shop").handle(exchange);
+      assert.equal((await exchange.done).status, 502);
+      const [recording] = captures.all;
+      assert.ok(recording);
+      const view = viewOf(recording, "cgi", CONTEXT);
+      assert.equal(bytesOf(view.answer).length, document.length);
+      const text = bytesOf(view.answer).toString() + JSON.stringify(view);
+      assert.ok(!text.includes("topsecret"), bytesOf(view.answer).toString());
+    });
+
+  test("a worker's frames, of which nothing else is changed", () => {
+    const captures = new Captures();
+    captures.begin();
+    captures.captured(new RecordedExchange(), "shop");
+    const [recording] = captures.all;
+    assert.ok(recording);
+    // A length of 32 begins like a line that continues the one before it.
+    const frames = [
+      frameOf(FROM_WORKER.HEAD, "\x00200 OK\r\nSet-Cookie: sid=topsecret\r\n"),
+      frameOf(FROM_WORKER.CHUNK, "x".repeat(32)),
+    ];
+    for (const frame of frames) recording.trace.answered(frame);
+    const { answer } = viewOf(recording, "wsgi", CONTEXT);
+    const expected = Buffer.concat(frames).toString("latin1").replace("sid=topsecret", "*".repeat(13));
+    assert.equal(bytesOf(answer).toString("latin1"), expected);
+    assert.deepEqual(
+      answer.fields.map(({ value }) => value),
+      ["HEAD of stream 1", "CHUNK of stream 1"],
+    );
+  });
+});
+
+function frameOf(kind: number, payload: string): Buffer {
+  const header = Buffer.alloc(9);
+  header.writeUInt32LE(payload.length, 0);
+  header.writeUInt32LE(1, 4);
+  header[8] = kind;
+  return Buffer.concat([header, Buffer.from(payload, "latin1")]);
+}

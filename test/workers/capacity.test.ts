@@ -1,6 +1,7 @@
 // Which streams of a worker are begun, by the way in which it runs them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Trace } from "../../src/exchange/index.ts";
 import { Capacity } from "../../src/workers/capacity.ts";
 import type { WorkerStream } from "../../src/workers/stream.ts";
 import { Streams } from "../../src/workers/streams.ts";
@@ -52,4 +53,17 @@ test("in an event loop all are begun, and none waits", () => {
   assert.deepEqual([capacity.mode, capacity.most, capacity.places], ["loop", 100, 100]);
   assert.equal(capacity.begun.length, 5);
   assert.deepEqual([capacity.ahead, capacity.firstAhead], [0, undefined]);
+});
+
+test("a stream that is not begun waits, once, also when an authorizer before it had waited and had it", () => {
+  const { capacity } = sent(1);
+  capacity.begin("wsgi", options);
+  const trace = new Trace();
+  trace.queued();
+  const first = trace.queuedAt;
+  capacity.mark(trace, 7);
+  assert.equal(trace.queuedAt, first, "it waited already");
+  trace.handedOver();
+  capacity.mark(trace, 7);
+  assert.deepEqual([trace.waits, trace.handedOverAt, trace.pid], [true, 0, undefined]);
 });

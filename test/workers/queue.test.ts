@@ -1,6 +1,7 @@
 // The queue of requests that wait for a worker: long ones, too, lose only those whose clients have left.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Trace } from "../../src/exchange/index.ts";
 import { RequestQueue } from "../../src/workers/queue.ts";
 import type { WorkerStream } from "../../src/workers/stream.ts";
 
@@ -17,4 +18,15 @@ test("in a queue of hundreds of thousands, requests whose clients have left are 
   queue.expire();
   assert.equal(queue.waiting.length, staying.length);
   assert.ok(queue.waiting.every((each, i) => each === staying[i]));
+});
+
+test("what is put back waits again, and what waited still waits since then", () => {
+  const queue = new RequestQueue({ queue: 2, queueTimeout: 600_000 }, "worker");
+  const [had, waited] = [new Trace(), new Trace()];
+  had.handedOver(7);
+  waited.queued();
+  const since = waited.queuedAt;
+  queue.putBack([had, waited].map((trace) => ({ exchange: { closed: false, trace } }) as never));
+  assert.deepEqual([had.waits, had.pid], [true, undefined]);
+  assert.equal(waited.queuedAt, since);
 });

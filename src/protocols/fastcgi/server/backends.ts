@@ -116,6 +116,7 @@ export class Backends {
       this.#options.log.warn("a FastCGI application failed, the next is asked", { reason: failure.message });
     this.#queue.unshift(request);
     request.since ||= performance.now();
+    request.exchange.trace?.queued();
     this.pump();
   }
 
