@@ -1,6 +1,6 @@
 // One request on one connection, from the web server's side: BEGIN_REQUEST, PARAMS and STDIN out; STDOUT, STDERR and
 // END_REQUEST in (specification, 5 and 6).
-// Tested by test/protocols/fastcgi/server/gateway.test.ts.
+import { bodyLength } from "../../../cgi/body-length.ts";
 import { type CgiResponse, type Document, ResponseReader } from "../../../cgi/response-reader.ts";
 import { type ResponseHead, SallyportError } from "../../../exchange/index.ts";
 import { ResponseBuffer } from "../../../exchange/response-buffer.ts";
@@ -34,6 +34,8 @@ export class Attempt {
   #stderr: RequestStderr | undefined;
   #reader: ResponseReader | undefined = new ResponseReader();
   #head: ResponseHead | undefined;
+  /** Bytes of response body still to come; infinite when only the end of the request tells. */
+  #owed = Number.POSITIVE_INFINITY;
   /** Pieces of the response body that came in this turn of the event loop. */
   #pieces: Uint8Array[] = [];
   #buffer: ResponseBuffer | undefined;
@@ -95,7 +97,12 @@ export class Attempt {
     this.request.exchange.trace?.answered(content);
     if (content.length === 0) this.#stdoutEnded = true;
     else if (this.#reader) this.#readHead(this.#reader, content);
-    else this.#pieces.push(content);
+    else this.#addPiece(content);
+  }
+
+  #addPiece(piece: Uint8Array): void {
+    this.#owed -= piece.length;
+    this.#pieces.push(piece);
   }
 
   stderr(content: Buffer): void {
@@ -108,6 +115,7 @@ export class Attempt {
   flush(): void {
     const { over, exchange } = this.request;
     if (over || !this.#head) return;
+    if (this.#owed <= 0) return this.#complete(this.#head);
     if (!exchange.started) exchange.start(this.#head);
     this.#buffer ??= this.#newBuffer();
     const pieces = this.#pieces;
@@ -118,6 +126,7 @@ export class Attempt {
   /** END_REQUEST with REQUEST_COMPLETE. */
   end({ appStatus }: End): void {
     this.#stderr?.end();
+    clearTimeout(this.#timer);
     // From here on a slow client must not stop this connection.
     this.#connection?.hold(this.#id, false);
     this.#connection = undefined;
@@ -151,7 +160,14 @@ export class Attempt {
     const { head, rest } = response.kind === "document" ? response : redirectTo(response.location);
     if (authorize?.(head)) return this.#close();
     this.#head = head;
-    if (rest.length > 0) this.#pieces.push(rest);
+    this.#owed = bodyLength(exchange.request.method, head);
+    if (rest.length > 0) this.#addPiece(rest);
+  }
+
+  /** The response is whole before the request has ended there. */
+  #complete(head: ResponseHead): void {
+    this.#finish(head);
+    this.#letEnd();
   }
 
   #finish(head: ResponseHead): void {
@@ -199,8 +215,10 @@ export class Attempt {
   fail(error: SallyportError): void {
     const { over, exchange } = this.request;
     this.#stderr?.end();
-    if (over) return;
+    if (over) return this.cancel();
     if (exchange.started) this.flush();
+    // What came last may have completed the response.
+    if (this.request.over) return;
     this.#close();
     exchange.fail(error);
     this.#abortThere();
@@ -208,15 +226,24 @@ export class Attempt {
 
   /** The response is not needed any more. */
   abort(): void {
-    this.#stderr?.end();
     this.#close();
     this.#abortThere();
   }
 
-  /** It failed, and the request may be sent again. */
+  /** It ended there without a word, and the request may be sent again; or it is over. */
   cancel(): void {
-    this.#connection = undefined;
+    this.#stderr?.end();
     clearTimeout(this.#timer);
+    this.#connection?.hold(this.#id, false);
+    this.#connection = undefined;
+  }
+
+  /** The response is not waited for any more: the application has `timeout` to end the request, if it was given all of it. */
+  #letEnd(): void {
+    if (!this.uploaded) return this.#abortThere();
+    const { timeout } = this.request.settings;
+    if (timeout > 0 && this.#connection?.refusing === false)
+      this.#timer = setTimeout(() => this.#abortThere(), timeout);
   }
 
   #late(): void {
@@ -231,7 +258,7 @@ export class Attempt {
   /** Of no effect when the application has ended the request, or the connection itself. */
   #abortThere(): void {
     const connection = this.#connection;
-    this.#connection = undefined;
+    this.cancel();
     connection?.abort(this.#id);
   }
 

@@ -1,0 +1,108 @@
+// One request from BEGIN_REQUEST to its end: when the response is whole, whose time it is, and how long the application may go on.
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { PushedBody } from "../../../../src/exchange/index.ts";
+import type { FastcgiOptions } from "../../../../src/protocols/fastcgi/index.ts";
+import { RawApplication, type StartedGateway, startGateway } from "../raw-application.ts";
+
+const text = ({ body }: { body: Buffer }): string => body.toString("latin1");
+
+const DOCUMENT = "Content-Type: text/plain\r\n";
+
+/** An application that takes one request at a time, and a gateway to it. */
+async function startBoth(
+  t: TestContext,
+  options: Partial<FastcgiOptions> = {},
+): Promise<StartedGateway & { application: RawApplication }> {
+  const application = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
+  return { application, ...(await startGateway(t, { address: application.address, ...options })) };
+}
+
+const pushed = (length: number): PushedBody => new PushedBody(length, { pause() {}, resume() {} });
+
+test("a HEAD of an application that streams for ever is answered, and the application told to end", async (t) => {
+  const { application, ask } = await startBoth(t, { timeout: 200 });
+  const asked = ask({ method: "HEAD" });
+  const request = await application.next();
+  const streaming = setInterval(() => request.stdout("more and more"), 10);
+  t.after(() => clearInterval(streaming));
+  request.stdout(`${DOCUMENT}\r\n`);
+  const { status, complete } = await asked;
+  assert.deepEqual([status, complete, request.aborted], [200, true, false]);
+  await request.until(() => request.aborted);
+});
+
+test("a response is complete with its last byte, in one piece or several, though the application goes on", async (t) => {
+  const { application, ask } = await startBoth(t);
+  for (const pieces of [["hello"], ["hel", "lo"], ["hello and more"]]) {
+    const asked = ask();
+    const request = await application.next();
+    request.stdout(`${DOCUMENT}Content-Length: 5\r\n\r\n`);
+    for (const piece of pieces) {
+      await new Promise(setImmediate);
+      request.stdout(piece);
+    }
+    const answer = await asked;
+    assert.deepEqual([answer.complete, text(answer), request.aborted], [true, "hello", false]);
+    // It says something after its response, and ends as it likes.
+    request.stderr("still here\n").stdout("ignored").end();
+  }
+  const last = ask();
+  (await application.next()).answer("on the same connection");
+  assert.equal(text(await last), "on the same connection");
+  assert.equal(application.connections, 1);
+});
+
+test("a client that leaves with its whole response does not end the application's work", async (t) => {
+  const { application, exchange, ask, logged } = await startBoth(t);
+  const leaving = exchange();
+  const request = await application.next();
+  request.stdout(`${DOCUMENT}Content-Length: 5\r\n\r\nhello`);
+  assert.equal((await leaving.done).complete, true);
+  leaving.hangUp();
+  request.stderr("the work is done\n");
+  await logged(/the work is done/);
+  assert.equal(request.aborted, false);
+  request.end();
+  const asked = ask();
+  (await application.next()).answer("next");
+  assert.equal(text(await asked), "next");
+});
+
+test("a whole response is no cut when the connection breaks after it", async (t) => {
+  const { application, exchange } = await startBoth(t);
+  const asked = exchange();
+  const request = await application.next();
+  request.stdout(`${DOCUMENT}Content-Length: 5\r\n\r\nhello`).socket.end();
+  const { complete, status } = await asked.done;
+  assert.deepEqual([status, complete], [200, true]);
+});
+
+test("a request that is refused after its whole response leaves nothing behind for the next with its id", async (t) => {
+  const { application, ask } = await startBoth(t, { timeout: 300 });
+  const asked = ask();
+  const request = await application.next();
+  request.stdout(`${DOCUMENT}Content-Length: 5\r\n\r\nhello`);
+  assert.equal((await asked).complete, true);
+  request.end(0, 2);
+  const next = ask();
+  const second = await application.next();
+  second.stdout(`${DOCUMENT}\r\nslow`);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(second.aborted, false);
+  second.end();
+  assert.equal(text(await next), "slow");
+});
+
+test("an upload that is not needed after a whole response is aborted at once", async (t) => {
+  const { application, ask } = await startBoth(t, { bufferBody: false });
+  const body = pushed(6);
+  const asked = ask({ method: "POST", body });
+  const request = await application.next();
+  body.push(Buffer.from("abc"));
+  await request.until(() => request.stdin === "abc");
+  request.stdout(`${DOCUMENT}Content-Length: 2\r\n\r\nno`);
+  assert.equal(text(await asked), "no");
+  await request.until(() => request.aborted);
+  assert.equal(request.stdinEnded, false);
+});
