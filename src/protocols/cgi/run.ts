@@ -67,6 +67,7 @@ export class Run implements Member {
   #heard = false;
   #exited = false;
   #headTimer: NodeJS.Timeout | undefined;
+  #waitsForClient = false;
 
   constructor(exchange: Exchange, child: Child, options: RunOptions) {
     this.#exchange = exchange;
@@ -84,7 +85,7 @@ export class Run implements Member {
   async finish(body: RequestBody): Promise<void> {
     const { timeout, totalTimeout } = this.#options;
     this.#exchange.whenClosed(({ complete }) => complete || this.#abandon());
-    this.#headTimer = this.#after(timeout, () => this.#fail(this.#tooSlow(`no header within ${timeout} ms`)));
+    this.#headTimer = this.#after(timeout, () => this.#late());
     if (totalTimeout > 0)
       this.#after(totalTimeout, () => this.#fail(this.#tooSlow(`still running after ${totalTimeout} ms`)));
     this.#readOutput();
@@ -114,9 +115,20 @@ export class Run implements Member {
   #feedInput(body: RequestBody): void {
     const input = this.#child.streams[0];
     if (!input) return;
-    feed(input, body, () => this.#headTimer?.refresh()).catch((error: unknown) => {
+    feed(input, body, (waits) => this.#watchInput(waits)).catch((error: unknown) => {
       this.#fail(SallyportError.from(error));
     });
+  }
+
+  /** The program's time begins again with each piece of body. A timer that was cleared is not started by this. */
+  #watchInput(waitsForClient: boolean): void {
+    this.#waitsForClient = waitsForClient;
+    if (!waitsForClient) this.#headTimer?.refresh();
+  }
+
+  #late(): void {
+    if (this.#waitsForClient) this.#headTimer?.refresh();
+    else this.#fail(this.#tooSlow(`no header within ${this.#options.timeout} ms`));
   }
 
   #receive(chunk: Buffer): void {

@@ -43,6 +43,7 @@ export class Attempt {
   #held = 0;
   #stdoutEnded = false;
   #timer: NodeJS.Timeout | undefined;
+  #waitsForClient = false;
 
   constructor(request: OutgoingRequest, connection: ApplicationConnection, id: number) {
     this.request = request;
@@ -81,13 +82,20 @@ export class Attempt {
 
   #upload(connection: ApplicationConnection, room: boolean): void {
     const isStopped = (): boolean => this.request.over || this.#connection === undefined;
-    const upload = new Upload(connection, this.#id, room, isStopped);
+    const waitsForClient = (waits: boolean): void => this.#watchUpload(waits);
+    const upload = new Upload(connection, this.#id, room, { isStopped, waitsForClient });
     upload.run(this.request.options).then(
       () => {
         this.uploaded = !isStopped();
       },
       (error: unknown) => this.fail(SallyportError.from(error)),
     );
+  }
+
+  /** The application's time begins again with each piece of body. A timer that was cleared is not started by this. */
+  #watchUpload(waitsForClient: boolean): void {
+    this.#waitsForClient = waitsForClient;
+    if (!waitsForClient) this.#timer?.refresh();
   }
 
   // From the application.
@@ -247,6 +255,7 @@ export class Attempt {
   }
 
   #late(): void {
+    if (this.#waitsForClient) return void this.#timer?.refresh();
     const seconds = this.request.settings.timeout / 1000;
     this.fail(
       this.#connection?.midRecord

@@ -106,3 +106,48 @@ test("an upload that is not needed after a whole response is aborted at once", a
   await request.until(() => request.aborted);
   assert.equal(request.stdinEnded, false);
 });
+
+test("the time that a client takes to send its body is not the application's, but what follows is", async (t) => {
+  const { application, ask } = await startBoth(t, { bufferBody: false, timeout: 400 });
+  const body = pushed(6);
+  const asked = ask({ method: "POST", body });
+  const request = await application.next();
+  body.push(Buffer.from("abc"));
+  // Longer than the timeout in one pause.
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.equal(request.aborted, false);
+  body.push(Buffer.from("def"));
+  body.end();
+  await request.until(() => request.stdinEnded);
+  assert.equal(request.stdin, "abcdef");
+  assert.equal((await asked).status, 504);
+  await request.until(() => request.aborted);
+});
+
+test("an application that takes no more of an upload is 504", async (t) => {
+  const { application, ask } = await startBoth(t, { bufferBody: false, timeout: 300 });
+  const body = pushed(20_000_000);
+  const asked = ask({ method: "POST", body });
+  const { socket } = await application.next();
+  socket.pause();
+  for (let sent = 0; sent < 20_000_000; sent += 1_000_000) body.push(Buffer.alloc(1_000_000));
+  body.end();
+  assert.equal((await asked).status, 504);
+});
+
+test("a timeout does not cut a response that began while its request was still coming", async (t) => {
+  const { application, ask } = await startBoth(t, { bufferBody: false, timeout: 200 });
+  const body = pushed(6);
+  const asked = ask({ method: "POST", body });
+  const request = await application.next();
+  request.stdout(`${DOCUMENT}\r\nsaid early, `);
+  body.push(Buffer.from("abc"));
+  await request.until(() => request.stdin === "abc");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  body.push(Buffer.from("def"));
+  body.end();
+  await request.until(() => request.stdinEnded);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  request.stdout("and late").end();
+  assert.equal(text(await asked), "said early, and late");
+});
