@@ -7,7 +7,7 @@ import { ResponseBuffer } from "../../../exchange/response-buffer.ts";
 import { beginText, type End, TYPE, wholeStreamText } from "../codec.ts";
 import { RequestStderr } from "../stderr.ts";
 import type { ApplicationConnection } from "./connection.ts";
-import type { OutgoingRequest } from "./request.ts";
+import type { OutgoingRequest, RequestSettings } from "./request.ts";
 import { Upload } from "./upload.ts";
 
 /** Bytes of a body that leave in the same write as the parameters. */
@@ -163,13 +163,22 @@ export class Attempt {
     clearTimeout(this.#timer);
     if (response.kind === "localRedirect" && settings.redirect) {
       this.#close();
-      return settings.redirect(exchange, response.location);
+      return this.#redirect(settings.redirect, response.location);
     }
     const { head, rest } = response.kind === "document" ? response : redirectTo(response.location);
     if (authorize?.(head)) return this.#close();
     this.#head = head;
     this.#owed = bodyLength(exchange.request.method, head);
     if (rest.length > 0) this.#addPiece(rest);
+  }
+
+  #redirect(redirect: NonNullable<RequestSettings["redirect"]>, location: string): void {
+    const { exchange } = this.request;
+    try {
+      redirect(exchange, location);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
   }
 
   /** The response is whole before the request has ended there. */

@@ -151,3 +151,18 @@ test("a timeout does not cut a response that began while its request was still c
   request.stdout("and late").end();
   assert.equal(text(await asked), "said early, and late");
 });
+
+test("a local redirect that throws is 500, and the application is used again", async (t) => {
+  const { application, ask } = await startBoth(t, {
+    redirect() {
+      throw new Error("no way there");
+    },
+  });
+  for (const _ of ["first", "second"]) {
+    const asked = ask();
+    (await application.next()).stdout("Location: /there\r\n\r\n").end();
+    const { status, error } = await asked;
+    assert.deepEqual([status, error], [500, undefined]);
+  }
+  assert.equal(application.connections, 1);
+});
