@@ -7,7 +7,7 @@ import { ResponseBuffer } from "../../../exchange/response-buffer.ts";
 import { beginText, type End, TYPE, wholeStreamText } from "../codec.ts";
 import { RequestStderr } from "../stderr.ts";
 import type { ApplicationConnection } from "./connection.ts";
-import type { OutgoingRequest, RequestSettings } from "./request.ts";
+import type { AuthorizerCheck, OutgoingRequest, RequestSettings } from "./request.ts";
 import { Upload } from "./upload.ts";
 
 /** Bytes of a body that leave in the same write as the parameters. */
@@ -162,14 +162,26 @@ export class Attempt {
     this.#reader = undefined;
     clearTimeout(this.#timer);
     if (response.kind === "localRedirect" && settings.redirect) {
-      this.#close();
+      this.#answered();
       return this.#redirect(settings.redirect, response.location);
     }
     const { head, rest } = response.kind === "document" ? response : redirectTo(response.location);
-    if (authorize?.(head)) return this.#close();
+    if (authorize && this.#isAllowed(authorize, head)) return this.#answered();
     this.#head = head;
     this.#owed = bodyLength(exchange.request.method, head);
     if (rest.length > 0) this.#addPiece(rest);
+  }
+
+  /** An exchange that is allowed may be answered at once, which is no reason to abort the request that allowed it. */
+  #isAllowed(authorize: AuthorizerCheck, head: ResponseHead): boolean {
+    let allowed = false;
+    this.request.over = true;
+    try {
+      allowed = authorize(head);
+    } finally {
+      this.request.over = allowed;
+    }
+    return allowed;
   }
 
   #redirect(redirect: NonNullable<RequestSettings["redirect"]>, location: string): void {
@@ -184,7 +196,7 @@ export class Attempt {
   /** The response is whole before the request has ended there. */
   #complete(head: ResponseHead): void {
     this.#finish(head);
-    this.#letEnd();
+    this.#answered();
   }
 
   #finish(head: ResponseHead): void {
@@ -255,8 +267,9 @@ export class Attempt {
     this.#connection = undefined;
   }
 
-  /** The response is not waited for any more: the application has `timeout` to end the request, if it was given all of it. */
-  #letEnd(): void {
+  /** No more of a response is waited for: the application has `timeout` to end the request, if it was given all of it. */
+  #answered(): void {
+    this.#close();
     if (!this.uploaded) return this.#abortThere();
     const { timeout } = this.request.settings;
     if (timeout > 0 && this.#connection?.refusing === false)

@@ -1,8 +1,10 @@
 // One request from BEGIN_REQUEST to its end: when the response is whole, whose time it is, and how long the application may go on.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { PushedBody } from "../../../../src/exchange/index.ts";
-import type { FastcgiOptions } from "../../../../src/protocols/fastcgi/index.ts";
+import { type Handler, PushedBody } from "../../../../src/exchange/index.ts";
+import { authorized, type FastcgiOptions } from "../../../../src/protocols/fastcgi/index.ts";
+import { RecordedExchange } from "../../../../src/testing/recorded.ts";
+import { head } from "../../../kit/handlers.ts";
 import { RawApplication, type StartedGateway, startGateway } from "../raw-application.ts";
 
 const text = ({ body }: { body: Buffer }): string => body.toString("latin1");
@@ -165,4 +167,79 @@ test("a local redirect that throws is 500, and the application is used again", a
     assert.deepEqual([status, error], [500, undefined]);
   }
   assert.equal(application.connections, 1);
+});
+
+test("an application that redirected locally and goes on is ended after the timeout", async (t) => {
+  const { application, ask } = await startBoth(t, {
+    timeout: 200,
+    redirect: (exchange) => exchange.respond(head(), "elsewhere"),
+  });
+  const asked = ask();
+  const request = await application.next();
+  request.stdout("Location: /there\r\n\r\n");
+  assert.equal(text(await asked), "elsewhere");
+  assert.equal(request.aborted, false);
+  await request.until(() => request.aborted);
+  request.end();
+  // Its place is free again.
+  const next = ask();
+  (await application.next()).answer("next");
+  assert.equal(text(await next), "next");
+});
+
+test("a local redirect in the middle of an upload aborts the request there at once", async (t) => {
+  const { application, ask } = await startBoth(t, {
+    bufferBody: false,
+    redirect: (exchange) => exchange.respond(head(), "elsewhere"),
+  });
+  const body = pushed(6);
+  const asked = ask({ method: "POST", body });
+  const request = await application.next();
+  body.push(Buffer.from("abc"));
+  await request.until(() => request.stdin === "abc");
+  request.stdout("Location: /there\r\n\r\n");
+  assert.equal(text(await asked), "elsewhere");
+  await request.until(() => request.aborted);
+  assert.equal(request.stdinEnded, false);
+});
+
+/** An authorizer before a handler, that takes one request at a time. */
+async function startAuthorizer(t: TestContext, handle: Handler) {
+  const authorizer = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });
+  const gateway = authorized({ address: authorizer.address, timeout: 200 }, { handle });
+  t.after(() => gateway.close?.(500));
+  const ask = async (): Promise<string> => {
+    const exchange = new RecordedExchange();
+    gateway.handle(exchange);
+    return text(await exchange.done);
+  };
+  return { authorizer, ask };
+}
+
+test("an authorizer that allowed a request and goes on is ended after the timeout", async (t) => {
+  const { authorizer, ask } = await startAuthorizer(t, (exchange) => {
+    setImmediate(() => exchange.respond(head(), "allowed"));
+  });
+  const asked = ask();
+  const request = await authorizer.next();
+  request.stdout("Status: 200\r\n\r\n");
+  assert.equal(await asked, "allowed");
+  assert.equal(request.aborted, false);
+  await request.until(() => request.aborted);
+  request.end();
+  const next = ask();
+  (await authorizer.next()).answer("");
+  assert.equal(await next, "allowed");
+});
+
+test("an authorizer keeps its connection when what it allowed is answered at once", async (t) => {
+  const { authorizer, ask } = await startAuthorizer(t, (exchange) => exchange.respond(head(), "allowed"));
+  for (const _ of ["first", "second"]) {
+    const asked = ask();
+    const request = await authorizer.next();
+    request.answer("", "Status: 200");
+    assert.equal(await asked, "allowed");
+    assert.equal(request.aborted, false);
+  }
+  assert.equal(authorizer.connections, 1);
 });
