@@ -74,6 +74,8 @@ function refuseNul(list: VariableList): void {
     if ((list[i] as string).includes("\0")) throw bad(`a byte 0 in ${shown(list[i - 1] as string)}`);
 }
 
+const CODING = "Transfer-Encoding";
+
 /** Adds the two fields that have variables of their own; keeps Transfer-Encoding only where there is no length. */
 function withContent(headers: string[], variables: Variables, length: number | undefined): string[] {
   const kept = length === undefined ? headers : withoutCoding(headers);
@@ -87,10 +89,9 @@ function withContent(headers: string[], variables: Variables, length: number | u
 }
 
 function withoutCoding(headers: string[]): string[] {
-  const at = headers.indexOf("Transfer-Encoding");
-  return at < 0 || at % 2 === 1
-    ? headers
-    : headers.filter((_, i) => headers[i - (i % 2)] !== "Transfer-Encoding");
+  // Mostly there is none. A value may read the same: only names count.
+  if (!headers.includes(CODING)) return headers;
+  return headers.filter((_, i) => headers[i - (i % 2)] !== CODING);
 }
 
 /** Empty is the same as absent: nginx sends it so. Without a length there is no body (4.1.2), unless it is chunked. */

@@ -149,6 +149,14 @@ test("the coding of a body whose length is known has been undone", () => {
   assert.deepEqual(request.headers, ["A", "b", "Content-Length", "5"]);
 });
 
+test("a header value that reads like the coding's name neither keeps the coding nor is lost", () => {
+  const value = { HTTP_X_A: "Transfer-Encoding" };
+  const coded = described({ ...value, CONTENT_LENGTH: "5", HTTP_TRANSFER_ENCODING: "chunked" });
+  assert.deepEqual(coded.request.headers, ["X-A", "Transfer-Encoding", "Content-Length", "5"]);
+  const plain = described({ ...value, CONTENT_LENGTH: "5" });
+  assert.deepEqual(plain.request.headers, ["X-A", "Transfer-Encoding", "Content-Length", "5"]);
+});
+
 test("versions, schemes, authorities and addresses are read as servers write them", () => {
   const { request } = described({
     SERVER_PROTOCOL: "HTTP/2.0",
