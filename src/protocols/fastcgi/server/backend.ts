@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { SallyportError } from "../../../exchange/index.ts";
+import { timerDelay } from "../../../exchange/wait.ts";
 import { graceOver } from "../../../sockets/connections.ts";
 import type { ConnectionReader, Upstream } from "../../../upstreams/index.ts";
 import { STATUS } from "../codec.ts";
@@ -282,7 +283,7 @@ export class Backend {
 
   async #finished(grace: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, grace);
+      const timer = setTimeout(resolve, timerDelay(grace));
       this.#emptied = () => {
         clearTimeout(timer);
         resolve();
