@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { receivedError, type SentError, sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 import type { Exit } from "../processes/exit.ts";
@@ -187,7 +188,7 @@ export class ServerProcess {
     this.leaving = true;
     this.#deadline = performance.now() + grace;
     this.send(message);
-    const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
+    const timer = setTimeout(() => this.kill(), timerDelay(grace + KILL_GRACE));
     await this.exited;
     clearTimeout(timer);
   }

@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Stream } from "node:stream";
 import { SallyportError } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import type { Exit } from "./exit.ts";
 import { enlistGroup, releaseGroup, signalGroup, sweepGroup } from "./groups.ts";
 import { type Readers, readLines } from "./printing.ts";
@@ -138,7 +139,7 @@ async function stopGroup(child: ChildProcess, exited: Promise<Exit>, grace: numb
   const { pid } = child;
   if (pid === undefined || hasExited(child)) return exited;
   signalGroup(pid, "SIGTERM");
-  const kill = setTimeout(signalGroup, grace, pid, "SIGKILL");
+  const kill = setTimeout(signalGroup, timerDelay(grace), pid, "SIGKILL");
   const exit = await exited;
   clearTimeout(kill);
   sweepGroup(pid);

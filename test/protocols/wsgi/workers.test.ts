@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { wsgi } from "../../../src/protocols/wsgi/index.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
@@ -216,8 +217,9 @@ test("close lets a request under way finish, and ends every process", async (t) 
   const worker = (await pid(server)) as number;
   const under = server.exchange({ target: `/step-by-step?${go}` });
   await until(() => under.chunks.length === 1);
-  const closing = server.gateway.close?.(10_000);
+  const closing = server.gateway.close?.(Number.POSITIVE_INFINITY);
   assert.equal((await server.ask("/hello")).status, 503);
+  await delay(20); // a timer of more than 2^31-1 ms would have fired
   writeFileSync(go, "");
   assert.equal((await under.done).complete, true);
   await closing;
