@@ -216,6 +216,8 @@ function begin(
   const low = Array.from({ length: channel - LOW }, () => scoreboard.fd);
   try {
     return fork(program, args, {
+      // Without "--" Node looks for the file of our --env-file itself, and ends where it is gone.
+      execArgv: [...process.execArgv, "--"],
       env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
       stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.descriptors],
       serialization: "advanced", // settings have what JSON has not, such as Infinity
