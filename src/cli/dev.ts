@@ -35,7 +35,7 @@ export async function develop(plan: Developing): Promise<number> {
     directory,
     ...countsOf(admin),
     development: session,
-    reread: async () => developed(await reread()),
+    reread: async (made) => developed(await reread(made)),
   });
   if (settings.serverProcesses > 1)
     server.log.info(`one server process runs while you develop, not ${settings.serverProcesses}`);

@@ -1,6 +1,5 @@
 // Files of environment variables (`.env`): for `${NAME}` in the configuration, for options, and for the apps, which inherit
 // them. The real environment goes before them. They are read again with the configuration.
-// Tested by test/cli/variables.test.ts.
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
@@ -18,13 +17,26 @@ export function envFilesOf(named: readonly string[] | undefined, develops: boole
   return develops && existsSync(usual) ? [usual] : [];
 }
 
-/** Puts the variables of `files` into `env`; of two files the later wins. Throws CONFIG_INVALID. */
-export function loadEnvFiles(files: readonly string[], env: Environment = process.env): void {
-  const before = (env[MARK] ?? "").split(",").filter(Boolean);
-  for (const name of before) delete env[name];
-  const content = Object.assign({}, ...files.map(contentOf)) as Record<string, string>;
-  const fresh = Object.keys(content).filter((name) => env[name] === undefined);
-  for (const name of fresh) env[name] = content[name];
+/**
+ * Puts the variables of `files` into `env`, in place of those that came from files before; of two files the later wins. Gives what
+ * puts the earlier ones back. Throws CONFIG_INVALID, and then nothing has changed.
+ */
+export function loadEnvFiles(files: readonly string[], env: Environment = process.env): () => void {
+  const content: Environment = Object.assign({}, ...files.map(contentOf));
+  const before = Object.fromEntries(namesIn(env).map((name) => [name, env[name]]));
+  replace(env, content);
+  return () => replace(env, before);
+}
+
+const namesIn = (env: Environment): string[] => (env[MARK] ?? "").split(",").filter(Boolean);
+
+/** A variable that is there without a file stays. */
+function replace(env: Environment, variables: Environment): void {
+  for (const name of namesIn(env)) delete env[name];
+  const fresh = Object.keys(variables).filter(
+    (name) => variables[name] !== undefined && env[name] === undefined,
+  );
+  for (const name of fresh) env[name] = variables[name];
   if (fresh.length > 0) env[MARK] = fresh.join(",");
   else delete env[MARK];
 }

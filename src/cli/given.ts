@@ -11,18 +11,19 @@ export interface Given {
   readonly flags: Flags;
   /** For the log, a line each: variables that mean nothing. */
   readonly warnings: readonly string[];
-  /** Reads the files of variables again. Throws CONFIG_INVALID. */
-  readonly readVariables: () => void;
+  /** Reads the files of variables again, and gives what puts the earlier ones back. Throws CONFIG_INVALID, with nothing changed. */
+  readonly readVariables: () => () => void;
 }
 
 /**
  * Reads the files of variables first: these may name options, and the configuration. `word` is the target of the command line,
- * relative to `here`. Throws USAGE, CONFIG_INVALID or TARGET_NOT_FOUND.
+ * relative to `here`. `inherits`: a server process, which has the variables that its supervisor has read; the files may be others
+ * by now. Throws USAGE, CONFIG_INVALID or TARGET_NOT_FOUND.
  */
-export function givenOf(own: Flags, word: string | undefined, here: string): Given {
+export function givenOf(own: Flags, word: string | undefined, here: string, inherits = false): Given {
   const { reload, "env-file": named } = { ...variablesIn(process.env).flags, ...own };
-  const readVariables = (): void => loadEnvFiles(envFilesOf(named, reload === true, here));
-  readVariables();
+  const readVariables = (): (() => void) => loadEnvFiles(envFilesOf(named, reload === true, here));
+  if (!inherits) readVariables();
   const variables = variablesIn(process.env);
   const config = own.config ?? (word === undefined ? variables.flags.config : undefined);
   const target = targetOf(word, config, here, wantedOf({ ...variables.flags, ...own }));

@@ -7,6 +7,7 @@ import type { Settings } from "../config/config.ts";
 import type { Attach } from "../control/operations.ts";
 import type { Log } from "../exchange/index.ts";
 import { descriptorSink } from "../logs/sinks.ts";
+import type { Reread } from "../server/change.ts";
 import { logConsole } from "../server/console.ts";
 import { guess, placesOf } from "../server/guess.ts";
 import { checkPidFile, keepPidFile } from "../server/pid-file.ts";
@@ -31,7 +32,7 @@ export interface ServePlan {
   readonly flags: Flags;
   /** The working directory. */
   readonly here: string;
-  readonly reread: () => Promise<Settings>;
+  readonly reread: Reread;
   /** Path of the configuration file, if there is one. */
   readonly config: string | undefined;
 }
@@ -45,13 +46,13 @@ export async function serveCommand(line: CommandLine, task?: ServerProcessTask):
   const [word, extra] = words;
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const here = process.cwd();
-  const { target, flags, warnings, readVariables } = givenOf(line.flags, word, here);
+  const { target, flags, warnings, readVariables } = givenOf(line.flags, word, here, task !== undefined);
   const read = (): Promise<ServeSettings> => serveSettingsOf(target, flags, here);
   const { settings, directory } = await read();
   if (settings.umask !== undefined) process.umask(settings.umask);
   const all = { ...settings, renamed: [...warnings, ...renamed, ...(settings.renamed ?? [])] };
-  const reread = async (): Promise<Settings> => {
-    readVariables();
+  const reread: Reread = async (made) => {
+    made(readVariables());
     return (await read()).settings;
   };
   try {
@@ -79,7 +80,7 @@ async function serveAs(plan: ServePlan): Promise<number> {
     ...read,
     listen: placesOf(started, read.listen).map((address) => withOptions(address, flags, here)),
   });
-  return run({ ...plan, settings: placed(settings), reread: async () => placed(await reread()) });
+  return run({ ...plan, settings: placed(settings), reread: async (made) => placed(await reread(made)) });
 }
 
 async function run(plan: ServePlan): Promise<number> {
@@ -90,7 +91,7 @@ async function run(plan: ServePlan): Promise<number> {
     return develop(plan);
   }
   const isSupervised = isCluster(settings) || (await serverAccount(settings)) !== undefined;
-  const reread = async (): Promise<Settings> => changeable(settings, await plan.reread(), isSupervised);
+  const reread: Reread = async (made) => changeable(settings, await plan.reread(made), isSupervised);
   if (isSupervised) return superviseProcesses({ ...plan, reread });
   const admin = await prepareAdmin(settings, directory);
   const server = serverOf(settings, { directory, reread, ...countsOf(admin) });

@@ -224,8 +224,9 @@ function begin(
   const task: ServerProcessTask = { listen, channel, scoreboard: scoreboardAt, slot, isHanded };
   const low = Array.from({ length: channel - LOW }, () => scoreboard.fd);
   try {
-    // Node reads `--env-file` itself, wherever it stands before `--`: a file that is gone must not end every new server process.
-    return fork(program, ["--", ...args], {
+    return fork(program, args, {
+      // Without "--" Node looks for the file of our --env-file itself, and ends where it is gone.
+      execArgv: [...process.execArgv, "--"],
       env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
       stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.descriptors],
       serialization: "advanced", // settings have what JSON has not, such as Infinity

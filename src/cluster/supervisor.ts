@@ -3,7 +3,6 @@
 // come and go.
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { Settings } from "../config/config.ts";
 import { embeddedLimits, isEmbedded } from "../config/embedded.ts";
 import { CpuTimes } from "../control/cpu.ts";
 import type { Inspector } from "../control/inspection.ts";
@@ -24,6 +23,7 @@ import type { Totals } from "../metrics/index.ts";
 import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
 import { unknownApp } from "../server/app-operations.ts";
+import { Change, type Reread } from "../server/change.ts";
 import { type Notifier, notifierOf } from "../server/notify.ts";
 import { logFailedReload, reloaded } from "../server/operations.ts";
 import { announce, announceCut } from "../server/report.ts";
@@ -43,7 +43,7 @@ import { SharedSockets } from "./shared-sockets.ts";
 export interface ClusterOptions {
   readonly plan: ClusterPlan;
   /** The configuration as it is now. Rejects with CONFIG_INVALID, or with RESTART_NEEDED where a reload cannot bring it. */
-  readonly reread: () => Promise<Settings>;
+  readonly reread: Reread;
   readonly log: SwitchableLog;
   /** Resolves when the lines so far have left, or their reader has taken too long. */
   readonly logged: () => Promise<void>;
@@ -382,14 +382,16 @@ class Supervisor implements Operations {
     const { log } = this.#options;
     notifier.reloading();
     this.#state = "reloading";
+    const change = new Change();
     try {
-      const settings = await this.#options.reread();
+      const settings = await this.#options.reread(change.made);
       embeddedLimits(settings);
       await this.#roll({ ...this.#plan, settings });
       this.#lastReload = reloaded();
       this.#reloadCounts.ok++;
       log.info("all server processes were replaced");
     } catch (reason) {
+      await change.undo();
       const error = SallyportError.from(reason);
       if (!this.#stopping) logFailedReload(log, "the old server processes go on", error);
       this.#lastReload = reloaded(error);

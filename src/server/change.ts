@@ -1,4 +1,4 @@
-// A reload under way: which apps it leaves as they are, and how to take back all that it has made.
+// A reload under way: which apps it leaves as they are, and how to take back all that it has made or changed.
 // Tested by test/server/reload.test.ts.
 import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/address.ts";
@@ -12,26 +12,22 @@ export interface App {
   readonly running: Running;
 }
 
+/** Reads the configuration again. `made` gets what takes a change of this process back if the reload fails. Rejects with CONFIG_INVALID. */
+export type Reread = (made: (undo: () => void) => void) => Promise<Settings>;
+
+/** Whether `present` goes on as `app`. A module does not: its file is imported again. */
+export function goesOn(app: AppSettings | undefined, present: App | undefined): boolean {
+  if (!app || !present || ("module" in app && !present.gateway.reload)) return false;
+  return isDeepStrictEqual(app, present.settings);
+}
+
 export class Change {
-  readonly #settings: Settings;
   readonly #undo: (() => unknown)[] = [];
 
-  /** A change to these settings. */
-  constructor(settings: Settings) {
-    this.#settings = settings;
-  }
-
-  /** Whether `present`, the app of this name, goes on. A module does not: its file is imported again. */
-  keeps(name: string, present: App | undefined): boolean {
-    const app = this.#settings.apps[name];
-    if (!app || !present || ("module" in app && !present.gateway.reload)) return false;
-    return isDeepStrictEqual(app, present.settings);
-  }
-
   /** Something was made: `undo` takes it back if the change fails. */
-  made(undo: () => unknown): void {
+  readonly made = (undo: () => unknown): void => {
     this.#undo.push(undo);
-  }
+  };
 
   /** The last first. Never rejects. */
   async undo(): Promise<void> {

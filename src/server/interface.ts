@@ -1,12 +1,12 @@
 // What a server can do, and what it is made with.
 import type { Socket } from "node:net";
-import type { AppSettings, Settings } from "../config/config.ts";
+import type { AppSettings } from "../config/config.ts";
 import type { InspectQuestion } from "../control/inspection.ts";
 import type { ServerProcessStatus } from "../control/operations.ts";
 import type { Gateway, Log, ProcessBounds, ProcessStacks } from "../exchange/index.ts";
 import type { LogTail } from "../logs/tail.ts";
 import type { Counts } from "../metrics/index.ts";
-import type { App } from "./change.ts";
+import type { App, Reread } from "./change.ts";
 import type { AppSummary } from "./summary.ts";
 
 export interface ServerOptions {
@@ -26,8 +26,8 @@ export interface ServerOptions {
   readonly beforeApps?: () => void;
   /** The applications are being worked on. */
   readonly development?: Development;
-  /** The configuration as it is now, for a reload. Rejects with CONFIG_INVALID. Without it the settings never change. */
-  readonly reread?: () => Promise<Settings>;
+  /** The configuration as it is now, for a reload. Without it the settings never change. */
+  readonly reread?: Reread;
 }
 
 /** What stands around applications while they are being developed. */

@@ -23,7 +23,7 @@ import { descriptorSink, fileSink } from "../logs/sinks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
 import { appNamed, appStatus, ScaledApps } from "./app-operations.ts";
 import { AppStarter, type Apps } from "./apps.ts";
-import { type App, Change, placeKeys } from "./change.ts";
+import { type App, Change, goesOn, placeKeys } from "./change.ts";
 import { openFilesLimit, warnOfDescriptors } from "./descriptors.ts";
 import { throwFailures } from "./failures.ts";
 import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
@@ -204,9 +204,9 @@ class GatewayServer implements Server {
 
   async #reload(): Promise<void> {
     if (this.#stopping) return;
-    const settings = (await this.#options.reread?.()) ?? this.#parts.settings;
-    const change = new Change(settings);
+    const change = new Change();
     await this.#orUndo(change, async () => {
+      const settings = (await this.#options.reread?.(change.made)) ?? this.#parts.settings;
       const next = await this.#partsFor(settings, change);
       this.#throwIfStopping();
       this.#applyLimits(settings);
@@ -223,7 +223,7 @@ class GatewayServer implements Server {
       return;
     }
     const { settings } = this.#parts;
-    const change = new Change(settings);
+    const change = new Change();
     await this.#orUndo(change, async () => {
       const started = await this.#appStarter.start(settings, this.#appStarter.make(settings, [name]), change);
       this.#become({ ...this.#parts, apps: new Map([...this.#parts.apps, ...started]) });
@@ -268,7 +268,7 @@ class GatewayServer implements Server {
   async #appsFor(settings: Settings, change: Change): Promise<Apps> {
     const { apps } = this.#parts;
     const names = Object.keys(settings.apps);
-    const fresh = names.filter((name) => !change.keeps(name, apps.get(name)));
+    const fresh = names.filter((name) => !goesOn(settings.apps[name], apps.get(name)));
     const started = await this.#appStarter.start(settings, this.#appStarter.make(settings, fresh), change);
     return new Map(names.map((name) => [name, (started.get(name) ?? apps.get(name)) as App]));
   }
