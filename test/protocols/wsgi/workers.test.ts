@@ -244,6 +244,26 @@ test("a huge single item arrives whole", async (t) => {
   assert.deepEqual([bytes, complete], [64 << 20, true]);
 });
 
+test("handlers of logging that open /dev/stdout and /dev/stderr, as is usual in containers, write to the log", async (t) => {
+  const folder = makeFolder(t);
+  const application = `import logging
+for name in ("stdout", "stderr"):
+    logger = logging.getLogger(name)
+    logger.addHandler(logging.FileHandler("/dev/" + name))
+    logger.error("opened %s", name)
+def app(environ, start_response):
+    open("/dev/stdout", "w").write("by its name\\n")
+    start_response("204 No Content", [])
+    return []
+`;
+  writeFileSync(join(folder, "opens.py"), application);
+  for (const options of [{}, { threads: 2 }]) {
+    const server = await startWsgi(t, "opens", { chdir: folder, ...options });
+    assert.equal((await server.ask("/")).status, 204);
+    for (const line of [/^opened stdout$/, /^opened stderr$/, /^by its name$/]) await server.logged(line);
+  }
+});
+
 test("an application that cannot be imported says why, with its traceback and without ours", async (t) => {
   const folder = makeFolder(t);
   writeFileSync(join(folder, "raises.py"), "def deep():\n    raise ValueError('no database')\ndeep()\n");
