@@ -46,7 +46,7 @@ export abstract class MountedBody implements RequestBody, BodySource {
 
   /** A late reader must not take the bytes so far for the whole body; one that keeps it reads on, as the host lets it. */
   exchangeClosed({ error }: Outcome): void {
-    if (!error && this.#pushed.kept) return;
+    if (!error && this.#pushed.kept) return this.hold();
     this.#pushed.close(error ?? answeredBefore());
     this.drain();
   }
@@ -54,6 +54,8 @@ export abstract class MountedBody implements RequestBody, BodySource {
   abstract wanted(): void;
   abstract pause(): void;
   abstract resume(): void;
+  /** Keeps the host from throwing away what was not read when its response ended. */
+  protected hold(): void {}
   /** Reads the rest and throws it away, where the host does not do that. */
   protected abstract drain(): void;
 

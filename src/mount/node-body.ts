@@ -63,6 +63,11 @@ class NodeBody extends MountedBody {
     this.#req.resume();
   }
 
+  /** For node, this has begun to read. */
+  protected override hold(): void {
+    this.#req.read(0);
+  }
+
   protected drain(): void {
     this.#req.resume();
   }

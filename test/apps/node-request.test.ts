@@ -1,8 +1,9 @@
 // Request bodies as a node handler sees them. After its response it reads all of one that can still arrive, and otherwise gets
 // an error.
 import assert from "node:assert/strict";
-import { EventEmitter } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { EventEmitter, once } from "node:events";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type TestContext, test } from "node:test";
@@ -21,7 +22,7 @@ import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { PROTOCOLS, Raw, startApplication, variables } from "../cgi/socket/start-halves.ts";
 import { bodyText, head } from "../kit/handlers.ts";
 import { data, END_STREAM, post } from "../kit/http2-frames.ts";
-import { hello, serve as serveHttp1 } from "../kit/serve-http1.ts";
+import { Client, hello, serve as serveHttp1 } from "../kit/serve-http1.ts";
 import { params, serve as serveFastcgi } from "../protocols/fastcgi/serve-fastcgi.ts";
 import { serve as serveHttp2 } from "../protocols/http2/serve-http2.ts";
 
@@ -179,6 +180,23 @@ const socketProtocol =
     };
   };
 
+/** Below node's own server, which reads on by itself. */
+const mounted: Connect = async (t, handler, pieces) => {
+  const server = createServer(toNodeHandler({ handle: handler }, { log: silentLog }) as RequestListener);
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const client = await Client.to((server.address() as AddressInfo).port);
+  t.after(() => {
+    client.socket.destroy();
+    server.close();
+  });
+  const head = Buffer.from(`${POST}Content-Length: ${PIECE.length * pieces}\r\n\r\n`);
+  return {
+    ...uploading({ head, piece: PIECE, end: NOTHING, pieces }, (...all) => client.send(...all)),
+    answered: () => client.has("ok"),
+    leave: () => client.socket.resetAndDestroy(),
+  };
+};
+
 /** Those that read on after a response, and those where the response is the end. */
 const READ_ON: Readonly<Record<string, Connect>> = {
   "HTTP/1.1": http1(false),
@@ -205,7 +223,7 @@ for (const [how, handle] of Object.entries(HANDLERS)) {
       assert.deepEqual(await reading, { bytes: ALL, ended: "end", complete: true });
     });
 
-  for (const [name, connect] of Object.entries(READ_ON))
+  for (const [name, connect] of Object.entries({ ...READ_ON, "a node server": mounted }))
     test(`${name}: ${how} gets what arrives after the response`, async (t) => {
       const { handler, reading } = reader(handle);
       const client = await connect(t, handler, PIECES);
@@ -270,6 +288,19 @@ for (const [name, connect] of Object.entries(READ_ON)) {
     isLost(await reading, ALL);
   });
 }
+
+test("a node server: to a late reader that has not kept the body, it does not look complete", async (t) => {
+  let read: Promise<unknown> = Promise.resolve();
+  const late: Handler = (exchange) => {
+    exchange.respond(head(), "ok");
+    read = exchange.body.read();
+    read.catch(() => {});
+  };
+  const client = await mounted(t, late, PIECES);
+  client.begin(1);
+  await client.answered();
+  await assert.rejects(read, { code: "ERR_SALLYPORT_BODY_INCOMPLETE" });
+});
 
 test("HTTP/1.1: the next request follows a body that was read after the response", async (t) => {
   const { handler, reading } = reader(HANDLERS["a pipeline after the response"] as ReadHandler);
