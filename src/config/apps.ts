@@ -258,7 +258,10 @@ const kept = {
     count().exactOptional(),
     "connections at once to each address (as many as the application announces, or 16)",
   ),
-  idleTimeout: about(time().exactOptional(), "how long a kept connection may be idle (30s)"),
+  idleTimeout: about(
+    time().exactOptional(),
+    "how long a kept connection may be idle (1s where the application runs elsewhere and takes one request at a time on each; otherwise 30s)",
+  ),
 };
 const INDEX = "scripts that answer for a directory (`index.php`)";
 

@@ -54,7 +54,7 @@ export interface CgiOptions extends ProgramOptions, QueueOptions {
   readonly documentRoot?: string | undefined;
   /** Programs that run files, by suffix, such as `{ ".py": "python3" }`; other files must be executable. */
   readonly interpreters?: Interpreters | undefined;
-  /** How long a program may take to its header, after it was given the whole body; then 504. Default 60 s. */
+  /** How long a program may take to its header, after it was given the whole body; then 504. 0 for no limit. Default 60 s. */
   readonly timeout?: number | undefined;
   /** How long a program may run in all; then its response is cut. Default 0: no limit. */
   readonly totalTimeout?: number | undefined;

@@ -26,7 +26,7 @@ export interface RunOptions {
   /** Of the program, for messages. */
   readonly name: string;
   readonly nph: boolean;
-  /** Milliseconds until the head, counted from the last byte of request body that the program took. */
+  /** Milliseconds until the head, counted from the last byte of request body that the program took; 0 for no limit. */
   readonly timeout: number;
   /** Milliseconds for all of it; 0 for no limit. */
   readonly totalTimeout: number;
@@ -86,8 +86,7 @@ export class Run implements Member {
     const { timeout, totalTimeout } = this.#options;
     this.#exchange.whenClosed(({ complete }) => complete || this.#abandon());
     this.#headTimer = this.#after(timeout, () => this.#late());
-    if (totalTimeout > 0)
-      this.#after(totalTimeout, () => this.#fail(this.#tooSlow(`still running after ${totalTimeout} ms`)));
+    this.#after(totalTimeout, () => this.#fail(this.#tooSlow(`still running after ${totalTimeout} ms`)));
     this.#readOutput();
     this.#feedInput(body);
     await this.#awaitEnd();
@@ -185,7 +184,7 @@ export class Run implements Member {
     this.#abandon();
   }
 
-  /** From now on output is thrown away, and the program has `timeout` to end. */
+  /** From now on output is thrown away, and the program has `timeout` to end, if there is one. */
   #over(): void {
     this.#state = "over";
     this.#output.resume();
@@ -249,7 +248,9 @@ export class Run implements Member {
     return new SallyportError("APP_TIMEOUT", `${this.#options.name}: ${what}`, { detail });
   }
 
-  #after(milliseconds: number, action: () => void): NodeJS.Timeout {
+  /** 0: never. */
+  #after(milliseconds: number, action: () => void): NodeJS.Timeout | undefined {
+    if (milliseconds === 0) return undefined;
     const timer = setTimeout(action, milliseconds);
     this.#timers.add(timer);
     return timer;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,6 +8,7 @@ import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
 import { gone, isAlive } from "../../kit/processes.ts";
+import { until } from "../../kit/until.ts";
 import { ask, headerOf, keptLog, shown, startCgi } from "./start-cgi.ts";
 
 for (const [why, name, env, code] of [
@@ -156,6 +158,22 @@ test("a slow upload is not the program's delay", async (t) => {
   }
   body.end();
   assert.equal((await answer).status, 200);
+});
+
+test("a timeout of 0 is no limit: neither until the header, nor for work after a whole response", async (t) => {
+  const folder = makeFolder(t);
+  const file = join(folder, "here");
+  const slow = await startCgi(t, "wait_for_file", { timeout: 0 });
+  const answer = ask(slow, { target: `/?${file}` });
+  await delay(300);
+  await writeFile(file, "");
+  assert.equal(String((await answer).body), "it is here");
+  const program = join(folder, "goes_on");
+  const done = join(folder, "done");
+  const script = `#!/bin/sh\nprintf 'Content-Length: 2\\n\\nok'\nsleep 0.5\n: > ${done}\n`;
+  await writeFile(program, script, { mode: 0o755 });
+  assert.equal(String((await ask(await startCgi(t, ".", { program, timeout: 0 }))).body), "ok");
+  await until(() => existsSync(done));
 });
 
 test("a client that pauses for longer than the timeout in its upload is no fault of the program", async (t) => {

@@ -270,13 +270,13 @@ test("php-cgi on TCP listens to nobody else, and reloads without losing a reques
   assert.equal(text(await slow), `slow ${before}`);
 });
 
-async function fpm(t: TestContext, extra = ""): Promise<string> {
+async function fpm(t: TestContext, extra = "", children = 2): Promise<string> {
   const home = await folder(t);
   const user = process.getuid?.() === 0 ? "user = root\ngroup = root" : "";
   writeFileSync(
     join(home, "fpm.conf"),
     `[global]\nerror_log = ${home}/log\ndaemonize = no\n[www]\n${user}\nlisten = ${home}/fpm.sock\n` +
-      `pm = static\npm.max_children = 2\ncatch_workers_output = yes\n${extra}\n`,
+      `pm = static\npm.max_children = ${children}\ncatch_workers_output = yes\n${extra}\n`,
   );
   const child = spawn(FPM, ["-R", "-n", "-O", "-y", join(home, "fpm.conf")], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -300,6 +300,25 @@ test("php-fpm answers, its limit of children is respected", { skip: missing(FPM)
   });
   await ask({ target: "/?log=1" });
   await logged(/said by php/);
+});
+
+test("two apps that share one process of php-fpm both get their turn, idle and under load", {
+  skip: missing(FPM),
+}, async (t) => {
+  const address = await fpm(t, "", 1);
+  const root = await site(t);
+  const timeout = 10_000;
+  const one = await startGateway(t, { address, root, timeout });
+  const two = await startGateway(t, { address, root, timeout });
+  assert.equal((await one.ask({ target: "/" })).status, 200);
+  assert.equal((await two.ask({ target: "/" })).status, 200);
+  let asking = true;
+  const load = (async () => {
+    while (asking) assert.equal((await one.ask({ target: "/" })).status, 200);
+  })();
+  for (let i = 0; i < 2; i++) assert.equal((await two.ask({ target: "/" })).status, 200);
+  asking = false;
+  await load;
 });
 
 test("php-fpm that ends its children after some requests loses none", {

@@ -136,10 +136,10 @@ export class FastcgiApplication {
   }
 
   #backendAt(address: string): Backend {
-    const { connectTimeout, connections } = this.#options;
-    const { keep = true, idleTimeout = 30_000, timeout = 30_000 } = this.#options;
+    const { connectTimeout, connections, idleTimeout, keep = true, timeout = 30_000 } = this.#options;
+    const exclusive = this.#options.command !== undefined;
     const upstream = new Upstream(address, { connectTimeout, log: this.#log });
-    const options = { keep, connections, idleTimeout, timeout, valuesTimeout: VALUES_TIMEOUT };
+    const options = { keep, connections, idleTimeout, exclusive, timeout, valuesTimeout: VALUES_TIMEOUT };
     return new Backend(upstream, options, this.backends);
   }
 }

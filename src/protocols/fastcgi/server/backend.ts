@@ -1,5 +1,4 @@
 // One address of a FastCGI application: what the application there can do, and the connections to it that are kept.
-// Tested by test/protocols/fastcgi/server/limits.test.ts.
 import type { Socket } from "node:net";
 import { SallyportError } from "../../../exchange/index.ts";
 import { timerDelay } from "../../../exchange/wait.ts";
@@ -17,8 +16,10 @@ export interface BackendOptions {
   readonly keep: boolean;
   /** Connections at once; undefined: as many as the application says, or `USUAL_CONNECTIONS`. */
   readonly connections: number | undefined;
-  /** Milliseconds for which a kept connection may be idle. */
-  readonly idleTimeout: number;
+  /** Milliseconds for which a kept connection may be idle; undefined: `TURN` where it takes turns, or `USUAL_IDLE_TIMEOUT`. */
+  readonly idleTimeout: number | undefined;
+  /** The process there was started for us alone: no other server or app needs a connection to it. */
+  readonly exclusive: boolean;
   /** Milliseconds that the application may stop for in the middle of a record; 0 for no limit. */
   readonly timeout: number;
   /** Milliseconds for the answer to FCGI_GET_VALUES. */
@@ -26,6 +27,12 @@ export interface BackendOptions {
 }
 
 const USUAL_CONNECTIONS = 16;
+const USUAL_IDLE_TIMEOUT = 30_000;
+/**
+ * Milliseconds for which a connection is kept where others may wait for it, in this process or elsewhere: each process of
+ * PHP-FPM accepts another connection only when its present one has ended. They wait without a sign that we could see.
+ */
+const TURN = 1_000;
 /** Milliseconds of silence after which a connection may be waiting in the application's queue (`#isStarving`). */
 const PATIENCE = 50;
 /** Requests at once on one connection, where the application takes several. */
@@ -110,7 +117,8 @@ export class Backend {
 
   /** Closes connections that have been idle for too long, or that may keep others from being accepted. */
   tick(now: number): void {
-    const oldest = this.#isStarving(now) ? now : now - this.#options.idleTimeout;
+    if (!this.#options.exclusive) this.#watchTurns(now);
+    const oldest = this.#isStarving(now) ? now : now - this.#idleTimeout;
     const isLate = ({ idleSince = now }: ApplicationConnection): boolean => idleSince < oldest;
     const late = this.#idle.filter(isLate);
     if (late.length === 0) return;
@@ -153,7 +161,7 @@ export class Backend {
 
   /** The request that may follow at once on a connection that has just become free, and might be closed by the application now. */
   next(connection: ApplicationConnection): OutgoingRequest | undefined {
-    if (connection.shared || this.#isUnwanted()) return undefined;
+    if (connection.shared || this.#isUnwanted(connection)) return undefined;
     const request = this.#backends.next(this);
     if (!request) return undefined;
     this.#busy++;
@@ -163,7 +171,7 @@ export class Backend {
 
   /** The connection is free for any request. */
   idle(connection: ApplicationConnection): void {
-    if (this.#isUnwanted()) return connection.retire();
+    if (this.#isUnwanted(connection)) return connection.retire();
     if (connection.idleSince !== undefined) return;
     connection.idleSince = performance.now();
     this.#idle.push(connection);
@@ -186,9 +194,23 @@ export class Backend {
     return false;
   }
 
-  /** Whether a connection that has become free is one too many. */
-  #isUnwanted(): boolean {
-    return this.#retired || this.#connections.size > this.#mostConnections || this.#isStarving();
+  /** A turn begins when the application has accepted the connection; it ends, under load too, with the next request that ends. */
+  #watchTurns(now: number): void {
+    for (const connection of this.#connections) {
+      if (connection.shared || !connection.heard) continue;
+      connection.turnEnds ??= now + TURN;
+      connection.hadTurn = now >= connection.turnEnds;
+    }
+  }
+
+  get #idleTimeout(): number {
+    const { idleTimeout, exclusive } = this.#options;
+    return idleTimeout ?? (exclusive || this.#values?.multiplexes ? USUAL_IDLE_TIMEOUT : TURN);
+  }
+
+  /** Whether a connection that has become free is one too many, or is to make room for others'. */
+  #isUnwanted({ hadTurn }: ApplicationConnection): boolean {
+    return hadTurn || this.#retired || this.#connections.size > this.#mostConnections || this.#isStarving();
   }
 
   get #isSettling(): boolean {

@@ -43,6 +43,9 @@ export class ApplicationConnection {
   used = false;
   /** Since when requests may have it; undefined while it is not idle. For the backend alone. */
   idleSince: number | undefined;
+  /** When another connection should get its turn, and whether that time has come. For the backend alone. */
+  turnEnds: number | undefined;
+  hadTurn = false;
   /** Those who wait for the socket to drain. */
   #waiting: (() => void)[] = [];
   /** No more requests: it closes when those on it have ended. */

@@ -53,11 +53,14 @@ export interface FastcgiOptions
   /** Scripts that answer for a directory below `root`. Default `["index.php"]`. */
   readonly index?: readonly string[] | undefined;
 
-  /** Whether connections are kept for further requests. Default true. */
+  /** Whether connections are kept for further requests: for about a second where others may need them, see `idleTimeout`. Default true. */
   readonly keep?: boolean | undefined;
   /** Connections at once to each address. Default: as many as the application says it takes, or 16. */
   readonly connections?: number | undefined;
-  /** Milliseconds for which a kept connection may be idle. Default 30 s. */
+  /**
+   * Milliseconds for which a kept connection may be idle. Default: 1 s at an `address` of an application that takes one
+   * request at a time on a connection, as PHP-FPM, so that others who use it get their turn; otherwise 30 s.
+   */
   readonly idleTimeout?: number | undefined;
 }
 

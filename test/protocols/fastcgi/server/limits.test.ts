@@ -40,7 +40,14 @@ test("a queue of connections that was full for a moment is waited for", LINUX, a
 function sharing(t: TestContext, address: string): (exchange: RecordedExchange) => void {
   const log = silentLog;
   const backends = new Backends({ queue: 10, queueTimeout: 0, log, replaced: false });
-  const options = { keep: true, connections: 1, idleTimeout: 60_000, timeout: 0, valuesTimeout: 60_000 };
+  const options = {
+    keep: true,
+    connections: 1,
+    idleTimeout: 60_000,
+    exclusive: false,
+    timeout: 0,
+    valuesTimeout: 60_000,
+  };
   backends.add(new Backend(new Upstream(address), options, backends));
   t.after(() => backends.close(0));
   const buffer = { memory: 10_000, file: 0, directory: tmpdir() };

@@ -1,0 +1,73 @@
+// How long connections to an application are kept, so that others who need its processes get their turn.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { silentLog } from "../../../../src/exchange/index.ts";
+import { RESPONSE_BUFFER_LIMITS } from "../../../../src/exchange/response-buffer.ts";
+import { pairText } from "../../../../src/protocols/fastcgi/pairs.ts";
+import { Backend, type BackendOptions } from "../../../../src/protocols/fastcgi/server/backend.ts";
+import { Backends } from "../../../../src/protocols/fastcgi/server/backends.ts";
+import { OutgoingRequest } from "../../../../src/protocols/fastcgi/server/request.ts";
+import { RecordedExchange } from "../../../../src/testing/recorded.ts";
+import { Upstream } from "../../../../src/upstreams/index.ts";
+import { RawApplication } from "../raw-application.ts";
+
+const SETTINGS = { log: silentLog, timeout: 0, buffer: RESPONSE_BUFFER_LIMITS };
+
+/** Longer than a turn, with the time until that is noticed. */
+const LONGER = 2_500;
+
+/** An application, and one request after another to it. */
+async function start(t: TestContext, more: Partial<BackendOptions>, multiplexes: "0" | "1") {
+  const application = await RawApplication.start(t, { values: { FCGI_MPXS_CONNS: multiplexes } });
+  const backends = new Backends({ queue: 10, queueTimeout: 10_000, log: silentLog, replaced: false });
+  const options = { keep: true, connections: 1, idleTimeout: undefined, exclusive: false, timeout: 0 };
+  const upstream = new Upstream(application.address);
+  backends.add(new Backend(upstream, { ...options, valuesTimeout: 60_000, ...more }, backends));
+  t.after(() => backends.close(0));
+  const ask = async () => {
+    const exchange = new RecordedExchange();
+    const params = pairText("REQUEST_METHOD", "GET");
+    const what = {
+      role: "responder",
+      params,
+      body: Buffer.alloc(0),
+      repeatable: true,
+      file: undefined,
+    } as const;
+    backends.submit(new OutgoingRequest(exchange, what, SETTINGS));
+    const request = await application.next();
+    request.answer("ok");
+    assert.equal((await exchange.done).status, 200);
+    return request.socket;
+  };
+  return { application, ask };
+}
+
+test("a kept connection to a process that others may wait for is closed after a moment", async (t) => {
+  const { application, ask } = await start(t, {}, "0");
+  const socket = await ask();
+  if (!socket.readableEnded) await once(socket, "end");
+  await ask();
+  assert.equal(application.connections, 2);
+});
+
+test("a connection that is never idle for long is closed after its turn, and no request is lost", async (t) => {
+  const { application, ask } = await start(t, { idleTimeout: 60_000 }, "0");
+  while (application.connections < 3) await ask();
+});
+
+for (const [which, options, multiplexes] of [
+  ["that carries several requests", {}, "1"],
+  ["to a process that was started for us", { exclusive: true }, "0"],
+  ["that may be idle for longer, as configured,", { idleTimeout: 60_000 }, "0"],
+] as const) {
+  test(`a connection ${which} is kept`, async (t) => {
+    const { application, ask } = await start(t, options, multiplexes);
+    await ask();
+    await delay(LONGER);
+    await ask();
+    assert.equal(application.connections, 1);
+  });
+}
