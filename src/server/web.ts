@@ -45,6 +45,9 @@ class Late implements Listener {
   readonly #make: () => Promise<Listener>;
   #making: Promise<Listener> | undefined;
   #made: Listener | undefined;
+  #leaving = false;
+  /** Set once it closes. */
+  #grace: number | undefined;
 
   constructor(make: () => Promise<Listener>) {
     this.#make = make;
@@ -60,11 +63,22 @@ class Late implements Listener {
   }
 
   leave(): void {
-    void this.#making?.then((listener) => listener.leave?.());
+    this.#leaving = true;
+    this.#made?.leave?.();
   }
 
   async close(grace: number): Promise<void> {
+    this.#grace = grace;
     await (await this.#making)?.close(grace);
+  }
+
+  /** What was called before the listener was made, is called now. */
+  async #load(): Promise<Listener> {
+    const listener = await this.#make();
+    if (this.#leaving) listener.leave?.();
+    if (this.#grace !== undefined) void listener.close(this.#grace);
+    this.#made = listener;
+    return listener;
   }
 
   /** Until the listener is loaded, no data may be lost, and the client may leave. */
@@ -72,12 +86,12 @@ class Late implements Listener {
     const flowed = socket.readableFlowing;
     if (flowed) socket.pause();
     socket.on("error", ignored);
-    this.#making ??= this.#make();
-    this.#made = await this.#making;
+    this.#making ??= this.#load();
+    const listener = await this.#making;
     socket.off("error", ignored);
     if (socket.destroyed) return;
     if (flowed) socket.resume();
-    this.#made.accept(socket);
+    listener.accept(socket);
   }
 }
 

@@ -163,6 +163,20 @@ test("a listener of all versions closes all of them", async (t) => {
   assert.equal(second.find("GOAWAY")?.payload.readUInt32BE(4), 0);
 });
 
+test("a listener that closes refuses its first HTTP/2 connection, and does not wait for it", async (t) => {
+  const listener = webListener({ handler: version, log: silentLog });
+  const port = await servedBy(t, listener);
+  const [other, client] = [await FrameClient.to(port, false), await FrameClient.to(port, false)];
+  await until(() => listener.load?.()?.connections === 2);
+  const closed = listener.close(600_000);
+  client.send(REQUEST);
+  assert.equal(await client.goawayCode(), 0);
+  assert.equal(client.find("GOAWAY")?.payload.readUInt32BE(0), 0, "the request may be sent elsewhere");
+  await Promise.all([other.all(), client.all()]);
+  for (const { socket } of [other, client]) socket.end();
+  await closed;
+});
+
 const authority = new Authority();
 const keys = authority.server("server", ["localhost", "127.0.0.1"]);
 
