@@ -6,6 +6,7 @@ import { SallyportError } from "../exchange/index.ts";
 import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 import type { Exit } from "../processes/exit.ts";
+import { guard } from "../processes/guard.ts";
 import { openFilesLimit } from "../server/descriptors.ts";
 import { firstOwn, LOW } from "./descriptors.ts";
 import {
@@ -44,6 +45,8 @@ export interface ServerProcessOptions {
   readonly handed: (() => Promise<Handed>) | undefined;
   /** Milliseconds that it has to start. */
   readonly startTimeout: number;
+  /** Milliseconds for its requests when it stops. */
+  readonly grace: number;
   /** Gets what it has counted, for the metrics. */
   readonly counted?: ((counts: Snapshot) => void) | undefined;
   /** Gets the last lines of its log when it ends. */
@@ -115,10 +118,20 @@ export class ServerProcess {
     });
     this.ready = Promise.race([serves, this.exited.then(() => false)]);
     void this.exited.then(() => this.#leaveUnanswered());
+    this.#endWithUs(options.grace);
   }
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  /** Without us it stops, but not where an application holds it. */
+  #endWithUs(grace: number): void {
+    const { pid } = this;
+    const seconds = Math.ceil((grace + KILL_GRACE) / 1_000);
+    if (pid === undefined || !Number.isFinite(seconds)) return;
+    guard.enlistProcess(pid, seconds);
+    void this.exited.then(() => guard.releaseProcess(pid, seconds));
   }
 
   /** Milliseconds since it was started. */

@@ -280,6 +280,7 @@ class Supervisor implements Operations {
       scoreboard: this.#scoreboard,
       handed: isData(plan.settings) ? () => handedOf(plan) : undefined,
       startTimeout: startTimeoutOf(plan.settings),
+      grace: plan.settings.grace,
       counted: totals && ((counts) => totals.report(server, counts)),
       logged: tail && ((lines) => tail.inherit(server.pid, lines)),
     });

@@ -31,6 +31,7 @@ async function start(t: TestContext): Promise<ServerProcess> {
     scoreboard,
     handed: undefined,
     startTimeout: 1,
+    grace: 0,
   });
   process.argv[1] = own;
   t.after(async () => {
