@@ -47,6 +47,8 @@ export interface ServerProcessOptions {
   readonly startTimeout: number;
   /** Milliseconds for its requests when it stops. */
   readonly grace: number;
+  /** Called when it serves no longer, though it was not told to stop. */
+  readonly ending: () => void;
   /** Gets what it has counted, for the metrics. */
   readonly counted?: ((counts: Snapshot) => void) | undefined;
   /** Gets the last lines of its log when it ends. */
@@ -63,7 +65,7 @@ export class ServerProcess {
   served = false;
   /** Why it could not start, if it has said so. */
   failure: SentError | undefined;
-  /** It was told to end. */
+  /** It was told to end, or ends by itself. */
   leaving = false;
   /** What it said last while it stopped. */
   load: { readonly inFlight: number; readonly cut: number } = { inFlight: 0, cut: 0 };
@@ -106,7 +108,7 @@ export class ServerProcess {
       this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
         if (message.say === "beat") this.requests = message.requests ?? this.requests;
-        else if (message.say === "stopping") this.load = message;
+        else if (message.say === "stopping") this.#stops(message, options);
         else if (message.say === "ready") {
           this.served = true;
           resolve(true);
@@ -186,6 +188,13 @@ export class ServerProcess {
     if (this.#process?.connected) this.#process.send(message, () => {});
   }
 
+  #stops(load: ServerProcess["load"], { grace, ending }: ServerProcessOptions): void {
+    this.load = load;
+    if (this.leaving || !this.served) return;
+    void this.#end(undefined, grace);
+    ending();
+  }
+
   /** Ends it when its requests are done, after `grace` milliseconds at the latest. */
   stop(grace: number): Promise<void> {
     return this.#end({ do: "stop" }, grace);
@@ -196,10 +205,10 @@ export class ServerProcess {
     return this.#end({ do: "leave", patience }, grace + EXIT_GRACE);
   }
 
-  async #end(message: ToServerProcess, grace: number): Promise<void> {
+  async #end(message: ToServerProcess | undefined, grace: number): Promise<void> {
     this.leaving = true;
     this.#deadline = performance.now() + grace;
-    this.send(message);
+    if (message) this.send(message);
     const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
     await this.exited;
     clearTimeout(timer);

@@ -32,6 +32,7 @@ async function start(t: TestContext): Promise<ServerProcess> {
     handed: undefined,
     startTimeout: 1,
     grace: 0,
+    ending: () => {},
   });
   process.argv[1] = own;
   t.after(async () => {
