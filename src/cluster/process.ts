@@ -7,6 +7,7 @@ import { timerDelay } from "../exchange/wait.ts";
 import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 import type { Exit } from "../processes/exit.ts";
+import { guard } from "../processes/guard.ts";
 import { openFilesLimit } from "../server/descriptors.ts";
 import { firstOwn, LOW } from "./descriptors.ts";
 import {
@@ -45,6 +46,10 @@ export interface ServerProcessOptions {
   readonly handed: (() => Promise<Handed>) | undefined;
   /** Milliseconds that it has to start. */
   readonly startTimeout: number;
+  /** Milliseconds for its requests when it stops. */
+  readonly grace: number;
+  /** Called when it serves no longer, though it was not told to stop. */
+  readonly ending: () => void;
   /** Gets what it has counted, for the metrics. */
   readonly counted?: ((counts: Snapshot) => void) | undefined;
   /** Gets the last lines of its log when it ends. */
@@ -61,7 +66,7 @@ export class ServerProcess {
   served = false;
   /** Why it could not start, if it has said so. */
   failure: SentError | undefined;
-  /** It was told to end. */
+  /** It was told to end, or ends by itself. */
   leaving = false;
   /** What it said last while it stopped. */
   load: { readonly inFlight: number; readonly cut: number } = { inFlight: 0, cut: 0 };
@@ -104,7 +109,7 @@ export class ServerProcess {
       this.#process?.on("message", (message: FromServerProcess) => {
         this.#heard = performance.now();
         if (message.say === "beat") this.requests = message.requests ?? this.requests;
-        else if (message.say === "stopping") this.load = message;
+        else if (message.say === "stopping") this.#stops(message, options);
         else if (message.say === "ready") {
           this.served = true;
           resolve(true);
@@ -116,10 +121,20 @@ export class ServerProcess {
     });
     this.ready = Promise.race([serves, this.exited.then(() => false)]);
     void this.exited.then(() => this.#leaveUnanswered());
+    this.#endWithUs(options.grace);
   }
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  /** Without us it stops, but not where an application holds it. */
+  #endWithUs(grace: number): void {
+    const { pid } = this;
+    const seconds = Math.ceil((grace + KILL_GRACE) / 1_000);
+    if (pid === undefined || !Number.isFinite(seconds)) return;
+    guard.enlistProcess(pid, seconds);
+    void this.exited.then(() => guard.releaseProcess(pid, seconds));
   }
 
   /** Milliseconds since it was started. */
@@ -174,6 +189,13 @@ export class ServerProcess {
     if (this.#process?.connected) this.#process.send(message, () => {});
   }
 
+  #stops(load: ServerProcess["load"], { grace, ending }: ServerProcessOptions): void {
+    this.load = load;
+    if (this.leaving || !this.served) return;
+    void this.#end(undefined, grace);
+    ending();
+  }
+
   /** Ends it when its requests are done, after `grace` milliseconds at the latest. */
   stop(grace: number): Promise<void> {
     return this.#end({ do: "stop" }, grace);
@@ -184,10 +206,10 @@ export class ServerProcess {
     return this.#end({ do: "leave", patience }, grace + EXIT_GRACE);
   }
 
-  async #end(message: ToServerProcess, grace: number): Promise<void> {
+  async #end(message: ToServerProcess | undefined, grace: number): Promise<void> {
     this.leaving = true;
     this.#deadline = performance.now() + grace;
-    this.send(message);
+    if (message) this.send(message);
     const timer = setTimeout(() => this.kill(), timerDelay(grace + KILL_GRACE));
     await this.exited;
     clearTimeout(timer);

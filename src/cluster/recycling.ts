@@ -78,7 +78,7 @@ export class Recycling {
   /** The supervisor starts another, as for any that ends. */
   #end(server: ServerProcess, why: string): void {
     this.#lives.delete(server);
-    const after = server.leaving ? "" : ", the others serve on; another starts";
+    const after = server.leaving ? "" : "; another starts";
     const message = `server process ${server.pid} was ended: ${why}; the requests inside it were cut${after}`;
     this.#cluster.log.error(message, { code: new SallyportError("MEMORY_LIMIT", message).code });
     server.isExplained = true;

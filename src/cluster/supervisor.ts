@@ -79,6 +79,11 @@ export async function supervise(options: ClusterOptions): Promise<number> {
   }
 }
 
+/** Milliseconds: a service manager may signal all of our processes, and this one last. */
+const SIGNALLED = 100;
+
+const startsIn = (pause: number): string => `another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
+
 class Supervisor implements Operations {
   readonly #options: ClusterOptions;
   readonly #scoreboard: Scoreboard;
@@ -280,6 +285,8 @@ class Supervisor implements Operations {
       scoreboard: this.#scoreboard,
       handed: isData(plan.settings) ? () => handedOf(plan) : undefined,
       startTimeout: startTimeoutOf(plan.settings),
+      grace: plan.settings.grace,
+      ending: () => void this.#ending(server),
       counted: totals && ((counts) => totals.report(server, counts)),
       logged: tail && ((lines) => tail.inherit(server.pid, lines)),
     });
@@ -303,10 +310,27 @@ class Supervisor implements Operations {
   }
 
   #explain(server: ServerProcess, exit: Exit, pause: number): void {
+    const others = this.#serving.length > 0 ? ", the others serve on" : "";
     this.#options.log.error(
-      `server process ${server.pid} ${describeExit(exit)}: the requests inside it were cut, the others serve on; ` +
-        `another starts${pause > 0 ? ` in ${pause} ms` : ""}`,
+      `server process ${server.pid} ${describeExit(exit)}: the requests inside it were cut${others}; ${startsIn(pause)}`,
     );
+  }
+
+  /** After an uncaught error, or a signal of somebody else. Its requests may take as long as the grace; another starts before. */
+  async #ending(server: ServerProcess): Promise<void> {
+    await delay(SIGNALLED);
+    if (this.#stopping) return;
+    const { log } = this.#options;
+    this.#restarts++;
+    const pause = this.#backOff.after(server.age, server.load.inFlight > 0);
+    log.warn(
+      `server process ${server.pid} stops, though it was not told to; its requests are answered first; ${startsIn(pause)}`,
+    );
+    setTimeout(() => this.#again(), pause);
+    const exit = await server.exited;
+    const cut = server.load.cut + server.load.inFlight;
+    if (cut > 0)
+      log.error(`server process ${server.pid} ${describeExit(exit)}: ${cut} of its requests were cut`);
   }
 
   /** Retries a server process that could not start, with growing pauses. */

@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { freePort } from "../kit/free-port.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { findProgram } from "../kit/needs.ts";
-import { childrenOf, descendantsOf, gone, isAlive } from "../kit/processes.ts";
+import { descendantsOf, gone, isAlive, serverProcessesOf } from "../kit/processes.ts";
 import { type Served, serve } from "../kit/serve.ts";
 import { until } from "../kit/until.ts";
 import { APPS, KINDS, PYTHON } from "./site.ts";
@@ -66,7 +66,7 @@ for (const mode of ["daemon", "embedded"] as const)
   test(`SIGKILL of one server process (${mode}): another takes its place, its children end, and the log says so`, async (t) => {
     const { server } = await begin(t, { apps: { app: hostile({ mode }) }, serverProcesses: 2 });
     const [, parent] = (await (await fetch(`${server.url}/pid`)).text()).split(" ").map(Number);
-    const processes = childrenOf(server.pid);
+    const processes = serverProcessesOf(server.pid);
     const victim = mode === "daemon" ? (parent as number) : (processes[0] as number);
     assert.ok(processes.includes(victim));
     const family = descendantsOf(victim);
@@ -75,7 +75,7 @@ for (const mode of ["daemon", "embedded"] as const)
       new RegExp(`server process ${victim} was killed by SIGKILL: the requests inside it were cut`),
     );
     for (const pid of family) await gone(pid);
-    await until(() => childrenOf(server.pid).filter(isAlive).length >= processes.length);
+    await until(() => serverProcessesOf(server.pid).filter(isAlive).length >= processes.length);
     assert.ok(await answers(server));
   });
 

@@ -31,6 +31,8 @@ async function start(t: TestContext): Promise<ServerProcess> {
     scoreboard,
     handed: undefined,
     startTimeout: 1,
+    grace: 0,
+    ending: () => {},
   });
   process.argv[1] = own;
   t.after(async () => {

@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServerStatus } from "../../src/control/operations.ts";
 import { makeFolder } from "../kit/make-folder.ts";
-import { childrenOf, isAlive } from "../kit/processes.ts";
+import { isAlive, serverProcessesOf } from "../kit/processes.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
@@ -267,7 +267,7 @@ test("a stop while a successor is being started ends all", async (t) => {
   const site = await start(t, { app: { ...embedded, maxAge: "1s" } }, { serverProcesses: 1, grace: "1s" });
   site.want("slow");
   await until(async () => (await site.status()).serverProcesses.some(({ state }) => state === "starting"));
-  const children = childrenOf(site.server.pid);
+  const children = serverProcessesOf(site.server.pid);
   const stopped = site.server.stop();
   site.no("slow");
   assert.deepEqual(await stopped, { code: 0, signal: null });

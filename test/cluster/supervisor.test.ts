@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
-import { childrenOf, gone } from "../kit/processes.ts";
+import { gone, isAlive, serverProcessesOf } from "../kit/processes.ts";
 import { sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
 import { until } from "../kit/until.ts";
@@ -174,7 +174,7 @@ test("a stop reaches a server process that is still being loaded", async () => {
   const server = await start("--config", "hang.json");
   const [victim = 0] = await processesOf(server.url, 2);
   process.kill(victim, "SIGKILL");
-  await until(() => childrenOf(server.pid).filter((pid) => pid !== victim).length === 2);
+  await until(() => serverProcessesOf(server.pid).filter((pid) => pid !== victim).length === 2);
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 });
 
@@ -342,6 +342,22 @@ test("when the parent is killed its server processes end, too", async () => {
   for (const pid of pids) await gone(pid);
 });
 
+test("when the parent is killed, a server process that an application holds is killed after the grace and 15 s", async (t) => {
+  const site = { listen: ["127.0.0.1:0"], apps: { site: { module: "site.mjs" } }, log: { access: "off" } };
+  const config = { ...site, serverProcesses: 2, grace: "0s", serverProcessTimeout: 0 };
+  writeFileSync(join(here, "held.json"), JSON.stringify(config));
+  const server = await start("--config", "held.json");
+  const pids = await processesOf(server.url, 2);
+  t.after(() => {
+    for (const pid of pids) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  });
+  const hanging = fetch(`${server.url}/hang`).catch(() => {});
+  await server.sees(/hanging/);
+  process.kill(server.pid, "SIGKILL");
+  for (const pid of pids) await gone(pid);
+  await hanging;
+});
+
 test("an app that cannot start is reported once, and the exit code is 1", async () => {
   const failure = await start("broken.mjs", "--server-processes", "3").then(
     () => "",
@@ -402,8 +418,8 @@ test("a file of variables that is gone does not keep a server process from being
   const server = await serve(["site.mjs", "--env-file", "vars", "--server-processes", "2"], { cwd: folder });
   t.after(() => server.stop());
   rmSync(file);
-  const before = childrenOf(server.pid);
+  const before = serverProcessesOf(server.pid);
   for (const pid of before) process.kill(pid, "SIGKILL");
-  await until(() => childrenOf(server.pid).filter((pid) => !before.includes(pid)).length >= 2);
+  await until(() => serverProcessesOf(server.pid).filter((pid) => !before.includes(pid)).length >= 2);
   assert.equal(await (await fetch(server.url)).text(), "one");
 });

@@ -26,6 +26,10 @@ export const childrenOf = (pid: number): number[] =>
     .filter(Boolean)
     .map(Number);
 
+/** Those of a supervisor, whose guard is a child, too. */
+export const serverProcessesOf = (supervisor: number): number[] =>
+  childrenOf(supervisor).filter((pid) => !commandOf(pid).startsWith("/bin/sh"));
+
 function threadsOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/task`);

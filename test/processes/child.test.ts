@@ -151,3 +151,14 @@ test("no child outlives a process that is killed, nor does its directory", async
   assert.ok(existsSync(`${directory}kept`), "what was released is somebody else's");
   rmdirSync(`${directory}kept`);
 });
+
+test("the guard kills processes some time after us, but none that was released", async (t) => {
+  const program = new URL("leave_processes.ts", import.meta.url).pathname;
+  const parent = spawn(process.execPath, [...process.execArgv, program]);
+  const [line] = await once(parent.stdout, "data");
+  const [first = 0, released = 0, last = 0] = String(line).trim().split(" ").map(Number);
+  t.after(() => process.kill(released, "SIGKILL"));
+  parent.kill("SIGKILL");
+  await Promise.all([gone(first), gone(last)]);
+  assert.ok(isAlive(released));
+});

@@ -1,0 +1,67 @@
+// Server processes that end by themselves: after an uncaught error, or a signal of somebody else.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
+import { serve } from "../kit/serve.ts";
+import { statusAt } from "../kit/status-at.ts";
+
+/** Answers /hold when there is a file "release". */
+const SITE = `import { existsSync } from "node:fs";
+export default async (request, response) => {
+  response.setHeader("connection", "close");
+  if (request.url === "/throw") setTimeout(() => { throw new Error("late"); });
+  if (request.url === "/term") process.kill(process.pid, "SIGTERM");
+  if (request.url === "/hold") {
+    process.stderr.write("holding\\n");
+    while (!existsSync(new URL("release", import.meta.url))) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  response.end(String(process.pid));
+};
+`;
+/** Where an application is embedded, even one server process has a supervisor. */
+const PYTHON_APP = `def app(environ, start_response):
+    start_response("204 No Content", [])
+    return []
+`;
+
+for (const [cause, path] of [
+  ["an uncaught error", "/throw"],
+  ["SIGTERM", "/term"],
+] as const)
+  test(`a lone server process that ends after ${cause} has a successor at once, and answers its own requests`, async (t) => {
+    const folder = makeFolder(t);
+    writeFileSync(join(folder, "site.mjs"), SITE);
+    writeFileSync(join(folder, "app.py"), PYTHON_APP);
+    const config = {
+      listen: ["127.0.0.1:0"],
+      control: "control.sock",
+      log: { access: "off" },
+      apps: {
+        py: { wsgi: "app:app", mode: "embedded", python: pythons()[0]?.path },
+        site: { module: "site.mjs" },
+      },
+      routes: [{ path: "/py", app: "py" }, { app: "site" }],
+    };
+    writeFileSync(join(folder, "site.json"), JSON.stringify(config));
+    const server = await serve(["--config", "site.json"], { cwd: folder });
+    t.after(() => server.stop());
+    const ask = async (target: string): Promise<string> => (await fetch(server.url + target)).text();
+
+    const held = ask("/hold");
+    await server.sees(/holding/);
+    const old = await ask(path);
+    await server.sees(
+      new RegExp(`server process ${old} stops, though it was not told to; .*; another starts`),
+    );
+    const present = await ask("/");
+    assert.notEqual(present, old);
+    writeFileSync(join(folder, "release"), "");
+    assert.equal(await held, old);
+    const { restarts, serverProcesses } = await statusAt(join(folder, "control.sock"));
+    assert.equal(restarts, 1);
+    assert.ok(serverProcesses.some(({ pid, state }) => String(pid) === present && state === "serving"));
+    assert.doesNotMatch(server.stderr, /cut|others serve on/);
+  });
