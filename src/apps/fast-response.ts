@@ -53,9 +53,11 @@ export class FastResponse extends NodeResponse {
     return response;
   }
 
-  /** After `useFastResponses`, the Responses that others make (`fetch`) are still instances of `Response`. */
+  /** After `useFastResponses`, the Responses that others make (`fetch`) are still instances of `Response`, but of no subclass. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return Function.prototype[Symbol.hasInstance].call(NodeResponse, value);
+    // biome-ignore lint/complexity/noThisInStatic: subclasses inherit this method
+    const asked = this === FastResponse ? NodeResponse : this;
+    return Function.prototype[Symbol.hasInstance].call(asked, value);
   }
 
   /** For the server: the body as it was given, once; undefined when it must be read as a stream. */

@@ -1,9 +1,14 @@
 // Makes a node:http request from an exchange. What is bound to the exchange are own properties of the object: Express
 // replaces the prototype of every request, which would lose the methods of a subclass.
-// Tested by test/apps/node.test.ts.
 import { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { Exchange, RequestBody } from "../exchange/index.ts";
+import {
+  type Exchange,
+  type Headers,
+  header,
+  type RequestBody,
+  type SallyportError,
+} from "../exchange/index.ts";
 import type { ExchangeSocket } from "./node-socket.ts";
 
 const SOURCE = Symbol("sallyport.source");
@@ -18,6 +23,8 @@ interface Source {
   readonly exchange: Exchange;
   readonly socket: ExchangeSocket;
   reading: boolean;
+  /** The handler has begun to read. */
+  consuming: boolean;
 }
 
 interface RoutedRequest {
@@ -34,18 +41,27 @@ export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): AppInco
   setVersion(req, exchange.request.version);
   setUrl(req, exchange);
   req._addHeaderLines(headers.slice(), headers.length);
+  if (exchange.body.length !== 0) announceBody(req, headers);
   // After the headers: once it is complete, node takes header lines for trailers.
   req.complete = exchange.body.whole !== undefined;
-  req[SOURCE] = { exchange, socket, reading: false };
+  req[SOURCE] = { exchange, socket, reading: false, consuming: false };
+  if (!req.complete) exchange.body.keep?.();
   req._read = pull;
   return req;
 }
 
-/** As node's own server does once the response has ended: the unread body is thrown away, and "close" is emitted. */
+/** As node's own server does once the response has ended: a body that nothing reads is thrown away, and "close" is emitted. */
 export function releaseRequest(req: AppIncomingMessage): void {
-  if (req.readableEnded || req.destroyed) return;
+  if (req.readableEnded || req.destroyed || isRead(req)) return;
   if (!req.complete) req[SOURCE].exchange.body.discard();
   req._dump();
+}
+
+/** Whether the handler has begun to read, or is about to: a stream begins in a later turn than its listener is added. */
+function isRead(req: AppIncomingMessage): boolean {
+  const { readableFlowing } = req;
+  if (req[SOURCE].consuming || readableFlowing === true) return true;
+  return readableFlowing === false && req.listenerCount("readable") > 0;
 }
 
 /** The client is gone, or the exchange was cut: emits "aborted", "close", and "error" where something listens. */
@@ -67,6 +83,15 @@ function setVersion(req: AppIncomingMessage, version: string): void {
   req.httpVersion = `${major}.${minor}`;
 }
 
+/**
+ * HTTP/2 and FastCGI need no field to say that a body of unknown length follows, and node's own HTTP/2 adds none; but body
+ * parsers (type-is) see a body only by Content-Length or Transfer-Encoding. `rawHeaders` stay as they were sent.
+ */
+function announceBody(req: AppIncomingMessage, sent: Headers): void {
+  if (header(sent, "content-length") !== undefined || req.httpVersion === "1.0") return;
+  if (header(sent, "transfer-encoding") === undefined) req.headers["transfer-encoding"] = "chunked";
+}
+
 /** Below a mount the names are those of Express: `url` without the mount, `baseUrl` the mount, `originalUrl` both. */
 function setUrl(req: AppIncomingMessage, { mount, request }: Exchange): void {
   const { target, path, query } = request;
@@ -85,6 +110,7 @@ function setUrl(req: AppIncomingMessage, { mount, request }: Exchange): void {
 function pull(this: AppIncomingMessage): void {
   const source = this[SOURCE];
   if (source.reading) return;
+  source.consuming = true;
   const { body } = source.exchange;
   if (body.whole !== undefined) {
     if (body.whole.length > 0) this.push(body.whole);
@@ -93,7 +119,7 @@ function pull(this: AppIncomingMessage): void {
   source.reading = true;
   body.read().then(
     (chunk) => arrived(this, source, chunk),
-    (error) => source.exchange.fail(error),
+    (error) => incomplete(this, source.exchange, error),
   );
 }
 
@@ -107,6 +133,12 @@ function arrived(req: AppIncomingMessage, source: Source, chunk: Uint8Array | un
     return;
   }
   ended(req, source.exchange.body);
+}
+
+/** The response says so; where that has been given already, only the request can. */
+function incomplete(req: AppIncomingMessage, exchange: Exchange, error: SallyportError): void {
+  exchange.fail(error);
+  if (!req.destroyed) req.destroy(error);
 }
 
 function ended(req: AppIncomingMessage, { trailers }: RequestBody): void {

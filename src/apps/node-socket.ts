@@ -132,6 +132,8 @@ export class ExchangeSocket extends Stream {
     if (this.destroyed) return this;
     this.destroyed = true;
     clearTimeout(this.#timer);
+    // A body that is read after the response calls `touch`, which would start it again.
+    this.#timer = undefined;
     process.nextTick(closed, this);
     if (this.#exchange.closed) return this;
     const message = `the application destroyed its response${error ? `: ${error.message}` : ""}`;

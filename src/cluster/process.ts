@@ -1,5 +1,5 @@
 // One server process, as its supervisor sees it.
-// Tested by test/cluster/supervisor.test.ts.
+// Tested by test/cluster/process.test.ts and by test/cluster/supervisor.test.ts.
 import { type ChildProcess, fork } from "node:child_process";
 import { receivedError, type SentError, sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
@@ -32,7 +32,8 @@ const DEAF = 4 * HEARTBEAT_INTERVAL;
 const KILL_GRACE = 15_000;
 const LAST_WORDS = 1_000;
 
-type Answer = Extract<FromServerProcess, { say: "answer" }>;
+/** What an answer says. */
+type Said = Pick<Extract<FromServerProcess, { say: "answer" }>, "value" | "failure">;
 
 export interface ServerProcessOptions {
   /** Of the server, as its supervisor counts them. */
@@ -78,8 +79,9 @@ export class ServerProcess {
   readonly #handing: Promise<void> | undefined;
   readonly #born = performance.now();
   #heard = performance.now();
-  readonly #questions = new Map<number, (answer: Answer) => void>();
+  readonly #questions = new Map<number, (answer: Said) => void>();
   #asked = 0;
+  #hasEnded = false;
   /** When it should have ended. */
   #deadline = Number.POSITIVE_INFINITY;
 
@@ -112,6 +114,7 @@ export class ServerProcess {
       });
     });
     this.ready = Promise.race([serves, this.exited.then(() => false)]);
+    void this.exited.then(() => this.#leaveUnanswered());
   }
 
   get pid(): number | undefined {
@@ -147,18 +150,23 @@ export class ServerProcess {
   ask(question: Question, patience: number): Promise<unknown> {
     const id = this.#asked++;
     return new Promise((resolve, reject) => {
-      const settle = ({ value, failure }: Omit<Answer, "say" | "id">): void => {
+      const settle = ({ value, failure }: Said): void => {
         clearTimeout(timer);
         this.#questions.delete(id);
         if (failure) reject(receivedError(failure));
         else resolve(value);
       };
-      const none = (why: string): void => settle({ failure: sentErrorOf(unanswered(this.pid, why)) });
-      const timer = setTimeout(() => none(`did not answer within ${patience / 1000} s`), patience);
+      const late = `did not answer within ${patience / 1000} s`;
+      const timer = setTimeout(() => settle(unanswered(this.pid, late)), patience);
       this.#questions.set(id, settle);
-      void this.exited.then(() => none("ended"));
-      this.send({ do: "answer", id, question });
+      if (this.#hasEnded) this.#leaveUnanswered();
+      else this.send({ do: "answer", id, question });
     });
+  }
+
+  #leaveUnanswered(): void {
+    this.#hasEnded = true;
+    for (const settle of this.#questions.values()) settle(unanswered(this.pid, "ended"));
   }
 
   #post(message: ToServerProcess | Handed): void {
@@ -215,9 +223,8 @@ function begin(
   const task: ServerProcessTask = { listen, channel, scoreboard: scoreboardAt, slot, isHanded };
   const low = Array.from({ length: channel - LOW }, () => scoreboard.fd);
   try {
-    return fork(program, args, {
-      // Without "--" Node looks for the file of our --env-file itself, and ends where it is gone.
-      execArgv: [...process.execArgv, "--"],
+    // Node reads `--env-file` itself, wherever it stands before `--`: a file that is gone must not end every new server process.
+    return fork(program, ["--", ...args], {
       env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
       stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.descriptors],
       serialization: "advanced", // settings have what JSON has not, such as Infinity
@@ -237,8 +244,9 @@ function endOf(started: ChildProcess): Promise<Exit> {
   });
 }
 
-const unanswered = (pid: number | undefined, why: string): SallyportError =>
-  new SallyportError("NOT_READY", `server process ${pid} ${why}`);
+const unanswered = (pid: number | undefined, why: string): Said => ({
+  failure: sentErrorOf(new SallyportError("NOT_READY", `server process ${pid} ${why}`)),
+});
 
 function stillborn(cause: Error): Exit {
   const failure = new SallyportError("SPAWN_FAILED", cause.message, { cause });

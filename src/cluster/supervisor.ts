@@ -75,7 +75,7 @@ export async function supervise(options: ClusterOptions): Promise<number> {
   } finally {
     await attached?.close();
     scoreboard.close();
-    supervisor?.closeSockets();
+    supervisor?.close();
   }
 }
 
@@ -107,6 +107,8 @@ class Supervisor implements Operations {
   readonly #reloadCounts = { ok: 0, failed: 0 };
   #restarts = 0;
   #ended: ((code: number) => void) | undefined;
+  /** They keep this process alive while there is no server process. */
+  readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(options: ClusterOptions, sockets: SharedSockets, scoreboard: Scoreboard) {
     this.#options = options;
@@ -140,8 +142,10 @@ class Supervisor implements Operations {
       this.#ended = resolve;
     });
     this.#obeySignals();
-    setInterval(() => this.#heartbeats.check(), HEARTBEAT_CHECK).unref();
-    setInterval(() => this.#recycling.watch(), WATCH_INTERVAL).unref();
+    this.#timers.push(
+      setInterval(() => this.#heartbeats.check(), HEARTBEAT_CHECK),
+      setInterval(() => this.#recycling.watch(), WATCH_INTERVAL),
+    );
     // One at first, so that an application's error is reported once.
     const first = this.#spawn();
     if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
@@ -151,12 +155,20 @@ class Supervisor implements Operations {
     announce(summariesOf(this.#plan, (await statusOf(first)).apps), this.#sockets.urls, style);
     this.#options.serving();
     (await this.#notifier).ready(this.#sockets.urls);
-    if (count > 1) this.#options.log.info(`${count} server processes serve`);
+    if (count > 1) this.#sayHowMany(count);
     this.#complete();
     return ended;
   }
 
-  closeSockets(): void {
+  #sayHowMany(wanted: number): void {
+    const { log } = this.#options;
+    const { length } = this.#serving;
+    if (length < wanted) log.warn(`only ${length} of ${wanted} server processes serve so far`);
+    else log.info(`${wanted} server processes serve`);
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer);
     this.#sockets.close();
   }
 
@@ -309,8 +321,9 @@ class Supervisor implements Operations {
     return this.#plan.settings.serverProcesses - staying.length;
   }
 
+  /** One that was ended because it started too slowly is tried again, too. */
   async #settled(server: ServerProcess): Promise<void> {
-    if ((await server.ready) || this.#stopping || server.leaving) return;
+    if ((await server.ready) || this.#stopping || (server.leaving && !server.doomed)) return;
     const { log } = this.#options;
     const exit = await server.exited;
     log.error(`a server process could not be started: it ${describeExit(exit)}`);
@@ -395,7 +408,6 @@ class Supervisor implements Operations {
   }
 
   async #roll(plan: ClusterPlan): Promise<void> {
-    const before = [...this.#processes];
     const sockets = await SharedSockets.open(plan.settings.listen, this.#sockets);
     const successors: ServerProcess[] = [];
     try {
@@ -405,7 +417,7 @@ class Supervisor implements Operations {
       sockets.close(this.#sockets);
       throw error;
     }
-    await this.#become(plan, sockets, before);
+    await this.#become(plan, sockets, successors);
   }
 
   /** One at first, so that a failure costs no more than one. */
@@ -429,8 +441,11 @@ class Supervisor implements Operations {
     throw new SallyportError("APP_IMPORT", `the new server process ${how}`);
   }
 
-  /** From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once. */
-  async #become(plan: ClusterPlan, sockets: SharedSockets, before: readonly ServerProcess[]): Promise<void> {
+  /**
+   * From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once;
+   * so do those that took the place of old ones meanwhile.
+   */
+  async #become(plan: ClusterPlan, sockets: SharedSockets, successors: ServerProcess[]): Promise<void> {
     const old = this.#sockets;
     if (plan !== this.#plan) this.#changes.reset();
     this.#plan = plan;
@@ -445,7 +460,7 @@ class Supervisor implements Operations {
     const isSmaller = old.urlsBeside(sockets).length > 0;
     old.close(sockets);
     const { grace } = plan.settings;
-    const leaving = before.filter((server) => this.#processes.has(server) && !server.leaving);
+    const leaving = [...this.#processes].filter((server) => !successors.includes(server) && !server.leaving);
     for (const server of leaving) {
       if (this.#stopping || server.leaving) continue;
       const gone = server.retire(grace, isSmaller ? grace / 2 : 0);

@@ -60,6 +60,7 @@ export class PushedBody implements RequestBody {
   #paused = false;
   #asked = false;
   #discarded = false;
+  #kept = false;
   #ended = false;
   #error: SallyportError | undefined;
   #waiting: Reader | undefined;
@@ -77,6 +78,11 @@ export class PushedBody implements RequestBody {
 
   get discarded(): boolean {
     return this.#discarded;
+  }
+
+  /** A reader may go on after the response. */
+  get kept(): boolean {
+    return this.#kept && !this.#discarded;
   }
 
   read(): Promise<Uint8Array | undefined> {
@@ -98,6 +104,10 @@ export class PushedBody implements RequestBody {
     this.#queued = 0;
     this.#settle()?.resolve(undefined);
     this.#resume();
+  }
+
+  keep(): void {
+    this.#kept = true;
   }
 
   // The listener's calls.
@@ -125,6 +135,14 @@ export class PushedBody implements RequestBody {
     if (this.finished) return;
     this.#error = error;
     this.#settle()?.reject(error);
+  }
+
+  /** The response is over, and the listener reads no more: to a late reader, what is not complete must not look so. */
+  close(error: SallyportError): void {
+    this.fail(error);
+    if (this.#ended) return;
+    if (this.#kept) this.#resume();
+    else this.discard();
   }
 
   #ask(): void {

@@ -13,6 +13,8 @@ import type { Trace } from "./trace.ts";
 export interface Address {
   readonly address: string;
   readonly port: number;
+  /** Nobody knows it: `address` is "", but it need not be a Unix socket. */
+  readonly unknown?: true;
 }
 
 export interface RequestHead {
@@ -108,6 +110,11 @@ export interface RequestBody {
   readonly trailers: Headers;
   /** The rest is not wanted: the listener throws away what the client still sends, within its limits. */
   discard(): void;
+  /**
+   * The reader may go on after the response. It then gets what has arrived and what the listener still reads, within its limits,
+   * and the error if that is not all. Without this call only the error is left.
+   */
+  keep?(): void;
 }
 
 /** A response head. `reason` "" means the usual phrase of the status. */

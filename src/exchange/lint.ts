@@ -233,6 +233,10 @@ class LintedBody implements RequestBody {
     this.#inner.discard();
   }
 
+  keep(): void {
+    this.#inner.keep?.();
+  }
+
   #checked(chunk: Uint8Array | undefined): Uint8Array | undefined {
     if (chunk?.length === 0) throw violation("listener", "body.read() gave an empty piece", this.#report);
     this.#bytes += chunk?.length ?? 0;

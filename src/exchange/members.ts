@@ -27,7 +27,7 @@ export class Members<M extends Member> {
   /** False when it was no member. */
   delete(member: M): boolean {
     const { place } = member;
-    if (place < 0) return false;
+    if (place < 0 || this.#all[place] !== member) return false;
     const last = this.#all.pop() as M;
     if (last !== member) this.#all[place] = last;
     last.place = place;

@@ -192,4 +192,8 @@ class CapturedBody implements RequestBody {
   discard(): void {
     this.#inner.discard();
   }
+
+  keep(): void {
+    this.#inner.keep?.();
+  }
 }

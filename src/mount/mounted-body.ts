@@ -10,6 +10,9 @@ import {
 } from "../exchange/index.ts";
 import { bodyTooLarge } from "../http/refusals.ts";
 
+const answeredBefore = (): SallyportError =>
+  new SallyportError("BODY_INCOMPLETE", "the response was over before the request body");
+
 export abstract class MountedBody implements RequestBody, BodySource {
   readonly length: number | undefined;
   readonly whole: undefined;
@@ -37,10 +40,15 @@ export abstract class MountedBody implements RequestBody, BodySource {
     this.drain();
   }
 
-  /** After a cut, a reader must not take the bytes so far for the whole body. */
+  keep(): void {
+    this.#pushed.keep();
+  }
+
+  /** A late reader must not take the bytes so far for the whole body; one that keeps it reads on, as the host lets it. */
   exchangeClosed({ error }: Outcome): void {
-    if (error) this.#pushed.fail(error);
-    this.discard();
+    if (!error && this.#pushed.kept) return;
+    this.#pushed.close(error ?? answeredBefore());
+    this.drain();
   }
 
   abstract wanted(): void;

@@ -126,6 +126,8 @@ function remoteOf({ ip, socket }: { ip?: unknown; socket: Socket }): Address {
 
 function lengthOf(req: NodeRequest, { headers, length }: HeadFields): number | undefined {
   if (length < 0) return undefined;
-  if (!isHttp2Request(req) || header(headers, "content-length") !== undefined) return length;
-  return req.stream.endAfterHeaders ? 0 : undefined;
+  if (length > 0 || header(headers, "content-length") !== undefined) return length;
+  if (isHttp2Request(req)) return req.stream.endAfterHeaders ? 0 : undefined;
+  // Where our own node handlers are the host, a body of unknown length may have this field without its having been sent.
+  return req.headers["transfer-encoding"] === undefined ? 0 : undefined;
 }

@@ -38,16 +38,20 @@ export function trustOf(rules: readonly TrustRule[]): Trusted | undefined {
   const unix = rules.some(({ kind }) => kind === "unix");
   const list = listOf(rules);
   const known = new Map<string, boolean>();
-  return ({ address }) => {
+  return ({ address, unknown }) => {
+    if (unknown) return false;
     const answer = known.get(address);
     if (answer !== undefined) return answer;
     const ip = canonicalIp(address);
-    const trusted = ip === undefined ? unix : list.check(ip, familyOf(ip));
+    const trusted = ip === undefined ? unix && isUnix(address) : list.check(ip, familyOf(ip));
     if (known.size >= MOST_KNOWN) known.clear();
     known.set(address, trusted);
     return trusted;
   };
 }
+
+/** Any other text, from a server in front, is no address at all. */
+const isUnix = (address: string): boolean => address === "" || address.startsWith("/");
 
 function listOf(rules: readonly TrustRule[]): BlockList {
   const list = new BlockList();

@@ -34,11 +34,28 @@ export async function bind(
 ): Promise<Bound> {
   // A client may half-close and still be answered (edge L1); small responses are sent at once.
   const options = { allowHalfOpen: true, noDelay: true };
-  const server = createServer(options, (socket) => accept(shareReadBuffer(socket, options)));
+  const server = createServer(options, (accepted) => {
+    const socket = shareReadBuffer(accepted, options);
+    if (knowsPeer(socket, server)) accept(socket);
+    else socket.destroy();
+  });
   if (address.kind === "unix") await bindUnix(server, address);
   else await listening(server, listenOptions(address)).catch((error) => unusable(address, error, option));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here
   return { url: urlOf(server, address), close: (patience = 0) => closed(server, patience) };
+}
+
+/**
+ * The system forgets the peer of a TCP connection that was reset, but still delivers what came before. Nobody would read an
+ * answer, and a peer without an address would pass for one on a Unix socket. An address that was read once is kept.
+ */
+const knowsPeer = (socket: Socket, server: Server): boolean =>
+  socket.remoteAddress !== undefined || !isTcpServer(server);
+
+/** Node knows no address of a Unix socket that was passed as a descriptor. */
+function isTcpServer(server: Server): boolean {
+  const bound = server.address();
+  return bound !== null && typeof bound === "object";
 }
 
 function listenOptions(address: Exclude<ListenAddress, UnixAddress>): ListenOptions {

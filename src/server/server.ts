@@ -169,8 +169,9 @@ class GatewayServer implements Server {
     return this.#inTurn(() => this.#restart(name));
   }
 
-  async scale(name: string, bounds: ProcessBounds): Promise<void> {
-    await this.#scaled.scale(name, appNamed(this.#parts.apps, name), bounds);
+  /** After a restart or a reload that is under way, which would start as many processes as there were before. */
+  scale(name: string, bounds: ProcessBounds): Promise<void> {
+    return this.#inTurn(() => this.#scaled.scale(name, appNamed(this.#parts.apps, name), bounds));
   }
 
   async stacks(name: string): Promise<readonly ProcessStacks[]> {
@@ -201,8 +202,6 @@ class GatewayServer implements Server {
   // Reload: all that is new is made first; only then is what was there let go.
 
   async #reload(): Promise<void> {
-    // An app that is starting may have been read before it was changed; start() reports why one could not start.
-    await this.#starting?.catch(() => {});
     if (this.#stopping) return;
     const change = new Change();
     await this.#orUndo(change, async () => {
@@ -230,8 +229,10 @@ class GatewayServer implements Server {
     });
   }
 
+  /** One change after the other, and none before the start, which may have read an app before that was changed. */
   #inTurn(act: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(act);
+    const started = this.#starting?.catch(() => {}); // it reports by itself why it could not
+    const turn = this.#turn.then(() => started).then(act);
     this.#turn = turn.catch(() => {});
     return turn;
   }

@@ -5,23 +5,28 @@ import type { TLSSocket } from "node:tls";
 import { type Listener, type Load, totalLoad } from "../exchange/index.ts";
 import { type HttpOptions, httpListener } from "../protocols/http1/index.ts";
 import type { StreamLimits } from "../protocols/http2/index.ts";
+import { ConnectionCount } from "../sockets/connections.ts";
 
 export interface WebOptions extends Omit<HttpOptions, "http2"> {
   /** Limits that only HTTP/2 has. */
   http2?: Partial<StreamLimits>;
 }
 
-/** One listener for HTTP/1.0, HTTP/1.1 and HTTP/2. */
+/** One listener for HTTP/1.0, HTTP/1.1 and HTTP/2, with one limit for the connections of all. */
 export function webListener({ http2, limits, ...options }: WebOptions): Listener {
+  const count = new ConnectionCount();
   const second = new Late(async () => {
     const { http2Listener } = await import("../protocols/http2/index.ts");
-    return http2Listener({ ...options, limits: { ...limits, ...http2 } });
+    return http2Listener({ ...options, limits: { ...limits, ...http2 } }, count);
   });
-  const first = httpListener({
-    ...options,
-    ...(limits && { limits }),
-    http2: (socket) => second.accept(socket),
-  });
+  const first = httpListener(
+    {
+      ...options,
+      ...(limits && { limits }),
+      http2: (socket) => second.accept(socket),
+    },
+    count,
+  );
   return {
     accept: (socket) => (agreedOnHttp2(socket) ? second : first).accept(socket),
     load: () => totalLoad([first.load?.(), second.load()]),

@@ -3,6 +3,7 @@
 // Tested by test/sockets/proxy-protocol/acceptor.test.ts.
 import type { Socket } from "node:net";
 import type { Address } from "../exchange/index.ts";
+import { transportOf } from "./transport.ts";
 
 export interface SocketAddresses {
   /** The client. */
@@ -23,10 +24,22 @@ export const socketAddressesOf = (socket: Socket): SocketAddresses =>
 
 /** The addresses that the system knows, whatever a proxy has sent. */
 export const ownAddresses = (socket: Socket): SocketAddresses => ({
-  remote: { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
+  remote: remoteOf(socket) ?? remoteOf(transportOf(socket)) ?? missingRemote(socket),
   local: { address: socket.localAddress ?? "", port: socket.localPort ?? 0 },
   encrypted: false,
 });
+
+/** A TLS socket may ask only after a reset, when the system has forgotten the address: the socket below it has kept it. */
+function remoteOf(socket: Socket | undefined): Address | undefined {
+  const address = socket?.remoteAddress;
+  return address === undefined ? undefined : { address, port: socket?.remotePort ?? 0 };
+}
+
+/** A TCP connection that was reset still has a local address; a Unix socket has none. */
+const missingRemote = ({ localAddress }: Socket): Address =>
+  localAddress === undefined ? { address: "", port: 0 } : UNKNOWN;
+
+const UNKNOWN: Address = { address: "", port: 0, unknown: true };
 
 export function setAddresses(socket: Socket, addresses: SocketAddresses): void {
   (socket as Proxied)[PROXIED] = addresses;

@@ -33,6 +33,11 @@ const TICKS_A_WAIT = 4;
 /** For a cut connection to send its last bytes, in milliseconds. */
 const LAST_WORDS = 1_000;
 
+/** How many connections there are; listeners that share a limit share it. */
+export class ConnectionCount {
+  value = 0;
+}
+
 export class ManagedConnections<C extends ManagedConnection> {
   /** Milliseconds, as of the last tick: good enough for deadlines, and free. */
   now = Date.now();
@@ -42,17 +47,26 @@ export class ManagedConnections<C extends ManagedConnection> {
   closing = false;
   readonly #make: (socket: Socket) => C;
   readonly #most: number;
+  readonly #count: ConnectionCount;
   readonly #tick: number;
   readonly #all = new Members<C>();
+  /** Another listener serves and counts them; this one ends them if that one does not. */
+  readonly #handedOn = new Members<C>();
   #timer: NodeJS.Timeout | undefined;
   /** Requests that were broken off at the end of the grace. */
   #cut = 0;
   #emptied: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
-  /** At most `most` connections; `waits`: the timeouts of their deadlines, in milliseconds. */
-  constructor(most: number, waits: readonly number[], make: (socket: Socket) => C) {
+  /** At most `most` connections in `count`; `waits`: the timeouts of their deadlines, in milliseconds. */
+  constructor(
+    most: number,
+    waits: readonly number[],
+    make: (socket: Socket) => C,
+    count: ConnectionCount = new ConnectionCount(),
+  ) {
     this.#most = most;
+    this.#count = count;
     this.#tick = tickOf(waits);
     this.#make = make;
   }
@@ -73,7 +87,7 @@ export class ManagedConnections<C extends ManagedConnection> {
   /** Why another connection, such as `socket`, is refused now; undefined when it is not. */
   refusal(socket?: Socket): SallyportError | undefined {
     if (this.closing) return new SallyportError("STOPPING", "the listener is closing");
-    if (this.#all.size >= this.#most)
+    if (this.#count.value >= this.#most)
       return new SallyportError("QUEUE_FULL", "the limit of connections is reached");
     if (!socket || !takesReserve(socket)) return undefined;
     return new SallyportError("QUEUE_FULL", "the limit of open files (ulimit -n) is nearly reached");
@@ -83,12 +97,13 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.#start();
     const connection = this.#make(socket);
     this.#all.add(connection);
+    this.#count.value++;
     return connection;
   }
 
   gone(connection: C): void {
-    this.#all.delete(connection);
-    if (this.#all.size > 0) return;
+    this.#forget(connection);
+    if (this.#all.size + this.#handedOn.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#emptied?.();
@@ -98,6 +113,12 @@ export class ManagedConnections<C extends ManagedConnection> {
   replace(connection: C, next: C): void {
     this.#all.add(next);
     this.#all.delete(connection);
+  }
+
+  /** Another listener has the socket of `connection` now: `next` stands for it until it closes. */
+  handOn(connection: C, next: C): void {
+    this.#handedOn.add(next);
+    this.#forget(connection);
   }
 
   leave(): void {
@@ -114,7 +135,7 @@ export class ManagedConnections<C extends ManagedConnection> {
   async #close(grace: number): Promise<void> {
     this.leaving = true;
     this.closing = true;
-    if (this.#all.size === 0) return;
+    if (this.#all.size + this.#handedOn.size === 0) return;
     this.now = Date.now(); // deadlines set now must not be too early
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
@@ -135,8 +156,14 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.#each((connection) => connection.forceClose());
   }
 
+  #forget(connection: C): void {
+    if (this.#all.delete(connection)) this.#count.value--;
+    else this.#handedOn.delete(connection);
+  }
+
   #each(act: (connection: C) => void): void {
     for (const connection of this.#all) act(connection);
+    for (const connection of this.#handedOn) act(connection);
   }
 
   #start(): void {

@@ -77,7 +77,6 @@ const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing is listening there; is the application running?",
   EACCES: "permission is missing; look at the mode and owner of the socket",
   ENOTSOCK: "the path is not a socket",
-  EAGAIN: "its queue of connections is full",
   ENOTFOUND: "there is no host of this name",
 };
 

@@ -86,6 +86,8 @@ export class WorkerStream {
   #leaving: Leaving | undefined;
   /** The response is complete, or will never be. */
   #ended = false;
+  /** The application has given all of the response, and what follows cannot cut it; some may still wait for the client. */
+  #complete = false;
   /** Bytes that the client has taken and the worker has not been granted again. */
   #taken = 0;
   #onRelease: (() => void) | undefined;
@@ -140,7 +142,7 @@ export class WorkerStream {
       this.#take(kind, payload);
     } catch (error) {
       if (isBroken(error)) throw error;
-      this.giveUp(SallyportError.from(error));
+      this.#cut(SallyportError.from(error));
     }
   }
 
@@ -153,6 +155,7 @@ export class WorkerStream {
           this.#done();
         }
       case FROM_WORKER.ANSWER:
+        this.#restart();
         return this.#respond(payload);
       case FROM_WORKER.INFORM:
         return this.exchange.inform(decodeResponseHead(payload, 0, payload.length));
@@ -181,7 +184,7 @@ export class WorkerStream {
     }
   }
 
-  /** The exchange cannot be answered (further). */
+  /** The exchange cannot be answered (further). A response that is complete goes on to its client. */
   fail(error: SallyportError): void {
     this.#upload?.stop();
     this.#ended = true;
@@ -190,6 +193,10 @@ export class WorkerStream {
 
   /** The same while the application is still running: it learns that the exchange is over. */
   giveUp(error: SallyportError): void {
+    if (!this.#complete) this.#cut(error);
+  }
+
+  #cut(error: SallyportError): void {
     if (this.#relay) this.#failRelay(this.#relay, error);
     else this.exchange.fail(error);
   }
@@ -211,7 +218,7 @@ export class WorkerStream {
 
   /** The application stops: ends a WebSocket or an event stream, which would never end by itself. */
   leave(why: Leaving): void {
-    if (this.#leaving) return;
+    if (this.#leaving || this.#complete) return;
     this.#leaving = why;
     if (this.#relay) this.#closeRelay(this.#relay, why);
     else if (this.#isEventStream) this.#endEvents();
@@ -224,6 +231,7 @@ export class WorkerStream {
     const end = payload.length;
     if (body > end) throw new SallyportError("LINK_BROKEN", "a response is shorter than its head");
     this.#ended = true;
+    this.#complete = true;
     this.exchange.respond(decodeResponseHead(payload, HEAD_AT, body), new Latin1(payload.text(body, end)));
   }
 
@@ -243,7 +251,7 @@ export class WorkerStream {
     if (this.#buffer || this.#file)
       throw new SallyportError("LINK_BROKEN", "a worker sent a file after other bytes");
     this.#file = writeFile(this.exchange, payload.toString(), () => this.#opened());
-    this.#file.catch((error: unknown) => this.giveUp(SallyportError.from(error)));
+    this.#file.catch((error: unknown) => this.#cut(SallyportError.from(error)));
   }
 
   /** The application may delete the file now. */
@@ -254,6 +262,7 @@ export class WorkerStream {
   #end(payload: Payload): void {
     const trailers = payload.length > 0 ? payload.text(0, payload.length).split("\n") : undefined;
     this.#ended = true;
+    this.#complete = true;
     this.#restart(); // for what the application does after its response
     if (this.#buffer) this.#buffer.end(trailers);
     else if (this.#file) this.#endFile(this.#file, trailers);
@@ -292,9 +301,9 @@ export class WorkerStream {
     this.#upload.want(size).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
   }
 
-  /** The time limit of the application begins anew. */
+  /** The time limit of the application begins anew, with the next check of the deadlines. */
   #restart(): void {
-    this.since = performance.now();
+    this.since = 0;
   }
 
   // WebSockets.
@@ -339,7 +348,7 @@ export class WorkerStream {
     const error = new SallyportError(failure.error, failure.message, { detail: failure.detail });
     const { code, fault, detail } = error;
     const { target } = this.exchange.request;
-    if (this.exchange.closed)
+    if (this.#complete || this.exchange.closed)
       this.#transport?.log.error(`after the response: ${error.message}`, { code, fault, target, detail });
     this.fail(error);
     if (leaving) this.#transport?.leaving();
@@ -366,6 +375,7 @@ export class WorkerStream {
   /** The exchange is over, and the worker may not know. For an open WebSocket the relay does this. */
   readonly #closed = ({ error }: Outcome): void => {
     if (!this.#transport || this.#ended || this.#relay) return;
+    if (this.exchange.started) this.#restart(); // a stream has no deadline, but what follows it has
     this.#ended = true;
     this.#upload?.stop();
     this.#send(TO_WORKER.CANCEL, error && Buffer.from(error.message));
@@ -374,7 +384,7 @@ export class WorkerStream {
   /** The application may still send a last event; then the stream ends, whether the application has reacted or not. */
   #endEvents(): void {
     this.#sendLeave();
-    setTimeout(() => this.exchange.leave(), EVENT_STREAM_GRACE).unref();
+    setTimeout(() => this.#complete || this.exchange.leave(), EVENT_STREAM_GRACE).unref();
   }
 
   #closeRelay(relay: WebSocketRelay, why: Leaving): void {

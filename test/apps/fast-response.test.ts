@@ -168,6 +168,27 @@ test("only useFastResponses() puts it in the place of the global one, of which e
     assert.ok(response instanceof Response && response instanceof NodeResponse);
 });
 
+test("an instance of a subclass is one that the subclass, or one of its own, has made", (t) => {
+  t.after(() => {
+    globalThis.Response = NodeResponse;
+  });
+  useFastResponses();
+  class Page extends Response {}
+  class FastPage extends FastResponse {}
+  class Special extends Page {}
+  const pages = [
+    new Response("x"),
+    new NodeResponse("x"),
+    new Page("x"),
+    new FastPage("x"),
+    new Special("x"),
+  ];
+  const made = (kind: typeof Response) => pages.map((page) => page instanceof kind);
+  assert.deepEqual(made(Page), [false, false, true, false, true]);
+  assert.deepEqual(made(FastPage), [false, false, false, true, false]);
+  assert.deepEqual(made(Response), [true, true, true, true, true]);
+});
+
 test("an application that uses the earlier names, QuickResponse and useQuickResponses(), works", async (t) => {
   t.after(() => {
     globalThis.Response = NodeResponse;

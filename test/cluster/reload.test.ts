@@ -167,3 +167,34 @@ test("a server process that ends after a failed reload is started again with wha
     return serving.length === 2 && serving.every(({ pid }) => pid !== victim?.pid);
   });
 });
+
+/** Answers with its version; its import waits until there is a file "go". */
+const LATE_SITE = `import { existsSync } from "node:fs";
+process.stderr.write("importing late\\n");
+while (!existsSync(new URL("go", import.meta.url))) await new Promise((resolve) => setTimeout(resolve, 20));
+export default (request, response) => response.end("late");
+`;
+
+test("server processes that took the place of old ones during a reload leave with them", async (t) => {
+  const { server, folder, run, write, status } = await start(t);
+  const old = (await status()).serverProcesses.map(({ pid }) => pid as number);
+  writeFileSync(join(folder, "late.mjs"), LATE_SITE);
+  write({ apps: { site: { module: "late.mjs" } } });
+  const reloading = run("reload");
+  await server.sees(/importing late/);
+  for (const pid of old) process.kill(pid, "SIGKILL");
+  await until(async () => {
+    const { serverProcesses } = await status();
+    return serverProcesses.some(({ pid, state }) => state === "serving" && !old.includes(pid as number));
+  });
+  writeFileSync(join(folder, "go"), "");
+  const { code, stderr } = await reloading;
+  assert.equal(code, 0, stderr);
+  await until(async () => {
+    const states = (await status()).serverProcesses.map(({ state }) => state);
+    return states.join() === "serving,serving";
+  });
+  const answer = async (): Promise<string> =>
+    (await fetch(server.url, { headers: { connection: "close" } })).text();
+  assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, answer))), new Set(["late"]));
+});

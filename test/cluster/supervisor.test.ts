@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { connect as connectTcp, type Socket } from "node:net";
@@ -369,4 +369,21 @@ test("SIGHUP loses no request over HTTP/2: clients get GOAWAY, and their respons
   await clients;
   assert.ok(sessions > 4);
   for (const pid of before) await gone(pid);
+});
+
+test("a file of variables that is gone does not keep a server process from being started again", async (t) => {
+  const folder = makeFolder(t);
+  writeFileSync(
+    join(folder, "site.mjs"),
+    "export default (request, response) => response.end(process.env.OUR_NAME);",
+  );
+  const file = join(folder, "vars");
+  writeFileSync(file, "OUR_NAME=one\n");
+  const server = await serve(["site.mjs", "--env-file", "vars", "--server-processes", "2"], { cwd: folder });
+  t.after(() => server.stop());
+  rmSync(file);
+  const before = childrenOf(server.pid);
+  for (const pid of before) process.kill(pid, "SIGKILL");
+  await until(() => childrenOf(server.pid).filter((pid) => !before.includes(pid)).length >= 2);
+  assert.equal(await (await fetch(server.url)).text(), "one");
 });

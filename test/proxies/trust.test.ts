@@ -41,6 +41,13 @@ test("unix: trusts peers over Unix sockets, by whatever path, and no address doe
   assert.equal(trusts(["0.0.0.0/0", "::/0"], ""), false);
 });
 
+test("unix: does not trust a peer that is not known, nor a text that is no address", () => {
+  const peer = { address: "", port: 0, unknown: true } as const;
+  assert.equal(trustOf(rules("unix:"))?.({ address: "", port: 0 }), true);
+  assert.equal(trustOf(rules("unix:", "127.0.0.1"))?.(peer), false);
+  assert.equal(trusts(["unix:"], "nobody"), false);
+});
+
 test("* trusts every peer, and an empty list none", () => {
   assert.equal(trusts(["10.0.0.0/8", "*"], "2001:db8::1"), true);
   assert.equal(trusts(["*"], ""), true);

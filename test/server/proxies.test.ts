@@ -1,5 +1,6 @@
 // Servers behind proxies: what each listener's apps get to know of the client, and what the access log says.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
@@ -78,6 +79,39 @@ test("http over a Unix socket: a proxy is believed when unix: is trusted", async
     const [response] = await once(sent.end(), "response");
     assert.match((await response.toArray()).join(""), expected);
   }
+});
+
+/** Sends a request on each of 20 connections and resets them at once; this process accepts none of them before that. */
+function sendAndReset(url: string, ...head: string[]): void {
+  const program = `const [port, text] = process.argv.slice(1);
+    for (let i = 0; i < 20; i++) {
+      const socket = require("node:net").connect(port, "127.0.0.1");
+      socket.on("error", () => {}).on("connect", () => { socket.write(text); socket.resetAndDestroy(); });
+    }`;
+  const { status } = spawnSync(process.execPath, ["-e", program, new URL(url).port, head.join("\r\n")]);
+  assert.equal(status, 0);
+}
+
+test("a TCP client that resets its connection does not pass for a peer over a Unix socket", async (t) => {
+  const asked: string[] = [];
+  const notes: Gateway = {
+    handle(exchange) {
+      asked.push(exchange.request.remote.address);
+      tells.handle(exchange);
+    },
+  };
+  for (const proxyProtocol of [false, true]) {
+    const listen = [{ address: "127.0.0.1:0", proxyProtocol }];
+    const { url } = await started(t, { trust: ["unix:"], listen, apps: { notes } });
+    const proxied = proxyProtocol ? ["PROXY TCP4 203.0.113.9 198.51.100.1 56324 443"] : [];
+    sendAndReset(url, ...proxied, "GET / HTTP/1.1", "Host: a", "X-Forwarded-For: 203.0.113.9", "", "");
+    // The 20 were accepted before this one.
+    assert.match(await ask(url), /^127/);
+  }
+  assert.deepEqual(
+    asked.filter((address) => address !== LOCAL),
+    [],
+  );
 });
 
 test("without trust no peer is believed, and the headers pass unchanged (L4)", async (t) => {

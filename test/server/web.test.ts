@@ -6,20 +6,25 @@ import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, createServer as createNetServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { type Handler, silentLog } from "../../src/exchange/index.ts";
+import type { Config } from "../../src/config/config.ts";
+import { type Handler, type Listener, silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/create.ts";
 import { type WebOptions, webListener } from "../../src/server/web.ts";
 import { Authority } from "../kit/certificate-authority.ts";
 import { data, END_STREAM, FrameClient, frame, headers, PREFACE, post } from "../kit/http2-frames.ts";
 import { Client } from "../kit/serve-http1.ts";
+import { until } from "../kit/until.ts";
 
 const version: Handler = (exchange) => {
   const { version, scheme } = exchange.request;
   exchange.respond({ status: 200, reason: "", headers: [] }, `${scheme} ${version}`);
 };
 
-async function web(t: TestContext, limits: WebOptions["limits"] = {}): Promise<number> {
-  const listener = webListener({ handler: version, log: silentLog, limits });
+const web = (t: TestContext, limits: WebOptions["limits"] = {}): Promise<number> =>
+  servedBy(t, webListener({ handler: version, log: silentLog, limits }));
+
+/** The port at which `listener` accepts until the test ends. */
+async function servedBy(t: TestContext, listener: Listener): Promise<number> {
   const sockets: Socket[] = [];
   const server = createNetServer({ allowHalfOpen: true }, (socket) => {
     sockets.push(socket);
@@ -118,6 +123,32 @@ test("connections of both versions count together", async (t) => {
   assert.match(await (await Client.to(port, {})).all(), /^HTTP\/1\.1 503/);
 });
 
+test("a connection that turned out to speak HTTP/2 counts once", async (t) => {
+  const listener = webListener({ handler: version, log: silentLog });
+  const port = await servedBy(t, listener);
+  const clients = [await FrameClient.to(port, false), await FrameClient.to(port, false)];
+  for (const client of clients) await client.send(REQUEST).next("DATA", 1);
+  assert.deepEqual(listener.load?.(), { connections: 2, inFlight: 0 });
+  for (const { socket } of clients) socket.destroy();
+  await until(() => listener.load?.()?.connections === 0);
+});
+
+test("connections that have ended make room for others, of both versions", async (t) => {
+  const listener = webListener({ handler: version, log: silentLog, limits: { connections: 1 } });
+  const port = await servedBy(t, listener);
+  for (let i = 0; i < 3; i++) {
+    const second = (await FrameClient.to(port, false)).send(REQUEST);
+    await second.next("DATA", 1);
+    assert.match(await (await Client.to(port, {})).all(), /^HTTP\/1\.1 503/);
+    second.socket.destroy();
+    await until(() => listener.load?.()?.connections === 0);
+    const first = (await Client.to(port, {})).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await first.has("http 1.1");
+    first.socket.destroy();
+    await until(() => listener.load?.()?.connections === 0);
+  }
+});
+
 test("a listener of all versions closes all of them", async (t) => {
   const listener = webListener({ handler: version, log: silentLog });
   const server = createNetServer({ allowHalfOpen: true }, (socket) => listener.accept(socket));
@@ -136,9 +167,9 @@ const authority = new Authority();
 const keys = authority.server("server", ["localhost", "127.0.0.1"]);
 
 /** The URL of a server with TLS. */
-async function secured(t: TestContext): Promise<URL> {
+async function secured(t: TestContext, limits: Config["limits"] = {}): Promise<URL> {
   const listen = [{ address: "127.0.0.1:0", tls: keys as never }];
-  const server = createServer({ listen, apps: { app: { handle: version } } }, { log: silentLog });
+  const server = createServer({ listen, limits, apps: { app: { handle: version } } }, { log: silentLog });
   t.after(() => server.stop(0));
   const [url = ""] = await server.start();
   return new URL(url);
@@ -151,6 +182,16 @@ test("TLS agrees on HTTP/2 where the client knows it (ALPN)", async (t) => {
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece);
   assert.equal(`${session.alpnProtocol} ${Buffer.concat(pieces)}`, "h2 https 2");
+});
+
+test("connections of both versions count together over TLS", async (t) => {
+  const url = await secured(t, { connections: 1 });
+  const options = { port: Number(url.port), host: "127.0.0.1", ca: readFileSync(authority.ca) };
+  const session = connectHttp2(url, { ca: options.ca });
+  t.after(() => session.destroy());
+  await once(session, "remoteSettings");
+  const client = new Client(connectTls({ ...options, ALPNProtocols: ["http/1.1"] }));
+  assert.match(await client.all(), /^HTTP\/1\.1 503/);
 });
 
 test("invalid HPACK over TLS, and an abrupt end, cost one connection (T3)", async (t) => {

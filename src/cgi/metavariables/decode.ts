@@ -74,6 +74,8 @@ function refuseNul(list: VariableList): void {
     if ((list[i] as string).includes("\0")) throw bad(`a byte 0 in ${shown(list[i - 1] as string)}`);
 }
 
+const CODING = "Transfer-Encoding";
+
 /** Adds the two fields that have variables of their own; keeps Transfer-Encoding only where there is no length. */
 function withContent(headers: string[], variables: Variables, length: number | undefined): string[] {
   const kept = length === undefined ? headers : withoutCoding(headers);
@@ -87,10 +89,9 @@ function withContent(headers: string[], variables: Variables, length: number | u
 }
 
 function withoutCoding(headers: string[]): string[] {
-  const at = headers.indexOf("Transfer-Encoding");
-  return at < 0 || at % 2 === 1
-    ? headers
-    : headers.filter((_, i) => headers[i - (i % 2)] !== "Transfer-Encoding");
+  // Mostly there is none. A value may read the same: only names count.
+  if (!headers.includes(CODING)) return headers;
+  return headers.filter((_, i) => headers[i - (i % 2)] !== CODING);
 }
 
 /** Empty is the same as absent: nginx sends it so. Without a length there is no body (4.1.2), unless it is chunked. */
@@ -144,9 +145,11 @@ function readAuthority(variables: Variables, scheme: RequestHead["scheme"]): str
 
 const isPort = (port: string): boolean => /^\d{1,5}$/.test(port) && Number(port) <= 65_535;
 
-function readAddress(address = "", port = ""): Address {
-  // nginx's name for a client on a Unix socket.
-  return { address: address === "unix:" ? "" : address, port: isPort(port) ? Number(port) : 0 };
+function readAddress(sent = "", digits = ""): Address {
+  const port = isPort(digits) ? Number(digits) : 0;
+  // nginx's name for a client on a Unix socket. Where a server sends nothing, nobody knows what the client is.
+  if (sent === "unix:") return { address: "", port };
+  return sent === "" ? { address: "", port, unknown: true } : { address: sent, port };
 }
 
 /** Apache and lighttpd send REMOTE_USER when they have checked the password; nginx, if configured so, for any name. */

@@ -315,8 +315,8 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
   #finish(why: string): void {
     this.#exchange = undefined;
     const body = this.#body;
-    this.#endBody(new SallyportError("BODY_INCOMPLETE", why));
-    body?.discard();
+    this.#body = undefined;
+    body?.close(new SallyportError("BODY_INCOMPLETE", why));
   }
 
   #endBody(error: SallyportError): void {

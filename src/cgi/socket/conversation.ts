@@ -1,17 +1,11 @@
 // The web server's half of "CGI over a socket": one request and its response on one connection to an application.
 // Tested by test/cgi/socket/gateway.test.ts.
 import type { Socket } from "node:net";
-import {
-  type ErrorName,
-  type Exchange,
-  hasBody,
-  header,
-  type RequestBody,
-  SallyportError,
-} from "../../exchange/index.ts";
+import { type ErrorName, type Exchange, type RequestBody, SallyportError } from "../../exchange/index.ts";
 import { ResponseBuffer } from "../../exchange/response-buffer.ts";
 import { readLastBytes } from "../../sockets/last-bytes.ts";
 import { isTcp, resetSocket } from "../../sockets/reset.ts";
+import { bodyLength } from "../body-length.ts";
 import type { CgiResponse, Document } from "../response-reader.ts";
 import { EitherReader } from "./reader.ts";
 
@@ -161,7 +155,7 @@ export class Conversation {
   }
 
   #begin({ head, rest }: Document): void {
-    this.#owed = this.#announced(head);
+    this.#owed = bodyLength(this.#exchange.request.method, head);
     if (rest.length >= this.#owed) {
       this.#finish();
       return this.#exchange.respond(head, rest);
@@ -170,11 +164,6 @@ export class Conversation {
     this.#exchange.start(head);
     this.#buffer = new ResponseBuffer(this.#exchange, (bytes) => this.#accepted(bytes));
     this.#readBody(rest);
-  }
-
-  #announced({ status, headers }: Document["head"]): number {
-    if (!hasBody(this.#exchange.request.method, status)) return 0;
-    return Number(header(headers, "content-length") ?? Number.POSITIVE_INFINITY);
   }
 
   #readBody(chunk: Uint8Array): void {

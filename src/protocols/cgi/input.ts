@@ -4,11 +4,16 @@ import type { Socket } from "node:net";
 import type { RequestBody } from "../../exchange/index.ts";
 
 /**
- * Writes `body` to `input` as fast as the program reads, calling `progress` for every piece, and ends it when it is
- * complete. A program may close its input, or end, before that: the rest is thrown away. Rejects as `body.read` does;
- * `input` is left open then, so that the program does not take what it has for the whole.
+ * Writes `body` to `input` as fast as the program reads, and ends it when it is complete. `waitsForClient` gets true
+ * before each piece is read, and false when it is there. A program may close its input, or end, before all was sent: the
+ * rest is thrown away. Rejects as `body.read` does; `input` is left open then, so that the program does not take what it
+ * has for the whole.
  */
-export async function feed(input: Socket, body: RequestBody, progress: () => void): Promise<void> {
+export async function feed(
+  input: Socket,
+  body: RequestBody,
+  waitsForClient: (waits: boolean) => void,
+): Promise<void> {
   // Only a stream that is being read notices that the other side is gone.
   input.resume().once("end", () => input.destroy());
   input.once("close", () => body.discard());
@@ -16,10 +21,14 @@ export async function feed(input: Socket, body: RequestBody, progress: () => voi
     input.end(body.whole);
     return;
   }
-  for (let chunk = await body.read(); chunk && !input.destroyed; chunk = await body.read()) {
-    progress();
+  const next = async (): Promise<Uint8Array | undefined> => {
+    waitsForClient(true);
+    const chunk = await body.read();
+    waitsForClient(false);
+    return chunk;
+  };
+  for (let chunk = await next(); chunk && !input.destroyed; chunk = await next())
     if (!input.write(chunk)) await room(input);
-  }
   input.end();
 }
 

@@ -6,15 +6,13 @@
 // In `over` the program may still run: it is given time, or stopped when it is of no use any more.
 // Tested by test/protocols/cgi/endings.test.ts.
 import type { Socket } from "node:net";
+import { bodyLength } from "../../cgi/body-length.ts";
 import { type CgiResponse, ResponseReader } from "../../cgi/response-reader.ts";
 import {
   type Exchange,
-  hasBody,
-  header,
   type Log,
   type ProcessStatus,
   type RequestBody,
-  type ResponseHead,
   SallyportError,
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
@@ -64,11 +62,12 @@ export class Run implements Member {
   readonly #outputClosed: Promise<void>;
   readonly #timers = new Set<NodeJS.Timeout>();
   #state: State = "head";
-  /** Bytes of body still to come; -1 when only the end of the output tells. */
-  #owed = -1;
+  /** Bytes of body still to come; infinite when only the end of the output tells. */
+  #owed = Number.POSITIVE_INFINITY;
   #heard = false;
   #exited = false;
   #headTimer: NodeJS.Timeout | undefined;
+  #waitsForClient = false;
 
   constructor(exchange: Exchange, child: Child, options: RunOptions) {
     this.#exchange = exchange;
@@ -86,7 +85,7 @@ export class Run implements Member {
   async finish(body: RequestBody): Promise<void> {
     const { timeout, totalTimeout } = this.#options;
     this.#exchange.whenClosed(({ complete }) => complete || this.#abandon());
-    this.#headTimer = this.#after(timeout, () => this.#fail(this.#tooSlow(`no header within ${timeout} ms`)));
+    this.#headTimer = this.#after(timeout, () => this.#late());
     if (totalTimeout > 0)
       this.#after(totalTimeout, () => this.#fail(this.#tooSlow(`still running after ${totalTimeout} ms`)));
     this.#readOutput();
@@ -116,9 +115,20 @@ export class Run implements Member {
   #feedInput(body: RequestBody): void {
     const input = this.#child.streams[0];
     if (!input) return;
-    feed(input, body, () => this.#headTimer?.refresh()).catch((error: unknown) => {
+    feed(input, body, (waits) => this.#watchInput(waits)).catch((error: unknown) => {
       this.#fail(SallyportError.from(error));
     });
+  }
+
+  /** The program's time begins again with each piece of body. A timer that was cleared is not started by this. */
+  #watchInput(waitsForClient: boolean): void {
+    this.#waitsForClient = waitsForClient;
+    if (!waitsForClient) this.#headTimer?.refresh();
+  }
+
+  #late(): void {
+    if (this.#waitsForClient) this.#headTimer?.refresh();
+    else this.#fail(this.#tooSlow(`no header within ${this.#options.timeout} ms`));
   }
 
   #receive(chunk: Buffer): void {
@@ -153,8 +163,8 @@ export class Run implements Member {
   #write(chunk: Uint8Array): void {
     const room = chunk.length === 0 || this.#exchange.write(chunk);
     if (this.#exchange.closed) return;
-    if (this.#owed >= 0 && chunk.length >= this.#owed) return this.#complete();
-    if (this.#owed >= 0) this.#owed -= chunk.length;
+    this.#owed -= chunk.length;
+    if (this.#owed <= 0) return this.#complete();
     if (!room) this.#pause();
   }
 
@@ -253,10 +263,4 @@ export class Run implements Member {
     for (const timer of this.#timers) clearTimeout(timer);
     for (const end of this.#child.streams) end?.destroy();
   }
-}
-
-/** Bytes of body that complete the response; -1 when only its end does. */
-function bodyLength(method: string, head: ResponseHead): number {
-  if (!hasBody(method, head.status)) return 0;
-  return Number(header(head.headers, "content-length") ?? -1);
 }

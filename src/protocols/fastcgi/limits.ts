@@ -9,7 +9,10 @@ export interface FastcgiLimits {
   readonly params: number;
   /** Bytes of a request body, and of a filter's data. More: 413. */
   readonly body: number;
-  /** Bytes of request body that may wait unread where requests share a connection; then the connection is not read. */
+  /**
+   * Bytes of request body that may wait unread where requests share a connection; then the connection is not read. Nor is it
+   * when the server asks for more while more than these wait for it.
+   */
   readonly buffered: number;
   /** Bytes of response that wait for the server, for each request. */
   readonly unsent: number;

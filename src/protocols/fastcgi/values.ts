@@ -20,7 +20,7 @@ const QUESTION = managementRecord(
 /** Sent on a connection that will be shared, this question announces just that; its answer is ignored. */
 export const SHARING: Buffer = managementRecord(TYPE.GET_VALUES, encodePairs([VALUE.MPXS_CONNS, ""]));
 
-/** Rejects with UPSTREAM_UNREACHABLE only. Without an answer within `timeout` ms the values are unknown. */
+/** Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY only. Without an answer within `timeout` ms the values are unknown. */
 export async function askValues(upstream: Upstream, timeout: number): Promise<Values> {
   const socket = await upstream.connect();
   const reader = new RecordReader("UPSTREAM_BROKEN");

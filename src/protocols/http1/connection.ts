@@ -114,7 +114,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   }
 
   #hijack(bytes: Buffer): void {
-    this.#detach();
+    this.#context.connections.handOn(this, this.#detach());
     this.#socket.unshift(bytes);
     this.#context.http2?.(this.#socket);
   }
@@ -137,6 +137,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
 
   #closed(): void {
     this.#lost();
+    this.#reader.drop();
     this.#context.connections.gone(this);
     HttpConnection.#EVENTS.release(this.#socket);
   }
@@ -200,7 +201,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     const { state } = this.#life;
     this.#exchange = undefined;
     this.#probe?.stop();
-    if (state !== "whole") this.#reader.drop();
+    if (state !== "whole") this.#reader.answered();
     // The listener may have begun to close after the head said that the connection is kept.
     if (!persistent || this.#context.connections.closing || state === "broken") this.shut();
     else if (state === "whole") this.#reader.next();
@@ -208,7 +209,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.#reader.pumpLater();
   }
 
-  /** Reads the rest of the body for nothing: it may have been paused by its reader. */
+  /** Reads the rest of the body: it may have been paused by its reader. */
   #drain(): void {
     this.#life.enter("drain");
     this.flow();
@@ -226,12 +227,12 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   hijack(head: string): UpgradedStream {
     this.writer.text(head);
     const early = this.#reader.takeRest();
-    this.#detach();
+    this.#context.connections.replace(this, this.#detach());
     return { duplex: this.#socket, early };
   }
 
-  /** Stops reading where the next protocol is to begin, and leaves the socket to it. */
-  #detach(): void {
+  /** Stops reading where the next protocol is to begin, and leaves the socket to it; what is returned stands for us then. */
+  #detach(): SwitchedConnection {
     const socket = this.#socket;
     this.#life.enter("switched");
     this.#paused = true;
@@ -241,8 +242,8 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     HttpConnection.#EVENTS.detach(socket);
     const { connections } = this.#context;
     const next = new SwitchedConnection(socket, this.#exchange);
-    connections.replace(this, next);
     socket.on("close", () => connections.gone(next));
+    return next;
   }
 
   // What the table asks for.
@@ -254,6 +255,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   }
 
   shut(): void {
+    if (this.#life.state === "drain") this.#reader.drop();
     if (this.#life.linger()) this.#socket.end();
   }
 
@@ -287,6 +289,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   broken(error: SallyportError): void {
     const { state } = this.#life;
     if (state === "drain") return this.shut();
+    if (state === "linger") return this.#reader.drop();
     if (state !== "body") return this.#refuse(error);
     this.#life.enter("broken");
     this.#reader.fail(error);

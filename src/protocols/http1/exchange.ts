@@ -28,6 +28,7 @@ import {
   type BodyFraming,
   chunkedEnd,
   informHead,
+  MISSING_CHUNK,
   responseHead,
   switchingHead,
 } from "./response-head.ts";
@@ -138,6 +139,7 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
 
   protected sendCut(error: SallyportError): void {
     if (this.handshake?.cut(error)) return;
+    if (this.started && this.#framing === "chunked") this.#transport.writer.text(MISSING_CHUNK);
     this.#transport.cut(this.started && this.#framing !== "close");
   }
 

@@ -15,7 +15,11 @@ import {
   oneOf,
 } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
-import { type ManagedConnection, ManagedConnections } from "../../sockets/connections.ts";
+import {
+  type ConnectionCount,
+  type ManagedConnection,
+  ManagedConnections,
+} from "../../sockets/connections.ts";
 import { ConnectionListener } from "../../sockets/listener.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
 import { HttpConnection } from "./connection.ts";
@@ -56,10 +60,10 @@ export interface HttpListenerContext {
   readonly http2: ((socket: Socket) => void) | undefined;
 }
 
-/** Serves HTTP/1.0 and HTTP/1.1 on connections made with `allowHalfOpen`. */
-export function httpListener(options: HttpOptions): Listener {
+/** Serves HTTP/1.0 and HTTP/1.1 on connections made with `allowHalfOpen`; `count` is for listeners that share a limit. */
+export function httpListener(options: HttpOptions, count?: ConnectionCount): Listener {
   checkListener("httpListener()", options, CHECKS);
-  return new HttpListener(options);
+  return new HttpListener(options, count);
 }
 
 class HttpListener extends ConnectionListener<ManagedConnection> implements HttpListenerContext {
@@ -72,7 +76,8 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
   readonly scheme: "http" | "https";
   readonly http2: ((socket: Socket) => void) | undefined;
 
-  constructor({ handler, log, limits, websocket, http2, scheme, single = false }: HttpOptions) {
+  constructor(options: HttpOptions, count?: ConnectionCount) {
+    const { handler, log, limits, websocket, http2, scheme, single = false } = options;
     super();
     this.handler = handler;
     this.log = log;
@@ -83,6 +88,7 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
       connections,
       waits,
       (socket) => new HttpConnection(socket, this),
+      count,
     );
     this.webSockets = new WebSocketClock(log, websocket);
     this.single = single;

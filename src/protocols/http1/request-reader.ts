@@ -61,7 +61,7 @@ export class RequestReader {
   /** `chunk` may be written over afterwards. */
   readonly received = (chunk: Buffer): void => {
     const { rule } = this.#life;
-    if (rule.step === "discard") return;
+    if (rule.step === "discard" && !this.#upload) return;
     this.#parser.feed(chunk);
     if (rule.step === "wait") this.#connection.flow();
     else this.pump();
@@ -113,7 +113,12 @@ export class RequestReader {
     this.#upload = undefined;
   }
 
-  /** The rest of the body is not needed; to a late reader it must not look complete. */
+  /** The response is over: the rest of the body is lost, unless a reader keeps it. */
+  answered(): void {
+    if (!this.#upload?.kept) this.drop();
+  }
+
+  /** No more is read of the body; to a late reader it must not look complete. */
   drop(): void {
     this.#upload?.drop();
     this.#upload = undefined;
@@ -134,6 +139,8 @@ export class RequestReader {
         return this.#readBody();
       case "rest":
         return this.#readRest();
+      case "discard":
+        return this.#upload !== undefined && this.#readRest();
       default:
         return false;
     }
@@ -163,22 +170,38 @@ export class RequestReader {
     return true;
   }
 
-  #bodyComplete({ trailers }: EndEvent): void {
-    const upload = this.#upload;
-    this.#upload = undefined;
+  #bodyComplete(event: EndEvent): void {
     this.#life.enter("whole");
-    upload?.end(trailers);
+    this.#endUpload(event);
     if (this.ended) this.#life.ended();
   }
 
+  #endUpload({ trailers }: EndEvent): void {
+    const upload = this.#upload;
+    this.#upload = undefined;
+    upload?.end(trailers);
+  }
+
+  /** What comes after the response is read for nothing, or for a late reader. */
   #readRest(): boolean {
     const event = this.#parser.next();
     if (event === undefined) return this.#starved();
-    if (event.type === "end") this.next();
-    else if (event.type === "data") this.#drained += event.data.length;
+    if (event.type === "end") return this.#restComplete(event);
+    if (event.type === "data") {
+      this.#drained += event.data.length;
+      this.#upload?.take(event.data);
+    }
     if (this.#drained <= this.#limits.drain) return true;
+    this.drop();
     this.#connection.shut();
     return false;
+  }
+
+  #restComplete(event: EndEvent): boolean {
+    this.#endUpload(event);
+    if (this.#life.state !== "drain") return false;
+    this.next();
+    return true;
   }
 
   /** All bytes are used up. */

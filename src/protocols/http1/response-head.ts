@@ -113,6 +113,12 @@ export function chunkedEnd(trailers: Headers | undefined): string {
   return `${text}\r\n`;
 }
 
+/**
+ * The end of a chunked body that was cut: the size of a chunk that does not come. Readers that do not wait for the end of the
+ * line would otherwise take the zeros of a probe for the last chunk, and a cut between two chunks for the end.
+ */
+export const MISSING_CHUNK = "1\r\n";
+
 const statusLines = new Map<number, string>();
 
 function statusLine({ status, reason }: ResponseHead): string {

@@ -81,10 +81,15 @@ export class RequestUpload implements BodySource {
     this.body.fail(error);
   }
 
-  /** The exchange is over: the rest is not needed. */
+  /** Whether a late reader can use what is still read. A client that waits for 100 Continue has its answer instead. */
+  get kept(): boolean {
+    return this.body.kept && !this.expecting;
+  }
+
+  /** The response is over, and no more is read. */
   drop(): void {
-    this.fail(new SallyportError("BODY_INCOMPLETE", "the response was over before the request body"));
-    this.body.discard();
+    this.flush();
+    this.body.close(new SallyportError("BODY_INCOMPLETE", "the response was over before the request body"));
   }
 }
 

@@ -46,6 +46,8 @@ export class Http2Connection implements ManagedConnection {
   #used = false;
   /** The client has exceeded a limit: nothing more is taken from it. */
   #flooded = false;
+  /** The socket is. */
+  #closed = false;
 
   constructor(socket: Socket, facts: ConnectionFacts, context: Http2ListenerContext) {
     const { limits } = context;
@@ -77,7 +79,7 @@ export class Http2Connection implements ManagedConnection {
     session.on("error", (error) => this.#ended(error));
     // A client that has ended its side can open no windows and acknowledge nothing: it has left.
     this.#socket.on("end", () => this.#end());
-    this.#socket.on("close", () => this.context.connections.gone(this));
+    this.#socket.on("close", () => this.#socketClosed());
   }
 
   // The listener's calls.
@@ -109,6 +111,7 @@ export class Http2Connection implements ManagedConnection {
   destroy(): void {
     this.#session.destroy();
     this.#socket.destroy();
+    if (this.#closed) this.context.connections.gone(this);
   }
 
   checkDeadlines(now: number): void {
@@ -119,6 +122,11 @@ export class Http2Connection implements ManagedConnection {
   }
 
   // The streams' calls.
+
+  /** Whether a request may go on after its stream: together with the open ones they are no more than `streams`. */
+  get hasRoom(): boolean {
+    return !this.#socket.destroyed && this.#streams.size <= this.context.limits.streams;
+  }
 
   /** The client has reset a stream before its response was complete. */
   cancelled(): void {
@@ -136,6 +144,7 @@ export class Http2Connection implements ManagedConnection {
   gone(stream: Http2Stream): void {
     this.#streams.delete(stream);
     if (this.#streams.size > 0) return;
+    if (this.#closed) return this.context.connections.gone(this);
     const { limits } = this.context;
     this.#deadline = this.now + (this.#ending ? limits.lingerTimeout : limits.idleTimeout);
   }
@@ -156,6 +165,14 @@ export class Http2Connection implements ManagedConnection {
     stream.destroy();
     this.rstStream();
     this.cancelled();
+  }
+
+  /** Requests that go on after their streams: when the listener leaves, they have the grace; otherwise their client has left. */
+  #socketClosed(): void {
+    this.#closed = true;
+    const { connections } = this.context;
+    if (!connections.leaving) for (const stream of this.#streams) stream.connectionClosed();
+    if (!connections.leaving || this.#streams.size === 0) connections.gone(this);
   }
 
   #control(): void {

@@ -8,7 +8,7 @@ import { logRefusal } from "../../http/refusals.ts";
 import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { connectionFactsOf } from "../../sockets/connection.ts";
-import { ManagedConnections } from "../../sockets/connections.ts";
+import { type ConnectionCount, ManagedConnections } from "../../sockets/connections.ts";
 import { ConnectionListener } from "../../sockets/listener.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
 import { Http2Connection } from "./connection.ts";
@@ -42,10 +42,10 @@ export interface Http2ListenerContext {
   readonly webSockets: WebSocketClock;
 }
 
-/** Serves HTTP/2, beginning with the client's preface. */
-export function http2Listener(options: Http2Options): Listener {
+/** Serves HTTP/2, beginning with the client's preface; `count` is for listeners that share a limit. */
+export function http2Listener(options: Http2Options, count?: ConnectionCount): Listener {
   checkListener("http2Listener()", options, CHECKS);
-  return new Http2Listener(options);
+  return new Http2Listener(options, count);
 }
 
 class Http2Listener extends ConnectionListener<Http2Connection> implements Http2ListenerContext {
@@ -55,7 +55,7 @@ class Http2Listener extends ConnectionListener<Http2Connection> implements Http2
   readonly webSockets: WebSocketClock;
   readonly connections: ManagedConnections<Http2Connection>;
 
-  constructor({ handler, log, limits, websocket, scheme }: Http2Options) {
+  constructor({ handler, log, limits, websocket, scheme }: Http2Options, count?: ConnectionCount) {
     super();
     this.handler = handler;
     this.log = log;
@@ -63,7 +63,7 @@ class Http2Listener extends ConnectionListener<Http2Connection> implements Http2
     this.webSockets = new WebSocketClock(log, websocket);
     const make = (socket: Socket): Http2Connection =>
       new Http2Connection(socket, connectionFactsOf(socket, scheme), this);
-    this.connections = new ManagedConnections(this.limits.connections, waitsOf(this.limits), make);
+    this.connections = new ManagedConnections(this.limits.connections, waitsOf(this.limits), make, count);
   }
 
   protected override refuse(socket: Socket, error: SallyportError): void {

@@ -13,6 +13,8 @@ const SLICE = 65_536;
 export class Http2ResponseWriter {
   /** The client is ready for trailers. */
   takesTrailers = false;
+  /** The response was a head alone. */
+  endedWithHead = false;
   /** When the client has taken nothing for too long, on the listener's clock. */
   deadline = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
@@ -73,12 +75,14 @@ export class Http2ResponseWriter {
 
   /** A response without a body. */
   headOnly(fields: OutgoingHttpHeaders): void {
-    if (this.#open) this.#stream.respond(fields, { endStream: true });
+    if (!this.#open) return;
+    this.endedWithHead = true;
+    this.#stream.respond(fields, { endStream: true });
   }
 
-  /** False when more than `unsent` bytes wait for the client. */
+  /** False when more than `unsent` bytes wait for the client. After a head alone, everything is dropped and nothing waits. */
   write(chunk: Uint8Array): boolean {
-    if (!this.#writable) return false;
+    if (!this.#writable) return this.endedWithHead;
     this.#queue.push(chunk);
     this.#queued += chunk.length;
     this.#pump();

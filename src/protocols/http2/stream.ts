@@ -37,6 +37,8 @@ export class Http2Stream implements Member {
   #upload: Http2Upload | undefined;
   /** The stream belongs to a WebSocket session, which sees by itself how it ends. */
   #hijacked = false;
+  /** The client has its whole response, which is a head alone, and the stream is closed; the application is not done yet. */
+  #outlived = false;
   /** When the client must have ended its side, once it was answered. */
   #drainDeadline = Number.POSITIVE_INFINITY;
 
@@ -49,7 +51,9 @@ export class Http2Stream implements Member {
     stream.on("error", () => {});
     stream.on("aborted", () => this.#lost());
     stream.on("close", () => {
+      if (this.#exchange && this.#outlives()) return;
       this.#lost();
+      this.#upload?.drop();
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) connection.rstStream();
       connection.gone(this);
     });
@@ -89,19 +93,26 @@ export class Http2Stream implements Member {
     this.#exchange?.fail(graceOver());
   }
 
+  /** The client has left, with the whole response of an application that is not done. */
+  connectionClosed(): void {
+    if (this.#outlived) this.#leaveOutlived();
+  }
+
   // What the exchange and its body ask for.
 
   answered(): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
+    if (this.#outlived) return this.#connection.gone(this);
     if (this.#stream.endAfterHeaders || this.#stream.readableEnded) return;
-    if (this.#upload) this.#upload.drop();
+    if (this.#upload) this.#upload.answered();
     else if (exchange?.handshake) this.stopReading();
     else this.#drainDeadline = this.#connection.now + this.#connection.context.limits.drainTimeout;
   }
 
   cut(): void {
     this.#exchange = undefined;
+    if (this.#outlived) return this.#connection.gone(this);
     this.#upload?.fail(new SallyportError("BODY_INCOMPLETE", "the exchange was over before its body"));
     this.writer.reset();
   }
@@ -189,6 +200,26 @@ export class Http2Stream implements Member {
     this.#note(error);
     this.#abandon(error);
     this.writer.reset();
+  }
+
+  /**
+   * Whether the exchange goes on after its stream. node:http2 ends the response to HEAD, and one with 204, 205 or 304, with its
+   * head: a client that has all of it has not cancelled anything, and the application works on as over HTTP/1.1.
+   */
+  #outlives(): boolean {
+    const { rstCode, endAfterHeaders, readableEnded } = this.#stream;
+    const complete = this.writer.endedWithHead && (endAfterHeaders || readableEnded);
+    if (!complete || rstCode !== constants.NGHTTP2_NO_ERROR) return false;
+    this.#outlived = true;
+    if (!this.#connection.hasRoom) this.#leaveOutlived();
+    return true;
+  }
+
+  #leaveOutlived(): void {
+    this.#abandon(
+      new SallyportError("CLIENT_LEFT", "the client has its response, and does not wait for the application"),
+    );
+    this.#connection.gone(this);
   }
 
   #lost(): void {

@@ -17,10 +17,10 @@ export class Http2Upload implements BodySource {
   readonly #http2Stream: Http2Stream;
   /** The client waits for 100 Continue, and has sent no byte (RFC 9110, 10.1.1). */
   #expecting: boolean;
-  /** Bytes that the client may still send: of the body, or, once that is dropped, until the stream is closed. */
+  /** Bytes that the client may still send: of the body, or, once the response is over, until the stream is closed. */
   #allowed: number;
-  /** The exchange is over: what still comes is thrown away. */
-  #dropped = false;
+  /** The response is over: what still comes is thrown away, unless a late reader keeps it. */
+  #answered = false;
   #trailers: Headers | undefined;
 
   constructor(
@@ -44,7 +44,7 @@ export class Http2Upload implements BodySource {
   }
 
   expire(): void {
-    if (this.#dropped) return this.#stopReading();
+    if (this.#answered) return this.#stopReading();
     this.#refuse(new SallyportError("REQUEST_TIMEOUT", "the request did not arrive in time"));
   }
 
@@ -54,16 +54,20 @@ export class Http2Upload implements BodySource {
     this.#renewDeadline();
   }
 
-  /** The exchange is over: the rest is read and thrown away, within limits, so that the client can finish a small body. */
-  drop(): void {
+  /** The response is over: the rest is read within limits, so that the client can finish a small body. */
+  answered(): void {
     if (this.#expecting || this.body.finished) return this.#stopReading();
-    this.fail(new SallyportError("BODY_INCOMPLETE", "the response was over before the request body"));
-    this.body.discard();
+    if (!this.body.kept) this.drop();
     const { limits, connections } = this.#context;
-    this.#dropped = true;
+    this.#answered = true;
     this.#allowed = limits.drain;
     this.deadline = connections.now + limits.drainTimeout;
     this.#stream.resume();
+  }
+
+  /** No more is read for the body; to a late reader it must not look complete. */
+  drop(): void {
+    this.body.close(new SallyportError("BODY_INCOMPLETE", "the response was over before the request body"));
   }
 
   // The body's calls.
@@ -76,11 +80,13 @@ export class Http2Upload implements BodySource {
   }
 
   pause(): void {
+    if (this.#answered) return;
     this.#stream.pause();
     this.#renewDeadline();
   }
 
   resume(): void {
+    if (this.#answered) return;
     this.#stream.resume();
     this.#renewDeadline();
   }
@@ -89,11 +95,10 @@ export class Http2Upload implements BodySource {
 
   #take(chunk: Buffer): void {
     this.#allowed -= chunk.length;
-    if (this.#allowed < 0) return this.#dropped ? this.#stopReading() : this.#tooLarge();
-    if (this.#dropped) return;
+    if (this.#allowed < 0) return this.#answered ? this.#stopReading() : this.#tooLarge();
     this.#expecting = false;
     this.body.push(chunk);
-    this.#renewDeadline();
+    if (!this.#answered) this.#renewDeadline();
   }
 
   #end(): void {
@@ -113,7 +118,8 @@ export class Http2Upload implements BodySource {
   }
 
   #stopReading(): void {
-    this.#dropped = true;
+    this.drop();
+    this.#answered = true;
     this.#allowed = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#stream.pause();

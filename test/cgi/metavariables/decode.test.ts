@@ -149,6 +149,14 @@ test("the coding of a body whose length is known has been undone", () => {
   assert.deepEqual(request.headers, ["A", "b", "Content-Length", "5"]);
 });
 
+test("a header value that reads like the coding's name neither keeps the coding nor is lost", () => {
+  const value = { HTTP_X_A: "Transfer-Encoding" };
+  const coded = described({ ...value, CONTENT_LENGTH: "5", HTTP_TRANSFER_ENCODING: "chunked" });
+  assert.deepEqual(coded.request.headers, ["X-A", "Transfer-Encoding", "Content-Length", "5"]);
+  const plain = described({ ...value, CONTENT_LENGTH: "5" });
+  assert.deepEqual(plain.request.headers, ["X-A", "Transfer-Encoding", "Content-Length", "5"]);
+});
+
 test("versions, schemes, authorities and addresses are read as servers write them", () => {
   const { request } = described({
     SERVER_PROTOCOL: "HTTP/2.0",
@@ -168,6 +176,8 @@ test("what is missing of the connection has a default", () => {
   const { request } = described({ SERVER_NAME: "example.org", SERVER_PORT: "80", REMOTE_ADDR: "unix:" });
   assert.deepEqual([request.version, request.scheme, request.authority], ["1.1", "http", "example.org"]);
   assert.deepEqual(request.remote, { address: "", port: 0 });
+  for (const variables of [{}, { REMOTE_ADDR: "" }])
+    assert.deepEqual(described(variables).request.remote, { address: "", port: 0, unknown: true });
   assert.equal(described({ REQUEST_SCHEME: "https", HTTPS: "off" }).request.scheme, "https");
   assert.equal(described({ HTTP_HOST: "h:81", SERVER_NAME: "n" }).request.authority, "h:81");
 });

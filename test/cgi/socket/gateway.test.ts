@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { header, PushedBody } from "../../../src/exchange/index.ts";
 import { queue } from "../../kit/handlers.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
+import { fullQueue } from "../../protocols/fastcgi/fill-accept-queue.ts";
 import { echo, listening, PROTOCOLS, startApplication, startGateway } from "./start-halves.ts";
 
 /** An application that answers every connection with `bytes` once something has arrived, then does `after`. */
@@ -33,6 +34,9 @@ const bytewise =
 
 const keepOpen = (): void => {};
 
+const LINUX = { skip: process.platform !== "linux" && "EAGAIN is Linux's answer" };
+const AT_LAST = Buffer.from("Content-Type: text/plain\r\n\r\nat last");
+
 for (const protocol of PROTOCOLS) {
   const { name } = protocol;
 
@@ -46,6 +50,29 @@ for (const protocol of PROTOCOLS) {
         [200, ["Content-Type", "text/x"], "hello", true],
       );
     }
+  });
+
+  test(`${name}: a queue of connections that was full for a moment is waited for`, LINUX, async (t) => {
+    const { address, free } = await fullQueue(t, AT_LAST);
+    const asked = startGateway(t, protocol, { address }).ask("/");
+    // By then it has met the full queue.
+    await new Promise(setImmediate);
+    free();
+    assert.equal((await asked).body.toString(), "at last");
+  });
+
+  test(`${name}: an application whose queue of connections stays full is 503`, LINUX, async (t) => {
+    const { address } = await fullQueue(t);
+    const { status, body } = await startGateway(t, protocol, { address }).ask("/");
+    assert.equal(status, 503);
+    assert.match(body.toString(), /ERR_SALLYPORT_UPSTREAM_BUSY/);
+  });
+
+  test(`${name}: another application is asked before a full queue is waited for`, LINUX, async (t) => {
+    const { address } = await fullQueue(t);
+    const other = await listening(t, "tcp", answering("Content-Type: text/x\r\n\r\nfree"));
+    const { ask } = startGateway(t, protocol, { address: [address, other.address] });
+    for (const _ of [1, 2]) assert.equal((await ask("/")).body.toString(), "free");
   });
 
   test(`${name}: a head may begin with a status line or a Status field, however it arrives`, async (t) => {

@@ -7,7 +7,7 @@ import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
 import { gone, isAlive } from "../../kit/processes.ts";
-import { ask, headerOf, keptLog, startCgi } from "./start-cgi.ts";
+import { ask, headerOf, keptLog, shown, startCgi } from "./start-cgi.ts";
 
 for (const [why, name, env, code] of [
   ["prints nothing", "say", { SAY: "" }, "CGI_NO_HEADER"],
@@ -156,6 +156,17 @@ test("a slow upload is not the program's delay", async (t) => {
   }
   body.end();
   assert.equal((await answer).status, 200);
+});
+
+test("a client that pauses for longer than the timeout in its upload is no fault of the program", async (t) => {
+  const gateway = await startCgi(t, "show", { timeout: 2_000 });
+  const body = new PushedBody(6, { pause() {}, resume() {} });
+  const answer = ask(gateway, { method: "POST", body });
+  body.push(Buffer.from("abc"));
+  await delay(4_000);
+  body.push(Buffer.from("def"));
+  body.end();
+  assert.equal(shown(await answer).body, "abcdef");
 });
 
 test("a client that leaves in the middle of its upload ends the program", async (t) => {

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { phasesOf, Trace } from "../../../src/exchange/index.ts";
+import { Running } from "../../../src/exchange/running.ts";
+import { authorized, fastcgi } from "../../../src/protocols/fastcgi/index.ts";
 import { authorizerVariables } from "../../../src/protocols/fastcgi/server/authorizer.ts";
 import { RecordedExchange } from "../../../src/testing/recorded.ts";
 import { until } from "../../kit/until.ts";
@@ -49,4 +51,25 @@ test("a request that is sent again was in the queue since its first attempt", as
   await done;
   assert.ok(handedOver > 0 && handedOver < trace.queuedAt, "it waits from the end of the attempt on");
   assert.ok(trace.queuedAt <= trace.handedOverAt && !trace.waits);
+});
+
+test("F19: the variables of two authorizers reach the application; of one that both add, the later", async (t) => {
+  const application = await RawApplication.start(t);
+  const [first, second] = [await RawApplication.start(t), await RawApplication.start(t)];
+  const inner = fastcgi({ address: application.address, authorizer: { address: second.address } });
+  const gateway = authorized({ address: first.address }, inner);
+  const running = new Running();
+  await running.start(gateway);
+  t.after(() => running.close(0));
+  const exchange = new RecordedExchange();
+  gateway.handle(exchange);
+  (await first.next()).answer("", "Status: 200 OK", "Variable-ONE: 1", "Variable-BOTH: 1");
+  const question = await second.next();
+  assert.equal(question.params.ONE, "1");
+  question.answer("", "Status: 200 OK", "Variable-TWO: 2", "Variable-BOTH: 2");
+  const request = await application.next();
+  const { ONE, TWO, BOTH } = request.params;
+  assert.deepEqual([ONE, TWO, BOTH], ["1", "2", "2"]);
+  request.answer("fine");
+  await exchange.done;
 });

@@ -1,4 +1,4 @@
-// A FastCGI application that accepts no connections until it is released: its thread is blocked, so that connections stay
+// An application that accepts no connections until it is released: its thread is blocked, so that connections stay
 // in the kernel's queue, and one beyond its end gets EAGAIN.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -7,14 +7,14 @@ import { Worker } from "node:worker_threads";
 import { endRequest, streamPart, TYPE } from "../../../src/protocols/fastcgi/codec.ts";
 import { socketPath } from "./raw-application.ts";
 
-/** Once free it closes what asks for values (type 9), and answers everything else with the same document. */
+/** Once free it closes what asks for values (FastCGI, type 9), and answers everything else with the same document. */
 const PROGRAM = `
 const { createServer } = require("node:net");
 const { parentPort, workerData } = require("node:worker_threads");
 const { path, free, answer } = workerData;
 const server = createServer((socket) => {
   socket.on("error", () => {});
-  socket.once("data", (bytes) => (bytes[1] === 9 ? socket.destroy() : socket.end(answer)));
+  socket.once("data", (bytes) => (bytes[0] === 1 && bytes[1] === 9 ? socket.destroy() : socket.end(answer)));
 });
 server.listen({ path, backlog: 1 }, () => {
   parentPort.postMessage("listening");
@@ -33,11 +33,11 @@ export interface FullQueue {
   free(): void;
 }
 
-/** Listens, with its queue of connections full, until the test ends. */
-export async function fullQueue(t: TestContext): Promise<FullQueue> {
+/** Listens, with its queue of connections full, until the test ends; then it answers with `answer`, by default as FastCGI. */
+export async function fullQueue(t: TestContext, answer: Uint8Array = ANSWER): Promise<FullQueue> {
   const path = await socketPath(t);
   const free = new Int32Array(new SharedArrayBuffer(4));
-  const workerData = { path, free, answer: ANSWER };
+  const workerData = { path, free, answer };
   const worker = new Worker(PROGRAM, { eval: true, workerData, execArgv: [] });
   t.after(() => worker.terminate());
   await once(worker, "message");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
@@ -68,6 +69,44 @@ test("curl reports a response that was cut, framed or not", needs("curl"), async
     assert.ok([18, 56].includes(failed.code), `curl ${version} exits with ${failed.code}`);
   }
 });
+
+const HALF_CLOSED = `
+import http.client, socket, sys
+unix, place = sys.argv[1:]
+c = http.client.HTTPConnection("localhost", timeout=60)
+c.sock = socket.socket(socket.AF_UNIX if unix == "unix" else socket.AF_INET)
+c.sock.connect(place if unix == "unix" else ("127.0.0.1", int(place)))
+c.request("GET", "/")
+c.sock.shutdown(socket.SHUT_WR)
+try:
+    print("complete", c.getresponse().read())
+except http.client.IncompleteRead as error:
+    print("incomplete", error.partial)
+`;
+
+test(
+  "Python's http.client does not take a cut response for a complete one after it has ended its side",
+  needs("python3"),
+  async (t) => {
+    const cutLate: Handler = (exchange) => {
+      exchange.start(head());
+      exchange.write(Buffer.from("part one"));
+      // By then all zeros of the probe have been sent.
+      setTimeout(() => exchange.fail(new SallyportError("APP_RAISED", "cut")), 600);
+    };
+    const path = join(makeFolder(t), "cut.sock");
+    const { port, listener } = await serve(t, cutLate);
+    const unix = createServer({ allowHalfOpen: true }, (socket) => listener.accept(socket)).listen(path);
+    t.after(() => unix.close());
+    for (const args of [
+      ["tcp", String(port)],
+      ["unix", path],
+    ]) {
+      const { stdout } = await run("python3", ["-c", HALF_CLOSED, ...args], { timeout: 60_000 });
+      assert.equal(stdout, "incomplete b'part one'\n");
+    }
+  },
+);
 
 test("node:http sends ten requests over one kept connection", async (t) => {
   const remotes = new Set<number>();

@@ -7,6 +7,7 @@ import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
 import {
   CANCEL,
   data,
+  END_STREAM,
   type Frame,
   type FrameClient,
   frame,
@@ -77,6 +78,111 @@ for (const [name, leave] of leavings) {
     leave(peer);
     const { complete, error } = await outcome;
     assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_CLIENT_LEFT"]);
+  });
+}
+
+/** Waits until what `peer` has sent before was taken, and all that it caused. */
+async function settled(peer: FrameClient): Promise<void> {
+  const count = (): number => peer.frames.filter(({ type }) => type === "PING").length;
+  for (let i = 0; i < 3; i++) {
+    const before = count();
+    peer.send(frame("PING", 0, 0, "12345678"));
+    await peer.until(() => count() > before);
+  }
+}
+
+/** Starts the response to a HEAD on `stream`; the client has all of it then. */
+async function startHead(
+  peer: FrameClient,
+  stream: number,
+  next: () => Promise<Exchange>,
+): Promise<Exchange> {
+  peer.send(headers(stream, pseudo("HEAD", "/")));
+  const exchange = await next();
+  exchange.start(head());
+  await peer.next("HEADERS", stream);
+  await settled(peer);
+  return exchange;
+}
+
+for (const [method, status] of [
+  ["HEAD", 200],
+  ["GET", 204],
+  ["GET", 304],
+  ["GET", 205],
+  ["POST", 204],
+] as const) {
+  test(`an application that answers ${method} with ${status} works on after the client has its head`, async (t) => {
+    const { handler, next } = queue();
+    const { client, listener } = await serve(t, handler);
+    const peer = await client();
+    if (method === "POST") peer.send(post(1), data(1, "x".repeat(10_000)), data(1, "", END_STREAM));
+    else peer.send(headers(1, pseudo(method, "/")));
+    const exchange = await next();
+    const outcome = outcomeOf(exchange);
+    if (method === "POST") await bodyText(exchange);
+    exchange.start(head(status));
+    await peer.next("HEADERS", 1);
+    await settled(peer);
+    assert.equal(exchange.closed, false);
+    assert.equal(exchange.write(Buffer.from("never")), true, "nothing is waited for");
+    assert.equal(listener.load?.()?.inFlight, 1);
+    exchange.end();
+    assert.deepEqual([(await outcome).complete, (await outcome).status], [true, status]);
+    assert.equal(listener.load?.()?.inFlight, 0);
+    assert.equal(peer.story(1), "HEADERS.");
+  });
+}
+
+test("a response that was complete with its head is no cancelled request", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler, { resets: 5 });
+  const peer = await client();
+  for (let stream = 1; stream < 41; stream += 2) (await startHead(peer, stream, next)).end();
+  assert.deepEqual([peer.find("GOAWAY"), peer.state], [undefined, ""]);
+});
+
+test("a client that leaves with its response complete has left for an application that works on", async (t) => {
+  for (const leave of [
+    (peer: FrameClient) => peer.socket.end(),
+    (peer: FrameClient) => peer.socket.destroy(),
+  ]) {
+    const { handler, next } = queue();
+    const { client } = await serve(t, handler);
+    const peer = await client();
+    const outcome = outcomeOf(await startHead(peer, 1, next));
+    leave(peer);
+    assert.equal((await outcome).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+  }
+});
+
+test("no more requests than streams go on after their responses; a further one has its client left", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler, { streams: 2, resets: 1 });
+  const peer = await client();
+  const first = await startHead(peer, 1, next);
+  const second = await startHead(peer, 3, next);
+  const third = await outcomeOf(await startHead(peer, 5, next));
+  assert.equal(third.error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+  assert.deepEqual([first.closed, second.closed], [false, false]);
+  first.end();
+  const fourth = await startHead(peer, 7, next);
+  assert.deepEqual([fourth.closed, peer.find("GOAWAY")], [false, undefined]);
+});
+
+for (const grace of [60_000, 50]) {
+  test(`an application that works on after its response has the grace of a listener that closes: ${grace} ms`, async (t) => {
+    const { handler, next } = queue();
+    const { client, listener } = await serve(t, handler);
+    const peer = await client();
+    const exchange = await startHead(peer, 1, next);
+    const outcome = outcomeOf(exchange);
+    const closed = listener.close(grace);
+    await peer.all();
+    peer.socket.end();
+    if (grace > 1_000) exchange.end();
+    assert.equal((await outcome).error?.code, grace > 1_000 ? undefined : "ERR_SALLYPORT_STOPPING");
+    await closed;
   });
 }
 

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { SallyportError } from "../../../src/exchange/index.ts";
+import { type Handler, SallyportError } from "../../../src/exchange/index.ts";
 import { ProxyAcceptor } from "../../../src/sockets/proxy-protocol/acceptor.ts";
 import { Authority, textOf } from "../../kit/certificate-authority.ts";
 import {
@@ -354,4 +355,32 @@ test("a response that fails half way never looks complete", async (t) => {
   const text = await allFrom(socket);
   assert.match(text, /some/);
   assert.doesNotMatch(text, /\r\n0\r\n/);
+});
+
+test("a client that resets its connection behind its first request keeps its address", async (t) => {
+  const remotes: string[] = [];
+  const notes: Handler = (exchange) => {
+    remotes.push(exchange.request.remote.address);
+    tellConnection(exchange);
+  };
+  let closed: (() => void) | undefined;
+  const gone = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  const before = (accept: (socket: Socket) => void) => (socket: Socket) =>
+    accept(socket.on("close", () => closed?.()));
+  const { port } = await serveTls(t, notes, { settings, before });
+  // The server reads the end of the handshake, the request and the reset in one turn.
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  const slow = setInterval(() => Atomics.wait(sleeper, 0, 0, 100), 1);
+  t.after(() => clearInterval(slow));
+  const program = `const raw = require("node:net").connect(process.argv[1], "127.0.0.1");
+    const socket = require("node:tls").connect({ socket: raw, rejectUnauthorized: false });
+    socket.on("error", () => {}).on("secureConnect", () => {
+      socket.write(process.argv[2]);
+      setTimeout(() => raw.resetAndDestroy(), 10);
+    });`;
+  spawn(process.execPath, ["-e", program, String(port), GET], { stdio: "inherit" });
+  await gone;
+  assert.deepEqual(remotes, ["127.0.0.1"]);
 });

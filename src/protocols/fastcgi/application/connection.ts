@@ -9,6 +9,7 @@ import { SocketReader } from "../../../sockets/accepted.ts";
 import { socketAddressesOf } from "../../../sockets/addresses.ts";
 import { graceOver, type ManagedConnection, type ManagedConnections } from "../../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves, type StateRule } from "../../../sockets/lifecycle.ts";
+import { SendWatch } from "../../../sockets/send-watch.ts";
 import type { WriteCoalescer } from "../../../sockets/write-coalescing.ts";
 import { ById } from "../by-id.ts";
 import {
@@ -69,6 +70,9 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   /** Their parameters are complete; they are dispatched when all bytes at hand have been read. */
   #ready: IncomingRequest[] = [];
   #paused = false;
+  /** The server asked for more while more than `buffered` waited for it. */
+  #asksTooMuch = false;
+  readonly #sendWatch: SendWatch;
   #probe: FastcgiPeerProbe | undefined;
 
   constructor(socket: Socket, context: FastcgiListenerContext) {
@@ -76,6 +80,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     this.#context = context;
     this.#life = new ConnectionLifecycle(RULES, "idle", context.limits, context.connections, socket, this);
     this.#queues = new SendQueues(socket, context.limits.unsent);
+    this.#sendWatch = new SendWatch(socket, context.limits.sendTimeout);
     this.#management = new Management(context.limits, context.multiplex);
     this.#listen();
   }
@@ -87,7 +92,6 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     new SocketReader(socket, (bytes) => this.#received(bytes));
     socket.on("end", () => this.#life.ended());
     socket.on("drain", () => this.#relieved());
-    socket.on("timeout", () => this.#stalled());
     // Which error it was does not matter: the server is gone. "close" always follows.
     socket.on("error", () => {});
     socket.on("close", () => {
@@ -99,7 +103,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   // The listener's calls.
 
   checkDeadlines(now: number): void {
-    this.#life.checkDeadline(now);
+    if (this.#sendWatch.stalled(now)) this.#stalled();
+    else this.#life.checkDeadline(now);
   }
 
   get inFlight(): number {
@@ -129,9 +134,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
 
   /** Requests that do not arrive are late whatever is sent; but what was sent last must not be taken back. */
   sending(): boolean {
-    const socket = this.#socket;
-    if (this.#life.state !== "linger" || socket.writableLength === 0) return false;
-    if (!socket.timeout) socket.setTimeout(this.#context.limits.sendTimeout);
+    if (this.#life.state !== "linger" || this.#socket.writableLength === 0) return false;
+    this.#sendWatch.start(this.#context.connections.now);
     return true;
   }
 
@@ -179,7 +183,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   /** Sends what was held back for this turn; from here on the server must keep reading. */
   #filled(): void {
     this.#socket.uncork();
-    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#context.limits.sendTimeout);
+    if (this.#socket.writableNeedDrain) this.#sendWatch.start(this.#context.connections.now);
   }
 
   done(request: IncomingRequest): void {
@@ -231,10 +235,16 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   }
 
   #mustPause(): boolean {
-    // A server that sends requests and reads no responses.
-    if (this.#socket.writableLength > this.#context.limits.buffered) return true;
+    this.#asksTooMuch &&= this.#owesMuch;
+    if (this.#asksTooMuch) return true;
     for (const request of this.#requests.all()) if (request.paused) return true;
     return false;
+  }
+
+  /** Whether a server reads no responses. It may do so while it sends the rest of one request, but not to ask for more. */
+  get #owesMuch(): boolean {
+    const { writableLength, writableNeedDrain } = this.#socket;
+    return writableNeedDrain && writableLength + this.#queues.size > this.#context.limits.buffered;
   }
 
   // The socket's events.
@@ -260,14 +270,15 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   }
 
   #relieved(): void {
-    this.#socket.setTimeout(0);
+    this.#sendWatch.stop();
     this.#queues.pump();
-    if (this.#socket.writableNeedDrain) this.#socket.setTimeout(this.#context.limits.sendTimeout);
+    if (this.#socket.writableNeedDrain) this.#sendWatch.start(this.#context.connections.now);
     this.flow();
   }
 
   /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
+    this.#sendWatch.stop();
     if (this.#socket.writableLength === 0) return;
     const error = new SallyportError("CLIENT_STALLED", "the web server stopped reading the response");
     this.#note(error);
@@ -280,6 +291,7 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   #take(piece: RecordPiece): void {
     if (this.#life.state === "linger") return;
     const { type, id } = piece;
+    if (id === 0 || type === TYPE.BEGIN_REQUEST) this.#asksTooMuch ||= this.#owesMuch;
     if (id === 0) return this.#management.take(piece);
     if (type === TYPE.BEGIN_REQUEST) return this.#begin(piece);
     const request = this.#requests.get(id);

@@ -70,8 +70,8 @@ class FastcgiListener extends ConnectionListener<ServerConnection> implements Fa
     this.handler = options.handler;
     this.log = options.log;
     this.limits = { ...FASTCGI_LIMITS, ...options.limits };
-    const { connections, receiveTimeout, idleTimeout, lingerTimeout } = this.limits;
-    const waits = [receiveTimeout, idleTimeout, lingerTimeout];
+    const { connections, receiveTimeout, idleTimeout, sendTimeout, lingerTimeout } = this.limits;
+    const waits = [receiveTimeout, idleTimeout, sendTimeout, lingerTimeout];
     this.connections = new ManagedConnections(
       connections,
       waits,

@@ -22,6 +22,8 @@ export class SendQueue {
 }
 
 export class SendQueues {
+  /** Bytes that wait in all queues. */
+  size = 0;
   readonly #socket: Socket;
   /** Bytes that may wait in one queue before it is full. */
   readonly #most: number;
@@ -43,6 +45,7 @@ export class SendQueues {
     if (queue.waiting.length === 0) this.#turns.push(queue);
     queue.waiting.push(bytes);
     queue.size += bytes.length;
+    this.size += bytes.length;
     queue.full ||= queue.size > this.#most;
     return !queue.full;
   }
@@ -70,6 +73,7 @@ export class SendQueues {
       queue.size = 0;
     }
     this.#turns = [];
+    this.size = 0;
   }
 
   #write(bytes: Buffer | string): void {
@@ -81,6 +85,7 @@ export class SendQueues {
     const bytes = queue.waiting.splice(0, TURN);
     for (const piece of bytes) {
       queue.size -= piece.length;
+      this.size -= piece.length;
       this.#write(piece);
     }
     if (queue.waiting.length > 0) {

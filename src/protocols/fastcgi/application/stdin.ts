@@ -90,8 +90,8 @@ export class RequestStdin implements BodySource {
 
   /** It is not needed any more. */
   drop(error: SallyportError): void {
-    this.fail(error);
-    this.#body?.discard();
+    this.#ended = true;
+    this.#body?.close(error);
     this.#early = [];
   }
 

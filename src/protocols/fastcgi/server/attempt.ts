@@ -1,13 +1,13 @@
 // One request on one connection, from the web server's side: BEGIN_REQUEST, PARAMS and STDIN out; STDOUT, STDERR and
 // END_REQUEST in (specification, 5 and 6).
-// Tested by test/protocols/fastcgi/server/gateway.test.ts.
+import { bodyLength } from "../../../cgi/body-length.ts";
 import { type CgiResponse, type Document, ResponseReader } from "../../../cgi/response-reader.ts";
 import { type ResponseHead, SallyportError } from "../../../exchange/index.ts";
 import { ResponseBuffer } from "../../../exchange/response-buffer.ts";
 import { beginText, type End, TYPE, wholeStreamText } from "../codec.ts";
 import { RequestStderr } from "../stderr.ts";
 import type { ApplicationConnection } from "./connection.ts";
-import type { OutgoingRequest } from "./request.ts";
+import type { AuthorizerCheck, OutgoingRequest, RequestSettings } from "./request.ts";
 import { Upload } from "./upload.ts";
 
 /** Bytes of a body that leave in the same write as the parameters. */
@@ -34,6 +34,8 @@ export class Attempt {
   #stderr: RequestStderr | undefined;
   #reader: ResponseReader | undefined = new ResponseReader();
   #head: ResponseHead | undefined;
+  /** Bytes of response body still to come; infinite when only the end of the request tells. */
+  #owed = Number.POSITIVE_INFINITY;
   /** Pieces of the response body that came in this turn of the event loop. */
   #pieces: Uint8Array[] = [];
   #buffer: ResponseBuffer | undefined;
@@ -41,6 +43,7 @@ export class Attempt {
   #held = 0;
   #stdoutEnded = false;
   #timer: NodeJS.Timeout | undefined;
+  #waitsForClient = false;
 
   constructor(request: OutgoingRequest, connection: ApplicationConnection, id: number) {
     this.request = request;
@@ -79,13 +82,20 @@ export class Attempt {
 
   #upload(connection: ApplicationConnection, room: boolean): void {
     const isStopped = (): boolean => this.request.over || this.#connection === undefined;
-    const upload = new Upload(connection, this.#id, room, isStopped);
+    const waitsForClient = (waits: boolean): void => this.#watchUpload(waits);
+    const upload = new Upload(connection, this.#id, room, { isStopped, waitsForClient });
     upload.run(this.request.options).then(
       () => {
         this.uploaded = !isStopped();
       },
       (error: unknown) => this.fail(SallyportError.from(error)),
     );
+  }
+
+  /** The application's time begins again with each piece of body. A timer that was cleared is not started by this. */
+  #watchUpload(waitsForClient: boolean): void {
+    this.#waitsForClient = waitsForClient;
+    if (!waitsForClient) this.#timer?.refresh();
   }
 
   // From the application.
@@ -95,7 +105,12 @@ export class Attempt {
     this.request.exchange.trace?.answered(content);
     if (content.length === 0) this.#stdoutEnded = true;
     else if (this.#reader) this.#readHead(this.#reader, content);
-    else this.#pieces.push(content);
+    else this.#addPiece(content);
+  }
+
+  #addPiece(piece: Uint8Array): void {
+    this.#owed -= piece.length;
+    this.#pieces.push(piece);
   }
 
   stderr(content: Buffer): void {
@@ -108,6 +123,7 @@ export class Attempt {
   flush(): void {
     const { over, exchange } = this.request;
     if (over || !this.#head) return;
+    if (this.#owed <= 0) return this.#complete(this.#head);
     if (!exchange.started) exchange.start(this.#head);
     this.#buffer ??= this.#newBuffer();
     const pieces = this.#pieces;
@@ -118,6 +134,7 @@ export class Attempt {
   /** END_REQUEST with REQUEST_COMPLETE. */
   end({ appStatus }: End): void {
     this.#stderr?.end();
+    clearTimeout(this.#timer);
     // From here on a slow client must not stop this connection.
     this.#connection?.hold(this.#id, false);
     this.#connection = undefined;
@@ -145,13 +162,41 @@ export class Attempt {
     this.#reader = undefined;
     clearTimeout(this.#timer);
     if (response.kind === "localRedirect" && settings.redirect) {
-      this.#close();
-      return settings.redirect(exchange, response.location);
+      this.#answered();
+      return this.#redirect(settings.redirect, response.location);
     }
     const { head, rest } = response.kind === "document" ? response : redirectTo(response.location);
-    if (authorize?.(head)) return this.#close();
+    if (authorize && this.#isAllowed(authorize, head)) return this.#answered();
     this.#head = head;
-    if (rest.length > 0) this.#pieces.push(rest);
+    this.#owed = bodyLength(exchange.request.method, head);
+    if (rest.length > 0) this.#addPiece(rest);
+  }
+
+  /** An exchange that is allowed may be answered at once, which is no reason to abort the request that allowed it. */
+  #isAllowed(authorize: AuthorizerCheck, head: ResponseHead): boolean {
+    let allowed = false;
+    this.request.over = true;
+    try {
+      allowed = authorize(head);
+    } finally {
+      this.request.over = allowed;
+    }
+    return allowed;
+  }
+
+  #redirect(redirect: NonNullable<RequestSettings["redirect"]>, location: string): void {
+    const { exchange } = this.request;
+    try {
+      redirect(exchange, location);
+    } catch (error) {
+      exchange.fail(SallyportError.from(error));
+    }
+  }
+
+  /** The response is whole before the request has ended there. */
+  #complete(head: ResponseHead): void {
+    this.#finish(head);
+    this.#answered();
   }
 
   #finish(head: ResponseHead): void {
@@ -199,8 +244,10 @@ export class Attempt {
   fail(error: SallyportError): void {
     const { over, exchange } = this.request;
     this.#stderr?.end();
-    if (over) return;
+    if (over) return this.cancel();
     if (exchange.started) this.flush();
+    // What came last may have completed the response.
+    if (this.request.over) return;
     this.#close();
     exchange.fail(error);
     this.#abortThere();
@@ -208,18 +255,29 @@ export class Attempt {
 
   /** The response is not needed any more. */
   abort(): void {
-    this.#stderr?.end();
     this.#close();
     this.#abortThere();
   }
 
-  /** It failed, and the request may be sent again. */
+  /** It ended there without a word, and the request may be sent again; or it is over. */
   cancel(): void {
-    this.#connection = undefined;
+    this.#stderr?.end();
     clearTimeout(this.#timer);
+    this.#connection?.hold(this.#id, false);
+    this.#connection = undefined;
+  }
+
+  /** No more of a response is waited for: the application has `timeout` to end the request, if it was given all of it. */
+  #answered(): void {
+    this.#close();
+    if (!this.uploaded) return this.#abortThere();
+    const { timeout } = this.request.settings;
+    if (timeout > 0 && this.#connection?.refusing === false)
+      this.#timer = setTimeout(() => this.#abortThere(), timeout);
   }
 
   #late(): void {
+    if (this.#waitsForClient) return void this.#timer?.refresh();
     const seconds = this.request.settings.timeout / 1000;
     this.fail(
       this.#connection?.midRecord
@@ -231,7 +289,7 @@ export class Attempt {
   /** Of no effect when the application has ended the request, or the connection itself. */
   #abortThere(): void {
     const connection = this.#connection;
-    this.#connection = undefined;
+    this.cancel();
     connection?.abort(this.#id);
   }
 

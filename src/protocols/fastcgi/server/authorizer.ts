@@ -28,7 +28,7 @@ export class Authorizer {
   authorize(exchange: Exchange, allowed: () => void): void {
     const check = (head: ResponseHead): boolean => {
       if (head.status !== 200) return false;
-      exchange.facts = { ...exchange.facts, authorizerVariables: authorizerVariables(head) };
+      addVariables(exchange, authorizerVariables(head));
       allowed();
       return true;
     };
@@ -46,6 +46,13 @@ export class Authorizer {
       exchange.fail(SallyportError.from(error));
     }
   }
+}
+
+/** Another authorizer may have been asked before: of a variable that both add the later value counts. */
+function addVariables(exchange: Exchange, variables: ReadonlyMap<string, string>): void {
+  const before = exchange.facts?.authorizerVariables;
+  const all = before ? new Map([...before, ...variables]) : variables;
+  exchange.facts = { ...exchange.facts, authorizerVariables: all };
 }
 
 /** The variables among the fields of an authorizer's 200; its other fields mean nothing. */

@@ -1,7 +1,6 @@
 // One address of a FastCGI application: what the application there can do, and the connections to it that are kept.
 // Tested by test/protocols/fastcgi/server/limits.test.ts.
 import type { Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { SallyportError } from "../../../exchange/index.ts";
 import { graceOver } from "../../../sockets/connections.ts";
 import type { ConnectionReader, Upstream } from "../../../upstreams/index.ts";
@@ -30,8 +29,6 @@ const USUAL_CONNECTIONS = 16;
 const PATIENCE = 50;
 /** Requests at once on one connection, where the application takes several. */
 const MOST_SHARED = 32;
-/** Pauses between attempts while the application's queue of connections is full. */
-const QUEUE_PAUSES = [5, 10, 20, 50, 100, 200, 400];
 
 export class Backend {
   readonly #upstream: Upstream;
@@ -87,7 +84,7 @@ export class Backend {
   /** Asks what the application can do, once. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
   async #learn(): Promise<void> {
     if (this.#values) return;
-    this.#asking ??= patiently(this.name, () => askValues(this.#upstream, this.#options.valuesTimeout));
+    this.#asking ??= askValues(this.#upstream, this.#options.valuesTimeout);
     try {
       this.#values = await this.#asking;
     } finally {
@@ -255,7 +252,7 @@ export class Backend {
   async #connect(reader: ConnectionReader): Promise<Socket> {
     this.#connecting++;
     try {
-      return await patiently(this.name, () => this.#upstream.connect(reader));
+      return await this.#upstream.connect(reader);
     } finally {
       this.#connecting--;
     }
@@ -290,22 +287,3 @@ export class Backend {
     });
   }
 }
-
-/** A full queue of connections is soon shorter: it is no failure yet. Rejects with UPSTREAM_BUSY when it stays full. */
-async function patiently<T>(name: string, connect: () => Promise<T>): Promise<T> {
-  for (let attempts = 0; ; attempts++) {
-    try {
-      return await connect();
-    } catch (error) {
-      if (!isFull(error)) throw error;
-      const pause = QUEUE_PAUSES[attempts];
-      if (pause === undefined)
-        throw new SallyportError("UPSTREAM_BUSY", `the queue of connections to ${name} is full`);
-      await delay(pause);
-    }
-  }
-}
-
-/** Linux: a Unix socket whose listen queue is full. */
-const isFull = (error: unknown): boolean =>
-  ((error as SallyportError).cause as NodeJS.ErrnoException | undefined)?.code === "EAGAIN";

@@ -201,7 +201,8 @@ export class ApplicationConnection {
     // Some applications would take the rest of an upload for garbage.
     if (attempt && !attempt.uploaded) this.#retired = true;
     const followed = end.protocolStatus === 0 && this.#follow();
-    if (attempt && end.protocolStatus === 0) attempt.end(end);
+    if (end.protocolStatus === 0) attempt?.end(end);
+    else attempt?.cancel();
     if (attempt) this.#backend.ended(attempt.request, end.protocolStatus);
     if (!followed && this.idle) this.#becomeIdle();
   }
