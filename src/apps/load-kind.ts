@@ -2,6 +2,7 @@
 // Tested by test/apps/load.test.ts.
 import type { ServerResponse } from "node:http";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import { isClass, isGateway } from "../options/checks.ts";
 import { describeThrown } from "./app-error.ts";
 import { type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
@@ -100,7 +101,7 @@ async function fastifyGateway(app: FastifyLike, options: AppOptions): Promise<Ga
 async function closeFastify(app: FastifyLike, grace: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, grace);
+    timer = setTimeout(resolve, timerDelay(grace));
   });
   try {
     await Promise.race([app.close(), late]);

@@ -9,7 +9,15 @@ import {
   silentLog,
   statusInProcess,
 } from "../exchange/index.ts";
-import { aLog, type Checks, checkArgument, checkOptions, isClass, must, seconds } from "../options/checks.ts";
+import {
+  aLog,
+  type Checks,
+  checkArgument,
+  checkOptions,
+  isClass,
+  must,
+  timeoutSeconds,
+} from "../options/checks.ts";
 import { failWithAppError } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
 import { nodeRequest } from "./node-request.ts";
@@ -30,7 +38,7 @@ export interface AppOptions {
   timeout?: number | undefined;
 }
 
-export const APP_CHECKS: Checks<AppOptions> = { log: aLog, timeout: seconds };
+export const APP_CHECKS: Checks<AppOptions> = { log: aLog, timeout: timeoutSeconds };
 
 const aNodeHandler = must(
   "a node handler (req, res), an Express or connect app, the callback() of a Koa app, or the routing of a Fastify app",

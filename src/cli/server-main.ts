@@ -9,7 +9,7 @@ const task = takeTask();
 async function run(): Promise<number> {
   if (task.isHanded) return handedProcess(task);
   const { runCommand } = await import("./command.ts");
-  return runCommand(process.argv.slice(3), task); // after the `--` of cluster/process.ts
+  return runCommand(process.argv.slice(2), task);
 }
 
 process.exit(await run());

@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { receivedError, type SentError, sentErrorOf } from "../control/sent-error.ts";
 import { SallyportError } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
 import type { Exit } from "../processes/exit.ts";
@@ -187,7 +188,7 @@ export class ServerProcess {
     this.leaving = true;
     this.#deadline = performance.now() + grace;
     this.send(message);
-    const timer = setTimeout(() => this.kill(), grace + KILL_GRACE);
+    const timer = setTimeout(() => this.kill(), timerDelay(grace + KILL_GRACE));
     await this.exited;
     clearTimeout(timer);
   }
@@ -223,8 +224,9 @@ function begin(
   const task: ServerProcessTask = { listen, channel, scoreboard: scoreboardAt, slot, isHanded };
   const low = Array.from({ length: channel - LOW }, () => scoreboard.fd);
   try {
-    // Node reads `--env-file` itself, wherever it stands before `--`: a file that is gone must not end every new server process.
-    return fork(program, ["--", ...args], {
+    return fork(program, args, {
+      // Without "--" Node looks for the file of our --env-file itself, and ends where it is gone.
+      execArgv: [...process.execArgv, "--"],
       env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
       stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.descriptors],
       serialization: "advanced", // settings have what JSON has not, such as Infinity

@@ -148,13 +148,17 @@ class Supervisor implements Operations {
     );
     // One at first, so that an application's error is reported once.
     const first = this.#spawn();
-    if (!(await first.ready)) return this.#stopping ? ended : this.#failed(await first.exited);
+    const serves = await first.ready;
+    if (this.#stopping) return ended;
+    if (!serves) return this.#failed(await first.exited);
     const others = Array.from({ length: count - 1 }, () => this.#spawn());
     await Promise.all(others.map((server) => this.#settled(server)));
-    if (!this.#stopping) this.#state = "serving";
-    announce(summariesOf(this.#plan, (await statusOf(first)).apps), this.#sockets.urls, style);
+    const [{ apps }, notifier] = await Promise.all([statusOf(first), this.#notifier]);
+    if (this.#stopping) return ended;
+    this.#state = "serving";
+    announce(summariesOf(this.#plan, apps), this.#sockets.urls, style);
     this.#options.serving();
-    (await this.#notifier).ready(this.#sockets.urls);
+    notifier.ready(this.#sockets.urls);
     if (count > 1) this.#sayHowMany(count);
     this.#complete();
     return ended;

@@ -8,6 +8,7 @@ import {
   SallyportError,
   withInner,
 } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 
 /** The methods that every handler of a mounted gateway has. */
 export interface Lifecycle {
@@ -87,7 +88,7 @@ export class Life {
   }
 
   close(grace: number = GRACE): Promise<void> {
-    this.#closing ??= this.#close(grace);
+    this.#closing ??= this.#close(timerDelay(grace));
     return this.#closing;
   }
 

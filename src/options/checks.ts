@@ -3,6 +3,7 @@
 import { SallyportError } from "../exchange/errors.ts";
 import type { Gateway } from "../exchange/exchange.ts";
 import type { Log } from "../exchange/log.ts";
+import { MAX_DELAY } from "../exchange/wait.ts";
 import { suggestion } from "./did-you-mean.ts";
 import { presentNames, renamedText, twiceText } from "./old-names.ts";
 
@@ -25,8 +26,6 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isListOf = (value: unknown, fits: (one: unknown) => boolean): boolean =>
   Array.isArray(value) && value.every(fits);
-/** The longest delay of a Node timer: about 24.8 days. */
-const MAX_DELAY = 2 ** 31 - 1;
 
 export const anything: Check = () => [];
 export const aText = must("a text that is not empty", isText);
@@ -36,7 +35,14 @@ export const aFlag = must("true or false", (value) => typeof value === "boolean"
 export const aCount = must("a whole number from 1", (value) => isWhole(value) && value !== 0);
 export const aWhole = must("a whole number from 0", isWhole);
 export const byteCount = must("a number of bytes", isAmount);
-export const seconds = must("a number of seconds such as 30", isAmount);
+export const seconds = must(
+  "a number of seconds such as 30",
+  (value) => isAmount(value) && Number.isFinite(value),
+);
+export const timeoutSeconds = must(
+  "a number of seconds such as 30, at most 24 days",
+  (value) => isAmount(value) && Number(value) * 1000 <= MAX_DELAY,
+);
 export const milliseconds = must(
   "a number of milliseconds such as 30000, at most 24 days",
   (value) => isAmount(value) && Number(value) <= MAX_DELAY,

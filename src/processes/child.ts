@@ -2,15 +2,18 @@
 // once. `startChild` forks this very process, which stalls it (docs/decisions/0002-spawning.md): right for processes that
 // live long. For a process per request there is the launcher.
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { Stream } from "node:stream";
 import { SallyportError } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import type { Exit } from "./exit.ts";
 import { enlistGroup, releaseGroup, signalGroup, sweepGroup } from "./groups.ts";
+import { discardPipe, makePipes, type Pipe } from "./pipes.ts";
 import { type Readers, readLines } from "./printing.ts";
 import { startFailureText } from "./start-failure.ts";
 
-/** A descriptor of the child: a socket pair, nothing, lines for our log, or a stream or descriptor of ours that it inherits. */
+/** A descriptor of the child: a socket pair, nothing, a pipe of lines for our log, or a stream or descriptor of ours that it inherits. */
 export type Descriptor = "pipe" | "ignore" | "lines" | Stream | number;
 
 /** `Readers` for the descriptors that are "lines". */
@@ -45,8 +48,13 @@ export interface Child {
 
 export function startChild(options: SpawnOptions): Child {
   const stdio = options.stdio ?? DEFAULT_STDIO;
-  const child = begin(options, stdio);
-  if (child instanceof Error) return failedChild(options.command, child, options.cwd);
+  const pipes = pipesFor(stdio);
+  const child = begin(options, stdio, pipes);
+  if (child instanceof Error) {
+    for (const pipe of pipes.values()) discardPipe(pipe);
+    return failedChild(options.command, child, options.cwd);
+  }
+  for (const { writer } of pipes.values()) closeSync(writer);
   const { pid } = child;
   if (pid !== undefined) enlistGroup(pid, options.guarded ?? true);
   let signalled = false;
@@ -55,7 +63,7 @@ export function startChild(options: SpawnOptions): Child {
     pid,
     streams: stdio.map((kind, at) => (kind === "pipe" ? ourEnd(child, at) : undefined)),
     exited,
-    printed: readLines(lineEnds(child, stdio), exited, options),
+    printed: readLines(lineEnds(child, stdio, pipes), exited, options),
     signal: (signal) => {
       signalled = true;
       signalLiving(child, signal);
@@ -70,11 +78,22 @@ export function startChild(options: SpawnOptions): Child {
 
 export const DEFAULT_STDIO: readonly Descriptor[] = ["ignore", "lines", "lines"];
 
+/** By descriptor, for those that are "lines"; where none can be made, they are socket pairs. */
+function pipesFor(stdio: readonly Descriptor[]): ReadonlyMap<number, Pipe> {
+  const places = stdio.flatMap((kind, at) => (kind === "lines" ? [at] : []));
+  const pipes = places.length > 0 ? makePipes(places.length) : [];
+  return new Map(pipes.map((pipe, i) => [places[i] as number, pipe]));
+}
+
 /** Some failures are thrown (E2BIG, a byte 0 in an argument), others come as an event. */
-function begin(options: SpawnOptions, stdio: readonly Descriptor[]): ChildProcess | Error {
+function begin(
+  options: SpawnOptions,
+  stdio: readonly Descriptor[],
+  pipes: ReadonlyMap<number, Pipe>,
+): ChildProcess | Error {
   try {
     return spawn(options.command, [...(options.args ?? [])], {
-      stdio: stdio.map((kind) => (kind === "lines" ? "pipe" : kind)),
+      stdio: stdio.map((kind, at) => (kind === "lines" ? (pipes.get(at)?.writer ?? "pipe") : kind)),
       env: { ...options.env },
       detached: true,
       windowsHide: true,
@@ -111,8 +130,14 @@ function ourEnd(child: ChildProcess, at: number): Socket | undefined {
   return end ?? undefined;
 }
 
-function lineEnds(child: ChildProcess, stdio: readonly Descriptor[]): (Socket | undefined)[] {
-  return stdio.map((kind, at) => (kind === "lines" ? ourEnd(child, at) : undefined));
+function lineEnds(
+  child: ChildProcess,
+  stdio: readonly Descriptor[],
+  pipes: ReadonlyMap<number, Pipe>,
+): (Socket | undefined)[] {
+  return stdio.map((kind, at) =>
+    kind === "lines" ? (pipes.get(at)?.reader ?? ourEnd(child, at)) : undefined,
+  );
 }
 
 function awaitExit(child: ChildProcess, { command, cwd }: SpawnOptions): Promise<Exit> {
@@ -138,7 +163,7 @@ async function stopGroup(child: ChildProcess, exited: Promise<Exit>, grace: numb
   const { pid } = child;
   if (pid === undefined || hasExited(child)) return exited;
   signalGroup(pid, "SIGTERM");
-  const kill = setTimeout(signalGroup, grace, pid, "SIGKILL");
+  const kill = setTimeout(signalGroup, timerDelay(grace), pid, "SIGKILL");
   const exit = await exited;
   clearTimeout(kill);
   sweepGroup(pid);

@@ -2,6 +2,7 @@
 // Tested by test/processes/launcher.test.ts.
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import { timerDelay } from "../exchange/wait.ts";
 import { type Child, DEFAULT_STDIO, failedChild, type SpawnOptions } from "./child.ts";
 import type { Exit } from "./exit.ts";
 import { signalGroup } from "./groups.ts";
@@ -68,7 +69,7 @@ export class Launched implements Child {
   }
 
   stop(grace: number): Promise<Exit> {
-    this.#send({ do: "stop", token: this.token, grace });
+    this.#send({ do: "stop", token: this.token, grace: timerDelay(grace) });
     return this.exited;
   }
 

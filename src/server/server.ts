@@ -17,6 +17,7 @@ import {
   totalLoad,
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink } from "../logs/sinks.ts";
 import { descriptors } from "../sockets/descriptors.ts";
@@ -189,13 +190,13 @@ class GatewayServer implements Server {
 
   async leave(patience = 0): Promise<void> {
     const { sockets, frontend, apps } = this.#parts;
-    await Promise.all([...sockets.values()].map(({ bound }) => bound.close(patience)));
+    await Promise.all([...sockets.values()].map(({ bound }) => bound.close(timerDelay(patience))));
     frontend.leave();
     for (const { gateway } of apps.values()) gateway.leave?.("restart");
   }
 
   stop(grace: number = this.#parts.settings.grace): Promise<void> {
-    this.#stopping ??= this.#stop(grace);
+    this.#stopping ??= this.#stop(timerDelay(grace));
     return this.#stopping;
   }
 

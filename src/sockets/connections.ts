@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { EVENT_STREAM_GRACE, type Load, SallyportError } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import { takesReserve } from "./descriptors.ts";
 
 /** A connection as its listener sees it. */
@@ -143,8 +144,11 @@ export class ManagedConnections<C extends ManagedConnection> {
     this.#each((connection) => connection.stop());
     const endEvents = (): void => this.#each((connection) => connection.endEventStreams());
     const events = grace > EVENT_STREAM_GRACE ? setTimeout(endEvents, EVENT_STREAM_GRACE) : undefined;
-    const cut = setTimeout(() => this.#cutAll(), grace);
-    const destroy = setTimeout(() => this.#each((connection) => connection.destroy()), grace + LAST_WORDS);
+    const cut = setTimeout(() => this.#cutAll(), timerDelay(grace));
+    const destroy = setTimeout(
+      () => this.#each((connection) => connection.destroy()),
+      timerDelay(grace + LAST_WORDS),
+    );
     await emptied;
     clearTimeout(events);
     clearTimeout(cut);

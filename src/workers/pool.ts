@@ -9,7 +9,7 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { Reloads } from "../exchange/reloads.ts";
-import { waitUntil } from "../exchange/wait.ts";
+import { timerDelay, waitUntil } from "../exchange/wait.ts";
 import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
 import type { QueueOptions } from "../options/queue.ts";
 import { BackOff, needsWatch, SERVED } from "../processes/index.ts";
@@ -312,7 +312,7 @@ export class Pool {
     const { drainTimeout } = this.#options;
     const late = new SallyportError("STOPPING", `the application was replaced ${drainTimeout / 1000} s ago`);
     const giveUp = setTimeout(() => worker.giveUp(late), drainTimeout);
-    const end = setTimeout(() => void worker.stop(0), drainTimeout + LEAVING_GRACE);
+    const end = setTimeout(() => void worker.stop(0), timerDelay(drainTimeout + LEAVING_GRACE));
     void worker.gone.then(() => {
       clearTimeout(giveUp);
       clearTimeout(end);

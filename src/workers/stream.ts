@@ -298,7 +298,13 @@ export class WorkerStream {
 
   #pump(writer: FrameWriter, size: number): void {
     this.#upload ??= new StreamUpload(this.exchange.body, writer, this.id, () => this.#restart());
-    this.#upload.want(size).catch((error: unknown) => this.giveUp(SallyportError.from(error)));
+    this.#upload.want(size).catch((error: unknown) => this.#uploadFailed(SallyportError.from(error)));
+  }
+
+  /** The worker learns it with the end of the exchange; after a complete response it may still wait for the body. */
+  #uploadFailed(error: SallyportError): void {
+    this.giveUp(error);
+    if (this.#complete) this.#cancel(error);
   }
 
   /** The time limit of the application begins anew, with the next check of the deadlines. */
@@ -378,8 +384,12 @@ export class WorkerStream {
     if (this.exchange.started) this.#restart(); // a stream has no deadline, but what follows it has
     this.#ended = true;
     this.#upload?.stop();
-    this.#send(TO_WORKER.CANCEL, error && Buffer.from(error.message));
+    this.#cancel(error);
   };
+
+  #cancel(reason: SallyportError | undefined): void {
+    this.#send(TO_WORKER.CANCEL, reason && Buffer.from(reason.message));
+  }
 
   /** The application may still send a last event; then the stream ends, whether the application has reacted or not. */
   #endEvents(): void {

@@ -12,6 +12,7 @@ import {
   type ProcessStatus,
   SallyportError,
 } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import { boundsOf } from "../options/processes.ts";
 import {
   ApplicationOutput,
@@ -250,7 +251,7 @@ export class Worker implements StreamTransport {
   /** Ends it, after `grace` milliseconds at the latest, and the processes that the application has started in its group. */
   async stop(grace: number): Promise<void> {
     this.drain();
-    const timer = setTimeout(() => this.#end(), grace);
+    const timer = setTimeout(() => this.#end(), timerDelay(grace));
     await this.gone;
     clearTimeout(timer);
     this.#child.sweep();

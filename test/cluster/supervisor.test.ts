@@ -11,6 +11,7 @@ import { test } from "node:test";
 import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
 import { childrenOf, gone } from "../kit/processes.ts";
+import { sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
 import { until } from "../kit/until.ts";
 
@@ -175,6 +176,25 @@ test("a stop reaches a server process that is still being loaded", async () => {
   process.kill(victim, "SIGKILL");
   await until(() => childrenOf(server.pid).filter((pid) => pid !== victim).length === 2);
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
+});
+
+/** The second import of it stops the server. */
+const STOPS = `import { existsSync, writeFileSync } from "node:fs";
+const first = new URL("first", import.meta.url);
+if (existsSync(first)) {
+  process.kill(process.ppid, "SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+}
+writeFileSync(first, "");
+export default (request, response) => response.end();
+`;
+
+test("a server that is stopped while it starts does not say later that it serves", async () => {
+  writeFileSync(join(here, "stops.mjs"), STOPS);
+  const args = ["serve", "stops.mjs", "--server-processes", "2", "--port", "0", "--access-log", "off"];
+  const { code, stdout, stderr } = await sallyport(args, here);
+  assert.equal(code, 0, stderr);
+  assert.doesNotMatch(stdout + stderr, /listening on|serve$/m);
 });
 
 test("an app that ends its process while it is loaded is reported, and the exit code is 1", async () => {

@@ -18,6 +18,10 @@ test("who has come and not gone is here, once", () => {
   assert.equal(members.delete(c), true);
   members.add(a);
   assert.deepEqual([members.size, values(members)], [2, ["a", "b"]]);
+  const others = new Members<MemberOf<string>>();
+  others.add(c);
+  assert.equal(members.delete(c), false);
+  assert.deepEqual([values(members), values(others)], [["a", "b"], ["c"]]);
 });
 
 test("a member deleted during an iteration is skipped, and no other", () => {

@@ -235,3 +235,14 @@ test("without a log of its own a handler speaks on the console, with controls es
     'sallyport: bad\\u001b[31m code="ERR_SALLYPORT_APP_RAISED" fault="app" target="/"\na\n\tb\\u000d\\u0007',
   ]);
 });
+
+test("close() with an endless grace passes on the longest that a timer can wait", async () => {
+  const { gateway, starts, closes } = startable();
+  const handler = toFetchHandler(gateway, { log: silentLog });
+  const started = handler.start();
+  await turn();
+  starts[0]?.finish();
+  await started;
+  await handler.close(Number.POSITIVE_INFINITY);
+  assert.deepEqual(closes, [2 ** 31 - 1]);
+});

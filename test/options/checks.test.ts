@@ -21,6 +21,7 @@ const handler = () => new Response("x");
 const listener = { handler: () => {}, log: silentLog };
 const AN_APP = 'the name of a Python application such as "shop:app"';
 const ADDRESS = 'an address such as "127.0.0.1:9000" or "unix:/run/app.sock", or a list of them';
+const TIMEOUT_TOO_LONG = "timeout must be a number of seconds such as 30, at most 24 days, not Infinity";
 const ours = { program: false } as const;
 
 /** The function, its arguments, and what is said of them. */
@@ -84,6 +85,11 @@ const WRONG: readonly [string, unknown[], string][] = [
   ],
   [
     "staticFiles",
+    [{ directory: "x", maxAge: Number.POSITIVE_INFINITY }],
+    "maxAge must be a number of seconds such as 30, not Infinity",
+  ],
+  [
+    "staticFiles",
     [{ directory: "x", fallthrough: true }],
     'fallthrough must be a gateway, such as wsgi("shop:app"), not true',
   ],
@@ -94,6 +100,9 @@ const WRONG: readonly [string, unknown[], string][] = [
   ],
   ["nodeApp", [{ callback() {} }], "not an object"],
   ["nodeApp", [handler, { timout: 1 }], "unknown option timout; did you mean timeout?"],
+  ["nodeApp", [handler, { timeout: Number.POSITIVE_INFINITY }], TIMEOUT_TOO_LONG],
+  ["fetchApp", [handler, { timeout: 2_147_484 }], "at most 24 days, not 2147484"],
+  ["loadApp", ["./app.js", { timeout: Number.POSITIVE_INFINITY }], TIMEOUT_TOO_LONG],
   ["fetchApp", [], "not undefined"],
   ["fetchApp", [FastResponse], "not a class; give an instance of it"],
   ["loadApp", [{}], 'the first argument must be the path of a module such as "./app.ts", not an object'],

@@ -87,6 +87,12 @@ test("stop ends a child that ignores TERM with KILL after the grace", async () =
   assert.deepEqual(await child.stop(50), { code: null, signal: "SIGKILL", signalled: true });
 });
 
+test("stop with an endless grace lets a child end by itself", async () => {
+  const [child] = await firstLine("trap 'sleep 0.1; exit 3' TERM; echo ready; while :; do sleep 0.01; done");
+  const exit = await child.stop(Number.POSITIVE_INFINITY);
+  assert.deepEqual([exit.code, exit.signal], [3, null]);
+});
+
 test("stop ends the children of a child too, also those that ignore TERM", async () => {
   const [child, line] = await firstLine(
     "(trap '' TERM; sh -c 'echo $PPID'; while :; do sleep 1; done) & wait",

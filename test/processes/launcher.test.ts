@@ -110,6 +110,14 @@ test("stop ends a launched child and its own children with TERM, and with KILL t
   await readAll(child.streams[1]);
 });
 
+test("stop with an endless grace lets a launched child end by itself", async () => {
+  const script = "trap 'sleep 0.1; exit 3' TERM; echo ready; while :; do sleep 0.01; done";
+  const child = await launcher.launch({ ...sh(script), ...PIPES });
+  await once(child.streams[1] as Readable, "data");
+  const exit = await child.stop(Number.POSITIVE_INFINITY);
+  assert.deepEqual([exit.code, exit.signal], [3, null]);
+});
+
 test("stop ends a launched child that ignores TERM after the grace", async () => {
   const child = await launcher.launch({
     ...sh("trap '' TERM; echo ready; while :; do sleep 1; done"),

@@ -12,6 +12,7 @@ import {
   statusWithoutProcesses,
 } from "../../exchange/index.ts";
 import { type MemberOf, Members } from "../../exchange/members.ts";
+import { timerDelay } from "../../exchange/wait.ts";
 import {
   aCount,
   addresses,
@@ -105,7 +106,7 @@ export class SocketGateway implements Gateway {
     const stopping = new SallyportError("STOPPING", "the server stopped before the application had answered");
     const cut = setTimeout(() => {
       for (const { value } of this.#active) value.fail(stopping);
-    }, grace);
+    }, timerDelay(grace));
     await new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });

@@ -172,6 +172,12 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     if (this.#reader.ended && this.#exchange && this.#life.state === "whole") this.#life.ended();
   }
 
+  /** On a new connection the time for a head runs from its start; `hear` gives less, but only for the first byte. */
+  headBegun(): void {
+    if (this.#life.state === "fresh" && !this.#context.connections.closing) this.#life.advance("head");
+    else this.#life.enter("head");
+  }
+
   sendContinue(): void {
     if (this.#exchange?.started !== true) this.writer.text(CONTINUE);
     this.#reader.awaitBody();

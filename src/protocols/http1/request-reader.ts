@@ -151,7 +151,7 @@ export class RequestReader {
     if (this.#socket.writableNeedDrain) return false;
     const event = this.#parser.next();
     if (event?.type === "head") return this.#open(event);
-    if (this.#life.state !== "head" && this.#parser.buffered > 0) this.#life.enter("head");
+    if (this.#life.state !== "head" && this.#parser.buffered > 0) this.#connection.headBegun();
     return this.#starved();
   }
 

@@ -12,6 +12,7 @@ import { Members } from "../../exchange/members.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import type { ConnectionFacts } from "../../sockets/connection.ts";
 import type { ManagedConnection } from "../../sockets/connections.ts";
+import { ConnectionFlow } from "./connection-flow.ts";
 import { correctGoAwayCodes, reasonOf } from "./goaway.ts";
 import type { Http2Limits } from "./limits.ts";
 import type { Http2ListenerContext } from "./listener.ts";
@@ -33,6 +34,7 @@ export class Http2Connection implements ManagedConnection {
   place = -1;
   readonly context: Http2ListenerContext;
   readonly facts: ConnectionFacts;
+  readonly flow: ConnectionFlow;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
   readonly #streams = new Members<Http2Stream>();
@@ -60,6 +62,7 @@ export class Http2Connection implements ManagedConnection {
     this.#controls = new TokenBucket(limits.controls, now);
     this.#deadline = now + limits.headTimeout;
     this.#session = performServerHandshake(socket, sessionOptions(limits));
+    this.flow = new ConnectionFlow(this.#session, socket, limits.sendTimeout);
     this.#listen();
   }
 
@@ -115,6 +118,7 @@ export class Http2Connection implements ManagedConnection {
   }
 
   checkDeadlines(now: number): void {
+    if (this.#streams.size > 1) this.flow.look(now);
     for (const stream of this.#streams) stream.check(now);
     if (this.#deadline > now) return;
     if (this.#ending) this.destroy();
@@ -139,6 +143,11 @@ export class Http2Connection implements ManagedConnection {
   rstStream(): void {
     this.#nghttp2Resets.take(this.now);
     if (this.#nghttp2Resets.isLow) this.#goAwayLater();
+  }
+
+  /** How many streams may be served before one that waits: where the connection has room, it waits for its own window. */
+  get servedFirst(): number {
+    return this.flow.isFull ? this.#streams.size - 1 : 0;
   }
 
   gone(stream: Http2Stream): void {

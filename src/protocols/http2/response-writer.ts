@@ -1,5 +1,5 @@
 // Writes the response of one stream. Large pieces are sliced, so that a client that reads slowly is not taken for one that has
-// stopped reading, whatever the other streams of its connection do.
+// stopped reading.
 // Tested by test/protocols/http2/deadlines.test.ts.
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { pieces } from "../../exchange/blocks.ts";
@@ -23,6 +23,10 @@ export class Http2ResponseWriter {
   readonly #flushed = (): void => this.#progress();
   #queue: Uint8Array[] = [];
   #queued = 0;
+  /** How often the deadline may still be extended because other streams are served first; -1: it was not, since something left. */
+  #turns = -1;
+  /** It was extended although only this stream was held back. */
+  #extended = false;
   /** The last `write` answered false. */
   #held = false;
   #ending = false;
@@ -64,8 +68,7 @@ export class Http2ResponseWriter {
   whole(fields: OutgoingHttpHeaders, body: Uint8Array): void {
     this.headWithoutTrailers(fields);
     if (body.length <= SLICE && this.#writable) {
-      const { limits, connections } = this.#context;
-      this.deadline = connections.now + limits.sendTimeout;
+      this.#renew();
       this.#stream.end(body);
     } else {
       this.write(body);
@@ -99,6 +102,24 @@ export class Http2ResponseWriter {
   /** The response has left: the client can no longer keep us waiting. */
   allSent(): void {
     this.deadline = Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Gives a client whose connection moves `sendTimeout` more, for each of the `others` that may be served first (as
+   * many as there are at first); and once where none is, for its WINDOW_UPDATE may be on its way. False when that was used up.
+   */
+  extend(others: number): boolean {
+    if (others > 0 ? !this.#takeTurn(others) : this.#extended) return false;
+    if (others === 0) this.#extended = true;
+    this.#renew();
+    return true;
+  }
+
+  #takeTurn(others: number): boolean {
+    if (this.#turns < 0) this.#turns = others;
+    if (this.#turns === 0) return false;
+    this.#turns--;
+    return true;
   }
 
   /** Ends the stream by RST_STREAM: on `close` node:http2 would first end the body, as if it were complete. */
@@ -145,6 +166,8 @@ export class Http2ResponseWriter {
   #progress(): void {
     if (!this.#open) return;
     if (!this.#stream.writableEnded) this.#pump();
+    this.#turns = -1;
+    this.#extended = false;
     this.#watch();
     if (!this.#held || this.#waiting > this.#context.limits.unsent / 2) return;
     this.#held = false;
@@ -152,8 +175,13 @@ export class Http2ResponseWriter {
   }
 
   #watch(): void {
+    if (this.#waiting > 0) this.#renew();
+    else this.allSent();
+  }
+
+  #renew(): void {
     const { limits, connections } = this.#context;
-    this.deadline = this.#waiting > 0 ? connections.now + limits.sendTimeout : Number.POSITIVE_INFINITY;
+    this.deadline = connections.now + limits.sendTimeout;
   }
 
   #expectTrailers(): void {

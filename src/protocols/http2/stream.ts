@@ -79,7 +79,7 @@ export class Http2Stream implements Member {
 
   /** Ends what has lasted too long. */
   check(now: number): void {
-    if (this.writer.deadline <= now) this.#stalled();
+    if (this.writer.deadline <= now) this.#overdue(now);
     else if (this.#drainDeadline <= now) this.stopReading();
     else if (this.#upload && this.#upload.deadline <= now) this.#upload.expire();
   }
@@ -194,8 +194,14 @@ export class Http2Stream implements Member {
     this.answered();
   }
 
+  /** Nothing of this stream has left for `sendTimeout`, as far as node:http2 tells. */
+  #overdue(now: number): void {
+    const connection = this.#connection;
+    if (this.#stream.writableFinished) this.writer.allSent();
+    else if (!connection.flow.moves(now) || !this.writer.extend(connection.servedFirst)) this.#stalled();
+  }
+
   #stalled(): void {
-    if (this.#stream.writableFinished) return this.writer.allSent();
     const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
     this.#note(error);
     this.#abandon(error);

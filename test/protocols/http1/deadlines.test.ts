@@ -20,6 +20,18 @@ test("H21: a head that does not become complete is answered 408, however many by
   assert.deepEqual([statuses(other.received), other.state], [["200"], ""]);
 });
 
+test("H21: the time for the first head runs from the start of the connection, not from its first byte", async (t) => {
+  const { client } = await serve(t, hello, { headTimeout: 1_200 });
+  const early = await client();
+  setTimeout(() => early.send("GET"), 900);
+  // Its time is over between the two points at which that of the first might be.
+  await new Promise((resolve) => setTimeout(resolve, 450));
+  const between = (await client()).send("GET");
+  assert.deepEqual(statuses(await early.all()), ["408"]);
+  assert.equal(between.received, "");
+  assert.deepEqual(statuses(await between.all()), ["408"]);
+});
+
 test("a connection that never says anything is closed without a word", async (t) => {
   const { client } = await serve(t, hello, { headTimeout: 100 });
   assert.equal(await (await client()).all(), "");

@@ -7,6 +7,7 @@ import {
   block,
   data,
   END_STREAM,
+  type Frame,
   frame,
   headers,
   post,
@@ -151,6 +152,46 @@ test("H21: a client that reads slowly has all the time it needs", async (t) => {
   }, 100);
   t.after(() => clearInterval(sip));
   await peer.until(() => peer.body(1).length === size);
+});
+
+/** SETTINGS that give each stream a window of so many bytes (RFC 9113, 6.5.2). */
+const windowOf = (bytes: number): Buffer =>
+  frame("SETTINGS", 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(bytes)]));
+
+test("H21: a client that takes the responses of many streams one after the other has all the time it needs", async (t) => {
+  const streams = Array.from({ length: 40 }, (_, i) => 2 * i + 1);
+  const { client } = await serve(t, (exchange) => exchange.respond(head(), Buffer.alloc(100_000)), {
+    sendTimeout: 1_000,
+  });
+  const peer = await client();
+  peer.send(windowOf(2 ** 20), ...streams.map((stream) => headers(stream)));
+  const sip = setInterval(() => peer.send(frame("WINDOW_UPDATE", 0, 0, uint32(40_000))), 40);
+  t.after(() => clearInterval(sip));
+  const ended = ({ type, flags }: Frame): boolean => type === "DATA" && (flags & END_STREAM) !== 0;
+  await peer.until(
+    ({ frames }) =>
+      frames.filter(ended).length === streams.length || frames.some(({ type }) => type === "RST_STREAM"),
+  );
+  assert.deepEqual(
+    peer.frames.filter(({ type }) => type === "RST_STREAM"),
+    [],
+  );
+});
+
+test("H21: a client that reads one stream and not another is sent no more of the other, whichever window is shut", async (t) => {
+  for (const connection of [10_000, 20_000]) {
+    const { client } = await serve(t, (exchange) => exchange.respond(head(), Buffer.alloc(2 ** 24)), {
+      sendTimeout: 200,
+    });
+    const peer = (await client()).send(headers(1), headers(3));
+    const sip = setInterval(() => {
+      peer.send(frame("WINDOW_UPDATE", 0, 0, uint32(connection)));
+      peer.send(frame("WINDOW_UPDATE", 0, 3, uint32(10_000)));
+    }, 5);
+    assert.equal(await peer.resetCode(1), 2);
+    clearInterval(sip);
+    peer.socket.destroy();
+  }
 });
 
 test("a client that does not close after GOAWAY is destroyed", async (t) => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { wsgi } from "../../../src/protocols/wsgi/index.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
@@ -216,8 +217,9 @@ test("close lets a request under way finish, and ends every process", async (t) 
   const worker = (await pid(server)) as number;
   const under = server.exchange({ target: `/step-by-step?${go}` });
   await until(() => under.chunks.length === 1);
-  const closing = server.gateway.close?.(10_000);
+  const closing = server.gateway.close?.(Number.POSITIVE_INFINITY);
   assert.equal((await server.ask("/hello")).status, 503);
+  await delay(20); // a timer of more than 2^31-1 ms would have fired
   writeFileSync(go, "");
   assert.equal((await under.done).complete, true);
   await closing;
@@ -240,6 +242,26 @@ test("a huge single item arrives whole", async (t) => {
   const server = await startWsgi(t, "awkward");
   const { bytes, complete } = await server.ask("/huge-item");
   assert.deepEqual([bytes, complete], [64 << 20, true]);
+});
+
+test("handlers of logging that open /dev/stdout and /dev/stderr, as is usual in containers, write to the log", async (t) => {
+  const folder = makeFolder(t);
+  const application = `import logging
+for name in ("stdout", "stderr"):
+    logger = logging.getLogger(name)
+    logger.addHandler(logging.FileHandler("/dev/" + name))
+    logger.error("opened %s", name)
+def app(environ, start_response):
+    open("/dev/stdout", "w").write("by its name\\n")
+    start_response("204 No Content", [])
+    return []
+`;
+  writeFileSync(join(folder, "opens.py"), application);
+  for (const options of [{}, { threads: 2 }]) {
+    const server = await startWsgi(t, "opens", { chdir: folder, ...options });
+    assert.equal((await server.ask("/")).status, 204);
+    for (const line of [/^opened stdout$/, /^opened stderr$/, /^by its name$/]) await server.logged(line);
+  }
 });
 
 test("an application that cannot be imported says why, with its traceback and without ours", async (t) => {

@@ -2,6 +2,7 @@
 // Tested by test/protocols/fastcgi/server/limits.test.ts.
 import type { Socket } from "node:net";
 import { SallyportError } from "../../../exchange/index.ts";
+import { timerDelay } from "../../../exchange/wait.ts";
 import { graceOver } from "../../../sockets/connections.ts";
 import type { ConnectionReader, Upstream } from "../../../upstreams/index.ts";
 import { STATUS } from "../codec.ts";
@@ -279,7 +280,7 @@ export class Backend {
 
   async #finished(grace: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, grace);
+      const timer = setTimeout(resolve, timerDelay(grace));
       this.#emptied = () => {
         clearTimeout(timer);
         resolve();

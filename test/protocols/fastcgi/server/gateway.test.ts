@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { PushedBody, SallyportError } from "../../../../src/exchange/index.ts";
 import { endRequest, STATUS, streamPart, TYPE } from "../../../../src/protocols/fastcgi/codec.ts";
 import { authorized, fastcgi } from "../../../../src/protocols/fastcgi/index.ts";
@@ -658,8 +659,9 @@ test("closing lets requests finish, refuses new ones, and closes the connections
   const { ask, gateway } = await startGateway(t, { address });
   const asked = ask();
   const exchange = await next();
-  const closed = gateway.close?.(60_000);
+  const closed = gateway.close?.(Number.POSITIVE_INFINITY);
   assert.equal((await ask()).status, 503);
+  await delay(20); // a timer of more than 2^31-1 ms would have fired
   exchange.respond(head(), "finished");
   assert.equal(text(await asked), "finished");
   await closed;
