@@ -12,8 +12,8 @@ export interface CurlRequest {
 }
 
 /**
- * A line for a POSIX shell. A body that is no text comes from a file, as base64. `--globoff`: curl would make several requests of
- * `[1-3]` and `{a,b}` in a URL.
+ * A line for a POSIX shell. A body that is no text comes from standard input, from base64. Without globbing off, curl would make several
+ * requests of `[1-3]` and `{a,b}` in a URL.
  */
 export function curlOf({ method, url, headers, body }: CurlRequest): string {
   const fields = [...fieldsOf(headers), ...unsetOf(headers, body)].flatMap((field) => ["-H", quoted(field)]);
