@@ -15,7 +15,7 @@ export interface WebSocketLimits {
   readonly pingInterval: number;
   /** From a ping to the client's next byte. Then it counts as gone: 1006. */
   readonly pingTimeout: number;
-  /** From our close frame to the client's, and again to the end of the connection. Then it is cut. */
+  /** From our close frame to the client's, and again to the end of the connection. Then it is cut. While the client still reads what comes before, `sendTimeout` counts. */
   readonly closeTimeout: number;
   /** Without the client reading a byte of waiting messages. Then the connection is cut. */
   readonly sendTimeout: number;

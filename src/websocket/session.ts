@@ -59,6 +59,8 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   #closed: Closed | undefined;
   #delivering = false;
   #watched = false;
+  /** Messages were on their way out before our close frame when the wait for the client began. */
+  #queued = false;
   #bytes = 0;
 
   constructor(
@@ -104,6 +106,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   close(code: number, reason: string): void {
     if (this.#life.rule.step !== "messages") return;
+    this.#heedQueue();
     try {
       this.#writer.close(code, reason);
     } catch (error) {
@@ -145,10 +148,12 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   // What the table asks for.
 
-  /** A ping would have to wait behind what is on its way out. */
+  /** A ping, and our close frame, would have to wait behind what is on its way out. */
   sending(): boolean {
-    if (this.#life.state !== "open" || !this.#writer.busy) return false;
+    if (this.#life.state === "pinged") return false;
+    if (!this.#writer.busy) return this.#hasJustLeft();
     this.#watch();
+    this.#queued = this.#life.rule.step !== "messages";
     return true;
   }
 
@@ -244,6 +249,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   /** `say`: the close code for a client that has had no close frame. */
   #finish(code: number, reason: string, error: SallyportError | undefined, say?: number): void {
     if (this.#life.rule.step === "discard") return;
+    this.#heedQueue();
     this.#writer.end(this.#life.rule.step === "messages" ? say : undefined, reason);
     this.#life.enter("linger");
     this.#reader.stop();
@@ -274,6 +280,19 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   }
 
   // Waits.
+
+  /** A client that still reads what comes before our close frame has its time for it after that. */
+  #heedQueue(): void {
+    if (!this.#duplex.writableNeedDrain) return;
+    this.#queued = true;
+    this.#watch();
+  }
+
+  #hasJustLeft(): boolean {
+    const left = this.#queued;
+    this.#queued = false;
+    return left;
+  }
 
   /** The client is there, or we do not read for now: the next ping comes later. */
   #alive(): void {
