@@ -14,7 +14,7 @@ import type { Member } from "../../exchange/members.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
 import { graceOver } from "../../sockets/connections.ts";
-import { readOpening, type UpgradedStream } from "../../websocket/index.ts";
+import { readOpening, type UpgradedStream, VERSION } from "../../websocket/index.ts";
 import type { Http2Connection } from "./connection.ts";
 import { Http2Exchange } from "./exchange.ts";
 import { type Http2Request, readRequest } from "./request.ts";
@@ -187,6 +187,8 @@ export class Http2Stream implements Member {
     this.#note(error);
     const text = Buffer.from(errorText(error));
     const fields = responseFields(errorHead(error), text.length);
+    // RFC 6455, 4.4. There is no Upgrade in HTTP/2.
+    if (error.status === 426) fields["sec-websocket-version"] = VERSION;
     // To HEAD, node:http2 has already ended the response's body.
     if (this.#stream.writableEnded) this.writer.headOnly(fields);
     else this.writer.whole(fields, text);

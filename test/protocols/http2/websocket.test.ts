@@ -106,9 +106,14 @@ test("a page in answer to a handshake is an error: any 2xx would open the WebSoc
   assert.match(lines[0]?.message ?? "", /answered like one for a page/);
 });
 
-test("a handshake of another version is answered 426", async (t) => {
+test("a handshake of another version is answered 426, with the version that there is (RFC 6455, 4.4)", async (t) => {
   const { session } = await serve(t, echoing);
-  assert.equal(await statusOf(await open(session(), { "sec-websocket-version": "12" })), 426);
+  const stream = await open(session(), { "sec-websocket-version": "12" });
+  const [fields] = await once(stream, "response");
+  assert.deepEqual(
+    [fields[":status"], fields["sec-websocket-version"], fields.upgrade],
+    [426, "13", undefined],
+  );
 });
 
 test("frames that come before the WebSocket is accepted are kept for it (K9)", async (t) => {
