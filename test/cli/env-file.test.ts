@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { loadEnvFiles } from "../../src/cli/env-file.ts";
 import { makeFolder } from "../kit/make-folder.ts";
-import { childrenOf } from "../kit/processes.ts";
+import { serverProcessesOf } from "../kit/processes.ts";
 import { type Served, serve } from "../kit/serve.ts";
 import { until } from "../kit/until.ts";
 
@@ -107,7 +107,7 @@ async function ask({ url }: Served): Promise<readonly [pid: string, colour: stri
 /** The colour of processes that start now. */
 async function colourOfFresh(server: Served): Promise<string> {
   const [before] = await ask(server);
-  for (const pid of childrenOf(server.pid)) process.kill(pid, "SIGKILL");
+  for (const pid of serverProcessesOf(server.pid)) process.kill(pid, "SIGKILL");
   let [pid, colour] = await ask(server);
   while (pid === before) [pid, colour] = await ask(server);
   return colour;

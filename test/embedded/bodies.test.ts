@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { childrenOf, peakMemory } from "../kit/processes.ts";
+import { peakMemory, serverProcessesOf } from "../kit/processes.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Served, serve } from "../kit/serve.ts";
 
@@ -20,7 +20,7 @@ const embedded = (app: string, ...args: string[]): Promise<Served> =>
   serve([app, "--embedded", "--python", PYTHON, "--max-body", "1G", ...args], { cwd: APPS });
 
 /** The server process; the other one supervises it. */
-const serverProcess = (server: Served): number => childrenOf(server.pid)[0] as number;
+const serverProcess = (server: Served): number => serverProcessesOf(server.pid)[0] as number;
 
 describe("large bodies", { skip: process.platform !== "linux" && "memory is told by Linux" }, () => {
   let server: Served | undefined;
