@@ -167,6 +167,17 @@ export class Pool {
     }
   };
 
+  /** It may take long to exit: its place and its requests do not wait for that. */
+  readonly #onLeaving = (worker: Worker, unbegun: WorkerStream[]): void => {
+    this.#queue.putBack(unbegun);
+    if (this.#closing) return this.#queue.close();
+    if (this.#workers.delete(worker)) {
+      this.#others.add(worker);
+      this.#replace(worker);
+    }
+    for (const other of this.#workers) this.#onRoom(other);
+  };
+
   readonly #onGone = (worker: Worker, unbegun: WorkerStream[]): void => {
     this.#others.delete(worker);
     this.#queue.putBack(unbegun);
@@ -205,7 +216,7 @@ export class Pool {
 
   #spawn(generation = this.#generation): Worker {
     const onServed = (served: Worker): void => this.#succeed(served, SERVED);
-    const events = { onRoom: this.#onRoom, onServed, onGone: this.#onGone };
+    const events = { onRoom: this.#onRoom, onServed, onLeaving: this.#onLeaving, onGone: this.#onGone };
     const worker = new Worker(this.#options, events, this.#interface);
     worker.generation = generation;
     return worker;
@@ -324,7 +335,10 @@ export class Pool {
     if (!worker.wasReady && !isWanted) return this.#scaler.pause(this.#growths.after(0, false, worker.exit));
     const age = performance.now() - worker.startedAt;
     const pause = this.#restarts.after(age, worker.servedOnce, worker.exit);
-    const ended = worker.pid === undefined ? "a worker did not start" : `worker ${worker.pid} ended`;
+    const ended =
+      worker.pid === undefined
+        ? "a worker did not start"
+        : `worker ${worker.pid} ${worker.exit ? "ended" : "ends"}`;
     this.#options.log.warn(`${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
     this.#restarted++;
     this.#awaited++;

@@ -28,8 +28,8 @@ export interface StreamTransport {
   /** The parts that the worker keeps of requests that repeat. */
   readonly commonParts: CommonParts;
   readonly log: Log;
-  /** The worker is about to end by itself. */
-  leaving(): void;
+  /** The worker is about to end by itself, as the application of `stream` asked it to. It has begun none that came later. */
+  leaving(stream: WorkerStream): void;
   /** The worker has nothing more to do for this stream. */
   done(stream: WorkerStream): void;
 }
@@ -357,7 +357,7 @@ export class WorkerStream {
     if (this.#complete || this.exchange.closed)
       this.#transport?.log.error(`after the response: ${error.message}`, { code, fault, target, detail });
     this.fail(error);
-    if (leaving) this.#transport?.leaving();
+    if (leaving) this.#transport?.leaving(this);
     this.#done();
   }
 

@@ -46,7 +46,9 @@ export interface WorkerEvents {
   readonly onRoom: (worker: Worker) => void;
   /** It has taken as many requests as one process should; again with each further one. */
   readonly onServed: (worker: Worker) => void;
-  /** The process is gone. `unbegun` streams were sent to it but never begun. */
+  /** It ends by itself and takes no more. `unbegun` streams were sent to it but never begun. */
+  readonly onLeaving: (worker: Worker, unbegun: WorkerStream[]) => void;
+  /** The process is gone; `unbegun` as with `onLeaving`. */
   readonly onGone: (worker: Worker, unbegun: WorkerStream[]) => void;
 }
 
@@ -64,6 +66,10 @@ export const PROGRAM: string = fileURLToPath(new URL("../../python", import.meta
 const KILL_GRACE = 1000;
 /** The same for an application with a shutdown of its own (lifespan), to which Python gives 10 s. */
 const SHUTDOWN_GRACE = 12_000;
+/** Milliseconds for a process that is done, for what it does at its exit; it may have threads that never end. */
+const EXIT_GRACE = 10_000;
+/** Milliseconds between the end of the link and that of the process. */
+const LINK_GRACE = 1_000;
 /** Milliseconds for the last output of a process that has ended. */
 const LAST_OUTPUT = 250;
 
@@ -107,6 +113,10 @@ export class Worker implements StreamTransport {
   /** Why we ended it. */
   #endedFor: SallyportError | undefined;
   #aborting: NodeJS.Timeout | undefined;
+  /** It is done, and ended by force after this. */
+  #exiting: NodeJS.Timeout | undefined;
+  /** The server stops it, within a time of its own. */
+  #stopping = false;
 
   /** `expected`: the interface that earlier workers of the application found; another one is refused. */
   constructor(options: WorkerOptions, events: WorkerEvents, expected: Interface | undefined) {
@@ -237,8 +247,41 @@ export class Worker implements StreamTransport {
 
   // The end of the process.
 
-  leaving(): void {
+  /** Without threads, which alone can end so, it had begun none of the others; all frames of earlier ones have come. */
+  leaving(stream: WorkerStream): void {
     this.#state = "leaving";
+    this.streams.delete(stream.id);
+    const unbegun = this.streams.all();
+    for (const other of unbegun) other.reclaim();
+    this.streams.clear();
+    this.#limitExit();
+    this.#events.onLeaving(this, unbegun);
+  }
+
+  /** The process may have closed its link and live on, as an application can have threads that go on. */
+  #unlinked(): void {
+    if (this.#state === "starting") return;
+    if (this.#state === "ready") this.#state = "draining"; // before anything can be given to it
+    const late = setTimeout(() => {
+      // Requests that it still has wait for its end: those that it had not begun go to others.
+      this.#limitExit(this.streams.size > 0 ? 0 : this.#exitGrace);
+      this.#events.onLeaving(this, []);
+    }, LINK_GRACE);
+    void this.gone.then(() => clearTimeout(late));
+  }
+
+  get #exitGrace(): number {
+    return this.capacity.mode === "loop" ? SHUTDOWN_GRACE : EXIT_GRACE;
+  }
+
+  /** It has nothing more to do for us, and should exit. */
+  #limitExit(grace: number = this.#exitGrace): void {
+    if (this.#exiting || this.#stopping) return;
+    this.#exiting = setTimeout(() => {
+      const message = `worker ${this.pid} was done and did not exit: it is ended; threads that are not daemons keep it alive`;
+      this.log.warn(message, { app: this.#options.app });
+      void this.#child.stop(KILL_GRACE);
+    }, grace).unref();
   }
 
   /** No new streams; the process ends when it is done with those it has. */
@@ -250,6 +293,8 @@ export class Worker implements StreamTransport {
 
   /** Ends it, after `grace` milliseconds at the latest, and the processes that the application has started in its group. */
   async stop(grace: number): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#exiting);
     this.drain();
     const timer = setTimeout(() => this.#end(), timerDelay(grace));
     await this.gone;
@@ -336,13 +381,14 @@ export class Worker implements StreamTransport {
 
   async #untilGone(): Promise<void> {
     const closed = this.#link.closed();
+    void closed.then(() => this.#unlinked());
     const exit = await this.#child.exited;
     await closed;
-    if (this.#state === "ready") this.#state = "draining"; // before anything can be given to it
     const last = this.#link.finish();
     const left = this.#state === "leaving";
     this.#state = "gone";
     clearTimeout(this.#aborting);
+    clearTimeout(this.#exiting);
     this.exit = exit;
     this.#start.died(exit);
     const lost = left && this.capacity.mode !== "loop" ? [] : this.#running(last);
@@ -408,6 +454,7 @@ export class Worker implements StreamTransport {
 
   #sendStop(): void {
     this.#send(TO_WORKER.STOP);
+    this.#limitExit();
   }
 
   #send(kind: number, payload = ""): void {
