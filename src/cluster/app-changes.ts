@@ -10,14 +10,14 @@ const SCALE = 10_000;
 
 export class AppChanges {
   readonly #log: Log;
-  readonly #serving: () => readonly ServerProcess[];
+  readonly #staying: () => readonly ServerProcess[];
   /** What was scaled since the last reload; server processes that start later are told. */
   readonly #scaled = new Map<string, ProcessBounds>();
 
-  /** `serving` gives those that serve at the moment. */
-  constructor(log: Log, serving: () => readonly ServerProcess[]) {
+  /** `staying` gives those that serve or start at the moment. */
+  constructor(log: Log, staying: () => readonly ServerProcess[]) {
     this.#log = log;
-    this.#serving = serving;
+    this.#staying = staying;
   }
 
   /** In all server processes, or in none. */
@@ -49,14 +49,20 @@ export class AppChanges {
 
   /**
    * One server process after the other, so that the others answer meanwhile. A generation that has taken over cannot be taken
-   * back: a failure after the first says how many have it.
+   * back: a failure after the first says how many have it. Those that are starting come last: they may have loaded the old one.
    */
   async restart(app: string, patience: number): Promise<void> {
-    const servers = this.#serving();
+    const starting = this.#staying().filter(({ served }) => !served);
+    const servers = [...this.#serving(), ...starting];
     for (const [done, server] of servers.entries()) {
+      if (!(await server.ready)) continue; // the one that is started instead has the new one
       const restarted = server.ask({ ask: "restart", app }, patience);
       await restarted.catch((error) => Promise.reject(halfDone(error, done, servers.length)));
     }
+  }
+
+  #serving(): ServerProcess[] {
+    return this.#staying().filter(({ served }) => served);
   }
 
   #scaleOne(server: ServerProcess, app: string, bounds: ProcessBounds | undefined): void {

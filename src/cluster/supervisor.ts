@@ -32,6 +32,7 @@ import { summariesOf } from "../server/summary.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { AppChanges } from "./app-changes.ts";
 import { inspectorOf, stacksIn, statusOf } from "./ask.ts";
+import { hasEnded, isEnding, whatItCut } from "./ends.ts";
 import { HEARTBEAT_CHECK, Heartbeats } from "./heartbeats.ts";
 import { EXIT_GRACE } from "./messages.ts";
 import { type ClusterPlan, handedOf, isData, startTimeoutOf } from "./plan.ts";
@@ -82,8 +83,6 @@ export async function supervise(options: ClusterOptions): Promise<number> {
 /** Milliseconds: a service manager may signal all of our processes, and this one last. */
 const SIGNALLED = 100;
 
-const startsIn = (pause: number): string => `another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
-
 class Supervisor implements Operations {
   readonly #options: ClusterOptions;
   readonly #scoreboard: Scoreboard;
@@ -124,7 +123,7 @@ class Supervisor implements Operations {
     this.#started = new Promise((resolve) => {
       this.#complete = resolve;
     });
-    this.#changes = new AppChanges(options.log, () => this.#serving);
+    this.#changes = new AppChanges(options.log, () => this.#staying);
     this.#heartbeats = new Heartbeats({
       log: options.log,
       logged: options.logged,
@@ -243,8 +242,12 @@ class Supervisor implements Operations {
     return this.#state === "stopping";
   }
 
+  get #staying(): ServerProcess[] {
+    return [...this.#processes].filter(({ leaving }) => !leaving);
+  }
+
   get #serving(): ServerProcess[] {
-    return [...this.#processes].filter(({ served, leaving }) => served && !leaving);
+    return this.#staying.filter(({ served }) => served);
   }
 
   /** Whether server processes may be recycled: those that leave must not become more than those that serve. */
@@ -305,15 +308,9 @@ class Supervisor implements Operations {
     this.#restarts++;
     const exit = await server.exited;
     const pause = this.#backOff.after(server.age, server.hadConnections, exit);
-    if (!server.isExplained) this.#explain(server, exit, pause);
+    const { log } = this.#options;
+    if (!server.isExplained) log.error(hasEnded(server, exit, this.#serving.length, pause));
     setTimeout(() => this.#again(), pause);
-  }
-
-  #explain(server: ServerProcess, exit: Exit, pause: number): void {
-    const others = this.#serving.length > 0 ? ", the others serve on" : "";
-    this.#options.log.error(
-      `server process ${server.pid} ${describeExit(exit)}: the requests inside it were cut${others}; ${startsIn(pause)}`,
-    );
   }
 
   /** After an uncaught error, or a signal of somebody else. Its requests may take as long as the grace; another starts before. */
@@ -323,14 +320,10 @@ class Supervisor implements Operations {
     const { log } = this.#options;
     this.#restarts++;
     const pause = this.#backOff.after(server.age, server.load.inFlight > 0);
-    log.warn(
-      `server process ${server.pid} stops, though it was not told to; its requests are answered first; ${startsIn(pause)}`,
-    );
+    log.warn(isEnding(server, pause));
     setTimeout(() => this.#again(), pause);
-    const exit = await server.exited;
-    const cut = server.load.cut + server.load.inFlight;
-    if (cut > 0)
-      log.error(`server process ${server.pid} ${describeExit(exit)}: ${cut} of its requests were cut`);
+    const cut = whatItCut(server, await server.exited);
+    if (cut) log.error(cut);
   }
 
   /** Retries a server process that could not start, with growing pauses. */
@@ -343,9 +336,7 @@ class Supervisor implements Operations {
   }
 
   get #missing(): number {
-    const staying = [...this.#processes].filter(
-      (server) => !server.leaving && !this.#recycling.isExtra(server),
-    );
+    const staying = this.#staying.filter((server) => !this.#recycling.isExtra(server));
     return this.#plan.settings.serverProcesses - staying.length;
   }
 

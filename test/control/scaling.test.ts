@@ -1,7 +1,7 @@
 // `sallyport scale` and `sallyport restart` at real applications: WSGI, ASGI, spawned FastCGI and embedded ones, with one
 // server process and with two.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -130,6 +130,36 @@ test("a server process that is started again later has the bounds of the others"
     const isNew = each.some(({ pid }) => !serverProcesses.some((before) => before.pid === pid));
     return isNew && each.length === 2 && each.every(({ apps }) => apps.wsgi?.bounds?.max === 3);
   });
+});
+
+/** Its import waits while there is a file "hold-" and its version. */
+const versioned = (version: string): string => `import os, sys, time
+here = os.path.dirname(os.path.abspath(__file__))
+print("importing ${version}", file=sys.stderr, flush=True)
+while os.path.exists(os.path.join(here, "hold-${version}")): time.sleep(0.02)
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"${version}"]
+`;
+
+test("a restart reaches a server process that has been starting since before", async (t) => {
+  const site = await start(t, 2, ONE);
+  const write = (name: string, text = ""): void => writeFileSync(join(site.folder, name), text);
+  write("hold-one");
+  write("wsgi_app.py", versioned("one"));
+  const [victim] = (await site.status()).serverProcesses;
+  process.kill(victim?.pid as number, "SIGKILL");
+  await site.server.sees(/importing one/);
+  write("wsgi_app.py", versioned("two"));
+  const restarting = site.run("restart", "wsgi");
+  await site.server.sees(/importing two/);
+  rmSync(join(site.folder, "hold-one"));
+  const { code, stderr } = await restarting;
+  assert.equal(code, 0, stderr);
+  await until(async () => (await site.status()).serverProcesses.every(({ state }) => state === "serving"));
+  const answer = async (): Promise<string> =>
+    (await fetch(site.server.url, { headers: { connection: "close" } })).text();
+  assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, answer))), new Set(["two"]));
 });
 
 test("where one server process does not scale, none does", async (t) => {
