@@ -261,7 +261,11 @@ class Supervisor implements Operations {
   #inTurn(act: () => Promise<void>): Promise<void> {
     this.#turns++;
     this.#recycling.giveUp();
-    const turn = this.#turn.then(act).finally(() => this.#turns--);
+    const acted = this.#turn.then(() => {
+      this.#throwIfStopping(); // a stop came while this waited for its turn
+      return act();
+    });
+    const turn = acted.finally(() => this.#turns--);
     this.#turn = turn.catch(() => {});
     return turn;
   }
@@ -442,6 +446,7 @@ class Supervisor implements Operations {
   /** One at first, so that a failure costs no more than one. */
   async #startAll(plan: ClusterPlan, sockets: SharedSockets, started: ServerProcess[]): Promise<void> {
     const start = async (): Promise<void> => {
+      this.#throwIfStopping();
       const server = this.#spawn(plan, sockets, this.#generation + 1);
       started.push(server);
       if (!(await server.ready)) await this.#throwFailure(server);

@@ -1,12 +1,14 @@
 // A reload with several server processes: the whole configuration, or nothing of it.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { askServer } from "../../src/control/client.ts";
 import type { ServerStatus } from "../../src/control/operations.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { pythons } from "../kit/pythons.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
 import { statusAt } from "../kit/status-at.ts";
@@ -197,4 +199,40 @@ test("server processes that took the place of old ones during a reload leave wit
   const answer = async (): Promise<string> =>
     (await fetch(server.url, { headers: { connection: "close" } })).text();
   assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, answer))), new Set(["late"]));
+});
+
+/** Says each import, which waits while there is a file "hold". */
+const EMBEDDED = `import os, time
+os.write(2, b"importing\\n")
+while os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), "hold")): time.sleep(0.02)
+def app(environ, start_response):
+    start_response("204 No Content", [])
+    return []
+`;
+
+test("a restart of an embedded app that waits for its turn starts nothing after a stop", async (t) => {
+  const folder = makeFolder(t);
+  writeFileSync(join(folder, "app.py"), EMBEDDED);
+  const app = { wsgi: "app:app", mode: "embedded", python: pythons()[0]?.path };
+  const config = { listen: ["127.0.0.1:0"], control: "control.sock", log: { access: "off" }, apps: { app } };
+  writeFileSync(join(folder, "site.json"), JSON.stringify(config));
+  const server = await serve(["--config", "site.json"], { cwd: folder });
+  t.after(() => server.stop());
+  writeFileSync(join(folder, "hold"), "");
+  const restart = async (): Promise<string> => {
+    const asked = askServer(join(folder, "control.sock"), { method: "POST", path: "/apps/app/restart" });
+    return asked.then(
+      () => "restarted",
+      ({ message }: Error) => message,
+    );
+  };
+  const restarts = [restart(), restart()];
+  await server.sees(/importing\n[\s\S]*importing\n/);
+  await statusAt(join(folder, "control.sock")); // both have arrived
+  const stopped = server.stop();
+  await until(async () => (await statusAt(join(folder, "control.sock"))).state === "stopping");
+  rmSync(join(folder, "hold"));
+  assert.deepEqual(await stopped, { code: 0, signal: null });
+  assert.equal(server.stderr.match(/importing/g)?.length, 2);
+  for (const said of await Promise.all(restarts)) assert.match(said, /stop/);
 });
