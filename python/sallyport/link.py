@@ -30,6 +30,7 @@ TO_WORKER = {
     "LEAVE": 12,
     "COMMON": 13,
     "REPEAT": 14,
+    "RECALL": 15,
 }
 # Worker to server.
 FROM_WORKER = {
@@ -52,10 +53,12 @@ FROM_WORKER = {
     "PONG": 81,
     "PRINTED": 82,
     "PREFETCH": 83,
+    "RETURNED": 84,
 }
-INIT, REQUEST, BODY, BODY_END, CANCEL, CREDIT, STOP, TEXT, BINARY, CLOSE, PING, LEAVE, COMMON, REPEAT = range(1, 15)
+INIT, REQUEST, BODY, BODY_END, CANCEL, CREDIT, STOP = range(1, 8)
+TEXT, BINARY, CLOSE, PING, LEAVE, COMMON, REPEAT, RECALL = range(8, 16)
 READY, FAILED, RESPONSE, ANSWER, HEAD, CHUNK, END, DONE, ABORT, WANT = range(65, 75)
-INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, PREFETCH = range(75, 84)
+INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, PREFETCH, RETURNED = range(75, 85)
 
 # Flags in the first byte of a head: it has a Content-Length, which is that of a body in the same frame; it has a Date;
 # the application wants the connection closed.

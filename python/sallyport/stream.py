@@ -19,8 +19,10 @@ from .link import (
     DONE,
     HEADER,
     PREFETCH,
+    RECALL,
     REPEAT,
     REQUEST,
+    RETURNED,
     STOP,
     WANT,
     WINDOW,
@@ -219,13 +221,15 @@ class Inline:
         elif stream and id == stream.id:
             stream.receive(kind, payload)
         elif kind == CANCEL:
-            self._drop(id)
+            self._drop(id, DONE)
+        elif kind == RECALL:
+            self._drop(id, RETURNED)
 
-    def _drop(self, id: int) -> None:
+    def _drop(self, id: int, answer: int) -> None:
         for frame in self._waiting:
             if frame[1] == id and frame[0] in (REQUEST, REPEAT):
                 self._waiting.remove(frame)
-                self.send(DONE, id)
+                self.send(answer, id)
                 return
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from errno import EBADF, ENOTSOCK
 from time import monotonic
 
-from .link import COMMON, COUNT, DONE, HEADER, PREFETCH, REPEAT, REQUEST, STOP, Link
+from .link import COMMON, COUNT, DONE, HEADER, PREFETCH, RECALL, REPEAT, REQUEST, RETURNED, STOP, Link
 from .stream import PREFETCH_MAX, Prefetch, Stream
 
 # As type checkers know it: importing `typing` takes a worker milliseconds.
@@ -96,10 +96,23 @@ class Shared:
                 server.learn(id, payload)
             elif kind == STOP:
                 return
+            elif kind == RECALL:
+                self._give_back(id)
             elif stream := self._streams.get(id):
                 with self._changed:
                     stream.receive(kind, payload)
                     self._changed.notify_all()
+
+    def _give_back(self, id: int) -> None:
+        """RECALL: the request goes to another worker, unless a thread has it."""
+        for request in list(self._requests):
+            if request is not None and request[0].id == id:
+                try:
+                    self._requests.remove(request)
+                except ValueError:
+                    return  # a thread was quicker
+                del self._streams[id]
+                return self.send(RETURNED, id)
 
     # The threads that answer.
 

@@ -199,6 +199,8 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   leaving(): void {}
 
+  returned(): void {}
+
   // Calls.
 
   /**

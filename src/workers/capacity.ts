@@ -30,6 +30,8 @@ export class Capacity {
   most = 0;
   /** How many of them it runs at once. */
   places = 0;
+  /** All places are taken for long: nothing more is sent. */
+  held = false;
   readonly #streams: Streams;
 
   constructor(streams: Streams) {
@@ -48,9 +50,19 @@ export class Capacity {
     return Math.max(0, this.#streams.size - this.places);
   }
 
+  /** These, in the order in which they will be begun. */
+  get unbegun(): WorkerStream[] {
+    return this.#streams.all().slice(this.places);
+  }
+
   /** Of these the one that is begun next. */
   get firstAhead(): WorkerStream | undefined {
     return this.ahead > 0 ? this.#streams.all()[this.places] : undefined;
+  }
+
+  /** How many more it may have. */
+  get room(): number {
+    return this.held ? 0 : this.most - this.#streams.size;
   }
 
   /** The streams that were begun: the oldest ones. */

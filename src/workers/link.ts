@@ -22,6 +22,8 @@ export const TO_WORKER = {
   COMMON: 13,
   /** A request that has such a part, and the rest of its environ or scope. */
   REPEAT: 14,
+  /** The request may be another worker's, unless it has begun here; then it goes on. */
+  RECALL: 15,
 } as const;
 
 /** Worker to server. */
@@ -47,6 +49,8 @@ export const FROM_WORKER = {
   PRINTED: 82,
   /** How many requests the worker may have at once, all but one of them waiting. */
   PREFETCH: 83,
+  /** The answer to RECALL: the request was not begun, and will not be. */
+  RETURNED: 84,
 } as const;
 
 /** Bytes before the payload: its length (u32), the stream (u32), the kind (u8); little endian. */

@@ -13,7 +13,7 @@ import { timerDelay, waitUntil } from "../exchange/wait.ts";
 import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
 import type { QueueOptions } from "../options/queue.ts";
 import { BackOff, needsWatch, SERVED } from "../processes/index.ts";
-import { checkDeadlines, type Deadlines } from "./deadlines.ts";
+import { checkDeadlines, type Deadlines, holdBack } from "./deadlines.ts";
 import type { Interface } from "./interface.ts";
 import type { Resolved, WorkerOptions } from "./options.ts";
 import { leastBusy, Pressure } from "./pressure.ts";
@@ -167,6 +167,12 @@ export class Pool {
     }
   };
 
+  readonly #onReturned = (stream: WorkerStream): void => {
+    this.#queue.putBack([stream]);
+    if (this.#closing) return this.#queue.close();
+    for (const worker of this.#workers) this.#onRoom(worker);
+  };
+
   /** It may take long to exit: its place and its requests do not wait for that. */
   readonly #onLeaving = (worker: Worker, unbegun: WorkerStream[]): void => {
     this.#queue.putBack(unbegun);
@@ -216,8 +222,17 @@ export class Pool {
 
   #spawn(generation = this.#generation): Worker {
     const onServed = (served: Worker): void => this.#succeed(served, SERVED);
-    const events = { onRoom: this.#onRoom, onServed, onLeaving: this.#onLeaving, onGone: this.#onGone };
-    const worker = new Worker(this.#options, events, this.#interface);
+    const worker = new Worker(
+      this.#options,
+      {
+        onRoom: this.#onRoom,
+        onServed,
+        onReturned: this.#onReturned,
+        onLeaving: this.#onLeaving,
+        onGone: this.#onGone,
+      },
+      this.#interface,
+    );
     worker.generation = generation;
     return worker;
   }
@@ -282,6 +297,7 @@ export class Pool {
     this.#queue.expire();
     for (const worker of this.#all()) {
       worker.streams.mark(Math.trunc(now));
+      holdBack(worker, now);
       const grace = checkDeadlines(worker, now, TICK, this.#options);
       if (grace !== undefined) this.#doom(worker, grace);
     }

@@ -3,6 +3,7 @@
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { basename } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
+import { boundsOf } from "../options/processes.ts";
 import { describeExit, type Exit } from "../processes/index.ts";
 import { importFailure } from "./import-failure.ts";
 import { INTERFACE_NAMES, type Interface } from "./interface.ts";
@@ -16,6 +17,23 @@ export interface Ready extends InterpreterFacts {
 
 /** Lines of output that are kept. */
 const LAST_LINES = 30;
+
+/** What INIT tells of the options. */
+export const initOf = (options: WorkerOptions) => {
+  const { app, chdir: directory, path, threads, constants, lifespan, loop, pathsend } = options;
+  return {
+    app,
+    directory,
+    path,
+    processes: boundsOf(options.processes).max * options.serverProcesses,
+    interface: options.interface ?? null,
+    threads,
+    constants,
+    lifespan,
+    loop,
+    pathsend: pathsend || null,
+  };
+};
 
 export class Start {
   readonly #options: WorkerOptions;

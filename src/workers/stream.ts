@@ -32,6 +32,8 @@ export interface StreamTransport {
   leaving(stream: WorkerStream): void;
   /** The worker has nothing more to do for this stream. */
   done(stream: WorkerStream): void;
+  /** The worker was asked for it back (`recall`), and has not begun it. */
+  returned(stream: WorkerStream): void;
 }
 
 /** The payload of ABORT. */
@@ -84,6 +86,8 @@ export class WorkerStream {
   #isEventStream = false;
   /** The application was asked to come to an end. */
   #leaving: Leaving | undefined;
+  /** The worker was asked for the request back. */
+  #recalled = false;
   /** The response is complete, or will never be. */
   #ended = false;
   /** The application has given all of the response, and what follows cannot cut it; some may still wait for the client. */
@@ -157,6 +161,10 @@ export class WorkerStream {
       case FROM_WORKER.ANSWER:
         this.#restart();
         return this.#respond(payload);
+      case FROM_WORKER.RETURNED:
+        if (!this.#recalled)
+          throw new SallyportError("LINK_BROKEN", "a worker returned what it was not asked for");
+        return this.#transport?.returned(this);
       case FROM_WORKER.INFORM:
         return this.exchange.inform(decodeResponseHead(payload, 0, payload.length));
       case FROM_WORKER.HEAD:
@@ -211,9 +219,17 @@ export class WorkerStream {
   /** The worker has died before it began it: it may be sent to another one. */
   reclaim(): void {
     this.#transport = undefined;
+    this.#recalled = false;
     this.since = performance.now();
     this.#leaving = undefined;
     this.#release();
+  }
+
+  /** Asks the worker for the request back: it waits there for what may never end. One that is begun meanwhile goes on. */
+  recall(): void {
+    if (this.#recalled) return;
+    this.#recalled = true;
+    this.#send(TO_WORKER.RECALL);
   }
 
   /** The application stops: ends a WebSocket or an event stream, which would never end by itself. */

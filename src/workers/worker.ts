@@ -13,7 +13,6 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { timerDelay } from "../exchange/wait.ts";
-import { boundsOf } from "../options/processes.ts";
 import {
   ApplicationOutput,
   type Child,
@@ -36,7 +35,7 @@ import type { WorkerOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Runtime, runtimeOf } from "./runtime.ts";
 import { StackQuestions } from "./stacks.ts";
-import { Start } from "./start.ts";
+import { initOf, Start } from "./start.ts";
 import type { StreamTransport, WorkerStream } from "./stream.ts";
 import { Streams } from "./streams.ts";
 import { type LastState, WorkerLink } from "./worker-link.ts";
@@ -46,6 +45,8 @@ export interface WorkerEvents {
   readonly onRoom: (worker: Worker) => void;
   /** It has taken as many requests as one process should; again with each further one. */
   readonly onServed: (worker: Worker) => void;
+  /** The stream was sent ahead and is given back. */
+  readonly onReturned: (stream: WorkerStream) => void;
   /** It ends by itself and takes no more. `unbegun` streams were sent to it but never begun. */
   readonly onLeaving: (worker: Worker, unbegun: WorkerStream[]) => void;
   /** The process is gone; `unbegun` as with `onLeaving`. */
@@ -205,7 +206,7 @@ export class Worker implements StreamTransport {
   /** How many more streams it may be sent. */
   get room(): number {
     if (this.#state !== "ready" || this.#link.isFull) return 0;
-    return this.capacity.most - this.streams.size;
+    return this.capacity.room;
   }
 
   /** Resolves when the application is imported. Rejects with APP_IMPORT or WORKER_DIED, the process ended. */
@@ -230,9 +231,16 @@ export class Worker implements StreamTransport {
 
   done(stream: WorkerStream): void {
     this.streams.delete(stream.id);
+    this.capacity.held = false;
     if (stream.exchange.trace) this.capacity.nextBegun(stream.id)?.exchange.trace?.handedOver(this.pid);
     this.#events.onRoom(this);
     if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
+  }
+
+  returned(stream: WorkerStream): void {
+    this.streams.delete(stream.id);
+    stream.reclaim();
+    this.#events.onReturned(stream);
   }
 
   /** Has streams that would never end by themselves come to an end. */
@@ -433,23 +441,11 @@ export class Worker implements StreamTransport {
   }
 
   #sendInit(): void {
-    const { app, chdir: directory, path, threads, constants, lifespan, loop, pathsend } = this.#options;
-    const init = marshal({
-      app,
-      directory,
-      path,
-      processes: boundsOf(this.#options.processes).max * this.#options.serverProcesses,
-      interface: this.#options.interface ?? null,
-      threads,
-      constants,
-      lifespan,
-      loop,
-      outbox: this.#link.outboxRoom ?? null,
-      pathsend: pathsend || null,
-      records: this.#token,
-      stacks: true,
-    });
-    this.#send(TO_WORKER.INIT, init);
+    const outbox = this.#link.outboxRoom ?? null;
+    this.#send(
+      TO_WORKER.INIT,
+      marshal({ ...initOf(this.#options), outbox, records: this.#token, stacks: true }),
+    );
   }
 
   #sendStop(): void {
