@@ -60,11 +60,6 @@ export class Capacity {
     return this.ahead > 0 ? this.#streams.all()[this.places] : undefined;
   }
 
-  /** How many more it may have. */
-  get room(): number {
-    return this.held ? 0 : this.most - this.#streams.size;
-  }
-
   /** The streams that were begun: the oldest ones. */
   get begun(): WorkerStream[] {
     return this.#streams.all().slice(0, this.places);

@@ -205,8 +205,8 @@ export class Worker implements StreamTransport {
 
   /** How many more streams it may be sent. */
   get room(): number {
-    if (this.#state !== "ready" || this.#link.isFull) return 0;
-    return this.capacity.room;
+    if (this.#state !== "ready" || this.#link.isFull || this.capacity.held) return 0;
+    return this.capacity.most - this.streams.size;
   }
 
   /** Resolves when the application is imported. Rejects with APP_IMPORT or WORKER_DIED, the process ended. */
