@@ -1,11 +1,7 @@
 // Tells that a peer has stopped reading, by the bytes that leave. The timeout of a socket does not: it is renewed by all that
 // the peer sends as well.
 import type { Socket } from "node:net";
-
-/** Internals of node:net that its types do not have; a test watches over the names. */
-interface Internals {
-  readonly _handle: { readonly bytesWritten?: number; readonly writeQueueSize?: number } | null;
-}
+import { bytesLeft } from "./bytes-left.ts";
 
 export class SendWatch {
   readonly #socket: Socket;
@@ -39,10 +35,4 @@ export class SendWatch {
     this.#due = now + this.#timeout;
     return false;
   }
-}
-
-/** Bytes that the system has taken, also of a write that is not done. */
-function bytesLeft(socket: Socket): number {
-  const handle = (socket as unknown as Internals)._handle;
-  return (handle?.bytesWritten ?? 0) - (handle?.writeQueueSize ?? 0);
 }

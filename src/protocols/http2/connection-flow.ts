@@ -3,22 +3,10 @@
 // Tested by test/protocols/http2/deadlines.test.ts.
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { bytesHeld, bytesLeft } from "../../sockets/bytes-left.ts";
 
 /** Bytes that a client must take within `sendTimeout`, on all its streams together. */
 const LEAST = 65_536;
-
-/** What Node does not document. The handle of TLS counts bytes that are only encrypted; its parent's is the socket's own. */
-interface Handle {
-  readonly bytesWritten?: number;
-  /** Bytes of `bytesWritten` that the kernel has not taken. */
-  readonly writeQueueSize?: number;
-  readonly _parent?: Handle;
-}
-
-const handleOf = (socket: Socket): Handle => {
-  const handle = (socket as unknown as { _handle?: Handle | null })._handle;
-  return handle?._parent ?? handle ?? {};
-};
 
 export class ConnectionFlow {
   readonly #session: ServerHttp2Session;
@@ -37,8 +25,7 @@ export class ConnectionFlow {
 
   /** Looks how far the connection has come; to be called regularly while streams may wait for each other. */
   look(now: number): void {
-    const { bytesWritten = this.#socket.bytesWritten, writeQueueSize = 0 } = handleOf(this.#socket);
-    const taken = bytesWritten - writeQueueSize;
+    const taken = bytesLeft(this.#socket);
     if (taken - this.#taken < LEAST) return;
     this.#taken = taken;
     this.#movesUntil = now + this.#sendTimeout;
@@ -51,7 +38,6 @@ export class ConnectionFlow {
 
   /** Whether the connection can take no more at the moment. If it can, what still waits is held back by its stream's own window. */
   get isFull(): boolean {
-    const { writeQueueSize = 0 } = handleOf(this.#socket);
-    return writeQueueSize > 0 || this.#session.state.remoteWindowSize === 0;
+    return bytesHeld(this.#socket) > 0 || this.#session.state.remoteWindowSize === 0;
   }
 }
