@@ -28,7 +28,7 @@ import { passedAs } from "./sockets.ts";
 /** Milliseconds without a heartbeat after which a server process that should have ended counts as hung. */
 const DEAF = 4 * HEARTBEAT_INTERVAL;
 /**
- * Milliseconds beyond the grace, in which applications have their shutdown (lifespan: 12 s, workers/worker.ts), and for a stack
+ * Milliseconds beyond the grace, in which applications have their shutdown (lifespan: 12 s, workers/ending.ts), and for a stack
  * to be written down. One that hangs is ended sooner (`overdue`).
  */
 const KILL_GRACE = 15_000;

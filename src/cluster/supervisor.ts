@@ -1,6 +1,5 @@
-// The parent of the server processes. It serves nothing: it starts them, restarts them when they end, replaces them by
-// those of another configuration, and stops them. It owns the listening sockets, so that none closes while server processes
-// come and go.
+// The parent of the server processes (processes.ts). It serves nothing: it starts them, replaces them by those of another
+// configuration, and stops them. It owns the listening sockets, so that none closes while server processes come and go.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { embeddedLimits, isEmbedded } from "../config/embedded.ts";
@@ -20,7 +19,6 @@ import { type ProcessBounds, type ProcessStacks, SallyportError } from "../excha
 import { Reloads } from "../exchange/reloads.ts";
 import type { LogTail } from "../logs/tail.ts";
 import type { Totals } from "../metrics/index.ts";
-import { BackOff } from "../processes/back-off.ts";
 import { describeExit, type Exit } from "../processes/exit.ts";
 import { unknownApp } from "../server/app-operations.ts";
 import { Change, type Reread } from "../server/change.ts";
@@ -32,12 +30,10 @@ import { summariesOf } from "../server/summary.ts";
 import type { SwitchableLog } from "../server/switchable-log.ts";
 import { AppChanges } from "./app-changes.ts";
 import { inspectorOf, stacksIn, statusOf } from "./ask.ts";
-import { hasEnded, isEnding, whatItCut } from "./ends.ts";
-import { HEARTBEAT_CHECK, Heartbeats } from "./heartbeats.ts";
 import { EXIT_GRACE } from "./messages.ts";
-import { type ClusterPlan, handedOf, isData, startTimeoutOf } from "./plan.ts";
-import { ServerProcess } from "./process.ts";
-import { Recycling, WATCH_INTERVAL } from "./recycling.ts";
+import { type ClusterPlan, startTimeoutOf } from "./plan.ts";
+import type { ServerProcess } from "./process.ts";
+import { type Edition, ServerProcesses } from "./processes.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import { SharedSockets } from "./shared-sockets.ts";
 
@@ -80,63 +76,45 @@ export async function supervise(options: ClusterOptions): Promise<number> {
   }
 }
 
-/** Milliseconds: a service manager may signal all of our processes, and this one last. */
-const SIGNALLED = 100;
-
 class Supervisor implements Operations {
   readonly #options: ClusterOptions;
-  readonly #scoreboard: Scoreboard;
-  readonly #processes = new Set<ServerProcess>();
-  readonly #backOff = new BackOff();
+  readonly #processes: ServerProcesses;
   readonly #notifier: Promise<Notifier>;
   readonly #startedAt = new Date().toISOString();
-  #plan: ClusterPlan;
-  #sockets: SharedSockets;
   readonly #reloads = new Reloads(() => this.#inTurn(() => this.#reload()));
   /** Reloads and restarts, one at a time. */
   #turn: Promise<void> = Promise.resolve();
   /** Of these, those that are under way or wait. */
   #turns = 0;
-  readonly #heartbeats: Heartbeats;
-  readonly #recycling: Recycling;
   readonly #changes: AppChanges;
   readonly #cpu = new CpuTimes();
-  /** Counts the reloads, from 1. */
-  #generation = 1;
   /** Resolves when all have been started for the first time. */
   readonly #started: Promise<void>;
   #complete!: () => void;
   #state: ServerState = "starting";
   #lastReload: ReloadStatus | undefined;
   readonly #reloadCounts = { ok: 0, failed: 0 };
-  #restarts = 0;
   #ended: ((code: number) => void) | undefined;
-  /** They keep this process alive while there is no server process. */
-  readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(options: ClusterOptions, sockets: SharedSockets, scoreboard: Scoreboard) {
     this.#options = options;
-    this.#plan = options.plan;
-    this.#sockets = sockets;
-    this.#scoreboard = scoreboard;
     this.#notifier = notifierOf(process.env, options.log);
     this.#started = new Promise((resolve) => {
       this.#complete = resolve;
     });
-    this.#changes = new AppChanges(options.log, () => this.#staying);
-    this.#heartbeats = new Heartbeats({
-      log: options.log,
-      logged: options.logged,
-      processes: this.#processes,
-      timeout: () => this.#plan.settings.serverProcessTimeout,
-      replace: (server) => this.#replace(server),
-    });
-    this.#recycling = new Recycling({
-      log: options.log,
-      isFree: () => this.#isFree,
-      spawn: () => this.#spawn(),
-      grace: () => this.#plan.settings.grace,
-      refill: () => this.#refill(),
+    const { plan, log, logged, totals, tail } = options;
+    this.#changes = new AppChanges(log, () => this.#processes.staying);
+    this.#processes = new ServerProcesses({
+      first: { plan, sockets, generation: 1 },
+      scoreboard,
+      log,
+      logged,
+      totals,
+      tail,
+      isStopping: () => this.#stopping,
+      isFree: () => this.#state === "serving" && this.#turns === 0,
+      serves: (server) => this.#changes.scaleAsOthers(server),
+      allGone: () => this.#ended?.(0),
     });
   }
 
@@ -146,17 +124,13 @@ class Supervisor implements Operations {
       this.#ended = resolve;
     });
     this.#obeySignals();
-    this.#timers.push(
-      setInterval(() => this.#heartbeats.check(), HEARTBEAT_CHECK),
-      setInterval(() => this.#recycling.watch(), WATCH_INTERVAL),
-    );
     // One at first, so that an application's error is reported once.
-    const first = this.#spawn();
+    const first = this.#processes.spawn();
     const serves = await first.ready;
     if (this.#stopping) return ended;
     if (!serves) return this.#failed(await first.exited);
-    const others = Array.from({ length: count - 1 }, () => this.#spawn());
-    await Promise.all(others.map((server) => this.#settled(server)));
+    const others = Array.from({ length: count - 1 }, () => this.#processes.spawn());
+    await Promise.all(others.map((server) => this.#processes.settled(server)));
     const [{ apps }, notifier] = await Promise.all([statusOf(first), this.#notifier]);
     if (this.#stopping) return ended;
     this.#state = "serving";
@@ -170,13 +144,13 @@ class Supervisor implements Operations {
 
   #sayHowMany(wanted: number): void {
     const { log } = this.#options;
-    const { length } = this.#serving;
+    const { length } = this.#processes.serving;
     if (length < wanted) log.warn(`only ${length} of ${wanted} server processes serve so far`);
     else log.info(`${wanted} server processes serve`);
   }
 
   close(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#processes.close();
     this.#sockets.close();
   }
 
@@ -189,10 +163,10 @@ class Supervisor implements Operations {
       startedAt: this.#startedAt,
       urls: this.#sockets.urls,
       state: this.#state,
-      serverProcesses: await Promise.all([...this.#processes].map((server) => statusOf(server))),
+      serverProcesses: await Promise.all(this.#processes.all.map((server) => statusOf(server))),
       ...(this.#lastReload ? { lastReload: this.#lastReload } : {}),
       reloads: { ...this.#reloadCounts },
-      restarts: this.#restarts,
+      restarts: this.#processes.restarts,
     });
   }
 
@@ -219,16 +193,15 @@ class Supervisor implements Operations {
     return this.#inTurn(() => this.#changes.scale(app, bounds));
   }
 
-  /** Of those that leave, too: it is they that wait for slow requests. */
   async stacks(app: string): Promise<readonly ProcessStacks[]> {
     this.#appNamed(app);
-    const serving = [...this.#processes].filter(({ served }) => served);
-    return (await Promise.all(serving.map((server) => stacksIn(server, app)))).flat();
+    const stacks = this.#processes.served.map((server) => stacksIn(server, app));
+    return (await Promise.all(stacks)).flat();
   }
 
   /** Of those that leave, too: their requests and their log matter most then. */
   get inspectors(): readonly Inspector[] {
-    return [...this.#processes].filter(({ served }) => served).map(inspectorOf);
+    return this.#processes.served.map(inspectorOf);
   }
 
   #appNamed(name: string): ClusterPlan["settings"]["apps"][string] {
@@ -238,29 +211,21 @@ class Supervisor implements Operations {
     return app;
   }
 
+  get #plan(): ClusterPlan {
+    return this.#processes.edition.plan;
+  }
+
+  get #sockets(): SharedSockets {
+    return this.#processes.edition.sockets;
+  }
+
   get #stopping(): boolean {
     return this.#state === "stopping";
   }
 
-  get #staying(): ServerProcess[] {
-    return [...this.#processes].filter(({ leaving }) => !leaving);
-  }
-
-  get #serving(): ServerProcess[] {
-    return this.#staying.filter(({ served }) => served);
-  }
-
-  /** Whether server processes may be recycled: those that leave must not become more than those that serve. */
-  get #isFree(): boolean {
-    const leaving = [...this.#processes].filter((server) => server.leaving);
-    return (
-      this.#state === "serving" && this.#turns === 0 && leaving.length < this.#plan.settings.serverProcesses
-    );
-  }
-
   #inTurn(act: () => Promise<void>): Promise<void> {
     this.#turns++;
-    this.#recycling.giveUp();
+    this.#processes.giveUpRecycling();
     const acted = this.#turn.then(() => {
       this.#throwIfStopping(); // a stop came while this waited for its turn
       return act();
@@ -269,8 +234,6 @@ class Supervisor implements Operations {
     this.#turn = turn.catch(() => {});
     return turn;
   }
-
-  // Server processes come and go.
 
   /** The exit code when the first could not start. Exit code 1 means that the process has reported its own error. */
   #failed(exit: Exit): number {
@@ -284,89 +247,13 @@ class Supervisor implements Operations {
     return 1;
   }
 
-  #spawn(plan = this.#plan, sockets = this.#sockets, generation = this.#generation): ServerProcess {
-    const { totals, tail } = this.#options;
-    const server = new ServerProcess({
-      generation,
-      sockets,
-      scoreboard: this.#scoreboard,
-      handed: isData(plan.settings) ? () => handedOf(plan) : undefined,
-      startTimeout: startTimeoutOf(plan.settings),
-      grace: plan.settings.grace,
-      ending: () => void this.#ending(server),
-      counted: totals && ((counts) => totals.report(server, counts)),
-      logged: tail && ((lines) => tail.inherit(server.pid, lines)),
-    });
-    this.#processes.add(server);
-    this.#recycling.add(server, plan.settings);
-    void server.exited.then(() => totals?.ended(server));
-    void server.exited.then(() => this.#gone(server));
-    void server.ready.then((serves) => serves && plan === this.#plan && this.#changes.scaleAsOthers(server));
-    return server;
-  }
-
-  async #gone(server: ServerProcess): Promise<void> {
-    this.#processes.delete(server);
-    if (this.#stopping && this.#processes.size === 0) this.#ended?.(0);
-    if (this.#stopping || server.leaving || !server.served) return;
-    this.#restarts++;
-    const exit = await server.exited;
-    const pause = this.#backOff.after(server.age, server.hadConnections, exit);
-    const { log } = this.#options;
-    if (!server.isExplained) log.error(hasEnded(server, exit, this.#serving.length, pause));
-    setTimeout(() => this.#again(), pause);
-  }
-
-  /** After an uncaught error, or a signal of somebody else. Its requests may take as long as the grace; another starts before. */
-  async #ending(server: ServerProcess): Promise<void> {
-    await delay(SIGNALLED);
-    if (this.#stopping) return;
-    const { log } = this.#options;
-    this.#restarts++;
-    const pause = this.#backOff.after(server.age, server.load.inFlight > 0);
-    log.warn(isEnding(server, pause));
-    setTimeout(() => this.#again(), pause);
-    const cut = whatItCut(server, await server.exited);
-    if (cut) log.error(cut);
-  }
-
-  /** Retries a server process that could not start, with growing pauses. */
-  async #again(): Promise<void> {
-    if (!this.#stopping && this.#missing > 0) await this.#settled(this.#spawn());
-  }
-
-  #refill(): void {
-    for (let missing = this.#missing; missing > 0; missing--) void this.#again();
-  }
-
-  get #missing(): number {
-    const staying = this.#staying.filter((server) => !this.#recycling.isExtra(server));
-    return this.#plan.settings.serverProcesses - staying.length;
-  }
-
-  /** One that was ended because it started too slowly is tried again, too. */
-  async #settled(server: ServerProcess): Promise<void> {
-    if ((await server.ready) || this.#stopping || (server.leaving && !server.doomed)) return;
-    const { log } = this.#options;
-    const exit = await server.exited;
-    log.error(`a server process could not be started: it ${describeExit(exit)}`);
-    setTimeout(() => this.#again(), this.#backOff.after(0, false, exit));
-  }
-
-  /** One that is held, which may be leaving already. */
-  #replace(server: ServerProcess): void {
-    if (!server.leaving) this.#restarts++;
-    server.abort(this.#options.logged());
-    void this.#again();
-  }
-
   #obeySignals(): void {
     for (const signal of ["SIGTERM", "SIGINT"])
       process.on(signal, () => (this.#stopping ? this.#force() : this.#stop()));
     // The log has the reason of a failure.
     process.on("SIGHUP", () => void this.reload().catch(() => {}));
     process.on("SIGUSR1", () => {
-      for (const server of this.#processes) server.send({ do: "reopen" });
+      for (const server of this.#processes.all) server.send({ do: "reopen" });
     });
   }
 
@@ -374,7 +261,7 @@ class Supervisor implements Operations {
     this.#state = "stopping";
     void this.#notifier.then((notifier) => notifier.stopping());
     this.#complete();
-    const stopped = [...this.#processes];
+    const stopped = this.#processes.all;
     const sum = (part: "inFlight" | "cut"): number =>
       stopped.reduce((total, { load }) => total + load[part], 0);
     const report = new StopReport({ style: this.#plan.settings.log, inFlight: () => sum("inFlight") });
@@ -386,13 +273,13 @@ class Supervisor implements Operations {
     };
     // Left open, ours would go on taking connections that no process accepts. The server processes accept those that wait.
     this.#sockets.close();
-    for (const server of this.#processes) server.stop(this.#plan.settings.grace);
-    if (this.#processes.size === 0) this.#ended?.(0);
+    for (const server of stopped) server.stop(this.#plan.settings.grace);
+    if (stopped.length === 0) this.#ended?.(0);
   }
 
   #force(): void {
     announceCut(this.#plan.settings.log);
-    for (const server of this.#processes) server.kill();
+    for (const server of this.#processes.all) server.kill();
     process.exit(1);
   }
 
@@ -426,34 +313,35 @@ class Supervisor implements Operations {
         notifier.ready(this.#sockets.urls);
       }
       // Successors stood in for those that ended meanwhile, some of them only for a time.
-      this.#refill();
+      this.#processes.refill();
     }
   }
 
   async #roll(plan: ClusterPlan): Promise<void> {
     const sockets = await SharedSockets.open(plan.settings.listen, this.#sockets);
+    const edition = { plan, sockets, generation: this.#processes.edition.generation + 1 };
     const successors: ServerProcess[] = [];
     try {
-      await this.#startAll(plan, sockets, successors);
+      await this.#startAll(edition, successors);
     } catch (error) {
       for (const server of successors) void server.retire(plan.settings.grace);
       sockets.close(this.#sockets);
       throw error;
     }
-    await this.#become(plan, sockets, successors);
+    await this.#become(edition, successors);
   }
 
   /** One at first, so that a failure costs no more than one. */
-  async #startAll(plan: ClusterPlan, sockets: SharedSockets, started: ServerProcess[]): Promise<void> {
+  async #startAll(edition: Edition, started: ServerProcess[]): Promise<void> {
     const start = async (): Promise<void> => {
       this.#throwIfStopping();
-      const server = this.#spawn(plan, sockets, this.#generation + 1);
+      const server = this.#processes.spawn(edition);
       started.push(server);
       if (!(await server.ready)) await this.#throwFailure(server);
       this.#throwIfStopping();
     };
     await start();
-    const others = Array.from({ length: plan.settings.serverProcesses - 1 }, start);
+    const others = Array.from({ length: edition.plan.settings.serverProcesses - 1 }, start);
     await Promise.allSettled(others);
     await Promise.all(others);
   }
@@ -466,15 +354,14 @@ class Supervisor implements Operations {
   }
 
   /**
-   * From now on this is the plan. The old server processes leave one by one, so that not all of their clients come back at once;
+   * From now on this is served. The old server processes leave one by one, so that not all of their clients come back at once;
    * so do those that took the place of old ones meanwhile.
    */
-  async #become(plan: ClusterPlan, sockets: SharedSockets, successors: ServerProcess[]): Promise<void> {
+  async #become(edition: Edition, successors: ServerProcess[]): Promise<void> {
+    const { plan, sockets } = edition;
     const old = this.#sockets;
     if (plan !== this.#plan) this.#changes.reset();
-    this.#plan = plan;
-    this.#sockets = sockets;
-    this.#generation++;
+    this.#processes.edition = edition;
     const { log } = this.#options;
     log.use(plan.settings.log);
     for (const line of plan.settings.renamed ?? []) log.warn(line);
@@ -484,7 +371,7 @@ class Supervisor implements Operations {
     const isSmaller = old.urlsBeside(sockets).length > 0;
     old.close(sockets);
     const { grace } = plan.settings;
-    const leaving = [...this.#processes].filter((server) => !successors.includes(server) && !server.leaving);
+    const leaving = this.#processes.staying.filter((server) => !successors.includes(server));
     for (const server of leaving) {
       if (this.#stopping || server.leaving) continue;
       const gone = server.retire(grace, isSmaller ? grace / 2 : 0);

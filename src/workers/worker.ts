@@ -27,6 +27,7 @@ import {
 import { shareReadBuffer } from "../sockets/accepted.ts";
 import { Capacity } from "./capacity.ts";
 import { CommonParts } from "./common-parts.ts";
+import { Ending } from "./ending.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Interface } from "./interface.ts";
 import { FROM_WORKER, type FrameWriter, type Payload, TO_WORKER } from "./link.ts";
@@ -63,12 +64,6 @@ const STACKS = 5;
 /** What Python runs. */
 export const PROGRAM: string = fileURLToPath(new URL("../../python", import.meta.url));
 
-/** Milliseconds between the request to end and SIGKILL. */
-const KILL_GRACE = 1000;
-/** The same for an application with a shutdown of its own (lifespan), to which Python gives 10 s. */
-const SHUTDOWN_GRACE = 12_000;
-/** Milliseconds for a process that is done, for what it does at its exit; it may have threads that never end. */
-const EXIT_GRACE = 10_000;
 /** Milliseconds between the end of the link and that of the process. */
 const LINK_GRACE = 1_000;
 /** Milliseconds for the last output of a process that has ended. */
@@ -113,11 +108,7 @@ export class Worker implements StreamTransport {
   #lag = 0;
   /** Why we ended it. */
   #endedFor: SallyportError | undefined;
-  #aborting: NodeJS.Timeout | undefined;
-  /** It is done, and ended by force after this. */
-  #exiting: NodeJS.Timeout | undefined;
-  /** The server stops it, within a time of its own. */
-  #stopping = false;
+  readonly #ending: Ending;
 
   /** `expected`: the interface that earlier workers of the application found; another one is refused. */
   constructor(options: WorkerOptions, events: WorkerEvents, expected: Interface | undefined) {
@@ -129,6 +120,7 @@ export class Worker implements StreamTransport {
     this.#output = new ApplicationOutput(options.log, () => ({ pid: this.pid }));
     const outbox = Outbox.open(options.threads);
     this.#child = this.#startProcess(outbox);
+    this.#ending = new Ending(this.#child, options.log, options.app);
     this.#link = this.#openLink(outbox);
     this.writer = this.#link.writer;
     this.#stackQuestions = new StackQuestions(this.#child.streams[STACKS]);
@@ -262,7 +254,7 @@ export class Worker implements StreamTransport {
     const unbegun = this.streams.all();
     for (const other of unbegun) other.reclaim();
     this.streams.clear();
-    this.#limitExit();
+    this.#ending.limitExit();
     this.#events.onLeaving(this, unbegun);
   }
 
@@ -272,24 +264,10 @@ export class Worker implements StreamTransport {
     if (this.#state === "ready") this.#state = "draining"; // before anything can be given to it
     const late = setTimeout(() => {
       // Requests that it still has wait for its end: those that it had not begun go to others.
-      this.#limitExit(this.streams.size > 0 ? 0 : this.#exitGrace);
+      this.#ending.limitExit(this.streams.size > 0 ? 0 : undefined);
       this.#events.onLeaving(this, []);
     }, LINK_GRACE);
     void this.gone.then(() => clearTimeout(late));
-  }
-
-  get #exitGrace(): number {
-    return this.capacity.mode === "loop" ? SHUTDOWN_GRACE : EXIT_GRACE;
-  }
-
-  /** It has nothing more to do for us, and should exit. */
-  #limitExit(grace: number = this.#exitGrace): void {
-    if (this.#exiting || this.#stopping) return;
-    this.#exiting = setTimeout(() => {
-      const message = `worker ${this.pid} was done and did not exit: it is ended; threads that are not daemons keep it alive`;
-      this.log.warn(message, { app: this.#options.app });
-      void this.#child.stop(KILL_GRACE);
-    }, grace).unref();
   }
 
   /** No new streams; the process ends when it is done with those it has. */
@@ -301,8 +279,7 @@ export class Worker implements StreamTransport {
 
   /** Ends it, after `grace` milliseconds at the latest, and the processes that the application has started in its group. */
   async stop(grace: number): Promise<void> {
-    this.#stopping = true;
-    clearTimeout(this.#exiting);
+    this.#ending.stopping();
     this.drain();
     const timer = setTimeout(() => this.#end(), timerDelay(grace));
     await this.gone;
@@ -313,24 +290,20 @@ export class Worker implements StreamTransport {
   }
 
   #end(): void {
-    const hasShutdown = this.capacity.mode === "loop";
-    if (hasShutdown)
+    if (this.#ending.hasShutdown)
       this.giveUp(new SallyportError("STOPPING", "the application was stopped in the middle of the request"));
-    void this.#child.stop(hasShutdown ? SHUTDOWN_GRACE : KILL_GRACE);
+    this.#ending.end();
   }
 
   /** It hangs: has Python print its stacks (SIGABRT with faulthandler), then kills it. */
   abort(): void {
     if (this.#state !== "leaving") this.#state = "draining";
-    this.#child.signal("SIGABRT");
-    setTimeout(() => this.#child.signal("SIGKILL"), KILL_GRACE).unref();
+    this.#ending.abort();
   }
 
   /** Aborts it after `grace` milliseconds, unless it is gone by then. False if that was decided before. */
   abortAfter(grace: number): boolean {
-    if (this.#aborting) return false;
-    this.#aborting = setTimeout(() => this.abort(), grace);
-    return true;
+    return this.#ending.abortAfter(grace, () => this.abort());
   }
 
   // The heartbeat of an event loop.
@@ -395,8 +368,7 @@ export class Worker implements StreamTransport {
     const last = this.#link.finish();
     const left = this.#state === "leaving";
     this.#state = "gone";
-    clearTimeout(this.#aborting);
-    clearTimeout(this.#exiting);
+    this.#ending.gone();
     this.exit = exit;
     this.#start.died(exit);
     const lost = left && this.capacity.mode !== "loop" ? [] : this.#running(last);
@@ -450,7 +422,7 @@ export class Worker implements StreamTransport {
 
   #sendStop(): void {
     this.#send(TO_WORKER.STOP);
-    this.#limitExit();
+    this.#ending.limitExit();
   }
 
   #send(kind: number, payload = ""): void {
@@ -481,6 +453,7 @@ export class Worker implements StreamTransport {
     this.#runtime = runtimeOf(ready);
     this.capacity.begin(found, this.#options);
     this.#link.watchesOutbox = this.capacity.mode !== "loop";
+    this.#ending.hasShutdown = this.capacity.mode === "loop";
     this.#state = "ready";
     this.#start.succeeded(found);
   }
