@@ -67,11 +67,16 @@ function statusText({ status, reason }: ResponseHead): string {
   return phrase === "" ? String(status) : `${status} ${phrase}`;
 }
 
+/** With one Content-Length, the first, which is the one that the body was held to. */
 function fieldLines({ status, headers }: ResponseHead): string {
   let text = "";
+  let hasLength = false;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (passes(name.toLowerCase(), status)) text += `${name}: ${headers[i + 1]}\r\n`;
+    const lower = name.toLowerCase();
+    if (!passes(lower, status) || (hasLength && lower === "content-length")) continue;
+    text += `${name}: ${headers[i + 1]}\r\n`;
+    hasLength ||= lower === "content-length";
   }
   return text;
 }

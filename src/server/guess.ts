@@ -5,6 +5,7 @@ import { fstatSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
 import { PROTOCOLS } from "../config/protocols.ts";
+import { isOfCgi } from "../processes/index.ts";
 
 export type Started =
   | { readonly by: "cgi"; readonly nph: boolean }
@@ -27,8 +28,9 @@ const MOST = 1_000;
 
 /** By default for this process. */
 export function guess({ env, pid, listening }: ProcessFacts = OWN): Started {
-  if (env.GATEWAY_INTERFACE?.startsWith("CGI/") && env.REQUEST_METHOD) return { by: "cgi", nph: isNph(env) };
+  // Before CGI: a CGI program's input is never a listening socket, but its variables reach programs that it starts.
   if (listening()) return { by: "fastcgi", listen: [{ protocol: "fastcgi", kind: "fd", fd: 0 }] };
+  if (isOfCgi(env)) return { by: "cgi", nph: isNph(env) };
   const count = env.LISTEN_PID === String(pid) ? wholeNumber(env.LISTEN_FDS) : 0;
   if (count === 0) return { by: "nobody" };
   const names = env.LISTEN_FDNAMES?.split(":") ?? [];

@@ -39,6 +39,12 @@ test("a known length is told once, and never where there is no body", () => {
   assert.match(cgiResponseHead(head(200, "Content-Length", "9"), { bodyless: true }), /Content-Length: 9/);
 });
 
+test("of several lengths the first is told, to which the body is held", () => {
+  const twice = cgiResponseHead(head(200, "Content-Length", "2", "X-A", "b", "content-length", "5"));
+  assert.deepEqual(twice.match(/^content-length: .*$/gim), ["Content-Length: 2"]);
+  assert.match(twice, /\r\nX-A: b\r\n/);
+});
+
 test("C12: a body without a type is bytes, not text/html", () => {
   assert.match(cgiResponseHead(head(200)), /\r\nContent-Type: application\/octet-stream\r\n/);
   assert.doesNotMatch(cgiResponseHead(head(200), { length: 0 }), /Content-Type/);

@@ -139,6 +139,40 @@ for (const [kind, make] of Object.entries(KINDS)) {
   });
 }
 
+const CGI_VARIABLES = {
+  GATEWAY_INTERFACE: "CGI/1.1",
+  REQUEST_METHOD: "POST",
+  CONTENT_LENGTH: "9",
+  HTTP_PROXY: "http://evil",
+  HTTP_COOKIE: "id=1",
+  REMOTE_USER: "anna",
+  SCRIPT_NAME: "/app.cgi",
+};
+
+for (const kind of ["a WSGI worker", "an ASGI worker"]) {
+  test(`C1: ${kind} of a server that is itself a CGI program does not get the request's variables`, async (t) => {
+    const given = { ...CGI_VARIABLES, FCGI_WEB_SERVER_ADDRS: "192.0.2.1", OUR_OWN: "1" };
+    Object.assign(process.env, given);
+    t.after(() => {
+      for (const name of Object.keys(given)) delete process.env[name];
+    });
+    const make = KINDS[kind] as Kind;
+    const { env } = await factsOf(await started(t, make({ inheritEnv: ["*"] })));
+    assert.deepEqual(
+      Object.keys(given).filter((name) => name in env),
+      ["OUR_OWN"],
+    );
+  });
+}
+
+test("a server that is no CGI program passes on variables that have such names", async (t) => {
+  process.env.SERVER_ADMIN = "anna";
+  t.after(() => delete process.env.SERVER_ADMIN);
+  const make = KINDS["a WSGI worker"] as Kind;
+  const { env } = await factsOf(await started(t, make({ inheritEnv: ["*"] })));
+  assert.equal(env.SERVER_ADMIN, "anna");
+});
+
 test("all at once: the limits are set as root, then the user", { skip: AS_ROOT }, async (t) => {
   const make = KINDS["a WSGI worker"] as Kind;
   const facts = await factsOf(await started(t, make({ user: USER, umask: 0o077, rlimits: RLIMITS })));

@@ -27,6 +27,7 @@ const STARTED: [string, Record<string, string>, boolean, string][] = [
   ["another interface", { ...CGI, GATEWAY_INTERFACE: "CGI-Perl/1.1" }, false, "nobody"],
   ["a listening socket as descriptor 0", {}, true, "fastcgi fastcgi://fd:0"],
   ["a listening socket as descriptor 0, and systemd's variables", SYSTEMD, true, "fastcgi fastcgi://fd:0"],
+  ["a listening socket, from a CGI program with its variables", CGI, true, "fastcgi fastcgi://fd:0"],
   ["systemd's variables", SYSTEMD, false, "systemd fd:3 fd:4"],
   ["systemd's variables for another process", { ...SYSTEMD, LISTEN_PID: "78" }, false, "nobody"],
   ["systemd's variables without sockets", { ...SYSTEMD, LISTEN_FDS: "0" }, false, "nobody"],

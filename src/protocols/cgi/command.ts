@@ -103,10 +103,23 @@ function viaShell(
   env: Readonly<Record<string, string>>,
   bytes: Environment["bytes"],
 ): Command {
-  const sets = bytes.map(
-    ([name, value]) => `${name}=$(printf %b '${escaped(value)}x');export ${name}="\${${name}%x}"`,
-  );
-  return { command: "/bin/sh", args: ["-c", `${sets.join(";")};exec "$@"`, "sh", ...line], env };
+  const words: string[] = [];
+  const sets = bytes.map(([name, value]) => {
+    const pieces = piecesOf(value);
+    words.push(...pieces.map(escaped));
+    const places = pieces.map((_, i) => `"\${${i + 1}}"`).join(" ");
+    return `${name}=$(printf %b ${places} x);export ${name}="\${${name}%x}";shift ${pieces.length};`;
+  });
+  return { command: "/bin/sh", args: ["-c", `${sets.join("")}exec "$@"`, "sh", ...words, ...line], env };
+}
+
+/** Bytes that still fit into one argument when each is written as five characters (Linux: 131,072). */
+const PIECE = 20_000;
+
+function piecesOf(value: string): string[] {
+  const pieces: string[] = [];
+  for (let at = 0; at < value.length; at += PIECE) pieces.push(value.slice(at, at + PIECE));
+  return pieces;
 }
 
 const escaped = (bytes: string): string => bytes.replace(/[^A-Za-z0-9/._-]/g, escapeByte);

@@ -4,6 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import { CgiExchange, type CgiTransport, type Compose } from "../../cgi/exchange.ts";
 import { cgiResponseHead } from "../../cgi/head.ts";
 import { describeRequest } from "../../cgi/metavariables/decode.ts";
+import { asSent } from "../../cgi/metavariables/peers.ts";
 import {
   errorHead,
   errorText,
@@ -82,7 +83,7 @@ class CgiRun implements CgiTransport {
 
   #serve(): Promise<Outcome> {
     const { handler, log } = this.#options;
-    const described = describeRequest(this.#stdio.variables);
+    const described = describeRequest(this.#stdio.variables, asSent); // the script has its name from the server (4.1.13)
     if ((described.length ?? 0) > this.#maxBody) throw this.#tooLarge();
     const exchange = new CgiExchange(described, this.#bodyOf(described.length), log, this, this.#compose);
     this.#exchange = exchange;

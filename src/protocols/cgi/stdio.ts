@@ -24,7 +24,10 @@ export function processStdio(): CgiStdio {
   const { stdin, stdout, stderr } = process;
   const write = writeOf(stdout);
   stdout.write = stderr.write.bind(stderr);
-  return { variables: processVariables(), stdin, stdout, write };
+  const variables = processVariables();
+  // Libraries would take a client's field "Proxy" for the proxy of their own requests (CVE-2016-5385).
+  delete process.env.HTTP_PROXY;
+  return { variables, stdin, stdout, write };
 }
 
 export const writeOf = (stdout: Writable): Write => {

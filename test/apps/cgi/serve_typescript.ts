@@ -34,6 +34,7 @@ const DEEDS: Readonly<Record<string, Handler>> = {
     console.log("printed by the application");
     exchange.respond(head(), "clean");
   },
+  proxy: (exchange) => exchange.respond(head(), `proxy ${process.env.HTTP_PROXY}`),
   cut: (exchange) => abort(exchange),
   cut_short: (exchange) => abort(exchange, "Content-Length", "9"),
   stream,

@@ -39,6 +39,14 @@ test("every value arrives as the bytes that were sent, UTF-8 or not", async (t) 
   assert.deepEqual(argv, []);
 });
 
+test("values of many bytes that are no UTF-8 arrive, although an argument of a program has a limit", async (t) => {
+  const gateway = await startCgi(t, "show");
+  const long = "caf\xe9".repeat(16_000);
+  const { env } = shown(await ask(gateway, { headers: ["X-Long", long, "X-Other", "\xff"] }));
+  assert.ok(env.HTTP_X_LONG === long);
+  assert.equal(env.HTTP_X_OTHER, "\xff");
+});
+
 test("C1: a Proxy header does not become HTTP_PROXY", async (t) => {
   const { env } = shown(await ask(await startCgi(t, "show"), { headers: ["Proxy", "http://evil"] }));
   assert.equal(env.HTTP_PROXY, undefined);

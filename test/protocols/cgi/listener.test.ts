@@ -170,6 +170,30 @@ test("a program of ours answers from its environment and ends with 0", async () 
   assert.deepEqual(end, [0, null]);
 });
 
+test("C1: libraries of a program find no proxy in a client's field", async () => {
+  assert.match(
+    (await output(start("proxy", { HTTP_PROXY: "http://evil" }))).text,
+    /\r\n\r\nproxy undefined$/,
+  );
+});
+
+for (const software of ["nginx/1.22.1", "Caddy", "Apache/2.4.66"]) {
+  test(`the script that ${software.split("/")[0]} names is the mount, with and without a path behind it`, async () => {
+    const mountOf: Handler = (exchange) =>
+      exchange.respond(
+        { status: 200, reason: "", headers: [] },
+        `${exchange.mount} ${exchange.request.path}`,
+      );
+    const script = { SERVER_SOFTWARE: software, SCRIPT_NAME: "/cgi-bin/app.cgi" };
+    const at = async (PATH_INFO: string, DOCUMENT_URI: string): Promise<string> => {
+      const { text } = await run(mountOf, { env: { ...ENV, ...script, PATH_INFO, DOCUMENT_URI } });
+      return text.slice(text.indexOf("\r\n\r\n") + 4);
+    };
+    assert.equal(await at("", "/cgi-bin/app.cgi"), "/cgi-bin/app.cgi /cgi-bin/app.cgi");
+    assert.equal(await at("/foo", "/cgi-bin/app.cgi/foo"), "/cgi-bin/app.cgi /cgi-bin/app.cgi/foo");
+  });
+}
+
 test("what a program prints goes to stderr, and not into the response", async () => {
   const { text, errors } = await output(start("print"));
   assert.match(text, /^Status: 200 OK\r\n.*\r\n\r\nclean$/s);
