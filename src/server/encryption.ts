@@ -73,10 +73,10 @@ export class Encryption {
     });
   }
 
-  /** Connections that have not finished their handshake end. */
-  close(): void {
+  /** Connections that have not finished their handshake `patience` milliseconds from now end. */
+  async close(patience: number): Promise<void> {
     clearInterval(this.#timer);
-    for (const { acceptor } of this.#addresses) acceptor.close();
+    await Promise.all(this.#addresses.map(({ acceptor }) => acceptor.close(patience)));
   }
 
   #inTurn(act: () => Promise<void>): Promise<void> {

@@ -19,6 +19,7 @@ import type { AccessLog } from "../logs/access.ts";
 import { besideAccessLog } from "../logs/log.ts";
 import type { Counts } from "../metrics/index.ts";
 import { takesReserve } from "../sockets/descriptors.ts";
+import { LAST_HANDSHAKE } from "../sockets/pending.ts";
 import { resetSocket } from "../sockets/reset.ts";
 import { Encryption } from "./encryption.ts";
 import { listenerOf } from "./listeners.ts";
@@ -122,11 +123,19 @@ export class Frontend {
     for (const listener of this.#listeners.values()) listener.leave?.();
   }
 
-  /** Connections without a request end; requests under way have `grace` milliseconds. Never rejects. */
+  /**
+   * Connections without a request end, and those that were accepted last have half a second to bring one; requests under way have
+   * `grace` milliseconds. Never rejects.
+   */
   async close(grace: number): Promise<void> {
-    this.#proxies.close();
-    this.#encryption.close();
-    await Promise.all([...this.#listeners.values()].map((listener) => listener.close(grace)));
+    const deadline = performance.now() + grace;
+    const left = (most: number): number => Math.max(0, Math.min(most, deadline - performance.now()));
+    this.leave();
+    // One after the other, as TLS comes after a PROXY header.
+    await this.#proxies.close(left(LAST_HANDSHAKE));
+    await this.#encryption.close(left(LAST_HANDSHAKE));
+    const patience = left(grace);
+    await Promise.all([...this.#listeners.values()].map((listener) => listener.close(patience)));
   }
 
   /** As trusted proxies describe the exchange, if there are any. */

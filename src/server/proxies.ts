@@ -41,8 +41,8 @@ export class Proxies {
     return (socket) => acceptor.accept(socket);
   }
 
-  /** Ends connections whose PROXY header has not arrived. */
-  close(): void {
-    for (const acceptor of this.#acceptors) acceptor.close();
+  /** Ends connections whose PROXY header has not arrived `patience` milliseconds from now. */
+  async close(patience: number): Promise<void> {
+    await Promise.all(this.#acceptors.map((acceptor) => acceptor.close(patience)));
   }
 }

@@ -58,7 +58,7 @@ export async function serveTls(t: TestContext, handler: Handler, options: TlsOpt
   await once(server, "listening");
   t.after(async () => {
     server.close();
-    acceptor.close();
+    await acceptor.close(0);
     await listener.close(0);
   });
   return { port: (server.address() as AddressInfo).port, acceptor, lines, logged };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { parseCommandLine } from "../../src/cli/command-line.ts";
 import { serveSettingsOf } from "../../src/cli/settings.ts";
 import type { Config } from "../../src/config/config.ts";
@@ -13,7 +14,7 @@ import { Encryption } from "../../src/server/encryption.ts";
 import type { Server } from "../../src/server/server.ts";
 import { Authority, textOf } from "../kit/certificate-authority.ts";
 import { makeFolder } from "../kit/make-folder.ts";
-import { allFrom, GET, secure, trusting } from "../kit/serve-tls.ts";
+import { allFrom, GET, plain, secure, trusting } from "../kit/serve-tls.ts";
 
 const authority = new Authority();
 const first = authority.server("first", ["example.org"]);
@@ -214,7 +215,7 @@ test("changed files are noticed by the check; faulty ones are reported once, and
     warn: at("warn"),
     error: at("error"),
   });
-  t.after(() => encryption.close());
+  t.after(() => encryption.close(0));
   const [address] = checkConfig(configured(files)).listen;
   assert.ok(address?.tls);
   await encryption.acceptAt(address.tls, 0, (socket) => void socket.destroy());
@@ -243,3 +244,30 @@ test("L3: a server that stops ends idle TLS connections, and handshakes under wa
   await server.stop(60_000);
   await Promise.all(ends);
 });
+
+const BESIDE: [string, object][] = [
+  ["by TLS", { tls: first }],
+  ["behind a PROXY header", { proxyProtocol: true }],
+  ["by TLS behind a PROXY header", { tls: first, proxyProtocol: true }],
+];
+
+for (const [how, settings] of BESIDE) {
+  test(`L3: connections that came ${how} just before the stop are answered; those that stay silent do not hold it up`, async (t) => {
+    const listen = [{ address: "127.0.0.1:0", ...settings } as never];
+    const server = createServer({ listen, apps: { app: hello } }, { log: silentLog });
+    t.after(() => server.stop(0));
+    const [url = ""] = await server.start();
+    const port = Number(new URL(url).port);
+    const [last, silent] = [await plain(port), await plain(port)];
+    await new Promise((resolve) => setTimeout(resolve, 20)); // for the server to accept them
+    const stopped = server.stop(60_000);
+    await new Promise((resolve) => setTimeout(resolve, 100)); // as long as a request may be on its way
+    if ("proxyProtocol" in settings) last.write("PROXY TCP4 192.0.2.1 192.0.2.2 1111 2222\r\n");
+    const socket =
+      "tls" in settings ? connectTls({ socket: last, servername: "example.org", ...trust }) : last;
+    socket.write(GET.replace("Connection: close\r\n", ""));
+    assert.match(await allFrom(socket), /^HTTP\/1\.1 200 .*\r\nConnection: close\r\n.*hello$/s);
+    await stopped;
+    assert.equal(await allFrom(silent), "");
+  });
+}

@@ -74,7 +74,7 @@ export class Http2Connection implements ManagedConnection {
   #listen(): void {
     const session = this.#session;
     correctGoAwayCodes(session);
-    session.setLocalWindowSize(this.context.limits.window * WINDOWS);
+    session.setLocalWindowSize(Math.min(this.context.limits.window * WINDOWS, LARGEST));
     session.on("stream", (stream, _, _flags, fields?: readonly string[]) => this.#open(stream, fields));
     session.on("ping", () => this.#control());
     session.on("remoteSettings", () => this.#control());
@@ -244,18 +244,24 @@ const NGHTTP2_RESETS = { most: 1_000, regrowth: 30_000 };
  */
 const OUT_OF_REACH = { maxSessionMemory: 2 ** 31, streamResetBurst: 2 ** 31, streamResetRate: 2 ** 31 };
 
+/** The largest window (RFC 9113, 6.9.1); no setting or option needs to be larger. Larger limits mean this. */
+const LARGEST = 2 ** 31 - 1;
+
 function sessionOptions({ streams, window, invalidFrames, target, headerBytes, headerCount }: Http2Limits) {
   return {
-    maxHeaderListPairs: HEADER_SLACK * headerCount + PSEUDO_FIELDS,
+    maxHeaderListPairs: Math.min(HEADER_SLACK * headerCount + PSEUDO_FIELDS, LARGEST),
     ...OUT_OF_REACH,
-    maxSessionInvalidFrames: invalidFrames,
+    maxSessionInvalidFrames: Math.min(invalidFrames, LARGEST),
     maxSendHeaderBlockLength: LARGEST_RESPONSE_HEAD,
     settings: {
-      maxConcurrentStreams: streams,
+      maxConcurrentStreams: Math.min(streams, LARGEST),
       // WebSockets may be opened on streams (RFC 8441, 3).
       enableConnectProtocol: true,
-      initialWindowSize: window,
-      maxHeaderListSize: HEADER_SLACK * (headerBytes + target) + FIELD_OVERHEAD * headerCount,
+      initialWindowSize: Math.min(window, LARGEST),
+      maxHeaderListSize: Math.min(
+        HEADER_SLACK * (headerBytes + target) + FIELD_OVERHEAD * headerCount,
+        LARGEST,
+      ),
     },
   };
 }

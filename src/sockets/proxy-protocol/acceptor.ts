@@ -5,6 +5,7 @@ import { type Address, type Log, SallyportError } from "../../exchange/index.ts"
 import { type Member, Members } from "../../exchange/members.ts";
 import { canonicalIp } from "../address.ts";
 import { ownAddresses, setAddresses } from "../addresses.ts";
+import { untilNone } from "../pending.ts";
 import { type HeaderRead, HeaderReader, type ProxyHeader } from "./codec.ts";
 
 export interface ProxyAcceptorOptions {
@@ -39,8 +40,9 @@ export class ProxyAcceptor {
     this.#pending.add(pending);
   }
 
-  /** Ends the connections whose header has not arrived. */
-  close(): void {
+  /** Ends the connections whose header has not arrived `patience` milliseconds from now. */
+  async close(patience: number): Promise<void> {
+    await untilNone(this.#pending, patience);
     for (const { socket } of this.#pending) socket.destroy();
   }
 }

@@ -4,6 +4,7 @@ import { createServer, type SecureContext, type Server, type TLSSocket } from "n
 import { type Log, SallyportError } from "../../exchange/index.ts";
 import { copyAddresses, socketAddressesOf } from "../addresses.ts";
 import { forgetWhenClosed } from "../closed.ts";
+import { untilNone } from "../pending.ts";
 import { resetSocket } from "../reset.ts";
 import { transportOf } from "../transport.ts";
 import { setTlsFacts } from "./facts.ts";
@@ -65,8 +66,9 @@ export class TlsAcceptor {
     this.#server.setSecureContext(contexts.first);
   }
 
-  /** Ends the connections that have not finished their handshake. */
-  close(): void {
+  /** Ends the connections that have not finished their handshake `patience` milliseconds from now. */
+  async close(patience: number): Promise<void> {
+    await untilNone(this.#pending, patience);
     for (const socket of this.#pending) socket.destroy();
   }
 

@@ -49,9 +49,9 @@ async function open(t: TestContext, options: Partial<ProxyAcceptorOptions> = {})
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   const sockets: Socket[] = [];
-  t.after(() => {
+  t.after(async () => {
     for (const socket of sockets) socket.destroy();
-    acceptor.close();
+    await acceptor.close(0);
     server.close();
   });
   const client = async (): Promise<Socket> => {
@@ -181,7 +181,7 @@ test("no more wait for their header than may, and those that wait end when the a
   const waiting = [await opened.client(), await opened.client()];
   const tooMany = await opened.client();
   assert.equal(await heard(tooMany).catch(() => ""), "");
-  opened.acceptor.close();
+  await opened.acceptor.close(0);
   for (const socket of waiting) assert.equal(await heard(socket).catch(() => ""), "");
   assert.equal(opened.accepted, 0);
 });

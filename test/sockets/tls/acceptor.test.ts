@@ -219,7 +219,7 @@ test("the end of the acceptor ends the handshakes under way, and not the connect
   const arriving = await plain(port);
   arriving.write((await hello()).subarray(0, 100));
   await new Promise((resolve) => setTimeout(resolve, 50));
-  acceptor.close();
+  await acceptor.close(0);
   assert.equal(await allFrom(arriving), "");
   served.write(GET);
   assert.match(await allFrom(served), /^HTTP\/1\.1 200 /);
