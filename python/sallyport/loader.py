@@ -9,6 +9,8 @@ import sys
 import traceback
 from types import FunctionType
 
+from .logs import title
+
 
 class LoadError(Exception):
     """`message` is for the operator; `trace` is the application's own traceback, if there is one.
@@ -127,11 +129,11 @@ def _imported(name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             raise LoadError(f"there is no module {error.name!r}; looked in {_search_path()}", "", error) from None
-        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error), error) from None
+        raise LoadError(f"importing {name!r} failed: {title(error)}", _trace(error), error) from None
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise LoadError(f"importing {name!r} failed: {_summary(error)}", _trace(error), error) from None
+        raise LoadError(f"importing {name!r} failed: {title(error)}", _trace(error), error) from None
 
 
 def _default(module: object, name: str) -> object:
@@ -157,7 +159,7 @@ def _made(factory: object, target: str) -> object:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise LoadError(f"calling {target} failed: {_summary(error)}", _trace(error), error) from None
+        raise LoadError(f"calling {target} failed: {title(error)}", _trace(error), error) from None
     return _callable(made, target)
 
 
@@ -186,10 +188,6 @@ def _search_path() -> str:
     roots = (sys.base_prefix + os.sep, sys.prefix + os.sep)
     own = [place for place in sys.path if place and not place.startswith(roots)]
     return ", ".join(own[:3]) or os.getcwd()
-
-
-def _summary(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
 
 
 def _trace(error: BaseException) -> str:

@@ -139,12 +139,13 @@ def _report(what: str, error: "BaseException | None", trace: object, otherwise: 
 
 
 def title(error: "BaseException | None") -> str:
-    """`ValueError: what is wrong`, the first line of it."""
+    """`ValueError: what is wrong`, the first line of it, without notes."""
     if error is None:
         return "an exception"
     try:
         lines = traceback.format_exception_only(type(error), error)
-        return lines[-1 if isinstance(error, SyntaxError) else 0].split("\n", 1)[0]
+        # Before that of a SyntaxError stands where it is.
+        return next(line for line in lines if not line.startswith("  ")).split("\n", 1)[0]
     except Exception:
         return type(error).__name__
 

@@ -7,6 +7,7 @@ the next one if it finds more requests than its own. Sending does not give the G
 Nothing here relies on the GIL: each step on a deque or a lock is atomic in every build of CPython.
 """
 
+import _thread
 import os
 import threading
 from collections import deque
@@ -14,6 +15,7 @@ from errno import EBADF, ENOTSOCK
 from time import monotonic
 
 from .link import COMMON, COUNT, DONE, HEADER, PREFETCH, RECALL, REPEAT, REQUEST, RETURNED, STOP, Link
+from .loader import LoadError
 from .stream import PREFETCH_MAX, Prefetch, Stream
 
 # As type checkers know it: importing `typing` takes a worker milliseconds.
@@ -24,10 +26,21 @@ if TYPE_CHECKING:
     from .outbox import SharedOutbox
     from .wsgi import Server
 
+# Python's own, as this module is imported before the application.
+_start_new_thread = _thread.start_new_thread
 # What a link is that the application has closed.
 _CLOSED = (EBADF, ENOTSOCK)
 # Seconds of work of one thread after which its pace is looked at, if it does not rest before.
 _PACE_INTERVAL = 0.005
+
+
+def refuse_greenlets(threads: int) -> None:
+    """Raises LoadError where the application has replaced threads by greenlets: none would run while one reads."""
+    if _thread.start_new_thread is not _start_new_thread:
+        raise LoadError(
+            "the application has replaced threads by greenlets (monkey.patch_all() of gevent or eventlet), and "
+            f"{threads} threads were asked for: leave out the patch, which threads do not need, or ask for processes"
+        )
 
 
 class Shared:

@@ -19,7 +19,7 @@ from .link import FAILED, READY, Link
 from .loader import LoadError, choose_interface, load
 from .outbox import Direct, Outbox, SharedOutbox
 from .stream import Inline
-from .threads import Shared
+from .threads import Shared, refuse_greenlets
 
 # As type checkers know it: importing `typing` takes a worker milliseconds.
 TYPE_CHECKING = False
@@ -81,6 +81,8 @@ def _wsgi(
     app: object, link: Link, outbox: "Outbox | Direct", sock: socket.socket, settings: dict
 ) -> "Callable[[], int]":
     threads = settings["threads"]
+    if threads > 1:
+        refuse_greenlets(threads)
     driver = Inline(link, outbox) if threads == 1 else Shared(link, SharedOutbox(outbox, sock), threads)
     server = wsgi.Server(app, driver, settings["constants"], threads, settings["processes"])
     gc.collect()

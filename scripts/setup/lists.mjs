@@ -70,6 +70,7 @@ export const PYTHON = {
     "aiohttp",
     "websockets",
     "uvloop",
+    "gevent",
     // With compiled parts, for embedded mode.
     "lxml",
     "numpy",

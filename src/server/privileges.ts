@@ -5,6 +5,7 @@ import { type Log, SallyportError } from "../exchange/index.ts";
 import { type Account, accountOf } from "../processes/index.ts";
 
 type Wanted = Pick<Settings, "user" | "group">;
+type Apps = Pick<Settings, "apps">;
 
 /** Undefined where nothing changes. Rejects with CONFIG_INVALID for an account that is not there, or that needs root. */
 export function serverAccount(wanted: Wanted): Promise<Account | undefined> {
@@ -46,11 +47,19 @@ function canReturn(): boolean {
 }
 
 /** Warns of a server whose every fault would be one of root's; `user: root` says that it is meant. */
-export function warnOfRoot(log: Log, { user }: Wanted): void {
+export function warnOfRoot(log: Log, { user, apps }: Wanted & Apps): void {
   if (process.getuid?.() !== 0 || user !== undefined) return;
   log.warn(
-    "the server runs as root, and so do its apps: name a user (--user www-data), or root if that is meant",
+    `the server runs as root${alsoAsRoot(apps)}: name a user (--user www-data), or root if that is meant`,
   );
+}
+
+/** Apps whose processes have a user of their own are not. */
+function alsoAsRoot(apps: Settings["apps"]): string {
+  const all = Object.entries(apps);
+  const names = all.filter(([, app]) => !("user" in app && app.user !== undefined)).map(([name]) => name);
+  if (names.length === all.length) return ", and so do its apps";
+  return names.length > 0 ? `, and so does ${names.join(", ")}` : "";
 }
 
 /** Throws CONFIG_INVALID: a process that others have made is not ours to change. */

@@ -31,7 +31,18 @@ export const interpreterOf = (environment: string): string => join(environment, 
 /** Whether it was an environment once and has no interpreter any more: what it was made from was removed, or moved. */
 export const isBroken = (environment: string): boolean =>
   (isEnvironment(environment) || isLink(interpreterOf(environment))) &&
-  !isExecutable(interpreterOf(environment));
+  !isExecutable(interpreterOf(environment)) &&
+  !isForbidden(interpreterOf(environment));
+
+/** Whether this process's user may not enter a directory on the way to a file. */
+export function isForbidden(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES";
+  }
+}
 
 /** The directory of the interpreter that it was made from; undefined where it does not say. */
 export function baseOf(environment: string): string | undefined {

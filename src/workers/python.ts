@@ -2,7 +2,14 @@
 import { statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
-import { baseOf, environmentsFor, interpreterOf, isBroken, isExecutable } from "./environments.ts";
+import {
+  baseOf,
+  environmentsFor,
+  interpreterOf,
+  isBroken,
+  isExecutable,
+  isForbidden,
+} from "./environments.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -23,6 +30,7 @@ export function findPython({ python, directory, env = process.env }: PythonSearc
   const environments = searchedEnvironments(directory, env);
   for (const environment of environments) {
     if (isBroken(environment)) throw broken(environment);
+    if (isForbidden(interpreterOf(environment))) throw notAt(interpreterOf(environment));
     if (isExecutable(interpreterOf(environment))) return interpreterOf(environment);
   }
   const found = onPath(DEFAULT, env);
@@ -49,10 +57,14 @@ function named(python: string, env: Environment): string {
   if (isExecutable(path)) return path;
   const environment = path.replace(/\/bin\/[^/]+$/, "");
   if (environment !== path && isBroken(environment)) throw broken(environment);
-  throw unusable(`no Python interpreter at ${path}: ${whyNot(path)}; check --python`);
+  throw notAt(path);
 }
 
+const notAt = (path: string): SallyportError =>
+  unusable(`no Python interpreter at ${path}: ${whyNot(path)}; check --python`);
+
 function whyNot(path: string): string {
+  if (isForbidden(path)) return "this process's user may not enter a directory on the way to it";
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats) return "there is no such file";
   if (!stats.isDirectory()) return "it is not executable";

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/create.ts";
+import { warnOfRoot } from "../../src/server/privileges.ts";
 import { makeCertificate } from "../kit/make-certificate.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { sallyport } from "../kit/run-command.ts";
@@ -85,6 +87,18 @@ test("a server that serves as root warns, unless that is meant", { skip: AS_ROOT
     await server.stop();
     assert.equal(/WARN +the server runs as root/.test(server.stderr), warns);
   }
+});
+
+test("the warning names the apps that run as root, and no others", { skip: AS_ROOT }, () => {
+  const warned = (apps: object): string => {
+    let said = "";
+    warnOfRoot({ ...silentLog, warn: (message) => (said = message) }, { apps } as never);
+    return said;
+  };
+  const [own, roots] = [{ wsgi: "a", user: USER }, { wsgi: "b" }];
+  assert.match(warned({ roots, other: roots }), /^the server runs as root, and so do its apps: /);
+  assert.match(warned({ own, roots }), /^the server runs as root, and so does roots: /);
+  assert.match(warned({ own }), /^the server runs as root: /);
 });
 
 test("a user that is not there fails the start", { skip: AS_ROOT }, async () => {

@@ -66,6 +66,31 @@ test("an environment whose interpreter is gone is told as broken, never passed o
   assert.throws(() => findPython({ directory, python: `${directory}/.venv/bin/python` }), { message });
 });
 
+const AS_ROOT = process.getuid?.() === 0 ? false : "only root may become another user";
+
+test("an environment that this user may not reach is no broken one, and not passed over", {
+  skip: AS_ROOT,
+}, (t) => {
+  const directory = makeFolder(t);
+  chmodSync(directory, 0o755);
+  const hidden = join(directory, "hidden");
+  mkdirSync(hidden, { mode: 0o700 });
+  symlinkSync(process.execPath, join(hidden, "python3"));
+  mkdirSync(join(directory, "app", ".venv", "bin"), { recursive: true });
+  symlinkSync(join(hidden, "python3"), join(directory, "app", ".venv", "bin", "python"));
+  writeFileSync(join(directory, "app", ".venv", "pyvenv.cfg"), `home = ${hidden}\n`);
+  const message =
+    /\.venv\/bin\/python: this process's user may not enter a directory on the way to it; check --python/;
+  process.seteuid?.(65_534);
+  try {
+    assert.throws(() => findPython({ directory: join(directory, "app"), env: { PATH } }), { message });
+    const python = join(directory, "app", ".venv", "bin", "python");
+    assert.throws(() => findPython({ directory, python }), { message });
+  } finally {
+    process.seteuid?.(0);
+  }
+});
+
 test("a wrong --python is answered with what is wrong about it", (t) => {
   const directory = makeFolder(t);
   const python = environment(join(directory, "env"));

@@ -58,10 +58,14 @@ def _check_head(status: str, headers: list) -> "tuple[bytes, int]":
     if text is None:
         text = _status_line(status)
     flags, length = 0, -1
+    # What only equals a text may be another one for a reader: an enum, say. Its head is not remembered.
+    exact = type(status) is str
     for pair in headers:
         if type(pair) is not tuple or len(pair) != 2:
             raise ProtocolTypeError(f"each header must be a tuple (name, value), not {pair!r}")
         name, value = pair
+        if type(name) is not str or type(value) is not str:
+            name, value, exact = _text(name, "name"), _text(value, "value"), False
         role = _known_names.get(name)
         if role is None:
             role = _check_name(name)
@@ -69,20 +73,26 @@ def _check_head(status: str, headers: list) -> "tuple[bytes, int]":
             flags |= role
             if role == HAS_LENGTH:
                 length = _length(value, length)
-        if not isinstance(value, str):
-            raise ProtocolTypeError(f"a header's value must be a str, not a {type(value).__name__}")
         text = f"{text}{name}: {value}\r\n"
     head = _head_bytes(flags, text, headers)
-    if len(head) <= _HEAD_REMEMBERED:
+    if exact and len(head) <= _HEAD_REMEMBERED:
         if len(_known_heads) >= _HEADS_LIMIT:  # two threads may have added one each
             _known_heads.clear()
         _known_heads[(status, *headers)] = head, length
     return head, length
 
 
+def _text(value: object, what: str) -> str:
+    """The characters of a `str` or of an instance of a subclass, whatever that shows itself as."""
+    if not isinstance(value, str):
+        raise ProtocolTypeError(f"a header's {what} must be a str, not a {type(value).__name__}")
+    return str.__str__(value)
+
+
 def _status_line(status: object) -> str:
-    if type(status) is not str:
+    if not isinstance(status, str):
         raise ProtocolTypeError(f"the status must be a str, not a {type(status).__name__}")
+    status = str.__str__(status)
     if not _STATUS.fullmatch(status):
         raise ProtocolValueError(f"the status must look like '200 OK', not {status!r}")
     line = status if len(status) > 4 else status[:3]
@@ -91,9 +101,7 @@ def _status_line(status: object) -> str:
     return line + "\r\n"
 
 
-def _check_name(name: object) -> int:
-    if type(name) is not str:
-        raise ProtocolTypeError(f"a header's name must be a str, not a {type(name).__name__}")
+def _check_name(name: str) -> int:
     if not _TOKEN.fullmatch(name):
         raise ProtocolValueError(f"{name!r} is not a header name")
     lower = name.lower()
@@ -110,8 +118,6 @@ def _check_name(name: object) -> int:
 def _length(value: str, earlier: int) -> int:
     if earlier >= 0:
         raise ProtocolValueError("Content-Length is given twice")
-    if type(value) is not str:
-        raise ProtocolTypeError(f"Content-Length must be a str, not a {type(value).__name__}")
     if not (value.isascii() and value.isdigit() and len(value) < 16):
         raise ProtocolValueError(f"Content-Length must be a number, not {value!r}")
     return int(value)

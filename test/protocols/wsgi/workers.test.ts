@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { wsgi } from "../../../src/protocols/wsgi/index.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
+import { VENV_PYTHON } from "../../kit/needs.ts";
 import { APPS, type StartedWsgi, startWsgi } from "../../kit/start-wsgi.ts";
 
 const pid = async (server: StartedWsgi): Promise<unknown> => (await server.json("/process")).pid;
@@ -268,13 +269,18 @@ test("an application that cannot be imported says why, with its traceback and wi
   const folder = makeFolder(t);
   writeFileSync(join(folder, "raises.py"), "def deep():\n    raise ValueError('no database')\ndeep()\n");
   writeFileSync(join(folder, "syntax.py"), "def broken(:\n");
+  writeFileSync(
+    join(folder, "lines.py"),
+    "error = ValueError('no key\\n  see the manual')\nif hasattr(error, 'add_note'): error.add_note('a note')\nraise error\n",
+  );
   writeFileSync(join(folder, "imports.py"), "import not_installed_here\n");
   writeFileSync(join(folder, "exits.py"), "import os\nprint('bye', flush=True)\nos._exit(4)\n");
   writeFileSync(join(folder, "names.py"), "def wsgi_app(environ, start_response): pass\nnumber = 5\n");
   writeFileSync(join(folder, "asynchronous.py"), "async def app(scope, receive, send): pass\n");
   const cases: [target: string, message: RegExp, detail: RegExp | undefined][] = [
     ["raises", /importing 'raises' failed: ValueError: no database/, /in deep/],
-    ["syntax", /SyntaxError/, /syntax\.py", line 1/],
+    ["lines", /importing 'lines' failed: ValueError: no key \(in CPython/, /see the manual/],
+    ["syntax", /SyntaxError: /, /syntax\.py", line 1/],
     ["imports", /No module named 'not_installed_here'/, /imports\.py", line 1/],
     ["exits", /exited with status 4 while it imported exits/, /bye/],
     ["missing", /there is no module 'missing'; looked in/, undefined],
@@ -298,6 +304,26 @@ test("an application that cannot be imported says why, with its traceback and wi
       },
     );
   }
+});
+
+test("threads that an application has replaced by greenlets are refused, and one thread serves it", async (t) => {
+  const folder = makeFolder(t);
+  writeFileSync(
+    join(folder, "green.py"),
+    `from gevent import monkey
+monkey.patch_all()
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"green"]
+`,
+  );
+  const options = { chdir: folder, python: VENV_PYTHON };
+  await assert.rejects(async () => wsgi("green", { ...options, threads: 2 }).start?.(), {
+    code: "ERR_SALLYPORT_APP_IMPORT",
+    message: /replaced threads by greenlets.*2 threads were asked for: leave out the patch/,
+  });
+  const server = await startWsgi(t, "green", options);
+  assert.equal((await server.ask("/")).body.toString(), "green");
 });
 
 test("an interpreter that is not there is named, with the places that were looked at", async () => {
