@@ -1,7 +1,7 @@
 // The listening sockets of a cluster as its configuration names them. A reload binds what is new at first, and closes what is
 // gone when the last process that accepts from it is about to leave.
 // Tested by test/cluster/addresses.test.ts.
-import { addressText, type ListenAddress } from "../config/address.ts";
+import { addressIn, addressText, type ListenAddress } from "../config/address.ts";
 import { placeKeys } from "../server/change.ts";
 import { type Reserved, reserve } from "./sockets.ts";
 
@@ -14,8 +14,13 @@ export class SharedSockets {
     this.#reserved = reserved;
   }
 
-  /** Binds all of them, or takes them over from `present`. Rejects with ADDRESS_UNUSABLE and leaves nothing behind. */
-  static async open(addresses: readonly ListenAddress[], present?: SharedSockets): Promise<SharedSockets> {
+  /** Binds all of them, whose paths start in `directory`, or takes them over from `present`. Rejects with ADDRESS_UNUSABLE and leaves nothing behind. */
+  static async open(
+    listen: readonly ListenAddress[],
+    directory: string,
+    present?: SharedSockets,
+  ): Promise<SharedSockets> {
+    const addresses = listen.map((address) => addressIn(directory, address));
     const reserved = new Map<string, Reserved>();
     const sockets = new SharedSockets(addresses, reserved);
     try {

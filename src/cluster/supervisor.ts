@@ -65,7 +65,7 @@ export async function supervise(options: ClusterOptions): Promise<number> {
   let supervisor: Supervisor | undefined;
   let attached: Attached | undefined;
   try {
-    const sockets = await SharedSockets.open(options.plan.settings.listen);
+    const sockets = await SharedSockets.open(options.plan.settings.listen, options.plan.directory);
     supervisor = new Supervisor(options, sockets, scoreboard);
     attached = await options.attach(supervisor);
     return await supervisor.run();
@@ -318,7 +318,7 @@ class Supervisor implements Operations {
   }
 
   async #roll(plan: ClusterPlan): Promise<void> {
-    const sockets = await SharedSockets.open(plan.settings.listen, this.#sockets);
+    const sockets = await SharedSockets.open(plan.settings.listen, plan.directory, this.#sockets);
     const edition = { plan, sockets, generation: this.#processes.edition.generation + 1 };
     const successors: ServerProcess[] = [];
     try {

@@ -45,6 +45,7 @@ export class CpuTimes {
     const age = Date.now() - Date.parse(status.startedAt);
     const own = this.#share({ pid: status.pid, age }, addServer);
     const serverProcesses = status.serverProcesses.map((server) => this.#ofServer(server, addServer));
+    this.#keepUnseen();
     this.#known = this.#seen;
     if (own === undefined) return status;
     return { ...status, cpu: own, serverProcesses, cpuSeconds: this.#seconds };
@@ -66,6 +67,12 @@ export class CpuTimes {
     };
     const processes = app.processes.map((each): ProcessStatus => ({ ...each, cpu: this.#share(each, add) }));
     return { ...app, processes };
+  }
+
+  /** A server process that answers late leaves out its workers: what they have used is not counted again at the next look. */
+  #keepUnseen(): void {
+    for (const [pid, known] of this.#known)
+      if (!this.#seen.has(pid) && usedBy(pid)?.started === known.started) this.#seen.set(pid, known);
   }
 
   /** Percent of one processor. A lone server is its own server process: it is measured once. */

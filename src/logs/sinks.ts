@@ -1,5 +1,7 @@
 // Where lines of text leave the process: standard output, standard error, or a file that may be rotated.
 import { constants, fstatSync, openSync } from "node:fs";
+import { mkdir, open } from "node:fs/promises";
+import { dirname } from "node:path";
 import sonic, { type SonicBoom as Boom } from "sonic-boom";
 import { SallyportError } from "../exchange/index.ts";
 
@@ -49,7 +51,13 @@ export async function fileSink(path: string, report?: ReportLoss): Promise<LineS
   const writer = new LineWriter(boom, leave, report);
   return {
     write: (lines) => !closed && writer.write(lines),
-    reopen: () => closed || boom.reopen(),
+    reopen: () => {
+      // sonic-boom would go on waiting for one that cannot be opened, and later close the old descriptor a second time.
+      canBeOpened(path).then(
+        () => closed || boom.reopen(),
+        ({ message }) => report?.(`the access log goes on into the file that it has: ${message}`),
+      );
+    },
     close: async () => {
       await flushed(boom);
       closed = true;
@@ -129,6 +137,13 @@ const opened = (boom: Boom, path: string): Promise<void> =>
       reject(new SallyportError("CONFIG_INVALID", `the access log ${path} cannot be written: ${message}`)),
     );
   });
+
+/** Rejects where the file cannot be opened or made. Waits for no reader of a pipe. */
+async function canBeOpened(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+  await (await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o666)).close();
+}
 
 /** Resolves when all is written, or when the reader of the log takes too long. */
 const flushed = (boom: Boom): Promise<void> =>

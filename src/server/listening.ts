@@ -1,8 +1,7 @@
 // The sockets of a server that listen, each with what its connections are given to: a reload may hand them to another frontend,
 // and keeps those whose address stays.
 // Tested by test/server/reload.test.ts.
-import { resolve } from "node:path";
-import type { ListenAddress } from "../config/address.ts";
+import { addressIn, type ListenAddress } from "../config/address.ts";
 import { type Change, placeKeys } from "./change.ts";
 import type { Accept } from "./frontend.ts";
 import { type Bound, bind } from "./listen.ts";
@@ -22,7 +21,7 @@ export async function openSocket(
   accept: Accept,
   directory: string,
 ): Promise<ListeningSocket> {
-  const place = address.kind === "unix" ? { ...address, path: resolve(directory, address.path) } : address;
+  const place = addressIn(directory, address);
   const opened: { bound?: Bound; accept: Accept } = { accept };
   opened.bound = await bind(place, (socket) => opened.accept(socket));
   return opened as ListeningSocket;

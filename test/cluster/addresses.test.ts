@@ -73,6 +73,19 @@ test("server processes share a Unix socket that has the mode it is to have, and 
   assert.equal(existsSync(path), false);
 });
 
+test("the path of a Unix socket starts beside the configuration, in any number of server processes", async () => {
+  for (const serverProcesses of [1, 2]) {
+    const folder = makeFolder();
+    const config = join(folder, "sallyport.json");
+    const apps = { site: { module: join(here, "site.mjs") } };
+    writeFileSync(config, JSON.stringify({ listen: ["unix:app.sock"], serverProcesses, apps }));
+    const server = await serve(["--config", config], { cwd: here });
+    assert.equal(server.url, `unix:${join(folder, "app.sock")}`);
+    assert.ok(await pidOf({ socketPath: join(folder, "app.sock") }));
+    await server.stop();
+  }
+});
+
 test("a Unix socket of a server that runs is not taken away from it", async (t) => {
   const path = join(here, "taken.sock");
   const server = await start(["--unix", path]);

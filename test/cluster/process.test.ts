@@ -24,7 +24,7 @@ async function start(t: TestContext): Promise<ServerProcess> {
   const [, own = ""] = process.argv;
   process.argv[1] = program; // it is this command line that is started once more
   const scoreboard = new Scoreboard();
-  const sockets = await SharedSockets.open([]);
+  const sockets = await SharedSockets.open([], "/");
   const server = new ServerProcess({
     generation: 1,
     sockets,

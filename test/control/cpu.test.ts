@@ -58,6 +58,19 @@ test(
   },
 );
 
+test("a process that one look does not tell of is not counted again at the next", LINUX, async (t) => {
+  const times = new CpuTimes();
+  const first = busy();
+  t.after(first.end);
+  await until(() => (times.measured(statusWith(first.pid)).cpuSeconds?.apps.shop ?? 0) >= 1);
+  const before = times.measured(statusWith(first.pid)).cpuSeconds?.apps.shop ?? 0;
+  const began = performance.now();
+  times.measured(statusWith());
+  const after = times.measured(statusWith(first.pid)).cpuSeconds?.apps.shop ?? 0;
+  const passed = (performance.now() - began) / 1_000;
+  assert.ok(after - before <= passed + 0.3, `${before}, and ${passed} s later ${after}`);
+});
+
 test("a lone server is its own server process, and counts once", LINUX, () => {
   const times = new CpuTimes();
   const { cpuSeconds, cpu, serverProcesses } = times.measured(statusWith());

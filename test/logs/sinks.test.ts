@@ -1,12 +1,21 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { constants, openSync, readFileSync } from "node:fs";
+import fs, {
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { descriptorSink, fileSink } from "../../src/logs/sinks.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { until } from "../kit/until.ts";
 
 const directory = makeFolder();
 
@@ -71,4 +80,29 @@ test("a full disk is reported with its error", async () => {
   assert.equal(told.length, 1);
   assert.match(String(told[0]), /the access log cannot be written.*ENOSPC/);
   assert.equal(sink.write("late\n"), false);
+});
+
+test("a file that cannot be opened anew is told of; lines go on into the old one, and no descriptor is closed twice", async (t) => {
+  const folder = join(directory, "rotated");
+  const file = join(folder, "lines");
+  const reports: string[] = [];
+  const sink = await fileSink(file, (message) => reports.push(message));
+  const closed = t.mock.method(fs, "close");
+  sink.write("1\n");
+  renameSync(folder, `${folder}.old`);
+  writeFileSync(folder, "no directory");
+  for (let i = 1; i <= 3; i++) {
+    sink.reopen();
+    await until(() => reports.length === i);
+  }
+  assert.match(reports[0] ?? "", /^the access log goes on into the file that it has: E(EXIST|NOTDIR)/);
+  sink.write("2\n");
+  rmSync(folder);
+  sink.reopen();
+  await until(() => existsSync(file) && closed.mock.callCount() > 0);
+  sink.write("3\n");
+  await sink.close();
+  assert.deepEqual([reports.length, closed.mock.callCount()], [3, 1], reports.join("\n"));
+  assert.equal(readFileSync(join(`${folder}.old`, "lines"), "utf8"), "1\n2\n");
+  assert.equal(readFileSync(file, "utf8"), "3\n");
 });
