@@ -35,7 +35,7 @@ import { inspectorOf, stacksIn, statusOf } from "./ask.ts";
 import { hasEnded, isEnding, whatItCut } from "./ends.ts";
 import { HEARTBEAT_CHECK, Heartbeats } from "./heartbeats.ts";
 import { EXIT_GRACE } from "./messages.ts";
-import { type ClusterPlan, handedOf, isData, startTimeoutOf } from "./plan.ts";
+import { afterRefusal, type ClusterPlan, handedOf, isData, startTimeoutOf } from "./plan.ts";
 import { ServerProcess } from "./process.ts";
 import { Recycling, WATCH_INTERVAL } from "./recycling.ts";
 import { Scoreboard } from "./scoreboard.ts";
@@ -416,7 +416,7 @@ class Supervisor implements Operations {
     } catch (reason) {
       await change.undo();
       const error = SallyportError.from(reason);
-      if (!this.#stopping) logFailedReload(log, "the old server processes go on", error);
+      if (!this.#stopping) logFailedReload(log, afterRefusal(this.#plan.settings), error);
       this.#lastReload = reloaded(error);
       this.#reloadCounts.failed++;
       throw error;
