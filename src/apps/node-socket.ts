@@ -145,6 +145,10 @@ export class ExchangeSocket extends Stream {
     this.destroy();
   }
 
+  resetAndDestroy(): this {
+    return this.destroy();
+  }
+
   #idle(): void {
     const heard = this._httpMessage?.emit("timeout", this);
     if (!this.emit("timeout") && !heard) this.destroy();

@@ -1,8 +1,6 @@
 // Answers exchanges with the files of a directory. static-path.ts finds the file, or refuses; the library `send` sends it
-// (validators, conditions, ranges; RFC 9110, 13 and 14).
-import type { Stats } from "node:fs";
+// (validators, conditions, ranges; RFC 9110, 13 and 14), after static-conditions.ts.
 import { stat } from "node:fs/promises";
-import type { IncomingMessage } from "node:http";
 import { resolve } from "node:path";
 import send from "send";
 import {
@@ -26,6 +24,7 @@ import {
   textOr,
 } from "../options/checks.ts";
 import { nodeObjects } from "./node.ts";
+import { failsIfMatch, rangeOf } from "./static-conditions.ts";
 import { type FoundFile, find, findError, segmentsOf } from "./static-path.ts";
 import { type Choice, choose } from "./static-variant.ts";
 
@@ -141,7 +140,10 @@ function checkMethod({ request }: Exchange): void {
 function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options: StaticOptions): void {
   const { req, res } = nodeObjects(exchange);
   const { root, segments, stats } = choice.file;
-  if (!mayBeRange(req, stats)) delete req.headers.range;
+  if (failsIfMatch(req)) return refuseSending(exchange, PRECONDITION_FAILED);
+  const range = rangeOf(req, stats);
+  if (range === undefined) delete req.headers.range;
+  else req.headers.range = range;
   const stream = send(req, encoded(segments), {
     root,
     index: false,
@@ -150,6 +152,8 @@ function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options:
     immutable: options.immutable ?? false,
   });
   stream.on("headers", () => {
+    // No date may be later than that of the response (RFC 9110, 8.8.2.1).
+    if (stats.mtimeMs > Date.now()) res.setHeader("Last-Modified", new Date().toUTCString());
     if (choice.varies) res.setHeader("Vary", "Accept-Encoding");
     if (choice.coding) res.setHeader("Content-Encoding", choice.coding);
     // By the plain name: the variant's own suffix would name the type of its coding.
@@ -159,26 +163,17 @@ function sendFile(exchange: Exchange, choice: Choice, plain: FoundFile, options:
   stream.pipe(res);
 }
 
-/**
- * `send` would answer HEAD with 206 or 416, too, where Range means nothing (RFC 9110, 14.2), and takes any later date for one that
- * holds, where it must be that of the file (13.1.5).
- */
-function mayBeRange({ method, headers }: IncomingMessage, { mtime }: Stats): boolean {
-  const condition = headers["if-range"] as string | undefined;
-  if (method !== "GET") return false;
-  return !condition || isEntityTag(condition) || condition === mtime.toUTCString();
-}
-
-const isEntityTag = (condition: string): boolean => condition.includes('"');
-
 const encoded = (segments: readonly string[]): string => `/${segments.map(encodeURIComponent).join("/")}`;
 
 /** The error that `send` emits: one of http-errors, with the file system's code where that was the cause. */
-interface SendError extends Error {
+interface SendError {
+  readonly message: string;
   readonly status: number;
   readonly code?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+const PRECONDITION_FAILED: SendError = { status: 412, message: "Precondition Failed" };
 
 function refuseSending(exchange: Exchange, error: SendError): void {
   if (error.status !== 412 && error.status !== 416) return exchange.fail(findError(error));

@@ -3,8 +3,11 @@
 // Tested by test/protocols/fastcgi/server/attempt.test.ts.
 import { hasBody, header, type ResponseHead } from "../exchange/index.ts";
 
+/** It has no content (RFC 9110, 15.3.6). */
+const RESET_CONTENT = 205;
+
 /** Bytes of body that complete the response to `method`; infinite when only its end does. */
 export function bodyLength(method: string, { status, headers }: ResponseHead): number {
-  if (!hasBody(method, status)) return 0;
+  if (!hasBody(method, status) || status === RESET_CONTENT) return 0;
   return Number(header(headers, "content-length") ?? Number.POSITIVE_INFINITY);
 }

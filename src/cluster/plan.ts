@@ -31,6 +31,13 @@ export function startTimeoutOf(settings: Settings): number {
 export const isData = ({ apps }: Settings): boolean =>
   Object.values(apps).every((app) => !isGateway(app) && !("app" in app));
 
+/** What a refused reload leaves: where the settings cannot be handed, a process that starts later reads them as they are then. */
+export const afterRefusal = (settings: Settings): string =>
+  isData(settings)
+    ? "the old server processes go on"
+    : "the old server processes go on, but one that is started in place of another will read the configuration " +
+      "that was refused: put it right, or put the old one back";
+
 /** What a server process is handed. */
 export async function handedOf(plan: ClusterPlan): Promise<Handed> {
   const { settings, directory } = plan;

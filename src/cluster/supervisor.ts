@@ -31,7 +31,7 @@ import type { SwitchableLog } from "../server/switchable-log.ts";
 import { AppChanges } from "./app-changes.ts";
 import { inspectorOf, stacksIn, statusOf } from "./ask.ts";
 import { EXIT_GRACE } from "./messages.ts";
-import { type ClusterPlan, startTimeoutOf } from "./plan.ts";
+import { afterRefusal, type ClusterPlan, startTimeoutOf } from "./plan.ts";
 import type { ServerProcess } from "./process.ts";
 import { type Edition, ServerProcesses } from "./processes.ts";
 import { Scoreboard } from "./scoreboard.ts";
@@ -303,7 +303,7 @@ class Supervisor implements Operations {
     } catch (reason) {
       await change.undo();
       const error = SallyportError.from(reason);
-      if (!this.#stopping) logFailedReload(log, "the old server processes go on", error);
+      if (!this.#stopping) logFailedReload(log, afterRefusal(this.#plan.settings), error);
       this.#lastReload = reloaded(error);
       this.#reloadCounts.failed++;
       throw error;

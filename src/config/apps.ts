@@ -31,7 +31,7 @@ const queueing = (queue: number, queueTimeout: string, wanted = "process") => ({
   ),
   queueTimeout: about(
     time().exactOptional(),
-    `how long a request may wait for one; then 503 (${queueTimeout})`,
+    `how long a request may wait for one; then 503; 0: not at all (${queueTimeout})`,
   ),
 });
 

@@ -269,14 +269,11 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     }
   }
 
-  /** Fails the requests under way; the server goes on. */
+  /** Fails the requests under way; the server goes on. Python is not told: it is the link to it that failed. */
   #failAll(error: SallyportError): void {
     this.#failure ??= error;
     this.log.error(error.message, { code: error.code });
-    for (const stream of this.#streams.all()) {
-      stream.fail(error); // sends CANCEL as well
-      stream.lose(error);
-    }
+    for (const stream of this.#streams.all()) stream.lose(error);
     this.#streams.clear();
   }
 

@@ -25,6 +25,16 @@ const EMPTY = new Uint8Array(0);
 export const hasBody = (method: string, status: number): boolean =>
   method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
 
+/** Its response must have no content, which HTTP/1.1 says by a length of 0 (RFC 9110, 15.3.6). */
+const RESET_CONTENT = 205;
+
+const emptied = ({ status, reason, headers }: ResponseHead): ResponseHead => {
+  const fields = headers.filter(
+    (_, i) => (headers[i - (i % 2)] as string).toLowerCase() !== "content-length",
+  );
+  return { status, reason, headers: [...fields, "Content-Length", "0"] };
+};
+
 export abstract class BaseExchange implements Exchange {
   request: RequestHead;
   abstract readonly body: RequestBody;
@@ -90,6 +100,10 @@ export abstract class BaseExchange implements Exchange {
     // Lines are made together with a body of the announced length.
     const announced = head instanceof HeadLines ? -1 : announcedLength(head.headers);
     const size = sizeOf(body);
+    if (head.status === RESET_CONTENT && !bodyless && size > 0) {
+      this.start(head);
+      return this.end();
+    }
     if (!bodyless && announced >= 0 && announced !== size) {
       // The streaming rules decide: a body that is too long is cut to size, a short one is cut off visibly.
       this.start(head);
@@ -106,10 +120,13 @@ export abstract class BaseExchange implements Exchange {
     if (!this.#accepts("start") || !this.admits(head)) return;
     this.#phase = "started";
     this.#status = head.status;
-    this.#bodyless = !hasBody(this.request.method, head.status);
+    const bodyless = !hasBody(this.request.method, head.status);
+    const resets = head.status === RESET_CONTENT && !bodyless;
+    const sent = resets ? emptied(head) : head;
+    this.#bodyless = bodyless || resets;
     this.#remaining = this.#bodyless ? 0 : announcedLength(head.headers);
     if (!this.#bodyless) this.#events = EventStream.of(head);
-    this.sendHead(this.trace?.head(head) ?? head, this.#remaining, this.#bodyless);
+    this.sendHead(this.trace?.head(sent) ?? sent, this.#remaining, bodyless);
   }
 
   write(chunk: Uint8Array): boolean {

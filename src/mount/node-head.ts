@@ -3,8 +3,7 @@
 // Tested by test/mount/node.test.ts.
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import type { Socket } from "node:net";
-import { isIP } from "node:net";
+import { isIP, Socket } from "node:net";
 import { type Address, header, isFieldValue, type RequestHead, SallyportError } from "../exchange/index.ts";
 import { fieldName } from "../http/fields.ts";
 import { HeadFields } from "../http/request-fields.ts";
@@ -108,7 +107,10 @@ function addField(fields: HeadFields, sent: string, value: string): void {
 
 function versionOf(req: NodeRequest): "1.0" | "1.1" | "2" {
   if (isHttp2Request(req)) return "2";
-  if (req.httpVersion === "1.1" || req.httpVersion === "1.0") return req.httpVersion;
+  const { httpVersion, socket } = req;
+  if (httpVersion === "1.1" || httpVersion === "1.0") return httpVersion;
+  // Our own node handlers give requests of HTTP/2 this form. On a socket of node's, such a version is only the client's word.
+  if (httpVersion === "2.0" && !(socket instanceof Socket)) return "2";
   throw new SallyportError("VERSION_UNSUPPORTED", "a version of HTTP other than 1.0, 1.1 and 2");
 }
 

@@ -10,9 +10,10 @@ export class SendWatch {
   #due = Number.POSITIVE_INFINITY;
   #left = 0;
 
+  /** 0 means none, as for Node's own timeouts. */
   constructor(socket: Socket, timeout: number) {
     this.#socket = socket;
-    this.#timeout = timeout;
+    this.#timeout = timeout || Number.POSITIVE_INFINITY;
   }
 
   /** Bytes wait from now on; without effect while it watches already. */
@@ -26,9 +27,13 @@ export class SendWatch {
     this.#due = Number.POSITIVE_INFINITY;
   }
 
-  /** Whether not a byte has left for the timeout. */
+  /** Whether bytes wait and none has left for the timeout. */
   stalled(now: number): boolean {
     if (this.#due === Number.POSITIVE_INFINITY) return false;
+    if (this.#socket.writableLength === 0) {
+      this.stop();
+      return false;
+    }
     const left = bytesLeft(this.#socket);
     if (left === this.#left) return this.#due <= now;
     this.#left = left;

@@ -68,7 +68,7 @@ export class WebSocketClock {
   }
 }
 
-function tickOf({ pingInterval, pingTimeout, closeTimeout }: WebSocketLimits): number {
-  const shortest = Math.min(pingInterval, pingTimeout, closeTimeout);
+function tickOf({ pingInterval, pingTimeout, closeTimeout, sendTimeout }: WebSocketLimits): number {
+  const shortest = Math.min(pingInterval, pingTimeout, closeTimeout, sendTimeout);
   return Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, Math.floor(shortest / TICKS_A_WAIT)));
 }

@@ -1,7 +1,9 @@
 // The server's half of an open WebSocket (RFC 6455, 5 to 7) over any duplex stream.
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
 import { ConnectionLifecycle, type Moves } from "../sockets/lifecycle.ts";
+import { SendWatch } from "../sockets/send-watch.ts";
 import { StreamEvents } from "../sockets/stream-events.ts";
 import type { Timed, WebSocketClock } from "./clock.ts";
 import type { Deflate } from "./deflate.ts";
@@ -19,7 +21,7 @@ export interface SessionTransport {
 }
 
 /** A stream, or one that can tell that nothing moves: a socket, a stream of HTTP/2. */
-export type SessionStream = Duplex & { setTimeout?(milliseconds: number): unknown };
+export type SessionStream = Duplex & { timeout?: number; setTimeout?(milliseconds: number): unknown };
 
 type Message = readonly [data: Buffer, binary: boolean];
 type Closed = readonly [code: number, reason: string];
@@ -58,7 +60,8 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   /** How it was closed, for the application after all messages. */
   #closed: Closed | undefined;
   #delivering = false;
-  #watched = false;
+  /** Made when a message has to wait for the first time. */
+  #sendWatch: SendWatch | undefined;
   /** Messages were on their way out before our close frame when the wait for the client began. */
   #queued = false;
   #bytes = 0;
@@ -143,7 +146,8 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   }
 
   checkDeadlines(now: number): void {
-    this.#life.checkDeadline(now);
+    if (this.#sendWatch?.stalled(now)) this.#stalled();
+    else this.#life.checkDeadline(now);
   }
 
   // What the table asks for.
@@ -188,7 +192,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     this.#writer.drained();
   }
 
-  /** Not a byte has passed for `sendTimeout`. */
+  /** The client has taken nothing for `sendTimeout`. */
   #stalled(): void {
     this.#unwatch();
     if (!this.#writer.busy) return;
@@ -299,16 +303,23 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     if (this.#life.rule.step === "messages") this.#life.enter("open");
   }
 
-  /** "timeout" comes when not a byte passes for `sendTimeout`. Node counts what the kernel takes. */
+  /** From now on the client must take a byte every `sendTimeout`, until `#unwatch`. */
   #watch(): void {
-    if (this.#watched) return;
-    this.#watched = true;
-    this.#duplex.setTimeout?.(this.#clock.limits.sendTimeout);
+    const duplex = this.#duplex;
+    const { limits, now } = this.#clock;
+    if (!(duplex instanceof Socket)) return this.#setTimeout(limits.sendTimeout);
+    this.#sendWatch ??= new SendWatch(duplex, limits.sendTimeout);
+    this.#sendWatch.start(now);
   }
 
   #unwatch(): void {
-    if (!this.#watched) return;
-    this.#watched = false;
-    this.#duplex.setTimeout?.(0);
+    this.#sendWatch?.stop();
+    this.#setTimeout(0);
+  }
+
+  /** How far the bytes of a stream of HTTP/2 have come Node does not tell: its "timeout" comes when none passes either way. */
+  #setTimeout(milliseconds: number): void {
+    const duplex = this.#duplex;
+    if (!(duplex instanceof Socket) && duplex.timeout !== milliseconds) duplex.setTimeout?.(milliseconds);
   }
 }

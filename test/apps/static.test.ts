@@ -93,7 +93,31 @@ test("conditions are answered with 304 and 412", async () => {
   assert.equal(await status("If-None-Match", '"other"'), 200);
   assert.equal(await status("If-Modified-Since", MODIFIED.toUTCString()), 304);
   assert.equal(await status("If-Match", '"other"'), 412);
+  assert.equal(await status("If-Match", "*"), 200);
   assert.equal(await status("If-Unmodified-Since", new Date(0).toUTCString()), 412);
+  assert.equal(await status("If-Unmodified-Since", MODIFIED.toUTCString()), 200);
+});
+
+test("If-Match wants a strong validator, and ours are weak (RFC 9110, 13.1.1)", async () => {
+  const { headers } = await ask("/hello.txt");
+  const etag = header(headers, "etag") ?? "";
+  for (const tags of [etag, etag.slice(2), `"other", ${etag}`])
+    assert.equal((await ask("/hello.txt", withHeaders("If-Match", tags))).status, 412, tags);
+});
+
+test("conditions are judged in their order (RFC 9110, 13.2.2)", async () => {
+  const { headers } = await ask("/hello.txt");
+  const etag = header(headers, "etag") ?? "";
+  const long = new Date(0).toUTCString();
+  const later = new Date(MODIFIED.getTime() + 60_000).toUTCString();
+  const status = async (...fields: string[]) =>
+    (await ask("/hello.txt", withHeaders("Range", "bytes=0-4", ...fields))).status;
+  assert.equal(await status("If-Match", "*", "If-Unmodified-Since", long), 206);
+  assert.equal(await status("If-Match", '"other"', "If-None-Match", etag), 412);
+  assert.equal(await status("If-Unmodified-Since", long, "If-None-Match", etag), 412);
+  assert.equal(await status("If-None-Match", '"other"', "If-Modified-Since", later), 206);
+  assert.equal(await status("If-None-Match", etag, "If-Modified-Since", long), 304);
+  assert.equal(await status("If-None-Match", etag, "If-Range", '"other"'), 304);
 });
 
 for (const [range, status, body, contentRange] of [
@@ -101,6 +125,10 @@ for (const [range, status, body, contentRange] of [
   ["bytes=7-", 206, "world", "bytes 7-11/12"],
   ["bytes=-5", 206, "world", "bytes 7-11/12"],
   ["bytes=5-999", 206, ", world", "bytes 5-11/12"],
+  ["bytes=-999", 206, "hello, world", "bytes 0-11/12"],
+  ["bytes=-0", 416, "416 Range Not Satisfiable\n", "bytes */12"],
+  ["bytes=0-1,3-4", 200, "hello, world", undefined],
+  ["bytes=0-1, 2-4", 206, "hello", "bytes 0-4/12"],
   ["bytes=12-", 416, "416 Range Not Satisfiable\n", "bytes */12"],
   ["bytes=x", 200, "hello, world", undefined],
   ["lines=0-1", 200, "hello, world", undefined],
@@ -117,14 +145,39 @@ for (const [range, status, body, contentRange] of [
 test("a range is sent only while If-Range holds", async () => {
   const { headers } = await ask("/hello.txt");
   const ranged = (value: string) => ask("/hello.txt", withHeaders("Range", "bytes=0-4", "If-Range", value));
-  assert.equal((await ranged(header(headers, "etag") ?? "")).status, 206);
-  assert.equal((await ranged('"other"')).status, 200);
+  // Ours are weak, and only a strong one holds (RFC 9110, 13.1.5), whether or not the client calls it weak.
+  const weak = header(headers, "etag") ?? "";
+  for (const tag of [weak, weak.slice(2), '"other"']) assert.equal((await ranged(tag)).status, 200, tag);
   assert.equal((await ranged(MODIFIED.toUTCString())).status, 206);
   for (const shift of [-1000, 1000]) {
     const other = await ranged(new Date(MODIFIED.getTime() + shift).toUTCString());
     assert.deepEqual([other.status, other.body.toString()], [200, "hello, world"], `${shift}`);
   }
   assert.equal((await ranged("yesterday")).status, 200);
+});
+
+test("the date of a file that has only just changed is no strong validator", async (t) => {
+  const now = Math.floor(Date.now() / 1000) * 1000;
+  t.mock.timers.enable({ apis: ["Date"], now: now + 999 });
+  await utimes(join(root, "only.css"), new Date(now), new Date(now));
+  const conditions = withHeaders("Range", "bytes=0-1", "If-Range", new Date(now).toUTCString());
+  assert.equal((await ask("/only.css", conditions)).status, 200);
+  t.mock.timers.setTime(now + 1000);
+  assert.equal((await ask("/only.css", conditions)).status, 206);
+});
+
+test("a file from the future was last modified now", async (t) => {
+  const now = Math.floor(Date.now() / 1000) * 1000;
+  t.mock.timers.enable({ apis: ["Date"], now });
+  await utimes(join(root, "only.css"), new Date(now + 60_000), new Date(now + 60_000));
+  assert.equal(field(await ask("/only.css"), "last-modified"), new Date(now).toUTCString());
+});
+
+test("an empty file has no ranges", async () => {
+  for (const range of ["bytes=0-", "bytes=-1", "bytes=0-0"]) {
+    const { status, body } = await ask("/empty.txt", withHeaders("Range", range));
+    assert.deepEqual([status, body.length], [200, 0], range);
+  }
 });
 
 test("a range means nothing to HEAD", async () => {

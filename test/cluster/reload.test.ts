@@ -8,6 +8,7 @@ import { type TestContext, test } from "node:test";
 import { askServer } from "../../src/control/client.ts";
 import type { ServerStatus } from "../../src/control/operations.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { serverProcessesOf } from "../kit/processes.ts";
 import { pythons } from "../kit/pythons.ts";
 import { type Ended, sallyport } from "../kit/run-command.ts";
 import { type Served, serve } from "../kit/serve.ts";
@@ -235,4 +236,32 @@ test("a restart of an embedded app that waits for its turn starts nothing after 
   assert.deepEqual(await stopped, { code: 0, signal: null });
   assert.equal(server.stderr.match(/importing/g)?.length, 2);
   for (const said of await Promise.all(restarts)) assert.match(said, /stop/);
+});
+
+test("a refused reload says that a process which is started later reads the code of the configuration again", async (t) => {
+  const folder = makeFolder(t);
+  const file = join(folder, "site.config.mjs");
+  const write = (text: string, more = ""): void =>
+    writeFileSync(
+      file,
+      `const app = (request, response) => response.end(${JSON.stringify(text)} + process.pid);
+export default { listen: ["127.0.0.1:0"], serverProcesses: 2, apps: { site: { app } }${more} };`,
+    );
+  write("old ");
+  const server = await serve(["--config", file], { cwd: folder });
+  t.after(() => server.stop());
+  const ask = async (): Promise<string> =>
+    (await fetch(server.url, { headers: { connection: "close" } })).text();
+  // Both have read it.
+  const answers = new Set<string>();
+  await until(async () => answers.add(await ask()).size === 2);
+  write("refused ", ", nonsense: 1");
+  process.kill(server.pid, "SIGHUP");
+  await server.sees(
+    /the old server processes go on, but one .* will read the configuration that was refused/,
+  );
+  write("put back ");
+  const [killed] = serverProcessesOf(server.pid);
+  process.kill(killed as number, "SIGKILL");
+  await until(async () => (await ask().catch(() => "")).startsWith("put back"));
 });

@@ -47,6 +47,20 @@ for (const [method, status] of [
   });
 }
 
+test("a response with 205 says that it has no content (RFC 9110, 15.3.6)", async () => {
+  const whole = new RecordedExchange();
+  whole.respond(head(205, "X-Own", "1", "content-length", "5"), "hello");
+  const pieces = new RecordedExchange();
+  pieces.start(head(205, "X-Own", "1", "Content-Length", "5"));
+  pieces.write(Buffer.from("hello"));
+  pieces.end();
+  for (const { done } of [whole, pieces]) {
+    const { status, headers, body, complete } = await done;
+    assert.deepEqual([status, body.length, complete], [205, 0, true]);
+    assert.deepEqual(headers, ["X-Own", "1", "Content-Length", "0"]);
+  }
+});
+
 test("fail answers with the catalogue's sentence while there is no head, and never with the details", async () => {
   const exchange = new RecordedExchange();
   exchange.fail(new SallyportError("APP_RAISED", "secret", { detail: "Traceback secret" }));

@@ -75,14 +75,14 @@ function requests({ host, ask, json }: Site): void {
 
   test("the mount is in SCRIPT_NAME and the rest in PATH_INFO, as sent once", async () => {
     const environ = await json("/environ?a=%20b&c", { headers: { "X-Two-Words": "caf\u00e9" } });
-    const { host: authority } = new URL(host().url);
+    const { host: authority, protocol } = new URL(host().url);
     assert.equal(environ.SCRIPT_NAME, "/ml");
     assert.equal(environ.PATH_INFO, "/environ");
     assert.equal(environ.QUERY_STRING, "a=%20b&c");
     assert.equal(environ.REQUEST_URI, "/ml/environ?a=%20b&c");
     assert.equal(environ.HTTP_HOST, authority);
     assert.equal(environ.HTTP_X_TWO_WORDS, "caf\u00e9");
-    assert.equal(environ["wsgi.url_scheme"], "http");
+    assert.equal(`${environ["wsgi.url_scheme"]}:`, protocol);
     assert.deepEqual([environ.REMOTE_ADDR, environ.SERVER_NAME], ["127.0.0.1", "127.0.0.1"]);
   });
 

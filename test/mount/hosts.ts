@@ -1,8 +1,8 @@
 // Every host that a gateway is mounted in, each the way its own documentation would have it: below /ml, on a free port.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { createServer as createServer2 } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { createServer as createServer2, createSecureServer as createServer2Tls } from "node:http2";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import middie from "@fastify/middie";
@@ -14,8 +14,12 @@ import { Hono } from "hono";
 import Koa from "koa";
 import { serve as serveSrvx } from "srvx";
 import { createServer as createViteServer } from "vite";
+import { nodeApp } from "../../src/apps/index.ts";
 import type { Gateway, Log } from "../../src/exchange/index.ts";
 import { type Lifecycle, toFetchHandler, toNodeHandler } from "../../src/mount/index.ts";
+import { httpListener } from "../../src/protocols/http1/index.ts";
+import { http2Listener } from "../../src/protocols/http2/index.ts";
+import { makeCertificate } from "../kit/make-certificate.ts";
 import { type Client, client1, client2 } from "./clients.ts";
 
 export interface Host {
@@ -49,6 +53,37 @@ export const HOSTS: readonly HostKind[] = [
       return opened(handler, createServer2(handler) as unknown as Server);
     },
     client2,
+  ),
+  ...[client1, client2].map((client) =>
+    kind(
+      `node:http2 with TLS, for ${client === client1 ? "HTTP/1.1" : "HTTP/2"}`,
+      async (gateway, log) => {
+        const handler = toNodeHandler(gateway, { mount: "/ml", log });
+        const { cert, key, remove } = makeCertificate();
+        const pair = { cert: readFileSync(cert), key: readFileSync(key) };
+        remove();
+        const server = createServer2Tls({ ...pair, allowHTTP1: true }, handler);
+        return opened(handler, server as unknown as Server, undefined, "https");
+      },
+      client,
+    ),
+  ),
+  ...[client1, client2].map((client) =>
+    kind(
+      `a node handler of ours behind our HTTP/${client === client1 ? "1.1" : "2"}`,
+      async (gateway, log) => {
+        const handler = toNodeHandler(gateway, { mount: "/ml", log });
+        const app = nodeApp(handler, { log });
+        const make = client === client1 ? httpListener : http2Listener;
+        const listener = make({ handler: (exchange) => app.handle(exchange), log });
+        const server = createTcpServer({ allowHalfOpen: true }, (socket) => listener.accept(socket));
+        return opened(handler, server as unknown as Server, async () => {
+          server.close();
+          await listener.close(0);
+        });
+      },
+      client,
+    ),
   ),
   kind("Express", async (gateway, log) => {
     const handler = toNodeHandler(gateway, { log });
@@ -128,7 +163,12 @@ export const HOSTS: readonly HostKind[] = [
   }),
 ];
 
-async function opened(handler: Lifecycle, server: Server, close?: () => Promise<unknown>): Promise<Host> {
+async function opened(
+  handler: Lifecycle,
+  server: Server,
+  close?: () => Promise<unknown>,
+  scheme = "http",
+): Promise<Host> {
   if (!server.listening) await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
   const stop = async (): Promise<void> => {
@@ -136,5 +176,5 @@ async function opened(handler: Lifecycle, server: Server, close?: () => Promise<
     if (close) await close();
     else await new Promise((done) => server.close(done));
   };
-  return { handler, url: `http://127.0.0.1:${port}/ml`, close: stop };
+  return { handler, url: `${scheme}://127.0.0.1:${port}/ml`, close: stop };
 }

@@ -241,6 +241,52 @@ describe("a response that breaks off", () => {
   });
 });
 
+test("what HTTP/2 forbids does not leave by it, and trailers and responses without a body do (RFC 9113, 8.2.2)", async (t) => {
+  const fields = [
+    "Connection",
+    "x",
+    "Keep-Alive",
+    "timeout=9",
+    "Transfer-Encoding",
+    "gzip",
+    "Upgrade",
+    "x",
+    "TE",
+    "x",
+  ];
+  const handler = mounted((exchange) => {
+    exchange.start({
+      ...OK,
+      status: Number(exchange.request.path.slice(1)),
+      headers: [...fields, "X-Own", "1"],
+    });
+    exchange.write(Buffer.from("body"));
+    exchange.end(["X-Sum", "1"]);
+  });
+  const server = createServer2(handler);
+  server.listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const [method, status, body] of [
+    ["GET", 200, "body"],
+    ["HEAD", 200, ""],
+    ["GET", 204, ""],
+    ["GET", 205, ""],
+    ["GET", 304, ""],
+  ] as const) {
+    const answer = await client2(`${url}/${status}`, { method });
+    const trailers = once(answer.body, "trailers").catch(() => []);
+    assert.equal(await textOf(answer), body, `${method} ${status}`);
+    const names = Object.keys(answer.headers).filter((name) => !name.startsWith(":") && name !== "date");
+    assert.deepEqual(
+      [answer.status, names],
+      [status, status === 205 ? ["x-own", "content-length"] : ["x-own"]],
+    );
+    if (body !== "") assert.equal((await trailers)[0]["x-sum"], "1");
+  }
+});
+
 test("a status that HTTP/2 cannot send is an error of the application's", async (t) => {
   const handler = mounted((exchange) => exchange.respond({ ...OK, status: 700 }, ""));
   const server = createServer2(handler);

@@ -41,6 +41,18 @@ test("a peer that reads nothing has stalled after the timeout, though it sends",
   assert.equal(watch.stalled(1_000_000), false);
 });
 
+test("with a timeout of 0 no peer has stalled, and without bytes that wait none has either", async (t) => {
+  const [near] = await pair(t);
+  const patient = new SendWatch(near, 0);
+  const watch = new SendWatch(near, 100);
+  watch.start(1_000);
+  assert.equal(watch.stalled(2_000), false);
+  near.write(MUCH);
+  patient.start(1_000);
+  // It was stopped when it had nothing to wait for.
+  assert.deepEqual([patient.stalled(1_000_000), watch.stalled(1_000_000)], [false, false]);
+});
+
 test("each part of a large write that leaves renews the timeout", async (t) => {
   const [near, far] = await pair(t);
   let read = 0;

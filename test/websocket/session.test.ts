@@ -385,6 +385,16 @@ test("no ping is sent where pingInterval is 0", async (t) => {
   assert.deepEqual([client.frames, seen.end], [[], undefined]);
 });
 
+test("a client that reads nothing for sendTimeout is cut, though it goes on sending messages", async (t) => {
+  const { client, seen } = await open(t, { sendTimeout: 200 });
+  client.socket.pause();
+  await fill(seen, Buffer.alloc(2 ** 16));
+  const sending = setInterval(() => client.send(frame(TEXT, "x")), 20);
+  t.after(() => clearInterval(sending));
+  await seen.over();
+  assert.equal(errorOf(seen), "ERR_SALLYPORT_CLIENT_STALLED");
+});
+
 test("a client that reads nothing for sendTimeout is cut", async (t) => {
   const { client, seen } = await open(t, { sendTimeout: 200 });
   client.socket.pause();

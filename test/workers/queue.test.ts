@@ -1,7 +1,7 @@
 // The queue of requests that wait for a worker: long ones, too, lose only those whose clients have left.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Trace } from "../../src/exchange/index.ts";
+import { type SallyportError, Trace } from "../../src/exchange/index.ts";
 import { RequestQueue } from "../../src/workers/queue.ts";
 import type { WorkerStream } from "../../src/workers/stream.ts";
 
@@ -29,4 +29,13 @@ test("what is put back waits again, and what waited still waits since then", () 
   queue.putBack([had, waited].map((trace) => ({ exchange: { closed: false, trace } }) as never));
   assert.deepEqual([had.waits, had.pid], [true, undefined]);
   assert.equal(waited.queuedAt, since);
+});
+
+test("with a queueTimeout of 0 what is not taken at once fails", () => {
+  const failures: string[] = [];
+  const queue = new RequestQueue({ queue: 2, queueTimeout: 0 }, "worker");
+  const exchange = { closed: false };
+  queue.add({ exchange, since: 0, fail: ({ code }: SallyportError) => failures.push(code) } as never);
+  queue.expire();
+  assert.deepEqual([failures, queue.waiting.length], [["ERR_SALLYPORT_QUEUE_TIMEOUT"], 0]);
 });

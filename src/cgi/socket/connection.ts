@@ -18,6 +18,7 @@ import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { graceOver, type ManagedConnection, type ManagedConnections } from "../../sockets/connections.ts";
 import { ConnectionLifecycle, type Moves, type StateRule } from "../../sockets/lifecycle.ts";
 import { isTcp, resetSocket } from "../../sockets/reset.ts";
+import { SendWatch } from "../../sockets/send-watch.ts";
 import { CgiExchange, type CgiTransport, type Compose } from "../exchange.ts";
 import { describeRequest } from "../metavariables/decode.ts";
 import type { VariablesRead, VariablesReader } from "./incoming.ts";
@@ -65,6 +66,8 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
   #body: PushedBody | undefined;
   /** Bytes of the body that are still to come. */
   #owed = 0;
+  /** Made when the response has to wait for the first time. */
+  #sendWatch: SendWatch | undefined;
   /** Something was written since the peer ended its side. */
   #wrote = false;
 
@@ -85,7 +88,6 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     socket.on("data", (chunk: Buffer) => this.#received(chunk));
     socket.on("end", () => this.#life.ended());
     socket.on("drain", () => this.#relieved());
-    socket.on("timeout", () => this.#stalled());
     // Which error it was does not matter: the peer is gone. "close" always follows.
     socket.on("error", () => this.#lost());
     socket.on("close", () => {
@@ -97,7 +99,8 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
   // The listener's calls.
 
   checkDeadlines(now: number): void {
-    this.#life.checkDeadline(now);
+    if (this.#sendWatch?.stalled(now)) this.#stalled();
+    else this.#life.checkDeadline(now);
   }
 
   get inFlight(): number {
@@ -203,7 +206,7 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     this.#wrote = true;
     this.#gather();
     if (writePiece(socket, bytes)) return true;
-    socket.setTimeout(this.#context.limits.sendTimeout);
+    this.#watch();
     return socket.writableLength <= this.#context.limits.unsent;
   }
 
@@ -237,14 +240,21 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
     process.nextTick(this.#release);
   }
 
+  /** From now on the peer must take a byte every `sendTimeout`, until all is taken. */
+  #watch(): void {
+    const { limits, connections } = this.#context;
+    this.#sendWatch ??= new SendWatch(this.#socket, limits.sendTimeout);
+    this.#sendWatch.start(connections.now);
+  }
+
   #relieved(): void {
-    this.#socket.setTimeout(0);
+    this.#sendWatch?.stop();
     this.#exchange?.drained();
   }
 
   /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
-    if (this.#socket.writableLength === 0) return;
+    this.#sendWatch?.stop();
     this.#abandon(new SallyportError("CLIENT_STALLED", "the server in front stopped reading the response"));
     resetSocket(this.#socket);
   }
@@ -253,9 +263,8 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
 
   /** A cut is over in its time even if the peer reads nothing. */
   sending(): boolean {
-    const socket = this.#socket;
-    if (this.#life.state === "silent" || socket.writableLength === 0) return false;
-    if (!socket.timeout) socket.setTimeout(this.#context.limits.sendTimeout);
+    if (this.#life.state === "silent" || this.#socket.writableLength === 0) return false;
+    this.#watch();
     return true;
   }
 

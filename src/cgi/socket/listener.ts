@@ -62,6 +62,6 @@ export class SocketListener extends ConnectionListener<SocketConnection> impleme
 }
 
 function waitsOf(limits: SocketLimits): number[] {
-  const { headTimeout, bodyTimeout, halfClosed, lingerTimeout, cutTimeout } = limits;
-  return [headTimeout, bodyTimeout, halfClosed, lingerTimeout, cutTimeout];
+  const { headTimeout, bodyTimeout, sendTimeout, halfClosed, lingerTimeout, cutTimeout } = limits;
+  return [headTimeout, bodyTimeout, sendTimeout, halfClosed, lingerTimeout, cutTimeout];
 }

@@ -30,7 +30,6 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   static readonly #EVENTS = new StreamEvents<HttpConnection>({
     end: (connection) => connection.#reader.finished(),
     drain: (connection) => connection.#relieved(),
-    timeout: (connection) => connection.#stalled(),
     // Which error it was does not matter: the client is gone. "close" always follows.
     error: (connection) => connection.#lost(),
     close: (connection) => connection.#closed(),
@@ -54,7 +53,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     const { limits, connections, scheme, http2 } = context;
     this.#socket = socket;
     this.#context = context;
-    this.writer = new ResponseWriter(socket, limits.unsent, limits.sendTimeout);
+    this.writer = new ResponseWriter(socket, limits.unsent, limits.sendTimeout, connections);
     this.#life = new ConnectionLifecycle(CONNECTION_RULES, "fresh", limits, connections, socket, this);
     this.#reader = new RequestReader(socket, this.#life, limits, this);
     this.#facts = connectionFactsOf(socket, scheme);
@@ -74,7 +73,8 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   // The listener's calls.
 
   checkDeadlines(now: number): void {
-    this.#life.checkDeadline(now);
+    if (this.writer.stalled(now)) this.#stalled();
+    else this.#life.checkDeadline(now);
   }
 
   get inFlight(): number {
@@ -128,7 +128,6 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
     this.writer.unwatch();
-    if (!this.writer.busy) return;
     const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
     this.#note(error);
     this.#abandon(error);

@@ -105,6 +105,6 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
 }
 
 function waitsOf(limits: HttpLimits): number[] {
-  const { headTimeout, bodyTimeout, idleTimeout, drainTimeout, lingerTimeout } = limits;
-  return [headTimeout, bodyTimeout, idleTimeout, drainTimeout, lingerTimeout];
+  const { headTimeout, bodyTimeout, idleTimeout, sendTimeout, drainTimeout, lingerTimeout } = limits;
+  return [headTimeout, bodyTimeout, idleTimeout, sendTimeout, drainTimeout, lingerTimeout];
 }

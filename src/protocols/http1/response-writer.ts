@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { givePiece, writePiece } from "../../exchange/blocks.ts";
 import { resetSocket } from "../../sockets/reset.ts";
+import { SendWatch } from "../../sockets/send-watch.ts";
 
 /** Up to this size, copying bytes behind their head costs less than a gathered write. */
 const COPIED = 16_384;
@@ -12,15 +13,18 @@ export class ResponseWriter {
   /** Bytes that may wait for the client before `false` is returned. */
   readonly #highWater: number;
   readonly #sendTimeout: number;
+  readonly #clock: { readonly now: number };
   readonly #uncork = (): void => this.#socket.uncork();
   /** The second half of a text of which only the first was sent; it leaves before anything else. */
   #otherHalf = "";
-  #watched = false;
+  /** Made when a response has to wait for the first time: most connections never need one. */
+  #sendWatch: SendWatch | undefined;
 
-  constructor(socket: Socket, highWater: number, sendTimeout: number) {
+  constructor(socket: Socket, highWater: number, sendTimeout: number, clock: { readonly now: number }) {
     this.#socket = socket;
     this.#highWater = highWater;
     this.#sendTimeout = sendTimeout;
+    this.#clock = clock;
   }
 
   /** Whether bytes wait for the client to read them. */
@@ -64,17 +68,19 @@ export class ResponseWriter {
     if (this.#otherHalf !== "") this.text("");
   }
 
-  /** The socket emits "timeout" when no byte leaves for `sendTimeout`: Node counts what the kernel takes. */
+  /** From now on the client must take a byte every `sendTimeout`, until `unwatch`. */
   watch(): void {
-    if (this.#watched) return;
-    this.#watched = true;
-    this.#socket.setTimeout(this.#sendTimeout);
+    this.#sendWatch ??= new SendWatch(this.#socket, this.#sendTimeout);
+    this.#sendWatch.start(this.#clock.now);
   }
 
   unwatch(): void {
-    if (!this.#watched) return;
-    this.#watched = false;
-    this.#socket.setTimeout(0);
+    this.#sendWatch?.stop();
+  }
+
+  /** Whether bytes wait and the client has taken none for `sendTimeout`. */
+  stalled(now: number): boolean {
+    return this.#sendWatch?.stalled(now) === true;
   }
 
   /** Resets the connection: an orderly end could be taken for the end of the response. */

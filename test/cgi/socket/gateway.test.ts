@@ -206,11 +206,13 @@ for (const protocol of PROTOCOLS) {
       [(await first.done).body.toString(), (await second.done).body.toString()],
       ["first", "second"],
     );
-    const impatient = startGateway(t, protocol, { ...options, queueTimeout: 20 });
-    const held = impatient.exchange({});
-    await apps.next();
-    assert.match((await impatient.ask("/")).body.toString(), /QUEUE_TIMEOUT/);
-    held.hangUp();
+    for (const queueTimeout of [20, 0]) {
+      const impatient = startGateway(t, protocol, { ...options, queueTimeout });
+      const held = impatient.exchange({});
+      await apps.next();
+      assert.match((await impatient.ask("/")).body.toString(), /QUEUE_TIMEOUT/);
+      held.hangUp();
+    }
   });
 
   test(`${name}: a client that leaves frees its place in the queue and its connection`, async (t) => {

@@ -146,6 +146,19 @@ for (const protocol of PROTOCOLS) {
     assert.equal((await over(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_STALLED");
   });
 
+  test(`${name}: a peer that takes nothing for long is cut, though it goes on sending`, async (t) => {
+    const apps = queue();
+    const app = await startApplication(t, protocol, apps.handler, { limits: { sendTimeout: 200 } });
+    const raw = (await Raw.to(t, app.address)).send(post(protocol, 1_000_000)).send("x");
+    raw.socket.pause();
+    const exchange = await apps.next();
+    const sending = setInterval(() => raw.send("x"), 20);
+    t.after(() => clearInterval(sending));
+    exchange.start(head(200));
+    exchange.write(Buffer.alloc(50_000_000));
+    assert.equal((await over(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_STALLED");
+  });
+
   test(`${name}: a peer that never takes the last bytes of a response is cut`, async (t) => {
     const apps = queue();
     const limits = { sendTimeout: 200, lingerTimeout: 50 };

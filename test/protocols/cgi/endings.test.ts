@@ -245,14 +245,15 @@ test("requests beyond the processes wait, beyond the queue get 503 with Retry-Af
   assert.equal((await waiting).status, 200);
 });
 
-test("a request that waits too long for a slot gets 503", async (t) => {
-  const gateway = await startCgi(t, ".", { processes: 1, queueTimeout: 50 });
-  gateway.handle(new RecordedExchange({ target: "/hang" }));
-  await delay(50);
-  const { status, body } = await ask(gateway, OK);
-  assert.equal(status, 503);
-  assert.match(String(body), /QUEUE_TIMEOUT/);
-});
+for (const queueTimeout of [50, 0])
+  test(`a request that waits too long for a slot gets 503: ${queueTimeout} ms`, async (t) => {
+    const gateway = await startCgi(t, ".", { processes: 1, queueTimeout });
+    gateway.handle(new RecordedExchange({ target: "/hang" }));
+    await delay(50);
+    const { status, body } = await ask(gateway, OK);
+    assert.equal(status, 503);
+    assert.match(String(body), /QUEUE_TIMEOUT/);
+  });
 
 test("a hundred requests through four processes are all answered", async (t) => {
   const gateway = await startCgi(t, ".", { processes: 4 });

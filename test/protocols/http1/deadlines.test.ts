@@ -1,7 +1,8 @@
 // H21: every wait ends: slow heads, slow bodies, idle connections, slow readers; and nobody else notices.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
+import type { Line } from "../../kit/keep-log.ts";
 import { echo, headLines, hello, serve, statuses } from "../../kit/serve-http1.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -135,6 +136,28 @@ test("H21: a client that stops reading a one-shot response is cut", async (t) =>
   await listener.close(60_000);
 });
 
+test("H21: a client that reads nothing is cut, though it goes on sending its next request", async (t) => {
+  const { handler, next } = queue();
+  const { client, lines } = await serve(t, handler, { sendTimeout: 300 });
+  const peer = (await client()).send(GET);
+  peer.socket.pause();
+  (await next()).respond(head(), Buffer.alloc(50_000_000));
+  await cutDespite(t, () => peer.send("G"), lines);
+});
+
+test("H21: a client that reads nothing is cut, though it goes on sending its body", async (t) => {
+  const { handler, next } = queue();
+  const { client, lines } = await serve(t, handler, { sendTimeout: 300 });
+  const peer = (await client()).send(post("Content-Length: 1000000"), "x");
+  const exchange = await next();
+  peer.socket.pause();
+  exchange.start(head());
+  exchange.write(Buffer.alloc(50_000_000));
+  const outcome = outcomeOf(exchange);
+  await cutDespite(t, () => peer.send("x"), lines);
+  assert.equal((await outcome).error?.code, "ERR_SALLYPORT_CLIENT_STALLED");
+});
+
 test("a slow client that does read gets a one-shot response whole, though it takes longer than any limit", async (t) => {
   const { handler, next } = queue();
   const { client } = await serve(t, handler, { sendTimeout: 1000, idleTimeout: 50, lingerTimeout: 50 });
@@ -181,4 +204,15 @@ test("beyond the limit of connections the answer is 503, and room that is made i
 
 async function listenerEmpty(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** What is sent all the while keeps nothing alive. */
+async function cutDespite(t: TestContext, send: () => unknown, lines: Line[]): Promise<void> {
+  const sending = setInterval(send, 20);
+  t.after(() => clearInterval(sending));
+  await listenerEmpty(() => lines.length > 0);
+  assert.deepEqual(
+    lines.map(({ fields }) => fields?.code),
+    ["ERR_SALLYPORT_CLIENT_STALLED"],
+  );
 }

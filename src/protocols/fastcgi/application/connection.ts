@@ -279,7 +279,6 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   /** Not a byte has left for `sendTimeout`. */
   #stalled(): void {
     this.#sendWatch.stop();
-    if (this.#socket.writableLength === 0) return;
     const error = new SallyportError("CLIENT_STALLED", "the web server stopped reading the response");
     this.#note(error);
     this.#loseAll(error);

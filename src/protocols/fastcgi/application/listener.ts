@@ -95,9 +95,10 @@ class FastcgiListener extends ConnectionListener<ServerConnection> implements Fa
   }
 
   #forbids(socket: Socket): SallyportError | undefined {
-    const remote = canonicalIp(socketAddressesOf(socket).remote.address);
+    const { address, unknown } = socketAddressesOf(socket).remote;
+    const remote = canonicalIp(address);
     if (!this.#webServers || (remote !== undefined && this.#webServers.has(remote))) return undefined;
-    const who = remote ?? "a Unix socket";
+    const who = remote ?? (unknown ? "a peer that has left" : "a Unix socket");
     return new SallyportError("FORBIDDEN", `a connection from ${who}, which is not in FCGI_WEB_SERVER_ADDRS`);
   }
 }

@@ -1,7 +1,7 @@
 // The application's half of FastCGI: what web servers may say, and what they get.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { test } from "node:test";
 import type { Outcome } from "../../../../src/exchange/index.ts";
 import {
@@ -274,6 +274,14 @@ test("F18: a server that is not in FCGI_WEB_SERVER_ADDRS is not listened to", as
   await refused.send(request()).closed();
   assert.equal(refused.answer().stdout, "");
   assert.equal(others.lines[0]?.fields.code, "ERR_SALLYPORT_FORBIDDEN");
+  // The system forgets the address of a peer that has reset its connection; a Unix socket has no local address either.
+  for (const [localAddress, who] of [
+    ["127.0.0.1", "a peer that has left"],
+    [undefined, "a Unix socket"],
+  ] as const) {
+    others.listener.accept(Object.defineProperty(new Socket(), "localAddress", { value: localAddress }));
+    assert.match(others.lines.at(-1)?.message ?? "", new RegExp(`from ${who},`));
+  }
   const ours = await (await serve(t, echo, { webServers: "10.1.2.3, 127.0.0.1" })).client();
   assert.deepEqual((await ours.send(request()).ended()).end, COMPLETE);
 });

@@ -452,6 +452,16 @@ test("an application that stops in the middle of a record is 502 before the head
   assert.deepEqual([cut.status, cut.complete, text(cut)], [200, false, "half"]);
 });
 
+test("with a queueTimeout of 0 a request gets room at once, or 503", async (t) => {
+  const application = await RawApplication.start(t);
+  const { ask } = await startGateway(t, { address: application.address, connections: 1, queueTimeout: 0 });
+  const inside = ask({ target: "/inside" });
+  const request = await application.next();
+  assert.match(text(await ask()), /QUEUE_TIMEOUT/);
+  request.answer("ok");
+  assert.equal((await inside).status, 200);
+});
+
 test("more requests than may wait are 503, and so is one that waits too long", async (t) => {
   const application = await RawApplication.start(t);
   const options = { address: application.address, connections: 1, queue: 1, queueTimeout: 150 };
