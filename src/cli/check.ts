@@ -1,9 +1,15 @@
 // `sallyport check [TARGET]`: whether a configuration is valid, what it would serve, and what it probably does not mean. Nothing
 // is started.
+import { adminAccess } from "../admin/settings.ts";
 import { addressText } from "../config/address.ts";
+import { TOKEN_VARIABLE } from "../config/admin.ts";
 import type { Settings } from "../config/config.ts";
+import { embeddedLimits } from "../config/embedded.ts";
 import { routeText } from "../explain/text.ts";
 import { appText, warningsOf } from "../explain/warnings.ts";
+import { checkRecycling } from "../options/processes.ts";
+import { checkPidFile } from "../server/pid-file.ts";
+import { serverAccount } from "../server/privileges.ts";
 import { routesOf } from "../server/routes.ts";
 import { escapeControls } from "../wire/escape.ts";
 import { type CommandLine, usage } from "./command-line.ts";
@@ -25,9 +31,20 @@ export async function checkCommand(line: CommandLine): Promise<number> {
   if (extra !== undefined) throw usage(`one target at a time: ${word}, and then ${extra}`);
   const { target, flags, warnings } = givenOf(line.flags, word, here);
   const { settings, directory } = await serveSettingsOf(target, flags, here);
+  await checkMore(settings, directory);
   const checked = checkedOf(settings, [...warnings, ...(await warningsOf(settings, directory))]);
   process.stdout.write(flags.json ? `${JSON.stringify(checked, undefined, 2)}\n` : textOf(checked));
   return 0;
+}
+
+/** What the start of a server would refuse as CONFIG_INVALID, though each key of it is right. */
+async function checkMore(settings: Settings, directory: string): Promise<void> {
+  const { admin, apps, pidFile } = settings;
+  if (admin) adminAccess(admin, directory, process.env[TOKEN_VARIABLE] || undefined);
+  embeddedLimits(settings);
+  for (const app of Object.values(apps)) if ("maxMemory" in app || "memoryLimit" in app) checkRecycling(app);
+  if (pidFile !== undefined) checkPidFile(pidFile);
+  await serverAccount(settings);
 }
 
 const checkedOf = ({ listen, apps, routes }: Settings, warnings: readonly string[]): Checked => ({

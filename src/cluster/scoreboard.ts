@@ -5,6 +5,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "n
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SallyportError } from "../exchange/index.ts";
 import { InheritedDescriptor } from "./descriptors.ts";
 
 /** Server processes that are counted; any beyond them serve uncounted. */
@@ -18,15 +19,26 @@ const PAUSE = 1;
 const PAUSES = 32;
 const REGAIN = 10;
 
+/** A descriptor of a file without a name. Throws CONFIG_INVALID where the system's temporary directory cannot be written. */
+function nameless(): number {
+  try {
+    const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
+    const fd = openSync(join(folder, "scoreboard"), "wx+", 0o600);
+    rmSync(folder, { recursive: true });
+    return fd;
+  } catch (error) {
+    const message = `several server processes need a temporary directory that can be written: ${(error as Error).message}; set TMPDIR`;
+    throw new SallyportError("CONFIG_INVALID", message, { cause: error });
+  }
+}
+
 /** The supervisor's side: gives slots to server processes, and frees those of processes that ended. */
 export class Scoreboard {
   readonly fd: number;
   readonly #taken = new Set<number>();
 
   constructor() {
-    const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
-    this.fd = openSync(join(folder, "scoreboard"), "wx+", 0o600);
-    rmSync(folder, { recursive: true });
+    this.fd = nameless();
     // All of it, so that no server process meets a full disk here.
     const empty = new Uint8Array(SLOTS * SIZE);
     for (let done = 0; done < empty.length; ) done += writeSync(this.fd, empty, done);

@@ -2,6 +2,7 @@
 // them. They live as long as the supervisor, so that a client which connects during a replacement waits for the next process.
 // Tested by test/cluster/addresses.test.ts.
 import { lookup } from "node:dns/promises";
+import { fstatSync } from "node:fs";
 import * as net from "node:net";
 import { getSystemErrorName } from "node:util";
 import type { ListenAddress, ListenPlace } from "../config/address.ts";
@@ -40,10 +41,20 @@ export const passedAs = (address: ListenAddress, fd: number): ListenAddress => (
 
 /** Binds. Rejects with ADDRESS_UNUSABLE and what to do about it. */
 export async function reserve(address: ListenAddress): Promise<Reserved> {
-  if (address.kind === "fd") return { place: address, fd: address.fd, close: () => {} };
+  if (address.kind === "fd") return givenSocket(address);
   const bound = address.kind === "unix" ? unixSocket(address) : tcpSocket(address);
   const { handle, place } = await bound.catch((error) => unusable(address, error));
   return { place, fd: handle.fd, close: () => handle.close() };
+}
+
+/** One that was passed on to this process. */
+function givenSocket(address: At<"fd">): Reserved {
+  try {
+    if (!fstatSync(address.fd).isSocket()) throw Object.assign(new Error(), { code: "ENOTSOCK" });
+  } catch (error) {
+    unusable(address, error as NodeJS.ErrnoException);
+  }
+  return { place: address, fd: address.fd, close: () => {} };
 }
 
 type At<K extends ListenAddress["kind"]> = Extract<ListenAddress, { kind: K }>;

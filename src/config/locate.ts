@@ -9,6 +9,7 @@ import {
   LineCounter,
   type Node,
   parseDocument,
+  visit,
   type YAMLError,
 } from "yaml";
 import type { KeyPath } from "./error-lines.ts";
@@ -17,7 +18,7 @@ export type LineOf = (path: KeyPath) => number | undefined;
 
 export interface ParsedYaml {
   readonly value: unknown;
-  readonly errors: readonly YAMLError[];
+  readonly errors: readonly Pick<YAMLError, "message" | "pos">[];
   readonly lineOf: LineOf;
   /** The line of an offset into the text. */
   readonly lineAt: (offset: number) => number;
@@ -32,8 +33,27 @@ export function parseYaml(source: string): ParsedYaml {
     const offset = offsetOf(document, path);
     return offset === undefined ? undefined : lineAt(offset);
   };
-  const value = document.errors.length ? undefined : document.toJS();
-  return { value, errors: document.errors, lineOf, lineAt };
+  return { ...resolved(document), lineOf, lineAt };
+}
+
+/** Aliases are resolved only now: one may name an anchor that is not there, or there are so many that it looks like an attack. */
+function resolved(document: Document.Parsed): Pick<ParsedYaml, "value" | "errors"> {
+  const { errors } = document;
+  if (errors.length > 0) return { value: undefined, errors };
+  try {
+    return { value: document.toJS(), errors };
+  } catch (error) {
+    const { message } = error as Error;
+    let pos: [number, number] = [0, 0];
+    visit(document, {
+      Alias(_, { source, range }) {
+        if (!message.endsWith(`: ${source}`)) return undefined;
+        pos = [range?.[0] ?? 0, range?.[1] ?? 0];
+        return visit.BREAK;
+      },
+    });
+    return { value: undefined, errors: [{ message, pos }] };
+  }
 }
 
 /** The offset of the key at the end of `path`, or of the section in which it is missing. */

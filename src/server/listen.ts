@@ -120,6 +120,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EBADF:
     "no such descriptor is open; pass it on from the parent process (systemd socket activation, for example)",
   EINVAL: "it is not a listening socket",
+  ENOTSOCK: "it is not a listening socket; pass one on from the parent process",
   ERR_INVALID_FD_TYPE: "it is not a listening socket; pass one on from the parent process",
 };
 

@@ -40,3 +40,43 @@ test("one that is not valid ends with 1 and names the line", async () => {
   assert.equal(code, 1);
   assert.match(stderr, /wrong\.yaml:1: apps\.site/);
 });
+
+const SECTIONS: [string, object, RegExp][] = [
+  ["an admin listener that all can reach, without a token", { admin: "0.0.0.0:9000" }, /has no token/],
+  [
+    "a memoryLimit below maxMemory",
+    { apps: { a: { wsgi: "a:app", maxMemory: "2M", memoryLimit: "1M" } } },
+    /memoryLimit, above which/,
+  ],
+  [
+    "the same, embedded",
+    { apps: { a: { wsgi: "a:app", mode: "embedded", maxMemory: "2M", memoryLimit: "1M" } } },
+    /memoryLimit, above which/,
+  ],
+  [
+    "a pid file in a directory that is not there",
+    { pidFile: "gone/pid" },
+    /pid file .* cannot be written: ENOENT/,
+  ],
+];
+
+for (const [what, section, message] of SECTIONS) {
+  test(`${what} is not valid, as for serve`, async () => {
+    const config = { listen: [0], apps: { site: { static: "public" } }, ...section };
+    writeFileSync(join(directory, "section.json"), JSON.stringify(config));
+    for (const command of ["check", "serve"]) {
+      const { code, stdout, stderr } = await sallyport([command, "--config", "section.json"], directory);
+      assert.deepEqual([code, stdout], [1, ""], command);
+      assert.match(stderr, message);
+      assert.match(stderr, /CONFIG_INVALID/);
+    }
+  });
+}
+
+test("a user that is not there is not valid, as for serve", async () => {
+  for (const command of ["check", "serve"]) {
+    const { code, stderr } = await sallyport([command, "--user", "nobody-here"], directory);
+    assert.equal(code, 1, command);
+    assert.match(stderr, /no user "nobody-here"|only root may run/);
+  }
+});

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { Agent, get, type RequestOptions } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -164,3 +164,23 @@ async function lines(path: string, count: number): Promise<void> {
   while (present() < count && Date.now() < give) await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(present(), count);
 }
+
+test("a descriptor that is not open, or no socket, is told as it was written", async () => {
+  const file = openSync(join(here, "site.mjs"), "r");
+  await assert.rejects(
+    start(["--fd", "42"]),
+    /cannot listen at fd:42: no such descriptor is open.*ADDRESS_UNUSABLE/s,
+  );
+  await assert.rejects(
+    start(["--fd", "3"], { passed: [file] }),
+    /cannot listen at fd:3: it is not a listening socket.*ADDRESS_UNUSABLE/s,
+  );
+});
+
+test("a temporary directory that cannot be written is told with what to do", async () => {
+  const gone = join(here, "gone");
+  await assert.rejects(
+    start([], { env: { TMPDIR: gone } }),
+    /temporary directory.*ENOENT.*set TMPDIR.*CONFIG_INVALID/s,
+  );
+});

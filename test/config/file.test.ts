@@ -107,6 +107,24 @@ const LINES: [string, string, string, string[]][] = [
     "apps:\n  shop: [1\n",
     ["b.yaml:3: Flow sequence in block collection must be sufficiently indented and end with a ]"],
   ],
+  [
+    "YAML with an alias of nothing",
+    "alias.yaml",
+    "apps:\n  a: { wsgi: *x }\n",
+    ["alias.yaml:2: Unresolved alias (the anchor must be set before the alias): x"],
+  ],
+  [
+    "YAML with a bomb of aliases",
+    "bomb.yaml",
+    `a: &a [x,x]\n${"bcdefghijk".replace(/./g, (name, i: number) => `${name}: &${name} [${`*${"abcdefghijk"[i]},`.repeat(9)}x]\n`)}`,
+    ["bomb.yaml:1: Excessive alias count indicates a resource exhaustion attack"],
+  ],
+  [
+    "JSON with an asterisk, an alias in YAML",
+    "star.json",
+    '{"listen": *x}\n',
+    [`star.json: Unexpected token '*', "{"listen": *x}\n" is not valid JSON`],
+  ],
   ["YAML with a key twice", "c.yaml", "grace: 1\ngrace: 2\n", ["c.yaml:2: Map keys must be unique"]],
   [
     "JSON: a key deep inside",
