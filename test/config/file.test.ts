@@ -89,6 +89,15 @@ test("an option under both of its names is refused", async () => {
   );
 });
 
+/** In this Node's words. */
+const STAR = ((): string => {
+  try {
+    return JSON.parse('{"listen": *x}\n');
+  } catch (error) {
+    return (error as Error).message;
+  }
+})();
+
 const LINES: [string, string, string, string[]][] = [
   [
     "YAML: wrong, unknown and missing keys have their lines",
@@ -119,12 +128,7 @@ const LINES: [string, string, string, string[]][] = [
     `a: &a [x,x]\n${"bcdefghijk".replace(/./g, (name, i: number) => `${name}: &${name} [${`*${"abcdefghijk"[i]},`.repeat(9)}x]\n`)}`,
     ["bomb.yaml:1: Excessive alias count indicates a resource exhaustion attack"],
   ],
-  [
-    "JSON with an asterisk, an alias in YAML",
-    "star.json",
-    '{"listen": *x}\n',
-    [`star.json: Unexpected token '*', "{"listen": *x}\n" is not valid JSON`],
-  ],
+  ["JSON with an asterisk, an alias in YAML", "star.json", '{"listen": *x}\n', [`star.json: ${STAR}`]],
   ["YAML with a key twice", "c.yaml", "grace: 1\ngrace: 2\n", ["c.yaml:2: Map keys must be unique"]],
   [
     "JSON: a key deep inside",
