@@ -7,12 +7,19 @@ import { decodePairs, encodePairs } from "./pairs.ts";
 
 /** Numbers that are undefined are unknown. */
 export interface Values {
+  /** The application has told them. */
+  readonly answered: boolean;
   readonly connections: number | undefined;
   readonly requests: number | undefined;
   readonly multiplexes: boolean;
 }
 
-const UNKNOWN: Values = { connections: undefined, requests: undefined, multiplexes: false };
+const UNKNOWN: Values = {
+  answered: false,
+  connections: undefined,
+  requests: undefined,
+  multiplexes: false,
+};
 const QUESTION = managementRecord(
   TYPE.GET_VALUES,
   encodePairs([VALUE.MAX_CONNS, "", VALUE.MAX_REQS, "", VALUE.MPXS_CONNS, ""]),
@@ -57,6 +64,7 @@ function readAnswer(reader: RecordReader, chunk: Buffer): Values | undefined {
 
 function valuesOf(pairs: readonly string[]): Values {
   return {
+    answered: true,
     connections: positive(valueFor(pairs, VALUE.MAX_CONNS)),
     requests: positive(valueFor(pairs, VALUE.MAX_REQS)),
     multiplexes: valueFor(pairs, VALUE.MPXS_CONNS) === "1",

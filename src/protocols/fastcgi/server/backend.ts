@@ -89,6 +89,13 @@ export class Backend {
     return !this.#isSettling && this.#connections.size + this.#opening < this.#mostConnections;
   }
 
+  /** Asks a process that we have just started what it can do. Resolves with whether it answered within `limit` ms. Never rejects. */
+  async introduce(limit: number): Promise<boolean> {
+    const values = await askValues(this.#upstream, limit).catch(() => undefined);
+    if (values?.answered) this.#values = values;
+    return values?.answered ?? false;
+  }
+
   /** Asks what the application can do, once. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
   async #learn(): Promise<void> {
     if (this.#values) return;
