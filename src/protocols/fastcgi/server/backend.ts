@@ -35,6 +35,7 @@ const USUAL_IDLE_TIMEOUT = 30_000;
 const TURN = 1_000;
 /** Milliseconds of silence after which a connection may be waiting in the application's queue (`#isStarving`). */
 const PATIENCE = 50;
+const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED"]);
 /** Requests at once on one connection, where the application takes several. */
 const MOST_SHARED = 32;
 
@@ -60,6 +61,8 @@ export class Backend {
   requests = 0;
   /** Why we ended the process there: what was inside is not tried again. */
   endedFor: SallyportError | undefined;
+  /** Called when nothing listens there. */
+  onUnreachable: ((error: SallyportError) => void) | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(upstream: Upstream, options: BackendOptions, backends: Backends) {
@@ -297,6 +300,7 @@ export class Backend {
     this.#left();
     // It may come back as another program, or with other limits.
     this.#values = undefined;
+    if (isAbsent(error)) this.onUnreachable?.(error);
     this.#backends.retry(request, error, this);
   }
 
@@ -317,3 +321,7 @@ export class Backend {
     });
   }
 }
+
+/** Nothing listens there, as the system says. */
+const isAbsent = ({ cause }: SallyportError): boolean =>
+  ABSENT.has((cause as NodeJS.ErrnoException | undefined)?.code ?? "");

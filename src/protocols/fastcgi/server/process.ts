@@ -60,6 +60,8 @@ const WATCH_INTERVAL = 1_000;
 const DRAIN_GRACE = 600_000;
 /** For such a process between TERM and KILL. */
 const STOP_GRACE = 1_000;
+/** Milliseconds after which a process that cannot be connected to is not just about to exit. */
+const EXIT_GRACE = 1_000;
 
 export class SpawnedApplication {
   readonly #options: SpawnedApplicationOptions;
@@ -302,6 +304,7 @@ export class SpawnedApplication {
   #serve(process: SpawnedProcess, lastLines: string[]): void {
     const { child, backend } = process;
     this.#processes.add(process);
+    backend.onUnreachable = (error) => this.#unreachable(process, error);
     void child.exited.then((exit) => this.#ended(process, exit, lastLines));
     this.#backends.add(backend);
   }
@@ -342,6 +345,22 @@ export class SpawnedApplication {
     this.#options.log.error(message, { code, detail: lastLines.join("\n") });
     this.restarts++;
     this.#startLater(pause);
+  }
+
+  /** Its socket is closed, or was removed by something that cleans directories. One that is about to exit says so itself. */
+  #unreachable(process: SpawnedProcess, { message }: SallyportError): void {
+    process.backend.onUnreachable = undefined;
+    const timer = setTimeout(() => {
+      if (!this.#processes.has(process) || this.#retired) return;
+      const { backend, child, startedAt } = process;
+      const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce);
+      const text = `${this.#options.command[0]} (${child.pid}) is replaced: ${message}`;
+      this.#options.log.error(text, { code: "ERR_SALLYPORT_UPSTREAM_UNREACHABLE" });
+      this.#withdraw(process);
+      this.restarts++;
+      this.#startLater(pause);
+    }, EXIT_GRACE);
+    timer.unref();
   }
 
   /** Whether there are fewer than there must be. */
