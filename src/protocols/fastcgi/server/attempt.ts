@@ -16,6 +16,8 @@ const SMALL = 65_528;
 const HELD = 65_536;
 /** The same where it cannot be made to wait for the client, because others share its connection. */
 const HELD_SHARED = 1_048_576;
+/** Milliseconds after which an application whose client has left counts as one that hangs, where `timeout` is no limit. */
+const UNLIMITED = 600_000;
 const NOTHING = Buffer.alloc(0);
 
 export class Attempt {
@@ -44,6 +46,8 @@ export class Attempt {
   #stdoutEnded = false;
   #timer: NodeJS.Timeout | undefined;
   #waitsForClient = false;
+  /** The application has had the time that it may take. */
+  #isLate = false;
 
   constructor(request: OutgoingRequest, connection: ApplicationConnection, id: number) {
     this.request = request;
@@ -273,11 +277,17 @@ export class Attempt {
     if (!this.uploaded) return this.#abortThere();
     const { timeout } = this.request.settings;
     if (timeout > 0 && this.#connection?.refusing === false)
-      this.#timer = setTimeout(() => this.#abortThere(), timeout);
+      this.#timer = setTimeout(() => this.#overdue(), timeout);
+  }
+
+  #overdue(): void {
+    this.#isLate = true;
+    this.#abortThere();
   }
 
   #late(): void {
     if (this.#waitsForClient) return void this.#timer?.refresh();
+    this.#isLate = true;
     const seconds = this.request.settings.timeout / 1000;
     this.fail(
       this.#connection?.midRecord
@@ -290,7 +300,8 @@ export class Attempt {
   #abortThere(): void {
     const connection = this.#connection;
     this.cancel();
-    connection?.abort(this.#id);
+    const { timeout } = this.request.settings;
+    connection?.abort(this.#id, this.#isLate ? 0 : timeout || UNLIMITED);
   }
 
   #close(): void {

@@ -137,7 +137,12 @@ export class Backends {
       if (!best || isBetter(backend, best)) best = backend;
     }
     this.#turn++;
-    return best;
+    return count > 1 && best?.backingOff && this.#isBetterSoon(failedAt) ? undefined : best;
+  }
+
+  /** Whether one that does not back off has a connection that is free in a moment. */
+  #isBetterSoon(failedAt: ReadonlySet<Backend> | undefined): boolean {
+    return this.#all.some((backend) => backend.settling && !backend.backingOff && !failedAt?.has(backend));
   }
 
   #enqueue(request: OutgoingRequest): void {

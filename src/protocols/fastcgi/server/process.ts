@@ -49,6 +49,8 @@ interface SpawnedProcess {
   readonly lifespan: Lifespan;
   /** Of the last measurement. */
   measured: number;
+  /** It was ended because it hung. */
+  hung: boolean;
   /** Milliseconds, `performance.now`. */
   readonly startedAt: number;
 }
@@ -277,7 +279,7 @@ export class SpawnedApplication {
       if (child.pid === undefined) throw (await child.exited).failure;
       const backend = this.#backendAt(socket.address);
       const lifespan = new Lifespan(this.#options.recycling);
-      const process = { child, backend, lifespan, measured: -1, startedAt: performance.now() };
+      const process = { child, backend, lifespan, measured: -1, hung: false, startedAt: performance.now() };
       await this.#becomesReady(process, patience, lastLines);
       this.#serve(process, lastLines);
     } catch (error) {
@@ -304,6 +306,7 @@ export class SpawnedApplication {
   #serve(process: SpawnedProcess, lastLines: string[]): void {
     const { child, backend } = process;
     this.#processes.add(process);
+    backend.onHang = () => this.#endHung(process);
     backend.onUnreachable = (error) => this.#unreachable(process, error);
     void child.exited.then((exit) => this.#ended(process, exit, lastLines));
     this.#backends.add(backend);
@@ -338,13 +341,26 @@ export class SpawnedApplication {
     if (this.#retired || !wasServing) return;
     const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce, exit);
     if (!backend.servedOnce && !this.#isWanted) return this.#failedToGrow(exit, pause, lastLines);
+    this.restarts++;
+    this.#startLater(pause);
+    if (process.hung) return;
     const [program] = this.#options.command;
     const ended = backend.endedFor?.message ?? `${program} ${describeExit(exit)}`;
     const message = `${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     const code = backend.endedFor?.code ?? "ERR_SALLYPORT_WORKER_DIED";
     this.#options.log.error(message, { code, detail: lastLines.join("\n") });
-    this.restarts++;
-    this.#startLater(pause);
+  }
+
+  /** What is inside it hangs, too: nothing has come from it. */
+  #endHung(process: SpawnedProcess): void {
+    const { child, backend } = process;
+    const then = this.#processes.has(process) ? "; it is ended and replaced" : "; it is ended";
+    const name = `${this.#options.command[0]} (${child.pid})`;
+    const message = `${name} hangs: a request that was aborted has not ended, and nothing else is answered${then}`;
+    this.#options.log.error(message, { code: "ERR_SALLYPORT_APP_TIMEOUT" });
+    process.hung = true;
+    this.#backends.remove(backend);
+    void child.stop(STOP_GRACE);
   }
 
   /** Its socket is closed, or was removed by something that cleans directories. One that is about to exit says so itself. */

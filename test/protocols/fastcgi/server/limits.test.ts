@@ -1,5 +1,6 @@
 // The web server's half of FastCGI at its limits: full queues, slow clients, applications that talk too much.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../../../../src/exchange/index.ts";
@@ -128,4 +129,40 @@ test("what an application wrote to STDERR before it died is logged, also without
   (await application.next()).stderr("out of memory").socket.end();
   assert.equal((await asked).status, 502);
   assert.ok(lines.some(({ message }) => message === "out of memory"));
+});
+
+test("a shared connection whose aborted request never ends closes with the last of its others, and makes room", async (t) => {
+  const values = { FCGI_MPXS_CONNS: "1", FCGI_MAX_CONNS: "1" };
+  const application = await RawApplication.start(t, { values });
+  const { exchange, ask } = await startGateway(t, { address: application.address });
+  const [leaving, slow] = [exchange({ target: "/hang" }), exchange({ target: "/slow" })];
+  const hanging = await application.next();
+  const answering = await application.next();
+  leaving.hangUp();
+  await hanging.until(() => hanging.aborted);
+  // It is given up after a second; until then the connection serves on.
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  const answered = slow.done;
+  answering.answer("slow");
+  assert.equal(text(await answered), "slow");
+  const asked = ask();
+  (await application.next()).answer("next");
+  assert.equal(text(await asked), "next");
+  assert.equal(application.connections, 2);
+});
+
+test("of several applications, one that leaves requests unanswered is not preferred", async (t) => {
+  const stuck = await RawApplication.start(t);
+  const working = await RawApplication.start(t);
+  const { ask } = await startGateway(t, { address: [stuck.address, working.address], timeout: 300 });
+  const serve = async (): Promise<void> => {
+    for (;;) (await working.next()).answer("working");
+  };
+  void serve();
+  let status = 0;
+  while (status !== 504) ({ status } = await ask());
+  const request = await stuck.next();
+  await request.until(() => request.aborted);
+  if (!request.socket.readableEnded) await once(request.socket, "end");
+  for (let i = 0; i < 6; i++) assert.equal(text(await ask()), "working");
 });
