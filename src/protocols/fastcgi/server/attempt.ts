@@ -88,6 +88,7 @@ export class Attempt {
     const isStopped = (): boolean => this.request.over || this.#connection === undefined;
     const waitsForClient = (waits: boolean): void => this.#watchUpload(waits);
     const upload = new Upload(connection, this.#id, room, { isStopped, waitsForClient });
+    if (!this.#timer) this.#watchStall();
     upload.run(this.request.options).then(
       () => {
         this.uploaded = !isStopped();
@@ -131,6 +132,7 @@ export class Attempt {
     if (!exchange.started) exchange.start(this.#head);
     this.#buffer ??= this.#newBuffer();
     const pieces = this.#pieces;
+    if (pieces.length > 0 || !this.#timer) this.#watchStall();
     this.#pieces = [];
     for (const piece of pieces) if (!this.request.over) this.#push(this.#buffer, piece);
   }
@@ -165,6 +167,7 @@ export class Attempt {
     const { exchange, settings, authorize } = this.request;
     this.#reader = undefined;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (response.kind === "localRedirect" && settings.redirect) {
       this.#answered();
       return this.#redirect(settings.redirect, response.location);
@@ -239,6 +242,7 @@ export class Attempt {
 
   #accepted(bytes: number): void {
     this.#held -= bytes;
+    if (this.#held === 0 && !this.request.over) this.#timer?.refresh();
     if (this.#held <= HELD / 2) this.#connection?.hold(this.#id, false);
   }
 
@@ -283,6 +287,23 @@ export class Attempt {
   #overdue(): void {
     this.#isLate = true;
     this.#abortThere();
+  }
+
+  /** The time that the application has for the next piece of its response, or to take the next of an upload, begins. */
+  #watchStall(): void {
+    const { stallTimeout } = this.request.settings;
+    if (this.#timer) this.#timer.refresh();
+    else if (stallTimeout > 0) this.#timer = setTimeout(() => this.#stalled(), stallTimeout);
+  }
+
+  #stalled(): void {
+    const { stallTimeout } = this.request.settings;
+    const waitsForUs = this.#waitsForClient || this.#held > 0 || this.#connection?.held === true;
+    if (waitsForUs) return void this.#timer?.refresh();
+    // With a `timeout` of 0 nothing limits the time until the head.
+    if (!this.#head && this.uploaded) return;
+    this.#isLate = true;
+    this.fail(broken(`nothing came for ${stallTimeout} ms`));
   }
 
   #late(): void {

@@ -149,6 +149,11 @@ export class ApplicationConnection {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Nothing is read, for some request on it. */
+  get held(): boolean {
+    return this.#holding.size > 0;
+  }
+
   /** Stops reading for the request `id`, or goes on, unless another one wants it stopped. */
   hold(id: number, hold: boolean): void {
     if (hold) this.#holding.add(id);

@@ -38,7 +38,7 @@ test("a queue of connections that was full for a moment is waited for", LINUX, a
 });
 
 /** Requests to one multiplexed connection, with clients that have room for hardly anything. */
-function sharing(t: TestContext, address: string): (exchange: RecordedExchange) => void {
+function sharing(t: TestContext, address: string, stallTimeout = 0): (exchange: RecordedExchange) => void {
   const log = silentLog;
   const backends = new Backends({ queue: 10, queueTimeout: 0, log, replaced: false });
   const options = {
@@ -57,7 +57,7 @@ function sharing(t: TestContext, address: string): (exchange: RecordedExchange) 
     const params = pairText("REQUEST_METHOD", method) + pairText("PATH_INFO", path);
     const nothing = new Uint8Array(0);
     const request = { role: "responder", params, body: nothing, repeatable: true, file: undefined } as const;
-    backends.submit(new OutgoingRequest(exchange, request, { log, timeout: 0, buffer }));
+    backends.submit(new OutgoingRequest(exchange, request, { log, timeout: 0, stallTimeout, buffer }));
   };
 }
 
@@ -93,6 +93,23 @@ test(
     assert.equal(application.connections, 1);
   },
 );
+
+test("an application that waits for the client has not stopped", PATIENCE, async (t) => {
+  const application = await RawApplication.start(t);
+  const submit = sharing(t, application.address, 200);
+  const slow = new RecordedExchange();
+  slow.stalled = true;
+  submit(slow);
+  const request = await application.next();
+  const answered = slow.done;
+  request.stdout(`Content-Type: text/plain\r\n\r\n${"x".repeat(1_000_000)}`);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.equal(slow.closed, false);
+  slow.release();
+  request.end();
+  const { complete, body } = await answered;
+  assert.deepEqual([complete, body.length], [true, 1_000_000]);
+});
 
 /** What the log says of a request that writes `pieces` to STDERR. */
 async function noise(t: TestContext, pieces: string[]): Promise<StartedGateway["lines"]> {
