@@ -15,7 +15,7 @@ import { QUEUE_CHECKS, type QueueOptions } from "../options/queue.ts";
 export interface ConnectedApplicationOptions extends QueueOptions {
   /** Meta-variables besides those of the request, or instead of them. */
   readonly variables?: Readonly<Record<string, string>> | undefined;
-  /** Milliseconds for connecting. Default 5 s. */
+  /** Milliseconds for connecting. 0 for no limit but the system's. Default 5 s. */
   readonly connectTimeout?: number | undefined;
   /** Milliseconds until the response must have begun; then 504. 0 for no limit. Default 30 s. */
   readonly timeout?: number | undefined;

@@ -244,7 +244,10 @@ const variables = () =>
     "meta-variables besides those of the request, or instead of them",
   );
 const connecting = {
-  connectTimeout: about(time().exactOptional(), "how long connecting may take (5s)"),
+  connectTimeout: about(
+    time().exactOptional(),
+    "how long connecting may take; 0 for as long as the system tries (5s)",
+  ),
   bufferBody: about(
     flag().exactOptional(),
     "a request body is complete before the application gets it; otherwise it streams where its length is known (true)",
@@ -261,6 +264,10 @@ const kept = {
   idleTimeout: about(
     time().exactOptional(),
     "how long a kept connection may be idle (1s where the application runs elsewhere and takes one request at a time on each; otherwise 30s)",
+  ),
+  stallTimeout: about(
+    time().exactOptional(),
+    "between two pieces of a response, or of an upload that the application has to take; then the response is cut (60s)",
   ),
 };
 const INDEX = "scripts that answer for a directory (`index.php`)";

@@ -4,7 +4,7 @@ export { type Account, accountOf } from "./accounts.ts";
 export { BackOff, LONGEST_BACK_OFF } from "./back-off.ts";
 export { type Child, type Descriptor, type SpawnOptions, startChild } from "./child.ts";
 export { inheritedEnvironment, isOfCgi, isOwnVariable } from "./environment.ts";
-export { describeExit, type Exit, succeeded } from "./exit.ts";
+export { describeExit, type Exit, succeeded, wasKilledByOthers } from "./exit.ts";
 export { guard } from "./guard.ts";
 export { type Isolation, isolated, isolationOf, type Needs, NOT_ISOLATED } from "./isolation.ts";
 export type { LaunchOptions } from "./launched.ts";

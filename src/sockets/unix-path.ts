@@ -6,6 +6,7 @@ import { chmod, lstat, unlink } from "node:fs/promises";
 import { createConnection, type ListenOptions, type Server } from "node:net";
 import { promisify } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
+import { isTooLong, TOO_LONG } from "./socket-path.ts";
 
 export interface UnixPath {
   readonly path: string;
@@ -14,9 +15,6 @@ export interface UnixPath {
   readonly owner?: string | undefined;
 }
 
-/** sun_path of unix(7) without its NUL. Node would truncate a longer path and bind to the rest. */
-export const LONGEST_PATH = 107;
-const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} bytes)`;
 /** Milliseconds after which another server counts as running although it has not accepted. */
 const LIVE_TEST = 1000;
 
@@ -27,7 +25,7 @@ export async function listenAtPath(
   shown: string,
   backlog: number,
 ): Promise<void> {
-  if (Buffer.byteLength(place.path) > LONGEST_PATH) throw unfit(shown, TOO_LONG);
+  if (isTooLong(place.path)) throw unfit(shown, TOO_LONG);
   await listenOnce(server, place, backlog).catch(async (error) => {
     if (error.code !== "EADDRINUSE") throw error;
     await removeStale(place.path, shown);

@@ -6,7 +6,7 @@ import { type Log, SallyportError, silentLog } from "../exchange/index.ts";
 import { type ConnectionReader, connectTo, parseUpstream, type UpstreamAddress } from "./connect.ts";
 
 export interface UpstreamOptions {
-  /** Milliseconds for a connection to be established. Default 5 s. */
+  /** Milliseconds for a connection to be established; 0 for no limit but the system's. Default 5 s. */
   readonly connectTimeout?: number | undefined;
   /** Milliseconds for which an upstream that could not be reached is tried after all others. Default 5 s. */
   readonly rest?: number | undefined;

@@ -3,6 +3,7 @@ import type { NetConnectOpts, OnReadOpts, Socket } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
 import { forgetWhenClosed } from "../sockets/closed.ts";
 import { LastingSocket } from "../sockets/last-bytes.ts";
+import { isTooLong, TOO_LONG } from "../sockets/socket-path.ts";
 
 export type UpstreamAddress =
   | { readonly kind: "unix"; readonly path: string }
@@ -12,11 +13,16 @@ const TCP = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:[\]/\s]+)):(\d{1,5})$/;
 
 /** Reads "unix:/run/app.sock", "127.0.0.1:9000" or "[::1]:9000". Throws CONFIG_INVALID. */
 export function parseUpstream(text: string): UpstreamAddress {
-  if (text.startsWith("unix:") && text.length > 5) return { kind: "unix", path: text.slice(5) };
+  if (text.startsWith("unix:") && text.length > 5) return { kind: "unix", path: shortEnough(text.slice(5)) };
   const [whole, six, name, port] = TCP.exec(text) ?? [];
   if (whole === undefined || Number(port) < 1 || Number(port) > 65_535)
     throw new SallyportError("CONFIG_INVALID", `${text} is no address; write unix:PATH or HOST:PORT`);
   return { kind: "tcp", host: (six ?? name) as string, port: Number(port) };
+}
+
+function shortEnough(path: string): string {
+  if (isTooLong(path)) throw new SallyportError("CONFIG_INVALID", `unix:${path}: the path ${TOO_LONG}`);
+  return path;
 }
 
 /** Gets the bytes of a connection in memory that the next read overwrites: copy what you keep. */
@@ -27,7 +33,7 @@ const READ = 65_536;
 
 /**
  * An established connection; the caller must listen to its errors from then on. Rejects with UPSTREAM_UNREACHABLE and
- * the reason, also when the other side has not accepted within `timeout` milliseconds. With a `reader` there are no
+ * the reason, also when the other side has not accepted within `timeout` milliseconds (0: when the system gives up). With a `reader` there are no
  * "data" events, each of which costs 64 KiB of new memory.
  */
 export function connectTo(
@@ -43,7 +49,8 @@ export function connectTo(
       socket.destroy();
       reject(new SallyportError("UPSTREAM_UNREACHABLE", reason, { cause }));
     };
-    const deadline = setTimeout(() => refuse(`no connection within ${timeout} ms`), timeout);
+    const late = (): void => refuse(`no connection within ${timeout} ms`);
+    const deadline = timeout > 0 ? setTimeout(late, timeout) : undefined;
     const onError = (error: NodeJS.ErrnoException): void => refuse(reasonOf(error), error);
     socket.once("error", onError);
     socket.once("connect", () => {

@@ -1,6 +1,8 @@
 // Addresses of applications, and connections to them.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connectTo, parseUpstream } from "../../src/upstreams/index.ts";
@@ -29,6 +31,16 @@ test("anything else is refused with what to write instead", () => {
     assert.throws(() => parseUpstream(text), /write unix:PATH or HOST:PORT/, text);
 });
 
+test("a path that no Unix socket can have is refused: its beginning may be another socket", () => {
+  const longest = `/${"x".repeat(106)}`;
+  assert.deepEqual(parseUpstream(`unix:${longest}`), { kind: "unix", path: longest });
+  for (const path of [`${longest}x`, `/${"ü".repeat(54)}`])
+    assert.throws(() => parseUpstream(`unix:${path}`), {
+      code: "ERR_SALLYPORT_CONFIG_INVALID",
+      message: /is longer than a Unix socket's may be \(107 bytes\)/,
+    });
+});
+
 test("a connection that cannot be made says why in words", async (t) => {
   const folder = makeFolder(t);
   const missing = parseUpstream(`unix:${join(folder, "missing")}`);
@@ -50,4 +62,13 @@ test("a connection that is not accepted in time is given up", async () => {
   await assert.rejects(connectTo({ kind: "tcp", host: "192.0.2.1", port: 9 }, 30), {
     code: "ERR_SALLYPORT_UPSTREAM_UNREACHABLE",
   });
+});
+
+test("a time of 0 for connecting is no limit", async (t) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const socket = await connectTo({ kind: "tcp", host: "127.0.0.1", port }, 0);
+  socket.destroy();
 });

@@ -7,12 +7,16 @@ import { decodePairs, encodePairs } from "./pairs.ts";
 
 /** Numbers that are undefined are unknown. */
 export interface Values {
+  /** "none": nothing came within the time, and the connection stayed open. */
+  readonly reply: "values" | "closed" | "none";
   readonly connections: number | undefined;
   readonly requests: number | undefined;
   readonly multiplexes: boolean;
 }
 
-const UNKNOWN: Values = { connections: undefined, requests: undefined, multiplexes: false };
+const UNKNOWN = { connections: undefined, requests: undefined, multiplexes: false } as const;
+const NO_REPLY: Values = { reply: "none", ...UNKNOWN };
+const CLOSED: Values = { reply: "closed", ...UNKNOWN };
 const QUESTION = managementRecord(
   TYPE.GET_VALUES,
   encodePairs([VALUE.MAX_CONNS, "", VALUE.MAX_REQS, "", VALUE.MPXS_CONNS, ""]),
@@ -25,12 +29,12 @@ export async function askValues(upstream: Upstream, timeout: number): Promise<Va
   const socket = await upstream.connect();
   const reader = new RecordReader("UPSTREAM_BROKEN");
   const values = await new Promise<Values>((resolve) => {
-    const timer = setTimeout(() => resolve(UNKNOWN), timeout);
+    const timer = setTimeout(() => resolve(NO_REPLY), timeout);
     socket.on("error", () => {});
-    socket.on("end", () => resolve(UNKNOWN));
+    socket.on("end", () => resolve(CLOSED));
     socket.on("close", () => {
       clearTimeout(timer);
-      resolve(UNKNOWN);
+      resolve(CLOSED);
     });
     socket.on("data", (chunk: Buffer) => {
       const answer = readAnswer(reader, chunk);
@@ -51,12 +55,13 @@ function readAnswer(reader: RecordReader, chunk: Buffer): Values | undefined {
     }
     return undefined;
   } catch {
-    return UNKNOWN;
+    return CLOSED;
   }
 }
 
 function valuesOf(pairs: readonly string[]): Values {
   return {
+    reply: "values",
     connections: positive(valueFor(pairs, VALUE.MAX_CONNS)),
     requests: positive(valueFor(pairs, VALUE.MAX_REQS)),
     multiplexes: valueFor(pairs, VALUE.MPXS_CONNS) === "1",

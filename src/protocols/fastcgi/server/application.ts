@@ -53,7 +53,7 @@ export class FastcgiApplication {
     for (const address of addressesOf(options)) this.backends.add(this.#backendAt(address));
   }
 
-  /** Rejects with SPAWN_FAILED, and may be called again then. */
+  /** Resolves when the processes are ready. Rejects with SPAWN_FAILED, and may be called again then. */
   async start(): Promise<void> {
     this.#current ??= await this.#spawn();
   }
@@ -91,12 +91,12 @@ export class FastcgiApplication {
   async #replace(): Promise<void> {
     const previous = this.#current;
     if (!previous) return;
-    this.#current = await this.#spawn(previous.count);
+    this.#current = await this.#spawn(previous);
     void previous.drain(RELOAD_GRACE).then(() => this.#stop(previous, STOP_GRACE));
   }
 
-  /** `count`: how many there were before; the nearest number within the bounds is started. */
-  async #spawn(count = 0): Promise<SpawnedApplication | undefined> {
+  /** As many as `previous` has now, or the nearest number within the bounds. */
+  async #spawn(previous?: SpawnedApplication): Promise<SpawnedApplication | undefined> {
     const { command, processes = 1, env = {}, chdir, transport = "unix", inheritEnv = ["*"] } = this.#options;
     const { maxRequests = 0, maxAge = 0, maxMemory = 0, memoryLimit = 0 } = this.#options;
     if (!command) return undefined;
@@ -119,7 +119,7 @@ export class FastcgiApplication {
     );
     this.#generations.set(generation, ++this.#begun);
     try {
-      await generation.start(count);
+      await generation.start(previous?.count ?? 0);
     } catch (error) {
       this.#generations.delete(generation);
       throw error;

@@ -16,6 +16,8 @@ const SMALL = 65_528;
 const HELD = 65_536;
 /** The same where it cannot be made to wait for the client, because others share its connection. */
 const HELD_SHARED = 1_048_576;
+/** Milliseconds after which an application whose client has left counts as one that hangs, where `timeout` is no limit. */
+const UNLIMITED = 600_000;
 const NOTHING = Buffer.alloc(0);
 
 export class Attempt {
@@ -44,6 +46,8 @@ export class Attempt {
   #stdoutEnded = false;
   #timer: NodeJS.Timeout | undefined;
   #waitsForClient = false;
+  /** The application has had the time that it may take. */
+  #isLate = false;
 
   constructor(request: OutgoingRequest, connection: ApplicationConnection, id: number) {
     this.request = request;
@@ -84,6 +88,7 @@ export class Attempt {
     const isStopped = (): boolean => this.request.over || this.#connection === undefined;
     const waitsForClient = (waits: boolean): void => this.#watchUpload(waits);
     const upload = new Upload(connection, this.#id, room, { isStopped, waitsForClient });
+    if (!this.#timer) this.#watchStall();
     upload.run(this.request.options).then(
       () => {
         this.uploaded = !isStopped();
@@ -127,6 +132,7 @@ export class Attempt {
     if (!exchange.started) exchange.start(this.#head);
     this.#buffer ??= this.#newBuffer();
     const pieces = this.#pieces;
+    if (pieces.length > 0 || !this.#timer) this.#watchStall();
     this.#pieces = [];
     for (const piece of pieces) if (!this.request.over) this.#push(this.#buffer, piece);
   }
@@ -161,6 +167,7 @@ export class Attempt {
     const { exchange, settings, authorize } = this.request;
     this.#reader = undefined;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (response.kind === "localRedirect" && settings.redirect) {
       this.#answered();
       return this.#redirect(settings.redirect, response.location);
@@ -235,6 +242,7 @@ export class Attempt {
 
   #accepted(bytes: number): void {
     this.#held -= bytes;
+    if (this.#held === 0 && !this.request.over) this.#timer?.refresh();
     if (this.#held <= HELD / 2) this.#connection?.hold(this.#id, false);
   }
 
@@ -273,11 +281,34 @@ export class Attempt {
     if (!this.uploaded) return this.#abortThere();
     const { timeout } = this.request.settings;
     if (timeout > 0 && this.#connection?.refusing === false)
-      this.#timer = setTimeout(() => this.#abortThere(), timeout);
+      this.#timer = setTimeout(() => this.#overdue(), timeout);
+  }
+
+  #overdue(): void {
+    this.#isLate = true;
+    this.#abortThere();
+  }
+
+  /** The time that the application has for the next piece of its response, or to take the next of an upload, begins. */
+  #watchStall(): void {
+    const { stallTimeout } = this.request.settings;
+    if (this.#timer) this.#timer.refresh();
+    else if (stallTimeout > 0) this.#timer = setTimeout(() => this.#stalled(), stallTimeout);
+  }
+
+  #stalled(): void {
+    const { stallTimeout } = this.request.settings;
+    const waitsForUs = this.#waitsForClient || this.#held > 0 || this.#connection?.held === true;
+    if (waitsForUs) return void this.#timer?.refresh();
+    // With a `timeout` of 0 nothing limits the time until the head.
+    if (!this.#head && this.uploaded) return;
+    this.#isLate = true;
+    this.fail(broken(`nothing came for ${stallTimeout} ms`));
   }
 
   #late(): void {
     if (this.#waitsForClient) return void this.#timer?.refresh();
+    this.#isLate = true;
     const seconds = this.request.settings.timeout / 1000;
     this.fail(
       this.#connection?.midRecord
@@ -290,7 +321,8 @@ export class Attempt {
   #abortThere(): void {
     const connection = this.#connection;
     this.cancel();
-    connection?.abort(this.#id);
+    const { timeout } = this.request.settings;
+    connection?.abort(this.#id, this.#isLate ? 0 : timeout || UNLIMITED);
   }
 
   #close(): void {

@@ -1,5 +1,6 @@
 // One address of a FastCGI application: what the application there can do, and the connections to it that are kept.
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { SallyportError } from "../../../exchange/index.ts";
 import { timerDelay } from "../../../exchange/wait.ts";
 import { graceOver } from "../../../sockets/connections.ts";
@@ -35,6 +36,9 @@ const USUAL_IDLE_TIMEOUT = 30_000;
 const TURN = 1_000;
 /** Milliseconds of silence after which a connection may be waiting in the application's queue (`#isStarving`). */
 const PATIENCE = 50;
+/** Milliseconds for which others are preferred to one that has left a request unanswered. */
+const AVOIDED = 30_000;
+const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED"]);
 /** Requests at once on one connection, where the application takes several. */
 const MOST_SHARED = 32;
 
@@ -60,6 +64,15 @@ export class Backend {
   requests = 0;
   /** Why we ended the process there: what was inside is not tried again. */
   endedFor: SallyportError | undefined;
+  /** Nothing has come from the application since it began to be doubted. Set by the connections. */
+  quiet = false;
+  /** It is being found out whether it hangs. */
+  #isDoubted = false;
+  #doubtedAt = Number.NEGATIVE_INFINITY;
+  /** Called when a process of ours hangs. */
+  onHang: (() => void) | undefined;
+  /** Called when nothing listens there. */
+  onUnreachable: ((error: SallyportError) => void) | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(upstream: Upstream, options: BackendOptions, backends: Backends) {
@@ -77,16 +90,26 @@ export class Backend {
     return this.#busy;
   }
 
+  /** Whether others are better: it could not be reached lately, or has left a request unanswered and said nothing since. */
   get backingOff(): boolean {
-    return this.#upstream.backingOff;
+    return this.#upstream.backingOff || (this.quiet && performance.now() - this.#doubtedAt < AVOIDED);
   }
 
   /** Whether another request may be begun. */
   get hasRoom(): boolean {
     if (this.#retired || this.#busy >= this.#mostRequests) return false;
+    if (this.#isDoubted && this.quiet) return false;
     if (this.#hasFreeConnection) return true;
     // Better to wait for a connection that is free in a moment than to open another one.
-    return !this.#isSettling && this.#connections.size + this.#opening < this.#mostConnections;
+    return !this.settling && this.#connections.size + this.#opening < this.#mostConnections;
+  }
+
+  /** Asks a process that we have just started what it can do. Resolves with whether it answered within `limit` ms. Never rejects. */
+  async introduce(limit: number): Promise<boolean> {
+    const values = await askValues(this.#upstream, limit).catch(() => undefined);
+    if (values?.reply !== "values") return false;
+    this.#values = values;
+    return true;
   }
 
   /** Asks what the application can do, once. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
@@ -124,6 +147,41 @@ export class Backend {
     if (late.length === 0) return;
     this.#idle = this.#idle.filter((connection) => !isLate(connection));
     for (const connection of late) connection.retire();
+  }
+
+  /**
+   * An aborted request has not ended. A process of ours that is alive answers another question, or goes on with other
+   * requests; one that does neither hangs, and is ended. Meanwhile that request keeps its place. After `patience` ms: a
+   * request whose client has left may be finished, within the time that it would have had.
+   */
+  doubt(patience: number): void {
+    if (this.#isDoubted) return;
+    this.quiet = true;
+    this.#doubtedAt = performance.now();
+    if (!this.#options.exclusive) return;
+    this.#isDoubted = true;
+    this.#busy++;
+    void this.#hangs(patience).then((hangs) => {
+      this.#isDoubted = false;
+      this.#left();
+      if (hangs) this.onHang?.();
+    });
+  }
+
+  /** Never rejects. */
+  async #hangs(patience: number): Promise<boolean> {
+    // What answers no such questions may be waiting for something, which is its right until it is late.
+    if (patience > 0 && this.#values?.reply !== "values") return false;
+    const limit = Math.max(patience, this.#options.valuesTimeout);
+    try {
+      const { reply } = await askValues(this.#upstream, limit);
+      return reply === "none" && this.quiet;
+    } catch (error) {
+      // Its queue of connections is full, or it has ended.
+      if (SallyportError.from(error).code !== "ERR_SALLYPORT_UPSTREAM_BUSY") return false;
+      await delay(limit, undefined, { ref: false });
+      return this.quiet && !this.#retired;
+    }
   }
 
   /** Takes no more requests. Resolves when those inside have ended, or after `grace` milliseconds. */
@@ -213,7 +271,8 @@ export class Backend {
     return hadTurn || this.#retired || this.#connections.size > this.#mostConnections || this.#isStarving();
   }
 
-  get #isSettling(): boolean {
+  /** A connection is free in a moment, or closed by the application. */
+  get settling(): boolean {
     for (const connection of this.#connections) if (connection.settling) return true;
     return false;
   }
@@ -290,6 +349,7 @@ export class Backend {
     this.#left();
     // It may come back as another program, or with other limits.
     this.#values = undefined;
+    if (isAbsent(error)) this.onUnreachable?.(error);
     this.#backends.retry(request, error, this);
   }
 
@@ -310,3 +370,7 @@ export class Backend {
     });
   }
 }
+
+/** Nothing listens there, as the system says. */
+const isAbsent = ({ cause }: SallyportError): boolean =>
+  ABSENT.has((cause as NodeJS.ErrnoException | undefined)?.code ?? "");

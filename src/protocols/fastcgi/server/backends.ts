@@ -109,15 +109,21 @@ export class Backends {
     if (request.over) return;
     request.endAttempt();
     if (failed) request.failedAt = (request.failedAt ?? new Set()).add(failed);
-    const left = this.#options.replaced || this.#all.some((backend) => !request.failedAt?.has(backend));
     const most = MOST_ATTEMPTS * Math.max(1, this.#all.length);
-    if (!left || this.#closing || request.attempts >= most) return request.fail(failure);
+    const isExhausted = request.attempts >= most || !this.#mayTryElsewhere(request, most);
+    if (isExhausted || this.#closing) return request.fail(failure);
     if (failed)
       this.#options.log.warn("a FastCGI application failed, the next is asked", { reason: failure.message });
     this.#queue.unshift(request);
     request.since ||= performance.now();
     request.exchange.trace?.queued();
     this.pump();
+  }
+
+  /** Where our processes are replaced it waits for the next one, but not if that fails it again and again. */
+  #mayTryElsewhere({ failedAt }: OutgoingRequest, most: number): boolean {
+    if (this.#options.replaced) return (failedAt?.size ?? 0) < most;
+    return this.#all.some((backend) => !failedAt?.has(backend));
   }
 
   /** Of the backends with room that have not failed it: those not backing off first, then the least busy, equals in turn. */
@@ -131,7 +137,12 @@ export class Backends {
       if (!best || isBetter(backend, best)) best = backend;
     }
     this.#turn++;
-    return best;
+    return count > 1 && best?.backingOff && this.#isBetterSoon(failedAt) ? undefined : best;
+  }
+
+  /** Whether one that does not back off has a connection that is free in a moment. */
+  #isBetterSoon(failedAt: ReadonlySet<Backend> | undefined): boolean {
+    return this.#all.some((backend) => backend.settling && !backend.backingOff && !failedAt?.has(backend));
   }
 
   #enqueue(request: OutgoingRequest): void {

@@ -20,6 +20,13 @@ export interface ApplicationConnectionOptions {
   readonly timeout: number;
 }
 
+interface Aborted {
+  /** Milliseconds that the application may go on for before it counts as one that hangs. */
+  readonly patience: number;
+  /** It did not end within `ABORT_GRACE`. */
+  givenUp: boolean;
+}
+
 /** How long an application may take to end a request that was aborted, before its connection is closed. */
 const ABORT_GRACE = 1_000;
 const VIOLATION = "UPSTREAM_BROKEN";
@@ -30,8 +37,8 @@ export class ApplicationConnection {
   readonly #options: ApplicationConnectionOptions;
   readonly #reader = new RecordReader(VIOLATION);
   readonly #attempts = new ById<Attempt>();
-  /** Ids of requests that were aborted and whose END_REQUEST is still to come. */
-  readonly #aborted = new Set<number>();
+  /** Requests that were aborted and whose END_REQUEST is still to come, by id. */
+  readonly #aborted = new Map<number, Aborted>();
   /** Ids of requests for which nothing is read. */
   readonly #holding = new Set<number>();
   readonly #settle = (): void => this.#settled();
@@ -142,6 +149,11 @@ export class ApplicationConnection {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Nothing is read, for some request on it. */
+  get held(): boolean {
+    return this.#holding.size > 0;
+  }
+
   /** Stops reading for the request `id`, or goes on, unless another one wants it stopped. */
   hold(id: number, hold: boolean): void {
     if (hold) this.#holding.add(id);
@@ -151,22 +163,32 @@ export class ApplicationConnection {
     else this.#socket.resume();
   }
 
-  /** Tells the application that the response is not needed any more (5.4). */
-  abort(id: number): void {
+  /** Tells the application that the response is not needed any more (5.4). It may go on for `patience` ms. */
+  abort(id: number, patience: number): void {
     const attempt = this.#attempts.get(id);
     if (!attempt || this.#gone) return;
     this.#attempts.delete(id);
-    this.#aborted.add(id);
+    const aborted = { patience, givenUp: false };
+    this.#aborted.set(id, aborted);
     this.send(abortRequest(id));
     this.#backend.ended(attempt.request, STATUS.REQUEST_COMPLETE);
-    setTimeout(() => this.#giveUp(id), ABORT_GRACE).unref();
+    setTimeout(() => this.#giveUp(id, aborted), ABORT_GRACE).unref();
   }
 
-  #giveUp(id: number): void {
-    if (!this.#aborted.has(id)) return;
+  #giveUp(id: number, aborted: Aborted): void {
+    if (this.#gone || this.#aborted.get(id) !== aborted) return;
+    aborted.givenUp = true;
     // An id that is never free again must not be used, and neither may a connection that has no other.
     this.#retired = true;
-    if (this.#attempts.size === 0) this.#socket.destroy();
+    this.#backend.doubt(aborted.patience);
+    this.#closeIfGivenUp();
+  }
+
+  /** Nothing is waited for but requests that do not end. */
+  #closeIfGivenUp(): void {
+    if (this.#attempts.size > 0) return;
+    for (const { givenUp } of this.#aborted.values()) if (!givenUp) return;
+    this.#socket.destroy();
   }
 
   // From the application.
@@ -175,6 +197,7 @@ export class ApplicationConnection {
   received(bytes: Buffer): void {
     if (this.#gone) return;
     this.heard = true;
+    this.#backend.quiet = false;
     this.#reader.feed(Buffer.from(bytes));
     try {
       for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) this.#take(piece);
@@ -207,7 +230,9 @@ export class ApplicationConnection {
     if (end.protocolStatus === 0) attempt?.end(end);
     else attempt?.cancel();
     if (attempt) this.#backend.ended(attempt.request, end.protocolStatus);
-    if (!followed && this.idle) this.#becomeIdle();
+    if (followed) return;
+    if (this.idle) this.#becomeIdle();
+    else this.#closeIfGivenUp();
   }
 
   /**
@@ -245,8 +270,9 @@ export class ApplicationConnection {
 
   #stalled(): void {
     // A socket that we have paused brings nothing, whatever the application does.
-    if (!this.#socket.isPaused())
-      this.#lose(`the application stopped in the middle of a record for ${this.#options.timeout} ms`);
+    if (this.#socket.isPaused()) return;
+    this.#backend.doubt(0);
+    this.#lose(`the application stopped in the middle of a record for ${this.#options.timeout} ms`);
   }
 
   #lose(reason: string): void {

@@ -62,6 +62,11 @@ export interface FastcgiOptions
    * request at a time on a connection, as PHP-FPM, so that others who use it get their turn; otherwise 30 s.
    */
   readonly idleTimeout?: number | undefined;
+  /**
+   * Milliseconds between two pieces of a response, or of an upload that the application has to take; then the response is
+   * cut. 0 for no limit. Default 60 s.
+   */
+  readonly stallTimeout?: number | undefined;
 }
 
 /** The names that some of these options had before 1.0. */
@@ -86,6 +91,7 @@ const CHECKS: Checks<FastcgiOptions> = {
   keep: aFlag,
   connections: aCount,
   idleTimeout: milliseconds,
+  stallTimeout: milliseconds,
 };
 
 /** An authorizer's options may have old names until they are read. */
@@ -129,5 +135,12 @@ export const fastcgiVariables = ({ variables }: FastcgiOptions): ReadonlyMap<str
 export const requestSettings = ({
   log = silentLog,
   timeout = 30_000,
+  stallTimeout = 60_000,
   redirect,
-}: FastcgiOptions): RequestSettings => ({ log, timeout, buffer: RESPONSE_BUFFER_LIMITS, redirect });
+}: FastcgiOptions): RequestSettings => ({
+  log,
+  timeout,
+  stallTimeout,
+  buffer: RESPONSE_BUFFER_LIMITS,
+  redirect,
+});

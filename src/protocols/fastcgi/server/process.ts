@@ -1,11 +1,6 @@
 // The processes of a FastCGI application that we start ourselves: each gets a listening socket as descriptor 0
 // (specification, 2.2), is a backend while it runs, is replaced when it ends, and is stopped in phases.
 // Tested by test/protocols/fastcgi/server/reloads.test.ts.
-import { once } from "node:events";
-import { mkdtemp, rename, rm } from "node:fs/promises";
-import { type AddressInfo, createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type Log, type ProcessBounds, type ProcessStatus, SallyportError } from "../../../exchange/index.ts";
 import type { RecyclingOptions } from "../../../options/processes.ts";
 import {
@@ -14,7 +9,6 @@ import {
   type Child,
   describeExit,
   type Exit,
-  guard,
   type Isolation,
   inheritedEnvironment,
   isolated,
@@ -23,10 +17,13 @@ import {
   memoryOf,
   needsWatch,
   startChild,
+  wasKilledByOthers,
 } from "../../../processes/index.ts";
 import { type Measurement, type Resolved, type Scaled, Scaler } from "../../../workers/index.ts";
 import type { Backend } from "./backend.ts";
 import type { Backends } from "./backends.ts";
+import { type ChildSocket, ChildSockets } from "./child-socket.ts";
+import { EndedEarly, PATIENCE, PATIENCE_IN_NEED, untilReady } from "./readiness.ts";
 
 export interface SpawnedApplicationOptions {
   /** The program and its arguments. */
@@ -52,6 +49,8 @@ interface SpawnedProcess {
   readonly lifespan: Lifespan;
   /** Of the last measurement. */
   measured: number;
+  /** It was ended because it hung. */
+  hung: boolean;
   /** Milliseconds, `performance.now`. */
   readonly startedAt: number;
 }
@@ -63,6 +62,8 @@ const WATCH_INTERVAL = 1_000;
 const DRAIN_GRACE = 600_000;
 /** For such a process between TERM and KILL. */
 const STOP_GRACE = 1_000;
+/** Milliseconds after which a process that cannot be connected to is not just about to exit. */
+const EXIT_GRACE = 1_000;
 
 export class SpawnedApplication {
   readonly #options: SpawnedApplicationOptions;
@@ -75,6 +76,8 @@ export class SpawnedApplication {
   readonly #draining = new Set<SpawnedProcess>();
   /** Starts under way. */
   #starting = 0;
+  /** Those that are not ready yet. */
+  readonly #unready = new Set<Child>();
   /** Whose successor is being started, or will be: one at a time. */
   #succeeded: SpawnedProcess | undefined;
   readonly #scaler: Scaler;
@@ -84,9 +87,7 @@ export class SpawnedApplication {
   readonly #backOff = new BackOff();
   /** Timers of processes that are started again after a pause. */
   readonly #pauses = new Set<NodeJS.Timeout>();
-  #directory = "";
-  /** Sockets that were made in it. */
-  #count = 0;
+  readonly #sockets = new ChildSockets();
   /** Processes that were started again because they ended. */
   restarts = 0;
   /** No process is started any more. */
@@ -108,14 +109,15 @@ export class SpawnedApplication {
     return this.#processes.size;
   }
 
-  /** Starts `count` processes, or the nearest number within the bounds. Rejects with SPAWN_FAILED, and leaves none behind. */
+  /**
+   * Starts `count` processes, or the nearest number within the bounds, and resolves when they are ready. Rejects with
+   * SPAWN_FAILED or STOPPING, and leaves none behind.
+   */
   async start(count: number): Promise<void> {
-    // Only this user may enter it, and so connect.
-    this.#directory = await mkdtemp(join(tmpdir(), "sallyport-"));
-    guard.enlistDirectory(this.#directory);
+    const { min, max } = this.#options.bounds;
+    const wanted = Math.min(max, Math.max(min, count));
     try {
-      const { min, max } = this.#options.bounds;
-      for (let i = Math.min(max, Math.max(min, count)); i > 0; i--) await this.#startOne();
+      await Promise.all(Array.from({ length: wanted }, () => this.#startOne(PATIENCE)));
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -155,10 +157,9 @@ export class SpawnedApplication {
   /** TERM, and KILL after `grace` milliseconds. Never rejects. */
   async stop(grace: number): Promise<void> {
     this.#retire();
-    await Promise.all([...this.#processes, ...this.#draining].map(({ child }) => child.stop(grace)));
-    if (this.#directory === "") return;
-    await rm(this.#directory, { recursive: true, force: true });
-    guard.releaseDirectory(this.#directory);
+    const ready = [...this.#processes, ...this.#draining].map(({ child }) => child);
+    await Promise.all([...ready, ...this.#unready].map((child) => child.stop(grace)));
+    await this.#sockets.remove();
   }
 
   // As many as the requests need.
@@ -196,10 +197,11 @@ export class SpawnedApplication {
   async #startAnother(): Promise<void> {
     try {
       await this.#startOne();
+      this.#growths.after(0, true);
     } catch (reason) {
       const error = SallyportError.from(reason);
       if (this.#retired) return;
-      this.#options.log.error(error.message, { code: error.code });
+      this.#options.log.error(error.message, { code: error.code, detail: error.detail });
       this.#scaler.pause(this.#growths.after(0));
       if (this.#processes.size + this.#starting === 0) this.#backends.failWaiting(error);
     }
@@ -242,13 +244,13 @@ export class SpawnedApplication {
     const name = `${command[0]} (${process.child.pid})`;
     let pause = 0;
     try {
-      await this.#startOne();
+      await this.#startOne(PATIENCE);
       this.#successions.after(0, true);
       log.info(`${name} ${reason}; another takes over`);
       this.#withdraw(process);
     } catch (error) {
-      const { message, code } = SallyportError.from(error);
-      if (!this.#retired) log.error(`no successor for ${name}: ${message}`, { code });
+      const { message, code, detail } = SallyportError.from(error);
+      if (!this.#retired) log.error(`no successor for ${name}: ${message}`, { code, detail });
       pause = this.#successions.after(0);
     }
     const again = setTimeout(() => {
@@ -257,34 +259,60 @@ export class SpawnedApplication {
     again.unref();
   }
 
-  async #startOne(): Promise<void> {
+  async #startOne(patience = PATIENCE_IN_NEED): Promise<void> {
     this.#starting++;
     try {
-      await this.#launch();
+      await this.#launch(patience);
     } finally {
       this.#starting--;
     }
   }
 
-  async #launch(): Promise<void> {
-    const { server, address, settle } = await this.#listen();
+  async #launch(patience: number): Promise<void> {
+    const socket = await this.#sockets.listen(this.#options.transport);
     const lastLines: string[] = [];
-    const child = this.#spawn(server, lastLines);
-    // The child has the socket now; here it would only take connections that are the child's.
-    server.close();
-    await Promise.race([once(server, "close"), child.exited]);
-    await settle();
-    if (child.pid === undefined) throw (await child.exited).failure;
-    const backend = this.#backendAt(address);
-    const lifespan = new Lifespan(this.#options.recycling);
-    const process = { child, backend, lifespan, measured: -1, startedAt: performance.now() };
-    this.#processes.add(process);
-    void child.exited.then((exit) => this.#ended(process, exit, lastLines));
+    const child = this.#spawn(socket, lastLines);
+    this.#unready.add(child);
     if (this.#retired) child.signal("SIGTERM");
-    else this.#backends.add(backend);
+    try {
+      await socket.handOver();
+      if (child.pid === undefined) throw (await child.exited).failure;
+      const backend = this.#backendAt(socket.address);
+      const lifespan = new Lifespan(this.#options.recycling);
+      const process = { child, backend, lifespan, measured: -1, hung: false, startedAt: performance.now() };
+      await this.#becomesReady(process, patience, lastLines);
+      this.#serve(process, lastLines);
+    } catch (error) {
+      void child.stop(STOP_GRACE);
+      throw error;
+    } finally {
+      this.#unready.delete(child);
+    }
   }
 
-  #spawn(server: Server, lastLines: string[]): Child {
+  async #becomesReady(
+    { child, backend }: SpawnedProcess,
+    patience: number,
+    lastLines: string[],
+  ): Promise<void> {
+    const exit = await untilReady(child, backend, patience);
+    if (this.#retired) throw new SallyportError("STOPPING", "the application is being stopped");
+    if (!exit) return;
+    await child.printed;
+    const [program = ""] = this.#options.command;
+    throw new EndedEarly(program, exit, lastLines);
+  }
+
+  #serve(process: SpawnedProcess, lastLines: string[]): void {
+    const { child, backend } = process;
+    this.#processes.add(process);
+    backend.onHang = () => this.#endHung(process);
+    backend.onUnreachable = (error) => this.#unreachable(process, error);
+    void child.exited.then((exit) => this.#ended(process, exit, lastLines));
+    this.#backends.add(backend);
+  }
+
+  #spawn(socket: ChildSocket, lastLines: string[]): Child {
     const { command, cwd, env, transport, isolation, inheritEnv, log } = this.#options;
     const [program = "", ...args] = command;
     const only = transport === "tcp" ? { FCGI_WEB_SERVER_ADDRS: "127.0.0.1" } : {};
@@ -293,7 +321,7 @@ export class SpawnedApplication {
       ...isolated(program, args, isolation),
       env: { ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
-      stdio: [descriptorOf(server), "lines", "lines"],
+      stdio: [socket.descriptor, "lines", "lines"],
       onLine: (line, descriptor) => {
         lastLines.push(line);
         if (lastLines.length > LAST_LINES) lastLines.shift();
@@ -304,13 +332,6 @@ export class SpawnedApplication {
     return child;
   }
 
-  #listen(): Promise<Listening> {
-    this.#count++;
-    return this.#options.transport === "tcp"
-      ? listenTcp()
-      : listenUnix(join(this.#directory, `${this.#count}`));
-  }
-
   #ended(process: SpawnedProcess, exit: Exit, lastLines: string[]): void {
     const { backend, startedAt } = process;
     const wasServing = this.#processes.delete(process);
@@ -319,15 +340,48 @@ export class SpawnedApplication {
     void backend.drain(0);
     if (this.#retired || !wasServing) return;
     const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce, exit);
-    const isWanted = this.#processes.size + this.#starting + this.#pauses.size < this.#scaler.bounds.min;
-    if (!backend.servedOnce && !isWanted) return this.#failedToGrow(exit, pause, lastLines);
+    if (!backend.servedOnce && !this.#isWanted) return this.#failedToGrow(exit, pause, lastLines);
+    this.restarts++;
+    this.#startLater(pause);
+    if (process.hung) return;
     const [program] = this.#options.command;
     const ended = backend.endedFor?.message ?? `${program} ${describeExit(exit)}`;
     const message = `${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     const code = backend.endedFor?.code ?? "ERR_SALLYPORT_WORKER_DIED";
     this.#options.log.error(message, { code, detail: lastLines.join("\n") });
-    this.restarts++;
-    this.#startLater(pause);
+  }
+
+  /** What is inside it hangs, too: nothing has come from it. */
+  #endHung(process: SpawnedProcess): void {
+    const { child, backend } = process;
+    const then = this.#processes.has(process) ? "; it is ended and replaced" : "; it is ended";
+    const name = `${this.#options.command[0]} (${child.pid})`;
+    const message = `${name} hangs: a request that was aborted has not ended, and nothing else is answered${then}`;
+    this.#options.log.error(message, { code: "ERR_SALLYPORT_APP_TIMEOUT" });
+    process.hung = true;
+    this.#backends.remove(backend);
+    void child.stop(STOP_GRACE);
+  }
+
+  /** Its socket is closed, or was removed by something that cleans directories. One that is about to exit says so itself. */
+  #unreachable(process: SpawnedProcess, { message }: SallyportError): void {
+    process.backend.onUnreachable = undefined;
+    const timer = setTimeout(() => {
+      if (!this.#processes.has(process) || this.#retired) return;
+      const { backend, child, startedAt } = process;
+      const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce);
+      const text = `${this.#options.command[0]} (${child.pid}) is replaced: ${message}`;
+      this.#options.log.error(text, { code: "ERR_SALLYPORT_UPSTREAM_UNREACHABLE" });
+      this.#withdraw(process);
+      this.restarts++;
+      this.#startLater(pause);
+    }, EXIT_GRACE);
+    timer.unref();
+  }
+
+  /** Whether there are fewer than there must be. */
+  get #isWanted(): boolean {
+    return this.#processes.size + this.#starting + this.#pauses.size < this.#scaler.bounds.min;
   }
 
   /** It was to help with the requests, and ended before it could. */
@@ -344,13 +398,23 @@ export class SpawnedApplication {
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);
       if (this.#processes.size >= this.#scaler.bounds.max) return;
+      const began = performance.now();
       this.#startOne().catch((error: unknown) => {
-        const { message, code } = SallyportError.from(error);
-        this.#options.log.error(message, { code });
-        if (!this.#retired) this.#startLater(LONGEST_BACK_OFF);
+        if (!this.#retired) this.#startFailed(SallyportError.from(error), performance.now() - began);
       });
     }, pause);
     this.#pauses.add(timer);
+  }
+
+  /** Where there is no other process, the requests that wait have nothing to wait for. */
+  #startFailed(error: SallyportError, age: number): void {
+    const exit = error instanceof EndedEarly ? error.exit : undefined;
+    const pause = exit ? this.#backOff.after(age, false, exit) : LONGEST_BACK_OFF;
+    this.#options.log.error(error.message, { code: error.code, detail: error.detail });
+    if (this.#processes.size + this.#starting === 0 && !(exit && wasKilledByOthers(exit)))
+      this.#backends.failWaiting(error);
+    if (this.#isWanted) this.#startLater(pause);
+    else this.#scaler.pause(pause);
   }
 
   #retire(): void {
@@ -359,6 +423,7 @@ export class SpawnedApplication {
     clearInterval(this.#watch);
     for (const timer of this.#pauses) clearTimeout(timer);
     this.#pauses.clear();
+    for (const child of this.#unready) child.signal("SIGTERM");
   }
 }
 
@@ -368,30 +433,4 @@ function isUnused(process: SpawnedProcess): boolean {
   const unused = requests === process.measured && busy === 0;
   process.measured = requests;
   return unused;
-}
-
-/** Node has no public way to hand a listening socket to a child that is not Node. libuv makes it blocking again there. */
-const descriptorOf = (server: Server): number =>
-  (server as unknown as { _handle: { fd: number } })._handle.fd;
-
-interface Listening {
-  readonly server: Server;
-  readonly address: string;
-  /** To be called when the child has the socket: from then on it can be connected to at `address`. */
-  settle(): Promise<void>;
-}
-
-async function listenTcp(): Promise<Listening> {
-  const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  return { server, address: `127.0.0.1:${port}`, settle: async () => {} };
-}
-
-/** Closing the server removes the path that it was bound to, so the socket has another name meanwhile. */
-async function listenUnix(path: string): Promise<Listening> {
-  const server = createServer((socket) => socket.destroy()).listen(`${path}.new`);
-  await once(server, "listening");
-  await rename(`${path}.new`, `${path}.held`);
-  return { server, address: `unix:${path}`, settle: () => rename(`${path}.held`, path) };
 }

@@ -37,6 +37,8 @@ export interface RequestSettings {
   readonly log: Log;
   /** Milliseconds until the head of the response must be here; 0 for no limit. */
   readonly timeout: number;
+  /** Milliseconds for which the application may stop in its response, or leave an upload unread; 0 for no limit. */
+  readonly stallTimeout: number;
   readonly buffer: ResponseBufferLimits;
   /** Answers a local redirect; without it the client is redirected. */
   readonly redirect?: ((exchange: Exchange, location: string) => void) | undefined;

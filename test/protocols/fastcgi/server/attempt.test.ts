@@ -203,6 +203,60 @@ test("a local redirect in the middle of an upload aborts the request there at on
   assert.equal(request.stdinEnded, false);
 });
 
+test("a response that stops is cut, and its request aborted", async (t) => {
+  const { application, ask } = await startBoth(t, { stallTimeout: 200 });
+  const asked = ask();
+  const request = await application.next();
+  request.stdout(`${DOCUMENT}\r\nbegun`);
+  const { status, complete, error, body } = await asked;
+  assert.deepEqual([status, complete, text({ body })], [200, false, "begun"]);
+  assert.equal(error?.code, "ERR_SALLYPORT_UPSTREAM_BROKEN");
+  assert.match(error?.message ?? "", /nothing came for 200 ms/);
+  await request.until(() => request.aborted);
+});
+
+test("a response whose pieces come in time may take longer than the time between two", async (t) => {
+  const { application, ask } = await startBoth(t, { stallTimeout: 1_000 });
+  const asked = ask();
+  const request = await application.next();
+  request.stdout(`${DOCUMENT}\r\n`);
+  for (let i = 0; i < 6; i++) {
+    request.stdout("piece ");
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  request.end();
+  const { complete, body } = await asked;
+  assert.deepEqual([complete, text({ body })], [true, "piece ".repeat(6)]);
+});
+
+for (const timeout of [0, 20_000])
+  test(`an upload that is not taken after the head is ended (timeout ${timeout})`, async (t) => {
+    const { application, ask } = await startBoth(t, { stallTimeout: 300, timeout });
+    const asked = ask({ method: "POST", body: "x".repeat(20_000_000) });
+    const request = await application.next();
+    request.stdout(`${DOCUMENT}\r\nbegun`).socket.pause();
+    const { status, complete, error } = await asked;
+    assert.deepEqual([status, complete], [200, false]);
+    assert.equal(error?.code, "ERR_SALLYPORT_UPSTREAM_BROKEN");
+  });
+
+test("an upload that is not taken at all is ended, without a limit until the head too", async (t) => {
+  const { application, ask } = await startBoth(t, { stallTimeout: 300, timeout: 0 });
+  const asked = ask({ method: "POST", body: "x".repeat(20_000_000) });
+  (await application.next()).socket.pause();
+  assert.equal((await asked).status, 502);
+});
+
+test("without a limit until the head, an application that has all of the request may take its time", async (t) => {
+  const { application, ask } = await startBoth(t, { stallTimeout: 100, timeout: 0 });
+  const asked = ask({ method: "POST", body: "x".repeat(200_000) });
+  const request = await application.next();
+  await request.until(() => request.stdinEnded);
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  request.answer("done");
+  assert.equal(text(await asked), "done");
+});
+
 /** An authorizer before a handler, that takes one request at a time. */
 async function startAuthorizer(t: TestContext, handle: Handler) {
   const authorizer = await RawApplication.start(t, { values: { FCGI_MAX_CONNS: "1" } });

@@ -13,7 +13,7 @@ import { RecordedExchange } from "../../../../src/testing/recorded.ts";
 import { Upstream } from "../../../../src/upstreams/index.ts";
 import { RawApplication } from "../raw-application.ts";
 
-const SETTINGS = { log: silentLog, timeout: 0, buffer: RESPONSE_BUFFER_LIMITS };
+const SETTINGS = { log: silentLog, timeout: 0, stallTimeout: 0, buffer: RESPONSE_BUFFER_LIMITS };
 
 /** Longer than a turn, with the time until that is noticed. */
 const LONGER = 2_500;

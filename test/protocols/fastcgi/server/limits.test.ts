@@ -1,5 +1,6 @@
 // The web server's half of FastCGI at its limits: full queues, slow clients, applications that talk too much.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../../../../src/exchange/index.ts";
@@ -37,7 +38,7 @@ test("a queue of connections that was full for a moment is waited for", LINUX, a
 });
 
 /** Requests to one multiplexed connection, with clients that have room for hardly anything. */
-function sharing(t: TestContext, address: string): (exchange: RecordedExchange) => void {
+function sharing(t: TestContext, address: string, stallTimeout = 0): (exchange: RecordedExchange) => void {
   const log = silentLog;
   const backends = new Backends({ queue: 10, queueTimeout: 0, log, replaced: false });
   const options = {
@@ -56,7 +57,7 @@ function sharing(t: TestContext, address: string): (exchange: RecordedExchange) 
     const params = pairText("REQUEST_METHOD", method) + pairText("PATH_INFO", path);
     const nothing = new Uint8Array(0);
     const request = { role: "responder", params, body: nothing, repeatable: true, file: undefined } as const;
-    backends.submit(new OutgoingRequest(exchange, request, { log, timeout: 0, buffer }));
+    backends.submit(new OutgoingRequest(exchange, request, { log, timeout: 0, stallTimeout, buffer }));
   };
 }
 
@@ -93,6 +94,23 @@ test(
   },
 );
 
+test("an application that waits for the client has not stopped", PATIENCE, async (t) => {
+  const application = await RawApplication.start(t);
+  const submit = sharing(t, application.address, 200);
+  const slow = new RecordedExchange();
+  slow.stalled = true;
+  submit(slow);
+  const request = await application.next();
+  const answered = slow.done;
+  request.stdout(`Content-Type: text/plain\r\n\r\n${"x".repeat(1_000_000)}`);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.equal(slow.closed, false);
+  slow.release();
+  request.end();
+  const { complete, body } = await answered;
+  assert.deepEqual([complete, body.length], [true, 1_000_000]);
+});
+
 /** What the log says of a request that writes `pieces` to STDERR. */
 async function noise(t: TestContext, pieces: string[]): Promise<StartedGateway["lines"]> {
   const application = await RawApplication.start(t);
@@ -128,4 +146,40 @@ test("what an application wrote to STDERR before it died is logged, also without
   (await application.next()).stderr("out of memory").socket.end();
   assert.equal((await asked).status, 502);
   assert.ok(lines.some(({ message }) => message === "out of memory"));
+});
+
+test("a shared connection whose aborted request never ends closes with the last of its others, and makes room", async (t) => {
+  const values = { FCGI_MPXS_CONNS: "1", FCGI_MAX_CONNS: "1" };
+  const application = await RawApplication.start(t, { values });
+  const { exchange, ask } = await startGateway(t, { address: application.address });
+  const [leaving, slow] = [exchange({ target: "/hang" }), exchange({ target: "/slow" })];
+  const hanging = await application.next();
+  const answering = await application.next();
+  leaving.hangUp();
+  await hanging.until(() => hanging.aborted);
+  // It is given up after a second; until then the connection serves on.
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  const answered = slow.done;
+  answering.answer("slow");
+  assert.equal(text(await answered), "slow");
+  const asked = ask();
+  (await application.next()).answer("next");
+  assert.equal(text(await asked), "next");
+  assert.equal(application.connections, 2);
+});
+
+test("of several applications, one that leaves requests unanswered is not preferred", async (t) => {
+  const stuck = await RawApplication.start(t);
+  const working = await RawApplication.start(t);
+  const { ask } = await startGateway(t, { address: [stuck.address, working.address], timeout: 300 });
+  const serve = async (): Promise<void> => {
+    for (;;) (await working.next()).answer("working");
+  };
+  void serve();
+  let status = 0;
+  while (status !== 504) ({ status } = await ask());
+  const request = await stuck.next();
+  await request.until(() => request.aborted);
+  if (!request.socket.readableEnded) await once(request.socket, "end");
+  for (let i = 0; i < 6; i++) assert.equal(text(await ask()), "working");
 });

@@ -1,9 +1,11 @@
 // Programs that we start: reloads that overlap, and a close in the middle of one.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { SallyportError } from "../../../../src/exchange/index.ts";
+import type { FastcgiOptions } from "../../../../src/protocols/fastcgi/index.ts";
 import { RecordedExchange } from "../../../../src/testing/index.ts";
 import { isAlive } from "../../../kit/processes.ts";
 import { type StartedGateway, socketPath, startGateway } from "../raw-application.ts";
@@ -13,11 +15,15 @@ interface Spawned extends StartedGateway {
   pids(): number[];
 }
 
-/** A gateway to a program that only notes that it was started. */
+const BIN = fileURLToPath(new URL("../../../../bin/sallyport.js", import.meta.url));
+const serve = (app: string): string[] => [process.execPath, BIN, "serve", app, "--access-log", "off"];
+const CHECKSUM = fileURLToPath(new URL("../../../chaos/apps/checksum_module.mjs", import.meta.url));
+
+/** A gateway to a program that notes that it was started. */
 async function spawned(t: TestContext): Promise<Spawned> {
   const file = join(dirname(await socketPath(t)), "pids");
   const fronting = await startGateway(t, {
-    command: ["/bin/sh", "-c", `echo $$ >> ${file}; exec sleep 600`],
+    command: ["/bin/sh", "-c", `echo $$ >> ${file}; exec "$@"`, "sh", ...serve(CHECKSUM)],
   });
   const pids = (): number[] => readNumbers(file);
   // One that is stopped before would not be noted.
@@ -58,18 +64,78 @@ test("a gateway that is closed in the middle of a reload leaves no process behin
   assert.equal(await left(application, 1, 0), 0);
 });
 
-/** The first closes its socket and ends a second later; the next one serves. */
-const REFUSES_FIRST = `if [ ! -e "$0.once" ]; then touch "$0.once"; exec 0<&-; sleep 1; exit 3; fi; exec "$@"`;
+/** The first answers, closes its socket soon, and ends a moment later; the next one serves. */
+const REFUSES_FIRST = `if [ -e "$0.once" ]; then exec "$@"; fi
+exec 3<&0; "$@" <&3 & served=$!; while [ ! -e "$0.close" ]; do sleep 0.05; done
+exec 0<&- 3<&-; kill -9 $served; touch "$0.once"; sleep 0.5; exit 3`;
 
 test("a request whose process is just ending waits for the next one", async (t) => {
   const file = join(dirname(await socketPath(t)), "start");
-  const app = fileURLToPath(new URL("../../../chaos/apps/checksum_module.mjs", import.meta.url));
-  const bin = fileURLToPath(new URL("../../../../bin/sallyport.js", import.meta.url));
-  const served = [process.execPath, bin, "serve", app, "--access-log", "off"];
-  const { gateway } = await startGateway(t, { command: ["/bin/sh", "-c", REFUSES_FIRST, file, ...served] });
+  const command = ["/bin/sh", "-c", REFUSES_FIRST, file, ...serve(CHECKSUM)];
+  const { gateway } = await startGateway(t, { command });
+  writeFileSync(`${file}.close`, "");
   await until(() => existsSync(`${file}.once`));
   const exchange = new RecordedExchange({ target: "/?1", method: "POST", body: "x" });
   gateway.handle(exchange);
   const { status, body } = await exchange.done;
   assert.deepEqual([status, body.toString().slice(-4)], [200, " 1 1"]);
+});
+
+const GOOD = "export default () => new Response(String(process.pid));";
+const BROKEN = 'throw new Error("not what it was");';
+
+/** A gateway to an app of one file, which `deploy` changes. */
+async function deployed(t: TestContext, options: FastcgiOptions = {}) {
+  const file = join(dirname(await socketPath(t)), "app.mjs");
+  writeFileSync(file, GOOD);
+  const started = await startGateway(t, { command: serve(file), ...options });
+  const ask = async (): Promise<string> => {
+    const { status, body } = await started.ask();
+    assert.equal(status, 200);
+    return body.toString();
+  };
+  return { ...started, ask, deploy: (text: string) => writeFileSync(file, text) };
+}
+
+test("a reload to an application that does not start says why, and the old process stays", async (t) => {
+  const { gateway, ask, deploy } = await deployed(t);
+  const pid = await ask();
+  deploy(BROKEN);
+  await assert.rejects(gateway.reload?.() as Promise<void>, (error: SallyportError) => {
+    assert.equal(error.code, "ERR_SALLYPORT_SPAWN_FAILED");
+    assert.match(error.message, /exited with status 1 before it was ready/);
+    assert.match(error.detail ?? "", /not what it was/);
+    return true;
+  });
+  assert.equal(await ask(), pid);
+  assert.equal(gateway.status?.().processes.length, 1);
+  deploy(GOOD);
+  await gateway.reload?.();
+  assert.notEqual(await ask(), pid);
+});
+
+test("a process that is to be replaced stays while no successor starts", async (t) => {
+  const { ask, deploy, logged } = await deployed(t, { maxRequests: 2 });
+  const pid = await ask();
+  deploy(BROKEN);
+  await ask();
+  const { fields } = await logged(/^no successor for .* exited with status 1 before it was ready/);
+  assert.match(String(fields.detail), /not what it was/);
+  assert.equal(await ask(), pid);
+  deploy(GOOD);
+  await logged(/another takes over/);
+  assert.notEqual(await ask(), pid);
+});
+
+test("an application that does not start at all fails the start of its gateway", async (t) => {
+  const file = join(dirname(await socketPath(t)), "app.mjs");
+  writeFileSync(file, BROKEN);
+  await assert.rejects(startGateway(t, { command: serve(file), processes: 2 }), {
+    code: "ERR_SALLYPORT_SPAWN_FAILED",
+  });
+});
+
+test("one that never answers management records is ready when it has lived for a while", async (t) => {
+  const { gateway } = await startGateway(t, { command: ["/bin/sh", "-c", "exec sleep 600"] });
+  assert.equal(gateway.status?.().processes.length, 1);
 });
