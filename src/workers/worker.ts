@@ -270,11 +270,12 @@ export class Worker implements StreamTransport {
     void this.gone.then(() => clearTimeout(late));
   }
 
-  /** No new streams; the process ends when it is done with those it has. */
+  /** No new streams; the process ends when it is done with those it has: at once if it was never ready. */
   drain(): void {
     if (this.#state !== "starting" && this.#state !== "ready") return;
+    if (this.#state === "starting") this.#ending.end();
+    else if (this.streams.size === 0) this.#sendStop();
     this.#state = "draining";
-    if (this.streams.size === 0) this.#sendStop();
   }
 
   /** Ends it, after `grace` milliseconds at the latest, and the processes that the application has started in its group. */
