@@ -1,6 +1,7 @@
 // The deadlines of a worker: responses that do not begin, event loops that do not answer. And what waits behind a response that has none.
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { SallyportError } from "../exchange/index.ts";
+import type { ConcurrencyMode } from "./capacity.ts";
 import type { Interface } from "./interface.ts";
 import type { EventLoopOptions, Resolved } from "./options.ts";
 import type { WorkerStream } from "./stream.ts";
@@ -11,7 +12,7 @@ export interface Deadlines extends Pick<Resolved<EventLoopOptions>, "blockedTime
   readonly timeout: Readonly<Record<Interface, number>>;
 }
 
-/** Milliseconds after which nothing waits behind a response that has no deadline. */
+/** Milliseconds after which nothing waits behind a request that has no deadline. */
 const LONG = 200;
 /** Milliseconds that a worker with a hanging thread may take for its other streams. */
 const DOOMED_GRACE = 10_000;
@@ -62,16 +63,20 @@ const tooLate = (timeout: number): SallyportError =>
   new SallyportError("APP_TIMEOUT", `the application did not answer within ${timeout / 1000} s`);
 
 /**
- * Where all that a worker runs has no deadline (a response on its way, an upload), nothing more is sent to it, and what was sent
- * ahead is asked back for other workers, or for the queue, which has a limit.
+ * Where nobody knows how long all that a worker runs takes (a response on its way, an upload, anything without a `timeout`), nothing
+ * more is sent to it, and what was sent ahead is asked back for other workers, or for the queue, which has a limit.
  */
-export function holdBack({ capacity, streams }: Worker, now: number): void {
+export function holdBack({ capacity, streams }: Worker, now: number, timeout: number): void {
   const { mode, places } = capacity;
   const isFull = mode !== "loop" && places > 0 && streams.size >= places;
-  capacity.held = isFull && capacity.begun.every((stream) => isLong(stream, now));
+  capacity.held = isFull && capacity.begun.every((stream) => isLong(stream, now, mode, timeout));
   // The newest first: each is put before all others that wait.
   if (capacity.held) for (const stream of capacity.unbegun.reverse()) stream.recall();
 }
 
-const isLong = ({ takenAt, streaming, waitsForClient }: WorkerStream, now: number): boolean =>
-  takenAt > 0 && now - takenAt >= LONG && (streaming || waitsForClient);
+/** A worker without threads, which cannot be asked back what it was sent, is held from the first block on. */
+function isLong(stream: WorkerStream, now: number, mode: ConcurrencyMode, timeout: number): boolean {
+  const { takenAt, answered, waitsForClient } = stream;
+  if (answered && mode === "inline") return true;
+  return takenAt > 0 && now - takenAt >= LONG && (answered || waitsForClient || timeout === 0);
+}

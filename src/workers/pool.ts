@@ -311,7 +311,7 @@ export class Pool {
     this.#queue.expire();
     for (const worker of this.#all()) {
       worker.streams.mark(Math.trunc(now));
-      holdBack(worker, now);
+      holdBack(worker, now, this.#options.timeout.wsgi);
       const grace = checkDeadlines(worker, now, TICK, this.#options);
       if (grace !== undefined) this.#doom(worker, grace);
     }

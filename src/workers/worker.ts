@@ -233,6 +233,12 @@ export class Worker implements StreamTransport {
     this.streams.delete(stream.id);
     stream.reclaim();
     this.#events.onReturned(stream);
+    if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
+  }
+
+  /** Without threads nothing more is sent: it would wait behind a response that may take any time. */
+  streaming(): void {
+    if (this.capacity.mode === "inline") this.capacity.held = true;
   }
 
   /** Has streams that would never end by themselves come to an end. */
@@ -302,7 +308,7 @@ export class Worker implements StreamTransport {
     this.#ending.abort();
   }
 
-  /** Aborts it after `grace` milliseconds, unless it is gone by then. False if that was decided before. */
+  /** Aborts it after `grace` milliseconds, or sooner if asked again, unless it is gone by then. False if it was asked before. */
   abortAfter(grace: number): boolean {
     return this.#ending.abortAfter(grace, () => this.abort());
   }

@@ -205,6 +205,8 @@ class Response(Stream):
             self._end()
         if room < len(data) and not self._bodyless:
             self._warn_too_long()
+        if self._open:
+            self.driver.between_blocks(self)
         return room >= len(data)
 
     def _send_all(self, data: bytes, may_gather: bool) -> None:
