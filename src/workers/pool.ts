@@ -34,6 +34,12 @@ const TICKS_PER_WATCH = 4;
 /** Milliseconds from giving up all streams of a worker to ending it by force. */
 const LEAVING_GRACE = 2_000;
 
+/** For the log: what becomes of a worker that hangs. */
+const DOOMED = {
+  end: "it is ended and replaced; its stack follows",
+  retire: "it is replaced, and ended after its other requests; its stack follows then",
+} as const;
+
 export class Pool {
   readonly #options: PoolOptions;
   readonly #queue: RequestQueue;
@@ -312,8 +318,9 @@ export class Pool {
     for (const worker of this.#all()) {
       worker.streams.mark(Math.trunc(now));
       holdBack(worker, now, this.#options.timeout.wsgi);
-      const grace = checkDeadlines(worker, now, TICK, this.#options);
-      if (grace !== undefined) this.#doom(worker, grace);
+      const verdict = checkDeadlines(worker, now, TICK, this.#options);
+      if (verdict === "succeed") this.#succeed(worker, "has a thread that does not come back");
+      else if (verdict) this.#doom(worker, verdict);
     }
     if (++this.#ticks % TICKS_PER_WATCH === 0 && needsWatch(this.#options)) this.#watch();
   }
@@ -329,12 +336,14 @@ export class Pool {
     }
   }
 
-  /** A worker that hangs gets no more requests, is replaced at once, and ends after `grace` milliseconds. */
-  #doom(worker: Worker, grace: number): void {
+  /** A worker that hangs gets no more requests and is replaced at once. What it still answers may take as long as after a reload. */
+  #doom(worker: Worker, verdict: "end" | "retire"): void {
+    const grace = verdict === "end" ? 0 : this.#options.drainTimeout + LEAVING_GRACE;
     if (!worker.abortAfter(grace)) return;
-    this.#options.log.warn(`worker ${worker.pid} hangs: it is ended and replaced; its stack follows`);
+    this.#options.log.warn(`worker ${worker.pid} hangs: ${DOOMED[verdict]}`);
     const present = this.#workers.delete(worker);
     this.#retire(worker);
+    if (verdict === "retire") this.#giveUpLater(worker);
     if (!present) return;
     this.#restarted++;
     this.#startReplacement();
@@ -350,14 +359,17 @@ export class Pool {
 
   /** An event loop may hold downloads that stand still and tasks that never end. */
   #limitDrain(worker: Worker): void {
+    this.#giveUpLater(worker);
+    const grace = timerDelay(this.#options.drainTimeout + LEAVING_GRACE);
+    const end = setTimeout(() => void worker.stop(0), grace);
+    void worker.gone.then(() => clearTimeout(end));
+  }
+
+  #giveUpLater(worker: Worker): void {
     const { drainTimeout } = this.#options;
     const late = new SallyportError("STOPPING", `the application was replaced ${drainTimeout / 1000} s ago`);
-    const giveUp = setTimeout(() => worker.giveUp(late), drainTimeout);
-    const end = setTimeout(() => void worker.stop(0), timerDelay(drainTimeout + LEAVING_GRACE));
-    void worker.gone.then(() => {
-      clearTimeout(giveUp);
-      clearTimeout(end);
-    });
+    const giveUp = setTimeout(() => worker.giveUp(late), timerDelay(drainTimeout));
+    void worker.gone.then(() => clearTimeout(giveUp));
   }
 
   #replace(worker: Worker): void {
