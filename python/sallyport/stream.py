@@ -47,8 +47,9 @@ PREFETCH_MAX = 64
 _PREFETCH_FIRST = 16
 # Requests after which their mean counts as much as that of all before them.
 _SMOOTHING = 16
+_REQUESTS = (REQUEST, REPEAT)
 # Frames that a worker keeps while it is inside a request.
-_FOR_LATER = (REQUEST, REPEAT, COMMON, STOP)
+_FOR_LATER = (*_REQUESTS, COMMON, STOP)
 
 
 class Disconnected(OSError):
@@ -139,6 +140,8 @@ class Inline:
         self._outbox = outbox
         self._waiting: "deque[tuple[int, int, bytes]]" = deque()
         self._prefetch = Prefetch()
+        # When the present request was begun, or when it was last seen to what waits behind it.
+        self._looked = 0.0
 
     def send(self, kind: int, id: int, payload: bytes = b"") -> None:
         self._outbox.send(HEADER.pack(len(payload), id, kind) + payload)
@@ -151,19 +154,19 @@ class Inline:
         """Runs a stream for every request, until STOP. Raises EOFError when the server is gone."""
         parsed, waiting, environ, open_stream = self._link.parsed, self._waiting, server.environ, server.open
         begin = self._outbox.begin
-        began = flushed = monotonic()
+        began = flushed = self._looked = monotonic()
         while True:
             frame = waiting.popleft() if waiting else parsed()
             if frame is None:
                 self._wait_for_more(began)
-                began = flushed = monotonic()
+                began = flushed = self._looked = monotonic()
                 continue
             kind, id, payload = frame
             if kind == REPEAT or kind == REQUEST:
                 begin(id)
                 open_stream(id).run(environ(kind, payload))
                 self._prefetch.served += 1
-                now = monotonic()
+                now = self._looked = monotonic()
                 if now - flushed > _HOLD_TIME:
                     self._outbox.flush()
                     flushed = now
@@ -214,6 +217,27 @@ class Inline:
             while frame := link.parsed():
                 self._sort(stream, frame)
 
+    def between_blocks(self, stream: Stream) -> None:
+        """The next block may take any time: gives back what waits behind the response, if that has taken long."""
+        now = monotonic()
+        if now - self._looked <= _CHECK_INTERVAL:
+            return
+        self._looked = now
+        self.poll(stream)
+        if self._waiting:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """The newest request first: the server puts each before all others that wait."""
+        waiting = self._waiting
+        kept = [frame for frame in waiting if frame[0] not in _REQUESTS]
+        for kind, id, _ in reversed(waiting):
+            if kind in _REQUESTS:
+                self._outbox.hold(HEADER.pack(0, id, RETURNED))
+        self._outbox.flush()
+        waiting.clear()
+        waiting.extend(kept)
+
     def _sort(self, stream: "Stream | None", frame: "tuple[int, int, bytes]") -> None:
         kind, id, payload = frame
         if kind in _FOR_LATER:  # first: the number of a COMMON is that of a part, not of a stream
@@ -227,7 +251,7 @@ class Inline:
 
     def _drop(self, id: int, answer: int) -> None:
         for frame in self._waiting:
-            if frame[1] == id and frame[0] in (REQUEST, REPEAT):
+            if frame[1] == id and frame[0] in _REQUESTS:
                 self._waiting.remove(frame)
                 self.send(answer, id)
                 return

@@ -97,6 +97,9 @@ class Shared:
     def poll(self, stream: Stream) -> None:
         """Nothing to do: the reading thread has already delivered."""
 
+    def between_blocks(self, stream: Stream) -> None:
+        """Nothing to do: other threads take the requests that wait, and the reading thread gives them back."""
+
     def _read(self, server: "Server") -> None:
         while True:
             kind, id, payload = self._link.read()

@@ -201,6 +201,8 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   returned(): void {}
 
+  streaming(): void {}
+
   // Calls.
 
   /**

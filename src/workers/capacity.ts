@@ -32,6 +32,8 @@ export class Capacity {
   places = 0;
   /** All places are taken for long: nothing more is sent. */
   held = false;
+  /** The log has said that a place is taken by a request that is over. */
+  isReduced = false;
   readonly #streams: Streams;
 
   constructor(streams: Streams) {

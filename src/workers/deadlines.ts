@@ -1,6 +1,7 @@
 // The deadlines of a worker: responses that do not begin, event loops that do not answer. And what waits behind a response that has none.
 // Tested by test/protocols/wsgi/workers.test.ts.
 import { SallyportError } from "../exchange/index.ts";
+import type { ConcurrencyMode } from "./capacity.ts";
 import type { Interface } from "./interface.ts";
 import type { EventLoopOptions, Resolved } from "./options.ts";
 import type { WorkerStream } from "./stream.ts";
@@ -11,31 +12,52 @@ export interface Deadlines extends Pick<Resolved<EventLoopOptions>, "blockedTime
   readonly timeout: Readonly<Record<Interface, number>>;
 }
 
-/** Milliseconds after which nothing waits behind a response that has no deadline. */
+/** Milliseconds after which nothing waits behind a request that has no deadline. */
 const LONG = 200;
-/** Milliseconds that a worker with a hanging thread may take for its other streams. */
-const DOOMED_GRACE = 10_000;
-
 /**
- * Fails the streams of a worker that are late, `tick` milliseconds after the last check. If the worker itself hangs, returns
- * how many milliseconds its other streams may take before it is ended.
+ * What becomes of a worker with streams that are late. "end": all that it runs is, and nothing can be saved. "retire": it is
+ * replaced now, and ended after its other streams. "succeed": it goes on until another one is ready.
  */
+export type Verdict = "end" | "retire" | "succeed";
+
+/** Fails the streams of a worker that are late, `tick` milliseconds after the last check. */
 export function checkDeadlines(
   worker: Worker,
   now: number,
   tick: number,
   deadlines: Deadlines,
-): number | undefined {
+): Verdict | undefined {
   if (worker.capacity.mode === "loop") return checkLoop(worker, now, tick, deadlines);
-  const timeout = deadlines.timeout.wsgi;
-  const late = waitedFor(worker, now, timeout).filter((stream) => !stream.streaming);
-  for (const stream of late) stream.fail(tooLate(timeout));
-  if (late.length === 0) return undefined;
-  return late.length === worker.capacity.begun.length ? 0 : DOOMED_GRACE;
+  return checkPlaces(worker, now, deadlines.timeout.wsgi);
 }
 
-/** A thread that is late never comes back, and its process must end; an event loop goes on. */
-function checkLoop(worker: Worker, now: number, tick: number, deadlines: Deadlines): number | undefined {
+/**
+ * What does not begin its response in time hangs, and may never come back. What has begun it, and is late to return after its
+ * client has left or its response was complete, only takes a place: a thread may wait for the next event of a quiet stream.
+ */
+function checkPlaces(worker: Worker, now: number, timeout: number): Verdict | undefined {
+  const { begun, places } = worker.capacity;
+  const late = waitedFor(worker, now, timeout).filter((stream) => !stream.streaming);
+  if (late.length === 0) return undefined;
+  const hanging = late.filter((stream) => !stream.answered);
+  for (const stream of hanging) stream.fail(tooLate(timeout));
+  const isAll = late.length === begun.length;
+  if (isAll && (hanging.length > 0 || late.length === places || !worker.isReady)) return "end";
+  if (hanging.length > 0) return "retire";
+  warnOfTaken(worker, timeout);
+  return isAll ? "succeed" : undefined;
+}
+
+/** Once for each worker. */
+function warnOfTaken({ capacity, pid, log }: Worker, timeout: number): void {
+  if (capacity.isReduced) return;
+  capacity.isReduced = true;
+  const message = `worker ${pid} has a thread that did not come back within ${timeout / 1000} s after its client had left or its response was complete: until then it has a thread less for requests`;
+  log.warn(message);
+}
+
+/** A thread that hangs never comes back, and its process must end; an event loop goes on. */
+function checkLoop(worker: Worker, now: number, tick: number, deadlines: Deadlines): Verdict | undefined {
   const { blockedTimeout } = deadlines;
   const timeout = deadlines.timeout.asgi;
   worker.tick(tick);
@@ -44,7 +66,7 @@ function checkLoop(worker: Worker, now: number, tick: number, deadlines: Deadlin
   if (blockedTimeout === 0 || worker.heartbeat.unanswered < blockedTimeout) return undefined;
   const message = `the event loop of the application was blocked for ${blockedTimeout / 1000} s`;
   for (const stream of worker.capacity.begun) stream.fail(new SallyportError("APP_TIMEOUT", message));
-  return 0;
+  return "end";
 }
 
 function waitedFor(worker: Worker, now: number, timeout: number): WorkerStream[] {
@@ -62,16 +84,20 @@ const tooLate = (timeout: number): SallyportError =>
   new SallyportError("APP_TIMEOUT", `the application did not answer within ${timeout / 1000} s`);
 
 /**
- * Where all that a worker runs has no deadline (a response on its way, an upload), nothing more is sent to it, and what was sent
- * ahead is asked back for other workers, or for the queue, which has a limit.
+ * Where nobody knows how long all that a worker runs takes (a response on its way, an upload, anything without a `timeout`), nothing
+ * more is sent to it, and what was sent ahead is asked back for other workers, or for the queue, which has a limit.
  */
-export function holdBack({ capacity, streams }: Worker, now: number): void {
+export function holdBack({ capacity, streams }: Worker, now: number, timeout: number): void {
   const { mode, places } = capacity;
   const isFull = mode !== "loop" && places > 0 && streams.size >= places;
-  capacity.held = isFull && capacity.begun.every((stream) => isLong(stream, now));
+  capacity.held = isFull && capacity.begun.every((stream) => isLong(stream, now, mode, timeout));
   // The newest first: each is put before all others that wait.
   if (capacity.held) for (const stream of capacity.unbegun.reverse()) stream.recall();
 }
 
-const isLong = ({ takenAt, streaming, waitsForClient }: WorkerStream, now: number): boolean =>
-  takenAt > 0 && now - takenAt >= LONG && (streaming || waitsForClient);
+/** A worker without threads, which cannot be asked back what it was sent, is held from the first block on. */
+function isLong(stream: WorkerStream, now: number, mode: ConcurrencyMode, timeout: number): boolean {
+  const { takenAt, answered, waitsForClient } = stream;
+  if (answered && mode === "inline") return true;
+  return takenAt > 0 && now - takenAt >= LONG && (answered || waitsForClient || timeout === 0);
+}

@@ -1,6 +1,7 @@
 // How the process of a worker comes to its end, when it does not end by itself in time.
 // Tested by test/workers/lingering.test.ts and timeouts.test.ts.
 import type { Log } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import type { Child } from "../processes/index.ts";
 
 /** Milliseconds between the request to end and SIGKILL. */
@@ -17,6 +18,8 @@ export class Ending {
   /** An event loop, whose application has a shutdown of its own. */
   hasShutdown = false;
   #aborting: NodeJS.Timeout | undefined;
+  /** When (milliseconds, `performance.now`). */
+  #abortsAt = Number.POSITIVE_INFINITY;
   /** It is done, and ended by force after this. */
   #exiting: NodeJS.Timeout | undefined;
   /** The server stops it, within a time of its own. */
@@ -55,11 +58,16 @@ export class Ending {
     setTimeout(() => this.#child.signal("SIGKILL"), KILL_GRACE).unref();
   }
 
-  /** Calls `abort` after `grace` milliseconds, unless it is gone by then. False if that was decided before. */
+  /** Calls `abort` after `grace` milliseconds, or sooner if asked again, unless it is gone by then. False if it was asked before. */
   abortAfter(grace: number, abort: () => void): boolean {
-    if (this.#aborting) return false;
-    this.#aborting = setTimeout(abort, grace);
-    return true;
+    const isFirst = this.#aborting === undefined;
+    const delay = timerDelay(grace);
+    const at = performance.now() + delay;
+    if (at >= this.#abortsAt) return isFirst;
+    clearTimeout(this.#aborting);
+    this.#aborting = setTimeout(abort, delay);
+    this.#abortsAt = at;
+    return isFirst;
   }
 
   gone(): void {

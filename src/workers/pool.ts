@@ -34,6 +34,12 @@ const TICKS_PER_WATCH = 4;
 /** Milliseconds from giving up all streams of a worker to ending it by force. */
 const LEAVING_GRACE = 2_000;
 
+/** For the log: what becomes of a worker that hangs. */
+const DOOMED = {
+  end: "it is ended and replaced; its stack follows",
+  retire: "it is replaced, and ended after its other requests; its stack follows then",
+} as const;
+
 export class Pool {
   readonly #options: PoolOptions;
   readonly #queue: RequestQueue;
@@ -43,8 +49,9 @@ export class Pool {
   #generation = 0;
   /** Workers that get no requests: retired and doomed ones, which finish theirs, and those that are not ready yet. */
   readonly #others: Set<Worker> = new Set();
-  /** Starts that wait for their back-off. */
+  /** Starts that wait for their back-off: all, and those of workers that are started again. */
   readonly #delayed: Set<NodeJS.Timeout> = new Set();
+  readonly #awaited: Set<NodeJS.Timeout> = new Set();
   #interface: Interface | undefined;
   readonly #restarts = new BackOff();
   /** Workers that were started again because they ended. */
@@ -55,8 +62,6 @@ export class Pool {
   /** Whose successor is being started, or will be: one at a time, as a start is expensive. */
   #succeeded: Worker | undefined;
   readonly #scaler: Scaler;
-  /** Workers that are started again after a pause. */
-  #awaited = 0;
   #ticks = 0;
   readonly #reloads = new Reloads(() => this.#reload());
   #closing = false;
@@ -276,16 +281,31 @@ export class Pool {
     this.#successions.after(0, true);
     this.#others.delete(next);
     if (this.#succeeded === worker) this.#succeeded = undefined;
-    if (this.#closing || !this.#workers.delete(worker)) return this.#retire(next);
+    if (this.#closing || !this.#makeRoomFor(next, worker)) return this.#retire(next);
     this.#options.log.info(`worker ${worker.pid} ${reason}; ${next.pid} takes over`);
     this.#workers.add(next);
-    this.#retire(worker);
     this.#onRoom(next);
+  }
+
+  /** Its predecessor goes; where that has ended meanwhile, what was to take its place is not needed. False: there is no room. */
+  #makeRoomFor(next: Worker, worker: Worker): boolean {
+    if (next.generation !== this.#generation) return false;
+    const [awaited] = this.#awaited;
+    if (this.#workers.has(worker)) this.#withdraw(worker);
+    else if (awaited) this.#cancel(awaited);
+    else return this.#withdrawStarting() || this.#workers.size < this.#scaler.bounds.min;
+    return true;
+  }
+
+  #withdrawStarting(): boolean {
+    const starting = [...this.#workers].find(({ state }) => state === "starting");
+    if (starting) this.#withdraw(starting);
+    return starting !== undefined;
   }
 
   /** The worker goes on meanwhile: its successor may have failed for a passing reason, or for a lasting one. */
   #startSuccessorLater(worker: Worker, reason: string, failed: Worker): void {
-    if (this.#succeeded !== worker) return;
+    if (this.#succeeded !== worker || this.#closing) return;
     this.#later(this.#successions.after(0, false, failed.exit), () => {
       if (this.#succeeded === worker) this.#succeeded = undefined;
       this.#succeed(worker, reason);
@@ -297,9 +317,10 @@ export class Pool {
     this.#queue.expire();
     for (const worker of this.#all()) {
       worker.streams.mark(Math.trunc(now));
-      holdBack(worker, now);
-      const grace = checkDeadlines(worker, now, TICK, this.#options);
-      if (grace !== undefined) this.#doom(worker, grace);
+      holdBack(worker, now, this.#options.timeout.wsgi);
+      const verdict = checkDeadlines(worker, now, TICK, this.#options);
+      if (verdict === "succeed") this.#succeed(worker, "has a thread that does not come back");
+      else if (verdict) this.#doom(worker, verdict);
     }
     if (++this.#ticks % TICKS_PER_WATCH === 0 && needsWatch(this.#options)) this.#watch();
   }
@@ -315,12 +336,14 @@ export class Pool {
     }
   }
 
-  /** A worker that hangs gets no more requests, is replaced at once, and ends after `grace` milliseconds. */
-  #doom(worker: Worker, grace: number): void {
+  /** A worker that hangs gets no more requests and is replaced at once. What it still answers may take as long as after a reload. */
+  #doom(worker: Worker, verdict: "end" | "retire"): void {
+    const grace = verdict === "end" ? 0 : this.#options.drainTimeout + LEAVING_GRACE;
     if (!worker.abortAfter(grace)) return;
-    this.#options.log.warn(`worker ${worker.pid} hangs: it is ended and replaced; its stack follows`);
+    this.#options.log.warn(`worker ${worker.pid} hangs: ${DOOMED[verdict]}`);
     const present = this.#workers.delete(worker);
     this.#retire(worker);
+    if (verdict === "retire") this.#giveUpLater(worker);
     if (!present) return;
     this.#restarted++;
     this.#startReplacement();
@@ -336,18 +359,21 @@ export class Pool {
 
   /** An event loop may hold downloads that stand still and tasks that never end. */
   #limitDrain(worker: Worker): void {
+    this.#giveUpLater(worker);
+    const grace = timerDelay(this.#options.drainTimeout + LEAVING_GRACE);
+    const end = setTimeout(() => void worker.stop(0), grace);
+    void worker.gone.then(() => clearTimeout(end));
+  }
+
+  #giveUpLater(worker: Worker): void {
     const { drainTimeout } = this.#options;
     const late = new SallyportError("STOPPING", `the application was replaced ${drainTimeout / 1000} s ago`);
-    const giveUp = setTimeout(() => worker.giveUp(late), drainTimeout);
-    const end = setTimeout(() => void worker.stop(0), timerDelay(drainTimeout + LEAVING_GRACE));
-    void worker.gone.then(() => {
-      clearTimeout(giveUp);
-      clearTimeout(end);
-    });
+    const giveUp = setTimeout(() => worker.giveUp(late), timerDelay(drainTimeout));
+    void worker.gone.then(() => clearTimeout(giveUp));
   }
 
   #replace(worker: Worker): void {
-    const isWanted = this.#workers.size + this.#awaited < this.#scaler.bounds.min;
+    const isWanted = this.#workers.size + this.#awaited.size < this.#scaler.bounds.min;
     if (!worker.wasReady && !isWanted) return this.#scaler.pause(this.#growths.after(0, false, worker.exit));
     const age = performance.now() - worker.startedAt;
     const pause = this.#restarts.after(age, worker.servedOnce, worker.exit);
@@ -357,26 +383,29 @@ export class Pool {
         : `worker ${worker.pid} ${worker.exit ? "ended" : "ends"}`;
     this.#options.log.warn(`${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
     this.#restarted++;
-    this.#awaited++;
-    this.#later(pause, () => {
-      this.#awaited--;
+    const start = (): void => {
       if (this.#workers.size < this.#scaler.bounds.max) this.#startReplacement();
-    });
+    };
+    this.#awaited.add(this.#later(pause, start));
   }
 
-  #later(pause: number, act: () => void): void {
-    if (this.#closing) return;
+  #later(pause: number, act: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
-      this.#delayed.delete(timer);
+      this.#cancel(timer);
       act();
     }, pause);
     this.#delayed.add(timer);
+    return timer;
+  }
+
+  #cancel(timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    this.#delayed.delete(timer);
+    this.#awaited.delete(timer);
   }
 
   #cancelDelayed(): void {
-    for (const timer of this.#delayed) clearTimeout(timer);
-    this.#delayed.clear();
-    this.#awaited = 0;
+    for (const timer of this.#delayed) this.#cancel(timer);
   }
 
   /** Adds a worker to the present generation. `onGone` handles one that cannot start like any other. */
@@ -408,14 +437,14 @@ export class Pool {
     const scaled: Scaled = {
       measure: (now, late) => {
         const measured = pressure.measure(this.#workers, this.#queue.waiting, now, late);
-        return { ...measured, starting: measured.starting + this.#awaited };
+        return { ...measured, starting: measured.starting + this.#awaited.size };
       },
       start: (count) => {
         for (let i = 0; i < count; i++) this.#startReplacement();
       },
       retire: (count) => {
         // Those that wait for their pause are not started beyond the bounds.
-        const running = Math.max(0, count - this.#awaited);
+        const running = Math.max(0, count - this.#awaited.size);
         for (const worker of leastBusy(this.#workers, running)) this.#withdraw(worker);
       },
     };

@@ -32,8 +32,10 @@ export interface StreamTransport {
   leaving(stream: WorkerStream): void;
   /** The worker has nothing more to do for this stream. */
   done(stream: WorkerStream): void;
-  /** The worker was asked for it back (`recall`), and has not begun it. */
+  /** The worker has not begun it, and will not. */
   returned(stream: WorkerStream): void;
+  /** The response of `stream` has begun, and goes on for nobody knows how long. */
+  streaming(stream: WorkerStream): void;
 }
 
 /** The payload of ABORT. */
@@ -88,6 +90,7 @@ export class WorkerStream {
   #leaving: Leaving | undefined;
   /** The worker was asked for the request back. */
   #recalled = false;
+  #answered = false;
   /** The response is complete, or will never be. */
   #ended = false;
   /** The application has given all of the response, and what follows cannot cut it; some may still wait for the client. */
@@ -118,6 +121,11 @@ export class WorkerStream {
   /** Between the head and the end of a response in pieces, or an open WebSocket: there is no deadline. */
   get streaming(): boolean {
     return this.exchange.started && !this.#ended;
+  }
+
+  /** The response has begun, whatever became of it: what the application still does has no deadline of the client's. */
+  get answered(): boolean {
+    return this.#answered;
   }
 
   /** The application waits for the client, whose deadlines are the listener's. */
@@ -162,8 +170,7 @@ export class WorkerStream {
         this.#restart();
         return this.#respond(payload);
       case FROM_WORKER.RETURNED:
-        if (!this.#recalled)
-          throw new SallyportError("LINK_BROKEN", "a worker returned what it was not asked for");
+        if (this.#answered) throw new SallyportError("LINK_BROKEN", "a worker returned what it had begun");
         return this.#transport?.returned(this);
       case FROM_WORKER.INFORM:
         return this.exchange.inform(decodeResponseHead(payload, 0, payload.length));
@@ -246,6 +253,7 @@ export class WorkerStream {
     const body = HEAD_AT + payload.uint32(0);
     const end = payload.length;
     if (body > end) throw new SallyportError("LINK_BROKEN", "a response is shorter than its head");
+    this.#answered = true;
     this.#ended = true;
     this.#complete = true;
     this.exchange.respond(decodeResponseHead(payload, HEAD_AT, body), new Latin1(payload.text(body, end)));
@@ -254,6 +262,8 @@ export class WorkerStream {
   #start(payload: Payload): void {
     const head = decodeResponseHead(payload, 0, payload.length);
     this.#isEventStream = isEventStream(head);
+    this.#answered = true;
+    this.#transport?.streaming(this);
     this.exchange.start(head);
     if (this.#leaving && this.#isEventStream) this.#endEvents();
   }

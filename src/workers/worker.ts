@@ -233,6 +233,12 @@ export class Worker implements StreamTransport {
     this.streams.delete(stream.id);
     stream.reclaim();
     this.#events.onReturned(stream);
+    if (this.#state === "draining" && this.streams.size === 0) this.#sendStop();
+  }
+
+  /** Without threads nothing more is sent: it would wait behind a response that may take any time. */
+  streaming(): void {
+    if (this.capacity.mode === "inline") this.capacity.held = true;
   }
 
   /** Has streams that would never end by themselves come to an end. */
@@ -270,11 +276,12 @@ export class Worker implements StreamTransport {
     void this.gone.then(() => clearTimeout(late));
   }
 
-  /** No new streams; the process ends when it is done with those it has. */
+  /** No new streams; the process ends when it is done with those it has: at once if it was never ready. */
   drain(): void {
     if (this.#state !== "starting" && this.#state !== "ready") return;
+    if (this.#state === "starting") this.#ending.end();
+    else if (this.streams.size === 0) this.#sendStop();
     this.#state = "draining";
-    if (this.streams.size === 0) this.#sendStop();
   }
 
   /** Ends it, after `grace` milliseconds at the latest, and the processes that the application has started in its group. */
@@ -301,7 +308,7 @@ export class Worker implements StreamTransport {
     this.#ending.abort();
   }
 
-  /** Aborts it after `grace` milliseconds, unless it is gone by then. False if that was decided before. */
+  /** Aborts it after `grace` milliseconds, or sooner if asked again, unless it is gone by then. False if it was asked before. */
   abortAfter(grace: number): boolean {
     return this.#ending.abortAfter(grace, () => this.abort());
   }

@@ -1,11 +1,11 @@
 // Every kind of application process as another user and within limits, as the kernel sees it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { Gateway } from "../../src/exchange/index.ts";
+import { type Gateway, PushedBody } from "../../src/exchange/index.ts";
 import { lint } from "../../src/exchange/lint.ts";
 import type { IsolationOptions } from "../../src/options/isolation.ts";
 import { asgi } from "../../src/protocols/asgi/index.ts";
@@ -13,6 +13,7 @@ import { cgi } from "../../src/protocols/cgi/index.ts";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { wsgi } from "../../src/protocols/wsgi/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../src/testing/recorded.ts";
+import { bodyDirectory } from "../../src/workers/bodies.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { missing } from "../kit/needs.ts";
 import { until } from "../kit/until.ts";
@@ -218,16 +219,28 @@ test("a FastCGI application that is started runs as its user, within its limits"
   assert.equal(readFileSync(`${file}.umask`, "utf8"), "0027\n");
 });
 
-test("a request body that is set aside in a file can be read by the application's user", {
-  skip: AS_ROOT,
-}, async (t) => {
-  const gateway = await started(t, (KINDS["a WSGI worker"] as Kind)({ user: USER }));
-  const umask = process.umask(0o077);
-  t.after(() => process.umask(umask));
-  const body = Buffer.alloc(300_000, "x");
-  const facts = await factsOf(gateway, { method: "POST", body });
-  assert.equal(facts.body, 300_000);
-});
+/** A body that comes in pieces, so that it is set aside: what is whole travels with its request. */
+function arriving(size: number): PushedBody {
+  const body = new PushedBody(size, { pause() {}, resume() {} });
+  for (let sent = 0; sent < size; sent += 50_000) body.push(Buffer.alloc(50_000, "x"));
+  body.end();
+  return body;
+}
+
+const PYTHON_KINDS = ["a WSGI worker", "a WSGI worker with threads", "an ASGI worker"];
+
+for (const kind of PYTHON_KINDS)
+  test(`a request body that arrives in pieces reaches the application's user, and leaves no file: ${kind}`, {
+    skip: AS_ROOT,
+  }, async (t) => {
+    const gateway = await started(t, (KINDS[kind] as Kind)({ user: USER }));
+    const umask = process.umask(0o077);
+    t.after(() => process.umask(umask));
+    const facts = await factsOf(gateway, { method: "POST", body: arriving(300_000) });
+    assert.equal(facts.body, 300_000);
+    const directory = await bodyDirectory(Number(idsOf(USER, "-g")));
+    await until(() => readdirSync(directory).length === 0);
+  });
 
 const FAULTS: readonly (readonly [string, Kind, Parameters<Kind>[0], RegExp])[] = [
   [

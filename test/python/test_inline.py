@@ -6,6 +6,7 @@ import sys
 import time
 import unittest
 from marshal import dumps
+from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
 
@@ -67,10 +68,11 @@ class FramesForLater(unittest.TestCase):
 
         def pieces(server):
             yield b"one"
-            server.sendall(common(2) + repeat(3, 2) + STOP)
+            server.sendall(common(2))
             time.sleep(0.01)  # later than what was read last
             yield b"two"
             yield b"three"
+            server.sendall(repeat(3, 2) + STOP)
 
         found = served(common(1) + repeat(1, 1) + repeat(2, 1, "/stream"), app)
         self.assertEqual(self.bodies(found), {1: b"part1", 3: b"part2"})
@@ -85,6 +87,56 @@ class FramesForLater(unittest.TestCase):
         found = served(b"".join(sent) + frame("CANCEL", 2) + STOP, app)
         self.assertEqual(self.bodies(found), {1: b"part1", 3: b"part2", 4: b"part3"})
         self.assertIn(("DONE", 2, b""), found)
+
+
+class RequestsBehind(unittest.TestCase):
+    """What waits behind a response that goes on may go to another worker."""
+
+    def served_behind(self, seconds):
+        """Two requests arrive while the first block of a response takes so many seconds."""
+
+        def app(server, environ, begin):
+            if environ["PATH_INFO"] != "/stream":
+                return named(environ, begin)
+            begin("200 OK", [])
+            return pieces(server)
+
+        def pieces(server):
+            server.sendall(common(2) + repeat(3, 2) + repeat(4, 2) + STOP)
+            time.sleep(seconds)
+            yield b"one"
+            yield b"two"
+
+        return served(common(1) + repeat(1, 1, "/stream"), app)
+
+    def test_it_is_given_back_once_the_response_takes_long_and_the_newest_request_first(self):
+        found = self.served_behind(0.02)
+        self.assertEqual([id for name, id, _ in found if name == "RETURNED"], [4, 3])
+        self.assertNotIn("RESPONSE", [name for name, _, _ in found])
+        names = [name for name, id, _ in found]
+        self.assertLess(names.index("RETURNED"), names.index("END"))
+
+    def test_it_waits_behind_a_quick_response(self):
+        with mock.patch.object(stream, "monotonic", lambda: 0.0):  # however slow this machine is
+            names = [name for name, _, _ in self.served_behind(0)]
+        self.assertEqual([names.count("RETURNED"), names.count("RESPONSE")], [0, 2])
+
+    def test_a_part_of_the_environ_that_came_with_it_is_kept(self):
+        def app(server, environ, begin):
+            begin("200 OK", [])
+            if environ["PATH_INFO"] != "/stream":
+                return [environ["SERVER_NAME"].encode()]
+            return pieces(server)
+
+        def pieces(server):
+            server.sendall(common(2) + repeat(3, 2))
+            time.sleep(0.02)
+            yield b"one"
+            server.sendall(repeat(4, 2) + STOP)
+
+        found = served(common(1) + repeat(1, 1, "/stream"), app)
+        self.assertIn(("RETURNED", 3, b""), found)
+        self.assertEqual([payload[-5:] for name, id, payload in found if id == 4], [b"part2"])
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ class Driver:
     def poll(self, stream):
         pass
 
+    def between_blocks(self, stream):
+        pass
+
     def ends_with(self, error):
         return False
 

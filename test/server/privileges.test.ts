@@ -76,6 +76,17 @@ for (const [how, options] of [
   });
 }
 
+test("an upload that is set aside in a file reaches the app of a server that has given its rights up", {
+  skip: AS_ROOT,
+}, async (t) => {
+  const server = await serve([...APP, "--user", USER]);
+  t.after(() => server.stop());
+  const answer = await fetch(server.url, { method: "POST", body: Buffer.alloc(300_000, "x") });
+  const { proc, body } = JSON.parse(await answer.text());
+  assertIsUser(proc);
+  assert.equal(body, 300_000);
+});
+
 test("a server that serves as root warns, unless that is meant", { skip: AS_ROOT }, async (t) => {
   for (const [options, warns] of [
     [[], true],

@@ -1,28 +1,59 @@
 // What was sent ahead to a worker whose response has no deadline: it is asked back, for other workers or for the queue.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/create.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { until } from "../kit/until.ts";
 
 const here = makeFolder(); // there until the servers have stopped
 
-/** "/events" ends when there is a file "over", "/held" begins to answer when there is a file "free". */
+/**
+ * "/events" ends when there is a file "over", "/held" begins to answer when there is a file "free". "/quiet" is quiet after its
+ * first piece, "/late" after a first piece that comes late, and "/silent" from the beginning: each then says why it has ended.
+ */
 const APP = `
 import os, time
 
 def app(environ, start_response):
-    while environ["PATH_INFO"] == "/held" and not os.path.exists("free"):
-        time.sleep(0.01)
+    path = environ["PATH_INFO"]
+    open("begun" + path[1:], "w").close()
+    if path == "/held":
+        ended("free")
     start_response("200 OK", [])
-    return events() if environ["PATH_INFO"] == "/events" else [b"quick"]
+    return PAGES.get(path, quick)()
+
+def ended(name):
+    until = time.monotonic() + 8
+    while not os.path.exists(name):
+        if time.monotonic() > until:
+            return b"tired"
+        time.sleep(0.02)
+    return b"over"
+
+def quick():
+    return [b"quick"]
 
 def events():
     while not os.path.exists("over"):
         yield b"event"
         time.sleep(0.02)
+
+def quiet():
+    yield b"begun"
+    yield ended("over")
+
+def late():
+    time.sleep(0.2)
+    yield from quiet()
+
+def silent():
+    return [ended("over")]
+
+PAGES = {"/events": events, "/quiet": quiet, "/late": late, "/silent": silent}
 `;
 
 async function start(t: TestContext, settings: object) {
@@ -44,7 +75,8 @@ async function start(t: TestContext, settings: object) {
     await body?.read();
     return async () => new TextDecoder().decode((await body?.read())?.value);
   };
-  return { get, events, write, remove: (name: string) => rmSync(join(folder, name)) };
+  const begun = (page: string) => until(() => existsSync(join(folder, `begun${page}`)));
+  return { get, events, begun, write, remove: (name: string) => rmSync(join(folder, name)) };
 }
 
 for (const threads of [1, 2])
@@ -79,3 +111,24 @@ test("what was sent ahead behind a response that does not end is answered by ano
   for (const answer of await quick) assert.equal(await answer.text(), "quick");
   assert.match(await next(), /event/);
 });
+
+for (const [kind, page, settings] of [
+  ["a response that is quiet", "quiet", {}],
+  ["a response that is quiet after a late beginning", "late", {}],
+  ["a request without a deadline", "silent", { timeout: 0 }],
+] as const)
+  test(`nothing waits behind ${kind} while another worker is free`, async (t) => {
+    const { get, begun, write } = await start(t, { processes: 2, queueTimeout: 30, ...settings });
+    const slow = get(`/${page}`).then((answer) => answer.text());
+    await begun(page);
+    if (page === "quiet") await delay(50); // its first piece has arrived
+    if (page === "silent") await delay(600); // two checks of the deadlines
+    const held = get("/held");
+    await begun("held");
+    const quick = Promise.all([get("/"), get("/"), get("/"), get("/")]);
+    write("free");
+    assert.equal(await (await held).text(), "quick");
+    for (const answer of await quick) assert.equal(await answer.text(), "quick");
+    write("over");
+    assert.match(await slow, /over/);
+  });

@@ -106,6 +106,9 @@ class Embedded:
     def poll(self, _stream: Response) -> None:
         pass
 
+    def between_blocks(self, _stream: Response) -> None:
+        """Nothing to do: responses take turns, and nothing waits behind one."""
+
     def ends_with(self, _error: BaseException) -> bool:
         """SystemExit ends the request: an application must not end the server's process."""
         return False

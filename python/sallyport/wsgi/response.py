@@ -120,9 +120,12 @@ class Response(Stream):
             return BufferedReader(_StreamedBody(self), PIECE)
         try:
             self._file = open(body, "rb")
-            os.unlink(body)  # private data must not stay on the disk
         except OSError as error:
             raise BodyLost(f"the request body was set aside in a file that cannot be opened: {error}") from None
+        try:
+            os.unlink(body)  # private data must not stay on the disk
+        except OSError:
+            pass  # another user's worker may not; the server removes the file once the request is over
         return self._file
 
     # PEP 3333, "The start_response() Callable".
@@ -202,6 +205,8 @@ class Response(Stream):
             self._end()
         if room < len(data) and not self._bodyless:
             self._warn_too_long()
+        if self._open:
+            self.driver.between_blocks(self)
         return room >= len(data)
 
     def _send_all(self, data: bytes, may_gather: bool) -> None:

@@ -23,9 +23,14 @@ def wsgi(environ, start_response):
 async def asgi(scope, receive, send):
     if scope["type"] != "http":
         raise RuntimeError("http only")
+    body, more = 0, True
+    while more:
+        message = await receive()
+        body += len(message["body"])
+        more = message.get("more_body", False)
     start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]}
     await send(start)
-    await send({"type": "http.response.body", "body": report()})
+    await send({"type": "http.response.body", "body": report(body)})
 
 
 if __name__ == "__main__" and "GATEWAY_INTERFACE" in os.environ:

@@ -1,0 +1,112 @@
+// Workers that are not wanted any more while they import the application, and successors whose predecessor ends before they are ready.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { makeFolder } from "../kit/make-folder.ts";
+import { gone } from "../kit/processes.ts";
+import { type StartedWsgi, startWsgi } from "../kit/start-wsgi.ts";
+import { until } from "../kit/until.ts";
+
+/** The second worker that is started waits for a file "ready2", the third for "ready3", and so on. */
+const APP = `import os, time
+with open("starts", "a") as starts: print(os.getpid(), file=starts)
+with open("starts") as starts: number = len(starts.readlines())
+while number > 1 and not os.path.exists(f"ready{number}"): time.sleep(0.02)
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/die": os._exit(1)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+`;
+
+interface Started extends StartedWsgi {
+  /** The process that answers. */
+  pid(): Promise<number>;
+  /** The process that was started as `number`, once it has been. */
+  nth(number: number): Promise<number>;
+  /** Lets it become ready. */
+  ready(number: number): void;
+}
+
+async function start(
+  t: TestContext,
+  options: NonNullable<Parameters<typeof startWsgi>[2]>,
+): Promise<Started> {
+  const folder = makeFolder(t);
+  writeFileSync(join(folder, "slow.py"), APP);
+  const server = await startWsgi(t, "slow", {
+    chdir: folder,
+    env: { PYTHONDONTWRITEBYTECODE: "1" },
+    ...options,
+  });
+  const starts = (): number[] => {
+    const noted = join(folder, "starts");
+    return existsSync(noted) ? readFileSync(noted, "utf8").trim().split("\n").map(Number) : [];
+  };
+  return {
+    ...server,
+    pid: async () => Number((await server.ask("/")).body.toString()),
+    nth: async (number) => {
+      await until(() => starts().length >= number);
+      return starts()[number - 1] as number;
+    },
+    ready: (number) => writeFileSync(join(folder, `ready${number}`), ""),
+  };
+}
+
+const assertEndedQuietly = ({ lines }: Started): void =>
+  assert.deepEqual(
+    lines.filter(({ message }) => /did not exit|no successor/.test(message)),
+    [],
+  );
+
+test("a worker that is not wanted any more while it imports is ended at once", async (t) => {
+  const server = await start(t, { processes: 1 });
+  await server.gateway.scale?.({ min: 2, max: 2 });
+  const second = await server.nth(2);
+  await server.gateway.scale?.({ min: 1, max: 1 });
+  await gone(second);
+  assertEndedQuietly(server);
+  assert.equal(await server.pid(), await server.nth(1));
+});
+
+test("a reload ends a worker that is being started for the old generation", async (t) => {
+  const server = await start(t, { processes: 1 });
+  assert.equal((await server.ask("/die")).status, 502);
+  const replacement = await server.nth(2);
+  const reload = server.gateway.reload?.();
+  await server.nth(3);
+  server.ready(3);
+  await reload;
+  await gone(replacement);
+  assertEndedQuietly(server);
+  assert.equal(await server.pid(), await server.nth(3));
+});
+
+test("a successor that is ready serves though its predecessor has died, and its replacement is not needed", async (t) => {
+  const server = await start(t, { processes: 1, maxRequests: 10, queueTimeout: 5_000 });
+  for (let i = 0; i < 10; i++) assert.equal(await server.pid(), await server.nth(1));
+  const successor = await server.nth(2);
+  assert.equal((await server.ask("/die")).status, 502);
+  const replacement = await server.nth(3);
+  const waiting = server.pid();
+  server.ready(2);
+  assert.equal(await waiting, successor);
+  await gone(replacement);
+  assertEndedQuietly(server);
+  await until(() => server.gateway.status?.().processes.length === 1);
+});
+
+test("a successor of an old generation does not serve", async (t) => {
+  const server = await start(t, { processes: 1, maxRequests: 10 });
+  for (let i = 0; i < 10; i++) await server.pid();
+  const successor = await server.nth(2);
+  const reload = server.gateway.reload?.();
+  await server.nth(3);
+  server.ready(3);
+  await reload;
+  server.ready(2);
+  await gone(successor);
+  assert.equal(await server.pid(), await server.nth(3));
+});
