@@ -21,6 +21,9 @@ const ACCEPTS: Readonly<Record<Phase, Readonly<Record<Call, boolean>>>> = {
 
 const EMPTY = new Uint8Array(0);
 
+/** Its response has no content, and HTTP/1.1 has to say so: unlike 204 and 304, its framing is that of any other (RFC 9110, 15.3.6). */
+const RESET_CONTENT = 205;
+
 /** Whether a response to this method with this status has a body at all. */
 export const hasBody = (method: string, status: number): boolean =>
   method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
@@ -86,6 +89,7 @@ export abstract class BaseExchange implements Exchange {
 
   respond(head: ResponseHead, body: ResponseBody): void {
     if (!this.#accepts("respond") || !this.admits(head)) return;
+    if (head.status === RESET_CONTENT && body !== EMPTY) return this.respond(emptied(head), EMPTY);
     const bodyless = !hasBody(this.request.method, head.status);
     // Lines are made together with a body of the announced length.
     const announced = head instanceof HeadLines ? -1 : announcedLength(head.headers);
@@ -106,10 +110,13 @@ export abstract class BaseExchange implements Exchange {
     if (!this.#accepts("start") || !this.admits(head)) return;
     this.#phase = "started";
     this.#status = head.status;
-    this.#bodyless = !hasBody(this.request.method, head.status);
+    const bodyless = !hasBody(this.request.method, head.status);
+    const resets = head.status === RESET_CONTENT;
+    this.#bodyless = bodyless || resets;
     this.#remaining = this.#bodyless ? 0 : announcedLength(head.headers);
     if (!this.#bodyless) this.#events = EventStream.of(head);
-    this.sendHead(this.trace?.head(head) ?? head, this.#remaining, this.#bodyless);
+    const sent = resets ? emptied(head) : head;
+    this.sendHead(this.trace?.head(sent) ?? sent, this.#remaining, bodyless);
   }
 
   write(chunk: Uint8Array): boolean {
@@ -244,6 +251,15 @@ export abstract class BaseExchange implements Exchange {
 function announcedLength(headers: Headers): number {
   const value = header(headers, "content-length");
   return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : -1;
+}
+
+/** `head` with the length 0, whatever its application says. */
+function emptied({ status, reason, headers }: ResponseHead): ResponseHead {
+  const fields: string[] = [];
+  for (let i = 0; i < headers.length; i += 2)
+    if ((headers[i] as string).toLowerCase() !== "content-length")
+      fields.push(headers[i] as string, headers[i + 1] as string);
+  return { status, reason, headers: [...fields, "Content-Length", "0"] };
 }
 
 /** The head of an error response: plain text, never cached, Retry-After where waiting helps. */

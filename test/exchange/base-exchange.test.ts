@@ -47,6 +47,22 @@ for (const [method, status] of [
   });
 }
 
+test("205 leaves without body bytes, and says the length 0, whatever the application says", async () => {
+  for (const fields of [["Content-Length", "5"], []]) {
+    const whole = new RecordedExchange();
+    whole.respond(head(205, "X-A", "1", ...fields), "hello");
+    const pieces = new RecordedExchange();
+    pieces.start(head(205, "X-A", "1", ...fields));
+    assert.equal(pieces.write(Buffer.from("hello")), true);
+    pieces.end();
+    for (const done of [whole.done, pieces.done]) {
+      const { headers, body, complete, bytes } = await done;
+      assert.deepEqual(headers, ["X-A", "1", "Content-Length", "0"]);
+      assert.deepEqual([body.length, bytes, complete], [0, 0, true]);
+    }
+  }
+});
+
 test("fail answers with the catalogue's sentence while there is no head, and never with the details", async () => {
   const exchange = new RecordedExchange();
   exchange.fail(new SallyportError("APP_RAISED", "secret", { detail: "Traceback secret" }));
