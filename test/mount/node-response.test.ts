@@ -78,7 +78,7 @@ test("what concerns the connection is the host's to say", async (t) => {
   assert.doesNotMatch(await answerTo(t, url, GET), /x-secret|=99|gzip|Upgrade/i);
 });
 
-test("what the host's middleware has set stays, unless the application says otherwise; cookies add up", async (t) => {
+test("what the host's middleware has set stays, unless the application says otherwise; cookies and Vary add up", async (t) => {
   const headers = ["vary", "Cookie", "Set-Cookie", "app=1", "Content-Type", "text/css"];
   const app = express().use(
     (_req, res, next) => {
@@ -91,7 +91,7 @@ test("what the host's middleware has set stays, unless the application says othe
   );
   const answer = await client1(await host(t, app));
   assert.equal(answer.headers["access-control-allow-origin"], "*");
-  assert.deepEqual([answer.headers.vary, answer.headers["content-type"]], ["Cookie", "text/css"]);
+  assert.deepEqual([answer.headers.vary, answer.headers["content-type"]], ["Origin, Cookie", "text/css"]);
   assert.deepEqual(answer.headers["set-cookie"], ["host=1; Path=/", "app=1"]);
   assert.equal(await textOf(answer), "x");
 });
