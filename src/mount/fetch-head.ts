@@ -22,13 +22,15 @@ export interface FetchContext {
   /** The server's address. */
   readonly local?: Address | undefined;
   /** node's request, whose socket has both. */
-  readonly incoming?: Pick<IncomingMessage, "socket" | "httpVersion"> | undefined;
+  readonly incoming?: FetchConnection | undefined;
 }
+
+export type FetchConnection = Pick<IncomingMessage, "socket" | "httpVersion">;
 
 /** Properties that srvx, and h3 on it, add to a Request. */
 interface HostRequest extends Request {
   readonly ip?: string | undefined;
-  readonly runtime?: { readonly node?: { readonly req?: FetchContext["incoming"] } };
+  readonly runtime?: { readonly node?: { readonly req?: FetchConnection | undefined } };
 }
 
 const NOWHERE: Address = { address: "", port: 0 };
@@ -46,7 +48,7 @@ export function readFetchHead(
 ): RequestHead | undefined {
   const url = new URL(request.url);
   if (!isBelow(url.pathname, prefix)) return undefined;
-  const incoming = context.incoming ?? (request as HostRequest).runtime?.node?.req;
+  const incoming = connectionOf(request, context);
   return {
     method: request.method,
     target: url.pathname + url.search,
@@ -60,6 +62,10 @@ export function readFetchHead(
     local: context.local ?? addressOf(incoming?.socket.localAddress, incoming?.socket.localPort),
   };
 }
+
+/** The connection that a Request came by, where its host says so. */
+export const connectionOf = (request: Request, { incoming }: FetchContext): FetchConnection | undefined =>
+  incoming ?? (request as HostRequest).runtime?.node?.req;
 
 /** Host first, as clients send it; a Request that a program has made has none. */
 function headersOf({ headers }: Request, url: URL): Headers {
