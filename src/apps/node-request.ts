@@ -95,7 +95,7 @@ function announceBody(req: AppIncomingMessage, sent: Headers): void {
 /** Below a mount the names are those of Express: `url` without the mount, `baseUrl` the mount, `originalUrl` both. */
 function setUrl(req: AppIncomingMessage, { mount, request }: Exchange): void {
   const { target, path, query } = request;
-  const full = target.startsWith(path) ? target : query ? `${path}?${query}` : path;
+  const full = isTargetOf(target, path, query) ? target : query ? `${path}?${query}` : path;
   if (mount === "") {
     req.url = full;
     return;
@@ -104,6 +104,17 @@ function setUrl(req: AppIncomingMessage, { mount, request }: Exchange): void {
   req.url = rest.startsWith("/") ? rest : `/${rest}`;
   req.baseUrl = mount;
   req.originalUrl = full;
+}
+
+/** Whether `target` is this path and query: either may have been rewritten, for an application below another one. */
+function isTargetOf(target: string, path: string, query: string): boolean {
+  if (!target.startsWith(path)) return false;
+  if (target.length === path.length) return query === "";
+  return (
+    target.charCodeAt(path.length) === 0x3f &&
+    target.length === path.length + 1 + query.length &&
+    target.endsWith(query)
+  );
 }
 
 /** `_read`: reads one more piece from the exchange. */

@@ -24,9 +24,9 @@ export class TemporaryFile {
   static async named(directory: string, group?: number): Promise<TemporaryFile> {
     const path = join(directory, `sallyport-${randomUUID()}`);
     try {
-      const handle = await open(path, "wx+", 0o600);
-      if (group !== undefined) await showTo(group, handle);
-      return new TemporaryFile(path, handle);
+      const file = new TemporaryFile(path, await open(path, "wx+", 0o600));
+      if (group !== undefined) await file.#showTo(group);
+      return file;
     } catch (error) {
       throw failure(error, path, "made");
     }
@@ -78,6 +78,17 @@ export class TemporaryFile {
     await unlink(this.path).catch(() => {});
   }
 
+  /** Not by the mode of open(2): the umask may take it away. What cannot be shown is not left behind. */
+  async #showTo(group: number): Promise<void> {
+    try {
+      await this.#handle.chown(process.getuid?.() ?? 0, group);
+      await this.#handle.chmod(0o640);
+    } catch (error) {
+      await this.remove();
+      throw error;
+    }
+  }
+
   async #some(bytes: Uint8Array, from: number, position: number): Promise<number> {
     try {
       const { bytesWritten } = await this.#handle.write(bytes, from, bytes.length - from, position);
@@ -87,12 +98,6 @@ export class TemporaryFile {
     }
     throw failure(new Error("the system took no byte and gave no reason"), this.path, "written");
   }
-}
-
-/** Not by the mode of open(2): the umask may take it away. */
-async function showTo(group: number, handle: FileHandle): Promise<void> {
-  await handle.chown(process.getuid?.() ?? 0, group);
-  await handle.chmod(0o640);
 }
 
 function failure(cause: unknown, path: string, verb: string): SallyportError {

@@ -10,6 +10,7 @@ import {
   type Log,
   type Phases,
   phasesOf,
+  type RequestBody,
   Running,
   SallyportError,
   silentLog,
@@ -115,6 +116,8 @@ const GRACE = 2_000;
 
 /** Keeps the error with which the exchange ends. */
 class WatchedExchange extends WrappedExchange {
+  /** Read to describe it, and then given to the app. */
+  declare body: RequestBody;
   readonly #found: Mutable<Explanation>;
 
   constructor(exchange: Exchange, found: Mutable<Explanation>) {
@@ -131,7 +134,7 @@ class WatchedExchange extends WrappedExchange {
 
 async function follow(
   found: Mutable<Explanation>,
-  exchange: Exchange,
+  exchange: WatchedExchange,
   options: ExplainOptions,
   running: Running,
 ): Promise<void> {
@@ -146,8 +149,14 @@ async function follow(
   const { app } = routes.match(exchange);
   found.app = app;
   const settingsOfApp = settings.apps[app] as AppSettings;
-  const { whole = new Uint8Array() } = await spool(exchange.body, { limit: settings.limits.body });
-  await describe(found, exchange, Buffer.from(whole), settingsOfApp, options);
+  // In memory, where it has come from: no body is longer than its request.
+  const spooled = await spool(exchange.body, {
+    limit: settings.limits.body,
+    memory: found.request.bytes.length,
+  });
+  exchange.whenClosed(() => spooled.dispose());
+  exchange.body = spooled.body();
+  await describe(found, exchange, Buffer.from(spooled.whole ?? []), settingsOfApp, options);
   if (!options.run) return exchange.respond({ status: 204, reason: "", headers: [] }, "");
   await answer(exchange, settingsOfApp, options, running);
 }

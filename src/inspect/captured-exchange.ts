@@ -17,10 +17,16 @@ import {
 import { LayeredTrace } from "../exchange/layered-trace.ts";
 import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
 
+/** Pieces whose moments are kept; what comes later counts as part of the last one. */
+export const MOST_PIECES = 1_000;
+
 /** Bytes, of which only the first are kept. */
 export class KeptBytes {
-  readonly pieces: { readonly at: number; readonly bytes: Buffer }[] = [];
+  /** When they came (`performance.now()`), and how many bytes of each are kept. */
+  readonly pieces: { readonly at: number; size: number }[] = [];
   readonly #most: number;
+  /** Grows as it fills, so that many small pieces cost no more than their bytes. */
+  #room: Buffer = Buffer.alloc(0);
   #kept = 0;
   /** All that there were. */
   size = 0;
@@ -33,19 +39,29 @@ export class KeptBytes {
   /** Copies what it keeps. */
   add(bytes: Uint8Array): void {
     this.size += bytes.length;
-    const room = this.#most - this.#kept;
-    if (room <= 0 || bytes.length === 0) return;
-    const piece = Buffer.from(bytes.subarray(0, room));
-    this.#kept += piece.length;
-    this.pieces.push({ at: performance.now(), bytes: piece });
+    const kept = bytes.subarray(0, this.#most - this.#kept);
+    if (kept.length === 0) return;
+    this.#grow(this.#kept + kept.length);
+    this.#room.set(kept, this.#kept);
+    this.#kept += kept.length;
+    if (this.pieces.length < MOST_PIECES) this.pieces.push({ at: performance.now(), size: kept.length });
+    else (this.pieces[MOST_PIECES - 1] as { size: number }).size += kept.length;
   }
 
   get cut(): boolean {
     return this.size > this.#kept;
   }
 
+  /** A copy. */
   get bytes(): Buffer {
-    return Buffer.concat(this.pieces.map(({ bytes }) => bytes));
+    return Buffer.from(this.#room.subarray(0, this.#kept));
+  }
+
+  #grow(needed: number): void {
+    if (needed <= this.#room.length) return;
+    const room = Buffer.alloc(Math.min(this.#most, Math.max(needed, this.#room.length * 2)));
+    room.set(this.#room.subarray(0, this.#kept));
+    this.#room = room;
   }
 }
 

@@ -17,13 +17,21 @@ export const CAPTURE_LIMITS: CaptureLimits = { exchanges: 200, bytes: 65_536, du
 
 export class Captures {
   readonly #limits: CaptureLimits;
-  #recordings: Recording[] = [];
+  readonly #recordings: Recording[] = [];
   #lastId = 0;
   /** `performance.now()`; 0 while off. */
   #until = 0;
+  readonly #forgotten: (recording: Recording) => void;
 
-  constructor(limits: Partial<CaptureLimits> = {}) {
+  /** `forgotten` gets every recording that is no longer kept. */
+  constructor(limits: Partial<CaptureLimits> = {}, forgotten: (recording: Recording) => void = () => {}) {
     this.#limits = { ...CAPTURE_LIMITS, ...limits };
+    this.#forgotten = forgotten;
+  }
+
+  /** Bytes that are kept of a response. */
+  get most(): number {
+    return this.#limits.bytes;
   }
 
   get on(): boolean {
@@ -42,7 +50,7 @@ export class Captures {
 
   /** Forgets all. */
   clear(): void {
-    this.#recordings = [];
+    for (const recording of this.#recordings.splice(0)) this.#forgotten(recording);
   }
 
   /** The exchange to give to the gateway: `exchange` itself while nothing is captured. A WebSocket is not captured. */
@@ -55,7 +63,8 @@ export class Captures {
   capture(exchange: Exchange, app: string, replayOf?: number): CapturedExchange {
     const captured = new CapturedExchange(exchange, ++this.#lastId, app, this.#limits.bytes, replayOf);
     this.#recordings.push(captured.recording);
-    if (this.#recordings.length > this.#limits.exchanges) this.#recordings.shift();
+    if (this.#recordings.length > this.#limits.exchanges)
+      this.#forgotten(this.#recordings.shift() as Recording);
     return captured;
   }
 

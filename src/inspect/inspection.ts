@@ -2,12 +2,12 @@
 // there is an admin listener. What makes the views is loaded with the first one.
 // Tested by test/admin/inspection.test.ts.
 import type { InspectAnswers, InspectQuestion } from "../control/inspection.ts";
-import { type Exchange, type Gateway, SallyportError } from "../exchange/index.ts";
+import { type Gateway, SallyportError } from "../exchange/index.ts";
 import type { LogTail } from "../logs/tail.ts";
 import type { Counts } from "../metrics/index.ts";
 import type { InspectedServer, ServerInspection } from "../server/interface.ts";
 import { Captures } from "./captures.ts";
-import { replayedExchange } from "./replay.ts";
+import { type ReplayedExchange, replayedExchange } from "./replay.ts";
 import { requestsIn } from "./requests.ts";
 
 /** Replays under way. */
@@ -18,11 +18,14 @@ type Answer<K extends InspectQuestion["inspect"]> = InspectAnswers[K] | Promise<
 type Acts = { readonly [K in InspectQuestion["inspect"]]: (question: Asked<K>) => Answer<K> };
 
 export class Inspection implements ServerInspection {
-  readonly #captures = new Captures();
+  readonly #captures = new Captures({}, ({ id }) =>
+    this.#replays.get(id)?.giveUp("its recording was forgotten"),
+  );
   readonly #counts: Pick<Counts, "open">;
   readonly #tail: LogTail;
   readonly #server: InspectedServer;
-  #replays = 0;
+  /** Those under way, by the ids of their recordings. */
+  readonly #replays = new Map<number, ReplayedExchange>();
 
   readonly #acts: Acts = {
     capture: ({ duration }) => void this.#captures.begin(duration),
@@ -48,6 +51,10 @@ export class Inspection implements ServerInspection {
     return this.#acts[question.inspect](question as never);
   }
 
+  leave(): void {
+    for (const replay of [...this.#replays.values()]) replay.giveUp("the server leaves");
+  }
+
   async #view(id: number): Promise<object> {
     const recording = this.#captures.find(id);
     const { shownRecording } = await import("./shown.ts");
@@ -58,17 +65,18 @@ export class Inspection implements ServerInspection {
     const recording = this.#captures.find(id);
     const name = app ?? recording.app;
     const { gateway } = this.#server.app(name);
-    const exchange = replayedExchange(recording, this.#server.log);
-    if (this.#replays >= MOST_REPLAYS)
+    if (this.#replays.size >= MOST_REPLAYS)
       throw new SallyportError("QUEUE_FULL", `${MOST_REPLAYS} replays are under way; wait until one is over`);
-    this.#replays++;
-    exchange.whenClosed(() => this.#replays--);
+    const exchange = replayedExchange(recording, this.#captures.most, this.#server.log);
     return this.#give(exchange, name, gateway, id);
   }
 
-  #give(exchange: Exchange, app: string, gateway: Gateway, replayOf: number): number {
+  #give(exchange: ReplayedExchange, app: string, gateway: Gateway, replayOf: number): number {
     const captured = this.#captures.capture(exchange, app, replayOf);
+    const { id } = captured.recording;
+    this.#replays.set(id, exchange);
+    exchange.whenClosed(() => this.#replays.delete(id));
     gateway.handle(captured);
-    return captured.recording.id;
+    return id;
   }
 }

@@ -120,7 +120,7 @@ const keeper =
   (kept, bytes, fields) => ({
     bytes: bytes.toString("base64"),
     fields,
-    pieces: kept.pieces.map(({ at, bytes: piece }) => ({ at: at - begun, size: piece.length })),
+    pieces: kept.pieces.map(({ at, size }) => ({ at: at - begun, size })),
     size: kept.size,
     cut: kept.cut,
   });

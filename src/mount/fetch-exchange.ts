@@ -10,8 +10,11 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
+import { bytesLeft } from "../sockets/bytes-left.ts";
+import type { FetchConnection } from "./fetch-head.ts";
 import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { MountSettings } from "./options.ts";
+import type { Progress } from "./stall-watch.ts";
 
 /** Bytes that wait in the Response's stream before the application is held back. */
 const HIGH_WATER = 65_536;
@@ -25,10 +28,22 @@ const CLIENT_CLOSED = 499;
 export class FetchExchange extends MountedExchange {
   readonly response: Promise<Response>;
   readonly #resolve: (response: Response) => void;
+  readonly #connection: FetchConnection | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  /** Bytes of body that went into the stream. */
+  #given = 0;
+  /** What is left in the stream after its end, or in a Response that was given whole, is the host's alone. */
+  protected readonly waits = false;
 
-  constructor(request: RequestHead, body: RequestBody, settings: MountSettings) {
+  /** `connection`: the client's, where the host tells which it is. */
+  constructor(
+    request: RequestHead,
+    body: RequestBody,
+    settings: MountSettings,
+    connection: FetchConnection | undefined,
+  ) {
     super(request, settings.prefix ?? "", body, settings);
+    this.#connection = connection;
     let resolve: (response: Response) => void = () => {};
     this.response = new Promise((settle) => {
       resolve = settle;
@@ -62,9 +77,19 @@ export class FetchExchange extends MountedExchange {
 
   protected give(chunk: Uint8Array): boolean {
     if (!this.#controller) return true;
+    this.#given += chunk.length;
     this.#controller.enqueue(chunk);
     return (this.#controller.desiredSize ?? 0) > 0;
   }
+
+  protected progress(): Progress {
+    const taken = this.#given - HIGH_WATER + (this.#controller?.desiredSize ?? 0);
+    const { socket, httpVersion = "" } = this.#connection ?? {};
+    const left = socket ? bytesLeft(socket) : 0;
+    return httpVersion.startsWith("1.") ? { own: taken + left, shared: 0 } : { own: taken, shared: left };
+  }
+
+  protected abandon(): void {}
 
   protected sendEnd(): void {
     this.#controller?.close();

@@ -22,17 +22,23 @@ export interface FetchContext {
   /** The server's address. */
   readonly local?: Address | undefined;
   /** node's request, whose socket has both. */
-  readonly incoming?: Pick<IncomingMessage, "socket" | "httpVersion"> | undefined;
+  readonly incoming?: FetchConnection | undefined;
 }
+
+export type FetchConnection = Pick<IncomingMessage, "socket" | "httpVersion">;
 
 /** Properties that srvx, and h3 on it, add to a Request. */
 interface HostRequest extends Request {
   readonly ip?: string | undefined;
-  readonly runtime?: { readonly node?: { readonly req?: FetchContext["incoming"] } };
+  readonly runtime?: { readonly node?: { readonly req?: FetchConnection | undefined } };
 }
 
 const NOWHERE: Address = { address: "", port: 0 };
+/** A comma outside of quotes: Requests join lines of one name. */
+const LIST = /^(?:[^",]|"(?:[^"\\]|\\.)*")*,/;
 const VERSIONS: Readonly<Record<string, string>> = { "1.0": "1.0", "2.0": "2" };
+
+const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
 /** `undefined` when the path is not below `prefix`. Throws a SallyportError whose fault is the client's. */
 export function readFetchHead(
@@ -42,14 +48,14 @@ export function readFetchHead(
 ): RequestHead | undefined {
   const url = new URL(request.url);
   if (!isBelow(url.pathname, prefix)) return undefined;
-  const incoming = context.incoming ?? (request as HostRequest).runtime?.node?.req;
+  const incoming = connectionOf(request, context);
   return {
     method: request.method,
     target: url.pathname + url.search,
     path: url.pathname,
     query: url.search.slice(1),
     version: VERSIONS[incoming?.httpVersion ?? ""] ?? "1.1",
-    headers: headersOf(request, url.host),
+    headers: headersOf(request, url),
     scheme: url.protocol === "https:" ? "https" : "http",
     authority: url.host,
     remote: remoteOf(request, context, incoming),
@@ -57,15 +63,34 @@ export function readFetchHead(
   };
 }
 
+/** The connection that a Request came by, where its host says so. */
+export const connectionOf = (request: Request, { incoming }: FetchContext): FetchConnection | undefined =>
+  incoming ?? (request as HostRequest).runtime?.node?.req;
+
 /** Host first, as clients send it; a Request that a program has made has none. */
-function headersOf({ headers }: Request, host: string): Headers {
-  const fields: string[] = headers.has("host") ? [] : ["host", host];
+function headersOf({ headers }: Request, url: URL): Headers {
+  const fields: string[] = headers.has("host") ? [] : ["host", url.host];
   for (const [name, value] of headers) {
-    if (!isToken(name) || !isFieldValue(value)) throw new SallyportError("BAD_REQUEST", "a malformed header");
-    if (name === "host" && !isHost(value)) throw new SallyportError("BAD_HOST", "a malformed Host");
-    fields.push(name, value);
+    if (!isToken(name) || !isFieldValue(value)) throw bad("a malformed header");
+    if (!isMetExpectation(name, value)) fields.push(name, name === "host" ? hostOf(value, url) : value);
+    if (name === "content-type" && LIST.test(value)) throw bad("two Content-Type lines");
   }
   return fields;
+}
+
+/** The URL's host wins: a client that sends an absolute target can name another one in Host (RFC 9112, 3.2.2). */
+function hostOf(sent: string, { host, protocol }: URL): string {
+  if (sent === host) return sent;
+  if (!isHost(sent)) throw new SallyportError("BAD_HOST", "a malformed Host");
+  const origin = `${protocol}//${sent}`;
+  return URL.canParse(origin) && new URL(origin).host === host ? sent : host;
+}
+
+/** The host answers 100 Continue when it sees it, or when the body is read. */
+function isMetExpectation(name: string, value: string): boolean {
+  if (name !== "expect") return false;
+  if (value.toLowerCase() === "100-continue") return true;
+  throw new SallyportError("EXPECTATION_FAILED", "an Expect other than 100-continue");
 }
 
 function remoteOf(

@@ -3,7 +3,7 @@
 import { type Gateway, type Log, SallyportError } from "../exchange/index.ts";
 import { fetchBody } from "./fetch-body.ts";
 import { errorResponse, FetchExchange } from "./fetch-exchange.ts";
-import { type FetchContext, readFetchHead } from "./fetch-head.ts";
+import { connectionOf, type FetchContext, readFetchHead } from "./fetch-head.ts";
 import { type Lifecycle, lifeOf, withLifecycle } from "./life.ts";
 import { MountedBody } from "./mounted-body.ts";
 import {
@@ -47,7 +47,7 @@ function receive(
     const head = readFetchHead(request, context, settings.prefix ?? "");
     if (!head) return outsideOfMount(request.url);
     const body = fetchBody(request, head.headers, settings.maxBody);
-    const exchange = new FetchExchange(head, body, settings);
+    const exchange = new FetchExchange(head, body, settings, connectionOf(request, context));
     // A body of which we read a part can only be finished here; one that was not touched is left to the host.
     exchange.whenClosed((outcome) => {
       if (body instanceof MountedBody && request.body?.locked) body.exchangeClosed(outcome);

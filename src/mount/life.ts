@@ -1,6 +1,7 @@
 // The life of a gateway inside another server. The host starts and closes it, or leaves the start to the first request; nothing
 // here listens to signals or to the host's own end.
 import {
+  EVENT_STREAM_GRACE,
   type Exchange,
   type Gateway,
   type Listener,
@@ -8,6 +9,7 @@ import {
   SallyportError,
   withInner,
 } from "../exchange/index.ts";
+import { type MemberOf, Members } from "../exchange/members.ts";
 import { timerDelay } from "../exchange/wait.ts";
 
 /** The methods that every handler of a mounted gateway has. */
@@ -56,6 +58,9 @@ export class Life {
   #closing: Promise<void> | undefined;
   #failure: SallyportError | undefined;
   readonly #listeners = new Set<Listener>();
+  /** Without WebSockets, which end with their listener. */
+  readonly #open = new Members<MemberOf<Exchange>>();
+  #emptied: () => void = () => {};
   #failedAt = 0;
 
   constructor(gateway: Gateway) {
@@ -66,9 +71,19 @@ export class Life {
 
   handle(exchange: Exchange): void {
     if (exchange.closed) return; // The client did not wait for the host.
+    if (this.#phase === "closed") return exchange.fail(stopping());
+    if (!exchange.handshake) this.#keep(exchange);
     if (this.#phase === "ready") this.#gateway.handle(exchange);
-    else if (this.#phase === "closed") exchange.fail(stopping());
     else this.#wait(exchange);
+  }
+
+  #keep(exchange: Exchange): void {
+    const member = { place: -1, value: exchange };
+    this.#open.add(member);
+    exchange.whenClosed(() => {
+      this.#open.delete(member);
+      if (this.#open.size === 0) this.#emptied();
+    });
   }
 
   /** Closes `listener` before the gateway. */
@@ -132,7 +147,27 @@ export class Life {
     // A process that is still being started could not be found, and so not be ended.
     await this.#starting?.catch(() => {});
     this.#running.leave();
+    const ended = this.#endExchanges(grace);
     await this.#running.close(this.#listeners.size === 0 ? grace : await this.#closeListeners(grace));
+    await ended;
+  }
+
+  /** Event streams after a moment, as in our own listeners; whatever is left at the end of `grace`. */
+  async #endExchanges(grace: number): Promise<void> {
+    if (this.#open.size === 0) return;
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    const endEvents = (): void => this.#each((exchange) => exchange.leave());
+    const events = grace > EVENT_STREAM_GRACE ? setTimeout(endEvents, EVENT_STREAM_GRACE) : undefined;
+    const cut = setTimeout(() => this.#each((exchange) => exchange.fail(outOfGrace(grace))), grace);
+    await emptied;
+    clearTimeout(events);
+    clearTimeout(cut);
+  }
+
+  #each(act: (exchange: Exchange) => void): void {
+    for (const { value } of this.#open) act(value);
   }
 
   /** Returns what is left of `grace`. */
@@ -154,6 +189,12 @@ export function withLifecycle<F extends (...args: never[]) => unknown>(handle: F
 }
 
 const stopping = (): SallyportError => new SallyportError("STOPPING", "the mounted gateway has been closed");
+
+const outOfGrace = (grace: number): SallyportError =>
+  new SallyportError(
+    "STOPPING",
+    `cut, as the mounted gateway was closed and its ${grace / 1000} s were over`,
+  );
 
 const notReady = (cause: SallyportError): SallyportError =>
   new SallyportError("NOT_READY", `the application could not be started: ${cause.message}`, { cause });

@@ -12,38 +12,62 @@ import {
 import { CheckedExchange } from "../http/checked-exchange.ts";
 import { announcedLength } from "../http/content-length.ts";
 import type { MountSettings } from "./options.ts";
+import { logMountRefusal } from "./refusals.ts";
+import { type Progress, StallWatch } from "./stall-watch.ts";
 
 export abstract class MountedExchange extends CheckedExchange {
   readonly body: RequestBody;
   readonly #sendTimeout: number;
-  #stallTimer: NodeJS.Timeout | undefined;
+  readonly #stalls: StallWatch;
 
   constructor(request: RequestHead, mount: string, body: RequestBody, { log, sendTimeout }: MountSettings) {
     super(request, log);
     this.body = body;
     this.mount = mount;
     this.#sendTimeout = sendTimeout;
-    this.whenClosed(() => clearTimeout(this.#stallTimer));
+    this.#stalls = new StallWatch(
+      sendTimeout,
+      () => this.progress(),
+      () => this.#stalled(),
+    );
+    this.whenClosed(({ complete }) => {
+      if (complete && this.waits) this.#stalls.start();
+      else this.sent();
+    });
   }
+
+  /** How far the response has come; undefined while it does not wait for its client. */
+  protected abstract progress(): Progress | undefined;
+  /** Whether something of a complete response is still to be sent, and the host tells when it is: by `sent`. */
+  protected abstract readonly waits: boolean;
+  /** Ends the connection, or the stream, of a complete response that the client does not take. */
+  protected abstract abandon(): void;
 
   /** Writes a piece to the host; false when the host's buffer is full. */
   protected abstract give(chunk: Uint8Array): boolean;
 
   override drained(): void {
-    clearTimeout(this.#stallTimer);
+    if (!this.closed) this.#stalls.stop();
     super.drained();
+  }
+
+  /** Nothing waits for the client any more. */
+  protected sent(): void {
+    this.#stalls.stop();
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
     if (this.give(chunk)) return true;
-    clearTimeout(this.#stallTimer);
-    this.#stallTimer = setTimeout(() => this.#stalled(), this.#sendTimeout).unref();
+    this.#stalls.start();
     return false;
   }
 
   #stalled(): void {
     const waited = `the client took nothing for ${this.#sendTimeout / 1000} s`;
-    this.fail(new SallyportError("CLIENT_STALLED", waited));
+    const error = new SallyportError("CLIENT_STALLED", waited);
+    if (!this.closed) return this.fail(error);
+    logMountRefusal(this.log, error);
+    this.abandon();
   }
 }
 

@@ -24,18 +24,19 @@ interface ParsedRequest {
 export function nodeBody(req: NodeRequest, length: number | undefined, most: number): RequestBody {
   if (length === 0) return NO_BODY;
   if ((length ?? 0) > most) throw bodyTooLarge(most);
-  const bytes = parsedBytes(req);
+  const bytes = parsedBytes(req, length);
   if (bytes) return new WholeBody(bytes);
   if (req.readableDidRead || req.readableEncoding !== null) throw alreadyRead();
   return new NodeBody(req, length, most);
 }
 
-/** The body as it was sent, where a parser has kept it. An inflated body no longer matches the headers. */
-function parsedBytes(req: NodeRequest & ParsedRequest): Uint8Array | undefined {
+/** The body as it was sent, where a parser has kept it: an inflated one no longer matches the headers, and has another length. */
+function parsedBytes(req: NodeRequest & ParsedRequest, length: number | undefined): Uint8Array | undefined {
   if (!req.readableDidRead) return undefined;
-  if (req.rawBody instanceof Uint8Array) return req.rawBody;
   const plain = req.headers["content-encoding"] === undefined;
-  return plain && req.body instanceof Uint8Array ? req.body : undefined;
+  const { rawBody, body } = req;
+  if (rawBody instanceof Uint8Array) return plain || rawBody.length === length ? rawBody : undefined;
+  return plain && body instanceof Uint8Array ? body : undefined;
 }
 
 class NodeBody extends MountedBody {
@@ -98,5 +99,5 @@ const alreadyRead = (): SallyportError =>
   new SallyportError(
     "CONFIG_INVALID",
     "a body parser of the host has read the request body before the mounted gateway could: mount the gateway before " +
-      "body parsers, or have the parser keep the bytes in req.rawBody",
+      "body parsers, or have the parser keep the bytes in req.rawBody, as they were sent",
   );

@@ -1,7 +1,8 @@
 // One request of a node server, answered with node's own response: HTTP/1, or HTTP/2 by its compatibility API.
 // Tested by test/mount/node-response.test.ts.
 import type { ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
 import {
   bytesOf,
   type Headers,
@@ -12,11 +13,14 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { fieldsFault, HIGHEST_STATUS } from "../http/checked-exchange.ts";
+import { bytesLeft } from "../sockets/bytes-left.ts";
+import { resetSocket } from "../sockets/reset.ts";
 import { MountedBody } from "./mounted-body.ts";
 import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
 import { cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
+import type { Progress } from "./stall-watch.ts";
 
 /** node:http2 sends no higher one. */
 const HIGHEST_HTTP2_STATUS = 599;
@@ -32,6 +36,10 @@ export interface NodeCall {
 export class NodeExchange extends MountedExchange {
   readonly #res: NodeResponse;
   readonly #next: (() => void) | undefined;
+  /** The connection; of HTTP/2 node's stand-in for it. */
+  readonly #socket: Socket;
+  /** Bytes of body that the host was given. */
+  #given = 0;
   /** The head waits for the first piece of the body until the turn of the loop is over. */
   #headWaits = false;
 
@@ -39,6 +47,7 @@ export class NodeExchange extends MountedExchange {
     super(head.request, head.mount, body, settings);
     this.#res = res as NodeResponse;
     this.#next = next;
+    this.#socket = req.socket;
     if (body instanceof MountedBody) this.whenClosed((outcome) => body.exchangeClosed(outcome));
     this.#listen(req);
   }
@@ -63,6 +72,7 @@ export class NodeExchange extends MountedExchange {
     // Bytes: with a string node would send the head as UTF-8, too.
     const bytes = bytesOf(body);
     if (!this.#sendsHead(head, outgoingFields(head, bytes.length, bodyless))) return;
+    this.#given = bytes.length;
     if (bytes.length === 0) this.#res.end();
     else this.#res.end(bytes);
   }
@@ -75,6 +85,7 @@ export class NodeExchange extends MountedExchange {
 
   protected give(chunk: Uint8Array): boolean {
     this.#headWaits = false;
+    this.#given += chunk.length;
     return this.#res.write(chunk);
   }
 
@@ -89,9 +100,28 @@ export class NodeExchange extends MountedExchange {
     cut(this.#res);
   }
 
+  protected get waits(): boolean {
+    return !this.#res.writableFinished && !this.#res.destroyed;
+  }
+
+  protected progress(): Progress | undefined {
+    const { stream, writableLength } = this.#res;
+    if (!stream) return this.#res.socket ? { own: bytesLeft(this.#socket), shared: 0 } : undefined;
+    if (stream.destroyed || stream.writableFinished) return undefined;
+    return { own: this.#given - writableLength, shared: bytesLeft(this.#socket) };
+  }
+
+  protected abandon(): void {
+    const { stream } = this.#res;
+    if (stream) stream.close(constants.NGHTTP2_CANCEL);
+    else resetSocket(this.#socket);
+  }
+
   #listen(req: NodeRequest): void {
     const left = (): void => this.lost(new SallyportError("CLIENT_LEFT", "the client closed the connection"));
     this.#res.on("drain", () => this.drained());
+    this.#res.on("finish", () => this.sent());
+    this.#res.on("close", () => this.sent());
     this.#res.on("close", left);
     this.#res.on("error", left);
     if (this.#res.destroyed || this.#res.stream?.destroyed) left();

@@ -68,12 +68,18 @@ function mountedTargetOf(
   if (prefix !== undefined) return isBelow(whole.path, prefix) ? { ...whole, mount: prefix } : undefined;
   if (typeof req.originalUrl !== "string" || whole.path === "*") return { ...whole, mount: "" };
   const rest = readTarget(req.method ?? "GET", req.url ?? "");
+  const { authority } = whole;
+  if (typeof req.baseUrl === "string")
+    return { ...rest, path: pathBelow(req.baseUrl, rest.path, whole.path), authority, mount: req.baseUrl };
   const mount = strippedPrefix(whole.path, rest.path);
-  if (mount !== undefined) return { ...rest, path: whole.path, authority: whole.authority, mount };
+  if (mount !== undefined) return { ...rest, path: whole.path, authority, mount };
   // The host has rewritten the URL: the new one is to be answered.
-  const base = typeof req.baseUrl === "string" ? req.baseUrl : "";
-  return { ...rest, path: base + rest.path, authority: whole.authority, mount: base };
+  return { ...rest, authority, mount: "" };
 }
+
+/** Of a request for the mount itself, the slash is the router's. */
+const pathBelow = (mount: string, rest: string, whole: string): string =>
+  rest === "/" && whole === mount ? whole : mount + rest;
 
 /** The mount, when a router has left `rest` of `path`: at least a slash. */
 function strippedPrefix(path: string, rest: string): string | undefined {
@@ -81,17 +87,46 @@ function strippedPrefix(path: string, rest: string): string | undefined {
   return rest === "/" ? path : undefined;
 }
 
-/** Of HTTP/2, :authority becomes Host, where applications look for it (RFC 9113, 8.3.1). */
 function readHeaders(req: NodeRequest, authority: string | undefined): HeadFields {
+  if (isHttp2Request(req)) return readHttp2Headers(req);
   const fields = new HeadFields(versionOf(req) === "1.0" ? "1.0" : "1.1");
-  if (isHttp2Request(req) && req.headers.host === undefined) addField(fields, "host", req.authority ?? "");
-  const { rawHeaders } = req;
+  addFields(fields, req.rawHeaders);
+  fields.settle(authority);
+  return fields;
+}
+
+/** :authority becomes Host, where applications look for it, and crumbs one Cookie (RFC 9113, 8.2.3, 8.3.1). */
+function readHttp2Headers({ headers, rawHeaders }: Http2ServerRequest): HeadFields {
+  const fields = new HeadFields("1.1");
+  const authority = headers[":authority"];
+  if (headers.host === undefined) addField(fields, "host", authority ?? "");
+  addFields(fields, withCookieJoined(rawHeaders));
+  fields.settle(undefined);
+  if (authority !== undefined && fields.host.toLowerCase() !== authority.toLowerCase())
+    throw new SallyportError("BAD_HOST", "a Host that differs from :authority");
+  return fields;
+}
+
+function withCookieJoined(rawHeaders: readonly string[]): readonly string[] {
+  const fields: string[] = [];
+  let cookieAt = -1;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
+    if (name === "cookie" && cookieAt >= 0) {
+      fields[cookieAt] += `; ${value}`;
+      continue;
+    }
+    if (name === "cookie") cookieAt = fields.length + 1;
+    fields.push(name, value);
+  }
+  return fields;
+}
+
+function addFields(fields: HeadFields, rawHeaders: readonly string[]): void {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
     if (!name.startsWith(":") && !isMetExpectation(name, value)) addField(fields, name, value);
   }
-  fields.settle(authority);
-  return fields;
 }
 
 /** node has already sent 100 Continue. */

@@ -10,9 +10,12 @@ export type NodeResponse = ServerResponse & Partial<Pick<Http2ServerResponse, "s
 
 const isHttp2Response = (res: NodeResponse): boolean => "stream" in res;
 
-/** The application's fields replace those that the host's middleware set before, except cookies, which are added. */
+/** Added to what the host's middleware has set before: cookies, and what else the response varies by (its CORS says Origin). */
+const ADDED: readonly string[] = ["set-cookie", "vary"];
+
+/** The application's other fields replace those of the host's middleware. */
 export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, fields: Headers): void {
-  const seen = new Set(["set-cookie"]);
+  const seen = new Set(ADDED);
   res.removeHeader("Content-Length");
   for (let i = 0; i < fields.length; i += 2) {
     const [name, value] = [fields[i] as string, fields[i + 1] as string];

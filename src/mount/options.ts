@@ -26,7 +26,7 @@ export interface MountOptions {
   readonly log?: Log | undefined;
   /** Bytes of a request body; more is 413. Default 2 GiB. */
   readonly maxBody?: number | undefined;
-  /** Milliseconds that a client may read nothing of a response that waits for it; then it is cut. Default 60 s. */
+  /** Milliseconds that a client may read nothing of a response that waits for it; then it is cut. Default 60 s; 0 for no limit. */
   readonly sendTimeout?: number | undefined;
 }
 

@@ -26,7 +26,10 @@ const CHECKS: Checks<UpgradeMountOptions> = {
 
 type UpgradeFunction = (req: IncomingMessage, socket: Duplex, head: Uint8Array) => boolean;
 
-/** A gateway as a listener of "upgrade". False: the request is not for this gateway, and nothing was done. */
+/**
+ * A gateway as a listener of "upgrade". False: the request is not for this gateway, and nothing was done. One below the mount
+ * that asks for another protocol than WebSocket is answered like any other, and the connection then closes.
+ */
 export type UpgradeMount = UpgradeFunction & Lifecycle;
 
 type Scheme = "http" | "https";
@@ -62,8 +65,8 @@ export function toUpgradeHandler(gateway: Gateway, options: UpgradeMountOptions 
   return withLifecycle(handle, life);
 }
 
-function isOurs({ method, url, headers }: IncomingMessage, prefix: string): boolean {
-  if (!/(?:^|[ \t,])websocket(?:$|[ \t,/])/i.test(headers.upgrade ?? "")) return false;
+/** By the path alone: an upgrade that is not understood is ignored, and the request answered (RFC 9110, 7.8), by our listener. */
+function isOurs({ method, url }: IncomingMessage, prefix: string): boolean {
   try {
     return isBelow(readTarget(method ?? "GET", url ?? "").path, prefix);
   } catch {

@@ -52,6 +52,8 @@ export interface ServerInspection {
   around(gateway: Gateway, app: string): Gateway;
   /** Rejects with a SallyportError. */
   answer(question: InspectQuestion): Promise<unknown>;
+  /** Ends what it has begun: the apps are about to end. */
+  leave?(): void;
 }
 
 export interface Server {

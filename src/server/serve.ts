@@ -71,6 +71,9 @@ export interface Serving {
  * is none of these, at `listen`, or by HTTP at $PORT (of all addresses, or of $HOST), or at 127.0.0.1:8000. Resolves when it
  * listens, or when the one request has been answered. With `program: false` rejects with a SallyportError when it cannot start.
  */
+export async function serve(app: FetchFunction, options?: ServeOptions): Promise<Serving>;
+/** The same for whatever else can be served. A node handler that is written in the call needs types, or `nodeApp` around it. */
+export async function serve(app: ServedApp, options?: ServeOptions): Promise<Serving>;
 export async function serve(app: ServedApp, options: ServeOptions = {}): Promise<Serving> {
   if (options?.program === false) return begin(app, options);
   try {

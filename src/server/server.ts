@@ -192,6 +192,7 @@ class GatewayServer implements Server {
     const { sockets, frontend, apps } = this.#parts;
     await Promise.all([...sockets.values()].map(({ bound }) => bound.close(timerDelay(patience))));
     frontend.leave();
+    this.#inspection?.leave?.();
     for (const { gateway } of apps.values()) gateway.leave?.("restart");
   }
 
@@ -411,6 +412,7 @@ class GatewayServer implements Server {
     // Half of the grace for accepting: the connections accepted last must be answered, too.
     await Promise.all([...this.#parts.sockets.values()].map(({ bound }) => bound.close(grace / 2)));
     this.#appStarter.leave();
+    this.#inspection?.leave?.();
     phase();
     phase = this.#phase("requests under way have ended", within);
     await Promise.all([this.#parts.frontend.close(left()), this.#retirement.close(left())]);

@@ -94,6 +94,22 @@ for (const [target, mount, url] of [
   });
 }
 
+for (const [target, path, query, url] of [
+  ["/ab?q", "/a", "q", "/a?q"],
+  ["/ab", "/a", "", "/a"],
+  ["/a?old", "/a", "q", "/a?q"],
+  ["/a?xq", "/a", "q", "/a?q"],
+  ["/a?old", "/a", "", "/a"],
+  ["/a?", "/a", "", "/a?"],
+] as const) {
+  test(`the target ${target} that was rewritten to ${path} and ${query} has the url ${url}`, async () => {
+    const exchange = new RecordedExchange({ target });
+    exchange.request = { ...exchange.request, path, query };
+    nodeApp((req, res) => res.end(req.url)).handle(exchange);
+    assert.equal((await exchange.done).body.toString(), url);
+  });
+}
+
 test("without a mount there is no originalUrl, as in node", async () => {
   const { body } = await ask((req, res) => res.end(String("originalUrl" in req)));
   assert.equal(body.toString(), "false");

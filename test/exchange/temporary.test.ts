@@ -1,12 +1,15 @@
 // What a full disk does to temporary files: it takes a part of a block and says so by its count alone, or refuses.
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, mock, test } from "node:test";
 import { PushedBody, type SallyportError } from "../../src/exchange/index.ts";
 import { ResponseBuffer } from "../../src/exchange/response-buffer.ts";
 import { spool } from "../../src/exchange/spool.ts";
+import { TemporaryFile } from "../../src/exchange/temporary.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 
 type Write = (bytes: Uint8Array, from: number, length: number, at: number) => Promise<unknown>;
 
@@ -100,3 +103,18 @@ for (const [how, refused, code, status] of REFUSALS) {
     });
   });
 }
+
+test("a file that cannot be shown to the other process's group is not left behind, nor its handle", async (t) => {
+  const directory = makeFolder(t);
+  let handle: FileHandle | undefined;
+  mock.method(handles, "chown", function (this: FileHandle) {
+    handle = this;
+    return Promise.reject(new Error("EPERM: operation not permitted"));
+  });
+  await assert.rejects(TemporaryFile.named(directory, 1), {
+    code: "ERR_SALLYPORT_INTERNAL",
+    message: /EPERM/,
+  });
+  assert.deepEqual(readdirSync(directory), []);
+  assert.equal(handle?.fd, -1, "closed");
+});

@@ -102,6 +102,15 @@ describe("with the answer", () => {
     assert.ok((answer?.pid ?? 0) > 0);
   });
 
+  test("a body of any length is shown, and given to the app", async () => {
+    const body = Buffer.alloc(200_000, "x");
+    const { handovers, answer } = await ask({ body }, { run: true });
+    const length = handovers[0]?.values.find(({ name }) => name === "CONTENT_LENGTH");
+    assert.equal(length?.value, "200000");
+    const text = answer?.response.bytes.toString("latin1") ?? "";
+    assert.equal((text.match(/x/g) ?? []).length >= 200_000, true);
+  });
+
   test("an app that cannot start is refused with its own reason", async () => {
     const config = {
       ...CONFIG,

@@ -59,9 +59,10 @@ describe("of one exchange", () => {
     assert.equal((await done).body.toString(), "one,two");
     assert.deepEqual(recording.head, HEAD);
     assert.deepEqual(
-      recording.response.pieces.map(({ bytes }) => bytes.toString()),
-      ["one,", "two"],
+      recording.response.pieces.map(({ size }) => size),
+      [4, 3],
     );
+    assert.equal(recording.response.bytes.toString(), "one,two");
     assert.equal(recording.over, true);
   });
 
@@ -75,6 +76,19 @@ describe("of one exchange", () => {
       assert.equal(kept.size, 10);
       assert.equal(kept.cut, true);
     }
+  });
+
+  test("bytes that come one by one are kept as so many bytes, not as so many pieces", () => {
+    const { exchange, recording } = captured(65_536);
+    exchange.start(HEAD);
+    for (let i = 0; i < 65_536; i++) exchange.write(Buffer.of(i % 251));
+    const { pieces, bytes } = recording.response;
+    assert.equal(pieces.length <= 1_000, true, `${pieces.length} pieces`);
+    assert.equal(
+      pieces.reduce((sum, { size }) => sum + size, 0),
+      65_536,
+    );
+    assert.deepEqual(bytes, Buffer.from(Array.from({ length: 65_536 }, (_, i) => i % 251)));
   });
 
   test("a piece that its owner uses again is not changed by that", () => {

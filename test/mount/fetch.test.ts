@@ -71,6 +71,32 @@ describe("the connection", () => {
   });
 });
 
+test("the URL's host wins over Host, and replaces it: of an absolute target they may differ (RFC 9112, 3.2.2)", async () => {
+  const asked = async (url: string, host: string) => {
+    const shown = JSON.parse(await (await show(new Request(url, { headers: { host } }))).text());
+    return [shown.authority, shown.headers];
+  };
+  assert.deepEqual(await asked("http://a.example/ml", "b.example"), ["a.example", ["host", "a.example"]]);
+  assert.deepEqual(await asked("http://a.example/ml", "A.example:80"), [
+    "a.example",
+    ["host", "A.example:80"],
+  ]);
+});
+
+test("an expectation that the host has met is not the application's; another is refused", async () => {
+  const asked = (expect: string) => show(new Request(URL_ML, { headers: { expect } }));
+  const { headers } = JSON.parse(await (await asked("100-Continue")).text());
+  assert.deepEqual(headers, ["host", "example.org:8080"]);
+  assert.equal((await asked("more")).status, 417);
+});
+
+test("two Content-Type lines, which a Request has as a list, are refused", async () => {
+  const asked = (type: string) => show(new Request(URL_ML, { headers: { "content-type": type } }));
+  assert.equal((await asked("a/b, c/d")).status, 400);
+  const fit = 'multipart/x; boundary="a, \\", b"; charset=utf-8';
+  assert.equal(JSON.parse(await (await asked(fit)).text()).headers[3], fit);
+});
+
 describe("the request body", () => {
   test("is read as it comes, to its end", async () => {
     const { body, writer } = given();
@@ -185,6 +211,7 @@ describe("the response", () => {
       for (const handler of [whole, pieces]) {
         const answer = await handler(new Request(URL_ML, { method }));
         assert.deepEqual([answer.status, answer.body], [status, null]);
+        if (status === 205) assert.equal(answer.headers.get("content-length"), "0");
       }
     });
   }

@@ -246,3 +246,32 @@ test("close() with an endless grace passes on the longest that a timer can wait"
   await handler.close(Number.POSITIVE_INFINITY);
   assert.deepEqual(closes, [2 ** 31 - 1]);
 });
+
+test("closing ends event streams after a moment, whichever gateway answers, and their clients see a whole response", async () => {
+  const { log, lines } = keepLog();
+  const gateway = answering((exchange) => {
+    exchange.start({ status: 200, reason: "", headers: ["Content-Type", "text/event-stream"] });
+    exchange.write(Buffer.from("data: 1\n\n"));
+  });
+  const handler = toFetchHandler(gateway, { log });
+  const answer = await get(handler);
+  const closed = handler.close(60_000);
+  assert.equal(await answer.text(), "data: 1\n\n");
+  await closed;
+  assert.deepEqual(lines, []);
+});
+
+test("closing cuts what is left at the end of the grace, and the log says why", async () => {
+  const { log, lines } = keepLog();
+  const handler = toFetchHandler(
+    answering((exchange) => {
+      exchange.start({ status: 200, reason: "", headers: [] });
+      exchange.write(Buffer.from("so far"));
+    }),
+    { log },
+  );
+  const answer = await get(handler);
+  await handler.close(50);
+  await assert.rejects(answer.text(), { code: "ERR_SALLYPORT_STOPPING" });
+  assert.match(lines[0]?.message ?? "", /cut, as the mounted gateway was closed and its 0.05 s were over/);
+});

@@ -35,6 +35,31 @@ test("reason, order, repetition and bytes of the head are the application's", as
   assert.match(text, /\r\nContent-Length: 1\r\n/);
 });
 
+test("205 leaves without content, and says so, so that the next response is found (RFC 9110, 15.3.6)", async (t) => {
+  const head = { ...OK, status: 205, headers: ["Content-Length", "4"] };
+  const handler = mounted((exchange) => {
+    if (exchange.request.path === "/last") return says(exchange, "last");
+    if (exchange.request.path === "/whole") return exchange.respond(head, "body");
+    exchange.start(head);
+    exchange.write(Buffer.from("body"));
+    exchange.end();
+  });
+  const url = await host(t, handler);
+  for (const path of ["/whole", "/pieces"]) {
+    const first = `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
+    const text = await answerTo(t, url, first + GET.replace("/", "/last"));
+    assert.match(text, /^HTTP\/1.1 205 [\s\S]*?Content-Length: 0\r\n[\s\S]*?\r\n\r\nHTTP\/1.1 200 /);
+  }
+  const server = createServer2(handler);
+  server.listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  for (const path of ["/whole", "/pieces"]) {
+    const answer = await client2(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`);
+    assert.deepEqual([answer.status, await endOf(answer)], [205, { bytes: 0, cut: false }]);
+  }
+});
+
 test("what concerns the connection is the host's to say", async (t) => {
   const headers = [
     "Connection",
@@ -53,7 +78,7 @@ test("what concerns the connection is the host's to say", async (t) => {
   assert.doesNotMatch(await answerTo(t, url, GET), /x-secret|=99|gzip|Upgrade/i);
 });
 
-test("what the host's middleware has set stays, unless the application says otherwise; cookies add up", async (t) => {
+test("what the host's middleware has set stays, unless the application says otherwise; cookies and Vary add up", async (t) => {
   const headers = ["vary", "Cookie", "Set-Cookie", "app=1", "Content-Type", "text/css"];
   const app = express().use(
     (_req, res, next) => {
@@ -66,7 +91,7 @@ test("what the host's middleware has set stays, unless the application says othe
   );
   const answer = await client1(await host(t, app));
   assert.equal(answer.headers["access-control-allow-origin"], "*");
-  assert.deepEqual([answer.headers.vary, answer.headers["content-type"]], ["Cookie", "text/css"]);
+  assert.deepEqual([answer.headers.vary, answer.headers["content-type"]], ["Origin, Cookie", "text/css"]);
   assert.deepEqual(answer.headers["set-cookie"], ["host=1; Path=/", "app=1"]);
   assert.equal(await textOf(answer), "x");
 });

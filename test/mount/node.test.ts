@@ -5,7 +5,9 @@ import { createServer, request } from "node:http";
 import { connect as connect2, createServer as createServer2 } from "node:http2";
 import { createServer as createSecureServer, get as getSecurely } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Readable } from "node:stream";
 import { describe, type TestContext, test } from "node:test";
+import { gunzipSync, gzipSync } from "node:zlib";
 import express from "express";
 import { silentLog } from "../../src/exchange/index.ts";
 import { type NodeMount, type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
@@ -18,6 +20,8 @@ const show = (options: NodeMountOptions = {}) => toNodeHandler(showing(), { log:
 const head = (...lines: string[]) => `${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`;
 const bodyIn = (text: string) =>
   JSON.parse(Buffer.from(text.slice(text.indexOf("\r\n\r\n") + 4), "latin1").toString());
+const showingBody = () =>
+  answering((exchange) => void bodyBytes(exchange).then((body) => says(exchange, body.toString("hex"))));
 const statusIn = (text: string) => Number(text.slice(9, 12));
 
 test("header lines keep their order, their case, their repetition and their bytes", async (t) => {
@@ -157,6 +161,25 @@ describe("the mount", () => {
   });
 });
 
+describe("a URL that the host has rewritten", () => {
+  const rewriting = (req: { url: string }, _res: unknown, next: () => void) => {
+    req.url = req.url.replace(/^\/(ml\/)?old/, "/$1new").replace("/client/", "/");
+    next();
+  };
+  const facts = async (url: string) => {
+    const { mount, path, target } = JSON.parse(await textOf(await client1(url)));
+    return [mount, path, target];
+  };
+
+  test("is below the mount of the host's router, and not below what the client's path happens to begin with", async (t) => {
+    const url = await host(t, express().use(rewriting).use("/ml", show()).use(show()));
+    assert.deepEqual(await facts(`${url}/client/x`), ["", "/x", "/client/x"]);
+    assert.deepEqual(await facts(`${url}/client/ml/x`), ["/ml", "/ml/x", "/client/ml/x"]);
+    assert.deepEqual(await facts(`${url}/ml/old`), ["/ml", "/ml/new", "/ml/old"]);
+    assert.deepEqual(await facts(`${url}/ml?x`), ["/ml", "/ml", "/ml?x"]);
+  });
+});
+
 describe("a proxy in front of the host", () => {
   const forwarded = { headers: { "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https" } };
 
@@ -292,6 +315,23 @@ describe("the request body, beside a body parser", () => {
       '{"a":1}',
     );
   });
+
+  test("that a parser keeps inflated is not what was sent, and one that it keeps as it was is", async (t) => {
+    const keeping =
+      (inflate: boolean) => (req: Readable & { rawBody?: Buffer }, _res: unknown, next: () => void) => {
+        req.toArray().then((pieces) => {
+          const sent = Buffer.concat(pieces);
+          req.rawBody = inflate ? gunzipSync(sent) : sent;
+          next();
+        });
+      };
+    const asked = { method: "POST", headers: { "Content-Encoding": "gzip" }, body: gzipSync("hello") };
+    const mount = toNodeHandler(showingBody(), { log: silentLog });
+    const inflated = await client1(await host(t, express().use(keeping(true), mount)), asked);
+    assert.deepEqual([inflated.status, /CONFIG_INVALID/.test(await textOf(inflated))], [500, true]);
+    const kept = await client1(await host(t, express().use(keeping(false), mount)), asked);
+    assert.equal(await textOf(kept), asked.body.toString("hex"));
+  });
 });
 
 describe("HTTP/2", () => {
@@ -314,6 +354,26 @@ describe("HTTP/2", () => {
     const shown = JSON.parse((await stream.toArray()).join(""));
     assert.deepEqual([shown.version, shown.path, shown.query, shown.authority], ["2", "/x", "y", host]);
     assert.deepEqual(shown.headers, ["host", host]);
+  });
+
+  test("has the crumbs of its Cookie joined (RFC 9113, 8.2.3)", async (t) => {
+    const { session, host } = await opened(t, show());
+    const stream = session.request({ cookie: ["a=1", "b=2"], "x-a": "1" });
+    const shown = JSON.parse((await stream.toArray()).join(""));
+    assert.deepEqual(shown.headers, ["host", host, "cookie", "a=1; b=2", "x-a", "1"]);
+  });
+
+  test("is refused with a Host that differs from :authority, as two hosts are two requests", async (t) => {
+    const { session } = await opened(t, show());
+    const answered = async (host: string) => {
+      const stream = session.request({ ":authority": "a.example", host });
+      const [{ ":status": status }] = await once(stream, "response");
+      return [status, (await stream.toArray()).join("")];
+    };
+    const [refused, why] = await answered("b.example");
+    assert.deepEqual([refused, /BAD_HOST/.test(String(why))], [400, true]);
+    const [status, text] = await answered("A.example");
+    assert.deepEqual([status, JSON.parse(String(text)).authority], [200, "A.example"]);
   });
 
   test("has bodies without a length", async (t) => {

@@ -11,7 +11,7 @@ import { WebSocket } from "ws";
 import type { Exchange } from "../../src/exchange/index.ts";
 import { toNodeHandler, toUpgradeHandler, type UpgradeMount } from "../../src/mount/index.ts";
 import { keepLog } from "../kit/keep-log.ts";
-import { answering, says } from "./small-gateways.ts";
+import { answering, says, showing } from "./small-gateways.ts";
 
 /** Says where it is, then sends everything back; what is no handshake gets an ordinary answer. */
 const echoing = () =>
@@ -108,7 +108,7 @@ test("Vite's dev server does, and keeps its own", async (t) => {
   own.terminate();
 });
 
-test("what is not below the mount, or asks for something else, is left alone", async (t) => {
+test("what is not below the mount is left alone", async (t) => {
   const sockets = toUpgradeHandler(echoing(), { mount: "/ml" });
   t.after(() => sockets.close(0));
   const answers: boolean[] = [];
@@ -121,7 +121,7 @@ test("what is not below the mount, or asks for something else, is left alone", a
   for (const [path, upgrade] of [
     ["/mlx", "websocket"],
     ["/", "websocket"],
-    ["/ml", "h2c"],
+    ["/", "h2c"],
   ]) {
     const request = get(`${url.replace("ws", "http")}${path}`, {
       headers: { Connection: "Upgrade", Upgrade: upgrade },
@@ -130,6 +130,21 @@ test("what is not below the mount, or asks for something else, is left alone", a
     assert.equal(response.resume().statusCode, 418);
   }
   assert.deepEqual(answers, [false, false, false]);
+});
+
+test("a request that offers another protocol is answered as if it did not (RFC 9110, 7.8)", async (t) => {
+  const sockets = toUpgradeHandler(showing(), { mount: "/ml" });
+  t.after(() => sockets.close(0));
+  const url = (await urlOf(t, listening(createServer(), sockets))).replace("ws", "http");
+  const headers = {
+    Connection: "Upgrade, HTTP2-Settings",
+    Upgrade: "h2c",
+    "HTTP2-Settings": "AAMAAABkAAQAAP__",
+  };
+  const [response] = await once(get(`${url}/ml/x`, { headers }), "response");
+  assert.deepEqual([response.statusCode, response.headers.connection], [200, "close"]);
+  const { mount, path } = JSON.parse((await response.toArray()).join(""));
+  assert.deepEqual([mount, path], ["/ml", "/ml/x"]);
 });
 
 test("an application may refuse, a bad handshake is refused for it, and the connection then ends", async (t) => {

@@ -74,6 +74,20 @@ test("a one-shot response gets Content-Length and Date, and nothing else", async
   assert.match(text, /^Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r$/m);
 });
 
+test("205 has the length 0, whatever its application writes (RFC 9110, 15.3.6)", async (t) => {
+  for (const handler of [
+    streaming(205),
+    streaming(205, "Content-Length", "11"),
+    ((exchange) => exchange.respond(head(205, "Content-Length", "5"), "hello")) satisfies Handler,
+  ]) {
+    const { client } = await serve(t, handler);
+    const text = await (await client()).send(GET, LAST).all();
+    const heads = text.split("\r\n\r\n");
+    assert.deepEqual([heads.length, heads.pop()], [3, ""]);
+    for (const each of heads) assert.match(each, /^HTTP\/1.1 205 [\s\S]*\r\nContent-Length: 0(?:\r\n|$)/);
+  }
+});
+
 test("an application's own Date, reason and Server are left alone", async (t) => {
   const { client } = await serve(t, (exchange) =>
     exchange.respond({ status: 299, reason: "Fine", headers: ["Date", "today", "Server", "mine"] }, ""),
