@@ -56,8 +56,8 @@ function headFault(head: ResponseHead, highestStatus: number): string | undefine
   return isFieldValue(reason) ? fieldsFault(headers) : "a control character in the reason phrase";
 }
 
-/** The same for a bare list of fields: a trailer, an informational response. */
-export function fieldsFault(headers: Headers): string | undefined {
+/** The same for a bare list of fields: an informational response. */
+function fieldsFault(headers: Headers): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {
     if (fieldName(headers[i] as string) === undefined) return "a header name that is not a token";
     if (!isFieldValue(headers[i + 1] as string)) return "a control character in a header value";

@@ -53,6 +53,9 @@ export function readFields(text: string, at: number, most: number, sink: FieldSi
   }
 }
 
+/** Fields whose lines cannot be joined by commas (RFC 9110, 5.3; RFC 6265, 3). */
+export const APART: ReadonlySet<string> = new Set(["set-cookie", "www-authenticate"]);
+
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
 
 function trimmed(text: string, from: number, to: number): string {

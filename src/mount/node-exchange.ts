@@ -11,11 +11,12 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { fieldsFault, HIGHEST_STATUS } from "../http/checked-exchange.ts";
+import { HIGHEST_STATUS } from "../http/checked-exchange.ts";
+import { responseTrailers } from "../http/trailers.ts";
 import { MountedBody } from "./mounted-body.ts";
 import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
-import { cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
+import { addTrailers, cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
 
 /** node:http2 sends no higher one. */
@@ -80,7 +81,7 @@ export class NodeExchange extends MountedExchange {
 
   protected sendEnd(trailers: Headers | undefined): void {
     this.#headWaits = false;
-    if (trailers && trailers.length > 0 && !fieldsFault(trailers)) this.#res.addTrailers(listed(trailers));
+    if (trailers) addTrailers(this.#res, responseTrailers(trailers));
     this.#res.end();
   }
 

@@ -2,6 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { Headers, ResponseHead } from "../exchange/index.ts";
+import { APART } from "../http/fields.ts";
 import { STATUS_CODES } from "../http/status-codes.ts";
 import { resetSocket } from "../sockets/reset.ts";
 
@@ -10,15 +11,20 @@ export type NodeResponse = ServerResponse & Partial<Pick<Http2ServerResponse, "s
 
 const isHttp2Response = (res: NodeResponse): boolean => "stream" in res;
 
-/** The application's fields replace those that the host's middleware set before, except cookies, which are added. */
+/**
+ * The application's fields replace those that the host's middleware set before, except cookies, which are added. Repeated ones are
+ * joined for HTTP/2: node:http2 throws for two lines of a field of which it knows that it has one value.
+ */
 export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, fields: Headers): void {
   const seen = new Set(["set-cookie"]);
   res.removeHeader("Content-Length");
   for (let i = 0; i < fields.length; i += 2) {
     const [name, value] = [fields[i] as string, fields[i + 1] as string];
     const lower = name.toLowerCase();
-    if (seen.has(lower)) res.appendHeader(name, value);
-    else res.setHeader(name, value);
+    if (!seen.has(lower)) res.setHeader(name, value);
+    else if (isHttp2Response(res) && !APART.has(lower))
+      res.setHeader(name, `${res.getHeader(name)}, ${value}`);
+    else res.appendHeader(name, value);
     seen.add(lower);
   }
   if (isHttp2Response(res)) res.writeHead(status);
@@ -29,6 +35,13 @@ export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, f
 export function flushHead(res: NodeResponse, bodied: boolean): void {
   if (bodied && !isHttp2Response(res)) res.write("", "latin1");
   else res.flushHeaders();
+}
+
+/** A list for a name of which node knows that it has one value would make node:http2 throw where only the process hears it. */
+export function addTrailers(res: NodeResponse, trailers: Headers): void {
+  const fields = listed(trailers);
+  if (isHttp2Response(res)) for (const name in fields) fields[name] = [fields[name]].flat().join(", ");
+  res.addTrailers(fields);
 }
 
 /** Fields as node takes hints and trailers: an object, with a list for a name that occurs more than once. */

@@ -13,6 +13,7 @@ import {
   type SallyportError,
 } from "../../exchange/index.ts";
 import { CheckedExchange } from "../../http/checked-exchange.ts";
+import { responseTrailers } from "../../http/trailers.ts";
 import type { ConnectionFacts } from "../../sockets/connection.ts";
 import {
   type Opening,
@@ -133,7 +134,8 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
   }
 
   protected sendEnd(trailers: Headers | undefined): void {
-    if (this.#framing === "chunked") this.#transport.writer.text(chunkedEnd(trailers));
+    if (this.#framing === "chunked")
+      this.#transport.writer.text(chunkedEnd(trailers && responseTrailers(trailers)));
     this.#transport.answered(this.#persistent);
   }
 

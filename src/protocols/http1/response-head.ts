@@ -7,8 +7,6 @@ import {
   HeadLines,
   HOP_BY_HOP,
   header,
-  isFieldValue,
-  isToken,
   KNOWN,
   type ResponseHead,
   type SallyportError,
@@ -102,14 +100,11 @@ export function informHead(head: ResponseHead): string {
   return `${text}\r\n`;
 }
 
-/** The end of a chunked body with its trailer; malformed fields are left out. */
+/** The end of a chunked body with its trailer. */
 export function chunkedEnd(trailers: Headers | undefined): string {
   if (!trailers || trailers.length === 0) return "0\r\n\r\n";
   let text = "0\r\n";
-  for (let i = 0; i < trailers.length; i += 2) {
-    const [name, value] = [trailers[i] as string, trailers[i + 1] as string];
-    if (isToken(name) && isFieldValue(value)) text += `${name}: ${value}\r\n`;
-  }
+  for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
   return `${text}\r\n`;
 }
 

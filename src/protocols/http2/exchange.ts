@@ -12,6 +12,7 @@ import {
 } from "../../exchange/index.ts";
 import { CheckedExchange } from "../../http/checked-exchange.ts";
 import { announcedLength } from "../../http/content-length.ts";
+import { responseTrailers } from "../../http/trailers.ts";
 import {
   type Opening,
   type UpgradedStream,
@@ -77,7 +78,7 @@ export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
   }
 
   protected sendEnd(trailers: Headers | undefined): void {
-    this.#stream.writer.end(trailers);
+    this.#stream.writer.end(trailers && responseTrailers(trailers));
     this.#stream.answered();
   }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Handler } from "../../../src/exchange/index.ts";
-import { head, queue } from "../../kit/handlers.ts";
+import { BANNED_TRAILERS, head, queue } from "../../kit/handlers.ts";
 import { bodyOf, headLines, hello, serve, statuses } from "../../kit/serve-http1.ts";
 import { settled } from "../../kit/until.ts";
 
@@ -181,6 +181,14 @@ test("trailers follow a chunked body; what could split it is left out", async (t
     exchange.end(["X-Sum", "1", "X-Bad", "1\r\nY: 2", "X Y", "3"]);
   });
   assert.equal(bodyOf(await (await client()).send(LAST).all()), "1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n");
+});
+
+test("what frames, routes or authenticates a response is left out of its trailers (RFC 9110, 6.5.1)", async (t) => {
+  const { client } = await serve(t, (exchange) => {
+    exchange.start(head());
+    exchange.end(BANNED_TRAILERS);
+  });
+  assert.equal(bodyOf(await (await client()).send(LAST).all()), "0\r\nX-Sum: 2\r\n\r\n");
 });
 
 test("informational responses go before the answer, never to HTTP/1.0, never broken", async (t) => {

@@ -9,7 +9,7 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../../src/exchange/index.ts";
-import { head, outcomeOf, queue } from "../../kit/handlers.ts";
+import { BANNED_TRAILERS, head, outcomeOf, queue } from "../../kit/handlers.ts";
 import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "../../kit/http2-frames.ts";
 import { type Serving, serve } from "./serve-http2.ts";
 
@@ -119,6 +119,18 @@ const streamed: Handler = (exchange) => {
 test("a client that is ready for trailers gets them, less what cannot be sent", async (t) => {
   const { body, trailers } = await ask(await serve(t, streamed), { te: "trailers" });
   assert.deepEqual([body, Object.entries(trailers)], ["ab", [["x-sum", "2"]]]);
+});
+
+test("trailers that HTTP/2 must not have are left out, and the server lives on (RFC 9113, 8.2.2)", async (t) => {
+  const serving = await serve(t, (exchange) => {
+    exchange.start(head());
+    exchange.write(Buffer.from("ab"));
+    exchange.end(BANNED_TRAILERS);
+  });
+  for (let i = 0; i < 2; i++) {
+    const { body, trailers } = await ask(serving, { te: "trailers" });
+    assert.deepEqual([body, Object.entries(trailers)], ["ab", [["x-sum", "2"]]]);
+  }
 });
 
 test("a client that is not ready for trailers gets none (RFC 9110, 6.5.1)", async (t) => {
