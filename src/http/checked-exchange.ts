@@ -10,6 +10,7 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { fieldName } from "./fields.ts";
+import { responseTrailers } from "./trailers.ts";
 
 export abstract class CheckedExchange extends BaseExchange {
   protected override admits(head: ResponseHead, highestStatus: number = HIGHEST_STATUS): boolean {
@@ -17,6 +18,11 @@ export abstract class CheckedExchange extends BaseExchange {
     if (fault === undefined) return true;
     this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
     return false;
+  }
+
+  /** What is sent of `trailers`: to a client that takes them, those that may be sent. */
+  protected admitted(trailers: Headers): Headers | undefined {
+    return this.takesTrailers ? responseTrailers(trailers) : undefined;
   }
 
   /** Whether an informational response may be sent; a malformed one is logged. 101 is an upgrade's own. */

@@ -2,6 +2,7 @@
 // Tested by test/admin/inspection.test.ts.
 import { BaseExchange } from "../exchange/base-exchange.ts";
 import { WholeBody } from "../exchange/body.ts";
+import { takesTrailers } from "../exchange/headers.ts";
 import { type Log, type RequestBody, type RequestHead, SallyportError } from "../exchange/index.ts";
 import type { Recording } from "./captured-exchange.ts";
 
@@ -12,6 +13,11 @@ export class ReplayedExchange extends BaseExchange {
     super(request, log);
     this.body = new WholeBody(body);
     this.mount = mount;
+  }
+
+  /** As it was for the client. */
+  override get takesTrailers(): boolean {
+    return takesTrailers(this.request.version, this.request.headers);
   }
 
   // The recording keeps the response.

@@ -10,9 +10,9 @@ import {
   type ResponseBody,
   type ResponseHead,
   SallyportError,
+  takesTrailers,
 } from "../exchange/index.ts";
 import { HIGHEST_STATUS } from "../http/checked-exchange.ts";
-import { responseTrailers } from "../http/trailers.ts";
 import { MountedBody } from "./mounted-body.ts";
 import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
@@ -42,6 +42,10 @@ export class NodeExchange extends MountedExchange {
     this.#next = next;
     if (body instanceof MountedBody) this.whenClosed((outcome) => body.exchangeClosed(outcome));
     this.#listen(req);
+  }
+
+  override get takesTrailers(): boolean {
+    return takesTrailers(this.request.version, this.request.headers);
   }
 
   protected override admits(head: ResponseHead): boolean {
@@ -81,7 +85,8 @@ export class NodeExchange extends MountedExchange {
 
   protected sendEnd(trailers: Headers | undefined): void {
     this.#headWaits = false;
-    if (trailers) addTrailers(this.#res, responseTrailers(trailers));
+    const sent = trailers && this.admitted(trailers);
+    if (sent) addTrailers(this.#res, sent);
     this.#res.end();
   }
 

@@ -11,9 +11,9 @@ import {
   type ResponseBody,
   type ResponseHead,
   type SallyportError,
+  takesTrailers,
 } from "../../exchange/index.ts";
 import { CheckedExchange } from "../../http/checked-exchange.ts";
-import { responseTrailers } from "../../http/trailers.ts";
 import type { ConnectionFacts } from "../../sockets/connection.ts";
 import {
   type Opening,
@@ -97,6 +97,10 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
     return stream;
   }
 
+  override get takesTrailers(): boolean {
+    return takesTrailers(this.request.version, this.request.headers);
+  }
+
   /** Text that means nothing, to find out whether the client is still there; undefined when none can be sent now. */
   get probe(): ProbeText | undefined {
     if (!this.started) return INTERIM;
@@ -135,7 +139,7 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
 
   protected sendEnd(trailers: Headers | undefined): void {
     if (this.#framing === "chunked")
-      this.#transport.writer.text(chunkedEnd(trailers && responseTrailers(trailers)));
+      this.#transport.writer.text(chunkedEnd(trailers && this.admitted(trailers)));
     this.#transport.answered(this.#persistent);
   }
 

@@ -12,7 +12,6 @@ import {
 } from "../../exchange/index.ts";
 import { CheckedExchange } from "../../http/checked-exchange.ts";
 import { announcedLength } from "../../http/content-length.ts";
-import { responseTrailers } from "../../http/trailers.ts";
 import {
   type Opening,
   type UpgradedStream,
@@ -41,6 +40,10 @@ export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
     super(request, log);
     this.body = body;
     this.#stream = stream;
+  }
+
+  override get takesTrailers(): boolean {
+    return this.#stream.writer.takesTrailers;
   }
 
   /** The request asks for a WebSocket, and may have one. */
@@ -78,7 +81,7 @@ export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
   }
 
   protected sendEnd(trailers: Headers | undefined): void {
-    this.#stream.writer.end(trailers && responseTrailers(trailers));
+    this.#stream.writer.end(trailers && this.admitted(trailers));
     this.#stream.answered();
   }
 

@@ -134,8 +134,15 @@ test("trailers that HTTP/2 must not have are left out, and the server lives on (
 });
 
 test("a client that is not ready for trailers gets none (RFC 9110, 6.5.1)", async (t) => {
-  const { body, trailers } = await ask(await serve(t, streamed));
+  const offered: boolean[] = [];
+  const serving = await serve(t, (exchange) => {
+    offered.push(exchange.takesTrailers);
+    streamed(exchange);
+  });
+  const { body, trailers } = await ask(serving);
   assert.deepEqual([body, Object.entries(trailers)], ["ab", []]);
+  await ask(serving, { te: "trailers" });
+  assert.deepEqual(offered, [false, true]);
 });
 
 for (const [method, status] of [
