@@ -45,7 +45,12 @@ export class Http2Stream implements Member {
   constructor(stream: ServerHttp2Stream, connection: Http2Connection) {
     this.#stream = stream;
     this.#connection = connection;
-    this.writer = new Http2ResponseWriter(stream, connection.context, () => this.#exchange?.drained());
+    this.writer = new Http2ResponseWriter(
+      stream,
+      connection.context,
+      () => this.#exchange?.drained(),
+      (cause) => this.#refused(cause),
+    );
     forgetWhenClosed(stream);
     // Which error it was does not matter: "close" always follows.
     stream.on("error", () => {});
@@ -206,6 +211,20 @@ export class Http2Stream implements Member {
   #stalled(): void {
     const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
     this.#note(error);
+    this.#abandon(error);
+    this.writer.reset();
+  }
+
+  /** node:http2 does not send a part of the response, although its fields were checked: an error of ours, of this stream alone. */
+  #refused(cause: unknown): void {
+    const why = `a response could not be sent over HTTP/2: ${(cause as Error).message}`;
+    const error = new SallyportError("INTERNAL", why, { cause });
+    const { code, fault, message } = error;
+    this.#connection.context.log.error(message, {
+      code,
+      fault,
+      remote: this.#connection.facts.remote.address,
+    });
     this.#abandon(error);
     this.writer.reset();
   }

@@ -1,7 +1,8 @@
 // How a response leaves: fields, lengths, trailers, 1xx, and what no cut may look like (RFC 9113, 8.1, 8.2.2, 8.6).
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { IncomingHttpHeaders } from "node:http2";
+import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import {
   type Exchange,
@@ -10,7 +11,17 @@ import {
   SallyportError,
 } from "../../../src/exchange/index.ts";
 import { BANNED_TRAILERS, head, outcomeOf, queue } from "../../kit/handlers.ts";
-import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "../../kit/http2-frames.ts";
+import {
+  ACK,
+  data,
+  END_STREAM,
+  frame,
+  headers,
+  INTERNAL_ERROR,
+  post,
+  pseudo,
+  uint32,
+} from "../../kit/http2-frames.ts";
 import { type Serving, serve } from "./serve-http2.ts";
 
 interface Seen {
@@ -144,6 +155,58 @@ test("a client that is not ready for trailers gets none (RFC 9110, 6.5.1)", asyn
   await ask(serving, { te: "trailers" });
   assert.deepEqual(offered, [false, true]);
 });
+
+for (const method of ["respond", "additionalHeaders", "sendTrailers"]) {
+  test(`what node:http2 refuses in ${method}() resets one stream, and is logged as our fault`, async (t) => {
+    const serving = await serve(t, (exchange) => {
+      exchange.inform(head(103, "Link", "</a.css>"));
+      exchange.start(head());
+      exchange.write(Buffer.from("ab"));
+      exchange.end(["X-Sum", "2"]);
+    });
+    const prototype = await streamPrototype();
+    const refusing = t.mock.method(prototype, method as "respond", () => {
+      throw new Error("not this one");
+    });
+    const peer = (await serving.client()).send(headers(1, [...pseudo("GET", "/"), "te", "trailers"]));
+    assert.equal(await peer.resetCode(1), INTERNAL_ERROR);
+    refusing.mock.restore();
+    peer.send(headers(3));
+    await peer.until(() => peer.body(3) === "ab");
+    const { level, message, fields } = serving.lines[0] ?? {};
+    assert.deepEqual(
+      [level, message, fields?.code, fields?.fault],
+      ["error", "a response could not be sent over HTTP/2: not this one", "ERR_SALLYPORT_INTERNAL", "worker"],
+    );
+    assert.equal(serving.lines.length, 1);
+  });
+}
+
+test("an answer that cannot be sent is no complete one", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  t.mock.method(await streamPrototype(), "respond", () => {
+    throw new Error("not this one");
+  });
+  const peer = (await client()).send(headers(1));
+  const exchange = await next();
+  const outcome = outcomeOf(exchange);
+  exchange.respond(head(), "x");
+  assert.equal((await outcome).error?.code, "ERR_SALLYPORT_INTERNAL");
+  assert.equal(await peer.resetCode(1), INTERNAL_ERROR);
+});
+
+/** What all streams of servers of node:http2 have in common. */
+async function streamPrototype(): Promise<ServerHttp2Stream> {
+  const server = createServer();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  client.request();
+  const [stream] = await once(server, "stream");
+  client.destroy();
+  server.close();
+  return Object.getPrototypeOf(stream);
+}
 
 for (const [method, status] of [
   ["HEAD", 200],
