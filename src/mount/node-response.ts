@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { Headers, ResponseHead } from "../exchange/index.ts";
-import { APART } from "../http/fields.ts";
+import { APART, joined, withoutEdges } from "../http/fields.ts";
 import { STATUS_CODES } from "../http/status-codes.ts";
 import { resetSocket } from "../sockets/reset.ts";
 
@@ -19,11 +19,11 @@ export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, f
   const seen = new Set(["set-cookie"]);
   res.removeHeader("Content-Length");
   for (let i = 0; i < fields.length; i += 2) {
-    const [name, value] = [fields[i] as string, fields[i + 1] as string];
+    const [name, value] = [fields[i] as string, withoutEdges(fields[i + 1] as string)];
     const lower = name.toLowerCase();
     if (!seen.has(lower)) res.setHeader(name, value);
     else if (isHttp2Response(res) && !APART.has(lower))
-      res.setHeader(name, `${res.getHeader(name)}, ${value}`);
+      res.setHeader(name, joined(String(res.getHeader(name)), value));
     else res.appendHeader(name, value);
     seen.add(lower);
   }
@@ -40,7 +40,8 @@ export function flushHead(res: NodeResponse, bodied: boolean): void {
 /** A list for a name of which node knows that it has one value would make node:http2 throw where only the process hears it. */
 export function addTrailers(res: NodeResponse, trailers: Headers): void {
   const fields = listed(trailers);
-  if (isHttp2Response(res)) for (const name in fields) fields[name] = [fields[name]].flat().join(", ");
+  if (isHttp2Response(res))
+    for (const [name, value] of Object.entries(fields)) fields[name] = [value].flat().reduce(joined);
   res.addTrailers(fields);
 }
 
@@ -49,7 +50,7 @@ export function listed(headers: Headers): Record<string, string | string[]> {
   const fields: Record<string, string | string[]> = Object.create(null);
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase();
-    const value = headers[i + 1] as string;
+    const value = withoutEdges(headers[i + 1] as string);
     fields[name] = name in fields ? [fields[name] as string, value].flat() : value;
   }
   return fields;

@@ -171,6 +171,22 @@ test("trailers that may not be sent are left out, and repeated ones harm no host
   ]);
 });
 
+test("values have no blanks at their edges, which a host of HTTP/2 would send as they are", async (t) => {
+  const handler = mounted((exchange) => {
+    exchange.inform({ status: 103, reason: "", headers: ["Link", " </a>; rel=preload ", "X-A", " 1"] });
+    exchange.start({ ...OK, headers: [" 1 ", "\t", ""].flatMap((value, i) => [`X-${i}`, value]) });
+    exchange.end(["X-Sum", "1 "]);
+  });
+  const answer = await client2(await host2(t, handler), { headers: { te: "trailers" } });
+  const trailers = once(answer.body, "trailers");
+  assert.deepEqual(
+    [0, 1, 2].map((i) => answer.headers[`x-${i}`]),
+    ["1", "", ""],
+  );
+  await textOf(answer);
+  assert.equal((await trailers)[0]["x-sum"], "1");
+});
+
 test("a repeated field is one line where a host of HTTP/2 takes no second one, as from our own listener", async (t) => {
   const headers = ["ETag", '"a"', "ETag", '"b"', "Set-Cookie", "a=1", "Set-Cookie", "b=2"];
   const url = await host2(

@@ -3,7 +3,7 @@
 // Tested by test/protocols/http2/responses.test.ts.
 import type { OutgoingHttpHeaders } from "node:http2";
 import { type Headers, HOP_BY_HOP, type ResponseHead } from "../../exchange/index.ts";
-import { APART } from "../../http/fields.ts";
+import { APART, joined, withoutEdges } from "../../http/fields.ts";
 
 /** The length is set here; the other belongs to an upgrade that no longer exists (RFC 9113, 3.1). */
 const OURS: ReadonlySet<string> = new Set(["content-length", "http2-settings"]);
@@ -32,10 +32,11 @@ export function trailerFields(trailers: Headers): OutgoingHttpHeaders {
   return fields;
 }
 
-function add(fields: OutgoingHttpHeaders, name: string, value: string): void {
+function add(fields: OutgoingHttpHeaders, name: string, given: string): void {
+  const value = withoutEdges(given);
   const before = fields[name];
   // Not what objects inherit ("constructor"); one without a prototype would be slower.
   if (before === undefined || !Object.hasOwn(fields, name)) fields[name] = value;
   else if (Array.isArray(before)) before.push(value);
-  else fields[name] = APART.has(name) ? [String(before), value] : `${before}, ${value}`;
+  else fields[name] = APART.has(name) ? [String(before), value] : joined(String(before), value);
 }

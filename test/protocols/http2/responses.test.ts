@@ -85,6 +85,24 @@ test("repeated fields are joined, and cookies are not", async (t) => {
   assert.deepEqual([fields.vary, fields["content-encoding"]], ["a, c", "e, f"]);
 });
 
+test("values have no blanks at their edges, wherever they stand: clients would lose the whole response (RFC 9113, 8.2.1)", async (t) => {
+  const serving = await serve(t, (exchange) => {
+    exchange.inform(head(103, "Link", " </a.css> "));
+    exchange.start(head(200, "X-A", " \t1 2\t ", "X-B", " ", "Vary", "a", "Vary", "", "X-C", "", "X-C", "c"));
+    exchange.write(Buffer.from("ab"));
+    exchange.end(["X-Sum", "\t2 "]);
+  });
+  const request = serving.session().request({ te: "trailers" });
+  const early = once(request, "headers");
+  const trailers = once(request, "trailers");
+  const [fields] = await once(request, "response");
+  request.resume();
+  await once(request, "end");
+  assert.equal((await early)[0].link, "</a.css>");
+  assert.deepEqual([fields["x-a"], fields["x-b"], fields.vary, fields["x-c"]], ["1 2", "", "a", "c"]);
+  assert.equal((await trailers)[0]["x-sum"], "2");
+});
+
 test("a response may have a head of many frames", async (t) => {
   const { client } = await serve(t, answer(head(200, "x-a", "a".repeat(300_000)), "x"));
   const peer = (await client()).send(headers(1));
