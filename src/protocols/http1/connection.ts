@@ -151,7 +151,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     const exchange = this.#exchange;
     this.#exchange = undefined;
     this.#life.enter("linger");
-    this.#probe?.stop();
+    if (this.#probe) this.#endProbe();
     this.#reader.fail(error);
     exchange?.lost(error);
   }
@@ -206,7 +206,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   answered(persistent: boolean): void {
     const { state } = this.#life;
     this.#exchange = undefined;
-    this.#probe?.stop();
+    if (this.#probe) this.#endProbe();
     if (state !== "whole") this.#reader.answered();
     // The listener may have begun to close after the head said that the connection is kept.
     if (!persistent || this.#context.connections.closing || state === "broken") this.shut();
@@ -223,7 +223,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
 
   cut(framed: boolean): void {
     this.#exchange = undefined;
-    this.#probe?.stop();
+    if (this.#probe) this.#endProbe();
     this.#reader.drop();
     if (framed) return this.shut();
     this.#life.enter("linger");
@@ -287,6 +287,12 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     if (exchange?.handshake && !exchange.started) return this.#hungUp();
     if (exchange?.request.version === "1.1")
       this.#probe ??= new HttpPeerProbe(this.writer, () => exchange.probe);
+  }
+
+  /** The next request on the connection, which may have come with this one, has a probe of its own. */
+  #endProbe(): void {
+    this.#probe?.stop();
+    this.#probe = undefined;
   }
 
   // Faults.

@@ -28,6 +28,19 @@ test("L1: a client that ends its side after its request is still answered", asyn
   }
 });
 
+test("L1: a client that has ended its side, and leaves after the first of its answers, is noticed by the next exchange", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client({ allowHalfOpen: true })).send(GET, GET).end();
+  const first = await next();
+  await peer.has("100 Continue\r\n\r\n");
+  first.respond(head(), "first");
+  const second = await next();
+  await peer.has("first");
+  peer.socket.destroy();
+  assert.equal((await outcomeOf(second)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+});
+
 test("L1: a quick answer to a client that ended its side has nothing in front of it", async (t) => {
   const { client } = await serve(t, hello);
   assert.deepEqual(statuses(await (await client()).send(GET).end().all()), ["200"]);
