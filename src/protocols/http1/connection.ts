@@ -312,7 +312,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   /** An answer to what never became an exchange. */
   #refuse(error: SallyportError): void {
     this.#note(error);
-    this.writer.text(refusal(error));
+    this.writer.text(refusal(error, this.#reader.asksHead));
     this.shut();
   }
 

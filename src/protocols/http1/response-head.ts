@@ -79,11 +79,15 @@ function composedHead(head: ResponseHead, envelope: Envelope): string {
   return `${text}${framingLine(head, envelope)}${connectionLine(envelope)}\r\n`;
 }
 
-/** The whole response to a connection that is refused, or to a request that never became an exchange. */
-export function refusal(error: SallyportError): string {
+/**
+ * The whole response to a connection that is refused, or to a request that never became an exchange. One to HEAD has no body
+ * (RFC 9110, 9.3.2).
+ */
+export function refusal(error: SallyportError, toHead = false): string {
   const body = errorText(error);
   const envelope = { framing: "length", length: body.length, version: "1.1", persistent: false } as const;
   const head = responseHead(errorHead(error), envelope);
+  if (toHead) return head;
   return error.status === 426 ? head.slice(0, -LINE_END.length) + OTHER_VERSION + body : head + body;
 }
 
