@@ -61,6 +61,11 @@ export abstract class BaseExchange implements Exchange {
     this.log = log;
   }
 
+  /** A protocol that carries trailers overrides it, and drops in `sendEnd` what this client would not take. */
+  get takesTrailers(): boolean {
+    return false;
+  }
+
   get closed(): boolean {
     return this.#phase === "closed";
   }

@@ -194,6 +194,8 @@ export interface Exchange {
   readonly handshake?: Handshake | undefined;
   /** The part of `request.path` that led here, percent-encoded as sent: SCRIPT_NAME. "" at the root. Routes set it. */
   mount: string;
+  /** Whether trailers given to `end` would be sent: where the protocol carries them and the client says `TE: trailers`. */
+  readonly takesTrailers: boolean;
   /** True once the response has ended or was cut, or the client is gone. */
   readonly closed: boolean;
   /** True once a final response head has been given. */
@@ -210,7 +212,7 @@ export interface Exchange {
    * may be used again once it was sent, if it is the server's own, so a wrapper that keeps it must copy it.
    */
   write(chunk: Uint8Array): boolean;
-  /** The complete end. */
+  /** The complete end. Trailers are dropped unless `takesTrailers`. */
   end(trailers?: Headers): void;
   /** Cannot be answered (further): an error response while there is no head yet, afterwards a visible cut. */
   fail(error: SallyportError): void;

@@ -44,3 +44,11 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
+
+const TRAILERS = /(^|[\s,])trailers($|[\s,;])/i;
+
+/** Whether a client says that it does not discard trailers (TE; RFC 9110, 10.1.4): it alone is offered and sent any. */
+export function takesTrailers(version: string, headers: Headers): boolean {
+  if (version === "1.0" || header(headers, "te") === undefined) return false;
+  return headerValues(headers, "te").some((value) => TRAILERS.test(value));
+}

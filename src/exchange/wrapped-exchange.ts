@@ -54,6 +54,10 @@ export class WrappedExchange implements Exchange {
     this.#inner.trace = trace;
   }
 
+  get takesTrailers(): boolean {
+    return this.#inner.takesTrailers;
+  }
+
   get closed(): boolean {
     return this.#inner.closed;
   }

@@ -10,6 +10,7 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { fieldName } from "./fields.ts";
+import { responseTrailers } from "./trailers.ts";
 
 export abstract class CheckedExchange extends BaseExchange {
   protected override admits(head: ResponseHead, highestStatus: number = HIGHEST_STATUS): boolean {
@@ -17,6 +18,11 @@ export abstract class CheckedExchange extends BaseExchange {
     if (fault === undefined) return true;
     this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
     return false;
+  }
+
+  /** What is sent of `trailers`: to a client that takes them, those that may be sent. */
+  protected admitted(trailers: Headers): Headers | undefined {
+    return this.takesTrailers ? responseTrailers(trailers) : undefined;
   }
 
   /** Whether an informational response may be sent; a malformed one is logged. 101 is an upgrade's own. */
@@ -56,8 +62,8 @@ function headFault(head: ResponseHead, highestStatus: number): string | undefine
   return isFieldValue(reason) ? fieldsFault(headers) : "a control character in the reason phrase";
 }
 
-/** The same for a bare list of fields: a trailer, an informational response. */
-export function fieldsFault(headers: Headers): string | undefined {
+/** The same for a bare list of fields: an informational response. */
+function fieldsFault(headers: Headers): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {
     if (fieldName(headers[i] as string) === undefined) return "a header name that is not a token";
     if (!isFieldValue(headers[i + 1] as string)) return "a control character in a header value";

@@ -53,7 +53,21 @@ export function readFields(text: string, at: number, most: number, sink: FieldSi
   }
 }
 
+/** Fields whose lines cannot be joined by commas (RFC 9110, 5.3; RFC 6265, 3). */
+export const APART: ReadonlySet<string> = new Set(["set-cookie", "www-authenticate"]);
+
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
+
+/** `value` without blanks at its edges. They mean nothing (RFC 9110, 5.5), and HTTP/2 must not have them (RFC 9113, 8.2.1). */
+export function withoutEdges(value: string): string {
+  const { length } = value;
+  if (!isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(length - 1))) return value;
+  return trimmed(value, 0, length);
+}
+
+/** The values of two lines of a field as one (RFC 9110, 5.3), without empty members (5.6.1), which might stand at an edge. */
+export const joined = (first: string, second: string): string =>
+  first !== "" && second !== "" ? `${first}, ${second}` : first + second;
 
 function trimmed(text: string, from: number, to: number): string {
   let start = from;

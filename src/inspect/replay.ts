@@ -3,6 +3,7 @@
 // Tested by test/inspect/replay.test.ts.
 import { BaseExchange } from "../exchange/base-exchange.ts";
 import { WholeBody } from "../exchange/body.ts";
+import { takesTrailers } from "../exchange/headers.ts";
 import { type Log, type RequestBody, type RequestHead, SallyportError } from "../exchange/index.ts";
 import type { Recording } from "./captured-exchange.ts";
 
@@ -27,6 +28,11 @@ export class ReplayedExchange extends BaseExchange {
   /** Ends it as a client ends a request that leaves. */
   giveUp(why: string): void {
     this.lost(new SallyportError("CLIENT_LEFT", `the replay was ended: ${why}`));
+  }
+
+  /** As it was for the client. */
+  override get takesTrailers(): boolean {
+    return takesTrailers(this.request.version, this.request.headers);
   }
 
   // The recording keeps the response.

@@ -176,6 +176,7 @@ export function stillOf({ mount, facts, body }: Recording, request: RequestHead)
     mount,
     facts,
     body: whole,
+    takesTrailers: false,
     closed: true,
     started: true,
     inform: ignore,

@@ -4,6 +4,7 @@ import {
   bytesOf,
   errorHead,
   errorText,
+  hasBody,
   type RequestBody,
   type RequestHead,
   type ResponseBody,
@@ -97,7 +98,7 @@ export class FetchExchange extends MountedExchange {
 
   protected sendCut(error: SallyportError): void {
     if (this.#controller) this.#controller.error(publicError("SallyportError", error.code, error.text));
-    else this.#resolve(errorResponse(error));
+    else this.#resolve(errorResponse(error, this.request.method));
   }
 
   #stream(): ReadableStream<Uint8Array> {
@@ -121,9 +122,10 @@ function publicError(name: string, code: string, message: string): Error {
 }
 
 /** The response to a client when there is no other. */
-export function errorResponse(error: SallyportError): Response {
+export function errorResponse(error: SallyportError, method: string): Response {
   const status = error.status === 0 ? 500 : error.status;
-  return responseOf({ ...errorHead(error), status }, Buffer.from(errorText(error)), -1, false);
+  const body = hasBody(method, status) ? Buffer.from(errorText(error)) : null;
+  return responseOf({ ...errorHead(error), status }, body, -1, false);
 }
 
 type BodyGiven = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;

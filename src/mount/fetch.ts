@@ -31,7 +31,7 @@ export function toFetchHandler(gateway: Gateway, options: MountOptions = {}): Fe
   const life = lifeOf(gateway);
   const handle: FetchFunctionOfHost = async (request, context) => {
     const received = receive(request, context ?? {}, settings);
-    if (received instanceof SallyportError) return refuse(received, settings.log);
+    if (received instanceof SallyportError) return refuse(received, request.method, settings.log);
     life.handle(received);
     return received.response;
   };
@@ -67,7 +67,7 @@ function watch(signal: AbortSignal, exchange: FetchExchange): void {
   exchange.whenClosed(() => signal.removeEventListener("abort", left));
 }
 
-function refuse(error: SallyportError, log: Log): Response {
+function refuse(error: SallyportError, method: string, log: Log): Response {
   logMountRefusal(log, error);
-  return errorResponse(error);
+  return errorResponse(error, method);
 }

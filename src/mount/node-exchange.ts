@@ -11,14 +11,15 @@ import {
   type ResponseBody,
   type ResponseHead,
   SallyportError,
+  takesTrailers,
 } from "../exchange/index.ts";
-import { fieldsFault, HIGHEST_STATUS } from "../http/checked-exchange.ts";
+import { HIGHEST_STATUS } from "../http/checked-exchange.ts";
 import { bytesLeft } from "../sockets/bytes-left.ts";
 import { resetSocket } from "../sockets/reset.ts";
 import { MountedBody } from "./mounted-body.ts";
 import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
-import { cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
+import { addTrailers, cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
 import type { Progress } from "./stall-watch.ts";
 
@@ -50,6 +51,10 @@ export class NodeExchange extends MountedExchange {
     this.#socket = req.socket;
     if (body instanceof MountedBody) this.whenClosed((outcome) => body.exchangeClosed(outcome));
     this.#listen(req);
+  }
+
+  override get takesTrailers(): boolean {
+    return takesTrailers(this.request.version, this.request.headers);
   }
 
   protected override admits(head: ResponseHead): boolean {
@@ -91,7 +96,8 @@ export class NodeExchange extends MountedExchange {
 
   protected sendEnd(trailers: Headers | undefined): void {
     this.#headWaits = false;
-    if (trailers && trailers.length > 0 && !fieldsFault(trailers)) this.#res.addTrailers(listed(trailers));
+    const sent = trailers && this.admitted(trailers);
+    if (sent) addTrailers(this.#res, sent);
     this.#res.end();
   }
 

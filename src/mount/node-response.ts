@@ -2,6 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { Headers, ResponseHead } from "../exchange/index.ts";
+import { APART, joined, withoutEdges } from "../http/fields.ts";
 import { STATUS_CODES } from "../http/status-codes.ts";
 import { resetSocket } from "../sockets/reset.ts";
 
@@ -13,15 +14,20 @@ const isHttp2Response = (res: NodeResponse): boolean => "stream" in res;
 /** Added to what the host's middleware has set before: cookies, and what else the response varies by (its CORS says Origin). */
 const ADDED: readonly string[] = ["set-cookie", "vary"];
 
-/** The application's other fields replace those of the host's middleware. */
+/**
+ * The application's other fields replace those of the host's middleware. Repeated ones are joined for HTTP/2: node:http2 throws for
+ * two lines of a field of which it knows that it has one value.
+ */
 export function writeHead(res: NodeResponse, { status, reason }: ResponseHead, fields: Headers): void {
   const seen = new Set(ADDED);
   res.removeHeader("Content-Length");
   for (let i = 0; i < fields.length; i += 2) {
-    const [name, value] = [fields[i] as string, fields[i + 1] as string];
+    const [name, value] = [fields[i] as string, withoutEdges(fields[i + 1] as string)];
     const lower = name.toLowerCase();
-    if (seen.has(lower)) res.appendHeader(name, value);
-    else res.setHeader(name, value);
+    const before = seen.has(lower) ? res.getHeader(name) : undefined;
+    if (before === undefined) res.setHeader(name, value);
+    else if (isHttp2Response(res) && !APART.has(lower)) res.setHeader(name, joined(String(before), value));
+    else res.appendHeader(name, value);
     seen.add(lower);
   }
   if (isHttp2Response(res)) res.writeHead(status);
@@ -34,12 +40,20 @@ export function flushHead(res: NodeResponse, bodied: boolean): void {
   else res.flushHeaders();
 }
 
+/** A list for a name of which node knows that it has one value would make node:http2 throw where only the process hears it. */
+export function addTrailers(res: NodeResponse, trailers: Headers): void {
+  const fields = listed(trailers);
+  if (isHttp2Response(res))
+    for (const [name, value] of Object.entries(fields)) fields[name] = [value].flat().reduce(joined);
+  res.addTrailers(fields);
+}
+
 /** Fields as node takes hints and trailers: an object, with a list for a name that occurs more than once. */
 export function listed(headers: Headers): Record<string, string | string[]> {
   const fields: Record<string, string | string[]> = Object.create(null);
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase();
-    const value = headers[i + 1] as string;
+    const value = withoutEdges(headers[i + 1] as string);
     fields[name] = name in fields ? [fields[name] as string, value].flat() : value;
   }
   return fields;

@@ -4,7 +4,7 @@ import { BaseExchange } from "../exchange/base-exchange.ts";
 import { NO_BODY, WholeBody } from "../exchange/body.ts";
 import { SallyportError } from "../exchange/errors.ts";
 import type { Outcome, RequestBody, RequestHead, ResponseHead } from "../exchange/exchange.ts";
-import type { Headers } from "../exchange/headers.ts";
+import { type Headers, takesTrailers } from "../exchange/headers.ts";
 import { bytesOf, type ResponseBody } from "../exchange/lines.ts";
 import { type Log, silentLog } from "../exchange/log.ts";
 
@@ -49,6 +49,10 @@ export class RecordedExchange extends BaseExchange {
   /** Resolves with everything, once the exchange is over. */
   get done(): Promise<Recorded> {
     return new Promise((resolve) => this.whenClosed((outcome) => resolve(this.#recorded(outcome))));
+  }
+
+  override get takesTrailers(): boolean {
+    return takesTrailers(this.request.version, this.request.headers);
   }
 
   /** The client reads again. */

@@ -3,6 +3,12 @@ import type { Exchange, Handler, Outcome, ResponseHead } from "../../src/exchang
 
 export const head = (status = 200, ...headers: string[]): ResponseHead => ({ status, reason: "", headers });
 
+/** Trailers of which only X-Sum may be sent (RFC 9110, 6.5.1; RFC 9113, 8.2.2). */
+export const BANNED_TRAILERS: readonly string[] = (
+  "Content-Length 9 Transfer-Encoding chunked Trailer X-A Content-Type text/html Host evil Set-Cookie a=b Location / Date x " +
+  "WWW-Authenticate Basic TE x HTTP2-Settings AAA Connection close Keep-Alive x Upgrade h2c Proxy-Connection x X-Sum 2"
+).split(" ");
+
 /** The whole body of the request; rejects with the error that ended it. */
 export async function bodyBytes({ body }: Pick<Exchange, "body">): Promise<Buffer> {
   const pieces: Uint8Array[] = [];

@@ -30,6 +30,11 @@ test("the URL says path, query, scheme, authority and mount", async () => {
   assert.deepEqual(shown.headers.slice(0, 2), ["host", "example.org:8080"]);
 });
 
+test("a refusal of a HEAD request has no body", async () => {
+  const response = await show(new Request("http://example.org/other", { method: "HEAD" }));
+  assert.deepEqual([response.status, response.body], [404, null]);
+});
+
 test("what is not below the mount is 404", async () => {
   for (const path of ["/", "/mlx", "/m/l"]) {
     const answer = await show(new Request(`http://h${path}`));

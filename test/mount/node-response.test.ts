@@ -4,11 +4,11 @@ import { EventEmitter, once } from "node:events";
 import { request } from "node:http";
 import { createServer as createServer2 } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { describe, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import express from "express";
 import { type Exchange, type ResponseHead, SallyportError, silentLog } from "../../src/exchange/index.ts";
-import { type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
-import { outcomeOf } from "../kit/handlers.ts";
+import { type NodeMount, type NodeMountOptions, toNodeHandler } from "../../src/mount/index.ts";
+import { BANNED_TRAILERS, outcomeOf } from "../kit/handlers.ts";
 import { keepLog } from "../kit/keep-log.ts";
 import { client1, client2, endOf, textOf } from "./clients.ts";
 import { answering, answerTo, dial, fill, host, pour, says, TEXT, taking } from "./small-gateways.ts";
@@ -17,6 +17,16 @@ const OK: ResponseHead = { status: 200, reason: "", headers: TEXT };
 const broken = () => new SallyportError("APP_ABORTED", "it broke off");
 const notFound = () => new SallyportError("NOT_FOUND", "nothing there");
 const GET = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+const GET_WITH_TRAILERS = GET.replace("close\r\n", "close, TE\r\nTE: trailers\r\n");
+
+/** As `host`, with a server of node:http2. */
+async function host2(t: TestContext, handler: NodeMount): Promise<string> {
+  const server = createServer2(handler);
+  server.listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
 
 const mounted = (handle: (exchange: Exchange) => void, options: NodeMountOptions = {}) =>
   toNodeHandler(answering(handle), { log: silentLog, ...options });
@@ -165,7 +175,53 @@ test("trailers follow the body", async (t) => {
       exchange.end(["X-Sum", "1", "X-Sum", "2"]);
     }),
   );
-  assert.match(await answerTo(t, url, GET), /\r\n0\r\nx-sum: 1\r\nx-sum: 2\r\n\r\n$/);
+  assert.match(await answerTo(t, url, GET_WITH_TRAILERS), /\r\n0\r\nx-sum: 1\r\nx-sum: 2\r\n\r\n$/);
+  assert.match(await answerTo(t, url, GET), /\r\n0\r\n\r\n$/);
+});
+
+test("trailers that may not be sent are left out, and repeated ones harm no host of HTTP/2", async (t) => {
+  const handler = mounted((exchange) => {
+    exchange.start(OK);
+    exchange.write(Buffer.from("body"));
+    exchange.end([...BANNED_TRAILERS, "ETag", '"a"', "ETag", '"b"']);
+  });
+  const text = await answerTo(t, await host(t, handler), GET_WITH_TRAILERS);
+  assert.match(text, /\r\n0\r\nx-sum: 2\r\netag: "a"\r\netag: "b"\r\n\r\n$/);
+  const answer = await client2(await host2(t, handler), { headers: { te: "trailers" } });
+  const trailers = once(answer.body, "trailers");
+  assert.equal(await textOf(answer), "body");
+  assert.deepEqual(Object.entries((await trailers)[0]), [
+    ["x-sum", "2"],
+    ["etag", '"a", "b"'],
+  ]);
+});
+
+test("values have no blanks at their edges, which a host of HTTP/2 would send as they are", async (t) => {
+  const handler = mounted((exchange) => {
+    exchange.inform({ status: 103, reason: "", headers: ["Link", " </a>; rel=preload ", "X-A", " 1"] });
+    exchange.start({ ...OK, headers: [" 1 ", "\t", ""].flatMap((value, i) => [`X-${i}`, value]) });
+    exchange.end(["X-Sum", "1 "]);
+  });
+  const answer = await client2(await host2(t, handler), { headers: { te: "trailers" } });
+  const trailers = once(answer.body, "trailers");
+  assert.deepEqual(
+    [0, 1, 2].map((i) => answer.headers[`x-${i}`]),
+    ["1", "", ""],
+  );
+  await textOf(answer);
+  assert.equal((await trailers)[0]["x-sum"], "1");
+});
+
+test("a repeated field is one line where a host of HTTP/2 takes no second one, as from our own listener", async (t) => {
+  const headers = ["ETag", '"a"', "ETag", '"b"', "Set-Cookie", "a=1", "Set-Cookie", "b=2"];
+  const url = await host2(
+    t,
+    mounted((exchange) => exchange.respond({ ...OK, headers }, "x")),
+  );
+  const answer = await client2(url);
+  assert.deepEqual([answer.status, answer.headers.etag], [200, '"a", "b"']);
+  assert.deepEqual(answer.headers["set-cookie"], ["a=1", "b=2"]);
+  await textOf(answer);
 });
 
 describe("a client that does not read", () => {
@@ -251,11 +307,7 @@ describe("a response that breaks off", () => {
 
   test("resets its stream in HTTP/2, and no other one", async (t) => {
     const { gateway, taken } = taking();
-    const server = createServer2(toNodeHandler(gateway, { log: silentLog }));
-    server.listen(0, "127.0.0.1");
-    t.after(() => server.close());
-    await once(server, "listening");
-    const answering = client2(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const answering = client2(await host2(t, toNodeHandler(gateway, { log: silentLog })));
     const exchange = await taken();
     exchange.start(OK);
     exchange.write(Buffer.from("so far"));
@@ -314,11 +366,7 @@ test("what HTTP/2 forbids does not leave by it, and trailers and responses witho
 
 test("a status that HTTP/2 cannot send is an error of the application's", async (t) => {
   const handler = mounted((exchange) => exchange.respond({ ...OK, status: 700 }, ""));
-  const server = createServer2(handler);
-  server.listen(0, "127.0.0.1");
-  t.after(() => server.close());
-  await once(server, "listening");
-  const answer = await client2(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const answer = await client2(await host2(t, handler));
   assert.equal(answer.status, 500);
   assert.match(await textOf(answer), /ERR_SALLYPORT_APP_PROTOCOL/);
   const url = await host(t, handler);

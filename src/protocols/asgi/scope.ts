@@ -35,7 +35,8 @@ export function writeScope({ writer, commonParts }: StreamTransport, id: number,
   if (!repeated) return writer.text(TO_WORKER.REQUEST, id, scope(exchange), large);
   const line = requestLine(exchange);
   const number =
-    commonParts.numberOf(repeated) || commonParts.send(writer, repeated, commonPart(repeated.first));
+    commonParts.numberOf(repeated) ||
+    commonParts.send(writer, repeated, commonPart(repeated.first, exchange.takesTrailers));
   writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line, large);
 }
 
@@ -55,7 +56,7 @@ function scope(exchange: Exchange): string {
     latin1Bytes(request.query) +
     ROOT_PATH +
     rootPath(mount) +
-    common(request) +
+    common(request, exchange.takesTrailers) +
     DICT_END
   );
 }
@@ -74,8 +75,8 @@ function requestLine(exchange: Exchange): string {
 }
 
 /** What stays the same while the fields do, of an HTTP request. */
-const commonPart = (request: RequestHead): string =>
-  entry("type", "http") + SCHEMES[request.scheme] + common(request);
+const commonPart = (request: RequestHead, takesTrailers: boolean): string =>
+  entry("type", "http") + SCHEMES[request.scheme] + common(request, takesTrailers);
 
 const rootPath = (mount: string): string => (mount === "" ? EMPTY : pathText(mount));
 
@@ -92,13 +93,13 @@ const NO_BYTES = latin1Bytes("");
 const TRAILERS = latin1("trailers") + TRUE;
 
 /** What stays the same while the fields do. */
-function common(request: RequestHead): string {
+function common(request: RequestHead, takesTrailers: boolean): string {
   return (
     entry("http_version", request.version) +
     fields(request) +
     address("client", request.remote, false) +
     address("server", request.local, true) +
-    (takesTrailers(request) ? TRAILERS : "") +
+    (takesTrailers ? TRAILERS : "") +
     (request.tls ? tlsEntry(request.tls) : "")
   );
 }
@@ -125,14 +126,6 @@ function bodyBytes({ body: { whole } }: Exchange): string | undefined {
   if (whole?.length === 0) return undefined;
   if (!whole || whole.length > PIECE) return NONE;
   return isLarge(whole) ? int(whole.length) : bytes(whole);
-}
-
-/** HTTP/2 can always carry trailers; a client of HTTP/1.1 says that it accepts them (RFC 9110, 6.5.1). */
-function takesTrailers({ version, headers }: RequestHead): boolean {
-  if (version === "2") return true;
-  if (version === "1.0") return false;
-  const accepted = header(headers, "te");
-  return accepted !== undefined && /(^|[\s,])trailers($|[\s,;])/i.test(accepted);
 }
 
 const ASCII = /^[\x01-\x7f]*$/;

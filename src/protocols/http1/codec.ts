@@ -85,6 +85,7 @@ export class RequestParser {
   #extensions = 0;
   readonly #last = new LastFields();
   #error: SallyportError | undefined;
+  #asksHead = false;
   /** The buffer is the caller's, who writes over it after `settle`. */
   #lent = false;
 
@@ -101,6 +102,12 @@ export class RequestParser {
   get owed(): number | undefined {
     if (this.#state === "length") return this.#owed;
     return this.#state === "end" || this.#state === "done" ? 0 : undefined;
+  }
+
+  /** The head that is not complete, or that was refused, begins like that of a HEAD request. */
+  get asksHead(): boolean {
+    if (this.#state !== "head") return false;
+    return this.#asksHead || this.#buffer.toString("latin1", this.#at, this.#at + 5) === "HEAD ";
   }
 
   /** `chunk` is read until `settle`; after that the caller may write over it. */
@@ -130,6 +137,7 @@ export class RequestParser {
       return this.#state === "head" ? this.#readHead() : RequestParser.#BODY_READERS[this.#state](this);
     } catch (error) {
       this.#error = SallyportError.from(error);
+      this.#asksHead = this.asksHead;
       this.#buffer = EMPTY;
       this.#at = 0;
       throw this.#error;

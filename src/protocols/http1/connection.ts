@@ -150,7 +150,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     const exchange = this.#exchange;
     this.#exchange = undefined;
     this.#life.enter("linger");
-    this.#probe?.stop();
+    if (this.#probe) this.#endProbe();
     this.#reader.fail(error);
     exchange?.lost(error);
   }
@@ -205,7 +205,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   answered(persistent: boolean): void {
     const { state } = this.#life;
     this.#exchange = undefined;
-    this.#probe?.stop();
+    if (this.#probe) this.#endProbe();
     if (state !== "whole") this.#reader.answered();
     // The listener may have begun to close after the head said that the connection is kept.
     if (!persistent || this.#context.connections.closing || state === "broken") this.shut();
@@ -222,7 +222,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
 
   cut(framed: boolean): void {
     this.#exchange = undefined;
-    this.#probe?.stop();
+    if (this.#probe) this.#endProbe();
     this.#reader.drop();
     if (framed) return this.shut();
     this.#life.enter("linger");
@@ -288,6 +288,12 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
       this.#probe ??= new HttpPeerProbe(this.writer, () => exchange.probe);
   }
 
+  /** The next request on the connection, which may have come with this one, has a probe of its own. */
+  #endProbe(): void {
+    this.#probe?.stop();
+    this.#probe = undefined;
+  }
+
   // Faults.
 
   /** The rest of what the client sends cannot be used. */
@@ -305,7 +311,7 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
   /** An answer to what never became an exchange. */
   #refuse(error: SallyportError): void {
     this.#note(error);
-    this.writer.text(refusal(error));
+    this.writer.text(refusal(error, this.#reader.asksHead));
     this.shut();
   }
 

@@ -11,6 +11,7 @@ import {
   type ResponseBody,
   type ResponseHead,
   type SallyportError,
+  takesTrailers,
 } from "../../exchange/index.ts";
 import { CheckedExchange } from "../../http/checked-exchange.ts";
 import type { ConnectionFacts } from "../../sockets/connection.ts";
@@ -96,6 +97,10 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
     return stream;
   }
 
+  override get takesTrailers(): boolean {
+    return takesTrailers(this.request.version, this.request.headers);
+  }
+
   /** Text that means nothing, to find out whether the client is still there; undefined when none can be sent now. */
   get probe(): ProbeText | undefined {
     if (!this.started) return INTERIM;
@@ -133,7 +138,8 @@ export class HttpExchange extends CheckedExchange implements UpgradeTransport {
   }
 
   protected sendEnd(trailers: Headers | undefined): void {
-    if (this.#framing === "chunked") this.#transport.writer.text(chunkedEnd(trailers));
+    if (this.#framing === "chunked")
+      this.#transport.writer.text(chunkedEnd(trailers && this.admitted(trailers)));
     this.#transport.answered(this.#persistent);
   }
 

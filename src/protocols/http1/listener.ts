@@ -21,6 +21,7 @@ import {
   ManagedConnections,
 } from "../../sockets/connections.ts";
 import { ConnectionListener } from "../../sockets/listener.ts";
+import { RefusedConnections } from "../../sockets/refused.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
 import { HttpConnection } from "./connection.ts";
 import { refusal } from "./response-head.ts";
@@ -75,6 +76,7 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
   readonly single: boolean;
   readonly scheme: "http" | "https";
   readonly http2: ((socket: Socket) => void) | undefined;
+  readonly #refused = new RefusedConnections();
 
   constructor(options: HttpOptions, count?: ConnectionCount) {
     const { handler, log, limits, websocket, http2, scheme, single = false } = options;
@@ -98,9 +100,7 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
 
   protected override refuse(socket: Socket, error: SallyportError): void {
     logRefusal(this.log, error, socketAddressesOf(socket).remote.address);
-    socket.on("error", () => {});
-    socket.write(refusal(error), "latin1");
-    socket.destroySoon();
+    this.#refused.end(socket, Buffer.from(refusal(error), "latin1"));
   }
 }
 

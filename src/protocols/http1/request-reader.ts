@@ -38,6 +38,11 @@ export class RequestReader {
     return this.#parser.buffered;
   }
 
+  /** Whether what cannot be read is a HEAD request, as far as it came. */
+  get asksHead(): boolean {
+    return this.#parser.asksHead;
+  }
+
   /** Whether the next request can be reached, once this one was answered. */
   get leadsOn(): boolean {
     const { state, rule } = this.#life;

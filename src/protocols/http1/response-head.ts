@@ -7,8 +7,6 @@ import {
   HeadLines,
   HOP_BY_HOP,
   header,
-  isFieldValue,
-  isToken,
   KNOWN,
   type ResponseHead,
   type SallyportError,
@@ -81,11 +79,15 @@ function composedHead(head: ResponseHead, envelope: Envelope): string {
   return `${text}${framingLine(head, envelope)}${connectionLine(envelope)}\r\n`;
 }
 
-/** The whole response to a connection that is refused, or to a request that never became an exchange. */
-export function refusal(error: SallyportError): string {
+/**
+ * The whole response to a connection that is refused, or to a request that never became an exchange. One to HEAD has no body
+ * (RFC 9110, 9.3.2).
+ */
+export function refusal(error: SallyportError, toHead = false): string {
   const body = errorText(error);
   const envelope = { framing: "length", length: body.length, version: "1.1", persistent: false } as const;
   const head = responseHead(errorHead(error), envelope);
+  if (toHead) return head;
   return error.status === 426 ? head.slice(0, -LINE_END.length) + OTHER_VERSION + body : head + body;
 }
 
@@ -102,14 +104,11 @@ export function informHead(head: ResponseHead): string {
   return `${text}\r\n`;
 }
 
-/** The end of a chunked body with its trailer; malformed fields are left out. */
+/** The end of a chunked body with its trailer. */
 export function chunkedEnd(trailers: Headers | undefined): string {
   if (!trailers || trailers.length === 0) return "0\r\n\r\n";
   let text = "0\r\n";
-  for (let i = 0; i < trailers.length; i += 2) {
-    const [name, value] = [trailers[i] as string, trailers[i + 1] as string];
-    if (isToken(name) && isFieldValue(value)) text += `${name}: ${value}\r\n`;
-  }
+  for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
   return `${text}\r\n`;
 }
 

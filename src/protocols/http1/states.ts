@@ -40,7 +40,7 @@ export const CONNECTION_RULES: Readonly<Record<ConnectionState, ConnectionRule>>
   /** The connection is a WebSocket's, or HTTP/2's, which keep their own deadlines. */
   switched: { step: "wait", limit: undefined, expired: "stay", ended: "stay", stopped: "stay" },
   /** The response is complete, the request body is not: it is read for nothing. */
-  drain: { step: "rest", limit: "drainTimeout", expired: "shut", ended: "shut", stopped: "leave" },
+  drain: { step: "rest", limit: "drainTimeout", expired: "shut", ended: "shut", stopped: "shut" },
   /** We have ended our side; whatever comes is thrown away until the client ends its own (RFC 9112, 9.6). */
   linger: { step: "discard", limit: "lingerTimeout", expired: "drop", ended: "drop", stopped: "stay" },
 };

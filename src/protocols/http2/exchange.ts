@@ -42,6 +42,10 @@ export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
     this.#stream = stream;
   }
 
+  override get takesTrailers(): boolean {
+    return this.#stream.writer.takesTrailers;
+  }
+
   /** The request asks for a WebSocket, and may have one. */
   offer(opening: Opening, clock: WebSocketClock): void {
     this.handshake = new WebSocketHandshake(opening, clock, this);
@@ -77,7 +81,7 @@ export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
   }
 
   protected sendEnd(trailers: Headers | undefined): void {
-    this.#stream.writer.end(trailers);
+    this.#stream.writer.end(trailers && this.admitted(trailers));
     this.#stream.answered();
   }
 

@@ -10,6 +10,7 @@ import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { connectionFactsOf } from "../../sockets/connection.ts";
 import { type ConnectionCount, ManagedConnections } from "../../sockets/connections.ts";
 import { ConnectionListener } from "../../sockets/listener.ts";
+import { RefusedConnections } from "../../sockets/refused.ts";
 import { WebSocketClock, type WebSocketLimits } from "../../websocket/index.ts";
 import { Http2Connection } from "./connection.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";
@@ -54,6 +55,7 @@ class Http2Listener extends ConnectionListener<Http2Connection> implements Http2
   readonly limits: Http2Limits;
   readonly webSockets: WebSocketClock;
   readonly connections: ManagedConnections<Http2Connection>;
+  readonly #refused = new RefusedConnections();
 
   constructor({ handler, log, limits, websocket, scheme }: Http2Options, count?: ConnectionCount) {
     super();
@@ -68,17 +70,16 @@ class Http2Listener extends ConnectionListener<Http2Connection> implements Http2
 
   protected override refuse(socket: Socket, error: SallyportError): void {
     logRefusal(this.log, error, socketAddressesOf(socket).remote.address);
-    sayGoAway(socket, this.connections.closing ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
+    const code = this.connections.closing ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM;
+    this.#refused.end(socket, goAway(code));
   }
 }
 
 /** An empty SETTINGS frame, and GOAWAY with `code` before any stream (RFC 9113, 3.4, 6.8). */
-function sayGoAway(socket: Socket, code: number): void {
+function goAway(code: number): Buffer {
   const frames = Buffer.from("000000040000000000" + "000008070000000000" + "0000000000000000", "hex");
   frames.writeUInt32BE(code, frames.length - 4);
-  socket.on("error", () => {});
-  socket.write(frames);
-  socket.destroySoon();
+  return frames;
 }
 
 function waitsOf(limits: Http2Limits): number[] {

@@ -23,8 +23,6 @@ export interface Http2Request {
   readonly expectsContinue: boolean;
   /** The client is ready for trailers (RFC 9110, 10.1.4). */
   readonly takesTrailers: boolean;
-  /** The request announces trailers of its own. */
-  readonly hasTrailers: boolean;
   /** It is an extended CONNECT that asks for a WebSocket (RFC 8441, 4). */
   readonly opensWebSocket: boolean;
 }
@@ -44,11 +42,11 @@ export function readRequest(
 ): Http2Request {
   const read = new RequestFields(limits);
   for (let i = 0; i < fields.length; i += 2) read.field(fields[i] as string, fields[i + 1] as string);
-  const { length, expectsContinue, takesTrailers, hasTrailers } = read;
+  const { length, expectsContinue, takesTrailers } = read;
   if (length !== undefined && length > limits.body) throw bodyTooLarge(limits.body);
   const head = requestHead(read, facts, limits);
   const opensWebSocket = read.method === "CONNECT";
-  return { head, length, expectsContinue, takesTrailers, hasTrailers, opensWebSocket };
+  return { head, length, expectsContinue, takesTrailers, opensWebSocket };
 }
 
 function requestHead(read: RequestFields, facts: ConnectionFacts, limits: Http2Limits): RequestHead {
@@ -80,7 +78,6 @@ class RequestFields {
   length: number | undefined;
   expectsContinue = false;
   takesTrailers = false;
-  hasTrailers = false;
   readonly #limits: Http2Limits;
   #authority: string | undefined;
   #hostAt = -1;
@@ -148,9 +145,6 @@ class RequestFields {
         return false;
       case "te":
         this.takesTrailers = true;
-        return false;
-      case "trailer":
-        this.hasTrailers = true;
         return false;
       default:
         return false;

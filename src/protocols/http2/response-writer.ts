@@ -1,7 +1,7 @@
 // Writes the response of one stream. Large pieces are sliced, so that a client that reads slowly is not taken for one that has
 // stopped reading.
 // Tested by test/protocols/http2/deadlines.test.ts.
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { OutgoingHttpHeaders, ServerHttp2Stream, ServerStreamResponseOptions } from "node:http2";
 import { pieces } from "../../exchange/blocks.ts";
 import type { Headers } from "../../exchange/index.ts";
 import type { Http2ListenerContext } from "./listener.ts";
@@ -20,6 +20,7 @@ export class Http2ResponseWriter {
   readonly #stream: ServerHttp2Stream;
   readonly #context: Http2ListenerContext;
   readonly #drained: () => void;
+  readonly #refused: (cause: unknown) => void;
   readonly #flushed = (): void => this.#progress();
   #queue: Uint8Array[] = [];
   #queued = 0;
@@ -35,11 +36,17 @@ export class Http2ResponseWriter {
   #awaitsTrailers = false;
   #whenTrailersSent: (() => void) | undefined;
 
-  /** `drained` is called when `write` may go on. */
-  constructor(stream: ServerHttp2Stream, context: Http2ListenerContext, drained: () => void) {
+  /** `drained` is called when `write` may go on; `refused` when node:http2 throws instead of sending a part of the response. */
+  constructor(
+    stream: ServerHttp2Stream,
+    context: Http2ListenerContext,
+    drained: () => void,
+    refused: (cause: unknown) => void,
+  ) {
     this.#stream = stream;
     this.#context = context;
     this.#drained = drained;
+    this.#refused = refused;
   }
 
   /** Calls back once all of the response has left. */
@@ -50,18 +57,23 @@ export class Http2ResponseWriter {
   }
 
   inform(fields: OutgoingHttpHeaders): void {
-    if (this.#open && !this.#stream.headersSent) this.#stream.additionalHeaders(fields);
+    if (!this.#open || this.#stream.headersSent) return;
+    try {
+      this.#stream.additionalHeaders(fields);
+    } catch (cause) {
+      this.#refused(cause);
+    }
   }
 
   /** The head of a response with a body. */
   head(fields: OutgoingHttpHeaders): void {
     if (!this.#open) return;
     if (this.takesTrailers) this.#expectTrailers();
-    this.#stream.respond(fields, { waitForTrailers: this.takesTrailers });
+    this.#respond(fields, { waitForTrailers: this.takesTrailers });
   }
 
   headWithoutTrailers(fields: OutgoingHttpHeaders): void {
-    if (this.#open) this.#stream.respond(fields);
+    if (this.#open) this.#respond(fields);
   }
 
   /** A whole response. */
@@ -80,7 +92,7 @@ export class Http2ResponseWriter {
   headOnly(fields: OutgoingHttpHeaders): void {
     if (!this.#open) return;
     this.endedWithHead = true;
-    this.#stream.respond(fields, { endStream: true });
+    this.#respond(fields, { endStream: true });
   }
 
   /** False when more than `unsent` bytes wait for the client. After a head alone, everything is dropped and nothing waits. */
@@ -184,15 +196,31 @@ export class Http2ResponseWriter {
     this.deadline = connections.now + limits.sendTimeout;
   }
 
+  /** node:http2 throws for fields that it does not send, and then in the middle of a gateway's work. */
+  #respond(fields: OutgoingHttpHeaders, options?: ServerStreamResponseOptions): void {
+    try {
+      this.#stream.respond(fields, options);
+    } catch (cause) {
+      this.#refused(cause);
+    }
+  }
+
   #expectTrailers(): void {
     this.#awaitsTrailers = true;
-    this.#stream.once("wantTrailers", () => {
+    this.#stream.once("wantTrailers", () => this.#sendTrailers());
+  }
+
+  #sendTrailers(): void {
+    try {
       this.#stream.sendTrailers(trailerFields(this.#trailers ?? []));
-      // node:http2 sends them in an immediate of its own, which comes before this one.
-      setImmediate(() => {
-        this.#awaitsTrailers = false;
-        this.#whenTrailersSent?.();
-      });
+    } catch (cause) {
+      // Nothing is above this event but the process.
+      return this.#refused(cause);
+    }
+    // node:http2 sends them in an immediate of its own, which comes before this one.
+    setImmediate(() => {
+      this.#awaitsTrailers = false;
+      this.#whenTrailersSent?.();
     });
   }
 }

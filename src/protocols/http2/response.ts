@@ -2,12 +2,11 @@
 // applications set for HTTP/1.1, are silently left out.
 // Tested by test/protocols/http2/responses.test.ts.
 import type { OutgoingHttpHeaders } from "node:http2";
-import { type Headers, HOP_BY_HOP, isFieldValue, isToken, type ResponseHead } from "../../exchange/index.ts";
+import { type Headers, HOP_BY_HOP, type ResponseHead } from "../../exchange/index.ts";
+import { APART, joined, withoutEdges } from "../../http/fields.ts";
 
 /** The length is set here; the other belongs to an upgrade that no longer exists (RFC 9113, 3.1). */
 const OURS: ReadonlySet<string> = new Set(["content-length", "http2-settings"]);
-/** Fields whose lines cannot be joined by commas (RFC 9110, 5.3; RFC 6265, 3). */
-const APART: ReadonlySet<string> = new Set(["set-cookie", "www-authenticate"]);
 
 /** `length` is that of the body; -1 when its end will tell, or there is none. */
 export function responseFields(head: ResponseHead, length: number): OutgoingHttpHeaders {
@@ -26,20 +25,18 @@ export function informFields({ status, headers }: ResponseHead): OutgoingHttpHea
   return fields;
 }
 
-/** The trailers that are well-formed; the others are left out. */
 export function trailerFields(trailers: Headers): OutgoingHttpHeaders {
   const fields: OutgoingHttpHeaders = {};
-  for (let i = 0; i < trailers.length; i += 2) {
-    const [name, value] = [(trailers[i] as string).toLowerCase(), trailers[i + 1] as string];
-    if (isToken(name) && isFieldValue(value) && !HOP_BY_HOP.has(name)) add(fields, name, value);
-  }
+  for (let i = 0; i < trailers.length; i += 2)
+    add(fields, (trailers[i] as string).toLowerCase(), trailers[i + 1] as string);
   return fields;
 }
 
-function add(fields: OutgoingHttpHeaders, name: string, value: string): void {
+function add(fields: OutgoingHttpHeaders, name: string, given: string): void {
+  const value = withoutEdges(given);
   const before = fields[name];
   // Not what objects inherit ("constructor"); one without a prototype would be slower.
   if (before === undefined || !Object.hasOwn(fields, name)) fields[name] = value;
   else if (Array.isArray(before)) before.push(value);
-  else fields[name] = APART.has(name) ? [String(before), value] : `${before}, ${value}`;
+  else fields[name] = APART.has(name) ? [String(before), value] : joined(String(before), value);
 }

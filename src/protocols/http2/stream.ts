@@ -12,12 +12,13 @@ import {
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
 import { logRefusal } from "../../http/refusals.ts";
+import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
 import { graceOver } from "../../sockets/connections.ts";
 import { readOpening, type UpgradedStream, VERSION } from "../../websocket/index.ts";
 import type { Http2Connection } from "./connection.ts";
 import { Http2Exchange } from "./exchange.ts";
-import { type Http2Request, readRequest } from "./request.ts";
+import { type Http2Request, readRequest, readTrailers } from "./request.ts";
 import { responseFields } from "./response.ts";
 import { Http2ResponseWriter } from "./response-writer.ts";
 import { Http2Upload } from "./upload.ts";
@@ -25,8 +26,8 @@ import { Http2Upload } from "./upload.ts";
 /** A body that is here with its head, and no longer than this, is given out whole. */
 const SMALL_BODY = 65_536;
 
-const isSmall = ({ length, hasTrailers, expectsContinue }: Http2Request): boolean =>
-  length !== undefined && length <= SMALL_BODY && !hasTrailers && !expectsContinue;
+const isSmall = ({ length, expectsContinue }: Http2Request): boolean =>
+  length !== undefined && length <= SMALL_BODY && !expectsContinue;
 
 export class Http2Stream implements Member {
   place = -1;
@@ -45,7 +46,12 @@ export class Http2Stream implements Member {
   constructor(stream: ServerHttp2Stream, connection: Http2Connection) {
     this.#stream = stream;
     this.#connection = connection;
-    this.writer = new Http2ResponseWriter(stream, connection.context, () => this.#exchange?.drained());
+    this.writer = new Http2ResponseWriter(
+      stream,
+      connection.context,
+      () => this.#exchange?.drained(),
+      (cause) => this.#refused(cause),
+    );
     forgetWhenClosed(stream);
     // Which error it was does not matter: "close" always follows.
     stream.on("error", () => {});
@@ -69,9 +75,8 @@ export class Http2Stream implements Member {
       this.writer.takesTrailers = request.takesTrailers;
       if (request.opensWebSocket) this.#handle(this.#opening(request));
       else if (this.#stream.endAfterHeaders || request.length === 0) this.#bodyless(request);
-      // node:http2 emits "stream" before it reads the frames that came in the same bytes.
-      else if (isSmall(request)) setImmediate(() => this.#begin(request));
-      else this.#begin(request);
+      else if (isSmall(request)) this.#beginSoon(request);
+      else this.#handle(this.#exchangeOf(request, this.#pushedBody(request)));
     } catch (error) {
       this.#refuse(SallyportError.from(error));
     }
@@ -135,11 +140,21 @@ export class Http2Stream implements Member {
     this.writer.whenDone(() => this.#stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
-  #begin(request: Http2Request): void {
+  /** node:http2 emits "stream" before it reads the frames that came in the same bytes. */
+  #beginSoon(request: Http2Request): void {
+    let trailers: Headers | undefined;
+    this.#stream.once("trailers", (_, _flags, fields: readonly string[] = []) => {
+      trailers = readTrailers(fields, NOT_IN_TRAILERS);
+    });
+    setImmediate(() => this.#begin(request, trailers));
+  }
+
+  #begin(request: Http2Request, trailers: Headers | undefined): void {
     const stream = this.#stream;
     if (stream.closed || stream.destroyed) return this.#connection.cancelled();
-    const whole = isSmall(request) && stream.readableLength === request.length;
-    this.#handle(this.#exchangeOf(request, whole ? this.#wholeBody() : this.#pushedBody(request)));
+    // Trailers may follow the last byte: the body is whole once the client has ended its side.
+    const whole = stream.readableLength === request.length && stream.state.remoteClose === 1;
+    this.#handle(this.#exchangeOf(request, whole ? this.#wholeBody(trailers) : this.#pushedBody(request)));
   }
 
   #exchangeOf({ head }: Http2Request, body: RequestBody): Http2Exchange {
@@ -170,10 +185,10 @@ export class Http2Stream implements Member {
   }
 
   /** A body that came with its head. */
-  #wholeBody(): RequestBody {
+  #wholeBody(trailers: Headers | undefined): RequestBody {
     const whole = this.#stream.read() as Buffer;
     this.#stream.resume();
-    return new WholeBody(whole);
+    return new WholeBody(whole, trailers);
   }
 
   /** Any other is pushed as it comes. */
@@ -206,6 +221,20 @@ export class Http2Stream implements Member {
   #stalled(): void {
     const error = new SallyportError("CLIENT_STALLED", "the client stopped reading the response");
     this.#note(error);
+    this.#abandon(error);
+    this.writer.reset();
+  }
+
+  /** node:http2 does not send a part of the response, although its fields were checked: an error of ours, of this stream alone. */
+  #refused(cause: unknown): void {
+    const why = `a response could not be sent over HTTP/2: ${(cause as Error).message}`;
+    const error = new SallyportError("INTERNAL", why, { cause });
+    const { code, fault, message } = error;
+    this.#connection.context.log.error(message, {
+      code,
+      fault,
+      remote: this.#connection.facts.remote.address,
+    });
     this.#abandon(error);
     this.writer.reset();
   }

@@ -156,6 +156,17 @@ test("trailers leave for a client that says TE: trailers, and are not offered ot
   assert.match(await unfit.all(), /\r\n\r\nsum$/);
 });
 
+test("over HTTP/2, too, trailers are offered where they would be sent", async (t) => {
+  const server = await startAsgi(t);
+  const trailersFor = async (headers: string[]): Promise<readonly string[]> => {
+    const exchange = new RecordedExchange({ target: "/trailers", version: "2", headers });
+    server.gateway.handle(exchange);
+    return (await exchange.done).trailers;
+  };
+  assert.deepEqual(await trailersFor(["host", "a", "te", "trailers"]), ["x-sum", "4"]);
+  assert.deepEqual(await trailersFor(["host", "a"]), []);
+});
+
 test("an early hint is a response 103 before the response", async (t) => {
   const server = await startAsgi(t);
   const client = await server.client("/hint", "Connection: close");

@@ -1,5 +1,6 @@
 // All the ways a connection ends: the client leaves, half leaves, the response is cut, the listener closes.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -26,6 +27,19 @@ test("L1: a client that ends its side after its request is still answered", asyn
     exchange.respond(head(), "late");
     assert.match(await peer.all(), /HTTP\/1\.1 200 OK\r\n[\s\S]*late$/);
   }
+});
+
+test("L1: a client that has ended its side, and leaves after the first of its answers, is noticed by the next exchange", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client({ allowHalfOpen: true })).send(GET, GET).end();
+  const first = await next();
+  await peer.has("100 Continue\r\n\r\n");
+  first.respond(head(), "first");
+  const second = await next();
+  await peer.has("first");
+  peer.socket.destroy();
+  assert.equal((await outcomeOf(second)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
 });
 
 test("L1: a quick answer to a client that ended its side has nothing in front of it", async (t) => {
@@ -251,6 +265,39 @@ test("a listener that leaves answers new and kept connections once more, and say
     assert.equal(text.match(/^Connection: close\r$/gm)?.length, 1, text);
   }
 });
+
+test("a listener that closes gives a client that still uploads the time to read its answer", async (t) => {
+  const { client, listener } = await serve(t, (exchange) => exchange.respond(head(), "early"));
+  const peer = await client({ allowHalfOpen: true });
+  peer.send(post("Content-Length: 1000"), "some");
+  await peer.has("early");
+  const closed = listener.close(10_000);
+  assert.equal(await goesOn(peer), undefined);
+  await closed;
+});
+
+test("a refused connection is not reset before its client has read why, whatever it has sent", async (t) => {
+  const { client } = await serve(t, () => {}, { connections: 1 });
+  await (await client()).send(GET).has("");
+  const refused = (await client({ allowHalfOpen: true })).send(post("Content-Length: 1000"), "some");
+  assert.equal(await goesOn(refused), undefined);
+  assert.deepEqual(statuses(refused.received), ["503"]);
+});
+
+/** Uploads on after the server has ended its side; gives the error that it then meets. */
+async function goesOn(peer: Client): Promise<Error | undefined> {
+  let met: Error | undefined;
+  peer.socket.on("error", (error) => (met = error));
+  await peer.all();
+  for (let i = 0; i < 5; i++) {
+    peer.send("more");
+    await delay(10);
+  }
+  if (peer.socket.destroyed) return met;
+  peer.end();
+  await once(peer.socket, "close");
+  return met;
+}
 
 test("close cuts what is not over when the grace is: 503 before the head, a visible cut after it", async (t) => {
   const { handler, next } = queue();

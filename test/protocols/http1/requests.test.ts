@@ -232,6 +232,30 @@ for (const [status, request] of [
   });
 }
 
+for (const [status, request] of [
+  ["400", "HEAD / HTTP/1.1\r\n\r\n"],
+  ["400", "HEAD / HTTP/1.1\r\nHost"],
+  ["414", `HEAD /${"a".repeat(200)}`],
+  ["414", `\r\nHEAD /${"a".repeat(100)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+  ["431", `HEAD / HTTP/1.1\r\nHost: a\r\nX: ${"a".repeat(400)}`],
+] as const) {
+  test(`a refusal with ${status} of ${JSON.stringify(request.slice(0, 30))} has no body, as no answer to HEAD has (RFC 9110, 9.3.2)`, async (t) => {
+    const { client } = await serve(t, hello, { target: 100, headerBytes: 200 });
+    const text = await (await client()).send(request).end().all();
+    assert.deepEqual([statuses(text), bodyOf(text)], [[status], ""]);
+    assert.match(text, /\r\nContent-Length: [1-9]/);
+  });
+}
+
+test("what comes behind a request that is refused does not take its body away", async (t) => {
+  const { client } = await serve(t, hello);
+  const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 12\r\n\r\n";
+  const text = await (await client())
+    .send(`GET / HTTP/1.1\r\nHost: a\r\n${upgrade}HEAD / HTTP/1.1\r\n`)
+    .all();
+  assert.match(bodyOf(text), /ERR_SALLYPORT_WEBSOCKET_VERSION/);
+});
+
 test("a refused client that goes on sending still gets to read why", async (t) => {
   const { client } = await serve(t, hello, { body: 100 });
   const peer = (await client()).send(post("Content-Length: 5000000"));

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Handler } from "../../../src/exchange/index.ts";
-import { head, queue } from "../../kit/handlers.ts";
+import { BANNED_TRAILERS, head, queue } from "../../kit/handlers.ts";
 import { bodyOf, headLines, hello, serve, statuses } from "../../kit/serve-http1.ts";
 import { settled } from "../../kit/until.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const LAST = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+const WITH_TRAILERS = LAST.replace("close\r\n", "close, TE\r\nTE: trailers\r\n");
 const OLD = "GET / HTTP/1.0\r\n\r\n";
 
 const streaming =
@@ -194,7 +195,31 @@ test("trailers follow a chunked body; what could split it is left out", async (t
     exchange.write(Buffer.from("x"));
     exchange.end(["X-Sum", "1", "X-Bad", "1\r\nY: 2", "X Y", "3"]);
   });
-  assert.equal(bodyOf(await (await client()).send(LAST).all()), "1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n");
+  assert.equal(bodyOf(await (await client()).send(WITH_TRAILERS).all()), "1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n");
+});
+
+test("a client that does not say that it takes trailers is offered and sent none (RFC 9110, 10.1.4)", async (t) => {
+  const { client } = await serve(t, (exchange) => {
+    exchange.start(head(200, "X-Offered", String(exchange.takesTrailers)));
+    exchange.end(["X-Sum", "1"]);
+  });
+  const sent = async (...te: string[]): Promise<string> => {
+    const text = await (await client())
+      .send(LAST.replace("Host: a\r\n", ["Host: a", ...te, ""].join("\r\n")))
+      .all();
+    return `${/X-Offered: (\w+)/.exec(text)?.[1]} ${bodyOf(text).includes("X-Sum")}`;
+  };
+  assert.equal(await sent(), "false false");
+  assert.equal(await sent("TE: gzip, trailersome"), "false false");
+  assert.equal(await sent("TE: gzip;q=0.5", "TE: deflate, Trailers"), "true true");
+});
+
+test("what frames, routes or authenticates a response is left out of its trailers (RFC 9110, 6.5.1)", async (t) => {
+  const { client } = await serve(t, (exchange) => {
+    exchange.start(head());
+    exchange.end(BANNED_TRAILERS);
+  });
+  assert.equal(bodyOf(await (await client()).send(WITH_TRAILERS).all()), "0\r\nX-Sum: 2\r\n\r\n");
 });
 
 test("informational responses go before the answer, never to HTTP/1.0, never broken", async (t) => {

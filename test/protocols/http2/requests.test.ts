@@ -71,6 +71,35 @@ test("a small body that comes with its head is whole", async (t) => {
   assert.equal(peer.body(1), "POST / abc\n");
 });
 
+for (const [when, apart] of [
+  ["with it", false],
+  ["later", true],
+] as const) {
+  test(`the trailers of a small body are not lost when they come ${when}, announced or not`, async (t) => {
+    for (const announced of [[], ["trailer", "x-sum"]]) {
+      const { handler, next } = queue();
+      const { client } = await serve(t, handler);
+      const peer = await client();
+      const request = [post(1, "content-length", "3", ...announced), data(1, "abc")];
+      const trailers = headers(1, ["x-sum", "5", "authorization", "x"]);
+      peer.send(...request, ...(apart ? [] : [trailers]));
+      const exchange = await next();
+      if (apart) peer.send(trailers);
+      assert.equal(exchange.body.length, 3);
+      assert.equal(exchange.body.whole === undefined, apart);
+      assert.equal(await bodyText(exchange), "abc");
+      assert.deepEqual(exchange.body.trailers, ["x-sum", "5"]);
+    }
+  });
+}
+
+test("a small body whose end comes in a frame of its own is whole", async (t) => {
+  const { client } = await serve(t, hello);
+  const peer = (await client()).send(post(1, "content-length", "3"), data(1, "abc"), data(1, "", END_STREAM));
+  await peer.next("DATA", 1);
+  assert.equal(peer.body(1), "POST / abc\n");
+});
+
 test("a body in pieces arrives in order, and its trailers after it", async (t) => {
   const { handler, next } = queue();
   const { client } = await serve(t, handler);

@@ -1,7 +1,8 @@
 // How a response leaves: fields, lengths, trailers, 1xx, and what no cut may look like (RFC 9113, 8.1, 8.2.2, 8.6).
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { IncomingHttpHeaders } from "node:http2";
+import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import {
   type Exchange,
@@ -9,8 +10,18 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../../../src/exchange/index.ts";
-import { head, outcomeOf, queue } from "../../kit/handlers.ts";
-import { ACK, data, END_STREAM, frame, headers, post, pseudo, uint32 } from "../../kit/http2-frames.ts";
+import { BANNED_TRAILERS, head, outcomeOf, queue } from "../../kit/handlers.ts";
+import {
+  ACK,
+  data,
+  END_STREAM,
+  frame,
+  headers,
+  INTERNAL_ERROR,
+  post,
+  pseudo,
+  uint32,
+} from "../../kit/http2-frames.ts";
 import { type Serving, serve } from "./serve-http2.ts";
 
 interface Seen {
@@ -74,6 +85,24 @@ test("repeated fields are joined, and cookies are not", async (t) => {
   assert.deepEqual([fields.vary, fields["content-encoding"]], ["a, c", "e, f"]);
 });
 
+test("values have no blanks at their edges, wherever they stand: clients would lose the whole response (RFC 9113, 8.2.1)", async (t) => {
+  const serving = await serve(t, (exchange) => {
+    exchange.inform(head(103, "Link", " </a.css> "));
+    exchange.start(head(200, "X-A", " \t1 2\t ", "X-B", " ", "Vary", "a", "Vary", "", "X-C", "", "X-C", "c"));
+    exchange.write(Buffer.from("ab"));
+    exchange.end(["X-Sum", "\t2 "]);
+  });
+  const request = serving.session().request({ te: "trailers" });
+  const early = once(request, "headers");
+  const trailers = once(request, "trailers");
+  const [fields] = await once(request, "response");
+  request.resume();
+  await once(request, "end");
+  assert.equal((await early)[0].link, "</a.css>");
+  assert.deepEqual([fields["x-a"], fields["x-b"], fields.vary, fields["x-c"]], ["1 2", "", "a", "c"]);
+  assert.equal((await trailers)[0]["x-sum"], "2");
+});
+
 test("a response may have a head of many frames", async (t) => {
   const { client } = await serve(t, answer(head(200, "x-a", "a".repeat(300_000)), "x"));
   const peer = (await client()).send(headers(1));
@@ -121,10 +150,81 @@ test("a client that is ready for trailers gets them, less what cannot be sent", 
   assert.deepEqual([body, Object.entries(trailers)], ["ab", [["x-sum", "2"]]]);
 });
 
-test("a client that is not ready for trailers gets none (RFC 9110, 6.5.1)", async (t) => {
-  const { body, trailers } = await ask(await serve(t, streamed));
-  assert.deepEqual([body, Object.entries(trailers)], ["ab", []]);
+test("trailers that HTTP/2 must not have are left out, and the server lives on (RFC 9113, 8.2.2)", async (t) => {
+  const serving = await serve(t, (exchange) => {
+    exchange.start(head());
+    exchange.write(Buffer.from("ab"));
+    exchange.end(BANNED_TRAILERS);
+  });
+  for (let i = 0; i < 2; i++) {
+    const { body, trailers } = await ask(serving, { te: "trailers" });
+    assert.deepEqual([body, Object.entries(trailers)], ["ab", [["x-sum", "2"]]]);
+  }
 });
+
+test("a client that is not ready for trailers gets none (RFC 9110, 6.5.1)", async (t) => {
+  const offered: boolean[] = [];
+  const serving = await serve(t, (exchange) => {
+    offered.push(exchange.takesTrailers);
+    streamed(exchange);
+  });
+  const { body, trailers } = await ask(serving);
+  assert.deepEqual([body, Object.entries(trailers)], ["ab", []]);
+  await ask(serving, { te: "trailers" });
+  assert.deepEqual(offered, [false, true]);
+});
+
+for (const method of ["respond", "additionalHeaders", "sendTrailers"]) {
+  test(`what node:http2 refuses in ${method}() resets one stream, and is logged as our fault`, async (t) => {
+    const serving = await serve(t, (exchange) => {
+      exchange.inform(head(103, "Link", "</a.css>"));
+      exchange.start(head());
+      exchange.write(Buffer.from("ab"));
+      exchange.end(["X-Sum", "2"]);
+    });
+    const prototype = await streamPrototype();
+    const refusing = t.mock.method(prototype, method as "respond", () => {
+      throw new Error("not this one");
+    });
+    const peer = (await serving.client()).send(headers(1, [...pseudo("GET", "/"), "te", "trailers"]));
+    assert.equal(await peer.resetCode(1), INTERNAL_ERROR);
+    refusing.mock.restore();
+    peer.send(headers(3));
+    await peer.until(() => peer.body(3) === "ab");
+    const { level, message, fields } = serving.lines[0] ?? {};
+    assert.deepEqual(
+      [level, message, fields?.code, fields?.fault],
+      ["error", "a response could not be sent over HTTP/2: not this one", "ERR_SALLYPORT_INTERNAL", "worker"],
+    );
+    assert.equal(serving.lines.length, 1);
+  });
+}
+
+test("an answer that cannot be sent is no complete one", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  t.mock.method(await streamPrototype(), "respond", () => {
+    throw new Error("not this one");
+  });
+  const peer = (await client()).send(headers(1));
+  const exchange = await next();
+  const outcome = outcomeOf(exchange);
+  exchange.respond(head(), "x");
+  assert.equal((await outcome).error?.code, "ERR_SALLYPORT_INTERNAL");
+  assert.equal(await peer.resetCode(1), INTERNAL_ERROR);
+});
+
+/** What all streams of servers of node:http2 have in common. */
+async function streamPrototype(): Promise<ServerHttp2Stream> {
+  const server = createServer();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  client.request();
+  const [stream] = await once(server, "stream");
+  client.destroy();
+  server.close();
+  return Object.getPrototypeOf(stream);
+}
 
 for (const [method, status] of [
   ["HEAD", 200],

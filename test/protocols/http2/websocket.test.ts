@@ -47,7 +47,7 @@ function masked(opcode: number, payload: Buffer | string): Buffer {
 const echoing: Handler = (exchange) => {
   let session: WebSocketSession | undefined;
   session = exchange.handshake?.accept(
-    { subprotocol: exchange.handshake.subprotocols[0], headers: ["X-A", "1"] },
+    { subprotocol: exchange.handshake.subprotocols[0], headers: ["X-A", " 1\t"] },
     { message: (data, binary) => session?.send(data, binary), closed() {} },
   );
 };
