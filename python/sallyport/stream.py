@@ -9,6 +9,7 @@ Tested by test/python/test_prefetch.py.
 from collections import deque
 from time import monotonic
 
+from . import forks
 from .link import (
     BODY,
     BODY_END,
@@ -162,6 +163,8 @@ class Inline:
             if kind == REPEAT or kind == REQUEST:
                 begin(id)
                 open_stream(id).run(environ(kind, payload))
+                if forks.in_child:
+                    forks.end()
                 self._prefetch.served += 1
                 now = monotonic()
                 if now - flushed > _HOLD_TIME:

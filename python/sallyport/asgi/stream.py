@@ -5,6 +5,7 @@ import builtins
 from collections import deque
 from typing import Awaitable, Callable
 
+from .. import forks
 from ..failures import ProtocolError, abort_payload
 from ..link import ABORT, CANCEL, CHUNK, COUNT, CREDIT, LEAVE, PIECE, WANT, WINDOW
 from ..stream import Disconnected
@@ -62,10 +63,13 @@ class Stream:
         except BaseException as error:
             self._raised(error)
         else:
+            if forks.in_child:
+                forks.end()
             self._returned()
 
     def _raised(self, error: BaseException) -> None:
         """Reports the exception, unless it only says that the client left or that the server leaves."""
+        forks.end_if_child(error)
         over = self.cancelled is not None or self._leaving
         if _is_disconnect(error) or (over and isinstance(error, asyncio.CancelledError)):
             self._done()

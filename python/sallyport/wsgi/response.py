@@ -11,6 +11,7 @@ from io import BufferedReader, BytesIO, RawIOBase
 from time import monotonic
 from types import GeneratorType
 
+from .. import forks
 from ..failures import BodyLost, ProtocolError, ProtocolTypeError, abort_payload
 from ..link import ABORT, ANSWER, CHUNK, DONE, END, HEAD, HEADER, PIECE, RESPONSE
 from ..stream import Disconnected, Stream
@@ -108,6 +109,7 @@ class Response(Stream):
         return True
 
     def _end_by(self, error: BaseException) -> None:
+        forks.end_if_child(error)
         if isinstance(error, Disconnected):
             return self.send(DONE)
         self._failed(error)
