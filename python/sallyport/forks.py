@@ -1,7 +1,7 @@
 """Forks of the application's: child processes that come back from its code. They have no link, and nothing to answer.
 
-A child that ends by itself (os._exit, exec, multiprocessing) never gets here. One that comes back would go on as a second
-worker: it would run requests that are this worker's, and share the event loop's file descriptors with it.
+A child that ends by itself (os._exit, exec, multiprocessing) never gets here. One that comes back would go on as a
+second worker: it would run requests that are this worker's, and share the event loop's file descriptors with it.
 
 Tested by test/workers/forks.test.ts.
 """
