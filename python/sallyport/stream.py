@@ -53,7 +53,11 @@ _FOR_LATER = (REQUEST, REPEAT, COMMON, STOP)
 
 
 class Disconnected(OSError):
-    """The exchange is over on the other side: the client left, or the server gave up waiting."""
+    """The exchange of `stream` is over on the other side: the client left, or the server gave up waiting."""
+
+    def __init__(self, reason: str, stream: object = None) -> None:
+        super().__init__(reason)
+        self.stream = stream
 
 
 class Stream:
@@ -99,7 +103,7 @@ class Stream:
         self._ask()
         while not self.pieces:
             if self.cancelled:
-                raise Disconnected(self.cancelled)
+                raise Disconnected(self.cancelled, self)
             if self.ended:
                 return b""
             self.driver.wait(self, self._has_body)
@@ -112,7 +116,7 @@ class Stream:
         self.driver.poll(self)
         while True:
             if self.cancelled:
-                raise Disconnected(self.cancelled)
+                raise Disconnected(self.cancelled, self)
             room = self.granted - self.spent
             if room > 0:
                 taken = min(wanted, room)

@@ -3,7 +3,8 @@
 import asyncio
 import builtins
 from collections import deque
-from typing import Awaitable, Callable
+from types import FrameType
+from typing import Awaitable, Callable, Iterator
 
 from .. import forks
 from ..failures import ProtocolError, abort_payload
@@ -71,7 +72,7 @@ class Stream:
         """Reports the exception, unless it only says that the client left or that the server leaves."""
         forks.end_if_child(error)
         over = self.cancelled is not None or self._leaving
-        if _is_disconnect(error) or (over and isinstance(error, asyncio.CancelledError)):
+        if _is_disconnect(error, self) or (over and isinstance(error, asyncio.CancelledError)):
             self._done()
         else:
             self._abort(error)
@@ -114,7 +115,7 @@ class Stream:
 
     def _disconnected(self) -> Exception:
         self._ends_shown += 1
-        return Disconnected(self.cancelled)
+        return Disconnected(self.cancelled, self)
 
     async def _exclusively(self, waiting: "Awaitable[None]") -> None:
         self._busy = True
@@ -223,14 +224,35 @@ class Stream:
             await asyncio.sleep(_PAUSE)
 
 
-def _is_disconnect(error: "BaseException | None") -> bool:
-    """Whether it is our Disconnected, or an exception that a framework has made of it."""
+def _is_disconnect(error: "BaseException | None", stream: Stream) -> bool:
+    """Whether it is the Disconnected of this stream, or an exception that a framework has made of it."""
     seen = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, Disconnected):
-            return True
-        if isinstance(error, _GROUP) and all(map(_is_disconnect, error.exceptions)):
-            return True
+            return error.stream is stream
+        if isinstance(error, _GROUP):
+            return all(_is_disconnect(each, stream) for each in error.exceptions)
         seen.add(id(error))
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (error.__context__ if _is_translated(error) else None)
     return False
+
+
+def _is_translated(error: BaseException) -> bool:
+    """Whether it was raised in place of the one that was caught there, and is not a failure while that was handled.
+
+    Frameworks do so with classes of their own, in the function that has caught it.
+    """
+    if error.__context__ is None or type(error).__module__ == "builtins":
+        return False
+    return _innermost(error) in _frames(error.__context__)
+
+
+def _frames(error: BaseException) -> "Iterator[FrameType]":
+    trace = error.__traceback__
+    while trace:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
+def _innermost(error: BaseException) -> "FrameType | None":
+    return deque(_frames(error), maxlen=1).pop() if error.__traceback__ else None

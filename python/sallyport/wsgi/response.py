@@ -110,7 +110,7 @@ class Response(Stream):
 
     def _end_by(self, error: BaseException) -> None:
         forks.end_if_child(error)
-        if isinstance(error, Disconnected):
+        if isinstance(error, Disconnected) and error.stream is self:
             return self.send(DONE)
         self._failed(error)
         if self.driver.ends_with(error):
