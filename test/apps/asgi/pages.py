@@ -345,6 +345,22 @@ async def ws_idle(scope, receive, send):
             await say(send, str(size))
 
 
+async def ws_tick(scope, receive, send):
+    """Sends and never receives, as long as it may; then takes what there is."""
+    await accept(receive, send)
+    record("ticking")
+    try:
+        while True:
+            await say(send, "tick")
+            await asyncio.sleep(0.01)
+    except OSError as error:
+        record("left", type(error).__name__)
+    count = 0
+    while (message := await receive())["type"] == "websocket.receive":
+        count += 1
+    record("received", count, "closed", message["code"])
+
+
 async def ws_flood(scope, receive, send):
     await accept(receive, send)
     sent = 0
@@ -405,4 +421,5 @@ PAGES = {
     ("websocket", "/die"): ws_die,
     ("websocket", "/idle"): ws_idle,
     ("websocket", "/flood"): ws_flood,
+    ("websocket", "/tick"): ws_tick,
 }
