@@ -51,7 +51,8 @@ class Stream:
         self.id = id
         self.scope = scope
 
-    # The state after a large message that was cancelled when a part of it had left: nothing valid can follow.
+    # The state after a large message that was cancelled when a part of it had left: nothing valid can follow, but
+    # the end of an open WebSocket.
     TORN = {}
 
     # The application's run.
@@ -105,12 +106,13 @@ class Stream:
             await self._exclusively(waiting)
 
     def _unexpected(self, kind: object) -> Exception:
-        if not self.steps and self.cancelled is not None:
+        if self.cancelled is not None and (not self.steps or self._is_torn):
             return self._disconnected()
-        expected = " or ".join(repr(name) for name in self.steps)
-        after = f"; expected {expected}" if expected else ", after the last message of all"
-        if self.steps is self.TORN:
+        after = "" if self.steps else ", after the last message of all"
+        if self._is_torn:
             after = ", after a message that it gave up in the middle"
+        if self.steps:
+            after += f"; expected {' or '.join(map(repr, self.steps))}"
         return ProtocolError(f"the application sent {kind!r}{after}")
 
     def _disconnected(self) -> Exception:
@@ -140,7 +142,7 @@ class Stream:
                 room = await self._room()
             except asyncio.CancelledError:
                 if start:
-                    self.steps = self.TORN
+                    self._tear()
                 raise
             end = min(start + min(room, PIECE), size)
             self._spent += end - start
@@ -148,6 +150,13 @@ class Stream:
             start = end
             if start == size:
                 return
+
+    def _tear(self) -> None:
+        self.steps = self.TORN
+
+    @property
+    def _is_torn(self) -> bool:
+        return self.steps is self.TORN
 
     async def _room(self) -> int:
         """Waits for credit and for the link. Returns how many bytes may be sent, at least one. Raises Disconnected."""
