@@ -52,6 +52,8 @@ class Server:
         # Common parts of requests, by their numbers.
         self._common_parts: "dict[int, dict]" = {}
         self._stopping = False
+        # The exit status.
+        self._status = 0
         # How the loop takes signals.
         self._handlers: "dict[int, object]" = {}
         # Set when the server is gone, or will send no more requests and none is under way.
@@ -67,7 +69,7 @@ class Server:
         link.bytes_read, link.on_read = before.bytes_read - len(rest), on_read
         await self._loop.create_unix_connection(lambda: link, sock=sock)
         for number in _SIGNALS:
-            self._loop.add_signal_handler(number, self.lost)
+            self._loop.add_signal_handler(number, self._signalled, number)
             self._handlers[number] = signal.getsignal(number)
         os.register_at_fork(after_in_child=self._forked)
         link.take(rest)
@@ -85,7 +87,7 @@ class Server:
         await self._over.wait()
         self._watchdog.end()
         await self._end()
-        return 0
+        return self._status
 
     async def _startup(self) -> None:
         """The application's startup, unless the server goes away meanwhile."""
@@ -100,7 +102,8 @@ class Server:
 
     async def _end(self) -> None:
         link = self._link
-        link.broadcast(CANCEL, b"the server is gone")
+        link.ending = True
+        link.broadcast(CANCEL, b"the server is gone" if link.closed.is_set() else b"the worker ends")
         await let_go([stream.task for stream in link.streams.values()], _PATIENCE, _GRACE)
         await self._lifespan.shutdown(_SHUTDOWN)
         await link.close(_GRACE)
@@ -190,8 +193,15 @@ class Server:
         self._loop.call_soon(forks.end)
 
     def lost(self) -> None:
-        """The server is gone, or wants this process to end: no answer is of use any more."""
+        """The server is gone, or this process has to end: no answer is of use any more."""
         self._over.set()
+
+    def _signalled(self, number: int) -> None:
+        """The server does so only where it has waited long enough; anybody else may."""
+        if self._link.streams:
+            self._status = 128 + number  # as shells have it
+            print(f"sallyport: the worker ends by {signal.Signals(number).name}", file=sys.stderr)
+        self.lost()
 
 
 def serve(app: Callable, loop: asyncio.AbstractEventLoop, settings: dict, *link: object) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import traceback
 from collections import deque
 from types import FrameType
 from typing import Awaitable, Callable, Iterator
@@ -79,13 +80,19 @@ class Stream:
             self._abort(error)
 
     def _abort(self, error: BaseException) -> None:
-        self.link.send(ABORT, self.id, abort_payload(error))
+        if self.link.ending:
+            traceback.print_exception(type(error), error, error.__traceback__)
+        else:
+            self.link.send(ABORT, self.id, abort_payload(error))
         self.steps = {}
         self.link.forget(self.id)
 
     def _done(self) -> None:
         self.steps = {}
-        self.link.finish(self.id)
+        if self.link.ending:
+            self.link.forget(self.id)
+        else:
+            self.link.finish(self.id)
 
     # What the application sends.
 
