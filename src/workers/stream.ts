@@ -266,7 +266,7 @@ export class WorkerStream {
   #sendFile(payload: Buffer): void {
     if (this.#buffer || this.#file)
       throw new SallyportError("LINK_BROKEN", "a worker sent a file after other bytes");
-    this.#file = writeFile(this.exchange, payload.toString(), () => this.#opened());
+    this.#file = writeFile(this.exchange, payload, () => this.#opened());
     this.#file.catch((error: unknown) => this.#cut(SallyportError.from(error)));
   }
 
