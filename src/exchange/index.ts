@@ -25,7 +25,15 @@ export type {
   WebSocketReceiver,
   WebSocketSession,
 } from "./exchange.ts";
-export { type Headers, HOP_BY_HOP, header, headerValues, isFieldValue, isToken } from "./headers.ts";
+export {
+  type Headers,
+  HIGHEST_STATUS,
+  HOP_BY_HOP,
+  header,
+  headerValues,
+  isFieldValue,
+  isToken,
+} from "./headers.ts";
 export { bytesOf, HeadLines, KNOWN, Latin1, type ResponseBody, sizeOf } from "./lines.ts";
 export { firstRequest, localRedirect } from "./local-redirect.ts";
 export { type Log, type LogFields, record, silentLog } from "./log.ts";

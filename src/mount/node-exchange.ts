@@ -11,15 +11,12 @@ import {
   type ResponseHead,
   SallyportError,
 } from "../exchange/index.ts";
-import { fieldsFault, HIGHEST_STATUS } from "../http/checked-exchange.ts";
+import { fieldsFault } from "../http/checked-exchange.ts";
 import { MountedBody } from "./mounted-body.ts";
 import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
 import { cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
-
-/** node:http2 sends no higher one. */
-const HIGHEST_HTTP2_STATUS = 599;
 
 /** The arguments of a handler of the host. */
 export interface NodeCall {
@@ -45,7 +42,7 @@ export class NodeExchange extends MountedExchange {
 
   protected override admits(head: ResponseHead): boolean {
     if (!this.#isOurs() || this.#passesOn(head)) return false;
-    return super.admits(head, this.request.version === "2" ? HIGHEST_HTTP2_STATUS : HIGHEST_STATUS);
+    return super.admits(head);
   }
 
   protected override sendInform(head: ResponseHead): void {
