@@ -9,6 +9,7 @@ Tested by test/python/test_prefetch.py.
 from collections import deque
 from time import monotonic
 
+from . import forks
 from .link import (
     BODY,
     BODY_END,
@@ -53,7 +54,11 @@ _FOR_LATER = (*_REQUESTS, COMMON, STOP)
 
 
 class Disconnected(OSError):
-    """The exchange is over on the other side: the client left, or the server gave up waiting."""
+    """The exchange of `stream` is over on the other side: the client left, or the server gave up waiting."""
+
+    def __init__(self, reason: str, stream: object = None) -> None:
+        super().__init__(reason)
+        self.stream = stream
 
 
 class Stream:
@@ -99,7 +104,7 @@ class Stream:
         self._ask()
         while not self.pieces:
             if self.cancelled:
-                raise Disconnected(self.cancelled)
+                raise Disconnected(self.cancelled, self)
             if self.ended:
                 return b""
             self.driver.wait(self, self._has_body)
@@ -112,7 +117,7 @@ class Stream:
         self.driver.poll(self)
         while True:
             if self.cancelled:
-                raise Disconnected(self.cancelled)
+                raise Disconnected(self.cancelled, self)
             room = self.granted - self.spent
             if room > 0:
                 taken = min(wanted, room)
@@ -165,6 +170,8 @@ class Inline:
             if kind == REPEAT or kind == REQUEST:
                 begin(id)
                 open_stream(id).run(environ(kind, payload))
+                if forks.in_child:
+                    forks.end()
                 self._prefetch.served += 1
                 now = self._looked = monotonic()
                 if now - flushed > _HOLD_TIME:

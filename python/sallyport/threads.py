@@ -14,6 +14,7 @@ from collections import deque
 from errno import EBADF, ENOTSOCK
 from time import monotonic
 
+from . import forks
 from .link import COMMON, COUNT, DONE, HEADER, PREFETCH, RECALL, REPEAT, REQUEST, RETURNED, STOP, Link
 from .loader import LoadError
 from .stream import PREFETCH_MAX, Prefetch, Stream
@@ -184,6 +185,8 @@ class Shared:
         else:
             self._outbox.begin_in(number, stream.id)
             stream.run(environ)
+            if forks.in_child:
+                forks.end()
         del self._streams[stream.id]
 
     def _rest(self, woken: "threading.Lock") -> None:

@@ -3,6 +3,7 @@
 // Tested by test/apps/fetch.test.ts.
 import {
   type Exchange,
+  HIGHEST_STATUS,
   hasBody,
   isFieldValue,
   isToken,
@@ -48,7 +49,7 @@ function isResponse(value: unknown): value is Response {
 
 function headOf(response: Response): ResponseHead {
   const { status, statusText } = response;
-  if (status < 200 || status > 599)
+  if (status < 200 || status > HIGHEST_STATUS)
     throw broken(`the fetch app returned a Response with the status ${status}`);
   const headers: string[] = [];
   for (const [name, value] of response.headers) {

@@ -3,6 +3,7 @@
 // latin-1.
 import {
   type Headers,
+  HIGHEST_STATUS,
   HOP_BY_HOP,
   header,
   isFieldValue,
@@ -43,8 +44,8 @@ export function cgiResponseHead(head: ResponseHead, options: DocumentOptions = {
 
 /** Why `head` must not be sent; undefined when it may. */
 export function cgiHeadFault({ status, reason, headers }: ResponseHead): string | undefined {
-  if (!Number.isInteger(status) || status < 200 || status > 999)
-    return "a status that is not between 200 and 999";
+  if (!Number.isInteger(status) || status < 200 || status > HIGHEST_STATUS)
+    return `a status that is not between 200 and ${HIGHEST_STATUS}`;
   if (!isFieldValue(reason)) return "a control character in the reason phrase";
   return fieldsFault(headers);
 }

@@ -119,6 +119,7 @@ export interface RequestBody {
 
 /** A response head. `reason` "" means the usual phrase of the status. */
 export interface ResponseHead {
+  /** From 200 to `HIGHEST_STATUS`; from 100 to 199 if it is informational. */
   readonly status: number;
   readonly reason: string;
   readonly headers: Headers;

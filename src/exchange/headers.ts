@@ -5,6 +5,9 @@
 /** `[name, value, name, value, ...]`; each character is one byte. */
 export type Headers = readonly string[];
 
+/** The highest status of a response: higher ones are invalid, and HTTP/2 and Fetch cannot say them (RFC 9110, 15). */
+export const HIGHEST_STATUS = 599;
+
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 

@@ -27,6 +27,7 @@ export type {
 } from "./exchange.ts";
 export {
   type Headers,
+  HIGHEST_STATUS,
   HOP_BY_HOP,
   header,
   headerValues,

@@ -5,6 +5,7 @@ import {
   BaseExchange,
   type Headers,
   HeadLines,
+  HIGHEST_STATUS,
   isFieldValue,
   type ResponseHead,
   SallyportError,
@@ -13,8 +14,8 @@ import { fieldName } from "./fields.ts";
 import { responseTrailers } from "./trailers.ts";
 
 export abstract class CheckedExchange extends BaseExchange {
-  protected override admits(head: ResponseHead, highestStatus: number = HIGHEST_STATUS): boolean {
-    const fault = headFault(head, highestStatus);
+  protected override admits(head: ResponseHead): boolean {
+    const fault = headFault(head);
     if (fault === undefined) return true;
     this.fail(new SallyportError("APP_PROTOCOL", `the response cannot be sent: ${fault}`));
     return false;
@@ -49,14 +50,11 @@ function areFit(lines: string): boolean {
   return fit;
 }
 
-/** Three digits are all that the grammar of HTTP/1.1 has (RFC 9112, 4). */
-export const HIGHEST_STATUS = 999;
-
 /** `undefined` when `head` may be sent; otherwise why not. */
-function headFault(head: ResponseHead, highestStatus: number): string | undefined {
+function headFault(head: ResponseHead): string | undefined {
   const { status } = head;
-  if (!Number.isInteger(status) || status < 200 || status > highestStatus)
-    return `a status that is not between 200 and ${highestStatus}`;
+  if (!Number.isInteger(status) || status < 200 || status > HIGHEST_STATUS)
+    return `a status that is not between 200 and ${HIGHEST_STATUS}`;
   if (head instanceof HeadLines && (head.lines === accepted || areFit(head.lines))) return undefined;
   const { reason, headers } = head;
   return isFieldValue(reason) ? fieldsFault(headers) : "a control character in the reason phrase";

@@ -21,8 +21,6 @@ import type { Progress } from "./stall-watch.ts";
 const HIGH_WATER = 65_536;
 /** Statuses whose Response must not be given a body (Fetch, 2.2.3). */
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
-/** The highest of a Response (Fetch, 2.2.3). */
-const HIGHEST_STATUS = 599;
 /** The host sees it, the client has gone. The number is nginx's. */
 const CLIENT_CLOSED = 499;
 
@@ -59,10 +57,6 @@ export class FetchExchange extends MountedExchange {
     this.#controller?.error(
       publicError("AbortError", "ERR_STREAM_PREMATURE_CLOSE", "The client closed the connection."),
     );
-  }
-
-  protected override admits(head: ResponseHead): boolean {
-    return super.admits(head, HIGHEST_STATUS);
   }
 
   protected sendWhole(head: ResponseHead, body: ResponseBody, bodyless: boolean): void {

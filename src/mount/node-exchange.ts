@@ -13,7 +13,6 @@ import {
   SallyportError,
   takesTrailers,
 } from "../exchange/index.ts";
-import { HIGHEST_STATUS } from "../http/checked-exchange.ts";
 import { bytesLeft } from "../sockets/bytes-left.ts";
 import { resetSocket } from "../sockets/reset.ts";
 import { MountedBody } from "./mounted-body.ts";
@@ -22,9 +21,6 @@ import type { NodeHead, NodeRequest } from "./node-head.ts";
 import { addTrailers, cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
 import type { Progress } from "./stall-watch.ts";
-
-/** node:http2 sends no higher one. */
-const HIGHEST_HTTP2_STATUS = 599;
 
 /** The arguments of a handler of the host. */
 export interface NodeCall {
@@ -59,7 +55,7 @@ export class NodeExchange extends MountedExchange {
 
   protected override admits(head: ResponseHead): boolean {
     if (!this.#isOurs() || this.#passesOn(head)) return false;
-    return super.admits(head, this.request.version === "2" ? HIGHEST_HTTP2_STATUS : HIGHEST_STATUS);
+    return super.admits(head);
   }
 
   protected override sendInform(head: ResponseHead): void {

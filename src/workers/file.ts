@@ -10,10 +10,10 @@ import { PIECE } from "./link.ts";
 const READ_NONBLOCKING = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Writes the file at `path` into a response that has begun. `opened` is called once the file may be deleted.
+ * Writes the file at `path`, whose bytes need not be UTF-8, into a response that has begun. `opened` is called once the file may be deleted.
  * Rejects with APP_RAISED if it cannot be read.
  */
-export async function writeFile(exchange: Exchange, path: string, opened: () => void): Promise<void> {
+export async function writeFile(exchange: Exchange, path: Buffer, opened: () => void): Promise<void> {
   const file = await open(path, READ_NONBLOCKING).catch((error: unknown) => unreadable(path, error));
   try {
     const stats = await file.stat();
@@ -49,7 +49,7 @@ async function copy(file: FileHandle, exchange: Exchange): Promise<number> {
   return size;
 }
 
-function unreadable(path: string, cause: unknown): never {
+function unreadable(path: Buffer, cause: unknown): never {
   const reason = cause instanceof Error ? cause.message : String(cause);
   throw new SallyportError("APP_RAISED", `the file ${path} that was to be sent cannot be read: ${reason}`, {
     cause,

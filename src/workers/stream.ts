@@ -276,7 +276,7 @@ export class WorkerStream {
   #sendFile(payload: Buffer): void {
     if (this.#buffer || this.#file)
       throw new SallyportError("LINK_BROKEN", "a worker sent a file after other bytes");
-    this.#file = writeFile(this.exchange, payload.toString(), () => this.#opened());
+    this.#file = writeFile(this.exchange, payload, () => this.#opened());
     this.#file.catch((error: unknown) => this.#cut(SallyportError.from(error)));
   }
 
@@ -404,8 +404,9 @@ export class WorkerStream {
     else this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
   }
 
-  /** The exchange is over, and the worker may not know. For an open WebSocket the relay does this. */
+  /** The exchange is over, and the worker may not know. For an open WebSocket the relay tells it. */
   readonly #closed = ({ error }: Outcome): void => {
+    this.#relay?.concluded();
     if (!this.#transport || this.#ended || this.#relay) return;
     if (this.exchange.started) this.#restart(); // a stream has no deadline, but what follows it has
     this.#ended = true;

@@ -66,6 +66,15 @@ export class WebSocketRelay implements WebSocketReceiver {
     this.#session.pause();
   }
 
+  /**
+   * The client has left, or ended the session. Its last messages, not more than came in one read, and the close frame wait for an
+   * application that has not asked for more: they go to the worker, for one that only sends would never learn of the end.
+   */
+  concluded(): void {
+    this.#allowed = Number.POSITIVE_INFINITY;
+    this.want(0);
+  }
+
   closed(code: number, reason: string): void {
     const writer = this.#writer;
     this.release();
@@ -89,8 +98,10 @@ export class WebSocketRelay implements WebSocketReceiver {
     this.#session.resume();
   }
 
-  /** Begins the closing handshake, after all messages of the application. */
+  /** Begins the closing handshake, after all messages of the application; one that it gave up in the middle is dropped. */
   close(code: number, reason: string): void {
+    this.#pieces = undefined;
+    this.#size = 0;
     this.#sendInTurn({ code, reason });
   }
 

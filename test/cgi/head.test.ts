@@ -63,7 +63,8 @@ test("W7: nothing can split the response", () => {
   assert.throws(() => cgiResponseHead(head(200, "A", "b\0")), bad);
   assert.throws(() => cgiResponseHead(head(200, "A\nB", "c")), bad);
   assert.throws(() => cgiResponseHead({ status: 200, reason: "x\ny", headers: [] }), bad);
-  for (const status of [0, 101, 1000, 200.5]) assert.throws(() => cgiResponseHead(head(status)), bad);
+  for (const status of [0, 101, 600, 999, 1000, 200.5])
+    assert.throws(() => cgiResponseHead(head(status)), bad);
 });
 
 test("C9: a Content-Length that is no number is refused", () => {

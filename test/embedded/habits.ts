@@ -78,7 +78,11 @@ test("sys.exit() ends the request, not the server", async () => {
 
 test("a fork works as long as it ends by itself, and one that comes back ends there", async () => {
   assert.equal(await text("/fork"), "child");
-  assert.equal(await text("/fork_and_return"), "1");
+  // The child runs none of those that came with its own.
+  await text("/fork_quickly");
+  const together = ["/fork_and_return", "/note", "/note"];
+  assert.deepEqual(await Promise.all(together.map(text)), ["1", "noted", "noted"]);
+  assert.equal(await text("/read_notes"), "..");
   assert.equal(await text("/run"), "42\n");
 });
 

@@ -1,6 +1,8 @@
 """What a stream keeps in order, and what it keeps of applications that ask again and again."""
 
 import asyncio
+import json
+import sys
 import unittest
 
 from front import link
@@ -24,9 +26,95 @@ class Link:
     def hold(self, stream):
         pass
 
+    def finish(self, *_place):
+        self.sent.append("done")
+
+    def forget(self, id):
+        pass
+
 
 def body(data):
     return {"type": "http.response.body", "body": data, "more_body": True}
+
+
+class Left(Exception):
+    """What a framework makes of an exception of ours."""
+
+
+async def never(stream):
+    await stream.send(body(b""))
+
+
+async def give_way(stream):
+    try:
+        await never(stream)
+    except OSError:
+        raise Left()  # noqa: B904
+
+
+async def give_way_from(stream):
+    try:
+        await never(stream)
+    except OSError as error:
+        raise RuntimeError("left") from error
+
+
+async def fail_in_cleanup(stream):
+    try:
+        await never(stream)
+    except OSError:
+        {}["peer"]
+
+
+def close_database():
+    raise Left("no database")
+
+
+async def fail_inside_cleanup(stream):
+    try:
+        await never(stream)
+    except OSError:
+        close_database()
+
+
+class DisconnectedTest(unittest.TestCase):
+    """Whose end it was, by what an application lets through: "done", or what it says of a failure."""
+
+    def run_with(self, app, own=True):
+        async def main():
+            links = Link()
+            ours, others = (Http(links, id, {"method": "GET"}, None, False) for id in (1, 2))
+            for stream in (ours, others):
+                await stream.send({"type": "http.response.start", "status": 200})
+            (ours if own else others).frame(link.CANCEL, b"gone")
+            await ours.run(lambda *_: app(ours if own else others))
+            return links.sent[-1]
+
+        said = asyncio.run(main())
+        return said if said == "done" else json.loads(said)["detail"]
+
+    def test_its_own_end_is_no_failure_whatever_a_framework_makes_of_it(self):
+        for app in never, give_way, give_way_from:
+            self.assertEqual(self.run_with(app), "done", app.__name__)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "groups came with Python 3.11")
+    def test_a_group_is_no_failure_if_all_in_it_are_the_end(self):
+        async def group(stream, more=()):
+            try:
+                await never(stream)
+            except OSError as error:
+                raise ExceptionGroup("tasks", [error, *more])  # noqa: B904, F821
+
+        self.assertEqual(self.run_with(group), "done")
+        self.assertIn("KeyError", self.run_with(lambda stream: group(stream, [KeyError("peer")])))
+
+    def test_the_end_of_another_exchange_is_a_failure_with_its_traceback(self):
+        for app in never, give_way, give_way_from:
+            self.assertIn("Disconnected: gone", self.run_with(app, own=False), app.__name__)
+
+    def test_a_failure_while_it_cleans_up_is_one_with_its_traceback(self):
+        self.assertIn("KeyError: 'peer'", self.run_with(fail_in_cleanup))
+        self.assertIn("no database", self.run_with(fail_inside_cleanup))
 
 
 class StreamTest(unittest.TestCase):

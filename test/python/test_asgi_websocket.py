@@ -1,8 +1,9 @@
 """WebSockets as ASGI applications have them."""
 
+import time
 import unittest
 
-from front import Front, link
+from front import PATIENCE, Front, link
 
 ACCEPT = {"type": "websocket.accept"}
 
@@ -46,6 +47,15 @@ class WebSocketTest(unittest.TestCase):
         """What the application has printed, after the connect event of `opened`."""
         lines, self.before = self.before + self.front.said(), []
         return lines
+
+    def until_said(self, count):
+        """Waits until the application has printed so many lines."""
+        lines = []
+        end = time.monotonic() + PATIENCE
+        while len(lines) < count and time.monotonic() < end:
+            lines += self.said()
+            time.sleep(0.005)
+        self.assertEqual(len(lines), count)
 
     # The handshake.
 
@@ -228,6 +238,50 @@ class WebSocketTest(unittest.TestCase):
         self.front.close_with(stream, 1001)
         self.front.expect("DONE", stream)
         self.assertEqual(self.said(), [["Disconnected", "the WebSocket is closed (1001)", True]])
+
+    def test_a_message_that_was_given_up_in_the_middle_may_be_followed_by_the_close(self):
+        large = binary(b"x" * 2 * link.WINDOW)
+        stream = self.opened(("send_briefly", large), ("try", text("more")), ("send", close(code=1013)), ("receive",))
+        for _ in range(4):
+            self.front.expect("CHUNK", stream)
+        self.assertEqual(self.front.expect("CLOSE_OUT", stream), b"\xf5\x03")
+        self.front.close_with(stream, 1013)
+        self.front.expect("DONE", stream)
+        refused = self.said()[1]
+        self.assertEqual(refused[0], "ProtocolError")
+        self.assertIn("a message that it gave up in the middle; expected 'websocket.close'", refused[1])
+
+    def test_one_that_is_followed_by_nothing_is_an_error(self):
+        stream = self.opened(("send_briefly", binary(b"x" * 2 * link.WINDOW)))
+        for _ in range(4):
+            self.front.expect("CHUNK", stream)
+        failure = self.front.abort(stream)
+        self.assertEqual(self.said(), ["gave up"])
+        self.assertIn("gave up sending in the middle of a message", failure["message"])
+
+    def test_after_one_the_end_of_the_client_is_told_to_a_send(self):
+        stream = self.opened(
+            ("send_briefly", binary(b"x" * 2 * link.WINDOW)),
+            ("receive_until", "websocket.disconnect"),
+            ("try", text("x")),
+        )
+        for _ in range(4):
+            self.front.expect("CHUNK", stream)
+        self.until_said(1)
+        self.front.close_with(stream, 1001)
+        self.front.expect("DONE", stream)
+        self.assertEqual(self.said()[-1][0], "Disconnected")
+
+    def test_messages_that_were_given_up_before_they_began_cost_nothing(self):
+        briefly = ("send_briefly", text("no"))
+        filling = [("send", binary(b"x" * (link.PIECE - link.MESSAGE_COST)))] * 4
+        stream = self.opened(*filling, *[briefly] * 4, ("send", text("last")))
+        for _ in range(4):
+            self.front.expect("BINARY_OUT", stream)
+        self.until_said(4)
+        self.front.send("CREDIT", stream, link.COUNT.pack(link.MESSAGE_COST + 4))
+        self.assertEqual(self.front.expect("TEXT_OUT", stream), b"last")
+        self.front.expect("DONE", stream)
 
     def test_an_application_may_return_without_closing(self):
         self.front.expect("DONE", self.opened())

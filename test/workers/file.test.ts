@@ -10,7 +10,7 @@ import { writeFile } from "../../src/workers/file.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 
 const CONTENT = randomBytes(3_000_000);
-const path = join(makeFolder(), "content");
+const path = Buffer.from(join(makeFolder(), "content"));
 writeFileSync(path, CONTENT);
 
 /** Its client makes every piece wait for a turn of the loop. */

@@ -90,6 +90,21 @@ test("the client is held back when the window is used up, by empty messages, too
   assert.equal(client.paused, false);
 });
 
+test("a client that has left is held back no longer: what it has said still, and its end, go to the worker", () => {
+  const { client, relay, frames } = relaying();
+  relay.message(Buffer.alloc(WINDOW), true);
+  assert.equal(client.paused, true);
+  relay.concluded();
+  assert.equal(client.paused, false);
+  frames();
+  relay.message(Buffer.alloc(PIECE), true);
+  relay.closed(1006, "");
+  assert.deepEqual(
+    [client.paused, ...frames().map(([kind]) => kind)],
+    [false, TO_WORKER.BINARY, TO_WORKER.CLOSE],
+  );
+});
+
 test("credit comes back for what the client has taken, and not while it is slow", () => {
   const { client, relay, frames } = relaying();
   client.stalled = true;
@@ -115,6 +130,13 @@ test("a close waits for the messages before it, a cut does not", () => {
   for (const text of ["a", "b"]) cut.relay.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
   cut.relay.cut(1011, "died");
   assert.deepEqual(cut.client.sent, ["text 1", "close 1011 died"]);
+});
+
+test("the beginning of a message that the application gave up is dropped before its close", () => {
+  const { client, relay } = relaying();
+  relay.receive(FROM_WORKER.CHUNK, Buffer.alloc(PIECE));
+  relay.receive(FROM_WORKER.CLOSE_OUT, Buffer.from([0xf5, 0x03]));
+  assert.deepEqual(client.sent, ["close 1013 "]);
 });
 
 test("a message without end is refused before it fills memory", () => {

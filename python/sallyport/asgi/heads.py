@@ -12,7 +12,7 @@ from ..link import CLOSES, HAS_DATE, HAS_LENGTH, HEAD_LIMIT
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # What no value may contain; in the lines of a head only the line ends are control characters.
 _CONTROL = bytes((*range(9), *range(10, 32), 127))
-_STATUS = {status: b"%d\r\n" % status for status in range(200, 1000)}
+_STATUS = {status: b"%d\r\n" % status for status in range(200, 600)}
 
 _CONNECTION, _CLOSE = b"connection", b"close"
 # Fields of the connection, which the server sets (RFC 9110, 7.6.1). Frameworks set them in good faith: skipped.
@@ -50,7 +50,7 @@ def response_head(status: int, headers: Iterable) -> "tuple[bytes, int]":
 def _check_head(status: int, headers: list) -> "tuple[bytes, int]":
     code = _STATUS.get(status) if type(status) is int else _status(status)
     if code is None:
-        raise ProtocolValueError(f"'status' must be from 200 to 999, not {status!r}")
+        raise ProtocolValueError(f"'status' must be from 200 to 599, not {status!r}")
     known, length, lines = 0, -1, [code]
     for name, value in _named(headers):
         if name == _LENGTH:

@@ -8,6 +8,7 @@ import sys
 import traceback
 from typing import Callable
 
+from .. import forks
 from ..failures import ProtocolError, application_trace, summary
 from ..loader import LoadError
 
@@ -87,8 +88,11 @@ class Lifespan:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
             await self._app(scope, self._receive, self._send)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError(f"the application wants to exit: {summary(error)}") from error
+        except BaseException as error:
+            forks.end_if_child(error)
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                raise RuntimeError(f"the application wants to exit: {summary(error)}") from error
+            raise
 
     async def _until_answered(self) -> None:
         """Waits until the application has answered, or its task has ended without an answer."""

@@ -56,6 +56,8 @@ class LoopLink(FrameReader, asyncio.BufferedProtocol):
         # Counts the writes, so that a stream can tell whether its frames are still here.
         self.batch = 0
         self.closed = asyncio.Event()
+        # This process ends with requests under way: the server learns from its end that they are lost.
+        self.ending = False
         self._owner = owner
         self._watchdog = watchdog
         self._transport = None

@@ -165,7 +165,7 @@ class Response(Stream):
         elif self.cancelled is not None or (self._leaving and self.has_begun):
             self.release_head()
             self._done()
-        elif self.steps is self.TORN:
+        elif self._is_torn:
             self._abort(ProtocolError("the application gave up sending in the middle of a message"))
         else:
             self._abort(ProtocolError(f"the application returned without sending {next(iter(self.steps))!r}"))

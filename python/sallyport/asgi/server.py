@@ -5,12 +5,14 @@ Tested by test/python/test_asgi_life.py.
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
 from marshal import loads
 from typing import Callable
 
+from .. import forks
 from ..failures import failed_payload
 from ..link import CANCEL, FAILED, READY, REQUEST, Link
 from ..loader import LoadError
@@ -28,6 +30,9 @@ _PATIENCE = 0.2
 _GRACE = 1.0
 # Seconds for the lifespan shutdown.
 _SHUTDOWN = 10.0
+
+# The signals that end this process, with Python's own handlers.
+_SIGNALS = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
 
 _SPEC = {"version": "3.0", "spec_version": "2.5"}
 _EAGER = sys.version_info >= (3, 12)
@@ -47,6 +52,10 @@ class Server:
         # Common parts of requests, by their numbers.
         self._common_parts: "dict[int, dict]" = {}
         self._stopping = False
+        # The exit status.
+        self._status = 0
+        # How the loop takes signals.
+        self._handlers: "dict[int, object]" = {}
         # Set when the server is gone, or will send no more requests and none is under way.
         self._over = asyncio.Event()
 
@@ -59,8 +68,10 @@ class Server:
         rest = before.rest()
         link.bytes_read, link.on_read = before.bytes_read - len(rest), on_read
         await self._loop.create_unix_connection(lambda: link, sock=sock)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self.lost)
+        for number in _SIGNALS:
+            self._loop.add_signal_handler(number, self._signalled, number)
+            self._handlers[number] = signal.getsignal(number)
+        os.register_at_fork(after_in_child=self._forked)
         link.take(rest)
         try:
             await self._startup()
@@ -76,7 +87,7 @@ class Server:
         await self._over.wait()
         self._watchdog.end()
         await self._end()
-        return 0
+        return self._status
 
     async def _startup(self) -> None:
         """The application's startup, unless the server goes away meanwhile."""
@@ -91,7 +102,8 @@ class Server:
 
     async def _end(self) -> None:
         link = self._link
-        link.broadcast(CANCEL, b"the server is gone")
+        link.ending = True
+        link.broadcast(CANCEL, b"the server is gone" if link.closed.is_set() else b"the worker ends")
         await let_go([stream.task for stream in link.streams.values()], _PATIENCE, _GRACE)
         await self._lifespan.shutdown(_SHUTDOWN)
         await link.close(_GRACE)
@@ -115,6 +127,8 @@ class Server:
             task = asyncio.Task(coroutine, loop=self._loop, eager_start=True)
         else:
             task = self._loop.create_task(coroutine)
+        if forks.in_child:
+            forks.end()  # it waits for this loop
         if not task.done():
             stream.task = task
             link.streams[id] = stream
@@ -164,9 +178,30 @@ class Server:
         if self._stopping:
             self._over.set()
 
+    def _forked(self) -> None:
+        """In a child of the application's, which ends if it comes back to this loop: it shares that with the worker.
+
+        Its signals would go to the worker, too. `Stream.run` and others end it before it gets here, if they can.
+        """
+        self._link.closed.set()
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._handlers.items():
+            if signal.getsignal(number) == handler:  # and not one of the application's
+                signal.signal(number, _SIGNALS[number])
+        for handle in getattr(self._loop, "_ready", ()):
+            handle.cancel()  # other requests of the worker's
+        self._loop.call_soon(forks.end)
+
     def lost(self) -> None:
-        """The server is gone, or wants this process to end: no answer is of use any more."""
+        """The server is gone, or this process has to end: no answer is of use any more."""
         self._over.set()
+
+    def _signalled(self, number: int) -> None:
+        """The server does so only where it has waited long enough; anybody else may."""
+        if self._link.streams:
+            self._status = 128 + number  # as shells have it
+            print(f"sallyport: the worker ends by {signal.Signals(number).name}", file=sys.stderr)
+        self.lost()
 
 
 def serve(app: Callable, loop: asyncio.AbstractEventLoop, settings: dict, *link: object) -> int:
@@ -176,7 +211,8 @@ def serve(app: Callable, loop: asyncio.AbstractEventLoop, settings: dict, *link:
     running = loop.create_task(server.run(*link))
     try:
         return loop.run_until_complete(running)
-    except (SystemExit, KeyboardInterrupt):
+    except (SystemExit, KeyboardInterrupt) as error:
+        forks.end_if_child(error)
         server.lost()  # raised in a task of the application: the process is to end
         loop.run_until_complete(running)
         raise

@@ -2,9 +2,12 @@
 
 import asyncio
 import builtins
+import traceback
 from collections import deque
-from typing import Awaitable, Callable
+from types import FrameType
+from typing import Awaitable, Callable, Iterator
 
+from .. import forks
 from ..failures import ProtocolError, abort_payload
 from ..link import ABORT, CANCEL, CHUNK, COUNT, CREDIT, LEAVE, PIECE, WANT, WINDOW
 from ..stream import Disconnected
@@ -49,7 +52,8 @@ class Stream:
         self.id = id
         self.scope = scope
 
-    # The state after a large message that was cancelled when a part of it had left: nothing valid can follow.
+    # The state after a large message that was cancelled when a part of it had left: nothing valid can follow, but
+    # the end of an open WebSocket.
     TORN = {}
 
     # The application's run.
@@ -62,24 +66,33 @@ class Stream:
         except BaseException as error:
             self._raised(error)
         else:
+            if forks.in_child:
+                forks.end()
             self._returned()
 
     def _raised(self, error: BaseException) -> None:
         """Reports the exception, unless it only says that the client left or that the server leaves."""
+        forks.end_if_child(error)
         over = self.cancelled is not None or self._leaving
-        if _is_disconnect(error) or (over and isinstance(error, asyncio.CancelledError)):
+        if _is_disconnect(error, self) or (over and isinstance(error, asyncio.CancelledError)):
             self._done()
         else:
             self._abort(error)
 
     def _abort(self, error: BaseException) -> None:
-        self.link.send(ABORT, self.id, abort_payload(error))
+        if self.link.ending:
+            traceback.print_exception(type(error), error, error.__traceback__)
+        else:
+            self.link.send(ABORT, self.id, abort_payload(error))
         self.steps = {}
         self.link.forget(self.id)
 
     def _done(self) -> None:
         self.steps = {}
-        self.link.finish(self.id)
+        if self.link.ending:
+            self.link.forget(self.id)
+        else:
+            self.link.finish(self.id)
 
     # What the application sends.
 
@@ -100,17 +113,18 @@ class Stream:
             await self._exclusively(waiting)
 
     def _unexpected(self, kind: object) -> Exception:
-        if not self.steps and self.cancelled is not None:
+        if self.cancelled is not None and (not self.steps or self._is_torn):
             return self._disconnected()
-        expected = " or ".join(repr(name) for name in self.steps)
-        after = f"; expected {expected}" if expected else ", after the last message of all"
-        if self.steps is self.TORN:
+        after = "" if self.steps else ", after the last message of all"
+        if self._is_torn:
             after = ", after a message that it gave up in the middle"
+        if self.steps:
+            after += f"; expected {' or '.join(map(repr, self.steps))}"
         return ProtocolError(f"the application sent {kind!r}{after}")
 
     def _disconnected(self) -> Exception:
         self._ends_shown += 1
-        return Disconnected(self.cancelled)
+        return Disconnected(self.cancelled, self)
 
     async def _exclusively(self, waiting: "Awaitable[None]") -> None:
         self._busy = True
@@ -135,7 +149,7 @@ class Stream:
                 room = await self._room()
             except asyncio.CancelledError:
                 if start:
-                    self.steps = self.TORN
+                    self._tear()
                 raise
             end = min(start + min(room, PIECE), size)
             self._spent += end - start
@@ -143,6 +157,13 @@ class Stream:
             start = end
             if start == size:
                 return
+
+    def _tear(self) -> None:
+        self.steps = self.TORN
+
+    @property
+    def _is_torn(self) -> bool:
+        return self.steps is self.TORN
 
     async def _room(self) -> int:
         """Waits for credit and for the link. Returns how many bytes may be sent, at least one. Raises Disconnected."""
@@ -219,14 +240,35 @@ class Stream:
             await asyncio.sleep(_PAUSE)
 
 
-def _is_disconnect(error: "BaseException | None") -> bool:
-    """Whether it is our Disconnected, or an exception that a framework has made of it."""
+def _is_disconnect(error: "BaseException | None", stream: Stream) -> bool:
+    """Whether it is the Disconnected of this stream, or an exception that a framework has made of it."""
     seen = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, Disconnected):
-            return True
-        if isinstance(error, _GROUP) and all(map(_is_disconnect, error.exceptions)):
-            return True
+            return error.stream is stream
+        if isinstance(error, _GROUP):
+            return all(_is_disconnect(each, stream) for each in error.exceptions)
         seen.add(id(error))
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (error.__context__ if _is_translated(error) else None)
     return False
+
+
+def _is_translated(error: BaseException) -> bool:
+    """Whether it was raised in place of the one that was caught there, and is not a failure while that was handled.
+
+    Frameworks do so with classes of their own, in the function that has caught it.
+    """
+    if error.__context__ is None or type(error).__module__ == "builtins":
+        return False
+    return _innermost(error) in _frames(error.__context__)
+
+
+def _frames(error: BaseException) -> "Iterator[FrameType]":
+    trace = error.__traceback__
+    while trace:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
+def _innermost(error: BaseException) -> "FrameType | None":
+    return deque(_frames(error), maxlen=1).pop() if error.__traceback__ else None

@@ -1,5 +1,6 @@
 """WebSockets: an application's end of one connection. (ASGI WebSocket 2.5, and its denial response extension)"""
 
+import asyncio
 from collections import deque
 from struct import Struct
 from typing import Awaitable
@@ -119,10 +120,25 @@ class WebSocket(Response):
         self._spent += MESSAGE_COST
         size = len(data)
         if not self._fits(size):
-            return self._send_pieces(data, kind)
+            return self._send_large(data, kind)
         self._spent += size
         self.link.send(kind, self.id, data)
         return None
+
+    async def _send_large(self, data: bytes, kind: int) -> None:
+        try:
+            await self._send_pieces(data, kind)
+        except asyncio.CancelledError:
+            if self.steps is self.OPEN:
+                self._spent -= MESSAGE_COST  # nothing of it has left
+            raise
+
+    def _tear(self) -> None:
+        self.steps = self.CUT if self.steps is self.OPEN else self.TORN
+
+    @property
+    def _is_torn(self) -> bool:
+        return self.steps is self.CUT or self.steps is self.TORN
 
     def _close(self, message: dict) -> None:
         code, reason = _closing(message)
@@ -160,6 +176,8 @@ class WebSocket(Response):
         "websocket.http.response.start": _deny,
     }
     OPEN = {"websocket.send": _send, "websocket.close": _close}
+    # A message was given up in the middle: the server drops its beginning.
+    CUT = {"websocket.close": _close}
     CLOSED = {}
     HEADED = {"websocket.http.response.body": Response._body}
     STREAMING = {"websocket.http.response.body": Response._body}

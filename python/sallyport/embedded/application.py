@@ -19,7 +19,7 @@ from collections import OrderedDict, deque
 from marshal import loads
 from time import perf_counter
 
-from .. import logs, wsgi
+from .. import forks, logs, wsgi
 from ..failures import application_trace, failed_payload, summary
 from ..interpreter import interpreter
 from ..link import CANCEL, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
@@ -88,7 +88,6 @@ class Embedded:
         self._streams = {}
         self._runnable = deque()
         self._server = None
-        self._process = os.getpid()
         self._entry = _CALL(self._call)
 
     @property
@@ -127,8 +126,7 @@ class Embedded:
                 self._work()
             elif flags & _STEP:
                 self._work()
-            if self._process != os.getpid():
-                os._exit(1)  # a fork of the application's that returned to here: it has no server
+            forks.end_if_child()  # of an import, or of an exit function
             return self._deliver()
         except BaseException as error:  # ours: exceptions of the application never come this far
             sys.__stderr__.write(f"sallyport: {error!r}\n")
@@ -172,8 +170,11 @@ class Embedded:
         while self._runnable or self._waiting:
             if self._runnable:
                 self._step()
+                forks.end_if_child()
             if self._waiting:
                 self._begin(*self._waiting.popitem(last=False))
+                if forks.in_child:
+                    forks.end()
             if perf_counter() > end:
                 return
 

@@ -4,7 +4,6 @@ Tested by test/embedded/habits.test.ts.
 """
 
 import ctypes
-import faulthandler
 import io
 import os
 import signal
@@ -12,6 +11,8 @@ import sys
 import threading
 import warnings
 from itertools import count, takewhile
+
+from . import crashes
 
 # As type checkers know it: importing `typing` takes milliseconds.
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
     signal.signal = _refuse_signal
     if hasattr(os, "_create_environ"):  # os.reload_environ()
         os._create_environ = _read_environment
-    faulthandler.enable(sys.__stderr__ or 2)
+    crashes.print_stacks()
     _end_forks_with_server()
     _declare_stack(stack)
 

@@ -41,7 +41,7 @@ class Response(wsgi.Response):
     def take_credit(self, wanted: int) -> int:
         """Gives all at once: a block leaves whole, and the next one waits for credit instead."""
         if self.cancelled:
-            raise Disconnected(self.cancelled)
+            raise Disconnected(self.cancelled, self)
         if not self.spill:
             self.spent += wanted
         return wanted

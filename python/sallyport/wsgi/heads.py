@@ -9,7 +9,7 @@ from ..failures import ProtocolTypeError, ProtocolValueError
 from ..link import HAS_DATE, HAS_LENGTH, HEAD_LIMIT
 
 # "200 OK"; the phrase means nothing (RFC 9112, 4), and many applications leave it out.
-_STATUS = re.compile(r"[2-9][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?")
+_STATUS = re.compile(r"[2-5][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # What no value may contain; in the lines of a head only the line ends are control characters.
 _CONTROL = bytes((*range(9), *range(10, 32), 127))
@@ -94,7 +94,7 @@ def _status_line(status: object) -> str:
         raise ProtocolTypeError(f"the status must be a str, not a {type(status).__name__}")
     status = str.__str__(status)
     if not _STATUS.fullmatch(status):
-        raise ProtocolValueError(f"the status must look like '200 OK', not {status!r}")
+        raise ProtocolValueError(f"the status must look like '200 OK', from 200 to 599, not {status!r}")
     line = status if len(status) > 4 else status[:3]
     if len(_known_statuses) < _KNOWN_LIMIT:
         _known_statuses[status] = line + "\r\n"

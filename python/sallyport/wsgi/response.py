@@ -11,6 +11,7 @@ from io import BufferedReader, BytesIO, RawIOBase
 from time import monotonic
 from types import GeneratorType
 
+from .. import forks
 from ..failures import BodyLost, ProtocolError, ProtocolTypeError, abort_payload
 from ..link import ABORT, ANSWER, CHUNK, DONE, END, HEAD, HEADER, PIECE, RESPONSE
 from ..stream import Disconnected, Stream
@@ -108,7 +109,8 @@ class Response(Stream):
         return True
 
     def _end_by(self, error: BaseException) -> None:
-        if isinstance(error, Disconnected):
+        forks.end_if_child(error)
+        if isinstance(error, Disconnected) and error.stream is self:
             return self.send(DONE)
         self._failed(error)
         if self.driver.ends_with(error):

@@ -22,8 +22,6 @@ import {
 import { informFields, responseFields } from "./response.ts";
 import type { Http2Stream } from "./stream.ts";
 
-/** node:http2 sends no higher one (RFC 9110, 15, gives them no meaning). */
-const HIGHEST_STATUS = 599;
 const OK = 200;
 const RESET_CONTENT = 205;
 
@@ -91,7 +89,7 @@ export class Http2Exchange extends CheckedExchange implements UpgradeTransport {
   }
 
   protected override admits(head: ResponseHead): boolean {
-    if (!super.admits(head, HIGHEST_STATUS)) return false;
+    if (!super.admits(head)) return false;
     if (!this.handshake || head.status >= 300) return true;
     this.fail(notAccepted());
     return false;

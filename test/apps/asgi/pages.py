@@ -5,6 +5,7 @@ environment variable PAGES_LOG names.
 import asyncio
 import json
 import os
+import sys
 import time
 from urllib.parse import parse_qs
 
@@ -114,6 +115,13 @@ async def wait_for_end(scope, receive, send):
     record(message["type"])
 
 
+async def fail_when_left(scope, receive, send):
+    record("failing")
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    raise ValueError("left alone")
+
+
 async def wait_after_response(scope, receive, send):
     await respond(send, b"done\n")
     await receive()
@@ -163,6 +171,15 @@ async def die_midway(scope, receive, send):
     os._exit(7)
 
 
+async def exit_in_task(scope, receive, send):
+    async def leave():
+        sys.exit(3)
+
+    asyncio.ensure_future(leave())
+    await receive()
+    await receive()
+
+
 async def fail_at_length(scope, receive, send):
     """An exception quotes what a client has sent."""
     float("x" * 5_000_000)
@@ -178,7 +195,9 @@ async def hint_without_end(scope, receive, send):
 
 async def send_file(scope, receive, send):
     await start(send)
-    await send({"type": "http.response.pathsend", "path": query(scope)["path"]})
+    asked = query(scope)
+    path = os.fsdecode(bytes.fromhex(asked["hex"])) if "hex" in asked else asked["path"]
+    await send({"type": "http.response.pathsend", "path": path})
 
 
 async def send_file_and_delete(scope, receive, send):
@@ -345,6 +364,22 @@ async def ws_idle(scope, receive, send):
             await say(send, str(size))
 
 
+async def ws_tick(scope, receive, send):
+    """Sends and never receives, as long as it may; then takes what there is."""
+    await accept(receive, send)
+    record("ticking")
+    try:
+        while True:
+            await say(send, "tick")
+            await asyncio.sleep(0.01)
+    except OSError as error:
+        record("left", type(error).__name__)
+    count = 0
+    while (message := await receive())["type"] == "websocket.receive":
+        count += 1
+    record("received", count, "closed", message["code"])
+
+
 async def ws_flood(scope, receive, send):
     await accept(receive, send)
     sent = 0
@@ -374,6 +409,8 @@ PAGES = {
     ("http", "/block"): block,
     ("http", "/die"): die,
     ("http", "/die-midway"): die_midway,
+    ("http", "/exit-in-task"): exit_in_task,
+    ("http", "/fail-when-left"): fail_when_left,
     ("http", "/file"): send_file,
     ("http", "/file-and-delete"): send_file_and_delete,
     ("http", "/trailers"): trailers,
@@ -405,4 +442,5 @@ PAGES = {
     ("websocket", "/die"): ws_die,
     ("websocket", "/idle"): ws_idle,
     ("websocket", "/flood"): ws_flood,
+    ("websocket", "/tick"): ws_tick,
 }

@@ -101,12 +101,16 @@ async def leave(scope, receive, send):
     sys.exit(3)
 
 
+class ClientLeft(Exception):
+    """A framework's own."""
+
+
 async def wrap_error(scope, receive, send, message):
     """Makes an error of its own of whatever send() raises, as frameworks do."""
     try:
         await send(message)
     except OSError:
-        raise ValueError("the framework's own")
+        raise ClientLeft()  # noqa: B904
 
 
 async def show_scope(scope, receive, send):

@@ -18,6 +18,7 @@ from tempfile import TemporaryFile
 
 atexit.register(lambda: print("exit functions ran", file=sys.stderr))
 ticks = []
+notes = os.pipe()
 
 
 def _tick():
@@ -61,7 +62,28 @@ def fork_and_return(environ):
     if pid == 0:
         return "nobody must read this"
     _, status = os.waitpid(pid, 0)
+    _ours()._TIME_SLICE = 0.002
     return str(os.waitstatus_to_exitcode(status))
+
+
+def fork_quickly(environ):
+    """The next fork takes less than one call works, as it may."""
+    _ours()._TIME_SLICE = 10
+    return "quick"
+
+
+def _ours():
+    return sys.modules["sallyport.embedded.application"]
+
+
+def note(environ):
+    """In a pipe, which the child of a fork shares."""
+    os.write(notes[1], b".")
+    return "noted"
+
+
+def read_notes(environ):
+    return os.read(notes[0], 100).decode()
 
 
 def run(environ):

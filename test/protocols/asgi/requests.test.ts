@@ -219,6 +219,13 @@ test("a file sent by its path arrives whole, and its size is not held in memory"
   assert.equal((await slow.done).body.length, large.length);
 });
 
+test("the name of a file sent by its path need not be UTF-8", async (t) => {
+  const server = await startAsgi(t, { pathsend: true });
+  const path = Buffer.concat([Buffer.from(server.file), Buffer.from([0xe9, 0xff])]);
+  writeFileSync(path, "bytes");
+  assert.equal((await server.ask(`/file?hex=${path.toString("hex")}`)).body.toString(), "bytes");
+});
+
 test("a file may be deleted as soon as it has been sent", async (t) => {
   const server = await startAsgi(t, { pathsend: true });
   const content = Buffer.alloc(300_000, "file ");

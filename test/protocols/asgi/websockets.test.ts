@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
+import { constants } from "node:http2";
 import { test } from "node:test";
 import type { WebSocket } from "ws";
 import { ending, messages, startAsgi } from "../../kit/start-asgi.ts";
 import { settled, until } from "../../kit/until.ts";
+import { serve as serveHttp2 } from "../http2/serve-http2.ts";
 
 test("text and bytes of every size come back as they were sent, in order", async (t) => {
   const server = await startAsgi(t);
@@ -47,6 +49,63 @@ test("the code and the reason with which the client closes are the application's
   const client = await server.open("/");
   client.close(4321, "that is änough");
   assert.equal(await server.recorded(/^closed/), "closed 4321 that is änough");
+});
+
+/** More than the application may leave unread before its client has to wait. */
+const UNREAD = 300;
+const MESSAGE = "m".repeat(1_000);
+
+test("an application that sends and does not receive learns that its client has left", async (t) => {
+  const server = await startAsgi(t);
+  const client = await server.open("/tick");
+  for (let i = 0; i < UNREAD; i++) client.send(MESSAGE);
+  await messages(client, 20); // by now the application has what it may leave unread
+  client.terminate();
+  assert.equal(await server.recorded(/^left/), "left Disconnected");
+  const [, count] = /received (\d+) closed 1006/.exec(await server.recorded(/^received/)) ?? [];
+  assert.ok(Number(count) > 250, `${count} messages`);
+  assert.deepEqual(
+    server.lines.filter(({ level }) => level === "error"),
+    [],
+  );
+});
+
+test("the same by a reload", async (t) => {
+  const server = await startAsgi(t);
+  const client = await server.open("/tick");
+  for (let i = 0; i < UNREAD; i++) client.send(MESSAGE);
+  await messages(client, 20);
+  const closed = ending(client);
+  await server.gateway.reload?.();
+  assert.match(await closed, /^1012/);
+  await server.recorded(/^left/);
+  await server.recorded(/closed 1012/);
+});
+
+test("the same over HTTP/2", async (t) => {
+  const server = await startAsgi(t);
+  const front = await serveHttp2(t, (exchange) => server.gateway.handle(exchange));
+  const session = front.session();
+  await once(session, "remoteSettings");
+  const opening = {
+    ":method": "CONNECT",
+    ":protocol": "websocket",
+    ":path": "/tick",
+    "sec-websocket-version": "13",
+  };
+  const stream = session.request(opening, { endStream: false });
+  stream.on("error", () => {});
+  let seen = 0;
+  stream.on("data", (chunk: Buffer) => {
+    seen += chunk.length;
+  });
+  // A masked frame of text (RFC 6455, 5.2).
+  const head = Buffer.from([0x81, 0x80 | 126, MESSAGE.length >> 8, MESSAGE.length & 255, 0, 0, 0, 0]);
+  for (let i = 0; i < UNREAD; i++) stream.write(Buffer.concat([head, Buffer.from(MESSAGE)]));
+  await until(() => seen > 20 * "..tick".length);
+  stream.close(constants.NGHTTP2_CANCEL);
+  assert.equal(await server.recorded(/^left/), "left Disconnected");
+  await server.recorded(/closed 1006/);
 });
 
 test("a close without a code is 1005, a connection that breaks 1006 (K11)", async (t) => {

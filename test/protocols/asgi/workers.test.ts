@@ -33,6 +33,35 @@ test("a worker that dies takes what it has along: 502, a cut, 1011; another take
   assert.notEqual(await pid(server), before);
 });
 
+for (const [way, said] of [
+  ["by a signal of somebody else's", /exited with status 143/],
+  ["by sys.exit() in a task", /exited with status 3/],
+] as const)
+  test(`W13: a worker that ends ${way} loses what it has: 502, a cut, 1011; another takes over`, async (t) => {
+    const server = await startAsgi(t);
+    const before = await pid(server);
+    const midway = server.exchange("/slow-events");
+    await until(() => midway.chunks.length > 0);
+    const idle = server.ask("/wait-for-end");
+    const failing = server.ask("/fail-when-left");
+    const closed = ending(await server.open("/"));
+    await server.recorded(/^waiting/);
+    await server.recorded(/^failing/);
+    if (way.includes("signal")) process.kill(Number(before), "SIGTERM");
+    else server.exchange("/exit-in-task");
+    for (const asked of [idle, failing]) {
+      const { status, body } = await asked;
+      assert.deepEqual([status, /ERR_\w+/.exec(`${body}`)?.[0]], [502, "ERR_SALLYPORT_WORKER_DIED"]);
+    }
+    await server.logged(said);
+    assert.equal((await midway.done).complete, false);
+    assert.equal(await closed, "1011 The process that ran the request ended.");
+    await server.logged(/ValueError: left alone/);
+    if (way.includes("signal")) await server.logged(/the worker ends by SIGTERM/);
+    assert.notEqual(await pid(server), before);
+    assert.deepEqual(server.records().filter((word) => word === "shutdown").length, 1);
+  });
+
 test("a worker that is killed while it waits costs no request", async (t) => {
   const server = await startAsgi(t);
   for (let i = 0; i < 3; i++) {

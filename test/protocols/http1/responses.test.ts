@@ -115,6 +115,13 @@ test("a stream with its length is sent as it is", async (t) => {
   assert.equal(bodyOf(text), "hello world");
 });
 
+test("a status above all that are defined is an error of the application", async (t) => {
+  for (const status of [600, 999]) {
+    const { client } = await serve(t, (exchange) => exchange.respond(head(status), "secret"));
+    assert.match(await (await client()).send(LAST).all(), /^HTTP\/1\.1 500 /);
+  }
+});
+
 test("a stream without length to HTTP/1.0 ends with the connection", async (t) => {
   const { client } = await serve(t, streaming());
   const keep = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";

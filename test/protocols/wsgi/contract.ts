@@ -60,6 +60,7 @@ const REFUSED: [page: string, reason: RegExp][] = [
     "status-without-space",
     "status-not-a-number",
     "status-out-of-range",
+    "status-too-high",
     "status-informational",
     "status-with-newline",
     "status-bytes",

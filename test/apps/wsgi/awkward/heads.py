@@ -91,6 +91,7 @@ def with_head(name, status, headers):
 with_head("status-without-space", "200OK", list(PLAIN))
 with_head("status-not-a-number", "OK 200", list(PLAIN))
 with_head("status-out-of-range", "99 Low", list(PLAIN))
+with_head("status-too-high", "600 Higher", list(PLAIN))
 with_head("status-informational", "101 Switching Protocols", list(PLAIN))
 with_head("status-with-newline", "200 OK\r\nX-Injected: yes", list(PLAIN))
 with_head("status-bytes", b"200 OK", list(PLAIN))
