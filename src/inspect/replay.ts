@@ -1,6 +1,5 @@
 // A captured request, given to an app again as a new exchange, which has no client: nothing is sent anywhere. It ends, as if its
 // client left, when its recording keeps no more, or nobody can look at it, or after a time: a response may have no end.
-// Tested by test/inspect/replay.test.ts.
 import { BaseExchange } from "../exchange/base-exchange.ts";
 import { WholeBody } from "../exchange/body.ts";
 import { takesTrailers } from "../exchange/headers.ts";

@@ -1,5 +1,5 @@
 // How the process of a worker comes to its end, when it does not end by itself in time.
-// Tested by test/workers/lingering.test.ts and by test/workers/timeouts.test.ts.
+// Tested by test/workers/lingering.test.ts.
 import type { Log } from "../exchange/index.ts";
 import { timerDelay } from "../exchange/wait.ts";
 import type { Child } from "../processes/index.ts";

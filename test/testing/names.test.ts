@@ -12,13 +12,18 @@ const DECLARATION =
 /** Names of more than one declaration, each with the one meaning that all of them have. */
 const SAME: Readonly<Record<string, string>> = {};
 
+/** The modules of each name. The overloads of a function are one declaration. */
 function declared(): Map<string, string[]> {
   const places = new Map<string, string[]>();
   for (const path of sources())
-    for (const [comment, name] of readFileSync(join(SRC, path), "utf8").matchAll(DECLARATION))
-      if (!comment.includes("@deprecated"))
-        places.set(name as string, [...(places.get(name as string) ?? []), path]);
+    for (const name of namesIn(path)) places.set(name, [...(places.get(name) ?? []), path]);
   return places;
+}
+
+function namesIn(path: string): Set<string> {
+  const found = [...readFileSync(join(SRC, path), "utf8").matchAll(DECLARATION)];
+  const current = found.filter(([comment]) => !comment.includes("@deprecated"));
+  return new Set(current.map(([, name = ""]) => name));
 }
 
 const places = declared();
