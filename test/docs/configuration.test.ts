@@ -44,7 +44,13 @@ test("each key of the configuration that a page names with its section is there"
 });
 
 /** Names that belong to others, such as Vite's hooks and keys of Kubernetes. */
-const OTHERS = new Set(["handleHotUpdate", "maxUnavailable", "preStop", "terminationGracePeriodSeconds"]);
+const OTHERS = new Set([
+  "handleHotUpdate",
+  "maxUnavailable",
+  "preStop",
+  "shouldUpgradeCallback",
+  "terminationGracePeriodSeconds",
+]);
 const sources = [...SOURCES, "package.json"].map(readText).join("\n");
 const WORDS = new Set(sources.match(/[A-Za-z_$][\w$]*/g));
 

@@ -87,7 +87,15 @@ export const LISTENERS: Readonly<Record<string, Row>> = {
   },
 
   "fetch mount": {
-    lacks: ["anyPath", "bodyOnGet", "informs", "requestTrailers", "responseTrailers", "traceMethod"],
+    lacks: [
+      "anyPath",
+      "bodyOnGet",
+      "informs",
+      "lazyContinue",
+      "requestTrailers",
+      "responseTrailers",
+      "traceMethod",
+    ],
     open: async (gateway, scope) => {
       const handled: Gateway = { handle: (exchange) => gateway.handle(exchange) };
       const root = toFetchHandler(handled, { log });

@@ -15,6 +15,7 @@ class Link:
 
     paused = False
     is_free = True
+    ending = False
 
     def __init__(self):
         self.loop = asyncio.get_running_loop()
