@@ -19,9 +19,22 @@ def refuse():
     sys.exit(1)
 
 
+def ignore_signals():
+    """Signals to all processes of the server (SIGHUP, SIGUSR1) are for the server to act on; an application may set its own.
+
+    By a handler: SIG_IGN would pass to the programs that the application starts.
+    """
+    import signal
+
+    for each in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(each, lambda *_: None)
+        signal.siginterrupt(each, False)  # libraries in C need not know of them
+
+
 if sys.version_info < (3, 9):
     refuse()
 else:
+    ignore_signals()
     from sallyport.worker import main
 
     main()
