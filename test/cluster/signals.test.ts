@@ -95,7 +95,8 @@ test("a server process that still starts opens no debugger at SIGUSR1", async (t
 
 /** Where Node has no flag for it, only from the first statement of our program on. */
 function leavesDebuggerAlone(pid: number): boolean {
-  if (process.allowedNodeEnvironmentFlags.has("--disable-sigusr1")) return commandOf(pid).includes("--disable-sigusr1");
+  if (process.allowedNodeEnvironmentFlags.has("--disable-sigusr1"))
+    return commandOf(pid).includes("--disable-sigusr1");
   return (maskOf(readFileSync(`/proc/${pid}/status`, "latin1"), "SigCgt") & 1n) === 1n;
 }
 
