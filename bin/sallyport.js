@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 // Until the command has handlers of its own, signals to all of our processes do nothing: Node would end at SIGHUP, which asks
 // for a reload, and open its debugger at SIGUSR1, which asks for new log files.
 const isServer =
-  "SALLYPORT_SERVER_PROCESS" in process.env || process.argv.some((word) => word === "serve" || word === "dev");
+  "SALLYPORT_SERVER_PROCESS" in process.env ||
+  process.argv.some((word) => word === "serve" || word === "dev");
 for (const signal of isServer ? ["SIGUSR1", "SIGHUP"] : ["SIGUSR1"]) process.on(signal, () => {});
 
 const [major, minor] = process.versions.node.split(".").map(Number);

@@ -20,9 +20,9 @@ def refuse():
 
 
 def ignore_signals():
-    """Signals to all processes of the server (SIGHUP, SIGUSR1) are for the server to act on; an application may set its own.
+    """SIGHUP and SIGUSR1, sent to all processes of a server, are for the server; an application may set handlers of its own.
 
-    By a handler: SIG_IGN would pass to the programs that the application starts.
+    Not SIG_IGN, which the programs that the application starts would inherit.
     """
     import signal
 
