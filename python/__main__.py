@@ -20,7 +20,7 @@ def refuse():
 
 
 def ignore_signals():
-    """SIGHUP and SIGUSR1, sent to all processes of a server, are for the server; an application may set handlers of its own.
+    """SIGHUP and SIGUSR1, sent to all processes of a server, are for the server. An application may set its own.
 
     Not SIG_IGN, which the programs that the application starts would inherit.
     """
