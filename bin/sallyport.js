@@ -4,6 +4,13 @@ import { existsSync } from "node:fs";
 import module from "node:module";
 import { fileURLToPath } from "node:url";
 
+// Until the command has handlers of its own, signals to all of our processes do nothing: Node would end at SIGHUP, which asks
+// for a reload, and open its debugger at SIGUSR1, which asks for new log files.
+const isServer =
+  "SALLYPORT_SERVER_PROCESS" in process.env ||
+  process.argv.some((word) => word === "serve" || word === "dev");
+for (const signal of isServer ? ["SIGUSR1", "SIGHUP"] : ["SIGUSR1"]) process.on(signal, () => {});
+
 const [major, minor] = process.versions.node.split(".").map(Number);
 // A supervisor starts its own command line once more, for a server process, and says so in JSON (src/cluster/messages.ts).
 // Anything else is a misspelt SALLYPORT_SERVER_PROCESSES, of which the command warns.

@@ -19,9 +19,22 @@ def refuse():
     sys.exit(1)
 
 
+def ignore_signals():
+    """SIGHUP and SIGUSR1, sent to all processes of a server, are for the server. An application may set its own.
+
+    Not SIG_IGN, which the programs that the application starts would inherit.
+    """
+    import signal
+
+    for each in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(each, lambda *_: None)
+        signal.siginterrupt(each, False)  # libraries in C need not know of them
+
+
 if sys.version_info < (3, 9):
     refuse()
 else:
+    ignore_signals()
     from sallyport.worker import main
 
     main()

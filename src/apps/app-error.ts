@@ -1,6 +1,7 @@
 // An application in this process fails: the client gets the sentence of the error's code, the log gets the stack.
 // Tested by test/apps/fetch.test.ts.
 import { type Exchange, type Log, SallyportError } from "../exchange/index.ts";
+import { thrownOf } from "../exchange/thrown.ts";
 import { ownStack } from "./stack.ts";
 
 /** The thrown value as an error of ours. A SallyportError (a request body that broke off) stays as it is. */
@@ -10,7 +11,8 @@ export function appError(error: unknown): SallyportError {
     return new SallyportError("APP_RAISED", `the application threw ${describeThrown(error)}`, {
       cause: error,
     });
-  const message = `the application raised ${error.name}: ${error.message}`;
+  const thrown = thrownOf(error);
+  const message = `the application raised ${thrown.name}: ${thrown.message}`;
   return new SallyportError("APP_RAISED", message, { cause: error, detail: ownStack(error) });
 }
 

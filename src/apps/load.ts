@@ -4,6 +4,7 @@ import { access } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
+import { thrownOf } from "../exchange/thrown.ts";
 import { checkArgument, checkOptions, must } from "../options/checks.ts";
 import { gatewayOfExport } from "./load-kind.ts";
 import { APP_CHECKS, type AppOptions } from "./node.ts";
@@ -56,7 +57,7 @@ async function importModule(file: string, query: string): Promise<Module> {
       : await importNatively(file, query);
   } catch (error) {
     const detail = (await syntaxErrorLocation(file, error)) ?? ownStack(error);
-    const reason = firstLine(error instanceof Error ? error.message : String(error));
+    const reason = firstLine(thrownOf(error).message);
     throw new SallyportError("APP_IMPORT", `${file} could not be imported: ${reason}`, {
       cause: error,
       detail,

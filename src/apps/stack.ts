@@ -1,6 +1,7 @@
 // An application's stack without the frames of Node, of the loader, and of Sallyport.
 // Tested by test/apps/load.test.ts.
 import { fileURLToPath } from "node:url";
+import { thrownOf } from "../exchange/thrown.ts";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const OURS = /[( ](?:node:|<anonymous>\))|[\\/]node_modules[\\/](?:jiti|tsx|esbuild)[\\/]/;
@@ -8,8 +9,8 @@ const isTheirs = (frame: string): boolean => !OURS.test(frame) && !frame.include
 
 /** The text of an error's stack; undefined when `error` is no Error. */
 export function ownStack(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !error.stack) return undefined;
-  return withoutFrames(error.stack, isTheirs).trim();
+  const { stack } = thrownOf(error);
+  return stack === "" ? undefined : withoutFrames(stack, isTheirs).trim();
 }
 
 export function withoutFrames(stack: string, keep: (frame: string) => boolean): string {

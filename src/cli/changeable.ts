@@ -1,6 +1,7 @@
 // What a reload cannot change: it needs another kind of process than the one that runs.
-// Tested by test/cluster/reload.test.ts.
+// Tested by test/cli/changeable.test.ts and by test/cluster/reload.test.ts.
 import { isDeepStrictEqual } from "node:util";
+import type { ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import { hasEmbedded } from "../config/embedded.ts";
 import { SallyportError } from "../exchange/index.ts";
@@ -30,7 +31,19 @@ export function changeable(present: Settings, next: Settings, isSupervised: bool
     );
   for (const [key, why] of Object.entries(FIXED) as [keyof typeof FIXED, string][])
     if (!isDeepStrictEqual(next[key], present[key])) throw restartNeeded(key, why);
+  checkSocketFiles(present.listen, next.listen);
   return next;
+}
+
+/** A Unix socket that stays open keeps its file. Throws RESTART_NEEDED. */
+function checkSocketFiles(present: readonly ListenAddress[], next: readonly ListenAddress[]): void {
+  for (const address of next) {
+    if (address.kind !== "unix") continue;
+    const { path, mode, owner } = address;
+    const before = present.find((each) => each.kind === "unix" && each.path === path);
+    if (before?.kind === "unix" && (before.mode !== mode || before.owner !== owner))
+      throw restartNeeded(`mode or owner of unix:${path}`, "its file is made when the server opens it");
+  }
 }
 
 const restartNeeded = (change: string, why: string): SallyportError =>

@@ -1,12 +1,11 @@
 // What a supervisor needs of a configuration. A reload brings another plan.
-// Tested by test/cluster/reload.test.ts.
 import type { Settings } from "../config/config.ts";
 import { hasEmbedded } from "../config/embedded.ts";
 import { isGateway } from "../options/checks.ts";
 import { librariesOf } from "./libraries.ts";
 import type { Handed } from "./messages.ts";
 
-/** Milliseconds for a server process to start, where the applications have limits of their own. */
+/** Milliseconds for a server process to start at the least, where the applications have limits of their own. */
 const START = 300_000;
 /** Milliseconds for importing an application, and for all else that a server process does before it serves. */
 const START_DEFAULT = 60_000;
@@ -22,9 +21,11 @@ export interface ClusterPlan {
  * supervisor can end an import that hangs.
  */
 export function startTimeoutOf(settings: Settings): number {
-  if (!hasEmbedded(settings)) return START;
-  const limits = Object.values(settings.apps).map((app) => "startTimeout" in app && app.startTimeout);
-  return STARTING + limits.reduce<number>((sum, limit) => sum + (limit || START_DEFAULT), 0);
+  const limits = Object.values(settings.apps).map(
+    (app) => ("startTimeout" in app && app.startTimeout) || START_DEFAULT,
+  );
+  if (!hasEmbedded(settings)) return Math.max(START, STARTING + Math.max(...limits));
+  return STARTING + limits.reduce((sum, limit) => sum + limit, 0);
 }
 
 /** Whether settings can be handed to server processes: not with the objects and functions of a configuration in code. */

@@ -6,6 +6,7 @@ import { SallyportError } from "../exchange/index.ts";
 import { timerDelay } from "../exchange/wait.ts";
 import type { LogLine } from "../logs/tail.ts";
 import type { Snapshot } from "../metrics/index.ts";
+import { withoutDebugSignal } from "../processes/debug-signal.ts";
 import type { Exit } from "../processes/exit.ts";
 import { guard } from "../processes/guard.ts";
 import { openFilesLimit } from "../server/descriptors.ts";
@@ -248,7 +249,7 @@ function begin(
   try {
     return fork(program, args, {
       // Without "--" Node looks for the file of our --env-file itself, and ends where it is gone.
-      execArgv: [...process.execArgv, "--"],
+      execArgv: [...process.execArgv, ...withoutDebugSignal(), "--"],
       env: { ...process.env, [SERVER_PROCESS_VARIABLE]: JSON.stringify(task) },
       stdio: ["inherit", "inherit", "inherit", ...low, "ipc", scoreboard.fd, ...sockets.descriptors],
       serialization: "advanced", // settings have what JSON has not, such as Infinity

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../exchange/index.ts";
+import { thrownOf } from "../exchange/thrown.ts";
 import type { Settings } from "./config.ts";
 import { configError, errorLine, type Origin } from "./error-lines.ts";
 import { checkConfig } from "./errors.ts";
@@ -147,7 +148,7 @@ async function readCode(source: string, path: string): Promise<Parsed> {
   } catch (reason) {
     if (reason instanceof SallyportError) throw reason;
     // Code may throw anything.
-    const error = reason instanceof Error ? reason : new Error(String(reason));
+    const error = thrownOf(reason);
     const [first = "failed"] = error.message.split("\n");
     throw syntaxError(path, lineThrown(path, error), first.replace(`${path}: `, ""), reason);
   }

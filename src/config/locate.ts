@@ -143,7 +143,7 @@ export function locateCode(source: string): LineOf {
 }
 
 /** The line of the file at `path` that an error was thrown in, by its stack. */
-export function lineThrown(path: string, { stack = "" }: Error): number | undefined {
+export function lineThrown(path: string, { stack = "" }: Pick<Error, "stack">): number | undefined {
   const line = new RegExp(`${escaped(path)}:(\\d+)`).exec(stack)?.[1];
   return line === undefined ? undefined : Number(line);
 }

@@ -2,6 +2,8 @@
 // docs/errors.md has a paragraph for each code; a test keeps the two together.
 // Tested by test/docs/errors.test.ts.
 
+import { thrownOf } from "./thrown.ts";
+
 /** Whose fault an error is: the peer that sent the request, the application, its process, or the configuration. */
 export type Fault = "client" | "app" | "worker" | "config";
 
@@ -121,8 +123,6 @@ export class SallyportError extends Error {
   /** `error` itself when it is ours; anything else becomes an INTERNAL error that keeps it as its cause. */
   static from(error: unknown): SallyportError {
     if (error instanceof SallyportError) return error;
-    return new SallyportError("INTERNAL", error instanceof Error ? error.message : String(error), {
-      cause: error,
-    });
+    return new SallyportError("INTERNAL", thrownOf(error).message, { cause: error });
   }
 }

@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import type { SallyportError } from "./errors.ts";
 import type { Headers } from "./headers.ts";
 import type { ResponseBody } from "./lines.ts";
+import type { Agree } from "./reloads.ts";
 import type { Repeated } from "./repeated.ts";
 import type { GatewayStatus, Load, ProcessBounds, ProcessStacks } from "./status.ts";
 import type { Trace } from "./trace.ts";
@@ -239,8 +240,12 @@ export interface Gateway {
   readonly inner?: readonly Gateway[] | undefined;
   /** Gets ready (starts workers, checks files). Rejects with a SallyportError: config or app at fault. */
   start?(): Promise<void>;
-  /** A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. */
-  reload?(): Promise<void>;
+  /**
+   * A new generation of the application replaces the old without losing a request. Rejects, and keeps the old one. Once the new one is
+   * ready, `agree` may be called, before it takes over: it resolves when all that is reloaded with it is ready, and rejects when
+   * something is not: then the new one must end.
+   */
+  reload?(agree?: Agree): Promise<void>;
   /** What there is to say about the application at the moment. */
   status?(): GatewayStatus;
   /** Changes how many processes run the application, until the next reload. Resolves once it has begun; rejects with a SallyportError. */

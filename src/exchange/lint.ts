@@ -37,7 +37,7 @@ export function lint(gateway: Gateway, report: Report = crash): Gateway {
     ...(gateway.stacks && { stacks: gateway.stacks.bind(gateway) }),
     ...(gateway.scale && { scale: gateway.scale.bind(gateway) }),
     start: async () => gateway.start?.(),
-    reload: async () => gateway.reload?.(),
+    reload: async (agree) => gateway.reload?.(agree),
     leave: (why) => gateway.leave?.(why),
     close: async (grace) => gateway.close?.(grace),
     handle(exchange) {

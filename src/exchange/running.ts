@@ -1,7 +1,7 @@
 // Runs gateways together with those behind them (`Gateway.inner`). A gateway may stand in several places of one owner, and have
 // several owners (two mounts, a mount and a server): it starts once, and closes with the last owner.
 import type { Gateway, Leaving } from "./exchange.ts";
-import { Reloads } from "./reloads.ts";
+import { type Agree, Reloads, throwFirst, together } from "./reloads.ts";
 
 /** The state that all owners of one gateway share. */
 interface Shared {
@@ -44,13 +44,14 @@ export class Running {
     if (failed) throw failed.reason;
   }
 
-  /** Reloads `root` and those behind it; resolves with whether any of them can. Rejects with the first failure. */
-  async reload(root: Gateway): Promise<boolean> {
+  /**
+   * Reloads `root` and those behind it, which take over together; resolves with whether any of them can. Rejects with the first
+   * failure. `agree`: with others.
+   */
+  async reload(root: Gateway, agree?: Agree): Promise<boolean> {
     const able = [...withInner(root)].filter((gateway) => gateway.reload);
-    const failed = (await Promise.allSettled(able.map((gateway) => sharedOf(gateway).reloads.ask()))).find(
-      ({ status }) => status === "rejected",
-    );
-    if (failed) throw (failed as PromiseRejectedResult).reason;
+    const asked = able.map((gateway) => (all: Agree) => sharedOf(gateway).reloads.ask(all));
+    throwFirst(await together(asked, agree));
     return able.length > 0;
   }
 
@@ -124,7 +125,7 @@ function sharedOf(gateway: Gateway): Shared {
     owners: new Set(),
     staying: new Set(),
     started: undefined,
-    reloads: new Reloads(async () => gateway.reload?.()),
+    reloads: new Reloads(async (agree) => gateway.reload?.(agree)),
   };
   all.set(gateway, shared);
   return shared;

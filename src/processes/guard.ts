@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from "node:child_process";
  * `= PID:SECONDS` (released). It looks at the processes each second, so that a number is not used after it may have another owner.
  */
 const SCRIPT = `
-trap '' INT TERM HUP
+trap '' INT TERM HUP USR1
 groups=' '
 processes=' '
 while read -r what name; do

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Child } from "./child.ts";
+import { withoutDebugSignal } from "./debug-signal.ts";
 import { Launched, type LaunchOptions } from "./launched.ts";
 import type { LauncherMessage, LauncherNotice } from "./launcher-messages.ts";
 
@@ -140,7 +141,10 @@ export class LauncherHost {
 
 /** Resolves when the process has reported that it is ready. */
 async function startProcess(path: string): Promise<ChildProcess> {
-  const launcher = fork(PROGRAM, [path], { execArgv: FLAGS, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const launcher = fork(PROGRAM, [path], {
+    execArgv: [...FLAGS, ...withoutDebugSignal()],
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
   const failed = once(launcher, "exit").then(() => {
     throw new Error("the launcher process ended before it was ready");
   });

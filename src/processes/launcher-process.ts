@@ -86,7 +86,7 @@ async function end(): Promise<void> {
 
 process.title = "sallyport-launcher";
 // Signals to the whole group (Ctrl-C, systemd) are for our parent to act on; it ends us by closing the channel.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
 process.on("message", handle);
 process.on("disconnect", end);
 notify({ is: "ready" });

@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 import { NOWHERE } from "../config/error-lines.ts";
 import { atAddress, located, readFiles } from "../config/tls-files.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
-import type { TlsSettings } from "../sockets/tls/index.ts";
-
+import { type Agree, alone } from "../exchange/reloads.ts";
+import type { SecureContexts, TlsSettings } from "../sockets/tls/index.ts";
 import { rightsHint } from "./privileges.ts";
 
 type Accept = (socket: Socket) => void;
@@ -19,14 +19,22 @@ const CHECK_INTERVAL = 60_000;
 interface TlsAddress {
   readonly settings: TlsSettings;
   readonly acceptor: TlsAcceptor;
-  /** Of the files when they were last read. */
+  /** Of the files when they were last read, and could be used. */
   signature: string;
+}
+
+interface ReadAddress {
+  readonly address: TlsAddress;
+  readonly signature: string;
+  readonly keys: SecureContexts;
 }
 
 export class Encryption {
   readonly #directory: string;
   readonly #log: Log;
   readonly #addresses: TlsAddress[] = [];
+  /** Of the last check: what has been logged already. */
+  #failures: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
 
@@ -57,19 +65,31 @@ export class Encryption {
     return (socket) => acceptor.accept(socket);
   }
 
-  /** Reads all files again. Rejects with CONFIG_INVALID for faulty ones, whose earlier content stays in use. */
-  reload(): Promise<void> {
-    return this.#inTurn(() => this.#refresh(this.#addresses));
+  /** Reads all files again. Rejects with CONFIG_INVALID for faulty ones; then the earlier content of all stays in use. */
+  reload(agree: Agree = alone): Promise<void> {
+    return this.#inTurn(async () => {
+      const all = await Promise.all(this.#addresses.map((address) => this.#read(address)));
+      await agree();
+      for (const read of all) this.#use(read);
+    });
   }
 
-  /** Reads the files that have changed, and logs their faults once. */
+  /** Reads the files that have changed. Faulty ones are read again by the next check, and logged once. */
   renewChanged(): Promise<void> {
     return this.#inTurn(async () => {
       const { signatureOf } = await import("../sockets/tls/index.ts");
-      const changed: TlsAddress[] = [];
-      for (const address of this.#addresses)
-        if (address.signature !== (await signatureOf(address.settings))) changed.push(address);
-      await this.#refresh(changed).catch((error) => this.#logFailure(SallyportError.from(error)));
+      const failures = new Map<string, SallyportError>();
+      for (const address of this.#addresses) {
+        if (address.signature === (await signatureOf(address.settings))) continue;
+        try {
+          this.#use(await this.#read(address));
+        } catch (reason) {
+          const error = SallyportError.from(reason);
+          failures.set(error.message + error.detail, error);
+        }
+      }
+      for (const [text, error] of failures) if (!this.#failures.has(text)) this.#logFailure(error);
+      this.#failures = new Set(failures.keys());
     });
   }
 
@@ -85,17 +105,15 @@ export class Encryption {
     return turn;
   }
 
-  async #refresh(addresses: readonly TlsAddress[]): Promise<void> {
-    const results = await Promise.allSettled(addresses.map((address) => this.#renew(address)));
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed) throw failed.reason;
-  }
-
-  async #renew(address: TlsAddress): Promise<void> {
+  async #read(address: TlsAddress): Promise<ReadAddress> {
     const { signatureOf } = await import("../sockets/tls/index.ts");
     // Before the files are read, so that the next check sees a change made meanwhile.
-    address.signature = await signatureOf(address.settings);
-    const keys = await readFiles(address.settings, ({ message }) => message);
+    const signature = await signatureOf(address.settings);
+    return { address, signature, keys: await readFiles(address.settings, ({ message }) => message) };
+  }
+
+  #use({ address, signature, keys }: ReadAddress): void {
+    address.signature = signature;
     address.acceptor.setContexts(keys);
     this.#warn(keys.warnings);
     this.#log.info(`certificates were read again: ${address.settings.cert}`);

@@ -1,6 +1,7 @@
 // Several parts of a server fail together: one error tells of all of them.
 // Tested by test/server/reload.test.ts.
 import { type ErrorName, SallyportError } from "../exchange/index.ts";
+import { isDisagreed } from "../exchange/reloads.ts";
 
 /** Throws the only failure, or one error that lists all of them by the names of their parts. */
 export function throwFailures(
@@ -9,7 +10,9 @@ export function throwFailures(
   results: readonly PromiseSettledResult<unknown>[],
 ): void {
   const failures = results.flatMap((result, i) =>
-    result.status === "rejected" ? [{ name: names[i], error: SallyportError.from(result.reason) }] : [],
+    result.status === "rejected" && !isDisagreed(result.reason)
+      ? [{ name: names[i], error: SallyportError.from(result.reason) }]
+      : [],
   );
   const [first, second] = failures;
   if (!first) return;

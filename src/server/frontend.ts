@@ -15,6 +15,7 @@ import {
   SallyportError,
   totalLoad,
 } from "../exchange/index.ts";
+import type { Agree } from "../exchange/reloads.ts";
 import type { AccessLog } from "../logs/access.ts";
 import { besideAccessLog } from "../logs/log.ts";
 import type { Counts } from "../metrics/index.ts";
@@ -109,9 +110,9 @@ export class Frontend {
     return unlessScarce(address, this.#proxies.acceptAt(address, decrypt));
   }
 
-  /** Reads certificates again. Rejects with CONFIG_INVALID; those that are wrong stay as they were. */
-  reloadCertificates(): Promise<void> {
-    return this.#encryption.reload();
+  /** Reads certificates again. Rejects with CONFIG_INVALID; then all stay as they were. */
+  reloadCertificates(agree: Agree): Promise<void> {
+    return this.#encryption.reload(agree);
   }
 
   load(): Load {

@@ -14,6 +14,8 @@ type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
 export interface Bound {
   /** `http://127.0.0.1:8000` with the port that the system gave, `unix:/path`, `fastcgi://unix:/path`. */
   readonly url: string;
+  /** The same with the protocol, and TLS, of `address`, which a reload has brought to the same place. */
+  urlAs(address: ListenAddress): string;
   /**
    * Accepts no more, and removes a Unix socket's file. Accepted connections live on. Never rejects. Waiting connections
    * are left to other processes that listen at the same socket; with `patience` (milliseconds) they are accepted first.
@@ -42,7 +44,11 @@ export async function bind(
   if (address.kind === "unix") await bindUnix(server, address);
   else await listening(server, listenOptions(address)).catch((error) => unusable(address, error, option));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here
-  return { url: urlOf(server, address), close: (patience = 0) => closed(server, patience) };
+  return {
+    url: urlOf(server, address),
+    urlAs: (other) => urlOf(server, other),
+    close: (patience = 0) => closed(server, patience),
+  };
 }
 
 /**

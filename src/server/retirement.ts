@@ -1,8 +1,9 @@
-// What a reload has replaced: requests under way in it are finished, within the grace, while new ones go to what serves now.
+// What a reload has replaced, or has made in vain: requests under way in it are finished, within the grace, while new ones go to what serves now.
 // Tested by test/server/reload.test.ts.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/config.ts";
 import type { Log } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import type { AccessLog } from "../logs/access.ts";
 import { LeavingApps } from "./app-operations.ts";
 import type { AppStarter, Apps } from "./apps.ts";
@@ -18,6 +19,9 @@ export interface Parts {
   readonly sockets: ListeningSockets;
 }
 
+/** What stands between sockets and routes, with its log. */
+export type Front = Pick<Parts, "frontend" | "access">;
+
 export interface RetirementOptions {
   readonly log: Log;
   readonly appStarter: AppStarter;
@@ -28,8 +32,8 @@ export interface RetirementOptions {
 export class Retirement {
   readonly apps: LeavingApps = new LeavingApps();
   readonly #options: RetirementOptions;
-  /** Those whose frontends were replaced, until their connections have ended. */
-  readonly #parts = new Set<Parts>();
+  /** Beside the one that serves: replaced ones, until their connections have ended, and those that are to take over. By frontend. */
+  readonly #fronts = new Map<Frontend, Front>();
 
   constructor(options: RetirementOptions) {
     this.#options = options;
@@ -37,27 +41,37 @@ export class Retirement {
 
   /** Frontends that still have connections, or may have. */
   get frontends(): readonly Frontend[] {
-    return [...this.#parts].map(({ frontend }) => frontend);
+    return [...this.#fronts.keys()];
+  }
+
+  /** Their access logs, which still get lines. */
+  get accessLogs(): readonly (AccessLog | undefined)[] {
+    return [...this.#fronts.values()].map(({ access }) => access);
+  }
+
+  /** `front` is about to take over: a stop until then ends it like those that were replaced. */
+  expect(front: Front): void {
+    this.#fronts.set(front.frontend, front);
   }
 
   /** Ends what `present` has replaced, in the grace that its settings give. */
   begin(before: Parts, present: Parts): void {
+    this.#fronts.delete(present.frontend);
     const ends = [...this.#retireSockets(before, present), ...this.#retireApps(before, present)];
-    if (before.frontend !== present.frontend) ends.push(this.#retireFrontend(before, present.settings.grace));
+    if (before.frontend !== present.frontend) ends.push(this.retire(before, present.settings.grace));
     void Promise.allSettled(ends);
   }
 
   /** Ends the frontends that are left. Requests under way have `grace` milliseconds. */
   async close(grace: number): Promise<void> {
-    await Promise.all([...this.#parts].map((parts) => closeFrontend(parts, grace)));
+    await Promise.all([...this.#fronts.values()].map((front) => closeFront(front, grace)));
   }
 
   #retireSockets(before: Parts, { sockets, settings }: Parts): Promise<void>[] {
     const { log } = this.#options;
-    for (const [key, { bound }] of sockets)
-      if (!before.sockets.has(key)) log.info(`listening on ${bound.url}, too`);
+    for (const [key, { url }] of sockets) if (!before.sockets.has(key)) log.info(`listening on ${url}, too`);
     const closed = [...before.sockets].filter(([key]) => !sockets.has(key));
-    for (const [, { bound }] of closed) log.info(`no longer listening on ${bound.url}`);
+    for (const [, { url }] of closed) log.info(`no longer listening on ${url}`);
     return closed.map(([, { bound }]) => bound.close(settings.grace / 2));
   }
 
@@ -71,17 +85,18 @@ export class Retirement {
 
   /**
    * Each connection ends with its next response, which says so. One that stays idle is left open for the grace: closed at
-   * once, it might meet the client's next request.
+   * once, it might meet the client's next request. Never rejects.
    */
-  async #retireFrontend(before: Parts, grace: number): Promise<void> {
-    before.frontend.leave();
-    this.#parts.add(before);
-    await delay(grace, undefined, { ref: false });
+  async retire(front: Front, grace: number): Promise<void> {
+    const { frontend } = front;
+    frontend.leave();
+    this.#fronts.set(frontend, front);
+    await delay(timerDelay(grace), undefined, { ref: false });
     if (this.#options.isStopping()) return;
-    this.#parts.delete(before);
-    await closeFrontend(before, grace);
+    this.#fronts.delete(frontend);
+    await closeFront(front, grace);
   }
 }
 
-const closeFrontend = ({ frontend, access }: Parts, grace: number): Promise<void> =>
+const closeFront = ({ frontend, access }: Front, grace: number): Promise<void> =>
   frontend.close(grace).then(() => access?.close());

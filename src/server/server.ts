@@ -17,6 +17,7 @@ import {
   totalLoad,
 } from "../exchange/index.ts";
 import { lint } from "../exchange/lint.ts";
+import { type Agree, together } from "../exchange/reloads.ts";
 import { timerDelay } from "../exchange/wait.ts";
 import { AccessLog } from "../logs/access.ts";
 import { descriptorSink, fileSink } from "../logs/sinks.ts";
@@ -29,7 +30,7 @@ import { throwFailures } from "./failures.ts";
 import { type Accept, Frontend, sharesFrontend } from "./frontend.ts";
 import type { Server, ServerInspection, ServerOptions } from "./interface.ts";
 import { appInterface } from "./interfaces.ts";
-import { changeSockets, type ListeningSockets, openSocket } from "./listening.ts";
+import { type ChangedSockets, changeSockets, openSocket } from "./listening.ts";
 import { type Parts, Retirement } from "./retirement.ts";
 import { Routes, routesOf } from "./routes.ts";
 import { timed } from "./server-timing.ts";
@@ -125,7 +126,7 @@ class GatewayServer implements Server {
   }
 
   get urls(): readonly string[] {
-    return [...this.#parts.sockets.values()].map(({ bound }) => bound.url);
+    return [...this.#parts.sockets.values()].map(({ url }) => url);
   }
 
   async answerCgi(nph = false): Promise<number> {
@@ -185,7 +186,7 @@ class GatewayServer implements Server {
   }
 
   reopenLogs(): void {
-    this.#parts.access?.reopen();
+    for (const access of [this.#parts.access, ...this.#retirement.accessLogs]) access?.reopen();
   }
 
   async leave(patience = 0): Promise<void> {
@@ -208,9 +209,10 @@ class GatewayServer implements Server {
     const change = new Change();
     await this.#orUndo(change, async () => {
       const settings = (await this.#options.reread?.(change.made)) ?? this.#parts.settings;
-      const next = await this.#partsFor(settings, change);
+      const { next, handOver } = await this.#partsFor(settings, change);
       this.#throwIfStopping();
       this.#applyLimits(settings);
+      handOver();
       this.#become(next);
       await this.#scaled.reset(next.apps.values());
     });
@@ -257,12 +259,14 @@ class GatewayServer implements Server {
     this.#retirement.begin(before, next);
   }
 
-  async #partsFor(settings: Settings, change: Change): Promise<Parts> {
+  /** `handOver` has kept sockets serve by them. */
+  async #partsFor(settings: Settings, change: Change): Promise<{ next: Parts; handOver: () => void }> {
     const apps = await this.#appsFor(settings, change);
     const front = await this.#frontendFor(settings, change);
-    const sockets = await this.#socketsFor(settings, front.frontend, change);
+    const { sockets, handOver } = await this.#socketsFor(settings, front.frontend, change);
+    // Last: what has a new generation cannot go back.
     await this.#renew([...apps].filter(([name, app]) => this.#parts.apps.get(name) === app));
-    return { settings, apps, ...front, sockets };
+    return { next: { settings, apps, ...front, sockets }, handOver };
   }
 
   /** Apps that are new, or other than before, are started. */
@@ -278,28 +282,29 @@ class GatewayServer implements Server {
     const { frontend, access } = this.#parts;
     if (sharesFrontend(this.#parts.settings, settings)) return { frontend, access };
     const newAccess = await this.#openAccessLog(settings.log);
-    change.made(() => newAccess?.close());
-    const made = this.#makeFrontend(settings, newAccess);
-    change.made(() => made.close(0));
-    await this.#makeListeners(made);
-    return { frontend: made, access: newAccess };
+    const made = { frontend: this.#makeFrontend(settings, newAccess), access: newAccess };
+    // New addresses may bring it connections before it takes over.
+    this.#retirement.expect(made);
+    change.made(() => void this.#retirement.retire(made, this.#parts.settings.grace));
+    await this.#makeListeners(made.frontend);
+    return made;
   }
 
-  async #socketsFor(settings: Settings, frontend: Frontend, change: Change): Promise<ListeningSockets> {
+  async #socketsFor(settings: Settings, frontend: Frontend, change: Change): Promise<ChangedSockets> {
     const { sockets, frontend: before } = this.#parts;
-    if (frontend === before) return sockets;
+    if (frontend === before) return { sockets, handOver: () => {} };
     const accepts: Accept[] = [];
     for (const address of settings.listen) accepts.push(await this.#acceptAt(frontend, address));
     return changeSockets(sockets, settings.listen, accepts, this.#directory, change);
   }
 
-  /** New generations of apps that stay, and certificates as their files are now. Rejects with all failures. */
+  /** New generations of apps that stay, and certificates as their files are now: all together, or none. Rejects with all failures. */
   async #renew(kept: readonly (readonly [string, App])[]): Promise<void> {
-    const renewals = kept.map(async ([name, { running, gateway }]) => {
-      if (await running.reload(gateway)) this.log.info(`app ${name} was reloaded`);
+    const renewals = kept.map(([name, { running, gateway }]) => async (agree: Agree) => {
+      if (await running.reload(gateway, agree)) this.log.info(`app ${name} was reloaded`);
     });
-    const certificates = this.#parts.frontend.reloadCertificates();
-    const results = await Promise.allSettled([...renewals, certificates]);
+    const certificates = (agree: Agree): Promise<void> => this.#parts.frontend.reloadCertificates(agree);
+    const results = await together([...renewals, certificates], async () => this.#throwIfStopping());
     throwFailures("reloaded", [...kept.map(([name]) => name), "the certificates"], results);
   }
 

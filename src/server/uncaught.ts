@@ -3,14 +3,16 @@
 // Tested by test/server/report.test.ts.
 import { fileURLToPath } from "node:url";
 import type { Log } from "../exchange/index.ts";
+import { thrownOf } from "../exchange/thrown.ts";
 
 /** Everything of Sallyport lies below this directory. */
 const OURS = fileURLToPath(new URL("..", import.meta.url));
 
 export function logUncaught(log: Log, error: unknown, debug: boolean): void {
-  if (!(error instanceof Error)) return log.error(`an uncaught error: ${String(error)}`);
-  const detail = debug ? error.stack : appStack(error.stack ?? "");
-  log.error(`an uncaught error: ${error.name}: ${error.message}`, { detail });
+  const { name, message, stack } = thrownOf(error);
+  if (name === "") return log.error(`an uncaught error: ${message}`);
+  const detail = debug ? stack : appStack(stack);
+  log.error(`an uncaught error: ${name}: ${message}`, { detail });
 }
 
 /** The stack without frames of ours and of node; undefined when no other is left. */

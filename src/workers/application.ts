@@ -14,6 +14,7 @@ import {
   silentLog,
   statusWithoutProcesses,
 } from "../exchange/index.ts";
+import type { Agree } from "../exchange/reloads.ts";
 import { waitUntil } from "../exchange/wait.ts";
 import { must } from "../options/checks.ts";
 import { isolationOf } from "../processes/index.ts";
@@ -123,8 +124,8 @@ export class PythonApplication implements Gateway {
     if (prepared) void this.#await(prepared);
   }
 
-  async reload(): Promise<void> {
-    await this.#runner?.reload();
+  async reload(agree?: Agree): Promise<void> {
+    await this.#runner?.reload(agree);
   }
 
   status(): GatewayStatus {

@@ -8,7 +8,7 @@ import {
   type ProcessStacks,
   SallyportError,
 } from "../exchange/index.ts";
-import { Reloads } from "../exchange/reloads.ts";
+import { type Agree, Reloads } from "../exchange/reloads.ts";
 import { timerDelay, waitUntil } from "../exchange/wait.ts";
 import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
 import type { QueueOptions } from "../options/queue.ts";
@@ -63,7 +63,7 @@ export class Pool {
   #succeeded: Worker | undefined;
   readonly #scaler: Scaler;
   #ticks = 0;
-  readonly #reloads = new Reloads(() => this.#reload());
+  readonly #reloads = new Reloads((agree) => this.#reload(agree));
   #closing = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -110,12 +110,13 @@ export class Pool {
   }
 
   /** A new generation takes over when it is ready. Rejects, and changes nothing, if it cannot be started. */
-  reload(): Promise<void> {
-    return this.#reloads.ask();
+  reload(agree?: Agree): Promise<void> {
+    return this.#reloads.ask(agree);
   }
 
-  async #reload(): Promise<void> {
+  async #reload(agree: Agree): Promise<void> {
     const next = await this.#startGeneration(this.#workers.size);
+    await this.#untilAgreed(next, agree);
     const previous = this.#workers;
     this.#cancelDelayed(); // the new generation replaces workers that have died
     this.#succeeded = undefined;
@@ -212,6 +213,20 @@ export class Pool {
     if (failed) throw failed.reason;
     for (const start of starts) if (start.status === "fulfilled") this.#interface ??= start.value;
     return new Set(workers);
+  }
+
+  /** Rejects, and ends `generation`, if it must not take over. */
+  async #untilAgreed(generation: ReadonlySet<Worker>, agree: Agree): Promise<void> {
+    const waiting = [...generation].filter(({ state }) => state !== "gone");
+    for (const worker of waiting) this.#others.add(worker); // so that `close` stops them, too
+    try {
+      await agree();
+      this.#throwIfClosing();
+    } catch (error) {
+      await Promise.all(waiting.map((worker) => worker.stop(0)));
+      throw error;
+    }
+    for (const worker of waiting) this.#others.delete(worker);
   }
 
   #throwIfClosing(): void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Reloads } from "../../src/exchange/index.ts";
+import { type Agree, throwFirst, together } from "../../src/exchange/reloads.ts";
 
 /** Reloads that end when they are told to. */
 function slow(): { reloads: Reloads; ends: ((error?: Error) => void)[] } {
@@ -51,4 +52,42 @@ test("those who ask in one turn share one reload", async () => {
   ends[0]?.();
   await Promise.all(all);
   assert.equal(ends.length, 1);
+});
+
+test("those that take effect together wait for each other, and none does when one fails", async () => {
+  const taken: string[] = [];
+  const reload = (name: string, fails = false) => {
+    const reloads = new Reloads(async (agree) => {
+      if (fails) throw new Error(`${name} fails`);
+      await agree();
+      taken.push(name);
+    });
+    return (agree: Agree) => reloads.ask(agree);
+  };
+  const unaware = async () => void taken.push("unaware");
+  await together([reload("a"), reload("b"), unaware]);
+  assert.deepEqual(taken.sort(), ["a", "b", "unaware"]);
+  const results = await together([reload("c"), reload("d", true), reload("e")]);
+  assert.deepEqual(taken.length, 3);
+  assert.throws(() => throwFirst(results), /d fails/);
+});
+
+test("two who reload the same together do not wait for each other", async () => {
+  const taken: string[] = [];
+  let go: (() => void) | undefined;
+  const made = (name: string) =>
+    new Reloads(async (agree) => {
+      if (name === "busy" && !go) return new Promise((resolve) => (go = resolve));
+      await agree();
+      taken.push(name);
+    });
+  const both = [made("busy"), made("free")].map((each) => (agree: Agree) => each.ask(agree));
+  void both[0]?.(async () => {});
+  while (!go) await undefined;
+  const ends = [together(both), together(both)];
+  await undefined;
+  const last = together(both);
+  (go as () => void)();
+  for (const results of await Promise.all([...ends, last])) throwFirst(results);
+  assert.ok(taken.includes("busy") && taken.includes("free"));
 });

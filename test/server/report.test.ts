@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { type LogFields, SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { errorReport, TEXT } from "../../src/server/report.ts";
 import { logUncaught } from "../../src/server/uncaught.ts";
@@ -48,6 +49,33 @@ test("an uncaught error is logged with the app's frames only", () => {
   const [message, fields] = noted(`Error: boom\n${THEIRS}\n${OURS}\n${NODES}`, false);
   assert.equal(message, "an uncaught error: Error: boom");
   assert.equal(fields?.detail, `Error: boom\n${THEIRS}`);
+});
+
+test("whatever is thrown is logged, and ends nothing", () => {
+  const heard: string[] = [];
+  const log = { ...silentLog, error: (message: string) => void heard.push(message) };
+  class Spiteful extends Error {
+    override get name(): string {
+      throw new Error("no name");
+    }
+    override get stack(): string {
+      throw new Error("no stack");
+    }
+  }
+  const untellable = {
+    toString: () => assert.fail(),
+    [inspect.custom]: () => assert.fail(),
+  };
+  for (const thrown of [Object.create(null), new Spiteful("boom"), untellable, Symbol("s")]) {
+    logUncaught(log, thrown, false);
+    assert.ok(SallyportError.from(thrown).message);
+  }
+  assert.deepEqual(heard, [
+    "an uncaught error: [Object: null prototype] {}",
+    "an uncaught error: (cannot be shown): boom",
+    "an uncaught error: (cannot be shown)",
+    "an uncaught error: Symbol(s)",
+  ]);
 });
 
 test("an uncaught error of our own has a stack only at the level debug", () => {

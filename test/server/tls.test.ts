@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, promises, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls } from "node:tls";
@@ -230,6 +231,20 @@ test("changed files are noticed by the check; faulty ones are reported once, and
   put(second);
   await encryption.renewChanged();
   assert.equal(lines[1], `info: certificates were read again: ${files.cert}`);
+  // What could not be read is tried again, though the files are the same.
+  put(first);
+  const noDescriptors = t.mock.method(promises, "readFile", async () => {
+    throw new Error("EMFILE: too many open files");
+  });
+  syncBuiltinESMExports();
+  await encryption.renewChanged();
+  await encryption.renewChanged();
+  noDescriptors.mock.restore();
+  syncBuiltinESMExports();
+  await encryption.renewChanged();
+  await encryption.renewChanged();
+  assert.match(lines[2] ?? "", /^error: .* the configuration has 2 problems/);
+  assert.deepEqual(lines.slice(3), [lines[1]]);
 });
 
 test("L3: a server that stops ends idle TLS connections, and handshakes under way", async (t) => {

@@ -32,6 +32,8 @@ def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream = io.TextIOWrapper(_Output(descriptor, log), "utf-8", "backslashreplace", line_buffering=True)
         setattr(sys, name, stream)
+    # Where Node blocks it (--disable-sigusr1), the programs that the application starts must not inherit that.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGUSR1,))
     signal.signal = _refuse_signal
     if hasattr(os, "_create_environ"):  # os.reload_environ()
         os._create_environ = _read_environment

@@ -108,10 +108,12 @@ export function contextFor(name: string, { byName }: SecureContexts): SecureCont
   return byName.get(asked) ?? byName.get(asked.replace(/^[^.]+/, "*"));
 }
 
-/** Changes with each of the files: rewritten, replaced, or behind a link that now points elsewhere (certbot). */
+/** Changes with each of the files: rewritten, replaced, readable now (chmod), or behind a link that now points elsewhere (certbot). */
 export async function signatureOf({ cert, key, others = [], ca }: TlsSettings): Promise<string> {
   const pairs = [{ cert, key }, ...others].flatMap((files) => [files.cert, files.key]);
   const files = ca === undefined ? pairs : [...pairs, ca];
   const stats = await Promise.all(files.map((file) => stat(file).catch(() => undefined)));
-  return stats.map((file) => (file ? `${file.ino} ${file.size} ${file.mtimeMs}` : "gone")).join("\n");
+  return stats
+    .map((file) => (file ? `${file.ino} ${file.size} ${file.mtimeMs} ${file.ctimeMs}` : "gone"))
+    .join("\n");
 }

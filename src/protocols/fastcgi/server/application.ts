@@ -9,7 +9,7 @@ import {
   silentLog,
   statusWithoutProcesses,
 } from "../../../exchange/index.ts";
-import { Reloads } from "../../../exchange/reloads.ts";
+import { type Agree, Reloads } from "../../../exchange/reloads.ts";
 import { boundsOf, checkBounds, idleTimeoutOf } from "../../../options/processes.ts";
 import { isolationOf } from "../../../processes/index.ts";
 import { Upstream } from "../../../upstreams/index.ts";
@@ -35,7 +35,7 @@ export class FastcgiApplication {
   #current: SpawnedApplication | undefined;
   /** Of generations that are gone. */
   #restartsBefore = 0;
-  readonly #reloads = new Reloads(() => this.#replace());
+  readonly #reloads = new Reloads((agree) => this.#replace(agree));
 
   /** Throws CONFIG_INVALID. */
   constructor(options: FastcgiOptions) {
@@ -59,8 +59,8 @@ export class FastcgiApplication {
   }
 
   /** A new generation of the processes that we started; the old one finishes what it has. */
-  reload(): Promise<void> {
-    return this.#reloads.ask();
+  reload(agree?: Agree): Promise<void> {
+    return this.#reloads.ask(agree);
   }
 
   /** Changes how many processes there may be. Throws CONFIG_INVALID. */
@@ -88,11 +88,23 @@ export class FastcgiApplication {
     await Promise.all([...this.#generations.keys()].map((generation) => this.#stop(generation, patience)));
   }
 
-  async #replace(): Promise<void> {
+  /** Both generations serve until all have agreed. */
+  async #replace(agree: Agree): Promise<void> {
     const previous = this.#current;
     if (!previous) return;
-    this.#current = await this.#spawn(previous);
-    void previous.drain(RELOAD_GRACE).then(() => this.#stop(previous, STOP_GRACE));
+    const next = (await this.#spawn(previous)) as SpawnedApplication;
+    try {
+      await agree();
+    } catch (error) {
+      this.#retire(next);
+      throw error;
+    }
+    this.#current = next;
+    this.#retire(previous);
+  }
+
+  #retire(generation: SpawnedApplication): void {
+    void generation.drain(RELOAD_GRACE).then(() => this.#stop(generation, STOP_GRACE));
   }
 
   /** As many as `previous` has now, or the nearest number within the bounds. */

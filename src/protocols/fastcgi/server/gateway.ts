@@ -12,6 +12,7 @@ import {
   spool,
   statusWithoutProcesses,
 } from "../../../exchange/index.ts";
+import { type Agree, throwFirst, together } from "../../../exchange/reloads.ts";
 import { waitUntil } from "../../../exchange/wait.ts";
 import { aGateway, checkArgument } from "../../../options/checks.ts";
 import { FastcgiApplication } from "./application.ts";
@@ -75,9 +76,14 @@ class FastcgiGateway implements Gateway {
     else this.#serve(exchange);
   }
 
-  async reload(): Promise<void> {
-    await this.#authorizer?.application.reload();
-    await this.#application.reload();
+  async reload(agree?: Agree): Promise<void> {
+    const applications = [this.#authorizer?.application ?? [], this.#application].flat();
+    throwFirst(
+      await together(
+        applications.map((each) => (all: Agree) => each.reload(all)),
+        agree,
+      ),
+    );
   }
 
   async close(grace: number): Promise<void> {
@@ -247,8 +253,8 @@ class AuthorizedGateway implements Gateway {
     throw new SallyportError("NOT_SCALABLE", "the gateway behind the authorizer has no processes to scale");
   }
 
-  reload(): Promise<void> {
-    return this.#authorizer.application.reload();
+  reload(agree?: Agree): Promise<void> {
+    return this.#authorizer.application.reload(agree);
   }
 
   /** What waits to be asked about is asked about first. */
