@@ -44,6 +44,8 @@ export class Http2Connection implements ManagedConnection {
   /** When the connection has been without a stream for too long, on the listener's clock. */
   #deadline: number;
   #ending = false;
+  /** Several streams were open at once since the last look. */
+  #shared = false;
   /** It has had a stream. */
   #used = false;
   /** The client has exceeded a limit: nothing more is taken from it. */
@@ -62,7 +64,7 @@ export class Http2Connection implements ManagedConnection {
     this.#controls = new TokenBucket(limits.controls, now);
     this.#deadline = now + limits.headTimeout;
     this.#session = performServerHandshake(socket, sessionOptions(limits));
-    this.flow = new ConnectionFlow(this.#session, socket, limits.sendTimeout);
+    this.flow = new ConnectionFlow(this.#session, socket, limits);
     this.#listen();
   }
 
@@ -118,11 +120,19 @@ export class Http2Connection implements ManagedConnection {
   }
 
   checkDeadlines(now: number): void {
-    if (this.#streams.size > 1) this.flow.look(now);
+    if (this.#streams.size > 0) this.#look(now);
     for (const stream of this.#streams) stream.check(now);
     if (this.#deadline > now) return;
     if (this.#ending) this.destroy();
     else this.#goAway();
+  }
+
+  /** Where only one stream was open since the last look, any progress is its own. */
+  #look(now: number): void {
+    const shared = this.#streams.size > 1;
+    const progress = this.flow.look(now, !shared && !this.#shared);
+    this.#shared = shared;
+    if (progress) for (const stream of this.#streams) stream.writer.taken();
   }
 
   // The streams' calls.
@@ -159,6 +169,7 @@ export class Http2Connection implements ManagedConnection {
   }
 
   #open(stream: ServerHttp2Stream, fields: readonly string[] = []): void {
+    if (this.#streams.size > 0) this.#shared = true;
     // Reset by the same bytes that opened it, or the connection is ending for a flood: no exchange is made.
     if (stream.destroyed || stream.closed || this.#flooded) return this.#ignore(stream);
     const opened = new Http2Stream(stream, this);
@@ -185,6 +196,7 @@ export class Http2Connection implements ManagedConnection {
   }
 
   #control(): void {
+    this.flow.control();
     if (!this.#controls.take(this.now)) this.#endFlood("PING and SETTINGS frames");
   }
 

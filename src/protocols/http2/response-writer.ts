@@ -116,6 +116,11 @@ export class Http2ResponseWriter {
     this.deadline = Number.POSITIVE_INFINITY;
   }
 
+  /** The client has taken a part of what waits; node:http2 tells only when it has the whole of a write. */
+  taken(): void {
+    if (this.deadline !== Number.POSITIVE_INFINITY) this.#restart();
+  }
+
   /**
    * Gives a client whose connection moves `sendTimeout` more, for each of the `others` that may be served first (as
    * many as there are at first); and once where none is, for its WINDOW_UPDATE may be on its way. False when that was used up.
@@ -178,12 +183,17 @@ export class Http2ResponseWriter {
   #progress(): void {
     if (!this.#open) return;
     if (!this.#stream.writableEnded) this.#pump();
-    this.#turns = -1;
-    this.#extended = false;
-    this.#watch();
+    this.#restart();
     if (!this.#held || this.#waiting > this.#context.limits.unsent / 2) return;
     this.#held = false;
     this.#drained();
+  }
+
+  /** The client has the whole of `sendTimeout` again. */
+  #restart(): void {
+    this.#turns = -1;
+    this.#extended = false;
+    this.#watch();
   }
 
   #watch(): void {
