@@ -295,8 +295,10 @@ class GatewayServer implements Server {
 
   /** New generations of apps that stay, and certificates as their files are now. Rejects with all failures. */
   async #renew(kept: readonly (readonly [string, App])[]): Promise<void> {
+    // An app that is being developed says by itself what became of its new version.
+    const isTold = this.#options.development !== undefined;
     const renewals = kept.map(async ([name, { running, gateway }]) => {
-      if (await running.reload(gateway)) this.log.info(`app ${name} was reloaded`);
+      if ((await running.reload(gateway)) && !isTold) this.log.info(`app ${name} was reloaded`);
     });
     const certificates = this.#parts.frontend.reloadCertificates();
     const results = await Promise.allSettled([...renewals, certificates]);
