@@ -8,6 +8,7 @@ import { serverAccount } from "../server/privileges.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { attachAll, prepareAdmin } from "./admin.ts";
+import { changeable } from "./changeable.ts";
 import { usage } from "./command-line.ts";
 import { countsOf } from "./counts.ts";
 import { controlled, type ServePlan } from "./serve.ts";
@@ -35,7 +36,8 @@ export async function develop(plan: Developing): Promise<number> {
     directory,
     ...countsOf(admin),
     development: session,
-    reread: async (made) => developed(await reread(made)),
+    // The number of server processes may change: one runs in any case, and applications are not embedded.
+    reread: async (made) => developed(changeable(settings, await reread(made), true)),
   });
   if (settings.serverProcesses > 1)
     server.log.info(`one server process runs while you develop, not ${settings.serverProcesses}`);

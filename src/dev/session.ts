@@ -11,6 +11,7 @@ import { Imports } from "./imports.ts";
 import { Watcher } from "./watcher.ts";
 
 export interface DevOptions {
+  /** Those of the start. */
   readonly apps: Readonly<Record<string, AppSettings>>;
   /** Where the applications are. */
   readonly directory: string;
@@ -35,9 +36,10 @@ export class DevSession implements Development {
     this.#options = options;
   }
 
-  /** The gateway of an application, for as long as it is being developed. */
+  /** The gateway of an application, for as long as it is being developed. A changed configuration may bring new ones. */
   gateway(name: string, app: AppSettings, log: Log, make: () => Promise<Gateway>): Gateway {
     const directory = directoryOf(app, this.#options.directory);
+    this.#watcher?.addDirectory(directory);
     const anew = "module" in app;
     return new DevGateway({ name, settings: app, directory, make, anew, changes: this.#changes, log });
   }

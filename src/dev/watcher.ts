@@ -45,6 +45,8 @@ export interface WatcherOptions {
 
 export class Watcher {
   readonly #options: WatcherOptions;
+  /** Directories that are watched as a whole. */
+  readonly #roots: Set<string>;
   readonly #restarts: (path: string) => boolean;
   readonly #shown: (path: string) => boolean;
   readonly #excluded: (path: string) => boolean;
@@ -59,6 +61,7 @@ export class Watcher {
 
   constructor(options: WatcherOptions) {
     this.#options = options;
+    this.#roots = new Set(options.directories);
     this.#restarts = matcher([...RESTARTS, ...options.include]);
     this.#shown = matcher(SHOWN);
     this.#excluded = matcher(options.exclude);
@@ -89,6 +92,13 @@ export class Watcher {
     if (places.size > 0) this.#watch.add([...places]);
   }
 
+  /** A directory more, with all that is in it, unless it lies in another one. */
+  addDirectory(directory: string): void {
+    if (this.#roots.has(directory) || this.#rootOf(directory) !== undefined) return;
+    this.#roots.add(directory);
+    this.#watch.add(directory);
+  }
+
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#watch.close();
@@ -96,7 +106,7 @@ export class Watcher {
 
   #isIgnored(path: string, stats: Stats | undefined): boolean {
     const name = basename(path);
-    if (this.#options.directories.includes(path) || this.#places.has(path)) return false;
+    if (this.#roots.has(path) || this.#places.has(path)) return false;
     if (this.#excluded(this.#shownPath(path))) return true;
     if (this.#followed.has(path)) return false;
     if (this.#rootOf(path) === undefined) return stats !== undefined;
@@ -118,7 +128,7 @@ export class Watcher {
   }
 
   #rootOf = (path: string): string | undefined =>
-    this.#options.directories.find((directory) => path.startsWith(`${directory.replace(/\/$/, "")}/`));
+    [...this.#roots].find((directory) => path.startsWith(`${directory.replace(/\/$/, "")}/`));
 
   #note(path: string): void {
     const isFollowed = this.#followed.has(path);

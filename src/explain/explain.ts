@@ -21,12 +21,12 @@ import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
 import { gatewayOf } from "../server/gateways.ts";
 import { Proxies } from "../server/proxies.ts";
 import { Routes, type RouteVerdict, routesOf } from "../server/routes.ts";
-import { dissectMessage } from "../wire/message.ts";
+import { dissectAnswer, dissectMessage } from "../wire/message.ts";
 import { contextOf, interfaceOf } from "./app.ts";
 import type { InterfaceName } from "./facts.ts";
 import { type Handover, handoverOf, type WireMessage } from "./handover.ts";
 import { proxyNotes } from "./proxy.ts";
-import { type AskedRequest, bytesOfRequest, passThrough } from "./request.ts";
+import { type AskedRequest, bytesOfRequest, passThrough, type ReceivedResponse } from "./request.ts";
 
 export interface ExplainOptions {
   readonly settings: Settings;
@@ -69,7 +69,10 @@ export interface Refusal {
 }
 
 export interface RunAnswer {
+  /** Informational responses that came before it are a part of it. */
   readonly response: WireMessage;
+  /** Why the rest of it was not read; undefined when it was. */
+  readonly cut: string | undefined;
   readonly phases: Phases;
   /** Of the process that answered. */
   readonly pid: number | undefined;
@@ -127,7 +130,8 @@ class WatchedExchange extends WrappedExchange {
 
   override fail(error: SallyportError): void {
     const { code, fault, status, message } = error;
-    this.#found.refusal ??= { code, fault, status, message };
+    // We are the client, and may have read enough: what becomes of the rest is no refusal.
+    if (!this.closed) this.#found.refusal ??= { code, fault, status, message };
     super.fail(error);
   }
 }
@@ -204,8 +208,9 @@ async function answer(
   gateway.handle(exchange);
 }
 
-const answerOf = (bytes: Buffer, trace: Trace): RunAnswer => ({
-  response: { name: "HTTP response", bytes, fields: dissectMessage(bytes, "status line") },
+const answerOf = ({ bytes, cut }: ReceivedResponse, trace: Trace): RunAnswer => ({
+  response: { name: "HTTP response", bytes, fields: dissectAnswer(bytes) },
+  cut,
   phases: phasesOf(trace),
   pid: trace.pid,
 });

@@ -1,13 +1,14 @@
 // A request that somebody asks about: its bytes, read by our own HTTP/1.1 listener as if a client had sent them. No network
 // is touched: the connection is a Unix socket in a directory of our own, and its addresses are those that were asked about.
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer, type Server } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Address, type Handler, isToken, type Log, SallyportError } from "../exchange/index.ts";
 import type { HttpLimits } from "../http/limits.ts";
 import { httpListener } from "../protocols/http1/index.ts";
 import { setAddresses } from "../sockets/addresses.ts";
+import { answerAt } from "../wire/message.ts";
 
 export interface AskedRequest {
   readonly method: string;
@@ -67,15 +68,15 @@ export function bytesOfRequest({ method, target, authority, fields, body }: Aske
 }
 
 /**
- * Has the listener read the request and `handler` answer it. Resolves with the bytes of the response, which the listener
- * gives itself if it refuses the request.
+ * Has the listener read the request and `handler` answer it. Resolves with the response, which the listener gives itself if it
+ * refuses the request.
  */
 export async function passThrough(
   asked: AskedRequest,
   limits: Partial<HttpLimits>,
   log: Log,
   handler: Handler,
-): Promise<Buffer> {
+): Promise<ReceivedResponse> {
   const listener = httpListener({ handler, limits, log, single: true, scheme: asked.scheme });
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     setAddresses(socket, { remote: asked.remote, local: asked.local, encrypted: asked.scheme === "https" });
@@ -91,14 +92,53 @@ export async function passThrough(
   }
 }
 
-async function answerOf(server: Server, path: string, request: Buffer): Promise<Buffer> {
+async function answerOf(server: Server, path: string, request: Buffer): Promise<ReceivedResponse> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(path, resolve);
   });
-  const pieces: Buffer[] = [];
   const client = connect({ path, allowHalfOpen: true });
   client.write(request);
-  for await (const piece of client) pieces.push(piece as Buffer);
-  client.destroy();
-  return Buffer.concat(pieces);
+  try {
+    return await received(client);
+  } finally {
+    client.destroy();
+  }
 }
+
+export interface ReceivedResponse {
+  /** Informational responses among them. */
+  readonly bytes: Buffer;
+  /** Why no more was read of a response that had not ended; undefined when it had. */
+  readonly cut: string | undefined;
+}
+
+/** Bytes of a response that are read. */
+const MOST = 4 * 1024 * 1024;
+/** Milliseconds from the head of the answer on, in which the rest is read: an event stream never ends. */
+const LONGEST = 10_000;
+
+/** Until the head has come the application's own timeout counts. */
+function received(client: Socket): Promise<ReceivedResponse> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let size = 0;
+    let timer: NodeJS.Timeout | undefined;
+    const finish = (cut?: string): void => {
+      clearTimeout(timer);
+      client.pause();
+      resolve({ bytes: Buffer.concat(pieces, Math.min(size, MOST)), cut });
+    };
+    client.on("data", (piece: Buffer) => {
+      pieces.push(piece);
+      size += piece.length;
+      if (size > MOST) return finish(`it is longer than ${MOST / 1024 ** 2} MiB`);
+      timer ??= hasHead(Buffer.concat(pieces))
+        ? setTimeout(finish, LONGEST, `it had not ended after ${LONGEST / 1000} s`)
+        : undefined;
+    });
+    client.once("end", () => finish());
+    client.once("error", (error) => (size > 0 ? finish("the connection was broken off") : reject(error)));
+  });
+}
+
+const hasHead = (bytes: Buffer): boolean => bytes.includes("\r\n\r\n", answerAt(bytes));

@@ -2,7 +2,8 @@
 import { styleText } from "node:util";
 import { escapeControls } from "../wire/escape.ts";
 import type { WireField } from "../wire/fields.ts";
-import type { Explanation } from "./explain.ts";
+import { answerAt } from "../wire/message.ts";
+import type { Explanation, RunAnswer } from "./explain.ts";
 import { FACTS, nameOfFact, TITLES } from "./facts.ts";
 import type { HandedValue, Handover, WireMessage } from "./handover.ts";
 
@@ -60,7 +61,7 @@ export function explanationText(found: Explanation, options: TextOptions): strin
       title("Answer"),
       table(phaseRows(found), (text) => paint("dim", text)),
     );
-    out.push(headText(found.answer.response));
+    out.push(headsText(found.answer));
   }
   return out.join("");
 }
@@ -180,11 +181,12 @@ function phaseRows({ answer }: Explanation): string[][] {
   return answer.pid === undefined ? rows : [...rows, ["process", `${answer.pid}`, ""]];
 }
 
-/** The head as it was sent, and how many bytes follow. */
-function headText({ bytes }: WireMessage): string {
+/** The heads as they were sent, those of informational responses first, and how many bytes follow. */
+function headsText({ response: { bytes }, cut }: RunAnswer): string {
   const text = bytes.toString("latin1");
-  const end = text.indexOf("\r\n\r\n");
-  const head = text.slice(0, end < 0 ? undefined : end).split("\r\n");
+  const end = text.indexOf("\r\n\r\n", answerAt(bytes));
+  const heads = text.slice(0, end < 0 ? undefined : end).split("\r\n");
   const rest = end < 0 ? 0 : bytes.length - end - 4;
-  return `${[...head, `(${rest} bytes of body)`].map((one) => `  ${escapeControls(one)}`).join("\n")}\n`;
+  const more = cut === undefined ? "" : `; no more was read, for ${cut}`;
+  return `${[...heads, `(${rest} bytes of body${more})`].map((one) => `  ${escapeControls(one)}`.trimEnd()).join("\n")}\n`;
 }

@@ -300,8 +300,10 @@ class GatewayServer implements Server {
 
   /** New generations of apps that stay, and certificates as their files are now: all together, or none. Rejects with all failures. */
   async #renew(kept: readonly (readonly [string, App])[]): Promise<void> {
+    // An app that is being developed says by itself what became of its new version.
+    const isTold = this.#options.development !== undefined;
     const renewals = kept.map(([name, { running, gateway }]) => async (agree: Agree) => {
-      if (await running.reload(gateway, agree)) this.log.info(`app ${name} was reloaded`);
+      if ((await running.reload(gateway, agree)) && !isTold) this.log.info(`app ${name} was reloaded`);
     });
     const certificates = (agree: Agree): Promise<void> => this.#parts.frontend.reloadCertificates(agree);
     const results = await together([...renewals, certificates], async () => this.#throwIfStopping());

@@ -13,6 +13,49 @@ export function dissectMessage(bytes: Buffer, firstLine: string | undefined): Wi
   return reader.fields;
 }
 
+/**
+ * What an HTTP/1.1 client received in answer to one request: each informational response (RFC 9110, 15.2) as one field, then the
+ * fields of the answer.
+ */
+export function dissectAnswer(bytes: Buffer): WireField[] {
+  const reader = new FieldReader(bytes);
+  let from = 0;
+  for (const to of informationalEnds(bytes)) {
+    reader.group("informational response", to - from, (inner) => {
+      inner.fields.push(...dissectMessage(bytes.subarray(from, to), "status line").map(movedBy(from)));
+      return undefined;
+    });
+    from = to;
+  }
+  return [...reader.fields, ...dissectMessage(bytes.subarray(from), "status line").map(movedBy(from))];
+}
+
+const movedBy =
+  (distance: number) =>
+  ({ from, to, fields, ...rest }: WireField): WireField => ({
+    ...rest,
+    from: from + distance,
+    to: to + distance,
+    ...(fields ? { fields: fields.map(movedBy(distance)) } : {}),
+  });
+
+/** Where the head of the answer has begun: after all that is informational. Its end may not be there yet. */
+export const answerAt = (bytes: Buffer): number => informationalEnds(bytes).at(-1) ?? 0;
+
+/** 101 is an answer: nothing of HTTP/1.1 comes after it. */
+const INFORMATIONAL = /^HTTP\/1\.1 1(?!01)\d\d /;
+
+/** The ends of the heads with which `bytes` begins although they are no answer. */
+function informationalEnds(bytes: Buffer): number[] {
+  const ends: number[] = [];
+  for (let at = 0; INFORMATIONAL.test(bytes.toString("latin1", at, at + 16)); at = ends.at(-1) as number) {
+    const end = bytes.indexOf("\r\n\r\n", at);
+    if (end < 0) break;
+    ends.push(end + 4);
+  }
+  return ends;
+}
+
 /** Takes the lines of a head, up to the empty one or to the end. */
 export function takeHead(reader: FieldReader, firstLine: string | undefined): void {
   if (firstLine !== undefined) reader.take(firstLine, lineSize(reader));

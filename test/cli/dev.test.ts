@@ -229,6 +229,63 @@ test("the configuration is watched, wherever the apps are", async (t) => {
   assert.match(await page(), /^two/);
 });
 
+const TOLD = `
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"one"]
+`;
+
+/** A site with a configuration. `to` writes another one. */
+async function configured(t: TestContext): Promise<Site & { to(config: object): void }> {
+  const config = siteOf();
+  const files = { "etc/site.json": JSON.stringify(config), "one/told.py": TOLD, "two/told.py": TOLD };
+  const site = await develop(t, files, "--config", "etc/site.json");
+  const to = (next: object): void =>
+    writeFileSync(join(site.directory, "etc/site.json"), JSON.stringify({ ...config, ...next }));
+  return { ...site, to };
+}
+
+const appIn = (chdir: string): object => ({ wsgi: "told:app", chdir, python: VENV_PYTHON });
+
+const siteOf = (): object => ({
+  apps: { one: appIn("../one") },
+  routes: [{ path: "/", app: "one" }],
+  listen: ["127.0.0.1:0"],
+});
+
+test("the directory of an app that a changed configuration brings is watched, too", async (t) => {
+  const site = await configured(t);
+  const { server, get, directory, to } = site;
+  const routes = [
+    { path: "/two", app: "two" },
+    { path: "/", app: "one" },
+  ];
+  to({ apps: { one: appIn("../one"), two: appIn("../two") }, routes });
+  await server.sees(/two is ready/);
+  assert.equal((await get("/two")).text, "one");
+  await change(site, () => writeFileSync(join(directory, "two/told.py"), TOLD.replace('"one"', '"two"')));
+  await until(async () => (await get("/two")).text === "two");
+  assert.equal((await get("/")).text, "one");
+});
+
+test("what counts at the start only, and is changed, is said to need a restart", async (t) => {
+  const { server, to, get } = await configured(t);
+  to({ control: "other.sock" });
+  await server.sees(/ERROR a reload cannot change control: .*restart the server/);
+  assert.equal((await get("/")).text, "one");
+});
+
+test("a new version that cannot be imported is not said to be reloaded", async (t) => {
+  const { server, edit } = await configured(t);
+  const seen = server.stderr.length;
+  await edit("one/told.py", /$/, "x = (\n");
+  assert.doesNotMatch(server.stderr.slice(seen), /was reloaded/);
+  await edit("one/told.py", "x = (\n", "");
+  const told = server.stderr.slice(seen);
+  assert.match(told, /ERROR one: .*SyntaxError[\s\S]*one is ready/);
+  assert.doesNotMatch(told, /was reloaded/);
+});
+
 const SIBLING = `
 from flask import Flask, render_template
 app = Flask(__name__)

@@ -1,8 +1,11 @@
 // What becomes of a request, told before it is sent.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { fieldAt } from "../kit/covers.ts";
-import { ask, CONFIG } from "./ask.ts";
+import { assertCovers, fieldAt } from "../kit/covers.ts";
+import { APPS, ask, CONFIG } from "./ask.ts";
+
+const NONE = Buffer.alloc(0);
+const ENDLESS = { apps: { endless: { asgi: "endless:app", chdir: APPS, python: "python3" } } };
 
 describe("routes", () => {
   const verdicts = async (target: string, more = {}) =>
@@ -100,6 +103,32 @@ describe("with the answer", () => {
     assert.match(fieldAt(answer?.response.fields ?? [], "status line").value, /^HTTP\/1\.1 200/);
     assert.ok((answer?.phases.application ?? 0) > 0);
     assert.ok((answer?.pid ?? 0) > 0);
+  });
+
+  const endless = (target: string) =>
+    ask({ target, method: "GET", body: NONE }, { config: ENDLESS, run: true });
+
+  test("what is only informational is not taken for it", async () => {
+    const { answer, refusal } = await endless("/hint");
+    const fields = answer?.response.fields ?? [];
+    assert.equal(refusal, undefined);
+    assertCovers(fields, 0, answer?.response.bytes.length ?? 0);
+    assert.match(fields.find(({ name }) => name === "status line")?.value ?? "", /^HTTP\/1\.1 200/);
+    const [hint] = fields;
+    assert.equal(hint?.name, "informational response");
+    assert.match(fieldAt(hint?.fields ?? [], "status line").value, /^HTTP\/1\.1 103/);
+    assert.equal(fieldAt(fields, "body").value, "ok");
+  });
+
+  test("a response without end is read for a while, or up to a size, and that is said", async () => {
+    const { answer, refusal } = await endless("/flood");
+    assert.match(answer?.cut ?? "", /longer than 4 MiB/);
+    assert.equal(answer?.response.bytes.length, 4 * 1024 * 1024);
+    assert.equal(refusal, undefined);
+    const slow = await endless("/tick");
+    assert.match(slow.answer?.cut ?? "", /not ended after 10 s/);
+    assert.match(slow.answer?.response.bytes.toString("latin1") ?? "", /data: x/);
+    assert.equal(slow.refusal, undefined);
   });
 
   test("a body of any length is shown, and given to the app", async () => {

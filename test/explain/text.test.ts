@@ -1,6 +1,7 @@
 // An explanation as people read it.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { RunAnswer } from "../../src/explain/explain.ts";
 import { FACTS, INTERFACES, nameOfFact } from "../../src/explain/facts.ts";
 import { explanationText } from "../../src/explain/text.ts";
 import { ask } from "./ask.ts";
@@ -50,6 +51,22 @@ test("the answer is shown with the time of each phase", async () => {
   assert.match(text, /^ {2}in all +[\d.]+ ms$/m);
   assert.match(text, /^ {2}process +\d+$/m);
   assert.match(text, /^ {2}HTTP\/1\.1 200 OK$/m);
+});
+
+test("an informational response is shown before the answer, and what was not read of one without end is said", async () => {
+  const found = await ask({}, { run: true });
+  const bytes = Buffer.from(
+    "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nX-A: b\r\n\r\nok",
+  );
+  const answer = {
+    ...(found.answer as RunAnswer),
+    response: { name: "", bytes, fields: [] },
+    cut: "it is long",
+  };
+  assert.match(
+    explanationText({ ...found, answer }, plain),
+    /\n {2}HTTP\/1\.1 103 Early Hints\n {2}Link: <\/a>\n\n {2}HTTP\/1\.1 200 OK\n {2}X-A: b\n {2}\(2 bytes of body; no more was read, for it is long\)\n$/,
+  );
 });
 
 test("colours only where they are wanted", async () => {

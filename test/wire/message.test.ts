@@ -1,7 +1,7 @@
 // Messages with a head of lines, as people read them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dissectMessage } from "../../src/wire/message.ts";
+import { dissectAnswer, dissectMessage } from "../../src/wire/message.ts";
 import { assertCovers, fieldAt } from "../kit/covers.ts";
 
 const request = Buffer.from(
@@ -39,4 +39,25 @@ test("bytes that were cut off anywhere are still dissected to the last one", () 
       size,
       `the first ${size} bytes`,
     );
+});
+
+const hinted = Buffer.from(
+  "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nX-A: b\r\n\r\nok",
+);
+
+test("informational responses stand before the answer, each as one field, wherever the bytes end", () => {
+  const fields = dissectAnswer(hinted);
+  assert.deepEqual(
+    fields.map(({ name }) => name),
+    ["informational response", "informational response", "status line", "X-A", "empty line", "body"],
+  );
+  assert.equal(fieldAt(fields[0]?.fields ?? [], "Link").value, "</a>");
+  for (let size = 0; size <= hinted.length; size++)
+    assertCovers(dissectAnswer(hinted.subarray(0, size)), 0, size, `the first ${size} bytes`);
+});
+
+test("101 is an answer: what follows belongs to another protocol", () => {
+  const fields = dissectAnswer(Buffer.from("HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK"));
+  assert.equal(fields[0]?.name, "status line");
+  assert.equal(fieldAt(fields, "body").value, "HTTP/1.1 200 OK");
 });

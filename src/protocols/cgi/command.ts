@@ -5,6 +5,7 @@
 import { CONSTANT_VARIABLES, decodePath, metaVariables } from "../../cgi/metavariables/encode.ts";
 import type { Exchange } from "../../exchange/index.ts";
 import type { CgiProgram } from "./program.ts";
+import { tooLarge } from "./start-failure.ts";
 
 export interface Command {
   readonly command: string;
@@ -23,7 +24,7 @@ export interface CommandOptions {
 
 /**
  * How to run `program` for `exchange`, whose mount is the program's. `length`: of the body as the program will read it.
- * Throws BAD_PATH.
+ * Throws BAD_PATH, and HEADERS_TOO_LARGE where a shell could not hand a variable on.
  */
 export function commandFor(
   exchange: Exchange,
@@ -105,6 +106,8 @@ function viaShell(
 ): Command {
   const words: string[] = [];
   const sets = bytes.map(([name, value]) => {
+    // The shell could not hand it on, and its own exit status would pass for the program's.
+    if (name.length + value.length > LONGEST) throw tooLarge();
     const pieces = piecesOf(value);
     words.push(...pieces.map(escaped));
     const places = pieces.map((_, i) => `"\${${i + 1}}"`).join(" ");
@@ -113,6 +116,8 @@ function viaShell(
   return { command: "/bin/sh", args: ["-c", `${sets.join("")}exec "$@"`, "sh", ...words, ...line], env };
 }
 
+/** Bytes of a variable, its name included, that Linux hands to a program: 128 KiB without "=" and the byte 0 (execve(2)). */
+const LONGEST = 131_070;
 /** Bytes that still fit into one argument when each is written as five characters (Linux: 131,072). */
 const PIECE = 20_000;
 

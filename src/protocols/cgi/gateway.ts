@@ -44,6 +44,7 @@ import {
 import { type CommandOptions, commandFor } from "./command.ts";
 import { type CgiProgram, type Interpreters, type Programs, programsAt } from "./program.ts";
 import { Run } from "./run.ts";
+import { startFailure } from "./start-failure.ts";
 import { StderrLog } from "./stderr.ts";
 
 /** All times are milliseconds. */
@@ -238,15 +239,16 @@ class CgiGateway implements Gateway {
     const { log, launcher } = this.#settings;
     const name = basename(program.file);
     const stderr = new StderrLog(name, log);
-    const { command, args, env } = commandFor(exchange, program, body.length, this.#commandOptions);
+    const options = this.#commandOptions;
+    const started = commandFor(exchange, program, body.length, options);
     const child = await launcher.launch({
-      ...isolated(command, args, this.#isolation),
-      env,
+      ...isolated(started.command, started.args, this.#isolation),
+      env: started.env,
       cwd: this.#settings.chdir ?? dirname(program.file),
       stdio: [body.length === 0 ? "ignore" : "pipe", "pipe", "lines"],
       onLine: (line) => stderr.add(line),
     });
-    if (child.pid === undefined) throw (await child.exited).failure;
+    if (child.pid === undefined) throw startFailure((await child.exited).failure, started, options);
     exchange.trace?.handedOver(child.pid);
     stderr.pid = child.pid;
     void child.printed.then(() => stderr.end());
@@ -258,8 +260,8 @@ class CgiGateway implements Gateway {
         exchange.fail(SallyportError.from(error));
       }
     };
-    const options = { ...this.#settings, file: program.file, name, nph, stderr, redirect };
-    await this.#track(new Run(exchange, child, options), body);
+    const runOptions = { ...this.#settings, file: program.file, name, nph, stderr, redirect };
+    await this.#track(new Run(exchange, child, runOptions), body);
   }
 
   get #commandOptions(): CommandOptions {

@@ -28,6 +28,25 @@ for (const [why, name, env, code] of [
   });
 }
 
+for (const [what, long] of [
+  ["text", "x".repeat(140_000)],
+  ["other bytes", "\xff".repeat(140_000)],
+] as const)
+  test(`a header of ${what} that is too long for a variable of a program is the client's fault: 431`, async (t) => {
+    const gateway = await startCgi(t, "show");
+    const { status, body } = await ask(gateway, { headers: ["X-Long", long] });
+    assert.equal(status, 431);
+    assert.match(String(body), /ERR_SALLYPORT_HEADERS_TOO_LARGE/);
+    assert.equal((await ask(gateway, { headers: ["X-Long", long.slice(0, 131_000)] })).status, 200);
+  });
+
+test("a configured variable that is too long for a program is not the client's fault: 502", async (t) => {
+  const gateway = await startCgi(t, "show", { env: { LONG: "x".repeat(140_000) } });
+  const { status, body } = await ask(gateway, { headers: ["X-Short", "x"] });
+  assert.equal(status, 502);
+  assert.match(String(body), /ERR_SALLYPORT_SPAWN_FAILED/);
+});
+
 test("C6, L5: why a program gave no answer is in the log, with its last words, escaped", async (t) => {
   const log = keptLog();
   await ask(await startCgi(t, "fail", { log }), { log });
