@@ -7,6 +7,8 @@ import { type Child, DEFAULT_STDIO, failedChild, type SpawnOptions } from "./chi
 import type { Exit } from "./exit.ts";
 import { signalGroup } from "./groups.ts";
 import type { LauncherMessage, StartMessage } from "./launcher-messages.ts";
+import type { Pipe } from "./pipe-maker.ts";
+import { closeAll, openOurEnd, streamOf } from "./pipe-stock.ts";
 import { readLines } from "./printing.ts";
 
 /** Milliseconds that its connections may arrive later than the notice of its exit. */
@@ -19,7 +21,7 @@ export interface LaunchOptions extends SpawnOptions {
   readonly stdio?: readonly LaunchedDescriptor[];
 }
 
-/** Waits for the parts of one child: the notice of its start, and its connections. */
+/** Waits for the parts of one child: the notice of its start, and its connections where it has no pipes. */
 export class Launched implements Child {
   /** Names it in messages, and proves that a connection is its own. */
   readonly token: string = randomBytes(16).toString("hex");
@@ -29,6 +31,10 @@ export class Launched implements Child {
   readonly #options: LaunchOptions;
   readonly #send: (message: LauncherMessage) => void;
   readonly #sockets: (Socket | undefined)[] = [];
+  /** By descriptor: its pipe, or whether it is a connection to us. */
+  #ends: readonly (Pipe | boolean)[];
+  /** By descriptor: our end of its pipe, before it is started. */
+  #fds: (number | undefined)[] = [];
   #pid: number | undefined;
   #ended = false;
   #closed = false;
@@ -39,6 +45,7 @@ export class Launched implements Child {
   constructor(options: LaunchOptions, send: (message: LauncherMessage) => void) {
     this.#options = options;
     this.#send = send;
+    this.#ends = (options.stdio ?? DEFAULT_STDIO).map((kind) => kind !== "ignore");
     this.launched = new Promise((resolve) => {
       this.#resolveLaunched = resolve;
     });
@@ -61,7 +68,7 @@ export class Launched implements Child {
 
   get startMessage(): StartMessage {
     const { command, args = [], env = {}, cwd } = this.#options;
-    return { do: "start", token: this.token, command, args, env, cwd, connected: this.#connected };
+    return { do: "start", token: this.token, command, args, env, cwd, ends: this.#ends };
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -79,19 +86,44 @@ export class Launched implements Child {
 
   // The host's calls.
 
+  /** How many of its descriptors lead to us. */
+  get width(): number {
+    return this.#ends.filter(Boolean).length;
+  }
+
+  /** Whether it was given up before it was started. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** It gets these pipes of `holder` instead of connections. Throws as `openOurEnd`; then all is as before. */
+  usePipes(holder: number, pipes: readonly Pipe[]): void {
+    let used = 0;
+    const ends = this.#ends.map((end) => end && (pipes[used++] as Pipe));
+    try {
+      for (const [at, end] of ends.entries())
+        if (typeof end !== "boolean") this.#fds[at] = openOurEnd(holder, end, at);
+      this.#ends = ends;
+    } catch (error) {
+      this.#closePipes();
+      throw error;
+    }
+  }
+
   /** Its connection for `descriptor` has arrived. */
   connect(descriptor: number, socket: Socket): void {
-    if (this.#closed || !this.#connected[descriptor] || this.#sockets[descriptor]) {
+    if (this.#closed || this.#ends[descriptor] !== true || this.#sockets[descriptor]) {
       socket.destroy();
       return;
     }
-    socket.on("error", () => socket.destroy());
-    this.#sockets[descriptor] = socket;
+    this.#add(descriptor, socket);
     this.#check();
   }
 
   started(pid: number): void {
     this.#pid = pid;
+    for (const [at, fd] of this.#fds.entries()) if (fd !== undefined) this.#add(at, streamOf(fd, at));
+    this.#fds = [];
     this.#check();
   }
 
@@ -121,13 +153,13 @@ export class Launched implements Child {
     this.#resolveLaunched(failedChild(this.#options.command, new Error("the launcher ended")));
   }
 
-  /** By descriptor: whether it is a connection to us. */
-  get #connected(): boolean[] {
-    return (this.#options.stdio ?? DEFAULT_STDIO).map((kind) => kind !== "ignore");
+  get #incomplete(): boolean {
+    return this.#ends.some((end, at) => end !== false && !this.#sockets[at]);
   }
 
-  get #incomplete(): boolean {
-    return this.#connected.some((connected, at) => connected && !this.#sockets[at]);
+  #add(descriptor: number, socket: Socket): void {
+    socket.on("error", () => socket.destroy());
+    this.#sockets[descriptor] = socket;
   }
 
   #select(wanted: LaunchedDescriptor): (Socket | undefined)[] {
@@ -143,6 +175,12 @@ export class Launched implements Child {
 
   #finish(): void {
     this.#closed = true;
+    this.#closePipes();
     for (const socket of this.#sockets) socket?.destroy();
+  }
+
+  #closePipes(): void {
+    closeAll(this.#fds);
+    this.#fds = [];
   }
 }

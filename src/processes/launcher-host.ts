@@ -1,4 +1,5 @@
-// One launcher process as its parent sees it: its channel, the socket that its children's descriptors connect to, its children.
+// One launcher process as its parent sees it: its channel, its children, its pipes, and the socket that their descriptors
+// connect to where there are no pipes.
 // Tested by test/processes/launcher.test.ts.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +12,9 @@ import { fileURLToPath } from "node:url";
 import type { Child } from "./child.ts";
 import { withoutDebugSignal } from "./debug-signal.ts";
 import { Launched, type LaunchOptions } from "./launched.ts";
-import type { LauncherMessage, LauncherNotice } from "./launcher-messages.ts";
+import type { ChildNotice, LauncherMessage, LauncherNotice } from "./launcher-messages.ts";
+import type { Pipe } from "./pipe-maker.ts";
+import { isShortage, PipeStock } from "./pipe-stock.ts";
 
 const IS_SOURCE = import.meta.url.endsWith(".ts");
 const PROGRAM = fileURLToPath(new URL(`./launcher-process${IS_SOURCE ? ".ts" : ".js"}`, import.meta.url));
@@ -24,6 +27,7 @@ export class LauncherHost {
   readonly #process: ChildProcess;
   readonly #server: Server;
   readonly #directory: string;
+  readonly #pipes = new PipeStock();
   readonly #onUnusable: () => void;
   #retiring = false;
   /** By token, from the request to launch until the child has been launched and has exited. */
@@ -72,7 +76,7 @@ export class LauncherHost {
     const child = new Launched(options, (message) => this.#send(message));
     this.#children.set(child.token, child);
     if (this.#children.size === 1) this.#holdLoop(true);
-    this.#send(child.startMessage);
+    void this.#start(child);
     void this.#untilEnded(child);
     return child.launched;
   }
@@ -84,6 +88,23 @@ export class LauncherHost {
     await this.gone;
   }
 
+  async #start(child: Launched): Promise<void> {
+    const pipes = await this.#pipes.take(child.width);
+    if (pipes) this.#givePipes(child, pipes);
+    if (!child.closed) this.#send(child.startMessage);
+  }
+
+  /** Without them it has connections, unless nothing more can be opened at all. */
+  #givePipes(child: Launched, pipes: readonly Pipe[]): void {
+    try {
+      child.usePipes(this.#process.pid as number, pipes);
+    } catch (error) {
+      this.#send({ do: "discard", pipes });
+      if (isShortage(error)) child.failed((error as Error).message);
+      else this.#pipes.close();
+    }
+  }
+
   #send(message: LauncherMessage): void {
     // Without a channel the process is about to end, and its exit settles everything.
     if (this.#process.connected) this.#process.send(message, () => {});
@@ -91,6 +112,11 @@ export class LauncherHost {
 
   #onNotice(notice: LauncherNotice): void {
     if (notice.is === "ready") return;
+    if (notice.is === "pipes") this.#pipes.add(notice.pipes);
+    else this.#onChildNotice(notice);
+  }
+
+  #onChildNotice(notice: ChildNotice): void {
     const child = this.#children.get(notice.token);
     if (notice.is === "started") return child?.started(notice.pid);
     if (notice.is === "unreachable") this.#retire();
@@ -130,6 +156,7 @@ export class LauncherHost {
   }
 
   #cleanUp(): void {
+    this.#pipes.close();
     for (const child of this.#children.values()) child.orphaned();
     this.#server.close();
     process.off("exit", this.#removeDirectory);

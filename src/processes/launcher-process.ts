@@ -3,17 +3,21 @@
 // Tested by test/processes/launcher.test.ts.
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect, Socket } from "node:net";
 import { dirname } from "node:path";
 import { type Child, startChild } from "./child.ts";
 import { sweepGroup } from "./groups.ts";
 import type { LauncherMessage, LauncherNotice, StartMessage } from "./launcher-messages.ts";
+import { closePipe, type Pipe, PipeMaker } from "./pipe-maker.ts";
+import { isInput } from "./pipe-stock.ts";
 
 /** By token. */
 const children = new Map<string, Child>();
 const socketPath = process.argv[2] as string;
 /** Milliseconds between TERM and KILL for our children when our parent has ended. */
 const ORPHAN_GRACE = 1000;
+
+const maker = new PipeMaker((pipes) => notify({ is: "pipes", pipes }));
 
 const notify = (notice: LauncherNotice): void => {
   if (process.connected) process.send?.(notice);
@@ -23,23 +27,38 @@ function handle(message: LauncherMessage): void {
   if (message.do === "start") void start(message);
   else if (message.do === "signal") children.get(message.token)?.signal(message.signal);
   else if (message.do === "stop") void children.get(message.token)?.stop(message.grace);
-  else sweepGroup(message.group);
+  else if (message.do === "sweep") sweepGroup(message.group);
+  else discard(message.pipes);
 }
+
+/** What a descriptor of a child is. */
+type End = "ignore" | number | Socket;
 
 async function start(message: StartMessage): Promise<void> {
-  const { token, connected } = message;
-  const stdio = await Promise.all(connected.map((yes, at) => (yes ? connection(token, at) : "ignore")));
+  const { token, ends } = message;
+  const pipes = ends.filter((end) => typeof end === "object");
+  // Where there are pipes there is nothing to wait for.
+  const stdio =
+    pipes.length > 0
+      ? ends.map(pipeEnd)
+      : await Promise.all(ends.map((end, at) => (end ? connection(token, at) : "ignore")));
   const broken = stdio.find((end) => end instanceof Error);
   if (broken instanceof Error) notify({ is: "unreachable", token, reason: broken.message });
-  else await run(message, stdio as ("ignore" | Socket)[]);
+  else await run(message, stdio as End[]);
   // The child has its own copies by now.
-  for (const end of stdio) if (end instanceof Object && "destroy" in end) end.destroy();
+  discard(pipes);
+  for (const end of stdio) if (end instanceof Socket) end.destroy();
 }
 
-async function run(
-  { token, command, args, env, cwd }: StartMessage,
-  stdio: ("ignore" | Socket)[],
-): Promise<void> {
+const pipeEnd = (end: Pipe | boolean, descriptor: number): End =>
+  typeof end === "object" ? end[isInput(descriptor) ? 0 : 1] : "ignore";
+
+function discard(pipes: readonly Pipe[]): void {
+  for (const pipe of pipes) closePipe(pipe);
+  maker.used(pipes.length);
+}
+
+async function run({ token, command, args, env, cwd }: StartMessage, stdio: End[]): Promise<void> {
   // This process ends its children itself.
   const child = startChild({
     command,
@@ -90,3 +109,4 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const) proces
 process.on("message", handle);
 process.on("disconnect", end);
 notify({ is: "ready" });
+maker.used(0);

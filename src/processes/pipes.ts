@@ -1,5 +1,6 @@
 // Pipes for what a child prints. Node's "pipe" is a pair of sockets, and a socket cannot be opened by its name: in the child
 // `open("/dev/stdout")` would fail with ENXIO. Node makes no pipe either, so `mkfifo` does (POSIX; coreutils and busybox have it).
+// For an output only: to open an input by name would wait for a writer. The launcher's children have other ones (pipe-maker.ts).
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
 import { Socket } from "node:net";

@@ -14,7 +14,7 @@ export async function feed(
   body: RequestBody,
   waitsForClient: (waits: boolean) => void,
 ): Promise<void> {
-  // Only a stream that is being read notices that the other side is gone.
+  // A socket notices that the other side is gone only when it is read, a pipe when it is written.
   input.resume().once("end", () => input.destroy());
   input.once("close", () => body.discard());
   if (body.whole) {

@@ -107,7 +107,7 @@ export class Run implements Member {
 
   #readOutput(): void {
     this.#output.on("data", (chunk: Buffer) => this.#receive(chunk));
-    // The pair of sockets has a second direction, which programs do not expect of their output.
+    // A socket, unlike a pipe, has a second direction, which programs do not expect of their output.
     this.#output.end();
   }
 
