@@ -5,8 +5,9 @@ import { lookup } from "node:dns/promises";
 import { fstatSync } from "node:fs";
 import * as net from "node:net";
 import { getSystemErrorName } from "node:util";
-import type { ListenAddress, ListenPlace } from "../config/address.ts";
-import { bind, unusable } from "../server/listen.ts";
+import { addressText, type ListenAddress, type ListenPlace } from "../config/address.ts";
+import { bind, taken, unusable } from "../server/listen.ts";
+import { holdPlace, ownUrlAt } from "../sockets/own-places.ts";
 import { setModeAndOwner } from "../sockets/unix-path.ts";
 
 /** A socket without an event loop behind it. */
@@ -44,7 +45,12 @@ export async function reserve(address: ListenAddress): Promise<Reserved> {
   if (address.kind === "fd") return givenSocket(address);
   const bound = address.kind === "unix" ? unixSocket(address) : tcpSocket(address);
   const { handle, place } = await bound.catch((error) => unusable(address, error));
-  return { place, fd: handle.fd, close: () => handle.close() };
+  const release = holdPlace({ ...place, url: addressText({ ...protocolAt(address), ...place }) });
+  const close = (): void => {
+    release();
+    handle.close();
+  };
+  return { place, fd: handle.fd, close };
 }
 
 /** One that was passed on to this process. */
@@ -61,11 +67,13 @@ type At<K extends ListenAddress["kind"]> = Extract<ListenAddress, { kind: K }>;
 
 interface Socket {
   readonly handle: Handle;
-  readonly place: ListenPlace;
+  readonly place: Exclude<ListenPlace, { kind: "fd" }>;
 }
 
 async function tcpSocket(place: At<"tcp">): Promise<Socket> {
   const { address, family } = await lookup(place.host);
+  // Linux binds both; only the server processes would see it, when they listen.
+  if (process.platform === "linux" && ownUrlAt({ ...place, host: address })) throw taken();
   const handle = made(createHandle(address, place.port, family));
   const name: Name = {};
   // A port that is taken shows only here, or when one listens.

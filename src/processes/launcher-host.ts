@@ -52,14 +52,16 @@ export class LauncherHost {
   }
 
   /** Resolves when the process is ready. Calls `onUnusable` when it can start no more children. Rejects with the failure. */
-  static async start(onUnusable: () => void): Promise<LauncherHost> {
+  static async start(onUnusable: () => void, pipes: boolean): Promise<LauncherHost> {
     const directory = await mkdtemp(join(tmpdir(), "sallyport-"));
     const server = createServer({ allowHalfOpen: true });
     try {
       const path = join(directory, "launcher");
       await once(server.listen(path), "listening");
       const launcher = await startProcess(path);
-      return new LauncherHost(directory, server, launcher, onUnusable);
+      const host = new LauncherHost(directory, server, launcher, onUnusable);
+      if (!pipes) host.#pipes.close();
+      return host;
     } catch (error) {
       server.close();
       rmSync(directory, { recursive: true, force: true });

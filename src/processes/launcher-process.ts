@@ -97,6 +97,7 @@ async function connection(token: string, descriptor: number): Promise<Socket | E
 }
 
 async function end(): Promise<void> {
+  maker.close();
   // Our parent may have been killed before it could clean up.
   rmSync(dirname(socketPath), { recursive: true, force: true });
   await Promise.all([...children.values()].map((child) => child.stop(ORPHAN_GRACE)));

@@ -4,9 +4,19 @@ import { type Child, failedChild } from "./child.ts";
 import type { LaunchOptions } from "./launched.ts";
 import { LauncherHost } from "./launcher-host.ts";
 
+export interface LauncherOptions {
+  /** Whether children get pipes, where there are any; default true. */
+  readonly pipes?: boolean;
+}
+
 export class Launcher {
+  readonly #options: LauncherOptions;
   #host: Promise<LauncherHost> | undefined;
   #users = 0;
+
+  constructor(options: LauncherOptions = {}) {
+    this.#options = options;
+  }
 
   /** Counts one more user, and resolves when children can be started. Rejects when that is impossible. */
   async retain(): Promise<void> {
@@ -39,7 +49,7 @@ export class Launcher {
     const forget = (): void => {
       if (this.#host === host) this.#host = undefined;
     };
-    const host = LauncherHost.start(forget);
+    const host = LauncherHost.start(forget, this.#options.pipes ?? true);
     host.catch(forget);
     this.#host = host;
     return host;

@@ -58,6 +58,13 @@ export class PipeMaker {
     if (!this.#busy && this.#left < FEW && performance.now() >= this.#retryAt) this.#fill();
   }
 
+  /** No more are made. */
+  close(): void {
+    this.#retryAt = Number.POSITIVE_INFINITY;
+    clearTimeout(this.#timer);
+    this.#shell?.kill();
+  }
+
   #fill(): void {
     this.#busy = true;
     this.#timer = setTimeout(() => this.#fail(), LONGEST);

@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { addressText, type ListenAddress } from "../config/address.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { shareReadBuffer } from "../sockets/accepted.ts";
+import { holdPlace, type OwnPlace, ownUrlAt } from "../sockets/own-places.ts";
 import { listenAtPath, listening } from "../sockets/unix-path.ts";
 
 type UnixAddress = Extract<ListenAddress, { kind: "unix" }>;
@@ -44,11 +45,20 @@ export async function bind(
   if (address.kind === "unix") await bindUnix(server, address);
   else await listening(server, listenOptions(address)).catch((error) => unusable(address, error, option));
   server.on("error", () => {}); // accept(2) out of descriptors: Node tries again, nothing to do here
+  const url = urlOf(server, address);
+  const release = holdPlace(placeOf(server, address, url));
   return {
-    url: urlOf(server, address),
+    url,
     urlAs: (other) => urlOf(server, other),
-    close: (patience = 0) => closed(server, patience),
+    close: (patience = 0) => closed(server, patience).finally(release),
   };
+}
+
+/** Where it is; a descriptor may be bound to anything. */
+function placeOf(server: Server, address: ListenAddress, url: string): OwnPlace {
+  const bound = server.address();
+  if (bound && typeof bound === "object") return { kind: "tcp", host: bound.address, port: bound.port, url };
+  return { kind: "unix", path: address.kind === "unix" ? address.path : (bound ?? ""), url };
 }
 
 /**
@@ -106,12 +116,17 @@ function urlOf(server: Server, address: ListenAddress): string {
 /** Replaces the socket file of a dead server, never that of a running one. */
 async function bindUnix(server: Server, address: UnixAddress): Promise<void> {
   try {
+    if (ownUrlAt(address)) throw taken();
     await listenAtPath(server, address, addressText(address), BACKLOG);
   } catch (error) {
     server.close();
     unusable(address, error as NodeJS.ErrnoException);
   }
 }
+
+/** As the system says it. */
+export const taken = (): NodeJS.ErrnoException =>
+  Object.assign(new Error("EADDRINUSE"), { code: "EADDRINUSE" });
 
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE:
@@ -130,6 +145,21 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_INVALID_FD_TYPE: "it is not a listening socket; pass one on from the parent process",
 };
 
+/** EADDRINUSE, where nothing may be stopped. */
+const OWN_ADVICE =
+  "this process itself listens there, at {url}; name the port once, or choose another port with {option} (a change of its host takes a restart)";
+const OWN_PATH = "this process itself listens there; name the path once, or choose another one";
+const FD_ADVICE =
+  "another socket listens at the address that it is bound to; name each port once, or stop the other program";
+
+function adviceFor(address: ListenAddress, { code = "", message }: NodeJS.ErrnoException): string {
+  if (code !== "EADDRINUSE") return ADVICE[lacksDirectory(address) ? "ENOENT" : code] ?? message;
+  if (address.kind === "fd") return FD_ADVICE;
+  const own = ownUrlAt(address);
+  if (own === undefined) return ADVICE.EADDRINUSE as string;
+  return address.kind === "unix" ? OWN_PATH : OWN_ADVICE.replace("{url}", own);
+}
+
 /** libuv reports this as EACCES, too. */
 const lacksDirectory = (address: ListenAddress): boolean =>
   address.kind === "unix" && !existsSync(dirname(address.path));
@@ -137,8 +167,7 @@ const lacksDirectory = (address: ListenAddress): boolean =>
 /** Throws ADDRESS_UNUSABLE. */
 export function unusable(address: ListenAddress, error: NodeJS.ErrnoException, option = "--port"): never {
   if (error instanceof SallyportError) throw error;
-  const known = ADVICE[lacksDirectory(address) ? "ENOENT" : (error.code ?? "")] ?? error.message;
-  const advice = known.replace("{option}", option);
+  const advice = adviceFor(address, error).replace("{option}", option);
   throw new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${addressText(address)}: ${advice}`, {
     cause: error,
   });

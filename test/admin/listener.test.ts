@@ -226,7 +226,7 @@ test("an address that is taken is told with the option that names it", async (t)
   const port = Number(new URL(url).port);
   await assert.rejects(open(t, { place: { ...LOCAL, port }, token: undefined }), {
     code: "ERR_SALLYPORT_ADDRESS_UNUSABLE",
-    message: /another program is listening there.*choose another port with --admin/,
+    message: /this process itself listens there.*choose another port with --admin/,
   });
 });
 

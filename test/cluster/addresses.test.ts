@@ -101,6 +101,28 @@ test("a port that is taken is reported in the same words as for one process", as
   await assert.rejects(start(["--port", port]), /another program is listening there; .*ADDRESS_UNUSABLE/s);
 });
 
+test("a port or path that is listed twice is said to be ours, with any number of server processes", async (t) => {
+  const config = join(makeFolder(t), "sallyport.json");
+  const apps = { site: { module: join(here, "site.mjs") } };
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as { port: number };
+  taken.close();
+  for (const serverProcesses of [1, 2])
+    for (const listen of [
+      [`127.0.0.1:${port}`, `127.0.0.1:${port}`],
+      [`127.0.0.1:${port}`, `0.0.0.0:${port}`],
+      ["unix:app.sock", "unix:app.sock"],
+    ]) {
+      writeFileSync(config, JSON.stringify({ listen, serverProcesses, apps }));
+      await assert.rejects(
+        serve(["--config", config], { cwd: here }),
+        /this process itself listens there[,;].*ADDRESS_UNUSABLE/s,
+        `${serverProcesses} ${listen}`,
+      );
+    }
+});
+
 test("server processes share a socket that was passed on as a descriptor", async (t) => {
   const socket = createServer().listen(0, "127.0.0.1");
   await once(socket, "listening");

@@ -1,17 +1,15 @@
 // The standard streams of launched children are pipes, which can be opened by their names ("/dev/stdin"), and where none can
 // be made they are sockets. Only of Linux: elsewhere such names are duplicates of what is open, sockets included.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
-import { Launcher, startChild } from "../../src/processes/index.ts";
+import { Launcher } from "../../src/processes/index.ts";
 import { closePipe, type Pipe, PipeMaker } from "../../src/processes/pipe-maker.ts";
 import { PipeStock } from "../../src/processes/pipe-stock.ts";
 import { makeFolder } from "../kit/make-folder.ts";
-import { needs } from "../kit/needs.ts";
 import { childrenOf, commandOf, descriptorsOf, gone } from "../kit/processes.ts";
 import { until } from "../kit/until.ts";
 
@@ -49,12 +47,17 @@ test("a child opens its streams by name, also when its input has been written an
   assert.deepEqual(lines, ["no"]);
 });
 
-test("a child has descriptors of its own only", async () => {
-  const script = "ls /proc/self/fd | wc -w; read -r wait";
+test("a child has no other descriptors than its own three, and what this process was started with", async () => {
   const other = await launcher.launch(sh("read -r wait"));
-  const [launched, own] = [await launcher.launch(sh(script)), startChild(sh(script))];
-  for (const child of [launched, own, other]) child.streams[0]?.end();
-  assert.equal(await readAll(launched.streams[1]), await readAll(own.streams[1]));
+  const child = await launcher.launch(sh("for fd in /proc/$$/fd/*; do readlink $fd && echo $fd; done; true"));
+  const lines = (await readAll(child.streams[1])).trim().split("\n");
+  for (const end of [child.streams[0], other.streams[0]]) end?.end();
+  for (let i = 0; i < lines.length; i += 2) {
+    const [target, number] = [lines[i], Number(lines[i + 1]?.split("/").at(-1))];
+    if (number <= 2) assert.match(target ?? "", /^pipe:/);
+    else assert.equal(target, readlinkSync(`/proc/self/fd/${number}`));
+  }
+  assert.ok(lines.length >= 6);
 });
 
 test("the input of a child that closes it is closed to us, and the output ends with the last that has it open", async () => {
@@ -98,21 +101,31 @@ test("a shell that was killed is replaced", async () => {
   for (const kind of await kindsOf(20)) assert.equal(kind, "pipe");
 });
 
-test("when the launcher has no descriptors left for pipes, children have sockets", async (t) => {
-  if (!needs(t, "prlimit")) return;
-  const pid = launcherPid();
-  const limit = (files: string) => execFileSync("prlimit", ["--pid", String(pid), `--nofile=${files}`]);
-  limit(`${descriptorsOf(pid) + 10}:`);
-  t.after(() => limit("1024:"));
-  const kinds = await kindsOf(20);
-  assert.deepEqual([kinds[0], kinds.at(-1)], ["pipe", "socket"]);
+test("where there are no pipes, children have sockets, and serve all the same", async (t) => {
+  const own = new Launcher({ pipes: false });
+  await own.retain();
+  t.after(() => own.release());
+  assert.deepEqual(await kindsOf(2, own), ["socket", "socket"]);
+});
+
+test("pipes need no directory: when it is tidied away, launching goes on", async (t) => {
+  const parent = makeFolder(t);
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = parent;
+  const own = new Launcher();
+  await own.retain();
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+  t.after(() => own.release());
+  rmSync(parent, { recursive: true });
+  assert.deepEqual(await kindsOf(2, own), ["pipe", "pipe"]);
 });
 
 /** What the standard input of so many children is, one after the other, each of which repeats what it reads. */
-async function kindsOf(count: number): Promise<string[]> {
+async function kindsOf(count: number, by = launcher): Promise<string[]> {
   const kinds: string[] = [];
   for (let i = 0; i < count; i++) {
-    const child = await launcher.launch(sh('readlink "/proc/$$/fd/0"; cat'));
+    const child = await by.launch(sh('readlink "/proc/$$/fd/0"; cat'));
     child.streams[0]?.end("hello");
     const [kind = "", said] = (await readAll(child.streams[1])).split("\n");
     assert.equal(said, "hello");
@@ -133,6 +146,7 @@ test("bash makes pipes, too", async () => {
   const maker = new PipeMaker((pipes) => batches.push(pipes), "/bin/bash");
   maker.used(0);
   await until(() => batches.length === 1);
+  maker.close();
   assert.ok((batches[0]?.length ?? 0) > 0);
   for (const pipe of batches.flat()) closePipe(pipe);
 });

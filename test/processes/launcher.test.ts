@@ -136,7 +136,7 @@ test("when its socket is tidied away, launching goes on, and what runs already i
   const { TMPDIR } = process.env;
   process.env.TMPDIR = parent;
   t.after(() => rm(parent, { recursive: true, force: true }));
-  const own = new Launcher();
+  const own = new Launcher({ pipes: false });
   await own.retain();
   if (TMPDIR === undefined) delete process.env.TMPDIR;
   else process.env.TMPDIR = TMPDIR;

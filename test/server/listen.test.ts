@@ -47,9 +47,11 @@ test("port 0 takes a free port and reports it", async () => {
   await assert.rejects(heard({ port: Number(port) }), { code: "ECONNREFUSED" });
 });
 
-test("a port that another server has is unusable, and the message says what to do", async () => {
-  const first = await bind(tcp(0), greet);
-  const port = Number(new URL(first.url).port);
+test("a port that another program has is unusable, and the message says what to do", async (t) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  t.after(() => other.close());
+  await once(other, "listening");
+  const { port } = other.address() as { port: number };
   await assert.rejects(
     bind(tcp(port), greet),
     unusable(
@@ -58,7 +60,28 @@ test("a port that another server has is unusable, and the message says what to d
       ),
     ),
   );
+});
+
+test("a place that this process has itself is not said to be another program's", async () => {
+  const first = await bind(tcp(0), greet);
+  const port = Number(new URL(first.url).port);
+  for (const host of ["127.0.0.1", "0.0.0.0", "localhost"])
+    await assert.rejects(
+      bind({ ...tcp(port), host } as ListenAddress, greet, "--admin"),
+      unusable(
+        new RegExp(`this process itself listens there, at ${first.url}; .* choose another port with --admin`),
+      ),
+    );
   await first.close();
+  await (await bind(tcp(port), greet)).close();
+
+  const second = await bind(unix("own.sock"), greet);
+  await assert.rejects(
+    bind(unix("own.sock"), greet),
+    unusable(/this process itself listens there; name the path once/),
+  );
+  assert.equal(await heard({ path: unix("own.sock").path }), "hello");
+  await second.close();
 });
 
 test("an address that this machine does not have is unusable", async () => {

@@ -106,7 +106,7 @@ for (const protocol of OTHERS) {
     assert.equal(statSync(path).mode & 0o777, 0o620);
     await assert.rejects(started(t, { listen, apps: { says } }), {
       code: "ERR_SALLYPORT_ADDRESS_UNUSABLE",
-      message: `cannot listen at ${protocol}://unix:${path}: the path belongs to a server that is running; stop it first`,
+      message: `cannot listen at ${protocol}://unix:${path}: this process itself listens there; name the path once, or choose another one`,
     });
     assert.ok(existsSync(path));
   });
