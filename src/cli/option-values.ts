@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { type ListenAddress, parsePlace } from "../config/address.ts";
 import { ADMIN_PLACE, parseAdminPlace } from "../config/admin.ts";
 import type { Protocol } from "../config/protocols.ts";
-import { A_SIZE, A_TIME, parseSize, parseTime } from "../config/units.ts";
+import { A_POSITIVE_TIME, A_SIZE, A_TIME, parsePositiveTime, parseSize, parseTime } from "../config/units.ts";
 import type { ProcessBounds } from "../exchange/index.ts";
 import { isAccount } from "../options/isolation.ts";
 import { parseTrust, type TrustRule } from "../proxies/trust.ts";
@@ -39,6 +39,11 @@ export const countValue = {
 } as const;
 export const sizeValue = { value: "SIZE", read: parseSize, expected: A_SIZE } as const;
 export const timeValue = { value: "TIME", read: parseTime, expected: A_TIME } as const;
+export const positiveTimeValue = {
+  value: "TIME",
+  read: parsePositiveTime,
+  expected: A_POSITIVE_TIME,
+} as const;
 
 export const choiceOf = <const T extends string>(
   known: readonly T[],

@@ -3,16 +3,19 @@
 
 import { SOCKET_LIMITS, type SocketLimits } from "../cgi/socket/limits.ts";
 import { DISK_LIMIT } from "../exchange/disk.ts";
+import { mayBeNone } from "../exchange/time-limits.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../http/limits.ts";
 import { FASTCGI_LIMITS, type FastcgiLimits } from "../protocols/fastcgi/limits.ts";
 import { STREAM_LIMITS as HTTP2_LIMITS, type StreamLimits } from "../protocols/http2/limits.ts";
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from "../websocket/limits.ts";
-import { about, count, flag, section, size, time } from "./schema.ts";
+import { about, count, flag, positiveTime, section, size, time } from "./schema.ts";
 import { sizeText, timeText } from "./units.ts";
 import type * as z from "./zod.ts";
 
 const bytes = (key: keyof HttpLimits) => size().prefault(sizeText(HTTP_LIMITS[key]));
-const wait = (key: keyof HttpLimits) => time().prefault(timeText(HTTP_LIMITS[key]));
+/** Where 0 cannot mean "none" (exchange/time-limits.ts), it is refused. */
+const timeFor = (key: string) => (mayBeNone(key) ? time() : positiveTime());
+const wait = (key: keyof HttpLimits) => timeFor(key).prefault(timeText(HTTP_LIMITS[key]));
 
 const http = {
   target: about(bytes("target"), "bytes of a request target; then 414"),
@@ -38,36 +41,40 @@ const http = {
 
 const sizeOf = (bytes: number, description: string) =>
   about(size().exactOptional(), `${description} (${sizeText(bytes)})`);
-const timeOf = (milliseconds: number, description: string) =>
-  about(time().exactOptional(), `${description} (${timeText(milliseconds)})`);
+const timesOf =
+  <L extends object>(usual: L) =>
+  (key: keyof L & string, description: string) =>
+    about(timeFor(key).exactOptional(), `${description} (${timeText(usual[key] as number)})`);
 const countOf = (number: number, description: string) =>
   about(count().exactOptional(), `${description} (${number})`);
 
 const F = FASTCGI_LIMITS;
+const timeF = timesOf(F);
 export const fastcgiLimits = section({
   connections: countOf(F.connections, "connections at the same time; more are closed"),
   requests: countOf(F.requests, "requests at the same time on one connection; more are refused as overload"),
   params: sizeOf(F.params, "bytes of the variables of a request; then 431"),
   buffered: sizeOf(F.buffered, "bytes of bodies that wait unread where requests share a connection"),
   unsent: sizeOf(F.unsent, "bytes of a response that wait for the server; then the app waits"),
-  receiveTimeout: timeOf(F.receiveTimeout, "without a byte of a request that is not complete"),
-  idleTimeout: timeOf(F.idleTimeout, "that a kept connection may be idle"),
-  sendTimeout: timeOf(F.sendTimeout, "without progress on a server that does not read; then it is cut"),
-  lingerTimeout: timeOf(F.lingerTimeout, "for the server to close after we did; then it is destroyed"),
+  receiveTimeout: timeF("receiveTimeout", "without a byte of a request that is not complete"),
+  idleTimeout: timeF("idleTimeout", "that a kept connection may be idle"),
+  sendTimeout: timeF("sendTimeout", "without progress on a server that does not read; then it is cut"),
+  lingerTimeout: timeF("lingerTimeout", "for the server to close after we did; then it is destroyed"),
 } satisfies Record<Exclude<keyof FastcgiLimits, "body">, z.ZodType>);
 
 const S = SOCKET_LIMITS;
+const timeS = timesOf(S);
 export const socketLimits = section({
   variables: sizeOf(S.variables, "bytes of the variables of a request; then 431"),
   unsent: sizeOf(S.unsent, "bytes of a response that wait for the server; then the app waits"),
   connections: countOf(S.connections, "connections at the same time; more get 503"),
-  headTimeout: timeOf(S.headTimeout, "for all variables to arrive; then 408"),
-  bodyTimeout: timeOf(S.bodyTimeout, "without a byte of the body, while it is wanted; then 408"),
-  sendTimeout: timeOf(S.sendTimeout, "without progress on a server that does not read; then it is cut"),
-  halfClosed: timeOf(S.halfClosed, "for a server that has half-closed to show that it still reads"),
-  lingerTimeout: timeOf(S.lingerTimeout, "for the server to close after we did; then it is destroyed"),
-  cutTimeout: timeOf(
-    S.cutTimeout,
+  headTimeout: timeS("headTimeout", "for all variables to arrive; then 408"),
+  bodyTimeout: timeS("bodyTimeout", "without a byte of the body, while it is wanted; then 408"),
+  sendTimeout: timeS("sendTimeout", "without progress on a server that does not read; then it is cut"),
+  halfClosed: timeS("halfClosed", "for a server that has half-closed to show that it still reads"),
+  lingerTimeout: timeS("lingerTimeout", "for the server to close after we did; then it is destroyed"),
+  cutTimeout: timeS(
+    "cutTimeout",
     "of silence by which the server on a Unix socket learns that a response was cut",
   ),
 } satisfies Record<Exclude<keyof SocketLimits, "body">, z.ZodType>);
@@ -85,16 +92,17 @@ export const http2Limits = section({
 } satisfies Record<keyof StreamLimits, z.ZodType>);
 
 const W = WEBSOCKET_LIMITS;
+const timeW = timesOf(W);
 export const websocketLimits = section({
   message: sizeOf(W.message, "bytes of a message, decompressed; then it is closed with 1009"),
   fragments: countOf(W.fragments, "frames of one message; then it is closed with 1008"),
   unsent: sizeOf(W.unsent, "bytes of messages that wait for a slow client; then the app waits"),
   compress: about(flag().exactOptional(), "whether messages may be compressed, if the client can (true)"),
   compressFrom: sizeOf(W.compressFrom, "bytes from which on a message is compressed"),
-  pingInterval: timeOf(W.pingInterval, "between two pings; 0 sends none"),
-  pingTimeout: timeOf(W.pingTimeout, "from a ping to any sign of the client; then it counts as gone"),
-  closeTimeout: timeOf(W.closeTimeout, "for the client to answer a close, and then to end the connection"),
-  sendTimeout: timeOf(W.sendTimeout, "without progress on a client that does not read; then it is cut"),
+  pingInterval: timeW("pingInterval", "between two pings; 0 sends none"),
+  pingTimeout: timeW("pingTimeout", "from a ping to any sign of the client; then it counts as gone"),
+  closeTimeout: timeW("closeTimeout", "for the client to answer a close, and then to end the connection"),
+  sendTimeout: timeW("sendTimeout", "without progress on a client that does not read; then it is cut"),
 } satisfies Record<keyof WebSocketLimits, z.ZodType>);
 
 export const limits = section({

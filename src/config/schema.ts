@@ -2,7 +2,16 @@
 // Tested by test/config/config.test.ts.
 
 import { suggestion } from "../options/did-you-mean.ts";
-import { A_DURATION, A_SIZE, A_TIME, parseDuration, parseSize, parseTime } from "./units.ts";
+import {
+  A_DURATION,
+  A_POSITIVE_TIME,
+  A_SIZE,
+  A_TIME,
+  parseDuration,
+  parsePositiveTime,
+  parseSize,
+  parseTime,
+} from "./units.ts";
 import * as z from "./zod.ts";
 
 /** An object that takes these keys and no others; an unknown one is named together with the nearest known. */
@@ -31,6 +40,7 @@ export const written = <T>(title: string, parse: Parse<T>, expected: string) =>
 // Schemas are immutable, and expensive to make: each of these is made once, for all keys of its type.
 const SIZE = written("size", parseSize, `must be ${A_SIZE}`);
 const TIME = written("time", parseTime, `must be ${A_TIME}`);
+const POSITIVE_TIME = written("time", parsePositiveTime, `must be ${A_POSITIVE_TIME}`);
 const DURATION = written("time", parseDuration, `must be ${A_DURATION}`);
 const COUNTS = [0, 1].map((least) =>
   z.number().int().min(least).max(1_000_000).meta({ title: "number" }),
@@ -58,6 +68,8 @@ const ENVIRONMENT = z.record(z.string().regex(/^[^=\0]+$/), z.string());
 
 export const size = () => SIZE;
 export const time = () => TIME;
+/** A time for which there has to be a limit. */
+export const positiveTime = () => POSITIVE_TIME;
 /** A time that no timer waits for, so that it may be longer than a timer can be. */
 export const duration = () => DURATION;
 export const octal = () => OCTAL;

@@ -2,7 +2,7 @@
 // Tested by test/config/config.test.ts.
 
 import type { TlsSettings } from "../sockets/tls/index.ts";
-import { about, count, path, section, text, time } from "./schema.ts";
+import { about, count, path, positiveTime, section, text } from "./schema.ts";
 import * as z from "./zod.ts";
 
 const pair = {
@@ -28,7 +28,7 @@ export const tls = section({
     "whether clients are asked for a certificate, and refused without one that `ca` signed (`require` with `ca`, otherwise `off`)",
   ),
   minVersion: about(z.enum(["1.2", "1.3"]).prefault("1.2"), "oldest version of TLS"),
-  handshakeTimeout: about(time().prefault("10s"), "for a handshake to end"),
+  handshakeTimeout: about(positiveTime().prefault("10s"), "for a handshake to end"),
   handshakes: about(
     count().prefault(2_000),
     "handshakes at the same time, including connections that have sent nothing yet; more are closed",

@@ -38,6 +38,7 @@ export function parseSize(text: string | number): number | undefined {
 /** For errors: what was expected. */
 export const A_SIZE = "a size such as 65536, 64K or 10M";
 export const A_TIME = "a time such as 30 (seconds), 500ms, 2m or 1d, at most 24 days";
+export const A_POSITIVE_TIME = `${A_TIME}, and more than 0`;
 export const A_DURATION = "a time such as 30 (seconds), 10m, 7d or 1y";
 
 /** Milliseconds that a timer can wait, or undefined when `text` is no such time. A number without a unit is seconds. */
@@ -45,6 +46,9 @@ export function parseTime(text: string | number): number | undefined {
   const milliseconds = parseDuration(text);
   return milliseconds !== undefined && milliseconds <= LONGEST ? milliseconds : undefined;
 }
+
+/** The same, but not 0. */
+export const parsePositiveTime = (text: string | number): number | undefined => parseTime(text) || undefined;
 
 /** The same without a limit: no timer waits for the age of a file. */
 export function parseDuration(text: string | number): number | undefined {

@@ -4,8 +4,16 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Exchange, type Gateway, type Listener, SallyportError } from "../exchange/index.ts";
+import { isTimeLimit } from "../exchange/time-limits.ts";
 import { readTarget } from "../http/target.ts";
-import { aFlag, byteCount, type Checks, options as optionsOf } from "../options/checks.ts";
+import {
+  aFlag,
+  byteCount,
+  type Check,
+  type Checks,
+  options as optionsOf,
+  timeLimit,
+} from "../options/checks.ts";
 import { httpListener, WEBSOCKET_LIMITS, type WebSocketLimits } from "../protocols/http1/index.ts";
 import { type Life, type Lifecycle, lifeOf, withLifecycle } from "./life.ts";
 import { checkMount, isBelow, MOUNT_CHECKS, type MountOptions, mountSettingsOf } from "./options.ts";
@@ -15,8 +23,12 @@ export interface UpgradeMountOptions extends Pick<MountOptions, "mount" | "log">
   readonly limits?: Partial<WebSocketLimits> | undefined;
 }
 
+const limitCheck = (name: string, usual: unknown): Check => {
+  if (typeof usual === "boolean") return aFlag;
+  return isTimeLimit(name) ? timeLimit(name) : byteCount;
+};
 const LIMITS = Object.entries(WEBSOCKET_LIMITS).map(
-  ([name, value]) => [name, typeof value === "boolean" ? aFlag : byteCount] as const,
+  ([name, usual]) => [name, limitCheck(name, usual)] as const,
 );
 const CHECKS: Checks<UpgradeMountOptions> = {
   mount: MOUNT_CHECKS.mount,

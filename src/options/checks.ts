@@ -3,6 +3,7 @@
 import { SallyportError } from "../exchange/errors.ts";
 import type { Gateway } from "../exchange/exchange.ts";
 import type { Log } from "../exchange/log.ts";
+import { isTimeLimit, mayBeNone } from "../exchange/time-limits.ts";
 import { MAX_DELAY } from "../exchange/wait.ts";
 import { suggestion } from "./did-you-mean.ts";
 import { presentNames, renamedText, twiceText } from "./old-names.ts";
@@ -72,6 +73,24 @@ export const options =
   (value, name) =>
     isObject(value) ? problemsIn(value, known, `${name}.`) : anObject(value, name);
 
+const aTimeLimit = must(
+  "a number of milliseconds more than 0, such as 30000, or Infinity for none",
+  (value) => isAmount(value) && value !== 0,
+);
+const anEndlessLimit = must("a number of milliseconds such as 30000, or 0 or Infinity for none", (value) =>
+  isAmount(value),
+);
+
+/** The check of a listener's limit of time. */
+export const timeLimit = (name: string): Check => (mayBeNone(name) ? anEndlessLimit : aTimeLimit);
+
+/** Limits of a listener: those of time are checked. */
+export const listenerLimits: Check = (value, name) => {
+  if (!isObject(value)) return anObject(value, name);
+  const times = Object.entries(value).filter(([key, limit]) => isTimeLimit(key) && limit !== undefined);
+  return times.flatMap(([key, limit]) => timeLimit(key)(limit, `${name}.${key}`));
+};
+
 /** The options of every listener. */
 export const LISTENER_CHECKS = {
   handler: must(
@@ -79,7 +98,7 @@ export const LISTENER_CHECKS = {
     (value) => typeof value === "function",
   ),
   log: aLog,
-  limits: anObject,
+  limits: listenerLimits,
 } as const;
 
 /** Throws CONFIG_INVALID for options of the listener that `place` makes. */

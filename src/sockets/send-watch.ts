@@ -10,7 +10,7 @@ export class SendWatch {
   #due = Number.POSITIVE_INFINITY;
   #left = 0;
 
-  /** 0 means none, as for Node's own timeouts. */
+  /** 0 and Infinity mean none. */
   constructor(socket: Socket, timeout: number) {
     this.#socket = socket;
     this.#timeout = timeout || Number.POSITIVE_INFINITY;

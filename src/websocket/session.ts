@@ -2,6 +2,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
+import { timerDelay } from "../exchange/wait.ts";
 import { ConnectionLifecycle, type Moves } from "../sockets/lifecycle.ts";
 import { SendWatch } from "../sockets/send-watch.ts";
 import { StreamEvents } from "../sockets/stream-events.ts";
@@ -307,7 +308,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   #watch(): void {
     const duplex = this.#duplex;
     const { limits, now } = this.#clock;
-    if (!(duplex instanceof Socket)) return this.#setTimeout(limits.sendTimeout);
+    if (!(duplex instanceof Socket)) return this.#setTimeout(timerDelay(limits.sendTimeout));
     this.#sendWatch ??= new SendWatch(duplex, limits.sendTimeout);
     this.#sendWatch.start(now);
   }

@@ -201,7 +201,7 @@ const BAD: [string, unknown, string[]][] = [
     { apps: APPS, limits: { body: "1X", headTimeout: "soon" } },
     [
       'c: limits.body: must be a size such as 65536, 64K or 10M, not "1X"',
-      'c: limits.headTimeout: must be a time such as 30 (seconds), 500ms, 2m or 1d, at most 24 days, not "soon"',
+      'c: limits.headTimeout: must be a time such as 30 (seconds), 500ms, 2m or 1d, at most 24 days, and more than 0, not "soon"',
     ],
   ],
   [

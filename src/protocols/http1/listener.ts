@@ -3,15 +3,16 @@
 
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
+import { withEndless } from "../../exchange/time-limits.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import {
   aFlag,
   aFunction,
-  anObject,
   type Checks,
   checkListener,
   LISTENER_CHECKS,
+  listenerLimits,
   oneOf,
 } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
@@ -42,7 +43,7 @@ export interface HttpOptions {
 
 const CHECKS: Checks<HttpOptions> = {
   ...LISTENER_CHECKS,
-  websocket: anObject,
+  websocket: listenerLimits,
   single: aFlag,
   http2: aFunction,
   scheme: oneOf("http", "https"),
@@ -83,7 +84,7 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
     super();
     this.handler = handler;
     this.log = log;
-    this.limits = { ...HTTP_LIMITS, ...limits };
+    this.limits = withEndless({ ...HTTP_LIMITS, ...limits });
     const { connections } = this.limits;
     const waits = waitsOf(this.limits);
     this.connections = new ManagedConnections(

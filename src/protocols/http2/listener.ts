@@ -4,8 +4,9 @@
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
+import { withEndless } from "../../exchange/time-limits.ts";
 import { logRefusal } from "../../http/refusals.ts";
-import { anObject, type Checks, checkListener, LISTENER_CHECKS, oneOf } from "../../options/checks.ts";
+import { type Checks, checkListener, LISTENER_CHECKS, listenerLimits, oneOf } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
 import { connectionFactsOf } from "../../sockets/connection.ts";
 import { type ConnectionCount, ManagedConnections } from "../../sockets/connections.ts";
@@ -29,7 +30,7 @@ export interface Http2Options {
 
 const CHECKS: Checks<Http2Options> = {
   ...LISTENER_CHECKS,
-  websocket: anObject,
+  websocket: listenerLimits,
   scheme: oneOf("http", "https"),
 };
 
@@ -61,7 +62,7 @@ class Http2Listener extends ConnectionListener<Http2Connection> implements Http2
     super();
     this.handler = handler;
     this.log = log;
-    this.limits = { ...HTTP2_LIMITS, ...limits };
+    this.limits = withEndless({ ...HTTP2_LIMITS, ...limits });
     this.webSockets = new WebSocketClock(log, websocket);
     const make = (socket: Socket): Http2Connection =>
       new Http2Connection(socket, connectionFactsOf(socket, scheme), this);

@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { type Address, type Log, SallyportError } from "../../exchange/index.ts";
 import { type Member, Members } from "../../exchange/members.ts";
+import { timerDelay } from "../../exchange/wait.ts";
 import { canonicalIp } from "../address.ts";
 import { ownAddresses, setAddresses } from "../addresses.ts";
 import { untilNone } from "../pending.ts";
@@ -68,7 +69,7 @@ class PendingConnection implements Member {
   constructor(socket: Socket, timeout: number, done: (outcome: Outcome) => void) {
     this.socket = socket;
     this.#done = done;
-    this.#timer = setTimeout(() => this.#finish(late()), timeout);
+    this.#timer = setTimeout(() => this.#finish(late()), timerDelay(timeout));
     for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
   }
 

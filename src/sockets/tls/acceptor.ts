@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import { type Log, SallyportError } from "../../exchange/index.ts";
+import { timerDelay } from "../../exchange/wait.ts";
 import { copyAddresses, socketAddressesOf } from "../addresses.ts";
 import { forgetWhenClosed } from "../closed.ts";
 import { untilNone } from "../pending.ts";
@@ -41,7 +42,7 @@ export class TlsAcceptor {
       requestCert: settings.clientCertificates !== "off",
       // A client without a certificate gets an answer that says so, which needs a finished handshake.
       rejectUnauthorized: false,
-      handshakeTimeout: settings.handshakeTimeout,
+      handshakeTimeout: timerDelay(settings.handshakeTimeout),
     });
     // Not at once: a connection must not be touched within the callbacks of its own handshake.
     this.#server.on("secureConnection", (socket) => {
@@ -91,7 +92,7 @@ export class TlsAcceptor {
     };
     const giveUp = (): void => void socket.destroy();
     socket.on("readable", onReadable).on("end", giveUp).on("timeout", giveUp);
-    socket.setTimeout(this.#options.settings.handshakeTimeout);
+    socket.setTimeout(timerDelay(this.#options.settings.handshakeTimeout));
   }
 
   #begin(socket: Socket, bytes: Buffer): void {

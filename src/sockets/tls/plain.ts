@@ -2,6 +2,7 @@
 // Tested by test/sockets/tls/acceptor.test.ts.
 import type { Socket } from "node:net";
 import { errorHead, errorText, type SallyportError } from "../../exchange/index.ts";
+import { timerDelay } from "../../exchange/wait.ts";
 
 /** "A" to "Z", as a method of HTTP. No record of TLS begins so (22, or 128 in the hello of SSL 2). */
 export const beginsLikeHttp = (bytes: Uint8Array): boolean =>
@@ -15,7 +16,7 @@ export function answerPlainly(socket: Socket, error: SallyportError, patience: n
   const body = `${errorText(error)}${error.message}\n`;
   const fields = [...headers, "Content-Length", String(Buffer.byteLength(body)), "Connection", "close"];
   const lines = fields.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${fields[i + 1]}\r\n`] : []));
-  const timer = setTimeout(() => socket.destroy(), patience);
+  const timer = setTimeout(() => socket.destroy(), timerDelay(patience));
   socket.on("close", () => clearTimeout(timer));
   socket.on("error", () => {});
   socket.on("end", () => socket.destroy());

@@ -189,6 +189,26 @@ test("H21: a client that reads slowly has all the time it needs, whatever the si
   await Promise.all(stories);
 });
 
+for (const sendTimeout of [0, Number.POSITIVE_INFINITY])
+  test(`without a limit (${sendTimeout}), a client that reads nothing for a while is not cut, alone or not`, async (t) => {
+    const size = 200_000;
+    const { client } = await serve(t, (exchange) => exchange.respond(head(), Buffer.alloc(size)), {
+      sendTimeout,
+      headTimeout: 100,
+    });
+    const alone = (await client()).send(headers(1));
+    const both = (await client()).send(headers(1), headers(3));
+    await (await client(false)).all();
+    for (const [peer, streams] of [
+      [alone, [1]],
+      [both, [1, 3]],
+    ] as const) {
+      for (const stream of [0, ...streams]) peer.send(frame("WINDOW_UPDATE", 0, stream, uint32(2 * size)));
+      await peer.until(({ frames }) => frames.filter(isLast).length === streams.length);
+      for (const stream of streams) assert.equal(peer.body(stream).length, size);
+    }
+  });
+
 test("H21: a client that takes the responses of many streams one after the other has all the time it needs", async (t) => {
   const streams = Array.from({ length: 40 }, (_, i) => 2 * i + 1);
   const { client } = await serve(t, (exchange) => exchange.respond(head(), Buffer.alloc(100_000)), {

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import type { TestContext } from "node:test";
 import type { Handler, Listener } from "../../../src/exchange/index.ts";
 import { type Http2Limits, http2Listener } from "../../../src/protocols/http2/index.ts";
+import type { WebSocketLimits } from "../../../src/websocket/index.ts";
 import { FrameClient } from "../../kit/http2-frames.ts";
 import { keepLog, type Line } from "../../kit/keep-log.ts";
 
@@ -24,9 +25,10 @@ export async function serve(
   t: TestContext,
   handler: Handler,
   limits: Partial<Http2Limits> = {},
+  websocket: Partial<WebSocketLimits> = {},
 ): Promise<Serving> {
   const { log, lines } = keepLog();
-  const listener = http2Listener({ handler, limits, log });
+  const listener = http2Listener({ handler, limits, websocket, log });
   const server = createServer({ allowHalfOpen: true }, (socket) => listener.accept(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -186,6 +186,21 @@ test("an open WebSocket that fails is closed with 1011, and the connection lives
   assert.equal(await statusOf(second), 200);
 });
 
+for (const sendTimeout of [0, Number.POSITIVE_INFINITY])
+  test(`without a limit (${sendTimeout}), messages wait for a client that does not read`, async (t) => {
+    const size = 2 ** 20;
+    const { handler, next } = queue();
+    const { session, client } = await serve(t, handler, { headTimeout: 100 }, { sendTimeout });
+    const stream = await open(session());
+    const webSocket = (await next()).handshake?.accept(
+      { subprotocol: undefined, headers: [] },
+      { message() {}, closed() {} },
+    );
+    assert.equal(webSocket?.send(Buffer.alloc(size), true), false);
+    await (await client(false)).all();
+    assert.ok((await read(stream, size)).length >= size);
+  });
+
 test("a listener whose grace is over closes open WebSockets with 1001 (L3)", async (t) => {
   const { handler, next } = queue();
   const { session, listener } = await serve(t, handler);

@@ -176,6 +176,14 @@ test("of a peer that need not send a header not a byte is looked at", async (t) 
   assert.equal(await heard(socket), `127.0.0.1 ${localPort} 127.0.0.1 ${port} false\n${version1(SAID)}end`);
 });
 
+test("without a limit, a header may come late", async (t) => {
+  const { client } = await open(t, { timeout: Number.POSITIVE_INFINITY });
+  const socket = await client();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  socket.end(version1(SAID));
+  assert.equal(await heard(socket), `${TOLD}end`);
+});
+
 test("no more wait for their header than may, and those that wait end when the acceptor closes", async (t) => {
   const opened = await open(t, { most: 2 });
   const waiting = [await opened.client(), await opened.client()];

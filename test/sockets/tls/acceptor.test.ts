@@ -42,6 +42,15 @@ test("requests that came by TLS have the scheme https, and know protocol, cipher
   assert.match(older.tls.cipher, /^TLS_ECDHE_ECDSA_WITH_AES_/, "the registry's name, not that of OpenSSL");
 });
 
+test("a handshake may be without a limit, and so may the wait for a client that speaks HTTP to end", async (t) => {
+  const endless = { ...settings, handshakeTimeout: Number.POSITIVE_INFINITY };
+  const { port } = await serveTls(t, tellConnection, { settings: endless });
+  assert.equal((await told(port, trust)).scheme, "https");
+  const socket = await plain(port);
+  socket.end(GET);
+  assert.match(await allFrom(socket), /^HTTP\/1\.1 400 /);
+});
+
 test("a client is shown the certificate that has the name it asks for, and otherwise the first", async (t) => {
   const { port } = await serveTls(t, tellConnection, { settings: { ...first, others: [second] } });
   const other = await told(port, { ...trust, servername: "shop.example.net" });
