@@ -7,7 +7,7 @@ import { type Child, DEFAULT_STDIO, failedChild, type SpawnOptions } from "./chi
 import type { Exit } from "./exit.ts";
 import { signalGroup } from "./groups.ts";
 import type { LauncherMessage, StartMessage } from "./launcher-messages.ts";
-import type { Pipe } from "./pipe-maker.ts";
+import type { PipeEnds } from "./pipe-maker.ts";
 import { closeAll, openOurEnd, streamOf } from "./pipe-stock.ts";
 import { readLines } from "./printing.ts";
 
@@ -32,7 +32,7 @@ export class Launched implements Child {
   readonly #send: (message: LauncherMessage) => void;
   readonly #sockets: (Socket | undefined)[] = [];
   /** By descriptor: its pipe, or whether it is a connection to us. */
-  #ends: readonly (Pipe | boolean)[];
+  #ends: readonly (PipeEnds | boolean)[];
   /** By descriptor: our end of its pipe, before it is started. */
   #fds: (number | undefined)[] = [];
   #pid: number | undefined;
@@ -97,9 +97,9 @@ export class Launched implements Child {
   }
 
   /** It gets these pipes of `holder` instead of connections. Throws as `openOurEnd`; then all is as before. */
-  usePipes(holder: number, pipes: readonly Pipe[]): void {
+  usePipes(holder: number, pipes: readonly PipeEnds[]): void {
     let used = 0;
-    const ends = this.#ends.map((end) => end && (pipes[used++] as Pipe));
+    const ends = this.#ends.map((end) => end && (pipes[used++] as PipeEnds));
     try {
       for (const [at, end] of ends.entries())
         if (typeof end !== "boolean") this.#fds[at] = openOurEnd(holder, end, at);

@@ -13,7 +13,7 @@ import type { Child } from "./child.ts";
 import { withoutDebugSignal } from "./debug-signal.ts";
 import { Launched, type LaunchOptions } from "./launched.ts";
 import type { ChildNotice, LauncherMessage, LauncherNotice } from "./launcher-messages.ts";
-import type { Pipe } from "./pipe-maker.ts";
+import type { PipeEnds } from "./pipe-maker.ts";
 import { isShortage, PipeStock } from "./pipe-stock.ts";
 
 const IS_SOURCE = import.meta.url.endsWith(".ts");
@@ -97,7 +97,7 @@ export class LauncherHost {
   }
 
   /** Without them it has connections, unless nothing more can be opened at all. */
-  #givePipes(child: Launched, pipes: readonly Pipe[]): void {
+  #givePipes(child: Launched, pipes: readonly PipeEnds[]): void {
     try {
       child.usePipes(this.#process.pid as number, pipes);
     } catch (error) {

@@ -1,7 +1,7 @@
 // The messages between us and the launcher, as JSON on Node's channel. A child's bytes go another way, through pipes of the
 // launcher, whose other ends we open. Where there are no pipes, its descriptors are connections, each opened by the launcher
 // with one line `token descriptor` and then inherited by the child.
-import type { Pipe } from "./pipe-maker.ts";
+import type { PipeEnds } from "./pipe-maker.ts";
 
 /** To the launcher. */
 export type LauncherMessage =
@@ -14,10 +14,10 @@ export type LauncherMessage =
       readonly env: Readonly<Record<string, string>>;
       readonly cwd: string | undefined;
       /** By descriptor: its pipe, or whether it is a connection to us. */
-      readonly ends: readonly (Pipe | boolean)[];
+      readonly ends: readonly (PipeEnds | boolean)[];
     }
   /** Pipes that nobody will use. */
-  | { readonly do: "discard"; readonly pipes: readonly Pipe[] }
+  | { readonly do: "discard"; readonly pipes: readonly PipeEnds[] }
   | { readonly do: "signal"; readonly token: string; readonly signal: NodeJS.Signals }
   | { readonly do: "stop"; readonly token: string; readonly grace: number }
   | { readonly do: "sweep"; readonly group: number };
@@ -28,7 +28,7 @@ export type StartMessage = Extract<LauncherMessage, { do: "start" }>;
 export type LauncherNotice =
   | { readonly is: "ready" }
   /** More are there for programs to come. None: for now there are no more than those that are left. */
-  | { readonly is: "pipes"; readonly pipes: readonly Pipe[] }
+  | { readonly is: "pipes"; readonly pipes: readonly PipeEnds[] }
   | ChildNotice;
 
 /** All but `started` are the last one about a child. */

@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { type Child, startChild } from "./child.ts";
 import { sweepGroup } from "./groups.ts";
 import type { LauncherMessage, LauncherNotice, StartMessage } from "./launcher-messages.ts";
-import { closePipe, type Pipe, PipeMaker } from "./pipe-maker.ts";
+import { closePipe, type PipeEnds, PipeMaker } from "./pipe-maker.ts";
 import { isInput } from "./pipe-stock.ts";
 
 /** By token. */
@@ -50,10 +50,10 @@ async function start(message: StartMessage): Promise<void> {
   for (const end of stdio) if (end instanceof Socket) end.destroy();
 }
 
-const pipeEnd = (end: Pipe | boolean, descriptor: number): End =>
+const pipeEnd = (end: PipeEnds | boolean, descriptor: number): End =>
   typeof end === "object" ? end[isInput(descriptor) ? 0 : 1] : "ignore";
 
-function discard(pipes: readonly Pipe[]): void {
+function discard(pipes: readonly PipeEnds[]): void {
   for (const pipe of pipes) closePipe(pipe);
   maker.used(pipes.length);
 }

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, fchmodSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 
 /** Both ends, as descriptors of this process. */
-export type Pipe = readonly [reader: number, writer: number];
+export type PipeEnds = readonly [reader: number, writer: number];
 
 const { O_RDONLY, O_WRONLY } = constants;
 /** The child may have another user; all others are kept out, because only a child's own /proc leads to its pipes. */
@@ -38,7 +38,7 @@ const LONGEST = 5_000;
 const RETRY = 10_000;
 
 export class PipeMaker {
-  readonly #onMade: (pipes: readonly Pipe[]) => void;
+  readonly #onMade: (pipes: readonly PipeEnds[]) => void;
   readonly #path: string;
   #shell: Shell | undefined;
   #left = 0;
@@ -47,7 +47,7 @@ export class PipeMaker {
   #timer: NodeJS.Timeout | undefined;
 
   /** `onMade` gets each batch, which is its own to close; an empty one says that for now there are none. */
-  constructor(onMade: (pipes: readonly Pipe[]) => void, shell = "/bin/sh") {
+  constructor(onMade: (pipes: readonly PipeEnds[]) => void, shell = "/bin/sh") {
     this.#onMade = onMade;
     this.#path = shell;
   }
@@ -77,7 +77,7 @@ export class PipeMaker {
   }
 
   readonly #take = (paths: readonly string[]): void => {
-    const pipes: Pipe[] = [];
+    const pipes: PipeEnds[] = [];
     try {
       if (paths.length !== BATCH) throw new Error("here-documents are files");
       for (const path of paths) pipes.push(opened(path));
@@ -99,7 +99,7 @@ export class PipeMaker {
     this.#done([]);
   }
 
-  #done(pipes: readonly Pipe[]): void {
+  #done(pipes: readonly PipeEnds[]): void {
     clearTimeout(this.#timer);
     this.#busy = false;
     this.#onMade(pipes);
@@ -161,14 +161,14 @@ class Shell {
   }
 }
 
-export function closePipe(pipe: Pipe): void {
+export function closePipe(pipe: PipeEnds): void {
   for (const fd of pipe) closeSync(fd);
 }
 
 const text = Buffer.alloc(TEXT.length + 1);
 
 /** Both ends block, as programs expect. Throws where it is no pipe that holds the text. */
-function opened(path: string): Pipe {
+function opened(path: string): PipeEnds {
   const reader = openSync(path, O_RDONLY);
   try {
     if (!fstatSync(reader).isFIFO() || readSync(reader, text) !== TEXT.length) throw new Error("not a pipe");

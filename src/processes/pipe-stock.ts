@@ -3,22 +3,22 @@
 // Tested by test/processes/launched-pipes.test.ts.
 import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
-import type { Pipe } from "./pipe-maker.ts";
+import type { PipeEnds } from "./pipe-maker.ts";
 
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 interface Taker {
   readonly count: number;
-  resolve(pipes: Pipe[] | undefined): void;
+  resolve(pipes: PipeEnds[] | undefined): void;
 }
 
 export class PipeStock {
-  #pipes: Pipe[] = [];
+  #pipes: PipeEnds[] = [];
   #state: "ready" | "empty" | "closed" = "ready";
   readonly #takers: Taker[] = [];
 
   /** `count` pipes, once there are so many and all who came earlier have theirs; undefined where none can be made. */
-  take(count: number): Promise<Pipe[] | undefined> {
+  take(count: number): Promise<PipeEnds[] | undefined> {
     return new Promise((resolve) => {
       this.#takers.push({ count, resolve });
       this.#serve();
@@ -26,7 +26,7 @@ export class PipeStock {
   }
 
   /** More were made; none of them: they cannot be made for now. */
-  add(pipes: readonly Pipe[]): void {
+  add(pipes: readonly PipeEnds[]): void {
     if (this.#state === "closed") return;
     this.#pipes.push(...pipes);
     this.#state = pipes.length > 0 ? "ready" : "empty";
@@ -57,7 +57,7 @@ export const isInput = (descriptor: number): boolean => descriptor === 0;
  * Our end, without blocking, of a pipe whose other end becomes `descriptor` of a program; `holder` is the process that has the
  * pipe. Throws where descriptors have run out, and where we may not look into that process.
  */
-export function openOurEnd(holder: number, [reader]: Pipe, descriptor: number): number {
+export function openOurEnd(holder: number, [reader]: PipeEnds, descriptor: number): number {
   const direction = isInput(descriptor) ? O_WRONLY : O_RDONLY;
   return openSync(`/proc/${holder}/fd/${reader}`, direction | O_NONBLOCK);
 }

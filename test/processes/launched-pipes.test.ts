@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { Launcher } from "../../src/processes/index.ts";
-import { closePipe, type Pipe, PipeMaker } from "../../src/processes/pipe-maker.ts";
+import { closePipe, type PipeEnds, PipeMaker } from "../../src/processes/pipe-maker.ts";
 import { PipeStock } from "../../src/processes/pipe-stock.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { childrenOf, commandOf, descriptorsOf, gone } from "../kit/processes.ts";
@@ -136,13 +136,13 @@ async function kindsOf(count: number, by = launcher): Promise<string[]> {
 
 test("a shell that makes no pipes, says nothing of use or is missing is no maker of pipes", async () => {
   for (const shell of ["/bin/echo", "/bin/false", "/no/such/shell"]) {
-    const made = await new Promise<readonly Pipe[]>((resolve) => new PipeMaker(resolve, shell).used(0));
+    const made = await new Promise<readonly PipeEnds[]>((resolve) => new PipeMaker(resolve, shell).used(0));
     assert.deepEqual(made, [], shell);
   }
 });
 
 test("bash makes pipes, too", async () => {
-  const batches: (readonly Pipe[])[] = [];
+  const batches: (readonly PipeEnds[])[] = [];
   const maker = new PipeMaker((pipes) => batches.push(pipes), "/bin/bash");
   maker.used(0);
   await until(() => batches.length === 1);

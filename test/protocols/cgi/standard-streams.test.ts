@@ -39,7 +39,6 @@ test("a body that arrives in pieces is read by name until it has ended", { skip:
   assert.equal(String((await exchange.done).body), "helloworld");
 });
 
-/** php-cgi closes its standard input itself. */
 const SCRIPTS: Readonly<Record<string, readonly [interpreter: string, text: string]>> = {
   sh: ["sh", 'text=$(cat </dev/stdin); printf "Content-Type: text/plain\\n\\n%s" "$text" >/dev/stdout\n'],
   perl: [
@@ -50,7 +49,6 @@ const SCRIPTS: Readonly<Record<string, readonly [interpreter: string, text: stri
     "python3",
     'text = open("/dev/stdin").read()\nopen("/dev/stdout", "w").write("Content-Type: text/plain\\n\\n" + text)\n',
   ],
-  php: ["php-cgi", '<?php echo fopen("/dev/stderr", "w") ? file_get_contents("php://input") : "none";'],
 };
 
 for (const [name, [interpreter, text]] of Object.entries(SCRIPTS)) {
