@@ -61,7 +61,7 @@ function explained(name) {
 
 /** Without the date, which is another one every time. */
 async function httpResponse() {
-  const bytes = await passThrough(REQUEST, {}, silentLog, answer);
+  const { bytes } = await passThrough(REQUEST, {}, silentLog, answer);
   const text = bytes.toString("latin1").replace(/^date: .*\r\n/im, "");
   const kept = Buffer.from(text, "latin1");
   return { name: "HTTP response", bytes: kept, fields: dissectMessage(kept, "status line") };
