@@ -19,6 +19,7 @@ from .link import (
     CREDIT,
     DONE,
     HEADER,
+    MULTIPROCESS,
     PREFETCH,
     RECALL,
     REPEAT,
@@ -50,7 +51,7 @@ _PREFETCH_FIRST = 16
 _SMOOTHING = 16
 _REQUESTS = (REQUEST, REPEAT)
 # Frames that a worker keeps while it is inside a request.
-_FOR_LATER = (*_REQUESTS, COMMON, STOP)
+_FOR_LATER = (*_REQUESTS, COMMON, MULTIPROCESS, STOP)
 
 
 class Disconnected(OSError):
@@ -182,6 +183,8 @@ class Inline:
                         began = monotonic()
             elif kind == COMMON:
                 server.learn(id, payload)
+            elif kind == MULTIPROCESS:
+                server.become_multiprocess()
             elif kind == STOP:
                 self._outbox.flush()
                 return

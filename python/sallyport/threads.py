@@ -15,7 +15,7 @@ from errno import EBADF, ENOTSOCK
 from time import monotonic
 
 from . import forks
-from .link import COMMON, COUNT, DONE, HEADER, PREFETCH, RECALL, REPEAT, REQUEST, RETURNED, STOP, Link
+from .link import COMMON, COUNT, DONE, HEADER, MULTIPROCESS, PREFETCH, RECALL, REPEAT, REQUEST, RETURNED, STOP, Link
 from .loader import LoadError
 from .stream import PREFETCH_MAX, Prefetch, Stream
 
@@ -111,6 +111,8 @@ class Shared:
                 self._wake()
             elif kind == COMMON:
                 server.learn(id, payload)
+            elif kind == MULTIPROCESS:
+                server.become_multiprocess()
             elif kind == STOP:
                 return
             elif kind == RECALL:

@@ -1,5 +1,5 @@
 // Where this process listens, or holds sockets for its server processes: what is taken may be taken by ourselves.
-// Tested by test/server/listen.test.ts and test/cluster/addresses.test.ts.
+// Tested by test/server/listen.test.ts.
 import { isIP } from "node:net";
 
 export type OwnPlace = (

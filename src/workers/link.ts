@@ -24,6 +24,8 @@ export const TO_WORKER = {
   REPEAT: 14,
   /** The request may be another worker's, unless it has begun here; then it goes on. */
   RECALL: 15,
+  /** Other processes may run the application, too, from now on. */
+  MULTIPROCESS: 16,
 } as const;
 
 /** Worker to server. */

@@ -106,7 +106,11 @@ export class Pool {
 
   /** Changes how many workers there may be, at once. Throws CONFIG_INVALID. */
   scale(bounds: ProcessBounds): void {
-    this.#scaler.setBounds(checkBounds(bounds));
+    checkBounds(bounds);
+    // Written before another one is started.
+    if (this.#scaler.bounds.max === 1 && bounds.max > 1 && this.interface !== "asgi")
+      for (const worker of this.#all()) worker.becomeMultiprocess();
+    this.#scaler.setBounds(bounds);
   }
 
   /** A new generation takes over when it is ready. Rejects, and changes nothing, if it cannot be started. */
@@ -243,7 +247,7 @@ export class Pool {
   #spawn(generation = this.#generation): Worker {
     const onServed = (served: Worker): void => this.#succeed(served, SERVED);
     const worker = new Worker(
-      this.#options,
+      { ...this.#options, processes: this.#scaler.bounds },
       {
         onRoom: this.#onRoom,
         onServed,

@@ -246,6 +246,11 @@ export class Worker implements StreamTransport {
     for (const stream of this.streams.all()) stream.leave(why);
   }
 
+  /** From now on others may run beside it: a WSGI application can ask (`wsgi.multiprocess`). */
+  becomeMultiprocess(): void {
+    if (this.#state !== "gone" && this.#state !== "leaving") this.#send(TO_WORKER.MULTIPROCESS);
+  }
+
   /** Fails all streams that it still has. */
   giveUp(error: SallyportError): void {
     for (const stream of this.streams.all()) stream.giveUp(error);

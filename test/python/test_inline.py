@@ -59,6 +59,19 @@ class FramesForLater(unittest.TestCase):
     def bodies(self, found):
         return {id: payload[-5:] for name, id, payload in found if name in ("RESPONSE", "ANSWER")}
 
+    def test_several_processes_are_told_to_common_parts_in_order_with_requests(self):
+        server = wsgi.Server(None, None, {}, 1, 1)
+        server.learn(1, dumps((0, {"SERVER_NAME": "part1"}), 2))
+        repeat = dumps((1, "GET", "", "/", "", "/", None), 2)
+        before = server.environ(link.REPEAT, repeat)
+        server.become_multiprocess()
+        server.learn(2, dumps((0, {"SERVER_NAME": "part2"}), 2))
+        self.assertIs(before["wsgi.multiprocess"], False)
+        for number in (1, 2):
+            repeat = dumps((number, "GET", "", "/", "", "/", None), 2)
+            self.assertIs(server.environ(link.REPEAT, repeat)["wsgi.multiprocess"], True)
+        self.assertIs(server.environ(link.REQUEST, dumps({}, 2))["wsgi.multiprocess"], True)
+
     def test_a_part_whose_number_is_that_of_the_response_under_way_is_learnt(self):
         def app(server, environ, begin):
             if environ["PATH_INFO"] != "/stream":

@@ -19,6 +19,7 @@ if os.path.exists("slow"): time.sleep(2)
 def application(environ, start_response):
     time.sleep(float(environ["QUERY_STRING"] or 0))
     start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/several": return [str(environ["wsgi.multiprocess"]).encode()]
     return [str(os.getpid()).encode()]
 `;
 
@@ -175,6 +176,26 @@ test("bounds that change at run time are effective at once, and end no request",
     code: "ERR_SALLYPORT_CONFIG_INVALID",
   });
 });
+
+for (const threads of [1, 2])
+  test(`wsgi.multiprocess is true once there may be several processes, in those that run, too: ${threads} threads`, async (t) => {
+    const server = await start(t, "wsgi", { processes: 1, threads });
+    const said = async (): Promise<string> => (await server.ask("/several")).body.toString();
+    assert.equal(await said(), "False");
+    const busy = server.ask("/several?0.3");
+    await server.gateway.scale?.({ min: 2, max: 2 });
+    assert.equal(await said(), "True");
+    assert.equal((await busy).body.toString(), "False", "it was under way before");
+    await until(() => server.count() === 2);
+    const all = await Promise.all(Array.from({ length: 4 }, () => server.ask("/several?0.1")));
+    assert.deepEqual(
+      all.map(({ body }) => body.toString()),
+      ["True", "True", "True", "True"],
+    );
+    await server.gateway.scale?.({ min: 1, max: 1 });
+    await server.gateway.reload?.();
+    assert.equal(await said(), "False");
+  });
 
 test("a reload keeps as many processes as there were", async (t) => {
   const server = await start(t, "wsgi", { processes: { min: 1, max: 3 } });

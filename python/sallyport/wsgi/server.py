@@ -39,6 +39,11 @@ class Server:
         self._common_parts.pop(forgotten, None)
         self._common_parts[number] = {**self.base, **common}
 
+    def become_multiprocess(self) -> None:
+        """MULTIPROCESS: other processes may run the application, too (PEP 3333, "environ Variables")."""
+        for part in (self.base, *self._common_parts.values()):
+            part["wsgi.multiprocess"] = True
+
     def environ(self, kind: int, payload: "bytes | memoryview") -> dict:
         """The environ of a REQUEST or a REPEAT; `wsgi.input` is still the body itself, or where it is."""
         if kind != REPEAT:
