@@ -21,8 +21,12 @@ const FEW = 14;
 /** In each pipe when it is made: of an empty here-document some shells make no pipe. */
 const TEXT = "x\n";
 
-/** It says when it is there, when it has made a batch, which it does for a line, and for the next line it lets go of the batch. */
-const SCRIPT = `echo; while read -r more; do
+/**
+ * It says when it is there, when it has made a batch, which it does for a line, and for the next line it lets go of the batch. It ends
+ * with its input: signals to all processes of ours are for others to act on.
+ */
+const SCRIPT = `trap '' INT TERM HUP USR1
+echo; while read -r more; do
 ${nested(DEPTH)}
 done`;
 

@@ -93,9 +93,21 @@ test("a child that could not be started leaves no pipe open", async () => {
   await until(() => descriptorsOf(process.pid) <= before + 5 && descriptorsOf(launcherPid()) < 120);
 });
 
+const shellPid = (): number => {
+  const [pid] = childrenOf(launcherPid()).filter((each) => commandOf(each).startsWith("/bin/sh"));
+  assert.ok(pid !== undefined);
+  return pid;
+};
+
+test("signals to all processes of ours leave the shell alone", async () => {
+  const shell = shellPid();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"]) process.kill(shell, signal);
+  for (const kind of await kindsOf(20)) assert.equal(kind, "pipe");
+  assert.equal(shellPid(), shell);
+});
+
 test("a shell that was killed is replaced", async () => {
-  const [shell] = childrenOf(launcherPid()).filter((pid) => commandOf(pid).startsWith("/bin/sh"));
-  assert.ok(shell !== undefined);
+  const shell = shellPid();
   process.kill(shell, "SIGKILL");
   await gone(shell);
   for (const kind of await kindsOf(20)) assert.equal(kind, "pipe");
