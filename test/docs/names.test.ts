@@ -109,7 +109,8 @@ test("each page is linked from another one, or stands in a folder that is", () =
 
 /** Options of programs other than `sallyport`. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
-  "node and Python": ["import", "test", "expose-gc", "tls-cipher-list", "enable-shared"],
+  "node and Python": ["import", "test", "expose-gc", "tls-cipher-list", "enable-shared", "disable-sigusr1"],
+  systemctl: ["kill-whom"],
   curl: ["unix-socket"],
   npm: ["global"],
   "other servers": Object.keys(FOREIGN_OPTIONS).map((name) => name.replace(/^--/, "")),

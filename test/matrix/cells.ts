@@ -7,10 +7,22 @@ import { GATEWAYS } from "./gateways.ts";
 import { LISTENERS } from "./listeners.ts";
 import { Scope } from "./scope.ts";
 
-/** What neither half of a cell is to be blamed for. */
-export const lacksOf = (listener: string, gateway: string): Capability[] => [
-  ...new Set([...(LISTENERS[listener]?.lacks ?? []), ...(GATEWAYS[gateway]?.lacks ?? [])]),
+/** What two halves lack together, though each of them has it beside others. */
+export const PAIRS: readonly {
+  readonly listener: string;
+  readonly gateway: string;
+  readonly lacks: readonly Capability[];
+}[] = [
+  // The host has met the expectation, so the body is read before a worker gets the request, as any other.
+  { listener: "fetch mount", gateway: "wsgi", lacks: ["lazyContinue"] },
 ];
+
+/** What neither half of a cell is to be blamed for. */
+export const lacksOf = (listener: string, gateway: string): Capability[] => {
+  const pair = PAIRS.find((each) => each.listener === listener && each.gateway === gateway);
+  const halves = [LISTENERS[listener], GATEWAYS[gateway], pair];
+  return [...new Set(halves.flatMap((half) => half?.lacks ?? []))];
+};
 
 export interface CellRun {
   readonly results: readonly Result[];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Capability, suite } from "../../src/testing/index.ts";
-import { runColumn } from "./cells.ts";
+import { PAIRS, runColumn } from "./cells.ts";
 import { GATEWAYS } from "./gateways.ts";
 import { LISTENERS } from "./listeners.ts";
 
@@ -35,5 +35,11 @@ for (const [listener, { lacks }] of Object.entries(LISTENERS)) {
 for (const [gateway, { lacks }] of Object.entries(GATEWAYS)) {
   test(`the gateway ${gateway} lacks what it is said to lack`, async () => {
     assert.deepEqual(await present("http1", gateway, lacks), []);
+  });
+}
+
+for (const { listener, gateway, lacks } of PAIRS) {
+  test(`the listener ${listener} with the gateway ${gateway} lacks what it is said to lack`, async () => {
+    assert.deepEqual(await present(listener, gateway, lacks), []);
   });
 }

@@ -87,15 +87,7 @@ export const LISTENERS: Readonly<Record<string, Row>> = {
   },
 
   "fetch mount": {
-    lacks: [
-      "anyPath",
-      "bodyOnGet",
-      "informs",
-      "lazyContinue",
-      "requestTrailers",
-      "responseTrailers",
-      "traceMethod",
-    ],
+    lacks: ["anyPath", "bodyOnGet", "informs", "requestTrailers", "responseTrailers", "traceMethod"],
     open: async (gateway, scope) => {
       const handled: Gateway = { handle: (exchange) => gateway.handle(exchange) };
       const root = toFetchHandler(handled, { log });

@@ -1,7 +1,7 @@
 // docs/matrix.md's tables: which behaviours each cell has, and what is missing on purpose. Derived from the data, not
 // from a run: that the cells keep their word is what matrix.test.ts is for.
 import { CAPABILITIES, type Capability, lackingFor, suite, themes } from "../../src/testing/index.ts";
-import { lacksOf } from "./cells.ts";
+import { lacksOf, PAIRS } from "./cells.ts";
 import { GATEWAYS } from "./gateways.ts";
 import { LISTENERS } from "./listeners.ts";
 
@@ -36,6 +36,7 @@ function capabilityTable(): string {
     const without = [
       ...listeners.filter((half) => lacks(LISTENERS[half], name)).map((half) => `listener ${half}`),
       ...gateways.filter((half) => lacks(GATEWAYS[half], name)).map((half) => `gateway ${half}`),
+      ...PAIRS.filter((pair) => lacks(pair, name)).map((pair) => `${pair.listener} with ${pair.gateway}`),
     ];
     return `| \`${name}\` | ${meaning} | ${without.join(", ") || "nobody"} |`;
   });
