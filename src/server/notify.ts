@@ -2,6 +2,7 @@
 // with is one of datagrams, which Node has not; the C library is asked instead, or where koffi is missing, systemd-notify(1).
 import { execFile } from "node:child_process";
 import type { Log } from "../exchange/index.ts";
+import { isTooLong } from "../sockets/socket-path.ts";
 
 export interface Notifier {
   /** It serves, at these URLs. */
@@ -18,8 +19,6 @@ const SILENT: Notifier = { ready() {}, reloading() {}, stopping() {} };
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
-/** Bytes of `sun_path` (unix(7)). */
-const LONGEST_PATH = 108;
 
 /** Speaks to the service manager that `env` names. Its variables are taken out of `env`: they are not for applications. */
 export async function notifierOf(env: NodeJS.ProcessEnv, log: Log): Promise<Notifier> {
@@ -61,7 +60,7 @@ async function byLibrary(socket: string, log: Log): Promise<Send | undefined> {
 /** `struct sockaddr_un`; a name that begins with "@" is abstract. */
 function addressOf(socket: string): Buffer {
   const path = Buffer.from(socket.replace(/^@/, "\0"));
-  if (path.length >= LONGEST_PATH) throw new RangeError(`a path of ${path.length} bytes`);
+  if (isTooLong(path)) throw new RangeError(`a path of ${path.length} bytes`);
   const address = Buffer.alloc(2 + path.length + (path[0] === 0 ? 0 : 1));
   if (new Uint8Array(Uint16Array.of(1).buffer)[0] === 1) address.writeUInt16LE(AF_UNIX);
   else address.writeUInt16BE(AF_UNIX);

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Bytes: sun_path of unix(7) without its NUL. Node would truncate a longer path, and bind or connect to the rest. */
-export const LONGEST_PATH = 107;
+const LONGEST_PATH = 107;
 export const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} bytes)`;
 
-export const isTooLong = (path: string): boolean => Buffer.byteLength(path) > LONGEST_PATH;
+export const isTooLong = (path: string | Buffer): boolean => Buffer.byteLength(path) > LONGEST_PATH;
 
 /** What mkdtemp puts behind the prefix, bytes. */
 const RANDOM = 6;

@@ -31,7 +31,7 @@ export class Ending {
     this.#app = app;
   }
 
-  /** Has nothing more to do for us, and should exit; after `grace` milliseconds it is ended. */
+  /** It has nothing more to do for us, and should exit; after `grace` milliseconds it is ended. */
   limitExit(grace: number = this.hasShutdown ? SHUTDOWN_GRACE : EXIT_GRACE): void {
     if (this.#exiting || this.#stopping) return;
     this.#exiting = setTimeout(() => {

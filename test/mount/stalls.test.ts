@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect as connect2, constants, createServer as createServer2 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Exchange, type ResponseHead, silentLog } from "../../src/exchange/index.ts";
 import { type NodeMountOptions, toFetchHandler, toNodeHandler } from "../../src/mount/index.ts";
@@ -31,18 +31,18 @@ async function readSlowly(socket: Socket): Promise<number> {
   return bytes;
 }
 
+/** A host whose app writes one large piece, and ends once that has left. */
+const hostOfLarge = (t: TestContext, sendTimeout: number): Promise<string> => {
+  const answer = (exchange: Exchange): void => {
+    exchange.start(OK);
+    exchange.write(LARGE);
+    exchange.whenDrained(() => exchange.end());
+  };
+  return host(t, mounted(answer, { sendTimeout }));
+};
+
 test("a slow client that reads on gets all of a response, also of one piece", async (t) => {
-  const url = await host(
-    t,
-    mounted(
-      (exchange) => {
-        exchange.start(OK);
-        exchange.write(LARGE);
-        exchange.whenDrained(() => exchange.end());
-      },
-      { sendTimeout: 150 },
-    ),
-  );
+  const url = await hostOfLarge(t, 150);
   const socket = await dial(t, url, GET);
   assert.ok((await readSlowly(socket)) > LARGE.length);
 });
@@ -89,17 +89,7 @@ test("over HTTP/2 its stream is cut, and the connection stays", async (t) => {
 });
 
 test("a sendTimeout of 0 is none", async (t) => {
-  const url = await host(
-    t,
-    mounted(
-      (exchange) => {
-        exchange.start(OK);
-        exchange.write(LARGE);
-        exchange.whenDrained(() => exchange.end());
-      },
-      { sendTimeout: 0 },
-    ),
-  );
+  const url = await hostOfLarge(t, 0);
   const socket = await dial(t, url, GET);
   socket.pause();
   await sleep(30);
