@@ -162,6 +162,10 @@ const cgiApp = section({
   totalTimeout: about(time().exactOptional(), "how long a program may run in all; then its response is cut"),
   killGrace: about(time().exactOptional(), "how long a program has between SIGTERM and SIGKILL (2s)"),
   documentRoot: about(path().exactOptional(), "DOCUMENT_ROOT; otherwise the directory of programs"),
+  bufferBody: about(
+    flag().exactOptional(),
+    "a request body is complete before a program starts; otherwise it streams where its length is known (true)",
+  ),
   ...queueing(256, "10s"),
 });
 

@@ -31,10 +31,10 @@ const WITHOUT_CHUNKS: readonly Capability[] = [
 ];
 
 /** And where the body is sent on before anybody has asked for it. */
-export const LIKE_CGI: readonly Capability[] = [...WITHOUT_CHUNKS, "lazyContinue"];
+const LIKE_CGI: readonly Capability[] = [...WITHOUT_CHUNKS, "lazyContinue"];
 
-/** Over a socket: what a slow client leaves is kept for it, in a file, so that no application waits. */
-export const OVER_SOCKET: readonly Capability[] = [...LIKE_CGI, "holdsBack"];
+/** What a slow client leaves is kept for it, in a file, so that no application waits. */
+export const BUFFERED: readonly Capability[] = [...LIKE_CGI, "holdsBack"];
 
 export const GATEWAYS: Readonly<Record<string, Column>> = {
   exchange: { lacks: [], open: () => referenceGateway() },
@@ -60,23 +60,23 @@ export const GATEWAYS: Readonly<Record<string, Column>> = {
   },
 
   cgi: {
-    lacks: [...LIKE_CGI, "checksFields"],
-    open: () => cgi({ program: `${APPS}/program.py`, log }),
+    lacks: [...BUFFERED, "checksFields"],
+    open: () => cgi({ program: `${APPS}/program.py`, bufferBody: false, log }),
   },
 
   fastcgi: {
-    lacks: OVER_SOCKET,
+    lacks: BUFFERED,
     open: async (scope) =>
       fastcgi({ address: await applicationOf("fastcgi", scope), bufferBody: false, log }),
   },
 
   scgi: {
-    lacks: OVER_SOCKET,
+    lacks: BUFFERED,
     open: async (scope) => scgi({ address: await applicationOf("scgi", scope), bufferBody: false, log }),
   },
 
   uwsgi: {
-    lacks: OVER_SOCKET,
+    lacks: BUFFERED,
     open: async (scope) => uwsgi({ address: await applicationOf("uwsgi", scope), bufferBody: false, log }),
   },
 };

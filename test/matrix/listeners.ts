@@ -13,7 +13,7 @@ import { scgi } from "../../src/protocols/scgi/index.ts";
 import { uwsgi } from "../../src/protocols/uwsgi/index.ts";
 import type { Capability } from "../../src/testing/index.ts";
 import { listenIn } from "./applications.ts";
-import { LIKE_CGI, OVER_SOCKET } from "./gateways.ts";
+import { BUFFERED } from "./gateways.ts";
 import { http2Hop } from "./http2-hop.ts";
 import { matrixLog as log } from "./log.ts";
 import { PLAYED_PROGRAM, PlayedLauncher } from "./played-launcher.ts";
@@ -43,17 +43,17 @@ export const LISTENERS: Readonly<Record<string, Row>> = {
   },
 
   cgi: {
-    lacks: LIKE_CGI,
+    lacks: BUFFERED,
     open: async (gateway, scope) => {
       const launcher = new PlayedLauncher((exchange) => gateway.handle(exchange));
-      const server = cgi({ program: PLAYED_PROGRAM, launcher, log });
+      const server = cgi({ program: PLAYED_PROGRAM, launcher, bufferBody: false, log });
       await server.start?.();
       return serveGateway(server, scope);
     },
   },
 
   fastcgi: {
-    lacks: OVER_SOCKET,
+    lacks: BUFFERED,
     open: async (gateway, scope) => {
       const address = await listenIn("fastcgi", (exchange) => gateway.handle(exchange), scope);
       return serveGateway(fastcgi({ address, bufferBody: false, log }), scope);
@@ -61,7 +61,7 @@ export const LISTENERS: Readonly<Record<string, Row>> = {
   },
 
   scgi: {
-    lacks: OVER_SOCKET,
+    lacks: BUFFERED,
     open: async (gateway, scope) => {
       const address = await listenIn("scgi", (exchange) => gateway.handle(exchange), scope);
       return serveGateway(scgi({ address, bufferBody: false, log }), scope);
@@ -69,7 +69,7 @@ export const LISTENERS: Readonly<Record<string, Row>> = {
   },
 
   uwsgi: {
-    lacks: OVER_SOCKET,
+    lacks: BUFFERED,
     open: async (gateway, scope) => {
       const address = await listenIn("uwsgi", (exchange) => gateway.handle(exchange), scope);
       return serveGateway(uwsgi({ address, bufferBody: false, log }), scope);

@@ -1,6 +1,7 @@
 // The web server's half of CGI/1.1 (RFC 3875): a process for each request.
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname } from "node:path";
+import { MAX_BODY } from "../../cgi/options.ts";
 import { Semaphore } from "../../cgi/semaphore.ts";
 import {
   type Exchange,
@@ -14,7 +15,7 @@ import {
   silentLog,
   spool,
 } from "../../exchange/index.ts";
-import { Members } from "../../exchange/members.ts";
+import { type MemberOf, Members } from "../../exchange/members.ts";
 import { waitUntil } from "../../exchange/wait.ts";
 import {
   aFlag,
@@ -65,7 +66,9 @@ export interface CgiOptions extends ProgramOptions, QueueOptions {
   readonly nph?: boolean | undefined;
   /** A query without "=" becomes arguments (RFC 3875, 4.4). Default false: CVE-2012-1823. */
   readonly argvFromQuery?: boolean | undefined;
-  /** Bytes of a body without a Content-Length that are set aside; more is 413. Default 1 GiB. */
+  /** Whether bodies are complete before a program starts; those of unknown length always are. Default true. */
+  readonly bufferBody?: boolean | undefined;
+  /** Bytes of a body that is set aside until it is complete. More: 413. Default 4 GiB. */
   readonly maxBody?: number | undefined;
   /** Answers an exchange by path: where local redirects go. Default: this gateway, for paths below its mount. */
   readonly redirect?: ((exchange: Exchange) => void) | undefined;
@@ -91,7 +94,8 @@ const DEFAULTS = {
   killGrace: 2000,
   nph: false,
   argvFromQuery: false,
-  maxBody: 1_073_741_824,
+  bufferBody: true,
+  maxBody: MAX_BODY,
   log: silentLog,
   launcher: sharedLauncher,
 } as const;
@@ -107,6 +111,7 @@ const CHECKS: Checks<CgiOptions> = {
   killGrace: milliseconds,
   nph: aFlag,
   argvFromQuery: aFlag,
+  bufferBody: aFlag,
   maxBody: byteCount,
   redirect: aFunction,
   log: aLog,
@@ -138,8 +143,8 @@ class CgiGateway implements Gateway {
   #isolation: Isolation = NOT_ISOLATED;
   #inherited: Readonly<Record<string, string>> = {};
   #stopping = false;
-  /** Requests that have not ended yet. */
-  #answering = 0;
+  /** Those that are not over: a client may still take what its program has left behind. */
+  readonly #exchanges = new Members<MemberOf<Exchange>>();
 
   constructor(options: CgiOptions) {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -172,10 +177,10 @@ class CgiGateway implements Gateway {
   }
 
   #take(exchange: Exchange): void {
-    this.#answering++;
-    this.#answer(exchange)
-      .catch((error: unknown) => exchange.fail(SallyportError.from(error)))
-      .finally(() => this.#answering--);
+    const held = { place: -1, value: exchange };
+    this.#exchanges.add(held);
+    exchange.whenClosed(() => this.#exchanges.delete(held));
+    this.#answer(exchange).catch((error: unknown) => exchange.fail(SallyportError.from(error)));
   }
 
   /** Its processes are the programs that run. */
@@ -192,10 +197,10 @@ class CgiGateway implements Gateway {
   async close(grace: number): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    // Requests may wait for their bodies, or for a program to end.
-    await waitUntil(() => this.#answering === 0, grace);
+    await waitUntil(() => this.#exchanges.size + this.#runs.size === 0, grace);
     this.#stopping = true;
     for (const run of this.#runs) run.stop(stopping());
+    for (const { value } of this.#exchanges) value.fail(stopping());
     await waitUntil(() => this.#runs.size === 0, this.#settings.killGrace + REAPING);
     if (this.#programs) await this.#settings.launcher.release();
   }
@@ -220,9 +225,11 @@ class CgiGateway implements Gateway {
     throw new SallyportError("NOT_READY", `${this.#settings.program} was not started`);
   }
 
-  /** CONTENT_LENGTH must be true, so a body whose length only its end tells must end first (C3). */
+  /** Slow clients wait here, without a program; and CONTENT_LENGTH must be true, also of a chunked body (C3). */
   async #spool({ body }: Exchange): Promise<Spooled | undefined> {
-    return body.length === undefined ? spool(body, { limit: this.#settings.maxBody }) : undefined;
+    const { bufferBody, maxBody } = this.#settings;
+    const streams = body.whole || (!bufferBody && body.length !== undefined);
+    return streams ? undefined : spool(body, { limit: maxBody });
   }
 
   async #withPermit(exchange: Exchange, action: () => Promise<void>): Promise<void> {

@@ -16,6 +16,7 @@ import {
   SallyportError,
 } from "../../exchange/index.ts";
 import type { Member } from "../../exchange/members.ts";
+import { ResponseBuffer } from "../../exchange/response-buffer.ts";
 import { type Child, describeExit, type Exit, scriptFault, succeeded } from "../../processes/index.ts";
 import { feed } from "./input.ts";
 import type { StderrLog } from "./stderr.ts";
@@ -62,10 +63,16 @@ export class Run implements Member {
   readonly #outputClosed: Promise<void>;
   readonly #timers = new Set<NodeJS.Timeout>();
   #state: State = "head";
+  /** Takes the body at the program's pace, so that no program waits for its client. */
+  #buffer: ResponseBuffer | undefined;
+  /** Bytes that it has not taken yet. */
+  #held = 0;
   /** Bytes of body still to come; infinite when only the end of the output tells. */
   #owed = Number.POSITIVE_INFINITY;
   #heard = false;
   #exited = false;
+  /** Its process group may be another's by now. */
+  #reaped = false;
   #headTimer: NodeJS.Timeout | undefined;
   #waitsForClient = false;
 
@@ -81,7 +88,7 @@ export class Run implements Member {
     });
   }
 
-  /** Resolves when the exchange has been answered and the program is reaped. Never rejects. */
+  /** Resolves when the program is reaped; its client may still take what is buffered. Never rejects. */
   async finish(body: RequestBody): Promise<void> {
     const { timeout, totalTimeout } = this.#options;
     this.#exchange.whenClosed(({ complete }) => complete || this.#abandon());
@@ -91,6 +98,7 @@ export class Run implements Member {
     this.#feedInput(body);
     await this.#awaitEnd();
     await this.#child.exited;
+    this.#reaped = true;
     this.#clear();
   }
 
@@ -133,7 +141,7 @@ export class Run implements Member {
   #receive(chunk: Buffer): void {
     this.#heard = true;
     this.#exchange.trace?.answered(chunk);
-    if (this.#state === "body") this.#write(chunk);
+    if (this.#state === "body" && this.#buffer) this.#write(this.#buffer, chunk);
     else if (this.#state === "head") this.#readHead(chunk);
   }
 
@@ -156,26 +164,30 @@ export class Run implements Member {
     this.#state = "body";
     this.#owed = bodyLength(this.#exchange.request.method, response.head);
     this.#exchange.start(response.head);
-    this.#write(response.rest);
+    const buffer = new ResponseBuffer(this.#exchange, (bytes) => this.#accepted(bytes));
+    this.#buffer = buffer;
+    this.#write(buffer, response.rest);
   }
 
-  #write(chunk: Uint8Array): void {
-    const room = chunk.length === 0 || this.#exchange.write(chunk);
+  #write(buffer: ResponseBuffer, chunk: Uint8Array): void {
+    this.#held += chunk.length;
+    if (chunk.length > 0) buffer.push(chunk);
     if (this.#exchange.closed) return;
     this.#owed -= chunk.length;
-    if (this.#owed <= 0) return this.#complete();
-    if (!room) this.#pause();
+    if (this.#owed <= 0) this.#complete();
+    else if (this.#held > 0) this.#output.pause();
   }
 
-  /** The client is slower than the program. */
-  #pause(): void {
-    this.#output.pause();
-    this.#exchange.whenDrained(() => this.#output.resume());
+  /** When the buffer has taken all, the program may go on. */
+  #accepted(bytes: number): void {
+    this.#held -= bytes;
+    if (this.#held === 0) this.#output.resume();
   }
 
+  /** The response is whole, except for what the client has still to take. */
   #complete(): void {
     this.#over();
-    this.#exchange.end();
+    this.#buffer?.end();
   }
 
   #fail(error: SallyportError): void {
@@ -193,6 +205,7 @@ export class Run implements Member {
 
   /** The program is of no use any more. */
   #abandon(): void {
+    if (this.#reaped) return;
     if (this.#state !== "over") this.#over();
     if (this.#exited) this.#child.sweep();
     else void this.#child.stop(this.#options.killGrace);

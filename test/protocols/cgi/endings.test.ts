@@ -4,12 +4,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { RecordedExchange, type RecordedRequest } from "../../../src/testing/recorded.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
 import { gone, isAlive } from "../../kit/processes.ts";
 import { until } from "../../kit/until.ts";
-import { ask, headerOf, keptLog, shown, startCgi } from "./start-cgi.ts";
+import { ask, headerOf, keptLog, startCgi } from "./start-cgi.ts";
 
 for (const [why, name, env, code] of [
   ["prints nothing", "say", { SAY: "" }, "CGI_NO_HEADER"],
@@ -167,18 +166,6 @@ test("a program that answers and goes on too long is cut at the total timeout", 
   await gone(Number(await headerOf(exchange, "X-Pid")));
 });
 
-test("a slow upload is not the program's delay", async (t) => {
-  const gateway = await startCgi(t, "show", { timeout: 1500 });
-  const body = new PushedBody(8, { pause() {}, resume() {} });
-  const answer = ask(gateway, { method: "POST", body });
-  for (let i = 0; i < 8; i++) {
-    body.push(Buffer.from("x"));
-    await delay(300);
-  }
-  body.end();
-  assert.equal((await answer).status, 200);
-});
-
 test("a timeout of 0 is no limit: neither until the header, nor for work after a whole response", async (t) => {
   const folder = makeFolder(t);
   const file = join(folder, "here");
@@ -195,28 +182,6 @@ test("a timeout of 0 is no limit: neither until the header, nor for work after a
   await until(() => existsSync(done));
 });
 
-test("a client that pauses for longer than the timeout in its upload is no fault of the program", async (t) => {
-  const gateway = await startCgi(t, "show", { timeout: 2_000 });
-  const body = new PushedBody(6, { pause() {}, resume() {} });
-  const answer = ask(gateway, { method: "POST", body });
-  body.push(Buffer.from("abc"));
-  await delay(4_000);
-  body.push(Buffer.from("def"));
-  body.end();
-  assert.equal(shown(await answer).body, "abcdef");
-});
-
-test("a client that leaves in the middle of its upload ends the program", async (t) => {
-  const gateway = await startCgi(t, "echo_body");
-  const body = new PushedBody(1000, { pause() {}, resume() {} });
-  const exchange = new RecordedExchange({ method: "POST", body });
-  gateway.handle(exchange);
-  body.push(Buffer.from("x"));
-  while (exchange.chunks.length === 0) await delay(5);
-  body.fail(new SallyportError("BODY_INCOMPLETE", "cut"));
-  assert.equal((await exchange.done).complete, false);
-});
-
 test("a program that does not read a large body harms nobody", async (t) => {
   const gateway = await startCgi(t, "ignore_body");
   const { status, body } = await ask(gateway, { method: "POST", body: Buffer.alloc(5_000_000) });
@@ -227,21 +192,6 @@ test("ten megabytes go through a program and come back, while input waits for ou
   const bytes = Buffer.alloc(10_000_000, "0123456789abcdef-");
   const { body, complete } = await ask(await startCgi(t, "echo_body"), { method: "POST", body: bytes });
   assert.ok(complete && bytes.equals(body));
-});
-
-test("a client that does not read makes the program wait, not our memory grow", async (t) => {
-  const exchange = new RecordedExchange();
-  exchange.stalled = true;
-  (await startCgi(t, "stream_forever")).handle(exchange);
-  const pid = Number(await headerOf(exchange, "X-Pid"));
-  await delay(100);
-  assert.ok(exchange.chunks.length <= 1);
-  assert.ok(isAlive(pid));
-  exchange.stalled = false;
-  exchange.release();
-  while (exchange.chunks.length < 10) await delay(5);
-  exchange.hangUp();
-  await gone(pid);
 });
 
 const OK = { target: "/below/show_place" } satisfies RecordedRequest;
