@@ -4,11 +4,10 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeSocketDirectory } from "../sockets/socket-path.ts";
 import type { Child } from "./child.ts";
 import { withoutDebugSignal } from "./debug-signal.ts";
 import { Launched, type LaunchOptions } from "./launched.ts";
@@ -20,6 +19,9 @@ const IS_SOURCE = import.meta.url.endsWith(".ts");
 const PROGRAM = fileURLToPath(new URL(`./launcher-process${IS_SOURCE ? ".ts" : ".js"}`, import.meta.url));
 /** Run from source, the program needs our loader, and no other flag of ours. */
 const FLAGS = IS_SOURCE ? process.execArgv.filter((flag) => !/^--(inspect|test)/.test(flag)) : [];
+
+/** In a directory of its own. */
+const SOCKET = "launcher";
 
 export class LauncherHost {
   /** Resolves when the process has ended, and its socket and directory are gone. */
@@ -53,10 +55,10 @@ export class LauncherHost {
 
   /** Resolves when the process is ready. Calls `onUnusable` when it can start no more children. Rejects with the failure. */
   static async start(onUnusable: () => void, pipes: boolean): Promise<LauncherHost> {
-    const directory = await mkdtemp(join(tmpdir(), "sallyport-"));
+    const directory = await makeSocketDirectory(SOCKET.length);
     const server = createServer({ allowHalfOpen: true });
     try {
-      const path = join(directory, "launcher");
+      const path = join(directory, SOCKET);
       await once(server.listen(path), "listening");
       const launcher = await startProcess(path);
       const host = new LauncherHost(directory, server, launcher, onUnusable);

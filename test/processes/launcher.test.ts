@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { buffer, text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { describeExit, Launcher } from "../../src/processes/index.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { childrenOf, gone, isAlive } from "../kit/processes.ts";
 
 const launcher = new Launcher();
@@ -153,6 +154,23 @@ test("when its socket is tidied away, launching goes on, and what runs already i
   before.streams[0]?.end("undisturbed");
   assert.equal(await readAll(before.streams[1]), "undisturbed");
   await gone(oldLauncher);
+});
+
+test("launchers do not meet where temporary files are too far down for a socket's path", async (t) => {
+  const deep = join(makeFolder(t), "x".repeat(90));
+  mkdirSync(deep);
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = deep;
+  const own = [new Launcher({ pipes: false }), new Launcher({ pipes: false })];
+  t.after(() => Promise.all(own.map((launcher) => launcher.release())));
+  await Promise.all(own.map((launcher) => launcher.retain())).finally(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  });
+  for (const launcher of own) {
+    const child = await launcher.launch({ ...sh("echo on"), ...PIPES });
+    assert.equal(await readAll(child.streams[1]), "on\n");
+  }
 });
 
 test("children and launcher end when the process that wanted them is killed", async () => {
