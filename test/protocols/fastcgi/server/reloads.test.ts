@@ -67,7 +67,7 @@ test("a gateway that is closed in the middle of a reload leaves no process behin
 /** The first answers, closes its socket soon, and ends a moment later; the next one serves. */
 const REFUSES_FIRST = `if [ -e "$0.once" ]; then exec "$@"; fi
 exec 3<&0; "$@" <&3 & served=$!; while [ ! -e "$0.close" ]; do sleep 0.05; done
-exec 0<&- 3<&-; kill -9 $served; touch "$0.once"; sleep 0.5; exit 3`;
+exec 0<&- 3<&-; kill -9 $served; wait $served; touch "$0.once"; sleep 0.5; exit 3`;
 
 test("a request whose process is just ending waits for the next one", async (t) => {
   const file = join(dirname(await socketPath(t)), "start");
