@@ -17,7 +17,7 @@ const SERVER = here("downloads.mjs");
 const APPS = here("downloads");
 
 const MIB = 1 << 20;
-const SIZE = 96 * MIB;
+const SIZE = 48 * MIB;
 /** Bytes of buffers that the server may make for it: blocks in use and kept, and what is made at the start. */
 const MOST = 20 * MIB;
 /** A client that stops here until the response waits in memory, and in a file. */
