@@ -373,10 +373,9 @@ export class Worker implements StreamTransport {
   }
 
   async #untilGone(): Promise<void> {
-    const closed = this.#link.closed();
-    void closed.then(() => this.#unlinked());
+    void this.#link.closed.then(() => this.#unlinked());
     const exit = await this.#child.exited;
-    await closed;
+    await this.#link.readToEnd();
     const last = this.#link.finish();
     const left = this.#state === "leaving";
     this.#state = "gone";
