@@ -176,6 +176,7 @@ def drip_forever(environ, start_response):
     return Recorded(items(), environ["QUERY_STRING"] or "close")
 
 
+@page
 def idle_forever(environ, start_response):
     """As stream_forever, but after the first item all are empty."""
 
