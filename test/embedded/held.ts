@@ -52,24 +52,6 @@ for (const [page, what] of [
     assert.equal(await number("/held"), 0);
   });
 
-test("a complete response whose client leaves is closed, however many steps that takes", async () => {
-  const left = app.exchange({ target: "/tail" });
-  left.stalled = true;
-  while (left.chunks.length === 0) await turn();
-  left.hangUp();
-  await until(async () => (await number("/held")) === 0);
-});
-
-test("a complete response reaches a client that is slow to take it, though the application fails afterwards", async () => {
-  const asked = app.exchange({ target: "/tail-that-fails" });
-  asked.stalled = true;
-  await app.logged(/too late to matter/);
-  assert.ok(!asked.closed);
-  asked.release();
-  const { complete, body, error } = await asked.done;
-  assert.deepEqual([complete, body.length, error], [true, 4 << 20, undefined]);
-});
-
 test("files that were sent are closed when their clients have them", async () => {
   const files = await number("/files");
   await askOften(app, "/file");
@@ -141,4 +123,22 @@ test("when as many wait already, one more is refused with 503", async () => {
   assert.match(refused.body.toString(), /ERR_SALLYPORT_QUEUE_FULL/);
   for (const exchange of stalled) exchange.hangUp();
   for (const answer of await Promise.all(waiting)) assert.equal(answer.status, 200);
+});
+
+test("a complete response whose client leaves is closed, however many steps that takes", async () => {
+  const left = app.exchange({ target: "/tail" });
+  left.stalled = true;
+  while (left.chunks.length === 0) await turn();
+  left.hangUp();
+  await until(async () => (await number("/held")) === 0);
+});
+
+test("a complete response reaches a client that is slow to take it, though the application fails afterwards", async () => {
+  const asked = app.exchange({ target: "/tail-that-fails" });
+  asked.stalled = true;
+  await app.logged(/too late to matter/);
+  assert.ok(!asked.closed);
+  asked.release();
+  const { complete, body, error } = await asked.done;
+  assert.deepEqual([complete, body.length, error], [true, 4 << 20, undefined]);
 });
