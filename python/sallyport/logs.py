@@ -49,6 +49,11 @@ def install(write: "Callable[[int, bytes], None]") -> None:
     threading.excepthook = _uncaught_in_thread
 
 
+def send_text() -> None:
+    """From now on nothing is a record: it is text, for the stream that it was written to."""
+    _streams.clear()
+
+
 class _WhenImported:
     """Catches records once the application imports `logging`, which takes milliseconds; many never do."""
 

@@ -134,8 +134,16 @@ def _open_link() -> socket.socket:
     os.set_inheritable(_LINK_FD, False)
     sock = socket.socket(fileno=_LINK_FD)
     sock.setblocking(True)
-    os.register_at_fork(after_in_child=sock.close)
+    os.register_at_fork(after_in_child=partial(_close, sock))
     return sock
+
+
+def _close(sock: socket.socket) -> None:
+    """Not by `sock.close`, which waits until nothing uses the socket: an event loop may, as uvloop does."""
+    try:
+        os.close(sock.detach())
+    except OSError:
+        pass  # it was closed before
 
 
 def _prepare_streams() -> None:

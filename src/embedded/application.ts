@@ -2,6 +2,7 @@
 // side is python/sallyport/embedded/application.py. A call blocks the event loop until the application answers.
 // Tested by test/embedded/contract.test.ts.
 import { type Log, type ProcessStacks, SallyportError } from "../exchange/index.ts";
+import { waitUntil } from "../exchange/wait.ts";
 import type { RecyclingOptions } from "../options/processes.ts";
 import { ApplicationOutput, escapeBytes } from "../processes/index.ts";
 import { CommonParts } from "../workers/common-parts.ts";
@@ -178,16 +179,21 @@ export class EmbeddedApplication implements StreamTransport, Runner {
 
   leave(): void {}
 
-  /** Runs the application's exit functions. */
-  async close(): Promise<void> {
+  /** Lets what is under way finish for `grace` milliseconds, then runs the application's exit functions. */
+  async close(grace: number): Promise<void> {
+    await waitUntil(() => this.#isIdle, grace);
     clearInterval(this.#timer);
     this.#queue.close();
-    for (const stream of this.#accepted.splice(0))
-      stream.fail(new SallyportError("STOPPING", "the application is being stopped"));
+    for (const stream of this.#accepted.splice(0)) stream.fail(stopping());
+    for (const stream of this.#streams.all()) stream.giveUp(stopping());
     if (!this.#entry) return;
     this.writer.text(TO_WORKER.STOP, 0, "");
     this.#flush();
     this.#output.end();
+  }
+
+  get #isIdle(): boolean {
+    return this.#streams.size + this.#accepted.length === 0 && this.#queue.idle;
   }
 
   // What streams need of a transport.
@@ -341,6 +347,8 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     this.log.warn(`${app} held this server process for ${seconds} s in one call; see "Embedded or daemon?"`);
   }
 }
+
+const stopping = (): SallyportError => new SallyportError("STOPPING", "the application is being stopped");
 
 /** Copies `size` bytes of `piece`, beginning at `from`, to `at`. */
 function put(memory: Buffer, at: number, piece: string | Uint8Array, from: number, size: number): void {

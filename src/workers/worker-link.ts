@@ -2,6 +2,7 @@
 // read once, whichever way it came. Frames leave together, those of one turn of the event loop in one write.
 // Tested by test/workers/outbox.test.ts.
 import type { Socket } from "node:net";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { SocketReader } from "../sockets/accepted.ts";
 import { readLastBytes } from "../sockets/last-bytes.ts";
 import { type FrameHandler, FrameReader, FrameWriter } from "./link.ts";
@@ -9,6 +10,10 @@ import type { Outbox, OutboxState } from "./outbox.ts";
 
 /** Milliseconds between two looks into the outbox of a worker whose link is silent. */
 const PEEK_INTERVAL = 5;
+
+/** Milliseconds without a byte, and the most of such times, after which a dead worker's link has been read, if it does not end. */
+const QUIET = 100;
+const MOST_QUIET = 20;
 
 /** Bytes that a worker has not read yet; above this it gets no new streams. */
 const LINK_FULL = 4_194_304;
@@ -36,6 +41,8 @@ export class WorkerLink {
   unsent = 0;
   /** Whether finished answers may lie in the outbox while the worker runs its next request. */
   watchesOutbox = false;
+  /** Resolves when the link has been read to its end. */
+  readonly closed: Promise<void>;
   readonly #socket: Socket;
   readonly #outbox: Outbox | undefined;
   readonly #reader: FrameReader;
@@ -54,6 +61,7 @@ export class WorkerLink {
     this.#outbox = outbox;
     this.#events = events;
     this.writer = new FrameWriter(this.#flush);
+    this.closed = new Promise((resolve) => socket.once("close", () => resolve()));
     this.#reader = new FrameReader(events.onFrame);
     new SocketReader(socket, this.#arrived, true);
     readLastBytes(socket, this.#arrived);
@@ -69,11 +77,6 @@ export class WorkerLink {
     return this.#outbox?.room;
   }
 
-  /** Resolves when the link has been read to its end. */
-  closed(): Promise<void> {
-    return new Promise((resolve) => this.#socket.once("close", () => resolve()));
-  }
-
   /** Sends what was written, without waiting for the end of this turn. */
   send(): void {
     const socket = this.#socket;
@@ -85,6 +88,21 @@ export class WorkerLink {
     for (const piece of pieces) socket.write(piece, "latin1");
     if (pieces.length > 1) socket.uncork();
     this.isFull = socket.writableLength > LINK_FULL;
+  }
+
+  /**
+   * The worker is dead: reads what it has sent. Its end of the link may live on in a process that it has started, and the link
+   * then never ends; all that the worker has sent is here.
+   */
+  async readToEnd(): Promise<void> {
+    const { closed } = this;
+    const quiet = (): Promise<void> => delay(QUIET, undefined, { ref: false }).then(() => turn()); // a turn reads what is there
+    for (let before = -1, looks = 0; before !== this.#received && looks < MOST_QUIET; looks++) {
+      before = this.#received;
+      await Promise.race([closed, quiet()]);
+    }
+    this.destroy();
+    await closed;
   }
 
   /** The worker is dead, and the socket was read to its end: reads the answers that it had finished and not sent. */

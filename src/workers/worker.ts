@@ -373,10 +373,9 @@ export class Worker implements StreamTransport {
   }
 
   async #untilGone(): Promise<void> {
-    const closed = this.#link.closed();
-    void closed.then(() => this.#unlinked());
+    void this.#link.closed.then(() => this.#unlinked());
     const exit = await this.#child.exited;
-    await closed;
+    await this.#link.readToEnd();
     const last = this.#link.finish();
     const left = this.#state === "leaving";
     this.#state = "gone";
@@ -454,8 +453,17 @@ export class Worker implements StreamTransport {
   };
 
   #setCapacity(count: number): void {
+    if (count === 0) return this.#ends();
     this.capacity.most = count;
     this.#events.onRoom(this);
+  }
+
+  /** An event loop that others end, or a task of its application: it begins nothing more, and what it had read is lost with it. */
+  #ends(): void {
+    if (this.#state !== "ready") return;
+    this.#state = "leaving";
+    this.#ending.limitExit();
+    this.#events.onLeaving(this, []);
   }
 
   #ready(payload: Buffer): void {

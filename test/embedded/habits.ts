@@ -1,9 +1,13 @@
 // Habits of applications that concern their whole process, when that process is the server.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { makeFolder } from "../kit/make-folder.ts";
 import { type StartedWsgi, startWsgi } from "../kit/start-wsgi.ts";
+import { until } from "../kit/until.ts";
 
 const python = process.env.EMBEDDED_PYTHON as string;
 const chdir = fileURLToPath(new URL("../apps/embedded", import.meta.url));
@@ -194,7 +198,27 @@ test("no object and no memory is left behind by requests", async (t) => {
   assert.ok(last.memory - first.memory < 64 * 1_048_576);
 });
 
-test("exit functions run when the gateway closes", async () => {
-  await app.gateway.close?.(0);
+test("exit functions run when the gateway closes, after the responses under way", async () => {
+  const server = await opened("habits:until_there");
+  const file = join(makeFolder(scope as never), "there");
+  const asked = server.exchange({ target: `/?${file}` });
+  await until(() => asked.chunks.length > 0);
+  const closed = server.gateway.close?.(20_000);
+  assert.equal((await server.ask("/")).status, 503);
+  writeFileSync(file, "");
+  await closed;
+  const { complete, body } = await asked.done;
+  assert.deepEqual([complete, body.toString()], [true, "begun and over"]);
   await app.logged(/^exit functions ran$/);
+  const said = app.lines.map(({ message }) => message);
+  assert.ok(said.indexOf("the response is over") < said.indexOf("exit functions ran"));
+});
+
+test("a response that is under way when the grace is over is cut", async () => {
+  const server = await opened("habits:until_there");
+  const asked = server.exchange({ target: "/?/not/there" });
+  await until(() => asked.chunks.length > 0);
+  await server.gateway.close?.(50);
+  const { complete, error } = await asked.done;
+  assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_STOPPING"]);
 });

@@ -2,10 +2,12 @@
 // interpreter of EMBEDDED_PYTHON: held.test.ts.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { RecordedExchange } from "../../src/testing/recorded.ts";
 import { missing, VENV_PYTHON } from "../kit/needs.ts";
 import { type StartedWsgi, startWsgi } from "../kit/start-wsgi.ts";
+import { until } from "../kit/until.ts";
 
 const chdir = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const python = process.env.EMBEDDED_PYTHON as string;
@@ -121,4 +123,22 @@ test("when as many wait already, one more is refused with 503", async () => {
   assert.match(refused.body.toString(), /ERR_SALLYPORT_QUEUE_FULL/);
   for (const exchange of stalled) exchange.hangUp();
   for (const answer of await Promise.all(waiting)) assert.equal(answer.status, 200);
+});
+
+test("a complete response whose client leaves is closed, however many steps that takes", async () => {
+  const left = app.exchange({ target: "/tail" });
+  left.stalled = true;
+  while (left.chunks.length === 0) await turn();
+  left.hangUp();
+  await until(async () => (await number("/held")) === 0);
+});
+
+test("a complete response reaches a client that is slow to take it, though the application fails afterwards", async () => {
+  const asked = app.exchange({ target: "/tail-that-fails" });
+  asked.stalled = true;
+  await app.logged(/too late to matter/);
+  assert.ok(!asked.closed);
+  asked.release();
+  const { complete, body, error } = await asked.done;
+  assert.deepEqual([complete, body.length, error], [true, 4 << 20, undefined]);
 });

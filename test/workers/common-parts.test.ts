@@ -35,6 +35,27 @@ test("a common part that a worker has dropped is sent again, with a number that 
   );
 });
 
+test("numbers begin anew after the largest that a request can name, and what they replace is forgotten", () => {
+  const last = 2 ** 31 - 1;
+  const commonParts = new CommonParts(last - 600);
+  const writer = new FrameWriter();
+  const kept = new Set<number>();
+  for (let i = 0; i < 2_000; i++) {
+    const number = commonParts.send(writer, repeated(), "");
+    const payload = Buffer.from(writer.take().join(""), "latin1").subarray(HEADER_SIZE);
+    kept.delete(payload.readInt32LE(PAIR.length + 1));
+    assert.ok(number > 0 && number <= last && !kept.has(number), `${number}`);
+    kept.add(number);
+    assert.ok(kept.size <= 512, "a worker forgets as many as it learns");
+  }
+  const [one, other] = [repeated(), repeated()];
+  const numbers = [one, other].map((each) => commonParts.send(writer, each, ""));
+  assert.deepEqual(
+    [one, other].map((each) => commonParts.numberOf(each)),
+    numbers,
+  );
+});
+
 test("a connection outlives any number of workers without remembering all of them", () => {
   const one = repeated();
   for (let i = 0; i < 1_000; i++) new CommonParts().send(new FrameWriter(), one, "");

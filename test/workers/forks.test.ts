@@ -12,6 +12,7 @@ import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { keepLog, type Line } from "../kit/keep-log.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { needs, VENV_PYTHON } from "../kit/needs.ts";
+import { until } from "../kit/until.ts";
 
 const APPS = fileURLToPath(new URL("../apps/forks", import.meta.url));
 
@@ -103,4 +104,25 @@ for (const threads of [1, 2])
       lines.filter(({ message }) => /another starts/.test(message)),
       [],
     );
+  });
+
+const STAYING = [
+  ...LOOPS.map(
+    ([name, options, needed]) => [`a fork stays: ${name}`, "asgi_forks", options, needed] as const,
+  ),
+  ["a program stays that has the link: WSGI", "wsgi_forks", {}, []],
+  ["a program stays that has the link: WSGI with threads", "wsgi_forks", { threads: 2 }, []],
+] as const;
+
+for (const [what, app, options, needed] of STAYING)
+  test(`a worker that dies is replaced, and its requests fail, although ${what}`, async (t) => {
+    if (!needs(t, ...needed)) return;
+    const { ask, records } = await start(t, app, options);
+    const [, worker, child] = (await ask("leave_behind")).split(" ").map(Number) as [number, number, number];
+    t.after(() => process.kill(child, "SIGKILL"));
+    const waiting = ask("wait");
+    await until(() => records().includes("wait"));
+    process.kill(worker, "SIGKILL");
+    assert.match(await waiting, /^502 .*ERR_SALLYPORT_WORKER_DIED/s);
+    assert.equal(await ask("a"), "200 a");
   });

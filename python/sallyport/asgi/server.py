@@ -14,7 +14,7 @@ from typing import Callable
 
 from .. import forks
 from ..failures import failed_payload
-from ..link import CANCEL, FAILED, READY, REQUEST, Link
+from ..link import CANCEL, COUNT, FAILED, PREFETCH, READY, REQUEST, RETURNED, Link
 from ..loader import LoadError
 from .http import FileHttp, Http
 from .lifespan import Lifespan
@@ -103,6 +103,8 @@ class Server:
     async def _end(self) -> None:
         link = self._link
         link.ending = True
+        if not self._stopping:
+            link.send(PREFETCH, 0, COUNT.pack(0))  # others get the requests from now on
         link.broadcast(CANCEL, b"the server is gone" if link.closed.is_set() else b"the worker ends")
         await let_go([stream.task for stream in link.streams.values()], _PATIENCE, _GRACE)
         await self._lifespan.shutdown(_SHUTDOWN)
@@ -118,6 +120,8 @@ class Server:
 
     def open(self, link: LoopLink, id: int, kind: int, payload: bytes) -> None:
         """A request. Its task begins at once if this Python can do that."""
+        if link.ending:
+            return link.send(RETURNED, id)
         scope = loads(payload) if kind == REQUEST else self._scope(payload)
         if type(scope.get("body")) is int:  # the size of a large one, which comes behind what is marshalled
             scope["body"] = bytes(payload[-scope["body"] :])

@@ -61,9 +61,9 @@ class Stream:
     async def run(self, app: Callable) -> None:
         try:
             await app(self.scope, self.receive, self.send)
-        except GeneratorExit:
-            raise  # the loop is gone, and with it the link
         except BaseException as error:
+            if isinstance(error, GeneratorExit) and self.link.loop.is_closed():
+                raise  # the link is gone with the loop
             self._raised(error)
         else:
             if forks.in_child:

@@ -57,6 +57,7 @@ def start(received: int, received_size: int, sent: int, sent_size: int, entry: i
     if not _applications:
         adapt(stack, _log)
         logs.install(lambda _descriptor, record: _log(_RECORD, record))
+        os.register_at_fork(after_in_child=logs.send_text)
     application = Embedded(_memory(received, received_size), _memory(sent, sent_size))
     _applications.append(application)
     _present.append(application)

@@ -36,7 +36,7 @@ class Response(wsgi.Response):
 
     @property
     def runnable(self) -> bool:
-        return bool(self.cancelled or self.granted > self.spent)
+        return bool(self.cancelled or self.complete or self.granted > self.spent)
 
     def take_credit(self, wanted: int) -> int:
         """Gives all at once: a block leaves whole, and the next one waits for credit instead."""

@@ -180,7 +180,9 @@ class Response(Stream):
         try:
             for data in result:
                 _check_bytes(data, "the application yielded")
-                if data and not self._send_block(data, True):
+                if not data:
+                    self._check_client()
+                elif not self._send_block(data, True):
                     break
                 yield
             done = _needs_no_close(result)
@@ -189,6 +191,15 @@ class Response(Stream):
             self._close(result)
         if not done:
             self.hold(_pack(0, self.id, DONE))
+
+    def _check_client(self) -> None:
+        """An empty block sends nothing. An application that only makes those ends here once its client has left."""
+        if self._open:
+            self.driver.between_blocks(self)
+        else:
+            self.driver.poll(self)
+        if self.cancelled:
+            raise Disconnected(self.cancelled, self)
 
     def _send_block(self, data: bytes, may_gather: bool) -> bool:
         """Sends a block, perhaps together with others. Returns whether it fits into the announced length."""

@@ -229,6 +229,11 @@ async def fail(scope, receive, send):
     raise ValueError("told to fail")
 
 
+async def fail_oddly(scope, receive, send):
+    """Not by an Exception."""
+    raise GeneratorExit("told to fail oddly")
+
+
 async def fail_midway(scope, receive, send):
     await start(send)
     await body(send, b"half")
@@ -420,6 +425,7 @@ PAGES = {
     ("http", "/head-without-end"): head_without_end,
     ("http", "/hint-without-end"): hint_without_end,
     ("http", "/fail-midway"): fail_midway,
+    ("http", "/fail-oddly"): fail_oddly,
     ("http", "/no-response"): no_response,
     ("http", "/start-only"): start_only,
     ("http", "/body-first"): body_first,

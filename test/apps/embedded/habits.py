@@ -204,6 +204,16 @@ def forever(environ, start_response):
     return (b"x" * 65_536 for _ in range(int(environ["QUERY_STRING"])))
 
 
+def until_there(environ, start_response):
+    """Its end comes once there is the file that the query names."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"begun"
+    while not os.path.exists(environ["QUERY_STRING"]):
+        yield b""
+    print("the response is over", file=sys.stderr)
+    yield b" and over"
+
+
 def writes(environ, start_response):
     """As much, by write()."""
     write = start_response("200 OK", [("Content-Type", "application/octet-stream")])

@@ -9,6 +9,8 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (400, resource.getrlimit(resource.RLI
 TEXT = b"as long as was announced"
 LENGTH = [("Content-Type", "text/plain"), ("Content-Length", str(len(TEXT)))]
 opened = set()
+# Bytes beyond what may be sent to a client that takes nothing.
+LARGE = 4 << 20
 
 
 class Closing:
@@ -28,8 +30,25 @@ class Closing:
         opened.discard(id(self))
 
 
+class Tail(Closing):
+    """After the last byte there are many more steps. In the end it may fail."""
+
+    def __init__(self, fails):
+        super().__init__(b"")
+        self._fails = fails
+        self._blocks = iter([b"x" * LARGE, *[b""] * 1000])
+
+    def close(self):
+        super().close()
+        if self._fails:
+            raise ValueError("too late to matter")
+
+
 def app(environ, start_response):
     page = environ["PATH_INFO"]
+    if page.startswith("/tail"):
+        start_response("200 OK", [("Content-Length", str(LARGE))])
+        return Tail("fails" in page)
     if page == "/file":
         start_response("200 OK", [("Content-Type", "text/x-python"), ("Content-Length", "100")])
         return environ["wsgi.file_wrapper"](open(__file__, "rb"), 100)

@@ -115,6 +115,19 @@ async def process_terminated():
     return str(child.exitcode)
 
 
+async def leave_behind():
+    """A child that stays. With the worker's number."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+        os._exit(0)
+    return f"{os.getpid()} {child}"
+
+
+async def wait():
+    await asyncio.sleep(60)
+
+
 async def use_a_thread():
     """The thread wakes the loop."""
     return await asyncio.get_running_loop().run_in_executor(None, lambda: time.sleep(0.05) or "woken")
@@ -134,5 +147,7 @@ PAGES = {
         process_leaves,
         process_terminated,
         use_a_thread,
+        leave_behind,
+        wait,
     )
 }

@@ -1,6 +1,7 @@
 """Forks in every way; the parent waits for the child, and answers with its exit status."""
 
 import os
+import subprocess
 import sys
 import time
 
@@ -51,4 +52,15 @@ def yield_to_server():
         yield from status_of(pid)
 
 
-PAGES = {each.__name__: each for each in (leave, fail, return_to_server, yield_to_server)}
+def leave_behind():
+    """A program that stays, and has the link. With the worker's number."""
+    os.set_inheritable(3, True)
+    child = subprocess.Popen(["sleep", "600"], close_fds=False)
+    return [f"{os.getpid()} {child.pid}".encode()]
+
+
+def wait():
+    time.sleep(60)
+
+
+PAGES = {each.__name__: each for each in (leave, fail, return_to_server, yield_to_server, leave_behind, wait)}

@@ -15,6 +15,7 @@ interface Broken {
 
 const BROKEN: readonly Broken[] = [
   ["/fail", 500, true, /APP_RAISED/, /ValueError: told to fail/],
+  ["/fail-oddly", 500, true, /APP_RAISED/, /GeneratorExit: told to fail oddly/],
   ["/fail-midway", 200, false, /^half$/, /ValueError: told to fail midway/],
   ["/no-response", 500, true, /ERR_SALLYPORT_APP_/, /without|no response|did not/i],
   ["/start-only", 500, true, /ERR_SALLYPORT_APP_/, /without|did not|ended/i],

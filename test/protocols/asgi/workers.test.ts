@@ -62,6 +62,36 @@ for (const [way, said] of [
     assert.deepEqual(server.records().filter((word) => word === "shutdown").length, 1);
   });
 
+const SLOW_TO_END = `import asyncio, os
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        return await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    print("the shutdown has begun", flush=True)
+    while not os.path.exists(os.environ["GO"]):
+        await asyncio.sleep(0.01)
+    await send({"type": "lifespan.shutdown.complete"})
+`;
+
+test("a worker that somebody else ends gets no more requests while it shuts down: another one does", async (t) => {
+  const chdir = makeFolder(t);
+  writeFileSync(join(chdir, "slow.py"), SLOW_TO_END);
+  const server = await startAsgi(t, { chdir, env: { GO: join(chdir, "go") } }, {}, "slow:app");
+  const before = await pid(server);
+  process.kill(Number(before), "SIGTERM");
+  // Those that it has read already when it says so are given back.
+  const together = Promise.all(Array.from({ length: 20 }, () => pid(server)));
+  await server.logged(/the shutdown has begun/);
+  const after = await pid(server);
+  assert.notEqual(after, before);
+  for (const each of await together) assert.match(each, /^\d+$/);
+  assert.doesNotThrow(() => process.kill(Number(before), 0), "it is still shutting down");
+  writeFileSync(join(chdir, "go"), "");
+});
+
 test("a worker that is killed while it waits costs no request", async (t) => {
   const server = await startAsgi(t);
   for (let i = 0; i < 3; i++) {

@@ -345,7 +345,7 @@ function testSurroundings({ served }: Site): void {
 
   test("a client that leaves ends the generator it was sent from, and close() is called", async () => {
     const { exchange, records, ask } = await served();
-    for (const target of ["/drip-forever", "/stream-forever"]) {
+    for (const target of ["/drip-forever", "/stream-forever", "/idle-forever"]) {
       const before = records().length;
       const left = exchange({ target });
       while (left.chunks.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -176,6 +176,19 @@ def drip_forever(environ, start_response):
     return Recorded(items(), environ["QUERY_STRING"] or "close")
 
 
+@page
+def idle_forever(environ, start_response):
+    """As stream_forever, but after the first item all are empty."""
+
+    def items():
+        yield b"begun\n"
+        while True:
+            yield b""
+
+    start_response("200 OK", list(PLAIN))
+    return Recorded(items(), environ["QUERY_STRING"] or "close")
+
+
 # No body where there must be none.
 
 
