@@ -45,6 +45,8 @@ export interface SpawnedApplicationOptions {
 
 interface SpawnedProcess {
   readonly child: Child;
+  /** What it printed last. */
+  readonly lastLines: string[];
   readonly backend: Backend;
   readonly lifespan: Lifespan;
   /** Of the last measurement. */
@@ -76,7 +78,7 @@ export class SpawnedApplication {
   readonly #draining = new Set<SpawnedProcess>();
   /** Starts under way. */
   #starting = 0;
-  /** Those that are not ready yet. */
+  /** Those that get no requests yet. */
   readonly #unready = new Set<Child>();
   /** Whose successor is being started, or will be: one at a time. */
   #succeeded: SpawnedProcess | undefined;
@@ -110,24 +112,29 @@ export class SpawnedApplication {
   }
 
   /**
-   * Starts `count` processes, or the nearest number within the bounds, and resolves when they are ready. Rejects with
-   * SPAWN_FAILED or STOPPING, and leaves none behind.
+   * Starts `count` processes, or the nearest number within the bounds, and resolves when they are ready: none gets a request
+   * before all are. Rejects with SPAWN_FAILED or STOPPING, and leaves none behind.
    */
   async start(count: number): Promise<void> {
     const { min, max } = this.#options.bounds;
     const wanted = Math.min(max, Math.max(min, count));
-    try {
-      await Promise.all(Array.from({ length: wanted }, () => this.#startOne(PATIENCE)));
-    } catch (error) {
-      await this.stop(0);
-      throw error;
-    }
+    const processes = await this.#launchAll(wanted);
     if (this.#retired) return;
+    for (const process of processes) this.#serve(process);
     this.#scaler.begin();
     const { recycling } = this.#options;
     if (recycling.maxRequests > 0 || needsWatch(recycling))
       this.#watch = setInterval(() => this.#recycle(), WATCH_INTERVAL).unref();
     this.#backends.onNeed = () => this.#scaler.check();
+  }
+
+  async #launchAll(count: number): Promise<SpawnedProcess[]> {
+    try {
+      return await Promise.all(Array.from({ length: count }, () => this.#launch(PATIENCE)));
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    }
   }
 
   scale(bounds: ProcessBounds): void {
@@ -262,13 +269,14 @@ export class SpawnedApplication {
   async #startOne(patience = PATIENCE_IN_NEED): Promise<void> {
     this.#starting++;
     try {
-      await this.#launch(patience);
+      this.#serve(await this.#launch(patience));
     } finally {
       this.#starting--;
     }
   }
 
-  async #launch(patience: number): Promise<void> {
+  /** Resolves with a process that is ready, for `#serve`. */
+  async #launch(patience: number): Promise<SpawnedProcess> {
     const socket = await this.#sockets.listen(this.#options.transport);
     const lastLines: string[] = [];
     const child = this.#spawn(socket, lastLines);
@@ -279,22 +287,18 @@ export class SpawnedApplication {
       if (child.pid === undefined) throw (await child.exited).failure;
       const backend = this.#backendAt(socket.address);
       const lifespan = new Lifespan(this.#options.recycling);
-      const process = { child, backend, lifespan, measured: -1, hung: false, startedAt: performance.now() };
-      await this.#becomesReady(process, patience, lastLines);
-      this.#serve(process, lastLines);
+      const startedAt = performance.now();
+      const process = { child, lastLines, backend, lifespan, measured: -1, hung: false, startedAt };
+      await this.#becomesReady(process, patience);
+      return process;
     } catch (error) {
+      this.#unready.delete(child);
       void child.stop(STOP_GRACE);
       throw error;
-    } finally {
-      this.#unready.delete(child);
     }
   }
 
-  async #becomesReady(
-    { child, backend }: SpawnedProcess,
-    patience: number,
-    lastLines: string[],
-  ): Promise<void> {
+  async #becomesReady({ child, backend, lastLines }: SpawnedProcess, patience: number): Promise<void> {
     const exit = await untilReady(child, backend, patience);
     if (this.#retired) throw new SallyportError("STOPPING", "the application is being stopped");
     if (!exit) return;
@@ -303,12 +307,13 @@ export class SpawnedApplication {
     throw new EndedEarly(program, exit, lastLines);
   }
 
-  #serve(process: SpawnedProcess, lastLines: string[]): void {
+  #serve(process: SpawnedProcess): void {
     const { child, backend } = process;
+    this.#unready.delete(child);
     this.#processes.add(process);
     backend.onHang = () => this.#endHung(process);
     backend.onUnreachable = (error) => this.#unreachable(process, error);
-    void child.exited.then((exit) => this.#ended(process, exit, lastLines));
+    void child.exited.then((exit) => this.#ended(process, exit));
     this.#backends.add(backend);
   }
 
@@ -332,8 +337,8 @@ export class SpawnedApplication {
     return child;
   }
 
-  #ended(process: SpawnedProcess, exit: Exit, lastLines: string[]): void {
-    const { backend, startedAt } = process;
+  #ended(process: SpawnedProcess, exit: Exit): void {
+    const { backend, startedAt, lastLines } = process;
     const wasServing = this.#processes.delete(process);
     this.#draining.delete(process);
     this.#backends.remove(backend);
