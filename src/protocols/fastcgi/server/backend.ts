@@ -73,7 +73,8 @@ export class Backend {
   onHang: (() => void) | undefined;
   /** Called when nothing listens there. */
   onUnreachable: ((error: SallyportError) => void) | undefined;
-  #emptied: (() => void) | undefined;
+  /** Called when no request is inside. */
+  readonly #emptied = new Set<() => void>();
 
   constructor(upstream: Upstream, options: BackendOptions, backends: Backends) {
     this.#upstream = upstream;
@@ -356,17 +357,19 @@ export class Backend {
   /** A request has left. */
   #left(): void {
     this.#busy--;
-    if (this.#busy === 0) this.#emptied?.();
+    if (this.#busy === 0) for (const emptied of this.#emptied) emptied();
     this.#backends.pump();
   }
 
   async #finished(grace: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timerDelay(grace));
-      this.#emptied = () => {
+      const over = (): void => {
         clearTimeout(timer);
+        this.#emptied.delete(over);
         resolve();
       };
+      const timer = setTimeout(over, timerDelay(grace));
+      this.#emptied.add(over);
     });
   }
 }
