@@ -342,7 +342,8 @@ export class SpawnedApplication {
     const wasServing = this.#processes.delete(process);
     this.#draining.delete(process);
     this.#backends.remove(backend);
-    void backend.drain(0);
+    // Processes that it has started may keep its connections open.
+    void backend.drain(0, this.#retired ? undefined : this.#lossOf(process, exit));
     if (this.#retired || !wasServing) return;
     const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce, exit);
     if (!backend.servedOnce && !this.#isWanted) return this.#failedToGrow(exit, pause, lastLines);
@@ -354,6 +355,12 @@ export class SpawnedApplication {
     const message = `${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     const code = backend.endedFor?.code ?? "ERR_SALLYPORT_WORKER_DIED";
     this.#options.log.error(message, { code, detail: lastLines.join("\n") });
+  }
+
+  /** Why the requests inside a process that has ended are lost. */
+  #lossOf({ backend }: SpawnedProcess, exit: Exit): SallyportError {
+    const message = `${this.#options.command[0]} ${describeExit(exit)}`;
+    return backend.endedFor ?? new SallyportError("UPSTREAM_BROKEN", message);
   }
 
   /** What is inside it hangs, too: nothing has come from it. */
