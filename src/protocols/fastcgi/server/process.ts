@@ -125,7 +125,6 @@ export class SpawnedApplication {
     const { recycling } = this.#options;
     if (recycling.maxRequests > 0 || needsWatch(recycling))
       this.#watch = setInterval(() => this.#recycle(), WATCH_INTERVAL).unref();
-    this.#backends.onNeed = () => this.#scaler.check();
   }
 
   async #launchAll(count: number): Promise<SpawnedProcess[]> {
@@ -138,7 +137,12 @@ export class SpawnedApplication {
   }
 
   scale(bounds: ProcessBounds): void {
-    this.#scaler.setBounds(bounds);
+    if (!this.#retired) this.#scaler.setBounds(bounds);
+  }
+
+  /** A request waits, and there may be no process. */
+  need(): void {
+    if (!this.#retired) this.#scaler.check();
   }
 
   get processes(): ProcessStatus[] {

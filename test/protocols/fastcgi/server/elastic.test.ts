@@ -71,6 +71,27 @@ test("php-cgi: from none to one with the first request, and back to none", async
   assert.equal((await ask(server, "/pid.php")).status, 200);
 });
 
+test("php-cgi: after a reload that did not take over, a request has one process started, by the old configuration", async (t) => {
+  if (!needs(t, "php-cgi")) return;
+  const server = await startPhp(t, { processes: { min: 0, max: 2, idleTimeout: 200 } });
+  const refuse = () => Promise.reject(new Error("another app could not be reloaded"));
+  await assert.rejects(server.gateway.reload?.(refuse) as Promise<void>, /another app/);
+  assert.equal((await ask(server, "/pid.php")).status, 200);
+  assert.equal(server.lines.filter(({ message }) => / grows from 0 to 1 /.test(message)).length, 1);
+});
+
+test("php-cgi: bounds that change while a reload starts its processes hold for these", async (t) => {
+  if (!needs(t, "php-cgi")) return;
+  const command = ["/bin/sh", "-c", "sleep 1; exec php-cgi"];
+  const server = await startPhp(t, { command, processes: 1 });
+  const reload = server.gateway.reload?.();
+  // The new process has been started, and is not ready.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await server.gateway.scale?.({ min: 2, max: 2 });
+  await reload;
+  await until(() => count(server) === 2);
+});
+
 test("a program that cannot be started fails those that wait, and is not started by each request", async (t) => {
   const server = await startPhp(t, { command: ["/no/such/program"], processes: { min: 0, max: 2 } });
   const answers = await Promise.all(Array.from({ length: 10 }, () => ask(server, "/pid.php")));
