@@ -288,6 +288,7 @@ export class SpawnedApplication {
     if (this.#retired) child.signal("SIGTERM");
     try {
       await socket.handOver();
+      void child.exited.then(socket.remove);
       if (child.pid === undefined) throw (await child.exited).failure;
       const backend = this.#backendAt(socket.address);
       const lifespan = new Lifespan(this.#options.recycling);

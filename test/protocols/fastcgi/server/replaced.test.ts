@@ -77,6 +77,17 @@ test(
   },
 );
 
+test("a process that ends leaves no file behind, however often one is replaced", async (t) => {
+  const { temporary, pid, gateway } = await started(t);
+  const directory = socketsIn(temporary);
+  for (let restarts = 1; restarts <= 3; restarts++) {
+    process.kill(await pid(), "SIGKILL");
+    await until(() => gateway.status?.().restarts === restarts && gateway.status?.().processes.length === 1);
+  }
+  await pid();
+  assert.deepEqual(readdirSync(directory), ["4"]);
+});
+
 test("where the path of a socket would be too long, it is in a directory of /tmp", async (t) => {
   const { temporary, pid } = await started(t, {}, "x".repeat(90));
   assert.ok(isAlive(await pid()));
