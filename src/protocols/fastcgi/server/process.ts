@@ -57,6 +57,8 @@ interface SpawnedProcess {
   readonly startedAt: number;
 }
 
+/** Otherwise php-cgi ends after 500 requests without a word, and loses those that wait to be accepted. `maxRequests` loses none. */
+const USUAL_ENV = { PHP_FCGI_MAX_REQUESTS: "0" };
 const LAST_LINES = 20;
 /** Milliseconds between two looks at age and memory. */
 const WATCH_INTERVAL = 1_000;
@@ -329,7 +331,7 @@ export class SpawnedApplication {
     const output = new ApplicationOutput(log, () => ({ program, pid: child.pid }));
     const child = startChild({
       ...isolated(program, args, isolation),
-      env: { ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env, ...only },
+      env: { ...USUAL_ENV, ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [socket.descriptor, "lines", "lines"],
       onLine: (line, descriptor) => {

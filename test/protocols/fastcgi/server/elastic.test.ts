@@ -28,8 +28,7 @@ async function startPhp(t: TestContext, options: Options): Promise<StartedGatewa
     join(root, "jump.php"),
     "<?php $kept = str_repeat('x', 400 << 20); sleep(30); echo strlen($kept);",
   );
-  const env = { PHP_FCGI_MAX_REQUESTS: "0" };
-  return startGateway(t, { command: ["php-cgi", "-d", "memory_limit=-1"], root, env, ...options });
+  return startGateway(t, { command: ["php-cgi", "-d", "memory_limit=-1"], root, ...options });
 }
 
 const count = ({ gateway }: StartedGateway): number =>
@@ -90,6 +89,18 @@ test("php-cgi: bounds that change while a reload starts its processes hold for t
   await server.gateway.scale?.({ min: 2, max: 2 });
   await reload;
   await until(() => count(server) === 2);
+});
+
+test("php-cgi: a process does not end by itself after 500 requests, which would lose one", async (t) => {
+  if (!needs(t, "php-cgi")) return;
+  const server = await startPhp(t, {});
+  const pids = new Set<string>();
+  for (let i = 0; i < 510; i++) {
+    const { status, body } = await server.ask({ target: "/pid.php", method: "POST", body: "x" });
+    assert.equal(status, 200);
+    pids.add(body.toString());
+  }
+  assert.equal(pids.size, 1);
 });
 
 test("a program that cannot be started fails those that wait, and is not started by each request", async (t) => {
