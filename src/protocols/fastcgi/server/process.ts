@@ -279,6 +279,14 @@ export class SpawnedApplication {
     } finally {
       this.#starting--;
     }
+    this.#withdrawSurplus();
+  }
+
+  /** One that died while its successor started was replaced twice. */
+  #withdrawSurplus(): void {
+    const leaves = this.#succeeded !== undefined && this.#processes.has(this.#succeeded);
+    const most = this.#scaler.bounds.max + (leaves ? 1 : 0);
+    for (const process of [...this.#processes].slice(most)) this.#withdraw(process);
   }
 
   /** Resolves with a process that is ready, for `#serve`. */

@@ -127,6 +127,21 @@ test("a process that is to be replaced stays while no successor starts", async (
   assert.notEqual(await ask(), pid);
 });
 
+test("a process that dies while its successor starts has one successor", { timeout: 60_000 }, async (t) => {
+  const file = join(dirname(await socketPath(t)), "pids");
+  const slowly = `echo $$ >> ${file}; [ $(wc -l < ${file}) = 1 ] || sleep 1; exec "$@"`;
+  const command = ["/bin/sh", "-c", slowly, "sh", ...serve(CHECKSUM)];
+  const { gateway, ask, logged } = await startGateway(t, { command, maxRequests: 1 });
+  const pids = (): number[] => readNumbers(file);
+  await ask();
+  await until(() => pids().length === 2);
+  process.kill(pids()[0] as number, "SIGKILL");
+  await logged(/another takes over/);
+  await until(() => pids().length >= 3 && pids().filter(isAlive).length === 1);
+  assert.equal(gateway.status?.().processes.length, 1);
+  assert.deepEqual([pids().length, pids().filter(isAlive).length], [3, 1]);
+});
+
 test("an application that does not start at all fails the start of its gateway", async (t) => {
   const file = join(dirname(await socketPath(t)), "app.mjs");
   writeFileSync(file, BROKEN);
