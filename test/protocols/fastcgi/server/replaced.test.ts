@@ -205,6 +205,9 @@ test("a request whose process ends, but not what it has started, is told so", as
   const command = ["/bin/sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh", process.execPath, BIN, "serve", file];
   const { ask, logged } = await startGateway(t, { command });
   const { status, body } = await ask({ method: "POST", body: "x" });
-  assert.deepEqual([status, /ERR_SALLYPORT_\w+/.exec(body.toString())?.[0]], [502, "ERR_SALLYPORT_UPSTREAM_BROKEN"]);
+  assert.deepEqual(
+    [status, /ERR_SALLYPORT_\w+/.exec(body.toString())?.[0]],
+    [502, "ERR_SALLYPORT_UPSTREAM_BROKEN"],
+  );
   await logged(/sh was killed by SIGKILL/);
 });
