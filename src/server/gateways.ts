@@ -165,10 +165,10 @@ function reachedOf(reached: Reached, directory: string): FastcgiOptions {
 const isAddress = (reached: Reached): reached is string | string[] =>
   typeof reached === "string" || Array.isArray(reached);
 
-/** PHP's own program, with a setting that keeps it from ending after 500 requests. As with PHP-FPM, scripts get no more of our environment than CGI programs. */
+/** PHP's own program. As with PHP-FPM, scripts get no more of our environment than CGI programs. */
 function phpReached(reached: Reached = { command: ["php-cgi"] }): Reached {
   if (isAddress(reached)) return reached;
-  return { processes: 4, inheritEnv: [], ...reached, env: { PHP_FCGI_MAX_REQUESTS: "0", ...reached.env } };
+  return { processes: 4, inheritEnv: [], ...reached };
 }
 
 /** Paths of Unix sockets are relative to the configuration's directory, too. */

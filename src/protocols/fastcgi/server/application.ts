@@ -50,12 +50,13 @@ export class FastcgiApplication {
       log: this.#log,
       replaced: options.command !== undefined,
     });
+    this.backends.onNeed = () => this.#current?.need();
     for (const address of addressesOf(options)) this.backends.add(this.#backendAt(address));
   }
 
   /** Resolves when the processes are ready. Rejects with SPAWN_FAILED, and may be called again then. */
   async start(): Promise<void> {
-    this.#current ??= await this.#spawn();
+    if (!this.#current) this.#takeOver(await this.#spawn());
   }
 
   /** A new generation of the processes that we started; the old one finishes what it has. */
@@ -92,15 +93,22 @@ export class FastcgiApplication {
   async #replace(agree: Agree): Promise<void> {
     const previous = this.#current;
     if (!previous) return;
-    const next = (await this.#spawn(previous)) as SpawnedApplication;
+    const next = await this.#spawn(previous);
+    if (!next) return;
     try {
       await agree();
     } catch (error) {
       this.#retire(next);
       throw error;
     }
-    this.#current = next;
+    this.#takeOver(next);
     this.#retire(previous);
+  }
+
+  /** The bounds may have changed while it started. */
+  #takeOver(generation: SpawnedApplication | undefined): void {
+    this.#current = generation;
+    generation?.scale(this.#bounds);
   }
 
   #retire(generation: SpawnedApplication): void {

@@ -73,7 +73,8 @@ export class Backend {
   onHang: (() => void) | undefined;
   /** Called when nothing listens there. */
   onUnreachable: ((error: SallyportError) => void) | undefined;
-  #emptied: (() => void) | undefined;
+  /** Called when no request is inside. */
+  readonly #emptied = new Set<() => void>();
 
   constructor(upstream: Upstream, options: BackendOptions, backends: Backends) {
     this.#upstream = upstream;
@@ -172,7 +173,7 @@ export class Backend {
   async #hangs(patience: number): Promise<boolean> {
     // What answers no such questions may be waiting for something, which is its right until it is late.
     if (patience > 0 && this.#values?.reply !== "values") return false;
-    const limit = Math.max(patience, this.#options.valuesTimeout);
+    const limit = Math.max(patience, this.#timeToAnswer);
     try {
       const { reply } = await askValues(this.#upstream, limit);
       return reply === "none" && this.quiet;
@@ -184,12 +185,25 @@ export class Backend {
     }
   }
 
-  /** Takes no more requests. Resolves when those inside have ended, or after `grace` milliseconds. */
-  async drain(grace: number): Promise<void> {
+  /**
+   * For a question, while it is being found out whether it hangs. Where each request has a thread or a process of the application to
+   * itself, nothing is answered while all of these are at work: on requests that are not late yet, which must not end with a late one.
+   */
+  get #timeToAnswer(): number {
+    const { timeout, valuesTimeout } = this.#options;
+    const hasOthers = this.#busy > 1; // the doubt itself counts as one
+    return hasOthers && !this.#values?.multiplexes ? Math.max(valuesTimeout, timeout) : valuesTimeout;
+  }
+
+  /**
+   * Takes no more requests. Resolves when those inside have ended; after `grace` milliseconds they fail with `reason`: by default, that the
+   * server stops.
+   */
+  async drain(grace: number, reason = graceOver()): Promise<void> {
     this.#retired = true;
     for (const connection of this.#connections) connection.retire();
     if (this.#busy > 0) await this.#finished(grace);
-    for (const connection of this.#connections) connection.destroy(graceOver());
+    for (const connection of this.#connections) connection.destroy(reason);
   }
 
   // Calls of the connections.
@@ -356,17 +370,19 @@ export class Backend {
   /** A request has left. */
   #left(): void {
     this.#busy--;
-    if (this.#busy === 0) this.#emptied?.();
+    if (this.#busy === 0) for (const emptied of this.#emptied) emptied();
     this.#backends.pump();
   }
 
   async #finished(grace: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timerDelay(grace));
-      this.#emptied = () => {
+      const over = (): void => {
         clearTimeout(timer);
+        this.#emptied.delete(over);
         resolve();
       };
+      const timer = setTimeout(over, timerDelay(grace));
+      this.#emptied.add(over);
     });
   }
 }

@@ -15,6 +15,8 @@ export interface ChildSocket {
   readonly address: string;
   /** To be called when the child has the socket: from then on it can be connected to at `address`. */
   handOver(): Promise<void>;
+  /** Removes its file, if it has one: its child has ended. Never rejects. */
+  remove(): Promise<void>;
 }
 
 /** A socket is called by its number; this many bytes are enough for all. */
@@ -69,7 +71,7 @@ async function listenTcp(): Promise<ChildSocket> {
   await listening(server, { port: 0, host: "127.0.0.1" });
   const { port } = server.address() as AddressInfo;
   const handOver = (): Promise<void> => close(server);
-  return { descriptor: descriptorOf(server), address: `127.0.0.1:${port}`, handOver };
+  return { descriptor: descriptorOf(server), address: `127.0.0.1:${port}`, handOver, remove: async () => {} };
 }
 
 /**
@@ -85,5 +87,6 @@ async function listenUnix(path: string): Promise<ChildSocket> {
     await close(server);
     await rename(kept, path);
   };
-  return { descriptor: descriptorOf(server), address: `unix:${path}`, handOver };
+  const remove = (): Promise<void> => rm(path, { force: true }).catch(() => {});
+  return { descriptor: descriptorOf(server), address: `unix:${path}`, handOver, remove };
 }

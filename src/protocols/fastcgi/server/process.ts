@@ -45,6 +45,8 @@ export interface SpawnedApplicationOptions {
 
 interface SpawnedProcess {
   readonly child: Child;
+  /** What it printed last. */
+  readonly lastLines: string[];
   readonly backend: Backend;
   readonly lifespan: Lifespan;
   /** Of the last measurement. */
@@ -55,6 +57,8 @@ interface SpawnedProcess {
   readonly startedAt: number;
 }
 
+/** Otherwise php-cgi ends after 500 requests without a word, and loses those that wait to be accepted. `maxRequests` loses none. */
+const USUAL_ENV = { PHP_FCGI_MAX_REQUESTS: "0" };
 const LAST_LINES = 20;
 /** Milliseconds between two looks at age and memory. */
 const WATCH_INTERVAL = 1_000;
@@ -76,7 +80,7 @@ export class SpawnedApplication {
   readonly #draining = new Set<SpawnedProcess>();
   /** Starts under way. */
   #starting = 0;
-  /** Those that are not ready yet. */
+  /** Those that get no requests yet. */
   readonly #unready = new Set<Child>();
   /** Whose successor is being started, or will be: one at a time. */
   #succeeded: SpawnedProcess | undefined;
@@ -110,28 +114,37 @@ export class SpawnedApplication {
   }
 
   /**
-   * Starts `count` processes, or the nearest number within the bounds, and resolves when they are ready. Rejects with
-   * SPAWN_FAILED or STOPPING, and leaves none behind.
+   * Starts `count` processes, or the nearest number within the bounds, and resolves when they are ready: none gets a request
+   * before all are. Rejects with SPAWN_FAILED or STOPPING, and leaves none behind.
    */
   async start(count: number): Promise<void> {
     const { min, max } = this.#options.bounds;
     const wanted = Math.min(max, Math.max(min, count));
-    try {
-      await Promise.all(Array.from({ length: wanted }, () => this.#startOne(PATIENCE)));
-    } catch (error) {
-      await this.stop(0);
-      throw error;
-    }
+    const processes = await this.#launchAll(wanted);
     if (this.#retired) return;
+    for (const process of processes) this.#serve(process);
     this.#scaler.begin();
     const { recycling } = this.#options;
     if (recycling.maxRequests > 0 || needsWatch(recycling))
       this.#watch = setInterval(() => this.#recycle(), WATCH_INTERVAL).unref();
-    this.#backends.onNeed = () => this.#scaler.check();
+  }
+
+  async #launchAll(count: number): Promise<SpawnedProcess[]> {
+    try {
+      return await Promise.all(Array.from({ length: count }, () => this.#launch(PATIENCE)));
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    }
   }
 
   scale(bounds: ProcessBounds): void {
-    this.#scaler.setBounds(bounds);
+    if (!this.#retired) this.#scaler.setBounds(bounds);
+  }
+
+  /** A request waits, and there may be no process. */
+  need(): void {
+    if (!this.#retired) this.#scaler.check();
   }
 
   get processes(): ProcessStatus[] {
@@ -262,13 +275,22 @@ export class SpawnedApplication {
   async #startOne(patience = PATIENCE_IN_NEED): Promise<void> {
     this.#starting++;
     try {
-      await this.#launch(patience);
+      this.#serve(await this.#launch(patience));
     } finally {
       this.#starting--;
     }
+    this.#withdrawSurplus();
   }
 
-  async #launch(patience: number): Promise<void> {
+  /** One that died while its successor started was replaced twice. */
+  #withdrawSurplus(): void {
+    const leaves = this.#succeeded !== undefined && this.#processes.has(this.#succeeded);
+    const most = this.#scaler.bounds.max + (leaves ? 1 : 0);
+    for (const process of [...this.#processes].slice(most)) this.#withdraw(process);
+  }
+
+  /** Resolves with a process that is ready, for `#serve`. */
+  async #launch(patience: number): Promise<SpawnedProcess> {
     const socket = await this.#sockets.listen(this.#options.transport);
     const lastLines: string[] = [];
     const child = this.#spawn(socket, lastLines);
@@ -276,25 +298,22 @@ export class SpawnedApplication {
     if (this.#retired) child.signal("SIGTERM");
     try {
       await socket.handOver();
+      void child.exited.then(socket.remove);
       if (child.pid === undefined) throw (await child.exited).failure;
       const backend = this.#backendAt(socket.address);
       const lifespan = new Lifespan(this.#options.recycling);
-      const process = { child, backend, lifespan, measured: -1, hung: false, startedAt: performance.now() };
-      await this.#becomesReady(process, patience, lastLines);
-      this.#serve(process, lastLines);
+      const startedAt = performance.now();
+      const process = { child, lastLines, backend, lifespan, measured: -1, hung: false, startedAt };
+      await this.#becomesReady(process, patience);
+      return process;
     } catch (error) {
+      this.#unready.delete(child);
       void child.stop(STOP_GRACE);
       throw error;
-    } finally {
-      this.#unready.delete(child);
     }
   }
 
-  async #becomesReady(
-    { child, backend }: SpawnedProcess,
-    patience: number,
-    lastLines: string[],
-  ): Promise<void> {
+  async #becomesReady({ child, backend, lastLines }: SpawnedProcess, patience: number): Promise<void> {
     const exit = await untilReady(child, backend, patience);
     if (this.#retired) throw new SallyportError("STOPPING", "the application is being stopped");
     if (!exit) return;
@@ -303,12 +322,13 @@ export class SpawnedApplication {
     throw new EndedEarly(program, exit, lastLines);
   }
 
-  #serve(process: SpawnedProcess, lastLines: string[]): void {
+  #serve(process: SpawnedProcess): void {
     const { child, backend } = process;
+    this.#unready.delete(child);
     this.#processes.add(process);
     backend.onHang = () => this.#endHung(process);
     backend.onUnreachable = (error) => this.#unreachable(process, error);
-    void child.exited.then((exit) => this.#ended(process, exit, lastLines));
+    void child.exited.then((exit) => this.#ended(process, exit));
     this.#backends.add(backend);
   }
 
@@ -319,7 +339,7 @@ export class SpawnedApplication {
     const output = new ApplicationOutput(log, () => ({ program, pid: child.pid }));
     const child = startChild({
       ...isolated(program, args, isolation),
-      env: { ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env, ...only },
+      env: { ...USUAL_ENV, ...inheritedEnvironment(inheritEnv), ...isolation.env, ...env, ...only },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [socket.descriptor, "lines", "lines"],
       onLine: (line, descriptor) => {
@@ -332,12 +352,13 @@ export class SpawnedApplication {
     return child;
   }
 
-  #ended(process: SpawnedProcess, exit: Exit, lastLines: string[]): void {
-    const { backend, startedAt } = process;
+  #ended(process: SpawnedProcess, exit: Exit): void {
+    const { backend, startedAt, lastLines } = process;
     const wasServing = this.#processes.delete(process);
     this.#draining.delete(process);
     this.#backends.remove(backend);
-    void backend.drain(0);
+    // Processes that it has started may keep its connections open.
+    void backend.drain(0, this.#retired ? undefined : this.#lossOf(process, exit));
     if (this.#retired || !wasServing) return;
     const pause = this.#backOff.after(performance.now() - startedAt, backend.servedOnce, exit);
     if (!backend.servedOnce && !this.#isWanted) return this.#failedToGrow(exit, pause, lastLines);
@@ -349,6 +370,12 @@ export class SpawnedApplication {
     const message = `${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`;
     const code = backend.endedFor?.code ?? "ERR_SALLYPORT_WORKER_DIED";
     this.#options.log.error(message, { code, detail: lastLines.join("\n") });
+  }
+
+  /** Why the requests inside a process that has ended are lost. */
+  #lossOf({ backend }: SpawnedProcess, exit: Exit): SallyportError {
+    const message = `${this.#options.command[0]} ${describeExit(exit)}`;
+    return backend.endedFor ?? new SallyportError("UPSTREAM_BROKEN", message);
   }
 
   /** What is inside it hangs, too: nothing has come from it. */

@@ -54,7 +54,7 @@ export class OutgoingRequest {
   readonly options: RequestOptions;
   readonly settings: RequestSettings;
   readonly authorize: AuthorizerCheck | undefined;
-  /** When it began to wait for a connection (milliseconds, `performance.now`). */
+  /** When it began to wait for a connection (milliseconds, `performance.now`); 0 while it does not. */
   since = 0;
   /** How often it was sent. */
   attempts = 0;
@@ -86,6 +86,7 @@ export class OutgoingRequest {
 
   beginAttempt(attempt: Attempt): void {
     this.attempts++;
+    this.since = 0;
     this.#attempt = attempt;
   }
 

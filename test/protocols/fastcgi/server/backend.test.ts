@@ -24,9 +24,10 @@ async function start(t: TestContext, more: Partial<BackendOptions>, multiplexes:
   const backends = new Backends({ queue: 10, queueTimeout: 10_000, log: silentLog, replaced: false });
   const options = { keep: true, connections: 1, idleTimeout: undefined, exclusive: false, timeout: 0 };
   const upstream = new Upstream(application.address);
-  backends.add(new Backend(upstream, { ...options, valuesTimeout: 60_000, ...more }, backends));
+  const backend = new Backend(upstream, { ...options, valuesTimeout: 60_000, ...more }, backends);
+  backends.add(backend);
   t.after(() => backends.close(0));
-  const ask = async () => {
+  const submit = (): RecordedExchange => {
     const exchange = new RecordedExchange();
     const params = pairText("REQUEST_METHOD", "GET");
     const what = {
@@ -37,12 +38,16 @@ async function start(t: TestContext, more: Partial<BackendOptions>, multiplexes:
       file: undefined,
     } as const;
     backends.submit(new OutgoingRequest(exchange, what, SETTINGS));
+    return exchange;
+  };
+  const ask = async () => {
+    const exchange = submit();
     const request = await application.next();
     request.answer("ok");
     assert.equal((await exchange.done).status, 200);
     return request.socket;
   };
-  return { application, ask };
+  return { application, backend, submit, ask };
 }
 
 test("a kept connection to a process that others may wait for is closed after a moment", async (t) => {
@@ -71,3 +76,12 @@ for (const [which, options, multiplexes] of [
     assert.equal(application.connections, 1);
   });
 }
+
+test("all who wait for the last request at a backend learn of its end", { timeout: 30_000 }, async (t) => {
+  const { application, backend, submit } = await start(t, {}, "1");
+  const { done } = submit();
+  await application.next();
+  // A process that finishes what it has ends before it has finished.
+  await Promise.all([backend.drain(120_000), backend.drain(0)]);
+  assert.equal((await done).status, 503);
+});

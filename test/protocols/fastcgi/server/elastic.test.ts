@@ -28,8 +28,7 @@ async function startPhp(t: TestContext, options: Options): Promise<StartedGatewa
     join(root, "jump.php"),
     "<?php $kept = str_repeat('x', 400 << 20); sleep(30); echo strlen($kept);",
   );
-  const env = { PHP_FCGI_MAX_REQUESTS: "0" };
-  return startGateway(t, { command: ["php-cgi", "-d", "memory_limit=-1"], root, env, ...options });
+  return startGateway(t, { command: ["php-cgi", "-d", "memory_limit=-1"], root, ...options });
 }
 
 const count = ({ gateway }: StartedGateway): number =>
@@ -69,6 +68,39 @@ test("php-cgi: from none to one with the first request, and back to none", async
   await until(() => count(server) === 0);
   await gone(Number(answers[0]?.body.toString()));
   assert.equal((await ask(server, "/pid.php")).status, 200);
+});
+
+test("php-cgi: after a reload that did not take over, a request has one process started, by the old configuration", async (t) => {
+  if (!needs(t, "php-cgi")) return;
+  const server = await startPhp(t, { processes: { min: 0, max: 2, idleTimeout: 200 } });
+  const refuse = () => Promise.reject(new Error("another app could not be reloaded"));
+  await assert.rejects(server.gateway.reload?.(refuse) as Promise<void>, /another app/);
+  assert.equal((await ask(server, "/pid.php")).status, 200);
+  assert.equal(server.lines.filter(({ message }) => / grows from 0 to 1 /.test(message)).length, 1);
+});
+
+test("php-cgi: bounds that change while a reload starts its processes hold for these", async (t) => {
+  if (!needs(t, "php-cgi")) return;
+  const command = ["/bin/sh", "-c", "sleep 1; exec php-cgi"];
+  const server = await startPhp(t, { command, processes: 1 });
+  const reload = server.gateway.reload?.();
+  // The new process has been started, and is not ready.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await server.gateway.scale?.({ min: 2, max: 2 });
+  await reload;
+  await until(() => count(server) === 2);
+});
+
+test("php-cgi: a process does not end by itself after 500 requests, which would lose one", async (t) => {
+  if (!needs(t, "php-cgi")) return;
+  const server = await startPhp(t, {});
+  const pids = new Set<string>();
+  for (let i = 0; i < 510; i++) {
+    const { status, body } = await server.ask({ target: "/pid.php", method: "POST", body: "x" });
+    assert.equal(status, 200);
+    pids.add(body.toString());
+  }
+  assert.equal(pids.size, 1);
 });
 
 test("a program that cannot be started fails those that wait, and is not started by each request", async (t) => {

@@ -183,3 +183,35 @@ test("of several applications, one that leaves requests unanswered is not prefer
   if (!request.socket.readableEnded) await once(request.socket, "end");
   for (let i = 0; i < 6; i++) assert.equal(text(await ask()), "working");
 });
+
+test(
+  "a request that is sent again waits for room anew: the time that the application had is no wait",
+  PATIENCE,
+  async (t) => {
+    const application = await RawApplication.start(t);
+    const { address } = application;
+    const { exchange } = await startGateway(t, {
+      address,
+      connections: 1,
+      queueTimeout: 2_000,
+      idleTimeout: 60_000,
+    });
+    const first = exchange();
+    const begun = await application.next();
+    // It waits, and then has a connection that was kept.
+    const second = exchange();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    begun.answer("first");
+    const lost = await application.next();
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const third = exchange();
+    lost.socket.destroy();
+    // The third was before it at the next connection.
+    const next = await application.next();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    next.answer("third");
+    (await application.next()).answer("second");
+    const answers = await Promise.all([first, second, third].map(({ done }) => done));
+    assert.deepEqual(answers.map(text), ["first", "second", "third"]);
+  },
+);

@@ -1,6 +1,6 @@
 // Programs that we start: reloads that overlap, and a close in the middle of one.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -127,6 +127,25 @@ test("a process that is to be replaced stays while no successor starts", async (
   assert.notEqual(await ask(), pid);
 });
 
+test("a process that dies while its successor starts has one successor", { timeout: 60_000 }, async (t) => {
+  const file = join(dirname(await socketPath(t)), "pids");
+  const slowly = `echo $$ >> ${file}; [ $(wc -l < ${file}) = 1 ] || sleep 1; exec "$@"`;
+  const command = ["/bin/sh", "-c", slowly, "sh", ...serve(CHECKSUM)];
+  const { gateway, ask, logged } = await startGateway(t, { command, maxRequests: 1 });
+  const pids = (): number[] => readNumbers(file);
+  await ask();
+  await until(() => pids().length === 2);
+  process.kill(pids()[0] as number, "SIGKILL");
+  await logged(/another takes over/);
+  const left = (): number[] => [
+    pids().length,
+    pids().filter(isAlive).length,
+    gateway.status?.().processes.length ?? 0,
+  ];
+  await until(() => String(left()) === "3,1,1");
+  assert.deepEqual(left(), [3, 1, 1]);
+});
+
 test("an application that does not start at all fails the start of its gateway", async (t) => {
   const file = join(dirname(await socketPath(t)), "app.mjs");
   writeFileSync(file, BROKEN);
@@ -138,4 +157,38 @@ test("an application that does not start at all fails the start of its gateway",
 test("one that never answers management records is ready when it has lived for a while", async (t) => {
   const { gateway } = await startGateway(t, { command: ["/bin/sh", "-c", "exec sleep 600"] });
   assert.equal(gateway.status?.().processes.length, 1);
+});
+
+/** Of those that find a directory of this name, the first serves, and the others end when there is a file "end" in it. */
+const ONE_OF_TWO = `if [ -e "$0" ] && ! mkdir "$0/first" 2>/dev/null
+then while [ ! -e "$0/end" ]; do sleep 0.05; done; exit 3; fi; exec "$@"`;
+
+test("a reload of which one process does not start fails no request: the others had got none", async (t) => {
+  const folder = dirname(await socketPath(t));
+  const [trap, pids, file] = [join(folder, "trap"), join(folder, "pids"), join(folder, "app.mjs")];
+  writeFileSync(
+    file,
+    `import { appendFileSync } from "node:fs";
+appendFileSync(${JSON.stringify(pids)}, process.pid + "\\n");
+export default async () => {
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return new Response(String(process.pid));
+};`,
+  );
+  const command = ["/bin/sh", "-c", ONE_OF_TWO, trap, ...serve(file)];
+  const { gateway, ask } = await startGateway(t, { command, processes: 2 });
+  const before = readNumbers(pids);
+  mkdirSync(trap);
+  const reload = assert.rejects(gateway.reload?.() as Promise<void>, { code: "ERR_SALLYPORT_SPAWN_FAILED" });
+  await until(() => readNumbers(pids).length > before.length);
+  // Meanwhile the one that has started says that it is ready.
+  const answers: ReturnType<typeof ask>[] = [];
+  while (answers.length < 60) {
+    answers.push(ask({ method: "POST", body: "x" }));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  writeFileSync(join(trap, "end"), "");
+  await reload;
+  for (const { status, body } of await Promise.all(answers))
+    assert.deepEqual([status, before.includes(Number(body.toString()))], [200, true]);
 });

@@ -77,6 +77,17 @@ test(
   },
 );
 
+test("a process that ends leaves no file behind, however often one is replaced", async (t) => {
+  const { temporary, pid, gateway } = await started(t);
+  const directory = socketsIn(temporary);
+  for (let restarts = 1; restarts <= 3; restarts++) {
+    process.kill(await pid(), "SIGKILL");
+    await until(() => gateway.status?.().restarts === restarts && gateway.status?.().processes.length === 1);
+  }
+  await pid();
+  assert.deepEqual(readdirSync(directory), ["4"]);
+});
+
 test("where the path of a socket would be too long, it is in a directory of /tmp", async (t) => {
   const { temporary, pid } = await started(t, {}, "x".repeat(90));
   assert.ok(isAlive(await pid()));
@@ -158,4 +169,45 @@ test("W13: an app on a shared connection that blocks its event loop is ended and
   assert.equal(next.status, 200);
   assert.notEqual(next.body.toString(), first);
   await gone(Number(first));
+});
+
+/** As HANGING_SCRIPT, but a signal does not end its sleep early. */
+const WORKING_SCRIPT = `<?php
+if ($_SERVER["QUERY_STRING"] === "hang") while (true) usleep(1000);
+for ($end = microtime(true) + intval($_SERVER["QUERY_STRING"]) / 1e6; microtime(true) < $end; ) usleep(1000);
+echo getmypid();`;
+
+test("php-cgi: where one of its children hangs, and all others are at work, those are not ended with it", async (t) => {
+  if (!needs(t, "php-cgi")) return;
+  const root = makeFolder(t);
+  writeFileSync(join(root, "a.php"), WORKING_SCRIPT);
+  const env = { PHP_FCGI_CHILDREN: "2" };
+  const { ask, lines } = await startGateway(t, { command: ["php-cgi"], root, env, timeout: 5_000 });
+  const hanging = ask({ target: "/a.php?hang" });
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  const working = ask({ target: "/a.php?4500000", method: "POST", body: "x" });
+  assert.equal((await hanging).status, 504);
+  assert.equal((await working).status, 200);
+  assert.ok(!lines.some(({ message }) => / hangs: /.test(message)));
+});
+
+test("a request whose process ends, but not what it has started, is told so", async (t) => {
+  const file = join(makeFolder(t), "app.mjs");
+  writeFileSync(
+    file,
+    `export default () => {
+  process.kill(process.ppid, "SIGKILL");
+  setTimeout(process.exit, 2_000);
+  return new Promise(() => {});
+};`,
+  );
+  // The shell is the process that we have started.
+  const command = ["/bin/sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh", process.execPath, BIN, "serve", file];
+  const { ask, logged } = await startGateway(t, { command });
+  const { status, body } = await ask({ method: "POST", body: "x" });
+  assert.deepEqual(
+    [status, /ERR_SALLYPORT_\w+/.exec(body.toString())?.[0]],
+    [502, "ERR_SALLYPORT_UPSTREAM_BROKEN"],
+  );
+  await logged(/sh was killed by SIGKILL/);
 });
