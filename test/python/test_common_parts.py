@@ -57,6 +57,16 @@ class CommonParts(unittest.TestCase):
         server.send("CANCEL", 7)
         server.expect("DONE", 7)
 
+    def test_what_an_application_does_to_its_tls_facts_is_not_seen_by_others(self):
+        server = front.Front("common:app", directory=os.path.join(front.HERE, "..", "apps", "waiting"))
+        self.addCleanup(server.close)
+        server.ready()
+        common = {"type": "http", "headers": [], "http_version": "1.1", "scheme": "https", "client": ("one", 1)}
+        server.send("COMMON", 1, part(**common, tls={"client_cert_chain": ["certificate"]}))
+        for id in (7, 8):
+            server.send("REPEAT", id, dumps((1, "GET", "/", b"", b"", "", b""), 2))
+            self.assertTrue(server.expect("RESPONSE", id).endswith(b"onecertificate"))
+
     def test_embedded(self):
         def app(environ, start_response):
             start_response("200 OK", [])

@@ -169,7 +169,7 @@ class Server:
             extensions = {"websocket.http.response": {}}
             stream = WebSocket(link, id, scope)
         if tls:
-            extensions["tls"] = tls
+            extensions["tls"] = _own(tls)
         scope["extensions"] = extensions
         return stream
 
@@ -206,6 +206,11 @@ class Server:
             self._status = 128 + number  # as shells have it
             print(f"sallyport: the worker ends by {signal.Signals(number).name}", file=sys.stderr)
         self.lost()
+
+
+def _own(tls: dict) -> dict:
+    """A copy for one request: those of a connection have it in common."""
+    return {name: value.copy() if type(value) is list else value for name, value in tls.items()}
 
 
 def serve(app: Callable, loop: asyncio.AbstractEventLoop, settings: dict, *link: object) -> int:

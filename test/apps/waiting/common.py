@@ -1,4 +1,4 @@
-"""An ASGI application that answers with the client's address, or waits for the end."""
+"""An ASGI application that answers with the client's address and certificates, spoils these for itself, or waits for the end."""
 
 
 async def app(scope, receive, send):
@@ -7,4 +7,8 @@ async def app(scope, receive, send):
             pass
         return
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": scope["client"][0].encode()})
+    tls = scope["extensions"].get("tls", {"client_cert_chain": []})
+    certificates = "".join(tls["client_cert_chain"])
+    tls["client_cert_chain"].append("spoilt")
+    tls.clear()
+    await send({"type": "http.response.body", "body": scope["client"][0].encode() + certificates.encode()})
