@@ -18,8 +18,14 @@ export const isTimeLimit = (name: string): boolean =>
 /** Whether it may be 0: none. */
 export const mayBeNone = (name: string): boolean => MAY_BE_NONE.has(name);
 
-/** The limits of a listener, with Infinity for 0 where that means none: then a deadline is `now` and the limit in all cases. */
-export function withEndless<L extends object>(limits: L): L {
-  const endless = Object.entries(limits).filter(([name, limit]) => limit === 0 && mayBeNone(name));
-  return { ...limits, ...Object.fromEntries(endless.map(([name]) => [name, Number.POSITIVE_INFINITY])) };
+/**
+ * The limits of a listener: those that are given (`undefined` gives none), otherwise the usual ones; with Infinity for 0 where that
+ * means none: then a deadline is `now` and the limit in all cases.
+ */
+export function limitsOf<L extends object>(usual: L, given: Partial<L> = {}): L {
+  const limits: [string, unknown][] = Object.entries(usual);
+  for (const [name, limit] of Object.entries(given)) if (limit !== undefined) limits.push([name, limit]);
+  return Object.fromEntries(
+    limits.map(([name, limit]) => [name, limit === 0 && mayBeNone(name) ? Number.POSITIVE_INFINITY : limit]),
+  ) as L;
 }

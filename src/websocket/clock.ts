@@ -2,7 +2,7 @@
 // Tested by test/websocket/session.test.ts.
 import type { Log } from "../exchange/index.ts";
 import { type Member, Members } from "../exchange/members.ts";
-import { withEndless } from "../exchange/time-limits.ts";
+import { limitsOf } from "../exchange/time-limits.ts";
 import type { Deflate } from "./deflate.ts";
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 
@@ -33,7 +33,7 @@ export class WebSocketClock {
 
   constructor(log: Log, limits: Partial<WebSocketLimits> = {}) {
     this.log = log;
-    const all = withEndless({ ...WEBSOCKET_LIMITS, ...limits });
+    const all = limitsOf(WEBSOCKET_LIMITS, limits);
     const message = Math.min(Math.max(1, all.message), LARGEST_MESSAGE);
     this.limits = { ...all, message };
     this.#tick = tickOf(this.limits);

@@ -7,7 +7,7 @@ import { SOCKET_LIMITS } from "../../src/cgi/socket/limits.ts";
 import { OPTIONS } from "../../src/cli/options.ts";
 import { checkConfig } from "../../src/config/errors.ts";
 import { type Handler, type Listener, type SallyportError, silentLog } from "../../src/exchange/index.ts";
-import { isTimeLimit, withEndless } from "../../src/exchange/time-limits.ts";
+import { isTimeLimit, limitsOf } from "../../src/exchange/time-limits.ts";
 import { HTTP_LIMITS } from "../../src/http/limits.ts";
 import { toUpgradeHandler } from "../../src/mount/index.ts";
 import { beginRequest, streamEnd, streamPiece, TYPE } from "../../src/protocols/fastcgi/codec.ts";
@@ -16,6 +16,7 @@ import { FASTCGI_LIMITS } from "../../src/protocols/fastcgi/limits.ts";
 import { encodePairs } from "../../src/protocols/fastcgi/pairs.ts";
 import { httpListener } from "../../src/protocols/http1/index.ts";
 import { http2Listener } from "../../src/protocols/http2/index.ts";
+import { HTTP2_LIMITS } from "../../src/protocols/http2/limits.ts";
 import { encodeScgiRequest } from "../../src/protocols/scgi/codec.ts";
 import { scgiListener } from "../../src/protocols/scgi/index.ts";
 import { encodeUwsgiRequest } from "../../src/protocols/uwsgi/codec.ts";
@@ -101,7 +102,25 @@ test("the limit of a TLS handshake is more than 0", () => {
 
 test("no other 0 becomes Infinity", () => {
   const limits = { sendTimeout: 0, bodyTimeout: 1, unsent: 0, lingerTimeout: 0 };
-  assert.deepEqual(withEndless(limits), { ...limits, sendTimeout: Number.POSITIVE_INFINITY });
+  assert.deepEqual(limitsOf(HTTP_LIMITS, limits), {
+    ...HTTP_LIMITS,
+    ...limits,
+    sendTimeout: Number.POSITIVE_INFINITY,
+  });
+});
+
+test("a limit that is given as undefined is not given: its usual value holds", () => {
+  const { http1, http2, scgi } = listening;
+  for (const [taker, usual] of [
+    [http1, HTTP_LIMITS],
+    [http2, HTTP2_LIMITS],
+    [scgi, SOCKET_LIMITS],
+    [others.uwsgi, SOCKET_LIMITS],
+    [others.fastcgi, FASTCGI_LIMITS],
+  ] as const) {
+    const nothing = Object.fromEntries(Object.keys(usual).map((name) => [name, undefined]));
+    assert.deepEqual((taker(nothing) as { limits: object }).limits, limitsOf(usual));
+  }
 });
 
 const echo: Handler = async (exchange) => exchange.respond(head(), await bodyText(exchange));

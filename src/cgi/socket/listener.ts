@@ -2,7 +2,7 @@
 // reader of variables and the writer of heads.
 import type { Socket } from "node:net";
 import type { Handler, Log } from "../../exchange/index.ts";
-import { withEndless } from "../../exchange/time-limits.ts";
+import { limitsOf } from "../../exchange/time-limits.ts";
 import { ManagedConnections } from "../../sockets/connections.ts";
 import { takesReserve } from "../../sockets/descriptors.ts";
 import { ConnectionListener } from "../../sockets/listener.ts";
@@ -36,7 +36,7 @@ export class SocketListener extends ConnectionListener<SocketConnection> impleme
     super();
     this.handler = handler;
     this.log = log;
-    this.limits = withEndless({ ...SOCKET_LIMITS, ...limits });
+    this.limits = limitsOf(SOCKET_LIMITS, limits);
     this.compose = half.compose;
     this.#half = half;
     const { connections } = this.limits;

@@ -3,7 +3,7 @@
 
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
-import { withEndless } from "../../exchange/time-limits.ts";
+import { limitsOf } from "../../exchange/time-limits.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../../http/limits.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import {
@@ -84,7 +84,7 @@ class HttpListener extends ConnectionListener<ManagedConnection> implements Http
     super();
     this.handler = handler;
     this.log = log;
-    this.limits = withEndless({ ...HTTP_LIMITS, ...limits });
+    this.limits = limitsOf(HTTP_LIMITS, limits);
     const { connections } = this.limits;
     const waits = waitsOf(this.limits);
     this.connections = new ManagedConnections(

@@ -4,7 +4,7 @@
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Handler, Listener, Log, SallyportError } from "../../exchange/index.ts";
-import { withEndless } from "../../exchange/time-limits.ts";
+import { limitsOf } from "../../exchange/time-limits.ts";
 import { logRefusal } from "../../http/refusals.ts";
 import { type Checks, checkListener, LISTENER_CHECKS, listenerLimits, oneOf } from "../../options/checks.ts";
 import { socketAddressesOf } from "../../sockets/addresses.ts";
@@ -62,7 +62,7 @@ class Http2Listener extends ConnectionListener<Http2Connection> implements Http2
     super();
     this.handler = handler;
     this.log = log;
-    this.limits = withEndless({ ...HTTP2_LIMITS, ...limits });
+    this.limits = limitsOf(HTTP2_LIMITS, limits);
     this.webSockets = new WebSocketClock(log, websocket);
     const make = (socket: Socket): Http2Connection =>
       new Http2Connection(socket, connectionFactsOf(socket, scheme), this);

@@ -4,7 +4,7 @@
 import type { Socket } from "node:net";
 import { fromPeer, type Peer } from "../../../cgi/metavariables/peers.ts";
 import { type Handler, type Listener, type Log, SallyportError } from "../../../exchange/index.ts";
-import { withEndless } from "../../../exchange/time-limits.ts";
+import { limitsOf } from "../../../exchange/time-limits.ts";
 import {
   aFlag,
   anyText,
@@ -70,7 +70,7 @@ class FastcgiListener extends ConnectionListener<ServerConnection> implements Fa
     super();
     this.handler = options.handler;
     this.log = options.log;
-    this.limits = withEndless({ ...FASTCGI_LIMITS, ...options.limits });
+    this.limits = limitsOf(FASTCGI_LIMITS, options.limits);
     const { connections, receiveTimeout, idleTimeout, sendTimeout, lingerTimeout } = this.limits;
     const waits = [receiveTimeout, idleTimeout, sendTimeout, lingerTimeout];
     this.connections = new ManagedConnections(
