@@ -128,10 +128,17 @@ export class NodeExchange extends MountedExchange {
     this.#res.on("error", left);
     if (this.#res.destroyed || this.#res.stream?.destroyed) left();
     if (this.request.version === "2" || this.#res.socket) return;
-    // A response that waits behind another one (pipelining) has no socket yet, so that it does not see the client leave.
-    const { socket } = req;
-    socket.once("close", left);
-    this.whenClosed(() => socket.off("close", left));
+    this.#heed(req.socket, left);
+  }
+
+  /** A response that waits behind another one (pipelining) has no socket yet: it sees neither the client leave nor its own end. */
+  #heed(socket: Socket, left: () => void): void {
+    const gone = (): void => {
+      left();
+      this.sent();
+    };
+    socket.once("close", gone);
+    for (const end of ["finish", "close"]) this.#res.once(end, () => socket.off("close", gone));
   }
 
   #flush(): void {
