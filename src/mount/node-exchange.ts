@@ -20,6 +20,7 @@ import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
 import { addTrailers, cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
+import { whenSocketCloses } from "./pipelined.ts";
 import type { Progress } from "./stall-watch.ts";
 
 /** The arguments of a handler of the host. */
@@ -131,14 +132,13 @@ export class NodeExchange extends MountedExchange {
     this.#heed(req.socket, left);
   }
 
-  /** A response that waits behind another one (pipelining) has no socket yet: it sees neither the client leave nor its own end. */
+  /** A response that waits behind another one has no socket yet. */
   #heed(socket: Socket, left: () => void): void {
-    const gone = (): void => {
+    const forget = whenSocketCloses(socket, () => {
       left();
       this.sent();
-    };
-    socket.once("close", gone);
-    for (const end of ["finish", "close"]) this.#res.once(end, () => socket.off("close", gone));
+    });
+    for (const end of ["finish", "close"]) this.#res.once(end, forget);
   }
 
   #flush(): void {
