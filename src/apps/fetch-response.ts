@@ -74,6 +74,8 @@ class BodyPump {
   /** The client reads too slowly, and `#waiting` is what to do when it has caught up. */
   #stalled = false;
   #waiting: (() => void) | undefined;
+  /** The body was read to its end. */
+  #ended = false;
 
   constructor(exchange: Exchange, head: ResponseHead, reader: Reader, log: Log) {
     this.#exchange = exchange;
@@ -83,8 +85,9 @@ class BodyPump {
   }
 
   begin(): void {
-    this.#exchange.whenClosed(({ complete, error }) => {
-      if (!complete) this.#reader.cancel(error).catch(ignore);
+    this.#exchange.whenClosed(({ error }) => {
+      // The answer may have been another one: that the application took too long.
+      if (!this.#ended) this.#reader.cancel(error).catch(ignore);
     });
     this.#read();
   }
@@ -109,6 +112,7 @@ class BodyPump {
   }
 
   #end(): void {
+    this.#ended = true;
     if (this.#exchange.started) return this.#exchange.end();
     this.#exchange.respond(this.#head, this.#held ?? "");
   }

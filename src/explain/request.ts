@@ -1,13 +1,13 @@
 // A request that somebody asks about: its bytes, read by our own HTTP/1.1 listener as if a client had sent them. No network
 // is touched: the connection is a Unix socket in a directory of our own, and its addresses are those that were asked about.
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Address, type Handler, isToken, type Log, SallyportError } from "../exchange/index.ts";
 import type { HttpLimits } from "../http/limits.ts";
 import { httpListener } from "../protocols/http1/index.ts";
 import { setAddresses } from "../sockets/addresses.ts";
+import { makeSocketDirectory } from "../sockets/socket-path.ts";
 import { answerAt } from "../wire/message.ts";
 
 export interface AskedRequest {
@@ -67,6 +67,8 @@ export function bytesOfRequest({ method, target, authority, fields, body }: Aske
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "utf8"), body]);
 }
 
+const SOCKET = "socket";
+
 /**
  * Has the listener read the request and `handler` answer it. Resolves with the response, which the listener gives itself if it
  * refuses the request.
@@ -82,9 +84,9 @@ export async function passThrough(
     setAddresses(socket, { remote: asked.remote, local: asked.local, encrypted: asked.scheme === "https" });
     listener.accept(socket);
   });
-  const directory = await mkdtemp(join(tmpdir(), "sallyport-explain-"));
+  const directory = await makeSocketDirectory(SOCKET.length);
   try {
-    return await answerOf(server, join(directory, "socket"), bytesOfRequest(asked));
+    return await answerOf(server, join(directory, SOCKET), bytesOfRequest(asked));
   } finally {
     server.close();
     await listener.close(0);

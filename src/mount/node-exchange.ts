@@ -20,6 +20,7 @@ import { MountedExchange, outgoingFields } from "./mounted-exchange.ts";
 import type { NodeHead, NodeRequest } from "./node-head.ts";
 import { addTrailers, cut, flushHead, listed, type NodeResponse, writeHead } from "./node-response.ts";
 import type { MountSettings } from "./options.ts";
+import { whenSocketCloses } from "./pipelined.ts";
 import type { Progress } from "./stall-watch.ts";
 
 /** The arguments of a handler of the host. */
@@ -128,10 +129,16 @@ export class NodeExchange extends MountedExchange {
     this.#res.on("error", left);
     if (this.#res.destroyed || this.#res.stream?.destroyed) left();
     if (this.request.version === "2" || this.#res.socket) return;
-    // A response that waits behind another one (pipelining) has no socket yet, so that it does not see the client leave.
-    const { socket } = req;
-    socket.once("close", left);
-    this.whenClosed(() => socket.off("close", left));
+    this.#heed(req.socket, left);
+  }
+
+  /** A response that waits behind another one has no socket yet. */
+  #heed(socket: Socket, left: () => void): void {
+    const forget = whenSocketCloses(socket, () => {
+      left();
+      this.sent();
+    });
+    for (const end of ["finish", "close"]) this.#res.once(end, forget);
   }
 
   #flush(): void {

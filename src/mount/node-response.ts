@@ -62,11 +62,17 @@ export function listed(headers: Headers): Record<string, string | string[]> {
 /** Ends the connection, or the stream, so that the client cannot take the response for complete. */
 export function cut(res: NodeResponse): void {
   const { stream, socket } = res;
+  if (!stream) flushPieces(res);
   if (stream) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   else if (!socket) res.destroy();
   else if (res.headersSent && endsWithConnection(res)) resetSocket(socket);
   else if (res.writableNeedDrain) socket.destroy();
   else socket.destroySoon();
+}
+
+/** From version 26 on, node gathers the pieces of a turn in the response, to send them as one chunk: its end would be too late. */
+function flushPieces(res: NodeResponse): void {
+  while (res.writableCorked > 0) res.uncork();
 }
 
 /** Where the end of the connection ends the body (HTTP/1.0), only a reset shows that it is incomplete. */

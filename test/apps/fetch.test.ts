@@ -328,6 +328,23 @@ test("the signal aborts, and the body stream is cancelled, when the client leave
   assert.ok(cancelled instanceof SallyportError);
 });
 
+test("the body stream of a Response that comes after the time limit is cancelled: nothing reads it", async () => {
+  const exchange = new RecordedExchange();
+  const late = turn();
+  let cancelled = false;
+  const stream = new ReadableStream({
+    cancel() {
+      cancelled = true;
+    },
+  });
+  fetchApp(() => late.then(() => new Response(stream))).handle(exchange);
+  exchange.fail(new SallyportError("APP_TIMEOUT", "too late"));
+  assert.equal((await exchange.done).status, 504);
+  await turn();
+  await turn();
+  assert.equal(cancelled, true);
+});
+
 test("the signal stays quiet after a complete response, and is aborted at once when looked at too late", async () => {
   let kept: Request | undefined;
   await ask((request) => {

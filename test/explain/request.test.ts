@@ -1,7 +1,11 @@
 // A request as it is asked about, and the bytes that stand for it.
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
-import { bytesOfRequest, methodOf, partsOfUrl } from "../../src/explain/request.ts";
+import { silentLog } from "../../src/exchange/index.ts";
+import { bytesOfRequest, methodOf, partsOfUrl, passThrough } from "../../src/explain/request.ts";
 import { ASKED } from "./ask.ts";
 
 const text = (more: object): string =>
@@ -58,4 +62,22 @@ test("the method is the given one, or the usual one", () => {
   assert.equal(methodOf(undefined, true), "POST");
   assert.equal(methodOf("DELETE", true), "DELETE");
   assert.throws(() => methodOf("A B", false), { code: "ERR_SALLYPORT_USAGE" });
+});
+
+test("a request passes where TMPDIR is too long for a socket's path, and leaves nothing there", async (t) => {
+  const { TMPDIR } = process.env;
+  const place = mkdtempSync(join(tmpdir(), "sallyport-"));
+  t.after(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+    rmSync(place, { recursive: true });
+  });
+  const long = join(place, "t".repeat(100));
+  mkdirSync(long);
+  process.env.TMPDIR = long;
+  const { bytes } = await passThrough(ASKED, {}, silentLog, (exchange) =>
+    exchange.respond({ status: 200, reason: "", headers: [] }, "here"),
+  );
+  assert.match(bytes.toString(), /\r\n\r\nhere$/);
+  assert.deepEqual([readdirSync(long), readdirSync(place).length], [[], 1]);
 });

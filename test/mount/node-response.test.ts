@@ -265,15 +265,21 @@ describe("a client that leaves", () => {
     says(exchange, "to nobody");
   });
 
-  test("ends also those exchanges whose responses wait behind another one", async (t) => {
+  test("ends also those exchanges whose responses wait behind another one, however many", async (t) => {
     const { gateway, taken } = taking();
     const url = await host(t, toNodeHandler(gateway));
-    const pipelined = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-    const socket = await dial(t, url, pipelined + pipelined);
-    const exchanges = [await taken(), await taken()];
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", warned);
+    t.after(() => process.off("warning", warned));
+    const count = 20;
+    const socket = await dial(t, url, "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(count));
+    const exchanges: Exchange[] = [];
+    while (exchanges.length < count) exchanges.push(await taken());
     socket.destroy();
     for (const exchange of exchanges)
       assert.equal((await outcomeOf(exchange)).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+    assert.deepEqual(warnings, []);
   });
 });
 

@@ -14,6 +14,8 @@ import { answering, dial, host, TEXT, taking } from "./small-gateways.ts";
 
 const OK: ResponseHead = { status: 200, reason: "", headers: TEXT };
 const GET = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+/** Milliseconds that nothing else in this process waits. */
+const SEND_TIMEOUT = 54_321;
 /** More than the buffers of a connection take. */
 const LARGE = Buffer.alloc(24 * 1024 * 1024, "x");
 
@@ -59,6 +61,34 @@ test("a client that takes nothing of a complete response is cut, and the log say
     lines.map(({ fields }) => fields?.code),
     ["ERR_SALLYPORT_CLIENT_STALLED"],
   );
+});
+
+test("a complete response behind another one of its connection is not watched after that connection", async (t) => {
+  const { gateway, taken } = taking();
+  const watches = new Set<unknown>();
+  let begun = 0;
+  const { setTimeout: set, clearTimeout: clear } = globalThis;
+  t.mock.method(globalThis, "setTimeout", (act: () => void, delay: number) => {
+    const timer = set(act, delay);
+    if (delay === SEND_TIMEOUT) begun = watches.add(timer).size;
+    return timer;
+  });
+  t.mock.method(globalThis, "clearTimeout", (timer: NodeJS.Timeout) => {
+    watches.delete(timer);
+    clear(timer);
+  });
+  const server = createServer();
+  const url = await host(t, toNodeHandler(gateway, { sendTimeout: SEND_TIMEOUT, log: silentLog }), server);
+  const accepting = once(server, "connection");
+  const socket = await dial(t, url, GET.replace("Connection: close\r\n", "").repeat(2));
+  const [[accepted]] = await Promise.all([accepting, taken()]);
+  const second = await taken();
+  second.respond(OK, "x");
+  assert.equal((await outcomeOf(second)).complete, true);
+  const closing = once(accepted, "close");
+  socket.destroy();
+  await closing;
+  assert.deepEqual([begun, watches.size], [1, 0]);
 });
 
 test("over HTTP/2 its stream is cut, and the connection stays", async (t) => {
