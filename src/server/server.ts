@@ -354,6 +354,9 @@ class GatewayServer implements Server {
     const accept = await this.#acceptAt(this.#parts.frontend, address);
     this.#throwIfStopping();
     const socket = await openSocket(address, accept, this.#directory);
+    // A stop that came meanwhile has closed only the sockets that were there.
+    if (this.#stopping) await socket.bound.close();
+    this.#throwIfStopping();
     this.#parts = { ...this.#parts, sockets: new Map(this.#parts.sockets).set(key, socket) };
   }
 
