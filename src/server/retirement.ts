@@ -34,6 +34,8 @@ export class Retirement {
   readonly #options: RetirementOptions;
   /** Beside the one that serves: replaced ones, until their connections have ended, and those that are to take over. By frontend. */
   readonly #fronts = new Map<Frontend, Front>();
+  /** Of those that end already, until they have. */
+  readonly #ends = new Map<Frontend, Promise<void>>();
 
   constructor(options: RetirementOptions) {
     this.#options = options;
@@ -64,7 +66,13 @@ export class Retirement {
 
   /** Ends the frontends that are left. Requests under way have `grace` milliseconds. */
   async close(grace: number): Promise<void> {
-    await Promise.all([...this.#fronts.values()].map((front) => closeFront(front, grace)));
+    // One that ends already may have been given more time.
+    const late = delay(timerDelay(grace), undefined, { ref: false });
+    const ends = [...this.#fronts.values()].map((front) => {
+      const end = this.#ends.get(front.frontend);
+      return end ? Promise.race([end, late]) : this.#end(front, grace);
+    });
+    await Promise.all(ends);
   }
 
   #retireSockets(before: Parts, { sockets, settings }: Parts): Promise<void>[] {
@@ -93,10 +101,21 @@ export class Retirement {
     this.#fronts.set(frontend, front);
     await delay(timerDelay(grace), undefined, { ref: false });
     if (this.#options.isStopping()) return;
-    this.#fronts.delete(frontend);
-    await closeFront(front, grace);
+    await this.#end(front, grace);
+  }
+
+  /** It counts, and its log is opened anew, until its last request is over. */
+  #end(front: Front, grace: number): Promise<void> {
+    const end = this.#endOne(front, grace);
+    this.#ends.set(front.frontend, end);
+    return end;
+  }
+
+  async #endOne({ frontend, access }: Front, grace: number): Promise<void> {
+    await frontend.close(grace);
+    // What it has cut counts at a stop.
+    if (!this.#options.isStopping()) this.#fronts.delete(frontend);
+    this.#ends.delete(frontend);
+    await access?.close();
   }
 }
-
-const closeFront = ({ frontend, access }: Front, grace: number): Promise<void> =>
-  frontend.close(grace).then(() => access?.close());

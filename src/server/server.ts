@@ -265,7 +265,8 @@ class GatewayServer implements Server {
     const front = await this.#frontendFor(settings, change);
     const { sockets, handOver } = await this.#socketsFor(settings, front.frontend, change);
     // Last: what has a new generation cannot go back.
-    await this.#renew([...apps].filter(([name, app]) => this.#parts.apps.get(name) === app));
+    const kept = [...apps].filter(([name, app]) => this.#parts.apps.get(name) === app);
+    await this.#renew(kept, front.frontend);
     return { next: { settings, apps, ...front, sockets }, handOver };
   }
 
@@ -298,14 +299,17 @@ class GatewayServer implements Server {
     return changeSockets(sockets, settings.listen, accepts, this.#directory, change);
   }
 
-  /** New generations of apps that stay, and certificates as their files are now: all together, or none. Rejects with all failures. */
-  async #renew(kept: readonly (readonly [string, App])[]): Promise<void> {
+  /**
+   * New generations of apps that stay, and the certificates of `frontend` as their files are now: all together, or none. Those that
+   * the configuration no longer names may be gone. Rejects with all failures.
+   */
+  async #renew(kept: readonly (readonly [string, App])[], frontend: Frontend): Promise<void> {
     // An app that is being developed says by itself what became of its new version.
     const isTold = this.#options.development !== undefined;
     const renewals = kept.map(([name, { running, gateway }]) => async (agree: Agree) => {
       if ((await running.reload(gateway, agree)) && !isTold) this.log.info(`app ${name} was reloaded`);
     });
-    const certificates = (agree: Agree): Promise<void> => this.#parts.frontend.reloadCertificates(agree);
+    const certificates = (agree: Agree): Promise<void> => frontend.reloadCertificates(agree);
     const results = await together([...renewals, certificates], async () => this.#throwIfStopping());
     throwFailures("reloaded", [...kept.map(([name]) => name), "the certificates"], results);
   }
@@ -350,6 +354,9 @@ class GatewayServer implements Server {
     const accept = await this.#acceptAt(this.#parts.frontend, address);
     this.#throwIfStopping();
     const socket = await openSocket(address, accept, this.#directory);
+    // A stop that came meanwhile has closed only the sockets that were there.
+    if (this.#stopping) await socket.bound.close();
+    this.#throwIfStopping();
     this.#parts = { ...this.#parts, sockets: new Map(this.#parts.sockets).set(key, socket) };
   }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../../src/config/config.ts";
 import { checkConfig } from "../../src/config/errors.ts";
 import { type Gateway, SallyportError, silentLog } from "../../src/exchange/index.ts";
@@ -177,4 +178,26 @@ test("access logs of what a reload has replaced are opened anew, too", async (t)
   assert.equal(await answered, "held");
   await until(() => readFileSync(log, "utf8").includes("GET /"));
   assert.equal(statSync(`${log}.1`).size, 0);
+});
+
+test("requests that outlast the grace of a reload count, and a stop waits for them", async (t) => {
+  const held = new Held();
+  held.reload = async () => {};
+  const config: Config = { listen: ANY, apps: { held: { app: held } }, grace: "2s" };
+  const { server, url, become } = await running(t, config);
+  const answered = text(url);
+  await until(() => held.asked);
+  await become({ ...config, limits: { headerCount: 90 } });
+  await delay(2_500); // what was replaced has begun to end
+  assert.equal(server.status().inFlight, 1);
+  let over = false;
+  const stopped = server.stop(10_000).then(() => {
+    over = true;
+  });
+  await until(() => server.status().state === "leaving");
+  await delay(100);
+  assert.equal(over, false);
+  held.answer();
+  assert.equal(await answered, "held");
+  await stopped;
 });

@@ -1,7 +1,7 @@
 // A reload reads the whole configuration again: what is new is made first, and whatever fails leaves all as it was.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection } from "node:net";
+import { createConnection, Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -191,4 +191,27 @@ test("a module is imported again, with what it imports", async (t) => {
   write("two");
   await become(config);
   assert.equal(await text(urls[0]), "two");
+});
+
+test("a stop while an address is being opened leaves no socket behind, and the start rejects", async (t) => {
+  const server = serverOf(
+    checkConfig({ listen: ["127.0.0.1:0"], apps: { app: { app: new Named("app") } } }),
+    { log: silentLog },
+  );
+  const { listen } = NetServer.prototype;
+  let opened: NetServer | undefined;
+  let stopped: Promise<void> | undefined;
+  t.mock.method(
+    NetServer.prototype,
+    "listen",
+    function (this: NetServer, ...given: Parameters<typeof listen>) {
+      opened = this;
+      stopped = server.stop(0);
+      return listen.apply(this, given);
+    },
+  );
+  await assert.rejects(server.start(), { code: "ERR_SALLYPORT_STOPPING" });
+  await stopped;
+  assert.equal(opened?.listening, false);
+  assert.deepEqual(server.urls, []);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, promises, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, promises, rmSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -12,7 +12,7 @@ import { loadConfig } from "../../src/config/file.ts";
 import { type SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/create.ts";
 import { Encryption } from "../../src/server/encryption.ts";
-import type { Server } from "../../src/server/server.ts";
+import { type Server, serverOf } from "../../src/server/server.ts";
 import { Authority, textOf } from "../kit/certificate-authority.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { allFrom, GET, plain, secure, trusting } from "../kit/serve-tls.ts";
@@ -286,3 +286,18 @@ for (const [how, settings] of BESIDE) {
     assert.equal(await allFrom(silent), "");
   });
 }
+
+test("a reload to other certificates does not need the files of those before", async (t) => {
+  const here = mkdtempSync(join(directory, "moved-"));
+  const before = { cert: join(here, "before.pem"), key: join(here, "before.key") };
+  copyFileSync(first.cert, before.cert);
+  copyFileSync(first.key, before.key);
+  let config = configured(before);
+  const server = serverOf(checkConfig(config), { log: silentLog, reread: async () => checkConfig(config) });
+  const port = await started(t, server);
+  const old = await shown(port);
+  config = configured({ cert: second.cert, key: second.key });
+  for (const file of Object.values(before)) rmSync(file);
+  await server.reload();
+  assert.notEqual(await shown(port), old);
+});
