@@ -48,7 +48,8 @@ export abstract class BaseExchange implements Exchange {
   #bytes = 0;
   /** Bytes of the announced Content-Length still to be written; -1 without one; 0 for a response without a body. */
   #remaining = -1;
-  #bodyless = false;
+  /** What is written is no part of the response: it has no body, or has had all of it. */
+  #dropsBody = false;
   /** Set while the response is an event stream. */
   #events: EventStream | undefined;
   #leaving = false;
@@ -128,14 +129,14 @@ export abstract class BaseExchange implements Exchange {
     const bodyless = !hasBody(this.request.method, head.status);
     const resets = head.status === RESET_CONTENT && !bodyless;
     const sent = resets ? emptied(head) : head;
-    this.#bodyless = bodyless || resets;
-    this.#remaining = this.#bodyless ? 0 : announcedLength(head.headers);
-    if (!this.#bodyless) this.#events = EventStream.of(head);
+    this.#dropsBody = bodyless || resets;
+    this.#remaining = this.#dropsBody ? 0 : announcedLength(head.headers);
+    if (!this.#dropsBody) this.#events = EventStream.of(head);
     this.sendHead(this.trace?.head(sent) ?? sent, this.#remaining, bodyless);
   }
 
   write(chunk: Uint8Array): boolean {
-    if (!this.#accepts("write") || this.#bodyless || chunk.length === 0) return true;
+    if (!this.#accepts("write") || this.#dropsBody || chunk.length === 0) return true;
     const piece =
       this.#remaining >= 0 && chunk.length > this.#remaining ? chunk.subarray(0, this.#remaining) : chunk;
     if (piece.length < chunk.length) this.#tooLong(chunk.length - piece.length);
@@ -229,7 +230,9 @@ export abstract class BaseExchange implements Exchange {
     throw new TypeError(`exchange.${call}() after the exchange was ${this.#phase}`);
   }
 
+  /** Said once: an application may write on for ever. */
   #tooLong(extra: number): void {
+    this.#dropsBody = true;
     this.log.warn("the application sent more body than its Content-Length; the rest was dropped", {
       target: this.request.target,
       extra,

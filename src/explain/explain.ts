@@ -199,7 +199,6 @@ async function answer(
   const gateway = await gatewayOf(app, {
     directory,
     log: silentLog,
-    maxBody: settings.limits.body,
     serverProcesses: settings.serverProcesses,
     dispatch: (again) => gateway.handle(again),
     moduleVersion: () => "",

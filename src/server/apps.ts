@@ -84,13 +84,12 @@ export class AppStarter {
     return development?.gateway(name, app, log, make) ?? make();
   }
 
-  #gatewayOf(name: string, app: AppSettings, { limits, serverProcesses }: Settings): Promise<Gateway> {
+  #gatewayOf(name: string, app: AppSettings, { serverProcesses }: Settings): Promise<Gateway> {
     const { directory, log, dispatch } = this.#options;
     const moduleVersion = this.#isAgain ? newVersion : () => "";
     return gatewayOf(app, {
       directory,
       log: logOfApp(log, name),
-      maxBody: limits.body,
       serverProcesses,
       dispatch,
       moduleVersion,

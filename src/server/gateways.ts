@@ -15,13 +15,14 @@ export interface GatewayContext {
   readonly log: Log;
   /** Server processes that serve the same applications. */
   readonly serverProcesses: number;
-  /** Bytes of a request body: the bound for gateways that store one. */
-  readonly maxBody: number;
   /** Answers an exchange by the server's routes: for local redirects (RFC 3875, 6.2.2). */
   readonly dispatch: (exchange: Exchange) => void;
   /** A query for the URL of a module: a new one where it must be loaded anew; "" otherwise. */
   readonly moduleVersion: () => string;
 }
+
+/** The bound of a request body is its listener's, which a reload may change while the gateway goes on. */
+const maxBody = Number.POSITIVE_INFINITY;
 
 type Kind = keyof typeof APP_KINDS;
 type SettingsOf<K extends Kind> = Extract<AppSettings, Record<K, unknown>>;
@@ -30,7 +31,7 @@ type Make<K extends Kind> = (app: SettingsOf<K>, context: GatewayContext) => Pro
 const MAKE: { readonly [K in Kind]: Make<K> } = {
   async wsgi({ wsgi: app, ...rest }, context) {
     const { wsgi } = await import("../protocols/wsgi/index.ts");
-    return wsgi(app, { ...pythonPaths(rest, context), maxBody: context.maxBody });
+    return wsgi(app, { ...pythonPaths(rest, context), maxBody });
   },
 
   async asgi({ asgi: app, ...rest }, context) {
@@ -40,10 +41,10 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
 
   async callable({ callable: app, ...rest }, context) {
     const { callable } = await import("./callable.ts");
-    return callable(app, { ...pythonPaths(rest, context), maxBody: context.maxBody });
+    return callable(app, { ...pythonPaths(rest, context), maxBody });
   },
 
-  async cgi({ cgi: program, chdir, documentRoot, ...rest }, { directory, log, dispatch, maxBody }) {
+  async cgi({ cgi: program, chdir, documentRoot, ...rest }, { directory, log, dispatch }) {
     const { cgi } = await import("../protocols/cgi/index.ts");
     return cgi({
       ...rest,
@@ -135,7 +136,7 @@ const pythonPaths = <T extends PythonPaths>(
 });
 
 /** The options that every gateway to another process gets from the server. */
-const shared = ({ log, maxBody, dispatch }: GatewayContext) => ({
+const shared = ({ log, dispatch }: GatewayContext) => ({
   log,
   maxBody,
   redirect: (exchange: Exchange, target: string): void => {

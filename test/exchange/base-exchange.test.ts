@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SallyportError } from "../../src/exchange/index.ts";
+import { SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
 const head = (status: number, ...headers: string[]) => ({ status, reason: "", headers });
@@ -27,6 +27,17 @@ test("a response longer than its Content-Length is cut to measure", async () => 
   exchange.respond(head(200, "Content-Length", "3"), "hello");
   const { complete, body } = await exchange.done;
   assert.deepEqual([complete, body.toString()], [true, "hel"]);
+});
+
+test("an application that writes on behind its Content-Length is told of once, however long it goes on", async () => {
+  const said: string[] = [];
+  const log = { ...silentLog, warn: (message: string) => said.push(message) };
+  const exchange = new RecordedExchange({ log });
+  exchange.start(head(200, "Content-Length", "3"));
+  for (const piece of ["he", "llo", "more", "more"]) exchange.write(Buffer.from(piece));
+  exchange.end();
+  const { complete, body } = await exchange.done;
+  assert.deepEqual([complete, body.toString(), said.length], [true, "hel", 1]);
 });
 
 for (const [method, status] of [

@@ -5,6 +5,7 @@ import { createConnection, Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config/config.ts";
 import { checkConfig } from "../../src/config/errors.ts";
 import {
@@ -67,6 +68,7 @@ async function running(t: TestContext, config: Config, log: Log = silentLog): Pr
 
 const text = async (url: string | undefined): Promise<string> => (await fetch(url ?? "")).text();
 const ANY = ["127.0.0.1:0"];
+const SHOW = fileURLToPath(new URL("../apps/cgi/show", import.meta.url));
 
 const connects = (url: string): Promise<boolean> =>
   new Promise((resolve) => {
@@ -158,6 +160,20 @@ test("limits hold for connections from then on", async (t) => {
   while (answers.at(-1) !== 413 && answers.length < 10) answers.push(await post());
   assert.equal(answers.at(-1), 413);
   assert.ok(answers.length <= 4, `${answers.length} connections were open`);
+});
+
+test("a larger limit of bodies holds for an app that goes on, which had stored up to the old one", async (t) => {
+  const apps = { a: { cgi: SHOW } };
+  const { urls, become } = await running(t, { listen: ANY, apps, limits: { body: 1000 } });
+  const post = async (): Promise<number> => {
+    // Without a length: the app's gateway has to wait for its end.
+    const body = ReadableStream.from([Buffer.alloc(2000)]);
+    const init = { method: "POST", body, duplex: "half", headers: { connection: "close" } };
+    return (await fetch(urls[0] as string, init as RequestInit)).status;
+  };
+  assert.equal(await post(), 413);
+  await become({ listen: ANY, apps, limits: { body: 3000 } });
+  assert.equal(await post(), 200);
 });
 
 test("a request under way when its app is replaced is answered by it", async (t) => {
