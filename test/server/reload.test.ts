@@ -164,15 +164,15 @@ test("limits hold for connections from then on", async (t) => {
 
 test("a larger limit of bodies holds for an app that goes on, which had stored up to the old one", async (t) => {
   const apps = { a: { cgi: SHOW } };
-  const { urls, become } = await running(t, { listen: ANY, apps, limits: { body: 1000 } });
+  const { urls, become } = await running(t, { listen: ANY, apps, limits: { body: 50_000 } });
   const post = async (): Promise<number> => {
     // Without a length: the app's gateway has to wait for its end.
-    const body = ReadableStream.from([Buffer.alloc(2000)]);
+    const body = ReadableStream.from([Buffer.alloc(100_000)]);
     const init = { method: "POST", body, duplex: "half", headers: { connection: "close" } };
     return (await fetch(urls[0] as string, init as RequestInit)).status;
   };
   assert.equal(await post(), 413);
-  await become({ listen: ANY, apps, limits: { body: 3000 } });
+  await become({ listen: ANY, apps, limits: { body: 200_000 } });
   assert.equal(await post(), 200);
 });
 
