@@ -1,4 +1,4 @@
-"""An ASGI application that answers with the client's address and certificates, and spoils these; or waits for the end."""
+"""An ASGI application that answers with the address and certificates of the client, and spoils these; or waits."""
 
 
 async def app(scope, receive, send):
