@@ -1,10 +1,11 @@
 // What a reload cannot change: it needs another kind of process than the one that runs.
-// Tested by test/cli/changeable.test.ts and by test/cluster/reload.test.ts.
+// Tested by test/cli/changeable.test.ts, test/cli/reload.test.ts and test/cluster/reload.test.ts.
 import { isDeepStrictEqual } from "node:util";
-import type { ListenAddress } from "../config/address.ts";
+import { addressIn, type ListenAddress } from "../config/address.ts";
 import type { Settings } from "../config/config.ts";
 import { hasEmbedded } from "../config/embedded.ts";
 import { SallyportError } from "../exchange/index.ts";
+import type { Reread } from "../server/change.ts";
 
 /** Whether there is a supervisor: for several server processes, or where an app may hold one so that it hears no signal. */
 export const isCluster = (settings: Settings): boolean =>
@@ -20,8 +21,31 @@ const FIXED = {
   pidFile: "the file is written when the server starts",
 } as const satisfies Partial<Record<keyof Settings, string>>;
 
-/** `next`, where a server of `present` can become that. Throws RESTART_NEEDED. `isSupervised`: there is a supervisor. */
-export function changeable(present: Settings, next: Settings, isSupervised: boolean): Settings {
+/** What the server is like that reads its configuration again. */
+export interface ChangeableServer {
+  readonly settings: Settings;
+  /** Where paths of Unix sockets start. */
+  readonly directory: string;
+  /** There is a supervisor. */
+  readonly isSupervised: boolean;
+}
+
+/** Reads what a server that started as `server` can become after the reloads that have succeeded so far. Rejects with RESTART_NEEDED, too. */
+export function rereadChangeable(server: ChangeableServer, reread: Reread): Reread {
+  let present = server.settings;
+  return async (made) => {
+    const before = present;
+    present = changeable({ ...server, settings: before }, await reread(made));
+    made(() => {
+      present = before;
+    });
+    return present;
+  };
+}
+
+/** `next`, where the server can become that. Throws RESTART_NEEDED. */
+export function changeable(server: ChangeableServer, next: Settings): Settings {
+  const { settings: present, directory, isSupervised } = server;
   if (isCluster(next) && !isSupervised)
     throw restartNeeded(
       next.serverProcesses > 1
@@ -31,7 +55,9 @@ export function changeable(present: Settings, next: Settings, isSupervised: bool
     );
   for (const [key, why] of Object.entries(FIXED) as [keyof typeof FIXED, string][])
     if (!isDeepStrictEqual(next[key], present[key])) throw restartNeeded(key, why);
-  checkSocketFiles(present.listen, next.listen);
+  const placed = ({ listen }: Settings): ListenAddress[] =>
+    listen.map((address) => addressIn(directory, address));
+  checkSocketFiles(placed(present), placed(next));
   return next;
 }
 

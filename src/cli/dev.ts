@@ -8,7 +8,7 @@ import { serverAccount } from "../server/privileges.ts";
 import { runProgram } from "../server/program.ts";
 import { serverOf } from "../server/server.ts";
 import { attachAll, prepareAdmin } from "./admin.ts";
-import { changeable } from "./changeable.ts";
+import { rereadChangeable } from "./changeable.ts";
 import { usage } from "./command-line.ts";
 import { countsOf } from "./counts.ts";
 import { controlled, type ServePlan } from "./serve.ts";
@@ -32,12 +32,13 @@ export async function develop(plan: Developing): Promise<number> {
   });
   const admin = await prepareAdmin(settings, directory);
   const developed = developing(session.env);
+  // The number of server processes may change: one runs in any case, and applications are not embedded.
+  const changed = rereadChangeable({ settings, directory, isSupervised: true }, reread);
   const server = serverOf(developed(settings), {
     directory,
     ...countsOf(admin),
     development: session,
-    // The number of server processes may change: one runs in any case, and applications are not embedded.
-    reread: async (made) => developed(changeable(settings, await reread(made), true)),
+    reread: async (made) => developed(await changed(made)),
   });
   if (settings.serverProcesses > 1)
     server.log.info(`one server process runs while you develop, not ${settings.serverProcesses}`);

@@ -17,7 +17,7 @@ import { reportFailure } from "../server/report.ts";
 import { serverOf } from "../server/server.ts";
 import { SwitchableLog } from "../server/switchable-log.ts";
 import { attachAll, prepareAdmin, prepareClusterAdmin } from "./admin.ts";
-import { changeable, isCluster } from "./changeable.ts";
+import { isCluster, rereadChangeable } from "./changeable.ts";
 import { type CommandLine, usage } from "./command-line.ts";
 import { countsOf } from "./counts.ts";
 import { givenOf } from "./given.ts";
@@ -91,7 +91,7 @@ async function run(plan: ServePlan): Promise<number> {
     return develop(plan);
   }
   const isSupervised = isCluster(settings) || (await serverAccount(settings)) !== undefined;
-  const reread: Reread = async (made) => changeable(settings, await plan.reread(made), isSupervised);
+  const reread = rereadChangeable({ settings, directory, isSupervised }, plan.reread);
   if (isSupervised) return superviseProcesses({ ...plan, reread });
   const admin = await prepareAdmin(settings, directory);
   const server = serverOf(settings, { directory, reread, ...countsOf(admin) });

@@ -230,7 +230,11 @@ class Supervisor implements Operations {
       this.#throwIfStopping(); // a stop came while this waited for its turn
       return act();
     });
-    const turn = acted.finally(() => this.#turns--);
+    const turn = acted.finally(() => {
+      this.#turns--;
+      // Successors, some of them given up since, stood in for those that ended meanwhile.
+      this.#processes.refill();
+    });
     this.#turn = turn.catch(() => {});
     return turn;
   }
@@ -312,8 +316,6 @@ class Supervisor implements Operations {
         this.#state = "serving";
         notifier.ready(this.#sockets.urls);
       }
-      // Successors stood in for those that ended meanwhile, some of them only for a time.
-      this.#processes.refill();
     }
   }
 

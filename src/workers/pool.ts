@@ -104,9 +104,10 @@ export class Pool {
     if (this.#workers.size === 0) this.#scaler.check();
   }
 
-  /** Changes how many workers there may be, at once. Throws CONFIG_INVALID. */
+  /** Changes how many workers there may be, at once. Throws CONFIG_INVALID, or STOPPING when nobody would stop those that it started. */
   scale(bounds: ProcessBounds): void {
     checkBounds(bounds);
+    this.#throwIfClosing();
     // Written before another one is started.
     if (this.#scaler.bounds.max === 1 && bounds.max > 1 && this.interface !== "asgi")
       for (const worker of this.#all()) worker.becomeMultiprocess();

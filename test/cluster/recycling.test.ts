@@ -19,12 +19,16 @@ const LINUX = {
   skip: process.platform === "linux" ? false : "the memory of a process is read on Linux only",
 };
 
-/** Answers with the process's id. Its import takes long while there is a file "slow", and fails while there is one called "broken". */
+/**
+ * Answers with the process's id. Its import takes long while there is a file "slow", and fails while there is one called "broken".
+ * Where there is one called "once", it is the last that does not take long.
+ */
 const APP = `import os, time
 here = os.path.dirname(os.path.abspath(__file__))
 def wanted(name): return os.path.exists(os.path.join(here, name))
 if wanted("broken"): raise RuntimeError("broken meanwhile")
 while wanted("slow"): time.sleep(0.05)
+if wanted("once"): os.rename(os.path.join(here, "once"), os.path.join(here, "slow"))
 kept = []
 
 def app(environ, start_response):
@@ -80,6 +84,16 @@ async function start(t: TestContext, apps: object, more: object = {}): Promise<S
 
 const serving = async (site: Site): Promise<(number | undefined)[]> =>
   (await site.status()).serverProcesses.filter(({ state }) => state === "serving").map(({ pid }) => pid);
+
+const starting = async (site: Site): Promise<number> =>
+  (await site.status()).serverProcesses.filter(({ state }) => state === "starting").length;
+
+/** Resolves after the pause before another would start in its place. */
+async function killed({ server }: Site, pid: number | undefined): Promise<void> {
+  process.kill(pid as number, "SIGKILL");
+  await server.sees(new RegExp(`server process ${pid} was killed by SIGKILL`));
+  await delay(500);
+}
 
 const CLIENTS = 8;
 
@@ -253,14 +267,58 @@ test("one that dies while its successor is being started is not started a second
   const site = await start(t, { app: { ...embedded, maxAge: "1s" } }, { serverProcesses: 1 });
   site.want("slow");
   await until(async () => (await site.status()).serverProcesses.some(({ state }) => state === "starting"));
-  const [old] = await serving(site);
-  process.kill(old as number, "SIGKILL");
-  await site.server.sees(/server process \d+ was killed by SIGKILL/);
-  await delay(500); // beyond the pause before another would start
+  await killed(site, (await serving(site))[0]);
   assert.equal((await site.status()).serverProcesses.length, 1);
   site.no("slow");
   await until(async () => (await serving(site)).length >= 1);
   await site.ask();
+});
+
+test("one that dies while its successor is being started is started again where a change of an app beside goes first", async (t) => {
+  const apps = { app: { ...embedded, maxAge: "1s" }, daemon: { wsgi: "app:app", python: PYTHON } };
+  const routes = [{ path: "/daemon", app: "daemon" }, { app: "app" }];
+  const site = await start(t, apps, { routes, serverProcesses: 1 });
+  site.want("slow");
+  await until(async () => (await starting(site)) === 1);
+  await killed(site, (await serving(site))[0]);
+  const { code, stderr } = await site.run("scale", "daemon", "2");
+  assert.equal(code, 0, stderr);
+  site.no("slow");
+  await until(async () => (await serving(site)).length >= 1);
+  await site.ask();
+});
+
+test("a successor that dies during a restart, while others stand in for it, is replaced in the end", async (t) => {
+  const site = await start(t, { app: embedded });
+  const old = await serving(site);
+  site.want("once");
+  const restart = site.run("restart", "app");
+  await until(async () => (await serving(site)).length === 3 && (await starting(site)) === 1);
+  await killed(
+    site,
+    (await serving(site)).find((pid) => !old.includes(pid)),
+  );
+  site.no("slow");
+  const { code, stderr } = await restart;
+  assert.equal(code, 0, stderr);
+  for (const pid of old) await until(() => !isAlive(pid as number));
+  await until(async () => (await serving(site)).length === 2);
+});
+
+test("one that dies during a restart that fails is replaced all the same", async (t) => {
+  const site = await start(t, { app: embedded });
+  const [victim] = await serving(site);
+  site.want("slow");
+  const restart = site.run("restart", "app");
+  await until(async () => (await starting(site)) === 1);
+  await killed(site, victim);
+  site.want("broken"); // for the second that is started
+  site.no("slow");
+  const { code, stderr } = await restart;
+  assert.equal(code, 1);
+  assert.match(stderr, /broken meanwhile/);
+  site.no("broken");
+  await until(async () => (await serving(site)).length === 2);
 });
 
 test("a stop while a successor is being started ends all", async (t) => {

@@ -177,6 +177,20 @@ test("bounds that change at run time are effective at once, and end no request",
   });
 });
 
+for (const kind of ["wsgi", "asgi"] as const)
+  test(`${kind}: a gateway that is closed, or being closed, starts no process for other bounds`, async (t) => {
+    const server = await start(t, kind, { processes: 1 });
+    const closed = server.gateway.close?.(1_000);
+    const more = (): Promise<void> => server.gateway.scale?.({ min: 2, max: 3 }) as Promise<void>;
+    await more().catch(() => {}); // what is started before the end begins ends with the others
+    await closed;
+    const starts = server.starts().length;
+    await assert.rejects(more(), { code: "ERR_SALLYPORT_STOPPING" });
+    assert.ok(server.status().processes.every(({ state }) => state === "gone"));
+    assert.equal(server.starts().length, starts);
+    assert.deepEqual(server.starts().filter(isAlive), []);
+  });
+
 for (const threads of [1, 2])
   test(`wsgi.multiprocess is true once there may be several processes, in those that run, too: ${threads} threads`, async (t) => {
     const server = await start(t, "wsgi", { processes: 1, threads });
