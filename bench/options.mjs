@@ -11,6 +11,7 @@ NAME              only comparisons with NAME in their name ("flask", "WSGI hello
 --seconds N       seconds of each round (2)
 --no-build        measure dist/ as it is
 --save            write the tables and the chart of docs/benchmarks.md, from this run and what earlier ones kept
+--save-days       add the ratios of this run and of earlier ones to bench/history.json, and to the table of days there
 --no-run          measure nothing: with --save, of what earlier runs kept
 --list            show the names`;
 
@@ -26,6 +27,7 @@ export function parseOptions(words) {
     peers: [],
     build: true,
     save: false,
+    saveDays: false,
     run: true,
     list: false,
   };
@@ -43,6 +45,7 @@ export function parseOptions(words) {
     "--no-build": () => Object.assign(options, { build: false }),
     "--no-run": () => Object.assign(options, { run: false }),
     "--save": () => Object.assign(options, { save: true }),
+    "--save-days": () => Object.assign(options, { saveDays: true }),
     "--list": () => Object.assign(options, { list: true }),
   };
   while (rest.length > 0) {

@@ -10,6 +10,7 @@ import { compare } from "./compare.mjs";
 import { CHARTED, COMPARISONS, STARTS } from "./comparisons.mjs";
 import { withResults } from "./document.mjs";
 import { nodesFor, pythonsFor } from "./environment.mjs";
+import { readHistory, withDays, withRuns, writeHistory } from "./history.mjs";
 import { idle } from "./idle.mjs";
 import { keep, keptRuns, newest } from "./kept.mjs";
 import { memory } from "./memory.mjs";
@@ -100,6 +101,14 @@ function save({ nodes: [node] }) {
   say(`written: ${DOCUMENT} and ${CHART}`);
 }
 
+/** Figures are of one machine, and are replaced; what a ratio was on each day adds up. */
+function saveDays() {
+  const history = withRuns(readHistory(), keptRuns());
+  writeHistory(history);
+  writeFileSync(DOCUMENT, withDays(readFileSync(DOCUMENT, "utf8"), history, NAMES));
+  say(`written: bench/history.json and ${DOCUMENT}`);
+}
+
 async function run(options) {
   const surroundings = setUp(options);
   const machine = warnIfBusy();
@@ -117,6 +126,7 @@ async function main(words) {
   }
   const count = options.run ? await run(options) : 0;
   if (options.save) save(options);
+  if (options.saveDays) saveDays();
   if (count > 0) say(`${count} targets missed`);
   return count > 0 ? 1 : 0;
 }

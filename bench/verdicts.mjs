@@ -53,7 +53,7 @@ function wanted({ cpuEach, ...target } = {}) {
 }
 
 /** More requests are better; less of anything else. */
-function meets(what, got, limit) {
+export function meets(what, got, limit) {
   if (got === undefined) return undefined;
   return what === "rate" ? got >= limit : got <= limit;
 }

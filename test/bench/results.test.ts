@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chart } from "../../bench/chart.mjs";
 import { withResults } from "../../bench/document.mjs";
+import { withDays, withRuns } from "../../bench/history.mjs";
 import { daysMet, newest, type Run } from "../../bench/kept.mjs";
 import { parseOptions, wanted } from "../../bench/options.mjs";
 import { median, summary } from "../../bench/rounds.mjs";
@@ -179,6 +180,29 @@ test("figures of a Node stay until there are newer ones of that Node, and go wit
   const dates = newest(runs, "comparisons", NAMES).map(({ run }) => run.date);
   assert.deepEqual(dates, ["2026-01-04", "2026-01-03", "2026-01-02"]);
   assert.deepEqual(newest(runs, "comparisons", ["another"]), []);
+});
+
+test("what a ratio was on each day adds up, the last run of a day counts, and what was not judged is left out", () => {
+  const failed = {
+    ...run("2026-01-04", 1),
+    comparisons: [comparison([ours(1), peer(1, { rate: 1 }, { failures: 1 })])],
+  };
+  const history = withRuns(
+    [],
+    [run("2026-01-01T01", 150), run("2026-01-01T02", 120), run("2026-01-02", 90), failed],
+  );
+  assert.deepEqual(
+    history.map(({ peer, what, days }) => [peer, what, days]),
+    [["Granian", "rate", { "2026-01-01": 1.2, "2026-01-02": 0.9 }]],
+  );
+  const more = withRuns(history, [run("2026-01-03", 110)]);
+  const marks = ["<!-- written by `npm run bench -- --save-days`: begin -->", "<!-- days end -->"] as const;
+  const written = withDays(`before\n${marks[0]}old${marks[1]}\nafter\n`, more, NAMES);
+  assert.match(written, /^before\n/);
+  assert.match(written, /\| 01-01: 1\.20x, 01-02: 0\.90x \(missed\), 01-03: 1\.10x \|/);
+  assert.match(written, /\nafter\n$/);
+  assert.ok(!written.includes("old"));
+  assert.throws(() => withDays("no marks", more, NAMES), /lost the marks/);
 });
 
 test("the chart has a bar for whoever can be compared, where we lose as where we win", () => {

@@ -118,7 +118,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
 /** Options of our own scripts, which must know them. */
 const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
   "scripts/docs.mjs": ["check"],
-  "bench/options.mjs": ["quick", "node", "peers", "list", "save", "python"],
+  "bench/options.mjs": ["quick", "node", "peers", "list", "save", "save-days", "python"],
 };
 const known = new Set([
   ...Object.keys(OPTIONS),
