@@ -1,23 +1,24 @@
 // The generated part of docs/benchmarks.md: what was reached and what was not, then every table.
+import { withDaysMet } from "./history.mjs";
 import { daysMet, judged, newest } from "./kept.mjs";
 import { asMarkdown, comparisonTable, memoryTable, startsTable, target } from "./tables.mjs";
 
 const BEGIN = "<!-- written by `npm run bench -- --save`: begin -->";
 const END = "<!-- end -->";
 
-/** The document with its generated part made anew; `names` are those of all that is measured, in their order. */
-export function withResults(document, runs, names) {
+/** The document with its generated part made anew; `names` are those of all that is measured, in their order; `history` knows other machines. */
+export function withResults(document, runs, names, history = []) {
   const [before, rest] = document.split(BEGIN);
   const after = rest?.split(END)[1];
   if (after === undefined) throw new Error("docs/benchmarks.md has lost the marks of its generated part");
-  return `${before}${BEGIN}\n\n${generated(runs, names)}\n\n${END}${after}`;
+  return `${before}${BEGIN}\n\n${generated(runs, names, history)}\n\n${END}${after}`;
 }
 
 /** Those on Node 24 and newer come first: older ones are past their end of life. */
 const byNode = (a, b) => (order(a) < order(b) ? -1 : 1);
 const order = ({ node }) => (Number(node) >= 24 ? Number(node) : 1000 - Number(node));
 
-function generated(runs, names) {
+function generated(runs, names, history) {
   const comparisons = newest(runs, "comparisons", names);
   const starts = newest(runs, "starts", names);
   const memory = runs.findLast(({ memory }) => memory?.length > 0)?.memory ?? [];
@@ -25,7 +26,7 @@ function generated(runs, names) {
     "![Requests a second of Sallyport and others](benchmarks.svg)",
     circumstances(comparisons),
     "### Targets",
-    asMarkdown(targets(comparisons, daysMet(runs))),
+    asMarkdown(targets(comparisons, withDaysMet(daysMet(runs), history))),
     "### Figures",
     ...comparisons.map((comparison) => asMarkdown(comparisonTable(comparison))),
     ...starts.map((one) => asMarkdown(startsTable(one))),

@@ -32,6 +32,16 @@ export function withRuns(history, runs) {
   return [...known.values()];
 }
 
+/** `days` (of kept.mjs) and those on which `history` met a target. */
+export function withDaysMet(days, history) {
+  const all = new Map(days);
+  for (const one of history) {
+    const met = Object.entries(one.days).filter(([, got]) => meets(one.what, got, one.wanted));
+    all.set(keyOf(one), new Set([...(all.get(keyOf(one)) ?? []), ...met.map(([day]) => day)]));
+  }
+  return all;
+}
+
 const keyOf = ({ comparison, python, node, peer, what }) => [comparison, python, node, peer, what].join("|");
 
 /** The document with its table of days made anew. Throws when it has lost the marks of it. */

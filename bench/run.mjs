@@ -96,7 +96,7 @@ function missed({ comparisons, starts, memory }) {
 /** The tables and the chart, from all that was kept. */
 function save({ nodes: [node] }) {
   const runs = keptRuns();
-  writeFileSync(DOCUMENT, withResults(readFileSync(DOCUMENT, "utf8"), runs, NAMES));
+  writeFileSync(DOCUMENT, withResults(readFileSync(DOCUMENT, "utf8"), runs, NAMES, readHistory()));
   writeFileSync(CHART, chart(newest(runs, "comparisons", CHARTED), { names: CHARTED, node }));
   say(`written: ${DOCUMENT} and ${CHART}`);
 }

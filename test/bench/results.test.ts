@@ -196,6 +196,7 @@ test("what a ratio was on each day adds up, the last run of a day counts, and wh
     [["Granian", "rate", { "2026-01-01": 1.2, "2026-01-02": 0.9 }]],
   );
   const more = withRuns(history, [run("2026-01-03", 110)]);
+  assert.match(withResults(DOCUMENT, [run("2026-01-05", 160)], NAMES, more), /met, seen on 3 days/);
   const marks = ["<!-- written by `npm run bench -- --save-days`: begin -->", "<!-- days end -->"] as const;
   const written = withDays(`before\n${marks[0]}old${marks[1]}\nafter\n`, more, NAMES);
   assert.match(written, /^before\n/);
