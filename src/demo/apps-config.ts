@@ -63,7 +63,7 @@ const APP: Readonly<Record<DoorName, MakeApp>> = {
   fetch: (_node, file) => ({ module: file }),
   node: (_node, file) => ({ module: file }),
   php: (php, file) => ({
-    fastcgi: { command: [php], inheritEnv, env: { PHP_FCGI_MAX_REQUESTS: "0" } },
+    fastcgi: { command: [php], inheritEnv },
     variables: { SCRIPT_FILENAME: file },
     connections,
   }),

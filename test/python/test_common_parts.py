@@ -46,7 +46,7 @@ class CommonParts(unittest.TestCase):
         self.assertEqual(names, ["one", "seven"])
 
     def test_on_an_event_loop(self):
-        server = front.Front("common:app", directory=os.path.join(front.HERE, "..", "apps", "waiting"))
+        server = front.Front("client_facts:app", directory=os.path.join(front.HERE, "..", "apps", "waiting"))
         self.addCleanup(server.close)
         server.ready()
         common = {"type": "http", "headers": [], "http_version": "1.1", "scheme": "http"}
@@ -58,7 +58,7 @@ class CommonParts(unittest.TestCase):
         server.expect("DONE", 7)
 
     def test_what_an_application_does_to_its_tls_facts_is_not_seen_by_others(self):
-        server = front.Front("common:app", directory=os.path.join(front.HERE, "..", "apps", "waiting"))
+        server = front.Front("client_facts:app", directory=os.path.join(front.HERE, "..", "apps", "waiting"))
         self.addCleanup(server.close)
         server.ready()
         common = {"type": "http", "headers": [], "http_version": "1.1", "scheme": "https", "client": ("one", 1)}
