@@ -110,6 +110,7 @@ export const COMPARISONS = [
       sallyport(WSGI, 2),
       spike(WSGI, 2),
       granian("wsgi", WSGI, 2),
+      bjoern(WSGI, 2),
       gunicorn("gthread", WSGI, 2),
       uwsgiRouter(WSGI, 2),
     ],
@@ -189,6 +190,7 @@ export const COMPARISONS = [
       against(gunicorn("sync", FLASK, 2), { rate: 2 }),
       against(gunicorn("gthread", FLASK, 2), { rate: 2 }),
       against(bjoern(FLASK), { cpu: 1.2 }),
+      bjoern(FLASK, 2),
     ],
   },
   {

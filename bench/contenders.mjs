@@ -114,10 +114,10 @@ export const granian = (kind, app, number, { threads } = {}) => ({
   ],
 });
 
-export const bjoern = (app) => ({
-  name: "bjoern",
+export const bjoern = (app, processes = 1) => ({
+  name: processes === 1 ? "bjoern" : `bjoern, ${count(processes, "process")}`,
   missing: importable("bjoern"),
-  command: ({ python, port }) => [python, here("apps/serve_bjoern.py"), app, String(port)],
+  command: ({ python, port }) => [python, here("apps/serve_bjoern.py"), app, String(port), String(processes)],
 });
 
 export const fastpysgi = (app, number) => ({
