@@ -37,11 +37,11 @@ function bodyStream({ body }: Exchange): ReadableStream<Uint8Array> {
   return new ReadableStream({ pull, cancel: () => body.discard() }, { highWaterMark: 0 });
 }
 
-/** Aborts when the client leaves before the response is complete. */
+/** Aborts when the client leaves before the response is complete, or gets another one, as when the application's time is over. */
 export function leaveSignal(exchange: Exchange): AbortSignal {
   const controller = new AbortController();
-  exchange.whenClosed(({ complete }) => {
-    if (!complete) controller.abort();
+  exchange.whenClosed(({ complete, failure }) => {
+    if (!complete || failure) controller.abort();
   });
   return controller.signal;
 }

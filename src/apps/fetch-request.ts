@@ -16,7 +16,7 @@ const make: RequestMaker = lightRequest ?? wholeRequest;
 
 /**
  * The app's Request, an instance of the global class. `ip`, an addition, is the client's address. `signal` aborts when the client
- * leaves. Throws a SallyportError: BAD_HOST, BAD_REQUEST, METHOD_NOT_ALLOWED.
+ * leaves, or gets another answer. Throws a SallyportError: BAD_HOST, BAD_REQUEST, METHOD_NOT_ALLOWED.
  */
 export function fetchRequest(exchange: Exchange): ExchangeRequest {
   const { request } = exchange;

@@ -33,7 +33,8 @@ const aFetchHandler = must(
 
 /**
  * A gateway to a fetch handler. Its errors and rejections are APP_RAISED, anything but a Response is APP_PROTOCOL; a
- * body stream that fails after the head is a visible cut. `request.signal` aborts when the client leaves.
+ * body stream that fails after the head is a visible cut. `request.signal` aborts when the client leaves, and when
+ * the server answers instead (after `timeout`: 504).
  */
 export function fetchApp(app: FetchFunction | FetchObject, options: AppOptions = {}): Gateway {
   checkArgument("fetchApp()", "the first argument", app, aFetchHandler);

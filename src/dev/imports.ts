@@ -1,6 +1,6 @@
 // Files that applications in other processes import from outside of their directories: the processes append the names to a
 // file (python/sallyport/imports.py), which is read as it grows.
-// Tested by test/cli/dev.test.ts.
+// Tested by test/dev/imports.test.ts.
 import {
   closeSync,
   type FSWatcher,
@@ -38,7 +38,7 @@ export class Imports {
   /** Calls `found` with absolute paths, some of them several times. */
   follow(found: (files: readonly string[]) => void): void {
     this.#watcher = watch(this.path, () => {
-      const files = this.#next();
+      const files = this.#changed();
       if (files.length > 0) found(files);
     });
     this.#watcher.on("error", () => {}); // its changes are missed; all else goes on
@@ -48,6 +48,15 @@ export class Imports {
     this.#watcher?.close();
     rmSync(this.#directory, { recursive: true, force: true });
     guard.releaseDirectory(this.#directory);
+  }
+
+  /** Nothing where the file cannot be read: what cleans temporary directories may remove it while a session lasts for days. */
+  #changed(): string[] {
+    try {
+      return this.#next();
+    } catch {
+      return [];
+    }
   }
 
   #next(): string[] {

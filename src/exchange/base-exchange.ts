@@ -53,6 +53,7 @@ export abstract class BaseExchange implements Exchange {
   /** Set while the response is an event stream. */
   #events: EventStream | undefined;
   #leaving = false;
+  #failure: SallyportError | undefined;
   #outcome: Outcome | undefined;
   #closers: ((outcome: Outcome) => void)[] | undefined;
   #drainers: (() => void)[] | undefined;
@@ -162,10 +163,14 @@ export abstract class BaseExchange implements Exchange {
   fail(error: SallyportError): void {
     if (this.#phase === "closed") return;
     this.#logError(error);
-    if (this.#phase === "waiting" && error.status !== 0)
-      return this.respond(errorHead(error), errorText(error));
+    if (this.#phase === "waiting" && error.status !== 0) return this.#answer(error);
     this.sendCut(error);
     this.#close(error);
+  }
+
+  #answer(error: SallyportError): void {
+    this.#failure = error;
+    this.respond(errorHead(error), errorText(error));
   }
 
   leave(): void {
@@ -256,7 +261,8 @@ export abstract class BaseExchange implements Exchange {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#drainers = undefined;
-    this.#outcome = { complete: error === undefined, error, status: this.#status, bytes: this.#bytes };
+    const outcome = { complete: error === undefined, error, status: this.#status, bytes: this.#bytes };
+    this.#outcome = this.#failure ? { ...outcome, failure: this.#failure } : outcome;
     this.trace?.ended(this.#outcome);
     const callbacks = this.#closers;
     if (!callbacks) return;

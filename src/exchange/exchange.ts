@@ -130,6 +130,8 @@ export interface ResponseHead {
 export interface Outcome {
   readonly complete: boolean;
   readonly error: SallyportError | undefined;
+  /** Why a complete response is not the application's, but one that says so; absent otherwise. */
+  readonly failure?: SallyportError | undefined;
   /** The status that was sent; 0 when none was. */
   readonly status: number;
   /** Bytes of response body handed to the listener. */

@@ -5,6 +5,7 @@ import {
   bytesOf,
   type Exchange,
   type Headers,
+  type Outcome,
   type RequestBody,
   type RequestFacts,
   type RequestHead,
@@ -93,6 +94,8 @@ export interface Recording {
   readonly trace: CapturingTrace;
   /** The final head; undefined until there is one, or when there was none. */
   head: ResponseHead | undefined;
+  /** The application's head, where it could not be sent: an error of ours was. */
+  refused: ResponseHead | undefined;
   readonly informs: ResponseHead[];
   readonly response: KeptBytes;
   trailers: Headers;
@@ -129,6 +132,7 @@ export class CapturedExchange extends WrappedExchange {
       body: new KeptBytes(most),
       trace,
       head: undefined,
+      refused: undefined,
       informs: [],
       response: new KeptBytes(most),
       trailers: [],
@@ -140,11 +144,17 @@ export class CapturedExchange extends WrappedExchange {
       replayOf,
     };
     this.body = new CapturedBody(exchange.body, this.recording);
-    exchange.whenClosed(({ status, error }) => {
-      this.recording.status = status;
-      this.recording.error ??= error;
-      this.recording.over = true;
-    });
+    exchange.whenClosed((outcome) => this.#over(outcome));
+  }
+
+  #over({ status, error, failure }: Outcome): void {
+    const { recording } = this;
+    recording.status = status;
+    recording.error ??= error ?? failure;
+    recording.over = true;
+    if (!failure) return;
+    recording.refused = recording.head;
+    recording.head = undefined;
   }
 
   override inform(head: ResponseHead): void {

@@ -28,7 +28,7 @@ export function summaryOf({
     error: error?.code,
     over,
     duration: total,
-    bytes: response.size,
+    bytes: head ? response.size : 0,
     replayOf,
   };
 }

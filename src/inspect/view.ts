@@ -126,9 +126,13 @@ const keeper =
   });
 
 /** The head that was understood is not enough to find the secrets: of a malformed answer there is none. */
-function answerOf({ trace, head }: Recording, named: InterfaceName | undefined, kept: Keep): KeptView {
+function answerOf(
+  { trace, head, refused }: Recording,
+  named: InterfaceName | undefined,
+  kept: Keep,
+): KeptView {
   const { mask, dissect } = (named && ANSWERS[named]) ?? NOTHING;
-  const bytes = mask(maskedBytes(trace.answer.bytes, head?.headers ?? []));
+  const bytes = mask(maskedBytes(trace.answer.bytes, (head ?? refused)?.headers ?? []));
   return kept(trace.answer, bytes, dissect(bytes));
 }
 

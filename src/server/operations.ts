@@ -10,7 +10,13 @@ import {
   type ServerState,
   type ServerStatus,
 } from "../control/operations.ts";
-import { type Log, type ProcessBounds, type ProcessStacks, SallyportError } from "../exchange/index.ts";
+import {
+  type Log,
+  type ProcessBounds,
+  type ProcessStacks,
+  Reloads,
+  SallyportError,
+} from "../exchange/index.ts";
 import type { Notifier } from "./notify.ts";
 import type { Server } from "./server.ts";
 
@@ -27,9 +33,11 @@ export class ServerOperations implements Operations {
   readonly #notifier: Promise<Notifier>;
   readonly #cpu = new CpuTimes();
   readonly #startedAt = new Date().toISOString();
-  #reloading = 0;
+  /** Those who ask during a reload share the next, which counts once. */
+  readonly #reloads = new Reloads(() => this.#reload());
+  #reloading = false;
   #lastReload: ReloadStatus | undefined;
-  readonly #reloads = { ok: 0, failed: 0 };
+  readonly #counts = { ok: 0, failed: 0 };
 
   constructor({ server, notifier, stop }: OperatedServer) {
     this.stop = stop;
@@ -48,7 +56,7 @@ export class ServerOperations implements Operations {
       state: this.#stateOf(serverProcess),
       serverProcesses: [serverProcess],
       ...(this.#lastReload ? { lastReload: this.#lastReload } : {}),
-      reloads: { ...this.#reloads },
+      reloads: { ...this.#counts },
       restarts: 0,
     });
   }
@@ -56,26 +64,30 @@ export class ServerOperations implements Operations {
   #stateOf({ state }: ServerProcessStatus): ServerState {
     if (state === "starting") return "starting";
     if (state === "leaving") return "stopping";
-    return this.#reloading > 0 ? "reloading" : "serving";
+    return this.#reloading ? "reloading" : "serving";
   }
 
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#reloads.ask();
+  }
+
+  async #reload(): Promise<void> {
     const notifier = await this.#notifier;
     notifier.reloading();
-    this.#reloading++;
+    this.#reloading = true;
     try {
       await this.#server.reload();
       this.#lastReload = reloaded();
-      this.#reloads.ok++;
+      this.#counts.ok++;
     } catch (reason) {
       const error = SallyportError.from(reason);
       if (error.code === "ERR_SALLYPORT_STOPPING") throw error;
       this.#lastReload = reloaded(error);
-      this.#reloads.failed++;
+      this.#counts.failed++;
       logFailedReload(this.#server.log, "the old generation goes on", error);
       throw error;
     } finally {
-      this.#reloading--;
+      this.#reloading = false;
       if (this.#server.status().state === "serving") notifier.ready(this.#server.urls);
     }
   }

@@ -381,6 +381,9 @@ class GatewayServer implements Server {
 
   async #useAccessLog(style: Settings["log"]): Promise<void> {
     const log = await this.#openAccessLog(style);
+    // A stop that came meanwhile has closed only what was there.
+    if (this.#stopping) await log?.close();
+    this.#throwIfStopping();
     const { settings } = this.#parts;
     this.#parts = { ...this.#parts, access: log, frontend: this.#makeFrontend(settings, log) };
   }
@@ -403,7 +406,8 @@ class GatewayServer implements Server {
   }
 
   #throwIfStopping(): void {
-    if (this.#stopping) throw new SallyportError("STOPPING", "the server was stopped while it started");
+    const meanwhile = this.#serving ? "before the change took effect" : "while it started";
+    if (this.#stopping) throw new SallyportError("STOPPING", `the server was stopped ${meanwhile}`);
   }
 
   /** Begins a phase of the stop. What it returns logs the end: for all to see where it took long. */

@@ -3,7 +3,16 @@
 import type { Socket } from "node:net";
 import { bytesLeft } from "./bytes-left.ts";
 
-export class SendWatch {
+/** Tells that a peer has stopped reading. Times are those of the caller's clock, in milliseconds. */
+export interface StallWatching {
+  /** Bytes wait from now on; without effect while it watches already. */
+  start(now: number): void;
+  stop(): void;
+  /** Whether bytes wait and none has left for the timeout. */
+  stalled(now: number): boolean;
+}
+
+export class SendWatch implements StallWatching {
   readonly #socket: Socket;
   /** Milliseconds. */
   readonly #timeout: number;
@@ -16,7 +25,6 @@ export class SendWatch {
     this.#timeout = timeout || Number.POSITIVE_INFINITY;
   }
 
-  /** Bytes wait from now on; without effect while it watches already. */
   start(now: number): void {
     if (this.#due !== Number.POSITIVE_INFINITY) return;
     this.#left = bytesLeft(this.#socket);
@@ -27,7 +35,6 @@ export class SendWatch {
     this.#due = Number.POSITIVE_INFINITY;
   }
 
-  /** Whether bytes wait and none has left for the timeout. */
   stalled(now: number): boolean {
     if (this.#due === Number.POSITIVE_INFINITY) return false;
     if (this.#socket.writableLength === 0) {

@@ -1,4 +1,5 @@
 // The `handshake` of an exchange, which accepts the WebSocket and makes its session.
+import type { Duplex } from "node:stream";
 import type {
   Acceptance,
   Handshake,
@@ -8,7 +9,7 @@ import type {
 } from "../exchange/index.ts";
 import type { WebSocketClock } from "./clock.ts";
 import { acceptance, type Opening } from "./opening.ts";
-import { Session, type SessionStream, type SessionTransport } from "./session.ts";
+import { type MakeWatch, Session, type SessionTransport } from "./session.ts";
 
 /** The exchange that asks for a WebSocket, and the connection behind it. */
 export interface UpgradeTransport extends SessionTransport {
@@ -20,9 +21,11 @@ export interface UpgradeTransport extends SessionTransport {
 
 /** A stream for a session to read. */
 export interface UpgradedStream {
-  readonly duplex: SessionStream;
+  readonly duplex: Duplex;
   /** The bytes that were read before, with the request. */
   readonly early: Buffer;
+  /** Of a stream that is no socket: makes what tells that the client takes nothing for `timeout` milliseconds. */
+  readonly watch?: MakeWatch | undefined;
 }
 
 const GOING_AWAY = 1001;
@@ -57,8 +60,8 @@ export class WebSocketHandshake implements Handshake {
       queueMicrotask(() => receiver.closed(1006, ""));
       return CLOSED_SESSION;
     }
-    const { duplex, early } = transport.accept(acceptance(this.#opening, choice));
-    const session = new Session(duplex, this.#clock, this.#opening.deflate, receiver, transport);
+    const { duplex, early, watch } = transport.accept(acceptance(this.#opening, choice));
+    const session = new Session(duplex, this.#clock, this.#opening.deflate, receiver, transport, watch);
     this.#session = session;
     setImmediate(() => session.begin(early));
     return session;

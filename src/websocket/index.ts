@@ -3,4 +3,3 @@ export { WebSocketClock } from "./clock.ts";
 export { type UpgradedStream, type UpgradeTransport, WebSocketHandshake } from "./handshake.ts";
 export { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 export { type Opening, readOpening, VERSION } from "./opening.ts";
-export type { SessionStream } from "./session.ts";

@@ -2,9 +2,8 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { SallyportError, type WebSocketReceiver, type WebSocketSession } from "../exchange/index.ts";
-import { timerDelay } from "../exchange/wait.ts";
 import { ConnectionLifecycle, type Moves } from "../sockets/lifecycle.ts";
-import { SendWatch } from "../sockets/send-watch.ts";
+import { SendWatch, type StallWatching } from "../sockets/send-watch.ts";
 import { StreamEvents } from "../sockets/stream-events.ts";
 import type { Timed, WebSocketClock } from "./clock.ts";
 import type { Deflate } from "./deflate.ts";
@@ -21,8 +20,8 @@ export interface SessionTransport {
   concluded(error: SallyportError | undefined, bytes: number): void;
 }
 
-/** A stream, or one that can tell that nothing moves: a socket, a stream of HTTP/2. */
-export type SessionStream = Duplex & { timeout?: number; setTimeout?(milliseconds: number): unknown };
+/** Makes a watch over what waits for the client; `timeout` is in milliseconds. */
+export type MakeWatch = (timeout: number) => StallWatching;
 
 type Message = readonly [data: Buffer, binary: boolean];
 type Closed = readonly [code: number, reason: string];
@@ -38,7 +37,6 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     error: () => {},
     close: (session) => session.#streamClosed(),
     drain: (session) => session.#relieved(),
-    timeout: (session) => session.#stalled(),
     end: (session) => session.#life.ended(),
   });
   static readonly #ON_DATA = new StreamEvents<Session>({
@@ -46,7 +44,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   });
 
   place = -1;
-  readonly #duplex: SessionStream;
+  readonly #duplex: Duplex;
   readonly #clock: WebSocketClock;
   readonly #receiver: WebSocketReceiver;
   readonly #transport: SessionTransport;
@@ -62,19 +60,22 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
   #closed: Closed | undefined;
   #delivering = false;
   /** Made when a message has to wait for the first time. */
-  #sendWatch: SendWatch | undefined;
+  #sendWatch: StallWatching | undefined;
+  readonly #makeWatch: MakeWatch | undefined;
   /** Messages were on their way out before our close frame when the wait for the client began. */
   #queued = false;
   #bytes = 0;
 
   constructor(
-    duplex: SessionStream,
+    duplex: Duplex,
     clock: WebSocketClock,
     deflate: Deflate | undefined,
     receiver: WebSocketReceiver,
     transport: SessionTransport,
+    makeWatch?: MakeWatch,
   ) {
     this.#duplex = duplex;
+    this.#makeWatch = makeWatch;
     this.#clock = clock;
     this.#receiver = receiver;
     this.#transport = transport;
@@ -306,21 +307,17 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
 
   /** From now on the client must take a byte every `sendTimeout`, until `#unwatch`. */
   #watch(): void {
-    const duplex = this.#duplex;
     const { limits, now } = this.#clock;
-    if (!(duplex instanceof Socket)) return this.#setTimeout(timerDelay(limits.sendTimeout));
-    this.#sendWatch ??= new SendWatch(duplex, limits.sendTimeout);
-    this.#sendWatch.start(now);
+    this.#sendWatch ??= this.#newWatch(limits.sendTimeout);
+    this.#sendWatch?.start(now);
+  }
+
+  #newWatch(timeout: number): StallWatching | undefined {
+    if (this.#makeWatch) return this.#makeWatch(timeout);
+    return this.#duplex instanceof Socket ? new SendWatch(this.#duplex, timeout) : undefined;
   }
 
   #unwatch(): void {
     this.#sendWatch?.stop();
-    this.#setTimeout(0);
-  }
-
-  /** How far the bytes of a stream of HTTP/2 have come Node does not tell: its "timeout" comes when none passes either way. */
-  #setTimeout(milliseconds: number): void {
-    const duplex = this.#duplex;
-    if (!(duplex instanceof Socket) && duplex.timeout !== milliseconds) duplex.setTimeout?.(milliseconds);
   }
 }

@@ -365,6 +365,58 @@ test("the signal stays quiet after a complete response, and is aborted at once w
   assert.equal(late?.signal.aborted, true);
 });
 
+test("the signal that is looked at only after the server has answered instead is aborted", async () => {
+  const exchange = new RecordedExchange();
+  let late: Request | undefined;
+  fetchApp((request) => {
+    late = request;
+    return new Promise(() => {});
+  }).handle(exchange);
+  exchange.fail(new SallyportError("STOPPING", "the server stopped"));
+  assert.equal(late?.signal.aborted, true);
+});
+
+for (const [what, answer] of Object.entries<(stream: ReadableStream) => Promise<Response>>({
+  "that has given none": () => new Promise(() => {}),
+  "whose body has not begun": async (stream) => new Response(stream),
+}))
+  test(`the signal of an app ${what} aborts when its time is over, and the server answers instead`, async () => {
+    const exchange = new RecordedExchange();
+    let signal: AbortSignal | undefined;
+    fetchApp(
+      (request) => {
+        signal = request.signal;
+        return answer(new ReadableStream());
+      },
+      { timeout: 0.01, log: silentLog },
+    ).handle(exchange);
+    // The timer of the limit keeps no process alive.
+    const alive = setInterval(() => {}, 1_000);
+    assert.equal((await exchange.done).status, 504);
+    clearInterval(alive);
+    assert.equal(signal?.aborted, true);
+  });
+
+async function* twoPieces(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield Buffer.from("a");
+  await turn();
+  yield Buffer.from("b");
+}
+
+for (const [how, body] of Object.entries<() => ConstructorParameters<typeof Response>[0]>({
+  "a text": () => "done",
+  "no body": () => null,
+  "a stream": () => ReadableStream.from(twoPieces()),
+}))
+  test(`the signal of an app that answers with ${how} stays quiet`, async () => {
+    let signal: AbortSignal | undefined;
+    const { complete } = await ask((request) => {
+      signal = request.signal;
+      return new Response(body());
+    });
+    assert.deepEqual([complete, signal?.aborted], [true, false]);
+  });
+
 test("an app that gives no response in its time is answered for with 504", async () => {
   const exchange = new RecordedExchange();
   fetchApp(() => new Promise(() => {}), { timeout: 0.01 }).handle(exchange);

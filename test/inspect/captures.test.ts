@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Trace } from "../../src/exchange/index.ts";
+import type { Recording } from "../../src/inspect/captured-exchange.ts";
 import { Captures } from "../../src/inspect/captures.ts";
+import { summaryOf } from "../../src/inspect/summary.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
+import { serve } from "../kit/serve-http1.ts";
 
 const HEAD = { status: 200, reason: "", headers: ["Content-Type", "text/plain"] };
 
@@ -25,6 +28,19 @@ test("it ends by itself", async () => {
   while (captures.on) await new Promise((resolve) => setTimeout(resolve, 5));
   const exchange = new RecordedExchange();
   assert.equal(captures.captured(exchange, "app"), exchange);
+});
+
+test("a head that could not be sent is not shown as what the client got", async (t) => {
+  const captures = new Captures();
+  captures.begin();
+  const { client } = await serve(t, (exchange) => {
+    captures.captured(exchange, "app").respond({ ...HEAD, headers: ["bad name", "x"] }, "body");
+  });
+  const text = await (await client()).send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").all();
+  const [recording] = captures.all as [Recording];
+  const { status, error, bytes } = summaryOf(recording);
+  assert.deepEqual([text.slice(9, 12), status, error, bytes], ["500", 500, "ERR_SALLYPORT_APP_PROTOCOL", 0]);
+  assert.equal(recording.head, undefined);
 });
 
 test("only the last exchanges are kept, the latest first, and one that is gone is said to be gone", () => {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import type { Handler } from "../../src/exchange/index.ts";
+import type { Handler, Listener } from "../../src/exchange/index.ts";
 import { type HttpLimits, httpListener } from "../../src/protocols/http1/index.ts";
 import {
   readSecureContexts,
@@ -19,6 +19,8 @@ export const PATIENT = { minVersion: "1.2", handshakeTimeout: 60_000, handshakes
 export interface ServedTls {
   readonly port: number;
   readonly acceptor: TlsAcceptor;
+  /** Of the decrypted connections. */
+  readonly listener: Listener;
   readonly lines: readonly Line[];
   /** Resolves with the first line of the log, past or future, that matches. */
   logged(pattern: RegExp): Promise<Line>;
@@ -61,7 +63,7 @@ export async function serveTls(t: TestContext, handler: Handler, options: TlsOpt
     await acceptor.close(0);
     await listener.close(0);
   });
-  return { port: (server.address() as AddressInfo).port, acceptor, lines, logged };
+  return { port: (server.address() as AddressInfo).port, acceptor, listener, lines, logged };
 }
 
 export async function contextsFor(settings: TlsSettings): Promise<SecureContexts> {

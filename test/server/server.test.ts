@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,6 +9,7 @@ import { type Exchange, type Gateway, SallyportError, silentLog } from "../../sr
 import { createServer } from "../../src/server/create.ts";
 import type { Server } from "../../src/server/server.ts";
 import { makeFolder } from "../kit/make-folder.ts";
+import { until } from "../kit/until.ts";
 
 const directory = makeFolder();
 
@@ -171,6 +172,41 @@ test("a server that is stopped while its apps start never listens", async () => 
   const started = server.start();
   await server.stop();
   await assert.rejects(started, { code: "ERR_SALLYPORT_STOPPING" });
+});
+
+test("a server that is stopped while it opens its access log closes that", async (t) => {
+  const access = join(makeFolder(t), "access.log");
+  const server = serverOf({ apps: { app: new Named("one") }, log: { access } });
+  const started = server.start();
+  await server.stop();
+  await assert.rejects(started, { code: "ERR_SALLYPORT_STOPPING" });
+  await until(() => !openFiles().includes(access));
+});
+
+const openFiles = (): string[] => readdirSync("/proc/self/fd").map((fd) => readlinkOf(`/proc/self/fd/${fd}`));
+
+/** "" for what is closed by now. */
+function readlinkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+test("a stop that breaks a reload off says so, and does not speak of a start", async () => {
+  const app = new Named("one");
+  const server = serverOf({ apps: { app } });
+  let stopped: Promise<void> | undefined;
+  app.reload = async () => {
+    stopped = server.stop(0);
+  };
+  await server.start();
+  await assert.rejects(server.reload(), {
+    code: "ERR_SALLYPORT_STOPPING",
+    message: "the server was stopped before the change took effect",
+  });
+  await stopped;
 });
 
 test("reload reaches the apps that can; the failure of one is reported and does not hold up the others", async () => {

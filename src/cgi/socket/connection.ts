@@ -117,7 +117,9 @@ export class SocketConnection implements ManagedConnection, CgiTransport, Moves<
 
   forceClose(): void {
     this.#exchange?.fail(graceOver());
-    if (this.#life.state !== "silent") this.#socket.destroySoon();
+    const { state } = this.#life;
+    // Both end in a moment, by `destroy`.
+    if (state !== "silent" && state !== "linger") this.#socket.destroySoon();
   }
 
   destroy(): void {

@@ -89,9 +89,11 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     this.#exchange?.leave();
   }
 
+  /** An answer must not be taken back from a client that still sends; the listener waits only a moment longer. */
   forceClose(): void {
     this.#exchange?.fail(graceOver());
-    this.#socket.destroySoon();
+    if (this.#life.rule.step === "request") this.#socket.destroySoon();
+    else this.shut();
   }
 
   destroy(): void {

@@ -132,7 +132,7 @@ export class Http2Connection implements ManagedConnection {
     const shared = this.#streams.size > 1;
     const progress = this.flow.look(now, !shared && !this.#shared);
     this.#shared = shared;
-    if (progress) for (const stream of this.#streams) stream.writer.taken();
+    if (progress) for (const stream of this.#streams) stream.taken();
   }
 
   // The streams' calls.

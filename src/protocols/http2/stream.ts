@@ -15,9 +15,11 @@ import { logRefusal } from "../../http/refusals.ts";
 import { NOT_IN_TRAILERS } from "../../http/trailers.ts";
 import { forgetWhenClosed } from "../../sockets/closed.ts";
 import { graceOver } from "../../sockets/connections.ts";
+import type { StallWatching } from "../../sockets/send-watch.ts";
 import { readOpening, type UpgradedStream, VERSION } from "../../websocket/index.ts";
 import type { Http2Connection } from "./connection.ts";
 import { Http2Exchange } from "./exchange.ts";
+import { MessageWatch } from "./message-watch.ts";
 import { type Http2Request, readRequest, readTrailers } from "./request.ts";
 import { responseFields } from "./response.ts";
 import { Http2ResponseWriter } from "./response-writer.ts";
@@ -38,6 +40,8 @@ export class Http2Stream implements Member {
   #upload: Http2Upload | undefined;
   /** The stream belongs to a WebSocket session, which sees by itself how it ends. */
   #hijacked = false;
+  /** Of that session; made when a message has to wait for the first time. */
+  #messages: MessageWatch | undefined;
   /** The client has its whole response, which is a head alone, and the stream is closed; the application is not done yet. */
   #outlived = false;
   /** When the client must have ended its side, once it was answered. */
@@ -89,6 +93,12 @@ export class Http2Stream implements Member {
     else if (this.#upload && this.#upload.deadline <= now) this.#upload.expire();
   }
 
+  /** The client has taken something, and no other stream was open. */
+  taken(): void {
+    this.writer.taken();
+    this.#messages?.taken();
+  }
+
   endEvents(): void {
     this.#exchange?.leave();
   }
@@ -125,7 +135,11 @@ export class Http2Stream implements Member {
   hijack(fields: Headers): UpgradedStream {
     this.#hijacked = true;
     this.writer.headWithoutTrailers(responseFields({ status: 200, reason: "", headers: fields }, -1));
-    return { duplex: this.#stream, early: Buffer.alloc(0) };
+    const watch = (timeout: number): StallWatching => {
+      this.#messages = new MessageWatch(this.#stream, this.#connection.flow, timeout);
+      return this.#messages;
+    };
+    return { duplex: this.#stream, early: Buffer.alloc(0), watch };
   }
 
   /** The body will never be complete, and that is the client's fault. */

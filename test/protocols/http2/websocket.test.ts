@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node:http2";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import {
   type Exchange,
@@ -200,6 +200,46 @@ for (const sendTimeout of [0, Number.POSITIVE_INFINITY])
     await (await client(false)).all();
     assert.ok((await read(stream, size)).length >= size);
   });
+
+/** A WebSocket with a message of `size` bytes on its way to a client that does not read yet; `beside`: other streams are open. */
+async function unread(t: TestContext, { size, beside = 0 }: { size: number; beside?: number }) {
+  const { handler, next } = queue();
+  const { session } = await serve(t, handler, { sendTimeout: 800 }, { sendTimeout: 800 });
+  const client = session();
+  const stream = await open(client);
+  const exchange = await next();
+  const webSocket = exchange.handshake?.accept(
+    { subprotocol: undefined, headers: [] },
+    { message() {}, closed() {} },
+  );
+  for (let i = 0; i < beside; i++) {
+    client.request().on("error", () => {});
+    await next();
+  }
+  assert.equal(webSocket?.send(Buffer.alloc(size), true), false);
+  return { stream, outcome: outcomeOf(exchange) };
+}
+
+for (const beside of [0, 3]) {
+  test(`a client that does not read for sendTimeout, with ${beside} other streams, is cut, though it goes on sending`, async (t) => {
+    const { stream, outcome } = await unread(t, { size: 2 ** 20, beside });
+    const sending = setInterval(() => stream.write(masked(1, "x")), 20);
+    t.after(() => clearInterval(sending));
+    assert.equal((await outcome).error?.code, "ERR_SALLYPORT_CLIENT_STALLED");
+  });
+
+  test(`a client that reads one large message slowly, with ${beside} other streams, gets all of it`, async (t) => {
+    const size = 2 ** 21;
+    const { stream, outcome } = await unread(t, { size, beside });
+    let read = 0;
+    while (read < size && !stream.destroyed) {
+      read += (stream.read() as Buffer | null)?.length ?? 0;
+      await pause(60);
+    }
+    stream.close(constants.NGHTTP2_CANCEL);
+    assert.equal((await outcome).error?.code, "ERR_SALLYPORT_CLIENT_LEFT");
+  });
+}
 
 test("a listener whose grace is over closes open WebSockets with 1001 (L3)", async (t) => {
   const { handler, next } = queue();

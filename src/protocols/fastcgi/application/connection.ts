@@ -122,8 +122,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
   forceClose(): void {
     const error = graceOver();
     for (const { exchange } of this.#requests.all()) exchange?.fail(error);
-    this.#loseAll(error);
-    this.#socket.destroySoon();
+    this.#dropAll(error);
+    this.shut();
   }
 
   destroy(): void {
@@ -417,6 +417,10 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     this.#life.enter("linger");
     this.#probe?.stop();
     this.#queues.clear();
+    this.#dropAll(error);
+  }
+
+  #dropAll(error: SallyportError): void {
     const requests = this.#requests.all();
     this.#requests.clear();
     for (const request of requests) request.lose(error);
