@@ -57,6 +57,7 @@ export class SocketGateway implements Gateway {
   /** "SCGI" or "uwsgi". */
   readonly #interface: string;
   readonly #options: SocketGatewayOptions;
+  readonly #maxBody: number;
   /** Those of the options. */
   readonly #extra: readonly (readonly [name: string, value: string])[];
   readonly #upstreams: Upstreams;
@@ -73,6 +74,7 @@ export class SocketGateway implements Gateway {
     this.#interface = name;
     this.#encode = encode;
     this.#options = options;
+    this.#maxBody = options.maxBody ?? MAX_BODY;
     this.#extra = latin1Variables(options.variables);
     this.#upstreams = new Upstreams(options.address, options);
     this.#semaphore = new Semaphore(
@@ -152,7 +154,7 @@ export class SocketGateway implements Gateway {
 
   /** A client that waits for 100 Continue sends nothing before the application reads: its body streams. */
   #streams({ body, request }: Exchange): boolean {
-    if (body.whole) return true;
+    if (body.whole && body.whole.length <= this.#maxBody) return true;
     if (body.length === undefined) return false;
     return (
       this.#options.bufferBody === false ||
@@ -162,7 +164,7 @@ export class SocketGateway implements Gateway {
 
   /** Slow clients wait here, not at the application; and a chunked body gets a length. */
   async #setAside(exchange: Exchange): Promise<RequestBody> {
-    const spooled = await spool(exchange.body, { limit: this.#options.maxBody ?? MAX_BODY });
+    const spooled = await spool(exchange.body, { limit: this.#maxBody });
     exchange.whenClosed(() => spooled.dispose());
     return spooled.body();
   }

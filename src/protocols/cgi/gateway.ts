@@ -228,8 +228,9 @@ class CgiGateway implements Gateway {
   /** Slow clients wait here, without a program; and CONTENT_LENGTH must be true, also of a chunked body (C3). */
   async #spool({ body }: Exchange): Promise<Spooled | undefined> {
     const { bufferBody, maxBody } = this.#settings;
-    const streams = body.whole || (!bufferBody && body.length !== undefined);
-    return streams ? undefined : spool(body, { limit: maxBody });
+    const isHere = body.whole && body.whole.length <= maxBody;
+    const streams = !bufferBody && body.length !== undefined;
+    return isHere || streams ? undefined : spool(body, { limit: maxBody });
   }
 
   async #withPermit(exchange: Exchange, action: () => Promise<void>): Promise<void> {

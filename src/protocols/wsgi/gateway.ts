@@ -48,7 +48,7 @@ export interface WsgiOptions extends PythonApplicationOptions, WsgiOnlyOptions {
   readonly slowCall?: number | undefined;
   /** Milliseconds until a response must have begun; then 504 and a new worker. 0 for no limit. Default 30 s. */
   readonly timeout?: number | undefined;
-  /** Bytes of a request body that is set aside until it is complete. Default 4 GiB. */
+  /** Bytes of a request body that is set aside until it is complete. More: 413. Default 4 GiB. */
   readonly maxBody?: number | undefined;
 }
 
@@ -127,7 +127,8 @@ function answering(options: WsgiOptions): AnswerExchange {
   const { maxBody = MAX_BODY } = options;
   const streams = streaming(options);
   return (exchange, runner) => {
-    if (exchange.body.whole) return submit(runner, exchange, exchange.body.whole, releaseOf(exchange));
+    const { whole } = exchange.body;
+    if (whole && whole.length <= maxBody) return submit(runner, exchange, whole, releaseOf(exchange));
     if (streams(exchange)) return submit(runner, exchange, undefined, undefined);
     return complete(runner, exchange, maxBody).catch((error: unknown) =>
       exchange.fail(SallyportError.from(error)),

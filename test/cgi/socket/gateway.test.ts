@@ -236,8 +236,18 @@ for (const protocol of PROTOCOLS) {
     const app = await startApplication(t, protocol, apps.handler);
     const { ask } = startGateway(t, protocol, { address: app.address, maxBody: 3 });
     assert.equal((await ask("/%00")).status, 400);
-    assert.equal((await ask("/", { body: new PushedBody(9, { pause() {}, resume() {} }) })).status, 413);
+    for (const body of ["4444", new PushedBody(9, { pause() {}, resume() {} })])
+      assert.equal((await ask("/", { body })).status, 413);
     assert.equal(apps.count, 0);
+  });
+
+  test(`${name}: \`maxBody\` is for what is set aside: a body of that size passes, and a larger one that streams`, async (t) => {
+    const app = await startApplication(t, protocol, echo);
+    const body = "4444";
+    for (const limit of [{ maxBody: 4 }, { maxBody: 3, bufferBody: false }]) {
+      const answer = await startGateway(t, protocol, { address: app.address, ...limit }).ask("/", { body });
+      assert.deepEqual([answer.status, answer.body.toString().includes(body)], [200, true]);
+    }
   });
 
   test(`${name}: a local redirect goes to the routes, or to the client where there are none`, async (t) => {

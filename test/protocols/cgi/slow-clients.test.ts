@@ -34,6 +34,14 @@ test("a body over `maxBody` is 413 before a program starts, with and without a l
   assert.equal((await answer).status, 413);
 });
 
+test("`maxBody` is for bodies that are here at once, too, unless bodies stream", async (t) => {
+  const limited = await startCgi(t, "show", { maxBody: 3 });
+  assert.equal((await ask(limited, { method: "POST", body: "abcd" })).status, 413);
+  assert.equal(shown(await ask(limited, { method: "POST", body: "abc" })).body, "abc");
+  const streaming = await startCgi(t, "show", { maxBody: 3, bufferBody: false });
+  assert.equal(shown(await ask(streaming, { method: "POST", body: "abcd" })).body, "abcd");
+});
+
 test("clients that do not read what a program wrote hold no program, and get all of it", async (t) => {
   const gateway = await startCgi(t, "echo_body", { processes: 1, queue: 0 });
   const sent = Buffer.alloc(3 * MIB, "0123456789abcdef-");

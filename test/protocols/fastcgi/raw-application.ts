@@ -38,6 +38,8 @@ export class RawApplication {
   readonly sockets: Socket[] = [];
   /** Connections that only asked for values. */
   questions = 0;
+  /** It leaves these unanswered. */
+  silent = false;
   readonly #server: Server;
   readonly #values: Record<string, string> | undefined;
   readonly #requests: RawRequest[] = [];
@@ -105,6 +107,7 @@ export class RawApplication {
 
   #tell(socket: Socket): void {
     this.questions++;
+    if (this.silent) return;
     if (!this.#values) return void socket.destroy();
     socket.write(managementRecord(TYPE.GET_VALUES_RESULT, encodePairs(Object.entries(this.#values).flat())));
   }

@@ -8,6 +8,7 @@ import { PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { wsgi } from "../../../src/protocols/wsgi/index.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
 import { VENV_PYTHON } from "../../kit/needs.ts";
+import { pythons } from "../../kit/pythons.ts";
 import { APPS, type StartedWsgi, startWsgi } from "../../kit/start-wsgi.ts";
 
 const pid = async (server: StartedWsgi): Promise<unknown> => (await server.json("/process")).pid;
@@ -237,6 +238,24 @@ test("a slow client does not hold its worker: what it does not take waits in mem
   slow.release();
   const { bytes, complete } = await slow.done;
   assert.deepEqual([bytes, complete], [size, true]);
+});
+
+for (const mode of ["daemon", "embedded"] as const)
+  test(`${mode} mode: a body over \`maxBody\` is 413, whether it is here at once, announced or neither`, async (t) => {
+    const server = await startWsgi(t, "say_request", { mode, maxBody: 3, python: pythons()[0]?.path });
+    const pushed = (length?: number): PushedBody => new PushedBody(length, { pause() {}, resume() {} });
+    const unknown = pushed();
+    unknown.push(Buffer.from("abcd"));
+    for (const body of ["abcd", pushed(4), unknown])
+      assert.equal((await server.ask("/", { method: "POST", body })).status, 413);
+    const { status, body } = await server.ask("/", { method: "POST", body: "abc" });
+    assert.deepEqual([status, body.toString().split("\n").at(-1)], [207, "read=3"]);
+  });
+
+test("`maxBody` is not for bodies that stream", async (t) => {
+  const server = await startWsgi(t, "say_request", { maxBody: 3, bufferBody: false });
+  const { status, body } = await server.ask("/", { method: "POST", body: "abcd" });
+  assert.deepEqual([status, body.toString().split("\n").at(-1)], [207, "read=4"]);
 });
 
 test("a huge single item arrives whole", async (t) => {

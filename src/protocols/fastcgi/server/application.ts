@@ -19,6 +19,8 @@ import { addressesOf, checkSense, type FastcgiOptions } from "./options.ts";
 import { SpawnedApplication } from "./process.ts";
 
 const VALUES_TIMEOUT = 1_000;
+/** As of workers. */
+const START_TIMEOUT = 60_000;
 /** For the requests inside a generation that was replaced, milliseconds. */
 const RELOAD_GRACE = 600_000;
 /** For a process between TERM and KILL. */
@@ -159,8 +161,8 @@ export class FastcgiApplication {
     const { connectTimeout, connections, idleTimeout, keep = true, timeout = 30_000 } = this.#options;
     const exclusive = this.#options.command !== undefined;
     const upstream = new Upstream(address, { connectTimeout, log: this.#log });
-    const options = { keep, connections, idleTimeout, exclusive, timeout, valuesTimeout: VALUES_TIMEOUT };
-    return new Backend(upstream, options, this.backends);
+    const times = { idleTimeout, timeout, valuesTimeout: VALUES_TIMEOUT, startTimeout: START_TIMEOUT };
+    return new Backend(upstream, { keep, connections, exclusive, ...times }, this.backends);
   }
 }
 

@@ -25,6 +25,8 @@ export interface BackendOptions {
   readonly timeout: number;
   /** Milliseconds for the answer to FCGI_GET_VALUES. */
   readonly valuesTimeout: number;
+  /** Milliseconds for which a process that we have started may say nothing at all, and yet does not hang. */
+  readonly startTimeout: number;
 }
 
 const USUAL_CONNECTIONS = 16;
@@ -58,14 +60,18 @@ export class Backend {
   /** Requests inside, with those that are opening. */
   #busy = 0;
   #retired = false;
+  /** Milliseconds, `performance.now`. */
+  readonly #since = performance.now();
+  /** Something has come from the application. */
+  #hasSpoken = false;
   /** A request has come to its end here. */
   servedOnce = false;
   /** Requests that it has been given. */
   requests = 0;
   /** Why we ended the process there: what was inside is not tried again. */
   endedFor: SallyportError | undefined;
-  /** Nothing has come from the application since it began to be doubted. Set by the connections. */
-  quiet = false;
+  /** Nothing has come from the application since it began to be doubted. */
+  #isQuiet = false;
   /** It is being found out whether it hangs. */
   #isDoubted = false;
   #doubtedAt = Number.NEGATIVE_INFINITY;
@@ -93,13 +99,13 @@ export class Backend {
 
   /** Whether others are better: it could not be reached lately, or has left a request unanswered and said nothing since. */
   get backingOff(): boolean {
-    return this.#upstream.backingOff || (this.quiet && performance.now() - this.#doubtedAt < AVOIDED);
+    return this.#upstream.backingOff || (this.#isQuiet && performance.now() - this.#doubtedAt < AVOIDED);
   }
 
   /** Whether another request may be begun. */
   get hasRoom(): boolean {
     if (this.#retired || this.#busy >= this.#mostRequests) return false;
-    if (this.#isDoubted && this.quiet) return false;
+    if (this.#isDoubted && this.#isQuiet) return false;
     if (this.#hasFreeConnection) return true;
     // Better to wait for a connection that is free in a moment than to open another one.
     return !this.settling && this.#connections.size + this.#opening < this.#mostConnections;
@@ -108,14 +114,18 @@ export class Backend {
   /** Asks a process that we have just started what it can do. Resolves with whether it answered within `limit` ms. Never rejects. */
   async introduce(limit: number): Promise<boolean> {
     const values = await askValues(this.#upstream, limit).catch(() => undefined);
-    if (values?.reply !== "values") return false;
-    this.#values = values;
-    return true;
+    this.#hasSpoken ||= values !== undefined && values.reply !== "none";
+    // One that does not answer is not asked again before its first request, which would have to wait for that.
+    if (values?.reply !== "closed") this.#values = values;
+    return values?.reply === "values";
   }
 
   /** Asks what the application can do, once. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
   async #learn(): Promise<void> {
-    if (this.#values) return;
+    if (!this.#values) await this.#ask();
+  }
+
+  async #ask(): Promise<void> {
     this.#asking ??= askValues(this.#upstream, this.#options.valuesTimeout);
     try {
       this.#values = await this.#asking;
@@ -157,9 +167,9 @@ export class Backend {
    */
   doubt(patience: number): void {
     if (this.#isDoubted) return;
-    this.quiet = true;
+    this.#isQuiet = true;
     this.#doubtedAt = performance.now();
-    if (!this.#options.exclusive) return;
+    if (!this.#options.exclusive || this.#isStarting) return;
     this.#isDoubted = true;
     this.#busy++;
     void this.#hangs(patience).then((hangs) => {
@@ -169,6 +179,11 @@ export class Backend {
     });
   }
 
+  /** A process of ours counts as ready before it has said anything, as some never answer questions. */
+  get #isStarting(): boolean {
+    return !this.#hasSpoken && performance.now() - this.#since < this.#options.startTimeout;
+  }
+
   /** Never rejects. */
   async #hangs(patience: number): Promise<boolean> {
     // What answers no such questions may be waiting for something, which is its right until it is late.
@@ -176,12 +191,12 @@ export class Backend {
     const limit = Math.max(patience, this.#timeToAnswer);
     try {
       const { reply } = await askValues(this.#upstream, limit);
-      return reply === "none" && this.quiet;
+      return reply === "none" && this.#isQuiet;
     } catch (error) {
       // Its queue of connections is full, or it has ended.
       if (SallyportError.from(error).code !== "ERR_SALLYPORT_UPSTREAM_BUSY") return false;
       await delay(limit, undefined, { ref: false });
-      return this.quiet && !this.#retired;
+      return this.#isQuiet && !this.#retired;
     }
   }
 
@@ -207,6 +222,15 @@ export class Backend {
   }
 
   // Calls of the connections.
+
+  /** Something has come from the application. */
+  spoke(): void {
+    this.#isQuiet = false;
+    if (this.#hasSpoken) return;
+    this.#hasSpoken = true;
+    // When it was started it was too slow to answer, or it never does.
+    if (this.#values?.reply === "none") this.#ask().catch(() => {});
+  }
 
   /** END_REQUEST came, or the request was aborted; `protocolStatus` is other than 0 when it was turned away. */
   ended(request: OutgoingRequest, protocolStatus: number): void {

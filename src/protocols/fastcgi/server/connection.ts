@@ -197,7 +197,7 @@ export class ApplicationConnection {
   received(bytes: Buffer): void {
     if (this.#gone) return;
     this.heard = true;
-    this.#backend.quiet = false;
+    this.#backend.spoke();
     this.#reader.feed(Buffer.from(bytes));
     try {
       for (let piece = this.#reader.next(); piece; piece = this.#reader.next()) this.#take(piece);

@@ -44,6 +44,7 @@ export const authorized = (given: FastcgiOptions & OldFastcgiNames, gateway: Gat
 
 class FastcgiGateway implements Gateway {
   readonly #options: FastcgiOptions;
+  readonly #maxBody: number;
   readonly #application: FastcgiApplication;
   readonly #authorizer: Authorizer | undefined;
   readonly #settings: RequestSettings;
@@ -58,6 +59,7 @@ class FastcgiGateway implements Gateway {
   constructor(options: FastcgiOptions) {
     const { authorizer, log } = options;
     this.#options = options;
+    this.#maxBody = options.maxBody ?? MAX_BODY;
     this.#application = new FastcgiApplication(options);
     this.#settings = requestSettings(options);
     this.#scripts = scriptsOf(options);
@@ -113,7 +115,7 @@ class FastcgiGateway implements Gateway {
   }
 
   #serve(exchange: Exchange): void {
-    const { whole } = exchange.body;
+    const whole = this.#bodyHere(exchange);
     const script = this.#scripts?.known(exchange);
     const ready = whole && this.#options.role !== "filter" && (script || !this.#scripts);
     if (ready) this.#serveAtOnce(exchange, whole, script);
@@ -177,14 +179,20 @@ class FastcgiGateway implements Gateway {
     return undefined;
   }
 
+  /** The bytes of a body that need not be set aside: they have arrived, and are not too many. */
+  #bodyHere({ body: { whole } }: Exchange): Uint8Array | undefined {
+    return whole && whole.length <= this.#maxBody ? whole : undefined;
+  }
+
   /** Slow clients wait here, not in a process of the application; and a chunked body gets a length. */
   async #body(exchange: Exchange): Promise<PreparedBody> {
     const { body } = exchange;
-    const { bufferBody, maxBody = MAX_BODY } = this.#options;
-    if (body.whole) return { body: body.whole, repeatable: true, length: body.whole.length };
+    const { bufferBody } = this.#options;
+    const whole = this.#bodyHere(exchange);
+    if (whole) return { body: whole, repeatable: true, length: whole.length };
     if (bufferBody === false && body.length !== undefined)
       return { body: () => body, repeatable: false, length: body.length };
-    const spooled = await spool(body, { limit: maxBody });
+    const spooled = await spool(body, { limit: this.#maxBody });
     exchange.whenClosed(() => spooled.dispose());
     return { body: spooled.whole ?? (() => spooled.body()), repeatable: true, length: spooled.length };
   }

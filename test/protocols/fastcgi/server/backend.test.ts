@@ -11,6 +11,7 @@ import { Backends } from "../../../../src/protocols/fastcgi/server/backends.ts";
 import { OutgoingRequest } from "../../../../src/protocols/fastcgi/server/request.ts";
 import { RecordedExchange } from "../../../../src/testing/recorded.ts";
 import { Upstream } from "../../../../src/upstreams/index.ts";
+import { until } from "../../../kit/until.ts";
 import { RawApplication } from "../raw-application.ts";
 
 const SETTINGS = { log: silentLog, timeout: 0, stallTimeout: 0, buffer: RESPONSE_BUFFER_LIMITS };
@@ -24,7 +25,8 @@ async function start(t: TestContext, more: Partial<BackendOptions>, multiplexes:
   const backends = new Backends({ queue: 10, queueTimeout: 10_000, log: silentLog, replaced: false });
   const options = { keep: true, connections: 1, idleTimeout: undefined, exclusive: false, timeout: 0 };
   const upstream = new Upstream(application.address);
-  const backend = new Backend(upstream, { ...options, valuesTimeout: 60_000, ...more }, backends);
+  const times = { valuesTimeout: 60_000, startTimeout: 60_000 };
+  const backend = new Backend(upstream, { ...options, ...times, ...more }, backends);
   backends.add(backend);
   t.after(() => backends.close(0));
   const submit = (): RecordedExchange => {
@@ -85,3 +87,53 @@ test("all who wait for the last request at a backend learn of its end", { timeou
   await Promise.all([backend.drain(120_000), backend.drain(0)]);
   assert.equal((await done).status, 503);
 });
+
+test("an application that leaves the question of its start unanswered is not asked again before its first request", async (t) => {
+  const { application, backend, submit } = await start(t, { exclusive: true, valuesTimeout: 50 }, "0");
+  application.silent = true;
+  assert.equal(await backend.introduce(50), false);
+  const { done } = submit();
+  const request = await application.next();
+  assert.equal(application.questions, 1);
+  request.answer("ok");
+  assert.equal((await done).status, 200);
+});
+
+test("an application that was too slow to answer the question of its start is asked again once it has spoken", async (t) => {
+  const { application, backend, submit, ask } = await start(t, { exclusive: true, connections: 2 }, "1");
+  application.silent = true;
+  await backend.introduce(50);
+  application.silent = false;
+  await ask();
+  await until(() => application.questions >= 2);
+  const question = application.sockets.at(-1);
+  await until(() => question?.destroyed === true);
+  // The kept connection takes one request, and a new one the others.
+  const exchanges = [submit(), submit(), submit()];
+  for (const _ of exchanges) (await application.next()).answer("ok");
+  for (const { done } of exchanges) assert.equal((await done).status, 200);
+  assert.equal(application.connections, 2);
+});
+
+for (const [which, startTimeout, hangs] of [
+  ["may still be starting", 60_000, false],
+  ["should have started", 0, true],
+] as const) {
+  test(`a process that has said nothing yet, and ${which}, ${hangs ? "hangs" : "does not hang"}`, async (t) => {
+    const { application, backend } = await start(
+      t,
+      { exclusive: true, valuesTimeout: 50, startTimeout },
+      "0",
+    );
+    application.silent = true;
+    await backend.introduce(50);
+    let hung = false;
+    backend.onHang = () => {
+      hung = true;
+    };
+    backend.doubt(0);
+    if (hangs) await until(() => hung);
+    else await delay(500);
+    assert.equal(hung, hangs);
+  });
+}

@@ -10,6 +10,7 @@ import { authorized, fastcgi } from "../../../../src/protocols/fastcgi/index.ts"
 import { RecordedExchange } from "../../../../src/testing/recorded.ts";
 import { head, queue } from "../../../kit/handlers.ts";
 import { keepLog } from "../../../kit/keep-log.ts";
+import { makeFolder } from "../../../kit/make-folder.ts";
 import { RawApplication, socketPath, startGateway } from "../raw-application.ts";
 import { echo, serve } from "../serve-fastcgi.ts";
 
@@ -493,6 +494,31 @@ test("a body of unknown length is set aside, so that CONTENT_LENGTH is right", a
   request.answer("ok");
   assert.equal((await asked).status, 200);
 });
+
+for (const role of ["responder", "filter"] as const)
+  test(`${role}: a body over \`maxBody\` is 413, whether it is here at once, announced or neither`, async (t) => {
+    const application = await RawApplication.start(t);
+    const root = makeFolder(t);
+    writeFileSync(join(root, "a.txt"), "");
+    const { ask } = await startGateway(t, {
+      address: application.address,
+      role,
+      root,
+      suffix: ".txt",
+      maxBody: 3,
+    });
+    const pushed = (length?: number): PushedBody => new PushedBody(length, { pause() {}, resume() {} });
+    const unknown = pushed();
+    unknown.push(Buffer.from("abcd"));
+    for (const body of ["abcd", pushed(4), unknown])
+      assert.equal((await ask({ target: "/a.txt", method: "POST", body })).status, 413);
+    const asked = ask({ target: "/a.txt", method: "POST", body: "abc" });
+    const request = await application.next();
+    await request.until(() => request.stdinEnded);
+    assert.equal(request.stdin, "abc");
+    request.answer("ok");
+    assert.equal((await asked).status, 200);
+  });
 
 test("a body streams when it need not be complete first", async (t) => {
   const application = await RawApplication.start(t);

@@ -48,6 +48,7 @@ function sharing(t: TestContext, address: string, stallTimeout = 0): (exchange: 
     exclusive: false,
     timeout: 0,
     valuesTimeout: 60_000,
+    startTimeout: 0,
   };
   backends.add(new Backend(new Upstream(address), options, backends));
   t.after(() => backends.close(0));

@@ -171,6 +171,34 @@ test("W13: an app on a shared connection that blocks its event loop is ended and
   await gone(Number(first));
 });
 
+test("a program that takes longer to start than requests may take is not ended: they are 504 until it is there", async (t) => {
+  const folder = makeFolder(t);
+  const [app, starts] = [join(folder, "app.mjs"), join(folder, "starts")];
+  writeFileSync(app, "export default () => new Response(String(process.pid));");
+  const slowly = 'echo $$ >> "$0"; sleep 7; exec "$@"';
+  const command = [
+    "/bin/sh",
+    "-c",
+    slowly,
+    starts,
+    process.execPath,
+    BIN,
+    "serve",
+    app,
+    "--access-log",
+    "off",
+  ];
+  const { ask, lines } = await startGateway(t, { command, processes: { min: 0, max: 1 }, timeout: 1_000 });
+  const awake = setInterval(() => {}, 60_000);
+  t.after(() => clearInterval(awake));
+  const answers = [await ask()];
+  while (answers.at(-1)?.status === 504) answers.push(await ask());
+  const last = answers.at(-1)?.body.toString();
+  assert.equal(readFileSync(starts, "utf8"), `${last}\n`);
+  assert.ok(answers.length > 2, `${answers.length} answers`);
+  assert.ok(!lines.some(({ message }) => / hangs: /.test(message)));
+});
+
 /** As HANGING_SCRIPT, but a signal does not end its sleep early. */
 const WORKING_SCRIPT = `<?php
 if ($_SERVER["QUERY_STRING"] === "hang") while (true) usleep(1000);
