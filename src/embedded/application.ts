@@ -95,7 +95,10 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     };
     this.writer.text(TO_WORKER.INIT, 0, marshal(init));
     this.#flush();
-    if (this.#failure) throw this.#failure;
+    if (this.#failure) {
+      this.#output.end();
+      throw this.#failure;
+    }
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
   }
 

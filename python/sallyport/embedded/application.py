@@ -24,7 +24,7 @@ from ..failures import application_trace, failed_payload, summary
 from ..interpreter import interpreter
 from ..link import CANCEL, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
 from ..loader import LoadError, interface_of, load
-from .process import adapt
+from .process import adapt, end_output
 from .response import Response
 
 # Flags of `call`, beside the number of bytes that were written.
@@ -263,6 +263,8 @@ class Embedded:
 
     def _leave(self) -> None:
         """From now on another application, if there is one, sends what is printed."""
+        if _present == [self]:
+            end_output()
         if self in _present:
             _present.remove(self)
 
