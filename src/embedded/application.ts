@@ -95,7 +95,10 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     };
     this.writer.text(TO_WORKER.INIT, 0, marshal(init));
     this.#flush();
-    if (this.#failure) throw this.#failure;
+    if (this.#failure) {
+      this.#output.end();
+      throw this.#failure;
+    }
     this.#timer = setInterval(() => this.#tick(), TICK).unref();
   }
 
@@ -235,24 +238,26 @@ export class EmbeddedApplication implements StreamTransport, Runner {
         at += size;
         left -= size;
         if (at < received.length || left === 0) continue;
-        this.#call(at, MORE_COMES);
+        if (!this.#call(at, MORE_COMES)) return;
         at = 0;
       }
     }
     this.#call(at, 0);
   }
 
-  #call(size: number, flags: number): void {
+  /** False if Python has failed, and lost what it was given. */
+  #call(size: number, flags: number): boolean {
     const { call, sent } = this.#entry as Entry;
     const begun = performance.now();
     let answer = call(size, flags);
     this.#warnIfSlow(begun);
     let readable = true;
     for (;;) {
-      if (answer < 0)
-        return this.#failAll(
-          new SallyportError("INTERNAL", "the embedded interpreter failed; see its message"),
-        );
+      if (answer < 0) {
+        this.commonParts.clear(); // some may be among what it has not read
+        this.#failAll(new SallyportError("INTERNAL", "the embedded interpreter failed; see its message"));
+        return false;
+      }
       if (readable && answer & SIZE) readable = this.#read(sent.subarray(0, answer & SIZE));
       if ((answer & MORE_IS_HERE) === 0) break;
       answer = call(0, FETCH);
@@ -260,6 +265,7 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     // Python has sent all it had, so its next bytes begin with a whole frame.
     if (!readable) this.#reader = this.#newReader();
     if (answer & RUNNABLE) this.#scheduleStep();
+    return true;
   }
 
   #newReader(): FrameReader {
@@ -277,12 +283,20 @@ export class EmbeddedApplication implements StreamTransport, Runner {
     }
   }
 
-  /** Fails the requests under way; the server goes on. Python is not told: it is the link to it that failed. */
+  /**
+   * Fails the requests under way; the server goes on. The application learns that they are over: their iterables are closed
+   * (PEP 3333, "Specification Details").
+   */
   #failAll(error: SallyportError): void {
     this.#failure ??= error;
     this.log.error(error.message, { code: error.code });
-    for (const stream of this.#streams.all()) stream.lose(error);
+    const streams = this.#streams.all();
     this.#streams.clear();
+    for (const stream of streams) {
+      this.writer.text(TO_WORKER.CANCEL, stream.id, "");
+      stream.lose(error);
+    }
+    this.#acceptQueued();
   }
 
   /** The rest of a response is made block by block, with a turn of the loop between two calls. */

@@ -128,6 +128,7 @@ export class Pool {
     this.#install(next);
     for (const worker of previous) this.#retire(worker);
     for (const worker of next) this.#onRoom(worker);
+    this.#scaler.check(); // the bounds may have changed meanwhile
   }
 
   status(): RunnerStatus {

@@ -222,3 +222,9 @@ test("a response that is under way when the grace is over is cut", async () => {
   const { complete, error } = await asked.done;
   assert.deepEqual([complete, error?.code], [false, "ERR_SALLYPORT_STOPPING"]);
 });
+
+test("a last line without its end reaches the log when the last application ends", async () => {
+  await text("/unfinished");
+  for (const end of ends.splice(0).reverse()) await end();
+  assert.ok(app.lines.some(({ message }) => message === "a line without its end"));
+});

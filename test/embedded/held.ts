@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { RecordedExchange } from "../../src/testing/recorded.ts";
+import { Repeated } from "../../src/exchange/index.ts";
+import { RecordedExchange } from "../../src/testing/recorded.ts";
 import { missing, VENV_PYTHON } from "../kit/needs.ts";
 import { type StartedWsgi, startWsgi } from "../kit/start-wsgi.ts";
 import { until } from "../kit/until.ts";
@@ -141,4 +142,53 @@ test("a complete response reaches a client that is slow to take it, though the a
   asked.release();
   const { complete, body, error } = await asked.done;
   assert.deepEqual([complete, body.length, error], [true, 4 << 20, undefined]);
+});
+
+/** So many of each; taken by nobody, and open when this resolves. */
+async function openResponses(from: StartedWsgi, count: number, pages: string[]): Promise<RecordedExchange[]> {
+  const exchanges = Array.from({ length: count }, () =>
+    pages.map((target) => from.exchange({ target })),
+  ).flat();
+  for (const exchange of exchanges) exchange.stalled = true;
+  await until(() => exchanges.every(({ chunks }) => chunks.length > 0));
+  return exchanges;
+}
+
+test("what the application has returned is closed where its response is cut because the link is broken", async () => {
+  const open = await openResponses(app, 3, ["/endless", "/endless-written"]);
+  assert.equal(await number("/held"), 6);
+  assert.equal((await app.ask("/break")).status, 502);
+  for (const { complete } of await Promise.all(open.map(({ done }) => done))) assert.equal(complete, false);
+  await until(async () => (await number("/held")) === 0);
+});
+
+test("a request that waits for a response to end is answered where a broken link ends them all", async () => {
+  await openResponses(app, 99, ["/endless"]);
+  const [breaking] = await openResponses(app, 1, ["/break-after-a-block"]);
+  const waiting = app.ask("/closing");
+  breaking?.release();
+  assert.equal((await waiting).status, 200);
+  await until(async () => (await number("/held")) === 0);
+});
+
+test("after a failure of the interpreter to read a request, others like it are answered", async () => {
+  await app.ask("/fail-at-next-common-part");
+  const { request } = new RecordedExchange({ target: "/closing" });
+  const repeated = new Repeated(request);
+  const ask = async (): Promise<number> => {
+    const exchange = new RecordedExchange();
+    exchange.request = { ...request, repeated };
+    app.gateway.handle(exchange);
+    return (await exchange.done).status;
+  };
+  assert.equal(await ask(), 500);
+  assert.equal(await ask(), 200);
+  assert.equal(await ask(), 200);
+});
+
+test("what is open at the end is closed before exit functions run", async () => {
+  const server = await opened("held:app");
+  for (const exchange of await openResponses(server, 3, ["/ticks", "/endless-written"])) exchange.release();
+  await server.gateway.close?.(0);
+  assert.equal((await app.logged(/^held at the exit/)).message, "held at the exit: 0");
 });

@@ -141,9 +141,14 @@ class HttpTest(OneWorker):
         for status in (204, 304):
             self.assertEqual(self.front.response(self.sends(start(status, []), body(b"x")))[2], b"")
 
-    def test_bytes_like_bodies_are_as_good_as_bytes(self):
-        stream = self.front.script(("send", start()), ("send", body(bytearray(b"array"))))
-        self.assertEqual(self.front.response(stream)[2], b"array")
+    def test_bytes_like_bodies_and_headers_are_as_good_as_bytes(self):
+        headers = [(b"content-length", b"5"), (b"x-a", b"1")]
+        whole = b"\x01200\r\ncontent-length: 5\r\nx-a: 1\r\n"
+        for kind in ("bytearray", "memoryview", "of a class"):
+            stream = self.front.script(*(("send as", kind, each) for each in (start(headers=headers), body(b"array"))))
+            self.assertEqual(self.front.expect("RESPONSE", stream)[4:], whole + b"array")
+            stream = self.front.script(("send as", kind, start(headers=headers)), ("send", body(b"array!")))
+            self.assertIn("longer than its content-length of 5", self.front.abort(stream)["message"])
 
     def test_trailers_follow_the_body_where_the_client_takes_them(self):
         sent = {"type": "http.response.trailers", "headers": [(b"x-sum", b"4")], "more_trailers": True}

@@ -219,6 +219,22 @@ test("a reload keeps as many processes as there were", async (t) => {
   assert.equal(server.starts().length, 6);
 });
 
+for (const kind of ["wsgi", "asgi"] as const)
+  for (const [before, after] of [
+    [1, 3],
+    [3, 1],
+  ] as const)
+    test(`bounds that change during a reload hold after it, from ${before} to ${after}: ${kind}`, async (t) => {
+      const server = await start(t, kind, { processes: before });
+      const reloaded = server.gateway.reload?.();
+      await until(() => server.status().processes.length === 2 * before);
+      await server.gateway.scale?.({ min: after, max: after });
+      await reloaded;
+      await until(() => server.count() === after);
+      await until(() => server.status().processes.length === after);
+      assert.ok(server.status().processes.every(({ generation }) => generation === 2));
+    });
+
 test("a worker that dies is replaced, above the least number, too", async (t) => {
   const server = await start(t, "wsgi", { processes: { min: 0, max: 1 } });
   const { body } = await server.ask("/");

@@ -167,9 +167,10 @@ def _check_name(name: object) -> bytes:
 def _length(value: object, earlier: int) -> int:
     if earlier >= 0:
         raise ProtocolValueError("content-length is given twice")
-    if type(value) is not bytes or not (value.isdigit() and len(value) < 16):
+    digits = bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else b""
+    if not (digits.isdigit() and len(digits) < 16):
         raise ProtocolValueError(f"content-length must be a number in bytes, not {value!r}")
-    return int(value)
+    return int(digits)
 
 
 def _bad_headers(headers: object) -> str:

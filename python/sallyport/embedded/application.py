@@ -24,7 +24,7 @@ from ..failures import application_trace, failed_payload, summary
 from ..interpreter import interpreter
 from ..link import CANCEL, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
 from ..loader import LoadError, interface_of, load
-from .process import adapt
+from .process import adapt, end_output
 from .response import Response
 
 # Flags of `call`, beside the number of bytes that were written.
@@ -130,6 +130,7 @@ class Embedded:
             forks.end_if_child()  # of an import, or of an exit function
             return self._deliver()
         except BaseException as error:  # ours: exceptions of the application never come this far
+            self._partial = b""  # what follows it will not come
             sys.__stderr__.write(f"sallyport: {error!r}\n")
             return -1
 
@@ -149,6 +150,7 @@ class Embedded:
         elif kind == INIT:
             self._prepare(loads(payload))
         elif kind == STOP:
+            self._end_streams()
             _run_exit_functions()
             self._leave()
         elif kind == CANCEL and self._cancel_waiting(id):
@@ -214,6 +216,14 @@ class Embedded:
         else:
             del self._streams[stream.id]
 
+    def _end_streams(self) -> None:
+        """Those that the server has given up, and that have not come to their end by themselves since."""
+        for stream in list(self._streams.values()):
+            stream.end()
+            self.send(DONE, stream.id)
+        self._streams.clear()
+        self._runnable.clear()
+
     def _deliver(self) -> int:
         """Copies frames, as many bytes as there is room for, to where the server reads them."""
         runnable = _RUNNABLE if self._runnable or self._waiting else 0
@@ -253,6 +263,8 @@ class Embedded:
 
     def _leave(self) -> None:
         """From now on another application, if there is one, sends what is printed."""
+        if _present == [self]:
+            end_output()
         if self in _present:
             _present.remove(self)
 

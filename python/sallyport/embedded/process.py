@@ -32,12 +32,19 @@ _STACK_IN_USE = 65_536
 # Of prctl(2).
 _PR_SET_PDEATHSIG = 1
 
+# Standard output and standard error of the application: as it finds them, and where their lines are made.
+_streams: "list[io.TextIOWrapper]" = []
+_outputs: "list[_Output]" = []
+
 
 def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
     """Once for the process. `stack`: bytes of the stack of calls; `log` takes a descriptor and a line of output."""
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
-        stream = io.TextIOWrapper(_Output(descriptor, log), "utf-8", "backslashreplace", line_buffering=True)
+        output = _Output(descriptor, log)
+        stream = io.TextIOWrapper(output, "utf-8", "backslashreplace", line_buffering=True)
         setattr(sys, name, stream)
+        _streams.append(stream)
+        _outputs.append(output)
     # Where Node blocks it (--disable-sigusr1), the programs that the application starts must not inherit that.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGUSR1,))
     signal.signal = _refuse_signal
@@ -46,6 +53,17 @@ def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
     crashes.print_stacks()
     _end_forks_with_server()
     _declare_stack(stack)
+
+
+def end_output() -> None:
+    """What has been printed without a line end is a line too: no other application of this process prints the rest."""
+    for stream in (sys.stdout, sys.stderr, *_streams):
+        try:
+            stream.flush()
+        except Exception:
+            pass  # the application has closed it, or put something of its own there
+    for output in _outputs:
+        output.end()
 
 
 class _Output(io.RawIOBase):
@@ -75,6 +93,12 @@ class _Output(io.RawIOBase):
                 line = b"%s... (%d bytes more)" % (line[:_MAX_LINE], len(line) - _MAX_LINE)
             self._log(self._descriptor, line)
         return len(data)
+
+    def end(self) -> None:
+        """Nothing more comes for the line that is not finished."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._log(self._descriptor, rest)
 
     def _write_through(self, data: bytes) -> int:
         """A fork has only a copy of the memory by which lines reach the server. Nobody else escapes what it writes."""

@@ -85,6 +85,18 @@ class Response(wsgi.Response):
         if spill.last:
             self.send(*spill.last)
 
+    def end(self) -> None:
+        """The server stops: closes what the application has returned, wherever that is."""
+        from inspect import GEN_CREATED, getgeneratorstate  # not at the top: it takes milliseconds
+
+        self.cancelled = self.cancelled or "the server stops"
+        if self.spill:
+            self.replay()
+        if self.blocks:
+            if getgeneratorstate(self.blocks) == GEN_CREATED:
+                next(self.blocks, None)  # closing what has not begun runs nothing of it
+            self.blocks.close()
+
 
 class _Spill:
     """Frames that write() makes faster than they can leave, in a file.

@@ -25,6 +25,24 @@ async def do_send(scope, receive, send, message):
     await send(message)
 
 
+class _Bytes(bytes):
+    """As those that remember where they come from."""
+
+
+_BYTES_LIKE = {"bytearray": bytearray, "memoryview": memoryview, "of a class": _Bytes}
+
+
+async def send_as(scope, receive, send, name, message):
+    """Bodies, messages and values of headers as bytes-like objects; on their way here they can only be bytes."""
+    kind = _BYTES_LIKE[name]
+    for key in ("body", "bytes"):
+        if message.get(key) is not None:
+            message[key] = kind(message[key])
+    if "headers" in message:
+        message["headers"] = [(name, kind(value)) for name, value in message["headers"]]
+    await send(message)
+
+
 async def try_to_send(scope, receive, send, message):
     """Goes on when it fails."""
     try:
@@ -154,6 +172,7 @@ def at_once(coroutine):
 
 STEPS = {
     "send": do_send,
+    "send as": send_as,
     "try": try_to_send,
     "send_two": send_two,
     "send in a group": send_in_a_group,

@@ -130,6 +130,11 @@ def printed(environ):
     return "printed"
 
 
+def unfinished(environ):
+    sys.stderr.write("a line without its end")
+    return "written"
+
+
 def recurse(environ):
     return recurse(environ)
 
