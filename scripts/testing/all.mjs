@@ -4,6 +4,7 @@ import { runFile } from "./file.mjs";
 import { Idleness } from "./idleness.mjs";
 import { fileLine, interrupted, underWay } from "./report.mjs";
 import { Tally } from "./tally.mjs";
+import { compileAll } from "./typescript/code.mjs";
 
 /** Milliseconds between two reports of the files that take long. */
 const TELL = 30_000;
@@ -21,6 +22,7 @@ export async function runAll(root, files, options = {}) {
     most = atOnce * MOST,
     idleness = new Idleness(),
   } = options;
+  await compileAll();
   const results = [];
   const running = new Map();
   const queue = [...files];

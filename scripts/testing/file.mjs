@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { output, which } from "../setup/programs.mjs";
 import { Silence } from "./silence.mjs";
 import { Tally } from "./tally.mjs";
+import { LOADER } from "./typescript/loader.mjs";
 
 const REPORTER = fileURLToPath(new URL("events.mjs", import.meta.url));
 /**
@@ -75,7 +76,7 @@ function interpreterFolder() {
 }
 
 function start(root, path) {
-  const args = ["--import", "tsx", `--test-reporter=${REPORTER}`, "--test-reporter-destination=stdout", path];
+  const args = [...LOADER, `--test-reporter=${REPORTER}`, "--test-reporter-destination=stdout", path];
   // A group of its own, so that what a hung file has started goes with it.
   return spawn(process.execPath, args, {
     cwd: root,

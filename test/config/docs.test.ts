@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { SOCKET_LIMITS } from "../../src/cgi/socket/limits.ts";
 import { OPTIONS } from "../../src/cli/options.ts";
 import { limitOption } from "../../src/cli/settings.ts";
@@ -12,7 +13,7 @@ import { FASTCGI_LIMITS } from "../../src/protocols/fastcgi/limits.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 test("the pages have the tables that the code makes (npm run docs)", () => {
-  const args = ["--import", "tsx", "scripts/docs.mjs", "--check"];
+  const args = [...LOADER, "scripts/docs.mjs", "--check"];
   const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
   assert.equal(status, 0, stderr);
 });

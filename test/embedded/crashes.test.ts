@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
+import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { VENV_PYTHON } from "../kit/needs.ts";
 import { pythons } from "../kit/pythons.ts";
 
@@ -18,7 +19,7 @@ async function run(
   node: string,
   python: string,
 ): Promise<{ stdout: string; stderr: string; signal: unknown }> {
-  const child = spawn(node, ["--import", "tsx", PROGRAM, python], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(node, [...LOADER, PROGRAM, python], { stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (data) => {
     stdout += data;

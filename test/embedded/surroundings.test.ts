@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { pythons } from "../kit/pythons.ts";
 
 const TELL = fileURLToPath(new URL("tell_facts.ts", import.meta.url));
@@ -25,7 +26,7 @@ async function told(more: object, ...args: string[]): Promise<Record<string, unk
   // Variables of ours and of the test runner's: workers never get them.
   const { NODE_TEST_CONTEXT: _, SALLYPORT_LINT: __, ...own } = process.env;
   const env = { ...own, FACT_OF_THE_SERVER: "caf\u00e9", ...more };
-  const command = ["--import", "tsx", TELL, ...args];
+  const command = [...LOADER, TELL, ...args];
   const { stdout } = await promisify(execFile)(process.execPath, command, { env });
   return JSON.parse(stdout);
 }

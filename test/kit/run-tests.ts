@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { Silence } from "../../scripts/testing/silence.mjs";
+import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { reportProgress } from "./report-progress.ts";
 
 /** Milliseconds of an idle machine without any of its tests ending. */
@@ -15,7 +16,7 @@ export async function runTests(
 ): Promise<{ passed: number; failures: string }> {
   // Without the variables by which a test runner knows its children.
   const { NODE_TEST_CONTEXT: _, ...own } = process.env;
-  const child = spawn(node, ["--import", "tsx", "--test-reporter=tap", file], {
+  const child = spawn(node, [...LOADER, "--test-reporter=tap", file], {
     env: { ...own, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { Repeated, SallyportError } from "../../src/exchange/index.ts";
 import { AccessLog, stampOf } from "../../src/logs/access.ts";
 import { combinedLine, commonLine, extendedLine } from "../../src/logs/combined.ts";
@@ -165,7 +166,7 @@ test("requests with the same fields share what is escaped, unless a proxy says t
 });
 
 const PROGRAM = fileURLToPath(new URL("programs/exit_with_lines.ts", import.meta.url));
-const EXITS = ["--import", "tsx", PROGRAM];
+const EXITS = [...LOADER, PROGRAM];
 
 test("lines that wait when an app calls process.exit are written, to a file and to a pipe", () => {
   const directory = mkdtempSync(join(tmpdir(), "access-"));

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { suite } from "../../src/testing/index.ts";
 import { type CellRun, runColumn } from "./cells.ts";
 import { GATEWAYS } from "./gateways.ts";
@@ -42,7 +43,7 @@ after(() => {
 describe("docs/matrix.md", () => {
   test("its tables are current", () => {
     const script = fileURLToPath(new URL("../../scripts/matrix.mjs", import.meta.url));
-    const { status, stderr } = spawnSync(process.execPath, ["--import", "tsx", script, "--check"], {
+    const { status, stderr } = spawnSync(process.execPath, [...LOADER, script, "--check"], {
       encoding: "utf8",
     });
     assert.equal(status, 0, stderr);

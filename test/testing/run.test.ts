@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { type Case, nodeReference, runSuite, suite } from "../../src/testing/index.ts";
 import { freePort } from "../kit/free-port.ts";
 
@@ -111,7 +112,7 @@ test("the runner leaves no files behind", async (t) => {
 
 test("testSuite makes a test of node:test of each case", () => {
   const file = join(fileURLToPath(new URL(".", import.meta.url)), "adapted.ts");
-  const { stdout } = spawnSync(process.execPath, ["--import", "tsx", file], {
+  const { stdout } = spawnSync(process.execPath, [...LOADER, file], {
     encoding: "utf8",
     env: { ...process.env, NODE_TEST_CONTEXT: "" },
   });

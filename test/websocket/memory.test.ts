@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { frame, handshake } from "../kit/serve-websocket.ts";
 
 const HOLD = fileURLToPath(new URL("report_memory.ts", import.meta.url));
@@ -62,7 +63,7 @@ async function close(sockets: readonly Socket[]): Promise<void> {
 
 const held = (t: TestContext): ChildProcess => {
   // A small young generation: how far it has grown is no cost of what is idle.
-  const execArgv = ["--expose-gc", "--max-semi-space-size=1", "--import", "tsx"];
+  const execArgv = ["--expose-gc", "--max-semi-space-size=1", ...LOADER];
   const child = fork(HOLD, { execArgv });
   t.after(() => child.kill());
   return child;

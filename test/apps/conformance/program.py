@@ -1,9 +1,9 @@
 #!/usr/bin/env -S python3 -SE
 """The reference application of the conformance suite for CGI: a process for each request."""
 
+import _signal as signal  # the module `signal` imports others, for each request
 import _thread
 import os
-import signal
 import sys
 
 from behaviour import PIECE, SideChannel, announced, data, describe, pairs, read_all, read_script

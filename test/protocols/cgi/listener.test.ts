@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { PassThrough, type Readable, Writable } from "node:stream";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { LOADER } from "../../../scripts/testing/typescript/loader.mjs";
 import { type Handler, SallyportError, silentLog } from "../../../src/exchange/index.ts";
 import { LintedExchange } from "../../../src/exchange/lint.ts";
 import { type ServeCgiOptions, serveCgi } from "../../../src/protocols/cgi/listener.ts";
@@ -149,7 +150,7 @@ test("a reader of stdout that has gone is a client that has left", async () => {
 // As a program.
 
 function start(query: string, env: Record<string, string> = {}, ...args: string[]): ChildProcess {
-  return spawn(process.execPath, ["--import", "tsx", PROGRAM, ...args], {
+  return spawn(process.execPath, [...LOADER, PROGRAM, ...args], {
     cwd: ROOT,
     env: { PATH: process.env.PATH ?? "", ...ENV, QUERY_STRING: query, ...env },
     stdio: ["pipe", "pipe", "pipe"],

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
+import { LOADER } from "../../../scripts/testing/typescript/loader.mjs";
 import { Authority } from "../../kit/certificate-authority.ts";
 import { GET, secure, serveTls, tellConnection, told, trusting } from "../../kit/serve-tls.ts";
 
@@ -54,7 +55,7 @@ test("Node's own option --tls-cipher-list is used", () => {
   const script = `import { readSecureContexts } from ${JSON.stringify(file)};
 const { contexts } = await readSecureContexts(${JSON.stringify(read)});
 console.log(contexts.first.ciphers);`;
-  const args = ["--tls-cipher-list=AES128-SHA", "--import", "tsx", "--input-type=module", "--eval", script];
+  const args = ["--tls-cipher-list=AES128-SHA", ...LOADER, "--input-type=module", "--eval", script];
   assert.equal(execFileSync(process.execPath, args, { encoding: "utf8" }), "AES128-SHA\n");
 });
 
