@@ -30,7 +30,8 @@ export class FastResponse extends NodeResponse {
   }
 
   static {
-    // Methods of the prototype, as in Node: TypeScript has them as properties of each object.
+    // Of the prototype, as in Node: TypeScript has them as properties of each object, and a declared accessor in place of one
+    // fails in projects that check libraries (TS2611).
     // biome-ignore lint/complexity/noThisInStatic: in what the compiler emits, the class has no name yet
     const { prototype } = this;
     const define = (name: string, value: (this: FastResponse) => unknown): void => {
@@ -42,6 +43,16 @@ export class FastResponse extends NodeResponse {
       });
     define("clone", function () {
       return this.#clone();
+    });
+    const defineGetter = (name: string, get: (this: FastResponse) => unknown): void => {
+      Object.defineProperty(prototype, name, { get, configurable: true, enumerable: true });
+    };
+    defineGetter("body", function () {
+      return this.#source === undefined ? inherited(this, "body") : this.#full(this.#source).body;
+    });
+    defineGetter("bodyUsed", function () {
+      if (this.#source === undefined) return inherited(this, "bodyUsed");
+      return this.#sent || (this.#fullResponse?.bodyUsed ?? false);
     });
   }
 
@@ -65,17 +76,6 @@ export class FastResponse extends NodeResponse {
     if (this.#sent || this.#fullResponse) return undefined;
     this.#sent = this.#source !== undefined;
     return this.#source;
-  }
-
-  // @ts-expect-error: the types say property; in the standard, and in node, it is an accessor of the prototype.
-  override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.#source === undefined ? inherited(this, "body") : this.#full(this.#source).body;
-  }
-
-  // @ts-expect-error: as above.
-  override get bodyUsed(): boolean {
-    if (this.#source === undefined) return inherited(this, "bodyUsed");
-    return this.#sent || (this.#fullResponse?.bodyUsed ?? false);
   }
 
   /** The Response that reads the body. */

@@ -1,8 +1,9 @@
 // From a file with a TypeScript or JavaScript module to the gateway that its default export means.
 import { execFile } from "node:child_process";
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isModuleNamespaceObject } from "node:util/types";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { thrownOf } from "../exchange/thrown.ts";
 import { checkArgument, checkOptions, must } from "../options/checks.ts";
@@ -15,6 +16,10 @@ type Module = Readonly<Record<string, unknown>>;
 const TYPESCRIPT: ReadonlySet<string> = new Set([".ts", ".mts", ".cts"]);
 /** Node strips types by itself since 22.18 and 23.6. */
 const strips = Boolean((process.features as { typescript?: unknown }).typescript);
+/** Of every Node that strips types. */
+const { findPackageJSON } = process.getBuiltinModule("node:module") as unknown as {
+  findPackageJSON?: (specifier: URL) => string | undefined;
+};
 const NEEDS_COMPILER: ReadonlySet<string | undefined> = new Set([
   "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
   "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING",
@@ -71,18 +76,36 @@ const importNatively = (file: string, query: string): Promise<Module> =>
 async function importWithJiti(file: string): Promise<Module> {
   const { createJiti } = await import("jiti");
   // Without `interopDefault` a module that has no default export would be taken for one.
-  return createJiti(import.meta.url, { interopDefault: false }).import<Module>(file);
+  const exported = await createJiti(import.meta.url, { interopDefault: false }).import(file);
+  return isModule(exported) ? exported : { default: exported };
 }
 
-/** Node only strips types: a module that needs a compiler (an enum), or lies in node_modules, is left to jiti. */
+/** Not so is `module.exports` of CommonJS, which is the default export itself, as where Node imports it. */
+function isModule(exported: unknown): exported is Module {
+  if (typeof exported !== "object" || exported === null) return false;
+  return "__esModule" in exported || isModuleNamespaceObject(exported) || Object.keys(exported).length === 0;
+}
+
+/**
+ * Node only strips types: a module that needs a compiler (an enum), or lies in node_modules, is left to jiti, and so is one
+ * whose package is "commonjs", for only a compiler turns its `import` and `export` into `require`.
+ */
 async function importTypeScript(file: string, query: string): Promise<Module> {
-  if (!strips) return importWithJiti(file);
+  if (!strips || (await isCommonJs(file))) return importWithJiti(file);
   try {
     return await importNatively(file, query);
   } catch (error) {
     if (!NEEDS_COMPILER.has((error as NodeJS.ErrnoException).code)) throw error;
     return importWithJiti(file);
   }
+}
+
+/** `npm init` writes `"type": "commonjs"`, by which Node takes a .ts file for CommonJS, whatever its syntax. */
+async function isCommonJs(file: string): Promise<boolean> {
+  if (extname(file) !== ".ts") return false;
+  const found = findPackageJSON?.(pathToFileURL(file));
+  if (found === undefined) return false;
+  return JSON.parse(await readFile(found, "utf8")).type === "commonjs";
 }
 
 /** CommonJS made of TypeScript has its default export one level deeper. */

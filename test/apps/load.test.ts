@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { NODE } from "../../scripts/setup/lists.mjs";
+import { nodeProgram } from "../../scripts/setup/nodes.mjs";
 import { loadApp } from "../../src/apps/index.ts";
 import { SallyportError } from "../../src/exchange/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
 const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 let folder = "";
 
@@ -162,18 +166,41 @@ test("an object that rejects nothing but throws a string is told as well", async
   assert.match(error.message, /could not be imported: just text$/);
 });
 
-/** Loads a module in a node of its own, which has no hook for TypeScript, and gives what it says of it. */
-async function loadedPlainly(path: string): Promise<string> {
-  const script = `
+/** How our own sources get into a node of its own, whose `import()` in them must stay its own where it can. */
+const OURS_BY_JITI = `
     import { createJiti } from ${JSON.stringify(import.meta.resolve("jiti"))};
-    const { loadApp } = await createJiti(import.meta.url).import(process.argv[1]);
+    const { loadApp } = await createJiti(import.meta.url).import(process.argv[1]);`;
+const OURS_BY_NODE = "const { loadApp } = await import(process.argv[1]);";
+
+/** Loads a module in a node of its own, which has no hook for TypeScript, and gives what it says of it. */
+async function loadedPlainly(path: string, node: string = process.execPath): Promise<string> {
+  const script = `${node === process.execPath ? OURS_BY_JITI : OURS_BY_NODE}
     const told = (error) => error.code + "\\n" + error.detail;
     console.log(await loadApp(process.argv[2]).then((app) => typeof app.handle, told));`;
   const load = fileURLToPath(new URL("../../src/apps/index.ts", import.meta.url));
   const args = ["--input-type=module", "-e", script, load, path];
   const env = { ...process.env, NODE_OPTIONS: "" };
-  return (await run(process.execPath, args, { env, cwd: folder })).stdout.trim();
+  return (await run(node, args, { env, cwd: folder })).stdout.trim();
 }
+
+for (const major of ["own", ...NODE.test])
+  test(`Node (${major}) takes TypeScript with import and export in a package of type commonjs, as npm init makes it`, async (t) => {
+    const node = major === "own" ? process.execPath : nodeProgram(ROOT, major);
+    if (!existsSync(node) && process.env.CI !== "true") return t.skip(`not on this machine: Node ${major}`);
+    await made("npm-init/package.json", '{ "type": "commonjs" }');
+    await made("npm-init/text.ts", "export const text: string = 'ts';");
+    const app = "import { text } from './text.ts';\nexport default (): Response => new Response(text);";
+    assert.equal(await loadedPlainly(await made("npm-init/app.ts", app), node), "function");
+    const required =
+      "const { text } = require('./text.ts');\nmodule.exports = (): Response => new Response(text);";
+    assert.equal(await loadedPlainly(await made("npm-init/cjs.ts", required), node), "function");
+    const named = "exports.fetch = (): Response => new Response('named');";
+    assert.equal(await loadedPlainly(await made("npm-init/named.ts", named), node), "function");
+    const none = await loadedPlainly(await made("npm-init/none.ts", "export const a: number = 1;"), node);
+    assert.match(none, /^ERR_SALLYPORT_CONFIG_INVALID/);
+    const absent = await loadedPlainly(await made("npm-init/bad.ts", `import './absent.ts';\n${app}`), node);
+    assert.match(absent, /^ERR_SALLYPORT_APP_IMPORT\n.*absent\.ts/);
+  });
 
 test("plain node, without any loader, takes TypeScript, also where types alone cannot be stripped", async () => {
   const app = "export default (_: Request): Response => new Response('ts' as string);";

@@ -67,22 +67,36 @@ function pages(): string[] {
   return all.filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
 }
 
+/** The declarations of all that the package exports, by what a program imports. */
+const DECLARATIONS: Readonly<Record<string, string[]>> = Object.fromEntries(
+  Object.entries(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).exports as Exports)
+    .filter(([, { types }]) => types !== undefined)
+    .map(([path, { types = "" }]) => [join("sallyport", path), [join(root, types)]]),
+);
+type Exports = Readonly<Record<string, { readonly types?: string }>>;
+
+const ALL = Object.keys(DECLARATIONS)
+  .map((path, i) => `export * as m${i} from "${path}";`)
+  .join("\n");
+
 /** What the compiler complains about, a line each. */
-async function complaints(folder: string): Promise<string[]> {
-  for (const [name, code] of Object.entries(MODULES)) {
+async function complaints(
+  folder: string,
+  modules: Readonly<Record<string, string>>,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<string[]> {
+  for (const [name, code] of Object.entries(modules)) {
     mkdirSync(join(folder, name, ".."), { recursive: true });
     writeFileSync(join(folder, name), code);
   }
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-  const types = (name: string): string[] => [join(root, "dist", name, "index.d.ts")];
   const compilerOptions = {
     strict: true,
     noEmit: true,
-    skipLibCheck: true,
     target: "ES2023",
-    module: "NodeNext",
     types: ["node"],
-    paths: { sallyport: types("."), "sallyport/*": types("*") },
+    ...settings,
+    paths: DECLARATIONS,
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["**/*.mts"] }));
   const output = await new Promise<string>((resolve) => {
@@ -95,5 +109,16 @@ async function complaints(folder: string): Promise<string[]> {
 
 test("the TypeScript of README.md and of all pages compiles under strict, and serve() takes what it says", async (t) => {
   assert.ok(Object.keys(MODULES).length > 10 && "README.md-2.mts" in MODULES);
-  assert.deepEqual(await complaints(makeFolder(t)), []);
+  const settings = { module: "NodeNext", skipLibCheck: true };
+  assert.deepEqual(await complaints(makeFolder(t), MODULES, settings), []);
 });
+
+for (const [module, moduleResolution, lib] of [
+  ["Node16", "Node16", ["ES2023"]],
+  ["ESNext", "Bundler", ["ES2023", "DOM", "DOM.Iterable"]],
+] as const)
+  test(`all declarations hold where libraries are checked: ${moduleResolution}, ${lib.join(", ")}`, async (t) => {
+    const settings = { module, moduleResolution, lib, skipLibCheck: false };
+    assert.ok(ALL.includes('"sallyport/apps"'));
+    assert.deepEqual(await complaints(makeFolder(t), { "all.mts": ALL }, settings), []);
+  });
