@@ -1,6 +1,5 @@
 // Files that applications in other processes import from outside of their directories: the processes append the names to a
 // file (python/sallyport/imports.py), which is read as it grows.
-// Tested by test/dev/imports.test.ts.
 import {
   closeSync,
   type FSWatcher,

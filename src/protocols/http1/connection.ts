@@ -81,8 +81,10 @@ export class HttpConnection implements ManagedConnection, HttpTransport, Moves<C
     return this.#exchange ? 1 : 0;
   }
 
+  /** An idle connection ends at once; but not while its client reads an answer, which requests sent ahead would take back. */
   stop(): void {
-    this.#life.stop();
+    if (this.#life.state === "idle" && (this.writer.busy || this.#reader.waiting > 0)) this.shut();
+    else this.#life.stop();
   }
 
   endEventStreams(): void {

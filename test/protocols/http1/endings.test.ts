@@ -276,6 +276,25 @@ test("a listener that closes gives a client that still uploads the time to read 
   await closed;
 });
 
+test("a listener that closes lets a client that has sent many requests ahead read whole answers", async (t) => {
+  const size = 3_000_000;
+  const { client, listener } = await serve(t, (exchange) => exchange.respond(head(), Buffer.alloc(size)));
+  const peer = await client({ allowHalfOpen: true });
+  peer.socket.pause();
+  peer.send(GET);
+  await delay(50);
+  peer.send(GET.repeat(20_000));
+  await delay(100);
+  const closed = listener.close(10_000);
+  await delay(100);
+  peer.socket.resume();
+  await peer.all();
+  peer.end();
+  const answer = size + peer.received.indexOf("\r\n\r\n") + 4;
+  assert.equal(peer.received.length, statuses(peer.received).length * answer);
+  await closed;
+});
+
 test("a refused connection is not reset before its client has read why, whatever it has sent", async (t) => {
   const { client } = await serve(t, () => {}, { connections: 1 });
   await (await client()).send(GET).has("");
