@@ -165,7 +165,7 @@ def _made(factory: object, target: str) -> object:
 
 def _callable(found: object, target: str) -> object:
     if not callable(found):
-        raise LoadError(f"{target} is a {type(found).__name__}, not something to call")
+        raise LoadError(f"{target} is of type {type(found).__name__}, not something to call")
     return found
 
 

@@ -1,5 +1,5 @@
 // Reads a configuration file in any of its languages into a value that knows where each key was written.
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SallyportError } from "../exchange/index.ts";
@@ -46,15 +46,19 @@ export const CONFIG_NAMES: readonly string[] = Object.keys(READERS).map(
   (ending) => `sallyport.config${ending}`,
 );
 
+/** The error for what no reader is for. */
+async function unknownKind(path: string): Promise<SallyportError> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) return new SallyportError("CONFIG_INVALID", `${path}: there is no such file`);
+  const kind = found.isDirectory() ? "a directory; name the file in it" : "unknown kind of file";
+  return new SallyportError("CONFIG_INVALID", `${path}: ${kind}; it may be ${CONFIG_NAMES.join(", ")}`);
+}
+
 /** Reads a file. Throws CONFIG_INVALID with file and line when it cannot be read or is no proper file of its language. */
 async function readConfig(path: string): Promise<ConfigFile> {
   const absolute = resolve(path);
   const reader = READERS[extname(absolute)];
-  if (!reader)
-    throw new SallyportError(
-      "CONFIG_INVALID",
-      `${path}: unknown kind of file; it may be ${CONFIG_NAMES.join(", ")}`,
-    );
+  if (!reader) throw await unknownKind(path);
   const source = await readFile(absolute, "utf8").catch((error) => unreadable(path, error));
   const name = basename(absolute);
   const { value, lineOf } = await reader(source, absolute);

@@ -195,8 +195,13 @@ test("code that imports a missing module is reported with file and name", async 
   assert.match(line, /^e\.ts.*no-such-package/);
 });
 
-test("a missing file, and one of an unknown kind, are reported by name", async () => {
-  await assert.rejects(loadConfig(join(directory, "none.yaml")), /none\.yaml: there is no such file$/);
+test("a missing file, a directory, and a file of an unknown kind are reported by name", async () => {
+  for (const name of ["none.yaml", "none"])
+    await assert.rejects(loadConfig(join(directory, name)), new RegExp(`${name}: there is no such file$`));
+  await assert.rejects(
+    loadConfig(directory),
+    /: a directory; name the file in it; it may be sallyport\.config\.ts, /,
+  );
   await assert.rejects(
     load("config.ini", ""),
     /config\.ini: unknown kind of file; it may be sallyport\.config\.ts, /,

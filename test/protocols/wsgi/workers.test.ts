@@ -305,7 +305,7 @@ test("an application that cannot be imported says why, with its traceback and wi
     ["missing", /there is no module 'missing'; looked in/, undefined],
     ["names", /has neither 'application' nor 'app'/, undefined],
     ["names:other", /module 'names' has no 'other'; it has wsgi_app/, undefined],
-    ["names:number", /names:number is a int, not something to call/, undefined],
+    ["names:number", /names:number is of type int, not something to call/, undefined],
     ["asynchronous", /is an ASGI application/, undefined],
   ];
   for (const [target, message, detail] of cases) {
