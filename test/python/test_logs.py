@@ -15,7 +15,7 @@ for stream in (sys.stdout, sys.stderr):
     stream.reconfigure(line_buffering=True, errors="backslashreplace")
 from sallyport import logs
 logs.install(logs.marked("t0"))
-import io, logging, logging.config, os, threading, traceback
+import io, logging, os, threading, traceback
 log = logging.getLogger("shop")
 def fail():
     raise ValueError("boom\\nmore")
@@ -81,7 +81,7 @@ class LogsTest(unittest.TestCase):
             "handlers": {"c": {"class": "logging.StreamHandler", "formatter": "f", "stream": "ext://sys.stdout"}},
             "loggers": {"shop": {"handlers": ["c"], "level": "INFO", "propagate": False}},
         }
-        record = self.one(f"logging.config.dictConfig({config!r})\nlog.info('hi')", "out")
+        record = self.one(f"import logging.config\nlogging.config.dictConfig({config!r})\nlog.info('hi')", "out")
         self.assertEqual((record["level"], record["text"]), (20, "hi"))
         for stream in ("sys.__stderr__", "io.TextIOWrapper(open(2, 'wb', closefd=False))", "Proxy()"):
             with self.subTest(stream):
