@@ -9,9 +9,9 @@ import { compileAll } from "./typescript/code.mjs";
 /** Milliseconds between two reports of the files that take long. */
 const TELL = 30_000;
 /** Milliseconds between two looks whether the processors have time for one more file. */
-const LOOK = 500;
+const LOOK = 1_000;
 /** Times as many files as usual, at most: many do little but wait. */
-const MOST = 3;
+const MOST = 2;
 /** Processors that must have been idle since the last look for one more file to begin. */
 const IDLE = 0.7;
 
