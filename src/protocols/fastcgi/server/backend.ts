@@ -283,8 +283,8 @@ export class Backend {
   }
 
   /**
-   * Some connection may wait to be accepted, of this app or of another one. A process that serves one connection at a time (PHP, libfcgi) accepts
-   * another only when it has closed its present one, which would starve the others if it were kept.
+   * Some connection may wait to be accepted, of this app or of another one. A process that serves one connection at a time
+   * (PHP, libfcgi) accepts another only when it has closed its present one, which would starve the others if it were kept.
    */
   #isStarving(now?: number): boolean {
     for (const connection of connectionsTo(this.name))
