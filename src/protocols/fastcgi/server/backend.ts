@@ -98,8 +98,9 @@ export class Backend {
     return this.#busy;
   }
 
-  /** Whether others are better: it could not be reached lately, or has left a request unanswered and said nothing since. */
+  /** Whether others are better: it could not be reached lately, is starting, or has left a request unanswered and said nothing since. */
   get backingOff(): boolean {
+    if (this.#isStarting) return true;
     return this.#upstream.backingOff || (this.#isQuiet && performance.now() - this.#doubtedAt < AVOIDED);
   }
 
@@ -182,7 +183,8 @@ export class Backend {
 
   /** A process of ours counts as ready before it has said anything, as some never answer questions. */
   get #isStarting(): boolean {
-    return !this.#hasSpoken && performance.now() - this.#since < this.#options.startTimeout;
+    const { exclusive, startTimeout } = this.#options;
+    return !this.#hasSpoken && exclusive && performance.now() - this.#since < startTimeout;
   }
 
   /** Never rejects. */

@@ -57,7 +57,7 @@ async function start(
     assert.equal((await exchange.done).status, 200);
     return request.socket;
   };
-  return { application, backend, submit, ask };
+  return { application, backend, backends, submit, ask };
 }
 
 test("a kept connection to a process that others may wait for is closed after a moment", async (t) => {
@@ -175,3 +175,24 @@ for (const [which, startTimeout, hangs] of [
     assert.equal(hung, hangs);
   });
 }
+
+test(
+  "a process that may still be starting gets requests when no other has room for them",
+  LIMITED,
+  async (t) => {
+    const { application, backends, submit, ask } = await start(t, { exclusive: true }, "0");
+    await ask();
+    const slow = await start(t, { exclusive: true }, "0");
+    slow.application.silent = true;
+    await slow.backend.introduce(50);
+    backends.add(slow.backend);
+    for (let i = 0; i < 4; i++) await ask();
+    const { done } = submit();
+    const inside = await application.next();
+    const second = submit();
+    (await slow.application.next()).answer("ok");
+    assert.equal((await second.done).status, 200);
+    inside.answer("ok");
+    assert.equal((await done).status, 200);
+  },
+);
