@@ -120,15 +120,14 @@ test("with `min: 0` a reload tries the program where a process would be replaced
   const processes = { min: 0, max: 1, idleTimeout: 2_000 };
   const server = await deployed(t, { processes });
   const count = (): number | undefined => server.gateway.status?.().processes.length;
-  const pid = await server.ask();
+  await server.ask();
   server.deploy(BROKEN);
   await assert.rejects(server.gateway.reload?.() as Promise<void>, { code: "ERR_SALLYPORT_SPAWN_FAILED" });
-  assert.equal(await server.ask(), pid);
   await until(() => count() === 0);
   await server.gateway.reload?.();
   assert.equal(count(), 0);
   await assert.rejects(server.ask());
-  const { fields } = await server.logged(/exited with status 1 before it was ready/);
+  const { fields } = await server.logged(/exited with status 1 before it (was ready|served a request)$/);
   assert.match(String(fields.detail), /not what it was/);
 });
 
