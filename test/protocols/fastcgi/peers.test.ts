@@ -321,6 +321,15 @@ test("two apps that share one process of php-fpm both get their turn, idle and u
   await load;
 });
 
+test("an app that keeps its connection to the only process of php-fpm gives it to another app of the server", {
+  skip: missing(FPM),
+}, async (t) => {
+  const address = await fpm(t, "", 1);
+  const options = { address, root: await site(t), timeout: 10_000, idleTimeout: 60_000 };
+  const [one, two] = [await startGateway(t, options), await startGateway(t, options)];
+  for (const { ask } of [one, two, one, two]) assert.equal((await ask({ target: "/" })).status, 200);
+});
+
 test("php-fpm that ends its children after some requests loses none", {
   skip: missing(FPM),
 }, async (t) => {

@@ -10,6 +10,7 @@ import { askValues, type Values } from "../values.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Backends } from "./backends.ts";
 import { ApplicationConnection } from "./connection.ts";
+import { addConnection, connectionsTo, deleteConnection } from "./neighbours.ts";
 import { type OutgoingRequest, refusalOf } from "./request.ts";
 
 export interface BackendOptions {
@@ -32,8 +33,8 @@ export interface BackendOptions {
 const USUAL_CONNECTIONS = 16;
 const USUAL_IDLE_TIMEOUT = 30_000;
 /**
- * Milliseconds for which a connection is kept where others may wait for it, in this process or elsewhere: each process of
- * PHP-FPM accepts another connection only when its present one has ended. They wait without a sign that we could see.
+ * Milliseconds for which a connection is kept where others may wait for it: each process of PHP-FPM accepts another connection only
+ * when its present one has ended. Those of other server processes and programs wait without a sign that we could see.
  */
 const TURN = 1_000;
 /** Milliseconds of silence after which a connection may be waiting in the application's queue (`#isStarving`). */
@@ -97,8 +98,9 @@ export class Backend {
     return this.#busy;
   }
 
-  /** Whether others are better: it could not be reached lately, or has left a request unanswered and said nothing since. */
+  /** Whether others are better: it could not be reached lately, is starting, or has left a request unanswered and said nothing since. */
   get backingOff(): boolean {
+    if (this.#isStarting) return true;
     return this.#upstream.backingOff || (this.#isQuiet && performance.now() - this.#doubtedAt < AVOIDED);
   }
 
@@ -181,7 +183,8 @@ export class Backend {
 
   /** A process of ours counts as ready before it has said anything, as some never answer questions. */
   get #isStarting(): boolean {
-    return !this.#hasSpoken && performance.now() - this.#since < this.#options.startTimeout;
+    const { exclusive, startTimeout } = this.#options;
+    return !this.#hasSpoken && exclusive && performance.now() - this.#since < startTimeout;
   }
 
   /** Never rejects. */
@@ -276,16 +279,17 @@ export class Backend {
 
   gone(connection: ApplicationConnection): void {
     this.#connections.delete(connection);
+    deleteConnection(this.name, connection);
     this.#idle = this.#idle.filter((other) => other !== connection);
     this.#backends.pump();
   }
 
   /**
-   * Some connection may wait to be accepted. A process that serves one connection at a time (PHP, libfcgi) accepts
-   * another only when it has closed its present one, which would starve the others if it were kept.
+   * Some connection may wait to be accepted, of this app or of another one. A process that serves one connection at a time
+   * (PHP, libfcgi) accepts another only when it has closed its present one, which would starve the others if it were kept.
    */
   #isStarving(now?: number): boolean {
-    for (const connection of this.#connections)
+    for (const connection of connectionsTo(this.name))
       if (!connection.heard && (now ?? performance.now()) - connection.since > PATIENCE) return true;
     return false;
   }
@@ -366,6 +370,7 @@ export class Backend {
     const { keep, timeout } = this.#options;
     const connection = new ApplicationConnection(socket, this, { keep, capacity, timeout });
     this.#connections.add(connection);
+    addConnection(this.name, connection);
     return connection;
   }
 

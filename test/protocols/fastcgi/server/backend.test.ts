@@ -19,9 +19,17 @@ const SETTINGS = { log: silentLog, timeout: 0, stallTimeout: 0, buffer: RESPONSE
 /** Longer than a turn, with the time until that is noticed. */
 const LONGER = 2_500;
 
+/** Otherwise a connection that is not given back would be waited for until its `idleTimeout`. */
+const LIMITED = { timeout: 20_000 };
+
 /** An application, and one request after another to it. */
-async function start(t: TestContext, more: Partial<BackendOptions>, multiplexes: "0" | "1") {
-  const application = await RawApplication.start(t, { values: { FCGI_MPXS_CONNS: multiplexes } });
+async function start(
+  t: TestContext,
+  more: Partial<BackendOptions>,
+  multiplexes: "0" | "1",
+  shared?: RawApplication,
+) {
+  const application = shared ?? (await RawApplication.start(t, { values: { FCGI_MPXS_CONNS: multiplexes } }));
   const backends = new Backends({ queue: 10, queueTimeout: 10_000, log: silentLog, replaced: false });
   const options = { keep: true, connections: 1, idleTimeout: undefined, exclusive: false, timeout: 0 };
   const upstream = new Upstream(application.address);
@@ -49,7 +57,7 @@ async function start(t: TestContext, more: Partial<BackendOptions>, multiplexes:
     assert.equal((await exchange.done).status, 200);
     return request.socket;
   };
-  return { application, backend, submit, ask };
+  return { application, backend, backends, submit, ask };
 }
 
 test("a kept connection to a process that others may wait for is closed after a moment", async (t) => {
@@ -65,6 +73,36 @@ test("a connection that is never idle for long is closed after its turn, and no 
   while (application.connections < 3) await ask();
 });
 
+test("an app gives its idle connection back when one of another app may wait for it", LIMITED, async (t) => {
+  const { application, ask } = await start(t, { idleTimeout: 600_000 }, "0");
+  const other = await start(t, {}, "0", application);
+  const socket = await ask();
+  const { done } = other.submit();
+  const request = await application.next();
+  if (!socket.readableEnded) await once(socket, "end");
+  request.answer("ok");
+  assert.equal((await done).status, 200);
+});
+
+test(
+  "an app gives its busy connection back after a request for which another may wait",
+  LIMITED,
+  async (t) => {
+    const { application, submit } = await start(t, { idleTimeout: 600_000, exclusive: true }, "0");
+    const other = await start(t, {}, "0", application);
+    const first = submit();
+    const inside = await application.next();
+    const { done } = other.submit();
+    const waiting = await application.next();
+    await delay(100); // After this it may be waiting to be accepted.
+    inside.answer("ok");
+    assert.equal((await first.done).status, 200);
+    await until(() => inside.socket.readableEnded);
+    waiting.answer("ok");
+    assert.equal((await done).status, 200);
+  },
+);
+
 for (const [which, options, multiplexes] of [
   ["that carries several requests", {}, "1"],
   ["to a process that was started for us", { exclusive: true }, "0"],
@@ -79,7 +117,7 @@ for (const [which, options, multiplexes] of [
   });
 }
 
-test("all who wait for the last request at a backend learn of its end", { timeout: 30_000 }, async (t) => {
+test("all who wait for the last request at a backend learn of its end", LIMITED, async (t) => {
   const { application, backend, submit } = await start(t, {}, "1");
   const { done } = submit();
   await application.next();
@@ -137,3 +175,24 @@ for (const [which, startTimeout, hangs] of [
     assert.equal(hung, hangs);
   });
 }
+
+test(
+  "a process that may still be starting gets requests when no other has room for them",
+  LIMITED,
+  async (t) => {
+    const { application, backends, submit, ask } = await start(t, { exclusive: true }, "0");
+    await ask();
+    const slow = await start(t, { exclusive: true }, "0");
+    slow.application.silent = true;
+    await slow.backend.introduce(50);
+    backends.add(slow.backend);
+    for (let i = 0; i < 4; i++) await ask();
+    const { done } = submit();
+    const inside = await application.next();
+    const second = submit();
+    (await slow.application.next()).answer("ok");
+    assert.equal((await second.done).status, 200);
+    inside.answer("ok");
+    assert.equal((await done).status, 200);
+  },
+);

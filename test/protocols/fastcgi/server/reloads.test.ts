@@ -114,6 +114,23 @@ test("a reload to an application that does not start says why, and the old proce
   assert.notEqual(await ask(), pid);
 });
 
+test("with `min: 0` a reload tries the program where a process would be replaced, and otherwise leaves that to the next request", async (t) => {
+  const awake = setInterval(() => {}, 60_000);
+  t.after(() => clearInterval(awake));
+  const processes = { min: 0, max: 1, idleTimeout: 2_000 };
+  const server = await deployed(t, { processes });
+  const count = (): number | undefined => server.gateway.status?.().processes.length;
+  await server.ask();
+  server.deploy(BROKEN);
+  await assert.rejects(server.gateway.reload?.() as Promise<void>, { code: "ERR_SALLYPORT_SPAWN_FAILED" });
+  await until(() => count() === 0);
+  await server.gateway.reload?.();
+  assert.equal(count(), 0);
+  await assert.rejects(server.ask());
+  const { fields } = await server.logged(/exited with status 1 before it (was ready|served a request)$/);
+  assert.match(String(fields.detail), /not what it was/);
+});
+
 test("a process that is to be replaced stays while no successor starts", async (t) => {
   const { ask, deploy, logged } = await deployed(t, { maxRequests: 2 });
   const pid = await ask();
