@@ -19,8 +19,9 @@ const ORPHAN_GRACE = 1000;
 
 const maker = new PipeMaker((pipes) => notify({ is: "pipes", pipes }));
 
+/** Our parent may have ended without our having noticed; "disconnect" follows. */
 const notify = (notice: LauncherNotice): void => {
-  if (process.connected) process.send?.(notice);
+  if (process.connected) process.send?.(notice, undefined, undefined, () => {});
 };
 
 function handle(message: LauncherMessage): void {
@@ -109,5 +110,8 @@ process.title = "sallyport-launcher";
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
 process.on("message", handle);
 process.on("disconnect", end);
-notify({ is: "ready" });
-maker.used(0);
+// It may have ended while this program was loaded.
+if (process.connected) {
+  notify({ is: "ready" });
+  maker.used(0);
+} else void end();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { describeExit, Launcher } from "../../src/processes/index.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { childrenOf, gone, isAlive } from "../kit/processes.ts";
@@ -206,4 +207,13 @@ test("the last release ends the launcher", async () => {
   await own.release();
   assert.ok(!isAlive(launcherPid));
   assert.ok(!isAlive(child.pid as number));
+});
+
+test("a launcher whose process has left before it says anything ends in silence", async () => {
+  const program = fileURLToPath(new URL("../../src/processes/launcher-process.ts", import.meta.url));
+  const folder = await mkdtemp(join(tmpdir(), "sallyport-test-"));
+  const left = fork(program, [join(folder, "socket")], { execArgv: process.execArgv, silent: true });
+  left.disconnect();
+  const [said, [code]] = await Promise.all([text(left.stderr as Readable), once(left, "exit")]);
+  assert.deepEqual([said, code], ["", 0]);
 });
