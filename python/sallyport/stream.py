@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .wsgi import Server
 
 # Seconds that answers wait for others to leave with them.
-_HOLD_TIME = 0.001
+_HOLD_TIME = 0.002
 # Seconds of work between two checks for requests that were cancelled meanwhile.
 _CHECK_INTERVAL = 0.005
 # Seconds of work that may wait here, and the most requests for it.
