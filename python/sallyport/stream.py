@@ -43,7 +43,7 @@ _HOLD_TIME = 0.002
 # Seconds of work between two checks for requests that were cancelled meanwhile.
 _CHECK_INTERVAL = 0.005
 # Seconds of work that may wait here, and the most requests for it.
-_PREFETCH_SECONDS = 0.004
+_PREFETCH_SECONDS = 0.008
 PREFETCH_MAX = 64
 # The number that src/workers/capacity.ts begins with.
 _PREFETCH_FIRST = 16

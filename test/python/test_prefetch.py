@@ -25,8 +25,8 @@ class PrefetchTest(unittest.TestCase):
         self.answers(400, 0.00001)
         self.assertEqual(self.count, 64)
 
-    def test_as_many_wait_as_are_answered_in_four_milliseconds(self):
-        self.answers(400, 0.0004)
+    def test_as_many_wait_as_are_answered_in_eight_milliseconds(self):
+        self.answers(400, 0.0008)
         self.assertEqual(self.count, 8)
 
     def test_nothing_waits_behind_a_slow_one(self):
