@@ -1,5 +1,6 @@
 // The code of our TypeScript files, kept in .cache/code: compiled once, not anew by each of the processes that a run of the
 // tests starts. A kept file has the time of the source that it was made from.
+import { createHash } from "node:crypto";
 import {
   mkdirSync,
   readdirSync,
@@ -36,7 +37,8 @@ function keptIn() {
     const { version } = JSON.parse(
       readFileSync(join(ROOT, "node_modules", "esbuild", "package.json"), "utf8"),
     );
-    folder = join(ROOT, ".cache", "code", `${version}-1`);
+    const edition = createHash("sha256").update(version).update(JSON.stringify(OPTIONS)).digest("hex");
+    folder = join(ROOT, ".cache", "code", edition.slice(0, 16));
   }
   return folder;
 }
