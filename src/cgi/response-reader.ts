@@ -132,6 +132,8 @@ class Fields {
   #locations = 0;
   #statuses = 0;
   #length: string | undefined;
+  /** Where the value of Content-Type is in `kept`. */
+  #type: number | undefined;
 
   add(name: string, value: string): void {
     const lower = name.toLowerCase();
@@ -139,7 +141,14 @@ class Fields {
     if (lower === "transfer-encoding") this.transferEncoding ??= value;
     if (HOP_BY_HOP.has(lower) || (lower === "content-length" && !this.#addLength(value))) return;
     if (lower === "location") this.#addLocation(value);
+    if (lower === "content-type") return this.#setType(name, value);
     this.kept.push(name, value);
+  }
+
+  /** A field of CGI is sent on once (RFC 3875, 6.3). Of several the last one counts, as in Apache. */
+  #setType(name: string, value: string): void {
+    this.#type ??= this.kept.push(name, value) - 1;
+    this.kept[this.#type] = value;
   }
 
   /** Location and Status may come only once. Not checked after a status line, which overrules them. */

@@ -101,6 +101,11 @@ test("C9: two equal Content-Length are one", () => {
   ]);
 });
 
+test("of several Content-Type the last one is sent on", () => {
+  const text = "Content-Type: text/plain\nX-A: b\ncontent-type: text/html\n\n";
+  assert.deepEqual(document(text).headers, ["Content-Type", "text/html", "X-A", "b"]);
+});
+
 for (const lengths of [["5", "6"], ["5, 5"], ["+5"], ["-1"], ["0x5"], [""], ["5 5"], ["9".repeat(20)]]) {
   test(`C9: the Content-Length ${JSON.stringify(lengths)} is refused`, () => {
     refuses(`${lengths.map((length) => `Content-Length: ${length}\n`).join("")}\nhello`, "CGI_BAD_HEADER");
