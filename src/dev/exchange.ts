@@ -7,6 +7,7 @@ import {
   type Headers,
   header,
   type Log,
+  type Outcome,
   type ResponseBody,
   type ResponseHead,
   type SallyportError,
@@ -26,6 +27,8 @@ export class DevExchange extends WrappedExchange {
   readonly #context: DevContext;
   /** The script that the end of this response gets; "" for none. */
   #script = "";
+  /** What the page says that is sent in place of the application's response. */
+  #failure: SallyportError | undefined;
 
   constructor(inner: Exchange, context: DevContext) {
     super(inner);
@@ -64,7 +67,12 @@ export class DevExchange extends WrappedExchange {
     const [type, text] = isBrowser ? ["text/html", errorPage(whole)] : ["text/plain", errorPlain(whole)];
     const headers = ["Content-Type", `${type}; charset=utf-8`, "Cache-Control", "no-store"];
     this.body.discard();
+    this.#failure = failure.error;
     super.respond({ status: failure.error.status || 500, reason: "", headers }, text);
+  }
+
+  override whenClosed(callback: (outcome: Outcome) => void): void {
+    super.whenClosed((outcome) => callback(this.#failure ? { ...outcome, failure: this.#failure } : outcome));
   }
 
   #scriptFor({ status, headers }: ResponseHead): string {
