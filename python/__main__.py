@@ -31,10 +31,12 @@ def ignore_signals():
         signal.siginterrupt(each, False)  # libraries in C need not know of them
 
 
-if sys.version_info < (3, 9):
-    refuse()
-else:
-    ignore_signals()
-    from sallyport.worker import main
+# A process that the application starts may load this file, too, as anyio.to_process does under the name "__mp_main__".
+if __name__ == "__main__":
+    if sys.version_info < (3, 9):
+        refuse()
+    else:
+        ignore_signals()
+        from sallyport.worker import main
 
-    main()
+        main()

@@ -7,8 +7,8 @@ the next one if it finds more requests than its own. Sending does not give the G
 Nothing here relies on the GIL: each step on a deque or a lock is atomic in every build of CPython.
 """
 
-import _thread
 import os
+import sys
 import threading
 from collections import deque
 from errno import EBADF, ENOTSOCK
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from .outbox import SharedOutbox
     from .wsgi import Server
 
-# Python's own, as this module is imported before the application.
-_start_new_thread = _thread.start_new_thread
 # What a link is that the application has closed.
 _CLOSED = (EBADF, ENOTSOCK)
 # Seconds of work of one thread after which its pace is looked at, if it does not rest before.
@@ -37,11 +35,17 @@ _PACE_INTERVAL = 0.005
 
 def refuse_greenlets(threads: int) -> None:
     """Raises LoadError where the application has replaced threads by greenlets: none would run while one reads."""
-    if _thread.start_new_thread is not _start_new_thread:
+    if _has_greenlets():
         raise LoadError(
             "the application has replaced threads by greenlets (monkey.patch_all() of gevent or eventlet), and "
             f"{threads} threads were asked for: leave out the patch, which threads do not need, or ask for processes"
         )
+
+
+def _has_greenlets() -> bool:
+    """As gevent and eventlet say themselves: debuggers (debugpy, PyCharm's) replace functions of `_thread`, too."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    return bool(gevent and gevent.is_module_patched("threading") or eventlet and eventlet.is_monkey_patched("thread"))
 
 
 class Shared:

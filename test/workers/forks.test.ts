@@ -106,6 +106,11 @@ for (const threads of [1, 2])
     );
   });
 
+test("a program that loads the main module of a worker, as those of anyio do, is not another worker", async (t) => {
+  const { ask } = await start(t, "wsgi_forks", {});
+  assert.equal(await ask("load_main"), "200 0");
+});
+
 const STAYING = [
   ...LOOPS.map(
     ([name, options, needed]) => [`a fork stays: ${name}`, "asgi_forks", options, needed] as const,

@@ -63,4 +63,14 @@ def wait():
     time.sleep(60)
 
 
-PAGES = {each.__name__: each for each in (leave, fail, return_to_server, yield_to_server, leave_behind, wait)}
+def load_main():
+    """A program that loads the main module of this process as its own, with its path, as anyio.to_process has it."""
+    load = "import runpy, sys; main, *sys.path = sys.argv[1:]; runpy.run_path(main, run_name='__mp_main__')"
+    main = sys.modules["__main__"].__file__
+    child = subprocess.run([sys.executable, "-c", load, main, *sys.path], stdin=subprocess.DEVNULL)
+    return [str(child.returncode).encode()]
+
+
+PAGES = {
+    each.__name__: each for each in (leave, fail, return_to_server, yield_to_server, leave_behind, load_main, wait)
+}

@@ -345,6 +345,35 @@ def application(environ, start_response):
   assert.equal((await server.ask("/")).body.toString(), "green");
 });
 
+test("threads that a debugger follows, which wraps what starts them, serve an application", async (t) => {
+  const folder = makeFolder(t);
+  // As debugpy and PyCharm's debugger do (pydevd's patch_thread_modules).
+  writeFileSync(
+    join(folder, "traced.py"),
+    `import _thread, threading
+
+started = []
+
+def wrapped(start):
+    def start_traced(*args, **options):
+        started.append(args)
+        return start(*args, **options)
+    return start_traced
+
+for module in (_thread, threading):
+    for name in ("start_new_thread", "start_joinable_thread", "_start_new_thread", "_start_joinable_thread"):
+        if hasattr(module, name):
+            setattr(module, name, wrapped(getattr(module, name)))
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"traced" if started else b"not traced"]
+`,
+  );
+  const server = await startWsgi(t, "traced", { chdir: folder, python: VENV_PYTHON, threads: 2 });
+  assert.equal((await server.ask("/")).body.toString(), "traced");
+});
+
 test("an interpreter that is not there is named, with the places that were looked at", async () => {
   await assert.rejects(
     async () => wsgi("x", { python: "/nowhere/python" }).start?.(),
