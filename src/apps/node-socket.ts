@@ -127,14 +127,14 @@ export class ExchangeSocket extends Stream {
     return this;
   }
 
-  /** The application cuts its response. The error goes to the log; there is no "error" event. */
+  /** The application cuts its response. The error goes to the log, and to who listens for "error": unheard it ends no server. */
   destroy(error?: Error | null): this {
     if (this.destroyed) return this;
     this.destroyed = true;
     clearTimeout(this.#timer);
     // A body that is read after the response calls `touch`, which would start it again.
     this.#timer = undefined;
-    process.nextTick(closed, this);
+    process.nextTick(closed, this, error);
     if (this.#exchange.closed) return this;
     const message = `the application destroyed its response${error ? `: ${error.message}` : ""}`;
     this.#exchange.fail(new SallyportError("APP_ABORTED", message, { cause: error, detail: error?.stack }));
@@ -155,8 +155,9 @@ export class ExchangeSocket extends Stream {
   }
 }
 
-function closed(socket: ExchangeSocket): void {
+function closed(socket: ExchangeSocket, error?: Error | null): void {
   socket.closed = true;
+  if (error && socket.listenerCount("error") > 0) socket.emit("error", error);
   socket.emit("close", socket._hadError);
 }
 

@@ -482,6 +482,19 @@ for (const [what, destroy] of [
   });
 }
 
+test("who listens for errors of the socket hears why it was destroyed, before it closes", async () => {
+  const heard: unknown[] = [];
+  await new Promise<void>((resolve) => {
+    void ask(({ socket }) => {
+      socket.on("error", (error) => heard.push(error.message));
+      socket.on("close", (hadError) => resolve(void heard.push(hadError)));
+      socket.destroy(new Error("enough"));
+      heard.push("destroyed");
+    });
+  });
+  assert.deepEqual(heard, ["destroyed", "enough", true]);
+});
+
 test("a raw write to the socket is refused, and cuts the response", async () => {
   const { complete, error } = await ask((req) => req.socket.write("HTTP/1.1 200 OK\r\n\r\n"));
   assert.equal(complete, false);
