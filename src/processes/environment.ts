@@ -31,9 +31,16 @@ export function inheritedEnvironment(
   return passed;
 }
 
-/** Whether it is that of a CGI program, which a web server has started for one request (RFC 3875, 4.1.4, 4.1.12). */
-export const isOfCgi = (env: Readonly<Record<string, string | undefined>>): boolean =>
-  (env.GATEWAY_INTERFACE?.startsWith("CGI/") ?? false) && Boolean(env.REQUEST_METHOD);
+/**
+ * Whether it is that of a CGI program, which a web server has started for one request (RFC 3875, 4.1.4, 4.1.12). H2O leaves
+ * GATEWAY_INTERFACE out; the other variables that must be there (4.1.13, 4.1.16) tell as much.
+ */
+export function isOfCgi(env: Readonly<Record<string, string | undefined>>): boolean {
+  const { GATEWAY_INTERFACE, REQUEST_METHOD, SERVER_PROTOCOL, SCRIPT_NAME } = env;
+  if (!REQUEST_METHOD) return false;
+  if (GATEWAY_INTERFACE !== undefined) return GATEWAY_INTERFACE.startsWith("CGI/");
+  return Boolean(SERVER_PROTOCOL) && SCRIPT_NAME !== undefined;
+}
 
 /** Whether a variable is for this server alone. */
 export const isOwnVariable = (name: string): boolean => OWN.test(name);

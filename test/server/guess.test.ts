@@ -9,6 +9,7 @@ import { guess, isListening, placesOf, portOf, type Started } from "../../src/se
 import { makeFolder } from "../kit/make-folder.ts";
 
 const CGI = { GATEWAY_INTERFACE: "CGI/1.1", REQUEST_METHOD: "GET" };
+const BEHIND_H2O = { REQUEST_METHOD: "GET", SERVER_PROTOCOL: "HTTP/1.1", SCRIPT_NAME: "" };
 const SYSTEMD = { LISTEN_PID: "77", LISTEN_FDS: "2" };
 
 const told = (started: Started): string =>
@@ -17,6 +18,8 @@ const told = (started: Started): string =>
 const STARTED: [string, Record<string, string>, boolean, string][] = [
   ["nothing at all", {}, false, "nobody"],
   ["the environment of a CGI program", CGI, false, "cgi"],
+  ["that of H2O, without GATEWAY_INTERFACE", BEHIND_H2O, false, "cgi"],
+  ["another interface, with all other variables", { ...BEHIND_H2O, GATEWAY_INTERFACE: "X" }, false, "nobody"],
   [
     "GATEWAY_INTERFACE alone, as a program's own child may inherit it",
     { GATEWAY_INTERFACE: "CGI/1.1" },

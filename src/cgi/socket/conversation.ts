@@ -27,6 +27,10 @@ type State = "head" | "body" | "over";
 const LINGER = 5_000;
 const PROBE = Buffer.from("\n");
 
+/** Whether the other side had ended the connection in order before it was reset; Linux says ECONNRESET otherwise (tcp_reset). */
+const cameAfterEnd = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
+  process.platform === "linux" && syscall === "write" && code === "EPIPE";
+
 export class Conversation {
   readonly #exchange: Exchange;
   readonly #socket: Socket;
@@ -79,7 +83,7 @@ export class Conversation {
     readLastBytes(socket, received);
     socket.on("end", () => this.#ended());
     socket.on("drain", () => this.#writable?.());
-    socket.on("error", (error) => this.#broken(error.message));
+    socket.on("error", (error) => this.#failed(error));
     socket.on("close", () => {
       clearTimeout(this.#timer);
       this.#writable?.();
@@ -192,12 +196,22 @@ export class Conversation {
    * byte after the request.
    */
   #ended(): void {
-    const endTells = this.#state === "body" && this.#owed === Number.POSITIVE_INFINITY;
-    if (!endTells || !this.#tcp || this.#socket.writableLength > 0) return this.#complete();
+    if (!this.#endTells || !this.#tcp || this.#socket.writableLength > 0) return this.#complete();
     // With an error, "error" follows.
     this.#socket.write(PROBE, (error) => {
       if (!error) this.#complete();
     });
+  }
+
+  /** The response has no other sign of its end. */
+  get #endTells(): boolean {
+    return this.#state === "body" && this.#owed === Number.POSITIVE_INFINITY;
+  }
+
+  /** An application that leaves the rest of an upload unread may end its side first: then it has said everything. */
+  #failed(error: NodeJS.ErrnoException): void {
+    if (this.#endTells && this.#tcp && cameAfterEnd(error)) this.#complete();
+    else this.#broken(error.message);
   }
 
   #complete(): void {

@@ -132,6 +132,23 @@ for (const protocol of PROTOCOLS) {
     );
   });
 
+  test(
+    `${name}: an application that ends its response and leaves an upload unread has answered`,
+    LINUX,
+    async (t) => {
+      const upload = Buffer.alloc(300_000);
+      const leave = (socket: Socket): void => {
+        // What was sent lies unread in the kernel, which resets the connection when it is closed.
+        socket.pause();
+        socket.end(() => socket.destroy());
+      };
+      const app = await listening(t, "tcp", answering("Status: 404 Not Found\r\n\r\nno such page", leave));
+      const asked = startGateway(t, protocol, { address: app.address });
+      const { status, complete, body } = await asked.ask("/", { body: upload });
+      assert.deepEqual([status, complete, body.toString()], [404, true, "no such page"]);
+    },
+  );
+
   test(`${name}: a body shorter than its Content-Length is cut, a longer one ends where it should`, async (t) => {
     const short = await listening(t, "tcp", answering("Content-Length: 9\r\n\r\nfour"));
     const cut = await startGateway(t, protocol, { address: short.address }).ask("/");
