@@ -325,7 +325,7 @@ export const COMPARISONS = [
     name: "fetch hello, Hono",
     work: { size: 14 },
     contenders: [
-      handler("apps/hono_quick.mjs", "sallyport, useQuickResponses()"),
+      handler("apps/hono_quick.mjs", "sallyport, globals replaced"),
       against(honoServer("hono_hello.mjs", "@hono/node-server", "replace"), { rate: 1 }),
     ],
   },

@@ -1,6 +1,7 @@
-// Hello world in Hono, whose Responses are made without streams.
-import { useQuickResponses } from "sallyport/apps";
+// Hello world in Hono, whose Requests and Responses are made without what it does not use.
+import { useFastRequests, useFastResponses } from "sallyport/apps";
 
-useQuickResponses();
+useFastRequests();
+useFastResponses();
 
 export { default } from "./hono_hello.mjs";

@@ -1,64 +1,75 @@
-// A Response that keeps a text, or bytes, as it is. Node's own makes a stream of every body at once, which up to Node 22
-// costs more than everything else about a small response; here a stream is made only when the body is read as one.
+// A Response that keeps a text, or bytes, and its head as they are. Node's own makes a stream of every body (up to Node 22) and
+// headers of every head, which costs more than everything else about a small response; here they are made when somebody asks for
+// them. Where they cannot be kept as they are, there is a Response of Node's own, and everything is asked of it.
+import type { ResponseHead } from "../exchange/index.ts";
+import { headOfInit, withType } from "./fast-head.ts";
+import { takeSource } from "./fetch-internals.ts";
+import { pairsOf } from "./fetch-parts.ts";
+import { BuiltInResponse, partsOf, shellOf } from "./node-classes.ts";
 
 type Body = ConstructorParameters<typeof Response>[0];
-type Source = string | Uint8Array<ArrayBuffer>;
+type Source = string | Uint8Array;
+type Read = (response: FastResponse, head: ResponseHead) => unknown;
 
 /** The way past the stream; a registered symbol, since app and server may each have their own copy of this module. */
 const TAKE = Symbol.for("sallyport.response.take");
-/** Statuses whose Response cannot have a body (Fetch, 2.2.3). */
-const NULL_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
+/** The way past the headers. */
+const HEAD = Symbol.for("sallyport.response.head");
 
-/** The methods that read a body, as far as this Node has them. */
-const READERS = ["arrayBuffer", "blob", "bytes", "formData", "json", "text"] as const;
-
-/** Node's, also after `useFastResponses`. */
-const NodeResponse: typeof Response = Response;
+const Shell: typeof Response = shellOf(BuiltInResponse);
 
 /** A Response for small bodies. It behaves as Node's own does, and is an instance of it. */
-export class FastResponse extends NodeResponse {
-  readonly #source: Source | undefined;
+export class FastResponse extends Shell {
+  /** Undefined where the body cannot be kept as it is, and a Response of Node's own has everything. */
+  #head: ResponseHead | undefined;
+  readonly #source: Source | null = null;
   #sent = false;
+  /** Holds the headers, from when they are first asked for. */
+  #headersHolder: Response | undefined;
   /** A real Response, made when anyone but our server reads the body. */
   #fullResponse: Response | undefined;
 
   constructor(body?: Body, init?: ResponseInit) {
-    const source = sourceOf(body, init);
-    super(source === undefined ? body : null, init);
-    this.#source = source;
+    super();
+    const source = sourceOf(body);
+    if (source === undefined) {
+      this.#fullResponse = new BuiltInResponse(body, init);
+      return;
+    }
+    this.#head = headOfInit(init, source === null) ?? this.#headOfNode(init, source === null);
+    // Bytes are copied, as the standard demands: the app may use their memory again.
+    this.#source = source instanceof Uint8Array ? new Uint8Array(source) : source;
     if (typeof source === "string") this.#settleType("text/plain;charset=UTF-8");
   }
 
   static {
     // Of the prototype, as in Node: TypeScript has them as properties of each object, and a declared accessor in place of one
     // fails in projects that check libraries (TS2611).
-    // biome-ignore lint/complexity/noThisInStatic: in what the compiler emits, the class has no name yet
-    const { prototype } = this;
-    const define = (name: string, value: (this: FastResponse) => unknown): void => {
-      Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
-    };
-    for (const name of READERS.filter((reader) => reader in NodeResponse.prototype))
-      define(name, function () {
-        return Reflect.get(NodeResponse.prototype, name).call(this.#reader());
-      });
-    define("clone", function () {
-      return this.#clone();
-    });
-    const defineGetter = (name: string, get: (this: FastResponse) => unknown): void => {
-      Object.defineProperty(prototype, name, { get, configurable: true, enumerable: true });
-    };
-    defineGetter("body", function () {
-      return this.#source === undefined ? inherited(this, "body") : this.#full(this.#source).body;
-    });
-    defineGetter("bodyUsed", function () {
-      if (this.#source === undefined) return inherited(this, "bodyUsed");
-      return this.#sent || (this.#fullResponse?.bodyUsed ?? false);
-    });
+    const kept: ReadonlyMap<string, Read> = new Map<string, Read>([
+      ["status", (_, head) => head.status],
+      ["statusText", (_, head) => head.reason],
+      ["ok", (_, { status }) => status < 300],
+      ["headers", (response, head) => response.#heldHeaders(head)],
+      ["body", (response) => (response.#source === null ? null : response.#full().body)],
+      ["bodyUsed", (response) => response.#sent || (response.#fullResponse?.bodyUsed ?? false)],
+      ["clone", (response, head) => response.#clone(head)],
+    ]);
+    for (const [name, { get, value, enumerable = false }] of partsOf(BuiltInResponse)) {
+      const read = kept.get(name);
+      const node = get ?? value;
+      const part = function (this: FastResponse): unknown {
+        if (!(#head in this)) return node.call(this); // Node's own, of before `useFastResponses`.
+        return read && this.#head ? read(this, this.#head) : node.call(this.#full());
+      };
+      const property = get ? { get: part } : { value: part, writable: true };
+      // biome-ignore lint/complexity/noThisInStatic: in what the compiler emits, the class has no name yet
+      Object.defineProperty(this.prototype, name, { ...property, enumerable, configurable: true });
+    }
   }
 
   static override json(data: unknown, init?: ResponseInit): Response {
     const text = JSON.stringify(data);
-    if (text === undefined) return NodeResponse.json(data, init); // It throws the right TypeError.
+    if (text === undefined) return BuiltInResponse.json(data, init); // It throws the right TypeError.
     const response = new FastResponse(Buffer.from(text), init);
     response.#settleType("application/json");
     return response;
@@ -67,56 +78,69 @@ export class FastResponse extends NodeResponse {
   /** After `useFastResponses`, the Responses that others make (`fetch`) are still instances of `Response`, but of no subclass. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // biome-ignore lint/complexity/noThisInStatic: subclasses inherit this method
-    const asked = this === FastResponse ? NodeResponse : this;
+    const asked = this === FastResponse ? BuiltInResponse : this;
     return Function.prototype[Symbol.hasInstance].call(asked, value);
   }
 
   /** For the server: the body as it was given, once; undefined when it must be read as a stream. */
   [TAKE](): Source | undefined {
-    if (this.#sent || this.#fullResponse) return undefined;
-    this.#sent = this.#source !== undefined;
-    return this.#source;
+    if (this.#fullResponse) return this.#head ? undefined : takeSource(this.#fullResponse);
+    if (this.#sent) return undefined;
+    this.#sent = this.#source !== null;
+    return this.#source ?? undefined;
   }
 
-  /** The Response that reads the body. */
-  #reader(): Response {
-    return this.#source === undefined ? this : this.#full(this.#source);
+  /** For the server: the head, undefined when it must be read from the headers, which somebody may have changed. */
+  [HEAD](): ResponseHead | undefined {
+    return this.#headersHolder ? undefined : this.#head;
   }
 
-  #clone(): Response {
-    if (this.#source === undefined) return inherited(this, "clone").call(this);
-    const { status, statusText, headers } = this;
+  #clone(head: ResponseHead): Response {
+    const { status, reason: statusText } = head;
     const fresh = !this.#sent && !this.#fullResponse;
-    const body = fresh ? this.#source : this.#full(this.#source).clone().body;
-    return new FastResponse(body, { status, statusText, headers });
+    const body = fresh ? this.#source : this.#full().clone().body;
+    return new FastResponse(body, { status, statusText, headers: this.#heldHeaders(head) });
   }
 
-  #full(source: Source): Response {
+  /** Whatever is rare or wrong in `init` is Node's to decide. */
+  #headOfNode(init: ResponseInit | undefined, bodyless: boolean): ResponseHead {
+    this.#headersHolder = new BuiltInResponse(bodyless ? null : new Uint8Array(0), init);
+    const { status, statusText: reason } = this.#headersHolder;
+    return { status, reason, headers: [] };
+  }
+
+  #heldHeaders({ headers }: ResponseHead): Headers {
+    this.#headersHolder ??= new BuiltInResponse(null, { headers: pairsOf(headers) });
+    return this.#headersHolder.headers;
+  }
+
+  #full(): Response {
     if (this.#fullResponse) return this.#fullResponse;
-    this.#fullResponse = new NodeResponse(source, { headers: this.headers });
+    this.#fullResponse = new BuiltInResponse(this.#source, { headers: this.headers });
     if (this.#sent) void this.#fullResponse.text(); // So that it counts as used.
     return this.#fullResponse;
   }
 
   #settleType(type: string): void {
-    if (!this.headers.has("content-type")) this.headers.append("content-type", type);
+    if (this.#head && !this.#headersHolder) this.#head = withType(this.#head, type);
+    else if (!this.headers.has("content-type")) this.headers.append("content-type", type);
   }
 }
 
-/** The property of Node's own class. */
-const inherited = <Name extends keyof Response>(response: Response, name: Name): Response[Name] =>
-  Reflect.get(NodeResponse.prototype, name, response);
-
-/** The body, if it can be kept as it is; bytes are copied, as the standard demands: the app may use their memory again. */
-function sourceOf(body: Body, init: ResponseInit | undefined): Source | undefined {
-  if (init?.status !== undefined && NULL_BODY.has(init.status)) return undefined;
-  if (typeof body === "string") return body;
-  return body instanceof Uint8Array ? new Uint8Array(body) : undefined;
+/** The body, if it can be kept as it is. */
+function sourceOf(body: Body): Source | null | undefined {
+  if (body === undefined || body === null) return null;
+  return typeof body === "string" || body instanceof Uint8Array ? body : undefined;
 }
 
 /** Takes the body of a FastResponse of which nothing was read; undefined for every other Response. */
 export function takeBody(response: Response): Source | undefined {
   return (response as Partial<FastResponse>)[TAKE]?.();
+}
+
+/** The head of a FastResponse whose headers nobody has asked for; undefined for every other Response. */
+export function givenHead(response: Response): ResponseHead | undefined {
+  return (response as Partial<FastResponse>)[HEAD]?.();
 }
 
 /** Replaces the global Response by FastResponse, for frameworks that make their Responses with it. */

@@ -3,6 +3,8 @@
 // only the standard's interface is used, which is faster there.
 // Tested by test/apps/fetch-request.test.ts.
 
+import { BuiltInResponse } from "./node-classes.ts";
+
 const DISTURBED = Symbol.for("nodejs.stream.disturbed");
 const TAKEN = Symbol("sallyport.taken");
 
@@ -60,7 +62,7 @@ function findKeys(): RequestKeys | undefined {
   if (!state || !headers || !signal) return undefined;
   const others = symbols.filter((symbol) => symbol !== state && symbol !== headers && symbol !== signal);
   const keys = { state, headers, signal, others };
-  return fits(stateOf(request, keys)) && fits(stateOf(new Response("text"), keys)) ? keys : undefined;
+  return fits(stateOf(request, keys)) && fits(stateOf(new BuiltInResponse("text"), keys)) ? keys : undefined;
 }
 
 function fits(state: Partial<FetchRequestState> | undefined): boolean {

@@ -1,8 +1,10 @@
 // A Request whose parts are made when the app first uses them: a real one costs more than everything else about a small
-// response. It is an instance of Request and inherits what it does not define. The state that Node's own code looks for in it
-// (`new Request(request)`, `fetch(request)`) is made at that moment.
+// response. It is an instance of Request. What it does not define itself is that of a whole Request, which is made at that moment; so
+// is, up to Node 22, the state that Node's own code looks for in it (`new Request(request)`, `fetch(request)`). From Node 24 on
+// that is private, and only the Request and the fetch of `useFastRequests` accept a light one.
 // Tested by test/apps/fetch-request.test.ts.
 import type { Exchange, RequestBody } from "../exchange/index.ts";
+import { WHOLE } from "./fast-request.ts";
 import { type RequestKeys, requestKeys, stateOf } from "./fetch-internals.ts";
 import {
   bodyInit,
@@ -14,15 +16,14 @@ import {
   type RequestMaker,
 } from "./fetch-parts.ts";
 import { urlOf } from "./fetch-url.ts";
+import { BuiltInRequest, BuiltInResponse, partsOf } from "./node-classes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const decoder = new TextDecoder();
 
-/** Undefined where the state of a Request is private (from Node 24 on). */
-export const lightRequest: RequestMaker | undefined =
-  requestKeys &&
-  ((exchange, origin, method) => new LightRequest(exchange, origin, method) as unknown as ExchangeRequest);
+export const lightRequest: RequestMaker = (exchange, origin, method) =>
+  new LightRequest(exchange, origin, method) as unknown as ExchangeRequest;
 
 class LightRequest {
   readonly #exchange: Exchange;
@@ -37,7 +38,8 @@ class LightRequest {
   #read = false;
 
   static {
-    if (requestKeys) LightRequest.#inherit(requestKeys);
+    LightRequest.#inherit();
+    if (requestKeys) LightRequest.#showState(requestKeys);
   }
 
   constructor(exchange: Exchange, origin: string, method: string) {
@@ -56,7 +58,8 @@ class LightRequest {
   }
 
   get headers(): Headers {
-    return this.#heldHeaders().headers;
+    // Those of the whole Request, unless they were given away before there was one.
+    return (this.#headersHolder ?? this.#fullRequest ?? this.#heldHeaders()).headers;
   }
 
   get signal(): AbortSignal {
@@ -91,7 +94,13 @@ class LightRequest {
   }
 
   clone(): Request {
-    return clonedOf(this.#full().clone(), this.signal);
+    return clonedOf(this[WHOLE]().clone(), this.signal);
+  }
+
+  [WHOLE](): Request {
+    const whole = this.#full();
+    if (!requestKeys && this.#headersHolder) copyFields(this.#headersHolder.headers, whole.headers);
+    return whole;
   }
 
   get #isBodyless(): boolean {
@@ -104,7 +113,7 @@ class LightRequest {
   }
 
   #heldHeaders(): Response {
-    this.#headersHolder ??= new Response(null, { headers: pairsOf(this.#exchange.request.headers) });
+    this.#headersHolder ??= new BuiltInResponse(null, { headers: pairsOf(this.#exchange.request.headers) });
     return this.#headersHolder;
   }
 
@@ -114,38 +123,64 @@ class LightRequest {
   }
 
   #full(): Request {
-    this.#fullRequest ??= this.#make(requestKeys as RequestKeys);
+    this.#fullRequest ??= requestKeys ? this.#makeSharing(requestKeys) : this.#makeCopying();
     return this.#fullRequest;
   }
 
-  #make(keys: RequestKeys): Request {
-    const whole = new Request(this.url, { method: this.#method, ...this.#init() });
+  #make(init?: RequestInit): Request {
+    const whole = new BuiltInRequest(this.url, { method: this.#method, ...this.#body(), ...init });
     if (this.#read) void whole.text(); // So that it counts as used there, too.
-    // The same list, not a copy: it shows what the app did to the headers, and will do.
+    return whole;
+  }
+
+  /** The same list of headers, not a copy: it shows what the app did to them, and will do. */
+  #makeSharing(keys: RequestKeys): Request {
+    const whole = this.#make();
     stateOf(whole, keys).headersList = stateOf(this.#heldHeaders(), keys).headersList;
     return whole;
   }
 
-  #init(): RequestInit {
+  #makeCopying(): Request {
+    const headers = this.#headersHolder?.headers ?? pairsOf(this.#exchange.request.headers);
+    return this.#make({ headers, signal: this.signal });
+  }
+
+  #body(): RequestInit {
     if (!carriesBody(this.#exchange, this.#method)) return {};
     return this.#read ? { body: "" } : bodyInit(this.#exchange);
   }
 
-  static #inherit(keys: RequestKeys): void {
+  static #inherit(): void {
     const { prototype } = LightRequest;
+    for (const [name, { get, value, enumerable = false }] of partsOf(BuiltInRequest)) {
+      if (Object.hasOwn(prototype, name)) continue;
+      const part = function (this: LightRequest): unknown {
+        return (get ?? value).call(this.#full());
+      };
+      const property = get ? { get: part } : { value: part, writable: true };
+      Object.defineProperty(prototype, name, { ...property, enumerable, configurable: true });
+    }
+    Object.setPrototypeOf(prototype, BuiltInRequest.prototype);
+    Object.defineProperty(prototype, "constructor", { get: () => Request, configurable: true });
+  }
+
+  static #showState(keys: RequestKeys): void {
     const part = (key: symbol, get: (request: LightRequest) => unknown): void => {
       const getter = function (this: LightRequest): unknown {
         return get(this);
       };
-      Object.defineProperty(prototype, key, { get: getter, configurable: true });
+      Object.defineProperty(LightRequest.prototype, key, { get: getter, configurable: true });
     };
     part(keys.state, (request) => stateOf(request.#full(), keys));
     part(keys.headers, ({ headers }) => headers);
     part(keys.signal, ({ signal }) => signal);
     for (const key of keys.others) part(key, (request) => Reflect.get(request.#full(), key));
-    Object.setPrototypeOf(prototype, Request.prototype);
-    Object.defineProperty(prototype, "constructor", { value: Request, configurable: true, writable: true });
   }
+}
+
+function copyFields(from: Headers, to: Headers): void {
+  for (const name of [...to.keys()]) to.delete(name);
+  for (const [name, value] of from) to.append(name, value);
 }
 
 const decoded = (bytes: Uint8Array): string => decoder.decode(bytes);

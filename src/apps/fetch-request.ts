@@ -1,7 +1,8 @@
 // Makes a Request of the Fetch standard from an exchange, and refuses what no Request can express.
 import { type Exchange, isToken, SallyportError } from "../exchange/index.ts";
+import { acceptsLight } from "./fast-request.ts";
 import { lightRequest } from "./fetch-light.ts";
-import { carriesBody, type ExchangeRequest, type RequestMaker } from "./fetch-parts.ts";
+import { carriesBody, type ExchangeRequest } from "./fetch-parts.ts";
 import { originOf } from "./fetch-url.ts";
 import { wholeRequest } from "./fetch-whole.ts";
 
@@ -11,8 +12,6 @@ const NORMALIZED: ReadonlySet<string> = new Set(["GET", "POST", "HEAD", "PUT", "
 const FORBIDDEN: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
 /** Characters that no header value of a Request may have (ibid., 2.2.2). */
 const BAD_VALUE = /[\0\r\n]|[^\0-\xff]/;
-
-const make: RequestMaker = lightRequest ?? wholeRequest;
 
 /**
  * The app's Request, an instance of the global class. `ip`, an addition, is the client's address. `signal` aborts when the client
@@ -24,7 +23,7 @@ export function fetchRequest(exchange: Exchange): ExchangeRequest {
   const origin = originOf(request);
   checkFields(request.headers);
   if (exchange.body.length !== 0 && !carriesBody(exchange, method)) exchange.body.discard();
-  return make(exchange, origin, method);
+  return (acceptsLight() ? lightRequest : wholeRequest)(exchange, origin, method);
 }
 
 function methodOf(method: string): string {

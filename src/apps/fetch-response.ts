@@ -12,7 +12,7 @@ import {
   SallyportError,
 } from "../exchange/index.ts";
 import { describeThrown, failWithAppError } from "./app-error.ts";
-import { takeBody } from "./fast-response.ts";
+import { givenHead, takeBody } from "./fast-response.ts";
 import { takeSource } from "./fetch-internals.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
@@ -22,7 +22,7 @@ type Result = Awaited<ReturnType<Reader["read"]>>;
 export function answerWith(exchange: Exchange, response: unknown, log: Log): void {
   if (!isResponse(response))
     throw broken(`the fetch app returned ${describeThrown(response)} instead of a Response`);
-  const head = headOf(response);
+  const head = givenHead(response) ?? headOf(response);
   const whole = takeBody(response) ?? takeSource(response);
   if (whole !== undefined) return exchange.respond(head, whole);
   const { body } = response;

@@ -1,5 +1,6 @@
 // Answers made in this process: fetch handlers, node handlers, files, and modules that export one of them.
 
+export { useFastRequests } from "./fast-request.ts";
 export { FastResponse, useFastResponses } from "./fast-response.ts";
 export { type FetchFacts, type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
 export { loadApp } from "./load.ts";

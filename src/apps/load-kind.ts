@@ -1,7 +1,8 @@
 // What kind of app a module's default export is, by its shape: frameworks have no common mark.
 // Tested by test/apps/load.test.ts.
-import type { ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
+import { thrownOf } from "../exchange/thrown.ts";
 import { timerDelay } from "../exchange/wait.ts";
 import { isClass, isGateway } from "../options/checks.ts";
 import { describeThrown } from "./app-error.ts";
@@ -16,6 +17,17 @@ interface FastifyLike {
 
 interface KoaLike {
   callback(): NodeHandler;
+}
+
+interface NestLike {
+  init(): Promise<unknown>;
+  getHttpAdapter(): { getInstance(): unknown };
+  close(): PromiseLike<unknown>;
+}
+
+/** Polka, tinyhttp. */
+interface RouterLike {
+  handler(req: unknown, res: ServerResponse): unknown;
 }
 
 interface Kind {
@@ -45,9 +57,24 @@ const KINDS: readonly Kind[] = [
     gateway: fastifyGateway,
   },
   {
+    name: "a NestJS application",
+    matches: (exported) => has(exported, "init", "getHttpAdapter", "close"),
+    gateway: nestGateway,
+  },
+  {
     name: "a Koa instance",
     matches: (exported) => has(exported, "callback", "use"),
     gateway: (app: KoaLike, options) => nodeApp(app.callback(), options),
+  },
+  {
+    name: "a server of node:http (createServer())",
+    matches: (exported) => has(exported, "emit", "listenerCount", "closeIdleConnections"),
+    gateway: serverGateway,
+  },
+  {
+    name: "a Polka or tinyhttp app",
+    matches: (exported) => has(exported, "handler", "use", "listen"),
+    gateway: (app: RouterLike, options) => nodeApp((req, res) => app.handler(req, res), options),
   },
   {
     name: "a node handler (req, res), or an Express or connect app",
@@ -85,20 +112,44 @@ function gatewayWithoutOptions(gateway: Gateway, name: string, { timeout }: AppO
 
 /** Plugins are loaded by `ready`, as when Fastify listens itself; `close` runs its onClose hooks. */
 async function fastifyGateway(app: FastifyLike, options: AppOptions): Promise<Gateway> {
+  await becomeReady("Fastify app", () => app.ready());
+  const handler: NodeHandler = (req, res) => app.routing(req, res);
+  return { ...nodeApp(handler, options), close: (grace) => closeWithin(app, grace) };
+}
+
+/** `init` is what its own `listen` begins with; what it then serves is an Express or a Fastify app. */
+async function nestGateway(app: NestLike, options: AppOptions): Promise<Gateway> {
+  await becomeReady("NestJS application", () => app.init());
+  const inner = await gatewayOfExport(
+    app.getHttpAdapter().getInstance(),
+    "the NestJS application's adapter",
+    options,
+  );
+  return { ...inner, close: (grace) => closeWithin(app, grace) };
+}
+
+async function becomeReady(what: string, begin: () => PromiseLike<unknown>): Promise<void> {
   try {
-    await app.ready();
+    await begin();
   } catch (error) {
-    const { message, stack } = error as Error;
-    throw new SallyportError("APP_IMPORT", `the Fastify app did not become ready: ${message}`, {
+    const { message, stack } = thrownOf(error);
+    throw new SallyportError("APP_IMPORT", `the ${what} did not become ready: ${message}`, {
       cause: error,
       detail: stack,
     });
   }
-  const handler: NodeHandler = (req, res) => app.routing(req, res);
-  return { ...nodeApp(handler, options), close: (grace) => closeFastify(app, grace) };
 }
 
-async function closeFastify(app: FastifyLike, grace: number): Promise<void> {
+/** Its own sockets are not used, and so nor is "upgrade": a handler has no raw socket. */
+function serverGateway(server: Server, options: AppOptions): Gateway {
+  if (server.listenerCount("request") === 0)
+    throw new SallyportError("CONFIG_INVALID", "the exported server of node:http has no request handler");
+  if (server.listenerCount("upgrade") > 0)
+    options.log?.warn("WebSockets of the exported node:http server are not served, only its requests");
+  return nodeApp((req, res) => server.emit("request", req, res), options);
+}
+
+async function closeWithin(app: FastifyLike | NestLike, grace: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, timerDelay(grace));
@@ -106,7 +157,7 @@ async function closeFastify(app: FastifyLike, grace: number): Promise<void> {
   try {
     await Promise.race([app.close(), late]);
   } catch {
-    // An onClose hook failed: that is for the app's own log, and the server stops all the same.
+    // A hook of its own failed: that is for the app's own log, and the server stops all the same.
   } finally {
     clearTimeout(timer);
   }

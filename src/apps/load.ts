@@ -4,6 +4,7 @@ import { access, readFile } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isModuleNamespaceObject } from "node:util/types";
+import type { Jiti } from "jiti";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { thrownOf } from "../exchange/thrown.ts";
 import { checkArgument, checkOptions, must } from "../options/checks.ts";
@@ -23,6 +24,11 @@ const { findPackageJSON } = process.getBuiltinModule("node:module") as unknown a
 const NEEDS_COMPILER: ReadonlySet<string | undefined> = new Set([
   "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
   "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING",
+]);
+const NOT_FOUND: ReadonlySet<string> = new Set([
+  "ERR_MODULE_NOT_FOUND",
+  "ERR_UNSUPPORTED_DIR_IMPORT",
+  "MODULE_NOT_FOUND",
 ]);
 /** How long the syntax check of one file may take, in milliseconds. */
 const CHECK_TIMEOUT = 10_000;
@@ -74,10 +80,21 @@ const importNatively = (file: string, query: string): Promise<Module> =>
   import(`${pathToFileURL(file).href}${query}`);
 
 async function importWithJiti(file: string): Promise<Module> {
+  const jiti = await jitiOf(file);
+  const exported = await jiti.import(file);
+  return isModule(exported) ? exported : { default: exported };
+}
+
+async function jitiOf(file: string): Promise<Jiti> {
   const { createJiti } = await import("jiti");
   // Without `interopDefault` a module that has no default export would be taken for one.
-  const exported = await createJiti(import.meta.url, { interopDefault: false }).import(file);
-  return isModule(exported) ? exported : { default: exported };
+  const options = { interopDefault: false };
+  try {
+    return createJiti(file, { ...options, tsconfigPaths: true });
+  } catch {
+    // A tsconfig.json that cannot be read: what it extends is often left at home.
+    return createJiti(file, options);
+  }
 }
 
 /** Not so is `module.exports` of CommonJS, which is the default export itself, as where Node imports it. */
@@ -95,10 +112,50 @@ async function importTypeScript(file: string, query: string): Promise<Module> {
   try {
     return await importNatively(file, query);
   } catch (error) {
-    if (!NEEDS_COMPILER.has((error as NodeJS.ErrnoException).code)) throw error;
-    return importWithJiti(file);
+    if (NEEDS_COMPILER.has((error as NodeJS.ErrnoException).code)) return importWithJiti(file);
+    if (isLinkFailure(error) && !(await hasRun(file, query))) return importCompiled(file, error);
+    throw error;
   }
 }
+
+/** Node's own error counts where the compiler finds the same fault. */
+async function importCompiled(file: string, error: unknown): Promise<Module> {
+  try {
+    return await importWithJiti(file);
+  } catch (again) {
+    throw isLinkFailure(again) ? error : again;
+  }
+}
+
+/**
+ * A real fault, or what compilers know, and Node does not: a decorator, a type among the names of an import, `./name.js` or `./name`
+ * for name.ts, `paths` of tsconfig.json.
+ */
+function isLinkFailure(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  return code === undefined ? error instanceof SyntaxError : NOT_FOUND.has(code);
+}
+
+let checks = 0;
+
+/**
+ * Whether any of a failed module's code has run, which must not run twice: such an error may come of a JSON.parse() or an import()
+ * in it. Node runs nothing before all is linked, and what has failed while it ran is not run again: so a module that is
+ * imported before it runs in that case alone.
+ */
+async function hasRun(file: string, query: string): Promise<boolean> {
+  checks += 1;
+  const mark = `sallyport.load.${checks}`;
+  const first = dataUrl(`globalThis[Symbol.for("${mark}")] = true;`);
+  const both = [first, `${pathToFileURL(file).href}${query}`].map((url) => `import ${JSON.stringify(url)};`);
+  await import(dataUrl(both.join(""))).catch(() => undefined);
+  const ran = Symbol.for(mark) in globalThis;
+  Reflect.deleteProperty(globalThis, Symbol.for(mark));
+  return ran;
+}
+
+const dataUrl = (source: string): string => `data:text/javascript,${encodeURIComponent(source)}`;
 
 /** `npm init` writes `"type": "commonjs"`, by which Node takes a .ts file for CommonJS, whatever its syntax. */
 async function isCommonJs(file: string): Promise<boolean> {

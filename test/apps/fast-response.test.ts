@@ -1,6 +1,7 @@
 // Responses that keep their body as it is: held against Node's own, and how they leave.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import {
   FastResponse,
   fetchApp,
@@ -51,6 +52,16 @@ const cases: readonly [string, Arguments][] = [
       },
     ],
   ],
+  [
+    "a plain object of headers",
+    ["x", { status: 599, headers: { "X-B": "2", "x-a": "1", "Content-Type": "text/html" } }],
+  ],
+  ["Headers", ["x", { headers: new Headers({ "X-B": "2", "Set-Cookie": "a=1", "X-A": "1" }) }]],
+  ["values with white space, and with none", ["x", { headers: { a: " 1\t", b: "", c: "\xe9" } }]],
+  ["one header in two writings", ["x", { headers: { "X-A": "1", "x-a": "2" } }]],
+  ["no body, but headers", [null, { status: 302, headers: { Location: "/a" } }]],
+  ["nothing but a status", [undefined, { status: 304 }]],
+  ["bytes, with a type", [Buffer.from("{}"), { headers: { "content-type": "application/json" } }]],
   ["a form", [new URLSearchParams({ a: "1 2" })]],
   ["a blob", [new Blob(["blob"], { type: "text/x" })]],
   ["a stream", [STREAM, { headers: { "X-A": "1" } }]],
@@ -116,6 +127,34 @@ for (const [kind, made] of [
   });
 }
 
+test("what the app does to the headers of a FastResponse counts, also in its clone", async () => {
+  const response = new FastResponse("text", { headers: { "x-a": "1" } });
+  const { headers } = response;
+  headers.set("x-b", "2");
+  headers.delete("x-a");
+  const clone = response.clone();
+  headers.set("x-c", "3");
+  assert.equal(response.headers, headers);
+  const type = ["content-type", "text/plain;charset=UTF-8"];
+  assert.deepEqual((await answered(response))[0].headers, [...type, "x-b", "2", "x-c", "3"]);
+  assert.deepEqual((await answered(clone))[0].headers, [...type, "x-b", "2"]);
+});
+
+test("a FastResponse has every property that Node's own has, with the same value", () => {
+  const [fast, own] = [new FastResponse(null, { status: 404 }), new NodeResponse(null, { status: 404 })];
+  const parts = Object.entries(Object.getOwnPropertyDescriptors(NodeResponse.prototype));
+  const names = parts.filter(([name, { get }]) => get && name !== "headers").map(([name]) => name);
+  assert.ok(names.length > 6);
+  for (const name of names as (keyof Response)[]) assert.equal(fast[name], own[name], name);
+  assert.match(inspect(fast), /^Response \{.*status: 404/s);
+});
+
+test("a method or property of FastResponse works for a Response of Node's own, too", async () => {
+  const own = new NodeResponse("text", { status: 201 });
+  assert.equal(Reflect.get(FastResponse.prototype, "status", own), 201);
+  assert.equal(await FastResponse.prototype.text.call(own), "text");
+});
+
 test("a FastResponse keeps bytes as they were when it was made", async () => {
   const memory = Buffer.from("before");
   const response = new FastResponse(memory);
@@ -133,7 +172,17 @@ test("a FastResponse is read in every way that Node has", async () => {
 });
 
 test("what Node's Response refuses, a FastResponse refuses", () => {
-  for (const init of [{ status: 204 }, { status: 99 }, { headers: { "a b": "c" } }]) {
+  for (const init of [
+    { status: 204 },
+    { status: 99 },
+    { status: 600 },
+    { statusText: "a\nb" },
+    { headers: { "a b": "c" } },
+    { headers: { a: "\u0100" } },
+    { headers: [["a"]] as unknown as [string, string][] },
+    { headers: null as unknown as Headers },
+    "text" as ResponseInit,
+  ]) {
     assert.throws(() => new NodeResponse("x", init));
     assert.throws(() => new FastResponse("x", init));
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
 import { loadApp } from "../../src/apps/index.ts";
-import { SallyportError } from "../../src/exchange/index.ts";
+import { SallyportError, silentLog } from "../../src/exchange/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
 const run = promisify(execFile);
@@ -79,6 +79,32 @@ const APPS: Record<string, readonly [name: string, text: string]> = {
   Fastify: [
     "fa.mjs",
     "import f from 'fastify'; const a = f(); a.get('/x', async (r) => r.url); export default a",
+  ],
+  "a NestJS application": [
+    "nest.mjs",
+    `let ready = false;
+    const handler = (req, res) => res.end(ready ? req.url : 'not ready');
+    export default {
+      use() {},
+      listen() {},
+      async init() { ready = true; },
+      async close() {},
+      getHttpAdapter: () => ({ getInstance: () => handler }),
+    };`,
+  ],
+  "a server of node:http": [
+    "hs.mjs",
+    "import { createServer } from 'node:http'; export default createServer((req, res) => res.end(req.url));",
+  ],
+  "a Polka or tinyhttp app": [
+    "po.mjs",
+    `class App {
+      url = (req) => req.url;
+      use() {}
+      listen() {}
+      handler(req, res) { res.end(this.url(req)); }
+    }
+    export default new App();`,
   ],
   Hono: [
     "h.ts",
@@ -161,6 +187,26 @@ test("a missing import is named, as is a promise or a Fastify plugin that fails"
   assert.match(fastify.message, /did not become ready: plug$/);
 });
 
+test("a NestJS application that does not become ready says why", async () => {
+  const nest =
+    "export default { init: async () => { throw new Error('db'); }, getHttpAdapter() {}, close() {} };";
+  const { code, message } = await failureOf(await made("nest-fails.mjs", nest));
+  assert.deepEqual([code, message.endsWith("did not become ready: db")], ["ERR_SALLYPORT_APP_IMPORT", true]);
+});
+
+test("of a server of node:http requests are served: without a handler it is refused, and its WebSockets are warned of", async () => {
+  const none = await failureOf(
+    await made("hs-none.mjs", "import h from 'node:http'; export default h.createServer();"),
+  );
+  assert.match(none.message, /no request handler$/);
+  const source =
+    "import h from 'node:http'; export default h.createServer(() => {}).on('upgrade', () => {});";
+  const warned: string[] = [];
+  const log = { ...silentLog, warn: (message: string) => void warned.push(message) };
+  await loadApp(await made("hs-upgrade.mjs", source), { log });
+  assert.match(warned.join(), /WebSockets/);
+});
+
 test("an object that rejects nothing but throws a string is told as well", async () => {
   const error = await failureOf(await made("throws-string.mjs", "throw 'just text'"));
   assert.match(error.message, /could not be imported: just text$/);
@@ -172,13 +218,14 @@ const OURS_BY_JITI = `
     const { loadApp } = await createJiti(import.meta.url).import(process.argv[1]);`;
 const OURS_BY_NODE = "const { loadApp } = await import(process.argv[1]);";
 
-/** Loads a module in a node of its own, which has no hook for TypeScript, and gives what it says of it. */
-async function loadedPlainly(path: string, node: string = process.execPath): Promise<string> {
+/** Loads modules in a node of its own, which has no hook for TypeScript, and gives what it says of them. */
+async function loadedPlainly(path: string | string[], node: string = process.execPath): Promise<string> {
   const script = `${node === process.execPath ? OURS_BY_JITI : OURS_BY_NODE}
     const told = (error) => error.code + "\\n" + error.detail;
-    console.log(await loadApp(process.argv[2]).then((app) => typeof app.handle, told));`;
+    for (const path of process.argv.slice(2))
+      console.log(await loadApp(path).then((app) => typeof app.handle, told));`;
   const load = fileURLToPath(new URL("../../src/apps/index.ts", import.meta.url));
-  const args = ["--input-type=module", "-e", script, load, path];
+  const args = ["--input-type=module", "-e", script, load, ...[path].flat()];
   const env = { ...process.env, NODE_OPTIONS: "" };
   return (await run(node, args, { env, cwd: folder })).stdout.trim();
 }
@@ -207,6 +254,70 @@ test("plain node, without any loader, takes TypeScript, also where types alone c
   assert.equal(await loadedPlainly(await made("plain.ts", app)), "function");
   assert.equal(await loadedPlainly(await made("enum.ts", `export enum A { B }\n${app}`)), "function");
 });
+
+/** What compilers take, and a Node that strips types does not. */
+const COMPILED: readonly (readonly [what: string, source: string])[] = [
+  [
+    "a decorator",
+    "const log = (): void => {};\nclass A { @log a(): void {} }\nexport default () => new Response(String(new A()));",
+  ],
+  [
+    "a type among the names of an import",
+    "import { text, Text } from './lib/text.ts';\nexport default (): Text => text();",
+  ],
+  [
+    "a module named as its JavaScript will be",
+    "import { text } from './lib/text.js';\nexport default () => text();",
+  ],
+  ["a module without its ending", "import { text } from './lib/text';\nexport default () => text();"],
+  ["a folder", "import { text } from './lib';\nexport default () => text();"],
+  ["a path of tsconfig.json", "import { text } from '@lib/text';\nexport default () => text();"],
+];
+
+for (const major of ["own", ...NODE.test])
+  test(`Node (${major}) takes what is left to a compiler`, async (t) => {
+    const node = major === "own" ? process.execPath : nodeProgram(ROOT, major);
+    if (!existsSync(node) && process.env.CI !== "true") return t.skip(`not on this machine: Node ${major}`);
+    const place = `compiled-${major}`;
+    await made(`${place}/package.json`, '{ "type": "module" }');
+    await made(`${place}/tsconfig.json`, '{ "compilerOptions": { "paths": { "@lib/*": ["./lib/*"] } } }');
+    await made(
+      `${place}/lib/text.ts`,
+      "export type Text = Response;\nexport const text = (): Text => new Response('ts');",
+    );
+    await made(`${place}/lib/index.ts`, "export * from './text.ts';");
+    const apps = COMPILED.map(([, source], i) => made(`${place}/app${i}.ts`, source));
+    const kinds = (await loadedPlainly(await Promise.all(apps), node)).split("\n");
+    assert.deepEqual(
+      kinds.map((kind, i) => [COMPILED[i]?.[0], kind]),
+      COMPILED.map(([what]) => [what, "function"]),
+    );
+    await made(`${place}/tsconfig.json`, '{ "extends": "not-installed/tsconfig.json" }');
+    const [, decorated] = COMPILED[0] as readonly [string, string];
+    const left = await made(`${place}/left.ts`, decorated);
+    const absent = await made(`${place}/absent.ts`, "import './nowhere.js';\nexport default 1;");
+    const told = await loadedPlainly([left, absent], node);
+    assert.match(told, /^function\nERR_SALLYPORT_APP_IMPORT\n.*nowhere\.js/);
+  });
+
+for (const major of ["own", ...NODE.test])
+  test(`Node (${major}) runs TypeScript once whose own code fails`, async (t) => {
+    const node = major === "own" ? process.execPath : nodeProgram(ROOT, major);
+    if (!existsSync(node) && process.env.CI !== "true") return t.skip(`not on this machine: Node ${major}`);
+    for (const [name, fails] of [
+      ["json", "JSON.parse('{')"],
+      ["import", "await import('./nowhere.ts')"],
+    ] as const) {
+      const log = join(folder, `${name}-${major}.log`);
+      const source = `import { appendFileSync } from 'node:fs';
+        appendFileSync(${JSON.stringify(log)}, 'run ');
+        ${fails};
+        export default 1;`;
+      const told = await loadedPlainly(await made(`once-${major}/${name}.mts`, source), node);
+      assert.match(told, /^ERR_SALLYPORT_APP_IMPORT/);
+      assert.equal(readFileSync(log, "utf8"), "run ");
+    }
+  });
 
 test("plain node tells the place of an error in TypeScript", async () => {
   const syntax = await loadedPlainly(await made("plain-syntax.ts", "const fine: number = 1;\nconst = 2;\n"));
