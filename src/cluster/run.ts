@@ -51,7 +51,8 @@ async function start({ server, slot, channel, counts, requests }: ServerProcessR
   try {
     await server.start();
     const beat = (message: FromServerProcess): void => {
-      if (!slot.intact || !channel.intact) endWithoutDescriptors(server);
+      // Where the supervisor is gone, Node itself has closed the channel.
+      if (!slot.intact || (process.connected && !channel.intact)) endWithoutDescriptors(server);
       send(message);
       sendCounts(counts);
     };

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { HEARTBEAT_INTERVAL } from "../../src/cluster/messages.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { pythons } from "../kit/pythons.ts";
 import { serve } from "../kit/serve.ts";
@@ -65,3 +67,21 @@ for (const [cause, path] of [
     assert.ok(serverProcesses.some(({ pid, state }) => String(pid) === present && state === "serving"));
     assert.doesNotMatch(server.stderr, /cut|others serve on/);
   });
+
+test("when the parent is killed, requests under way are answered, and no application is blamed", async (t) => {
+  const folder = makeFolder(t);
+  writeFileSync(join(folder, "site.mjs"), SITE);
+  const server = await serve(["site.mjs", "--server-processes", "2"], { cwd: folder });
+  const held = fetch(`${server.url}/hold`).then(
+    (response) => response.text(),
+    (error: unknown) => error,
+  );
+  await server.sees(/holding/);
+  process.kill(server.pid, "SIGKILL");
+  // By then the server processes have noticed it, and would have told their supervisor that they live.
+  await delay(3 * HEARTBEAT_INTERVAL);
+  writeFileSync(join(folder, "release"), "");
+  assert.match(String(await held), /^\d+$/);
+  assert.doesNotMatch(server.stderr, /closed descriptors/);
+  await server.exited;
+});
