@@ -104,7 +104,7 @@ function untilEnded({ server, slot, debug, counts, tail }: ServerProcessRun): Pr
     // The supervisor is gone: nothing would restart or stop us.
     process.on("disconnect", () => stop(0));
     // A terminal signals the whole process group; only the supervisor acts on it.
-    for (const signal of ["SIGINT", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {});
+    for (const signal of ["SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"]) process.on(signal, () => {});
     process.on("SIGTERM", () => stop(0));
     process.on("unhandledRejection", (error) => logUncaught(server.log, error, debug));
     process.on("uncaughtException", (error) => {
