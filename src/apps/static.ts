@@ -91,13 +91,20 @@ class StaticFiles {
     if (path === "") return this.#redirect(exchange);
     const segments = segmentsOf(path);
     const found = await find(this.#directory, segments);
-    checkMethod(exchange);
+    this.#checkMethod(exchange, found);
     const wantsDirectory = segments.at(-1) === "";
     if (found.stats.isDirectory() && !wantsDirectory) return this.#redirect(exchange);
     if (found.stats.isFile() && wantsDirectory)
       throw new SallyportError("NOT_FOUND", "a file has no path below it");
     const file = wantsDirectory ? await this.#indexOf(segments) : found;
     await this.#send(exchange, file);
+  }
+
+  /** What answers where there is no file may have a page of its own for a directory, and take a POST to it. */
+  #checkMethod(exchange: Exchange, { stats }: FoundFile): void {
+    if (this.#options.fallthrough && stats.isDirectory() && !METHODS.has(exchange.request.method))
+      throw new SallyportError("NOT_FOUND", "directories are only read");
+    checkMethod(exchange);
   }
 
   refuse(exchange: Exchange, error: SallyportError): void {

@@ -51,7 +51,8 @@ async function start({ server, slot, channel, counts, requests }: ServerProcessR
   try {
     await server.start();
     const beat = (message: FromServerProcess): void => {
-      if (!slot.intact || !channel.intact) endWithoutDescriptors(server);
+      // Where the supervisor is gone, Node itself has closed the channel.
+      if (!slot.intact || (process.connected && !channel.intact)) endWithoutDescriptors(server);
       send(message);
       sendCounts(counts);
     };
@@ -103,7 +104,7 @@ function untilEnded({ server, slot, debug, counts, tail }: ServerProcessRun): Pr
     // The supervisor is gone: nothing would restart or stop us.
     process.on("disconnect", () => stop(0));
     // A terminal signals the whole process group; only the supervisor acts on it.
-    for (const signal of ["SIGINT", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {});
+    for (const signal of ["SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"]) process.on(signal, () => {});
     process.on("SIGTERM", () => stop(0));
     process.on("unhandledRejection", (error) => logUncaught(server.log, error, debug));
     process.on("uncaughtException", (error) => {

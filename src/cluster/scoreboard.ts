@@ -19,15 +19,17 @@ const PAUSE = 1;
 const PAUSES = 32;
 const REGAIN = 10;
 
-/** A descriptor of a file without a name. Throws CONFIG_INVALID where the system's temporary directory cannot be written. */
+/** A descriptor of a file without a name, and full of zeros, so that no server process meets a full disk here. Throws CONFIG_INVALID where the system's temporary directory cannot be written. */
 function nameless(): number {
   try {
     const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
     const fd = openSync(join(folder, "scoreboard"), "wx+", 0o600);
     rmSync(folder, { recursive: true });
+    const empty = new Uint8Array(SLOTS * SIZE);
+    for (let done = 0; done < empty.length; ) done += writeSync(fd, empty, done);
     return fd;
   } catch (error) {
-    const message = `several server processes need a temporary directory that can be written: ${(error as Error).message}; set TMPDIR`;
+    const message = `several server processes, and embedded applications, need a temporary directory that can be written: ${(error as Error).message}; set TMPDIR`;
     throw new SallyportError("CONFIG_INVALID", message, { cause: error });
   }
 }
@@ -39,9 +41,6 @@ export class Scoreboard {
 
   constructor() {
     this.fd = nameless();
-    // All of it, so that no server process meets a full disk here.
-    const empty = new Uint8Array(SLOTS * SIZE);
-    for (let done = 0; done < empty.length; ) done += writeSync(this.fd, empty, done);
   }
 
   take(): number {

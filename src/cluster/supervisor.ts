@@ -24,6 +24,7 @@ import { unknownApp } from "../server/app-operations.ts";
 import { Change, type Reread } from "../server/change.ts";
 import { type Notifier, notifierOf } from "../server/notify.ts";
 import { logFailedReload, reloaded } from "../server/operations.ts";
+import { NO_MEANING, STOPS } from "../server/program.ts";
 import { announce, announceCut } from "../server/report.ts";
 import { StopReport } from "../server/stop-report.ts";
 import { summariesOf } from "../server/summary.ts";
@@ -252,13 +253,13 @@ class Supervisor implements Operations {
   }
 
   #obeySignals(): void {
-    for (const signal of ["SIGTERM", "SIGINT"])
-      process.on(signal, () => (this.#stopping ? this.#force() : this.#stop()));
+    for (const signal of STOPS) process.on(signal, () => (this.#stopping ? this.#force() : this.#stop()));
     // The log has the reason of a failure.
     process.on("SIGHUP", () => void this.reload().catch(() => {}));
     process.on("SIGUSR1", () => {
       for (const server of this.#processes.all) server.send({ do: "reopen" });
     });
+    process.on("SIGUSR2", () => this.#options.log.warn(NO_MEANING));
   }
 
   #stop(): void {

@@ -181,6 +181,10 @@ const staticApp = section({
     flag().exactOptional(),
     "send `file.br` or `file.gz` to clients that take them (false)",
   ),
+  fallback: about(
+    text().exactOptional(),
+    "name of the app that answers where there is no file; otherwise 404",
+  ),
 });
 
 const moduleApp = section({
@@ -275,6 +279,8 @@ const kept = {
   ),
 };
 const INDEX = "scripts that answer for a directory (`index.php`)";
+const FALLBACK =
+  "the script, by its path in the directory, that answers where none does (WordPress, Laravel, Symfony: `index.php`); otherwise 404";
 
 const phpApp = section({
   php: about(path(), "a directory of PHP scripts; existing ones only are run"),
@@ -283,6 +289,7 @@ const phpApp = section({
     "where PHP-FPM listens, or the command to start, see below (`php-cgi`, 4 processes)",
   ),
   index: about(z.array(text()).min(1).exactOptional(), INDEX),
+  fallback: about(text().exactOptional(), FALLBACK),
   suffix: about(text().exactOptional(), "what scripts end with (`.php`)"),
   variables: variables(),
   ...kept,
@@ -297,6 +304,7 @@ const fastcgiApp = section({
   ),
   suffix: about(text().exactOptional(), "what scripts below `root` end with (`.php`)"),
   index: about(z.array(text()).min(1).exactOptional(), INDEX),
+  fallback: about(text().exactOptional(), FALLBACK),
   role: about(
     z.enum(["responder", "filter"]).exactOptional(),
     "a filter gets the file below `root` as well (`responder`)",

@@ -103,7 +103,36 @@ export const config = section({
     if (!names.includes(app))
       error(`there is no app ${JSON.stringify(app)}${suggestion(app, names)}`, "routes", i, "app");
   }
+  for (const name of names) {
+    const fallback = fallbackOf(value.apps[name]);
+    if (fallback === undefined) continue;
+    if (!names.includes(fallback))
+      error(
+        `there is no app ${JSON.stringify(fallback)}${suggestion(fallback, names)}`,
+        "apps",
+        name,
+        "fallback",
+      );
+    else if (leadsBack(name, value.apps)) error("leads back to this app", "apps", name, "fallback");
+  }
 });
+
+/** The app that answers where an app of files has none. */
+export const fallbackOf = (app: unknown): string | undefined =>
+  typeof app === "object" && app !== null && "static" in app && "fallback" in app
+    ? (app.fallback as string | undefined)
+    : undefined;
+
+/** Whether the fallbacks from `name` on lead to it again. */
+function leadsBack(name: string, apps: Readonly<Record<string, unknown>>): boolean {
+  const seen = new Set<string>();
+  for (let next = fallbackOf(apps[name]); next !== undefined; next = fallbackOf(apps[next])) {
+    if (next === name) return true;
+    if (seen.has(next)) return false;
+    seen.add(next);
+  }
+  return false;
+}
 
 /** The configuration as it is written. */
 export type Config = z.input<typeof config> & {

@@ -1,7 +1,7 @@
 // The app that a route leads to: the interface that it is written for, and what its configuration adds to what it is handed.
 // Tested by test/explain/explain.test.ts.
 import { dirname, resolve } from "node:path";
-import type { AppSettings } from "../config/config.ts";
+import { type AppSettings, fallbackOf } from "../config/config.ts";
 import type { Exchange } from "../exchange/index.ts";
 import { inheritedEnvironment } from "../processes/index.ts";
 import { programsAt } from "../protocols/cgi/program.ts";
@@ -45,9 +45,11 @@ const KINDS: Readonly<Record<string, AppInterface>> = {
 /** The interface of an app of the configuration. */
 export function interfaceOf(app: AppSettings): AppInterface {
   const kind = Object.keys(KINDS).find((key) => key in app);
-  return kind
-    ? (KINDS[kind] as AppInterface)
-    : { interface: undefined, notes: ["the gateway is one of your own"] };
+  if (!kind) return { interface: undefined, notes: ["the gateway is one of your own"] };
+  const known = KINDS[kind] as AppInterface;
+  const fallback = fallbackOf(app);
+  if (fallback === undefined) return known;
+  return { ...known, notes: [...known.notes, `where there is no file, the app ${fallback} answers`] };
 }
 
 /** The keys of any kind of app that matter here. */
@@ -58,6 +60,7 @@ interface AnyApp {
   readonly role?: string;
   readonly suffix?: string;
   readonly index?: readonly string[];
+  readonly fallback?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly variables?: Readonly<Record<string, string>>;
   readonly documentRoot?: string;
@@ -114,6 +117,7 @@ async function scriptVariables(
     root: resolve(directory, root),
     suffix,
     index: app.index ?? ["index.php"],
+    fallback: app.fallback,
   });
   const script = await scripts.find(exchange);
   return typeof script === "string" ? {} : Object.fromEntries(script.variables);

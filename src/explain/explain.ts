@@ -201,6 +201,7 @@ async function answer(
     log: silentLog,
     serverProcesses: settings.serverProcesses,
     dispatch: (again) => gateway.handle(again),
+    pass: (_app, passed) => passed.fail(new SallyportError("NOT_FOUND", "there is no such file")),
     moduleVersion: () => "",
   });
   await running.start(gateway);

@@ -3,7 +3,7 @@
 import { constants } from "node:fs";
 import { access, readdir, stat } from "node:fs/promises";
 import { extname, join, relative, resolve } from "node:path";
-import type { AppSettings, Settings } from "../config/config.ts";
+import { type AppSettings, fallbackOf, type Settings } from "../config/config.ts";
 import { located } from "../config/tls-files.ts";
 
 type FindWarnings = (settings: Settings, directory: string) => Promise<string[]> | string[];
@@ -115,7 +115,7 @@ async function readableKeys({ listen }: Settings, directory: string): Promise<st
 
 function unreachedApps({ apps, routes }: Settings): string[] {
   if (!routes) return [];
-  const reached = new Set(routes.map(({ app }) => app));
+  const reached = new Set([...routes.map(({ app }) => app), ...Object.values(apps).map(fallbackOf)]);
   return Object.keys(apps).flatMap((name) =>
     reached.has(name) ? [] : [`app ${name}: no route leads to it`],
   );

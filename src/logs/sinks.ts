@@ -40,6 +40,21 @@ export function descriptorSink(fd: number, report?: ReportLoss): LineSink {
   return { write: (lines) => writer.write(lines), reopen: () => {}, close: () => flushed(boom), leave };
 }
 
+/**
+ * The pipe at `fd` as a descriptor of our own, whose writes never block; anything else as it is. Another process that has `fd`, too, makes
+ * it blocking again when it ends, and no process can end while a thread of it waits for the reader of a pipe.
+ */
+export function ownPipe(fd: number): number {
+  try {
+    return fstatSync(fd).isFIFO() ? reopened(fd) : fd;
+  } catch {
+    return fd;
+  }
+}
+
+const reopened = (fd: number): number =>
+  openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+
 /** Lines appended to a file. Rejects with CONFIG_INVALID when it cannot be opened. */
 export async function fileSink(path: string, report?: ReportLoss): Promise<LineSink> {
   const boom = new SonicBoom({ dest: path, sync: false, mkdir: true, maxLength: MOST_WAITING });
@@ -172,8 +187,7 @@ function flushNow(boom: Boom): void {
 function unblocked(boom: Boom, fd: number): boolean {
   try {
     const kind = fstatSync(fd);
-    if (kind.isFIFO())
-      Object.assign(boom, { fd: openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK) });
+    if (kind.isFIFO()) Object.assign(boom, { fd: reopened(fd) });
     return !kind.isSocket();
   } catch {
     return false;

@@ -19,6 +19,8 @@ export interface AppsOptions {
   readonly development: Development | undefined;
   /** Answers an exchange by the server's routes. */
   readonly dispatch: (exchange: Exchange) => void;
+  /** Gives an exchange to the app of this name. */
+  readonly pass: (app: string, exchange: Exchange) => void;
   /** Throws STOPPING once the server stops. */
   readonly goOn: () => void;
 }
@@ -85,13 +87,14 @@ export class AppStarter {
   }
 
   #gatewayOf(name: string, app: AppSettings, { serverProcesses }: Settings): Promise<Gateway> {
-    const { directory, log, dispatch } = this.#options;
+    const { directory, log, dispatch, pass } = this.#options;
     const moduleVersion = this.#isAgain ? newVersion : () => "";
     return gatewayOf(app, {
       directory,
       log: logOfApp(log, name),
       serverProcesses,
       dispatch,
+      pass,
       moduleVersion,
     });
   }

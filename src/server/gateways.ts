@@ -17,6 +17,8 @@ export interface GatewayContext {
   readonly serverProcesses: number;
   /** Answers an exchange by the server's routes: for local redirects (RFC 3875, 6.2.2). */
   readonly dispatch: (exchange: Exchange) => void;
+  /** Gives an exchange to another app of the configuration. */
+  readonly pass: (app: string, exchange: Exchange) => void;
   /** A query for the URL of a module: a new one where it must be loaded anew; "" otherwise. */
   readonly moduleVersion: () => string;
 }
@@ -57,9 +59,16 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     });
   },
 
-  async static({ static: files, maxAge, ...rest }, { directory }) {
+  async static({ static: files, maxAge, fallback, ...rest }, { directory, pass }) {
     const { staticFiles } = await import("../apps/static.ts");
-    return staticFiles({ ...rest, maxAge: seconds(maxAge), directory: resolve(directory, files) });
+    const fallthrough =
+      fallback === undefined ? undefined : { handle: (exchange: Exchange) => pass(fallback, exchange) };
+    return staticFiles({
+      ...rest,
+      fallthrough,
+      maxAge: seconds(maxAge),
+      directory: resolve(directory, files),
+    });
   },
 
   async module({ module, timeout }, { directory, log, moduleVersion }) {

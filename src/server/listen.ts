@@ -152,7 +152,14 @@ const OWN_PATH = "this process itself listens there; name the path once, or choo
 const FD_ADVICE =
   "another socket listens at the address that it is bound to; name each port once, or stop the other program";
 
+/** `*:80`, as NGINX Unit, Apache and waitress write it. */
+const EVERYWHERE = "all addresses of this machine are 0.0.0.0, and [::] for IPv6 as well";
+/** EINVAL. */
+const LINK_LOCAL = "a link-local address needs the interface that it is on, such as [fe80::1%eth0]";
+
 function adviceFor(address: ListenAddress, { code = "", message }: NodeJS.ErrnoException): string {
+  if (address.kind === "tcp" && address.host === "*") return EVERYWHERE;
+  if (address.kind === "tcp" && code === "EINVAL" && /^fe[89ab]/i.test(address.host)) return LINK_LOCAL;
   if (code !== "EADDRINUSE") return ADVICE[lacksDirectory(address) ? "ENOENT" : code] ?? message;
   if (address.kind === "fd") return FD_ADVICE;
   const own = ownUrlAt(address);

@@ -28,6 +28,11 @@ export function runProgram(server: Server, style: ReportStyle, attach: Attach = 
   return { started, ended: life.ended };
 }
 
+/** SIGQUIT: by it nginx, PHP-FPM and uWSGI are stopped, and so their units and images say. */
+export const STOPS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
+/** It reloads PHP-FPM, and replaces the program of gunicorn: ended by it, a server would cut its requests. */
+export const NO_MEANING = "SIGUSR2 means nothing to this server: SIGHUP reloads it, SIGTERM stops it";
+
 /** Nothing stands beside the server. */
 export const noAttachment: Attach = async () => ({ close: async () => {} });
 
@@ -83,11 +88,12 @@ class Life {
   obeySignals(): void {
     const { log } = this.#server;
     const debug = this.#style.level === "debug"; // the stack of an uncaught error may be one of ours
-    for (const signal of ["SIGTERM", "SIGINT"])
+    for (const signal of STOPS)
       process.on(signal, () => (this.#stopping ? force(this.#style) : this.#stop(0)));
     // The log has the reason of a failure.
     process.on("SIGHUP", () => void this.#operations.reload().catch(() => {}));
     process.on("SIGUSR1", () => this.#server.reopenLogs());
+    process.on("SIGUSR2", () => log.warn(NO_MEANING));
     process.on("unhandledRejection", (error) => logUncaught(log, error, debug));
     process.on("uncaughtException", (error) => {
       logUncaught(log, error, debug);

@@ -14,9 +14,18 @@ export const TEXT: ReportStyle = { level: "info", format: "text" };
 const REPORT = "this is a defect of Sallyport: please report it, with what --log-level debug shows";
 const CUT = "stopped at once by a second signal; requests under way were cut";
 
+let mayBeUnread = false;
+
+/** Writes to standard error. Its reader may have gone (`sallyport serve ... | tee`, and Ctrl-C): that must end nothing. */
+export function say(text: string): void {
+  if (!mayBeUnread) process.stderr.on("error", () => {});
+  mayBeUnread = true;
+  process.stderr.write(text);
+}
+
 /** Writes `sallyport: message [CODE]`. Our own stack is shown only at the level `debug`. */
 export function reportError(error: SallyportError, style: ReportStyle): void {
-  process.stderr.write(errorReport(error, style));
+  say(errorReport(error, style));
 }
 
 /** Writes why a program ends, and gives its exit code: 2 for a wrong command line, 1 for every other failure. */
@@ -41,7 +50,7 @@ export function announce(
     return format === "json" ? jsonNote("info", text, { url }) : `${text}\n`;
   });
   // At once, so that a program that reads the first has all of them.
-  process.stderr.write([...served, ...listening].join(""));
+  say([...served, ...listening].join(""));
 }
 
 /** `urls`: of the only app; those of several apps follow below. */
@@ -56,7 +65,7 @@ function servedLine(
 
 /** Says that a second signal has ended the server. */
 export function announceCut({ format }: ReportStyle): void {
-  process.stderr.write(format === "json" ? jsonNote("warn", CUT) : `sallyport: ${CUT}\n`);
+  say(format === "json" ? jsonNote("warn", CUT) : `sallyport: ${CUT}\n`);
 }
 
 export function errorReport(error: SallyportError, { level, format }: ReportStyle): string {

@@ -63,8 +63,10 @@ export class Routes {
   /** The one route when it takes everything: nothing needs to be looked at. */
   readonly #only: CompiledRoute | undefined;
   readonly #byHost: boolean;
+  readonly #gateways: ReadonlyMap<string, Gateway>;
   /** `gateways` by the name of their app; a route to a missing one is a TypeError (the configuration was checked before). */
   constructor(routes: readonly Route[], gateways: ReadonlyMap<string, Gateway>) {
+    this.#gateways = gateways;
     this.#routes = routes.map((route) => compile(route, gateways)).sort(byRank);
     this.#byHost = routes.some(({ host }) => host !== undefined);
     const first = this.#routes[0];
@@ -86,6 +88,13 @@ export class Routes {
     if (!route) throw new SallyportError("NOT_FOUND", `no route for ${host}${path}`);
     exchange.mount = outer + (route.keepPrefix ? "" : rawPrefix(path, route.segments.length));
     return route;
+  }
+
+  /** Gives the exchange to the app of this name, whatever the routes say. A reload may have removed it meanwhile. */
+  pass(app: string, exchange: Exchange): void {
+    const gateway = this.#gateways.get(app);
+    if (gateway) gateway.handle(exchange);
+    else exchange.fail(new SallyportError("NOT_FOUND", `there is no app ${app} any more`));
   }
 
   /** The mount that came with the exchange, or with the one that was redirected here. */

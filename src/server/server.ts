@@ -81,6 +81,7 @@ class GatewayServer implements Server {
       log: this.log,
       development: options.development,
       dispatch: (exchange) => void this.#dispatch(exchange),
+      pass: (app, exchange) => this.#routes.pass(app, exchange),
       goOn: () => this.#throwIfStopping(),
     });
     this.#retirement = new Retirement({

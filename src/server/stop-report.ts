@@ -2,7 +2,7 @@
 // is said again as it goes down; in a log it is said once.
 // Tested by test/cli/stop.test.ts.
 import { jsonNote } from "../logs/log.ts";
-import type { ReportStyle } from "./report.ts";
+import { type ReportStyle, say } from "./report.ts";
 
 /** Milliseconds between two looks at what is under way. The first one sees nothing of what ends at once. */
 const LOOK = 250;
@@ -25,8 +25,7 @@ export class StopReport {
   #said = 0;
 
   constructor(options: StopReportOptions) {
-    const write = (text: string): void => void process.stderr.write(text);
-    this.#options = { write, terminal: process.stderr.isTTY === true, ...options };
+    this.#options = { write: say, terminal: process.stderr.isTTY === true, ...options };
     this.#timer = setInterval(() => this.#look(), LOOK).unref();
   }
 

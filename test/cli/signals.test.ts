@@ -60,7 +60,7 @@ async function read(socket: Socket): Promise<string> {
   return text;
 }
 
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
+for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
   test(`L3: ${signal} refuses new connections, lets the request under way finish, and ends with 0`, async () => {
     const server = await start();
     const busy = asking(server.url, "/hold");
@@ -72,6 +72,15 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assert.deepEqual(await server.exited, { code: 0, signal: null });
   });
 }
+
+for (const args of [[], ["--server-processes", "2"]])
+  test(`SIGUSR2, which reloads PHP-FPM, ends no server ${args.join(" ")}`, async (t) => {
+    const server = await start(...args);
+    t.after(() => server.stop());
+    process.kill(server.pid, "SIGUSR2");
+    await server.sees(/SIGUSR2 means nothing to this server: SIGHUP reloads it/);
+    assert.equal(await (await fetch(server.url)).text(), "done /");
+  });
 
 async function connects(url: string): Promise<boolean> {
   const socket = createConnection({ port: Number(new URL(url).port), host: "127.0.0.1" });

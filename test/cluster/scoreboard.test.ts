@@ -1,10 +1,13 @@
 // How server processes see each other's connections. The effect of the pauses is tested in addresses.test.ts.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Scoreboard, Slot } from "../../src/cluster/scoreboard.ts";
+import { needs } from "../kit/needs.ts";
 
 function newScoreboard(t: TestContext): Scoreboard {
   const made = new Scoreboard();
@@ -94,4 +97,19 @@ test("server processes beyond the slots serve uncounted", (t) => {
   assert.deepEqual(countsIn(shared, 1), [0]);
   shared.free(299);
   assert.equal(shared.take(), 299);
+});
+
+test("a temporary directory without room fails the start with advice, as one that cannot be written does", (t) => {
+  if (!needs(t, "prlimit")) return;
+  const bin = fileURLToPath(new URL("../../bin/sallyport.js", import.meta.url));
+  const command = [process.execPath, bin, "serve", fileURLToPath(new URL(".", import.meta.url))];
+  // A file may not become as large as the scoreboard is: EFBIG in the place of ENOSPC.
+  const { status, stderr } = spawnSync("prlimit", ["--fsize=512", ...command, "--server-processes", "2"], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 1);
+  assert.match(
+    stderr,
+    /need a temporary directory that can be written: EFBIG.*set TMPDIR \[ERR_SALLYPORT_CONFIG_INVALID\]/,
+  );
 });

@@ -278,6 +278,19 @@ const BAD: [string, unknown, string[]][] = [
     ['c: routes[0].app: there is no app "shops"; did you mean shop?'],
   ],
   [
+    "files whose fallback does not exist",
+    { apps: { ...APPS, files: { static: "a", fallback: "shops" } }, routes: [{ app: "files" }] },
+    ['c: apps.files.fallback: there is no app "shops"; did you mean shop?'],
+  ],
+  [
+    "files whose fallbacks lead back",
+    {
+      apps: { a: { static: "a", fallback: "b" }, b: { static: "b", fallback: "a" } },
+      routes: [{ app: "a" }],
+    },
+    ["c: apps.a.fallback: leads back to this app", "c: apps.b.fallback: leads back to this app"],
+  ],
+  [
     "several apps without routes",
     { apps: { a: { static: "a" }, b: { static: "b" } } },
     ["c: routes: is missing: with several apps it must say which answers what"],

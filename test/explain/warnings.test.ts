@@ -73,6 +73,14 @@ test("an app that nothing leads to, and a route that never answers", async () =>
   ]);
 });
 
+test("an app that only the fallback of another leads to is no app that nothing leads to", async () => {
+  const config: Config = {
+    apps: { files: { static: "clean", fallback: "site" }, site: { static: "clean" } },
+    routes: [{ app: "files" }],
+  };
+  assert.deepEqual(await warnings(config), []);
+});
+
 test("every client believed as a proxy, on an address that others reach", async () => {
   const open: Config = { apps, trust: ["*"], listen: ["0.0.0.0:0"] };
   assert.match((await warnings(open))[0] ?? "", /^trust: every client is believed to be a proxy/);

@@ -13,7 +13,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { descriptorSink, fileSink } from "../../src/logs/sinks.ts";
+import { descriptorSink, fileSink, ownPipe } from "../../src/logs/sinks.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { until } from "../kit/until.ts";
 
@@ -70,6 +70,20 @@ test("lines lost to a reader that is stuck are reported once, with their number 
   reader.destroy();
   assert.equal(told.length, 2);
   assert.equal(Number(/(\d+) lines of it were lost/.exec(String(told[1]))?.[1]), WRITTEN - bytes / 1024);
+});
+
+test("a pipe that other processes have, too, is opened anew, so that no write to it blocks; a file is not", () => {
+  const fifo = join(directory, "shared");
+  execFileSync("mkfifo", [fifo]);
+  const shared = openSync(fifo, constants.O_RDWR);
+  const flagsOf = (fd: number): number =>
+    Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8);
+  const own = ownPipe(shared);
+  assert.notEqual(own, shared);
+  assert.ok(flagsOf(own) & constants.O_NONBLOCK);
+  assert.equal(flagsOf(shared) & constants.O_NONBLOCK, 0);
+  const file = openSync(join(directory, "plain"), "w");
+  assert.equal(ownPipe(file), file);
 });
 
 test("a full disk is reported with its error", async () => {

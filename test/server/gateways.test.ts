@@ -20,6 +20,12 @@ const FILES: Readonly<Record<string, string>> = {
   "site/index.php": SCRIPT,
   "site/below/start.php": SCRIPT,
   "site/style.css": "body {}",
+  "blog/index.php":
+    '<?php echo join("|", [$_SERVER["REQUEST_METHOD"], $_SERVER["REQUEST_URI"], $_SERVER["SCRIPT_NAME"]]);',
+  "blog/admin/index.php": "<?php echo 'admin';",
+  "blog/style.css": "p {}",
+  "api.mjs":
+    'export default (request) => new Response(request.method + " " + new URL(request.url).pathname);',
 };
 for (const [name, text] of Object.entries(FILES)) {
   mkdirSync(dirname(join(directory, name)), { recursive: true });
@@ -42,6 +48,36 @@ test("php: a directory is all that it takes; php-cgi is started for it", async (
   assert.equal(await textOf(`${url}/wiki/index.php/x`), "/wiki/index.php|/x||");
   assert.equal((await fetch(`${url}/wiki/style.css`)).status, 404);
   assert.equal((await fetch(`${url}/wiki/none.php`)).status, 404);
+});
+
+test("php: a front controller answers where neither a file nor a script does, as WordPress and Laravel want it", async (t) => {
+  if (!needs(t, "php-cgi")) return;
+  const url = await started(t, {
+    apps: { files: { static: "blog", fallback: "blog" }, blog: { php: "blog", fallback: "index.php" } },
+    routes: [
+      { path: "/blog", suffix: ".php", app: "blog" },
+      { path: "/blog", app: "files" },
+    ],
+  });
+  for (const path of ["/blog/", "/blog/2026/hello/?p=1", "/blog/none.php", "/blog/none/"])
+    assert.equal(await textOf(url + path), `GET|${path}|/blog/index.php`);
+  const posted = await fetch(`${url}/blog/`, { method: "POST", body: "x" });
+  assert.equal(await posted.text(), "POST|/blog/|/blog/index.php");
+  assert.equal(await textOf(`${url}/blog/style.css`), "p {}");
+  assert.equal(await textOf(`${url}/blog/admin/`), "admin");
+  assert.equal(await textOf(`${url}/blog/admin`), "admin"); // after a redirect
+  assert.equal((await fetch(`${url}/blog/a%2fb`)).status, 400);
+});
+
+test("static: another app answers where there is no file, whatever the routes say of it", async (t) => {
+  const url = await started(t, {
+    apps: { files: { static: "blog", fallback: "api" }, api: { module: "api.mjs" } },
+    routes: [{ app: "files" }],
+  });
+  assert.equal(await textOf(`${url}/style.css`), "p {}");
+  assert.equal(await textOf(`${url}/orders/7`), "GET /orders/7");
+  assert.equal(await (await fetch(url, { method: "POST" })).text(), "POST /");
+  assert.equal((await fetch(`${url}/style.css`, { method: "POST" })).status, 405);
 });
 
 test("php: the command, its environment, and the index may be others", async (t) => {

@@ -91,6 +91,18 @@ test("an address that this machine does not have is unusable", async () => {
   );
 });
 
+test("a host that other servers would take is told as ours: all addresses, and a link-local one", async () => {
+  const at = (host: string): ListenAddress => ({ ...tcp(8000), host }) as ListenAddress;
+  await assert.rejects(
+    bind(at("*"), greet),
+    unusable(/\*:8000: all addresses of this machine are 0\.0\.0\.0, and \[::\]/),
+  );
+  await assert.rejects(
+    bind(at("fe80::1"), greet),
+    unusable(/needs the interface that it is on, such as \[fe80::1%eth0\]/),
+  );
+});
+
 test("IPv6 is shown in brackets", async (t) => {
   const address: ListenAddress = { protocol: "http", kind: "tcp", host: "::1", port: 0 };
   const bound = await bind(address, greet).catch((error) => t.skip(`no IPv6 here: ${error.message}`));

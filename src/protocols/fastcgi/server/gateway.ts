@@ -199,9 +199,10 @@ class FastcgiGateway implements Gateway {
 }
 
 /** A Filter's file is found like a script, with any suffix. */
-function scriptsOf({ root, role, suffix, index = ["index.php"] }: FastcgiOptions): ScriptCache | undefined {
+function scriptsOf(options: FastcgiOptions): ScriptCache | undefined {
+  const { root, role, suffix, index = ["index.php"], fallback } = options;
   if (root === undefined) return undefined;
-  return new ScriptCache({ root, suffix: suffix ?? (role === "filter" ? "" : ".php"), index });
+  return new ScriptCache({ root, suffix: suffix ?? (role === "filter" ? "" : ".php"), index, fallback });
 }
 
 interface PreparedBody extends Pick<RequestOptions, "body" | "repeatable"> {

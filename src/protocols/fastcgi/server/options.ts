@@ -52,6 +52,8 @@ export interface FastcgiOptions
   readonly suffix?: string | undefined;
   /** Scripts that answer for a directory below `root`. Default `["index.php"]`. */
   readonly index?: readonly string[] | undefined;
+  /** The script, by its path below `root`, that answers where none does: a front controller such as "index.php". */
+  readonly fallback?: string | undefined;
 
   /** Whether connections are kept for further requests: for about a second where others may need them, see `idleTimeout`. Default true. */
   readonly keep?: boolean | undefined;
@@ -88,6 +90,7 @@ const CHECKS: Checks<FastcgiOptions> = {
   root: aText,
   suffix: anyText,
   index: texts,
+  fallback: aText,
   keep: aFlag,
   connections: aCount,
   idleTimeout: milliseconds,

@@ -15,6 +15,8 @@ export interface ScriptOptions {
   readonly suffix: string;
   /** Names that are tried for a directory. */
   readonly index: readonly string[];
+  /** The script, by its path below the root, that answers where none does. */
+  readonly fallback?: string | undefined;
 }
 
 /** Variables that replace or join those of the request; and the file. */
@@ -29,8 +31,24 @@ const onDisk = (path: string): Buffer => Buffer.from(path, "latin1");
 
 /** The script; or the path with a slash, where it names a directory without one. Throws BAD_PATH, NOT_FOUND, FORBIDDEN. */
 export async function findScript(exchange: Exchange, options: ScriptOptions): Promise<Script | string> {
-  const { mount, request } = exchange;
   const root = await rootOf(options.root);
+  try {
+    return await named(exchange, root, options);
+  } catch (error) {
+    const { fallback } = options;
+    if (fallback === undefined || SallyportError.from(error).code !== "ERR_SALLYPORT_NOT_FOUND") throw error;
+    // REQUEST_URI keeps the path; there is no PATH_INFO, as after nginx's `try_files $uri /index.php`.
+    return split(exchange, root, fallbackSegments(fallback), [], options);
+  }
+}
+
+/** Of a path in the configuration, which is UTF-8 and may begin with a slash. */
+const fallbackSegments = (path: string): string[] =>
+  Buffer.from(path.replace(/^\/+/, ""), "utf8").toString("latin1").split("/");
+
+/** The script that the path names. */
+async function named(exchange: Exchange, root: string, options: ScriptOptions): Promise<Script | string> {
+  const { mount, request } = exchange;
   const segments = segmentsOf(request.path.slice(mount.length));
   const { walked, file } = await firstFile(root, segments);
   if (file) return split(exchange, root, segments.slice(0, walked), segments.slice(walked), options);
