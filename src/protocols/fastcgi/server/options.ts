@@ -53,7 +53,10 @@ export interface FastcgiOptions
   /** Scripts that answer for a directory below `root`. Default `["index.php"]`. */
   readonly index?: readonly string[] | undefined;
 
-  /** Whether connections are kept for further requests: for about a second where others may need them, see `idleTimeout`. Default true. */
+  /**
+   * Whether connections are kept for further requests: for about a second where others may need them, see `idleTimeout`. Default: unless
+   * the application leaves FCGI_GET_VALUES unanswered, as libfcgi does.
+   */
   readonly keep?: boolean | undefined;
   /** Connections at once to each address. Default: as many as the application says it takes, or 16. */
   readonly connections?: number | undefined;
