@@ -264,7 +264,10 @@ const connecting = {
   ...queueing(1024, "30s", "connection"),
 };
 const kept = {
-  keep: about(flag().exactOptional(), "connections are kept for further requests (true)"),
+  keep: about(
+    flag().exactOptional(),
+    "connections are kept for further requests (unless the application answers no FCGI_GET_VALUES)",
+  ),
   connections: about(
     count().exactOptional(),
     "connections at once to each address (as many as the application announces, or 16)",

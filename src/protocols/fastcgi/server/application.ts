@@ -158,7 +158,7 @@ export class FastcgiApplication {
   }
 
   #backendAt(address: string): Backend {
-    const { connectTimeout, connections, idleTimeout, keep = true, timeout = 30_000 } = this.#options;
+    const { connectTimeout, connections, idleTimeout, keep, timeout = 30_000 } = this.#options;
     const exclusive = this.#options.command !== undefined;
     const upstream = new Upstream(address, { connectTimeout, log: this.#log });
     const times = { idleTimeout, timeout, valuesTimeout: VALUES_TIMEOUT, startTimeout: START_TIMEOUT };

@@ -14,8 +14,8 @@ import { addConnection, connectionsTo, deleteConnection } from "./neighbours.ts"
 import { type OutgoingRequest, refusalOf } from "./request.ts";
 
 export interface BackendOptions {
-  /** Whether connections are kept for more than one request. */
-  readonly keep: boolean;
+  /** Whether connections are kept for more than one request; undefined: where the application answers questions (`#keeps`). */
+  readonly keep: boolean | undefined;
   /** Connections at once; undefined: as many as the application says, or `USUAL_CONNECTIONS`. */
   readonly connections: number | undefined;
   /** Milliseconds for which a kept connection may be idle; undefined: `TURN` where it takes turns, or `USUAL_IDLE_TIMEOUT`. */
@@ -365,10 +365,18 @@ export class Backend {
     if (connection.idle) this.idle(connection);
   }
 
+  /**
+   * By default not where it leaves a question unanswered, as libfcgi does: of its threads (threaded.c) one waits for the next connection,
+   * and holds the lock that another one needs to read the next request of a kept one.
+   */
+  get #keeps(): boolean {
+    return this.#options.keep ?? this.#values?.reply !== "none";
+  }
+
   #newConnection(socket: Socket): ApplicationConnection {
     const capacity = this.#values?.multiplexes ? MOST_SHARED : 1;
-    const { keep, timeout } = this.#options;
-    const connection = new ApplicationConnection(socket, this, { keep, capacity, timeout });
+    const { timeout } = this.#options;
+    const connection = new ApplicationConnection(socket, this, { keep: this.#keeps, capacity, timeout });
     this.#connections.add(connection);
     addConnection(this.name, connection);
     return connection;

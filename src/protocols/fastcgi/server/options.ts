@@ -55,7 +55,10 @@ export interface FastcgiOptions
   /** The script, by its path below `root`, that answers where none does: a front controller such as "index.php". */
   readonly fallback?: string | undefined;
 
-  /** Whether connections are kept for further requests: for about a second where others may need them, see `idleTimeout`. Default true. */
+  /**
+   * Whether connections are kept for further requests: for about a second where others may need them, see `idleTimeout`. Default: unless
+   * the application leaves FCGI_GET_VALUES unanswered, as libfcgi does.
+   */
   readonly keep?: boolean | undefined;
   /** Connections at once to each address. Default: as many as the application says it takes, or 16. */
   readonly connections?: number | undefined;

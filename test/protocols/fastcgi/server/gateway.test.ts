@@ -190,6 +190,21 @@ test("F10: what is said after the end of a request is no part of the answer to t
   assert.equal(application.connections, 1);
 });
 
+test("F12: an application that leaves questions unanswered, as libfcgi does, keeps connections only with `keep`", async (t) => {
+  for (const [keep, kept] of [
+    [undefined, false],
+    [true, true],
+  ] as const) {
+    const application = await RawApplication.start(t);
+    application.silent = true;
+    const { ask } = await startGateway(t, { address: application.address, keep });
+    const asked = ask();
+    const request = await application.next();
+    request.answer("answered");
+    assert.deepEqual([request.keep, (await asked).status], [kept, 200]);
+  }
+});
+
 test("F12: without `keep` every request has a connection of its own", async (t) => {
   const application = await RawApplication.start(t);
   const { ask } = await startGateway(t, { address: application.address, keep: false });
