@@ -37,6 +37,12 @@ export const countValue = {
   read: wholeNumber(1, 1_000_000),
   expected: "a whole number from 1 to 1000000",
 } as const;
+/** 0 for no limit. */
+export const limitValue = {
+  value: "N",
+  read: wholeNumber(0, 1_000_000),
+  expected: "a whole number from 0 (no limit) to 1000000",
+} as const;
 export const sizeValue = { value: "SIZE", read: parseSize, expected: A_SIZE } as const;
 export const timeValue = { value: "TIME", read: parseTime, expected: A_TIME } as const;
 export const positiveTimeValue = {

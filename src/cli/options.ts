@@ -15,6 +15,7 @@ import {
   fieldValue,
   groupValue,
   ipAddressValue,
+  limitValue,
   maskValue,
   modeValue,
   noValue,
@@ -223,8 +224,8 @@ export const OPTIONS = {
   },
   "max-requests": {
     ...python,
-    ...countValue,
-    help: "requests that a process takes before another replaces it (no limit)",
+    ...limitValue,
+    help: "requests that a process takes before another replaces it (0: no limit)",
   },
   "max-age": { ...python, ...timeValue, help: "age at which another process replaces one (no limit)" },
   "max-memory": {

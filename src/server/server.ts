@@ -36,6 +36,7 @@ import { Routes, routesOf } from "./routes.ts";
 import { timed } from "./server-timing.ts";
 import { type AppSummary, summariesOf } from "./summary.ts";
 import { type OwnLog, ownLogOf } from "./switchable-log.ts";
+import { warnOfTemporary } from "./temporary.ts";
 
 export type { Development, Server, ServerOptions } from "./interface.ts";
 
@@ -372,12 +373,14 @@ class GatewayServer implements Server {
     };
   }
 
-  #applyLimits({ limits, log, renamed = [] }: Settings): void {
+  #applyLimits(settings: Settings): void {
+    const { limits, log, renamed = [] } = settings;
     this.#ownLog?.log.use(log);
     for (const line of renamed) this.log.warn(line);
     disk.limit = limits.temporary;
     descriptors.limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
     warnOfDescriptors(this.log, limits.connections);
+    warnOfTemporary(this.log, settings);
   }
 
   async #useAccessLog(style: Settings["log"]): Promise<void> {

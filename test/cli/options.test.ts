@@ -27,6 +27,10 @@ test("sizes are read as bytes and times as milliseconds", () => {
   assert.deepEqual({ ...flags }, { "max-body": 10 * 2 ** 20, timeout: 1500, grace: 500 });
 });
 
+test("a number that is a limit may be 0, for none, as in the configuration", () => {
+  assert.deepEqual({ ...parseCommandLine(["--max-requests", "0"]).flags }, { "max-requests": 0 });
+});
+
 test("what follows -- is never an option", () => {
   assert.deepEqual(parseCommandLine(["serve", "--", "--port"]).words, ["serve", "--port"]);
 });
