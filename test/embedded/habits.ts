@@ -90,6 +90,10 @@ test("a fork works as long as it ends by itself, and one that comes back ends th
   assert.equal(await text("/run"), "42\n");
 });
 
+test("processes of multiprocessing's find the packages that are installed, as they do anywhere", async () => {
+  assert.equal(await text("/spawn"), "0");
+});
+
 test("threads of the application's run while the server waits for events", async () => {
   await text("/start_thread");
   const before = Number(await text("/count"));

@@ -31,6 +31,8 @@ _PATIENCE = 5.0
 _STACK_IN_USE = 65_536
 # Of prctl(2).
 _PR_SET_PDEATHSIG = 1
+# Of `sys.flags`.
+_NO_SITE = 6
 
 # Standard output and standard error of the application: as it finds them, and where their lines are made.
 _streams: "list[io.TextIOWrapper]" = []
@@ -52,6 +54,7 @@ def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
         os._create_environ = _read_environment
     crashes.print_stacks()
     _end_forks_with_server()
+    _declare_site()
     _declare_stack(stack)
 
 
@@ -145,6 +148,16 @@ def _read_environment() -> "dict[bytes, bytes]":
         name, _, value = line.partition(b"=")
         found.setdefault(name, value)
     return found
+
+
+def _declare_site() -> None:
+    """Takes back the flag by which this interpreter has started without `site`, which it has imported since.
+
+    multiprocessing and joblib start their processes with the flags of this one: with -S these had no packages.
+    """
+    no = ctypes.py_object(0)
+    ctypes.pythonapi.Py_IncRef(no)  # the next call takes a reference for its own
+    ctypes.pythonapi.PyStructSequence_SetItem(ctypes.py_object(sys.flags), ctypes.c_ssize_t(_NO_SITE), no)
 
 
 def _declare_stack(size: int) -> None:

@@ -6,6 +6,7 @@ import gc
 import hashlib
 import io
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -84,6 +85,12 @@ def note(environ):
 
 def read_notes(environ):
     return os.read(notes[0], 100).decode()
+
+
+def spawn(environ):
+    """Whether a process of multiprocessing's starts without `site`."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return str(pool.apply(eval, ("__import__('sys').flags.no_site",)))
 
 
 def run(environ):
