@@ -13,6 +13,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   SERVER_PROTOCOL: "request line",
   SERVER_NAME: "Host field, or the address of the listener",
   SERVER_PORT: "the port that was reached",
+  SERVER_ADDR: "the address that the client has connected to",
   REQUEST_SCHEME: "the listener, or a trusted proxy",
   HTTPS: "the scheme is https",
   REMOTE_ADDR: "the client's address",

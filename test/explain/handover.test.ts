@@ -122,7 +122,8 @@ describe("the bytes that were explained are those that are sent", () => {
   test("fastcgi", async (t) => {
     const end = wholeStream(TYPE.STDIN, 1, Buffer.from("a=1"));
     const { address, bytes } = await capture(t, (all) => all.indexOf(end) > 0);
-    const config = oneApp({ fastcgi: address });
+    // By default only connections to applications that answer questions are kept.
+    const config = oneApp({ fastcgi: address, keep: true });
     const found = await ask({}, { config, run: true });
     const sent = await bytes;
     const from = sent.indexOf(beginRequest(1, "responder", true));

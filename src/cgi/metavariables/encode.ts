@@ -101,11 +101,16 @@ export function pathInfo(path: string, mount: string): string {
   return decodePath(mount === "" ? path : path.slice(mount.length));
 }
 
-/** The name as the client knows it; the port as it was reached, which no client can forge (4.1.14, 4.1.15). */
+/**
+ * The name as the client knows it; the port as it was reached, which no client can forge (4.1.14, 4.1.15). SERVER_ADDR is Apache's and
+ * nginx's addition, and PHP documents it.
+ */
 function putServer(request: RequestHead, put: Put): void {
   const { authority, local, scheme } = request;
   const [host, port] = splitAuthority(authority);
-  put("SERVER_NAME", host || ipOf(local) || "localhost");
+  const address = ipOf(local);
+  put("SERVER_NAME", host || address || "localhost");
+  if (address !== "") put("SERVER_ADDR", address);
   put("SERVER_PORT", local.port > 0 ? String(local.port) : port || (scheme === "https" ? "443" : "80"));
 }
 

@@ -24,6 +24,7 @@ test("a plain GET gives exactly the variables of RFC 3875", () => {
     REQUEST_SCHEME: "http",
     SERVER_PROTOCOL: "HTTP/1.1",
     SERVER_NAME: "localhost",
+    SERVER_ADDR: "127.0.0.1",
     SERVER_PORT: "8000",
     REMOTE_ADDR: "127.0.0.1",
     REMOTE_PORT: "50000",
@@ -158,10 +159,11 @@ function withEnds({ remote, local }: Ends, request: RecordedRequest = {}): Recor
   return all;
 }
 
-test("a peer on a Unix socket has an empty REMOTE_ADDR, and the port of the authority or the scheme", () => {
+test("a peer on a Unix socket has an empty REMOTE_ADDR, no SERVER_ADDR, and the port of the authority or the scheme", () => {
   const unix = { address: "/run/a.sock", port: 0 };
   const all = withEnds({ remote: unix, local: unix }, { authority: "example.com" });
   assert.deepEqual([all.REMOTE_ADDR, all.REMOTE_PORT, all.SERVER_PORT], ["", "", "80"]);
+  assert.ok(!("SERVER_ADDR" in all));
   assert.equal(withEnds({ remote: unix, local: unix }, { authority: "a:81" }).SERVER_PORT, "81");
   assert.equal(withEnds({ remote: unix, local: unix }, { authority: "" }).SERVER_NAME, "localhost");
 });
