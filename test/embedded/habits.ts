@@ -90,6 +90,10 @@ test("a fork works as long as it ends by itself, and one that comes back ends th
   assert.equal(await text("/run"), "42\n");
 });
 
+test("programs that an application starts have the server's standard input, output and error", async () => {
+  assert.equal(await text("/streams_of_program"), "0");
+});
+
 test("processes of multiprocessing's find the packages that are installed, as they do anywhere", async () => {
   assert.equal(await text("/spawn"), "0");
 });

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import signal
+import stat
 import sys
 import threading
 import warnings
@@ -54,6 +55,7 @@ def adapt(stack: int, log: "Callable[[int, bytes], None]") -> None:
         os._create_environ = _read_environment
     crashes.print_stacks()
     _end_forks_with_server()
+    _lend_streams()
     _declare_site()
     _declare_stack(stack)
 
@@ -148,6 +150,20 @@ def _read_environment() -> "dict[bytes, bytes]":
         name, _, value = line.partition(b"=")
         found.setdefault(name, value)
     return found
+
+
+def _lend_streams() -> None:
+    """Programs that the application starts have standard input, output and error: Node lets no program inherit its own.
+
+    Not what belongs to a web server that has started us: a request and its response (CGI), or a listening socket.
+    """
+    is_cgi = {"GATEWAY_INTERFACE", "REQUEST_METHOD"} <= os.environ.keys()
+    for descriptor in (2,) if is_cgi else (0, 1, 2):
+        try:
+            if descriptor > 0 or not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.set_inheritable(descriptor, True)
+        except OSError:
+            pass  # it is not open
 
 
 def _declare_site() -> None:

@@ -97,6 +97,11 @@ def run(environ):
     return subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True).stdout
 
 
+def streams_of_program(environ):
+    """Whether a program has standard input, output and error: its exit status is 0 then."""
+    return str(subprocess.run(["/bin/sh", "-c", "exec 3<&0 4>&1 5>&2"]).returncode)
+
+
 def start_thread(environ):
     threading.Thread(target=_tick, daemon=True).start()
     return "started"
