@@ -206,12 +206,14 @@ test("no object and no memory is left behind by requests", async (t) => {
   assert.ok(last.memory - first.memory < 64 * 1_048_576);
 });
 
-test("exit functions run when the gateway closes, after the responses under way", async () => {
+test("exit functions run when the gateway closes, after the responses under way and the work of executors", async () => {
   const server = await opened("habits:until_there");
   const file = join(makeFolder(scope as never), "there");
   const asked = server.exchange({ target: `/?${file}` });
   await until(() => asked.chunks.length > 0);
+  const other = await opened("habits:works_later");
   const closed = server.gateway.close?.(20_000);
+  assert.equal((await other.ask("/")).status, 200);
   assert.equal((await server.ask("/")).status, 503);
   writeFileSync(file, "");
   await closed;
@@ -219,7 +221,10 @@ test("exit functions run when the gateway closes, after the responses under way"
   assert.deepEqual([complete, body.toString()], [true, "begun and over"]);
   await app.logged(/^exit functions ran$/);
   const said = app.lines.map(({ message }) => message);
-  assert.ok(said.indexOf("the response is over") < said.indexOf("exit functions ran"));
+  const places = ["the response is over", "an executor has done its work", "exit functions ran"].map((line) =>
+    said.indexOf(line),
+  );
+  assert.ok(places.every((place, i) => place >= 0 && place > (places[i - 1] ?? -1)));
 });
 
 test("a response that is under way when the grace is over is cut", async () => {

@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import sys
+import threading
 import traceback
 from collections import OrderedDict, deque
 from marshal import loads
@@ -295,6 +296,13 @@ def _max_open() -> int:
 
 
 def _run_exit_functions() -> None:
+    """As at the end of any Python: first those of threads (executors end their work), then those of `atexit`."""
+    of_threads = getattr(threading, "_threading_atexits", [])
+    while of_threads:
+        try:
+            of_threads.pop()()
+        except BaseException:
+            traceback.print_exc()
     try:
         atexit._run_exitfuncs()
     except BaseException:  # up to Python 3.9; later versions print it themselves

@@ -157,7 +157,7 @@ def _lend_streams() -> None:
 
     Not what belongs to a web server that has started us: a request and its response (CGI), or a listening socket.
     """
-    is_cgi = {"GATEWAY_INTERFACE", "REQUEST_METHOD"} <= os.environ.keys()
+    is_cgi = "REQUEST_METHOD" in os.environ
     for descriptor in (2,) if is_cgi else (0, 1, 2):
         try:
             if descriptor > 0 or not stat.S_ISSOCK(os.fstat(descriptor).st_mode):

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from tempfile import TemporaryFile
 
 atexit.register(lambda: print("exit functions ran", file=sys.stderr))
@@ -229,6 +230,14 @@ def until_there(environ, start_response):
         yield b""
     print("the response is over", file=sys.stderr)
     yield b" and over"
+
+
+def works_later(environ, start_response):
+    """A thread goes on after the response."""
+    executor = ThreadPoolExecutor(1)
+    executor.submit(lambda: (time.sleep(0.2), print("an executor has done its work", file=sys.stderr)))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"later"]
 
 
 def writes(environ, start_response):
