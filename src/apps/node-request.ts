@@ -53,7 +53,9 @@ export function nodeRequest(exchange: Exchange, socket: ExchangeSocket): AppInco
 /** As node's own server does once the response has ended: a body that nothing reads is thrown away, and "close" is emitted. */
 export function releaseRequest(req: AppIncomingMessage): void {
   if (req.readableEnded || req.destroyed || isRead(req)) return;
-  if (!req.complete) req[SOURCE].exchange.body.discard();
+  // A complete body comes into the stream when it is read; from Node 26 on `_dump` expects that it is there.
+  if (req.complete) pull.call(req);
+  else req[SOURCE].exchange.body.discard();
   req._dump();
 }
 

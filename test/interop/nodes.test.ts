@@ -22,6 +22,7 @@ const CORE = [
   "sockets/last-bytes",
   "server/server",
   "apps/fetch",
+  "apps/node",
 ];
 
 for (const major of NODE.test)
