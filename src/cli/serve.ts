@@ -6,7 +6,7 @@ import type { ServerProcessTask } from "../cluster/messages.ts";
 import type { Settings } from "../config/config.ts";
 import type { Attach } from "../control/operations.ts";
 import type { Log } from "../exchange/index.ts";
-import { descriptorSink, ownPipe } from "../logs/sinks.ts";
+import { descriptorSink } from "../logs/sinks.ts";
 import type { Reread } from "../server/change.ts";
 import { logConsole } from "../server/console.ts";
 import { guess, placesOf } from "../server/guess.ts";
@@ -105,7 +105,7 @@ async function superviseProcesses({ settings, directory, reread }: ServePlan): P
   const { supervise } = await import("../cluster/supervisor.ts");
   const admin = await prepareClusterAdmin(settings, directory);
   const { tail, totals } = admin ?? {};
-  const sink = descriptorSink(ownPipe(2));
+  const sink = descriptorSink(2);
   const log = new SwitchableLog({ ...settings.log, sink, tail });
   logConsole(log);
   for (const line of settings.renamed ?? []) log.warn(line);

@@ -31,29 +31,38 @@ export type ReportLoss = (message: string) => void;
 export function descriptorSink(fd: number, report?: ReportLoss): LineSink {
   let patience = Number.POSITIVE_INFINITY;
   const retryEAGAIN = () => performance.now() < patience;
-  const boom = new SonicBoom({ fd, sync: false, maxLength: MOST_WAITING, retryEAGAIN });
+  const own = ownPipe(fd);
+  const boom = new SonicBoom({ fd: own, sync: false, maxLength: MOST_WAITING, retryEAGAIN });
   const leave = (): void => {
     patience = performance.now() + LONGEST_FLUSH;
-    if (unblocked(boom, fd) || !writer.isWriting) flushNow(boom);
+    if (own !== fd || !mayBlock(fd) || !writer.isWriting) flushNow(boom);
   };
   const writer = new LineWriter(boom, leave, report);
   return { write: (lines) => writer.write(lines), reopen: () => {}, close: () => flushed(boom), leave };
 }
 
+/** What the pipes of standard output and standard error were opened as, once for all. */
+const ownPipes = new Map<number, number>();
+
 /**
- * The pipe at `fd` as a descriptor of our own, whose writes never block; anything else as it is. Another process that has `fd`, too, makes
- * it blocking again when it ends, and no process can end while a thread of it waits for the reader of a pipe.
+ * The pipe at `fd` as a descriptor of our own, whose writes never block; anything else as it is, and so is a pipe where this is impossible
+ * (another user's, systems other than Linux). The flag on `fd` itself would apply to every process that has it, and any of them makes
+ * it blocking again when it ends. And no process can end while a thread of it waits for the reader of a pipe.
  */
-export function ownPipe(fd: number): number {
+function ownPipe(fd: number): number {
+  const own = ownPipes.get(fd) ?? openedAnew(fd);
+  if (fd <= 2) ownPipes.set(fd, own);
+  return own;
+}
+
+function openedAnew(fd: number): number {
   try {
-    return fstatSync(fd).isFIFO() ? reopened(fd) : fd;
+    if (!fstatSync(fd).isFIFO()) return fd;
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch {
     return fd;
   }
 }
-
-const reopened = (fd: number): number =>
-  openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
 
 /** Lines appended to a file. Rejects with CONFIG_INVALID when it cannot be opened. */
 export async function fileSink(path: string, report?: ReportLoss): Promise<LineSink> {
@@ -179,17 +188,12 @@ function flushNow(boom: Boom): void {
   }
 }
 
-/**
- * Makes writes to `fd` non-blocking, so that no reader keeps us waiting. A pipe is opened once more for that: the flag on
- * `fd` itself would apply to every process that has it. False where this is impossible (sockets, systems other than
- * Linux, a closed descriptor).
- */
-function unblocked(boom: Boom, fd: number): boolean {
+/** Whether a reader can keep a write waiting: that of a socket, or of a pipe that could not be opened anew. */
+function mayBlock(fd: number): boolean {
   try {
     const kind = fstatSync(fd);
-    if (kind.isFIFO()) Object.assign(boom, { fd: reopened(fd) });
-    return !kind.isSocket();
+    return kind.isSocket() || kind.isFIFO();
   } catch {
-    return false;
+    return true;
   }
 }

@@ -23,6 +23,7 @@ const CORE = [
   "server/server",
   "apps/fetch",
   "apps/node",
+  "logs/access",
 ];
 
 for (const major of NODE.test)

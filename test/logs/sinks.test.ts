@@ -4,7 +4,9 @@ import fs, {
   constants,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -13,7 +15,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { descriptorSink, fileSink, ownPipe } from "../../src/logs/sinks.ts";
+import { descriptorSink, fileSink } from "../../src/logs/sinks.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { until } from "../kit/until.ts";
 
@@ -73,17 +75,20 @@ test("lines lost to a reader that is stuck are reported once, with their number 
 });
 
 test("a pipe that other processes have, too, is opened anew, so that no write to it blocks; a file is not", () => {
-  const fifo = join(directory, "shared");
+  const isAt = (fd: string, path: string): boolean =>
+    existsSync(`/proc/self/fd/${fd}`) && readlinkSync(`/proc/self/fd/${fd}`) === path;
+  const opened = (path: string): string[] => readdirSync("/proc/self/fd").filter((fd) => isAt(fd, path));
+  const blocks = (fd: string): boolean => {
+    const flags = /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "";
+    return (Number.parseInt(flags, 8) & constants.O_NONBLOCK) === 0;
+  };
+  const [fifo, plain] = [join(directory, "shared"), join(directory, "plain")];
   execFileSync("mkfifo", [fifo]);
   const shared = openSync(fifo, constants.O_RDWR);
-  const flagsOf = (fd: number): number =>
-    Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8);
-  const own = ownPipe(shared);
-  assert.notEqual(own, shared);
-  assert.ok(flagsOf(own) & constants.O_NONBLOCK);
-  assert.equal(flagsOf(shared) & constants.O_NONBLOCK, 0);
-  const file = openSync(join(directory, "plain"), "w");
-  assert.equal(ownPipe(file), file);
+  for (const fd of [shared, openSync(plain, "w")]) descriptorSink(fd);
+  const [own, ...others] = opened(fifo).filter((fd) => fd !== String(shared));
+  assert.deepEqual([others, opened(plain).length], [[], 1]);
+  assert.deepEqual([blocks(String(own)), blocks(String(shared))], [false, true]);
 });
 
 test("a full disk is reported with its error", async () => {
