@@ -19,7 +19,10 @@ const PAUSE = 1;
 const PAUSES = 32;
 const REGAIN = 10;
 
-/** A descriptor of a file without a name, and full of zeros, so that no server process meets a full disk here. Throws CONFIG_INVALID where the system's temporary directory cannot be written. */
+/**
+ * A descriptor of a file without a name, full of zeros, so that no server process meets a full disk here. Throws CONFIG_INVALID where
+ * the system's temporary directory cannot be written.
+ */
 function nameless(): number {
   try {
     const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
