@@ -41,10 +41,10 @@ const isPlainValue = (value: unknown): value is string => typeof value === "stri
 
 /** Names in lower case and in order, as Node's own gives them. */
 function fieldsOf(given: NonNullable<ResponseInit["headers"]>): readonly string[] | undefined {
-  const pairs = pairsOf(given);
-  if (!pairs) return undefined;
+  const entries = entriesOf(given);
+  if (!entries) return undefined;
   const fields: Field[] = [];
-  for (const [name, value] of pairs) {
+  for (const [name, value] of entries) {
     if (!isPlainValue(value) || !isToken(name)) return undefined;
     fields.push([name.toLowerCase(), value]);
   }
@@ -53,7 +53,7 @@ function fieldsOf(given: NonNullable<ResponseInit["headers"]>): readonly string[
 }
 
 /** Of Headers and of plain objects. */
-function pairsOf(given: NonNullable<ResponseInit["headers"]>): Iterable<[string, unknown]> | undefined {
+function entriesOf(given: NonNullable<ResponseInit["headers"]>): Iterable<[string, unknown]> | undefined {
   if (given instanceof Headers) return given;
   if (typeof given !== "object" || given === null) return undefined;
   return Object.getPrototypeOf(given) === Object.prototype ? Object.entries(given) : undefined;
