@@ -109,7 +109,15 @@ test("each page is linked from another one, or stands in a folder that is", () =
 
 /** Options of programs other than `sallyport`. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
-  "node and Python": ["import", "test", "expose-gc", "tls-cipher-list", "enable-shared", "disable-sigusr1"],
+  "node and Python": [
+    "import",
+    "test",
+    "expose-gc",
+    "single-threaded-gc",
+    "tls-cipher-list",
+    "enable-shared",
+    "disable-sigusr1",
+  ],
   systemctl: ["kill-whom"],
   curl: ["unix-socket"],
   npm: ["global"],
