@@ -3,8 +3,9 @@
 // Tested by test/apps/static.test.ts.
 import type { Stats } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { join, relative, sep } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
+import { placeOf } from "../options/links.ts";
 
 export interface FoundFile {
   /** The directory served, its links resolved for this request: a deployment may point a link elsewhere. */
@@ -13,6 +14,9 @@ export interface FoundFile {
   readonly segments: readonly string[];
   readonly stats: Stats;
 }
+
+/** Finds the file at these segments below a directory. */
+export type FindFile = (segments: readonly string[]) => Promise<FoundFile>;
 
 /** The only hidden name that is meant to be served (RFC 8615). */
 const WELL_KNOWN = ".well-known";
@@ -46,12 +50,16 @@ function decodeSegment(segment: string): string {
 const isHidden = (segment: string, at: number): boolean =>
   segment.startsWith(".") && !(at === 0 && segment === WELL_KNOWN);
 
-/** What lies at `segments` below `directory`. Throws NOT_FOUND, FORBIDDEN. */
-export async function find(directory: string, segments: readonly string[]): Promise<FoundFile> {
+/** What lies at `segments` below `directory`; `links`: where links may lead besides. Throws NOT_FOUND, FORBIDDEN. */
+export async function find(
+  directory: string,
+  segments: readonly string[],
+  links: readonly string[],
+): Promise<FoundFile> {
   try {
     const path = join(directory, ...segments);
     const [root, real, stats] = await Promise.all([realpath(directory), realpath(path), stat(path)]);
-    checkInside(root, real);
+    await checkInside(root, real, links);
     if (stats.isDirectory() || stats.isFile()) return { root, segments, stats };
   } catch (error) {
     throw findError(error);
@@ -60,12 +68,12 @@ export async function find(directory: string, segments: readonly string[]): Prom
   throw new SallyportError("FORBIDDEN", "only regular files are served");
 }
 
-/** A file's real path, too, must be below the root and have no hidden name there. */
-function checkInside(root: string, real: string): void {
-  if (real === root) return;
-  const base = root.endsWith(sep) ? root : root + sep;
-  if (!real.startsWith(base)) throw new SallyportError("FORBIDDEN", `a link leads out of ${root}: ${real}`);
-  if (real.slice(base.length).split(sep).some(isHidden))
+/** A file's real path, too, must be below the root, or where links may lead, and have no hidden name there. */
+async function checkInside(root: string, real: string, links: readonly string[]): Promise<void> {
+  const place = await placeOf(real, root, links);
+  if (place === undefined)
+    throw new SallyportError("FORBIDDEN", `a link leads out of ${root}: ${real} (links may allow it)`);
+  if (relative(place, real).split(sep).some(isHidden))
     throw new SallyportError("NOT_FOUND", `a link leads to a hidden file: ${real}`);
 }
 

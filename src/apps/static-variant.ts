@@ -1,7 +1,7 @@
 // Chooses between a file and its precompressed variants (RFC 9110, 12.5.3).
 // Tested by test/apps/static.test.ts.
 import { SallyportError } from "../exchange/index.ts";
-import { type FoundFile, find } from "./static-path.ts";
+import type { FindFile, FoundFile } from "./static-path.ts";
 
 interface Coding {
   readonly name: string;
@@ -22,13 +22,13 @@ export interface Choice {
   readonly varies: boolean;
 }
 
-/** Looks for the variants of `plain` below the same directory, and chooses the one that `accept` ranks highest. */
+/** Looks for the variants of `plain` by `find`, and chooses the one that `accept` ranks highest. */
 export async function choose(
-  directory: string,
+  find: FindFile,
   plain: FoundFile,
   accept: string | undefined,
 ): Promise<Choice> {
-  const variants = await Promise.all(CODINGS.map(({ suffix }) => variantOf(directory, plain, suffix)));
+  const variants = await Promise.all(CODINGS.map(({ suffix }) => variantOf(find, plain, suffix)));
   const weights = weightsOf(accept ?? "");
   let best: Choice = { file: plain, coding: undefined, varies: variants.some(Boolean) };
   let bestWeight = 0;
@@ -43,13 +43,13 @@ export async function choose(
 }
 
 async function variantOf(
-  directory: string,
+  find: FindFile,
   plain: FoundFile,
   suffix: string,
 ): Promise<FoundFile | undefined> {
   const segments = plain.segments.with(-1, plain.segments.at(-1) + suffix);
   try {
-    const file = await find(directory, segments);
+    const file = await find(segments);
     return file.stats.isFile() ? file : undefined;
   } catch (error) {
     if (error instanceof SallyportError) return undefined;

@@ -22,10 +22,11 @@ import {
   checkOptions,
   seconds,
   textOr,
+  texts,
 } from "../options/checks.ts";
 import { nodeObjects } from "./node.ts";
 import { failsIfMatch, rangeOf } from "./static-conditions.ts";
-import { type FoundFile, find, findError, segmentsOf } from "./static-path.ts";
+import { type FindFile, type FoundFile, find, findError, segmentsOf } from "./static-path.ts";
 import { type Choice, choose } from "./static-variant.ts";
 
 export interface StaticOptions {
@@ -38,6 +39,8 @@ export interface StaticOptions {
   readonly maxAge?: number | undefined;
   /** Whether files never change within `maxAge`; false by default. */
   readonly immutable?: boolean | undefined;
+  /** Directories besides `directory` that links in it may lead to, "/" for any; none by default. */
+  readonly links?: readonly string[] | undefined;
   /** Answers where there is no file. */
   readonly fallthrough?: Gateway | undefined;
 }
@@ -48,12 +51,13 @@ const CHECKS: Checks<StaticOptions> = {
   precompressed: aFlag,
   maxAge: seconds,
   immutable: aFlag,
+  links: texts,
   fallthrough: aGateway,
 };
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** A gateway to the files below a directory. Hidden files are never served, nor files outside that a link leads to. */
+/** A gateway to the files below a directory. Hidden files are never served, nor files that a link leads to outside of it and of `links`. */
 export function staticFiles(options: StaticOptions): Gateway {
   checkOptions("staticFiles()", options, CHECKS, '{ directory: "public" }');
   checkArgument("staticFiles()", "directory", options.directory, aText);
@@ -72,11 +76,14 @@ export function staticFiles(options: StaticOptions): Gateway {
 class StaticFiles {
   readonly #directory: string;
   readonly #index: string | false;
+  readonly #find: FindFile;
   readonly #options: StaticOptions;
 
   constructor(options: StaticOptions) {
     this.#directory = resolve(options.directory);
     this.#index = options.index ?? "index.html";
+    const links = (options.links ?? []).map((link) => resolve(link));
+    this.#find = (segments) => find(this.#directory, segments, links);
     this.#options = options;
   }
 
@@ -90,7 +97,7 @@ class StaticFiles {
     const path = exchange.request.path.slice(exchange.mount.length);
     if (path === "") return this.#redirect(exchange);
     const segments = segmentsOf(path);
-    const found = await find(this.#directory, segments);
+    const found = await this.#find(segments);
     this.#checkMethod(exchange, found);
     const wantsDirectory = segments.at(-1) === "";
     if (found.stats.isDirectory() && !wantsDirectory) return this.#redirect(exchange);
@@ -117,7 +124,7 @@ class StaticFiles {
 
   async #indexOf(segments: readonly string[]): Promise<FoundFile> {
     if (this.#index === false) throw new SallyportError("NOT_FOUND", "directories are not listed");
-    const file = await find(this.#directory, segments.with(-1, this.#index));
+    const file = await this.#find(segments.with(-1, this.#index));
     if (file.stats.isFile()) return file;
     throw new SallyportError("NOT_FOUND", "the index of the directory is no file");
   }
@@ -133,7 +140,7 @@ class StaticFiles {
 
   async #send(exchange: Exchange, plain: FoundFile): Promise<void> {
     const choice: Choice = this.#options.precompressed
-      ? await choose(this.#directory, plain, header(exchange.request.headers, "accept-encoding"))
+      ? await choose(this.#find, plain, header(exchange.request.headers, "accept-encoding"))
       : { file: plain, coding: undefined, varies: false };
     if (!exchange.closed) sendFile(exchange, choice, plain, this.#options);
   }

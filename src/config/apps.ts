@@ -52,6 +52,14 @@ const recycling = {
   ),
 };
 
+/** The keys of every app that finds files below a directory. */
+const linked = {
+  links: about(
+    z.array(path()).min(1).exactOptional(),
+    "other directories that links in this one may lead to, see [links](#links-that-lead-out-of-a-directory); `/` for any (none: 403)",
+  ),
+};
+
 const PYTHON_APP = "`module:callable`, `module` (then `application` or `app`), `module:factory()`";
 
 /** The keys of every Python application. */
@@ -162,6 +170,7 @@ const cgiApp = section({
   totalTimeout: about(time().exactOptional(), "how long a program may run in all; then its response is cut"),
   killGrace: about(time().exactOptional(), "how long a program has between SIGTERM and SIGKILL (2s)"),
   documentRoot: about(path().exactOptional(), "DOCUMENT_ROOT; otherwise the directory of programs"),
+  ...linked,
   bufferBody: about(
     flag().exactOptional(),
     "a request body is complete before a program starts; otherwise it streams where its length is known (true)",
@@ -181,6 +190,7 @@ const staticApp = section({
     flag().exactOptional(),
     "send `file.br` or `file.gz` to clients that take them (false)",
   ),
+  ...linked,
   fallback: about(
     text().exactOptional(),
     "name of the app that answers where there is no file; otherwise 404",
@@ -294,6 +304,7 @@ const phpApp = section({
   index: about(z.array(text()).min(1).exactOptional(), INDEX),
   fallback: about(text().exactOptional(), FALLBACK),
   suffix: about(text().exactOptional(), "what scripts end with (`.php`)"),
+  ...linked,
   variables: variables(),
   ...kept,
   ...connecting,
@@ -306,6 +317,7 @@ const fastcgiApp = section({
     "directory of scripts: only existing ones are passed on, as SCRIPT_FILENAME",
   ),
   suffix: about(text().exactOptional(), "what scripts below `root` end with (`.php`)"),
+  ...linked,
   index: about(z.array(text()).min(1).exactOptional(), INDEX),
   fallback: about(text().exactOptional(), FALLBACK),
   role: about(

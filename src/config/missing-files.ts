@@ -48,6 +48,8 @@ function placesIn(section: object, path: KeyPath): Place[] {
     const own = [...path, key];
     const wanted = PLACES[key];
     if (wanted && typeof value === "string") return [{ path: own, place: value, wanted }];
+    if (key === "links" && Array.isArray(value))
+      return value.map((place: string, i) => ({ path: [...own, i], place, wanted: "directory" }));
     if (key === "python" && typeof value === "string" && value.includes("/"))
       return [{ path: own, place: value, wanted: "file" }];
     return SECTIONS.includes(key) && typeof value === "object" && value !== null ? placesIn(value, own) : [];

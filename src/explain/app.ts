@@ -61,6 +61,7 @@ interface AnyApp {
   readonly suffix?: string;
   readonly index?: readonly string[];
   readonly fallback?: string;
+  readonly links?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly variables?: Readonly<Record<string, string>>;
   readonly documentRoot?: string;
@@ -94,13 +95,17 @@ export async function contextOf(
   };
 }
 
+const linksOf = ({ links = [] }: AnyApp, directory: string): string[] =>
+  links.map((link) => resolve(directory, link));
+
 type Program = HandoverContext["program"];
 
 /** For an app that is no CGI program, a name that stands for one. */
 async function programOf(app: AnyApp, exchange: Exchange, directory: string): Promise<Program> {
   if (app.cgi === undefined)
     return { file: resolve(directory, "program"), mount: exchange.mount, interpreter: undefined, nph: false };
-  const programs = await programsAt(resolve(directory, app.cgi), app.interpreters ?? {});
+  const { cgi, interpreters = {} } = app;
+  const programs = await programsAt(resolve(directory, cgi), { interpreters, links: linksOf(app, directory) });
   return programs.find(exchange);
 }
 
@@ -118,6 +123,7 @@ async function scriptVariables(
     suffix,
     index: app.index ?? ["index.php"],
     fallback: app.fallback,
+    links: linksOf(app, directory),
   });
   const script = await scripts.find(exchange);
   return typeof script === "string" ? {} : Object.fromEntries(script.variables);

@@ -46,20 +46,21 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     return callable(app, { ...pythonPaths(rest, context), maxBody });
   },
 
-  async cgi({ cgi: program, chdir, documentRoot, ...rest }, { directory, log, dispatch }) {
+  async cgi({ cgi: program, chdir, documentRoot, links, ...rest }, { directory, log, dispatch }) {
     const { cgi } = await import("../protocols/cgi/index.ts");
     return cgi({
       ...rest,
       program: resolve(directory, program),
       chdir: within(directory, chdir),
       documentRoot: within(directory, documentRoot),
+      links: allWithin(directory, links),
       redirect: dispatch,
       maxBody,
       log,
     });
   },
 
-  async static({ static: files, maxAge, fallback, ...rest }, { directory, pass }) {
+  async static({ static: files, maxAge, fallback, links, ...rest }, { directory, pass }) {
     const { staticFiles } = await import("../apps/static.ts");
     const fallthrough =
       fallback === undefined ? undefined : { handle: (exchange: Exchange) => pass(fallback, exchange) };
@@ -68,6 +69,7 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
       fallthrough,
       maxAge: seconds(maxAge),
       directory: resolve(directory, files),
+      links: allWithin(directory, links),
     });
   },
 
@@ -82,24 +84,26 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     return gatewayOfExport(app, "the app", { log, timeout: seconds(timeout) });
   },
 
-  async php({ php, fastcgi: reached, ...rest }, context) {
+  async php({ php, fastcgi: reached, links, ...rest }, context) {
     const { directory } = context;
     const { fastcgi } = await import("../protocols/fastcgi/index.ts");
     return fastcgi({
       ...rest,
       ...reachedOf(phpReached(reached), directory),
       root: resolve(directory, php),
+      links: allWithin(directory, links),
       ...shared(context),
     });
   },
 
-  async fastcgi({ fastcgi: reached, root, authorizer, ...rest }, context) {
+  async fastcgi({ fastcgi: reached, root, links, authorizer, ...rest }, context) {
     const { directory } = context;
     const { fastcgi } = await import("../protocols/fastcgi/index.ts");
     return fastcgi({
       ...rest,
       ...reachedOf(reached, directory),
       root: within(directory, root),
+      links: allWithin(directory, links),
       authorizer: authorizer === undefined ? undefined : reachedOf(authorizer, directory),
       ...shared(context),
     });
@@ -140,7 +144,7 @@ const pythonPaths = <T extends PythonPaths>(
   serverProcesses,
   python: pythonAt(python, directory),
   chdir: resolve(directory, chdir ?? "."),
-  path: path?.map((place) => resolve(directory, place)),
+  path: allWithin(directory, path),
   log,
 });
 
@@ -192,6 +196,9 @@ const placedOne = (address: string, directory: string): string =>
 
 const within = (directory: string, path: string | undefined): string | undefined =>
   path === undefined ? undefined : resolve(directory, path);
+
+const allWithin = (directory: string, paths: readonly string[] | undefined): string[] | undefined =>
+  paths?.map((path) => resolve(directory, path));
 
 const seconds = (milliseconds: number | undefined): number | undefined =>
   milliseconds === undefined ? undefined : milliseconds / 1000;

@@ -41,6 +41,8 @@ before(async () => {
     "root/big.bin": Buffer.alloc(1_000_000, "x"),
     secret: "SECRET",
     "root2/secret": "SECRET",
+    "packages/style.css": "b{}",
+    "packages/.git/config": "SECRET",
   };
   for (const [name, content] of Object.entries(files)) {
     await mkdir(join(folder, name, ".."), { recursive: true });
@@ -49,6 +51,8 @@ before(async () => {
   await utimes(join(root, "hello.txt"), MODIFIED, MODIFIED);
   await symlink("../secret", join(root, "leads-out"));
   await symlink("../root2", join(root, "leads-out-too"));
+  await symlink("../packages", join(root, "package"));
+  await symlink("../packages/.git/config", join(root, "to-hidden-of-package"));
   await symlink("hello.txt", join(root, "inside"));
   await symlink(".env", join(root, "to-hidden"));
   await symlink("circle", join(root, "circle"));
@@ -277,6 +281,27 @@ for (const [status, targets] of Object.entries(REFUSED)) {
 test("a link that stays inside is followed, and .well-known is seen", async () => {
   assert.equal((await ask("/inside")).body.toString(), "hello, world");
   assert.equal((await ask("/.well-known/security.txt")).body.toString(), "Contact: us");
+});
+
+test("links lead where they may: to the directories that are named, or anywhere, but to nothing hidden", async () => {
+  const packages = { links: [join(folder, "none"), join(folder, "packages")] };
+  const anywhere = { links: ["/"] };
+  const target = "/package/style.css";
+  assert.equal((await ask(target)).status, 403);
+  for (const options of [packages, anywhere])
+    assert.equal((await ask(target, {}, options)).body.toString(), "b{}");
+  assert.equal((await ask("/leads-out-too/secret", {}, packages)).status, 403);
+  assert.equal((await ask("/leads-out-too/secret", {}, anywhere)).status, 200);
+  for (const options of [packages, anywhere])
+    for (const hidden of ["/package/.git/config", "/to-hidden-of-package", "/to-hidden"])
+      assert.equal((await ask(hidden, {}, options)).status, 404, hidden);
+});
+
+test("a link that may lead out finds the precompressed variant there", async () => {
+  await writeFile(join(folder, "packages/style.css.gz"), gzipSync("b{}"));
+  const options = { links: [join(folder, "packages")], precompressed: true };
+  const recorded = await ask("/package/style.css", { headers: ["Accept-Encoding", "gzip"] }, options);
+  assert.equal(field(recorded, "content-encoding"), "gzip");
 });
 
 test("a directory that is itself behind a link is served", async () => {

@@ -220,7 +220,7 @@ test("of several missing files each is reported, with its line and a suggestion"
     "    chdir: shop",
     "  forum: { php: fetch.js, fastcgi: { command: [php-cgi], chdir: nowhere } }",
     "  tools: { cgi: tools }",
-    "  here: { static: public }",
+    "  here: { static: public, links: [public, packages] }",
     "  api: { module: fetchh.js }",
     "routes: [{ app: files }]",
     "",
@@ -233,6 +233,7 @@ test("of several missing files each is reported, with its line and a suggestion"
     `places.yaml:7: apps.forum.php: ${at("fetch.js")} is no directory`,
     `places.yaml:7: apps.forum.fastcgi.chdir: there is no directory ${at("nowhere")}`,
     `places.yaml:8: apps.tools.cgi: there is no program or directory ${at("tools")}`,
+    `places.yaml:9: apps.here.links[1]: there is no directory ${at("packages")}`,
     `places.yaml:10: apps.api.module: there is no file ${at("fetchh.js")}; did you mean fetch.js?`,
   ]);
 });

@@ -1,7 +1,7 @@
 // Applications elsewhere, and PHP, as the configuration names them.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer as createSocket } from "node:net";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -24,13 +24,18 @@ const FILES: Readonly<Record<string, string>> = {
     '<?php echo join("|", [$_SERVER["REQUEST_METHOD"], $_SERVER["REQUEST_URI"], $_SERVER["SCRIPT_NAME"]]);',
   "blog/admin/index.php": "<?php echo 'admin';",
   "blog/style.css": "p {}",
+  "elsewhere/style.css": "a {}",
+  "elsewhere/admin.php": "<?php echo 'admin';",
+  "elsewhere/program": "#!/bin/sh\nprintf 'Content-Type: text/plain\n\n'",
   "api.mjs":
     'export default (request) => new Response(request.method + " " + new URL(request.url).pathname);',
 };
 for (const [name, text] of Object.entries(FILES)) {
   mkdirSync(dirname(join(directory, name)), { recursive: true });
-  writeFileSync(join(directory, name), text);
+  writeFileSync(join(directory, name), text, { mode: 0o755 });
 }
+mkdirSync(join(directory, "linked"));
+symlinkSync("../elsewhere", join(directory, "linked/there"));
 
 /** The URL of a server that ends with the test. */
 async function started(t: TestContext, config: Partial<Config> & Pick<Config, "apps">): Promise<string> {
@@ -67,6 +72,20 @@ test("php: a front controller answers where neither a file nor a script does, as
   assert.equal(await textOf(`${url}/blog/admin/`), "admin");
   assert.equal(await textOf(`${url}/blog/admin`), "admin"); // after a redirect
   assert.equal((await fetch(`${url}/blog/a%2fb`)).status, 400);
+});
+
+test("links: relative to the configuration, for files, scripts and programs", async (t) => {
+  const apps = { files: { static: "linked" }, tools: { cgi: "linked" } };
+  const routes = [{ app: "files" }, { path: "/tools", app: "tools" }];
+  const [paths, links] = [["/there/style.css", "/tools/there/program"], ["elsewhere"]];
+  const statuses = async (url: string) =>
+    Promise.all(paths.map(async (path) => (await fetch(url + path)).status));
+  assert.deepEqual(await statuses(await started(t, { apps, routes })), [403, 403]);
+  const linked = { files: { ...apps.files, links }, tools: { ...apps.tools, links } };
+  assert.deepEqual(await statuses(await started(t, { apps: linked, routes })), [200, 200]);
+  if (!needs(t, "php-cgi")) return;
+  const php = await started(t, { apps: { site: { php: "linked", links } } });
+  assert.equal(await textOf(`${php}/there/admin.php`), "admin");
 });
 
 test("static: another app answers where there is no file, whatever the routes say of it", async (t) => {

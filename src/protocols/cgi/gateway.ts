@@ -29,6 +29,7 @@ import {
   checkOptions,
   environment,
   milliseconds,
+  texts,
 } from "../../options/checks.ts";
 import { PROGRAM_CHECKS, type ProgramOptions } from "../../options/program.ts";
 import { QUEUE_CHECKS, type QueueOptions } from "../../options/queue.ts";
@@ -56,6 +57,8 @@ export interface CgiOptions extends ProgramOptions, QueueOptions {
   readonly documentRoot?: string | undefined;
   /** Programs that run files, by suffix, such as `{ ".py": "python3" }`; other files must be executable. */
   readonly interpreters?: Interpreters | undefined;
+  /** Directories besides `program` that links in it may lead to, "/" for any. Default none. */
+  readonly links?: readonly string[] | undefined;
   /** How long a program may take to its header, after it was given the whole body; then 504. 0 for no limit. Default 60 s. */
   readonly timeout?: number | undefined;
   /** How long a program may run in all; then its response is cut. Default 0: no limit. */
@@ -86,6 +89,7 @@ const DEFAULTS = {
   env: {},
   inheritEnv: [] as readonly string[],
   interpreters: {},
+  links: [] as readonly string[],
   processes: 64,
   queue: 256,
   queueTimeout: 10_000,
@@ -106,6 +110,7 @@ const CHECKS: Checks<CgiOptions> = {
   program: aText,
   documentRoot: aText,
   interpreters: environment,
+  links: texts,
   timeout: milliseconds,
   totalTimeout: milliseconds,
   killGrace: milliseconds,
@@ -154,10 +159,10 @@ class CgiGateway implements Gateway {
   }
 
   async start(): Promise<void> {
-    const { program, interpreters, launcher, inheritEnv } = this.#settings;
+    const { program, launcher, inheritEnv } = this.#settings;
     this.#isolation = await isolationOf(this.#settings, program, await this.#needs());
     this.#inherited = inheritedEnvironment(inheritEnv);
-    this.#programs = await programsAt(program, interpreters);
+    this.#programs = await programsAt(program, this.#settings);
     await launcher.retain().catch((cause: Error) => {
       throw new SallyportError("SPAWN_FAILED", `no programs can be started: ${cause.message}`, { cause });
     });

@@ -3,9 +3,10 @@
 // Tested by test/protocols/cgi/gateway.test.ts.
 import type { Stats } from "node:fs";
 import { access, constants, realpath, stat } from "node:fs/promises";
-import { basename, dirname, extname, join, resolve, sep } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { decodePath } from "../../cgi/metavariables/encode.ts";
 import { type Exchange, SallyportError } from "../../exchange/index.ts";
+import { placeOf } from "../../options/links.ts";
 
 export interface CgiProgram {
   /** Its absolute path. */
@@ -21,6 +22,12 @@ export interface CgiProgram {
 /** By suffix of the file: ".py". */
 export type Interpreters = Readonly<Record<string, string>>;
 
+export interface FindOptions {
+  readonly interpreters: Interpreters;
+  /** Directories besides that of the programs that links in it may lead to. */
+  readonly links: readonly string[];
+}
+
 /** Finds the program for an exchange. Rejects with NOT_FOUND, BAD_PATH, FORBIDDEN or NOT_EXECUTABLE. */
 export type FindProgram = (exchange: Exchange) => Promise<CgiProgram>;
 
@@ -30,7 +37,7 @@ function oneProgram(file: string, interpreters: Interpreters): FindProgram {
 }
 
 /** The programs below a directory; the rest of the path is PATH_INFO. */
-function programsBelow(root: string, interpreters: Interpreters): FindProgram {
+function programsBelow(root: string, { interpreters, links }: FindOptions): FindProgram {
   return async ({ mount, request }) => {
     let path = root;
     let end = mount.length;
@@ -39,7 +46,7 @@ function programsBelow(root: string, interpreters: Interpreters): FindProgram {
       end += 1 + segment.length;
       const stats = await statOf(path);
       if (stats.isDirectory()) continue;
-      await checkInside(root, path);
+      await checkInside(root, path, links);
       return runnable(path, request.path.slice(0, end), interpreters, stats);
     }
     throw new SallyportError("NOT_FOUND", `${path} is a directory`);
@@ -73,11 +80,11 @@ function fileError(error: NodeJS.ErrnoException): SallyportError {
   return new SallyportError(refused ? "FORBIDDEN" : "NOT_FOUND", error.message, { cause: error });
 }
 
-/** A link must not lead out of the directory, whatever it is called. */
-async function checkInside(root: string, path: string): Promise<void> {
+/** A link must not lead out of the directory, whatever it is called, but to where links may lead. */
+async function checkInside(root: string, path: string, links: readonly string[]): Promise<void> {
   const [realRoot, real] = await Promise.all([realpath(root), realpath(path)]);
-  if (!real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep))
-    throw new SallyportError("FORBIDDEN", `a link leads out of ${root}: ${path} is ${real}`);
+  if ((await placeOf(real, realRoot, links)) !== undefined) return;
+  throw new SallyportError("FORBIDDEN", `a link leads out of ${root}: ${path} is ${real} (links may allow it)`);
 }
 
 async function runnable(
@@ -108,12 +115,12 @@ export interface Programs {
 }
 
 /** The program at `where`, or those below it. Rejects with TARGET_NOT_FOUND, FORBIDDEN or NOT_EXECUTABLE. */
-export async function programsAt(where: string, interpreters: Interpreters): Promise<Programs> {
+export async function programsAt(where: string, options: FindOptions): Promise<Programs> {
   const path = resolve(where);
   const stats = await stat(path).catch((cause: Error) => {
     throw new SallyportError("TARGET_NOT_FOUND", `no CGI program or directory: ${cause.message}`, { cause });
   });
-  if (stats.isDirectory()) return { find: programsBelow(path, interpreters), directory: path };
-  await runnable(path, "", interpreters, stats);
-  return { find: oneProgram(path, interpreters), directory: dirname(path) };
+  if (stats.isDirectory()) return { find: programsBelow(path, options), directory: path };
+  await runnable(path, "", options.interpreters, stats);
+  return { find: oneProgram(path, options.interpreters), directory: dirname(path) };
 }

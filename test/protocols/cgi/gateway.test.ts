@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { type Exchange, header, PushedBody, SallyportError } from "../../../src/exchange/index.ts";
 import { lint } from "../../../src/exchange/lint.ts";
@@ -170,6 +170,10 @@ test("a link leads to a program inside the directory, but never out of it", asyn
   assert.equal(String((await ask(gateway, { target: "/inside" })).body), "real");
   assert.equal((await ask(gateway, { target: "/outside" })).status, 403);
   assert.equal((await ask(gateway, { target: "/folder/sh" })).status, 403);
+  const links = [dirname(program("show"))];
+  const linked = await startCgi(t, ".", { program: join(directory, "bin"), links });
+  assert.equal((await ask(linked, { target: "/outside" })).status, 200);
+  assert.equal((await ask(linked, { target: "/folder/sh" })).status, 403);
 });
 
 test("a program that vanished is 404", async (t) => {

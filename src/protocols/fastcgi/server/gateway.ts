@@ -200,9 +200,8 @@ class FastcgiGateway implements Gateway {
 
 /** A Filter's file is found like a script, with any suffix. */
 function scriptsOf(options: FastcgiOptions): ScriptCache | undefined {
-  const { root, role, suffix, index = ["index.php"], fallback } = options;
-  if (root === undefined) return undefined;
-  return new ScriptCache({ root, suffix: suffix ?? (role === "filter" ? "" : ".php"), index, fallback });
+  const { root, role, suffix = role === "filter" ? "" : ".php", index = ["index.php"], fallback, links } = options;
+  return root === undefined ? undefined : new ScriptCache({ root, suffix, index, fallback, links });
 }
 
 interface PreparedBody extends Pick<RequestOptions, "body" | "repeatable"> {

@@ -54,6 +54,8 @@ export interface FastcgiOptions
   readonly index?: readonly string[] | undefined;
   /** The script, by its path below `root`, that answers where none does: a front controller such as "index.php". */
   readonly fallback?: string | undefined;
+  /** Directories besides `root` that links in it may lead to, "/" for any. Default none. */
+  readonly links?: readonly string[] | undefined;
 
   /**
    * Whether connections are kept for further requests: for about a second where others may need them, see `idleTimeout`. Default: unless
@@ -94,6 +96,7 @@ const CHECKS: Checks<FastcgiOptions> = {
   suffix: anyText,
   index: texts,
   fallback: aText,
+  links: texts,
   keep: aFlag,
   connections: aCount,
   idleTimeout: milliseconds,

@@ -7,6 +7,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { decodePath } from "../../../cgi/metavariables/encode.ts";
 import { type Exchange, SallyportError } from "../../../exchange/index.ts";
+import { placeOf } from "../../../options/links.ts";
 
 export interface ScriptOptions {
   /** The directory that the scripts are in. */
@@ -17,6 +18,8 @@ export interface ScriptOptions {
   readonly index: readonly string[];
   /** The script, by its path below the root, that answers where none does. */
   readonly fallback?: string | undefined;
+  /** Directories besides `root` that links in it may lead to. */
+  readonly links?: readonly string[] | undefined;
 }
 
 /** Variables that replace or join those of the request; and the file. */
@@ -114,10 +117,11 @@ async function split(
   root: string,
   script: readonly string[],
   rest: readonly string[],
-  { suffix }: ScriptOptions,
+  { suffix, links = [] }: ScriptOptions,
 ): Promise<Script> {
-  const file = await trueFile(root, join(root, script));
-  if (!(script.at(-1) as string).endsWith(suffix) || !file.endsWith(suffix)) throw missing(request.path);
+  const file = join(root, script);
+  const real = await trueFile(root, file, links);
+  if (!file.endsWith(suffix) || !real.endsWith(suffix)) throw missing(request.path);
   const pathInfo = rest.map((segment) => `/${segment}`).join("");
   const variables = new Map([
     ["SCRIPT_NAME", join(decodePath(mount), script)],
@@ -131,11 +135,15 @@ async function split(
   return { variables, file };
 }
 
-/** Links of a path must not lead out of the root. */
-async function trueFile(root: string, path: string): Promise<string> {
-  const real = (await realpath(onDisk(path), "buffer")).toString("latin1");
-  if (real.startsWith(root === "/" ? root : `${root}/`)) return real;
-  throw new SallyportError("FORBIDDEN", "a link leads out of the root of the scripts");
+/** Where the links of a path lead: below the root, or where `links` allow it. */
+async function trueFile(root: string, path: string, links: readonly string[]): Promise<string> {
+  const real = await realpath(onDisk(path), "utf8");
+  const place = await placeOf(real, Buffer.from(root, "latin1").toString(), links);
+  if (place !== undefined) return real;
+  throw new SallyportError(
+    "FORBIDDEN",
+    `a link leads out of ${root}, the root of the scripts: ${real} (links may allow it)`,
+  );
 }
 
 const missing = (path: string): SallyportError =>

@@ -684,6 +684,31 @@ test("scripts: the path is split at the first file, and only existing scripts ar
   assert.deepEqual([moved.status, moved.headers], [301, ["Location", "/upload/?a=b"]]);
 });
 
+test("scripts behind links: as their path names them, and outside of the root only where links may lead", async (t) => {
+  const folder = dirname(await socketPath(t));
+  const root = join(folder, "site");
+  for (const name of ["site", "package", "other"]) mkdirSync(join(folder, name));
+  for (const name of ["site/real.php", "package/index.php", "other/index.php"])
+    writeFileSync(join(folder, name), "");
+  symlinkSync("real.php", join(root, "inside.php"));
+  symlinkSync("../package/index.php", join(root, "index.php"));
+  symlinkSync("../other", join(root, "other"));
+  const application = await RawApplication.start(t);
+  const { ask } = await startGateway(t, {
+    address: application.address,
+    root,
+    links: [join(folder, "package")],
+  });
+  for (const [target, file] of Object.entries({ "/inside.php": "inside.php", "/": "index.php" })) {
+    const asked = ask({ target });
+    const request = await application.next();
+    request.answer("ok");
+    await asked;
+    assert.equal(request.params.SCRIPT_FILENAME, join(root, file));
+  }
+  assert.equal((await ask({ target: "/other/index.php" })).status, 403);
+});
+
 test("C11: a local redirect is answered by the routes, or by the client", async (t) => {
   const application = await RawApplication.start(t);
   const redirects: string[] = [];
