@@ -1,6 +1,7 @@
 // Who may ask the admin listener: everyone on this machine, or whoever knows the token. Checked before the server starts.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { addressIn } from "../config/address.ts";
 import { type AdminPlace, type AdminSettings, TOKEN_VARIABLE } from "../config/admin.ts";
 import { SallyportError } from "../exchange/index.ts";
 
@@ -22,7 +23,7 @@ export function adminAccess(
   directory: string,
   given: string | undefined,
 ): AdminAccess {
-  const place = listen.kind === "unix" ? { ...listen, path: resolve(directory, listen.path) } : listen;
+  const place = addressIn(directory, listen);
   const token = tokenOf(settings, directory, given);
   if (token === undefined && !isLocal(place))
     throw invalid(

@@ -23,6 +23,7 @@ import { headWithin } from "./deadline.ts";
 import { nodeRequest } from "./node-request.ts";
 import { nodeResponse } from "./node-response.ts";
 import { ExchangeSocket } from "./node-socket.ts";
+import { TlsExchangeSocket } from "./node-tls-socket.ts";
 
 /** A request listener of node:http; a third parameter is connect's `next`. */
 export type NodeHandler = (
@@ -47,7 +48,9 @@ const aNodeHandler = must(
 
 /** Request and response of a node handler, bound to one exchange. */
 export function nodeObjects(exchange: Exchange): { req: IncomingMessage; res: ServerResponse } {
-  const socket = new ExchangeSocket(exchange);
+  const { scheme, tls } = exchange.request;
+  const socket =
+    scheme === "https" && tls ? new TlsExchangeSocket(exchange, tls) : new ExchangeSocket(exchange);
   const req = nodeRequest(exchange, socket);
   return { req, res: nodeResponse(exchange, req, socket) };
 }

@@ -23,11 +23,7 @@ export interface Choice {
 }
 
 /** Looks for the variants of `plain` by `find`, and chooses the one that `accept` ranks highest. */
-export async function choose(
-  find: FindFile,
-  plain: FoundFile,
-  accept: string | undefined,
-): Promise<Choice> {
+export async function choose(find: FindFile, plain: FoundFile, accept: string | undefined): Promise<Choice> {
   const variants = await Promise.all(CODINGS.map(({ suffix }) => variantOf(find, plain, suffix)));
   const weights = weightsOf(accept ?? "");
   let best: Choice = { file: plain, coding: undefined, varies: variants.some(Boolean) };
@@ -42,11 +38,7 @@ export async function choose(
   return bestWeight >= (weights.get("identity") ?? 0) ? best : { ...best, file: plain, coding: undefined };
 }
 
-async function variantOf(
-  find: FindFile,
-  plain: FoundFile,
-  suffix: string,
-): Promise<FoundFile | undefined> {
+async function variantOf(find: FindFile, plain: FoundFile, suffix: string): Promise<FoundFile | undefined> {
   const segments = plain.segments.with(-1, plain.segments.at(-1) + suffix);
   try {
     const file = await find(segments);

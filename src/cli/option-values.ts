@@ -22,7 +22,7 @@ const wholeNumber = (least: number, most: number) => (text: string) => {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   return value >= least && value <= most ? value : undefined;
 };
-const octal = (text: string) => (/^[0-7]{3,4}$/.test(text) ? Number.parseInt(text, 8) : undefined);
+const octal = (fits: RegExp) => (text: string) => (fits.test(text) ? Number.parseInt(text, 8) : undefined);
 /** The text itself, when it `fits`. */
 const checked = (fits: (text: string) => boolean) => (text: string) => (fits(text) ? text : undefined);
 
@@ -71,8 +71,17 @@ export const descriptorValue = {
   read: wholeNumber(0, 65_535),
   expected: "the number of a descriptor, from 0 to 65535",
 } as const;
-export const modeValue = { value: "MODE", read: octal, expected: "an octal mode such as 660" } as const;
-export const maskValue = { value: "MASK", read: octal, expected: "an octal mask such as 027" } as const;
+export const modeValue = {
+  value: "MODE",
+  read: octal(/^[0-7]{3,4}$/),
+  expected: "an octal mode such as 660",
+} as const;
+/** As umask(1) takes it: 0, 22, 027. */
+export const maskValue = {
+  value: "MASK",
+  read: octal(/^[0-7]{1,4}$/),
+  expected: "an octal mask such as 027",
+} as const;
 
 /** Addresses for `protocol`. */
 export const addressesFor = (protocol: Protocol) =>

@@ -2,7 +2,7 @@
 // options that were given replace what is there.
 // Tested by test/cli/target.test.ts.
 import { join, resolve } from "node:path";
-import type { ListenAddress } from "../config/address.ts";
+import { addressIn, type ListenAddress } from "../config/address.ts";
 import type { Config, Settings } from "../config/config.ts";
 import { checkConfig } from "../config/errors.ts";
 import { loadConfig } from "../config/file.ts";
@@ -260,8 +260,7 @@ const unixAddress = (
   flags: Flags,
   directory: string,
 ): ListenAddress => ({
-  ...address,
-  path: resolve(directory, address.path),
+  ...addressIn(directory, address),
   ...given("mode", flags["unix-mode"]),
   ...given("owner", flags["unix-owner"]),
 });

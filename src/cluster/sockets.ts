@@ -91,7 +91,7 @@ async function unixSocket(address: At<"unix">): Promise<Socket> {
   const umask = address.mode === undefined ? undefined : process.umask(0o777 & ~address.mode);
   const handle = made(createHandle(address.path, -1, -1));
   if (umask !== undefined) process.umask(umask);
-  await setModeAndOwner(address);
+  await setModeAndOwner(address, addressText(address));
   return { handle, place: address };
 }
 

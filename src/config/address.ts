@@ -2,7 +2,7 @@
 // "unix:/run/app.sock", "fd:3", each of them HTTP, or with the protocol in front: "fastcgi://127.0.0.1:9000",
 // "scgi://unix:/run/app.sock". The text of an address can be parsed again.
 
-import { resolve } from "node:path";
+import { socketPathIn } from "../sockets/socket-path.ts";
 import type { TlsSettings } from "../sockets/tls/index.ts";
 import { PROTOCOLS, type Protocol } from "./protocols.ts";
 
@@ -41,8 +41,8 @@ export function parsePlace(text: string): ListenPlace | undefined {
 }
 
 /** The address as seen from anywhere: the path of a Unix socket starts in `directory`. */
-export const addressIn = (directory: string, address: ListenAddress): ListenAddress =>
-  address.kind === "unix" ? { ...address, path: resolve(directory, address.path) } : address;
+export const addressIn = <A extends ListenPlace>(directory: string, address: A): A =>
+  address.kind === "unix" ? { ...address, path: socketPathIn(directory, address.path) } : address;
 
 /** An address for logs and messages. Only TCP gets `http://`: a terminal makes a link of such a line. */
 export function addressText({ protocol, tls, ...place }: ListenAddress): string {

@@ -8,7 +8,7 @@ import { app } from "./apps.ts";
 import { account } from "./isolation.ts";
 import { limits } from "./limits.ts";
 import { listen } from "./listen.ts";
-import { about, count, flag, octal, path, section, text, time } from "./schema.ts";
+import { about, count, flag, mask, path, section, text, time } from "./schema.ts";
 import { forwarded, trust } from "./trust.ts";
 import * as z from "./zod.ts";
 
@@ -89,7 +89,7 @@ export const config = section({
   group: about(account().exactOptional(), "group of the server (the user's)"),
   pidFile: about(path().exactOptional(), "file that holds the number of the main process while it serves"),
   umask: about(
-    octal().exactOptional(),
+    mask().exactOptional(),
     'the file mode creation mask of the server and its apps, such as `"027"`',
   ),
 }).superRefine((value, context) => {

@@ -2,6 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Jiti } from "jiti";
 import { SallyportError } from "../exchange/index.ts";
 import { thrownOf } from "../exchange/thrown.ts";
 import type { Settings } from "./config.ts";
@@ -140,13 +141,20 @@ async function readToml(source: string, path: string): Promise<Parsed> {
 }
 
 /** Code finds the package `sallyport` even where it is not installed: it is this package. */
-async function readCode(source: string, path: string): Promise<Parsed> {
-  const [{ createJiti }, { lineThrown, locateCode }] = await Promise.all([
-    import("jiti"),
-    import("./locate.ts"),
-  ]);
+async function jitiFor(path: string): Promise<Jiti> {
+  const { createJiti } = await import("jiti");
   const self = fileURLToPath(new URL(`../index${extname(import.meta.url)}`, import.meta.url));
-  const jiti = createJiti(path, { alias: { sallyport: self }, fsCache: false, moduleCache: false });
+  const options = { alias: { sallyport: self }, fsCache: false, moduleCache: false };
+  try {
+    return createJiti(path, { ...options, tsconfigPaths: true });
+  } catch {
+    // A tsconfig.json that cannot be read: what it extends is often left at home.
+    return createJiti(path, options);
+  }
+}
+
+async function readCode(source: string, path: string): Promise<Parsed> {
+  const [jiti, { lineThrown, locateCode }] = await Promise.all([jitiFor(path), import("./locate.ts")]);
   try {
     return { value: await jiti.import(path, { default: true }), lineOf: locateCode(source) };
   } catch (reason) {

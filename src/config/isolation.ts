@@ -1,7 +1,7 @@
 // The keys of applications that have processes of their own: as whom they run, within which limits, and what they inherit.
 // Tested by test/config/config.test.ts.
 import { isAccount } from "../options/isolation.ts";
-import { about, count, octal, section, size, text, time } from "./schema.ts";
+import { about, count, mask, section, size, text, time } from "./schema.ts";
 import * as z from "./zod.ts";
 
 const A_USER = "must be a name or a number";
@@ -35,6 +35,6 @@ export const isolation = (inherited: string) => ({
     "user of the processes, with its groups; needs a server that is root",
   ),
   group: about(account().exactOptional(), "group of the processes (the user's)"),
-  umask: about(octal().exactOptional(), 'the file mode creation mask, such as `"027"` (the server\'s)'),
+  umask: about(mask().exactOptional(), 'the file mode creation mask, such as `"027"` (the server\'s)'),
   rlimits: about(rlimits.exactOptional(), "limits of the system for each process, see below"),
 });

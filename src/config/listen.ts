@@ -2,7 +2,7 @@
 // Tested by test/config/config.test.ts.
 
 import { type ListenAddress, parseAddress } from "./address.ts";
-import { about, flag, octal, section, text, written } from "./schema.ts";
+import { about, flag, mode, section, text, written } from "./schema.ts";
 import { tls } from "./tls.ts";
 import * as z from "./zod.ts";
 
@@ -19,7 +19,7 @@ export const listenAddress = section({
     addressText,
     "`host:port`, `unix:PATH` or `fd:N`; with `fastcgi://`, `scgi://` or `uwsgi://` in front for other protocols than HTTP",
   ),
-  mode: about(octal().exactOptional(), 'permissions of the Unix socket, such as `"660"`'),
+  mode: about(mode().exactOptional(), 'permissions of the Unix socket, such as `"660"`'),
   owner: about(text().exactOptional(), "owner of the Unix socket: `user` or `user:group`"),
   proxyProtocol: about(
     flag().exactOptional(),

@@ -56,11 +56,13 @@ const PROCESS_COUNTS = z
     error: "must be a number from 1, or bounds such as { min: 1, max: 4 }",
   })
   .meta({ title: "number or bounds" });
-const OCTAL = written<number>(
-  "mode",
-  (value) => (/^[0-7]{3,4}$/.test(String(value)) ? Number.parseInt(String(value), 8) : undefined),
-  'must be an octal mode in quotes, such as "660"',
-);
+const octalOf =
+  (fits: RegExp): Parse<number> =>
+  (value) =>
+    fits.test(String(value)) ? Number.parseInt(String(value), 8) : undefined;
+const MODE = written("mode", octalOf(/^[0-7]{3,4}$/), 'must be an octal mode in quotes, such as "660"');
+/** A number of two digits may be a decimal one: some languages read 022 as 18, others as 22. */
+const MASK = written("mode", octalOf(/^(?:0|[0-7]{3,4})$/), 'must be an octal mask in quotes, such as "027"');
 const TEXT = z.string().min(1, "must not be empty");
 const PATH = TEXT.meta({ title: "path" });
 const FLAG = z.boolean();
@@ -72,7 +74,8 @@ export const time = () => TIME;
 export const positiveTime = () => POSITIVE_TIME;
 /** A time that no timer waits for, so that it may be longer than a timer can be. */
 export const duration = () => DURATION;
-export const octal = () => OCTAL;
+export const mode = () => MODE;
+export const mask = () => MASK;
 export const count = (least: 0 | 1 = 1) => COUNTS[least];
 /** A number of processes, or bounds of it. */
 export const processCounts = () => PROCESS_COUNTS;

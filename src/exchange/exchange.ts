@@ -82,6 +82,8 @@ export interface ClientCertificate {
 
 /** Facts about a request that are found out on its way to the answer. Few requests have any. */
 export interface RequestFacts {
+  /** Name of the app that another one has passed the request on to, and whose it is from then on. */
+  app?: string | undefined;
   /** Meta-variables that a FastCGI authorizer added (FastCGI 1.0, 6.3); they replace those of the request. */
   authorizerVariables?: ReadonlyMap<string, string> | undefined;
   /** The second stream of a FastCGI Filter (FastCGI 1.0, 6.4). */

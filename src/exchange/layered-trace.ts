@@ -18,6 +18,10 @@ export class LayeredTrace extends Trace {
     this.#before?.queued();
   }
 
+  override passedOn(app: string): void {
+    this.#before?.passedOn(app);
+  }
+
   override handedOver(pid?: number): void {
     super.handedOver(pid);
     this.#before?.handedOver(pid);

@@ -38,6 +38,9 @@ export class Trace {
     return this.queuedAt !== 0 && this.handedOverAt === 0;
   }
 
+  /** To the app of this name, by the one that had it. */
+  passedOn(_app: string): void {}
+
   handedOver(pid?: number): void {
     this.handedOverAt = performance.now();
     this.pid = pid;

@@ -105,7 +105,10 @@ async function programOf(app: AnyApp, exchange: Exchange, directory: string): Pr
   if (app.cgi === undefined)
     return { file: resolve(directory, "program"), mount: exchange.mount, interpreter: undefined, nph: false };
   const { cgi, interpreters = {} } = app;
-  const programs = await programsAt(resolve(directory, cgi), { interpreters, links: linksOf(app, directory) });
+  const programs = await programsAt(resolve(directory, cgi), {
+    interpreters,
+    links: linksOf(app, directory),
+  });
   return programs.find(exchange);
 }
 

@@ -55,7 +55,7 @@ export class AccessLog {
           exchange,
           outcome,
           ms: now - begun,
-          app,
+          app: exchange.facts?.app ?? app,
           interfaceOf: this.#interfaceOf,
           stamp: now < stampUntil ? stamp : stampAt(now),
           responseHeaders: exchange instanceof SeenExchange ? exchange.responseHeaders : undefined,

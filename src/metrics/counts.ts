@@ -51,10 +51,10 @@ export class Counts {
   counting(admit: Admit, protocol: string): Admit {
     const known = protocol === "http" ? undefined : protocolAt(protocol);
     return (exchange) => {
-      const trace = new CountedTrace(exchange, known);
+      const trace = new CountedTrace(exchange, known, this.#countsOf);
       exchange.trace = trace;
       const app = admit(exchange);
-      this.#appCounts(app ?? NO_APP).begun(trace);
+      this.#appCounts(exchange.facts?.app ?? app ?? NO_APP).begun(trace);
       return app;
     };
   }
@@ -92,6 +92,8 @@ export class Counts {
     clearInterval(this.#timer);
   }
 
+  readonly #countsOf = (name: string): AppCounts => this.#appCounts(name);
+
   #appCounts(name: string): AppCounts {
     return this.#apps.get(name) ?? this.#newApp(name);
   }
@@ -104,6 +106,8 @@ export class Counts {
   }
 }
 
+type CountsOf = (app: string) => AppCounts;
+
 /** Has its exchange counted when it ends, which may be before it is known whose it is. */
 class CountedTrace extends Trace {
   readonly exchange: Exchange;
@@ -114,12 +118,21 @@ class CountedTrace extends Trace {
   /** Among the exchanges under way. */
   place = 0;
   outcome: Outcome | undefined = undefined;
+  readonly #countsOf: CountsOf;
 
   /** What has followed the exchange before is told no more. */
-  constructor(exchange: Exchange, protocol: number | undefined) {
+  constructor(exchange: Exchange, protocol: number | undefined, countsOf: CountsOf) {
     super();
     this.exchange = exchange;
     this.protocol = protocol;
+    this.#countsOf = countsOf;
+  }
+
+  /** Within the admission nobody has it yet. */
+  override passedOn(app: string): void {
+    if (!this.counts || this.outcome) return;
+    this.counts.left(this);
+    this.#countsOf(app).begun(this);
   }
 
   override ended(outcome: Outcome): void {
@@ -141,8 +154,13 @@ class AppCounts {
     trace.counts = this;
   }
 
-  ended(trace: CountedTrace, outcome: Outcome): void {
+  /** It has been passed on. */
+  left(trace: CountedTrace): void {
     this.open.delete(trace.place);
+  }
+
+  ended(trace: CountedTrace, outcome: Outcome): void {
+    this.left(trace);
     this.#count(trace, outcome);
   }
 

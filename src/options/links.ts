@@ -1,6 +1,6 @@
 // The option `links`: where symbolic links may lead besides the directory that is served. Unless it is given they must not
 // leave that directory: whoever may write there could otherwise publish any file that the server can read.
-// Tested by test/apps/static.test.ts, test/protocols/cgi/gateway.test.ts, test/protocols/fastcgi/server/gateway.test.ts.
+// Tested by test/apps/static.test.ts.
 import { realpath } from "node:fs/promises";
 
 /**

@@ -6,6 +6,7 @@ import type { AppSettings } from "../config/config.ts";
 import { type Exchange, type Gateway, type Log, localRedirect, SallyportError } from "../exchange/index.ts";
 import { isGateway } from "../options/checks.ts";
 import type { FastcgiOptions } from "../protocols/fastcgi/index.ts";
+import { socketPathIn } from "../sockets/socket-path.ts";
 import type { PythonSearch } from "../workers/python.ts";
 
 /** What a gateway gets from its server. */
@@ -192,7 +193,7 @@ const placed = (address: Addresses, directory: string): Addresses =>
     : address.map((one) => placedOne(one, directory));
 
 const placedOne = (address: string, directory: string): string =>
-  address.startsWith("unix:") ? `unix:${resolve(directory, address.slice(5))}` : address;
+  address.startsWith("unix:") ? `unix:${socketPathIn(directory, address.slice(5))}` : address;
 
 const within = (directory: string, path: string | undefined): string | undefined =>
   path === undefined ? undefined : resolve(directory, path);

@@ -82,7 +82,7 @@ class GatewayServer implements Server {
       log: this.log,
       development: options.development,
       dispatch: (exchange) => void this.#dispatch(exchange),
-      pass: (app, exchange) => this.#routes.pass(app, exchange),
+      pass: (app, exchange) => this.#pass(app, exchange),
       goOn: () => this.#throwIfStopping(),
     });
     this.#retirement = new Retirement({
@@ -339,6 +339,13 @@ class GatewayServer implements Server {
       return undefined;
     }
   };
+
+  /** Logs and metrics have it as that app's. */
+  #pass(app: string, exchange: Exchange): void {
+    exchange.facts = { ...exchange.facts, app };
+    exchange.trace?.passedOn(app);
+    this.#routes.pass(app, exchange);
+  }
 
   // Sockets.
 

@@ -60,7 +60,7 @@ export class Telemetry {
     const inside = spans.setSpan(parent, span);
     exchange.request = { ...request, headers: this.#passedOn(request.headers, inside) };
     const app = context.with(inside, admit, undefined, exchange);
-    exchange.whenClosed((outcome) => this.#end(span, inside, trace, outcome, app));
+    exchange.whenClosed((outcome) => this.#end(span, inside, trace, outcome, exchange.facts?.app ?? app));
     return app;
   }
 

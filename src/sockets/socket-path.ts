@@ -1,11 +1,23 @@
-// How long the path of a Unix socket may be, and a directory of ours in which every path is short enough.
+// What the path of a Unix socket may be, and a directory of ours in which every path is short enough.
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /** Bytes: sun_path of unix(7) without its NUL. Node would truncate a longer path, and bind or connect to the rest. */
 const LONGEST_PATH = 107;
-export const TOO_LONG = `is longer than a Unix socket's may be (${LONGEST_PATH} bytes)`;
+
+/** `@name`, as systemd, uWSGI and nginx write a socket that is no file (unix(7)). Node makes a file of that name. */
+const isAbstract = (path: string): boolean => path.startsWith("@");
+
+/** The path as seen from anywhere. That of an abstract socket stays, so that it is refused as one. */
+export const socketPathIn = (directory: string, path: string): string =>
+  isAbstract(path) ? path : resolve(directory, path);
+
+/** What is wrong with a path, to follow "the path"; undefined where nothing is. */
+export function pathFault(path: string): string | undefined {
+  if (isAbstract(path)) return `names an abstract socket, and only files can be used; ./${path} is one`;
+  return isTooLong(path) ? `is longer than a Unix socket's may be (${LONGEST_PATH} bytes)` : undefined;
+}
 
 export const isTooLong = (path: string | Buffer): boolean => Buffer.byteLength(path) > LONGEST_PATH;
 

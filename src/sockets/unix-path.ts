@@ -6,7 +6,7 @@ import { chmod, lstat, unlink } from "node:fs/promises";
 import { createConnection, type ListenOptions, type Server } from "node:net";
 import { promisify } from "node:util";
 import { SallyportError } from "../exchange/index.ts";
-import { isTooLong, TOO_LONG } from "./socket-path.ts";
+import { pathFault } from "./socket-path.ts";
 
 export interface UnixPath {
   readonly path: string;
@@ -25,13 +25,14 @@ export async function listenAtPath(
   shown: string,
   backlog: number,
 ): Promise<void> {
-  if (isTooLong(place.path)) throw unfit(shown, TOO_LONG);
+  const fault = pathFault(place.path);
+  if (fault !== undefined) throw unfit(shown, fault);
   await listenOnce(server, place, backlog).catch(async (error) => {
     if (error.code !== "EADDRINUSE") throw error;
     await removeStale(place.path, shown);
     await listenOnce(server, place, backlog);
   });
-  await setModeAndOwner(place);
+  await setModeAndOwner(place, shown);
 }
 
 export const listening = (server: Server, options: ListenOptions): Promise<void> =>
@@ -43,10 +44,23 @@ export const listening = (server: Server, options: ListenOptions): Promise<void>
     });
   });
 
-/** The umask cannot set every mode: it gives no execute bits. */
-export async function setModeAndOwner({ path, mode, owner }: UnixPath): Promise<void> {
+/** The umask cannot set every mode: it gives no execute bits. Rejects with ADDRESS_UNUSABLE for an owner that cannot be set. */
+export async function setModeAndOwner({ path, mode, owner }: UnixPath, shown: string): Promise<void> {
   if (mode !== undefined) await chmod(path, mode);
-  if (owner !== undefined) await promisify(execFile)("chown", ["--", owner, path]);
+  if (owner === undefined) return;
+  const env = { ...process.env, LC_ALL: "C" };
+  await promisify(execFile)("chown", ["--", owner, path], { env }).catch((error) => {
+    throw unusable(shown, `it cannot be given to ${JSON.stringify(owner)}: ${whyNotGiven(error)}`);
+  });
+}
+
+/** By what chown(1) says, of GNU and of BusyBox, or why it could not be run. */
+function whyNotGiven({ stderr, message }: Error & { readonly stderr?: string }): string {
+  const said = stderr?.trim() || message;
+  if (/invalid|unknown/.test(said))
+    return "there is no such user, or group, on this machine (user, or user:group)";
+  if (/not permitted/.test(said)) return "only root may do that; start it as root, or name no owner";
+  return said;
 }
 
 /** Binds with the umask set for the moment of the (synchronous) bind, so that no one gets in before chmod. */
@@ -67,8 +81,10 @@ async function removeStale(path: string, shown: string): Promise<void> {
   await unlink(path);
 }
 
-const unfit = (shown: string, why: string): SallyportError =>
-  new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${shown}: the path ${why}`);
+const unfit = (shown: string, why: string): SallyportError => unusable(shown, `the path ${why}`);
+
+const unusable = (shown: string, why: string): SallyportError =>
+  new SallyportError("ADDRESS_UNUSABLE", `cannot listen at ${shown}: ${why}`);
 
 /** Whether a server accepts connections there. Only a refused connection shows that none does. */
 export const isServed = (path: string): Promise<boolean> =>

@@ -3,7 +3,7 @@ import type { NetConnectOpts, OnReadOpts, Socket } from "node:net";
 import { SallyportError } from "../exchange/index.ts";
 import { forgetWhenClosed } from "../sockets/closed.ts";
 import { LastingSocket } from "../sockets/last-bytes.ts";
-import { isTooLong, TOO_LONG } from "../sockets/socket-path.ts";
+import { pathFault } from "../sockets/socket-path.ts";
 
 export type UpstreamAddress =
   | { readonly kind: "unix"; readonly path: string }
@@ -13,15 +13,16 @@ const TCP = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:[\]/\s]+)):(\d{1,5})$/;
 
 /** Reads "unix:/run/app.sock", "127.0.0.1:9000" or "[::1]:9000". Throws CONFIG_INVALID. */
 export function parseUpstream(text: string): UpstreamAddress {
-  if (text.startsWith("unix:") && text.length > 5) return { kind: "unix", path: shortEnough(text.slice(5)) };
+  if (text.startsWith("unix:") && text.length > 5) return { kind: "unix", path: checked(text.slice(5)) };
   const [whole, six, name, port] = TCP.exec(text) ?? [];
   if (whole === undefined || Number(port) < 1 || Number(port) > 65_535)
     throw new SallyportError("CONFIG_INVALID", `${text} is no address; write unix:PATH or HOST:PORT`);
   return { kind: "tcp", host: (six ?? name) as string, port: Number(port) };
 }
 
-function shortEnough(path: string): string {
-  if (isTooLong(path)) throw new SallyportError("CONFIG_INVALID", `unix:${path}: the path ${TOO_LONG}`);
+function checked(path: string): string {
+  const fault = pathFault(path);
+  if (fault !== undefined) throw new SallyportError("CONFIG_INVALID", `unix:${path}: the path ${fault}`);
   return path;
 }
 

@@ -31,6 +31,12 @@ test("a number that is a limit may be 0, for none, as in the configuration", () 
   assert.deepEqual({ ...parseCommandLine(["--max-requests", "0"]).flags }, { "max-requests": 0 });
 });
 
+test("a mask is read as umask(1) reads it: 0 takes nothing away, and zeros in front may be left out", () => {
+  const maskOf = (text: string) => parseCommandLine(["--umask", text]).flags.umask;
+  assert.deepEqual(["0", "000", "22", "027", "0077"].map(maskOf), [0, 0, 0o22, 0o27, 0o77]);
+  assert.throws(() => maskOf("8"), /--umask must be an octal mask such as 027, not "8"/);
+});
+
 test("what follows -- is never an option", () => {
   assert.deepEqual(parseCommandLine(["serve", "--", "--port"]).words, ["serve", "--port"]);
 });

@@ -95,6 +95,14 @@ test("sizes become bytes, times milliseconds, modes numbers and addresses object
   assert.equal(settings.grace, 500);
 });
 
+test("a mask may be 0, also of an app; one of two digits may mean another number, and is refused", () => {
+  const settings = checkConfig({ umask: 0, apps: { shop: { wsgi: "shop:app", umask: "0" } } });
+  assert.deepEqual([settings.umask, settings.apps.shop], [0, { wsgi: "shop:app", umask: 0 }]);
+  assert.deepEqual(problems({ apps: APPS, umask: 22 }), [
+    'c: umask: must be an octal mask in quotes, such as "027", not 22',
+  ]);
+});
+
 test("addresses of applications are texts, lists, or for FastCGI a section with a command", () => {
   const { apps } = checkConfig({
     apps: {

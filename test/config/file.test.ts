@@ -43,6 +43,20 @@ for (const [language, text] of Object.entries(SAME)) {
   });
 }
 
+test("a configuration in TypeScript finds modules by the paths of tsconfig.json, and does without one that cannot be read", async (t) => {
+  const folder = makeFolder(t);
+  const [path, tsconfig] = [join(folder, "sallyport.config.ts"), join(folder, "tsconfig.json")];
+  mkdirSync(join(folder, "lib"));
+  writeFileSync(join(folder, "lib", "apps.ts"), 'export const apps = { shop: { wsgi: "shop:app" } };\n');
+  writeFileSync(path, 'import { apps } from "#lib/apps";\nexport default { apps };\n');
+  writeFileSync(tsconfig, '{ "compilerOptions": { "paths": { "#lib/*": ["./lib/*"] } } }');
+  assert.deepEqual((await loadConfig(path)).apps, { shop: { wsgi: "shop:app" } });
+
+  writeFileSync(tsconfig, '{ "extends": "./at-home.json" }');
+  writeFileSync(path, 'import { apps } from "./lib/apps";\nexport default { apps };\n');
+  assert.deepEqual((await loadConfig(path)).apps, { shop: { wsgi: "shop:app" } });
+});
+
 test("every language has a name under which it is found", () => {
   assert.deepEqual(
     Object.keys(SAME)

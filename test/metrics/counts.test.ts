@@ -125,6 +125,29 @@ test("a request is in flight until its exchange is over", (t) => {
   assert.deepEqual(requestsOf(made, "site"), { "GET http/1.1 2xx": 1 });
 });
 
+test("a request that an app passes on is the next app's: in flight, and once it is over", (t) => {
+  const made = counts(t);
+  for (const atOnce of [true, false]) {
+    const pass = (exchange: Exchange): void => {
+      exchange.facts = { app: "api" };
+      exchange.trace?.passedOn("api");
+    };
+    let open: Exchange | undefined;
+    passed(made, (exchange) => {
+      open = exchange;
+      if (atOnce) pass(exchange);
+      return "files";
+    });
+    if (!atOnce) pass(open as Exchange);
+    const { inFlight } = made.snapshot();
+    assert.deepEqual([inFlight.files ?? 0, inFlight.api], [0, 1]);
+    open?.respond(OK, "");
+  }
+  assert.deepEqual(requestsOf(made, "api"), { "GET http/1.1 2xx": 2 });
+  assert.deepEqual(requestsOf(made, "files"), {});
+  assert.deepEqual([made.snapshot().inFlight.files, made.snapshot().inFlight.api], [0, 0]);
+});
+
 test("phases are counted where the request had them; without a wait the queue took 0 s", (t) => {
   const made = counts(t);
   passed(made, (exchange) => {

@@ -1,7 +1,7 @@
 // Applications elsewhere, and PHP, as the configuration names them.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer as createSocket } from "node:net";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -11,6 +11,7 @@ import { silentLog } from "../../src/exchange/index.ts";
 import { createServer } from "../../src/server/create.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { needs } from "../kit/needs.ts";
+import { until } from "../kit/until.ts";
 
 const directory = makeFolder();
 
@@ -97,6 +98,21 @@ test("static: another app answers where there is no file, whatever the routes sa
   assert.equal(await textOf(`${url}/orders/7`), "GET /orders/7");
   assert.equal(await (await fetch(url, { method: "POST" })).text(), "POST /");
   assert.equal((await fetch(`${url}/style.css`, { method: "POST" })).status, 405);
+});
+
+test("static: the access log names the app that has answered in the place of a file", async (t) => {
+  const access = join(directory, "fallback.log");
+  const url = await started(t, {
+    apps: { files: { static: "blog", fallback: "api" }, api: { module: "api.mjs" } },
+    routes: [{ app: "files" }],
+    log: { access, accessFormat: "$request $app $interface" },
+  });
+  for (const path of ["/style.css", "/orders/7"]) await textOf(url + path);
+  await until(
+    () =>
+      readFileSync(access, "utf8") ===
+      "GET /style.css HTTP/1.1 files static\nGET /orders/7 HTTP/1.1 api fetch\n",
+  );
 });
 
 test("php: the command, its environment, and the index may be others", async (t) => {

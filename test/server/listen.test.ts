@@ -5,7 +5,7 @@ import { existsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { ListenAddress } from "../../src/config/address.ts";
+import { addressIn, type ListenAddress } from "../../src/config/address.ts";
 import { bind } from "../../src/server/listen.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 
@@ -125,8 +125,31 @@ test("a Unix socket has the wanted mode from the start, is reported by its path,
 
 test("an owner that does not exist makes the address unusable and leaves no socket behind", async () => {
   const address = { ...unix("owner.sock"), owner: "nobody-of-this-name" };
-  await assert.rejects(bind(address, greet), unusable(/nobody-of-this-name/));
+  await assert.rejects(
+    bind(address, greet),
+    unusable(
+      /owner\.sock: it cannot be given to "nobody-of-this-name": there is no such user, or group, on this/,
+    ),
+  );
+  await assert.rejects(
+    bind({ ...address, owner: "root:no-such-group" }, greet),
+    unusable(/there is no such user/),
+  );
   assert.equal(existsSync(address.path), false);
+});
+
+test("an abstract socket is refused, and not made as a file; ./@name is a file", async () => {
+  const abstract = { ...unix(""), path: "@sallyport" };
+  await assert.rejects(
+    bind(addressIn(directory, abstract), greet),
+    unusable(
+      /unix:@sallyport: the path names an abstract socket, and only files can be used; \.\/@sallyport is one$/,
+    ),
+  );
+  assert.deepEqual([existsSync("@sallyport"), existsSync(join(directory, "@sallyport"))], [false, false]);
+  const bound = await bind(addressIn(directory, { ...abstract, path: "./@sallyport" }), greet);
+  assert.equal(await heard({ path: join(directory, "@sallyport") }), "hello");
+  await bound.close();
 });
 
 test("a Unix socket in a directory that is not there says so", async () => {

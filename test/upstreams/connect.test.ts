@@ -41,6 +41,13 @@ test("a path that no Unix socket can have is refused: its beginning may be anoth
     });
 });
 
+test("an abstract socket is refused: a file of that name would be looked for", () => {
+  assert.throws(() => parseUpstream("unix:@app"), {
+    code: "ERR_SALLYPORT_CONFIG_INVALID",
+    message: /names an abstract socket, and only files can be used; \.\/@app is one/,
+  });
+});
+
 test("a connection that cannot be made says why in words", async (t) => {
   const folder = makeFolder(t);
   const missing = parseUpstream(`unix:${join(folder, "missing")}`);

@@ -84,7 +84,10 @@ function fileError(error: NodeJS.ErrnoException): SallyportError {
 async function checkInside(root: string, path: string, links: readonly string[]): Promise<void> {
   const [realRoot, real] = await Promise.all([realpath(root), realpath(path)]);
   if ((await placeOf(real, realRoot, links)) !== undefined) return;
-  throw new SallyportError("FORBIDDEN", `a link leads out of ${root}: ${path} is ${real} (links may allow it)`);
+  throw new SallyportError(
+    "FORBIDDEN",
+    `a link leads out of ${root}: ${path} is ${real} (links may allow it)`,
+  );
 }
 
 async function runnable(

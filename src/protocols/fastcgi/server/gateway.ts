@@ -200,7 +200,14 @@ class FastcgiGateway implements Gateway {
 
 /** A Filter's file is found like a script, with any suffix. */
 function scriptsOf(options: FastcgiOptions): ScriptCache | undefined {
-  const { root, role, suffix = role === "filter" ? "" : ".php", index = ["index.php"], fallback, links } = options;
+  const {
+    root,
+    role,
+    suffix = role === "filter" ? "" : ".php",
+    index = ["index.php"],
+    fallback,
+    links,
+  } = options;
   return root === undefined ? undefined : new ScriptCache({ root, suffix, index, fallback, links });
 }
 

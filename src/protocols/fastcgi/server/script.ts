@@ -105,7 +105,8 @@ async function firstFile(
   return { walked: segments.length, file: false };
 }
 
-const join = (root: string, segments: readonly string[]): string => [root, ...segments].join("/");
+const join = (root: string, segments: readonly string[]): string =>
+  [root === "/" ? "" : root, ...segments].join("/");
 
 async function indexOf(root: string, folder: readonly string[], names: readonly string[]): Promise<string> {
   for (const name of names) if ((await kindOf(join(root, [...folder, name]))) === "file") return name;
