@@ -227,7 +227,9 @@ test("a small body that nobody wants is read to its end, in peace (H19)", async 
 });
 
 test("a stream whose client was told to stop is over, whatever it had sent (H19)", async (t) => {
-  const { client, listener } = await serve(t, (exchange) => exchange.respond(head(403), "no"), { drain: 1_000 });
+  const { client, listener } = await serve(t, (exchange) => exchange.respond(head(403), "no"), {
+    drain: 1_000,
+  });
   const frames = Array.from({ length: 4 }, () => data(1, "x".repeat(16_000)));
   const peer = (await client()).send(post(1, "content-length", "100000"), ...frames);
   assert.equal(await peer.resetCode(1), 0);
