@@ -152,7 +152,13 @@ export class Http2Stream implements Member {
   stopReading(): void {
     this.#drainDeadline = Number.POSITIVE_INFINITY;
     // In a later turn: node:http2 sends a head in an immediate of its own, and from version 26 on RST_STREAM would overtake it.
-    this.writer.whenDone(() => setImmediate(() => this.#stream.close(constants.NGHTTP2_NO_ERROR)));
+    this.writer.whenDone(() => setImmediate(() => this.#close()));
+  }
+
+  /** node:http2 says "close" only after the end of what it has read: until then the stream would count as open. */
+  #close(): void {
+    this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    this.#stream.resume();
   }
 
   /** node:http2 emits "stream" before it reads the frames that came in the same bytes. */

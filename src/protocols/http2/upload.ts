@@ -21,6 +21,8 @@ export class Http2Upload implements BodySource {
   #allowed: number;
   /** The response is over: what still comes is thrown away, unless a late reader keeps it. */
   #answered = false;
+  /** The client was told to stop, or will be: what still comes is thrown away. */
+  #stopped = false;
   #trailers: Headers | undefined;
 
   constructor(
@@ -94,6 +96,7 @@ export class Http2Upload implements BodySource {
   // The stream's events.
 
   #take(chunk: Buffer): void {
+    if (this.#stopped) return;
     this.#allowed -= chunk.length;
     if (this.#allowed < 0) return this.#answered ? this.#stopReading() : this.#tooLarge();
     this.#expecting = false;
@@ -120,7 +123,7 @@ export class Http2Upload implements BodySource {
   #stopReading(): void {
     this.drop();
     this.#answered = true;
-    this.#allowed = 0;
+    this.#stopped = true;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#stream.pause();
     this.#http2Stream.stopReading();

@@ -14,6 +14,7 @@ import {
   pseudo,
 } from "../../kit/http2-frames.ts";
 import { echo, hello } from "../../kit/serve-http1.ts";
+import { until } from "../../kit/until.ts";
 import { serve } from "./serve-http2.ts";
 
 const describe = (exchange: Exchange): void => exchange.respond(head(), JSON.stringify(exchange.request));
@@ -223,4 +224,14 @@ test("a small body that nobody wants is read to its end, in peace (H19)", async 
   peer.send(data(1, "x".repeat(1_000), END_STREAM), headers(3));
   await peer.next("DATA", 3);
   assert.equal(peer.find("RST_STREAM", 1), undefined);
+});
+
+test("a stream whose client was told to stop is over, whatever it had sent (H19)", async (t) => {
+  const { client, listener } = await serve(t, (exchange) => exchange.respond(head(403), "no"), {
+    drain: 1_000,
+  });
+  const frames = Array.from({ length: 4 }, () => data(1, "x".repeat(16_000)));
+  const peer = (await client()).send(post(1, "content-length", "100000"), ...frames);
+  assert.equal(await peer.resetCode(1), 0);
+  await until(() => listener.load?.()?.inFlight === 0);
 });
