@@ -73,6 +73,11 @@ export class ExchangeSocket extends Stream {
     return !this.destroyed;
   }
 
+  /** Node 20 adds it to the response's own count. */
+  get writableCorked(): number {
+    return 0;
+  }
+
   address(): { address: string; port: number; family: string } {
     return { address: this.localAddress, port: this.localPort, family: this.localFamily };
   }
