@@ -74,12 +74,21 @@ export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway
       try {
         const next = passesOn ? nextOf(exchange, failed) : undefined;
         const result = handler(req, res, next as (error?: unknown) => void);
-        if (result instanceof Promise) result.catch(failed);
+        if (result instanceof Promise) result.then((value) => refuseReturned(value, res, exchange), failed);
+        else refuseReturned(result, res, exchange);
       } catch (error) {
         failed(error);
       }
     },
   };
+}
+
+/** A fetch handler with two parameters, as Deno calls it, is taken for a node handler, and would never answer. */
+function refuseReturned(value: unknown, res: ServerResponse, exchange: Exchange): void {
+  if (!(value instanceof Response) || res.headersSent || value.body?.locked) return;
+  const why =
+    "the handler (req, res) returned a Response, and did not answer; a fetch handler with more than one parameter is exported as { fetch: handler }";
+  exchange.fail(new SallyportError("APP_PROTOCOL", why));
 }
 
 /** Express and connect apps take a `next` too, but without one their own final answer is better than ours. */

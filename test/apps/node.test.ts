@@ -640,3 +640,26 @@ test("a handler that gives no head in its time is answered for with 504", async 
   clearInterval(alive);
   assert.equal(status, 504);
 });
+
+test("a fetch handler that looks like a node handler is told from its Response, and does not hang", async () => {
+  const returns = (request: IncomingMessage, _info: unknown) => new Response(request.url);
+  for (const handler of [returns, async (req: IncomingMessage, info: unknown) => returns(req, info)]) {
+    const { failure } = await ask(handler);
+    assert.equal(failure?.code, "ERR_SALLYPORT_APP_PROTOCOL");
+    assert.match(failure?.message ?? "", /exported as \{ fetch: handler \}/);
+  }
+});
+
+test("a Response that a node handler returns is nobody's when it answers itself", async () => {
+  const later = async (_: IncomingMessage, res: ServerResponse) => {
+    const response = new Response("proxied");
+    pipeline(Readable.fromWeb(response.body as never), res);
+    return response;
+  };
+  const answered = (_: IncomingMessage, res: ServerResponse) => {
+    res.end("own");
+    return new Response("other");
+  };
+  assert.equal(String((await ask(later)).body), "proxied");
+  assert.equal(String((await ask(answered)).body), "own");
+});
