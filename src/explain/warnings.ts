@@ -40,14 +40,13 @@ const SOURCES: ReadonlySet<string> = new Set([
 const MOST_FILES = 2_000;
 const DEEPEST = 3;
 
-async function sourcesAsText({ apps, routes = [] }: Settings, directory: string): Promise<string[]> {
-  const elsewhere = new Set(routes.flatMap(({ suffix }) => suffix ?? []));
+async function sourcesAsText(settings: Settings, directory: string): Promise<string[]> {
   const warnings: string[] = [];
-  for (const [name, app] of Object.entries(apps)) {
+  for (const [name, app] of Object.entries(settings.apps)) {
     if (!("static" in app)) continue;
     const root = resolve(directory, app.static);
     const files = (await filesBelow(root)).filter(
-      (file) => SOURCES.has(extname(file)) && !elsewhere.has(extname(file)),
+      (file) => SOURCES.has(extname(file)) && isAskedFor(extname(file), name, settings),
     );
     const [first] = files;
     if (first !== undefined)
@@ -57,6 +56,21 @@ async function sourcesAsText({ apps, routes = [] }: Settings, directory: string)
   }
   return warnings;
 }
+
+/** Whether `app` is asked for files with `suffix`: by a route, unless one with this suffix has the same host and path. */
+function isAskedFor(suffix: string, app: string, { apps, routes }: Settings): boolean {
+  if (!routes) return true;
+  const before = Object.keys(apps).filter((name) => fallbackOf(apps[name] as AppSettings) === app);
+  const own = routes.filter((route) => route.app === app || before.includes(route.app));
+  const taken = new Set(routes.flatMap((route) => (route.suffix === suffix ? placeOf(route) : [])));
+  return own.some((route) => route.suffix === suffix || (!route.suffix && !taken.has(placeOf(route))));
+}
+
+type Route = NonNullable<Settings["routes"]>[number];
+
+/** Host and path of a route, alike for all that answer the same addresses. */
+const placeOf = ({ host = "", path = "/" }: Route): string =>
+  `${host.toLowerCase()} ${path.replace(/\/+$/, "")}`;
 
 const some = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -70,8 +84,9 @@ async function filesBelow(root: string, depth = 0): Promise<string[]> {
   for (const entry of entries) {
     if (entry.name.startsWith(".") || files.length > MOST_FILES) continue;
     const path = join(root, entry.name);
-    if (entry.isFile()) files.push(path);
-    else if (entry.isDirectory() && depth < DEEPEST) files.push(...(await filesBelow(path, depth + 1)));
+    const what = entry.isSymbolicLink() ? await stat(path).catch(() => entry) : entry;
+    if (what.isFile()) files.push(path);
+    else if (what.isDirectory() && depth < DEEPEST) files.push(...(await filesBelow(path, depth + 1)));
   }
   return files;
 }
@@ -124,8 +139,8 @@ function unreachedApps({ apps, routes }: Settings): string[] {
 /** The one that comes first answers all that the other one could. */
 function repeatedRoutes({ routes = [] }: Settings): string[] {
   const seen = new Set<string>();
-  return routes.flatMap(({ host = "", path = "/", suffix = "" }, i) => {
-    const key = `${host.toLowerCase()} ${path.replace(/\/+$/, "")} ${suffix}`;
+  return routes.flatMap((route, i) => {
+    const key = `${placeOf(route)} ${route.suffix ?? ""}`;
     if (!seen.has(key)) seen.add(key);
     else return [`routes[${i}]: never answers, since an earlier route has the same host, path and suffix`];
     return [];

@@ -1,6 +1,6 @@
 // Valid configurations that probably mean something else.
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
@@ -14,6 +14,9 @@ mkdirSync(join(directory, "clean"));
 mkdirSync(join(directory, "bin"));
 for (const file of ["public/index.html", "public/deep/index.php", "public/.hidden.php", "clean/style.css"])
   writeFileSync(join(directory, file), "");
+mkdirSync(join(directory, "linked"));
+symlinkSync(join(directory, "public/deep"), join(directory, "linked/away"));
+symlinkSync(join(directory, "linked"), join(directory, "linked/round"));
 for (const file of ["bin/report", "bin/list", "bin/show.py", "key.pem", "secret.pem"])
   writeFileSync(join(directory, file), "");
 chmodSync(join(directory, "bin/report"), 0o755);
@@ -39,6 +42,33 @@ describe("sources that would be sent as text", () => {
       routes: [{ app: "site" }, { suffix: ".php", app: "php" }],
     };
     assert.deepEqual(await warnings(config), []);
+  });
+
+  test("are named where a longer path, another host or a fallback leads past that app", async () => {
+    const apps = {
+      site: { static: "public" },
+      php: { php: "public" },
+      top: { static: "clean", fallback: "site" },
+    };
+    const php = { path: "/", suffix: ".php", app: "php" };
+    for (const route of [
+      { path: "/a", app: "site" },
+      { host: "a.example", app: "site" },
+      { path: "/a", app: "top" },
+    ]) {
+      const [first, ...others] = await warnings({ apps, routes: [php, { path: "/b", app: "top" }, route] });
+      assert.match(first ?? "", /^app site: 1 file would be sent/);
+      assert.doesNotMatch(others.join(), /sources/);
+    }
+    const covered = [php, { path: "/a/", app: "site" }, { path: "/a", suffix: ".php", app: "php" }];
+    assert.deepEqual(await warnings({ apps, routes: [...covered, { path: "/", app: "top" }] }), []);
+  });
+
+  test("are found behind links", async () => {
+    assert.match(
+      (await warnings({ apps: { site: { static: "linked" } } })).join(),
+      /included: (round\/)*away\/index.php/,
+    );
   });
 });
 

@@ -41,6 +41,14 @@ const STRAY = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n|$)|(?<!\r)\n/;
 
 const bad = (why: string): SallyportError => new SallyportError("BAD_REQUEST", why);
 
+/** What TLS begins with: a handshake record (RFC 8446, 5.1). */
+const TLS_HANDSHAKE = 22;
+
+const strayReason = (first: number): string =>
+  first === TLS_HANDSHAKE
+    ? "a TLS handshake, where this listener speaks plain HTTP"
+    : "a control character, or a line not ended by CRLF";
+
 /** Keeps the fields that a trailer may have, and drops the others. */
 class TrailerFields implements FieldSink {
   readonly headers: string[] = [];
@@ -189,8 +197,7 @@ export class RequestParser {
     const buffer = this.#buffer;
     // A CR that came last is checked together with the byte that follows it.
     const from = Math.max(this.#at, buffer[this.#seen - 1] === CR ? this.#seen - 1 : this.#seen);
-    if (STRAY.test(buffer.toString("latin1", from)))
-      throw bad("a control character, or a line not ended by CRLF");
+    if (STRAY.test(buffer.toString("latin1", from))) throw bad(strayReason(buffer[this.#at] as number));
     this.#seen = buffer.length;
     if (this.#hasEndlessMethod()) throw methodTooLong();
     const line = buffer.subarray(this.#at, this.#at + target + LINE_OVERHEAD + 2).indexOf(LINE_END);

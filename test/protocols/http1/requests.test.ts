@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Server, Socket } from "node:net";
 import { test } from "node:test";
+import { connect } from "node:tls";
 import { type Handler, SallyportError } from "../../../src/exchange/index.ts";
 import { bodyText, head, outcomeOf, queue } from "../../kit/handlers.ts";
 import { bodyOf, echo, headLines, hello, serve, statuses } from "../../kit/serve-http1.ts";
@@ -92,6 +93,14 @@ test("L5: control characters of a request never reach the log", async (t) => {
     assert.deepEqual(statuses(await (await client()).send(text).all()), ["400"]);
   assert.equal(lines.length, 2);
   assert.ok(!/\\u00|[^\x20-\x7e]/.test(JSON.stringify(lines)));
+});
+
+test("a client that speaks TLS, where we do not, is told from others in the log", async (t) => {
+  const { port, lines } = await serve(t, hello);
+  await assert.rejects(once(connect({ port, host: "127.0.0.1" }), "secureConnect"), {
+    code: "ERR_SSL_WRONG_VERSION_NUMBER",
+  });
+  assert.match(JSON.stringify(lines), /"a TLS handshake, where this listener speaks plain HTTP"/);
 });
 
 test("H18: 100 Continue is sent when the body is first read, and once", async (t) => {

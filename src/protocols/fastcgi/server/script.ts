@@ -121,8 +121,9 @@ async function split(
   { suffix, links = [] }: ScriptOptions,
 ): Promise<Script> {
   const file = join(root, script);
+  if (!file.endsWith(suffix)) throw missing(request.path);
   const real = await trueFile(root, file, links);
-  if (!file.endsWith(suffix) || !real.endsWith(suffix)) throw missing(request.path);
+  if (!real.endsWith(suffix)) throw missing(request.path);
   const pathInfo = rest.map((segment) => `/${segment}`).join("");
   const variables = new Map([
     ["SCRIPT_NAME", join(decodePath(mount), script)],

@@ -707,6 +707,8 @@ test("scripts behind links: as their path names them, and outside of the root on
     assert.equal(request.params.SCRIPT_FILENAME, join(root, file));
   }
   assert.equal((await ask({ target: "/other/index.php" })).status, 403);
+  symlinkSync("../other/index.php", join(root, ".htaccess"));
+  assert.equal((await ask({ target: "/.htaccess" })).status, 404);
 });
 
 test("C11: a local redirect is answered by the routes, or by the client", async (t) => {
