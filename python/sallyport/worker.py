@@ -13,6 +13,7 @@ from functools import partial
 from marshal import loads
 
 from . import logs, stacks, wsgi
+from .after_import import after_import
 from .failures import failed_payload
 from .interpreter import interpreter
 from .link import FAILED, READY, Link
@@ -32,9 +33,6 @@ _LINK_FD = 3
 _OUTBOX_FD = 4
 # The descriptor for questions about stacks, if INIT says that there is one.
 _STACKS_FD = 5
-# Before Python 3.10, locks and queues of asyncio bind to a loop when they are made, often during an import.
-_LOOP_AT_IMPORT = sys.version_info < (3, 10)
-
 _loop = None
 
 
@@ -69,8 +67,10 @@ def _prepared(link: Link, outbox: "Outbox | Direct", sock: socket.socket, settin
     sys.path[0:1] = settings["path"] + [os.getcwd()]
     target, interface = settings["app"], settings["interface"]
     sys.argv = [target]
-    if interface == "asgi" or (interface is None and _LOOP_AT_IMPORT):
+    if interface == "asgi":
         _prepare_loop(settings)
+    elif interface is None:
+        after_import("asyncio", partial(_prepare_loop, settings))
     app = load(target)
     if choose_interface(app, target, interface) == "asgi":
         return _asgi(app, link, outbox, sock, settings)
@@ -109,7 +109,7 @@ def _asgi(
 
 
 def _prepare_loop(settings: dict) -> object:
-    """Made before the application is imported, since objects that the import makes may bind to its loop."""
+    """The event loop, made once: before the application can ask for it, since what its import makes may bind to it."""
     global _loop
     if _loop is None:
         from .asgi.loop import new_loop

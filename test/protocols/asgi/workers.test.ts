@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { asgi } from "../../../src/protocols/asgi/index.ts";
 import { callable } from "../../../src/server/callable.ts";
+import { RecordedExchange } from "../../../src/testing/recorded.ts";
 import { makeFolder } from "../../kit/make-folder.ts";
+import { pythons } from "../../kit/pythons.ts";
 import { ending, type StartedAsgi, startAsgi } from "../../kit/start-asgi.ts";
 import { until } from "../../kit/until.ts";
 
@@ -270,7 +272,6 @@ for (const [name, source, useless] of [
     const gateway = callable("shop:app", { chdir: site(t, source), python: "python3" });
     t.after(() => gateway.close?.(1000));
     await gateway.start?.();
-    const { RecordedExchange } = await import("../../../src/testing/recorded.ts");
     const asked = new RecordedExchange();
     gateway.handle(asked);
     assert.equal((await asked.done).body.toString(), name.toLowerCase());
@@ -285,6 +286,33 @@ for (const [name, source, useless] of [
   });
 }
 
+const LOOP_AT_IMPORT = `import asyncio
+loop, done = asyncio.get_event_loop(), asyncio.Event()
+async def work(): done.set()
+task = loop.create_task(work())
+async def app(scope, receive, send):
+    await task
+    await done.wait()
+    assert asyncio.get_running_loop() is loop and asyncio.__spec__.loader is asyncio.__loader__
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": asyncio.__loader__.get_source("asyncio")[:0].encode() + b"done"})
+`;
+
+for (const { path, version } of pythons())
+  test(`CPython ${version}: what an import begins on the current loop goes on when requests come, whatever says that it is ASGI`, async (t) => {
+    const chdir = site(t, LOOP_AT_IMPORT);
+    for (const gateway of [
+      callable("shop:app", { chdir, python: path }),
+      asgi("shop:app", { chdir, python: path }),
+    ]) {
+      t.after(() => gateway.close?.(1000));
+      await gateway.start?.();
+      const asked = new RecordedExchange();
+      gateway.handle(asked);
+      assert.equal((await asked.done).body.toString(), "done");
+    }
+  });
+
 test("an application that has become one of the other interface is refused by the reload, and the old one stays", async (t) => {
   const folder = site(t, ASGI_APP);
   const gateway = callable("shop:app", { chdir: folder, python: "python3" });
@@ -292,7 +320,6 @@ test("an application that has become one of the other interface is refused by th
   await gateway.start?.();
   writeFileSync(join(folder, "shop.py"), `${WSGI_APP}# longer, so that no compiled file is believed\n`);
   await assert.rejects(async () => gateway.reload?.(), /is of WSGI now and was of ASGI before/);
-  const { RecordedExchange } = await import("../../../src/testing/recorded.ts");
   const asked = new RecordedExchange();
   gateway.handle(asked);
   assert.equal((await asked.done).body.toString(), "asgi");
