@@ -1,7 +1,7 @@
 // The configuration's section `apps`: a section for each kind of application.
 // Tested by test/config/config.test.ts.
 
-import type { Gateway } from "../exchange/index.ts";
+import { type Gateway, isFieldValue, isToken } from "../exchange/index.ts";
 import { isGateway } from "../options/checks.ts";
 import { nearest, suggestion } from "../options/did-you-mean.ts";
 import { parseUpstream } from "../upstreams/index.ts";
@@ -197,6 +197,46 @@ const staticApp = section({
   ),
 });
 
+const fieldValue = z
+  .string()
+  .refine(isFieldValue, "must be without line breaks and other control characters");
+const MADE_BY_SERVER: ReadonlySet<string> = new Set(["connection", "content-length", "transfer-encoding"]);
+const fieldName = z.string().refine((name) => isToken(name) && !MADE_BY_SERVER.has(name.toLowerCase()));
+
+const answerApp = section({
+  answer: about(
+    z.number().int().min(200).max(599).meta({ title: "number" }),
+    "the status that every request is answered with, such as 404",
+  ),
+  text: about(z.string().exactOptional(), "the body; otherwise status and reason"),
+  headers: about(
+    z.record(fieldName, fieldValue).exactOptional(),
+    'headers, such as `{ Retry-After: "3600" }`',
+  ),
+});
+
+const redirectApp = section({
+  redirect: about(
+    text().refine(isDestination, 'must be a URL, a path that begins with one slash, or "https:"'),
+    "where clients are sent: a URL, a path, or `https:` for the same address with TLS",
+  ),
+  status: about(
+    z.literal([301, 302, 303, 307, 308]).exactOptional(),
+    "301 and 308 are for ever; with 307 and 308 the method stays (308)",
+  ),
+  keepPath: about(
+    flag().exactOptional(),
+    "what the path has below the route, and the query, are added (true)",
+  ),
+});
+
+/** Of a redirect. */
+function isDestination(to: string): boolean {
+  if (to === "https:" || to === "http:") return true;
+  if (!isFieldValue(to) || /[^\x21-\x7e]/.test(to)) return false;
+  return /^\/(?![/\\])/.test(to) || (/^https?:\/\/[^/]/i.test(to) && URL.canParse(to));
+}
+
 const moduleApp = section({
   module: about(
     path(),
@@ -351,6 +391,8 @@ export const APP_KINDS = {
   callable: callableApp,
   cgi: cgiApp,
   static: staticApp,
+  answer: answerApp,
+  redirect: redirectApp,
   module: moduleApp,
   app: handlerApp,
   php: phpApp,
@@ -367,6 +409,8 @@ export const app = z.union(
     callableApp,
     cgiApp,
     staticApp,
+    answerApp,
+    redirectApp,
     moduleApp,
     handlerApp,
     phpApp,

@@ -13,6 +13,10 @@ import { forwarded, trust } from "./trust.ts";
 import * as z from "./zod.ts";
 
 export const route = section({
+  scheme: about(
+    z.enum(["http", "https"]).exactOptional(),
+    "`http` or `https`, as the client or a trusted proxy says it; otherwise both",
+  ),
   host: about(
     text().exactOptional(),
     "`example.org`, or `*.example.org` for every name below; otherwise any",

@@ -20,7 +20,7 @@ export interface ProcessStatus {
 }
 
 export interface GatewayStatus {
-  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "fetch", "node"; "Python" while it is not known yet which of them. */
+  /** "WSGI", "ASGI", "FastCGI", "CGI", "static", "answer", "redirect", "fetch", "node"; "Python" while it is not known yet which of them. */
   readonly interface: string;
   /** What runs it, with its version: "CPython 3.12.1", "Node 24.1.0"; undefined where that is not ours to know, or not known yet. */
   readonly runtime?: string | undefined;

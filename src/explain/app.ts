@@ -17,6 +17,11 @@ export interface AppInterface {
 
 const plain = (name: InterfaceName): AppInterface => ({ interface: name, notes: [] });
 
+const OF_THE_CONFIGURATION: AppInterface = {
+  interface: undefined,
+  notes: ["the server answers itself, as the configuration says: no application is asked"],
+};
+
 const KINDS: Readonly<Record<string, AppInterface>> = {
   wsgi: plain("wsgi"),
   asgi: plain("asgi"),
@@ -40,6 +45,8 @@ const KINDS: Readonly<Record<string, AppInterface>> = {
     interface: undefined,
     notes: ["the server answers itself, from a file: no application is asked"],
   },
+  answer: OF_THE_CONFIGURATION,
+  redirect: OF_THE_CONFIGURATION,
 };
 
 /** The interface of an app of the configuration. */

@@ -1,5 +1,6 @@
 // An explanation as text for people: aligned columns, and colours where the terminal shows them.
 import { styleText } from "node:util";
+import { type Route, routePrefix } from "../server/routes.ts";
 import { escapeControls } from "../wire/escape.ts";
 import type { WireField } from "../wire/fields.ts";
 import { answerAt } from "../wire/message.ts";
@@ -67,8 +68,8 @@ export function explanationText(found: Explanation, options: TextOptions): strin
 }
 
 /** `example.org/shop *.php`. */
-export const routeText = ({ host, path, suffix }: Explanation["routes"][number]["route"]): string =>
-  `${host ?? ""}${path ?? "/"}${suffix ? ` *${suffix}` : ""}`;
+export const routeText = (route: Route): string =>
+  routePrefix(route) + (route.suffix ? ` *${route.suffix}` : "");
 
 const refusalText = ({ status, code, fault, message }: NonNullable<Explanation["refusal"]>): string =>
   `  ${status} ${message} [${code}], the fault of the ${fault}\n`;

@@ -68,9 +68,9 @@ function isAskedFor(suffix: string, app: string, { apps, routes }: Settings): bo
 
 type Route = NonNullable<Settings["routes"]>[number];
 
-/** Host and path of a route, alike for all that answer the same addresses. */
-const placeOf = ({ host = "", path = "/" }: Route): string =>
-  `${host.toLowerCase()} ${path.replace(/\/+$/, "")}`;
+/** Scheme, host and path of a route, alike for all that answer the same addresses. */
+const placeOf = ({ scheme, host = "", path = "/" }: Route): string =>
+  `${scheme ?? ""} ${host.toLowerCase()} ${path.replace(/\/+$/, "")}`;
 
 const some = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -142,7 +142,10 @@ function repeatedRoutes({ routes = [] }: Settings): string[] {
   return routes.flatMap((route, i) => {
     const key = `${placeOf(route)} ${route.suffix ?? ""}`;
     if (!seen.has(key)) seen.add(key);
-    else return [`routes[${i}]: never answers, since an earlier route has the same host, path and suffix`];
+    else
+      return [
+        `routes[${i}]: never answers, since an earlier route has the same scheme, host, path and suffix`,
+      ];
     return [];
   });
 }

@@ -74,6 +74,16 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     });
   },
 
+  async answer({ answer: status, ...rest }) {
+    const { fixedAnswer } = await import("../apps/answer.ts");
+    return fixedAnswer({ ...rest, status });
+  },
+
+  async redirect({ redirect: to, ...rest }) {
+    const { redirect } = await import("../apps/answer.ts");
+    return redirect({ ...rest, to });
+  },
+
   async module({ module, timeout }, { directory, log, moduleVersion }) {
     const { loadVersion } = await import("../apps/load.ts");
     const options = { log, timeout: seconds(timeout) };

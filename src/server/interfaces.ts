@@ -18,6 +18,8 @@ const NAMES: { readonly [K in Kind]: string } = {
   scgi: "SCGI",
   uwsgi: "uwsgi",
   static: "static",
+  answer: "answer",
+  redirect: "redirect",
   module: "fetch",
   app: "fetch",
 };

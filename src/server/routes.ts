@@ -1,4 +1,4 @@
-// Which app answers a request: by host, then by path prefix, then by suffix. A path that can be read in two ways which
+// Which app answers a request: by scheme, then by host, then by path prefix, then by suffix. A path that can be read in two ways which
 // lead to different apps is refused, so that no spelling of `..`, `//` or `%2f` gets around a route (edge C5).
 import {
   type Exchange,
@@ -9,6 +9,8 @@ import {
 } from "../exchange/index.ts";
 
 export interface Route {
+  /** `http` or `https`; either when absent. */
+  readonly scheme?: string | undefined;
   /** `example.org`, or `*.example.org` for every name below it; any host when absent. */
   readonly host?: string | undefined;
   /** A path, segment by segment: `/admin` is `/admin` and all below it, not `/administrator`. Absent: every path. */
@@ -20,6 +22,10 @@ export interface Route {
   /** The app's name. */
   readonly app: string;
 }
+
+/** What a route takes, but for its suffix: `example.org/shop`, `http://*` with the path. */
+export const routePrefix = ({ scheme, host, path = "/" }: Route): string =>
+  `${scheme === undefined ? (host ?? "") : `${scheme}://${host ?? "*"}`}${path}`;
 
 /** Without routes the only app answers everything. */
 export const routesOf = ({ routes, apps }: RoutedApps): readonly Route[] =>
@@ -70,7 +76,7 @@ export class Routes {
     this.#routes = routes.map((route) => compile(route, gateways)).sort(byRank);
     this.#byHost = routes.some(({ host }) => host !== undefined);
     const first = this.#routes[0];
-    this.#only = first?.segments.length === 0 && !first.host && !first.suffix ? first : undefined;
+    this.#only = first && takesAll(first) ? first : undefined;
   }
 
   /**
@@ -81,10 +87,11 @@ export class Routes {
     const outer = exchange.mount === "" && !hasOuterMounts ? "" : this.#outerMountOf(exchange);
     if (this.#only) return this.#only;
     const path = exchange.request.path.slice(outer.length);
-    const host = this.#byHost ? hostOf(exchange.request.authority) : "";
-    const sent = segmentsAsSent(path);
-    const route = this.#find(host, sent);
-    if (AMBIGUOUS.test(path) && this.#find(host, segmentsAsMeant(path)) !== route) throw ambiguous(path);
+    const { scheme, authority } = exchange.request;
+    const host = this.#byHost ? hostOf(authority) : "";
+    const route = this.#find(scheme, host, segmentsAsSent(path));
+    if (AMBIGUOUS.test(path) && this.#find(scheme, host, segmentsAsMeant(path)) !== route)
+      throw ambiguous(path);
     if (!route) throw new SallyportError("NOT_FOUND", `no route for ${host}${path}`);
     exchange.mount = outer + (route.keepPrefix ? "" : rawPrefix(path, route.segments.length));
     return route;
@@ -117,21 +124,22 @@ export class Routes {
   explain({ request, mount }: Exchange): RouteVerdict[] {
     const host = hostOf(request.authority);
     const segments = segmentsAsSent(request.path.slice(mount.length));
-    const chosen = this.#find(host, segments);
+    const chosen = this.#find(request.scheme, host, segments);
     return this.#routes.map((route) => {
-      const against = objections(route, host, segments);
+      const against = objections(route, request.scheme, host, segments);
       if (route === chosen) return { route, answers: true, why: "the first that fits" };
       const why = against.length > 0 ? against.join(", ") : "it fits, but another one comes before it";
       return { route, answers: false, why };
     });
   }
 
-  #find(host: string, segments: Segments): CompiledRoute | undefined {
+  #find(scheme: string, host: string, segments: Segments): CompiledRoute | undefined {
     for (const route of this.#routes) {
       if (
         startsWith(segments, route.segments) &&
         hasSuffix(segments, route.suffix) &&
-        route.matchesHost(host)
+        route.matchesHost(host) &&
+        hasScheme(route, scheme)
       )
         return route;
     }
@@ -139,9 +147,16 @@ export class Routes {
   }
 }
 
+const hasScheme = (route: Route, scheme: string): boolean =>
+  route.scheme === undefined || route.scheme === scheme;
+
+const takesAll = ({ scheme, host, segments, suffix }: CompiledRoute): boolean =>
+  !scheme && !host && segments.length === 0 && !suffix;
+
 /** Why a route does not answer. */
-function objections(route: CompiledRoute, host: string, segments: Segments): string[] {
+function objections(route: CompiledRoute, scheme: string, host: string, segments: Segments): string[] {
   const found: string[] = [];
+  if (!hasScheme(route, scheme)) found.push(`the request came by ${scheme}, not ${route.scheme}`);
   if (!startsWith(segments, route.segments)) found.push(`the path is not below ${route.path}`);
   if (!hasSuffix(segments, route.suffix)) found.push(`no part of the path ends with ${route.suffix}`);
   if (!route.matchesHost(host)) found.push(`the host is ${host || "not named"}, not ${route.host}`);
@@ -152,7 +167,7 @@ function compile(route: Route, gateways: ReadonlyMap<string, Gateway>): Compiled
   const gateway = gateways.get(route.app);
   if (!gateway) throw new TypeError(`a route names the app ${route.app}, which does not exist`);
   const segments = prefixSegments(route.path ?? "/");
-  const rank = [...hostRank(route.host), segments.length, route.suffix ? 1 : 0];
+  const rank = [route.scheme ? 1 : 0, ...hostRank(route.host), segments.length, route.suffix ? 1 : 0];
   return { ...route, gateway, segments, matchesHost: hostMatcher(route.host), rank };
 }
 

@@ -6,6 +6,7 @@ import { isEmbedded } from "../config/embedded.ts";
 import type { GatewayStatus, ProcessBounds } from "../exchange/index.ts";
 import { escapeControls } from "../wire/escape.ts";
 import { configuredInterface, kindOf } from "./interfaces.ts";
+import { routePrefix } from "./routes.ts";
 
 /** Fields of a line of the log, where that is JSON. */
 export interface AppSummary {
@@ -83,7 +84,7 @@ function shortest(directory: string, path: string): string {
 const routesTo = (name: string, { routes = [] }: SummarySource["settings"]): string[] =>
   routes
     .filter(({ app }) => app === name)
-    .map(({ host = "", path = "/", suffix }) => `${host}${path}${suffix === undefined ? "" : `*${suffix}`}`);
+    .map((route) => routePrefix(route) + (route.suffix ? `*${route.suffix}` : ""));
 
 /** `/api → api:app · ASGI · CPython 3.12.1 (.venv) · 1 process`. The only app (`alone`) is not said to answer everything. */
 export function summaryText(summary: AppSummary, alone: boolean): string {

@@ -165,7 +165,7 @@ const BAD: [string, unknown, string[]][] = [
     "an app of no kind",
     { apps: { shop: { wgsi: "a:b" } } },
     [
-      "c: apps.shop: must have one of the keys wsgi, asgi, callable, cgi, static, module, app, php, fastcgi, scgi, uwsgi; did you mean wsgi?",
+      "c: apps.shop: must have one of the keys wsgi, asgi, callable, cgi, static, answer, redirect, module, app, php, fastcgi, scgi, uwsgi; did you mean wsgi?",
     ],
   ],
   [
@@ -181,7 +181,7 @@ const BAD: [string, unknown, string[]][] = [
     "an app that is null",
     { apps: { shop: null } },
     [
-      "c: apps.shop: must have one of the keys wsgi, asgi, callable, cgi, static, module, app, php, fastcgi, scgi, uwsgi",
+      "c: apps.shop: must have one of the keys wsgi, asgi, callable, cgi, static, answer, redirect, module, app, php, fastcgi, scgi, uwsgi",
     ],
   ],
   [
@@ -297,6 +297,31 @@ const BAD: [string, unknown, string[]][] = [
       routes: [{ app: "a" }],
     },
     ["c: apps.a.fallback: leads back to this app", "c: apps.b.fallback: leads back to this app"],
+  ],
+  [
+    "answers and redirects that no client could get",
+    {
+      apps: {
+        a: { answer: 100, headers: { "a b": "", "Content-Length": "1", X: "a\nb" } },
+        b: { redirect: "//b.example", status: 200 },
+        c: { redirect: "b.example" },
+        d: { redirect: "https:///x" },
+        e: { redirect: "https://b.example/\u00e9" },
+      },
+      routes: [{ scheme: "ftp", app: "a" }],
+    },
+    [
+      "c: apps.a.answer: must be at least 200",
+      "c: apps.a.headers.a b: is not a name that may stand here",
+      "c: apps.a.headers.Content-Length: is not a name that may stand here",
+      "c: apps.a.headers.X: must be without line breaks and other control characters",
+      'c: apps.b.redirect: must be a URL, a path that begins with one slash, or "https:"',
+      "c: apps.b.status: must be one of 301, 302, 303, 307, 308, not 200",
+      'c: apps.c.redirect: must be a URL, a path that begins with one slash, or "https:"',
+      'c: apps.d.redirect: must be a URL, a path that begins with one slash, or "https:"',
+      'c: apps.e.redirect: must be a URL, a path that begins with one slash, or "https:"',
+      'c: routes[0].scheme: must be one of "http", "https", not "ftp"',
+    ],
   ],
   [
     "several apps without routes",

@@ -99,7 +99,7 @@ test("an app that nothing leads to, and a route that never answers", async () =>
   };
   assert.deepEqual(await warnings(config), [
     "app other: no route leads to it",
-    "routes[1]: never answers, since an earlier route has the same host, path and suffix",
+    "routes[1]: never answers, since an earlier route has the same scheme, host, path and suffix",
   ]);
 });
 
