@@ -16,12 +16,15 @@ export function keep(results) {
   return file;
 }
 
-/** All that was kept by runs that count, the oldest first: no first looks, and with all peers. */
-export function keptRuns() {
+/** What was kept by runs that count, the oldest first: no first looks, and with all peers, as tables want them. */
+export const keptRuns = () => keptRatios().filter(({ peers }) => peers.length === 0);
+
+/** Also of runs with some of the peers: the ratio to one of them says as much without the others. */
+export function keptRatios() {
   mkdirSync(FOLDER, { recursive: true });
   const names = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
   const runs = names.sort().map((name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8")));
-  return runs.filter(({ effort, peers }) => effort.rounds >= ENOUGH && peers.length === 0);
+  return runs.filter(({ effort }) => effort.rounds >= ENOUGH);
 }
 
 /**

@@ -12,7 +12,7 @@ import { withResults } from "./document.mjs";
 import { nodesFor, pythonsFor } from "./environment.mjs";
 import { readHistory, withDays, withRuns, writeHistory } from "./history.mjs";
 import { idle } from "./idle.mjs";
-import { keep, keptRuns, newest } from "./kept.mjs";
+import { keep, keptRatios, keptRuns, newest } from "./kept.mjs";
 import { memory } from "./memory.mjs";
 import { parseOptions, wanted } from "./options.mjs";
 import { starts } from "./starts.mjs";
@@ -103,7 +103,7 @@ function save({ nodes: [node] }) {
 
 /** Figures are of one machine, and are replaced; what a ratio was on each day adds up. */
 function saveDays() {
-  const history = withRuns(readHistory(), keptRuns());
+  const history = withRuns(readHistory(), keptRatios());
   writeHistory(history);
   writeFileSync(DOCUMENT, withDays(readFileSync(DOCUMENT, "utf8"), history, NAMES));
   say(`written: bench/history.json and ${DOCUMENT}`);
