@@ -164,5 +164,5 @@ const isLoopback = (host: string): boolean =>
 /** The kind of an app and what it is: `wsgi shop:app`. */
 export function appText(app: AppSettings): string {
   const [kind = "", what] = Object.entries(app)[0] ?? [];
-  return typeof what === "string" ? `${kind} ${what}` : kind;
+  return typeof what === "string" || typeof what === "number" ? `${kind} ${what}` : kind;
 }

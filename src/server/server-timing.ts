@@ -12,14 +12,22 @@ export const timed = (gateway: Gateway, app: string): Gateway => ({
 });
 
 class TimedTrace extends LayeredTrace {
+  /** Another app answers (`fallback`), and has a trace of its own above this one. */
+  #passedOn = false;
+
   constructor(app: string, before: Trace | undefined) {
     super(before);
     this.app = app;
   }
 
+  override passedOn(app: string): void {
+    this.#passedOn = true;
+    super.passedOn(app);
+  }
+
   override head(given: ResponseHead): ResponseHead {
     const head = super.head(given);
-    const timings = timingsOf(this);
+    const timings = this.#passedOn ? "" : timingsOf(this);
     return timings === "" ? head : withField(head, "Server-Timing", timings);
   }
 }

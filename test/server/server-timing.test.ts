@@ -138,6 +138,19 @@ test("every kind of app, by every listener", async (t) => {
   assert.equal((await fetch(`${url}/nowhere`)).headers.get("server-timing"), null);
 });
 
+test("with `fallback`, the app that answered is told, and no other", async (t) => {
+  const { server } = await site(
+    t,
+    { serverTiming: true },
+    {
+      first: { static: "public", fallback: "second" },
+      second: { static: "public", fallback: "fetch" },
+    },
+  );
+  const [own, ours = "", ...more] = await fieldsAt(`${server.url}/first/none`);
+  assert.deepEqual([own, FIELD.exec(ours)?.[1], more], ["db;dur=5", "fetch", []]);
+});
+
 test("embedded applications and several server processes", async (t) => {
   const embedded: Config["apps"] = {
     embedded: { wsgi: "apps:wsgi", mode: "embedded", python: pythons()[0]?.path as string },
