@@ -1,5 +1,6 @@
 // What kind of app a module's default export is, by its shape: frameworks have no common mark.
 // Tested by test/apps/load.test.ts.
+import type { EventEmitter } from "node:events";
 import type { Server, ServerResponse } from "node:http";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { thrownOf } from "../exchange/thrown.ts";
@@ -8,11 +9,13 @@ import { isClass, isGateway } from "../options/checks.ts";
 import { describeThrown } from "./app-error.ts";
 import { type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
 import { type AppOptions, type NodeHandler, nodeApp } from "./node.ts";
+import { withUpgrades } from "./node-upgrade.ts";
 
 interface FastifyLike {
   ready(): PromiseLike<unknown>;
   routing(req: unknown, res: ServerResponse): void;
   close(): PromiseLike<unknown>;
+  readonly server: EventEmitter;
 }
 
 interface KoaLike {
@@ -22,6 +25,7 @@ interface KoaLike {
 interface NestLike {
   init(): Promise<unknown>;
   getHttpAdapter(): { getInstance(): unknown };
+  getHttpServer?(): EventEmitter;
   close(): PromiseLike<unknown>;
 }
 
@@ -114,7 +118,8 @@ function gatewayWithoutOptions(gateway: Gateway, name: string, { timeout }: AppO
 async function fastifyGateway(app: FastifyLike, options: AppOptions): Promise<Gateway> {
   await becomeReady("Fastify app", () => app.ready());
   const handler: NodeHandler = (req, res) => app.routing(req, res);
-  return { ...nodeApp(handler, options), close: (grace) => closeWithin(app, grace) };
+  const gateway = { ...nodeApp(handler, options), close: (grace: number) => closeWithin(app, grace) };
+  return withUpgrades(gateway, app.server, options);
 }
 
 /** `init` is what its own `listen` begins with; what it then serves is an Express or a Fastify app. */
@@ -125,7 +130,8 @@ async function nestGateway(app: NestLike, options: AppOptions): Promise<Gateway>
     "the NestJS application's adapter",
     options,
   );
-  return { ...inner, close: (grace) => closeWithin(app, grace) };
+  const gateway = { ...inner, close: (grace: number) => closeWithin(app, grace) };
+  return withUpgrades(gateway, app.getHttpServer?.(), options);
 }
 
 async function becomeReady(what: string, begin: () => PromiseLike<unknown>): Promise<void> {
@@ -140,14 +146,19 @@ async function becomeReady(what: string, begin: () => PromiseLike<unknown>): Pro
   }
 }
 
-/** Its own sockets are not used, and so nor is "upgrade": a handler has no raw socket. */
+/** Its own sockets are not used. */
 function serverGateway(server: Server, options: AppOptions): Gateway {
-  if (server.listenerCount("request") === 0)
+  if (server.listenerCount("request") + server.listenerCount("upgrade") === 0)
     throw new SallyportError("CONFIG_INVALID", "the exported server of node:http has no request handler");
-  if (server.listenerCount("upgrade") > 0)
-    options.log?.warn("WebSockets of the exported node:http server are not served, only its requests");
-  return nodeApp((req, res) => server.emit("request", req, res), options);
+  return withUpgrades(
+    nodeApp((req, res) => server.emit("request", req, res) || refuseRequest(res), options),
+    server,
+    options,
+  );
 }
+
+const refuseRequest = (res: ServerResponse): unknown =>
+  res.writeHead(404, { "Content-Type": "text/plain" }).end("Only WebSockets are served here.\n");
 
 async function closeWithin(app: FastifyLike | NestLike, grace: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

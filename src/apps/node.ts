@@ -48,11 +48,15 @@ const aNodeHandler = must(
 
 /** Request and response of a node handler, bound to one exchange. */
 export function nodeObjects(exchange: Exchange): { req: IncomingMessage; res: ServerResponse } {
-  const { scheme, tls } = exchange.request;
-  const socket =
-    scheme === "https" && tls ? new TlsExchangeSocket(exchange, tls) : new ExchangeSocket(exchange);
+  const socket = exchangeSocket(exchange);
   const req = nodeRequest(exchange, socket);
   return { req, res: nodeResponse(exchange, req, socket) };
+}
+
+/** The connection of an exchange, as a handler sees it. */
+export function exchangeSocket(exchange: Exchange): ExchangeSocket {
+  const { scheme, tls } = exchange.request;
+  return scheme === "https" && tls ? new TlsExchangeSocket(exchange, tls) : new ExchangeSocket(exchange);
 }
 
 /**

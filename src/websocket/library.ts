@@ -56,6 +56,8 @@ export interface FrameOptions {
   readonly mask: boolean;
   readonly readOnly: boolean;
   readonly rsv1: boolean;
+  /** Fills the four bytes of the mask; otherwise they are random. */
+  readonly generateMask?: (mask: Buffer) => void;
 }
 
 interface Library {

@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { NODE } from "../../scripts/setup/lists.mjs";
 import { nodeProgram } from "../../scripts/setup/nodes.mjs";
 import { loadApp } from "../../src/apps/index.ts";
-import { SallyportError, silentLog } from "../../src/exchange/index.ts";
+import { SallyportError } from "../../src/exchange/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
 
 const run = promisify(execFile);
@@ -194,17 +194,13 @@ test("a NestJS application that does not become ready says why", async () => {
   assert.deepEqual([code, message.endsWith("did not become ready: db")], ["ERR_SALLYPORT_APP_IMPORT", true]);
 });
 
-test("of a server of node:http requests are served: without a handler it is refused, and its WebSockets are warned of", async () => {
+test("a server of node:http needs a handler, of requests or of upgrades", async () => {
   const none = await failureOf(
     await made("hs-none.mjs", "import h from 'node:http'; export default h.createServer();"),
   );
   assert.match(none.message, /no request handler$/);
-  const source =
-    "import h from 'node:http'; export default h.createServer(() => {}).on('upgrade', () => {});";
-  const warned: string[] = [];
-  const log = { ...silentLog, warn: (message: string) => void warned.push(message) };
-  await loadApp(await made("hs-upgrade.mjs", source), { log });
-  assert.match(warned.join(), /WebSockets/);
+  const source = "import h from 'node:http'; export default h.createServer().on('upgrade', () => {});";
+  assert.equal(await answerOf(await made("hs-upgrade.mjs", source)), "Only WebSockets are served here.\n");
 });
 
 test("an object that rejects nothing but throws a string is told as well", async () => {

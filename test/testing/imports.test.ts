@@ -25,7 +25,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   cgi: ["exchange", "options", "http", "sockets", "upstreams"],
   workers: ["exchange", "wire", "options", "processes", "sockets"],
   embedded: ["exchange", "options", "processes", "sockets", "workers"],
-  apps: ["exchange", "options"],
+  apps: ["exchange", "options", "websocket"],
   modules: [],
   control: ["exchange", "options", "sockets", "logs"],
   protocols: [
