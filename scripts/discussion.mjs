@@ -135,6 +135,12 @@ const BOUNDS = [
   ],
   ["src/sockets/connections.ts", "LAST_WORDS", "ms"],
   [
+    "src/websocket/raw-socket.ts",
+    "MOST_BYTES",
+    "bytes",
+    "The head with which an app answers an upgrade, and the body where it refuses. More: 500.",
+  ],
+  [
     "src/sockets/descriptors.ts",
     "RESERVE",
     "files",
