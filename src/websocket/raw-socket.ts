@@ -66,12 +66,10 @@ export class RawWebSocket extends Duplex {
     if (this.#frames) return this.#take(chunk, done);
     this.#answer = Buffer.concat([this.#answer, chunk]);
     if (!this.#refusal) this.#readHead();
+    if (this.#frames) return this.#takeRest(done);
     if (this.#answer.length > MOST_BYTES)
       this.#fail("APP_PROTOCOL", "the answer to a WebSocket handshake is too long");
-    const rest = this.#frames ? this.#answer : EMPTY;
-    if (rest.length === 0) return done();
-    this.#answer = EMPTY;
-    this.#take(rest, done);
+    done();
   }
 
   override _read(): void {
@@ -128,6 +126,13 @@ export class RawWebSocket extends Duplex {
     );
     this.#session = session;
     this.#frames = frames;
+  }
+
+  /** What came behind the head. */
+  #takeRest(done: Done): void {
+    const rest = this.#answer;
+    this.#answer = EMPTY;
+    this.#take(rest, done);
   }
 
   /** Frames of the application's. */

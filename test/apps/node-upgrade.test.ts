@@ -277,6 +277,16 @@ test("what is no frame closes the WebSocket", async (t) => {
   await logged(/what the application wrote is no frame/);
 });
 
+test("frames may come together with the head", async (t) => {
+  const size = 100_000;
+  const length = String.fromCharCode(0, 0, 0, 0, 0, 1, 0x86, 0xa0);
+  const frames = `\x82\x7f${length}${"a".repeat(size)}\x81\x02ok`;
+  const { open } = await started(t, writing(`${SWITCHING}\r\n${frames}`));
+  const client = open();
+  const [first] = await next(client);
+  assert.equal(first.length, size);
+});
+
 test("a client that leaves before there is an answer ends the application's socket", async (t) => {
   const http = createHttp((_, res) => void res.end());
   const { open } = await started(t, http);
