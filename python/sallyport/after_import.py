@@ -40,7 +40,7 @@ class Waiting:
         if name != self._name:
             return None
         spec = PathFinder.find_spec(name, path, target)
-        if spec and spec.loader:
+        if spec and hasattr(spec.loader, "exec_module"):  # not so a loader of zip files before Python 3.10
             spec.loader = _Loader(spec.loader, self)
         return spec
 

@@ -359,6 +359,30 @@ for (const [name, source, more] of [
     assert.equal((await asked.done).body.toString(), "done");
   });
 
+const ZIPPED = `import os, sys, zipfile
+library, path = os.path.dirname(os.__file__), os.path.join(os.path.dirname(__file__), "library.zip")
+with zipfile.ZipFile(path, "w") as file:
+    for name in os.listdir(os.path.join(library, "asyncio")):
+        if name.endswith(".py"):
+            file.write(os.path.join(library, "asyncio", name), f"asyncio/{name}")
+sys.path.insert(0, path)
+import asyncio
+assert asyncio.__file__.startswith(path)
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"done"})
+`;
+
+for (const { path, version } of pythons())
+  test(`CPython ${version}: asyncio is imported from a zip file, too`, async (t) => {
+    const gateway = callable("shop:app", { chdir: site(t, ZIPPED), python: path });
+    t.after(() => gateway.close?.(1000));
+    await gateway.start?.();
+    const asked = new RecordedExchange();
+    gateway.handle(asked);
+    assert.equal((await asked.done).body.toString(), "done");
+  });
+
 test("a loop that is to be uvloop and is not there is named as the cause, whatever says that the app is ASGI", async (t) => {
   const chdir = site(t, `import sys\nsys.modules["uvloop"] = None\n${LOOP_AT_IMPORT}`);
   for (const make of [callable, asgi]) {
