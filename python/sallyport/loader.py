@@ -131,7 +131,7 @@ def _imported(name: str) -> object:
             raise LoadError(f"there is no module {error.name!r}; looked in {_search_path()}", "", error) from None
         raise LoadError(f"importing {name!r} failed: {title(error)}", _trace(error), error) from None
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, (KeyboardInterrupt, LoadError)):
             raise
         raise LoadError(f"importing {name!r} failed: {title(error)}", _trace(error), error) from None
 
@@ -157,7 +157,7 @@ def _made(factory: object, target: str) -> object:
     try:
         made = factory()
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, (KeyboardInterrupt, LoadError)):
             raise
         raise LoadError(f"calling {target} failed: {title(error)}", _trace(error), error) from None
     return _callable(made, target)

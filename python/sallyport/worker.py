@@ -69,9 +69,10 @@ def _prepared(link: Link, outbox: "Outbox | Direct", sock: socket.socket, settin
     sys.argv = [target]
     if interface == "asgi":
         _prepare_loop(settings)
-    elif interface is None:
-        after_import("asyncio", partial(_prepare_loop, settings))
+    unsaid = after_import("asyncio", partial(_prepare_loop, settings)) if interface is None else None
     app = load(target)
+    if unsaid:
+        unsaid.end()  # a WSGI application that imports asyncio within a request makes its loops itself
     if choose_interface(app, target, interface) == "asgi":
         return _asgi(app, link, outbox, sock, settings)
     return _wsgi(app, link, outbox, sock, settings)

@@ -266,6 +266,15 @@ class HttpTest(OneWorker):
         self.front.expect("DONE", stream)  # what send() raised is no error of the application's
         self.assertEqual(self.front.said()[2], ["Disconnected", "the client went away", True])
 
+    def test_so_does_what_would_be_out_of_order(self):
+        """The MCP SDK ends its event streams with an empty response, whether one has begun or not."""
+        for again in (start(), {"type": "http.response.trailers"}):
+            stream = self.front.script(("send", start()), ("send", body(b"x", True)), ("receive", 2), ("send", again))
+            self.front.expect("HEAD", stream)
+            self.front.expect("CHUNK", stream)
+            self.front.send("CANCEL", stream)
+            self.front.expect("DONE", stream)
+
     def test_what_a_framework_makes_of_that_OSError_is_no_error_either(self):
         stream = self.front.script(("receive", 2), ("wrap_error", start()))
         self.front.send("CANCEL", stream)

@@ -113,7 +113,7 @@ class Stream:
             await self._exclusively(waiting)
 
     def _unexpected(self, kind: object) -> Exception:
-        if self.cancelled is not None and (not self.steps or self._is_torn):
+        if self.cancelled is not None:  # what would be in order has no answer any more
             return self._disconnected()
         after = "" if self.steps else ", after the last message of all"
         if self._is_torn:

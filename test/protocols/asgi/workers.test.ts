@@ -313,6 +313,85 @@ for (const { path, version } of pythons())
     }
   });
 
+const LOOP_IN_THREAD = `import importlib.util, threading
+assert importlib.util.find_spec("asyncio").loader.is_package("asyncio")
+box, ready = [], threading.Event()
+def work():
+    import asyncio
+    try:
+        asyncio.get_event_loop()
+    except RuntimeError:
+        box.append(asyncio.new_event_loop())
+    ready.set()
+    box[0].run_forever()
+threading.Thread(target=work, daemon=True).start()
+ready.wait()
+async def side(): return b"done"
+async def app(scope, receive, send):
+    import asyncio
+    done = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(side(), box[0]))
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": done})
+`;
+
+const LOOP_IN_REQUEST = `import sys
+def app(environ, start_response):
+    assert "asyncio" not in sys.modules
+    import asyncio
+    try:
+        found = repr(asyncio.get_event_loop()).encode()
+    except RuntimeError:
+        found = b"done"
+    start_response("200 OK", [])
+    return [found]
+`;
+
+for (const [name, source, more] of [
+  ["a thread of an application that imports asyncio first", LOOP_IN_THREAD, {}],
+  ["a WSGI application that imports asyncio within a request", LOOP_IN_REQUEST, { threads: 2 }],
+] as const)
+  test(`${name} is given no event loop`, async (t) => {
+    const gateway = callable("shop:app", { chdir: site(t, source), python: "python3", ...more });
+    t.after(() => gateway.close?.(1000));
+    await gateway.start?.();
+    const asked = new RecordedExchange();
+    gateway.handle(asked);
+    assert.equal((await asked.done).body.toString(), "done");
+  });
+
+const ZIPPED = `import os, sys, zipfile
+library, path = os.path.dirname(os.__file__), os.path.join(os.path.dirname(__file__), "library.zip")
+with zipfile.ZipFile(path, "w") as file:
+    for name in os.listdir(os.path.join(library, "asyncio")):
+        if name.endswith(".py"):
+            file.write(os.path.join(library, "asyncio", name), f"asyncio/{name}")
+sys.path.insert(0, path)
+import asyncio
+assert asyncio.__file__.startswith(path)
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"done"})
+`;
+
+for (const { path, version } of pythons())
+  test(`CPython ${version}: asyncio is imported from a zip file, too`, async (t) => {
+    const gateway = callable("shop:app", { chdir: site(t, ZIPPED), python: path });
+    t.after(() => gateway.close?.(1000));
+    await gateway.start?.();
+    const asked = new RecordedExchange();
+    gateway.handle(asked);
+    assert.equal((await asked.done).body.toString(), "done");
+  });
+
+test("a loop that is to be uvloop and is not there is named as the cause, whatever says that the app is ASGI", async (t) => {
+  const chdir = site(t, `import sys\nsys.modules["uvloop"] = None\n${LOOP_AT_IMPORT}`);
+  for (const make of [callable, asgi]) {
+    const gateway = make("shop:app", { chdir, python: "python3", loop: "uvloop" });
+    t.after(() => gateway.close?.(1000));
+    await assert.rejects(async () => gateway.start?.(), /^SallyportError: the event loop is to be uvloop/);
+  }
+});
+
 test("an application that has become one of the other interface is refused by the reload, and the old one stays", async (t) => {
   const folder = site(t, ASGI_APP);
   const gateway = callable("shop:app", { chdir: folder, python: "python3" });
