@@ -1,6 +1,6 @@
 // The life of a server that has a process for itself, under a process manager, in a container or in a terminal: it says
 // where it listens, obeys signals, and survives the uncaught errors of apps.
-// Tested by test/server/serve.test.ts and test/cli/signals.test.ts.
+// Tested by test/server/serve.test.ts.
 import { constants } from "node:os";
 import type { Attach, Attached, Operations } from "../control/operations.ts";
 import { SallyportError } from "../exchange/index.ts";
