@@ -190,7 +190,11 @@ const isCompiled = (exported: unknown): exported is Module =>
 function noDefault(module: Module, file: string): SallyportError {
   const names = Object.keys(module).filter((name) => name !== "default");
   const found = names.length > 0 ? `only ${names.join(", ")}` : "nothing";
-  return new SallyportError("CONFIG_INVALID", `${file} has no default export; it exports ${found}`);
+  const instead = 'where it listens itself, write "export default app" instead';
+  return new SallyportError(
+    "CONFIG_INVALID",
+    `${file} has no default export; it exports ${found}; ${instead}`,
+  );
 }
 
 const firstLine = (text: string): string => text.trim().split("\n", 1)[0]?.trim() ?? "";

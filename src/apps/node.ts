@@ -25,7 +25,7 @@ import { nodeResponse } from "./node-response.ts";
 import { ExchangeSocket } from "./node-socket.ts";
 import { TlsExchangeSocket } from "./node-tls-socket.ts";
 
-/** A request listener of node:http; a third parameter is connect's `next`. */
+/** A request listener of node:http; a third parameter is connect's `next`, or the parsed URL of Next.js's handler. */
 export type NodeHandler = (
   req: IncomingMessage,
   res: ServerResponse,
@@ -76,7 +76,7 @@ export function nodeApp(handler: NodeHandler, options: AppOptions = {}): Gateway
       const { req, res } = nodeObjects(exchange);
       const failed = (error: unknown) => failWithAppError(exchange, error, log);
       try {
-        const next = passesOn ? nextOf(exchange, failed) : undefined;
+        const next = passesOn ? nextOf(exchange, req, failed) : undefined;
         const result = handler(req, res, next as (error?: unknown) => void);
         if (result instanceof Promise) result.then((value) => refuseReturned(value, res, exchange), failed);
         else refuseReturned(result, res, exchange);
@@ -98,9 +98,19 @@ function refuseReturned(value: unknown, res: ServerResponse, exchange: Exchange)
 /** Express and connect apps take a `next` too, but without one their own final answer is better than ours. */
 const isMiddleware = (handler: NodeHandler): boolean => handler.length > 2 && !("handle" in handler);
 
-function nextOf(exchange: Exchange, failed: (error: unknown) => void): (error?: unknown) => void {
-  return (error) => {
+/**
+ * Next.js's request handler takes a parsed URL where connect has `next`, and makes `req.url` of it when it gets anything:
+ * so this is both, as nothing tells the two kinds of handler apart.
+ */
+function nextOf(
+  exchange: Exchange,
+  { url = "" }: IncomingMessage,
+  failed: (error: unknown) => void,
+): (error?: unknown) => void {
+  const next = (error?: unknown): void => {
     if (error) return failed(error);
     exchange.fail(new SallyportError("NOT_FOUND", `the handler passed ${exchange.request.target} on`));
   };
+  const [pathname = ""] = url.split("?", 1);
+  return Object.assign(next, { pathname, search: url.slice(pathname.length) });
 }

@@ -1,6 +1,7 @@
 // The life of a server that has a process for itself, under a process manager, in a container or in a terminal: it says
 // where it listens, obeys signals, and survives the uncaught errors of apps.
 // Tested by test/server/serve.test.ts.
+import { constants } from "node:os";
 import type { Attach, Attached, Operations } from "../control/operations.ts";
 import { SallyportError } from "../exchange/index.ts";
 import { logConsole } from "./console.ts";
@@ -104,6 +105,7 @@ class Life {
   #stop(code: number): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    passOverOwnSignals();
     void this.#notifier.then((notifier) => notifier.stopping());
     const inFlight = (): number => this.#server.status().inFlight ?? 0;
     const report = new StopReport({ style: this.#style, inFlight });
@@ -126,6 +128,20 @@ function reportExit(code: number, style: ReportStyle): void {
   const message = `the application ended the server, with exit code ${code}, while it was being loaded`;
   reportError(new SallyportError("APP_IMPORT", message), style);
   if (code === 0) process.exitCode = 1;
+}
+
+const STOPPING: ReadonlySet<string | number> = new Set(
+  STOPS.flatMap((name) => [name, constants.signals[name]]),
+);
+
+/**
+ * Libraries that clean up at a signal (NestJS, Apollo Server, terminus) send it to their own process once more when they are
+ * done, which ends a process that nobody else ends. It is no second signal: that one comes from outside.
+ */
+function passOverOwnSignals(): void {
+  const { kill } = process;
+  process.kill = (pid, signal = "SIGTERM") =>
+    (pid === process.pid && STOPPING.has(signal)) || kill.call(process, pid, signal);
 }
 
 /** The second signal: waits for nothing. Our processes are killed on the way out. */

@@ -147,9 +147,15 @@ for (const [what, text, found] of [
 
 test("a module without a default export is CONFIG_INVALID, and what it exports is named", async () => {
   const some = await failureOf(await made("named.mjs", "export const app = 1, other = 2"));
-  assert.match(some.message, /has no default export; it exports only app, other$/);
+  assert.match(
+    some.message,
+    /has no default export; it exports only app, other; where it listens itself, write "export default app" instead$/,
+  );
   const none = await failureOf(await made("none.mjs", "globalThis.nothing = 1"));
-  assert.match(none.message, /has no default export; it exports nothing$/);
+  assert.match(
+    none.message,
+    /has no default export; it exports nothing; where it listens itself, write "export default app" instead$/,
+  );
 });
 
 for (const name of ["syntax.mjs", "syntax.cjs", "syntax.ts"]) {

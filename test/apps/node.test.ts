@@ -471,6 +471,18 @@ test("a handler that passes on is a 404", async () => {
   assert.equal((await ask((_req, _res, next) => next())).status, 404);
 });
 
+for (const target of ["/", "/a/%20b?x=1&x=%3F", "//a?", "/a?b?c"]) {
+  test(`a handler that makes its URL of a third parameter, as Next.js's does, keeps ${target}`, async () => {
+    const handler = (req: IncomingMessage, res: ServerResponse, parsedUrl?: Partial<URL>) => {
+      if (parsedUrl)
+        req.url = `${parsedUrl.host ?? ""}${parsedUrl.pathname}${parsedUrl.search}${parsedUrl.hash ?? ""}`;
+      res.end(req.url);
+    };
+    const { body } = await ask(handler as unknown as NodeHandler, { target });
+    assert.equal(body.toString(), target);
+  });
+}
+
 for (const [what, destroy] of [
   ["response", (_req: IncomingMessage, res: ServerResponse) => res.destroy()],
   ["request", (req: IncomingMessage) => req.destroy()],

@@ -224,7 +224,7 @@ const FAILURES: [string, string[], number, RegExp][] = [
     "a module without a default export",
     ["serve", "named.ts", "--port", "0"],
     1,
-    /^sallyport: .*named\.ts has no default export; it exports only app \[ERR_SALLYPORT_CONFIG_INVALID\]\n$/,
+    /^sallyport: .*named\.ts has no default export; it exports only app; where it listens itself, write "export default app" instead \[ERR_SALLYPORT_CONFIG_INVALID\]\n$/,
   ],
   [
     "a configuration with a mistake",

@@ -27,6 +27,15 @@ export default async (request) => {
 };
 `,
 );
+// Cleans up at a signal as NestJS, Apollo Server and terminus do: then it sends the signal to itself once more.
+writeFileSync(
+  join(here, "again.mjs"),
+  `const signals = { SIGTERM: "SIGTERM", SIGINT: 2, SIGQUIT: undefined };
+for (const [name, again] of Object.entries(signals))
+  process.once(name, () => { process.kill(process.pid, again); setTimeout(() => process.stderr.write("cleaned up\\n"), 100); });
+export { default } from "./hold.mjs";
+`,
+);
 writeFileSync(
   join(here, "slow.py"),
   "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(600)\n",
@@ -67,6 +76,19 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     await server.sees(/^holding$/m);
     process.kill(server.pid, signal);
     while (await connects(server.url)) await new Promise(setImmediate);
+    process.kill(server.pid, "SIGUSR2");
+    assert.match(await read(busy), /done \/hold$/);
+    assert.deepEqual(await server.exited, { code: 0, signal: null });
+  });
+}
+
+for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
+  test(`L3: an app that sends ${signal} to its own process again when it has cleaned up cuts no request`, async () => {
+    const server = await serve(["again.mjs"], { cwd: here });
+    const busy = asking(server.url, "/hold");
+    await server.sees(/^holding$/m);
+    process.kill(server.pid, signal);
+    await Promise.race([server.sees(/^cleaned up$/m), server.exited]);
     process.kill(server.pid, "SIGUSR2");
     assert.match(await read(busy), /done \/hold$/);
     assert.deepEqual(await server.exited, { code: 0, signal: null });
