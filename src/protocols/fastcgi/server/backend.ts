@@ -42,6 +42,8 @@ const PATIENCE = 50;
 /** Milliseconds for which others are preferred to one that has left a request unanswered. */
 const AVOIDED = 30_000;
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED"]);
+/** Milliseconds for the answer of an application that has just spoken: one that never answers serves nobody else meanwhile (libfcgi). */
+const PROMPT = 100;
 /** Requests at once on one connection, where the application takes several. */
 const MOST_SHARED = 32;
 
@@ -127,8 +129,8 @@ export class Backend {
     if (!this.#values) await this.#ask();
   }
 
-  async #ask(): Promise<void> {
-    this.#asking ??= askValues(this.#upstream, this.#options.valuesTimeout);
+  async #ask(limit = this.#options.valuesTimeout): Promise<void> {
+    this.#asking ??= askValues(this.#upstream, limit);
     try {
       this.#values = await this.#asking;
     } finally {
@@ -232,7 +234,7 @@ export class Backend {
     if (this.#hasSpoken) return;
     this.#hasSpoken = true;
     // When it was started it was too slow to answer, or it never does.
-    if (this.#values?.reply === "none") this.#ask().catch(() => {});
+    if (this.#values?.reply === "none") this.#ask(PROMPT).catch(() => {});
   }
 
   /** END_REQUEST came, or the request was aborted; `protocolStatus` is other than 0 when it was turned away. */

@@ -153,6 +153,20 @@ test("an application that was too slow to answer the question of its start is as
   assert.equal(application.connections, 2);
 });
 
+test(
+  "an application that never answers is not kept from its next request by the second question for long",
+  LIMITED,
+  async (t) => {
+    const { application, backend, ask } = await start(t, { exclusive: true, keep: false }, "0");
+    application.silent = true;
+    await backend.introduce(50);
+    await ask();
+    await until(() => application.questions >= 2);
+    // As libfcgi, which goes on when the client of the question has left.
+    await until(() => application.sockets.every((socket) => socket.destroyed));
+  },
+);
+
 for (const [which, startTimeout, hangs] of [
   ["may still be starting", 60_000, false],
   ["should have started", 0, true],
