@@ -50,7 +50,7 @@ function decodeSegment(segment: string): string {
 const isHidden = (segment: string, at: number): boolean =>
   segment.startsWith(".") && !(at === 0 && segment === WELL_KNOWN);
 
-/** What lies at `segments` below `directory`; `links`: where links may lead besides. Throws NOT_FOUND, FORBIDDEN. */
+/** What lies at `segments` below `directory`; `links`: where links may lead besides. Throws NOT_FOUND, FILE_REFUSED. */
 export async function find(
   directory: string,
   segments: readonly string[],
@@ -65,14 +65,14 @@ export async function find(
     throw findError(error);
   }
   // Reading a pipe could wait for ever, and a device may have no end.
-  throw new SallyportError("FORBIDDEN", "only regular files are served");
+  throw new SallyportError("FILE_REFUSED", "only regular files are served");
 }
 
 /** A file's real path, too, must be below the root, or where links may lead, and have no hidden name there. */
 async function checkInside(root: string, real: string, links: readonly string[]): Promise<void> {
   const place = await placeOf(real, root, links);
   if (place === undefined)
-    throw new SallyportError("FORBIDDEN", `a link leads out of ${root}: ${real} (links may allow it)`);
+    throw new SallyportError("FILE_REFUSED", `a link leads out of ${root}: ${real} (links may allow it)`);
   if (relative(place, real).split(sep).some(isHidden))
     throw new SallyportError("NOT_FOUND", `a link leads to a hidden file: ${real}`);
 }
@@ -85,6 +85,6 @@ export function findError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (ABSENT.has(code)) return new SallyportError("NOT_FOUND", message, { cause: error });
-  if (REFUSED.has(code)) return new SallyportError("FORBIDDEN", message, { cause: error });
+  if (REFUSED.has(code)) return new SallyportError("FILE_REFUSED", message, { cause: error });
   return new SallyportError("INTERNAL", `a file could not be read: ${message}`, { cause: error });
 }

@@ -199,7 +199,7 @@ const staticApp = section({
 
 const fieldValue = z
   .string()
-  .refine(isFieldValue, "must be without line breaks and other control characters");
+  .refine(isFieldValue, "must be one line of Latin-1 characters, without control characters");
 const MADE_BY_SERVER: ReadonlySet<string> = new Set(["connection", "content-length", "transfer-encoding"]);
 const fieldName = z.string().refine((name) => isToken(name) && !MADE_BY_SERVER.has(name.toLowerCase()));
 
@@ -215,6 +215,9 @@ const answerApp = section({
   ),
 });
 
+const WHOLE_ADDRESS = "nothing can be added behind a query or a fragment: say keepPath: false as well";
+const SAME_PATH = "must be true where only the scheme changes: name a URL to leave the path out";
+
 const redirectApp = section({
   redirect: about(
     text().refine(isDestination, 'must be a URL, a path that begins with one slash, or "https:"'),
@@ -228,6 +231,11 @@ const redirectApp = section({
     flag().exactOptional(),
     "what the path has below the route, and the query, are added (true)",
   ),
+}).superRefine(({ redirect, keepPath }, context) => {
+  if (/[?#]/.test(redirect) && keepPath !== false)
+    context.addIssue({ code: "custom", message: WHOLE_ADDRESS, path: ["redirect"] });
+  if (redirect.endsWith(":") && keepPath === false)
+    context.addIssue({ code: "custom", message: SAME_PATH, path: ["keepPath"] });
 });
 
 /** Of a redirect. */

@@ -82,6 +82,7 @@ export const ERRORS = {
   NGINX_MISSING: kind("config", 503, "The demonstration needs nginx for this, and it is not installed."),
   RESTART_NEEDED: kind("config", 409, "This change of the configuration needs a restart of the server."),
   CONTROL_UNREACHABLE: kind("config", 500, "No server answers at the control socket."),
+  FILE_REFUSED: kind("config", 403, "Access to this address is refused."),
   NOT_EXECUTABLE: kind("config", 403, "The program is not executable."),
   INTERNAL: kind("worker", 500, "The server failed."),
 } as const satisfies Record<string, Kind>;

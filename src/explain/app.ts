@@ -79,7 +79,7 @@ interface AnyApp {
   readonly processes?: number;
 }
 
-/** What `app` adds if it is asked by the interface `named`. Rejects as the gateway does: NOT_FOUND, FORBIDDEN, ... */
+/** What `app` adds if it is asked by the interface `named`. Rejects as the gateway does: NOT_FOUND, FILE_REFUSED, ... */
 export async function contextOf(
   named: InterfaceName,
   settings: AppSettings,

@@ -20,6 +20,7 @@ const WARNINGS: readonly FindWarnings[] = [
   readableKeys,
   unreachedApps,
   repeatedRoutes,
+  circles,
   everybodyTrusted,
 ];
 
@@ -46,7 +47,7 @@ async function sourcesAsText(settings: Settings, directory: string): Promise<str
     if (!("static" in app)) continue;
     const root = resolve(directory, app.static);
     const files = (await filesBelow(root)).filter(
-      (file) => SOURCES.has(extname(file)) && isAskedFor(extname(file), name, settings),
+      (file) => SOURCES.has(extname(file)) && isAskedFor(relative(root, file), name, settings),
     );
     const [first] = files;
     if (first !== undefined)
@@ -57,13 +58,15 @@ async function sourcesAsText(settings: Settings, directory: string): Promise<str
   return warnings;
 }
 
-/** Whether `app` is asked for files with `suffix`: by a route, unless one with this suffix has the same host and path. */
-function isAskedFor(suffix: string, app: string, { apps, routes }: Settings): boolean {
+/** Whether `app` is asked for `file` of its directory: by a route, unless one with its suffix has the same host and path. */
+function isAskedFor(file: string, app: string, { apps, routes }: Settings): boolean {
   if (!routes) return true;
+  const suffix = extname(file);
   const before = Object.keys(apps).filter((name) => fallbackOf(apps[name] as AppSettings) === app);
   const own = routes.filter((route) => route.app === app || before.includes(route.app));
   const taken = new Set(routes.flatMap((route) => (route.suffix === suffix ? placeOf(route) : [])));
-  return own.some((route) => route.suffix === suffix || (!route.suffix && !taken.has(placeOf(route))));
+  const leading = own.filter((route) => leadsTo(file, route));
+  return leading.some((route) => route.suffix === suffix || (!route.suffix && !taken.has(placeOf(route))));
 }
 
 type Route = NonNullable<Settings["routes"]>[number];
@@ -134,6 +137,21 @@ function unreachedApps({ apps, routes }: Settings): string[] {
   return Object.keys(apps).flatMap((name) =>
     reached.has(name) ? [] : [`app ${name}: no route leads to it`],
   );
+}
+
+/** Where the prefix stays, a route leads to what is below that path in the directory, too. */
+const leadsTo = (file: string, { path = "/", keepPrefix }: Route): boolean =>
+  !keepPrefix || path.includes("%") || `/${file}`.startsWith(`${path.replace(/\/+$/, "")}/`);
+
+/** The same address by the same scheme, for ever. */
+function circles({ apps, routes = [], listen, trust }: Settings): string[] {
+  const mayBeSecure = trust.length > 0 || listen.some(({ tls }) => tls !== undefined);
+  return routes.flatMap(({ app, scheme }, i) => {
+    const target = apps[app];
+    if (!target || !("redirect" in target) || target.redirect !== "https:") return [];
+    if (scheme === "http" || !mayBeSecure) return [];
+    return [`routes[${i}]: sends clients that come by https to the same address again: say scheme: http`];
+  });
 }
 
 /** The one that comes first answers all that the other one could. */

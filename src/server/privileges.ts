@@ -2,6 +2,7 @@
 // certificates and opens its logs as root, and gives its rights up before it loads an app.
 import type { Settings } from "../config/config.ts";
 import { type Log, SallyportError } from "../exchange/index.ts";
+import { isGateway } from "../options/checks.ts";
 import { type Account, accountOf } from "../processes/index.ts";
 
 type Wanted = Pick<Settings, "user" | "group">;
@@ -54,12 +55,27 @@ export function warnOfRoot(log: Log, { user, apps }: Wanted & Apps): void {
   );
 }
 
-/** Apps whose processes have a user of their own are not. */
 function alsoAsRoot(apps: Settings["apps"]): string {
   const all = Object.entries(apps);
-  const names = all.filter(([, app]) => !("user" in app && app.user !== undefined)).map(([name]) => name);
+  const names = all.filter(([, app]) => runsAsServer(app)).map(([name]) => name);
   if (names.length === all.length) return ", and so do its apps";
   return names.length > 0 ? `, and so does ${names.join(", ")}` : "";
+}
+
+/** An answer runs nothing, and these two only lead to what others have started. */
+const WITHOUT_PROCESSES = ["answer", "redirect", "scgi", "uwsgi"];
+
+/** Otherwise it is an address, or several. */
+const isSection = (reached: unknown): reached is object =>
+  typeof reached === "object" && reached !== null && !Array.isArray(reached);
+
+/** Not apps whose processes have a user of their own, or were started by others. */
+function runsAsServer(app: object): boolean {
+  if (isGateway(app)) return true;
+  if (WITHOUT_PROCESSES.some((kind) => kind in app)) return false;
+  const { fastcgi, authorizer } = app as { readonly fastcgi?: unknown; readonly authorizer?: unknown };
+  const sections = fastcgi === undefined ? [app] : [fastcgi, authorizer].filter(isSection);
+  return sections.some((section) => (section as { readonly user?: unknown }).user === undefined);
 }
 
 /** Throws CONFIG_INVALID: a process that others have made is not ours to change. */

@@ -278,6 +278,12 @@ for (const [status, targets] of Object.entries(REFUSED)) {
   }
 }
 
+test("what the server's side keeps from being sent is its fault, so that the log tells of it", async () => {
+  const { failure } = await ask("/leads-out");
+  assert.deepEqual([failure?.code, failure?.fault], ["ERR_SALLYPORT_FILE_REFUSED", "config"]);
+  assert.match(`${failure?.message}`, /a link leads out of .*\/secret \(links may allow it\)$/);
+});
+
 test("a link that stays inside is followed, and .well-known is seen", async () => {
   assert.equal((await ask("/inside")).body.toString(), "hello, world");
   assert.equal((await ask("/.well-known/security.txt")).body.toString(), "Contact: us");

@@ -314,13 +314,31 @@ const BAD: [string, unknown, string[]][] = [
       "c: apps.a.answer: must be at least 200",
       "c: apps.a.headers.a b: is not a name that may stand here",
       "c: apps.a.headers.Content-Length: is not a name that may stand here",
-      "c: apps.a.headers.X: must be without line breaks and other control characters",
+      "c: apps.a.headers.X: must be one line of Latin-1 characters, without control characters",
       'c: apps.b.redirect: must be a URL, a path that begins with one slash, or "https:"',
       "c: apps.b.status: must be one of 301, 302, 303, 307, 308, not 200",
       'c: apps.c.redirect: must be a URL, a path that begins with one slash, or "https:"',
       'c: apps.d.redirect: must be a URL, a path that begins with one slash, or "https:"',
       'c: apps.e.redirect: must be a URL, a path that begins with one slash, or "https:"',
       'c: routes[0].scheme: must be one of "http", "https", not "ftp"',
+    ],
+  ],
+  [
+    "redirects whose path cannot be added, or is not left out, and a header that cannot be sent",
+    {
+      apps: {
+        f: { redirect: "https://b.example/?a" },
+        g: { redirect: "/a#b", keepPath: true },
+        h: { redirect: "https:", keepPath: false },
+        i: { answer: 404, headers: { X: "\u20ac" } },
+      },
+      routes: [{ app: "f" }],
+    },
+    [
+      "c: apps.f.redirect: nothing can be added behind a query or a fragment: say keepPath: false as well",
+      "c: apps.g.redirect: nothing can be added behind a query or a fragment: say keepPath: false as well",
+      "c: apps.h.keepPath: must be true where only the scheme changes: name a URL to leave the path out",
+      "c: apps.i.headers.X: must be one line of Latin-1 characters, without control characters",
     ],
   ],
   [

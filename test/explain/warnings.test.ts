@@ -44,6 +44,15 @@ describe("sources that would be sent as text", () => {
     assert.deepEqual(await warnings(config), []);
   });
 
+  test("are none of those that a route which keeps its prefix does not lead to", async () => {
+    const apps = { site: { static: "public", fallback: "php" }, php: { php: "public" } };
+    const proof = { scheme: "http", path: "/.well-known/acme-challenge", keepPrefix: true, app: "site" };
+    const rest = [{ suffix: ".php", app: "php" }, { app: "site" }];
+    assert.deepEqual(await warnings({ apps, routes: [proof, ...rest] } as Config), []);
+    const [first] = await warnings({ apps, routes: [{ ...proof, path: "/deep" }, ...rest] } as Config);
+    assert.match(first ?? "", /sources included: deep\/index.php/);
+  });
+
   test("are named where a longer path, another host or a fallback leads past that app", async () => {
     const apps = {
       site: { static: "public" },
@@ -101,6 +110,24 @@ test("an app that nothing leads to, and a route that never answers", async () =>
     "app other: no route leads to it",
     "routes[1]: never answers, since an earlier route has the same scheme, host, path and suffix",
   ]);
+});
+
+test("a way to TLS that those who are there already would be sent, too", async () => {
+  const tls = { cert: "a.pem", key: "secret.pem" };
+  const redirected = (route: object, more: object): Config => ({
+    listen: ["127.0.0.1:8000"],
+    apps: { safe: { redirect: "https:" } },
+    routes: [{ app: "safe", ...route }],
+    ...more,
+  });
+  const secure = { listen: [{ address: "127.0.0.1:8443", tls }] };
+  for (const more of [secure, { trust: ["127.0.0.1"] }]) {
+    assert.deepEqual(await warnings(redirected({}, more)), [
+      "routes[0]: sends clients that come by https to the same address again: say scheme: http",
+    ]);
+    assert.deepEqual(await warnings(redirected({ scheme: "http" }, more)), []);
+  }
+  assert.deepEqual(await warnings(redirected({}, {})), []);
 });
 
 test("an app that only the fallback of another leads to is no app that nothing leads to", async () => {

@@ -110,6 +110,20 @@ test("the warning names the apps that run as root, and no others", { skip: AS_RO
   assert.match(warned({ roots, other: roots }), /^the server runs as root, and so do its apps: /);
   assert.match(warned({ own, roots }), /^the server runs as root, and so does roots: /);
   assert.match(warned({ own }), /^the server runs as root: /);
+  const address = "unix:/run/php.sock";
+  const command = ["php-cgi"];
+  const elsewhere = {
+    pool: { php: ".", fastcgi: address },
+    rack: { scgi: [address] },
+    closed: { answer: 404 },
+  };
+  const started = { php: ".", fastcgi: { command, user: USER } };
+  assert.match(warned({ ...elsewhere, started }), /^the server runs as root: /);
+  const guarded = { fastcgi: [address], authorizer: { command } };
+  assert.match(
+    warned({ ...elsewhere, started, plain: { php: "." }, spawned: { fastcgi: { command } }, guarded }),
+    /^the server runs as root, and so does plain, spawned, guarded: /,
+  );
 });
 
 test("a user that is not there fails the start", { skip: AS_ROOT }, async () => {

@@ -28,7 +28,7 @@ export interface FindOptions {
   readonly links: readonly string[];
 }
 
-/** Finds the program for an exchange. Rejects with NOT_FOUND, BAD_PATH, FORBIDDEN or NOT_EXECUTABLE. */
+/** Finds the program for an exchange. Rejects with NOT_FOUND, BAD_PATH, FILE_REFUSED or NOT_EXECUTABLE. */
 export type FindProgram = (exchange: Exchange) => Promise<CgiProgram>;
 
 /** One program for every path. Each request checks that it is still there. */
@@ -77,7 +77,7 @@ async function statOf(path: string): Promise<Stats> {
 
 function fileError(error: NodeJS.ErrnoException): SallyportError {
   const refused = error.code === "EACCES" || error.code === "EPERM";
-  return new SallyportError(refused ? "FORBIDDEN" : "NOT_FOUND", error.message, { cause: error });
+  return new SallyportError(refused ? "FILE_REFUSED" : "NOT_FOUND", error.message, { cause: error });
 }
 
 /** A link must not lead out of the directory, whatever it is called, but to where links may lead. */
@@ -85,7 +85,7 @@ async function checkInside(root: string, path: string, links: readonly string[])
   const [realRoot, real] = await Promise.all([realpath(root), realpath(path)]);
   if ((await placeOf(real, realRoot, links)) !== undefined) return;
   throw new SallyportError(
-    "FORBIDDEN",
+    "FILE_REFUSED",
     `a link leads out of ${root}: ${path} is ${real} (links may allow it)`,
   );
 }
@@ -96,7 +96,7 @@ async function runnable(
   interpreters: Interpreters,
   stats: Stats,
 ): Promise<CgiProgram> {
-  if (!stats.isFile()) throw new SallyportError("FORBIDDEN", `${file} is not a regular file`);
+  if (!stats.isFile()) throw new SallyportError("FILE_REFUSED", `${file} is not a regular file`);
   const suffix = extname(file);
   const interpreter = Object.hasOwn(interpreters, suffix) ? interpreters[suffix] : undefined;
   if (interpreter === undefined) await checkExecutable(file);
@@ -117,7 +117,7 @@ export interface Programs {
   readonly directory: string;
 }
 
-/** The program at `where`, or those below it. Rejects with TARGET_NOT_FOUND, FORBIDDEN or NOT_EXECUTABLE. */
+/** The program at `where`, or those below it. Rejects with TARGET_NOT_FOUND, FILE_REFUSED or NOT_EXECUTABLE. */
 export async function programsAt(where: string, options: FindOptions): Promise<Programs> {
   const path = resolve(where);
   const stats = await stat(path).catch((cause: Error) => {

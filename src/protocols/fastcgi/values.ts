@@ -15,7 +15,8 @@ export interface Values {
 }
 
 const UNKNOWN = { connections: undefined, requests: undefined, multiplexes: false } as const;
-const NO_REPLY: Values = { reply: "none", ...UNKNOWN };
+/** Of an application that has not answered, or was not asked. */
+export const NO_REPLY: Values = { reply: "none", ...UNKNOWN };
 const CLOSED: Values = { reply: "closed", ...UNKNOWN };
 const QUESTION = managementRecord(
   TYPE.GET_VALUES,

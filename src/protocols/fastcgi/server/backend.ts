@@ -6,7 +6,7 @@ import { timerDelay } from "../../../exchange/wait.ts";
 import { graceOver } from "../../../sockets/connections.ts";
 import type { ConnectionReader, Upstream } from "../../../upstreams/index.ts";
 import { STATUS } from "../codec.ts";
-import { askValues, type Values } from "../values.ts";
+import { askValues, NO_REPLY, type Values } from "../values.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Backends } from "./backends.ts";
 import { ApplicationConnection } from "./connection.ts";
@@ -42,6 +42,8 @@ const PATIENCE = 50;
 /** Milliseconds for which others are preferred to one that has left a request unanswered. */
 const AVOIDED = 30_000;
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED"]);
+/** Milliseconds for the answer of an application that has just spoken: one that never answers serves nobody else meanwhile (libfcgi). */
+const PROMPT = 100;
 /** Requests at once on one connection, where the application takes several. */
 const MOST_SHARED = 32;
 
@@ -115,6 +117,7 @@ export class Backend {
 
   /** Asks a process that we have just started what it can do. Resolves with whether it answered within `limit` ms. Never rejects. */
   async introduce(limit: number): Promise<boolean> {
+    if (!this.#mayAsk) return false;
     const values = await askValues(this.#upstream, limit).catch(() => undefined);
     this.#hasSpoken ||= values !== undefined && values.reply !== "none";
     // One that does not answer is not asked again before its first request, which would have to wait for that.
@@ -122,13 +125,19 @@ export class Backend {
     return values?.reply === "values";
   }
 
+  /** Where the options say all that the application could answer it is not asked: there are some that end of the question (Ruby's). */
+  get #mayAsk(): boolean {
+    return this.#options.keep !== false || this.#options.connections === undefined;
+  }
+
   /** Asks what the application can do, once. Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_BUSY. */
   async #learn(): Promise<void> {
+    if (!this.#mayAsk) this.#values = NO_REPLY;
     if (!this.#values) await this.#ask();
   }
 
-  async #ask(): Promise<void> {
-    this.#asking ??= askValues(this.#upstream, this.#options.valuesTimeout);
+  async #ask(limit = this.#options.valuesTimeout): Promise<void> {
+    this.#asking ??= askValues(this.#upstream, limit);
     try {
       this.#values = await this.#asking;
     } finally {
@@ -192,15 +201,20 @@ export class Backend {
     // What answers no such questions may be waiting for something, which is its right until it is late.
     if (patience > 0 && this.#values?.reply !== "values") return false;
     const limit = Math.max(patience, this.#timeToAnswer);
+    if (!this.#mayAsk) return this.#staysQuiet(limit);
     try {
       const { reply } = await askValues(this.#upstream, limit);
       return reply === "none" && this.#isQuiet;
     } catch (error) {
       // Its queue of connections is full, or it has ended.
       if (SallyportError.from(error).code !== "ERR_SALLYPORT_UPSTREAM_BUSY") return false;
-      await delay(limit, undefined, { ref: false });
-      return this.#isQuiet && !this.#retired;
+      return this.#staysQuiet(limit);
     }
+  }
+
+  async #staysQuiet(limit: number): Promise<boolean> {
+    await delay(limit, undefined, { ref: false });
+    return this.#isQuiet && !this.#retired;
   }
 
   /**
@@ -232,7 +246,7 @@ export class Backend {
     if (this.#hasSpoken) return;
     this.#hasSpoken = true;
     // When it was started it was too slow to answer, or it never does.
-    if (this.#values?.reply === "none") this.#ask().catch(() => {});
+    if (this.#values?.reply === "none" && this.#mayAsk) this.#ask(PROMPT).catch(() => {});
   }
 
   /** END_REQUEST came, or the request was aborted; `protocolStatus` is other than 0 when it was turned away. */

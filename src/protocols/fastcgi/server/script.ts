@@ -32,7 +32,7 @@ export interface Script {
 /** Paths are latin-1 text here; the file system gets their bytes. */
 const onDisk = (path: string): Buffer => Buffer.from(path, "latin1");
 
-/** The script; or the path with a slash, where it names a directory without one. Throws BAD_PATH, NOT_FOUND, FORBIDDEN. */
+/** The script; or the path with a slash, where it names a directory without one. Throws BAD_PATH, NOT_FOUND, FILE_REFUSED. */
 export async function findScript(exchange: Exchange, options: ScriptOptions): Promise<Script | string> {
   const root = await rootOf(options.root);
   try {
@@ -143,7 +143,7 @@ async function trueFile(root: string, path: string, links: readonly string[]): P
   const place = await placeOf(real, Buffer.from(root, "latin1").toString(), links);
   if (place !== undefined) return real;
   throw new SallyportError(
-    "FORBIDDEN",
+    "FILE_REFUSED",
     `a link leads out of ${root}, the root of the scripts: ${real} (links may allow it)`,
   );
 }

@@ -153,6 +153,39 @@ test("an application that was too slow to answer the question of its start is as
   assert.equal(application.connections, 2);
 });
 
+test(
+  "an application that never answers is not kept from its next request by the second question for long",
+  LIMITED,
+  async (t) => {
+    const { application, backend, ask } = await start(t, { exclusive: true, keep: undefined }, "0");
+    application.silent = true;
+    await backend.introduce(50);
+    await ask();
+    await until(() => application.questions >= 2);
+    // As libfcgi, which goes on when the client of the question has left.
+    await until(() => application.sockets.every((socket) => socket.destroyed));
+  },
+);
+
+test(
+  "an application is not asked what the options say, for those that end of the question",
+  LIMITED,
+  async (t) => {
+    const options = { exclusive: true, keep: false, connections: 2, valuesTimeout: 50, startTimeout: 0 };
+    const { application, backend, ask } = await start(t, options, "1");
+    assert.equal(await backend.introduce(60_000), false);
+    (await ask()).end();
+    (await ask()).end();
+    let hung = false;
+    backend.onHang = () => {
+      hung = true;
+    };
+    backend.doubt(0);
+    await until(() => hung);
+    assert.equal(application.questions, 0);
+  },
+);
+
 for (const [which, startTimeout, hangs] of [
   ["may still be starting", 60_000, false],
   ["should have started", 0, true],

@@ -706,7 +706,8 @@ test("scripts behind links: as their path names them, and outside of the root on
     await asked;
     assert.equal(request.params.SCRIPT_FILENAME, join(root, file));
   }
-  assert.equal((await ask({ target: "/other/index.php" })).status, 403);
+  const { status, failure } = await ask({ target: "/other/index.php" });
+  assert.deepEqual([status, failure?.code, failure?.fault], [403, "ERR_SALLYPORT_FILE_REFUSED", "config"]);
   symlinkSync("../other/index.php", join(root, ".htaccess"));
   assert.equal((await ask({ target: "/.htaccess" })).status, 404);
 });
