@@ -34,6 +34,9 @@ type Done = (error?: Error | null) => void;
 /** An exchange whose client wants a WebSocket. */
 export type OpeningExchange = Exchange & { readonly handshake: Handshake };
 
+export const opensWebSocket = (exchange: Exchange): exchange is OpeningExchange =>
+  exchange.handshake !== undefined;
+
 export class RawWebSocket extends Duplex {
   /** As of net.Socket: libraries that share a server see by it whether another one has answered. */
   bytesWritten = 0;
@@ -52,11 +55,19 @@ export class RawWebSocket extends Duplex {
   #hasRoom = true;
   /** What waits for room: a write of the application's. */
   #waiting: Done | undefined;
+  /** The close code of `leave`, where there was nothing to close yet. */
+  #leaveCode: number | undefined;
 
   constructor(exchange: OpeningExchange) {
     super({ allowHalfOpen: false });
     this.#exchange = exchange;
     exchange.whenClosed(() => this.#exchangeClosed());
+  }
+
+  /** Closes the WebSocket, now or when the application accepts it: both sides get a close frame. */
+  leave(code: number): void {
+    this.#leaveCode = code;
+    this.#session?.close(code, "");
   }
 
   // The application's side.
@@ -126,6 +137,7 @@ export class RawWebSocket extends Duplex {
     );
     this.#session = session;
     this.#frames = frames;
+    if (this.#leaveCode !== undefined) session.close(this.#leaveCode, "");
   }
 
   /** What came behind the head. */
