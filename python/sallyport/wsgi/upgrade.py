@@ -154,6 +154,8 @@ class Upgrade(Response):
         for thread in self._threads:
             thread.join()
         self._ours.close()
+        if not self._taken:
+            self._theirs.close()  # otherwise it is the library's, which may have a thread that reads it
         if self._error:
             self.driver.send(ABORT, self.id, abort_payload(self._error, False))
         elif self._taken:
