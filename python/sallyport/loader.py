@@ -15,14 +15,17 @@ from .logs import title
 class LoadError(Exception):
     """`message` is for the operator; `trace` is the application's own traceback, if there is one.
 
-    `cause` is what the import raised, if it raised anything.
+    `cause` is what the import raised, if it raised anything. `code` is that of the error, where the application is not to blame.
     """
 
-    def __init__(self, message: str, trace: str = "", cause: "BaseException | None" = None) -> None:
+    def __init__(
+        self, message: str, trace: str = "", cause: "BaseException | None" = None, code: "str | None" = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.trace = trace
         self.cause = cause
+        self.code = code
 
 
 # By the number of arguments that a callable must be given.

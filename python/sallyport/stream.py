@@ -156,6 +156,9 @@ class Inline:
         """Sends a frame, perhaps together with others within a moment."""
         self._outbox.hold(frame)
 
+    def start(self) -> None:
+        """Nothing to do: the calling thread answers."""
+
     def serve(self, server: "Server") -> None:
         """Runs a stream for every request, until STOP. Raises EOFError when the server is gone."""
         parsed, waiting, environ, open_stream = self._link.parsed, self._waiting, server.environ, server.open

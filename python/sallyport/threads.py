@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 _CLOSED = (EBADF, ENOTSOCK)
 # Seconds of work of one thread after which its pace is looked at, if it does not rest before.
 _PACE_INTERVAL = 0.005
+# What keeps a thread from being started; it follows what Python says.
+_LIMITS = "; the system allows no more threads (rlimits.processes, rlimits.memory, ulimit -u, TasksMax=, pids.max)"
 
 
 def refuse_greenlets(threads: int) -> None:
@@ -78,6 +80,17 @@ class Shared:
         self._changed = threading.Condition()
         self._prefetch = Prefetch(threads, threads)
         self._measuring = threading.Lock()
+        self._started: "list[threading.Thread]" = []
+
+    def start(self) -> None:
+        """Starts the threads. Raises LoadError where the system allows no more: such a worker must not become ready."""
+        for at in range(self._threads):
+            thread = threading.Thread(target=self._work, args=(at,), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise LoadError(f"thread {at + 1} of {self._threads}: {error}{_LIMITS}", code="SPAWN_FAILED") from None
+            self._started.append(thread)
 
     def send(self, kind: int, id: int, payload: bytes = b"") -> None:
         self._outbox.send(HEADER.pack(len(payload), id, kind) + payload)
@@ -95,14 +108,11 @@ class Shared:
             self._outbox.flush()  # it looked before there was anything
 
     def serve(self, server: "Server") -> None:
-        """Like Inline.serve; at the end it waits for the requests that are being answered."""
-        threads = [threading.Thread(target=self._work, args=(at,), daemon=True) for at in range(self._threads)]
-        for thread in threads:
-            thread.start()
+        """Like Inline.serve, after `start`; at the end it waits for the requests that are being answered."""
         self._read(server)
         self._requests.extend([None] * self._threads)
         self._wake()
-        for thread in threads:
+        for thread in self._started:
             thread.join()
 
     def ends_with(self, error: BaseException) -> bool:

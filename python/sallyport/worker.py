@@ -55,7 +55,7 @@ def main() -> None:
         link.on_read = outbox.record_read
         serve = _prepared(link, outbox, sock, settings)
     except LoadError as error:
-        link.send(FAILED, 0, failed_payload(error.message, error.trace, error.cause))
+        link.send(FAILED, 0, failed_payload(error.message, error.trace, error.cause, error.code))
         sys.exit(1)
     sys.exit(serve())
 
@@ -88,6 +88,7 @@ def _wsgi(
     server = wsgi.Server(app, driver, settings["constants"], threads, settings["processes"])
     gc.collect()
     gc.freeze()  # imported objects live as long as the process: no collection needs to visit them again
+    driver.start()
 
     def serve() -> int:
         driver.send(READY, 0, _ready("wsgi"))

@@ -1,7 +1,7 @@
 // From a file with a TypeScript or JavaScript module to the gateway that its default export means.
 import { execFile } from "node:child_process";
 import { access, readFile } from "node:fs/promises";
-import { extname, resolve } from "node:path";
+import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isModuleNamespaceObject } from "node:util/types";
 import type { Jiti } from "jiti";
@@ -161,7 +161,8 @@ const dataUrl = (source: string): string => `data:text/javascript,${encodeURICom
 async function isCommonJs(file: string): Promise<boolean> {
   if (extname(file) !== ".ts") return false;
   const found = findPackageJSON?.(pathToFileURL(file));
-  if (found === undefined) return false;
+  // Where there is none, Node 24 and 26 give the file itself.
+  if (found === undefined || basename(found) !== "package.json") return false;
   return JSON.parse(await readFile(found, "utf8")).type === "commonjs";
 }
 

@@ -13,4 +13,4 @@ export { escapeBytes, LineSplitter } from "./lines.ts";
 export { canReadMemory, residentMemory } from "./memory.ts";
 export { ApplicationOutput } from "./output.ts";
 export { Lifespan, memoryOf, needsWatch, SERVED } from "./recycling.ts";
-export { scriptFault } from "./start-failure.ts";
+export { notBecomeText, scriptFault } from "./start-failure.ts";

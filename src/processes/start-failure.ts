@@ -10,8 +10,21 @@ const PACKAGES: readonly (readonly [program: RegExp, packages: string])[] = [
   [/^php/, "php-cli (Debian, Ubuntu, Fedora), php84 (Alpine), php (Homebrew)"],
 ];
 
+/** EAGAIN: as a user, in a unit or in a container, too many run already. */
+const NO_MORE =
+  "the system allows no more processes and threads (rlimits.processes, ulimit -u, TasksMax=, pids.max)";
+/** What setpriv(1) and prlimit(1) say when they cannot become the program. */
+const NOT_BECOME = /^(?:setpriv|prlimit): failed to execute /;
+
+/** What is wrong where `line`, the last that a process printed, is of a program that set its user or limits; undefined otherwise. */
+export function notBecomeText(line: string): string | undefined {
+  if (!NOT_BECOME.test(line)) return undefined;
+  return line.endsWith("Resource temporarily unavailable") ? `${NO_MORE} (${line})` : line;
+}
+
 /** The reason in words, with what to do. `message` is the system's: "spawn php-cgi ENOENT". */
 export function startFailureText(command: string, message: string, cwd?: string): string {
+  if (message.endsWith("EAGAIN")) return `${NO_MORE} (${message})`;
   if (message.endsWith("ENOENT")) return `${whyNotFound(command, cwd)} (${message})`;
   if (message.endsWith("EACCES")) return `it may not be executed: chmod +x ${command} (${message})`;
   return message;

@@ -38,6 +38,7 @@ export function keepPidFile(path: string): void {
     writeFileSync(draft, `${process.pid}\n`, { mode: 0o644 });
     renameSync(draft, path);
   } catch (error) {
+    rmSync(draft, { force: true }); // a full disk has room for an empty file
     throw unwritable(path, error);
   }
   process.once("exit", () => {

@@ -2,6 +2,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { SallyportError } from "../exchange/index.ts";
 
 /** Bytes: sun_path of unix(7) without its NUL. Node would truncate a longer path, and bind or connect to the rest. */
 const LONGEST_PATH = 107;
@@ -28,10 +29,19 @@ const SHORT = "/tmp";
 
 /**
  * Makes a directory that only this user may enter, for sockets whose names have `longest` bytes at the most: where
- * temporary files go, or in /tmp where a path there would be too long. Rejects with an error of the system.
+ * temporary files go, or in /tmp where a path there would be too long. Rejects with CONFIG_INVALID where it cannot be made.
  */
-export function makeSocketDirectory(longest: number): Promise<string> {
+export async function makeSocketDirectory(longest: number): Promise<string> {
   const usual = join(tmpdir(), "sallyport-");
   const fits = Buffer.byteLength(usual) + RANDOM + 1 + longest <= LONGEST_PATH;
-  return mkdtemp(fits ? usual : join(SHORT, "sallyport-"));
+  try {
+    return await mkdtemp(fits ? usual : join(SHORT, "sallyport-"));
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new SallyportError(
+      "CONFIG_INVALID",
+      `programs are reached by sockets in a temporary directory, and none can be made: ${message}; set TMPDIR`,
+      { cause },
+    );
+  }
 }

@@ -4,7 +4,7 @@
 import { basename } from "node:path";
 import { SallyportError } from "../exchange/index.ts";
 import { boundsOf } from "../options/processes.ts";
-import { describeExit, type Exit } from "../processes/index.ts";
+import { describeExit, type Exit, notBecomeText } from "../processes/index.ts";
 import { importFailure } from "./import-failure.ts";
 import { INTERFACE_NAMES, type Interface } from "./interface.ts";
 import type { WorkerOptions } from "./options.ts";
@@ -104,6 +104,8 @@ export class Start {
 
   #diedYoung(how: string): SallyportError {
     const { app, python } = this.#options;
+    const notBecome = notBecomeText(this.#lastLines.at(-1) ?? "");
+    if (notBecome) return new SallyportError("SPAWN_FAILED", `${python} could not be started: ${notBecome}`);
     const detail = this.#lastLines.join("\n") || undefined;
     const doubt = /py/i.test(basename(python)) ? "" : "; is it a Python interpreter?";
     return new SallyportError("APP_IMPORT", `${python} ${how} while it imported ${app}${doubt}`, { detail });

@@ -97,6 +97,8 @@ export class Worker implements StreamTransport {
   #runtime: Runtime | undefined;
   /** Requests that it has been given. */
   requests = 0;
+  /** Of these, those that it had not begun when it ended. */
+  #unbegun = 0;
   /** Of the application, as its pool counts them. */
   generation = 1;
   /** Once it is gone. */
@@ -161,9 +163,9 @@ export class Worker implements StreamTransport {
     return this.#state === "leaving" ? "draining" : this.#state;
   }
 
-  /** It was ready and has been given a request. */
+  /** It was ready and has been given a request, which it did not give back with its end. */
   get servedOnce(): boolean {
-    return this.requests > 0;
+    return this.requests > this.#unbegun;
   }
 
   get isReady(): boolean {
@@ -384,6 +386,7 @@ export class Worker implements StreamTransport {
     this.#start.died(exit);
     const lost = left && this.capacity.mode !== "loop" ? [] : this.#running(last);
     const unbegun = this.streams.all().filter((stream) => !lost.includes(stream));
+    this.#unbegun = unbegun.length;
     const died = `the worker that ran the request ${describeExit(exit)}`;
     for (const stream of lost) stream.lose(this.#endedFor ?? new SallyportError("WORKER_DIED", died));
     for (const stream of unbegun) stream.reclaim();

@@ -251,6 +251,15 @@ for (const major of ["own", ...NODE.test])
     assert.match(absent, /^ERR_SALLYPORT_APP_IMPORT\n.*absent\.ts/);
   });
 
+for (const major of ["own", ...NODE.test])
+  test(`Node (${major}) takes TypeScript where there is no package.json`, async (t) => {
+    const node = major === "own" ? process.execPath : nodeProgram(ROOT, major);
+    if (!existsSync(node) && process.env.CI !== "true") return t.skip(`not on this machine: Node ${major}`);
+    const app = "export default (_: Request): Response => new Response('ts' as string);";
+    const paths = await Promise.all(["ts", "mts"].map((ending) => made(`bare/app.${ending}`, app)));
+    assert.equal(await loadedPlainly(paths, node), "function\nfunction");
+  });
+
 test("plain node, without any loader, takes TypeScript, also where types alone cannot be stripped", async () => {
   const app = "export default (_: Request): Response => new Response('ts' as string);";
   assert.equal(await loadedPlainly(await made("plain.ts", app)), "function");

@@ -1,12 +1,13 @@
 // Options by environment variables, files of them, PORT, and the pid file.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { envFilesOf, loadEnvFiles } from "../../src/cli/env-file.ts";
 import { helpText } from "../../src/cli/help.ts";
 import { OPTIONS } from "../../src/cli/options.ts";
 import { variableOf, variablesIn, withVariables } from "../../src/cli/variables.ts";
+import { keepPidFile } from "../../src/server/pid-file.ts";
 import { makeFolder } from "../kit/make-folder.ts";
 import { sallyport } from "../kit/run-command.ts";
 import { serve, serveBy } from "../kit/serve.ts";
@@ -208,3 +209,13 @@ for (const more of [[], ["--server-processes", "2"]]) {
     assert.equal(inFile(), false);
   });
 }
+
+test("a pid file that cannot be written leaves no draft behind", (t) => {
+  const folder = makeFolder(t);
+  mkdirSync(join(folder, "pid"));
+  assert.throws(() => keepPidFile(join(folder, "pid")), {
+    code: "ERR_SALLYPORT_CONFIG_INVALID",
+    message: /the pid file .* cannot be written/,
+  });
+  assert.deepEqual(readdirSync(folder), ["pid"]);
+});

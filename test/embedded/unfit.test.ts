@@ -16,12 +16,14 @@ const APPS = fileURLToPath(new URL("../apps/embedded", import.meta.url));
 const PYTHON = pythons()[0]?.path as string;
 const here = makeFolder();
 
-const HOOK = `import { register } from "node:module";
-const hook = \`export const resolve = (name, context, next) => {
+/** Node 20 has `register` alone, of which Node 26 warns. */
+const HOOK = `import * as modules from "node:module";
+const resolve = (name, context, next) => {
   if (name === "koffi") throw new Error("Cannot find package 'koffi'");
   return next(name, context);
-};\`;
-register("data:text/javascript," + encodeURIComponent(hook));
+};
+if (modules.registerHooks) modules.registerHooks({ resolve });
+else modules.register("data:text/javascript," + encodeURIComponent("export const resolve = " + resolve));
 `;
 const WITHOUT_KOFFI = join(here, "without-koffi.mjs");
 writeFileSync(WITHOUT_KOFFI, HOOK);

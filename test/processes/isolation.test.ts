@@ -202,6 +202,19 @@ test("a group of its own, by number, takes the place of the user's", { skip: AS_
   );
 });
 
+test("a process that the limit of its user does not allow is told as that, and not as a fault of the application", {
+  skip: AS_ROOT,
+}, async (t) => {
+  // Nobody else on this machine has this number.
+  const options = { user: 54398, group: 54398, rlimits: { processes: 1 }, processes: 4 };
+  const gateway = wsgi("report:wsgi", { chdir: APPS, python: PYTHON, ...options });
+  t.after(() => gateway.close?.(0));
+  await assert.rejects(async () => gateway.start?.(), {
+    code: "ERR_SALLYPORT_SPAWN_FAILED",
+    message: /python3 could not be started: the system allows no more processes and threads \(rlimits\.proc/,
+  });
+});
+
 test("a FastCGI application that is started runs as its user, within its limits", {
   skip: AS_ROOT,
 }, async (t) => {

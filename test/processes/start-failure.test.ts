@@ -4,6 +4,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startChild } from "../../src/processes/index.ts";
+import { notBecomeText, startFailureText } from "../../src/processes/start-failure.ts";
 import { cgi } from "../../src/protocols/cgi/index.ts";
 import { fastcgi } from "../../src/protocols/fastcgi/index.ts";
 import { RecordedExchange } from "../../src/testing/recorded.ts";
@@ -80,4 +81,15 @@ test("FastCGI: an application whose program is not installed does not start, and
   await assert.rejects(async () => gateway.start?.(), {
     message: /php-cgi9\.9 could not be started: .* packages that have it/,
   });
+});
+
+test("what is wrong where the system allows no more processes is told with the limits that can be meant", () => {
+  for (const text of [
+    startFailureText("/bin/x", "spawn /bin/x EAGAIN"),
+    notBecomeText("setpriv: failed to execute /bin/x: Resource temporarily unavailable"),
+    notBecomeText("prlimit: failed to execute /bin/x: Resource temporarily unavailable"),
+  ])
+    assert.match(text ?? "", /^the system allows no more processes and threads \(.*pids\.max\) \(.*\/bin\/x/);
+  assert.equal(notBecomeText("setpriv: failed to execute /x: Exec format error")?.slice(0, 7), "setpriv");
+  assert.equal(notBecomeText("Traceback (most recent call last):"), undefined);
 });

@@ -42,6 +42,7 @@ class Site:
             shared = outbox.SharedOutbox(outbox.Outbox(theirs, os.dup(memory.fileno()), 65_536), theirs)
         self.driver = threads.Shared(link.Link(theirs), shared, count)
         server = wsgi.Server(app, self.driver, {}, count, 1)
+        self.driver.start()
         self._thread = threading.Thread(target=self.driver.serve, args=(server,), daemon=True)
         self._thread.start()
 
@@ -197,6 +198,7 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "5")])
     return [b"hello"]
 
+driver.start()
 driver.serve(wsgi.Server(app, driver, {}, 2, 1))
 """
 

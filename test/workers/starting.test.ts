@@ -110,3 +110,41 @@ test("a successor of an old generation does not serve", async (t) => {
   await gone(successor);
   assert.equal(await server.pid(), await server.nth(3));
 });
+
+test("threads that the system does not allow fail the start: such a worker never becomes ready", async (t) => {
+  const folder = makeFolder(t);
+  const app = `import threading
+start = threading._start_new_thread
+count = 0
+def refuse(*args):
+    global count
+    count += 1
+    if count > 2: raise RuntimeError("can't start new thread")
+    return start(*args)
+threading._start_new_thread = refuse
+def application(environ, start_response): pass
+`;
+  writeFileSync(join(folder, "scarce.py"), app);
+  await assert.rejects(startWsgi(t, "scarce", { chdir: folder, threads: 4 }), {
+    code: "ERR_SALLYPORT_SPAWN_FAILED",
+    message: /^thread 3 of 4: can't start new thread; the system allows no more threads \(rlimits\.processes/,
+  });
+});
+
+test("workers that die before they begin a request are started again after growing pauses, though a request waits", async (t) => {
+  const folder = makeFolder(t);
+  const app = `import os
+from sallyport import stream
+stream.Inline.serve = lambda *args: os._exit(1)
+def application(environ, start_response): pass
+`;
+  writeFileSync(join(folder, "dies.py"), app);
+  const server = await startWsgi(t, "dies", { chdir: folder, queueTimeout: 60_000 });
+  const answer = server.ask("/").catch(() => undefined);
+  const pauses = (): string[] =>
+    server.lines.flatMap(({ message }) => /^worker \d+ ended; another starts(.*)/.exec(message)?.[1] ?? []);
+  await until(() => pauses().length >= 4);
+  assert.deepEqual(pauses().slice(0, 4), [" in 100 ms", " in 250 ms", " in 500 ms", " in 1000 ms"]);
+  await server.gateway.close?.(0);
+  await answer;
+});
