@@ -1,7 +1,7 @@
 // What kind of app a module's default export is, by its shape: frameworks have no common mark.
 // Tested by test/apps/load.test.ts.
 import type { EventEmitter } from "node:events";
-import type { Server, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { thrownOf } from "../exchange/thrown.ts";
 import { timerDelay } from "../exchange/wait.ts";
@@ -151,11 +151,17 @@ function serverGateway(server: Server, options: AppOptions): Gateway {
   if (server.listenerCount("request") + server.listenerCount("upgrade") === 0)
     throw new SallyportError("CONFIG_INVALID", "the exported server of node:http has no request handler");
   return withUpgrades(
-    nodeApp((req, res) => server.emit("request", req, res) || refuseRequest(res), options),
+    nodeApp((req, res) => server.emit(eventOf(req, server), req, res) || refuseRequest(res), options),
     server,
     options,
   );
 }
+
+/** As in node itself: what asks whether to go on is for who listens for that, and not for the handler of other requests. */
+const eventOf = ({ headers, httpVersion }: IncomingMessage, server: Server): string =>
+  headers.expect && httpVersion !== "1.0" && server.listenerCount("checkContinue") > 0
+    ? "checkContinue"
+    : "request";
 
 const refuseRequest = (res: ServerResponse): unknown =>
   res.writeHead(404, { "Content-Type": "text/plain" }).end("Only WebSockets are served here.\n");

@@ -23,7 +23,6 @@ const TEXT = 1;
 const BINARY = 2;
 const CLOSE = 8;
 const PONG = 10;
-const NORMAL = 1000;
 const NO_CODE = 1005;
 const ABNORMAL = 1006;
 
@@ -166,7 +165,7 @@ export class RawWebSocket extends Duplex {
 
   #close(session: WebSocketSession, code: number, reason: string): void {
     try {
-      session.close(code === NO_CODE ? NORMAL : code, reason);
+      session.close(code === NO_CODE ? undefined : code, reason);
       this.#over = true;
     } catch (error) {
       this.#fail("APP_PROTOCOL", (error as Error).message);

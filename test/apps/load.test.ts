@@ -209,6 +209,28 @@ test("a server of node:http needs a handler, of requests or of upgrades", async 
   assert.equal(await answerOf(await made("hs-upgrade.mjs", source)), "Only WebSockets are served here.\n");
 });
 
+test("who listens for checkContinue at a server of node:http gets the requests that wait to be told to go on", async () => {
+  const source = `
+    import h from 'node:http';
+    const server = h.createServer((req, res) => req.pipe(res));
+    server.on('checkContinue', (req, res) => {
+      if (req.url === '/closed') return res.writeHead(401).end();
+      res.writeContinue();
+      server.emit('request', req, res);
+    });
+    export default server;`;
+  const gateway = await loadApp(await made("hs-continue.mjs", source));
+  const answer = async (target: string, ...headers: string[]) => {
+    const exchange = new RecordedExchange({ target, method: "POST", body: "sent", headers });
+    gateway.handle(exchange);
+    const { status, body } = await exchange.done;
+    return [status, body.toString()];
+  };
+  assert.deepEqual(await answer("/closed", "Expect", "100-Continue"), [401, ""]);
+  assert.deepEqual(await answer("/open", "Expect", "100-continue"), [200, "sent"]);
+  assert.deepEqual(await answer("/closed"), [200, "sent"]);
+});
+
 test("an object that rejects nothing but throws a string is told as well", async () => {
   const error = await failureOf(await made("throws-string.mjs", "throw 'just text'"));
   assert.match(error.message, /could not be imported: just text$/);
