@@ -30,9 +30,15 @@ export default async (request) => {
 // Cleans up at a signal as NestJS, Apollo Server and terminus do: then it sends the signal to itself once more.
 writeFileSync(
   join(here, "again.mjs"),
-  `const signals = { SIGTERM: "SIGTERM", SIGINT: 2, SIGQUIT: undefined };
+  `import { kill } from "node:process";
+const { kill: taken } = process;
+const signals = {
+  SIGTERM: () => process.kill(process.pid, "SIGTERM"),
+  SIGINT: () => kill(process.pid, 2),
+  SIGQUIT: () => taken(process.pid),
+};
 for (const [name, again] of Object.entries(signals))
-  process.once(name, () => { process.kill(process.pid, again); setTimeout(() => process.stderr.write("cleaned up\\n"), 100); });
+  process.once(name, () => { again(); setTimeout(() => process.stderr.write("cleaned up\\n"), 100); });
 export { default } from "./hold.mjs";
 `,
 );
