@@ -26,7 +26,7 @@ export interface FetchContext {
   readonly incoming?: FetchConnection | undefined;
 }
 
-export type FetchConnection = Pick<IncomingMessage, "socket" | "httpVersion">;
+export type FetchConnection = Pick<IncomingMessage, "socket"> & Partial<Pick<IncomingMessage, "httpVersion">>;
 
 /** Properties that srvx, and h3 on it, add to a Request. */
 interface HostRequest extends Request {

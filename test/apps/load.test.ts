@@ -92,6 +92,15 @@ const APPS: Record<string, readonly [name: string, text: string]> = {
       getHttpAdapter: () => ({ getInstance: () => handler }),
     };`,
   ],
+  "a Next.js app": [
+    "next.mjs",
+    `let prepared = false;
+    export default {
+      async prepare() { prepared = true; },
+      getRequestHandler: () => async (req, res, parsedUrl) => res.end(prepared && !parsedUrl ? req.url : 'not ready'),
+      async close() {},
+    };`,
+  ],
   "a server of node:http": [
     "hs.mjs",
     "import { createServer } from 'node:http'; export default createServer((req, res) => res.end(req.url));",
@@ -198,6 +207,23 @@ test("a NestJS application that does not become ready says why", async () => {
     "export default { init: async () => { throw new Error('db'); }, getHttpAdapter() {}, close() {} };";
   const { code, message } = await failureOf(await made("nest-fails.mjs", nest));
   assert.deepEqual([code, message.endsWith("did not become ready: db")], ["ERR_SALLYPORT_APP_IMPORT", true]);
+});
+
+test("the development of a Next.js app has its WebSockets", async () => {
+  for (const dev of [true, false]) {
+    const next = `export default {
+      options: { dev: ${dev} },
+      prepare: async () => {},
+      getRequestHandler: () => (req, res) => res.end("plain"),
+      getUpgradeHandler: () => (req, socket) => socket.end("HTTP/1.1 403 Forbidden\\r\\n\\r\\n"),
+      close: async () => {},
+    };`;
+    const gateway = await loadApp(await made(`next-${dev}.mjs`, next));
+    const exchange = new RecordedExchange({});
+    Object.assign(exchange, { handshake: { subprotocols: [], accept: () => assert.fail("accepted") } });
+    gateway.handle(exchange);
+    assert.equal((await exchange.done).status, dev ? 403 : 200);
+  }
 });
 
 test("a server of node:http needs a handler, of requests or of upgrades", async () => {
