@@ -207,8 +207,9 @@ class ExchangeWriter {
     this.#socket._hadError = true;
     this.#held = "";
     this.#scheduleEndTurn();
-    abortNodeRequest(this.#req);
+    // As in node itself the socket is gone by then: otherwise the request would destroy it with its own error.
     this.#socket.destroy();
+    abortNodeRequest(this.#req);
   }
 }
 

@@ -610,6 +610,19 @@ test("a client that leaves is told to request and response", async () => {
   assert.deepEqual(seen.sort(), ["req ECONNRESET", "req aborted", "req close", "res close false"]);
 });
 
+test("a client that leaves is no error of the socket, which libraries (on-finished, in Koa) would tell the log of", async () => {
+  const exchange = new RecordedExchange();
+  const seen: string[] = [];
+  nodeApp(({ socket }) => {
+    socket.on("error", ({ message }) => seen.push(message));
+    socket.on("close", () => seen.push(`close ${socket.destroyed}`));
+  }).handle(exchange);
+  exchange.hangUp();
+  await turn();
+  await turn();
+  assert.deepEqual(seen, ["close true"]);
+});
+
 test("a client that leaves breaks a pipeline off", async () => {
   const exchange = new RecordedExchange();
   exchange.stalled = true;
