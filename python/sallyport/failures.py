@@ -56,9 +56,7 @@ def abort_payload(error: BaseException, leaving: bool = False) -> bytes:
     return json.dumps(failure).encode()
 
 
-def failed_payload(
-    message: str, detail: str, cause: "BaseException | None" = None, code: "str | None" = None
-) -> bytes:
+def failed_payload(message: str, detail: str, cause: "BaseException | None" = None, code: "str | None" = None) -> bytes:
     """`cause`: what importing the application raised; the interpreter may be to blame for it."""
     failure = {"message": cut(message, _MESSAGE), "detail": cut(detail, _DETAIL)}
     if code is not None:

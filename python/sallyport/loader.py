@@ -15,7 +15,8 @@ from .logs import title
 class LoadError(Exception):
     """`message` is for the operator; `trace` is the application's own traceback, if there is one.
 
-    `cause` is what the import raised, if it raised anything. `code` is that of the error, where the application is not to blame.
+    `cause` is what the import raised, if it raised anything. `code` is that of the error, where the application is not
+    to blame.
     """
 
     def __init__(
