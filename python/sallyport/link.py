@@ -32,6 +32,7 @@ TO_WORKER = {
     "REPEAT": 14,
     "RECALL": 15,
     "MULTIPROCESS": 16,
+    "UPGRADE": 17,
 }
 # Worker to server.
 FROM_WORKER = {
@@ -55,11 +56,12 @@ FROM_WORKER = {
     "PRINTED": 82,
     "PREFETCH": 83,
     "RETURNED": 84,
+    "SWITCHED": 85,
 }
 INIT, REQUEST, BODY, BODY_END, CANCEL, CREDIT, STOP = range(1, 8)
-TEXT, BINARY, CLOSE, PING, LEAVE, COMMON, REPEAT, RECALL, MULTIPROCESS = range(8, 17)
+TEXT, BINARY, CLOSE, PING, LEAVE, COMMON, REPEAT, RECALL, MULTIPROCESS, UPGRADE = range(8, 18)
 READY, FAILED, RESPONSE, ANSWER, HEAD, CHUNK, END, DONE, ABORT, WANT = range(65, 75)
-INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, PREFETCH, RETURNED = range(75, 85)
+INFORM, FILE, ACCEPT, TEXT_OUT, BINARY_OUT, CLOSE_OUT, PONG, PRINTED, PREFETCH, RETURNED, SWITCHED = range(75, 86)
 
 # Flags in the first byte of a head: it has a Content-Length, which is that of a body in the same frame; it has a Date;
 # the application wants the connection closed.

@@ -15,8 +15,8 @@ from .logs import title
 class LoadError(Exception):
     """`message` is for the operator; `trace` is the application's own traceback, if there is one.
 
-    `cause` is what the import raised, if it raised anything. `code` is that of the error, where the application is not
-    to blame.
+    `cause` is what the import raised, if it raised anything. `code` is that of the error, where the application
+    is not to blame.
     """
 
     def __init__(
@@ -114,11 +114,24 @@ def _unwrapped(app: object) -> object:
 
 
 def _arity(app: object) -> int:
-    """How many arguments it must be called with; 0 if unknown."""
+    """How many arguments it must be called with; 0 if unknown.
+
+    A decorator that takes whatever comes counts as what it decorates. But a decorated function of one argument does not
+    tell: Werkzeug's `@Request.application` makes a WSGI application of one that takes the request.
+    """
+    required = _required(app, follow_wrapped=False)
+    if required == 0:
+        required = _required(app, follow_wrapped=True)
+        return 0 if required == 1 else required
+    return required
+
+
+def _required(app: object, follow_wrapped: bool) -> int:
+    """The same for its own signature, or for that of what it decorates."""
     import inspect
 
     try:
-        parameters = inspect.signature(app).parameters.values()
+        parameters = inspect.signature(app, follow_wrapped=follow_wrapped).parameters.values()
     except Exception:  # it has none, or its annotations cannot be evaluated (Python 3.14)
         return 0
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):

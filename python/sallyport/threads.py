@@ -15,7 +15,21 @@ from errno import EBADF, ENOTSOCK
 from time import monotonic
 
 from . import forks
-from .link import COMMON, COUNT, DONE, HEADER, MULTIPROCESS, PREFETCH, RECALL, REPEAT, REQUEST, RETURNED, STOP, Link
+from .link import (
+    COMMON,
+    COUNT,
+    DONE,
+    HEADER,
+    MULTIPROCESS,
+    PREFETCH,
+    RECALL,
+    REPEAT,
+    REQUEST,
+    RETURNED,
+    STOP,
+    UPGRADE,
+    Link,
+)
 from .loader import LoadError
 from .stream import PREFETCH_MAX, Prefetch, Stream
 
@@ -109,6 +123,11 @@ class Shared:
         with self._changed:
             self._changed.wait_for(ready)
 
+    def look_again(self) -> None:
+        """What a stream waits for has come from another thread than the reading one."""
+        with self._changed:
+            self._changed.notify_all()
+
     def poll(self, stream: Stream) -> None:
         """Nothing to do: the reading thread has already delivered."""
 
@@ -131,6 +150,10 @@ class Shared:
                 return
             elif kind == RECALL:
                 self._give_back(id)
+            elif kind == UPGRADE:
+                stream = self._streams[id] = server.open_upgrade(id)
+                self._requests.append((stream, server.environ(kind, payload)))
+                self._wake()
             elif stream := self._streams.get(id):
                 with self._changed:
                     stream.receive(kind, payload)

@@ -51,6 +51,9 @@ export const DEBIAN = {
 export const PYTHON = {
   test: [
     "flask",
+    "flask-sock",
+    "flask-socketio",
+    "python-socketio[client]",
     "django",
     "pyramid",
     "cherrypy",

@@ -13,7 +13,7 @@ export interface AnswerOptions {
   readonly status: number;
   /** The body; otherwise status and reason. */
   readonly text?: string | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly headers?: Readonly<Record<string, string | number>> | undefined;
 }
 
 const TEXT: Headers = ["Content-Type", "text/plain; charset=utf-8"];
@@ -21,9 +21,9 @@ const TEXT: Headers = ["Content-Type", "text/plain; charset=utf-8"];
 /** A gateway that answers every request alike. */
 export function fixedAnswer({ status, text, headers = {} }: AnswerOptions): Gateway {
   const body = text ?? `${status} ${STATUS_CODES[status] ?? ""}`.trimEnd().concat("\n");
-  const given = Object.entries(headers).flat();
+  const given = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
   const typed = Object.keys(headers).some((name) => name.toLowerCase() === "content-type");
-  const head = { status, reason: "", headers: typed ? given : [...TEXT, ...given] };
+  const head = { status, reason: "", headers: [...(typed ? [] : TEXT), ...given, ...lengthOf(status, body)] };
   return {
     status: () => statusWithoutProcesses("answer"),
     handle(exchange) {
@@ -32,6 +32,11 @@ export function fixedAnswer({ status, text, headers = {} }: AnswerOptions): Gate
     },
   };
 }
+
+/** Said here, so that the answer to HEAD has it, too. A 204 must not have one (RFC 9110, 8.6). */
+const lengthOf = (status: number, body: string): Headers =>
+  WITHOUT_BODY.has(status) ? [] : ["Content-Length", String(Buffer.byteLength(body))];
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);
 
 export interface RedirectOptions {
   /** A URL, a path on the same host, or a scheme alone ("https:"): the same address by that scheme, on its own port. */
@@ -56,8 +61,9 @@ export function redirect({ to, status = PERMANENT, keepPath = true }: RedirectOp
       exchange.trace?.handedOver();
       try {
         const location = locationOf(exchange);
-        const headers: Headers = ["Location", location, ...TEXT];
-        exchange.respond({ status, reason: "", headers }, `The address is ${location} now\n`);
+        const body = `The address is ${location} now\n`;
+        const headers: Headers = ["Location", location, ...TEXT, ...lengthOf(status, body)];
+        exchange.respond({ status, reason: "", headers }, body);
       } catch (error) {
         exchange.fail(SallyportError.from(error));
       }

@@ -1,21 +1,22 @@
 // What kind of app a module's default export is, by its shape: frameworks have no common mark.
 // Tested by test/apps/load.test.ts.
-import type { EventEmitter } from "node:events";
-import type { Server, ServerResponse } from "node:http";
+import { EventEmitter } from "node:events";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { thrownOf } from "../exchange/thrown.ts";
-import { timerDelay } from "../exchange/wait.ts";
 import { isClass, isGateway } from "../options/checks.ts";
 import { describeThrown } from "./app-error.ts";
 import { type FetchFunction, type FetchObject, fetchApp } from "./fetch.ts";
 import { type AppOptions, type NodeHandler, nodeApp } from "./node.ts";
 import { withUpgrades } from "./node-upgrade.ts";
+import { type ClosingServer, withOwnClose } from "./own-close.ts";
 
 interface FastifyLike {
   ready(): PromiseLike<unknown>;
   routing(req: unknown, res: ServerResponse): void;
   close(): PromiseLike<unknown>;
-  readonly server: EventEmitter;
+  readonly server: ClosingServer;
 }
 
 interface KoaLike {
@@ -25,8 +26,18 @@ interface KoaLike {
 interface NestLike {
   init(): Promise<unknown>;
   getHttpAdapter(): { getInstance(): unknown };
-  getHttpServer?(): EventEmitter;
+  getHttpServer?(): ClosingServer;
+  close(signal?: string): PromiseLike<unknown>;
+  /** Where its hooks run at signals; protected by its types. */
+  unsubscribeFromProcessSignals?(): void;
+}
+
+interface NextLike {
+  prepare(): Promise<unknown>;
+  getRequestHandler(): (req: unknown, res: ServerResponse) => unknown;
+  getUpgradeHandler?(): (req: unknown, socket: Duplex, head: Buffer) => unknown;
   close(): PromiseLike<unknown>;
+  readonly options?: { readonly dev?: boolean };
 }
 
 /** Polka, tinyhttp. */
@@ -37,7 +48,12 @@ interface RouterLike {
 interface Kind {
   readonly name: string;
   matches(exported: unknown): boolean;
-  gateway(exported: never, options: AppOptions): Gateway | Promise<Gateway>;
+  gateway(exported: never, options: AppOptions, ownProcess: boolean): Gateway | Promise<Gateway>;
+}
+
+export interface LoadOptions extends AppOptions {
+  /** The process is the server's: what an app does at a signal waits for the end of the requests. */
+  readonly ownProcess?: boolean | undefined;
 }
 
 const has = (value: unknown, ...methods: string[]): boolean =>
@@ -48,6 +64,11 @@ const has = (value: unknown, ...methods: string[]): boolean =>
 const isFunction = (value: unknown): value is (...parameters: unknown[]) => unknown =>
   typeof value === "function" && !isClass(value);
 
+const isFastify = (exported: unknown): exported is FastifyLike => has(exported, "routing", "ready", "close");
+
+/** The signals that stop a server. */
+const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
+
 /** The first that matches is used. */
 const KINDS: readonly Kind[] = [
   {
@@ -57,13 +78,18 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: "a Fastify instance",
-    matches: (exported) => has(exported, "routing", "ready", "close"),
+    matches: isFastify,
     gateway: fastifyGateway,
   },
   {
     name: "a NestJS application",
     matches: (exported) => has(exported, "init", "getHttpAdapter", "close"),
     gateway: nestGateway,
+  },
+  {
+    name: "a Next.js app (next())",
+    matches: (exported) => has(exported, "prepare", "getRequestHandler", "close"),
+    gateway: nextGateway,
   },
   {
     name: "a Koa instance",
@@ -96,11 +122,11 @@ const KINDS: readonly Kind[] = [
 export async function gatewayOfExport(
   exported: unknown,
   name: string,
-  options: AppOptions = {},
+  { ownProcess = false, ...options }: LoadOptions = {},
 ): Promise<Gateway> {
   if (isGateway(exported)) return gatewayWithoutOptions(exported, name, options);
   const kind = KINDS.find(({ matches }) => matches(exported));
-  if (kind) return kind.gateway(exported as never, options);
+  if (kind) return kind.gateway(exported as never, options, ownProcess);
   const found = isClass(exported) ? "a class; export an instance of it" : describeThrown(exported);
   const wanted = [...KINDS.map(({ name }) => name), "a gateway (staticFiles(), wsgi())"].join("; ");
   throw new SallyportError("CONFIG_INVALID", `${name} is ${found}. What can be served: ${wanted}`);
@@ -114,24 +140,47 @@ function gatewayWithoutOptions(gateway: Gateway, name: string, { timeout }: AppO
   );
 }
 
-/** Plugins are loaded by `ready`, as when Fastify listens itself; `close` runs its onClose hooks. */
+/** Its `close` runs its onClose hooks. */
 async function fastifyGateway(app: FastifyLike, options: AppOptions): Promise<Gateway> {
+  const { server } = app;
+  const end = { close: () => app.close(), server, log: options.log };
+  return withUpgrades(withOwnClose(await fastifyHandler(app, options), end), server, options);
+}
+
+/** Plugins are loaded by `ready`, as when Fastify listens itself. */
+async function fastifyHandler(app: FastifyLike, options: AppOptions): Promise<Gateway> {
   await becomeReady("Fastify app", () => app.ready());
-  const handler: NodeHandler = (req, res) => app.routing(req, res);
-  const gateway = { ...nodeApp(handler, options), close: (grace: number) => closeWithin(app, grace) };
-  return withUpgrades(gateway, app.server, options);
+  return nodeApp((req, res) => app.routing(req, res), options);
 }
 
 /** `init` is what its own `listen` begins with; what it then serves is an Express or a Fastify app. */
-async function nestGateway(app: NestLike, options: AppOptions): Promise<Gateway> {
+async function nestGateway(app: NestLike, options: AppOptions, ownProcess: boolean): Promise<Gateway> {
   await becomeReady("NestJS application", () => app.init());
-  const inner = await gatewayOfExport(
-    app.getHttpAdapter().getInstance(),
-    "the NestJS application's adapter",
-    options,
-  );
-  const gateway = { ...inner, close: (grace: number) => closeWithin(app, grace) };
-  return withUpgrades(gateway, app.getHttpServer?.(), options);
+  const signal = ownProcess ? takeSignals(app) : () => undefined;
+  const instance = app.getHttpAdapter().getInstance();
+  const inner = isFastify(instance)
+    ? await fastifyHandler(instance, options)
+    : await gatewayOfExport(instance, "the NestJS application's adapter", options);
+  const server = app.getHttpServer?.();
+  const end = { close: () => app.close(signal()), server, log: options.log };
+  return withUpgrades(withOwnClose(inner, end), server, options);
+}
+
+/**
+ * Nest's own listeners (`enableShutdownHooks`) run its hooks at the signal, while requests are under way: here they run at the end.
+ * The result gives the name of the signal that they get.
+ */
+function takeSignals(app: NestLike): () => NodeJS.Signals | undefined {
+  let last: NodeJS.Signals | undefined;
+  const remember = (signal: NodeJS.Signals): void => {
+    last = signal;
+  };
+  app.unsubscribeFromProcessSignals?.();
+  for (const signal of STOP_SIGNALS) process.on(signal, remember);
+  return () => {
+    for (const signal of STOP_SIGNALS) process.off(signal, remember);
+    return last;
+  };
 }
 
 async function becomeReady(what: string, begin: () => PromiseLike<unknown>): Promise<void> {
@@ -146,30 +195,31 @@ async function becomeReady(what: string, begin: () => PromiseLike<unknown>): Pro
   }
 }
 
+/** WebSockets are for the pages of its development. Its others would stay open without an answer, as where it listens itself. */
+async function nextGateway(app: NextLike, options: AppOptions): Promise<Gateway> {
+  await becomeReady("Next.js app", () => app.prepare());
+  const handler = app.getRequestHandler();
+  const gateway = nodeApp((req, res) => handler(req, res), options);
+  const upgrades = new EventEmitter();
+  if (app.options?.dev && app.getUpgradeHandler) upgrades.on("upgrade", app.getUpgradeHandler());
+  const end = { close: () => app.close(), log: options.log };
+  return withUpgrades(withOwnClose(gateway, end), upgrades, options);
+}
+
 /** Its own sockets are not used. */
 function serverGateway(server: Server, options: AppOptions): Gateway {
   if (server.listenerCount("request") + server.listenerCount("upgrade") === 0)
     throw new SallyportError("CONFIG_INVALID", "the exported server of node:http has no request handler");
-  return withUpgrades(
-    nodeApp((req, res) => server.emit("request", req, res) || refuseRequest(res), options),
-    server,
-    options,
-  );
+  const handler: NodeHandler = (req, res) =>
+    server.emit(eventOf(req, server), req, res) || refuseRequest(res);
+  return withUpgrades(withOwnClose(nodeApp(handler, options), { server }), server, options);
 }
+
+/** As in node itself: what asks whether to go on is for who listens for that, and not for the handler of other requests. */
+const eventOf = ({ headers, httpVersion }: IncomingMessage, server: Server): string =>
+  headers.expect && httpVersion !== "1.0" && server.listenerCount("checkContinue") > 0
+    ? "checkContinue"
+    : "request";
 
 const refuseRequest = (res: ServerResponse): unknown =>
   res.writeHead(404, { "Content-Type": "text/plain" }).end("Only WebSockets are served here.\n");
-
-async function closeWithin(app: FastifyLike | NestLike, grace: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timerDelay(grace));
-  });
-  try {
-    await Promise.race([app.close(), late]);
-  } catch {
-    // A hook of its own failed: that is for the app's own log, and the server stops all the same.
-  } finally {
-    clearTimeout(timer);
-  }
-}

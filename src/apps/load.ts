@@ -8,7 +8,7 @@ import type { Jiti } from "jiti";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { thrownOf } from "../exchange/thrown.ts";
 import { checkArgument, checkOptions, must } from "../options/checks.ts";
-import { gatewayOfExport } from "./load-kind.ts";
+import { gatewayOfExport, type LoadOptions } from "./load-kind.ts";
 import { APP_CHECKS, type AppOptions } from "./node.ts";
 import { ownStack, withoutFrames } from "./stack.ts";
 
@@ -50,7 +50,7 @@ export async function loadApp(path: string, options: AppOptions = {}): Promise<G
 }
 
 /** The same with a query in the module's URL: another query is another instance of the module. */
-export async function loadVersion(path: string, options: AppOptions, query: string): Promise<Gateway> {
+export async function loadVersion(path: string, options: LoadOptions, query: string): Promise<Gateway> {
   const file = resolve(path);
   await access(file).catch(() => {
     throw new SallyportError("TARGET_NOT_FOUND", `there is no module ${file}`);

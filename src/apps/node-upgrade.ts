@@ -2,9 +2,9 @@
 // socket to write to, whatever listener the client has come by.
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { type Exchange, type Gateway, type Headers, header, silentLog } from "../exchange/index.ts";
+import { type Gateway, silentLog } from "../exchange/index.ts";
 import { WrappedExchange } from "../exchange/wrapped-exchange.ts";
-import { type OpeningExchange, RawWebSocket } from "../websocket/index.ts";
+import { type OpeningExchange, opensWebSocket, RawWebSocket, rawRequest } from "../websocket/index.ts";
 import { failWithAppError } from "./app-error.ts";
 import { headWithin } from "./deadline.ts";
 import { type AppOptions, exchangeSocket } from "./node.ts";
@@ -46,8 +46,6 @@ export function withUpgrades(
   };
 }
 
-const opensWebSocket = (exchange: Exchange): exchange is OpeningExchange => exchange.handshake !== undefined;
-
 function upgrade(
   exchange: OpeningExchange,
   server: EventEmitter,
@@ -58,7 +56,7 @@ function upgrade(
   const socket = upgradeSocket(exchange);
   try {
     const seen = new WrappedExchange(exchange);
-    seen.request = { ...exchange.request, version: "1.1", headers: openingFields(exchange.request.headers) };
+    seen.request = rawRequest(exchange.request);
     const req = nodeRequest(seen, exchangeSocket(exchange));
     Object.defineProperty(req, "socket", { value: socket, writable: true, configurable: true });
     server.emit("upgrade", req, socket as unknown as Socket, EMPTY);
@@ -88,21 +86,3 @@ function upgradeSocket(exchange: OpeningExchange): RawWebSocket {
     unref: same,
   });
 }
-
-/**
- * As HTTP/1.1 has them (RFC 6455, 4.1), also of an extended CONNECT (RFC 8441), which has no key. Compression is the listener's:
- * none is offered to the application.
- */
-function openingFields(sent: Headers): string[] {
-  const fields: string[] = [];
-  for (let i = 0; i < sent.length; i += 2) {
-    const name = sent[i] as string;
-    if (name.toLowerCase() !== "sec-websocket-extensions") fields.push(name, sent[i + 1] as string);
-  }
-  if (header(sent, "sec-websocket-key") === undefined)
-    fields.push("Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Key", ANY_KEY);
-  return fields;
-}
-
-/** 16 bytes in base64: the library wants a key, and its answer to it is for nobody. */
-const ANY_KEY = "AAAAAAAAAAAAAAAAAAAAAA==";

@@ -36,6 +36,7 @@ export async function develop(plan: Developing): Promise<number> {
   const changed = rereadChangeable({ settings, directory, isSupervised: true }, reread);
   const server = serverOf(developed(settings), {
     directory,
+    ownProcess: true,
     ...countsOf(admin),
     development: session,
     reread: async (made) => developed(await changed(made)),

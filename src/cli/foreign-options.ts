@@ -88,7 +88,7 @@ export const FOREIGN_OPTIONS: Readonly<Record<string, readonly [theirs: readonly
   "--http-processes": [["uWSGI"], "--server-processes N"],
   "--http-auto-chunked": [["uWSGI"], NONE_OF_IT],
   "--http-chunked-input": [["uWSGI"], NONE_OF_IT],
-  "--http-websockets": [["uWSGI"], "no option: WebSockets are for ASGI apps, and need none"],
+  "--http-websockets": [["uWSGI"], "no option: WebSockets need none"],
   "--so-keepalive": [["uWSGI"], NONE_OF_IT],
   "--tcp-nodelay": [["uWSGI"], NONE_OF_IT],
   "--max-fd": [["uWSGI"], "no option: the limit of the system counts (ulimit -n, LimitNOFILE=)"],

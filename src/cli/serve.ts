@@ -75,7 +75,7 @@ async function serveAs(plan: ServePlan): Promise<number> {
   if (namesAddress(flags)) return run(plan);
   // A parent that passes a socket on knows better where to listen than a file or a default.
   const started = guess();
-  if (started.by === "cgi") return serverOf(settings, { directory }).answerCgi(started.nph);
+  if (started.by === "cgi") return serverOf(settings, { directory, ownProcess: true }).answerCgi(started.nph);
   const placed = (read: Settings): Settings => ({
     ...read,
     listen: placesOf(started, read.listen).map((address) => withOptions(address, flags, here)),
@@ -94,7 +94,7 @@ async function run(plan: ServePlan): Promise<number> {
   const reread = rereadChangeable({ settings, directory, isSupervised }, plan.reread);
   if (isSupervised) return superviseProcesses({ ...plan, reread });
   const admin = await prepareAdmin(settings, directory);
-  const server = serverOf(settings, { directory, reread, ...countsOf(admin) });
+  const server = serverOf(settings, { directory, ownProcess: true, reread, ...countsOf(admin) });
   const attach = attachAll(controlled(plan, server.log), admin?.attach(server));
   const { started, ended } = runProgram(server, settings.log, attach);
   if ((await started).length > 0) onServing(server.log, settings);

@@ -39,6 +39,7 @@ export async function serverProcess(
   const account = await serverAccount(settings);
   const server = serverOf(own, {
     directory,
+    ownProcess: true,
     accepted: (socket: Socket) => slot.count(socket),
     ...countsOf(counts),
     ...(account ? { beforeApps: () => becomeAccount(account) } : {}),

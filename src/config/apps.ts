@@ -210,8 +210,8 @@ const answerApp = section({
   ),
   text: about(z.string().exactOptional(), "the body; otherwise status and reason"),
   headers: about(
-    z.record(fieldName, fieldValue).exactOptional(),
-    'headers, such as `{ Retry-After: "3600" }`',
+    z.record(fieldName, z.union([fieldValue, z.number()])).exactOptional(),
+    "headers, such as `{ Retry-After: 3600 }`",
   ),
 });
 

@@ -176,8 +176,11 @@ export interface WebSocketSession {
   send(data: Uint8Array, binary: boolean): boolean;
   /** Calls back once when `send` may go on. Not called after the WebSocket has closed. */
   whenDrained(callback: () => void): void;
-  /** Begins the closing handshake. `code` is one that may be sent (RFC 6455, 7.4); `reason` at most 123 bytes of UTF-8. */
-  close(code: number, reason: string): void;
+  /**
+   * Begins the closing handshake. `code` is one that may be sent (RFC 6455, 7.4), or undefined for a close frame without one; `reason` at
+   * most 123 bytes of UTF-8.
+   */
+  close(code: number | undefined, reason: string): void;
   /** No more messages until `resume`; the client has to wait. */
   pause(): void;
   resume(): void;

@@ -202,6 +202,7 @@ async function answer(
     serverProcesses: settings.serverProcesses,
     dispatch: (again) => gateway.handle(again),
     pass: (_app, passed) => passed.fail(new SallyportError("NOT_FOUND", "there is no such file")),
+    ownProcess: true,
     moduleVersion: () => "",
   });
   await running.start(gateway);

@@ -3,6 +3,7 @@
 // Tested by test/protocols/http1/codec.test.ts.
 import { type Repeated, SallyportError } from "../exchange/index.ts";
 import { readContentLength } from "./content-length.ts";
+import { readExpectation } from "./expectation.ts";
 import { type FieldName, type FieldSink, hasMember } from "./fields.ts";
 import { isHost } from "./target.ts";
 
@@ -93,9 +94,7 @@ export class HeadFields implements FieldSink {
   #expect(value: string): void {
     // An HTTP/1.0 client cannot expect anything (RFC 9110, 10.1.1).
     if (this.version === "1.0") return;
-    if (value.toLowerCase() !== "100-continue")
-      throw new SallyportError("EXPECTATION_FAILED", "an Expect other than 100-continue");
-    this.expectsContinue = true;
+    this.expectsContinue ||= readExpectation(value);
   }
 
   #chunked(coding: string): void {

@@ -9,6 +9,7 @@ import {
   type RequestHead,
   SallyportError,
 } from "../exchange/index.ts";
+import { readExpectation } from "../http/expectation.ts";
 import { isHost } from "../http/target.ts";
 import { isBelow } from "./options.ts";
 
@@ -25,7 +26,7 @@ export interface FetchContext {
   readonly incoming?: FetchConnection | undefined;
 }
 
-export type FetchConnection = Pick<IncomingMessage, "socket" | "httpVersion">;
+export type FetchConnection = Pick<IncomingMessage, "socket"> & Partial<Pick<IncomingMessage, "httpVersion">>;
 
 /** Properties that srvx, and h3 on it, add to a Request. */
 interface HostRequest extends Request {
@@ -87,11 +88,8 @@ function hostOf(sent: string, { host, protocol }: URL): string {
 }
 
 /** The host answers 100 Continue when it sees it, or when the body is read. */
-function isMetExpectation(name: string, value: string): boolean {
-  if (name !== "expect") return false;
-  if (value.toLowerCase() === "100-continue") return true;
-  throw new SallyportError("EXPECTATION_FAILED", "an Expect other than 100-continue");
-}
+const isMetExpectation = (name: string, value: string): boolean =>
+  name === "expect" && readExpectation(value);
 
 function remoteOf(
   request: HostRequest,

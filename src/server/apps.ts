@@ -17,6 +17,7 @@ export interface AppsOptions {
   readonly directory: string;
   readonly log: Log;
   readonly development: Development | undefined;
+  readonly ownProcess: boolean;
   /** Answers an exchange by the server's routes. */
   readonly dispatch: (exchange: Exchange) => void;
   /** Gives an exchange to the app of this name. */
@@ -87,7 +88,7 @@ export class AppStarter {
   }
 
   #gatewayOf(name: string, app: AppSettings, { serverProcesses }: Settings): Promise<Gateway> {
-    const { directory, log, dispatch, pass } = this.#options;
+    const { directory, log, dispatch, pass, ownProcess } = this.#options;
     const moduleVersion = this.#isAgain ? newVersion : () => "";
     return gatewayOf(app, {
       directory,
@@ -95,6 +96,7 @@ export class AppStarter {
       serverProcesses,
       dispatch,
       pass,
+      ownProcess,
       moduleVersion,
     });
   }

@@ -2,7 +2,7 @@
 // Tested by test/server/serve.test.ts.
 import type { Config } from "../config/config.ts";
 import { checkConfig } from "../config/errors.ts";
-import { aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
+import { aFlag, aFunction, aLog, anObject, aText, type Checks, checkOptions } from "../options/checks.ts";
 import { refuseAccount } from "./privileges.ts";
 import { type Server, type ServerOptions, serverOf } from "./server.ts";
 
@@ -24,4 +24,5 @@ const CHECKS: Checks<ServerOptions> = {
   development: anObject,
   reread: aFunction,
   beforeApps: aFunction,
+  ownProcess: aFlag,
 };

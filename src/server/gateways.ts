@@ -20,6 +20,8 @@ export interface GatewayContext {
   readonly dispatch: (exchange: Exchange) => void;
   /** Gives an exchange to another app of the configuration. */
   readonly pass: (app: string, exchange: Exchange) => void;
+  /** The process is the server's: apps leave its signals to it. */
+  readonly ownProcess: boolean;
   /** A query for the URL of a module: a new one where it must be loaded anew; "" otherwise. */
   readonly moduleVersion: () => string;
 }
@@ -84,15 +86,15 @@ const MAKE: { readonly [K in Kind]: Make<K> } = {
     return redirect({ ...rest, to });
   },
 
-  async module({ module, timeout }, { directory, log, moduleVersion }) {
+  async module({ module, timeout }, { directory, log, ownProcess, moduleVersion }) {
     const { loadVersion } = await import("../apps/load.ts");
-    const options = { log, timeout: seconds(timeout) };
+    const options = { log, timeout: seconds(timeout), ownProcess };
     return loadVersion(resolve(directory, module), options, moduleVersion());
   },
 
-  async app({ app, timeout }, { log }) {
+  async app({ app, timeout }, { log, ownProcess }) {
     const { gatewayOfExport } = await import("../apps/load-kind.ts");
-    return gatewayOfExport(app, "the app", { log, timeout: seconds(timeout) });
+    return gatewayOfExport(app, "the app", { log, timeout: seconds(timeout), ownProcess });
   },
 
   async php({ php, fastcgi: reached, links, ...rest }, context) {

@@ -26,6 +26,8 @@ export interface ServerOptions {
   readonly beforeApps?: () => void;
   /** The applications are being worked on. */
   readonly development?: Development;
+  /** The process is this server's alone, and ends with it. */
+  readonly ownProcess?: boolean;
   /** The configuration as it is now, for a reload. Without it the settings never change. */
   readonly reread?: Reread;
 }

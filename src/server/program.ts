@@ -1,6 +1,7 @@
 // The life of a server that has a process for itself, under a process manager, in a container or in a terminal: it says
 // where it listens, obeys signals, and survives the uncaught errors of apps.
 // Tested by test/server/serve.test.ts.
+import { syncBuiltinESMExports } from "node:module";
 import { constants } from "node:os";
 import type { Attach, Attached, Operations } from "../control/operations.ts";
 import { SallyportError } from "../exchange/index.ts";
@@ -88,6 +89,7 @@ class Life {
 
   obeySignals(): void {
     const { log } = this.#server;
+    passOverOwnSignals(() => this.#stopping);
     const debug = this.#style.level === "debug"; // the stack of an uncaught error may be one of ours
     for (const signal of STOPS)
       process.on(signal, () => (this.#stopping ? force(this.#style) : this.#stop(0)));
@@ -105,7 +107,7 @@ class Life {
   #stop(code: number): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    passOverOwnSignals();
+    syncBuiltinESMExports(); // `import { kill } from "node:process"` is ours from now on
     void this.#notifier.then((notifier) => notifier.stopping());
     const inFlight = (): number => this.#server.status().inFlight ?? 0;
     const report = new StopReport({ style: this.#style, inFlight });
@@ -136,12 +138,13 @@ const STOPPING: ReadonlySet<string | number> = new Set(
 
 /**
  * Libraries that clean up at a signal (NestJS, Apollo Server, terminus) send it to their own process once more when they are
- * done, which ends a process that nobody else ends. It is no second signal: that one comes from outside.
+ * done, which ends a process that nobody else ends. It is no second signal: that one comes from outside. Called before apps are
+ * loaded, so that `const { kill } = process` of theirs is this one.
  */
-function passOverOwnSignals(): void {
+function passOverOwnSignals(isStopping: () => boolean): void {
   const { kill } = process;
   process.kill = (pid, signal = "SIGTERM") =>
-    (pid === process.pid && STOPPING.has(signal)) || kill.call(process, pid, signal);
+    (isStopping() && pid === process.pid && STOPPING.has(signal)) || kill.call(process, pid, signal);
 }
 
 /** The second signal: waits for nothing. Our processes are killed on the way out. */

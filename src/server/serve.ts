@@ -97,7 +97,7 @@ async function begin(app: ServedApp, given: ServeOptions): Promise<Serving> {
   const named = addressesIn(process.argv.slice(2));
   const started: Started = named.length > 0 ? { by: "arguments", listen: named } : guess();
   const settings = settingsOf(app, options, started);
-  const server = serverOf(settings);
+  const server = serverOf(settings, { ownProcess: program });
   const stop = (grace?: number): Promise<void> => server.stop(grace);
   if (started.by === "cgi") await answer(server, started.nph, program);
   if (started.by === "cgi") return { urls: [], stop };

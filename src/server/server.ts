@@ -81,6 +81,7 @@ class GatewayServer implements Server {
       directory: this.#directory,
       log: this.log,
       development: options.development,
+      ownProcess: options.ownProcess ?? false,
       dispatch: (exchange) => void this.#dispatch(exchange),
       pass: (app, exchange) => this.#pass(app, exchange),
       goOn: () => this.#throwIfStopping(),

@@ -3,4 +3,5 @@ export { WebSocketClock } from "./clock.ts";
 export { type UpgradedStream, type UpgradeTransport, WebSocketHandshake } from "./handshake.ts";
 export { WEBSOCKET_LIMITS, type WebSocketLimits } from "./limits.ts";
 export { type Opening, readOpening, VERSION } from "./opening.ts";
-export { type OpeningExchange, RawWebSocket } from "./raw-socket.ts";
+export { rawRequest } from "./raw-request.ts";
+export { type OpeningExchange, opensWebSocket, RawWebSocket } from "./raw-socket.ts";

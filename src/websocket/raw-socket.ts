@@ -23,7 +23,6 @@ const TEXT = 1;
 const BINARY = 2;
 const CLOSE = 8;
 const PONG = 10;
-const NORMAL = 1000;
 const NO_CODE = 1005;
 const ABNORMAL = 1006;
 
@@ -33,6 +32,9 @@ type Done = (error?: Error | null) => void;
 
 /** An exchange whose client wants a WebSocket. */
 export type OpeningExchange = Exchange & { readonly handshake: Handshake };
+
+export const opensWebSocket = (exchange: Exchange): exchange is OpeningExchange =>
+  exchange.handshake !== undefined;
 
 export class RawWebSocket extends Duplex {
   /** As of net.Socket: libraries that share a server see by it whether another one has answered. */
@@ -52,11 +54,19 @@ export class RawWebSocket extends Duplex {
   #hasRoom = true;
   /** What waits for room: a write of the application's. */
   #waiting: Done | undefined;
+  /** The close code of `leave`, where there was nothing to close yet. */
+  #leaveCode: number | undefined;
 
   constructor(exchange: OpeningExchange) {
     super({ allowHalfOpen: false });
     this.#exchange = exchange;
     exchange.whenClosed(() => this.#exchangeClosed());
+  }
+
+  /** Closes the WebSocket, now or when the application accepts it: both sides get a close frame. */
+  leave(code: number): void {
+    this.#leaveCode = code;
+    this.#session?.close(code, "");
   }
 
   // The application's side.
@@ -126,6 +136,7 @@ export class RawWebSocket extends Duplex {
     );
     this.#session = session;
     this.#frames = frames;
+    if (this.#leaveCode !== undefined) session.close(this.#leaveCode, "");
   }
 
   /** What came behind the head. */
@@ -154,7 +165,7 @@ export class RawWebSocket extends Duplex {
 
   #close(session: WebSocketSession, code: number, reason: string): void {
     try {
-      session.close(code === NO_CODE ? NORMAL : code, reason);
+      session.close(code === NO_CODE ? undefined : code, reason);
       this.#over = true;
     } catch (error) {
       this.#fail("APP_PROTOCOL", (error as Error).message);

@@ -109,7 +109,7 @@ export class Session implements WebSocketSession, Timed, MessageHandler, Moves<S
     if (this.#life.rule.step === "messages") this.#writer.whenDrained(callback);
   }
 
-  close(code: number, reason: string): void {
+  close(code: number | undefined, reason: string): void {
     if (this.#life.rule.step !== "messages") return;
     this.#heedQueue();
     try {

@@ -28,7 +28,7 @@ import {
 } from "./options.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { findPython } from "./python.ts";
-import { PROGRAM } from "./worker.ts";
+import { PROGRAM } from "./start.ts";
 
 /** The names that some of these options had before 1.0. */
 export interface OldPythonNames {

@@ -37,6 +37,7 @@ const PAYLOADS: Readonly<Record<number, ReadPayload>> = {
   [TO_WORKER.REQUEST]: marshalled,
   [TO_WORKER.COMMON]: marshalled,
   [TO_WORKER.REPEAT]: marshalled,
+  [TO_WORKER.UPGRADE]: marshalled,
   [TO_WORKER.CREDIT]: count,
   [FROM_WORKER.RESPONSE]: whole,
   [FROM_WORKER.ANSWER]: whole,

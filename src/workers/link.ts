@@ -26,6 +26,8 @@ export const TO_WORKER = {
   RECALL: 15,
   /** Other processes may run the application, too, from now on. */
   MULTIPROCESS: 16,
+  /** REQUEST, to a WSGI worker with threads, of a client that asks for a WebSocket: the application may take its socket. */
+  UPGRADE: 17,
 } as const;
 
 /** Worker to server. */
@@ -53,6 +55,8 @@ export const FROM_WORKER = {
   PREFETCH: 83,
   /** The answer to RECALL: the request was not begun, and will not be. */
   RETURNED: 84,
+  /** The answer to UPGRADE: the application has taken the socket. CHUNK and BODY are the bytes on it from now on. */
+  SWITCHED: 85,
 } as const;
 
 /** Bytes before the payload: its length (u32), the stream (u32), the kind (u8); little endian. */

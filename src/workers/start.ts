@@ -1,7 +1,9 @@
 // The start of a worker: it ends with READY, or with the reason why not: what the worker said or printed, how it died, or
 // that it took too long.
 // Tested by test/protocols/wsgi/workers.test.ts.
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { SallyportError } from "../exchange/index.ts";
 import { boundsOf } from "../options/processes.ts";
 import { describeExit, type Exit, notBecomeText } from "../processes/index.ts";
@@ -15,8 +17,14 @@ export interface Ready extends InterpreterFacts {
   readonly interface: Interface;
 }
 
+/** What Python runs. */
+export const PROGRAM: string = fileURLToPath(new URL("../../python", import.meta.url));
+
 /** Lines of output that are kept. */
 const LAST_LINES = 30;
+
+/** Bundlers take what is imported, and no other file of a package. */
+const LEFT_BEHIND = `the files of sallyport for Python are not in ${PROGRAM}: leave the package sallyport out of the bundle ("external"), and install it where the bundle runs`;
 
 /** What INIT tells of the options. */
 export const initOf = (options: WorkerOptions) => {
@@ -107,6 +115,7 @@ export class Start {
     const notBecome = notBecomeText(this.#lastLines.at(-1) ?? "");
     if (notBecome) return new SallyportError("SPAWN_FAILED", `${python} could not be started: ${notBecome}`);
     const detail = this.#lastLines.join("\n") || undefined;
+    if (!existsSync(PROGRAM)) return new SallyportError("APP_IMPORT", LEFT_BEHIND, { detail });
     const doubt = /py/i.test(basename(python)) ? "" : "; is it a Python interpreter?";
     return new SallyportError("APP_IMPORT", `${python} ${how} while it imported ${app}${doubt}`, { detail });
   }

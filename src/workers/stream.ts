@@ -16,9 +16,11 @@ import {
 } from "../exchange/index.ts";
 import { ResponseBuffer, type ResponseBufferLimits } from "../exchange/response-buffer.ts";
 import type { Spooled } from "../exchange/spool.ts";
+import { opensWebSocket } from "../websocket/index.ts";
 import type { CommonParts } from "./common-parts.ts";
 import { writeFile } from "./file.ts";
 import { FROM_WORKER, type FrameWriter, frameOf, type Payload, TO_WORKER, WINDOW } from "./link.ts";
+import { SocketRelay } from "./socket-relay.ts";
 import { StreamUpload } from "./upload.ts";
 import { WebSocketRelay } from "./websocket-relay.ts";
 
@@ -81,6 +83,8 @@ export class WorkerStream {
   #upload: StreamUpload | undefined;
   /** Present once a WebSocket is open. */
   #relay: WebSocketRelay | undefined;
+  /** Present once a WSGI application has taken the socket of its WebSocket. */
+  #socket: SocketRelay | undefined;
   /** Bytes beyond the first window that the application asked for of a WebSocket before it was open. */
   #wanted = 0;
   /** Settles when the file that is the body has been written. */
@@ -177,6 +181,7 @@ export class WorkerStream {
       case FROM_WORKER.HEAD:
         return this.#start(payload);
       case FROM_WORKER.CHUNK:
+        if (this.#socket) return this.#socket.write(payload.bytes, (size) => this.#credit(size));
         return this.#relay ? this.#sendWebSocket(kind, payload.bytes) : this.#chunk(payload.piece);
       case FROM_WORKER.FILE:
         return this.#sendFile(payload.bytes);
@@ -186,6 +191,8 @@ export class WorkerStream {
         return this.#want(payload.uint32(0));
       case FROM_WORKER.ACCEPT:
         return this.#accept(payload);
+      case FROM_WORKER.SWITCHED:
+        return this.#switch();
       case FROM_WORKER.TEXT_OUT:
       case FROM_WORKER.BINARY_OUT:
       case FROM_WORKER.CLOSE_OUT:
@@ -244,6 +251,7 @@ export class WorkerStream {
     if (this.#leaving || this.#complete) return;
     this.#leaving = why;
     if (this.#relay) this.#closeRelay(this.#relay, why);
+    else if (this.#socket) this.#socket.leave(CLOSE[why]);
     else if (this.#isEventStream) this.#endEvents();
   }
 
@@ -317,6 +325,7 @@ export class WorkerStream {
 
   #want(size: number): void {
     if (this.#relay) return this.#relay.want(size);
+    if (this.#socket) return this.#socket.want(size);
     const transport = this.#transport;
     if (this.exchange.handshake) this.#wanted += size;
     else if (transport) this.#pump(transport.writer, size);
@@ -356,6 +365,19 @@ export class WorkerStream {
     if (this.#leaving) this.#closeRelay(this.#relay, this.#leaving);
   }
 
+  #switch(): void {
+    const { exchange } = this;
+    const transport = this.#transport;
+    if (!opensWebSocket(exchange) || !transport)
+      throw new SallyportError(
+        "LINK_BROKEN",
+        "a worker took the socket of a request that opens no WebSocket",
+      );
+    if (exchange.closed) return; // CANCEL is on its way
+    this.#socket = new SocketRelay(exchange, transport.writer, this.id, this.#wanted);
+    if (this.#leaving) this.#socket.leave(CLOSE[this.#leaving]);
+  }
+
   /** Without a relay the client has left before the WebSocket was open: the frame is dropped. */
   #sendWebSocket(kind: number, payload: Buffer): void {
     try {
@@ -390,6 +412,7 @@ export class WorkerStream {
   /** The application has returned. */
   #finish(): void {
     if (this.#relay) this.#relay.close(CLOSE.normal, "");
+    else if (this.#socket) this.#socket.end();
     else if (!this.#ended) this.#failUnfinished();
     this.#done();
   }
@@ -404,10 +427,11 @@ export class WorkerStream {
     else this.fail(new SallyportError("APP_RAISED", "the application gave up on the request"));
   }
 
-  /** The exchange is over, and the worker may not know. For an open WebSocket the relay tells it. */
+  /** The exchange is over, and the worker may not know. For a WebSocket the relay tells it. */
   readonly #closed = ({ error }: Outcome): void => {
-    this.#relay?.concluded();
-    if (!this.#transport || this.#ended || this.#relay) return;
+    const relay = this.#relay ?? this.#socket;
+    relay?.concluded();
+    if (!this.#transport || this.#ended || relay) return;
     if (this.exchange.started) this.#restart(); // a stream has no deadline, but what follows it has
     this.#ended = true;
     this.#upload?.stop();
@@ -443,6 +467,7 @@ export class WorkerStream {
     this.#transport = undefined;
     this.#upload?.stop();
     this.#relay?.release();
+    this.#socket?.release();
     if (this.#onRelease) this.#release();
     transport?.done(this);
   }

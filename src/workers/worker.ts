@@ -3,7 +3,6 @@
 import { randomBytes } from "node:crypto";
 import { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import {
   type Leaving,
   type Log,
@@ -36,7 +35,7 @@ import type { WorkerOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Runtime, runtimeOf } from "./runtime.ts";
 import { StackQuestions } from "./stacks.ts";
-import { initOf, Start } from "./start.ts";
+import { initOf, PROGRAM, Start } from "./start.ts";
 import type { StreamTransport, WorkerStream } from "./stream.ts";
 import { Streams } from "./streams.ts";
 import { type LastState, WorkerLink } from "./worker-link.ts";
@@ -61,8 +60,6 @@ type State = "starting" | "ready" | "draining" | "leaving" | "gone";
 const LINK = 3;
 /** That of questions about stacks; between them is the outbox. */
 const STACKS = 5;
-/** What Python runs. */
-export const PROGRAM: string = fileURLToPath(new URL("../../python", import.meta.url));
 
 /** Milliseconds between the end of the link and that of the process. */
 const LINK_GRACE = 1_000;

@@ -23,14 +23,17 @@ test("an answer has the status, and says it unless it has words of its own", asy
   const closed = await ask(fixedAnswer({ status: 403 }));
   assert.deepEqual([closed.status, closed.body.toString()], [403, "403 Forbidden\n"]);
   assert.equal(header(closed.headers, "content-type"), "text/plain; charset=utf-8");
-  const headers = { "Retry-After": "3600", "content-type": "text/html" };
+  const headers = { "Retry-After": 3600, "content-type": "text/html" };
   const repaired = await ask(fixedAnswer({ status: 503, text: "<p>Back at noon", headers }), {
     method: "POST",
   });
   assert.equal(repaired.body.toString(), "<p>Back at noon");
-  assert.deepEqual(repaired.headers, ["Retry-After", "3600", "content-type", "text/html"]);
-  assert.equal((await ask(fixedAnswer({ status: 404 }), { method: "HEAD" })).body.length, 0);
-  assert.equal((await ask(fixedAnswer({ status: 204 }))).body.length, 0);
+  const sent = ["Retry-After", "3600", "content-type", "text/html", "Content-Length", "15"];
+  assert.deepEqual(repaired.headers, sent);
+  const asked = await ask(fixedAnswer({ status: 404 }), { method: "HEAD" });
+  assert.deepEqual([asked.body.length, header(asked.headers, "content-length")], [0, "14"]);
+  const empty = await ask(fixedAnswer({ status: 204 }));
+  assert.deepEqual([empty.body.length, header(empty.headers, "content-length")], [0, undefined]);
   assert.equal((await ask(fixedAnswer({ status: 599 }))).body.toString(), "599\n");
 });
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { getConnInfo } from "@hono/node-server/conninfo";
+import { Hono } from "hono";
 import { type FetchFunction, fetchApp } from "../../src/apps/index.ts";
 import {
   headerValues,
@@ -34,6 +36,13 @@ test("the request has method, URL with query, headers, and the facts come second
   });
   const expected = ["DELETE", "https://example.org:81/m/p%20q?x=%31&y", "1, 2", 50_000, 8000, "/m"];
   assert.deepEqual(JSON.parse(body.toString()), expected);
+});
+
+test("Hono's getConnInfo for node knows the client's address", async () => {
+  const app = new Hono().get("/", (c) => c.json(getConnInfo(c).remote));
+  const { body } = await ask(app.fetch as FetchFunction);
+  const remote = { address: "127.0.0.1", port: 50_000, addressType: "IPv4" };
+  assert.deepEqual(JSON.parse(body.toString()), remote);
 });
 
 test("the request is a true Request, with the address of the client", async () => {

@@ -92,6 +92,15 @@ const APPS: Record<string, readonly [name: string, text: string]> = {
       getHttpAdapter: () => ({ getInstance: () => handler }),
     };`,
   ],
+  "a Next.js app": [
+    "next.mjs",
+    `let prepared = false;
+    export default {
+      async prepare() { prepared = true; },
+      getRequestHandler: () => async (req, res, parsedUrl) => res.end(prepared && !parsedUrl ? req.url : 'not ready'),
+      async close() {},
+    };`,
+  ],
   "a server of node:http": [
     "hs.mjs",
     "import { createServer } from 'node:http'; export default createServer((req, res) => res.end(req.url));",
@@ -200,6 +209,23 @@ test("a NestJS application that does not become ready says why", async () => {
   assert.deepEqual([code, message.endsWith("did not become ready: db")], ["ERR_SALLYPORT_APP_IMPORT", true]);
 });
 
+test("the development of a Next.js app has its WebSockets", async () => {
+  for (const dev of [true, false]) {
+    const next = `export default {
+      options: { dev: ${dev} },
+      prepare: async () => {},
+      getRequestHandler: () => (req, res) => res.end("plain"),
+      getUpgradeHandler: () => (req, socket) => socket.end("HTTP/1.1 403 Forbidden\\r\\n\\r\\n"),
+      close: async () => {},
+    };`;
+    const gateway = await loadApp(await made(`next-${dev}.mjs`, next));
+    const exchange = new RecordedExchange({});
+    Object.assign(exchange, { handshake: { subprotocols: [], accept: () => assert.fail("accepted") } });
+    gateway.handle(exchange);
+    assert.equal((await exchange.done).status, dev ? 403 : 200);
+  }
+});
+
 test("a server of node:http needs a handler, of requests or of upgrades", async () => {
   const none = await failureOf(
     await made("hs-none.mjs", "import h from 'node:http'; export default h.createServer();"),
@@ -207,6 +233,28 @@ test("a server of node:http needs a handler, of requests or of upgrades", async 
   assert.match(none.message, /no request handler$/);
   const source = "import h from 'node:http'; export default h.createServer().on('upgrade', () => {});";
   assert.equal(await answerOf(await made("hs-upgrade.mjs", source)), "Only WebSockets are served here.\n");
+});
+
+test("who listens for checkContinue at a server of node:http gets the requests that wait to be told to go on", async () => {
+  const source = `
+    import h from 'node:http';
+    const server = h.createServer((req, res) => req.pipe(res));
+    server.on('checkContinue', (req, res) => {
+      if (req.url === '/closed') return res.writeHead(401).end();
+      res.writeContinue();
+      server.emit('request', req, res);
+    });
+    export default server;`;
+  const gateway = await loadApp(await made("hs-continue.mjs", source));
+  const answer = async (target: string, ...headers: string[]) => {
+    const exchange = new RecordedExchange({ target, method: "POST", body: "sent", headers });
+    gateway.handle(exchange);
+    const { status, body } = await exchange.done;
+    return [status, body.toString()];
+  };
+  assert.deepEqual(await answer("/closed", "Expect", "100-Continue"), [401, ""]);
+  assert.deepEqual(await answer("/open", "Expect", "100-continue"), [200, "sent"]);
+  assert.deepEqual(await answer("/closed"), [200, "sent"]);
 });
 
 test("an object that rejects nothing but throws a string is told as well", async () => {

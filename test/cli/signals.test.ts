@@ -30,10 +30,49 @@ export default async (request) => {
 // Cleans up at a signal as NestJS, Apollo Server and terminus do: then it sends the signal to itself once more.
 writeFileSync(
   join(here, "again.mjs"),
-  `const signals = { SIGTERM: "SIGTERM", SIGINT: 2, SIGQUIT: undefined };
+  `import { kill } from "node:process";
+const { kill: taken } = process;
+const signals = {
+  SIGTERM: () => process.kill(process.pid, "SIGTERM"),
+  SIGINT: () => kill(process.pid, 2),
+  SIGQUIT: () => taken(process.pid),
+};
 for (const [name, again] of Object.entries(signals))
-  process.once(name, () => { process.kill(process.pid, again); setTimeout(() => process.stderr.write("cleaned up\\n"), 100); });
+  process.once(name, () => { again(); setTimeout(() => process.stderr.write("cleaned up\\n"), 100); });
 export { default } from "./hold.mjs";
+`,
+);
+// A NestJS application whose shutdown hooks are on: by itself it runs them at the signal.
+writeFileSync(
+  join(here, "nest.mjs"),
+  `import app from "./hold.mjs";
+const end = async (signal) => process.stderr.write("destroyed by " + signal + "\\n");
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR2"];
+for (const name of SIGNALS) process.on(name, end);
+export default {
+  init: async () => {},
+  getHttpAdapter: () => ({ getInstance: () => ({ fetch: app }) }),
+  close: end,
+  unsubscribeFromProcessSignals: () => SIGNALS.forEach((name) => process.off(name, end)),
+};
+`,
+);
+// Ends the process once its server has closed, as close-with-grace and most Dockerfiles' apps do.
+writeFileSync(
+  join(here, "closing.mjs"),
+  `import { createServer } from "node:http";
+const server = createServer(async (req, res) => {
+  if (req.url === "/hold") {
+    process.stderr.write("holding\\n");
+    await new Promise((resolve) => { process.on("SIGUSR2", resolve); });
+  }
+  res.end("done " + req.url);
+});
+process.once("SIGTERM", () => server.close((error) => {
+  process.stderr.write("closed " + error + "\\n");
+  process.exit(3);
+}));
+export default server;
 `,
 );
 writeFileSync(
@@ -94,6 +133,31 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     assert.deepEqual(await server.exited, { code: 0, signal: null });
   });
 }
+
+test("L3: NestJS's shutdown hooks run when the last request is answered, and get the signal's name", async () => {
+  const server = await serve(["nest.mjs"], { cwd: here });
+  const busy = asking(server.url, "/hold");
+  await server.sees(/^holding$/m);
+  process.kill(server.pid, "SIGTERM");
+  while (await connects(server.url)) await new Promise(setImmediate);
+  assert.doesNotMatch(server.stderr, /destroyed/);
+  process.kill(server.pid, "SIGUSR2");
+  assert.match(await read(busy), /done \/hold$/);
+  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  assert.deepEqual(server.stderr.match(/destroyed.*/g), ["destroyed by SIGTERM"]);
+});
+
+test("L3: an app that ends the process once its server has closed cuts no request", async () => {
+  const server = await serve(["closing.mjs"], { cwd: here });
+  const busy = asking(server.url, "/hold");
+  await server.sees(/^holding$/m);
+  process.kill(server.pid, "SIGTERM");
+  while (await connects(server.url)) await new Promise(setImmediate);
+  process.kill(server.pid, "SIGUSR2");
+  assert.match(await read(busy), /done \/hold\b/);
+  assert.deepEqual(await server.exited, { code: 3, signal: null });
+  assert.match(server.stderr, /^closed undefined$/m);
+});
 
 for (const args of [[], ["--server-processes", "2"]])
   test(`SIGUSR2, which reloads PHP-FPM, ends no server ${args.join(" ")}`, async (t) => {

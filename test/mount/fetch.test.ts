@@ -93,6 +93,7 @@ test("an expectation that the host has met is not the application's; another is 
   const { headers } = JSON.parse(await (await asked("100-Continue")).text());
   assert.deepEqual(headers, ["host", "example.org:8080"]);
   assert.equal((await asked("more")).status, 417);
+  assert.equal((await asked(" , ")).status, 200);
 });
 
 test("two Content-Type lines, which a Request has as a list, are refused", async () => {

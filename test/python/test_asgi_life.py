@@ -46,6 +46,9 @@ class LifeTest(unittest.TestCase):
             ("wsgi", "wsgi"),
             ("Wsgi", "wsgi"),
             ("anything", "wsgi"),
+            ("decorated", "wsgi"),
+            ("logged_function", "asgi"),
+            ("logged_wsgi", "wsgi"),
         ):
             with self.subTest(name):
                 self.assertEqual(loader.choose_interface(loader.load(f"shapes:{name}"), name, None), expected)

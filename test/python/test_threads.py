@@ -61,6 +61,16 @@ class Site:
                 self.prefetch.append(link.COUNT.unpack(payload)[0])
         return found
 
+    def send(self, kind, id, payload=b""):
+        self.sock.sendall(link.HEADER.pack(len(payload), id, kind) + payload)
+
+    def next(self):
+        """The next frame, but for the numbers of PREFETCH."""
+        while True:
+            number, id, payload = self._link.read()
+            if number != link.PREFETCH:
+                return KINDS[number], id, bytes(payload)
+
     def stop(self):
         self.sock.sendall(link.HEADER.pack(0, 0, link.STOP))
         self._thread.join(PATIENCE)
@@ -70,9 +80,9 @@ class Site:
         return stopped
 
 
-def frame(id, **environ):
+def frame(id, kind=link.REQUEST, **environ):
     payload = marshal.dumps({"REQUEST_METHOD": "GET", "wsgi.input": b"", **environ}, 2)
-    return link.HEADER.pack(len(payload), id, link.REQUEST) + payload
+    return link.HEADER.pack(len(payload), id, kind) + payload
 
 
 class Threads(unittest.TestCase):
@@ -210,6 +220,95 @@ class Death(unittest.TestCase):
             waiting = data[32 : 32 + end - start]
             self.assertEqual(sorted(struct.unpack_from("<QQ", data, 32 + 65_536)), [2, 3])
             self.assertEqual(link.HEADER.unpack_from(waiting)[1:], (1, link.RESPONSE))
+
+
+class Upgrades(unittest.TestCase):
+    """Requests that ask for a WebSocket: what the application writes and reads on its socket, as frames."""
+
+    def opened(self, app):
+        site = Site(app, 2)
+        self.addCleanup(lambda: self.assertTrue(site.stop(), "it ends at STOP"))
+        site.sock.sendall(frame(5, link.UPGRADE))
+        self.assertEqual(site.next(), ("WANT", 5, link.COUNT.pack(link.WINDOW)))
+        return site
+
+    def test_bytes_pass_both_ways_until_the_application_ends(self):
+        def echo(environ, start_response):
+            taken = environ["gunicorn.socket"]
+            taken.sendall(b"open")
+            while (data := taken.recv(100)) != b"bye":
+                taken.sendall(data)
+            raise StopIteration
+
+        site = self.opened(echo)
+        self.assertEqual([site.next(), site.next()], [("SWITCHED", 5, b""), ("CHUNK", 5, b"open")])
+        site.send(link.BODY, 5, b"hello")
+        self.assertEqual(site.next(), ("CHUNK", 5, b"hello"))
+        site.send(link.BODY, 5, b"bye")
+        self.assertEqual(site.next(), ("DONE", 5, b""))
+
+    def test_without_the_socket_it_is_a_response(self):
+        site = self.opened(hello)
+        self.assertEqual(site.next()[:2], ("RESPONSE", 5))
+
+    def test_what_was_written_comes_before_what_is_returned(self):
+        def both(environ, start_response):
+            environ["gunicorn.socket"].sendall(b"open")
+            return hello(environ, start_response)
+
+        site = self.opened(both)
+        frames = [site.next() for _ in range(3)]
+        self.assertEqual(frames, [("SWITCHED", 5, b""), ("CHUNK", 5, b"open"), ("DONE", 5, b"")])
+
+    def test_the_application_waits_for_credit(self):
+        def flood(environ, start_response):
+            environ["gunicorn.socket"].sendall(bytes(link.WINDOW + 10))
+            raise StopIteration
+
+        site = self.opened(flood)
+        self.assertEqual(site.next()[0], "SWITCHED")
+        sent = 0
+        while sent < link.WINDOW:
+            kind, _, payload = site.next()
+            self.assertEqual(kind, "CHUNK")
+            sent += len(payload)
+        self.assertEqual(sent, link.WINDOW)
+        site.send(link.CREDIT, 5, link.COUNT.pack(10))
+        self.assertEqual([site.next(), site.next()], [("CHUNK", 5, bytes(10)), ("DONE", 5, b"")])
+
+    def test_when_the_client_leaves_both_directions_end(self):
+        seen = []
+
+        def until_it_fails(environ, start_response):
+            taken = environ["gunicorn.socket"]
+            taken.sendall(b"open")
+            seen.extend([taken.recv(100), taken.recv(100)])
+            while True:
+                taken.sendall(b"more")
+
+        site = self.opened(until_it_fails)
+        self.assertEqual([site.next()[0], site.next()[0]], ["SWITCHED", "CHUNK"])
+        site.send(link.BODY, 5, b"last words")
+        site.send(link.CANCEL, 5)
+        self.assertEqual(site.next(), ("DONE", 5, b""))
+        self.assertEqual(seen, [b"last words", b""])
+
+    def test_a_client_that_leaves_before_the_handshake_is_answered_ends_the_wait(self):
+        def wait(environ, start_response):
+            environ["gunicorn.socket"].recv(1)
+            environ["gunicorn.socket"].sendall(b"too late")
+
+        site = self.opened(wait)
+        site.send(link.CANCEL, 5)
+        self.assertEqual(site.next(), ("DONE", 5, b""))
+
+    def test_an_exception_behind_the_handshake_is_told(self):
+        def fail(environ, start_response):
+            environ["gunicorn.socket"].sendall(b"open")
+            raise KeyError("gone")
+
+        site = self.opened(fail)
+        self.assertEqual([site.next()[0], site.next()[0], site.next()[0]], ["SWITCHED", "CHUNK", "ABORT"])
 
 
 if __name__ == "__main__":

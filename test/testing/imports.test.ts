@@ -23,7 +23,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   upstreams: ["exchange", "sockets"],
   websocket: ["exchange", "sockets"],
   cgi: ["exchange", "options", "http", "sockets", "upstreams"],
-  workers: ["exchange", "wire", "options", "processes", "sockets"],
+  workers: ["exchange", "wire", "options", "processes", "sockets", "websocket"],
   embedded: ["exchange", "options", "processes", "sockets", "workers"],
   apps: ["exchange", "options", "websocket"],
   modules: [],

@@ -33,7 +33,7 @@ _GATHER_TIME = 0.0005
 _pack_answer = struct.Struct("<IIBI").pack
 _pack = HEADER.pack
 # The steps of a response that is complete.
-_NOTHING: "Iterator[None]" = iter(())
+NOTHING: "Iterator[None]" = iter(())
 
 
 class Response(Stream):
@@ -72,15 +72,15 @@ class Response(Stream):
 
     def begin(self, environ: dict) -> "Iterator[None] | None":
         """Calls the application. Each step of the result sends a block; None if all is sent already."""
-        rest = _NOTHING
+        rest = NOTHING
         try:
             rest = self._answer(self._call(environ))
         except BaseException as error:
             self._end_by(error)
         finally:
-            if rest is _NOTHING and self._file:
+            if rest is NOTHING and self._file:
                 self._file.close()
-        return None if rest is _NOTHING else self._guard(rest)
+        return None if rest is NOTHING else self._guard(rest)
 
     def _call(self, environ: dict) -> object:
         body = environ.get("wsgi.input", b"")
@@ -160,7 +160,7 @@ class Response(Stream):
             data = _join(result)
             if len(data) <= _WHOLE_LIMIT and (self._length <= len(data) or self._bodyless):
                 self._send_whole(data, RESPONSE)
-                return _NOTHING
+                return NOTHING
             result = (data,)
         return self._iterate(result)
 

@@ -33,6 +33,12 @@ class Server:
     def open(self, id: int) -> Response:
         return Response(self._driver, id, self)
 
+    def open_upgrade(self, id: int) -> Response:
+        """The same for a request that asks for a WebSocket."""
+        from .upgrade import Upgrade  # most applications never need it
+
+        return Upgrade(self._driver, id, self)
+
     def learn(self, number: int, payload: bytes) -> None:
         """COMMON: a part that requests of one connection share, and the number of one that it replaces."""
         forgotten, common = loads(payload)

@@ -4,6 +4,7 @@
 // Tested by test/protocols/http2/malformed.test.ts.
 import { type Headers, isToken, type RequestHead, SallyportError } from "../../exchange/index.ts";
 import { readContentLength } from "../../http/content-length.ts";
+import { readExpectation } from "../../http/expectation.ts";
 import {
   bodyTooLarge,
   headersTooLarge,
@@ -139,9 +140,7 @@ class RequestFields {
         this.#contentType = true;
         return false;
       case "expect":
-        if (value.toLowerCase() !== "100-continue")
-          throw new SallyportError("EXPECTATION_FAILED", "an Expect other than 100-continue");
-        this.expectsContinue = true;
+        this.expectsContinue ||= readExpectation(value);
         return false;
       case "te":
         this.takesTrailers = true;

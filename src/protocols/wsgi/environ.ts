@@ -3,6 +3,8 @@
 
 import { commonVariables, metaVariables, pathInfo, scriptName } from "../../cgi/metavariables/encode.ts";
 import { type Exchange, type RequestHead, repeatedOf } from "../../exchange/index.ts";
+import { WrappedExchange } from "../../exchange/wrapped-exchange.ts";
+import { rawRequest } from "../../websocket/index.ts";
 import { type Input, LARGE, type StreamTransport, TO_WORKER } from "../../workers/index.ts";
 import {
   bytes,
@@ -35,6 +37,15 @@ export function writeEnviron(
     commonParts.numberOf(repeated) || commonParts.send(writer, repeated, commonPart(repeated.first));
   writer.text(TO_WORKER.REPEAT, id, SEVEN + int(number) + line + rest, large);
 }
+
+/** Writes a request that asks for a WebSocket: the application may take its socket. Throws BAD_PATH. */
+export function writeUpgrade({ writer }: StreamTransport, id: number, exchange: Exchange): void {
+  const seen = new WrappedExchange(exchange);
+  seen.request = rawRequest(exchange.request);
+  writer.text(TO_WORKER.UPGRADE, id, environ(seen, 0, NO_INPUT));
+}
+
+const NO_INPUT = new Uint8Array(0);
 
 function environ(exchange: Exchange, length: number | undefined, input: Input): string {
   let text = DICT;

@@ -33,7 +33,7 @@ import {
   type ThreadOptions,
   WorkerStream,
 } from "../../workers/index.ts";
-import { writeEnviron } from "./environ.ts";
+import { writeEnviron, writeUpgrade } from "./environ.ts";
 
 /** What is for WSGI applications only. */
 export interface WsgiOnlyOptions extends ThreadOptions {
@@ -126,7 +126,9 @@ export const wsgiSpec = (options: WsgiOptions): InterfaceSpec => ({
 function answering(options: WsgiOptions): AnswerExchange {
   const { maxBody = MAX_BODY } = options;
   const streams = streaming(options);
+  const offersSocket = offersSockets(options);
   return (exchange, runner) => {
+    if (offersSocket && exchange.handshake) return submitUpgrade(runner, exchange);
     const { whole } = exchange.body;
     if (whole && whole.length <= maxBody) return submit(runner, exchange, whole, releaseOf(exchange));
     if (streams(exchange)) return submit(runner, exchange, undefined, undefined);
@@ -134,6 +136,13 @@ function answering(options: WsgiOptions): AnswerExchange {
       exchange.fail(SallyportError.from(error)),
     );
   };
+}
+
+/** A thread can wait for messages while others answer; a worker without any could not even be told that the client has left. */
+const offersSockets = ({ threads = 1 }: WsgiOptions): boolean => threads > 1;
+
+function submitUpgrade(runner: Pick<Runner, "submit">, exchange: Exchange): void {
+  runner.submit(new WorkerStream(exchange, writeUpgrade, undefined, RESPONSE_BUFFER_LIMITS));
 }
 
 /**

@@ -66,6 +66,33 @@ class Wsgi:
         yield b"wsgi"
 
 
+def responder(function):
+    """Makes a WSGI application of a function of the request, as Werkzeug's `@Request.application` does."""
+
+    @functools.wraps(function)
+    def application(*arguments):
+        return function(arguments[-2])(*arguments[-2:])
+
+    return application
+
+
+@responder
+def decorated(request):
+    return wsgi
+
+
+def logged(app):
+    @functools.wraps(app)
+    def application(*arguments):
+        return app(*arguments)
+
+    return application
+
+
+logged_function = logged(function)
+logged_wsgi = logged(wsgi)
+
+
 def configured(setting, scope, receive, send):
     return function(scope, receive, send)
 

@@ -53,6 +53,11 @@ export const ACCEPTED: readonly Accepted[] = [
     ],
   },
   {
+    name: "an Expect without a member",
+    bytes: `${post("Content-Length: 1", "Expect:", "Expect: ,")}x`,
+    events: ["POST / 1.1 a 1", "Host: a", "Content-Length: 1", "Expect: ", "Expect: ,", "data x", "end"],
+  },
+  {
     name: "Chunked in any case",
     bytes: `${post("transfer-encoding: ChunKed")}0\r\n\r\n`,
     events: ["POST / 1.1 a -1", "Host: a", "transfer-encoding: ChunKed", "end"],

@@ -125,6 +125,15 @@ test("a client that waits is told to go on when somebody reads, and only then (H
   assert.equal(await text, "x");
 });
 
+test("an Expect without a member expects nothing", async (t) => {
+  const { handler, next } = queue();
+  const { client } = await serve(t, handler);
+  const peer = (await client()).send(post(1, "expect", ""), data(1, "x", END_STREAM));
+  (await next()).respond(head(), "ok");
+  await peer.next("DATA", 1);
+  assert.equal(peer.body(1), "ok");
+});
+
 test("a body that nobody reads holds its client back, and no other stream", async (t) => {
   const { handler, next } = queue();
   const { client } = await serve(t, handler, { window: 262_144 });

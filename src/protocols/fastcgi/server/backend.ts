@@ -346,9 +346,11 @@ export class Backend {
     return this.#idle.length > 0 || this.#sharedWithRoom() !== undefined;
   }
 
-  #sharedWithRoom(): ApplicationConnection | undefined {
+  #sharedWithRoom(
+    suits: (connection: ApplicationConnection) => boolean = () => true,
+  ): ApplicationConnection | undefined {
     for (const connection of this.#connections)
-      if (connection.shared && connection.room > 0) return connection;
+      if (connection.shared && connection.room > 0 && suits(connection)) return connection;
     return undefined;
   }
 
@@ -357,8 +359,12 @@ export class Backend {
     const idle = request.expendable ? this.#idle.pop() : this.#idle.shift();
     if (idle) idle.idleSince = undefined;
     if (idle && idle.room > 0) return idle;
-    // Where one connection can carry several requests, another is made only when the others are full.
-    return this.#sharedWithRoom();
+    // Where one connection can carry several requests, another is made only when the others are full, or may be held up.
+    const mayOpen = this.#connections.size + this.#connecting < this.#mostConnections;
+    return (
+      this.#sharedWithRoom((connection) => !connection.carriesBody) ??
+      (mayOpen ? undefined : this.#sharedWithRoom())
+    );
   }
 
   async #open(request: OutgoingRequest): Promise<void> {

@@ -39,6 +39,8 @@ export class ApplicationConnection {
   readonly #attempts = new ById<Attempt>();
   /** Requests that were aborted and whose END_REQUEST is still to come, by id. */
   readonly #aborted = new Map<number, Aborted>();
+  /** Ids of requests that have a body, until they end. */
+  readonly #withBody = new Set<number>();
   /** Ids of requests for which nothing is read. */
   readonly #holding = new Set<number>();
   readonly #settle = (): void => this.#settled();
@@ -93,6 +95,11 @@ export class ApplicationConnection {
     return this.#options.capacity - this.#attempts.size - this.#aborted.size;
   }
 
+  /** Some applications (Go's) read the next request of a connection only when this one's body was read, or its request has ended. */
+  get carriesBody(): boolean {
+    return this.#withBody.size > 0;
+  }
+
   /** No request is on it. */
   get idle(): boolean {
     return this.#attempts.size === 0 && this.#aborted.size === 0;
@@ -113,6 +120,7 @@ export class ApplicationConnection {
     while (this.#attempts.has(id) || this.#aborted.has(id)) id++;
     const attempt = new Attempt(request, this, id);
     this.#attempts.add(id, attempt);
+    if (request.hasBody) this.#withBody.add(id);
     this.#socket.ref();
     attempt.begin(this);
     this.used = true;
@@ -170,6 +178,8 @@ export class ApplicationConnection {
     this.#attempts.delete(id);
     const aborted = { patience, givenUp: false };
     this.#aborted.set(id, aborted);
+    // Some applications (Go's) end a request that is aborted within its body at once, and answer it, under its id, all the same.
+    if (!attempt.uploaded) this.#retired = true;
     this.send(abortRequest(id));
     this.#backend.ended(attempt.request, STATUS.REQUEST_COMPLETE);
     setTimeout(() => this.#giveUp(id, aborted), ABORT_GRACE).unref();
@@ -222,6 +232,7 @@ export class ApplicationConnection {
     if (!end) throw new SallyportError(VIOLATION, "a FastCGI request ended without a status");
     const aborted = this.#aborted.delete(id);
     if (!aborted && !this.#attempts.delete(id)) return;
+    this.#withBody.delete(id);
     // PHP reads an abort that came too late as its next request, and closes the connection whatever was sent behind it.
     if (aborted && !this.shared) this.#retired = true;
     // Some applications would take the rest of an upload for garbage.

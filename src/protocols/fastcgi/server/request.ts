@@ -84,6 +84,12 @@ export class OutgoingRequest {
     return !this.#repeated && this.options.repeatable && SAFE_METHODS.has(this.exchange.request.method);
   }
 
+  /** Whether more than its parameters is sent. */
+  get hasBody(): boolean {
+    const { body, file } = this.options;
+    return file !== undefined || !(body instanceof Uint8Array) || body.length > 0;
+  }
+
   beginAttempt(attempt: Attempt): void {
     this.attempts++;
     this.since = 0;
