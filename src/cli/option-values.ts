@@ -111,6 +111,12 @@ export const prefixValue = {
   read: checked((value) => value.startsWith("/")),
   expected: "a path that starts with /",
 } as const;
+/** uWSGI's has the app behind it (/shop=shop.py), and no request would be below such a path. */
+export const mountValue = {
+  ...prefixValue,
+  read: checked((value) => /^\/[^=]*$/.test(value)),
+  expected: "a path that starts with / (the app is the target)",
+} as const;
 export const variableValue = {
   value: "NAME=VALUE",
   read: checked((value) => /^[^=\0]+=/.test(value)),

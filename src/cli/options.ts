@@ -18,6 +18,7 @@ import {
   limitValue,
   maskValue,
   modeValue,
+  mountValue,
   noValue,
   type OptionValue,
   peerValue,
@@ -195,7 +196,7 @@ export const OPTIONS = {
   },
   mount: {
     ...application,
-    ...prefixValue,
+    ...mountValue,
     targets: ["python", "files", "program", "module"],
     help: "answer only below this path; it goes to SCRIPT_NAME",
   },

@@ -65,8 +65,8 @@ function refuseForeign(word: string | undefined, directory: string): void {
   const [, server] = FOREIGN_CONFIGS.find(([pattern]) => pattern.test(name)) ?? [];
   if (server === undefined || !existsSync(resolve(directory, word ?? ""))) return;
   throw usage(
-    `${word} is a configuration of ${server}; Sallyport has options (sallyport --help) and a configuration of its own ` +
-      "(docs/configuration.md)",
+    `${word} is a configuration of ${server}; Sallyport has options (sallyport --help) and a configuration of its own: ` +
+      "docs/moving.md has both, side by side",
   );
 }
 
@@ -84,6 +84,7 @@ function fileTarget(word: string, path: string, stats: Stats, wanted?: "wsgi" | 
   if (CONFIG_NAMES.includes(basename(path))) return { kind: "config", name: path };
   if (MODULES.has(extname(path))) return { kind: "module", name: path };
   if (isExecutable(path)) return { kind: "program", name: path };
+  if (extname(path) === ".wsgi") throw notFound(scriptAdvice(word, basename(path, ".wsgi")));
   throw notFound(`${word} is not executable${adviceFor(path)}`);
 }
 
@@ -94,6 +95,12 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Of mod_wsgi: what it loads by its path is imported here by a module's name. */
+function scriptAdvice(word: string, name: string): string {
+  const module = `${name.replace(/\W/g, "_")}_wsgi`;
+  return `${word} is no module by its name, and Python apps are imported: ln -s ${name}.wsgi ${module}.py, and ${module}:application`;
 }
 
 function adviceFor(path: string): string {

@@ -11,6 +11,7 @@ type Issue = z.core.$ZodIssue;
 
 /** The settings that `value` asks for. Throws CONFIG_INVALID with all of its errors. */
 export function checkConfig(value: Config | unknown, origin: Origin = NOWHERE): Settings {
+  if (isUnits(value)) throw configError([errorLine(origin, [], UNIT)]);
   const { present, written, renamed } = withPresentNames(value, origin);
   // Code made for this schema would be fast the second time, and there is none.
   const result = config.safeParse(present, { jitless: true });
@@ -32,6 +33,11 @@ function withPresentNames(
   if (twice.length > 0) throw configError(lines(twice, twiceText));
   return { present, written: underOldNames(origin, renamed), renamed: lines(renamed, renamedText) };
 }
+
+const UNIT = "this is a configuration of NGINX Unit; docs/moving.md has its keys and ours, side by side";
+/** Errors of each of its keys would help nobody. */
+const isUnits = (value: unknown): boolean =>
+  isSection(value) && "listeners" in value && !("apps" in value || "listen" in value);
 
 const isSection = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -162,8 +162,9 @@ test("a TypeScript module and its imports: edited, broken, mended", async (t) =>
   assert.equal((await get("/")).text, "one");
   await edit("lib/words.ts", "one", "two");
   assert.equal((await get("/")).text, "two");
-  assert.match((await get("/boom")).text, /RangeError: too far\n\s+at .*app\.ts:5/);
-  await server.sees(/ERROR .*too far[^\n]*\n {4}[\s\S]*?app\.ts:5/);
+  // A Node that strips types names the module by its URL, version included.
+  assert.match((await get("/boom")).text, /RangeError: too far\n\s+at .*app\.ts\S*:5/);
+  await server.sees(/ERROR .*too far[^\n]*\n {4}[\s\S]*?app\.ts\S*:5/);
   await edit("lib/words.ts", /$/, "const = 1;\n");
   assert.equal((await get("/")).status, 500);
   await edit("lib/words.ts", "const = 1;\n", "");

@@ -29,6 +29,10 @@ test("options of other servers are answered with ours", () => {
     [["-S", "localhost:8000"], /-S is an option of php; here it is sallyport serve DIRECTORY/],
     [["-e", "tcp:port=80", "app:app"], /-e is an option of Daphne/],
     [["app:app", "--quic-bind", ":443"], /there is no HTTP\/3 here/],
+    [["-w", "app:app"], /-w is an option of .*uWSGI.*the app as the target/],
+    [["app:app", "--http-timeout", "60"], /--http-timeout is an option of uWSGI; here it is --timeout TIME/],
+    [["app:app", "--route", "^/a redirect:/b"], /routes of a configuration, with apps of kind answer/],
+    [["app:app", "--name", "shop"], /--name is an option of gunicorn.*leave it out/],
     [["app:app", "--factory"], /'module:create_app\(\)'/],
   ] as const)
     assert.throws(() => parseCommandLine(["serve", ...given]), {

@@ -57,7 +57,11 @@ const BAD: [string[], string][] = [
   [["--threads", "2000000"], '--threads must be a whole number from 1 to 1000000, not "2000000"'],
   [["--fd", "70000"], '--fd must be the number of a descriptor, from 0 to 65535, not "70000"'],
   [["--cgi", "cgi-bin"], '--cgi must be a path that starts with /, not "cgi-bin"'],
-  [["--mount", "app"], '--mount must be a path that starts with /, not "app"'],
+  [["--mount", "app"], '--mount must be a path that starts with / (the app is the target), not "app"'],
+  [
+    ["--mount", "/a=a.py"],
+    '--mount must be a path that starts with / (the app is the target), not "/a=a.py"',
+  ],
   [["--log-level", "loud"], '--log-level must be one of debug, info, warn, error, not "loud"'],
   [["--scgi", "localhost"], '--scgi must be HOST:PORT, unix:PATH or fd:N, not "localhost"'],
   [["--fastcgi", "scgi://9000"], '--fastcgi must be HOST:PORT, unix:PATH or fd:N, not "scgi://9000"'],

@@ -17,6 +17,7 @@ for (const name of ["program", "program.py"]) {
   writeFileSync(join(here, name), "#!/bin/sh\n");
   chmodSync(join(here, name), 0o755);
 }
+writeFileSync(join(here, "my-shop.wsgi"), "");
 writeFileSync(join(here, "sallyport.config.yaml"), "apps: { a: { static: files } }\ngrace: 5\n");
 
 const TARGETS: [string | undefined, string, string][] = [
@@ -45,6 +46,10 @@ const REFUSED: [string, RegExp][] = [
   ["package/__init__.py:app", /did you mean package\.__init__:app\?$/],
   ["plain.py", /^plain\.py is not executable: for its Python app say plain:app; for CGI, chmod \+x it$/],
   ["other.yaml", /^other\.yaml is not executable: for a configuration say --config$/],
+  [
+    "my-shop.wsgi",
+    /^my-shop\.wsgi is no module by its name, .*: ln -s my-shop\.wsgi my_shop_wsgi\.py, and my_shop_wsgi:application$/,
+  ],
   ["notes.txt", /^notes\.txt is not executable; for a CGI program, chmod \+x it$/],
   ["no/such/file", /^there is no file no\/such\/file, and it is no name of a Python app/],
   ["gone.ts", /^there is no file gone\.ts in \//],
@@ -276,7 +281,7 @@ test("a configuration of another server is told as such, and a module is not nam
     ["hypercorn.toml", "Hypercorn"],
   ] as const) {
     writeFileSync(join(here, name), "");
-    const message = new RegExp(`^${name} is a configuration of ${server}; Sallyport has`);
+    const message = new RegExp(`^${name} is a configuration of ${server}; Sallyport has.*docs/moving\\.md`);
     assert.throws(() => targetOf(name, undefined, here), { message, code: "ERR_SALLYPORT_USAGE" });
     assert.throws(() => targetOf(undefined, name, here), { message });
   }

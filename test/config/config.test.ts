@@ -154,6 +154,11 @@ const BAD: [string, unknown, string[]][] = [
     { apps: { shop: { wsgi: "shop:app", cgi: "cgi-bin" } } },
     ["c: apps.shop.cgi: an app is of one kind, and another key names it already; make two apps of it"],
   ],
+  [
+    "a configuration of NGINX Unit",
+    { listeners: { "*:80": { pass: "routes" } }, routes: [{ action: { return: 404 } }], applications: {} },
+    ["c: this is a configuration of NGINX Unit; docs/moving.md has its keys and ours, side by side"],
+  ],
   ["an unknown key", { apps: APPS, graze: 3 }, ["c: graze: unknown key; did you mean grace?"]],
   ["an unknown key far from all known ones", { apps: APPS, colour: 3 }, ["c: colour: unknown key"]],
   [
