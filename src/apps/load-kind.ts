@@ -2,7 +2,6 @@
 // Tested by test/apps/load.test.ts.
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
 import { type Gateway, SallyportError } from "../exchange/index.ts";
 import { thrownOf } from "../exchange/thrown.ts";
 import { isClass, isGateway } from "../options/checks.ts";
@@ -35,9 +34,8 @@ interface NestLike {
 interface NextLike {
   prepare(): Promise<unknown>;
   getRequestHandler(): (req: unknown, res: ServerResponse) => unknown;
-  getUpgradeHandler?(): (req: unknown, socket: Duplex, head: Buffer) => unknown;
   close(): PromiseLike<unknown>;
-  readonly options?: { readonly dev?: boolean };
+  readonly options?: { readonly dev?: boolean; httpServer?: EventEmitter };
 }
 
 /** Polka, tinyhttp. */
@@ -195,13 +193,16 @@ async function becomeReady(what: string, begin: () => PromiseLike<unknown>): Pro
   }
 }
 
-/** WebSockets are for the pages of its development. Its others would stay open without an answer, as where it listens itself. */
+/**
+ * In development the pages have a WebSocket, for which it listens at its `httpServer` from the first request on. Otherwise it would leave
+ * WebSockets that it does not know without an answer.
+ */
 async function nextGateway(app: NextLike, options: AppOptions): Promise<Gateway> {
   await becomeReady("Next.js app", () => app.prepare());
   const handler = app.getRequestHandler();
   const gateway = nodeApp((req, res) => handler(req, res), options);
-  const upgrades = new EventEmitter();
-  if (app.options?.dev && app.getUpgradeHandler) upgrades.on("upgrade", app.getUpgradeHandler());
+  const upgrades = app.options?.httpServer ?? new EventEmitter();
+  if (app.options?.dev) app.options.httpServer = upgrades;
   const end = { close: () => app.close(), log: options.log };
   return withUpgrades(withOwnClose(gateway, end), upgrades, options);
 }

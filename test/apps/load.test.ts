@@ -211,15 +211,22 @@ test("a NestJS application that does not become ready says why", async () => {
 
 test("the development of a Next.js app has its WebSockets", async () => {
   for (const dev of [true, false]) {
-    const next = `export default {
+    const next = `const app = {
       options: { dev: ${dev} },
       prepare: async () => {},
-      getRequestHandler: () => (req, res) => res.end("plain"),
-      getUpgradeHandler: () => (req, socket) => socket.end("HTTP/1.1 403 Forbidden\\r\\n\\r\\n"),
+      getRequestHandler: () => (req, res) => {
+        const server = app.options.httpServer ?? req.socket.server;
+        server?.on("upgrade", (req, socket) => socket.end("HTTP/1.1 403 Forbidden\\r\\n\\r\\n"));
+        res.end("plain");
+      },
       close: async () => {},
-    };`;
+    };
+    export default app;`;
     const gateway = await loadApp(await made(`next-${dev}.mjs`, next));
-    const exchange = new RecordedExchange({});
+    const page = new RecordedExchange();
+    gateway.handle(page);
+    assert.equal((await page.done).status, 200);
+    const exchange = new RecordedExchange();
     Object.assign(exchange, { handshake: { subprotocols: [], accept: () => assert.fail("accepted") } });
     gateway.handle(exchange);
     assert.equal((await exchange.done).status, dev ? 403 : 200);

@@ -43,13 +43,15 @@ test("each key of the configuration that a page names with its section is there"
   );
 });
 
-/** Names that belong to others, such as Vite's hooks, Next.js's and Hono's functions, and keys of Kubernetes. */
+/** Names that belong to others, such as Vite's hooks and options, those of Next.js, Hono's functions, and keys of Kubernetes. */
 const OTHERS = new Set([
   "getConnInfo",
   "getRequestHandler",
   "handleHotUpdate",
   "maxUnavailable",
+  "noExternal",
   "preStop",
+  "serverExternalPackages",
   "shouldUpgradeCallback",
   "terminationGracePeriodSeconds",
 ]);
