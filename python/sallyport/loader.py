@@ -29,6 +29,8 @@ class LoadError(Exception):
         self.code = code
 
 
+# How many arguments an application of each interface is called with.
+_ARGUMENTS = {"wsgi": 2, "asgi": 3}
 # By the number of arguments that a callable must be given.
 _BY_ARITY = {1: "asgi2", 2: "wsgi", 3: "asgi"}
 # Flags of a code object, as `inspect` names them: CO_COROUTINE, CO_VARARGS.
@@ -71,7 +73,18 @@ def choose_interface(app: object, target: str, configured: "str | None") -> str:
         )
     if configured == "wsgi" and shape == "asgi":
         raise LoadError(f"{target} is an ASGI application; it was to be served as a WSGI application")
-    return configured or shape or "wsgi"
+    interface = configured or shape or "wsgi"
+    refuse_others(app, target, interface)
+    return interface
+
+
+def refuse_others(app: object, target: str, interface: str) -> None:
+    """Raises LoadError for what cannot be called as an application is, but makes one, or handles requests otherwise."""
+    count = _ARGUMENTS[interface]
+    if not _takes(app, count):
+        message = f"{target} cannot be called with {count} arguments, as {interface.upper()} applications are"
+        makes_one = _takes(app, 0) and _shape(app) != "asgi" and not target.endswith(")")
+        raise LoadError(f"{message}; if it makes the application, say {target}()" if makes_one else message)
 
 
 def interface_of(app: object) -> str:
@@ -138,6 +151,29 @@ def _required(app: object, follow_wrapped: bool) -> int:
         return 0
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(each.kind in positional and each.default is each.empty for each in parameters)
+
+
+def _takes(app: object, count: int) -> bool:
+    """Whether it can be called with so many arguments; True if unknown."""
+    if type(app) is FunctionType and not app.__dict__:
+        code = app.__code__
+        required = code.co_argcount - len(app.__defaults__ or ())
+        return required <= count and (count <= code.co_argcount or code.co_flags & _VAR_POSITIONAL != 0)
+    return _binds(app, count, follow_wrapped=False) or _binds(app, count, follow_wrapped=True)
+
+
+def _binds(app: object, count: int, follow_wrapped: bool) -> bool:
+    import inspect
+
+    try:
+        signature = inspect.signature(app, follow_wrapped=follow_wrapped)
+    except Exception:  # as in `_required`
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def _imported(name: str) -> object:

@@ -72,6 +72,20 @@ class LifeTest(unittest.TestCase):
             "shapes:function is an ASGI application; it was to be served as a WSGI application",
         )
 
+    def test_what_cannot_be_called_as_an_application_is_refused_with_its_remedy(self):
+        wsgi, asgi = "2 arguments, as WSGI applications are", "3 arguments, as ASGI applications are"
+        for name, interface, expected in (
+            ("make", None, f"{wsgi}; if it makes the application, say shapes:make()"),
+            ("make", "asgi", f"{asgi}; if it makes the application, say shapes:make()"),
+            ("container", None, f"{wsgi}; if it makes the application, say shapes:container()"),
+            ("make_later", None, asgi),
+            ("wsgi", "asgi", asgi),
+            ("double", "wsgi", wsgi),
+        ):
+            with self.subTest(name, interface=interface):
+                message = self.failed(f"shapes:{name}", interface=interface)["message"]
+                self.assertEqual(message, f"shapes:{name} cannot be called with {expected}")
+
     def test_ASGI_2_is_named_together_with_its_remedy(self):
         for name in ("Double", "double"):
             message = self.failed(f"shapes:{name}")["message"]

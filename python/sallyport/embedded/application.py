@@ -24,7 +24,7 @@ from .. import forks, logs, wsgi
 from ..failures import application_trace, failed_payload, summary
 from ..interpreter import interpreter
 from ..link import CANCEL, COMMON, DONE, FAILED, HEADER, INIT, PRINTED, READY, REPEAT, REQUEST, STOP
-from ..loader import LoadError, interface_of, load
+from ..loader import LoadError, interface_of, load, refuse_others
 from .process import adapt, end_output
 from .response import Response
 
@@ -286,6 +286,7 @@ def _make_server(driver: Embedded, settings: dict) -> wsgi.Server:
     interface = settings["interface"] or interface_of(app)
     if interface != "wsgi":
         raise LoadError(f"{name} is an ASGI application; embedded mode is WSGI's, serve it in daemon mode")
+    refuse_others(app, name, interface)
     return wsgi.Server(app, driver, settings["constants"], 1, settings["processes"])
 
 

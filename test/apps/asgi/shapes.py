@@ -104,3 +104,17 @@ partial = functools.partial(configured, "a setting")
 
 def make():
     return instance
+
+
+async def make_later():
+    return instance
+
+
+class Container:
+    """It calls itself an application, and is called without arguments, as aiohttp's is."""
+
+    def __call__(self):
+        return self
+
+
+container = Container()
