@@ -40,6 +40,9 @@ export class RawApplication {
   questions = 0;
   /** It leaves these unanswered. */
   silent = false;
+  /** As libfcgi: it answers a question when another one comes behind it. */
+  readsBeyond = false;
+  readonly #askers = new Set<Socket>();
   readonly #server: Server;
   readonly #values: Record<string, string> | undefined;
   readonly #requests: RawRequest[] = [];
@@ -106,8 +109,19 @@ export class RawApplication {
   }
 
   #tell(socket: Socket): void {
-    this.questions++;
-    if (this.silent) return;
+    const isSecond = this.#askers.has(socket);
+    this.#askers.add(socket);
+    this.questions = this.#askers.size;
+    if (this.silent || (this.readsBeyond && !isSecond)) return;
+    this.#answer(socket);
+  }
+
+  /** Each of those that have asked, so many times. */
+  answerQuestions(times: number): void {
+    for (const socket of this.#askers) for (let i = 0; i < times; i++) this.#answer(socket);
+  }
+
+  #answer(socket: Socket): void {
     if (!this.#values) return void socket.destroy();
     socket.write(managementRecord(TYPE.GET_VALUES_RESULT, encodePairs(Object.entries(this.#values).flat())));
   }

@@ -122,7 +122,7 @@ export class Backend {
     this.#hasSpoken ||= values !== undefined && values.reply !== "none";
     // One that does not answer is not asked again before its first request, which would have to wait for that.
     if (values?.reply !== "closed") this.#values = values;
-    return values?.reply === "values";
+    return values?.reply === "values" || values?.reply === "prompted";
   }
 
   /** Where the options say all that the application could answer it is not asked: there are some that end of the question (Ruby's). */
@@ -386,11 +386,11 @@ export class Backend {
   }
 
   /**
-   * By default not where it leaves a question unanswered, as libfcgi does: of its threads (threaded.c) one waits for the next connection,
+   * By default not where it leaves a question unanswered, nor libfcgi's: of its threads (threaded.c) one waits for the next connection,
    * and holds the lock that another one needs to read the next request of a kept one.
    */
   get #keeps(): boolean {
-    return this.#options.keep ?? this.#values?.reply !== "none";
+    return this.#options.keep ?? !(this.#values?.reply === "none" || this.#values?.reply === "prompted");
   }
 
   #newConnection(socket: Socket): ApplicationConnection {

@@ -59,7 +59,7 @@ export interface FastcgiOptions
 
   /**
    * Whether connections are kept for further requests: for about a second where others may need them, see `idleTimeout`. Default: unless
-   * the application leaves FCGI_GET_VALUES unanswered, as libfcgi does. With false, and `connections`, it is not asked.
+   * the application leaves FCGI_GET_VALUES unanswered, or is one with libfcgi. With false, and `connections`, it is not asked.
    */
   readonly keep?: boolean | undefined;
   /** Connections at once to each address. Default: as many as the application says it takes, or 16. */

@@ -1,5 +1,5 @@
-// When a FastCGI process that we have started is ready: when it answers FCGI_GET_VALUES (specification, 4.1), as PHP, Go and
-// our own half do. Others do not answer (libfcgi waits for bytes behind the question); of these it has to be enough that they live.
+// When a FastCGI process that we have started is ready: when it answers FCGI_GET_VALUES (specification, 4.1), as PHP, Go, libfcgi
+// and our own half do. Others do not answer; of these it has to be enough that they live.
 // Tested by test/protocols/fastcgi/server/reloads.test.ts.
 import { SallyportError } from "../../../exchange/index.ts";
 import { type Child, describeExit, type Exit } from "../../../processes/index.ts";

@@ -137,6 +137,43 @@ test("an application that leaves the question of its start unanswered is not ask
   assert.equal((await done).status, 200);
 });
 
+test("libfcgi, which reads beyond a question before it answers, is ready at once; its numbers are not believed, and nothing is kept", async (t) => {
+  const values = { FCGI_MAX_CONNS: "1", FCGI_MAX_REQS: "1", FCGI_MPXS_CONNS: "0" };
+  const application = await RawApplication.start(t, { values });
+  application.readsBeyond = true;
+  const more = { exclusive: true, keep: undefined, connections: undefined };
+  const { backend, submit } = await start(t, more, "0", application);
+  assert.equal(await backend.introduce(60_000), true);
+  const exchanges = [submit(), submit()];
+  const requests = [await application.next(), await application.next()];
+  assert.deepEqual(
+    requests.map(({ keep }) => keep),
+    [false, false],
+  );
+  for (const request of requests) request.answer("ok");
+  for (const { done } of exchanges) assert.equal((await done).status, 200);
+  assert.equal(application.questions, 1);
+});
+
+test("an application that is only slow to answer is believed", async (t) => {
+  const values = { FCGI_MAX_CONNS: "1", FCGI_MAX_REQS: "1", FCGI_MPXS_CONNS: "0" };
+  const application = await RawApplication.start(t, { values });
+  const more = { exclusive: true, keep: undefined, connections: undefined };
+  const { backend, submit } = await start(t, more, "0", application);
+  application.silent = true;
+  const introduced = backend.introduce(60_000);
+  await until(() => application.questions > 0);
+  await delay(100); // it has been asked again meanwhile
+  application.silent = false;
+  application.answerQuestions(2);
+  assert.equal(await introduced, true);
+  const { done } = submit();
+  const request = await application.next();
+  assert.equal(request.keep, true);
+  request.answer("ok");
+  assert.equal((await done).status, 200);
+});
+
 test("an application that was too slow to answer the question of its start is asked again once it has spoken", async (t) => {
   const { application, backend, submit, ask } = await start(t, { exclusive: true, connections: 2 }, "1");
   application.silent = true;
