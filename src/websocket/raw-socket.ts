@@ -1,5 +1,5 @@
-// The socket that libraries for node:http's "upgrade" expect (ws, engine.io, http-proxy): they write a response head and frames
-// of a server to it, and read frames of a client. Behind it is the WebSocket of any listener, which has its own limits, pings and
+// The socket that libraries expect which answer a WebSocket handshake themselves (ws and engine.io at node:http's "upgrade", simple-websocket
+// under WSGI): they write a response head and frames of a server to it, and read frames of a client. Behind it is the WebSocket of any listener, which has its own limits, pings and
 // compression: messages pass between the two, frames do not.
 // Tested by test/apps/node-upgrade.test.ts.
 import { Duplex } from "node:stream";
@@ -15,7 +15,7 @@ import { library, type Receiver } from "./library.ts";
 
 /** Bytes of a head, and of the body of a response that refuses the WebSocket. */
 const MOST_BYTES = 65_536;
-/** Bytes of a message of the application's, which has them in memory already. */
+/** Bytes of a message of an application in this process, which has them in memory already. */
 const LARGEST_MESSAGE = 0x7fff_ffff;
 const HEAD_END = "\r\n\r\n";
 
@@ -40,6 +40,7 @@ export class RawWebSocket extends Duplex {
   /** As of net.Socket: libraries that share a server see by it whether another one has answered. */
   bytesWritten = 0;
   readonly #exchange: OpeningExchange;
+  readonly #largestMessage: number;
   /** The head of the answer, and then the body of a refusal, as far as they are there. */
   #answer: Buffer = EMPTY;
   #refusal: AnsweredHead | undefined;
@@ -57,9 +58,11 @@ export class RawWebSocket extends Duplex {
   /** The close code of `leave`, where there was nothing to close yet. */
   #leaveCode: number | undefined;
 
-  constructor(exchange: OpeningExchange) {
+  /** `largestMessage`: bytes of one message of the application's; a larger one is its fault (APP_PROTOCOL). */
+  constructor(exchange: OpeningExchange, largestMessage = LARGEST_MESSAGE) {
     super({ allowHalfOpen: false });
     this.#exchange = exchange;
+    this.#largestMessage = largestMessage;
     exchange.whenClosed(() => this.#exchangeClosed());
   }
 
@@ -122,7 +125,7 @@ export class RawWebSocket extends Duplex {
     const frames = new (library().Receiver)({
       isServer: false,
       extensions: {},
-      maxPayload: LARGEST_MESSAGE,
+      maxPayload: this.#largestMessage,
       maxFragments: 0,
       maxBufferedChunks: 0,
     });

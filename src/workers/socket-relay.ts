@@ -3,6 +3,7 @@
 // Tested by test/protocols/wsgi/websockets.test.ts.
 import { type OpeningExchange, RawWebSocket } from "../websocket/index.ts";
 import { type FrameWriter, PIECE, TO_WORKER } from "./link.ts";
+import { MAX_MESSAGE } from "./websocket-relay.ts";
 
 export class SocketRelay {
   readonly #socket: RawWebSocket;
@@ -13,7 +14,7 @@ export class SocketRelay {
   #allowed: number;
 
   constructor(exchange: OpeningExchange, writer: FrameWriter, stream: number, allowed: number) {
-    const socket = new RawWebSocket(exchange);
+    const socket = new RawWebSocket(exchange, MAX_MESSAGE);
     this.#socket = socket;
     this.#stream = stream;
     this.#writer = writer;

@@ -28,7 +28,7 @@ const QUESTION = managementRecord(
   encodePairs([VALUE.MAX_CONNS, "", VALUE.MAX_REQS, "", VALUE.MPXS_CONNS, ""]),
 );
 /** A question for nothing, behind the other one: libfcgi reads beyond a question before it answers it. */
-const PROMPT = managementRecord(TYPE.GET_VALUES, encodePairs([]));
+const FOLLOW_UP = managementRecord(TYPE.GET_VALUES, encodePairs([]));
 /** Milliseconds of silence before it is sent. */
 const SILENCE = 30;
 /** Milliseconds in which an application that was only slow answers this one, too; libfcgi waits for more. */
@@ -62,7 +62,7 @@ class Question {
     try {
       return await new Promise<Values>((resolve) => {
         const closed = (): void => resolve(this.#answer ?? CLOSED);
-        this.#after(timeout, () => resolve(NO_REPLY));
+        this.#after(timeout, () => resolve(this.#answer ? PROMPTED : NO_REPLY));
         this.#after(SILENCE, () => this.#prompt());
         socket.on("error", () => {});
         socket.on("end", closed);
@@ -77,7 +77,7 @@ class Question {
 
   #prompt(): void {
     this.#prompted = true;
-    this.#socket.write(PROMPT);
+    this.#socket.write(FOLLOW_UP);
   }
 
   #received(chunk: Buffer, resolve: (values: Values) => void): void {

@@ -75,6 +75,14 @@ def refuses_itself(environ, start_response):
     raise StopIteration
 
 
+def announces_too_much(environ, start_response):
+    """The header of a frame with 128 MiB and a byte."""
+    Server.accept(environ)
+    environ["gunicorn.socket"].sendall(b"\x82\x7f" + (134_217_728 + 1).to_bytes(8, "big"))
+    environ["gunicorn.socket"].recv(1)
+    raise StopIteration
+
+
 def closes_its_end(environ, start_response):
     environ["gunicorn.socket"].close()
     raise StopIteration
@@ -126,6 +134,7 @@ PAGES = {
     "/forgets": forgets,
     "/writes-nonsense": writes_nonsense,
     "/refuses-itself": refuses_itself,
+    "/announces-too-much": announces_too_much,
     "/closes-its-end": closes_its_end,
     "/floods": floods,
     "/deaf": deaf,

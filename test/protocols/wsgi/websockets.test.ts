@@ -166,6 +166,13 @@ describe("WebSockets under WSGI", { skip: missing("py:simple_websocket") }, () =
       await logged(words);
     });
 
+  test("a message of more than 128 MiB is the application's fault, before it is in memory", async (t) => {
+    const { open, logged } = await started(t);
+    const client = await open("/announces-too-much");
+    assert.equal((await client.closed).code, 1011);
+    await logged(/what the application wrote is no frame: Max payload size exceeded/);
+  });
+
   test("an app that sends to a client that does not read waits, and learns that the client has left", async (t) => {
     const site = await started(t);
     const client = await site.open("/floods");

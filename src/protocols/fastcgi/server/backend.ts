@@ -42,7 +42,7 @@ const PATIENCE = 50;
 /** Milliseconds for which others are preferred to one that has left a request unanswered. */
 const AVOIDED = 30_000;
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED"]);
-/** Milliseconds for the answer of an application that has just spoken: one that never answers serves nobody else meanwhile (libfcgi). */
+/** Milliseconds for the answer of an application that has just spoken: one that never answers may serve nobody else meanwhile. */
 const PROMPT = 100;
 /** Requests at once on one connection, where the application takes several. */
 const MOST_SHARED = 32;
