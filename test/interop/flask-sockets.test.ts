@@ -56,4 +56,21 @@ describe("Flask's WebSockets", {
     );
     assert.doesNotMatch(site.stderr, /BrokenPipe|ConnectionClosed|sallyport-websocket/);
   });
+
+  test("several server processes: a reload and a stop tell the clients", async (t) => {
+    const several = await serveSite("app:app", FOLDER, "--threads", "8", "--server-processes", "2");
+    t.after(() => several.stop());
+    const open = (): Promise<WebSocketClient[]> =>
+      Promise.all([1, 2, 3, 4].map(() => WebSocketClient.open(`${several.url}/upper`)));
+    const codes = async (clients: readonly WebSocketClient[]): Promise<number[]> =>
+      (await Promise.all(clients.map(({ closed }) => closed))).map(({ code }) => code);
+    const first = await open();
+    for (const client of first) assert.equal(await client.say("hi").hear(), "HI");
+    process.kill(several.pid, "SIGHUP");
+    assert.deepEqual(await codes(first), [1012, 1012, 1012, 1012]);
+    const second = await open();
+    for (const client of second) assert.equal(await client.say("hi").hear(), "HI");
+    const [ended] = await Promise.all([codes(second), several.stop()]);
+    assert.deepEqual(ended, [1001, 1001, 1001, 1001]);
+  });
 });
