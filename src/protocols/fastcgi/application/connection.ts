@@ -195,6 +195,8 @@ export class ServerConnection implements ManagedConnection, RequestTransport, Mo
     if (!request.keep) this.stop();
     else if (this.#context.connections.leaving) this.#part(request);
     this.#touch();
+    // A body that was here whole, and that nobody has read, must not stop what comes after it.
+    if (this.#paused) this.flow();
   }
 
   /** The connection is not kept, though the server asked for it; this record tells some servers, others ignore it (3.3). */

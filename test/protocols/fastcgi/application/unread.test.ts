@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import type { Handler } from "../../../../src/exchange/index.ts";
+import { type Exchange, type Handler, SallyportError } from "../../../../src/exchange/index.ts";
 import {
   beginRequest,
   managementRecord,
   streamEnd,
   streamPart,
   TYPE,
+  VALUE,
 } from "../../../../src/protocols/fastcgi/codec.ts";
-import { head } from "../../../kit/handlers.ts";
+import { encodePairs } from "../../../../src/protocols/fastcgi/pairs.ts";
+import { head, queue } from "../../../kit/handlers.ts";
 import { until } from "../../../kit/until.ts";
 import { bodyOf, params, request, serve, type WebServer } from "../serve-fastcgi.ts";
 
@@ -121,3 +123,33 @@ test("a server that stops reading is cut, though it goes on sending", PATIENCE, 
   t.after(() => clearInterval(trickle));
   await until(() => lines.some(({ fields }) => fields.code === "ERR_SALLYPORT_CLIENT_STALLED"));
 });
+
+const OVER: Readonly<Record<string, (exchange: Exchange) => void>> = {
+  "is answered": (exchange) => exchange.respond(head(), "done"),
+  fails: (exchange) => exchange.fail(new SallyportError("APP_RAISED", "it failed")),
+  "is cut while it shares the connection": (exchange) => {
+    exchange.start(head());
+    exchange.fail(new SallyportError("APP_ABORTED", "it failed in the middle"));
+  },
+};
+
+for (const [ends, over] of Object.entries(OVER)) {
+  test(`a request that ${ends} leaves no unread body before the next one`, { timeout: 20_000 }, async (t) => {
+    const { handler, next } = queue();
+    const { client, accepted } = await serve(t, handler);
+    const server = await client();
+    const length = { REQUEST_METHOD: "POST", CONTENT_LENGTH: "70000" };
+    server.send(managementRecord(TYPE.GET_VALUES, encodePairs([VALUE.MPXS_CONNS, ""])));
+    server.send(beginRequest(1, "responder", true), params(length));
+    server.send(streamPart(TYPE.STDIN, 1, Buffer.alloc(60_000)));
+    const unread = await next();
+    // The reader is paused by the very bytes that complete the body.
+    server.send(streamPart(TYPE.STDIN, 1, Buffer.alloc(10_000)), streamEnd(TYPE.STDIN, 1));
+    await until(() => accepted[0]?.isPaused() === true);
+    over(unread);
+    await server.ended();
+    server.again().send(request());
+    (await next()).respond(head(), "next");
+    assert.equal(bodyOf(await server.ended()), "next");
+  });
+}
