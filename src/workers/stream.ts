@@ -20,6 +20,7 @@ import { opensWebSocket } from "../websocket/index.ts";
 import type { CommonParts } from "./common-parts.ts";
 import { writeFile } from "./file.ts";
 import { FROM_WORKER, type FrameWriter, frameOf, type Payload, TO_WORKER, WINDOW } from "./link.ts";
+import type { Relay, RelayEnds } from "./relay.ts";
 import { SocketRelay } from "./socket-relay.ts";
 import { StreamUpload } from "./upload.ts";
 import { WebSocketRelay } from "./websocket-relay.ts";
@@ -63,9 +64,6 @@ export type EncodeRequest = (
 /** Where the head of a whole response begins: after its length. */
 const HEAD_AT = 4;
 
-/** Close codes of WebSockets (RFC 6455, 7.4.1; IANA's registry). */
-const CLOSE = { normal: 1000, stop: 1001, failed: 1011, restart: 1012 } as const;
-
 export class WorkerStream {
   readonly exchange: Exchange;
   id = 0;
@@ -81,10 +79,8 @@ export class WorkerStream {
   #transport: StreamTransport | undefined;
   #buffer: ResponseBuffer | undefined;
   #upload: StreamUpload | undefined;
-  /** Present once a WebSocket is open. */
-  #relay: WebSocketRelay | undefined;
-  /** Present once a WSGI application has taken the socket of its WebSocket. */
-  #socket: SocketRelay | undefined;
+  /** Present once the application has accepted a WebSocket, or taken its socket. */
+  #relay: Relay | undefined;
   /** Bytes beyond the first window that the application asked for of a WebSocket before it was open. */
   #wanted = 0;
   /** Settles when the file that is the body has been written. */
@@ -181,8 +177,7 @@ export class WorkerStream {
       case FROM_WORKER.HEAD:
         return this.#start(payload);
       case FROM_WORKER.CHUNK:
-        if (this.#socket) return this.#socket.write(payload.bytes, (size) => this.#credit(size));
-        return this.#relay ? this.#sendWebSocket(kind, payload.bytes) : this.#chunk(payload.piece);
+        return this.#relay ? this.#relay.receive(kind, payload.bytes) : this.#chunk(payload.piece);
       case FROM_WORKER.FILE:
         return this.#sendFile(payload.bytes);
       case FROM_WORKER.END:
@@ -196,7 +191,8 @@ export class WorkerStream {
       case FROM_WORKER.TEXT_OUT:
       case FROM_WORKER.BINARY_OUT:
       case FROM_WORKER.CLOSE_OUT:
-        return this.#sendWebSocket(kind, payload.bytes);
+        // Without a relay the client has left before the WebSocket was open.
+        return this.#relay?.receive(kind, payload.bytes);
       case FROM_WORKER.ABORT:
         return this.#abort(payload.bytes);
       case FROM_WORKER.DONE:
@@ -219,7 +215,7 @@ export class WorkerStream {
   }
 
   #cut(error: SallyportError): void {
-    if (this.#relay) this.#failRelay(this.#relay, error);
+    if (this.#relay) this.#relay.fail(error);
     else this.exchange.fail(error);
   }
 
@@ -250,8 +246,7 @@ export class WorkerStream {
   leave(why: Leaving): void {
     if (this.#leaving || this.#complete) return;
     this.#leaving = why;
-    if (this.#relay) this.#closeRelay(this.#relay, why);
-    else if (this.#socket) this.#socket.leave(CLOSE[why]);
+    if (this.#relay) this.#relay.leave(why);
     else if (this.#isEventStream) this.#endEvents();
   }
 
@@ -325,7 +320,6 @@ export class WorkerStream {
 
   #want(size: number): void {
     if (this.#relay) return this.#relay.want(size);
-    if (this.#socket) return this.#socket.want(size);
     const transport = this.#transport;
     if (this.exchange.handshake) this.#wanted += size;
     else if (transport) this.#pump(transport.writer, size);
@@ -350,48 +344,23 @@ export class WorkerStream {
   // WebSockets.
 
   #accept(payload: Payload): void {
-    const { handshake } = this.exchange;
-    const transport = this.#transport;
-    if (!handshake || !transport)
-      throw new SallyportError("LINK_BROKEN", "a worker accepted a request that opens no WebSocket");
-    if (this.exchange.closed) return; // CANCEL is on its way
     const [subprotocol = "", ...headers] = payload.text(0, payload.length).split("\n");
     const choice = { subprotocol: subprotocol || undefined, headers };
-    try {
-      this.#relay = new WebSocketRelay(handshake, choice, transport.writer, this.id, WINDOW + this.#wanted);
-    } catch (error) {
-      return this.giveUp(SallyportError.from(error));
-    }
-    if (this.#leaving) this.#closeRelay(this.#relay, this.#leaving);
+    this.#open((ends) => new WebSocketRelay(ends, choice, WINDOW + this.#wanted));
   }
 
   #switch(): void {
-    const { exchange } = this;
+    this.#open((ends) => new SocketRelay(ends, this.#wanted, (size) => this.#credit(size)));
+  }
+
+  #open(relay: (ends: RelayEnds) => Relay): void {
+    const { exchange, id } = this;
     const transport = this.#transport;
     if (!opensWebSocket(exchange) || !transport)
-      throw new SallyportError(
-        "LINK_BROKEN",
-        "a worker took the socket of a request that opens no WebSocket",
-      );
+      throw new SallyportError("LINK_BROKEN", "a worker opened a WebSocket for a request that asks for none");
     if (exchange.closed) return; // CANCEL is on its way
-    this.#socket = new SocketRelay(exchange, transport.writer, this.id, this.#wanted);
-    if (this.#leaving) this.#socket.leave(CLOSE[this.#leaving]);
-  }
-
-  /** Without a relay the client has left before the WebSocket was open: the frame is dropped. */
-  #sendWebSocket(kind: number, payload: Buffer): void {
-    try {
-      this.#relay?.receive(kind, payload);
-    } catch (error) {
-      this.giveUp(SallyportError.from(error));
-    }
-  }
-
-  #failRelay(relay: WebSocketRelay, error: SallyportError): void {
-    const { code, fault, detail } = error;
-    const { target } = this.exchange.request;
-    if (!this.exchange.closed) this.#transport?.log.error(error.message, { code, fault, target, detail });
-    relay.cut(CLOSE.failed, error.text);
+    this.#relay = relay({ exchange, writer: transport.writer, stream: id, log: transport.log });
+    if (this.#leaving) this.#relay.leave(this.#leaving);
   }
 
   // Ends.
@@ -411,8 +380,7 @@ export class WorkerStream {
 
   /** The application has returned. */
   #finish(): void {
-    if (this.#relay) this.#relay.close(CLOSE.normal, "");
-    else if (this.#socket) this.#socket.end();
+    if (this.#relay) this.#relay.end();
     else if (!this.#ended) this.#failUnfinished();
     this.#done();
   }
@@ -429,9 +397,8 @@ export class WorkerStream {
 
   /** The exchange is over, and the worker may not know. For a WebSocket the relay tells it. */
   readonly #closed = ({ error }: Outcome): void => {
-    const relay = this.#relay ?? this.#socket;
-    relay?.concluded();
-    if (!this.#transport || this.#ended || relay) return;
+    this.#relay?.concluded();
+    if (!this.#transport || this.#ended || this.#relay) return;
     if (this.exchange.started) this.#restart(); // a stream has no deadline, but what follows it has
     this.#ended = true;
     this.#upload?.stop();
@@ -444,17 +411,8 @@ export class WorkerStream {
 
   /** The application may still send a last event; then the stream ends, whether the application has reacted or not. */
   #endEvents(): void {
-    this.#sendLeave();
-    setTimeout(() => this.#complete || this.exchange.leave(), EVENT_STREAM_GRACE).unref();
-  }
-
-  #closeRelay(relay: WebSocketRelay, why: Leaving): void {
-    this.#sendLeave();
-    relay.close(CLOSE[why], "");
-  }
-
-  #sendLeave(): void {
     if (!this.#ended) this.#send(TO_WORKER.LEAVE);
+    setTimeout(() => this.#complete || this.exchange.leave(), EVENT_STREAM_GRACE).unref();
   }
 
   #send(kind: number, payload?: Uint8Array): void {
@@ -467,7 +425,6 @@ export class WorkerStream {
     this.#transport = undefined;
     this.#upload?.stop();
     this.#relay?.release();
-    this.#socket?.release();
     if (this.#onRelease) this.#release();
     transport?.done(this);
   }

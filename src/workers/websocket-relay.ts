@@ -2,12 +2,13 @@
 // against what the client takes. The other end is python/sallyport/asgi/websocket.py.
 import {
   type Acceptance,
-  type Handshake,
+  type Leaving,
   SallyportError,
   type WebSocketReceiver,
   type WebSocketSession,
 } from "../exchange/index.ts";
 import { FROM_WORKER, type FrameWriter, MESSAGE_COST, PIECE, TO_WORKER, WINDOW } from "./link.ts";
+import { CLOSE, type Relay, type RelayEnds } from "./relay.ts";
 
 /** The most bytes of one message of an application: the session needs each whole, in memory. */
 export const MAX_MESSAGE = 134_217_728;
@@ -19,8 +20,8 @@ interface CloseFrame {
   readonly reason: string;
 }
 
-export class WebSocketRelay implements WebSocketReceiver {
-  readonly #stream: number;
+export class WebSocketRelay implements WebSocketReceiver, Relay {
+  readonly #ends: RelayEnds;
   readonly #session: WebSocketSession;
   /** Undefined once the worker is done with the stream. */
   #writer: FrameWriter | undefined;
@@ -36,18 +37,12 @@ export class WebSocketRelay implements WebSocketReceiver {
   /** Credit that the worker has used and not been given back. */
   #owed = 0;
 
-  /** Accepts. Throws a SallyportError (APP_PROTOCOL) when that cannot be sent. */
-  constructor(
-    handshake: Handshake,
-    choice: Acceptance,
-    writer: FrameWriter,
-    stream: number,
-    allowed: number,
-  ) {
-    this.#stream = stream;
-    this.#writer = writer;
+  /** Accepts. `allowed`: bytes that the application may be sent. Throws a SallyportError (APP_PROTOCOL) when that cannot be sent. */
+  constructor(ends: RelayEnds, choice: Acceptance, allowed: number) {
+    this.#ends = ends;
+    this.#writer = ends.writer;
     this.#allowed = allowed;
-    this.#session = handshake.accept(choice, this);
+    this.#session = ends.exchange.handshake.accept(choice, this);
   }
 
   // From the client.
@@ -57,8 +52,8 @@ export class WebSocketRelay implements WebSocketReceiver {
     if (!writer) return;
     let start = 0;
     for (; data.length - start > PIECE; start += PIECE)
-      writer.frame(TO_WORKER.BODY, this.#stream, data.subarray(start, start + PIECE));
-    writer.frame(binary ? TO_WORKER.BINARY : TO_WORKER.TEXT, this.#stream, data.subarray(start));
+      writer.frame(TO_WORKER.BODY, this.#ends.stream, data.subarray(start, start + PIECE));
+    writer.frame(binary ? TO_WORKER.BINARY : TO_WORKER.TEXT, this.#ends.stream, data.subarray(start));
     writer.flush();
     this.#allowed -= data.length + MESSAGE_COST;
     if (this.#allowed > 0 || this.#paused) return;
@@ -78,16 +73,16 @@ export class WebSocketRelay implements WebSocketReceiver {
   closed(code: number, reason: string): void {
     const writer = this.#writer;
     this.release();
-    writer?.close(TO_WORKER.CLOSE, this.#stream, code, reason);
+    writer?.close(TO_WORKER.CLOSE, this.#ends.stream, code, reason);
     writer?.flush();
   }
 
   // From the application.
 
-  /** Throws a SallyportError (APP_PROTOCOL) for a message that is too large. */
   receive(kind: number, payload: Buffer): void {
     if (kind === FROM_WORKER.CHUNK) this.#piece(payload);
-    else if (kind === FROM_WORKER.CLOSE_OUT) this.close(payload.readUInt16LE(0), payload.toString("utf8", 2));
+    else if (kind === FROM_WORKER.CLOSE_OUT)
+      this.#close(payload.readUInt16LE(0), payload.toString("utf8", 2));
     else this.#message(payload, kind === FROM_WORKER.BINARY_OUT);
   }
 
@@ -98,23 +93,35 @@ export class WebSocketRelay implements WebSocketReceiver {
     this.#session.resume();
   }
 
-  /** Begins the closing handshake, after all messages of the application; one that it gave up in the middle is dropped. */
-  close(code: number, reason: string): void {
-    this.#pieces = undefined;
-    this.#size = 0;
-    this.#sendInTurn({ code, reason });
+  leave(why: Leaving): void {
+    this.#writer?.frame(TO_WORKER.LEAVE, this.#ends.stream);
+    this.#writer?.flush();
+    this.#close(CLOSE[why], "");
   }
 
-  /** Begins it at once: messages that wait for a slow client are dropped. */
-  cut(code: number, reason: string): void {
+  /** Begins the closing handshake at once: messages that wait for a slow client are dropped. */
+  fail({ message, code, fault, detail, text }: SallyportError): void {
+    const { exchange, log } = this.#ends;
+    const { target } = exchange.request;
+    if (!exchange.closed) log.error(message, { code, fault, target, detail });
     this.#waiting = undefined;
-    this.#session.close(code, reason);
+    this.#session.close(CLOSE.failed, text);
   }
 
-  /** The worker is done with the stream. */
+  end(): void {
+    this.#close(CLOSE.normal, "");
+  }
+
   release(): void {
     this.#writer = undefined;
     this.#pieces = undefined;
+  }
+
+  /** Begins the closing handshake, after all messages of the application; one that it gave up in the middle is dropped. */
+  #close(code: number, reason: string): void {
+    this.#pieces = undefined;
+    this.#size = 0;
+    this.#sendInTurn({ code, reason });
   }
 
   #piece(payload: Buffer): void {
@@ -163,7 +170,7 @@ export class WebSocketRelay implements WebSocketReceiver {
   #grant(): void {
     const writer = this.#writer;
     if (this.#stalled || this.#owed < WINDOW / 2 || !writer) return;
-    writer.count(TO_WORKER.CREDIT, this.#stream, this.#owed);
+    writer.count(TO_WORKER.CREDIT, this.#ends.stream, this.#owed);
     writer.flush();
     this.#owed = 0;
   }

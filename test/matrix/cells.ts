@@ -17,6 +17,9 @@ export const PAIRS: readonly {
   { listener: "fetch mount", gateway: "wsgi", lacks: ["lazyContinue"] },
 ];
 
+/** Milliseconds for one case: some are 19 requests in turn, and beside other tests each may have to start a Python. */
+const DEADLINE = 60_000;
+
 /** What neither half of a cell is to be blamed for. */
 export const lacksOf = (listener: string, gateway: string): Capability[] => {
   const pair = PAIRS.find((each) => each.listener === listener && each.gateway === gateway);
@@ -67,7 +70,8 @@ async function runCell(
     const row = LISTENERS[listener];
     if (!row) throw new Error(`there is no listener ${listener}`);
     const url = await row.open(gateway, scope);
-    return await runSuite({ onResult: ({ name }) => reportProgress(name), ...options, url });
+    const onResult = ({ name }: Result): void => reportProgress(name);
+    return await runSuite({ onResult, deadline: DEADLINE, ...options, url });
   } finally {
     await scope.close();
   }

@@ -1,7 +1,13 @@
 // One WebSocket between a client and a worker, both simulated: pausing, buffering and credit.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Handshake, SallyportError, type WebSocketSession } from "../../src/exchange/index.ts";
+import {
+  type Handshake,
+  SallyportError,
+  silentLog,
+  type WebSocketSession,
+} from "../../src/exchange/index.ts";
+import type { OpeningExchange } from "../../src/websocket/index.ts";
 import {
   FROM_WORKER,
   FrameReader,
@@ -54,7 +60,9 @@ function relaying(): {
   const client = new PlayedClient();
   const handshake: Handshake = { subprotocols: [], accept: () => client };
   const writer = new FrameWriter();
-  const relay = new WebSocketRelay(handshake, { subprotocol: undefined, headers: [] }, writer, 7, WINDOW);
+  const exchange = { handshake, closed: false, request: { target: "/" } } as unknown as OpeningExchange;
+  const ends = { exchange, writer, stream: 7, log: silentLog };
+  const relay = new WebSocketRelay(ends, { subprotocol: undefined, headers: [] }, WINDOW);
   const frames = (): [number, Buffer][] => {
     const seen: [number, Buffer][] = [];
     const reader = new FrameReader((kind, _stream, { bytes }) => seen.push([kind, bytes]));
@@ -116,20 +124,21 @@ test("credit comes back for what the client has taken, and not while it is slow"
   assert.deepEqual([kind, payload?.readUInt32LE()], [TO_WORKER.CREDIT, 4 * (PIECE + MESSAGE_COST)]);
 });
 
-test("a close waits for the messages before it, a cut does not", () => {
+test("an application that returns is closed after its messages, one that failed at once", () => {
   const polite = relaying();
   polite.client.stalled = true;
   for (const text of ["a", "b"]) polite.relay.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
-  polite.relay.close(1000, "");
+  polite.relay.end();
   assert.deepEqual(polite.client.sent, ["text 1"]);
   polite.client.release();
   assert.deepEqual(polite.client.sent, ["text 1", "text 1", "close 1000 "]);
 
-  const cut = relaying();
-  cut.client.stalled = true;
-  for (const text of ["a", "b"]) cut.relay.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
-  cut.relay.cut(1011, "died");
-  assert.deepEqual(cut.client.sent, ["text 1", "close 1011 died"]);
+  const failed = relaying();
+  failed.client.stalled = true;
+  for (const text of ["a", "b"]) failed.relay.receive(FROM_WORKER.TEXT_OUT, Buffer.from(text));
+  const error = new SallyportError("WORKER_DIED", "died");
+  failed.relay.fail(error);
+  assert.deepEqual(failed.client.sent, ["text 1", `close 1011 ${error.text}`]);
 });
 
 test("the beginning of a message that the application gave up is dropped before its close", () => {
@@ -158,4 +167,14 @@ test("the close frame brings code and reason, and a released relay sends nothing
   relay.message(Buffer.from("late"), false);
   relay.receive(FROM_WORKER.CHUNK, Buffer.alloc(WINDOW));
   assert.deepEqual(frames(), []);
+});
+
+test("an application that stops is told, and its client", () => {
+  const { client, relay, frames } = relaying();
+  relay.leave("restart");
+  assert.deepEqual(
+    frames().map(([kind]) => kind),
+    [TO_WORKER.LEAVE],
+  );
+  assert.deepEqual(client.sent, ["close 1012 "]);
 });
