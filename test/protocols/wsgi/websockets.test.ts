@@ -3,11 +3,15 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { connect } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../../../src/config/config.ts";
+import { toUpgradeHandler } from "../../../src/mount/index.ts";
+import { wsgi } from "../../../src/protocols/wsgi/index.ts";
 import { createServer } from "../../../src/server/create.ts";
 import { type KeptLog, keepLog } from "../../kit/keep-log.ts";
 import { makeCertificate } from "../../kit/make-certificate.ts";
@@ -108,6 +112,26 @@ describe("WebSockets under WSGI", { skip: missing("py:simple_websocket") }, () =
     assert.equal(head[":status"], 200);
     stream.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]));
     assert.deepEqual((await once(stream, "data"))[0], Buffer.from([0x81, 2, 0x68, 0x69]));
+  });
+
+  test("the same mounted in a server of node:http", async (t) => {
+    const { log } = keepLog();
+    const gateway = wsgi("sockets:app", { chdir: APPS, python: VENV_PYTHON, threads: 2, log });
+    const sockets = toUpgradeHandler(gateway, { mount: "/py", log });
+    const host = createHttpServer().on("upgrade", sockets).listen(0, "127.0.0.1");
+    t.after(async () => {
+      host.close();
+      await sockets.close(0);
+    });
+    await once(host, "listening");
+    const url = `http://127.0.0.1:${(host.address() as AddressInfo).port}/py`;
+    const client = await WebSocketClient.open(`${url}/echo`, ["chat"]);
+    assert.equal(client.socket.protocol, "chat");
+    const bytes = randomBytes(300_000);
+    assert.deepEqual(await client.say(bytes).hear(), bytes);
+    client.say("bye");
+    assert.deepEqual(await client.closed, { code: 3001, reason: "so long" });
+    assert.equal((await WebSocketClient.refused(`${url}/plain`)).head.statusCode, 418);
   });
 
   test("an app that takes no socket answers as it answers any request", async (t) => {
