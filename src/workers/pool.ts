@@ -12,7 +12,7 @@ import { type Agree, Reloads } from "../exchange/reloads.ts";
 import { timerDelay, waitUntil } from "../exchange/wait.ts";
 import { boundsOf, checkBounds, checkRecycling, idleTimeoutOf } from "../options/processes.ts";
 import type { QueueOptions } from "../options/queue.ts";
-import { BackOff, needsWatch, SERVED } from "../processes/index.ts";
+import { BackOff, describeExit, needsWatch, SERVED } from "../processes/index.ts";
 import { checkDeadlines, type Deadlines, holdBack } from "./deadlines.ts";
 import type { Interface } from "./interface.ts";
 import type { Resolved, WorkerOptions } from "./options.ts";
@@ -398,11 +398,7 @@ export class Pool {
     if (!worker.wasReady && !isWanted) return this.#scaler.pause(this.#growths.after(0, false, worker.exit));
     const age = performance.now() - worker.startedAt;
     const pause = this.#restarts.after(age, worker.servedOnce, worker.exit);
-    const ended =
-      worker.pid === undefined
-        ? "a worker did not start"
-        : `worker ${worker.pid} ${worker.exit ? "ended" : "ends"}`;
-    this.#options.log.warn(`${ended}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
+    this.#options.log.warn(`${endOf(worker)}; another starts${pause > 0 ? ` in ${pause} ms` : ""}`);
     this.#restarted++;
     const start = (): void => {
       if (this.#workers.size < this.#scaler.bounds.max) this.#startReplacement();
@@ -484,3 +480,9 @@ const isBetter = (worker: Worker, best: Worker): boolean =>
   worker.heartbeat.blocked === best.heartbeat.blocked
     ? worker.streams.size < best.streams.size
     : best.heartbeat.blocked;
+
+/** "worker 321 was killed by SIGKILL before it was ready". */
+function endOf({ pid, exit, wasReady }: Worker): string {
+  if (pid === undefined) return "a worker did not start";
+  return `worker ${pid} ${exit ? describeExit(exit) : "ends"}${wasReady ? "" : " before it was ready"}`;
+}

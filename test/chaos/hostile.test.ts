@@ -58,7 +58,7 @@ const ENDS = {
   "close-all": {
     // One thread leaves its answers in shared memory, where they outlive the link.
     status: [200, 502],
-    says: /worker \d+ ended; another starts/,
+    says: /worker \d+ (?:exited with status \d+|was killed by \w+); another starts/,
     embedded: /server process \d+ (exited with status|was killed by)/,
   },
   exit: {

@@ -24,10 +24,19 @@ test("one that lived long ends the row", () => {
 
 const KILLED = { code: null, signal: "SIGKILL", signalled: false } as const;
 
-test("one that somebody else has killed is started again after the same short wait, however often", () => {
+test("one that somebody else has killed is started again after the same short wait, ten times in a row", () => {
   const backOff = new BackOff();
-  const seen = Array.from({ length: 12 }, () => backOff.after(50, false, KILLED));
+  const seen = Array.from({ length: 10 }, () => backOff.after(50, false, KILLED));
   assert.deepEqual(new Set(seen), new Set([100]));
+  assert.equal(backOff.after(50, true, KILLED), 0);
+  assert.equal(backOff.after(50, false, KILLED), 100);
+});
+
+test("one that is killed more often than that, before it can work, waits like any other that dies young", () => {
+  const backOff = new BackOff();
+  const seen = Array.from({ length: 20 }, () => backOff.after(50, false, KILLED)).slice(10);
+  assert.ok((seen[1] as number) > 100);
+  assert.equal(seen.at(-1), LONGEST_BACK_OFF);
 });
 
 test("one that we have killed, for its memory or because it hung, died young like any other", () => {

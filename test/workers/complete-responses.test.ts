@@ -69,7 +69,7 @@ const ofAsgi = (options: object): Gateway =>
   asgi("late:coroutine", { ...options, lifespan: "off", blockedTimeout: 500, pathsend: true });
 
 const RAISED = /too late to matter/;
-const DIED = /worker \d+ ended; another starts/;
+const DIED = /worker \d+ (?:exited with status \d+|was killed by \w+); another starts/;
 const HUNG = /worker \d+ hangs/;
 
 const CASES: [name: string, make: (options: object) => Gateway, path: string, happened: RegExp][] = [

@@ -142,9 +142,29 @@ def application(environ, start_response): pass
   const server = await startWsgi(t, "dies", { chdir: folder, queueTimeout: 60_000 });
   const answer = server.ask("/").catch(() => undefined);
   const pauses = (): string[] =>
-    server.lines.flatMap(({ message }) => /^worker \d+ ended; another starts(.*)/.exec(message)?.[1] ?? []);
+    server.lines.flatMap(
+      ({ message }) => /^worker \d+ exited with status 1; another starts(.*)/.exec(message)?.[1] ?? [],
+    );
   await until(() => pauses().length >= 4);
   assert.deepEqual(pauses().slice(0, 4), [" in 100 ms", " in 250 ms", " in 500 ms", " in 1000 ms"]);
   await server.gateway.close?.(0);
   await answer;
+});
+
+test("workers that are killed again and again while they start are started after growing pauses, and the log says so", async (t) => {
+  const folder = makeFolder(t);
+  const app = `import os, signal
+if os.path.exists("killed"): os.kill(os.getpid(), signal.SIGKILL)
+def application(environ, start_response):
+    open("killed", "w").close()
+    os.kill(os.getpid(), signal.SIGKILL)
+`;
+  writeFileSync(join(folder, "killed_early.py"), app);
+  const server = await startWsgi(t, "killed_early", { chdir: folder });
+  await server.ask("/");
+  const early = /^worker \d+ was killed by SIGKILL before it was ready; another starts in (\d+) ms/;
+  const pauses = (): string[] => server.lines.flatMap(({ message }) => early.exec(message)?.[1] ?? []);
+  await until(() => pauses().length >= 12);
+  assert.deepEqual(pauses().slice(0, 12), [...Array.from({ length: 11 }, () => "100"), "250"]);
+  await server.gateway.close?.(0);
 });
