@@ -12,6 +12,15 @@ export type ReportStyle = Pick<LogOptions, "level" | "format">;
 export const TEXT: ReportStyle = { level: "info", format: "text" };
 
 const REPORT = "this is a defect of Sallyport: please report it, with what --log-level debug shows";
+/** What the system has too little of is no defect of ours, by the code of its error. */
+const SHORTAGES: Readonly<Record<string, string>> = {
+  EMFILE: "raise the number of files that this process may open (ulimit -n, LimitNOFILE=)",
+  ENFILE: "the whole system has too many files open (fs.file-max)",
+  ENOSPC: "make room on that file system",
+  EDQUOT: "make room within the quota of this user",
+  ENOMEM: "the system has no memory left for it",
+  EROFS: "that file system can only be read: name a place that can be written",
+};
 const CUT = "stopped at once by a second signal; requests under way were cut";
 
 let mayBeUnread = false;
@@ -70,7 +79,7 @@ export function announceCut({ format }: ReportStyle): void {
 
 export function errorReport(error: SallyportError, { level, format }: ReportStyle): string {
   const internal = error.code === "ERR_SALLYPORT_INTERNAL";
-  const message = `${error.message}${internal ? `; ${REPORT}` : ""}`;
+  const message = `${error.message}${internal ? `; ${adviceFor(error)}` : ""}`;
   const stack = level === "debug" && error.cause instanceof Error ? error.cause.stack : undefined;
   const more = [error.detail, stack].filter((text) => text !== undefined);
   if (format === "json")
@@ -84,3 +93,6 @@ const indent = (text: string): string =>
     .split("\n")
     .map((line) => `  ${escapeControls(line)}\n`)
     .join("");
+
+const adviceFor = ({ cause }: SallyportError): string =>
+  SHORTAGES[(cause as NodeJS.ErrnoException | undefined)?.code ?? ""] ?? REPORT;

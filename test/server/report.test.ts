@@ -33,6 +33,19 @@ test("a defect of ours asks for a report, and shows its stack only to those who 
   );
 });
 
+test("what the system has too little of is no defect of ours: the message says what to do", () => {
+  for (const [code, words] of [
+    ["EMFILE", /ulimit -n/],
+    ["ENOSPC", /make room/],
+    ["EROFS", /can be written/],
+  ] as const) {
+    const cause = Object.assign(new Error(`${code}: it failed`), { code });
+    const text = errorReport(SallyportError.from(cause), TEXT);
+    assert.match(text, words);
+    assert.doesNotMatch(text, /defect/);
+  }
+});
+
 /** What the log hears of an error with this stack. */
 function noted(stack: string, debug: boolean): [string, LogFields | undefined] {
   const error = Object.assign(new Error("boom"), { stack });
