@@ -91,6 +91,7 @@ export class IncomingRequest implements CgiTransport {
     return nginxKeepsNoneWithMore(this.#variable("SERVER_SOFTWARE"));
   }
 
+  /** More of it should not come yet. */
   get paused(): boolean {
     return this.#stdin?.paused === true || this.#data?.paused === true;
   }

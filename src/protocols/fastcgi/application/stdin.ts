@@ -24,8 +24,6 @@ export interface RequestStdinOptions {
 }
 
 export class RequestStdin implements BodySource {
-  /** True while too much waits to be read. */
-  paused = false;
   readonly #length: number | undefined;
   readonly #limit: number;
   readonly #highWater: number;
@@ -34,6 +32,8 @@ export class RequestStdin implements BodySource {
   #early: Buffer[] = [];
   #received = 0;
   #ended = false;
+  /** Too much waits to be read. */
+  #isFull = false;
   #body: PushedBody | undefined;
 
   /** Throws BODY_TOO_LARGE when more is announced than accepted. */
@@ -48,6 +48,11 @@ export class RequestStdin implements BodySource {
   /** Nothing more is due: the end came, or all that was announced. */
   get complete(): boolean {
     return this.#ended || this.#received === this.#length;
+  }
+
+  /** More of it should not come yet. What has come whole stops nothing: other requests, or an abort, may follow on the connection. */
+  get paused(): boolean {
+    return this.#isFull && !this.complete;
   }
 
   /** The body, whole when all of it has come already. Called once. */
@@ -98,12 +103,12 @@ export class RequestStdin implements BodySource {
   // The body's calls.
 
   pause(): void {
-    this.paused = true;
+    this.#isFull = true;
     this.#flow();
   }
 
   resume(): void {
-    this.paused = false;
+    this.#isFull = false;
     this.#flow();
   }
 
