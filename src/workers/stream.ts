@@ -222,6 +222,7 @@ export class WorkerStream {
   /** The worker has died that had begun it. */
   lose(error: SallyportError): void {
     this.#transport = undefined;
+    this.#relay?.release();
     this.fail(error);
     this.#release();
   }

@@ -99,11 +99,11 @@ export class WebSocketRelay implements WebSocketReceiver, Relay {
     this.#close(CLOSE[why], "");
   }
 
-  /** Begins the closing handshake at once: messages that wait for a slow client are dropped. */
+  /** Begins the closing handshake at once: messages that wait for a slow client are dropped. Of a worker that has died the log has told. */
   fail({ message, code, fault, detail, text }: SallyportError): void {
     const { exchange, log } = this.#ends;
     const { target } = exchange.request;
-    if (!exchange.closed) log.error(message, { code, fault, target, detail });
+    if (this.#writer && !exchange.closed) log.error(message, { code, fault, target, detail });
     this.#waiting = undefined;
     this.#session.close(CLOSE.failed, text);
   }
