@@ -49,6 +49,11 @@ export class Http2ResponseWriter {
     this.#refused = refused;
   }
 
+  /** All of the response has left, with its end. */
+  get hasLeft(): boolean {
+    return this.#stream.writableFinished && this.#stream.state.localClose === 1;
+  }
+
   /** Calls back once all of the response has left. */
   whenDone(callback: () => void): void {
     if (this.#awaitsTrailers) this.#whenTrailersSent = callback;
@@ -159,8 +164,17 @@ export class Http2ResponseWriter {
   #pump(): void {
     const stream = this.#stream;
     while (this.#queued > 0 && stream.writableLength < SLICE) this.#writeNext();
-    if (this.#queued === 0 && this.#ending) stream.end();
+    if (this.#queued === 0 && this.#ending) this.#endStream();
     if (this.deadline === Number.POSITIVE_INFINITY) this.#watch();
+  }
+
+  /**
+   * The frame with END_STREAM may have to wait for the client's window. node:http2 would not wait for it, and would send RST_STREAM,
+   * if nothing had read the request: not even one that has no body.
+   */
+  #endStream(): void {
+    if (this.#stream.readableFlowing === null) this.#stream.resume();
+    this.#stream.end();
   }
 
   #writeNext(): void {
@@ -197,7 +211,7 @@ export class Http2ResponseWriter {
   }
 
   #watch(): void {
-    if (this.#waiting > 0) this.#renew();
+    if (this.#waiting > 0 || this.#ending) this.#renew();
     else this.allSent();
   }
 

@@ -155,8 +155,14 @@ export class Http2Stream implements Member {
     this.writer.whenDone(() => setImmediate(() => this.#close()));
   }
 
-  /** node:http2 says "close" only after the end of what it has read: until then the stream would count as open. */
   #close(): void {
+    // The end of the response may still wait for the client's window: again at the next look at deadlines.
+    if (!this.writer.hasLeft) this.#drainDeadline = this.#connection.now;
+    else this.#closeNow();
+  }
+
+  /** node:http2 says "close" only after the end of what it has read: until then the stream would count as open. */
+  #closeNow(): void {
     this.#stream.close(constants.NGHTTP2_NO_ERROR);
     this.#stream.resume();
   }
@@ -235,7 +241,7 @@ export class Http2Stream implements Member {
   /** Nothing of this stream has left for `sendTimeout`, as far as node:http2 tells. */
   #overdue(now: number): void {
     const connection = this.#connection;
-    if (this.#stream.writableFinished) this.writer.allSent();
+    if (this.writer.hasLeft) this.writer.allSent();
     else if (!connection.flow.moves(now) || !this.writer.extend(connection.servedFirst)) this.#stalled();
   }
 
