@@ -369,6 +369,8 @@ export class Backend {
 
   async #open(request: OutgoingRequest): Promise<void> {
     await this.#learn();
+    // A request that nobody waits for any more would never be sent whole, nor aborted, and so never end.
+    if (request.over) return this.#left();
     const free = this.#takeConnection(request);
     if (free) return free.begin(request);
     // The application may have said that it takes fewer than we thought.

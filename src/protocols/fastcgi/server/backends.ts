@@ -69,7 +69,7 @@ export class Backends {
   submit(request: OutgoingRequest): void {
     if (this.#closing)
       return request.fail(new SallyportError("STOPPING", "the application is being stopped"));
-    const backend = this.#queue.length === 0 ? this.#choose(request) : undefined;
+    const backend = this.#queue.every(waitsForAnother) ? this.#choose(request) : undefined;
     if (backend) return backend.run(request);
     this.#enqueue(request);
     if (this.#all.length === 0) this.onNeed?.();
@@ -87,12 +87,14 @@ export class Backends {
 
   /** There is room for another request. */
   pump(): void {
-    while (this.#queue.length > 0) {
-      const request = this.#queue[0] as OutgoingRequest;
+    for (let at = 0; at < this.#queue.length; ) {
+      const request = this.#queue[at] as OutgoingRequest;
       const backend = request.over ? undefined : this.#choose(request);
-      if (!backend && !request.over) return;
-      this.#queue.shift();
-      backend?.run(request);
+      if (backend || request.over) {
+        this.#queue.splice(at, 1);
+        backend?.run(request);
+      } else if (waitsForAnother(request)) at++;
+      else return;
     }
   }
 
@@ -169,6 +171,9 @@ export class Backends {
     for (const request of late) request.fail(new SallyportError("QUEUE_TIMEOUT", waited));
   }
 }
+
+/** Those behind it may have room where it has failed. */
+const waitsForAnother = ({ failedAt }: OutgoingRequest): boolean => failedAt !== undefined;
 
 const isBetter = (one: Backend, other: Backend): boolean =>
   one.backingOff === other.backingOff ? one.busy < other.busy : other.backingOff;

@@ -1,6 +1,7 @@
 // How long connections to an application are kept, so that others who need its processes get their turn.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { rename } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { silentLog } from "../../../../src/exchange/index.ts";
@@ -37,13 +38,13 @@ async function start(
   const backend = new Backend(upstream, { ...options, ...times, ...more }, backends);
   backends.add(backend);
   t.after(() => backends.close(0));
-  const submit = (): RecordedExchange => {
+  const submit = (body = Buffer.alloc(0)): RecordedExchange => {
     const exchange = new RecordedExchange();
     const params = pairText("REQUEST_METHOD", "GET");
     const what = {
       role: "responder",
       params,
-      body: Buffer.alloc(0),
+      body,
       repeatable: true,
       file: undefined,
     } as const;
@@ -264,5 +265,34 @@ test(
     assert.equal((await second.done).status, 200);
     inside.answer("ok");
     assert.equal((await done).status, 200);
+  },
+);
+
+test(
+  "a request whose client leaves while the application is asked what it can do is not begun",
+  LIMITED,
+  async (t) => {
+    const { application, backend, submit } = await start(t, { connections: 2 }, "0");
+    const first = submit();
+    const inside = await application.next();
+    // A connection that fails has the application asked again, before the next request.
+    const path = application.address.replace("unix:", "");
+    await rename(path, `${path}.away`);
+    assert.equal((await submit().done).status, 502);
+    await rename(`${path}.away`, path);
+    application.silent = true;
+    const left = submit(Buffer.alloc(100_000));
+    await until(() => application.questions === 2);
+    left.hangUp();
+    // The connection of the first request is free when the answer comes.
+    inside.answer("ok");
+    assert.equal((await first.done).status, 200);
+    await until(() => !backend.settling);
+    application.answerQuestions(1);
+    await until(() => backend.busy === 0);
+    const next = [submit(), submit()];
+    for (const _ of next) (await application.next()).answer("ok");
+    for (const { done } of next) assert.equal((await done).status, 200);
+    assert.equal(backend.requests, 5);
   },
 );

@@ -1,6 +1,7 @@
 // The web server's half of FastCGI at its limits: full queues, slow clients, applications that talk too much.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../../../../src/exchange/index.ts";
@@ -10,6 +11,7 @@ import { Backends } from "../../../../src/protocols/fastcgi/server/backends.ts";
 import { OutgoingRequest } from "../../../../src/protocols/fastcgi/server/request.ts";
 import { RecordedExchange } from "../../../../src/testing/recorded.ts";
 import { Upstream } from "../../../../src/upstreams/index.ts";
+import { until } from "../../../kit/until.ts";
 import { fullQueue } from "../fill-accept-queue.ts";
 import { RawApplication, type StartedGateway, startGateway } from "../raw-application.ts";
 
@@ -214,5 +216,33 @@ test(
     (await application.next()).answer("second");
     const answers = await Promise.all([first, second, third].map(({ done }) => done));
     assert.deepEqual(answers.map(text), ["first", "second", "third"]);
+  },
+);
+
+test(
+  "a request that one application has failed, and that waits for the other, does not keep the first one from its next",
+  PATIENCE,
+  async (t) => {
+    const failing = await RawApplication.start(t);
+    const full = await RawApplication.start(t);
+    const { gateway, exchange } = await startGateway(t, {
+      address: [failing.address, full.address],
+      connections: 1,
+      idleTimeout: 60_000,
+    });
+    const path = failing.address.replace("unix:", "");
+    await rename(path, `${path}.away`);
+    const slow = exchange();
+    const inside = await full.next();
+    const waits = exchange();
+    await until(() => gateway.status?.().waiting === 1);
+    await rename(`${path}.away`, path);
+    const next = exchange();
+    (await failing.next()).answer("next");
+    assert.equal(text(await next.done), "next");
+    inside.answer("slow");
+    assert.equal(text(await slow.done), "slow");
+    (await full.next()).answer("waited");
+    assert.equal(text(await waits.done), "waited");
   },
 );
