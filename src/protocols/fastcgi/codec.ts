@@ -279,8 +279,8 @@ export function readEnd(content: Buffer): End | undefined {
   return { appStatus: content.readUInt32BE(0), protocolStatus: content[4] as number };
 }
 
-/** The first byte of a record that is invalid: there is no such version. */
-export const NO_VERSION: Buffer = Buffer.of(0);
+/** The head of a record that is invalid: there is no such version. It is whole, because HAProxy waits for the rest of a part of one. */
+export const NO_VERSION: Buffer = Buffer.alloc(8);
 
 /** The answer to a management record of an unknown type (4.2). */
 export const unknownType = (type: number): Buffer =>
