@@ -33,6 +33,14 @@ export interface CellRun {
   readonly violations: readonly LintError[];
 }
 
+/** What was wrong; nothing when all is well. */
+export const complaintsIn = ({ results, violations }: CellRun): string[] => [
+  ...results
+    .filter(({ verdict }) => verdict === "failed")
+    .map(({ name, complaints }) => `${name}: ${complaints.join("; ")}`),
+  ...violations.map(({ message }) => message),
+];
+
 /** Runs one cell: the whole suite but for what its halves lack, unless the options say something else. */
 export type Cell = (options?: Partial<SuiteOptions>) => Promise<CellRun>;
 

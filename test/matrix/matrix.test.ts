@@ -5,7 +5,7 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LOADER } from "../../scripts/testing/typescript/loader.mjs";
 import { suite } from "../../src/testing/index.ts";
-import { type CellRun, runColumn } from "./cells.ts";
+import { type CellRun, complaintsIn, runColumn } from "./cells.ts";
 import { GATEWAYS } from "./gateways.ts";
 import { LISTENERS } from "./listeners.ts";
 import { casesIn, cellTable } from "./table.ts";
@@ -26,13 +26,6 @@ for (const gateway of Object.keys(GATEWAYS)) {
 }
 
 const count = ({ results }: CellRun): number => results.filter(({ verdict }) => verdict === "passed").length;
-
-const complaintsIn = ({ results, violations }: CellRun): string[] => [
-  ...results
-    .filter(({ verdict }) => verdict === "failed")
-    .map(({ name, complaints }) => `${name}: ${complaints.join("; ")}`),
-  ...violations.map(({ message }) => message),
-];
 
 after(() => {
   const cell = (listener: string, gateway: string): string =>
